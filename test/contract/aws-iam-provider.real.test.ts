@@ -31,7 +31,7 @@ async function connectTo(endpoint: string): Promise<ClosableProvider> {
   return closableProvider(await openAwsIam('iam', config, { clock: systemClock }));
 }
 
-/** As whom AWS knows the holder of a session. */
+/** The AWS identity of a session. */
 async function identityOf(
   endpoint: string,
   data: Readonly<Record<string, unknown>>,
@@ -116,7 +116,7 @@ describeWith(['moto'], 'moto', ({ moto }) => {
     return provider.credentials!.begin({ intentId, locator, workload, ttlSeconds, ref });
   };
 
-  it('makes a session of the role that works, and says how long', async () => {
+  it('issues a working session of the role, and reports its expiry', async () => {
     const credentials = provider.credentials!;
     const handle = await credentials.prepare(begin(undefined), contextOf());
     const issued = await credentials.issue(handle, contextOf());
@@ -138,7 +138,7 @@ describeWith(['moto'], 'moto', ({ moto }) => {
     });
   });
 
-  it('sends what the reference says, and nothing else', async () => {
+  it('sends exactly the parameters of the reference', async () => {
     sent.length = 0;
     const ref = {
       role: `team/${role}`,
@@ -175,8 +175,8 @@ describeWith(['moto'], 'moto', ({ moto }) => {
   });
 });
 
-describe('a role that is assumed', () => {
-  it('has one place, whatever it is called', async () => {
+describe('an assumed role', () => {
+  it('is one place, whatever its name is', async () => {
     const connection = await connectTo('http://127.0.0.1:9');
     const provider = connection.mount({ account: ACCOUNT });
     expect(provider.covers).toBe(`roles/${ACCOUNT}/`);
@@ -213,7 +213,7 @@ describe('a role that is assumed', () => {
     ['AccessDenied', 403, 'ERR_PROVIDER_DENIED'],
     ['Throttling', 400, 'ERR_PROVIDER_UNAVAILABLE'],
     ['ValidationError', 400, 'ERR_PROVIDER_FAILED'],
-  ])('is refused with %s, and says nothing of what AWS said', async (name, status, code) => {
+  ])('is refused with %s, and repeats no text of AWS', async (name, status, code) => {
     const fake = await FakeAws.start();
     const canary = 'canary-91ab';
     const xml = `<ErrorResponse><Error><Type>Sender</Type><Code>${name}</Code><Message>${canary}</Message></Error><RequestId>r</RequestId></ErrorResponse>`;

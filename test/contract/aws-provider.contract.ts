@@ -10,7 +10,7 @@ import type { SecretProvider } from '../../src/ports/secret-provider.ts';
 import { connect, CONTEXT, REGION, setCredentials } from '../kit/aws-connection.ts';
 import type { ClosableProvider } from '../kit/closable-provider.ts';
 
-/** An operator's hands at AWS. */
+/** The actions of an operator at AWS. */
 export class AwsOperator {
   readonly #client: SecretsManagerClient;
 
@@ -58,7 +58,7 @@ function valueOf(
   return typeof value === 'string' ? { SecretString: value } : { SecretBinary: value };
 }
 
-/** What the provider owes on any server that speaks AWS Secrets Manager; `base` is a name prefix of its own. */
+/** The required behaviour on any server that speaks AWS Secrets Manager; `base` is a name prefix of its own. */
 export function awsProviderContract(
   name: string,
   start: () => Promise<{ endpoint: string; base: string; stop(): Promise<void> }>,
@@ -137,7 +137,7 @@ export function awsProviderContract(
       expect(batched).toMatchObject({ data: { value: 'one' }, version: first });
     });
 
-    it('reads a stage, a version or one member where the reference says so', async () => {
+    it('reads a stage, a version or one member if the reference names it', async () => {
       const name = `${server.base}refs`;
       const first = await operator.create(name, '{"a":"1"}');
       await operator.put(name, '{"a":"2"}');
@@ -149,7 +149,7 @@ export function awsProviderContract(
       await expect(at({ jsonKey: 'b' })).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
     });
 
-    it('finds nothing at a name or version that is not there, or not an id', async () => {
+    it('returns not found for an absent name or version, and for an invalid id', async () => {
       await operator.create(`${server.base}there`, 'x');
       const other = await operator.create(`${server.base}other`, 'x');
       for (const [rest, version] of [
@@ -162,7 +162,7 @@ export function awsProviderContract(
       }
     });
 
-    it('finds nothing at a secret that is scheduled for deletion', async () => {
+    it('returns not found for a secret that is scheduled for deletion', async () => {
       await operator.create(`${server.base}deleted`, 'x');
       await operator.remove(`${server.base}deleted`);
       await expect(read('deleted')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
@@ -170,7 +170,7 @@ export function awsProviderContract(
       expect(batched).toMatchObject({ code: 'ERR_NOT_FOUND' });
     });
 
-    it('reads many at once, each failure its own, in the order asked', async () => {
+    it('reads many at once, each with its own error, in the requested order', async () => {
       const names = Array.from({ length: 25 }, (_, at) => `many/s${String(at)}`);
       for (const rest of names) await operator.create(`${server.base}${rest}`, `{"v":"${rest}"}`);
       const asked = [...names, 'many/absent', 'many/s0'].map((rest) => provider.locate(rest));

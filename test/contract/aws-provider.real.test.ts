@@ -4,7 +4,7 @@ import { awsFixture } from '../kit/aws-fixture.ts';
 import { awsProviderContract } from './aws-provider.contract.ts';
 import { secretProviderContract } from './secret-provider.contract.ts';
 
-/** moto lists in the order of creation, whatever it is asked to sort by; AWS sorts by name. Created in name order, both agree. */
+/** moto lists in the order of creation, whatever the requested order; AWS sorts by name. Created in name order, both agree. */
 const LISTED = ['list/a', 'list/b', 'list/c', 'list/c-1', 'list/c/d', 'list/c/e', 'list/z'];
 
 describeWith(['moto'], 'moto', ({ moto }) => {

@@ -19,7 +19,7 @@ import {
 } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 
-/** Twice the least period that Vault takes, and more than the minute in which it looks. */
+/** Twice the shortest period that Vault accepts, and more than the minute between its checks. */
 const PERIOD_MS = 150_000;
 
 type AwsRoleFixture = AwsRole & RotationFixture;
@@ -37,7 +37,7 @@ async function fixtureOf(place: RotatingPlace<AwsRole>, token: string): Promise<
   return { ...fixture, close };
 }
 
-/** Vault's own time comes before the broker looks. */
+/** Vault's own time comes before the broker polls. */
 function whenDue(target: RotationTarget, role: AwsRole): RotationTarget {
   const { locators, slots, drillable } = target;
   return {
@@ -86,7 +86,7 @@ describeWith(['openbao', 'moto'], 'static roles of an AWS engine', ({ openbao })
   });
 
   rotationTargetContract(
-    "a role of Vault's own engine, written anew",
+    "a role of Vault's own engine, created again",
     async () => {
       const place = await realAwsRole(openbao, moto);
       return goingOn(await fixtureOf(place, place.token));
@@ -95,7 +95,7 @@ describeWith(['openbao', 'moto'], 'static roles of an AWS engine', ({ openbao })
   );
 
   rotationTargetContract(
-    'a role whose period is over',
+    'a role with an expired period',
     async () => goingOn(await fixtureOf(await scriptedAwsRole(moto), 's.broker')),
     { ...TRAITS, outlives: true },
   );
@@ -104,7 +104,7 @@ describeWith(['openbao', 'moto'], 'static roles of an AWS engine', ({ openbao })
     const asRoot = (verb: 'GET' | 'POST', path: string) =>
       openBaoRequest(openbao, verb, `${slow.engine}/${path}`, verb === 'GET' ? undefined : {});
 
-    it('answers as the scripted one does', async () => {
+    it('answers like the scripted one', async () => {
       const real = await asRoot('GET', 'static-creds/app');
       const scripted = await scriptedAwsRole(moto);
       const made = await scripted.make();
@@ -120,14 +120,14 @@ describeWith(['openbao', 'moto'], 'static roles of an AWS engine', ({ openbao })
       await made.close();
     });
 
-    it('has no call that asks it for the next key', async () => {
+    it('has no operation that requests the next key', async () => {
       for (const path of ['rotate-role/app', 'static-roles/app/rotate']) {
         expect((await asRoot('POST', path)).status).toBe(404);
       }
     });
 
     it(
-      'is followed when its period is over: the key before goes on working, the one before that is gone',
+      'is followed when its period is over: the previous key still works, the one before that is deleted',
       async () => {
         const { target, current } = untouched;
         const keys = async (): Promise<string[]> =>

@@ -3,19 +3,19 @@ import type { Workload } from '../../src/domain/workload.ts';
 import type { DynamicCredentials, SecretProvider } from '../../src/ports/secret-provider.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 
-/** One engine that makes credentials, and a way to see at the backend what it made. */
+/** One engine of dynamic credentials, and a way to inspect its credentials at the backend. */
 export interface CredentialsFixture {
   readonly provider: SecretProvider;
-  /** A new connection to the same backend, as a broker that was started again has it. */
+  /** A new connection to the same backend, like that of a restarted broker. */
   restart(): Promise<SecretProvider>;
-  /** The definition's reference and the path it stands on. */
+  /** The definition's reference and its path. */
   readonly path: string;
   readonly ref: unknown;
   /** Names of the credentials that are alive at the backend. */
   live(): Promise<readonly string[]>;
-  /** Whether a credential works at what it is for. */
+  /** Whether a credential works for its purpose. */
   works(data: Readonly<Record<string, unknown>>): Promise<boolean>;
-  /** Calls until `live` is as expected, or fails. */
+  /** Repeats until `live` is as expected, or fails. */
   settled(expected: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -30,23 +30,23 @@ const workload: Workload = {
 
 let intents = 0;
 
-/** What an engine cannot do, or need not; each is asserted to be so. */
+/** Limits of an engine; the suite asserts each of them. */
 export interface CredentialsGaps {
-  /** A credential's end cannot be moved. */
+  /** The expiry of a credential cannot be extended. */
   readonly notRenewable?: true;
-  /** All it needs to issue is in the handle, so that another process may go on. */
+  /** The handle holds all data for the issue, so that another process may continue. */
   readonly resumable?: true;
-  /** The backend takes nothing back: what was made works until it ends by itself, and nobody can list it. */
+  /** The backend cannot revoke or list: a credential works until it expires. */
   readonly expiresOnly?: true;
 }
 
-/** What every engine of credentials owes: nothing it made outlives what was committed of it, or else its own end. */
+/** The required behaviour of every engine: no credential outlives its committed record, or else its own expiry. */
 export function dynamicCredentialsContract(
   name: string,
   make: () => Promise<CredentialsFixture>,
   gaps: CredentialsGaps = {},
 ): void {
-  describe(`${name} as a maker of credentials`, () => {
+  describe(`${name} as an engine of dynamic credentials`, () => {
     let fixture: CredentialsFixture;
     let credentials: DynamicCredentials;
     const expiresOnly = gaps.expiresOnly === true;
@@ -67,12 +67,12 @@ export function dynamicCredentialsContract(
       });
     };
 
-    it('makes a credential that works, says how long, and takes it back', async () => {
+    it('issues a working credential, reports its expiry, and revokes it', async () => {
       const prepared = await credentials.prepare(begin(), contextOf());
       const issued = await credentials.issue(prepared, contextOf());
       expect(credentials.revocation).toBe(expiresOnly ? 'expires-only' : 'revocable');
       expect(issued.ttlSeconds).toBeGreaterThan(0);
-      // What is not revoked says how long it really lives, also where that is longer than was asked.
+      // A credential that is not revoked reports its actual expiry, even if that is later than requested.
       expect(issued.ttlSeconds).toBeLessThanOrEqual(expiresOnly ? 900 : 300);
       expect(await fixture.works(issued.data)).toBe(true);
       expect(await fixture.live()).toHaveLength(expiresOnly ? 0 : 1);
@@ -81,7 +81,7 @@ export function dynamicCredentialsContract(
       expect(await fixture.works(issued.data)).toBe(expiresOnly);
     });
 
-    it('keeps no secret in a handle', async () => {
+    it('stores no secret in a handle', async () => {
       const handles = [begin()];
       handles.push(await credentials.prepare(handles[0]!, contextOf()));
       const issued = await credentials.issue(handles[1]!, contextOf());
@@ -93,7 +93,7 @@ export function dynamicCredentialsContract(
       for (const handle of handles) expect(() => JSON.parse(handle) as unknown).not.toThrow();
     });
 
-    it('extends a credential, and never beyond what was asked', async () => {
+    it('extends a credential, and never beyond the request', async () => {
       const issued = await credentials.issue(
         await credentials.prepare(begin(60), contextOf()),
         contextOf(),
@@ -111,7 +111,7 @@ export function dynamicCredentialsContract(
       await fixture.settled(0);
     });
 
-    it('revokes twice without complaint, and does not extend what is revoked', async () => {
+    it('revokes twice without an error, and does not extend a revoked one', async () => {
       const issued = await credentials.issue(
         await credentials.prepare(begin(), contextOf()),
         contextOf(),
@@ -124,20 +124,20 @@ export function dynamicCredentialsContract(
       await fixture.settled(0);
     });
 
-    it('leaves nothing when it ends before anything was made', async () => {
+    it('leaves nothing when revoked before prepare', async () => {
       const handle = begin();
       await revokeAfterRestart(fixture, handle);
       await fixture.settled(0);
     });
 
-    it('leaves nothing when it ends after preparing, before that was committed', async () => {
+    it('leaves nothing when revoked after prepare, before the commit of it', async () => {
       const handle = begin();
       await credentials.prepare(handle, contextOf());
       await revokeAfterRestart(fixture, handle);
       await fixture.settled(0);
     });
 
-    it('leaves nothing when it ends after preparing', async () => {
+    it('leaves nothing when revoked after prepare', async () => {
       const prepared = await credentials.prepare(begin(), contextOf());
       await revokeAfterRestart(fixture, prepared);
       await fixture.settled(0);
@@ -148,7 +148,7 @@ export function dynamicCredentialsContract(
       await fixture.settled(0);
     });
 
-    it('leaves nothing when it ends after issuing, before that was committed', async () => {
+    it('leaves nothing when revoked after issue, before the commit of it', async () => {
       const prepared = await credentials.prepare(begin(), contextOf());
       const issued = await credentials.issue(prepared, contextOf());
       await revokeAfterRestart(fixture, prepared);
@@ -156,7 +156,7 @@ export function dynamicCredentialsContract(
       expect(await fixture.works(issued.data)).toBe(expiresOnly);
     });
 
-    it('issues for what another process prepared only where the handle holds all that is needed', async () => {
+    it('issues what another process prepared only if the handle holds all data', async () => {
       const prepared = await credentials.prepare(begin(), contextOf());
       const other = (await fixture.restart()).credentials!;
       if (gaps.resumable === true) {
@@ -169,7 +169,7 @@ export function dynamicCredentialsContract(
       await fixture.settled(0);
     });
 
-    it('makes many at once and takes each back', async () => {
+    it('issues many at once and revokes each', async () => {
       const made = await Promise.all(
         Array.from({ length: 8 }, async () => {
           const prepared = await credentials.prepare(begin(), contextOf());
@@ -182,7 +182,7 @@ export function dynamicCredentialsContract(
       await fixture.settled(0);
     });
 
-    it('refuses a handle that is not its own', async () => {
+    it('refuses a foreign handle', async () => {
       for (const handle of ['', '{}', 'null', '{"v":2}']) {
         await expect(credentials.revoke(handle, contextOf())).rejects.toMatchObject({
           code: 'ERR_INTERNAL',

@@ -5,9 +5,9 @@ import { CONTEXT, openEmbedded, type Embedded, type MakeStore } from '../kit/emb
 const refused = expect.objectContaining({ code: 'ERR_CIPHERTEXT_INVALID' });
 type VersionRow = Tables['secret_versions'];
 
-/** What somebody who can write the database, but has no root key, tries. */
+/** Attacks by a writer to the database who has no root key. */
 export function embeddedAttacksContract(store: string, makeStore: MakeStore): void {
-  describe(`a store written to by hand, on ${store}`, () => {
+  describe(`a modified store, on ${store}`, () => {
     let embedded: Embedded;
     const head = async (path: string): Promise<Tables['secrets']> =>
       (await embedded.store.get('secrets', { path }))!;
@@ -49,19 +49,19 @@ export function embeddedAttacksContract(store: string, makeStore: MakeStore): vo
       await expect(embedded.provider.list('', { limit: 10 }, CONTEXT)).rejects.toEqual(refused);
     });
 
-    it("does not follow a head that was pointed at another secret's versions", async () => {
+    it("does not follow a head that points to another secret's versions", async () => {
       const { id } = await head('app/high');
       await embedded.tamper({ table: 'secrets', remove: { path: 'app/high' } });
       await putHead({ ...(await head('app/low')), id });
       await expect(embedded.value('app/low')).rejects.toEqual(refused);
     });
 
-    it('does not follow a head pointed at an older version', async () => {
+    it('does not follow a head that points to an older version', async () => {
       await putHead({ ...(await head('app/low')), current_version: 1 });
       await expect(embedded.value('app/low')).rejects.toEqual(refused);
     });
 
-    it('does not believe a head inserted by hand', async () => {
+    it('does not accept an inserted head', async () => {
       const { mac } = await head('app/low');
       await putHead({
         path: 'app/new',
@@ -75,7 +75,7 @@ export function embeddedAttacksContract(store: string, makeStore: MakeStore): vo
       await expect(embedded.put('app/new', { v: 'x' })).rejects.toEqual(refused);
     });
 
-    it('notices a head put back to what it was before a later write', async () => {
+    it('detects a head restored to its state before a later write', async () => {
       const before = await head('app/low');
       await embedded.put('app/low', { v: 'low-3' });
       await putHead(before);
@@ -86,7 +86,7 @@ export function embeddedAttacksContract(store: string, makeStore: MakeStore): vo
       );
     });
 
-    it('does not bring a deleted secret back with its old head', async () => {
+    it('does not restore a deleted secret from its old head', async () => {
       const before = await head('app/low');
       await embedded.commit(embedded.writes.destroy('app/low', undefined, undefined));
       await putHead(before);
@@ -101,7 +101,7 @@ export function embeddedAttacksContract(store: string, makeStore: MakeStore): vo
       await expect(embedded.value('app/low')).rejects.toEqual(refused);
     });
 
-    it('does not open a value whose root key is unknown or another', async () => {
+    it('does not open a value with an unknown or different root key', async () => {
       const row = await version('app/low', 2);
       for (const root_key_id of ['rk_unknown', '../../x', '']) {
         await putVersion({ ...row, root_key_id });
@@ -109,7 +109,7 @@ export function embeddedAttacksContract(store: string, makeStore: MakeStore): vo
       }
     });
 
-    it('reports a current version that was taken away', async () => {
+    it('reports a removed current version', async () => {
       const row = await version('app/low', 2);
       await embedded.tamper({
         table: 'secret_versions',
@@ -118,7 +118,7 @@ export function embeddedAttacksContract(store: string, makeStore: MakeStore): vo
       await expect(embedded.value('app/low')).rejects.toEqual(refused);
     });
 
-    it('finds no version that the head does not know, and refuses the secret that has one', async () => {
+    it('returns no version that the head does not contain, and refuses the secret that has one', async () => {
       await putVersion({ ...(await version('app/low', 2)), version: 3 });
       await expect(embedded.value('app/low', '3')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
       await expect(embedded.value('app/low')).rejects.toEqual(refused);

@@ -4,7 +4,7 @@ import { embeddedPublishingContract } from './embedded-publishing.contract.ts';
 import { embeddedWritesContract } from './embedded-writes.contract.ts';
 import { secretProviderContract } from './secret-provider.contract.ts';
 
-/** All that the embedded provider owes, on one kind of store. */
+/** The complete contract of the embedded provider, on one kind of store. */
 export function embeddedProviderContract(store: string, makeStore: MakeStore): void {
   secretProviderContract(`our own store on ${store}`, async () => {
     const embedded = await openEmbedded(makeStore);

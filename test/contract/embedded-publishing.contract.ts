@@ -3,9 +3,9 @@ import type { SecretData } from '../../src/domain/secret.ts';
 import type { PublishedVersion } from '../../src/ports/secret-provider.ts';
 import { CONTEXT, openEmbedded, type Embedded, type MakeStore } from '../kit/embedded-fixture.ts';
 
-/** How rotated values get into our own store: as parts of a plan, so that they commit with the rotation's row. */
+/** Rotated values get into the embedded store as parts of a plan, so that they commit with the rotation's row. */
 export function embeddedPublishingContract(store: string, makeStore: MakeStore): void {
-  describe(`rotated values kept in our own store, on ${store}`, () => {
+  describe(`rotated values in the embedded store, on ${store}`, () => {
     let embedded: Embedded;
 
     beforeEach(async () => {
@@ -31,7 +31,7 @@ export function embeddedPublishingContract(store: string, makeStore: MakeStore):
       expect(await embedded.value('app/db')).toEqual({ password: 'new' });
     });
 
-    it('say which rotation made them, and narrow what was decided on the version before', async () => {
+    it('name their rotation, and invalidate decisions on the version before', async () => {
       await embedded.put('app/db', { password: 'old' });
       const staged = await publish({ password: 'new' }, 'rot_7');
       expect(staged.fragment!.invalidates).toEqual(['secret:app/db']);
@@ -48,7 +48,7 @@ export function embeddedPublishingContract(store: string, makeStore: MakeStore):
       expect(await versions()).toHaveLength(2);
     });
 
-    it('conflict when what is current already is replaced before the commit', async () => {
+    it('conflict when the current value is replaced before the commit', async () => {
       await embedded.put('app/db', { password: 'new' });
       const staged = await publish({ password: 'new' });
       await embedded.put('app/db', { password: 'by hand' });
@@ -58,7 +58,7 @@ export function embeddedPublishingContract(store: string, makeStore: MakeStore):
       expect(await versions()).toHaveLength(3);
     });
 
-    it('conflict when somebody else writes in between, and go on top when they are staged again', async () => {
+    it('conflict with a concurrent write, and become the newest version when they are staged again', async () => {
       await embedded.put('app/db', { password: 'old' });
       const staged = await publish({ password: 'new' });
       await embedded.put('app/db', { password: 'by hand' });
@@ -69,7 +69,7 @@ export function embeddedPublishingContract(store: string, makeStore: MakeStore):
       expect(await embedded.value('app/db')).toEqual({ password: 'new' });
     });
 
-    it('go back to the value before as a version of its own', async () => {
+    it('can restore the value before as a new version', async () => {
       await embedded.put('app/db', { password: 'old' });
       await commit(await publish({ password: 'new' }));
       expect(await commit(await publish({ password: 'old' }))).toBe('committed');
@@ -78,7 +78,7 @@ export function embeddedPublishingContract(store: string, makeStore: MakeStore):
       expect((await embedded.provider.read('app/db', undefined, CONTEXT)).version).toBe('4');
     });
 
-    it('are the first version where there was none, and the next where all were deleted', async () => {
+    it('are the first version of an absent secret, and the next if all were deleted', async () => {
       const first = await publish({ password: 'new' });
       expect([first.version, await commit(first)]).toEqual(['1', 'committed']);
       await embedded.commit(embedded.writes.destroy('app/db', undefined, undefined));
@@ -87,20 +87,20 @@ export function embeddedPublishingContract(store: string, makeStore: MakeStore):
       expect(await embedded.value('app/db')).toEqual({ password: 'new' });
     });
 
-    it('keep bytes apart from text that looks the same', async () => {
+    it('distinguish bytes from text that looks the same', async () => {
       await commit(await publish({ key: { base64: 'AA==' } }));
       const text = await publish({ key: 'AA==' });
       expect(text.version).toBe('2');
     });
 
-    it('are not staged for a caller that is gone', async () => {
+    it('are not staged for a caller that disconnected', async () => {
       const gone = { requestId: 'r', signal: AbortSignal.abort() };
       await expect(
         embedded.provider.publishing!.publish('app/db', { v: '1' }, 'rot_1', gone),
       ).rejects.toMatchObject({ code: 'ERR_PROVIDER_TIMEOUT' });
     });
 
-    it('are not published over a head that was tampered with', async () => {
+    it('are not published over a manipulated head', async () => {
       await embedded.put('app/db', { password: 'old' });
       await embedded.tamper({
         table: 'secrets',

@@ -3,9 +3,9 @@ import { CONTEXT, openEmbedded, type Embedded, type MakeStore } from '../kit/emb
 
 const code = (name: string): object => expect.objectContaining({ code: name });
 
-/** Versions, conditions and deletion as the embedded provider owes them on every store. */
+/** Versions, conditions and deletion of the embedded provider on every store. */
 export function embeddedWritesContract(store: string, makeStore: MakeStore): void {
-  describe(`secrets kept in our own store, on ${store}`, () => {
+  describe(`secrets in the embedded store, on ${store}`, () => {
     let embedded: Embedded;
 
     beforeEach(async () => {
@@ -13,7 +13,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
     });
     afterEach(() => embedded.close());
 
-    it('reads back what was put, with its version and time', async () => {
+    it('reads a stored value, with its version and time', async () => {
       expect(await embedded.put('app/db', { user: 'a', password: 'p' })).toBe('1');
       const read = await embedded.provider.read('app/db', undefined, CONTEXT);
       expect(read).toEqual({
@@ -45,14 +45,14 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
     });
 
     it.each(['0', '3', '01', '1.0', '-1', 'x', '', '9999999999999999'])(
-      'finds nothing at version %p',
+      'returns not found for version %p',
       async (version) => {
         await embedded.put('app/db', { v: 'one' });
         await expect(embedded.value('app/db', version)).rejects.toEqual(code('ERR_NOT_FOUND'));
       },
     );
 
-    it('creates only where nothing is when asked to', async () => {
+    it('creates only an absent secret if requested', async () => {
       await embedded.put('app/db', { v: 'one' }, 'absent');
       await expect(embedded.put('app/db', { v: 'two' }, 'absent')).rejects.toEqual(
         code('ERR_VERSION_CONFLICT'),
@@ -60,7 +60,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
       expect(await embedded.value('app/db')).toEqual({ v: 'one' });
     });
 
-    it('replaces only the version the caller knows', async () => {
+    it('replaces only the version in the precondition', async () => {
       await embedded.put('app/db', { v: 'one' });
       await expect(embedded.put('app/db', { v: 'x' }, '2')).rejects.toEqual(
         code('ERR_VERSION_CONFLICT'),
@@ -68,7 +68,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
       expect(await embedded.put('app/db', { v: 'two' }, '1')).toBe('2');
     });
 
-    it('lets one of two writes staged at once commit, and the other conflict', async () => {
+    it('lets one of two simultaneous writes commit, and the other conflict', async () => {
       await embedded.put('app/db', { v: 'one' });
       const first = await embedded.writes.put('app/db', { v: 'a' }, '1', 'x');
       const second = await embedded.writes.put('app/db', { v: 'b' }, '1', 'x');
@@ -80,7 +80,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
       expect(await embedded.value('app/db')).toEqual({ v: 'a' });
     });
 
-    it('does not delete what was written after the deletion was staged', async () => {
+    it('does not delete a version written after the deletion was staged', async () => {
       await embedded.put('app/db', { v: 'one' });
       const staged = await embedded.writes.destroy('app/db', undefined, undefined);
       await embedded.put('app/db', { v: 'two' });
@@ -98,12 +98,12 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
       expect(outcomes.map(({ status }) => status)).toEqual(['committed', 'conflict']);
     });
 
-    it('names the secret as what it invalidates', async () => {
+    it('names the secret as the invalidated key', async () => {
       const staged = await embedded.writes.put('app/db', { v: 'one' }, undefined, 'x');
       expect(staged.fragment.invalidates).toEqual(['secret:app/db']);
     });
 
-    it('destroys the data keys of versions beyond those it keeps', async () => {
+    it('destroys the data keys of versions beyond its limit', async () => {
       for (const v of ['1', '2', '3', '4']) await embedded.put('app/db', { v });
       await expect(embedded.value('app/db', '1')).rejects.toEqual(code('ERR_NOT_FOUND'));
       expect(await embedded.value('app/db', '2')).toEqual({ v: '2' });
@@ -114,7 +114,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
       expect(oldest).toMatchObject({ wrapped_dek: null, ciphertext: null });
     });
 
-    it('keeps a hundred rows of history and no more', async () => {
+    it('keeps at most a hundred rows of history', async () => {
       for (let at = 1; at <= 105; at++) await embedded.put('app/db', { v: String(at) });
       const versions = await embedded.writes.versions('app/db');
       expect(versions).toHaveLength(100);
@@ -127,7 +127,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
       ]);
     });
 
-    it('deletes a whole secret: nothing is read, every key is gone, its history stays', async () => {
+    it('deletes a whole secret: no version is readable, every key is destroyed, its history stays', async () => {
       await embedded.put('app/db', { v: 'one' });
       await embedded.put('app/db', { v: 'two' });
       embedded.clock.advance(1000);
@@ -150,7 +150,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
       expect(rows.every((row) => row.wrapped_dek === null)).toBe(true);
     });
 
-    it('never gives a number twice, also after delete and create', async () => {
+    it('never reuses a version number, also after delete and create', async () => {
       await embedded.put('app/db', { v: 'one' });
       await embedded.commit(embedded.writes.destroy('app/db', undefined, undefined));
       expect(await embedded.put('app/db', { v: 'two' }, 'absent')).toBe('2');
@@ -175,7 +175,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
       expect(await embedded.value('app/db', '1')).toEqual({ v: 'one' });
     });
 
-    it('destroys nothing when one of the named versions is not there', async () => {
+    it('destroys nothing when one of the named versions is absent', async () => {
       await embedded.put('app/db', { v: 'one' });
       for (const versions of [['1', '2'], ['x'], []]) {
         await expect(embedded.writes.destroy('app/db', versions, undefined)).rejects.toEqual(
@@ -184,7 +184,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
       }
     });
 
-    it('deletes only the version the caller knows, and nothing twice', async () => {
+    it('deletes only the version in the precondition, and each version once', async () => {
       await embedded.put('app/db', { v: 'one' });
       await expect(embedded.writes.destroy('app/db', undefined, '2')).rejects.toEqual(
         code('ERR_VERSION_CONFLICT'),
@@ -221,7 +221,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
       expect(await embedded.value('app/db', '1')).toEqual({ v: 'one' });
     });
 
-    it('locates a secret at its own path, and takes no reference', () => {
+    it('locates a secret at its own path, and refuses a reference', () => {
       expect(embedded.provider.covers).toBe('app/');
       expect(embedded.provider.locate('a/b')).toBe('app/a/b');
       expect(() => embedded.provider.locate('a', { path: 'x' })).toThrow(
@@ -254,7 +254,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
       {},
       null,
       { prefix: 'app', keepVersions: 0 },
-    ])('refuses the mount options %j, saying where', (options) => {
+    ])('refuses the mount options %j, with the place of the problem', (options) => {
       expect(() => embedded.mount(options)).toThrow(
         expect.objectContaining({ code: 'ERR_BODY_INVALID' }),
       );

@@ -43,7 +43,7 @@ rotationTargetContract('a generated key pair', () => fixtureOf('key-pair', {}), 
 describe('generated texts', () => {
   const target = attach('generated', { keys: KEYS });
 
-  it('are each of their own rules', async () => {
+  it('have the rules of their key each', async () => {
     const made = await target.create(turnOf(undefined));
     expect(made).toEqual({
       password: expect.stringMatching(/^[A-Za-z0-9]{32}$/),
@@ -51,12 +51,12 @@ describe('generated texts', () => {
     });
   });
 
-  it('are a password of 32 characters where nothing is said', async () => {
+  it('are a password of 32 characters by default', async () => {
     const made = await attach('generated').create(turnOf(undefined));
     expect(made).toEqual({ password: expect.stringMatching(/^[A-Za-z0-9]{32}$/) });
   });
 
-  it('are refused by their test when one is missing, too short, or of other characters', async () => {
+  it('fail their test when one is missing, too short, or has other characters', async () => {
     const made = await target.create(turnOf(undefined));
     for (const wrong of [
       { password: made['password']! },
@@ -77,7 +77,7 @@ describe('generated texts', () => {
     ['no key', { keys: {} }, '/keys'],
     ['a key that cannot be', { keys: { 'a\nb': {} } }, '/keys/a\nb'],
     ['an option that is not known', { keys: {}, regex: '(a+)+$' }, ''],
-  ])('cannot be of %s', (_what, options, pointer) => {
+  ])('are refused with %s', (_what, options, pointer) => {
     expect(() => attach('generated', options)).toThrow(
       expect.objectContaining({
         code: 'ERR_BODY_INVALID',
@@ -88,7 +88,7 @@ describe('generated texts', () => {
 });
 
 describe('a generated key pair', () => {
-  it('has all its forms under their names unless others are given', async () => {
+  it('has all its forms under their default names or configured ones', async () => {
     const made = await attach('key-pair').create(turnOf(undefined));
     expect(made).toEqual({
       privateKey: expect.stringContaining('BEGIN PRIVATE KEY'),
@@ -99,7 +99,7 @@ describe('a generated key pair', () => {
     expect(Object.keys(await named.create(turnOf(undefined)))).toEqual(['tls.key']);
   });
 
-  it('is refused by its test when its halves do not belong together, or it is of another type', async () => {
+  it('fails its test when its halves do not match, or it has another type', async () => {
     const target = attach('key-pair');
     const [one, other] = [
       await target.create(turnOf(undefined)),
@@ -118,14 +118,14 @@ describe('a generated key pair', () => {
   it.each([
     ['a type that is too weak', { type: 'rsa-1024' }, '/type'],
     ['one key for two forms', { keys: { privateKey: 'k', publicKey: 'k' } }, '/keys'],
-  ])('cannot be of %s', (_what, options, pointer) => {
+  ])('is refused with %s', (_what, options, pointer) => {
     expect(() => attach('key-pair', options)).toThrow(
       expect.objectContaining({ problems: [expect.objectContaining({ pointer })] }),
     );
   });
 });
 
-it('a strategy that nobody has is refused with those that there are', () => {
+it('an unknown strategy is refused with the list of known ones', () => {
   for (const strategy of ['nonesuch', 'constructor', '__proto__']) {
     expect(() => attach(strategy)).toThrow(
       expect.objectContaining({ problems: [expect.objectContaining({ pointer: '/strategy' })] }),
@@ -144,7 +144,7 @@ describe('a self-signed certificate', () => {
     attach('certificate', options).create(turnOf(undefined));
 
   it.each(['ec-p256', 'ed25519', 'rsa-2048'])(
-    'of type %s is believed by who trusts it, for its names and no other',
+    'of type %s is accepted by a client that trusts it, for its names and no other',
     async (keyType) => {
       const made = await make({ ...NAMES, keyType });
       const [cert, key] = [made['tls.crt'] as string, made['tls.key'] as string];
@@ -168,7 +168,7 @@ describe('a self-signed certificate', () => {
     },
   );
 
-  it('says how long it is good for, as its schedule has to be shorter', async () => {
+  it('reports its validity, because its schedule must be shorter', async () => {
     expect(attach('certificate', { ...NAMES, validDays: 7 }).lifetimeSeconds).toBe(7 * 86_400);
     const made = await make({ ...NAMES, validDays: 7 });
     const { validTo } = new X509Certificate(made['tls.crt'] as string);
@@ -176,7 +176,7 @@ describe('a self-signed certificate', () => {
     expect(attach('key-pair').lifetimeSeconds).toBeUndefined();
   });
 
-  it('is refused by its test when it is another key, other names, out of its time, or none', async () => {
+  it('fails its test with another key, other names, outside its validity, or without a certificate', async () => {
     const target = attach('certificate', NAMES);
     const [one, other] = [await make(NAMES), await make(NAMES)];
     const reason = async (data: SecretData, asked = target): Promise<unknown> =>
@@ -202,11 +202,11 @@ describe('a self-signed certificate', () => {
     ['a name in capitals', { dnsNames: ['App.example'] }, '/dnsNames/0'],
     ['a star in the middle', { dnsNames: ['a.*.example'] }, '/dnsNames/0'],
     ['a name that is two', { dnsNames: ['a.example, DNS:b.example'] }, '/dnsNames/0'],
-    ['an address that is none', { ipAddresses: ['10.1'] }, '/ipAddresses/0'],
+    ['an invalid address', { ipAddresses: ['10.1'] }, '/ipAddresses/0'],
     ['a name twice', { dnsNames: ['a', 'a'] }, ''],
     ['three years', { dnsNames: ['a'], validDays: 1096 }, '/validDays'],
     ['one key for both', { dnsNames: ['a'], keys: { certificate: 'k', privateKey: 'k' } }, '/keys'],
-  ])('cannot be of %s', (_what, options, pointer) => {
+  ])('is refused with %s', (_what, options, pointer) => {
     expect(() => attach('certificate', options)).toThrow(
       expect.objectContaining({ problems: [expect.objectContaining({ pointer })] }),
     );

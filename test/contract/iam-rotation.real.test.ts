@@ -43,7 +43,7 @@ async function iamFixture(moto: Moto, username?: string): Promise<IamFixture> {
   return { ...fixture, close };
 }
 
-describeWith(['moto'], 'moto that checks signatures', () => {
+describeWith(['moto'], 'moto with signature checks', () => {
   let moto: Running<Moto>;
   beforeAll(async () => {
     moto = await strictMoto();
@@ -64,7 +64,7 @@ describeWith(['moto'], 'moto that checks signatures', () => {
       return AccessKey?.AccessKeyId ?? '';
     };
 
-    it('leave a key alone that was there before the rotation began', async () => {
+    it('keep a key that existed before the rotation began', async () => {
       const { target, current, iam, username, ...fixture } = await iamFixture(moto);
       await make(username, iam);
       const before = await fixture.state();
@@ -77,7 +77,7 @@ describeWith(['moto'], 'moto that checks signatures', () => {
       await fixture.close();
     });
 
-    it('leave a key alone that was used, however young', async () => {
+    it('keep a key that was used, however young', async () => {
       const { target, current, iam, username, ...fixture } = await iamFixture(moto);
       const turn = turnOf(current);
       const { AccessKey: key } = await iam.send(new CreateAccessKeyCommand({ UserName: username }));
@@ -92,7 +92,7 @@ describeWith(['moto'], 'moto that checks signatures', () => {
       await fixture.close();
     });
 
-    it('remove what an earlier try made and nobody stored, and make no third key', async () => {
+    it('delete a key that an earlier attempt created and no version stores, and create no third key', async () => {
       const { target, current, iam, username, ...fixture } = await iamFixture(moto);
       const turn = turnOf(current);
       const left = await make(username, iam);
@@ -103,7 +103,7 @@ describeWith(['moto'], 'moto that checks signatures', () => {
       await fixture.close();
     });
 
-    it('stop before anything is made or removed when the claim is lost', async () => {
+    it('stop before anything is created or deleted when the claim is lost', async () => {
       const { target, current, iam, username, ...fixture } = await iamFixture(moto);
       const lost = turnOf(current, { lost: true });
       const empty = await fixture.state();
@@ -116,7 +116,7 @@ describeWith(['moto'], 'moto that checks signatures', () => {
       await fixture.close();
     });
 
-    it('refuse a current value whose key is of another user', async () => {
+    it('refuse a current value whose key belongs to another user', async () => {
       const { target, current, ...fixture } = await iamFixture(moto);
       const other = await iamFixture(moto);
       const turn = turnOf({ ...current, accessKeyId: other.current['accessKeyId'] ?? '' });
@@ -132,7 +132,7 @@ describeWith(['moto'], 'moto that checks signatures', () => {
       await other.close();
     });
 
-    it('are made active again when they are set', async () => {
+    it('are activated again in set', async () => {
       const { target, current, iam, username, ...fixture } = await iamFixture(moto);
       const turn = turnOf(current);
       const pending = await target.create(turn);
@@ -148,11 +148,11 @@ describeWith(['moto'], 'moto that checks signatures', () => {
   });
 });
 
-describe('an access key that AWS has not heard of everywhere', () => {
+describe('an access key that is not yet known everywhere at AWS', () => {
   const key = { id: 'AKIAIOSFODNN7EXAMPLE', isActive: true, createdAt: 1_760_000_000_000 };
   const data = { accessKeyId: key.id, secretAccessKey: 's' };
 
-  /** An account that knows the key in its lists, and not yet when somebody signs with it. */
+  /** An account that lists the key, but does not yet accept its signatures. */
   async function probe(clock: HandClock, answer: string): Promise<unknown> {
     const { awsError } = await import('../../src/providers/aws/errors.ts');
     const refusal = { name: answer, $metadata: { httpStatusCode: 403 } };
@@ -166,7 +166,7 @@ describe('an access key that AWS has not heard of everywhere', () => {
     return target.test(data, contextOf()).catch((error: unknown) => error);
   }
 
-  it('is asked again while it is young, and refused when it is not', async () => {
+  it('is tested again while it is young, and refused after that', async () => {
     const clock = new HandClock(key.createdAt + 5_000);
     expect(await probe(clock, 'InvalidClientTokenId')).toMatchObject({
       code: 'ERR_PROVIDER_UNAVAILABLE',

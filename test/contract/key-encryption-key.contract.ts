@@ -3,14 +3,14 @@ import { generateRootKey, unwrapRootKey, wrapRootKey } from '../../src/crypto/ro
 import type { CallContext } from '../../src/ports/call-context.ts';
 import type { KeyEncryptionKey } from '../../src/ports/key-encryption-key.ts';
 
-/** What an adapter brings to the suite. */
+/** The parameters of an adapter for the suite. */
 export interface KeyEncryptionKeyFixture {
   readonly kek: KeyEncryptionKey;
-  /** The same key, as another process would open it after a restart. */
+  /** The same key, as another process opens it after a restart. */
   readonly reopened: KeyEncryptionKey;
   /** Another key of the same kind. */
   readonly other: KeyEncryptionKey;
-  /** The kind with its server away; or why it cannot be away. */
+  /** The kind with an unreachable server; or why it cannot be unreachable. */
   readonly unreachable: KeyEncryptionKey | 'held in memory';
   readonly close?: () => Promise<void>;
 }
@@ -23,7 +23,7 @@ function contextFor(signal = AbortSignal.timeout(10_000)): CallContext {
   return { requestId: 'req_contract', signal };
 }
 
-/** Everything that broker and crypto rely on in a key-encryption key; every adapter is run through it. */
+/** The contract that broker and crypto rely on in a key-encryption key; every adapter runs it. */
 export function keyEncryptionKeyContract(
   name: string,
   make: () => Promise<KeyEncryptionKeyFixture>,
@@ -55,7 +55,7 @@ export function keyEncryptionKeyContract(
       ).toBe(true);
     });
 
-    it('wraps one key differently each time, and leaves the caller its bytes', async () => {
+    it("wraps one key differently each time, and does not change the caller's bytes", async () => {
       const given = Buffer.from(key);
       const again = await fixture.kek.wrap(given, data, contextFor());
       expect(given.equals(key)).toBe(true);
@@ -75,7 +75,7 @@ export function keyEncryptionKeyContract(
       }
     });
 
-    it('refuses what another key wrapped', async () => {
+    it('refuses a key that another key wrapped', async () => {
       await expect(fixture.other.unwrap(wrapped, data, contextFor())).rejects.toMatchObject(
         INVALID,
       );
@@ -103,7 +103,7 @@ export function keyEncryptionKeyContract(
       }
     });
 
-    it('says the same whatever is wrong', async () => {
+    it('gives one fixed error for every reason', async () => {
       const failures = await Promise.all(
         [
           fixture.kek.unwrap(wrapped, Buffer.from('other'), contextFor()),
@@ -119,7 +119,7 @@ export function keyEncryptionKeyContract(
       expect(new Set(failures).size).toBe(1);
     });
 
-    it('carries a root key for crypto/root-keys', async () => {
+    it('wraps a root key for crypto/root-keys', async () => {
       const rootKey = generateRootKey();
       const scope = { kek: fixture.kek, installation: 'in_contract', context: contextFor() };
       const record = await wrapRootKey(rootKey, 1000, scope);
@@ -133,7 +133,7 @@ export function keyEncryptionKeyContract(
       );
     });
 
-    it('is sealed, not invalid, while its server is away; or it has none', async () => {
+    it('is sealed, not invalid, while its server is unreachable; or it has no server', async () => {
       const { unreachable } = fixture;
       if (unreachable === 'held in memory') {
         const aborted = contextFor(AbortSignal.abort());

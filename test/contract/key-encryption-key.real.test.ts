@@ -69,7 +69,7 @@ describeWith(['openbao'], 'OpenBao transit', ({ openbao }) => {
     [{ derived: true }, 'derived=false'],
     [{ allow_plaintext_backup: true }, 'allow_plaintext_backup=false'],
     [{ type: 'rsa-2048' }, 'aes256-gcm96'],
-  ])('refuses a key made with %j and says how to make it', async (options, remedy) => {
+  ])('refuses a key created with %j and names the right options', async (options, remedy) => {
     const { open, close } = await setUp({ kek: options });
     const kek = await open('kek');
     const error = await failureOf(kek.wrap(Buffer.from('key'), Buffer.from('a'), contextOf()));
@@ -79,7 +79,7 @@ describeWith(['openbao'], 'OpenBao transit', ({ openbao }) => {
     await close();
   });
 
-  it('never makes a key by using it', async () => {
+  it('never creates a key by using it', async () => {
     const { mount, open, close } = await setUp({ kek: {} });
     const kek = await open('missing');
     const error = await failureOf(kek.wrap(Buffer.from('key'), Buffer.from('a'), contextOf()));

@@ -12,7 +12,7 @@ import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
 import { KubernetesConnections, OWN, SecretOwner } from '../kit/kubernetes-fixture.ts';
 import { contextOf, failureOf, secretProviderContract } from './secret-provider.contract.ts';
 
-/** What docs/providers/kubernetes.md tells operators to allow, and nothing else. */
+/** Exactly the permissions of docs/providers/kubernetes.md. */
 const RULES = [
   { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'create', 'delete'] },
   { apiGroups: [''], resources: ['serviceaccounts/token'], verbs: ['create'] },
@@ -61,7 +61,7 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
       const owner = new SecretOwner(kube, namespace);
       const live = () => owner.labelled(ANCHOR_LABEL);
       const works = async (data: Readonly<Record<string, unknown>>): Promise<boolean> => {
-        // Never asked of one token twice in ten seconds when the first answer was yes: the server remembers it.
+        // The same token is not reviewed twice within ten seconds after a success, because the server caches it.
         const review = await reviewToken(kube, String(data['token']), [AUDIENCE]);
         return review.authenticated === true;
       };
@@ -114,7 +114,7 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
       expect((await failureOf(read(provider.locate('tls/absent')))).code).toBe('ERR_NOT_FOUND');
     });
 
-    it('finds nothing in a Secret without data', async () => {
+    it('returns not found for a Secret without data', async () => {
       await owner.put('empty', {});
       expect((await failureOf(read(provider.locate('empty')))).code).toBe('ERR_NOT_FOUND');
     });
@@ -149,7 +149,7 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
       await credentials.revoke(handle, contextOf());
     });
 
-    it('makes tokens for the account and audience of the reference, no longer than it says', async () => {
+    it('issues tokens for the account and audience of the reference, no longer than it allows', async () => {
       await createServiceAccount(kube, namespace, 'exact');
       const ref = {
         serviceAccount: 'exact',
@@ -182,8 +182,8 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
       await credentials.revoke(issued.handle, contextOf());
     });
 
-    it('says not found of a token for an account that is not there, and leaves no anchor once revoked', async () => {
-      const ref = { serviceAccount: 'nobody', audiences: [AUDIENCE] };
+    it('returns not found for a token of an absent account, and leaves no anchor once revoked', async () => {
+      const ref = { serviceAccount: 'absent', audiences: [AUDIENCE] };
       const credentials = provider.credentials!;
       const begun = credentials.begin({
         intentId: 'crd_nobody',
@@ -195,7 +195,7 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
       const handle = await credentials.prepare(begun, contextOf());
       expect((await failureOf(credentials.issue(handle, contextOf()))).code).toBe('ERR_NOT_FOUND');
       await credentials.revoke(handle, contextOf());
-      expect(await owner.labelled(ANCHOR_LABEL)).not.toContain('quaymaster-crd-nobody');
+      expect(await owner.labelled(ANCHOR_LABEL)).not.toContain('quaymaster-crd-absent');
     });
 
     it("does not delete a Secret that took the anchor's name", async () => {
@@ -211,10 +211,10 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
       });
       const handle = await credentials.prepare(begun, contextOf());
       await owner.remove('quaymaster-crd-taken');
-      await owner.put('quaymaster-crd-taken', { key: 'of somebody else' });
+      await owner.put('quaymaster-crd-taken', { key: 'of another owner' });
       await credentials.revoke(handle, contextOf());
       expect((await read(provider.locate('quaymaster-crd-taken'))).data).toEqual({
-        key: 'of somebody else',
+        key: 'of another owner',
       });
       expect((await failureOf(credentials.prepare(begun, contextOf()))).code).toBe(
         'ERR_PROVIDER_MALFORMED',
@@ -224,7 +224,7 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
     it.each([
       ['a Secret of another namespace', () => ({ namespace: 'default' })],
       ['a Secret of the same namespace that is not an anchor', () => ({ anchor: 'production-db' })],
-    ])('refuses to revoke through a forged handle that names %s', async (_what, forged) => {
+    ])('refuses to revoke with a forged handle that names %s', async (_what, forged) => {
       const handle = {
         v: 1,
         namespace,
@@ -251,7 +251,7 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
       expect((await read(provider.locate(anchor))).data).toEqual({ password: 'kept' });
     });
 
-    it('checks what it may do, and says which verb is missing', async () => {
+    it('checks its permissions, and reports the missing verb', async () => {
       expect(await connection.check(contextOf())).toMatchObject({ healthy: true });
       const onlyGet = [{ apiGroups: [''], resources: ['secrets'], verbs: ['get'] }];
       const reader = await connections.connect(await brokerToken(kube, onlyGet));

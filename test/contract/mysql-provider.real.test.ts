@@ -73,7 +73,7 @@ describeWith(['mariadb'], 'credentials of MariaDB', ({ mariadb }) => {
   };
   dynamicCredentialsContract('MariaDB', make, { resumable: true });
 
-  it('ends the open connections of a user that is revoked', async () => {
+  it('close the open connections of a revoked user', async () => {
     const fixture = await make();
     const credentials = fixture.provider.credentials!;
     const workload = { cluster: 'c', namespace: 'n', serviceAccount: 's', serviceAccountUid: 'u' };
@@ -91,7 +91,7 @@ describeWith(['mariadb'], 'credentials of MariaDB', ({ mariadb }) => {
     await fixture.close();
   });
 
-  it('are checked: what the account of the connection lacks is named, with what grants it', async () => {
+  it("are checked: the report names the missing rights of the connection's account and the GRANT for them", async () => {
     const fixture = await make();
     const name = uniqueName('broker');
     const account = `\`${name}\`@'127.0.0.1'`;
@@ -116,7 +116,7 @@ describeWith(['mariadb'], 'credentials of MariaDB', ({ mariadb }) => {
     'GRANT ALL ON *.* TO root',
     'GRANT SELECT ON a.* TO {{name}}; DROP DATABASE a',
     'GRANT SELECT ON a.* TO {{name}} /* {{password}} */',
-  ])('refuses the statement %s when the mount is saved', async (statement) => {
+  ])('refuse the statement %s when the mount is saved', async (statement) => {
     await expect(mount('/nowhere', statement)).rejects.toMatchObject({ code: 'ERR_BODY_INVALID' });
   });
 });

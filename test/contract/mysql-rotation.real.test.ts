@@ -47,7 +47,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
     return fixtureAt(named, () => connect(named));
   };
 
-  // A character of four bytes cannot be in a name, which is kept in three.
+  // A character of four bytes cannot be in a name, which is stored in three.
   const impossibleNames = HOSTILE_NAMES.filter((name) => /[\u{10000}-\u{10ffff}]/u.test(name));
   rotationTargetContract('one MariaDB user', make('single-user'), {
     slots: 'one',
@@ -60,7 +60,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
     impossibleNames,
   });
 
-  describe('two MariaDB users by turns', () => {
+  describe('two alternating MariaDB users', () => {
     const begin = make('alternating-users');
     const rotated = async (fixture: RotationFixture): Promise<SecretData> => {
       const turn = turnOf(fixture.current);
@@ -69,7 +69,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
       return pending;
     };
 
-    it('may do the same: rights on columns, routines and tables, roles, TLS and limits, and no more', async () => {
+    it('have the same rights on columns, routines and tables, roles, TLS and limits, and no more', async () => {
       const fixture = await begin();
       const [first, second] = fixture.usernames;
       const role = uniqueName('role');
@@ -101,7 +101,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
       await asAdmin(mariadb, [sql`DROP ROLE ${[role]}`]);
     });
 
-    it('may do the same by a connection that holds none of it: a demand for TLS, and limits', async () => {
+    it('get the same TLS requirement and limits by a connection that has none of them', async () => {
       const fixture = await begin();
       const [first, second] = fixture.usernames;
       await asAdmin(mariadb, [
@@ -113,7 +113,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
       await fixture.close();
     });
 
-    it('say that the connection may not give what the first one has', async () => {
+    it('report that the connection may not grant the rights of the first one', async () => {
       const fixture = await begin();
       const [first] = fixture.usernames;
       await asAdmin(mariadb, [sql`GRANT DELETE ON ${[fixture.database]}.* TO ${[first]}@'%'`]);
@@ -122,7 +122,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
       await fixture.close();
     });
 
-    it('end their open connections when they are retired', async () => {
+    it('lose their open connections when they are retired', async () => {
       const fixture = await begin();
       const open = await connected(mariadb, fixture.current);
       const pending = await rotated(fixture);
@@ -142,7 +142,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
       await fixture.close();
     });
 
-    it('lock the old user in an incident, and restore a current password that was changed', async () => {
+    it('lock the old user in an incident, and restore a changed current password', async () => {
       const fixture = await begin();
       const pending = await rotated(fixture);
       const [, second] = fixture.usernames;
@@ -155,7 +155,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
       await fixture.close();
     });
 
-    it('keep the one before when the current value does not log in', async () => {
+    it('keep the previous user when the current value does not log in', async () => {
       const fixture = await begin();
       const pending = await fixture.target.create(turnOf(fixture.current));
       const error = await failureOf(fixture.target.retire(turnOf(pending), fixture.current));
@@ -164,7 +164,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
       await fixture.close();
     });
 
-    it('are refused by the test when they cannot read what they are for', async () => {
+    it('fail the test when they cannot read what they need', async () => {
       const fixture = await begin();
       const { usernames, current } = fixture;
       const target = (await connect(place('alternating-users'))).target('alternating-users', {
@@ -178,7 +178,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
   });
 
   describe('a MariaDB connection', () => {
-    it('is not made over TLS to a name that the certificate does not have', async () => {
+    it('is refused over TLS for a name that the certificate does not have', async () => {
       const fixture = await make('single-user')();
       const tls = { caFile: mariadb.caFile, serverName: 'elsewhere.example' };
       const { username } = fixture.current;
@@ -191,7 +191,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
       await fixture.close();
     });
 
-    it('does not change its own user, and has no strategy but its own', async () => {
+    it('does not change its own user, and has only its own strategy', async () => {
       const own = place('single-user');
       const connection = await connect(own);
       const refusal = expect.objectContaining({ code: 'ERR_BODY_INVALID' });

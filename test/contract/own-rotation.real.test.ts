@@ -46,7 +46,7 @@ async function start(moto: Moto): Promise<Started> {
   };
 }
 
-/** AWS and its function go on while the broker waits in `set`. */
+/** AWS and its function continue while the broker waits in `set`. */
 function goingOn(target: RotationTarget, secret: OwnSecret): RotationTarget {
   const { locators, slots, drillable } = target;
   return {
@@ -154,7 +154,7 @@ describeWith(['moto'], "AWS's own rotation", ({ moto }) => {
     await target.set(late, pending);
   });
 
-  it('is called off while it is under way, so that the next one can begin', async () => {
+  it('is cancelled while it is in progress, so that the next one can begin', async () => {
     const turn = turnOf(old);
     await failureOf(target.create(turn));
     await secret.createSecret();
@@ -172,7 +172,7 @@ describeWith(['moto'], "AWS's own rotation", ({ moto }) => {
     expect(secret.asked).toHaveLength(3);
   });
 
-  it('cannot be taken back once the new version is current', async () => {
+  it('cannot be rolled back once the new version is current', async () => {
     const turn = turnOf(old);
     await failureOf(target.create(turn));
     await secret.createSecret();
@@ -185,7 +185,7 @@ describeWith(['moto'], "AWS's own rotation", ({ moto }) => {
     expect(await secret.current()).toEqual(secret.made);
   });
 
-  it('is not started where the claim is lost, and not for what is no secret', async () => {
+  it('is not started if the claim is lost, or for an absent secret', async () => {
     const lost = turnOf(old, { lost: true });
     expect(await failureOf(target.create(lost))).toMatchObject({ reason: 'claim_lost' });
     expect(secret.asked).toEqual([]);

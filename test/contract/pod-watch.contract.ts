@@ -7,7 +7,7 @@ import type { KubeCluster, PodRef } from '../kit/kube-cluster.ts';
 
 const context = { requestId: 'req_1', signal: new AbortController().signal };
 
-/** What the watch owes to a real cluster and to the one that stands in for it. */
+/** The contract of the watch, for a real cluster and its fake. */
 export function podWatchContract(name: string, open: () => Promise<KubeCluster>): void {
   describe(`the pod watch of ${name}`, () => {
     let cluster: KubeCluster;
@@ -49,7 +49,7 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
     const untilEnd = (pod: PodRef): Promise<void> =>
       eventually(`${pod.name} ended`, () => endOf(pod) !== undefined);
 
-    it('knows pods from before and sees new ones, with their labels', async () => {
+    it('reports existing and new pods, with their labels', async () => {
       const before = await create('before', { app: 'one' });
       await start();
       expect(statuses).toEqual(['starting', 'live']);
@@ -62,14 +62,14 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
       expect((await watch.confirm(after, context)).state).toBe('running');
     });
 
-    it('sees a pod deleted', async () => {
+    it('reports a deleted pod', async () => {
       await start();
       const pod = await create('deleted');
       await untilState(pod, 'running');
       await cluster.remove(pod);
       await untilEnd(pod);
       expect(endOf(pod)).toMatchObject({ cluster: 'east', ...pick(pod) });
-      // The API server sets a deletionTimestamp of now before it deletes, which may be seen first.
+      // The API server sets a deletionTimestamp of now before it deletes, so a watch may report that first.
       expect(['deleted', 'deletion_passed']).toContain(endOf(pod)?.reason);
       expect((await watch.confirm(pod, context)).state).toBe('ended');
     });
@@ -77,7 +77,7 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
     it.each([
       ['Succeeded', 'succeeded'],
       ['Failed', 'failed'],
-    ])('sees a pod that %s', async (phase, reason) => {
+    ])('reports a pod that %s', async (phase, reason) => {
       await start();
       const pod = await create(`over-${reason}`);
       await untilState(pod, 'running');
@@ -88,7 +88,7 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
       expect((await watch.confirm(pod, context)).state).toBe('ended');
     });
 
-    it('sees a pod terminate, and ends it when its grace period is over', async () => {
+    it('reports a terminating pod, and ends it when its grace period is over', async () => {
       await start();
       const pod = await create('terminating');
       await untilState(pod, 'running');
@@ -100,7 +100,7 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
       await cluster.remove(pod);
     });
 
-    it('tells a pod from the next of its name', async () => {
+    it('distinguishes a pod from the next one with its name', async () => {
       await start();
       const first = await create('stateful-0');
       await untilState(first, 'running');
@@ -112,7 +112,7 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
       expect((await watch.confirm(first, context)).state).toBe('ended');
     });
 
-    it('goes on after the API server was restarted', async () => {
+    it('continues after the API server was restarted', async () => {
       await start();
       const pod = await create('survivor');
       await untilState(pod, 'running');

@@ -4,7 +4,7 @@ import { realKubeCluster } from '../kit/real-kube-cluster.ts';
 import { podWatchContract } from './pod-watch.contract.ts';
 
 describeWith(['kube'], 'kube-apiserver', () => {
-  // One of its own, because it is restarted.
+  // A server of its own, because it is restarted.
   podWatchContract('the real API server', async () => {
     const kube = await startKube();
     const cluster = await realKubeCluster(kube);

@@ -20,11 +20,11 @@ const workload: Workload = {
   pod: { name: 'api-1', uid: '0c1b9f6e-3b1f-4f3e-8b5a-0d6c2d5f7a11' },
 };
 
-/** Of this run alone. */
+/** A name of this run alone. */
 const run = randomBytes(4).toString('hex');
 let intents = 0;
 
-describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
+describeWith(['postgres'], 'dynamic roles of PostgreSQL', ({ postgres }) => {
   let place: PostgresPlace;
   beforeAll(async () => {
     place = await makePostgresPlace(postgres);
@@ -115,7 +115,7 @@ describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
   );
 
   describe('a role', () => {
-    it('may do what its statements say, and bears the name of its workload', async () => {
+    it('has the rights of its statements, and the name of its workload', async () => {
       const { credentials, issued, username, password } = await issue('readonly');
       expect(username).toMatch(/^qm-payments---drop-api-wi-cred_/);
       const session = await place.openSession(username, password);
@@ -128,7 +128,7 @@ describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
       await settled(0);
     });
 
-    it('ends at the server too when its time is over, and later when it is renewed', async () => {
+    it('expires at the server too at its time, and later when it is renewed', async () => {
       const { credentials, issued, username, password } = await issue('readonly', 60);
       const end = async () => {
         const [row] = await place.query(
@@ -145,7 +145,7 @@ describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
       await credentials.revoke(issued.handle, contextOf());
     });
 
-    it('is closed with its sessions, and kept while it owns something that no heir gets', async () => {
+    it('is revoked with its sessions, and kept while it owns something that no heir gets', async () => {
       const { credentials, issued, username, password } = await issue('maker');
       const session = await place.openSession(username, password);
       await session.query('CREATE TABLE public.left_behind (id int)');
@@ -161,7 +161,7 @@ describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
       await settled(0);
     });
 
-    it('does not come to be when one of its statements fails', async () => {
+    it('is not created when one of its statements fails', async () => {
       const { credentials, handle } = await begin('broken');
       const prepared = await credentials.prepare(handle, contextOf());
       const error = await failureOf(credentials.issue(prepared, contextOf()));
@@ -170,7 +170,7 @@ describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
       await settled(0);
     });
 
-    it('is prepared once by two tries', async () => {
+    it('is prepared once by two attempts', async () => {
       const { credentials, handle } = await begin('readonly');
       await credentials.prepare(handle, contextOf());
       await credentials.prepare(handle, contextOf());
@@ -210,7 +210,7 @@ describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
     expect((await failureOf(reading)).code).toBe('ERR_NOT_FOUND');
   });
 
-  it('says in its check whether the heir is fit', async () => {
+  it('reports in its check whether the heir is suitable', async () => {
     const heir = uniqueName('heir');
     const { provider: connection } = postgresAt('db', await place.connect(), {
       clock: systemClock,
@@ -247,7 +247,7 @@ describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
     );
   });
 
-  it('says what its administrator lacks', async () => {
+  it('reports the missing rights of its administrator', async () => {
     const made = await provider();
     const well = await made.check(contextOf());
     expect(well.healthy).toBe(true);

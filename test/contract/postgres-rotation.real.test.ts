@@ -21,7 +21,7 @@ const password = (): string => randomBytes(12).toString('hex');
 
 describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
   let place: PostgresPlace;
-  /** Called as the hostile names would have it dropped. Not ours where another run has it already, which drops it at its end. */
+  /** An object that a badly quoted hostile name would drop. It may belong to another run, which drops it at its end. */
   let ownVictim = true;
   beforeAll(async () => {
     place = await makePostgresPlace(postgres);
@@ -33,7 +33,10 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
 
   const rotation = () => postgresAt('payments-db', place.server, { clock: systemClock }).rotation;
 
-  /** What of the named roles a rotation could change, and what belongs to them; no verifier, which has a new salt each time. */
+  /**
+   * The properties of the named roles that a rotation could change, and their objects; no verifier, which has a new
+   * salt each time.
+   */
   async function stateOf(names: readonly string[]): Promise<string> {
     const rows = await place.query(
       `SELECT r.rolname, r.rolcanlogin, r.rolcreatedb, r.rolconnlimit, p.rolpassword IS NULL,
@@ -101,7 +104,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
     slots: 'one',
     drillable: false,
   });
-  rotationTargetContract('two users of PostgreSQL, the second made by us', alternating, {
+  rotationTargetContract('two users of PostgreSQL, the second created by the broker', alternating, {
     slots: 'two',
     drillable: true,
   });
@@ -140,8 +143,8 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       expect(seen.join('\n')).not.toContain(pending['password']);
     });
 
-    it('that is not there is a conflict, and none is made', async () => {
-      const username = uniqueName('nobody');
+    it('conflicts if it does not exist, and is not created', async () => {
+      const username = uniqueName('absent');
       const target = rotation().target('single-user', { username });
       const current = { username, password: password() };
       const turn = turnOf(current);
@@ -161,7 +164,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       expect(await place.logsIn(username, pending['pass'] as string)).toBe(true);
     });
 
-    it('of another name in the value is a conflict before anything is asked', async () => {
+    it('conflicts if the value has another name, before any call', async () => {
       const { target } = await singleUser();
       const turn = turnOf({ username: 'postgres', password: 'x' });
       const expected = { code: 'ERR_CONFLICT', reason: 'username_mismatch' };
@@ -169,7 +172,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       expect(await failureOf(target.set(turn, turn.current!))).toMatchObject(expected);
     });
 
-    it('is tested for what it must be able to do', async () => {
+    it('is tested for its required rights', async () => {
       const { current } = await singleUser();
       const username = current['username'] as string;
       const table = `"s""; GRANT ALL; --"."t'${randomBytes(3).toString('hex')}"`;
@@ -195,7 +198,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
   });
 
   describe('the second of two users', () => {
-    /** Two users of which the first may do a lot in different ways. */
+    /** Two users, of which the first has many rights of different kinds. */
     async function entitled() {
       const made = await alternating();
       const first = made.current['username'] as string;
@@ -210,7 +213,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
         `CREATE TABLE ${schema}.direct (id serial, secret text)`,
         `CREATE TABLE ${schema}.grouped (id int)`,
         `CREATE TABLE ${schema}.guarded (owner text)`,
-        `INSERT INTO ${schema}.guarded VALUES ('${first}'), ('somebody')`,
+        `INSERT INTO ${schema}.guarded VALUES ('${first}'), ('another')`,
         `ALTER TABLE ${schema}.guarded ENABLE ROW LEVEL SECURITY`,
         `CREATE POLICY own ON ${schema}.guarded USING (owner = current_user)`,
         `GRANT USAGE, CREATE ON SCHEMA ${schema} TO ${own}`,
@@ -235,7 +238,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       return { ...made, turn, pending };
     }
 
-    it('may do what the first may, with its settings, and makes things that are both their own', async () => {
+    it('has the rights and settings of the first, and shares ownership of new objects with it', async () => {
       const { target, pending, current, first, second, schema } = await turned();
       expect(pending['username']).toBe(second);
       expect(await target.test(pending, contextOf())).toEqual({ accepted: true });
@@ -264,7 +267,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       expect(row).toEqual([7]);
     });
 
-    it('follows what the first may later, and its settings with the next rotation', async () => {
+    it('gets later rights of the first at once, and its settings with the next rotation', async () => {
       const { target, pending, current, first, second, schema } = await turned();
       await place.query(`CREATE TABLE ${schema}.later (id int)`);
       await place.query(`GRANT SELECT ON ${schema}.later TO ${quoteIdentifier(first)}`);
@@ -288,7 +291,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       await session.end();
     });
 
-    it('uses a second user that exists, and refuses it if it has fewer rights', async () => {
+    it('uses an existing second user, and refuses it if it has fewer rights', async () => {
       const { target, current, second, schema } = await entitled();
       await place.createRole(second, password());
       const turn = turnOf(current);
@@ -301,7 +304,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       expect(schema).not.toBe('');
     });
 
-    it('is not made of a superuser', async () => {
+    it('is refused if the first is a superuser', async () => {
       const { target, current, first } = await entitled();
       await place.query(`ALTER ROLE ${quoteIdentifier(first)} SUPERUSER`);
       const turn = turnOf(current);
@@ -310,7 +313,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       await place.query(`ALTER ROLE ${quoteIdentifier(first)} NOSUPERUSER`);
     });
 
-    it('goes on when the first is retired, whose sessions end', async () => {
+    it('keeps working when the first is retired, whose sessions end', async () => {
       const { target, current, pending, first, second } = await turned();
       const session = await place.openSession(first, current['password'] as string);
       const ended = new Promise((resolve) => session.once('end', resolve));
@@ -321,7 +324,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       await other.end();
     });
 
-    it('leaves sessions alone where the definition says so', async () => {
+    it('keeps sessions if the definition says so', async () => {
       const { current, pending, first, second } = await turned();
       const options = { usernames: [first, second], endSessions: false };
       const target = rotation().target('alternating-users', options);
@@ -332,9 +335,9 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       await session.end();
     });
 
-    it('keeps the first from being ended while it does not log in itself', async () => {
+    it('prevents that the first is retired while it does not log in itself', async () => {
       const { target, current, pending, second } = await turned();
-      await place.query(`ALTER ROLE ${quoteIdentifier(second)} PASSWORD 'changed by somebody'`);
+      await place.query(`ALTER ROLE ${quoteIdentifier(second)} PASSWORD 'changed by another user'`);
       const error = await failureOf(target.retire(turnOf(pending), current));
       expect(error).toMatchObject({ code: 'ERR_CONFLICT', reason: 'current_refused' });
       expect(await place.logsIn(current['username'] as string, current['password'] as string)).toBe(
@@ -342,7 +345,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       );
     });
 
-    it('is set by two at once, one after the other', async () => {
+    it('is set by two processes at once, one after the other', async () => {
       const { target, current, turn } = await (async () => {
         const made = await entitled();
         return { ...made, turn: turnOf(made.current) };
@@ -354,7 +357,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
     });
   });
 
-  it('says that the broker may not, and not what the server said', async () => {
+  it('reports missing rights of the broker, without text of the server', async () => {
     const name = uniqueName('foreign');
     await place.query(`CREATE ROLE ${quoteIdentifier(name)} LOGIN SUPERUSER PASSWORD 'x'`);
     const target = rotation().target('single-user', { username: name });
@@ -365,8 +368,8 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
     await place.query(`DROP ROLE ${quoteIdentifier(name)}`);
   });
 
-  it('leaves no session of ours at the server', async () => {
-    await until('our sessions end', async () => {
+  it('leaves no session of the broker at the server', async () => {
+    await until("the broker's sessions end", async () => {
       const rows = await place.query('SELECT 1 FROM pg_stat_activity WHERE usename = $1', [
         place.admin,
       ]);

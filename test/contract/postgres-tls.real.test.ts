@@ -74,7 +74,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
   });
 
   describe('hides from an eavesdropper', () => {
-    /** A connection on which every byte is heard. */
+    /** A connection on which the eavesdropper records every byte. */
     const overheard = async () => {
       const eavesdropper = await eavesdrop();
       const server = await connect({ caFile: postgres.caFile }, { port: eavesdropper.port });
@@ -109,7 +109,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
       expectHidden(eavesdropper, username, pending['password']);
     });
 
-    it('a dynamic role, from its creation to its end', async () => {
+    it('a dynamic role, from its creation to its revocation', async () => {
       const { eavesdropper, server } = await overheard();
       const creation = [
         'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}',
@@ -134,7 +134,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
     });
   });
 
-  describe('learns nothing from the broker', () => {
+  describe('a server gets no login from the broker', () => {
     const expectSilence = async (
       eavesdropper: PostgresEavesdropper,
       tls: object,
@@ -173,7 +173,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
       expect(eavesdropper.heard()).toBe('');
     });
 
-    it('when it shows a certificate without the name that is expected', async () => {
+    it('when it shows a certificate without the expected name', async () => {
       const eavesdropper = await eavesdrop(authority.issue({ ...EXPECTED, dnsNames: ['db'] }));
       await expectSilence(eavesdropper, { caFile, serverName: 'db.elsewhere.example' });
       expect(eavesdropper.heard()).toBe('');
@@ -190,7 +190,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
       }
     });
 
-    it('until the certificate is right: then all of it is said inside', async () => {
+    it('until the certificate is right: then the login is inside TLS', async () => {
       const eavesdropper = await eavesdrop(authority.issue(EXPECTED));
       await ask(await connect({ caFile }, { port: eavesdropper.port }));
       expect(eavesdropper.heard()).toContain(place.admin);
@@ -204,7 +204,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
     ['another name', () => ({ caFile: postgres.caFile, serverName: 'elsewhere.example' })],
     ['the authorities of the world', () => ({})],
     ['an authority whose file is gone', () => ({ caFile: join(directory, 'gone') })],
-  ])('is not changed by a connection that expects %s', async (_what, tls) => {
+  ])('when the connection expects %s', async (_what, tls) => {
     const current = await createUser();
     const { username } = current;
     const target = postgresAt('db', await connect(tls()), { clock: systemClock }).rotation.target(

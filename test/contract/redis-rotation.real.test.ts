@@ -72,7 +72,7 @@ describeWith(['redis'], 'rotation on Redis', ({ redis }) => {
       await fixture.close();
     });
 
-    it('is refused by the test when it may not do what it is for', async () => {
+    it('fails the test when it lacks its required rights', async () => {
       const fixture = await make();
       const { current } = fixture;
       const options = { username: current['username'], allowed: [['SET', 'app:1', 'x']] };
@@ -82,7 +82,7 @@ describeWith(['redis'], 'rotation on Redis', ({ redis }) => {
       await fixture.close();
     });
 
-    it('is not changed where it does not exist, is off or needs no password', async () => {
+    it('is not changed if it does not exist, is off or needs no password', async () => {
       const fixture = await make();
       const { target, current } = fixture;
       const turn = turnOf(current);
@@ -105,7 +105,7 @@ describeWith(['redis'], 'rotation on Redis', ({ redis }) => {
       await fixture.close();
     });
 
-    it('keeps the old password when the new one is not there to replace it', async () => {
+    it('keeps the old password when the new one is not stored to replace it', async () => {
       const fixture = await make();
       const pending = await fixture.target.create(turnOf(fixture.current));
       const error = await failureOf(fixture.target.retire(turnOf(pending), fixture.current));
@@ -127,7 +127,7 @@ describeWith(['redis'], 'rotation on Redis', ({ redis }) => {
       await fixture.close();
     });
 
-    it('has no strategy but its own', async () => {
+    it('has only its own strategy', async () => {
       const connection = await connect(place());
       expect(() => connection.target('single-user', {})).toThrow(
         expect.objectContaining({ code: 'ERR_BODY_INVALID' }),

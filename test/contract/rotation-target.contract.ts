@@ -5,18 +5,18 @@ import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationTarget, RotationTurn } from '../../src/ports/rotation-target.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 
-/** One credential at a real target, made for one test. */
+/** One credential at a real target, created for one test. */
 export interface RotationFixture {
   readonly target: RotationTarget;
-  /** Works now. Holds more than the credential: the keys of `carried` too, which the target does not own. */
+  /** The current value. It holds more than the credential: the keys of `carried` too, which the target does not own. */
   readonly current: SecretData;
-  /** The same target as another process has it: nothing that lives only in the memory of `target` is known to it. */
+  /** The same target in another process, without the memory of `target`. */
   restart(): Promise<RotationTarget>;
-  /** Really logs in, past everything that is tested here. */
+  /** A real login, independent of the tested code. */
   logsIn(data: SecretData): Promise<boolean>;
-  /** All that a rotation could change there, as comparable text: names, rights, whether a login is allowed. */
+  /** Everything that a rotation could change there, as comparable text: names, rights, whether a login is allowed. */
   state(): Promise<string>;
-  /** What is next to it and must never change: a foreign user and its rights. */
+  /** A neighbour that must never change: a foreign user and its rights. */
   bystanders(): Promise<string>;
   close(): Promise<void>;
 }
@@ -27,27 +27,27 @@ export interface RotationNames {
   readonly password?: string;
 }
 
-/** What a kind of target is, and cannot do; each is asserted to be so. */
+/** The properties and limits of a kind of target; the suite asserts each of them. */
 export interface RotationTraits {
   readonly slots: 'one' | 'two';
   readonly drillable: boolean;
-  /** `create` makes the credential at the target, so that it works before `set`; only then may it change something. */
+  /** `create` creates the credential at the target, so that it works before `set`; only then may it change something. */
   readonly madeByTarget?: true;
-  /** The step that ends the value before, which nothing brings back: `discard` says so after it, and leaves the new one working. */
+  /** The step that revokes the old value for good: `discard` reports so after it, and keeps the new one working. */
   readonly oneWay?: 'create' | 'set';
-  /** The old value goes on working until the target itself makes the one after the new: neither `set` nor `retire` ends it. */
+  /** The old value keeps working until the target itself rotates again: neither `set` nor `retire` revokes it. */
   readonly outlives?: true;
-  /** The target keeps the whole value, and bytes are none of it. */
+  /** The target keeps the whole value, and no bytes in it. */
   readonly textOnly?: true;
-  /** There is no first value to be made: `create` without a current one is ERR_CONFLICT. */
+  /** There is no first value to create: `create` without a current one is ERR_CONFLICT. */
   readonly needsCurrent?: true;
-  /** Another system ends the old credential in any case, so stale copies do not block the takeover of the new one. */
+  /** Another system revokes the old credential in any case, so stale copies do not block the takeover of the new one. */
   readonly follows?: true;
-  /** Values name no host, so that none can be compared. */
+  /** Values name no host, so no host can be compared. */
   readonly hostless?: true;
   /** No remote call: a signal has nothing to cancel, and only `logsIn` judges the value. */
   readonly local?: true;
-  /** Names and passwords are the target's own: none can be chosen. */
+  /** The target chooses names and passwords itself. */
   readonly unnamed?: true;
   /** Names that cannot exist there; each is refused with ERR_BODY_INVALID when the target is created. */
   readonly impossibleNames?: readonly string[];
@@ -60,7 +60,7 @@ export const CARRIED: SecretData = {
   blob: { base64: 'AAECAwQF/w==' },
 };
 
-/** Threat R04: names that end a statement, a string, a pattern or a path where they are not quoted. */
+/** Threat R04: names that end a statement, a string, a pattern or a path if they are not quoted. */
 export const HOSTILE_NAMES: readonly string[] = [
   `x"; DROP ROLE y;--`,
   `x'; DROP USER y;--`,
@@ -72,7 +72,7 @@ const HOSTILE_PASSWORD = `'"\\'; DROP ROLE y;-- $$ \`x\` %s 🔑`;
 
 let rotations = 0;
 
-/** A turn as the engine gives it. `lost`: another process carries the rotation on by now. */
+/** A turn as the engine provides it. `lost`: another process owns the rotation by now. */
 export function turnOf(
   current: SecretData | undefined,
   given: {
@@ -98,12 +98,12 @@ export function turnOf(
 const claimLost = (): BrokerError =>
   new BrokerError('ERR_CONFLICT', undefined, { reason: 'claim_lost' });
 
-/** Everything that could be printed of an error: message, detail, causes and all fields, also the hidden ones. */
+/** Everything printable of an error: message, detail, causes and all fields, also the hidden ones. */
 export function wholeText(error: unknown): string {
   return inspect(error, { depth: 20, showHidden: true, maxStringLength: null });
 }
 
-/** What every place where credentials are changed owes the engine. `make` is called once a test. */
+/** The contract of every rotation target. `make` is called once a test. */
 export function rotationTargetContract(
   name: string,
   make: (names?: RotationNames) => Promise<RotationFixture>,
@@ -120,7 +120,7 @@ export function rotationTargetContract(
   };
   const carried = traits.textOnly === true ? CARRIED_TEXTS : CARRIED;
 
-  describe(`${name} as a place where credentials are changed`, () => {
+  describe(`${name} as a rotation target`, () => {
     const open: RotationFixture[] = [];
     afterEach(async () => {
       for (const fixture of open.splice(0)) await fixture.close();
@@ -130,7 +130,7 @@ export function rotationTargetContract(
       open.push(fixture);
       return fixture;
     };
-    /** A fixture whose next value is stored, as it is when `set` is called. */
+    /** A fixture with a stored next value, as at the call of `set`. */
     const created = async (names?: RotationNames) => {
       const fixture = await begin(names);
       const turn = turnOf(fixture.current);
@@ -142,7 +142,7 @@ export function rotationTargetContract(
       return made;
     };
 
-    it('says what it is', async () => {
+    it('describes itself', async () => {
       const { target } = await begin();
       expect(target.slots).toBe(traits.slots);
       expect(target.drillable).toBe(traits.drillable);
@@ -150,20 +150,20 @@ export function rotationTargetContract(
     });
 
     describe('create', () => {
-      it('makes another value, and carries over what is not its own', async () => {
+      it('creates another value, and keeps keys that are not its own', async () => {
         const { fixture, pending } = await created();
         expect(pending).toMatchObject(carried);
         expect(Object.keys(pending).sort()).toEqual(Object.keys(fixture.current).sort());
         expect(pending).not.toEqual(fixture.current);
       });
 
-      it('never makes the same value twice', async () => {
+      it('never creates the same value twice', async () => {
         const { fixture, pending } = await created();
         if (madeByTarget) return;
         expect(await fixture.target.create(turnOf(fixture.current))).not.toEqual(pending);
       });
 
-      it('is begun again by another process, for the same rotation', async () => {
+      it('is repeated by another process for the same rotation', async () => {
         const { fixture, turn } = await created();
         const again = await (await fixture.restart()).create(turn);
         expect(again).toMatchObject(carried);
@@ -180,7 +180,7 @@ export function rotationTargetContract(
         if (!madeByTarget && !local) expect(await fixture.logsIn(pending)).toBe(false);
       });
 
-      it('makes the first value where there is none, or says that it cannot', async () => {
+      it('creates the first value of an empty path, or reports that it cannot', async () => {
         const { target, ...fixture } = await begin();
         const turn = turnOf(undefined);
         if (traits.needsCurrent === true) {
@@ -207,7 +207,7 @@ export function rotationTargetContract(
           expect(pending).not.toEqual(fixture.current);
         });
       } else {
-        it('refuses a value with copies of the secret that rotates, before anything is changed', async () => {
+        it('refuses a value with copies of the rotating secret, before anything is changed', async () => {
           const fixture = await begin();
           const before = await fixture.state();
           const error = await failureOf(fixture.target.create(turnOf(withCopies(fixture))));
@@ -230,7 +230,7 @@ export function rotationTargetContract(
           expect(await fixture.logsIn(fixture.current)).toBe(true);
         });
 
-        it('refuses to set what names another host', async () => {
+        it('refuses to set a value that names another host', async () => {
           const { fixture, pending } = await created();
           const elsewhere = { host: 'db.elsewhere.example' };
           const turn = turnOf({ ...fixture.current, ...elsewhere });
@@ -248,7 +248,7 @@ export function rotationTargetContract(
         expect(await fixture.target.test(pending, contextOf())).toEqual({ accepted: true });
       });
 
-      it('twice is the same as once', async () => {
+      it('twice has the same effect as once', async () => {
         const { fixture, turn, pending } = await isSet();
         const before = await fixture.state();
         await fixture.target.set(turn, pending);
@@ -256,7 +256,7 @@ export function rotationTargetContract(
         expect(await fixture.logsIn(pending)).toBe(true);
       });
 
-      it('is done again by another process that does not know how it ended', async () => {
+      it('is repeated by another process that does not know its outcome', async () => {
         const { fixture, turn, pending } = await created();
         const controller = new AbortController();
         const cut = {
@@ -278,7 +278,7 @@ export function rotationTargetContract(
       });
 
       if (!madeByTarget && !local) {
-        it('stops before the change when another process carries the rotation on', async () => {
+        it('stops before the change when another process owns the rotation', async () => {
           const { fixture, pending } = await created();
           const before = await fixture.state();
           const lost = turnOf(fixture.current, { lost: true });
@@ -292,7 +292,7 @@ export function rotationTargetContract(
     });
 
     describe('test', () => {
-      it('refuses a wrong value with a word, and changes nothing', async () => {
+      it('refuses a wrong value with a reason, and changes nothing', async () => {
         const { fixture, pending } = await isSet();
         const before = await fixture.state();
         const wrong = Object.fromEntries(
@@ -310,7 +310,7 @@ export function rotationTargetContract(
       });
 
       if (!madeByTarget && !local) {
-        it('refuses what was not set', async () => {
+        it('refuses a value that was not set', async () => {
           const { fixture, pending } = await created();
           expect((await fixture.target.test(pending, contextOf())).accepted).toBe(false);
         });
@@ -318,14 +318,14 @@ export function rotationTargetContract(
     });
 
     describe('retire', () => {
-      it(`${outlives ? 'does not end' : 'ends'} the old value, and leaves the new one working`, async () => {
+      it(`${outlives ? 'does not revoke' : 'revokes'} the old value, and keeps the new one working`, async () => {
         const { fixture, pending } = await isSet();
         await fixture.target.retire(turnOf(pending), fixture.current);
         expect(await fixture.logsIn(pending)).toBe(true);
         if (!local) expect(await fixture.logsIn(fixture.current)).toBe(isAliveAfter.retire);
       });
 
-      it('twice is the same as once, also in another process', async () => {
+      it('twice has the same effect as once, also in another process', async () => {
         const { fixture, pending } = await isSet();
         const turn = turnOf(pending);
         await fixture.target.retire(turn, fixture.current);
@@ -335,7 +335,7 @@ export function rotationTargetContract(
         expect(await fixture.logsIn(pending)).toBe(true);
       });
 
-      it('never ends what must go on working', async () => {
+      it('never revokes a value that must keep working', async () => {
         const { fixture, pending } = await isSet();
         const ended = fixture.target.retire(turnOf(pending), pending);
         await ended.catch((error: unknown) => {
@@ -345,7 +345,7 @@ export function rotationTargetContract(
       });
 
       if (traits.slots === 'two' && !local) {
-        it('stops before the change when another process carries the rotation on', async () => {
+        it('stops before the change when another process owns the rotation', async () => {
           const { fixture, pending } = await isSet();
           const lost = turnOf(pending, { lost: true });
           const error = await failureOf(fixture.target.retire(lost, fixture.current));
@@ -372,7 +372,7 @@ export function rotationTargetContract(
 
     describe('discard', () => {
       if (oneWay) {
-        it('says that nothing brings the old value back, and leaves the new one working', async () => {
+        it('reports that the old value cannot be restored, and keeps the new one working', async () => {
           const { fixture, turn, pending } = await isSet();
           const error = await failureOf(fixture.target.discard(turn, pending));
           expect(error).toMatchObject({ code: 'ERR_CONFLICT', reason: 'no_way_back' });
@@ -381,7 +381,7 @@ export function rotationTargetContract(
       }
 
       if (!oneWay) {
-        it('ends the new value, and the old one works', async () => {
+        it('revokes the new value, and the old one works', async () => {
           const { fixture, turn, pending } = await isSet();
           await fixture.target.discard(turn, pending);
           expect(await fixture.logsIn(fixture.current)).toBe(true);
@@ -391,7 +391,7 @@ export function rotationTargetContract(
           });
         });
 
-        it('twice is the same as once, also in another process', async () => {
+        it('twice has the same effect as once, also in another process', async () => {
           const { fixture, turn, pending } = await isSet();
           await fixture.target.discard(turn, pending);
           const before = await fixture.state();
@@ -400,7 +400,7 @@ export function rotationTargetContract(
           expect(await fixture.logsIn(fixture.current)).toBe(true);
         });
 
-        it('leaves a target on which the next rotation goes through', async () => {
+        it('leaves a target on which the next rotation succeeds', async () => {
           const { fixture, turn, pending } = await isSet();
           await fixture.target.discard(turn, pending);
           const next = turnOf(fixture.current);
@@ -411,7 +411,7 @@ export function rotationTargetContract(
       }
 
       if (traits.oneWay !== 'create') {
-        it('of what was never set harms nothing, and the next rotation goes through', async () => {
+        it('of a value that was never set changes nothing, and the next rotation succeeds', async () => {
           const { fixture, turn, pending } = await created();
           await fixture.target.discard(turn, pending);
           expect(await fixture.logsIn(fixture.current)).toBe(true);
@@ -424,7 +424,7 @@ export function rotationTargetContract(
       }
 
       if (!local) {
-        it('stops before the change when another process carries the rotation on', async () => {
+        it('stops before the change when another process owns the rotation', async () => {
           const { fixture, turn, pending } = await isSet();
           const { rotationId } = turn;
           const lost = turnOf(fixture.current, { lost: true, rotationId });
@@ -436,7 +436,7 @@ export function rotationTargetContract(
     });
 
     if (traits.drillable) {
-      it('runs a drill beside the value that is in use', async () => {
+      it('runs a drill beside the value in use', async () => {
         const { fixture, turn, pending } = await isSet();
         expect(await fixture.logsIn(fixture.current)).toBe(true);
         expect(await fixture.target.test(pending, contextOf())).toEqual({ accepted: true });
@@ -446,7 +446,7 @@ export function rotationTargetContract(
     }
 
     if (!local) {
-      it('ends each step when its caller has gone, and has changed nothing', async () => {
+      it('aborts each step when its caller disconnected, and has changed nothing', async () => {
         const { fixture, pending } = await created();
         const before = await fixture.state();
         const turn = turnOf(fixture.current, { signal: AbortSignal.abort() });
@@ -462,7 +462,7 @@ export function rotationTargetContract(
         expect(await fixture.logsIn(fixture.current)).toBe(isAliveAfter.create);
       });
 
-      it('tells no value in what it refuses', async () => {
+      it('repeats no value in a refusal', async () => {
         const { fixture, pending } = await created();
         const lost = turnOf(fixture.current, { lost: true });
         const gone = turnOf(fixture.current, { signal: AbortSignal.abort() });
@@ -494,7 +494,7 @@ export function rotationTargetContract(
         expect(await fixture.bystanders()).toBe(others);
       });
 
-      it('brings a password back that holds every kind of quote', async () => {
+      it('restores a password that holds every kind of quote', async () => {
         const { fixture, turn, pending } = await isSet({ password: HOSTILE_PASSWORD });
         const others = await fixture.bystanders();
         await fixture.target.discard(turn, pending);

@@ -4,27 +4,27 @@ import type { SecretListing } from '../../src/domain/secret.ts';
 import type { CallContext } from '../../src/ports/call-context.ts';
 import type { SecretProvider } from '../../src/ports/secret-provider.ts';
 
-/** What one backend is set up with for the suite. Names are paths below the mount. */
+/** The setup of one backend for the suite. Names are paths below the mount. */
 export interface ProviderFixture {
   readonly provider: SecretProvider;
-  /** A mount whose backend refuses the broker; absent only where there is no backend. */
+  /** A mount whose backend refuses the broker; absent only without a backend. */
   readonly denied?: SecretProvider;
-  /** A mount whose backend accepts connections and says nothing; its deadline is left to the caller. */
+  /** A mount whose backend accepts connections and never answers; its deadline is left to the caller. */
   readonly silent?: SecretProvider;
-  /** Stores a secret at the backend as its owner would, and resolves once it can be read. */
+  /** Stores a secret at the backend as its owner would, and resolves once it is readable. */
   put(name: string, data: Readonly<Record<string, string>>): Promise<void>;
   /** Deletes it at the backend. */
   remove(name: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What a backend cannot do; each gap is asserted to fail as said. */
+/** Limits of a backend; the suite asserts that each fails in the stated way. */
 export interface ProviderGaps {
   /** It keeps one version only: `version` is '' and the broker derives one. */
   readonly unversioned?: true;
   /** Old versions cannot be read. */
   readonly onlyCurrent?: true;
-  /** Characters that names of the broker may have and this backend's may not. */
+  /** Characters that the broker allows in names and this backend does not. */
   readonly refusedNames?: readonly string[];
   /** Names are one segment, a second one names a key of the secret, and keys have no spaces. */
   readonly flat?: true;
@@ -35,7 +35,7 @@ export const contextOf = (signal = AbortSignal.timeout(10_000)): CallContext => 
   signal,
 });
 
-/** The BrokerError a call ends with; anything else fails the test. */
+/** The BrokerError of a call; anything else fails the test. */
 export async function failureOf(call: Promise<unknown>): Promise<BrokerError> {
   try {
     await call;
@@ -58,13 +58,13 @@ const ODD_VALUES: Readonly<Record<string, string>> = {
   long: 'x'.repeat(20_000),
 };
 
-/** The behaviour every provider owes the broker, error codes included. `make` runs once. */
+/** The behaviour of every provider, error codes included. `make` runs once. */
 export function secretProviderContract(
   name: string,
   make: () => Promise<ProviderFixture>,
   gaps: ProviderGaps = {},
 ): void {
-  describe(`${name} as a provider of secrets`, () => {
+  describe(`${name} as a secret provider`, () => {
     let fixture: ProviderFixture;
     beforeAll(async () => {
       fixture = await make();
@@ -82,7 +82,7 @@ export function secretProviderContract(
       expect(secret.data).toEqual({ username: 'app', password: 's3cret' });
     });
 
-    it('gives odd values back to the byte', async () => {
+    it('returns unusual values byte for byte', async () => {
       const odd = Object.entries(ODD_VALUES).map(([key, value]) => [
         flat ? key.replaceAll(' ', '-') : key,
         value,
@@ -91,17 +91,17 @@ export function secretProviderContract(
       expect((await read('odd')).data).toEqual(Object.fromEntries(odd));
     });
 
-    it('says absent of what was never there', async () => {
+    it('returns not found for a secret that never existed', async () => {
       expect((await failureOf(read('never/there'))).code).toBe('ERR_NOT_FOUND');
     });
 
-    it('says absent of what was deleted', async () => {
+    it('returns not found for a deleted secret', async () => {
       await fixture.put('gone', { key: 'value' });
       await fixture.remove('gone');
       expect((await failureOf(read('gone'))).code).toBe('ERR_NOT_FOUND');
     });
 
-    it('reads the new value after a change, under a new version where it has versions', async () => {
+    it('reads the new value after a change, under a new version if it has versions', async () => {
       await fixture.put('changing', { key: 'one' });
       const before = await read('changing');
       await fixture.put('changing', { key: 'two' });
@@ -111,7 +111,7 @@ export function secretProviderContract(
       else expect(after.version).not.toBe(before.version);
     });
 
-    it('reads the version that is asked for, or says that it is not there', async () => {
+    it('reads the requested version, or returns not found', async () => {
       await fixture.put('versions', { key: 'one' });
       const first = await read('versions');
       await fixture.put('versions', { key: 'two' });
@@ -124,7 +124,7 @@ export function secretProviderContract(
     });
 
     it.each(['0', '-1', '1e3', '01', '99999999999', '1&x=2', '../1', 'latest?'])(
-      'says absent of the version %s',
+      'returns not found for the version %s',
       async (version) => {
         await fixture.put('versioned', { key: 'value' });
         expect((await failureOf(read('versioned', version))).code).toBe('ERR_NOT_FOUND');
@@ -132,7 +132,7 @@ export function secretProviderContract(
     );
 
     it.each(['a/../b', '..', '.', 'a/./b', 'a//b', '/a', 'a/', ''])(
-      'refuses the path “%s”, which is not one',
+      'refuses the invalid path “%s”',
       (path) => {
         expect(() => fixture.provider.locate(path)).toThrow(
           expect.objectContaining({ code: 'ERR_PATH_INVALID' }),
@@ -141,7 +141,7 @@ export function secretProviderContract(
     );
 
     it.each(['a?x=1', 'a#b', 'a%2fb', 'a%2e%2e', '%2e%2e', 'a;b', 'a b', 'a&b', 'sys\\policies'])(
-      'keeps “%s” one name, or refuses it',
+      'treats “%s” as one name, or refuses it',
       async (path) => {
         let locator;
         try {
@@ -171,7 +171,7 @@ export function secretProviderContract(
       }
     });
 
-    it('locates each name once, within what it covers', () => {
+    it('locates each name once, within its scope', () => {
       const { provider } = fixture;
       const locators = ['a', 'b', 'a/b'].map((path) => {
         try {
@@ -184,7 +184,7 @@ export function secretProviderContract(
       expect(provider.locate('a').startsWith(provider.covers)).toBe(true);
     });
 
-    it('refuses a reference that is not of its kind', () => {
+    it('refuses a reference of another kind', () => {
       for (const ref of [7, 'text', [], { unknown: true }, { path: '../x' }]) {
         expect(() => fixture.provider.locate('a', ref)).toThrow(
           expect.objectContaining({ code: 'ERR_BODY_INVALID' }),
@@ -192,7 +192,7 @@ export function secretProviderContract(
       }
     });
 
-    it('lists all names in order, page by page, none twice and none left out', async () => {
+    it('lists all names in order, page by page, without a duplicate or a gap', async () => {
       const names = ['list/b', 'list/a', 'list/c/d', 'list/c/e', 'list/c-1', 'list/c', 'list/z'];
       const kept = names.map(at).filter((path) => isNameable(fixture.provider, path));
       for (const path of kept) await fixture.put(path, { key: 'value' });
@@ -203,13 +203,13 @@ export function secretProviderContract(
       }
     });
 
-    it('lists everything below an empty prefix and nothing below one that is not there', async () => {
+    it('lists everything below an empty prefix and nothing below an absent one', async () => {
       await fixture.put('somewhere', { key: 'value' });
       expect(await listAll(fixture.provider, '', 50)).toContain('somewhere');
       expect(await listAll(fixture.provider, 'nowhere/at/all', 50)).toEqual([]);
     });
 
-    it('stops when its caller does', async () => {
+    it('aborts with its caller', async () => {
       const provider = fixture.silent ?? fixture.provider;
       const signal = fixture.silent === undefined ? AbortSignal.abort() : AbortSignal.timeout(200);
       const locator = provider.locate('payments/db');
@@ -217,7 +217,7 @@ export function secretProviderContract(
       expect(error.code).toBe('ERR_PROVIDER_TIMEOUT');
     });
 
-    it('says so when the backend refuses the broker', async () => {
+    it('reports it when the backend refuses the broker', async () => {
       if (fixture.denied === undefined) {
         expectOwnStore(fixture);
         return;
@@ -228,7 +228,7 @@ export function secretProviderContract(
       expect(error.detail ?? '').not.toMatch(/permission denied|AccessDenied|forbidden/);
     });
 
-    it('reports a mount that is in order, and what is wrong with one that is not', async () => {
+    it('reports a healthy mount, and the problem of an unhealthy one', async () => {
       const report = await fixture.provider.check(contextOf());
       expect(report).toMatchObject({ healthy: true });
       expect(report.findings.length).toBeGreaterThan(0);
@@ -243,7 +243,7 @@ export function secretProviderContract(
   });
 }
 
-/** Only a provider whose secrets are in our own store has no backend that could refuse the broker. */
+/** Only a provider with secrets in the embedded store has no backend that could refuse the broker. */
 function expectOwnStore({ provider }: ProviderFixture): void {
   expect(provider.writes).toBeDefined();
 }

@@ -7,19 +7,19 @@ import { contextOf, failureOf } from './secret-provider.contract.ts';
 /** One backend, set up for values of rotations. Names are paths below the mount. */
 export interface PublishingFixture {
   readonly provider: SecretProvider;
-  /** Another connection to the same place, as a broker that was started again has it. */
+  /** Another connection to the same place, like that of a restarted broker. */
   readonly other: SecretProvider;
-  /** May read and not write; absent only where nobody is asked. */
+  /** May read and not write; absent only if there is no backend. */
   readonly denied?: SecretProvider;
   /** Stores a secret at the backend as its owner would. */
   put(name: string, data: SecretData): Promise<void>;
-  /** How many versions of it there are, or how many of its writes can be told apart; undefined where none can. */
+  /** The number of its versions, or of its distinguishable writes; undefined without either. */
   written(name: string): Promise<number | undefined>;
-  /** Commits what `publish` gave as a part of a plan; absent where it writes by itself. */
+  /** Commits the result of `publish` as a part of a plan; absent if it writes by itself. */
   commit?(published: Awaited<ReturnType<Publish>>): Promise<void>;
-  /** Runs `work` with a provider that hears no answer to what it writes; absent where there is nothing to hear. */
+  /** Runs `work` with a provider that gets no answer to its writes; absent without answers. */
   unheard?(work: (provider: SecretProvider) => Promise<void>): Promise<void>;
-  /** Runs `work` with a provider before whose first write `meanwhile` happens; absent where writes are parts of plans. */
+  /** Runs `work` with a provider before whose first write `meanwhile` happens; absent if writes are parts of plans. */
   overtaken?(
     meanwhile: () => Promise<void>,
     work: (provider: SecretProvider) => Promise<void>,
@@ -29,19 +29,19 @@ export interface PublishingFixture {
 
 type Publish = NonNullable<SecretProvider['publishing']>['publish'];
 
-/** What a backend cannot do; each gap is asserted. */
+/** Limits of a backend; the suite asserts each of them. */
 export interface PublishingGaps {
   /** `version` is ''. */
   readonly unversioned?: true;
-  /** A secret that is not there is made by the first publication. */
+  /** The first publication creates an absent secret. */
   readonly createsMissing?: true;
-  /** There is no compare-and-set: what others write in between is written over unseen. */
+  /** There is no compare-and-set: concurrent writes are overwritten without notice. */
   readonly lastWins?: true;
   /** Values are text only. */
   readonly textOnly?: true;
   /** Bytes only in a secret of one key, `value`. */
   readonly bytesAlone?: true;
-  /** What others added stays. */
+  /** Keys that others added stay. */
   readonly keepsOthers?: true;
 }
 
@@ -53,7 +53,7 @@ let names = 0;
 const oneMore = (count: number | undefined): number | undefined =>
   count === undefined ? undefined : count + 1;
 
-/** What every place owes into which rotated values are written. `make` runs once. */
+/** The contract of every place that stores rotated values. `make` runs once. */
 export function secretPublishingContract(
   name: string,
   make: () => Promise<PublishingFixture>,
@@ -86,7 +86,7 @@ export function secretPublishingContract(
       publishBy(fixture.provider, data, token);
     const read = () => fixture.other.read(fixture.other.locate(secret), undefined, contextOf());
 
-    it('makes the value current, under the version it says', async () => {
+    it('makes the value current, under the reported version', async () => {
       await fixture.put(secret, OLD);
       const version = await publish(NEW);
       expect(await read()).toMatchObject({ data: NEW, version });
@@ -102,7 +102,7 @@ export function secretPublishingContract(
       expect(await fixture.written(secret)).toBe(written);
     });
 
-    it('goes on top of what others wrote in between', async () => {
+    it('writes a version after concurrent writes of others', async () => {
       await fixture.put(secret, OLD);
       await publish(NEW);
       await fixture.put(secret, { ...OLD, password: 'by hand' });
@@ -110,7 +110,7 @@ export function secretPublishingContract(
       expect(await read()).toMatchObject({ data: NEW, version });
     });
 
-    it('goes back to the value before, and forth again', async () => {
+    it('restores the value before, and the new one again', async () => {
       await fixture.put(secret, OLD);
       await publish(NEW);
       await publish(OLD);
@@ -119,14 +119,14 @@ export function secretPublishingContract(
       expect((await read()).data).toEqual(NEW);
     });
 
-    it('changes the keys there are', async () => {
+    it('changes the existing keys', async () => {
       await fixture.put(secret, { ...OLD, note: 'gone' });
       await publish({ ...NEW, added: '1' });
       const kept = gaps.keepsOthers === true ? { note: 'gone' } : {};
       expect((await read()).data).toEqual({ ...NEW, added: '1', ...kept });
     });
 
-    it('keeps bytes, or says that it cannot', async () => {
+    it('stores bytes, or reports that it cannot', async () => {
       const bytes = { base64: 'AAH/gA==' };
       const data: SecretData =
         gaps.bytesAlone === true ? { value: bytes } : { ...NEW, blob: bytes };
@@ -144,7 +144,7 @@ export function secretPublishingContract(
       expect(await fixture.written(secret)).toBe(written);
     });
 
-    it(`${gaps.createsMissing === true ? 'makes' : 'does not make'} a secret that is not there`, async () => {
+    it(`${gaps.createsMissing === true ? 'creates' : 'does not create'} an absent secret`, async () => {
       if (gaps.createsMissing === true) {
         await publish(NEW);
         expect((await read()).data).toEqual(NEW);
@@ -164,7 +164,7 @@ export function secretPublishingContract(
       expect(await fixture.written(secret)).toBe(oneMore(before));
     });
 
-    it('changes nothing for a caller that has gone', async () => {
+    it('changes nothing for a caller that disconnected', async () => {
       await fixture.put(secret, OLD);
       const gone = contextOf(AbortSignal.abort());
       const error = await failureOf(publishBy(fixture.provider, NEW, 'rot_gone', gone));
@@ -172,7 +172,7 @@ export function secretPublishingContract(
       expect((await read()).data).toEqual(OLD);
     });
 
-    it('makes one version when the answer of the first try was lost', async () => {
+    it('makes one version when the answer of the first attempt was lost', async () => {
       await fixture.put(secret, OLD);
       const before = await fixture.written(secret);
       await fixture.unheard?.(async (provider) => {
@@ -185,9 +185,9 @@ export function secretPublishingContract(
       expect(await fixture.written(secret)).toBe(oneMore(before));
     });
 
-    it('goes on top of what another writes between its own reading and writing', async () => {
+    it('writes a version after a write of another between its own read and write', async () => {
       await fixture.put(secret, OLD);
-      // Also the key that stays the same is another by then.
+      // The key that stays the same has changed by then too.
       const meanwhile = () => fixture.put(secret, { username: 'other', password: 'by hand' });
       await fixture.overtaken?.(meanwhile, async (provider) => {
         await publishBy(provider, NEW);
@@ -196,7 +196,7 @@ export function secretPublishingContract(
       expect((await read()).data).toEqual(NEW);
     });
 
-    it('says so when the backend does not let the broker write, and tells no value', async () => {
+    it('reports it when the backend refuses the write, and repeats no value', async () => {
       await fixture.put(secret, OLD);
       if (fixture.denied === undefined) return;
       const error = await failureOf(publishBy(fixture.denied, NEW));

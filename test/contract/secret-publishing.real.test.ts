@@ -24,7 +24,7 @@ describeWith(['openbao'], 'OpenBao', ({ openbao }) => {
     textOnly: true,
   });
 
-  it('writes one key of a KV secret, and leaves the others as they are', async () => {
+  it('writes one key of a KV secret, and leaves the others unchanged', async () => {
     const fixture = await kvPublishing(openbao, 'kv-v2');
     const { provider, path } = fixture;
     const api = `${path}/data/team/mixed`;
@@ -45,7 +45,7 @@ describeWith(['openbao'], 'OpenBao', ({ openbao }) => {
     await fixture.close();
   });
 
-  it('writes on top of a deleted version', async () => {
+  it('writes after a deleted version', async () => {
     const fixture = await kvPublishing(openbao, 'kv-v2');
     await fixture.put('deleted', { a: '1' });
     await openBaoCall(openbao, 'DELETE', `${fixture.path}/data/team/deleted`);
@@ -60,7 +60,7 @@ describeWith(['openbao'], 'OpenBao', ({ openbao }) => {
 
 describeWith(['moto'], 'moto', ({ moto }) => {
   secretPublishingContract('AWS Secrets Manager on moto', () => awsPublishing(moto), {
-    // Its request token says on top of which version; the server itself has no compare-and-set.
+    // Its request token names the version before; the server itself has no compare-and-set.
     bytesAlone: true,
   });
 
@@ -83,7 +83,7 @@ describeWith(['moto'], 'moto', ({ moto }) => {
     );
   });
 
-  it('finds a value current that is only written another way', async () => {
+  it('treats a value as current that is only written in another form', async () => {
     const { VersionId } = await create('spaced', '{ "password" : "p", "n": 1.50 }');
     const published = await publish(aws.provider.locate('spaced'), { n: '1.50', password: 'p' });
     expect(published.version).toBe(VersionId);
@@ -97,7 +97,7 @@ describeWith(['moto'], 'moto', ({ moto }) => {
     expect(await aws.text('plain')).toBe(JSON.stringify({ value: '{"a":"b"}' }));
   });
 
-  it('writes one member of a JSON secret, and leaves the others as they are', async () => {
+  it('writes one member of a JSON secret, and leaves the others unchanged', async () => {
     await create('member', '{"n":1.0,"password":"old"}');
     const at = (ref: object) => aws.provider.locate('x', { name: `${aws.base}member`, ...ref });
     await publish(at({ jsonKey: 'password' }), { password: 'new' });

@@ -2,7 +2,7 @@ import { onSqlite, openEmbedded } from '../kit/embedded-fixture.ts';
 import { secretPublishingContract } from './secret-publishing.contract.ts';
 
 secretPublishingContract(
-  'our own store',
+  'the embedded store',
   async () => {
     const embedded = await openEmbedded(onSqlite);
     return {

@@ -11,7 +11,7 @@ import { createDatabase, startPostgres } from '../kit/backends/postgres.ts';
 import { bodiesOf, FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
 import { leaseRow } from '../kit/fakes/store-rows.ts';
 
-/** A small generator with a seed that is printed when a run fails (mulberry32). */
+/** A small random generator (mulberry32); a failing run prints its seed. */
 function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -25,7 +25,7 @@ function randomFrom(seed: number): () => number {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
-  // One of its own: the oracle needs the server's record of when each transaction committed.
+  // A server of its own: the oracle needs the server's record of when each transaction committed.
   let postgres: Running<Postgres>;
   let database: TestDatabase;
   let stores: Store[];
@@ -64,7 +64,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
   });
 
   describe('the fence', () => {
-    it('sends back what another process invalidated, before any notice of it came', async () => {
+    it('refuses a decision that another process invalidated, before any notice of it arrived', async () => {
       const [one, two] = [await open(), await open()];
       const decidedAt = two.seq();
       await one.commit({ invalidates: ['session:ses_1'] });
@@ -77,7 +77,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       expect(two.seq()).toBe(1);
     });
 
-    it('tells each process of the invalidations of all, once and in order', async () => {
+    it('reports the invalidations of all processes to each, once and in order', async () => {
       const all = await Promise.all([open(), open(), open()]);
       const heard = all.map((store) => {
         const changes: Change[] = [];
@@ -95,7 +95,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       expect(heard[1]).toEqual(heard[0]);
     });
 
-    it('lets no read commit after a invalidation of what it read, in a thousand random orders', async () => {
+    it('lets no read commit after an invalidation of what it read, in a thousand random orders', async () => {
       const seed = Number(process.env['SEED'] ?? 20_260_101);
       const random = randomFrom(seed);
       const keys = ['session:a', 'session:b', 'policies', 'pod:c/p'];
@@ -152,7 +152,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       expect(seen('stale')).toBeGreaterThan(20);
     }, 120_000);
 
-    it('stops when invalidations were pruned that it has not seen', async () => {
+    it('stops when unseen invalidations were pruned', async () => {
       const store = await open();
       await query(`INSERT INTO "changes" VALUES (5, 'policies', '', 1)`);
       await expect(store.commit({ entries: ['{}'] })).rejects.toMatchObject({
@@ -162,8 +162,8 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
     });
   });
 
-  describe('expectations that race', () => {
-    it('lets one of two processes create a row that both expect to be absent', async () => {
+  describe('racing expectations', () => {
+    it('let one of two processes create a row that both expect to be absent', async () => {
       const both = [await open(), await open()];
       for (let round = 0; round < 25; round += 1) {
         const id = `lea_${round}`;
@@ -182,7 +182,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       }
     });
 
-    it('counts to a hundred with two processes that compare and set', async () => {
+    it('count to a hundred with two processes that compare and set', async () => {
       const both = [await open(), await open()];
       const name = 'counter';
       await both[0]!.commit({
@@ -206,14 +206,14 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       expect(await both[0]!.get('claims', { name })).toMatchObject({ epoch: 100 });
     });
 
-    it('repeats a batch that the server undid because of a deadlock', async () => {
+    it('repeat a batch that the server rolled back because of a deadlock', async () => {
       const store = await open();
       const ids = ['lea_1', 'lea_2'];
       await store.commit({ writes: ids.map((id) => ({ table: 'leases', put: leaseRow(id) })) });
       const other = new pg.Client({ connectionString: database.connectionString });
       await other.connect();
       const lock = `SELECT 1 FROM "leases" WHERE "id" = $1 FOR UPDATE`;
-      // The other session waits longer than the store's, so the server undoes the store's.
+      // The other session waits longer than the store's, so the server rolls back the store's.
       await other.query(`BEGIN; SET LOCAL deadlock_timeout = '20s'`);
       await other.query(lock, ['lea_2']);
       const outcome = store.commit({
@@ -265,7 +265,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
     });
   });
 
-  describe('a server that goes away', () => {
+  describe('a server that closes connections', () => {
     it('is connected to again when it ends the idle session', async () => {
       const store = await open();
       const sessions = `SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'quaymaster %' AND datname = current_database()`;
@@ -280,7 +280,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       expect(await store.commit({ entries: ['{}'] })).toMatchObject({ status: 'committed' });
     });
 
-    it('leaves no connection behind after it is closed, and none is used in the middle of a batch', async () => {
+    it('keeps no connection after the store is closed, and uses none in the middle of a batch', async () => {
       const store = await open();
       const work = Array.from({ length: 50 }, (_, n) => store.commit({ entries: [`${n}`] }));
       await store.close();

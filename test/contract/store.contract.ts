@@ -8,7 +8,7 @@ import { bodiesOf, FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
 import { HandClock } from '../kit/hand-clock.ts';
 import { credentialRow, leaseRow, versionRow } from '../kit/fakes/store-rows.ts';
 
-/** What the suite gives to a store that it has opened. */
+/** An opened store, for the suite. */
 export interface StoreParts {
   readonly chain: FakeAuditChain;
   readonly clock: Clock;
@@ -32,7 +32,7 @@ const codeOf = async (work: Promise<unknown>): Promise<string> =>
   );
 const status = (outcome: Outcome): string => outcome.status;
 
-/** The behaviour that every store owes. */
+/** The contract of every store. */
 export function storeContract(name: string, makeFixture: () => Promise<StoreFixture>): void {
   describe(`the store on ${name}`, () => {
     let fixture: StoreFixture | undefined;
@@ -68,14 +68,14 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
     });
 
     describe('commits', () => {
-      it('says how much room it takes up, and of how much', async () => {
+      it('report the used space, and the limit', async () => {
         await open();
         const { usedBytes, limitBytes } = await store.space();
         expect(usedBytes).toBeGreaterThan(0);
         expect(limitBytes ?? Number.POSITIVE_INFINITY).toBeGreaterThan(usedBytes);
       });
 
-      it('commits writes, entries and invalidations of a plan together', async () => {
+      it('write rows, entries and invalidations of a plan together', async () => {
         await open();
         const outcome = await store.commit({
           writes: [put('a'), put('b')],
@@ -92,14 +92,14 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         ]);
       });
 
-      it('says committed with 0 when nothing was invalidated', async () => {
+      it('answer committed with 0 when nothing was invalidated', async () => {
         await open();
         expect(await store.commit({ entries: ['{}'] })).toEqual({ status: 'committed', seq: 0 });
         expect(await store.commit({})).toEqual({ status: 'committed', seq: 0 });
         expect(chain.kept).toBe(1);
       });
 
-      it('records the plans of one turn in one batch, in the order of the calls', async () => {
+      it('record the plans of one turn in one batch, in the order of the calls', async () => {
         await open();
         const plans = Array.from({ length: 64 }, (_, n) =>
           store.commit({ entries: [`{"n":${n}}`] }),
@@ -109,14 +109,14 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await bodies()).toEqual(Array.from({ length: 64 }, (_, n) => `{"n":${n}}`));
       });
 
-      it('commits more plans than one batch takes, all of them and in order', async () => {
+      it('handle more plans than one batch takes, all of them and in order', async () => {
         await open();
         const plans = Array.from({ length: 2_500 }, (_, n) => store.commit({ entries: [`${n}`] }));
         await Promise.all(plans);
         expect(await bodies()).toEqual(Array.from({ length: 2_500 }, (_, n) => `${n}`));
       });
 
-      it('lets a later plan of the turn see what an earlier one wrote', async () => {
+      it('let a later plan of the turn see the writes of an earlier one', async () => {
         await open();
         const [first, second, third] = await Promise.all([
           store.commit({ writes: [put('a', { state: 'live' })] }),
@@ -133,7 +133,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await ids({})).toEqual(['a']);
       });
 
-      it('replaces a whole row, changes some columns, and removes by columns', async () => {
+      it('replace a whole row, change some columns, and remove by columns', async () => {
         await open();
         await store.commit({ writes: [put('a'), put('b'), put('c', { path: 'other' })] });
         await store.commit({
@@ -156,7 +156,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await ids({})).toEqual(['c']);
       });
 
-      it('puts a row that is all key twice', async () => {
+      it('put a row without further columns twice', async () => {
         await open();
         const row = { kind: 'path', term: 'a', bundle: 1 };
         await store.commit({ writes: [{ table: 'log_terms', put: row }] });
@@ -166,7 +166,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
     });
 
     describe('expectations', () => {
-      it('conflicts alone, with the place of what failed, and writes nothing', async () => {
+      it('conflict alone, with the place of the failure, and write nothing', async () => {
         await open();
         await store.commit({ writes: [put('a')] });
         const [bad, good] = await Promise.all([
@@ -188,7 +188,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(store.seq()).toBe(0);
       });
 
-      it('matches null as a value', async () => {
+      it('match null as a value', async () => {
         await open();
         await store.commit({ writes: [put('a', { pod_uid: null })] });
         const expecting = (pod_uid: string | null): Plan => ({
@@ -198,7 +198,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await store.commit(expecting('pod-1'))).toEqual({ status: 'conflict', index: 0 });
       });
 
-      it('conflicts on bytes and numbers that differ', async () => {
+      it('conflict on bytes and numbers that differ', async () => {
         await open();
         const row = versionRow('sec_1', 1, new Uint8Array([1, 2]));
         await store.commit({ writes: [{ table: 'secret_versions', put: row }] });
@@ -215,7 +215,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await expecting({ created_at: 1_001 })).toMatchObject({ status: 'conflict' });
       });
 
-      it('lets one of two plans of a turn create a row that both expect to be absent', async () => {
+      it('let one of two plans of a turn create a row that both expect to be absent', async () => {
         await open();
         const create = (path: string): Promise<Outcome> =>
           store.commit({
@@ -229,7 +229,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await store.get('leases', { id: 'a' })).toMatchObject({ path: 'one' });
       });
 
-      it('conflicts with -1 when a unique rule of the schema refuses a row, and keeps nothing of the plan', async () => {
+      it('conflict with -1 when a unique rule of the schema refuses a row, and keep nothing of the plan', async () => {
         await open();
         const credential = (id: string): Write => ({
           table: 'credentials',
@@ -249,7 +249,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
     });
 
     describe('the fence', () => {
-      it('sends back what was decided before a invalidation of what it read', async () => {
+      it('refuses a decision from before an invalidation of what it read', async () => {
         await open();
         const decidedAt = store.seq();
         await store.commit({ invalidates: ['session:ses_1'] });
@@ -273,7 +273,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(outcomes.map(status)).toEqual(['committed', 'committed', 'stale']);
       });
 
-      it('forgets invalidations of a plan that did not commit', async () => {
+      it('ignores invalidations of a plan that did not commit', async () => {
         await open();
         const [bad, read] = await Promise.all([
           store.commit({
@@ -285,13 +285,13 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect([bad, read].map(status)).toEqual(['conflict', 'committed']);
       });
 
-      it('checks no plan that decided nothing', async () => {
+      it('checks no plan without a decision', async () => {
         await open();
         await store.commit({ invalidates: ['policies'] });
         expect(await store.commit({ reads: ['policies'] })).toMatchObject({ status: 'committed' });
       });
 
-      it('sends back a plan whose authority has ended, at that very millisecond', async () => {
+      it('refuses a plan whose authority has expired, at that exact millisecond', async () => {
         await open();
         const ending = (notAfter: number): Promise<Outcome> =>
           store.commit({ notAfter, entries: ['{}'] });
@@ -302,7 +302,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await ending(now - 1)).toEqual({ status: 'stale' });
       });
 
-      it('tells listeners every change once, in order, after the commit and before its caller', async () => {
+      it('reports every change to listeners once, in order, after the commit and before its caller', async () => {
         await open();
         const seen: Change[] = [];
         const order: string[] = [];
@@ -326,7 +326,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(seen).toHaveLength(3);
       });
 
-      it('goes on numbering after it was opened again', async () => {
+      it('continues its numbers after it was opened again', async () => {
         await open();
         await store.commit({ invalidates: ['a', 'b'] });
         await store.close();
@@ -335,7 +335,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await store.commit({ invalidates: ['c'] })).toEqual({ status: 'committed', seq: 3 });
       });
 
-      it('prunes changes of long ago but for the newest', async () => {
+      it('prunes old changes except the newest', async () => {
         await open();
         await store.commit({ invalidates: ['a', 'b', 'c'] });
         clock.advance(25 * 3_600_000);
@@ -360,14 +360,14 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         });
       };
 
-      it('selects by equal columns, null among them', async () => {
+      it('select by equal columns, null among them', async () => {
         await fill();
         expect(await ids({ equals: { ends_at: 20 } })).toEqual(['l3', 'l4']);
         expect(await ids({ equals: { pod_uid: null } })).toEqual(['l4']);
         expect(await ids({ equals: { path: 'a/b', ends_at: 11 } })).toEqual([]);
       });
 
-      it('selects by prefix, byte by byte, without wildcards or folding of case', async () => {
+      it('select by prefix, byte by byte, without wildcards or folding of case', async () => {
         await fill();
         expect(await ids({ startsWith: { path: 'a/' } })).toEqual(['l1', 'l2', 'l5']);
         expect(await ids({ startsWith: { path: 'a%' } })).toEqual(['l3']);
@@ -376,7 +376,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await ids({ startsWith: { path: '\u{10ffff}' } })).toEqual([]);
       });
 
-      it('bounds from below and above, both inclusive', async () => {
+      it('bound from below and above, both inclusive', async () => {
         await fill();
         expect(await ids({ from: { ends_at: 20 }, upTo: { ends_at: 30 } })).toEqual([
           'l2',
@@ -386,7 +386,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await ids({ upTo: { purge_at: 5 } })).toEqual(['l2', 'l4']);
       });
 
-      it('orders by columns and then by the key, with null first going up and last going down', async () => {
+      it('order by columns and then by the key, with null first ascending and last descending', async () => {
         await fill();
         expect(await ids({ orderBy: ['ends_at'] })).toEqual(['l1', 'l3', 'l4', 'l2', 'l5', 'l6']);
         expect(await ids({ orderBy: ['purge_at'] })).toEqual(['l1', 'l3', 'l6', 'l4', 'l2', 'l5']);
@@ -413,7 +413,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
           'a column with null and another',
           { orderBy: ['purge_at', 'ends_at'], from: { ends_at: 20 } },
         ],
-      ])('pages through an order by %s without loss or repeat', async (_order, query) => {
+      ])('page through an order by %s without loss or repeat', async (_order, query) => {
         await fill();
         const all = await ids(query);
         for (const limit of [1, 2, 4]) {
@@ -427,7 +427,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         }
       });
 
-      it('counts', async () => {
+      it('count', async () => {
         await fill();
         expect(await store.count('leases', {})).toBe(6);
         expect(await store.count('leases', { purge_at: null })).toBe(3);
@@ -435,7 +435,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
     });
 
     describe('values', () => {
-      it('keeps large blobs, empty blobs, all of Unicode and the largest integers', async () => {
+      it('keep large blobs, empty blobs, all of Unicode and the largest integers', async () => {
         await open();
         const blob = new Uint8Array(3 * 1024 * 1024).map((_, index) => (index * 31) % 251);
         const text = `${String.fromCharCode(...Array.from({ length: 127 }, (_, n) => n + 1))}é\u{1f511}\uffff`;
@@ -461,7 +461,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         ['NUL', 'db\0x'],
         ['a lone high surrogate', 'a\ud800'],
         ['a lone low surrogate', '\udc01a'],
-      ])('refuses text with %s wherever it comes in', async (_what, text) => {
+      ])('refuse text with %s wherever it appears', async (_what, text) => {
         await open();
         const refused = [
           store.commit({ writes: [put('ok'), put(text)] }),
@@ -480,7 +480,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await store.count('leases', {})).toBe(0);
       });
 
-      it('refuses what no schema allows, and that plan alone', async () => {
+      it('refuse a value that no schema allows, and that plan alone', async () => {
         await open();
         const wrong = [
           { writes: [{ table: 'leases', remove: {} }] },
@@ -504,8 +504,8 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
       });
     });
 
-    describe('bounds and ends', () => {
-      it('answers busy when too many plans wait, and commits those that were let in', async () => {
+    describe('bounds and shutdown', () => {
+      it('answer busy when too many plans wait, and commit the accepted ones', async () => {
         await open();
         const plans = Array.from({ length: 16_400 }, () =>
           codeOf(store.commit({ entries: ['{}'] })),
@@ -515,7 +515,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(codes.filter((code) => code === 'ERR_BUSY')).toHaveLength(16);
       });
 
-      it('commits what waits before it closes, and nothing afterwards', async () => {
+      it('commit waiting plans before the store closes, and nothing afterwards', async () => {
         await open();
         const waiting = Array.from({ length: 100 }, (_, n) =>
           store.commit({ writes: [put(`l${n}`)] }),
@@ -531,7 +531,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await store.count('leases', {})).toBe(100);
       });
 
-      it('keeps everything when it is opened again', async () => {
+      it('keep everything when the store is opened again', async () => {
         await open();
         await store.commit({ writes: [put('a')], entries: ['{}'], invalidates: ['policies'] });
         await store.close();
@@ -542,7 +542,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
       });
     });
 
-    describe('a commit that fails', () => {
+    describe('a failing commit', () => {
       it.each([
         ['store.before_commit', 0, 1, ['ERR_AUDIT_UNAVAILABLE', 'ERR_STORE_UNAVAILABLE']],
         ['store.after_commit', 1, 0, ['ERR_OUTCOME_UNKNOWN', 'ERR_OUTCOME_UNKNOWN']],
@@ -575,7 +575,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         ['store.before_commit', 'ERR_STORE_UNAVAILABLE', []],
         ['store.after_commit', 'ERR_OUTCOME_UNKNOWN', ['a']],
       ])(
-        'is told from one that never began, without entries too (%s)',
+        'is distinguished from one that never began, without entries too (%s)',
         async (point, said, left) => {
           await open();
           failAt = point;

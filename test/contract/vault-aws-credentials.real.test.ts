@@ -15,13 +15,13 @@ import {
 import { dynamicMount } from '../kit/dynamic-mount.ts';
 import { strictMoto } from '../kit/iam-user.ts';
 
-/** What every user of the role is allowed. */
+/** The policy of every user of the role. */
 const POLICY = JSON.stringify({
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Action: 'sts:GetCallerIdentity', Resource: '*' }],
 });
 
-/** Vault's own AWS engine, in OpenBao, makes a user of its own for each credential. */
+/** Vault's own AWS engine, in OpenBao, creates a user for each credential. */
 async function iamUsers(bao: OpenBao, moto: Moto): Promise<CredentialsFixture> {
   const { region, endpoint } = moto;
   const engine = await mountEngine(bao, 'aws');
@@ -38,7 +38,7 @@ async function iamUsers(bao: OpenBao, moto: Moto): Promise<CredentialsFixture> {
     const { Users = [] } = await iam.send(new ListUsersCommand({}));
     const names = Users.map(({ UserName = '' }) => UserName);
     const made = names.filter((name) => name.startsWith('vault-'));
-    // A user without a lease would live on; a lease without a user is still being cleaned up.
+    // A user without a lease would never expire; a lease without a user is still being cleaned up.
     return keys.length > made.length ? keys : made;
   };
   return {

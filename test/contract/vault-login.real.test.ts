@@ -78,7 +78,7 @@ describeWith(['openbao', 'kube'], 'the login of the broker at OpenBao', ({ openb
     expect((await own(client)).accessor).toBe(first.accessor);
   });
 
-  it('comes again where the policies of the role let no token renew itself', async () => {
+  it('is repeated if the policies of the role let no token renew itself', async () => {
     const { auth, right, setRole } = logins.approle;
     await setRole({ token_no_default_policy: true });
     const clock = new HandClock();
@@ -89,7 +89,7 @@ describeWith(['openbao', 'kube'], 'the login of the broker at OpenBao', ({ openb
     await setRole({ token_no_default_policy: false });
   });
 
-  it('comes again when a token nears its longest life, and no call notices', async () => {
+  it('is repeated when a token nears its maximum lifetime, and no call is affected', async () => {
     const times = { token_ttl: '4s', token_max_ttl: '6s' };
     for (const method of METHODS) await logins[method].setRole(times);
     await Promise.all(
@@ -105,7 +105,7 @@ describeWith(['openbao', 'kube'], 'the login of the broker at OpenBao', ({ openb
     for (const method of METHODS) await logins[method].setRole({});
   });
 
-  it.each(METHODS)('by %s is taken back when the connection closes', async (method) => {
+  it.each(METHODS)('by %s is revoked when the connection closes', async (method) => {
     const client = await connectBy(method);
     const { accessor } = await own(client);
     const look = async (): Promise<number> =>
@@ -115,7 +115,7 @@ describeWith(['openbao', 'kube'], 'the login of the broker at OpenBao', ({ openb
     expect(await look()).toBe(400);
   });
 
-  it.each(METHODS)('by %s is refused with a wrong credential, and says none', async (method) => {
+  it.each(METHODS)('by %s is refused with a wrong credential, and reveals none', async (method) => {
     const { auth, wrong } = logins[method];
     for (const [what, credential] of Object.entries(wrong)) {
       const client = await connect(auth(await files.file(credential)), new HandClock());
@@ -132,25 +132,28 @@ describeWith(['openbao', 'kube'], 'the login of the broker at OpenBao', ({ openb
   it.each(METHODS)('by %s is refused for another role, and at another mount', async (method) => {
     const { auth, right } = logins[method];
     const file = await files.file(right);
-    for (const wrong of [auth(file, 'nobody'), { ...auth(file), mount: 'nowhere' }]) {
+    for (const wrong of [auth(file, 'unknown'), { ...auth(file), mount: 'nowhere' }]) {
       const error = await failureOf(read(await connect(wrong, new HandClock())));
       expect(error).toMatchObject({ code: 'ERR_PROVIDER_DENIED', reason: 'login_refused' });
       expect(inspect(error, { depth: Infinity, showHidden: true })).not.toContain(right);
     }
   });
 
-  it.each(METHODS)('by %s is had as soon as the file has the right credential', async (method) => {
-    const { auth, right, wrong } = logins[method];
-    const file = await files.file(Object.values(wrong)[0]!);
-    const clock = new HandClock();
-    const client = await connect(auth(file), clock);
-    await failureOf(read(client));
-    await writeFile(file, right);
-    clock.advance(1000);
-    await expect(read(client)).resolves.toBeDefined();
-  });
+  it.each(METHODS)(
+    'by %s succeeds as soon as the file has the right credential',
+    async (method) => {
+      const { auth, right, wrong } = logins[method];
+      const file = await files.file(Object.values(wrong)[0]!);
+      const clock = new HandClock();
+      const client = await connect(auth(file), clock);
+      await failureOf(read(client));
+      await writeFile(file, right);
+      clock.advance(1000);
+      await expect(read(client)).resolves.toBeDefined();
+    },
+  );
 
-  it('is refused while the server cannot ask the API server, and had afterwards', async () => {
+  it('is refused while the server cannot reach the API server, and succeeds afterwards', async () => {
     const clock = new HandClock();
     const client = await connectBy('kubernetes', clock);
     await logins.setApiServer('https://127.0.0.1:9');

@@ -98,7 +98,7 @@ async function databaseFixture(bao: OpenBao, postgres: Postgres): Promise<Databa
       "SELECT rolname FROM pg_roles JOIN pg_shdescription ON objoid = pg_roles.oid AND classoid = 'pg_authid'::regclass WHERE description = $1",
       [prefix],
     );
-    // A user without a lease would live on; a lease without a user is still being cleaned up.
+    // A user without a lease would never expire; a lease without a user is still being cleaned up.
     return keys.length > roles.rows.length ? keys : roles.rows.map((row) => row.rolname);
   };
   return {
@@ -155,7 +155,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
     });
     afterAll(() => fixture.close());
 
-    it('is in order when set up as the documentation says', async () => {
+    it('passes its check when set up as the documentation says', async () => {
       const report = await fixture.provider.check(contextOf());
       expect(report.findings).toEqual([
         expect.stringMatching(/^token role .*: orphan tokens that end$/),
@@ -164,7 +164,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
       expect(report.healthy).toBe(true);
     });
 
-    it('says what is wrong with a token role', async () => {
+    it('reports the problem of a token role', async () => {
       const connections = await VaultConnections.create();
       const role = uniqueName('role');
       await openBaoCall(openbao, 'POST', `auth/token/roles/${role}`, { renewable: false });
@@ -180,7 +180,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
       await connections.close();
     });
 
-    it('leaves nothing when the caller gives up while the database is still at work', async () => {
+    it('leaves nothing when the caller aborts while the database still works', async () => {
       const credentials = fixture.provider.credentials!;
       const handle = credentials.begin({
         intentId: uniqueName('int'),
@@ -200,11 +200,11 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
       await fixture.settled(0);
     });
 
-    it('says so when the policies of the token role do not reach the endpoint', async () => {
+    it('reports that the policies of the token role do not reach the endpoint', async () => {
       const credentials = fixture.provider.credentials!;
       const handle = credentials.begin({
         intentId: uniqueName('int'),
-        locator: fixture.provider.locate('nobody'),
+        locator: fixture.provider.locate('unknown'),
         workload: { cluster: 'c', namespace: 'n', serviceAccount: 's', serviceAccountUid: 'u' },
         ttlSeconds: 60,
         ref: undefined,
@@ -216,7 +216,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
     });
   });
 
-  describe('a handle that somebody wrote into the database', () => {
+  describe('a forged handle in the database', () => {
     let fixture: DatabaseFixture;
     beforeAll(async () => {
       fixture = await databaseFixture(openbao, postgres);
@@ -231,7 +231,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
       return answer.status === 200;
     };
 
-    it('does not make the broker revoke the token of somebody else', async () => {
+    it("does not make the broker revoke another owner's token", async () => {
       const created = (await openBaoCall(openbao, 'POST', 'auth/token/create', {
         policies: ['default'],
       })) as { auth: { accessor: string } };
@@ -259,7 +259,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
   });
 
   describe('a connection to a real server', () => {
-    it('reports the version and the life of its token', async () => {
+    it('reports the version and the lifetime of its token', async () => {
       const connections = await VaultConnections.create();
       const token = await createToken(openbao, kvV2Policy('secret', 'app'), {
         no_default_policy: false,
@@ -272,16 +272,16 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
       await connections.close();
     });
 
-    it('says that its token is not accepted', async () => {
+    it('reports that its token is refused', async () => {
       const connections = await VaultConnections.create();
-      const connection = await connections.connect(openbao.address, 's.nobody');
+      const connection = await connections.connect(openbao.address, 's.unknown');
       const report = await connection.check(contextOf());
       expect(report.healthy).toBe(false);
       expect(report.findings.join('\n')).toContain('status 403');
       await connections.close();
     });
 
-    it('says that the engine is another than the mount says', async () => {
+    it('reports that the type of the engine is not that of the mount', async () => {
       const connections = await VaultConnections.create();
       const connection = await connections.connect(openbao.address, openbao.rootToken);
       const report = await connection.mount({ engine: 'kv-v1', path: 'secret' }).check(contextOf());

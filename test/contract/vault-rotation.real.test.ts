@@ -45,7 +45,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
     unnamed: true,
   });
 
-  it('takes over what Vault made by itself, and asks for no other', async () => {
+  it('adopts a password that Vault rotated by itself, and requests no other', async () => {
     const fixture = await staticRole(openbao, postgres);
     await openBaoCall(openbao, 'POST', `${fixture.engine}/rotate-role/app`, {});
     const before = await fixture.state();
@@ -58,7 +58,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
     await fixture.close();
   });
 
-  it('asks for nothing where the value is of another user, or the claim is lost', async () => {
+  it('requests nothing if the value belongs to another user, or the claim is lost', async () => {
     const fixture = await staticRole(openbao, postgres);
     const before = await fixture.state();
     const another = turnOf({ ...fixture.current, username: 'postgres' });
@@ -74,7 +74,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
     await fixture.close();
   });
 
-  it('says when Vault refuses, or has no such role', async () => {
+  it('reports that Vault refuses, or has no such role', async () => {
     const connections = await VaultConnections.create();
     const connection = await connections.connect(openbao.address, openbao.rootToken);
     const rotation = vaultAt('vault', connection.client, systemClock).rotation;

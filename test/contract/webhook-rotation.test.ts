@@ -49,7 +49,7 @@ async function fixtureOf(options: object, names: RotationNames): Promise<Rotatio
   const account = `${names.username ?? 'app'}${uniqueName('account')}`;
   const password = names.password ?? 'the password at first';
   await receiver.addAccount(account, password);
-  await receiver.addAccount('bystander', 'somebody else');
+  await receiver.addAccount('bystander', 'another user');
   return {
     target: attach(account, options),
     current: { ...CARRIED, username: account, password },
@@ -75,19 +75,19 @@ rotationTargetContract(
   { slots: 'two', drillable: true, hostless: true },
 );
 rotationTargetContract(
-  'an account whose passwords the receiver makes',
+  'an account with passwords that the receiver creates',
   (names = {}) => fixtureOf({ slots: 'two', drillable: true, makes: ['password'] }, names),
   { slots: 'two', drillable: true, hostless: true },
 );
 
-describe('a value that the receiver makes', () => {
-  it('is the same when it is asked for again for the same rotation', async () => {
+describe('a value that the receiver creates', () => {
+  it('is the same when it is requested again for the same rotation', async () => {
     const { target, current } = await fixtureOf({ slots: 'two', makes: ['password'] }, {});
     const turn = turnOf(current);
     expect(await target.create(turn)).toEqual(await target.create(turn));
   });
 
-  it('is asked for only while the rotation is ours', async () => {
+  it('is requested only while the process owns the rotation', async () => {
     const { target, current } = await fixtureOf({ slots: 'two', makes: ['password'] }, {});
     await expect(target.create(turnOf(current, { lost: true }))).rejects.toMatchObject({
       code: 'ERR_CONFLICT',
@@ -97,8 +97,8 @@ describe('a value that the receiver makes', () => {
 });
 
 describe('an account that the receiver does not know', () => {
-  it('is a conflict with its word for it', async () => {
-    const target = attach('nobody', { slots: 'one' });
+  it("is a conflict with the receiver's reason", async () => {
+    const target = attach('unknown', { slots: 'one' });
     const turn = turnOf({ password: 'old' });
     await expect(target.set(turn, { password: 'new' })).rejects.toMatchObject({
       code: 'ERR_CONFLICT',
@@ -145,7 +145,7 @@ describe('the receiver of the documentation', () => {
     expect(await post(await signed('dlv_ahead', -360))).toBe(401);
   });
 
-  it('accepts nothing that is not signed as it is', async () => {
+  it('refuses a delivery with a wrong signature', async () => {
     const signature = await signed('dlv_wrong');
     expect(await post(undefined)).toBe(401);
     expect(await post(signature, Buffer.from(BODY.toString().replace('"p"', '"q"')))).toBe(401);

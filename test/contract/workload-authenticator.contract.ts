@@ -9,7 +9,7 @@ import type { KubeCluster, PodRef } from '../kit/kube-cluster.ts';
 const AUDIENCE = 'https://broker.test';
 const MODES = ['jwks', 'token-review', 'both'] as const;
 
-/** What every kind of login owes to a real cluster and to the one that stands in for it. */
+/** The contract of every kind of login, for a real cluster and its fake. */
 export function workloadAuthenticatorContract(
   name: string,
   open: () => Promise<KubeCluster>,
@@ -59,7 +59,7 @@ export function workloadAuthenticatorContract(
       throw error instanceof Error ? error : new Error('it was accepted');
     }
 
-    it('tells the account, pod and node of a bound token', async () => {
+    it('report the account, pod and node of a bound token', async () => {
       const before = Date.now();
       const attested = await login(await tokenFor(pod));
       expect(attested).toMatchObject({
@@ -79,12 +79,12 @@ export function workloadAuthenticatorContract(
       expect(attested.tokenEndsAt - attested.tokenIssuedAt).toBe(600_000);
     });
 
-    it('refuses a token for another audience, the API server’s own included (J11)', async () => {
+    it('refuse a token for another audience, the API server’s own included (J11)', async () => {
       expect(await refusal(await tokenFor(pod, 'https://other.test'))).toBe('aud_mismatch');
       expect(await refusal(await tokenFor(pod, cluster.issuer))).toBe('aud_mismatch');
     });
 
-    it('refuses a token without a pod, unless the cluster allows it', async () => {
+    it('refuse a token without a pod, unless the cluster allows it', async () => {
       const token = await tokenFor();
       expect(await refusal(token)).toBe('pod_required');
       const attested = await login(token, { allowWithoutPod: true });
@@ -92,17 +92,17 @@ export function workloadAuthenticatorContract(
       expect(attested.workload.pod).toBeUndefined();
     });
 
-    it('refuses a token of another issuer', async () => {
+    it('refuse a token of another issuer', async () => {
       const own = { issuer: `${cluster.issuer}/` };
       expect(await refusal(await tokenFor(pod), own)).toBe('iss_mismatch');
     });
 
-    it('refuses a token that lives longer than the cluster allows', async () => {
+    it('refuse a token that lives longer than the cluster allows', async () => {
       const own = { maxTokenLifetimeSeconds: 599 };
       expect(await refusal(await tokenFor(pod), own)).toBe('lifetime_exceeded');
     });
 
-    it('refuses a token with another payload or signature', async () => {
+    it('refuse a token with another payload or signature', async () => {
       const [header = '', payload = '', signature = ''] = (await tokenFor(pod)).split('.');
       const claims = Buffer.from(payload, 'base64url').toString('utf8');
       const forged = Buffer.from(claims.replace(pod.uid, accountUid)).toString('base64url');
@@ -112,19 +112,19 @@ export function workloadAuthenticatorContract(
       expect(await refusal(`${header}.${payload}.${unsigned}`)).toBe(expected);
     });
 
-    // Offline, only the pod watch knows that something is gone.
+    // Offline, only the pod watch knows about deletions.
     const afterTheEnd = mode === 'jwks' ? 'accepted' : 'review_refused';
     const outcome = (token: string): Promise<string> =>
       mode === 'jwks' ? login(token).then(() => 'accepted') : refusal(token);
 
-    it('refuses, where it asks, the token of a pod that is gone', async () => {
+    it('refuse the token of a deleted pod if the login asks the API server', async () => {
       const doomed = await cluster.createPod({ namespace, name: 'api-1', serviceAccount: 'api' });
       const token = await tokenFor(doomed);
       await cluster.remove(doomed);
       expect(await outcome(token)).toBe(afterTheEnd);
     });
 
-    it('refuses, where it asks, the token of an account that was made anew (T03)', async () => {
+    it('refuse the token of a deleted and recreated account if the login asks the API server (T03)', async () => {
       await cluster.createAccount(namespace, 'renewed');
       const wish = { namespace, name: 'renewed-0', serviceAccount: 'renewed' };
       const holder = await cluster.createPod(wish);
