@@ -164,7 +164,7 @@ describe('a backend that answers with something other than a secret', () => {
   const bomb = gzipSync(Buffer.alloc(20_000_000, '0'));
 
   it.each([
-    ['without end', byItself(flood), 502, 'ERR_PROVIDER_MALFORMED'],
+    ['endless', byItself(flood), 502, 'ERR_PROVIDER_MALFORMED'],
     ['byte by byte', byItself(drip), 504, 'ERR_PROVIDER_TIMEOUT'],
     ['a bomb', sending('application/json', bomb, { 'content-encoding': 'gzip' }), 502, undefined],
     ['50,000 brackets', sending('application/json', deep), 502, 'ERR_PROVIDER_MALFORMED'],

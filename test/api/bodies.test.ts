@@ -38,11 +38,11 @@ describe('the media type of a body', () => {
     ['two charsets', ['Content-Type: application/json; charset=utf-8; charset=utf-16']],
     ['a JSON dialect', ['Content-Type: application/json5']],
     ['a merge patch', ['Content-Type: application/merge-patch+json']],
-    ['YAML where documents are not meant', ['Content-Type: application/yaml']],
+    ['YAML for an operation without documents', ['Content-Type: application/yaml']],
     ['gzip', ['Content-Type: application/json', 'Content-Encoding: gzip']],
     ['brotli', ['Content-Type: application/json', 'Content-Encoding: br']],
     ['gzip twice', ['Content-Type: application/json', 'Content-Encoding: gzip, gzip']],
-    ['an encoding that is none', ['Content-Type: application/json', 'Content-Encoding: identity']],
+    ['an unknown encoding', ['Content-Type: application/json', 'Content-Encoding: identity']],
   ])('is refused if it is %s', async (what, headers) => {
     const plain = '{"data":{"a":"b"}}';
     const body = what.startsWith('gzip') ? gzipSync('x'.repeat(1_000_000)) : plain;
@@ -241,12 +241,9 @@ spec:
     ['a key that is a list', '? [a]\n: b\n'],
     ['infinity', 'a: .inf\n'],
     ['a billion laughs', 'a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n'],
-    ['brackets without end', '['.repeat(50_000)],
-    ['dashes without end', '- '.repeat(20_000)],
-    [
-      'indentation without end',
-      Array.from({ length: 300 }, (_, i) => `${' '.repeat(i)}a:\n`).join(''),
-    ],
+    ['endless brackets', '['.repeat(50_000)],
+    ['endless dashes', '- '.repeat(20_000)],
+    ['endless indentation', Array.from({ length: 300 }, (_, i) => `${' '.repeat(i)}a:\n`).join('')],
     ['a tab as indentation', 'a:\n\tb: 1\n'],
     ['NUL', 'a: "\\0"\n'],
   ])('is refused with %s', async (_what, body) => {

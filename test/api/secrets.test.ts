@@ -163,7 +163,7 @@ describe('writing a secret', () => {
     ['a weak tag', { 'If-Match': 'W/"1"' }],
     ['two tags', { 'If-Match': '"1", "2"' }],
     ['any version', { 'If-Match': '*' }],
-    ['the word for none', { 'If-Match': '"absent"' }],
+    ['the word none', { 'If-Match': '"absent"' }],
     ['no tag', { 'If-Match': '1' }],
     ['a tag that must not be there', { 'If-None-Match': '"1"' }],
     ['both', { 'If-Match': '"1"', 'If-None-Match': '*' }],

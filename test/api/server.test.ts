@@ -368,11 +368,11 @@ describe('TLS', () => {
   }, 60_000);
 
   it.each<[string, (socket: Socket, hello: Buffer) => void]>([
-    ['say nothing', () => undefined],
-    ['say half of it', (socket, hello) => void socket.write(hello.subarray(0, 40))],
-    ['say it all and do not go on', (socket, hello) => void socket.write(hello)],
-    ['say it byte by byte', (socket, hello) => void drip(socket, hello)],
-    ['do not hear', (socket, hello) => void socket.pause().write(hello)],
+    ['send nothing', () => undefined],
+    ['send half of it', (socket, hello) => void socket.write(hello.subarray(0, 40))],
+    ['send all of it and then stop', (socket, hello) => void socket.write(hello)],
+    ['send it byte by byte', (socket, hello) => void drip(socket, hello)],
+    ['do not read the answer', (socket, hello) => void socket.pause().write(hello)],
   ])('cuts slow handshakes and records them: clients that %s', async (_, say) => {
     const hello = await clientHello();
     const { port } = await startTls({}, 500);

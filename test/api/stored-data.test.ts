@@ -66,7 +66,7 @@ const CHANGES: readonly (readonly [string, Change])[] = [
   ['with a changed byte', (row) => ({ ciphertext: flipped(row.ciphertext, 20) })],
   ['with a changed data key', (row) => ({ wrapped_dek: flipped(row.wrapped_dek, 20) })],
   ['with half a tag', (row) => ({ ciphertext: row.ciphertext!.subarray(0, -8) })],
-  ['with nothing in it', () => ({ ciphertext: new Uint8Array() })],
+  ['with no bytes', () => ({ ciphertext: new Uint8Array() })],
   ['in the clear', () => ({ ciphertext: Buffer.from('{"v":"planted"}') })],
   ['of another secret', (_row, { ciphertext, wrapped_dek }) => ({ ciphertext, wrapped_dek })],
 ];

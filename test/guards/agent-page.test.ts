@@ -19,7 +19,7 @@ describe('docs/agent.md', () => {
     expect(rows.map(({ place }) => place).sort()).toEqual(options.map(({ place }) => place).sort());
   });
 
-  it('says every default as it is', () => {
+  it('states every default correctly', () => {
     const differing = options.filter(({ place, fallback }) => {
       const said = rows.find((row) => row.place === place)?.fallback ?? '';
       return fallback === undefined
@@ -29,7 +29,7 @@ describe('docs/agent.md', () => {
     expect(differing).toEqual([]);
   });
 
-  it('says every environment variable', () => {
+  it('names every environment variable', () => {
     const said = rows.flatMap(({ place, variable }) =>
       variable === undefined ? [] : [[variable, place]],
     );
@@ -41,7 +41,7 @@ describe('docs/agent.md', () => {
     for (const code of Object.values(EXIT)) expect(page).toContain(`\n| ${code} | `);
   });
 
-  it('begins with a configuration that is valid', () => {
+  it('begins with a valid configuration', () => {
     const [, example = ''] = /```yaml\n([^]*?)```/.exec(page) ?? [];
     expect(checkSettings(parse(example), 'docs/agent.md').cluster).toBe('prod-eu');
   });

@@ -24,7 +24,7 @@ describe('the contract, the access table and the routes', () => {
     expect(Object.keys(routes).sort()).toEqual([...ACCESS.keys()].sort());
   });
 
-  it('agree on who may call', () => {
+  it('agree on the permitted callers', () => {
     for (const { id, who, roles, isPublic } of contractOperations) {
       const row = ACCESS.get(id as never);
       expect({ id, who, roles }).toEqual({ id, who: row?.who, roles: row?.roles });
@@ -52,18 +52,18 @@ describe('the contract, the access table and the routes', () => {
     }
   });
 
-  it('record every operation that says something of anybody', () => {
+  it('record every operation that reveals data', () => {
     const unrecorded = [...ACCESS.values()].filter(({ action }) => action === undefined);
     const paths = unrecorded.map(({ path }) => path);
     expect(paths).toEqual(['/healthz', '/readyz', '/metrics', '/openapi.json']);
   });
 
-  it('ask for a token wherever something is recorded, except to log in', () => {
+  it('require a token for every recorded operation except the login', () => {
     const open = [...ACCESS].filter(([, { who, action }]) => who === 'public' && action);
     expect(open.map(([id]) => id)).toEqual(['createSession']);
   });
 
-  it('lead no path to two operations', () => {
+  it('map no path to two operations', () => {
     for (const [id, { method, path }] of ACCESS) {
       const sample = path.replaceAll('{path}', 'a/b').replaceAll(/\{\w+\}/g, 'x');
       const matching = [...ACCESS].filter(

@@ -23,14 +23,14 @@ describe('the bundle of the agent', () => {
     expect(packages).toEqual(['jose', 'liquidjs', 'yaml', 'zod']);
   });
 
-  it('has no room of the broker', () => {
+  it('has no folder of the broker', () => {
     const own = paths.filter((path) => !path.includes('node_modules/'));
     const rooms = new Set(own.flatMap((path) => /(?:^|\/)dist\/(\w+)\//.exec(path)?.[1] ?? []));
     expect([...rooms].sort()).toEqual(['client', 'crypto', 'delivery', 'domain', 'net', 'ports']);
     expect(own.filter((path) => /dist\/delivery\/(csi|injector)\//.test(path))).toEqual([]);
   });
 
-  it('needs nothing beside it but Node', () => {
+  it('needs only Node beside it', () => {
     const outside = bundle!.imports.filter(({ external }) => external === true);
     const foreign = outside.map(({ path }) => path).filter((path) => !isOfNode(path));
     expect(foreign).toEqual([]);

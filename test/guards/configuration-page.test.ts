@@ -6,14 +6,14 @@ import { optionsOf } from '../kit/options.ts';
 import { textOf } from '../kit/tracked-files.ts';
 
 const page = textOf('docs/configuration.md');
-/** Settings in the tables, with what their second column says. */
+/** Settings in the tables, with their second column. */
 const rows = [...page.matchAll(/^\| `([^`]+)` \| ([^|]*) \|/gm)].map(
   ([, place = '', fallback = '']) => [place, fallback.trim()] as const,
 );
 const options = optionsOf(configSchema);
 const places = new Set(options.map(({ place }) => place));
 
-/** The page says once how a Vault is reached, for connections and for the key-encryption key. */
+/** The page explains Vault logins once, for connections and for the key-encryption key. */
 function sharedPlace(place: string): string {
   const shared = place.replace(/^kek\./, 'connections.<name>.');
   return rows.some(([row]) => row === place) || !places.has(shared) ? place : shared;
@@ -27,7 +27,7 @@ describe('docs/configuration.md', () => {
     expect(documented.filter((place) => !places.has(place))).toEqual([]);
   });
 
-  it('says every default as it is', () => {
+  it('states every default correctly', () => {
     const differing = options
       .filter(({ place, fallback }) => {
         const said = rows.find(([row]) => row === place)?.[1];
@@ -46,7 +46,7 @@ describe('docs/configuration.md', () => {
     expect(silent).toEqual([]);
   });
 
-  it('begins with a file that is valid', () => {
+  it('begins with a valid file', () => {
     const [, example = ''] = /```yaml\n([^]*?)```/.exec(page) ?? [];
     expect(checkConfig(parse(example), 'docs/configuration.md').mode).toBe('production');
   });

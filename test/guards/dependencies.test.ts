@@ -35,20 +35,20 @@ describe('dependencies (X05)', () => {
     ['qs', '6.15.2', 'CVE-2026-2391'],
     ['path-to-regexp', '8.4.0', 'CVE-2026-4926'],
     ['mysql2', '3.9.8', 'CVE-2024-21512'],
-  ])('hold no %s below %s (%s)', (name, floor) => {
+  ])('include no %s below %s (%s)', (name, floor) => {
     const versions = versionsOf(name);
     expect(versions).not.toEqual([]);
     expect(versions.filter((version) => !isAtLeast(version, floor))).toEqual([]);
   });
 
-  it('bring a SQLite without the bug that resets the write-ahead log (3.51.3)', () => {
+  it('include a SQLite without the bug that resets the write-ahead log (3.51.3)', () => {
     const database = new Database(':memory:');
     const version = database.prepare('SELECT sqlite_version()').pluck().get() as string;
     database.close();
     expect([version, isAtLeast(version, '3.51.3')]).toEqual([version, true]);
   });
 
-  it('bring the Node that runs this, of a line with long-term support', () => {
+  it('include the Node that runs this, of a line with long-term support', () => {
     expect(process.versions.node).toBe(manifest.dependencies['node']);
     expect(Number(process.versions.node.split('.')[0]) % 2).toBe(0);
   });
@@ -59,20 +59,20 @@ describe('dependencies (X05)', () => {
     expect(loose).toEqual([]);
   });
 
-  it('are known by their digest and come from whichever registry the machine uses', () => {
+  it('have a digest, and come from any registry that the machine uses', () => {
     const locked = Object.entries(packages).filter(([path]) => path !== '');
     expect(locked.filter(([, { integrity }]) => !integrity?.startsWith('sha512-'))).toEqual([]);
     expect(locked.filter(([, { resolved }]) => resolved !== undefined)).toEqual([]);
   });
 
-  it('run at their installation only what was looked at', () => {
+  it('run only reviewed scripts at their installation', () => {
     const running = Object.entries(packages)
       .filter(([, { hasInstallScript }]) => hasInstallScript === true)
       .map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length));
     expect(running.filter((name) => !(name in manifest.allowScripts))).toEqual([]);
   });
 
-  it('each have a reason in writing', () => {
+  it('have a written reason each', () => {
     const adr = textOf('docs/adr/0002-runtime-dependencies.md');
     const rows = [...adr.matchAll(/^\| `([^`]+)` \| \S/gm)].map(([, name]) => name);
     expect(rows.sort()).toEqual(Object.keys(manifest.dependencies).sort());

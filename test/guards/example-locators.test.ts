@@ -9,7 +9,7 @@ describe('the locators of the example for Kubernetes', () => {
   const [, list = ''] = /^ *locators: \[(.+)\]$/m.exec(PAGE) ?? [];
   const locators = [...list.matchAll(/'([^']+)'/g)].map(([, text = '']) => text);
 
-  it('have Secrets and their keys, and the tokens of the one account that is named', () => {
+  it('allow Secrets and their keys, and the tokens of the one account that they name', () => {
     for (const place of [
       'payments/db',
       'payments/db/password',

@@ -4,7 +4,7 @@ import { textOf } from '../kit/tracked-files.ts';
 
 const contract = textOf('openapi.yaml');
 
-describe('what src/client knows of the contract', () => {
+describe('the generated client', () => {
   it.each([
     ['types', 'src/client/generated/api.ts', clientTypes],
     ['operations', 'src/client/generated/operations.ts', operationTable],

@@ -9,9 +9,9 @@ const documented = [...table.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, cell = ''
 );
 
 describe('docs/injection.md', () => {
-  it('has every annotation that is understood, and no other', () => {
+  it('has every annotation that the injector understands, and no other', () => {
     const known = [
-      // The marker is ours to write: it is explained below the table.
+      // Only the injector writes the marker: the page explains it below the table.
       ...POD_ANNOTATIONS.filter((name) => name !== 'injected'),
       ...ITEM_ANNOTATIONS.map((name) => `${name}-<name>`),
     ];

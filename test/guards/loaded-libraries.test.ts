@@ -11,7 +11,7 @@ const { dependencies } = JSON.parse(textOf('package.json')) as {
   readonly dependencies: Readonly<Record<string, string>>;
 };
 
-/** What every broker runs on, in the order of their names. */
+/** The libraries that every broker loads, sorted by name. */
 const RUNS_ON = [
   'better-sqlite3',
   'express',
@@ -23,7 +23,7 @@ const RUNS_ON = [
   'yaml',
   'zod',
 ];
-/** The others cost memory and start-up time where the configuration or a document names their use. */
+/** The others cost memory and start-up time only if the configuration or a document names their use. */
 const ON_DEMAND = Object.keys(dependencies).filter((name) => !RUNS_ON.includes(name));
 
 const directory = mkdtempSync(join(tmpdir(), 'qm-libraries-'));
@@ -65,7 +65,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const source = (path: string): string =>
   JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
 
-/** Tells at the end which files were loaded, by `import` or `require`. */
+/** Prints at the end which files were loaded, by `import` or `require`. */
 const RECORDER = `data:text/javascript,${encodeURIComponent(`
   import { registerHooks } from 'node:module';
   const loaded = [];
@@ -76,7 +76,7 @@ const READ = `
   const { checkConfig } = await import(${source('compose/config/load.ts')});
   const { systemClock: clock } = await import(${source('clock.ts')});`;
 
-/** The dependencies that a program loads, in the order of their names. */
+/** The dependencies that a program loads, sorted by name. */
 async function loadedBy(program: string): Promise<readonly string[]> {
   const args = ['--no-warnings', '--import', RECORDER, '--input-type=module', '-e', program];
   const { stdout } = await promisify(execFile)(process.execPath, args, {
@@ -122,7 +122,7 @@ const VAULT = {
 };
 
 describe('libraries', () => {
-  it('of no outside system are loaded by a broker that is opened with embedded defaults', async () => {
+  it('of external systems are not loaded by a broker with embedded defaults', async () => {
     const listener = { host: '127.0.0.1', port: await freePort() };
     const tokenFile = JSON.stringify(join(directory, 'operator.token'));
     const loaded = await loadedBy(`${READ}
@@ -161,7 +161,7 @@ describe('libraries', () => {
       ['policy', 'test', testsFile, '--policies', policyFile],
       ['commander', 'yaml'],
     ],
-  ])('of no broker are loaded by the command line for %s', async (_what, words, expected) => {
+  ])('of the broker are not loaded by the command line for %s', async (_what, words, expected) => {
     const argv = [...words, '--token-file', operatorTokenFile];
     const loaded = await loadedBy(`
       const said = [];
@@ -181,7 +181,7 @@ describe('libraries', () => {
     expect(loaded.filter((name) => ON_DEMAND.includes(name))).toEqual(['node-vault']);
   });
 
-  it('are none for connections that need none, or none before a call', async () => {
+  it('are not loaded for connections that need none, or before the first call', async () => {
     const server = { server: 'https://127.0.0.1:9', tokenFile: secretFile };
     const loaded = await loadedBy(
       opening({
@@ -193,7 +193,7 @@ describe('libraries', () => {
     expect(loaded.filter((name) => ON_DEMAND.includes(name))).toEqual([]);
   });
 
-  it('are none in a program that uses the client, and jose in one with a sealed session', async () => {
+  it('are not loaded by a program that uses the client, except jose with a sealed session', async () => {
     const using = (sealed: boolean): string => `
       const { BrokerClient, WorkloadSession } = await import(${source('client/index.ts')});
       const client = new BrokerClient({ url: 'http://127.0.0.1:9', tries: 2, random: () => 0 });

@@ -14,7 +14,7 @@ const REGISTRIES = [
   ['ghcr', 'io'],
   ['registry', 'k8s', 'io'],
 ].map((parts) => parts.join('.'));
-/** Home and work directories of a developer's machine; `/root` alone is also a secret's path in our tests. */
+/** Home and work directories of a developer's machine; `/root` alone is also a secret's path in the tests. */
 const MACHINE_PATH =
   /(?<![\w.*:}])\/(?:home|Users)\/[a-z][\w.-]*\/|(?<![\w.*:}/])\/(?:work|root\/\.)[/\w]/;
 

@@ -9,7 +9,7 @@ function foldersOf(path: string): readonly string[] {
     .map(({ name }) => name);
 }
 
-/** What a file imports, by way of other files of the tests too: paths from the root of the project. */
+/** The imports of a file, also through other test files: paths from the root of the project. */
 function importsOf(path: string, seen = new Set<string>()): ReadonlySet<string> {
   for (const [, target = ''] of textOf(path).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)) {
     const found = normalize(join(dirname(path), target));
@@ -20,7 +20,7 @@ function importsOf(path: string, seen = new Set<string>()): ReadonlySet<string> 
   return seen;
 }
 
-/** Folders of adapters that a suite of tests is run on. */
+/** Folders of adapters that run a contract suite. */
 function inContract(room: string, contract: string): readonly string[] {
   const suites = trackedFiles()
     .filter((path) => /^test\/contract\/.*\.test\.ts$/.test(path))
@@ -34,7 +34,7 @@ function inContract(room: string, contract: string): readonly string[] {
   return [...new Set(within)];
 }
 
-/** Folders of src/providers that houses share; every other folder is one backend. */
+/** Shared folders of src/providers; every other folder is one backend. */
 const SHARED_BY_HOUSES = ['guard', 'server', 'sql', 'rotator'];
 const PROVIDER_CONTRACTS = [
   'secret-provider',
@@ -46,7 +46,7 @@ const PROVIDER_CONTRACTS = [
 describe('every backend', () => {
   const houses = foldersOf('src/providers').filter((name) => !SHARED_BY_HOUSES.includes(name));
 
-  it('runs the contract suite of what it offers', () => {
+  it('runs the contract suite of each part that it offers', () => {
     const suited = PROVIDER_CONTRACTS.flatMap((contract) => inContract('providers', contract));
     expect(houses).not.toEqual([]);
     expect(houses.filter((name) => !suited.includes(name))).toEqual([]);
@@ -78,7 +78,7 @@ it('every store runs the contract suite of the store', () => {
 });
 
 describe('the decisions in docs/adr', () => {
-  it('are numbered one after the other and have the same parts', () => {
+  it('are numbered without a gap and have the same parts', () => {
     const files = readdirSync('docs/adr').sort();
     files.forEach((file, index) => {
       expect(file).toMatch(new RegExp(`^${String(index + 1).padStart(4, '0')}-[a-z0-9-]+\\.md$`));

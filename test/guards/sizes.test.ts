@@ -5,13 +5,13 @@ import { textOf, trackedFiles } from '../kit/tracked-files.ts';
 const FILE_CAP = 400;
 /** A table of cases is long without being hard. */
 const TEST_FILE_CAP = 450;
-/** The contract of the port is one suite, which both databases run whole. */
+/** The contract of the port is one suite, which both databases run completely. */
 const LONG_TESTS = ['test/contract/store.contract.ts'];
 const FILE_P95 = 240;
 const FILE_MEDIAN = 80;
 const FUNCTION_CAP = 60;
 const PARAMETERS_CAP = 4;
-/** Directives that lift a rule, each with its reason in place; what else there is must be reviewed into this list. */
+/** Directives that disable a rule, each with its reason in place; a new one must be reviewed into this list. */
 const LIFTED = new Map([
   ['src/providers/vault/client/encode-path.ts', 'no-control-regex'],
   ['src/crypto/signed-note.ts', 'no-control-regex'],
@@ -67,14 +67,14 @@ describe('the program', () => {
   const files = sources.map(parsed);
   const lengths = files.map((file) => codeLines(file));
 
-  it('is made of small files', () => {
+  it('has only small files', () => {
     const long = files.filter((_, index) => lengths[index]! > FILE_CAP);
     expect(long.map(({ fileName }) => fileName)).toEqual([]);
     expect(at(0.95, lengths)).toBeLessThanOrEqual(FILE_P95);
     expect(at(0.5, lengths)).toBeLessThanOrEqual(FILE_MEDIAN);
   });
 
-  it('is made of small functions', () => {
+  it('has only small functions', () => {
     const long = files.flatMap((file) =>
       functionsOf(file)
         .filter(
@@ -85,7 +85,7 @@ describe('the program', () => {
     expect(long).toEqual([]);
   });
 
-  it('lifts no rule of the linter or the compiler but those that were reviewed', () => {
+  it('disables only reviewed rules of the linter and the compiler', () => {
     const lifting = sources.flatMap((path) =>
       [
         ...textOf(path).matchAll(
@@ -98,7 +98,7 @@ describe('the program', () => {
     expect(lifting).toEqual([]);
   });
 
-  it('has no room, folder or file named after nothing', () => {
+  it('has no folder or file with an empty name such as "helper" or "manager"', () => {
     // A product's own name is a noun.
     const named = sources.map((path) => path.replaceAll('secrets-manager', 'aws'));
     expect(named.filter((path) => NAMELESS.test(path))).toEqual([]);
@@ -106,7 +106,7 @@ describe('the program', () => {
 });
 
 describe('tests and benchmarks', () => {
-  it('are made of files that can be read in one go', () => {
+  it('have only files that can be read in one go', () => {
     const long = others.filter((path) => codeLines(parsed(path)) > TEST_FILE_CAP);
     expect(long).toEqual(LONG_TESTS);
   });

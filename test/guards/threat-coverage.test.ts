@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** Attacks and faults that concern what is built, or have to say why not. */
+/** Attacks and faults of the built parts; a row without a test needs a reason. */
 const ROWS = [
   'J01 J03 J05 J06 J08 J09 J10 J11 J13 J15 J16 J18 J19 J20 J21 J22 J24 J25 J27 J29 J30 J31',
   'T01 T02 T03 T06 T07 T09 T10',
@@ -51,13 +51,16 @@ describe('docs/threat-coverage.md', () => {
     expect(rows().map(({ id }) => id)).toEqual(ROWS);
   });
 
-  it.each(rows())('$id names tests that are there, or says why there are none', ({ cell }) => {
-    if (cell.startsWith('not built: ')) return;
-    const tests = cell.split('<br>');
-    for (const test of tests) {
-      const [, path = '', title = ''] = /^(test\/[\w./-]+\.ts): `(.+)`$/.exec(test) ?? [];
-      expect(path).not.toBe('');
-      expect({ test, isThere: hasTest(path, title) }).toEqual({ test, isThere: true });
-    }
-  });
+  it.each(rows())(
+    '$id names existing tests, or gives the reason why there are none',
+    ({ cell }) => {
+      if (cell.startsWith('not built: ')) return;
+      const tests = cell.split('<br>');
+      for (const test of tests) {
+        const [, path = '', title = ''] = /^(test\/[\w./-]+\.ts): `(.+)`$/.exec(test) ?? [];
+        expect(path).not.toBe('');
+        expect({ test, isThere: hasTest(path, title) }).toEqual({ test, isThere: true });
+      }
+    },
+  );
 });

@@ -73,7 +73,7 @@ describe('NODE_TLS_REJECT_UNAUTHORIZED=0 (G06, CVE-2021-22939)', () => {
     },
   );
 
-  it('does not let the program start at all, because libraries read it too', async () => {
+  it('stops the program at its start, because libraries read it too', async () => {
     const args = ['--no-warnings', 'src/main.ts', 'config', 'check', '--config', 'absent.yaml'];
     const started = promisify(execFile)(process.execPath, args, { env });
     await expect(started).rejects.toMatchObject({

@@ -9,7 +9,7 @@ import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 const run = promisify(execFile);
 const go = findProgram('go');
-// As with the log under Go's tools: only a missing Go leaves it out.
+// As with the log under Go's tools, only a missing Go skips the suite.
 if (go === null) process.stderr.write("left out: the CSI driver's own client (no go on PATH)\n");
 
 (go === null ? describe.skip : describe)("the Secrets Store CSI driver's own client", () => {
@@ -44,7 +44,7 @@ if (go === null) process.stderr.write("left out: the CSI driver's own client (no
     return (await run(program, [csi.socket, attributes, target])).stdout;
   }
 
-  it('takes our answer, and its writer our files', async () => {
+  it("accepts the provider's answer, and its writer accepts the files", async () => {
     const versions = await mount(
       "- { path: own/db, key: password, mode: '0400' }\n- { path: own/db, format: files, file: db/keys }",
     );
@@ -55,7 +55,7 @@ if (go === null) process.stderr.write("left out: the CSI driver's own client (no
     expect(await readFile(file('db/keys/user'), 'utf8')).toBe('app');
   });
 
-  it('hears why there is nothing', async () => {
+  it('receives the reason of a failure', async () => {
     await expect(mount('- path: own/absent')).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringContaining('code = NotFound desc = own/absent: ERR_NOT_FOUND'),

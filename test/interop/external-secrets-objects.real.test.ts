@@ -13,7 +13,10 @@ import { uniqueName } from '../kit/backends/unique-name.ts';
 const MODULE = 'github.com/external-secrets/external-secrets';
 const KINDS = ['secretstores', 'externalsecrets'];
 
-/** Where the operator's module is, fetched if need be. The API server that this suite needs is built with Go, which is therefore here. */
+/**
+ * The path of the operator's module, which is fetched if it is missing. The API server that this suite needs is built
+ * with Go, so Go is available.
+ */
 async function moduleDirectory(): Promise<string> {
   const cwd = 'test/interop/external-secrets';
   await promisify(execFile)('go', ['mod', 'download', MODULE], { cwd });
@@ -38,7 +41,7 @@ describeWith(['kube'], "the page's objects under the operator's own definitions"
     await createNamespace(kube, namespace);
   }, 300_000);
 
-  /** Made without being kept: 201, or why not. A field that the definition does not have is a failure. */
+  /** Creates the object without storing it: 201, or the error. A field that the definition does not have is a failure. */
   async function made(manifest: Manifest, plural: string): Promise<unknown> {
     const { apiVersion, metadata } = manifest;
     // Waits until the kind is served.

@@ -11,10 +11,10 @@ import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 const run = promisify(execFile);
 const go = findProgram('go');
-// Only a missing Go leaves it out.
+// Only a missing Go skips the suite.
 if (go === null)
   process.stderr.write('left out: the webhook provider of External Secrets (no go)\n');
-/** The provider draws in a good part of Kubernetes: a minute and a half on two cores, the first time. */
+/** The provider imports a good part of Kubernetes: a minute and a half on two cores, the first time. */
 const BUILD_MS = 600_000;
 
 interface Ref {
@@ -65,7 +65,7 @@ function documented(): readonly object[] {
   }, BUILD_MS);
   afterAll(() => broker.installation.remove());
 
-  /** What the provider makes of it, with the store and the Secret of our page. */
+  /** The provider's result for the store and the Secret of the page. */
   async function asked(refs: readonly Ref[], with_: { token?: string; path?: string } = {}) {
     const [secret, store] = documented() as [object, Store];
     const webhook = { ...store.spec.provider.webhook, caProvider: undefined };
@@ -87,7 +87,7 @@ function documented(): readonly object[] {
 
   const DB = 'payments/db';
 
-  it('reads one key, all keys as JSON, and a version, by the store of our page', async () => {
+  it('reads one key, all keys as JSON, and a version, by the store of the page', async () => {
     const refs = [{ key: DB, property: 'password' }, { key: DB }, { key: DB, version: '1' }];
     const [one, all, first] = await asked(refs);
     expect(one).toEqual({ key: DB, value: 'first', gone: false });
@@ -95,7 +95,7 @@ function documented(): readonly object[] {
     expect(JSON.parse(String(first!['value']))).toEqual({ user: 'app', password: 'first' });
   });
 
-  it('takes every key as it is by the second store', async () => {
+  it('reads every key unchanged by the second store', async () => {
     const [whole] = await asked([{ key: DB, whole: true }], { path: '$.data' });
     expect(whole).toMatchObject({ value: { user: 'app', password: 'first' }, gone: false });
   });
@@ -112,12 +112,12 @@ function documented(): readonly object[] {
     expect(outcome).toMatchObject({ gone: false, error: expect.stringContaining('401') });
   });
 
-  it('takes a secret for gone only where it may read it and it is not there', async () => {
+  it('treats a secret as deleted only if it may read the path and the secret is absent', async () => {
     const [outcome] = await asked([{ key: 'payments/absent' }]);
     expect(outcome).toEqual({ key: 'payments/absent', gone: true });
   });
 
-  it('keeps its Secret while the broker is away', async () => {
+  it('keeps its Secret while the broker is unreachable', async () => {
     await broker.installation.stop();
     const [outcome] = await asked([{ key: DB }]);
     expect(outcome).toMatchObject({ gone: false, error: expect.stringContaining('refused') });

@@ -11,7 +11,7 @@ import { LogBench } from '../kit/log-bench.ts';
 
 const run = promisify(execFile);
 const go = findProgram('go');
-// A module cache without golang.org/x/mod and no way to the module proxy fails the suite: only a missing Go leaves it out.
+// A module cache without golang.org/x/mod and no way to the module proxy fails the suite: only a missing Go skips it.
 if (go === null) process.stderr.write('left out: the log under Go sumdb tools (no go on PATH)\n');
 
 (go === null ? describe.skip : describe)("the log under Go's sumdb tools", () => {
@@ -36,7 +36,7 @@ if (go === null) process.stderr.write('left out: the log under Go sumdb tools (n
     expect(stdout).toBe('769 entries proven\n');
   });
 
-  it('fails there as here when one entry was altered', async () => {
+  it('fails verification there and here when one entry was altered', async () => {
     const copy = join(bench.directory, 'altered');
     await cp(directory, copy, { recursive: true });
     const path = join(copy, 'tile/entries/001');

@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { DrivenBroker } from '../kit/driven-broker.ts';
 import { ReferenceModel, type Command } from './reference-model.ts';
 
-/** `HISTORIES` in the environment asks for another number. */
+/** `HISTORIES` in the environment sets another number. */
 const HISTORIES = Number(process.env['HISTORIES'] ?? 10_000);
-/** A new store after so many, which keeps each small. */
+/** Histories for each store; a new store after that keeps each small. */
 const HISTORIES_PER_STORE = 100;
 
 const account = fc.nat(1);
@@ -37,7 +37,7 @@ const command = fc.oneof(
   weighted(2, fc.record({ do: fc.constant('advance' as const), minutes })),
   weighted(1, fc.record({ do: fc.constantFrom('expire' as const, 'restart' as const) })),
 );
-/** Most histories begin with what makes reads possible; some begin with nothing. */
+/** Most histories begin with commands that make reads possible; some begin empty. */
 const prelude: readonly Command[] = [
   { do: 'allow', account: 0, path: 0 },
   { do: 'write', path: 0 },
@@ -50,7 +50,8 @@ const history = fc
 
 /** Histories that once found a defect. */
 const KNOWN: readonly (readonly Command[])[] = [
-  // A renewal that shortened the session left its leases longer, and the row of an expired lease could hide the live one.
+  // A renewal that shortened the session left its leases longer, and the row of an expired lease could hide the live
+  // one.
   [
     { do: 'advance', minutes: 15 },
     { do: 'read', session: 0, path: 0 },
@@ -97,7 +98,7 @@ it(
       }),
       { numRuns: HISTORIES, examples: KNOWN.map((commands) => [[...prelude, ...commands]]) },
     );
-    // A model that only ever saw refusals would prove nothing.
+    // A run with refusals only would prove nothing.
     for (const kind of [
       'read ok',
       'read ERR_DENIED',

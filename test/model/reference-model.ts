@@ -1,4 +1,7 @@
-/** What happens to one broker, as data. Accounts, pods and paths are numbers of a small set; sessions count from 0 in the order of the logins. */
+/**
+ * The commands to one broker, as data. Accounts, pods and paths are numbers of a small set; sessions count from 0 in
+ * the order of the logins.
+ */
 export type Command =
   | { readonly do: 'allow' | 'deny'; readonly account: number; readonly path: number }
   | { readonly do: 'removePolicy'; readonly effect: Effect; readonly account: number }
@@ -22,14 +25,17 @@ export type Command =
   | { readonly do: 'expire' | 'restart' };
 
 type Effect = 'allow' | 'deny';
-/** Of a quarantine, or of sessions that an operator ends. */
+/** The scope of a quarantine, or of sessions that an operator closes. */
 export type Scope = { readonly account: number } | { readonly pod: number };
 
-/** What a command answers: `ok`, `<version> until <milliseconds since the history began>` for a read, or the code of the refusal. */
+/**
+ * The answer to a command: `ok`, `<version> until <milliseconds since the history began>` for a read, or the code of
+ * the refusal.
+ */
 export type Reply = string;
 
 const MINUTE = 60_000;
-/** Of the mount under test; sessions last an hour at most. */
+/** Settings of the mount under test; sessions last an hour at most. */
 const LEASE_MS = 10 * MINUTE;
 const SESSION_MS = 60 * MINUTE;
 
@@ -43,19 +49,19 @@ interface ModelSession {
   readonly pod: number;
   endsAt: number;
   isOver: boolean;
-  /** By `path@version`. */
+  /** Keys are `path@version`. */
   readonly leases: Map<string, ModelLease>;
   readonly revoked: Set<string>;
 }
 
-/** The broker as its documentation describes it: no store, no cache, no fence, one thing after the other. */
+/** The broker as its documentation describes it: without store, cache and fence, one command after the other. */
 export class ReferenceModel {
   #now = 0;
   readonly #policies = new Map<string, { effect: Effect; account: number; path: number }>();
   readonly #versions = new Map<number, { last: number; current: number | undefined }>();
   readonly #sessions: ModelSession[] = [];
   readonly #endedPods = new Set<number>();
-  /** Ends by scope; a quarantine whose time has passed stays until it is lifted. */
+  /** End by scope; an expired quarantine stays until it is lifted. */
   readonly #quarantines = new Map<string, number>();
 
   run(command: Command): Reply {
@@ -138,7 +144,7 @@ export class ReferenceModel {
     return 'ok';
   }
 
-  /** The same scope again is never shortened. Its sessions end and stay ended when it is lifted. */
+  /** A quarantine of the same scope is never shortened. Its sessions close, and stay closed when it is lifted. */
   #quarantine(scope: Scope, minutes: number | undefined): Reply {
     const key = JSON.stringify(scope);
     const until = minutes === undefined ? Infinity : this.#now + minutes * MINUTE;
@@ -188,7 +194,7 @@ export class ReferenceModel {
     return `${version} until ${this.#lease(session, key)}`;
   }
 
-  /** A lease is extended in its last third and never beyond its session. @returns its end. */
+  /** A lease is extended in its last third and never beyond its session. @returns its expiry. */
   #lease(session: ModelSession, key: string): number {
     const held = session.leases.get(key);
     const endsAt = Math.min(this.#now + LEASE_MS, session.endsAt);
