@@ -39,7 +39,12 @@ export async function perform(
 ): Promise<void> {
   const { operation, route } = performance;
   const { parts } = surroundings;
-  const request: Partial<Request> = {};
+  const request: Request = {
+    caller: undefined,
+    body: undefined,
+    share: undefined,
+    isRecorded: false,
+  };
   try {
     checkRequest(exchange);
     requireKeys(surroundings, operation);
@@ -76,7 +81,7 @@ export async function perform(
 interface Request {
   caller: Caller | undefined;
   body: ParsedBody | undefined;
-  share: RequestShare;
+  share: RequestShare | undefined;
   /** Its use case succeeded, so it has an audit entry. */
   isRecorded: boolean;
 }
@@ -84,7 +89,7 @@ interface Request {
 async function refuseOrAnswer(
   surroundings: Surroundings,
   exchange: Exchange,
-  { caller, body, isRecorded: wasRecorded = false }: Partial<Request>,
+  { caller, body, isRecorded: wasRecorded }: Request,
   error: unknown,
 ): Promise<void> {
   const failure = placed(error, body);

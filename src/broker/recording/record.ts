@@ -6,7 +6,7 @@ import type { Outcome, Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random.ts';
 import { isStanding, standing } from '../sessions/authenticate.ts';
 import type { Call, Caller } from '../call.ts';
-import type { Access, Recordable, Recording, Storage } from '../parts.ts';
+import type { Access, Recordable, Recording } from '../parts.ts';
 
 /** The audit entry of a caller's action. */
 export function entryOf(
@@ -96,7 +96,13 @@ export async function commitDecided<T>(
     // An attempt served from memory is not awaited: a read would otherwise pay a round of promises for each step.
     const { plan, settle, undo, conflict } = made instanceof Promise ? await made : made;
     if (plan === undefined) return settle();
-    const outcome = await committed(parts, plan, undo);
+    let outcome: Outcome;
+    try {
+      outcome = await parts.store.commit(plan);
+    } catch (error) {
+      undo?.();
+      throw error;
+    }
     if (outcome.status === 'committed') {
       // Memory drops what this commit invalidated before any caller receives the success.
       if (outcome.seq > 0) await parts.state.reached(outcome.seq);
@@ -107,19 +113,6 @@ export async function commitDecided<T>(
     await parts.state.caughtUp();
   }
   throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
-}
-
-async function committed(
-  parts: Pick<Storage, 'store'>,
-  plan: Plan,
-  undo: (() => void) | undefined,
-): Promise<Outcome> {
-  try {
-    return await parts.store.commit(plan);
-  } catch (error) {
-    undo?.();
-    throw error;
-  }
 }
 
 /**

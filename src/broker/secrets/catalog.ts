@@ -16,7 +16,8 @@ import type { DocumentKind } from '../documents/kinds.ts';
 export class Catalog {
   readonly #store: Store;
   readonly #rows: RowSeals;
-  readonly #documents = new Map<string, StoredDocument>();
+  /** By kind, then by name: a read looks for three documents, and joining kind and name cost more than the look-up. */
+  readonly #documents = new Map<string, Map<string, StoredDocument>>();
   #policies: CompiledPolicies = compilePolicies([]);
   #mounts = new MountTable([]);
 
@@ -39,7 +40,7 @@ export class Catalog {
     });
     for await (const row of listAll(this.#store, 'documents', {}, keyOf)) {
       const document = openRow(this.#store, () => openDocument(this.#rows, row));
-      if (document !== undefined) this.#documents.set(`${row.kind}/${row.name}`, document);
+      if (document !== undefined) this.#keep(row.kind, document);
     }
     this.#policies = compilePolicies(
       this.all('policy').map(({ name, version, spec }) => ({ name, version, policy: spec })),
@@ -56,15 +57,12 @@ export class Catalog {
   }
 
   find<K extends DocumentKind>(kind: K, name: string): StoredDocument<K> | undefined {
-    return this.#documents.get(`${kind}/${name}`) as StoredDocument<K> | undefined;
+    return this.#documents.get(kind)?.get(name) as StoredDocument<K> | undefined;
   }
 
   /** Ordered by name. */
   all<K extends DocumentKind>(kind: K): readonly StoredDocument<K>[] {
-    const documents: StoredDocument<K>[] = [];
-    for (const document of this.#documents.values()) {
-      if (document.kind === kind) documents.push(document as StoredDocument<K>);
-    }
+    const documents = [...(this.#documents.get(kind)?.values() ?? [])] as StoredDocument<K>[];
     return documents.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -72,10 +70,16 @@ export class Catalog {
   async refresh(kind: DocumentKind, name: string): Promise<void> {
     const row = await this.#store.get('documents', { kind, name });
     const document = row === undefined ? undefined : openDocument(this.#rows, row);
-    if (document === undefined) this.#documents.delete(`${kind}/${name}`);
-    else this.#documents.set(`${kind}/${name}`, document);
+    if (document === undefined) this.#documents.get(kind)?.delete(name);
+    else this.#keep(kind, document);
     if (kind === 'mount') this.#mounts = new MountTable(this.all('mount'));
     if (kind === 'policy') this.#compile(name, document as StoredDocument<'policy'> | undefined);
+  }
+
+  #keep(kind: string, document: StoredDocument): void {
+    const known = this.#documents.get(kind);
+    if (known === undefined) this.#documents.set(kind, new Map([[document.name, document]]));
+    else known.set(document.name, document);
   }
 
   #compile(name: string, stored: StoredDocument<'policy'> | undefined): void {

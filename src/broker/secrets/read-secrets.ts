@@ -58,11 +58,16 @@ export async function readSecret(
   item: ReadItem,
 ): Promise<Disclosure> {
   parseSecretPath(item.path);
-  const result = await commitAs(parts, caller, (decidedAt, now) =>
-    whenReady(prepare(parts, call, now, item), (prepared) =>
-      attemptOf(now, decidedAt, [prepared], ([only]) => only),
-    ),
-  ).catch((error: unknown) => recordUnread({ parts, call, caller }, [item], error));
+  let result: Result | undefined;
+  try {
+    result = await commitAs(parts, caller, (decidedAt, now) =>
+      whenReady(prepare(parts, call, now, item), (prepared) =>
+        attemptOf(now, decidedAt, [prepared], ([only]) => only),
+      ),
+    );
+  } catch (error) {
+    return recordUnread({ parts, call, caller }, [item], error);
+  }
   if (result instanceof BrokerError) throw result;
   return result as Disclosure;
 }
@@ -118,8 +123,11 @@ function attemptOf<T>(
   settle: (results: readonly Result[]) => T,
 ): Attempt<T> {
   const writes: Write[] = [];
-  for (const { grant } of prepared) if (grant?.write !== undefined) writes.push(grant.write);
-  const entries = prepared.flatMap(({ entry }) => entry ?? []);
+  const entries: string[] = [];
+  for (const { grant, entry } of prepared) {
+    if (grant?.write !== undefined) writes.push(grant.write);
+    if (entry !== undefined) entries.push(entry);
+  }
   const plan = {
     decidedAt,
     reads: fencesOf(caller, prepared),

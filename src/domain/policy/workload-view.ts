@@ -1,4 +1,4 @@
-import type { Workload } from '../workload.ts';
+import { workloadId, type Workload } from '../workload.ts';
 import { bindRule } from './bound-rule.ts';
 import type { BoundRule } from './bound-rule.ts';
 import { policiesFor } from './compiled-policies.ts';
@@ -8,7 +8,7 @@ import { PathTrie } from './path-trie.ts';
 import { POD_VARIABLES, variableValues } from './policy-variable.ts';
 import type { VariableValues } from './policy-variable.ts';
 
-/** The rules that speak of one workload, variables filled in. Immutable; kept per session, rebuilt when the revision differs. */
+/** The rules that apply to one workload, with variables filled in. Immutable. A view of an older revision is outdated. */
 export interface WorkloadView {
   /** Of the policies it was made from. */
   readonly revision: symbol;
@@ -25,6 +25,24 @@ interface ViewDependencies {
   readonly podLabels: boolean;
   /** Whether a rule names a pod or node variable: if none does, every pod of the service account may share the view. */
   readonly pod: boolean;
+}
+
+/** Views of one revision, by workload. At this number, the table starts again. */
+const MOST_SHARED = 10_000;
+const sharedViews = new WeakMap<CompiledPolicies, Map<string, WorkloadView>>();
+
+/** The view of a workload. Its pods share one view, unless a rule names a variable of the pod. */
+export function sharedViewFor(compiled: CompiledPolicies, workload: Workload): WorkloadView {
+  const id = workloadId(workload);
+  const known = sharedViews.get(compiled)?.get(id);
+  if (known !== undefined) return known;
+  const view = viewFor(compiled, workload);
+  if (view.dependsOn.pod) return view;
+  const views = sharedViews.get(compiled);
+  if (views === undefined || views.size >= MOST_SHARED) {
+    sharedViews.set(compiled, new Map([[id, view]]));
+  } else views.set(id, view);
+  return view;
 }
 
 /** Costs what the workload's own rules cost, however many policies speak of others. */

@@ -5,10 +5,13 @@ import { renewSession } from '../../../../src/broker/sessions/renew-session.ts';
 import { revokeLeases } from '../../../../src/broker/leases/revoke-leases.ts';
 import { revokeOperatorToken } from '../../../../src/broker/sessions/operator-tokens.ts';
 import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
+import { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
+import { senderKey } from '../../../../src/crypto/sender-key.ts';
+import { judge } from '../../../../src/broker/secrets/judge.ts';
 import { writeSecret } from '../../../../src/broker/secrets/write-secret.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { codeOf, mount, policy, TestBroker } from '../../../kit/broker-parts.ts';
+import { Sender } from '../../../kit/sender.ts';
 import { records } from '../../../kit/hooked-store.ts';
 
 let broker: TestBroker;
@@ -176,10 +179,68 @@ describe('a read', () => {
   });
 });
 
+describe('an earlier decision', () => {
+  const put = (rule: object): Promise<unknown> =>
+    broker.put(admin, 'policy', 'all', policy('all', ['kv/**'], { rule }));
+
+  it('holds for other pods of the workload, and ends with the policy', async () => {
+    await read('kv/db');
+    const other = await broker.logIn();
+    expect(other.view(broker.parts.catalog.policies)).toBe(
+      live.view(broker.parts.catalog.policies),
+    );
+    await read('kv/db', other);
+    await put({ effect: 'deny' });
+    expect(await codeOf(read('kv/db', other))).toBe('ERR_DENIED');
+    expect(await codeOf(read('kv/db'))).toBe('ERR_DENIED');
+  });
+
+  it.each([
+    ['address', { sourceCidrs: ['10.9.0.0/16'] }],
+    ['time', { timeWindows: [{ from: '12:00', to: '12:01', timeZone: 'UTC' }] }],
+  ])('is made again if it depends on the %s', async (_, conditions) => {
+    await read('kv/db');
+    await put({ conditions });
+    const denied = readSecret(broker.parts, broker.call('10.1.0.1'), live, { path: 'kv/db' });
+    expect(await codeOf(denied)).toBe('ERR_DENIED');
+  });
+
+  it('holds only for sessions with the same delivery, sealed or in clear', async () => {
+    await put({ conditions: { sealedDelivery: true } });
+    const { parts } = broker;
+    const key = senderKey(new Sender().jwk);
+    const session = { ...live.session, senderKey: key };
+    const bound = new LiveSession(session, live.hash, parts.store, parts.digest);
+    const asked = { capability: 'read', path: 'kv/db' } as const;
+    expect(judge(parts, broker.call(), bound, asked).allowed).toBe(true);
+    expect(judge(parts, broker.call(), live, asked).allowed).toBe(false);
+  });
+});
+
 describe('the value cache', () => {
   it('makes one backend call for simultaneous readers', async () => {
     await Promise.all([read('kv/db'), read('kv/db'), read('kv/db')]);
     expect(broker.backend.calls).toEqual(['read:kv/db']);
+  });
+
+  it('opens a value once for the readers of one loop turn, and keeps it in clear no longer', async () => {
+    await read('kv/db');
+    const [one, two] = await Promise.all([read('kv/db'), read('kv/db')]);
+    expect(two.value).toBe(one.value);
+    const later = await read('kv/db');
+    expect(later.value).not.toBe(one.value);
+    expect(later.value).toEqual(one.value);
+  });
+
+  it('does not share an opened value after the secret changed', async () => {
+    await read('kv/db');
+    const values: string[] = [];
+    const reads = [read('kv/db')];
+    broker.parts.values.drop('kv/db');
+    broker.backend.secrets.set('kv/db', { data: { password: 'new' }, version: '2' });
+    reads.push(read('kv/db'));
+    for (const { value } of await Promise.all(reads)) values.push(value.json.toString());
+    expect(values).toEqual(['{"password":"old"}', '{"password":"new"}']);
   });
 
   it('does not serve the value of another mount at the same path', async () => {
