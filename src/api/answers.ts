@@ -23,6 +23,7 @@ export interface Answer {
 }
 
 export const JSON_TYPE = ['Content-Type', 'application/json'] as const;
+export const PLAIN_TEXT = ['Content-Type', 'text/plain; charset=utf-8'] as const;
 const JOSE_TYPE = ['Content-Type', 'application/jose'] as const;
 
 /** The answer in the form that this caller gets. Only this function turns values into a body. */

@@ -43,6 +43,7 @@ export interface ApiDeps {
   readonly metrics: Registry;
   /** False if `/metrics` has its own listener. */
   readonly servesMetrics: boolean;
+  readonly onAnswered?: Surroundings['onAnswered'];
 }
 
 /** The HTTP API, not listening yet. Its routes are made from the rows of `access.ts`. */
@@ -106,6 +107,7 @@ function surroundingsOf(parts: ServedParts, deps: ApiDeps): Surroundings {
     drain: deps.drain,
     requestMs: deps.limits.requestSeconds * 1000,
     schemes: deps.schemes,
+    onAnswered: deps.onAnswered,
   };
 }
 

@@ -24,9 +24,13 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_HEADERS_TOO_LARGE: 431,
 };
 
-/** Kinds whose answer is always the same, whatever the cause: any further detail would be an oracle. */
-const MUTE: ReadonlySet<ErrorKind> = new Set(['unauthenticated', 'denied', 'internal']);
-const MUTE_CODES: ReadonlySet<ErrorCode> = new Set(['ERR_NOT_FOUND']);
+/** Kinds whose answer is always the same, whatever the cause, unless the caller may know more: any further detail would be an oracle. */
+const MUTE: ReadonlySet<ErrorKind> = new Set([
+  'unauthenticated',
+  'denied',
+  'internal',
+  'not_found',
+]);
 
 const UNAVAILABLE_RETRY_SECONDS = 5;
 
@@ -37,8 +41,8 @@ export interface ErrorResponse {
   readonly body: string;
 }
 
-function isMuted({ kind, code, isDetailShown }: BrokerError): boolean {
-  return MUTE_CODES.has(code) || (MUTE.has(kind) && !isDetailShown);
+function isMuted({ kind, isDetailShown }: BrokerError): boolean {
+  return MUTE.has(kind) && !isDetailShown;
 }
 
 export function statusOf(error: BrokerError): number {

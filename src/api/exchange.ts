@@ -186,8 +186,12 @@ export class Exchange implements Call {
   #answered(status: number): void {
     this.#context?.cancel();
     this.peer.inFlight -= 1;
-    const { tallies, parts } = this.#surroundings;
+    const { tallies, parts, onAnswered } = this.#surroundings;
     tallies.count(this.tally, status, parts.clock.monotonic() - this.startedAt);
+    if (onAnswered === undefined) return;
+    const { method = '', url = '' } = this.request;
+    const [path = ''] = url.split('?', 1);
+    onAnswered({ method, path, identity: this.identity, status });
   }
 
   /** A connection is closed while draining, or if the broker will not read a body that was sent on it. */

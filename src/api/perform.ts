@@ -9,6 +9,7 @@ import type { ParsedBody } from './body/parsed-body.ts';
 import { hasBody, readBody, type BodyRules } from './body/read-body.ts';
 import { checkRequest } from './check-request.ts';
 import type { Exchange } from './exchange.ts';
+import { explainRefusal } from './explain-refusal.ts';
 import { admit, identify, shownProof, type Identity } from './identify.ts';
 import { judgeRequest, type Params } from './judge-request.ts';
 import type { OperationTally } from './operation-tallies.ts';
@@ -64,14 +65,14 @@ export async function perform(
     const body = route.body && (await bodyOf(exchange, route.body, share));
     request.body = body;
     const run = route.read(
-      incoming(surroundings, exchange, identity, { params, query, body, share }),
+      incoming(surroundings, exchange, identity, { operation, params, query, body, share }),
     );
     const made = await run({ parts, call: exchange, caller });
     request.isRecorded = true;
     const delivery = delivered(made, caller, identity.proofId);
     answer(surroundings, exchange, delivery instanceof Promise ? await delivery : delivery);
   } catch (error) {
-    await refuseOrAnswer(surroundings, exchange, request, error);
+    await refuseOrAnswer(surroundings, exchange, { ...request, operation }, error);
   } finally {
     request.share?.release();
   }
@@ -86,13 +87,19 @@ interface Request {
   isRecorded: boolean;
 }
 
+type Refusal = Request & Pick<Performance, 'operation'>;
+
 async function refuseOrAnswer(
   surroundings: Surroundings,
   exchange: Exchange,
-  { caller, body, isRecorded: wasRecorded }: Request,
+  { caller, body, operation, isRecorded: wasRecorded }: Refusal,
   error: unknown,
 ): Promise<void> {
-  const failure = placed(error, body);
+  const { parts } = surroundings;
+  const failure = explainRefusal(
+    { parts, caller, operation },
+    placed(BrokerError.from(error), body),
+  );
   if (wasRecorded || isRecorded(error)) answerError(surroundings, exchange, failure);
   else await refuse(surroundings, exchange, failure, { caller });
 }
@@ -135,12 +142,12 @@ function incoming(
   { rates, parts, schemes }: Surroundings,
   { request, network }: Exchange,
   { token, caller }: Identity,
-  { params, query, body, share }: Pick<Incoming, 'params' | 'query' | 'body' | 'share'>,
+  asked: Pick<Incoming, 'operation' | 'params' | 'query' | 'body' | 'share'>,
 ): Incoming {
   const { headers } = request;
   const proof = headers['dpop'] === undefined ? undefined : shownProof(request, schemes);
   const { limits } = parts;
-  return { params, query, headers, body, token, proof, caller, limits, network, rates, share };
+  return { ...asked, headers, token, proof, caller, limits, network, rates };
 }
 
 /** The path of a request target. */
@@ -177,9 +184,8 @@ function isAsking({ headers }: IncomingMessage): boolean {
 }
 
 /** Adds to each problem of a document its line and column in the sent text. */
-function placed(error: unknown, body: ParsedBody | undefined): unknown {
-  if (!(error instanceof BrokerError) || error.problems === undefined || body === undefined)
-    return error;
+function placed(error: BrokerError, body: ParsedBody | undefined): BrokerError {
+  if (error.problems === undefined || body === undefined) return error;
   const problems = error.problems.map((problem): Problem => {
     return problem.line === undefined ? { ...problem, ...body.locate(problem.pointer) } : problem;
   });

@@ -5,7 +5,7 @@ import type { ShownProof } from '../broker/sessions/proof/shown-proof.ts';
 import type { LiveOperator } from '../broker/sessions/operator-token-memory.ts';
 import type { LiveSession } from '../broker/sessions/session-memory.ts';
 import type { TargetJudgement } from '../broker/secrets/judge-target.ts';
-import type { OperationId, WhoOf } from './access.ts';
+import type { Operation, OperationId, WhoOf } from './access.ts';
 import type { Answer } from './answers.ts';
 import type { BodyRules } from './body/read-body.ts';
 import type { ParsedBody } from './body/parsed-body.ts';
@@ -16,6 +16,7 @@ import type { ServedParts } from './surroundings.ts';
 
 /** A request with valid syntax that is not interpreted yet. */
 export interface Incoming {
+  readonly operation: Operation;
   /** The parameters of the path, as the client wrote them. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: Query;

@@ -11,6 +11,16 @@ import type { RequestLog } from './request-log.ts';
 import type { SourceAddress } from './source-address.ts';
 import type { Shares } from './shares.ts';
 
+/** What development mode shows of a request. */
+export interface AnsweredRequest {
+  /** Method and path, as the client wrote them. */
+  readonly method: string;
+  readonly path: string;
+  /** The caller, once it is known: a workload, or the id of an operator token. */
+  readonly identity: string | undefined;
+  readonly status: number;
+}
+
 /** The needs of all operations together. Each operation passes them to its use case, which names the groups that it needs. */
 export type ServedParts = Recording &
   Access &
@@ -36,4 +46,6 @@ export interface Surroundings {
   readonly requestMs: number;
   /** Schemes by which clients may reach the listener: `http`, `https`, or both behind a proxy that terminates TLS. */
   readonly schemes: readonly string[];
+  /** Called with each answered request; development mode prints them. */
+  readonly onAnswered: ((answered: AnsweredRequest) => void) | undefined;
 }

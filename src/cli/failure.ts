@@ -27,7 +27,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ERR_UNAUTHENTICATED:
     'the token has expired, was revoked or is of another broker: run quaymaster login again; an operator creates tokens with quaymaster operator token create',
   ERR_DENIED:
-    'the broker does not reveal whether it exists; why a workload is denied: quaymaster policy explain; your own roles: quaymaster whoami',
+    'the broker does not reveal whether it exists; the reason is in the audit log: quaymaster audit search --request-id ID; what the policies allow: quaymaster policy explain',
   ERR_VERSION_CONFLICT: 'it has changed since you read it: read it again, then repeat the command',
   ERR_PRECONDITION_REQUIRED: 'name the version that you have read: --if-version or --create',
   ERR_RATE_LIMITED: 'send fewer requests at once, or retry later',
@@ -37,6 +37,9 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ERR_PROVIDER_DENIED: 'the backend refused the broker: run quaymaster mount check',
   ERR_PROVIDER_UNAVAILABLE: 'the backend does not respond: run quaymaster mount check',
 };
+
+const WHOAMI =
+  'your token: quaymaster whoami; an admin grants roles in the document of an operator';
 
 const CHECK_URL =
   'check that the broker runs and that its URL is right: --url, QUAYMASTER_URL or the profile';
@@ -81,15 +84,48 @@ function refused(error: ApiError): Failure {
   };
 }
 
+/** What the collections of the API contain, and the command that lists it. */
+const COLLECTIONS: Readonly<Record<string, readonly [noun: string, list: string]>> = {
+  secrets: ['secret', 'ls'],
+  'secret-versions': ['secret', 'ls'],
+  definitions: ['definition', 'definition ls'],
+  'definition-versions': ['definition', 'definition ls'],
+  rotations: ['rotation of', 'rotate ls'],
+  'rotation-history': ['rotation of', 'rotate ls'],
+  mounts: ['mount', 'mount ls'],
+  clusters: ['cluster', 'cluster ls'],
+  operators: ['operator', 'operator ls'],
+  policies: ['policy', 'policy ls'],
+  leases: ['lease', 'lease ls'],
+  quarantines: ['quarantine', 'quarantine ls'],
+  revocations: ['pending revocation of', 'revocation ls'],
+};
+
+/** What a 404 is about: the broker does not repeat the request in its answer. */
+function missing({ path, status }: ApiError): readonly [text: string, advice: string] | undefined {
+  const [, collection = '', name = ''] = /^\/api\/v1\/([a-z-]+)\/([^:]+)/.exec(path) ?? [];
+  const known = COLLECTIONS[collection];
+  if (status !== 404 || known === undefined) return undefined;
+  const [noun, list] = known;
+  const [owner = '', token] = name.split('/tokens/');
+  if (collection === 'operators' && token !== undefined) {
+    return [`no token ${token}`, `list them: quaymaster operator token ls ${owner}`];
+  }
+  const subject = collection === 'operators' ? name.replace(/\/.*/, '') : name;
+  return [`no ${noun} "${subject}"`, `list them: quaymaster ${list}`];
+}
+
 /** The broker's refusal, with one line for each problem that it found in a document. */
 export function refusalText(error: ApiError, places: readonly string[]): string {
   const { code, title, detail, requestId, retryAfterSeconds } = error;
+  const [what, advice] = missing(error) ?? [];
+  const remedy = code === 'ERR_DENIED' && detail !== undefined ? WHOAMI : REMEDIES[code];
   const lines = [
-    `${code}: ${detail ?? title}`,
+    `${code}: ${detail ?? what ?? title}`,
     ...places.map((place) => `  ${place}`),
     `  request ${requestId}`,
     ...(retryAfterSeconds === undefined ? [] : [`  retry after ${retryAfterSeconds} s`]),
-    ...indented(REMEDIES[code]),
+    ...indented(detail === undefined ? (advice ?? remedy) : remedy),
   ];
   return printableText(lines.join('\n'));
 }

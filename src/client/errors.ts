@@ -11,6 +11,8 @@ const MOST_TEXT = 2_000;
 /** The broker refused the request. */
 export class ApiError extends Error {
   readonly operation: string;
+  /** The path of the request, such as `/api/v1/mounts/payments`. */
+  readonly path: string;
   readonly status: number;
   /** Stable; docs/errors.md explains each. Later brokers may have more. */
   readonly code: components['schemas']['ErrorCode'];
@@ -21,7 +23,11 @@ export class ApiError extends Error {
   readonly requestId: string;
   readonly retryAfterSeconds: number | undefined;
 
-  constructor(operation: string, problem: Problem, retryAfterSeconds?: number) {
+  constructor(
+    { id: operation, path }: { readonly id: string; readonly path: string },
+    problem: Problem,
+    retryAfterSeconds?: number,
+  ) {
     const title = plainText(problem.title);
     const requestId = plainText(problem.requestId);
     const detail = problem.detail === undefined ? undefined : plainText(problem.detail);
@@ -30,6 +36,7 @@ export class ApiError extends Error {
     );
     this.name = 'ApiError';
     this.operation = operation;
+    this.path = path;
     this.status = problem.status;
     this.code = problem.code;
     this.title = title;

@@ -35,15 +35,15 @@ export interface AnyAnswer {
  * the body, except the fields of a problem.
  */
 export async function readAnswer(
-  { id }: PreparedRequest,
+  request: PreparedRequest,
   response: IncomingMessage,
   { open }: Authorization,
 ): Promise<AnyAnswer> {
   const status = response.statusCode ?? 0;
-  const form = formOf(id, status, open !== undefined);
+  const form = formOf(request.id, status, open !== undefined);
   // The contract describes some 503 responses (readiness). With another media type a 503 is a problem, or not the broker's response.
   if (form === undefined || (form !== 'none' && mediaOf(response) !== MEDIA[form])) {
-    throw await failureOf(id, response);
+    throw await failureOf(request, response);
   }
   const headers = headersOf(response);
   const body = await bodyOf(form, response, open);
@@ -75,16 +75,16 @@ async function bodyOf(
 
 /** The response if it is an event stream, without reading it. @throws as `readAnswer` */
 export async function streamOf(
-  { id }: PreparedRequest,
+  request: PreparedRequest,
   response: IncomingMessage,
 ): Promise<IncomingMessage> {
   if (response.statusCode === 200 && mediaOf(response) === MEDIA['events']) return response;
-  throw await failureOf(id, response);
+  throw await failureOf(request, response);
 }
 
 /** The error of an unexpected response: the broker's refusal, or a response that is not the broker's. */
 async function failureOf(
-  id: PreparedRequest['id'],
+  request: PreparedRequest,
   response: IncomingMessage,
 ): Promise<ApiError | UnreachableError> {
   if (mediaOf(response) !== 'application/problem+json') {
@@ -94,7 +94,11 @@ async function failureOf(
   const text = textOf(await readWhole(response, MOST_PROBLEM_BYTES), response);
   const problem = jsonOf(text, response);
   return isProblem(problem)
-    ? new ApiError(id, { ...problem, status: response.statusCode ?? 0 }, retryAfterOf(response))
+    ? new ApiError(
+        request,
+        { ...problem, status: response.statusCode ?? 0 },
+        retryAfterOf(response),
+      )
     : notOurs(response);
 }
 

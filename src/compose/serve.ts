@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import type { Config } from './config/schema.ts';
-import { createApp } from '../api/app.ts';
+import { createApp, type ApiDeps } from '../api/app.ts';
 import { schemesOf } from '../api/config.ts';
 import { Drain } from '../api/drain.ts';
 import { MalformedRequests } from '../api/malformed-requests.ts';
@@ -23,8 +23,10 @@ export interface Serving {
   stop(cause: string): Promise<void>;
 }
 
+export type ServeDeps = BrokerDeps & Pick<ApiDeps, 'onAnswered'>;
+
 /** Opens the broker and listens. @throws as `openBroker`, and ERR_CONFIG_INVALID if it cannot listen on an address. It then closes everything. */
-export async function serve(config: Config, deps: BrokerDeps): Promise<Serving> {
+export async function serve(config: Config, deps: ServeDeps): Promise<Serving> {
   const broker = await openBroker(config, deps);
   const beside = new Closings();
   try {
@@ -44,7 +46,7 @@ interface Opened {
 
 async function listen(
   config: Config,
-  deps: BrokerDeps,
+  deps: ServeDeps,
   { broker, beside }: Opened,
 ): Promise<Serving> {
   const { parts } = broker;
@@ -66,6 +68,7 @@ async function listen(
     warnings: () => broker.warnings(),
     metrics,
     servesMetrics: config.metrics.listener === undefined,
+    onAnswered: deps.onAnswered,
   });
   const malformed = new MalformedRequests(parts, boot);
   const server = await createServer(app, config.listener, { ...deps, drain, malformed });

@@ -69,6 +69,7 @@ async function expectAll(
 describe('the client over TLS', () => {
   it('runs the probe operations without a token', async () => {
     await expectAll([
+      [ask(client, 'readRoot'), 200],
       [ask(client, 'readHealth'), 200],
       [ask(client, 'readReadiness'), 200],
       [ask(client, 'readMetrics'), 'ERR_UNAUTHENTICATED'],

@@ -72,7 +72,7 @@ describe('a path', () => {
     '/api/v1/policies/app/',
     '/api/v1/secrets',
     '/api/v1',
-    '/',
+    '/index.html',
     '/v1/secrets/app/db',
     '/healthz/',
     '/Healthz',

@@ -24,6 +24,9 @@ export interface DenyExpectation {
 }
 
 const FIXED = ['type', 'title', 'status', 'code', 'requestId'];
+/** A denied operator learns which roles the operation needs and which the token has: both are known to it, whatever exists. */
+const OF_ROLES =
+  /^(?:this needs the role [a-z -]+, with a scope that covers the request; the token has (?:no role|[\w ,/.-]+)|only workloads may call this; the token is of an operator)$/;
 const EXPLAINED = new Set([400, 404, 405, 409, 412, 413, 415, 428, 429, 431]);
 
 /**
@@ -65,7 +68,8 @@ export function expectProblem(
   expect(problem).toMatchObject({ status: expected.status, code: expected.code });
   // For a backend's failure the caller learns the connection and one of a few causes, in the broker's own words.
   const isExplained = EXPLAINED.has(expected.status) || expected.code.startsWith('ERR_PROVIDER_');
-  const allowed = isExplained ? [...FIXED, 'detail', 'problems'] : FIXED;
+  const isOfRoles = expected.status === 403 && OF_ROLES.test(String(problem['detail']));
+  const allowed = isExplained || isOfRoles ? [...FIXED, 'detail', 'problems'] : FIXED;
   expect(Object.keys(problem).filter((key) => !allowed.includes(key))).toEqual([]);
   expect(answer.text).not.toMatch(/node_modules|\.ts:|at .*\(/);
   for (const text of expected.unechoed ?? []) expect(answer.text).not.toContain(text);

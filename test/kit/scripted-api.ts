@@ -44,7 +44,7 @@ export class ScriptedBroker implements Broker {
 
 /** A refusal as the broker would give it. */
 export function refusal(status: number, code: string, more: object = {}): ApiError {
-  return new ApiError('test', {
+  return new ApiError({ id: 'test', path: '/test' }, {
     type: `urn:quaymaster:error:${code}`,
     title: 'No',
     status,

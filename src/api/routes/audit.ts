@@ -12,7 +12,7 @@ import type { AuditQuery, LogEntry } from '../../ports/audit-log.ts';
 import type { Page } from '../../domain/page.ts';
 import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../domain/audit-actions.ts';
 import { ERRORS } from '../../domain/errors.ts';
-import { JSON_TYPE } from '../answers.ts';
+import { JSON_TYPE, PLAIN_TEXT } from '../answers.ts';
 import { secretData } from '../fields.ts';
 import { PAGE_QUERY, readPage } from '../page-query.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
@@ -141,8 +141,6 @@ export const proveEntry: RouteOf<'proveEntry'> = {
     };
   },
 };
-
-const PLAIN_TEXT = ['Content-Type', 'text/plain; charset=utf-8'];
 
 /** A C2SP signed note, in the form that transparency-log tools fetch. */
 export const readCheckpoint: RouteOf<'readCheckpoint'> = {

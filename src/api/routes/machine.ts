@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
 import { BrokerError } from '../../domain/errors.ts';
 import type { LiveOperator } from '../../broker/sessions/operator-token-memory.ts';
-import { JSON_TYPE } from '../answers.ts';
+import { JSON_TYPE, PLAIN_TEXT } from '../answers.ts';
 import type { Routes } from '../route.ts';
 
 /** Facts about the process that probes and metrics report. */
@@ -25,12 +25,24 @@ export interface MachineFacts {
 
 export type MachineRoutes = Pick<
   Routes,
-  'readHealth' | 'readReadiness' | 'readMetrics' | 'readOpenApi'
+  'readRoot' | 'readHealth' | 'readReadiness' | 'readMetrics' | 'readOpenApi'
 >;
+
+/** The same for every caller, and without the release, which would help to choose an attack. */
+const GREETING = `This is a Quaymaster broker.
+
+  /openapi.json   the API
+  /readyz         whether it is ready
+
+Log in from a terminal: quaymaster login --url URL --token-file FILE
+`;
 
 /** Probes, metrics and the contract. No answer names a path, a workload or a version. */
 export function machineRoutes(facts: MachineFacts): MachineRoutes {
   return {
+    readRoot: {
+      read: () => () => Promise.resolve({ status: 200, headers: PLAIN_TEXT, body: GREETING }),
+    },
     readHealth: { read: () => () => Promise.resolve({ status: 200, body: { status: 'ok' } }) },
     readReadiness: {
       read: () => () => {

@@ -6,6 +6,7 @@ import { LiveSession } from '../../broker/sessions/session-memory.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { disclosureJson, listJson } from '../disclosure-json.ts';
 import { problemOf } from '../error-response.ts';
+import { explainRefusal } from '../explain-refusal.ts';
 import { duration, idempotencyKey, secretPath, secretVersion } from '../fields.ts';
 import { parseInput } from '../parse-input.ts';
 import { waiting, type RequestShare } from '../request-share.ts';
@@ -29,7 +30,7 @@ type Failed = (path: string, error: BrokerError) => Buffer;
 /** Several secrets and dynamic credentials in one call. Each item is decided, recorded and answered separately. */
 export const readSecrets: RouteOf<'readSecrets'> = {
   body: { maxBytes: BATCH_BYTES },
-  read: ({ body, caller, limits, rates, share }) => {
+  read: ({ operation, body, caller, limits, rates, share }) => {
     const items = parseItems(body?.value, limits.batchItems);
     const orders = items.filter(isOrder);
     const weight = items.length - 1 + orders.length * (CREDENTIAL_WEIGHT - 1);
@@ -40,7 +41,11 @@ export const readSecrets: RouteOf<'readSecrets'> = {
     return async ({ parts, call, caller: asked }) => {
       const identity = identityOf(asked);
       const failed = (path: string, error: BrokerError): Buffer =>
-        failure(call, path, rates.answered(identity, error));
+        failure(
+          call,
+          path,
+          rates.answered(identity, explainRefusal({ parts, caller: asked, operation }, error)),
+        );
       const shown = await answers({ parts, call, caller: asked }, items, { failed, share });
       return { status: 200, values: listJson('items', shown) };
     };

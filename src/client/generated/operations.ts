@@ -75,6 +75,7 @@ export const OPERATIONS = {
   readLogKey: {"method":"GET","path":"/api/v1/audit/log-key","query":[],"headers":[],"body":[],"answers":{"200":"text"}},
   listHeads: {"method":"GET","path":"/api/v1/audit/heads","query":["start"],"headers":[],"body":[],"answers":{"200":"json"}},
   readTile: {"method":"GET","path":"/api/v1/audit/tile/{path}","query":[],"headers":[],"body":[],"answers":{"200":"bytes"}},
+  readRoot: {"method":"GET","path":"/","query":[],"headers":[],"body":[],"answers":{"200":"text"}},
   readHealth: {"method":"GET","path":"/healthz","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   readReadiness: {"method":"GET","path":"/readyz","query":[],"headers":[],"body":[],"answers":{"200":"json","503":"json"}},
   readMetrics: {"method":"GET","path":"/metrics","query":[],"headers":[],"body":[],"answers":{"200":"text"}},

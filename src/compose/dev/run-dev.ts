@@ -5,6 +5,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { createLog } from '../../log.ts';
 import { bearer, BrokerClient } from '../../client/index.ts';
 import { initialise } from '../initialise.ts';
+import type { AnsweredRequest } from '../../api/surroundings.ts';
 import { serve } from '../serve.ts';
 import { onSignals } from '../on-signals.ts';
 import { devAgentConfig } from './agent-config.ts';
@@ -42,7 +43,13 @@ export async function runDev(
     deps,
   );
   for (const what of created) print(`created ${what}`);
-  const serving = await serve(config, deps);
+  let isShowing = false;
+  const serving = await serve(config, {
+    ...deps,
+    onAnswered: (answered) => {
+      if (isShowing) print(requestLine(answered, systemClock.now()));
+    },
+  });
   onSignals(serving, log);
   const operatorToken = (await readFile(files.operatorToken, 'utf8')).trim();
   const client = new BrokerClient({ url: serving.url });
@@ -54,6 +61,28 @@ export async function runDev(
   await mkdir(files.secrets, { recursive: true, mode: 0o700 });
   await writeFile(files.agentConfig, devAgentConfig(serving.url, files), { mode: 0o600 });
   print(guide(serving.url, files));
+  // The requests of the demonstration itself are told above.
+  isShowing = true;
+}
+
+const VERDICTS: Readonly<Record<number, string>> = {
+  401: 'no valid token',
+  403: 'denied',
+  404: 'not found',
+  409: 'conflict',
+  412: 'another version',
+  429: 'too many requests',
+};
+
+/** One line on the terminal for a request: when, who, what, and what came of it. */
+export function requestLine(
+  { method, path, identity, status }: AnsweredRequest,
+  now: number,
+): string {
+  const time = new Date(now).toISOString().slice(11, 19);
+  const who = identity?.startsWith('k8s://') === true ? identity : identity && 'operator';
+  const verdict = VERDICTS[status] ?? (status < 400 ? 'ok' : 'refused');
+  return `${time}  ${who ?? 'anonymous'}  ${method} ${path}  ${status} ${verdict}`;
 }
 
 /** Writes the demonstration pod's token, and its login request for `curl -d @file`, and renews both before the token expires. */

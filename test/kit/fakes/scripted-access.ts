@@ -16,7 +16,7 @@ function problem(status: number, code: Problem['code']): Problem {
 }
 
 export function refusal(operation: string, status: number, code: Problem['code'], after?: number) {
-  return new ApiError(operation, problem(status, code), after);
+  return new ApiError({ id: operation, path: '/test' }, problem(status, code), after);
 }
 
 /** A broker with scripted answers. Its time is the test's. */

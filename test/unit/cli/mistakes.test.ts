@@ -2,6 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { runProgram } from '../../../src/program.ts';
 import { runAuditSearch } from '../../../src/cli/verbs/audit-search.ts';
 import { listDocuments } from '../../../src/cli/verbs/documents.ts';
+import { failureOf } from '../../../src/cli/failure.ts';
+import { ApiError } from '../../../src/client/index.ts';
+import { requestLine } from '../../../src/compose/dev/run-dev.ts';
 import { cliContext } from '../../kit/cli-context.ts';
 import { ScriptedBroker } from '../../kit/scripted-api.ts';
 
@@ -76,6 +79,25 @@ describe('the words of Vault', () => {
   });
 });
 
+describe('a thing that does not exist', () => {
+  it.each([
+    ['mounts/nope', 'no mount "nope"', 'quaymaster mount ls'],
+    ['mounts/nope:check', 'no mount "nope"', 'quaymaster mount ls'],
+    ['leases/lea_1', 'no lease "lea_1"', 'quaymaster lease ls'],
+    ['secrets/a/b', 'no secret "a/b"', 'quaymaster ls'],
+    ['definitions/a/b', 'no definition "a/b"', 'quaymaster definition ls'],
+    ['operators/nobody/tokens', 'no operator "nobody"', 'quaymaster operator ls'],
+    ['operators/eva/tokens/tok_1', 'no token tok_1', 'quaymaster operator token ls eva'],
+  ])('%s is named, with the command that lists its kind', (path, what, list) => {
+    const at = { id: 'x', path: `/api/v1/${path}` };
+    const code = 'ERR_NOT_FOUND';
+    const problem = { type: 'urn:x', title: 'Not found', status: 404, requestId: 'r', code } as const;
+    const { text } = failureOf(new ApiError(at, problem));
+    expect(text).toContain(`ERR_NOT_FOUND: ${what}\n`);
+    expect(text).toContain(`list them: ${list}`);
+  });
+});
+
 describe('a search of the audit log', () => {
   const search = (options: object, items: readonly object[] = []) => {
     const broker = new ScriptedBroker({ searchAudit: () => ({ items }) });
@@ -147,5 +169,19 @@ describe('a list of documents', () => {
     ['policy', 'listPolicies', { spec: { rules: [{ paths: ['a/**'] }] } }, /a\/\*\*/],
   ] as const)('shows what matters of each %s', async (word, id, document, expected) => {
     expect(await listed(word, id, document)).toMatch(expected);
+  });
+});
+
+describe('the terminal of development mode', () => {
+  const now = Date.parse('2026-01-05T10:00:01Z');
+  it.each([
+    ['k8s://dev/shop/web', 200, 'k8s://dev/shop/web  GET /x  200 ok'],
+    ['k8s://dev/shop/web', 403, 'k8s://dev/shop/web  GET /x  403 denied'],
+    ['tok_1', 404, 'operator  GET /x  404 not found'],
+    [undefined, 401, 'anonymous  GET /x  401 no valid token'],
+    [undefined, 500, 'anonymous  GET /x  500 refused'],
+  ])('shows a request of %s that ended with %i as one line', (identity, status, line) => {
+    const answered = { method: 'GET', path: '/x', identity, status };
+    expect(requestLine(answered, now)).toBe(`10:00:01  ${line}`);
   });
 });
