@@ -1,5 +1,5 @@
 import type { Caller } from '../broker/call.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Rights } from '../broker/parts.ts';
 import { LiveSession } from '../broker/sessions/session-memory.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { isUnder } from '../domain/names.ts';
@@ -7,7 +7,7 @@ import type { Grant, Operator } from '../domain/principal.ts';
 import type { Operation } from './access.ts';
 
 interface Refused {
-  readonly parts: Parts;
+  readonly parts: Rights;
   readonly caller: Caller | undefined;
   readonly operation: Operation;
 }
@@ -51,7 +51,7 @@ function grantText({ role, scope }: Grant): string {
 
 const OF_SECRETS: readonly string[] = ['secret-reader', 'secret-editor', 'rotator', 'admin'];
 
-function mounted({ catalog }: Parts, { grants }: Operator): string {
+function mounted({ catalog }: Rights, { grants }: Operator): string {
   const scopes = grants.filter(({ role }) => OF_SECRETS.includes(role)).map(({ scope }) => scope);
   const prefixes = catalog.mounts
     .all()

@@ -91,7 +91,13 @@ describe('a thing that does not exist', () => {
   ])('%s is named, with the command that lists its kind', (path, what, list) => {
     const at = { id: 'x', path: `/api/v1/${path}` };
     const code = 'ERR_NOT_FOUND';
-    const problem = { type: 'urn:x', title: 'Not found', status: 404, requestId: 'r', code } as const;
+    const problem = {
+      type: 'urn:x',
+      title: 'Not found',
+      status: 404,
+      requestId: 'r',
+      code,
+    } as const;
     const { text } = failureOf(new ApiError(at, problem));
     expect(text).toContain(`ERR_NOT_FOUND: ${what}\n`);
     expect(text).toContain(`list them: ${list}`);
