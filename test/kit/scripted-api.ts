@@ -44,12 +44,15 @@ export class ScriptedBroker implements Broker {
 
 /** A refusal as the broker would give it. */
 export function refusal(status: number, code: string, more: object = {}): ApiError {
-  return new ApiError({ id: 'test', path: '/test' }, {
-    type: `urn:quaymaster:error:${code}`,
-    title: 'No',
-    status,
-    code: code as ApiError['code'],
-    requestId: 'req_refused',
-    ...more,
-  });
+  return new ApiError(
+    { id: 'test', path: '/test' },
+    {
+      type: `urn:quaymaster:error:${code}`,
+      title: 'No',
+      status,
+      code: code as ApiError['code'],
+      requestId: 'req_refused',
+      ...more,
+    },
+  );
 }
