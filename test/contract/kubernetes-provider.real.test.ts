@@ -221,34 +221,57 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
       );
     });
 
-    it.each([
-      ['a Secret of another namespace', () => ({ namespace: 'default' })],
-      ['a Secret of the same namespace that is not an anchor', () => ({ anchor: 'production-db' })],
-    ])('refuses to revoke with a forged handle that names %s', async (_what, forged) => {
-      const handle = {
-        v: 1,
-        namespace,
-        serviceAccount: 'x',
-        audiences: [],
-        ttl: 1,
-        anchor: 'quaymaster-crd-x',
+    describe('a handle that somebody wrote into the database', () => {
+      const made = (forged: object): string => {
+        const anchor = 'quaymaster-crd-x';
+        const known = { v: 1, namespace, serviceAccount: 'x', audiences: [], ttl: 1, anchor };
+        return JSON.stringify({ ...known, ...forged });
       };
-      await owner.put('production-db', { password: 'kept' });
-      const credentials = provider.credentials!;
-      const text = JSON.stringify({ ...handle, ...forged() });
-      expect(await failureOf(credentials.revoke(text, contextOf()))).toMatchObject({
-        code: 'ERR_DENIED',
-        reason: 'out_of_bounds',
-      });
-      expect((await read(provider.locate('production-db'))).data).toEqual({ password: 'kept' });
-    });
+      const expectKept = async (name: string): Promise<void> => {
+        expect((await read(provider.locate(name))).data).toEqual({ password: 'kept' });
+      };
 
-    it('deletes no Secret by its name alone when the handle has no UID', async () => {
-      await owner.put('quaymaster-crd-mine', { password: 'kept' });
-      const anchor = 'quaymaster-crd-mine';
-      const handle = { v: 1, namespace, serviceAccount: 'x', audiences: [], ttl: 1, anchor };
-      await provider.credentials!.revoke(JSON.stringify(handle), contextOf());
-      expect((await read(provider.locate(anchor))).data).toEqual({ password: 'kept' });
+      it.each([
+        ['a Secret of another namespace', { namespace: 'default' }],
+        ['another namespace by a relative path', { namespace: '../namespaces/default' }],
+        ['another resource by its namespace', { namespace: 'default/configmaps' }],
+        ['no namespace', { namespace: '' }],
+        ['a Secret of the same namespace that is not an anchor', { anchor: 'production-db' }],
+        ['all Secrets', { anchor: '' }],
+        ['all anchors', { anchor: 'quaymaster-' }],
+        ['a Secret by a relative path', { anchor: 'quaymaster-x/../production-db' }],
+        ['a Secret by an encoded path', { anchor: 'quaymaster-x%2F..%2Fproduction-db' }],
+        ['a Secret and a query', { anchor: 'quaymaster-x?labelSelector=a' }],
+        ['a name in capitals', { anchor: 'QUAYMASTER-X' }],
+        ['a name with a line break', { anchor: 'quaymaster-x\nproduction-db' }],
+      ])('is refused when it names %s', async (_what, forged) => {
+        await owner.put('production-db', { password: 'kept' });
+        const failure = await failureOf(provider.credentials!.revoke(made(forged), contextOf()));
+        expect(failure).toMatchObject({ code: 'ERR_DENIED', reason: 'out_of_bounds' });
+        await expectKept('production-db');
+      });
+
+      it.each([
+        ['no UID', () => undefined],
+        ['the UID of the Secret', (uid: string) => uid],
+        ['the UID of another object', () => '00000000-0000-4000-8000-000000000000'],
+        ['an empty UID', () => ''],
+      ])('deletes no Secret that is not an anchor, with %s', async (_what, uidOf) => {
+        const anchor = uniqueName('quaymaster-chart');
+        await owner.put(anchor, { password: 'kept' });
+        const uid = uidOf(await owner.uidOf(anchor));
+        await provider.credentials!.revoke(made({ anchor, uid }), contextOf());
+        await expectKept(anchor);
+      });
+
+      it.each([
+        ['another version', { v: 2 }],
+        ['a field that no handle has', { apiGroup: 'apps' }],
+        ['a list of names', { anchor: ['quaymaster-x', 'production-db'] }],
+      ])('is not parsed with %s', async (_what, forged) => {
+        const failure = await failureOf(provider.credentials!.revoke(made(forged), contextOf()));
+        expect(failure.code).toBe('ERR_INTERNAL');
+      });
     });
 
     it('checks its permissions, and reports the missing verb', async () => {

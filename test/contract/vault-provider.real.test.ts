@@ -243,17 +243,48 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
       expect(await isAlive(accessor)).toBe(true);
     });
 
-    it('does not make the broker revoke a lease of another mount or another role', async () => {
+    it.each<[string, (path: string) => object]>([
+      ['a lease of another mount', (path) => ({ path, lease: 'pki/issue/other-team/AbCd' })],
+      ['a lease of another role', (path) => ({ path, lease: `${path}-admin/AbCd` })],
+      ['all leases of its path', (path) => ({ path, lease: `${path}/` })],
+      ['a lease below its path', (path) => ({ path, lease: `${path}/admin/AbCd` })],
+      ['a lease by a relative path', (path) => ({ path, lease: `${path}/../admin/AbCd` })],
+      ['a lease by an encoded path', (path) => ({ path, lease: `${path}/%2e%2e/admin/AbCd` })],
+      ['a lease with a line break', (path) => ({ path, lease: `${path}/AbCd\n` })],
+      ['a lease in another case', (path) => ({ path, lease: `${path.toUpperCase()}/AbCd` })],
+      [
+        'a path of another mount',
+        () => ({ path: 'pki/issue/other-team', lease: 'pki/issue/other-team/AbCd' }),
+      ],
+      [
+        'a relative path',
+        (path) => ({ path: `${path}/../../../sys/leases`, lease: `${path}/AbCd` }),
+      ],
+      [
+        'a relative path that is encoded',
+        (path) => {
+          const up = `${path}/../../../pki/issue/other-team`;
+          return { path: up.replaceAll('..', '%2e%2e'), lease: `${up}/AbCd` };
+        },
+      ],
+      [
+        'a path with encoded slashes',
+        (path) => ({ path: `${path}%2fadmin`, lease: `${path}/admin/AbCd` }),
+      ],
+      ['a path that cannot be decoded', (path) => ({ path: `${path}%`, lease: `${path}%/AbCd` })],
+      ['a path with a query', (path) => ({ path: `${path}?force=true`, lease: `${path}/AbCd` })],
+    ])('does not make the broker revoke %s', async (_what, forged) => {
       const { path } = fixture.ref as { path: string };
-      const accessor = 'any';
-      for (const forged of [
-        { path, lease: 'pki/issue/other-team/AbCd' },
-        { path, lease: `${path}-admin/AbCd` },
-        { path: 'pki/issue/other-team', lease: 'pki/issue/other-team/AbCd' },
+      const handle = JSON.stringify({ ...base, accessor: 'any', ...forged(path) });
+      const { credentials } = fixture.provider;
+      for (const work of [
+        credentials!.revoke(handle, contextOf()),
+        credentials!.renew(handle, 60, contextOf()),
+        credentials!.prepare(handle, contextOf()),
+        credentials!.issue(handle, contextOf()),
       ]) {
-        const handle = JSON.stringify({ ...base, accessor, ...forged });
-        const error = await failureOf(fixture.provider.credentials!.revoke(handle, contextOf()));
-        expect(error).toMatchObject({ code: 'ERR_DENIED', reason: 'out_of_bounds' });
+        const failure = await failureOf(work);
+        expect(failure).toMatchObject({ code: 'ERR_DENIED', reason: 'out_of_bounds' });
       }
     });
   });

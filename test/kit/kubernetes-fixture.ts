@@ -80,6 +80,11 @@ export class SecretOwner {
     await kubeRequest(this.#kube, 'DELETE', `${this.#path}/${name}`);
   }
 
+  async uidOf(name: string): Promise<string> {
+    const { body } = await kubeRequest(this.#kube, 'GET', `${this.#path}/${name}`);
+    return (body as { readonly metadata: { readonly uid: string } }).metadata.uid;
+  }
+
   /** Names of Secrets with this label. */
   async labelled(label: string): Promise<readonly string[]> {
     const path = `${this.#path}?labelSelector=${encodeURIComponent(label)}`;

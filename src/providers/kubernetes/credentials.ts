@@ -73,7 +73,7 @@ export class TokenCredentials implements DynamicCredentials {
     const handle = this.#bounded(text);
     const { namespace, anchor } = handle;
     try {
-      const uid = handle.uid ?? (await this.#findAnchor(handle, context));
+      const uid = await this.#findAnchor(handle, context);
       if (uid === undefined) return;
       const body = { preconditions: { uid } };
       const path = [...secretsOf(namespace), anchor];
@@ -99,14 +99,24 @@ export class TokenCredentials implements DynamicCredentials {
     );
   }
 
-  /** The process died before it stored the UID. Undefined if another object has the name: then the anchor does not exist. */
+  /**
+   * The UID of the anchor. The handle alone does not prove that its UID is an anchor's, and without one the process died before it stored it. If the
+   * broker may not read Secrets, the MAC of the stored row is the only proof.
+   * @returns undefined if another object has the name: then the anchor does not exist.
+   */
   async #findAnchor(
-    { namespace, anchor }: TokenHandle,
+    { namespace, anchor, uid }: TokenHandle,
     context: CallContext,
   ): Promise<string | undefined> {
     const path = [...secretsOf(namespace), anchor];
-    const found = await this.#api.call({ method: 'GET', path }, context);
-    return isAnchor(found, anchor) ? anchorUid(found, anchor) : undefined;
+    try {
+      const found = await this.#api.call({ method: 'GET', path }, context);
+      const foundUid = isAnchor(found, anchor) ? anchorUid(found, anchor) : undefined;
+      return uid === undefined || uid === foundUid ? foundUid : undefined;
+    } catch (error) {
+      if (uid === undefined || !hasStatus(error, 403)) throw error;
+      return uid;
+    }
   }
 
   async #anchor(handle: TokenHandle, context: CallContext): Promise<string> {

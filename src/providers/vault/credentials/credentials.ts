@@ -20,8 +20,12 @@ import {
 import { dynamicRef, type DynamicRef } from '../config.ts';
 import { parseHandle, printHandle, type CredentialHandle } from './handle.ts';
 import type { VaultCalls } from '../client/calls.ts';
+import { encodeVaultPath } from '../client/encode-path.ts';
 import type { Sensitive } from '../../../domain/sensitive.ts';
 import type { Clock } from '../../../ports/clock.ts';
+
+/** With the id of its namespace where there are namespaces. */
+const LEASE_SEGMENT = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9]+)?$/;
 
 /** Lifetime of an orphan token whose accessor is not committed yet: it has no lease. */
 const UNUSED_SECONDS = 60;
@@ -119,8 +123,8 @@ export class VaultCredentials implements DynamicCredentials {
   #bounded(text: string): CredentialHandle {
     const handle = parseHandle(text);
     const { path, lease } = handle;
-    const isLeaseOfPath = lease?.startsWith(`${decodedPath(path)}/`) ?? true;
-    if (path.startsWith(this.#mount.covers) && isLeaseOfPath) return handle;
+    const isOfMount = path.startsWith(this.#mount.covers) && isCanonical(path);
+    if (isOfMount && (lease === undefined || isLeaseOf(path, lease))) return handle;
     throw outOfBounds();
   }
 
@@ -197,7 +201,21 @@ function outOfBounds(): BrokerError {
   );
 }
 
-/** A lease id begins with the path in the server's form, without percent-encoding. */
+/** A lease id is the path in the server's form, without percent-encoding, and one segment more. */
+function isLeaseOf(path: string, lease: string): boolean {
+  const prefix = `${decodedPath(path)}/`;
+  return lease.startsWith(prefix) && LEASE_SEGMENT.test(lease.slice(prefix.length));
+}
+
+/** Whether the broker can have encoded this path: it has no relative segment, in any encoding. */
+function isCanonical(path: string): boolean {
+  try {
+    return encodeVaultPath(decodedPath(path)) === path;
+  } catch {
+    return false;
+  }
+}
+
 function decodedPath(path: string): string {
   return path.split('/').map(decodeURIComponent).join('/');
 }

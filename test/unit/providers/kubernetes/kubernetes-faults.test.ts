@@ -189,6 +189,13 @@ describe('a faulty Kubernetes API', () => {
       ...over,
     });
     const issue = () => provider.credentials!.issue(vectors.prepared.handle, CONTEXT);
+    /** Reads find the anchor; everything else is answered with `status`. */
+    const answerWithAnchor = (status: number, headers: Record<string, string> = {}) =>
+      fake.script('other', ({ method }, response) => {
+        const [code, body] = method === 'GET' ? [200, anchor()] : [status, {}];
+        response.writeHead(code, { 'content-type': 'application/json', ...headers });
+        response.end(JSON.stringify(body));
+      });
 
     it('has handles equal to the frozen ones', async () => {
       expect(provider.credentials!.begin(request())).toBe(vectors.begun.handle);
@@ -281,10 +288,10 @@ describe('a faulty Kubernetes API', () => {
       answer(200, secret({}));
       for (let call = 0; call < 20; call++) await mount.read('payments/db', undefined, CONTEXT);
       fake.requests.length = 0;
-      answer(503, {}, { 'retry-after': '0' });
+      answerWithAnchor(503, { 'retry-after': '0' });
       await failure(mount.credentials!.issue(vectors.prepared.handle, CONTEXT));
       await failure(mount.credentials!.revoke(vectors.prepared.handle, CONTEXT));
-      expect(fake.requests.map(({ method }) => method)).toEqual(['POST', 'DELETE']);
+      expect(fake.requests.map(({ method }) => method)).toEqual(['POST', 'GET', 'DELETE']);
       await patient.close();
     });
 
@@ -295,13 +302,25 @@ describe('a faulty Kubernetes API', () => {
       [500, 'ERR_PROVIDER_FAILED'],
       [503, 'ERR_PROVIDER_UNAVAILABLE'],
     ])('treats %i for its deletion as: %s', async (status, outcome) => {
-      answer(status, {});
+      answerWithAnchor(status);
       const work = provider.credentials!.revoke(vectors.prepared.handle, CONTEXT).then(
         () => 'gone',
         (error: unknown) => (error as { code: string }).code,
       );
       expect(await work).toBe(outcome);
-      expect(JSON.parse(fake.requests[0]?.body ?? '')).toEqual({
+      expect(JSON.parse(fake.requests[1]?.body ?? '')).toEqual({
+        preconditions: { uid: vectors.prepared.uid },
+      });
+    });
+
+    it('deletes by the UID alone where it may not read the anchor', async () => {
+      fake.script('other', ({ method }, response) => {
+        response.writeHead(method === 'GET' ? 403 : 200, { 'content-type': 'application/json' });
+        response.end('{}');
+      });
+      await provider.credentials!.revoke(vectors.prepared.handle, CONTEXT);
+      expect(fake.requests.map(({ method }) => method)).toEqual(['GET', 'DELETE']);
+      expect(JSON.parse(fake.requests[1]?.body ?? '')).toEqual({
         preconditions: { uid: vectors.prepared.uid },
       });
     });
