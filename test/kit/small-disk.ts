@@ -34,5 +34,5 @@ probe?.unmount();
 
 export const canMount = probe !== undefined;
 /** `it` if a disk can be mounted. Otherwise the test is skipped, and the suite's title, which ends with `leftOut`, says so. */
-export const whereMounted = canMount ? it : it.skip;
+export const itIfMounted = canMount ? it : it.skip;
 export const leftOut = canMount ? '' : ` (${LEFT_OUT}no file system can be mounted here)`;

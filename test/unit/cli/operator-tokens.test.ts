@@ -8,7 +8,7 @@ import { runTokenCreate } from '../../../src/cli/verbs/operator-tokens.ts';
 import { cliContext } from '../../kit/cli-context.ts';
 import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
 import { refusal, ScriptedBroker } from '../../kit/scripted-api.ts';
-import { leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
+import { leftOut, SmallDisk, itIfMounted } from '../../kit/small-disk.ts';
 
 removeTreesAfterEach();
 
@@ -62,7 +62,7 @@ describe(`a token that is created into a file${leftOut}`, () => {
     },
   );
 
-  whereMounted('is revoked if the file cannot be written', async () => {
+  itIfMounted('is revoked if the file cannot be written', async () => {
     const out = join(disk?.path ?? '', 'token');
     const { code, said, asked } = await create(out);
     expect({ code, asked }).toEqual({
@@ -73,7 +73,7 @@ describe(`a token that is created into a file${leftOut}`, () => {
     expect(existsSync(out)).toBe(false);
   });
 
-  whereMounted('is named if it cannot be revoked either', async () => {
+  itIfMounted('is named in the error if it cannot be revoked either', async () => {
     const out = join(disk?.path ?? '', 'token');
     const { code, said } = await create(out, {
       revokeOperatorToken: () => {

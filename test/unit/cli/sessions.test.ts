@@ -10,7 +10,7 @@ import { openBroker } from '../../../src/cli/open-broker.ts';
 import { runLogin } from '../../../src/cli/verbs/login.ts';
 import { cliContext } from '../../kit/cli-context.ts';
 import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
-import { leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
+import { leftOut, SmallDisk, itIfMounted } from '../../kit/small-disk.ts';
 
 removeTreesAfterEach();
 
@@ -62,7 +62,7 @@ describe(`the session of a pod${leftOut}`, () => {
     expect(asked).toEqual([MADE, ended(1)]);
   });
 
-  whereMounted('is ended if it replaced an expired one and cannot be saved', async () => {
+  itIfMounted('is closed if it replaced an expired one and cannot be saved', async () => {
     const disk = SmallDisk.mount('1m');
     const configDirectory = disk?.path ?? '';
     try {

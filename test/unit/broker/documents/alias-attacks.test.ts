@@ -229,7 +229,7 @@ describe('a place that an unscoped editor chose', () => {
   });
 });
 
-describe('an editor whose scope is narrowed while it saves an alias', () => {
+describe('an editor whose scope is restricted while it saves an alias', () => {
   it('is decided by the narrower scope', async () => {
     const grants = (scope: readonly string[]) => ({ grants: [{ role: 'secret-editor', scope }] });
     const wide = ['kv/team-a', 'kv/team-b'];

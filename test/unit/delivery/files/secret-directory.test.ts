@@ -21,7 +21,7 @@ import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { SecretDirectory } from '../../../../src/delivery/files/directory/secret-directory.ts';
 import type { RenderedFile } from '../../../../src/delivery/files/outputs.ts';
 import { HandClock } from '../../../kit/hand-clock.ts';
-import { leftOut, whereMounted } from '../../../kit/small-disk.ts';
+import { leftOut, itIfMounted } from '../../../kit/small-disk.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'qm-directory-'));
 chmodSync(base, 0o755);
@@ -294,7 +294,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     expect(() => open()).toThrow(/ENOENT: mount a volume/);
   });
 
-  whereMounted(
+  itIfMounted(
     'that cannot be changed reports the reason, and retries the removal of the replaced set',
     () => {
       mkdirSync(root);
@@ -327,7 +327,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     },
   );
 
-  whereMounted(
+  itIfMounted(
     'is refused if it belongs to another user, but the root of a volume is accepted with a warning (G03)',
     () => {
       mkdirSync(root);
@@ -348,8 +348,8 @@ describe(`the directory of secrets${leftOut}`, () => {
     },
   );
 
-  whereMounted(
-    'cannot be read by another user of the pod, nor be given to one without the right to (G03)',
+  itIfMounted(
+    'cannot be read by another user of the pod, and needs a right to be given to one (G03)',
     () => {
       chmodSync(base, 0o755);
       const directory = open();
