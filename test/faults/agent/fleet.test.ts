@@ -3,7 +3,7 @@ import { until } from '../../kit/backends/until.ts';
 import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { AgentFleet } from '../../kit/agent-fleet.ts';
 
-/** What `npm run bench -- --only fleet` does with 10,000 agents and five minutes. */
+/** `npm run bench -- --only fleet` does the same with 10,000 agents and five minutes. */
 const AGENTS = Number(process.env['AGENTS'] ?? 60);
 const PATHS = ['own/fleet/db', 'own/fleet/mail'];
 const LIMITS = { addressRate: { perSecond: 1_000_000, burst: 10_000_000 } };
@@ -42,7 +42,7 @@ describe('many agents of one broker', () => {
     expect(unexpected).toEqual([]);
   }, 120_000);
 
-  it('serve from memory while it is away, and come back one after the other (F52)', async () => {
+  it('serve from memory while it is unreachable, and come back spread over time (F52)', async () => {
     const fleet = running.fleet!;
     const { installation } = running.broker!;
     await until('all follow', () => Promise.resolve(fleet.well() === AGENTS), 90_000);
@@ -58,7 +58,7 @@ describe('many agents of one broker', () => {
     await installation.start();
     await until('all follow again', () => Promise.resolve(fleet.well() === AGENTS), 90_000);
     expect(fleet.served()).toBe(AGENTS);
-    // Sessions are in the store: nobody has to log in again.
+    // Sessions are in the store: no agent has to log in again.
     expect(fleet.total('logins')).toBe(logins);
     expect(fleet.peak('streams', back)).toBeLessThan(AGENTS);
   }, 200_000);

@@ -19,7 +19,7 @@ afterAll(() => rmSync(base, { recursive: true }));
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 describe('an application that reads while the agent writes', () => {
-  it('finds every file there and whole, of one version or another (F60)', async () => {
+  it('finds every file present and complete, of one version or another (F60)', async () => {
     const directory = join(base, 'secrets');
     const deliveries = await Deliveries.prepare(
       {

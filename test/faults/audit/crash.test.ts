@@ -12,7 +12,7 @@ import type { SigningKey } from '../../../src/crypto/signing.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 import { LogBench } from '../../kit/log-bench.ts';
 
-/** F24. `ROUNDS` in the environment asks for more. */
+/** F24. `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4);
 
 let directory: string;
@@ -39,7 +39,7 @@ async function writeUntilKilled(acknowledgements: number): Promise<string[]> {
 }
 
 describe('a broker killed in the middle of its commits (F24)', () => {
-  it('leaves a log that holds every acknowledged entry, verifies, and says that it was killed', async () => {
+  it('leaves a log that holds every acknowledged entry, verifies, and records the crash', async () => {
     const acknowledged: string[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       acknowledged.push(...(await writeUntilKilled(100 + round * 777)));
@@ -64,8 +64,8 @@ describe('a broker killed in the middle of its commits (F24)', () => {
   }, 60_000);
 });
 
-describe('a store put back from an older copy', () => {
-  it('starts held, and appends nothing until it is released', async () => {
+describe('a store restored from an older copy', () => {
+  it('starts held, and appends nothing until it is unlocked', async () => {
     const clock = new HandClock();
     const bench = await LogBench.openAt(directory, clock, key);
     await bench.record({}, {});

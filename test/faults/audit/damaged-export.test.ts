@@ -14,7 +14,7 @@ type Batch = Tables['audit_batches'];
 
 const BATCHES = 60;
 const A_BATCH = 5;
-/** Of the batches: the first is `broker.start` alone, the k-th begins at 1 + 5 (k - 1). */
+/** Indexes of the batches: the first is `broker.start` alone, the k-th begins at 1 + 5 (k - 1). */
 const PLACE = { batch: 40, index: 1 + 39 * A_BATCH };
 
 let bench: LogBench;
@@ -57,7 +57,7 @@ async function exported(): Promise<{ directory: string; manifest: Manifest }> {
 const { index } = PLACE;
 const entry = '{"forged":true}';
 
-/** What somebody does to the batch of entries 196 to 200, and what is then damaged: from, before, why. */
+/** A change of the batch of entries 196 to 200, and the damage it causes: from, before, why. */
 const MUTATIONS: readonly (readonly [
   string,
   (row: Batch) => Promise<void>,
@@ -111,7 +111,7 @@ const MUTATIONS: readonly (readonly [
     [[index + 4, index + 5, 'altered']],
   ],
   [
-    'nothing left of the entries',
+    'no bytes of the entries',
     (row) => put({ ...row, entries: new Uint8Array() }),
     [[index, index + 5, 'altered']],
   ],
@@ -146,7 +146,7 @@ const MUTATIONS: readonly (readonly [
   ],
 ];
 
-describe('the export of a log in which somebody changed a batch', () => {
+describe('the export of a log with a modified batch', () => {
   it.each(MUTATIONS)('has all that verifies and names the rest: %s', async (_, mutate, damage) => {
     await mutate(await batchAt());
     const { directory, manifest } = await exported();
@@ -165,7 +165,7 @@ describe('the export of a log in which somebody changed a batch', () => {
     ['of the leaves', 0, 0],
     ['of the leaves at the end', 0, 1],
     ['above the leaves', 1, 0],
-  ])('has all entries when somebody altered the hashes %s', async (_, level, tile_index) => {
+  ])('has all entries when the hashes %s were altered', async (_, level, tile_index) => {
     const row = await bench.store.get('log_tiles', { level, tile_index });
     const hashes = Buffer.from(row?.hashes ?? []);
     hashes[7]! ^= 1;
@@ -178,7 +178,7 @@ describe('the export of a log in which somebody changed a batch', () => {
     expect(entries).toHaveLength(1 + BATCHES * A_BATCH);
   });
 
-  it('is found when the tile of the hashes is gone as well, or altered', async () => {
+  it('is detected when the tile of the hashes is missing as well, or altered', async () => {
     const remove = { level: 0, tile_index: 0 };
     await bench.store.commit({ writes: [{ table: 'log_tiles', remove }] });
     expect((await exported()).manifest.damage).toBeUndefined();
@@ -190,7 +190,7 @@ describe('the export of a log in which somebody changed a batch', () => {
 });
 
 describe('the manifest of an export', () => {
-  it('has no bit that can be flipped unseen, with the log key given or not', async () => {
+  it('has no bit that can be flipped without detection, with the log key given or not', async () => {
     const { directory } = await exported();
     const logKey = verifierKeyText(bench.log.origin, bench.log.signer.key.publicKey);
     expect(await verifyExport(directory, { logKey })).toMatchObject({ holds: true });

@@ -35,7 +35,7 @@ async function release(): Promise<string> {
 }
 
 describe('a log whose tables were emptied', () => {
-  it('is held when the checkpoint file was removed too', async () => {
+  it('holds the store when the checkpoint file was removed too', async () => {
     await serveOnce();
     own.emptyLogTables();
     await own.removeCheckpointFile();
@@ -43,14 +43,14 @@ describe('a log whose tables were emptied', () => {
     expect(heldFor()).toBe('log_missing');
   });
 
-  it('is held when the store never served after init', async () => {
+  it('holds the store when it never served after init', async () => {
     own.emptyLogTables();
     await own.removeCheckpointFile();
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
     expect(heldFor()).toBe('log_missing');
   });
 
-  it('is held when the anchor was deleted as well', async () => {
+  it('holds the store when the anchor was deleted as well', async () => {
     await serveOnce();
     own.emptyLogTables();
     own.sql((database) => database.exec(`DELETE FROM "meta" WHERE "key" = 'audit-anchor'`));
@@ -59,7 +59,7 @@ describe('a log whose tables were emptied', () => {
     expect(heldFor()).toBe('log_missing');
   });
 
-  it('is held in an older copy of the store', async () => {
+  it('holds the store in an older copy', async () => {
     await own.copyStore('older');
     await serveOnce();
     await own.restoreStore('older');
@@ -69,7 +69,7 @@ describe('a log whose tables were emptied', () => {
     expect(heldFor()).toBe('log_missing');
   });
 
-  it('stays held until a release, which says what it accepts and records it', async () => {
+  it('holds the store until a release, which shows what it accepts and records it', async () => {
     await serveOnce();
     own.emptyLogTables();
     await own.removeCheckpointFile();
@@ -84,22 +84,23 @@ describe('a log whose tables were emptied', () => {
     expect(broker.unready()).toEqual([]);
     await broker.trail.integrator.integrate();
     const { items } = await broker.trail.reader.search({ action: 'broker.release' }, { limit: 2 });
-    // Without its entries the log does not say what the rows should be, so they are accepted too, in an entry of their own.
+    // Without its entries the log does not prove the state of the rows, so the release accepts them too, in an entry of
+    // their own.
     expect(items).toHaveLength(2);
     expect(items[0]?.entry).toContain('; documents: ');
     expect(items[1]?.entry).toContain('"cause":"log_missing"');
     await broker.close('test');
   });
 
-  it('lets init make no token', async () => {
+  it('makes init create no token', async () => {
     own.emptyLogTables();
     await own.removeCheckpointFile();
     await expect(own.init()).rejects.toMatchObject({ code: 'ERR_HELD' });
   });
 });
 
-describe('a sink of an installation that an older release wrote', () => {
-  it('goes on where it was, once, and a cursor without a MAC is refused from then on', async () => {
+describe('a sink of an installation from an older release', () => {
+  it('resumes at its cursor, once, and a cursor without a MAC is refused from then on', async () => {
     await own.remove();
     own = await AttackedInstallation.make((directory) => ({
       audit: { sinks: [{ type: 'file', path: `${directory}/sink.jsonl` }] },
@@ -139,7 +140,7 @@ describe('the log of an installation', () => {
     });
   });
 
-  it('is held when somebody put another anchor in its place', async () => {
+  it('holds the store when the anchor was replaced', async () => {
     own.sql((database) =>
       database.exec(
         `UPDATE "meta" SET "value" = '1' || substr("value", instr("value", ' ')) WHERE "key" = 'audit-anchor'`,
@@ -149,7 +150,7 @@ describe('the log of an installation', () => {
     expect(heldFor()).toBe('checkpoint_foreign');
   });
 
-  it('is held when somebody deleted the anchor alone', async () => {
+  it('holds the store when the anchor alone was deleted', async () => {
     own.sql((database) => database.exec(`DELETE FROM "meta" WHERE "key" = 'audit-anchor'`));
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
     expect(heldFor()).toBe('store_behind');

@@ -14,7 +14,7 @@ interface Batch {
   readonly entries: Buffer;
 }
 
-describeWith(['postgres'], 'somebody who writes to the PostgreSQL store', ({ postgres }) => {
+describeWith(['postgres'], 'an attacker who writes to the PostgreSQL store', ({ postgres }) => {
   let database: TestDatabase;
   let own: AttackedInstallation;
   let token: string;
@@ -64,9 +64,9 @@ describeWith(['postgres'], 'somebody who writes to the PostgreSQL store', ({ pos
     await expectFound(serving, token, 6);
   }, 60_000);
 
-  it('takes away the end of the tree of a running broker, which then serves nothing', async () => {
+  it('removes the end of the tree of a running broker, which then serves nothing', async () => {
     await client.query('DELETE FROM "log_tiles" WHERE "level" = 0');
-    // The broker takes the claim under another epoch, so that it opens the log anew from the store.
+    // The broker takes the claim under another epoch, so that it opens the log again from the store.
     await client.query('DELETE FROM "claims"');
     await until('the broker notices', async () => {
       const ready = await ask(serving, token, '/readyz');

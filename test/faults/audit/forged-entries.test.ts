@@ -43,8 +43,8 @@ function forgeAll(): void {
   });
 }
 
-describe('entries that somebody forged in the file of a stopped broker', () => {
-  it('are named and never shown, and the walk over the log reports them', async () => {
+describe('forged entries in the file of a stopped broker', () => {
+  it('are named and never shown, and the scrubber reports them', async () => {
     forgeAll();
     serving = await own.serve();
     await expectFound(serving, token, 6);
@@ -56,7 +56,7 @@ describe('entries that somebody forged in the file of a stopped broker', () => {
     expect(JSON.stringify(own.logged)).not.toContain(FORGED);
   }, 30_000);
 
-  it('are found when their leaf hashes were forged along with them', async () => {
+  it('are detected when their leaf hashes were forged along with them', async () => {
     forgeAll();
     own.sql((database) =>
       database.exec(
@@ -86,7 +86,7 @@ describe('entries that somebody forged in the file of a stopped broker', () => {
     expect(bundle).toContain('"action":"broker.start"');
   });
 
-  it('hide nothing below them: a search goes on from the named index', async () => {
+  it('hide nothing below them: a search continues from the named index', async () => {
     forgeAll();
     serving = await own.serve();
     const filter = '&action=broker.start';

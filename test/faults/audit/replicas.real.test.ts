@@ -77,7 +77,7 @@ describeWith(['postgres'], 'two replicas on PostgreSQL (F28)', ({ postgres }) =>
     }
   }
 
-  it('keep a chain each; one of them at a time appends both to the tree, and another can take over', async () => {
+  it('have one chain each; one of them at a time appends both to the tree, and another can take over', async () => {
     const [one, two] = replicas;
     if (one === undefined || two === undefined) throw new Error('two replicas');
     await Promise.all(replicas.map(write));

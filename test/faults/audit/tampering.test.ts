@@ -7,11 +7,11 @@ import { verifyExport } from '../../../src/audit/verify.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 import { LogBench, workloadActor } from '../../kit/log-bench.ts';
 
-/** F26. A run is repeated by the seed it prints when it fails. */
+/** F26. A failing run prints its seed, which repeats it. */
 const ROUNDS = 1000;
 const SEED = 20_260_101;
 
-/** xorshift32: mutations are random and every run has the same. */
+/** xorshift32: mutations are random and the same in every run. */
 function random(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -197,7 +197,7 @@ async function differs(copy: string): Promise<boolean> {
 }
 
 describe('tampering with an export (F26)', () => {
-  it('is always found: a thousand random mutations of sixteen kinds', async () => {
+  it('is always detected: a thousand random mutations of sixteen kinds', async () => {
     const dice = random(SEED);
     const copy = join(bench.directory, 'copy');
     const names = Object.keys(MUTATIONS);
@@ -216,7 +216,7 @@ describe('tampering with an export (F26)', () => {
     expect(tried).toBe(ROUNDS);
   }, 120_000);
 
-  it('by cutting the tail is found by the external checkpoint alone', async () => {
+  it('by cutting the tail is detected with the external checkpoint alone', async () => {
     expect(await verifyExport(older)).toMatchObject({
       holds: true,
       assurance: 'self-consistent only',

@@ -8,7 +8,7 @@ import { flood } from '../../kit/fakes/server-faults.ts';
 import { FaultProxy } from '../../kit/fault-proxy.ts';
 import { storedLog } from '../../kit/stored-log.ts';
 
-/** What a request may take beyond the budget of its connection, on a busy machine. */
+/** Time that a request may take beyond the budget of its connection, on a busy machine. */
 const SLACK_MS = 2_000;
 const LIMITS = { timeoutMs: 1_000, failuresToOpen: 5, probeAfterMs: 300 };
 const MEBIBYTE = 2 ** 20;
@@ -17,7 +17,7 @@ let vault: FakeVault;
 let proxy: FaultProxy;
 let broker: PreparedBroker;
 let session: string;
-/** Every answer so far that refused a read, by request. */
+/** Every refusal of a read so far, by request. */
 const refusals = new Map<string, string>();
 
 beforeAll(async () => {
@@ -77,7 +77,7 @@ function requestOf({ headers }: Answer): string {
   return headers.get('x-request-id') ?? '';
 }
 
-/** Reads another mount again and again while `work` goes on. @returns what that took and how often. */
+/** Reads another mount repeatedly while `work` runs. @returns the duration and the number of reads. */
 async function besides<T>(work: Promise<T>): Promise<{ readonly result: T; readonly ok: number }> {
   const state = { over: false };
   void work.finally(() => (state.over = true)).catch(() => undefined);
@@ -95,7 +95,7 @@ async function timed(work: () => Promise<Answer>): Promise<readonly [Answer, num
   return [await work(), performance.now() - begun];
 }
 
-/** After some failures the backend is not asked any more. */
+/** After some failures the broker stops calling the backend. */
 async function opens(): Promise<void> {
   await until('the circuit is open', async () => {
     const asked = [proxy.connections, vault.requests.length];
@@ -108,13 +108,13 @@ async function opens(): Promise<void> {
   });
 }
 
-/** Nobody does anything but ask. */
+/** The test only sends requests. */
 async function recovers(): Promise<void> {
   await until('the backend is asked again', async () => (await read('vault/db')).status === 200);
   expect((await read('vault/db')).json['data']).toEqual({ password: 's3cret' });
 }
 
-/** Lets the server be as `fault` says while `work` goes on. */
+/** Makes the server behave as `fault` while `work` runs. */
 async function within(fault: Fault | undefined, work: () => Promise<void>): Promise<void> {
   vault.fault = fault;
   try {
@@ -126,8 +126,8 @@ async function within(fault: Fault | undefined, work: () => Promise<void>): Prom
   await recovers();
 }
 
-describe('F12: a backend that is away', () => {
-  it('is answered with 504 within the budget of its connection when nothing comes back', async () => {
+describe('F12: an unreachable backend', () => {
+  it('gives 504 within the budget of its connection when no answer comes', async () => {
     proxy.toxics = { blackHole: true };
     const { result, ok } = await besides(timed(() => read('slow/db')));
     const [answer, ms] = result;
@@ -140,7 +140,7 @@ describe('F12: a backend that is away', () => {
     expect((await read('slow/db')).status).toBe(200);
   }, 30_000);
 
-  it('harms no other mount while forty reads wait for it', async () => {
+  it('does not affect another mount while forty reads wait for it', async () => {
     await within(undefined, async () => {
       proxy.toxics = { blackHole: true };
       const waiting = Promise.all(many().map((name) => timed(() => read(`vault/${name}`))));
@@ -153,7 +153,7 @@ describe('F12: a backend that is away', () => {
     });
   });
 
-  it('is answered with 503, is left alone after some failures, and recovers by itself', async () => {
+  it('gives 503, is not called after some failures, and recovers by itself', async () => {
     await proxy.down();
     const { result } = await besides(read('vault/db'));
     expect(result.status).toBe(503);
@@ -163,7 +163,7 @@ describe('F12: a backend that is away', () => {
     await recovers();
   });
 
-  it('is stood in for by the last value where a definition allows it, and the answer says so', async () => {
+  it('is replaced by the last value if a definition allows it, and the answer reports that', async () => {
     expect((await read('vault/kept')).json).not.toHaveProperty('stale');
     await proxy.down();
     const { status, json } = await read('vault/kept');
@@ -175,7 +175,7 @@ describe('F12: a backend that is away', () => {
     expect((await read('vault/kept')).json).not.toHaveProperty('stale');
   });
 
-  it('is not stood in for once it answered that the secret is gone', async () => {
+  it('is not replaced by the last value once it answered that the secret is deleted', async () => {
     vault.put('secret', 'fast/kept', { password: 'second' });
     expect((await read('vault/kept')).json['data']).toEqual({ password: 'second' });
     vault.remove('secret', 'fast/kept');
@@ -190,11 +190,11 @@ describe('F12: a backend that is away', () => {
   });
 });
 
-describe('F13: a backend that is slow', () => {
+describe('F13: a slow backend', () => {
   it.each([
     ['two seconds before each piece', { latencyMs: 2_000 }],
     ['one byte at a time', { sliceBytes: 1, bytesPerSecond: 50 }],
-  ])('is answered with 504 within the budget: %s', async (_what, toxics) => {
+  ])('gives 504 within the budget: %s', async (_what, toxics) => {
     await within(undefined, async () => {
       proxy.toxics = toxics;
       const { result, ok } = await besides(timed(() => read('vault/db')));
@@ -206,7 +206,7 @@ describe('F13: a backend that is slow', () => {
   });
 });
 
-describe('F14: a backend that fails', () => {
+describe('F14: a failing backend', () => {
   const failing = (status: number, headers: Record<string, string> = {}): Fault => {
     return () => ({ status, body: { errors: ['broken inside'] }, headers });
   };
@@ -215,26 +215,26 @@ describe('F14: a backend that fails', () => {
     [500, 502, 'ERR_PROVIDER_FAILED'],
     [503, 503, 'ERR_PROVIDER_UNAVAILABLE'],
     [429, 503, 'ERR_PROVIDER_UNAVAILABLE'],
-  ])('is answered for %i with %i, at a tenth more load at most', async (theirs, ours, code) => {
+  ])('with status %i gives %i, at a tenth more load at most', async (theirs, ours, code) => {
     await within(failing(theirs), async () => {
       const asked = vault.requests.length;
       const answers = await Promise.all(many().map((name) => read(`vault/${name}`)));
       expect(answers.map(({ status }) => status)).toContain(ours);
       expect(answers.map(({ json }) => json['code'])).toContain(code);
       expect(JSON.stringify(answers.map(({ json }) => json))).not.toContain('broken inside');
-      // A budget of retries was saved up by the calls before: twenty at most.
+      // The calls before saved up a budget of retries: twenty at most.
       expect(vault.requests.length - asked).toBeLessThanOrEqual(many().length * 1.1 + 20);
     });
   });
 
-  it('hands on how long it wants to be left alone', async () => {
+  it('passes on its Retry-After', async () => {
     await within(failing(503, { 'retry-after': '7' }), async () => {
       const { status, headers } = await read('vault/db');
       expect([status, headers.get('retry-after')]).toEqual([503, '7']);
     });
   });
 
-  it('is not asked twice for what has an effect', async () => {
+  it('gets no second call for a call with an effect', async () => {
     await within(failing(500), async () => {
       const asked = vault.requests.length;
       const { status } = await broker.order(session, 'db/app', 'order-1');
@@ -268,25 +268,28 @@ describe('F15: a backend that answers with garbage', () => {
   it.each([
     ['a page', html, 502],
     ['half of a document', wrongLength, 502],
-    ['an answer without end', endless, 502],
+    ['an endless answer', endless, 502],
     ['a document of another shape', answering({ data: { data: ['a', 'list'] } }), 502],
-    ['JSON that is no document', answering('yes'), 502],
-  ])('is answered with %s: a 5xx of ours, and nothing of it', async (_what, fault, expected) => {
-    await within(fault, async () => {
-      const before = await broker.metric('process_resident_memory_bytes');
-      const { result } = await besides(timed(() => read('vault/db')));
-      const [{ status, json }, ms] = result;
-      expect([expected, 503]).toContain(status);
-      expect(JSON.stringify(json)).not.toMatch(/please log in|pass|list|aaaa/);
-      expect(ms).toBeLessThan(LIMITS.timeoutMs + SLACK_MS);
-      const grown = (await broker.metric('process_resident_memory_bytes')) - before;
-      expect(grown).toBeLessThan(50 * MEBIBYTE);
-    });
-  });
+    ['JSON that is not an object', answering('yes'), 502],
+  ])(
+    'gives for %s a 5xx of the broker, and no text of the answer',
+    async (_what, fault, expected) => {
+      await within(fault, async () => {
+        const before = await broker.metric('process_resident_memory_bytes');
+        const { result } = await besides(timed(() => read('vault/db')));
+        const [{ status, json }, ms] = result;
+        expect([expected, 503]).toContain(status);
+        expect(JSON.stringify(json)).not.toMatch(/please log in|pass|list|aaaa/);
+        expect(ms).toBeLessThan(LIMITS.timeoutMs + SLACK_MS);
+        const grown = (await broker.metric('process_resident_memory_bytes')) - before;
+        expect(grown).toBeLessThan(50 * MEBIBYTE);
+      });
+    },
+  );
 });
 
-describe('I1, I8: what backends failed at', () => {
-  it('is in the log, one entry each, with the code that was answered', async () => {
+describe('I1, I8: a failure of a backend', () => {
+  it('is in the log, one entry each, with the answered code', async () => {
     expect(await broker.verifiedLog()).toContain('verified: ');
     const entries = storedLog(broker.installation.file('store/quaymaster.db'));
     const recorded = new Map<string, (string | undefined)[]>();

@@ -7,7 +7,7 @@ import { startPostgres, type Postgres } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
 import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import type { Answer } from '../../kit/installation.ts';
-import { canMount, leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
+import { canMount, leftOut, SmallDisk, itIfMounted } from '../../kit/small-disk.ts';
 import { smallDatabase } from '../../kit/small-database.ts';
 
 describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${leftOut}`, () => {
@@ -21,7 +21,7 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
     if (!canMount) return;
     disk = SmallDisk.mount('64m')!;
     filler = join(disk.path, 'filler');
-    // One of its own: a table space that went away would harm the others.
+    // A server of its own: the loss of a table space would affect the others.
     postgres = await startPostgres();
     const dsn = await smallDatabase(disk, postgres);
     broker = await PreparedBroker.start({
@@ -46,7 +46,7 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
       ...(body !== undefined && { body }),
     });
 
-  /** All that is free, and then what the tables have of their own. */
+  /** Fills the free space, and then the free space inside the tables. */
   const fill = async (): Promise<void> => {
     const { bavail, bsize } = statfsSync(disk!.path);
     try {
@@ -60,8 +60,8 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
     });
   };
 
-  whereMounted(
-    'refuses everything that must be recorded, discloses nothing, and changes nothing',
+  itIfMounted(
+    'refuses every request that must be recorded, discloses nothing, and changes nothing',
     async () => {
       await fill();
       const { operator } = broker;
@@ -85,10 +85,10 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
     60_000,
   );
 
-  whereMounted('lives, says that it is not ready, and shows its metrics', async () => {
+  itIfMounted('is alive, reports that it is not ready, and serves its metrics', async () => {
     expect((await call('GET', '/healthz')).status).toBe(200);
-    // What was rolled back leaves room for a row now and then: it is ready until the next does not fit.
-    await until('it says so', async () => {
+    // A rollback leaves room for a row now and then: the broker is ready until the next row does not fit.
+    await until('it reports that', async () => {
       await broker.read(session, 'own/key');
       const { status } = await call('GET', '/readyz');
       return status === 503 && (await broker.metric('quaymaster_ready')) === 0;
@@ -96,8 +96,8 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
     expect(await broker.metric('quaymaster_leases_live')).toBe(1);
   });
 
-  whereMounted(
-    'heals by itself when there is room again',
+  itIfMounted(
+    'recovers automatically when there is space again',
     async () => {
       rmSync(filler);
       await until('it is ready', async () => (await call('GET', '/readyz')).status === 200);

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
 import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import type { Answer } from '../../kit/installation.ts';
-import { canMount, leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
+import { canMount, leftOut, SmallDisk, itIfMounted } from '../../kit/small-disk.ts';
 
-/** Left of the disk, for reads to take. */
+/** Space left on the disk, which reads then fill. */
 const BYTES_LEFT = 16_384;
 
 describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
@@ -31,7 +31,7 @@ describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
     disk?.unmount();
   });
 
-  /** Takes what is free, and lets reads take the rest. The broker writes meanwhile, so that the last of it may be gone. */
+  /** Fills the free space, and lets reads fill the rest. The broker writes meanwhile, so that the last of it may be gone. */
   const fill = async (): Promise<void> => {
     const { bavail, bsize } = statfsSync(disk!.path);
     try {
@@ -52,7 +52,7 @@ describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
       ...(body !== undefined && { body }),
     });
 
-  whereMounted('says so before it is full: at 80 %, and serves on', async () => {
+  itIfMounted('reports it in advance, at 80 %, and keeps serving', async () => {
     const { blocks, bavail, bsize } = statfsSync(disk!.path);
     const readiness = async () => (await call('GET', '/readyz')).json;
     expect(await readiness()).not.toHaveProperty('warnings');
@@ -63,8 +63,8 @@ describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
     rmSync(filler);
   });
 
-  whereMounted(
-    'refuses everything that must be recorded, and discloses nothing',
+  itIfMounted(
+    'refuses every request that must be recorded, and discloses nothing',
     async () => {
       await fill();
       const [session = ''] = sessions;
@@ -91,7 +91,7 @@ describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
     30_000,
   );
 
-  whereMounted('lives, says that it is not ready, and shows its metrics', async () => {
+  itIfMounted('is alive, reports that it is not ready, and serves its metrics', async () => {
     expect((await call('GET', '/healthz')).status).toBe(200);
     const ready = await call('GET', '/readyz');
     expect(ready).toMatchObject({
@@ -102,7 +102,7 @@ describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
     expect(await broker.metric('quaymaster_leases_live')).toBe(3);
   });
 
-  whereMounted('still takes back: its own session, and leases by an operator', async () => {
+  itIfMounted('still revokes: a session by its holder, and leases by an operator', async () => {
     const ended = await call('DELETE', '/api/v1/sessions/self', sessions[1]);
     expect(ended.status).toBe(204);
     const body = { by: 'pod', pod: 'uid-of-a-2' };
@@ -112,8 +112,8 @@ describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
     expect((await broker.read(sessions[0]!, 'own/key')).status).toBe(503);
   });
 
-  whereMounted(
-    'heals by itself when there is room again, and keeps what was taken back',
+  itIfMounted(
+    'recovers automatically when there is space again, and keeps the revocations',
     async () => {
       rmSync(filler);
       await until('it is ready', async () => (await call('GET', '/readyz')).status === 200);

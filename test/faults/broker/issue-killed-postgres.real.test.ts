@@ -6,12 +6,15 @@ import { PreparedBroker, vaultConnection } from '../../kit/prepared-broker.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
 import { KILL_POINTS } from '../../kit/kill-points.ts';
 
-/** An order counts as abandoned after two minutes, because another replica may be filling it: these pass for the one that takes over. */
+/**
+ * An issue counts as abandoned after two minutes, because another replica may still work on it: these minutes pass for
+ * the one that takes over.
+ */
 const SPEED = 30;
 
 describeWith(
   ['postgres'],
-  'F18: a broker on PostgreSQL killed while it makes a credential (I2)',
+  'F18: a broker on PostgreSQL killed while it issues a credential (I2)',
   ({ postgres }) => {
     let database: TestDatabase;
     let vault: FakeVault;
@@ -58,7 +61,7 @@ describeWith(
         await expect(broker.order(session, 'db/app', point)).rejects.toThrow();
         expect(await broker.installation.ended()).toBeNull();
       }
-      // There was something to take back: a token from the third point on, and a lease under it from the fifth.
+      // There was something to revoke: a token from the third point on, and a lease under it from the fifth.
       expect([asked('/v1/auth/token/create/creds'), asked('/v1/db/creds/app')]).toEqual([4, 2]);
       await survivor.startWithFailpoints({ epoch: Date.now(), speed: SPEED });
       await until('every order is settled', async () => {
@@ -72,7 +75,7 @@ describeWith(
       await until('no lease lives at the backend', () =>
         Promise.resolve(vault.leases.size === 0 && made().length < 2),
       );
-      // Killed before anybody knew its name: a token by itself, which Vault ends within a minute.
+      // Killed before any process knew its name: a token by itself, which expires at Vault within a minute.
       expect(made()).toMatchObject([{ ttl: 60 }]);
       expect(await survivor.verifiedLog()).toContain('verified: ');
 

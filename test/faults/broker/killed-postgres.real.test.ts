@@ -9,10 +9,10 @@ import { entryLines } from '../../kit/sink-lines.ts';
 import type { StoredEntry } from '../../kit/store-diff.ts';
 import { Load } from '../../kit/load.ts';
 
-/** `ROUNDS` in the environment asks for more. */
+/** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 3);
 
-/** The log as it is in the database; the entries of one boot are in their order. */
+/** The log in the database; the entries of one boot are in order. */
 async function storedLog(connectionString: string): Promise<readonly StoredEntry[]> {
   const client = new pg.Client({ connectionString });
   await client.connect();
@@ -49,7 +49,7 @@ describeWith(['postgres'], 'F24: a broker on PostgreSQL killed under load', ({ p
   });
 
   it(
-    'recorded all that it disclosed, kept all that it acknowledged, its log holds and its sink is whole',
+    'recorded every disclosure, kept every acknowledged change, and has a valid log and a complete sink',
     async () => {
       const load = new Load(broker);
       await load.prepare();

@@ -7,7 +7,7 @@ import type { StoredEntry } from '../../kit/store-diff.ts';
 import { integrityOf, storedLog } from '../../kit/stored-log.ts';
 import { Load } from '../../kit/load.ts';
 
-/** `ROUNDS` in the environment asks for more. */
+/** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4);
 
 let broker: PreparedBroker;
@@ -22,7 +22,7 @@ afterEach(() => broker.remove());
 
 describe('F24, F29: a broker killed under load', () => {
   it(
-    'recorded all that it disclosed, kept all that it acknowledged, and its log holds (I1, I3, I7, I9, I10)',
+    'recorded every disclosure, kept every acknowledged change, and has a valid log (I1, I3, I7, I9, I10)',
     async () => {
       for (let round = 0; round < ROUNDS; round += 1) {
         await load.killUnder(round);
@@ -42,7 +42,7 @@ describe('F24, F29: a broker killed under load', () => {
     60_000 + ROUNDS * 10_000,
   );
 
-  it('has its sink whole after the next start: every entry, and no line torn', async () => {
+  it('has a complete sink after the next start: every entry, and no line torn', async () => {
     const session = await broker.logIn();
     let answered = 0;
     const reads = Array.from({ length: 20 }, async () => {
@@ -55,7 +55,7 @@ describe('F24, F29: a broker killed under load', () => {
     await Promise.allSettled(reads);
     await broker.installation.start();
     const sink = (): Promise<string> => readFile(broker.installation.file('audit.jsonl'), 'utf8');
-    // It follows the tree, where this entry comes after all of the boot that was killed.
+    // It follows the tree, in which this entry comes after all entries of the killed boot.
     await until('the sink caught up', async () => (await sink()).includes('"action":"recovery"'));
     expect(await broker.installation.stop()).toBe(0);
     const lines = entryLines(await sink());

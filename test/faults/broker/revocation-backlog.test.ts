@@ -4,17 +4,17 @@ import { PreparedBroker, vaultConnection } from '../../kit/prepared-broker.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
 import { FaultProxy } from '../../kit/fault-proxy.ts';
 
-/** `CREDENTIALS` in the environment asks for more. */
+/** `CREDENTIALS` in the environment sets a higher number. */
 const CREDENTIALS = Number(process.env['CREDENTIALS'] ?? 500);
-/** None runs out while they are ordered. */
+/** No credential expires while others are issued. */
 const LEASE_TTL = `${60 + CREDENTIALS / 10}s`;
 const PATIENCE_MS = 30_000 + CREDENTIALS * 40;
 const WAVE = 40;
-/** Back-off goes to five minutes a try: the broker lives through them at this speed. */
+/** Back-off grows to five minutes: the broker passes them at this speed. */
 const SPEED = 60;
-/** When the backend is back, so that a loaded machine meets the deadlines of calls. */
+/** The speed when the backend is back, so that a loaded machine meets the deadlines of calls. */
 const SLOWER = 30;
-/** Within this each is tried again, whether the backend is back or not: the promise of the queue. */
+/** Within this time each is retried, whether the backend is back or not: the promise of the queue. */
 const TRIED_AGAIN_MS = 300_000;
 const ATTEMPTS = 6;
 
@@ -68,7 +68,7 @@ async function makeResponder(): Promise<string> {
   return String(json['token']);
 }
 
-/** As many at once as the connection lets wait, and by as many workloads as their rates take. */
+/** As many at once as the connection queues, and by as many workloads as their rates need. */
 async function order(count: number, path: string): Promise<readonly string[]> {
   const leases: string[] = [];
   while (leases.length < count) {
@@ -85,7 +85,7 @@ async function order(count: number, path: string): Promise<readonly string[]> {
   return leases;
 }
 
-/** Page by page. What is tried meanwhile comes again on a later page, and counts as it was last. */
+/** Page by page. A row that is retried meanwhile appears again on a later page, and counts with its last state. */
 async function revocations(state: 'revoking' | 'irrevocable'): Promise<readonly Revocation[]> {
   const items = new Map<string, Revocation>();
   for (let after = ''; ;) {
@@ -97,7 +97,7 @@ async function revocations(state: 'revoking' | 'irrevocable'): Promise<readonly 
   }
 }
 
-/** Each once, though it may move from one list to the other between the two questions. */
+/** Each once, though it may move from one list to the other between the two requests. */
 async function waiting(): Promise<readonly Revocation[]> {
   const all = [...(await revocations('revoking')), ...(await revocations('irrevocable'))];
   return [...new Map(all.map((item) => [item.credential, item])).values()];
@@ -107,19 +107,19 @@ async function queued(): Promise<number> {
   return (await credentials('revoking')) + (await credentials('irrevocable'));
 }
 
-/** A clock that says `now` at this moment and goes on at that speed. */
+/** A clock that shows `now` at this moment and continues at that speed. */
 function slowed(now: number, speed: number): { readonly epoch: number; readonly speed: number } {
   return { epoch: Math.round((Date.now() * speed - now) / (speed - 1)), speed };
 }
 
 const credentials = (state: string): Promise<number> =>
   broker.metric(`quaymaster_credentials{state="${state}"}`);
-/** Tokens at the backend beside the broker's own, and leases under them. */
+/** Tokens at the backend besides the broker's own, and leases under them. */
 const live = (): number => vault.tokens.size - 1 + vault.leases.size;
 
-describe('F16: revocations that are lost', () => {
+describe('F16: failed revocations', () => {
   it(
-    'are kept through kill -9, back off, are listed as irrevocable, and are done when the backend is back',
+    'are kept through kill -9, back off, are listed as irrevocable, and succeed when the backend is back',
     async () => {
       await order(CREDENTIALS, 'db/long');
       expect(vault.leases.size).toBe(CREDENTIALS);
@@ -175,7 +175,7 @@ describe('F16: revocations that are lost', () => {
     4 * PATIENCE_MS,
   );
 
-  it('are tried at once when an operator asks', async () => {
+  it('are retried at once when an operator requests it', async () => {
     const [lease = ''] = await order(1, 'db/long');
     const { installation } = broker;
     await proxy.down();
@@ -198,7 +198,7 @@ describe('F16: revocations that are lost', () => {
   }, 30_000);
 });
 
-describe('F17: leases that run out while the broker is down', () => {
+describe('F17: leases that expire while the broker is down', () => {
   it('are revoked at the next start, and none of them is renewed', async () => {
     const leases = await order(20, 'db/short');
     const session = await broker.logIn();

@@ -8,7 +8,7 @@ import { FakeVault } from '../../kit/fakes/fake-vault.ts';
 import { FaultProxy } from '../../kit/fault-proxy.ts';
 import { storedLog } from '../../kit/stored-log.ts';
 
-/** How long the backend takes: the requests that wait for it are under way when the signal comes. */
+/** Latency of the backend: the requests that wait for it are in flight when the signal comes. */
 const BACKEND_MS = 1_500;
 
 interface Reply {
@@ -68,7 +68,7 @@ function get(path: string): Promise<Reply> {
   return promise;
 }
 
-/** Eight connections that are kept, and five requests that wait for the backend. */
+/** Eight idle kept-alive connections, and five requests that wait for the backend. */
 async function inFlight(): Promise<readonly Promise<Reply>[]> {
   const kept = await Promise.all(Array.from({ length: 8 }, () => get('/api/v1/secrets/own/key')));
   for (const { status, connection } of kept)
@@ -97,11 +97,11 @@ function recorded(): readonly string[] {
     .map(({ requestId }) => requestId);
 }
 
-describe('F53: SIGTERM while requests are under way', () => {
-  it('refuses new connections, completes what is under way, closes behind each answer and ends with 0', async () => {
+describe('F53: SIGTERM while requests are in flight', () => {
+  it('refuses new connections, completes requests in flight, closes after each answer and exits with 0', async () => {
     const waiting = await inFlight();
     broker.installation.signal('SIGTERM');
-    await until('nobody is let in', refusesConnections);
+    await until('new connections are refused', refusesConnections);
     const replies = await Promise.all(waiting);
     for (const { status, connection, text: body } of replies) {
       expect([status, connection]).toEqual([200, 'close']);
@@ -116,7 +116,7 @@ describe('F53: SIGTERM while requests are under way', () => {
     expect(await broker.verifiedLog()).toContain('verified: ');
   }, 30_000);
 
-  it('says that it is draining to who still asks on a connection under way', async () => {
+  it('reports that it is draining to a new request on a connection in use', async () => {
     const waiting = await inFlight();
     const port = Number(new URL(broker.installation.url).port);
     const socket = connect(port, '127.0.0.1');
@@ -126,7 +126,7 @@ describe('F53: SIGTERM while requests are under way', () => {
     socket.write('GET /readyz HTTP/1.1\r\nHost: broker\r\n');
     await get('/healthz');
     broker.installation.signal('SIGTERM');
-    await until('nobody is let in', refusesConnections);
+    await until('new connections are refused', refusesConnections);
     socket.write('\r\n');
     await until('it answers', () => Promise.resolve(heard.join('').includes('draining')));
     expect(heard.join('')).toMatch(/^HTTP\/1\.1 503 [^]*connection: close/i);
@@ -135,9 +135,9 @@ describe('F53: SIGTERM while requests are under way', () => {
   }, 30_000);
 });
 
-describe('F54: a broker that is not given the time', () => {
+describe('F54: a broker that is killed during its drain', () => {
   it.each(['a second SIGTERM', 'SIGKILL'])(
-    'loses nothing that was answered: %s',
+    'loses no acknowledged change: %s',
     async (how) => {
       const waiting = (await inFlight()).map((reply) =>
         reply.then(
@@ -147,7 +147,7 @@ describe('F54: a broker that is not given the time', () => {
       );
       const before = await get('/api/v1/secrets/own/key');
       broker.installation.signal('SIGTERM');
-      await until('nobody is let in', refusesConnections);
+      await until('new connections are refused', refusesConnections);
       broker.installation.signal(how === 'SIGKILL' ? 'SIGKILL' : 'SIGTERM');
       expect(await broker.installation.ended()).toBeNull();
       expect(new Set(await Promise.all(waiting))).toEqual(new Set(['cut']));

@@ -6,7 +6,7 @@ import { storedLog } from '../../kit/stored-log.ts';
 
 let broker: PreparedBroker;
 let session: string;
-/** Request ids of what failed inside, with the code that was answered. */
+/** Request ids of internal failures, with the answered code. */
 const failures = new Map<string, string>();
 
 beforeAll(async () => {
@@ -23,14 +23,14 @@ function kept(answer: Answer): Answer {
   return answer;
 }
 
-/** The process is the same, and what failed once works. */
+/** The process is the same, and a failed request succeeds now. */
 async function lives(pid: number): Promise<void> {
   expect(broker.installation.pid).toBe(pid);
   expect((await fetch(`${broker.installation.url}/healthz`)).status).toBe(200);
   expect((await broker.read(session, 'own/key')).status).toBe(200);
 }
 
-describe('F58: what throws inside', () => {
+describe('F58: an internal exception', () => {
   it.each([
     [
       'a list',
@@ -48,7 +48,7 @@ describe('F58: what throws inside', () => {
       'list.secrets',
       () => broker.installation.call('GET', '/api/v1/secrets?prefix=own', { token: session }),
     ],
-  ])('in a route is one 500 that says nothing, and one entry: %s', async (_what, point, ask) => {
+  ])('in a route causes one 500 without details, and one entry: %s', async (_what, point, ask) => {
     const { pid } = broker.installation;
     await broker.arm(point, 'throw');
     const answer = kept(await ask());
@@ -68,7 +68,7 @@ describe('F58: what throws inside', () => {
       const answers = await Promise.all(
         Array.from({ length: 10 }, () => broker.read(session, 'own/key')),
       );
-      // The batch that met it may be one of the broker's own.
+      // The affected batch may be one of the broker's own.
       for (const { status, json } of answers.filter(({ status }) => status !== 200)) {
         expect(status).toBeGreaterThanOrEqual(500);
         expect(JSON.stringify(json)).not.toContain('mine');
@@ -80,18 +80,21 @@ describe('F58: what throws inside', () => {
   it.each([
     ['the expiry of leases', 'list.sessions'],
     ['the revoke queue', 'list.credentials'],
-  ])('in a timer is a line of the log, and the next round goes on: %s', async (_what, point) => {
-    const { pid } = broker.installation;
-    await broker.arm(point, 'throw');
-    await until('it was met', () => {
-      return Promise.resolve(broker.installation.output.includes(`failpoint ${point}`));
-    });
-    const short = await broker.logIn({ pod: 'api-1' });
-    expect((await broker.read(short, 'own/key')).status).toBe(200);
-    await lives(pid);
-  });
+  ])(
+    'in a timer causes one line of the log, and the next round continues: %s',
+    async (_what, point) => {
+      const { pid } = broker.installation;
+      await broker.arm(point, 'throw');
+      await until('it was met', () => {
+        return Promise.resolve(broker.installation.output.includes(`failpoint ${point}`));
+      });
+      const short = await broker.logIn({ pod: 'api-1' });
+      expect((await broker.read(short, 'own/key')).status).toBe(200);
+      await lives(pid);
+    },
+  );
 
-  it('leaves a log that holds, with an entry for each failure', async () => {
+  it('leaves a valid log, with an entry for each failure', async () => {
     expect(await broker.verifiedLog()).toContain('verified: ');
     const entries = storedLog(broker.installation.file('store/quaymaster.db'));
     for (const [id, code] of failures) {

@@ -71,7 +71,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     return { username, password, open, revoke: () => credentials.revoke(handle, contextOf()) };
   };
   type Tenant = Awaited<ReturnType<typeof issue>>;
-  /** '' when nobody logs in, no connection is left, and nothing of it can run. */
+  /** '' when no login is possible, no connection is left, and nothing of it can run. */
   const remains = async ({ username, open }: Tenant): Promise<string> => {
     const found: string[] = [];
     const logsIn = await open().then(
@@ -123,7 +123,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     expect(await revoked(tenant)).toBe('');
   });
 
-  it('is revoked while the tenant keeps coming back, with as many connections as it gets, which are limited', async () => {
+  it('is revoked while the tenant keeps reconnecting with as many connections as it can get, which are limited', async () => {
     const tenant = await issue();
     const opened = await Promise.allSettled(Array.from({ length: 60 }, () => tenant.open()));
     const count = opened.filter(({ status }) => status === 'fulfilled').length;
@@ -161,7 +161,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     await asAdmin(mariadb, [`XA ROLLBACK '${id}'`]);
   });
 
-  it('is not logged in with by a login that had begun before', async () => {
+  it('cannot be used by a login that had begun before', async () => {
     const tenant = await issue();
     const other = await beginLogin({ host, port, ...tenant });
     expect(await other.finish()).toBe('logged in');
@@ -194,7 +194,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     expect(await revoked(tenant)).toBe('');
   });
 
-  it('leaves nothing that it defined where the mount says so', async () => {
+  it('leaves none of its definitions if the mount says so', async () => {
     const tenant = await issue({ objects: 'drop' });
     await define(tenant);
     expect(await definedBy(tenant)).toBe(4);

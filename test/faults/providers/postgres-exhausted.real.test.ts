@@ -13,8 +13,11 @@ import {
   type TenantPlace,
 } from '../../kit/postgres-tenant.ts';
 
-/** A server of its own, because every connection of it is taken. The shared one is asked for only so that the suite runs where PostgreSQL is. */
-describeWith(['postgres'], 'a PostgreSQL server whose connections tenants take', () => {
+/**
+ * A server of its own, because tenants take every connection of it. The shared one is requested only so that the suite
+ * runs where PostgreSQL is.
+ */
+describeWith(['postgres'], 'a PostgreSQL server whose connections are taken by tenants', () => {
   let server: Running<Postgres>;
   let at: TenantPlace;
   beforeAll(async () => {
@@ -57,7 +60,7 @@ describeWith(['postgres'], 'a PostgreSQL server whose connections tenants take',
     return (await provider.check(contextOf())).findings.join('\n');
   };
 
-  it('is named by the check of a mount while the role has no reserved connection', async () => {
+  it('is reported by the check of a mount while the role has no reserved connection', async () => {
     expect(await findings()).toContain('reserved_connections');
     await reserve('GRANT');
     expect(await findings()).not.toContain('reserved_connections');
@@ -75,7 +78,7 @@ describeWith(['postgres'], 'a PostgreSQL server whose connections tenants take',
     for (const tenant of tenants) expect(await revoked(at, tenant)).toBe('');
   });
 
-  it('revokes with a reserved connection while tenants keep every other one and come back', async () => {
+  it('completes revocations with a reserved connection while tenants keep every other one and reconnect', async () => {
     const tenants = [await at.issue(), await at.issue()];
     await exhaust(tenants);
     let isOver = false;

@@ -46,7 +46,7 @@ const opens = async (): Promise<void> => {
   expect(connection.client.state().attempts).toBe(attempts);
 };
 
-/** The next probe finds the server well, and nobody had to do anything. */
+/** The next probe finds the server healthy, without any intervention. */
 const recovers = async (): Promise<void> => {
   await until('the circuit closed', async () => {
     await read().catch(() => undefined);
@@ -55,8 +55,8 @@ const recovers = async (): Promise<void> => {
   expect((await read()).data).toEqual({ password: 's3cret' });
 };
 
-describe('F12: the backend is away', () => {
-  it('answers unavailable while it is down, opens the circuit and recovers by itself', async () => {
+describe('F12: the backend is unreachable', () => {
+  it('gives unavailable while it is down, opens the circuit and recovers by itself', async () => {
     await read();
     await proxy.down();
     expect((await failureOf(read())).code).toBe('ERR_PROVIDER_UNAVAILABLE');
@@ -65,7 +65,7 @@ describe('F12: the backend is away', () => {
     await recovers();
   });
 
-  it('answers timeout within the budget when nothing comes back, opens and recovers', async () => {
+  it('gives a timeout within the budget when no answer comes, opens and recovers', async () => {
     proxy.toxics = { blackHole: true };
     expect((await failureOf(read())).code).toBe('ERR_PROVIDER_TIMEOUT');
     await opens();
@@ -73,7 +73,7 @@ describe('F12: the backend is away', () => {
     await recovers();
   });
 
-  it('answers unavailable when connections are reset before a byte', async () => {
+  it('gives unavailable when connections are reset before a byte', async () => {
     proxy.toxics = { resetAfterBytes: 0 };
     expect((await failureOf(read())).code).toBe('ERR_PROVIDER_UNAVAILABLE');
     await opens();
@@ -81,7 +81,7 @@ describe('F12: the backend is away', () => {
     await recovers();
   });
 
-  it('answers unavailable for a host that has no address', async () => {
+  it('gives unavailable for a host without an address', async () => {
     const lost = await connections.connect(`https://${'a'.repeat(64)}.invalid`, 's.broker');
     const error = await failureOf(
       lost
@@ -91,7 +91,7 @@ describe('F12: the backend is away', () => {
     expect(error.code).toBe('ERR_PROVIDER_UNAVAILABLE');
   });
 
-  it('harms no other connection', async () => {
+  it('does not affect another connection', async () => {
     proxy.toxics = { blackHole: true };
     const other = await connections.connect(vault.address, 's.broker', { limits: LIMITS });
     const healthy = other.mount({ engine: 'kv-v2', path: 'secret' });
@@ -102,22 +102,22 @@ describe('F12: the backend is away', () => {
 });
 
 describe('F13: the backend is slow', () => {
-  it('is given up when it needs longer than the budget', async () => {
+  it('fails a call that needs longer than the budget', async () => {
     proxy.toxics = { latencyMs: 2000 };
     expect((await failureOf(read())).code).toBe('ERR_PROVIDER_TIMEOUT');
   });
 
-  it('is given up when it drips', async () => {
+  it('fails a call whose answer arrives byte by byte', async () => {
     proxy.toxics = { sliceBytes: 1, bytesPerSecond: 100 };
     expect((await failureOf(read())).code).toBe('ERR_PROVIDER_TIMEOUT');
   });
 
-  it('is served when it is merely cut in pieces', async () => {
+  it('serves an answer that is only split into pieces', async () => {
     proxy.toxics = { sliceBytes: 7 };
     expect((await read()).data).toEqual({ password: 's3cret' });
   });
 
-  it('never holds more calls than the bulkhead lets in', async () => {
+  it('never runs more calls than the bulkhead allows', async () => {
     const limits = { ...LIMITS, maxConcurrent: 3, maxQueue: 2 };
     const narrow = await connections.connect(proxy.address, 's.broker', { limits });
     const slow = narrow.mount({ engine: 'kv-v2', path: 'secret' });
@@ -132,13 +132,13 @@ describe('F13: the backend is slow', () => {
   });
 });
 
-describe('F14: the backend asks to be left alone', () => {
+describe('F14: the backend requests a pause', () => {
   const answering = (status: number, headers: Record<string, string> = {}): Fault => {
     return () => ({ status, body: { errors: ['busy'] }, headers });
   };
 
   it.each([500, 502, 429, 503])(
-    'adds a tenth to its load at most while it answers %i',
+    'adds at most a tenth to its load while it answers %i',
     async (status) => {
       const limits = { ...LIMITS, timeoutMs: 5000, failuresToOpen: 100 };
       const patient = await connections.connect(vault.address, 's.broker', { limits });
@@ -156,7 +156,7 @@ describe('F14: the backend asks to be left alone', () => {
     },
   );
 
-  it('hands on how long to wait, and does not ask again when that is too long', async () => {
+  it('passes on Retry-After, and does not retry when that is too long', async () => {
     for (let call = 0; call < 20; call += 1) await read();
     const before = vault.requests.length;
     vault.fault = answering(503, { 'retry-after': '17' });
@@ -165,7 +165,7 @@ describe('F14: the backend asks to be left alone', () => {
     expect(vault.requests.length - before).toBe(1);
   });
 
-  it('understands a date to wait for', async () => {
+  it('understands a date in Retry-After', async () => {
     vault.fault = answering(429, {
       date: 'Tue, 06 Jan 2026 10:00:00 GMT',
       'retry-after': 'Tue, 06 Jan 2026 10:00:30 GMT',
@@ -173,7 +173,7 @@ describe('F14: the backend asks to be left alone', () => {
     expect((await failureOf(read())).retryAfterSeconds).toBe(30);
   });
 
-  it('repeats nothing that has an effect', async () => {
+  it('repeats no call with an effect', async () => {
     for (let call = 0; call < 30; call += 1) await read();
     const dynamic = connection.mount({
       engine: 'dynamic',
@@ -194,7 +194,7 @@ describe('F14: the backend asks to be left alone', () => {
     expect(vault.requests.length - before).toBe(1);
   });
 
-  it('says sealed of a sealed server', async () => {
+  it('reports a sealed server as sealed', async () => {
     vault.sealed = true;
     const error = await failureOf(read());
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'sealed' });
@@ -257,7 +257,7 @@ describe('F15: the backend answers garbage', () => {
         setImmediate(() => response.socket?.end());
       }),
     ],
-  ])('calls %s unusable', async (_what, fault) => {
+  ])('treats %s as unusable', async (_what, fault) => {
     vault.fault = fault;
     const error = await failureOf(read());
     expect(error.code).toBe('ERR_PROVIDER_MALFORMED');
@@ -266,14 +266,14 @@ describe('F15: the backend answers garbage', () => {
     expect((await read()).data).toEqual({ password: 's3cret' });
   });
 
-  it('calls another version than the one asked for unusable', async () => {
+  it('treats another version than the requested one as unusable', async () => {
     vault.put('secret', 'db', { password: 'new' });
     vault.fault = respond(JSON_TYPE, kv('{"password":"old"}'));
     const error = await failureOf(provider.read('secret/data/db', '2', contextOf()));
     expect(error.code).toBe('ERR_PROVIDER_MALFORMED');
   });
 
-  it('takes no more than a megabyte of an endless answer', async () => {
+  it('reads at most a megabyte of an endless answer', async () => {
     let written = 0;
     vault.fault = raw((response) => {
       response.writeHead(200, JSON_TYPE);
@@ -292,7 +292,7 @@ describe('F15: the backend answers garbage', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(50 * 2 ** 20);
   });
 
-  it('calls an answer unusable that the network cut short', async () => {
+  it('treats an answer as unusable that the network cut off', async () => {
     vault.put('secret', 'db', { password: 'x'.repeat(5000) });
     proxy.toxics = { limitBytes: 3000 };
     expect((await failureOf(read())).code).toBe('ERR_PROVIDER_MALFORMED');

@@ -9,7 +9,7 @@ import { pointsOf } from '../../kit/rotation/fault-points.ts';
 import { RotatingBroker } from '../../kit/rotation/rotating-broker.ts';
 import { postgresUsers } from '../../kit/rotation/postgres-user.ts';
 
-/** With a database server a claim has to run out before anybody takes over. */
+/** With a database server a claim must expire before another process takes over. */
 const SHARED = [
   'rotation.create.after_effect',
   'rotation.set.after_effect',
@@ -17,9 +17,9 @@ const SHARED = [
   'rotation.promote.after_done',
   'rotation.retire.after_effect',
 ];
-/** `ROUNDS` in the environment asks for more. */
+/** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 12);
-/** Within it a rotation comes from its first step to its last, on a machine that has nothing else to do. */
+/** A rotation runs from its first step to its last within this time, on an idle machine. */
 const LATEST_MS = 500;
 /** A minute passes in three seconds, a step's thirty seconds in one and a half. */
 const SPEED = 20;
@@ -45,7 +45,7 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
     });
 
     it.each(pointsOf('discard'))(
-      'leaves the old login working, and ends the new one, when it is rolled back: %s',
+      'keeps the old login working, and revokes the new one, when it is rolled back: %s',
       async (point) => {
         const path = 'own/manual';
         const before = await broker.current(path);
@@ -70,11 +70,11 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
       60_000,
     );
 
-    it('leaves a login that works whenever it is killed, and ends what it began (F03)', async () => {
+    it('leaves a working login whenever it is killed, and completes the rotation (F03)', async () => {
       const paths = ['own/alternating', 'own/single'] as const;
       for (let round = 0; round < ROUNDS; round += 1) {
         await Promise.all(paths.map((path) => broker.ask(path)));
-        // The fault is the instant; no condition says when it is.
+        // The fault is the moment, so no condition can be awaited.
         await pause(Math.random() * LATEST_MS);
         await broker.prepared.installation.stop('SIGKILL');
         for (const path of paths) {
@@ -99,7 +99,7 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
       }
     }, 240_000);
 
-    it('keeps a log that holds', async () => {
+    it('keeps a valid log', async () => {
       expect(await broker.prepared.verifiedLog()).toContain('verified: ');
     });
   });
@@ -124,10 +124,10 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
       await database.drop();
     });
 
-    describe('that alternates', () => {
+    describe('with two alternating users', () => {
       killedAt({ ...series, path: 'own/alternating', points: SHARED });
     });
-    describe('that is single', () => {
+    describe('with a single user', () => {
       killedAt({ ...series, path: 'own/single', points: ['rotation.set.after_effect'] });
     });
   });

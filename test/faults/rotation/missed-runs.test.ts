@@ -12,7 +12,7 @@ const ROTATING = {
 } as const;
 const PATHS = Object.keys(ROTATING);
 
-/** Noon in UTC, some days later: no tick of the cron comes while the test looks. */
+/** Noon in UTC, some days later: no tick of the cron comes during the check. */
 function noonLater(): number {
   return Math.ceil(Date.now() / DAY_MS) * DAY_MS + DAYS * DAY_MS + DAY_MS / 2;
 }
@@ -37,7 +37,7 @@ describe('a broker that was down when rotations were due', () => {
     return String((await broker.read(session, path)).json['version']);
   }
 
-  it('runs what it missed once, however often it was due, and not again when it starts again (F10)', async () => {
+  it('runs missed rotations once, however often they were due, and not again at its next start (F10)', async () => {
     const config = broker.installation.file('config.yaml');
     for (let start = 0; start < 2; start += 1) {
       await broker.startWithFailpoints(clock);

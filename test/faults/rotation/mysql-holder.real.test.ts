@@ -31,11 +31,11 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     const made = await place.make();
     closings.push(() => made.close());
     const [username] = made.usernames;
-    // What a tenant needs to lock tables, and to leave objects behind that run with its rights.
+    // The rights that a tenant needs to lock tables, and to leave objects that run with its rights.
     const rights = 'CREATE VIEW, CREATE ROUTINE, EXECUTE, LOCK TABLES';
     await asAdmin(mariadb, [
       `GRANT ${rights} ON ${sql`${[made.database]}.* TO ${[username]}@'%'`}`,
-      // Who creates a routine gets ALTER ROUTINE on it, which the broker copies to the second user.
+      // The creator of a routine gets ALTER ROUTINE on it, which the broker copies to the second user.
       `GRANT ${rights}, ALTER ROUTINE ON ${sql`${[made.database]}.* TO ${[made.broker]}@'127.0.0.1'`} WITH GRANT OPTION`,
     ]);
     const config = mysqlConnectionSchema.parse(place.connection);
@@ -66,7 +66,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     ]);
     return rows.length;
   };
-  /** Tries the old login all the time that it may still work, and a moment longer. */
+  /** Tries the old login as long as it may still work, and a moment longer. */
   const lastOldLogin = async (logsIn: (data: SecretData) => Promise<boolean>, old: SecretData) => {
     const answered = Date.now();
     let last: number | undefined;
@@ -100,7 +100,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     expect(await sleeping).toBe('ended');
   });
 
-  it('leaves connections of a single user alone unless the definition or an incident ends them', async () => {
+  it('keeps connections of a single user unless the definition or an incident closes them', async () => {
     const { target, current, logsIn } = await begin('single-user');
     const session = await open(current);
     const next = await rotate(target, current);
@@ -110,7 +110,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     await expect(session.query('SELECT 1')).rejects.toThrow();
   });
 
-  it('ends every connection of a single user whose definition says so, however many come back', async () => {
+  it('closes every connection of a single user if the definition says so, however many reconnect', async () => {
     const { target, current, username, logsIn } = await begin('single-user', { endSessions: true });
     await Promise.all(Array.from({ length: 20 }, () => open(current)));
     const attack = { isOver: false };
@@ -129,7 +129,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     expect(await logsIn(pending)).toBe(true);
   });
 
-  it('wins in an incident over connections that set another password all the time', async () => {
+  it('wins in an incident over connections that set another password repeatedly', async () => {
     const { target, current, username, logsIn } = await begin('single-user');
     const sessions = await Promise.all(Array.from({ length: 4 }, () => open(current)));
     const loops = sessions.map(keepChanging);
@@ -141,7 +141,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     expect(await connections(username)).toBe(0);
   });
 
-  it('ends in an incident a login that had begun before with the old password', async () => {
+  it('aborts in an incident a login that had begun before with the old password', async () => {
     const { target, current, username, logsIn } = await begin('single-user');
     const { host, port } = mariadb;
     const login = await beginLogin({
@@ -156,7 +156,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     expect(await logsIn(pending)).toBe(true);
   });
 
-  it('retires a user of two who keeps coming back, with a prepared transaction left behind', async () => {
+  it('retires one of two users that keeps reconnecting, with a prepared transaction left', async () => {
     const { target, current, username, logsIn } = await begin('alternating-users');
     const pending = await rotate(target, current);
     const id = uniqueName('xa');
@@ -173,7 +173,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     expect(await logsIn(pending)).toBe(true);
   });
 
-  it('does not open a retired user again through objects that it defined', async () => {
+  it('does not reactivate a retired user through objects that it defined', async () => {
     const { target, current, database, logsIn } = await begin('alternating-users');
     const session = await open(current);
     await session.query(sql`CREATE VIEW ${[database]}.v AS SELECT * FROM ${[database]}.orders`);
@@ -189,7 +189,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     expect(await logsIn(pending)).toBe(true);
   });
 
-  it('gives the attacker nothing when its own password of a user of two was set by itself', async () => {
+  it('gives an attacker nothing who set its own password of one of two users', async () => {
     const { target, current, logsIn } = await begin('alternating-users');
     const pending = await rotate(target, current);
     const session = await open(current);

@@ -7,7 +7,7 @@ import type { ShownRotation } from '../../kit/rotation/rotating-broker.ts';
 
 /** The longest way to being parked, five minutes, passes in ten seconds at most. */
 const SPEED = 30;
-/** Calls have time enough at that speed. */
+/** Calls have enough time at that speed. */
 const PATIENT = { timeoutMs: 60_000, maxRetries: 0 };
 const WELL = Array.from({ length: 6 }, (_, n) => `own/well-${n}`);
 
@@ -17,7 +17,7 @@ interface Status {
   readonly target?: { readonly current: string; readonly pending: string };
 }
 
-describe('a rotation that goes wrong', () => {
+describe('a failing rotation', () => {
   let target: AccountReceiver;
   let broker: PreparedBroker;
   let epoch: number;
@@ -69,7 +69,7 @@ describe('a rotation that goes wrong', () => {
     });
   }
 
-  it('backs off, is parked with what the target has, and keeps no other from rotating (F11)', async () => {
+  it('backs off, is parked with the state of the target, and does not stop other rotations (F11)', async () => {
     target.instead = ({ target: place, step }) =>
       place.includes('poison') && step === 'set'
         ? { outcome: 'failed', reason: 'target_unavailable' }
@@ -91,7 +91,7 @@ describe('a rotation that goes wrong', () => {
     expect(WELL.every((path) => target.steps('set').some(isAt(path)))).toBe(true);
   }, 40_000);
 
-  it('goes on when it is retried after the target was mended (F11)', async () => {
+  it('resumes when it is retried after the target was repaired (F11)', async () => {
     target.instead = undefined;
     expect(await ask('own/poison', 'run')).toBe(409);
     expect(await ask('own/poison', 'retry')).toBe(202);
@@ -101,7 +101,7 @@ describe('a rotation that goes wrong', () => {
 
   it.each([
     ['accepts every password', { outcome: 'accepted' }, 'refused_accepts_anything'],
-    ['says more than it may', { outcome: 'accepted', password: 'x' }, 'answer'],
+    ['answers with too many bytes', { outcome: 'accepted', password: 'x' }, 'answer'],
     ['answers in its own words', { outcome: 'failed', reason: 'hunter2' }, 'answer'],
   ])(
     'shows a clear reason, keeps the value and is aborted, when the receiver %s',
@@ -123,7 +123,7 @@ describe('a rotation that goes wrong', () => {
     40_000,
   );
 
-  it('is refused with a pointer before it is defined, whatever is wrong with it', async () => {
+  it('is refused with a pointer before it is defined, for any problem', async () => {
     const { installation, operator: token } = broker;
     const refusals = await Promise.all(
       Object.entries(WRONG).map(async ([pointer, rotation]) => {
@@ -157,7 +157,7 @@ const WRONG = {
     schedule: { cron: '0 3 * * 1', timeZone: 'UTC' },
     windows: [{ days: ['sun'], from: '02:00', to: '04:00', timeZone: 'UTC' }],
   },
-  '/rotation/connection': { connection: 'nobody', strategy: 'webhook' },
+  '/rotation/connection': { connection: 'absent', strategy: 'webhook' },
   '/rotation/strategy': { connection: 'portal', strategy: 'telepathy' },
   '/rotation/options': { connection: 'portal', strategy: 'webhook', options: { slots: 'two' } },
 };

@@ -11,7 +11,7 @@ import { until } from '../../kit/backends/until.ts';
 import { makePostgresPlace, type PostgresPlace } from '../../kit/postgres-fixture.ts';
 import { turnOf } from '../../contract/rotation-target.contract.ts';
 
-/** Whoever has the password that a rotation replaces. */
+/** A holder of the password that a rotation replaces. */
 interface Holder {
   readonly first: string;
   readonly second: string;
@@ -96,7 +96,7 @@ function attacks(postgres: Postgres): void {
     expect(await logsIn(pending)).toBe(true);
   });
 
-  it('terminates the sessions of a single user in an incident, which else change the password again', async () => {
+  it('terminates the sessions of a single user in an incident, which would otherwise change the password again', async () => {
     const holder = await begin();
     const sessions = await Promise.all(Array.from({ length: 4 }, () => open(holder.current)));
     const loops = sessions.map((session) => keepChanging(session));
@@ -109,7 +109,7 @@ function attacks(postgres: Postgres): void {
     await until('no session is left', async () => (await sessionsOf(holder.first)) === 0);
   });
 
-  it('leaves open sessions of a single user alone where nobody asks for their end', async () => {
+  it('keeps open sessions of a single user if nothing requests their end', async () => {
     const holder = await begin();
     const session = await open(holder.current);
     const turn = turnOf(holder.current);

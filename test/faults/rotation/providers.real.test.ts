@@ -46,7 +46,7 @@ describeWith(['moto'], 'F01 to F05: moto', ({ moto }) => {
     open: () => writtenToAws(moto),
   });
 
-  describe('that checks signatures', () => {
+  describe('with signature checks', () => {
     let strict: Running<Moto>;
     beforeAll(async () => {
       strict = await strictMoto();
@@ -59,7 +59,7 @@ describeWith(['moto'], 'F01 to F05: moto', ({ moto }) => {
       isBehind: true,
       open: () => rotatingAt('own/app', iamUser(strict)),
     });
-    strategy('a static role of an AWS engine, whose period is over', {
+    strategy('a static role of an AWS engine with an expired period', {
       path: 'own/app',
       isWhole: true,
       isAhead: true,

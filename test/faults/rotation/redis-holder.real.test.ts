@@ -18,7 +18,7 @@ import { failureOf } from '../../contract/secret-provider.contract.ts';
 
 const ENDLESS = 'while true do end';
 
-// A server of its own: its scripts keep everybody waiting.
+// A server of its own: its scripts block all clients.
 describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
   let redis: Running<Redis>;
   let directory: string;
@@ -81,7 +81,7 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
     );
 
   it.each(['set', 'retire'] as const)(
-    'kills a script of the holder that keeps everybody waiting: %s',
+    'kills a script of the holder that blocks all clients: %s',
     async (step) => {
       const { current, pending, target, username } = await begin();
       if (step === 'retire') await target.set(turnOf(current), pending);
@@ -98,7 +98,7 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
     },
   );
 
-  it('kills a function of the holder that does not end', async () => {
+  it('kills an endless function of the holder', async () => {
     const { current, pending, target, username } = await begin();
     await target.set(turnOf(current), pending);
     const holder = await open(current);
@@ -113,7 +113,7 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
     holder.destroy();
   });
 
-  it('ends connections that are blocked, subscribed, or inside of a transaction', async () => {
+  it('closes connections that are blocked, subscribed, or inside a transaction', async () => {
     const { current, pending, target, username } = await begin();
     await target.set(turnOf(current), pending);
     const clients = await Promise.all(Array.from({ length: 3 }, () => open(current)));
@@ -129,7 +129,7 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
     for (const client of clients) client.destroy();
   });
 
-  it('ends connections although the file of users cannot be written', async () => {
+  it('closes connections even if the ACL file cannot be written', async () => {
     const { current, pending, target, username } = await begin();
     await target.set(turnOf(current), pending);
     const holder = await open(current);

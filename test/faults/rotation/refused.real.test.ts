@@ -16,7 +16,7 @@ const PATHS = {
   refused: 'own/refused',
 } as const;
 
-describeWith(['postgres'], 'a rotation at a target that does not say yes', ({ postgres }) => {
+describeWith(['postgres'], 'a rotation at a target that refuses', ({ postgres }) => {
   let broker: RotatingBroker;
   let proxy: CommitProxy;
   let place: PostgresPlace;
@@ -41,7 +41,7 @@ describeWith(['postgres'], 'a rotation at a target that does not say yes', ({ po
   });
 
   it.each(['single', 'alternating'] as const)(
-    'looks whether it was done before it does it again, when the answer is lost: %s (F06, I12)',
+    'checks whether a step was done before it repeats the step, when the answer is lost: %s (F06, I12)',
     async (name) => {
       const path = PATHS[name];
       const before = await broker.current(path);
@@ -65,7 +65,7 @@ describeWith(['postgres'], 'a rotation at a target that does not say yes', ({ po
     40_000,
   );
 
-  it('moves no label while the test is refused, and goes on when the grant is there (F04)', async () => {
+  it('moves no label while the test is refused, and resumes when the grant exists (F04)', async () => {
     const path = PATHS.granted;
     const before = await broker.current(path);
     expect(await broker.ask(path)).toBe(202);
@@ -82,7 +82,7 @@ describeWith(['postgres'], 'a rotation at a target that does not say yes', ({ po
     await place.query('REVOKE SELECT ON public.orders FROM PUBLIC');
   }, 40_000);
 
-  it('has its old login again when a single user whose test is refused is aborted (F04)', async () => {
+  it('restores the old login when a single user whose test is refused is aborted (F04)', async () => {
     const path = PATHS.refused;
     const before = await broker.current(path);
     expect(await broker.ask(path)).toBe(202);

@@ -10,17 +10,20 @@ import { AccountReceiver } from '../../kit/rotation/account-receiver.ts';
 /** Secrets that are due at one moment. */
 const DUE = Number(process.env['DUE'] ?? 500);
 const AT_ONCE = 20;
-/** A claim of a minute ends in six seconds, a step in three. */
+/** A claim of a minute expires in six seconds, a step in three. */
 const SPEED = 10;
 const DAY_MS = 86_400_000;
-/** Rotations of `portal` at once, in both processes together. */
+/** Concurrent rotations of `portal`, in both processes together. */
 const CAP = 3;
 const CAPPED = 24;
-/** Of one process at most 64 rotations run, so that what is due at all of these is for both. */
+/** One process runs at most 64 rotations, so both processes are needed when all of these are due. */
 const PORTALS = Array.from({ length: 8 }, (_, n) => `portal-${n}`);
 const FREE = { perSecond: 1_000_000, burst: 10_000_000 };
 
-/** Where the owner stands still: before the target is asked, after it did, and around what makes the new version current. */
+/**
+ * The moments at which the owner is paused: before the call to the target, after it, and around the commit that makes
+ * the new version current.
+ */
 const POINTS = [
   'rotation.set.after_begun',
   'rotation.set.after_effect',
@@ -80,7 +83,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     await second.startWithFailpoints(clock);
   }
 
-  /** Plain columns of what is stored; no request, which would wait for a broker that stands still. */
+  /** Plain columns of the stored row; no request, which would wait for a paused broker. */
   async function rows(text: string, ...values: readonly unknown[]): Promise<readonly unknown[][]> {
     return (await client.query<unknown[]>({ text, values: [...values], rowMode: 'array' })).rows;
   }
@@ -104,7 +107,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     return Number((await rows(text, `own/${name}`))[0]?.[0]);
   }
 
-  /** What a workload reads at `broker`. */
+  /** The value that a workload reads at `broker`. */
   async function current(broker: PreparedBroker, name: string): Promise<Record<string, unknown>> {
     const { epoch, speed } = clock;
     const session = await broker.logInEarly({ at: epoch + (Date.now() - epoch) * speed });
@@ -113,7 +116,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     return json;
   }
 
-  /** Who made each of those that were due current: a process has one name a boot. */
+  /** The process that made each due version current: a process has one name for each boot. */
   async function promoters(): Promise<readonly unknown[]> {
     const batches = await rows('SELECT entries FROM audit_batches');
     return batches
@@ -132,14 +135,14 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     await start(clock);
   }, 60_000);
 
-  /** Brings the first one to a stand while it carries a rotation of `stopped` on. @returns how many rotations that took. */
+  /** Pauses the first one while it works on a rotation of `stopped`. @returns the number of rotations until then. */
   type Stop = () => Promise<number>;
 
   async function stopAt(point: string): Promise<number> {
     await first.arm(point, 'stop');
     let asked = 0;
     await until('the owner stands still', async () => {
-      // Now and then the other one is quicker, and nobody stops: then it is asked again.
+      // Sometimes the other one is quicker, and no process is paused: then the test requests another rotation.
       if (!(await isStandingStill(first)) && (await isOver('stopped')))
         asked += (await ask(first, 'stopped')) === 202 ? 1 : 0;
       return isStandingStill(first);
@@ -168,12 +171,15 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     ...POINTS.map((point) => [point, () => stopAt(point)] as const),
     ['within a call', stopInCall],
   ])(
-    'are one owner: who stood still longer than its claim changes nothing any more: %s (F08)',
+    'act as one owner: a process that was paused longer than its claim changes nothing any more: %s (F08)',
     async (_where, stop) => {
       const done = await doneOf('stopped');
       const before = await current(first, 'stopped');
       const asked = await stop();
-      await until('the other one ends it', async () => (await doneOf('stopped')) === done + asked);
+      await until(
+        'the other one completes it',
+        async () => (await doneOf('stopped')) === done + asked,
+      );
       expect(await isStandingStill(first)).toBe(true);
       const after = await current(second, 'stopped');
       expect(Number(after['version'])).toBe(Number(before['version']) + asked);
@@ -181,7 +187,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
 
       first.installation.signal('SIGCONT');
       release();
-      // What it had begun comes to its end before anything that it is asked for afterwards.
+      // It completes rotations that it began before any later request.
       expect(await ask(first, 'other')).toBe(202);
       await until('it works again', () => isOver('other'));
       expect(target.deliveries.slice(deliveries).filter(isOf('stopped'))).toEqual([]);
@@ -194,7 +200,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     60_000,
   );
 
-  it('carry on no more rotations of one connection together than its cap', async () => {
+  it('run no more rotations of one connection together than its cap', async () => {
     const names = Array.from({ length: CAPPED }, (_, n) => `capped-${n}`);
     for (const name of names) await define(name);
     target.latencyMs = 30;
@@ -217,7 +223,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
       const daily = { schedule: { every: '1d' } };
       await Promise.all(some.map((name, n) => define(name, daily, PORTALS[n % PORTALS.length])));
     }
-    // A day and an hour later for both, and hardly faster: no step runs out of time where much else runs.
+    // A day and an hour later for both, and hardly faster: no step times out while much else runs.
     clock = { epoch: Date.now() - DAY_MS - 3_600_000, speed: 2 };
     await start(clock);
     const text = `SELECT count(*)::int FROM rotations WHERE path LIKE 'own/due-%' AND state = 'done'`;
@@ -240,7 +246,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     expect(new Set(owners).size).toBe(2);
   }, 150_000);
 
-  it('keep one log, which holds', async () => {
+  it('keep one valid log', async () => {
     expect(await second.installation.stop()).toBe(0);
     expect(await first.verifiedLog()).toContain('verified: ');
   }, 60_000);

@@ -31,7 +31,7 @@ async function timeAtStart(): Promise<number> {
 }
 
 describe('a broker that starts with the system clock set back by a day', () => {
-  it('goes on from the newest entry of its log, and says that the clock is behind', async () => {
+  it('continues from the newest entry of its log, and reports that the clock is behind', async () => {
     const now = await timeAtStart();
     expect(now).toBeGreaterThan(tokenEndsAt - DAY / 2);
     expect(now).toBeLessThan(tokenEndsAt);
@@ -40,7 +40,7 @@ describe('a broker that starts with the system clock set back by a day', () => {
     expect(logged).toContain('--trust-clock');
   });
 
-  it('believes the clock when it is told to, from then on too', async () => {
+  it('trusts the clock when an operator says so, from then on too', async () => {
     installation.trustClock = true;
     expect(await timeAtStart()).toBeLessThan(tokenEndsAt - DAY / 2);
     installation.trustClock = false;

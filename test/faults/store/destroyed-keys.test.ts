@@ -10,7 +10,7 @@ import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 
 const COUNT = 300;
 
-describe('data keys that were destroyed', () => {
+describe('destroyed data keys', () => {
   let directory: string;
   let path: string;
   let store: Store;
@@ -43,7 +43,7 @@ describe('data keys that were destroyed', () => {
     rmSync(directory, { recursive: true });
   });
 
-  /** How many of the keys somebody finds who copies the files now. */
+  /** The number of the keys that an attacker finds who copies the files now. */
   const found = (): number => {
     const bytes = [path, `${path}-wal`].map((file) => readFileSync(file));
     return keys.filter((key) => bytes.some((file) => file.includes(key))).length;
@@ -57,18 +57,18 @@ describe('data keys that were destroyed', () => {
     change: { wrapped_dek: null, ciphertext: null, destroyed_at: 2 },
   });
 
-  it('leave the files of a running broker, its write-ahead log included', async () => {
+  it('are removed from the files of a running broker, its write-ahead log included', async () => {
     expect(found()).toBe(COUNT);
     await store.commit({ writes: keys.map((_, version) => destroy(version)) });
     await untilGone();
   });
 
-  it('leave them when the rows are removed, and the pages are not used any more', async () => {
+  it('are removed when their rows are deleted, from unused pages too', async () => {
     await store.commit({ writes: [{ table: 'secret_versions', remove: { secret_id: 'sec_1' } }] });
     await untilGone();
   });
 
-  it('leave them one by one, and those of other versions stay', async () => {
+  it('are removed one by one, and those of other versions stay', async () => {
     await store.commit({ writes: [destroy(7)] });
     const [doomed = Buffer.of()] = keys.splice(7, 1);
     while ([path, `${path}-wal`].some((file) => readFileSync(file).includes(doomed))) {

@@ -28,7 +28,7 @@ describe.each([
     ['credentials 6', 'documents 7', 'rotation_schedules 1', 'rotations 1', 'secrets 3'],
   ],
 ])('a store of an earlier release: %s', (name, counts) => {
-  it('is migrated, sealed and served, and opens again as it was left', async () => {
+  it('is migrated, sealed and served, and opens again unchanged', async () => {
     own = await AttackedInstallation.from(name);
     expect(await own.unreadyAtStart()).toEqual([]);
     for (const table of SEALED) {
@@ -59,7 +59,7 @@ describe.each([
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
   });
 
-  it('does not make its newer digests a second time', async () => {
+  it('does not create its newer digests a second time', async () => {
     own = await AttackedInstallation.from(name);
     expect(await own.unreadyAtStart()).toEqual([]);
     own.sql((database) => {
@@ -79,7 +79,7 @@ describe.each([
 });
 
 describe('a store of the release before state digests', () => {
-  it('keeps its documents, and revokes what a crash had left', async () => {
+  it('keeps its documents, and revokes credentials that a crash left', async () => {
     own = await AttackedInstallation.from('before-state-digest');
     const broker = await own.open();
     const { parts } = broker;

@@ -72,14 +72,14 @@ describeWith(['postgres'], 'init on PostgreSQL', ({ postgres }) => {
     expect(unready).toEqual([]);
   });
 
-  it('mints another token when it is run again afterwards', async () => {
+  it('creates another token when it runs again afterwards', async () => {
     await init('one');
     await rm(join(directory, 'one.token'));
     expect((await init('one')).created).toEqual([]);
     expect(await rows('SELECT "name" FROM "claims" WHERE "name" = \'initialise\'')).toEqual([]);
   });
 
-  it('refuses a database to which every role may connect, and says what to run', async () => {
+  it('refuses a database to which every role may connect, and names the statement to run', async () => {
     const name = client.database ?? '';
     await client.query(`GRANT CONNECT ON DATABASE ${name} TO PUBLIC`);
     await expect(init('one')).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
@@ -89,7 +89,7 @@ describeWith(['postgres'], 'init on PostgreSQL', ({ postgres }) => {
     await init('one');
   });
 
-  it('leaves an installation that is there already to a warning', async () => {
+  it('only warns about that for an existing installation', async () => {
     await init('one');
     const name = client.database ?? '';
     await client.query(`GRANT CONNECT ON DATABASE ${name} TO PUBLIC`);

@@ -8,7 +8,7 @@ import type { Running } from '../../kit/backends/footprint.ts';
 import { startPostgres, type Postgres } from '../../kit/backends/postgres.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
-import { canMount, leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
+import { canMount, leftOut, SmallDisk, itIfMounted } from '../../kit/small-disk.ts';
 import { smallDatabase } from '../../kit/small-database.ts';
 import { storedIds } from '../../kit/stored-entries.ts';
 
@@ -39,8 +39,8 @@ describeWith(['postgres'], `F22: a store whose PostgreSQL has a full disk${leftO
       (error: unknown) => (error as { readonly code: string }).code,
     );
 
-  whereMounted(
-    'says so while there is no room, and no longer when there is, though nobody commits',
+  itIfMounted(
+    'reports it while there is no space, and ends the report when there is, even without a commit',
     async () => {
       const filler = join(disk!.path, 'filler');
       const { bavail, bsize } = statfsSync(disk!.path);
@@ -62,7 +62,7 @@ describeWith(['postgres'], `F22: a store whose PostgreSQL has a full disk${leftO
 
       rmSync(filler);
       clock.advance(1_000);
-      // A read, so that what is under way has its turn: nothing is committed.
+      // A read, so that work in progress has its turn: nothing is committed.
       while (store.fault() !== undefined) await store.count('claims', {});
       expect(await commit('after')).toBe('committed');
       const recorded = await storedIds(store);

@@ -11,7 +11,7 @@ import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { CommitProxy } from '../../kit/rotation/commit-proxy.ts';
 import { storedIds, storedNames } from '../../kit/stored-entries.ts';
 
-/** The same database, by way of the proxy. */
+/** The same database, through the proxy. */
 function proxied(connectionString: string, { port }: CommitProxy): string {
   const url = new URL(connectionString);
   url.hostname = '127.0.0.1';
@@ -21,8 +21,8 @@ function proxied(connectionString: string, { port }: CommitProxy): string {
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 6);
 
-describeWith(['postgres'], 'a PostgreSQL that fails', () => {
-  // One of its own: killing a session makes the whole server recover.
+describeWith(['postgres'], 'a failing PostgreSQL', () => {
+  // A server of its own: killing a session makes the whole server recover.
   let postgres: Running<Postgres>;
   let database: TestDatabase;
 
@@ -65,7 +65,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
 
   describe('while plans commit', () => {
     it(
-      'loses nothing that was acknowledged, does nothing twice, and is used again by itself',
+      'loses no acknowledged plan, applies nothing twice, and is used again automatically',
       async () => {
         const acknowledged: string[] = [];
         const refused: string[] = [];
@@ -107,7 +107,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
       60_000 + ROUNDS * 10_000,
     );
 
-    it('refuses at once while it is away, and says so', async () => {
+    it('refuses at once while it is unreachable, and reports that', async () => {
       const other = await startPostgres();
       const { connectionString } = await createDatabase(other);
       const store = await openPostgresStore(
@@ -126,7 +126,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
     });
   });
 
-  it('settles a commit whose answer was lost, and ends its session', async () => {
+  it('settles a commit whose answer was lost, and terminates its session', async () => {
     let failAt: string | undefined;
     const store = await open((point) => {
       if (point !== failAt) return;
@@ -165,7 +165,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
       ['before the batch begins', 'begin', 'ERR_AUDIT_UNAVAILABLE', false],
       ['before the COMMIT arrives', 'commit', 'ERR_OUTCOME_UNKNOWN', false],
       ['before the COMMIT is answered', 'answer', 'ERR_OUTCOME_UNKNOWN', true],
-    ] as const)('says what it knows: %s', async (_when, cut, code, isDurable) => {
+    ] as const)('gives the known outcome: %s', async (_when, cut, code, isDurable) => {
       proxy.cut = cut;
       expect(await commit(store, `cut ${cut}`)).toBe(code);
       await untilWell(store);
@@ -176,7 +176,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
       expect(written.includes(`cut ${cut}`)).toBe(isDurable);
     });
 
-    it('knows nothing of a plan without entries either', async () => {
+    it('gives an unknown outcome for a plan without entries too', async () => {
       proxy.cut = 'answer';
       const put = { name: 'unrecorded', owner: 'w', epoch: 1, until: 1, mac: null };
       const plan = { writes: [{ table: 'claims', put }] } as const;
@@ -203,7 +203,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
     await impatient.close();
   });
 
-  it('is not ready after five seconds without a commit, and is ready again by itself', async () => {
+  it('makes the store unready after five seconds without a commit, and ready again automatically', async () => {
     let later = 0;
     const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + later };
     const store = await openPostgresStore(
@@ -224,7 +224,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
     await client.query('ROLLBACK');
     expect(await blocked).toBe('committed');
     expect(store.fault()).toBeUndefined();
-    // Nobody commits: the store finds out by itself.
+    // No caller commits: the store finds out by itself.
     await client.query('BEGIN; LOCK TABLE "fence" IN EXCLUSIVE MODE');
     await systemClock.sleep(2_500);
     later += 5_100;
@@ -235,7 +235,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
     await store.close();
   });
 
-  it('bounds the reads that wait for a connection', async () => {
+  it('limits the reads that wait for a connection', async () => {
     const store = await open();
     const reads = Array.from({ length: 200 }, () => store.count('claims', {}));
     const counts = await Promise.all(reads);

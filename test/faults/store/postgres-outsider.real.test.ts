@@ -12,10 +12,10 @@ import { createDatabase } from '../../kit/backends/postgres.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 
-/** The keys of the advisory locks that earlier releases took, and some beside them. */
+/** The keys of the advisory locks that earlier releases took, and some others. */
 const ADVISORY_KEYS = [0x71756179, 0x7175616d, 0, 1, 2];
 const MODES = ['ACCESS SHARE', 'ROW SHARE', 'SHARE', 'EXCLUSIVE', 'ACCESS EXCLUSIVE'];
-/** Makes the tables anew as a release before the table lock left them, with two changes. */
+/** Creates the tables again as a release before the table lock left them, with two changes. */
 async function makeFormerStore(admin: pg.Client): Promise<void> {
   await admin.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
   const folder = new URL('../../../migrations/postgres/', import.meta.url);
@@ -35,7 +35,7 @@ async function makeFormerStore(admin: pg.Client): Promise<void> {
 }
 
 describeWith(['postgres'], 'a role without any grant that may connect', ({ postgres }) => {
-  const role = uniqueName('nobody').replaceAll('-', '_');
+  const role = uniqueName('outsider').replaceAll('-', '_');
   let database: TestDatabase;
   let admin: pg.Client;
   let outsider: pg.Client;
@@ -83,7 +83,7 @@ describeWith(['postgres'], 'a role without any grant that may connect', ({ postg
     await database.drop();
   });
 
-  it('does not stop commits, invalidations or starts with advisory locks', async () => {
+  it('does not block commits, invalidations or starts with advisory locks', async () => {
     const store = await open();
     for (const key of ADVISORY_KEYS) {
       expect(await refusal(`SELECT pg_advisory_lock(${key})`)).toBe('done');

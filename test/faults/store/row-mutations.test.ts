@@ -15,7 +15,7 @@ type Mutation = (database: Database.Database, table: TableName) => boolean;
 
 let own: AttackedInstallation;
 
-/** A store with rows of all kinds, and an earlier copy of it whose rows can be put back. */
+/** A store with rows of all kinds, and an earlier copy of it whose rows can be restored. */
 beforeAll(async () => {
   own = await AttackedInstallation.from('before-lease-mac');
   await own.unreadyAtStart();
@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => own.remove());
 
-/** Changes a row of each kind that the broker guards, so that an earlier copy can be put back. */
+/** Changes a row of each kind that the broker protects, so that an earlier copy can be restored. */
 async function addRows(): Promise<void> {
   const broker = await own.open();
   const { parts } = broker;
@@ -75,7 +75,7 @@ const QUARANTINE: Quarantine = {
   endsAt: undefined,
 };
 
-/** Columns that no two rows may share cannot be exchanged one row after the other. */
+/** Rows cannot be exchanged one after the other in columns that must be unique. */
 const UNIQUE = ['hash', 'idempotency_key', 'id', 'writer', 'first_seq'];
 
 const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');
@@ -154,7 +154,7 @@ function mutationsOf(table: TableName): readonly (readonly [name: string, mutate
   return [...flips, ...Object.entries(MUTATIONS)];
 }
 
-/** Why a mutation that the start does not notice takes nothing and gives nothing; by table, with the mutations that it is said of. */
+/** The reason why a mutation that the start does not detect is harmless; by table, with its mutations. */
 const HARMLESS: Readonly<Partial<Record<TableName, readonly [mutations: RegExp, why: string]>>> = {
   meta: [
     /^replay$/,
@@ -167,14 +167,14 @@ const HARMLESS: Readonly<Partial<Record<TableName, readonly [mutations: RegExp, 
   ],
   leases: [
     /^(delete|replay)$/,
-    'a credential is revoked at its own end, and nobody waits for a holder without a lease; SECURITY.md says so',
+    'a credential is revoked at its own expiry, and no holder without a lease is waited for; see SECURITY.md',
   ],
   secret_versions: [
     /./,
     'a ciphertext is bound to its secret and version, and opens nowhere else; the other columns are shown to people',
   ],
   rotation_steps: [/./, 'history for people: no step is decided by it'],
-  acknowledgements: [/./, 'what holders say is not trusted: SECURITY.md says so'],
+  acknowledgements: [/./, 'reports of holders are not trusted: see SECURITY.md'],
   claims: [
     /^(delete|replay)$/,
     'grants nothing: a claim that is absent or has expired is taken by the next process',
@@ -184,10 +184,10 @@ const HARMLESS: Readonly<Partial<Record<TableName, readonly [mutations: RegExp, 
     /./,
     'entries are proven against the signed root when they are read, and the log is verified',
   ],
-  log_segments: [/./, 'says where entries are; what is found there is proven'],
-  log_terms: [/./, 'the search index is not signed; SECURITY.md says so'],
+  log_segments: [/./, 'says where entries are; each entry found there is proven'],
+  log_terms: [/./, 'the search index is not signed; see SECURITY.md'],
   log_checkpoints: [/./, 'the checkpoint file and the anchor are compared with the newest'],
-  sink_cursors: [/./, 'a cursor that is not ours is refused when its sink is followed'],
+  sink_cursors: [/./, 'a foreign cursor is refused when its sink is followed'],
 };
 
 async function outcomeOf(table: TableName, mutate: Mutation): Promise<string> {
@@ -227,7 +227,7 @@ interface Counts {
   harmless: number;
 }
 
-it('detects each mutation of a stored row, or says why it is harmless', async () => {
+it('detects each mutation of a stored row, or states why it is harmless', async () => {
   const counts = new Map<TableName, Counts>();
   const unexplained: string[] = [];
   for (const table of Object.keys(SCHEMA) as TableName[]) {

@@ -8,7 +8,7 @@ import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 import { leaseRow } from '../../kit/fakes/store-rows.ts';
 import { storedIds } from '../../kit/stored-entries.ts';
-import { leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
+import { leftOut, SmallDisk, itIfMounted } from '../../kit/small-disk.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const BALLAST = MEBIBYTE;
@@ -48,7 +48,7 @@ describe(`a store whose disk is full${leftOut}`, () => {
         entries: [JSON.stringify({ id: `revoke ${id}` })],
       }),
     );
-  /** Takes what is free, all but a few pages. */
+  /** Fills the free space, all but a few pages. */
   const fill = (): void => {
     rmSync(filler, { force: true });
     const { bavail, bsize } = statfsSync(directory);
@@ -82,8 +82,8 @@ describe(`a store whose disk is full${leftOut}`, () => {
     rmSync(directory, { recursive: true });
   });
 
-  whereMounted(
-    'refuses what must be recorded, serves reads, and revokes at the expense of the ballast',
+  itIfMounted(
+    'refuses recorded requests, serves reads, and revokes with the space of the ballast',
     async () => {
       await store.commit({
         writes: ['a', 'b', 'c'].map((id) => ({ table: 'leases', put: leaseRow(id) })),
@@ -113,8 +113,8 @@ describe(`a store whose disk is full${leftOut}`, () => {
     },
   );
 
-  whereMounted(
-    'heals by itself when there is room again, and takes its ballast back first',
+  itIfMounted(
+    'recovers automatically when there is space again, and reserves its ballast first',
     async () => {
       fill();
       await readUntilFull();
@@ -131,8 +131,8 @@ describe(`a store whose disk is full${leftOut}`, () => {
     },
   );
 
-  whereMounted(
-    'keeps a chain that holds and all that it acknowledged through many full disks',
+  itIfMounted(
+    'keeps a valid chain and every acknowledged plan through many full disks',
     async () => {
       const acknowledged: string[] = [];
       for (let round = 0; round < 5; round += 1) {
@@ -155,7 +155,7 @@ describe(`a store whose disk is full${leftOut}`, () => {
     },
   );
 
-  whereMounted('opens on a full disk, for reads and revocations', async () => {
+  itIfMounted('opens on a full disk, for reads and revocations', async () => {
     await store.commit({ writes: [{ table: 'leases', put: leaseRow('a') }] });
     fill();
     await readUntilFull();
@@ -171,15 +171,18 @@ describe(`a store whose disk is full${leftOut}`, () => {
     expect(await read()).toBe('committed');
   });
 
-  whereMounted('says so when even the ballast is used up, and recovers from that too', async () => {
-    fill();
-    await readUntilFull();
-    let last = 'committed';
-    for (let n = 0; last === 'committed' && n < 2_000; n += 1) last = await read(true);
-    expect(last).toBe('ERR_AUDIT_UNAVAILABLE');
-    rmSync(filler);
-    clock.advance(1_000);
-    expect(await read()).toBe('committed');
-    expect(chain.dropped).toBeGreaterThan(0);
-  });
+  itIfMounted(
+    'reports it when even the ballast is used up, and recovers from that too',
+    async () => {
+      fill();
+      await readUntilFull();
+      let last = 'committed';
+      for (let n = 0; last === 'committed' && n < 2_000; n += 1) last = await read(true);
+      expect(last).toBe('ERR_AUDIT_UNAVAILABLE');
+      rmSync(filler);
+      clock.advance(1_000);
+      expect(await read()).toBe('committed');
+      expect(chain.dropped).toBeGreaterThan(0);
+    },
+  );
 });

@@ -29,7 +29,7 @@ describe('a store whose process is killed', () => {
   afterEach(() => rmSync(directory, { recursive: true }));
 
   it(
-    'has everything that it acknowledged, whole plans only, and chains that hold',
+    'has every acknowledged plan, whole plans only, and valid chains',
     async () => {
       const acknowledged = new Set<string>();
       for (let round = 0; round < ROUNDS; round += 1) {

@@ -12,11 +12,11 @@ import { integrityOf } from '../../kit/stored-log.ts';
 import { storedIds, storedNames } from '../../kit/stored-entries.ts';
 import { WriterChild } from '../../kit/writer-child.ts';
 
-/** `ROUNDS` in the environment asks for more. */
+/** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 3);
 const SOURCE = fileURLToPath(new URL('./power-loss.c', import.meta.url));
 const canCompile = spawnSync('cc', ['--version']).status === 0;
-const whereCompiled = canCompile ? it : it.skip;
+const itIfCompiled = canCompile ? it : it.skip;
 const suffix = canCompile ? '' : ` (${LEFT_OUT}there is no C compiler here)`;
 
 describe(`F30: a store whose machine loses its power${suffix}`, () => {
@@ -49,12 +49,12 @@ describe(`F30: a store whose machine loses its power${suffix}`, () => {
     return found;
   };
 
-  whereCompiled(
-    'has all that it acknowledged in what had been synced, whole plans only, and opens as it is',
+  itIfCompiled(
+    'has every acknowledged plan in the synced data, whole plans only, and opens without repair',
     async () => {
       const acknowledged = new Set<string>();
       for (let round = 0; round < ROUNDS; round += 1) {
-        // What was there before this start had long been written.
+        // Data from before this start was written long ago.
         mkdirSync(synced(), { mode: 0o700 });
         cpSync(live(), synced(), { recursive: true });
         const before = ['env', `LD_PRELOAD=${library}`, `SYNCED=${synced()}`];

@@ -11,10 +11,10 @@ import { storedIds, storedNames } from '../../kit/stored-entries.ts';
 import { WriterChild } from '../../kit/writer-child.ts';
 
 const canTrace = spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status === 0;
-const whereTraced = canTrace ? it : it.skip;
+const itIfTraced = canTrace ? it : it.skip;
 const suffix = canTrace ? '' : ` (${LEFT_OUT}strace does not work here)`;
 
-describe(`a store whose system calls are watched${suffix}`, () => {
+describe(`a store whose system calls are traced${suffix}`, () => {
   let directory: string;
   let path: string;
 
@@ -25,7 +25,7 @@ describe(`a store whose system calls are watched${suffix}`, () => {
 
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  whereTraced(
+  itIfTraced(
     'syncs its log between a commit and its acknowledgement, once for a whole round',
     async () => {
       const log = join(directory, 'trace');
@@ -71,7 +71,7 @@ describe(`a store whose system calls are watched${suffix}`, () => {
     return found;
   };
 
-  whereTraced('refuses to open, with a code, when its file cannot be synced', async () => {
+  itIfTraced('refuses to open, with a code, when its file cannot be synced', async () => {
     const child = failing('4', 'EIO');
     await child.ended();
     expect(child.lines).toEqual([]);
@@ -79,12 +79,12 @@ describe(`a store whose system calls are watched${suffix}`, () => {
     expect(await contents()).toEqual({ recorded: [], written: [] });
   });
 
-  whereTraced.each([
+  itIfTraced.each([
     ['8', 'EIO'],
     ['9', 'ENOSPC'],
     ['12', 'EDQUOT'],
   ])(
-    'acknowledges nothing of the commit whose sync fails (number %s, %s), and goes on',
+    'does not acknowledge the commit whose sync fails (number %s, %s), and continues',
     async (when, error) => {
       const child = failing(when, error);
       await child.ended();
@@ -101,7 +101,7 @@ describe(`a store whose system calls are watched${suffix}`, () => {
     },
   );
 
-  whereTraced('acknowledges nothing any more on a disk that syncs no more', async () => {
+  itIfTraced('acknowledges nothing after the disk stops syncing', async () => {
     const child = failing('10+', 'EIO');
     await child.ended();
     const firstNo = child.lines.findIndex((line) => line.startsWith('no '));

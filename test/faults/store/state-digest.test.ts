@@ -47,7 +47,7 @@ async function served(work: (broker: RunningBroker, save: Saver) => Promise<void
 }
 type Saver = (kind: DocumentKind, name: string, body: unknown) => Promise<void>;
 
-/** What the broker says of the rows when it starts, each problem as text; empty when it serves. */
+/** The broker's report about the rows at its start, each problem as text; empty when it serves. */
 async function problems(): Promise<readonly string[]> {
   own.heldRows();
   const unready = await own.unreadyAtStart();
@@ -62,8 +62,8 @@ async function release(): Promise<string> {
   return runRelease({ config: path, comment: 'restored on purpose' });
 }
 
-describe('rows of a stopped broker that somebody changed', () => {
-  it('are served when nobody touched them, again and again', async () => {
+describe('modified rows of a stopped broker', () => {
+  it('are not reported for an unchanged store, start after start', async () => {
     await served((_, save) => save('policy', 'deny-top', POLICY('deny-top', 'top/**')));
     expect(await problems()).toEqual([]);
     expect(await problems()).toEqual([]);
@@ -100,7 +100,7 @@ describe('rows of a stopped broker that somebody changed', () => {
     expect(await problems()).toEqual(['documents: there are 2 rows, the digest is over 2']);
   });
 
-  it('hold the broker when a revoked operator token was put back', async () => {
+  it('hold the broker when a revoked operator token was restored', async () => {
     const before = own.rows('operator_tokens');
     await served(async ({ parts }) => {
       const operator = (await parts.tokens.find(token, parts.catalog))!;
@@ -130,7 +130,7 @@ describe('rows of a stopped broker that somebody changed', () => {
     expect(await problems()).toContain('documents: its digest is missing');
   });
 
-  it('hold the broker when the digests and the MACs of checkpoints were removed, as if they had never been made', async () => {
+  it('hold the broker when the digests and the MACs of checkpoints were removed, as if they had never existed', async () => {
     own.sql((database) => {
       database.exec('DELETE FROM state_digests');
       database.exec('UPDATE log_checkpoints SET state = NULL');
@@ -139,12 +139,12 @@ describe('rows of a stopped broker that somebody changed', () => {
     expect(await problems()).toContain('documents: its digest is missing');
   });
 
-  it('hold the broker when a credential was made up, and name it', async () => {
+  it('hold the broker when a credential was invented, and name it', async () => {
     own.putRow('credentials', credentialRow('cred_1'));
     expect(await problems()).toEqual(['credentials: credentials cred_1 has no valid MAC']);
   });
 
-  it('are accepted by a release, which says what it accepts and records it', async () => {
+  it('are accepted by a release, which shows what it accepts and records it', async () => {
     await served((_, save) => save('policy', 'deny-top', POLICY('deny-top', 'top/**')));
     own.sql((database) => database.exec(`DELETE FROM documents WHERE kind = 'policy'`));
     const text = await release();
@@ -164,7 +164,7 @@ describe('rows of a stopped broker that somebody changed', () => {
     await expect(release()).rejects.toMatchObject({ code: 'ERR_HELD' });
   });
 
-  it('do not bring an ended session back', async () => {
+  it('do not reactivate a closed session', async () => {
     let sessionToken = '';
     let ended: Row[] = [];
     await served(async ({ parts }) => {
@@ -201,7 +201,7 @@ describe('rows of a stopped broker that somebody changed', () => {
     const id = (await tokens.find(token, catalog))!.operator.tokenId;
     keyring.seal();
     const removal = store.commit({ writes: [{ table: 'operator_tokens', remove: { id } }] });
-    const other = store.commit({ writes: [{ table: 'claims', remove: { name: 'nobody' } }] });
+    const other = store.commit({ writes: [{ table: 'claims', remove: { name: 'absent' } }] });
     await expect(removal).rejects.toMatchObject({ code: 'ERR_SEALED' });
     expect(await other).toMatchObject({ status: 'committed' });
     expect(broker.unready()).not.toContain('ERR_HELD');
@@ -209,7 +209,7 @@ describe('rows of a stopped broker that somebody changed', () => {
   });
 });
 
-describe('a secret of the embedded provider whose later version somebody removed', () => {
+describe('a secret of the embedded provider whose later version was removed', () => {
   const stage = async ({ parts }: RunningBroker, value: string): Promise<void> => {
     const { store, clock, keyring, installation } = parts;
     const { writes } = openEmbedded({ store, clock, keyring, installation }).provider.mount({
@@ -219,7 +219,7 @@ describe('a secret of the embedded provider whose later version somebody removed
     expect(await store.commit(fragment)).toMatchObject({ status: 'committed' });
   };
 
-  it('holds the broker when the earlier head was put back too', async () => {
+  it('holds the broker when the earlier head was restored too', async () => {
     await served((broker) => stage(broker, 'one'));
     const [head] = own.rows('secrets');
     await served((broker) => stage(broker, 'two'));
@@ -229,7 +229,7 @@ describe('a secret of the embedded provider whose later version somebody removed
   });
 });
 
-describe('rows of an installation with rotations that somebody changed', () => {
+describe('modified rows of an installation with rotations', () => {
   beforeEach(async () => {
     await own.remove();
     own = await AttackedInstallation.from('before-lease-mac');
@@ -249,7 +249,7 @@ describe('rows of an installation with rotations that somebody changed', () => {
     },
   );
 
-  it('hold the broker before an invented lease ends or revokes anything', async () => {
+  it('hold the broker before an invented lease expires or revokes anything', async () => {
     own.putRow('leases', leaseRow('lea_invented', { credential_id: 'cred_issued' }));
     const broker = await own.open();
     await until('the expiry worker met the lease', () => Promise.resolve(broker.held().length > 0));
@@ -261,7 +261,7 @@ describe('rows of an installation with rotations that somebody changed', () => {
     });
   });
 
-  it('hold the broker when a lease was extended by hand', async () => {
+  it('hold the broker when a lease was extended', async () => {
     own.sql((database) =>
       database.exec(`UPDATE leases SET ends_at = ends_at + 1 WHERE id = 'lea_live'`),
     );
@@ -273,9 +273,9 @@ describe('rows of an installation with rotations that somebody changed', () => {
     await broker.close('test');
   });
 
-  it('hold the broker when the work on the log was given to nobody for ever, and name the claim', async () => {
+  it('hold the broker when the claim on the log was given away for ever, and name the claim', async () => {
     own.sql((database) =>
-      database.exec(`UPDATE claims SET owner = 'nobody', until = 9007199254740000`),
+      database.exec(`UPDATE claims SET owner = 'attacker', until = 9007199254740000`),
     );
     const broker = await own.open();
     await broker.trail.integrator.integrate();
@@ -287,7 +287,7 @@ describe('rows of an installation with rotations that somebody changed', () => {
   });
 });
 
-describe('a row without a valid MAC that the broker finds at the start', () => {
+describe('a row without a valid MAC at the start of the broker', () => {
   it.each([
     ['documents', `UPDATE documents SET updated_by = 'x' WHERE kind = 'operator'`],
     ['operator_tokens', `UPDATE operator_tokens SET ends_at = ends_at + 1`],
@@ -306,7 +306,7 @@ describe('a row without a valid MAC that the broker finds at the start', () => {
   it('of quarantines leaves the broker up and held, and names it', async () => {
     own.putRow('quarantines', {
       ...{ kind: 'operator', subject: 'ed', id: 'qua_1', reason: 'invented' },
-      ...{ created_by: 'nobody', created_at: 1, ends_at: null, mac: Buffer.alloc(33) },
+      ...{ created_by: 'attacker', created_at: 1, ends_at: null, mac: Buffer.alloc(33) },
     });
     const broker = await own.open();
     expect(broker.held()).toEqual([{ reason: 'rows_differ', kind: 'quarantines', count: 1 }]);
@@ -345,7 +345,7 @@ describe('the digests for the manifest of a backup', () => {
     });
   });
 
-  it('are refused where one is missing', async () => {
+  it('are refused if one is missing', async () => {
     const broker = await own.open();
     const { store, keyring } = broker.parts;
     const guard = new RowGuard({ entry: () => '{}' });
