@@ -51,7 +51,7 @@ function furniture(): Furniture {
   };
 }
 
-/** Roles of the server that this administrator made: other suites share it. */
+/** Roles of the server that this administrator created: other suites share it. */
 async function roles(): Promise<readonly string[]> {
   const rows = await place.query(
     `SELECT m.roleid::regrole::text FROM pg_auth_members m JOIN pg_roles a ON a.oid = m.member
@@ -65,7 +65,7 @@ async function delivered(): Promise<Credential> {
   return JSON.parse((await agent.read('db.json'))!) as Credential;
 }
 
-describeWith(['postgres'], 'an agent with a credential made to order', ({ postgres }) => {
+describeWith(['postgres'], 'an agent with a dynamic credential', ({ postgres }) => {
   agentSuite({
     async furniture() {
       place = await makePostgresPlace(postgres);
@@ -76,7 +76,7 @@ describeWith(['postgres'], 'an agent with a credential made to order', ({ postgr
 
   afterAll(() => place.close());
 
-  it('renews it as long as it lives, and gives it back at its end', async () => {
+  it('renews it while its lease allows, and revokes it when it stops', async () => {
     await agent.configure({ secrets: [SECRET] });
     await agent.startReady();
     const { username, password } = await delivered();
@@ -97,7 +97,7 @@ describeWith(['postgres'], 'an agent with a credential made to order', ({ postgr
     expect(findCanary(password, { output: agent.output })).toEqual([]);
   }, 60_000);
 
-  it('leaves, when it is killed, a credential that ends with its lease', async () => {
+  it('leaves, when it is killed, a credential that expires with its lease', async () => {
     await agent.configure({ secrets: [SECRET] });
     await agent.startReady();
     const { username, password } = await delivered();
@@ -107,7 +107,7 @@ describeWith(['postgres'], 'an agent with a credential made to order', ({ postgr
     expect(await place.logsIn(username, password)).toBe(false);
   }, 60_000);
 
-  it('leaves, when it is killed, a credential that ends with its session though its lease could be longer', async () => {
+  it('leaves, when it is killed, a credential that expires with its session though its lease could be longer', async () => {
     const soonOver = broker.serviceAccountToken({ at: Date.now() - TOKEN_SECONDS * 1000 + 15_000 });
     await agent.rotateToken(soonOver);
     await agent.configure({ secrets: [{ ...SECRET, credential: { ttl: '10m' } }] });
@@ -117,7 +117,7 @@ describeWith(['postgres'], 'an agent with a credential made to order', ({ postgr
     await until('the role is gone', async () => (await roles()).length === 0);
   }, 60_000);
 
-  it('is ordered at the command line, shown when asked, and given back', async () => {
+  it('is not needed: the command line issues, shows and revokes one', async () => {
     const pod = await CommandLine.make();
     const token = await pod.write('pod-token', broker.serviceAccountToken());
     const { url } = broker.installation;

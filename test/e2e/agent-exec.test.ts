@@ -56,7 +56,7 @@ const IDLE = 'while :; do sleep 1 > /dev/null 2>&1 & wait $!; done';
 describe('quaymaster agent exec', () => {
   it('gives values to the child alone, in its environment and in files', async () => {
     await run(`printf '%s\\n' "$DB_PASSWORD" > $1/seen; cp $1/secrets/db.json $1/copy; ${IDLE}`);
-    await until('the child has begun', async () => (await lines('copy')).length > 0);
+    await until('the child has started', async () => (await lines('copy')).length > 0);
     expect(await lines('seen')).toEqual([PASSWORD]);
     expect((await lines('copy')).join('')).toContain(PASSWORD);
     const outputs = {
@@ -66,20 +66,20 @@ describe('quaymaster agent exec', () => {
     expect(findCanary(PASSWORD, outputs)).toEqual([]);
   });
 
-  it('ends as the child ends', async () => {
+  it('exits with the code of the child', async () => {
     await run('exit 7');
     expect(await agent.ended()).toMatchObject({ code: 7 });
     await run('kill -KILL $$');
     expect(await agent.ended()).toMatchObject({ code: 137 });
   });
 
-  it('ends with 127 where there is no such program', async () => {
+  it('exits with 127 if the program does not exist', async () => {
     await agent.configure({ secrets: [{ path: 'own/db' }] });
     agent.start(['exec'], ['--', '/nowhere/program']);
     expect(await agent.ended()).toMatchObject({ code: 127 });
   });
 
-  it('ends with 2 where there is no program at all, with 5 where a variable has no value', async () => {
+  it('exits with 2 without a program, with 5 if a variable has no value', async () => {
     await agent.configure({ secrets: [{ path: 'own/db' }] });
     agent.start(['exec']);
     expect(await agent.ended()).toMatchObject({ code: 2 });
@@ -88,7 +88,7 @@ describe('quaymaster agent exec', () => {
     expect(agent.output).toContain('the variable A of the child: db has no key "nothing"');
   });
 
-  it('says of a child that fails, and of a template that does, nothing of a value', async () => {
+  it('reveals no value when a child or a template fails', async () => {
     await run('test -n "$DB_PASSWORD" && exit 9');
     expect(await agent.ended()).toMatchObject({ code: 9 });
     expect(findCanary(PASSWORD, { output: agent.output })).toEqual([]);
@@ -102,12 +102,12 @@ describe('quaymaster agent exec', () => {
     expect(findCanary(PASSWORD, { output: agent.output })).toEqual([]);
   });
 
-  it('hands signals on', async () => {
+  it('forwards signals', async () => {
     const traps = ['HUP', 'USR1', 'USR2', 'WINCH', 'QUIT', 'INT']
       .map((name) => `trap 'echo ${name} >> $1/heard' ${name}`)
       .join('; ');
     await run(`${traps}; trap 'exit 42' TERM; echo up > $1/up; ${IDLE}`);
-    await until('the child has begun', async () => (await lines('up')).length > 0);
+    await until('the child has started', async () => (await lines('up')).length > 0);
     for (const name of ['HUP', 'USR1', 'USR2', 'WINCH', 'QUIT', 'INT'] as const) {
       agent.signal(`SIG${name}`);
       await until(`${name} is heard`, async () => (await lines('heard')).includes(name), 5_000);
@@ -116,28 +116,28 @@ describe('quaymaster agent exec', () => {
     expect(await agent.ended()).toMatchObject({ code: 42 });
   });
 
-  it('ends the child by its own stop signal when the pod tells it to quit, and kills it where that does not help', async () => {
+  it('stops the child with its own stop signal when the pod requests it to quit, and kills it if that fails', async () => {
     await run(
       `trap 'echo USR1 >> $1/heard; exit 42' USR1; trap '' TERM; echo up > $1/up; ${IDLE}`,
       {
         exec: { stopSignal: 'SIGUSR1' },
       },
     );
-    await until('the child has begun', async () => (await lines('up')).length > 0);
+    await until('the child has started', async () => (await lines('up')).length > 0);
     await quit();
     expect(await agent.ended()).toMatchObject({ code: 42 });
     await run(`trap '' TERM; echo up > $1/up2; ${IDLE}`, { exec: { stopAfter: '1s' } });
-    await until('the child has begun', async () => (await lines('up2')).length > 0);
+    await until('the child has started', async () => (await lines('up2')).length > 0);
     await quit();
     expect(await agent.ended()).toMatchObject({ code: 137 });
   });
 
-  it('starts the child anew with the new value, and then acknowledges it', async () => {
+  it('restarts the child with the new value, and then acknowledges it', async () => {
     const rotated = await Rotated.make(broker, 'own/restarted');
     await run(`printf '%s\\n' "$DB_PASSWORD" >> $1/seen; ${IDLE}`, { path: rotated.path });
-    await until('the child has begun', async () => (await lines('seen')).length === 1);
+    await until('the child has started', async () => (await lines('seen')).length === 1);
     await rotated.run();
-    await until('it has begun again', async () => (await lines('seen')).length === 2);
+    await until('it has started again', async () => (await lines('seen')).length === 2);
     const [first, second] = await lines('seen');
     expect(first).toBe('the-first-one');
     expect(await agent.read('db.json')).toContain(second!);
@@ -147,12 +147,12 @@ describe('quaymaster agent exec', () => {
     expect(await agent.ended()).toMatchObject({ code: 143 });
   });
 
-  it('starts the child once with what changed while the agent itself was gone, and tells the others', async () => {
+  it('starts the child once with changes made while the agent was stopped, and notifies the others', async () => {
     await broker.write('own/meanwhile', { user: 'app', password: 'first' });
     const told = { onChange: [{ command: ['touch', agent.file('told')] }] };
     const program = `printf '%s\\n' "$DB_PASSWORD" >> $1/seen; ${IDLE}`;
     await run(program, { path: 'own/meanwhile', more: told });
-    await until('the child has begun', async () => (await lines('seen')).length === 1);
+    await until('the child has started', async () => (await lines('seen')).length === 1);
     // As a container ends: the child with it.
     process.kill(-agent.pid, 'SIGKILL');
     await agent.ended();
@@ -162,37 +162,37 @@ describe('quaymaster agent exec', () => {
       headers: { 'if-match': '"1"' },
     });
     await run(program, { path: 'own/meanwhile', more: told });
-    await until('others are told', () => Promise.resolve(existsSync(agent.file('told'))));
-    await until('it is said', () =>
+    await until('others are notified', () => Promise.resolve(existsSync(agent.file('told'))));
+    await until('it is logged', () =>
       Promise.resolve(agent.logged('notified the application').length > 0),
     );
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(await lines('seen')).toEqual(['first', 'second']);
   });
 
-  it('signals the child where the configuration says so', async () => {
+  it('signals the child if the configuration says so', async () => {
     const rotated = await Rotated.make(broker, 'own/signalled');
     await run(`trap 'cp $1/secrets/db.json $1/reloaded' USR2; echo up > $1/up; ${IDLE}`, {
       path: rotated.path,
       exec: { onChange: 'signal', signal: 'SIGUSR2' },
     });
-    await until('the child has begun', async () => (await lines('up')).length > 0);
+    await until('the child has started', async () => (await lines('up')).length > 0);
     await rotated.run();
     await until('it has reloaded', async () => (await lines('reloaded')).length > 0);
     expect((await lines('reloaded')).join('')).not.toContain('the-first-one');
     await rotated.untilOver();
   });
 
-  it('leaves the child as it is where a variable has no value any more, and says which', async () => {
+  it('keeps the child running if a variable has no value any more, and names the variable', async () => {
     await broker.write('own/emptied', { user: 'app', password: PASSWORD });
     await run(`echo up >> $1/seen; ${IDLE}`, { path: 'own/emptied' });
-    await until('the child has begun', async () => (await lines('seen')).length === 1);
+    await until('the child has started', async () => (await lines('seen')).length === 1);
     await broker.installation.call('PUT', '/api/v1/secrets/own/emptied', {
       token: broker.operator,
       body: { data: { user: 'app' } },
       headers: { 'if-match': '"1"' },
     });
-    await until('it is said', () =>
+    await until('it is logged', () =>
       Promise.resolve(agent.output.includes('the variable DB_PASSWORD of the child')),
     );
     await until('it is reported', () => Promise.resolve(agent.logged('acknowledged').length > 0));
@@ -201,15 +201,15 @@ describe('quaymaster agent exec', () => {
     process.kill(-agent.pid, 'SIGKILL');
   });
 
-  it('kills a child that does not end in time, and goes on with the next', async () => {
+  it('kills a child that does not stop in time, and starts the next', async () => {
     const rotated = await Rotated.make(broker, 'own/stubborn');
     await run(`trap '' TERM; printf '%s\\n' "$DB_PASSWORD" >> $1/seen; ${IDLE}`, {
       path: rotated.path,
       exec: { stopAfter: '1s' },
     });
-    await until('the child has begun', async () => (await lines('seen')).length === 1);
+    await until('the child has started', async () => (await lines('seen')).length === 1);
     await rotated.run();
-    await until('it has begun again', async () => (await lines('seen')).length === 2);
+    await until('it has started again', async () => (await lines('seen')).length === 2);
     agent.signal('SIGKILL');
   });
 });

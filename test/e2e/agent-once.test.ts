@@ -23,7 +23,7 @@ agentSuite({
 });
 
 describe('quaymaster agent --once', () => {
-  it('writes everything and ends with 0', async () => {
+  it('writes everything and exits with 0', async () => {
     await agent.configure({
       secrets: [
         { path: 'own/db', file: 'db.json' },
@@ -37,7 +37,7 @@ describe('quaymaster agent --once', () => {
     expect((await stat(`${agent.file('secrets')}/db.json`)).mode & 0o777).toBe(0o400);
   });
 
-  it('ends when the application has heard of what changed, and not before', async () => {
+  it('exits after it notified the application of changes, and not before', async () => {
     await broker.write('own/changed', { password: 'first' });
     const told = agent.file('told');
     await agent.configure({
@@ -63,17 +63,17 @@ describe('quaymaster agent --once', () => {
     ]);
   });
 
-  it('ends by a signal, as 128 and its number, whatever it waits for', async () => {
+  it('exits after a signal with 128 and its number, whatever it waits for', async () => {
     const broken = { url: 'http://127.0.0.1:9' };
     await agent.configure({ broker: broken, secrets: [{ path: 'own/db', file: 'db.json' }] });
     agent.start(['--once']);
-    await until('it has begun', () => {
+    await until('it has started', () => {
       return Promise.resolve(agent.logged('the broker does not serve this agent now').length > 0);
     });
     expect(await agent.stop('SIGTERM')).toEqual({ code: 143, signal: null });
   });
 
-  it('leaves its session to run out, because what it wrote is in use', async () => {
+  it('lets its session expire, because the application uses the files', async () => {
     await agent.configure({ secrets: [{ path: 'own/db', file: 'db.json' }] });
     agent.start(['--once']);
     await agent.ended();
@@ -83,14 +83,14 @@ describe('quaymaster agent --once', () => {
     expect(leases.json['items']).not.toEqual([]);
   });
 
-  it('ends with 4 where a secret is denied, and says which and under which request', async () => {
+  it('exits with 4 if a secret is denied, and names it and the request', async () => {
     await agent.configure({ secrets: [{ path: 'other/db', file: 'db.json' }] });
     agent.start(['--once']);
     expect(await agent.ended()).toMatchObject({ code: 4 });
     expect(agent.output).toMatch(/other\/db: .*\(ERR_[A-Z_]+, request req_\w+\)/);
   });
 
-  it('does without what is optional', async () => {
+  it('starts without optional secrets', async () => {
     const secrets = [
       { path: 'own/db', file: 'db.json' },
       { path: 'own/absent', file: 'absent.json', optional: true },
@@ -101,7 +101,7 @@ describe('quaymaster agent --once', () => {
     expect(await agent.read('absent.json')).toBeUndefined();
   });
 
-  it('ends with 4 where the token is not accepted', async () => {
+  it('exits with 4 if the token is not accepted', async () => {
     await agent.configure({ secrets: [{ path: 'own/db', file: 'db.json' }] });
     await agent.rotateToken('eyJhbGciOiJub25lIn0.e30.');
     agent.start(['--once']);
@@ -110,7 +110,7 @@ describe('quaymaster agent --once', () => {
     expect(agent.output).not.toContain('eyJ');
   });
 
-  it('ends with 2 where the token is not there, or the configuration cannot be used', async () => {
+  it('exits with 2 if the token is missing, or the configuration is invalid', async () => {
     await agent.configure({ secrets: [{ path: 'own/db' }], tokenFile: agent.file('nowhere') });
     agent.start(['--once']);
     expect(await agent.ended()).toMatchObject({ code: 2 });
@@ -125,7 +125,7 @@ describe('quaymaster agent --once', () => {
         { path: 'own/api', file: 'a/b' },
       ],
       templates: [
-        { file: 'app.conf', text: '{{ secrets.nobody.key }}' },
+        { file: 'app.conf', text: '{{ secrets.absent.key }}' },
         { file: 'other.conf', source: agent.file('nowhere') },
       ],
     });
@@ -136,7 +136,7 @@ describe('quaymaster agent --once', () => {
     expect(agent.output).not.toContain('nowhere');
   });
 
-  it('ends with 3 where nobody answers in time', async () => {
+  it('exits with 3 if no broker answers in time', async () => {
     await agent.configure({
       broker: { url: 'http://127.0.0.1:9' },
       secrets: [{ path: 'own/db', file: 'db.json' }],
@@ -146,7 +146,7 @@ describe('quaymaster agent --once', () => {
     expect(agent.output).toContain('broker_unreachable');
   });
 
-  it('ends with 5 where a file cannot be written, and prints no value', async () => {
+  it('exits with 5 if a file cannot be written, and prints no value', async () => {
     await agent.configure({
       secrets: [{ path: 'own/db' }],
       templates: [{ file: 'app.conf', text: '{{ secrets.db.nothing }}' }],

@@ -36,8 +36,8 @@ async function untilAlone(agent: AgentProcess): Promise<void> {
   await until('it notices', async () => (await agent.health()).reasons.includes('no_event_stream'));
 }
 
-describe('an agent whose broker is away', () => {
-  it('does with a lease that ends what the configuration says (F60)', async () => {
+describe('an agent whose broker is unreachable', () => {
+  it('treats secrets with an expired lease as configured (F60)', async () => {
     const keeping = await started('keeping', { whenUnreachable: 'keep' });
     const removing = await started('removing', { whenUnreachable: 'remove' });
     const failing = await started('failing', { whenUnreachable: 'fail' });
@@ -60,7 +60,7 @@ describe('an agent whose broker is away', () => {
     expect(await failing.ended()).toMatchObject({ code: 3 });
     expect(failing.output).toContain('leases expired while the broker was unreachable: db');
     await until('the file is gone', async () => (await removing.read('db.json')) === undefined);
-    await until('it is said', async () => (await keeping.health()).reasons.includes('stale'));
+    await until('it is logged', async () => (await keeping.health()).reasons.includes('stale'));
     expect(await keeping.health()).toMatchObject({ ready: true });
     expect(await keeping.password()).toBe(PASSWORD);
 
@@ -71,7 +71,7 @@ describe('an agent whose broker is away', () => {
       90_000,
     );
     await until(
-      'all is well',
+      'it is ready',
       async () => {
         const states = await Promise.all([keeping.health(), removing.health()]);
         return states.every(({ ready, reasons }) => ready && reasons.length === 0);
@@ -80,7 +80,7 @@ describe('an agent whose broker is away', () => {
     );
   }, 240_000);
 
-  it('goes on where it was when the broker is back, and readers never saw half a file or none (F52, F60)', async () => {
+  it('resumes when the broker is back, and readers never saw an incomplete or missing file (F52, F60)', async () => {
     const rotated = await Rotated.make(broker, 'own/outage');
     const agent = await started('reading', { secrets: [{ path: rotated.path, file: 'db.json' }] });
     const file = `${agent.file('secrets')}/db.json`;

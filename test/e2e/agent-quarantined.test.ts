@@ -30,7 +30,9 @@ describe('quaymaster agent', () => {
       body: { kind: 'pod', cluster: 'c1', pod: 'uid-of-api-0', reason: 'INC-7' },
     });
     await until('the file is gone', async () => (await agent.read('api.json')) === undefined);
-    await until('the application is told', () => Promise.resolve(existsSync(agent.file('told'))));
+    await until('the application is notified', () =>
+      Promise.resolve(existsSync(agent.file('told'))),
+    );
     expect(agent.logged('access was revoked')).toHaveLength(1);
     const { id } = json['quarantine'] as { readonly id: string };
     await broker.installation.call('DELETE', `/api/v1/quarantines/${id}`, {

@@ -29,23 +29,25 @@ async function leases(path: string): Promise<readonly unknown[]> {
 }
 
 describe('quaymaster agent', () => {
-  it('follows a rotation, and the old version is retired only when the application took the new one', async () => {
+  it('follows a rotation, and the old version is retired only after the application took the new one', async () => {
     const rotated = await Rotated.make(broker, 'own/rotated');
     const accepted = agent.file('accepted');
     await agent.configure({
       secrets: [{ path: rotated.path, file: 'db.json' }],
-      onChange: [{ command: ['touch', agent.file('told')] }],
+      onChange: [{ command: ['touch', agent.file('notified')] }],
       acknowledge: { after: 'command', command: ['test', '-e', accepted], timeout: '60s' },
     });
     await agent.startReady();
     expect(await agent.password('db.json')).toBe('the-first-one');
-    expect(existsSync(agent.file('told'))).toBe(false);
+    expect(existsSync(agent.file('notified'))).toBe(false);
 
     await rotated.run();
     await until('the new password is there', async () => {
       return (await agent.password('db.json')) !== 'the-first-one';
     });
-    await until('the application is told', () => Promise.resolve(existsSync(agent.file('told'))));
+    await until('the application is notified', () =>
+      Promise.resolve(existsSync(agent.file('notified'))),
+    );
     await rotated.untilAt('settle');
     expect(agent.logged('acknowledged')).toEqual([]);
 
@@ -55,7 +57,7 @@ describe('quaymaster agent', () => {
     expect(findCanary((await agent.password('db.json'))!, { output: agent.output })).toEqual([]);
   });
 
-  it('reports in a word when the application does not take it', async () => {
+  it('reports a failed notification of the application', async () => {
     const rotated = await Rotated.make(broker, 'own/refused');
     await agent.configure({
       secrets: [{ path: rotated.path, file: 'db.json' }],
@@ -70,7 +72,7 @@ describe('quaymaster agent', () => {
     expect(findCanary((await agent.password('db.json'))!, { output: agent.output })).toEqual([]);
   });
 
-  it('gives a command that it runs no value: not in its environment, not in its arguments, and says none to probes', async () => {
+  it('reveals no value to the command that it runs, and none to probes', async () => {
     const rotated = await Rotated.make(broker, 'own/dumped');
     const dump = 'env > $0/env; cat /proc/$$/cmdline > $0/arguments; touch $0/dumped; exit 3';
     await agent.configure({
@@ -93,14 +95,14 @@ describe('quaymaster agent', () => {
     }
   });
 
-  it('removes what was revoked within seconds, keeps the rest, and tells the application', async () => {
+  it('removes revoked files within seconds, keeps the rest, and notifies the application', async () => {
     await broker.write('own/revoked', { password: PASSWORD });
     await agent.configure({
       secrets: [
         { path: 'own/revoked', file: 'revoked.json' },
         { path: 'own/api', file: 'api.json' },
       ],
-      onChange: [{ command: ['touch', agent.file('told')] }],
+      onChange: [{ command: ['touch', agent.file('notified')] }],
     });
     await agent.startReady();
     expect(await agent.password('revoked.json')).toBe(PASSWORD);
@@ -110,7 +112,9 @@ describe('quaymaster agent', () => {
       body: { by: 'path', path: 'own/revoked' },
     });
     await until('the file is gone', async () => (await agent.read('revoked.json')) === undefined);
-    await until('the application is told', () => Promise.resolve(existsSync(agent.file('told'))));
+    await until('the application is notified', () =>
+      Promise.resolve(existsSync(agent.file('notified'))),
+    );
     expect(await agent.read('api.json')).toContain(PASSWORD);
     expect(await agent.health()).toEqual({ ready: false, reasons: ['secret_missing'] });
     expect(agent.logged('access was revoked')).toMatchObject([
@@ -118,7 +122,7 @@ describe('quaymaster agent', () => {
     ]);
   });
 
-  it('renews its session with the token that the kubelet wrote meanwhile', async () => {
+  it('renews its session with the token that the kubelet wrote in the meantime', async () => {
     const soonOver = broker.serviceAccountToken({ at: Date.now() - 3_600_000 + 15_000 });
     await agent.rotateToken(soonOver);
     await agent.configure({ secrets: [{ path: 'own/api', file: 'api.json' }] });
@@ -130,18 +134,18 @@ describe('quaymaster agent', () => {
       return Promise.resolve(endsAt > Date.now() + 1_800_000);
     });
     expect(agent.logged('logged in')).toHaveLength(1);
-    await until('its leases go on for longer', async () => {
+    await until('its leases are extended', async () => {
       const held = (await leases('own/api')) as readonly { readonly endsAt: string }[];
       return held.some(({ endsAt }) => Date.parse(endsAt) > Date.now() + 1_800_000);
     });
     expect(await agent.read('api.json')).toContain(PASSWORD);
   });
 
-  it('tells the application what changed while the agent itself was gone', async () => {
+  it('notifies the application of changes made while the agent was stopped', async () => {
     await broker.write('own/meanwhile', { password: 'first' });
     await agent.configure({
       secrets: [{ path: 'own/meanwhile', file: 'db.json' }],
-      onChange: [{ command: ['touch', agent.file('told')] }],
+      onChange: [{ command: ['touch', agent.file('notified')] }],
     });
     await agent.startReady();
     await agent.stop('SIGKILL');
@@ -152,41 +156,43 @@ describe('quaymaster agent', () => {
     });
     await agent.startReady();
     expect(await agent.password('db.json')).toBe('second');
-    await until('the application is told', () => Promise.resolve(existsSync(agent.file('told'))));
+    await until('the application is notified', () =>
+      Promise.resolve(existsSync(agent.file('notified'))),
+    );
   });
 
-  it('tells the application again what it could not tell to the end, and no more once that is done', async () => {
-    await broker.write('own/half-told', { password: 'first' });
-    const script = 'echo told >> $0/told; [ -e $0/go ] || sleep 3';
+  it('repeats a notification that was interrupted, and not a completed one', async () => {
+    await broker.write('own/half-notified', { password: 'first' });
+    const script = 'echo notified >> $0/notified; [ -e $0/go ] || sleep 3';
     await agent.configure({
-      secrets: [{ path: 'own/half-told', file: 'db.json' }],
+      secrets: [{ path: 'own/half-notified', file: 'db.json' }],
       onChange: [{ command: ['sh', '-c', script, agent.directory] }],
     });
-    const told = async (): Promise<number> => {
-      const text = await readFile(agent.file('told'), 'utf8').catch(() => '');
-      return text.split('told').length - 1;
+    const notifications = async (): Promise<number> => {
+      const text = await readFile(agent.file('notified'), 'utf8').catch(() => '');
+      return text.split('notified').length - 1;
     };
     await agent.startReady();
-    await broker.installation.call('PUT', '/api/v1/secrets/own/half-told', {
+    await broker.installation.call('PUT', '/api/v1/secrets/own/half-notified', {
       token: broker.operator,
       body: { data: { password: 'second' } },
       headers: { 'if-match': '"1"' },
     });
-    await until('it is being told', async () => (await told()) === 1);
+    await until('the notification runs', async () => (await notifications()) === 1);
     await agent.stop('SIGKILL');
     await writeFile(agent.file('go'), '');
     await agent.startReady();
-    await until('it is told', () =>
+    await until('it is notified', () =>
       Promise.resolve(agent.logged('notified the application').length === 1),
     );
-    expect([await told(), await agent.password()]).toEqual([2, 'second']);
+    expect([await notifications(), await agent.password()]).toEqual([2, 'second']);
     await agent.stop();
     await agent.startReady();
     await agent.stop();
-    expect(await told()).toBe(2);
+    expect(await notifications()).toBe(2);
   });
 
-  it('ends with 0 on SIGTERM, and its session with it', async () => {
+  it('exits with 0 on SIGTERM, and closes its session', async () => {
     await broker.write('own/ended', { key: PASSWORD });
     await agent.configure({ secrets: [{ path: 'own/ended', file: 'api.json' }] });
     await agent.startReady();
@@ -195,30 +201,30 @@ describe('quaymaster agent', () => {
     expect(await leases('own/ended')).toEqual([]);
   });
 
-  it('lets a command that tells the application come to its end, with what it was given', async () => {
-    await broker.write('own/told-late', { password: 'first' });
+  it('lets a running notification command finish, with its arguments', async () => {
+    await broker.write('own/notified-late', { password: 'first' });
     await agent.configure({
-      secrets: [{ path: 'own/told-late', file: 'db.json' }],
+      secrets: [{ path: 'own/notified-late', file: 'db.json' }],
       onChange: [
         { command: ['sh', '-c', 'touch $0/begun; sleep 2; touch $0/ended', agent.directory] },
       ],
     });
     await agent.startReady();
-    await broker.installation.call('PUT', '/api/v1/secrets/own/told-late', {
+    await broker.installation.call('PUT', '/api/v1/secrets/own/notified-late', {
       token: broker.operator,
       body: { data: { password: 'second' } },
       headers: { 'if-match': '"1"' },
     });
-    await until('it has begun', () => Promise.resolve(existsSync(agent.file('begun'))));
+    await until('it has started', () => Promise.resolve(existsSync(agent.file('begun'))));
     agent.signal('SIGTERM');
-    await until('it ends', () => Promise.resolve(agent.logged('ending').length > 0));
-    expect(await leases('own/told-late')).not.toEqual([]);
+    await until('it exits', () => Promise.resolve(agent.logged('ending').length > 0));
+    expect(await leases('own/notified-late')).not.toEqual([]);
     expect(await agent.ended()).toEqual({ code: 0, signal: null });
     expect(existsSync(agent.file('ended'))).toBe(true);
-    expect(await leases('own/told-late')).toEqual([]);
+    expect(await leases('own/notified-late')).toEqual([]);
   });
 
-  it('ends with 0 on a SIGTERM that comes before it has read everything', async () => {
+  it('exits with 0 on a SIGTERM before it has read everything', async () => {
     const caFile = agent.file('ca.crt');
     execFileSync('mkfifo', [caFile]);
     const away = { url: 'https://127.0.0.1:9', caFile };
@@ -233,7 +239,7 @@ describe('quaymaster agent', () => {
     expect(await agent.ended()).toEqual({ code: 0, signal: null });
   });
 
-  it('ends when the pod tells it to, and says to probes how it stands', async () => {
+  it('exits when the pod requests it, and reports its state to probes', async () => {
     await agent.configure({ secrets: [{ path: 'own/api', file: 'api.json' }] });
     await agent.startReady();
     const asking = await AgentProcess.make(broker);

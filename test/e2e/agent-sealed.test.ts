@@ -53,7 +53,7 @@ async function configure(path: string, sealed: boolean): Promise<void> {
 }
 
 describe('an agent with broker.sealed', () => {
-  it('gets what a policy gives only sealed, and nobody on the way sees it', async () => {
+  it('gets secrets that a policy gives only sealed, and no proxy on the way can read them', async () => {
     await configure('own/cards', true);
     agent.start(['--once']);
     expect(await agent.ended()).toMatchObject({ code: 0 });
@@ -62,7 +62,7 @@ describe('an agent with broker.sealed', () => {
     expect(findCanary(PASSWORD, { traffic: proxy.seen })).toEqual([]);
   });
 
-  it('gets it alone: without, the agent is denied', async () => {
+  it('is the only one that gets them: without broker.sealed the agent is denied', async () => {
     await configure('own/cards', false);
     agent.start(['--once']);
     expect(await agent.ended()).toMatchObject({ code: 4 });
@@ -71,7 +71,7 @@ describe('an agent with broker.sealed', () => {
     expect(findCanary(PASSWORD, { traffic: proxy.seen })).toEqual([]);
   });
 
-  it('is what hides the values: without, whoever is on the way sees them', async () => {
+  it('hides the values: without broker.sealed a proxy on the way can read them', async () => {
     await configure('own/open', false);
     agent.start(['--once']);
     expect(await agent.ended()).toMatchObject({ code: 0 });

@@ -33,7 +33,7 @@ function read(broker: PreparedBroker, headers: Record<string, string>): Promise<
   return fetch(`${broker.installation.url}${PATH}`, { headers });
 }
 
-/** What a broker that is known to hold the session, or not, does with each way to ask. */
+/** The answers of a broker, with or without the session in memory, to each kind of request. */
 async function expectBound(broker: PreparedBroker, token: string): Promise<void> {
   expect((await read(broker, { Authorization: `Bearer ${token}` })).status).toBe(401);
   expect((await read(broker, { Authorization: `DPoP ${token}` })).status).toBe(401);
@@ -53,45 +53,41 @@ async function expectBound(broker: PreparedBroker, token: string): Promise<void>
   expect((await read(broker, headers)).status).toBe(401);
 }
 
-describeWith(
-  ['postgres'],
-  'a session that is bound to a key at one of two brokers',
-  ({ postgres }) => {
-    let token: string;
-    beforeAll(async () => {
-      database = await createDatabase(postgres);
-      first = await PreparedBroker.start({
-        files: { dsn: database.connectionString },
-        config: (directory) => ({
-          store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
-        }),
-      });
-      await first.write('own/kept', { value: VALUE });
-      second = await first.replica();
-      await second.installation.start();
-      token = await boundToken();
-    }, 60_000);
-    afterAll(async () => {
-      await first.remove();
-      await second.remove();
-      await database.drop();
+describeWith(['postgres'], 'a bound session at one of two brokers', ({ postgres }) => {
+  let token: string;
+  beforeAll(async () => {
+    database = await createDatabase(postgres);
+    first = await PreparedBroker.start({
+      files: { dsn: database.connectionString },
+      config: (directory) => ({
+        store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
+      }),
     });
+    await first.write('own/kept', { value: VALUE });
+    second = await first.replica();
+    await second.installation.start();
+    token = await boundToken();
+  }, 60_000);
+  afterAll(async () => {
+    await first.remove();
+    await second.remove();
+    await database.drop();
+  });
 
-    it('is bound at both, also at the one that finds it in the store', async () => {
-      await expectBound(second, token);
-      await expectBound(first, token);
-    });
+  it('is bound at both, also at the one that loads it from the store', async () => {
+    await expectBound(second, token);
+    await expectBound(first, token);
+  });
 
-    it('is bound to the address it speaks to: a proof for one is none at the other', async () => {
-      const headers = proofHeaders(first, token);
-      expect((await read(second, headers)).status).toBe(401);
-      expect((await read(first, headers)).status).toBe(200);
-    });
+  it('is bound to the address of the request: a proof for one broker is refused at the other', async () => {
+    const headers = proofHeaders(first, token);
+    expect((await read(second, headers)).status).toBe(401);
+    expect((await read(first, headers)).status).toBe(200);
+  });
 
-    it('is bound after its broker was killed and started again', async () => {
-      await first.installation.stop('SIGKILL');
-      await first.installation.start();
-      await expectBound(first, token);
-    }, 30_000);
-  },
-);
+  it('is bound after its broker was killed and started again', async () => {
+    await first.installation.stop('SIGKILL');
+    await first.installation.start();
+    await expectBound(first, token);
+  }, 30_000);
+});

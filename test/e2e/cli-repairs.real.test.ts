@@ -61,7 +61,7 @@ async function start(): Promise<PreparedBroker> {
   });
 }
 
-describeWith(['postgres'], 'somebody who puts right what got stuck', ({ postgres }) => {
+describeWith(['postgres'], 'an operator who repairs blocked work', ({ postgres }) => {
   beforeAll(async () => {
     elsewhere = await createDatabase(postgres, { forAllRoles: true });
     superuser = new pg.Client({ connectionString: elsewhere.connectionString });
@@ -87,7 +87,7 @@ describeWith(['postgres'], 'somebody who puts right what got stuck', ({ postgres
     await place.close();
   });
 
-  it('sees why a rotation is parked, removes the cause, and has it go on to its end', async () => {
+  it('sees why a rotation is parked, removes the cause, and resumes it to its end', async () => {
     await broker.write('own/app', { username: role, password });
     const parked = await operator.run('rotate', 'run', 'own/app', '--wait');
     expect(parked.code).toBe(1);
@@ -98,7 +98,7 @@ describeWith(['postgres'], 'somebody who puts right what got stuck', ({ postgres
     const status = await operator.ok('rotate', 'status', 'own/app');
     expect(status).toMatch(/last error +.*role_missing/);
 
-    // The cause is still there: it is tried once, and parked again.
+    // The cause is still there: the rotation is tried once, and parked again.
     const retried = await operator.ok('rotate', 'retry', 'own/app', '--comment', 'too early');
     expect(retried).toMatch(/state +running\n/);
     await eventually('it is parked again', async () => {
@@ -119,11 +119,11 @@ describeWith(['postgres'], 'somebody who puts right what got stuck', ({ postgres
     expect(findCanary(read, { said: operator.traces })).toEqual([]);
   }, 60_000);
 
-  it('sees why a credential cannot be revoked, removes the cause, and has it tried again', async () => {
+  it('sees why a credential cannot be revoked, removes the cause, and retries the revocation', async () => {
     const { data } = await pod.json('credential', 'db/readonly', '--reveal');
     const { username, password: secret } = data as { username: string; password: string };
     pod.traces = pod.traces.replaceAll(secret, '');
-    // What it owns in another database keeps it from being dropped: docs/providers/postgres.md.
+    // Its objects in another database prevent that it is dropped: docs/providers/postgres.md.
     await superuser.query(`CREATE TABLE kept (); ALTER TABLE kept OWNER TO "${username}"`);
 
     await operator.ok('lease', 'revoke', '--path', 'db/readonly', '--yes', '--comment', 'test');

@@ -35,14 +35,14 @@ afterAll(async () => {
 });
 
 describe('logging in', () => {
-  it('says as whom, and keeps the token from others', async () => {
+  it('shows the identity, and keeps the token private', async () => {
     expect(await operator.ok('whoami')).toMatch(/operator\s+bootstrap\n/);
     expect(await pod.ok('whoami')).toContain('k8s://c1/prod/api');
     const kept = join(operator.directory, '.config/quaymaster/profiles/default.json');
     expect((await stat(kept)).mode & 0o777).toBe(0o600);
   });
 
-  it('refuses a token that the broker does not know, and keeps nothing of it', async () => {
+  it('refuses a token that the broker does not know, and stores nothing of it', async () => {
     const stranger = await CommandLine.make();
     const token = `qmo_${'x'.repeat(49)}`;
     const { url } = prepared.installation;
@@ -54,7 +54,7 @@ describe('logging in', () => {
     await stranger.remove();
   });
 
-  it('goes out of a session at once, and revokes a token when asked', async () => {
+  it('is undone by logout, which revokes an operator token only on request', async () => {
     const other = await CommandLine.make();
     const { url } = prepared.installation;
     const out = join(other.directory, 'made');
@@ -85,14 +85,14 @@ describe('the session of a pod', () => {
     readonly login: { readonly session: { readonly token: string; readonly endsAt: string } };
   }
   const read = async (): Promise<Kept> => JSON.parse(await readFile(kept(), 'utf8')) as Kept;
-  /** The next verb finds a session that ends then. */
+  /** The next verb finds a session that expires then. */
   const pretend = async (endsAt: number): Promise<void> => {
     const profile = await read();
     const session = { ...profile.login.session, endsAt: new Date(endsAt).toISOString() };
     await writeFile(kept(), JSON.stringify({ ...profile, login: { ...profile.login, session } }));
   };
 
-  it('is renewed when it ends soon, and made anew when it has ended', async () => {
+  it('is renewed when it expires soon, and opened again when it has expired', async () => {
     const { session } = (await read()).login;
     await pretend(Date.now() + 60_000);
     await pod.ok('whoami');
@@ -107,7 +107,7 @@ describe('the session of a pod', () => {
 });
 
 describe('secrets', () => {
-  it('are written from standard input and shown only when asked', async () => {
+  it('are written from standard input and shown only on request', async () => {
     const { code } = await operator.pipe(CANARY, 'put', 'own/one', 'password=-', '--create');
     expect(code).toBe(0);
     const masked = await pod.run('get', 'own/one');
@@ -119,23 +119,23 @@ describe('secrets', () => {
     pod.traces = '';
   });
 
-  it('end with a code that says what happened', async () => {
-    const [nobody, again, twice, words, unknown] = await Promise.all([
+  it('exit with a code for the outcome', async () => {
+    const [absent, again, twice, words, unknown] = await Promise.all([
       pod.run('get', 'own/none'),
       operator.pipe('x', 'put', 'own/one', 'k=-', '--create'),
       operator.run('get', 'own/one', 'other/x'),
       pod.run('put', 'own/one', `k=${CANARY}`),
       pod.run('gett', 'own/one'),
     ]);
-    const codes = [nobody, again, twice, words, unknown].map(({ code }) => code);
+    const codes = [absent, again, twice, words, unknown].map(({ code }) => code);
     expect(codes).toEqual([4, 6, 3, 64, 64]);
-    expect(nobody.err).toMatch(/ERR_NOT_FOUND: .*\n {2}request req_/);
+    expect(absent.err).toMatch(/ERR_NOT_FOUND: .*\n {2}request req_/);
     expect(words.err).not.toContain(CANARY);
     expect(unknown.err).toContain('Did you mean get?');
     pod.traces = '';
   });
 
-  it('are listed, kept in versions, acknowledged, and destroyed with a yes only', async () => {
+  it('are listed, stored in versions, acknowledged, and destroyed only with a confirmation', async () => {
     await operator.pipe('v2', 'put', 'own/one', 'password=-', '--if-version', '1');
     expect((await operator.json('versions', 'own/one')).items).toHaveLength(2);
     await pod.ok('get', 'own/one');
@@ -145,7 +145,7 @@ describe('secrets', () => {
     expect((await operator.json('ls', 'own')).items).toEqual([]);
   });
 
-  it('cannot be read where no broker answers, which is another code', async () => {
+  it('cannot be read if no broker answers, which has another exit code', async () => {
     const words = [
       '--url',
       'http://127.0.0.1:9',
@@ -172,7 +172,7 @@ const policy = (name: string): string =>
   });
 
 describe('documents', () => {
-  it('become what files say, and are pruned only where that was said', async () => {
+  it('are applied from files, and pruned only on request', async () => {
     const file = await operator.write(
       'all.yaml',
       `${mount({ prefix: 'made', connection: 'embedded' })}\n---\n${policy('made')}\n`,
@@ -197,7 +197,7 @@ describe('documents', () => {
     ]);
   });
 
-  it('say what is wrong by the line of the file, and leave what was not reached', async () => {
+  it('are reported with the line of the file if invalid, and the rest stays unchanged', async () => {
     const bad = mount({ prefix: 'made', connection: 'nowhere' }).replaceAll(',', ',\n');
     const file = await operator.write('bad.json', bad);
     const { code, err } = await operator.run('apply', '-f', file, '--yes');
@@ -206,14 +206,14 @@ describe('documents', () => {
     expect(err).toContain('0 applied; not applied: mount made');
   });
 
-  it('come back as files that change nothing', async () => {
+  it('are exported to files that change nothing', async () => {
     const text = await operator.ok('policy', 'ls', '--manifest');
     const mounts = await operator.ok('mount', 'ls', '--manifest');
     const { code } = await operator.pipe(`${text}${mounts}`, 'apply', '-f', '-', '--dry-run');
     expect(code).toBe(0);
   });
 
-  it('are checked, explained, kept in versions and deleted', async () => {
+  it('are checked, explained, stored in versions and deleted', async () => {
     expect(await operator.ok('mount', 'check', 'made')).toContain('healthy');
     const who = 'k8s://c1/prod/api';
     expect((await operator.run('policy', 'explain', who, 'own/x')).code).toBe(0);
@@ -231,7 +231,7 @@ describe('documents', () => {
 });
 
 describe('leases, rotations and the log', () => {
-  it('are seen, revoked and proven', async () => {
+  it('are shown, revoked and proven', async () => {
     await operator.pipe('v', 'put', 'own/held', 'password=-');
     await pod.ok('get', 'own/held');
     const { items } = await operator.json('lease', 'ls', '--path', 'own/held', '--state', 'live');
@@ -251,7 +251,7 @@ describe('leases, rotations and the log', () => {
     expect(await operator.ok('audit', 'checkpoint')).toContain('quaymaster.test/e2e');
   });
 
-  it('are given back by their holder, and credentials are made only where a provider makes them', async () => {
+  it('are revoked by their holder, and credentials are issued only by a provider that supports it', async () => {
     await operator.pipe('v', 'put', 'own/given', 'k=-');
     const { lease } = await pod.json('get', 'own/given');
     await pod.ok('lease', 'release', lease.id as string);
@@ -261,7 +261,7 @@ describe('leases, rotations and the log', () => {
     expect(err).toMatch(/^ERR_/);
   });
 
-  it('are rotated to the end, and drilled, with the new value given to nobody here', async () => {
+  it('are rotated to the end, and drilled, and the new value is not shown', async () => {
     const definition = await operator.write(
       'definition.json',
       JSON.stringify({
@@ -281,7 +281,7 @@ describe('leases, rotations and the log', () => {
     expect((await operator.run('rotate', 'abort', 'own/turning')).code).toBe(6);
   });
 
-  it('are drilled, taken back and retired when somebody says so', async () => {
+  it('are drilled, rolled back and retired on request', async () => {
     const rotation = { strategy: 'generated', retire: 'manual' };
     const definition = await operator.write(
       'manual.json',
@@ -323,7 +323,7 @@ describe('leases, rotations and the log', () => {
     expect((await operator.run('rotate', 'retry', 'own/manual')).code).toBe(6);
   });
 
-  it('are followed until Ctrl-C, which is quiet', async () => {
+  it('are followed until Ctrl-C, which prints no error', async () => {
     const tail = operator.begin('audit', 'tail', '--action', 'secret.write', '-o', 'json');
     let [out, err] = ['', ''];
     tail.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
@@ -338,7 +338,7 @@ describe('leases, rotations and the log', () => {
     expect(err).toBe('');
   });
 
-  it('tell a holder what changes', async () => {
+  it('report changes to a holder', async () => {
     await operator.pipe('v', 'put', 'own/told', 'k=-');
     await pod.ok('get', 'own/told');
     const events = pod.begin('events');
@@ -355,7 +355,7 @@ describe('leases, rotations and the log', () => {
 });
 
 describe('the program', () => {
-  it('is quiet when nobody reads on', async () => {
+  it('prints no error when its output is closed', async () => {
     const child = operator.begin('api', 'readOpenApi');
     let err = '';
     child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
@@ -364,13 +364,13 @@ describe('the program', () => {
     expect(err).toBe('');
   });
 
-  it('says that its output cannot be written', async () => {
+  it('reports that its output cannot be written', async () => {
     const { code, err } = await operator.redirected('>/dev/full', 'completion', 'bash');
     expect(code).toBe(1);
     expect(err).toContain('cannot write to standard output: ENOSPC');
   });
 
-  it('goes on to the end of what it does, where nobody hears of it', async () => {
+  it('completes its work if its output is closed', async () => {
     const mounts = ['unheard1', 'unheard2'].map((name) =>
       JSON.stringify({
         ...MOUNT,
@@ -391,7 +391,7 @@ describe('the program', () => {
     expect((await operator.run('api', 'nothing')).code).toBe(64);
   });
 
-  it('says what is wrong with its words, and sends nothing', async () => {
+  it('reports invalid arguments, and sends nothing', async () => {
     const [kind, path, label] = await Promise.all([
       operator.run('apply', '-f', 'x', '--prune', 'mount,policies'),
       operator.run('get', '/own/told'),
@@ -404,13 +404,13 @@ describe('the program', () => {
     expect(label.err).toBe('--label must be KEY=VALUE\n');
   });
 
-  it('tells machines what went wrong on one line', async () => {
+  it('reports errors to machines on one line', async () => {
     const { code, err } = await operator.run('get', 'own/told', '-o', 'json');
     expect(code).toBe(3);
     expect(JSON.parse(err)).toMatchObject({ code: 'ERR_DENIED', status: 403 });
   });
 
-  it('leaves no token in anything that it said or was given', async () => {
+  it('leaves no token in its output and its arguments', async () => {
     const profile = await readFile(
       join(pod.directory, '.config/quaymaster/profiles/default.json'),
       'utf8',

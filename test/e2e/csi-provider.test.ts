@@ -9,7 +9,7 @@ import { PreparedBroker, type Furniture } from '../kit/prepared-broker.ts';
 
 const PASSWORD = 'canary-csi-51c0';
 
-/** A path whose credentials are made to order; nobody is to order one, so nobody is there. */
+/** A path of dynamic credentials; no test issues one, so none exists. */
 const ORDERS: Furniture = {
   files: { 'pg.password': 'x' },
   config: (directory) => ({
@@ -63,7 +63,7 @@ function textOf({ files }: Mounted): Readonly<Record<string, string>> {
   return Object.fromEntries(files.map(({ path, contents }) => [path, contents.toString()]));
 }
 
-/** The sessions of the cluster that are or were. */
+/** The current and earlier sessions of the cluster. */
 async function logins(): Promise<number> {
   const query = 'action=session.create&limit=100';
   const answer = await broker.installation.call('GET', `/api/v1/audit/entries?${query}`, {
@@ -73,7 +73,7 @@ async function logins(): Promise<number> {
 }
 
 describe('quaymaster csi-provider', () => {
-  it('says who it is', async () => {
+  it('reports its name and version', async () => {
     expect(await csi.version()).toEqual({
       version: 'v1alpha1',
       runtime_name: 'quaymaster',
@@ -81,7 +81,7 @@ describe('quaymaster csi-provider', () => {
     });
   });
 
-  it('is a socket for its owner alone', async () => {
+  it('has a socket for its owner alone', async () => {
     expect((await stat(csi.socket)).mode & 0o777).toBe(0o600);
   });
 
@@ -107,7 +107,7 @@ describe('quaymaster csi-provider', () => {
     ]);
   });
 
-  it('reads in one session for as long as the token is the same, and has the new version when there is one', async () => {
+  it('reads in one session while the token is the same, and gets a new version when there is one', async () => {
     await broker.write('own/moving', { a: 'first' });
     const token = broker.serviceAccountToken({ pod: 'moving-0' });
     const first = await csi.mount([{ path: 'own/moving', key: 'a' }], { token });
@@ -128,7 +128,7 @@ describe('quaymaster csi-provider', () => {
     expect(await logins()).toBe(before);
   });
 
-  it('gives nothing at all where one of them is not to be had', async () => {
+  it('gives no file if one of them is not available', async () => {
     const objects = [{ path: 'own/db' }, { path: 'own/absent' }, { path: 'other/x' }];
     await expect(csi.mount(objects)).rejects.toMatchObject({
       code: status.NOT_FOUND,
@@ -157,7 +157,7 @@ describe('quaymaster csi-provider', () => {
     await expect(mount()).rejects.toMatchObject({ code: status.PERMISSION_DENIED });
   });
 
-  it('gives a workload nothing that its policies do not', async () => {
+  it('gives a workload only what its policies allow', async () => {
     const body = { path: 'own/db' };
     const name = 'none-for-strangers';
     await broker.create(`/policies/${name}`, {
@@ -176,9 +176,9 @@ describe('quaymaster csi-provider', () => {
     });
   });
 
-  it('believes the token, and not what is said of the pod', async () => {
+  it("trusts the token, and not the request's claims about the pod", async () => {
     const attributes = {
-      'csi.storage.k8s.io/pod.name': 'somebody-else',
+      'csi.storage.k8s.io/pod.name': 'another',
       'csi.storage.k8s.io/pod.uid': 'uid-of-api-0',
     };
     await csi.mount([{ path: 'own/db' }]);
@@ -190,7 +190,7 @@ describe('quaymaster csi-provider', () => {
     });
   });
 
-  it('says how the driver is set up when it gives no token', async () => {
+  it('explains the setup of the driver when the driver gives no token', async () => {
     const attributes = { 'csi.storage.k8s.io/serviceAccount.tokens': '' };
     await expect(csi.mount([{ path: 'own/db' }], { attributes })).rejects.toMatchObject({
       code: status.FAILED_PRECONDITION,
@@ -198,7 +198,7 @@ describe('quaymaster csi-provider', () => {
     });
   });
 
-  it('refuses a request that is longer than 1 MiB, and lives', async () => {
+  it('refuses a request that is longer than 1 MiB, and keeps running', async () => {
     const attributes = { filler: 'x'.repeat(1024 * 1024) };
     await expect(csi.mount([{ path: 'own/db' }], { attributes })).rejects.toMatchObject({
       code: status.RESOURCE_EXHAUSTED,
@@ -206,7 +206,7 @@ describe('quaymaster csi-provider', () => {
     expect((await csi.mount([{ path: 'own/db' }])).files).toHaveLength(1);
   });
 
-  it('refuses more bytes than the driver takes, and says so', async () => {
+  it('refuses more bytes than the driver accepts, and reports it', async () => {
     const objects = Array.from({ length: 80 }, (_, index) => ({
       path: 'own/large',
       file: `f${index}`,
@@ -217,7 +217,7 @@ describe('quaymaster csi-provider', () => {
     });
   });
 
-  it('does not answer with what is not so while the broker is away', async () => {
+  it('fails and gives no stale files while the broker is unreachable', async () => {
     const away = await CsiProcess.start(broker, { broker: { url: 'http://127.0.0.1:9' } });
     await expect(away.mount([{ path: 'own/db' }])).rejects.toMatchObject({
       code: status.UNAVAILABLE,
@@ -225,7 +225,7 @@ describe('quaymaster csi-provider', () => {
     await away.remove();
   });
 
-  it('starts where one died, not where one lives, and not over what is no socket', async () => {
+  it('replaces the socket of a dead process, not of a live one, and no other file', async () => {
     const other = await CsiProcess.start(broker);
     await other.stop('SIGKILL');
     other.run();
@@ -244,7 +244,7 @@ describe('quaymaster csi-provider', () => {
     await other.remove();
   });
 
-  it('says all that is wrong with its configuration', async () => {
+  it('reports every problem of its configuration', async () => {
     const other = await CsiProcess.start(broker);
     await other.stop();
     await other.configure({ cluster: 'No', typo: 1 });

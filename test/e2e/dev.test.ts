@@ -47,7 +47,7 @@ describe('development mode', () => {
     return stdout;
   }
 
-  it('reports what it created and what its demonstration did', () => {
+  it('reports what it created and the results of its demonstration', () => {
     expect(output).toContain('created the key-encryption key');
     expect(output).toContain('a pod of shop/web logged in: ses_');
     expect(output).toContain('it read demo/shop/db: 200');
@@ -85,7 +85,7 @@ describe('development mode', () => {
     expect(report).toContain('anchored');
   });
 
-  it('prints lines that an interactive zsh takes too: no comments, and no apostrophe outside quotes', () => {
+  it('prints lines that an interactive zsh accepts too: no comments, and no apostrophe outside quotes', () => {
     const [, lines = ''] = output.split('another terminal:\n');
     for (const line of lines.trim().split('\n')) {
       expect(line).not.toMatch(/^\s*#/);
@@ -94,7 +94,7 @@ describe('development mode', () => {
     }
   });
 
-  it('keeps its keys and tokens from others', async () => {
+  it('keeps its keys and tokens private', async () => {
     for (const name of [
       'keys/kek',
       'keys/log.pem',
@@ -108,7 +108,7 @@ describe('development mode', () => {
     }
   });
 
-  it('listens on loopback and refuses anything else', async () => {
+  it('listens on loopback and refuses any other address', async () => {
     const files = join(directory, 'files');
     const { devConfig, devFiles } = await import('../../src/compose/dev/dev-config.ts');
     const { checkConfig } = await import('../../src/compose/config/load.ts');

@@ -18,7 +18,7 @@ const FIRST = '/api/v1/secrets/own';
 
 let broker: PreparedBroker;
 let tokenFile: string;
-/** Ends TLS in front of the broker. */
+/** Terminates TLS before the broker. */
 let tls: Server;
 let overTls: Readonly<Record<string, string>>;
 
@@ -53,7 +53,7 @@ async function write(path: string, password: string | undefined): Promise<void> 
   expect(answer.status).toBeLessThan(300);
 }
 
-/** Runs an example to its end, and changes the first secret when it follows. @returns all that it wrote. */
+/** Runs an example to its end, and changes the first secret when it follows. @returns all its output. */
 async function follow(
   name: string,
   command: readonly string[],
@@ -82,7 +82,7 @@ async function follow(
   return [...lines, ...(errors === '' ? [] : [errors]), `exit ${code}`];
 }
 
-/** What docs/client.md says that each of them does. */
+/** The behaviour of each example in docs/client.md. */
 async function expectFollowed(
   name: string,
   command: readonly string[],
@@ -104,7 +104,7 @@ async function expectFollowed(
 /** A first build compiles the standard library. */
 const EXAMPLE_MS = 180_000;
 
-/** A runtime that is not on this machine leaves its example out, and says so. */
+/** A runtime that is not on this machine skips its example, with a report. */
 function example(what: string, program: string, body: (program: string) => Promise<void>): void {
   const found = findProgram(program);
   if (found === null) process.stderr.write(`left out: ${what} (no ${program} on PATH)\n`);
@@ -117,7 +117,8 @@ function example(what: string, program: string, body: (program: string) => Promi
 
 describe('the example', () => {
   it('in JavaScript, sealed, reads, follows, renews and prints no value', async () => {
-    // A proof names the address that the client sees: a broker behind what ends TLS has to be told so.
+    // A proof names the address that the client sees: a broker behind a proxy that terminates TLS must know that
+    // address.
     const where = { QUAYMASTER_URL: broker.installation.url };
     await expectFollowed('js', [NODE, join(EXAMPLES, 'follow-secrets.mjs')], where);
   });

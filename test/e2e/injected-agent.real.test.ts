@@ -146,7 +146,7 @@ class World {
     });
   }
 
-  /** A pod that asks for its secret; made again until the API server has heard of the certificate. */
+  /** A pod that requests its secret; created again until the API server has the certificate. */
   createPod(annotations: Readonly<Record<string, string>>): Promise<KubeObject> {
     const path = `/api/v1/namespaces/${this.namespace}/pods`;
     return eventually('the pod', () =>
@@ -194,7 +194,7 @@ describeWith(['kube'], 'an injected agent', ({ kube }) => {
     environment = {
       PATH: process.env['PATH'] ?? '',
       ...Object.fromEntries(container.env.map(({ name, value }) => [name, value])),
-      // What a kubelet would do with volumes and a network namespace.
+      // The work of a kubelet with volumes and a network namespace.
       QUAYMASTER_TOKEN_FILE: await world.broker.write('pod.token', token),
       QUAYMASTER_DIRECTORY: world.broker.file('secrets'),
       QUAYMASTER_HEALTH_PORT: String(await freePort()),
@@ -205,7 +205,7 @@ describeWith(['kube'], 'an injected agent', ({ kube }) => {
     await world.remove();
   });
 
-  it('starts from what the API server gave back, and its probe says when the files are there', async () => {
+  it('starts from the pod that the API server returned, and its probe reports when the files exist', async () => {
     agent = spawn(NODE, [PROGRAM, ...container.args], { env: environment, stdio: 'pipe' });
     const [, , , ...probe] = container.startupProbe.exec.command;
     expect(probe).toEqual(['agent', 'healthcheck', '--ready']);
@@ -223,7 +223,7 @@ describeWith(['kube'], 'an injected agent', ({ kube }) => {
     expect((await stat(file('db.json'))).mode & 0o777).toBe(0o400);
   }, 60_000);
 
-  it('takes the files away when its pod is gone, since the broker has ended its session', async () => {
+  it('removes the files when its pod is deleted, because the broker has closed its session', async () => {
     await deletePod(kube, pod);
     await eventually('the files are gone', () =>
       readFile(file('db.json')).then(
@@ -233,7 +233,7 @@ describeWith(['kube'], 'an injected agent', ({ kube }) => {
     );
   }, 60_000);
 
-  it('ends with 0 when it is told to', async () => {
+  it('exits with 0 when the pod requests it', async () => {
     const end = once(agent, 'exit');
     agent.kill('SIGTERM');
     expect(await end).toEqual([0, null]);

@@ -7,7 +7,7 @@ import { until } from '../kit/backends/until.ts';
 import { podWith, SETTINGS } from '../kit/pods.ts';
 import { InjectorBench, WANTED } from '../kit/injector-bench.ts';
 
-/** The certificate that is presented now, PEM without its end of line. */
+/** The currently presented certificate, PEM without its end of line. */
 async function presented(port: number): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
@@ -29,7 +29,7 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
   }, 60_000);
   afterAll(() => bench.close());
 
-  it('gives pods back with the agent in them', async () => {
+  it('returns pods with the agent in them', async () => {
     const { status, pod } = await bench.create(namespace, { annotations: WANTED });
     expect(status).toBe(201);
     expect(pod.spec.initContainers).toMatchObject([
@@ -47,7 +47,7 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
     });
   });
 
-  it('leaves pods that ask for nothing as they are, and namespaces that did not opt in', async () => {
+  it('keeps pods without annotations unchanged, and namespaces that did not opt in', async () => {
     const { pod } = await bench.create(namespace, {});
     expect(pod.spec.initContainers).toBeUndefined();
     const elsewhere = await bench.namespace({ 'quaymaster.dev/inject': 'no' });
@@ -56,7 +56,7 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
     expect(other.pod.spec.initContainers).toBeUndefined();
   });
 
-  it('refuses a pod whose annotations are wrong, and says which and why', async () => {
+  it('refuses a pod with invalid annotations, and names them and the reason', async () => {
     const annotations = { ...WANTED, 'quaymaster.dev/mode-db': '999', 'quaymaster.dev/typo': 'x' };
     const { status, message } = await bench.create(namespace, { annotations });
     expect(status).toBe(422);
@@ -65,7 +65,7 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
     expect(message).not.toContain('only the agent could read');
   });
 
-  it('gives the same pod when what it gave is created again', async () => {
+  it('returns the same pod when its result is created again', async () => {
     const { pod } = await bench.create(namespace, { annotations: WANTED, dryRun: true });
     const again = await bench.create(namespace, {
       annotations: pod.metadata['annotations'] as Record<string, string>,
@@ -97,7 +97,7 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
   it.each([
     ['init containers and plain sidecars', {}, false],
     ['init containers alone', { once: 'true' }, true],
-  ])('makes pods with %s that are valid', async (_what, annotations, hasNativeSidecars) => {
+  ])('makes valid pods with %s', async (_what, annotations, hasNativeSidecars) => {
     const plain = await bench.namespace({ 'quaymaster.dev/inject': 'no' });
     const injection = inject(podWith(annotations), { ...SETTINGS, hasNativeSidecars });
     const { pod } = injection as { readonly pod: object };
@@ -105,7 +105,7 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
     expect(await kubeRequest(kube, 'POST', path, pod)).toMatchObject({ status: 201 });
   });
 
-  it('counts what came of each', async () => {
+  it('counts the results', async () => {
     const text = await bench.metrics.getSingleMetricAsString('quaymaster_injections_total');
     for (const outcome of ['injected', 'unchanged', 'denied']) {
       expect(text).toMatch(new RegExp(`outcome="${outcome}"\\} [1-9]`));
@@ -114,7 +114,7 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
     expect(trusted).toMatch(/ 1$/);
   });
 
-  it('has its certificate back in the configuration when that was made anew', async () => {
+  it('enters its certificate again when the configuration was recreated', async () => {
     await bench.applyAnew();
     await until('pods are injected again', async () => {
       const { status, pod } = await bench.create(namespace, { annotations: WANTED, dryRun: true });
@@ -123,14 +123,14 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
     expect(await bench.bundle()).toHaveLength(1);
   }, 60_000);
 
-  it('shares the configuration with those of other brokers', async () => {
+  it('shares the configuration with other brokers', async () => {
     await bench.start();
     expect(await bench.bundle()).toHaveLength(2);
     const { status } = await bench.create(namespace, { annotations: WANTED, dryRun: true });
     expect(status).toBe(201);
   });
 
-  it('is needed: without it a pod that opted in is not made', async () => {
+  it('is required: without it a pod that opted in is not created', async () => {
     await bench.stop();
     const { status, message } = await bench.create(namespace, { annotations: WANTED });
     expect(status).toBe(500);
@@ -139,7 +139,7 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
 });
 
 describeWith(['kube'], 'the certificate of the injector', ({ kube }) => {
-  it('is renewed under traffic, and no pod is refused for it', async () => {
+  it('is renewed under traffic, without a refused pod', async () => {
     const times = { lifetime: 6_000, check: 200, spread: 1_000 };
     const bench = await InjectorBench.open(kube, { times });
     const namespace = await bench.namespace();

@@ -53,10 +53,10 @@ async function end(child: ChildProcessWithoutNullStreams): Promise<Ended> {
   return { code, out, err };
 }
 
-it('says of an apply what was done, what was not, and of what it is not known', async () => {
+it('reports of an interrupted apply the done, the pending and the unknown changes', async () => {
   const file = await operator.write('all.yaml', ['one', 'two', 'three'].map(mount).join('\n---\n'));
   const apply = operator.begin('apply', '-f', file, '--yes');
-  // The broker makes the second, nobody hears of it, and Ctrl-C comes while it is asked again.
+  // The broker commits the second, the answer is lost, and Ctrl-C comes during the retry.
   proxy.loses = ({ url }) => url === '/api/v1/mounts/two';
   proxy.before = async ({ method, url }) => {
     if (method !== 'PUT' || url !== '/api/v1/mounts/two' || proxy.lost === 0) return;
@@ -80,7 +80,7 @@ it('says of an apply what was done, what was not, and of what it is not known', 
   expect(again).toMatchObject({ code: 0, err: 'created mount three\n' });
 });
 
-it('says of an import what was copied, what was not, and of what it is not known', async () => {
+it('reports of an interrupted import the copied, the pending and the unknown secrets', async () => {
   const names = ['a', 'b', 'c', 'd', 'e', 'f'];
   for (const name of names) vault.put('secret', name, { k: 'v' });
   const token = await operator.write('vault-token', 's.broker');

@@ -35,7 +35,7 @@ function post(broker: PreparedBroker, path: string, body: object): Promise<Answe
   return broker.installation.call('POST', `/api/v1/${path}`, { token: broker.operator, body });
 }
 
-/** Reads until it is refused, and notes the request ids of what was disclosed. */
+/** Reads until it is refused, and records the request ids of its reads. */
 async function hammer(broker: PreparedBroker, token: string, disclosed: string[]): Promise<void> {
   for (;;) {
     const answer = await broker.read(token, 'own/db');
@@ -67,7 +67,7 @@ async function rootKeysOf(broker: PreparedBroker): Promise<readonly Buffer[]> {
   }
 }
 
-/** How often each of some bytes lies in the writable memory of a process. */
+/** The number of occurrences of some bytes in the writable memory of a process. */
 async function occurrences(pid: number, needles: readonly Buffer[]): Promise<readonly number[]> {
   const maps = await readFile(`/proc/${pid}/maps`, 'utf8');
   const memory = await open(`/proc/${pid}/mem`);
@@ -141,7 +141,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL, and a responder', () 
     }
   }, 60_000);
 
-  it('keep it through a restart, until it is lifted at the other one', async () => {
+  it('keep a quarantine through a restart, until it is lifted at the other one', async () => {
     await second.installation.stop();
     await second.installation.start();
     const login = (): Promise<string> => second.logIn({ serviceAccount: nameOf(0) });
@@ -175,7 +175,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL, and a responder', () 
     await until('the other one knows', async () => (await own()).status === 401);
   });
 
-  it('are both sealed by one order, and hold no root key in their memory afterwards', async () => {
+  it('are both sealed by one request, and hold no root key in their memory afterwards', async () => {
     const processes = [first, second].map(({ installation }) => installation.pid);
     for (const pid of processes) {
       const [root = 0] = await occurrences(pid, keys);

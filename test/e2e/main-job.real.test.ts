@@ -18,7 +18,7 @@ import { createAwsSecret } from '../kit/aws-secret.ts';
 import { eventually } from '../kit/eventually.ts';
 import { Installation, type Answer } from '../kit/installation.ts';
 
-/** What a value looks like nowhere but in an answer. */
+/** A value that appears in answers only. */
 const CANARY = uniqueName('canary');
 
 interface World {
@@ -102,7 +102,7 @@ async function makeWorld(backends: Wanted, storeKind: StoreKind): Promise<World>
   return { kube, broker, operator, namespace, pod, podToken, sharedAudience: audience };
 }
 
-/** The least that the watch and the providers need. */
+/** The minimal rights for the watch and the providers. */
 async function grantBroker(kube: Backends['kube'], namespace: string): Promise<void> {
   const account = { namespace, name: 'quaymaster' };
   await grant(kube, account, [
@@ -248,7 +248,7 @@ for (const storeKind of ['sqlite', 'postgres'] as const) {
         expect(items[4]?.error?.code).toBe('ERR_DENIED');
       });
 
-      it('makes a credential to order, once for a key', async () => {
+      it('issues a dynamic credential, once for each key', async () => {
         const order = { token: session, body: {}, headers: { 'idempotency-key': 'first' } };
         const made = await world.broker.call(
           'POST',
@@ -267,7 +267,7 @@ for (const storeKind of ['sqlite', 'postgres'] as const) {
         expect((await reviewToken(world.kube, token, ['reports'])).authenticated).toBe(true);
       });
 
-      it('has an entry for every item, granted or refused, that names the pod and what decided', async () => {
+      it('records an entry for every item, granted or refused, with the pod and the deciding rule', async () => {
         const uid = world.pod.metadata.uid;
         const entries = await eventually('an entry for every item', async () => {
           const found = await auditEntries(world, `pod=${uid}&action=secret.read&limit=50`);
@@ -289,10 +289,10 @@ for (const storeKind of ['sqlite', 'postgres'] as const) {
         });
       });
 
-      it('takes it all back within seconds of the end of the pod', async () => {
+      it('revokes everything within seconds of the end of the pod', async () => {
         const { broker, kube, operator, pod } = world;
         await deletePod(kube, pod);
-        const refused = await eventually('the session ends', async () => {
+        const refused = await eventually('the session closes', async () => {
           const answer = await broker.call('GET', '/api/v1/secrets/own/session-key', {
             token: session,
           });
@@ -314,7 +314,7 @@ for (const storeKind of ['sqlite', 'postgres'] as const) {
             ? true
             : undefined;
         });
-        // The API server remembers a token it accepted for ten seconds.
+        // The API server caches an accepted token for ten seconds.
         await eventually('the token is dead', async () => {
           const { authenticated } = await reviewToken(kube, credential.token, ['reports']);
           return authenticated === true ? undefined : true;
@@ -339,7 +339,7 @@ for (const storeKind of ['sqlite', 'postgres'] as const) {
         expect(report).toContain('anchored');
       }, 60_000);
 
-      it('wrote no value and no token into its own log', () => {
+      it('writes no value and no token into its own log', () => {
         const { broker, podToken } = world;
         for (const secret of [CANARY, podToken, session, world.operator, credential.token]) {
           expect(broker.output).not.toContain(secret);

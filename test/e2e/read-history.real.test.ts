@@ -6,7 +6,7 @@ import { checkReads } from '../kit/commit-history.ts';
 import { commitOrder } from '../kit/commit-order.ts';
 import { PreparedBroker } from '../kit/prepared-broker.ts';
 
-/** What each operator does; `ROUNDS` in the environment multiplies it. Readers read as long as the operators work. */
+/** The actions of each operator; `ROUNDS` in the environment multiplies them. Readers read as long as the operators work. */
 const OPERATIONS = 250 * Number(process.env['ROUNDS'] ?? 1);
 const READERS = 5;
 const PATHS = ['own/a', 'own/b', 'own/c'];
@@ -39,7 +39,7 @@ function policyFor(account: string, paths: readonly string[]): object {
 
 type Pick = ReturnType<typeof randomOf>;
 
-/** Logs in, reads as fast as it can, and logs in again where its session is over. */
+/** Logs in, reads as fast as it can, and logs in again when its session has ended. */
 async function reader(pick: Pick, index: number, isOver: () => boolean): Promise<void> {
   const pod = { serviceAccount: pick(ACCOUNTS), pod: `pod-${index}` };
   let token = await pick(brokers)
@@ -58,7 +58,7 @@ async function reader(pick: Pick, index: number, isOver: () => boolean): Promise
   }
 }
 
-/** Takes away: policies, versions and leases, at either broker. */
+/** Removes policies, versions and leases, at either broker. */
 async function operator(pick: Pick): Promise<void> {
   for (let n = 0; n < OPERATIONS; n += 1) {
     const { installation, operator: token } = pick(brokers);
@@ -80,7 +80,7 @@ async function operator(pick: Pick): Promise<void> {
   }
 }
 
-/** For a moment: a history of refusals alone would prove nothing. */
+/** For a moment only: a history of refusals alone would prove nothing. */
 async function quarantine(
   installation: PreparedBroker['installation'],
   token: string,
@@ -95,7 +95,7 @@ async function quarantine(
 
 describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
   beforeAll(async () => {
-    // One of its own, which says in which order it committed.
+    // A server of its own, which reports the order of its commits.
     postgres = await startPostgres({ settings: { track_commit_timestamp: 'on' } });
     ({ connectionString } = await createDatabase(postgres));
     const first = await PreparedBroker.start({
@@ -111,7 +111,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     const second = await first.replica();
     await second.installation.start();
     brokers = [first, second];
-    // The policy that allows everything would hide what the others take away.
+    // The policy that allows everything would hide the removals.
     await first.installation.call('DELETE', '/api/v1/policies/all', {
       token: first.operator,
       headers: { 'if-match': '*' },

@@ -29,7 +29,7 @@ afterAll(async () => {
   await broker.remove();
 });
 
-/** Runs on a terminal and presses keys when it asks. @returns its exit code and all that the screen shows */
+/** Runs on a terminal and presses keys at each prompt. @returns its exit code and the whole screen */
 async function typed(
   question: string,
   keys: string,
@@ -46,7 +46,7 @@ async function typed(
   return { code, screen };
 }
 
-describe('a value that is typed', () => {
+describe('a typed value', () => {
   const put = (keys: string) => typed('Value of k: ', keys, ['put', 'own/typed', 'k=-']);
 
   it.each([
@@ -61,7 +61,7 @@ describe('a value that is typed', () => {
     expect((await operator.run('versions', 'own/typed')).code).toBe(4);
   });
 
-  it('is written as it is, and never shown', async () => {
+  it('is written unchanged, and never shown', async () => {
     const { code, screen } = await put(`${TYPED}${ENTER}`);
     expect(code).toBe(0);
     expect(findCanary(TYPED, { screen })).toEqual([]);
@@ -81,14 +81,14 @@ describe('apply on a terminal', () => {
     ['Enter alone', ENTER, 1],
     ['Ctrl-C', CTRL_C, 130],
     ['the end of input', CTRL_D, 1],
-  ])('does nothing after %s', async (_name, keys, expected) => {
+  ])('changes nothing after %s', async (_name, keys, expected) => {
     const { code, screen } = await apply(keys);
     expect(code).toBe(expected);
     expect(screen).not.toContain('internal error');
     expect((await operator.run('mount', 'get', 'asked')).code).toBe(4);
   });
 
-  it('does it after y', async () => {
+  it('applies the changes after y', async () => {
     expect((await apply(`y${ENTER}`)).code).toBe(0);
     expect((await operator.run('mount', 'get', 'asked')).code).toBe(0);
   });

@@ -16,11 +16,11 @@ import { History } from '../kit/history.ts';
 import { PreparedBroker, vaultConnection } from '../kit/prepared-broker.ts';
 import type { Answer } from '../kit/installation.ts';
 
-/** `ROUNDS` in the environment asks for more. */
+/** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 8);
 const READERS = 6;
 const PODS = 12;
-/** What a claim, an abandoned order and a back-off take passes at this speed. */
+/** The time that a claim, an abandoned issue and a back-off take at this speed. */
 const SPEED = 30;
 
 let postgres: Running<Postgres>;
@@ -136,7 +136,7 @@ async function entries(): Promise<readonly CommittedEntry[]> {
   return commitOrder(database.connectionString);
 }
 
-/** How often each was ended, by its name in the entries. */
+/** The number of times that each was ended, by its name in the entries. */
 function ends(log: readonly CommittedEntry[], name: string, actions: readonly string[]): number[] {
   const ended = log.filter(
     (entry) => entry.outcome === 'ok' && actions.includes(entry.action) && name in entry,
@@ -146,7 +146,7 @@ function ends(log: readonly CommittedEntry[], name: string, actions: readonly st
 
 describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
   beforeAll(async () => {
-    // One of its own, which says in which order it committed.
+    // A server of its own, which reports the order of its commits.
     postgres = await startPostgres({ settings: { track_commit_timestamp: 'on' } });
     database = await createDatabase(postgres);
     kube = await FakeApiServer.start();
@@ -162,7 +162,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     await postgres.stop();
   });
 
-  it('know the sessions of each other, and their end at once', async () => {
+  it("accept each other's sessions, and refuse them at once when they close", async () => {
     const pod = createPod('known');
     for (const [one, other] of [
       [first, second],
@@ -175,7 +175,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     }
   });
 
-  it('disclose nothing after a invalidation that the other one committed', async () => {
+  it('disclose nothing after an invalidation that the other one committed', async () => {
     const pod = createPod('reader');
     for (let round = 0; round < ROUNDS; round += 1) {
       const [here, there] = round % 2 === 0 ? [first, second] : [second, first];
@@ -213,7 +213,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     expect(overtaken).toEqual([]);
   }, 60_000);
 
-  it('take back what a pod held once, both of which see its end', async () => {
+  it('revoke everything of an ended pod once, although both see its end', async () => {
     const pods = Array.from({ length: PODS }, (_, n) => createPod(`gone-${n}`));
     const held = await Promise.all(
       pods.map(async (pod, n) => {
@@ -240,7 +240,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     for (const { count } of ended) expect(count).toBeGreaterThanOrEqual(1);
   }, 30_000);
 
-  it('end what is over once, though both look for it', async () => {
+  it('expire everything once, although both check for it', async () => {
     const tokens = await Promise.all(
       Array.from({ length: PODS }, (_, n) =>
         (n % 2 === 0 ? first : second).logIn({ pod: `b-${n}` }),
@@ -275,7 +275,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     }
   }, 30_000);
 
-  it('go on alone when the other is killed, take over its work, and take it in again', async () => {
+  it('continue alone when the other is killed, take over its work, and share again when it returns', async () => {
     await Promise.all([first.installation.stop(), second.installation.stop()]);
     const clock = { epoch: Date.now(), speed: SPEED };
     await first.startWithFailpoints(clock);
@@ -305,10 +305,12 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     expect((await read(first, session, 'own/kept'))?.status).toBe(200);
     expect((await endSession(first, session))?.status).toBe(204);
     expect((await read(second, session, 'own/kept'))?.status).toBe(401);
-    await until('what it held is revoked', () => Promise.resolve(vault.leases.size === 0));
+    await until('everything that it held is revoked', () =>
+      Promise.resolve(vault.leases.size === 0),
+    );
   }, 60_000);
 
-  it('keep one log, which holds, and in which everything ends once', async () => {
+  it('keep one valid log, in which everything ends once', async () => {
     expect(await second.installation.stop()).toBe(0);
     for (const broker of [first, second]) {
       const report = await broker.verifiedLog();
