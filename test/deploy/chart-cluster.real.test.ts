@@ -36,7 +36,7 @@ async function defineForeignKinds(kube: Kube): Promise<void> {
   }
 }
 
-/** The pods that the objects make: templates of workloads, and bare pods. */
+/** The pods that the objects create: templates of workloads, and bare pods. */
 function podsOf(manifests: readonly Manifest[]): readonly ReturnType<typeof podTemplate>[] {
   return manifests
     .filter(({ kind }) => /^(?:StatefulSet|Deployment|DaemonSet|Job|Pod)$/.test(kind))
@@ -75,7 +75,7 @@ describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
       made.release = await released(values);
     });
 
-    it('is applied whole, no field unknown, and again without a change', async () => {
+    it('is applied completely, without an unknown field, and again without a change', async () => {
       for (const object of made.release!.objects.filter(({ kind }) => kind !== 'Pod')) {
         await applyStrictly(kube, object);
       }
@@ -89,7 +89,7 @@ describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
     });
   });
 
-  it('keeps the CSI provider out of the restricted namespace, with no rights where it is', async () => {
+  it('keeps the CSI provider out of the restricted namespace, and without rights there', async () => {
     const { objects, name, namespace } = await released(VARIANTS['the CSI provider']!);
     const daemons = only(objects, 'DaemonSet');
     expect(daemons.metadata.namespace).toBe('kube-system');
@@ -115,7 +115,7 @@ describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
       return { release, ask: asAccount(kube, token) };
     }
 
-    it("are to logins and to the injector's one object, with the injector", async () => {
+    it("cover logins and the injector's one object, with the injector", async () => {
       const other = await released(INJECTOR);
       const { release, ask } = await account(INJECTOR);
       const own = `${webhooks}/${release.name}-injector`;
@@ -132,7 +132,7 @@ describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
       expect(await ask('GET', `/api/v1/namespaces/${release.namespace}/secrets`)).toBe(403);
     });
 
-    it('are to no webhook without the injector, nor with a certificate that others renew', async () => {
+    it('cover no webhook without the injector, or with a certificate that others renew', async () => {
       for (const injector of [{}, { ...INJECTOR.injector, ...CERTIFICATE }]) {
         const { release, ask } = await account({ injector });
         expect(await ask('GET', `${webhooks}/${release.name}-injector`)).toBe(403);

@@ -12,7 +12,10 @@ function readme(): string {
   return readFileSync(`${CHART}/README.md`, 'utf8').replace(TABLE, () => valuesTable(values));
 }
 
-/** All files that are made from the chart, or for it, with their paths; the schema first, which Helm reads for those after it. */
+/**
+ * All files that are generated from the chart, or for it, with their paths; the schema comes first, because Helm reads
+ * it for the others.
+ */
 export async function* chartFiles(helm: Helm): AsyncGenerator<readonly [string, string]> {
   yield [`${CHART}/values.schema.json`, `${JSON.stringify(valuesSchema(), null, 1)}\n`];
   yield [`${CHART}/README.md`, readme()];

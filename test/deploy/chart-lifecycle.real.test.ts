@@ -29,7 +29,7 @@ interface WebhookConfiguration {
   readonly webhooks: readonly { readonly clientConfig: { readonly caBundle?: string } }[];
 }
 
-// A cluster of its own: objects that are named for the whole cluster bear the names of a real installation.
+// A cluster of its own: cluster-wide objects have the names of a real installation.
 describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
   let kube: Running<Kube>;
   let broker: Installation;
@@ -73,7 +73,7 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
     return webhooks[0]!.clientConfig.caBundle;
   }
 
-  /** What the chart configured, where it is different on this machine: addresses, and how the API server is reached. */
+  /** The chart's configuration, with the differences of this machine: addresses, and the access to the API server. */
   async function brokerSettings(): Promise<Readonly<Record<string, unknown>>> {
     const path = `/api/v1/namespaces/${NAMESPACE}/configmaps/quaymaster`;
     const { data } = (await kubeCall(kube, 'GET', path)) as { data: { 'config.yaml': string } };
@@ -91,7 +91,7 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
 
   const job = `/apis/batch/v1/namespaces/${NAMESPACE}/jobs/quaymaster-init`;
 
-  it('is installed with the Job and no broker, and says what to do next', async () => {
+  it('is installed with the Job and no broker, and prints the next steps', async () => {
     const values = { initialise: { enabled: true }, ...INJECTOR };
     const notes = await release('install', ['quaymaster', CHART, ...VALUES], values);
     expect(await status(job)).toBe(200);
@@ -107,7 +107,7 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
     expect(await replicas()).toBe(1);
   });
 
-  it("has the webhook's authority put in by a broker with the rights of its account", async () => {
+  it("gets the webhook's authority from a broker with the rights of its account", async () => {
     expect(await authority()).toBeUndefined();
     await broker.configure(await brokerSettings());
     operator = await broker.initialise();
@@ -133,7 +133,7 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
       (await broker.call('POST', '/api/v1/sessions', { body })).status;
     await until('the pod is let in', async () => (await logIn()) === 201);
     await deletePod(kube, pod);
-    await until('the watch tells of its end', async () => (await logIn()) === 401);
+    await until('the watch reports its end', async () => (await logIn()) === 401);
     expect(await broker.stop()).toBe(0);
   });
 
@@ -154,7 +154,7 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
     expect(await status(`/apis/apps/v1/namespaces/${NAMESPACE}/statefulsets/quaymaster`)).toBe(404);
   });
 
-  it('is installed again over what was left', async () => {
+  it('is installed again over the remaining volumes', async () => {
     await release('install', ['quaymaster', CHART, ...VALUES]);
     expect(await replicas()).toBe(1);
   });

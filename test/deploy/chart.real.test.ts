@@ -41,7 +41,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     expect([chart['version'], chart['appVersion']]).toEqual([version, version]);
   });
 
-  it('has its schema, its table of values and the plain manifests as "npm run manifests" makes them', async () => {
+  it('has the schema, the table of values and the plain manifests of "npm run manifests"', async () => {
     for await (const [path, text] of chartFiles(helm)) {
       expect([path, readFileSync(path, 'utf8')]).toEqual([path, text]);
     }
@@ -52,14 +52,14 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.not.stringMatching(/WARN|ERROR/) });
   });
 
-  it.each(variants)('makes a configuration that the broker finds valid: %s', async (_, values) => {
+  it.each(variants)('makes a valid configuration of the broker: %s', async (_, values) => {
     const config = checkConfig(configOf(await renderChart(helm, values)), 'the ConfigMap');
     expect(config.mode).toBe('production');
     expect(config.audit.origin).toBe('quaymaster.example/home');
     expect(config.kubernetes.forbiddenNamespaces).toContain('quaymaster');
   });
 
-  it("takes the broker's settings, and keeps its own namespace forbidden beside others", async () => {
+  it("accepts the broker's settings, and forbids its own namespace besides others", async () => {
     const limits = { batchItems: 7 };
     const values = { config: { limits, kubernetes: { forbiddenNamespaces: ['kube-system'] } } };
     const config = checkConfig(configOf(await renderChart(helm, values)), 'the ConfigMap');
@@ -67,7 +67,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     expect(config.kubernetes.forbiddenNamespaces).toEqual(['kube-system', 'quaymaster']);
   });
 
-  it('makes a file that the CSI provider finds valid, whose socket is in the directory of the host', async () => {
+  it('makes a valid configuration of the CSI provider, whose socket is in the directory of the host', async () => {
     const manifests = await renderChart(helm, VARIANTS['the CSI provider']!);
     const file = fileOf(manifests, 'csi-provider.yaml');
     const { socket, broker, cluster, health } = settingsSchema.parse(file);
@@ -87,7 +87,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     });
   });
 
-  it('takes the values of docs/install.md', async () => {
+  it('accepts the values of docs/install.md', async () => {
     const page = readFileSync('docs/install.md', 'utf8');
     const [, values = ''] = /<<'YAML'\n([^]*?)^YAML$/m.exec(page) ?? [];
     const manifests = await renderChart(helm, parse(values) as object);
@@ -105,7 +105,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     expect(before).not.toBe(after);
   });
 
-  it('runs nothing but the Job while it initialises', async () => {
+  it('runs only the Job while it initialises', async () => {
     for (const [name, values] of variants) {
       const manifests = await renderChart(helm, values);
       const workload = manifests.find(({ kind }) => /^(?:StatefulSet|Deployment)$/.test(kind));
@@ -115,7 +115,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     }
   });
 
-  it('says no word of a secret: no object of kind Secret is made', async () => {
+  it('contains no secret value: it has no object of kind Secret', async () => {
     for (const [, values] of variants) {
       const kinds = (await renderChart(helm, values)).map(({ kind }) => kind);
       expect(kinds).not.toContain('Secret');
@@ -165,7 +165,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
       { injector: { enabled: true, cluster: 'home', certificateSecret: 'cert' } },
       /injector\.caBundle/,
     ],
-  ])('refuses %s, and says what to do', async (_, values, words) => {
+  ])('refuses %s, with a remedy', async (_, values, words) => {
     expect(await refusal(values)).toMatch(words);
   });
 

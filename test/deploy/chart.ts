@@ -10,7 +10,7 @@ export const VALUES = ['--values', 'deploy/helm/plain.values.yaml', '--values', 
 
 const INJECTOR = { enabled: true, cluster: 'home' };
 
-/** Values that change what is rendered, each by its name. */
+/** Values that change the rendered objects, each by its name. */
 export const VARIANTS: Readonly<Record<string, object>> = {
   sqlite: {},
   'sqlite, being initialised': { initialise: { enabled: true } },
@@ -77,7 +77,7 @@ export const VARIANTS: Readonly<Record<string, object>> = {
   },
 };
 
-/** As what the chart is installed, and where. */
+/** The name and namespace of the release. */
 export interface Release {
   readonly name: string;
   readonly namespace: string;
@@ -85,7 +85,7 @@ export interface Release {
 
 const RELEASE: Release = { name: 'quaymaster', namespace: 'quaymaster' };
 
-/** What Helm makes of the chart with these values over the least ones. */
+/** The result of Helm for the chart with these values over the minimal ones. */
 export function templateChart(
   helm: Helm,
   values: object,
@@ -94,7 +94,7 @@ export function templateChart(
   return runHelm(helm, ['template', name, CHART, '--namespace', namespace, ...VALUES], values);
 }
 
-/** The chart's objects. @throws with Helm's words when it refuses the values. */
+/** The chart's objects. @throws with Helm's text when it refuses the values. */
 export async function renderChart(
   helm: Helm,
   values: object,

@@ -17,13 +17,13 @@ function the(instructions: readonly Instruction[], keyword: string): string {
   return found[0]!.rest;
 }
 
-/** What the instruction takes out of the build context. */
+/** The sources that the instruction copies from the build context. */
 function copied({ rest }: Instruction): readonly string[] {
   return rest.startsWith('--from=') ? [] : rest.split(/\s+/).slice(0, -1);
 }
 
 describe('the Dockerfile', () => {
-  it('copies only what exists and what .dockerignore lets in', () => {
+  it('copies only files that exist and that .dockerignore includes', () => {
     const allowed = readFileSync('.dockerignore', 'utf8').trim().split('\n');
     expect(allowed[0]).toBe('*');
     const sources = new Set(all.filter(({ keyword }) => keyword === 'COPY').flatMap(copied));
@@ -36,7 +36,7 @@ describe('the Dockerfile', () => {
     );
   });
 
-  it('names its base image once, and with the version of Node that package.json pins', () => {
+  it('names its base image once, with the version of Node that package.json pins', () => {
     const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
       dependencies: Readonly<Record<string, string>>;
     };
@@ -44,7 +44,7 @@ describe('the Dockerfile', () => {
     for (const [from] of stages) expect(from!.rest).toMatch(/^\$\{NODE_IMAGE\}/);
   });
 
-  it('installs from the lock file, without scripts, and takes no development dependency along', () => {
+  it('installs from the lock file, without scripts and without development dependencies', () => {
     const installs = all.filter(({ rest }) => /\bnpm (?:ci|i|install)\b/.test(rest));
     for (const { rest } of installs) expect(rest).toMatch(/npm ci .*--ignore-scripts/);
     const [from] = stages.filter((stage) => stage.some(({ rest }) => rest.includes('--omit=dev')));
@@ -55,7 +55,7 @@ describe('the Dockerfile', () => {
     ]);
   });
 
-  it('builds with all that the build runs', () => {
+  it('builds with every file that the build runs', () => {
     const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
       scripts: Readonly<Record<string, string>>;
     };
@@ -66,7 +66,7 @@ describe('the Dockerfile', () => {
     expect(needed.filter((path) => !there.includes(path))).toEqual([]);
   });
 
-  it('runs as a user who is a number and not root', () => {
+  it('runs as a numeric user that is not root', () => {
     expect(the(final, 'USER')).toMatch(/^[1-9][0-9]{3,}:[1-9][0-9]{3,}$/);
     expect(final.findLastIndex(({ keyword }) => keyword === 'RUN')).toBeLessThan(
       final.findIndex(({ keyword }) => keyword === 'USER'),
@@ -101,7 +101,7 @@ describe('the Dockerfile', () => {
       expect(container(traits)).not.toHaveProperty('command');
   });
 
-  it('asks for its health by the verb for it, without a shell', () => {
+  it('checks its health by the verb for it, without a shell', () => {
     expect(execForm(the(final, 'HEALTHCHECK'))).toEqual([
       'node',
       '/app/dist/quaymaster.cjs',
@@ -116,7 +116,7 @@ describe('the Dockerfile', () => {
     ]);
   });
 
-  it('fetches nothing by address and bakes in no setting but the mode of Node', () => {
+  it('downloads nothing by address and sets no variable except the mode of Node', () => {
     expect(all.filter(({ keyword }) => keyword === 'ADD')).toEqual([]);
     expect(all.some(({ rest }) => rest.includes('://'))).toBe(false);
     expect(all.filter(({ keyword }) => keyword === 'ENV')).toEqual([

@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 
-/** One instruction: `COPY`, and what follows it. */
+/** One instruction: `COPY`, and its arguments. */
 export interface Instruction {
   readonly keyword: string;
   readonly rest: string;
 }
 
-/** The instructions of a Dockerfile with their continued lines joined, in the stages that `FROM` begins; what precedes the first is apart. */
+/**
+ * The instructions of a Dockerfile with their continued lines joined, in the stages that `FROM` begins; instructions
+ * before the first one are separate.
+ */
 export function stagesOf(file: string): {
   readonly before: readonly Instruction[];
   readonly stages: readonly (readonly Instruction[])[];
@@ -27,7 +30,7 @@ export function stagesOf(file: string): {
   return { before, stages };
 }
 
-/** What an exec-form instruction runs. @throws SyntaxError for the shell form */
+/** The command of an exec-form instruction. @throws SyntaxError for the shell form */
 export function execForm(rest: string): readonly string[] {
   return JSON.parse(rest.slice(rest.indexOf('['))) as readonly string[];
 }

@@ -40,7 +40,7 @@ describe("the example pod's agent", () => {
   const settings = checkSettings(parse(data['agent.yaml']), FILE);
   const [agent] = pod.initContainers as [Container];
 
-  it('has settings that the agent finds valid, and finds what they name where volumes are mounted', () => {
+  it('has valid settings, and every path in them is on a mounted volume', () => {
     const token = mountPath(agent, 'quaymaster-token');
     expect(settings.tokenFile).toBe(`${token}/token`);
     expect(settings.directory).toBe(mountPath(agent, 'secrets'));

@@ -10,7 +10,7 @@ import { ended, StagedImage, type Ended } from './staged-image.ts';
 
 const INSPECTOR_PORT = 9229;
 
-/** The manifest's configuration file, and over it, by the environment, what is different on this machine. */
+/** The manifest's configuration file, with the differences of this machine in the environment. */
 function settings(port: number): (image: StagedImage) => Readonly<Record<string, string>> {
   return ({ root, data, keys }) => ({
     QUAYMASTER__listener__host: '127.0.0.1',
@@ -33,21 +33,21 @@ function listens(port: number): Promise<boolean> {
   return promise.finally(() => socket.destroy());
 }
 
-/** Paths below a volume that its group or others may do anything with. */
+/** Paths below a volume that its group or others may access. */
 function open(volume: string): readonly string[] {
   return readdirSync(volume, { recursive: true, encoding: 'utf8' }).filter(
     (path) => (lstatSync(join(volume, path)).mode & 0o077) !== 0,
   );
 }
 
-describe('the image, as the Dockerfile puts it together', () => {
+describe('the image, as the Dockerfile builds it', () => {
   const made: { image?: StagedImage; init?: Ended } = {};
   const image = (): StagedImage => made.image!;
   const file = (name: string): string => join(image().root, name);
   const run = (...args: readonly string[]): Promise<Ended> =>
     image().run(...args, '--config', file('config.yaml'));
 
-  /** Serves until `use` is done; how the broker ended. */
+  /** Serves until `use` is done; returns how the broker ended. */
   async function whileServing(
     use: (broker: ReturnType<StagedImage['start']>) => Promise<void>,
   ): Promise<Ended> {
@@ -80,7 +80,7 @@ describe('the image, as the Dockerfile puts it together', () => {
     expect(await run('config', 'check')).toMatchObject({ code: 0 });
   });
 
-  it('has the agent in it, which finds the settings of the example pod valid', async () => {
+  it('contains the agent, which accepts the settings of the example pod', async () => {
     const { data } = only(manifestsOf('examples/projected-token-pod.yaml'), 'ConfigMap');
     writeFileSync(file('agent.yaml'), (data as { 'agent.yaml': string })['agent.yaml']);
     const settings = ['--config', file('agent.yaml')];
@@ -101,7 +101,7 @@ describe('the image, as the Dockerfile puts it together', () => {
     expect((await run('healthcheck')).code).not.toBe(0);
   });
 
-  it('is initialised by its user on empty volumes, which warns what losing the key means', async () => {
+  it('is initialised by its user on empty volumes, and warns about the loss of the key', async () => {
     const { code, output } = await run('init', '--token-file', join(image().keys, 'token'));
     expect({ code, output }).toEqual({
       code: 0,
@@ -110,22 +110,22 @@ describe('the image, as the Dockerfile puts it together', () => {
     expect(output).not.toContain(readFileSync(join(image().keys, 'token'), 'utf8').trim());
   });
 
-  it('makes no second operator while the first token lies there', async () => {
+  it('creates no second operator while the first token file exists', async () => {
     const { code, output } = await run('init', '--token-file', join(image().keys, 'token'));
     expect(code).not.toBe(0);
     expect(output).toMatch(/ERR_CONFLICT/);
   });
 
-  it('serves as its user with nothing writable but the volumes, and drains at SIGTERM', async () => {
+  it('serves as its user with only the volumes writable, and drains at SIGTERM', async () => {
     const output = expect.stringMatching(/"listening"[^]*"draining"[^]*"stopped"/);
     expect(await whileServing(() => Promise.resolve())).toEqual({ code: 0, output });
   });
 
-  it('serves again on the volumes it left', async () => {
+  it('serves again on the same volumes', async () => {
     expect(await whileServing(() => Promise.resolve())).toMatchObject({ code: 0 });
   });
 
-  it('opens no inspector at SIGUSR1, and goes on', async () => {
+  it('opens no inspector at SIGUSR1, and keeps running', async () => {
     const { output } = await whileServing(async (broker) => {
       const before = await listens(INSPECTOR_PORT);
       broker.kill('SIGUSR1');
@@ -135,7 +135,7 @@ describe('the image, as the Dockerfile puts it together', () => {
     expect(output).not.toMatch(/debugger/i);
   });
 
-  it('leaves nothing in the volumes that anybody else may open', () => {
+  it('leaves nothing in the volumes that another user may open', () => {
     expect(open(image().data)).toEqual([]);
     expect(open(image().keys)).toEqual([]);
   });

@@ -52,7 +52,7 @@ describeWith(['kube'], 'the manifest on a real API server', ({ kube }) => {
     account.ask = asAccount(kube, token);
   });
 
-  it('is applied whole, and again without a change', async () => {
+  it('is applied completely, and again without a change', async () => {
     const path = `/apis/apps/v1/namespaces/${NAMESPACE}/statefulsets/quaymaster`;
     const generation = async (): Promise<unknown> => {
       const { body } = await kubeRequest(kube, 'GET', path);
@@ -76,13 +76,13 @@ describeWith(['kube'], 'the manifest on a real API server', ({ kube }) => {
     expect(await admission(kube, NAMESPACE, asRoot)).toMatch(/violates PodSecurity "restricted/);
   });
 
-  it('lets the account follow pods', async () => {
+  it('lets the account watch pods', async () => {
     expect(await ask('GET', '/api/v1/pods?limit=1')).toBe(200);
     expect(await ask('GET', '/api/v1/pods?watch=true&timeoutSeconds=1')).toBe(200);
     expect(await ask('GET', `/api/v1/namespaces/${NAMESPACE}/pods/absent`)).toBe(404);
   });
 
-  it('lets the account have tokens reviewed and fetch the keys', async () => {
+  it('lets the account review tokens and fetch the keys', async () => {
     const review = { spec: { token: 'e30.e30.e30', audiences: ['quaymaster'] } };
     expect(await ask('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review)).toBe(201);
     expect(await ask('GET', '/openid/v1/jwks')).toBe(200);
@@ -106,7 +106,7 @@ describeWith(['kube'], 'the manifest on a real API server', ({ kube }) => {
     expect(await ask(verb, path)).toBe(403);
   });
 
-  it('refuses the account pods, Secrets, tokens and rights of its own making', async () => {
+  it('refuses the account pods, Secrets, tokens and new rights', async () => {
     const name = uniqueName('planted');
     const spec = { containers: [{ name: 'main', image: 'registry.test/app:1' }] };
     const inNamespace = `/api/v1/namespaces/${NAMESPACE}`;
@@ -150,14 +150,14 @@ describeWith(['kube'], 'the manifest on a real API server', ({ kube }) => {
       );
     });
 
-    it('lets the account make tokens of the account that is named, and of no other', async () => {
+    it('lets the account create tokens of the named account, and of no other', async () => {
       const request = { spec: { audiences: ['https://registry.example.com'] } };
       const accounts = `/api/v1/namespaces/${place.namespace}/serviceaccounts`;
       expect(await ask('POST', `${accounts}/deployer/token`, request)).toBe(201);
       expect(await ask('POST', `${accounts}/other/token`, request)).toBe(403);
     });
 
-    it('lets the account make and delete the anchors of tokens', async () => {
+    it('lets the account create and delete the anchors of tokens', async () => {
       const secrets = `/api/v1/namespaces/${place.namespace}/secrets`;
       const name = uniqueName('anchor');
       const anchor = { metadata: { name }, type: 'quaymaster.dev/anchor', immutable: true };

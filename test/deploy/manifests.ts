@@ -31,7 +31,7 @@ interface Named {
   readonly namespace?: string;
 }
 
-/** The same object in a namespace of a test's own, which cluster-wide objects are named after. */
+/** The same object in a namespace of the test's own; cluster-wide objects get a name from it. */
 export function movedTo(namespace: string, manifest: Manifest): Manifest {
   const { metadata, kind } = manifest;
   const own = (name: string): string => (name === OWN ? namespace : name);

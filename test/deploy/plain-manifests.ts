@@ -35,7 +35,7 @@ async function formatted(path: string, text: string): Promise<[string, string]> 
   return [path, await format(text, { ...options, filepath: path })];
 }
 
-/** The manifests for those without Helm, by their paths, as the chart makes them. */
+/** The manifests for installations without Helm, by their paths, generated from the chart. */
 export async function plainManifests(helm: Helm): Promise<ReadonlyMap<string, string>> {
   const job = ['--set', 'initialise.enabled=true', '--show-only', 'templates/initialise.yaml'];
   return new Map([

@@ -33,7 +33,7 @@ describeWith(['postgres'], 'replicas that share the volume of the keys', ({ post
 
   const checkpoint = (): Promise<string> => readFile(replicas[0]!.file('keys/checkpoint'), 'utf8');
 
-  /** Something that is recorded, and the checkpoint that covers it. */
+  /** Writes an entry, and waits for the checkpoint that covers it. */
   async function act(broker: Installation, name: string): Promise<void> {
     const before = await checkpoint();
     await broker.create(operator, `/operators/${name}`, { grants: [{ role: 'auditor' }] });
@@ -59,18 +59,18 @@ describeWith(['postgres'], 'replicas that share the volume of the keys', ({ post
     await act(replicas[1]!, 'two');
   });
 
-  it('go on when the one that appended ends, and write the checkpoint in its place', async () => {
+  it('continue when the one that appended stops, and write the checkpoint in its place', async () => {
     expect(await replicas[0]!.stop()).toBe(0);
     await act(replicas[1]!, 'three');
   });
 
-  it('take in a new one, which is not held', async () => {
+  it('accept a new one, which is not held', async () => {
     const third = await replica();
     await third.start();
     await act(third, 'four');
   });
 
-  it('come back together after all of them were stopped, by whatever signal', async () => {
+  it('start together again after all of them were stopped, by any signal', async () => {
     await Promise.all(replicas.map((each) => each.stop('SIGKILL')));
     await Promise.all(replicas.map((each) => each.start()));
     const list = await replicas[0]!.call('GET', '/api/v1/operators', { token: operator });

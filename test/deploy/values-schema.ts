@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { configSchema } from '../../src/compose/config/schema.ts';
 
 const name = z.string();
-/** What Kubernetes itself checks. */
+/** Kubernetes itself checks these. */
 const kubernetesObject = z.looseObject({});
 const texts = z.record(z.string(), z.string());
 const httpsUrl = z.string().regex(/^(?:https:\/\/.+)?$/);
@@ -95,7 +95,7 @@ const values = z.strictObject({
   extraVolumeMounts: z.array(kubernetesObject),
 });
 
-/** Settings of the configuration file that the pod decides. */
+/** Settings of the configuration file that the pod determines. */
 const OWN_SETTINGS = new Set([
   'mode',
   'metrics',
@@ -118,9 +118,9 @@ interface Schema {
   readonly [keyword: string]: unknown;
 }
 
-/** The schema without the settings that the pod decides. */
+/** The schema without the settings that the pod determines. */
 function withoutOwn(schema: Schema, place: string): Schema {
-  // Empty, as in values.yaml, is refused by the chart in words.
+  // The chart refuses an empty value, as in values.yaml, with its own message.
   if (place === 'audit.origin') return { anyOf: [{ const: '' }, schema] };
   const { properties, oneOf, required, ...rest } = schema;
   const inside = (key: string): string => (place === '' ? key : `${place}.${key}`);
@@ -139,7 +139,7 @@ function withoutOwn(schema: Schema, place: string): Schema {
   };
 }
 
-/** values.schema.json: what Helm refuses by itself. */
+/** values.schema.json: Helm refuses violations of it by itself. */
 export function valuesSchema(): object {
   const config = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }) as Schema;
   const schema = z.toJSONSchema(values, { io: 'input' }) as Schema;

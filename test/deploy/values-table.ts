@@ -20,7 +20,7 @@ function commentOf(text: string | null | undefined): string {
 function rowsOf(map: YAMLMap, place: string): readonly ValueRow[] {
   return (map.items as ValuePair[]).flatMap((pair, index) => {
     const inner = place === '' ? pair.key.value : `${place}.${pair.key.value}`;
-    // The comment before the first key of a map is kept with the map.
+    // The parser attaches the comment before the first key of a map to the map.
     const above = index === 0 ? map.commentBefore : pair.key.commentBefore;
     const meaning = commentOf(above);
     const { value } = pair;
@@ -35,7 +35,7 @@ function toJson(value: unknown): unknown {
   return (value as { toJSON(): unknown }).toJSON();
 }
 
-/** The table of all values, made from values.yaml and the comments in it. */
+/** The table of all values, generated from values.yaml and the comments in it. */
 export function valuesTable(valuesYaml: string): string {
   const rows = rowsOf(parseDocument(valuesYaml).contents as YAMLMap, '').map(
     ({ place, fallback, meaning }) =>

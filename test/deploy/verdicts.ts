@@ -9,12 +9,12 @@ interface PodTemplate {
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
-/** The pods that a workload makes. */
+/** The pods that a workload creates. */
 export function podTemplate(manifest: Manifest): PodTemplate {
   return (manifest['spec'] as { template: PodTemplate }).template;
 }
 
-/** What an account is answered: a status for each request. */
+/** The API server's answers to an account: a status for each request. */
 export function asAccount(
   kube: KubeAccess,
   token: string,
@@ -25,7 +25,7 @@ export function asAccount(
   };
 }
 
-/** Admission of a pod as the cluster would judge it, without making one: "admitted", or why not. */
+/** Admission of a pod as the cluster would decide it, without creating the pod: "admitted", or the reason. */
 export async function admission(
   kube: KubeAccess,
   namespace: string,
