@@ -1,0 +1,191 @@
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { parseAllDocuments } from 'yaml';
+import { freePort } from '../kit/backends/free-port.ts';
+import { PROGRAM, startDevBroker } from '../kit/dev-broker.ts';
+import { writeMachinePrograms } from '../kit/machine-programs.ts';
+import { paste, shellBlocks, SHELLS, type Pasted, type Shell } from '../kit/pasted-page.ts';
+import { textOf, trackedFiles } from '../kit/tracked-files.ts';
+
+const QUICKSTART = 'docs/quickstart.md';
+/** Pages for one machine, in the order in which an operator follows them. */
+const MACHINE = [
+  'docs/install.md',
+  'docs/configuration.md',
+  'docs/upgrade-and-backup.md',
+  'docs/disaster-recovery.md',
+];
+/** Its examples are generated from the help, and test/guards/command-line-page.test.ts checks each of them. */
+const GENERATED = ['docs/cli.md'];
+const pages = trackedFiles().filter((path) => path.endsWith('.md') && !GENERATED.includes(path));
+const ofDevBroker = pages.filter((page) => runnable(page).length > 0 && !MACHINE.includes(page));
+
+/** By page: how many blocks run as written, and how many need something from outside. Count a new block here. */
+const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
+  'CONTRIBUTING.md': [0, 1],
+  'README.md': [0, 2],
+  'deploy/helm/quaymaster/README.md': [0, 1],
+  'docs/agent-local-api.md': [0, 1],
+  'docs/api.md': [8, 2],
+  'docs/audit.md': [1, 2],
+  'docs/client.md': [0, 1],
+  'docs/clusters.md': [0, 1],
+  'docs/configuration.md': [1, 0],
+  'docs/disaster-recovery.md': [6, 1],
+  'docs/external-secrets.md': [0, 1],
+  'docs/install.md': [2, 7],
+  'docs/kms-vault-transit.md': [0, 1],
+  'docs/operations.md': [8, 6],
+  'docs/performance.md': [0, 1],
+  'docs/policy-tests.md': [1, 0],
+  'docs/providers/vault.md': [0, 2],
+  'docs/quickstart.md': [5, 2],
+  'docs/rotation.md': [1, 0],
+  'docs/rotators/vault.md': [0, 1],
+  'docs/testing.md': [0, 1],
+  'docs/upgrade-and-backup.md': [3, 1],
+  'docs/writing-a-webhook-rotator.md': [0, 1],
+};
+
+/** Exit codes of commands that the page expects to fail. */
+const FAILURES: Readonly<Record<string, readonly string[]>> = {
+  // `policy explain` of a workload in quarantine
+  'docs/operations.md': ['@failed 3'],
+};
+
+const SHOWN: Readonly<Record<string, readonly RegExp[]>> = {
+  'docs/quickstart.md': [
+    /\+ policy shop-web/,
+    /"password": "correct horse"/,
+    /secret\.read +ok +- +shop\/mail/,
+    /^lea_\w+ +k8s:\/\/dev\/shop\/web +\S+ +shop\/mail/m,
+  ],
+  'docs/api.md': [/event: secret\.changed/, /"policy":"payments"/],
+  'docs/audit.md': [/^verified: /m],
+  'docs/operations.md': [/^blocked: /m, /^verified: /m],
+  'docs/policy-tests.md': [/^2 passed, 0 failed$/m],
+  'docs/rotation.md': [/^state +done$/m],
+};
+
+function runnable(page: string): readonly string[] {
+  return shellBlocks(page)
+    .filter(({ isOutside }) => !isOutside)
+    .map(({ text }) => text);
+}
+
+function pathOf(program: string): string {
+  const found = execFileSync('sh', ['-c', `command -v ${program} || true`])
+    .toString()
+    .trim();
+  if (found === '') throw new Error(`these tests need ${program}: install it`);
+  return found;
+}
+
+/** Without `--fail-with-body`, curl succeeds whatever the broker answers. */
+async function writeCurl(programs: string): Promise<void> {
+  const curl = join(programs, 'curl');
+  await writeFile(curl, `#!/bin/sh\nexec ${pathOf('curl')} -sS --fail-with-body "$@"\n`);
+  await chmod(curl, 0o755);
+}
+
+/** The quickstart's first block logs in; the other pages need it too. */
+async function pasteAgainstDevBroker(shell: Shell, page: string): Promise<Pasted> {
+  const broker = await startDevBroker();
+  try {
+    const logIn = page === QUICKSTART ? [] : runnable(QUICKSTART).slice(0, 1);
+    const blocks = [...logIn, ...runnable(page)].map((text) =>
+      text
+        .replaceAll('http://127.0.0.1:8200', broker.url)
+        .replaceAll('npm run --silent quaymaster --', PROGRAM.join(' ')),
+    );
+    const programs = join(broker.directory, 'programs');
+    await mkdir(programs);
+    await writeCurl(programs);
+    const env = { PATH: `${programs}:${process.env['PATH'] ?? ''}`, HOME: broker.directory };
+    return await paste(shell, blocks, { cwd: broker.directory, env });
+  } finally {
+    await broker.close();
+  }
+}
+
+/** The paths of the machine are in a directory, and programs that need root or systemd are replaced. */
+async function pasteOnMachine(shell: Shell): Promise<Pasted> {
+  const directory = await mkdtemp(join(tmpdir(), 'quaymaster-machine-'));
+  try {
+    for (const name of ['etc', 'units', 'lib/quaymaster', 'lib/quaymaster-keys', 'programs']) {
+      await mkdir(join(directory, name), { recursive: true, mode: 0o700 });
+    }
+    const programs = await writeMachinePrograms(directory);
+    const port = String(await freePort());
+    const blocks = MACHINE.flatMap(runnable).map((text) =>
+      text
+        .replaceAll('http://127.0.0.1:8200', `http://127.0.0.1:${port}`)
+        .replaceAll('/etc/quaymaster', join(directory, 'etc'))
+        .replaceAll('/etc/systemd/system', join(directory, 'units'))
+        .replaceAll('/usr/local/bin', programs)
+        .replaceAll('/var/lib', join(directory, 'lib'))
+        .replaceAll(/(?<= )\/(?=backup|safe)/g, `${directory}/`),
+    );
+    const env = {
+      PATH: `${programs}:${process.env['PATH'] ?? ''}`,
+      HOME: directory,
+      QUAYMASTER__listener__port: port,
+    };
+    return await paste(shell, blocks, { cwd: directory, env });
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+function withoutNumbers(problems: readonly string[]): readonly string[] {
+  return problems.map((problem) => problem.replace(/^\d+: /, ''));
+}
+
+describe('blocks of commands', () => {
+  it('are counted, with those that need something from outside', () => {
+    const counts = pages.map((page) => {
+      const all = shellBlocks(page).length;
+      const run = runnable(page).length;
+      return [page, [run, all - run]] as const;
+    });
+    const withBlocks = counts.filter(([, [run, outside]]) => run + outside > 0);
+    expect(Object.fromEntries(withBlocks)).toEqual(BLOCKS);
+  });
+
+  it('have programs to run them', () => {
+    for (const program of [...SHELLS, 'curl', 'jq']) expect(pathOf(program)).toMatch(/^\//);
+  });
+});
+
+describe.each(SHELLS)('pasted into %s', (shell) => {
+  it.each(ofDevBroker)(
+    '%s runs as written',
+    async (page) => {
+      const { outputs, problems } = await pasteAgainstDevBroker(shell, page);
+      expect(withoutNumbers(problems)).toEqual(FAILURES[page] ?? []);
+      for (const expected of SHOWN[page] ?? []) expect(outputs.join('\n')).toMatch(expected);
+    },
+    120_000,
+  );
+
+  it('installation, backup, restore and recovery run as written, one after another', async () => {
+    const { outputs, problems } = await pasteOnMachine(shell);
+    expect(problems).toEqual([]);
+    expect(outputs.join('\n')).toMatch(/store_behind[^]*accepted: \d+ recorded entries/);
+  }, 240_000);
+});
+
+it('the quickstart in a cluster shows documents that are well-formed', () => {
+  const [, , cluster = ''] = textOf(QUICKSTART).split(/^## .*$/m);
+  const blocks = [...cluster.matchAll(/^ *```yaml\n([^]*?)^ *```$/gm)];
+  const kinds = blocks
+    .flatMap(([, block = '']) => parseAllDocuments(block))
+    .map((document) => {
+      expect(document.errors).toEqual([]);
+      return (document.toJS() as { readonly kind?: string }).kind;
+    });
+  expect(kinds).toEqual([undefined, 'Cluster', 'Pod']);
+});
