@@ -9,6 +9,7 @@ import { Claims, type Claim } from './claim.ts';
 import type { ChainedBatch } from './chained-batch.ts';
 import type { GrowingLog } from './growing-log.ts';
 import type { LogIdentity } from './log-identity.ts';
+import type { LastCommitFile } from './last-commit.ts';
 import { markedNote, type LogAnchor } from './log-anchor.ts';
 import {
   heldReason,
@@ -29,6 +30,8 @@ export interface IntegratorOptions {
   readonly checkpointFile: CheckpointFile;
   /** A second record of the log's extent, besides the file; undefined while the store has no keys. */
   readonly anchor?: LogAnchor | undefined;
+  /** Names the last acknowledged entry; undefined if other processes may write to the store. */
+  readonly lastCommit?: LastCommitFile | undefined;
   /** The store is being initialised, so it may have no log yet. */
   readonly isNew?: boolean;
   /**
@@ -131,8 +134,8 @@ export class Integrator {
   }
 
   #expected(): Expected {
-    const { log, checkpointFile, anchor, isNew } = this.#options;
-    return { log, file: checkpointFile, anchor: isNew === true ? undefined : anchor };
+    const { log, checkpointFile: file, anchor, isNew, lastCommit } = this.#options;
+    return { log, file, anchor: isNew === true ? undefined : anchor, lastCommit };
   }
 
   async #begin(): Promise<void> {

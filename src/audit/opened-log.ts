@@ -5,6 +5,7 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Store } from '../ports/store.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
 import { GrowingLog } from './growing-log.ts';
+import type { LastCommit, LastCommitFile } from './last-commit.ts';
 import { isMarked, type Anchor, type LogAnchor } from './log-anchor.ts';
 import { LoggedState, stateAt } from './logged-state.ts';
 import type { LogIdentity } from './log-identity.ts';
@@ -26,6 +27,8 @@ export type HeldReason =
   | 'checkpoint_missing'
   /** The log key did not sign the checkpoint outside, or no root key authenticates the anchor: it is another installation's, or altered. */
   | 'checkpoint_foreign'
+  /** The store lacks the last entry that the broker acknowledged: its write-ahead log was cut or damaged. */
+  | 'commits_missing'
   /** The store's own checkpoint, tiles or entries are inconsistent. */
   | 'log_damaged';
 
@@ -45,9 +48,11 @@ export interface Expected {
   readonly file: CheckpointFile;
   /** Undefined while the store is being initialised: then it may have no log. */
   readonly anchor: LogAnchor | undefined;
+  /** Undefined if other processes may write to the store. */
+  readonly lastCommit: LastCommitFile | undefined;
 }
 
-/** The extent of the log, by each of the three places that record it. */
+/** The extent of the log, by each of the places that record it. */
 export interface LogExtent {
   /** By the checkpoint file outside the store; undefined: there is no file. */
   readonly outside: Anchor | 'foreign' | undefined;
@@ -57,6 +62,8 @@ export interface LogExtent {
   readonly anchored: Anchor | 'foreign' | undefined;
   /** By the newest checkpoint in the store. */
   readonly stored: Anchor | 'damaged' | undefined;
+  /** The last acknowledged entry, by the file beside the checkpoint file. */
+  readonly acknowledged: LastCommit | 'unreadable' | undefined;
 }
 
 /**
@@ -74,11 +81,15 @@ export async function logExtent(store: Store, expected: Expected): Promise<LogEx
     outside: outside === 'damaged' || outside === '' ? 'foreign' : outside,
     anchored: anchored === 'damaged' ? 'foreign' : anchored,
     stored,
+    acknowledged: expected.lastCommit?.read(),
     isMarked: note !== undefined && isMarked(note, log.origin),
   };
 }
 
-/** Why the store is held. Undefined if it is at or ahead of the checkpoint outside and of its anchor, and has the same entries. */
+/**
+ * Why the store is held. Undefined if it is at or ahead of the checkpoint outside and of its anchor, and has the same entries and the last
+ * acknowledged one.
+ */
 export async function heldReason(
   store: Store,
   expected: Expected,
@@ -95,7 +106,7 @@ export async function heldReason(
     const reason = await differenceFrom(store, each);
     if (reason !== undefined) return reason;
   }
-  return undefined;
+  return (await expected.lastCommit?.isIn(store)) === false ? 'commits_missing' : undefined;
 }
 
 /** The reason if one of the places is missing or belongs to another installation. */

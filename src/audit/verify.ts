@@ -48,6 +48,14 @@ function reason(error: unknown): string {
   return error instanceof Error ? error.message : 'unreadable';
 }
 
+interface BundleReading {
+  readonly manifest: Manifest;
+  readonly external: Checkpoint | undefined;
+  readonly tree: TreeVerifier;
+  readonly chain: ChainVerifier;
+  readonly heads: HeadReader;
+}
+
 class Verification {
   readonly #files: ExportFiles;
   readonly #options: VerifyOptions;
@@ -134,15 +142,18 @@ class Verification {
     }
   }
 
-  async #readLog(log: {
-    readonly manifest: Manifest;
-    readonly external: Checkpoint | undefined;
-    readonly tree: TreeVerifier;
-    readonly chain: ChainVerifier;
-  }): Promise<void> {
-    const { manifest, external, tree, chain } = log;
-    const { size } = manifest;
+  async #readLog(log: Omit<BundleReading, 'heads'>): Promise<void> {
     const heads = new HeadReader(this.#heads());
+    try {
+      await this.#readBundles({ ...log, heads });
+    } finally {
+      // Otherwise an unreadable bundle leaves the file open.
+      await heads.close();
+    }
+  }
+
+  async #readBundles({ manifest, external, tree, chain, heads }: BundleReading): Promise<void> {
+    const { size } = manifest;
     const missing = new MissingEntries(manifest.damage ?? [], this.#findings);
     if (external?.size === 0) this.#anchored = true;
     for (let bundle = 0; bundle * TILE_WIDTH < size; bundle++) {
@@ -182,7 +193,6 @@ class Verification {
 
   async #expectNoMore(heads: HeadReader, chain: ChainVerifier, index: number): Promise<void> {
     const next = await heads.next();
-    await heads.close();
     if (next === undefined && chain.wantsHead) return;
     const message = 'heads.jsonl has batches beyond the last entry';
     this.#findings.add({ what: 'batch_mismatch', message, index });

@@ -8,6 +8,7 @@ import { createChain } from '../audit/chain.ts';
 import { checkpointFile } from '../audit/checkpoint-file.ts';
 import { Follower, type FollowerStatus } from '../audit/follower.ts';
 import { Integrator } from '../audit/integrator.ts';
+import { LastCommitFile } from '../audit/last-commit.ts';
 import { LogAnchor } from '../audit/log-anchor.ts';
 import { logIdentity, type LogIdentity } from '../audit/log-identity.ts';
 import { loadLogKeyFile } from '../audit/log-key.ts';
@@ -72,6 +73,8 @@ export class AuditTrail {
   readonly #system: SystemActor;
   readonly scrubber: Scrubber;
   readonly #cursors: SinkCursors;
+  /** Only for a store that no other process writes to. */
+  readonly #lastCommit: LastCommitFile | undefined;
   #followers: readonly Follower[] = [];
   #isAnnounced = false;
 
@@ -82,17 +85,21 @@ export class AuditTrail {
     this.#cursors = new SinkCursors(store, rows);
     this.#system = new SystemActor({ clock, digest: sha256Hex }, 'broker');
     this.reader = new LogReader(store, bootLog.identity);
+    const { checkpointFile: checkpointPath } = config.audit;
+    const alone = config.store.type === 'sqlite';
+    this.#lastCommit = alone ? new LastCommitFile(`${checkpointPath}.last-commit`) : undefined;
     this.integrator = new Integrator({
       store,
       clock,
       log: bootLog.identity,
-      checkpointFile: checkpointFile(config.audit.checkpointFile),
+      checkpointFile: checkpointFile(checkpointPath),
       anchor: new LogAnchor(rows),
+      lastCommit: this.#lastCommit,
       isNew,
       onUnanchored: () => this.#cursors.sealAll(),
       own: bootLog.own,
       owner: bootLog.boot.writer,
-      alone: config.store.type === 'sqlite',
+      alone,
       onError: (error) => this.#integrationFailed(error),
     });
     this.scrubber = new Scrubber({
@@ -100,7 +107,7 @@ export class AuditTrail {
       reader: this.reader,
       clock,
       owner: bootLog.boot.writer,
-      alone: config.store.type === 'sqlite',
+      alone,
       intervalMs: config.audit.scrubIntervalHours * HOUR_MS,
       onDamage: (damage) =>
         log.error(
@@ -209,6 +216,7 @@ export class AuditTrail {
     await this.scrubber.close();
     await Promise.all(this.#followers.map((follower) => follower.close(SINK_GRACE_MS)));
     await this.integrator.close();
+    this.#lastCommit?.close();
   }
 
   #integrationFailed(error: unknown): void {
@@ -239,6 +247,7 @@ export class AuditTrail {
         this.#system.entry({ action: 'recovery', outcome: 'ok', cause: 'unclean_stop', comment }),
       );
     }
+    this.#lastCommit?.follow(this.#bootLog.own);
     await store.commit({ entries: [...entries, ...more] });
     this.#isAnnounced = true;
   }

@@ -40,10 +40,13 @@ import { ClusterRegistry } from './cluster-registry.ts';
 import { openConnections } from './connections.ts';
 import { createGuard, heldKinds, openState, type HeldKind } from './guarded-state.ts';
 import { holdable } from './holdable-store.ts';
+import { IndexScrub, type IndexScrubStatus } from './index-scrub.ts';
 import { loadKeys, kekOf, type InstallationKeys } from './keys.ts';
 import { RefusalTallies } from './refusal-tallies.ts';
 import { SpaceWatch } from './space-watch.ts';
 import { StateSweep } from './state-sweep.ts';
+
+const HOUR_MS = 3_600_000;
 
 /** A running broker without listeners. */
 export interface RunningBroker {
@@ -58,6 +61,8 @@ export interface RunningBroker {
   warnings(): readonly string[];
   /** The used space of the store; undefined if it is not known. */
   space(): StoreSpace | undefined;
+  /** The progress of the check of the store's indexes. */
+  indexes(): IndexScrubStatus;
   /** Closes everything in reverse order. `cause` is recorded in the log. */
   close(cause: string): Promise<void>;
 }
@@ -121,7 +126,12 @@ async function openOn(
     const core = await openCore(config, { ...deps, store, trail, keys });
     await space.start();
     const sweep = new StateSweep({ store: opened, guard, clock, log });
-    if (held === undefined) sweep.start();
+    const intervalMs = config.audit.scrubIntervalHours * HOUR_MS;
+    const indexes = new IndexScrub({ check: opened.indexCheck, guard, clock, log, intervalMs });
+    if (held === undefined) {
+      sweep.start();
+      indexes.start();
+    }
     return {
       ...core,
       trail,
@@ -131,10 +141,12 @@ async function openOn(
         ...(revokeConnect === undefined ? [] : ['store_open_to_all_roles']),
         ...space.warnings(),
         ...trail.warnings(),
+        ...(indexes.status().isLogDamaged ? ['audit_index_damaged'] : []),
       ],
+      indexes: () => indexes.status(),
       async close(cause) {
         space.stop();
-        await sweep.stop();
+        await Promise.all([sweep.stop(), indexes.stop()]);
         await core.stop();
         await stopTrail(cause);
         await opened.close();

@@ -111,6 +111,22 @@ function registerScrubber(registers: Registry[], { scrubber }: AuditTrail): void
 
 function registerSpace(registers: Registry[], broker: RunningBroker): void {
   new Gauge({
+    name: 'quaymaster_store_checked_rows',
+    help: 'Rows that the check of the indexes in progress, or the last one, has looked up; SQLite only',
+    registers,
+    collect() {
+      this.set(broker.indexes().rows);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_store_check_completed_timestamp_seconds',
+    help: 'When the last complete check of the indexes ended; 0 before the first in this process',
+    registers,
+    collect() {
+      this.set((broker.indexes().completedAt ?? 0) / 1000);
+    },
+  });
+  new Gauge({
     name: 'quaymaster_store_used_bytes',
     help: 'Used on the volume of the SQLite store, or by the PostgreSQL database',
     registers,

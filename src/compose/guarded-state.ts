@@ -26,7 +26,9 @@ export function createGuard({ clock, log }: StateDeps): RowGuard {
   guard.onHold(({ reason, what }) =>
     log.error(
       { reason, what },
-      'rows of the store are not as the broker left them: nothing is served; compare with a backup, then run "quaymaster release"',
+      reason === 'index_damaged'
+        ? 'an index of the store is damaged, so lookups miss rows: nothing is served; check the disk, then rebuild the indexes or restore a backup'
+        : 'rows of the store are not as the broker left them: nothing is served; compare with a backup, then run "quaymaster release"',
     ),
   );
   return guard;

@@ -17,9 +17,27 @@ export interface StoreSpace {
   readonly limitBytes: number | undefined;
 }
 
+/** Some rows of one table after their lookup by every index. */
+export interface IndexSlice {
+  readonly table: string;
+  readonly rows: number;
+  /** What is wrong, for an operator; empty if the indexes have all rows. */
+  readonly damage: readonly string[];
+}
+
+/** A walk over all rows that looks up each row by its indexes. */
+export interface IndexCheck {
+  /** Begins a walk. */
+  begin(): void;
+  /** Checks the next rows; undefined at the end of the walk. @throws ERR_STORE_UNAVAILABLE, or the driver's error. */
+  next(): IndexSlice | undefined;
+}
+
 /** An open store, with its condition at opening. */
 export interface OpenedStore extends Store {
   readonly condition: StoreCondition;
+  /** Undefined for PostgreSQL, where the server's own tools check indexes (`amcheck`). */
+  readonly indexCheck?: IndexCheck;
   /** @throws ERR_STORE_UNAVAILABLE, or the file system's error. */
   space(): Promise<StoreSpace>;
 }

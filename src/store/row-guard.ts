@@ -15,7 +15,7 @@ export type DigestRow = Tables['state_digests'];
 
 /** The reason why the store is held and commits nothing. */
 export interface HeldRows {
-  readonly reason: 'rows_differ' | 'rows_behind';
+  readonly reason: 'rows_differ' | 'rows_behind' | 'index_damaged';
   /** The kind of row, which is its table. */
   readonly kind: TableName;
   /** The problem, with the row if it is known. */

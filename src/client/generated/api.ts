@@ -1961,7 +1961,7 @@ export interface components {
             readonly reasons: readonly string[];
             /** @description What holds the store (`ERR_HELD`); the broker's log names the rows. Absent when the store is not held. */
             readonly held?: readonly {
-                /** @description `rows_differ`, `rows_behind`: rows are not as the broker left them. `schema_differs`, `log_missing`, `store_behind`, `store_forked`, `checkpoint_missing`, `checkpoint_foreign`, `log_damaged`: docs/operations.md. */
+                /** @description `rows_differ`, `rows_behind`: rows are not as the broker left them. `index_damaged`: an index lacks rows. `schema_differs`, `log_missing`, `store_behind`, `store_forked`, `checkpoint_missing`, `checkpoint_foreign`, `commits_missing`, `log_damaged`: docs/operations.md. */
                 readonly reason: string;
                 /** @description The kind of row, which is a table. */
                 readonly kind?: string;

@@ -51,7 +51,7 @@ export async function runRelease(options: {
 
 /** What the operator has accepted, with the numbers that the operator must be able to explain. */
 function textOf({ held, extent }: Released): string {
-  const { stored, outside, anchored } = extent;
+  const { stored, outside, anchored, acknowledged } = extent;
   const known = Math.max(sizeOf(outside), sizeOf(anchored));
   const lost = Math.max(0, known - sizeOf(stored));
   return [
@@ -59,13 +59,20 @@ function textOf({ held, extent }: Released): string {
     `  log in the store:            ${entriesIn(stored)}`,
     `  checkpoint file said:        ${entriesIn(outside)}`,
     `  anchor in the store said:    ${entriesIn(anchored)}`,
-    lost === 0
-      ? 'accepted: the log continues after the entries in the store'
-      : `accepted: ${lost} recorded entries are missing in this store; the log continues without them`,
+    `  last acknowledged entry:     ${placeOf(acknowledged)}`,
+    accepted(held, lost),
   ].join('\n');
 }
 
-type Extent = LogExtent[keyof LogExtent];
+function accepted(held: string, lost: number): string {
+  if (lost > 0)
+    return `accepted: ${lost} recorded entries are missing in this store; the log continues without them`;
+  return held === 'commits_missing'
+    ? 'accepted: entries up to the last acknowledged one are missing in this store; the log continues without them'
+    : 'accepted: the log continues after the entries in the store';
+}
+
+type Extent = LogExtent['stored' | 'outside' | 'anchored'];
 
 function sizeOf(extent: Extent): number {
   return typeof extent === 'object' ? extent.size : 0;
@@ -74,4 +81,9 @@ function sizeOf(extent: Extent): number {
 function entriesIn(extent: Extent): string {
   if (extent === undefined) return 'nothing';
   return typeof extent === 'object' ? `${extent.size} entries` : 'not valid';
+}
+
+function placeOf(place: LogExtent['acknowledged']): string {
+  if (place === undefined) return 'not recorded';
+  return place === 'unreadable' ? 'not valid' : `number ${place.seq} of boot ${place.writer}`;
 }

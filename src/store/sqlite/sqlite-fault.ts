@@ -8,11 +8,36 @@ const NO_ROOM: ReadonlySet<string> = new Set([
   'EDQUOT',
 ]);
 const DAMAGED: ReadonlySet<string> = new Set(['SQLITE_CORRUPT', 'SQLITE_NOTADB']);
+/** The disk cannot read a page, or the file ends before it. */
+const UNREADABLE: ReadonlySet<string> = new Set([
+  'SQLITE_IOERR_READ',
+  'SQLITE_IOERR_SHORT_READ',
+  'SQLITE_IOERR_CORRUPTFS',
+]);
 const HELD: ReadonlySet<string> = new Set(['SQLITE_BUSY', 'SQLITE_LOCKED']);
 
 /** The code of an SQLite or file system error; empty for any other error. */
 function faultCode(error: unknown): string {
   return errorField(error, 'code');
+}
+
+function primaryOf(code: string): string {
+  return code.split('_').slice(0, 2).join('_');
+}
+
+/** A page of the file is damaged or cannot be read. Other pages may be sound. */
+export function isUnreadable(error: unknown): boolean {
+  const code = faultCode(error);
+  return UNREADABLE.has(code) || DAMAGED.has(primaryOf(code));
+}
+
+/** The error for requests that need an unreadable page. It is not ERR_STORE_UNAVAILABLE, because a retry does not help. */
+export function unreadable(cause: unknown): BrokerError {
+  return new BrokerError(
+    'ERR_CIPHERTEXT_INVALID',
+    'a page of the store is damaged or cannot be read: check the disk, and restore the store from a backup',
+    { reason: 'page_unreadable', cause },
+  );
 }
 
 /** The disk is full, or the quota of this user is. */
@@ -35,7 +60,7 @@ export function isRefusedRow(error: unknown): boolean {
 export function asOpenFailure(path: string, error: unknown): unknown {
   if (error instanceof BrokerError) return error;
   const code = faultCode(error);
-  const primary = code.split('_').slice(0, 2).join('_');
+  const primary = primaryOf(code);
   if (HELD.has(primary)) {
     return new BrokerError('ERR_CONFIG_INVALID', `another process holds the store ${path}`, {
       cause: error,

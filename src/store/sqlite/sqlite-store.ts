@@ -19,7 +19,9 @@ import { SQLITE } from '../sql.ts';
 import type { StoredRow } from '../row-guard.ts';
 import type { StoreDeps } from '../store-deps.ts';
 import { CHANGES_KEPT_MS, PRUNE_EVERY_MS } from '../store-deps.ts';
+import { SqliteIndexCheck } from './index-check.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
+import { isUnreadable, unreadable } from './sqlite-fault.ts';
 import type { SqliteWriter } from './sqlite-writer.ts';
 
 /** Keeps the newest change, because the next one is numbered after it. */
@@ -38,6 +40,7 @@ export interface SqliteStoreParts {
 /** The broker's database in one file of this process. */
 export class SqliteStore implements OpenedStore {
   readonly condition: StoreCondition;
+  readonly indexCheck = new SqliteIndexCheck(() => this.#writer.connection);
   readonly #directory: string;
   readonly #writer: SqliteWriter;
   readonly #feed: ChangeFeed;
@@ -145,5 +148,6 @@ export class SqliteStore implements OpenedStore {
 
 function refused(cause: unknown): Promise<never> {
   if (cause instanceof BrokerError) return Promise.reject(cause);
+  if (isUnreadable(cause)) return Promise.reject(unreadable(cause));
   return Promise.reject(new BrokerError('ERR_STORE_UNAVAILABLE', undefined, { cause }));
 }

@@ -14,7 +14,7 @@ import type { Ballast } from './ballast.ts';
 import { putBatch, putChanges, readDigests, runPlans } from './batch-transaction.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import { destroysKey } from './destroys-key.ts';
-import { isNoRoom, isSqliteFault } from './sqlite-fault.ts';
+import { isNoRoom, isSqliteFault, isUnreadable, unreadable } from './sqlite-fault.ts';
 
 const FIND_BATCH = 'SELECT 1 FROM "audit_batches" WHERE "writer" = ? AND "first_seq" = ?';
 const CHANGES_AFTER =
@@ -72,9 +72,19 @@ export class SqliteWriter {
     try {
       this.#transact(batch);
     } catch (cause) {
-      if (this.#recover(cause)) this.#commitUrgent(batch, cause);
+      if (isUnreadable(cause) && !this.#isSent) this.#commitApart(batch, cause);
+      else if (this.#recover(cause)) this.#commitUrgent(batch, cause);
       else leaveUnknown(batch, cause);
     }
+  }
+
+  /** One plan needs an unreadable page. Commits each plan by itself, so that only this plan fails. */
+  #commitApart(batch: readonly PendingPlan[], cause: unknown): void {
+    this.#connection?.rollback();
+    if (this.#unsettled !== undefined) this.#parts.deps.chain.drop();
+    this.#unsettled = undefined;
+    if (batch.length > 1) for (const pending of batch) this.commit([pending]);
+    else for (const { reject } of batch) reject(unreadable(cause));
   }
 
   /** Reserves the ballast. A store opened on a full disk still serves reads and revocations. */
