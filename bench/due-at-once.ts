@@ -102,7 +102,7 @@ function rotating(n: number, cron: string): components['schemas']['Definition'] 
   };
 }
 
-/** @returns when the last old credential was ended. */
+/** @returns when the last old credential was revoked. */
 async function untilDone(target: AccountReceiver, count: number): Promise<number> {
   const end = Date.now() + LONGEST_MINUTES * MINUTE_MS;
   while (new Set(target.steps('retire').map((delivered) => delivered.target)).size < count) {

@@ -6,7 +6,7 @@ import { build, type BuildOptions, type Metafile } from 'esbuild';
 import { thirdParty } from './third-party.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
-/** Where tsc put its output; `dist` unless told. */
+/** tsc's output; `dist` by default. */
 const DIST = process.argv[2] ?? join(ROOT, 'dist');
 
 /** CommonJS, `import()` included: Node's ESM facade of `node:http` loads all of undici (measured: 25 ms and 8 MB of an agent's start). */
@@ -25,7 +25,7 @@ const options = {
   logLevel: 'warning',
 } satisfies BuildOptions;
 
-/** Bundles the agent over what tsc made, and says in `dist/THIRD-PARTY.txt` whose code is in it. */
+/** Bundles the agent over the output of tsc, and writes the licences of the contained code into `dist/THIRD-PARTY.txt`. */
 async function bundle(): Promise<void> {
   const outfile = join(DIST, 'agent.cjs');
   const { metafile } = await build({
@@ -42,7 +42,10 @@ async function bundle(): Promise<void> {
   warm(outfile);
 }
 
-/** ASCII alone: one other character makes V8 keep the whole text in two bytes a character. They stand in regular expressions and texts. */
+/**
+ * ASCII alone: one other character makes V8 store the whole text in two bytes a character. Regular expressions and
+ * texts contain such characters.
+ */
 function escaped(code: string): string {
   return code.replaceAll(
     /[^\n -~\t]/g,
@@ -58,7 +61,7 @@ function packagesIn({ inputs }: Metafile): readonly string[] {
   return [...new Set(found.filter((folder) => folder !== undefined))].sort();
 }
 
-/** Starts the program against a broker that does not exist, to write its compiled code. */
+/** Starts the program with a broker that does not exist, to write its compiled code. */
 function warm(outfile: string): void {
   const directory = mkdtempSync(join(tmpdir(), 'quaymaster-warm-'));
   const token = join(directory, 'token');

@@ -33,7 +33,7 @@ export async function clientTypes(contract: string): Promise<string> {
   return HEAD + astToString(ast);
 }
 
-/** What is known of each operation at run time. */
+/** The properties of each operation at run time. */
 export function operationTable(contract: string): string {
   const { info, paths, components } = parse(contract) as Contract;
   const rows = Object.entries(paths).flatMap(([path, methods]) =>
@@ -47,7 +47,7 @@ export function operationTable(contract: string): string {
         method: method.toUpperCase(),
         path,
         query: namesIn('query'),
-        // The client's credential makes the proof, so the caller does not pass this header.
+        // The client's credential creates the proof, so the caller does not pass this header.
         headers: namesIn('header').filter((name) => name !== 'DPoP'),
         body: Object.keys(operation.requestBody?.content ?? {}),
         answers: formsOf(operation.responses),

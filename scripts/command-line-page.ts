@@ -1,6 +1,6 @@
 import type { Command, Option } from 'commander';
 
-/** One command that does something, with the heading of the help that it stands under. */
+/** One executable command, with the heading of its group in the help. */
 export interface Leaf {
   readonly heading: string;
   /** Its words after the program's name. */
@@ -29,7 +29,7 @@ export function examplesOf(command: Command): readonly string[] {
   return examples.trim().split(/\n */);
 }
 
-/** The page with its contents list and the chapters of all commands as the help has them. The introductions of the sections are kept. */
+/** The page with its contents list and the chapters of all commands from the help. The introductions of the sections are kept. */
 export function withReference(page: string, program: Command): string {
   const leaves = leavesOf(program);
   const [head = '', ...sections] = page.split(/^(?=## )/m);

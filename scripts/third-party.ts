@@ -1,7 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The notice that the licences of bundled packages ask for: who wrote them, and each licence as it came. @throws for a package without one. */
+/**
+ * The notice that the licences of bundled packages require: the authors, and each licence unchanged. @throws for a
+ * package without one.
+ */
 export function thirdParty(root: string, packages: readonly string[]): string {
   const parts = packages.map((folder) => {
     const { name, version, license } = JSON.parse(

@@ -22,7 +22,7 @@ function detailOf({ body }: Answered): unknown {
 }
 
 describe('a denied operator', () => {
-  it('learns the roles that are needed and those of its token', async () => {
+  it('gets the required roles and those of its token', async () => {
     const denied = await api.call('GET', '/api/v1/mounts/hidden', { token: auditor });
     expect(denied.status).toBe(403);
     expect(detailOf(denied)).toBe(
@@ -35,7 +35,7 @@ describe('a denied operator', () => {
     ['GET', 'secrets/app/db', 'secrets/app/none'],
     ['DELETE', 'operators/ada', 'operators/none'],
     ['GET', 'policies/app', 'policies/none'],
-  ])('cannot tell from %s whether %s or %s exists', async (method, there, absent) => {
+  ])('cannot find out from %s whether %s or %s exists', async (method, there, absent) => {
     const headers = { 'If-Match': '*' };
     const [one, other] = await Promise.all(
       [there, absent].map((path) =>
@@ -47,18 +47,18 @@ describe('a denied operator', () => {
     expect(one?.body).toEqual(same);
   });
 
-  it('sees the scope of its own role', async () => {
+  it('gets the scope of its own role', async () => {
     const body = { data: { a: 'b' } };
     const denied = await api.call('PUT', '/api/v1/secrets/app/x', { token: editor, body });
     expect(detailOf(denied)).toContain('the token has secret-editor for other/team');
   });
 
-  it('learns that an operation is for workloads', async () => {
+  it('gets the answer that an operation is for workloads', async () => {
     const denied = await api.call('GET', '/api/v1/sessions/self', { token: auditor });
     expect(detailOf(denied)).toBe('only workloads may call this; the token is of an operator');
   });
 
-  it('learns it for each item of a batch', async () => {
+  it('gets it for each item of a batch', async () => {
     const reader = await api.operator('rob', [{ role: 'secret-reader', scope: ['other'] }]);
     const body = { items: [{ path: 'app/db' }] };
     const { body: answer } = await api.call('POST', '/api/v1/secrets:batch', {
@@ -72,7 +72,7 @@ describe('a denied operator', () => {
 });
 
 describe('a denied workload', () => {
-  it('learns nothing', async () => {
+  it('gets no details', async () => {
     const denied = await api.call('GET', '/api/v1/secrets/hidden/x', { token: session });
     expect(denied.status).toBe(403);
     expect(detailOf(denied)).toBeUndefined();
@@ -82,7 +82,7 @@ describe('a denied workload', () => {
 describe('a path without a mount', () => {
   const body = { data: { a: 'b' } };
 
-  it('names all mounts to an admin', async () => {
+  it('gives an admin all mounts', async () => {
     const found = await api.call('PUT', '/api/v1/secrets/nowhere/x', { token: api.admin, body });
     expect(found.status).toBe(404);
     expect(detailOf(found)).toMatch(
@@ -90,7 +90,7 @@ describe('a path without a mount', () => {
     );
   });
 
-  it('names only the mounts within the scope of the role', async () => {
+  it('gives other roles only the mounts within their scope', async () => {
     const found = await api.call('PUT', '/api/v1/secrets/other/team/x', { token: editor, body });
     expect(found.status).toBe(404);
     expect(detailOf(found)).toBe('no mount covers this path; mounts: other/team/kv');
@@ -98,7 +98,7 @@ describe('a path without a mount', () => {
 });
 
 describe('the root of the URL', () => {
-  it('says what it is, without a token and without the release', async () => {
+  it('identifies the broker, without a token and without the release', async () => {
     const greeting = await api.call('GET', '/');
     expect(greeting.status).toBe(200);
     expect(greeting.headers['content-type']).toBe('text/plain; charset=utf-8');

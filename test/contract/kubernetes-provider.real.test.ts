@@ -221,7 +221,7 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
       );
     });
 
-    describe('a handle that somebody wrote into the database', () => {
+    describe('a forged handle in the database', () => {
       const made = (forged: object): string => {
         const anchor = 'quaymaster-crd-x';
         const known = { v: 1, namespace, serviceAccount: 'x', audiences: [], ttl: 1, anchor };
@@ -268,7 +268,7 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
         ['another version', { v: 2 }],
         ['a field that no handle has', { apiGroup: 'apps' }],
         ['a list of names', { anchor: ['quaymaster-x', 'production-db'] }],
-      ])('is not parsed with %s', async (_what, forged) => {
+      ])('is refused with %s', async (_what, forged) => {
         const failure = await failureOf(provider.credentials!.revoke(made(forged), contextOf()));
         expect(failure.code).toBe('ERR_INTERNAL');
       });

@@ -116,7 +116,7 @@ describe('the parts of the broker', () => {
     return groups.filter((name) => found.has(name));
   };
 
-  it('come in groups, and only the composition and the surface of the API combine all of them', () => {
+  it('form groups, and only compose and the API routes combine all of them', () => {
     expect(groups.length).toBeGreaterThan(4);
     const everywhere = trackedFiles()
       .filter((path) => /^src\/.*\.ts$/.test(path))

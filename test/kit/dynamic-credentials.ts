@@ -25,7 +25,7 @@ export interface MadeToOrder {
 
 /** No credential outlives its lease, at whatever point its broker dies. */
 export function nothingIsLeft(title: string, make: () => Promise<MadeToOrder>): void {
-  describe(`F18: a broker killed while it makes a credential at ${title} (I2)`, () => {
+  describe(`F18: a broker killed while it issues a credential at ${title} (I2)`, () => {
     let target: MadeToOrder;
     let broker: PreparedBroker;
 
@@ -90,7 +90,7 @@ export function nothingIsLeft(title: string, make: () => Promise<MadeToOrder>): 
       await broker.installation.stop();
     }, 240_000);
 
-    it('makes credentials again, and keeps a log that holds', async () => {
+    it('issues credentials again, and keeps a valid log', async () => {
       await broker.installation.start();
       const session = await logIn();
       const { status } = await broker.order(session, target.path, 'after-all');

@@ -31,7 +31,7 @@ export class Load {
       ...Array.from({ length: WRITERS }, (_, n) => this.#writeOn(`own/p${n}`, round, isOver)),
     ];
     const enough = this.history.count('ok') + ENOUGH + ((round * 37) % 100);
-    await until('they are well under way', () =>
+    await until('many requests are answered', () =>
       Promise.resolve(this.history.count('ok') >= enough),
     );
     await this.#broker.installation.stop('SIGKILL');

@@ -57,7 +57,7 @@ export function mysqlUsers(
         sql`GRANT SELECT, INSERT ON ${[database]}.* TO ${[broker]}@'127.0.0.1' WITH GRANT OPTION`,
         sql`CREATE USER ${[username]}@'%' IDENTIFIED BY ${password}`,
         sql`GRANT SELECT, INSERT ON ${[database]}.* TO ${[username]}@'%'`,
-        sql`CREATE USER ${[bystander]}@'%' IDENTIFIED BY 'of-somebody-else'`,
+        sql`CREATE USER ${[bystander]}@'%' IDENTIFIED BY 'of-another-user'`,
         sql`GRANT SELECT ON ${[database]}.orders TO ${[bystander]}@'%'`,
       ]);
       return {

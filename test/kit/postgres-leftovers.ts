@@ -30,7 +30,7 @@ export function leftovers(at: () => TenantPlace): void {
     }
   };
 
-  it('gives a definer function of the tenant to an heir, as whom it no longer runs', async () => {
+  it('gives a definer function of the tenant to an heir, and it no longer runs as the tenant', async () => {
     const tenant = await at().issue({ heir: at().heir });
     const name = await plant(tenant);
     await (await tenant.open()).query('CREATE TABLE app.data (id int)');
@@ -47,7 +47,7 @@ export function leftovers(at: () => TenantPlace): void {
     await at().place.query(`DROP TABLE app.data; DROP VIEW app.spy; DROP FUNCTION ${name}`);
   });
 
-  it('keeps a role without an heir that owns objects closed and without rights, and says so', async () => {
+  it('keeps a role without an heir that owns objects locked and without rights, and reports it', async () => {
     const tenant = await at().issue();
     const name = await plant(tenant);
     const read = `SELECT ${name}('SELECT * FROM public.orders')`;
@@ -61,7 +61,7 @@ export function leftovers(at: () => TenantPlace): void {
     expect(await revoked(at(), tenant)).toBe('');
   });
 
-  it('drops what the tenant owns where the mount says so', async () => {
+  it('drops the objects of the tenant if the mount says so', async () => {
     const tenant = await at().issue({ revocation: ['DROP OWNED BY {{name}}'] });
     const name = await plant(tenant);
     expect(await revoked(at(), tenant)).toBe('');
@@ -69,7 +69,7 @@ export function leftovers(at: () => TenantPlace): void {
   });
 
   it.each(['CURRENT_USER', 'SESSION_USER', 'BROKER'])(
-    'does not hand objects to the role of the connection, even where the mount says so: %s',
+    'does not give objects to the role of the connection, not even if the mount says so: %s',
     async (target) => {
       const to = target === 'BROKER' ? `"${at().place.admin}"` : target;
       const tenant = await at().issue({ revocation: [`REASSIGN OWNED BY {{name}} TO ${to}`] });
@@ -80,7 +80,7 @@ export function leftovers(at: () => TenantPlace): void {
     },
   );
 
-  it('leaves large objects, default privileges and what is in other databases to nobody', async () => {
+  it('leaves large objects, default privileges and objects in other databases without a new owner', async () => {
     const tenant = await at().issue({ heir: at().heir });
     const here = await tenant.open();
     await here.query('SELECT lo_create(0)');
@@ -127,7 +127,7 @@ export function leftovers(at: () => TenantPlace): void {
     }
   });
 
-  it('leaves no membership that the tenant gave away', async () => {
+  it('revokes every membership that the tenant granted', async () => {
     const tenant = await at().issue({ heir: at().heir });
     const session = await tenant.open();
     for (const member of [at().heir, at().place.admin, at().strangerName]) {
@@ -140,7 +140,7 @@ export function leftovers(at: () => TenantPlace): void {
     await at().place.query('DROP TABLE app.shared');
   });
 
-  it('takes the rights of a tenant that created more than can be handed over in time', async () => {
+  it('revokes the rights of a tenant with more objects than can be reassigned in time', async () => {
     const tenant = await at().issue({ heir: at().heir, timeoutMs: 1000 });
     const name = await plant(tenant);
     await (await tenant.open()).query('SELECT count(lo_create(0)) FROM generate_series(1, 60000)');
@@ -149,7 +149,7 @@ export function leftovers(at: () => TenantPlace): void {
     expect(await asStranger(`SELECT ${name}('SELECT * FROM public.orders')`)).toBe('42501');
   }, 60_000);
 
-  it('takes the rights of a tenant whom an accomplice gave rights on more than can be listed', async () => {
+  it('revokes the rights of a tenant that an accomplice granted more rights than can be listed', async () => {
     const [tenant, accomplice] = [await at().issue(), await at().issue()];
     const name = await plant(tenant);
     const session = await accomplice.open();
@@ -161,7 +161,7 @@ export function leftovers(at: () => TenantPlace): void {
     await accomplice.revoke().catch(() => undefined);
   }, 60_000);
 
-  it('uses the heir although the tenant gave it rights on objects of its own', async () => {
+  it('uses the heir even if the tenant granted it rights on its own objects', async () => {
     const tenant = await at().issue({ heir: at().heir });
     const session = await tenant.open();
     await session.query('CREATE TABLE app.poisoned (id int)');

@@ -51,7 +51,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await revoked(at(), tenant)).toBe('');
   });
 
-  it('is revoked while the tenant changes its own role in many sessions that come back', async () => {
+  it('is revoked while the tenant changes its own role in many reconnecting sessions', async () => {
     const tenant = await at().issue();
     const loops = Array.from({ length: 6 }, () => keepReturning(tenant));
     expect(await revoked(at(), tenant)).toBe('');
@@ -68,7 +68,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await revoked(at(), tenant)).toBe('');
   });
 
-  it('is revoked while an open transaction of the tenant has locks on all that it owns', async () => {
+  it('is revoked while an open transaction of the tenant has locks on all its objects', async () => {
     const tenant = await at().issue({ heir: at().heir });
     const session = await tenant.open();
     await session.query('CREATE TABLE app.locked (id int)');
@@ -99,7 +99,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await hidden).toBe('refused');
   });
 
-  it('is revoked while others log in all the time, none of whom is terminated', async () => {
+  it('is revoked while other users log in all the time, and none of them is terminated', async () => {
     const tenant = await at().issue();
     await tenant.open();
     let isOver = false;
@@ -117,7 +117,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(failures).toEqual([]);
   });
 
-  it('is revoked when the tenant has as many sessions as the server gives it, and they are limited', async () => {
+  it('is revoked when the tenant has as many sessions as the server allows, which are limited', async () => {
     const tenant = await at().issue();
     const sessions = await Promise.allSettled(Array.from({ length: 60 }, () => tenant.open()));
     const opened = sessions.filter(({ status }) => status === 'fulfilled').length;
@@ -150,7 +150,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await at().remains(tenant)).toBe('');
   });
 
-  it('leaves an administrator alone who keeps the role locked, and names the process', async () => {
+  it('does not terminate an administrator who keeps the role locked, and names the process', async () => {
     const tenant = await at().issue();
     const administrator = await at().administrator();
     const { rows } = await administrator.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
@@ -164,7 +164,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await revoked(at(), tenant)).toBe('');
   });
 
-  it('terminates nobody who only reads a table of the tenant, and says that it is blocked', async () => {
+  it('terminates no session that only reads a table of the tenant, and reports that it is blocked', async () => {
     const tenant = await at().issue({ heir: at().heir });
     const session = await tenant.open();
     await session.query('CREATE TABLE app.read_by_others (id int)');
@@ -178,7 +178,7 @@ export function resisting(at: () => TenantPlace): void {
     await at().place.query('DROP TABLE app.read_by_others');
   });
 
-  it('delays others by a second at most by a lock on a table that both may use', async () => {
+  it('delays others by at most a second by a lock on a shared table', async () => {
     const holder = await at().issue();
     const session = await holder.open();
     await session.query('BEGIN');
@@ -195,7 +195,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await revoked(at(), await at().issue())).toBe('');
   });
 
-  it('is closed and has no right left to use while an accomplice locks a table that both may use', async () => {
+  it('is locked and has no usable right while an accomplice locks a shared table', async () => {
     const [tenant, accomplice] = [await at().issue(), await at().issue()];
     const session = await accomplice.open();
     await session.query('BEGIN');
@@ -210,7 +210,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await revoked(at(), tenant)).toBe('');
   });
 
-  it('stops no order of others by advisory locks', async () => {
+  it('blocks no issue of others by advisory locks', async () => {
     const stranger = await at().stranger();
     await stranger.query(`SELECT pg_advisory_lock(hashtextextended('quaymaster grants', 0))`);
     const tenant = await at().issue();

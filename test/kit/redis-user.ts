@@ -38,7 +38,7 @@ export function redisUser(
     async make() {
       await asAdmin(redis, [
         ['ACL', 'SETUSER', username, 'reset', 'on', `#${sha256(password)}`, ...rights],
-        ['ACL', 'SETUSER', bystander, 'on', '>of-somebody-else', '~*', '+get'],
+        ['ACL', 'SETUSER', bystander, 'on', '>of-another-user', '~*', '+get'],
       ]);
       return {
         current: { ...CARRIED, username, password },

@@ -54,7 +54,7 @@ function cellText(value: unknown): string {
   if (value === undefined || value === null || value === '') return '-';
   if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(cellText).join(', ');
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  // Milliseconds help nobody to read a list; JSON has them.
+  // A list is easier to read without milliseconds; JSON has them.
   if (isInstant(value)) return value.replace(/\.\d{3}Z$/, 'Z');
   return printable(typeof value === 'string' ? value : JSON.stringify(value));
 }

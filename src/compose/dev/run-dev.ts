@@ -61,7 +61,7 @@ export async function runDev(
   await mkdir(files.secrets, { recursive: true, mode: 0o700 });
   await writeFile(files.agentConfig, devAgentConfig(serving.url, files), { mode: 0o600 });
   print(guide(serving.url, files));
-  // The requests of the demonstration itself are told above.
+  // The lines above report the requests of the demonstration itself.
   isShowing = true;
 }
 

@@ -29,7 +29,7 @@ import { uniqueName } from './unique-name.ts';
 import { until } from './until.ts';
 
 describeWith(['openbao'], 'OpenBao', ({ openbao }) => {
-  it('gives back what was written to KV v2, and records the read in the audit file', async () => {
+  it('returns a value written to KV v2, and records the read in the audit file', async () => {
     const path = `secret/data/${uniqueName('app')}`;
     await openBaoCall(openbao, 'POST', path, { data: { password: 'first' } });
     await openBaoCall(openbao, 'POST', path, { data: { password: 'second' } });
@@ -39,7 +39,7 @@ describeWith(['openbao'], 'OpenBao', ({ openbao }) => {
     expect(await readFile(openbao.auditFile, 'utf8')).toContain(path);
   });
 
-  it('holds a token to its policy', async () => {
+  it('restricts a token to its policy', async () => {
     const mount = await mountEngine(openbao, 'kv', { options: { version: '1' } });
     await openBaoCall(openbao, 'POST', `${mount}/open`, { key: 'value' });
     const policy = `path "${mount}/open" { capabilities = ["read"] }`;
@@ -91,7 +91,7 @@ describeWith(['kube'], 'Kubernetes', ({ kube }) => {
     expect((await reviewToken(kube, token, ['https://other.test'])).authenticated).not.toBe(true);
   });
 
-  it('rejects the token once it has seen its pod deleted', async () => {
+  it('refuses the token once it has seen its pod deleted', async () => {
     const { pod, request } = await createWorkload('node-1');
     // A new token for each attempt: the API server caches an accepted one for 10 s.
     const tokens: string[] = [];
@@ -114,13 +114,13 @@ describeWith(['kube'], 'Kubernetes', ({ kube }) => {
     });
   });
 
-  it('takes a pod status through the status subresource', async () => {
+  it('accepts a pod status through the status subresource', async () => {
     const { pod } = await createWorkload('node-1');
     const status = { phase: 'Running', podIP: '10.1.2.3', podIPs: [{ ip: '10.1.2.3' }] };
     expect(await setPodStatus(kube, pod, status)).toMatchObject({ status });
   });
 
-  it('lets an account do what it was granted, and nothing else', async () => {
+  it('allows an account its granted rights, and nothing else', async () => {
     const { namespace, token } = await createWorkload('node-1');
     const internal = await boundToken(kube, {
       namespace,
@@ -168,7 +168,7 @@ describeWith(['kube'], 'Kubernetes', ({ kube }) => {
 });
 
 describeWith(['moto'], 'moto', ({ moto }) => {
-  it('gives back a secret created by a signed call of the SDK', async () => {
+  it('returns a secret created by a signed call of the SDK', async () => {
     const { endpoint, region, accessKeyId, secretAccessKey } = moto;
     const credentials = { accessKeyId, secretAccessKey };
     const client = new SecretsManagerClient({ endpoint, region, credentials });
@@ -198,7 +198,7 @@ describeWith(['postgres'], 'PostgreSQL', ({ postgres }) => {
     await expect(late.connect()).rejects.toThrow('does not exist');
   });
 
-  it('lets its superuser in over TLS with our certificate', async () => {
+  it("accepts its superuser over TLS with the kit's certificate", async () => {
     const { adminConnectionString: connectionString, caFile } = postgres;
     const ssl = { ca: await readFile(caFile, 'utf8') };
     const client = new pg.Client({ connectionString, ssl });
@@ -210,7 +210,7 @@ describeWith(['postgres'], 'PostgreSQL', ({ postgres }) => {
 });
 
 describeWith(['mariadb'], 'MariaDB', ({ mariadb }) => {
-  it('lets its account in over TLS with our certificate, and nobody without a password', async () => {
+  it("accepts its account over TLS with the kit's certificate, and no user without a password", async () => {
     const { host, port, username: user, password, caFile } = mariadb;
     const ssl = { ca: await readFile(caFile, 'utf8') };
     const connection = await mysql.createConnection({ host, port, user, password, ssl });
@@ -225,7 +225,7 @@ describeWith(['mariadb'], 'MariaDB', ({ mariadb }) => {
 });
 
 describeWith(['redis'], 'Redis', ({ redis }) => {
-  it('lets its account in over TLS with our certificate, and nobody without a password', async () => {
+  it("accepts its account over TLS with the kit's certificate, and no user without a password", async () => {
     const { host, port, tlsPort, username, password, caFile } = redis;
     const ca = await readFile(caFile, 'utf8');
     const tls = { host, port: tlsPort, tls: true, ca, reconnectStrategy: false } as const;
@@ -242,7 +242,7 @@ describeWith(['redis'], 'Redis', ({ redis }) => {
 });
 
 describeWith(['helm'], 'Helm', ({ helm }) => {
-  it('says the version that it was built as, and keeps to its own home', async () => {
+  it('reports the version of its build, and uses only its own home', async () => {
     expect((await runHelm(helm, ['version', '--short'])).stdout).toContain(`v${helm.version}`);
     expect((await runHelm(helm, ['env'])).stdout).toContain(`HELM_DATA_HOME="${helm.directory}"`);
   });

@@ -13,7 +13,7 @@ describe('exclusively', () => {
 
   afterEach(() => rm(directory, { recursive: true }));
 
-  it('lets the second begin when the first has ended, and tells it that it waits', async () => {
+  it('starts the second when the first has ended, and reports that it waits', async () => {
     const file = join(directory, 'made', 'lock');
     const events: string[] = [];
     const waits = Promise.withResolvers<undefined>();
@@ -38,7 +38,7 @@ describe('exclusively', () => {
     expect(events).toEqual(['first begins', 'second waits', 'first ends', 'second begins']);
   });
 
-  it('gives the lock back when the action throws', async () => {
+  it('releases the lock when the action throws', async () => {
     const file = join(directory, 'lock');
     const never = () => {
       throw new Error('it waited');

@@ -58,7 +58,7 @@ export async function install(names: readonly BackendName[], progress: Progress)
       failures.push(await attempt(recipe, progress));
     }
   };
-  const waiting = (): void => progress('another install is under way; waiting for it');
+  const waiting = (): void => progress('another install is in progress; waiting for it');
   await exclusively(join(cacheDirectory(), 'install.lock'), installAll, waiting);
   const reasons = failures.filter((reason) => reason !== null);
   if (reasons.length > 0) throw new Error(reasons.join('\n'));

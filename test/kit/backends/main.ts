@@ -20,7 +20,7 @@ async function installVerb(names: readonly BackendName[], all: boolean): Promise
 
 // One start or stop at a time, so that neither overwrites the other's record.
 function alone<Result>(action: () => Promise<Result>): Promise<Result> {
-  const waiting = (): void => say('another start or stop is under way; waiting for it');
+  const waiting = (): void => say('another start or stop is in progress; waiting for it');
   return exclusively(join(cacheDirectory(), 'running.lock'), action, waiting);
 }
 

@@ -12,14 +12,14 @@ async function startNode(script: string): Promise<number> {
 const WAITING = 'setInterval(() => {}, 1000)';
 
 describe('a process identity', () => {
-  it('ends the process it names', async () => {
+  it('stops the process it names', async () => {
     const id = identify(await startNode(WAITING), 'SIGTERM');
     expect(isAlive(id)).toBe(true);
     await endProcess(id);
     expect(isAlive(id)).toBe(false);
   });
 
-  it('leaves alone another process that has the same number', async () => {
+  it('does not stop another process that has the same number', async () => {
     const id = identify(await startNode(WAITING), 'SIGTERM');
     const stale = { ...id, startedTicks: '1' };
     expect(isAlive(stale)).toBe(false);
@@ -28,7 +28,7 @@ describe('a process identity', () => {
     await endProcess(id);
   });
 
-  it('kills one that does not heed its signal', async () => {
+  it('kills a process that ignores its signal', async () => {
     const pid = await startNode(`process.on('SIGTERM', () => {}); ${WAITING}`);
     const id = identify(pid, 'SIGTERM');
     await endProcess(id, 100);

@@ -28,16 +28,16 @@ describe('wantedBackends', () => {
     },
   });
 
-  it('wants nothing for suites whose name does not say real', () => {
+  it('returns none for suites without "real" in their name', () => {
     expect(wantedBackends(run('plain'))).toEqual([]);
   });
 
-  it('wants what the chosen suites name, and no more', () => {
+  it('returns the backends that the selected suites name, and no more', () => {
     expect(wantedBackends(run('store'))).toEqual(['postgres']);
     expect(wantedBackends(run('store|vault'))).toEqual(['openbao', 'postgres', 'kube']);
   });
 
-  it('wants all of them for a suite that does not name its own in plain sight', () => {
+  it('returns all of them for a suite that does not name its own literally', () => {
     expect(wantedBackends(run('odd'))).toEqual([
       'openbao',
       'moto',
@@ -50,7 +50,7 @@ describe('wantedBackends', () => {
     ]);
   });
 
-  it('goes by the paths when the run is given paths', () => {
+  it('uses the paths when the run is given paths', () => {
     const path = join(rootDir, 'test', 'store.real.test.ts');
     expect(wantedBackends(run('', [path]))).toEqual(['postgres']);
   });

@@ -28,7 +28,7 @@ const FAILING = Array.from({ length: MOST_ATTEMPTS }, () => `${PROMOTED} throw`)
 export function killedAt(series: Series): void {
   const { path, points, broker: of, isAhead = false, outlives = false } = series;
   it.each(points)(
-    'leaves a login that works, and is promoted and retired once: %s',
+    'leaves a working login, and is promoted and retired once: %s',
     async (point) => {
       const broker = of();
       const { prepared } = broker;
@@ -60,7 +60,7 @@ export function killedAt(series: Series): void {
 export function throwingAt(series: Series): void {
   const { path, points, broker: of } = series;
   it.each(points)(
-    'goes on when it throws, and is promoted and retired once: %s',
+    'resumes when it throws, and is promoted and retired once: %s',
     async (point) => {
       const broker = of();
       const before = await broker.current(path);
@@ -79,7 +79,7 @@ export function throwingAt(series: Series): void {
 export function standingStillAt(series: Series, stillMs: number): void {
   const { path, points, broker: of } = series;
   it.each(points)(
-    'goes on when it stood still for a minute, and is promoted and retired once: %s',
+    'resumes after a pause of a minute, and is promoted and retired once: %s',
     async (point) => {
       const broker = of();
       const { installation } = broker.prepared;
@@ -102,7 +102,7 @@ export function standingStillAt(series: Series, stillMs: number): void {
 /** Kills the process at each point while it rolls back the new credential, which is current already if the provider is external. */
 export function killedUndoingAt({ path, points, broker: of }: Series): void {
   it.each(points)(
-    'leaves the old login working, and ends the new one, when it is aborted: %s',
+    'keeps the old login working, and revokes the new one, when it is aborted: %s',
     async (point) => {
       const broker = of();
       const { prepared } = broker;
@@ -131,7 +131,7 @@ export function killedUndoingAt({ path, points, broker: of }: Series): void {
 /** Throws at each point of the rollback. */
 export function throwingUndoingAt({ path, points, broker: of }: Series): void {
   it.each(points)(
-    'has the old login and no other when taking back throws: %s',
+    'has the old login and no other when the rollback throws: %s',
     async (point) => {
       const broker = of();
       const before = await broker.current(path);

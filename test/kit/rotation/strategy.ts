@@ -96,7 +96,7 @@ export function strategy(title: string, tried: Strategy): void {
       );
     });
 
-    it('keeps a log that holds', async () => {
+    it('keeps a valid log', async () => {
       expect(await broker.prepared.verifiedLog()).toContain('verified: ');
     });
   });

@@ -36,7 +36,7 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-describe('a misspelt command', () => {
+describe('a misspelled command', () => {
   it.each(['relese', 'releas', 'delease', 'relate'])('%s never suggests release', async (word) => {
     const { text, code } = await mistake(word);
     expect(code).toBe(64);
@@ -44,7 +44,7 @@ describe('a misspelt command', () => {
     expect(text).not.toContain('Did you mean release');
   });
 
-  it('suggests a command that is nearly the same', async () => {
+  it('suggests a similar command', async () => {
     expect((await mistake('whoam')).text).toContain('Did you mean whoami?');
   });
 
@@ -63,11 +63,11 @@ describe('a misspelt command', () => {
   });
 });
 
-describe('the words of Vault', () => {
+describe('a command of Vault', () => {
   it.each([
     ['delete', 'Usage: quaymaster rm|delete'],
     ['list', 'Usage: quaymaster ls|list'],
-  ])('%s is the command that Vault users mean', async (word, usage) => {
+  ])('%s runs the matching command', async (word, usage) => {
     expect((await mistake(word, '--help')).text).toContain(usage);
   });
 
@@ -79,14 +79,14 @@ describe('the words of Vault', () => {
   });
 });
 
-describe('a thing that does not exist', () => {
+describe('an absent object', () => {
   it.each([
     ['mounts/nope', 'no mount "nope"', 'quaymaster mount ls'],
     ['mounts/nope:check', 'no mount "nope"', 'quaymaster mount ls'],
     ['leases/lea_1', 'no lease "lea_1"', 'quaymaster lease ls'],
     ['secrets/a/b', 'no secret "a/b"', 'quaymaster ls'],
     ['definitions/a/b', 'no definition "a/b"', 'quaymaster definition ls'],
-    ['operators/nobody/tokens', 'no operator "nobody"', 'quaymaster operator ls'],
+    ['operators/absent/tokens', 'no operator "absent"', 'quaymaster operator ls'],
     ['operators/eva/tokens/tok_1', 'no token tok_1', 'quaymaster operator token ls eva'],
   ])('%s is named, with the command that lists its kind', (path, what, list) => {
     const at = { id: 'x', path: `/api/v1/${path}` };
@@ -136,7 +136,7 @@ describe('a search of the audit log', () => {
     expect(broker.asked).toMatchObject([{ query: { from: '2026-01-05T08:00:00.000Z' } }]);
   });
 
-  it('shows the reason that the caller is not told', async () => {
+  it('shows the reason that the caller did not get', async () => {
     const entry = { time: '2026-01-05T09:59:00.123Z', action: 'secret.read', outcome: 'deny' };
     const denied = { ...entry, code: 'ERR_DENIED', reason: 'lease_revoked', path: 'a/b' };
     const { done, context } = search({}, [{ index: 7, entry: denied }]);
@@ -173,7 +173,7 @@ describe('a list of documents', () => {
     ['operator', 'listOperators', { grants: [{ role: 'auditor' }] }, /auditor/],
     ['definition', 'listDefinitions', { rotation: { strategy: 'generated' } }, /generated/],
     ['policy', 'listPolicies', { spec: { rules: [{ paths: ['a/**'] }] } }, /a\/\*\*/],
-  ] as const)('shows what matters of each %s', async (word, id, document, expected) => {
+  ] as const)('shows the main fields of each %s', async (word, id, document, expected) => {
     expect(await listed(word, id, document)).toMatch(expected);
   });
 });

@@ -99,7 +99,7 @@ const SPELLINGS: readonly [mount: string, ref: unknown][] = [
   ['kube', { name: 'team-a', serviceAccount: 'admin' }],
 ];
 
-describe('a ref that a scoped secret-editor spells in another way', () => {
+describe('another spelling of a ref by a scoped secret-editor', () => {
   it.each(SPELLINGS)('is refused (%s %j)', async (prefix, ref) => {
     const path = `${prefix}/team-a/alias`;
     for (const more of [{}, { class: 'dynamic' }, { rotation: { strategy: 'generated' } }]) {
@@ -111,7 +111,7 @@ describe('a ref that a scoped secret-editor spells in another way', () => {
   });
 });
 
-describe('an editor who holds more than one scoped grant', () => {
+describe('an editor with several scoped grants', () => {
   const ref = { path: 'secret/data/team-b/db' };
   const path = 'kv2/team-a/alias';
 
@@ -151,7 +151,7 @@ describe('an editor who holds more than one scoped grant', () => {
     expect(found(path)).toBeUndefined();
   });
 
-  it('is refused with a token that carries only a scope of an editor without one', async () => {
+  it('is refused with a scoped token of an unscoped editor', async () => {
     await broker.operator('free', [{ role: 'admin' }, { role: 'secret-editor' }]);
     const minter = (await broker.parts.tokens.find(
       broker.operatorTokens.get('free')!,
@@ -177,7 +177,7 @@ describe('an editor who holds more than one scoped grant', () => {
 });
 
 describe('an alias of an alias', () => {
-  it('names the place at the backend, and is not followed to where that one leads', async () => {
+  it('names the place at the backend, and does not follow the other alias', async () => {
     const { backend } = broker;
     expect(await save(admin, 'kv/team-a/shared', { ref: { at: 'kv/team-b/db' } })).toBe('no error');
     for (const [from, to] of [
@@ -212,14 +212,14 @@ describe('a place that an unscoped editor chose', () => {
     await broker.remove(admin, 'definition', path);
   });
 
-  it('may not be kept when it is taken away before the commit of who keeps it', async () => {
+  it('may not be kept when it is removed before the commit of the scoped editor', async () => {
     expect(await save(admin, path, { ref })).toBe('no error');
     broker.store.once(records('document.write'), () => broker.remove(admin, 'definition', path));
     expect(await save(editor, path, { ref, leaseTtl: '5m' })).toMatch(/^ERR_/);
     expect(found(path)).toBeUndefined();
   });
 
-  it('may not be kept when it is corrected before the commit of who keeps it', async () => {
+  it('may not be kept when it is corrected before the commit of the scoped editor', async () => {
     expect(await save(admin, path, { ref })).toBe('no error');
     broker.store.once(records('document.write'), () => broker.put(admin, 'definition', path, {}));
     expect(await save(editor, path, { ref, leaseTtl: '5m' })).toMatch(/^ERR_/);
@@ -243,7 +243,7 @@ describe('an editor whose scope is restricted while it saves an alias', () => {
   });
 });
 
-describe('a definition that a scoped editor saves before there is a mount', () => {
+describe('a definition that a scoped editor saves before its mount exists', () => {
   it('is refused, so that a later mount does not give its ref a meaning', async () => {
     const by = await broker.operator('early', [{ role: 'secret-editor', scope: ['other/team-a'] }]);
     const body = { ref: { at: 'other/team-b/db' } };
@@ -255,7 +255,7 @@ describe('a definition that a scoped editor saves before there is a mount', () =
 });
 
 describe('a place that policies deny', () => {
-  it('is reached in no way through what a scoped editor tried to save', async () => {
+  it('is not reached through any document of a scoped editor', async () => {
     await broker.put(admin, 'policy', 'deny-b', {
       ...policy('deny-b', ['kv/team-b/**', 'dyn/team-b/**'], { rule: { effect: 'deny' } }),
     });

@@ -179,11 +179,11 @@ describe('a read', () => {
   });
 });
 
-describe('an earlier decision', () => {
+describe('a cached decision', () => {
   const put = (rule: object): Promise<unknown> =>
     broker.put(admin, 'policy', 'all', policy('all', ['kv/**'], { rule }));
 
-  it('holds for other pods of the workload, and ends with the policy', async () => {
+  it('is used for other pods of the workload, until the policy changes', async () => {
     await read('kv/db');
     const other = await broker.logIn();
     expect(other.view(broker.parts.catalog.policies)).toBe(
@@ -198,14 +198,14 @@ describe('an earlier decision', () => {
   it.each([
     ['address', { sourceCidrs: ['10.9.0.0/16'] }],
     ['time', { timeWindows: [{ from: '12:00', to: '12:01', timeZone: 'UTC' }] }],
-  ])('is made again if it depends on the %s', async (_, conditions) => {
+  ])('is not used if it depends on the %s', async (_, conditions) => {
     await read('kv/db');
     await put({ conditions });
     const denied = readSecret(broker.parts, broker.call('10.1.0.1'), live, { path: 'kv/db' });
     expect(await codeOf(denied)).toBe('ERR_DENIED');
   });
 
-  it('holds only for sessions with the same delivery, sealed or in clear', async () => {
+  it('is used only for sessions with the same delivery, sealed or in the clear', async () => {
     await put({ conditions: { sealedDelivery: true } });
     const { parts } = broker;
     const key = senderKey(new Sender().jwk);
@@ -223,7 +223,7 @@ describe('the value cache', () => {
     expect(broker.backend.calls).toEqual(['read:kv/db']);
   });
 
-  it('opens a value once for the readers of one loop turn, and keeps it in clear no longer', async () => {
+  it('decrypts a value once for the readers of one loop turn, and keeps the plaintext no longer', async () => {
     await read('kv/db');
     const [one, two] = await Promise.all([read('kv/db'), read('kv/db')]);
     expect(two.value).toBe(one.value);
@@ -232,7 +232,7 @@ describe('the value cache', () => {
     expect(later.value).toEqual(one.value);
   });
 
-  it('does not share an opened value after the secret changed', async () => {
+  it('does not share a decrypted value after the secret changed', async () => {
     await read('kv/db');
     const values: string[] = [];
     const reads = [read('kv/db')];

@@ -64,7 +64,7 @@ describe('an expensive review', () => {
     expect(names(1_000)).not.toContain('quaymaster.dev/containers: may name 1000 at most');
   });
 
-  it('is read once for each annotation, however many it has of others', async () => {
+  it('has each annotation read once, however many others it has', async () => {
     let reads = 0;
     const annotations: Record<string, string> = {};
     for (let n = 0; n < 8_000; n += 1) {
@@ -87,7 +87,7 @@ describe('an expensive review', () => {
     expect(Buffer.from(patch, 'base64').toString()).not.toContain('example.test');
   });
 
-  it('is refused for its annotations also where the one that asks for the agent is the last', () => {
+  it('is refused for its annotations even if the inject annotation comes last', () => {
     const annotations = { ...podWith(templates(8_000)).metadata?.annotations };
     const { 'quaymaster.dev/inject': asked = '', ...rest } = annotations;
     const pod = {
@@ -111,14 +111,14 @@ describe('an expensive review', () => {
         return podWith({}, { containers: [{ name: 'app', volumeMounts }] });
       },
     ],
-  ])('is not understood with 501 fields in %s', (_what, make) => {
+  ])('is refused with 501 fields in %s', (_what, make) => {
     const fields = (count: number): object =>
       Object.fromEntries(Array.from({ length: count }, (_, n) => [`f${n}`, n]));
     expect(podSchema.safeParse(make(fields(490))).success).toBe(true);
     expect(podSchema.safeParse(make(fields(501))).success).toBe(false);
   });
 
-  it('is not read on behind its first invalid item', () => {
+  it('is not parsed beyond its first invalid item', () => {
     const volumeMounts = Array<object>(400).fill({ name: 1, mountPath: 1 });
     const containers = Array<object>(400).fill({ name: 1, volumeMounts });
     const spec = { containers, initContainers: containers, volumes: containers };

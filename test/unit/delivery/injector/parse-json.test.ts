@@ -15,8 +15,8 @@ function parsed(text: string): { readonly value: unknown; readonly steps: readon
   }
 }
 
-describe('JSON that is parsed in steps', () => {
-  it('is what JSON.parse reads, whatever it holds', () => {
+describe('incremental JSON parsing', () => {
+  it('gives the result of JSON.parse for any text', () => {
     const value = fc
       .jsonValue({ maxDepth: 5 })
       .filter((one) => !JSON.stringify(one).includes('__proto__'));
@@ -28,7 +28,7 @@ describe('JSON that is parsed in steps', () => {
     );
   });
 
-  it('is refused where JSON.parse refuses it, whatever is changed in it', () => {
+  it('refuses a changed text exactly if JSON.parse refuses it', () => {
     const text = '{"a":[1,-2.5e+3,true,null,"x\\u00e9\\"\\\\"],"b":{"c":""}}';
     const mutation = fc.tuple(
       fc.nat(text.length),
@@ -77,7 +77,7 @@ describe('JSON that is parsed in steps', () => {
     ['escapes of six characters', '\\u00e9'],
     ['pairs of surrogates', '😀'],
     ['an escape after an odd number of characters', 'x\\u0041'],
-  ])('holds a long string of %s whole', (_what, unit) => {
+  ])('keeps a long string of %s complete', (_what, unit) => {
     for (const before of ['', 'a', 'ab', 'abc', 'abcd', 'abcde']) {
       const text = `{"k":"${before}${unit.repeat(Math.ceil((3 * STEP) / unit.length))}"}`;
       expect(parsed(text).value).toEqual(JSON.parse(text));
@@ -100,7 +100,7 @@ describe('JSON that is parsed in steps', () => {
     ['a quote inside of an escape', '["\\u00"x"]'],
     ['a line break in a string', '["\n"]'],
     ['two documents', '{}{}'],
-  ])('is refused with %s', (_what, text) => {
+  ])('refuses %s', (_what, text) => {
     expect(parsed(text).value).toBeUndefined();
   });
 
@@ -114,7 +114,7 @@ describe('JSON that is parsed in steps', () => {
     ['strings that end where a step ends', JSON.stringify(Array(40).fill('x'.repeat(STEP - 64)))],
     ['strings that end behind a step', JSON.stringify(Array(40).fill('\\'.repeat(STEP / 2)))],
     ['a million brackets', '['.repeat(MIB)],
-  ])('costs each step the same bounded work: %s', (_what, text) => {
+  ])('does the same bounded work in each step: %s', (_what, text) => {
     const { steps } = parsed(text);
     for (const cost of steps) expect(cost).toBeLessThan(STEP + 70);
     const isRead = text[1] !== '[';

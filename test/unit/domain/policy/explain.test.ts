@@ -171,14 +171,14 @@ describe('explain', () => {
     expect(nearMisses.map(({ policy }) => policy)).toEqual(['b', 'd', 'e', 'f']);
   });
 
-  it('shows a bounded number of notes and says so', () => {
+  it('limits its notes and reports the limit', () => {
     const rules = Array.from({ length: 60 }, () => allow(['**']));
     const { matched, complete, lines } = explained(rules);
     expect([matched.length, complete]).toEqual([50, false]);
     expect(lines.at(-1)).toBe('not every rule was checked or is shown');
   });
 
-  it('checks a bounded number of rules', () => {
+  it('limits the rules that it visits', () => {
     const rules = Array.from({ length: 100 }, () => allow(['x'], { capabilities: ['write'] }));
     const policies = Array.from({ length: 51 }, (_, n) => storedPolicy({ name: `p${n}`, rules }));
     expect(explain(compilePolicies(policies), REQUEST).complete).toBe(false);

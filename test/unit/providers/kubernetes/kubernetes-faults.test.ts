@@ -313,7 +313,7 @@ describe('a faulty Kubernetes API', () => {
       });
     });
 
-    it('deletes by the UID alone where it may not read the anchor', async () => {
+    it('deletes by the UID alone if it may not read the anchor', async () => {
       fake.script('other', ({ method }, response) => {
         response.writeHead(method === 'GET' ? 403 : 200, { 'content-type': 'application/json' });
         response.end('{}');
