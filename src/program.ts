@@ -42,6 +42,7 @@ export function createProgram(): Command {
   addClientCommands(program);
   addOfflineAudit(program);
   addBroker(program.commandsGroup('Broker:'));
+  addBackups(program);
   addMaintenance(program);
   addDelivery(program.commandsGroup('Delivery to applications:'));
   return program.addHelpText('after', FIRST_STEPS);
@@ -278,6 +279,67 @@ function addOfflineAudit(program: Command): void {
   );
 }
 
+/** Commands for backups that need no running broker. */
+function addBackups(program: Command): void {
+  add(
+    program,
+    {
+      command: 'backup keygen',
+      summary: 'create a key pair for encrypted backups',
+      arguments: [['<file>', 'a new file for the secret key, in the format of age']],
+      examples: ['quaymaster backup keygen backup.key'],
+    },
+    async (file: string) => {
+      const { runBackupKeygen } = await import('./compose/verbs/backups.ts');
+      print(await runBackupKeygen(file));
+    },
+  );
+  add(
+    program,
+    {
+      command: 'backup verify',
+      summary: 'verify an archive with its manifest; with --identity also its content',
+      arguments: [['<archive>', 'a file that ends with .age, beside its manifest']],
+      options: [CONFIG, ['--identity <file>', 'secret key of a recipient']],
+      examples: [
+        'quaymaster backup verify /backup/quaymaster-20261127T061203123Z.age --config config.yaml --identity backup.key',
+      ],
+    },
+    async (archive: string, options: { config: string; identity?: string }) => {
+      const { runBackupVerify } = await import('./compose/verbs/backups.ts');
+      print(await runBackupVerify(archive, options, byteProgress));
+    },
+  );
+  add(
+    program,
+    {
+      command: 'restore',
+      summary:
+        'restore the store of a stopped broker from an archive; see docs/upgrade-and-backup.md',
+      arguments: [['<archive>', 'a file that ends with .age, beside its manifest']],
+      options: [
+        CONFIG,
+        ['--identity <file>', 'secret key of a recipient', { isRequired: true }],
+        ['--replace', 'replace the present store, which is kept beside the restored one'],
+        [
+          '--newer-log <directory>',
+          'an export of the log that is newer than the backup: list the lost changes',
+        ],
+      ],
+      examples: [
+        'quaymaster restore /backup/quaymaster-20261127T061203123Z.age --config config.yaml --identity backup.key --replace',
+      ],
+    },
+    async (
+      archive: string,
+      options: { config: string; identity: string; replace?: boolean; newerLog?: string },
+    ) => {
+      const { runRestore } = await import('./compose/verbs/backups.ts');
+      print(await runRestore(archive, options, byteProgress));
+    },
+  );
+}
+
 /** Other people may have written parts of the text: a terminal must not interpret them. */
 function print(text: string): void {
   console.log(printableText(text));
@@ -287,6 +349,11 @@ function print(text: string): void {
 function progress(done: number, total: number): void {
   if (!process.stderr.isTTY) return;
   process.stderr.write(`\r${done} of ${total} entries${done === total ? '\n' : ''}`);
+}
+
+function byteProgress(done: number, total: number): void {
+  if (!process.stderr.isTTY) return;
+  process.stderr.write(`\r${done} of ${total} bytes${done === total ? '\n' : ''}`);
 }
 
 /** Runs one command. A command that keeps running resolves when it has started. @returns the exit code, if the process must exit at once */

@@ -253,6 +253,8 @@ const ROWS = {
   readLogKey: ['GET', '/api/v1/audit/log-key', 'operator', AUDITORS, 1, 'audit.export'],
   listHeads: ['GET', '/api/v1/audit/heads', 'operator', AUDITORS, 5, 'audit.export'],
   readTile: ['GET', '/api/v1/audit/tile/{path}', 'operator', AUDITORS, 2, 'audit.export'],
+  createBackup: ['POST', '/api/v1/backups', 'operator', ADMIN, 50, 'backup.create'],
+  listBackups: ['GET', '/api/v1/backups', 'operator', ADMIN, 5, 'backup.list'],
   readRoot: ['GET', '/', 'public', NO_ROLES, 0, undefined],
   readHealth: ['GET', '/healthz', 'public', NO_ROLES, 0, undefined],
   readReadiness: ['GET', '/readyz', 'public', NO_ROLES, 0, undefined],

@@ -3,6 +3,7 @@ import type { Access, Backends, Bounds, Keys, Recording, Values, Work } from '..
 import type { SealedRows } from '../broker/recording/row-seals.ts';
 import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
+import type { Backups } from '../ports/backups.ts';
 import type { Drain } from './drain.ts';
 import type { OperationTallies } from './operation-tallies.ts';
 import type { Rates } from './rates.ts';
@@ -31,7 +32,7 @@ export type ServedParts = Recording &
   Bounds &
   Streams &
   Proofs &
-  Pick<Work, 'rotationsDue'> & { readonly audit: AuditLog };
+  Pick<Work, 'rotationsDue'> & { readonly audit: AuditLog; readonly backups: Backups | undefined };
 
 /** What all requests share, made once by `createApp`. */
 export interface Surroundings {

@@ -5,6 +5,7 @@ import { addTable } from './commands/declare.ts';
 import { DOCUMENTS, OPERATORS, POLICIES } from './commands/documents.ts';
 import { IMPORTS } from './commands/imports.ts';
 import { LEASES } from './commands/leases.ts';
+import { BACKUPS } from './commands/backups.ts';
 import { INCIDENTS } from './commands/incidents.ts';
 import { ROTATIONS } from './commands/rotations.ts';
 import { FOR_WORKLOADS, SECRETS } from './commands/secrets.ts';
@@ -25,6 +26,7 @@ const TABLES: readonly CommandTable[] = [
   ROTATIONS,
   LEASES,
   INCIDENTS,
+  BACKUPS,
   IMPORTS,
   TOOLS,
   AUDIT,

@@ -34,6 +34,7 @@ import { continueTime } from './continue-time.ts';
 import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts';
 import { LiveRows } from '../store/live-rows.ts';
 import type { RowGuard } from '../store/row-guard.ts';
+import type { ScheduledBackups } from './backup/scheduled-backups.ts';
 import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
@@ -63,6 +64,8 @@ export interface RunningBroker {
   space(): StoreSpace | undefined;
   /** The progress of the check of the store's indexes. */
   indexes(): IndexScrubStatus;
+  /** When the newest backup was made; undefined if there is none. */
+  lastBackup(): number | undefined;
   /** Closes everything in reverse order. `cause` is recorded in the log. */
   close(cause: string): Promise<void>;
 }
@@ -122,8 +125,12 @@ async function openOn(
   const stopTrail = async (cause: string): Promise<void> => {
     if (held === undefined) await trail.stop(cause);
   };
+  const backups =
+    held === undefined
+      ? await openBackups(config, { ...deps, opened, store, keys, bootLog })
+      : undefined;
   try {
-    const core = await openCore(config, { ...deps, store, trail, keys });
+    const core = await openCore(config, { ...deps, store, trail, keys, backups });
     await space.start();
     const sweep = new StateSweep({ store: opened, guard, clock, log });
     const intervalMs = config.audit.scrubIntervalHours * HOUR_MS;
@@ -136,16 +143,19 @@ async function openOn(
       ...core,
       trail,
       space: () => space.space,
+      lastBackup: () => backups?.last,
       held: () => heldKinds(trail, guard),
       warnings: () => [
         ...(revokeConnect === undefined ? [] : ['store_open_to_all_roles']),
         ...space.warnings(),
         ...trail.warnings(),
         ...(indexes.status().isLogDamaged ? ['audit_index_damaged'] : []),
+        ...(backups?.hasFailed === true ? ['backup_failed'] : []),
       ],
       indexes: () => indexes.status(),
       async close(cause) {
         space.stop();
+        await backups?.stop();
         await Promise.all([sweep.stop(), indexes.stop()]);
         await core.stop();
         await stopTrail(cause);
@@ -156,6 +166,35 @@ async function openOn(
     await stopTrail('start_failed');
     throw error;
   }
+}
+
+interface BackupsDeps extends BrokerDeps {
+  readonly opened: OpenedStore;
+  readonly store: Store;
+  readonly keys: InstallationKeys;
+  readonly bootLog: BootLog;
+}
+
+/** Loads the code for backups only if the configuration has them. */
+async function openBackups(
+  { backup, store: storeConfig, mode }: Config,
+  { opened, store, keys, bootLog, clock, log }: BackupsDeps,
+): Promise<ScheduledBackups | undefined> {
+  if (backup === undefined || storeConfig.type !== 'sqlite') return undefined;
+  const { ScheduledBackups } = await import('./backup/scheduled-backups.ts');
+  const { identity } = bootLog;
+  const { path: storePath } = storeConfig;
+  return ScheduledBackups.open({
+    config: backup,
+    storePath,
+    opened,
+    store,
+    identity,
+    keys,
+    mode,
+    clock,
+    log,
+  });
 }
 
 function logCondition(log: Log, held: string | undefined, { condition }: OpenedStore): void {
@@ -178,6 +217,7 @@ interface CoreDeps extends BrokerDeps {
   readonly store: Store;
   readonly trail: AuditTrail;
   readonly keys: InstallationKeys;
+  readonly backups: ScheduledBackups | undefined;
 }
 
 interface Core extends Pick<RunningBroker, 'parts' | 'clusters' | 'unready'> {
@@ -279,7 +319,7 @@ function workersOf(parts: Parts): readonly (Worker | RotationWorker)[] {
 
 async function openParts(
   config: Config,
-  { clock, log, store, trail, keys, failpoint }: CoreDeps,
+  { clock, log, store, trail, keys, backups, failpoint }: CoreDeps,
   made: Pick<Parts, 'clusters' | 'refusals' | 'denials' | 'connections' | 'targets'>,
 ): Promise<Parts> {
   const root = keys.keyring.active;
@@ -325,6 +365,7 @@ async function openParts(
       ofWorkload: limits.sessionsPerWorkload,
     }),
     events: new EventStreams({ store, clock, log, state, most: limits.eventStreams }),
+    backups,
     audit: trail.reader,
     digest: sha256Hex,
     rows,

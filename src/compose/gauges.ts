@@ -36,8 +36,20 @@ export function registerGauges(
     },
   });
   registerSpace(registers, broker);
+  registerBackups(registers, broker);
   registerHoldings(registers, parts);
   registerRotations(registers, parts);
+}
+
+function registerBackups(registers: Registry[], { lastBackup }: RunningBroker): void {
+  new Gauge({
+    name: 'quaymaster_backup_completed_timestamp_seconds',
+    help: 'When the newest backup of the store was made; 0 if there is none',
+    registers,
+    collect() {
+      this.set((lastBackup() ?? 0) / 1_000);
+    },
+  });
 }
 
 function registerAudit(registers: Registry[], trail: AuditTrail): void {

@@ -3,6 +3,7 @@ import type { SealedRows } from '../broker/recording/row-seals.ts';
 import type { Streams } from '../broker/events/event-streams.ts';
 import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
+import type { Backups } from '../ports/backups.ts';
 
 /** Everything that the use cases need. Only the composition knows all of it: each use case names the groups that it needs. */
 export type Parts = Recording &
@@ -14,4 +15,4 @@ export type Parts = Recording &
   Bounds &
   Work &
   Streams &
-  Proofs & { readonly audit: AuditLog };
+  Proofs & { readonly audit: AuditLog; readonly backups: Backups | undefined };

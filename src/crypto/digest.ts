@@ -1,4 +1,4 @@
-import { createHmac, hash, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { SecretKey } from './secret-key.ts';
 
 type Part = string | Uint8Array;
@@ -33,4 +33,16 @@ export function hmac(key: SecretKey, ...parts: readonly Part[]): Buffer {
 /** Time depends on the lengths only. */
 export function constantTimeEqual(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && timingSafeEqual(left, right);
+}
+
+/** SHA-256 of bytes that arrive in pieces. */
+export interface RunningDigest {
+  update(piece: Uint8Array): void;
+  /** 64 lower-case hexadecimal digits. Ends the computation. */
+  hex(): string;
+}
+
+export function runningSha256(): RunningDigest {
+  const running = createHash('sha256');
+  return { update: (piece) => void running.update(piece), hex: () => running.digest('hex') };
 }

@@ -234,6 +234,8 @@ interface AuditActions {
   'audit.export': With<never, 'query' | 'count'>;
   'request.refused': With<never, 'path' | 'method'>;
   'request.refused_summary': With<'count' | 'since', 'last' | 'refused' | 'path'>;
+  'backup.create': With<never, 'comment' | 'count'>;
+  'backup.list': With<never, 'count'>;
   'broker.start': With<'boot'>;
   'broker.stop': With<never, 'cause'>;
   'broker.seal': OfNothing;
@@ -292,6 +294,8 @@ const KNOWN_ACTIONS: Readonly<Record<AuditAction, true>> = {
   'audit.export': true,
   'request.refused': true,
   'request.refused_summary': true,
+  'backup.create': true,
+  'backup.list': true,
   'broker.start': true,
   'broker.stop': true,
   'broker.seal': true,

@@ -40,4 +40,10 @@ export interface OpenedStore extends Store {
   readonly indexCheck?: IndexCheck;
   /** @throws ERR_STORE_UNAVAILABLE, or the file system's error. */
   space(): Promise<StoreSpace>;
+  /**
+   * Copies the database to a new file while the store stays in use. The copy is consistent: it has every commit up to its end. Absent if a server
+   * holds the database.
+   * @throws ERR_STORE_UNAVAILABLE
+   */
+  copyTo?(path: string, progress: (done: number, total: number) => void): Promise<void>;
 }

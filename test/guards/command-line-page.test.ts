@@ -22,6 +22,8 @@ const VERBS: Readonly<Record<string, string>> = {
   listQuarantines: 'quarantine ls',
   liftQuarantine: 'quarantine lift',
   seal: 'seal',
+  createBackup: 'backup create',
+  listBackups: 'backup ls',
   issueCredential: 'credential',
   acknowledge: 'ack',
   followEvents: 'events',

@@ -389,6 +389,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
       ofWorkload: limits.sessionsPerWorkload,
     }),
     events: new EventStreams({ store, clock, log, state, most: limits.eventStreams }),
+    backups: undefined,
     audit: EMPTY_LOG,
     vetoes: { count: 0 },
     refusals: { admit: () => admission.open },

@@ -9,6 +9,7 @@ import {
   searchAudit,
   traceAudit,
 } from './audit.ts';
+import { createBackup, listBackups } from './backups.ts';
 import { issueCredential } from './credentials.ts';
 import { documentRoutes } from './documents.ts';
 import { followEvents } from './events.ts';
@@ -102,6 +103,8 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   readLogKey,
   listHeads,
   readTile,
+  createBackup,
+  listBackups,
   listPolicies: policies.list,
   readPolicy: policies.read,
   putPolicy: policies.put,

@@ -1084,6 +1084,31 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/backups": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List backups, and the one in progress
+         * @description The newest comes first. `run` is the backup in progress, or the last one that this process made. ERR_CONFLICT if the configuration has no section `backup`.
+         */
+        readonly get: operations["listBackups"];
+        readonly put?: never;
+        /**
+         * Start a backup of the store
+         * @description The broker copies the store while it serves requests, verifies the copy, encrypts it to the recipients of its configuration, and signs a manifest
+         *     with the log key. It answers at once; `GET /api/v1/backups` shows the progress. While a backup is in progress, the answer is that one.
+         */
+        readonly post: operations["createBackup"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/": {
         readonly parameters: {
             readonly query?: never;
@@ -1645,6 +1670,35 @@ export interface components {
             readonly createdBy: components["schemas"]["Name"];
             readonly createdAt: components["schemas"]["Instant"];
             readonly until?: components["schemas"]["Instant"];
+        };
+        readonly Backup: {
+            /** @description The archive is `<name>.age`, its manifest `<name>.manifest`, in the backup directory */
+            readonly name: string;
+            readonly createdAt: components["schemas"]["Instant"];
+            /** @description Size of the encrypted archive */
+            readonly bytes: number;
+            /** @description Audit entries that the backup contains */
+            readonly entries: number;
+            readonly recipients: readonly string[];
+        };
+        readonly BackupRun: {
+            /** @enum {string} */
+            readonly state: "running" | "done" | "failed";
+            /** @enum {string} */
+            readonly step: "copy" | "verify" | "encrypt";
+            /** @description Pages copied, or bytes encrypted */
+            readonly done: number;
+            /** @description Pages to copy; 0 if it is not known */
+            readonly total: number;
+            readonly startedAt: components["schemas"]["Instant"];
+            readonly finishedAt?: components["schemas"]["Instant"];
+            readonly backup?: components["schemas"]["Backup"];
+            /** @description What failed and what to do, if the state is `failed` */
+            readonly error?: string;
+        };
+        readonly BackupList: {
+            readonly items: readonly components["schemas"]["Backup"][];
+            readonly run?: components["schemas"]["BackupRun"];
         };
         readonly QuarantineList: {
             readonly items: readonly components["schemas"]["Quarantine"][];
@@ -4090,6 +4144,48 @@ export interface operations {
                 };
                 content: {
                     readonly "application/octet-stream": unknown;
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listBackups: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BackupList"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly createBackup: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description In progress */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BackupRun"];
                 };
             };
             readonly default: components["responses"]["Problem"];

@@ -75,6 +75,8 @@ export const OPERATIONS = {
   readLogKey: {"method":"GET","path":"/api/v1/audit/log-key","query":[],"headers":[],"body":[],"answers":{"200":"text"}},
   listHeads: {"method":"GET","path":"/api/v1/audit/heads","query":["start"],"headers":[],"body":[],"answers":{"200":"json"}},
   readTile: {"method":"GET","path":"/api/v1/audit/tile/{path}","query":[],"headers":[],"body":[],"answers":{"200":"bytes"}},
+  listBackups: {"method":"GET","path":"/api/v1/backups","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
+  createBackup: {"method":"POST","path":"/api/v1/backups","query":[],"headers":[],"body":[],"answers":{"202":"json"}},
   readRoot: {"method":"GET","path":"/","query":[],"headers":[],"body":[],"answers":{"200":"text"}},
   readHealth: {"method":"GET","path":"/healthz","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   readReadiness: {"method":"GET","path":"/readyz","query":[],"headers":[],"body":[],"answers":{"200":"json","503":"json"}},

@@ -1,10 +1,12 @@
+import { dirname, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { limitsConfigSchema, listenerConfigSchema, metricsConfigSchema } from '../../api/config.ts';
 import { auditConfigSchema } from '../../audit/config.ts';
 import { jwksConnectionSchema } from '../../auth/config.ts';
 import { isName } from '../../domain/names.ts';
 import { injectorConfigSchema } from '../../delivery/injector/config.ts';
-import { storeConfigSchema } from '../../store/config.ts';
+import { backupConfigSchema } from '../backup/config.ts';
+import { storeConfigSchema, type StoreConfig } from '../../store/config.ts';
 import { backendSchema, kekSchema } from '../backends.ts';
 
 /** Reserved names: the embedded provider and the value generator always exist and need no configuration. */
@@ -30,6 +32,8 @@ export const configSchema = z
     store: storeConfigSchema,
     kek: kekSchema,
     audit: auditConfigSchema,
+    /** If absent, the broker makes no backups. */
+    backup: backupConfigSchema.optional(),
     connections: z.record(connectionName, connection).default({}),
     limits: limitsConfigSchema,
     /** If absent, the broker serves no admission webhook. */
@@ -57,6 +61,15 @@ export const configSchema = z
     path: ['listener', 'host'],
     message: 'development mode listens on loopback only',
   })
+  .refine(({ backup, store }) => backup === undefined || store.type === 'sqlite', {
+    path: ['backup'],
+    message:
+      'is for SQLite only; back up PostgreSQL with its own tools: docs/upgrade-and-backup.md',
+  })
+  .refine(({ backup, store }) => backup === undefined || isOutside(backup.directory, store), {
+    path: ['backup', 'directory'],
+    message: "must lie outside the store's directory",
+  })
   .refine(
     ({ injector, connections }) => {
       const certificate = injector?.certificate;
@@ -68,5 +81,12 @@ export const configSchema = z
       message: 'is not the name of a connection of type kubernetes',
     },
   );
+
+/** A backup on the store's volume would be lost together with the store. The broker can check only the directory. */
+function isOutside(directory: string, store: StoreConfig): boolean {
+  if (store.type !== 'sqlite') return true;
+  const steps = relative(dirname(resolve(store.path)), resolve(directory));
+  return steps.startsWith('..');
+}
 
 export type Config = z.output<typeof configSchema>;

@@ -110,6 +110,14 @@ export class SqliteStore implements OpenedStore {
     return { usedBytes, limitBytes: usedBytes + bavail * bsize };
   }
 
+  async copyTo(path: string, progress: (done: number, total: number) => void): Promise<void> {
+    try {
+      await this.#writer.connection.copyTo(path, progress);
+    } catch (cause) {
+      throw new BrokerError('ERR_STORE_UNAVAILABLE', 'the store could not be copied', { cause });
+    }
+  }
+
   async close(): Promise<void> {
     this.#cancelPrune();
     await this.#queue.close();

@@ -1,0 +1,45 @@
+import type { components } from '../../client/index.ts';
+import type { CliContext } from '../context.ts';
+import { EXIT, type ExitCode } from '../errors.ts';
+import { fields } from '../output/table.ts';
+
+type Run = components['schemas']['BackupRun'];
+
+const PAUSE_MS = 1_000;
+
+/** Starts a backup, or joins the one in progress, and polls it until it is finished. @returns 1 if it failed */
+export async function runBackupCreate({
+  broker,
+  output,
+  clock,
+  signal,
+}: CliContext): Promise<ExitCode> {
+  const client = await broker();
+  let run: Run = (await client.call('createBackup')).body;
+  const { startedAt } = run;
+  while (run.state === 'running' && run.startedAt === startedAt) {
+    output.progress(progressOf(run));
+    await clock.sleep(PAUSE_MS, signal);
+    const { body } = await client.call('listBackups');
+    // A broker that restarted meanwhile knows of no run.
+    if (body.run === undefined) break;
+    run = body.run;
+  }
+  output.endProgress();
+  await output.show(run, () =>
+    fields([
+      ['backup', run.backup?.name],
+      ['state', run.state],
+      ['step', run.state === 'done' ? undefined : run.step],
+      ['bytes', run.backup?.bytes],
+      ['entries', run.backup?.entries],
+      ['error', run.error],
+    ]),
+  );
+  return run.state === 'done' ? EXIT.done : EXIT.failed;
+}
+
+function progressOf({ step, done, total }: Run): string {
+  if (step === 'copy' && total > 0) return `copy: ${Math.floor((done / total) * 100)} %`;
+  return step === 'encrypt' ? `encrypt: ${done} bytes` : step;
+}

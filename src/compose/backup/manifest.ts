@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import { openCheckpoint } from '../../crypto/checkpoint.ts';
+import { openNote, signNote, type NoteVerifier } from '../../crypto/signed-note.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { LogIdentity } from '../../audit/log-identity.ts';
+import type { Backup } from '../../ports/backups.ts';
+
+/** The first line of the note. No checkpoint has it: the second line of a checkpoint is a number. */
+const FORMAT = 'quaymaster.dev/backup/v1';
+export const ARCHIVE = '.age';
+export const MANIFEST = '.manifest';
+const NAME = /^quaymaster-\d{8}T\d{9}Z$/;
+
+const count = z.int().min(0);
+const fileSchema = z.strictObject({ bytes: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+
+/** The content of a backup, signed with the log key. See docs/spec/backup-v1.md. */
+const manifestSchema = z.strictObject({
+  name: z.string().regex(NAME),
+  createdAt: z.iso.datetime(),
+  /** The release of the broker that made it. */
+  release: z.string(),
+  installation: z.string(),
+  /** The SQLite database before its encryption. */
+  store: fileSchema,
+  archive: fileSchema,
+  recipients: z.array(z.string()).min(1).readonly(),
+  /** The newest checkpoint in the copy: a signed note. */
+  checkpoint: z.string(),
+  /** Identifiers of the root keys in the copy. Their key-encryption keys are needed for a restore. */
+  rootKeys: z.array(z.string()).min(1).readonly(),
+  /** The state digests of the copy, as entries of the log name them. */
+  digests: z
+    .array(z.strictObject({ kind: z.string(), generation: count, count, digest: z.string() }))
+    .readonly(),
+});
+
+export type BackupManifest = z.infer<typeof manifestSchema>;
+
+export function signManifest(manifest: BackupManifest, { signer }: LogIdentity): string {
+  return signNote(`${FORMAT}\n${JSON.stringify(manifest)}\n`, signer);
+}
+
+/** @throws ERR_CIPHERTEXT_INVALID unless the log key signed the manifest, and its checkpoint. */
+export function openManifest(note: string, verifier: NoteVerifier): BackupManifest {
+  const [format, json = '', rest, ...more] = openNote(note, [verifier]).split('\n');
+  if (format !== FORMAT || rest !== '' || more.length > 0)
+    throw new BrokerError('ERR_CIPHERTEXT_INVALID', 'the note is not the manifest of a backup');
+  const manifest = manifestSchema.parse(JSON.parse(json));
+  openCheckpoint(manifest.checkpoint, verifier.name, [verifier]);
+  return manifest;
+}
+
+export function backupOf(manifest: BackupManifest, verifier: NoteVerifier): Backup {
+  const { name, createdAt, archive, recipients, checkpoint } = manifest;
+  return {
+    name,
+    createdAt: Date.parse(createdAt),
+    bytes: archive.bytes,
+    entries: openCheckpoint(checkpoint, verifier.name, [verifier]).size,
+    recipients,
+  };
+}
+
+/** `quaymaster-20261127T061203123Z`; names sort by time. */
+export function backupName(now: number): string {
+  return `quaymaster-${new Date(now).toISOString().replaceAll(/[-:.]/g, '')}`;
+}
+
+export function isManifestFile(file: string): boolean {
+  return file.endsWith(MANIFEST) && NAME.test(file.slice(0, -MANIFEST.length));
+}

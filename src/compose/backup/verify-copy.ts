@@ -1,0 +1,80 @@
+import type { LogIdentity } from '../../audit/log-identity.ts';
+import { rootOf, storedCheckpoint } from '../../audit/stored-tree.ts';
+import { RowSeals } from '../../broker/recording/row-seals.ts';
+import { constantTimeEqual } from '../../crypto/digest.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { AuditChain } from '../../ports/audit-chain.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { Store } from '../../ports/store.ts';
+import { openSqliteStore } from '../../store/sqlite/open-sqlite-store.ts';
+import { checkRows, manifestDigests } from '../../store/state-check.ts';
+import type { StoreMode } from '../../store/store-deps.ts';
+import { createGuard } from '../guarded-state.ts';
+import type { InstallationKeys } from '../keys.ts';
+import type { BackupManifest } from './manifest.ts';
+
+export interface CopyDeps {
+  readonly identity: LogIdentity;
+  readonly mode: StoreMode;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Opens the root keys of the copy. */
+  readonly keys: (copy: Store) => Promise<InstallationKeys>;
+}
+
+export type VerifiedCopy = Pick<
+  BackupManifest,
+  'installation' | 'checkpoint' | 'rootKeys' | 'digests'
+>;
+
+/**
+ * Verifies a copy of the store as a start would: pages, schema, the end of the log, all rows against their digests.
+ * @throws ERR_CIPHERTEXT_INVALID with what is wrong, ERR_STORE_UNAVAILABLE for damaged pages.
+ */
+export async function verifyCopy(path: string, deps: CopyDeps): Promise<VerifiedCopy> {
+  const { identity, mode, clock, log } = deps;
+  const guard = createGuard({ clock, log });
+  const copy = await openSqliteStore(
+    { path, ballastBytes: 0 },
+    { chain: NO_CHAIN, clock, mode, guard },
+  );
+  try {
+    if (copy.condition.differences.length > 0) throw wrong(copy.condition.differences);
+    const { installation, keyring } = await deps.keys(copy);
+    guard.open({ keyring, rows: new RowSeals(keyring) });
+    guard.enforce();
+    const checkpoint = await storedCheckpoint(copy, identity.verifier);
+    if (checkpoint === undefined) throw wrong(['the log has no checkpoint']);
+    const root = await rootOf(copy, checkpoint.size);
+    if (!constantTimeEqual(root, checkpoint.root))
+      throw wrong(['the log differs from its checkpoint']);
+    const problems = await checkRows(copy, guard);
+    if (problems.length > 0) throw wrong(problems.map(({ what }) => what));
+    const rootKeys = await copy.list('root_keys', { limit: 1_000, orderBy: ['created_at'] });
+    return {
+      installation,
+      checkpoint: checkpoint.note,
+      rootKeys: rootKeys.map(({ id }) => id),
+      digests: await manifestDigests(copy, guard),
+    };
+  } finally {
+    await copy.close();
+  }
+}
+
+function wrong(what: readonly string[]): BrokerError {
+  return new BrokerError(
+    'ERR_CIPHERTEXT_INVALID',
+    `the copy is not a valid store: ${what.join('; ')}`,
+  );
+}
+
+/** A copy is only read. */
+const NO_CHAIN: AuditChain = {
+  stage() {
+    throw new TypeError('a copy of the store is not written');
+  },
+  keep: () => undefined,
+  drop: () => undefined,
+};

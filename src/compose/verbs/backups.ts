@@ -1,0 +1,120 @@
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemClock } from '../../clock.ts';
+import { generateAgeKeyPair } from '../../crypto/age.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { createLog } from '../../log.ts';
+import { lostChanges } from '../backup/lost-changes.ts';
+import type { BackupManifest } from '../backup/manifest.ts';
+import { decryptBackup, findBackup, restoreBackup, type ByteProgress } from '../backup/restore.ts';
+import { loadConfig } from '../config/load.ts';
+import { refuseOpenProcess } from '../config/process-options.ts';
+
+/** Writes a new secret key of age to a new file of mode 0600. @returns the text for the operator. @throws ERR_CONFIG_INVALID */
+export async function runBackupKeygen(path: string): Promise<string> {
+  const { identity, recipient } = await generateAgeKeyPair();
+  const file = await open(path, 'wx', 0o600).catch((cause: unknown) => {
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      `${path} cannot be created; an existing key is never replaced`,
+      { cause },
+    );
+  });
+  try {
+    await file.writeFile(`# public key: ${recipient}\n${identity}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return [
+    `wrote the secret key to ${path}: keep it away from the broker and from the backups`,
+    `recipient for the broker's configuration: ${recipient}`,
+  ].join('\n');
+}
+
+interface VerifyOptions {
+  readonly config: string;
+  readonly identity?: string;
+}
+
+/** Compares an archive with its manifest; with an identity also opens it and checks everything in it. @throws ERR_CIPHERTEXT_INVALID */
+export async function runBackupVerify(
+  archive: string,
+  options: VerifyOptions,
+  progress: ByteProgress,
+): Promise<string> {
+  const config = await loadConfig(options.config);
+  refuseOpenProcess(config);
+  const found = await findBackup(config, archive);
+  if (options.identity === undefined)
+    return `${textOf(found.manifest)}\nverified: manifest and archive. Pass --identity to verify its content.`;
+  if (config.store.type !== 'sqlite')
+    throw new BrokerError('ERR_CONFIG_INVALID', 'only archives of SQLite stores can be opened');
+  const copy = join(`${config.store.path}.verify`);
+  await removeCopy(copy);
+  try {
+    await decryptBackup(found, copy, {
+      ...{ config, identityFile: options.identity, progress },
+      ...{ clock: systemClock, log: createLog({ level: 'warn', clock: systemClock }) },
+    });
+  } finally {
+    await removeCopy(copy);
+  }
+  return `${textOf(found.manifest)}\nverified: manifest, archive, database, end of the log, and the digests of all rows`;
+}
+
+async function removeCopy(path: string): Promise<void> {
+  for (const end of ['', '-wal', '-shm', '.ballast']) await rm(`${path}${end}`, { force: true });
+}
+
+interface RestoreOptions {
+  readonly config: string;
+  readonly identity: string;
+  readonly replace?: boolean;
+  readonly newerLog?: string;
+}
+
+/** Restores an archive to the place of the store. @returns the text for the operator. @throws ERR_CONFLICT, ERR_CIPHERTEXT_INVALID, ERR_CONFIG_INVALID */
+export async function runRestore(
+  archive: string,
+  options: RestoreOptions,
+  progress: ByteProgress,
+): Promise<string> {
+  const config = await loadConfig(options.config);
+  refuseOpenProcess(config);
+  const found = await findBackup(config, archive);
+  // A log that does not match is found before anything is replaced.
+  const lost =
+    options.newerLog === undefined
+      ? undefined
+      : await lostChanges(options.newerLog, found.identity, found.manifest.checkpoint);
+  const { manifest, previous } = await restoreBackup(found, {
+    ...{ config, identityFile: options.identity, replace: options.replace === true, progress },
+    ...{ clock: systemClock, log: createLog({ level: 'warn', clock: systemClock }) },
+  });
+  return [
+    textOf(manifest),
+    'restored and verified',
+    ...(previous === undefined ? [] : [`the previous store is now ${previous}`]),
+    'The next start is held (store_behind), because the checkpoint file is newer than this store.',
+    ...(lost === undefined
+      ? [
+          'Changes since the backup are lost. List them from a newer export of the log: --newer-log DIR.',
+        ]
+      : [
+          'Changes since the backup, by the newer log:',
+          ...(lost.length === 0 ? ['  none'] : lost),
+        ]),
+    'Then unlock the store: quaymaster release --comment "restored the backup of …"',
+  ].join('\n');
+}
+
+function textOf({ name, createdAt, release, checkpoint, store, rootKeys }: BackupManifest): string {
+  const [origin = '', size = ''] = checkpoint.split('\n');
+  return [
+    `backup ${name} of ${createdAt}, made by release ${release}`,
+    `  log:       ${size} entries of ${origin}`,
+    `  database:  ${store.bytes} bytes, SHA-256 ${store.sha256}`,
+    `  root keys: ${rootKeys.join(', ')}`,
+  ].join('\n');
+}

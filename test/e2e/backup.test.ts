@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { copyFile, mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { generateAgeKeyPair } from '../../src/crypto/age.ts';
+import { until } from '../kit/backends/until.ts';
+import { Installation } from '../kit/installation.ts';
+
+let broker: Installation;
+let admin: string;
+let directory: string;
+let recipient: string;
+
+beforeAll(async () => {
+  broker = await Installation.make();
+  directory = broker.file('backups');
+  await mkdir(broker.file('keys'), { recursive: true });
+  const printed = await broker.verb('backup', 'keygen', broker.file('backup.key'));
+  recipient = /age1\w+/.exec(printed)?.[0] ?? '';
+  await broker.configure({ backup: { directory, recipients: [recipient], keep: 2 } });
+  admin = await broker.initialise();
+  await broker.start();
+  await broker.create(admin, '/mounts/own', { prefix: 'own', connection: 'embedded' });
+  await write('own/kept', 'kept');
+  await broker.create(admin, '/policies/kept', policyOf('kept'));
+}, 60_000);
+afterAll(() => broker.remove());
+
+const policyOf = (name: string): object => ({
+  apiVersion: 'quaymaster.dev/v1',
+  kind: 'AccessPolicy',
+  metadata: { name },
+  spec: {
+    subjects: [{ clusters: ['c'], namespaces: ['n'], serviceAccounts: ['*'] }],
+    rules: [{ name: 'r', effect: 'allow', paths: ['own/kept'], capabilities: ['read'] }],
+  },
+});
+
+async function write(path: string, value: string): Promise<void> {
+  const headers = { 'if-none-match': '*' };
+  const body = { data: { value } };
+  const answer = await broker.call('PUT', `/api/v1/secrets/${path}`, {
+    token: admin,
+    body,
+    headers,
+  });
+  expect(answer.status).toBe(201);
+}
+
+interface Run {
+  readonly state: string;
+  readonly error?: string;
+  readonly backup?: { readonly name: string; readonly entries: number };
+}
+
+/** Starts a backup and waits for its end. */
+async function backUp(): Promise<Run> {
+  const started = await broker.call('POST', '/api/v1/backups', { token: admin });
+  expect(started.status).toBe(202);
+  let run: Run | undefined;
+  await until('the backup ends', async () => {
+    const { json } = await broker.call('GET', '/api/v1/backups', { token: admin });
+    run = json['run'] as Run;
+    return run.state !== 'running';
+  });
+  return run as Run;
+}
+
+const config = (): readonly string[] => ['--config', broker.file('config.yaml')];
+const archiveOf = ({ backup }: Run): string => join(directory, `${backup?.name ?? ''}.age`);
+const failureOf = (work: Promise<string>): Promise<string> =>
+  work.then(
+    () => 'no failure',
+    (error: unknown) => (error as { stderr: string }).stderr,
+  );
+
+describe('a backup of a running broker', () => {
+  let first: Run;
+
+  it('is made while requests are served, and has only the archive and its signed manifest', async () => {
+    first = await backUp();
+    expect(first).toMatchObject({ state: 'done' });
+    const name = first.backup?.name ?? '';
+    expect((await readdir(directory)).sort()).toEqual([`${name}.age`, `${name}.manifest`]);
+    expect((await stat(archiveOf(first))).mode & 0o077).toBe(0);
+    expect(await readdir(broker.file('store'))).not.toContain('quaymaster.db.backup');
+    const archive = await readFile(archiveOf(first));
+    expect(archive.subarray(0, 21).toString()).toBe('age-encryption.org/v1');
+    expect(archive.includes('own/kept')).toBe(false);
+  });
+
+  it('is in the log: the request of the operator and the result', async () => {
+    const query = '/api/v1/audit/entries?action=backup.create&outcome=ok';
+    let found: readonly object[] = [];
+    await until('both entries are in the log', async () => {
+      const { json } = await broker.call('GET', query, { token: admin });
+      found = json['items'] as object[];
+      return found.length === 2;
+    });
+    const [result, request] = found.map((item) => JSON.stringify(item));
+    expect(request).toContain('"id":"bootstrap"');
+    expect(result).toContain('"id":"backup"');
+    expect(result).toContain(first.backup?.name);
+  });
+
+  it('verifies against its manifest, and with the secret key in all its parts', async () => {
+    const words = ['backup', 'verify', archiveOf(first), ...config()];
+    expect(await broker.verb(...words)).toContain('verified: manifest and archive');
+    const identity = ['--identity', broker.file('backup.key')];
+    expect(await broker.verb(...words, ...identity)).toContain('digests of all rows');
+  });
+
+  it('is refused with words when archive, manifest or key are not right', async () => {
+    const bad = broker.file('bad');
+    await mkdir(bad);
+    const name = first.backup?.name ?? '';
+    const archive = join(bad, `${name}.age`);
+    const manifest = join(bad, `${name}.manifest`);
+    await copyFile(archiveOf(first), archive);
+    const words = ['backup', 'verify', archive, ...config()];
+    expect(await failureOf(broker.verb(...words))).toContain(`${manifest} cannot be read`);
+    const note = await readFile(join(directory, `${name}.manifest`), 'utf8');
+    await writeFile(manifest, note.replace('"release":"', '"release":"9'));
+    expect(await failureOf(broker.verb(...words))).toContain('did not sign');
+    await writeFile(manifest, note);
+    await truncate(archive, (await stat(archive)).size - 1);
+    expect(await failureOf(broker.verb(...words))).toContain('is not the archive of its manifest');
+    const other = (await generateAgeKeyPair()).identity;
+    const wrongKey = await broker.write('other.key', `${other}\n`);
+    const withKey = ['backup', 'verify', archiveOf(first), ...config(), '--identity', wrongKey];
+    expect(await failureOf(broker.verb(...withKey))).toContain(`its recipients: ${recipient}`);
+  });
+
+  it('deletes the oldest beyond the number to keep', async () => {
+    await backUp();
+    const last = await backUp();
+    const { json } = await broker.call('GET', '/api/v1/backups', { token: admin });
+    const names = (json['items'] as { name: string }[]).map(({ name }) => name);
+    expect(names).toHaveLength(2);
+    expect(names[0]).toBe(last.backup?.name);
+    expect(names).not.toContain(first.backup?.name);
+  });
+
+  it('needs an admin', async () => {
+    expect((await broker.call('POST', '/api/v1/backups')).status).toBe(401);
+    await broker.create(admin, '/operators/reader', { grants: [{ role: 'secret-reader' }] });
+    const minted = await broker.call('POST', '/api/v1/operators/reader/tokens', {
+      token: admin,
+      body: { ttl: '1h' },
+    });
+    const token = minted.json['token'] as string;
+    expect((await broker.call('POST', '/api/v1/backups', { token })).status).toBe(403);
+    expect((await broker.call('GET', '/api/v1/backups', { token })).status).toBe(403);
+  });
+});
+
+describe('a restore', () => {
+  let made: Run;
+  const restore = (...more: readonly string[]): Promise<string> =>
+    broker.verb(
+      ...['restore', archiveOf(made), ...config(), '--identity', broker.file('backup.key')],
+      ...more,
+    );
+
+  it('refuses to replace a store that is there, and one that a broker uses', async () => {
+    made = await backUp();
+    await write('own/later', 'later');
+    const deleted = await broker.call('DELETE', '/api/v1/policies/kept', {
+      token: admin,
+      headers: { 'if-match': '*' },
+    });
+    expect(deleted.status).toBe(204);
+    expect(await failureOf(restore())).toContain('add --replace');
+    expect(await failureOf(restore('--replace'))).toContain('another process');
+    await broker.stop();
+    await broker.verb('audit', 'export', broker.file('newer'), ...config());
+  }, 60_000);
+
+  it('puts the store back, keeps the previous one, and lists what must be applied again', async () => {
+    const printed = await restore('--replace', '--newer-log', broker.file('newer'));
+    expect(printed).toMatch(
+      /removals and restrictions[^\n]*\(1\)\n {2}\d+ .* document\.delete {2}policy\/kept {2}by bootstrap/,
+    );
+    expect(printed).toMatch(/written secrets[^\n]*\(1\)\n {2}\d+ .* secret\.write {2}own\/later/);
+    const files = await readdir(broker.file('store'));
+    expect(files.filter((name) => name.includes('.before-'))).toHaveLength(1);
+    expect(files.some((name) => name.includes('.restore'))).toBe(false);
+  }, 60_000);
+
+  it('is held at the next start until it is released, and serves what it had', async () => {
+    const starting = broker.start().catch(() => undefined);
+    await until('the broker says why it is held', async () => {
+      const answer = await broker.call('GET', '/readyz').catch(() => undefined);
+      return JSON.stringify(answer?.json ?? {}).includes('store_behind');
+    });
+    await broker.stop();
+    await starting;
+    await broker.verb('release', ...config(), '--comment', 'restored');
+    await broker.start();
+    const read = (path: string): Promise<{ status: number }> =>
+      broker.call('GET', `/api/v1/policies/${path}`, { token: admin });
+    expect((await read('kept')).status).toBe(200);
+    const list = await broker.call('GET', '/api/v1/secrets?prefix=own', { token: admin });
+    expect(JSON.stringify(list.json)).toContain('own/kept');
+    expect(JSON.stringify(list.json)).not.toContain('own/later');
+  }, 60_000);
+});
