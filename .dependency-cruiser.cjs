@@ -4,6 +4,7 @@ const room = (name) => `^src/${name}/`;
 const SEALED_ANSWER = '^src/crypto/sealed-answer\\.ts$';
 /** The one file of crypto that leaves the encoding of certificates to a library. */
 const SELF_SIGNED = '^src/crypto/self-signed\\.ts$';
+const BACKUP_FILE = '^src/crypto/age\\.ts$';
 const rule = (name, from, to) => ({ name, severity: 'error', from, to });
 
 module.exports = {
@@ -13,13 +14,18 @@ module.exports = {
     rule('ports-are-types', { path: room('ports') }, { pathNot: '^src/(ports|domain)/' }),
     rule(
       'crypto-is-a-leaf',
-      { path: room('crypto'), pathNot: [SEALED_ANSWER, SELF_SIGNED] },
+      { path: room('crypto'), pathNot: [SEALED_ANSWER, SELF_SIGNED, BACKUP_FILE] },
       { pathNot: ['^src/(crypto|domain)/', '^(node:)?crypto$'] },
     ),
     rule(
       'sealed-answers-are-jwe-of-jose',
       { path: SEALED_ANSWER },
       { pathNot: ['^src/(crypto|domain)/', '(^|/)node_modules/jose/'] },
+    ),
+    rule(
+      'backups-are-encrypted-with-one-library',
+      { path: BACKUP_FILE },
+      { pathNot: ['^(node:)?stream/web$', '(^|/)node_modules/age-encryption/'] },
     ),
     rule(
       'certificates-are-written-with-one-library',
