@@ -1,6 +1,8 @@
 import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
-import { addClientCommands, addCommand, type CommandWords } from './cli/main.ts';
+import type { ConnectionOptions } from './cli/connection.ts';
+import type { CliContext } from './cli/context.ts';
+import { addClientCommands, addCommand, addConnection, type CommandWords } from './cli/main.ts';
 import { printableText } from './cli/output/printable.ts';
 import { BrokerError } from './domain/errors.ts';
 import { RELEASE } from './compose/release.ts';
@@ -228,34 +230,19 @@ function addDelivery(program: Command): void {
 
 /** The audit commands that read a store or an export. */
 function addOfflineAudit(program: Command): void {
-  add(
-    program,
-    {
-      command: 'audit export',
-      summary: 'export the log to a new directory: from the store, or with --url from a broker',
-      arguments: [['<directory>', 'a directory that does not exist yet']],
-      options: [
-        CONFIG,
-        ['--url <url>', 'URL of a running broker'],
-        ['--token-file <file>', 'with --url: file with the token of an auditor'],
-      ],
-      examples: [
-        'quaymaster audit export export/ --config config.yaml',
-        'quaymaster audit export export/ --url https://broker.example:8200 --token-file auditor.token',
-      ],
-    },
-    async (directory: string, options: { config: string; url?: string; tokenFile?: string }) => {
-      const { runAuditExport } = await import('./compose/verbs/audit-export.ts');
-      const { text, damage } = await runAuditExport(directory, options, progress);
-      print(text);
-      if (damage.length === 0) return;
-      console.error(
-        'THE LOG IS DAMAGED. The export contains all entries that verify; its manifest lists the rest:',
-      );
-      for (const each of damage) console.error(printableText(each));
-      process.exitCode = EXIT_FAILED;
-    },
-  );
+  const exporting = addCommand(program, {
+    command: 'audit export',
+    summary:
+      'export the log to a new directory, from a running broker or, with --config, from its store',
+    arguments: [['<directory>', 'a directory that does not exist yet']],
+    options: [['-c, --config <file>', 'read the store of this configuration file instead']],
+    examples: [
+      'quaymaster audit export export/',
+      'quaymaster audit export export/ --config config.yaml',
+    ],
+  });
+  addConnection(exporting);
+  exporting.action(exportAudit);
   add(
     program,
     {
@@ -338,6 +325,32 @@ function addBackups(program: Command): void {
       print(await runRestore(archive, options, byteProgress));
     },
   );
+}
+
+type ExportOptions = ConnectionOptions & { readonly config?: string };
+
+async function exportAudit(directory: string, options: ExportOptions): Promise<void> {
+  const { config } = options;
+  const { runAuditExport } = await import('./compose/verbs/audit-export.ts');
+  if (config !== undefined) {
+    process.exitCode = showExport(await runAuditExport(directory, { config }, progress));
+    return;
+  }
+  const { runVerb } = await import('./cli/run-verb.ts');
+  const verb = async (context: CliContext): Promise<number> =>
+    showExport(await runAuditExport(directory, { broker: await context.broker() }, progress));
+  process.exitCode = await runVerb([directory], options, () => Promise.resolve(verb));
+}
+
+/** @returns the exit code */
+function showExport({ text, damage }: { text: string; damage: readonly string[] }): number {
+  print(text);
+  if (damage.length === 0) return 0;
+  console.error(
+    'THE LOG IS DAMAGED. The export contains all entries that verify; its manifest lists the rest:',
+  );
+  for (const each of damage) console.error(printableText(each));
+  return EXIT_FAILED;
 }
 
 /** Other people may have written parts of the text: a terminal must not interpret them. */

@@ -49,6 +49,7 @@ const ROWS = {
   readSecrets: ['POST', '/api/v1/secrets:batch', 'caller', ['secret-reader'], 1, 'secret.read'],
   listSecrets: ['GET', '/api/v1/secrets', 'caller', LISTERS, 5, 'secret.list'],
   writeSecret: ['PUT', '/api/v1/secrets/{path}', 'caller', EDITORS, 5, 'secret.write'],
+  patchSecret: ['POST', '/api/v1/secrets/{path}:patch', 'caller', EDITORS, 5, 'secret.write'],
   destroySecret: ['DELETE', '/api/v1/secrets/{path}', 'caller', EDITORS, 5, 'secret.destroy'],
   listSecretVersions: [
     'GET',

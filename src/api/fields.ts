@@ -60,6 +60,12 @@ export const secretData = z
   .refine((data) => Object.keys(data).length > 0, 'needs a key at least')
   .refine((data) => Object.keys(data).length <= MOST_KEYS, `may have ${MOST_KEYS} keys`);
 
+/** Changes of single keys; null removes a key. */
+export const secretChanges = z
+  .record(dataKey, z.union([z.string(), bytes, z.null()]))
+  .refine((data) => Object.keys(data).length > 0, 'needs a key at least')
+  .refine((data) => Object.keys(data).length <= MOST_KEYS, `may have ${MOST_KEYS} keys`);
+
 /** `k8s://<cluster>/<namespace>/<serviceaccount>` */
 export const workloadName = z
   .string()

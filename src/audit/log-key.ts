@@ -38,7 +38,14 @@ export async function loadLogKeyFile(path: string): Promise<SigningKey> {
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (cause) {
-    throw refused(path, 'cannot be opened', cause);
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    throw isMissing
+      ? refused(
+          path,
+          'does not exist; create the missing keys and the store with: quaymaster init',
+          cause,
+        )
+      : refused(path, 'cannot be opened', cause);
   }
   try {
     const { mode, size } = await file.stat();

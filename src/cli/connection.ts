@@ -93,6 +93,11 @@ export async function openClient({
   caFile,
 }: Pick<Profile, 'url' | 'caFile'>): Promise<BrokerClient> {
   const ca = caFile === undefined ? undefined : await readText(caFile);
+  if (ca !== undefined && !ca.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new UsageError(
+      `${caFile ?? ''} contains no certificate in PEM (--ca, QUAYMASTER_CA_FILE)`,
+    );
+  }
   try {
     return new BrokerClient({
       url,

@@ -23,7 +23,7 @@ export interface Failure {
 /** Remedies of errors that have the same remedy for all callers; docs/errors.md has the rest. */
 const REMEDIES: Readonly<Record<string, string>> = {
   ERR_TOKEN_INVALID:
-    'check that the pod token is from this cluster, for the audience of the broker, and of a running pod',
+    'check that the pod token is from this cluster, for the audience of the broker, and of a running pod; an operator finds the reason with quaymaster audit search --request-id ID',
   ERR_UNAUTHENTICATED:
     'the token has expired, was revoked or is of another broker: run quaymaster login again; an operator creates tokens with quaymaster operator token create',
   ERR_DENIED:
@@ -46,14 +46,14 @@ const CHECK_URL =
 const UNREACHABLE_REMEDIES: Partial<Readonly<Record<UnreachableReason, string>>> = {
   no_connection: CHECK_URL,
   not_ours: CHECK_URL,
-  tls: 'if a private CA signed the certificate, name the CA with --ca or QUAYMASTER_CA_FILE; the URL of a broker without TLS begins with http://',
+  tls: 'if a private CA signed the certificate, name that CA with --ca or QUAYMASTER_CA_FILE; if you have named one, it did not sign this certificate; the URL of a broker without TLS begins with http://',
 };
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof Interrupted) return interrupted(error);
   if (error instanceof ApiError) return refused(error);
   if (error instanceof UnreachableError) {
-    const remedy = UNREACHABLE_REMEDIES[error.reason];
+    const remedy = isPlainToTls(error) ? HTTPS : UNREACHABLE_REMEDIES[error.reason];
     const lines = [`no response: ${error.message}`, ...indented(remedy)];
     return failure(EXIT.unreachable, 'unreachable', lines.join('\n'));
   }
@@ -67,6 +67,13 @@ export function failureOf(error: unknown): Failure {
   // For unexpected errors only the type is shown: the message may contain anything.
   const { name, code } = error as { readonly name?: string; readonly code?: string };
   return failure(EXIT.failed, 'internal', `internal error (${code ?? name ?? 'unknown'})`);
+}
+
+const HTTPS = 'the port may speak TLS: the URL of a broker with TLS begins with https://';
+
+/** A port that speaks TLS answers a plain request with an alert, or closes the connection. */
+function isPlainToTls({ reason, message }: UnreachableError): boolean {
+  return message.startsWith('http://') && ['cut_off', 'not_ours'].includes(reason);
 }
 
 function interrupted({ exitCode, progress }: Interrupted): Failure {

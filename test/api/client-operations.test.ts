@@ -155,6 +155,7 @@ describe('the client over TLS', () => {
         ask(me, 'issueCredential', { ...at, headers: { 'Idempotency-Key': 'k' }, body: {} }),
         'ERR_CONFLICT',
       ],
+      [ask(me, 'patchSecret', { ...at, body }), 200],
     ]);
     await session.renew(api.serviceAccountToken());
     const ending = new AbortController();

@@ -9,6 +9,7 @@ const VERBS: Readonly<Record<string, string>> = {
   readSecret: 'get',
   readSecrets: 'get',
   writeSecret: 'put',
+  patchSecret: 'patch',
   destroySecret: 'rm',
   listSecrets: 'ls',
   listSecretVersions: 'versions',
@@ -58,6 +59,7 @@ const VERBS: Readonly<Record<string, string>> = {
   listHeads: 'audit export',
   readTile: 'audit export',
   // Probes and tools call these with their own HTTP client.
+  readRoot: 'api',
   readHealth: 'api',
   readReadiness: 'api',
   readMetrics: 'api',

@@ -37,13 +37,18 @@ it.each([
 });
 
 it.each([
-  ['--token-file', ['--token-file', '/nowhere/token']],
-  ['the token is empty', ['--token-file', '/dev/null']],
-])('names the invalid option of an export: %s', async (word, options) => {
+  ['/nowhere/token cannot be read: ENOENT', ['--token-file', '/nowhere/token']],
+  ['/dev/null does not contain a Quaymaster token', ['--token-file', '/dev/null']],
+])('names what is wrong with the login of an export: %s', async (message, options) => {
+  jest.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    said += text.toString();
+    return true;
+  });
   const url = ['--url', 'http://127.0.0.1:9'];
   process.argv = ['node', 'quaymaster', 'audit', 'export', '/nowhere/export', ...url, ...options];
-  expect(await runProgram()).toBe(2);
-  expect(said).toMatch(new RegExp(`^ERR_CONFIG_INVALID: ${word}[^\\n]+\\n$`));
+  expect(await runProgram()).toBeUndefined();
+  expect(process.exitCode).toBe(64);
+  expect(said).toBe(`${message}\n`);
 });
 
 it('reports an export that does not exist on one line', async () => {

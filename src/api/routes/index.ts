@@ -39,6 +39,7 @@ import {
   destroySecret,
   listSecrets,
   listSecretVersions,
+  patchSecret,
   readSecret,
   writeSecret,
 } from './secrets.ts';
@@ -68,6 +69,7 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   readSecrets,
   listSecrets,
   writeSecret,
+  patchSecret,
   destroySecret,
   listSecretVersions,
   issueCredential,

@@ -3,6 +3,7 @@ import { listSecrets as list } from '../../broker/secrets/list-secrets.ts';
 import { readSecret as discloseSecret } from '../../broker/secrets/read-secrets.ts';
 import {
   destroySecret as destroy,
+  patchSecret as patch,
   secretVersions,
   writeSecret as write,
 } from '../../broker/secrets/write-secret.ts';
@@ -11,7 +12,7 @@ import { parseSecretPath } from '../../domain/names.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import { disclosureJson } from '../disclosure-json.ts';
 import { readPreconditions } from '../entity-tag.ts';
-import { secretData, secretVersion } from '../fields.ts';
+import { secretChanges, secretData, secretVersion } from '../fields.ts';
 import { instant } from '../../domain/instant.ts';
 import { judgePath } from '../judge-request.ts';
 import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
@@ -51,20 +52,41 @@ export const listSecrets: RouteOf<'listSecrets'> = {
 
 const written = z.strictObject({ data: secretData });
 
+const droppedKeys = z.enum(['allow', 'refuse'], 'is allow or refuse').default('allow');
+
 export const writeSecret: RouteOf<'writeSecret'> = {
+  query: ['dropKeys'],
   body: { maxBytes: WRITE_BYTES },
   judge: judgePath((path) => ({ action: 'secret.write', path }), 'write'),
-  read: ({ params, headers, body, limits }) => {
+  read: ({ params, query, headers, body, limits }) => {
     const path = pathOf(params);
+    const keepsKeys = parseParameter(droppedKeys, query.get('dropKeys')) === 'refuse';
     const { data } = parseInput<{ data: SecretData }>(written, body?.value);
     if (Buffer.byteLength(JSON.stringify(data)) > limits.maxValueBytes) {
       throw new BrokerError('ERR_BODY_TOO_LARGE', `a value may have ${limits.maxValueBytes} bytes`);
     }
     const ifVersion = versionWanted(headers);
     return async ({ parts, call, caller }) => {
-      const stored = await write(parts, call, caller, { path, data, ifVersion });
+      const stored = await write(parts, call, caller, { path, data, ifVersion, keepsKeys });
       const status = ifVersion === ABSENT ? 201 : 200;
       return { status, headers: ['ETag', `"${stored.version}"`], body: stored };
+    };
+  },
+};
+
+const changed = z.strictObject({ data: secretChanges });
+
+export const patchSecret: RouteOf<'patchSecret'> = {
+  body: { maxBytes: WRITE_BYTES },
+  judge: judgePath((path) => ({ action: 'secret.write', path }), 'write'),
+  read: ({ params, headers, body }) => {
+    const path = pathOf(params);
+    const { data: changes } = parseInput(changed, body?.value);
+    const ifVersion = versionWanted(headers);
+    if (ifVersion === ABSENT) throw refused('If-None-Match is for creating');
+    return async ({ parts, call, caller }) => {
+      const stored = await patch(parts, call, caller, { path, changes, ifVersion });
+      return { status: 200, headers: ['ETag', `"${stored.version}"`], body: stored };
     };
   },
 };

@@ -2,7 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { PolicyReference } from '../../domain/audit-actions.ts';
 import { parseNewPath, parseSecretPath } from '../../domain/names.ts';
 import { workloadId } from '../../domain/workload.ts';
-import type { SecretData } from '../../domain/secret.ts';
+import type { SecretData, SecretVersion } from '../../domain/secret.ts';
 import type { SecretVersionInfo, SecretWrites, StagedWrite } from '../../ports/secret-provider.ts';
 import { authorityEnd, type Call, type Caller } from '../call.ts';
 import { denied, judge } from './judge.ts';
@@ -12,12 +12,19 @@ import { commitAs, entryOf } from '../recording/record.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 import { targetOf } from './target.ts';
 
+const MOST_KEYS = 256;
+
 export interface SecretWrite {
   readonly path: string;
   readonly data: SecretData;
   /** The version that the caller expects to be current, or `absent`; undefined replaces any version. */
   readonly ifVersion?: string | undefined;
+  /** Refuses to write a version without keys that the current version has. */
+  readonly keepsKeys?: boolean;
 }
+
+/** Changes of single keys: a value sets a key, null removes it, and all other keys stay. */
+export type SecretPatch = Readonly<Record<string, SecretData[string] | null>>;
 
 export interface SecretDestruction {
   readonly path: string;
@@ -36,15 +43,77 @@ export async function writeSecret(
   caller: Caller,
   write: SecretWrite,
 ): Promise<{ readonly path: string; readonly version: string }> {
-  const { path, data, ifVersion } = write;
+  const { path, data, ifVersion, keepsKeys = false } = write;
   const { version } = await stage(
     { parts, call, caller, path, action: 'secret.write' },
-    (writes, locator) => {
+    async ({ writes, locator, current, mayList }) => {
       refuseTooLarge(parts, data);
-      return writes.put(locator, data, ifVersion, authorOf(caller));
+      if (!keepsKeys) return writes.put(locator, data, ifVersion, authorOf(caller));
+      const found = await current().catch(absentIfMissing);
+      refuseDropped(Object.keys(found?.data ?? {}), data, mayList());
+      // The version whose keys were compared must still be current when the write commits.
+      const expected = ifVersion ?? found?.version ?? 'absent';
+      return writes.put(locator, data, expected, authorOf(caller));
     },
   );
   return { path, version: version ?? '' };
+}
+
+/**
+ * Writes a new version in which some keys are changed. The caller needs no right to read, and learns nothing of the other keys; the limit on
+ * the size of a value applies to the whole secret. @throws as {@link writeSecret}, and ERR_NOT_FOUND without a current version
+ */
+export async function patchSecret(
+  parts: Recording & Access & Pick<Backends, 'connections'> & Pick<Bounds, 'limits'>,
+  call: Call,
+  caller: Caller,
+  { path, changes, ifVersion }: Omit<SecretWrite, 'data'> & { readonly changes: SecretPatch },
+): Promise<{ readonly path: string; readonly version: string }> {
+  const { version } = await stage(
+    { parts, call, caller, path, action: 'secret.write' },
+    async ({ writes, locator, current }) => {
+      const found = await current();
+      if (ifVersion !== undefined && ifVersion !== found.version) {
+        throw new BrokerError('ERR_VERSION_CONFLICT');
+      }
+      const data = merged(found.data, changes);
+      refuseTooLarge(parts, data);
+      return writes.put(locator, data, found.version, authorOf(caller));
+    },
+  );
+  return { path, version: version ?? '' };
+}
+
+/** RFC 7396 for one level. @throws ERR_CONFLICT if no key is left */
+function merged(data: SecretData, changes: SecretPatch): SecretData {
+  const next = new Map<string, SecretData[string]>(Object.entries(data));
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === null) next.delete(key);
+    else next.set(key, value);
+  }
+  if (next.size === 0) {
+    throw new BrokerError('ERR_CONFLICT', 'no key would be left; delete the secret instead');
+  }
+  if (next.size > MOST_KEYS) {
+    throw new BrokerError('ERR_CONFLICT', `a secret may have ${MOST_KEYS} keys`);
+  }
+  return Object.fromEntries(next);
+}
+
+/** Names the keys only to a caller that may list the secret. @throws ERR_CONFLICT */
+function refuseDropped(keys: readonly string[], data: SecretData, mayList: boolean): void {
+  const dropped = keys.filter((key) => !Object.hasOwn(data, key));
+  if (dropped.length === 0) return;
+  const named = mayList ? `: ${dropped.sort().join(', ')}` : '';
+  const count = dropped.length === 1 ? '1 key' : `${dropped.length} keys`;
+  throw new BrokerError('ERR_CONFLICT', `the new version would drop ${count}${named}`, {
+    reason: 'drops_keys',
+  });
+}
+
+function absentIfMissing(error: unknown): undefined {
+  if (error instanceof BrokerError && error.code === 'ERR_NOT_FOUND') return undefined;
+  throw error;
 }
 
 function refuseTooLarge({ limits }: Pick<Bounds, 'limits'>, data: SecretData): void {
@@ -64,7 +133,7 @@ export async function destroySecret(
   destruction: SecretDestruction,
 ): Promise<void> {
   const { path, versions, ifVersion } = destruction;
-  await stage({ parts, call, caller, path, action: 'secret.destroy' }, (writes, locator) =>
+  await stage({ parts, call, caller, path, action: 'secret.destroy' }, ({ writes, locator }) =>
     writes.destroy(locator, versions, ifVersion),
   );
 }
@@ -80,7 +149,7 @@ export async function secretVersions(
   return recordOperation({ parts, call, caller }, { action: 'secret.list', path }, async (now) => {
     const verdict = judge(parts, call, now, { capability: 'list', path });
     if (!verdict.allowed) throw denied(verdict.reason);
-    const { writes, locator } = writable(parts, path);
+    const { writes, locator } = writable(parts, call, path);
     return writes.versions(locator);
   });
 }
@@ -95,7 +164,7 @@ interface Staging {
 
 async function stage(
   staging: Staging,
-  change: (writes: SecretWrites, locator: string) => Promise<StagedWrite>,
+  change: (target: Writable & { readonly mayList: () => boolean }) => Promise<StagedWrite>,
 ): Promise<StagedWrite> {
   const { parts, call, caller, path, action } = staging;
   if (action === 'secret.write') parseNewPath(path);
@@ -105,8 +174,8 @@ async function stage(
     const verdict = judge(parts, call, now, { capability: 'write', path });
     ({ policy } = verdict);
     if (!verdict.allowed) throw denied(verdict.reason);
-    const { writes, locator } = writable(parts, path);
-    const staged = await change(writes, locator);
+    const mayList = (): boolean => judge(parts, call, now, { capability: 'list', path }).allowed;
+    const staged = await change({ ...writable(parts, call, path), mayList });
     const { version, fragment } = staged;
     const facts = { action, outcome: 'ok', path, version, policy } as const;
     return {
@@ -124,19 +193,29 @@ async function stage(
   );
 }
 
+interface Writable {
+  readonly writes: SecretWrites;
+  readonly locator: string;
+  /** @throws ERR_NOT_FOUND if there is no current version */
+  readonly current: () => Promise<SecretVersion>;
+}
+
 function writable(
   parts: Pick<Backends, 'catalog' | 'connections'>,
+  call: Call,
   path: string,
-): { readonly writes: SecretWrites; readonly locator: string } {
+): Writable {
   const { mount, definition } = targetOf(parts, path);
-  const { writes } = parts.connections.provider(mount);
+  const provider = parts.connections.provider(mount);
+  const { writes } = provider;
   if (writes === undefined) {
     throw new BrokerError(
       'ERR_CONFLICT',
       'the mount is read-only: change the secret at its backend',
     );
   }
-  return { writes, locator: parts.connections.locate(mount, path, definition?.spec.ref) };
+  const locator = parts.connections.locate(mount, path, definition?.spec.ref);
+  return { writes, locator, current: () => provider.read(locator, undefined, call.context()) };
 }
 
 function authorOf(caller: Caller): string {

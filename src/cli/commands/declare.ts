@@ -31,13 +31,15 @@ export function addTable(program: Command, { heading, groups, commands }: Comman
 /** Adds a command that loads and runs its verb. */
 function addVerb(program: Command, row: CommandRow, groups: CommandTable['groups']): void {
   const command = addCommand(program, row, groups).addOption(optionOf(OUTPUT));
-  if (row.isLocal !== true) {
-    for (const each of CONNECTION) command.addOption(optionOf(each).helpGroup('Connection:'));
-  }
+  if (row.isLocal !== true) addConnection(command);
   command.action(async () => {
     const { runVerb } = await import('../run-verb.ts');
     process.exitCode = await runVerb(command.args, command.opts(), () => row.load(program));
   });
+}
+
+export function addConnection(command: Command): void {
+  for (const each of CONNECTION) command.addOption(optionOf(each).helpGroup('Connection:'));
 }
 
 /** Adds a command with its arguments, options and examples; the caller gives it an action. */

@@ -37,14 +37,35 @@ export const SECRETS: CommandTable = {
       command: 'put',
       summary: 'write a new version of a secret, with exactly these keys',
       details:
-        'The new version replaces the whole secret: keys that you do not give are not in it.',
+        'The new version replaces the whole secret. If it would drop keys of the current version, the command names them and stops, unless you pass --replace; `patch` keeps them.',
       arguments: [PATH, VALUES],
-      options: [FROM_JSON, ['--create', 'only if the secret does not exist yet'], IF_VERSION],
+      options: [
+        FROM_JSON,
+        ['--create', 'only if the secret does not exist yet'],
+        ['--replace', 'write it even if it drops keys of the current version'],
+        IF_VERSION,
+      ],
       examples: [
         'quaymaster put payments/db user=@user.txt password=-',
         'quaymaster put payments/db --from-json db.json --if-version 3',
       ],
       load: async () => (await import('../verbs/put.ts')).runPut,
+    },
+    {
+      command: 'patch',
+      summary: 'write a new version of a secret with some keys changed, and keep all others',
+      details: 'You need the right to write, not to read.',
+      arguments: [PATH, VALUES],
+      options: [
+        FROM_JSON,
+        ['--remove <key>', 'remove this key; may be repeated', { isRepeated: true }],
+        IF_VERSION,
+      ],
+      examples: [
+        'quaymaster patch payments/db password=-',
+        'quaymaster patch payments/db host=@host.txt --remove port --if-version 3',
+      ],
+      load: async () => (await import('../verbs/put.ts')).runPatch,
     },
     {
       command: 'rm',

@@ -8,7 +8,7 @@ import { problemAt } from '../documents/manifest.ts';
 import { UsageError, type FileProblem } from '../errors.ts';
 
 const API_VERSION = 'quaymaster.dev/v1';
-const KIND = 'PolicyTest';
+export const TEST_KIND = 'PolicyTest';
 const MOST_CASES = 10_000;
 const WORKLOAD = /^k8s:\/\/([a-z0-9._-]{1,63})\/([a-z0-9-]{1,63})\/([a-z0-9.-]{1,253})$/;
 const NAMED = /^[a-z0-9._-]+\/\S+$/;
@@ -58,7 +58,7 @@ function readFixture(source: LocatedDocument, problems: ProblemList): readonly P
   const root = new DocumentNode(source.value, '', problems);
   const fields = root.fields({ required: ['apiVersion', 'kind', 'tests'], optional: ['defaults'] });
   fields.text('apiVersion', exactly(API_VERSION));
-  fields.text('kind', exactly(KIND));
+  fields.text('kind', exactly(TEST_KIND));
   const defaults = fields.object('defaults', { required: [], optional: ['sourceAddress', 'at'] });
   const facts = { sourceAddress: addressIn(defaults), at: timeIn(defaults) };
   return fields.items('tests', MOST_CASES, (item) => readCase(source, item, facts));

@@ -1,12 +1,12 @@
 import type { Call, CliContext } from '../context.ts';
-import { POLICY } from '../documents/kinds.ts';
+import { DOCUMENT_KINDS, POLICY } from '../documents/kinds.ts';
 import { toManifests } from '../documents/manifest.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, type ExitCode } from '../errors.ts';
+import { EXIT, UsageError, type ExitCode } from '../errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { offlineJudge, onlineJudge, type Judge, type Verdict } from '../policy-test/evaluate.ts';
-import { toCases, type PolicyCase } from '../policy-test/fixture.ts';
+import { TEST_KIND, toCases, type PolicyCase } from '../policy-test/fixture.ts';
 
 interface TestOptions {
   readonly policies?: string;
@@ -40,8 +40,20 @@ export async function runPolicyTest(
 
 async function judgeFor(context: CliContext, { policies }: TestOptions): Promise<Judge> {
   if (policies === undefined) return onlineJudge(await context.broker());
-  return offlineJudge(toManifests(await readDocuments(context, [policies]), [POLICY]));
+  const documents = (await readDocuments(context, [policies])).filter(
+    ({ value }) => !OTHER_KINDS.includes((value as { kind?: unknown } | null)?.kind),
+  );
+  if (documents.length === 0) {
+    throw new UsageError(`--policies ${policies}: no document of kind AccessPolicy is there`);
+  }
+  return offlineJudge(toManifests(documents, [POLICY]));
 }
+
+/** Kinds that a directory for `apply -f`, or of tests, has beside policies. */
+const OTHER_KINDS: readonly unknown[] = [
+  ...DOCUMENT_KINDS.map(({ kind }) => kind).filter((kind) => kind !== POLICY.kind),
+  TEST_KIND,
+];
 
 function isAsExpected({ expect, rule }: PolicyCase, verdict: Verdict): boolean {
   return verdict.effect === expect && (rule === undefined || verdict.rule === rule);

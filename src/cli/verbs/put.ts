@@ -1,7 +1,10 @@
+import { ApiError, type components } from '../../client/index.ts';
 import { confirm } from '../ask.ts';
+import type { Broker } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
-import { UsageError } from '../errors.ts';
+import { EXIT, Failed, UsageError } from '../errors.ts';
+import { isSessionToken } from '../identity.ts';
 import { fields } from '../output/table.ts';
 import { readSecretData } from './secret-values.ts';
 
@@ -9,6 +12,7 @@ interface PutOptions {
   readonly fromJson?: string;
   readonly ifVersion?: string;
   readonly create?: boolean;
+  readonly replace?: boolean;
 }
 
 /** Writes a new version with exactly the given keys. */
@@ -16,28 +20,105 @@ export async function runPut(
   context: CliContext,
   { args: [path = '', ...words], options }: Call<PutOptions>,
 ): Promise<void> {
-  const { fromJson, ifVersion, create } = options;
-  if (create === true && ifVersion !== undefined) {
+  const { fromJson, ifVersion, create = false, replace = false } = options;
+  if (create && ifVersion !== undefined) {
     throw new UsageError(
       '--create is for a secret that does not exist, --if-version for one that does; use one of them',
     );
   }
   const data = await readSecretData(context, 'put', words, fromJson);
-  const { body } = await (
-    await context.broker()
-  ).call('writeSecret', {
+  const broker = await context.broker();
+  const { body } = await broker
+    .call('writeSecret', {
+      path: { path },
+      query: { dropKeys: replace ? 'allow' : 'refuse' },
+      body: { data },
+      headers: {
+        ...(create && { 'If-None-Match': '*' as const }),
+        ...(ifVersion !== undefined && { 'If-Match': `"${ifVersion}"` }),
+      },
+    })
+    .catch((error: unknown) => {
+      throw explained(error, path, create);
+    });
+  await shown(context, broker, body);
+}
+
+/** A refusal with the command that does what the caller may have meant. */
+function explained(error: unknown, path: string, isCreation: boolean): unknown {
+  if (!(error instanceof ApiError)) return error;
+  const { code, detail, requestId } = error;
+  if (code === 'ERR_VERSION_CONFLICT' && isCreation) {
+    return new Failed(
+      `${path} exists already; leave out --create to write a new version, or change some keys: quaymaster patch ${path}`,
+      EXIT.conflict,
+    );
+  }
+  if (code === 'ERR_CONFLICT' && detail?.includes('would drop') === true) {
+    return new Failed(
+      `${path}: ${detail}\n  request ${requestId}\n  to keep them: quaymaster patch ${path}; to drop them: --replace`,
+      EXIT.conflict,
+    );
+  }
+  return error;
+}
+
+interface PatchOptions {
+  readonly fromJson?: string;
+  readonly ifVersion?: string;
+  readonly remove?: readonly string[];
+}
+
+/** Writes a new version with some keys changed; the broker keeps the others. */
+export async function runPatch(
+  context: CliContext,
+  { args: [path = '', ...words], options }: Call<PatchOptions>,
+): Promise<void> {
+  const { fromJson, ifVersion, remove = [] } = options;
+  const setsNothing = words.length === 0 && fromJson === undefined;
+  const values =
+    setsNothing && remove.length > 0 ? {} : await readSecretData(context, 'patch', words, fromJson);
+  const both = remove.find((key) => Object.hasOwn(values, key));
+  if (both !== undefined) throw new UsageError(`key ${both} is both set and removed`);
+  const removed = Object.fromEntries(remove.map((key) => [key, null]));
+  const broker = await context.broker();
+  const { body } = await broker.call('patchSecret', {
     path: { path },
-    body: { data },
-    headers: {
-      ...(create === true && { 'If-None-Match': '*' as const }),
-      ...(ifVersion !== undefined && { 'If-Match': `"${ifVersion}"` }),
-    },
+    body: { data: { ...values, ...removed } },
+    headers: ifVersion === undefined ? {} : { 'If-Match': `"${ifVersion}"` },
   });
+  await shown(context, broker, body);
+}
+
+async function shown(
+  context: CliContext,
+  broker: Broker,
+  body: components['schemas']['WrittenSecret'],
+): Promise<void> {
   await context.output.show(body, () =>
     fields([
       ['path', body.path],
       ['version', body.version],
     ]),
+  );
+  await warnIfRotating(context, broker, body.path);
+}
+
+/** The next rotation replaces a value that was written by hand. Only operators may read definitions. */
+async function warnIfRotating(
+  { output, target }: CliContext,
+  broker: Broker,
+  path: string,
+): Promise<void> {
+  const { login } = (await target()).profile;
+  if (login.kind === 'workload' || isSessionToken(login.token)) return;
+  const definition = await broker.call('readDefinition', { path: { path } }).then(
+    ({ body }) => body.document,
+    () => undefined,
+  );
+  if (definition?.rotation === undefined) return;
+  output.note(
+    `${path} rotates (${definition.rotation.strategy}): the next rotation replaces this version; see quaymaster rotate status ${path}`,
   );
 }
 

@@ -32,7 +32,13 @@ async function readAssignments(context: CliContext, words: readonly string[]): P
   const data = new Map<string, SecretValue>();
   for (const { key, source } of sources) {
     if (data.has(key)) throw new UsageError(`key ${key} is given twice`);
-    data.set(key, source === '-' ? await typedOrPiped(context, key) : await fromFile(source));
+    const value = source === '-' ? await typedOrPiped(context, key) : await fromFile(source);
+    if (typeof value === 'string' && /[^\n]\n$/.test(value)) {
+      context.output.note(
+        `the value of ${key} ends with a newline, which is kept; printf %s writes none`,
+      );
+    }
+    data.set(key, value);
   }
   // An assignment to `__proto__` would change the object itself; fromEntries defines a member of that name.
   return Object.fromEntries(data);
@@ -78,6 +84,12 @@ async function readJsonData(context: CliContext, source: string): Promise<Secret
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new UsageError(
       '--from-json needs a JSON object whose values are strings or {"base64": "…"}',
+    );
+  }
+  for (const [key, member] of Object.entries(value)) {
+    if (typeof member === 'string' || typeof (member as SecretValue | null) === 'object') continue;
+    throw new UsageError(
+      `--from-json: the value of ${key} must be a string or {"base64": "…"}; put quotes around a number`,
     );
   }
   return value as SecretData;

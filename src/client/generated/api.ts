@@ -14,7 +14,7 @@ export interface paths {
         readonly get: operations["readSecret"];
         /**
          * Write a new version of a secret
-         * @description `If-None-Match: *` only creates, and answers 201. `If-Match: "<version>"` only replaces that version. Without either header the broker writes the secret in any case.
+         * @description `If-None-Match: *` only creates, and answers 201. `If-Match: "<version>"` only replaces that version. Without either header the broker writes the secret in any case. With `dropKeys=refuse` it answers 409 if the current version has keys that the body does not have; `detail` names them to callers that may list the secret.
          */
         readonly put: operations["writeSecret"];
         readonly post?: never;
@@ -139,6 +139,27 @@ export interface paths {
         readonly get: operations["listSecrets"];
         readonly put?: never;
         readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/secrets/{path}:patch": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Change some keys of a secret
+         * @description Writes a new version: a value sets a key, `null` removes it, and all other keys stay. It needs the right to write, not to read. `If-Match: "<version>"` changes only that version. 404 if the secret has no
+         *     current version.
+         */
+        readonly post: operations["patchSecret"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -1357,6 +1378,13 @@ export interface components {
         readonly SecretWrite: {
             readonly data: components["schemas"]["SecretData"];
         };
+        readonly SecretPatch: {
+            readonly data: {
+                readonly [key: string]: string | {
+                    readonly base64: string;
+                } | null;
+            };
+        };
         readonly WrittenSecret: {
             readonly path: components["schemas"]["SecretPath"];
             readonly version: components["schemas"]["SecretVersionId"];
@@ -2206,7 +2234,9 @@ export interface operations {
     };
     readonly writeSecret: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                readonly dropKeys?: "allow" | "refuse";
+            };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
@@ -2472,6 +2502,37 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["SecretPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly patchSecret: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+            };
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SecretPatch"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    /** @description The version in quotes. */
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WrittenSecret"];
                 };
             };
             readonly default: components["responses"]["Problem"];

@@ -2,7 +2,7 @@
 export const API_VERSION = "0.1.0";
 export const OPERATIONS = {
   readSecret: {"method":"GET","path":"/api/v1/secrets/{path}","query":["version"],"headers":[],"body":[],"answers":{"200":"sealable"}},
-  writeSecret: {"method":"PUT","path":"/api/v1/secrets/{path}","query":[],"headers":["If-Match","If-None-Match"],"body":["application/json"],"answers":{"200":"json","201":"json"}},
+  writeSecret: {"method":"PUT","path":"/api/v1/secrets/{path}","query":["dropKeys"],"headers":["If-Match","If-None-Match"],"body":["application/json"],"answers":{"200":"json","201":"json"}},
   destroySecret: {"method":"DELETE","path":"/api/v1/secrets/{path}","query":["versions"],"headers":["If-Match"],"body":[],"answers":{"204":"none"}},
   createSession: {"method":"POST","path":"/api/v1/sessions","query":[],"headers":[],"body":["application/json"],"answers":{"201":"json"}},
   listSessions: {"method":"GET","path":"/api/v1/sessions","query":["workload","cluster","pod","source","limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
@@ -12,6 +12,7 @@ export const OPERATIONS = {
   renewSession: {"method":"POST","path":"/api/v1/sessions/self/renew","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   readSecrets: {"method":"POST","path":"/api/v1/secrets:batch","query":[],"headers":[],"body":["application/json"],"answers":{"200":"sealable"}},
   listSecrets: {"method":"GET","path":"/api/v1/secrets","query":["prefix","limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
+  patchSecret: {"method":"POST","path":"/api/v1/secrets/{path}:patch","query":[],"headers":["If-Match"],"body":["application/json"],"answers":{"200":"json"}},
   listSecretVersions: {"method":"GET","path":"/api/v1/secret-versions/{path}","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   issueCredential: {"method":"POST","path":"/api/v1/credentials/{path}","query":[],"headers":["Idempotency-Key"],"body":["application/json"],"answers":{"201":"sealable"}},
   acknowledge: {"method":"POST","path":"/api/v1/acknowledgements","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},

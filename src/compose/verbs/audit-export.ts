@@ -3,24 +3,20 @@ import { exportLog, type Progress } from '../../audit/export.ts';
 import { damageText } from '../../audit/log-damage.ts';
 import { storeSource } from '../../audit/export-source.ts';
 import { loadConfig } from '../config/load.ts';
-import { BrokerError } from '../../domain/errors.ts';
 import { openStore } from '../../store/index.ts';
 import { openBootLog } from '../audit-trail.ts';
-import { brokerSource } from './broker-source.ts';
+import { brokerSource, type LogClient } from './broker-source.ts';
 
-interface ExportOptions {
-  readonly config: string;
-  readonly url?: string | undefined;
-  readonly tokenFile?: string | undefined;
-}
+/** The store of a configuration file, or a running broker. */
+type ExportFrom = { readonly config: string } | { readonly broker: LogClient };
 
-/** Exports the log to a new directory. @returns a summary, and one line for each damaged part. @throws ERR_CONFIG_INVALID, ERR_NOT_FOUND, ERR_STORE_UNAVAILABLE */
+/** Exports the log to a new directory. @returns a summary, and one line for each damaged part. @throws ERR_CONFIG_INVALID, ERR_NOT_FOUND, ERR_STORE_UNAVAILABLE, ApiError, UnreachableError */
 export async function runAuditExport(
   directory: string,
-  options: ExportOptions,
+  from: ExportFrom,
   progress: Progress,
 ): Promise<{ readonly text: string; readonly damage: readonly string[] }> {
-  const manifest = await exported(directory, options, progress);
+  const manifest = await exported(directory, from, progress);
   const { origin, size, logKey, damage = [], missingTiles = [] } = manifest;
   const lost = damage.reduce((sum, { first, end }) => sum + end - first, 0);
   return {
@@ -34,19 +30,11 @@ export async function runAuditExport(
 
 async function exported(
   directory: string,
-  { config: path, url, tokenFile }: ExportOptions,
+  from: ExportFrom,
   progress: Progress,
 ): ReturnType<typeof exportLog> {
-  if (url !== undefined) {
-    if (tokenFile === undefined) {
-      throw new BrokerError(
-        'ERR_CONFIG_INVALID',
-        '--url needs --token-file, a file with the token of an auditor',
-      );
-    }
-    return exportLog(await brokerSource(url, tokenFile), directory, progress);
-  }
-  const config = await loadConfig(path);
+  if ('broker' in from) return exportLog(brokerSource(from.broker), directory, progress);
+  const config = await loadConfig(from.config);
   const { chain, identity } = await openBootLog(config, systemClock);
   const store = await openStore(config.store, { chain, clock: systemClock, mode: config.mode });
   try {

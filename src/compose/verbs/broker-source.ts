@@ -1,13 +1,11 @@
 import { batchHeadSchema, type BatchHead } from '../../audit/export-format.ts';
 import type { ExportSource } from '../../audit/export-source.ts';
-import { ApiError, bearer, BrokerClient, UnreachableError } from '../../client/index.ts';
-import { BrokerError } from '../../domain/errors.ts';
-import { readNamedFile } from './named-file.ts';
+import { ApiError, type BrokerClient } from '../../client/index.ts';
 
-/** The log of a running broker, read over its API with an auditor's token. The client retries failed requests. @throws ERR_CONFIG_INVALID */
-export async function brokerSource(url: string, tokenFile: string): Promise<ExportSource> {
-  const token = (await readNamedFile('--token-file', tokenFile)).trim();
-  const client = clientOf(url, token);
+export type LogClient = Pick<BrokerClient, 'call'>;
+
+/** The log of a running broker, read over its API as an auditor. The client retries failed requests. */
+export function brokerSource(client: LogClient): ExportSource {
   return {
     checkpoint: () => found(client.call('readCheckpoint')),
     logKey: async () => (await found(client.call('readLogKey')))?.trim() ?? '',
@@ -16,26 +14,17 @@ export async function brokerSource(url: string, tokenFile: string): Promise<Expo
   };
 }
 
-function clientOf(url: string, token: string): BrokerClient {
-  try {
-    return new BrokerClient({ url }).as(bearer(token));
-  } catch (error) {
-    throw new BrokerError('ERR_CONFIG_INVALID', (error as Error).message);
-  }
-}
-
-/** The body of a response; undefined for 404. @throws ERR_STORE_UNAVAILABLE */
+/** The body of a response; undefined for 404. @throws ApiError, UnreachableError */
 async function found<T>(call: Promise<{ readonly body: T }>): Promise<T | undefined> {
   try {
     return (await call).body;
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return undefined;
-    if (!(error instanceof ApiError || error instanceof UnreachableError)) throw error;
-    throw new BrokerError('ERR_STORE_UNAVAILABLE', error.message);
+    throw error;
   }
 }
 
-async function* heads(client: BrokerClient, size: number): AsyncGenerator<BatchHead> {
+async function* heads(client: LogClient, size: number): AsyncGenerator<BatchHead> {
   let next = 0;
   while (next < size) {
     const page = await found(client.call('listHeads', { query: { start: next } }));

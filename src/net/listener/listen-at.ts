@@ -13,8 +13,15 @@ export async function listenAt(
   { host, port }: ListeningPlace,
 ): Promise<AddressInfo> {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-  const fail = (cause: Error): void =>
-    reject(new BrokerError('ERR_CONFIG_INVALID', `cannot listen at ${host}:${port}`, { cause }));
+  const fail = (cause: NodeJS.ErrnoException): void => {
+    const why =
+      cause.code === 'EADDRINUSE'
+        ? ': another process uses the port; choose another one (listener.port; quaymaster dev --port)'
+        : '';
+    reject(
+      new BrokerError('ERR_CONFIG_INVALID', `cannot listen at ${host}:${port}${why}`, { cause }),
+    );
+  };
   server.once('error', fail);
   server.listen(port, host, () => resolve(undefined));
   await promise;

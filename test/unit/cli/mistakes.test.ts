@@ -1,12 +1,20 @@
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { runProgram } from '../../../src/program.ts';
 import { runAuditSearch } from '../../../src/cli/verbs/audit-search.ts';
 import { listDocuments } from '../../../src/cli/verbs/documents.ts';
 import { failureOf } from '../../../src/cli/failure.ts';
-import { ApiError } from '../../../src/client/index.ts';
+import { openClient } from '../../../src/cli/connection.ts';
+import { ApiError, UnreachableError } from '../../../src/client/index.ts';
 import { requestLine } from '../../../src/compose/dev/run-dev.ts';
+import { runPatch, runPut } from '../../../src/cli/verbs/put.ts';
+import { runPolicyTest } from '../../../src/cli/verbs/policy-test.ts';
+import { loadLogKeyFile } from '../../../src/audit/log-key.ts';
 import { cliContext } from '../../kit/cli-context.ts';
-import { ScriptedBroker } from '../../kit/scripted-api.ts';
+import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
+import { refusal, ScriptedBroker } from '../../kit/scripted-api.ts';
+
+removeTreesAfterEach();
 
 /** What the program prints, for commands that fail before they call anything. */
 async function mistake(...words: readonly string[]): Promise<{ text: string; code: number }> {
@@ -76,6 +84,23 @@ describe('a command of Vault', () => {
       text: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
       code: 0,
     });
+  });
+});
+
+describe('a broker that cannot be reached', () => {
+  it.each(['cut_off', 'not_ours'] as const)('at a port that speaks TLS (%s) names https', (why) => {
+    const { text } = failureOf(new UnreachableError(why, 'http://127.0.0.1:1: ECONNRESET'));
+    expect(text).toContain('begins with https://');
+  });
+
+  it('by the CA in the named file says so', () => {
+    const { text } = failureOf(new UnreachableError('tls', 'https://x: CERT'));
+    expect(text).toContain('if you have named one, it did not sign this certificate');
+  });
+
+  it('with a CA file that is none says so before it connects', async () => {
+    const open = openClient({ url: 'https://x', caFile: '/dev/null' });
+    await expect(open).rejects.toThrow('/dev/null contains no certificate in PEM');
   });
 });
 
@@ -189,5 +214,103 @@ describe('the terminal of development mode', () => {
   ])('shows a request of %s that ended with %i as one line', (identity, status, line) => {
     const answered = { method: 'GET', path: '/x', identity, status };
     expect(requestLine(answered, now)).toBe(`10:00:01  ${line}`);
+  });
+});
+
+describe('a put', () => {
+  const put = (answer: () => unknown, options: object = {}, verb = runPut) => {
+    const broker = new ScriptedBroker({
+      writeSecret: answer,
+      patchSecret: answer,
+      readDefinition: () => ({ document: { rotation: { strategy: 'generated' } } }),
+    });
+    const context = cliContext({ broker, stdin: 'x\n' });
+    return { context, broker, done: verb(context, { args: ['a/b', 'k=-'], options }) };
+  };
+  const written = () => ({ path: 'a/b', version: '2' });
+
+  it('that would drop keys names them, and both ways on', async () => {
+    const detail = 'the new version would drop 2 keys: host, username';
+    const { done, broker } = put(() => {
+      throw refusal(409, 'ERR_CONFLICT', { detail });
+    });
+    await expect(done).rejects.toMatchObject({
+      exitCode: 6,
+      message: expect.stringMatching(
+        /a\/b: the new version would drop 2 keys: host, username[^]*quaymaster patch a\/b; to drop them: --replace/,
+      ),
+    });
+    expect(broker.asked).toMatchObject([{ query: { dropKeys: 'refuse' } }]);
+  });
+
+  it('with --replace drops them', async () => {
+    const { done, broker } = put(written, { replace: true });
+    await done;
+    expect(broker.asked[0]).toMatchObject({ query: { dropKeys: 'allow' } });
+  });
+
+  it('with --create says that the secret exists', async () => {
+    const { done } = put(
+      () => {
+        throw refusal(412, 'ERR_VERSION_CONFLICT');
+      },
+      { create: true },
+    );
+    await expect(done).rejects.toThrow('a/b exists already; leave out --create');
+  });
+
+  it('warns of a final newline, and that the path rotates', async () => {
+    const { done, context } = put(written);
+    await done;
+    expect(context.err()).toContain('the value of k ends with a newline');
+    expect(context.err()).toContain('a/b rotates (generated): the next rotation replaces');
+  });
+
+  it('refuses a number in --from-json with the name of its key', async () => {
+    const broker = new ScriptedBroker({});
+    const context = cliContext({ broker, stdin: '{"port": 5432}' });
+    const done = runPut(context, { args: ['a/b'], options: { fromJson: '-' } });
+    await expect(done).rejects.toThrow('the value of port must be a string');
+  });
+
+  it('as a patch sends what is set and what is removed', async () => {
+    const { done, broker } = put(written, { remove: ['old'], ifVersion: '1' }, runPatch);
+    await done;
+    expect(broker.asked[0]).toMatchObject({
+      id: 'patchSecret',
+      body: { data: { k: 'x\n', old: null } },
+      headers: { 'If-Match': '"1"' },
+    });
+  });
+});
+
+describe('a policy test', () => {
+  it('takes the policies of a directory with all kinds, and says if it has none', async () => {
+    const who = 'k8s://c/n/s';
+    const header = 'apiVersion: quaymaster.dev/v1\n';
+    const test = `${header}kind: PolicyTest\ntests: [{who: '${who}', capability: read, path: a/b, expect: deny}]\n`;
+    const mount = `${header}kind: Mount\nmetadata: {name: m}\nspec: {prefix: a, connection: embedded}\n`;
+    const rules = "[{name: r, effect: allow, paths: ['x/**'], capabilities: [read]}]";
+    const policy = `${header}kind: AccessPolicy\nmetadata: {name: p}\nspec:\n  subjects: [{clusters: [c], namespaces: [n], serviceAccounts: [s]}]\n  rules: ${rules}\n`;
+    const root = await fileTree({
+      'tests/t.yaml': test,
+      'all/m.yaml': mount,
+      'all/p.yaml': policy,
+    });
+    const run = (policies: string) => {
+      const context = cliContext();
+      const call = { args: [join(root, 'tests')], options: { policies: join(root, policies) } };
+      return runPolicyTest(context, call).then(() => context.out());
+    };
+    expect(await run('all')).toContain('1 passed, 0 failed');
+    await expect(run('tests')).rejects.toThrow('no document of kind AccessPolicy is there');
+  });
+});
+
+describe('a broker that was never initialised', () => {
+  it('names init', async () => {
+    await expect(loadLogKeyFile('/nowhere/log.pem')).rejects.toThrow(
+      'log key file /nowhere/log.pem: does not exist; create the missing keys and the store with: quaymaster init',
+    );
   });
 });
