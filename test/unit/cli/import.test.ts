@@ -319,6 +319,69 @@ describe('import vault', () => {
     expect(text).toContain('stopped listing at "team": Vault has more than 100000 names');
   });
 
+  /** The answers of a hostile server to lists, by folder; each other folder is empty. */
+  const listing = (keysOf: (folder: string, count: number) => unknown) => {
+    let count = 0;
+    vault.fault = ({ target }) => {
+      if (!target.endsWith('?list=true')) return undefined;
+      count += 1;
+      const folder = decodeURIComponent(/metadata\/(.*)\/\?list/.exec(target)?.[1] ?? '');
+      return { status: 200, body: { data: { keys: keysOf(folder, count) } } };
+    };
+    return () => count;
+  };
+
+  it.each<[string, (folder: string, count: number) => unknown]>([
+    ['contains itself under another name each time', (_folder, count) => [`f${count}/`]],
+    ['contains its parent by two names in turn', (_folder, count) => [count % 2 ? 'a/' : 'b/']],
+    ['contains itself behind a thousand names', () => [...names(1_000), 'again/']],
+    ['contains itself in the middle of a wide tree', () => ['x/', 'y/', 'z/']],
+    ['contains itself by a name of slashes in Unicode', () => ['\u2215/', '\uFF0F/']],
+    ['contains itself by the name of a secret', () => ['key', 'key/']],
+    ['contains itself by a percent-encoded name', () => ['%2e%2e/', '%2f/']],
+    ['contains itself by names that normalise to one', () => ['\u00e9/', 'e\u0301/']],
+    ['contains itself by a long name', () => [`${'n'.repeat(60)}/`]],
+    ['contains itself where it is asked for below the map', () => ['team/', 'own/']],
+  ])('stops within its depth if a folder %s', async (_what, keysOf) => {
+    const count = listing(keysOf);
+    const { exitCode, text, written } = await run({});
+    expect({ exitCode, written }).toEqual({ exitCode: EXIT.failed, written: [] });
+    expect(text).toContain('Vault has folders more than 32 deep; copy a part with --from');
+    expect(count()).toBe(33);
+  });
+
+  it.each<[string, unknown]>([
+    ['relative names', ['..', '../', '.', './']],
+    ['names with slashes', ['a/b', '/etc', '../../other/db', 'a//']],
+    ['empty names', ['', '/']],
+    ['names with control characters', ['a\u0000', 'b\r\nHost: x/']],
+    ['names that are not Unicode', ['\uD800', 'a\uDC00/']],
+    ['names that are too long', ['n'.repeat(3_000), `${'n'.repeat(3_000)}/`]],
+  ])('follows no folder and reads no secret of %s', async (_what, keys) => {
+    const count = listing((_folder, asked) => (asked === 1 ? keys : ['key']));
+    const { exitCode, said, written } = await run({});
+    expect({ exitCode, written }).toEqual({ exitCode: EXIT.failed, written: [] });
+    expect(said).toMatch(/\d cannot be read/);
+    expect(count()).toBe(1);
+  });
+
+  it.each<[string, unknown]>([
+    ['no array', { key: true }],
+    ['numbers', [1, 2]],
+    ['lists within lists', [['key']]],
+    ['nothing', null],
+  ])('stops if a list is %s', async (_what, keys) => {
+    listing(() => keys);
+    const { exitCode, text, written } = await run({});
+    expect({ exitCode, written }).toEqual({ exitCode: EXIT.failed, written: [] });
+    expect(text).toBe('cannot list folder "team": unexpected response from Vault (status 200)');
+  });
+
+  it('counts a name that a list repeats once', async () => {
+    listing(() => Array<string>(150_000).fill('key'));
+    expect(await run({})).toMatchObject({ exitCode: 0, written: ['own/key'] });
+  });
+
   it('reports its progress if its results cannot be written', async () => {
     const { exitCode, text } = await run({ unwritable: 'ENOSPC' });
     expect(exitCode).toBe(EXIT.failed);
@@ -337,3 +400,7 @@ describe('import vault', () => {
     expect(said).toMatch(/team\/db +own\/db +ERR_UNAUTHENTICATED\n/);
   });
 });
+
+function names(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `n${index}`);
+}
