@@ -37,17 +37,29 @@ export async function openSqliteStore(
   const open = (): SqliteConnection => SqliteConnection.open(Driver, path);
   const connection = open();
   try {
+    const isLogEmpty = hasEmptiedLog(connection);
     const { isNew, migrations } = await migrateFile(connection, deps.mode);
     const differences = schemaDifferences(connection, Driver, migrations);
     const feed = new ChangeFeed(lastChange(connection));
     const ballast = new Ballast(`${path}.ballast`, options.ballastBytes ?? BALLAST_BYTES);
     const writer = new SqliteWriter(connection, { open, ballast, feed, deps });
     writer.takeBallast();
+    if (!isLogEmpty) writer.emptyLogSoon();
     const condition = { isNew, differences };
     return new SqliteStore({ writer, feed, deps, condition, directory: dirname(path) });
   } catch (error) {
     connection.close();
     throw asOpenFailure(path, error);
+  }
+}
+
+/** After a crash the log has pages from before a destruction, perhaps. False if it cannot be emptied now, as on a full disk. */
+function hasEmptiedLog(connection: SqliteConnection): boolean {
+  try {
+    connection.checkpoint();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -126,19 +126,19 @@ export class SqliteWriter {
     this.#unsettled = undefined;
     digests?.keep();
     feed.apply(staged.changes);
-    if (batch.some(({ plan }) => destroysKey(plan))) this.#eraseSoon();
+    if (batch.some(({ plan }) => destroysKey(plan))) this.emptyLogSoon();
     settleAll(batch, staged.outcomes);
   }
 
   /** Empties the write-ahead log, because it still has pages from before a destruction, even after a checkpoint. */
-  #eraseSoon(): void {
+  emptyLogSoon(): void {
     this.#cancelErasure ??= this.#parts.deps.clock.after(ERASE_AFTER_MS, () => {
       this.#cancelErasure = undefined;
       try {
         this.#connection?.checkpoint();
       } catch {
         // On a full disk the checkpoint fails. Retry later.
-        this.#eraseSoon();
+        this.emptyLogSoon();
       }
     });
   }

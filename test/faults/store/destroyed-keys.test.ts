@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../src/clock.ts';
@@ -19,8 +19,7 @@ describe('destroyed data keys', () => {
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), 'quaymaster-destroyed-'));
     path = join(directory, 'store.db');
-    const deps = { chain: new FakeAuditChain(), clock: systemClock, mode: 'development' } as const;
-    store = await openSqliteStore({ path, ballastBytes: 0 }, deps);
+    store = await openAgain(path);
     keys = Array.from({ length: COUNT }, () => Buffer.from(randomBytes(48)));
     const writes = keys.map((key, version) => ({
       table: 'secret_versions' as const,
@@ -76,4 +75,98 @@ describe('destroyed data keys', () => {
     }
     expect(found()).toBe(COUNT - 1);
   });
+
+  const anythingOf = (removed: readonly Buffer[], at = path): boolean => {
+    const bytes = [at, `${at}-wal`]
+      .filter((file) => existsSync(file))
+      .map((file) => readFileSync(file));
+    return removed.some((key) => bytes.some((file) => file.includes(key)));
+  };
+  const untilNoneOf = async (removed: readonly Buffer[], at = path): Promise<void> => {
+    while (anythingOf(removed, at)) await systemClock.sleep(20);
+  };
+  const other = (name: string): Write => ({
+    table: 'claims',
+    put: { name, owner: 'o', epoch: 1, until: 1, mac: null },
+  });
+
+  it.each<[string, () => Promise<unknown>, readonly number[]]>([
+    ['the first of the table', () => store.commit({ writes: [destroy(0)] }), [0]],
+    ['the last of the table', () => store.commit({ writes: [destroy(COUNT - 1)] }), [COUNT - 1]],
+    ['one with a value of many pages', () => store.commit({ writes: [destroy(14)] }), [14]],
+    [
+      'one by the removal of its row',
+      () =>
+        store.commit({
+          writes: [{ table: 'secret_versions', remove: { secret_id: 'sec_1', version: 5 } }],
+        }),
+      [5],
+    ],
+    [
+      'one beside other writes of a plan',
+      () => store.commit({ writes: [other('a'), destroy(9), other('b')] }),
+      [9],
+    ],
+    [
+      'those of plans that commit together',
+      () =>
+        Promise.all([20, 21, 22].map((version) => store.commit({ writes: [destroy(version)] }))),
+      [20, 21, 22],
+    ],
+    [
+      'one beside a plan that is refused',
+      () =>
+        Promise.allSettled([
+          store.commit({ writes: [destroy(30)] }),
+          store.commit({
+            expect: [{ table: 'claims', key: { name: 'nobody' }, match: { owner: 'x' } }],
+            writes: [destroy(31)],
+          }),
+        ]),
+      [30],
+    ],
+    [
+      'one that is destroyed twice',
+      async () => {
+        await store.commit({ writes: [destroy(40)] });
+        await store.commit({ writes: [destroy(40)] });
+      },
+      [40],
+    ],
+    [
+      'one before many other commits',
+      async () => {
+        await store.commit({ writes: [destroy(50)] });
+        for (let n = 0; n < 50; n += 1) await store.commit({ writes: [other(`c${n}`)] });
+      },
+      [50],
+    ],
+  ])('are removed: %s', async (_what, work, versions) => {
+    await work();
+    await untilNoneOf(versions.map((version) => keys[version]!));
+    const rest = keys.filter((_, version) => !versions.includes(version));
+    expect(rest.filter((key) => !anythingOf([key]))).toEqual([]);
+  });
+
+  it('are removed when the store is closed before it empties its log', async () => {
+    await store.commit({ writes: [destroy(60)] });
+    await store.close();
+    expect(anythingOf([keys[60]!])).toBe(false);
+    store = await openAgain(path);
+  });
+
+  it('are removed after a crash, by the next start', async () => {
+    await store.commit({ writes: [destroy(70)] });
+    const crashed = join(directory, 'crashed.db');
+    for (const end of ['', '-wal']) copyFileSync(`${path}${end}`, `${crashed}${end}`);
+    expect(anythingOf([keys[70]!], crashed)).toBe(true);
+    const next = await openAgain(crashed);
+    await untilNoneOf([keys[70]!], crashed);
+    await next.close();
+  });
 });
+
+function openAgain(path: string): Promise<Store> {
+  const deps = { chain: new FakeAuditChain(), clock: systemClock, mode: 'development' } as const;
+  return openSqliteStore({ path, ballastBytes: 0 }, deps);
+}
