@@ -3,7 +3,8 @@ import type { StoredEntry } from './store-diff.ts';
 
 /** A client's request, and the outcome as the client knows it; `unknown` without an answer. */
 export interface Operation {
-  readonly kind: 'read' | 'write' | 'logOut' | 'narrow';
+  /** `end`: an operator ended the session. */
+  readonly kind: 'read' | 'write' | 'logOut' | 'end' | 'narrow';
   /** The path that was read, written, or revoked for all callers. */
   readonly path: string;
   /** The requesting session, by a name of the test. */
@@ -22,6 +23,7 @@ const ACTIONS = {
   read: 'secret.read',
   write: 'secret.write',
   logOut: 'session.end',
+  end: 'session.end',
   narrow: 'document.write',
 } as const;
 
@@ -83,7 +85,7 @@ export class History {
   #afterTheEnd(): readonly string[] {
     const ends = new Map<string, number>();
     for (const { kind, session, path, ended } of this.#ok()) {
-      if (kind === 'logOut') ends.set(session, ended);
+      if (kind === 'logOut' || kind === 'end') ends.set(session, ended);
       if (kind === 'narrow') ends.set(path, ended);
     }
     return this.#ok()

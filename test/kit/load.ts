@@ -7,7 +7,7 @@ const WRITERS = 4;
 /** The number of answers in a round before the broker is killed. */
 const ENOUGH = 80;
 
-/** Clients that read, write, log in and out at one broker until it dies, and record their operations. */
+/** Clients that read, write, log in and out at one broker, and operators that end sessions, until it dies. It records their operations. */
 export class Load {
   readonly history = new History();
   readonly #broker: PreparedBroker;
@@ -22,8 +22,8 @@ export class Load {
       await this.#write(`own/p${n}`, 'first', { 'if-none-match': '*' });
   }
 
-  /** Runs all clients until many requests are answered, kills the broker, waits for the clients and restarts it. */
-  async killUnder(round: number): Promise<void> {
+  /** Runs all clients until many requests are answered, kills the broker, waits for the clients and restarts it. `killed` runs before the restart. */
+  async killUnder(round: number, killed: () => Promise<void> = async () => {}): Promise<void> {
     const state = { over: false };
     const isOver = (): boolean => state.over;
     const load = [
@@ -37,6 +37,7 @@ export class Load {
     await this.#broker.installation.stop('SIGKILL');
     state.over = true;
     await Promise.all(load);
+    await killed();
     await this.#broker.installation.start();
   }
 
@@ -49,6 +50,17 @@ export class Load {
       last.set(`own/p${n}`, (json['data'] as { readonly value: string }).value);
     }
     return last;
+  }
+
+  /** Prints a line of figures in runs with `ROUNDS`. */
+  report(what: string, rounds: number): void {
+    if (process.env['ROUNDS'] === undefined) return;
+    const [ok, refused, unknown] = (['ok', 'refused', 'unknown'] as const).map((outcome) =>
+      this.history.count(outcome),
+    );
+    process.stdout.write(
+      `${what}: ${rounds} kills, ${ok} acknowledged operations, ${refused} refused, ${unknown} unknown; no violation\n`,
+    );
   }
 
   async #write(
@@ -75,9 +87,9 @@ export class Load {
     }
   }
 
-  /** Logs in, reads, logs out, and reads again with the ended session. */
+  /** Logs in and reads, then logs out or is ended by an operator, and reads again with the ended session. */
   async #readOn(name: string, isOver: () => boolean): Promise<void> {
-    const { installation } = this.#broker;
+    const { installation, operator } = this.#broker;
     for (let n = 0; !isOver(); n += 1) {
       const token = await this.#broker.logIn({ pod: name }).catch(() => undefined);
       if (token === undefined) return;
@@ -88,9 +100,12 @@ export class Load {
         return this.history.run(asked, () => this.#broker.read(token, path));
       };
       for (let at = 0; at < 12; at += 1) await read(at);
-      const asked = { kind: 'logOut', path: '', session, value: undefined } as const;
-      await this.history.run(asked, () =>
-        installation.call('DELETE', '/api/v1/sessions/self', { token }),
+      const kind = n % 2 === 0 ? 'logOut' : 'end';
+      const body = { by: 'pod', cluster: 'c1', pod: `uid-of-${name}` };
+      await this.history.run({ kind, path: '', session, value: undefined }, () =>
+        kind === 'logOut'
+          ? installation.call('DELETE', '/api/v1/sessions/self', { token })
+          : installation.call('POST', '/api/v1/sessions:end', { token: operator, body }),
       );
       await read(0);
     }

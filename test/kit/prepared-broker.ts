@@ -20,6 +20,8 @@ interface Pod {
 
 /** The parts of one broker besides the store, the cluster `c1` and the mount `own`. */
 export interface Furniture {
+  /** Environment variables of its processes. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Files of mode 0600 in its directory. */
   readonly files?: Readonly<Record<string, string>>;
   /** Additional configuration; `directory` is the broker's own. */
@@ -43,7 +45,7 @@ export class PreparedBroker {
   }
 
   static async start(furniture: Furniture = {}): Promise<PreparedBroker> {
-    const prepared = new PreparedBroker(await Installation.make());
+    const prepared = new PreparedBroker(await Installation.make(furniture.environment));
     await prepared.#seed(furniture);
     return prepared;
   }

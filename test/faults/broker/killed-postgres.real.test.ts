@@ -68,6 +68,7 @@ describeWith(['postgres'], 'F24: a broker on PostgreSQL killed under load', ({ p
       expect(report).toContain('anchored');
       const entries = await storedLog(database.connectionString);
       expect(load.history.violations(entries, last)).toEqual([]);
+      load.report('kill -9, PostgreSQL', ROUNDS);
       expect(entries.filter(({ action }) => action === 'recovery')).toHaveLength(ROUNDS);
       expect(load.history.count('ok')).toBeGreaterThan(ROUNDS * 50);
       expect(load.history.count('unknown')).toBeGreaterThan(0);

@@ -35,6 +35,7 @@ describe('F24, F29: a broker killed under load', () => {
       const entries = storedLog(path);
       expect(load.history.violations(entries, last)).toEqual([]);
       expect(integrityOf(path)).toBe('ok');
+      load.report('kill -9, SQLite', ROUNDS);
       expect(entries.filter(({ action }) => action === 'recovery')).toHaveLength(ROUNDS);
       expect(load.history.count('ok')).toBeGreaterThan(ROUNDS * 50);
       expect(load.history.count('unknown')).toBeGreaterThan(0);

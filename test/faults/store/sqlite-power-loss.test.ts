@@ -1,21 +1,18 @@
-import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/clock.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { LEFT_OUT } from '../../kit/backends/left-out.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
+import { canCompile, compilePowerLoss } from '../../kit/power-loss.ts';
 import { integrityOf } from '../../kit/stored-log.ts';
 import { storedIds, storedNames } from '../../kit/stored-entries.ts';
 import { WriterChild } from '../../kit/writer-child.ts';
 
 /** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 3);
-const SOURCE = fileURLToPath(new URL('./power-loss.c', import.meta.url));
-const canCompile = spawnSync('cc', ['--version']).status === 0;
 const itIfCompiled = canCompile ? it : it.skip;
 const suffix = canCompile ? '' : ` (${LEFT_OUT}there is no C compiler here)`;
 
@@ -29,10 +26,7 @@ describe(`F30: a store whose machine loses its power${suffix}`, () => {
   beforeAll(() => {
     if (!canCompile) return;
     directory = mkdtempSync(join(tmpdir(), 'quaymaster-power-'));
-    library = join(directory, 'power-loss.so');
-    const flags = ['-shared', '-fPIC', '-O2', '-o', library, SOURCE, '-ldl'];
-    const { status, stderr } = spawnSync('cc', flags);
-    if (status !== 0) throw new Error(stderr.toString());
+    library = compilePowerLoss(directory);
     mkdirSync(live(), { mode: 0o700 });
   });
   afterAll(() => {

@@ -4,11 +4,15 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Node syncs files in several threads. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void keep(int fd) {
   struct stat file;
@@ -24,19 +28,28 @@ static void keep(int fd) {
   snprintf(kept, sizeof kept, "%s/%s", folder, strrchr(path, '/') + 1);
   int copy = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   if (copy < 0) abort();
+  /* SQLite opens its files for reading and writing. A file without locks may be open for writing only. */
+  int writeOnly = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY;
+  int source = writeOnly ? open(path, O_RDONLY) : fd;
+  if (source < 0) abort();
   for (off_t at = 0;;) {
-    ssize_t count = pread(fd, bytes, sizeof bytes, at);
+    ssize_t count = pread(source, bytes, sizeof bytes, at);
     if (count == 0) break;
     if (count < 0 || write(copy, bytes, count) != count) abort();
     at += count;
   }
-  if (close(copy) != 0 || rename(part, kept) != 0) abort();
+  if (writeOnly) close(source);
+  if (close(copy) != 0 || renameat(AT_FDCWD, part, AT_FDCWD, kept) != 0) abort();
 }
 
 static int sync_with(const char *name, int fd) {
   int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
   int result = real(fd);
-  if (result == 0) keep(fd);
+  if (result == 0) {
+    pthread_mutex_lock(&lock);
+    keep(fd);
+    pthread_mutex_unlock(&lock);
+  }
   return result;
 }
 
@@ -52,5 +65,18 @@ int unlink(const char *path) {
   if (result != 0 || folder == NULL || name == NULL) return result;
   snprintf(kept, sizeof kept, "%s%s", folder, name);
   real(kept);
+  return result;
+}
+
+/* The checkpoint file is synced under another name first. The directory is synced right after, so the new name counts as durable. */
+int rename(const char *from, const char *to) {
+  int (*real)(const char *, const char *) = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename");
+  const char *folder = getenv("SYNCED"), *old = strrchr(from, '/'), *new = strrchr(to, '/');
+  char kept[8192], renamed[8192];
+  int result = real(from, to);
+  if (result != 0 || folder == NULL || old == NULL || new == NULL) return result;
+  snprintf(kept, sizeof kept, "%s%s", folder, old);
+  snprintf(renamed, sizeof renamed, "%s%s", folder, new);
+  real(kept, renamed);
   return result;
 }

@@ -1,0 +1,66 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { LEFT_OUT } from '../../kit/backends/left-out.ts';
+import { Load } from '../../kit/load.ts';
+import { canCompile, compilePowerLoss, dropUnsynced, keepAsSynced } from '../../kit/power-loss.ts';
+import { PreparedBroker } from '../../kit/prepared-broker.ts';
+import { integrityOf, storedLog } from '../../kit/stored-log.ts';
+
+/** `ROUNDS` in the environment asks for more. */
+const ROUNDS = Number(process.env['ROUNDS'] ?? 2);
+const LAST_COMMIT = 'keys/checkpoint.last-commit';
+const itIfCompiled = canCompile ? it : it.skip;
+const suffix = canCompile ? '' : ` (${LEFT_OUT}there is no C compiler here)`;
+
+describe(`F30: a broker whose machine loses its power under load${suffix}`, () => {
+  let directory: string;
+  let broker: PreparedBroker;
+  const synced = (): string => join(directory, 'synced');
+  const folders = (): readonly string[] =>
+    ['store', 'keys'].map((name) => broker.installation.file(name));
+
+  beforeAll(async () => {
+    if (!canCompile) return;
+    directory = await mkdtemp(join(tmpdir(), 'quaymaster-power-'));
+    await mkdir(synced());
+    const environment = { LD_PRELOAD: compilePowerLoss(directory), SYNCED: synced() };
+    broker = await PreparedBroker.start({ environment });
+  }, 60_000);
+  afterAll(async () => {
+    if (!canCompile) return;
+    await broker.remove();
+    await rm(directory, { recursive: true });
+  });
+
+  /** Every second time the disk had already written the unsynced file that names the last acknowledged entry. */
+  async function losePower(round: number): Promise<void> {
+    const written = await readFile(broker.installation.file(LAST_COMMIT));
+    await dropUnsynced(synced(), folders());
+    if (round % 2 === 1) await writeFile(broker.installation.file(LAST_COMMIT), written);
+    await rm(synced(), { recursive: true });
+    await mkdir(synced());
+    await keepAsSynced(synced(), folders());
+  }
+
+  itIfCompiled(
+    'recorded all that it disclosed, kept all that it acknowledged, and its log verifies (I1, I3, I7, I9, I10)',
+    async () => {
+      const load = new Load(broker);
+      await load.prepare();
+      for (let round = 0; round < ROUNDS; round += 1)
+        await load.killUnder(round, () => losePower(round));
+      const last = await load.lastValues();
+      const report = await broker.verifiedLog();
+      expect(report).toContain('verified: ');
+      expect(report).toContain('anchored');
+      const path = broker.installation.file('store/quaymaster.db');
+      expect(load.history.violations(storedLog(path), last)).toEqual([]);
+      expect(integrityOf(path)).toBe('ok');
+      load.report('power loss, SQLite', ROUNDS);
+      expect(load.history.count('ok')).toBeGreaterThan(ROUNDS * 50);
+    },
+    60_000 + ROUNDS * 30_000,
+  );
+});
