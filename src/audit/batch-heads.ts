@@ -7,7 +7,7 @@ export async function* batchHeads(
   store: Store,
   start: number,
   end: number,
-): AsyncGenerator<BatchHead> {
+): AsyncGenerator<BatchHead, undefined> {
   for await (const segment of segmentsOf(store, start, end)) {
     const { writer, first_seq } = segment;
     const batch = await store.get('audit_batches', { writer, first_seq });
@@ -21,4 +21,5 @@ export async function* batchHeads(
       signature: Buffer.from(batch.signature).toString('base64'),
     };
   }
+  return undefined;
 }

@@ -1,9 +1,12 @@
+import type { VerifyingKey } from '../crypto/signing.ts';
 import { TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LogCheckpoint } from '../ports/audit-log.ts';
 import type { Store } from '../ports/store.ts';
+import { BatchScrub } from './batch-scrub.ts';
 import { Claims, type Claim } from './claim.ts';
+import type { Finding } from './finding.ts';
 import type { Damage } from './log-damage.ts';
 import type { LogReader } from './log-reader.ts';
 import { ProvenEntries } from './proven-entries.ts';
@@ -11,6 +14,7 @@ import { ProvenEntries } from './proven-entries.ts';
 export interface ScrubberOptions {
   readonly store: Store;
   readonly reader: LogReader;
+  readonly logKey: VerifyingKey;
   readonly clock: Clock;
   /** Names this process in the claim: its writer id. */
   readonly owner: string;
@@ -20,6 +24,8 @@ export interface ScrubberOptions {
   readonly intervalMs: number;
   readonly onDamage: (damage: Damage) => void;
   readonly onAlteredTiles: () => void;
+  /** A batch whose chain or signature does not verify. */
+  readonly onAlteredBatch: (finding: Finding) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -32,14 +38,18 @@ export interface ScrubberStatus {
   readonly damaged: number;
   /** The last complete walk found altered or missing hashes of the tree, although the entries verify. */
   readonly tilesAltered: boolean;
+  /** Batches whose chain or signature does not verify, from the last complete walk and the one in progress. */
+  readonly alteredBatches: number;
 }
 
 const NAME = 'audit-scrubber';
 const FIRST_MS = 5_000;
 /** Pause before the next attempt to take the claim, while another replica walks. */
 const BUSY_MS = 600_000;
-/** Pause between two bundles of 256 entries, each of which takes about a millisecond. */
+/** The shortest pause between two bundles of 256 entries. */
 const PAUSE_MS = 25;
+/** With many small batches, each of which has a signature, the pause is this multiple of the time for the bundle. */
+const PAUSE_SHARE = 4;
 
 /** Walks the whole log, proves every entry, and reports entries that do not verify. One replica walks at a time. */
 export class Scrubber {
@@ -51,6 +61,7 @@ export class Scrubber {
     completedAt: undefined,
     damaged: 0,
     tilesAltered: false,
+    alteredBatches: 0,
   };
   #cancel: () => void = () => undefined;
   #walking: Promise<unknown> = Promise.resolve();
@@ -109,27 +120,60 @@ export class Scrubber {
 
   /** Undefined if the claim was lost during the walk. */
   async #walkTo(checkpoint: LogCheckpoint): Promise<Claim | undefined> {
-    const { store, clock, onDamage, onAlteredTiles } = this.#options;
+    const { store, logKey, clock, onAlteredTiles } = this.#options;
     // A separate reader that keeps no tile as proven, so each hash up to the root is read and checked.
     const proven = new ProvenEntries(store);
+    const batches = new BatchScrub(store, logKey, checkpoint.size);
     let claim: Claim | undefined;
     let damaged = 0;
-    for (let start = 0; start < checkpoint.size; start += TILE_WIDTH) {
-      claim = await this.#claims.take();
-      if (claim === undefined) return undefined;
-      const end = Math.min(start + TILE_WIDTH, checkpoint.size);
-      const { damage } = await proven.readSome(checkpoint, start, end);
-      for (const each of damage) {
-        damaged += each.end - each.first;
-        onDamage(each);
+    try {
+      for (let start = 0; start < checkpoint.size; start += TILE_WIDTH) {
+        claim = await this.#claims.take();
+        if (claim === undefined) return undefined;
+        const begun = clock.monotonic();
+        const end = Math.min(start + TILE_WIDTH, checkpoint.size);
+        damaged += await this.#checkBundle({ checkpoint, proven, batches }, start, end);
+        const before = this.#status;
+        this.#status = {
+          ...before,
+          checked: end,
+          damaged: Math.max(damaged, before.damaged),
+          alteredBatches: Math.max(batches.damaged, before.alteredBatches),
+        };
+        const took = clock.monotonic() - begun;
+        await clock.sleep(Math.max(PAUSE_MS, PAUSE_SHARE * took), this.#stop.signal);
       }
-      const known = Math.max(damaged, this.#status.damaged);
-      this.#status = { ...this.#status, checked: end, damaged: known };
-      await clock.sleep(PAUSE_MS, this.#stop.signal);
+    } finally {
+      await batches.close();
     }
     const { tilesAltered } = proven;
     if (tilesAltered) onAlteredTiles();
-    this.#status = { checked: checkpoint.size, completedAt: clock.now(), damaged, tilesAltered };
+    this.#status = {
+      checked: checkpoint.size,
+      completedAt: clock.now(),
+      damaged,
+      tilesAltered,
+      alteredBatches: batches.damaged,
+    };
     return claim;
   }
+
+  /** @returns the number of damaged entries. */
+  async #checkBundle(
+    { checkpoint, proven, batches }: Walk,
+    start: number,
+    end: number,
+  ): Promise<number> {
+    const { onDamage, onAlteredBatch } = this.#options;
+    const { entries, damage } = await proven.readSome(checkpoint, start, end);
+    for (const each of damage) onDamage(each);
+    for (const each of await batches.take(start, entries)) onAlteredBatch(each);
+    return damage.reduce((sum, each) => sum + each.end - each.first, 0);
+  }
+}
+
+interface Walk {
+  readonly checkpoint: LogCheckpoint;
+  readonly proven: ProvenEntries;
+  readonly batches: BatchScrub;
 }

@@ -105,6 +105,7 @@ export class AuditTrail {
     this.scrubber = new Scrubber({
       store,
       reader: this.reader,
+      logKey: bootLog.identity.verifier.key,
       clock,
       owner: bootLog.boot.writer,
       alone,
@@ -113,6 +114,11 @@ export class AuditTrail {
         log.error(
           { ...damage },
           `the audit log is damaged: ${damageText(damage)}; see docs/operations.md`,
+        ),
+      onAlteredBatch: (finding) =>
+        log.error(
+          { ...finding },
+          `the audit log is damaged: ${finding.message}; see docs/operations.md`,
         ),
       onAlteredTiles: () =>
         log.error(
@@ -181,9 +187,9 @@ export class AuditTrail {
   /** Problems that an operator must examine while the broker serves; empty if none. See docs/operations.md, "Damage in the audit log". */
   warnings(): readonly string[] {
     const sinks = this.sinks();
-    const { damaged, tilesAltered } = this.scrubber.status();
+    const { damaged, tilesAltered, alteredBatches } = this.scrubber.status();
     const found = {
-      audit_log_damaged: damaged > 0 || tilesAltered,
+      audit_log_damaged: damaged > 0 || tilesAltered || alteredBatches > 0,
       audit_chain_broken: this.integrator.status().broken.length > 0,
       audit_sink_stopped: sinks.some(({ isStopped }) => isStopped),
       audit_sink_cursor_forged: sinks.some(({ cursorForged }) => cursorForged),

@@ -101,3 +101,36 @@ describe('forged entries in the file of a stopped broker', () => {
     expect(below.text).toContain('"action":"broker.start"');
   });
 });
+
+describe('batches whose head or signature was changed in the file of a stopped broker', () => {
+  it.each(['head', 'signature'])('are reported by the walk over the log: %s', async (column) => {
+    own.sql((database) => {
+      const [{ rowid, bytes }] = database
+        .prepare(`SELECT rowid, "${column}" AS "bytes" FROM "audit_batches" LIMIT 1 OFFSET 1`)
+        .all() as [{ readonly rowid: number; readonly bytes: Buffer }];
+      bytes[7] = (bytes[7] ?? 0) ^ 1;
+      const sql = `UPDATE "audit_batches" SET "${column}" = ? WHERE rowid = ?`;
+      database.prepare(sql).run(bytes, rowid);
+    });
+    const running = await own.serve();
+    serving = running;
+    await running.broker.trail.scrubber.walk();
+    expect(running.broker.warnings()).toContain('audit_log_damaged');
+    expect(running.broker.trail.scrubber.status()).toMatchObject({
+      damaged: 0,
+      tilesAltered: false,
+      alteredBatches: 1,
+    });
+    expect(own.logged).toContainEqual(
+      expect.objectContaining({ message: expect.stringContaining('sign') }),
+    );
+  });
+
+  it('are absent from a sound log, which has no warning', async () => {
+    const running = await own.serve();
+    serving = running;
+    await running.broker.trail.scrubber.walk();
+    expect(running.broker.warnings()).toEqual([]);
+    expect(running.broker.trail.scrubber.status().checked).toBeGreaterThan(5);
+  });
+});
