@@ -7,6 +7,8 @@ import { dirname, join, normalize } from 'node:path';
  * to files and headings that exist, docs/README.md lists every page of docs/, and sentences are short.
  */
 const LONG_PAGE_LINES = 150;
+/** Stands for code and names of files in sentences, and is not counted. */
+const NAME = '§';
 const LONG_SENTENCE_WORDS = 25;
 /** Lists of changes have no sections to list, and no example. */
 const CHANGES = 'CHANGELOG.md';
@@ -111,11 +113,15 @@ function sentenceProblems(path: string): readonly string[] {
   return passagesOf(path)
     .flatMap((passage) =>
       passage
+        .replaceAll(/\[[^\]]*\]\(#[^)]*\)/g, NAME)
         .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-        .replaceAll(/`[^`]*`/g, 'X')
+        .replaceAll(/`[^`]*`|[\w./-]+\.(?:md|yaml)\b/g, NAME)
+        .replaceAll('*', '')
         .split(/(?<=[.!?]\)?["”]?)\s+(?=\P{Ll})|(?<=[:;])\s+/u),
     )
-    .map((sentence) => sentence.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word)))
+    .map((sentence) =>
+      sentence.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word) && !word.includes(NAME)),
+    )
     .filter((words) => words.length > LONG_SENTENCE_WORDS)
     .map((words) => `${words.length} words: "${words.slice(0, 8).join(' ')} …"`);
 }
