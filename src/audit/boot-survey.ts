@@ -1,6 +1,7 @@
 import type { BootReference, HeadReference } from '../domain/audit-actions.ts';
 import type { Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
+import { LOG } from '../ports/queries.ts';
 import type { Boot } from './boot.ts';
 import { splitEntries } from './entry.ts';
 import type { LogIdentity } from './log-identity.ts';
@@ -26,7 +27,7 @@ function headOf(batch: Tables['audit_batches']): HeadReference {
 
 async function isIntegrated(store: Store, batch: Tables['audit_batches']): Promise<boolean> {
   const { writer, first_seq } = batch;
-  const segments = await store.list('log_segments', { equals: { writer, first_seq }, limit: 1 });
+  const segments = await store.list(LOG.segmentOfBatch(writer, first_seq), { limit: 1 });
   return segments.length > 0;
 }
 
@@ -34,12 +35,7 @@ async function lastBatch(
   store: Store,
   writer: string,
 ): Promise<Tables['audit_batches'] | undefined> {
-  const [batch] = await store.list('audit_batches', {
-    equals: { writer },
-    orderBy: ['first_seq'],
-    descending: true,
-    limit: 1,
-  });
+  const [batch] = await store.list(LOG.lastBatchOf(writer), { limit: 1 });
   return batch;
 }
 

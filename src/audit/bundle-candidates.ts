@@ -1,4 +1,5 @@
 import type { Store } from '../ports/store.ts';
+import { LOG } from '../ports/queries.ts';
 import { filterBits, mayContain } from './bundle-filter.ts';
 import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
 import { isIndexed, type SearchTerm } from './search-term.ts';
@@ -9,13 +10,7 @@ async function groupWith(
   { kind, term }: SearchTerm,
   bundle: number,
 ): Promise<number | undefined> {
-  const [row] = await store.list('log_terms', {
-    equals: { kind, term },
-    upTo: { bundle },
-    orderBy: ['bundle'],
-    descending: true,
-    limit: 1,
-  });
+  const [row] = await store.list(LOG.termBefore(kind, term, bundle), { limit: 1 });
   return row?.bundle;
 }
 
@@ -69,11 +64,7 @@ async function excludedBundles(
   terms: readonly SearchTerm[],
   { group, last }: { readonly group: number; readonly last: number },
 ): Promise<ReadonlySet<number>> {
-  const filters = await store.list('log_tiles', {
-    equals: { level: FILTER_LEVEL },
-    from: { tile_index: group },
-    upTo: { tile_index: last },
-    orderBy: ['tile_index'],
+  const filters = await store.list(LOG.tilesBetween(FILTER_LEVEL, group, last), {
     limit: GROUP_BUNDLES,
   });
   const wanted = terms.map(({ kind, term }) => filterBits(kind, term));

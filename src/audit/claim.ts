@@ -1,6 +1,7 @@
 import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Expectation, Store } from '../ports/store.ts';
+import { CLAIMS } from '../ports/queries.ts';
 
 const HOLD_MS = 30_000;
 const RENEW_MS = 10_000;
@@ -85,7 +86,7 @@ export class Claims {
   /** Counts the row, because a sealed broker cannot read rows with a MAC. */
   async #isStored({ owner, epoch }: Claim): Promise<boolean> {
     const { name } = this.#options;
-    return (await this.#store.count('claims', { name, owner, epoch })) === 1;
+    return (await this.#store.count(CLAIMS.ofOwner(name, owner, epoch))) === 1;
   }
 
   async #put(claim: Claim, before: Claim | undefined): Promise<Claim | undefined> {

@@ -1,5 +1,6 @@
 import type { Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
+import { LOG } from '../ports/queries.ts';
 
 type Segment = Tables['log_segments'];
 
@@ -14,18 +15,10 @@ export async function* segmentsOf(
   start: number,
   end: number,
 ): AsyncGenerator<Segment> {
-  const [first] = await store.list('log_segments', {
-    upTo: { first_index: start },
-    orderBy: ['first_index'],
-    descending: true,
-    limit: 1,
-  });
+  const [first] = await store.list(LOG.segmentBefore(start), { limit: 1 });
   let next = first?.first_index ?? start;
   while (next < end) {
-    const segments = await store.list('log_segments', {
-      from: { first_index: next },
-      upTo: { first_index: end - 1 },
-      orderBy: ['first_index'],
+    const segments = await store.list(LOG.segmentsBetween(next, end - 1), {
       limit: SEGMENTS_A_READ,
     });
     for (const segment of segments) {

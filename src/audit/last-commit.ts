@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Store } from '../ports/store.ts';
+import { LOG } from '../ports/queries.ts';
 import type { ChainedBatch } from './chained-batch.ts';
 import type { OwnBatches } from './own-batches.ts';
 
@@ -48,13 +49,7 @@ export class LastCommitFile {
     if (named === undefined) return true;
     if (named === 'unreadable') return false;
     const { writer, seq, head } = named;
-    const [batch] = await store.list('audit_batches', {
-      equals: { writer },
-      upTo: { first_seq: seq },
-      orderBy: ['first_seq'],
-      descending: true,
-      limit: 1,
-    });
+    const [batch] = await store.list(LOG.lastBatchUpTo(writer, seq), { limit: 1 });
     if (batch === undefined || batch.first_seq + batch.count - 1 !== seq) return false;
     return Buffer.from(batch.head).toString('hex') === head;
   }

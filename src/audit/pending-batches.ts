@@ -2,6 +2,7 @@ import type { VerifyingKey } from '../crypto/signing.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
+import { LOG } from '../ports/queries.ts';
 import { announcedKey } from './boot-announcement.ts';
 import { followChain, isSigned, type ChainPosition } from './batch-check.ts';
 import type { ChainedBatch } from './chained-batch.ts';
@@ -119,12 +120,7 @@ export class PendingBatches {
       progressedAt: now,
       entriesABatch: ENTRIES_A_READ,
     };
-    const [segment] = await this.#store.list('log_segments', {
-      equals: { writer },
-      orderBy: ['first_seq'],
-      descending: true,
-      limit: 1,
-    });
+    const [segment] = await this.#store.list(LOG.lastSegmentOf(writer), { limit: 1 });
     if (segment === undefined) return start;
     const first = await this.#store.get('audit_batches', { writer, first_seq: 1 });
     const { first_seq } = segment;
@@ -145,12 +141,7 @@ export class PendingBatches {
     // One more than fits, so that a writer with huge batches also makes progress.
     const wanted = 1 + Math.ceil(ENTRIES_A_READ / writer.entriesABatch);
     const limit = Math.min(MOST_BATCHES, wanted);
-    const rows = await this.#store.list('audit_batches', {
-      equals: { writer: name },
-      from: { first_seq: seq + 1 },
-      orderBy: ['first_seq'],
-      limit,
-    });
+    const rows = await this.#store.list(LOG.batchesFrom(name, seq + 1), { limit });
     if (rows.length === limit) this.#drained = false;
     // The integrator may have accepted some of them while the store was read.
     return rows.filter(({ first_seq }) => first_seq > writer.position.seq);

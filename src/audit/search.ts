@@ -9,6 +9,7 @@ import { DamagedLog, type Damage } from './log-damage.ts';
 import type { ProvenPart } from './proven-entries.ts';
 import { matches, queryTerms } from './entry-query.ts';
 import type { AuditQuery } from '../ports/audit-log.ts';
+import { LOG } from '../ports/queries.ts';
 import { member, scanEntry, type EntryScan } from './entry-scan.ts';
 import type { SearchTerm } from './search-term.ts';
 
@@ -52,11 +53,7 @@ async function timeBounds(
 ): Promise<{ readonly lowest: number; readonly highest: number }> {
   const lowest = from === undefined ? 0 : await sizeBefore(store, from - SLACK_MS);
   if (to === undefined) return { lowest, highest: Number.POSITIVE_INFINITY };
-  const [after] = await store.list('log_checkpoints', {
-    from: { at: to + SLACK_MS },
-    orderBy: ['at'],
-    limit: 1,
-  });
+  const [after] = await store.list(LOG.checkpointsFrom(to + SLACK_MS), { limit: 1 });
   return { lowest, highest: after?.size ?? Number.POSITIVE_INFINITY };
 }
 
@@ -70,12 +67,7 @@ async function lastCheckpoint(
   store: Store,
   at: number,
 ): Promise<{ readonly size: number; readonly at: number } | undefined> {
-  const [row] = await store.list('log_checkpoints', {
-    upTo: { at },
-    orderBy: ['at'],
-    descending: true,
-    limit: 1,
-  });
+  const [row] = await store.list(LOG.checkpointsBefore(at), { limit: 1 });
   return row;
 }
 

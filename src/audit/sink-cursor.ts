@@ -1,6 +1,7 @@
 import type { RowMacs } from '../crypto/row-mac.ts';
 import type { Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
+import { allRows } from '../ports/queries.ts';
 import { BrokerError } from '../domain/errors.ts';
 
 type Row = Tables['sink_cursors'];
@@ -42,7 +43,7 @@ export class SinkCursors {
 
   /** Seals cursors of a release without MACs. Only for a store that no later release has opened. */
   async sealAll(): Promise<void> {
-    const rows = await this.#store.list('sink_cursors', { limit: MOST_SINKS });
+    const rows = await this.#store.list(allRows('sink_cursors'), { limit: MOST_SINKS });
     const unsealed = rows.filter(({ mac }) => mac === null);
     for (const { sink, next_index } of unsealed) await this.move(sink, next_index);
   }

@@ -4,6 +4,7 @@ import { nodesFromTiles, tileWidth, TILE_WIDTH, type TileAddress } from '../cryp
 import type { NoteVerifier } from '../crypto/signed-note.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Store } from '../ports/store.ts';
+import { LOG } from '../ports/queries.ts';
 import { TreeTiles, type PartialTile } from './tree-tiles.ts';
 
 /** A checkpoint and the note that signs it. */
@@ -16,11 +17,7 @@ export async function storedCheckpoint(
   store: Store,
   verifier: NoteVerifier,
 ): Promise<SignedCheckpoint | undefined> {
-  const [row] = await store.list('log_checkpoints', {
-    orderBy: ['size'],
-    descending: true,
-    limit: 1,
-  });
+  const [row] = await store.list(LOG.newestCheckpoints(), { limit: 1 });
   if (row === undefined) return undefined;
   const checkpoint = openCheckpoint(row.note, verifier.name, [verifier]);
   if (checkpoint.size !== row.size) throw new BrokerError('ERR_CIPHERTEXT_INVALID');

@@ -1,10 +1,10 @@
 import type { Store } from '../ports/store.ts';
+import { allRows } from '../ports/queries.ts';
 
 /** Names of the writers after `after`, in order, which is about the order of their boots. Reads one row per writer. */
 export async function* writersAfter(store: Store, after: string): AsyncGenerator<string> {
   for (let last = after; ;) {
-    const [row] = await store.list('audit_batches', {
-      orderBy: ['writer', 'first_seq'],
+    const [row] = await store.list(allRows('audit_batches'), {
       after: { writer: last, first_seq: Number.MAX_SAFE_INTEGER },
       limit: 1,
     });

@@ -1,5 +1,6 @@
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
+import { LOG } from '../ports/queries.ts';
 import type { SteadyClock } from './steady-clock.ts';
 
 /** The clocks of replicas differ by less than this. */
@@ -17,8 +18,7 @@ export async function continueTime(
   store: Pick<Store, 'list'>,
   { clock, log, trustClock = false }: TimeDeps,
 ): Promise<void> {
-  const query = { orderBy: ['size'], descending: true, limit: MOST_CHECKPOINTS } as const;
-  const checkpoints = await store.list('log_checkpoints', query);
+  const checkpoints = await store.list(LOG.newestCheckpoints(), { limit: MOST_CHECKPOINTS });
   // A checkpoint behind a backlog that was never fully integrated has no time.
   const newest = checkpoints.find(({ at }) => at > 0)?.at ?? 0;
   const behind = newest - clock.now();

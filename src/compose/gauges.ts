@@ -4,6 +4,7 @@ import type { Storage } from '../broker/parts.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { RunningBroker } from './broker.ts';
 import { registerRotations } from './rotation-gauges.ts';
+import { CREDENTIALS, LEASES } from '../ports/queries.ts';
 
 /** Registers the gauges of the broker's parts. They show counts and states but no names, because any client may scrape metrics. */
 export function registerGauges(
@@ -166,7 +167,7 @@ function registerHoldings(registers: Registry[], { store }: Pick<Storage, 'store
     registers,
     async collect() {
       for (const state of UNREVOKED) {
-        this.set({ state }, await store.count('credentials', { state }));
+        this.set({ state }, await store.count(CREDENTIALS.inState(state)));
       }
     },
   });
@@ -175,7 +176,7 @@ function registerHoldings(registers: Registry[], { store }: Pick<Storage, 'store
     help: 'Live leases',
     registers,
     async collect() {
-      this.set(await store.count('leases', { state: 'live' }));
+      this.set(await store.count(LEASES.live()));
     },
   });
 }

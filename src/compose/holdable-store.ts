@@ -9,8 +9,8 @@ export function holdable(store: Store, rows: Pick<Store, 'get'>, isHeld: () => b
   return {
     commit: (plan) => (isHeld() ? Promise.reject(new BrokerError('ERR_HELD')) : store.commit(plan)),
     get: (table, key) => rows.get(table, key),
-    list: (table, query) => store.list(table, query),
-    count: (table, equals) => store.count(table, equals),
+    list: (query, window) => store.list(query, window),
+    count: (query) => store.count(query),
     seq: () => store.seq(),
     watch: (listener) => store.watch(listener),
     fault: () => (isHeld() ? 'ERR_HELD' : store.fault()),

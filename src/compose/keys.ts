@@ -8,6 +8,7 @@ import { withDeadline } from '../ports/deadline.ts';
 import type { KeyEncryptionKey } from '../ports/key-encryption-key.ts';
 import type { Plan, Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
+import { ROOT_KEYS } from '../ports/queries.ts';
 import { Keyring } from '../crypto/keyring.ts';
 import { macRow, verifyRow, type CanonicalFields } from '../crypto/row-mac.ts';
 import type { SecretKey } from '../crypto/secret-key.ts';
@@ -43,7 +44,7 @@ export async function loadKeys(
   clock: Clock,
 ): Promise<InstallationKeys> {
   const installation = await store.get('meta', { key: INSTALLATION });
-  const rows = await store.list('root_keys', { limit: 1_000, orderBy: ['created_at'] });
+  const rows = await store.list(ROOT_KEYS.byAge(), { limit: 1_000 });
   const active = rows.find(({ state }) => state === 'active');
   if (installation === undefined || active === undefined) {
     throw new BrokerError(

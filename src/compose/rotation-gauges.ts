@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Storage, Work } from '../broker/parts.ts';
+import { ROTATIONS, SCHEDULES } from '../ports/queries.ts';
 
 const OVERDUE_MS = 300_000;
 /** A larger number gives no more information. */
@@ -34,7 +35,8 @@ function registerStates(
     labelNames: ['state'],
     registers,
     async collect() {
-      for (const state of UNDER_WAY) this.set({ state }, await store.count('rotations', { state }));
+      for (const state of UNDER_WAY)
+        this.set({ state }, await store.count(ROTATIONS.inState(state)));
     },
   });
   new Gauge({
@@ -42,7 +44,7 @@ function registerStates(
     help: 'Rotations whose new version is current while the old one still works',
     registers,
     async collect() {
-      this.set(await store.count('rotations', { state: 'running', step: 'settle' }));
+      this.set(await store.count(ROTATIONS.settling()));
     },
   });
   new Gauge({
@@ -50,7 +52,7 @@ function registerStates(
     help: 'Secrets that rotate and whose rotation was never tested at the target',
     registers,
     async collect() {
-      this.set(await store.count('rotation_schedules', { proven_at: null }));
+      this.set(await store.count(SCHEDULES.neverProven()));
     },
   });
   new Gauge({
@@ -58,11 +60,7 @@ function registerStates(
     help: 'Secrets whose last rotation or drill had a step that failed',
     registers,
     async collect() {
-      const rows = await store.list('rotation_schedules', {
-        from: { failures: 1 },
-        orderBy: ['failures'],
-        limit: MOST_FAILING,
-      });
+      const rows = await store.list(SCHEDULES.failing(1), { limit: MOST_FAILING });
       this.set(rows.length);
     },
   });
@@ -75,14 +73,11 @@ function registerTimes(registers: Registry[], { store, clock }: Storage): void {
     registers,
     async collect() {
       let waited = 0;
-      for (const due of ['next_run_at', 'next_drill_at'] as const) {
-        const [row] = await store.list('rotation_schedules', {
-          from: { [due]: 0 },
-          upTo: { [due]: clock.now() - OVERDUE_MS },
-          orderBy: [due],
-          limit: 1,
-        });
-        waited = Math.max(waited, clock.now() - (row?.[due] ?? clock.now()));
+      const latest = clock.now() - OVERDUE_MS;
+      const [run] = await store.list(SCHEDULES.runsBetween(0, latest), { limit: 1 });
+      const [drill] = await store.list(SCHEDULES.drillsBetween(0, latest), { limit: 1 });
+      for (const due of [run?.next_run_at, drill?.next_drill_at]) {
+        waited = Math.max(waited, clock.now() - (due ?? clock.now()));
       }
       this.set(waited / 1000);
     },
@@ -92,11 +87,7 @@ function registerTimes(registers: Registry[], { store, clock }: Storage): void {
     help: 'Age of the credential that was rotated longest ago; 0 when none was yet',
     registers,
     async collect() {
-      const [row] = await store.list('rotation_schedules', {
-        from: { rotated_at: 0 },
-        orderBy: ['rotated_at'],
-        limit: 1,
-      });
+      const [row] = await store.list(SCHEDULES.rotatedFrom(0), { limit: 1 });
       this.set(row === undefined ? 0 : (clock.now() - (row.rotated_at ?? 0)) / 1000);
     },
   });
@@ -105,11 +96,7 @@ function registerTimes(registers: Registry[], { store, clock }: Storage): void {
     help: 'When the next scheduled run is due, as Unix time; 0 when none is scheduled',
     registers,
     async collect() {
-      const [row] = await store.list('rotation_schedules', {
-        from: { next_run_at: 0 },
-        orderBy: ['next_run_at'],
-        limit: 1,
-      });
+      const [row] = await store.list(SCHEDULES.runsFrom(0), { limit: 1 });
       this.set((row?.next_run_at ?? 0) / 1000);
     },
   });

@@ -67,20 +67,35 @@ export interface Change {
   readonly at: number;
 }
 
-export interface ListQuery<T extends TableName> {
-  readonly equals?: Partial<Tables[T]>;
-  /** Only rows whose text column starts with this prefix, byte by byte. */
-  readonly startsWith?: Partial<Record<keyof Tables[T] & string, string>>;
-  /** Inclusive upper bounds. */
-  readonly upTo?: Partial<Tables[T]>;
-  /** Inclusive lower bounds. */
-  readonly from?: Partial<Tables[T]>;
+/** One condition of a query, on the argument at its position. */
+export interface Term {
+  readonly column: string;
+  readonly is: '=' | '<=' | '>=' | 'starts with';
+  /** Without an argument, the condition is left out. */
+  readonly isOptional: boolean;
+}
+
+/** The constant part of a query. `starts with` compares byte by byte. */
+export interface QuerySpec<T extends TableName> {
+  readonly table: T;
+  readonly terms: readonly Term[];
+  /** Conditions that are the same in every call. */
+  readonly fixed: Partial<Tables[T]>;
   /** Columns to order by, followed by the primary key, all in one direction. */
-  readonly orderBy?: readonly (keyof Tables[T] & string)[];
-  readonly descending?: boolean;
-  /** Only rows strictly after this row in the order. It holds the values of the `orderBy` columns and of the primary key. */
-  readonly after?: Partial<Tables[T]>;
+  readonly orderBy: readonly string[];
+  readonly descending: boolean;
+}
+
+/** A query of `queries.ts` with the values of its conditions. */
+export interface Query<T extends TableName> {
+  readonly spec: QuerySpec<T>;
+  readonly values: readonly unknown[];
+}
+
+export interface Window<T extends TableName> {
   readonly limit: number;
+  /** Only rows strictly after this row in the order. Of its columns, those of the order and of the primary key are needed. */
+  readonly after?: Partial<Tables[T]> | undefined;
 }
 
 /** The broker's database. The storage is untrusted: it holds only ciphertext and rows with a MAC. */
@@ -92,8 +107,8 @@ export interface Store {
    */
   commit(plan: Plan): Promise<Outcome>;
   get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined>;
-  list<T extends TableName>(table: T, query: ListQuery<T>): Promise<readonly Tables[T][]>;
-  count<T extends TableName>(table: T, equals: Partial<Tables[T]>): Promise<number>;
+  list<T extends TableName>(query: Query<T>, window: Window<T>): Promise<readonly Tables[T][]>;
+  count(query: Query<TableName>): Promise<number>;
   /** The number of the last change this process knows of. */
   seq(): number;
   /** Calls `listener` in commit order with every change of this process and of others, after its commit. The returned function unsubscribes. */

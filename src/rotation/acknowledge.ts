@@ -13,6 +13,7 @@ import type { Lease } from '../domain/lease.ts';
 import { parseSecretPath } from '../domain/names.ts';
 import { workloadId } from '../domain/workload.ts';
 import type { Expectation, PlanFragment, Write } from '../ports/store.ts';
+import { LEASES } from '../ports/queries.ts';
 import { activeRotation } from './rotation-row.ts';
 
 /** A holder's report on the version it uses: its application works with it, or does not. */
@@ -134,10 +135,9 @@ async function ownLeases(
   { path, version }: Acknowledgement,
 ): Promise<{ readonly held: Lease; readonly older: readonly Lease[] }> {
   const now = parts.clock.now();
-  // `cause: null`, which every live lease has, makes the database use the index by session instead of the one by path.
-  const equals = { session_id: live.session.id, state: 'live' as const, cause: null, path };
   const standing: Lease[] = [];
-  for await (const row of listAll(parts.store, 'leases', { equals }, ({ id }) => ({ id }))) {
+  const own = LEASES.liveOfSessionAndPath(live.session.id, path);
+  for await (const row of listAll(parts.store, own)) {
     if (row.kind === 'static' && row.ends_at > now) standing.push(openLease(row));
   }
   // Two leases on one version belong to different locators if the definition changed in between: the newer one is in use.

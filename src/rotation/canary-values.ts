@@ -7,6 +7,7 @@ import type { Session } from '../domain/principal.ts';
 import type { SecretData } from '../domain/secret.ts';
 import type { Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
+import { ROTATIONS } from '../ports/queries.ts';
 import { activeRotation } from './rotation-row.ts';
 
 interface Canary {
@@ -35,8 +36,7 @@ export class RotationCanaries implements CanaryValues {
   /** A held store serves no reads, and an attacker may have changed its rotation rows. */
   async load(): Promise<void> {
     if (this.#deps.store.fault() === 'ERR_HELD') return;
-    const running = { equals: { state: 'running' as const, step: 'canary' as const } };
-    for await (const row of listAll(this.#deps.store, 'rotations', running, ({ id }) => ({ id }))) {
+    for await (const row of listAll(this.#deps.store, ROTATIONS.inCanary())) {
       this.#keep(row);
     }
   }

@@ -8,6 +8,7 @@ import {
 } from '../domain/rotation/rotation-progress.ts';
 import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
 import type { PlanFragment } from '../ports/store.ts';
+import { ROTATION_STEPS } from '../ports/queries.ts';
 import { canaryChanged } from './canary.ts';
 import { type RequestedChange, commitRequest } from './commit-request.ts';
 import { probeTarget, rotatingPlace, type TargetState, traitsOf } from './rotation-place.ts';
@@ -94,8 +95,7 @@ async function isUntouched(
   { id, state }: RotationRow,
 ): Promise<boolean> {
   if (state !== 'parked') return false;
-  const equals = { rotation_id: id, outcome: 'begun' } as const;
-  return (await store.list('rotation_steps', { equals, limit: 1 })).length === 0;
+  return (await store.list(ROTATION_STEPS.begun(id), { limit: 1 })).length === 0;
 }
 
 interface Request {

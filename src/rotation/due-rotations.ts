@@ -1,5 +1,6 @@
 import type { Storage } from '../broker/parts.ts';
 import type { RotationRow } from './rotation-row.ts';
+import { ROTATIONS } from '../ports/queries.ts';
 
 const CHUNK = 500;
 const MOST_READ = 5_000;
@@ -15,7 +16,7 @@ export class DueRotations {
   #kept = new Map<string, RotationRow[]>();
   /** Connections with more due rotations than are kept. */
   #cut = new Set<string>();
-  #after: Partial<RotationRow> | undefined;
+  #after: RotationRow | undefined;
 
   constructor(parts: Storage) {
     this.#parts = parts;
@@ -24,19 +25,16 @@ export class DueRotations {
   /** @returns whether all due rows were read. */
   async poll(): Promise<boolean> {
     const { store, clock } = this.#parts;
-    const upTo = { next_attempt_at: clock.now() };
+    const due = ROTATIONS.due(clock.now());
     for (let read = 0; read < MOST_READ; read += CHUNK) {
-      const rows: readonly RotationRow[] = await store.list('rotations', {
-        upTo,
-        orderBy: ['next_attempt_at'],
+      const rows: readonly RotationRow[] = await store.list(due, {
         limit: CHUNK,
-        ...(this.#after === undefined ? {} : { after: this.#after }),
+        after: this.#after,
       });
       if (this.#after === undefined) this.#forget();
       for (const row of rows) this.#keep(row);
-      const last = rows.length < CHUNK ? undefined : rows.at(-1);
-      this.#after = last && { next_attempt_at: last.next_attempt_at, id: last.id };
-      if (last === undefined) return true;
+      this.#after = rows.length < CHUNK ? undefined : rows.at(-1);
+      if (this.#after === undefined) return true;
     }
     return false;
   }

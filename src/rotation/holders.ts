@@ -1,4 +1,5 @@
 import type { Tables } from '../ports/tables.ts';
+import { ACKNOWLEDGEMENTS, LEASES } from '../ports/queries.ts';
 import type { Storage } from '../broker/parts.ts';
 import { listAll } from '../broker/list-all.ts';
 
@@ -31,8 +32,7 @@ export async function* heldLeases(
   path: string,
 ): AsyncGenerator<Tables['leases']> {
   const now = clock.now();
-  const live = { equals: { path, state: 'live' as const } };
-  for await (const row of listAll(store, 'leases', live, ({ id }) => ({ id }))) {
+  for await (const row of listAll(store, LEASES.liveOfPath(path))) {
     if (row.kind === 'static' && row.ends_at > now) yield row;
   }
 }
@@ -61,9 +61,7 @@ export async function reportsOf(
   path: string,
 ): Promise<ReadonlyMap<string, Report>> {
   const reports = new Map<string, Report>();
-  const query = { equals: { path } };
-  const keyOf = ({ session_id, path: of }: Report): Partial<Report> => ({ session_id, path: of });
-  for await (const row of listAll(store, 'acknowledgements', query, keyOf)) {
+  for await (const row of listAll(store, ACKNOWLEDGEMENTS.ofPath(path))) {
     const key = holderKey(row);
     if ((reports.get(key)?.at ?? -1) < row.at) reports.set(key, row);
   }

@@ -4,6 +4,7 @@ import { randomId } from '../crypto/random.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { CallContext } from '../ports/call-context.ts';
 import type { Clock } from '../ports/clock.ts';
+import { ROTATIONS } from '../ports/queries.ts';
 import type { RotationRow } from './rotation-row.ts';
 
 /** How long a claim lasts. */
@@ -90,21 +91,14 @@ export async function isOverCap(
   const now = clock.now();
   const most = targets.concurrency(connection);
   let others = 0;
-  let after: Partial<RotationRow> | undefined;
+  // Twice the claim, because clocks of processes differ. A later due time is not a claim.
+  const claimed = ROTATIONS.claimed(connection, now, now + 2 * CLAIM_MS);
+  let after: RotationRow | undefined;
   for (;;) {
-    const rows: readonly RotationRow[] = await store.list('rotations', {
-      equals: { connection },
-      from: { next_attempt_at: now },
-      // Twice the claim, because clocks of processes differ. A later due time is not a claim.
-      upTo: { next_attempt_at: now + 2 * CLAIM_MS },
-      orderBy: ['next_attempt_at'],
-      limit: PAGE,
-      ...(after === undefined ? {} : { after }),
-    });
+    const rows: readonly RotationRow[] = await store.list(claimed, { limit: PAGE, after });
     others += rows.filter((row) => row.id !== id && row.owner !== null).length;
     if (others >= most) return true;
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < PAGE) return false;
-    after = { next_attempt_at: last.next_attempt_at, id: last.id };
+    after = rows.at(-1);
+    if (after === undefined || rows.length < PAGE) return false;
   }
 }

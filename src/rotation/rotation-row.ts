@@ -5,6 +5,7 @@ import type { RotationProgress } from '../domain/rotation/rotation-progress.ts';
 import type { SecretData } from '../domain/secret.ts';
 import type { Expectation, Store, Write } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
+import { ROTATION_STEPS } from '../ports/queries.ts';
 
 export type RotationRow = Tables['rotations'];
 export type ScheduleRow = Tables['rotation_schedules'];
@@ -65,12 +66,7 @@ export async function nextStepNumber(
   { store }: Pick<Storage, 'store'>,
   rotationId: string,
 ): Promise<number> {
-  const [last] = await store.list('rotation_steps', {
-    equals: { rotation_id: rotationId },
-    orderBy: ['seq'],
-    descending: true,
-    limit: 1,
-  });
+  const [last] = await store.list(ROTATION_STEPS.ofRotation(rotationId), { limit: 1 });
   return (last?.seq ?? 0) + 1;
 }
 

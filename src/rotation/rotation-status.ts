@@ -15,6 +15,7 @@ import { holdersOf, reportsOf } from './holders.ts';
 import { isOverdue } from './overdue.ts';
 import { probeTarget, rotatingPlace, type TargetState } from './rotation-place.ts';
 import type { RotationRow, ScheduleRow, StepRow } from './rotation-row.ts';
+import { ROTATIONS, ROTATION_STEPS, SCHEDULES } from '../ports/queries.ts';
 
 /** The versions of a holder, and its last report. */
 export interface HolderStatus {
@@ -139,9 +140,8 @@ async function stepsOf(
   { store }: Pick<Storage, 'store'>,
   rotationId: string,
 ): Promise<readonly StepRow[]> {
-  const newestFirst = { orderBy: ['seq'], descending: true } as const;
-  const query = { equals: { rotation_id: rotationId }, ...newestFirst, limit: MOST_STEPS };
-  return (await store.list('rotation_steps', query)).toReversed();
+  const newestFirst = ROTATION_STEPS.ofRotation(rotationId);
+  return (await store.list(newestFirst, { limit: MOST_STEPS })).toReversed();
 }
 
 /** Rotations and drills of a path, newest first. @throws ERR_DENIED */
@@ -157,13 +157,7 @@ export async function rotationHistory(
     requireAccess(parts, call, now, path);
     const list = `rotation-history/${path}`;
     const after = decodeCursor(parts, list, page.after) as Partial<RotationRow> | undefined;
-    const rows = await parts.store.list('rotations', {
-      equals: { path },
-      orderBy: ['created_at'],
-      descending: true,
-      limit: page.limit + 1,
-      ...(after === undefined ? {} : { after }),
-    });
+    const rows = await parts.store.list(ROTATIONS.ofPath(path), { limit: page.limit + 1, after });
     const shown = rows.slice(0, page.limit);
     const items = await Promise.all(
       shown.map(async (row) => ({ ...row, steps: await stepsOf(parts, row.id) })),
@@ -235,9 +229,7 @@ async function* schedules(
 ): AsyncGenerator<ScheduleRow> {
   const { state } = filter;
   const active = state === undefined ? undefined : await pathsIn(parts, state);
-  const from = after === undefined ? {} : { from: { path: after } };
-  const keyOf = ({ path }: ScheduleRow): Partial<ScheduleRow> => ({ path });
-  for await (const row of listAll(parts.store, 'rotation_schedules', from, keyOf)) {
+  for await (const row of listAll(parts.store, SCHEDULES.from(after ?? ''))) {
     const isInState = active === undefined || active.has(row.path);
     if (row.path !== after && isInState && (await isWanted(parts, row, filter))) yield row;
   }
@@ -259,8 +251,7 @@ async function pathsIn(
   state: 'running' | 'parked' | 'undoing',
 ): Promise<ReadonlySet<string>> {
   const paths = new Set<string>();
-  const query = { equals: { state } };
-  for await (const row of listAll(store, 'rotations', query, ({ id }) => ({ id }))) {
+  for await (const row of listAll(store, ROTATIONS.inState(state))) {
     paths.add(row.path);
   }
   return paths;

@@ -6,6 +6,7 @@ import { UNCLAIMED, rotationUpdate, type RotationRow } from './rotation-row.ts';
 import { nextDue, startDue } from './start-due.ts';
 import { listAll } from '../broker/list-all.ts';
 import { DueRotations } from './due-rotations.ts';
+import { ROTATIONS } from '../ports/queries.ts';
 
 /** Rotations that one process works on at the same time, at all connections together. */
 const MOST_RUNNING = 64;
@@ -114,11 +115,7 @@ export class RotationWorker {
   /** Until the next schedule or rotation is due. Due rotations without a free place are taken as places become free. */
   async #untilNext(): Promise<number> {
     const { store, clock } = this.#parts;
-    const [next] = await store.list('rotations', {
-      from: { next_attempt_at: clock.now() + 1 },
-      orderBy: ['next_attempt_at'],
-      limit: 1,
-    });
+    const [next] = await store.list(ROTATIONS.next(clock.now() + 1), { limit: 1 });
     const times = [next?.next_attempt_at ?? Infinity, (await nextDue(this.#parts)) ?? Infinity];
     const at = Math.min(...times);
     return Math.max(SHORTEST_SLEEP_MS, Math.min(LONGEST_SLEEP_MS, at - clock.now()));
@@ -175,7 +172,7 @@ export class RotationWorker {
 export async function releaseCrashedClaims(parts: Storage): Promise<void> {
   const now = parts.clock.now();
   for (const state of ['running', 'undoing'] as const) {
-    for await (const row of listAll(parts.store, 'rotations', { equals: { state } }, idOf)) {
+    for await (const row of listAll(parts.store, ROTATIONS.inState(state))) {
       if (row.owner === null) continue;
       const { id, epoch } = row;
       await parts.store.commit({
@@ -184,8 +181,4 @@ export async function releaseCrashedClaims(parts: Storage): Promise<void> {
       });
     }
   }
-}
-
-function idOf({ id }: RotationRow): { readonly id: string } {
-  return { id };
 }

@@ -7,6 +7,7 @@ import { SystemActor } from '../broker/recording/record.ts';
 import type { Lease } from '../domain/lease.ts';
 import { openCanaryStage } from '../domain/rotation/canary-stage.ts';
 import type { Tables } from '../ports/tables.ts';
+import { LEASES } from '../ports/queries.ts';
 import { heldLeases, holdersOf, reportsOf } from './holders.ts';
 import { rotatingPlace } from './rotation-place.ts';
 import type { RotationRow } from './rotation-row.ts';
@@ -90,10 +91,8 @@ export async function revokeSupersededLeases(
   parts: Backends & Pick<Recording, 'digest' | 'store'>,
   row: RotationRow,
 ): Promise<void> {
-  const { path } = row;
   const isPromoted = promotedLeases(parts, row);
   const actor = new SystemActor(parts, 'rotation');
-  const live = { equals: { path, state: 'live' as const, kind: 'static' as const } };
   const end = async (leases: readonly Lease[]): Promise<void> => {
     if (leases.length === 0) return;
     const { status } = await parts.store.commit({
@@ -111,7 +110,7 @@ export async function revokeSupersededLeases(
     if (status !== 'committed' && leases.length > 1) for (const lease of leases) await end([lease]);
   };
   let chunk: Lease[] = [];
-  for await (const lease of listAll(parts.store, 'leases', live, ({ id }) => ({ id }))) {
+  for await (const lease of listAll(parts.store, LEASES.liveStaticOfPath(row.path))) {
     if (!isPromoted(lease)) chunk.push(openLease(lease));
     if (chunk.length < CHUNK) continue;
     await end(chunk);

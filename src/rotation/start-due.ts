@@ -8,6 +8,7 @@ import { rotatingPlace, type RotatingPlace } from './rotation-place.ts';
 import type { RotationRow, ScheduleRow } from './rotation-row.ts';
 import { locatorAt } from '../broker/secrets/target.ts';
 import { startRotation } from './start-and-end.ts';
+import { ROTATIONS, SCHEDULES } from '../ports/queries.ts';
 
 /** Batch size: larger batches delay concurrent reads. */
 const CHUNK = 50;
@@ -16,6 +17,9 @@ const BROKEN_PAUSE_MS = 300_000;
 
 type Due = 'next_run_at' | 'next_drill_at';
 
+const DUE = { next_run_at: SCHEDULES.dueRuns, next_drill_at: SCHEDULES.dueDrills };
+const NEXT = { next_run_at: SCHEDULES.nextRun, next_drill_at: SCHEDULES.nextDrill };
+
 /** Starts the runs and drills that are due, found by the index of due times. @returns how many were due. */
 export async function startDue(
   parts: Backends & Pick<Recording, 'digest' | 'store'>,
@@ -23,12 +27,7 @@ export async function startDue(
 ): Promise<number> {
   let count = 0;
   for (const due of ['next_run_at', 'next_drill_at'] as const) {
-    const rows = await parts.store.list('rotation_schedules', {
-      equals: { active_id: null },
-      upTo: { [due]: parts.clock.now() },
-      orderBy: [due],
-      limit: CHUNK,
-    });
+    const rows = await parts.store.list(DUE[due](parts.clock.now()), { limit: CHUNK });
     count += rows.length;
     await Promise.all(rows.map((row) => startOne(parts, actor, row, due)));
   }
@@ -39,12 +38,7 @@ export async function startDue(
 export async function nextDue({ store, clock }: Storage): Promise<number | undefined> {
   const times: number[] = [];
   for (const due of ['next_run_at', 'next_drill_at'] as const) {
-    const [row] = await store.list('rotation_schedules', {
-      equals: { active_id: null },
-      from: { [due]: clock.now() },
-      orderBy: [due],
-      limit: 1,
-    });
+    const [row] = await store.list(NEXT[due](clock.now()), { limit: 1 });
     const at = row?.[due];
     if (at !== undefined && at !== null) times.push(at);
   }
@@ -80,12 +74,7 @@ async function postponedUntil(
   kind: RotationRow['kind'],
 ): Promise<number | undefined> {
   const now = clock.now();
-  const [last] = await store.list('rotations', {
-    equals: { path, kind },
-    orderBy: ['created_at'],
-    descending: true,
-    limit: 1,
-  });
+  const [last] = await store.list(ROTATIONS.ofPathAndKind(path, kind), { limit: 1 });
   // If the clock was set back, treat a future start as now.
   const lastAt = last === undefined ? -Infinity : Math.min(last.created_at, now);
   const earliest = Math.max(now, lastAt + atMostEverySeconds * 1000);

@@ -1,6 +1,7 @@
 import type { Storage, Work } from '../broker/parts.ts';
 import { heldKey, type Report, type HolderState } from './holders.ts';
 import type { RotationRow } from './rotation-row.ts';
+import { ROTATIONS, ROTATION_STEPS } from '../ports/queries.ts';
 
 /** One holder may be broken or lie; this many roll a version back. */
 const SEVERAL = 2;
@@ -54,10 +55,7 @@ async function exhaustedVetoers(
   row: RotationRow,
 ): Promise<ReadonlySet<string>> {
   const { id, path } = row;
-  const rows = await store.list('rotations', {
-    equals: { path, kind: 'rotation' },
-    orderBy: ['created_at'],
-    descending: true,
+  const rows = await store.list(ROTATIONS.ofPathAndKind(path, 'rotation'), {
     limit: MOST_IN_A_ROW + 1,
   });
   const before = rows.filter((each) => each.id !== id).slice(0, MOST_IN_A_ROW);
@@ -76,11 +74,6 @@ async function recordedVetoers(
   store: Storage['store'],
   rotation: string,
 ): Promise<ReadonlySet<string>> {
-  const steps = await store.list('rotation_steps', {
-    equals: { rotation_id: rotation },
-    orderBy: ['seq'],
-    descending: true,
-    limit: MOST_STEPS,
-  });
+  const steps = await store.list(ROTATION_STEPS.ofRotation(rotation), { limit: MOST_STEPS });
   return new Set(steps.filter(({ error }) => error === VETOED).map(({ actor }) => actor));
 }

@@ -1,5 +1,5 @@
-import type { KeyOf, ListQuery, TableName } from '../ports/store.ts';
-import { type Tables, shapeOf } from '../ports/tables.ts';
+import type { KeyOf, Query, TableName, Window } from '../ports/store.ts';
+import { shapeOf } from '../ports/tables.ts';
 import { checkedText, isNullable, misuse } from './cell.ts';
 import type { Dialect, Statement } from './sql.ts';
 import { SqlBuilder } from './sql.ts';
@@ -28,41 +28,43 @@ export function digestSql(dialect: Dialect, kind: string): Statement {
   return rowsSql(dialect, 'state_digests', { kind });
 }
 
-export function countSql<T extends TableName>(
-  dialect: Dialect,
-  table: T,
-  equals: Partial<Tables[T]>,
-): Statement {
-  const sql = new SqlBuilder(dialect, table);
-  return sql.done(`SELECT count(*) AS "n" FROM "${table}"${whereOf(sql.allEqual(equals))}`);
+export function countSql(dialect: Dialect, query: Query<TableName>): Statement {
+  const sql = new SqlBuilder(dialect, query.spec.table);
+  return sql.done(
+    `SELECT count(*) AS "n" FROM "${query.spec.table}"${whereOf(termsOf(sql, query))}`,
+  );
 }
 
 /** @throws ERR_INTERNAL for a limit outside 1 to 10,000, and as `cellOf`. */
 export function listSql<T extends TableName>(
   dialect: Dialect,
-  table: T,
-  query: ListQuery<T>,
+  query: Query<T>,
+  { limit, after }: Window<T>,
 ): Statement {
-  if (!Number.isSafeInteger(query.limit) || query.limit < 1 || query.limit > MAX_ROWS) {
+  const { table, orderBy, descending } = query.spec;
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_ROWS) {
     throw misuse(`${table}: the limit of a list is 1 to ${MAX_ROWS}`);
   }
   const sql = new SqlBuilder(dialect, table);
-  const terms = [
-    ...sql.allEqual(query.equals ?? {}),
-    ...prefixed(sql, (query.startsWith ?? {}) as Record<string, string>),
-    ...compared(sql, query.upTo ?? {}, '<='),
-    ...compared(sql, query.from ?? {}, '>='),
-  ];
-  const order = orderOf(table, query.orderBy ?? []);
-  const descending = query.descending === true;
-  if (query.after !== undefined) {
-    terms.push(afterRow(sql, { table, order, descending, after: query.after }));
-  }
+  const terms = termsOf(sql, query);
+  const order = orderOf(table, orderBy);
+  if (after !== undefined) terms.push(afterRow(sql, { table, order, descending, after }));
   const by = order.map((column) => orderTerm(table, column, descending)).join(', ');
-  const limit = sql.bindRaw(query.limit);
   return sql.done(
-    `SELECT ${selected(table)} FROM "${table}"${whereOf(terms)} ORDER BY ${by} LIMIT ${limit}`,
+    `SELECT ${selected(table)} FROM "${table}"${whereOf(terms)} ORDER BY ${by} LIMIT ${sql.bindRaw(limit)}`,
   );
+}
+
+function termsOf(sql: SqlBuilder, { spec, values }: Query<TableName>): string[] {
+  const terms = sql.allEqual(spec.fixed);
+  for (const [index, { column, is, isOptional }] of spec.terms.entries()) {
+    const value = values[index];
+    if (isOptional && value === undefined) continue;
+    if (is === '=') terms.push(sql.equals(column, value));
+    else if (is === 'starts with') terms.push(...prefixed(sql, column, value as string));
+    else terms.push(`${sql.column(column)} ${is} ${sql.bind(column, value)}`);
+  }
+  return terms;
 }
 
 function selected(table: TableName): string {
@@ -76,19 +78,11 @@ function whereOf(terms: readonly string[]): string {
 }
 
 /** A prefix as a range of the index. Byte order equals code point order in UTF-8, so the range ends before the prefix's successor. */
-function prefixed(sql: SqlBuilder, prefixes: Readonly<Record<string, string>>): string[] {
-  return Object.entries(prefixes).flatMap(([column, prefix]) => {
-    const end = textAfter(checkedText(prefix));
-    const terms = [`${sql.column(column)} >= ${sql.bind(column, prefix)}`];
-    if (end !== undefined) terms.push(`${sql.column(column)} < ${sql.bind(column, end)}`);
-    return terms;
-  });
-}
-
-function compared(sql: SqlBuilder, bounds: Columns, operator: string): string[] {
-  return Object.entries(bounds).map(
-    ([column, bound]) => `${sql.column(column)} ${operator} ${sql.bind(column, bound)}`,
-  );
+function prefixed(sql: SqlBuilder, column: string, prefix: string): string[] {
+  const end = textAfter(checkedText(prefix));
+  const terms = [`${sql.column(column)} >= ${sql.bind(column, prefix)}`];
+  if (end !== undefined) terms.push(`${sql.column(column)} < ${sql.bind(column, end)}`);
+  return terms;
 }
 
 /** The total order: the columns of the query, then the rest of the primary key. */

@@ -4,6 +4,7 @@ import { constantTimeEqual } from '../crypto/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Store, TableName, Write } from '../ports/store.ts';
 import { type Tables, shapeOf } from '../ports/tables.ts';
+import { allRows } from '../ports/queries.ts';
 import {
   DIGESTED,
   GUARDED_GROUPS,
@@ -288,16 +289,13 @@ export async function* rowsOf<T extends TableName>(
   store: Store,
   table: T,
 ): AsyncGenerator<Tables[T]> {
-  let after: Partial<Tables[T]> | undefined;
+  let after: Tables[T] | undefined;
   for (;;) {
-    const rows = await store.list(table, { limit: PAGE, ...(after && { after }) });
+    const rows: readonly Tables[T][] = await store.list(allRows(table), { limit: PAGE, after });
     yield* rows;
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < PAGE) return;
+    after = rows.at(-1);
+    if (after === undefined || rows.length < PAGE) return;
     await loopTurn();
-    after = Object.fromEntries(
-      shapeOf(table).key.map((column) => [column, last[column as keyof Tables[T]]]),
-    ) as Partial<Tables[T]>;
   }
 }
 

@@ -14,6 +14,7 @@ import { policy, RunningApi, type Answered } from '../kit/parts.ts';
 import { rawHttp, rawRequest, type RawAnswer } from '../kit/raw-http.ts';
 import { BoundSession } from '../kit/sender.ts';
 import { storedEntries } from '../kit/store-diff.ts';
+import { countRows } from '../kit/rows.ts';
 
 const LIMITS = { timeoutMs: 500, failuresToOpen: 100, maxRetries: 0 };
 const KV = { engine: 'kv-v2', path: 'secret' };
@@ -204,11 +205,11 @@ describe('a dynamic credential', () => {
         ({ requestId }) => requestId === headers['x-request-id'],
       );
       expect(entries).toMatchObject([{ action: 'credential.issue', outcome: 'error' }]);
-      expect(await store.count('leases', { path: 'db/app' })).toBe(0);
+      expect(await countRows(store, 'leases', { path: 'db/app' })).toBe(0);
       await until('the credential is revoked', async () => {
         const left = await Promise.all(
           (['intended', 'prepared', 'revoking'] as const).map((state) =>
-            store.count('credentials', { state }),
+            countRows(store, 'credentials', { state }),
           ),
         );
         return left.every((count) => count === 0);

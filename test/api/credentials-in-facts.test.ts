@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newToken } from '../../src/crypto/token.ts';
 import { RunningApi } from '../kit/parts.ts';
+import { listRows } from '../kit/rows.ts';
 
 let api: RunningApi;
 let token: string;
@@ -20,7 +21,7 @@ afterAll(() => api.stop());
 
 /** Everything that the broker stores or sends elsewhere about a request. */
 async function kept(): Promise<string> {
-  const batches = await api.broker.parts.store.list('audit_batches', { limit: 10_000 });
+  const batches = await listRows(api.broker.parts.store, 'audit_batches', { limit: 10_000 });
   const entries = batches.map((batch) => Buffer.from(batch.entries).toString());
   const metrics = await api.call('GET', '/metrics', { token: api.admin });
   expect(metrics.status).toBe(200);

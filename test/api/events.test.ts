@@ -3,6 +3,7 @@ import { expectDenied } from '../kit/deny-contract.ts';
 import { EventReader } from '../kit/event-reader.ts';
 import { RunningApi } from '../kit/parts.ts';
 import { storedEntries } from '../kit/store-diff.ts';
+import { listRows } from '../kit/rows.ts';
 
 let api: RunningApi;
 let pods = 0;
@@ -246,7 +247,7 @@ describe('an acknowledgement', () => {
       ...{ path: 'app/back', version, outcome: 'failed', reason: 'login_refused' },
     });
     expect(failed.body.items[0]).toMatchObject({ endedLeases: 0 });
-    const [said] = await api.broker.parts.store.list('acknowledgements', {
+    const [said] = await listRows(api.broker.parts.store, 'acknowledgements', {
       equals: { path: 'app/back' },
       limit: 2,
     });

@@ -15,6 +15,7 @@ import { expectDenied } from '../kit/deny-contract.ts';
 import { HandClock } from '../kit/hand-clock.ts';
 import { RunningApi, type Answered } from '../kit/parts.ts';
 import type { StoredEntry } from '../kit/store-diff.ts';
+import { listRows } from '../kit/rows.ts';
 
 const AUDIENCE = 'quaymaster';
 const HOUR_MS = 3_600_000;
@@ -362,7 +363,7 @@ describe('a key set', () => {
       clock.advance(120_000);
       await until('sessions that ran out are gone', async () => {
         const upTo = { ends_at: clock.now() };
-        const over = await api.broker.parts.store.list('sessions', { upTo, limit: 1 });
+        const over = await listRows(api.broker.parts.store, 'sessions', { upTo, limit: 1 });
         return over.length === 0;
       });
       await cannotTell(cluster, { reason: 'keys_unavailable' });

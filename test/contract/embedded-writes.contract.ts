@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CONTEXT, openEmbedded, type Embedded, type MakeStore } from '../kit/embedded-fixture.ts';
+import { listRows } from '../kit/rows.ts';
 
 const code = (name: string): object => expect.objectContaining({ code: name });
 
@@ -107,7 +108,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
       for (const v of ['1', '2', '3', '4']) await embedded.put('app/db', { v });
       await expect(embedded.value('app/db', '1')).rejects.toEqual(code('ERR_NOT_FOUND'));
       expect(await embedded.value('app/db', '2')).toEqual({ v: '2' });
-      const [oldest] = (await embedded.store.list('secret_versions', {
+      const [oldest] = (await listRows(embedded.store, 'secret_versions', {
         orderBy: ['version'],
         limit: 1,
       })) as readonly { wrapped_dek: unknown; ciphertext: unknown }[];

@@ -1,12 +1,15 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerError } from '../../src/domain/errors.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import type { Change, ListQuery, Outcome, Plan, Write } from '../../src/ports/store.ts';
+import type { Change, Outcome, Plan, Write } from '../../src/ports/store.ts';
 import type { Tables } from '../../src/ports/tables.ts';
 import type { OpenedStore } from '../../src/store/index.ts';
 import { bodiesOf, FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
 import { HandClock } from '../kit/hand-clock.ts';
 import { credentialRow, leaseRow, versionRow } from '../kit/fakes/store-rows.ts';
+import { countRows, listRows } from '../kit/rows.ts';
+
+type LeaseConditions = Partial<Parameters<typeof listRows<'leases'>>[2]>;
 
 /** An opened store, for the suite. */
 export interface StoreParts {
@@ -53,11 +56,11 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
       store = await fixture.open({ chain, clock, failpoint });
       return store;
     };
-    const ids = async (query: Omit<ListQuery<'leases'>, 'limit'>): Promise<string[]> =>
-      (await store.list('leases', { limit: 100, ...query })).map(({ id }) => id);
+    const ids = async (query: LeaseConditions): Promise<string[]> =>
+      (await listRows(store, 'leases', { limit: 100, ...query })).map(({ id }) => id);
     const bodies = async (): Promise<string[]> =>
       (
-        await store.list('audit_batches', { equals: { writer: chain.writer }, limit: 1000 })
+        await listRows(store, 'audit_batches', { equals: { writer: chain.writer }, limit: 1000 })
       ).flatMap(bodiesOf);
 
     afterEach(async () => {
@@ -86,7 +89,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(store.seq()).toBe(2);
         expect(await ids({})).toEqual(['a', 'b']);
         expect(await bodies()).toEqual(['{"n":1}', '{"n":2}']);
-        expect(await store.list('changes', { limit: 10 })).toMatchObject([
+        expect(await listRows(store, 'changes', { limit: 10 })).toMatchObject([
           { seq: 1, kind: 'session', key: 'ses_1' },
           { seq: 2, kind: 'policies', key: '' },
         ]);
@@ -105,7 +108,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
           store.commit({ entries: [`{"n":${n}}`] }),
         );
         await Promise.all(plans);
-        expect(await store.count('audit_batches', {})).toBe(1);
+        expect(await countRows(store, 'audit_batches', {})).toBe(1);
         expect(await bodies()).toEqual(Array.from({ length: 64 }, (_, n) => `{"n":${n}}`));
       });
 
@@ -161,7 +164,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         const row = { kind: 'path', term: 'a', bundle: 1 };
         await store.commit({ writes: [{ table: 'log_terms', put: row }] });
         await store.commit({ writes: [{ table: 'log_terms', put: row }] });
-        expect(await store.count('log_terms', {})).toBe(1);
+        expect(await countRows(store, 'log_terms', {})).toBe(1);
       });
     });
 
@@ -339,8 +342,8 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         await open();
         await store.commit({ invalidates: ['a', 'b', 'c'] });
         clock.advance(25 * 3_600_000);
-        while ((await store.count('changes', {})) > 1) await new Promise(setImmediate);
-        expect(await store.list('changes', { limit: 5 })).toMatchObject([{ seq: 3 }]);
+        while ((await countRows(store, 'changes', {})) > 1) await new Promise(setImmediate);
+        expect(await listRows(store, 'changes', { limit: 5 })).toMatchObject([{ seq: 3 }]);
         expect(await store.commit({ invalidates: ['d'] })).toEqual({ status: 'committed', seq: 4 });
       });
     });
@@ -402,7 +405,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await ids({ descending: true })).toEqual(['l6', 'l5', 'l4', 'l3', 'l2', 'l1']);
       });
 
-      it.each<[string, Omit<ListQuery<'leases'>, 'limit'>]>([
+      it.each<[string, LeaseConditions]>([
         ['the key', {}],
         ['the key, down', { descending: true }],
         ['a column', { orderBy: ['ends_at'] }],
@@ -418,10 +421,10 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         const all = await ids(query);
         for (const limit of [1, 2, 4]) {
           const paged: string[] = [];
-          let page = await store.list('leases', { ...query, limit });
+          let page = await listRows(store, 'leases', { ...query, limit });
           while (page.length > 0) {
             paged.push(...page.map(({ id }) => id));
-            page = await store.list('leases', { ...query, limit, after: page.at(-1)! });
+            page = await listRows(store, 'leases', { ...query, limit, after: page.at(-1)! });
           }
           expect(paged).toEqual(all);
         }
@@ -429,8 +432,8 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
 
       it('count', async () => {
         await fill();
-        expect(await store.count('leases', {})).toBe(6);
-        expect(await store.count('leases', { purge_at: null })).toBe(3);
+        expect(await countRows(store, 'leases', {})).toBe(6);
+        expect(await countRows(store, 'leases', { purge_at: null })).toBe(3);
       });
     });
 
@@ -446,7 +449,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
             put('big', { path: text, ends_at: Number.MAX_SAFE_INTEGER, issued_at: -5 }),
           ],
         });
-        const [one, two] = await store.list('secret_versions', { limit: 2 });
+        const [one, two] = await listRows(store, 'secret_versions', { limit: 2 });
         expect(Buffer.from(one!.ciphertext!).equals(blob)).toBe(true);
         expect(two!.ciphertext).toBeInstanceOf(Uint8Array);
         expect(two!.ciphertext).toHaveLength(0);
@@ -472,12 +475,12 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
           store.commit({ expect: [{ table: 'leases', key: { id: text }, absent: true }] }),
           store.commit({ invalidates: [`session:${text}`] }),
           store.get('leases', { id: text }),
-          store.count('leases', { path: text }),
-          store.list('leases', { limit: 1, equals: { path: text } }),
-          store.list('leases', { limit: 1, startsWith: { path: text } }),
+          countRows(store, 'leases', { path: text }),
+          listRows(store, 'leases', { limit: 1, equals: { path: text } }),
+          listRows(store, 'leases', { limit: 1, startsWith: { path: text } }),
         ];
         for (const work of refused) expect(await codeOf(work)).toBe('ERR_REQUEST_INVALID');
-        expect(await store.count('leases', {})).toBe(0);
+        expect(await countRows(store, 'leases', {})).toBe(0);
       });
 
       it('refuse a value that no schema allows, and that plan alone', async () => {
@@ -499,7 +502,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         const good = store.commit({ writes: [put('good')] });
         expect(await Promise.all(results)).toEqual(wrong.map(() => 'ERR_INTERNAL'));
         expect(await good).toMatchObject({ status: 'committed' });
-        expect(await codeOf(store.list('leases', { limit: 0 }))).toBe('ERR_INTERNAL');
+        expect(await codeOf(listRows(store, 'leases', { limit: 0 }))).toBe('ERR_INTERNAL');
         expect(await ids({})).toEqual(['good']);
       });
     });
@@ -528,7 +531,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         await closed;
         expect(await codeOf(store.get('leases', { id: 'l1' }))).toBe('ERR_STORE_UNAVAILABLE');
         await open();
-        expect(await store.count('leases', {})).toBe(100);
+        expect(await countRows(store, 'leases', {})).toBe(100);
       });
 
       it('keep everything when the store is opened again', async () => {
@@ -537,7 +540,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         await store.close();
         await open();
         expect(await store.get('leases', { id: 'a' })).toEqual(leaseRow('a'));
-        expect(await store.count('audit_batches', {})).toBe(1);
+        expect(await countRows(store, 'audit_batches', {})).toBe(1);
         expect(store.fault()).toBeUndefined();
       });
     });

@@ -11,6 +11,7 @@ import type { StoreDeps } from '../../src/store/store-deps.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from './fakes/fake-audit-chain.ts';
 import { HandClock } from './hand-clock.ts';
+import { allRows } from '../../src/ports/queries.ts';
 
 export const CONTEXT: CallContext = { requestId: 'req-1', signal: new AbortController().signal };
 
@@ -77,7 +78,7 @@ export async function openEmbedded(makeStore: MakeStore, options: object = {}): 
       const { status } = await store.commit({ writes: [write] });
       if (status !== 'committed') throw new Error(status);
     },
-    rows: (table) => store.list(table, { limit: 1000 }),
+    rows: (table) => store.list(allRows(table), { limit: 1000 }),
     async close() {
       await store.close();
       await own.remove();

@@ -44,9 +44,9 @@ export class Failpoints {
         if (isIn) for (const stage of stages) this.#pass(`${stage}.after_commit`);
         return outcome;
       },
-      list: (table, query) => {
-        this.#pass(`list.${table}`);
-        return before.list(table, query);
+      list: (query, window) => {
+        this.#pass(`list.${query.spec.table}`);
+        return before.list(query, window);
       },
       get: (table, key) => {
         this.#pass(`get.${table}`);

@@ -35,8 +35,8 @@ export class HookedStore implements Store {
   }
 
   get: Store['get'] = (table, key) => this.real.get(table, key);
-  list: Store['list'] = (table, query) => this.real.list(table, query);
-  count: Store['count'] = (table, equals) => this.real.count(table, equals);
+  list: Store['list'] = (query, window) => this.real.list(query, window);
+  count: Store['count'] = (query) => this.real.count(query);
   seq: Store['seq'] = () => this.real.seq();
   watch: Store['watch'] = (listener) => this.real.watch(listener);
   fault: Store['fault'] = () => this.faultCode ?? this.real.fault();

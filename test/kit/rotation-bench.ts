@@ -3,6 +3,7 @@ import { RotationWorker } from '../../src/rotation/rotation-worker.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { Tables } from '../../src/ports/tables.ts';
 import { TestBroker } from './broker-parts.ts';
+import { listRows } from './rows.ts';
 
 export const PATH = 'app/db';
 
@@ -68,7 +69,7 @@ export class RotationBench {
 
   /** Newest first. */
   async rotations(path = PATH): Promise<readonly Tables['rotations'][]> {
-    return this.broker.store.list('rotations', {
+    return listRows(this.broker.store, 'rotations', {
       equals: { path },
       orderBy: ['created_at'],
       descending: true,
@@ -85,7 +86,7 @@ export class RotationBench {
   /** The steps of the newest rotation, as `step outcome`. */
   async steps(path = PATH): Promise<readonly string[]> {
     const { id } = await this.latest(path);
-    const rows = await this.broker.store.list('rotation_steps', {
+    const rows = await listRows(this.broker.store, 'rotation_steps', {
       equals: { rotation_id: id },
       orderBy: ['seq'],
       limit: 1_000,

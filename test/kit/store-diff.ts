@@ -1,4 +1,6 @@
 import type { Store, TableName } from '../../src/ports/store.ts';
+import { listRows } from './rows.ts';
+import { allRows } from '../../src/ports/queries.ts';
 
 /** All tables except the log and data derived from it: a refused request must not change them. */
 const STATE = [
@@ -24,7 +26,7 @@ const STATE = [
 export async function storeSnapshot(store: Store): Promise<Readonly<Record<string, string>>> {
   const tables: Record<string, string> = {};
   for (const table of STATE) {
-    const rows = await store.list(table, { limit: 10_000 });
+    const rows = await store.list(allRows(table), { limit: 10_000 });
     tables[table] = rows
       .filter(isState)
       .map((row) => JSON.stringify(stateOf(row), printable))
@@ -63,7 +65,7 @@ export interface StoredEntry {
 
 /** The log as it was committed, oldest first. */
 export async function storedEntries(store: Store): Promise<readonly StoredEntry[]> {
-  const batches = await store.list('audit_batches', { limit: 10_000 });
+  const batches = await listRows(store, 'audit_batches', { limit: 10_000 });
   return batches
     .flatMap(({ entries }) => Buffer.from(entries).toString().trimEnd().split('\n'))
     .map((line) => JSON.parse(line) as StoredEntry);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Store } from '../../src/ports/store.ts';
 import type { Tables } from '../../src/ports/tables.ts';
 import { bodiesOf } from './fakes/fake-audit-chain.ts';
+import { listRows } from './rows.ts';
 
 /** Every id in the batches, in order, after each writer's chain was recomputed. @throws at the first broken link. */
 export async function storedIds(store: Store): Promise<string[]> {
@@ -20,20 +21,20 @@ export async function storedIds(store: Store): Promise<string[]> {
 }
 
 async function* batches(store: Store): AsyncGenerator<Tables['audit_batches']> {
-  let page = await store.list('audit_batches', { limit: 500 });
+  let page = await listRows(store, 'audit_batches', { limit: 500 });
   while (page.length > 0) {
     yield* page;
-    page = await store.list('audit_batches', { limit: 500, after: page.at(-1)! });
+    page = await listRows(store, 'audit_batches', { limit: 500, after: page.at(-1)! });
   }
 }
 
 /** Every name in `claims`, to which the writers add one row per plan. */
 export async function storedNames(store: Store): Promise<string[]> {
   const names: string[] = [];
-  let page = await store.list('claims', { limit: 500 });
+  let page = await listRows(store, 'claims', { limit: 500 });
   while (page.length > 0) {
     names.push(...page.map(({ name }) => name));
-    page = await store.list('claims', { limit: 500, after: page.at(-1)! });
+    page = await listRows(store, 'claims', { limit: 500, after: page.at(-1)! });
   }
   return names;
 }

@@ -8,6 +8,7 @@ import { checkRotation } from './check-rotation.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import type { StoredDocument } from './document.ts';
 import { checkTakeover, EditorScope } from './editor-scope.ts';
+import { CREDENTIALS, ROTATIONS } from '../../ports/queries.ts';
 
 const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
 
@@ -147,7 +148,7 @@ export async function checkUnused(
 ): Promise<void> {
   if (document.kind !== 'mount') return;
   for (const state of UNDER_WAY) {
-    const count = await parts.store.count('rotations', { mount_uid: document.uid, state });
+    const count = await parts.store.count(ROTATIONS.ofMount(document.uid, state));
     if (count > 0) {
       throw new BrokerError(
         'ERR_CONFLICT',
@@ -156,7 +157,7 @@ export async function checkUnused(
     }
   }
   for (const state of UNREVOKED) {
-    const count = await parts.store.count('credentials', { mount_uid: document.uid, state });
+    const count = await parts.store.count(CREDENTIALS.ofMount(document.uid, state));
     if (count > 0) {
       throw new BrokerError(
         'ERR_CONFLICT',

@@ -15,6 +15,7 @@ import {
 } from './document.ts';
 import type { DocumentKind } from './kinds.ts';
 import { policyIn, policyOf } from './policy-form.ts';
+import { DOCUMENT_VERSIONS } from '../../ports/queries.ts';
 
 interface Named {
   readonly kind: DocumentKind;
@@ -77,10 +78,7 @@ export async function documentVersions(
     { action: 'document.read', document: { kind, name } },
     async (operator) => {
       authorizeDocument(operator, kind, name, policyOf(parts.catalog.find(kind, name)));
-      const rows = await parts.store.list('document_versions', {
-        equals: { kind, name },
-        orderBy: ['created_at'],
-        descending: true,
+      const rows = await parts.store.list(DOCUMENT_VERSIONS.ofDocument(kind, name), {
         limit: MOST_VERSIONS,
       });
       if (rows.length === 0) throw new BrokerError('ERR_NOT_FOUND');

@@ -3,6 +3,7 @@ import type { BrokerEvent } from '../../domain/broker-event.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Change, Store } from '../../ports/store.ts';
+import { CHANGES, LEASES } from '../../ports/queries.ts';
 import { listAll } from '../list-all.ts';
 import type { State } from '../state.ts';
 
@@ -186,8 +187,7 @@ export class EventStreams {
     if (ENDING.has(kind)) return [...this.#all()];
     if (kind !== 'secret') return [];
     const holders = new Set<string>();
-    const live = { equals: { path: key, state: 'live' as const } };
-    for await (const row of listAll(this.#deps.store, 'leases', live, ({ id }) => ({ id }))) {
+    for await (const row of listAll(this.#deps.store, LEASES.liveOfPath(key))) {
       if (this.#bySession.has(row.session_id)) holders.add(row.session_id);
     }
     return [...holders].flatMap((session) => [...(this.#bySession.get(session) ?? [])]);
@@ -218,8 +218,7 @@ export class EventStreams {
     const { stream } = open;
     if (since === until) return;
     const { store } = this.#deps;
-    const after = { from: { seq: since }, orderBy: ['seq'] as const, limit: REPLAY };
-    const rows = await store.list('changes', after);
+    const rows = await store.list(CHANGES.from(since), { limit: REPLAY });
     const missed = rows.filter(({ seq }) => seq > since && seq <= until);
     // If the row of `since` is still there, no later row was pruned. An id from another store matches no row.
     if (rows[0]?.seq !== since || missed.at(-1)?.seq !== until) {
@@ -238,8 +237,7 @@ export class EventStreams {
 
   async #pathsOf(session: string): Promise<ReadonlySet<string>> {
     const paths = new Set<string>();
-    const own = { equals: { session_id: session, state: 'live' as const, cause: null } };
-    for await (const row of listAll(this.#deps.store, 'leases', own, ({ id }) => ({ id }))) {
+    for await (const row of listAll(this.#deps.store, LEASES.liveOfSession(session))) {
       paths.add(row.path);
     }
     return paths;

@@ -1,5 +1,14 @@
 import type { Lease } from '../../domain/lease.ts';
 import type { Expectation, Write } from '../../ports/store.ts';
+import {
+  ACKNOWLEDGEMENTS,
+  CREDENTIALS,
+  ENDED_SESSIONS,
+  LEASES,
+  OPERATOR_TOKENS,
+  ROTATIONS,
+  SESSIONS,
+} from '../../ports/queries.ts';
 import { endLeases, queueRevocation, TOMBSTONE_MS } from './end-leases.ts';
 import { endSessions } from '../sessions/end-session.ts';
 import { leftLeasesEnding } from '../sessions/ended-sessions.ts';
@@ -45,12 +54,7 @@ const ENDINGS: readonly ((
 ];
 
 async function expireLeases(parts: Storage, actor: SystemActor): Promise<number> {
-  const rows = await parts.store.list('leases', {
-    equals: { state: 'live' },
-    upTo: { ends_at: parts.clock.now() },
-    orderBy: ['ends_at'],
-    limit: CHUNK,
-  });
+  const rows = await parts.store.list(LEASES.expired(parts.clock.now()), { limit: CHUNK });
   if (rows.length === 0) return 0;
   const leases = rows.map(openLease);
   await parts.store.commit({
@@ -69,12 +73,7 @@ async function expireLeases(parts: Storage, actor: SystemActor): Promise<number>
  */
 async function expireCredentials(parts: Storage, actor: SystemActor): Promise<number> {
   const now = parts.clock.now();
-  const rows = await parts.store.list('credentials', {
-    equals: { state: 'issued' },
-    upTo: { ends_at: now },
-    orderBy: ['ends_at'],
-    limit: CHUNK,
-  });
+  const rows = await parts.store.list(CREDENTIALS.expired(now), { limit: CHUNK });
   for (const { id, lease_id, ends_at } of rows) {
     const row = await parts.store.get('leases', { id: lease_id });
     const live = row?.state === 'live' ? [openLease(row)] : [];
@@ -98,11 +97,7 @@ async function expireSessions(
   parts: Storage & Pick<Bounds, 'limits'>,
   actor: SystemActor,
 ): Promise<number> {
-  const rows = await parts.store.list('sessions', {
-    upTo: { ends_at: parts.clock.now() },
-    orderBy: ['ends_at'],
-    limit: CHUNK,
-  });
+  const rows = await parts.store.list(SESSIONS.expired(parts.clock.now()), { limit: CHUNK });
   if (rows.length === 0) return 0;
   const ids = rows.map(({ id }) => id);
   const { leases, ...ended } = await endSessions(parts, ids, 'session_ended');
@@ -136,9 +131,7 @@ async function expireSessions(
 
 /** Removes expired operator tokens from the store and from the memory of every replica. */
 async function expireTokens(parts: Storage, actor: SystemActor): Promise<number> {
-  const rows = await parts.store.list('operator_tokens', {
-    upTo: { ends_at: parts.clock.now() },
-    orderBy: ['ends_at'],
+  const rows = await parts.store.list(OPERATOR_TOKENS.expired(parts.clock.now()), {
     limit: CHUNK,
   });
   if (rows.length === 0) return 0;
@@ -161,12 +154,7 @@ async function expireTokens(parts: Storage, actor: SystemActor): Promise<number>
 
 /** Removes lease tombstones whose retention is over. */
 async function purgeLeases(parts: Storage): Promise<number> {
-  const rows = await parts.store.list('leases', {
-    equals: { state: 'ended' },
-    upTo: { purge_at: parts.clock.now() },
-    orderBy: ['purge_at'],
-    limit: CHUNK,
-  });
+  const rows = await parts.store.list(LEASES.purgeable(parts.clock.now()), { limit: CHUNK });
   if (rows.length === 0) return 0;
   await parts.store.commit({
     writes: rows.map(({ id }) => ({ table: 'leases', remove: { id } })),
@@ -176,10 +164,7 @@ async function purgeLeases(parts: Storage): Promise<number> {
 
 /** Removes revoked credentials that no order can repeat any more, including those that never had a lease. */
 async function purgeCredentials(parts: Storage): Promise<number> {
-  const rows = await parts.store.list('credentials', {
-    equals: { state: 'revoked' },
-    upTo: { ends_at: parts.clock.now() - TOMBSTONE_MS },
-    orderBy: ['ends_at'],
+  const rows = await parts.store.list(CREDENTIALS.purgeable(parts.clock.now() - TOMBSTONE_MS), {
     limit: CHUNK,
   });
   if (rows.length === 0) return 0;
@@ -191,9 +176,7 @@ async function purgeCredentials(parts: Storage): Promise<number> {
 
 /** Removes the `ended_sessions` rows of sessions that would have expired by now. */
 async function purgeEndedSessions(parts: Storage): Promise<number> {
-  const rows = await parts.store.list('ended_sessions', {
-    upTo: { ends_at: parts.clock.now() },
-    orderBy: ['ends_at'],
+  const rows = await parts.store.list(ENDED_SESSIONS.purgeable(parts.clock.now()), {
     limit: CHUNK,
   });
   if (rows.length === 0) return 0;
@@ -205,11 +188,10 @@ async function purgeEndedSessions(parts: Storage): Promise<number> {
 
 /** Acknowledgements outlive their sessions: a pod that crashes because of a new version has still reported it. */
 async function purgeAcknowledgements(parts: Storage): Promise<number> {
-  const rows = await parts.store.list('acknowledgements', {
-    upTo: { at: parts.clock.now() - ACKNOWLEDGEMENT_MS },
-    orderBy: ['at'],
-    limit: CHUNK,
-  });
+  const rows = await parts.store.list(
+    ACKNOWLEDGEMENTS.purgeable(parts.clock.now() - ACKNOWLEDGEMENT_MS),
+    { limit: CHUNK },
+  );
   if (rows.length === 0) return 0;
   await parts.store.commit({
     writes: rows.map(({ session_id, path, at }) => ({
@@ -222,9 +204,7 @@ async function purgeAcknowledgements(parts: Storage): Promise<number> {
 
 /** The rotation history is kept for more than a year; the audit log keeps the events permanently. */
 async function purgeRotations(parts: Storage): Promise<number> {
-  const rows = await parts.store.list('rotations', {
-    upTo: { ended_at: parts.clock.now() - HISTORY_MS },
-    orderBy: ['ended_at'],
+  const rows = await parts.store.list(ROTATIONS.purgeable(parts.clock.now() - HISTORY_MS), {
     limit: CHUNK,
   });
   if (rows.length === 0) return 0;

@@ -1,5 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Store } from '../../ports/store.ts';
+import { LEASES } from '../../ports/queries.ts';
 import type { Eventually } from '../eventually.ts';
 import { Quota } from '../quota.ts';
 
@@ -10,7 +11,7 @@ export class LeaseQuota {
   constructor(store: Store, most: number) {
     this.#quota = new Quota({
       most,
-      count: (workload) => store.count('leases', { workload, state: 'live' }),
+      count: (workload) => store.count(LEASES.liveOfWorkload(workload)),
     });
   }
 

@@ -1,6 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { CREDENTIALS } from '../../ports/queries.ts';
 import type { Call } from '../call.ts';
 import { REVOCATION_STATES } from '../credentials/credential-states.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
@@ -39,11 +40,9 @@ export async function listRevocations(
     const list = `revocations/${query.state}`;
     const after = decodeCursor(parts, list, query.page.after) as
       Partial<Tables['credentials']> | undefined;
-    const rows = await parts.store.list('credentials', {
-      equals: { state: query.state },
-      orderBy: ['next_attempt_at'],
-      ...(after === undefined ? {} : { after }),
+    const rows = await parts.store.list(CREDENTIALS.revocations(query.state), {
       limit: query.page.limit + 1,
+      after,
     });
     const shown = rows.slice(0, query.page.limit);
     const items = shown.map(revocationOf);

@@ -2,6 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { doubledDelay } from '../../ports/backoff.ts';
 import type { Expectation } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { CREDENTIALS } from '../../ports/queries.ts';
 import { randomId } from '../../crypto/random.ts';
 import { REVOCATION_STATES } from '../credentials/credential-states.ts';
 import { FILLED_MS } from '../credentials/credential-order.ts';
@@ -35,12 +36,8 @@ export function revoker(
   return new Worker('revoker', EVERY_MS, parts, async (signal) => {
     await adoptAbandoned(parts, parts.clock.now() - FILLED_MS);
     for (const state of REVOCATION_STATES) {
-      const due = await parts.store.list('credentials', {
-        equals: { state },
-        upTo: { next_attempt_at: parts.clock.now() },
-        orderBy: ['next_attempt_at'],
-        limit: CHUNK,
-      });
+      const queued = CREDENTIALS.dueRevocations(state, parts.clock.now());
+      const due = await parts.store.list(queued, { limit: CHUNK });
       await Promise.all(due.map(async (row) => revoke({ parts, actor, random, signal }, row)));
     }
   });
@@ -49,10 +46,10 @@ export function revoker(
 /** After a start, this process fills no orders yet. Every order that a crash left unfinished therefore joins the queue. */
 export async function adoptAbandoned(parts: Storage, createdUpTo: number): Promise<void> {
   for (const state of ['intended', 'prepared'] as const) {
-    const abandoned = { equals: { state }, upTo: { created_at: createdUpTo } };
+    const abandoned = CREDENTIALS.abandoned(state, createdUpTo);
     const now = parts.clock.now();
     // One commit for each order: an order that completes right now must not be revoked, and must not block the others.
-    for await (const { id } of listAll(parts.store, 'credentials', abandoned, idOf)) {
+    for await (const { id } of listAll(parts.store, abandoned)) {
       await parts.store.commit({
         expect: [{ table: 'credentials', key: { id }, match: { state } }],
         writes: [queueRevocation(id, now)],
@@ -60,10 +57,6 @@ export async function adoptAbandoned(parts: Storage, createdUpTo: number): Promi
       });
     }
   }
-}
-
-function idOf({ id }: Row): { readonly id: string } {
-  return { id };
 }
 
 interface Round {

@@ -1,7 +1,8 @@
 import type { Lease } from '../../domain/lease.ts';
 import { openLease } from './lease-rows.ts';
-import type { Store } from '../../ports/store.ts';
+import type { Query, Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { LEASES } from '../../ports/queries.ts';
 import { listAll } from '../list-all.ts';
 import { readUnchanged } from '../read-unchanged.ts';
 
@@ -46,19 +47,16 @@ export class SessionLeases {
    * Leases that the session ended itself are not read, because there can be any number of them.
    */
   async #read(): Promise<readonly Tables['leases'][]> {
-    const live = await this.#list({ state: 'live', cause: null });
-    const revoked = await this.#list({ state: 'ended', cause: 'revoked' });
+    const live = await this.#list(LEASES.liveStaticOfSession(this.#sessionId));
+    const revoked = await this.#list(LEASES.revokedStaticOfSession(this.#sessionId));
     // An expired lease stays live until the expiry worker ends it, so the lease with the later end wins.
     live.sort((one, other) => one.ends_at - other.ends_at);
     return [...live, ...revoked];
   }
 
-  async #list(which: Pick<Tables['leases'], 'state' | 'cause'>): Promise<Tables['leases'][]> {
-    const query = { equals: { session_id: this.#sessionId, kind: 'static' as const, ...which } };
+  async #list(query: Query<'leases'>): Promise<Tables['leases'][]> {
     const rows: Tables['leases'][] = [];
-    for await (const row of listAll(this.#store, 'leases', query, ({ id }) => ({ id }))) {
-      rows.push(row);
-    }
+    for await (const row of listAll(this.#store, query)) rows.push(row);
     return rows;
   }
 

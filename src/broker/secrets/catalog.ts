@@ -5,7 +5,7 @@ import {
   type CompiledPolicies,
 } from '../../domain/policy/index.ts';
 import type { Store } from '../../ports/store.ts';
-import type { Tables } from '../../ports/tables.ts';
+import { allRows } from '../../ports/queries.ts';
 import { listAll } from '../list-all.ts';
 import { MountTable } from './mount-table.ts';
 import { openRow, type RowSeals } from '../recording/row-seals.ts';
@@ -31,14 +31,7 @@ export class Catalog {
    * @throws ERR_CIPHERTEXT_INVALID for a document that the broker did not write.
    */
   async load(): Promise<void> {
-    const keyOf = ({
-      kind,
-      name,
-    }: Tables['documents']): Pick<Tables['documents'], 'kind' | 'name'> => ({
-      kind,
-      name,
-    });
-    for await (const row of listAll(this.#store, 'documents', {}, keyOf)) {
+    for await (const row of listAll(this.#store, allRows('documents'))) {
       const document = openRow(this.#store, () => openDocument(this.#rows, row));
       if (document !== undefined) this.#keep(row.kind, document);
     }

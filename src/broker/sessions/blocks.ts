@@ -1,6 +1,7 @@
 import type { Quarantine } from '../../domain/quarantine.ts';
 import { workloadId, type Workload } from '../../domain/workload.ts';
 import type { PodState } from '../../ports/pod-watch.ts';
+import { LEASES } from '../../ports/queries.ts';
 import type { Access, Storage } from '../parts.ts';
 import { scanSessions } from './select-sessions.ts';
 
@@ -19,7 +20,7 @@ export interface RevokedVersion {
 
 /** The most sessions of a pod that are checked, and the most leases of each. */
 const SESSIONS = 20;
-const LEASES = 1_000;
+const MOST_LEASES = 1_000;
 
 /** Returns the quarantines in force at that time, the state of the pod if it blocks a login, and the session if it has ended. */
 export async function blocksOf(
@@ -56,13 +57,10 @@ export async function revokedVersions(
 ): Promise<readonly RevokedVersion[]> {
   const found: RevokedVersion[] = [];
   for (const id of session === undefined ? await sessionsOf(parts, workload) : [session]) {
-    const rows = await parts.store.list('leases', {
-      equals: { session_id: id, path },
-      limit: LEASES,
+    const rows = await parts.store.list(LEASES.revokedOfSessionAndPath(id, path), {
+      limit: MOST_LEASES,
     });
-    for (const { id: lease, version, state, cause } of rows) {
-      if (state === 'ended' && cause === 'revoked') found.push({ session: id, lease, version });
-    }
+    found.push(...rows.map(({ id: lease, version }) => ({ session: id, lease, version })));
   }
   return found;
 }

@@ -1,6 +1,7 @@
 import type { Lease } from '../../domain/lease.ts';
-import type { Plan } from '../../ports/store.ts';
+import type { Plan, Query } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { LEASES } from '../../ports/queries.ts';
 import { workloadId } from '../../domain/workload.ts';
 import { endLeases } from '../leases/end-leases.ts';
 import type { Acting } from '../recording/operation.ts';
@@ -38,7 +39,7 @@ export const NOTHING_ENDED: Ended = { sessions: 0, revoked: 0, revoking: 0, stre
 
 /** The most sessions and leases that one commit ends. More take several commits, each with its own entries. */
 const SESSIONS = 200;
-const LEASES = 500;
+const CHUNK = 500;
 
 interface Author {
   /** The fences that the plan of a chunk depends on. */
@@ -97,12 +98,13 @@ export async function endSelected(ending: Ending, selector: SessionSelector): Pr
     const chunk = await endSessionChunk(ending, selector, { after, isFirst: after === undefined });
     ended = add(ended, chunk.ended);
     if ('source' in selector) {
-      for (const id of chunk.ids) ended = add(ended, await endLeasesOf(ending, { session_id: id }));
+      for (const id of chunk.ids)
+        ended = add(ended, await endLeasesOf(ending, LEASES.liveOfSession(id)));
     }
     after = chunk.next;
   } while (after !== undefined);
   if ('source' in selector) return ended;
-  return add(ended, await endLeasesOf(ending, leaseColumns(selector)));
+  return add(ended, await endLeasesOf(ending, liveLeases(selector)));
 }
 
 /** Whether `endSelected` would end any session or live lease. */
@@ -112,8 +114,7 @@ export async function isAnythingLeft(
 ): Promise<boolean> {
   const { rows } = await scanSessions(parts, selector, { after: undefined, limit: 1 });
   if (rows.length > 0) return true;
-  const equals = leaseColumns(selector);
-  return (await parts.store.list('leases', { equals, limit: 1 })).length > 0;
+  return (await parts.store.list(liveLeases(selector), { limit: 1 })).length > 0;
 }
 
 interface SessionChunk {
@@ -156,11 +157,11 @@ function endSessionChunk(
   });
 }
 
-async function endLeasesOf(ending: Ending, columns: Partial<Tables['leases']>): Promise<Ended> {
+async function endLeasesOf(ending: Ending, live: Query<'leases'>): Promise<Ended> {
   let ended = NOTHING_ENDED;
-  let after: string | undefined;
+  let after: LeaseRow | undefined;
   do {
-    const chunk = await endLeaseChunk(ending, columns, after);
+    const chunk = await endLeaseChunk(ending, live, after);
     ended = add(ended, chunk.ended);
     after = chunk.next;
   } while (after !== undefined);
@@ -169,14 +170,13 @@ async function endLeasesOf(ending: Ending, columns: Partial<Tables['leases']>): 
 
 function endLeaseChunk(
   ending: Ending,
-  equals: Partial<Tables['leases']>,
-  after: string | undefined,
-): Promise<Pick<SessionChunk, 'next' | 'ended'>> {
+  live: Query<'leases'>,
+  after: LeaseRow | undefined,
+): Promise<{ readonly next: LeaseRow | undefined; readonly ended: Ended }> {
   const { parts } = ending;
   return ending.commit(async ({ stamp, entry }) => {
-    const from = after === undefined ? {} : { after: { id: after } };
-    const rows = await parts.store.list('leases', { equals, ...from, limit: LEASES });
-    const leases = rows.filter(({ state }) => state === 'live').map(openLease);
+    const rows = await parts.store.list(live, { limit: CHUNK, after });
+    const leases = rows.map(openLease);
     const revoking = leases.filter(({ credentialId }) => credentialId !== undefined).length;
     return {
       plan: {
@@ -186,22 +186,24 @@ function endLeaseChunk(
         entries: leases.map((lease) => entry(endedLease(lease, ending))),
       },
       settle: () => ({
-        next: rows.length < LEASES ? undefined : rows.at(-1)?.id,
+        next: rows.length < CHUNK ? undefined : rows.at(-1),
         ended: { ...NOTHING_ENDED, revoked: leases.length - revoking, revoking },
       }),
     };
   });
 }
 
-/** For one session, the query omits the state: with both columns, SQLite scans every live lease. */
-function leaseColumns(
+type LeaseRow = Tables['leases'];
+
+function liveLeases(
   selector: Exclude<SessionSelector, { readonly source: string }>,
-): Partial<Tables['leases']> {
-  if ('id' in selector) return { session_id: selector.id };
-  const state = 'live';
-  if ('workload' in selector) return { workload: selector.workload, state };
+): Query<'leases'> {
+  if ('id' in selector) return LEASES.liveOfSession(selector.id);
+  if ('workload' in selector) return LEASES.liveOfWorkload(selector.workload);
   const { cluster } = selector;
-  return 'pod' in selector ? { cluster, pod_uid: selector.pod, state } : { cluster, state };
+  return 'pod' in selector
+    ? LEASES.liveOfPod(cluster, selector.pod)
+    : LEASES.liveOfCluster(cluster);
 }
 
 function endedLease({ id, path, version, sessionId }: Lease, { cause }: Ending): Recordable {

@@ -1,5 +1,6 @@
 import type { Lease, LeaseCause } from '../../domain/lease.ts';
 import type { Expectation, PlanFragment } from '../../ports/store.ts';
+import { LEASES } from '../../ports/queries.ts';
 import type { Call } from '../call.ts';
 import { endLeases } from '../leases/end-leases.ts';
 import { recordFailure } from '../recording/operation.ts';
@@ -107,9 +108,8 @@ async function liveLeases(
   sessions: readonly string[],
 ): Promise<readonly Lease[]> {
   const leases: Lease[] = [];
-  for (const session_id of sessions) {
-    const live = { equals: { session_id, state: 'live' as const } };
-    for await (const row of listAll(parts.store, 'leases', live, ({ id }) => ({ id }))) {
+  for (const session of sessions) {
+    for await (const row of listAll(parts.store, LEASES.liveOfSession(session))) {
       leases.push(openLease(row));
     }
   }

@@ -2,13 +2,14 @@ import { endLeases } from '../leases/end-leases.ts';
 import { openLease } from '../leases/lease-rows.ts';
 import type { Write } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { ENDED_SESSIONS, LEASES } from '../../ports/queries.ts';
 import type { Bounds, Storage } from '../parts.ts';
 import type { SystemActor } from '../recording/record.ts';
 
 /** The process that ends a session also ends its leases within this time, unless it died. */
 const OWN_TIME_MS = 30_000;
 const SESSIONS = 100;
-const LEASES = 500;
+const CHUNK = 500;
 
 /**
  * Removes sessions before they expire. Because of the `ended_sessions` row, the broker refuses a restored copy of the session's row. The
@@ -38,18 +39,16 @@ export function leftLeasesEnding(
   actor: SystemActor,
 ): () => Promise<boolean> {
   const { store, clock, limits } = parts;
-  let checked: Pick<Tables['ended_sessions'], 'ends_at' | 'id'> | undefined;
+  let checked: Tables['ended_sessions'] | undefined;
   return async () => {
-    const rows = await store.list('ended_sessions', {
-      equals: { ends_leases: 1 },
-      upTo: { ends_at: clock.now() + limits.maxSessionSeconds * 1000 - OWN_TIME_MS },
-      orderBy: ['ends_at'],
-      ...(checked !== undefined && { after: checked }),
+    const endedUpTo = clock.now() + limits.maxSessionSeconds * 1000 - OWN_TIME_MS;
+    const rows = await store.list(ENDED_SESSIONS.leftLeases(endedUpTo), {
       limit: SESSIONS,
+      after: checked,
     });
-    for (const { id, ends_at } of rows) {
-      while (await endSomeLeases(parts, actor, id));
-      checked = { ends_at, id };
+    for (const row of rows) {
+      while (await endSomeLeases(parts, actor, row.id));
+      checked = row;
     }
     return rows.length === SESSIONS;
   };
@@ -61,8 +60,7 @@ async function endSomeLeases(
   actor: SystemActor,
   session: string,
 ): Promise<boolean> {
-  const equals = { session_id: session, state: 'live' } as const;
-  const rows = await parts.store.list('leases', { equals, limit: LEASES });
+  const rows = await parts.store.list(LEASES.liveOfSession(session), { limit: CHUNK });
   if (rows.length === 0) return false;
   const leases = rows.map(openLease);
   const { status } = await parts.store.commit({
@@ -73,5 +71,5 @@ async function endSomeLeases(
       return actor.entry({ action: 'lease.revoke', outcome: 'ok', ...facts });
     }),
   });
-  return rows.length === LEASES || status === 'conflict';
+  return rows.length === CHUNK || status === 'conflict';
 }

@@ -4,6 +4,7 @@ import type { TextDigest } from '../../domain/audit-text.ts';
 import { encodeActor } from '../../domain/audit-event.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { OPERATOR_TOKENS } from '../../ports/queries.ts';
 import { hmac } from '../../crypto/digest.ts';
 import type { Keyring } from '../../crypto/keyring.ts';
 import { isWellFormedToken } from '../../crypto/token.ts';
@@ -117,7 +118,7 @@ export class OperatorTokens {
    * token's row.
    */
   async #find(hash: Buffer): Promise<Tables['operator_tokens'] | undefined> {
-    const [row] = await this.#store.list('operator_tokens', { equals: { hash }, limit: 1 });
+    const [row] = await this.#store.list(OPERATOR_TOKENS.byHash(hash), { limit: 1 });
     return row && this.#store.get('operator_tokens', { id: row.id });
   }
 

@@ -10,6 +10,7 @@ import type { Access, Recording } from '../parts.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import { checkTokenBounds } from './token-bounds.ts';
 import type { LiveOperator, OperatorToken } from './operator-token-memory.ts';
+import { OPERATOR_TOKENS } from '../../ports/queries.ts';
 
 const MOST = 1_000;
 /** The default lifetime of a token; shorter if the minting token ends earlier. */
@@ -79,7 +80,7 @@ export async function listOperatorTokens(
     async (now) => {
       if (operator !== now.operator.name) requireRole(now, 'admin');
       found(parts.catalog.find('operator', operator));
-      const rows = await parts.store.list('operator_tokens', { equals: { operator }, limit: MOST });
+      const rows = await parts.store.list(OPERATOR_TOKENS.ofOperator(operator), { limit: MOST });
       return rows.map((row) => parts.tokens.open(row));
     },
   );

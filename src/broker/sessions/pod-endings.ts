@@ -7,6 +7,7 @@ import { randomId } from '../../crypto/random.ts';
 import { endLeases } from '../leases/end-leases.ts';
 import { endSessions } from './end-session.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { LEASES, SESSIONS, allRows } from '../../ports/queries.ts';
 import type { Backends, Bounds, Recording } from '../parts.ts';
 import { SystemActor } from '../recording/record.ts';
 import { openLease } from '../leases/lease-rows.ts';
@@ -63,7 +64,7 @@ export class PodEndings {
    */
   async reconcile(cluster: string, watch: PodWatch): Promise<void> {
     const seen = new Map<string, PodEnd>();
-    for await (const row of listAll(this.#parts.store, 'sessions', { equals: { cluster } }, idOf)) {
+    for await (const row of listAll(this.#parts.store, SESSIONS.ofCluster(cluster))) {
       if (row.pod_uid !== null && !seen.has(row.pod_uid)) seen.set(row.pod_uid, vanished(row));
     }
     const ends = [...seen.values()].filter(({ uid }) => watch.find(uid) === undefined);
@@ -74,7 +75,7 @@ export class PodEndings {
   /** Ends sessions from registrations of removed clusters: the process that saw the removal may have died before it ended them. */
   async endStrays(): Promise<void> {
     const orphaned = new Map<string, { readonly cluster: string; readonly uid: string }>();
-    for await (const row of listAll(this.#parts.store, 'sessions', {}, idOf)) {
+    for await (const row of listAll(this.#parts.store, allRows('sessions'))) {
       const { cluster, cluster_uid: uid } = row;
       if (this.#parts.catalog.find('cluster', cluster)?.uid !== uid)
         orphaned.set(uid, { cluster, uid });
@@ -128,11 +129,10 @@ export class PodEndings {
   /** Repeats until nothing is found: a login may have committed between the listing and the fence against it. */
   async #takeBack(end: PodEnd): Promise<void> {
     const { store } = this.#parts;
-    const equals = { cluster: end.cluster, pod_uid: end.uid, state: 'live' as const };
+    const live = LEASES.liveOfPod(end.cluster, end.uid);
     for (let isFenced = false; ; isFenced = true) {
       const leases: Lease[] = [];
-      for await (const row of listAll(store, 'leases', { equals }, idOf))
-        leases.push(openLease(row));
+      for await (const row of listAll(store, live)) leases.push(openLease(row));
       const sessions = await this.#sessions(end);
       if (isFenced && sessions.length === 0 && leases.length === 0) return;
       const ended = endLeases(this.#parts, leases, 'pod_ended');
@@ -152,8 +152,7 @@ export class PodEndings {
 
   async #endCluster(cluster: string, uid: string): Promise<void> {
     for (;;) {
-      const rows = await this.#parts.store.list('sessions', {
-        equals: { cluster, cluster_uid: uid },
+      const rows = await this.#parts.store.list(SESSIONS.ofRegistration(cluster, uid), {
         limit: CHUNK,
       });
       if (rows.length === 0) return;
@@ -209,10 +208,9 @@ export class PodEndings {
   }
 
   async #sessions(end: PodEnd): Promise<readonly string[]> {
-    const equals = { cluster: end.cluster, pod_uid: end.uid };
     const ids: string[] = [];
-    for await (const { id } of listAll(this.#parts.store, 'sessions', { equals }, idOf))
-      ids.push(id);
+    const own = SESSIONS.ofPod(end.cluster, end.uid);
+    for await (const { id } of listAll(this.#parts.store, own)) ids.push(id);
     return ids;
   }
 
@@ -254,10 +252,6 @@ function vanished(row: Tables['sessions']): PodEnd {
   const { cluster, namespace, pod_uid: uid } = row;
   const { pod: named } = JSON.parse(row.body) as Workload;
   return { cluster, namespace, name: named?.name ?? '', uid: uid ?? '', reason: 'deleted' };
-}
-
-function idOf({ id }: { readonly id: string }): { readonly id: string } {
-  return { id };
 }
 
 function podFence({ cluster, uid }: PodEnd): string {

@@ -3,6 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { allRows } from '../../ports/queries.ts';
 import { listAll } from '../list-all.ts';
 import { openRow, type RowSeals } from '../recording/row-seals.ts';
 
@@ -26,8 +27,7 @@ export class Quarantines {
    * @throws ERR_CIPHERTEXT_INVALID for a quarantine that the broker did not write.
    */
   async load(): Promise<void> {
-    const position = ({ kind, subject }: Row): Partial<Row> => ({ kind, subject });
-    for await (const row of listAll(this.#store, 'quarantines', {}, position))
+    for await (const row of listAll(this.#store, allRows('quarantines')))
       openRow(this.#store, () => this.#keep(row));
   }
 

@@ -1,7 +1,9 @@
 import { cidrHolds, parseCidr } from '../../domain/cidr.ts';
 import { parseIpAddress } from '../../domain/ip-address.ts';
 import { parseWorkloadId, type Workload } from '../../domain/workload.ts';
+import type { Query } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { SESSIONS } from '../../ports/queries.ts';
 import type { Storage } from '../parts.ts';
 
 type SessionRow = Tables['sessions'];
@@ -35,35 +37,29 @@ export async function scanSessions(
   window: { readonly after: string | undefined; readonly limit: number },
 ): Promise<SessionScan> {
   const { after, limit } = window;
-  const rows = await store.list('sessions', {
-    equals: columns(filter),
-    ...(after === undefined ? {} : { after: { id: after } }),
+  const rows = await store.list(matching(filter), {
     limit,
+    after: after === undefined ? undefined : { id: after },
   });
   const { source } = filter;
   const next = rows.length < limit ? undefined : rows.at(-1)?.id;
   return { rows: source === undefined ? rows : rows.filter((row) => isFrom(row, source)), next };
 }
 
-function columns({
+function matching({
   id,
   workload,
   cluster,
   pod,
-}: SessionFilter & { readonly id?: string }): Partial<SessionRow> {
+}: SessionFilter & { readonly id?: string }): Query<'sessions'> {
   const account = workload === undefined ? undefined : parseWorkloadId(workload);
-  return {
-    ...(cluster === undefined ? {} : { cluster }),
-    ...(account === undefined
-      ? {}
-      : {
-          cluster: account.cluster,
-          namespace: account.namespace,
-          service_account: account.serviceAccount,
-        }),
-    ...(pod === undefined ? {} : { pod_uid: pod }),
-    ...(id === undefined ? {} : { id }),
-  };
+  return SESSIONS.matching(
+    account?.cluster ?? cluster,
+    account?.namespace,
+    account?.serviceAccount,
+    pod,
+    id,
+  );
 }
 
 function isFrom(row: SessionRow, source: string): boolean {

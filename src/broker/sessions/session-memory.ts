@@ -8,6 +8,7 @@ import {
 } from '../../domain/policy/index.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { SESSIONS } from '../../ports/queries.ts';
 import { hmac } from '../../crypto/digest.ts';
 import { senderKey, senderKeyText } from '../../crypto/sender-key.ts';
 import type { SenderKey } from '../../domain/sender-key.ts';
@@ -128,7 +129,7 @@ export class Sessions {
 
   /** If an `ended_sessions` row exists, the session ended before its expiry and an attacker restored its row. */
   async #find(hash: Buffer): Promise<Tables['sessions'] | undefined> {
-    const [row] = await this.#store.list('sessions', { equals: { hash }, limit: 1 });
+    const [row] = await this.#store.list(SESSIONS.byHash(hash), { limit: 1 });
     if (row === undefined) return undefined;
     const ended = await this.#store.get('ended_sessions', { id: row.id });
     return ended === undefined ? row : undefined;

@@ -1,7 +1,8 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { TooManySessions } from '../../domain/too-many-sessions.ts';
 import { parseWorkloadId, type Workload } from '../../domain/workload.ts';
-import type { Store } from '../../ports/store.ts';
+import type { Query, Store } from '../../ports/store.ts';
+import { SESSIONS } from '../../ports/queries.ts';
 import { whenReady, type Eventually } from '../eventually.ts';
 import { Quota, share } from '../quota.ts';
 import type { LiveSession } from './session-memory.ts';
@@ -22,12 +23,12 @@ export class SessionQuota {
     this.#pods = new Quota({
       most: ofPod,
       uncounted: share(ofPod),
-      count: (pod) => store.count('sessions', podOf(pod)),
+      count: (pod) => store.count(sessionsOfPod(pod)),
     });
     this.#workloads = new Quota({
       most: ofWorkload,
       uncounted: share(ofWorkload),
-      count: (workload) => store.count('sessions', accountOf(workload)),
+      count: (workload) => store.count(sessionsOfAccount(workload)),
     });
   }
 
@@ -59,18 +60,13 @@ export class SessionQuota {
   }
 }
 
-function podOf(key: string): { readonly cluster: string; readonly pod_uid: string } {
+function sessionsOfPod(key: string): Query<'sessions'> {
   const [cluster = '', uid = ''] = key.split('/');
-  return { cluster, pod_uid: uid };
+  return SESSIONS.ofPod(cluster, uid);
 }
 
-function accountOf(id: string): {
-  readonly cluster: string;
-  readonly namespace: string;
-  readonly service_account: string;
-} {
+function sessionsOfAccount(id: string): Query<'sessions'> {
   const names = parseWorkloadId(id);
   if (names === undefined) throw new BrokerError('ERR_INTERNAL');
-  const { cluster, namespace, serviceAccount } = names;
-  return { cluster, namespace, service_account: serviceAccount };
+  return SESSIONS.ofAccount(names.cluster, names.namespace, names.serviceAccount);
 }

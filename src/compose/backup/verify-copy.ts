@@ -7,6 +7,7 @@ import type { AuditChain } from '../../ports/audit-chain.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Store } from '../../ports/store.ts';
+import { ROOT_KEYS } from '../../ports/queries.ts';
 import { openSqliteStore } from '../../store/sqlite/open-sqlite-store.ts';
 import { checkRows, manifestDigests } from '../../store/state-check.ts';
 import type { StoreMode } from '../../store/store-deps.ts';
@@ -51,7 +52,7 @@ export async function verifyCopy(path: string, deps: CopyDeps): Promise<Verified
       throw wrong(['the log differs from its checkpoint']);
     const problems = await checkRows(copy, guard);
     if (problems.length > 0) throw wrong(problems.map(({ what }) => what));
-    const rootKeys = await copy.list('root_keys', { limit: 1_000, orderBy: ['created_at'] });
+    const rootKeys = await copy.list(ROOT_KEYS.byAge(), { limit: 1_000 });
     return {
       installation,
       checkpoint: checkpoint.note,

@@ -3,11 +3,12 @@ import { BrokerError } from '../../domain/errors.ts';
 import type {
   Change,
   KeyOf,
-  ListQuery,
   Outcome,
   Plan,
+  Query,
   Store,
   TableName,
+  Window,
 } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { ChangeFeed } from '../change-feed.ts';
@@ -73,14 +74,17 @@ export class PostgresStore implements OpenedStore {
     return rows[0] as Tables[T] | undefined;
   }
 
-  async list<T extends TableName>(table: T, query: ListQuery<T>): Promise<readonly Tables[T][]> {
-    const { rows } = await this.#read(listSql(POSTGRES, table, query));
-    this.#parts.deps.guard?.checkAll(table, rows as StoredRow[]);
+  async list<T extends TableName>(
+    query: Query<T>,
+    window: Window<T>,
+  ): Promise<readonly Tables[T][]> {
+    const { rows } = await this.#read(listSql(POSTGRES, query, window));
+    this.#parts.deps.guard?.checkAll(query.spec.table, rows as StoredRow[]);
     return rows as Tables[T][];
   }
 
-  async count<T extends TableName>(table: T, equals: Partial<Tables[T]>): Promise<number> {
-    const { rows } = await this.#read(countSql(POSTGRES, table, equals));
+  async count(query: Query<TableName>): Promise<number> {
+    const { rows } = await this.#read(countSql(POSTGRES, query));
     return (rows[0] as { n: number }).n;
   }
 

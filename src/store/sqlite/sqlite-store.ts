@@ -3,11 +3,12 @@ import { BrokerError } from '../../domain/errors.ts';
 import type {
   Change,
   KeyOf,
-  ListQuery,
   Outcome,
   Plan,
+  Query,
   Store,
   TableName,
+  Window,
 } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { ChangeFeed } from '../change-feed.ts';
@@ -77,15 +78,15 @@ export class SqliteStore implements OpenedStore {
     });
   }
 
-  list<T extends TableName>(table: T, query: ListQuery<T>): Promise<readonly Tables[T][]> {
+  list<T extends TableName>(query: Query<T>, window: Window<T>): Promise<readonly Tables[T][]> {
     return this.#read((connection) =>
-      this.#checked(table, connection.all(listSql(SQLITE, table, query))),
+      this.#checked(query.spec.table, connection.all(listSql(SQLITE, query, window))),
     );
   }
 
-  count<T extends TableName>(table: T, equals: Partial<Tables[T]>): Promise<number> {
+  count(query: Query<TableName>): Promise<number> {
     return this.#read((connection) => {
-      return (connection.get(countSql(SQLITE, table, equals)) as { n: number }).n;
+      return (connection.get(countSql(SQLITE, query)) as { n: number }).n;
     });
   }
 

@@ -11,6 +11,7 @@ import { HandClock } from '../../kit/hand-clock.ts';
 import { canMount, leftOut, SmallDisk, itIfMounted } from '../../kit/small-disk.ts';
 import { smallDatabase } from '../../kit/small-database.ts';
 import { storedIds } from '../../kit/stored-entries.ts';
+import { countRows } from '../../kit/rows.ts';
 
 describeWith(['postgres'], `F22: a store whose PostgreSQL has a full disk${leftOut}`, () => {
   const clock = new HandClock(Date.now());
@@ -63,7 +64,7 @@ describeWith(['postgres'], `F22: a store whose PostgreSQL has a full disk${leftO
       rmSync(filler);
       clock.advance(1_000);
       // A read, so that work in progress has its turn: nothing is committed.
-      while (store.fault() !== undefined) await store.count('claims', {});
+      while (store.fault() !== undefined) await countRows(store, 'claims', {});
       expect(await commit('after')).toBe('committed');
       const recorded = await storedIds(store);
       expect(recorded).toEqual([...acknowledged, 'after']);

@@ -10,6 +10,8 @@ import { DIGESTED, SEALED } from '../../../src/store/guarded-tables.ts';
 import { SCHEMA, shapeOf } from '../../../src/ports/tables.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { AttackedInstallation, type Row } from '../../kit/attacked-installation.ts';
+import { listRows } from '../../kit/rows.ts';
+import { allRows } from '../../../src/ports/queries.ts';
 
 type Mutation = (database: Database.Database, table: TableName) => boolean;
 
@@ -37,7 +39,7 @@ async function addRows(): Promise<void> {
   });
   const { fragment } = await writes!.put('one', { password: 'next' }, undefined, 'test');
   await store.commit(fragment);
-  const schedule = (await store.list('rotation_schedules', { limit: 1 }))[0]!;
+  const schedule = (await listRows(store, 'rotation_schedules', { limit: 1 }))[0]!;
   await store.commit({
     writes: [
       { table: 'leases', key: { id: 'lea_live' }, change: { ends_at: 2_000 } },
@@ -213,7 +215,7 @@ async function outcomeOfStart(table: TableName): Promise<string> {
     const reading =
       table === 'sessions'
         ? sessions.find(TOKEN).then((found) => found !== undefined)
-        : store.list(table, { limit: 100 }).then(() => true);
+        : store.list(allRows(table), { limit: 100 }).then(() => true);
     const isRead = await reading.catch(() => false);
     return isRead ? 'served' : `refused when read: ${broker.unready().join()}`;
   } finally {

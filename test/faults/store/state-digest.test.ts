@@ -17,6 +17,7 @@ import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { DIGESTED } from '../../../src/store/guarded-tables.ts';
 import { RowGuard } from '../../../src/store/row-guard.ts';
 import { manifestDigests } from '../../../src/store/state-check.ts';
+import { listRows } from '../../kit/rows.ts';
 
 let own: AttackedInstallation;
 let token: string;
@@ -182,7 +183,7 @@ describe('modified rows of a stopped broker', () => {
       const session = { kind: 'workload', id, workload, clusterUid: 'doc_1', ...times } as const;
       await store.commit({ writes: [{ table: 'sessions', put: sessions.seal(session, hash) }] });
       expect(await sessions.find(text)).toBeDefined();
-      ended = [...(await store.list('sessions', { limit: 10 }))];
+      ended = [...(await listRows(store, 'sessions', { limit: 10 }))];
       await store.commit({ writes: removeSessions(parts, [id]), invalidates: [`session:${id}`] });
       sessionToken = text;
     });
@@ -339,7 +340,7 @@ describe('the digests for the manifest of a backup', () => {
       const named = await manifestDigests(store, guard);
       expect(named.map(({ kind }) => kind)).toEqual([...DIGESTED]);
       expect(named.find(({ kind }) => kind === 'documents')).toMatchObject({ count: 2 });
-      const batches = await store.list('audit_batches', { limit: 100 });
+      const batches = await listRows(store, 'audit_batches', { limit: 100 });
       const log = batches.map(({ entries }) => Buffer.from(entries).toString()).join('');
       for (const one of named) expect(log).toContain(JSON.stringify(one));
     });

@@ -8,6 +8,7 @@ import type { OpenedStore } from '../../../src/store/index.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { leaseRow } from '../../kit/fakes/store-rows.ts';
+import { listRows } from '../../kit/rows.ts';
 
 const PAGE_BYTES = 4096;
 /** Larger than the files that are checked as a whole at start. */
@@ -61,7 +62,7 @@ describe('a large store with a page that cannot be read', () => {
       detail: expect.stringContaining('a page of the store is damaged or cannot be read'),
     });
     await expect(store.get('leases', { id: 'lea_199' })).resolves.toMatchObject({ id: 'lea_199' });
-    await expect(store.list('documents', { limit: 10 })).resolves.toEqual([]);
+    await expect(listRows(store, 'documents', { limit: 10 })).resolves.toEqual([]);
     expect(store.fault()).toBeUndefined();
   });
 
@@ -81,7 +82,7 @@ describe('a large store with a page that cannot be read', () => {
       { value: { status: 'committed' } },
       { value: { status: 'committed' } },
     ]);
-    const batches = await store.list('audit_batches', { limit: 10 });
+    const batches = await listRows(store, 'audit_batches', { limit: 10 });
     expect(batches.map(({ entries }) => Buffer.from(entries).toString())).toEqual([
       expect.stringContaining('lea_198'),
       expect.stringContaining('lea_199'),

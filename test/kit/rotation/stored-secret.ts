@@ -13,6 +13,7 @@ import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { openStore } from '../../../src/store/index.ts';
+import { listRows } from '../rows.ts';
 
 /** A store's data about one path, with the current value if it is below `own`: every value with which a recovered broker could log in. */
 export interface StoredSecret {
@@ -33,7 +34,7 @@ export async function storedSecret(configFile: string, path: string): Promise<St
   const store = await openStore(config.store, { chain, clock: systemClock, mode: config.mode });
   try {
     const keys = await loadKeys(store, await kekOf(config, systemClock), systemClock);
-    const rotations = await store.list('rotations', {
+    const rotations = await listRows(store, 'rotations', {
       equals: { path },
       orderBy: ['created_at'],
       limit: 1_000,
@@ -65,7 +66,7 @@ async function currentBelow(own: SecretProvider, path: string): Promise<SecretDa
 async function stepsOf(store: Store, rotations: readonly RotationRow[]): Promise<string[]> {
   const all: string[] = [];
   for (const { id } of rotations) {
-    const rows = await store.list('rotation_steps', {
+    const rows = await listRows(store, 'rotation_steps', {
       equals: { rotation_id: id },
       orderBy: ['seq'],
       limit: 1_000,

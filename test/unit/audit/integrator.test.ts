@@ -18,6 +18,7 @@ import { leafHashes } from '../../../src/audit/entry.ts';
 import { logIdentity } from '../../../src/audit/log-identity.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 import { body, LogBench, startBody, type EventFields } from '../../kit/log-bench.ts';
+import { listRows } from '../../kit/rows.ts';
 
 let clock: HandClock;
 let bench: LogBench;
@@ -226,7 +227,7 @@ describe('two replicas on one store', () => {
 describe('an invalid chain', () => {
   async function tamper(change: (entries: Buffer) => Buffer): Promise<void> {
     await record(6, 3);
-    const [row] = await bench.store.list('audit_batches', {
+    const [row] = await listRows(bench.store, 'audit_batches', {
       equals: { writer: bench.boot.writer },
       from: { first_seq: 2 },
       limit: 1,

@@ -10,6 +10,7 @@ import type { LiveOperator } from '../../../src/broker/sessions/operator-token-m
 import { BrokerError } from '../../../src/domain/errors.ts';
 import { credentialRow, leaseRow } from '../../kit/fakes/store-rows.ts';
 import { codeOf, policy, POD, TestBroker } from '../../kit/broker-parts.ts';
+import { allRows } from '../../../src/ports/queries.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;
@@ -84,7 +85,7 @@ describe('memory that follows changes', () => {
       writes: puts.map((put) => ({ table: 'leases', put })),
     });
     let rows = 0;
-    for await (const { id } of listAll(broker.store, 'leases', {}, ({ id }) => ({ id })))
+    for await (const { id } of listAll(broker.store, allRows('leases')))
       rows += id.startsWith('lea_') ? 1 : 0;
     expect(rows).toBe(1_001);
   });

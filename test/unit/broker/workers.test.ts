@@ -14,6 +14,7 @@ import { generateRootKey } from '../../../src/crypto/root-keys.ts';
 import type { PodEnd } from '../../../src/ports/pod-watch.ts';
 import { codeOf, TestBroker } from '../../kit/broker-parts.ts';
 import { records } from '../../kit/hooked-store.ts';
+import { countRows, listRows } from '../../kit/rows.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;
@@ -33,8 +34,8 @@ const END: PodEnd = {
   reason: 'deleted',
 };
 const counts = async () => ({
-  sessions: await broker.parts.store.count('sessions', {}),
-  leases: await broker.parts.store.count('leases', { state: 'live' }),
+  sessions: await countRows(broker.parts.store, 'sessions', {}),
+  leases: await countRows(broker.parts.store, 'leases', { state: 'live' }),
 });
 const read = (caller: LiveSession) =>
   readSecret(broker.parts, broker.call(), caller, { path: 'kv/db' });
@@ -262,9 +263,9 @@ describe('expiry', () => {
     });
     broker.clock.advance(25 * 3_600_000);
     await expire();
-    expect(await broker.parts.store.count('leases', {})).toBe(0);
-    expect(await broker.parts.store.count('credentials', {})).toBe(0);
-    expect(await broker.parts.store.count('operator_tokens', {})).toBe(1);
+    expect(await countRows(broker.parts.store, 'leases', {})).toBe(0);
+    expect(await countRows(broker.parts.store, 'credentials', {})).toBe(0);
+    expect(await countRows(broker.parts.store, 'operator_tokens', {})).toBe(1);
   });
 
   it('continues after a failed round', async () => {
@@ -303,6 +304,6 @@ describe('a rotated root key', () => {
 });
 
 async function readLast(): Promise<string> {
-  const [row] = await broker.parts.store.list('leases', { limit: 1 });
+  const [row] = await listRows(broker.parts.store, 'leases', { limit: 1 });
   return row!.id;
 }

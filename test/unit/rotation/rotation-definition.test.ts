@@ -4,6 +4,7 @@ import { BrokerError, type Problem } from '../../../src/domain/errors.ts';
 import { until } from '../../kit/backends/until.ts';
 import { codeOf } from '../../kit/broker-parts.ts';
 import { definition, PATH, RotationBench } from '../../kit/rotation-bench.ts';
+import { countRows } from '../../kit/rows.ts';
 
 let bench: RotationBench;
 beforeEach(async () => {
@@ -220,7 +221,7 @@ describe('schedules', () => {
     const { store } = bench.broker;
     await until('all have rotated', async () => {
       await bench.pass(500);
-      return (await store.count('rotations', { state: 'done' })) === 21;
+      return (await countRows(store, 'rotations', { state: 'done' })) === 21;
     });
     expect(most).toBe(4);
   });

@@ -7,6 +7,7 @@ import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts
 import { BrokerError } from '../../../src/domain/errors.ts';
 import { mount } from '../../kit/broker-parts.ts';
 import { RotationBench } from '../../kit/rotation-bench.ts';
+import { listRows } from '../../kit/rows.ts';
 
 const PATH = 'kv/db';
 const MINUTE = 60_000;
@@ -110,7 +111,10 @@ describe('a rotation of a secret at a backend', () => {
     expect(await bench.latest(PATH)).toMatchObject({ step: 'settle' });
     await direct('retire');
     await bench.pass(MINUTE);
-    const leases = await bench.broker.store.list('leases', { equals: { path: PATH }, limit: 10 });
+    const leases = await listRows(bench.broker.store, 'leases', {
+      equals: { path: PATH },
+      limit: 10,
+    });
     expect(leases.map(({ state, cause }) => [state, cause])).toEqual([['ended', 'superseded']]);
     expect(bench.broker.target.works({ username: 'u', password: 'old' })).toBe(false);
   });
@@ -124,7 +128,7 @@ describe('a rotation of a secret at a backend', () => {
     await bench.pass(MINUTE);
     await read();
     const { store } = bench.broker;
-    const leases = () => store.list('leases', { equals: { path: PATH }, limit: 10 });
+    const leases = () => listRows(store, 'leases', { equals: { path: PATH }, limit: 10 });
     const [lease] = await leases();
     const put = { ...lease!, ...change, id: 'lea_other', session_id: 'ses_other' };
     await store.commit({ writes: [{ table: 'leases', put }] });
@@ -151,7 +155,7 @@ describe('a rotation of a secret at a backend', () => {
     const { store, parts } = bench.broker;
     const row = await bench.latest(PATH);
     expect(row).toMatchObject({ step: 'settle' });
-    const [lease] = await store.list('leases', { equals: { path: PATH }, limit: 1 });
+    const [lease] = await listRows(store, 'leases', { equals: { path: PATH }, limit: 1 });
     const put = { ...lease!, version: row.version!, issued_at: row.created_at, ...change };
     await store.commit({ writes: [{ table: 'leases', put }] });
     expect(await checkSettled(parts, row)).toMatchObject({ settled: isSettled });

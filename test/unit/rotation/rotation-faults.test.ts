@@ -10,6 +10,7 @@ import { notYet } from '../../../src/providers/rotator/values.ts';
 import { codeOf } from '../../kit/broker-parts.ts';
 import { PATH, RotationBench } from '../../kit/rotation-bench.ts';
 import type { TargetStep } from '../../kit/scripted-target.ts';
+import { listRows } from '../../kit/rows.ts';
 
 let bench: RotationBench;
 afterEach(async () => bench.close());
@@ -338,7 +339,7 @@ describe('a rotation', () => {
       await bench.pass(MINUTE);
     });
     const { store, logged } = bench.broker;
-    const history = await store.list('rotation_steps', { limit: 100 });
+    const history = await listRows(store, 'rotation_steps', { limit: 100 });
     expect(JSON.stringify([entries, history])).not.toMatch(/"p[01]"/);
     expect(JSON.stringify(logged)).not.toMatch(/"p[01]"/);
   });

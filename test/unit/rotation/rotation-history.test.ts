@@ -3,6 +3,7 @@ import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import { rotationStatus } from '../../../src/rotation/rotation-status.ts';
 import { expiryWorker } from '../../../src/broker/leases/expiry.ts';
 import { PATH, RotationBench } from '../../kit/rotation-bench.ts';
+import { countRows } from '../../kit/rows.ts';
 
 const DAY = 24 * 3_600_000;
 
@@ -15,8 +16,8 @@ afterEach(async () => bench.close());
 async function kept(): Promise<{ readonly rotations: number; readonly steps: number }> {
   const { store } = bench.broker;
   return {
-    rotations: await store.count('rotations', {}),
-    steps: await store.count('rotation_steps', {}),
+    rotations: await countRows(store, 'rotations', {}),
+    steps: await countRows(store, 'rotation_steps', {}),
   };
 }
 

@@ -5,6 +5,7 @@ import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
 import { PATH, RotationBench } from '../../kit/rotation-bench.ts';
+import { listRows } from '../../kit/rows.ts';
 
 let bench: RotationBench;
 
@@ -91,7 +92,7 @@ describe('a workload that rolls rotations back', () => {
     expect(entries.filter(({ action }) => action === 'rotation.veto')).toMatchObject([
       { path: PATH, workload, step: 'settle' },
     ]);
-    const steps = await bench.broker.store.list('rotation_steps', {
+    const steps = await listRows(bench.broker.store, 'rotation_steps', {
       equals: { rotation_id: (await bench.latest()).id },
       orderBy: ['seq'],
       limit: 100,

@@ -5,6 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/clock.ts';
 import { openStore, storeConfigSchema } from '../../../src/store/index.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
+import { countRows } from '../../kit/rows.ts';
 
 const deps = { chain: new FakeAuditChain(), clock: systemClock, mode: 'development' } as const;
 
@@ -35,7 +36,7 @@ describe('the configuration of a store', () => {
   it('opens a SQLite store', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'quaymaster-config-'));
     const store = await openStore({ type: 'sqlite', path: join(directory, 'store.db') }, deps);
-    expect(await store.count('meta', {})).toBe(2);
+    expect(await countRows(store, 'meta', {})).toBe(2);
     await store.close();
     rmSync(directory, { recursive: true });
   });

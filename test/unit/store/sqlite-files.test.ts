@@ -19,6 +19,7 @@ import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts'
 import { assertSqliteVersion } from '../../../src/store/sqlite/sqlite-version.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { leaseRow, versionRow } from '../../kit/fakes/store-rows.ts';
+import { allRows } from '../../../src/ports/queries.ts';
 
 describe('the files of a SQLite store', () => {
   let directory: string;
@@ -181,7 +182,7 @@ describe('the files of a SQLite store', () => {
         'changes',
         'meta',
       ] as const) {
-        await store.list(table, { limit: 1000 });
+        await store.list(allRows(table), { limit: 1000 });
       }
       return 'whole';
     } catch (error) {

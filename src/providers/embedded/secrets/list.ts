@@ -3,6 +3,7 @@ import { isSecretPath } from '../../../domain/names.ts';
 import type { Page, PageRequest } from '../../../domain/page.ts';
 import type { SecretListing } from '../../../domain/secret.ts';
 import { type EmbeddedParts, verifyHead, type SecretHead } from './rows.ts';
+import { SECRETS } from '../../../ports/queries.ts';
 
 /** A page stops after this many rounds, so that it does not walk all deleted secrets. */
 const MAX_ROUNDS = 10;
@@ -37,11 +38,9 @@ function headsAfter(
   after: string | undefined,
   limit: number,
 ): Promise<readonly SecretHead[]> {
-  return parts.store.list('secrets', {
-    startsWith: { path: base },
-    orderBy: ['path'],
-    ...(after !== undefined && { after: { path: after } }),
+  return parts.store.list(SECRETS.below(base), {
     limit,
+    after: after === undefined ? undefined : { path: after },
   });
 }
 

@@ -5,6 +5,7 @@ import type { Keyring } from '../../../crypto/keyring.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type { Store, Expectation } from '../../../ports/store.ts';
 import type { Tables } from '../../../ports/tables.ts';
+import { SECRETS } from '../../../ports/queries.ts';
 import { HISTORY_LENGTH } from '../config.ts';
 import { macRow, verifyRow } from '../../../crypto/row-mac.ts';
 import type { RootKey } from '../../../crypto/root-keys.ts';
@@ -42,13 +43,7 @@ export class EmbeddedSecrets {
 
   /** From the newest to the oldest kept; `upTo` is inclusive. */
   history(head: SecretHead, upTo = head.last_version): Promise<readonly VersionRow[]> {
-    return this.#parts.store.list('secret_versions', {
-      equals: { secret_id: head.id },
-      upTo: { version: upTo },
-      orderBy: ['version'],
-      descending: true,
-      limit: HISTORY_LENGTH,
-    });
+    return this.#parts.store.list(SECRETS.versions(head.id, upTo), { limit: HISTORY_LENGTH });
   }
 
   /** A head that was rolled back carries a MAC that was once valid; the versions written later reveal it. @throws ERR_CIPHERTEXT_INVALID */

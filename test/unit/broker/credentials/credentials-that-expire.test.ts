@@ -6,6 +6,7 @@ import { adoptAbandoned, revoker } from '../../../../src/broker/leases/revoker.t
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { codeOf, mount, TestBroker } from '../../../kit/broker-parts.ts';
 import { records } from '../../../kit/hooked-store.ts';
+import { listRows } from '../../../kit/rows.ts';
 
 let broker: TestBroker;
 let live: LiveSession;
@@ -26,7 +27,7 @@ const order = () =>
     live,
     order: { path: 'dyn/db', idempotencyKey: 'k', ttlSeconds: 60 },
   });
-const row = async () => (await broker.parts.store.list('credentials', { limit: 10 }))[0]!;
+const row = async () => (await listRows(broker.parts.store, 'credentials', { limit: 10 }))[0]!;
 
 /** Runs one round of the revoker: stopped as soon as it started, it completes the round. */
 async function revokeRound(): Promise<void> {

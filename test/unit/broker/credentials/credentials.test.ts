@@ -11,6 +11,7 @@ import type { Worker } from '../../../../src/broker/worker.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { codeOf, mount, TestBroker } from '../../../kit/broker-parts.ts';
 import { records } from '../../../kit/hooked-store.ts';
+import { countRows, listRows } from '../../../kit/rows.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;
@@ -30,7 +31,7 @@ const order = (key = 'k', more: { ttlSeconds?: number; path?: string } = {}, cal
     live: caller,
     order: { path: 'dyn/db', idempotencyKey: key, ...more },
   });
-const row = async () => (await broker.parts.store.list('credentials', { limit: 10 }))[0]!;
+const row = async () => (await listRows(broker.parts.store, 'credentials', { limit: 10 }))[0]!;
 
 /** Runs one round of a worker: stopped as soon as it started, it completes the round. */
 async function round(worker: Worker): Promise<void> {
@@ -47,7 +48,7 @@ async function revokeAll(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     const due = await Promise.all(
       (['revoking', 'irrevocable'] as const).map((state) =>
-        store.list('credentials', {
+        listRows(store, 'credentials', {
           equals: { state },
           upTo: { next_attempt_at: clock.now() },
           orderBy: ['next_attempt_at'],
@@ -118,7 +119,7 @@ describe('issuing a credential', () => {
     expect(await codeOf(order())).toBe('ERR_AUDIT_UNAVAILABLE');
     await revokeAll();
     expect(broker.backend.credentials.size).toBe(0);
-    expect(await broker.parts.store.count('leases', {})).toBe(0);
+    expect(await countRows(broker.parts.store, 'leases', {})).toBe(0);
   });
 
   it.each([
@@ -154,7 +155,7 @@ describe('issuing a credential', () => {
       () => broker.remove(admin, 'policy', 'all'),
     );
     expect(await codeOf(order())).toBe('ERR_DENIED');
-    expect(await broker.parts.store.count('credentials', {})).toBe(0);
+    expect(await countRows(broker.parts.store, 'credentials', {})).toBe(0);
     expect(broker.backend.calls).toEqual([]);
   });
 
@@ -213,7 +214,7 @@ describe('issuing a credential', () => {
   ])('does not treat a grant of %s seconds as unlimited (B07)', async (ttlSeconds, code) => {
     broker.backend.ttlSeconds = ttlSeconds;
     expect(await codeOf(order())).toBe(code);
-    const [lease] = await broker.parts.store.list('leases', { limit: 1 });
+    const [lease] = await listRows(broker.parts.store, 'leases', { limit: 1 });
     if (code === 'no error') expect(lease!.ends_at).toBeLessThanOrEqual(live.session.endsAt);
     else {
       await revokeAll();

@@ -73,9 +73,9 @@ describe(`a path with ${ENDED} expired leases`, () => {
     };
     tick();
     const { list } = broker.store;
-    broker.store.list = async (table, query) => {
-      const rows = await list(table, query);
-      if (table === 'leases') rowsRead.push(rows.length);
+    broker.store.list = async (query, window) => {
+      const rows = await list(query, window);
+      if (query.spec.table === 'leases') rowsRead.push(rows.length);
       return rows;
     };
   }, 120_000);

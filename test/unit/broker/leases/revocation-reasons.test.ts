@@ -5,6 +5,7 @@ import { releaseLease } from '../../../../src/broker/leases/leases.ts';
 import { revoker } from '../../../../src/broker/leases/revoker.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { TestBroker } from '../../../kit/broker-parts.ts';
+import { listRows } from '../../../kit/rows.ts';
 
 let broker: TestBroker;
 
@@ -14,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(async () => broker.close());
 
-const row = async () => (await broker.parts.store.list('credentials', { limit: 1 }))[0]!;
+const row = async () => (await listRows(broker.parts.store, 'credentials', { limit: 1 }))[0]!;
 
 /** Runs the revoker until it has made one more attempt. */
 async function tryOnce(): Promise<void> {

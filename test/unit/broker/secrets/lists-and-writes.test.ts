@@ -11,6 +11,7 @@ import {
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { codeOf, policy, TestBroker } from '../../../kit/broker-parts.ts';
 import { records } from '../../../kit/hooked-store.ts';
+import { countRows } from '../../../kit/rows.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;
@@ -132,7 +133,7 @@ describe('a write', () => {
       broker.put(admin, 'policy', 'all', policy('all', ['app/**'], { capabilities: ['read'] })),
     );
     expect(await codeOf(write('app/s'))).toBe('ERR_DENIED');
-    expect(await broker.parts.store.count('secrets', {})).toBe(0);
+    expect(await countRows(broker.parts.store, 'secrets', {})).toBe(0);
   });
 
   it('is decided again when another write was faster', async () => {

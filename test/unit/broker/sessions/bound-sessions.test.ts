@@ -14,6 +14,7 @@ import { BrokerError } from '../../../../src/domain/errors.ts';
 import type { Tables } from '../../../../src/ports/tables.ts';
 import { TestBroker } from '../../../kit/broker-parts.ts';
 import { Sender } from '../../../kit/sender.ts';
+import { listRows } from '../../../kit/rows.ts';
 
 let broker: TestBroker;
 const sender = new Sender();
@@ -86,7 +87,7 @@ describe('a bound session', () => {
 describe('the row of a session', () => {
   const rowOf = async (sessionToken: string): Promise<Tables['sessions']> => {
     const hash = broker.parts.sessions.hash(sessionToken);
-    const [row] = await broker.store.list('sessions', { equals: { hash }, limit: 1 });
+    const [row] = await listRows(broker.store, 'sessions', { equals: { hash }, limit: 1 });
     return row!;
   };
 

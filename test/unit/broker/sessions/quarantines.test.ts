@@ -14,6 +14,7 @@ import type { QuarantineScope } from '../../../../src/domain/quarantine.ts';
 import { leaseRow } from '../../../kit/fakes/store-rows.ts';
 import { codeOf, TestBroker } from '../../../kit/broker-parts.ts';
 import { records } from '../../../kit/hooked-store.ts';
+import { countRows, listRows } from '../../../kit/rows.ts';
 
 const WORKLOAD: QuarantineScope = { kind: 'workload', subject: 'k8s://c1/pay/api' };
 const POD: QuarantineScope = { kind: 'pod', subject: 'c1/pod-1' };
@@ -39,9 +40,9 @@ const order = () =>
     order: { path: 'dyn/db', idempotencyKey: 'k' },
   });
 const counts = async () => ({
-  sessions: await broker.parts.store.count('sessions', {}),
-  leases: await broker.parts.store.count('leases', { state: 'live' }),
-  rows: await broker.parts.store.count('quarantines', {}),
+  sessions: await countRows(broker.parts.store, 'sessions', {}),
+  leases: await countRows(broker.parts.store, 'leases', { state: 'live' }),
+  rows: await countRows(broker.parts.store, 'quarantines', {}),
 });
 
 /** One round of the worker. */
@@ -90,7 +91,7 @@ describe.each([
   it('refuses a credential that is being issued, and queues it for revocation', async () => {
     broker.store.once(records('credential.issue'), () => quarantine(scope));
     expect(await codeOf(order())).toBe('ERR_UNAUTHENTICATED');
-    const [row] = await broker.parts.store.list('credentials', { limit: 2 });
+    const [row] = await listRows(broker.parts.store, 'credentials', { limit: 2 });
     expect(row).toMatchObject({ state: 'revoking', sealed: null });
     expect(await counts()).toMatchObject({ leases: 0 });
   });
@@ -179,7 +180,7 @@ describe('a quarantine', () => {
     await restarted.load();
     expect(restarted.covering(live.identityFences)).toMatchObject({ reason: 'INC-7' });
     for (const change of [{ ends_at: 1 }, { reason: 'y' }, { created_by: 'z' }]) {
-      const [row] = await store.list('quarantines', { limit: 1 });
+      const [row] = await listRows(store, 'quarantines', { limit: 1 });
       const key = { kind: 'workload', subject: WORKLOAD.subject };
       await broker.store.real.commit({ writes: [{ table: 'quarantines', key, change }] });
       const edited = new Quarantines(store, rows, clock);
@@ -217,7 +218,7 @@ describe('a quarantine', () => {
     });
     if (outcome.status === 'committed') await state.reached(outcome.seq);
     expect(await codeOf(quarantine())).toBe('ERR_CONFLICT');
-    expect(await store.count('quarantines', {})).toBe(1_000);
+    expect(await countRows(store, 'quarantines', {})).toBe(1_000);
     const known = { kind: 'workload', subject: 'k8s://c1/pay/w1' } as const;
     expect((await quarantine(known)).quarantine.id).toBe('qua_1');
   });

@@ -7,6 +7,7 @@ import type { LiveOperator } from '../../../../src/broker/sessions/operator-toke
 import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
 import { codeOf, TestBroker } from '../../../kit/broker-parts.ts';
 import { records } from '../../../kit/hooked-store.ts';
+import { countRows } from '../../../kit/rows.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;
@@ -48,6 +49,6 @@ it.each([
   async (_what, action, work) => {
     broker.store.once(records(action), seal);
     expect(await codeOf(work())).toBe('ERR_SEALED');
-    expect(await broker.parts.store.count('sessions', {})).toBe(1);
+    expect(await countRows(broker.parts.store, 'sessions', {})).toBe(1);
   },
 );

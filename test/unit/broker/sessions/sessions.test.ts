@@ -15,6 +15,7 @@ import { BrokerError } from '../../../../src/domain/errors.ts';
 import { leaseRow } from '../../../kit/fakes/store-rows.ts';
 import { cluster, codeOf, mount, policy, TestBroker } from '../../../kit/broker-parts.ts';
 import { records } from '../../../kit/hooked-store.ts';
+import { countRows } from '../../../kit/rows.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;
@@ -92,7 +93,7 @@ describe('a login', () => {
   it('leaves no state when its commit fails', async () => {
     broker.store.refuseOnce(records('session.create'));
     expect(await codeOf(attempt('{}'))).toBe('ERR_AUDIT_UNAVAILABLE');
-    expect(await broker.parts.store.count('sessions', {})).toBe(0);
+    expect(await countRows(broker.parts.store, 'sessions', {})).toBe(0);
   });
 
   it('is decided again when its pod ended in the meantime', async () => {
@@ -219,8 +220,8 @@ describe('the end of a session', () => {
       'secret.read ok',
       'session.end ok',
     ]);
-    expect(await parts.store.count('leases', { state: 'live' })).toBe(0);
-    expect(await parts.store.count('credentials', { state: 'revoking' })).toBe(1);
+    expect(await countRows(parts.store, 'leases', { state: 'live' })).toBe(0);
+    expect(await countRows(parts.store, 'credentials', { state: 'revoking' })).toBe(1);
   });
 
   it('happens once for two simultaneous requests', async () => {
@@ -238,7 +239,7 @@ describe('the end of a session', () => {
     expect(await codeOf(endOwnSession(broker.parts, broker.call(), live))).toBe(
       'ERR_AUDIT_UNAVAILABLE',
     );
-    expect(await broker.parts.store.count('sessions', {})).toBe(1);
+    expect(await countRows(broker.parts.store, 'sessions', {})).toBe(1);
   });
 });
 
