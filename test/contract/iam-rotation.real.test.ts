@@ -1,9 +1,11 @@
 import {
   CreateAccessKeyCommand,
+  CreateUserCommand,
   DeleteAccessKeyCommand,
+  IAMClient,
   UpdateAccessKeyCommand,
-  type IAMClient,
 } from '@aws-sdk/client-iam';
+import { AssumeRoleCommand, GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import { awsIamConnectionSchema } from '../../src/providers/aws/config.ts';
@@ -13,7 +15,7 @@ import { createGuard } from '../../src/providers/guard/guard.ts';
 import { guardLimitsSchema } from '../../src/providers/guard/config.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Running } from '../kit/backends/footprint.ts';
-import type { Moto } from '../kit/backends/moto.ts';
+import { startMoto, type Moto } from '../kit/backends/moto.ts';
 import { HandClock } from '../kit/hand-clock.ts';
 import { iamUser, strictMoto, type IamUser } from '../kit/iam-user.ts';
 import { fixtureAt } from '../kit/rotating-place.ts';
@@ -130,6 +132,41 @@ describeWith(['moto'], 'moto with signature checks', () => {
       });
       await fixture.close();
       await other.close();
+    });
+
+    it('refuse the key of a user with the same name in another account', async () => {
+      const plain = await startMoto();
+      const { region, endpoint } = plain;
+      const { target, current, username, ...fixture } = await iamFixture(plain);
+      const sts = new STSClient({ region, endpoint });
+      const RoleArn = 'arn:aws:iam::210987654321:role/any';
+      const role = await sts.send(new AssumeRoleCommand({ RoleArn, RoleSessionName: 'test' }));
+      const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = role.Credentials ?? {};
+      const iam = new IAMClient({
+        ...{ region, endpoint },
+        credentials: {
+          accessKeyId: AccessKeyId,
+          secretAccessKey: SecretAccessKey,
+          sessionToken: SessionToken,
+        },
+      });
+      await iam.send(new CreateUserCommand({ UserName: username }));
+      const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName: username }));
+      const foreign = {
+        accessKeyId: AccessKey?.AccessKeyId ?? '',
+        secretAccessKey: AccessKey?.SecretAccessKey ?? '',
+      };
+      const client = new STSClient({ region, endpoint, credentials: foreign });
+      const { Arn } = await client.send(new GetCallerIdentityCommand({}));
+      expect(Arn).toBe(`arn:aws:iam::210987654321:user/${username}`);
+      expect(await target.test(foreign, contextOf())).toEqual({
+        accepted: false,
+        reason: 'another_user',
+      });
+      expect(await target.test(current, contextOf())).toEqual({ accepted: true });
+      for (const one of [sts, iam, client]) one.destroy();
+      await fixture.close();
+      await plain.stop();
     });
 
     it('are activated again in set', async () => {

@@ -73,15 +73,21 @@ export class AccessKeys implements RotationTarget {
   async test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
     const key = this.#keyIn(data);
     if (key === undefined) return { accepted: false, reason: 'no_key' };
+    let arn: string;
     try {
-      const arn = await this.#account.identityOf(key, context);
-      const isUser = /:user\//.test(arn) && arn.endsWith(`/${this.#options.username}`);
-      return isUser ? { accepted: true } : { accepted: false, reason: 'another_user' };
+      arn = await this.#account.identityOf(key, context);
     } catch (error) {
       if (!(error instanceof BrokerError) || error.code !== 'ERR_PROVIDER_DENIED') throw error;
       if (await this.#isSettling(error, key.id, context)) throw notYet(ASK_AGAIN_SECONDS);
       return { accepted: false, reason: 'login_refused' };
     }
+    const own = await this.#account.identityOf(undefined, context);
+    // Another account may have a user of the same name.
+    const isUser =
+      accountIn(arn) === accountIn(own) &&
+      /:user\//.test(arn) &&
+      arn.endsWith(`/${this.#options.username}`);
+    return isUser ? { accepted: true } : { accepted: false, reason: 'another_user' };
   }
 
   retire(turn: RotationTurn, previous: SecretData): Promise<void> {
@@ -159,4 +165,9 @@ export class AccessKeys implements RotationTarget {
 
 function notListed(): BrokerError {
   return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'not_listed' });
+}
+
+/** `123456789012` of `arn:aws:iam::123456789012:user/ann`. */
+function accountIn(arn: string): string | undefined {
+  return arn.split(':')[4];
 }
