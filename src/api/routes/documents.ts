@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { maySend } from '../../broker/documents/authority.ts';
 import { applyDocument, deleteDocument } from '../../broker/documents/apply-document.ts';
 import {
@@ -23,6 +24,8 @@ import type { Incoming, Route } from '../route.ts';
 type OperatorRoute = Route<LiveOperator>;
 
 const DOCUMENT_BYTES = 65_536;
+
+const flag = z.enum(['true', 'false'], '"dryRun" is true or false').optional();
 
 /** The operations of each kind of document that operators keep. */
 export interface DocumentRoutes {
@@ -89,6 +92,7 @@ function listRoute(kind: DocumentKind): OperatorRoute {
 function putRoute(kind: DocumentKind, collection: string): OperatorRoute {
   const named = nameReader(kind);
   return {
+    query: ['dryRun'],
     body: { maxBytes: DOCUMENT_BYTES, yaml: true },
     judge: (params) => {
       const name = named(params);
@@ -98,12 +102,14 @@ function putRoute(kind: DocumentKind, collection: string): OperatorRoute {
           maySend(caller, kind, name) ? { allowed: true } : { allowed: false, reason: 'no_role' },
       };
     },
-    read: ({ params, headers, body }) => {
+    read: ({ params, query, headers, body }) => {
       const name = named(params);
       const precondition = readPreconditions(headers);
-      const change = { kind, name, precondition, body: body?.value };
+      const isDryRun = parseParameter(flag, query.get('dryRun')) === 'true';
+      const change = { kind, name, precondition, body: body?.value, isDryRun };
       return async ({ parts, call, caller }) => {
         const { document, created } = await applyDocument(parts, call, caller, change);
+        if (isDryRun) return { status: 200, body: shownDocument(document) };
         const location = created ? ['Location', `${collection}/${name}`] : [];
         return {
           status: created ? 201 : 200,

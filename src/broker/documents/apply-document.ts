@@ -37,6 +37,12 @@ export interface AppliedDocument {
   readonly created: boolean;
 }
 
+/** A change with its body. A dry run makes every check of the change, is recorded, and changes nothing. */
+export interface DocumentWrite extends DocumentChange {
+  readonly body: unknown;
+  readonly isDryRun?: boolean;
+}
+
 /**
  * Creates or replaces a document and keeps every version of it.
  * @throws ERR_DENIED, ERR_BODY_INVALID, ERR_UNKNOWN_FIELD, ERR_POLICY_INVALID, ERR_PRECONDITION_REQUIRED, ERR_VERSION_CONFLICT,
@@ -46,9 +52,10 @@ export async function applyDocument(
   parts: Recording & Access & Backends & SealedRows & Pick<Work, 'rotationsDue'>,
   call: Call,
   live: LiveOperator,
-  change: DocumentChange & { readonly body: unknown },
+  change: DocumentWrite,
 ): Promise<AppliedDocument> {
-  const described = { action: 'document.write', document: named(change) } as const;
+  const action = change.isDryRun === true ? 'document.check' : 'document.write';
+  const described = { action, document: named(change) } as const;
   return commitAs(parts, live, async (decidedAt, editor): Promise<Attempt<AppliedDocument>> => {
     const current = parts.catalog.find(change.kind, change.name);
     const document = next(parts, editor, change, current);
@@ -58,12 +65,12 @@ export async function applyDocument(
     const facts = { ...described, outcome: 'ok', document: { kind, name, version } } as const;
     return {
       plan: {
-        ...changePlan(parts, current, document, schedule),
+        ...(change.isDryRun === true ? {} : changePlan(parts, current, document, schedule)),
         ...authority(editor, decidedAt),
         entries: [entryOf(parts, call, editor, facts)],
       },
       settle: () => {
-        if (schedule.writes.length > 0) parts.rotationsDue.ring();
+        if (change.isDryRun !== true && schedule.writes.length > 0) parts.rotationsDue.ring();
         return { document, created: current === undefined };
       },
       conflict: changedMeanwhile,

@@ -1,13 +1,15 @@
 import { ApiError } from '../../client/index.ts';
-import { callWith, type Broker } from '../broker.ts';
+import { callWith, type Broker, type LooseInput } from '../broker.ts';
 import type { CliContext } from '../context.ts';
-import { problemLine } from '../errors.ts';
+import { problemLine, UsageError, type FileProblem } from '../errors.ts';
 import { failureOf, refusalText } from '../failure.ts';
 import { causeOf, mayHaveBeenDone, stopped } from '../unfinished.ts';
 import { pathOf } from './kinds.ts';
 import { problemAt } from './manifest.ts';
 import type { Change, DocumentPlan } from './plan.ts';
 import { changeName } from './plan-text.ts';
+
+type WriteChange = Exclude<Change, { readonly action: 'delete' }>;
 
 const DONE = { create: 'created', change: 'changed', delete: 'deleted' } as const;
 
@@ -49,7 +51,55 @@ function progressOf(
   ].join('; ');
 }
 
-async function applyOne(broker: Broker, change: Change): Promise<void> {
+/** What the broker answers to a definition whose mount is not there yet. */
+const NO_MOUNT = 'no mount covers this path';
+const REFUSED: readonly number[] = [400, 409, 412];
+
+/**
+ * Has the broker check every change without making it, so that no plan fails half way. A definition below a mount that the same plan creates
+ * can be checked only in itself. @throws UsageError with all problems at their lines
+ */
+export async function checkPlan(broker: Broker, { changes }: DocumentPlan): Promise<void> {
+  const prefixes = changes.flatMap(newPrefix);
+  const problems: FileProblem[] = [];
+  for (const change of changes) {
+    if (change.action === 'delete') continue;
+    try {
+      await applyOne(broker, change, { dryRun: 'true' });
+    } catch (error) {
+      if (!(error instanceof ApiError) || !REFUSED.includes(error.status)) throw error;
+      const isExpected =
+        error.detail?.startsWith(NO_MOUNT) === true &&
+        prefixes.some((prefix) => change.name.startsWith(`${prefix}/`));
+      if (!isExpected) problems.push(...problemsAt(error, change));
+    }
+  }
+  if (problems.length > 0) throw new UsageError('the broker refuses these documents', problems);
+}
+
+/** The prefix of a mount that the plan creates or changes. */
+function newPrefix(change: Change): readonly string[] {
+  if (change.kind.word !== 'mount' || change.action === 'delete') return [];
+  const { prefix } = change.manifest.body as { readonly prefix?: unknown };
+  return typeof prefix === 'string' ? [prefix] : [];
+}
+
+function problemsAt(error: ApiError, { manifest }: WriteChange): readonly FileProblem[] {
+  const { source, bodyPointer } = manifest;
+  const { problems = [], code, detail, title } = error;
+  if (problems.length === 0) {
+    return [problemAt(source, bodyPointer, `${code}: ${detail ?? title}`)];
+  }
+  return problems.map(({ pointer, message }) =>
+    problemAt(source, `${bodyPointer}${pointer}`, message),
+  );
+}
+
+async function applyOne(
+  broker: Broker,
+  change: Change,
+  query?: LooseInput['query'],
+): Promise<void> {
   const { kind, name } = change;
   const path = pathOf(kind, name);
   if (change.action === 'delete') {
@@ -58,7 +108,12 @@ async function applyOne(broker: Broker, change: Change): Promise<void> {
   }
   const headers: Record<string, string> =
     change.action === 'create' ? { 'If-None-Match': '*' } : { 'If-Match': change.etag };
-  await callWith(broker, kind.put, { path, headers, body: change.manifest.body });
+  await callWith(broker, kind.put, {
+    path,
+    headers,
+    body: change.manifest.body,
+    ...(query !== undefined && { query }),
+  });
 }
 
 function whyOf(error: unknown, change: Change): string {
@@ -68,11 +123,8 @@ function whyOf(error: unknown, change: Change): string {
 }
 
 /** The problems that the broker found, at the lines of the file. */
-function placesOf({ problems = [] }: ApiError, change: Change): readonly string[] {
+function placesOf(error: ApiError, change: Change): readonly string[] {
+  const { problems = [] } = error;
   if (change.action === 'delete') return [];
-  const { source, bodyPointer } = change.manifest;
-  return problems.map(({ pointer, message }) => {
-    const found = problemAt(source, `${bodyPointer}${pointer}`, message);
-    return problemLine(found);
-  });
+  return problems.length === 0 ? [] : problemsAt(error, change).map(problemLine);
 }

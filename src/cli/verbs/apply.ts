@@ -1,7 +1,7 @@
 import { confirm } from '../ask.ts';
 import type { Call, CliContext } from '../context.ts';
 import { counted } from '../count.ts';
-import { carryOut } from '../documents/carry-out.ts';
+import { carryOut, checkPlan } from '../documents/carry-out.ts';
 import {
   DOCUMENT_KINDS,
   kindOf,
@@ -56,6 +56,7 @@ async function applyFiles(
   if (manifests.length === 0) throw new UsageError('the files contain no document');
   const broker = await context.broker();
   const plan = await planChanges(broker, manifests, prune.map(kindOf));
+  await checkPlan(broker, plan);
   const { output } = context;
   await output.show(planJson(plan), () => planText(plan));
   if (plan.changes.length === 0) return EXIT.done;

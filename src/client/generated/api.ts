@@ -3214,7 +3214,10 @@ export interface operations {
     };
     readonly putPolicy: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
+                readonly dryRun?: "true" | "false";
+            };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
@@ -3403,7 +3406,10 @@ export interface operations {
     };
     readonly putCluster: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
+                readonly dryRun?: "true" | "false";
+            };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
@@ -3541,7 +3547,10 @@ export interface operations {
     };
     readonly putMount: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
+                readonly dryRun?: "true" | "false";
+            };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
@@ -3702,7 +3711,10 @@ export interface operations {
     };
     readonly putDefinition: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
+                readonly dryRun?: "true" | "false";
+            };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
@@ -3840,7 +3852,10 @@ export interface operations {
     };
     readonly putOperator: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
+                readonly dryRun?: "true" | "false";
+            };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];

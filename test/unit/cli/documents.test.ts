@@ -40,6 +40,13 @@ interface Applied {
   readonly written: readonly (LooseInput & { readonly id: string })[];
 }
 
+type Answers = Readonly<Record<string, (input: LooseInput) => unknown>>;
+
+function isCheck({ query }: LooseInput): boolean {
+  return query?.['dryRun'] === 'true';
+}
+
+/** `checks` are the answers to dry runs, `answers` those to changes. */
 async function apply(
   files: Readonly<Record<string, string>>,
   at: Readonly<Record<string, unknown>>,
@@ -48,7 +55,8 @@ async function apply(
   const directory = await fileTree(files);
   const mounts = (at['listMounts'] ?? []) as unknown[];
   const policies = (at['listPolicies'] ?? []) as unknown[];
-  const broker = new ScriptedBroker({
+  const checks = (at['checks'] ?? {}) as Answers;
+  const answers: Answers = {
     listMounts: () => ({ items: mounts }),
     listPolicies: () => ({ items: policies }),
     putMount: () => ({}),
@@ -56,7 +64,15 @@ async function apply(
     deletePolicy: () => undefined,
     deleteMount: () => undefined,
     ...(at['answers'] as object | undefined),
-  });
+  };
+  const broker = new ScriptedBroker(
+    Object.fromEntries(
+      Object.entries(answers).map(([id, answer]) => [
+        id,
+        (input: LooseInput) => (isCheck(input) ? (checks[id]?.(input) ?? {}) : answer(input)),
+      ]),
+    ),
+  );
   const signal = at['signal'] as AbortSignal | undefined;
   const context = cliContext({ broker, ...(signal !== undefined && { signal }) });
   const call = { args: [], options: { file: [directory], ...options } };
@@ -64,7 +80,7 @@ async function apply(
     (exit) => ({ exit }),
     (error: unknown) => ({ exit: failureOf(error).exitCode, text: failureOf(error).text }),
   );
-  const written = broker.asked.filter(({ id }) => !id.startsWith('list'));
+  const written = broker.asked.filter((call) => !call.id.startsWith('list') && !isCheck(call));
   return { ...outcome, out: context.out(), err: context.err(), written };
 }
 
@@ -105,6 +121,44 @@ describe('apply', () => {
     expect(await apply({ 'm.yaml': MOUNT }, { listMounts }, { dryRun: true })).toMatchObject({
       exit: 0,
     });
+  });
+
+  it.each([{ dryRun: true }, { yes: true }])(
+    'lists with %j every problem that the broker finds, and changes nothing',
+    async (options) => {
+      const problems = [{ pointer: '/connection', message: 'no such connection' }];
+      const checks = {
+        putMount: () => {
+          throw refusal(400, 'ERR_BODY_INVALID', { problems });
+        },
+        putPolicy: () => {
+          throw refusal(409, 'ERR_CONFLICT', { detail: 'it nests' });
+        },
+      };
+      const files = { 'm.yaml': `${POLICY}---\n${MOUNT}` };
+      const { exit, text, written } = await apply(files, { checks }, options);
+      expect({ exit, written }).toEqual({ exit: 64, written: [] });
+      expect(text).toMatch(/m\.yaml:11:34: \/spec\/connection no such connection/);
+      expect(text).toMatch(/m\.yaml:1:1: ERR_CONFLICT: it nests/);
+    },
+  );
+
+  it('accepts a definition whose mount the same plan creates', async () => {
+    const definition = MOUNT.replace('kind: Mount', 'kind: Definition')
+      .replace('name: pay', 'name: pay/db')
+      .replace('{ prefix: pay, connection: embedded }', '{}');
+    const checks = {
+      putDefinition: () => {
+        const detail = 'no mount covers this path; create the mount first';
+        throw refusal(409, 'ERR_CONFLICT', { detail });
+      },
+    };
+    const answers = { listDefinitions: () => ({ items: [] }), putDefinition: () => ({}) };
+    const at = { checks, answers };
+    const both = await apply({ 'a.yaml': definition, 'm.yaml': MOUNT }, at, { dryRun: true });
+    expect(both.exit).toBe(2);
+    const alone = await apply({ 'a.yaml': definition }, at, { dryRun: true });
+    expect(alone).toMatchObject({ exit: 64, text: expect.stringContaining('no mount covers') });
   });
 
   it('needs a confirmation, and does nothing without a terminal', async () => {
