@@ -82,6 +82,6 @@ describeWith(['postgres'], 'F24: a broker on PostgreSQL killed under load', ({ p
       const killed = entries.filter(({ writer }) => writer !== newest);
       expect(killed.map(placeOf).filter((place) => !places.has(place))).toEqual([]);
     },
-    60_000 + ROUNDS * 15_000,
+    60_000 + ROUNDS * 30_000,
   );
 });

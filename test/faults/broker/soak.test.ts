@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as pause } from 'node:timers/promises';
+import { EventReader } from '../../kit/event-reader.ts';
+import { PreparedBroker } from '../../kit/prepared-broker.ts';
+
+/** `npm run soak` runs for 15 minutes. */
+const SECONDS = Number(process.env['SOAK_SECONDS'] ?? 20);
+/** In a short run, code is still being compiled and caches are still filling, so only a leak of descriptors can be told from them. */
+const isLong = SECONDS >= 300;
+const SAMPLES = 30;
+const READERS = 4;
+const READS = 20;
+const PATHS = ['own/p0', 'own/p1', 'own/p2'];
+const METRICS = {
+  rss: 'process_resident_memory_bytes',
+  fds: 'process_open_fds',
+  lag: 'nodejs_eventloop_lag_seconds',
+} as const;
+
+interface Sample {
+  readonly rss: number;
+  readonly fds: number;
+  readonly lag: number;
+}
+
+describe('a broker under a steady mixed load', () => {
+  let broker: PreparedBroker;
+  const counts = new Map<string, number>();
+  const failures: string[] = [];
+
+  beforeAll(async () => {
+    broker = await PreparedBroker.start({
+      documents: {
+        '/definitions/own/rotated': { rotation: { takeover: 'confirmed', strategy: 'generated' } },
+      },
+      secrets: Object.fromEntries(PATHS.map((path) => [path, { value: 'first' }])),
+    });
+  }, 120_000);
+  afterAll(() => broker.remove());
+
+  function count(what: string, status: number, allowed: readonly number[]): void {
+    counts.set(what, (counts.get(what) ?? 0) + 1);
+    if (!allowed.includes(status)) failures.push(`${what}: ${status}`);
+  }
+
+  async function read(name: string): Promise<void> {
+    const token = await broker.logIn({ pod: name });
+    count('login', 201, [201]);
+    for (let n = 0; n < READS; n += 1) {
+      const { status } = await broker.read(token, PATHS[n % PATHS.length] ?? '');
+      count('read', status, [200]);
+    }
+    const { status } = await broker.installation.call('DELETE', '/api/v1/sessions/self', { token });
+    count('logout', status, [200, 204]);
+  }
+
+  async function search(): Promise<void> {
+    const path = '/api/v1/audit/entries?action=secret.read&limit=100';
+    const { status } = await broker.installation.call('GET', path, { token: broker.operator });
+    count('search', status, [200]);
+    await pause(200);
+  }
+
+  /** 409 while the last rotation is in progress. */
+  async function rotate(): Promise<void> {
+    const path = '/api/v1/rotations/own/rotated:run';
+    const request = { token: broker.operator, body: {} };
+    const { status } = await broker.installation.call('POST', path, request);
+    count('rotation', status, [202, 409]);
+    await pause(500);
+  }
+
+  /** Opens an event stream, and closes it after a second. */
+  async function follow(): Promise<void> {
+    const token = await broker.logIn({ pod: 'follower' });
+    const stream = await EventReader.open(broker.installation.url, token);
+    if (stream instanceof EventReader) {
+      await pause(1_000);
+      stream.close();
+    }
+    count('stream', stream instanceof EventReader ? 200 : stream.status, [200]);
+    await broker.installation.call('DELETE', '/api/v1/sessions/self', { token });
+  }
+
+  async function sample(): Promise<Sample> {
+    const [rss, fds, lag] = await Promise.all([
+      broker.metric(METRICS.rss),
+      broker.metric(METRICS.fds),
+      broker.metric(METRICS.lag),
+    ]);
+    return { rss, fds, lag };
+  }
+
+  it(
+    'does not grow in memory, descriptors or loop delay after the warm-up',
+    async () => {
+      let isOver = false;
+      const repeat = async (work: () => Promise<void>): Promise<void> => {
+        while (!isOver) await work();
+      };
+      const load = [
+        ...Array.from({ length: READERS }, (_, n) => repeat(() => read(`reader-${n}`))),
+        repeat(search),
+        repeat(rotate),
+        repeat(follow),
+        repeat(follow),
+      ];
+      const samples: Sample[] = [];
+      try {
+        for (let n = 0; n < SAMPLES; n += 1) {
+          await Promise.race([pause((SECONDS * 1000) / SAMPLES), Promise.all(load)]);
+          samples.push(await sample());
+        }
+      } finally {
+        isOver = true;
+      }
+      await Promise.all(load);
+      expect(failures).toEqual([]);
+      // The first third is the warm-up.
+      const [early, late] = [
+        samples.slice(SAMPLES / 3, (SAMPLES * 2) / 3),
+        samples.slice(-SAMPLES / 3),
+      ];
+      const figures = { rss: grown('rss'), fds: grown('fds'), lag: grown('lag') };
+      function grown(what: keyof Sample): { readonly from: number; readonly to: number } {
+        return { from: median(early, what), to: median(late, what) };
+      }
+      if (process.env['SOAK_SECONDS'] !== undefined)
+        process.stdout.write(`${JSON.stringify({ ...Object.fromEntries(counts), ...figures })}\n`);
+      for (const what of ['login', 'read', 'search', 'rotation', 'stream'])
+        expect(counts.get(what)).toBeGreaterThan(0);
+      expect(figures.fds.to).toBeLessThanOrEqual(figures.fds.from + 3);
+      if (!isLong) return;
+      expect(figures.rss.to).toBeLessThanOrEqual(figures.rss.from * 1.1);
+      expect(figures.lag.to).toBeLessThanOrEqual(figures.lag.from * 1.5);
+    },
+    SECONDS * 1000 + 120_000,
+  );
+});
+
+function median(samples: readonly Sample[], what: keyof Sample): number {
+  const values = samples.map((each) => each[what]).toSorted((a, b) => a - b);
+  return values[Math.floor(values.length / 2)] ?? 0;
+}
