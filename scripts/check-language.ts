@@ -3,12 +3,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { IDIOMS } from './idioms.ts';
 
 /**
- * `npm run check:language` finds the phrases of scripts/idioms.ts in all files except those below. With `-- --all` it checks every file and
- * counts the findings by folder; with `-- src/api/` it checks the paths that begin so.
+ * `npm run check:language` finds the phrases of scripts/idioms.ts in all files, and `npm run check:language -- src/api/` in the files whose paths
+ * begin with `src/api/`. These files are exempt: frozen or generated texts, and the list of idioms itself.
  */
-const NOT_YET_CLEAN: readonly string[] = ['docs/threat-coverage.md', 'test/'];
-
-/** Frozen or generated texts, and the list of idioms itself. */
 const EXEMPT = [
   /^test\/vectors\//,
   /^src\/client\/generated\//,
@@ -20,13 +17,6 @@ const TEXT = /\.(?:[cm]?[jt]s|md|ya?ml|json|sql|sh|py|go|tpl|txt|proto)$|(?:^|\/
 
 /** What separates two words: spaces, or a line break with a comment marker or a joined string literal. */
 const GAP = String.raw`(?:\s+(?:(?:\*|//|#|>)\s+)?|['"\x60]\s*\+\s*['"\x60])`;
-
-interface Hit {
-  readonly place: string;
-  readonly folder: string;
-  readonly text: string;
-  readonly write: string;
-}
 
 const idioms = IDIOMS.map(({ pattern, write }) => ({
   expression: new RegExp(pattern.replaceAll(' ', GAP), 'gimu'),
@@ -47,33 +37,21 @@ function filesOfProject(): readonly string[] {
     .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
 }
 
-function hitsIn(path: string): readonly Hit[] {
+function findingsIn(path: string): readonly string[] {
   const text = readFileSync(path, 'utf8');
   return idioms.flatMap(({ expression, write }) =>
-    [...text.matchAll(expression)].map(({ 0: found, index }) => ({
-      place: `${path}:${text.slice(0, index).split('\n').length}`,
-      folder: path.split('/').slice(0, -1).slice(0, 3).join('/') || '.',
-      text: found.replace(/\s+/g, ' ').trim().slice(0, 80),
-      write,
-    })),
+    [...text.matchAll(expression)].map(({ 0: found, index }) => {
+      const line = text.slice(0, index).split('\n').length;
+      return `${path}:${line}: "${found.replace(/\s+/g, ' ').trim().slice(0, 80)}" -> ${write}`;
+    }),
   );
 }
 
-function countsByFolder(hits: readonly Hit[]): readonly string[] {
-  const counts = Map.groupBy(hits, ({ folder }) => folder);
-  return [...counts]
-    .sort()
-    .map(([folder, found]) => `${String(found.length).padStart(5)}  ${folder}`);
-}
-
 const asked = process.argv.slice(2);
-const all = asked.includes('--all');
-const beginsWith = (path: string, prefixes: readonly string[]) =>
-  prefixes.some((prefix) => path.startsWith(prefix));
-const isChecked = (path: string) =>
-  all || (asked.length > 0 ? beginsWith(path, asked) : !beginsWith(path, NOT_YET_CLEAN));
-const hits = filesOfProject().filter(isChecked).flatMap(hitsIn);
-const lines = hits.map(({ place, text, write }) => `${place}: "${text}" -> ${write}`);
-if (all) lines.push(...countsByFolder(hits));
-if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
-if (hits.length > 0) process.exitCode = 1;
+const findings = filesOfProject()
+  .filter((path) => asked.length === 0 || asked.some((prefix) => path.startsWith(prefix)))
+  .flatMap(findingsIn);
+if (findings.length > 0) {
+  process.stdout.write(`${findings.join('\n')}\n`);
+  process.exitCode = 1;
+}

@@ -42,7 +42,7 @@ export class Worker {
       } catch (error) {
         this.#log.error(
           { err: error, worker: this.#name },
-          'a round of work failed; the next one goes on',
+          'a round of work failed; the next round continues',
         );
       }
       await this.#clock.sleep(this.#everyMs, signal).catch(() => undefined);

@@ -10,7 +10,7 @@ const UNKNOWN_OUTCOME: readonly string[] = [
 ];
 
 /**
- * Whether the broker may have made the change although the call failed. Without a response it always may have: even if the last try reached no
+ * Whether the broker may have made the change although the call failed. Without a response it always may have: even if the last attempt reached no
  * broker, an earlier try may have.
  */
 export function mayHaveBeenDone(error: unknown): boolean {

@@ -22,7 +22,7 @@ export interface ClientOptions {
   readonly ca?: string | undefined;
   /** Allows `http://` to other machines, for a service mesh that encrypts. */
   readonly allowPlaintext?: boolean;
-  /** Time limit of one try, up to the last byte of its response; default: 30,000. */
+  /** Time limit of one attempt, up to the last byte of its response; default: 30,000. */
   readonly timeoutMs?: number;
   /** Number of tries of a request that is safe to repeat; default: 4. */
   readonly tries?: number;
@@ -71,7 +71,7 @@ export class Connection {
     );
   }
 
-  /** Opens an event stream and returns after its headers. A refusal is read completely, within the time of one try. It does not retry. @throws as `call` */
+  /** Opens an event stream and returns after its headers. A refusal is read completely, within the time of one attempt. It does not retry. @throws as `call` */
   open(
     request: PreparedRequest,
     credential: Credential,

@@ -7,7 +7,7 @@ export interface RequestFacts {
   readonly at: number;
 }
 
-/** What a credential adds to one try of a request. */
+/** What a credential adds to one attempt of a request. */
 export interface Authorization {
   readonly headers: Readonly<Record<string, string>>;
   /**
@@ -17,7 +17,7 @@ export interface Authorization {
   readonly open?: ((sealed: string) => Promise<string>) | undefined;
 }
 
-/** Authenticates the caller, separately for each try. */
+/** Authenticates the caller, separately for each attempt. */
 export interface Credential {
   authorize(request: RequestFacts): Promise<Authorization>;
 }

@@ -47,7 +47,7 @@ export interface RetryOptions {
 /**
  * Retries requests that are safe to repeat. The delay has full jitter, up to a limit that doubles. It comes after `Retry-After`, so that clients with the
  * same `Retry-After` do not return at the same moment.
- * @throws the error of the last try, or the reason of `signal`
+ * @throws the error of the last attempt, or the reason of `signal`
  */
 export async function retrying<T>(
   request: PreparedRequest,

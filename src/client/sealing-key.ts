@@ -68,7 +68,7 @@ export class SealingKey {
     };
   }
 
-  /** For the requests of the session with this token. Each try has its own proof, and only the response to that proof is decrypted. */
+  /** For the requests of the session with this token. Each attempt has its own proof, and only the response to that proof is decrypted. */
   bearing(token: string): Credential {
     const authorize = async (request: RequestFacts): Promise<Authorization> => {
       const { proof, id } = await this.#prove(request, token);

@@ -181,7 +181,7 @@ function reviewing(
 ): Review {
   const count = new Counter({
     name: 'quaymaster_injections_total',
-    help: 'Admission reviews by what came of them',
+    help: 'Admission reviews by outcome',
     labelNames: ['outcome'],
     registers: [metrics],
   });

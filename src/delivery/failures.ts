@@ -64,7 +64,7 @@ const REMEDIES: ReadonlyMap<string, string> = new Map([
   ['EPERM', NOT_ALLOWED],
 ]);
 
-/** An error of the system in our own words: its own message could quote the bytes that were being written. */
+/** An error of the system with the program's own text: its own message could quote the bytes that were being written. */
 export function deliveryFailure(what: string, error: unknown): DeliveryError {
   if (error instanceof DeliveryError) return error;
   const code = codeOf(error);

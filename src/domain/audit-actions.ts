@@ -14,7 +14,7 @@ export type EncodedLocator = EncodedFragment<'locator'>;
 export const AUDIT_OUTCOMES = ['ok', 'deny', 'error'] as const;
 type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
 
-/** What the log knows of an event beyond who, when and what came of it. */
+/** What the log knows of an event beyond who, when and the outcome. */
 export interface AuditFacts {
   /** A secret's path, or the prefix that was listed. */
   readonly path: string;
@@ -108,7 +108,7 @@ export interface BootReference {
   readonly treeSize: number;
   /** Base64; empty when the tree is. */
   readonly treeRoot: string;
-  /** Heads of chains that went on after that tree. */
+  /** Heads of chains that continued after that tree. */
   readonly heads: readonly HeadReference[];
 }
 

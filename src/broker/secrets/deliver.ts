@@ -3,10 +3,10 @@ import type { Caller } from '../call.ts';
 import type { Eventually } from '../eventually.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 
-/** Values in a response: in clear, or sealed to the key that the caller's session is bound to. */
+/** Values in a response: in the clear, or sealed to the key that the caller's session is bound to. */
 export type Delivery = { readonly json: Buffer } | { readonly jwe: string };
 
-/** The session decides whether to seal, not the request: otherwise a request without a proof would receive the value in clear. */
+/** The session decides whether to seal, not the request: otherwise a request without a proof would receive the value in the clear. */
 export function deliver(
   json: Buffer,
   caller: Caller | undefined,

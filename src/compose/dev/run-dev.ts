@@ -74,7 +74,7 @@ const VERDICTS: Readonly<Record<number, string>> = {
   429: 'too many requests',
 };
 
-/** One line on the terminal for a request: when, who, what, and what came of it. */
+/** One line on the terminal for a request: when, who, what, and the outcome. */
 export function requestLine(
   { method, path, identity, status }: AnsweredRequest,
   now: number,

@@ -20,7 +20,7 @@ export interface FollowerDeps {
   readonly log: AgentLog;
 }
 
-/** When a broker stops, all its streams end at once. The clients reconnect spread over this time, and over more while the broker is away. */
+/** When a broker stops, all its streams end at once. The clients reconnect spread over this time, and over more while the broker is unreachable. */
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 60_000;
 

@@ -87,7 +87,7 @@ export class ManagedCertificate {
   }
 
   /**
-   * True until the first entry, for at most half a minute: a broker that gets reviews before it would reject pods, but an API server that is away for
+   * True until the first entry, for at most half a minute: a broker that gets reviews before it would reject pods, but an API server that is unreachable for
    * longer must not stop the broker from serving secrets.
    */
   get isAwaited(): boolean {

@@ -26,7 +26,7 @@ export function parseConditions(node: DocumentNode, effect: string): PolicyCondi
   };
 }
 
-/** The other two operators are a mistake in the wrong direction: they would release values in clear, or admit no caller. */
+/** The other two operators are a mistake in the wrong direction: they would release values in the clear, or admit no caller. */
 function sealedProblem(flag: boolean, effect: string): string | undefined {
   if (effect === 'allow' && !flag) {
     return 'must be true in an allow; leave the field out where answers need not be sealed';

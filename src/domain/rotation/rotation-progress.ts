@@ -11,7 +11,7 @@ export interface RotationProgress {
 /** What of a rotation decides where it may go. */
 export interface RotationTraits {
   readonly kind: 'rotation' | 'drill';
-  /** Whether the old credential goes on working beside the new one. */
+  /** Whether the old credential keeps working beside the new one. */
   readonly slots: 'one' | 'two';
   /** Whether a part of the holders gets the new version first. */
   readonly canary: boolean;

@@ -8,7 +8,7 @@ import type { Clock } from '../../ports/clock.ts';
 
 /** A kind of value that the broker generates. */
 export interface GeneratedValue {
-  /** How long the value is valid; absent: without end. */
+  /** How long the value is valid; absent: it does not expire. */
   readonly lifetimeSeconds?: number;
   /** The keys it generates that are secret. */
   readonly secrets: readonly string[];

@@ -75,7 +75,7 @@ export class AlternatingUsers implements RotationTarget {
   async retire(turn: RotationTurn, previous: SecretData): Promise<void> {
     checkHost(turn.current, this.#accounts);
     const { username } = this.#login(previous);
-    if (turn.current === undefined) throw conflict('no_current', 'nothing would go on working');
+    if (turn.current === undefined) throw conflict('no_current', 'no login would keep working');
     const current = this.#login(turn.current);
     this.#refuseCurrent(turn, username);
     turn.stillOurs();
@@ -102,7 +102,7 @@ export class AlternatingUsers implements RotationTarget {
 
   #refuseCurrent({ current }: RotationTurn, username: string): void {
     if (current?.[this.#options.keys.username] !== username) return;
-    throw conflict('user_in_use', 'this user is the one that must go on working');
+    throw conflict('user_in_use', 'this user is the one that must keep working');
   }
 
   #peerOf(username: string): string {

@@ -115,7 +115,7 @@ export class WebhookTarget implements RotationTarget {
 
   #refuseToEndCurrent({ current }: RotationTurn, ended: SecretData): void {
     if (!this.#isSame(ended, current)) return;
-    throw conflict('in_use', 'this value is the one that must go on working');
+    throw conflict('in_use', 'this value is the one that must keep working');
   }
 
   #isSame(one: SecretData, other: SecretData | undefined): boolean {

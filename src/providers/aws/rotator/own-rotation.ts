@@ -89,10 +89,7 @@ export class OwnRotation implements RotationTarget {
     const own = (await this.#rotation.stages(context)).get(version) ?? [];
     if (own.includes(CURRENT)) {
       turn.stillOurs();
-      throw conflict(
-        'no_way_back',
-        'AWS has made the new version current: go on with the rotation',
-      );
+      throw conflict('no_way_back', 'AWS has made the new version current: continue the rotation');
     }
     if (!own.includes(PENDING)) return;
     turn.stillOurs();

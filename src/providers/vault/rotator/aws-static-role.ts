@@ -81,7 +81,7 @@ export class AwsStaticRole implements RotationTarget {
     const { current, context } = turn;
     if (current !== undefined && this.#isKey(current, await this.#held(context))) return;
     turn.stillOurs();
-    throw conflict('no_way_back', 'Vault has made the new key for good: go on with the rotation');
+    throw conflict('no_way_back', 'Vault has made the new key for good: continue the rotation');
   }
 
   async #held(context: CallContext): Promise<Key> {

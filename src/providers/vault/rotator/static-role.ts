@@ -87,7 +87,7 @@ export class StaticRole implements RotationTarget {
   async discard(turn: RotationTurn): Promise<void> {
     if (turn.current !== undefined && (await this.#isHeld(turn.current, turn.context))) return;
     turn.stillOurs();
-    const detail = 'Vault cannot go back to a password before: go on with the rotation';
+    const detail = 'Vault cannot restore an earlier password: continue the rotation';
     throw conflict('no_way_back', detail);
   }
 
