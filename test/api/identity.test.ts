@@ -208,7 +208,7 @@ describe('a login with token review', () => {
 describe('an untrusted API server', () => {
   it.each([
     ['another name', 'misnamed', () => misnamed],
-    ['a certificate that ran out', 'expired', () => expired],
+    ['an expired certificate', 'expired', () => expired],
     ['another authority', 'foreign', () => foreign],
   ])(
     'receives no token, and its logins are refused: %s (T06)',
@@ -361,7 +361,7 @@ describe('a key set', () => {
       clock.advance(HOUR_MS - 60_000);
       expect((await logIn(cluster)).status).toBe(201);
       clock.advance(120_000);
-      await until('sessions that ran out are gone', async () => {
+      await until('expired sessions are gone', async () => {
         const upTo = { ends_at: clock.now() };
         const over = await listRows(api.broker.parts.store, 'sessions', { upTo, limit: 1 });
         return over.length === 0;

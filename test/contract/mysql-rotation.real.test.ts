@@ -54,7 +54,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
     drillable: false,
     impossibleNames,
   });
-  rotationTargetContract('two MariaDB users by turns', make('alternating-users'), {
+  rotationTargetContract('two alternating MariaDB users', make('alternating-users'), {
     slots: 'two',
     drillable: true,
     impossibleNames,

@@ -261,7 +261,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     for (const installation of both) installation.signal('SIGSTOP');
     await until('their time is over', () => Promise.resolve(Date.now() > brief.exp * 1000));
     for (const installation of both) installation.signal('SIGCONT');
-    await until('leases and sessions ran out', async () => {
+    await until('leases and sessions have expired', async () => {
       const log = await entries();
       const leases = log.filter(({ action }) => action === 'lease.expire');
       const sessions = log.filter(({ action, cause }) => {

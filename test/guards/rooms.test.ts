@@ -125,6 +125,16 @@ describe('the parts of the broker', () => {
   });
 });
 
+describe('test/unit', () => {
+  it('has the folders of src', () => {
+    const folders = trackedFiles()
+      .filter((path) => path.startsWith('test/unit/') && path.endsWith('.test.ts'))
+      .map((path) => dirname(path).replace(/^test\/unit/, 'src'));
+    expect(folders).not.toEqual([]);
+    expect([...new Set(folders)].filter((folder) => !existsSync(folder))).toEqual([]);
+  });
+});
+
 describe('documentation', () => {
   it('links to pages that exist', () => {
     const broken = trackedFiles()

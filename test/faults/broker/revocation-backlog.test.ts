@@ -129,7 +129,7 @@ describe('F16: failed revocations', () => {
       const now = (): number => clock.epoch + (Date.now() - clock.epoch) * clock.speed;
       await broker.startWithFailpoints(clock);
       await until(
-        'half of them ran out',
+        'half of them have expired',
         async () => (await queued()) >= CREDENTIALS / 2,
         PATIENCE_MS,
       );
@@ -204,7 +204,7 @@ describe('F17: leases that expire while the broker is down', () => {
     const session = await broker.logIn();
     await broker.installation.stop('SIGKILL');
     const end = Date.now() + 3_500;
-    await until('they ran out', () => Promise.resolve(Date.now() > end));
+    await until('they have expired', () => Promise.resolve(Date.now() > end));
     expect(live()).toBe(40);
     await broker.installation.start();
     const renewals = await Promise.all(

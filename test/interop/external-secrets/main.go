@@ -30,7 +30,7 @@ type ref struct {
 	Whole bool `json:"whole"`
 }
 
-// outcome is what the operator goes on with.
+// outcome decides what the operator does next.
 type outcome struct {
 	Key string `json:"key"`
 	// Value is a string, or a map of them.

@@ -80,7 +80,7 @@ function ruleMatches(rule: PolicyRule, request: AccessRequest): boolean {
 }
 
 /**
- * An allow that requires sealed answers matches only if sealing is known. A deny of answers in clear spares only answers that are known to
+ * An allow that requires sealed answers matches only if sealing is known. A deny of answers in the clear spares only answers that are known to
  * be sealed.
  */
 function isDeliveryMet({ effect, conditions }: PolicyRule, { sealed }: AccessRequest): boolean {

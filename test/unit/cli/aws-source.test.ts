@@ -144,7 +144,7 @@ describe('an import from AWS stops', () => {
 
   it.each([
     ['none', 'x y'],
-    ['in clear at another machine', 'http://aws.test'],
+    ['plain at another machine', 'http://aws.test'],
   ])('before any request for an endpoint that is %s', async (_what, endpoint) => {
     expect(await run({ endpoint })).toMatchObject({ exitCode: 64 });
   });

@@ -108,7 +108,7 @@ describe('the check of the indexes', () => {
     expect(found).toMatch(/^second: index "sqlite_autoindex_second_1" lacks \d+ of its rows$/);
   });
 
-  it('reports an unreadable page and goes on with the next table', () => {
+  it('reports an unreadable page and continues with the next table', () => {
     const page = leafOf('first');
     const bytes = readFileSync(path);
     writeFileSync(path, bytes.fill(0xff, (page - 1) * PAGE_BYTES, page * PAGE_BYTES));
