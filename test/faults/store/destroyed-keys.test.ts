@@ -119,7 +119,7 @@ describe('destroyed data keys', () => {
         Promise.allSettled([
           store.commit({ writes: [destroy(30)] }),
           store.commit({
-            expect: [{ table: 'claims', key: { name: 'nobody' }, match: { owner: 'x' } }],
+            expect: [{ table: 'claims', key: { name: 'absent' }, match: { owner: 'x' } }],
             writes: [destroy(31)],
           }),
         ]),

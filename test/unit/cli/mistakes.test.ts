@@ -98,7 +98,7 @@ describe('a broker that cannot be reached', () => {
     expect(text).toContain('if you have named one, it did not sign this certificate');
   });
 
-  it('with a CA file that is none says so before it connects', async () => {
+  it('reports an invalid CA file before it connects', async () => {
     const open = openClient({ url: 'https://x', caFile: '/dev/null' });
     await expect(open).rejects.toThrow('/dev/null contains no certificate in PEM');
   });
