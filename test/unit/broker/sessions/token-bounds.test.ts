@@ -1,9 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { createOperatorToken } from '../../../../src/broker/sessions/operator-tokens.ts';
+import {
+  createOperatorToken,
+  revokeOperatorToken,
+} from '../../../../src/broker/sessions/operator-tokens.ts';
 import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
 import { isCovered, parseCidr } from '../../../../src/domain/cidr.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
+import { allRows } from '../../../../src/ports/queries.ts';
 import { TestBroker } from '../../../kit/broker-parts.ts';
+import { records } from '../../../kit/hooked-store.ts';
 
 let broker: TestBroker;
 let root: LiveOperator;
@@ -75,6 +80,62 @@ describe('a token that creates another', () => {
     const first = await mint(root, { ttl: '10m', sourceCidrs: ['127.0.0.0/24'] });
     const second = await mint(first, { ttl: '10m', sourceCidrs: ['127.0.0.9/32'] });
     expect(await refusals(second, { ttl: '365d' })).toEqual(['/ttl', '/sourceCidrs']);
+  });
+});
+
+describe('a stolen token with every bound', () => {
+  const BOUNDS = { ttl: '10m', sourceCidrs: ['127.0.0.9/32'], grants: [{ role: 'admin' }] };
+  const kept = { ttl: '10m', sourceCidrs: ['127.0.0.9/32'], grants: [{ role: 'admin' }] };
+
+  it.each<[string, object]>([
+    ['a later expiry', { ...kept, ttl: '365d' }],
+    ['an expiry one second later', { ...kept, ttl: '601s' }],
+    ['a lifetime of no length', { ...kept, ttl: '0s' }],
+    ['a negative lifetime', { ...kept, ttl: '-1s' }],
+    ['a lifetime beyond every number', { ...kept, ttl: `${'9'.repeat(30)}s` }],
+    ['a lifetime that is a number', { ...kept, ttl: 1e12 }],
+    ['a lifetime with a blank', { ...kept, ttl: '10m ' }],
+    ['an expiry as a time', { ...kept, endsAt: '2999-01-01T00:00:00Z' }],
+    ['no networks', { ...kept, sourceCidrs: undefined }],
+    ['an empty list of networks', { ...kept, sourceCidrs: [] }],
+    ['a wider network', { ...kept, sourceCidrs: ['127.0.0.8/31'] }],
+    ['a neighbour', { ...kept, sourceCidrs: ['127.0.0.9/32', '127.0.0.8/32'] }],
+    ['all addresses, mapped', { ...kept, sourceCidrs: ['::ffff:0.0.0.0/96'] }],
+    ['a neighbour, mapped', { ...kept, sourceCidrs: ['::ffff:127.0.0.8/127'] }],
+    ['all of IPv6', { ...kept, sourceCidrs: ['127.0.0.9/32', '::/0'] }],
+    ['a network with bits behind its length', { ...kept, sourceCidrs: ['127.0.0.9/8'] }],
+    ['an address in octal', { ...kept, sourceCidrs: ['0177.0.0.011/32'] }],
+    ['an address without a length', { ...kept, sourceCidrs: ['127.0.0.9'] }],
+    ['a network in fullwidth digits', { ...kept, sourceCidrs: ['\uFF11\uFF12\uFF17.0.0.9/32'] }],
+    ['all of its operator', { ...kept, grants: undefined }],
+    ['another role of its operator', { ...kept, grants: [{ role: 'secret-reader' }] }],
+    [
+      'another role beside its own',
+      { ...kept, grants: [{ role: 'admin' }, { role: 'secret-reader', scope: ['app'] }] },
+    ],
+    ['a role in another case', { ...kept, grants: [{ role: 'Secret-Reader' }] }],
+    ['fields that nobody knows', { ...kept, operator: 'reader' }],
+  ])('creates none with %s', async (_what, body) => {
+    const stolen = await mint(root, BOUNDS);
+    const failed = await mint(stolen, body).then(
+      () => 'no error',
+      (error: unknown) => BrokerError.from(error).code,
+    );
+    expect(failed).toMatch(/^ERR_(BODY_INVALID|UNKNOWN_FIELD)$/);
+    expect(await broker.store.count(allRows('operator_tokens'))).toBe(3);
+  });
+
+  it('creates none after its end, or after it was revoked while it did', async () => {
+    const { parts } = broker;
+    const stolen = await mint(root, BOUNDS);
+    const { name: operator, tokenId: id } = stolen.operator;
+    broker.store.once(records('operator-token.create'), () =>
+      revokeOperatorToken(parts, broker.call(), root, { operator, id }),
+    );
+    await expect(mint(stolen, kept)).rejects.toThrow();
+    const second = await mint(root, BOUNDS);
+    broker.clock.advance(600_000);
+    await expect(mint(second, kept)).rejects.toThrow();
   });
 });
 
