@@ -1,11 +1,10 @@
-import type { Metric, MetricObjectWithValues, MetricValue, Registry } from 'prom-client';
+import { Counter, Histogram, type HistogramConfiguration, type Registry } from 'prom-client';
 
 const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const CLASSES = 6;
-const REQUESTS = 'quaymaster_http_requests_total';
 const SECONDS = 'quaymaster_http_request_duration_seconds';
 
-/** Counts of one operation, in arrays. Labelled children of prom-client cost 0.7 to 1.1 µs a request, an array about 0.01 µs. */
+/** Counts of one operation, in arrays. Labelled children of prom-client cost 0.75 µs a request, an array 0.03 µs. */
 export interface OperationTally {
   readonly operation: string;
   /** Indexed by the first digit of the status. */
@@ -14,13 +13,27 @@ export interface OperationTally {
   seconds: number;
 }
 
-/** Requests and their durations by operation; prom-client renders them at each scrape. */
+/** Requests and their durations by operation. prom-client collects them at each scrape. */
 export class OperationTallies {
   readonly #tallies = new Map<string, OperationTally>();
 
   constructor(registry: Registry) {
-    registry.registerMetric(this.#metric(REQUESTS, () => this.#requests()));
-    registry.registerMetric(this.#metric(SECONDS, () => this.#durations()));
+    const tallies = this.#tallies;
+    new Counter({
+      name: 'quaymaster_http_requests_total',
+      help: 'Answered requests by class of status',
+      labelNames: ['operation', 'status'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const { operation, statuses } of tallies.values()) {
+          statuses.forEach((value, digit) => {
+            if (value > 0) this.inc({ operation, status: `${digit}xx` }, value);
+          });
+        }
+      },
+    });
+    registry.registerMetric(new Durations(tallies));
   }
 
   of(operation: string): OperationTally {
@@ -47,50 +60,53 @@ export class OperationTallies {
     buckets[index] = (buckets[index] ?? 0) + 1;
     tally.seconds += seconds;
   }
+}
 
-  /** prom-client calls `get` on any object to read its values. */
-  #metric(name: string, values: () => Values): Metric {
-    const isCounter = name === REQUESTS;
-    return {
-      name,
-      get: () =>
-        Promise.resolve({
-          name,
-          help: isCounter
-            ? 'Answered requests by class of status'
-            : 'Seconds from request to answer',
-          type: isCounter ? 'counter' : 'histogram',
-          aggregator: 'sum',
-          values: values(),
-        }),
-      reset: () => this.#tallies.clear(),
-    } as unknown as Metric;
+const DURATIONS: HistogramConfiguration<'operation' | 'le'> = {
+  name: SECONDS,
+  help: 'Seconds from request to answer',
+  labelNames: ['operation'],
+  buckets: BOUNDS,
+  registers: [],
+};
+
+/** A histogram whose observations are counted in the tallies. */
+class Durations extends Histogram<'operation' | 'le'> {
+  readonly #empty = new Histogram(DURATIONS);
+  readonly #tallies: ReadonlyMap<string, OperationTally>;
+
+  constructor(tallies: ReadonlyMap<string, OperationTally>) {
+    super(DURATIONS);
+    this.#tallies = tallies;
   }
 
-  #requests(): Values {
-    return [...this.#tallies.values()].flatMap(({ operation, statuses }) =>
-      Array.from(statuses, (value, digit) => ({
-        value,
-        labels: { operation, status: `${digit}xx` },
-      })).filter(({ value }) => value > 0),
-    );
+  override async get(): ReturnType<Histogram<'operation' | 'le'>['get']> {
+    const values = [...this.#tallies.values()].flatMap(durationsOf);
+    return { ...(await this.#empty.get()), values };
   }
 
-  #durations(): Values {
-    return [...this.#tallies.values()].flatMap(({ operation, buckets, seconds }) => {
-      let count = 0;
-      const rows: Values = [...buckets].map((value, index) => {
-        count += value;
-        const le = BOUNDS[index] ?? '+Inf';
-        return { value: count, labels: { operation, le }, metricName: `${SECONDS}_bucket` };
-      });
-      return [
-        ...rows,
-        { value: seconds, labels: { operation }, metricName: `${SECONDS}_sum` },
-        { value: count, labels: { operation }, metricName: `${SECONDS}_count` },
-      ];
-    });
+  /** The registry prefers this method to `get`, although the types of the library do not name it. */
+  getForPromString(): ReturnType<Durations['get']> {
+    return this.get();
   }
 }
 
-type Values = MetricObjectWithValues<MetricValue<string> & { metricName?: string }>['values'];
+interface Row {
+  readonly value: number;
+  readonly labels: { readonly operation: string; readonly le?: number | string };
+  readonly metricName: string;
+}
+
+function durationsOf({ operation, buckets, seconds }: OperationTally): readonly Row[] {
+  let count = 0;
+  const rows = Array.from(buckets, (value, index): Row => {
+    count += value;
+    const le = BOUNDS[index] ?? '+Inf';
+    return { value: count, labels: { operation, le }, metricName: `${SECONDS}_bucket` };
+  });
+  return [
+    ...rows,
+    { value: seconds, labels: { operation }, metricName: `${SECONDS}_sum` },
+    { value: count, labels: { operation }, metricName: `${SECONDS}_count` },
+  ];
+}
