@@ -12,6 +12,7 @@ module.exports = {
     rule('no-cycles', {}, { circular: true }),
     rule('domain-is-pure', { path: room('domain') }, { pathNot: room('domain') }),
     rule('ports-are-types', { path: room('ports') }, { pathNot: '^src/(ports|domain)/' }),
+    rule('text-is-a-leaf', { path: room('text') }, { path: '^src/', pathNot: '^src/(text|domain)/' }),
     rule(
       'crypto-is-a-leaf',
       { path: room('crypto'), pathNot: [SEALED_ANSWER, SELF_SIGNED, BACKUP_FILE] },
@@ -40,27 +41,27 @@ module.exports = {
     rule(
       'net-is-a-leaf',
       { path: room('net') },
-      { path: '^src/', pathNot: '^src/(net|domain|ports)/' },
+      { path: '^src/', pathNot: '^src/(net|text|domain|ports)/' },
     ),
     rule(
       'broker-knows-ports-only',
       { path: room('broker') },
-      { path: '^src/', pathNot: '^src/(broker|ports|domain|crypto)/' },
+      { path: '^src/', pathNot: '^src/(broker|ports|domain|crypto|text)/' },
     ),
     rule(
       'the-rotation-engine-stands-on-the-broker',
       { path: room('rotation') },
-      { path: '^src/', pathNot: '^src/(rotation|broker|ports|domain|crypto)/' },
+      { path: '^src/', pathNot: '^src/(rotation|broker|ports|domain|crypto|text)/' },
     ),
     rule(
       'adapters-are-strangers',
       { path: '^src/(auth|audit|store)/' },
-      { path: '^src/', pathNot: '^src/($1|ports|domain|crypto|net)/' },
+      { path: '^src/', pathNot: '^src/($1|ports|domain|crypto|net|text)/' },
     ),
     rule(
       'providers-know-ports-only',
       { path: room('providers') },
-      { path: '^src/', pathNot: '^src/(providers|ports|domain|crypto|net)/' },
+      { path: '^src/', pathNot: '^src/(providers|ports|domain|crypto|net|text)/' },
     ),
     rule(
       'houses-are-strangers',
@@ -70,14 +71,14 @@ module.exports = {
     rule(
       'api-calls-the-broker',
       { path: room('api') },
-      { path: '^src/', pathNot: '^src/(api|broker|rotation|ports|domain|net)/' },
+      { path: '^src/', pathNot: '^src/(api|broker|rotation|ports|domain|net|text)/' },
     ),
     rule(
       'config-reads-schemas-only',
       { path: '^src/compose/config/' },
       {
         path: '^src/',
-        pathNot: ['^src/(compose/config|domain)/', '/config\\.ts$', '^src/compose/backends\\.ts$'],
+        pathNot: ['^src/(compose/config|domain|text)/', '/config\\.ts$', '^src/compose/backends\\.ts$'],
       },
     ),
     rule(
@@ -88,7 +89,7 @@ module.exports = {
     rule(
       'client-speaks-http-only',
       { path: room('client') },
-      { path: '^src/', pathNot: '^src/(client|net|domain|crypto|ports)/|^src/clock\\.ts$' },
+      { path: '^src/', pathNot: '^src/(client|net|domain|crypto|ports|text)/|^src/clock\\.ts$' },
     ),
     rule(
       'client-has-one-door',
@@ -98,14 +99,14 @@ module.exports = {
     rule(
       'the-command-line-uses-the-client-only',
       { path: room('cli') },
-      { path: '^src/', pathNot: '^src/(cli|client|net|domain|crypto|ports)/|^src/clock\\.ts$' },
+      { path: '^src/', pathNot: '^src/(cli|client|net|domain|crypto|ports|text)/|^src/clock\\.ts$' },
     ),
     rule(
       'delivery-uses-the-client-only',
       { path: room('delivery') },
       {
         path: '^src/',
-        pathNot: ['^src/(delivery|client|net|domain|crypto|ports)/|^src/clock\\.ts$'],
+        pathNot: ['^src/(delivery|client|net|domain|crypto|ports|text)/|^src/clock\\.ts$'],
       },
     ),
     rule(

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { exceededBound, type JsonBounds } from '../../domain/json-bounds.ts';
+import { exceededBound, type JsonBounds } from '../../text/json-bounds.ts';
 import {
   checkValue,
   DEEPEST,
@@ -8,7 +8,7 @@ import {
   tooDeep,
   tooManyValues,
 } from './check-value.ts';
-import { JsonText } from './json-text.ts';
+import { JsonText } from '../../text/json-text.ts';
 import { Lines, type ParsedBody } from './parsed-body.ts';
 
 /** The parser and the walks after it cost time for each character outside of strings. No document needs more of them than this. */

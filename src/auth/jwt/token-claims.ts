@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ClusterSpec } from '../../domain/cluster.ts';
-import { parseStrictObject, type JsonObject } from '../../domain/strict-json.ts';
+import { parseStrictObject, type JsonObject } from '../../text/strict-json.ts';
 import type { Workload } from '../../domain/workload.ts';
 import { tokenRefused, type TokenRefusal } from '../token-refused.ts';
 

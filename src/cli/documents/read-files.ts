@@ -4,7 +4,7 @@ import { readStdin } from '../ask.ts';
 import { readText } from '../connection.ts';
 import type { CliContext } from '../context.ts';
 import { UsageError, type FileProblem } from '../errors.ts';
-import { parseLocated, type LocatedDocument } from './located-yaml.ts';
+import { parseLocated, type LocatedDocument } from '../../text/strict-yaml.ts';
 
 const NAME = /\.(?:ya?ml|json)$/;
 

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { parseMembers } from '../../domain/json-members.ts';
+import { parseMembers } from '../../text/json-members.ts';
 import { isTlsFault } from '../../domain/tls-fault.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';

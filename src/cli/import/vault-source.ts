@@ -1,4 +1,4 @@
-import { memberText } from '../../domain/json-members.ts';
+import { memberText } from '../../text/json-members.ts';
 import { EXIT, Failed, UsageError } from '../errors.ts';
 import type { SecretData } from '../verbs/secret-values.ts';
 import { SourceError, type ImportSource, type ListedPath } from './import-source.ts';

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../../domain/strict-json.ts';
+import type { JsonObject } from '../../../text/strict-json.ts';
 import { proofRefused } from './proof-refused.ts';
 
 /** Other header fields that carry a key: with two keys in one header, two parsers may choose different ones (RFC 8725 §3.10). */

@@ -1,5 +1,5 @@
 import { parseCompactJws } from '../../../domain/compact-jws.ts';
-import { parseStrictObject, type JsonObject } from '../../../domain/strict-json.ts';
+import { parseStrictObject, type JsonObject } from '../../../text/strict-json.ts';
 import { proofRefused } from './proof-refused.ts';
 import { readProofHeader } from './read-proof-header.ts';
 

@@ -1,4 +1,4 @@
-import { pathOf } from '../../domain/json-pointer.ts';
+import { pathOf } from '../domain/json-pointer.ts';
 
 const BACKSLASH = 0x5c;
 

@@ -1,7 +1,7 @@
 import type { Document, LineCounter, Node } from 'yaml';
-import { pathOf } from '../../domain/json-pointer.ts';
-import { PLAIN_YAML } from '../../domain/plain-yaml.ts';
-import type { FileProblem } from '../errors.ts';
+import { pathOf } from '../domain/json-pointer.ts';
+import { PLAIN_YAML } from '../domain/plain-yaml.ts';
+import type { FileProblem } from '../cli/errors.ts';
 
 /** One document of a file, with the position of each of its values. */
 export interface LocatedDocument {

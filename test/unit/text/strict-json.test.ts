@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { parseStrictObject } from '../../../src/domain/strict-json.ts';
+import { parseStrictObject } from '../../../src/text/strict-json.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 
 const refused = (reason: string): BrokerError =>
