@@ -5,7 +5,7 @@ import { isRecorded } from '../broker/recording/refusals.ts';
 import { BrokerError, type Problem } from '../domain/errors.ts';
 import { isProbe, type Operation } from './access.ts';
 import { answer, answerError, delivered, refuse } from './answers.ts';
-import type { ParsedBody } from './body/parsed-body.ts';
+import type { ParsedBody } from './body/parse-body.ts';
 import { hasBody, readBody, type BodyRules } from './body/read-body.ts';
 import { checkRequest } from './check-request.ts';
 import type { Exchange } from './exchange.ts';

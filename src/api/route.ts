@@ -8,7 +8,7 @@ import type { TargetJudgement } from '../broker/secrets/judge-target.ts';
 import type { Operation, OperationId, WhoOf } from './access.ts';
 import type { Answer } from './answers.ts';
 import type { BodyRules } from './body/read-body.ts';
-import type { ParsedBody } from './body/parsed-body.ts';
+import type { ParsedBody } from './body/parse-body.ts';
 import type { Query } from './query.ts';
 import type { Rates } from './rates.ts';
 import type { RequestShare } from './request-share.ts';

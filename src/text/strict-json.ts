@@ -1,3 +1,5 @@
+import { pathOf } from '../domain/json-pointer.ts';
+
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Makes the caller's error from the problem found in the text. */
@@ -5,13 +7,17 @@ export type StrictJsonRefusal = (reason: 'malformed' | 'duplicate_claim') => Err
 
 /** A Kubernetes token nests three deep, a proof two; deeper text overflows recursive readers later (RFC 8259 §9 allows a limit). */
 const DEEPEST = 16;
+const TAB = 0x09;
+const NEW_LINE = 0x0a;
+const RETURN = 0x0d;
+const BLANK = 0x20;
 const QUOTE = 0x22;
+const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
-const COLON = 0x3a;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -25,62 +31,186 @@ export function parseStrictObject(bytes: Uint8Array, refused: StrictJsonRefusal)
   if (parsed === undefined || typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw refused('malformed');
   }
-  refuseDuplicates(parsed.text, refused);
+  if (parsed.text.hasDuplicateKeys) throw refused('duplicate_claim');
   return value as JsonObject;
 }
 
-function parse(bytes: Uint8Array): { readonly text: string; readonly value: unknown } | undefined {
+function parse(
+  bytes: Uint8Array,
+): { readonly text: JsonText; readonly value: unknown } | undefined {
   try {
-    const text = decoder.decode(bytes);
-    return { text, value: JSON.parse(text) as unknown };
+    const decoded = decoder.decode(bytes);
+    const value = JSON.parse(decoded) as unknown;
+    const text = new JsonText(decoded);
+    return text.depth > DEEPEST ? undefined : { text, value };
   } catch {
+    // Text that nests deeper than the stack ends here too.
     return undefined;
   }
 }
 
-/** Walks text that `JSON.parse` accepted, so only strings and brackets need be told apart. */
-function refuseDuplicates(text: string, refused: StrictJsonRefusal): void {
-  const open: (Set<string> | undefined)[] = [];
-  for (let at = 0; at < text.length; at += 1) {
-    const character = text.charCodeAt(at);
-    if (character === OPEN_OBJECT) open.push(new Set());
-    else if (character === OPEN_ARRAY) open.push(undefined);
-    else if (character === CLOSE_OBJECT || character === CLOSE_ARRAY) open.pop();
-    else if (character === QUOTE) {
-      const end = endOfString(text, at);
-      if (isFollowedByColon(text, end) && !isNew(open.at(-1), text.slice(at, end + 1))) {
-        throw refused('duplicate_claim');
-      }
-      at = end;
-    }
-    if (open.length > DEEPEST) throw refused('malformed');
+/** The offset at which a value begins in its text, and the offsets of the values within it: by name in an object, by index in an array. */
+interface Place {
+  readonly at: number;
+  readonly within?: ReadonlyMap<string, Place> | readonly Place[];
+}
+
+/** A place in a text: line and column from 1. Columns count UTF-16 code units, as editors do. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Converts offsets of a text to positions. Finds the lines on first use. */
+export class Lines {
+  readonly #text: string;
+  #starts: readonly number[] | undefined;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  positionAt(offset: number): Position {
+    this.#starts ??= startsOf(this.#text);
+    const after = this.#starts.findIndex((start) => start > offset);
+    const line = after === -1 ? this.#starts.length : after;
+    return { line, column: offset - (this.#starts[line - 1] ?? 0) + 1 };
   }
 }
 
-/** In valid JSON a string is a member's name exactly when a colon follows it. */
-function isFollowedByColon(text: string, end: number): boolean {
-  let at = end + 1;
-  while (text.charCodeAt(at) <= 0x20) at += 1;
-  return text.charCodeAt(at) === COLON;
+function startsOf(text: string): readonly number[] {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) {
+    starts.push(at + 1);
+  }
+  return starts;
 }
 
-/** Where the string that begins at `start` closes: the first quote behind an even number of backslashes. */
-function endOfString(text: string, start: number): number {
-  let end = text.indexOf('"', start + 1);
-  while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
-  return end;
+/**
+ * Walks JSON text that `JSON.parse` accepted, so each token is well formed. It recurses, so the caller bounds or catches deep text. It walks once for
+ * any number of positions: a body may have fifty problems, each at the end of a long text.
+ */
+export class JsonText {
+  /** Whether an object names a member twice: parsers disagree about which one counts (RFC 8259 §4). */
+  readonly hasDuplicateKeys: boolean;
+  /** Objects and arrays within each other. */
+  readonly depth: number;
+  readonly #text: string;
+  #at = 0;
+  #open = 0;
+  #deepest = 0;
+  #duplicate = false;
+  readonly #root: Place;
+  readonly #lines: Lines;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#lines = new Lines(text);
+    this.#root = this.#value();
+    this.hasDuplicateKeys = this.#duplicate;
+    this.depth = this.#deepest;
+  }
+
+  /** The position of the value at a JSON pointer; undefined if there is none. */
+  locate(pointer: string): Position | undefined {
+    let place: Place | undefined = this.#root;
+    for (const part of pathOf(pointer)) place = place && childOf(place, part);
+    return place && this.#lines.positionAt(place.at);
+  }
+
+  #value(): Place {
+    this.#space();
+    const at = this.#at;
+    const character = this.#text.charCodeAt(at);
+    if (character === OPEN_OBJECT || character === OPEN_ARRAY) {
+      this.#open += 1;
+      if (this.#open > this.#deepest) this.#deepest = this.#open;
+      const within = character === OPEN_OBJECT ? this.#object() : this.#array();
+      this.#open -= 1;
+      return { at, within };
+    }
+    if (character === QUOTE) this.#skipString();
+    else this.#skipBare();
+    return { at };
+  }
+
+  #object(): ReadonlyMap<string, Place> {
+    const members = new Map<string, Place>();
+    this.#at += 1;
+    while (this.#space() !== CLOSE_OBJECT) {
+      if (this.#space() === COMMA) this.#at += 1;
+      const name = this.#name();
+      if (members.has(name)) this.#duplicate = true;
+      this.#space();
+      this.#at += 1;
+      members.set(name, this.#value());
+    }
+    this.#at += 1;
+    return members;
+  }
+
+  #array(): readonly Place[] {
+    const items: Place[] = [];
+    this.#at += 1;
+    while (this.#space() !== CLOSE_ARRAY) {
+      if (this.#space() === COMMA) this.#at += 1;
+      items.push(this.#value());
+    }
+    this.#at += 1;
+    return items;
+  }
+
+  /** `"k\u0065y"` and `"key"` are the same name, so names are compared after decoding. */
+  #name(): string {
+    this.#space();
+    const start = this.#at;
+    this.#skipString();
+    const literal = this.#text.slice(start + 1, this.#at - 1);
+    return literal.includes('\\') ? (JSON.parse(`"${literal}"`) as string) : literal;
+  }
+
+  /** A string ends at the first quote behind an even number of backslashes. */
+  #skipString(): void {
+    let end = this.#text.indexOf('"', this.#at + 1);
+    while (this.#isEscaped(end)) end = this.#text.indexOf('"', end + 1);
+    this.#at = end + 1;
+  }
+
+  #isEscaped(at: number): boolean {
+    let before = at - 1;
+    while (this.#text.charCodeAt(before) === BACKSLASH) before -= 1;
+    return (at - before) % 2 === 0;
+  }
+
+  /** A number, `true`, `false` or `null`. */
+  #skipBare(): void {
+    const text = this.#text;
+    let at = this.#at;
+    for (; at < text.length; at += 1) {
+      const character = text.charCodeAt(at);
+      if (character === COMMA || character === CLOSE_ARRAY || character === CLOSE_OBJECT) break;
+      if (isBlank(character)) break;
+    }
+    this.#at = at;
+  }
+
+  /** The first character after blanks. */
+  #space(): number {
+    const text = this.#text;
+    let character = text.charCodeAt(this.#at);
+    while (isBlank(character)) {
+      this.#at += 1;
+      character = text.charCodeAt(this.#at);
+    }
+    return character;
+  }
 }
 
-function isEscaped(text: string, at: number): boolean {
-  let before = at - 1;
-  while (text.charCodeAt(before) === BACKSLASH) before -= 1;
-  return (at - before) % 2 === 0;
+function isBlank(character: number): boolean {
+  return character === BLANK || character === NEW_LINE || character === RETURN || character === TAB;
 }
 
-/** `"s\u0075b"` and `"sub"` are one name. */
-function isNew(names: Set<string> | undefined, literal: string): boolean {
-  const name = literal.includes('\\') ? (JSON.parse(literal) as string) : literal.slice(1, -1);
-  if (names === undefined || names.has(name)) return false;
-  names.add(name);
-  return true;
+function childOf({ within }: Place, part: string): Place | undefined {
+  if (within === undefined) return undefined;
+  return 'get' in within ? within.get(part) : within[Number(part)];
 }

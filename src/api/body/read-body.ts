@@ -1,9 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../domain/errors.ts';
 import type { RequestShare } from '../request-share.ts';
-import { parseJson } from './parse-json.ts';
-import { parseYaml } from './parse-yaml.ts';
-import type { ParsedBody } from './parsed-body.ts';
+import { parseJson, parseYaml, type ParsedBody } from './parse-body.ts';
 
 /** The bodies that an operation accepts. */
 export interface BodyRules {
@@ -39,7 +37,10 @@ export function hasBody(request: IncomingMessage): boolean {
   return coding !== undefined || (length !== undefined && length !== '0');
 }
 
-function parserFor(request: IncomingMessage, rules: BodyRules): (text: string) => ParsedBody {
+function parserFor(
+  request: IncomingMessage,
+  rules: BodyRules,
+): (text: string) => ParsedBody | Promise<ParsedBody> {
   const type = request.headers['content-type'] ?? '';
   if (request.headers['content-encoding'] !== undefined) throw new BrokerError('ERR_MEDIA_TYPE');
   if (JSON_TYPE.test(type)) return parseJson;

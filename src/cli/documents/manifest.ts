@@ -5,7 +5,7 @@ import { parsePolicy } from '../../domain/policy/index.ts';
 import { ProblemList } from '../../domain/policy/problem-list.ts';
 import { UsageError, type FileProblem } from '../errors.ts';
 import { DOCUMENT_KINDS, POLICY, type DocumentKind } from './kinds.ts';
-import type { LocatedDocument } from '../../text/strict-yaml.ts';
+import type { LocatedDocument } from './read-files.ts';
 
 const API_VERSION = 'quaymaster.dev/v1';
 

@@ -1,7 +1,7 @@
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import type { Difference } from './difference.ts';
-import type { LocatedDocument } from '../../text/strict-yaml.ts';
+import type { LocatedDocument } from './read-files.ts';
 import type { Change, DocumentPlan } from './plan.ts';
 
 const LONGEST = 60;

@@ -4,7 +4,17 @@ import { readStdin } from '../ask.ts';
 import { readText } from '../connection.ts';
 import type { CliContext } from '../context.ts';
 import { UsageError, type FileProblem } from '../errors.ts';
-import { parseLocated, type LocatedDocument } from '../../text/strict-yaml.ts';
+import { pathOf, pointerTo } from '../../domain/json-pointer.ts';
+import type { Position } from '../../text/strict-json.ts';
+import { readYaml, type YamlDocument } from '../../text/strict-yaml.ts';
+
+/** One document of a file, with the position of each of its values. */
+export interface LocatedDocument {
+  readonly file: string;
+  readonly value: unknown;
+  /** The position of the value at a JSON pointer, or of the nearest enclosing value that exists. */
+  readonly locate: (pointer: string) => Position;
+}
 
 const NAME = /\.(?:ya?ml|json)$/;
 
@@ -54,4 +64,30 @@ async function filesAt(place: string): Promise<readonly string[]> {
 
 async function isDirectory(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+interface LocatedFile {
+  readonly documents: readonly LocatedDocument[];
+  readonly problems: readonly FileProblem[];
+}
+
+/** The documents of one YAML or JSON file. */
+export async function parseLocated(file: string, text: string): Promise<LocatedFile> {
+  const { documents, problems } = await readYaml(text);
+  return {
+    documents: documents.map((document) => ({
+      file,
+      value: document.value,
+      locate: (pointer) => nearestPosition(document, pointer),
+    })),
+    problems: problems.map((problem) => ({ file, ...problem })),
+  };
+}
+
+function nearestPosition(document: YamlDocument, pointer: string): Position {
+  for (const path = pathOf(pointer); ; path.pop()) {
+    const found = document.locate(pointerTo(path));
+    if (found !== undefined) return found;
+    if (path.length === 0) return { line: 1, column: 1 };
+  }
 }

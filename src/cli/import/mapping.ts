@@ -1,6 +1,6 @@
 import { isSecretPath } from '../../domain/names.ts';
 import { readText } from '../connection.ts';
-import { parseLocated, type LocatedDocument } from '../../text/strict-yaml.ts';
+import { parseLocated, type LocatedDocument } from '../documents/read-files.ts';
 import { problemAt } from '../documents/manifest.ts';
 import { UsageError, type FileProblem } from '../errors.ts';
 import type { Mapping } from './import-plan.ts';

@@ -3,7 +3,7 @@ import { isSecretPath } from '../../domain/names.ts';
 import { DocumentNode, type DocumentFields } from '../../domain/policy/document-node.ts';
 import { CAPABILITIES, type Capability } from '../../domain/policy/index.ts';
 import { ProblemList } from '../../domain/policy/problem-list.ts';
-import type { LocatedDocument } from '../../text/strict-yaml.ts';
+import type { LocatedDocument } from '../documents/read-files.ts';
 import { problemAt } from '../documents/manifest.ts';
 import { UsageError, type FileProblem } from '../errors.ts';
 

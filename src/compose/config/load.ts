@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
 import type { z } from 'zod';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
 import { schemaWords } from '../../domain/schema-words.ts';
+import { readOneYaml, yamlProblemText } from '../../text/strict-yaml.ts';
 import { configSchema, type Config } from './schema.ts';
 import { pointerTo } from '../../domain/json-pointer.ts';
 
@@ -31,7 +31,7 @@ export async function loadConfig(
       override(
         document,
         name.slice(ENVIRONMENT_PREFIX.length).split('__'),
-        parse(value) as unknown,
+        await readSetting(value, `the environment variable ${name}`),
       );
     }
   }
@@ -84,12 +84,16 @@ async function readDocument(path: string): Promise<Record<string, unknown>> {
       cause,
     });
   }
-  try {
-    const document = parse(text, { strict: true, uniqueKeys: true }) as unknown;
-    return typeof document === 'object' && document !== null ? { ...document } : {};
-  } catch (cause) {
-    throw new BrokerError('ERR_CONFIG_INVALID', `${path} is not YAML: ${String(cause)}`, { cause });
-  }
+  const document = await readSetting(text, path);
+  return typeof document === 'object' && document !== null ? { ...document } : {};
+}
+
+/** @throws ERR_CONFIG_INVALID with the line of each fault */
+async function readSetting(text: string, source: string): Promise<unknown> {
+  const read = await readOneYaml(text, { allowAliases: true });
+  if (!('problems' in read)) return read.value;
+  const lines = read.problems.map((problem) => `  ${yamlProblemText(problem)}`);
+  throw new BrokerError('ERR_CONFIG_INVALID', `${source}:\n${lines.join('\n')}`);
 }
 
 function override(

@@ -1,6 +1,6 @@
 import { ConfigError } from '../failures.ts';
 import { readText } from '../files/read-file.ts';
-import { readYaml } from '../settings/read-yaml.ts';
+import { readOneYaml, yamlProblemText } from '../../text/strict-yaml.ts';
 import { checkSettings, type Settings } from '../settings/settings.ts';
 import { withEnvironment, type Environment } from './environment.ts';
 
@@ -52,8 +52,8 @@ async function sourceOf(
 }
 
 async function parsed({ name, text }: Source): Promise<Record<string, unknown>> {
-  const read = await readYaml(text);
-  if ('problem' in read) throw new ConfigError(name, [read.problem]);
+  const read = await readOneYaml(text, { allowAliases: true });
+  if ('problems' in read) throw new ConfigError(name, read.problems.map(yamlProblemText));
   const { value } = read;
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
   throw new ConfigError(name, ['must be a map of settings']);

@@ -9,7 +9,7 @@ import {
   targetsOverlap,
   type Format,
 } from '../files/file-options.ts';
-import { readYaml } from '../settings/read-yaml.ts';
+import { readOneYaml, yamlProblemText } from '../../text/strict-yaml.ts';
 import { isSecretPath } from '../../domain/names.ts';
 import { Sensitive } from '../../domain/sensitive.ts';
 import { MountRefused, NO_CREDENTIALS } from './mount-refused.ts';
@@ -103,8 +103,10 @@ function tokenFor(audience: string, text: string | undefined): string {
 }
 
 async function readObjects(text: string): Promise<readonly MountedObject[]> {
-  const read = await readYaml(text, 0);
-  if ('problem' in read) throw invalid(`"objects": ${read.problem}`);
+  const read = await readOneYaml(text, { bounded: true });
+  if ('problems' in read) {
+    throw invalid(`"objects": ${read.problems.map(yamlProblemText).join('; ')}`);
+  }
   const checked = objectsSchema.safeParse(read.value);
   if (!checked.success) {
     const problems = checked.error.issues.map(

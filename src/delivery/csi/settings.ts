@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { BrokerError } from '../../domain/errors.ts';
 import { isName } from '../../domain/names.ts';
-import { readYaml } from '../settings/read-yaml.ts';
+import { readOneYaml, yamlProblemText } from '../../text/strict-yaml.ts';
 import { pointerTo } from '../../domain/json-pointer.ts';
 
 const path = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');
@@ -45,7 +45,8 @@ async function documentOf(file: string): Promise<unknown> {
   } catch (cause) {
     throw new BrokerError('ERR_CONFIG_INVALID', `${file} cannot be read`, { cause });
   }
-  const read = await readYaml(text);
-  if ('value' in read) return read.value;
-  throw new BrokerError('ERR_CONFIG_INVALID', `${file}: ${read.problem}`);
+  const read = await readOneYaml(text, { allowAliases: true });
+  if (!('problems' in read)) return read.value;
+  const lines = read.problems.map((problem) => `  ${yamlProblemText(problem)}`);
+  throw new BrokerError('ERR_CONFIG_INVALID', [`${file}:`, ...lines].join('\n'));
 }

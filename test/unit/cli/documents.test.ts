@@ -278,8 +278,8 @@ describe('apply', () => {
 
   it.each([
     ['kind: &a Mount\n', /b\.yaml:1:\d+: anchors/],
-    ['kind: Mount\nkind: Mount\n', /b\.yaml:2:\d+: is not plain YAML: duplicate key/],
-    ['a: [\n', /b\.yaml:\d+:\d+: is not plain YAML/],
+    ['kind: Mount\nkind: Mount\n', /b\.yaml:2:\d+: is not valid YAML: duplicate key/],
+    ['a: [\n', /b\.yaml:\d+:\d+: is not valid YAML/],
   ])('refuses YAML with more than plain values: %j', async (text, expected) => {
     const outcome = await apply({ 'b.yaml': text }, {});
     expect(outcome.exit).toBe(64);
