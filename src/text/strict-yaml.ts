@@ -6,7 +6,7 @@ import type { Position } from './strict-json.ts';
 type Yaml = typeof yamlModule;
 
 export interface YamlRules {
-  /** Allows anchors, aliases and tags: for files of settings, which nobody but the reader's operator writes. */
+  /** Allows anchors, aliases and tags: for files of settings, which only the operator of the reader writes. */
   readonly allowAliases?: boolean;
   /** The text comes from a caller, so the work that it can cause is bounded. */
   readonly bounded?: boolean;
