@@ -12,7 +12,11 @@ module.exports = {
     rule('no-cycles', {}, { circular: true }),
     rule('domain-is-pure', { path: room('domain') }, { pathNot: room('domain') }),
     rule('ports-are-types', { path: room('ports') }, { pathNot: '^src/(ports|domain)/' }),
-    rule('text-is-a-leaf', { path: room('text') }, { path: '^src/', pathNot: '^src/(text|domain)/' }),
+    rule(
+      'text-is-a-leaf',
+      { path: room('text') },
+      { path: '^src/', pathNot: '^src/(text|domain)/' },
+    ),
     rule(
       'crypto-is-a-leaf',
       { path: room('crypto'), pathNot: [SEALED_ANSWER, SELF_SIGNED, BACKUP_FILE] },
@@ -78,7 +82,11 @@ module.exports = {
       { path: '^src/compose/config/' },
       {
         path: '^src/',
-        pathNot: ['^src/(compose/config|domain|text)/', '/config\\.ts$', '^src/compose/backends\\.ts$'],
+        pathNot: [
+          '^src/(compose/config|domain|text)/',
+          '/config\\.ts$',
+          '^src/compose/backends\\.ts$',
+        ],
       },
     ),
     rule(
@@ -99,7 +107,10 @@ module.exports = {
     rule(
       'the-command-line-uses-the-client-only',
       { path: room('cli') },
-      { path: '^src/', pathNot: '^src/(cli|client|net|domain|crypto|ports|text)/|^src/clock\\.ts$' },
+      {
+        path: '^src/',
+        pathNot: '^src/(cli|client|net|domain|crypto|ports|text)/|^src/clock\\.ts$',
+      },
     ),
     rule(
       'delivery-uses-the-client-only',
