@@ -5,6 +5,10 @@ export type Column = 'text' | 'integer' | 'bytes' | 'text?' | 'integer?' | 'byte
 export interface TableShape {
   readonly columns: Readonly<Record<string, Column>>;
   readonly key: readonly string[];
+  /** The guard of the store that first covered all its rows with a digest, counted from 1. */
+  readonly digestedSince?: number;
+  /** The guard of the store that first computed the `mac` of each row, and checks it at every read. */
+  readonly sealedSince?: number;
 }
 
 declare const words: unique symbol;
@@ -50,6 +54,7 @@ export const SCHEMA = {
       mac: 'bytes',
     },
     key: ['kind', 'name'],
+    digestedSince: 1,
   },
   /** Every version of every document. Versions stay after deletion; a deletion is a version with a null body. */
   document_versions: {
@@ -77,6 +82,7 @@ export const SCHEMA = {
       mac: 'bytes',
     },
     key: ['id'],
+    digestedSince: 1,
   },
   sessions: {
     columns: {
@@ -124,6 +130,7 @@ export const SCHEMA = {
       mac: 'bytes?',
     },
     key: ['id'],
+    sealedSince: 2,
   },
   /** One dynamic credential from its intent to its revocation. Each is under a live lease, revoked, or listed as outstanding. */
   credentials: {
@@ -154,6 +161,8 @@ export const SCHEMA = {
       mac: 'bytes?',
     },
     key: ['id'],
+    digestedSince: 1,
+    sealedSince: 1,
   },
   /** The head of a secret of the embedded provider. It stays after deletion, so that version numbers are never reused. */
   secrets: {
@@ -168,6 +177,7 @@ export const SCHEMA = {
       mac: 'bytes',
     },
     key: ['path'],
+    digestedSince: 2,
   },
   secret_versions: {
     columns: {
@@ -206,6 +216,8 @@ export const SCHEMA = {
       mac: 'bytes?',
     },
     key: ['path'],
+    digestedSince: 2,
+    sealedSince: 1,
   },
   /** One rotation or drill. The row is written before the first step, and stays as history. */
   rotations: {
@@ -249,6 +261,8 @@ export const SCHEMA = {
       mac: 'bytes?',
     },
     key: ['id'],
+    digestedSince: 2,
+    sealedSince: 1,
   },
   /** The events of each step: start, end, failure and waiting. */
   rotation_steps: {
@@ -293,6 +307,7 @@ export const SCHEMA = {
       mac: 'bytes',
     },
     key: ['kind', 'subject'],
+    digestedSince: 1,
   },
   /** Work that only one process may do at a time: the owner, its fencing epoch, and when the claim expires. */
   claims: {
@@ -305,6 +320,7 @@ export const SCHEMA = {
       mac: 'bytes?',
     },
     key: ['name'],
+    sealedSince: 2,
   },
   changes: {
     columns: { seq: 'integer', kind: 'text', key: 'text', at: 'integer' },
@@ -364,6 +380,8 @@ export const SCHEMA = {
       ends_leases: 'integer?',
     },
     key: ['id'],
+    digestedSince: 1,
+    sealedSince: 1,
   },
   /** `mac` is null in a row of a release that wrote no MACs, until the first start of this release. */
   sink_cursors: {
@@ -396,6 +414,11 @@ export type Tables = {
     -readonly [C in keyof Schema[T]['columns']]: Value<Schema[T]['columns'][C]>;
   };
 };
+
+/** The tables whose rows a digest covers. */
+export type DigestedTable = {
+  [T in keyof Schema]: Schema[T] extends { readonly digestedSince: number } ? T : never;
+}[keyof Schema];
 
 /** The columns of each table's primary key. */
 export type PrimaryKeys = { [T in keyof Schema]: Schema[T]['key'][number] };

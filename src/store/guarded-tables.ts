@@ -1,18 +1,15 @@
 import type { TableName } from '../ports/store.ts';
+import { SCHEMA, shapeOf, type DigestedTable } from '../ports/tables.ts';
+
+const TABLES = (Object.keys(SCHEMA) as TableName[]).sort();
 
 /** The kinds of rows with a state digest, in lock order. */
-export const DIGESTED = [
-  'credentials',
-  'documents',
-  'ended_sessions',
-  'operator_tokens',
-  'quarantines',
-  'rotation_schedules',
-  'rotations',
-  'secrets',
-] as const satisfies readonly TableName[];
+export const DIGESTED: readonly DigestedTable[] = TABLES.filter(isDigested);
 
-export type DigestedTable = (typeof DIGESTED)[number];
+/** The store computes `mac` of these rows and checks it at every read, because these rows cause effects. */
+export const SEALED: ReadonlySet<TableName> = new Set(
+  TABLES.filter((table) => shapeOf(table).sealedSince !== undefined),
+);
 
 /** The tables and digests that one release added to the guard. A store of an earlier release adopts the group as a whole. */
 export interface GuardedGroup {
@@ -22,19 +19,11 @@ export interface GuardedGroup {
 }
 
 /** Groups by release, oldest first. */
-export const GUARDED_GROUPS: readonly GuardedGroup[] = [
-  {
-    digests: ['credentials', 'documents', 'ended_sessions', 'operator_tokens', 'quarantines'],
-    macs: ['credentials', 'ended_sessions', 'rotation_schedules', 'rotations'],
-  },
-  { digests: ['rotation_schedules', 'rotations', 'secrets'], macs: ['claims', 'leases'] },
-];
-
-/** The store computes `mac` of these rows and checks it at every read, because these rows cause effects. */
-export const SEALED: ReadonlySet<TableName> = new Set(GUARDED_GROUPS.flatMap(({ macs }) => macs));
-
-const digested: ReadonlySet<TableName> = new Set<TableName>(DIGESTED);
+export const GUARDED_GROUPS: readonly GuardedGroup[] = [1, 2].map((since) => ({
+  digests: DIGESTED.filter((table) => shapeOf(table).digestedSince === since),
+  macs: TABLES.filter((table) => shapeOf(table).sealedSince === since),
+}));
 
 export function isDigested(table: TableName): table is DigestedTable {
-  return digested.has(table);
+  return shapeOf(table).digestedSince !== undefined;
 }

@@ -6,9 +6,9 @@ import type { SecretKey } from '../crypto/secret-key.ts';
 import { SetHash } from '../crypto/set-hash.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { ColumnValue, TableName, Write } from '../ports/store.ts';
-import { type Tables, shapeOf } from '../ports/tables.ts';
+import { type DigestedTable, type Tables, shapeOf } from '../ports/tables.ts';
 import { misuse } from './cell.ts';
-import { DIGESTED, SEALED, type DigestedTable } from './guarded-tables.ts';
+import { DIGESTED, SEALED } from './guarded-tables.ts';
 
 export type StoredRow = Readonly<Record<string, ColumnValue>>;
 export type DigestRow = Tables['state_digests'];

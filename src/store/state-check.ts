@@ -3,14 +3,9 @@ import { SetHash } from '../crypto/set-hash.ts';
 import { constantTimeEqual } from '../crypto/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Store, TableName, Write } from '../ports/store.ts';
-import { type Tables, shapeOf } from '../ports/tables.ts';
+import { type DigestedTable, type Tables, shapeOf } from '../ports/tables.ts';
 import { allRows } from '../ports/queries.ts';
-import {
-  DIGESTED,
-  GUARDED_GROUPS,
-  type DigestedTable,
-  type GuardedGroup,
-} from './guarded-tables.ts';
+import { DIGESTED, GUARDED_GROUPS, type GuardedGroup } from './guarded-tables.ts';
 import {
   nameOf,
   type DigestRow,
