@@ -2,7 +2,13 @@ import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import type { ConnectionOptions } from './cli/connection.ts';
 import type { CliContext } from './cli/context.ts';
-import { addClientCommands, addCommand, addConnection, type CommandWords } from './cli/main.ts';
+import {
+  addClientCommands,
+  addCommand,
+  addConnection,
+  OUTPUT,
+  type CommandWords,
+} from './cli/main.ts';
 import { printableText } from './cli/output/printable.ts';
 import { BrokerError } from './domain/errors.ts';
 import { RELEASE } from './compose/release.ts';
@@ -159,15 +165,15 @@ function addMaintenance(program: Command): void {
     {
       command: 'config check',
       summary: 'validate the configuration file; list every problem',
-      options: [CONFIG],
-      examples: ['quaymaster config check --config config.yaml'],
+      options: [CONFIG, ['--files', 'also check every file that the configuration names']],
+      examples: ['quaymaster config check --config config.yaml --files'],
     },
-    async ({ config }: { config: string }) => {
-      const { loadConfig } = await import('./compose/config/load.ts');
-      await loadConfig(config);
-      print(`${config} is valid`);
+    async ({ config, files = false }: { config: string; files?: boolean }) => {
+      const { runConfigCheck } = await import('./compose/verbs/check-files.ts');
+      print(await runConfigCheck(config, files));
     },
   );
+  addDoctor(program);
   add(
     program,
     {
@@ -198,6 +204,43 @@ function addMaintenance(program: Command): void {
     },
   );
 }
+
+function addDoctor(program: Command): void {
+  const command = addCommand(program, {
+    command: 'doctor',
+    summary:
+      'find problems of an installation, or of one path, with their cures; exit 1 if there is one',
+    details:
+      'Without a path: listener, clock, over-broad policies, default accounts, audit log and mounts; with --config also the files of the configuration. With a path: everything from the login of a workload to the backend.',
+    arguments: [['[path]', 'path of a secret; needs --as']],
+    options: [
+      ['--as <workload>', 'with a path: k8s://<cluster>/<namespace>/<serviceaccount>'],
+      ['-c, --config <file>', 'also check the files that this configuration names'],
+      OUTPUT,
+    ],
+    examples: [
+      'quaymaster doctor --config /etc/quaymaster/config.yaml',
+      'quaymaster doctor payments/db --as k8s://prod/shop/web',
+    ],
+  });
+  addConnection(command);
+  command.action(async (path: string | undefined, options: DoctorOptions) => {
+    const { runVerb } = await import('./cli/run-verb.ts');
+    const { runDoctor } = await import('./cli/verbs/doctor.ts');
+    const { fileFindings } = await import('./compose/verbs/check-files.ts');
+    const verb = async (context: CliContext): Promise<number> => {
+      const local = options.config === undefined ? [] : await fileFindings(options.config);
+      return runDoctor(context, { args: path === undefined ? [] : [path], options }, local);
+    };
+    process.exitCode = await runVerb([], options, () => Promise.resolve(verb));
+  });
+}
+
+type DoctorOptions = ConnectionOptions & {
+  readonly as?: string;
+  readonly config?: string;
+  readonly output?: 'table' | 'json' | 'yaml';
+};
 
 function addDelivery(program: Command): void {
   // src/main.ts starts the agent; this entry is for the help only.

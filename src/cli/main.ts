@@ -13,7 +13,7 @@ import { SESSION } from './commands/session.ts';
 import { TOOLS } from './commands/tools.ts';
 
 export type { CommandWords } from './commands/command.ts';
-export { addCommand, addConnection } from './commands/declare.ts';
+export { addCommand, addConnection, OUTPUT } from './commands/declare.ts';
 
 /** In the order of the help. */
 const TABLES: readonly CommandTable[] = [

@@ -2,7 +2,7 @@ import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
 import { FORMATS } from '../output/formats.ts';
 import type { ArgumentRow, CommandRow, CommandTable, CommandWords, OptionRow } from './command.ts';
 
-const OUTPUT: OptionRow = [
+export const OUTPUT: OptionRow = [
   '-o, --output <format>',
   'output format',
   { choices: FORMATS, fallback: 'table' },

@@ -4,6 +4,14 @@ export const TOOLS: CommandTable = {
   heading: 'Tools:',
   commands: [
     {
+      command: 'status',
+      summary: 'show what needs attention, on one screen; exit 1 if something does',
+      details:
+        'Readiness and keys, the health of each mount, parked and overdue rotations, pending revocations, the audit log and its sinks. Parts that your roles do not cover are marked as not shown.',
+      examples: ['quaymaster status', 'quaymaster status --output json'],
+      load: async () => (await import('../verbs/status.ts')).runStatus,
+    },
+    {
       command: 'api',
       summary: 'call any operation of openapi.yaml; prints the response as it is, values included',
       arguments: [['<operation>', 'its operationId']],

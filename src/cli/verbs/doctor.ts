@@ -1,0 +1,389 @@
+import { ApiError } from '../../client/index.ts';
+import { isUnder } from '../../domain/names.ts';
+import { parseWorkloadId } from '../../domain/workload.ts';
+import { allPages, type Broker } from '../broker.ts';
+import type { Call, CliContext } from '../context.ts';
+import { EXIT, UsageError, type ExitCode } from '../errors.ts';
+import { coloured } from '../output/output.ts';
+import { printable } from '../output/printable.ts';
+import { checkOf, readMounts, readSamples, seen, type Mount } from '../survey.ts';
+
+/** One result of a check, with what to do about a problem. */
+export interface Finding {
+  readonly about: string;
+  /** `unknown`: the caller may not see it. */
+  readonly state: 'ok' | 'warning' | 'problem' | 'unknown';
+  readonly text: string;
+  readonly cure?: string;
+}
+
+interface DoctorOptions {
+  readonly as?: string;
+}
+
+/**
+ * Checks an installation, or for one path everything from login to backend. `local` are the findings about the files of a configuration.
+ * @returns 1 if there is a problem
+ */
+export async function runDoctor(
+  context: CliContext,
+  { args: [path], options: { as } }: Call<DoctorOptions>,
+  local: readonly Finding[] = [],
+): Promise<ExitCode> {
+  if ((path === undefined) !== (as === undefined)) {
+    throw new UsageError(
+      'a path needs --as k8s://<cluster>/<namespace>/<serviceaccount>, and --as needs a path',
+    );
+  }
+  const broker = await context.broker();
+  const findings = [
+    ...local,
+    await readiness(broker),
+    ...(path === undefined || as === undefined
+      ? await installation(context, broker)
+      : await pathChecks(broker, path, as)),
+  ];
+  await context.output.show({ findings }, () => findings.flatMap(linesOf).join('\n'));
+  return findings.some(({ state }) => state === 'problem') ? EXIT.failed : EXIT.done;
+}
+
+const MARKS = {
+  ok: coloured('green', 'ok      '),
+  warning: coloured('yellow', 'WARNING '),
+  problem: coloured('red', 'PROBLEM '),
+  unknown: 'unknown ',
+};
+
+function linesOf({ about, state, text, cure }: Finding): readonly string[] {
+  const head = `${MARKS[state]} ${printable(about)}: ${printable(text)}`;
+  return cure === undefined ? [head] : [head, `          cure: ${printable(cure)}`];
+}
+
+async function readiness(broker: Broker): Promise<Finding> {
+  const { ready, reasons, held = [], warnings = [] } = (await broker.call('readReadiness')).body;
+  const about = 'broker';
+  if (!ready) {
+    const cure =
+      held.length > 0 ? 'docs/operations.md, "A held store"' : 'docs/errors.md explains each code';
+    return { about, state: 'problem', text: `not ready: ${reasons.join(', ')}`, cure };
+  }
+  if (warnings.length === 0) return { about, state: 'ok', text: 'ready' };
+  return {
+    about,
+    state: 'warning',
+    text: warnings.join(', '),
+    cure: 'docs/operations.md explains each word',
+  };
+}
+
+/** The findings of a check, or that the caller may not see what it needs. */
+async function checked(
+  about: string,
+  check: () => Promise<readonly Finding[]>,
+): Promise<readonly Finding[]> {
+  const result = await seen(check);
+  return 'value' in result ? result.value : [{ about, state: 'unknown', text: result.unseen }];
+}
+
+async function installation(
+  { clock, target }: CliContext,
+  broker: Broker,
+): Promise<readonly Finding[]> {
+  const { url } = (await target()).profile;
+  return [
+    listener(url),
+    await clockOf(broker, clock.now()),
+    ...(await checked('policies', () => broadPolicies(broker))),
+    ...(await checked('operators', () => accounts(broker))),
+    ...(await checked('audit log', () => auditLag(broker))),
+    ...(await checked('mounts', () => mountHealth(broker))),
+  ];
+}
+
+function listener(url: string): Finding {
+  const about = 'listener';
+  if (url.startsWith('https://')) return { about, state: 'ok', text: `${url} speaks TLS` };
+  return {
+    about,
+    state: 'warning',
+    text: `${url} speaks no TLS; only clients on this machine may use it`,
+    cure: 'set listener.tls in the configuration',
+  };
+}
+
+const MOST_SKEW_MS = 30_000;
+
+/** Tokens and leases expire by the broker's clock. */
+async function clockOf(broker: Broker, now: number): Promise<Finding> {
+  const { headers } = await broker.call('readHealth');
+  const about = 'clock';
+  const theirs = Date.parse(headers['date'] ?? '');
+  if (Number.isNaN(theirs)) return { about, state: 'unknown', text: 'the broker sends no time' };
+  const skew = Math.abs(theirs - now);
+  if (skew <= MOST_SKEW_MS) return { about, state: 'ok', text: 'agrees with this machine' };
+  const text = `differs from this machine by ${Math.round(skew / 1000)} s`;
+  return { about, state: 'problem', text, cure: 'synchronise both clocks with NTP' };
+}
+
+interface Rule {
+  readonly name?: string;
+  readonly effect: string;
+  readonly paths: readonly string[];
+  readonly capabilities: readonly string[];
+}
+interface PolicyBody {
+  readonly spec: {
+    readonly subjects: readonly {
+      readonly namespaces?: readonly string[];
+      readonly serviceAccounts?: readonly string[];
+    }[];
+    readonly rules: readonly Rule[];
+  };
+}
+
+/** Rules that allow a whole cluster something, or anybody everything. */
+async function broadPolicies(broker: Broker): Promise<readonly Finding[]> {
+  const policies = await allPages(broker, 'listPolicies', { query: { limit: 1000 } });
+  const broad = policies.flatMap(({ name, document }) => {
+    const { spec } = document as unknown as PolicyBody;
+    const isAnyone = spec.subjects.some(
+      ({ namespaces = ['*'], serviceAccounts = ['*'] }) =>
+        namespaces.includes('*') && serviceAccounts.includes('*'),
+    );
+    return spec.rules
+      .filter(({ effect }) => effect === 'allow')
+      .filter(
+        ({ paths }) => paths.some((each) => /^\*/.test(each)) || (isAnyone && !paths.every(isOwn)),
+      )
+      .map(
+        (rule) =>
+          `policy "${name}": ${rule.capabilities.join(', ')} on ${rule.paths.join(', ')}${isAnyone ? ' for every workload of a cluster' : ''}`,
+      );
+  });
+  if (broad.length === 0) {
+    return [{ about: 'policies', state: 'ok', text: `${policies.length}, none over-broad` }];
+  }
+  return broad.map((text) => ({
+    about: 'policies',
+    state: 'warning' as const,
+    text,
+    cure: 'name namespaces and service accounts, or use ${namespace} in the paths',
+  }));
+}
+
+/** A path that contains the caller's own namespace or name. */
+function isOwn(path: string): boolean {
+  return path.includes('${');
+}
+
+async function accounts(broker: Broker): Promise<readonly Finding[]> {
+  const operators = await allPages(broker, 'listOperators', { query: { limit: 1000 } });
+  const admins = operators.filter(({ document }) =>
+    (document.grants as readonly { readonly role: string }[]).some(({ role }) => role === 'admin'),
+  );
+  const findings: Finding[] = [];
+  if (operators.some(({ name }) => name === 'bootstrap') && operators.length > 1) {
+    findings.push({
+      about: 'operators',
+      state: 'warning',
+      text: 'the account "bootstrap" of init still exists',
+      cure: 'if another admin can log in: quaymaster operator rm bootstrap',
+    });
+  }
+  if (admins.length < 2) {
+    findings.push({
+      about: 'operators',
+      state: 'warning',
+      text: `only ${admins.map(({ name }) => name).join(', ')} has the role admin`,
+      cure: 'create an operator for each person: quaymaster apply -f FILE',
+    });
+  }
+  return findings.length > 0
+    ? findings
+    : [
+        {
+          about: 'operators',
+          state: 'ok',
+          text: `${operators.length}, ${admins.length} of them admins`,
+        },
+      ];
+}
+
+const MOST_LAG = 10_000;
+
+async function auditLag(broker: Broker): Promise<readonly Finding[]> {
+  const samples = await readSamples(broker);
+  const about = 'audit log';
+  const of = (name: string): number => samples.get(`quaymaster_audit_${name}`)?.[0]?.value ?? 0;
+  if (of('broken_chains') + of('damaged_entries') > 0) {
+    const cure = 'docs/operations.md, "Damage in the log"';
+    return [{ about, state: 'problem', text: 'entries do not verify', cure }];
+  }
+  const stopped = samples.get('quaymaster_audit_sink_stopped') ?? [];
+  if (stopped.length === 0) {
+    const cure = 'set audit.sinks in the configuration, so that entries are also kept elsewhere';
+    return [{ about, state: 'warning', text: 'no sink receives the entries', cure }];
+  }
+  if (stopped.some(({ value }) => value > 0)) {
+    return [{ about, state: 'problem', text: 'a sink stopped', cure: 'docs/audit.md, "Sinks"' }];
+  }
+  const lag = Math.max(
+    0,
+    ...(samples.get('quaymaster_audit_sink_lag_entries') ?? []).map(({ value }) => value),
+  );
+  const text = `a sink is ${lag} entries behind`;
+  if (lag > MOST_LAG)
+    return [{ about, state: 'problem', text, cure: 'check the receiver of the sink' }];
+  return [{ about, state: 'ok', text: `${of('entries')} entries, ${text}` }];
+}
+
+async function mountHealth(broker: Broker): Promise<readonly Finding[]> {
+  const mounts = await readMounts(broker);
+  return Promise.all(mounts.map((mount) => healthOf(broker, mount)));
+}
+
+async function healthOf(broker: Broker, { name }: Mount): Promise<Finding> {
+  const about = `mount "${name}"`;
+  const { healthy, findings } = await checkOf(broker, name);
+  if (healthy) return { about, state: 'ok', text: 'the backend allows what the mount needs' };
+  const [text = 'not healthy', ...more] = findings;
+  return {
+    about,
+    state: 'problem',
+    text,
+    cure: more.join('; ') || `quaymaster mount check ${name}`,
+  };
+}
+
+/** From login to backend, in the order in which the broker decides. */
+async function pathChecks(broker: Broker, path: string, as: string): Promise<readonly Finding[]> {
+  const workload = parseWorkloadId(as);
+  if (workload === undefined) {
+    throw new UsageError('--as must be k8s://<cluster>/<namespace>/<serviceaccount>');
+  }
+  const { cluster } = workload;
+  return [
+    ...(await checked('login', () => clusterCheck(broker, cluster))),
+    ...(await checked('policies', () => decision(broker, path, workload))),
+    ...(await checked('mount', () => mountAndSecret(broker, path))),
+    ...(await checked('last refusal', () => lastRefusal(broker, path, as))),
+  ];
+}
+
+async function clusterCheck(broker: Broker, cluster: string): Promise<readonly Finding[]> {
+  const about = 'login';
+  const names = (await allPages(broker, 'listClusters', { query: { limit: 1000 } })).map(
+    ({ name }) => name,
+  );
+  if (names.includes(cluster)) {
+    return [{ about, state: 'ok', text: `cluster "${cluster}" is registered` }];
+  }
+  const text = `no cluster "${cluster}" is registered; clusters: ${names.join(', ') || 'none'}`;
+  return [
+    { about, state: 'problem', text, cure: 'register it: quaymaster apply -f FILE (kind Cluster)' },
+  ];
+}
+
+async function decision(
+  broker: Broker,
+  path: string,
+  workload: NonNullable<ReturnType<typeof parseWorkloadId>>,
+): Promise<readonly Finding[]> {
+  const about = 'policies';
+  const { body } = await broker.call('explainDecision', {
+    body: { workload, capability: 'read', path, sourceAddress: '127.0.0.1' },
+  });
+  const [text = ''] = body.lines;
+  const cure =
+    'quaymaster policy explain shows the near misses; change the policy with: quaymaster policy apply';
+  const isAllowed = body.decision.effect === 'allow';
+  const blocks = body.blocks.map((block): Finding => ({
+    about: 'blocked',
+    state: 'problem',
+    text: JSON.stringify(block),
+    cure: 'quaymaster quarantine ls, then quaymaster quarantine lift ID; an ended pod needs a new one',
+  }));
+  return [
+    isAllowed ? { about, state: 'ok', text } : { about, state: 'problem', text, cure },
+    ...blocks,
+  ];
+}
+
+async function mountAndSecret(broker: Broker, path: string): Promise<readonly Finding[]> {
+  const mounts = await readMounts(broker);
+  const mount = mounts.find(({ document: { prefix } }) => prefix !== path && isUnder(path, prefix));
+  if (mount === undefined) {
+    const prefixes = mounts.map(({ document: { prefix } }) => prefix).join(', ') || 'none';
+    const text = `no mount covers the path; mounts: ${prefixes}`;
+    return [
+      {
+        about: 'mount',
+        state: 'problem',
+        text,
+        cure: 'attach one: quaymaster apply -f FILE (kind Mount)',
+      },
+    ];
+  }
+  return [
+    await healthOf(broker, mount),
+    ...(await checked('secret', () => secretCheck(broker, path))),
+  ];
+}
+
+async function secretCheck(broker: Broker, path: string): Promise<readonly Finding[]> {
+  const about = 'secret';
+  const definition = await orAbsent(() => broker.call('readDefinition', { path: { path } }));
+  if (definition?.body.document.class === 'dynamic') {
+    return [
+      {
+        about,
+        state: 'ok',
+        text: 'the path issues dynamic credentials: quaymaster credential, not get',
+      },
+    ];
+  }
+  if (await exists(broker, path)) return [{ about, state: 'ok', text: 'exists' }];
+  const cure = `create it at its backend, or: quaymaster put ${path}`;
+  return [{ about, state: 'problem', text: `"${path}" does not exist`, cure }];
+}
+
+/** Only mounts of the embedded store have versions at the broker; other backends are asked for the names beside the path. */
+async function exists(broker: Broker, path: string): Promise<boolean> {
+  try {
+    const { body } = await broker.call('listSecretVersions', { path: { path } });
+    return body.items.some(({ state }) => state === 'current');
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.status === 404) return false;
+    if (error.status !== 409) throw error;
+  }
+  const prefix = path.slice(0, path.lastIndexOf('/'));
+  for await (const item of broker.pages('listSecrets', { query: { prefix, limit: 1000 } })) {
+    if (item.path === path) return true;
+  }
+  return false;
+}
+
+async function lastRefusal(
+  broker: Broker,
+  path: string,
+  workload: string,
+): Promise<readonly Finding[]> {
+  const query = { path, workload, outcome: 'deny' as const, limit: 1 };
+  const [last] = (await broker.call('searchAudit', { query })).body.items;
+  if (last === undefined) return [];
+  const { time, code, reason } = last.entry as { time?: string; code?: string; reason?: string };
+  const text = `${time ?? ''}: ${code ?? ''} ${reason ?? ''}`;
+  return [
+    { about: 'last refusal', state: 'warning', text, cure: 'docs/errors.md explains the code' },
+  ];
+}
+
+async function orAbsent<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,220 @@
+import type { components } from '../../client/index.ts';
+import { allPages, type Broker } from '../broker.ts';
+import type { CliContext } from '../context.ts';
+import { counted } from '../count.ts';
+import { EXIT, type ExitCode } from '../errors.ts';
+import { coloured } from '../output/output.ts';
+import { printable } from '../output/printable.ts';
+import { checkOf, readMounts, readSamples, seen, type Seen } from '../survey.ts';
+
+type Readiness = components['schemas']['Readiness'];
+
+interface MountHealth {
+  readonly name: string;
+  readonly prefix: string;
+  readonly connection: string;
+  readonly healthy: boolean;
+  readonly findings: readonly string[];
+}
+
+interface Status {
+  readonly url: string;
+  readonly readiness: Readiness;
+  readonly mounts: Seen<readonly MountHealth[]>;
+  readonly rotations: Seen<Rotations>;
+  readonly revocations: Seen<Revocations>;
+  readonly audit: Seen<AuditState>;
+}
+
+interface AuditState {
+  readonly entries: number;
+  readonly brokenChains: number;
+  readonly damagedEntries: number;
+  readonly sinks: readonly {
+    readonly sink: number;
+    readonly lag: number;
+    readonly stopped: boolean;
+  }[];
+  readonly liveLeases: number;
+}
+
+interface Rotations {
+  readonly parked: readonly string[];
+  readonly overdue: readonly string[];
+}
+
+/** Credentials that a backend still has to revoke, and those that need an operator. */
+interface Revocations {
+  readonly revoking: number;
+  readonly irrevocable: number;
+}
+
+/** Shows on one screen what an operator looks at first. @returns 1 if something needs an operator */
+export async function runStatus(context: CliContext): Promise<ExitCode> {
+  const broker = await context.broker();
+  const { url } = (await context.target()).profile;
+  const status: Status = {
+    url,
+    readiness: (await broker.call('readReadiness')).body,
+    mounts: await seen(() => mountsOf(broker)),
+    rotations: await seen(() => rotationsOf(broker)),
+    revocations: await seen(() => revocationsOf(broker)),
+    audit: await seen(() => auditOf(broker)),
+  };
+  await context.output.show(status, () => linesOf(status).join('\n'));
+  return problemsIn(status) ? EXIT.failed : EXIT.done;
+}
+
+async function mountsOf(broker: Broker): Promise<readonly MountHealth[]> {
+  const mounts = await readMounts(broker);
+  return Promise.all(
+    mounts.map(async ({ name, document: { prefix, connection } }) => {
+      const { healthy, findings } = await checkOf(broker, name);
+      return { name, prefix, connection, healthy, findings };
+    }),
+  );
+}
+
+async function rotationsOf(broker: Broker): Promise<Rotations> {
+  const list = (query: object): Promise<readonly string[]> =>
+    allPages(broker, 'listRotations', { query: { ...query, limit: 1000 } }).then((items) =>
+      items.map(({ path }) => path),
+    );
+  return { parked: await list({ state: 'parked' }), overdue: await list({ overdue: true }) };
+}
+
+async function revocationsOf(broker: Broker): Promise<Revocations> {
+  const count = (state: string): Promise<number> =>
+    allPages(broker, 'listRevocations', { query: { state, limit: 1000 } }).then(
+      ({ length }) => length,
+    );
+  return { revoking: await count('revoking'), irrevocable: await count('irrevocable') };
+}
+
+async function auditOf(broker: Broker): Promise<AuditState> {
+  const samples = await readSamples(broker);
+  const first = (name: string): number => samples.get(`quaymaster_${name}`)?.[0]?.value ?? 0;
+  const stopped = samples.get('quaymaster_audit_sink_stopped') ?? [];
+  const lags = samples.get('quaymaster_audit_sink_lag_entries') ?? [];
+  return {
+    entries: first('audit_entries'),
+    brokenChains: first('audit_broken_chains'),
+    damagedEntries: first('audit_damaged_entries'),
+    sinks: stopped.map(({ labels, value }, sink) => ({
+      sink,
+      lag: lags.find((each) => each.labels === labels)?.value ?? 0,
+      stopped: value > 0,
+    })),
+    liveLeases: (samples.get('quaymaster_leases_live') ?? []).reduce(
+      (sum, { value }) => sum + value,
+      0,
+    ),
+  };
+}
+
+function problemsIn({ readiness, mounts, rotations, revocations, audit }: Status): boolean {
+  return (
+    !readiness.ready ||
+    ('value' in mounts && mounts.value.some(({ healthy }) => !healthy)) ||
+    ('value' in rotations && rotations.value.parked.length + rotations.value.overdue.length > 0) ||
+    ('value' in revocations && revocations.value.irrevocable > 0) ||
+    ('value' in audit &&
+      (audit.value.brokenChains > 0 ||
+        audit.value.damagedEntries > 0 ||
+        audit.value.sinks.some(({ stopped }) => stopped)))
+  );
+}
+
+const NAME_WIDTH = 12;
+
+function linesOf(status: Status): readonly string[] {
+  const { url, readiness, mounts, rotations, revocations, audit } = status;
+  return [
+    line('broker', url),
+    ...readinessLines(readiness),
+    ...part('mounts', mounts, mountLines),
+    ...part('rotations', rotations, rotationLines),
+    ...part('revocations', revocations, revocationLines),
+    ...part('audit', audit, auditLines),
+  ];
+}
+
+function line(name: string, text: string): string {
+  return `${name.padEnd(NAME_WIDTH)}${text}`;
+}
+
+function part<T>(
+  name: string,
+  read: Seen<T>,
+  lines: (value: T) => readonly string[],
+): readonly string[] {
+  if ('unseen' in read) return [line(name, `not shown: ${printable(read.unseen)}`)];
+  return lines(read.value).map((text, index) => line(index === 0 ? name : '', text));
+}
+
+function readinessLines({
+  ready,
+  reasons,
+  held = [],
+  warnings = [],
+}: Readiness): readonly string[] {
+  const keys = reasons.includes('ERR_SEALED')
+    ? coloured('red', 'sealed; restart each replica')
+    : 'unsealed';
+  return [
+    line('ready', ready ? coloured('green', 'yes') : coloured('red', `NO: ${reasons.join(', ')}`)),
+    ...held.map(({ reason, kind, count }) =>
+      line('held', coloured('red', [reason, kind, count].filter(Boolean).join(' '))),
+    ),
+    line('keys', keys),
+    ...warnings.map((each) => line('warning', coloured('yellow', printable(each)))),
+  ];
+}
+
+function mountLines(mounts: readonly MountHealth[]): readonly string[] {
+  if (mounts.length === 0) return ['none; attach a backend: quaymaster apply -f FILE'];
+  return mounts.map(({ name, prefix, connection, healthy, findings }) => {
+    const health = healthy
+      ? coloured('green', 'healthy')
+      : coloured(
+          'red',
+          `NOT HEALTHY: ${printable(findings[0] ?? '')}; quaymaster mount check ${name}`,
+        );
+    return `${name} (${prefix}/ on ${connection}): ${health}`;
+  });
+}
+
+function rotationLines({ parked, overdue }: Rotations): readonly string[] {
+  if (parked.length + overdue.length === 0) return [coloured('green', 'none parked or overdue')];
+  return [
+    ...parked.map((path) => coloured('red', `parked: ${path}; quaymaster rotate status ${path}`)),
+    ...overdue.map((path) =>
+      coloured('yellow', `overdue: ${path}; quaymaster rotate status ${path}`),
+    ),
+  ];
+}
+
+function revocationLines({ revoking, irrevocable }: Revocations): readonly string[] {
+  if (revoking + irrevocable === 0) return [coloured('green', 'none pending')];
+  const text = `${counted(revoking, 'credential')} being revoked, ${irrevocable} irrevocable; quaymaster revocation ls`;
+  return [irrevocable > 0 ? coloured('red', text) : text];
+}
+
+function auditLines(audit: AuditState): readonly string[] {
+  const { entries, brokenChains, damagedEntries, sinks, liveLeases } = audit;
+  const isWhole = brokenChains + damagedEntries === 0;
+  const state = isWhole
+    ? coloured('green', 'no damage known')
+    : coloured(
+        'red',
+        `DAMAGED: ${counted(damagedEntries, 'entry', 'entries')}, ${counted(brokenChains, 'chain')}`,
+      );
+  return [
+    `${counted(entries, 'entry', 'entries')}, ${state}; ${counted(liveLeases, 'live lease')}`,
+    ...sinks.map(({ sink, lag, stopped }) =>
+      stopped
+        ? coloured('red', `sink ${sink}: STOPPED at an entry that does not verify`)
+        : `sink ${sink}: ${counted(lag, 'entry', 'entries')} behind`,
+    ),
+  ];
+}

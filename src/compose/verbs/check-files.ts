@@ -1,0 +1,85 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { BrokerError } from '../../domain/errors.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+
+/** One named file of the configuration that a start or a first use would fail on. */
+export interface FileFinding {
+  /** JSON pointer of the setting. */
+  readonly pointer: string;
+  readonly file: string;
+  readonly problem: string;
+}
+
+/** `init` and the running broker create these. */
+const CREATED = ['/kek/path', '/audit/logKeyFile', '/audit/checkpointFile', '/store/path'];
+/** Their readers refuse files that other users can read, or should. */
+const SECRET =
+  /\/(?:kek\/path|logKeyFile|keyFile|passwordFile|tokenFile|secretIdFile|secretFile|connectionStringFile)$/;
+const NAMES_A_FILE = /\/(?:\w*File|kek\/path|store\/path)$/;
+const OTHERS = 0o077;
+
+/** Checks every file that the configuration names: that it exists, that this user may read it, and that others may not read a secret. */
+export async function checkFiles(config: Config): Promise<readonly FileFinding[]> {
+  const findings: FileFinding[] = [];
+  for (const [pointer, file] of namedFiles(config, '')) {
+    const problem = await problemOf(pointer, file);
+    if (problem !== undefined) findings.push({ pointer, file, problem });
+  }
+  return findings;
+}
+
+function namedFiles(value: unknown, pointer: string): readonly (readonly [string, string])[] {
+  if (typeof value === 'string') return NAMES_A_FILE.test(pointer) ? [[pointer, value]] : [];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, member]) => namedFiles(member, `${pointer}/${key}`));
+}
+
+async function problemOf(pointer: string, file: string): Promise<string | undefined> {
+  const found = await stat(file).catch((error: unknown) => ({
+    code: (error as NodeJS.ErrnoException).code,
+  }));
+  if ('code' in found) {
+    if (found.code !== 'ENOENT') return `cannot be read: ${found.code ?? 'unknown'}`;
+    if (pointer === '/audit/checkpointFile') return undefined;
+    return CREATED.includes(pointer)
+      ? 'does not exist; create it with: quaymaster init'
+      : 'does not exist';
+  }
+  if (!found.isFile()) return 'is not a file';
+  const isReadable = await access(file, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!isReadable) return 'cannot be read by this user';
+  const mode = (found.mode & 0o777).toString(8);
+  return SECRET.test(pointer) && (found.mode & OTHERS) !== 0
+    ? `is open to other users (mode 0${mode}); run: chmod 600 ${file}`
+    : undefined;
+}
+
+/** Validates a configuration, with `withFiles` also the files that it names. @throws ERR_CONFIG_INVALID with every problem */
+export async function runConfigCheck(path: string, withFiles: boolean): Promise<string> {
+  const config = await loadConfig(path);
+  if (!withFiles) return `${path} is valid`;
+  const found = await checkFiles(config);
+  if (found.length === 0) return `${path} is valid, and its files are there`;
+  const lines = found.map(({ pointer, file, problem }) => `  ${pointer}: ${file} ${problem}`);
+  throw new BrokerError('ERR_CONFIG_INVALID', `${path}:\n${lines.join('\n')}`);
+}
+
+/** The same as findings of `doctor`. @throws ERR_CONFIG_INVALID */
+export async function fileFindings(
+  path: string,
+): Promise<readonly { about: string; state: 'ok' | 'problem'; text: string }[]> {
+  const found = await checkFiles(await loadConfig(path));
+  if (found.length === 0) {
+    return [{ about: 'files', state: 'ok', text: `those that ${path} names are there` }];
+  }
+  return found.map(({ pointer, file, problem }) => ({
+    about: `file ${pointer}`,
+    state: 'problem',
+    text: `${file} ${problem}`,
+  }));
+}

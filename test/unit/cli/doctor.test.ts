@@ -1,0 +1,276 @@
+import { describe, expect, it } from '@jest/globals';
+import { runDoctor } from '../../../src/cli/verbs/doctor.ts';
+import { runStatus } from '../../../src/cli/verbs/status.ts';
+import { checkFiles, runConfigCheck } from '../../../src/compose/verbs/check-files.ts';
+import { checkConfig } from '../../../src/compose/config/load.ts';
+import { chmod } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cliContext } from '../../kit/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
+import { refusal, ScriptedBroker } from '../../kit/scripted-api.ts';
+
+removeTreesAfterEach();
+
+type Answers = ConstructorParameters<typeof ScriptedBroker>[0];
+
+const METRICS = `quaymaster_audit_entries 42
+quaymaster_audit_broken_chains 0
+quaymaster_audit_sink_stopped{sink="0"} 0
+quaymaster_audit_sink_lag_entries{sink="0"} 3
+quaymaster_leases_live{kind="static"} 2
+`;
+const HEALTHY: Answers = {
+  readReadiness: () => ({ ready: true, reasons: [] }),
+  readHealth: () => ({ status: 'ok' }),
+  readMetrics: () => METRICS,
+  listMounts: () => ({
+    items: [{ name: 'pay', document: { prefix: 'pay', connection: 'bao' } }],
+  }),
+  checkMount: () => ({ healthy: true, findings: [] }),
+  listRotations: () => ({ items: [] }),
+  listRevocations: () => ({ items: [] }),
+  listClusters: () => ({ items: [{ name: 'prod', document: {} }] }),
+  listOperators: () => ({
+    items: ['ann', 'bob'].map((name) => ({ name, document: { grants: [{ role: 'admin' }] } })),
+  }),
+  listPolicies: () => ({ items: [] }),
+  explainDecision: () => ({ decision: { effect: 'allow' }, lines: ['allowed by p'], blocks: [] }),
+  readDefinition: () => {
+    throw refusal(404, 'ERR_NOT_FOUND');
+  },
+  listSecretVersions: () => ({ items: [{ state: 'current' }] }),
+  searchAudit: () => ({ items: [] }),
+};
+const denied = (): never => {
+  throw refusal(403, 'ERR_DENIED', { detail: 'this needs the role admin' });
+};
+
+async function status(change: Answers = {}, format: 'table' | 'json' = 'table') {
+  const context = cliContext({ broker: new ScriptedBroker({ ...HEALTHY, ...change }), format });
+  const code = await runStatus(context);
+  return { code, out: context.out() };
+}
+
+async function doctor(args: readonly string[], change: Answers = {}, as?: string) {
+  const context = cliContext({ broker: new ScriptedBroker({ ...HEALTHY, ...change }) });
+  const options = as === undefined ? {} : { as };
+  const code = await runDoctor(context, { args, options });
+  return { code, out: context.out() };
+}
+
+describe('status', () => {
+  it('shows everything on one screen, and exits with 0 if nothing needs attention', async () => {
+    const { code, out } = await status();
+    expect(code).toBe(0);
+    expect(out.split('\n').length).toBeLessThan(24);
+    for (const text of [
+      'ready       yes',
+      'keys        unsealed',
+      'pay (pay/ on bao): healthy',
+      'none parked or overdue',
+      'none pending',
+      '42 entries, no damage known; 2 live leases',
+      'sink 0: 3 entries behind',
+    ]) {
+      expect(out).toContain(text);
+    }
+  });
+
+  it.each<[string, Answers, string]>([
+    [
+      'a held store',
+      { readReadiness: () => ({ ready: false, reasons: ['ERR_HELD'], held: [{ reason: 'x' }] }) },
+      'NO: ERR_HELD',
+    ],
+    [
+      'a mount that is not healthy',
+      { checkMount: () => ({ healthy: false, findings: ['no token'] }) },
+      'NOT HEALTHY: no token; quaymaster mount check pay',
+    ],
+    [
+      'a parked rotation',
+      { listRotations: ({ query }) => ({ items: query?.['state'] ? [{ path: 'pay/db' }] : [] }) },
+      'parked: pay/db; quaymaster rotate status pay/db',
+    ],
+    [
+      'an irrevocable credential',
+      {
+        listRevocations: ({ query }) => ({ items: query?.['state'] === 'irrevocable' ? [{}] : [] }),
+      },
+      '1 irrevocable; quaymaster revocation ls',
+    ],
+    [
+      'a stopped sink',
+      { readMetrics: () => METRICS.replace('stopped{sink="0"} 0', 'stopped{sink="0"} 1') },
+      'sink 0: STOPPED',
+    ],
+  ])('exits with 1 for %s', async (_what, change, text) => {
+    const { code, out } = await status(change);
+    expect(code).toBe(1);
+    expect(out).toContain(text);
+  });
+
+  it('says what the roles of the caller do not show, instead of nothing', async () => {
+    const { out } = await status({ listMounts: denied });
+    expect(out).toContain('mounts      not shown: ERR_DENIED: this needs the role admin');
+  });
+
+  it('has a form for machines', async () => {
+    const { out } = await status({}, 'json');
+    expect(JSON.parse(out)).toMatchObject({ readiness: { ready: true }, audit: { value: {} } });
+  });
+});
+
+describe('doctor', () => {
+  it('finds nothing wrong with a sound installation', async () => {
+    const { code, out } = await doctor([]);
+    expect(code).toBe(0);
+    expect(out).not.toContain('PROBLEM');
+  });
+
+  it.each<[string, Answers, string, string]>([
+    [
+      'a policy for everybody',
+      {
+        listPolicies: () => ({
+          items: [
+            {
+              name: 'wide',
+              document: {
+                spec: {
+                  subjects: [{ namespaces: ['*'], serviceAccounts: ['*'] }],
+                  rules: [{ effect: 'allow', paths: ['pay/**'], capabilities: ['read'] }],
+                },
+              },
+            },
+          ],
+        }),
+      },
+      'policy "wide": read on pay/** for every workload of a cluster',
+      'name namespaces and service accounts',
+    ],
+    [
+      'the account of init',
+      {
+        listOperators: () => ({
+          items: ['bootstrap', 'ann'].map((name) => ({
+            name,
+            document: { grants: [{ role: 'admin' }] },
+          })),
+        }),
+      },
+      'the account "bootstrap" of init still exists',
+      'quaymaster operator rm bootstrap',
+    ],
+    ['no sink', { readMetrics: () => '' }, 'no sink receives the entries', 'set audit.sinks'],
+    [
+      'a backend that refuses',
+      { checkMount: () => ({ healthy: false, findings: ['403', 'grant read'] }) },
+      'mount "pay": 403',
+      'cure: grant read',
+    ],
+  ])('finds %s, and its cure', async (_what, change, text, cure) => {
+    const { out } = await doctor([], change);
+    expect(out).toContain(text);
+    expect(out).toContain(cure);
+  });
+
+  it.each<[string, string, string, Answers, string]>([
+    [
+      'an unregistered cluster',
+      'pay/db',
+      'k8s://qa/s/w',
+      {},
+      'no cluster "qa" is registered; clusters: prod',
+    ],
+    [
+      'a path without a mount',
+      'nope/db',
+      'k8s://prod/s/w',
+      {},
+      'no mount covers the path; mounts: pay',
+    ],
+    [
+      'a denial',
+      'pay/db',
+      'k8s://prod/s/w',
+      {
+        explainDecision: () => ({ decision: { effect: 'deny' }, lines: ['no allow'], blocks: [] }),
+      },
+      'policies: no allow',
+    ],
+    [
+      'a secret that does not exist',
+      'pay/db',
+      'k8s://prod/s/w',
+      {
+        listSecretVersions: () => {
+          throw refusal(404, 'ERR_NOT_FOUND');
+        },
+      },
+      '"pay/db" does not exist',
+    ],
+    [
+      'a block',
+      'pay/db',
+      'k8s://prod/s/w',
+      {
+        explainDecision: () => ({
+          decision: { effect: 'allow' },
+          lines: ['allowed'],
+          blocks: [{ by: 'pod_ended' }],
+        }),
+      },
+      'pod_ended',
+    ],
+  ])('of a path names %s, and exits with 1', async (_what, path, as, change, text) => {
+    const { code, out } = await doctor([path], change, as);
+    expect(code).toBe(1);
+    expect(out).toContain(text);
+    expect(out).toContain('cure: ');
+  });
+
+  it('of a path that works exits with 0', async () => {
+    expect((await doctor(['pay/db'], {}, 'k8s://prod/s/w')).code).toBe(0);
+  });
+
+  it('needs a path and an identity together', async () => {
+    await expect(doctor(['pay/db'])).rejects.toThrow('a path needs --as');
+    await expect(doctor(['pay/db'], {}, 'shop/web')).rejects.toThrow('--as must be k8s://');
+  });
+});
+
+describe('config check --files', () => {
+  const config = (root: string) => ({
+    store: { type: 'sqlite', path: join(root, 'db') },
+    kek: { type: 'local-file', path: join(root, 'kek') },
+    listener: { tls: { certificateFile: join(root, 'crt'), keyFile: join(root, 'key') } },
+    audit: {
+      origin: 'quaymaster.test/files',
+      logKeyFile: join(root, 'log.pem'),
+      checkpointFile: join(root, 'checkpoint'),
+    },
+  });
+
+  it('names each file that is missing or open to others, with its setting', async () => {
+    const root = await fileTree({ key: 'x', kek: 'x', db: 'x' });
+    await chmod(join(root, 'key'), 0o644);
+    await chmod(join(root, 'kek'), 0o600);
+    const found = await checkFiles(checkConfig(config(root), 'test'));
+    expect(found.map(({ pointer, problem }) => `${pointer} ${problem}`)).toEqual([
+      '/listener/tls/certificateFile does not exist',
+      `/listener/tls/keyFile is open to other users (mode 0644); run: chmod 600 ${root}/key`,
+      '/audit/logKeyFile does not exist; create it with: quaymaster init',
+    ]);
+  });
+
+  it('fails with all of them, and without --files checks the text only', async () => {
+    const root = await fileTree({});
+    const tree = await fileTree({ 'config.yaml': JSON.stringify(config(root)) });
+    const file = join(tree, 'config.yaml');
+    expect(await runConfigCheck(file, false)).toBe(`${file} is valid`);
+    await expect(runConfigCheck(file, true)).rejects.toThrow(
+      `/kek/path: ${root}/kek does not exist; create it with: quaymaster init`,
+    );
+  });
+});
