@@ -13,7 +13,7 @@ import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { denied } from '../secrets/judge.ts';
 import { authorizeDocument, mayCreatePolicy } from './authority.ts';
-import { checkReferences, checkUnused } from './check-references.ts';
+import { checkAdminRemains, checkReferences, checkUnused } from './check-references.ts';
 import {
   documentFence,
   sealDocument,
@@ -59,6 +59,7 @@ export async function applyDocument(
   return commitAs(parts, live, async (decidedAt, editor): Promise<Attempt<AppliedDocument>> => {
     const current = parts.catalog.find(change.kind, change.name);
     const document = next(parts, editor, change, current);
+    checkAdminRemains(parts, current, document);
     await checkReferences(parts, document, current, editor);
     const schedule = await scheduleChange(parts, current, document);
     const { kind, name, version } = document;
@@ -91,6 +92,7 @@ export async function deleteDocument(
     authorizeDocument(editor, change.kind, change.name, policyOf(current));
     if (current === undefined) throw new BrokerError('ERR_NOT_FOUND');
     checkPrecondition(change.precondition, current);
+    checkAdminRemains(parts, current, undefined);
     await checkUnused(parts, current);
     const schedule = await scheduleChange(parts, current, undefined);
     const { kind, name, version } = current;
