@@ -13,10 +13,14 @@ export const GROUP_BUNDLES = 1024;
 export const FILTER_LEVEL = -1;
 
 interface Piece {
-  /** The bits of all its terms. */
+  /** The bits of all its terms, without those of `shared`. */
   readonly bits: readonly number[];
+  /** The part that other pieces have too. */
+  readonly shared: Piece | undefined;
   lastBundle: number;
 }
+
+const SESSION = ',"session":"';
 
 /** A copy, so that the term does not keep its whole batch in memory. */
 function detached(text: string): string {
@@ -40,9 +44,11 @@ export class SearchIndex {
     this.#enterGroup(Math.floor(bundle / GROUP_BUNDLES));
     const scan = scanEntry(entry);
     if (scan !== undefined) {
-      this.#addPiece(bundle, scan.actor, actorTerms);
-      this.#addPiece(bundle, scan.what, whatTerms);
-      if (scan.path !== undefined) this.#addPiece(bundle, scan.path, pathTerms);
+      this.#addPiece(bundle, this.#actor(bundle, scan.actor));
+      this.#addPiece(bundle, this.#piece(bundle, scan.what, whatTerms));
+      if (scan.path !== undefined) {
+        this.#addPiece(bundle, this.#piece(bundle, scan.path, pathTerms));
+      }
       for (const term of scan.own) this.#addOwn(bundle, term);
     }
     if (index % TILE_WIDTH === TILE_WIDTH - 1) this.#closeBundle(bundle);
@@ -67,19 +73,36 @@ export class SearchIndex {
     this.#written = new Set();
   }
 
-  #addPiece(bundle: number, text: string, termsOf: (text: string) => readonly SearchTerm[]): void {
-    let piece = this.#pieces.get(text);
-    if (piece === undefined) {
-      const copy = detached(text);
-      const terms = termsOf(copy);
-      const bits = terms.flatMap(({ kind, term }) => filterBits(kind, term));
-      piece = { bits, lastBundle: -1 };
-      this.#pieces.set(copy, piece);
-      for (const term of terms) this.#writeTerm(bundle, term);
-    }
+  /** A login brings a new actor that differs from others of its pod only in the session, its last member. */
+  #actor(bundle: number, text: string): Piece {
+    const known = this.#pieces.get(text);
+    if (known !== undefined) return known;
+    const at = text.indexOf(SESSION);
+    const session = text.slice(at + SESSION.length, -2);
+    if (at < 0 || session.includes('"')) return this.#piece(bundle, text, actorTerms);
+    const shared = this.#piece(bundle, `${text.slice(0, at)}}`, actorTerms);
+    const piece = { bits: filterBits('session', session), shared, lastBundle: -1 };
+    this.#pieces.set(detached(text), piece);
+    return piece;
+  }
+
+  #piece(bundle: number, text: string, termsOf: (text: string) => readonly SearchTerm[]): Piece {
+    const known = this.#pieces.get(text);
+    if (known !== undefined) return known;
+    const copy = detached(text);
+    const terms = termsOf(copy);
+    const bits = terms.flatMap(({ kind, term }) => filterBits(kind, term));
+    const piece = { bits, shared: undefined, lastBundle: -1 };
+    this.#pieces.set(copy, piece);
+    for (const term of terms) this.#writeTerm(bundle, term);
+    return piece;
+  }
+
+  #addPiece(bundle: number, piece: Piece): void {
     if (piece.lastBundle === bundle) return;
     piece.lastBundle = bundle;
     setBits(this.#filter, piece.bits);
+    if (piece.shared !== undefined) this.#addPiece(bundle, piece.shared);
   }
 
   #addOwn(bundle: number, own: SearchTerm): void {

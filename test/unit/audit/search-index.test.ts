@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals';
+import { addToFilter, FILTER_BYTES } from '../../../src/audit/bundle-filter.ts';
+import { entryTerms, scanEntry } from '../../../src/audit/entry-scan.ts';
+import { FILTER_LEVEL, SearchIndex } from '../../../src/audit/search-index.ts';
+import { TILE_WIDTH } from '../../../src/crypto/tiles.ts';
+import { encodeActor } from '../../../src/domain/audit-event.ts';
+import { sha256Hex } from '../../../src/crypto/digest.ts';
+import type { Write } from '../../../src/ports/store.ts';
+import { body } from '../../kit/log-bench.ts';
+
+/** Actors with and without session, of two pods, and one with a name that imitates the session's member. */
+const ACTORS = [
+  ...['ses_1', 'ses_2', undefined].flatMap((session) =>
+    ['web-1', 'web-2'].map((name) => workload(name, session)),
+  ),
+  workload('x","session":"ses_9', 'ses_3'),
+  encodeActor({ kind: 'operator', operator: 'ada', token: 'tok_1' }, sha256Hex),
+];
+
+function workload(name: string, session: string | undefined): ReturnType<typeof encodeActor> {
+  const account = { cluster: 'c', namespace: 'pay', serviceAccount: 'web', serviceAccountUid: 'u' };
+  const pod = { name, uid: `uid-${name}` };
+  return encodeActor({ kind: 'workload', workload: { ...account, pod }, session }, sha256Hex);
+}
+
+const ENTRIES = Array.from({ length: TILE_WIDTH }, (_, index) =>
+  body({
+    requestId: `req_${index}`,
+    path: `a/b${index % 3}`,
+    actor: ACTORS[index % ACTORS.length]!,
+  }),
+);
+
+describe('the search index', () => {
+  const index = new SearchIndex();
+  ENTRIES.forEach((entry, at) => index.add(at, entry));
+  const writes = index.takeWrites();
+  const terms = ENTRIES.flatMap((entry) => {
+    const scan = scanEntry(entry);
+    return scan === undefined ? [] : entryTerms(scan);
+  });
+
+  it('sets exactly the bits of all terms in the filter of a bundle', () => {
+    const expected = new Uint8Array(FILTER_BYTES);
+    for (const { kind, term } of terms) addToFilter(expected, kind, term);
+    const [filter] = writes.flatMap((write: Write) =>
+      write.table === 'log_tiles' && 'put' in write && write.put.level === FILTER_LEVEL
+        ? [write.put.hashes]
+        : [],
+    );
+    expect(Buffer.from(filter ?? []).equals(expected)).toBe(true);
+  });
+
+  it('writes each pod once, however many sessions it has', () => {
+    const pods = writes.flatMap((write: Write) =>
+      write.table === 'log_terms' && 'put' in write && write.put.kind === 'pod'
+        ? [write.put.term]
+        : [],
+    );
+    const expected = new Set(terms.filter(({ kind }) => kind === 'pod').map(({ term }) => term));
+    expect(pods.toSorted()).toEqual([...expected].toSorted());
+  });
+});
