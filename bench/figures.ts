@@ -18,7 +18,7 @@ export type VariantName = (typeof VARIANTS)[number];
 /** The compared figure of two variants; `cost` is time per request. */
 export type Measure = 'rate' | 'p99' | 'cost';
 
-/** A limit for the ratio, or for memory a limit for the figure itself. */
+/** A limit for the ratio, or for memory a limit for the figure itself. Without limits, the figure is only reported. */
 export interface Target {
   readonly least?: number;
   readonly most?: number;
@@ -121,6 +121,53 @@ export const RATIO_FIGURES: readonly RatioFigure[] = [
   },
 ];
 
+/** Reads per second of the loads at a constant rate. */
+export const LATENCY_RATES = [200, 500, 1000, 1500] as const;
+export type LatencyRate = (typeof LATENCY_RATES)[number];
+export const LATENCY_MEASURES = ['p50', 'p99', 'worst'] as const;
+type LatencyMeasure = (typeof LATENCY_MEASURES)[number];
+type LatencyPeer = 'openbao' | 'hello';
+
+export interface LatencyFigure {
+  readonly name: `latency-${LatencyRate}-${LatencyMeasure}-${LatencyPeer}`;
+  readonly label: string;
+  readonly perSecond: LatencyRate;
+  readonly measure: LatencyMeasure;
+  readonly peer: 'openbao-read' | 'raw-http';
+  readonly target: Target;
+}
+
+const LATENCY_TARGETS: Readonly<Record<LatencyMeasure, Target>> = {
+  p50: { most: 1 },
+  p99: { most: 1 },
+  worst: { most: 2 },
+};
+
+export const LATENCY_FIGURES: readonly LatencyFigure[] = LATENCY_RATES.flatMap((perSecond) =>
+  LATENCY_MEASURES.flatMap((measure) => [
+    {
+      ...({
+        name: `latency-${perSecond}-${measure}-openbao`,
+        perSecond,
+        measure,
+      } as const),
+      label: `${measure} of durable audited GETs at ${perSecond}/s, to OpenBao`,
+      peer: 'openbao-read',
+      target: LATENCY_TARGETS[measure],
+    } as const,
+    {
+      ...({
+        name: `latency-${perSecond}-${measure}-hello`,
+        perSecond,
+        measure,
+      } as const),
+      label: `${measure} of durable audited GETs at ${perSecond}/s, to a bare node:http hello`,
+      peer: 'raw-http',
+      target: {},
+    } as const,
+  ]),
+);
+
 export interface MemoryFigure {
   readonly name: 'memory-idle' | 'memory-connections' | 'memory-loaded';
   readonly label: string;
@@ -128,7 +175,11 @@ export interface MemoryFigure {
 }
 
 export const MEMORY_FIGURES: readonly MemoryFigure[] = [
-  { name: 'memory-idle', label: 'Resident memory, idle, embedded defaults', target: { most: 120 } },
+  {
+    name: 'memory-idle',
+    label: 'Resident memory, idle, embedded defaults',
+    target: { most: 120 },
+  },
   {
     name: 'memory-connections',
     label: 'Resident memory, idle, a read through every kind of connection',
@@ -210,5 +261,6 @@ export function holds({ least, most }: Target, value: number): boolean {
 
 /** The limit as text for reports. */
 export function targetText({ least, most }: Target): string {
-  return least === undefined ? `<= ${most}` : `>= ${least}`;
+  if (least !== undefined) return `>= ${least}`;
+  return most === undefined ? 'none' : `<= ${most}`;
 }

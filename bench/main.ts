@@ -8,11 +8,13 @@ import {
   AGENT_FIGURES,
   BEFORE_FIGURES,
   FLEET_FIGURES,
+  LATENCY_FIGURES,
   MEMORY_FIGURES,
   RATIO_FIGURES,
   ROTATION_FIGURES,
   type RatioFigure,
 } from './figures.ts';
+import { latencyResults } from './latency.ts';
 import { setUp } from './load-stage.ts';
 import { assertMachine, describeMachine, moveTo, SERVER_CORE } from './machine.ts';
 import { memoryResult } from './memory.ts';
@@ -58,6 +60,7 @@ const QUICK = {
 const FIGURES = [
   ...BEFORE_FIGURES,
   ...RATIO_FIGURES,
+  ...LATENCY_FIGURES,
   ...MEMORY_FIGURES,
   ...ROTATION_FIGURES,
   ...AGENT_FIGURES,
@@ -103,6 +106,14 @@ async function bench(options: Options): Promise<void> {
   const samples = await measureLoads(options, ratios);
   const results: Result[] = ratios.map((each) => ratioResult(each, samples));
   const settings = options.quick === true ? QUICK : FULL;
+  const latency = LATENCY_FIGURES.filter(isChosen);
+  if (latency.length > 0) {
+    const length = {
+      ...lengthOf(options),
+      progress: (line: string) => console.log(line),
+    };
+    results.push(...(await staged((stage) => latencyResults(stage, latency, length))));
+  }
   for (const figure of MEMORY_FIGURES.filter(isChosen)) {
     results.push(await staged((stage) => memoryResult(stage, figure, settings)));
   }
@@ -137,7 +148,10 @@ async function measureLoads(options: Options, figures: readonly RatioFigure[]): 
     const { before } = options;
     const mainBefore = before === undefined ? undefined : resolve(before, 'dist/main.js');
     const variants = await setUp(stage, wanted, mainBefore);
-    return runRounds(variants, { ...length, progress: (line) => console.log(line) });
+    return runRounds(variants, {
+      ...length,
+      progress: (line) => console.log(line),
+    });
   });
 }
 

@@ -1,0 +1,97 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { holds, LATENCY_MEASURES, LATENCY_RATES, targetText } from './figures.ts';
+import type { LatencyFigure, LatencyRate } from './figures.ts';
+import { setUp } from './load-stage.ts';
+import { LOAD_CORE } from './machine.ts';
+import type { PacedOptions, PacedReport } from './paced-client.ts';
+import { median, type Result } from './result.ts';
+import type { Variant } from './rounds.ts';
+import type { Stage } from './stage.ts';
+
+export interface LatencyOptions {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly progress: (line: string) => void;
+}
+
+const CLIENT = new URL('paced-client.ts', import.meta.url).pathname;
+const CONNECTIONS = 32;
+const SERVERS = ['read-embedded', 'openbao-read', 'raw-http'] as const;
+const WARM_UP_SECONDS = 2;
+const run = promisify(execFile);
+
+type Server = (typeof SERVERS)[number];
+/** The reports of one server at one rate, in the order of the rounds. */
+type Reports = ReadonlyMap<`${Server} ${LatencyRate}`, readonly PacedReport[]>;
+
+/** Sends reads at the same constant rates to the broker, to OpenBao and to a bare node:http server, and compares their latencies. */
+export async function latencyResults(
+  stage: Stage,
+  figures: readonly LatencyFigure[],
+  options: LatencyOptions,
+): Promise<readonly Result[]> {
+  const variants = await setUp(stage, new Set(SERVERS));
+  const rates = LATENCY_RATES.filter((rate) => figures.some((each) => each.perSecond === rate));
+  const reports = await runRounds(variants, rates, options);
+  return figures.map((figure) => resultOf(figure, reports));
+}
+
+async function runRounds(
+  variants: readonly Variant[],
+  rates: readonly LatencyRate[],
+  { rounds, seconds, progress }: LatencyOptions,
+): Promise<Reports> {
+  for (const { load } of variants) await pace(load, { perSecond: 500, seconds: WARM_UP_SECONDS });
+  const reports = new Map<`${Server} ${LatencyRate}`, PacedReport[]>();
+  for (let round = 0; round < rounds; round += 1) {
+    const first = round % variants.length;
+    for (const perSecond of rates) {
+      for (const { name, load } of [...variants.slice(first), ...variants.slice(0, first)]) {
+        const report = await pace(load, { perSecond, seconds });
+        const key = `${name as Server} ${perSecond}` as const;
+        reports.set(key, [...(reports.get(key) ?? []), report]);
+        const shown = LATENCY_MEASURES.map((each) => `${each} ${report[each].toFixed(2)} ms`);
+        progress(`round ${round + 1} of ${rounds}: ${name} at ${perSecond}/s: ${shown.join(', ')}`);
+      }
+    }
+  }
+  return reports;
+}
+
+async function pace(
+  { url, headers }: Variant['load'],
+  length: Pick<PacedOptions, 'perSecond' | 'seconds'>,
+): Promise<PacedReport> {
+  const options: PacedOptions = {
+    url,
+    headers,
+    connections: CONNECTIONS,
+    ...length,
+  };
+  const client = [process.execPath, CLIENT, JSON.stringify(options)];
+  const { stdout } = await run('taskset', ['-c', String(LOAD_CORE), ...client]);
+  return JSON.parse(stdout) as PacedReport;
+}
+
+function resultOf(figure: LatencyFigure, reports: Reports): Result {
+  const { name, label, measure, perSecond, peer, target } = figure;
+  const of = (server: Server): readonly number[] =>
+    (reports.get(`${server} ${perSecond}`) ?? []).map((report) => report[measure]);
+  const [ours, theirs] = [of('read-embedded'), of(peer)];
+  const ratios = ours.map((each, round) => each / (theirs[round] ?? Number.NaN));
+  const ratio = median(ratios);
+  return {
+    ...{
+      name,
+      label,
+      unit: 'ms',
+      ours: median(ours),
+      peer: median(theirs),
+      ratio,
+    },
+    target: targetText(target),
+    isReached: holds(target, ratio),
+    spread: [Math.min(...ratios), Math.max(...ratios)],
+  };
+}
