@@ -109,7 +109,7 @@ describe('a backup of a running broker', () => {
     expect(await broker.verb(...words, ...identity)).toContain('digests of all rows');
   });
 
-  it('is refused with words when archive, manifest or key are not right', async () => {
+  it('is refused with the reason when archive, manifest or key are wrong', async () => {
     const bad = broker.file('bad');
     await mkdir(bad);
     const name = first.backup?.name ?? '';
@@ -161,7 +161,7 @@ describe('a restore', () => {
       ...more,
     );
 
-  it('refuses to replace a store that is there, and one that a broker uses', async () => {
+  it('refuses to replace an existing store, and one that a broker uses', async () => {
     made = await backUp();
     await write('own/later', 'later');
     const deleted = await broker.call('DELETE', '/api/v1/policies/kept', {
@@ -175,7 +175,7 @@ describe('a restore', () => {
     await broker.verb('audit', 'export', broker.file('newer'), ...config());
   }, 60_000);
 
-  it('puts the store back, keeps the previous one, and lists what must be applied again', async () => {
+  it('restores the store, keeps the previous one, and lists the changes to apply again', async () => {
     const printed = await restore('--replace', '--newer-log', broker.file('newer'));
     expect(printed).toMatch(
       /removals and restrictions[^\n]*\(1\)\n {2}\d+ .* document\.delete {2}policy\/kept {2}by bootstrap/,
@@ -186,7 +186,7 @@ describe('a restore', () => {
     expect(files.some((name) => name.includes('.restore'))).toBe(false);
   }, 60_000);
 
-  it('is held at the next start until it is released, and serves what it had', async () => {
+  it('is held at the next start until a release, and then serves its data', async () => {
     const starting = broker.start().catch(() => undefined);
     await until('the broker says why it is held', async () => {
       const answer = await broker.call('GET', '/readyz').catch(() => undefined);

@@ -8,7 +8,7 @@ import { canCompile, compilePowerLoss, dropUnsynced, keepAsSynced } from '../../
 import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { integrityOf, storedLog } from '../../kit/stored-log.ts';
 
-/** `ROUNDS` in the environment asks for more. */
+/** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 2);
 const LAST_COMMIT = 'keys/checkpoint.last-commit';
 const itIfCompiled = canCompile ? it : it.skip;
@@ -45,7 +45,7 @@ describe(`F30: a broker whose machine loses its power under load${suffix}`, () =
   }
 
   itIfCompiled(
-    'recorded all that it disclosed, kept all that it acknowledged, and its log verifies (I1, I3, I7, I9, I10)',
+    'recorded every disclosure, kept every acknowledged change, and has a valid log (I1, I3, I7, I9, I10)',
     async () => {
       const load = new Load(broker);
       await load.prepare();

@@ -5,7 +5,7 @@ import { PreparedBroker } from '../../kit/prepared-broker.ts';
 
 /** `npm run soak` runs for 15 minutes. */
 const SECONDS = Number(process.env['SOAK_SECONDS'] ?? 20);
-/** In a short run, code is still being compiled and caches are still filling, so only a leak of descriptors can be told from them. */
+/** In a short run, code is still being compiled and caches are still filling, so only a leak of descriptors is visible in them. */
 const isLong = SECONDS >= 300;
 const SAMPLES = 30;
 const READERS = 4;

@@ -93,7 +93,7 @@ describe('a broker that cannot be reached', () => {
     expect(text).toContain('begins with https://');
   });
 
-  it('by the CA in the named file says so', () => {
+  it('with an untrusted certificate is reported with the CA file', () => {
     const { text } = failureOf(new UnreachableError('tls', 'https://x: CERT'));
     expect(text).toContain('if you have named one, it did not sign this certificate');
   });
@@ -229,7 +229,7 @@ describe('a put', () => {
   };
   const written = () => ({ path: 'a/b', version: '2' });
 
-  it('that would drop keys names them, and both ways on', async () => {
+  it('that would drop keys names them and both options', async () => {
     const detail = 'the new version would drop 2 keys: host, username';
     const { done, broker } = put(() => {
       throw refusal(409, 'ERR_CONFLICT', { detail });
@@ -285,7 +285,7 @@ describe('a put', () => {
 });
 
 describe('a policy test', () => {
-  it('takes the policies of a directory with all kinds, and says if it has none', async () => {
+  it('uses the policies of a directory with all kinds, and reports if it has none', async () => {
     const who = 'k8s://c/n/s';
     const header = 'apiVersion: quaymaster.dev/v1\n';
     const test = `${header}kind: PolicyTest\ntests: [{who: '${who}', capability: read, path: a/b, expect: deny}]\n`;

@@ -98,7 +98,7 @@ describe('the tables of the SQLite migrations', () => {
     expect(planOf(query)).toMatch(/^SEARCH \w+ USING/);
   });
 
-  it('answer each page of live leases in the order of an index, without a scan of ended ones', () => {
+  it('answer each page of live leases in the order of an index, without a scan of expired ones', () => {
     const after = { path: 'p/q', state: 'live', id: 'l' } as const;
     const plans = [
       planOf(LEASES.liveOfPath('p'), after),
@@ -114,7 +114,7 @@ describe('the tables of the SQLite migrations', () => {
     }
   });
 
-  it('find the live leases of a session or pod without a scan of ended ones', () => {
+  it('find the live leases of a session or pod without a scan of expired ones', () => {
     const byCause = 'leases_session (session_id=? AND state=? AND cause=?)';
     expect(planOf(LEASES.liveOfSession('s'))).toContain(byCause);
     expect(planOf(LEASES.revokedStaticOfSession('s'))).toContain(byCause);
