@@ -37,7 +37,7 @@ export function nothingIsLeft(title: string, make: () => Promise<MadeToOrder>): 
         documents: target.documents,
       });
       await broker.installation.stop();
-    }, 60_000);
+    }, 180_000);
     afterAll(async () => {
       await broker.remove();
       await target.close?.();
@@ -103,6 +103,6 @@ export function nothingIsLeft(title: string, make: () => Promise<MadeToOrder>): 
       });
       await until('it is revoked', async () => (await target.live()) === 0);
       expect(await broker.verifiedLog()).toContain('verified: ');
-    }, 60_000);
+    }, 180_000);
   });
 }

@@ -12,7 +12,7 @@ const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
 /** The project's Node, even if another Node started the test runner. */
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 export interface Answer {
   readonly status: number;

@@ -147,7 +147,7 @@ export function leftovers(at: () => TenantPlace): void {
     const failure = await refusal(at(), tenant);
     expect(failure).toMatchObject({ code: 'ERR_CONFLICT', reason: 'objects_not_released' });
     expect(await asStranger(`SELECT ${name}('SELECT * FROM public.orders')`)).toBe('42501');
-  }, 60_000);
+  }, 180_000);
 
   it('revokes the rights of a tenant that an accomplice granted more rights than can be listed', async () => {
     const [tenant, accomplice] = [await at().issue(), await at().issue()];
@@ -159,7 +159,7 @@ export function leftovers(at: () => TenantPlace): void {
     expect(await at().place.logsIn(tenant.username, tenant.password)).toBe(false);
     expect(await asStranger(`SELECT ${name}('SELECT * FROM public.orders')`)).toBe('42501');
     await accomplice.revoke().catch(() => undefined);
-  }, 60_000);
+  }, 180_000);
 
   it('uses the heir even if the tenant granted it rights on its own objects', async () => {
     const tenant = await at().issue({ heir: at().heir });

@@ -22,7 +22,7 @@ beforeAll(async () => {
       broker.serviceAccountToken({ pod: `pod-${index}` }),
     ),
   });
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   await running.fleet?.stop();
@@ -40,7 +40,7 @@ describe('many agents of one broker', () => {
       (kind) => !/^(?:429|503) retry$/.test(kind),
     );
     expect(unexpected).toEqual([]);
-  }, 120_000);
+  }, 180_000);
 
   it('serve from memory while it is unreachable, and come back spread over time (F52)', async () => {
     const fleet = running.fleet!;

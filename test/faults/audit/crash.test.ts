@@ -61,7 +61,7 @@ describe('a broker killed in the middle of its commits (F24)', () => {
     const recoveries = await bench.reader.search({ action: 'recovery' }, { limit: 100 });
     expect(recoveries.items).toHaveLength(ROUNDS);
     await bench.stop();
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('a store restored from an older copy', () => {

@@ -206,5 +206,5 @@ describe('the manifest of an export', () => {
       }
     }
     expect(missed).toEqual([]);
-  }, 120_000);
+  }, 180_000);
 });

@@ -54,7 +54,7 @@ describe('forged entries in the file of a stopped broker', () => {
       }),
     );
     expect(JSON.stringify(own.logged)).not.toContain(FORGED);
-  }, 30_000);
+  }, 180_000);
 
   it('are detected when their leaf hashes were forged along with them', async () => {
     forgeAll();

@@ -33,7 +33,7 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
     await broker.write('own/key', { key: 'mine' });
     session = await broker.logIn();
     expect((await broker.read(session, 'own/key')).status).toBe(200);
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await (broker as PreparedBroker | undefined)?.remove();
     await (postgres as Running<Postgres> | undefined)?.stop();
@@ -82,7 +82,7 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
         expect(JSON.stringify(json)).not.toContain('mine');
       }
     },
-    60_000,
+    180_000,
   );
 
   itIfMounted('is alive, reports that it is not ready, and serves its metrics', async () => {
@@ -105,6 +105,6 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
       expect((await call('DELETE', '/api/v1/sessions/self', session)).status).toBe(204);
       expect(await broker.verifiedLog()).toContain('verified: ');
     },
-    60_000,
+    180_000,
   );
 });

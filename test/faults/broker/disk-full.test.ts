@@ -25,7 +25,7 @@ describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
     sessions = await Promise.all(['a-0', 'a-1', 'a-2'].map((pod) => broker.logIn({ pod })));
     for (const session of sessions)
       expect((await broker.read(session, 'own/key')).status).toBe(200);
-  }, 30_000);
+  }, 180_000);
   afterAll(async () => {
     await (broker as PreparedBroker | undefined)?.remove();
     disk?.unmount();
@@ -88,7 +88,7 @@ describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
         expect(JSON.stringify(json)).not.toContain('mine');
       }
     },
-    30_000,
+    180_000,
   );
 
   itIfMounted('is alive, reports that it is not ready, and serves its metrics', async () => {

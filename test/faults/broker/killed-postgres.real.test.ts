@@ -42,7 +42,7 @@ describeWith(['postgres'], 'F24: a broker on PostgreSQL killed under load', ({ p
         store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
       }),
     });
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await broker.remove();
     await database.drop();
@@ -82,6 +82,6 @@ describeWith(['postgres'], 'F24: a broker on PostgreSQL killed under load', ({ p
       const killed = entries.filter(({ writer }) => writer !== newest);
       expect(killed.map(placeOf).filter((place) => !places.has(place))).toEqual([]);
     },
-    60_000 + ROUNDS * 30_000,
+    180_000 + ROUNDS * 30_000,
   );
 });

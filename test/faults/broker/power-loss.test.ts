@@ -27,7 +27,7 @@ describe(`F30: a broker whose machine loses its power under load${suffix}`, () =
     await mkdir(synced());
     const environment = { LD_PRELOAD: compilePowerLoss(directory), SYNCED: synced() };
     broker = await PreparedBroker.start({ environment });
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     if (!canCompile) return;
     await broker.remove();
@@ -61,6 +61,6 @@ describe(`F30: a broker whose machine loses its power under load${suffix}`, () =
       load.report('power loss, SQLite', ROUNDS);
       expect(load.history.count('ok')).toBeGreaterThan(ROUNDS * 50);
     },
-    60_000 + ROUNDS * 30_000,
+    180_000 + ROUNDS * 30_000,
   );
 });

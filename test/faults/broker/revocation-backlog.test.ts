@@ -49,7 +49,7 @@ beforeEach(async () => {
     },
   });
   responder = await makeResponder();
-}, 30_000);
+}, 180_000);
 afterEach(async () => {
   await broker.remove();
   await proxy.close();
@@ -195,7 +195,7 @@ describe('F16: failed revocations', () => {
     const path = `/api/v1/revocations/${failed!.credential}:retry`;
     expect((await installation.call('POST', path, { token: responder })).status).toBeLessThan(300);
     await until('it is revoked', () => Promise.resolve(live() === 0));
-  }, 30_000);
+  }, 180_000);
 });
 
 describe('F17: leases that expire while the broker is down', () => {
@@ -219,5 +219,5 @@ describe('F17: leases that expire while the broker is down', () => {
     await until('all are revoked', () => Promise.resolve(live() === 0));
     expect(vault.requests.some(({ target }) => target.includes('leases/renew'))).toBe(false);
     expect(await broker.verifiedLog()).toContain('verified: ');
-  }, 60_000);
+  }, 180_000);
 });

@@ -13,12 +13,14 @@ const READS = 20;
 const PATHS = ['own/p0', 'own/p1', 'own/p2'];
 const METRICS = {
   rss: 'process_resident_memory_bytes',
+  heap: 'nodejs_heap_size_used_bytes',
   fds: 'process_open_fds',
   lag: 'nodejs_eventloop_lag_seconds',
 } as const;
 
 interface Sample {
   readonly rss: number;
+  readonly heap: number;
   readonly fds: number;
   readonly lag: number;
 }
@@ -35,7 +37,7 @@ describe('a broker under a steady mixed load', () => {
       },
       secrets: Object.fromEntries(PATHS.map((path) => [path, { value: 'first' }])),
     });
-  }, 120_000);
+  }, 180_000);
   afterAll(() => broker.remove());
 
   function count(what: string, status: number, allowed: readonly number[]): void {
@@ -83,12 +85,13 @@ describe('a broker under a steady mixed load', () => {
   }
 
   async function sample(): Promise<Sample> {
-    const [rss, fds, lag] = await Promise.all([
+    const [rss, heap, fds, lag] = await Promise.all([
       broker.metric(METRICS.rss),
+      broker.metric(METRICS.heap),
       broker.metric(METRICS.fds),
       broker.metric(METRICS.lag),
     ]);
-    return { rss, fds, lag };
+    return { rss, heap, fds, lag };
   }
 
   it(
@@ -121,7 +124,12 @@ describe('a broker under a steady mixed load', () => {
         samples.slice(SAMPLES / 3, (SAMPLES * 2) / 3),
         samples.slice(-SAMPLES / 3),
       ];
-      const figures = { rss: grown('rss'), fds: grown('fds'), lag: grown('lag') };
+      const figures = {
+        rss: grown('rss'),
+        heap: grown('heap'),
+        fds: grown('fds'),
+        lag: grown('lag'),
+      };
       function grown(what: keyof Sample): { readonly from: number; readonly to: number } {
         return { from: median(early, what), to: median(late, what) };
       }

@@ -44,7 +44,7 @@ beforeEach(async () => {
   await broker.write('own/key', { key: 'mine' });
   session = await broker.logIn();
   agent = new Agent({ keepAlive: true, maxSockets: 20 });
-}, 30_000);
+}, 180_000);
 afterEach(async () => {
   agent.destroy();
   await broker.remove();
@@ -114,7 +114,7 @@ describe('F53: SIGTERM while requests are in flight', () => {
     expect(broker.installation.output).toContain('draining');
     expect(broker.installation.output).toContain('stopped');
     expect(await broker.verifiedLog()).toContain('verified: ');
-  }, 30_000);
+  }, 180_000);
 
   it('reports that it is draining to a new request on a connection in use', async () => {
     const waiting = await inFlight();
@@ -132,7 +132,7 @@ describe('F53: SIGTERM while requests are in flight', () => {
     expect(heard.join('')).toMatch(/^HTTP\/1\.1 503 [^]*connection: close/i);
     for (const { status } of await Promise.all(waiting)) expect(status).toBe(200);
     expect(await broker.installation.ended()).toBe(0);
-  }, 30_000);
+  }, 180_000);
 });
 
 describe('F54: a broker that is killed during its drain', () => {
@@ -160,6 +160,6 @@ describe('F54: a broker that is killed during its drain', () => {
       const entries = storedLog(broker.installation.file('store/quaymaster.db'));
       expect(entries.filter(({ action }) => action === 'recovery')).toHaveLength(1);
     },
-    30_000,
+    180_000,
   );
 });

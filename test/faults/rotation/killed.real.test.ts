@@ -38,7 +38,7 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
       place = await makePostgresPlace(backends.postgres);
       broker = await RotatingBroker.start(await postgresUsers(place, rotating));
       await broker.restart();
-    }, 60_000);
+    }, 180_000);
     afterAll(async () => {
       await broker.remove();
       await place.close();
@@ -117,7 +117,7 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
         onPostgres(database),
       );
       await broker.restart({ epoch: Date.now(), speed: SPEED });
-    }, 60_000);
+    }, 180_000);
     afterAll(async () => {
       await (broker as RotatingBroker | undefined)?.remove();
       await place.close();

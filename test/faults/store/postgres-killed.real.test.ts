@@ -105,7 +105,7 @@ describeWith(['postgres'], 'a failing PostgreSQL', () => {
         expect(again.seq()).toBe(recorded.length);
         await again.close();
       },
-      60_000 + ROUNDS * 10_000,
+      180_000 + ROUNDS * 10_000,
     );
 
     it('refuses at once while it is unreachable, and reports that', async () => {

@@ -10,7 +10,7 @@ import {
 /** `ROUNDS` in the environment asks for more, `SEED` for other places. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 5);
 const SEED = Number(process.env['SEED'] ?? 1);
-const TIMEOUT = 60_000 + ROUNDS * 20_000;
+const TIMEOUT = 180_000 + ROUNDS * 20_000;
 const NOTICED = ['refused', 'held', 'failed', 'warned', 'harmless', 'rebuilt'];
 
 let store: DamagedStore;
@@ -31,7 +31,7 @@ describe.each([
 ])('the database file of a stopped store that is %s', (name, isLarge) => {
   beforeAll(async () => {
     store = await DamagedStore.make({ isLarge, isKilled: false });
-  }, 120_000);
+  }, 180_000);
   afterAll(() => store.remove());
 
   it(
@@ -49,7 +49,7 @@ describe.each([
 describe('the write-ahead log of a killed store', () => {
   beforeAll(async () => {
     store = await DamagedStore.make({ isLarge: false, isKilled: true });
-  }, 120_000);
+  }, 180_000);
   afterAll(() => store.remove());
 
   it(

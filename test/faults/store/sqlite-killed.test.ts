@@ -55,7 +55,7 @@ describe('a store whose process is killed', () => {
       database.close();
       expect(acknowledged.size).toBeGreaterThan(ROUNDS * 20);
     },
-    60_000 + ROUNDS * 5_000,
+    180_000 + ROUNDS * 5_000,
   );
 
   it('is refused to a second process while the first lives, and opens as soon as that is dead', async () => {

@@ -68,6 +68,6 @@ describe(`F30: a store whose machine loses its power${suffix}`, () => {
       }
       expect(acknowledged.size).toBeGreaterThan(ROUNDS * 30);
     },
-    30_000 + ROUNDS * 10_000,
+    180_000 + ROUNDS * 10_000,
   );
 });

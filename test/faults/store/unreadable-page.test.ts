@@ -49,7 +49,7 @@ beforeEach(async () => {
   writeSync(file, Buffer.alloc(PAGE_BYTES, 0xff), 0, PAGE_BYTES, (page - 1) * PAGE_BYTES);
   closeSync(file);
   store = await open();
-}, 30_000);
+}, 180_000);
 afterEach(async () => {
   await store.close();
   rmSync(directory, { recursive: true });

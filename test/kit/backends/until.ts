@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-const PATIENCE_MS = 30_000;
+/** Ends a wait that never succeeds. On a busy machine a condition may take a minute. */
+const PATIENCE_MS = 90_000;
 
-/** Waits until `condition` holds, checked every 50 ms. Throws after 30 s or `patienceMs`, naming `what`. */
+/** Waits until `condition` holds, checked every 50 ms. Throws after 90 s or `patienceMs`, naming `what`. */
 export async function until(
   what: string,
   condition: () => Promise<boolean>,

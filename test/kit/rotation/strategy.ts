@@ -85,7 +85,7 @@ export function strategy(title: string, tried: Strategy): void {
           if (tried.isBehind !== true) return broker.restart(fast());
           await end();
           await start(fast());
-        }, 60_000);
+        }, 180_000);
       } else kill();
 
       throwingAt({ ...series, points: share(POINTS_WITHIN, 4, own) });
