@@ -130,7 +130,7 @@ describe('doctor', () => {
 
   it.each<[string, Answers, string, string]>([
     [
-      'a policy for everybody',
+      'a policy for all workloads',
       {
         listPolicies: () => ({
           items: [

@@ -114,7 +114,7 @@ describe('a stolen token with every bound', () => {
       { ...kept, grants: [{ role: 'admin' }, { role: 'secret-reader', scope: ['app'] }] },
     ],
     ['a role in another case', { ...kept, grants: [{ role: 'Secret-Reader' }] }],
-    ['fields that nobody knows', { ...kept, operator: 'reader' }],
+    ['unknown fields', { ...kept, operator: 'reader' }],
   ])('creates none with %s', async (_what, body) => {
     const stolen = await mint(root, BOUNDS);
     const failed = await mint(stolen, body).then(
