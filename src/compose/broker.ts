@@ -114,7 +114,6 @@ async function openOn(
   guard.open({ keyring: keys.keyring, rows });
   const trail = new AuditTrail(bootLog, { config, store: opened, rows, clock, log });
   const { held } = await trail.start();
-  const { revokeConnect } = opened.condition;
   logCondition(log, held, opened);
   if (held === undefined) {
     await openState(opened, guard, { clock, log, keys, identity: bootLog.identity });
@@ -145,13 +144,7 @@ async function openOn(
       space: () => space.space,
       lastBackup: () => backups?.last,
       held: () => heldKinds(trail, guard),
-      warnings: () => [
-        ...(revokeConnect === undefined ? [] : ['store_open_to_all_roles']),
-        ...space.warnings(),
-        ...trail.warnings(),
-        ...(indexes.status().isLogDamaged ? ['audit_index_damaged'] : []),
-        ...(backups?.hasFailed === true ? ['backup_failed'] : []),
-      ],
+      warnings: () => warningsOf({ opened, space, trail, indexes, backups }),
       indexes: () => indexes.status(),
       async close(cause) {
         space.stop();
@@ -166,6 +159,24 @@ async function openOn(
     await stopTrail('start_failed');
     throw error;
   }
+}
+
+interface Watched {
+  readonly opened: OpenedStore;
+  readonly space: SpaceWatch;
+  readonly trail: AuditTrail;
+  readonly indexes: IndexScrub;
+  readonly backups: ScheduledBackups | undefined;
+}
+
+function warningsOf({ opened, space, trail, indexes, backups }: Watched): readonly string[] {
+  return [
+    ...(opened.condition.revokeConnect === undefined ? [] : ['store_open_to_all_roles']),
+    ...space.warnings(),
+    ...trail.warnings(),
+    ...(indexes.status().isLogDamaged ? ['audit_index_damaged'] : []),
+    ...(backups?.hasFailed === true ? ['backup_failed'] : []),
+  ];
 }
 
 interface BackupsDeps extends BrokerDeps {

@@ -42,13 +42,13 @@ export function registerGauges(
   registerRotations(registers, parts);
 }
 
-function registerBackups(registers: Registry[], { lastBackup }: RunningBroker): void {
+function registerBackups(registers: Registry[], broker: RunningBroker): void {
   new Gauge({
     name: 'quaymaster_backup_completed_timestamp_seconds',
     help: 'When the newest backup of the store was made; 0 if there is none',
     registers,
     collect() {
-      this.set((lastBackup() ?? 0) / 1_000);
+      this.set((broker.lastBackup() ?? 0) / 1_000);
     },
   });
 }

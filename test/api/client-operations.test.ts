@@ -241,6 +241,8 @@ describe('the client over TLS', () => {
       [ask(admin, 'listQuarantines'), 200],
       [ask(admin, 'liftQuarantine', { path: { id: 'qua_none' } }), 'ERR_NOT_FOUND'],
     ]);
+    await expectAll([[ask(admin, 'createBackup'), 'ERR_CONFLICT']]);
+    await expectAll([[ask(admin, 'listBackups'), 'ERR_CONFLICT']]);
     await expectAll([[ask(admin, 'seal', { body: { reason: 'INC-9' } }), 200]]);
     await expectAll([[ask(admin, 'listQuarantines'), 'ERR_SEALED']]);
   });

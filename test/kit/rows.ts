@@ -17,7 +17,7 @@ interface Listed<T extends TableName> extends RowConditions<T> {
   readonly after?: Partial<Tables[T]>;
 }
 
-export function queryOf<T extends TableName>(table: T, conditions: RowConditions<T>): Query<T> {
+function queryOf<T extends TableName>(table: T, conditions: RowConditions<T>): Query<T> {
   const { equals = {}, orderBy = [], descending = false } = conditions;
   const bounds = [
     ['starts with', conditions.startsWith],
