@@ -1,6 +1,8 @@
+import { randomId } from '../crypto/random.ts';
 import { generateSigningKey, type SigningKey } from '../crypto/signing.ts';
 import { bootMessage } from './signed-messages.ts';
-import { newWriterId } from './writer-id.ts';
+
+const RANDOM_CHARACTERS = 10;
 
 /** One start of one process, as the log records it. Its private key exists only in the memory of this process. */
 export interface Boot {
@@ -18,4 +20,10 @@ export function createBoot(logKey: SigningKey, now: number): Boot {
   const publicKey = Buffer.from(key.publicKey).toString('base64');
   const endorsement = logKey.sign(bootMessage(writer, publicKey)).toString('base64');
   return { writer, key, publicKey, endorsement };
+}
+
+/** Names one boot: `w`, its time as nine base-36 digits so that later boots sort after earlier ones, and 50 random bits. */
+export function newWriterId(now: number): string {
+  const time = Math.floor(now).toString(36).padStart(9, '0');
+  return `w${time}-${randomId('w').slice(2, 2 + RANDOM_CHARACTERS)}`;
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { auditConfigSchema } from '../../../src/audit/config.ts';
 import { createLogKeyFile, loadLogKeyFile } from '../../../src/audit/log-key.ts';
-import { newWriterId } from '../../../src/audit/writer-id.ts';
+import { newWriterId } from '../../../src/audit/boot.ts';
 
 let directory: string;
 beforeEach(async () => {
