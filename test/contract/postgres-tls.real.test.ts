@@ -84,7 +84,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
       expect(eavesdropper.openings.length).toBeGreaterThan(1);
       for (const opening of eavesdropper.openings) expect(opening).toEqual(TLS_REQUEST);
       for (const word of ['SELECT', 'SCRAM', place.admin, place.database, ...words]) {
-        expect(eavesdropper.heard()).not.toContain(word);
+        expect(eavesdropper.captured()).not.toContain(word);
       }
     };
 
@@ -170,13 +170,13 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
     ])('when it shows a certificate %s', async (_whose, issue) => {
       const eavesdropper = await eavesdrop(issue());
       await expectSilence(eavesdropper, { caFile });
-      expect(eavesdropper.heard()).toBe('');
+      expect(eavesdropper.captured()).toBe('');
     });
 
     it('when it shows a certificate without the expected name', async () => {
       const eavesdropper = await eavesdrop(authority.issue({ ...EXPECTED, dnsNames: ['db'] }));
       await expectSilence(eavesdropper, { caFile, serverName: 'db.elsewhere.example' });
-      expect(eavesdropper.heard()).toBe('');
+      expect(eavesdropper.captured()).toBe('');
     });
 
     it('when it has no TLS and `off` is not set', async () => {
@@ -184,7 +184,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
       try {
         const eavesdropper = await eavesdrop(undefined, plain.port);
         await expectSilence(eavesdropper, { caFile });
-        expect(eavesdropper.heard()).toBe('');
+        expect(eavesdropper.captured()).toBe('');
       } finally {
         await plain.stop();
       }
@@ -193,9 +193,9 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
     it('until the certificate is right: then the login is inside TLS', async () => {
       const eavesdropper = await eavesdrop(authority.issue(EXPECTED));
       await ask(await connect({ caFile }, { port: eavesdropper.port }));
-      expect(eavesdropper.heard()).toContain(place.admin);
-      expect(eavesdropper.heard()).toContain('SCRAM-SHA-256');
-      expect(eavesdropper.heard()).not.toContain(place.adminPassword);
+      expect(eavesdropper.captured()).toContain(place.admin);
+      expect(eavesdropper.captured()).toContain('SCRAM-SHA-256');
+      expect(eavesdropper.captured()).not.toContain(place.adminPassword);
     });
   });
 

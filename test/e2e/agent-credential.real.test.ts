@@ -8,7 +8,7 @@ import type { AgentProcess } from '../kit/agent-process.ts';
 import { agentSuite } from '../kit/agent-suite.ts';
 import { CommandLine } from '../kit/command-line.ts';
 import { eventually } from '../kit/eventually.ts';
-import type { PreparedBroker, Furniture } from '../kit/prepared-broker.ts';
+import type { PreparedBroker, BrokerSetup } from '../kit/prepared-broker.ts';
 
 const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
 const PATH = 'db/readonly';
@@ -24,7 +24,7 @@ let place: PostgresPlace;
 let broker: PreparedBroker;
 let agent: AgentProcess;
 
-function furniture(): Furniture {
+function furniture(): BrokerSetup {
   return {
     files: { 'pg.password': place.adminPassword },
     config: (directory) => ({

@@ -141,7 +141,7 @@ describe('quaymaster agent exec', () => {
     const [first, second] = await lines('seen');
     expect(first).toBe('the-first-one');
     expect(await agent.read('db.json')).toContain(second!);
-    await rotated.untilOver();
+    await rotated.untilEnded();
     expect(agent.logged('acknowledged')).toMatchObject([{ outcome: 'ok' }]);
     agent.signal('SIGTERM');
     expect(await agent.ended()).toMatchObject({ code: 143 });
@@ -180,7 +180,7 @@ describe('quaymaster agent exec', () => {
     await rotated.run();
     await until('it has reloaded', async () => (await lines('reloaded')).length > 0);
     expect((await lines('reloaded')).join('')).not.toContain('the-first-one');
-    await rotated.untilOver();
+    await rotated.untilEnded();
   });
 
   it('keeps the child running if a variable has no value any more, and names the variable', async () => {

@@ -102,7 +102,7 @@ describe('an agent whose broker is unreachable', () => {
     await until('it has the new value', () => Promise.resolve(seen.size === 2), 120_000);
     enough.abort();
     await reading;
-    await rotated.untilOver();
+    await rotated.untilEnded();
     expect(agent.logged('logged in')).toHaveLength(1);
   }, 240_000);
 });

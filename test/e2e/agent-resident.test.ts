@@ -52,7 +52,7 @@ describe('quaymaster agent', () => {
     expect(agent.logged('acknowledged')).toEqual([]);
 
     await writeFile(accepted, '');
-    await rotated.untilOver();
+    await rotated.untilEnded();
     expect(agent.logged('acknowledged')).toMatchObject([{ path: rotated.path, outcome: 'ok' }]);
     expect(findCanary((await agent.password('db.json'))!, { output: agent.output })).toEqual([]);
   });

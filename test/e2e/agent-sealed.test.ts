@@ -86,7 +86,7 @@ describe('an agent with broker.sealed', () => {
     expect(first).toBe('the-first-one');
     await rotated.run();
     await until('the new password is there', async () => (await agent.password()) !== first);
-    await rotated.untilOver();
+    await rotated.untilEnded();
     expect(agent.logged('acknowledged')).toMatchObject([{ path: rotated.path, outcome: 'ok' }]);
     const second = (await agent.password())!;
     expect(await agent.stop()).toEqual({ code: 0, signal: null });

@@ -5,12 +5,12 @@ import { findCanary } from '../kit/canary.ts';
 import type { Mounted } from '../kit/csi-driver.ts';
 import { CsiProcess } from '../kit/csi-process.ts';
 import { eventually } from '../kit/eventually.ts';
-import { PreparedBroker, type Furniture } from '../kit/prepared-broker.ts';
+import { PreparedBroker, type BrokerSetup } from '../kit/prepared-broker.ts';
 
 const PASSWORD = 'canary-csi-51c0';
 
 /** A path of dynamic credentials; no test issues one, so none exists. */
-const ORDERS: Furniture = {
+const ORDERS: BrokerSetup = {
   files: { 'pg.password': 'x' },
   config: (directory) => ({
     connections: {

@@ -25,7 +25,7 @@ export class AgentBench {
   /** Names that the next deliveries report as replaced. */
   replaced: readonly string[] = [];
   /** The number of notifications to the child of `exec`. */
-  toldChild = 0;
+  childSignals = 0;
   life: Promise<unknown> = Promise.resolve();
 
   constructor() {
@@ -74,7 +74,7 @@ export class AgentBench {
         isNotificationPending: false,
         beginNotification: () => () => undefined,
       },
-      child: () => Promise.resolve(void (this.toldChild += 1)),
+      child: () => Promise.resolve(void (this.childSignals += 1)),
       isResident: true,
       clock: this.clock,
       random: () => 0.5,

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
 import { findCanary } from './canary.ts';
 import { AgentProcess } from './agent-process.ts';
-import { PreparedBroker, type Furniture } from './prepared-broker.ts';
+import { PreparedBroker, type BrokerSetup } from './prepared-broker.ts';
 
 interface Running {
   readonly broker: PreparedBroker;
@@ -13,7 +13,7 @@ interface Running {
 interface AgentSuite {
   /** A secret value that no agent of the suite may print. */
   readonly canary?: string;
-  readonly furniture: Furniture | (() => Promise<Furniture>);
+  readonly furniture: BrokerSetup | (() => Promise<BrokerSetup>);
   /** Before each test. */
   readonly begin: (running: Running) => void;
 }

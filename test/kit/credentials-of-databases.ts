@@ -3,7 +3,7 @@ import mysql from 'mysql2/promise';
 import type { Backends } from './backends/fleet.ts';
 import { uniqueName } from './backends/unique-name.ts';
 import { makePostgresPlace } from './postgres-fixture.ts';
-import { LEASE_TTL, type MadeToOrder } from './dynamic-credentials.ts';
+import { LEASE_TTL, type CredentialFixture } from './dynamic-credentials.ts';
 
 const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
 
@@ -17,7 +17,7 @@ function documentsOf(options: object): Readonly<Record<string, object>> {
 /** Roles of PostgreSQL, identified by the service account in their names. */
 export async function postgresRoles({
   postgres,
-}: Pick<Backends, 'postgres'>): Promise<MadeToOrder> {
+}: Pick<Backends, 'postgres'>): Promise<CredentialFixture> {
   const place = await makePostgresPlace(postgres);
   await place.query('CREATE TABLE public.orders (id int)');
   await place.query(`GRANT SELECT ON public.orders TO "${place.admin}" WITH GRANT OPTION`);
@@ -43,9 +43,9 @@ export async function postgresRoles({
 }
 
 /** Users of MariaDB, identified by their host. */
-export async function mysqlUsersToOrder({
+export async function mysqlUserCredentials({
   mariadb,
-}: Pick<Backends, 'mariadb'>): Promise<MadeToOrder> {
+}: Pick<Backends, 'mariadb'>): Promise<CredentialFixture> {
   const { host, port, username, password } = mariadb;
   const query = async (sql: string): Promise<readonly unknown[]> => {
     const admin = await mysql.createConnection({ host, port, user: username, password });

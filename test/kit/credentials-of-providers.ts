@@ -6,9 +6,11 @@ import { boundToken } from './backends/kube-tokens.ts';
 import { createToken, mountEngine, openBaoCall, openBaoRequest } from './backends/openbao-calls.ts';
 import { uniqueName } from './backends/unique-name.ts';
 import { dynamicPolicy } from './vault-policies.ts';
-import { LEASE_TTL, type MadeToOrder } from './dynamic-credentials.ts';
+import { LEASE_TTL, type CredentialFixture } from './dynamic-credentials.ts';
 
-export async function kubernetesTokens({ kube }: Pick<Backends, 'kube'>): Promise<MadeToOrder> {
+export async function kubernetesTokens({
+  kube,
+}: Pick<Backends, 'kube'>): Promise<CredentialFixture> {
   const namespace = uniqueName('ns');
   await createNamespace(kube, namespace);
   for (const account of ['reporter', 'quaymaster'])
@@ -45,7 +47,7 @@ export async function kubernetesTokens({ kube }: Pick<Backends, 'kube'>): Promis
 
 export async function vaultCredentials({
   openbao,
-}: Pick<Backends, 'openbao'>): Promise<MadeToOrder> {
+}: Pick<Backends, 'openbao'>): Promise<CredentialFixture> {
   const transit = await mountEngine(openbao, 'pki');
   await openBaoCall(openbao, 'POST', `${transit}/root/generate/internal`, {
     common_name: 'root.test',

@@ -12,7 +12,7 @@ const LATEST_MS = 60;
 export const LEASE_TTL = '3s';
 
 /** A backend of dynamic credentials with the broker's configuration for it, and the list of live credentials. */
-export interface MadeToOrder {
+export interface CredentialFixture {
   readonly path: string;
   /** The service account that requests credentials; absent: any. */
   readonly serviceAccount?: string;
@@ -24,9 +24,12 @@ export interface MadeToOrder {
 }
 
 /** No credential outlives its lease, at whatever point its broker dies. */
-export function nothingIsLeft(title: string, make: () => Promise<MadeToOrder>): void {
+export function leavesNothingAfterKill(
+  title: string,
+  make: () => Promise<CredentialFixture>,
+): void {
   describe(`F18: a broker killed while it issues a credential at ${title} (I2)`, () => {
-    let target: MadeToOrder;
+    let target: CredentialFixture;
     let broker: PreparedBroker;
 
     beforeAll(async () => {

@@ -173,7 +173,7 @@ export class InjectorBench {
     return name;
   }
 
-  async create(namespace: string, wish: PodWish = {}): Promise<PodAnswer> {
+  async create(namespace: string, wish: PodOptions = {}): Promise<PodAnswer> {
     const { annotations = {}, spec = {}, dryRun = false } = wish;
     const { status, body } = await kubeRequest(
       this.kube,
@@ -217,7 +217,7 @@ export class InjectorBench {
   }
 }
 
-export interface PodWish {
+export interface PodOptions {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly spec?: Readonly<Record<string, unknown>>;
   readonly dryRun?: boolean;

@@ -39,7 +39,7 @@ export class OwnSecret {
   /** Completes the function's first step before RotateSecret is answered. */
   makesAtOnce = false;
   /** Completes the other steps when a client reads the stages after the new value. */
-  goesOn = false;
+  advancesAfterRead = false;
   readonly #client: SecretsManagerClient;
   readonly #proxy: LossyProxy;
   readonly #moto: Moto;
@@ -133,7 +133,7 @@ export class OwnSecret {
   async #answer(operation: string, request: Request): Promise<object | undefined> {
     const { token } = this;
     if (operation === 'GetSecretValue') this.#isRead ||= request.VersionId === token;
-    if (operation === 'DescribeSecret' && this.goesOn && this.#isRead) await this.goOn();
+    if (operation === 'DescribeSecret' && this.advancesAfterRead && this.#isRead) await this.goOn();
     if (operation !== 'RotateSecret' && operation !== 'CancelRotateSecret') return undefined;
     this.asked.push(operation);
     this.#isRead = false;

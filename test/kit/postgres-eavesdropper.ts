@@ -9,7 +9,7 @@ export const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 export class PostgresEavesdropper {
   /** The bytes before any answer, one buffer per connection. */
   readonly openings: Buffer[] = [];
-  readonly #heard: Buffer[] = [];
+  readonly #captured: Buffer[] = [];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #target: number;
@@ -41,8 +41,8 @@ export class PostgresEavesdropper {
   }
 
   /** All bytes of clients after their openings; with a certificate, the plaintext. */
-  heard(): string {
-    return Buffer.concat(this.#heard).toString('latin1');
+  captured(): string {
+    return Buffer.concat(this.#captured).toString('latin1');
   }
 
   /** Resolves when no client is connected, so that no more bytes arrive. */
@@ -77,7 +77,7 @@ export class PostgresEavesdropper {
   }
 
   #join(client: Socket, server: Socket): void {
-    client.on('data', (chunk: Buffer) => this.#heard.push(chunk));
+    client.on('data', (chunk: Buffer) => this.#captured.push(chunk));
     client.pipe(server);
     server.pipe(client);
     client.once('close', () => server.destroy());

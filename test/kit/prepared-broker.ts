@@ -19,7 +19,7 @@ interface Pod {
 }
 
 /** The parts of one broker besides the store, the cluster `c1` and the mount `own`. */
-export interface Furniture {
+export interface BrokerSetup {
   /** Environment variables of its processes. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Files of mode 0600 in its directory. */
@@ -44,7 +44,7 @@ export class PreparedBroker {
     this.#key = key;
   }
 
-  static async start(furniture: Furniture = {}): Promise<PreparedBroker> {
+  static async start(furniture: BrokerSetup = {}): Promise<PreparedBroker> {
     const prepared = new PreparedBroker(await Installation.make(furniture.environment));
     await prepared.#seed(furniture);
     return prepared;
@@ -55,7 +55,7 @@ export class PreparedBroker {
     config = () => ({}),
     documents = {},
     secrets = {},
-  }: Furniture): Promise<void> {
+  }: BrokerSetup): Promise<void> {
     const { installation } = this;
     const keys = await installation.write('jwks.json', JSON.stringify({ keys: [this.#key.jwk] }));
     for (const [name, text] of Object.entries(files)) await installation.write(name, text);

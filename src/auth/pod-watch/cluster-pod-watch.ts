@@ -47,7 +47,7 @@ export class ClusterPodWatch implements PodWatch {
     const sink = {
       page: (pods: readonly ObservedPod[]): void => this.#page(pods),
       event: (event: WatchEvent): void => this.#event(event),
-      heard: (): void => this.#liveness.heard(),
+      alive: (): void => this.#liveness.alive(),
     };
     this.#feed = new PodFeed(dependencies, sink, this.#closed.signal);
     this.#done = this.#run();

@@ -10,7 +10,7 @@ export class Liveness {
   readonly #clock: Clock;
   readonly #onStatus: (status: Status) => void;
   #announced: Status = 'starting';
-  #heardAt = 0;
+  #aliveAt = 0;
   #cancelTimer: () => void = () => undefined;
 
   constructor(clock: Clock, onStatus: (status: Status) => void) {
@@ -25,13 +25,13 @@ export class Liveness {
   }
 
   /** The watch received an event. A stale watch stays stale, because it may have missed events. */
-  heard(): void {
-    if (this.status() === 'live') this.#heardAt = this.#clock.monotonic();
+  alive(): void {
+    if (this.status() === 'live') this.#aliveAt = this.#clock.monotonic();
   }
 
   /** A list is complete. */
   synced(): void {
-    this.#heardAt = this.#clock.monotonic();
+    this.#aliveAt = this.#clock.monotonic();
     if (this.#announced === 'live') return;
     this.#announce('live');
     this.#await(STALE_AFTER_MS);
@@ -42,7 +42,7 @@ export class Liveness {
   }
 
   #silence(): number {
-    return this.#clock.monotonic() - this.#heardAt;
+    return this.#clock.monotonic() - this.#aliveAt;
   }
 
   #await(ms: number): void {

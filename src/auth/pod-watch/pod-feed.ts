@@ -12,7 +12,7 @@ export interface PodFeedSink {
   page(pods: readonly ObservedPod[]): void;
   event(event: WatchEvent): void;
   /** A watch was opened or received an event. */
-  heard(): void;
+  alive(): void;
 }
 
 export interface PodFeedDependencies {
@@ -61,10 +61,10 @@ export class PodFeed {
       cancel();
       cancel = clock.after(seconds * 1000 + OVERTIME_MS, abort);
       const openedAt = clock.monotonic();
-      this.#sink.heard();
+      this.#sink.alive();
       for await (const line of lines) {
         const event = readWatchEvent(line);
-        this.#sink.heard();
+        this.#sink.alive();
         this.#sink.event(event);
       }
       if (clock.monotonic() - openedAt < SHORTEST_WATCH_MS) throw tooShort();

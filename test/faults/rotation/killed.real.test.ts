@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { makePostgresPlace, type PostgresPlace } from '../../kit/postgres-fixture.ts';
-import type { Furniture } from '../../kit/prepared-broker.ts';
+import type { BrokerSetup } from '../../kit/prepared-broker.ts';
 import { killedAt } from '../../kit/rotation/at-points.ts';
 import { pointsOf } from '../../kit/rotation/fault-points.ts';
 import { RotatingBroker } from '../../kit/rotation/rotating-broker.ts';
@@ -60,7 +60,7 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
         expect(await broker.logsIn(path, current)).toBe(true);
 
         await broker.restart();
-        await broker.untilOver(path);
+        await broker.untilEnded(path);
         const after = await broker.current(path);
         expect(after.data).toEqual(before.data);
         expect(await broker.logsIn(path, after.data)).toBe(true);
@@ -85,7 +85,7 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
         await broker.restart();
       }
       for (const path of paths) {
-        await broker.untilOver(path);
+        await broker.untilEnded(path);
         const { data, version } = await broker.current(path);
         expect(await broker.logsIn(path, data)).toBe(true);
         await broker.prepared.installation.stop('SIGKILL');
@@ -133,7 +133,7 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
   });
 });
 
-function onPostgres({ connectionString }: Pick<TestDatabase, 'connectionString'>): Furniture {
+function onPostgres({ connectionString }: Pick<TestDatabase, 'connectionString'>): BrokerSetup {
   return {
     files: { dsn: connectionString },
     config: (directory) => ({

@@ -49,7 +49,7 @@ describeWith(['postgres'], 'a rotation at a target that refuses', ({ postgres })
       expect(await broker.ask(path)).toBe(202);
       await until('an answer is lost', () => Promise.resolve(proxy.cut === undefined));
       const set = await verifiers(place);
-      await broker.untilOver(path);
+      await broker.untilEnded(path);
       const after = await broker.current(path);
       const username = after.data['username'] as string;
       expect((await verifiers(place)).get(username)).toBe(set.get(username));
@@ -75,7 +75,7 @@ describeWith(['postgres'], 'a rotation at a target that refuses', ({ postgres })
     expect(await broker.current(path)).toEqual(before);
     expect(await broker.logsIn(path, before.data)).toBe(true);
     await place.query('GRANT SELECT ON public.orders TO PUBLIC');
-    await broker.untilOver(path);
+    await broker.untilEnded(path);
     const after = await broker.current(path);
     expect(await broker.logsIn(path, after.data)).toBe(true);
     expect(await broker.logsIn(path, before.data)).toBe(false);
@@ -91,7 +91,7 @@ describeWith(['postgres'], 'a rotation at a target that refuses', ({ postgres })
     });
     expect(await broker.current(path)).toEqual(before);
     expect(await broker.ask(path, 'abort')).toBe(202);
-    await broker.untilOver(path);
+    await broker.untilEnded(path);
     expect(await broker.current(path)).toEqual(before);
     expect(await broker.logsIn(path, before.data)).toBe(true);
     expect((await broker.history(path))[0]?.state).toBe('aborted');

@@ -75,4 +75,4 @@ export function problem(
 }
 
 /** Accepts the request and disconnects. */
-export const hangUp: Step = (_response, request) => void request.socket.destroy();
+export const dropConnection: Step = (_response, request) => void request.socket.destroy();

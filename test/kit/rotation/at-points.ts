@@ -49,7 +49,7 @@ export function killedAt(series: Series): void {
         expect((await broker.current(path)).version).toBe(before.version);
         expect(await broker.ask(path)).toBe(202);
       }
-      await broker.untilOver(path);
+      await broker.untilEnded(path);
       await expectRotated(series, { before, written }, pending);
     },
     TIMEOUT_MS,
@@ -68,7 +68,7 @@ export function throwingAt(series: Series): void {
       await broker.prepared.arm(point, 'throw');
       expect(await broker.ask(path)).toBe(202);
       await until('it was there', () => isPast(broker.prepared));
-      await broker.untilOver(path);
+      await broker.untilEnded(path);
       await expectRotated(series, { before, written });
     },
     TIMEOUT_MS,
@@ -76,7 +76,7 @@ export function throwingAt(series: Series): void {
 }
 
 /** Stops the process at each point until its claim expires, then resumes it. `stillMs`: that time by the clock of the machine. */
-export function standingStillAt(series: Series, stillMs: number): void {
+export function pausedAt(series: Series, stillMs: number): void {
   const { path, points, broker: of } = series;
   it.each(points)(
     'resumes after a pause of a minute, and is promoted and retired once: %s',
@@ -92,7 +92,7 @@ export function standingStillAt(series: Series, stillMs: number): void {
       await pause(stillMs);
       installation.signal('SIGCONT');
       expect(await asked).toBe(202);
-      await broker.untilOver(path);
+      await broker.untilEnded(path);
       await expectRotated(series, { before, written });
     },
     TIMEOUT_MS,
@@ -117,7 +117,7 @@ export function killedUndoingAt({ path, points, broker: of }: Series): void {
       expect(works).toContain(true);
 
       await broker.restart();
-      await broker.untilOver(path);
+      await broker.untilEnded(path);
       const after = await broker.current(path);
       expect(after.data).toEqual(before.data);
       expect(await broker.logsIn(path, after.data)).toBe(true);
@@ -139,7 +139,7 @@ export function throwingUndoingAt({ path, points, broker: of }: Series): void {
       expect(await broker.ask(path)).toBe(202);
       await until('it failed', async () => (await broker.active(path))?.lastError !== undefined);
       expect(await broker.ask(path, 'abort')).toBe(202);
-      await broker.untilOver(path);
+      await broker.untilEnded(path);
       const after = await broker.current(path);
       expect(after.data).toEqual(before.data);
       expect(await broker.logsIn(path, after.data)).toBe(true);

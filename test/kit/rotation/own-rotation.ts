@@ -6,7 +6,7 @@ import { PATIENT, type Rotating } from './rotating.ts';
 export async function ownRotation(moto: Moto): Promise<Rotating> {
   const secret = await OwnSecret.create(moto);
   secret.makesAtOnce = true;
-  secret.goesOn = true;
+  secret.advancesAfterRead = true;
   const namePrefix = secret.name.slice(0, -'db'.length);
   return {
     path: 'aws/db',

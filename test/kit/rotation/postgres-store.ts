@@ -1,9 +1,9 @@
 import { createDatabase, type Postgres } from '../backends/postgres.ts';
-import type { Furniture } from '../prepared-broker.ts';
+import type { BrokerSetup } from '../prepared-broker.ts';
 
 /** A store that several processes can share. */
 export interface StoreElsewhere {
-  readonly furniture: Furniture;
+  readonly furniture: BrokerSetup;
   readonly drop: () => Promise<void>;
 }
 

@@ -32,7 +32,7 @@ export class Rotated {
     await until(`it comes to ${step}`, async () => (await this.active())?.step === step);
   }
 
-  async untilOver(): Promise<void> {
+  async untilEnded(): Promise<void> {
     await until('the rotation is over', async () => (await this.active()) === undefined);
   }
 

@@ -1,6 +1,6 @@
 import type { SecretData } from '../../../src/domain/secret.ts';
 import { until } from '../backends/until.ts';
-import { PreparedBroker, type Furniture } from '../prepared-broker.ts';
+import { PreparedBroker, type BrokerSetup } from '../prepared-broker.ts';
 import type { Rotating } from './rotating.ts';
 import { storedSecret, type StoredSecret } from './stored-secret.ts';
 
@@ -40,7 +40,7 @@ export class RotatingBroker {
   /** Writes the broker's own secrets and the definitions. The broker keeps running. */
   static async start(
     rotating: readonly Rotating[],
-    furniture: Furniture = {},
+    furniture: BrokerSetup = {},
   ): Promise<RotatingBroker> {
     const connections = Object.assign({}, ...rotating.map((each) => each.connections)) as object;
     const prepared = await PreparedBroker.start({
@@ -90,7 +90,7 @@ export class RotatingBroker {
     await until(`it comes to ${step}`, async () => (await this.active(path))?.step === step);
   }
 
-  async untilOver(path: string): Promise<void> {
+  async untilEnded(path: string): Promise<void> {
     await until('the rotation is over', async () => (await this.active(path)) === undefined);
   }
 

@@ -1,11 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import {
-  killedAt,
-  killedUndoingAt,
-  standingStillAt,
-  throwingAt,
-  throwingUndoingAt,
-} from './at-points.ts';
+import { killedAt, killedUndoingAt, pausedAt, throwingAt, throwingUndoingAt } from './at-points.ts';
 import { EVERY_POINT, POINTS_WITHIN, pointsOf } from './fault-points.ts';
 import type { StoreElsewhere } from './postgres-store.ts';
 import { RotatingBroker, type Clock } from './rotating-broker.ts';
@@ -90,7 +84,7 @@ export function strategy(title: string, tried: Strategy): void {
 
       throwingAt({ ...series, points: share(POINTS_WITHIN, 4, own) });
       if (!isAhead) throwingUndoingAt({ ...series, points: share(UNDOING, 3, own) });
-      standingStillAt(
+      pausedAt(
         { ...series, points: share(POINTS_WITHIN, POINTS_WITHIN.length, 3 * own) },
         STILL_MS,
       );

@@ -4,7 +4,7 @@ import { BrokerClient } from '../../../src/client/index.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import { freePort } from '../../kit/backends/free-port.ts';
 import {
-  hangUp,
+  dropConnection,
   json,
   problem,
   ScriptedBroker,
@@ -39,7 +39,7 @@ async function clientOf(
 
 describe('a call to an unreachable broker', () => {
   it.each([
-    ['the connection is cut', hangUp],
+    ['the connection is cut', dropConnection],
     ['the broker is busy', problem(503, 'ERR_BUSY', { retryAfter: '1' })],
     ['the backend did not answer', problem(504, 'ERR_PROVIDER_TIMEOUT')],
     ['the backend failed', problem(502, 'ERR_PROVIDER_FAILED')],
@@ -66,7 +66,7 @@ describe('a call to an unreachable broker', () => {
     [0, [0, 0, 0]],
     [0.999, [199.8, 399.6, 799.2]],
   ])('waits with full jitter up to twice as long each time (%d)', async (random, expected) => {
-    const client = await clientOf([hangUp], { random: () => random });
+    const client = await clientOf([dropConnection], { random: () => random });
     await expect(client.call('readSecret', READ)).rejects.toMatchObject({ reason: 'cut_off' });
     expect(pauses).toEqual(expected);
   });
@@ -107,7 +107,7 @@ describe('a call with an effect', () => {
   const DONE = json(201, { path: 'a/b', version: '1' });
 
   it('is not repeated when its outcome is unknown', async () => {
-    const client = await clientOf([hangUp, DONE]);
+    const client = await clientOf([dropConnection, DONE]);
     await expect(client.call('writeSecret', WRITE)).rejects.toMatchObject({ reason: 'cut_off' });
     expect(broker.received).toHaveLength(1);
   });
@@ -129,7 +129,7 @@ describe('a call with an effect', () => {
   );
 
   it('is repeated with If-Match or an idempotency key', async () => {
-    const client = await clientOf([hangUp, DONE, hangUp, json(201, DISCLOSURE)]);
+    const client = await clientOf([dropConnection, DONE, dropConnection, json(201, DISCLOSURE)]);
     await client.call('writeSecret', { ...WRITE, headers: { 'If-Match': '"1"' } });
     await client.call('issueCredential', {
       ...READ,
@@ -145,7 +145,7 @@ describe('a call with an effect', () => {
   });
 
   it.each(['runRotation', 'abortRotation'] as const)('is not repeated: %s', async (id) => {
-    const client = await clientOf([hangUp]);
+    const client = await clientOf([dropConnection]);
     await expect(client.call(id, { ...READ, body: {} })).rejects.toMatchObject({
       reason: 'cut_off',
     });

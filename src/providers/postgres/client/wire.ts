@@ -42,8 +42,11 @@ export class PostgresWire extends Duplex {
   }
 
   override on(event: string | symbol, listener: (...given: never[]) => void): this {
-    const heard = listener as (...given: unknown[]) => void;
-    return super.on(event, event === 'data' ? (...given) => this.#guarded(heard, given) : heard);
+    const receive = listener as (...given: unknown[]) => void;
+    return super.on(
+      event,
+      event === 'data' ? (...given) => this.#guarded(receive, given) : receive,
+    );
   }
 
   override _read(): void {

@@ -183,13 +183,13 @@ describe('an agent', () => {
     await bench.living({ onChange: [{ command: ['/bin/true'] }] });
     await bench.untilLogged('notified the application');
     await bench.settle();
-    expect(bench.toldChild).toBe(0);
+    expect(bench.childSignals).toBe(0);
     bench.broker.secrets.set('a/db', '2');
     bench.broker.tell('secret.changed', 'a/db');
     await bench.pass(3_000, 100);
     await bench.untilLogged('notified the application', 2);
     await bench.settle();
-    expect(bench.toldChild).toBe(1);
+    expect(bench.childSignals).toBe(1);
   });
 
   it('waits at most five seconds for the end of its session', async () => {
@@ -212,7 +212,7 @@ describe('an agent', () => {
     bench.broker.away.delete('a/api');
     await bench.pass(2_000, 100);
     expect(bench.delivered).toEqual({ db: '1', api: '1' });
-    expect(bench.toldChild).toBe(1);
+    expect(bench.childSignals).toBe(1);
   });
 
   it('closes its session when it stops, unless the configuration forbids it', async () => {
