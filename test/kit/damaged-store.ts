@@ -11,6 +11,7 @@ import { loadConfig } from '../../src/compose/config/load.ts';
 import type { Config } from '../../src/compose/config/schema.ts';
 import { serve, type Serving } from '../../src/compose/serve.ts';
 import { BrokerError } from '../../src/domain/errors.ts';
+import { DIGESTED } from '../../src/store/guarded-tables.ts';
 import { openStore } from '../../src/store/index.ts';
 import { until } from './backends/until.ts';
 import { fastClock } from './fast-clock.ts';
@@ -26,7 +27,10 @@ const PADDING_BYTES = 65 * 1024 * 1024;
 /** The broker builds these rows again from the entries. */
 const DERIVED = ['log_segments', 'log_tiles', 'log_terms', 'log_checkpoints', 'claims'];
 
-/** How the damage showed, from the earliest time on. The last three are defects. */
+/** Tables that the broker checks as a whole: by their digests, or as entries of the log. Rows of other tables are checked when a request uses them. */
+const CHECKED: readonly string[] = [...DIGESTED, 'audit_batches'];
+
+/** How the damage showed, from the earliest time on. The last four are defects. `unused`: no request used the row, so nothing of it was served. */
 export type Finding =
   | 'refused'
   | 'held'
@@ -34,6 +38,7 @@ export type Finding =
   | 'warned'
   | 'harmless'
   | 'rebuilt'
+  | 'unused'
   | 'verify only'
   | 'absent'
   | 'wrong'
@@ -133,8 +138,9 @@ export class DamagedStore {
     if (differing.length === 0) return { finding: 'harmless', detail: '' };
     const detail = differing.join(', ');
     if (!(await this.#verifies())) return { finding: 'verify only', detail };
+    if (differing.some((table) => CHECKED.includes(table))) return { finding: 'unseen', detail };
     const isDerived = differing.every((table) => DERIVED.includes(table));
-    return { finding: isDerived ? 'rebuilt' : 'unseen', detail };
+    return { finding: isDerived ? 'rebuilt' : 'unused', detail };
   }
 
   remove(): Promise<void> {

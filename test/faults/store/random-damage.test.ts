@@ -11,7 +11,7 @@ import {
 const ROUNDS = Number(process.env['ROUNDS'] ?? 5);
 const SEED = Number(process.env['SEED'] ?? 1);
 const TIMEOUT = 180_000 + ROUNDS * 20_000;
-const NOTICED = ['refused', 'held', 'failed', 'warned', 'harmless', 'rebuilt'];
+const NOTICED = ['refused', 'held', 'failed', 'warned', 'harmless', 'rebuilt', 'unused'];
 
 let store: DamagedStore;
 
