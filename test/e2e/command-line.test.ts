@@ -201,9 +201,10 @@ describe('documents', () => {
     const bad = mount({ prefix: 'made', connection: 'nowhere' }).replaceAll(',', ',\n');
     const file = await operator.write('bad.json', bad);
     const { code, err } = await operator.run('apply', '-f', file, '--yes');
-    expect(code).toBe(1);
-    expect(err).toMatch(/bad\.json:5:\d+: \/spec\/connection no such connection/);
-    expect(err).toContain('0 applied; not applied: mount made');
+    expect(code).toBe(64);
+    expect(err).toContain('the broker refuses these documents');
+    expect(err).toMatch(/bad\.json:5:\d+: \/spec\/connection:? no such connection/);
+    expect(await operator.ok('mount', 'get', 'made')).toContain('embedded');
   });
 
   it('are exported to files that change nothing', async () => {

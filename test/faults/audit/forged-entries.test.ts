@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { verifyExport } from '../../../src/audit/verify.ts';
+import { bearer, BrokerClient } from '../../../src/client/index.ts';
 import { runAuditExport } from '../../../src/compose/verbs/audit-export.ts';
 import type { Serving } from '../../../src/compose/serve.ts';
 import { AttackedInstallation } from '../../kit/attacked-installation.ts';
@@ -69,11 +70,10 @@ describe('forged entries in the file of a stopped broker', () => {
   it('are left out of an export of the running broker, which names them', async () => {
     forgeAll();
     serving = await own.serve();
-    const tokenFile = own.at('auditor.token');
-    await writeFile(tokenFile, token, { mode: 0o600 });
     const target = own.at('export');
-    const options = { config: 'none', url: serving.url, tokenFile };
-    const { text, damage } = await runAuditExport(target, options, () => undefined);
+    const broker = new BrokerClient({ url: serving.url }).as(bearer(token));
+    const { text, damage } = await runAuditExport(target, { broker }, () => undefined);
+    broker.close();
     expect(text).toMatch(/^exported \d+ of \d+ entries of quaymaster.test\/attacked to /);
     expect(damage.length).toBeGreaterThan(0);
     expect(damage[0]).toMatch(/^entr(y|ies) \d+.* not what was recorded$/);
