@@ -89,7 +89,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
 
   it('accepts the values of docs/install.md', async () => {
     const page = readFileSync('docs/install.md', 'utf8');
-    const [, values = ''] = /<<'YAML'\n([^]*?)^YAML$/m.exec(page) ?? [];
+    const [, values = ''] = /values\.yaml <<'YAML'\n([^]*?)^YAML$/m.exec(page) ?? [];
     const manifests = await renderChart(helm, parse(values) as object);
     expect(checkConfig(configOf(manifests), 'the ConfigMap').audit.origin).toBe(
       'quaymaster.example/prod',

@@ -16,7 +16,7 @@ export async function listenAt(
   const fail = (cause: NodeJS.ErrnoException): void => {
     const why =
       cause.code === 'EADDRINUSE'
-        ? ': another process uses the port; choose another one (listener.port; quaymaster dev --port)'
+        ? ': another process uses the port; choose another one in the configuration, or with quaymaster dev --port'
         : '';
     reject(
       new BrokerError('ERR_CONFIG_INVALID', `cannot listen at ${host}:${port}${why}`, { cause }),

@@ -81,7 +81,7 @@ describe('a broker with an address in use', () => {
       await initialise(config, { tokenFile, tokenTtlSeconds: 60 }, DEPS);
       await expect(serve(config, DEPS)).rejects.toMatchObject({
         code: 'ERR_CONFIG_INVALID',
-        message: `cannot listen at ${HOST}:${port}`,
+        message: expect.stringContaining(`cannot listen at ${HOST}:${port}: another process uses`),
       });
       for (const each of Object.values(free)) (await listening(each)).close();
       // It does not hold the store either.
