@@ -26,7 +26,9 @@ describe('the bundle of the agent', () => {
   it('has no folder of the broker', () => {
     const own = paths.filter((path) => !path.includes('node_modules/'));
     const rooms = new Set(own.flatMap((path) => /(?:^|\/)dist\/(\w+)\//.exec(path)?.[1] ?? []));
-    expect([...rooms].sort()).toEqual(['client', 'crypto', 'delivery', 'domain', 'net', 'ports']);
+    expect([...rooms].sort()).toEqual([
+      ...['client', 'crypto', 'delivery', 'domain', 'net', 'ports', 'text'],
+    ]);
     expect(own.filter((path) => /dist\/delivery\/(csi|injector)\//.test(path))).toEqual([]);
   });
 
