@@ -10,7 +10,8 @@ export interface CheckpointFile {
   write(note: string): Promise<void>;
 }
 
-async function syncDirectory(path: string): Promise<void> {
+/** Makes new and renamed entries of a directory durable. */
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r');
   try {
     await directory.sync();

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { open, readFile, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readFile, rename } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { syncDirectory } from '../../audit/checkpoint-file.ts';
 import { logIdentity, type LogIdentity } from '../../audit/log-identity.ts';
 import { loadLogKeyFile } from '../../audit/log-key.ts';
 import { identityIn } from '../../crypto/age.ts';
@@ -9,7 +10,7 @@ import { instant } from '../../domain/instant.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { SqliteConnection } from '../../store/sqlite/sqlite-connection.ts';
-import { prepareStoreFiles } from '../../store/sqlite/store-files.ts';
+import { prepareStoreDirectory, removeStoreFiles } from '../../store/sqlite/store-files.ts';
 import { loadKeys, kekOf } from '../keys.ts';
 import type { Config } from '../config/schema.ts';
 import { decryptFile, fileFacts, type FileFacts } from './archive.ts';
@@ -116,9 +117,9 @@ export async function restoreBackup(
       `there is a store at ${path}: stop the broker, then add --replace, which keeps the present store beside the restored one`,
     );
   if (isThere) await assertUnused(path);
-  prepareDirectory(path);
+  prepareStoreDirectory(dirname(path));
   const draft = `${path}.restore`;
-  await removeFiles(draft);
+  await removeStoreFiles(draft);
   try {
     await decryptBackup(found, draft, deps);
     const previous = isThere
@@ -129,7 +130,7 @@ export async function restoreBackup(
     await syncDirectory(dirname(path));
     return { manifest: found.manifest, previous };
   } finally {
-    await removeFiles(draft);
+    await removeStoreFiles(draft);
   }
 }
 
@@ -144,26 +145,9 @@ async function assertUnused(path: string): Promise<void> {
   }
 }
 
-function prepareDirectory(path: string): void {
-  const probe = join(dirname(path), '.restore-probe');
-  // The checks of a new store apply: a directory of its own with mode 0700.
-  prepareStoreFiles(probe);
-}
-
 async function moveStore(path: string, to: string): Promise<void> {
   if (existsSync(`${path}-wal`)) await rename(`${path}-wal`, `${to}-wal`);
   await rename(path, to);
-}
-
-async function removeFiles(path: string): Promise<void> {
-  for (const end of ['', '-wal', '-shm', '-journal', '.ballast'])
-    await rm(`${path}${end}`, { force: true });
-  await rm(join(dirname(path), '.restore-probe'), { force: true });
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  await directory.sync().finally(() => directory.close());
 }
 
 function signed(note: string, { verifier }: LogIdentity, path: string): BackupManifest {

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncDirectory } from '../../audit/checkpoint-file.ts';
 import type { LogIdentity } from '../../audit/log-identity.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
 import { assertRecipient } from '../../crypto/age.ts';
@@ -12,6 +13,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Store } from '../../ports/store.ts';
 import type { OpenedStore } from '../../store/index.ts';
+import { removeStoreFiles } from '../../store/sqlite/store-files.ts';
 import type { StoreMode } from '../../store/store-deps.ts';
 import type { InstallationKeys } from '../keys.ts';
 import { RELEASE } from '../release.ts';
@@ -235,15 +237,13 @@ export class ScheduledBackups implements Backups {
       await file.close();
     }
     await rename(`${path}${PART}`, path);
-    const parent = await open(directory, 'r');
-    await parent.sync().finally(() => parent.close());
+    await syncDirectory(directory);
   }
 
   /** Removes the copy, and archives without a manifest: an interrupted backup left them. */
   async #removeUnfinished(): Promise<void> {
     const { config, storePath } = this.#deps;
-    for (const end of ['', '-wal', '-shm', '-journal', '.ballast'])
-      await rm(`${storePath}.backup${end}`, { force: true });
+    await removeStoreFiles(`${storePath}.backup`);
     for (const file of await readdir(config.directory)) {
       if (file.startsWith('quaymaster-') && file.endsWith(PART))
         await rm(join(config.directory, file), { force: true });

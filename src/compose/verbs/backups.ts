@@ -1,9 +1,9 @@
-import { open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open } from 'node:fs/promises';
 import { systemClock } from '../../clock.ts';
 import { generateAgeKeyPair } from '../../crypto/age.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { createLog } from '../../log.ts';
+import { removeStoreFiles } from '../../store/sqlite/store-files.ts';
 import { lostChanges } from '../backup/lost-changes.ts';
 import type { BackupManifest } from '../backup/manifest.ts';
 import { decryptBackup, findBackup, restoreBackup, type ByteProgress } from '../backup/restore.ts';
@@ -50,21 +50,17 @@ export async function runBackupVerify(
     return `${textOf(found.manifest)}\nverified: manifest and archive. Pass --identity to verify its content.`;
   if (config.store.type !== 'sqlite')
     throw new BrokerError('ERR_CONFIG_INVALID', 'only archives of SQLite stores can be opened');
-  const copy = join(`${config.store.path}.verify`);
-  await removeCopy(copy);
+  const copy = `${config.store.path}.verify`;
+  await removeStoreFiles(copy);
   try {
     await decryptBackup(found, copy, {
       ...{ config, identityFile: options.identity, progress },
       ...{ clock: systemClock, log: createLog({ level: 'warn', clock: systemClock }) },
     });
   } finally {
-    await removeCopy(copy);
+    await removeStoreFiles(copy);
   }
   return `${textOf(found.manifest)}\nverified: manifest, archive, database, end of the log, and the digests of all rows`;
-}
-
-async function removeCopy(path: string): Promise<void> {
-  for (const end of ['', '-wal', '-shm', '.ballast']) await rm(`${path}${end}`, { force: true });
 }
 
 interface RestoreOptions {

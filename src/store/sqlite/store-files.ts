@@ -7,10 +7,19 @@ import {
   openSync,
   statSync,
 } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BrokerError } from '../../domain/errors.ts';
 
 const OTHERS = 0o077;
+
+/** The endings of the files that SQLite and the store create for a database. */
+const ENDINGS = ['', '-wal', '-shm', '-journal', '.ballast'];
+
+/** Removes a database that no process has open, with its other files. */
+export async function removeStoreFiles(path: string): Promise<void> {
+  for (const ending of ENDINGS) await rm(`${path}${ending}`, { force: true });
+}
 
 /**
  * Creates the directory and an empty database file that only this user can read, whatever the umask. SQLite gives its write-ahead log the mode of the
@@ -18,7 +27,13 @@ const OTHERS = 0o077;
  * @throws ERR_CONFIG_INVALID if the directory exists and other users can access it.
  */
 export function prepareStoreFiles(path: string): void {
-  const directory = dirname(path);
+  prepareStoreDirectory(dirname(path));
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
+  for (const file of [path, `${path}-wal`]) if (existsSync(file)) chmodSync(file, 0o600);
+}
+
+/** Creates the directory of a store. @throws ERR_CONFIG_INVALID if it exists and other users can access it. */
+export function prepareStoreDirectory(directory: string): void {
   if (!existsSync(directory)) makeDirectory(directory);
   if ((statSync(directory).mode & OTHERS) !== 0) {
     throw new BrokerError(
@@ -26,8 +41,6 @@ export function prepareStoreFiles(path: string): void {
       `${directory} is open to other users: give the store a directory of its own with mode 0700`,
     );
   }
-  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
-  for (const file of [path, `${path}-wal`]) if (existsSync(file)) chmodSync(file, 0o600);
 }
 
 /** SQLite syncs the directory entries of its files. The broker must sync the entry of their directory, or a power loss can remove everything. */
