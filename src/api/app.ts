@@ -56,7 +56,7 @@ export function createApp(parts: ServedParts, deps: ApiDeps): RequestListener {
     warnings: deps.warnings,
     metrics: deps.metrics,
     servesMetrics: deps.servesMetrics,
-    openApi: openApiJson(),
+    openApi: openApiJson,
   });
   const known: Performance[] = [];
   for (const [id, operation] of ACCESS) {

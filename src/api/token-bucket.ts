@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../broker/at-most.ts';
 import type { Clock } from '../ports/clock.ts';
 
 export interface Rate {
@@ -94,7 +95,7 @@ const MOST_BUCKETS = 50_000;
 export class Buckets {
   readonly #clock: Clock;
   readonly #rate: Rate;
-  readonly #buckets = new LRUCache<string, TokenBucket>({ max: MOST_BUCKETS });
+  readonly #buckets = new LRUCache<string, TokenBucket>(atMost(MOST_BUCKETS));
 
   constructor(clock: Clock, rate: Rate) {
     this.#clock = clock;

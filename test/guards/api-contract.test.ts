@@ -13,7 +13,7 @@ const routes = allRoutes({
   warnings: () => [],
   metrics: new Registry(),
   servesMetrics: true,
-  openApi: '{}',
+  openApi: () => '{}',
 });
 
 describe('the contract, the access table and the routes', () => {

@@ -20,7 +20,7 @@ export interface MachineFacts {
   /** False if metrics have their own listener. */
   readonly servesMetrics: boolean;
   /** openapi.yaml as JSON text. */
-  readonly openApi: string;
+  readonly openApi: () => string;
 }
 
 export type MachineRoutes = Pick<
@@ -69,7 +69,7 @@ export function machineRoutes(facts: MachineFacts): MachineRoutes {
         },
     },
     readOpenApi: {
-      read: () => () => Promise.resolve({ status: 200, headers: JSON_TYPE, body: facts.openApi }),
+      read: () => () => Promise.resolve({ status: 200, headers: JSON_TYPE, body: facts.openApi() }),
     },
   };
 }

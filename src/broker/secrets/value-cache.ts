@@ -4,6 +4,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Session } from '../../domain/principal.ts';
 import type { SecretData, SecretVersion } from '../../domain/secret.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { atMost } from '../at-most.ts';
 import type { Eventually } from '../eventually.ts';
 import { ephemeralSealer } from '../../crypto/ephemeral-sealer.ts';
 import type { TracedValue, ValueFingerprints } from '../../crypto/value-fingerprint.ts';
@@ -73,7 +74,7 @@ interface Absence {
 export class ValueCache {
   #sealer = ephemeralSealer();
   readonly #entries: LRUCache<string, Entry>;
-  readonly #absences = new LRUCache<string, Absence>({ max: ABSENT_COUNT });
+  readonly #absences = new LRUCache<string, Absence>(atMost(ABSENT_COUNT));
   readonly #flights = new Map<string, Flight>();
   readonly #clock: Clock;
   /** Entries that were opened in this loop turn. */

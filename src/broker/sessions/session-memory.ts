@@ -17,6 +17,7 @@ import { isWellFormedToken } from '../../crypto/token.ts';
 import type { EncodedActor } from '../../domain/audit-event.ts';
 import type { TextDigest } from '../../domain/audit-text.ts';
 import { encodeActor } from '../../domain/audit-event.ts';
+import { atMost } from '../at-most.ts';
 import { readUnchanged } from '../read-unchanged.ts';
 import { newestFirst, type RowSeals } from '../recording/row-seals.ts';
 import { SessionLeases } from '../leases/session-leases.ts';
@@ -85,7 +86,7 @@ export class Sessions {
     this.#store = store;
     this.#keys = keys;
     this.#byHash = new LRUCache<string, LiveSession>({
-      max: MAX_CACHED,
+      ...atMost(MAX_CACHED),
       dispose: (live) => {
         live.isFollowed = false;
         this.#hashOf.delete(live.session.id);
