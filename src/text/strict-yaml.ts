@@ -16,6 +16,8 @@ export interface YamlDocument {
   readonly value: unknown;
   /** The position of the value at a JSON pointer; undefined if there is none. */
   locate(pointer: string): Position | undefined;
+  /** The position of the key of that value; undefined if it has none. */
+  locateKey(pointer: string): Position | undefined;
 }
 
 /** The message never quotes the text, which may be a secret in the wrong place. */
@@ -52,6 +54,15 @@ const MOST_MARKS = 10_000;
 const UNCOUNTED = /^[\s#\p{Cc}]/u;
 const NO_ALIASES =
   'anchors, aliases and tags are not allowed; put quotes around a text that begins with &, * or !';
+/** YAML reads `[*]` as an alias: the most common mistake in a list of patterns. */
+const NO_ALIAS =
+  "is not valid YAML: put quotes around a text that begins with * or &, for example '*'";
+/** The message for a code of the library; other codes are their own words. */
+const MESSAGES: Partial<Readonly<Record<string, string>>> = {
+  BAD_ALIAS: NO_ALIAS,
+  BAD_INDENT: 'is not valid YAML: bad indent, or a [ or { before this place is not closed',
+  MISSING_CHAR: 'is not valid YAML: a quote, a bracket or a comma before this place is missing',
+};
 
 /**
  * Reads YAML 1.2 with the data model of JSON. Keys occur once. Without `allowAliases` it refuses anchors, aliases, tags and merges, so that the
@@ -87,7 +98,7 @@ export async function readOneYaml(
   const { documents, problems } = await readYaml(text, rules);
   if (problems.length > 0) return { problems };
   if (documents.length > 1) return { problems: [{ message: 'must be exactly one document' }] };
-  return documents[0] ?? { value: null, locate: () => undefined };
+  return documents[0] ?? { value: null, locate: () => undefined, locateKey: () => undefined };
 }
 
 /** A problem for a line of text: `line 3 is not valid YAML: duplicate key`. */
@@ -106,17 +117,22 @@ function problemsOf(
   { visit, isPair, isNode, isMap, isScalar, isAlias }: Yaml,
 ): readonly Found[] {
   const found: Found[] = [...document.errors, ...document.warnings].map(({ code, pos }) => ({
-    message: `is not valid YAML: ${code.toLowerCase().replaceAll('_', ' ')}`,
+    message: MESSAGES[code] ?? `is not valid YAML: ${code.toLowerCase().replaceAll('_', ' ')}`,
     offset: pos[0],
   }));
+  const reported = new Set(found.map(({ offset }) => offset));
   visit(document, (_key, node) => {
     if (isPair(node) || !isNode(node)) return;
     const repeated = isMap(node) ? firstRepeated(node, isScalar) : undefined;
     if (repeated !== undefined) {
       found.push({ message: 'is not valid YAML: duplicate key', offset: startOf(repeated) });
     }
+    const offset = startOf(node);
+    if (reported.has(offset)) return;
     if (!allowAliases && (isAlias(node) || 'anchor' in node || node.tag !== undefined)) {
-      found.push({ message: NO_ALIASES, offset: startOf(node) });
+      found.push({ message: NO_ALIASES, offset });
+    } else if (isAlias(node) && node.resolve(document) === undefined) {
+      found.push({ message: NO_ALIAS, offset });
     }
   });
   return found;
@@ -137,12 +153,23 @@ function firstRepeated({ items }: YAMLMap, isScalar: Yaml['isScalar']): Scalar |
   return undefined;
 }
 
-function documentOf(document: Document.Parsed, lines: LineCounter, { isNode }: Yaml): YamlDocument {
+function documentOf(
+  document: Document.Parsed,
+  lines: LineCounter,
+  { isNode, isMap, isScalar }: Yaml,
+): YamlDocument {
   return {
     value: document.toJS({ maxAliasCount: MOST_ALIASES }) as unknown,
     locate: (pointer) => {
       const node = document.getIn(pathOf(pointer), true) as Node | undefined;
       return isNode(node) && node.range ? positionOf(lines, node.range[0]) : undefined;
+    },
+    locateKey: (pointer) => {
+      const path = pathOf(pointer);
+      const map = document.getIn(path.slice(0, -1), true);
+      const keys = isMap(map) ? map.items.map(({ key }) => key).filter(isScalar) : [];
+      const key = keys.find(({ value }) => value === path.at(-1));
+      return key && positionOf(lines, startOf(key));
     },
   };
 }

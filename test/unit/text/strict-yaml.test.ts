@@ -7,6 +7,8 @@ describe('readYaml', () => {
     expect(documents.map(({ value }) => value)).toEqual([{ a: 1 }, { b: [{ 'c/d': 'x' }] }]);
     expect(documents[1]?.locate('/b/0/c~1d')).toEqual({ line: 4, column: 10 });
     expect(documents[1]?.locate('/b/1')).toBeUndefined();
+    expect(documents[1]?.locateKey('/b/0/c~1d')).toEqual({ line: 4, column: 5 });
+    expect(documents[1]?.locateKey('/b/0')).toBeUndefined();
   });
 
   it.each([
@@ -20,6 +22,22 @@ describe('readYaml', () => {
     expect(documents).toEqual([]);
     expect(problems[0]).toMatchObject({ message: expect.stringContaining(message) });
     expect(problems[0]?.line).toBeGreaterThan(0);
+  });
+
+  it.each(['a: [*]\n', 'a: [*, b]\n', 'a: *\n', 'a: { b: * }\n'])(
+    'says once how to write a text that begins with a mark: %j',
+    async (text) => {
+      for (const allowAliases of [false, true]) {
+        const { problems } = await readYaml(text, { allowAliases });
+        const message = expect.stringContaining('put quotes around a text that begins with');
+        expect(problems).toMatchObject([{ message }]);
+      }
+    },
+  );
+
+  it.each(['a: [*x]\n', 'a: **\n'])('refuses an alias without an anchor: %j', async (text) => {
+    const read = await readOneYaml(text, { allowAliases: true });
+    expect(read).toMatchObject({ problems: [{ message: expect.stringContaining('put quotes') }] });
   });
 
   it('reads anchors, aliases and tags in settings', async () => {
