@@ -1,4 +1,56 @@
-/** What is wrong with a document, where the schema's author has no word of their own for it: what is not there is missing, of whatever type it should be. */
+import { similarName } from './similar-name.ts';
+
+/** The message about a document, if its schema has no message of its own: a missing value is missing, whatever its type. */
 export function schemaWords({ input }: { readonly input?: unknown }): string | undefined {
   return input === undefined ? 'is missing' : undefined;
+}
+
+/** What the schema library reports. It leaves out the schema (`inst`) once it has the message. */
+interface Issue {
+  readonly code?: string | undefined;
+  readonly input?: unknown;
+  readonly expected?: unknown;
+  readonly keys?: unknown;
+  readonly options?: unknown;
+  readonly values?: unknown;
+  readonly origin?: unknown;
+  readonly minimum?: unknown;
+  readonly maximum?: unknown;
+  readonly inst?: unknown;
+}
+
+/** The message about a file of settings, with the known name that a misspelled one probably means. */
+export function settingWords(issue: Issue): string | undefined {
+  const { code, expected, keys, options, values } = issue;
+  if (Array.isArray(keys)) {
+    const known = Object.keys(shapeOf(issue));
+    return keys.map((key) => unknownKeyText(String(key), known)).join(', ');
+  }
+  if (issue.input === undefined) return 'is missing';
+  const choices = code === 'invalid_value' ? values : options;
+  if (Array.isArray(choices)) return `must be one of: ${choices.join(', ')}`;
+  if (code === 'invalid_type') return `must be of type ${String(expected)}`;
+  if (code === 'too_small') return `must ${sizeText(issue, 'least', issue.minimum)}`;
+  if (code === 'too_big') return `must ${sizeText(issue, 'most', issue.maximum)}`;
+  return undefined;
+}
+
+function sizeText({ origin }: Issue, bound: 'least' | 'most', size: unknown): string {
+  const unit = { string: 'characters', array: 'items' }[String(origin)];
+  return unit === undefined
+    ? `be at ${bound} ${String(size)}`
+    : `have at ${bound} ${String(size)} ${unit}`;
+}
+
+function shapeOf({ inst }: Issue): object {
+  const { _zod: internals } = (inst ?? {}) as {
+    readonly _zod?: { readonly def?: { readonly shape?: object } };
+  };
+  return internals?.def?.shape ?? {};
+}
+
+function unknownKeyText(key: string, known: readonly string[]): string {
+  const meant = similarName(key, known);
+  const question = meant === undefined ? '' : `; did you mean "${meant}"?`;
+  return `unknown key "${key}"${question}`;
 }

@@ -118,7 +118,7 @@ describe('quaymaster agent --once', () => {
     await agent.configure({ secrets: [{ pth: 'own/db' }] });
     agent.start(['config', 'check']);
     expect(await agent.ended()).toMatchObject({ code: 2 });
-    expect(agent.output).toContain('/secrets/0: unknown: pth');
+    expect(agent.output).toContain('/secrets/0: unknown key "pth"; did you mean "path"?');
     await agent.configure({
       secrets: [
         { path: 'own/db', file: 'a' },

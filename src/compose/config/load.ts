@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
-import { schemaWords } from '../../domain/schema-words.ts';
-import { readOneYaml, yamlProblemText } from '../../text/strict-yaml.ts';
+import { settingWords } from '../../domain/schema-words.ts';
+import { readOneYaml, type YamlDocument } from '../../text/strict-yaml.ts';
 import { configSchema, type Config } from './schema.ts';
-import { pointerTo } from '../../domain/json-pointer.ts';
+import { pathOf, pointerTo } from '../../domain/json-pointer.ts';
 
 const ENVIRONMENT_PREFIX = 'QUAYMASTER__';
 /** Node itself reads this variable, so it affects every library: the PostgreSQL and AWS clients would accept any certificate (CVE-2021-22939). */
@@ -25,26 +25,77 @@ export async function loadConfig(
       `${TLS_SWITCH}=0 is refused: certificates are always verified; name the authority in "caFile"`,
     );
   }
-  const document = await readDocument(path);
+  const file = await readDocument(path);
+  const document = { ...(file.value as object | null) };
+  /** The variable that sets the value at a pointer. */
+  const variables = new Map<string, string>();
   for (const [name, value] of Object.entries(environment)) {
-    if (name.startsWith(ENVIRONMENT_PREFIX) && value !== undefined) {
-      override(
-        document,
-        name.slice(ENVIRONMENT_PREFIX.length).split('__'),
-        await readSetting(value, `the environment variable ${name}`),
-      );
-    }
+    refuseMisspelt(name, value);
+    if (!name.startsWith(ENVIRONMENT_PREFIX) || value === undefined) continue;
+    const keys = name.slice(ENVIRONMENT_PREFIX.length).split('__');
+    override(document, keys, (await readSetting(value, name)).value);
+    variables.set(pointerTo(keys), name);
   }
-  return checkConfig(document, path);
+  return checkConfig(document, path, (pointer) => {
+    const [overriding] = enclosing(pointer).flatMap((each) => variables.get(each) ?? []);
+    if (overriding !== undefined) return overriding;
+    const inner = [...variables].find(([each]) => each.startsWith(`${pointer}/`));
+    if (inner !== undefined && file.locateKey(pointer) === undefined) return inner[1];
+    return placeIn(path, file, pointer);
+  });
 }
 
-/** @throws ERR_CONFIG_INVALID */
-export function checkConfig(document: unknown, source: string): Config {
-  const checked = configSchema.safeParse(document, { error: schemaWords });
+/** The kubelet sets variables like these for a Service with a name such as `quaymaster-metrics`. */
+const SERVICE_LINK = /^(?:SERVICE|PORT_\d)/;
+const SERVICE_ADDRESS = /^(?:tcp|udp|sctp):\/\//;
+
+/** @throws ERR_CONFIG_INVALID for a variable that looks like a setting but would change nothing. */
+function refuseMisspelt(name: string, value = ''): void {
+  const [, section = '', setting = ''] = /^QUAYMASTER_([A-Z]+)_(\w+)$/i.exec(name) ?? [];
+  const key = section.toLowerCase();
+  if (!Object.hasOwn(configSchema.shape, key)) return;
+  if (SERVICE_LINK.test(setting) || SERVICE_ADDRESS.test(value)) return;
+  throw new BrokerError(
+    'ERR_CONFIG_INVALID',
+    `the environment variable ${name} sets nothing: write settings with two underscores and in the case of the file, for example ${ENVIRONMENT_PREFIX}${key}__${setting.toLowerCase()}`,
+  );
+}
+
+/**
+ * @param placeOf names the file with line and column, or the environment variable, that has the value at a JSON pointer
+ * @throws ERR_CONFIG_INVALID
+ */
+export function checkConfig(
+  document: unknown,
+  source: string,
+  placeOf: (pointer: string) => string = () => source,
+): Config {
+  const checked = configSchema.safeParse(document, { error: settingWords });
   if (checked.success) return checked.data;
   const problems = checked.error.issues.flatMap((issue) => problemsOf(issue, []));
-  const lines = problems.map(({ pointer, message }) => `  ${pointer || '/'}: ${message}`);
-  throw new BrokerError('ERR_CONFIG_INVALID', `${source}:\n${lines.join('\n')}`, { problems });
+  const lines = problems.map(({ pointer, message }) => {
+    const [, key] = /^unknown key "([^"]*)"/.exec(message) ?? [];
+    const place = placeOf(key === undefined ? pointer : pointer + pointerTo([key]));
+    return `  ${place}: ${pointer || '/'}: ${message}`;
+  });
+  throw new BrokerError('ERR_CONFIG_INVALID', [`${source} is not valid`, ...lines].join('\n'), {
+    problems,
+  });
+}
+
+/** The pointer and those of all values around it, from the innermost. */
+function enclosing(pointer: string): readonly string[] {
+  const path = pathOf(pointer);
+  return path.map((_, index) => pointerTo(path.slice(0, path.length - index)));
+}
+
+/** `file:line:column` of the key at the pointer, or of the innermost value around it that exists. */
+function placeIn(file: string, document: YamlDocument, pointer: string): string {
+  for (const each of enclosing(pointer)) {
+    const found = document.locateKey(each) ?? document.locate(each);
+    if (found !== undefined) return `${file}:${found.line}:${found.column}`;
+  }
+  return file;
 }
 
 /** In a union, reports only the problems of the variant that `type` selects. */
@@ -55,13 +106,11 @@ function problemsOf(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): rea
     if (meant !== undefined) return meant.flatMap((inner) => problemsOf(inner, path));
     const types = new Set(issue.errors.flatMap(typesOf));
     if (types.size > 0) {
-      const message = `is one of: ${[...types].join(', ')}`;
+      const message = `must be one of: ${[...types].join(', ')}`;
       return [{ pointer: pointerTo([...path, 'type']), message }];
     }
   }
-  const message =
-    issue.code === 'unrecognized_keys' ? `unknown: ${issue.keys.join(', ')}` : issue.message;
-  return [{ pointer: pointerTo(path), message }];
+  return [{ pointer: pointerTo(path), message: issue.message }];
 }
 
 /** The values of `type` that a variant, or a variant nested in it, would have accepted instead; empty if its `type` matches. */
@@ -75,7 +124,7 @@ function typesOf(form: readonly z.core.$ZodIssue[]): readonly string[] {
   });
 }
 
-async function readDocument(path: string): Promise<Record<string, unknown>> {
+async function readDocument(path: string): Promise<YamlDocument> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -85,15 +134,23 @@ async function readDocument(path: string): Promise<Record<string, unknown>> {
     });
   }
   const document = await readSetting(text, path);
-  return typeof document === 'object' && document !== null ? { ...document } : {};
+  if (isMapOrEmpty(document.value)) return document;
+  throw new BrokerError('ERR_CONFIG_INVALID', `${path} must be a map of settings`);
 }
 
-/** @throws ERR_CONFIG_INVALID with the line of each fault */
-async function readSetting(text: string, source: string): Promise<unknown> {
+function isMapOrEmpty(value: unknown): boolean {
+  return typeof value === 'object' && !Array.isArray(value);
+}
+
+/** @throws ERR_CONFIG_INVALID with the place of each fault */
+async function readSetting(text: string, source: string): Promise<YamlDocument> {
   const read = await readOneYaml(text, { allowAliases: true });
-  if (!('problems' in read)) return read.value;
-  const lines = read.problems.map((problem) => `  ${yamlProblemText(problem)}`);
-  throw new BrokerError('ERR_CONFIG_INVALID', `${source}:\n${lines.join('\n')}`);
+  if (!('problems' in read)) return read;
+  const lines = read.problems.map(({ line, column, message }) => {
+    const place = [source, line, column].filter((part) => part !== undefined).join(':');
+    return `  ${place}: ${message}`;
+  });
+  throw new BrokerError('ERR_CONFIG_INVALID', [`${source} is not valid`, ...lines].join('\n'));
 }
 
 function override(

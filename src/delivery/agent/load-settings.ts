@@ -30,6 +30,12 @@ export async function loadSettings(
     ]);
   }
   const source = await sourceOf(file, environment[INLINE]);
+  if (source === undefined && (environment['QUAYMASTER_URL'] ?? '') === '') {
+    throw new ConfigError('there is no configuration', [
+      `${DEFAULT_FILE} does not exist, and QUAYMASTER_URL is not set`,
+      'set QUAYMASTER_URL, QUAYMASTER_CLUSTER and QUAYMASTER_SECRETS, or name a file with --config; see docs/agent.md',
+    ]);
+  }
   const document = source === undefined ? {} : await parsed(source);
   return checkSettings(withEnvironment(document, environment), source?.name ?? 'environment');
 }

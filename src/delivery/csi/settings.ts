@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { BrokerError } from '../../domain/errors.ts';
 import { isName } from '../../domain/names.ts';
+import { settingWords } from '../../domain/schema-words.ts';
 import { readOneYaml, yamlProblemText } from '../../text/strict-yaml.ts';
 import { pointerTo } from '../../domain/json-pointer.ts';
 
@@ -29,7 +30,7 @@ export type Settings = z.output<typeof settingsSchema>;
 
 /** @throws ERR_CONFIG_INVALID with every problem */
 export async function loadSettings(file: string): Promise<Settings> {
-  const checked = settingsSchema.safeParse(await documentOf(file));
+  const checked = settingsSchema.safeParse(await documentOf(file), { error: settingWords });
   if (checked.success) return checked.data;
   const lines = checked.error.issues.map((issue) => {
     const place = pointerTo(issue.path) || '/';

@@ -1,5 +1,5 @@
 import { isUnder } from '../../domain/names.ts';
-import { settingsProblem, settingsSchema } from '../settings/settings.ts';
+import { parseSettings } from '../settings/settings.ts';
 import { isReservedContainer, isReservedVolume } from './agent-containers.ts';
 import { DOMAIN, type Problems } from './annotations.ts';
 import type { InjectionRequest } from './injection-request.ts';
@@ -33,12 +33,9 @@ export function checkFit(spec: PodSpec, fitted: Fitted, problems: Problems): voi
 
 /** Each annotation was checked already. This catches any rule of the agent that was not: else the pod would be created, and never start. */
 function checkAgentAccepts(config: object, problems: Problems): void {
-  const { error } = settingsSchema.safeParse(config);
-  for (const issue of error?.issues ?? []) {
-    problems.add(
-      `${DOMAIN}inject`,
-      `the agent refuses its configuration: ${settingsProblem(issue)}`,
-    );
+  const checked = parseSettings(config);
+  for (const problem of 'problems' in checked ? checked.problems : []) {
+    problems.add(`${DOMAIN}inject`, `the agent refuses its configuration: ${problem}`);
   }
 }
 

@@ -15,6 +15,7 @@ import {
   signalName,
 } from './fields.ts';
 import { pointerTo } from '../../domain/json-pointer.ts';
+import { settingWords } from '../../domain/schema-words.ts';
 
 /** Below `directory`. */
 const target = z.string().check((checking) => {
@@ -215,16 +216,17 @@ export function outputsOf({ directory, secrets, templates }: Settings): Outputs 
 
 /** @throws ConfigError with every problem */
 export function checkSettings(document: unknown, source: string): Settings {
-  const checked = settingsSchema.safeParse(document);
-  if (checked.success) return checked.data;
-  throw new ConfigError(source, checked.error.issues.map(settingsProblem));
+  const checked = parseSettings(document);
+  if ('data' in checked) return checked.data;
+  throw new ConfigError(source, checked.problems);
 }
 
-/** The place and the rule, never the value: someone may have put a secret into the wrong place. */
-export function settingsProblem(issue: z.core.$ZodIssue): string {
-  const place = pointerTo(issue.path) || '/';
-  if (issue.code === 'unrecognized_keys') return `${place}: unknown: ${issue.keys.join(', ')}`;
-  if (issue.code === 'invalid_type') return `${place}: must be of type ${issue.expected}`;
-  if (issue.code === 'invalid_value') return `${place}: must be one of ${issue.values.join(', ')}`;
-  return `${place}: ${issue.message}`;
+/** Problems have the place and the rule, never the value: someone may have put a secret into the wrong place. */
+export function parseSettings(
+  document: unknown,
+): { readonly data: Settings } | { readonly problems: readonly string[] } {
+  const checked = settingsSchema.safeParse(document, { error: settingWords });
+  if (checked.success) return { data: checked.data };
+  const { issues } = checked.error;
+  return { problems: issues.map(({ path, message }) => `${pointerTo(path) || '/'}: ${message}`) };
 }

@@ -57,8 +57,8 @@ describe('a configuration file', () => {
   });
 
   it.each([
-    ['at the top', 'stores: {}\n', /unknown: stores/],
-    ['inside a section', 'listener: { tlss: {} }\n', /unknown: tlss/],
+    ['at the top', 'stores: {}\n', /unknown key "stores"; did you mean "store"\?/],
+    ['inside a section', 'listener: { tlss: {} }\n', /unknown key "tlss"; did you mean "tls"\?/],
     [
       'inside a connection',
       'connections: { home: { type: kubernetes, inCluster: true, x: 1 } }\n',
@@ -66,6 +66,22 @@ describe('a configuration file', () => {
     ],
   ])('is refused for an unknown key %s', async (_, more, message) => {
     expect((await refusal(load(LEAST + more))).message).toMatch(message);
+  });
+
+  it.each([
+    ['listener: { port: 70000 }\n', ':5:13: /listener/port: must be at most 65535'],
+    ['listener:\n  prot: 1\n', ':6:3: /listener: unknown key "prot"; did you mean "port"?'],
+    ['listner:\n  port: 1\n', ':5:1: /: unknown key "listner"; did you mean "listener"?'],
+    ['log: { level: loud }\n', ':5:8: /log/level: must be one of: debug, info, warn, error'],
+    ['cache: { maxBytes: much }\n', ':5:10: /cache/maxBytes: must be of type number'],
+    ['backup: {}\n', ':5:1: /backup/directory: is missing'],
+    ['log: [\nmode: x\n', ':6:1: is not valid YAML: bad indent, or a [ or { before this place'],
+    ['log: { level: "x }\n', ':6:1: is not valid YAML: a quote, a bracket or a comma before'],
+    ['x: [*]\n', ':5:5: is not valid YAML: put quotes around a text that begins with * or &'],
+  ])('is refused with file, line and column of %j', async (more, problem) => {
+    const { message } = await refusal(load(LEAST + more));
+    expect(message).toContain(`/config.yaml${problem}`);
+    expect(message.split(problem)).toHaveLength(2);
   });
 
   it('is refused for a duplicate key', async () => {
@@ -119,12 +135,34 @@ describe('the environment', () => {
 
   it('is checked as strictly as the file', async () => {
     const { message } = await refusal(load(LEAST, { QUAYMASTER__listener__prot: '1' }));
-    expect(message).toMatch(/unknown: prot/);
+    expect(message).toMatch(/unknown key "prot"/);
   });
 
   it('counts only with its prefix', async () => {
-    const config = await load(LEAST, { PORT: '1', QUAYMASTER_LISTENER_PORT: '2', listener: '3' });
+    const config = await load(LEAST, {
+      PORT: '1',
+      listener: '3',
+      QUAYMASTER_PORT: 'tcp://10.0.0.1:8200',
+      QUAYMASTER_METRICS_SERVICE_HOST: '10.0.0.1',
+      QUAYMASTER_METRICS_PORT: 'tcp://10.0.0.1:9100',
+      QUAYMASTER_METRICS_PORT_9100_TCP_PROTO: 'tcp',
+    });
     expect(config.listener.port).toBe(8200);
+  });
+
+  it('is refused if a variable looks like a setting but sets nothing', async () => {
+    const { message } = await refusal(load(LEAST, { QUAYMASTER_LISTENER_PORT: '1' }));
+    expect(message).toContain('QUAYMASTER_LISTENER_PORT sets nothing');
+    expect(message).toContain('QUAYMASTER__listener__port');
+  });
+
+  it.each([
+    ['QUAYMASTER__listener__port', 'x', '/listener/port: must be of type number'],
+    ['QUAYMASTER__listner__port', '1', '/: unknown key "listner"; did you mean "listener"?'],
+    ['QUAYMASTER__log', '{ levle: info }', '/log: unknown key "levle"; did you mean "level"?'],
+  ])('is named if its value is wrong: %s=%s', async (name, value, problem) => {
+    const { message } = await refusal(load(LEAST, { [name]: value }));
+    expect(message).toContain(`\n  ${name}: ${problem}`);
   });
 
   it('cannot reach a prototype', async () => {

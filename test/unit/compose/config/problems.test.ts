@@ -34,6 +34,6 @@ describe('an invalid connection', () => {
     const [problem, ...others] = problemsWith({ odd: { type: 'carrier-pigeon' } });
     expect(others).toEqual([]);
     expect(problem).toMatchObject({ pointer: '/connections/odd/type' });
-    expect(problem?.message).toMatch(/^is one of: .*\bpostgres\b.*\bjwks\b/);
+    expect(problem?.message).toMatch(/^must be one of: .*\bpostgres\b.*\bjwks\b/);
   });
 });

@@ -52,6 +52,14 @@ describe('the settings of the agent', () => {
     });
   });
 
+  it('name the variables and the file if there is no configuration', async () => {
+    await expect(loadSettings(undefined, {})).rejects.toThrow(
+      /no configuration[^]*agent\.yaml does not exist[^]*set QUAYMASTER_URL, QUAYMASTER_CLUSTER and QUAYMASTER_SECRETS/,
+    );
+    const partly = loadSettings(undefined, { QUAYMASTER_URL: 'https://b.test' });
+    await expect(partly).rejects.toThrow('/cluster: is missing');
+  });
+
   it('report every problem with its place', async () => {
     const text = await problemsOf(
       [
@@ -65,11 +73,11 @@ describe('the settings of the agent', () => {
       ].join('\n'),
     );
     for (const line of [
-      '/broker: unknown: tokn',
+      '/broker: unknown key "tokn"',
       '/cluster: 1 to 63 of',
       '/secrets/0/path: 1 to 16 segments',
       '/debounce: must be of type string',
-      '/whenUnreachable: must be one of keep, remove, fail',
+      '/whenUnreachable: must be one of: keep, remove, fail',
       '/onChange/0: signal needs one of pidFile and process',
       '/onChange/1: needs one of signal, command and http',
       '/acknowledge: after: command needs command',
