@@ -125,10 +125,24 @@ class Verification {
       const message = `the checkpoint covers ${checkpoint.size} entries, the export has ${size}`;
       this.#findings.add({ what: 'checkpoint_invalid', message });
     } catch {
-      const message = 'the log key did not sign the checkpoint of the export';
+      const message = (await this.#isLogOf(origin, logKey))
+        ? 'this is not the log of that log key: the key that manifest.json names signed the checkpoint'
+        : 'the log key did not sign the checkpoint of the export';
       this.#findings.add({ what: 'checkpoint_invalid', message });
     }
     return undefined;
+  }
+
+  /** Whether another log key than the given one signed the checkpoint: the caller may have confused two logs. */
+  async #isLogOf(origin: string, logKey: string): Promise<boolean> {
+    if (logKey === (this.#options.logKey?.trim() ?? logKey)) return false;
+    try {
+      const note = (await this.#files.read(EXPORT_FILES.checkpoint)).toString('utf8');
+      openCheckpoint(note, origin, [parseVerifierKey(logKey)]);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #openExternal(origin: string, verifier: NoteVerifier): Checkpoint | undefined {

@@ -1,5 +1,7 @@
 import type { Progress } from '../../audit/export.ts';
 import { verifyExport, type VerifyReport } from '../../audit/verify.ts';
+import { parseVerifierKey } from '../../crypto/signed-note.ts';
+import { BrokerError } from '../../domain/errors.ts';
 import { findNamedDirectory, readNamedFile } from './named-file.ts';
 
 /** Verifies an export and reports the findings. @throws ERR_CONFIG_INVALID if the directory or the checkpoint cannot be read */
@@ -10,6 +12,7 @@ export async function runAuditVerify(
 ): Promise<{ readonly holds: boolean; readonly text: string }> {
   // Without this check a misspelt name would look like a damaged log.
   await findNamedDirectory(directory);
+  checkLogKey(options.logKey);
   const report = await verifyExport(directory, {
     externalCheckpoint:
       options.checkpoint === undefined
@@ -19,6 +22,18 @@ export async function runAuditVerify(
     progress,
   });
   return { holds: report.holds, text: textOf(report) };
+}
+
+/** Without this check a wrong key would look like a damaged manifest. @throws ERR_CONFIG_INVALID */
+function checkLogKey(text: string | undefined): void {
+  if (text === undefined) return;
+  try {
+    parseVerifierKey(text.trim());
+  } catch (cause) {
+    const detail =
+      '--log-key is not the verifier key of a log, which looks like NAME+HASH+KEY; quaymaster init prints it';
+    throw new BrokerError('ERR_CONFIG_INVALID', detail, { cause });
+  }
 }
 
 function textOf(report: VerifyReport): string {
