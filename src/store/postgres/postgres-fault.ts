@@ -11,6 +11,17 @@ const ROW_CLASSES = ['22', '23'];
 /** Insufficient resources: disk, memory, a configured limit. */
 const NO_ROOM_CLASS = '53';
 
+/** What an operator can do about a code of the server or of the system. */
+const OPEN_ADVICE: Partial<Readonly<Record<string, string>>> = {
+  '42501':
+    'the role lacks rights in the database: it must own the database or its schema; see docs/install.md',
+  '28P01': 'the server refused the password of the role; check store.connectionStringFile',
+  '28000': 'the server accepts no login of this role from here; check pg_hba.conf',
+  '3D000': 'the database does not exist; create it first, see docs/install.md',
+  ECONNREFUSED: 'no server listens at this address; check store.connectionStringFile',
+  ENOTFOUND: 'the name of the server does not resolve; check store.connectionStringFile',
+};
+
 /** The SQLSTATE of an error that the server sent; empty for any other, such as a lost connection. */
 function sqlState(error: unknown): string {
   return errorField(error, 'severity') === '' ? '' : errorField(error, 'code');
@@ -45,7 +56,7 @@ export function brokenUniqueness(error: unknown): string | undefined {
 export function asOpenFailure(error: unknown): unknown {
   if (error instanceof BrokerError) return error;
   const code = errorField(error, 'code') || 'no code';
-  return new BrokerError('ERR_STORE_UNAVAILABLE', `PostgreSQL cannot be used (${code})`, {
-    cause: error,
-  });
+  const advice = OPEN_ADVICE[code];
+  const detail = `PostgreSQL cannot be used (${code})${advice === undefined ? '' : `: ${advice}`}`;
+  return new BrokerError('ERR_STORE_UNAVAILABLE', detail, { cause: error });
 }

@@ -11,6 +11,7 @@ import type { Config } from '../../../src/compose/config/schema.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import type { TestDatabase } from '../../kit/backends/postgres.ts';
 import { createDatabase } from '../../kit/backends/postgres.ts';
+import { uniqueName } from '../../kit/backends/unique-name.ts';
 
 describeWith(['postgres'], 'init on PostgreSQL', ({ postgres }) => {
   let directory: string;
@@ -87,6 +88,31 @@ describeWith(['postgres'], 'init on PostgreSQL', ({ postgres }) => {
     await expect(init('one')).rejects.toThrow(statement);
     await client.query(statement);
     await init('one');
+  });
+
+  it('names the missing right of a role that does not own the database', async () => {
+    const role = uniqueName('guest').replaceAll('-', '_');
+    const url = new URL(database.connectionString);
+    const admin = new pg.Client({
+      connectionString: Object.assign(new URL(postgres.adminConnectionString), {
+        pathname: url.pathname,
+      }).href,
+    });
+    await admin.connect();
+    try {
+      await admin.query(`CREATE ROLE ${role} LOGIN PASSWORD 'guest'`);
+      await admin.query(`GRANT CONNECT ON DATABASE ${url.pathname.slice(1)} TO ${role}`);
+      Object.assign(url, { username: role, password: 'guest' });
+      await writeFile(join(directory, 'dsn'), url.href);
+      await expect(init('one')).rejects.toMatchObject({
+        code: 'ERR_STORE_UNAVAILABLE',
+        detail: expect.stringMatching(/\(42501\): .*must own the database or its schema/),
+      });
+    } finally {
+      await admin.query(`REVOKE ALL ON DATABASE ${url.pathname.slice(1)} FROM ${role}`);
+      await admin.query(`DROP ROLE ${role}`);
+      await admin.end();
+    }
   });
 
   it('only warns about that for an existing installation', async () => {
