@@ -96,10 +96,29 @@ export async function explainDecision(
       });
       const blocks = await blocksOf(parts, workload, { at: now, session });
       const revoked = await revokedVersions(parts, { workload, path, session });
-      const lines = [...explanation.lines, ...blockLines(blocks, revoked)];
+      const lines = [
+        ...explanation.lines,
+        ...absentLines(parts, request),
+        ...blockLines(blocks, revoked),
+      ];
       return { ...explanation, lines, blocks, revoked };
     },
   );
+}
+
+/** What the request names but the broker does not have: the most common typing errors of a policy. */
+function absentLines(
+  { catalog }: Pick<Access, 'catalog'>,
+  { workload, path }: ExplainRequest,
+): readonly string[] {
+  const isRegistered = catalog.find('cluster', workload.cluster) !== undefined;
+  const isCovered = catalog.mounts.find(path) !== undefined;
+  return [
+    ...(isRegistered
+      ? []
+      : [`absent: no cluster "${workload.cluster}" is registered, so its workloads cannot log in`]),
+    ...(isCovered ? [] : [`absent: no mount covers the path "${path}"`]),
+  ];
 }
 
 function requirePolicyEditor(live: LiveOperator): void {

@@ -51,6 +51,19 @@ describe('explanations of blocked callers', () => {
     expect((await ask(admin, { at: broker.clock.now() + 60_000 })).blocks).toEqual([]);
   });
 
+  it('name the cluster and the mount that do not exist', async () => {
+    expect((await ask(admin)).lines.join('\n')).not.toContain('absent');
+    const workload = { cluster: 'c2', namespace: 'pay', serviceAccount: 'api' };
+    const { lines } = await ask(admin, {
+      workload: { ...workload, serviceAccountUid: '' },
+      path: 'other/db',
+    });
+    expect(lines).toContain(
+      'absent: no cluster "c2" is registered, so its workloads cannot log in',
+    );
+    expect(lines).toContain('absent: no mount covers the path "other/db"');
+  });
+
   it('show the revoked version, the session and the pod', async () => {
     broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '7' });
     const live = await broker.logIn();
