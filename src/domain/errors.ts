@@ -41,7 +41,11 @@ export const ERRORS = {
   },
   ERR_BODY_TOO_LARGE: { kind: 'too_large', title: 'The request is too large' },
   ERR_HEADERS_TOO_LARGE: { kind: 'too_large', title: 'The headers are too many or too large' },
-  ERR_MEDIA_TYPE: { kind: 'unsupported_media', title: 'The body must be JSON in UTF-8' },
+  ERR_MEDIA_TYPE: {
+    kind: 'unsupported_media',
+    title:
+      'The body must be JSON in UTF-8: send Content-Type: application/json and no Content-Encoding',
+  },
   ERR_RATE_LIMITED: { kind: 'limited', title: 'Too many requests' },
   ERR_LEASE_QUOTA: { kind: 'limited', title: 'Too many live leases' },
   ERR_PROVIDER_FAILED: { kind: 'upstream', title: 'The backend answered with an error' },

@@ -53,6 +53,11 @@ describe('the media type of a body', () => {
     });
   });
 
+  it('names the header in its refusal', async () => {
+    const answer = await send('{"data":{"a":"b"}}', []);
+    expect(answer?.text).toContain('send Content-Type: application/json');
+  });
+
   it.each([
     'application/json',
     'application/json; charset=utf-8',
