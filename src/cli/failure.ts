@@ -49,9 +49,10 @@ const UNREACHABLE_REMEDIES: Partial<Readonly<Record<UnreachableReason, string>>>
   tls: 'if a private CA signed the certificate, name that CA with --ca or QUAYMASTER_CA_FILE; if you have named one, it did not sign this certificate; the URL of a broker without TLS begins with http://',
 };
 
-export function failureOf(error: unknown): Failure {
+/** @param expired when the token of the profile expired, if the clock of this machine says that it has: `5 min ago` */
+export function failureOf(error: unknown, expired?: string): Failure {
   if (error instanceof Interrupted) return interrupted(error);
-  if (error instanceof ApiError) return refused(error);
+  if (error instanceof ApiError) return refused(error, expired);
   if (error instanceof UnreachableError) {
     const remedy = isPlainToTls(error) ? HTTPS : UNREACHABLE_REMEDIES[error.reason];
     const lines = [`no response: ${error.message}`, ...indented(remedy)];
@@ -81,12 +82,12 @@ function interrupted({ exitCode, progress }: Interrupted): Failure {
   return failure(exitCode, 'interrupted', `interrupted\n${progress}`);
 }
 
-function refused(error: ApiError): Failure {
+function refused(error: ApiError, expired: string | undefined): Failure {
   const { code, title, detail, status, requestId, problems = [] } = error;
   const places = problems.map(({ pointer, message }) => `${pointer || '/'}: ${message}`);
   return {
     exitCode: exitCodeOfStatus(status),
-    text: refusalText(error, places),
+    text: refusalText(error, places, expired),
     json: { code, title, detail, status, requestId, problems },
   };
 }
@@ -123,10 +124,10 @@ function missing({ path, status }: ApiError): readonly [text: string, advice: st
 }
 
 /** The broker's refusal, with one line for each problem that it found in a document. */
-export function refusalText(error: ApiError, places: readonly string[]): string {
+export function refusalText(error: ApiError, places: readonly string[], expired?: string): string {
   const { code, title, detail, requestId, retryAfterSeconds } = error;
   const [what, advice] = missing(error) ?? [];
-  const remedy = code === 'ERR_DENIED' && detail !== undefined ? WHOAMI : REMEDIES[code];
+  const remedy = remedyOf(error, expired);
   const lines = [
     `${code}: ${detail ?? what ?? title}`,
     ...places.map((place) => `  ${place}`),
@@ -135,6 +136,14 @@ export function refusalText(error: ApiError, places: readonly string[]): string 
     ...indented(detail === undefined ? (advice ?? remedy) : remedy),
   ];
   return printableText(lines.join('\n'));
+}
+
+function remedyOf({ code, detail }: ApiError, expired: string | undefined): string | undefined {
+  if (code === 'ERR_DENIED' && detail !== undefined) return WHOAMI;
+  if (code === 'ERR_UNAUTHENTICATED' && expired !== undefined) {
+    return `your token expired ${expired}: run quaymaster login again; an operator creates tokens with quaymaster operator token create`;
+  }
+  return REMEDIES[code];
 }
 
 function indented(line: string | undefined): readonly string[] {

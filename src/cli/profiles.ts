@@ -15,6 +15,8 @@ export interface Profile {
 export interface OperatorLogin {
   readonly kind: 'operator';
   readonly token: string;
+  /** When the token expires; absent in profiles of earlier releases, and if options name the token. */
+  readonly endsAt?: string;
 }
 
 /** The login of a pod: when its session has expired, the pod's token opens a new one. */

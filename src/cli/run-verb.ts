@@ -8,6 +8,7 @@ import { failureOf, type Failure } from './failure.ts';
 import type { Format } from './output/formats.ts';
 import { Output } from './output/output.ts';
 import { printableJson } from './output/printable.ts';
+import { distance } from './time.ts';
 
 interface CommonOptions extends ConnectionOptions {
   readonly output?: Format;
@@ -24,21 +25,33 @@ export async function runVerb(
   const output = new Output(given.output ?? 'table', process);
   const signal = interruptSignal();
   const closings: (() => void)[] = [];
+  let context: CliContext | undefined;
   try {
-    const context = createContext(given, output, signal, closings);
+    context = createContext(given, output, signal, closings);
     // Commander has parsed the options by the row that also names the verb.
     const code = await (await load())(context, { args, options: given as never });
     signal.throwIfAborted();
     return typeof code === 'number' ? (code as ExitCode) : EXIT.done;
   } catch (error) {
     const reportsProgress = error instanceof Interrupted || !signal.aborted;
-    const failure = failureOf(reportsProgress ? error : signal.reason);
+    const failure = failureOf(reportsProgress ? error : signal.reason, await expiryOf(context));
     report(failure, output);
     return failure.exitCode;
   } finally {
     output.endProgress();
     for (const close of closings) close();
   }
+}
+
+/** When the token of the profile expired; undefined if it has not, or if its end is not known. */
+async function expiryOf(context: CliContext | undefined): Promise<string | undefined> {
+  const target = await context?.target().catch(() => undefined);
+  const login = target?.profile.login;
+  if (context === undefined || login?.kind !== 'operator' || login.endsAt === undefined)
+    return undefined;
+  const now = context.clock.now();
+  const end = Date.parse(login.endsAt);
+  return end <= now ? distance(end, now) : undefined;
 }
 
 function createContext(

@@ -2,6 +2,7 @@ import type { CommandTable } from './command.ts';
 
 export const SESSION: CommandTable = {
   heading: 'Login:',
+  groups: { profile: 'choose between profiles' },
   commands: [
     {
       command: 'login',
@@ -37,6 +38,14 @@ export const SESSION: CommandTable = {
       examples: ['quaymaster profiles'],
       isLocal: true,
       load: async () => (await import('../verbs/login.ts')).runProfiles,
+    },
+    {
+      command: 'profile use',
+      summary: 'make a profile the one that commands use if they name none',
+      arguments: [['<name>', 'name of a profile, as in: quaymaster profiles']],
+      examples: ['quaymaster profile use prod'],
+      isLocal: true,
+      load: async () => (await import('../verbs/login.ts')).runProfileUse,
     },
   ],
 };

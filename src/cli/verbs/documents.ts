@@ -1,6 +1,7 @@
 import type { components } from '../../client/index.ts';
 import { confirm } from '../ask.ts';
 import { allPages, callWith } from '../broker.ts';
+import { affectedByDocument } from '../consequences.ts';
 import type { Call, CliContext, Verb } from '../context.ts';
 import { kindOf, pathOf, type DocumentWord } from '../documents/kinds.ts';
 import { asManifest } from '../documents/manifest.ts';
@@ -104,10 +105,13 @@ export function removeDocument(word: DocumentWord): Verb<{ readonly yes?: boolea
     const kind = kindOf(word);
     const broker = await context.broker();
     const path = pathOf(kind, name);
-    const { etag, version } = (await callWith(broker, kind.read, { path })).body;
+    const { etag, version, document } = (await callWith(broker, kind.read, { path })).body;
     await confirm(
       context,
-      (url) => `Delete ${word} ${name} (version ${version}) at ${url}`,
+      async (url) => {
+        context.output.note(await affectedByDocument(broker, word, name, document));
+        return `Delete ${word} ${name} (version ${version}) at ${url}`;
+      },
       options.yes,
     );
     await callWith(broker, kind.remove, { path, headers: { 'If-Match': etag } });

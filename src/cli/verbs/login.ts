@@ -104,8 +104,9 @@ async function checkedLogin(
 ): Promise<OperatorLogin> {
   const client = await openClient(broker);
   try {
-    await readIdentity(client.as(bearer(login.token)), isSessionToken(login.token));
-    await save(login);
+    const who = await readIdentity(client.as(bearer(login.token)), isSessionToken(login.token));
+    const { endsAt } = 'session' in who ? who.session : who.operator;
+    await save({ ...login, endsAt });
     return login;
   } finally {
     client.close();
@@ -172,6 +173,24 @@ async function endSession({ output }: CliContext, asProfile: CallAs): Promise<vo
 async function revokeOwnToken(broker: Broker): Promise<void> {
   const { operator, id } = (await broker.call('readOwnToken')).body;
   await broker.call('revokeOperatorToken', { path: { name: operator, id } });
+}
+
+/** Makes a profile the one that commands use if they name none. */
+export async function runProfileUse(
+  { environment, output }: CliContext,
+  { args: [name = ''] }: Call<object>,
+): Promise<void> {
+  const files = new ProfileFiles(environment.configDirectory);
+  const profile = await files.read(name);
+  if (profile === undefined) {
+    const known = (await files.names()).join(', ') || 'none';
+    throw new UsageError(`profile "${name}" does not exist; profiles: ${known}`);
+  }
+  await files.use(name);
+  await output.say(`the current profile is now "${name}" (${profile.url})`);
+  if (environment.profile !== undefined && environment.profile !== name) {
+    output.note(`QUAYMASTER_PROFILE names "${environment.profile}", which overrides it here`);
+  }
 }
 
 export async function runProfiles({ environment, output }: CliContext): Promise<void> {

@@ -1,6 +1,7 @@
 import { ApiError, type components } from '../../client/index.ts';
 import { confirm } from '../ask.ts';
 import type { Broker } from '../broker.ts';
+import { affectedBySecret } from '../consequences.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { EXIT, Failed, UsageError } from '../errors.ts';
@@ -135,10 +136,16 @@ export async function runRm(
 ): Promise<void> {
   const { versions, ifVersion, yes } = options;
   const what = versions === undefined ? path : `versions ${versions} of ${path}`;
-  await confirm(context, (url) => `Permanently delete ${what} at ${url}`, yes);
-  await (
-    await context.broker()
-  ).call('destroySecret', {
+  const broker = await context.broker();
+  await confirm(
+    context,
+    async (url) => {
+      context.output.note(await affectedBySecret(broker, path));
+      return `Permanently delete ${what} at ${url}`;
+    },
+    yes,
+  );
+  await broker.call('destroySecret', {
     path: { path },
     query: defined({ versions }),
     headers: ifVersion === undefined ? {} : { 'If-Match': `"${ifVersion}"` },

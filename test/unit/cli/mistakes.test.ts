@@ -104,6 +104,24 @@ describe('a broker that cannot be reached', () => {
   });
 });
 
+describe('an expired token', () => {
+  it('is reported with the time since it expired, if the profile knows it', () => {
+    const error = refusal(401, 'ERR_UNAUTHENTICATED');
+    expect(failureOf(error, '12 min ago').text).toContain('your token expired 12 min ago');
+    expect(failureOf(error).text).toContain('has expired, was revoked or is of another broker');
+  });
+});
+
+describe('a wrong key at audit verify', () => {
+  it('is not taken for a damaged export', async () => {
+    const { text, code } = await mistake('audit', 'verify', '/tmp', '--log-key', 'nonsense');
+    expect({ text, code }).toEqual({
+      text: expect.stringContaining('--log-key is not the verifier key of a log'),
+      code: 2,
+    });
+  });
+});
+
 describe('an absent object', () => {
   it.each([
     ['mounts/nope', 'no mount "nope"', 'quaymaster mount ls'],

@@ -4,6 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 import { findTarget } from '../../../src/cli/connection.ts';
 import { readEnvironment } from '../../../src/cli/environment.ts';
 import { ProfileFiles } from '../../../src/cli/profiles.ts';
+import { runProfileUse } from '../../../src/cli/verbs/login.ts';
+import { cliContext } from '../../kit/cli-context.ts';
 import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
 
 removeTreesAfterEach();
@@ -71,6 +73,19 @@ describe('profiles', () => {
     const { files } = await configured();
     await files.remove('prod');
     expect([await files.read('prod'), await files.current()]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('profile use', () => {
+  it('makes a profile the current one, and names the profiles if it does not exist', async () => {
+    const { directory, files } = await configured();
+    const context = cliContext({ configDirectory: directory });
+    await runProfileUse(context, { args: ['default'], options: {} });
+    expect(await files.current()).toBe('default');
+    expect(context.out()).toBe('the current profile is now "default" (https://default.test)\n');
+    const missing = runProfileUse(context, { args: ['prdo'], options: {} });
+    await expect(missing).rejects.toThrow('profile "prdo" does not exist; profiles: default, prod');
+    expect(await files.current()).toBe('default');
   });
 });
 

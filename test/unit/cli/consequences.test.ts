@@ -1,0 +1,73 @@
+import { describe, expect, it } from '@jest/globals';
+import { affectedByDocument, affectedBySecret } from '../../../src/cli/consequences.ts';
+import { refusal, ScriptedBroker } from '../../kit/scripted-api.ts';
+
+const denied = () => {
+  throw refusal(403, 'ERR_DENIED');
+};
+const items = (count: number) => () => ({ items: Array.from({ length: count }, () => ({})) });
+const rotations = () => ({
+  items: [{ path: 'team/db' }, { path: 'team/api' }, { path: 'teams/db' }],
+});
+
+describe('the question before a deletion', () => {
+  it('of a mount counts its secrets, rotating paths and live leases', async () => {
+    const broker = new ScriptedBroker({
+      listSecrets: items(3),
+      listLeases: items(1),
+      listRotations: rotations,
+    });
+    expect(await affectedByDocument(broker, 'mount', 'm', { prefix: 'team' })).toBe(
+      'no longer served: 3 secrets, 2 rotating paths, 1 live lease',
+    );
+    const [secrets, leases] = ['listSecrets', 'listLeases'].map((name) =>
+      broker.asked.find(({ id }) => id === name),
+    );
+    expect(secrets?.query).toMatchObject({ prefix: 'team' });
+    expect(leases?.query).toMatchObject({ mount: 'm', state: 'live' });
+  });
+
+  it('of a cluster counts its open sessions, and of an operator its tokens', async () => {
+    const broker = new ScriptedBroker({ listSessions: items(2), listOperatorTokens: items(1) });
+    expect(await affectedByDocument(broker, 'cluster', 'c', {})).toContain('2 open sessions');
+    expect(broker.asked[0]?.query).toMatchObject({ cluster: 'c' });
+    expect(await affectedByDocument(broker, 'operator', 'eva', {})).toBe(
+      'no longer accepted: 1 token',
+    );
+  });
+
+  it('of a policy counts its rules and the live leases below its paths', async () => {
+    const broker = new ScriptedBroker({ listLeases: items(4) });
+    const rules = [
+      { effect: 'allow', paths: ['team/app/**', 'team/${namespace}/*', '**'] },
+      { effect: 'deny', paths: ['team/app/root'] },
+    ];
+    expect(await affectedByDocument(broker, 'policy', 'p', { spec: { rules } })).toBe(
+      'no longer applied: 1 allow rule, 1 deny rule, 4 live leases below team/app, 4 live leases below team; without its deny rules other policies may allow more',
+    );
+  });
+
+  it('of a secret counts the versions that are not destroyed', async () => {
+    const broker = new ScriptedBroker({
+      listSecretVersions: () => ({
+        items: [{ state: 'current' }, { state: 'old' }, { state: 'destroyed' }],
+      }),
+      listLeases: items(2),
+      listRotations: rotations,
+    });
+    expect(await affectedBySecret(broker, 'team/db')).toBe(
+      'affected: 2 versions, 2 live leases, 1 rotating path',
+    );
+  });
+
+  it('says which counts the caller may not see', async () => {
+    const broker = new ScriptedBroker({
+      listSecretVersions: denied,
+      listLeases: denied,
+      listRotations: denied,
+    });
+    expect(await affectedBySecret(broker, 'a/b')).toBe(
+      'affected: an unknown number of versions, an unknown number of live leases, an unknown number of rotating paths',
+    );
+  });
+});
