@@ -10,20 +10,20 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
   sleep(ms, signal) {
-    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-    if (signal?.aborted === true) {
-      reject(signal.reason as Error);
-      return promise;
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort);
-      resolve(undefined);
-    }, ms);
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal?.reason as Error);
-    };
-    signal?.addEventListener('abort', abort, { once: true });
-    return promise;
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(signal.reason as Error);
+        return;
+      }
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', abort);
+        resolve();
+      }, ms);
+      const abort = (): void => {
+        clearTimeout(timer);
+        reject(signal?.reason as Error);
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+    });
   },
 };

@@ -2,7 +2,7 @@
 // It logs in with its pod's token, reads the secrets, waits until one of them changes, reads it again and acknowledges it.
 import { readFile } from 'node:fs/promises';
 import process from 'node:process';
-import { BrokerClient, WorkloadSession } from 'quaymaster/client';
+import { BrokerClient, WorkloadSession } from '@quaymaster/client';
 
 const { QUAYMASTER_URL, QUAYMASTER_CLUSTER, QUAYMASTER_TOKEN_FILE, QUAYMASTER_CA_FILE } =
   process.env;

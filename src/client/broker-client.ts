@@ -1,3 +1,4 @@
+import type { Clock } from '../ports/clock.ts';
 import { Connection, type ClientOptions } from './connection.ts';
 import type { Answer, CallId, InputArguments, ItemOf, PagedId } from './contract-types.ts';
 import { anonymous, type Credential } from './credential.ts';
@@ -19,6 +20,10 @@ export class BrokerClient {
   constructor(broker: ClientOptions | Connection, credential: Credential = anonymous) {
     this.#connection = broker instanceof Connection ? broker : new Connection(broker);
     this.#credential = credential;
+  }
+
+  get clock(): Clock {
+    return this.#connection.clock;
   }
 
   /** A client with another credential, over the same connections. */

@@ -1,10 +1,13 @@
-import type { operations } from './generated/api.ts';
+import type { components, operations } from './generated/api.ts';
 import type { OPERATIONS } from './generated/operations.ts';
 
 /** The operationIds of openapi.yaml. */
 export type OperationId = keyof operations & keyof typeof OPERATIONS;
 /** Operations with one response: all but the event stream. */
 export type CallId = Exclude<OperationId, 'followEvents'>;
+
+/** A version of a secret, which may be kept until its lease expires. */
+export type Secret = components['schemas']['Disclosure'];
 
 type ParametersOf<Id extends OperationId> = operations[Id]['parameters'];
 type ResponsesOf<Id extends OperationId> = operations[Id]['responses'];

@@ -1,4 +1,4 @@
-/** The client library, `quaymaster/client`: docs/client.md. */
+/** The client library, `@quaymaster/client`: docs/client.md. */
 export { BrokerClient, type EventOptions } from './broker-client.ts';
 export type { ClientOptions } from './connection.ts';
 export type {
@@ -10,11 +10,13 @@ export type {
   OperationId,
   PagedId,
   RawBody,
+  Secret,
   SuccessBody,
 } from './contract-types.ts';
 export { bearer, type Authorization, type Credential, type RequestFacts } from './credential.ts';
 export { ApiError, InputError, UnreachableError, type UnreachableReason } from './errors.ts';
 export type { BrokerEvent } from './follow-events.ts';
 export type { components, operations } from './generated/api.ts';
+export type { FollowOptions } from './follow-secrets.ts';
 export { OPERATIONS } from './generated/operations.ts';
 export { WorkloadSession, type LogIn } from './workload-session.ts';

@@ -1,6 +1,8 @@
 import type { BrokerClient } from './broker-client.ts';
 import { bearer } from './credential.ts';
-import { UnreachableError } from './errors.ts';
+import type { Secret } from './contract-types.ts';
+import { ApiError, UnreachableError } from './errors.ts';
+import { followSecrets, type FollowOptions } from './follow-secrets.ts';
 import type { components } from './generated/api.ts';
 
 type Opened = components['schemas']['OpenedSession'];
@@ -25,6 +27,8 @@ export class WorkloadSession {
   readonly client: BrokerClient;
   /** For the first `events`, which then starts with the events since the login. */
   readonly eventId: string;
+  /** The broker's clock minus ours, in milliseconds. */
+  readonly #offset: number;
   #endsAt: number;
 
   private constructor(client: BrokerClient, { session, eventId }: Opened) {
@@ -33,6 +37,7 @@ export class WorkloadSession {
     this.workload = session.workload;
     this.createdAt = Date.parse(session.createdAt);
     this.eventId = eventId;
+    this.#offset = this.createdAt - client.clock.now();
     this.#endsAt = Date.parse(session.endsAt);
   }
 
@@ -59,6 +64,35 @@ export class WorkloadSession {
   /** Expiry by the broker's clock, in milliseconds since the epoch. */
   get endsAt(): number {
     return this.#endsAt;
+  }
+
+  /** The time by the broker's clock, in milliseconds since the epoch. */
+  now(): number {
+    return this.client.clock.now() + this.#offset;
+  }
+
+  /** The current version of a secret. @throws as `BrokerClient.call` */
+  async read(path: string, signal?: AbortSignal): Promise<Secret> {
+    return (await this.client.call('readSecret', { path: { path }, signal })).body;
+  }
+
+  /** The current versions of several secrets, in the order of their paths, by one request. @throws as `read`, also if the broker refuses only one of them */
+  async readAll(paths: readonly string[], signal?: AbortSignal): Promise<readonly Secret[]> {
+    const items = paths.map((path) => ({ path }));
+    const { body } = await this.client.call('readSecrets', { body: { items }, signal });
+    return body.items.map((item) => {
+      if (!('error' in item)) return item;
+      throw new ApiError({ id: 'readSecrets', path: item.path }, item.error);
+    });
+  }
+
+  /**
+   * Yields each secret, and again each new version, until the loop is left. A version is acknowledged when the loop asks for the next one, so use it
+   * before. The broker's events, or the expiry of a lease, cause a new read; an unreachable broker is waited for.
+   * @throws as `read` if the broker refuses, for example after the session has ended: log in and follow again; the reason of `signal`
+   */
+  follow(paths: readonly string[], options: FollowOptions = {}): AsyncGenerator<Secret> {
+    return followSecrets(this, paths, options);
   }
 
   /** Extends the session to the expiry of a current token of the same pod. @throws as `BrokerClient.call` */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { bearer, BrokerClient, WorkloadSession } from '../../src/client/index.ts';
+import { eventually } from '../kit/eventually.ts';
 import { RunningApi } from '../kit/parts.ts';
 
 let api: RunningApi;
@@ -93,6 +94,59 @@ describe('the client with a broker', () => {
     });
     ending.abort(new Error('enough'));
     await expect(events.next()).rejects.toThrow('enough');
+  });
+
+  it('reads by path, and several paths in their order', async () => {
+    const { version, data } = await session.read('app/db');
+    expect([version, data]).toEqual(['2', { user: 'app', password: 'p2' }]);
+    const all = await session.readAll(['app/page/a', 'app/db']);
+    expect(all.map(({ path }) => path)).toEqual(['app/page/a', 'app/db']);
+    await expect(session.readAll(['app/db', 'other/db'])).rejects.toMatchObject({
+      code: 'ERR_DENIED',
+      path: 'other/db',
+    });
+  });
+
+  it('follows secrets: each once, then every new version, which it acknowledges', async () => {
+    const login = { cluster: 'c1', token: api.serviceAccountToken() };
+    const follower = await WorkloadSession.logIn(client, login);
+    const versions: string[] = [];
+    for await (const { path, version } of follower.follow(['app/page/a', 'app/page/b'])) {
+      versions.push(`${path} ${version}`);
+      if (versions.length === 4) break;
+      if (versions.length < 2) continue;
+      await session.client.call('writeSecret', {
+        path: { path: 'app/page/a' },
+        body: { data: { k: `v${versions.length}` } },
+      });
+    }
+    expect(versions).toEqual(['app/page/a 1', 'app/page/b 1', 'app/page/a 2', 'app/page/a 3']);
+    const query = { path: 'app/page/a', action: 'secret.acknowledge' as const };
+    const acknowledged = await eventually('both versions are acknowledged', async () => {
+      const { body } = await admin.call('searchAudit', { query });
+      return body.items.length >= 2 ? body.items : undefined;
+    });
+    expect(acknowledged.map(({ entry }) => (entry as { version?: string }).version)).toEqual([
+      '2',
+      '1',
+    ]);
+    await follower.end();
+  });
+
+  it('stops following with an error when the session has ended or the caller aborts', async () => {
+    const login = { cluster: 'c1', token: api.serviceAccountToken() };
+    const follower = await WorkloadSession.logIn(client, login);
+    const following = follower.follow(['app/page/b']);
+    expect((await following.next()).value?.version).toBe('1');
+    const next = following.next();
+    await follower.end();
+    await expect(next).rejects.toMatchObject({ code: 'ERR_UNAUTHENTICATED' });
+    const ending = new AbortController();
+    const aborted = session.follow(['app/page/b'], { signal: ending.signal });
+    await aborted.next();
+    const waiting = aborted.next();
+    ending.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
   });
 
   it('returns data that is neither JSON nor text as bytes', async () => {

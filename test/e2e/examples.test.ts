@@ -1,5 +1,6 @@
 import { spawn, execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { copyFile, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -12,6 +13,7 @@ import { CertificateAuthority } from '../kit/certificates.ts';
 import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 const EXAMPLES = new URL('../../docs/examples/', import.meta.url).pathname;
+const CLIENT = new URL('../../dist/packages/client', import.meta.url).pathname;
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
 const VALUES = ['canary-of-the-first-version', 'canary-of-the-second-version'];
 const FIRST = '/api/v1/secrets/own';
@@ -101,6 +103,16 @@ async function expectFollowed(
   expect(secrets.flatMap((secret) => findCanary(secret, { output: lines.join('\n') }))).toEqual([]);
 }
 
+/** A copy of the example in a folder in which the built package `@quaymaster/client` is installed. */
+async function installedBesideClient(directory: string): Promise<string> {
+  const scope = join(directory, 'node_modules/@quaymaster');
+  await mkdir(scope, { recursive: true });
+  await symlink(CLIENT, join(scope, 'client'));
+  const program = join(directory, 'follow-secrets.mjs');
+  await copyFile(join(EXAMPLES, 'follow-secrets.mjs'), program);
+  return program;
+}
+
 /** A first build compiles the standard library. */
 const EXAMPLE_MS = 180_000;
 
@@ -120,7 +132,8 @@ describe('the example', () => {
     // A proof names the address that the client sees: a broker behind a proxy that terminates TLS must know that
     // address.
     const where = { QUAYMASTER_URL: broker.installation.url };
-    await expectFollowed('js', [NODE, join(EXAMPLES, 'follow-secrets.mjs')], where);
+    const program = await installedBesideClient(broker.installation.directory);
+    await expectFollowed('js', [NODE, program], where);
   });
 
   example('in Python', 'python3', (python) =>

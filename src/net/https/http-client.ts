@@ -63,7 +63,6 @@ export class HttpClient {
     sent.signal.throwIfAborted();
     this.#connector ??= connectorFor(this.#options);
     const { agent, request } = this.#connector;
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const { protocol, hostname, port, pathname, search } = sent.url;
     const outgoing = request({
       agent,
@@ -78,19 +77,20 @@ export class HttpClient {
         ...(sent.body !== undefined && { 'content-length': Buffer.byteLength(sent.body) }),
       },
     });
-    outgoing.once('response', (response) => {
-      // A late error of a response that is not read to its end has no other listener; without one it would end the process.
-      response.on('error', () => undefined);
-      resolve(response);
+    return new Promise((resolve, reject) => {
+      outgoing.once('response', (response) => {
+        // A late error of a response that is not read to its end has no other listener; without one it would end the process.
+        response.on('error', () => undefined);
+        resolve(response);
+      });
+      // Without a listener Node closes the connection without an error, and the call would never end.
+      outgoing.once('upgrade', (_response, socket) => {
+        socket.destroy();
+        reject(new UnusableResponse('protocol_switch'));
+      });
+      outgoing.on('error', reject);
+      outgoing.end(sent.body);
     });
-    // Without a listener Node closes the connection without an error, and the call would never end.
-    outgoing.once('upgrade', (_response, socket) => {
-      socket.destroy();
-      reject(new UnusableResponse('protocol_switch'));
-    });
-    outgoing.on('error', reject);
-    outgoing.end(sent.body);
-    return promise;
   }
 
   /** Closes every connection, also those with a response in progress. */

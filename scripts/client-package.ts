@@ -1,0 +1,88 @@
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { build } from 'esbuild';
+
+const ROOT = new URL('..', import.meta.url).pathname;
+const DIST = join(ROOT, 'dist');
+const ENTRY = join(DIST, 'client/index.js');
+const PACKAGE = join(DIST, 'packages/client');
+
+interface Manifest {
+  readonly version: string;
+  readonly license: string;
+  readonly dependencies: Readonly<Record<string, string>>;
+}
+
+/**
+ * Writes the package `@quaymaster/client` from tsc's output: the client, the modules that it imports, and their types. No file is changed, so a
+ * stack trace names the files of `src`.
+ */
+async function writeClientPackage(): Promise<void> {
+  const { version, license, dependencies } = JSON.parse(
+    readFileSync(join(ROOT, 'package.json'), 'utf8'),
+  ) as Manifest;
+  rmSync(PACKAGE, { recursive: true, force: true });
+  for (const file of await modules()) {
+    copy(file);
+    copy(file.replace(/\.js$/, '.d.ts'));
+  }
+  for (const file of typesOf(join(DIST, 'client/index.d.ts'))) copy(relative(DIST, file));
+  const manifest = {
+    name: '@quaymaster/client',
+    version,
+    description: 'Reads and follows the secrets of a Quaymaster broker.',
+    license,
+    type: 'module',
+    engines: { node: '>=20.16' },
+    exports: { types: './client/index.d.ts', default: './client/index.js' },
+    dependencies: { jose: dependencies['jose'] },
+  };
+  writeFileSync(join(PACKAGE, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
+  writeFileSync(join(PACKAGE, 'README.md'), withoutPageLinks(join(ROOT, 'docs/client.md')));
+  copyFileSync(join(ROOT, 'LICENSE'), join(PACKAGE, 'LICENSE'));
+}
+
+/** The client's modules, relative to `dist`. @throws if one imports a package that the manifest does not name */
+async function modules(): Promise<readonly string[]> {
+  const { metafile } = await build({
+    entryPoints: [ENTRY],
+    absWorkingDir: DIST,
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: 'node',
+    format: 'esm',
+    external: ['jose'],
+  });
+  const files = Object.keys(metafile.inputs);
+  const foreign = files.find((file) => file.includes('node_modules'));
+  if (foreign !== undefined) throw new Error(`the client imports ${foreign}`);
+  return files;
+}
+
+const IMPORT = /(?:from|import\()\s*['"](\.[^'"]+)\.ts['"]/g;
+
+/** The declarations that these declarations import, and so on. */
+function typesOf(file: string, found = new Set<string>()): ReadonlySet<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  for (const [, path = ''] of readFileSync(file, 'utf8').matchAll(IMPORT)) {
+    typesOf(join(dirname(file), `${path}.d.ts`), found);
+  }
+  return found;
+}
+
+const PAGE_LINK = /\[([^\]]+)\]\((?!#)[^)]+\)/g;
+
+/** The text of a page. Links to other pages keep only their words, because the package has no other page. */
+function withoutPageLinks(page: string): string {
+  return readFileSync(page, 'utf8').replaceAll(PAGE_LINK, '$1');
+}
+
+function copy(file: string): void {
+  const to = join(PACKAGE, file);
+  mkdirSync(dirname(to), { recursive: true });
+  copyFileSync(join(DIST, file), to);
+}
+
+await writeClientPackage();
