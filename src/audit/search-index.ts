@@ -21,6 +21,8 @@ interface Piece {
 }
 
 const SESSION = ',"session":"';
+/** Actors of sessions that are remembered. Each login brings a new one, and a group may see a hundred thousand. */
+const MOST_SESSIONS = 8_192;
 
 /** A copy, so that the term does not keep its whole batch in memory. */
 function detached(text: string): string {
@@ -34,6 +36,7 @@ function detached(text: string): string {
 export class SearchIndex {
   #group = -1;
   #pieces = new Map<string, Piece>();
+  readonly #sessions = new Map<string, Piece>();
   #written = new Set<string>();
   #filter = new Uint8Array(FILTER_BYTES);
   #writes: Write[] = [];
@@ -70,19 +73,20 @@ export class SearchIndex {
     if (group === this.#group) return;
     this.#group = group;
     this.#pieces = new Map();
+    this.#sessions.clear();
     this.#written = new Set();
   }
 
   /** A login brings a new actor that differs from others of its pod only in the session, its last member. */
   #actor(bundle: number, text: string): Piece {
-    const known = this.#pieces.get(text);
+    const known = this.#sessions.get(text);
     if (known !== undefined) return known;
     const at = text.indexOf(SESSION);
     const session = text.slice(at + SESSION.length, -2);
     if (at < 0 || session.includes('"')) return this.#piece(bundle, text, actorTerms);
     const shared = this.#piece(bundle, `${text.slice(0, at)}}`, actorTerms);
     const piece = { bits: filterBits('session', session), shared, lastBundle: -1 };
-    this.#pieces.set(detached(text), piece);
+    this.#sessions.set(detached(text), piece);
     return piece;
   }
 
@@ -125,5 +129,6 @@ export class SearchIndex {
       put: { level: FILTER_LEVEL, tile_index: bundle, hashes: this.#filter },
     });
     this.#filter = new Uint8Array(FILTER_BYTES);
+    if (this.#sessions.size > MOST_SESSIONS) this.#sessions.clear();
   }
 }
