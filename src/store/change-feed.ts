@@ -59,7 +59,8 @@ export class ChangeFeed {
   }
 
   #remember(change: Change): void {
-    const key = fenceKeyOf(change);
+    // A flat copy: the joined parts would keep the text of their row in memory.
+    const key = Buffer.from(fenceKeyOf(change)).toString();
     this.#seq = change.seq;
     this.#lastChange.delete(key);
     this.#lastChange.set(key, change.seq);
