@@ -168,6 +168,46 @@ export const LATENCY_FIGURES: readonly LatencyFigure[] = LATENCY_RATES.flatMap((
   ]),
 );
 
+export interface PostgresFigure {
+  readonly name: `postgres-${'read-p50' | 'read-p99' | 'two-rate' | 'three-rate' | 'two-cost' | 'three-cost'}`;
+  readonly label: string;
+  readonly target: Target;
+}
+
+/** Brokers whose store is a PostgreSQL server with fsync on. */
+export const POSTGRES_FIGURES: readonly PostgresFigure[] = [
+  {
+    name: 'postgres-read-p50',
+    label: 'p50 of durable audited GETs at 600/s with the store on PostgreSQL, in ms',
+    target: { most: 1.5 },
+  },
+  {
+    name: 'postgres-read-p99',
+    label: 'p99 of the same GETs, to the store on SQLite',
+    target: { most: 2 },
+  },
+  {
+    name: 'postgres-two-rate',
+    label: 'Saturated GETs of two brokers on one PostgreSQL, to one broker',
+    target: {},
+  },
+  {
+    name: 'postgres-three-rate',
+    label: 'Saturated GETs of three brokers on one PostgreSQL, to one broker',
+    target: {},
+  },
+  {
+    name: 'postgres-two-cost',
+    label: 'Processor time of the brokers for a GET, two brokers to one',
+    target: { most: 1.2 },
+  },
+  {
+    name: 'postgres-three-cost',
+    label: 'Processor time of the brokers for a GET, three brokers to one',
+    target: { most: 1.2 },
+  },
+];
+
 export interface MemoryFigure {
   readonly name: 'memory-idle' | 'memory-connections' | 'memory-loaded';
   readonly label: string;

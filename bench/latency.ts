@@ -59,7 +59,8 @@ async function runRounds(
   return reports;
 }
 
-async function pace(
+/** Sends reads at a constant rate and reports their latencies. */
+export async function pace(
   { url, headers }: Variant['load'],
   length: Pick<PacedOptions, 'perSecond' | 'seconds'>,
 ): Promise<PacedReport> {

@@ -10,6 +10,7 @@ import {
   FLEET_FIGURES,
   LATENCY_FIGURES,
   MEMORY_FIGURES,
+  POSTGRES_FIGURES,
   RATIO_FIGURES,
   ROTATION_FIGURES,
   type RatioFigure,
@@ -18,6 +19,7 @@ import { latencyResults } from './latency.ts';
 import { setUp } from './load-stage.ts';
 import { assertMachine, describeMachine, moveTo, SERVER_CORE } from './machine.ts';
 import { memoryResult } from './memory.ts';
+import { postgresResults } from './postgres.ts';
 import { ratioResult } from './ratios.ts';
 import { chart } from './report/chart.ts';
 import { figureLines, variantLines, variantRecords } from './report/table.ts';
@@ -61,6 +63,7 @@ const FIGURES = [
   ...BEFORE_FIGURES,
   ...RATIO_FIGURES,
   ...LATENCY_FIGURES,
+  ...POSTGRES_FIGURES,
   ...MEMORY_FIGURES,
   ...ROTATION_FIGURES,
   ...AGENT_FIGURES,
@@ -113,6 +116,14 @@ async function bench(options: Options): Promise<void> {
       progress: (line: string) => console.log(line),
     };
     results.push(...(await staged((stage) => latencyResults(stage, latency, length))));
+  }
+  const postgres = POSTGRES_FIGURES.filter(isChosen);
+  if (postgres.length > 0) {
+    const length = { ...lengthOf(options), before: options.before };
+    const progress = (line: string): void => console.log(line);
+    results.push(
+      ...(await staged((stage) => postgresResults(stage, postgres, { ...length, progress }))),
+    );
   }
   for (const figure of MEMORY_FIGURES.filter(isChosen)) {
     results.push(await staged((stage) => memoryResult(stage, figure, settings)));

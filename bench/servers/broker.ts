@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stringify } from 'yaml';
@@ -29,6 +29,8 @@ export interface Broker extends Measured {
 export interface BrokerOptions {
   readonly directory: string;
   readonly connections: Readonly<Record<string, unknown>>;
+  /** The connection string of a PostgreSQL database for the store; by default the store is a SQLite file. */
+  readonly database?: string;
   /** The program; by default this checkout's build. */
   readonly main?: string | undefined;
   readonly environment?: Readonly<Record<string, string>>;
@@ -36,45 +38,82 @@ export interface BrokerOptions {
   readonly prepare?: (storeFile: string) => void;
 }
 
+const TOKEN_FILE = 'operator.token';
+const CHECKPOINT_FILE = 'keys/checkpoint';
+
 const run = promisify(execFile);
 
 /** Creates an installation in the directory and starts it. @throws with the end of its log if it does not become ready. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const { directory, connections, main = MAIN, environment = {} } = options;
+  const { directory, main = MAIN } = options;
   await mkdir(directory, { mode: 0o700 });
   const file = (name: string): string => join(directory, name);
+  const where = await configure(options, directory);
+  await run(process.execPath, [main, 'init', ...where.args, '--token-file', file(TOKEN_FILE)]);
+  options.prepare?.(file('store/quaymaster.db'));
+  return serve(options, where, directory);
+}
+
+/** Starts another broker on the database of a running one. It has its own checkpoint file, which an existing log requires. */
+export async function startReplica(options: BrokerOptions, first: string): Promise<Broker> {
+  const { directory } = options;
+  await mkdir(join(directory, 'keys'), { mode: 0o700, recursive: true });
+  await copyFile(join(first, CHECKPOINT_FILE), join(directory, CHECKPOINT_FILE));
+  return serve(options, await configure(options, first), first);
+}
+
+/** Where a broker listens, and the arguments that name its configuration. */
+interface Configured {
+  readonly port: number;
+  readonly args: readonly string[];
+}
+
+/** Writes the configuration of a broker whose keys are in the directory `first`. */
+async function configure(options: BrokerOptions, first: string): Promise<Configured> {
+  const { directory, connections, database, main = MAIN } = options;
+  const file = (name: string): string => join(directory, name);
+  if (database !== undefined) await writeFile(file('dsn'), database, { mode: 0o600 });
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
   const config = {
     listener: { host: '127.0.0.1', port },
-    store: { type: 'sqlite', path: file('store/quaymaster.db') },
-    kek: { type: 'local-file', path: file('keys/kek') },
+    store:
+      database === undefined
+        ? { type: 'sqlite', path: file('store/quaymaster.db') }
+        : { type: 'postgres', connectionStringFile: file('dsn') },
+    kek: { type: 'local-file', path: join(first, 'keys/kek') },
     audit: {
       origin: 'quaymaster.invalid/bench',
-      logKeyFile: file('keys/log.pem'),
-      checkpointFile: file('keys/checkpoint'),
+      logKeyFile: join(first, 'keys/log.pem'),
+      checkpointFile: file(CHECKPOINT_FILE),
     },
     limits: { ...LIMITS, ...SESSION_LIMITS },
     connections,
     log: { level: 'warn' },
   };
   await writeFile(file('config.yaml'), stringify(config));
-  const where = ['--config', file('config.yaml')];
-  await run(process.execPath, [main, 'config', 'check', ...where]).catch(() =>
+  const args = ['--config', file('config.yaml')];
+  await run(process.execPath, [main, 'config', 'check', ...args]).catch(() =>
     writeFile(file('config.yaml'), stringify({ ...config, limits: LIMITS })),
   );
-  await run(process.execPath, [main, 'init', ...where, '--token-file', file('operator.token')]);
-  options.prepare?.(file('store/quaymaster.db'));
+  return { port, args };
+}
+
+async function serve(
+  { directory, main = MAIN, environment = {} }: BrokerOptions,
+  { port, args }: Configured,
+  first: string,
+): Promise<Broker> {
+  const url = `http://127.0.0.1:${port}`;
   const server = await startServer({
     command: process.execPath,
-    args: ['--disable-sigusr1', main, 'serve', ...where],
+    args: ['--disable-sigusr1', main, 'serve', ...args],
     cwd: directory,
-    logFile: file('broker.log'),
+    logFile: join(directory, 'broker.log'),
     keep: false,
     env: environment,
     ready: async () => (await fetch(`${url}/readyz`)).ok,
   });
-  const token = (await readFile(file('operator.token'), 'utf8')).trim();
+  const token = (await readFile(join(first, TOKEN_FILE), 'utf8')).trim();
   const operator = new BrokerClient({ url }).as(bearer(token));
   const stop = async (): Promise<void> => {
     operator.close();
