@@ -152,6 +152,56 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       expect(seen('stale')).toBeGreaterThan(20);
     }, 120_000);
 
+    it.each(['read committed', 'serializable'])(
+      'refuses a read that waited for an invalidation in progress (default isolation: %s)',
+      async (isolation) => {
+        const name = new URL(database.connectionString).pathname.slice(1);
+        await query(`ALTER DATABASE ${name} SET default_transaction_isolation = '${isolation}'`);
+        const store = await open();
+        const read = (key: string): Promise<Outcome> =>
+          store.commit({ decidedAt: store.seq(), reads: [key], entries: [key] });
+        const other = new pg.Client({ connectionString: database.connectionString });
+        await other.connect();
+        // From the sixth run on, the server may use another kind of plan for a prepared statement.
+        for (let round = 1; round <= 8; round += 1) {
+          await other.query('BEGIN; LOCK TABLE "fence" IN EXCLUSIVE MODE');
+          await other.query(`INSERT INTO "changes" VALUES (${round}, 'session', 'ses_1', 1)`);
+          const outcomes = [read('session:ses_1'), read('session:ses_2')];
+          const waiting = `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = '"fence"'::regclass`;
+          while ((await query(waiting)).length === 0) await turn();
+          await other.query('COMMIT');
+          expect(await Promise.all(outcomes)).toEqual([
+            { status: 'stale' },
+            { status: 'committed', seq: 0 },
+          ]);
+        }
+        await other.end();
+        const batches = await query('SELECT "entries" FROM "audit_batches"');
+        const bodies = batches.flatMap((batch) => bodiesOf(batch as never));
+        expect(bodies).toEqual(Array.from({ length: 8 }, () => 'session:ses_2'));
+      },
+    );
+
+    it('refuses a read whose authority has expired by the clock of the server alone', async () => {
+      const chain = new FakeAuditChain();
+      const clock = { ...systemClock, now: () => systemClock.now() - 3_600_000 };
+      const { connectionString } = database;
+      const store = await openPostgresStore(
+        { connectionString, poolSize: 1 },
+        { chain, clock, mode: 'development' },
+      );
+      stores.push(store);
+      const notAfter = systemClock.now() - 60_000;
+      const outcomes = [
+        store.commit({ notAfter, entries: ['1'] }),
+        store.commit({ entries: ['2'] }),
+      ];
+      expect(await Promise.all(outcomes)).toMatchObject([
+        { status: 'stale' },
+        { status: 'committed' },
+      ]);
+    });
+
     it('stops when unseen invalidations were pruned', async () => {
       const store = await open();
       await query(`INSERT INTO "changes" VALUES (5, 'policies', '', 1)`);

@@ -12,11 +12,13 @@ import { StagedBatch } from '../staged-batch.ts';
 import type { StoreDeps } from '../store-deps.ts';
 import { RETRY_AFTER_MS } from '../store-deps.ts';
 import { writeSql } from '../write-sql.ts';
-import { isNoRoom, isRetryable } from './postgres-fault.ts';
-import { runPlans } from './run-plans.ts';
+import { isNoRoom, isRefusedRow, isRetryable } from './postgres-fault.ts';
+import { onlyRecords, recordSql } from './recorded-batch.ts';
+import { firstChecks, runPlans } from './run-plans.ts';
 import type { WriterConnection } from './writer-connection.ts';
 import { NOTIFY } from './writer-connection.ts';
 
+const BEHIND = 'invalidations were pruned before this process saw them';
 const COMMIT: Statement = { text: 'COMMIT', values: [] };
 const ATTEMPTS = 3;
 /** If a batch or heartbeat waits this long without a success, the broker reports not ready until one succeeds. */
@@ -128,37 +130,50 @@ export class PostgresWriter {
   }
 
   async #commit(batch: readonly PendingPlan[]): Promise<void> {
+    let isCareful = false;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await this.#transact(batch);
+        await this.#transact(batch, isCareful);
         this.#isFull = false;
         this.#waitingSince = undefined;
         return;
       } catch (cause) {
         const isUndone = await this.#undo();
-        if (isUndone && attempt < ATTEMPTS && isRetryable(cause)) continue;
-        if (this.#isSent) leaveUnknown(batch, cause);
-        else refuseAll(batch, cause);
-        if (!isUndone && this.#connection !== undefined) await this.#reconnect(cause);
-        else if (isNoRoom(cause) || this.#isFull) this.#waitForRoom();
-        return;
+        const isRepeatable = isRetryable(cause) || (!isCareful && isRefusedRow(cause));
+        if (!isUndone || attempt === ATTEMPTS || !isRepeatable) {
+          await this.#fail(batch, cause, isUndone);
+          return;
+        }
+        // With savepoints, the next attempt finds out which plan is at fault.
+        isCareful ||= isRefusedRow(cause);
       }
     }
   }
 
-  async #transact(batch: readonly PendingPlan[]): Promise<void> {
+  async #fail(batch: readonly PendingPlan[], cause: unknown, isUndone: boolean): Promise<void> {
+    if (this.#isSent) leaveUnknown(batch, cause);
+    else refuseAll(batch, cause);
+    if (!isUndone && this.#connection !== undefined) await this.#reconnect(cause);
+    else if (isNoRoom(cause) || this.#isFull) this.#waitForRoom();
+  }
+
+  async #transact(batch: readonly PendingPlan[], isCareful: boolean): Promise<void> {
     const { feed, deps } = this.#parts;
     this.#isSent = false;
     const connection = this.#ready();
+    if (!isCareful && onlyRecords(batch) && (await this.#recordAtOnce(connection, batch))) return;
+    this.#isSent = false;
     const invalidates = batch.some(({ plan }) => (plan.invalidates ?? []).length > 0);
-    const { changes, now } = await connection.begin(invalidates ? 'invalidate' : 'read', feed.seq);
+    const mode = invalidates ? 'invalidate' : 'read';
+    const { changes, now, answers } = await connection.begin(mode, feed.seq, firstChecks(batch));
     this.learn(changes);
-    if (this.#isBehind) throw new Error('invalidations were pruned before this process saw them');
+    if (this.#isBehind) throw new Error(BEHIND);
     // The later clock decides, because a slow clock must not extend an authority.
     const staged = new StagedBatch(feed, Math.max(deps.clock.now(), now));
-    await runPlans(connection, batch, staged, deps.guard);
+    const { guard } = deps;
+    const last = await runPlans(connection, batch, staged, { guard, answers, isCareful });
     const digests = await this.#stageDigests(connection, staged.rows);
-    const writes = this.#record(staged, digests);
+    const writes = [...last, ...this.#recording(staged, digests)];
     deps.failpoint?.('store.before_commit');
     await this.#finish(connection, writes);
     deps.failpoint?.('store.after_commit');
@@ -167,6 +182,52 @@ export class PostgresWriter {
     digests?.keep();
     feed.apply(staged.changes);
     settleAll(batch, staged.outcomes);
+  }
+
+  /**
+   * Commits plans that only add entries, in one round trip. @returns false if it recorded nothing, because the server has an invalidation that this
+   * process does not know, or a later clock.
+   */
+  async #recordAtOnce(
+    connection: WriterConnection,
+    batch: readonly PendingPlan[],
+  ): Promise<boolean> {
+    const { feed, deps } = this.#parts;
+    if (this.#isBehind) throw new Error(BEHIND);
+    const staged = new StagedBatch(feed, deps.clock.now());
+    const current = batch.filter(({ plan }) => {
+      const isStale = staged.isStale(plan);
+      if (isStale) staged.refuse();
+      else staged.accept(plan);
+      return !isStale;
+    });
+    if (current.length > 0) {
+      const row = (this.#staged = deps.chain.stage(staged.bodies));
+      deps.failpoint?.('store.before_commit');
+      const plans = current.map(({ plan }) => plan);
+      const isRecorded = await this.#record(connection, recordSql(row, plans, feed.seq));
+      deps.failpoint?.('store.after_commit');
+      this.#unknown = undefined;
+      if (!isRecorded) {
+        deps.chain.drop();
+        return false;
+      }
+      deps.chain.keep();
+    }
+    settleAll(batch, staged.outcomes);
+    return true;
+  }
+
+  /** @returns whether the statement inserted its row. */
+  async #record(connection: WriterConnection, statement: Statement): Promise<boolean> {
+    this.#send(connection);
+    try {
+      return (await connection.run(statement)).rowCount === 1;
+    } catch (error) {
+      // If the session still answers, the server refused the statement and has undone it.
+      if (!connection.isLost && (await isRolledBack(connection))) this.#takeBack();
+      throw error;
+    }
   }
 
   #ready(): WriterConnection {
@@ -191,7 +252,7 @@ export class PostgresWriter {
     return guard.stage(rows, stored);
   }
 
-  #record(staged: StagedBatch, digests: StagedDigests | undefined): Statement[] {
+  #recording(staged: StagedBatch, digests: StagedDigests | undefined): Statement[] {
     const { chain } = this.#parts.deps;
     const writes = staged.changes.map((put) => writeSql(POSTGRES, { table: 'changes', put }, true));
     if (writes.length > 0) writes.push(NOTIFY);
@@ -205,20 +266,29 @@ export class PostgresWriter {
 
   /** Sends the writes and the COMMIT in one round trip. If a write fails, the server answers the COMMIT with a rollback. */
   async #finish(connection: WriterConnection, writes: readonly Statement[]): Promise<void> {
-    if (connection.isLost) throw new Error('the connection was lost before the COMMIT');
-    this.#isSent = true;
-    if (this.#staged !== undefined) {
-      this.#unknown = { row: this.#staged, sessionName: connection.sessionName };
-      this.#staged = undefined;
-    }
+    this.#send(connection);
     const answers = await connection.pipeline([...writes, COMMIT]);
     const last = answers.at(-1);
     if (last?.status === 'rejected') throw last.reason;
     if (last?.value.command === 'COMMIT') return;
+    this.#takeBack();
+    throw answers.find((answer) => answer.status === 'rejected')?.reason;
+  }
+
+  /** From now on the outcome is unknown, until the server answers. */
+  #send(connection: WriterConnection): void {
+    if (connection.isLost) throw new Error('the connection was lost before the COMMIT');
+    this.#isSent = true;
+    if (this.#staged === undefined) return;
+    this.#unknown = { row: this.#staged, sessionName: connection.sessionName };
+    this.#staged = undefined;
+  }
+
+  /** The server answered that it committed nothing. */
+  #takeBack(): void {
     this.#isSent = false;
     this.#staged = this.#unknown?.row;
     this.#unknown = undefined;
-    throw answers.find((answer) => answer.status === 'rejected')?.reason;
   }
 
   /** @returns whether it is certain that nothing was committed, and the connection is usable again. */
@@ -226,10 +296,7 @@ export class PostgresWriter {
     if (this.#staged !== undefined) this.#parts.deps.chain.drop();
     this.#staged = undefined;
     if (this.#unknown !== undefined || this.#connection === undefined) return false;
-    return this.#connection.rollback().then(
-      () => true,
-      () => false,
-    );
+    return isRolledBack(this.#connection);
   }
 
   #isStalled(): boolean {
@@ -315,4 +382,12 @@ export class PostgresWriter {
     else chain.drop();
     this.#unknown = undefined;
   }
+}
+
+/** @returns whether the session still answers, so that it has no transaction in progress. */
+function isRolledBack(connection: WriterConnection): Promise<boolean> {
+  return connection.rollback().then(
+    () => true,
+    () => false,
+  );
 }

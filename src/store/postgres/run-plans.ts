@@ -22,22 +22,54 @@ const SAVE: Statement = { text: 'SAVEPOINT plan', values: [] };
 const RELEASE: Statement = { text: 'RELEASE SAVEPOINT plan', values: [] };
 const UNDO: Statement = { text: 'ROLLBACK TO SAVEPOINT plan', values: [] };
 
-/** Runs the plans of a batch inside the open transaction, in order. @throws the driver's error if the whole batch must fail. */
+export interface RunOptions {
+  readonly guard: RowGuard | undefined;
+  /** The responses to `firstChecks`. */
+  readonly answers: readonly Answer[];
+  /** The last writes run now, so that a refused row is found before the COMMIT and its plan leaves the batch alone. */
+  readonly isCareful: boolean;
+}
+
+/** The checks that can run as soon as the transaction is open. */
+export function firstChecks(batch: readonly PendingPlan[]): readonly Statement[] {
+  return firstWave(batch).flatMap(({ planned }) => planned.expect);
+}
+
+/**
+ * Runs the plans of a batch inside the open transaction, in order. @returns the writes that remain: they can be sent with the COMMIT.
+ * @throws the driver's error if the whole batch must fail.
+ */
 export async function runPlans(
   connection: WriterConnection,
   batch: readonly PendingPlan[],
   staged: StagedBatch,
-  guard: RowGuard | undefined,
-): Promise<void> {
+  { guard, answers, isCareful }: RunOptions,
+): Promise<readonly Statement[]> {
+  let known: readonly Answer[] | undefined = answers;
   for (let left = batch; left.length > 0;) {
     const wave = firstWave(left);
-    const run = guard === undefined ? undefined : guardedRun(wave, guard);
-    await (run === undefined ? runWave(connection, wave, staged) : run(connection, staged));
     left = left.slice(wave.length);
+    const run = guard === undefined ? undefined : guardedRun(wave, guard);
+    if (run !== undefined) await run(connection, staged, known);
+    else {
+      const refusals = await checkWave(connection, wave, staged, known);
+      const good = wave.filter((pending) => !refusals.has(pending));
+      // Digests are locked after all rows, so that two brokers cannot wait for each other.
+      const isLast = left.length === 0 && staged.rows.length === 0 && !isCareful;
+      if (!isLast) await write(connection, good, refusals);
+      settle(wave, staged, refusals);
+      if (isLast) return good.flatMap(({ planned }) => planned.writes);
+    }
+    known = undefined;
   }
+  return [];
 }
 
-type GuardedRun = (connection: WriterConnection, staged: StagedBatch) => Promise<void>;
+type GuardedRun = (
+  connection: WriterConnection,
+  staged: StagedBatch,
+  known: readonly Answer[] | undefined,
+) => Promise<void>;
 
 /** Runs one plan that has rows with MACs or digests; undefined for all other plans. */
 function guardedRun(
@@ -45,11 +77,9 @@ function guardedRun(
   guard: RowGuard,
 ): GuardedRun | undefined {
   if (pending === undefined || more.length > 0 || !isGuarded(pending.planned)) return undefined;
-  return async (connection, staged) => {
+  return async (connection, staged, known) => {
     const { plan } = pending;
-    const refusals: Refusals = new Map();
-    if (staged.isStale(plan)) refusals.set(pending, { status: 'stale' });
-    else await check(connection, [pending], refusals);
+    const refusals = await checkWave(connection, [pending], staged, known);
     const resolved = refusals.has(pending) ? NOTHING : await resolve(connection, pending, guard);
     if (resolved instanceof BrokerError) refusals.set(pending, resolved);
     else {
@@ -83,36 +113,22 @@ async function resolve(
   }
 }
 
-async function runWave(
+/** Each check locks its row until the commit, so that no other process can invalidate the check. */
+async function checkWave(
   connection: WriterConnection,
   wave: readonly PendingPlan[],
   staged: StagedBatch,
-): Promise<void> {
+  known: readonly Answer[] | undefined,
+): Promise<Refusals> {
   const refusals: Refusals = new Map();
   for (const pending of wave) {
     if (staged.isStale(pending.plan)) refusals.set(pending, { status: 'stale' });
   }
-  const isGood = (pending: PendingPlan): boolean => !refusals.has(pending);
-  await check(connection, wave.filter(isGood), refusals);
-  await write(connection, wave.filter(isGood), refusals);
-  for (const pending of wave) {
-    const refusal = refusals.get(pending);
-    if (refusal === undefined) staged.accept(pending.plan);
-    else staged.refuse(refusal);
-  }
-}
-
-/** Each check locks its row until the commit, so that no other process can invalidate the check. */
-async function check(
-  connection: WriterConnection,
-  plans: readonly PendingPlan[],
-  refusals: Refusals,
-): Promise<void> {
-  const checks = plans.flatMap((pending) =>
+  const checks = wave.flatMap((pending) =>
     pending.planned.expect.map((expectation, index) => ({ pending, expectation, index })),
   );
-  if (checks.length === 0) return;
-  const answers = await connection.pipeline(checks.map(({ expectation }) => expectation));
+  const answers =
+    known ?? (await connection.pipeline(checks.map(({ expectation }) => expectation)));
   checks.forEach(({ pending, expectation, index }, position) => {
     const answer = answers[position];
     if (answer?.status !== 'fulfilled') throw firstError(answers);
@@ -120,6 +136,15 @@ async function check(
     if (present === expectation.present || refusals.has(pending)) return;
     refusals.set(pending, { status: 'conflict', index });
   });
+  return refusals;
+}
+
+function settle(wave: readonly PendingPlan[], staged: StagedBatch, refusals: Refusals): void {
+  for (const pending of wave) {
+    const refusal = refusals.get(pending);
+    if (refusal === undefined) staged.accept(pending.plan);
+    else staged.refuse(refusal);
+  }
 }
 
 /** Writes all plans under one savepoint. If a row is refused, it repeats with one savepoint per plan, to find the plan at fault. */

@@ -31,6 +31,8 @@ export interface SessionEvents {
 export interface BatchStart {
   readonly changes: readonly Change[];
   readonly now: number;
+  /** The responses to `checks`. */
+  readonly answers: readonly Answer[];
 }
 
 /** One response of a pipeline. */
@@ -65,9 +67,9 @@ export class WriterConnection {
     client.on('notification', events.invalidated);
     try {
       await client.connect();
-      // A server may default to asynchronous commits, which a crash can lose.
+      // A server may default to asynchronous commits, which a crash can lose. The fence needs a new snapshot for each statement.
       await client.query(
-        `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')`,
+        `SET default_transaction_isolation = 'read committed'; SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')`,
       );
       await client.query(`LISTEN ${CHANNEL}`);
       return connection;
@@ -82,15 +84,25 @@ export class WriterConnection {
   }
 
   /**
-   * Opens a transaction inside the fence. A separate statement reads the changes after the lock is held. In READ COMMITTED it gets a new snapshot,
-   * which includes every invalidation that was committed before.
+   * Opens a transaction inside the fence, and sends `checks` in the same round trip. A separate statement reads the changes after the lock is held. In
+   * READ COMMITTED it gets a new snapshot, which includes every invalidation that was committed before.
    */
-  async begin(mode: keyof typeof FENCE_MODES, seq: number): Promise<BatchStart> {
-    const results = (await this.#client.query(
+  async begin(
+    mode: keyof typeof FENCE_MODES,
+    seq: number,
+    checks: readonly Statement[] = [],
+  ): Promise<BatchStart> {
+    const begun = this.#client.query(
       `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; LOCK TABLE "fence" IN ${FENCE_MODES[mode]} MODE; SELECT "seq", "kind", "key", "at" FROM "changes" WHERE "seq" > ${seq} ORDER BY "seq"; SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS "now"`,
-    )) as unknown as readonly QueryResult[];
+    );
+    const [[start], answers] = await Promise.all([
+      Promise.allSettled([begun]),
+      this.pipeline(checks),
+    ]);
+    if (start.status === 'rejected') throw start.reason;
+    const results = start.value as unknown as readonly QueryResult[];
     const now = results[3]?.rows[0] as { now: number };
-    return { changes: results[2]?.rows as Change[], now: now.now };
+    return { changes: results[2]?.rows as Change[], now: now.now, answers };
   }
 
   /** Checks that a batch could pass the fence now. @throws the driver's error if it could not. */
