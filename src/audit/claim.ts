@@ -3,8 +3,11 @@ import type { Clock } from '../ports/clock.ts';
 import type { Expectation, Store } from '../ports/store.ts';
 import { CLAIMS } from '../ports/queries.ts';
 
+/** Clocks of replicas may differ by less than this. */
 const HOLD_MS = 30_000;
 const RENEW_MS = 10_000;
+/** How many renewals may fail or be late before another process takes the claim. */
+const RENEWALS = 4;
 
 /** The right to do one kind of work. One process has it; its number no longer matches after another process took over. */
 export interface Claim {
@@ -19,6 +22,17 @@ export interface ClaimOptions {
   readonly owner: string;
   /** No other process can have the store open, so a claim that a crash left needs no expiry. */
   readonly alone: boolean;
+  /**
+   * Another process takes the claim if it sees no renewal for this long, by its own monotonic clock. Without it, a claim is free only after its time,
+   * which the clocks of two processes must agree on.
+   */
+  readonly silenceMs?: number;
+}
+
+/** The last state of another process's claim, and when this process first saw it. */
+interface Observed extends Claim {
+  /** Monotonic milliseconds. */
+  readonly at: number;
 }
 
 /**
@@ -31,11 +45,15 @@ export class Claims {
   readonly #options: ClaimOptions;
   /** The last claim that this process took and did not give up. */
   #own: Claim | undefined;
+  #observed: Observed | undefined;
+  readonly #renewMs: number;
 
   constructor(store: Store, clock: Clock, options: ClaimOptions) {
     this.#store = store;
     this.#clock = clock;
     this.#options = options;
+    const { silenceMs, alone } = options;
+    this.#renewMs = silenceMs === undefined || alone ? RENEW_MS : silenceMs / RENEWALS;
   }
 
   /** A condition in each plan of the owner: after another process took over, no plan of the old owner commits. */
@@ -75,12 +93,25 @@ export class Claims {
     const row = await this.#store.get('claims', { name });
     if (row === undefined) return this.#put({ owner, epoch: 1, until: now + HOLD_MS }, undefined);
     if (row.owner !== owner) {
-      const isFree = alone || row.until <= now;
+      const isFree = alone || row.until <= now || this.#isSilent(row);
       const claim = { owner, epoch: row.epoch + 1, until: now + HOLD_MS };
       return isFree ? this.#put(claim, row) : undefined;
     }
-    const isFresh = row.until - now > HOLD_MS - RENEW_MS;
+    const isFresh = row.until - now > HOLD_MS - this.#renewMs;
     return isFresh ? row : this.#put({ owner, epoch: row.epoch, until: now + HOLD_MS }, row);
+  }
+
+  /** Whether the owner has not renewed its claim for so long that it counts as dead. A living owner that loses its claim can commit nothing with it. */
+  #isSilent({ owner, epoch, until }: Claim): boolean {
+    const now = this.#clock.monotonic();
+    const last = this.#observed;
+    const isSame = last?.owner === owner && last.epoch === epoch && last.until === until;
+    if (!isSame) {
+      this.#observed = { owner, epoch, until, at: now };
+      return false;
+    }
+    const { silenceMs = Number.POSITIVE_INFINITY } = this.#options;
+    return now - last.at >= silenceMs;
   }
 
   /** Counts the row, because a sealed broker cannot read rows with a MAC. */

@@ -63,6 +63,8 @@ export interface IntegratorStatus {
 }
 
 const INTERVAL_MS = 250;
+/** A killed owner is replaced after this time. A living one renews its claim every second. */
+const SILENCE_MS = 4_000;
 const MINUTE_MS = 60_000;
 /** The integrator writes before the interval is over if this many rows wait: a larger plan would delay the commit it is part of. */
 const MOST_WAITING = 256;
@@ -102,7 +104,10 @@ export class Integrator {
   constructor(options: IntegratorOptions) {
     const { store, clock, owner, alone } = options;
     this.#options = options;
-    this.#claims = new Claims(store, clock, { name: 'audit-integrator', owner, alone });
+    this.#claims = new Claims(store, clock, {
+      ...{ name: 'audit-integrator', owner, alone },
+      silenceMs: SILENCE_MS,
+    });
   }
 
   status(): IntegratorStatus {
@@ -247,8 +252,14 @@ export class Integrator {
     // Another process may have appended and given up the claim while this one was paused. The epoch shows that.
     if (this.#session?.epoch !== this.#claim?.epoch) this.#session = undefined;
     if (this.#claim === undefined) return;
-    this.#session ??= await this.#open(this.#claim);
-    while (await this.#turn(this.#session, this.#claim)) await this.#note(INTERVAL_MS);
+    const session = (this.#session ??= await this.#open(this.#claim));
+    while (await this.#turn(session, this.#claim)) {
+      await this.#note(INTERVAL_MS);
+      // Renewed during a long backlog too, which must not look like silence.
+      const claim = await this.#claims.take();
+      if (claim?.epoch !== session.epoch) throw new BrokerError('ERR_CONFLICT', 'claim lost');
+      this.#claim = claim;
+    }
     this.#caughtUpAt = this.#options.clock.now();
   }
 

@@ -13,6 +13,7 @@ import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import type { CheckpointFile } from '../../../src/audit/checkpoint-file.ts';
 import { Integrator } from '../../../src/audit/integrator.ts';
+import { systemClock } from '../../../src/clock.ts';
 import { Claims } from '../../../src/audit/claim.ts';
 import { leafHashes } from '../../../src/audit/entry.ts';
 import { logIdentity } from '../../../src/audit/log-identity.ts';
@@ -90,6 +91,43 @@ describe('the integrator', () => {
     expect(one.status()).toMatchObject({ state: 'standby' });
     await one.close();
     await two.close();
+  });
+
+  it('takes over from a killed process within five seconds', async () => {
+    const [killed, next] = [bench.newIntegrator('one', false), bench.newIntegrator('two', false)];
+    await killed.start();
+    await killed.integrate();
+    await next.start();
+    await next.integrate();
+    await record(2);
+    let ms = 0;
+    for (; next.status().state !== 'active'; ms += 250) {
+      clock.advance(250);
+      await next.integrate();
+    }
+    expect(ms).toBeLessThanOrEqual(4_250);
+    expect(next.status()).toMatchObject({ size: 3 });
+    await next.close();
+  });
+
+  it('leaves the claim to a process that renews it, although the clocks differ by 20 seconds', async () => {
+    const [one, two] = ['one', 'two'].map(
+      (owner, index) =>
+        new Claims(
+          bench.store,
+          {
+            ...systemClock,
+            now: () => clock.now() + index * 20_000,
+            monotonic: () => clock.monotonic(),
+          },
+          { name: 'audit-integrator', owner, alone: false, silenceMs: 4_000 },
+        ),
+    );
+    for (let ms = 0; ms < 60_000; ms += 250) {
+      expect(await one?.take()).toMatchObject({ owner: 'one', epoch: 1 });
+      expect(await two?.take()).toBeUndefined();
+      clock.advance(250);
+    }
   });
 
   it('commits nothing of an owner that was paused while another took over', async () => {
