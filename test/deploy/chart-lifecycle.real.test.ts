@@ -77,7 +77,7 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
   async function brokerSettings(): Promise<Readonly<Record<string, unknown>>> {
     const path = `/api/v1/namespaces/${NAMESPACE}/configmaps/quaymaster`;
     const { data } = (await kubeCall(kube, 'GET', path)) as { data: { 'config.yaml': string } };
-    const { injector } = parse(data['config.yaml']) as { injector: object };
+    const { injector } = parse(data['config.yaml']) as { injector: { broker: object } };
     const request = { namespace: NAMESPACE, serviceAccount: 'quaymaster', audience: kube.issuer };
     const home = {
       type: 'kubernetes',
@@ -86,10 +86,26 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
       tokenFile: await broker.write('token', await boundToken(kube, request)),
     };
     const listener = { host: '127.0.0.1', port: await freePort() };
-    return { connections: { home }, injector: { ...injector, listener } };
+    const itself = { ...injector.broker, caFile: home.caFile };
+    return { connections: { home }, injector: { ...injector, listener, broker: itself } };
   }
 
   const job = `/apis/batch/v1/namespaces/${NAMESPACE}/jobs/quaymaster-init`;
+
+  it('is refused if injected pods would get no authority of the certificate', async () => {
+    const secrets = `/api/v1/namespaces/${NAMESPACE}/secrets`;
+    const [crt, key] = [kube.caPem, 'x'].map((text) => Buffer.from(text).toString('base64'));
+    await kubeCall(kube, 'POST', secrets, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'quaymaster-tls' },
+      data: { 'tls.crt': crt, 'tls.key': key },
+    });
+    await expect(release('install', ['quaymaster', CHART, ...VALUES], INJECTOR)).rejects.toThrow(
+      /Secret quaymaster-tls has no ca\.crt.*injector\.broker\.caFile to public/,
+    );
+    await kubeCall(kube, 'DELETE', `${secrets}/quaymaster-tls`);
+  });
 
   it('is installed with the Job and no broker, and prints the next steps', async () => {
     const values = { initialise: { enabled: true }, ...INJECTOR };
@@ -97,7 +113,8 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
     expect(await status(job)).toBe(200);
     expect(await replicas()).toBe(0);
     expect(notes).toMatch(/helm upgrade quaymaster .* --set initialise\.enabled=false/);
-    expect(notes).toContain('create secret tls quaymaster-tls');
+    expect(notes).toContain('create secret generic quaymaster-tls --type=kubernetes.io/tls');
+    expect(notes).toContain('--from-file=ca.crt');
   });
 
   it('has the broker in place of the Job once it is upgraded', async () => {

@@ -59,6 +59,23 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     expect(config.kubernetes.forbiddenNamespaces).toContain('quaymaster');
   });
 
+  it.each([
+    ['the authority in the TLS Secret', {}, '/etc/quaymaster-tls/ca.crt'],
+    ['another file', { injector: { broker: { caFile: '/ca.pem' } } }, '/ca.pem'],
+    ['public authorities', { injector: { broker: { caFile: 'public' } } }, undefined],
+    [
+      'public authorities behind a proxy',
+      { tls: { source: 'proxy' }, injector: { broker: { url: 'https://secrets.example' } } },
+      undefined,
+    ],
+  ])('lets injected pods trust %s', async (_, values: object, caFile) => {
+    const { injector } = values as { injector?: object };
+    const own = { enabled: true, cluster: 'home', ...injector };
+    const manifests = await renderChart(helm, { ...values, injector: own });
+    const config = checkConfig(configOf(manifests), 'the ConfigMap');
+    expect(config.injector?.broker.caFile).toBe(caFile);
+  });
+
   it("accepts the broker's settings, and forbids its own namespace besides others", async () => {
     const limits = { batchItems: 7 };
     const values = { config: { limits, kubernetes: { forbiddenNamespaces: ['kube-system'] } } };

@@ -48,8 +48,10 @@ certificate:
 image: {{ .image | default (include "quaymaster.image" $) }}
 broker:
   url: {{ .broker.url | default (printf "https://%s:8200" (include "quaymaster.host" $)) }}
-  {{- with .broker.caFile | default (eq $.Values.tls.source "cert-manager" | ternary "/etc/quaymaster-tls/ca.crt" "") }}
-  caFile: {{ . }}
+  {{- $own := eq $.Values.tls.source "proxy" | ternary "public" "/etc/quaymaster-tls/ca.crt" }}
+  {{- $caFile := .broker.caFile | default $own }}
+  {{- if ne $caFile "public" }}
+  caFile: {{ $caFile }}
   {{- end }}
   cluster: {{ .cluster }}
   audience: {{ .audience }}

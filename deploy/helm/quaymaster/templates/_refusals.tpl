@@ -31,6 +31,12 @@
 {{- if and .enabled (eq $.Values.tls.source "proxy") (not .broker.url) -}}
 {{- fail "\n\ninjector.broker.url is empty, and tls.source is proxy. Injected agents speak https only: give the proxy's URL.\n" -}}
 {{- end -}}
+{{- if and .enabled (eq $.Values.tls.source "secret") (not .broker.caFile) -}}
+{{- $secret := lookup "v1" "Secret" $.Release.Namespace (include "quaymaster.tlsSecret" $) -}}
+{{- if and $secret (not (hasKey $secret.data "ca.crt")) -}}
+{{- fail (printf "\n\ninjector.enabled is true, and the Secret %s has no ca.crt. Injected agents need the authority of the broker's certificate: add ca.crt to the Secret. If a public authority signed the certificate, set injector.broker.caFile to public.\n" (include "quaymaster.tlsSecret" $)) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .enabled (not .certificateSecret) (ne (dig .connection "type" "" $.Values.config.connections) "kubernetes") -}}
 {{- fail (printf "\n\ninjector.connection is %s, and config.connections has no such connection of type kubernetes. The broker puts its certificate authority into the webhook's configuration through it.\n" (quote .connection)) -}}
 {{- end -}}
