@@ -33,8 +33,11 @@ export interface RotationTurn {
 /** Whether the target accepts a credential and grants its purpose. If the target cannot be reached, the call throws ERR_PROVIDER_* instead. */
 export type TargetVerdict =
   | { readonly accepted: true }
-  /** `reason` is a stable word (`login_refused`, `grants_missing`, …) without any text of the target. */
-  | { readonly accepted: false; readonly reason: string };
+  /**
+   * `reason` is a stable word (`login_refused`, `grants_missing`, …) without any text of the target. `missing` names the privilege that is missing
+   * and its object, such as `SELECT on public.orders`.
+   */
+  | { readonly accepted: false; readonly reason: string; readonly missing?: string };
 
 /**
  * The steps of a rotation at one target. The broker stores the value before `set`, and the result of each step before it starts the next. Every step

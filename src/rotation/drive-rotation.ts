@@ -249,7 +249,8 @@ class RotationRun {
         change: {
           ...next,
           ...UNCLAIMED,
-          last_error: why,
+          last_error:
+            error.isDetailShown && error.detail !== undefined ? `${why}: ${error.detail}` : why,
           next_attempt_at: isParked ? null : at,
         },
         schedule: { failures: (known?.failures ?? 0) + 1 },

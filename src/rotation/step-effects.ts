@@ -38,6 +38,8 @@ export const EFFECTS: Readonly<
   Partial<Record<RotationStep, (work: StepWork) => Promise<StepResult>>>
 > = { create, set, test, promote, retire, discard };
 
+const LONGEST_MISSING = 200;
+
 async function create(work: StepWork): Promise<StepResult> {
   const { parts, row, place, claim } = work;
   const read = await currentValue(place, claim.context);
@@ -65,7 +67,13 @@ async function test(work: StepWork): Promise<StepResult> {
   const verdict = await place.target.test(pendingOf(work), claim.context);
   if (!verdict.accepted) {
     const reason = `refused_${verdict.reason}`;
-    throw new BrokerError('ERR_PROVIDER_DENIED', undefined, { reason });
+    // Shown in the status of the rotation.
+    const options = { reason, isDetailShown: true };
+    throw new BrokerError(
+      'ERR_PROVIDER_DENIED',
+      verdict.missing?.slice(0, LONGEST_MISSING),
+      options,
+    );
   }
   const now = parts.clock.now();
   if (row.kind === 'rotation') return { schedule: { proven_at: now } };

@@ -172,7 +172,8 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
         reads: ['mysql.global_priv'],
       });
       const verdict = await target.test(current, contextOf());
-      expect(verdict).toEqual({ accepted: false, reason: 'grants_missing' });
+      const missing = 'SELECT on mysql.global_priv';
+      expect(verdict).toEqual({ accepted: false, reason: 'grants_missing', missing });
       await fixture.close();
     });
   });

@@ -182,18 +182,25 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       const target = rotation().target('single-user', { username, grants });
       await place.query(`GRANT SELECT ON ${table} TO ${quoteIdentifier(username)}`);
       const missing = { accepted: false, reason: 'grants_missing' };
+      // Without USAGE on the schema, PostgreSQL does not tell which privileges on its tables exist.
       expect(await target.test(current, contextOf())).toEqual(missing);
       await place.query(
         `GRANT USAGE ON SCHEMA "s""; GRANT ALL; --" TO ${quoteIdentifier(username)}`,
       );
-      expect(await target.test(current, contextOf())).toEqual(missing);
+      expect(await target.test(current, contextOf())).toEqual({
+        ...missing,
+        missing: `INSERT on ${table}`,
+      });
       await place.query(`GRANT INSERT ON ${table} TO ${quoteIdentifier(username)}`);
       expect(await target.test(current, contextOf())).toEqual({ accepted: true });
       const elsewhere = rotation().target('single-user', {
         username,
         grants: [{ on: 'public.no_such_table', privileges: ['SELECT'] }],
       });
-      expect(await elsewhere.test(current, contextOf())).toEqual(missing);
+      expect(await elsewhere.test(current, contextOf())).toEqual({
+        ...missing,
+        missing: 'SELECT on public.no_such_table',
+      });
     });
   });
 
@@ -297,8 +304,13 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       const turn = turnOf(current);
       const pending = await target.create(turn);
       await target.set(turn, pending);
-      const missing = { accepted: false, reason: 'grants_missing' };
-      expect(await target.test(pending, contextOf())).toEqual(missing);
+      expect(await target.test(pending, contextOf())).toEqual({
+        accepted: false,
+        reason: 'grants_missing',
+        missing: expect.stringMatching(
+          /^(?:[A-Z]+ on (?:relation|schema|database) \S+|membership in \S+)$/,
+        ),
+      });
       const before = await stateOf([second]);
       expect(before).not.toContain('search_path');
       expect(schema).not.toBe('');

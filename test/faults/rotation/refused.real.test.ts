@@ -16,6 +16,8 @@ const PATHS = {
   refused: 'own/refused',
 } as const;
 
+const MISSING = 'refused_grants_missing: SELECT on public.orders';
+
 describeWith(['postgres'], 'a rotation at a target that refuses', ({ postgres }) => {
   let broker: RotatingBroker;
   let proxy: CommitProxy;
@@ -70,7 +72,7 @@ describeWith(['postgres'], 'a rotation at a target that refuses', ({ postgres })
     const before = await broker.current(path);
     expect(await broker.ask(path)).toBe(202);
     await until('the test is refused', async () => {
-      return (await broker.active(path))?.lastError === 'refused_grants_missing';
+      return (await broker.active(path))?.lastError === MISSING;
     });
     expect(await broker.current(path)).toEqual(before);
     expect(await broker.logsIn(path, before.data)).toBe(true);
@@ -87,7 +89,7 @@ describeWith(['postgres'], 'a rotation at a target that refuses', ({ postgres })
     const before = await broker.current(path);
     expect(await broker.ask(path)).toBe(202);
     await until('the test is refused', async () => {
-      return (await broker.active(path))?.lastError === 'refused_grants_missing';
+      return (await broker.active(path))?.lastError === MISSING;
     });
     expect(await broker.current(path)).toEqual(before);
     expect(await broker.ask(path, 'abort')).toBe(202);

@@ -123,8 +123,10 @@ export class MysqlAccounts implements SqlAccounts {
     try {
       return await this.#server.logIn(login, context, async (session) => {
         await session.ask('SELECT 1');
-        const mayRead = await readsAll(session, reads);
-        return mayRead ? { accepted: true } : { accepted: false, reason: 'grants_missing' };
+        const table = await unreadable(session, reads);
+        return table === undefined
+          ? { accepted: true }
+          : { accepted: false, reason: 'grants_missing', missing: `SELECT on ${table}` };
       });
     } catch (error) {
       if (!(error instanceof BrokerError) || error.reason !== 'login_refused') throw error;
@@ -146,16 +148,19 @@ async function change(session: MysqlSession, turn: RotationTurn, statement: stri
   });
 }
 
-/** Selects no row of each table, which needs the right to read it. */
-async function readsAll(session: MysqlSession, tables: readonly string[]): Promise<boolean> {
+/** The first table that the session may not read. It selects no row of each, which needs that right. */
+async function unreadable(
+  session: MysqlSession,
+  tables: readonly string[],
+): Promise<string | undefined> {
   for (const table of tables) {
     const name = table.split('.').map(quoteIdentifier).join('.');
     try {
       await session.ask(`SELECT 1 FROM ${name} LIMIT 0`);
     } catch (error) {
-      if (error instanceof BrokerError && error.code === 'ERR_PROVIDER_DENIED') return false;
+      if (error instanceof BrokerError && error.code === 'ERR_PROVIDER_DENIED') return table;
       throw error;
     }
   }
-  return true;
+  return undefined;
 }

@@ -6,10 +6,10 @@ import type { PostgresSession } from '../client/session.ts';
 import type { GrantExpectation } from '../config.ts';
 import type { Login } from '../../rotator/values.ts';
 
-/** A further condition on the session: a reason if it does not hold. */
+/** Looks for a privilege that the session lacks: `SELECT on public.orders`; undefined if none is missing. */
 type Further = (session: PostgresSession) => Promise<string | undefined>;
 
-/** Logs in, and checks as that user the further conditions. */
+/** Logs in, and checks as that user that no privilege is missing. */
 export async function testLogin(
   server: PostgresServer,
   login: Login,
@@ -22,8 +22,8 @@ export async function testLogin(
       if (!session.wasAsked) return refused('password_not_asked');
       await session.query('SELECT 1');
       for (const ask of further) {
-        const reason = await ask(session);
-        if (reason !== undefined) return refused(reason);
+        const missing = await ask(session);
+        if (missing !== undefined) return { ...refused('grants_missing'), missing };
       }
       return { accepted: true };
     });
@@ -38,17 +38,19 @@ export async function testLogin(
 export function expectGrants(grants: readonly GrantExpectation[]): Further {
   return async (session) => {
     for (const { on, privileges } of grants) {
+      // A table that does not exist has no privileges either.
       const rows = await session.query(
-        'SELECT bool_and(has_table_privilege(to_regclass($1)::oid, wanted)) FROM unnest($2::text[]) AS wanted',
+        'SELECT wanted FROM unnest($2::text[]) AS wanted WHERE has_table_privilege(to_regclass($1)::oid, wanted) IS NOT TRUE',
         [on, privileges],
       );
-      if (rows[0]?.[0] !== 't') return 'grants_missing';
+      const [missing] = rows;
+      if (missing !== undefined) return `${missing[0] ?? ''} on ${on}`;
     }
     return undefined;
   };
 }
 
-function refused(reason: string): TargetVerdict {
+function refused(reason: string): TargetVerdict & { readonly accepted: false } {
   return { accepted: false, reason };
 }
 
@@ -68,7 +70,11 @@ const MISSING = `
     UNION ALL SELECT 'database', d.oid, a.privilege_type, a.grantee
       FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = current_database()
   )
-  SELECT 1 FROM pair, granted
+  SELECT format('%s on %s %s', granted.wanted, granted.kind, CASE granted.kind
+     WHEN 'schema' THEN granted.oid::regnamespace::text
+     WHEN 'function' THEN granted.oid::regprocedure::text
+     WHEN 'database' THEN quote_ident(current_database())
+     ELSE granted.oid::regclass::text END) FROM pair, granted
    WHERE granted.grantee = pair.model AND NOT CASE granted.kind
      WHEN 'relation' THEN has_table_privilege(pair.follower, granted.oid, granted.wanted)
      WHEN 'sequence' THEN has_sequence_privilege(pair.follower, granted.oid, granted.wanted)
@@ -76,7 +82,7 @@ const MISSING = `
      WHEN 'function' THEN has_function_privilege(pair.follower, granted.oid, granted.wanted)
      ELSE has_database_privilege(pair.follower, granted.oid, granted.wanted) END
   UNION ALL
-  SELECT 1 FROM pair, pg_auth_members m
+  SELECT format('membership in %s', m.roleid::regrole) FROM pair, pg_auth_members m
    WHERE m.member = pair.model AND NOT pg_has_role(pair.follower, m.roleid, 'MEMBER')
      AND m.roleid <> pair.follower
   LIMIT 1`;
@@ -88,6 +94,6 @@ export function missingRights(
 ): (session: PostgresSession) => Promise<string | undefined> {
   return async (session) => {
     const rows = await session.query(MISSING, [follower, model]);
-    return rows.length === 0 ? undefined : 'grants_missing';
+    return rows[0]?.[0] ?? undefined;
   };
 }
