@@ -211,11 +211,14 @@ function addDoctor(program: Command): void {
     summary:
       'find problems of an installation, or of one path, with their cures; exit 1 if there is one',
     details:
-      'Without a path: listener, clock, over-broad policies, default accounts, audit log and mounts; with --config also the files of the configuration. With a path: everything from the login of a workload to the backend.',
+      'Without a path: listener, clock, over-broad policies, default accounts, audit log and mounts; with --config also the files of the configuration and the key-encryption key. With a path: everything from the login of a workload to the backend.',
     arguments: [['[path]', 'path of a secret; needs --as']],
     options: [
       ['--as <workload>', 'with a path: k8s://<cluster>/<namespace>/<serviceaccount>'],
-      ['-c, --config <file>', 'also check the files that this configuration names'],
+      [
+        '-c, --config <file>',
+        'also check the files that this configuration names, and open its key-encryption key',
+      ],
       OUTPUT,
     ],
     examples: [
@@ -227,9 +230,10 @@ function addDoctor(program: Command): void {
   command.action(async (path: string | undefined, options: DoctorOptions) => {
     const { runVerb } = await import('./cli/run-verb.ts');
     const { runDoctor } = await import('./cli/verbs/doctor.ts');
-    const { fileFindings } = await import('./compose/verbs/check-files.ts');
+    const { configFindings } = await import('./compose/verbs/check-files.ts');
     const verb = async (context: CliContext): Promise<number> => {
-      const local = options.config === undefined ? [] : await fileFindings(options.config);
+      const local =
+        options.config === undefined ? [] : await configFindings(options.config, context.clock);
       return runDoctor(context, { args: path === undefined ? [] : [path], options }, local);
     };
     process.exitCode = await runVerb([], options, () => Promise.resolve(verb));

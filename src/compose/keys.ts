@@ -11,8 +11,9 @@ import type { Tables } from '../ports/tables.ts';
 import { ROOT_KEYS } from '../ports/queries.ts';
 import { Keyring } from '../crypto/keyring.ts';
 import { macRow, verifyRow, type CanonicalFields } from '../crypto/row-mac.ts';
-import type { SecretKey } from '../crypto/secret-key.ts';
-import { randomId } from '../crypto/random.ts';
+import { constantTimeEqual } from '../crypto/digest.ts';
+import { SECRET_KEY_BYTES, type SecretKey } from '../crypto/secret-key.ts';
+import { randomBytes, randomId } from '../crypto/random.ts';
 import { generateRootKey, unwrapRootKey, wrapRootKey, type RootKey } from '../crypto/root-keys.ts';
 
 const DEADLINE_MS = 10_000;
@@ -35,6 +36,19 @@ export function dataDirectory(config: Config): string | undefined {
 /** The key-encryption key of the configuration. @throws ERR_CONFIG_INVALID, ERR_SEALED */
 export function kekOf(config: Config, clock: Clock): Promise<KeyEncryptionKey> {
   return openKek(config.kek, { clock, dataDirectory: dataDirectory(config) });
+}
+
+/** Wraps and unwraps a random text with the key-encryption key. @returns its id @throws ERR_CONFIG_INVALID, ERR_SEALED, ERR_CIPHERTEXT_INVALID */
+export async function tryKek(config: Config, clock: Clock): Promise<string> {
+  const kek = await kekOf(config, clock);
+  const text = randomBytes(SECRET_KEY_BYTES);
+  const purpose = Buffer.from('quaymaster doctor');
+  await atStart(clock, async (context) => {
+    const wrapped = await kek.wrap(text, purpose, context);
+    const unwrapped = await kek.unwrap(wrapped, purpose, context);
+    if (!constantTimeEqual(unwrapped, text)) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+  });
+  return kek.id;
 }
 
 /** Unwraps every root key of the store. @throws ERR_CONFIG_INVALID for a store that was never initialised, ERR_SEALED, ERR_CIPHERTEXT_INVALID */

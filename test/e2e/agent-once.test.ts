@@ -99,6 +99,7 @@ describe('quaymaster agent --once', () => {
     agent.start(['--once']);
     expect(await agent.ended()).toMatchObject({ code: 0 });
     expect(await agent.read('absent.json')).toBeUndefined();
+    expect(agent.output).toContain('secret not received: it does not exist');
   });
 
   it('exits with 4 if the token is not accepted', async () => {

@@ -1,8 +1,10 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { BrokerError } from '../../domain/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
+import { tryKek } from '../keys.ts';
 
 /** One named file of the configuration that a start or a first use would fail on. */
 export interface FileFinding {
@@ -69,11 +71,21 @@ export async function runConfigCheck(path: string, withFiles: boolean): Promise<
   throw new BrokerError('ERR_CONFIG_INVALID', `${path}:\n${lines.join('\n')}`);
 }
 
-/** The same as findings of `doctor`. @throws ERR_CONFIG_INVALID */
-export async function fileFindings(
-  path: string,
-): Promise<readonly { about: string; state: 'ok' | 'problem'; text: string }[]> {
-  const found = await checkFiles(await loadConfig(path));
+interface Finding {
+  readonly about: string;
+  readonly state: 'ok' | 'problem';
+  readonly text: string;
+  readonly cure?: string;
+}
+
+/** What `doctor` reports about a configuration: its files, and whether the key-encryption key opens. @throws ERR_CONFIG_INVALID */
+export async function configFindings(path: string, clock: Clock): Promise<readonly Finding[]> {
+  const config = await loadConfig(path);
+  return [...(await fileFindings(config, path)), await kekFinding(config, clock)];
+}
+
+async function fileFindings(config: Config, path: string): Promise<readonly Finding[]> {
+  const found = await checkFiles(config);
   if (found.length === 0) {
     return [{ about: 'files', state: 'ok', text: `those that ${path} names are there` }];
   }
@@ -82,4 +94,16 @@ export async function fileFindings(
     state: 'problem',
     text: `${file} ${problem}`,
   }));
+}
+
+async function kekFinding(config: Config, clock: Clock): Promise<Finding> {
+  const about = 'key-encryption key';
+  try {
+    return { about, state: 'ok', text: `${await tryKek(config, clock)} wraps and unwraps` };
+  } catch (error) {
+    const { code, message } = BrokerError.from(error);
+    const cure =
+      'without this key the secrets are lost: see docs/disaster-recovery.md, "A lost key-encryption key"';
+    return { about, state: 'problem', text: `${code}: ${message}`, cure };
+  }
 }

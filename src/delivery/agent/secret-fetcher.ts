@@ -38,7 +38,10 @@ export class SecretFetcher {
       const { code, requestId: request } = problem;
       const facts = { name: holding.name, path: holding.settings.path, code, request };
       if (result.lost.includes(holding)) this.#deps.log.warn(facts, 'access was revoked');
-      else this.#deps.log.warn(facts, `secret not received: ${kind}`);
+      else {
+        const why = code === 'ERR_NOT_FOUND' ? 'it does not exist' : kind;
+        this.#deps.log.warn(facts, `secret not received: ${why}`);
+      }
     }
     const values = result.changed.map((holding) => newValue(holding, leases.get(holding)));
     return { ...result, values };

@@ -1,10 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { runDoctor } from '../../../src/cli/verbs/doctor.ts';
 import { runStatus } from '../../../src/cli/verbs/status.ts';
-import { checkFiles, runConfigCheck } from '../../../src/compose/verbs/check-files.ts';
+import { systemClock } from '../../../src/clock.ts';
+import {
+  checkFiles,
+  configFindings,
+  runConfigCheck,
+} from '../../../src/compose/verbs/check-files.ts';
 import { checkConfig } from '../../../src/compose/config/load.ts';
-import { chmod } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createKeyFile } from '../../../src/providers/embedded/kek.ts';
 import { cliContext } from '../../kit/cli-context.ts';
 import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
 import { refusal, ScriptedBroker } from '../../kit/scripted-api.ts';
@@ -262,6 +268,26 @@ describe('config check --files', () => {
       `/listener/tls/keyFile is open to other users (mode 0644); run: chmod 600 ${root}/key`,
       '/audit/logKeyFile does not exist; create it with: quaymaster init',
     ]);
+  });
+
+  it('opens the key-encryption key', async () => {
+    const keys = await fileTree({});
+    const kek = { type: 'local-file', path: join(keys, 'kek') };
+    const settings = { ...config(await fileTree({})), kek };
+    const tree = await fileTree({ 'config.yaml': JSON.stringify(settings) });
+    const find = async () =>
+      (await configFindings(join(tree, 'config.yaml'), systemClock)).filter(
+        ({ about }) => about === 'key-encryption key',
+      );
+    expect(await find()).toMatchObject([
+      { state: 'problem', text: expect.stringMatching(/^ERR_SEALED: /) },
+    ]);
+    await createKeyFile({ path: kek.path });
+    expect(await find()).toMatchObject([
+      { state: 'ok', text: expect.stringMatching(/^local-file:\S+ wraps and unwraps$/) },
+    ]);
+    await writeFile(kek.path, 'quaymaster-kek-v1\nnonsense\n');
+    expect(await find()).toMatchObject([{ state: 'problem' }]);
   });
 
   it('fails with all of them, and without --files checks the text only', async () => {
