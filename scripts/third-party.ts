@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -10,15 +10,16 @@ export function thirdParty(root: string, packages: readonly string[]): string {
     const { name, version, license } = JSON.parse(
       readFileSync(join(root, folder, 'package.json'), 'utf8'),
     ) as Readonly<Record<string, string>>;
-    return `${name} ${version} (${license})\n\n${licenceText(join(root, folder)).trim()}\n`;
+    const text = licenceText(join(root, folder));
+    if (text === undefined) throw new Error(`${folder} has no licence file`);
+    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
   });
   const head = 'dist/agent.cjs contains code of these packages.\n';
   return [head, ...parts].join(`\n${'-'.repeat(80)}\n\n`);
 }
 
-function licenceText(folder: string): string {
+/** Undefined for a package without one. */
+export function licenceText(folder: string): string | undefined {
   const file = readdirSync(folder).find((name) => /^licen[cs]e(?:\.(?:md|txt))?$/i.test(name));
-  if (file === undefined || !existsSync(join(folder, file)))
-    throw new Error(`${folder} has no licence file`);
-  return readFileSync(join(folder, file), 'utf8');
+  return file === undefined ? undefined : readFileSync(join(folder, file), 'utf8');
 }

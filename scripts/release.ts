@@ -1,0 +1,121 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { licenceText } from './third-party.ts';
+
+const ROOT = new URL('..', import.meta.url).pathname;
+/** Where the files of the release are written; `dist/release` by default. */
+const OUT = process.argv[2] ?? join(ROOT, 'dist/release');
+
+/** Licences that allow distribution with the program. Another one needs a decision first. */
+const ALLOWED = new Set([
+  '0BSD',
+  'Apache-2.0',
+  'BSD-3-Clause',
+  'BlueOak-1.0.0',
+  'ISC',
+  'MIT',
+  'PSF-2.0',
+  'Unlicense',
+]);
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  /** An SPDX identifier, or in old packages a list of alternatives. */
+  readonly license?: string | readonly { readonly type: string }[];
+}
+
+interface Bom {
+  readonly metadata: { readonly component: { name: string } };
+  components: readonly {
+    readonly 'bom-ref': string;
+    readonly properties?: readonly { readonly name: string }[];
+    readonly hashes?: readonly object[];
+  }[];
+  dependencies: readonly { readonly ref: string; readonly dependsOn?: readonly string[] }[];
+}
+
+/** Writes everything that a release publishes, from the build in `dist`: docs/releasing.md. */
+function writeRelease(): void {
+  rmSync(OUT, { recursive: true, force: true });
+  mkdirSync(OUT, { recursive: true });
+  const { version } = manifestOf(ROOT);
+  npm('pack', '--pack-destination', OUT, ROOT);
+  npm('pack', '--pack-destination', OUT, join(ROOT, 'dist/packages/client'));
+  write(`quaymaster-${version}.cdx.json`, billOfMaterials());
+  write(`quaymaster-${version}.licences.txt`, licences());
+  write('SHA256SUMS', checksums());
+}
+
+function npm(...args: readonly string[]): string {
+  return execFileSync('npm', args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+}
+
+function manifestOf(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+}
+
+/**
+ * CycloneDX 1.5, of the lock file: each package with its version, licence and SHA-512. `npm sbom --omit=dev` leaves out packages that a development
+ * dependency needs too (npm 11.19), so the development packages are removed here. @throws for a package without a hash
+ */
+function billOfMaterials(): string {
+  const text = npm('sbom', '--sbom-format=cyclonedx', '--package-lock-only');
+  const bom = JSON.parse(text) as Bom;
+  bom.components = bom.components.filter(
+    ({ properties = [] }) => !properties.some(({ name }) => name === 'cdx:npm:package:development'),
+  );
+  const kept = new Set(bom.components.map((each) => each['bom-ref']));
+  bom.dependencies = bom.dependencies
+    .filter(({ ref }, index) => index === 0 || kept.has(ref))
+    .map((each) => ({ ...each, dependsOn: each.dependsOn?.filter((ref) => kept.has(ref)) ?? [] }));
+  const open = bom.components.find(({ hashes = [] }) => hashes.length === 0);
+  if (open !== undefined) throw new Error(`${open['bom-ref']} has no hash in the lock file`);
+  // npm writes the name of the folder.
+  bom.metadata.component.name = 'quaymaster';
+  return `${JSON.stringify(bom, undefined, 2)}\n`;
+}
+
+/** The licence of each package that the program needs at run time. @throws for a licence that is not allowed */
+function licences(): string {
+  const listed = npm('ls', '--omit=dev', '--all', '--parseable').trim().split('\n').slice(1);
+  const folders = [...new Set(listed)].sort();
+  const parts = folders.map((folder) => {
+    const manifest = manifestOf(folder);
+    const [allowed] = licencesIn(manifest).filter((each) => ALLOWED.has(each));
+    if (allowed === undefined)
+      throw new Error(`${manifest.name}: ${licencesIn(manifest).join(', ')} is not allowed`);
+    const text = licenceText(folder) ?? 'The package contains no text of its licence.';
+    return `${manifest.name} ${manifest.version} (${allowed})\n${relative(ROOT, folder)}\n\n${text.trim()}\n`;
+  });
+  return parts.join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+function licencesIn({ license = [] }: Manifest): readonly string[] {
+  return typeof license === 'string' ? [license] : license.map(({ type }) => type);
+}
+
+/** In the format of sha256sum. */
+function checksums(): string {
+  return readdirSync(OUT)
+    .sort()
+    .map((name) => `${sha256(join(OUT, name))}  ${name}\n`)
+    .join('');
+}
+
+function sha256(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
+}
+
+function write(name: string, text: string): void {
+  writeFileSync(join(OUT, name), text);
+}
+
+writeRelease();

@@ -1,0 +1,73 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { textOf } from '../kit/tracked-files.ts';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const { version, dependencies } = JSON.parse(textOf('package.json')) as {
+  readonly version: string;
+  readonly dependencies: Readonly<Record<string, string>>;
+};
+const run = promisify(execFile);
+
+const directory = mkdtempSync(join(tmpdir(), 'qm-release-'));
+const release = join(directory, 'release');
+const file = (name: string): string => join(release, name);
+
+beforeAll(async () => {
+  await run(process.execPath, [join(ROOT, 'scripts/release.ts'), release]);
+}, 300_000);
+afterAll(() => rmSync(directory, { recursive: true }));
+
+describe('the files of a release', () => {
+  it('are a program, a client, a bill of materials and licences, each with its digest', () => {
+    const lines = readFileSync(file('SHA256SUMS'), 'utf8').trimEnd().split('\n');
+    expect(lines.map((line) => line.slice(66))).toEqual([
+      `quaymaster-${version}.cdx.json`,
+      `quaymaster-${version}.licences.txt`,
+      `quaymaster-${version}.tgz`,
+      `quaymaster-client-${version}.tgz`,
+    ]);
+    for (const line of lines) {
+      const digest = createHash('sha256')
+        .update(readFileSync(file(line.slice(66))))
+        .digest('hex');
+      expect(line.slice(0, 64)).toBe(digest);
+    }
+  });
+
+  it('have a program that runs, without tests, sources and benchmarks', async () => {
+    await run('tar', ['-xzf', file(`quaymaster-${version}.tgz`), '-C', directory]);
+    const { stdout: listed } = await run('ls', [join(directory, 'package')]);
+    expect(listed.trim().split('\n')).toEqual([
+      ...['LICENSE', 'README.md', 'dist', 'migrations', 'openapi.yaml', 'package.json'],
+    ]);
+    await run('ln', ['-s', join(ROOT, 'node_modules'), join(directory, 'package')]);
+    const program = join(directory, 'package/dist/quaymaster.cjs');
+    const { stdout } = await run(process.execPath, [program, '--version']);
+    expect(stdout).toContain(version);
+  });
+
+  it('name each dependency with version, licence and SHA-512', () => {
+    const bom = JSON.parse(readFileSync(file(`quaymaster-${version}.cdx.json`), 'utf8')) as {
+      readonly bomFormat: string;
+      readonly components: readonly {
+        readonly 'bom-ref': string;
+        readonly hashes: readonly { readonly alg: string }[];
+      }[];
+    };
+    expect(bom.bomFormat).toBe('CycloneDX');
+    const refs = bom.components.map((each) => each['bom-ref']);
+    const direct = Object.entries(dependencies).map(([name, at]) => `${name}@${at}`);
+    expect(refs).toEqual(expect.arrayContaining(direct));
+    for (const { hashes } of bom.components) expect(hashes[0]?.alg).toBe('SHA-512');
+    const licences = readFileSync(file(`quaymaster-${version}.licences.txt`), 'utf8');
+    for (const [name, at] of Object.entries(dependencies)) {
+      expect(licences).toContain(`${name} ${at} (`);
+    }
+  });
+});
