@@ -7,11 +7,11 @@ import { freePort } from './backends/free-port.ts';
 import { until } from './backends/until.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-/** The program as `npm run quaymaster` starts it. */
+/** The built program, which starts in half the time of `npm run quaymaster`. */
 export const PROGRAM = [
   join(ROOT, 'node_modules/.bin/node'),
   '--disable-sigusr1',
-  join(ROOT, 'src/main.ts'),
+  join(ROOT, 'dist/main.js'),
 ] as const;
 
 /** A broker in development mode, in a new directory, that has printed its guide. */
