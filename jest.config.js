@@ -11,8 +11,10 @@ export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   globalSetup: '<rootDir>/test/kit/backends/global-setup.ts',
   globalTeardown: '<rootDir>/test/kit/backends/global-teardown.ts',
+  testSequencer: '<rootDir>/test/kit/longest-first.ts',
   reporters: ['default', '<rootDir>/test/kit/backends/left-out-reporter.ts'],
   // Ends a test that hangs. On a busy machine a start takes many seconds, so no test is judged by its duration.
   testTimeout: 120_000,
-  maxWorkers: 2,
+  // One more than the cores of the smallest machine: suites often wait for a server or for time to pass.
+  maxWorkers: 3,
 };

@@ -1,5 +1,6 @@
 import { startFleet } from './fleet.ts';
 import { install, isBackendInstalled } from './install.ts';
+import { makeMemoryDirectory } from './memory-directory.ts';
 import type { BackendName } from './recipe.ts';
 import { startedHere } from './started-here.ts';
 import { readRunning } from './state-file.ts';
@@ -21,11 +22,18 @@ async function startable(
   return names.filter(isBackendInstalled);
 }
 
+/** Puts the temporary files of this run into memory: of its suites, their processes and the backends that it starts. */
+function useMemory(): void {
+  startedHere.directory = makeMemoryDirectory();
+  if (startedHere.directory !== undefined) process.env['TMPDIR'] = startedHere.directory;
+}
+
 /**
  * Passes the backends to the run's suites (`QM_BACKENDS`, JSON): those left running by `npm run backends start`, or else new ones for this
  * run.
  */
 export default async function globalSetup(run: RunConfig): Promise<void> {
+  if (process.env['TMPDIR'] === undefined) useMemory();
   const mode = readMode();
   const wanted = mode === 'none' ? [] : wantedBackends(run);
   const left = wanted.length === 0 ? {} : await readRunning();

@@ -7,7 +7,6 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Deliveries } from '../../../../src/delivery/files/deliveries.ts';
@@ -21,7 +20,8 @@ import { findCanary } from '../../../kit/canary.ts';
 import { heldSecrets } from '../../../kit/held.ts';
 
 const CANARY = 'qm-canary-77ab';
-const base = mkdtempSync(join(tmpdir(), 'qm-deliveries-'));
+// On a disk, about which the agent warns; the temporary files of a run are in memory.
+const base = mkdtempSync('/var/tmp/qm-deliveries-');
 afterAll(() => rmSync(base, { recursive: true }));
 
 let count = 0;
