@@ -5,6 +5,7 @@ import { batchHeads } from './batch-heads.ts';
 import { ChainVerifier } from './chain-verifier.ts';
 import { beginBatch, HeadReader } from './export-gaps.ts';
 import { Findings, type Finding } from './finding.ts';
+import { StoredBatches } from './stored-batches.ts';
 
 /** Each takes about a tenth of a millisecond, during which no request is answered. */
 const SIGNATURES_A_TURN = 16;
@@ -21,7 +22,7 @@ export class BatchScrub {
 
   constructor(store: Store, logKey: VerifyingKey, size: number) {
     this.#chain = new ChainVerifier(logKey, this.#findings);
-    this.#heads = new HeadReader(batchHeads(store, 0, size));
+    this.#heads = new HeadReader(batchHeads(new StoredBatches(store), 0, size));
   }
 
   /** Checks the entries from `start` on; undefined stands for a damaged entry. @returns findings that are new. */

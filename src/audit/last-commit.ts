@@ -1,9 +1,9 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Store } from '../ports/store.ts';
-import { LOG } from '../ports/queries.ts';
 import type { ChainedBatch } from './chained-batch.ts';
 import type { OwnBatches } from './own-batches.ts';
+import { StoredBatches } from './stored-batches.ts';
 
 /** Within one sector, so that a power loss leaves the old text or the new one. */
 const BYTES = 128;
@@ -49,7 +49,7 @@ export class LastCommitFile {
     if (named === undefined) return true;
     if (named === 'unreadable') return false;
     const { writer, seq, head } = named;
-    const [batch] = await store.list(LOG.lastBatchUpTo(writer, seq), { limit: 1 });
+    const batch = await new StoredBatches(store).find(writer, seq);
     if (batch === undefined || batch.first_seq + batch.count - 1 !== seq) return false;
     return Buffer.from(batch.head).toString('hex') === head;
   }

@@ -24,6 +24,7 @@ import type { AuditQuery } from '../ports/audit-log.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { ProvenEntries, type ProvenPart } from './proven-entries.ts';
 import { searchEntries, type AcceptValue } from './search.ts';
+import { StoredBatches } from './stored-batches.ts';
 import { rootOf, storedCheckpoint, tileReader, type SignedCheckpoint } from './stored-tree.ts';
 
 /** The log as readers see it: the entries that the last checkpoint covers, at most a second behind the last commit. */
@@ -123,7 +124,7 @@ export class LogReader implements AuditLog {
 
   /** Heads of the commits that hold entries `[start, end)`, in order. */
   heads(start: number, end: number): AsyncGenerator<BatchHead> {
-    return batchHeads(this.#store, start, end);
+    return batchHeads(new StoredBatches(this.#store), start, end);
   }
 
   #nodes(size: number): ReturnType<typeof nodesFromTiles> {

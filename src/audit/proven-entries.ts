@@ -8,8 +8,8 @@ import type { LogCheckpoint } from '../ports/audit-log.ts';
 import type { Store } from '../ports/store.ts';
 import { leafHashes, splitEntries } from './entry.ts';
 import { addDamage, DamagedLog, type Damage } from './log-damage.ts';
-import { segmentsOf } from './entry-reader.ts';
 import { RebuiltTiles, type ReadTile } from './rebuilt-tiles.ts';
+import { StoredBatches } from './stored-batches.ts';
 import { tileReader } from './stored-tree.ts';
 
 type Tree = Pick<LogCheckpoint, 'size' | 'root'>;
@@ -19,6 +19,8 @@ interface Stored {
   /** Indexed by place from the start of the range: the entry at that place. */
   readonly texts: (string | undefined)[];
   readonly leaves: (Uint8Array | undefined)[];
+  /** Whether the place is in a segment that cannot be decoded. */
+  readonly isUnreadable: (index: number) => boolean;
   /** All batches that were read. */
   readonly batches: readonly {
     readonly texts: readonly string[];
@@ -45,12 +47,14 @@ const MOST_KNOWN_TILES = 8_192;
  */
 export class ProvenEntries {
   readonly #store: Store;
+  readonly #batches: StoredBatches;
   readonly #known = new LRUCache<number, string>({ max: MOST_KNOWN_TILES });
   readonly #rebuilt: RebuiltTiles;
   #tilesAltered = false;
 
   constructor(store: Store) {
     this.#store = store;
+    this.#batches = new StoredBatches(store);
     this.#rebuilt = new RebuiltTiles(store);
   }
 
@@ -114,7 +118,8 @@ export class ProvenEntries {
       if (text !== undefined && own !== undefined && constantTimeEqual(own, leaf)) return text;
       // If entries were inserted or removed earlier, the entry is at another place.
       moved ??= byLeaf(stored);
-      return moved.get(hex(leaf)) ?? { why: text === undefined ? 'missing' : 'altered' };
+      const isMissing = text === undefined && !stored.isUnreadable(start + place);
+      return moved.get(hex(leaf)) ?? { why: isMissing ? 'missing' : 'altered' };
     });
   }
 
@@ -180,19 +185,21 @@ export class ProvenEntries {
     const texts = new Array<string | undefined>(end - start).fill(undefined);
     const leaves = new Array<Uint8Array | undefined>(end - start).fill(undefined);
     const batches: { texts: readonly string[]; leaves: readonly Uint8Array[] }[] = [];
-    for await (const segment of segmentsOf(this.#store, start, end)) {
-      const { first_index, writer, first_seq, count } = segment;
-      const batch = await this.#store.get('audit_batches', { writer, first_seq });
-      if (batch === undefined) continue;
-      const own = { texts: splitEntries(batch.entries), leaves: leafHashes(batch.entries) };
+    const range = await this.#batches.overlapping(start, end);
+    for (const { first_index, row } of range.batches) {
+      const own = { texts: splitEntries(row.entries), leaves: leafHashes(row.entries) };
       batches.push(own);
-      const last = Math.min(count, end - first_index);
+      const last = Math.min(row.count, end - first_index);
       for (let i = Math.max(0, start - first_index); i < last; i++) {
         texts[first_index + i - start] = own.texts[i];
         leaves[first_index + i - start] = own.leaves[i];
       }
     }
-    return { texts, leaves, batches };
+    const isUnreadable = (index: number): boolean =>
+      range.unreadable.some(
+        ({ first_index, count }) => first_index <= index && index < first_index + count,
+      );
+    return { texts, leaves, batches, isUnreadable };
   }
 }
 

@@ -6,6 +6,7 @@ import { createBoot, type Boot } from '../audit/boot.ts';
 import { surveyLog } from '../audit/boot-survey.ts';
 import { createChain } from '../audit/chain.ts';
 import { checkpointFile } from '../audit/checkpoint-file.ts';
+import { Compactor } from '../audit/compactor.ts';
 import { Follower, type FollowerStatus } from '../audit/follower.ts';
 import { Integrator } from '../audit/integrator.ts';
 import { LastCommitFile } from '../audit/last-commit.ts';
@@ -72,6 +73,7 @@ export class AuditTrail {
   readonly #deps: TrailDeps;
   readonly #system: SystemActor;
   readonly scrubber: Scrubber;
+  readonly compactor: Compactor;
   readonly #cursors: SinkCursors;
   /** Only for a store that no other process writes to. */
   readonly #lastCommit: LastCommitFile | undefined;
@@ -102,13 +104,10 @@ export class AuditTrail {
       alone,
       onError: (error) => this.#integrationFailed(error),
     });
+    const worker = { store, reader: this.reader, clock, owner: bootLog.boot.writer, alone };
     this.scrubber = new Scrubber({
-      store,
-      reader: this.reader,
+      ...worker,
       logKey: bootLog.identity.verifier.key,
-      clock,
-      owner: bootLog.boot.writer,
-      alone,
       intervalMs: config.audit.scrubIntervalHours * HOUR_MS,
       onDamage: (damage) =>
         log.error(
@@ -126,6 +125,13 @@ export class AuditTrail {
           'the audit log is damaged: hashes of the tree are altered or gone, the entries verify; see docs/operations.md',
         ),
       onError: (error) => log.error({ err: error }, 'the check of the audit log failed; retrying'),
+    });
+    this.compactor = new Compactor({
+      ...worker,
+      onProgress: (done, size) =>
+        log.info({ done, size }, `compressed the audit log up to entry ${done} of ${size}`),
+      onError: (error) =>
+        log.error({ err: error }, 'the audit log could not be compressed; retrying'),
     });
   }
 
@@ -154,6 +160,7 @@ export class AuditTrail {
     });
     for (const follower of this.#followers) follower.start();
     this.scrubber.start();
+    this.compactor.start();
     return { held: undefined };
   }
 
@@ -219,6 +226,7 @@ export class AuditTrail {
     } catch (error) {
       log.error({ err: error }, 'the end of this boot could not be recorded');
     }
+    await this.compactor.close();
     await this.scrubber.close();
     await Promise.all(this.#followers.map((follower) => follower.close(SINK_GRACE_MS)));
     await this.integrator.close();

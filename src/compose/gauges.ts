@@ -92,6 +92,14 @@ function registerAudit(registers: Registry[], trail: AuditTrail): void {
     },
   });
   registerScrubber(registers, trail);
+  new Gauge({
+    name: 'quaymaster_audit_compressed_entries',
+    help: 'Entries of the audit log up to which its batches are compressed into segments; the newest 512 stay as they are',
+    registers,
+    collect() {
+      this.set(trail.compactor.done);
+    },
+  });
 }
 
 /** Gauges of the scrubber, which reads the whole log. */

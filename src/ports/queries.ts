@@ -268,6 +268,12 @@ export const LOG = {
     descending: true,
   }),
   segmentsBetween: query('log_segments', { where: ['first_index >=', 'first_index <='] }),
+  closedBefore: query('audit_segments', {
+    where: ['first_index <='],
+    orderBy: ['first_index'],
+    descending: true,
+  }),
+  closedBetween: query('audit_segments', { where: ['first_index >=', 'first_index <='] }),
   termBefore: query('log_terms', {
     where: ['kind', 'term', 'bundle <='],
     orderBy: ['bundle'],

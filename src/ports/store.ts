@@ -12,14 +12,27 @@ export type Expectation<T extends TableName = TableName> = {
 }[T];
 
 /**
- * `put` inserts or replaces the whole row by its primary key. `change` sets some columns of an existing row. `remove` deletes by key or by columns.
+ * `put` inserts or replaces the whole row by its primary key. `change` sets some columns of an existing row. `remove` deletes by key or by columns,
+ * `removeRange` the rows of a range.
  */
 export type Write<T extends TableName = TableName> = {
   [K in T]:
     | { readonly table: K; readonly put: Tables[K] }
     | { readonly table: K; readonly key: KeyOf<K>; readonly change: Partial<Tables[K]> }
-    | { readonly table: K; readonly remove: Partial<Tables[K]> };
+    | { readonly table: K; readonly remove: Partial<Tables[K]> }
+    | (K extends LogTable ? { readonly table: K; readonly removeRange: RowRange<K> } : never);
 }[T];
+
+/** Tables of the log, whose rows have neither a MAC nor a digest. */
+type LogTable = 'audit_batches' | 'log_segments';
+
+/** Rows that have the values of `where`, and a value of `column` from `first` to `last`. */
+export interface RowRange<T extends TableName> {
+  readonly where: Partial<Tables[T]>;
+  readonly column: keyof Tables[T] & string;
+  readonly first: number;
+  readonly last: number;
+}
 
 /** A part of a plan that a provider or an adapter contributes. */
 export interface PlanFragment {

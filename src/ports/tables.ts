@@ -338,7 +338,12 @@ export const SCHEMA = {
     },
     key: ['writer', 'first_seq'],
   },
-  /** Maps log indexes to batches: which batch holds the entries from `first_index` on. */
+  /** Compressed runs of batches, by the index of their first entry in the log (docs/spec/audit-segment-v1.md). */
+  audit_segments: {
+    columns: { first_index: 'integer', count: 'integer', body: 'bytes' },
+    key: ['first_index'],
+  },
+  /** Maps log indexes to rows of `audit_batches`: which batch holds the entries from `first_index` on. */
   log_segments: {
     columns: { first_index: 'integer', writer: 'text', first_seq: 'integer', count: 'integer' },
     key: ['first_index'],

@@ -6,9 +6,11 @@ import { shapeOf } from '../ports/tables.ts';
 import type { Dialect, Statement } from './sql.ts';
 import { writeSql } from './write-sql.ts';
 
+type RowWrite = Exclude<Write, { readonly removeRange: unknown }>;
+
 /** A write of guarded rows. The store builds its statement after it has read the affected rows in the same transaction. */
 export interface GuardedWrite {
-  readonly write: Write;
+  readonly write: RowWrite;
   /** The row is expected to be absent. */
   readonly fresh: boolean;
   /** Selects and locks the current rows; undefined if the write does not depend on them. */
@@ -57,7 +59,7 @@ export function guardedWrite(
 ): GuardedWrite | undefined {
   const { table } = write;
   const digested = isDigested(table);
-  if (!digested && !SEALED.has(table)) return undefined;
+  if ('removeRange' in write || (!digested && !SEALED.has(table))) return undefined;
   if ('change' in write) return { write, fresh, before: rowsSql(dialect, table, write.key) };
   if (!digested) return 'put' in write ? { write, fresh, before: undefined } : undefined;
   if ('remove' in write) return { write, fresh, before: rowsSql(dialect, table, write.remove) };

@@ -24,12 +24,25 @@ export function writeSql(dialect: Dialect, write: Write, fresh: boolean): Statem
     if (terms.length === 0) throw misuse(`${write.table}: a removal names no column`);
     return sql.done(`DELETE FROM "${write.table}" WHERE ${terms.join(' AND ')}`);
   }
+  if ('removeRange' in write) return rangeSql(sql, write);
   const changes = Object.entries(write.change as Columns).map(
     ([column, value]) => `${sql.column(column)} = ${sql.bind(column, value)}`,
   );
   if (changes.length === 0) throw misuse(`${write.table}: a change names no column`);
   const where = sql.allEqual(keyColumns(write.table, write.key)).join(' AND ');
   return sql.done(`UPDATE "${write.table}" SET ${changes.join(', ')} WHERE ${where}`);
+}
+
+function rangeSql(
+  sql: SqlBuilder,
+  { table, removeRange }: Extract<Write, { readonly removeRange: unknown }>,
+): Statement {
+  const { where, column, first, last } = removeRange;
+  // SQLite binds values in the order of the text.
+  const terms = sql.allEqual(where);
+  terms.push(`${sql.column(column)} >= ${sql.bind(column, first)}`);
+  terms.push(`${sql.column(column)} <= ${sql.bind(column, last)}`);
+  return sql.done(`DELETE FROM "${table}" WHERE ${terms.join(' AND ')}`);
 }
 
 /** `fresh` rows are expected to be absent. The insert fails if another process was first, and never replaces a row. */

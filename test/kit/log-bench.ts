@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as loopTurn } from 'node:timers/promises';
+import { systemClock } from '../../src/clock.ts';
 import { sha256Hex } from '../../src/crypto/digest.ts';
 import { generateSigningKey, type SigningKey } from '../../src/crypto/signing.ts';
 import type { AuditEvent } from '../../src/domain/audit-event.ts';
@@ -11,6 +13,7 @@ import { createBoot, type Boot } from '../../src/audit/boot.ts';
 import { surveyLog } from '../../src/audit/boot-survey.ts';
 import type { HeadReference } from '../../src/domain/audit-actions.ts';
 import { createChain } from '../../src/audit/chain.ts';
+import { Compactor } from '../../src/audit/compactor.ts';
 import { checkpointFile, type CheckpointFile } from '../../src/audit/checkpoint-file.ts';
 import { Integrator, type IntegratorOptions } from '../../src/audit/integrator.ts';
 import { logIdentity, type LogIdentity } from '../../src/audit/log-identity.ts';
@@ -132,6 +135,22 @@ export class LogBench {
       alone: true,
       onError: (error) => this.errors.push(error),
     };
+  }
+
+  /** Moves all batches that may be compacted into segments. */
+  async compact({ alone = true } = {}): Promise<void> {
+    const compactor = new Compactor({
+      store: this.store,
+      reader: this.reader,
+      clock: { ...systemClock, sleep: () => loopTurn() },
+      owner: this.boot.writer,
+      alone,
+      onProgress: () => undefined,
+      onError: (error) => this.errors.push(error),
+    });
+    await compactor.run();
+    await compactor.close();
+    if (this.errors.length > 0) throw this.errors[0];
   }
 
   readonly errors: unknown[] = [];

@@ -11,6 +11,7 @@ import { verifyExport } from '../../../src/audit/verify.ts';
 import type { SigningKey } from '../../../src/crypto/signing.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 import { LogBench } from '../../kit/log-bench.ts';
+import { listRows } from '../../kit/rows.ts';
 
 /** F24. `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4);
@@ -38,7 +39,7 @@ async function writeUntilKilled(acknowledgements: number): Promise<string[]> {
   return acknowledged;
 }
 
-describe('a broker killed in the middle of its commits (F24)', () => {
+describe('a broker killed in the middle of its commits and its compaction (F24)', () => {
   it('leaves a log that holds every acknowledged entry, verifies, and records the crash', async () => {
     const acknowledged: string[] = [];
     for (let round = 0; round < ROUNDS; round++) {
@@ -58,6 +59,8 @@ describe('a broker killed in the middle of its commits (F24)', () => {
       entries.map(({ entry }) => (JSON.parse(entry) as { requestId: string }).requestId),
     );
     expect(acknowledged.filter((request) => !requests.has(request))).toEqual([]);
+    const [segment] = await listRows(bench.store, 'audit_segments', { limit: 1 });
+    expect(segment).toBeDefined();
     const recoveries = await bench.reader.search({ action: 'recovery' }, { limit: 100 });
     expect(recoveries.items).toHaveLength(ROUNDS);
     await bench.stop();

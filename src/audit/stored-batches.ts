@@ -1,0 +1,119 @@
+import { LRUCache } from 'lru-cache';
+import type { Store } from '../ports/store.ts';
+import type { Tables } from '../ports/tables.ts';
+import { LOG } from '../ports/queries.ts';
+import { decodeSegment, type PlacedBatch } from './segment.ts';
+
+/** Batches that hold a range of entries. */
+export interface BatchRange {
+  /** In the order of the log. Some of their entries may be outside the range. */
+  readonly batches: readonly PlacedBatch[];
+  /** Segments in the range that cannot be decoded. */
+  readonly unreadable: readonly Pick<Tables['audit_segments'], 'first_index' | 'count'>[];
+}
+
+const ROWS_A_READ = 64;
+/** Each has a bundle or a little more: 200 KB. A bundle is in two segments, so a walk reads each one twice. */
+const MOST_SEGMENTS = 4;
+const CHUNK = 256;
+
+/**
+ * Reads the batches of the log by the index of their entries: from their own rows, or from segments after compaction. Nothing is checked:
+ * rows may be missing or altered, so `ProvenEntries` proves the entries afterwards.
+ */
+export class StoredBatches {
+  readonly #store: Store;
+  readonly #decoded = new LRUCache<number, readonly PlacedBatch[]>({ max: MOST_SEGMENTS });
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Batches that hold entries of `[start, end)`. */
+  async overlapping(start: number, end: number): Promise<BatchRange> {
+    // A compaction removes batches and adds their segment in one commit. Reading batches first finds each batch at least once.
+    const found = new Map<number, PlacedBatch>();
+    for await (const batch of this.#own(start, end)) found.set(batch.first_index, batch);
+    const unreadable: BatchRange['unreadable'][number][] = [];
+    for await (const segment of this.#segments(start, end)) {
+      const batches = await this.#decode(segment);
+      if (batches === undefined) unreadable.push(segment);
+      for (const batch of batches ?? []) {
+        const { first_index, row } = batch;
+        if (first_index >= end || first_index + row.count <= start || found.has(first_index))
+          continue;
+        found.set(first_index, batch);
+      }
+    }
+    const batches = [...found.values()].sort((a, b) => a.first_index - b.first_index);
+    return { batches, unreadable };
+  }
+
+  /** All batches that hold entries of `[start, end)`, in order. */
+  async *all(start: number, end: number): AsyncGenerator<PlacedBatch, undefined> {
+    for (let at = start; at < end; at += CHUNK) {
+      const { batches } = await this.overlapping(at, Math.min(at + CHUNK, end));
+      // A batch that began before this chunk came with an earlier one.
+      for (const batch of batches) if (at === start || batch.first_index >= at) yield batch;
+    }
+    return undefined;
+  }
+
+  /**
+   * The batch of the writer that has its entry `seq`. It searches backwards from the end of the log down to the writer's first entry, because
+   * the caller looks for one of the newest.
+   */
+  async find(writer: string, seq: number): Promise<Tables['audit_batches'] | undefined> {
+    const [own] = await this.#store.list(LOG.lastBatchUpTo(writer, seq), { limit: 1 });
+    if (own === undefined) return undefined;
+    if (seq < own.first_seq + own.count) return own;
+    const [begin] = await this.#store.list(LOG.segmentOfBatch(writer, own.first_seq), { limit: 1 });
+    const lowest = begin?.first_index ?? 0;
+    for (let at = Number.MAX_SAFE_INTEGER; at > lowest;) {
+      const [segment] = await this.#store.list(LOG.closedBefore(at - 1), { limit: 1 });
+      if (segment === undefined) return undefined;
+      for (const { row } of (await this.#decode(segment)) ?? []) {
+        if (row.writer === writer && row.first_seq <= seq && seq < row.first_seq + row.count)
+          return row;
+      }
+      at = segment.first_index;
+    }
+    return undefined;
+  }
+
+  async *#own(start: number, end: number): AsyncGenerator<PlacedBatch> {
+    const [first] = await this.#store.list(LOG.segmentBefore(start), { limit: 1 });
+    let next = first?.first_index ?? start;
+    while (next < end) {
+      const places = await this.#store.list(LOG.segmentsBetween(next, end - 1), {
+        limit: ROWS_A_READ,
+      });
+      for (const { first_index, writer, first_seq, count } of places) {
+        next = first_index + 1;
+        if (first_index + count <= start) continue;
+        const row = await this.#store.get('audit_batches', { writer, first_seq });
+        if (row !== undefined) yield { first_index, row: { ...row, count } };
+      }
+      if (places.length < ROWS_A_READ) return;
+    }
+  }
+
+  async *#segments(start: number, end: number): AsyncGenerator<Tables['audit_segments']> {
+    const [before] = await this.#store.list(LOG.closedBefore(start), { limit: 1 });
+    if (before !== undefined && before.first_index + before.count > start) yield before;
+    for (let next = start + 1; next < end;) {
+      const [segment] = await this.#store.list(LOG.closedBetween(next, end - 1), { limit: 1 });
+      if (segment === undefined) return;
+      yield segment;
+      next = segment.first_index + 1;
+    }
+  }
+
+  async #decode(segment: Tables['audit_segments']): Promise<readonly PlacedBatch[] | undefined> {
+    const known = this.#decoded.get(segment.first_index);
+    if (known !== undefined) return known;
+    const batches = await decodeSegment(segment);
+    if (batches !== undefined) this.#decoded.set(segment.first_index, batches);
+    return batches;
+  }
+}

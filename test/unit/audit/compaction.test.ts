@@ -1,0 +1,225 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
+import { exportLog } from '../../../src/audit/export.ts';
+import { storeSource } from '../../../src/audit/export-source.ts';
+import { LastCommitFile } from '../../../src/audit/last-commit.ts';
+import { Scrubber } from '../../../src/audit/scrubber.ts';
+import { verifyExport } from '../../../src/audit/verify.ts';
+import type { Tables } from '../../../src/ports/tables.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
+import { LogBench, type EventFields } from '../../kit/log-bench.ts';
+import { listRows } from '../../kit/rows.ts';
+
+const SIZE = 2_000;
+
+let clock: HandClock;
+let bench: LogBench;
+
+beforeEach(async () => {
+  clock = new HandClock();
+  bench = await LogBench.open(clock);
+});
+afterEach(() => bench.remove());
+
+/** Commits of different sizes: 1 to 40 entries. */
+async function record(count: number): Promise<void> {
+  for (let i = 0, size = 1; i < count; i += size, size = (size % 40) + 1) {
+    const events = Array.from({ length: Math.min(size, count - i) }, (_, k): EventFields => ({
+      requestId: `req_${i + k}`,
+      path: `payments/${(i + k) % 7}`,
+    }));
+    await bench.record(...events);
+  }
+  await bench.integrate();
+}
+
+const rowsOf = <T extends keyof Tables>(table: T) =>
+  listRows(bench.store, table, { limit: 10_000 });
+
+async function exported(name: string): Promise<ReadonlyMap<string, string>> {
+  const directory = join(bench.directory, name);
+  await exportLog(storeSource(bench.store, bench.log), directory);
+  const files = await readdir(directory, { recursive: true, withFileTypes: true });
+  const contents = files
+    .filter((file) => file.isFile())
+    .map(async (file): Promise<[string, string]> => {
+      const path = join(file.parentPath, file.name);
+      return [path.slice(directory.length), await readFile(path, 'latin1')];
+    });
+  return new Map(await Promise.all(contents));
+}
+
+function scrubber(found: string[]): Scrubber {
+  return new Scrubber({
+    store: bench.store,
+    reader: bench.reader,
+    logKey: bench.log.verifier.key,
+    clock: { ...systemClock, sleep: () => Promise.resolve() },
+    owner: 'scrub',
+    alone: true,
+    intervalMs: 1,
+    onDamage: ({ first, end, why }) => found.push(`${first}-${end} ${why}`),
+    onAlteredTiles: () => found.push('tiles'),
+    onAlteredBatch: ({ what, index }) => found.push(`${what} ${index}`),
+    onError: (error) => {
+      throw error as Error;
+    },
+  });
+}
+
+async function scrub(): Promise<readonly string[]> {
+  const found: string[] = [];
+  await scrubber(found).walk();
+  return found;
+}
+
+describe('compaction of the log', () => {
+  it('moves all batches but the newest ones and those at the ends of a boot', async () => {
+    await record(SIZE);
+    await bench.compact();
+    const segments = await rowsOf('audit_segments');
+    const batches = await rowsOf('audit_batches');
+    const places = await rowsOf('log_segments');
+    expect(segments.length).toBeGreaterThan(3);
+    const closed = segments.reduce((sum, { count }) => sum + count, 0);
+    const open = batches.reduce((sum, { count }) => sum + count, 0);
+    expect(closed + open).toBe(SIZE + 1);
+    expect(open).toBeLessThan(1_000);
+    expect(batches[0]?.first_seq).toBe(1);
+    expect(places).toHaveLength(batches.length);
+  });
+
+  it('leaves every export as it was, byte for byte', async () => {
+    await record(SIZE);
+    const before = await exported('before');
+    await bench.compact();
+    expect(await exported('after')).toEqual(before);
+    const result = await verifyExport(join(bench.directory, 'after'), {});
+    expect(result.findings).toEqual([]);
+    expect(await scrub()).toEqual([]);
+  });
+
+  it('finds and proves the same entries', async () => {
+    await record(SIZE);
+    const query = { path: 'payments/3' };
+    const before = await bench.reader.search(query, { limit: 200 });
+    await bench.compact();
+    expect(await bench.reader.search(query, { limit: 200 })).toEqual(before);
+    await expect(bench.reader.proveEntry(700)).resolves.toMatchObject({ index: 700 });
+  });
+
+  it('continues the chain after a restart, and compacts the rest of an earlier boot', async () => {
+    await record(SIZE);
+    await bench.compact();
+    await bench.stop();
+    await bench.restart();
+    await record(SIZE);
+    await bench.compact();
+    expect(bench.integrator.status()).toMatchObject({ state: 'active', broken: [] });
+    expect(await scrub()).toEqual([]);
+    const batches = await rowsOf('audit_batches');
+    const ends = batches.filter(({ writer }) => writer !== bench.boot.writer);
+    expect(ends.map(({ first_seq }) => first_seq)).toEqual([1, expect.any(Number)]);
+  });
+
+  it('does nothing without the claim', async () => {
+    await record(SIZE);
+    await bench.store.commit({
+      writes: [
+        {
+          table: 'claims',
+          put: { name: 'audit-compactor', owner: 'other', epoch: 7, until: 9e12, mac: null },
+        },
+      ],
+    });
+    await bench.compact({ alone: false });
+    expect(await rowsOf('audit_segments')).toEqual([]);
+  });
+
+  it('leaves a damaged batch and its damage where they are', async () => {
+    await record(SIZE);
+    const [batch] = (await rowsOf('audit_batches')).filter(({ first_seq }) => first_seq > 400);
+    const entries = Buffer.from(batch!.entries);
+    entries.write('X', entries.indexOf('payments/'));
+    await bench.store.commit({ writes: [{ table: 'audit_batches', put: { ...batch!, entries } }] });
+    const before = await scrub();
+    await bench.compact();
+    expect(before.length).toBeGreaterThan(0);
+    expect(await scrub()).toEqual(before);
+    const { writer, first_seq } = batch!;
+    await expect(bench.store.get('audit_batches', { writer, first_seq })).resolves.toBeDefined();
+  });
+
+  it('finds the last acknowledged entry in a segment', async () => {
+    await record(SIZE);
+    const batch = (await rowsOf('audit_batches')).find(({ first_seq }) => first_seq > 300)!;
+    const file = new LastCommitFile(join(bench.directory, 'last'));
+    file.follow(bench.own);
+    bench.own.committed({ row: batch, entries: [] });
+    file.close();
+    await bench.compact();
+    await expect(file.isIn(bench.store)).resolves.toBe(true);
+    const { writer, first_seq } = batch;
+    await expect(bench.store.get('audit_batches', { writer, first_seq })).resolves.toBeUndefined();
+  });
+});
+
+/** Rows that an attacker could write. None may cost much memory or show an entry. */
+const FORGED: Readonly<Record<string, (row: Tables['audit_segments']) => Partial<typeof row>>> = {
+  'an empty body': () => ({ body: new Uint8Array() }),
+  'another version': ({ body }) => ({ body: Buffer.concat([Buffer.from([2]), body.subarray(1)]) }),
+  'more signatures than bytes': () => ({ body: Buffer.from([1, 255, 255, 255, 255, 0]) }),
+  'a cut frame': ({ body }) => ({ body: body.subarray(0, body.length - 20) }),
+  'a frame of 256 MB of zeros': () => ({
+    body: Buffer.concat([Buffer.from([1, 0, 0, 0, 0]), zstdCompressSync(Buffer.alloc(2 ** 28))]),
+  }),
+  'no chains': () => ({ body: forged('\n0 1\n\nx\n', 1) }),
+  'more entries than lines': ({ count }) => ({
+    body: forged(`w0-a 5 ${'0'.repeat(64)}\n\n0 ${count}\n\nx\n`, 1),
+  }),
+  'entries of another boot': ({ count }) => ({
+    body: forged(`w0-a 5 ${'0'.repeat(64)}\n\n0 ${count}\n\n${'x\n'.repeat(count)}`, 1),
+  }),
+};
+
+function forged(text: string, signatures: number): Buffer {
+  const header = Buffer.alloc(5 + 64 * signatures);
+  header.writeUInt8(1);
+  header.writeUInt32BE(signatures, 1);
+  return Buffer.concat([header, zstdCompressSync(Buffer.from(text))]);
+}
+
+describe('a forged segment', () => {
+  for (const [name, forge] of Object.entries(FORGED)) {
+    it(`is damage of its entries only: ${name}`, async () => {
+      await record(SIZE);
+      await bench.compact();
+      const row = (await rowsOf('audit_segments'))[1]!;
+      await bench.store.commit({
+        writes: [{ table: 'audit_segments', put: { ...row, ...forge(row) } }],
+      });
+      const { first_index: first, count } = row;
+      const checkpoint = (await bench.reader.checkpoint())!;
+      const { damage } = await bench.reader.some(checkpoint, 0, SIZE);
+      expect(damage).toEqual([{ first, end: first + count, why: 'altered' }]);
+      await expect(bench.reader.proveEntry(first)).rejects.toMatchObject({
+        code: 'ERR_CIPHERTEXT_INVALID',
+      });
+    });
+  }
+
+  it('that claims the entries of others hides none of them', async () => {
+    await record(SIZE);
+    await bench.compact();
+    const [row] = await rowsOf('audit_segments');
+    await bench.store.commit({
+      writes: [{ table: 'audit_segments', put: { ...row!, first_index: row!.first_index + 5 } }],
+    });
+    const checkpoint = (await bench.reader.checkpoint())!;
+    const { damage } = await bench.reader.some(checkpoint, 0, SIZE);
+    expect(damage).toEqual([]);
+  });
+});
