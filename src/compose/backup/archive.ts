@@ -114,4 +114,7 @@ function post(message: Message): void {
 }
 
 const job = workerData as Job | null;
-if (!isMainThread && job?.kind === 'quaymaster-archive') post({ converted: await convert(job) });
+if (!isMainThread && job?.kind === 'quaymaster-archive') {
+  // A rejection ends the thread, which reports it as its error.
+  void convert(job).then((converted) => post({ converted }));
+}
