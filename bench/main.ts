@@ -157,7 +157,7 @@ async function measureLoads(options: Options, figures: readonly RatioFigure[]): 
   return staged(async (stage) => {
     console.log('starting servers');
     const { before } = options;
-    const mainBefore = before === undefined ? undefined : resolve(before, 'dist/main.js');
+    const mainBefore = before === undefined ? undefined : resolve(before, 'dist/quaymaster.cjs');
     const variants = await setUp(stage, wanted, mainBefore);
     return runRounds(variants, {
       ...length,

@@ -62,7 +62,7 @@ export async function postgresResults(
   const sqlite = await startFleet(stage, offline, 'sqlite', {});
   const fleets = [await startFleet(stage, offline, 'postgres', { postgres })];
   if (before !== undefined) {
-    const main = resolve(before, 'dist/main.js');
+    const main = resolve(before, 'dist/quaymaster.cjs');
     fleets.push(await startFleet(stage, offline, 'postgres-before', { postgres, main }));
   }
   const peers: PacedReport[] = [];

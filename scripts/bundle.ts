@@ -1,45 +1,137 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { build, type BuildOptions, type Metafile } from 'esbuild';
+import { basename, join } from 'node:path';
+import { build, transform, type BuildOptions, type Metafile } from 'esbuild';
 import { thirdParty } from './third-party.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
-/** tsc's output; `dist` by default. */
+/** `dist` by default. */
 const DIST = process.argv[2] ?? join(ROOT, 'dist');
+const PROGRAM = join(DIST, 'program');
+/** As deep in `dist` as the modules are in the project, because they name their data files relative to themselves. */
+const CHUNKS = join(PROGRAM, 'chunks');
 
 /** CommonJS, `import()` included: Node's ESM facade of `node:http` loads all of undici (measured: 25 ms and 8 MB of an agent's start). */
+const commonJs = { format: 'cjs', supported: { 'dynamic-import': false } } as const;
 const options = {
-  bundle: true,
   absWorkingDir: ROOT,
+  bundle: true,
   platform: 'node',
   target: 'node24',
-  format: 'cjs',
-  supported: { 'dynamic-import': false },
   minifySyntax: true,
-  minifyWhitespace: true,
   keepNames: true,
   legalComments: 'none',
   metafile: true,
   logLevel: 'warning',
 } satisfies BuildOptions;
 
-/** Bundles the agent over the output of tsc, and writes the licences of the contained code into `dist/THIRD-PARTY.txt`. */
+/**
+ * Writes the whole program into `dist`, which then needs nothing but Node: `quaymaster.cjs` starts the agent from `agent.cjs`, and everything else from the
+ * chunks in `program`. The licences of the contained packages are in `THIRD-PARTY.txt`.
+ */
 async function bundle(): Promise<void> {
+  mkdirSync(DIST, { recursive: true });
+  for (const name of ['quaymaster.cjs', 'load-program.cjs']) {
+    copyFileSync(join(ROOT, 'scripts', name), join(DIST, name));
+  }
+  chmodSync(join(DIST, 'quaymaster.cjs'), 0o755);
+  const agent = await bundleAgent();
+  const program = await bundleProgram();
+  copyData();
+  writeFileSync(join(DIST, 'agent.meta.json'), JSON.stringify(agent));
+  writeFileSync(join(DIST, 'program.meta.json'), JSON.stringify(program));
+  const packages = [...packagesIn(agent), ...packagesIn(program)];
+  writeFileSync(join(DIST, 'THIRD-PARTY.txt'), thirdParty(packages));
+  warmAgent();
+  warmProgram();
+}
+
+async function bundleAgent(): Promise<Metafile> {
   const outfile = join(DIST, 'agent.cjs');
   const { metafile } = await build({
     ...options,
-    entryPoints: [join(DIST, 'delivery/agent/main.js')],
+    ...commonJs,
+    minifyWhitespace: true,
+    entryPoints: [join(ROOT, 'src/delivery/agent/main.ts')],
     outfile,
   });
   writeFileSync(outfile, escaped(readFileSync(outfile, 'utf8')));
-  writeFileSync(join(DIST, 'agent.meta.json'), JSON.stringify(metafile));
-  writeFileSync(join(DIST, 'THIRD-PARTY.txt'), thirdParty(ROOT, packagesIn(metafile)));
-  const entry = join(DIST, 'quaymaster.cjs');
-  copyFileSync(join(ROOT, 'scripts/quaymaster.cjs'), entry);
-  chmodSync(entry, 0o755);
-  warm(outfile);
+  return metafile;
+}
+
+/**
+ * Each `import()` of the source begins a chunk, so a broker loads only the libraries of the backends that its configuration names. esbuild splits
+ * only ES modules, so the chunks become CommonJS in a second step. Their lines stay as they are, for stack traces.
+ */
+async function bundleProgram(): Promise<Metafile> {
+  rmSync(PROGRAM, { recursive: true, force: true });
+  const { metafile, outputFiles } = await build({
+    ...options,
+    entryPoints: [join(ROOT, 'src/program.ts')],
+    format: 'esm',
+    splitting: true,
+    outExtension: { '.js': '.cjs' },
+    outdir: CHUNKS,
+    write: false,
+  });
+  mkdirSync(CHUNKS, { recursive: true });
+  const ofLibraries = commonJsEntries(metafile);
+  for (const { path, text } of outputFiles) {
+    const code = await asCommonJs(text, ofLibraries.has(basename(path)));
+    writeFileSync(path, escaped(code));
+  }
+  return metafile;
+}
+
+/** Chunks that begin with a CommonJS module: their only export is its `module.exports`, as `default`. */
+function commonJsEntries({ inputs, outputs }: Metafile): ReadonlySet<string> {
+  const found = Object.entries(outputs).filter(
+    ([, { entryPoint = '' }]) => inputs[entryPoint]?.format === 'cjs',
+  );
+  return new Set(found.map(([path]) => basename(path)));
+}
+
+const OWN_FILE = /^\/\/ (?=src\/)/gm;
+/** Node gives the importer of a CommonJS module its exports by their names too. */
+const NAMED_EXPORTS =
+  'module.exports = { __esModule: true, ...module.exports.default, default: module.exports.default };\n';
+const MODULE_URL = 'require("node:url").pathToFileURL(__filename).href';
+
+async function asCommonJs(text: string, isOfLibrary: boolean): Promise<string> {
+  const { code } = await transform(text.replaceAll(OWN_FILE, '//! '), {
+    ...commonJs,
+    platform: 'node',
+    target: 'node24',
+    // Which file of the source a line is from.
+    legalComments: 'inline',
+    define: { 'import.meta.url': 'moduleUrl' },
+    logLevel: 'warning',
+  });
+  const url = code.includes('moduleUrl') ? `const moduleUrl = ${MODULE_URL};\n` : '';
+  return `${url}${code}${isOfLibrary ? NAMED_EXPORTS : ''}`;
+}
+
+/** The files that the program reads, at the places where its chunks look for them. */
+function copyData(): void {
+  copyFileSync(join(ROOT, 'openapi.yaml'), join(DIST, 'openapi.yaml'));
+  copyFileSync(join(ROOT, 'LICENSE'), join(DIST, 'LICENSE'));
+  cpSync(join(ROOT, 'migrations'), join(DIST, 'migrations'), { recursive: true });
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  writeFileSync(join(DIST, 'package.json'), JSON.stringify({ version, type: 'module' }));
+  const addons = join(ROOT, 'node_modules/better-sqlite3/prebuilds');
+  cpSync(addons, join(PROGRAM, 'prebuilds'), { recursive: true });
 }
 
 /**
@@ -58,29 +150,71 @@ function packagesIn({ inputs }: Metafile): readonly string[] {
   const found = Object.keys(inputs).map(
     (path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1],
   );
-  return [...new Set(found.filter((folder) => folder !== undefined))].sort();
+  return found.filter((folder) => folder !== undefined);
 }
 
-/** Starts the program with a broker that does not exist, to write its compiled code. */
-function warm(outfile: string): void {
-  const directory = mkdtempSync(join(tmpdir(), 'quaymaster-warm-'));
-  const token = join(directory, 'token');
-  writeFileSync(token, 'none');
-  const env = {
-    QUAYMASTER_URL: 'http://127.0.0.1:1',
-    QUAYMASTER_CLUSTER: 'none',
-    QUAYMASTER_TOKEN_FILE: token,
-    QUAYMASTER_DIRECTORY: join(directory, 'secrets'),
-    QUAYMASTER_SECRETS: 'a/b=c:json',
-    QUAYMASTER_LOG_LEVEL: 'error',
-  };
-  const args = [join(ROOT, 'scripts/warm.cjs'), outfile, '--once', '--timeout', '1s'];
-  const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
-  rmSync(directory, { recursive: true });
-  if (status !== UNREACHABLE)
-    throw new Error(`the agent did not start as it should: ${status}\n${stderr}`);
+/** Starts the agent with a broker that does not exist, to write its compiled code. */
+function warmAgent(): void {
+  inScratch((directory) => {
+    const token = join(directory, 'token');
+    writeFileSync(token, 'none');
+    const env = {
+      QUAYMASTER_URL: 'http://127.0.0.1:1',
+      QUAYMASTER_CLUSTER: 'none',
+      QUAYMASTER_TOKEN_FILE: token,
+      QUAYMASTER_DIRECTORY: join(directory, 'secrets'),
+      QUAYMASTER_SECRETS: 'a/b=c:json',
+      QUAYMASTER_LOG_LEVEL: 'error',
+    };
+    const args = [join(DIST, 'agent.cjs'), '--once', '--timeout', '1s'];
+    run([join(ROOT, 'scripts/warm-agent.cjs'), ...args], { env, expected: UNREACHABLE });
+  });
 }
 
 const UNREACHABLE = 3;
+
+/** Starts a broker on a new store and stops it, to write the compiled code of what it loads. */
+function warmProgram(): void {
+  inScratch((directory) => {
+    const config = join(directory, 'config.yaml');
+    writeFileSync(
+      config,
+      JSON.stringify({
+        listener: { host: '127.0.0.1', port: 0 },
+        store: { type: 'sqlite', path: join(directory, 'store/quaymaster.db') },
+        kek: { type: 'local-file', path: join(directory, 'keys/kek') },
+        audit: {
+          origin: 'quaymaster.invalid/build',
+          logKeyFile: join(directory, 'keys/log.pem'),
+          checkpointFile: join(directory, 'keys/checkpoint'),
+        },
+        log: { level: 'error' },
+      }),
+      { mode: 0o600 },
+    );
+    const token = join(directory, 'operator.token');
+    const init = ['init', '--config', config, '--token-file', token];
+    run([join(DIST, 'quaymaster.cjs'), ...init], { env: {}, expected: 0 });
+    const serve = [CHUNKS, 'serve', '--config', config];
+    run([join(ROOT, 'scripts/warm-program.cjs'), ...serve], { env: {}, expected: 0 });
+  });
+}
+
+function inScratch(work: (directory: string) => void): void {
+  const directory = mkdtempSync(join(tmpdir(), 'quaymaster-warm-'));
+  try {
+    work(directory);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function run(
+  args: readonly string[],
+  { env, expected }: { readonly env: NodeJS.ProcessEnv; readonly expected: number },
+): void {
+  const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
+  if (status !== expected) throw new Error(`${args.join(' ')} ended with ${status}\n${stderr}`);
+}
 
 await bundle();

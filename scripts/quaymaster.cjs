@@ -10,7 +10,7 @@ const NODE = 24;
 
 if (parseInt(process.version.slice(1), 10) < NODE) refuseOldNode();
 else if (process.argv[2] === 'agent') startAgent();
-else import('./main.js');
+else startProgram();
 
 /** What it lacks would show in the middle of something. */
 function refuseOldNode() {
@@ -37,4 +37,10 @@ function cachedCode(readFileSync, filename) {
   } catch {
     return undefined;
   }
+}
+
+async function startProgram() {
+  const { loadProgram } = require('./load-program.cjs');
+  const code = await loadProgram(`${__dirname}/program/chunks`).runProgram();
+  if (code !== undefined) process.exit(code);
 }

@@ -9,7 +9,7 @@ import { endProcess } from '../../test/kit/backends/process-id.ts';
 import { startServer } from '../../test/kit/backends/server-process.ts';
 import type { Measured } from './raw-http.ts';
 
-const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
+const MAIN = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
 const FREE = { perSecond: 1_000_000, burst: 10_000_000 };
 /** One client on one address sends all requests, so the limits that would stop it are raised; the other settings are the defaults. */
 const LIMITS = {

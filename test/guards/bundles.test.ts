@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 const DIST = new URL('../../dist/', import.meta.url);
@@ -6,41 +7,60 @@ const text = (name: string): string => readFileSync(new URL(name, DIST), 'utf8')
 
 interface Output {
   readonly inputs: Readonly<Record<string, unknown>>;
-  readonly imports: readonly { readonly path: string; readonly external?: boolean }[];
+  readonly entryPoint?: string;
+  readonly imports: readonly {
+    readonly path: string;
+    readonly kind: string;
+    readonly external?: boolean;
+  }[];
 }
 
-const { outputs } = JSON.parse(text('agent.meta.json')) as {
-  readonly outputs: Readonly<Record<string, Output>>;
-};
-const [bundle] = Object.values(outputs);
-const paths = Object.keys(bundle!.inputs);
-const packages = [
-  ...new Set(paths.flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? [])),
-].sort();
+type Outputs = Readonly<Record<string, Output>>;
+
+function outputsOf(bundle: 'agent' | 'program'): Outputs {
+  return (JSON.parse(text(`${bundle}.meta.json`)) as { readonly outputs: Outputs }).outputs;
+}
+
+const filesIn = (outputs: readonly Output[]): readonly string[] =>
+  outputs.flatMap(({ inputs }) => Object.keys(inputs));
+
+function packagesOf(files: readonly string[]): readonly string[] {
+  const names = files.flatMap(
+    (path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? [],
+  );
+  return [...new Set(names)].sort();
+}
+
+/** Libraries try to load these packages, and work without them. */
+const OPTIONAL = ['@node-rs/xxhash', 'bufferutil', 'cardinal', 'pg-native', 'utf-8-validate'];
+
+/** Modules that must be beside the bundle; Node's own do not count. */
+function foreignTo(outputs: Outputs): readonly string[] {
+  const outside = Object.values(outputs).flatMap(({ imports }) => imports);
+  const names = outside.filter(({ external }) => external === true).map(({ path }) => path);
+  return [...new Set(names)].filter((path) => !isOfNode(path) && !OPTIONAL.includes(path));
+}
+
+function isOfNode(path: string): boolean {
+  return process.getBuiltinModule(path) !== undefined;
+}
+
+const agent = outputsOf('agent');
+const program = outputsOf('program');
+const paths = filesIn(Object.values(agent));
+const NOTICE = text('THIRD-PARTY.txt');
 
 describe('the bundle of the agent', () => {
   it('has these packages and no other: no client of a backend, no server framework', () => {
-    expect(packages).toEqual(['jose', 'liquidjs', 'yaml', 'zod']);
+    expect(packagesOf(paths)).toEqual(['jose', 'liquidjs', 'yaml', 'zod']);
   });
 
   it('has no folder of the broker', () => {
-    const own = paths.filter((path) => !path.includes('node_modules/'));
-    const rooms = new Set(own.flatMap((path) => /(?:^|\/)dist\/(\w+)\//.exec(path)?.[1] ?? []));
+    const rooms = new Set(paths.flatMap((path) => /^src\/(\w+)\//.exec(path)?.[1] ?? []));
     expect([...rooms].sort()).toEqual([
       ...['client', 'crypto', 'delivery', 'domain', 'net', 'ports', 'text'],
     ]);
-    expect(own.filter((path) => /dist\/delivery\/(csi|injector)\//.test(path))).toEqual([]);
-  });
-
-  it('needs only Node beside it', () => {
-    const outside = bundle!.imports.filter(({ external }) => external === true);
-    const foreign = outside.map(({ path }) => path).filter((path) => !isOfNode(path));
-    expect(foreign).toEqual([]);
-  });
-
-  it('comes with the licence of each package that it contains', () => {
-    const notice = text('THIRD-PARTY.txt');
-    expect(packages.filter((name) => !new RegExp(`^${name} \\d`, 'm').test(notice))).toEqual([]);
+    expect(paths.filter((path) => /^src\/delivery\/(csi|injector)\//.test(path))).toEqual([]);
   });
 
   it('comes with its compiled code', () => {
@@ -48,6 +68,51 @@ describe('the bundle of the agent', () => {
   });
 });
 
-function isOfNode(path: string): boolean {
-  return process.getBuiltinModule(path.replace(/^node:/, '')) !== undefined;
+/** The chunk that begins with a module, and the chunks that it loads at once. */
+function loadedWith(entryPoint: string): readonly string[] {
+  const found = new Set<string>();
+  const visit = (path: string): void => {
+    if (found.has(path)) return;
+    found.add(path);
+    for (const { path: next, kind, external } of program[path]?.imports ?? [])
+      if (kind === 'import-statement' && external !== true) visit(next);
+  };
+  const [start = ''] =
+    Object.entries(program).find(([, output]) => output.entryPoint === entryPoint) ?? [];
+  visit(start);
+  return [...found];
 }
+
+describe('the bundle of the program', () => {
+  const atStart = ['src/program.ts', 'src/compose/verbs/serve.ts'].flatMap(loadedWith);
+
+  it('loads no client of a backend when a broker starts', () => {
+    const files = filesIn(atStart.flatMap((path) => program[path] ?? []));
+    expect(files).toContain('src/compose/serve.ts');
+    const clients = /^(?:@aws-sdk|@kubernetes|@grpc|@redis|mysql2|pg|node-vault|liquidjs|age-)/;
+    expect(packagesOf(files).filter((name) => clients.test(name))).toEqual([]);
+    expect(packagesOf(filesIn(Object.values(program)))).toEqual(
+      expect.arrayContaining(['@aws-sdk/client-iam', 'mysql2', 'pg', 'node-vault']),
+    );
+  });
+
+  it('comes with the compiled code of all chunks that a broker loads at start', () => {
+    const compiled = readdirSync(new URL('program/chunks/', DIST));
+    const missing = atStart.filter((path) => !compiled.includes(`${basename(path)}.cache`));
+    expect(missing).toEqual([]);
+  });
+});
+
+describe.each([
+  ['agent', agent],
+  ['program', program],
+])('the bundle of the %s', (_name, outputs) => {
+  it('needs only Node beside it', () => {
+    expect(foreignTo(outputs)).toEqual([]);
+  });
+
+  it('comes with the licence of each package that it contains', () => {
+    const packages = packagesOf(filesIn(Object.values(outputs)));
+    expect(packages.filter((name) => !NOTICE.includes(`\n${name} `))).toEqual([]);
+  });
+});

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
+const MAIN = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
 
 export interface Ran {
@@ -54,7 +54,6 @@ export class CommandLine {
       env: {
         PATH: process.env['PATH'] ?? '',
         HOME: this.directory,
-        NODE_COMPILE_CACHE: join(this.directory, 'compiled'),
         ...this.#environment,
       },
     });

@@ -9,7 +9,7 @@ import { until } from './backends/until.ts';
 import { CsiDriver, type Mounted } from './csi-driver.ts';
 import type { PreparedBroker } from './prepared-broker.ts';
 
-const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
+const MAIN = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
 /** One node: the provider as a process, and the driver that calls it. */
 export class CsiProcess {

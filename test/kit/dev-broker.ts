@@ -11,7 +11,7 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 export const PROGRAM = [
   join(ROOT, 'node_modules/.bin/node'),
   '--disable-sigusr1',
-  join(ROOT, 'dist/main.js'),
+  join(ROOT, 'dist/quaymaster.cjs'),
 ] as const;
 
 /** A broker in development mode, in a new directory, that has printed its guide. */

@@ -8,7 +8,7 @@ import { stringify } from 'yaml';
 import { freePort } from './backends/free-port.ts';
 
 const run = promisify(execFile);
-const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
+const MAIN = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
 /** The project's Node, even if another Node started the test runner. */
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
 
