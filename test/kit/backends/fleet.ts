@@ -8,6 +8,7 @@ import { findPostgres15 } from './postgres-programs.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 import type { BackendName } from './recipe.ts';
 import { startRedis, type Redis } from './redis.ts';
+import { startSchemathesis, type Schemathesis } from './schemathesis.ts';
 
 /** Every backend by name. */
 export interface Backends {
@@ -19,6 +20,7 @@ export interface Backends {
   readonly mariadb: MariaDb;
   readonly redis: Redis;
   readonly helm: Helm;
+  readonly schemathesis: Schemathesis;
 }
 
 type Starters = {
@@ -36,6 +38,7 @@ const START: Starters = {
   mariadb: startMariaDb,
   redis: startRedis,
   helm: startHelm,
+  schemathesis: startSchemathesis,
 };
 
 /** Starts the named backends one after another. If one fails, stops those already started. */

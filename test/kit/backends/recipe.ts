@@ -7,6 +7,7 @@ export const BACKEND_NAMES = [
   'mariadb',
   'redis',
   'helm',
+  'schemathesis',
   'kube',
 ] as const;
 

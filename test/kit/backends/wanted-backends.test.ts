@@ -46,6 +46,7 @@ describe('wantedBackends', () => {
       'mariadb',
       'redis',
       'helm',
+      'schemathesis',
       'kube',
     ]);
   });
