@@ -45,7 +45,8 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/quickstart.md': [5, 2],
   'docs/rotation.md': [1, 0],
   'docs/rotators/vault.md': [0, 1],
-  'docs/testing.md': [0, 2],
+  'docs/releasing.md': [0, 1],
+  'docs/testing.md': [0, 3],
   'docs/upgrade-and-backup.md': [3, 4],
   'docs/writing-a-webhook-rotator.md': [0, 1],
 };
