@@ -5,10 +5,14 @@ import { parseArgs } from 'node:util';
 import { sha256Hex } from '../../src/crypto/digest.ts';
 import { randomId } from '../../src/crypto/random.ts';
 import { encodeActor, encodeClient } from '../../src/domain/audit-event.ts';
+import type { AuditQuery } from '../../src/ports/audit-log.ts';
 import { HandClock } from '../../test/kit/hand-clock.ts';
 import { LogBench, type EventFields } from '../../test/kit/log-bench.ts';
 
-/** Fills a log with reads and prints what each table takes on disk: `node bench/micro/log-size.ts --entries 100000 --commit 30`. */
+/**
+ * Fills a log with reads, and prints what each table takes on disk before and after compaction, and how long the first page of a search takes:
+ * `node bench/micro/log-size.ts --entries 100000 --commit 30`.
+ */
 const { values } = parseArgs({
   options: {
     entries: { type: 'string', default: '100000' },
@@ -67,6 +71,33 @@ function printSizes(path: string, entries: number): void {
   console.log(`${'in all'.padEnd(40)} ${(total / entries).toFixed(1)} bytes an entry`);
 }
 
+/** Every kind of filter, for an entry of the middle of the log. */
+async function printSearches(): Promise<void> {
+  const { reader } = bench;
+  const [middle] = await reader.entries(entries / 2, entries / 2 + 1);
+  const { time, requestId } = JSON.parse(middle!.entry) as { time: string; requestId: string };
+  const at = Date.parse(time);
+  const { actor, leases } = pods[0]!;
+  const queries: Readonly<Record<string, AuditQuery>> = {
+    'no filter': {},
+    'a request': { requestId },
+    'a request that is not there': { requestId: randomId('req') },
+    'a time range in the middle': { from: at - 1000, to: at + 1000 },
+    'a path in a time range': { path: 'payments/db', from: at - 1000, to: at + 1000 },
+    'a session': { session: /"session":"([^"]*)"/.exec(String(actor))?.[1] },
+    'a lease before a time': { lease: leases[0]!.lease, to: at },
+    'a path prefix': { pathPrefix: 'payments' },
+    'the start of the broker': { action: 'broker.start' },
+    'an outcome that is not there': { outcome: 'deny' },
+  };
+  for (const [name, query] of Object.entries(queries)) {
+    const begun = performance.now();
+    const { items, next } = await reader.search(query, { limit: 100 });
+    const took = (performance.now() - begun).toFixed(1);
+    console.log(`${name.padEnd(40)} ${took} ms, ${items.length} entries${next ? ', more' : ''}`);
+  }
+}
+
 const clock = new HandClock();
 const bench = await LogBench.open(clock);
 const [entries, commit] = [Number(values.entries), Number(values.commit)];
@@ -87,6 +118,7 @@ const { user, system } = process.cpuUsage(begun);
 console.log(
   `compacted in ${(user / entries).toFixed(1)} + ${(system / entries).toFixed(1)} microseconds an entry, user and system`,
 );
+await printSearches();
 await bench.stop();
 printSizes(path, entries);
 await rm(bench.directory, { recursive: true });

@@ -1,12 +1,12 @@
-/** Bytes of one filter: 32,768 bits for the at most 2,600 items of a bundle give less than 0.3 % false positives. */
-export const FILTER_BYTES = 4096;
+/** Bytes of one filter. Releases before the lists of hashes (`bundle-terms.ts`) wrote filters, which are still read. */
+const FILTER_BYTES = 4096;
 const BITS_MASK = FILTER_BYTES * 8 - 1;
 const PROBES = 6;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
 /** FNV-1a over `kind`, a colon and `term`, which are ASCII. */
-function itemHash(kind: string, term: string): number {
+export function itemHash(kind: string, term: string): number {
   let hash = FNV_OFFSET;
   for (let i = 0; i < kind.length; i++) hash = Math.imul(hash ^ kind.charCodeAt(i), FNV_PRIME);
   hash = Math.imul(hash ^ 0x3a, FNV_PRIME);
@@ -21,28 +21,11 @@ function stepOf(hash: number): number {
   return ((mixed ^ (mixed >>> 16)) | 1) >>> 0;
 }
 
-function setBit(filter: Uint8Array, bit: number): void {
-  const byte = bit >>> 3;
-  filter[byte] = (filter[byte] ?? 0) | (1 << (bit & 7));
-}
-
-/** Adds an item that rarely occurs again, so its bits are not kept. */
-export function addToFilter(filter: Uint8Array, kind: string, term: string): void {
-  const hash = itemHash(kind, term);
-  const step = stepOf(hash);
-  for (let i = 0; i < PROBES; i++) setBit(filter, (hash + Math.imul(step, i)) & BITS_MASK);
-}
-
 /** The bit positions of an item in a Bloom filter of `FILTER_BYTES`; docs/spec/audit-log-v1.md, "Search index". */
 export function filterBits(kind: string, term: string): readonly number[] {
   const hash = itemHash(kind, term);
   const step = stepOf(hash);
   return Array.from({ length: PROBES }, (_, i) => (hash + Math.imul(step, i)) & BITS_MASK);
-}
-
-/** Adds items by their bits. The caller keeps the bits, because the items occur in each bundle. */
-export function setBits(filter: Uint8Array, bits: readonly number[]): void {
-  for (const bit of bits) setBit(filter, bit);
 }
 
 /** False: the item is not in the bundle. True: it probably is. */

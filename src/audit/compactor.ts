@@ -7,6 +7,8 @@ import type { Store, Write } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
 import { Claims, type Claim } from './claim.ts';
 import type { LogReader } from './log-reader.ts';
+import { mergeGroup } from './group-terms.ts';
+import { GROUP_BUNDLES } from './search-index.ts';
 import { decodeSegment, encodeSegment, type PlacedBatch } from './segment.ts';
 
 type Batch = Tables['audit_batches'];
@@ -62,6 +64,8 @@ export class Compactor {
   readonly #claims: Claims;
   readonly #stop = new AbortController();
   #next = 0;
+  /** The first group, by its first bundle, whose search index is not merged. */
+  #group = 0;
   #claim: Claim | undefined;
   #reportedAt: number | undefined;
   #cancel: () => void = () => undefined;
@@ -106,7 +110,25 @@ export class Compactor {
       await clock.sleep(Math.max(PAUSE_MS, PAUSE_SHARE * took), this.#stop.signal);
     }
     this.#reportedAt = undefined;
+    return this.#mergeGroups(size);
+  }
+
+  /** Merges the search index of each group that is full. */
+  async #mergeGroups(size: number): Promise<boolean> {
+    const { store } = this.#options;
+    for (; (this.#group + GROUP_BUNDLES) * TILE_WIDTH <= size; this.#group += GROUP_BUNDLES) {
+      const claim = await this.#claims.take();
+      this.#claim = claim;
+      if (claim === undefined) return false;
+      await mergeGroup(store, this.#group, (writes) => this.#commit(claim, writes));
+    }
     return true;
+  }
+
+  async #commit(claim: Claim, writes: readonly Write[]): Promise<void> {
+    const plan = { expect: [this.#claims.isHeld(claim)], writes };
+    const outcome = await this.#options.store.commit(plan);
+    if (outcome.status !== 'committed') throw new BrokerError('ERR_CONFLICT', 'claim lost');
   }
 
   #schedule(ms: number): void {
@@ -200,23 +222,14 @@ export class Compactor {
     if (end - first.first_index < SHORTEST) return;
     const segment = await encodeSegment(batches);
     if (!isRestored(batches, await decodeSegment(segment))) return;
-    const outcome = await this.#options.store.commit({
-      expect: [this.#claims.isHeld(claim)],
-      writes: [
-        { table: 'audit_segments', put: segment },
-        ...removals(batches),
-        {
-          table: 'log_segments',
-          removeRange: {
-            where: {},
-            column: 'first_index',
-            first: first.first_index,
-            last: end - 1,
-          },
-        },
-      ],
-    });
-    if (outcome.status !== 'committed') throw new BrokerError('ERR_CONFLICT', 'claim lost');
+    await this.#commit(claim, [
+      { table: 'audit_segments', put: segment },
+      ...removals(batches),
+      {
+        table: 'log_segments',
+        removeRange: { where: {}, column: 'first_index', first: first.first_index, last: end - 1 },
+      },
+    ]);
   }
 }
 

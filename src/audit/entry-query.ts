@@ -61,7 +61,7 @@ const TIME_START = ',"time":"';
 const TIME_LENGTH = 24;
 
 /** The entry's time in milliseconds since the epoch; NaN if it has none. */
-function entryTime(entry: string): number {
+export function entryTime(entry: string): number {
   const at = entry.indexOf(TIME_START) + TIME_START.length;
   return Date.parse(entry.slice(at, at + TIME_LENGTH));
 }

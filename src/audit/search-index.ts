@@ -1,20 +1,21 @@
 import { TILE_WIDTH } from '../crypto/tiles.ts';
 import type { Write } from '../ports/store.ts';
-import { addToFilter, FILTER_BYTES, filterBits, setBits } from './bundle-filter.ts';
+import { encodeTerms, TERMS_LEVEL, termHash, type TimeSpan } from './bundle-terms.ts';
+import { entryTime } from './entry-query.ts';
 import { actorTerms, pathTerms, scanEntry, whatTerms } from './entry-scan.ts';
 import { isIndexed, type SearchTerm } from './search-term.ts';
 
 /**
- * Bundles in a group. log_terms lists the groups of 262,144 entries that have a term; filters select the bundles within a group. A row for
+ * Bundles in a group. log_terms lists the groups of 262,144 entries that have a term; lists of hashes select the bundles within a group. A row for
  * each bundle would cost ten times the rest of the integrator (measured with 10,000 reading pods).
  */
 export const GROUP_BUNDLES = 1024;
-/** The level under which log_tiles keeps the filters; the tree's own levels begin at 0. */
+/** The level under which log_tiles keeps the Bloom filters of earlier releases; the tree's own levels begin at 0. */
 export const FILTER_LEVEL = -1;
 
 interface Piece {
-  /** The bits of all its terms, without those of `shared`. */
-  readonly bits: readonly number[];
+  /** The hashes of all its terms, without those of `shared`. */
+  readonly hashes: readonly number[];
   /** The part that other pieces have too. */
   readonly shared: Piece | undefined;
   lastBundle: number;
@@ -31,14 +32,15 @@ function detached(text: string): string {
 
 /**
  * Builds the search index as entries arrive in order. Actors, actions and paths repeat. Each costs one map look-up, and its terms are
- * written once per group and added to a filter once per bundle.
+ * written once per group, and their hashes are added once per bundle.
  */
 export class SearchIndex {
   #group = -1;
   #pieces = new Map<string, Piece>();
   readonly #sessions = new Map<string, Piece>();
   #written = new Set<string>();
-  #filter = new Uint8Array(FILTER_BYTES);
+  #hashes = new Set<number>();
+  #times: TimeSpan | undefined;
   #writes: Write[] = [];
 
   /** Entries must come in index order, from the first of a bundle on. Non-canonical text is not indexed, but it is still proven. */
@@ -47,6 +49,7 @@ export class SearchIndex {
     this.#enterGroup(Math.floor(bundle / GROUP_BUNDLES));
     const scan = scanEntry(entry);
     if (scan !== undefined) {
+      this.#addTime(entryTime(entry));
       this.#addPiece(bundle, this.#actor(bundle, scan.actor));
       this.#addPiece(bundle, this.#piece(bundle, scan.what, whatTerms));
       if (scan.path !== undefined) {
@@ -85,7 +88,8 @@ export class SearchIndex {
     const session = text.slice(at + SESSION.length, -2);
     if (at < 0 || session.includes('"')) return this.#piece(bundle, text, actorTerms);
     const shared = this.#piece(bundle, `${text.slice(0, at)}}`, actorTerms);
-    const piece = { bits: filterBits('session', session), shared, lastBundle: -1 };
+    const hashes = [termHash({ kind: 'session', term: session })];
+    const piece = { hashes, shared, lastBundle: -1 };
     this.#sessions.set(detached(text), piece);
     return piece;
   }
@@ -95,8 +99,7 @@ export class SearchIndex {
     if (known !== undefined) return known;
     const copy = detached(text);
     const terms = termsOf(copy);
-    const bits = terms.flatMap(({ kind, term }) => filterBits(kind, term));
-    const piece = { bits, shared: undefined, lastBundle: -1 };
+    const piece = { hashes: terms.map(termHash), shared: undefined, lastBundle: -1 };
     this.#pieces.set(copy, piece);
     for (const term of terms) this.#writeTerm(bundle, term);
     return piece;
@@ -105,12 +108,12 @@ export class SearchIndex {
   #addPiece(bundle: number, piece: Piece): void {
     if (piece.lastBundle === bundle) return;
     piece.lastBundle = bundle;
-    setBits(this.#filter, piece.bits);
+    for (const hash of piece.hashes) this.#hashes.add(hash);
     if (piece.shared !== undefined) this.#addPiece(bundle, piece.shared);
   }
 
   #addOwn(bundle: number, own: SearchTerm): void {
-    addToFilter(this.#filter, own.kind, own.term);
+    this.#hashes.add(termHash(own));
     this.#writeTerm(bundle, own);
   }
 
@@ -123,12 +126,20 @@ export class SearchIndex {
     this.#writes.push({ table: 'log_terms', put: { kind, term: detached(term), bundle: first } });
   }
 
+  #addTime(time: number): void {
+    if (Number.isNaN(time)) return;
+    const { first = time, last = time } = this.#times ?? {};
+    this.#times = { first: Math.min(first, time), last: Math.max(last, time) };
+  }
+
   #closeBundle(bundle: number): void {
+    const hashes = encodeTerms(this.#times ?? { first: 0, last: 0 }, this.#hashes);
     this.#writes.push({
       table: 'log_tiles',
-      put: { level: FILTER_LEVEL, tile_index: bundle, hashes: this.#filter },
+      put: { level: TERMS_LEVEL, tile_index: bundle, hashes },
     });
-    this.#filter = new Uint8Array(FILTER_BYTES);
+    this.#hashes = new Set();
+    this.#times = undefined;
     if (this.#sessions.size > MOST_SESSIONS) this.#sessions.clear();
   }
 }

@@ -28,9 +28,9 @@ export interface SearchedLog {
   read(start: number, end: number): Promise<ProvenPart>;
 }
 
-/** A page stops after this many read bundles or searched groups, with or without matches; the cursor continues from there. */
-const MOST_BUNDLES = 64;
-const MOST_GROUPS = 4;
+/** A page stops after this many read bundles, with or without matches; the cursor continues from there. The index selects bundles, so only
+ * combinations of filters that are frequent each and rare together need so many. */
+const MOST_BUNDLES = 1_024;
 const CURSOR = /^(?:0|[1-9][0-9]{0,15})$/;
 
 /** The search continues below this index. */
@@ -91,21 +91,26 @@ class Search {
 
   /** Searches newest first, down to `lowest` or to the limit of one page. */
   async run(lowest: number): Promise<void> {
-    for (let groups = 0; groups < MOST_GROUPS && this.position > lowest; groups++) {
+    while (this.position > lowest) {
       const top = Math.floor((this.position - 1) / TILE_WIDTH);
-      const candidates = await candidatesBelow(this.#log.store, this.#terms, top);
+      const { from, to } = this.#query;
+      const wanted = { terms: this.#terms, from, to };
+      const candidates = await candidatesBelow(this.#log.store, wanted, top);
       if (candidates === undefined) {
         this.position = 0;
         return;
       }
-      if (!(await this.#readAll(candidates.bundles))) return;
+      if (!(await this.#readAll(candidates.bundles, lowest))) return;
       this.position = Math.min(this.position, candidates.group * TILE_WIDTH);
+      // Many groups may have no candidate: other requests are answered in between.
+      await loopTurn();
     }
   }
 
   /** False if the page is full. */
-  async #readAll(bundles: readonly number[]): Promise<boolean> {
+  async #readAll(bundles: readonly number[], lowest: number): Promise<boolean> {
     for (const bundle of bundles) {
+      if ((bundle + 1) * TILE_WIDTH <= lowest) return true;
       if (this.#bundlesLeft === 0) return false;
       this.#bundlesLeft -= 1;
       if (!(await this.#readBundle(bundle))) return false;
@@ -127,7 +132,7 @@ class Search {
     const start = bundle * TILE_WIDTH;
     const end = Math.min(this.position, start + TILE_WIDTH);
     const { entries, damage } = await this.#log.read(start, end);
-    // A page hashes up to 64 bundles: other requests are answered in between.
+    // A page hashes many bundles: other requests are answered in between.
     await loopTurn();
     for (let index = end - 1; index >= start; index--) {
       const entry = entries[index - start];
@@ -156,7 +161,7 @@ function rangeOf(damage: readonly Damage[], index: number): Damage {
 }
 
 /**
- * Matching entries, newest first. The work of one page is bounded, so a page may be empty and still have a `next`.
+ * Matching entries, newest first. A page is full or the last one, unless it read `MOST_BUNDLES`: then it may even be empty and still have a `next`.
  * @throws ERR_REQUEST_INVALID for an invalid cursor; DamagedLog for an entry that does not verify: its index is a cursor that continues the
  * search below the damage.
  */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { addToFilter, FILTER_BYTES } from '../../../src/audit/bundle-filter.ts';
+import { BundleTerms, termHash, TERMS_LEVEL, timesAt } from '../../../src/audit/bundle-terms.ts';
 import { entryTerms, scanEntry } from '../../../src/audit/entry-scan.ts';
-import { FILTER_LEVEL, SearchIndex } from '../../../src/audit/search-index.ts';
+import { SearchIndex } from '../../../src/audit/search-index.ts';
 import { TILE_WIDTH } from '../../../src/crypto/tiles.ts';
 import { encodeActor } from '../../../src/domain/audit-event.ts';
 import { sha256Hex } from '../../../src/crypto/digest.ts';
@@ -28,7 +28,7 @@ const ENTRIES = Array.from({ length: TILE_WIDTH }, (_, index) =>
     requestId: `req_${index}`,
     path: `a/b${index % 3}`,
     actor: ACTORS[index % ACTORS.length]!,
-  }),
+  }).replace('{', '{"writer":"w0","seq":1,"prev":"",'),
 );
 
 describe('the search index', () => {
@@ -40,15 +40,20 @@ describe('the search index', () => {
     return scan === undefined ? [] : entryTerms(scan);
   });
 
-  it('sets exactly the bits of all terms in the filter of a bundle', () => {
-    const expected = new Uint8Array(FILTER_BYTES);
-    for (const { kind, term } of terms) addToFilter(expected, kind, term);
-    const [filter] = writes.flatMap((write: Write) =>
-      write.table === 'log_tiles' && 'put' in write && write.put.level === FILTER_LEVEL
+  it('lists exactly the hashes of all terms of a bundle, and its time span', () => {
+    const [row] = writes.flatMap((write: Write) =>
+      write.table === 'log_tiles' && 'put' in write && write.put.level === TERMS_LEVEL
         ? [write.put.hashes]
         : [],
     );
-    expect(Buffer.from(filter ?? []).equals(expected)).toBe(true);
+    const list = new BundleTerms(row ?? new Uint8Array());
+    const found = Array.from({ length: list.size }, (_, place) => list.at(place));
+    const expected = [...new Set(terms.map(termHash))].sort((a, b) => a - b);
+    expect(found).toEqual(expected);
+    expect(expected.every((hash) => list.has(hash))).toBe(true);
+    expect(list.has(expected[0]! + 1)).toBe(expected.includes(expected[0]! + 1));
+    const time = Date.UTC(2026, 0, 1);
+    expect(timesAt(list.times)).toEqual({ first: time, last: time });
   });
 
   it('writes each pod once, however many sessions it has', () => {

@@ -4,15 +4,12 @@ import { verifyConsistency, verifyInclusion } from '../../../src/crypto/proofs.t
 import { decodeBundle } from '../../../src/crypto/tiles.ts';
 import { encodeActor, encodeClient, encodeLocator } from '../../../src/domain/audit-event.ts';
 import { refusedText } from '../../../src/domain/audit-text.ts';
-import {
-  addToFilter,
-  FILTER_BYTES,
-  filterBits,
-  mayContain,
-} from '../../../src/audit/bundle-filter.ts';
+import { filterBits, mayContain } from '../../../src/audit/bundle-filter.ts';
+import { TERMS_LEVEL } from '../../../src/audit/bundle-terms.ts';
+import { FILTER_LEVEL } from '../../../src/audit/search-index.ts';
 import type { AuditQuery } from '../../../src/ports/audit-log.ts';
 import { matches, queryTerms } from '../../../src/audit/entry-query.ts';
-import { scanEntry } from '../../../src/audit/entry-scan.ts';
+import { entryTerms, scanEntry } from '../../../src/audit/entry-scan.ts';
 import { rootOf } from '../../../src/audit/stored-tree.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 import { LogBench, workloadActor, type EventFields } from '../../kit/log-bench.ts';
@@ -208,8 +205,9 @@ describe('the reader', () => {
 
 describe('a filter', () => {
   it('never misses a member, and rarely reports a false positive', () => {
-    const filter = new Uint8Array(FILTER_BYTES);
-    for (let i = 0; i < 2600; i++) addToFilter(filter, 'request', `req_${i}`);
+    const filter = filterOf(
+      Array.from({ length: 2600 }, (_, i) => ({ kind: 'request', term: `req_${i}` })),
+    );
     const claims = (from: number, to: number): number => {
       let count = 0;
       for (let i = from; i < to; i++) {
@@ -219,5 +217,34 @@ describe('a filter', () => {
     };
     expect(claims(0, 2600)).toBe(2600);
     expect(claims(10_000, 20_000)).toBeLessThan(100);
+  });
+});
+
+/** A filter as earlier releases wrote it. */
+function filterOf(terms: readonly { readonly kind: string; readonly term: string }[]): Uint8Array {
+  const filter = new Uint8Array(4096);
+  for (const { kind, term } of terms)
+    for (const bit of filterBits(kind, term))
+      filter[bit >>> 3] = (filter[bit >>> 3] ?? 0) | (1 << (bit & 7));
+  return filter;
+}
+
+describe('a log that an earlier release indexed', () => {
+  it('is searched with its filters', async () => {
+    for (let bundle = 0; bundle * 256 + 256 <= COUNT; bundle++) {
+      const entries = await bench.reader.entries(bundle * 256, bundle * 256 + 256);
+      const terms = entries.flatMap(({ entry }) => entryTerms(scanEntry(entry)!));
+      await bench.store.commit({
+        writes: [
+          { table: 'log_tiles', remove: { level: TERMS_LEVEL, tile_index: bundle } },
+          {
+            table: 'log_tiles',
+            put: { level: FILTER_LEVEL, tile_index: bundle, hashes: filterOf(terms) },
+          },
+        ],
+      });
+    }
+    for (const query of [{ lease: 'lea_42' }, { path: 'team3/db/main', version: '2' }, {}])
+      expect(await all(query)).toEqual(await oracle(query));
   });
 });
