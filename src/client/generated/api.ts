@@ -1322,7 +1322,7 @@ export interface components {
             readonly to?: string;
             /** @default 100 */
             readonly limit?: number;
-            /** @description The `next` of the previous page. A page may be empty and still have a `next`. */
+            /** @description The `next` of the previous page. A page that read 262,144 entries may have fewer items than `limit`, or none, and still have a `next`. */
             readonly after?: string;
         };
         readonly SecretData: {
