@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { sha256Hex } from '../../src/crypto/digest.ts';
 import { randomId } from '../../src/crypto/random.ts';
-import { encodeActor, encodeClient } from '../../src/domain/audit-event.ts';
+import { encodeActor, encodeClient, encodeLocator } from '../../src/domain/audit-event.ts';
 import type { AuditQuery } from '../../src/ports/audit-log.ts';
 import { HandClock } from '../../test/kit/hand-clock.ts';
 import { LogBench, type EventFields } from '../../test/kit/log-bench.ts';
@@ -51,7 +51,7 @@ function read(index: number, time: number): EventFields {
     path,
     version: '3',
     mount: 'payments',
-    locator: `vault:secret/data/${path}`,
+    locator: encodeLocator(`vault:secret/data/${path}`, sha256Hex),
     lease,
     fingerprint: `v2.${sha256Hex(path).slice(0, 22)}`,
     policy: { name: 'payments-read', version: 2, rule: 'db' },

@@ -2,11 +2,14 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as loopTurn } from 'node:timers/promises';
 import { generateSigningKey } from '../../../src/crypto/signing.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { createBoot, type Boot } from '../../../src/audit/boot.ts';
+import { systemClock } from '../../../src/clock.ts';
 import { createChain } from '../../../src/audit/chain.ts';
 import { checkpointFile } from '../../../src/audit/checkpoint-file.ts';
+import { Compactor } from '../../../src/audit/compactor.ts';
 import { exportLog } from '../../../src/audit/export.ts';
 import { storeSource } from '../../../src/audit/export-source.ts';
 import { Integrator } from '../../../src/audit/integrator.ts';
@@ -19,6 +22,7 @@ import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase } from '../../kit/backends/postgres.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 import { body, startBody } from '../../kit/log-bench.ts';
+import { listRows } from '../../kit/rows.ts';
 
 interface Replica {
   readonly boot: Boot;
@@ -99,5 +103,34 @@ describeWith(['postgres'], 'two replicas on PostgreSQL (F28)', ({ postgres }) =>
       { limit: 10 },
     );
     expect(found.items).toHaveLength(2);
+  });
+
+  it('compress the log one at a time, while both write', async () => {
+    for (let round = 0; round < 6; round++) await Promise.all(replicas.map(write));
+    const compactors = replicas.map(
+      ({ boot, store }) =>
+        new Compactor({
+          store,
+          reader: new LogReader(store, log),
+          clock: { ...systemClock, sleep: () => loopTurn() },
+          owner: boot.writer,
+          alone: false,
+          onProgress: () => undefined,
+          onError: (error) => expect(error).toBeUndefined(),
+        }),
+    );
+    const [ran] = await Promise.all([
+      Promise.all(compactors.map((compactor) => compactor.run())),
+      ...replicas.map(write),
+    ]);
+    expect(ran.filter(Boolean)).toHaveLength(1);
+    await Promise.all(compactors.map((compactor) => compactor.close()));
+    const [{ store } = replicas[1]!] = replicas;
+    expect((await listRows(store, 'audit_segments', { limit: 100 })).length).toBeGreaterThan(1);
+    for (const { integrator } of replicas) await integrator.integrate();
+    const target = join(directory, 'compressed');
+    await exportLog(storeSource(store, log), target);
+    const size = 2 * (1 + 2 * COMMITS * 8);
+    expect(await verifyExport(target)).toMatchObject({ holds: true, size });
   });
 });
