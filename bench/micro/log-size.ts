@@ -51,7 +51,7 @@ function read(index: number, time: number): EventFields {
     path,
     version: '3',
     mount: 'payments',
-    locator: encodeLocator(`vault:secret/data/${path}`, sha256Hex),
+    locator: encodeLocator('vault', `secret/data/${path}`, sha256Hex),
     lease,
     fingerprint: `v2.${sha256Hex(path).slice(0, 22)}`,
     policy: { name: 'payments-read', version: 2, rule: 'db' },
