@@ -4,7 +4,7 @@ import type { TextDigest } from '../domain/audit-text.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { PodWatch } from '../ports/pod-watch.ts';
-import type { RefusalTally } from '../ports/refusal-tally.ts';
+import type { RefusalCounts, RefusalTally } from '../ports/refusal-tally.ts';
 import type { Store } from '../ports/store.ts';
 import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 import type { Keyring } from '../crypto/keyring.ts';
@@ -54,6 +54,7 @@ export interface Recording extends Storage {
   readonly refusals: RefusalTally;
   /** Refusals and failures of identified callers. */
   readonly denials: RefusalTally;
+  readonly refusalCounts: RefusalCounts;
 }
 
 /** Decides what a caller may do on a path. */

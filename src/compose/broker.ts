@@ -25,6 +25,7 @@ import { releaseCrashedClaims, RotationWorker } from '../rotation/rotation-worke
 import { sha256Hex } from '../crypto/digest.ts';
 import { ValueFingerprints } from '../crypto/value-fingerprint.ts';
 import { randomFraction } from '../crypto/random.ts';
+import type { DurationTally } from '../domain/duration-tally.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
@@ -38,12 +39,12 @@ import type { ScheduledBackups } from './backup/scheduled-backups.ts';
 import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
-import { openConnections } from './connections.ts';
+import { openConnections, type OpenedConnections } from './connections.ts';
 import { createGuard, heldKinds, openState, type HeldKind } from './guarded-state.ts';
 import { holdable } from './holdable-store.ts';
 import { IndexScrub, type IndexScrubStatus } from './index-scrub.ts';
 import { loadKeys, kekOf, type InstallationKeys } from './keys.ts';
-import { RefusalTallies } from './refusal-tallies.ts';
+import { RefusalTallies, type CountedRefusals } from './refusal-tallies.ts';
 import { SpaceWatch } from './space-watch.ts';
 import { StateSweep } from './state-sweep.ts';
 
@@ -60,6 +61,12 @@ export interface RunningBroker {
   held(): readonly HeldKind[];
   /** Codes of problems that an operator should fix. The broker serves requests all the same. */
   warnings(): readonly string[];
+  /** The time of each commit. */
+  readonly commits: DurationTally;
+  /** Refusals since the start, for the metrics. */
+  readonly refused: CountedRefusals;
+  /** The calls of each connection, by its name. */
+  readonly calls: OpenedConnections['calls'];
   /** The used space of the store; undefined if it is not known. */
   space(): StoreSpace | undefined;
   /** The progress of the check of the store's indexes. */
@@ -119,7 +126,8 @@ async function openOn(
     await openState(opened, guard, { clock, log, keys, identity: bootLog.identity });
   }
   const live = held === undefined ? new LiveRows(opened, guard) : opened;
-  const store = holdable(opened, live, () => trail.held !== undefined || guard.isHeld);
+  const isHeld = (): boolean => trail.held !== undefined || guard.isHeld;
+  const { store, commits } = holdable(opened, { rows: live, isHeld, clock });
   const space = new SpaceWatch({ store: opened, clock, log });
   const stopTrail = async (cause: string): Promise<void> => {
     if (held === undefined) await trail.stop(cause);
@@ -141,6 +149,7 @@ async function openOn(
     return {
       ...core,
       trail,
+      commits,
       space: () => space.space,
       lastBackup: () => backups?.last,
       held: () => heldKinds(trail, guard),
@@ -231,7 +240,7 @@ interface CoreDeps extends BrokerDeps {
   readonly backups: ScheduledBackups | undefined;
 }
 
-interface Core extends Pick<RunningBroker, 'parts' | 'clusters' | 'unready'> {
+interface Core extends Pick<RunningBroker, 'parts' | 'clusters' | 'unready' | 'refused' | 'calls'> {
   stop(): Promise<void>;
 }
 
@@ -258,6 +267,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     clusters,
     refusals: tallies.refusals,
     denials: tallies.denials,
+    refusalCounts: tallies.counts,
     connections: new Connections([
       { connection: embedded, locators: ['**'], prefixes: ['**'] },
       ...connections.providers,
@@ -272,10 +282,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   parts.state.onDocument((kind, name) => {
     if (kind === 'cluster' && !isHeld) clusters.apply(name, parts.catalog.find('cluster', name));
   });
-  if (!isHeld && config.store.type === 'sqlite') {
-    await adoptAbandoned(parts, clock.now());
-    await releaseCrashedClaims(parts);
-  }
+  if (!isHeld && config.store.type === 'sqlite') await adoptAfterCrash(parts);
   const workers = isHeld ? [] : workersOf(parts);
   for (const worker of workers) worker.start();
   const halt = once(async () => {
@@ -288,6 +295,8 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   return {
     parts,
     clusters,
+    refused: tallies.counts,
+    calls: connections.calls,
     unready: () => [sealedCode(parts), store.fault()].filter((code) => code !== undefined),
     async stop() {
       await halt();
@@ -295,6 +304,12 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
       parts.state.close();
     },
   };
+}
+
+/** No other process works on a SQLite store, so what an earlier one had begun belongs to this one. */
+async function adoptAfterCrash(parts: Parts): Promise<void> {
+  await adoptAbandoned(parts, parts.clock.now());
+  await releaseCrashedClaims(parts);
 }
 
 /** Runs after the keys were erased. It wipes their memory, stops all background work, and closes the holders of backend credentials. */
@@ -331,7 +346,10 @@ function workersOf(parts: Parts): readonly (Worker | RotationWorker)[] {
 async function openParts(
   config: Config,
   { clock, log, store, trail, keys, backups, failpoint }: CoreDeps,
-  made: Pick<Parts, 'clusters' | 'refusals' | 'denials' | 'connections' | 'targets'>,
+  made: Pick<
+    Parts,
+    'clusters' | 'refusals' | 'denials' | 'refusalCounts' | 'connections' | 'targets'
+  >,
 ): Promise<Parts> {
   const root = keys.keyring.active;
   const rows = new RowSeals(keys.keyring);

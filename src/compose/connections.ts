@@ -1,7 +1,7 @@
 import type { ClusterConnection } from '../auth/index.ts';
 import type { BoundTargets } from '../broker/documents/rotation-targets.ts';
 import type { BoundConnection } from '../broker/secrets/connections.ts';
-import type { BackendDeps } from '../ports/backend.ts';
+import type { BackendDeps, CallState } from '../ports/backend.ts';
 import { openGenerator } from '../providers/generator/open.ts';
 import { openBackend } from './backends.ts';
 import type { Config } from './config/schema.ts';
@@ -11,6 +11,8 @@ export interface OpenedConnections {
   readonly providers: readonly BoundConnection[];
   readonly targets: readonly BoundTargets[];
   readonly clusters: ReadonlyMap<string, ClusterConnection>;
+  /** The calls of each connection, by its name. */
+  readonly calls: ReadonlyMap<string, () => CallState>;
   close(): Promise<void>;
 }
 
@@ -22,6 +24,7 @@ export async function openConnections(
   const generator = openGenerator(deps).rotation;
   const targets: BoundTargets[] = [{ connection: generator, locators: [], prefixes: ['**'] }];
   const clusters = new Map<string, ClusterConnection>();
+  const calls = new Map<string, () => CallState>();
   const closing: (() => Promise<void> | void)[] = [];
   for (const [name, connection] of Object.entries(config.connections)) {
     if (connection.type === 'jwks') {
@@ -30,6 +33,7 @@ export async function openConnections(
     }
     const backend = await openBackend(name, connection, deps);
     closing.push(() => backend.close());
+    calls.set(name, () => backend.calls());
     const { provider, rotation, cluster } = backend;
     const { locators, prefixes, limits } = connection;
     const bounds = { locators, prefixes, concurrency: limits.maxRotations };
@@ -41,6 +45,7 @@ export async function openConnections(
     providers,
     targets,
     clusters,
+    calls,
     close: async () => {
       for (const close of closing.reverse()) await close();
     },

@@ -1,6 +1,7 @@
-import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client';
+import { registerDurations } from '../api/tallied-histogram.ts';
 import { UNREVOKED } from '../broker/credentials/credential-states.ts';
-import type { Storage } from '../broker/parts.ts';
+import type { Storage, Values } from '../broker/parts.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { RunningBroker } from './broker.ts';
 import { registerRotations } from './rotation-gauges.ts';
@@ -40,6 +41,106 @@ export function registerGauges(
   registerBackups(registers, broker);
   registerHoldings(registers, parts);
   registerRotations(registers, parts);
+  registerCalls(registry, broker);
+  registerCircuits(registers, broker);
+  registerCache(registers, parts);
+  registerDecisions(registry, broker);
+}
+
+/** Calls at each connection of the configuration file. The names are the operator's own, so their number is bounded. */
+function registerCalls(registry: Registry, { calls }: RunningBroker): void {
+  new Counter({
+    name: 'quaymaster_backend_calls_total',
+    help: 'Finished calls by connection and result: ok or the code of the error',
+    labelNames: ['connection', 'result'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [connection, stateOf] of calls) {
+        for (const [result, count] of stateOf().results) this.inc({ connection, result }, count);
+      }
+    },
+  });
+  registerDurations(
+    registry,
+    {
+      name: 'quaymaster_backend_call_duration_seconds',
+      help: 'Seconds of a call at a connection, with its retries and its wait for a free place',
+      labelNames: ['connection'],
+    },
+    () =>
+      [...calls].map(([connection, stateOf]) => ({
+        labels: { connection },
+        durations: stateOf().durations,
+      })),
+  );
+}
+
+function registerCircuits(registers: Registry[], { calls }: RunningBroker): void {
+  new Gauge({
+    name: 'quaymaster_backend_circuit_open',
+    help: '1 while the circuit of a connection is open or probes: its backend fails, and calls are refused at once',
+    labelNames: ['connection'],
+    registers,
+    collect() {
+      for (const [connection, stateOf] of calls) {
+        this.set({ connection }, stateOf().circuit === 'closed' ? 0 : 1);
+      }
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_backend_calls_in_flight',
+    help: 'Calls in progress and calls that wait for a free place, by connection',
+    labelNames: ['connection', 'state'],
+    registers,
+    collect() {
+      for (const [connection, stateOf] of calls) {
+        const { inFlight, queued } = stateOf();
+        this.set({ connection, state: 'running' }, inFlight);
+        this.set({ connection, state: 'waiting' }, queued);
+      }
+    },
+  });
+}
+
+function registerCache(registers: Registry[], { values }: Pick<Values, 'values'>): void {
+  new Counter({
+    name: 'quaymaster_value_cache_reads_total',
+    help: 'Reads of current values by connection: hit if memory answered, miss if the backend had to',
+    labelNames: ['connection', 'result'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [connection, { hits, misses }] of values.tallies) {
+        this.inc({ connection, result: 'hit' }, hits);
+        this.inc({ connection, result: 'miss' }, misses);
+      }
+    },
+  });
+}
+
+function registerDecisions(registry: Registry, { refused, commits }: RunningBroker): void {
+  new Counter({
+    name: 'quaymaster_refusals_total',
+    help: 'Refused and failed actions by the action of the audit log, code and reason; logins are session.create',
+    labelNames: ['action', 'code', 'reason'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { action, code, reason, count } of refused.all()) {
+        this.inc({ action, code, reason }, count);
+      }
+    },
+  });
+  registerDurations(
+    registry,
+    {
+      name: 'quaymaster_commit_duration_seconds',
+      help: 'Seconds from a decision until it is durable with its audit entry',
+      labelNames: [],
+    },
+    () => [{ labels: {}, durations: commits }],
+  );
 }
 
 function registerBackups(registers: Registry[], broker: RunningBroker): void {

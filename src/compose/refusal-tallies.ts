@@ -2,8 +2,10 @@ import { Refusals, type RefusalSummary } from '../audit/refusals.ts';
 import { SystemActor } from '../broker/recording/record.ts';
 import type { Config } from './config/schema.ts';
 import { sha256Hex } from '../crypto/digest.ts';
-import { encodeClient } from '../domain/audit-event.ts';
+import { encodeClient, type AuditAction } from '../domain/audit-event.ts';
+import type { ErrorCode } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { RefusalCounts } from '../ports/refusal-tally.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 
@@ -20,6 +22,8 @@ interface Deps {
 export class RefusalTallies {
   readonly refusals: Refusals;
   readonly denials: Refusals;
+  /** For the metrics: by action, code and reason. */
+  readonly counts = new CountedRefusals();
 
   constructor({ audit }: Config, deps: Deps) {
     const { clock } = deps;
@@ -35,6 +39,76 @@ export class RefusalTallies {
   async flush(): Promise<void> {
     await Promise.all([this.refusals.flush(), this.denials.flush()]);
   }
+}
+
+/**
+ * Reasons that the metrics show; all others count as `other`. A closed list bounds the number of series, whatever a backend or a provider reports.
+ */
+const REASONS: ReadonlySet<string> = new Set([
+  'aud_mismatch',
+  'aud_missing',
+  'bad_alg',
+  'bad_crit',
+  'bad_kid',
+  'bad_signature',
+  'bad_typ',
+  'claim_invalid',
+  'claim_mismatch',
+  'deleted',
+  'denial_rate',
+  'denied_by_rule',
+  'duplicate_claim',
+  'event_streams',
+  'exp_invalid',
+  'expired',
+  'iss_mismatch',
+  'key_not_trusted',
+  'lease_quota',
+  'lease_revoked',
+  'legacy_token',
+  'lifetime_exceeded',
+  'malformed',
+  'multi_aud',
+  'no_mount',
+  'no_role',
+  'no_route',
+  'no_rule',
+  'not_a_service_account',
+  'not_canonical',
+  'not_yet_valid',
+  'pod_required',
+  'quarantined',
+  'review_aud',
+  'review_refused',
+  'token_bound',
+  'too_large',
+  'unknown_cluster',
+  'watch_stale',
+  'watch_too_short',
+]);
+
+/** Refusals by action, code and reason. All three are closed sets of words, so the number of counts is bounded. */
+export class CountedRefusals implements RefusalCounts {
+  readonly #counts = new Map<string, Refusal>();
+
+  count(action: AuditAction, code: ErrorCode, given: string | undefined): void {
+    const reason = given === undefined || !REASONS.has(given) ? 'other' : given;
+    const key = `${action} ${code} ${reason}`;
+    const known = this.#counts.get(key);
+    if (known === undefined) this.#counts.set(key, { action, code, reason, count: 1 });
+    else known.count += 1;
+  }
+
+  all(): Iterable<Readonly<Refusal>> {
+    return this.#counts.values();
+  }
+}
+
+interface Refusal {
+  readonly action: AuditAction;
+  readonly code: ErrorCode;
+  readonly reason: string;
+  count: number;
 }
 
 async function recordSummaries(

@@ -1,7 +1,23 @@
+import type { DurationTally } from '../domain/duration-tally.ts';
+import type { ErrorCode } from '../domain/errors.ts';
 import type { Clock } from './clock.ts';
 import type { KubernetesApi } from './kubernetes-api.ts';
 import type { RotationConnection } from './rotation-target.ts';
 import type { ProviderConnection } from './secret-provider.ts';
+
+/** What a connection did since the start, and what it does now. */
+export interface CallState {
+  readonly circuit: 'closed' | 'open' | 'half-open';
+  readonly inFlight: number;
+  readonly queued: number;
+  /** Calls of the broker. A call may need several attempts; the circuit and a full queue refuse attempts before they reach the backend. */
+  readonly calls: number;
+  readonly attempts: number;
+  readonly refused: number;
+  /** Finished calls by result. */
+  readonly results: ReadonlyMap<'ok' | ErrorCode, number>;
+  readonly durations: DurationTally;
+}
 
 /** The capabilities of one connection in the configuration file. */
 export interface Backend {
@@ -11,6 +27,7 @@ export interface Backend {
   readonly rotation?: RotationConnection;
   /** The API server that authenticates the workloads of a cluster. */
   readonly cluster?: { readonly type: 'kubernetes'; readonly api: KubernetesApi };
+  calls(): CallState;
   close(): Promise<void> | void;
 }
 

@@ -19,6 +19,11 @@ export interface Refused {
   readonly sharedActor?: () => EncodedActor;
 }
 
+/** Counts every refusal for the metrics, with or without an entry of its own. */
+export interface RefusalCounts {
+  count(action: AuditAction, code: ErrorCode, reason: string | undefined): void;
+}
+
 /** Decides which refusals get their own audit entry, and counts the others into summaries. */
 export interface RefusalTally {
   /** Returns whether this refusal gets its own entry. */

@@ -52,7 +52,7 @@ describe('a sealed broker', () => {
   it('holds no key and no value, even those that a caller fetched before', async () => {
     const { keyring, values, sessions, rows } = api.broker.parts;
     const root = keyring.active;
-    const terms = { generation: 'g', cacheTtlMs: 60_000, staleIfErrorMs: 0 };
+    const terms = { connection: 'c', generation: 'g', cacheTtlMs: 60_000, staleIfErrorMs: 0 };
     const version = { data: { a: 'b' }, version: '1' };
     await values.current('app/kept', terms, () =>
       Promise.resolve(values.value('app/kept', version)),

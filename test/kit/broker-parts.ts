@@ -392,6 +392,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     backups: undefined,
     audit: EMPTY_LOG,
     vetoes: { count: 0 },
+    refusalCounts: { count: () => undefined },
     refusals: { admit: () => admission.open },
     denials: { admit: () => true },
     targets,

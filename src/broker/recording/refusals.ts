@@ -38,6 +38,7 @@ export function refusalEntry(
 ): string | undefined {
   recorded.add(error);
   const { code, reason } = error;
+  parts.refusalCounts.count(described.action, code, reason);
   const { outcome = outcomeOf(error) } = described;
   const event = { ...described, outcome, code, reason } as Recordable & Pick<Refused, 'outcome'>;
   const actor = caller?.actor ?? strangerOf(parts);

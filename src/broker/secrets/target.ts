@@ -51,6 +51,7 @@ export function leaseTtlMs({ mount, definition }: Target, most: number | undefin
 export function cacheTerms({ mount, definition }: Target): CacheTerms {
   const { cacheTtlSeconds, staleIfErrorSeconds } = definition?.spec ?? {};
   return {
+    connection: mount.spec.connection,
     generation: `${mount.uid}.${mount.version}.${definition?.uid ?? ''}.${definition?.version ?? 0}`,
     cacheTtlMs: (cacheTtlSeconds ?? mount.spec.cacheTtlSeconds) * 1000,
     staleIfErrorMs: (staleIfErrorSeconds ?? mount.spec.staleIfErrorSeconds) * 1000,

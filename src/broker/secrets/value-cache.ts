@@ -34,6 +34,8 @@ export interface Value {
 
 /** How long a read value may be used, and for which generation of mount and definition. */
 export interface CacheTerms {
+  /** The connection of the mount, for the counts of hits and misses. */
+  readonly connection: string;
   readonly generation: string;
   readonly cacheTtlMs: number;
   readonly staleIfErrorMs: number;
@@ -57,6 +59,12 @@ interface Flight {
   readonly value: Promise<Value>;
 }
 
+/** Reads that memory answered, and reads that needed the backend. */
+interface CacheTally {
+  hits: number;
+  misses: number;
+}
+
 const ENTRY_OVERHEAD = 300;
 /** A caller that repeats reads of an absent secret reaches the backend at most once in this time. */
 const ABSENT_MS = 1_000;
@@ -77,6 +85,7 @@ export class ValueCache {
   readonly #absences = new LRUCache<string, Absence>(atMost(ABSENT_COUNT));
   readonly #flights = new Map<string, Flight>();
   readonly #clock: Clock;
+  readonly #tallies = new Map<string, CacheTally>();
   /** Entries that were opened in this loop turn. */
   #opened: Entry[] = [];
   /** Undefined once the broker is sealed. */
@@ -90,6 +99,11 @@ export class ValueCache {
       sizeCalculation: ({ sealed, locator = '' }, path) =>
         sealed.length + locator.length + path.length + ENTRY_OVERHEAD,
     });
+  }
+
+  /** By connection, since the start. */
+  get tallies(): ReadonlyMap<string, Readonly<CacheTally>> {
+    return this.#tallies;
   }
 
   /** Drops every value, the key that seals them and the key of their fingerprints. After that, it creates no value. */
@@ -118,10 +132,18 @@ export class ValueCache {
    * terms. Callers for the same path and generation share one read.
    */
   current(path: string, terms: CacheTerms, read: () => Promise<Value>): Eventually<Value> {
+    const tally = this.#tallyOf(terms);
     const fresh = this.fresh(path, terms);
-    if (fresh !== undefined) return fresh;
+    if (fresh !== undefined) {
+      tally.hits += 1;
+      return fresh;
+    }
     const absence = this.#absence(path, terms);
-    if (absence !== undefined) throw absence;
+    if (absence !== undefined) {
+      tally.hits += 1;
+      throw absence;
+    }
+    tally.misses += 1;
     const under = this.#flights.get(path);
     if (under?.generation === terms.generation) return under.value;
     const flight: { value?: Promise<Value> } = {};
@@ -131,6 +153,12 @@ export class ValueCache {
     });
     this.#flights.set(path, { generation: terms.generation, value: flight.value });
     return flight.value;
+  }
+
+  #tallyOf({ connection }: CacheTerms): CacheTally {
+    let tally = this.#tallies.get(connection);
+    if (tally === undefined) this.#tallies.set(connection, (tally = { hits: 0, misses: 0 }));
+    return tally;
   }
 
   async #fetch(

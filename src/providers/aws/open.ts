@@ -24,7 +24,7 @@ import { AwsSecretsProvider } from './secrets/provider.ts';
 interface Deps {
   readonly clock: Clock;
 }
-type OpenedAws = Required<Pick<Backend, 'provider' | 'rotation' | 'close'>>;
+type OpenedAws = Required<Pick<Backend, 'provider' | 'rotation' | 'calls' | 'close'>>;
 
 /** Secrets of one account and region, and AWS's own rotation of them. Loads the SDK; opens no connection yet. */
 export async function openAwsSecretsManager(
@@ -55,6 +55,7 @@ export async function openAwsSecretsManager(
         return new OwnRotation(new SecretRotation(api, guard, secret), secret, clock);
       },
     },
+    calls: () => guard.state(),
     close: () => api.close(),
   };
 }
@@ -88,6 +89,7 @@ export function awsIamAt(name: string, account: AwsAccount, clock: Clock): Opene
         return new AccessKeys(account, parseOptions(accessKeysOptions, options), clock);
       },
     },
+    calls: () => account.calls(),
     close: () => account.close(),
   };
 }

@@ -1,23 +1,15 @@
 import { randomFraction } from '../../crypto/random.ts';
-import { BrokerError } from '../../domain/errors.ts';
+import { DurationTally } from '../../domain/duration-tally.ts';
+import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
+import type { CallState } from '../../ports/backend.ts';
 import { Backoff } from '../../ports/backoff.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { Circuit, type CircuitPosition } from './circuit.ts';
+import { Circuit } from './circuit.ts';
 import type { GuardLimits } from './config.ts';
 import { Deadline } from './deadline.ts';
 import { FairBulkhead } from './fair-bulkhead.ts';
 import { verdictOf } from './verdict.ts';
-
-export interface GuardState {
-  readonly circuit: CircuitPosition;
-  readonly inFlight: number;
-  readonly queued: number;
-  /** Since the start: calls, attempts that reached the backend, attempts that were refused before. */
-  readonly calls: number;
-  readonly attempts: number;
-  readonly refused: number;
-}
 
 /** One attempt at the backend. Ends soon after `signal` aborts; throws BrokerErrors, which `guard/verdict.ts` reads. */
 type Attempt<T> = (signal: AbortSignal) => Promise<T>;
@@ -31,7 +23,7 @@ export interface Guard {
   read<T>(context: CallContext, work: Attempt<T>): Promise<T>;
   /** A call that changes something: one attempt. @throws as `read`; after ERR_PROVIDER_TIMEOUT the outcome is unknown. */
   effect<T>(context: CallContext, work: Attempt<T>): Promise<T>;
-  state(): GuardState;
+  state(): CallState;
 }
 
 export interface GuardParts {
@@ -59,6 +51,8 @@ class ConnectionGuard implements Guard {
   #calls = 0;
   #attempts = 0;
   #refused = 0;
+  readonly #results = new Map<'ok' | ErrorCode, number>();
+  readonly #durations = new DurationTally();
 
   constructor(limits: GuardLimits, clock: Clock) {
     this.#limits = limits;
@@ -75,7 +69,7 @@ class ConnectionGuard implements Guard {
     return this.#call(context, (deadline) => this.#enter(deadline, context, work));
   }
 
-  state(): GuardState {
+  state(): CallState {
     return {
       circuit: this.#circuit.position(),
       inFlight: this.#bulkhead.inFlight,
@@ -83,6 +77,8 @@ class ConnectionGuard implements Guard {
       calls: this.#calls,
       attempts: this.#attempts,
       refused: this.#refused,
+      results: this.#results,
+      durations: this.#durations,
     };
   }
 
@@ -90,13 +86,21 @@ class ConnectionGuard implements Guard {
     this.#calls += 1;
     this.#budget.earn();
     const deadline = new Deadline(this.#limits.timeoutMs, context, this.#clock);
+    const startedAt = this.#clock.monotonic();
+    let result: 'ok' | ErrorCode = 'ok';
     try {
       return await deadline.race(() => run(deadline));
-    } catch (error) {
-      if (error instanceof BrokerError) throw error;
-      throw new BrokerError('ERR_PROVIDER_FAILED', undefined, { cause: error });
+    } catch (cause) {
+      const failure =
+        cause instanceof BrokerError
+          ? cause
+          : new BrokerError('ERR_PROVIDER_FAILED', undefined, { cause });
+      result = failure.code;
+      throw failure;
     } finally {
       deadline.end();
+      this.#results.set(result, (this.#results.get(result) ?? 0) + 1);
+      this.#durations.add(this.#clock.monotonic() - startedAt);
     }
   }
 

@@ -16,10 +16,11 @@ export async function openKubernetes(
   name: string,
   config: KubernetesProviderConfig,
   deps: BackendDeps,
-): Promise<Required<Pick<Backend, 'provider' | 'cluster' | 'close'>>> {
+): Promise<Required<Pick<Backend, 'provider' | 'cluster' | 'calls' | 'close'>>> {
   const client = await connectKubernetes(config);
   const cluster = { type: 'kubernetes', api: await connectKubernetes(config) } as const;
-  const api = new GuardedApi(client, createGuard(config.limits, deps));
+  const guard = createGuard(config.limits, deps);
+  const api = new GuardedApi(client, guard);
   return {
     provider: {
       name,
@@ -32,6 +33,7 @@ export async function openKubernetes(
       check: (context) => checkServer(api, context),
     },
     cluster,
+    calls: () => guard.state(),
     close() {
       client.close();
       cluster.api.close();

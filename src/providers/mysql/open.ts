@@ -1,4 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
+import type { CallState } from '../../ports/backend.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RotationConnection } from '../../ports/rotation-target.ts';
 import type { ProviderConnection, SecretProvider } from '../../ports/secret-provider.ts';
@@ -45,6 +46,7 @@ export function mysqlAt(name: string, server: MysqlServer): OpenedMysql {
       kind: 'mysql',
       target: (strategy, options) => attachTarget(strategies, strategy, options),
     },
+    calls: () => server.guard.state(),
     close: () => undefined,
   };
 }
@@ -52,6 +54,7 @@ export function mysqlAt(name: string, server: MysqlServer): OpenedMysql {
 interface OpenedMysql {
   readonly provider: ProviderConnection;
   readonly rotation: RotationConnection;
+  calls(): CallState;
   close(): void;
 }
 

@@ -1,3 +1,4 @@
+import type { CallState } from '../../ports/backend.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RotationConnection } from '../../ports/rotation-target.ts';
 import type { ProviderConnection } from '../../ports/secret-provider.ts';
@@ -45,6 +46,7 @@ export function postgresAt(
       kind: 'postgres',
       target: (strategy, options) => attachTarget(strategies, strategy, options),
     },
+    calls: () => server.state(),
     close: () => undefined,
   };
 }
@@ -52,6 +54,7 @@ export function postgresAt(
 interface OpenedPostgres {
   readonly provider: ProviderConnection;
   readonly rotation: RotationConnection;
+  calls(): CallState;
   close(): void;
 }
 

@@ -1,3 +1,4 @@
+import type { CallState } from '../../ports/backend.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RotationConnection } from '../../ports/rotation-target.ts';
 import { parseOptions } from '../parse-options.ts';
@@ -22,11 +23,13 @@ export async function openRedis(
       kind: 'redis',
       target: (strategy, options) => attachTarget(strategies, strategy, options),
     },
+    calls: () => server.guard.state(),
     close: () => undefined,
   };
 }
 
 interface OpenedRedis {
   readonly rotation: RotationConnection;
+  calls(): CallState;
   close(): void;
 }

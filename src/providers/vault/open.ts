@@ -18,7 +18,7 @@ import { AwsStaticRole } from './rotator/aws-static-role.ts';
 import { StaticRole } from './rotator/static-role.ts';
 import { mountVault } from './secrets/provider.ts';
 
-type OpenedVault = Required<Pick<Backend, 'provider' | 'rotation' | 'close'>>;
+type OpenedVault = Required<Pick<Backend, 'provider' | 'rotation' | 'calls' | 'close'>>;
 
 /**
  * One Vault or OpenBao: secrets of KV engines, dynamic credentials, and static roles to rotate. Sends nothing yet.
@@ -56,6 +56,7 @@ export function vaultAt(name: string, client: VaultClient, clock: Clock): Opened
         throw unknownStrategy(['static-role', 'aws-static-role']);
       },
     },
+    calls: () => client.state(),
     async close() {
       tokens.clear();
       await client.close();

@@ -2,6 +2,7 @@ import { randomId } from '../../crypto/random.ts';
 import type { SecretKey } from '../../crypto/secret-key.ts';
 import { importWebhookKey, isSignedAnswer, signWebhook } from '../../crypto/webhook-signature.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import type { CallState } from '../../ports/backend.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { readPasswordFile } from '../server/password-file.ts';
@@ -35,6 +36,10 @@ export class Deliveries {
     this.#endpoint = endpoint;
     this.#clock = clock;
     this.#guard = createGuard(limits, { clock });
+  }
+
+  state(): CallState {
+    return this.#guard.state();
   }
 
   /** A message without effect, so it is retried if the receiver is unavailable for a moment. @throws as `WebhookEndpoint.post`. */

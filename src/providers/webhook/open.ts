@@ -21,7 +21,7 @@ export function openWebhook(
   name: string,
   config: WebhookConnectionConfig,
   { clock, resolve = systemResolve }: WebhookDeps,
-): Required<Pick<Backend, 'rotation' | 'close'>> {
+): Required<Pick<Backend, 'rotation' | 'calls' | 'close'>> {
   const deliveries = new Deliveries(config, new WebhookEndpoint(config, resolve), clock);
   return {
     rotation: {
@@ -32,6 +32,7 @@ export function openWebhook(
         return new WebhookTarget(parseOptions(webhookOptions, options), deliveries);
       },
     },
+    calls: () => deliveries.state(),
     close: () => undefined,
   };
 }

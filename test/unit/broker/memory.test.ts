@@ -25,6 +25,17 @@ afterEach(async () => broker.close());
 const read = async () =>
   readSecret(broker.parts, broker.call(), await broker.logIn(), { path: 'kv/db' });
 
+it('counts reads of current values from memory and from the backend, by connection', async () => {
+  const live = await broker.logIn();
+  for (let n = 0; n < 3; n += 1) {
+    await readSecret(broker.parts, broker.call(), live, { path: 'kv/db' });
+  }
+  const { connection } = broker.parts.catalog.mounts.find('kv/db')!.spec;
+  expect(Object.fromEntries(broker.parts.values.tallies)).toEqual({
+    [connection]: { hits: 2, misses: 1 },
+  });
+});
+
 describe('memory that follows changes', () => {
   it('stores no row that changed during its load, and fails if changes continue', async () => {
     const narrow = () => broker.store.real.commit({ invalidates: ['x'] });

@@ -1,4 +1,5 @@
 import { Sensitive } from '../../../domain/sensitive.ts';
+import type { CallState } from '../../../ports/backend.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type * as IamSdk from '@aws-sdk/client-iam';
 import type * as StsSdk from '@aws-sdk/client-sts';
@@ -54,6 +55,7 @@ export interface AwsAccount {
   /** The ARN of a key's identity; without a key, the broker's own. */
   identityOf(key: AccessKey | undefined, context: CallContext): Promise<string>;
   assumeRole(session: RoleSession, context: CallContext): Promise<RoleCredentials>;
+  calls(): CallState;
   close(): void;
 }
 
@@ -170,6 +172,10 @@ class GuardedAccount implements AwsAccount {
     }
     const key = accessKey(made?.AccessKeyId, made?.SecretAccessKey);
     return { ...key, sessionToken: new Sensitive(token), endsAt };
+  }
+
+  calls(): CallState {
+    return this.#guard.state();
   }
 
   close(): void {

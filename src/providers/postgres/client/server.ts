@@ -1,4 +1,5 @@
 import type { Sensitive } from '../../../domain/sensitive.ts';
+import type { CallState } from '../../../ports/backend.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import { createGuard, type Guard } from '../../guard/guard.ts';
@@ -26,6 +27,7 @@ export interface PostgresServer {
     context: CallContext,
     work: Work<T>,
   ): Promise<T>;
+  state(): CallState;
 }
 
 /** Opens no connection yet. */
@@ -52,6 +54,10 @@ class GuardedServer implements PostgresServer {
     this.#driver = driver;
     this.#config = config;
     this.#guard = guard;
+  }
+
+  state(): CallState {
+    return this.#guard.state();
   }
 
   read<T>(context: CallContext, work: Work<T>, database?: string): Promise<T> {

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
-import { createGuard, type Guard, type GuardState } from '../../guard/guard.ts';
+import type { CallState } from '../../../ports/backend.ts';
+import { createGuard, type Guard } from '../../guard/guard.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
 import type { VaultServer } from '../config.ts';
 import { Exchange, VaultWire, type VaultRequest } from './transport.ts';
@@ -21,7 +22,7 @@ export interface VaultClient {
   effect(request: VaultRequest, context: CallContext): Promise<unknown>;
   /** Without a token, for `sys/health`. */
   anonymous(request: VaultRequest, context: CallContext): Promise<unknown>;
-  state(): GuardState;
+  state(): CallState;
   /** Revokes the token and closes every socket. */
   close(): Promise<void>;
 }
@@ -62,7 +63,7 @@ class GuardedVaultClient implements VaultClient {
     return this.#guard.read(context, (signal) => this.#wire.send(request, undefined, signal));
   }
 
-  state(): GuardState {
+  state(): CallState {
     return this.#guard.state();
   }
 

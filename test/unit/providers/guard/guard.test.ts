@@ -48,7 +48,7 @@ describe('the guard of a connection', () => {
   it("returns the backend's answer", async () => {
     const { guard } = guardOf({});
     await expect(guard.read(context(), () => Promise.resolve(7))).resolves.toBe(7);
-    expect(guard.state()).toEqual({
+    expect(guard.state()).toMatchObject({
       circuit: 'closed',
       inFlight: 0,
       queued: 0,
@@ -56,6 +56,27 @@ describe('the guard of a connection', () => {
       attempts: 1,
       refused: 0,
     });
+  });
+
+  it('counts finished calls by result, with their duration', async () => {
+    const { guard, clock } = guardOf({ maxRetries: 0, failuresToOpen: 3 });
+    const slow = guard.read(context(), async () => {
+      await clock.advance(300);
+      return 7;
+    });
+    await slow;
+    await outcome(guard.effect(context(), failing('ERR_PROVIDER_DENIED')));
+    await outcome(guard.effect(context(), () => Promise.reject(new Error('unexpected'))));
+    await outcome(guard.effect(context(), failing('ERR_PROVIDER_UNAVAILABLE')));
+    const { results, durations } = guard.state();
+    expect(Object.fromEntries(results)).toEqual({
+      ok: 1,
+      ERR_PROVIDER_DENIED: 1,
+      ERR_PROVIDER_FAILED: 1,
+      ERR_PROVIDER_UNAVAILABLE: 1,
+    });
+    expect(durations.seconds).toBeCloseTo(0.3);
+    expect(durations.buckets.reduce((sum, count) => sum + count)).toBe(4);
   });
 
   it('ends a call at its deadline even when the work ignores the signal', async () => {

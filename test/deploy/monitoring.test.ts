@@ -1,0 +1,138 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { Counter, Gauge, Registry } from 'prom-client';
+import { parse } from 'yaml';
+import { OperationTallies } from '../../src/api/operation-tallies.ts';
+import { Shares } from '../../src/api/shares.ts';
+import type { RunningBroker } from '../../src/compose/broker.ts';
+import { registerGauges } from '../../src/compose/gauges.ts';
+
+interface Rule {
+  readonly alert: string;
+  readonly expr: string;
+  readonly labels: { readonly severity: string };
+  readonly annotations: { readonly summary: string; readonly action: string };
+}
+interface Panel {
+  readonly title: string;
+  readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[];
+}
+
+const ALERTS = 'deploy/prometheus/alerts.yaml';
+const { groups } = parse(readFileSync(ALERTS, 'utf8')) as {
+  groups: readonly { rules: readonly Rule[] }[];
+};
+const rules = groups.flatMap((group) => group.rules);
+const dashboard = JSON.parse(readFileSync('deploy/grafana/quaymaster.json', 'utf8')) as {
+  panels: readonly Panel[];
+};
+const panels = dashboard.panels.filter(({ targets = [] }) => targets.length > 0);
+const page = readFileSync('docs/monitoring.md', 'utf8');
+
+/** Labels that Prometheus itself adds. */
+const ADDED = ['instance', 'job'];
+
+/** The labels of each metric of a broker, by the names of its series. No gauge is collected, so the broker needs no parts. */
+function labelsBySeries(): ReadonlyMap<string, readonly string[]> {
+  const registry = new Registry();
+  const broker = { parts: {}, trail: {}, clusters: {} } as unknown as RunningBroker;
+  registerGauges(registry, broker, () => []);
+  new Shares().measure(registry);
+  new OperationTallies(registry);
+  const known = new Map<string, readonly string[]>([['up', []]]);
+  for (const metric of registry.getMetricsAsArray()) {
+    const { name } = metric;
+    if (!name.startsWith('quaymaster_')) continue;
+    const { labelNames } = metric as unknown as { readonly labelNames: readonly string[] };
+    if (metric instanceof Counter || metric instanceof Gauge) known.set(name, labelNames);
+    else {
+      for (const part of ['_bucket', '_sum', '_count']) {
+        known.set(name + part, [...labelNames, 'le']);
+      }
+    }
+  }
+  return known;
+}
+
+const known = labelsBySeries();
+
+/** What an expression names that no broker has. */
+function unknownIn(expression: string): readonly string[] {
+  const series = [...expression.matchAll(/\b(quaymaster_\w+|up)\b(?:\{([^}]*)\})?/g)];
+  const names = series.map(([, name = '']) => name);
+  const labels = new Set([...ADDED, ...names.flatMap((name) => known.get(name) ?? [])]);
+  const selected = series.flatMap(([, name = '', matchers = '']) =>
+    [...matchers.matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g)]
+      .map(([, label = '']) => label)
+      .filter((label) => ![...ADDED, ...(known.get(name) ?? [])].includes(label))
+      .map((label) => `${name}{${label}}`),
+  );
+  const grouped = [...expression.matchAll(/\bby \(([^)]*)\)/g)]
+    .flatMap(([, list = '']) => list.split(/,\s*/))
+    .filter((label) => !labels.has(label));
+  return [...names.filter((name) => !known.has(name)), ...selected, ...grouped];
+}
+
+describe('the alert rules', () => {
+  it.each(rules.map((rule) => [rule.alert, rule] as const))(
+    '%s uses metrics and labels that exist, and is explained',
+    (name, { expr, labels, annotations }) => {
+      expect(expr).toMatch(/quaymaster/);
+      expect(unknownIn(expr)).toEqual([]);
+      const used = [...annotations.summary.matchAll(/\$labels\.(\w+)/g)].map(([, label]) => label);
+      for (const label of used) {
+        const kept = /\b(?:sum|max) by \(/.test(expr) ? expr : [...known.values()].flat().join();
+        expect(`${kept} ${ADDED.join()}`).toContain(label);
+      }
+      expect(annotations.action).not.toBe('');
+      expect(page).toContain(`| \`${name}\` | ${labels.severity} |`);
+    },
+  );
+
+  it('have names of their own', () => {
+    const names = rules.map(({ alert }) => alert);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  const promtool = spawnSync('promtool', ['--version']).status === 0;
+  (promtool ? it : it.skip)('are accepted by promtool, if it is installed', () => {
+    const { status, stdout } = spawnSync('promtool', ['check', 'rules', ALERTS]);
+    expect({ status, stdout: stdout.toString() }).toEqual({
+      status: 0,
+      stdout: expect.stringContaining(`SUCCESS: ${rules.length} rules found`),
+    });
+  });
+});
+
+describe('the dashboard', () => {
+  it.each(panels.map((panel) => [panel.title, panel] as const))(
+    '%s uses metrics and labels that exist',
+    (_, { targets = [] }) => {
+      for (const { expr, legendFormat } of targets) {
+        expect(expr).toMatch(/quaymaster_/);
+        expect(unknownIn(expr)).toEqual([]);
+        for (const [, label = ''] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) {
+          expect([...ADDED, ...[...known.values()].flat()]).toContain(label);
+        }
+      }
+    },
+  );
+});
+
+it('the page on monitoring has every metric', () => {
+  const documented = [...page.matchAll(/^\| `(quaymaster_\w+)/gm)].map(([, name]) => name);
+  for (const name of known.keys()) {
+    if (name === 'up') continue;
+    expect(documented).toContain(name.replace(/_(?:bucket|sum|count)$/, ''));
+  }
+});
+
+it.each([
+  ['quaymaster_reday == 0', ['quaymaster_reday']],
+  ['quaymaster_rotations{status="parked"}', ['quaymaster_rotations{status}']],
+  ['sum by (path) (quaymaster_leases_live)', ['path']],
+  ['quaymaster_http_request_duration_seconds > 1', ['quaymaster_http_request_duration_seconds']],
+])('the check finds the mistake in %s', (expression, found) => {
+  expect(unknownIn(expression)).toEqual(found);
+});
