@@ -57,7 +57,7 @@ it('counts refusals by action, code and reason, and other reasons together', asy
   refused.count('secret.read', 'ERR_DENIED', 'no_rule');
   refused.count('secret.read', 'ERR_DENIED', 'no_rule');
   for (let n = 0; n < 1_000; n += 1) {
-    refused.count('session.create', 'ERR_TOKEN_INVALID', `text of somebody ${n}`);
+    refused.count('session.create', 'ERR_TOKEN_INVALID', `text of a caller ${n}`);
   }
   refused.count('session.create', 'ERR_TOKEN_INVALID', undefined);
   const text = await seriesOf('quaymaster_refusals_total', refused);
