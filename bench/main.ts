@@ -13,6 +13,7 @@ import {
   POSTGRES_FIGURES,
   RATIO_FIGURES,
   ROTATION_FIGURES,
+  START_FIGURES,
   type RatioFigure,
 } from './figures.ts';
 import { latencyResults } from './latency.ts';
@@ -27,6 +28,7 @@ import type { Result } from './result.ts';
 import { rotationResults } from './rotation.ts';
 import { runRounds, type Samples } from './rounds.ts';
 import { Stage } from './stage.ts';
+import { startResult } from './start.ts';
 
 interface Options {
   readonly out: string;
@@ -40,6 +42,9 @@ interface Options {
 const FULL = {
   sessions: 10_000,
   settleSeconds: 10,
+  entries: 1_200_000,
+  policies: 10_000,
+  starts: 5,
   rotations: 1_000,
   schedules: 100_000,
   idleSeconds: 60,
@@ -51,6 +56,9 @@ const FULL = {
 const QUICK = {
   sessions: 200,
   settleSeconds: 1,
+  entries: 2_000,
+  policies: 100,
+  starts: 1,
   rotations: 10,
   schedules: 1_000,
   idleSeconds: 5,
@@ -65,6 +73,7 @@ const FIGURES = [
   ...LATENCY_FIGURES,
   ...POSTGRES_FIGURES,
   ...MEMORY_FIGURES,
+  ...START_FIGURES,
   ...ROTATION_FIGURES,
   ...AGENT_FIGURES,
   ...FLEET_FIGURES,
@@ -127,6 +136,9 @@ async function bench(options: Options): Promise<void> {
   }
   for (const figure of MEMORY_FIGURES.filter(isChosen)) {
     results.push(await staged((stage) => memoryResult(stage, figure, settings)));
+  }
+  for (const figure of START_FIGURES.filter(isChosen)) {
+    results.push(await staged((stage) => startResult(stage, figure, settings)));
   }
   const rotation = ROTATION_FIGURES.filter(isChosen);
   if (rotation.length > 0) {

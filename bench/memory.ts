@@ -144,7 +144,7 @@ async function openSessions(
   agent.destroy();
 }
 
-function post(agent: Agent, url: string, body: string, token?: string): Promise<string> {
+export function post(agent: Agent, url: string, body: string, token?: string): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const headers = {
     'content-type': 'application/json',

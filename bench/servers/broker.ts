@@ -24,6 +24,8 @@ const SESSION_LIMITS = { sessionsPerPod: 1_000_000, sessionsPerWorkload: 1_000_0
 /** The built broker as a process, and its first operator. */
 export interface Broker extends Measured {
   readonly operator: BrokerClient;
+  /** Stops it and starts it again on the same store. */
+  restart(): Promise<Broker>;
 }
 
 export interface BrokerOptions {
@@ -99,10 +101,12 @@ async function configure(options: BrokerOptions, first: string): Promise<Configu
 }
 
 async function serve(
-  { directory, main = MAIN, environment = {} }: BrokerOptions,
-  { port, args }: Configured,
+  options: BrokerOptions,
+  configured: Configured,
   first: string,
 ): Promise<Broker> {
+  const { directory, main = MAIN, environment = {} } = options;
+  const { port, args } = configured;
   const url = `http://127.0.0.1:${port}`;
   const server = await startServer({
     command: process.execPath,
@@ -119,5 +123,9 @@ async function serve(
     operator.close();
     await endProcess(server);
   };
-  return { url, pid: server.pid, operator, stop };
+  const restart = async (): Promise<Broker> => {
+    await stop();
+    return serve(options, configured, first);
+  };
+  return { url, pid: server.pid, operator, stop, restart };
 }

@@ -54,6 +54,23 @@ const POLICY = {
   },
 } as const;
 
+/** A policy of an account that no caller uses. */
+export function policyFor(name: string): components['schemas']['AccessPolicy'] {
+  const subject = { clusters: [CLUSTER], namespaces: ['bench'], serviceAccounts: [name] };
+  return {
+    apiVersion: 'quaymaster.dev/v1',
+    kind: 'AccessPolicy',
+    metadata: { name },
+    spec: {
+      subjects: [subject],
+      rules: [
+        { name: 'own', effect: 'allow', paths: [`own/${name}/**`], capabilities: ['read', 'list'] },
+        { name: 'no', effect: 'deny', paths: [`own/${name}/root`], capabilities: ['read'] },
+      ],
+    },
+  };
+}
+
 export async function putMount(
   operator: BrokerClient,
   name: string,
