@@ -39,6 +39,22 @@ describe('the log', () => {
     },
   );
 
+  it('prints the stack of the same failure once an hour', () => {
+    const clock = new HandClock();
+    const lines: string[] = [];
+    const destination = { write: (line: string) => void lines.push(line) };
+    const log = createLog({ level: 'info', clock, destination });
+    const fail = (n: number): Error => new Error(`call ${n} failed`);
+    for (let n = 0; n < 3; n += 1) log.error({ err: fail(n) }, 'failed');
+    log.error({ err: new Error('another place') }, 'failed');
+    clock.advance(3_600_000);
+    log.error({ err: fail(3) }, 'failed');
+    const errors = lines.map((line) => (JSON.parse(line) as { err: Error }).err);
+    expect(errors.map(({ message }) => message)).toContain('call 2 failed');
+    const hasStack = errors.map(({ stack }) => stack !== undefined);
+    expect(hasStack).toEqual([true, false, false, true, true]);
+  });
+
   it("prints an error's name, code and message, and no other fields of a library's error", () => {
     const cause = Object.assign(new Error('refused'), {
       code: 'ECONNREFUSED',
