@@ -10,6 +10,9 @@ const IDLE_IN_TRANSACTION_MS = 5_000;
 const SILENCE_MS = 15_000;
 const CONNECT_MS = 5_000;
 
+/** Sets the timeouts of a session again, because a pooler may drop those of the connection's first message. */
+export const SET_TIMEOUTS = `SET statement_timeout = ${STATEMENT_MS}; SET idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS}`;
+
 type TypeParser = (value: string) => unknown;
 
 /** Options of both kinds of connection: bounded waits, and integers as numbers (the schema keeps them within 2^53). */

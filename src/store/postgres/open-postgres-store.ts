@@ -12,6 +12,7 @@ import { asOpenFailure, isDuplicate, isRetryable } from './postgres-fault.ts';
 import { PostgresStore } from './postgres-store.ts';
 import { PostgresWriter } from './postgres-writer.ts';
 import { schemaDifferences } from './schema-differences.ts';
+import { assertSessions } from './session-check.ts';
 import { StatementNames } from './statement-names.ts';
 import { WriterConnection } from './writer-connection.ts';
 
@@ -31,9 +32,8 @@ export interface PostgresStoreOptions {
 }
 
 /**
- * Opens the store on a PostgreSQL server, and creates its tables if they are absent. The store needs sessions, so a pooler in transaction mode does
- * not work.
- * @throws ERR_CONFIG_INVALID if the store has the other mode, its schema is newer, or the server does not meet the requirements.
+ * Opens the store on a PostgreSQL server, and creates its tables if they are absent.
+ * @throws ERR_CONFIG_INVALID if the store has the other mode, its schema is newer, the server does not meet the requirements, or a pooler keeps no sessions.
  * @throws ERR_STORE_UNAVAILABLE if the server cannot be reached.
  */
 export async function openPostgresStore(
@@ -53,10 +53,8 @@ export async function openPostgresStore(
     });
   };
   try {
-    const { seq, condition } = await prepare(
-      new driver.Client({ ...common, ...PATIENT }),
-      deps.mode,
-    );
+    const patient = (): Client => new driver.Client({ ...common, ...PATIENT });
+    const { seq, condition } = await prepare(patient, deps.mode);
     const feed = new ChangeFeed(seq);
     const writer = new PostgresWriter(await connect(), { connect, feed, deps });
     const pool = new driver.Pool({
@@ -85,10 +83,12 @@ interface Prepared {
   readonly condition: StoreCondition;
 }
 
-async function prepare(client: Client, mode: StoreMode): Promise<Prepared> {
+async function prepare(open: () => Client, mode: StoreMode): Promise<Prepared> {
+  const client = open();
   client.on('error', () => undefined);
   try {
     await client.connect();
+    await assertSessions(client, open);
     await assertServer(client);
     const { isNew, migrations } = await migrateDatabase(client, mode);
     const differences = await schemaDifferences(client, migrations);

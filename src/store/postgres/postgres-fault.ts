@@ -8,6 +8,7 @@ const DUPLICATES: ReadonlySet<string> = new Set(['42P07', '42710', UNIQUE_VIOLAT
 const RETRYABLE: ReadonlySet<string> = new Set(['40001', '40P01', '55P03']);
 /** SQLSTATE classes of bad data and integrity violations: the row is at fault. */
 const ROW_CLASSES = ['22', '23'];
+const PROTOCOL_VIOLATION = '08P01';
 /** Insufficient resources: disk, memory, a configured limit. */
 const NO_ROOM_CLASS = '53';
 
@@ -52,9 +53,24 @@ export function brokenUniqueness(error: unknown): string | undefined {
   return errorField(error, 'constraint');
 }
 
+/** PgBouncer refuses settings in the first message of a connection that it does not know. */
+function isRefusedSetting(error: unknown): boolean {
+  return (
+    sqlState(error) === PROTOCOL_VIOLATION &&
+    errorField(error, 'message').includes('unsupported startup parameter')
+  );
+}
+
 /** The error for the operator if a store does not open. The driver's message may contain the host, never the password. */
 export function asOpenFailure(error: unknown): unknown {
   if (error instanceof BrokerError) return error;
+  if (isRefusedSetting(error)) {
+    return new BrokerError(
+      'ERR_CONFIG_INVALID',
+      'the address of the PostgreSQL store is a connection pooler that refuses the timeouts of the broker: connect to the server directly; or, for PgBouncer in session mode, set ignore_startup_parameters = statement_timeout, idle_in_transaction_session_timeout',
+      { cause: error },
+    );
+  }
   const code = errorField(error, 'code') || 'no code';
   const advice = OPEN_ADVICE[code];
   const detail = `PostgreSQL cannot be used (${code})${advice === undefined ? '' : `: ${advice}`}`;

@@ -1,6 +1,7 @@
 import type { Client, QueryResult } from 'pg';
 import type { Change } from '../../ports/store.ts';
 import type { Statement } from '../sql.ts';
+import { SET_TIMEOUTS } from './client-options.ts';
 import type { StatementNames } from './statement-names.ts';
 
 /**
@@ -69,7 +70,7 @@ export class WriterConnection {
       await client.connect();
       // A server may default to asynchronous commits, which a crash can lose. The fence needs a new snapshot for each statement.
       await client.query(
-        `SET default_transaction_isolation = 'read committed'; SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')`,
+        `${SET_TIMEOUTS}; SET default_transaction_isolation = 'read committed'; SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')`,
       );
       await client.query(`LISTEN ${CHANNEL}`);
       return connection;

@@ -5,6 +5,7 @@ import { startMariaDb, type MariaDb } from './mariadb.ts';
 import { startMoto, type Moto } from './moto.ts';
 import { startOpenBao, type OpenBao } from './openbao.ts';
 import { findPostgres15 } from './postgres-programs.ts';
+import { findPgBouncer, type PgBouncer } from './pgbouncer.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 import type { BackendName } from './recipe.ts';
 import { startRedis, type Redis } from './redis.ts';
@@ -17,6 +18,7 @@ export interface Backends {
   readonly moto: Moto;
   readonly postgres: Postgres;
   readonly postgres15: Postgres;
+  readonly pgbouncer: PgBouncer;
   readonly mariadb: MariaDb;
   readonly redis: Redis;
   readonly helm: Helm;
@@ -35,6 +37,7 @@ const START: Starters = {
   moto: startMoto,
   postgres: startPostgres,
   postgres15: ({ keep }) => startPostgres({ keep, programs: findPostgres15() }),
+  pgbouncer: findPgBouncer,
   mariadb: startMariaDb,
   redis: startRedis,
   helm: startHelm,

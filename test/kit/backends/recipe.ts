@@ -4,6 +4,7 @@ export const BACKEND_NAMES = [
   'moto',
   'postgres',
   'postgres15',
+  'pgbouncer',
   'mariadb',
   'redis',
   'helm',

@@ -51,6 +51,14 @@ export const POSTGRES_15 = debianRecipe({
   },
 });
 
+export const PGBOUNCER = debianRecipe({
+  backend: 'pgbouncer',
+  package: 'pgbouncer',
+  programs: ['/usr/sbin/pgbouncer'],
+  // The package would start it as a service.
+  settings: { path: '/etc/default/pgbouncer', text: 'START=0\n' },
+});
+
 export const MARIADB = debianRecipe({
   backend: 'mariadb',
   package: 'mariadb-server-core',
@@ -131,6 +139,7 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   moto: [MOTO],
   postgres: [POSTGRES],
   postgres15: [POSTGRES_15],
+  pgbouncer: [PGBOUNCER],
   mariadb: [MARIADB],
   redis: [REDIS],
   helm: [HELM],

@@ -43,6 +43,7 @@ describe('wantedBackends', () => {
       'moto',
       'postgres',
       'postgres15',
+      'pgbouncer',
       'mariadb',
       'redis',
       'helm',
