@@ -7,7 +7,7 @@ import { until } from '../../kit/backends/until.ts';
 import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { entryLines } from '../../kit/sink-lines.ts';
 import type { StoredEntry } from '../../kit/store-diff.ts';
-import { Load } from '../../kit/load.ts';
+import { Load, LOAD_LIMITS } from '../../kit/load.ts';
 
 /** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 3);
@@ -39,6 +39,7 @@ describeWith(['postgres'], 'F24: a broker on PostgreSQL killed under load', ({ p
     broker = await PreparedBroker.start({
       files: { dsn: database.connectionString },
       config: (directory) => ({
+        limits: LOAD_LIMITS,
         store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
       }),
     });

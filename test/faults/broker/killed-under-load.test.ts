@@ -5,7 +5,7 @@ import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { entryLines } from '../../kit/sink-lines.ts';
 import type { StoredEntry } from '../../kit/store-diff.ts';
 import { integrityOf, storedLog } from '../../kit/stored-log.ts';
-import { Load } from '../../kit/load.ts';
+import { Load, LOAD_LIMITS } from '../../kit/load.ts';
 
 /** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4);
@@ -14,7 +14,7 @@ let broker: PreparedBroker;
 let load: Load;
 
 beforeEach(async () => {
-  broker = await PreparedBroker.start();
+  broker = await PreparedBroker.start({ config: () => ({ limits: LOAD_LIMITS }) });
   load = new Load(broker);
   await load.prepare();
 }, 180_000);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LEFT_OUT } from '../../kit/backends/left-out.ts';
-import { Load } from '../../kit/load.ts';
+import { Load, LOAD_LIMITS } from '../../kit/load.ts';
 import { canCompile, compilePowerLoss, dropUnsynced, keepAsSynced } from '../../kit/power-loss.ts';
 import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { integrityOf, storedLog } from '../../kit/stored-log.ts';
@@ -26,7 +26,10 @@ describe(`F30: a broker whose machine loses its power under load${suffix}`, () =
     directory = await mkdtemp(join(tmpdir(), 'quaymaster-power-'));
     await mkdir(synced());
     const environment = { LD_PRELOAD: compilePowerLoss(directory), SYNCED: synced() };
-    broker = await PreparedBroker.start({ environment });
+    broker = await PreparedBroker.start({
+      environment,
+      config: () => ({ limits: LOAD_LIMITS }),
+    });
   }, 180_000);
   afterAll(async () => {
     if (!canCompile) return;
