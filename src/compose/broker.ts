@@ -181,6 +181,7 @@ interface Watched {
 function warningsOf({ opened, space, trail, indexes, backups }: Watched): readonly string[] {
   return [
     ...(opened.condition.revokeConnect === undefined ? [] : ['store_open_to_all_roles']),
+    ...(opened.hasUnreadablePage ? ['store_page_unreadable'] : []),
     ...space.warnings(),
     ...trail.warnings(),
     ...(indexes.status().isLogDamaged ? ['audit_index_damaged'] : []),

@@ -38,6 +38,8 @@ export interface OpenedStore extends Store {
   readonly condition: StoreCondition;
   /** Undefined for PostgreSQL, where the server's own tools check indexes (`amcheck`). */
   readonly indexCheck?: IndexCheck;
+  /** A page could not be read since the start: the requests that need it fail. */
+  readonly hasUnreadablePage: boolean;
   /** @throws ERR_STORE_UNAVAILABLE, or the file system's error. */
   space(): Promise<StoreSpace>;
   /**

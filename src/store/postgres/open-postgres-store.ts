@@ -6,6 +6,7 @@ import { ChangeFeed } from '../change-feed.ts';
 import type { MigrationTarget } from '../migrate.ts';
 import type { OpenedStore, StoreCondition } from '../opened-store.ts';
 import type { StoreDeps, StoreMode } from '../store-deps.ts';
+import { UnreadablePages } from '../unreadable-pages.ts';
 import { clientOptions } from './client-options.ts';
 import { lockForMigration } from './migration-lock.ts';
 import { asOpenFailure, isDuplicate, isRetryable } from './postgres-fault.ts';
@@ -56,7 +57,8 @@ export async function openPostgresStore(
     const patient = (): Client => new driver.Client({ ...common, ...PATIENT });
     const { seq, condition } = await prepare(patient, deps.mode);
     const feed = new ChangeFeed(seq);
-    const writer = new PostgresWriter(await connect(), { connect, feed, deps });
+    const pages = new UnreadablePages();
+    const writer = new PostgresWriter(await connect(), { connect, feed, deps, pages });
     const pool = new driver.Pool({
       ...common,
       application_name: 'quaymaster-reads',
@@ -65,7 +67,7 @@ export async function openPostgresStore(
     // The next read replaces an idle connection that was closed.
     pool.on('error', () => undefined);
     const store = new PostgresStore({
-      ...{ writer, pool, names, feed, deps, condition },
+      ...{ writer, pool, names, feed, deps, pages, condition },
       maxBytes: options.maxBytes,
     });
     events.invalidated = (): void => store.poll();

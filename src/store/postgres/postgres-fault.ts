@@ -6,6 +6,8 @@ const UNIQUE_VIOLATION = '23505';
 const DUPLICATES: ReadonlySet<string> = new Set(['42P07', '42710', UNIQUE_VIOLATION]);
 /** Serialization failure, deadlock, lock not available: the server rolled back the transaction in favour of another. */
 const RETRYABLE: ReadonlySet<string> = new Set(['40001', '40P01', '55P03']);
+/** `data_corrupted` and `index_corrupted`. */
+const DAMAGED: ReadonlySet<string> = new Set(['XX001', 'XX002']);
 /** SQLSTATE classes of bad data and integrity violations: the row is at fault. */
 const ROW_CLASSES = ['22', '23'];
 const PROTOCOL_VIOLATION = '08P01';
@@ -40,6 +42,11 @@ export function isDuplicate(error: unknown): boolean {
 /** The server responds, but it has no room for more data. */
 export function isNoRoom(error: unknown): boolean {
   return sqlState(error).startsWith(NO_ROOM_CLASS);
+}
+
+/** A page fails its checksum or is not valid, or an index is inconsistent. Other pages may be sound. */
+export function isUnreadable(error: unknown): boolean {
+  return DAMAGED.has(sqlState(error));
 }
 
 /** The schema refuses a row: only the plan of that row is at fault. */

@@ -21,6 +21,8 @@ import type { Statement } from '../sql.ts';
 import { POSTGRES } from '../sql.ts';
 import type { StoreDeps } from '../store-deps.ts';
 import { CHANGES_KEPT_MS, PRUNE_EVERY_MS } from '../store-deps.ts';
+import type { UnreadablePages } from '../unreadable-pages.ts';
+import { isUnreadable } from './postgres-fault.ts';
 import type { PostgresWriter } from './postgres-writer.ts';
 import type { StatementNames } from './statement-names.ts';
 
@@ -40,6 +42,7 @@ export interface PostgresStoreParts {
   readonly names: StatementNames;
   readonly feed: ChangeFeed;
   readonly deps: StoreDeps;
+  readonly pages: UnreadablePages;
   readonly condition: StoreCondition;
   readonly maxBytes: number | undefined;
 }
@@ -100,6 +103,10 @@ export class PostgresStore implements OpenedStore {
     return this.#parts.writer.fault();
   }
 
+  get hasUnreadablePage(): boolean {
+    return this.#parts.pages.isFound;
+  }
+
   async space(): Promise<StoreSpace> {
     const { rows } = await this.#read({ text: SIZE, values: [] });
     return { usedBytes: (rows[0] as { n: number }).n, limitBytes: this.#parts.maxBytes };
@@ -135,7 +142,7 @@ export class PostgresStore implements OpenedStore {
   }
 
   async #read({ text, values }: Statement): Promise<QueryResult> {
-    const { pool, names } = this.#parts;
+    const { pool, names, pages } = this.#parts;
     const name = names.nameOf(text);
     try {
       return await pool.query({
@@ -144,6 +151,7 @@ export class PostgresStore implements OpenedStore {
         ...(name === undefined ? {} : { name }),
       });
     } catch (cause) {
+      if (isUnreadable(cause)) throw pages.refusal(cause);
       throw new BrokerError('ERR_STORE_UNAVAILABLE', undefined, { cause });
     }
   }

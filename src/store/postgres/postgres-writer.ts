@@ -11,8 +11,9 @@ import { POSTGRES } from '../sql.ts';
 import { StagedBatch } from '../staged-batch.ts';
 import type { StoreDeps } from '../store-deps.ts';
 import { RETRY_AFTER_MS } from '../store-deps.ts';
+import type { UnreadablePages } from '../unreadable-pages.ts';
 import { writeSql } from '../write-sql.ts';
-import { isNoRoom, isRefusedRow, isRetryable } from './postgres-fault.ts';
+import { isNoRoom, isRefusedRow, isRetryable, isUnreadable } from './postgres-fault.ts';
 import { onlyRecords, recordSql } from './recorded-batch.ts';
 import { firstChecks, runPlans } from './run-plans.ts';
 import type { WriterConnection } from './writer-connection.ts';
@@ -30,6 +31,7 @@ export interface PostgresWriterParts {
   readonly connect: () => Promise<WriterConnection>;
   readonly feed: ChangeFeed;
   readonly deps: StoreDeps;
+  readonly pages: UnreadablePages;
 }
 
 /** Entries whose COMMIT was sent but not answered. */
@@ -151,10 +153,21 @@ export class PostgresWriter {
   }
 
   async #fail(batch: readonly PendingPlan[], cause: unknown, isUndone: boolean): Promise<void> {
+    if (isUndone && isUnreadable(cause) && !this.#isSent) {
+      await this.#commitApart(batch, cause);
+      return;
+    }
     if (this.#isSent) leaveUnknown(batch, cause);
     else refuseAll(batch, cause);
     if (!isUndone && this.#connection !== undefined) await this.#reconnect(cause);
     else if (isNoRoom(cause) || this.#isFull) this.#waitForRoom();
+  }
+
+  /** One plan needs an unreadable page. Commits each plan by itself, so that only this plan fails. */
+  async #commitApart(batch: readonly PendingPlan[], cause: unknown): Promise<void> {
+    this.#waitingSince = undefined;
+    if (batch.length > 1) for (const pending of batch) await this.#commit([pending]);
+    else for (const { reject } of batch) reject(this.#parts.pages.refusal(cause));
   }
 
   async #transact(batch: readonly PendingPlan[], isCareful: boolean): Promise<void> {

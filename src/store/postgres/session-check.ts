@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { randomBytes } from '../../crypto/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
 
-/** A setting that no server has. PostgreSQL keeps settings with a prefix for whoever sets them. */
+/** A setting that PostgreSQL does not have. It lets each session set any name with a prefix. */
 const MARK = 'quaymaster.session';
 /** A pooler may give a client the same server session twice by chance. */
 const ATTEMPTS = 5;

@@ -4,6 +4,7 @@ import { ChangeFeed } from '../change-feed.ts';
 import type { MigrationTarget } from '../migrate.ts';
 import type { OpenedStore } from '../opened-store.ts';
 import type { StoreDeps, StoreMode } from '../store-deps.ts';
+import { UnreadablePages } from '../unreadable-pages.ts';
 import { Ballast } from './ballast.ts';
 import { schemaDifferences } from './schema-differences.ts';
 import { SqliteConnection } from './sqlite-connection.ts';
@@ -42,11 +43,12 @@ export async function openSqliteStore(
     const differences = schemaDifferences(connection, Driver, migrations);
     const feed = new ChangeFeed(lastChange(connection));
     const ballast = new Ballast(`${path}.ballast`, options.ballastBytes ?? BALLAST_BYTES);
-    const writer = new SqliteWriter(connection, { open, ballast, feed, deps });
+    const pages = new UnreadablePages();
+    const writer = new SqliteWriter(connection, { open, ballast, feed, deps, pages });
     writer.takeBallast();
     if (!isLogEmpty) writer.emptyLogSoon();
     const condition = { isNew, differences };
-    return new SqliteStore({ writer, feed, deps, condition, directory: dirname(path) });
+    return new SqliteStore({ writer, feed, deps, pages, condition, directory: dirname(path) });
   } catch (error) {
     connection.close();
     throw asOpenFailure(path, error);

@@ -31,15 +31,6 @@ export function isUnreadable(error: unknown): boolean {
   return UNREADABLE.has(code) || DAMAGED.has(primaryOf(code));
 }
 
-/** The error for requests that need an unreadable page. It is not ERR_STORE_UNAVAILABLE, because a retry does not help. */
-export function unreadable(cause: unknown): BrokerError {
-  return new BrokerError(
-    'ERR_CIPHERTEXT_INVALID',
-    'a page of the store is damaged or cannot be read: check the disk, and restore the store from a backup',
-    { reason: 'page_unreadable', cause },
-  );
-}
-
 /** The disk is full, or the quota of this user is. */
 export function isNoRoom(error: unknown): boolean {
   return NO_ROOM.has(faultCode(error));

@@ -22,7 +22,8 @@ import type { StoreDeps } from '../store-deps.ts';
 import { CHANGES_KEPT_MS, PRUNE_EVERY_MS } from '../store-deps.ts';
 import { SqliteIndexCheck } from './index-check.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
-import { isUnreadable, unreadable } from './sqlite-fault.ts';
+import { isUnreadable } from './sqlite-fault.ts';
+import type { UnreadablePages } from '../unreadable-pages.ts';
 import type { SqliteWriter } from './sqlite-writer.ts';
 
 /** Keeps the newest change, because the next one is numbered after it. */
@@ -33,6 +34,7 @@ export interface SqliteStoreParts {
   readonly writer: SqliteWriter;
   readonly feed: ChangeFeed;
   readonly deps: StoreDeps;
+  readonly pages: UnreadablePages;
   readonly condition: StoreCondition;
   /** The directory of the store's files. */
   readonly directory: string;
@@ -46,10 +48,12 @@ export class SqliteStore implements OpenedStore {
   readonly #writer: SqliteWriter;
   readonly #feed: ChangeFeed;
   readonly #deps: StoreDeps;
+  readonly #pages: UnreadablePages;
   readonly #queue: CommitQueue;
   #cancelPrune: () => void;
 
-  constructor({ writer, feed, deps, condition, directory }: SqliteStoreParts) {
+  constructor({ writer, feed, deps, pages, condition, directory }: SqliteStoreParts) {
+    this.#pages = pages;
     this.condition = condition;
     this.#directory = directory;
     this.#writer = writer;
@@ -67,7 +71,7 @@ export class SqliteStore implements OpenedStore {
     try {
       return this.#queue.push(plan, planWrites(SQLITE, plan, this.#deps.guard));
     } catch (cause) {
-      return refused(cause);
+      return this.#refused(cause);
     }
   }
 
@@ -102,6 +106,10 @@ export class SqliteStore implements OpenedStore {
     return this.#writer.fault();
   }
 
+  get hasUnreadablePage(): boolean {
+    return this.#pages.isFound;
+  }
+
   /**
    * Reports the space of the whole volume, including files of others. As in `df`, the limit excludes space that is reserved for root or by a quota.
    */
@@ -134,8 +142,14 @@ export class SqliteStore implements OpenedStore {
     try {
       return Promise.resolve(query(this.#writer.connection));
     } catch (cause) {
-      return refused(cause);
+      return this.#refused(cause);
     }
+  }
+
+  #refused(cause: unknown): Promise<never> {
+    if (cause instanceof BrokerError) return Promise.reject(cause);
+    if (isUnreadable(cause)) return Promise.reject(this.#pages.refusal(cause));
+    return Promise.reject(new BrokerError('ERR_STORE_UNAVAILABLE', undefined, { cause }));
   }
 
   #pruneLater(): () => void {
@@ -153,10 +167,4 @@ export class SqliteStore implements OpenedStore {
       // Old rows are harmless. The next round deletes them, and the next commit meets the same fault and reports it.
     }
   }
-}
-
-function refused(cause: unknown): Promise<never> {
-  if (cause instanceof BrokerError) return Promise.reject(cause);
-  if (isUnreadable(cause)) return Promise.reject(unreadable(cause));
-  return Promise.reject(new BrokerError('ERR_STORE_UNAVAILABLE', undefined, { cause }));
 }

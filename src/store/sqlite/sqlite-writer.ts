@@ -9,12 +9,13 @@ import { SQLITE } from '../sql.ts';
 import { StagedBatch } from '../staged-batch.ts';
 import type { StoreDeps } from '../store-deps.ts';
 import { RETRY_AFTER_MS } from '../store-deps.ts';
+import type { UnreadablePages } from '../unreadable-pages.ts';
 import { writeSql } from '../write-sql.ts';
 import type { Ballast } from './ballast.ts';
 import { putBatch, putChanges, readDigests, runPlans } from './batch-transaction.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import { destroysKey } from './destroys-key.ts';
-import { isNoRoom, isSqliteFault, isUnreadable, unreadable } from './sqlite-fault.ts';
+import { isNoRoom, isSqliteFault, isUnreadable } from './sqlite-fault.ts';
 
 const FIND_BATCH = 'SELECT 1 FROM "audit_batches" WHERE "writer" = ? AND "first_seq" = ?';
 const CHANGES_AFTER =
@@ -28,6 +29,7 @@ export interface SqliteWriterParts {
   readonly ballast: Ballast;
   readonly feed: ChangeFeed;
   readonly deps: StoreDeps;
+  readonly pages: UnreadablePages;
 }
 
 /** Commits batches on the only connection, and determines the outcome of a failed commit. */
@@ -84,7 +86,7 @@ export class SqliteWriter {
     if (this.#unsettled !== undefined) this.#parts.deps.chain.drop();
     this.#unsettled = undefined;
     if (batch.length > 1) for (const pending of batch) this.commit([pending]);
-    else for (const { reject } of batch) reject(unreadable(cause));
+    else for (const { reject } of batch) reject(this.#parts.pages.refusal(cause));
   }
 
   /** Reserves the ballast. A store opened on a full disk still serves reads and revocations. */
