@@ -66,7 +66,7 @@ async function fetch(
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   const options = { label: backend, cwd: '/', progress, env };
   await runCommand(apt, ['update', '-qq'], options);
-  // The package may contain the file of `settings` too; dpkg then asks, unless it is told which one to keep.
+  // The package may contain the file of `settings` too; dpkg then asks which one to keep.
   const keep = ['-o', 'Dpkg::Options::=--force-confold'];
   const install = ['install', '-qq', '--yes', '--no-install-recommends', ...keep, name];
   await runCommand(apt, install, options);

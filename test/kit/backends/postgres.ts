@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chown, cp, writeFile } from 'node:fs/promises';
+import { chown, cp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
@@ -9,6 +9,7 @@ import { startIn, type Footprint, type Running } from './footprint.ts';
 import { freePort } from './free-port.ts';
 import { findPostgres, type PostgresPrograms } from './postgres-programs.ts';
 import { writeServerCertificate } from './server-certificate.ts';
+import type { ProcessId } from './process-id.ts';
 import { startServer } from './server-process.ts';
 import { uniqueName } from './unique-name.ts';
 import { unprivilegedUser, type User } from './unprivileged-user.ts';
@@ -94,46 +95,100 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
     const bin = await programsFor(directory, options.programs);
     const password = randomBytes(18).toString('hex');
     const data = await initialise(bin, directory, password, user);
-    const port = await freePort();
-    const tls = await writeServerCertificate(directory, user);
-    const settings = {
-      listen_addresses: '127.0.0.1',
-      port: String(port),
-      unix_socket_directories: '',
-      max_connections: '200',
-      // Off by default. The tests include a hostile user of a server that has them on.
-      max_prepared_transactions: '8',
-      fsync: options.durable === true ? 'on' : 'off',
-      ssl: 'on',
-      ssl_cert_file: tls.certFile,
-      ssl_key_file: tls.keyFile,
-      ...options.settings,
-    };
-    const adminConnectionString = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
-    const server = await startServer({
-      command: join(bin, 'postgres'),
-      args: ['-D', data, ...flagsOf(settings)],
-      cwd: directory,
-      logFile: join(directory, 'server.log'),
-      keep: options.keep ?? false,
-      ready: async () => (await query(adminConnectionString, 'SELECT 1')) !== '',
-      // Fast shutdown: SIGTERM would wait for every client to disconnect.
-      stopSignal: 'SIGINT',
-      ...(user === undefined ? {} : { user }),
-    });
+    const { server, ...postgres } = await serve({ bin, data, directory, password, user }, options);
     processes.push(server);
-    const version = await query(adminConnectionString, 'SHOW server_version');
-    const { caFile } = tls;
-    return {
-      version,
-      processes,
-      directory,
-      host: '127.0.0.1',
-      port,
-      adminConnectionString,
-      caFile,
-    };
+    return { ...postgres, processes };
   });
+}
+
+/** Starts a standby of a running server by streaming replication. Its databases, roles and password are those of the primary. */
+export async function startStandby(
+  primary: Postgres,
+  options: PostgresOptions = {},
+): Promise<Running<Postgres>> {
+  const user = await unprivilegedUser();
+  const directory = await createDataDirectory('postgres', user);
+  return startIn(directory, async (processes) => {
+    const bin = await programsFor(directory, options.programs);
+    const { password } = new URL(primary.adminConnectionString);
+    const data = join(directory, 'data');
+    await copyRunning(primary, data, user);
+    const source = `host=${primary.host} port=${primary.port} user=postgres password=${password}`;
+    const settings = { primary_conninfo: source, ...options.settings };
+    const cluster = { bin, data, directory, password, user };
+    const { server, ...postgres } = await serve(cluster, { ...options, settings });
+    processes.push(server);
+    return { ...postgres, processes };
+  });
+}
+
+/** Copies the files of a running server for a standby. The npm package of PostgreSQL has no pg_basebackup. */
+async function copyRunning(primary: Postgres, data: string, user: User | undefined): Promise<void> {
+  const client = new pg.Client({ connectionString: primary.adminConnectionString });
+  await client.connect();
+  try {
+    await client.query(`SELECT pg_backup_start('standby', true)`);
+    await promisify(execFile)('cp', ['-a', join(primary.directory, 'data'), data]);
+    const { rows } = await client.query<{ label: string }>(
+      'SELECT labelfile AS "label" FROM pg_backup_stop(false)',
+    );
+    for (const [name, text] of [
+      ['backup_label', rows[0]?.label ?? ''],
+      ['standby.signal', ''],
+    ] as const) {
+      await writeFile(join(data, name), text);
+      if (user !== undefined) await chown(join(data, name), user.uid, user.gid);
+    }
+    const wal = join(data, 'pg_wal');
+    const segments = (await readdir(wal)).filter((name) => /^[0-9A-F]{24}$/.test(name));
+    for (const name of ['postmaster.pid', ...segments.map((segment) => join('pg_wal', segment))])
+      await rm(join(data, name), { force: true });
+  } finally {
+    await client.end();
+  }
+}
+
+interface Cluster {
+  readonly bin: string;
+  readonly data: string;
+  readonly directory: string;
+  readonly password: string;
+  readonly user: User | undefined;
+}
+
+async function serve(
+  { bin, data, directory, password, user }: Cluster,
+  options: PostgresOptions,
+): Promise<Omit<Postgres, 'processes'> & { readonly server: ProcessId }> {
+  const port = await freePort();
+  const { caFile, certFile, keyFile } = await writeServerCertificate(directory, user);
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    port: String(port),
+    unix_socket_directories: '',
+    max_connections: '200',
+    // Off by default. The tests include a hostile user of a server that has them on.
+    max_prepared_transactions: '8',
+    fsync: options.durable === true ? 'on' : 'off',
+    ssl: 'on',
+    ssl_cert_file: certFile,
+    ssl_key_file: keyFile,
+    ...options.settings,
+  };
+  const adminConnectionString = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
+  const server = await startServer({
+    command: join(bin, 'postgres'),
+    args: ['-D', data, ...flagsOf(settings)],
+    cwd: directory,
+    logFile: join(directory, 'server.log'),
+    keep: options.keep ?? false,
+    ready: async () => (await query(adminConnectionString, 'SELECT 1')) !== '',
+    // Fast shutdown: SIGTERM would wait for every client to disconnect.
+    stopSignal: 'SIGINT',
+    ...(user === undefined ? {} : { user }),
+  });
+  const version = await query(adminConnectionString, 'SHOW server_version');
+  return { version, directory, host: '127.0.0.1', port, adminConnectionString, caFile, server };
 }
 
 /** Creates a unique database. Other roles cannot connect, as docs/install.md demands for the store, unless `forAllRoles`. */
