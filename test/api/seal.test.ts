@@ -74,6 +74,9 @@ describe('a sealed broker', () => {
   });
 
   it('recorded the seal first, and its log continues', async () => {
+    const { integrator } = api.broker.trail;
+    // A sealed broker keeps its claim, but cannot take one.
+    await integrator.integrate();
     await seal();
     await read();
     const { store } = api.broker.parts;
@@ -82,7 +85,6 @@ describe('a sealed broker', () => {
     expect(entries[at]).toMatchObject({ outcome: 'ok', comment: 'INC-9' });
     const later = entries.slice(at + 1).filter(({ action }) => action === 'request.refused');
     expect(later).toMatchObject([{ code: 'ERR_SEALED' }]);
-    const { integrator } = api.broker.trail;
     await integrator.integrate();
     expect(integrator.status()).toMatchObject({ state: 'active' });
     expect(integrator.status().size).toBeGreaterThan(at);
