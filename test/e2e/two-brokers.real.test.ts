@@ -51,7 +51,8 @@ async function seed(connectionString: string): Promise<void> {
       store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
       connections: {
         kube: { ...access, caFile },
-        vault: vaultConnection(directory, vault.address),
+        // On a busy machine a call that several processes wait for takes longer than the default of 5 s.
+        vault: vaultConnection(directory, vault.address, { timeoutMs: 60_000 }),
       },
     }),
     documents: {

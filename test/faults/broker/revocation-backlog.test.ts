@@ -8,7 +8,8 @@ import { FaultProxy } from '../../kit/fault-proxy.ts';
 const CREDENTIALS = Number(process.env['CREDENTIALS'] ?? 500);
 /** No credential expires while others are issued. */
 const LEASE_TTL = `${60 + CREDENTIALS / 10}s`;
-const PATIENCE_MS = 30_000 + CREDENTIALS * 40;
+/** It only ends waits that never succeed: each passes as soon as its condition holds. */
+const PATIENCE_MS = 90_000 + CREDENTIALS * 40;
 const WAVE = 40;
 /** Back-off grows to five minutes: the broker passes them at this speed. */
 const SPEED = 60;
