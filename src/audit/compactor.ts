@@ -221,7 +221,7 @@ export class Compactor {
     const end = last.first_index + last.row.count;
     if (end - first.first_index < SHORTEST) return;
     const segment = await encodeSegment(batches);
-    if (!isRestored(batches, await decodeSegment(segment))) return;
+    if (!isRestored(batches, decodeSegment(segment))) return;
     await this.#commit(claim, [
       { table: 'audit_segments', put: segment },
       ...removals(batches),

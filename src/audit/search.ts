@@ -7,7 +7,7 @@ import type { Store } from '../ports/store.ts';
 import { candidatesBelow } from './bundle-candidates.ts';
 import { DamagedLog, type Damage } from './log-damage.ts';
 import type { ProvenPart } from './proven-entries.ts';
-import { matches, queryTerms } from './entry-query.ts';
+import { matches, mayMatch, queryTerms } from './entry-query.ts';
 import type { AuditQuery } from '../ports/audit-log.ts';
 import { LOG } from '../ports/queries.ts';
 import { member, scanEntry, type EntryScan } from './entry-scan.ts';
@@ -141,7 +141,7 @@ class Search {
         if (this.found.length > 0) return false;
         throw new DamagedLog(rangeOf(damage, index));
       }
-      const scan = scanEntry(entry);
+      const scan = mayMatch(entry, this.#terms) ? scanEntry(entry) : undefined;
       if (scan !== undefined && this.#isWanted(entry, scan)) this.found.push({ index, entry });
       this.position = index;
       if (this.found.length === this.#limit) return false;

@@ -36,7 +36,7 @@ export class StoredBatches {
     for await (const batch of this.#own(start, end)) found.set(batch.first_index, batch);
     const unreadable: BatchRange['unreadable'][number][] = [];
     for await (const segment of this.#segments(start, end)) {
-      const batches = await this.#decode(segment);
+      const batches = this.#decode(segment);
       if (batches === undefined) unreadable.push(segment);
       for (const batch of batches ?? []) {
         const { first_index, row } = batch;
@@ -72,7 +72,7 @@ export class StoredBatches {
     for (let at = Number.MAX_SAFE_INTEGER; at > lowest;) {
       const [segment] = await this.#store.list(LOG.closedBefore(at - 1), { limit: 1 });
       if (segment === undefined) return undefined;
-      for (const { row } of (await this.#decode(segment)) ?? []) {
+      for (const { row } of this.#decode(segment) ?? []) {
         if (row.writer === writer && row.first_seq <= seq && seq < row.first_seq + row.count)
           return row;
       }
@@ -109,10 +109,10 @@ export class StoredBatches {
     }
   }
 
-  async #decode(segment: Tables['audit_segments']): Promise<readonly PlacedBatch[] | undefined> {
+  #decode(segment: Tables['audit_segments']): readonly PlacedBatch[] | undefined {
     const known = this.#decoded.get(segment.first_index);
     if (known !== undefined) return known;
-    const batches = await decodeSegment(segment);
+    const batches = decodeSegment(segment);
     if (batches !== undefined) this.#decoded.set(segment.first_index, batches);
     return batches;
   }
