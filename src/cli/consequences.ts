@@ -106,7 +106,7 @@ async function counting(names: Names, count: () => Promise<number>): Promise<str
   try {
     return counted(await count(), ...names);
   } catch (error) {
-    if (error instanceof ApiError) return unknownCount(names);
+    if (error instanceof ApiError && error.status === 403) return unknownCount(names);
     throw error;
   }
 }

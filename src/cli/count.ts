@@ -19,7 +19,7 @@ export async function countText(
     if (body.next !== undefined) return `over ${length} ${many}`;
     return counted(length, one, many);
   } catch (error) {
-    if (error instanceof ApiError) return many;
+    if (error instanceof ApiError && error.status === 403) return many;
     throw error;
   }
 }

@@ -70,4 +70,16 @@ describe('the question before a deletion', () => {
       'affected: an unknown number of versions, an unknown number of live leases, an unknown number of rotating paths',
     );
   });
+
+  it('is not asked if the token is not accepted', async () => {
+    const unknown = () => {
+      throw refusal(401, 'ERR_UNAUTHENTICATED');
+    };
+    const broker = new ScriptedBroker({
+      listSecretVersions: unknown,
+      listLeases: unknown,
+      listRotations: unknown,
+    });
+    await expect(affectedBySecret(broker, 'a/b')).rejects.toMatchObject({ status: 401 });
+  });
 });
