@@ -14,7 +14,7 @@ import { systemClock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/compose/config/load.ts';
 import { openStore } from '../../src/store/index.ts';
 import { FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
-import { commitOrder } from '../kit/commit-order.ts';
+import { CommitRecorder } from '../kit/commit-order.ts';
 import { PreparedBroker } from '../kit/prepared-broker.ts';
 import type { Answer } from '../kit/installation.ts';
 
@@ -23,6 +23,7 @@ const READERS = 4;
 
 let postgres: Running<Postgres>;
 let database: TestDatabase;
+let commits: CommitRecorder;
 let first: PreparedBroker;
 let second: PreparedBroker;
 /** The active root key, a key derived from it, and the key-encryption key as bytes and as the text of its file. */
@@ -94,6 +95,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL, and a responder', () 
   beforeAll(async () => {
     postgres = await startPostgres({ settings: { track_commit_timestamp: 'on' } });
     database = await createDatabase(postgres);
+    commits = await CommitRecorder.start(database.connectionString);
     first = await PreparedBroker.start({
       files: { dsn: database.connectionString },
       config: (directory) => ({
@@ -108,6 +110,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL, and a responder', () 
   afterAll(async () => {
     await (second as PreparedBroker | undefined)?.remove();
     await (first as PreparedBroker | undefined)?.remove();
+    await commits.stop();
     await postgres.stop();
   });
 
@@ -131,7 +134,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL, and a responder', () 
         await expect(login).rejects.toThrow('ERR_DENIED');
       }
     }
-    const log = await commitOrder(database.connectionString);
+    const log = await commits.read();
     const committedAt = (request: string): number =>
       log.find(({ requestId }) => requestId === request)?.committedAt ?? Number.NaN;
     for (const [round, requests] of disclosed.entries()) {
@@ -202,7 +205,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL, and a responder', () 
         return counts.every((count) => count === 0);
       });
     }
-    const log = await commitOrder(database.connectionString);
+    const log = await commits.read();
     const at = log.find(({ action }) => action === 'broker.seal')?.committedAt ?? 0;
     const late = log.filter(
       ({ action, outcome, committedAt }) =>

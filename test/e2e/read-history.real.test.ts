@@ -3,7 +3,7 @@ import { describeWith } from '../kit/backends/backends.ts';
 import type { Running } from '../kit/backends/footprint.ts';
 import { createDatabase, startPostgres, type Postgres } from '../kit/backends/postgres.ts';
 import { checkReads } from '../kit/commit-history.ts';
-import { commitOrder } from '../kit/commit-order.ts';
+import { CommitRecorder } from '../kit/commit-order.ts';
 import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 /** The actions of each operator; `ROUNDS` in the environment multiplies them. Readers read as long as the operators work. */
@@ -13,7 +13,7 @@ const PATHS = ['own/a', 'own/b', 'own/c'];
 const ACCOUNTS = ['red', 'blue'];
 
 let postgres: Running<Postgres>;
-let connectionString: string;
+let commits: CommitRecorder;
 let brokers: readonly PreparedBroker[] = [];
 
 /** Random, and the same for the same seed: a failure names the seed. */
@@ -97,7 +97,8 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
   beforeAll(async () => {
     // A server of its own, which reports the order of its commits.
     postgres = await startPostgres({ settings: { track_commit_timestamp: 'on' } });
-    ({ connectionString } = await createDatabase(postgres));
+    const { connectionString } = await createDatabase(postgres);
+    commits = await CommitRecorder.start(connectionString);
     const first = await PreparedBroker.start({
       files: { dsn: connectionString },
       config: (directory) => ({
@@ -119,6 +120,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
   }, 60_000);
   afterAll(async () => {
     for (const broker of brokers) await broker.remove();
+    await commits.stop();
     await postgres.stop();
   });
 
@@ -131,7 +133,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     const working = [operator(randomOf(seed + READERS)), operator(randomOf(seed + READERS + 1))];
     await Promise.all(working).finally(() => (isOver = true));
     await Promise.all(reading);
-    const { overtaken, ...counts } = checkReads(await commitOrder(connectionString));
+    const { overtaken, ...counts } = checkReads(await commits.read());
     expect({ seed, overtaken }).toEqual({ seed, overtaken: [] });
     // Otherwise the history would prove nothing.
     expect(counts.reads).toBeGreaterThan(OPERATIONS / 4);

@@ -11,7 +11,7 @@ import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { FakeVault } from '../kit/fakes/fake-vault.ts';
-import { commitOrder, type CommittedEntry } from '../kit/commit-order.ts';
+import { CommitRecorder, type CommittedEntry } from '../kit/commit-order.ts';
 import { History } from '../kit/history.ts';
 import { PreparedBroker, vaultConnection } from '../kit/prepared-broker.ts';
 import type { Answer } from '../kit/installation.ts';
@@ -25,6 +25,7 @@ const SPEED = 10;
 
 let postgres: Running<Postgres>;
 let database: TestDatabase;
+let commits: CommitRecorder;
 let kube: FakeApiServer;
 let vault: FakeVault;
 let first: PreparedBroker;
@@ -136,7 +137,7 @@ const okReads = (path: string): number =>
   ).length;
 
 async function entries(): Promise<readonly CommittedEntry[]> {
-  return commitOrder(database.connectionString);
+  return commits.read();
 }
 
 /** The number of times that each was ended, by its name in the entries. */
@@ -152,6 +153,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     // A server of its own, which reports the order of its commits.
     postgres = await startPostgres({ settings: { track_commit_timestamp: 'on' } });
     database = await createDatabase(postgres);
+    commits = await CommitRecorder.start(database.connectionString);
     kube = await FakeApiServer.start();
     kube.createAccount('shop', 'web');
     vault = await FakeVault.start();
@@ -160,6 +162,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
   afterAll(async () => {
     await (second as PreparedBroker | undefined)?.remove();
     await (first as PreparedBroker | undefined)?.remove();
+    await commits.stop();
     await vault.close();
     await kube.close();
     await postgres.stop();

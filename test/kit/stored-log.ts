@@ -1,19 +1,63 @@
 import Database from 'better-sqlite3';
+import pg from 'pg';
+import { splitEntries } from '../../src/audit/entry.ts';
+import { decodeSegment } from '../../src/audit/segment.ts';
+import type { Tables } from '../../src/ports/tables.ts';
 import type { StoredEntry } from './store-diff.ts';
 
+/** A batch is in exactly one of the two tables. */
+interface Stored {
+  readonly batches: readonly Pick<Tables['audit_batches'], 'entries'>[];
+  readonly segments: readonly Tables['audit_segments'][];
+}
+
+const BATCHES = 'SELECT "entries" FROM "audit_batches"';
+const SEGMENTS = 'SELECT "first_index", "count", "body" FROM "audit_segments"';
+
 /** The entries in the file of a closed store; those of one boot are in order. */
-export function storedLog(path: string): readonly StoredEntry[] {
+export function storedLog(path: string): Promise<readonly StoredEntry[]> {
   const database = new Database(path, { readonly: true });
   try {
-    const rows = database
-      .prepare('SELECT "entries" FROM "audit_batches" ORDER BY "writer", "first_seq"')
-      .all() as readonly { readonly entries: Buffer }[];
-    return rows
-      .flatMap(({ entries }) => entries.toString().trimEnd().split('\n'))
-      .map((line) => JSON.parse(line) as StoredEntry);
+    return entriesOf({
+      batches: database.prepare(BATCHES).all() as Stored['batches'],
+      segments: database.prepare(SEGMENTS).all() as Stored['segments'],
+    });
   } finally {
     database.close();
   }
+}
+
+/** The entries in a PostgreSQL database; those of one boot are in order. */
+export async function postgresLog(connectionString: string): Promise<readonly StoredEntry[]> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  try {
+    // Both tables in one snapshot.
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    const { rows: batches } = await client.query<Stored['batches'][number]>(BATCHES);
+    const { rows: segments } = await client.query<Stored['segments'][number]>(SEGMENTS);
+    return await entriesOf({ batches, segments });
+  } finally {
+    await client.end();
+  }
+}
+
+async function entriesOf({ batches, segments }: Stored): Promise<readonly StoredEntry[]> {
+  const texts = batches.map(({ entries }) => entries);
+  for (const { first_index, count, body } of segments) {
+    const segment = { first_index: Number(first_index), count: Number(count), body };
+    const decoded = await decodeSegment(segment);
+    if (decoded === undefined) throw new Error(`the segment at ${first_index} cannot be read`);
+    texts.push(...decoded.map(({ row }) => row.entries));
+  }
+  return texts
+    .flatMap((text) => splitEntries(text))
+    .map((line) => JSON.parse(line) as StoredEntry)
+    .sort((one, other) =>
+      one['writer'] === other['writer']
+        ? Number(one['seq']) - Number(other['seq'])
+        : String(one['writer']).localeCompare(String(other['writer'])),
+    );
 }
 
 /** The result of the file's integrity check. */

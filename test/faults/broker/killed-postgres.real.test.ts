@@ -1,32 +1,16 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
-import pg from 'pg';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
 import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { entryLines } from '../../kit/sink-lines.ts';
 import type { StoredEntry } from '../../kit/store-diff.ts';
+import { postgresLog } from '../../kit/stored-log.ts';
 import { Load, LOAD_LIMITS } from '../../kit/load.ts';
 
 /** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 3);
-
-/** The log in the database; the entries of one boot are in order. */
-async function storedLog(connectionString: string): Promise<readonly StoredEntry[]> {
-  const client = new pg.Client({ connectionString });
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ readonly entries: Buffer }>(
-      'SELECT "entries" FROM "audit_batches" ORDER BY "writer", "first_seq"',
-    );
-    return rows
-      .flatMap(({ entries }) => entries.toString().trimEnd().split('\n'))
-      .map((line) => JSON.parse(line) as StoredEntry);
-  } finally {
-    await client.end();
-  }
-}
 
 const placeOf = ({ writer, seq }: StoredEntry): string => `${String(writer)} ${String(seq)}`;
 
@@ -67,7 +51,7 @@ describeWith(['postgres'], 'F24: a broker on PostgreSQL killed under load', ({ p
       const report = await broker.verifiedLog();
       expect(report).toContain('verified: ');
       expect(report).toContain('anchored');
-      const entries = await storedLog(database.connectionString);
+      const entries = await postgresLog(database.connectionString);
       expect(load.history.violations(entries, last)).toEqual([]);
       load.report('kill -9, PostgreSQL', ROUNDS);
       expect(entries.filter(({ action }) => action === 'recovery')).toHaveLength(ROUNDS);

@@ -5,6 +5,7 @@ import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.t
 import { until } from '../../kit/backends/until.ts';
 import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { isStandingStill } from '../../kit/rotation/at-points.ts';
+import { postgresLog } from '../../kit/stored-log.ts';
 import { AccountReceiver } from '../../kit/rotation/account-receiver.ts';
 
 /** Secrets that are due at one moment. */
@@ -118,10 +119,8 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
 
   /** The process that made each due version current: a process has one name for each boot. */
   async function promoters(): Promise<readonly unknown[]> {
-    const batches = await rows('SELECT entries FROM audit_batches');
-    return batches
-      .flatMap(([entries]) => (entries as Buffer).toString().trimEnd().split('\n'))
-      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    const entries = await postgresLog(database.connectionString);
+    return entries
       .filter(({ action, step, cause, path }) => {
         const isPromoted = action === 'rotation.step' && step === 'promote' && cause === 'done';
         return isPromoted && String(path).startsWith('own/due-');
