@@ -5,7 +5,7 @@ import { BundleTerms, firstFrom, TERMS_LEVEL } from './bundle-terms.ts';
 import { GROUP_BUNDLES } from './search-index.ts';
 
 /** The level under which log_tiles keeps the terms of whole groups; docs/spec/audit-log-v1.md, "Search index". */
-export const GROUP_LEVEL = -3;
+const GROUP_LEVEL = -3;
 /** The rows of a group: one for each first byte of a hash, and one with the time spans of its bundles. */
 const BUCKETS = 256;
 const ROWS = BUCKETS + 1;

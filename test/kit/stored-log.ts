@@ -8,14 +8,18 @@ import type { StoredEntry } from './store-diff.ts';
 /** A batch is in exactly one of the two tables. */
 interface Stored {
   readonly batches: readonly Pick<Tables['audit_batches'], 'entries'>[];
-  readonly segments: readonly Tables['audit_segments'][];
+  readonly segments: readonly {
+    readonly first_index: number | string;
+    readonly count: number | string;
+    readonly body: Buffer;
+  }[];
 }
 
 const BATCHES = 'SELECT "entries" FROM "audit_batches"';
 const SEGMENTS = 'SELECT "first_index", "count", "body" FROM "audit_segments"';
 
 /** The entries in the file of a closed store; those of one boot are in order. */
-export function storedLog(path: string): Promise<readonly StoredEntry[]> {
+export function storedLog(path: string): readonly StoredEntry[] {
   const database = new Database(path, { readonly: true });
   try {
     return entriesOf({
@@ -36,17 +40,17 @@ export async function postgresLog(connectionString: string): Promise<readonly St
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const { rows: batches } = await client.query<Stored['batches'][number]>(BATCHES);
     const { rows: segments } = await client.query<Stored['segments'][number]>(SEGMENTS);
-    return await entriesOf({ batches, segments });
+    return entriesOf({ batches, segments });
   } finally {
     await client.end();
   }
 }
 
-async function entriesOf({ batches, segments }: Stored): Promise<readonly StoredEntry[]> {
+function entriesOf({ batches, segments }: Stored): readonly StoredEntry[] {
   const texts = batches.map(({ entries }) => entries);
   for (const { first_index, count, body } of segments) {
-    const segment = { first_index: Number(first_index), count: Number(count), body };
-    const decoded = await decodeSegment(segment);
+    // The driver for PostgreSQL gives integers as text.
+    const decoded = decodeSegment({ first_index: +first_index, count: +count, body });
     if (decoded === undefined) throw new Error(`the segment at ${first_index} cannot be read`);
     texts.push(...decoded.map(({ row }) => row.entries));
   }

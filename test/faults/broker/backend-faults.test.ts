@@ -291,7 +291,7 @@ describe('F15: a backend that answers with garbage', () => {
 describe('I1, I8: a failure of a backend', () => {
   it('is in the log, one entry each, with the answered code', async () => {
     expect(await broker.verifiedLog()).toContain('verified: ');
-    const entries = await storedLog(broker.installation.file('store/quaymaster.db'));
+    const entries = storedLog(broker.installation.file('store/quaymaster.db'));
     const recorded = new Map<string, (string | undefined)[]>();
     for (const { requestId, action, code } of entries) {
       if (action !== 'secret.read' || code === undefined) continue;

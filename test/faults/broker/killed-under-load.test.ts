@@ -32,7 +32,7 @@ describe('F24, F29: a broker killed under load', () => {
       expect(report).toContain('verified: ');
       expect(report).toContain('anchored');
       const path = broker.installation.file('store/quaymaster.db');
-      const entries = await storedLog(path);
+      const entries = storedLog(path);
       expect(load.history.violations(entries, last)).toEqual([]);
       expect(integrityOf(path)).toBe('ok');
       load.report('kill -9, SQLite', ROUNDS);
@@ -62,7 +62,7 @@ describe('F24, F29: a broker killed under load', () => {
     const lines = entryLines(await sink());
     const delivered = lines.map((line) => JSON.parse(line) as StoredEntry);
     const places = new Set(delivered.map(placeOf));
-    const entries = await storedLog(broker.installation.file('store/quaymaster.db'));
+    const entries = storedLog(broker.installation.file('store/quaymaster.db'));
     const killed = entries.find(({ action }) => action === 'secret.read')?.['writer'];
     const ofKilled = entries.filter(({ writer }) => writer === killed);
     expect(ofKilled.filter((entry) => !places.has(placeOf(entry)))).toEqual([]);

@@ -59,7 +59,7 @@ describe(`F30: a broker whose machine loses its power under load${suffix}`, () =
       expect(report).toContain('verified: ');
       expect(report).toContain('anchored');
       const path = broker.installation.file('store/quaymaster.db');
-      expect(load.history.violations(await storedLog(path), last)).toEqual([]);
+      expect(load.history.violations(storedLog(path), last)).toEqual([]);
       expect(integrityOf(path)).toBe('ok');
       load.report('power loss, SQLite', ROUNDS);
       expect(load.history.count('ok')).toBeGreaterThan(ROUNDS * 50);

@@ -96,7 +96,7 @@ describe('F58: an internal exception', () => {
 
   it('leaves a valid log, with an entry for each failure', async () => {
     expect(await broker.verifiedLog()).toContain('verified: ');
-    const entries = await storedLog(broker.installation.file('store/quaymaster.db'));
+    const entries = storedLog(broker.installation.file('store/quaymaster.db'));
     for (const [id, code] of failures) {
       const own = entries.filter(({ requestId }) => requestId === id);
       expect(own).toMatchObject([{ outcome: 'error', code }]);
