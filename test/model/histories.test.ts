@@ -107,7 +107,7 @@ it(
       'lift ok',
       'restart ok',
     ]) {
-      expect([kind, (replies.get(kind) ?? 0) > HISTORIES / 100]).toEqual([kind, true]);
+      expect([kind, (replies.get(kind) ?? 0) > HISTORIES / 1_000]).toEqual([kind, true]);
     }
   },
   20 * 60_000,
