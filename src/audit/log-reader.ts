@@ -32,10 +32,13 @@ export class LogReader implements AuditLog {
   readonly #store: Store;
   readonly #log: LogIdentity;
   readonly #proven: ProvenEntries;
+  readonly #catchUp: () => Promise<void>;
 
-  constructor(store: Store, log: LogIdentity) {
+  /** `catchUp` resolves when the last checkpoint covers what was committed before the call, or when that takes too long. */
+  constructor(store: Store, log: LogIdentity, catchUp = (): Promise<void> => Promise.resolve()) {
     this.#store = store;
     this.#log = log;
+    this.#catchUp = catchUp;
     this.#proven = new ProvenEntries(store);
   }
 
@@ -61,12 +64,13 @@ export class LogReader implements AuditLog {
     return this.#proven.readSome(checkpoint, start, end);
   }
 
-  /** Newest first; see `searchEntries`. @throws DamagedLog */
+  /** Newest first; see `searchEntries`. The first page includes everything that this process committed before. @throws DamagedLog */
   async search(
     query: AuditQuery,
     page: PageRequest,
     accepts?: AcceptValue,
   ): Promise<Page<LogEntry>> {
+    if (page.after === undefined) await this.#catchUp();
     const checkpoint = await this.checkpoint();
     if (checkpoint === undefined) return { items: [] };
     const read = (start: number, end: number): Promise<ProvenPart> =>

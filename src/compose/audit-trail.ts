@@ -28,6 +28,8 @@ import type { OpenedStore } from '../store/index.ts';
 import { RELEASE } from './release.ts';
 
 const SINK_GRACE_MS = 2_000;
+/** A search waits this long for entries that are not in the tree yet. */
+const CATCH_UP_MS = 1_000;
 const HOUR_MS = 3_600_000;
 
 /** The log entry of this boot, before a store is open to write it to. */
@@ -86,7 +88,7 @@ export class AuditTrail {
     this.#deps = deps;
     this.#cursors = new SinkCursors(store, rows);
     this.#system = new SystemActor({ clock, digest: sha256Hex }, 'broker');
-    this.reader = new LogReader(store, bootLog.identity);
+    this.reader = new LogReader(store, bootLog.identity, () => this.#catchUp());
     const { checkpointFile: checkpointPath } = config.audit;
     const alone = config.store.type === 'sqlite';
     this.#lastCommit = alone ? new LastCommitFile(`${checkpointPath}.last-commit`) : undefined;
@@ -231,6 +233,14 @@ export class AuditTrail {
     await Promise.all(this.#followers.map((follower) => follower.close(SINK_GRACE_MS)));
     await this.integrator.close();
     this.#lastCommit?.close();
+  }
+
+  /** Integrates what was committed before the call. It gives up after a second: a long backlog, or another replica that integrates. */
+  async #catchUp(): Promise<void> {
+    const stop = new AbortController();
+    const limit = this.#deps.clock.sleep(CATCH_UP_MS, stop.signal).catch(() => undefined);
+    await Promise.race([this.integrator.integrate(), limit]);
+    stop.abort();
   }
 
   #integrationFailed(error: unknown): void {
