@@ -28,8 +28,8 @@ const options = {
   bundle: true,
   platform: 'node',
   target: 'node24',
+  // Not keepNames: it calls Object.defineProperty for each closure that a request creates (measured: a fifth of a batch). Names stay, because none is minified.
   minifySyntax: true,
-  keepNames: true,
   legalComments: 'none',
   metafile: true,
   logLevel: 'warning',

@@ -28,6 +28,8 @@ import type { OpenedStore } from '../store/index.ts';
 import { RELEASE } from './release.ts';
 
 const SINK_GRACE_MS = 2_000;
+/** Compaction waits while the event loop works for a larger share of the time. */
+const BUSY_SHARE = 0.25;
 /** A search waits this long for entries that are not in the tree yet. */
 const CATCH_UP_MS = 1_000;
 const HOUR_MS = 3_600_000;
@@ -130,6 +132,7 @@ export class AuditTrail {
     });
     this.compactor = new Compactor({
       ...worker,
+      isBusy: loopLoad(BUSY_SHARE),
       onProgress: (done, size) =>
         log.info({ done, size }, `compressed the audit log up to entry ${done} of ${size}`),
       onError: (error) =>
@@ -283,4 +286,15 @@ export function schemaDiffers(differences: readonly string[]): BrokerError {
     'ERR_HELD',
     `the store is held (schema_differs): ${differences.join('; ')}. Restore the schema as the migrations make it, or a backup`,
   );
+}
+
+/** Whether the event loop worked for more than this share of the time since the last call. */
+function loopLoad(share: number): () => boolean {
+  let last = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    return utilization > share;
+  };
 }

@@ -145,6 +145,7 @@ export class LogBench {
       clock: { ...systemClock, sleep: () => loopTurn() },
       owner: this.boot.writer,
       alone,
+      isBusy: () => false,
       onProgress: () => undefined,
       onError: (error) => this.errors.push(error),
     });

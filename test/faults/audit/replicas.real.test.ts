@@ -115,6 +115,7 @@ describeWith(['postgres'], 'two replicas on PostgreSQL (F28)', ({ postgres }) =>
           clock: { ...systemClock, sleep: () => loopTurn() },
           owner: boot.writer,
           alone: false,
+          isBusy: () => false,
           onProgress: () => undefined,
           onError: (error) => expect(error).toBeUndefined(),
         }),
