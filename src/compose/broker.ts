@@ -126,8 +126,7 @@ async function openOn(
     await openState(opened, guard, { clock, log, keys, identity: bootLog.identity });
   }
   const live = held === undefined ? new LiveRows(opened, guard) : opened;
-  const isHeld = (): boolean => trail.held !== undefined || guard.isHeld;
-  const { store, commits } = holdable(opened, { rows: live, isHeld, clock });
+  const store = holdable(opened, live, () => trail.held !== undefined || guard.isHeld);
   const space = new SpaceWatch({ store: opened, clock, log });
   const stopTrail = async (cause: string): Promise<void> => {
     if (held === undefined) await trail.stop(cause);
@@ -149,7 +148,7 @@ async function openOn(
     return {
       ...core,
       trail,
-      commits,
+      commits: opened.commits,
       space: () => space.space,
       lastBackup: () => backups?.last,
       held: () => heldKinds(trail, guard),

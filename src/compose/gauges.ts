@@ -136,7 +136,7 @@ function registerDecisions(registry: Registry, { refused, commits }: RunningBrok
     registry,
     {
       name: 'quaymaster_commit_duration_seconds',
-      help: 'Seconds from a decision until it is durable with its audit entry',
+      help: 'Seconds of a transaction of the store until it is durable',
       labelNames: [],
     },
     () => [{ labels: {}, durations: commits }],

@@ -1,4 +1,6 @@
+import { DurationTally } from '../domain/duration-tally.ts';
 import { BrokerError } from '../domain/errors.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Outcome, Plan } from '../ports/store.ts';
 import type { PlannedWrites } from './planned-writes.ts';
 
@@ -21,6 +23,9 @@ const BOUNDS: CommitQueueBounds = { batch: 1024, queue: 16_384 };
 
 /** Collects the plans of an event-loop turn and commits them together. Measured: ten times the throughput of one transaction per plan. */
 export class CommitQueue {
+  /** The time of each batch, from its first statement until it is durable. */
+  readonly durations = new DurationTally();
+  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #commit: (batch: readonly PendingPlan[]) => Promise<void> | undefined;
   readonly #bounds: CommitQueueBounds;
   #pending: PendingPlan[] = [];
@@ -31,8 +36,10 @@ export class CommitQueue {
   /** `commit` settles every plan of its batch and never rejects. The next batch waits while its promise is pending. */
   constructor(
     commit: (batch: readonly PendingPlan[]) => Promise<void> | undefined,
+    clock: Pick<Clock, 'monotonic'>,
     bounds: CommitQueueBounds = BOUNDS,
   ) {
+    this.#clock = clock;
     this.#commit = commit;
     this.#bounds = bounds;
   }
@@ -64,10 +71,10 @@ export class CommitQueue {
   }
 
   #turn(): void {
-    const batch = this.#take();
-    const done = this.#commit(batch);
-    if (done === undefined) this.#next();
-    else void done.then(() => this.#next());
+    const begun = this.#clock.monotonic();
+    const done = this.#commit(this.#take());
+    if (done === undefined) this.#next(begun);
+    else void done.then(() => this.#next(begun));
   }
 
   #take(): readonly PendingPlan[] {
@@ -79,7 +86,8 @@ export class CommitQueue {
     return batch;
   }
 
-  #next(): void {
+  #next(begun: number): void {
+    this.durations.add(this.#clock.monotonic() - begun);
     this.#isBusy = false;
     if (this.#pending.length > 0) this.#schedule();
     else this.#idle?.();

@@ -1,3 +1,4 @@
+import type { DurationTally } from '../domain/duration-tally.ts';
 import type { Store } from '../ports/store.ts';
 
 /** The condition of the store when it was opened. */
@@ -36,6 +37,8 @@ export interface IndexCheck {
 /** An open store, with its condition at opening. */
 export interface OpenedStore extends Store {
   readonly condition: StoreCondition;
+  /** The time of each transaction of plans until it is durable. Failed ones count too. */
+  readonly commits: DurationTally;
   /** Undefined for PostgreSQL, where the server's own tools check indexes (`amcheck`). */
   readonly indexCheck?: IndexCheck;
   /** A page could not be read since the start: the requests that need it fail. */

@@ -1,4 +1,5 @@
 import type { Pool, QueryResult } from 'pg';
+import type { DurationTally } from '../../domain/duration-tally.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type {
   Change,
@@ -59,12 +60,16 @@ export class PostgresStore implements OpenedStore {
   constructor(parts: PostgresStoreParts) {
     this.#parts = parts;
     this.condition = parts.condition;
-    this.#queue = new CommitQueue((batch) => parts.writer.commit(batch));
+    this.#queue = new CommitQueue((batch) => parts.writer.commit(batch), parts.deps.clock);
     this.#every(POLL_EVERY_MS, 'poll', () => {
       this.poll();
       parts.writer.beat();
     });
     this.#every(PRUNE_EVERY_MS, 'prune', () => this.#prune());
+  }
+
+  get commits(): DurationTally {
+    return this.#queue.durations;
   }
 
   async commit(plan: Plan): Promise<Outcome> {

@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises';
+import type { DurationTally } from '../../domain/duration-tally.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type {
   Change,
@@ -62,7 +63,7 @@ export class SqliteStore implements OpenedStore {
     this.#queue = new CommitQueue((batch) => {
       writer.commit(batch);
       return undefined;
-    });
+    }, deps.clock);
     this.#cancelPrune = this.#pruneLater();
   }
 
@@ -100,6 +101,10 @@ export class SqliteStore implements OpenedStore {
 
   watch(listener: (changes: readonly Change[]) => void): () => void {
     return this.#feed.watch(listener);
+  }
+
+  get commits(): DurationTally {
+    return this.#queue.durations;
   }
 
   fault(): ReturnType<Store['fault']> {
