@@ -8,6 +8,7 @@ import { findPostgres15 } from './postgres-programs.ts';
 import { findPgBouncer, type PgBouncer } from './pgbouncer.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 import type { BackendName } from './recipe.ts';
+import { startPromtool, type Promtool } from './promtool.ts';
 import { startRedis, type Redis } from './redis.ts';
 import { startSchemathesis, type Schemathesis } from './schemathesis.ts';
 
@@ -22,6 +23,7 @@ export interface Backends {
   readonly mariadb: MariaDb;
   readonly redis: Redis;
   readonly helm: Helm;
+  readonly promtool: Promtool;
   readonly schemathesis: Schemathesis;
 }
 
@@ -41,6 +43,7 @@ const START: Starters = {
   mariadb: startMariaDb,
   redis: startRedis,
   helm: startHelm,
+  promtool: startPromtool,
   schemathesis: startSchemathesis,
 };
 

@@ -1,4 +1,4 @@
-import { access, constants, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { findProgram } from './find-program.ts';
 import type { BackendName, Recipe } from './recipe.ts';
@@ -70,4 +70,28 @@ async function fetch(
   const keep = ['-o', 'Dpkg::Options::=--force-confold'];
   const install = ['install', '-qq', '--yes', '--no-install-recommends', ...keep, name];
   await runCommand(apt, install, options);
+}
+
+/** A recipe for one program of a package that would also start a service: the package is unpacked, not installed. */
+export function unpackedRecipe(unpacked: {
+  readonly backend: BackendName;
+  readonly package: string;
+  /** Relative to the root of the package. */
+  readonly program: string;
+}): Recipe {
+  const { backend, package: name, program } = unpacked;
+  return {
+    name: backend,
+    version: 'system',
+    backend,
+    tools: ['apt-get', 'dpkg-deb'],
+    program,
+    build: async (directory, progress) => {
+      const options = { label: backend, cwd: directory, progress };
+      if (process.getuid?.() === 0) await runCommand('apt-get', ['update', '-qq'], options);
+      await runCommand('apt-get', ['download', '-qq', name], options);
+      const [archive = ''] = (await readdir(directory)).filter((file) => file.endsWith('.deb'));
+      await runCommand('dpkg-deb', ['--extract', archive, '.'], options);
+    },
+  };
 }

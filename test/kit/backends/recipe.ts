@@ -8,6 +8,7 @@ export const BACKEND_NAMES = [
   'mariadb',
   'redis',
   'helm',
+  'promtool',
   'schemathesis',
   'kube',
 ] as const;

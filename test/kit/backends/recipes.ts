@@ -1,4 +1,4 @@
-import { debianRecipe } from './install-debian.ts';
+import { debianRecipe, unpackedRecipe } from './install-debian.ts';
 import { goRecipe } from './install-go.ts';
 import { npmRecipe } from './install-npm.ts';
 import { pythonRecipe } from './install-python.ts';
@@ -72,6 +72,12 @@ export const REDIS = debianRecipe({
   programs: ['/usr/bin/redis-server', '/usr/bin/redis-check-rdb'],
 });
 
+export const PROMTOOL = unpackedRecipe({
+  backend: 'promtool',
+  package: 'prometheus',
+  program: 'usr/bin/promtool',
+});
+
 export const ETCD = goRecipe({
   name: 'etcd',
   version: '3.6.13',
@@ -143,6 +149,7 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   mariadb: [MARIADB],
   redis: [REDIS],
   helm: [HELM],
+  promtool: [PROMTOOL],
   schemathesis: [SCHEMATHESIS],
   kube: [ETCD, KUBE_APISERVER],
 };

@@ -47,6 +47,7 @@ describe('wantedBackends', () => {
       'mariadb',
       'redis',
       'helm',
+      'promtool',
       'schemathesis',
       'kube',
     ]);
