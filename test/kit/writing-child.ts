@@ -8,15 +8,14 @@ const [directory = '', keyFile = ''] = process.argv.slice(2);
 const bench = await LogBench.openAt(directory, systemClock, await loadLogKeyFile(keyFile));
 await bench.integrator.start();
 createInterface({ input: process.stdin }).once('close', () => process.exit(0));
-let isCompacting = false;
+/** On a slow machine the process would otherwise be killed before its first compaction. */
+const TURNS_A_COMPACTION = 32;
+let compaction = Promise.resolve();
 for (let turn = 0; ; turn++) {
-  if (!isCompacting) {
-    isCompacting = true;
-    void bench.compact().then(() => {
-      isCompacting = false;
-    });
+  if (turn % TURNS_A_COMPACTION === 0) {
+    await compaction;
+    compaction = bench.integrate().then(() => bench.compact());
   }
-
   const requests = Array.from({ length: 20 }, (_, i) => `req_${process.pid}_${turn}_${i}`);
   await bench.record(...requests.map((requestId) => ({ requestId })));
   process.stdout.write(`${requests.join('\n')}\n`);
