@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Helm } from '../kit/backends/helm.ts';
+import type { Tool } from '../kit/backends/tool.ts';
 import { CHART } from './chart.ts';
 import { plainManifests } from './plain-manifests.ts';
 import { valuesSchema } from './values-schema.ts';
@@ -16,7 +16,7 @@ function readme(): string {
  * All files that are generated from the chart, or for it, with their paths; the schema comes first, because Helm reads
  * it for the others.
  */
-export async function* chartFiles(helm: Helm): AsyncGenerator<readonly [string, string]> {
+export async function* chartFiles(helm: Tool): AsyncGenerator<readonly [string, string]> {
   yield [`${CHART}/values.schema.json`, `${JSON.stringify(valuesSchema(), null, 1)}\n`];
   yield [`${CHART}/README.md`, readme()];
   yield* await plainManifests(helm);

@@ -1,5 +1,5 @@
 import { runHelm, type HelmOutcome } from '../kit/backends/helm-calls.ts';
-import type { Helm } from '../kit/backends/helm.ts';
+import type { Tool } from '../kit/backends/tool.ts';
 import type { Manifest } from '../kit/backends/kube-apply.ts';
 import { parseManifests } from './manifests.ts';
 
@@ -87,7 +87,7 @@ const RELEASE: Release = { name: 'quaymaster', namespace: 'quaymaster' };
 
 /** The result of Helm for the chart with these values over the minimal ones. */
 export function templateChart(
-  helm: Helm,
+  helm: Tool,
   values: object,
   { name, namespace }: Release = RELEASE,
 ): Promise<HelmOutcome> {
@@ -96,7 +96,7 @@ export function templateChart(
 
 /** The chart's objects. @throws with Helm's text when it refuses the values. */
 export async function renderChart(
-  helm: Helm,
+  helm: Tool,
   values: object,
   release?: Release,
 ): Promise<readonly Manifest[]> {

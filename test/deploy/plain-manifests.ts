@@ -1,6 +1,6 @@
 import { format, resolveConfig } from 'prettier';
 import { runHelm } from '../kit/backends/helm-calls.ts';
-import type { Helm } from '../kit/backends/helm.ts';
+import type { Tool } from '../kit/backends/tool.ts';
 import { CHART } from './chart.ts';
 
 const NAMESPACE = `apiVersion: v1
@@ -22,7 +22,7 @@ const INITIALISE = `# Made from the chart in deploy/helm, as deploy/quaymaster.y
 # docs/install.md.
 `;
 
-async function rendered(helm: Helm, args: readonly string[]): Promise<string> {
+async function rendered(helm: Tool, args: readonly string[]): Promise<string> {
   const base = ['template', 'quaymaster', CHART, '--namespace', 'quaymaster', '--no-hooks'];
   const values = ['--values', 'deploy/helm/plain.values.yaml'];
   const { code, stdout, stderr } = await runHelm(helm, [...base, ...values, ...args]);
@@ -36,7 +36,7 @@ async function formatted(path: string, text: string): Promise<[string, string]> 
 }
 
 /** The manifests for installations without Helm, by their paths, generated from the chart. */
-export async function plainManifests(helm: Helm): Promise<ReadonlyMap<string, string>> {
+export async function plainManifests(helm: Tool): Promise<ReadonlyMap<string, string>> {
   const job = ['--set', 'initialise.enabled=true', '--show-only', 'templates/initialise.yaml'];
   return new Map([
     await formatted(

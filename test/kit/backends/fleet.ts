@@ -1,5 +1,4 @@
 import type { Running } from './footprint.ts';
-import { startHelm, type Helm } from './helm.ts';
 import { startKube, type Kube } from './kube.ts';
 import { startMariaDb, type MariaDb } from './mariadb.ts';
 import { startMoto, type Moto } from './moto.ts';
@@ -8,9 +7,9 @@ import { findPostgres15 } from './postgres-programs.ts';
 import { findPgBouncer, type PgBouncer } from './pgbouncer.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 import type { BackendName } from './recipe.ts';
-import { startPromtool, type Promtool } from './promtool.ts';
+import { HELM, PROMTOOL, SCHEMATHESIS } from './recipes.ts';
 import { startRedis, type Redis } from './redis.ts';
-import { startSchemathesis, type Schemathesis } from './schemathesis.ts';
+import { startTool, type Tool } from './tool.ts';
 
 /** Every backend by name. */
 export interface Backends {
@@ -22,9 +21,9 @@ export interface Backends {
   readonly pgbouncer: PgBouncer;
   readonly mariadb: MariaDb;
   readonly redis: Redis;
-  readonly helm: Helm;
-  readonly promtool: Promtool;
-  readonly schemathesis: Schemathesis;
+  readonly helm: Tool;
+  readonly promtool: Tool;
+  readonly schemathesis: Tool;
 }
 
 type Starters = {
@@ -42,9 +41,9 @@ const START: Starters = {
   pgbouncer: findPgBouncer,
   mariadb: startMariaDb,
   redis: startRedis,
-  helm: startHelm,
-  promtool: startPromtool,
-  schemathesis: startSchemathesis,
+  helm: () => startTool(HELM),
+  promtool: () => startTool(PROMTOOL),
+  schemathesis: () => startTool(SCHEMATHESIS),
 };
 
 /** Starts the named backends one after another. If one fails, stops those already started. */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import type { Helm } from './helm.ts';
+import type { Tool } from './tool.ts';
 
 /** The result of a Helm run. */
 export interface HelmOutcome {
@@ -12,7 +12,7 @@ export interface HelmOutcome {
 
 /** Runs Helm to its end. `values` are passed as a values file (JSON is YAML) on standard input, for the argument `-`. */
 export async function runHelm(
-  helm: Helm,
+  helm: Tool,
   args: readonly string[],
   values: object = {},
 ): Promise<HelmOutcome> {

@@ -1,25 +1,12 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { installedDirectory, installedProgram } from './cache.ts';
-import { createDataDirectory } from './data-directory.ts';
-import { startIn, type Footprint, type Running } from './footprint.ts';
+import { installedDirectory } from './cache.ts';
 import { SCHEMATHESIS } from './recipes.ts';
+import type { Tool } from './tool.ts';
 
-/** Schemathesis: a program without a server, which generates requests from a contract and judges the answers by it. */
-export type Schemathesis = Footprint;
-
-/** Creates a working directory for Schemathesis. */
-export async function startSchemathesis(): Promise<Running<Schemathesis>> {
-  installedProgram(SCHEMATHESIS);
-  const directory = await createDataDirectory('schemathesis');
-  return startIn(directory, (processes) =>
-    Promise.resolve({ version: SCHEMATHESIS.version, processes, directory }),
-  );
-}
-
-/** Runs it to its end. @returns its exit code and its report */
+/** Runs Schemathesis to its end. It generates requests from a contract and judges the answers by it. @returns its exit code and its report */
 export function runSchemathesis(
-  { directory }: Schemathesis,
+  { directory }: Tool,
   args: readonly string[],
 ): Promise<{ readonly code: number; readonly report: string }> {
   // As a module: the script of a virtual environment contains the directory in which it was built, which was renamed since.
