@@ -142,7 +142,8 @@ class Following {
       const events = this.#session.client.events({ lastEventId, signal });
       for await (const { event, id, data } of events) {
         received(id);
-        if (event === 'secret.changed') this.#due.add(...this.#paths.filter(isAt(data.path)));
+        if (event === 'secret.changed')
+          this.#due.add(...this.#paths.filter((each) => each === data.path));
         else if (event !== 'ready') this.#due.add(...this.#paths);
       }
     } catch (error) {
@@ -201,10 +202,6 @@ export async function* followSecrets(
     signal?.removeEventListener('abort', abort);
     await following.end();
   }
-}
-
-function isAt(path: string): (each: string) => boolean {
-  return (each) => each === path;
 }
 
 function retryAfterOf(error: unknown): number | undefined {

@@ -132,7 +132,7 @@ export class AuditTrail {
     });
     this.compactor = new Compactor({
       ...worker,
-      isBusy: loopLoad(BUSY_SHARE),
+      isBusy: loopIsBusierThan(BUSY_SHARE),
       onProgress: (done, size) =>
         log.info({ done, size }, `compressed the audit log up to entry ${done} of ${size}`),
       onError: (error) =>
@@ -289,7 +289,7 @@ export function schemaDiffers(differences: readonly string[]): BrokerError {
 }
 
 /** Whether the event loop worked for more than this share of the time since the last call. */
-function loopLoad(share: number): () => boolean {
+function loopIsBusierThan(share: number): () => boolean {
   let last = performance.eventLoopUtilization();
   return () => {
     const now = performance.eventLoopUtilization();

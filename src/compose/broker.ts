@@ -61,7 +61,7 @@ export interface RunningBroker {
   held(): readonly HeldKind[];
   /** Codes of problems that an operator should fix. The broker serves requests all the same. */
   warnings(): readonly string[];
-  /** The time of each commit. */
+  /** The time of each transaction of the store. */
   readonly commits: DurationTally;
   /** Refusals since the start, for the metrics. */
   readonly refused: CountedRefusals;

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { splitEntries } from '../../src/audit/entry.ts';
 import type { StoredEntry } from './store-diff.ts';
 
 /** An entry with the server's time of its commit: microseconds since the epoch. */
@@ -54,11 +55,10 @@ export class CommitRecorder {
     return batches
       .toSorted((a, b) => Number(a.at) - Number(b.at))
       .flatMap(({ entries, at }) =>
-        entries
-          .toString()
-          .trimEnd()
-          .split('\n')
-          .map((line) => ({ ...(JSON.parse(line) as StoredEntry), committedAt: Number(at) })),
+        splitEntries(entries).map((line) => ({
+          ...(JSON.parse(line) as StoredEntry),
+          committedAt: Number(at),
+        })),
       );
   }
 
