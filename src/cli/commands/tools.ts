@@ -2,6 +2,7 @@ import type { CommandTable } from './command.ts';
 
 export const TOOLS: CommandTable = {
   heading: 'Tools:',
+  groups: { posture: 'whether containers are fit to get secrets' },
   commands: [
     {
       command: 'status',
@@ -10,6 +11,32 @@ export const TOOLS: CommandTable = {
         'Readiness and keys, the health of each mount, parked and overdue rotations, pending revocations, the audit log and its sinks. Parts that your roles do not cover are marked as not shown.',
       examples: ['quaymaster status', 'quaymaster status --output json'],
       load: async () => (await import('../verbs/status.ts')).runStatus,
+    },
+    {
+      command: 'posture check',
+      summary:
+        'check the pods of manifests against a Pod Security Standard; exit 1 if one violates it',
+      details:
+        'Reads pods, workloads with a pod template, and lists of them; other objects are skipped. All containers count: init, regular and ephemeral ones. Exemptions of a cluster do not apply.',
+      arguments: [['<place...>', 'files, directories, or - for standard input']],
+      options: [
+        [
+          '--level <level>',
+          'the standard',
+          { choices: ['baseline', 'restricted'], fallback: 'restricted' },
+        ],
+        [
+          '--kubernetes <version>',
+          'the version of the standard, such as v1.34',
+          { fallback: 'latest' },
+        ],
+      ],
+      examples: [
+        'quaymaster posture check deploy/',
+        'quaymaster posture check --level baseline --kubernetes v1.34 web.yaml',
+      ],
+      isLocal: true,
+      load: async () => (await import('../verbs/posture-check.ts')).runPostureCheck,
     },
     {
       command: 'api',

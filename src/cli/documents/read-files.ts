@@ -6,7 +6,7 @@ import type { CliContext } from '../context.ts';
 import { UsageError, type FileProblem } from '../errors.ts';
 import { pathOf, pointerTo } from '../../domain/json-pointer.ts';
 import type { Position } from '../../text/strict-json.ts';
-import { readYaml, type YamlDocument } from '../../text/strict-yaml.ts';
+import { readYaml, type YamlDocument, type YamlProblem } from '../../text/strict-yaml.ts';
 
 /** One document of a file, with the position of each of its values. */
 export interface LocatedDocument {
@@ -80,8 +80,23 @@ export async function parseLocated(file: string, text: string): Promise<LocatedF
       value: document.value,
       locate: (pointer) => nearestPosition(document, pointer),
     })),
-    problems: problems.map((problem) => ({ file, ...problem })),
+    problems: firstProblems(file, text, problems),
   };
+}
+
+/** After the first mistakes of a file, the parser mostly reports their consequences. */
+const SHOWN_PROBLEMS = 5;
+
+function firstProblems(
+  file: string,
+  text: string,
+  problems: readonly YamlProblem[],
+): readonly FileProblem[] {
+  const shown = problems.slice(0, SHOWN_PROBLEMS).map((problem) => ({ file, ...problem }));
+  const more = problems.length - shown.length;
+  if (more === 0) return shown;
+  const hint = text.includes('{{') ? '; it looks like a template, so render it first' : '';
+  return [...shown, { file, message: `and ${more} more problems${hint}` }];
 }
 
 function nearestPosition(document: YamlDocument, pointer: string): Position {

@@ -7,7 +7,7 @@ import { findPostgres15 } from './postgres-programs.ts';
 import { findPgBouncer, type PgBouncer } from './pgbouncer.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 import type { BackendName } from './recipe.ts';
-import { HELM, PROMTOOL, SCHEMATHESIS } from './recipes.ts';
+import { HELM, POD_SECURITY, PROMTOOL, SCHEMATHESIS } from './recipes.ts';
 import { startRedis, type Redis } from './redis.ts';
 import { startTool, type Tool } from './tool.ts';
 
@@ -24,6 +24,7 @@ export interface Backends {
   readonly helm: Tool;
   readonly promtool: Tool;
   readonly schemathesis: Tool;
+  readonly podsecurity: Tool;
 }
 
 type Starters = {
@@ -44,6 +45,7 @@ const START: Starters = {
   helm: () => startTool(HELM),
   promtool: () => startTool(PROMTOOL),
   schemathesis: () => startTool(SCHEMATHESIS),
+  podsecurity: () => startTool(POD_SECURITY),
 };
 
 /** Starts the named backends one after another. If one fails, stops those already started. */

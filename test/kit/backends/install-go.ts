@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -18,17 +18,22 @@ export interface GoProgram {
   readonly linkerVariables: readonly string[];
 }
 
-const downloaded = z.object({ GoMod: z.string() });
+type GoModule = Pick<GoProgram, 'name' | 'version' | 'backend' | 'module'>;
 
-async function readModuleFile(directory: string, program: GoProgram): Promise<string> {
-  const query = ['mod', 'download', '-json', `${program.module}@v${program.version}`];
+const downloaded = z.object({ GoMod: z.string(), Dir: z.string() });
+
+async function downloadModule(
+  directory: string,
+  { module, version }: GoModule,
+): Promise<z.infer<typeof downloaded>> {
+  const query = ['mod', 'download', '-json', `${module}@v${version}`];
   const { stdout } = await promisify(execFile)('go', query, { cwd: directory });
-  return readFile(downloaded.parse(JSON.parse(stdout)).GoMod, 'utf8');
+  return downloaded.parse(JSON.parse(stdout));
 }
 
 // `go install package@version` refuses modules with replace lines, so the program is built from our own module that requires it.
 async function writeModule(directory: string, program: GoProgram): Promise<void> {
-  const theirs = await readModuleFile(directory, program);
+  const theirs = await readFile((await downloadModule(directory, program)).GoMod, 'utf8');
   const lines = [
     `module quaymaster.test/${program.name}`,
     /^go .*$/m.exec(theirs)?.[0] ?? '',
@@ -56,6 +61,22 @@ export function goRecipe(program: GoProgram): Recipe {
       const flags = ['-trimpath', '-ldflags', ['-s', '-w', ...variables].join(' ')];
       const build = ['build', ...flags, '-o', program.name, program.package];
       await runCommand('go', build, { ...options, label: `${program.name} build` });
+    },
+  };
+}
+
+/** A recipe that takes test data from a Go module: `folder` of the module becomes the folder `name`. */
+export function goDataRecipe(data: GoModule & { readonly folder: string }): Recipe {
+  const { name, version, backend, folder } = data;
+  return {
+    name,
+    version,
+    backend,
+    tools: ['go'],
+    program: name,
+    build: async (directory) => {
+      const { Dir: module } = await downloadModule(directory, data);
+      await cp(join(module, folder), join(directory, name), { recursive: true });
     },
   };
 }

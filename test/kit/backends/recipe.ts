@@ -10,6 +10,7 @@ export const BACKEND_NAMES = [
   'helm',
   'promtool',
   'schemathesis',
+  'podsecurity',
   'kube',
 ] as const;
 

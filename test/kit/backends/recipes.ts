@@ -1,5 +1,5 @@
 import { debianRecipe, unpackedRecipe } from './install-debian.ts';
-import { goRecipe } from './install-go.ts';
+import { goDataRecipe, goRecipe } from './install-go.ts';
 import { npmRecipe } from './install-npm.ts';
 import { pythonRecipe } from './install-python.ts';
 import type { BackendName, Recipe } from './recipe.ts';
@@ -88,6 +88,15 @@ export const ETCD = goRecipe({
   linkerVariables: [],
 });
 
+/** Pods that conform to each version of the Pod Security Standards, and pods that violate one check each. */
+export const POD_SECURITY = goDataRecipe({
+  name: 'podsecurity',
+  version: '0.37.2',
+  backend: 'podsecurity',
+  module: 'k8s.io/pod-security-admission',
+  folder: 'test/testdata',
+});
+
 const HELM_VERSION = '4.3.1';
 
 export const HELM = goRecipe({
@@ -151,5 +160,6 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   helm: [HELM],
   promtool: [PROMTOOL],
   schemathesis: [SCHEMATHESIS],
+  podsecurity: [POD_SECURITY],
   kube: [ETCD, KUBE_APISERVER],
 };

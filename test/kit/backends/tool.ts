@@ -3,7 +3,7 @@ import { createDataDirectory } from './data-directory.ts';
 import { startIn, type Footprint, type Running } from './footprint.ts';
 import type { Recipe } from './recipe.ts';
 
-/** A program without a server, such as Helm, promtool or Schemathesis. Its directory is its own, so that it sees none of this user's settings. */
+/** A program without a server, such as Helm, promtool or Schemathesis, or test data. Its directory is its own, so that it sees none of this user's settings. */
 export interface Tool extends Footprint {
   readonly program: string;
 }

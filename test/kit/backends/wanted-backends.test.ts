@@ -49,6 +49,7 @@ describe('wantedBackends', () => {
       'helm',
       'promtool',
       'schemathesis',
+      'podsecurity',
       'kube',
     ]);
   });

@@ -1,0 +1,36 @@
+import { PodNode } from './pod-node.ts';
+
+/** Where the pod of each kind is: its metadata and specification in a template. */
+const POD_OF_KIND: Readonly<Record<string, readonly string[]>> = {
+  Pod: [],
+  PodTemplate: ['template'],
+  Deployment: ['spec', 'template'],
+  ReplicaSet: ['spec', 'template'],
+  ReplicationController: ['spec', 'template'],
+  StatefulSet: ['spec', 'template'],
+  DaemonSet: ['spec', 'template'],
+  Job: ['spec', 'template'],
+  CronJob: ['spec', 'jobTemplate', 'spec', 'template'],
+};
+
+export interface FoundPod {
+  /** The kind and name of the object that has the pod, such as `Deployment web`. */
+  readonly owner: string;
+  readonly pod: PodNode;
+}
+
+/** The pods of a Kubernetes object: of a workload, or of each item of a `List`. Other objects have none. @throws MalformedPod */
+export function podsIn(value: unknown, pointer = ''): readonly FoundPod[] {
+  const object = new PodNode(value, pointer);
+  const kind = object.at('kind').text() ?? '';
+  if (kind === 'List' || kind === 'PodList') {
+    return object
+      .at('items')
+      .items()
+      .flatMap((item) => podsIn(item.value, item.pointer));
+  }
+  const names = Object.hasOwn(POD_OF_KIND, kind) ? POD_OF_KIND[kind] : undefined;
+  if (names === undefined) return [];
+  const owner = `${kind} ${object.at('metadata', 'name').text() ?? '(without a name)'}`;
+  return [{ owner, pod: object.at(...names) }];
+}
