@@ -17,6 +17,10 @@ FROM ${NODE_IMAGE}
 # What installs packages has no business beside the keys.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /opt/yarn* /usr/local/bin/yarn /usr/local/bin/yarnpkg \
  && install -d -o 10001 -g 10001 -m 0700 /var/lib/quaymaster /var/lib/quaymaster-keys
+LABEL org.opencontainers.image.title="Quaymaster" \
+      org.opencontainers.image.description="A secrets broker for containers" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0"
 WORKDIR /app
 # The program contains its libraries, so the image has no node_modules.
 COPY --from=build /build/dist ./dist

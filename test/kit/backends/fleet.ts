@@ -7,7 +7,7 @@ import { findPostgres15 } from './postgres-programs.ts';
 import { findPgBouncer, type PgBouncer } from './pgbouncer.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 import type { BackendName } from './recipe.ts';
-import { HELM, POD_SECURITY, PROMTOOL, SCHEMATHESIS } from './recipes.ts';
+import { BUILDAH, HELM, POD_SECURITY, PROMTOOL, SCHEMATHESIS, SHELLCHECK } from './recipes.ts';
 import { startRedis, type Redis } from './redis.ts';
 import { startTool, type Tool } from './tool.ts';
 
@@ -23,6 +23,8 @@ export interface Backends {
   readonly redis: Redis;
   readonly helm: Tool;
   readonly promtool: Tool;
+  readonly shellcheck: Tool;
+  readonly buildah: Tool;
   readonly schemathesis: Tool;
   readonly podsecurity: Tool;
 }
@@ -44,6 +46,8 @@ const START: Starters = {
   redis: startRedis,
   helm: () => startTool(HELM),
   promtool: () => startTool(PROMTOOL),
+  shellcheck: () => startTool(SHELLCHECK),
+  buildah: () => startTool(BUILDAH),
   schemathesis: () => startTool(SCHEMATHESIS),
   podsecurity: () => startTool(POD_SECURITY),
 };

@@ -9,6 +9,8 @@ export const BACKEND_NAMES = [
   'redis',
   'helm',
   'promtool',
+  'shellcheck',
+  'buildah',
   'schemathesis',
   'podsecurity',
   'kube',

@@ -78,6 +78,18 @@ export const PROMTOOL = unpackedRecipe({
   program: 'usr/bin/promtool',
 });
 
+export const SHELLCHECK = debianRecipe({
+  backend: 'shellcheck',
+  package: 'shellcheck',
+  programs: ['/usr/bin/shellcheck'],
+});
+
+export const BUILDAH = debianRecipe({
+  backend: 'buildah',
+  package: 'buildah',
+  programs: ['/usr/bin/buildah'],
+});
+
 export const ETCD = goRecipe({
   name: 'etcd',
   version: '3.6.13',
@@ -159,6 +171,8 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   redis: [REDIS],
   helm: [HELM],
   promtool: [PROMTOOL],
+  shellcheck: [SHELLCHECK],
+  buildah: [BUILDAH],
   schemathesis: [SCHEMATHESIS],
   podsecurity: [POD_SECURITY],
   kube: [ETCD, KUBE_APISERVER],

@@ -48,6 +48,8 @@ describe('wantedBackends', () => {
       'redis',
       'helm',
       'promtool',
+      'shellcheck',
+      'buildah',
       'schemathesis',
       'podsecurity',
       'kube',
