@@ -1,7 +1,7 @@
 import type { Answer } from './installation.ts';
 import type { StoredEntry } from './store-diff.ts';
 
-/** A client's request, and the outcome as the client knows it; `unknown` without an answer. */
+/** A client's request, and the outcome as the client knows it; `unknown` without an answer, or if the broker does not know it either. */
 export interface Operation {
   /** `end`: an operator ended the session. */
   readonly kind: 'read' | 'write' | 'logOut' | 'end' | 'narrow';
@@ -39,10 +39,11 @@ export class History {
     const begun = this.#tick();
     const answer = await send().catch(() => undefined);
     const isOk = answer !== undefined && answer.status < 300;
+    const isUnknown = answer === undefined || answer.json['code'] === 'ERR_OUTCOME_UNKNOWN';
     this.operations.push({
       ...asked,
       value: asked.kind === 'read' && isOk ? valueIn(answer) : asked.value,
-      outcome: answer === undefined ? 'unknown' : isOk ? 'ok' : 'refused',
+      outcome: isUnknown ? 'unknown' : isOk ? 'ok' : 'refused',
       requestId: answer?.headers.get('x-request-id') ?? undefined,
       begun,
       ended: this.#tick(),

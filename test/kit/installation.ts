@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import { freePort } from './backends/free-port.ts';
+import type { Host } from './network.ts';
 
 const run = promisify(execFile);
 const MAIN = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
@@ -35,6 +36,7 @@ export class Installation {
   readonly url: string;
   readonly #port: number;
   readonly #environment: Readonly<Record<string, string>>;
+  readonly #host: Host | undefined;
   #process: ChildProcess | undefined;
   #end: Promise<number | null> = Promise.resolve(null);
   #output = '';
@@ -43,16 +45,24 @@ export class Installation {
     directory: string,
     port: number,
     environment: Readonly<Record<string, string>>,
+    host: Host | undefined,
   ) {
     this.directory = directory;
     this.#port = port;
     this.url = `http://127.0.0.1:${port}`;
     this.#environment = environment;
+    this.#host = host;
   }
 
-  static async make(environment: Readonly<Record<string, string>> = {}): Promise<Installation> {
+  /** `host`: its programs run on that host of a network. */
+  static async make(
+    environment: Readonly<Record<string, string>> = {},
+    host?: Host,
+  ): Promise<Installation> {
     const directory = await mkdtemp(join(tmpdir(), 'quaymaster-e2e-'));
-    return new Installation(directory, await freePort(), environment);
+    const port = await freePort();
+    await host?.reach(port);
+    return new Installation(directory, port, environment, host);
   }
 
   file(name: string): string {
@@ -87,7 +97,8 @@ export class Installation {
 
   /** Runs a verb of the program to its end. Rejects if it fails. */
   async verb(...words: readonly string[]): Promise<string> {
-    const { stdout } = await run(NODE, [MAIN, ...words], {
+    const [command, args] = this.#commandLine([MAIN, ...words]);
+    const { stdout } = await run(command, args, {
       env: { ...process.env, NODE_COMPILE_CACHE: COMPILED, ...this.#environment },
     });
     return stdout;
@@ -105,7 +116,8 @@ export class Installation {
   /** Starts the broker, or another program with the same configuration, and waits until it is ready. */
   async start(program: readonly string[] = [MAIN, 'serve']): Promise<void> {
     const words = ['--disable-sigusr1', ...program, '--config', this.file('config.yaml')];
-    const child = spawn(NODE, words, {
+    const [command, args] = this.#commandLine(words);
+    const child = spawn(command, args, {
       env: { ...process.env, NODE_COMPILE_CACHE: COMPILED, ...this.#environment },
       stdio: 'pipe',
     });
@@ -114,6 +126,12 @@ export class Installation {
     child.stdout.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
     await this.#ready(child);
+  }
+
+  #commandLine(words: readonly string[]): readonly [string, readonly string[]] {
+    const line = [NODE, ...words];
+    const [command = '', ...args] = this.#host?.command(line) ?? line;
+    return [command, args];
   }
 
   /** On a busy machine a start takes many seconds. A test has its own limit, and a broker that never becomes ready must not outlive the test. */

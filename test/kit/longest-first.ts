@@ -26,6 +26,7 @@ const LONGEST = [
   'test/faults/store/random-damage.test.ts',
   'test/contract/embedded-provider.real.test.ts',
   'test/e2e/two-brokers.real.test.ts',
+  'test/faults/broker/partition.real.test.ts',
   'test/faults/providers/postgres-tenant.real.test.ts',
   'test/faults/store/destroyed-keys.test.ts',
   'test/e2e/kill-switch.real.test.ts',

@@ -4,6 +4,7 @@ import { boundClaims, ecKey, signedToken, type SigningKey } from './token-factor
 import { eventually } from './eventually.ts';
 import type { FailpointAction } from './failpoints.ts';
 import { Installation, type Answer } from './installation.ts';
+import type { Host } from './network.ts';
 
 const FAILPOINT_MAIN = new URL('./failpoint-main.ts', import.meta.url).pathname;
 const ISSUER = 'https://issuer.test';
@@ -22,6 +23,8 @@ interface Pod {
 export interface BrokerSetup {
   /** Environment variables of its processes. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** The host of a network that it runs on. */
+  readonly host?: Host;
   /** Files of mode 0600 in its directory. */
   readonly files?: Readonly<Record<string, string>>;
   /** Additional configuration; `directory` is the broker's own. */
@@ -45,7 +48,8 @@ export class PreparedBroker {
   }
 
   static async start(furniture: BrokerSetup = {}): Promise<PreparedBroker> {
-    const prepared = new PreparedBroker(await Installation.make(furniture.environment));
+    const installation = await Installation.make(furniture.environment, furniture.host);
+    const prepared = new PreparedBroker(installation);
     await prepared.#seed(furniture);
     return prepared;
   }
@@ -83,9 +87,9 @@ export class PreparedBroker {
    * Another broker, not started yet, on the same database and with the same keys. It has its own checkpoint file, which an existing log
    * requires, and its own sink.
    */
-  async replica(): Promise<PreparedBroker> {
+  async replica(host?: Host): Promise<PreparedBroker> {
     const { installation } = this;
-    const replica = new PreparedBroker(await Installation.make(), this.#key);
+    const replica = new PreparedBroker(await Installation.make({}, host), this.#key);
     replica.operator = this.operator;
     const own = replica.installation;
     await mkdir(own.file('keys'), { mode: 0o700 });

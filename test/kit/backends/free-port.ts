@@ -2,10 +2,10 @@ import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 // Below the ephemeral range of Linux, so that no outgoing connection takes the port between this check and its use.
-const LOWEST = 20_000;
-const HIGHEST = 32_000;
-/** The number of workers in the jest configuration. */
-const WORKERS = 2;
+const LOWEST = 21_000;
+const HIGHEST = 32_100;
+/** `maxWorkers` of the jest configuration; both bounds are multiples of it. */
+const WORKERS = 3;
 
 function isFree(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();

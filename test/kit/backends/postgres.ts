@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chown, cp, readdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chown, cp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import type { Host } from '../network.ts';
 import { createDataDirectory } from './data-directory.ts';
 import { startIn, type Footprint, type Running } from './footprint.ts';
 import { freePort } from './free-port.ts';
@@ -81,6 +82,8 @@ export interface PostgresOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Other programs than `findPostgres` finds. */
   readonly programs?: PostgresPrograms;
+  /** The host of a network, on whose address it listens too. */
+  readonly host?: Host;
 }
 
 function flagsOf(settings: Readonly<Record<string, string>>): string[] {
@@ -161,9 +164,14 @@ async function serve(
   options: PostgresOptions,
 ): Promise<Omit<Postgres, 'processes'> & { readonly server: ProcessId }> {
   const port = await freePort();
+  const { host } = options;
+  if (host !== undefined) {
+    await host.reach(port);
+    await appendFile(join(data, 'pg_hba.conf'), 'host all all samenet scram-sha-256\n');
+  }
   const { caFile, certFile, keyFile } = await writeServerCertificate(directory, user);
   const settings = {
-    listen_addresses: '127.0.0.1',
+    listen_addresses: ['127.0.0.1', ...(host === undefined ? [] : [host.address])].join(),
     port: String(port),
     unix_socket_directories: '',
     max_connections: '200',
@@ -186,6 +194,7 @@ async function serve(
     // Fast shutdown: SIGTERM would wait for every client to disconnect.
     stopSignal: 'SIGINT',
     ...(user === undefined ? {} : { user }),
+    ...(host === undefined ? {} : { host }),
   });
   const version = await query(adminConnectionString, 'SHOW server_version');
   return { version, directory, host: '127.0.0.1', port, adminConnectionString, caFile, server };

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { findProgram } from './find-program.ts';
+import type { Host } from '../network.ts';
 import { endProcess, identify, type ProcessId } from './process-id.ts';
 
 /** The command of a server; `keep` leaves it running after the process that started it. */
@@ -15,26 +16,35 @@ export interface ServerCommand {
   readonly env?: Readonly<Record<string, string>>;
   readonly user?: { readonly uid: number; readonly gid: number };
   readonly stopSignal?: NodeJS.Signals;
+  /** The host of a network that the server runs on. */
+  readonly host?: Host;
 }
 
 const READY_WITHIN_MS = 90_000;
 
 // A killed test run runs no teardown, so the kernel ends its servers (prctl(2), PR_SET_PDEATHSIG).
-function boundToParent(server: ServerCommand): { command: string; args: readonly string[] } {
-  const setpriv = server.keep ? null : findProgram('setpriv');
-  if (setpriv === null) return server;
-  return { command: setpriv, args: ['--pdeathsig', 'KILL', server.command, ...server.args] };
+function boundToParent({ command, args, keep }: ServerCommand): readonly string[] {
+  const setpriv = keep ? null : findProgram('setpriv');
+  return [...(setpriv === null ? [] : [setpriv, '--pdeathsig', 'KILL']), command, ...args];
+}
+
+/** Only root may enter the network of a host, so the process changes its user there. */
+function onHost({ host, user }: ServerCommand, line: readonly string[]): readonly string[] {
+  if (host === undefined) return line;
+  const ids =
+    user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups'];
+  return host.command(['setpriv', ...ids, ...line]);
 }
 
 function launch(server: ServerCommand): ChildProcess {
   const log = openSync(server.logFile, 'a', 0o600);
-  const { command, args } = boundToParent(server);
+  const [command = '', ...args] = onHost(server, boundToParent(server));
   const child = spawn(command, args, {
     cwd: server.cwd,
     env: { ...process.env, ...server.env },
     stdio: ['ignore', log, log],
     detached: true,
-    ...server.user,
+    ...(server.host === undefined && server.user),
   });
   closeSync(log);
   child.unref();
