@@ -56,7 +56,7 @@ export class History {
   }
 
   /**
-   * Violations in the run. I1: an answer that disclosed or changed something has exactly one entry of its kind. I3: no disclosure to a
+   * Violations in the run. I1: an answer that disclosed or changed something has exactly one entry of its kind, and a refusal has none with the outcome ok. I3: no disclosure to a
    * session that ended before the request, or of a path that was revoked for all callers before. I7: an acknowledged change is present
    * afterwards, unless a later one replaced it. I9: every value that was read was written.
    */
@@ -78,9 +78,16 @@ export class History {
       const entry = `${requestId} ${action}`;
       if (outcome === 'ok') ok.set(entry, (ok.get(entry) ?? 0) + 1);
     }
-    return this.#ok()
-      .filter(({ kind, requestId = '' }) => ok.get(`${requestId} ${ACTIONS[kind]}`) !== 1)
-      .map(({ kind, path, requestId }) => `I1: ${kind} ${path} ${requestId ?? 'without an id'}`);
+    const expected = { ok: 1, refused: undefined };
+    return this.operations
+      .filter(({ kind, requestId = '', outcome }) => {
+        const found = ok.get(`${requestId} ${ACTIONS[kind]}`);
+        return outcome !== 'unknown' && found !== expected[outcome];
+      })
+      .map(
+        ({ kind, path, requestId, outcome }) =>
+          `I1: ${kind} ${path} ${requestId ?? 'without an id'} ${outcome}`,
+      );
   }
 
   #afterTheEnd(): readonly string[] {

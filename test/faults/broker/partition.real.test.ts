@@ -5,6 +5,8 @@ import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, startPostgres } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
 import { History } from '../../kit/history.ts';
+import type { Answer } from '../../kit/installation.ts';
+import { LOAD_LIMITS } from '../../kit/load.ts';
 import { itOnNetwork, Network, withoutNetwork, type Host } from '../../kit/network.ts';
 import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { postgresLog } from '../../kit/stored-log.ts';
@@ -36,6 +38,7 @@ describeWith(['postgres'], title, () => {
   let lost: Side;
   let kept: Side;
   let revoked: string;
+  let leaving: string;
   let cutOff: Side | undefined;
   let isOver = false;
   let load: readonly Promise<void>[] = [];
@@ -59,6 +62,8 @@ describeWith(['postgres'], title, () => {
       host: firstHost,
       files: { dsn: dsn.href },
       config: (directory) => ({
+        // Each value that is read has a lease of its own.
+        limits: LOAD_LIMITS,
         store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
       }),
     });
@@ -73,6 +78,7 @@ describeWith(['postgres'], title, () => {
       await sideOf(second, secondHost, 'own/second'),
     ];
     revoked = await first.logIn({ pod: 'revoked' });
+    leaving = await first.logIn({ pod: 'leaving' });
     for (const { broker } of [one, other])
       expect((await broker.read(revoked, one.path)).status).toBe(200);
     load = [use(one), use(other), watchEpochs()];
@@ -106,6 +112,13 @@ describeWith(['postgres'], title, () => {
   async function read({ broker, path, session }: Side): Promise<number | undefined> {
     const asked = { kind: 'read', path, session, value: undefined } as const;
     return (await history.run(asked, () => broker.read(session, path)))?.status;
+  }
+
+  async function logOut({ broker }: Side, session: string): Promise<Answer | undefined> {
+    const asked = { kind: 'logOut', path: '', session, value: undefined } as const;
+    return history.run(asked, () =>
+      broker.installation.call('DELETE', '/api/v1/sessions/self', { token: session }),
+    );
   }
 
   /** Reads and writes until the test is over. */
@@ -160,7 +173,15 @@ describeWith(['postgres'], title, () => {
       expect(ended.status).toBe(200);
 
       await until('its client has got answers', () => Promise.resolve(lost.meanwhile.length >= 10));
-      expect(await statusesOfAll(lost)).toEqual(new Map(OPERATIONS.map(({ path }) => [path, 503])));
+      expect((await logOut(lost, leaving))?.status).toBe(503);
+      const login = { body: { cluster: 'c1', token: lost.broker.serviceAccountToken() } };
+      expect((await lost.broker.installation.call('POST', '/api/v1/sessions', login)).status).toBe(
+        503,
+      );
+      for (const path of READS) {
+        const answer = await lost.broker.installation.call('GET', `/api/v1${path}`, { token });
+        expect([path, answer.status]).toEqual([path, 503]);
+      }
       expect(new Set(lost.meanwhile)).toEqual(new Set([503]));
     },
     180_000,
@@ -188,8 +209,10 @@ describeWith(['postgres'], title, () => {
       isOver = true;
       await Promise.all(load);
       const last = new Map<string, string>();
-      for (const { path, session } of [lost, kept]) {
-        const { json } = await kept.broker.read(session, path);
+      const session = await kept.broker.logIn({ pod: 'last' });
+      for (const { path } of [lost, kept]) {
+        const { status, json } = await kept.broker.read(session, path);
+        expect({ status, json }).toMatchObject({ status: 200 });
         last.set(path, (json['data'] as { readonly value: string }).value);
       }
       await kept.broker.installation.stop();
@@ -206,25 +229,5 @@ describeWith(['postgres'], title, () => {
   );
 });
 
-/** Requests that each need a commit, besides those of the clients. */
-const OPERATIONS = [
-  { method: 'POST', path: '/sessions' },
-  { method: 'DELETE', path: '/sessions/self' },
-  { method: 'GET', path: '/leases' },
-  { method: 'GET', path: '/policies/all' },
-  { method: 'GET', path: '/audit/entries' },
-] as const;
-
-async function statusesOfAll({ broker, session }: Side): Promise<ReadonlyMap<string, number>> {
-  const statuses = new Map<string, number>();
-  for (const { method, path } of OPERATIONS) {
-    const isLogin = path === '/sessions';
-    const isOwn = path === '/sessions/self';
-    const body = { cluster: 'c1', token: broker.serviceAccountToken() };
-    const answer = await broker.installation.call(method, `/api/v1${path}`, {
-      ...(isLogin ? { body } : { token: isOwn ? session : broker.operator }),
-    });
-    statuses.set(path, answer.status);
-  }
-  return statuses;
-}
+/** Requests of operators that each need a commit. */
+const READS = ['/leases', '/policies/all', '/audit/entries'];
