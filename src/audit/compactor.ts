@@ -126,8 +126,10 @@ export class Compactor {
 
   /** Merges the search index of each group that is full. */
   async #mergeGroups(size: number): Promise<boolean> {
-    const { store } = this.#options;
+    const { store, isBusy } = this.#options;
     for (; (this.#group + GROUP_BUNDLES) * TILE_WIDTH <= size; this.#group += GROUP_BUNDLES) {
+      const isLong = size - this.#group * TILE_WIDTH > LONG_BACKLOG;
+      if (isBusy() && !isLong) return true;
       const claim = await this.#claims.take();
       this.#claim = claim;
       if (claim === undefined) return false;

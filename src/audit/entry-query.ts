@@ -1,6 +1,8 @@
 import type { AuditQuery } from '../ports/audit-log.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { encodeText, LONGEST_REFUSED, refusedText } from '../domain/audit-text.ts';
+import { restOf } from './entry.ts';
+import type { WantedText } from './stored-batches.ts';
 import { entryTerms, type EntryScan } from './entry-scan.ts';
 import type { SearchTerm, TermKind } from './search-term.ts';
 
@@ -57,19 +59,30 @@ function isAt(path: string, { path: found = '' }: EntryScan): boolean {
   return found.endsWith(']') && found === encoded(refusedText(path, sha256Hex));
 }
 
-const TIME_START = ',"time":"';
 const TIME_LENGTH = 24;
 
 /** The entry's time in milliseconds since the epoch; NaN if it has none. */
 export function entryTime(entry: string): number {
-  const at = entry.indexOf(TIME_START) + TIME_START.length;
-  return Date.parse(entry.slice(at, at + TIME_LENGTH));
+  return timeOf(restOf(entry));
 }
 
-/** Whether an entry can match. Most entries of a bundle are excluded here, at a tenth of the cost of reading their terms. */
-export function mayMatch(entry: string, wanted: readonly SearchTerm[]): boolean {
+function timeOf(rest: string): number {
+  return Date.parse(rest.slice(0, TIME_LENGTH));
+}
+
+function isWithin(time: number, { from, to }: AuditQuery): boolean {
+  if (from === undefined && to === undefined) return true;
+  return time >= (from ?? 0) && time < (to ?? Number.POSITIVE_INFINITY);
+}
+
+/** Excludes most entries of a bundle at a tenth of the cost of reading their terms. */
+export function wantedText(query: AuditQuery, wanted: readonly SearchTerm[]): WantedText {
   // The term of a document is put together from two members, all others are in the entry as they are.
-  return wanted.every(({ kind, term }) => kind === 'document' || entry.includes(term));
+  const parts = wanted.filter(({ kind }) => kind !== 'document').map(({ term }) => term);
+  return {
+    part: parts.toSorted((left, right) => right.length - left.length)[0] ?? '',
+    mayMatch: (rest) => parts.every((part) => rest.includes(part)) && isWithin(timeOf(rest), query),
+  };
 }
 
 /** Whether an entry matches the query. This check is exact; index and filters only find candidates. */
@@ -84,8 +97,5 @@ export function matches(
   const hasAll = wanted.every(({ kind, term }) =>
     has.some((each) => each.kind === kind && each.term === term),
   );
-  if (!hasAll) return false;
-  if (query.from === undefined && query.to === undefined) return true;
-  const time = entryTime(entry);
-  return time >= (query.from ?? 0) && time < (query.to ?? Number.POSITIVE_INFINITY);
+  return hasAll && isWithin(entryTime(entry), query);
 }

@@ -27,6 +27,13 @@ export function placeText({ writer, seq, prev }: EntryPlace): string {
   return `{"writer":"${writer}","seq":${seq},"prev":"${prev}","time":"`;
 }
 
+const TIME_START = ',"time":"';
+
+/** What follows `"time":"` in an entry: all that an event says, and nothing of the chain. */
+export function restOf(entry: string): string {
+  return entry.slice(entry.indexOf(TIME_START) + TIME_START.length);
+}
+
 /** A batch's entries in the form that `splitEntries` parses: each followed by a newline. */
 export function joinEntries(entries: readonly string[]): Buffer {
   return Buffer.from(`${entries.join('\n')}\n`);

@@ -22,7 +22,12 @@ import { batchHeads } from './batch-heads.ts';
 import type { BatchHead } from './export-format.ts';
 import type { AuditQuery } from '../ports/audit-log.ts';
 import type { LogIdentity } from './log-identity.ts';
-import { ProvenEntries, type ProvenPart } from './proven-entries.ts';
+import {
+  ProvenEntries,
+  type Candidates,
+  type ProvenMatches,
+  type ProvenPart,
+} from './proven-entries.ts';
 import { searchEntries, type AcceptValue } from './search.ts';
 import { StoredBatches } from './stored-batches.ts';
 import { rootOf, storedCheckpoint, tileReader, type SignedCheckpoint } from './stored-tree.ts';
@@ -73,8 +78,8 @@ export class LogReader implements AuditLog {
     if (page.after === undefined) await this.#catchUp();
     const checkpoint = await this.checkpoint();
     if (checkpoint === undefined) return { items: [] };
-    const read = (start: number, end: number): Promise<ProvenPart> =>
-      this.some(checkpoint, start, end);
+    const read = (candidates: Candidates): Promise<ProvenMatches> =>
+      this.#proven.readMatching(checkpoint, candidates);
     const log = { store: this.#store, size: checkpoint.size, read };
     return searchEntries(log, { ...query, accepts }, page);
   }

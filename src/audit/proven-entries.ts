@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { constantTimeEqual, sha256Hex } from '../crypto/digest.ts';
-import { HASH_BYTES } from '../crypto/merkle.ts';
-import { inclusionProof, verifyInclusion } from '../crypto/proofs.ts';
+import { HASH_BYTES, leafHash } from '../crypto/merkle.ts';
+import { inclusionProof, verifyInclusion, type ReadNodes } from '../crypto/proofs.ts';
 import { nodesFromTiles, tileWidth, TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { LogCheckpoint } from '../ports/audit-log.ts';
@@ -9,7 +9,7 @@ import type { Store } from '../ports/store.ts';
 import { leafHashes, splitEntries } from './entry.ts';
 import { addDamage, DamagedLog, type Damage } from './log-damage.ts';
 import { RebuiltTiles, type ReadTile } from './rebuilt-tiles.ts';
-import { StoredBatches } from './stored-batches.ts';
+import { StoredBatches, type WantedText } from './stored-batches.ts';
 import { tileReader } from './stored-tree.ts';
 
 type Tree = Pick<LogCheckpoint, 'size' | 'root'>;
@@ -28,6 +28,18 @@ interface Stored {
   }[];
 }
 
+export interface Candidates {
+  readonly start: number;
+  readonly end: number;
+  readonly wanted: WantedText;
+}
+
+/** The entries that may match, by index, and the damage. */
+export interface ProvenMatches {
+  readonly entries: ReadonlyMap<number, string>;
+  readonly damage: readonly Damage[];
+}
+
 /** A part of the log, each entry of which is either proven or reported as damage. */
 export interface ProvenPart {
   /** Undefined at damaged places. */
@@ -40,6 +52,38 @@ export interface ProvenPart {
  * Node's whole pool of 64 KB in memory (measured: 34 MB for 513 tiles).
  */
 const MOST_KNOWN_TILES = 8_192;
+/** Levels of the tree within a tile. */
+const TILE_HEIGHT = 8;
+const NO_HASH = new Uint8Array();
+
+/**
+ * Nodes above the tiles of leaf hashes that were part of a proof up to the signed root, so they are proven too. The proofs of neighbouring tiles
+ * share most of them. A node never changes, because the log only grows. They are kept as text for the reason above.
+ */
+class ProvenNodes {
+  readonly #known = new LRUCache<string, string>({ max: MOST_KNOWN_TILES });
+
+  /** Reads nodes for one proof. After the proof has verified, `keep` adds them to the known ones. */
+  reader(read: ReadNodes): { readonly read: ReadNodes; readonly keep: () => void } {
+    const found = new Map<string, Uint8Array>();
+    const keep = (): void => {
+      for (const [key, hash] of found) this.#known.set(key, hex(hash));
+    };
+    const readUnknown: ReadNodes = async (nodes) => {
+      const known = nodes.map(({ level, index }) => this.#known.get(`${level}.${index}`));
+      const missing = nodes.filter((_, i) => known[i] === undefined);
+      const hashes = (await read(missing)).values();
+      return nodes.map(({ level, index }, i) => {
+        const text = known[i];
+        if (text !== undefined) return Buffer.from(text, 'hex');
+        const hash = hashes.next().value ?? NO_HASH;
+        if (level >= TILE_HEIGHT) found.set(`${level}.${index}`, hash);
+        return hash;
+      });
+    };
+    return { read: readUnknown, keep };
+  }
+}
 
 /**
  * Reads entries of the log and proves each against the signed root before it returns them. The rows of entries and of hashes come from the
@@ -49,6 +93,7 @@ export class ProvenEntries {
   readonly #store: Store;
   readonly #batches: StoredBatches;
   readonly #known = new LRUCache<number, string>({ max: MOST_KNOWN_TILES });
+  readonly #nodes = new ProvenNodes();
   readonly #rebuilt: RebuiltTiles;
   #tilesAltered = false;
 
@@ -86,6 +131,28 @@ export class ProvenEntries {
       at = to;
     }
     return { entries, damage };
+  }
+
+  /**
+   * Entries `[start, end)` of one bundle that may match. Each is proven, and no other entry is restored or hashed. If one does not verify, or an entry
+   * of the range is missing, the result is that of `readSome`.
+   */
+  async readMatching(tree: Tree, { start, end, wanted }: Candidates): Promise<ProvenMatches> {
+    const found = await this.#batches.matching(start, end, wanted);
+    if (found !== undefined && (await this.#areProven(tree, found)))
+      return { entries: found, damage: [] };
+    const { entries, damage } = await this.readSome(tree, start, end);
+    const proven = new Map<number, string>();
+    for (const [i, entry] of entries.entries())
+      if (entry !== undefined) proven.set(start + i, entry);
+    return { entries: proven, damage };
+  }
+
+  async #areProven(tree: Tree, entries: ReadonlyMap<number, string>): Promise<boolean> {
+    const [first] = entries.keys();
+    if (first === undefined) return true;
+    const tile = await this.leaves(tree, Math.floor(first / TILE_WIDTH));
+    return tile !== undefined && [...entries].every(([index, entry]) => isLeaf(tile, index, entry));
   }
 
   /** Leaf hashes of a bundle as the signed root covers them; undefined if neither its tile nor its entries match. */
@@ -169,12 +236,14 @@ export class ProvenEntries {
       read,
     }: { readonly bundle: number; readonly tile: Uint8Array; readonly read: ReadTile },
   ): Promise<boolean> {
-    const nodes = nodesFromTiles(size, read);
+    const nodes = this.#nodes.reader(nodesFromTiles(size, read));
     const index = bundle * TILE_WIDTH;
     try {
-      const hashes = await inclusionProof(index, size, nodes);
+      const hashes = await inclusionProof(index, size, nodes.read);
       const leaf = tile.subarray(0, HASH_BYTES);
-      return verifyInclusion({ leaf, index, size, root }, hashes);
+      const isIncluded = verifyInclusion({ leaf, index, size, root }, hashes);
+      if (isIncluded) nodes.keep();
+      return isIncluded;
     } catch (error) {
       if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return false;
       throw error;
@@ -201,6 +270,12 @@ export class ProvenEntries {
       );
     return { texts, leaves, batches, isUnreadable };
   }
+}
+
+function isLeaf(tile: Uint8Array, index: number, entry: string): boolean {
+  const at = (index % TILE_WIDTH) * HASH_BYTES;
+  const leaf = leafHash(Buffer.from(entry, 'latin1'));
+  return constantTimeEqual(leaf, tile.subarray(at, at + HASH_BYTES));
 }
 
 /** The tile of these leaves; undefined if one is missing. */

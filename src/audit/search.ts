@@ -5,12 +5,13 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Page, PageRequest } from '../domain/page.ts';
 import type { Store } from '../ports/store.ts';
 import { candidatesBelow } from './bundle-candidates.ts';
-import { DamagedLog, type Damage } from './log-damage.ts';
-import type { ProvenPart } from './proven-entries.ts';
-import { matches, mayMatch, queryTerms } from './entry-query.ts';
+import { DamagedLog } from './log-damage.ts';
+import type { Candidates, ProvenMatches } from './proven-entries.ts';
+import { matches, queryTerms, wantedText } from './entry-query.ts';
 import type { AuditQuery } from '../ports/audit-log.ts';
 import { LOG } from '../ports/queries.ts';
-import { member, scanEntry, type EntryScan } from './entry-scan.ts';
+import type { WantedText } from './stored-batches.ts';
+import { member, scanEntry } from './entry-scan.ts';
 import type { SearchTerm } from './search-term.ts';
 
 /** Whether the search returns an entry with this path and these fingerprints. */
@@ -24,8 +25,8 @@ export interface SearchedLog {
   readonly store: Store;
   /** Entries that the checkpoint covers. */
   readonly size: number;
-  /** Entries `[start, end)` that verify, and the damage. */
-  read(start: number, end: number): Promise<ProvenPart>;
+  /** The entries of a part of a bundle that may match, each proven, and the damage. */
+  read(candidates: Candidates): Promise<ProvenMatches>;
 }
 
 /** A page stops after this many read bundles, with or without matches; the cursor continues from there. The index selects bundles, so only
@@ -75,6 +76,7 @@ class Search {
   readonly #log: SearchedLog;
   readonly #query: Wanted;
   readonly #terms: readonly SearchTerm[];
+  readonly #wanted: WantedText;
   readonly #limit: number;
   readonly found: LogEntry[] = [];
   #bundlesLeft = MOST_BUNDLES;
@@ -85,6 +87,7 @@ class Search {
     this.#log = log;
     this.#query = query;
     this.#terms = queryTerms(query);
+    this.#wanted = wantedText(query, this.#terms);
     this.#limit = limit;
     this.position = position;
   }
@@ -118,8 +121,10 @@ class Search {
     return true;
   }
 
-  #isWanted(entry: string, scan: EntryScan): boolean {
+  #isWanted(entry: string): boolean {
     const { accepts } = this.#query;
+    const scan = scanEntry(entry);
+    if (scan === undefined) return false;
     if (accepts === undefined) return matches(entry, scan, this.#query, this.#terms);
     const { path, own } = scan;
     const fingerprint = own.find(({ kind }) => kind === 'fingerprint')?.term;
@@ -131,18 +136,19 @@ class Search {
   async #readBundle(bundle: number): Promise<boolean> {
     const start = bundle * TILE_WIDTH;
     const end = Math.min(this.position, start + TILE_WIDTH);
-    const { entries, damage } = await this.#log.read(start, end);
-    // A page hashes many bundles: other requests are answered in between.
+    const wanted = this.#wanted;
+    const { entries, damage } = await this.#log.read({ start, end, wanted });
+    // A page reads many bundles: other requests are answered in between.
     await loopTurn();
     for (let index = end - 1; index >= start; index--) {
-      const entry = entries[index - start];
-      if (entry === undefined) {
+      const range = damage.find(({ first, end }) => first <= index && index < end);
+      if (range !== undefined) {
         // A page ends above the damage; the next one begins with it.
         if (this.found.length > 0) return false;
-        throw new DamagedLog(rangeOf(damage, index));
+        throw new DamagedLog(range);
       }
-      const scan = mayMatch(entry, this.#terms) ? scanEntry(entry) : undefined;
-      if (scan !== undefined && this.#isWanted(entry, scan)) this.found.push({ index, entry });
+      const entry = entries.get(index);
+      if (entry !== undefined && this.#isWanted(entry)) this.found.push({ index, entry });
       this.position = index;
       if (this.found.length === this.#limit) return false;
     }
@@ -153,11 +159,6 @@ class Search {
 /** Decodes the text between two quotes of an entry, which is ASCII. */
 function decoded(text: string): string {
   return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
-}
-
-function rangeOf(damage: readonly Damage[], index: number): Damage {
-  const range = damage.find(({ first, end }) => first <= index && index < end);
-  return range ?? { first: index, end: index + 1, why: 'altered' };
 }
 
 /**

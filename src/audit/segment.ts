@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib';
 import { sha256Hex } from '../crypto/digest.ts';
 import type { Tables } from '../ports/tables.ts';
+import { firstFrom } from './bundle-terms.ts';
 import { joinEntries, parsePlace, placeText, splitEntries } from './entry.ts';
 
 type Batch = Tables['audit_batches'];
@@ -24,11 +25,20 @@ const CHUNK_BYTES = 256 * 1024;
 
 const compress = promisify(zstdCompress);
 
-/** The end of a writer's chain, as far as it was followed. */
+/** The chain of a writer within a segment, as far as it was followed. */
 interface Link {
   readonly writer: string;
+  /** The sequence number of its first entry in the segment. */
+  readonly first: number;
+  /** The sequence number of its next entry, and the hash of the entry before that one. */
   seq: number;
-  head: string;
+  hash: string;
+}
+
+/** A batch of a segment. */
+interface Head {
+  readonly link: Link;
+  readonly count: number;
 }
 
 /**
@@ -57,7 +67,11 @@ export async function encodeSegment(batches: readonly PlacedBatch[]): Promise<Se
   header.writeUInt8(VERSION);
   header.writeUInt32BE(batches.length, 1);
   const signatures = batches.map(({ row }) => row.signature);
-  const params = { [constants.ZSTD_c_compressionLevel]: LEVEL };
+  // With a checksum, a flipped bit is noticed also where a search proves no entry.
+  const params = {
+    [constants.ZSTD_c_compressionLevel]: LEVEL,
+    [constants.ZSTD_c_checksumFlag]: 1,
+  };
   const options = { params, pledgedSrcSize: text.length };
   const frame = await compress(Buffer.from(text, 'latin1'), options);
   const count = batches.reduce((sum, { row }) => sum + row.count, 0);
@@ -73,27 +87,156 @@ function placeLength(entry: string): number {
   return place === undefined ? 0 : placeText(place).length;
 }
 
+interface SegmentParts {
+  /** Index in the log of the first entry. */
+  readonly first: number;
+  readonly heads: readonly Head[];
+  readonly signatures: readonly Buffer[];
+  readonly rests: Lines;
+}
+
+/**
+ * A decoded segment. It restores the entries up to a place only when that place is asked for: hashing the chains takes most of the time.
+ * Their content is not proven.
+ */
+export class OpenSegment {
+  readonly #parts: SegmentParts;
+  readonly #entries: string[] = [];
+  /** The hash of the last entry of each batch that is restored. */
+  readonly #hashes: string[] = [];
+  /** Entries of the batch in progress that are restored. */
+  #done = 0;
+
+  constructor(parts: SegmentParts) {
+    this.#parts = parts;
+  }
+
+  /** What follows `"time":"` in the entry at this place of the segment. */
+  rest(place: number): string {
+    return this.#parts.rests.line(place);
+  }
+
+  /** The places from `first` to before `end` of the entries that contain the text after `"time":"`, in order. */
+  containing(part: string, first: number, end: number): Iterable<number> {
+    return this.#parts.rests.containing(part, first, end);
+  }
+
+  /** The entry at this place. */
+  entry(place: number): string {
+    while (this.#entries.length <= place) this.#restore();
+    return this.#entries[place] ?? '';
+  }
+
+  /** All batches, in the order of the log. */
+  batches(): readonly PlacedBatch[] {
+    const { first, heads, signatures, rests } = this.#parts;
+    this.entry(rests.count - 1);
+    let at = 0;
+    const seqs = new Map(heads.map(({ link }) => [link, link.first]));
+    return heads.map(({ link, count }, i) => {
+      const start = at;
+      at += count;
+      const first_seq = seqs.get(link) ?? link.first;
+      seqs.set(link, first_seq + count);
+      const entries = joinEntries(this.#entries.slice(start, at));
+      const head = Buffer.from(this.#hashes[i] ?? '', 'hex');
+      const signature = signatures[i] ?? Buffer.alloc(0);
+      const row = { writer: link.writer, first_seq, count, entries, head, signature };
+      return { first_index: first + start, row };
+    });
+  }
+
+  /** Continues the chain of a writer by one entry. */
+  #restore(): void {
+    const head = this.#parts.heads[this.#hashes.length];
+    if (head === undefined) throw new RangeError('the segment has no such entry');
+    const { link, count } = head;
+    const place = placeText({ writer: link.writer, seq: link.seq, prev: link.hash });
+    const entry = place + this.rest(this.#entries.length);
+    link.seq += 1;
+    link.hash = sha256Hex(entry);
+    this.#entries.push(entry);
+    this.#done += 1;
+    if (this.#done < count) return;
+    this.#hashes.push(link.hash);
+    this.#done = 0;
+  }
+}
+
+/** Decompresses a row. Undefined unless it has the form of a segment. */
+export function openSegment({ first_index, count, body }: Segment): OpenSegment | undefined {
+  const parts = partsOf(body);
+  const text = parts && textOf(parts.frame);
+  if (parts === undefined || text === undefined) return undefined;
+  const headsAt = text.indexOf('\n\n') + 2;
+  const restsAt = text.indexOf('\n\n', headsAt) + 2;
+  if (headsAt < 2 || restsAt < 2) return undefined;
+  const { signatures } = parts;
+  const links = text
+    .toString('latin1', 0, headsAt - 2)
+    .split('\n', signatures.length)
+    .map(parseLink);
+  const lines = Lines.of(text.subarray(headsAt, restsAt - 1), signatures.length);
+  const heads = signatures.flatMap((_, i) => parseHead(lines?.line(i) ?? '', links) ?? []);
+  // The counts are compared before the lines are counted: a forged text may have millions.
+  const total = heads.reduce((sum, head) => sum + head.count, 0);
+  if (heads.length < signatures.length || total !== count) return undefined;
+  const rests = Lines.of(text.subarray(restsAt), count);
+  return rests && new OpenSegment({ first: first_index, heads, signatures, rests });
+}
+
+const NEWLINE = 0x0a;
+
+/** The lines of a text. Each becomes a string when it is asked for: one string of the whole text takes more time than its decompression (measured). */
+class Lines {
+  readonly #text: Buffer;
+  readonly #ends: readonly number[];
+
+  private constructor(text: Buffer, ends: readonly number[]) {
+    this.#text = text;
+    this.#ends = ends;
+  }
+
+  /** Undefined unless the text has exactly so many lines, each with its newline. */
+  static of(text: Buffer, count: number): Lines | undefined {
+    const ends: number[] = [];
+    for (let start = 0; ends.length < count;) {
+      const end = text.indexOf(NEWLINE, start);
+      if (end < 0) return undefined;
+      ends.push(end);
+      start = end + 1;
+    }
+    return text.length === (ends.at(-1) ?? -1) + 1 ? new Lines(text, ends) : undefined;
+  }
+
+  get count(): number {
+    return this.#ends.length;
+  }
+
+  line(place: number): string {
+    return this.#text.toString('latin1', this.#start(place), this.#ends[place]);
+  }
+
+  /** The places from `first` to before `end` of the lines that contain the text, in order. */
+  *containing(part: string, first: number, end: number): Generator<number, undefined> {
+    const text = this.#text.subarray(0, this.#start(end));
+    for (let place = first; place < end; place++) {
+      const at = text.indexOf(part, this.#start(place), 'latin1');
+      if (at < 0) return undefined;
+      place = firstFrom(end, (i) => (this.#ends[i] ?? 0) >= at);
+      if (place < end) yield place;
+    }
+    return undefined;
+  }
+
+  #start(place: number): number {
+    return place === 0 ? 0 : (this.#ends[place - 1] ?? 0) + 1;
+  }
+}
+
 /** The batches of a row, in the order of the log. Undefined unless the row has the form of a segment; their content is not proven. */
 export function decodeSegment(segment: Segment): readonly PlacedBatch[] | undefined {
-  const parts = partsOf(segment.body);
-  const text = parts && textOf(parts.frame);
-  const [writers = '', heads = '', rests = ''] = text?.split('\n\n', 3) ?? [];
-  const lines = rests.split('\n');
-  // The last line has its newline too.
-  if (lines.pop() !== '' || lines.length !== segment.count) return undefined;
-  const links = writers.split('\n').map(parseLink);
-  const places = heads.split('\n').map((line) => parseHead(line, links));
-  const total = places.reduce((sum, place) => sum + (place?.count ?? Number.NaN), 0);
-  if (total !== lines.length || places.length !== parts?.signatures.length) return undefined;
-  let at = 0;
-  return places.flatMap((place, i) => {
-    const signature = parts.signatures[i];
-    if (place === undefined || signature === undefined) return [];
-    const start = at;
-    at += place.count;
-    const row = { ...restore(place.link, lines.slice(start, at)), signature };
-    return [{ first_index: segment.first_index + start, row }];
-  });
+  return openSegment(segment)?.batches();
 }
 
 function partsOf(
@@ -115,10 +258,10 @@ function partsOf(
  * Not in the thread pool: a segment takes 0.1 ms here and three times as much processor time there (measured), and a forged one at most the time
  * for 8 MiB.
  */
-function textOf(frame: Buffer): string | undefined {
+function textOf(frame: Buffer): Buffer | undefined {
   try {
     const options = { maxOutputLength: LONGEST_TEXT, chunkSize: CHUNK_BYTES };
-    return zstdDecompressSync(frame, options).toString('latin1');
+    return zstdDecompressSync(frame, options);
   } catch {
     return undefined;
   }
@@ -128,30 +271,13 @@ const LINK = /^([0-9a-z-]{1,32}) ([1-9][0-9]{0,15}) ([0-9a-f]{64})$/;
 const HEAD = /^(0|[1-9][0-9]{0,5}) ([1-9][0-9]{0,6})$/;
 
 function parseLink(line: string): Link | undefined {
-  const [, writer, seq, head] = LINK.exec(line) ?? [];
-  if (writer === undefined || head === undefined) return undefined;
-  return { writer, seq: Number(seq) - 1, head };
+  const [, writer, seq, hash] = LINK.exec(line) ?? [];
+  if (writer === undefined || hash === undefined) return undefined;
+  return { writer, first: Number(seq), seq: Number(seq), hash };
 }
 
-function parseHead(
-  line: string,
-  links: readonly (Link | undefined)[],
-): { readonly link: Link; readonly count: number } | undefined {
+function parseHead(line: string, links: readonly (Link | undefined)[]): Head | undefined {
   const [, number, count] = HEAD.exec(line) ?? [];
   const link = links[Number(number)];
   return link === undefined ? undefined : { link, count: Number(count) };
-}
-
-/** Continues a writer's chain by one batch. */
-function restore(link: Link, rests: readonly string[]): Omit<Batch, 'signature'> {
-  const { writer } = link;
-  const first_seq = link.seq + 1;
-  const entries = rests.map((rest) => {
-    link.seq += 1;
-    const entry = placeText({ writer, seq: link.seq, prev: link.head }) + rest;
-    link.head = sha256Hex(entry);
-    return entry;
-  });
-  const head = Buffer.from(link.head, 'hex');
-  return { writer, first_seq, count: rests.length, entries: joinEntries(entries), head };
 }

@@ -18,6 +18,11 @@ export function sha256(...parts: readonly Part[]): Buffer {
   return Buffer.from(hash('sha256', joined(parts), 'binary'), 'binary');
 }
 
+/** Writes the SHA-256 of a message into `target` at `at`. A buffer for each hash of a tile took a third of the time (measured). */
+export function writeSha256(target: Buffer, at: number, message: Uint8Array): void {
+  target.write(hash('sha256', message, 'binary'), at, 'binary');
+}
+
 /** As `sha256`, in 64 lower-case hexadecimal digits. */
 export function sha256Hex(...parts: readonly Part[]): string {
   return hash('sha256', joined(parts), 'hex');

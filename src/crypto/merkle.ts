@@ -1,4 +1,4 @@
-import { sha256 } from './digest.ts';
+import { sha256, writeSha256 } from './digest.ts';
 
 /** Bytes of a hash: SHA-256 throughout. */
 export const HASH_BYTES = 32;
@@ -31,6 +31,20 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   message.set(left, 1);
   message.set(right, 1 + HASH_BYTES);
   return sha256(message);
+}
+
+/** The root over a power of two of hashes, one after another. */
+export function perfectRoot(hashes: Uint8Array): Uint8Array {
+  // One message for all pairs: buffers of their own took half of the time for a tile (measured).
+  const row = Buffer.from(hashes);
+  const message = Buffer.alloc(1 + 2 * HASH_BYTES);
+  message.set(NODE);
+  for (let width = row.length; width > HASH_BYTES; width /= 2)
+    for (let at = 0; at < width; at += 2 * HASH_BYTES) {
+      row.copy(message, 1, at, at + 2 * HASH_BYTES);
+      writeSha256(row, at / 2, message);
+    }
+  return row.subarray(0, HASH_BYTES);
 }
 
 /** The root over neighbouring subtrees, largest first: a compact range, or the parts of one proof hash. */

@@ -1,5 +1,5 @@
 import { invalidCiphertext } from './aead.ts';
-import { HASH_BYTES, nodeHash, type NodeAddress } from './merkle.ts';
+import { HASH_BYTES, perfectRoot, type NodeAddress } from './merkle.ts';
 import type { ReadNodes } from './proofs.ts';
 
 const HEIGHT = 8;
@@ -69,22 +69,10 @@ function tileOf(node: NodeAddress, size: number): TileAddress {
 function nodeInTile(node: NodeAddress, tile: TileAddress, bytes: Uint8Array): Uint8Array {
   const count = 2 ** (node.level % HEIGHT);
   const first = node.index * count - tile.index * TILE_WIDTH;
-  let row = Array.from({ length: count }, (_, i) =>
-    bytes.subarray((first + i) * HASH_BYTES, (first + i + 1) * HASH_BYTES),
-  );
-  while (row.length > 1) row = pairs(row);
-  const [hash] = row;
-  if (hash?.length !== HASH_BYTES || first + count > tile.width) throw invalidCiphertext();
-  return hash;
+  const end = first + count;
+  if (end > tile.width || bytes.length < end * HASH_BYTES) throw invalidCiphertext();
+  return perfectRoot(bytes.subarray(first * HASH_BYTES, end * HASH_BYTES));
 }
-
-function pairs(row: readonly Uint8Array[]): Uint8Array[] {
-  return Array.from({ length: row.length / 2 }, (_, i) =>
-    nodeHash(row[2 * i] ?? EMPTY, row[2 * i + 1] ?? EMPTY),
-  );
-}
-
-const EMPTY = new Uint8Array(HASH_BYTES);
 
 /**
  * Reads nodes of a tree of `size` out of its tiles, each tile once a call. `readTile` may answer a wider tile than asked for.

@@ -273,7 +273,6 @@ export const LOG = {
     orderBy: ['first_index'],
     descending: true,
   }),
-  closedBetween: query('audit_segments', { where: ['first_index >=', 'first_index <='] }),
   termBefore: query('log_terms', {
     where: ['kind', 'term', 'bundle <='],
     orderBy: ['bundle'],

@@ -5,6 +5,7 @@ import { zstdCompressSync } from 'node:zlib';
 import { exportLog } from '../../../src/audit/export.ts';
 import { storeSource } from '../../../src/audit/export-source.ts';
 import { LastCommitFile } from '../../../src/audit/last-commit.ts';
+import { decodeSegment, encodeSegment } from '../../../src/audit/segment.ts';
 import { Scrubber } from '../../../src/audit/scrubber.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
@@ -180,6 +181,21 @@ const FORGED: Readonly<Record<string, (row: Tables['audit_segments']) => Partial
   'more entries than lines': ({ count }) => ({
     body: forged(`w0-a 5 ${'0'.repeat(64)}\n\n0 ${count}\n\nx\n`, 1),
   }),
+  'millions of empty lines': ({ count }) => ({
+    body: forged(`w0-a 5 ${'0'.repeat(64)}\n\n0 ${count}\n\n${'\n'.repeat(7 << 20)}`, 1),
+  }),
+  'millions of batches': ({ count }) => ({
+    body: forged(
+      `w0-a 5 ${'0'.repeat(64)}\n\n${'0 1\n'.repeat(1 << 20)}\n${'x\n'.repeat(count)}`,
+      1,
+    ),
+  }),
+  'a flipped bit': ({ body }) => {
+    const flipped = Buffer.from(body);
+    const at = flipped.length - 100;
+    flipped.writeUInt8(flipped.readUInt8(at) ^ 1, at);
+    return { body: flipped };
+  },
   'entries of another boot': ({ count }) => ({
     body: forged(`w0-a 5 ${'0'.repeat(64)}\n\n0 ${count}\n\n${'x\n'.repeat(count)}`, 1),
   }),
@@ -190,6 +206,16 @@ function forged(text: string, signatures: number): Buffer {
   header.writeUInt8(1);
   header.writeUInt32BE(signatures, 1);
   return Buffer.concat([header, zstdCompressSync(Buffer.from(text))]);
+}
+
+/** Exchanges two paths in the entries of a batch. */
+function swapPaths(entries: Uint8Array): Buffer {
+  const text = Buffer.from(entries).toString('latin1');
+  return Buffer.from(
+    text.replaceAll(/payments\/[34]/g, (path) =>
+      path.endsWith('3') ? 'payments/4' : 'payments/3',
+    ),
+  );
 }
 
 describe('a forged segment', () => {
@@ -210,6 +236,25 @@ describe('a forged segment', () => {
       });
     });
   }
+
+  it('ends a search that would show one of its entries', async () => {
+    await record(SIZE);
+    await bench.compact();
+    const row = (await rowsOf('audit_segments'))[1]!;
+    const batches = decodeSegment(row)!.map((batch) => ({
+      ...batch,
+      row: { ...batch.row, entries: swapPaths(batch.row.entries) },
+    }));
+    const { body } = await encodeSegment(batches);
+    await bench.store.commit({ writes: [{ table: 'audit_segments', put: { ...row, body } }] });
+    const end = row.first_index + row.count;
+    const query = { path: 'payments/3' };
+    await expect(
+      bench.reader.search(query, { limit: 10, after: String(end) }),
+    ).rejects.toMatchObject({ code: 'ERR_CIPHERTEXT_INVALID', reason: 'log_damaged' });
+    const below = await bench.reader.search(query, { limit: 10, after: String(row.first_index) });
+    expect(below.items).toHaveLength(10);
+  });
 
   it('that claims the entries of others hides none of them', async () => {
     await record(SIZE);
