@@ -104,5 +104,5 @@ function optionLine({ flags, description, argChoices, mandatory, defaultValue }:
 function linked(text: string): string {
   return text
     .replace(/docs\/([\w-]+\.md)/g, '[$1]($1)')
-    .replace(/k8s:\/\/\S*>/g, (name) => `\`${name}\``);
+    .replace(/(?:k8s|ci):\/\/\S*>/g, (name) => `\`${name}\``);
 }

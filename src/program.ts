@@ -214,7 +214,7 @@ function addDoctor(program: Command): void {
       'Without a path: listener, clock, over-broad policies, default accounts, audit log and mounts; with --config also the files of the configuration and the key-encryption key. With a path: everything from the login of a workload to the backend.',
     arguments: [['[path]', 'path of a secret; needs --as']],
     options: [
-      ['--as <workload>', 'with a path: k8s://<cluster>/<namespace>/<serviceaccount>'],
+      ['--as <workload>', 'with a path: name of a workload, such as k8s://prod/shop/web'],
       [
         '-c, --config <file>',
         'also check the files that this configuration names, and open its key-encryption key',

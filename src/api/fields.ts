@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseCidr } from '../domain/cidr.ts';
 import { isName, isSecretPath } from '../domain/names.ts';
+import { parseWorkloadId, WORKLOAD_FORMS } from '../domain/workload.ts';
 import { parseDuration } from '../domain/policy/duration.ts';
 
 /** A remark for people: text without control characters. */
@@ -66,13 +67,9 @@ export const secretChanges = z
   .refine((data) => Object.keys(data).length > 0, 'needs a key at least')
   .refine((data) => Object.keys(data).length <= MOST_KEYS, `may have ${MOST_KEYS} keys`);
 
-/** `k8s://<cluster>/<namespace>/<serviceaccount>` */
 export const workloadName = z
   .string()
-  .regex(
-    /^k8s:\/\/[a-z0-9._-]{1,63}\/[a-z0-9-]{1,63}\/[a-z0-9.-]{1,253}$/,
-    'k8s://<cluster>/<namespace>/<serviceaccount>',
-  );
+  .refine((text) => parseWorkloadId(text) !== undefined, WORKLOAD_FORMS);
 
 /** The UID of a pod. */
 export const podUid = z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not a UID');

@@ -28,12 +28,18 @@ function tokenProblems(spec: ClusterSpec): Problem[] {
 }
 
 function connectionProblems(spec: ClusterSpec, connection: ClusterConnection): Problem[] {
-  if (connection.type === 'kubernetes') return [];
+  if (connection.type === 'kubernetes') {
+    return spec.type === 'oidc'
+      ? [problem('/connection', 'a cluster of type oidc needs a jwks connection')]
+      : [];
+  }
   const problems: Problem[] = [];
-  if (spec.mode !== 'jwks') {
+  if (spec.type === 'kubernetes' && spec.mode !== 'jwks') {
     problems.push(problem('/mode', 'a review needs a kubernetes connection'));
   }
-  if (spec.podWatch) problems.push(problem('/podWatch', 'a watch needs a kubernetes connection'));
+  if (spec.type === 'kubernetes' && spec.podWatch) {
+    problems.push(problem('/podWatch', 'a watch needs a kubernetes connection'));
+  }
   if ('issuerUrl' in connection && connection.issuerUrl !== spec.issuer) {
     problems.push(problem('/issuer', 'not the issuerUrl of the connection'));
   }

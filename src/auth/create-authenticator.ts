@@ -11,6 +11,7 @@ import { FileJwks } from './jwks/file-jwks.ts';
 import type { JwksSource } from './jwks/jwks-source.ts';
 import { JwksVerifier } from './jwks/jwks-verifier.ts';
 import { KeySet } from './jwks/key-set.ts';
+import { OidcAuthenticator } from './oidc-authenticator.ts';
 import { TokenReviewer } from './token-review/token-reviewer.ts';
 
 export interface AuthDependencies {
@@ -30,6 +31,10 @@ export function createAuthenticator(
   const { name, spec } = cluster;
   checkCluster(spec, connection);
   const { clock } = dependencies;
+  if (spec.type === 'oidc') {
+    const verifier = new JwksVerifier(new KeySet(sourceOf(connection), dependencies));
+    return new OidcAuthenticator({ name, rules: spec }, verifier, clock);
+  }
   const isReviewed = spec.mode !== 'jwks' && connection.type === 'kubernetes';
   const checks = {
     ...(spec.mode !== 'token-review' && {

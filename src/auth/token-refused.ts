@@ -26,6 +26,8 @@ export type TokenRefusal =
   | 'not_a_service_account'
   | 'claim_invalid'
   | 'claim_mismatch'
+  | 'claim_missing'
+  | 'identity_invalid'
   | 'pod_required'
   | 'review_refused'
   | 'review_aud';

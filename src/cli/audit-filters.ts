@@ -1,11 +1,11 @@
 import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../domain/audit-actions.ts';
 import { ERRORS } from '../domain/errors.ts';
-import { parseWorkloadId } from '../domain/workload.ts';
+import { parseWorkloadId, WORKLOAD_FORMS } from '../domain/workload.ts';
 import { UsageError } from './errors.ts';
 
 /** The API's filters, under their names on the command line. */
 export const AUDIT_FILTERS = [
-  ['workload', 'k8s://<cluster>/<namespace>/<serviceaccount>'],
+  ['workload', WORKLOAD_FORMS],
   ['cluster', 'name of a cluster'],
   ['namespace', 'namespace of the workload'],
   ['pod', 'UID of the pod'],
@@ -45,9 +45,7 @@ function checkFilter(flag: string, value: string): void {
     throw new UsageError(`--${flag} ${value}: must be one of ${words.join(', ')}`);
   }
   if (flag === 'workload' && parseWorkloadId(value) === undefined) {
-    throw new UsageError(
-      `--workload ${value}: must be k8s://<cluster>/<namespace>/<serviceaccount>`,
-    );
+    throw new UsageError(`--workload ${value}: must be ${WORKLOAD_FORMS}`);
   }
 }
 

@@ -120,7 +120,7 @@ export class ClusterRegistry implements Clusters {
   #watch(name: string, spec: ClusterSpec, connection: ClusterConnection): PodWatch {
     const { clock, log, random } = this.#deps;
     if (connection.type !== 'kubernetes') return noPodWatch(clock);
-    if (!spec.podWatch) return noPodWatch(clock, connection.api);
+    if (spec.type === 'oidc' || !spec.podWatch) return noPodWatch(clock, connection.api);
     const watch: PodWatch = createPodWatch(
       name,
       {

@@ -38,11 +38,15 @@ function members(fields: Texts, digest: TextDigest): string {
 function actorFields(actor: AuditActor): Texts {
   switch (actor.kind) {
     case 'workload': {
-      const { workload } = actor;
+      const { workload, session } = actor;
+      const { cluster } = workload;
+      const id = workloadId(workload);
+      // The parts of an OIDC identity have no names of their own.
+      if ('identity' in workload) return { kind: actor.kind, id, cluster, session };
       return {
         kind: actor.kind,
-        id: workloadId(workload),
-        cluster: workload.cluster,
+        id,
+        cluster,
         namespace: workload.namespace,
         serviceAccount: workload.serviceAccount,
         serviceAccountUid: workload.serviceAccountUid,
@@ -50,7 +54,7 @@ function actorFields(actor: AuditActor): Texts {
         podUid: workload.pod?.uid,
         nodeName: workload.node?.name,
         nodeUid: workload.node?.uid,
-        session: actor.session,
+        session,
       };
     }
     case 'operator':

@@ -1,16 +1,45 @@
 /** A registered token issuer: what operators say of it through the API. Hosts and credentials stay in the connection it names. */
-export interface ClusterSpec {
-  /** A `kubernetes` or `jwks` connection of the configuration file. */
+export type ClusterSpec = KubernetesClusterSpec | OidcClusterSpec;
+
+interface IssuerSpec {
+  /** A connection of the configuration file. */
   readonly connection: string;
   /** Compared as a string, never as a pattern. */
   readonly issuer: string;
   /** At least one; a token for several audiences is refused unless `allowSeveralAudiences`. */
   readonly audiences: readonly string[];
   readonly allowSeveralAudiences: boolean;
-  readonly mode: 'jwks' | 'token-review' | 'both';
   /** Longest `exp - iat` accepted, seconds. */
   readonly maxTokenLifetimeSeconds: number;
+}
+
+/** Service accounts of a Kubernetes cluster, over a connection of type `kubernetes` or `jwks`. */
+export interface KubernetesClusterSpec extends IssuerSpec {
+  readonly type: 'kubernetes';
+  readonly mode: 'jwks' | 'token-review' | 'both';
   /** Tokens without a pod may log in, for static reads only. */
   readonly allowWithoutPod: boolean;
   readonly podWatch: boolean;
+}
+
+/** Any OpenID Connect issuer, over a connection of type `jwks`: pipelines, virtual machines, SPIFFE. */
+export interface OidcClusterSpec extends IssuerSpec {
+  readonly type: 'oidc';
+  /** Each claim must equal one of its values, in type too. */
+  readonly requiredClaims: Readonly<Record<string, readonly ClaimValue[]>>;
+  readonly identity: readonly ClaimMapping[];
+}
+
+export type ClaimValue = string | number | boolean;
+
+/** A claim that becomes segments of the identity. */
+export interface ClaimMapping {
+  readonly claim: string;
+  /** The value must start with this text, which the identity leaves out. */
+  readonly prefix?: string;
+  /**
+   * How many parts the value has between its slashes; each becomes a segment. 1: the value is one segment, with its slashes encoded. Only the last
+   * mapping may have `any`: otherwise two claims could share a slash differently and name the same identity.
+   */
+  readonly parts: number | 'any';
 }

@@ -4,7 +4,7 @@ import { BrokerError } from './errors.ts';
 export const QUARANTINE_KINDS = ['workload', 'pod', 'operator'] as const;
 export type QuarantineKind = (typeof QUARANTINE_KINDS)[number];
 
-/** `subject` is `k8s://<cluster>/<namespace>/<serviceaccount>`, `<cluster>/<pod UID>`, or the name of an operator. */
+/** `subject` is the name of a workload (`k8s://…`, `ci://…`), `<cluster>/<pod UID>`, or the name of an operator. */
 export interface QuarantineScope {
   readonly kind: QuarantineKind;
   readonly subject: string;

@@ -1,5 +1,5 @@
 import { BrokerError } from './errors.ts';
-import { workloadId, type Workload } from './workload.ts';
+import { accountOf, workloadId, type Workload } from './workload.ts';
 
 const RETRY_SECONDS = 60;
 
@@ -24,7 +24,8 @@ export class TooManySessions extends BrokerError {
       `the ${of} has ${most} live sessions, as many as it may (limits.${limit}); end some with DELETE /api/v1/sessions/self, or wait until they expire`,
       { reason: `${of}_sessions`, retryAfterSeconds: RETRY_SECONDS },
     );
-    const { cluster, namespace, pod } = workload;
+    const { cluster, pod } = workload;
+    const { namespace } = accountOf(workload);
     this.facts = {
       workload: workloadId(workload),
       ...(pod !== undefined && { pod: { cluster, namespace, ...pod } }),

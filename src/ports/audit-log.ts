@@ -2,7 +2,7 @@ import type { Page, PageRequest } from '../domain/page.ts';
 
 /** Filters of a search. An entry must match every filter that is set. */
 export interface AuditQuery {
-  /** `k8s://<cluster>/<namespace>/<serviceaccount>` */
+  /** `k8s://<cluster>/<namespace>/<serviceaccount>` or `ci://<cluster>/<identity>` */
   readonly workload?: string | undefined;
   readonly cluster?: string | undefined;
   readonly namespace?: string | undefined;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createAuthenticator } from '../../src/auth/index.ts';
 import { systemClock } from '../../src/clock.ts';
-import type { ClusterSpec } from '../../src/domain/cluster.ts';
+import type { KubernetesClusterSpec } from '../../src/domain/cluster.ts';
 import { BrokerError } from '../../src/domain/errors.ts';
 import type { AttestedWorkload } from '../../src/ports/workload-authenticator.ts';
 import type { KubeCluster, PodRef } from '../kit/kube-cluster.ts';
@@ -30,8 +30,12 @@ export function workloadAuthenticatorContract(
     const tokenFor = (bound?: PodRef, audience = AUDIENCE): Promise<string> =>
       cluster.token({ namespace, serviceAccount: 'api', audience, ...(bound && { pod: bound }) });
 
-    async function login(token: string, own: Partial<ClusterSpec> = {}): Promise<AttestedWorkload> {
-      const spec: ClusterSpec = {
+    async function login(
+      token: string,
+      own: Partial<KubernetesClusterSpec> = {},
+    ): Promise<AttestedWorkload> {
+      const spec: KubernetesClusterSpec = {
+        type: 'kubernetes',
         connection: 'cluster',
         issuer: cluster.issuer,
         audiences: [AUDIENCE],
@@ -53,7 +57,7 @@ export function workloadAuthenticatorContract(
       }
     }
 
-    async function refusal(token: string, own?: Partial<ClusterSpec>): Promise<string> {
+    async function refusal(token: string, own?: Partial<KubernetesClusterSpec>): Promise<string> {
       const error: unknown = await login(token, own).catch((reason: unknown) => reason);
       if (error instanceof BrokerError) return error.reason ?? error.code;
       throw error instanceof Error ? error : new Error('it was accepted');
@@ -134,7 +138,8 @@ export function workloadAuthenticatorContract(
       await cluster.removeAccount(namespace, 'renewed');
       await cluster.createAccount(namespace, 'renewed');
       expect(await outcome(token)).toBe(afterTheEnd);
-      expect((await login(await cluster.token(request))).workload.serviceAccount).toBe('renewed');
+      const { workload } = await login(await cluster.token(request));
+      expect(workload).toMatchObject({ serviceAccount: 'renewed' });
     });
   });
 }

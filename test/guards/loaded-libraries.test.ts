@@ -145,7 +145,12 @@ describe('libraries', () => {
       { type: 'aws-secrets-manager', ...AWS },
       ['@aws-sdk/client-secrets-manager'],
     ],
-    ['a kubeconfig', { type: 'kubernetes', kubeconfigFile }, ['@kubernetes/client-node']],
+    // The client of Kubernetes loads `openid-client` for its own logins.
+    [
+      'a kubeconfig',
+      { type: 'kubernetes', kubeconfigFile },
+      ['@kubernetes/client-node', 'openid-client'],
+    ],
     ['a mysql', { type: 'mysql', ...DATABASE }, ['mysql2']],
     ['a postgres', { type: 'postgres', ...DATABASE }, ['pg']],
     ['a redis', { type: 'redis', ...DATABASE }, ['@redis/client']],

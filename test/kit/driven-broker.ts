@@ -14,7 +14,7 @@ import { PodEndings } from '../../src/broker/sessions/pod-endings.ts';
 import { destroySecret, writeSecret } from '../../src/broker/secrets/write-secret.ts';
 import { BrokerError } from '../../src/domain/errors.ts';
 import { scopeFence, type QuarantineScope } from '../../src/domain/quarantine.ts';
-import { workloadId, type Workload } from '../../src/domain/workload.ts';
+import { accountOf, workloadId, type Workload } from '../../src/domain/workload.ts';
 import type { ScriptedWatch } from './broker-parts.ts';
 import { policy, TestBroker } from './broker-parts.ts';
 import type { Command, Reply, Scope } from '../model/reference-model.ts';
@@ -167,7 +167,7 @@ export class DrivenBroker {
   }: Command & { do: 'allow' | 'deny' }): Promise<Reply> {
     const name = this.#policyName(effect, account);
     const document = policy(name, [this.#path(path)], { rule: { effect }, capabilities: ['read'] });
-    const { cluster, namespace, serviceAccount } = this.#workload(account);
+    const { cluster, namespace, serviceAccount } = accountOf(this.#workload(account));
     const subject = {
       clusters: [cluster],
       namespaces: [namespace],
@@ -179,7 +179,8 @@ export class DrivenBroker {
   }
 
   async #renew(live: LiveSession, sessionToken: string, minutes: number): Promise<Reply> {
-    const { serviceAccount, pod } = live.session.workload;
+    const { pod } = live.session.workload;
+    const { serviceAccount } = accountOf(live.session.workload);
     const claims = { namespace: this.#namespace(), serviceAccount, lifeMs: minutes * MINUTE };
     const token = this.#broker.token(pod === undefined ? claims : { ...claims, pod });
     await renewSession(this.#broker.parts, this.#broker.call(), live, { token, sessionToken });
@@ -240,7 +241,7 @@ export class DrivenBroker {
   }
 
   #claims({ account, pod, minutes }: Command & { do: 'logIn' }): object {
-    const { namespace, serviceAccount } = this.#workload(account);
+    const { namespace, serviceAccount } = accountOf(this.#workload(account));
     return { namespace, serviceAccount, pod: this.#pod(pod), lifeMs: minutes * MINUTE };
   }
 

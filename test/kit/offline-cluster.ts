@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAuthenticator } from '../../src/auth/index.ts';
-import type { ClusterSpec } from '../../src/domain/cluster.ts';
+import type { ClusterSpec, KubernetesClusterSpec } from '../../src/domain/cluster.ts';
 import { BrokerError } from '../../src/domain/errors.ts';
 import type { AttestedWorkload } from '../../src/ports/workload-authenticator.ts';
 import { HandClock } from './hand-clock.ts';
@@ -11,7 +11,8 @@ import { boundClaims } from './token-factory.ts';
 export const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 export const AUDIENCE = 'https://broker.test';
 
-export const SPEC: ClusterSpec = {
+export const SPEC: KubernetesClusterSpec = {
+  type: 'kubernetes',
   connection: 'keys',
   issuer: ISSUER,
   audiences: [AUDIENCE],
@@ -38,9 +39,13 @@ export interface OfflineCluster {
   close(): Promise<void>;
 }
 
+function specOf(changes: Partial<KubernetesClusterSpec> | ClusterSpec): ClusterSpec {
+  return changes.type === 'oidc' ? changes : { ...SPEC, ...changes };
+}
+
 export async function offlineCluster(
   keys: readonly unknown[],
-  changes: Partial<ClusterSpec> = {},
+  changes: Partial<KubernetesClusterSpec> | ClusterSpec = {},
   name = 'east',
 ): Promise<OfflineCluster> {
   const directory = await mkdtemp(join(tmpdir(), 'qm-auth-'));
@@ -51,7 +56,7 @@ export async function offlineCluster(
   const clock = new HandClock();
   const log: LogLine[] = [];
   const authenticator = createAuthenticator(
-    { name, spec: { ...SPEC, ...changes } },
+    { name, spec: specOf(changes) },
     { type: 'jwks', file },
     { clock, log: { warn: (fields, message) => void log.push({ message, ...fields }) } },
   );

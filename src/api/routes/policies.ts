@@ -4,6 +4,7 @@ import {
   validatePolicy as validate,
 } from '../../broker/documents/policies.ts';
 import { CAPABILITIES } from '../../domain/policy/index.ts';
+import { isIdentity, type Workload } from '../../domain/workload.ts';
 import { parseIpAddress } from '../../domain/ip-address.ts';
 import type { Block } from '../../broker/sessions/blocks.ts';
 import { identifier, objectName, podUid, secretPath } from '../fields.ts';
@@ -28,12 +29,18 @@ const kubernetesName = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'is not a Kubernetes name');
 const question = z.strictObject({
-  workload: z.strictObject({
-    cluster: objectName,
-    namespace: kubernetesName,
-    serviceAccount: kubernetesName,
-    pod: z.strictObject({ name: kubernetesName, uid: podUid }).optional(),
-  }),
+  workload: z.union([
+    z.strictObject({
+      cluster: objectName,
+      namespace: kubernetesName,
+      serviceAccount: kubernetesName,
+      pod: z.strictObject({ name: kubernetesName, uid: podUid }).optional(),
+    }),
+    z.strictObject({
+      cluster: objectName,
+      identity: z.array(z.string()).refine(isIdentity, 'is not the identity of a workload'),
+    }),
+  ]),
   podLabels: z.record(z.string().max(317), z.string().max(63)).optional(),
   capability: z.enum(CAPABILITIES),
   path: secretPath,
@@ -53,17 +60,19 @@ export const explainDecision: RouteOf<'explainDecision'> = {
   body: { maxBytes: 16_384 },
   read: ({ body }) => {
     const { workload, ...rest } = parseInput(question, body?.value);
-    const { pod, ...names } = workload;
-    const asked = {
-      ...rest,
-      workload: { ...names, serviceAccountUid: '', ...(pod !== undefined && { pod }) },
-    };
+    const asked = { ...rest, workload: workloadIn(workload) };
     return async ({ parts, call, caller }) => {
       const { blocks, ...explained } = await explain(parts, call, caller, asked);
       return { status: 200, body: { ...explained, blocks: blocks.map(shownBlock) } };
     };
   },
 };
+
+function workloadIn(asked: z.output<typeof question>['workload']): Workload {
+  if ('identity' in asked) return asked;
+  const { pod, ...names } = asked;
+  return { ...names, serviceAccountUid: '', ...(pod !== undefined && { pod }) };
+}
 
 function shownBlock(block: Block): object {
   return block.by === 'quarantine'

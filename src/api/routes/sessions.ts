@@ -5,7 +5,7 @@ import { recordOperation } from '../../broker/recording/operation.ts';
 import { renewSession as renew } from '../../broker/sessions/renew-session.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Session } from '../../domain/principal.ts';
-import { workloadId, type Workload } from '../../domain/workload.ts';
+import { workloadId } from '../../domain/workload.ts';
 import { instant } from '../../domain/instant.ts';
 import { parseInput } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
@@ -21,7 +21,7 @@ const PLAIN_SUBJECT = /"sub":"([^"\\]*)"/;
 const LONGEST_SUBJECT = 512;
 
 /**
- * The account that a service-account token claims. No signature is checked yet, so the claim only selects the rate that the login counts
+ * The subject that a token claims. No signature is checked yet, so the claim only selects the rate that the login counts
  * against. The usual payload with one member `sub` is not parsed here, because its verification parses it again.
  */
 function claimedAccount(cluster: string, jwt: string): string | undefined {
@@ -40,11 +40,6 @@ function subjectIn(payload: string): string | undefined {
   }
 }
 
-/** The same key for a verified workload. */
-function accountOf({ cluster, namespace, serviceAccount }: Workload): string {
-  return `${cluster}/system:serviceaccount:${namespace}:${serviceAccount}`;
-}
-
 export const createSession: RouteOf<'createSession'> = {
   body: { maxBytes: LOGIN_BYTES },
   read: ({ body, network, rates, proof }) => {
@@ -56,7 +51,8 @@ export const createSession: RouteOf<'createSession'> = {
         if (BrokerError.from(error).kind === 'unauthenticated') rates.failed(network);
         throw error;
       });
-      rates.loggedIn(accountOf(opened.session.workload));
+      // The token was verified since, and every verified token has a subject.
+      if (account !== undefined) rates.loggedIn(account);
       const { token, session, eventId } = opened;
       return {
         status: 201,

@@ -15,6 +15,8 @@ const MOST_RSA_BITS = 8192;
 const LEAST_EXPONENT = 65_537;
 const MOST_EXPONENT_BYTES = 4;
 const LONGEST_KID = 256;
+/** The use of a key in a SPIFFE bundle that signs tokens; the others, `x509-svid`, sign certificates. */
+const JWT_SVID = 'jwt-svid';
 
 type Members = Partial<Record<string, unknown>>;
 
@@ -32,7 +34,7 @@ export async function readJwk(entry: unknown): Promise<TrustedKey | string> {
 
 function isForSignatures({ use, key_ops: operations }: Members): boolean {
   const mayVerify = !Array.isArray(operations) || operations.includes('verify');
-  return (use === undefined || use === 'sig') && mayVerify;
+  return (use === undefined || use === 'sig' || use === JWT_SVID) && mayVerify;
 }
 
 function publicKeyOf(jwk: Members): PublicKey | string {

@@ -1,19 +1,19 @@
 import { z } from 'zod';
-import type { ClusterSpec } from '../../domain/cluster.ts';
+import type { KubernetesClusterSpec } from '../../domain/cluster.ts';
 import { parseStrictObject, type JsonObject } from '../../text/strict-json.ts';
-import type { Workload } from '../../domain/workload.ts';
+import type { KubernetesWorkload } from '../../domain/workload.ts';
 import { tokenRefused, type TokenRefusal } from '../token-refused.ts';
 
 /** The tokens that a cluster accepts, and their maximum age. */
 export type TokenRules = Pick<
-  ClusterSpec,
+  KubernetesClusterSpec,
   'issuer' | 'audiences' | 'allowSeveralAudiences' | 'maxTokenLifetimeSeconds' | 'allowWithoutPod'
 >;
 
 /** The claims of a token. They are true only if its signature was checked or the API server reviewed it. */
 export interface TokenClaims {
   readonly subject: string;
-  readonly workload: Workload;
+  readonly workload: KubernetesWorkload;
   readonly audiences: readonly string[];
   /** Milliseconds since the epoch, as `endsAt`. */
   readonly issuedAt: number;
@@ -95,7 +95,10 @@ function refuseLegacy(claims: JsonObject): void {
 }
 
 /** Each audience of a token can replay it here, so a token has one unless the cluster allows several. */
-function readAudiences(claim: unknown, rules: TokenRules): readonly string[] {
+export function readAudiences(
+  claim: unknown,
+  rules: Pick<TokenRules, 'audiences' | 'allowSeveralAudiences'>,
+): readonly string[] {
   const audiences: readonly unknown[] = Array.isArray(claim) ? claim : [claim];
   if (claim === undefined || audiences.length === 0) throw tokenRefused('aud_missing');
   if (audiences.length > MOST_AUDIENCES || !audiences.every(isAudience)) {
@@ -112,13 +115,18 @@ function isAudience(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= LONGEST_AUDIENCE;
 }
 
-function readTimes(
+/** A token may have no `iat` if `isIssueTimeOptional`: then its lifetime counts from now. */
+export function readTimes(
   claims: JsonObject,
   maxLifetimeSeconds: number,
   now: number,
+  isIssueTimeOptional = false,
 ): Pick<TokenClaims, 'issuedAt' | 'endsAt'> {
   const exp = secondsOf(claims['exp'], 'exp_invalid');
-  const iat = secondsOf(claims['iat'], 'iat_invalid');
+  const iat =
+    isIssueTimeOptional && claims['iat'] === undefined
+      ? Math.min(Math.floor(now / 1000), exp - 1)
+      : secondsOf(claims['iat'], 'iat_invalid');
   const nbf = claims['nbf'] === undefined ? iat : secondsOf(claims['nbf'], 'nbf_invalid');
   if (exp <= iat) throw tokenRefused('exp_invalid');
   if (exp - iat > maxLifetimeSeconds) throw tokenRefused('lifetime_exceeded');
@@ -153,7 +161,7 @@ function readSubject(subject: unknown): {
   return { subject: subject as string, namespace: namespace as string, name: name as string };
 }
 
-function readTokenId(jti: unknown): string | undefined {
+export function readTokenId(jti: unknown): string | undefined {
   if (jti === undefined) return undefined;
   if (typeof jti !== 'string' || jti === '' || jti.length > LONGEST_TOKEN_ID) {
     throw tokenRefused('claim_invalid');
@@ -164,7 +172,7 @@ function readTokenId(jti: unknown): string | undefined {
 function workloadOf(
   cluster: string,
   { namespace, serviceaccount, pod, node }: KubernetesClaim,
-): Workload {
+): KubernetesWorkload {
   return {
     cluster,
     namespace,

@@ -73,7 +73,9 @@ export function decideOrder(ordering: Ordering): DecidedOrder {
     const detail = 'the path needs a definition with "class: dynamic" before it issues credentials';
     throw new BrokerError('ERR_CONFLICT', detail);
   }
-  if (live.session.workload.pod === undefined) throw denied('pod_required');
+  const { workload } = live.session;
+  // A service account without a pod has nothing whose end revokes its credentials. An OIDC token is that of one job, which ends with it.
+  if (workload.pod === undefined && !('identity' in workload)) throw denied('pod_required');
   const state = podState(parts, live);
   if (state === 'terminating' || state === 'ended') throw denied(`pod_${state}`);
   return {

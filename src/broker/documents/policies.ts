@@ -7,7 +7,7 @@ import {
   type Capability,
   type Explanation,
 } from '../../domain/policy/index.ts';
-import type { Workload } from '../../domain/workload.ts';
+import { accountOf, type Workload } from '../../domain/workload.ts';
 import {
   blockLines,
   blocksOf,
@@ -81,7 +81,8 @@ export async function explainDecision(
 ): Promise<ExplainedDecision> {
   const { path, capability, workload } = request;
   parseSecretPath(path);
-  const query = `${capability} by ${workload.cluster}/${workload.namespace}/${workload.serviceAccount}`;
+  const { cluster, namespace, serviceAccount } = accountOf(workload);
+  const query = `${capability} by ${[cluster, namespace, serviceAccount].filter((name) => name !== '').join('/')}`;
   return recordOperation(
     { parts, call, caller: live },
     { action: 'policy.explain', path, query },

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ClusterSpec } from '../../domain/cluster.ts';
+import type { ClaimMapping, ClusterSpec } from '../../domain/cluster.ts';
 import type { DefinitionSpec } from '../../domain/definition.ts';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
 import type { MountSpec } from '../../domain/mount.ts';
@@ -12,6 +12,7 @@ import {
   type OperatorSpec,
   type OperatorTokenSpec,
 } from '../../domain/principal.ts';
+import { IDENTITY_LIMITS } from '../../domain/workload.ts';
 import { duration, name, path, positive, text } from './fields.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
 import { rotation } from './rotation-schema.ts';
@@ -24,14 +25,19 @@ const cidr = text.refine(
   'must be a network such as 10.0.0.0/8',
 );
 
-const cluster = z
+const issuer = {
+  connection: name,
+  issuer: text,
+  audiences: z.array(text).min(1).max(16),
+  allowSeveralAudiences: z.boolean().default(false),
+  maxTokenLifetime: positive.default(86_400),
+};
+
+const kubernetesCluster = z
   .strictObject({
-    connection: name,
-    issuer: text,
-    audiences: z.array(text).min(1).max(16),
-    allowSeveralAudiences: z.boolean().default(false),
+    ...issuer,
+    type: z.literal('kubernetes', 'must be kubernetes or oidc').default('kubernetes'),
     mode: z.enum(['jwks', 'token-review', 'both']).default('jwks'),
-    maxTokenLifetime: positive.default(86_400),
     allowWithoutPod: z.boolean().default(false),
     podWatch: z.boolean().default(true),
   })
@@ -39,6 +45,48 @@ const cluster = z
     ...rest,
     maxTokenLifetimeSeconds: maxTokenLifetime,
   }));
+
+const claimName = z.string().min(1).max(128);
+const claimValue = z.union([z.string().max(1_024), z.number(), z.boolean()]);
+
+const claimMapping = z
+  .strictObject({
+    claim: claimName,
+    prefix: z.string().min(1).max(512).optional(),
+    parts: z.union([z.int().min(1).max(IDENTITY_LIMITS.segments), z.literal('any')]).default(1),
+  })
+  .transform(({ claim, prefix, parts }): ClaimMapping => ({
+    claim,
+    parts,
+    ...(prefix === undefined ? {} : { prefix }),
+  }));
+
+const oidcCluster = z
+  .strictObject({
+    ...issuer,
+    type: z.literal('oidc'),
+    requiredClaims: z
+      .record(claimName, z.union([claimValue, z.array(claimValue).min(1).max(64)]))
+      .default({}),
+    identity: z
+      .array(claimMapping)
+      .min(1)
+      .max(IDENTITY_LIMITS.segments)
+      .refine((mappings) => mappings.slice(0, -1).every(({ parts }) => parts !== 'any'), {
+        message: 'only the last claim may have "parts: any"',
+      }),
+  })
+  .transform(({ maxTokenLifetime, requiredClaims, ...rest }): ClusterSpec => ({
+    ...rest,
+    requiredClaims: Object.fromEntries(
+      Object.entries(requiredClaims).map(([claim, values]) => [claim, [values].flat()]),
+    ),
+    maxTokenLifetimeSeconds: maxTokenLifetime,
+  }));
+
+function isOidc(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && 'type' in body && body.type === 'oidc';
+}
 
 /** Memory drops a value of the embedded provider as soon as it changes, so the cache time hardly matters. */
 const EMBEDDED_CACHE_SECONDS = 86_400;
@@ -148,7 +196,7 @@ export function parseSpec<K extends DocumentKind>(kind: K, body: unknown): Docum
 
 const PARSERS: { readonly [K in DocumentKind]: (body: unknown) => DocumentSpecs[K] } = {
   policy: parsePolicy,
-  cluster: (body) => parseWith(cluster, body),
+  cluster: (body) => parseWith(isOidc(body) ? oidcCluster : kubernetesCluster, body),
   mount: (body) => parseWith(mount, body),
   definition: (body) => parseWith(definition, body),
   operator: (body) => parseWith(operator, body),

@@ -80,9 +80,11 @@ function refusedCaller(
 /** The actor of a summary: a workload with all its pods and sessions. */
 function sharedActor(parts: Pick<Recording, 'digest'>, caller: Caller): EncodedActor {
   if (!(caller instanceof LiveSession)) return caller.actor;
-  const { cluster, namespace, serviceAccount, serviceAccountUid } = caller.session.workload;
-  const workload = { cluster, namespace, serviceAccount, serviceAccountUid };
-  return encodeActor({ kind: 'workload', workload }, parts.digest);
+  const { workload } = caller.session;
+  if ('identity' in workload) return encodeActor({ kind: 'workload', workload }, parts.digest);
+  const { cluster, namespace, serviceAccount, serviceAccountUid } = workload;
+  const account = { cluster, namespace, serviceAccount, serviceAccountUid };
+  return encodeActor({ kind: 'workload', workload: account }, parts.digest);
 }
 
 function strangerOf(parts: Pick<Recording, 'digest'>): EncodedActor {

@@ -12,9 +12,10 @@ export async function checkPod(
   call: Call,
   workload: Workload,
 ): Promise<void> {
+  if (workload.pod === undefined) return;
   const watch = parts.clusters.watch(workload.cluster);
   const { pod, namespace } = workload;
-  if (watch === undefined || watch.status() === 'off' || pod === undefined) return;
+  if (watch === undefined || watch.status() === 'off') return;
   const seen = watch.status() === 'live' ? watch.find(pod.uid) : undefined;
   const facts = seen ?? (await watch.confirm({ ...pod, namespace }, call.context()));
   if (facts.state === 'running') return;

@@ -2,7 +2,7 @@ import type { Lease } from '../../domain/lease.ts';
 import type { Plan, Query } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { LEASES } from '../../ports/queries.ts';
-import { workloadId } from '../../domain/workload.ts';
+import { accountId } from '../../domain/workload.ts';
 import { endLeases } from '../leases/end-leases.ts';
 import type { Acting } from '../recording/operation.ts';
 import type { Access, Bounds, Recordable, Recording, Storage } from '../parts.ts';
@@ -215,7 +215,7 @@ function factOf(
   row: Tables['sessions'],
 ): Omit<Extract<Recordable, { readonly action: 'session.end' }>, 'action' | 'outcome'> {
   const { id, cluster, namespace, service_account: serviceAccount, pod_uid: uid } = row;
-  const workload = workloadId({ cluster, namespace, serviceAccount, serviceAccountUid: '' });
+  const workload = accountId({ cluster, namespace, serviceAccount });
   const name = factsOf(row).pod?.name ?? '';
   return { session: id, workload, ...(uid !== null && { pod: { cluster, namespace, name, uid } }) };
 }

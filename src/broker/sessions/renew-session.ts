@@ -1,7 +1,7 @@
 import { AccountMismatch } from '../../domain/account-mismatch.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Session } from '../../domain/principal.ts';
-import type { Workload } from '../../domain/workload.ts';
+import { workloadId, type Workload } from '../../domain/workload.ts';
 import type { Call } from '../call.ts';
 import { attest, sessionEnd } from './log-in.ts';
 import { recordFailure } from '../recording/operation.ts';
@@ -60,9 +60,12 @@ export async function renewSession(
 
 function isSameHolder(own: Workload, other: Workload): boolean {
   return (
-    own.namespace === other.namespace &&
-    own.serviceAccount === other.serviceAccount &&
-    own.serviceAccountUid === other.serviceAccountUid &&
+    workloadId(own) === workloadId(other) &&
+    uidOf(own) === uidOf(other) &&
     own.pod?.uid === other.pod?.uid
   );
+}
+
+function uidOf(workload: Workload): string | undefined {
+  return 'identity' in workload ? undefined : workload.serviceAccountUid;
 }

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Session } from '../../domain/principal.ts';
-import { workloadId, type Workload } from '../../domain/workload.ts';
+import { accountOf, workloadId, type Workload } from '../../domain/workload.ts';
 import {
   sharedViewFor,
   type CompiledPolicies,
@@ -182,13 +182,14 @@ export class Sessions {
 
   seal(session: Session, hash: Uint8Array): Tables['sessions'] {
     const { workload, source } = session;
+    const account = accountOf(workload);
     const fields = {
       id: session.id,
       hash,
       cluster: workload.cluster,
       cluster_uid: session.clusterUid,
-      namespace: workload.namespace,
-      service_account: workload.serviceAccount,
+      namespace: account.namespace,
+      service_account: account.serviceAccount,
       pod_uid: workload.pod?.uid ?? null,
       body: JSON.stringify({ ...workload, source }),
       created_at: session.createdAt,

@@ -68,7 +68,7 @@ export type OperationRow<Id extends CallId> = CommandWords &
     readonly body?: readonly string[];
   };
 
-export const WORKLOAD = 'k8s://<cluster>/<namespace>/<serviceaccount>';
+export { WORKLOAD_FORMS as WORKLOAD } from '../../domain/workload.ts';
 export const YES: OptionRow = ['-y, --yes', 'do not ask for confirmation'];
 export const COMMENT: OptionRow = ['--comment <text>', 'reason; recorded in the audit log'];
 export const REASON: OptionRow = [

@@ -1,6 +1,7 @@
 import { grantText } from '../identity.ts';
 import { kindOf, DOCUMENT_WORDS, type DocumentWord } from '../documents/kinds.ts';
 import {
+  WORKLOAD,
   YES,
   type ArgumentRow,
   type CommandRow,
@@ -147,7 +148,7 @@ export const POLICIES: CommandTable = {
       details:
         'The answer includes quarantines and revocations, which block whatever the policies allow.',
       arguments: [
-        ['<workload>', 'k8s://<cluster>/<namespace>/<serviceaccount>'],
+        ['<workload>', WORKLOAD],
         ['<path>', 'path of the secret'],
       ],
       options: [

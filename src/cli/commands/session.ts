@@ -10,12 +10,15 @@ export const SESSION: CommandTable = {
       options: [
         ['--name <name>', 'name of the profile; default: the current profile, else "default"'],
         ['--token-stdin', 'read the token from standard input'],
-        ['--cluster <name>', 'log in as this pod; its cluster, as registered at the broker'],
-        ['--pod-token-file <file>', 'with --cluster: the projected token of the pod'],
+        ['--cluster <name>', 'log in as a workload of this cluster, as registered at the broker'],
+        [
+          '--pod-token-file <file>',
+          'with --cluster: the token of the workload; --token-file does the same',
+        ],
       ],
       examples: [
         'quaymaster login --url https://broker.example:8200 --token-file operator.token',
-        'quaymaster login --url https://broker.example:8200 --cluster prod --pod-token-file /var/run/secrets/quaymaster/token',
+        'quaymaster login --url https://broker.example:8200 --cluster github --token-file token.jwt',
       ],
       load: async () => (await import('../verbs/login.ts')).runLogin,
     },

@@ -1,4 +1,6 @@
 import { compilePolicies, explain, type AccessPolicy } from '../../domain/policy/index.ts';
+import type { components } from '../../client/index.ts';
+import type { Workload } from '../../domain/workload.ts';
 import type { Broker } from '../broker.ts';
 import type { Manifest } from '../documents/manifest.ts';
 import { problemAt } from '../documents/manifest.ts';
@@ -22,7 +24,7 @@ export function offlineJudge(policies: readonly Manifest[]): Judge {
   );
   return ({ who, capability, path, sourceAddress, at, podLabels, sealed }) => {
     const { decision, lines } = explain(compiled, {
-      workload: { ...who, serviceAccountUid: '' },
+      workload: who,
       capability,
       path,
       sourceAddress: sourceAddress ?? '',
@@ -44,7 +46,7 @@ export function onlineJudge(broker: Broker): Judge {
     }
     const { body } = await broker.call('explainDecision', {
       body: {
-        workload: who,
+        workload: questionWorkload(who),
         capability,
         path,
         sourceAddress,
@@ -59,6 +61,16 @@ export function onlineJudge(broker: Broker): Judge {
       ? verdict(decision, lines)
       : { effect: 'deny', rule: undefined, lines };
   };
+}
+
+/** The workload of a question: the broker knows the UID of a service account from logins only. */
+export function questionWorkload(
+  workload: Workload,
+): components['schemas']['Question']['workload'] {
+  const { cluster } = workload;
+  if ('identity' in workload) return { cluster, identity: workload.identity };
+  const { namespace, serviceAccount, pod } = workload;
+  return { cluster, namespace, serviceAccount, ...(pod !== undefined && { pod }) };
 }
 
 function verdict(

@@ -5,12 +5,18 @@ import { CAPABILITIES, type Capability } from '../../domain/policy/index.ts';
 import { ProblemList } from '../../domain/policy/problem-list.ts';
 import type { LocatedDocument } from '../documents/read-files.ts';
 import { problemAt } from '../documents/manifest.ts';
+import {
+  parseWorkloadId,
+  workloadOf,
+  WORKLOAD_FORMS,
+  type Account,
+  type Workload,
+} from '../../domain/workload.ts';
 import { UsageError, type FileProblem } from '../errors.ts';
 
 const API_VERSION = 'quaymaster.dev/v1';
 export const TEST_KIND = 'PolicyTest';
 const MOST_CASES = 10_000;
-const WORKLOAD = /^k8s:\/\/([a-z0-9._-]{1,63})\/([a-z0-9-]{1,63})\/([a-z0-9.-]{1,253})$/;
 const NAMED = /^[a-z0-9._-]+\/\S+$/;
 
 /** One expected decision. */
@@ -18,7 +24,7 @@ export interface PolicyCase {
   readonly source: LocatedDocument;
   readonly pointer: string;
   readonly name: string | undefined;
-  readonly who: CaseWorkload;
+  readonly who: Workload;
   readonly capability: Capability;
   readonly path: string;
   readonly expect: 'allow' | 'deny';
@@ -30,13 +36,6 @@ export interface PolicyCase {
   readonly podLabels: ReadonlyMap<string, string> | undefined;
   /** Whether the session has sealed responses. */
   readonly sealed: boolean | undefined;
-}
-
-export interface CaseWorkload {
-  readonly cluster: string;
-  readonly namespace: string;
-  readonly serviceAccount: string;
-  readonly pod?: { readonly name: string; readonly uid: string };
 }
 
 /** The cases of the files in their order. @throws UsageError with every problem and its line */
@@ -76,15 +75,15 @@ function readCase(
     optional: OPTIONAL,
   });
   const who = fields.text('who', (text) =>
-    WORKLOAD.test(text) ? undefined : 'must be k8s://<cluster>/<namespace>/<serviceaccount>',
+    parseWorkloadId(text) === undefined ? `must be ${WORKLOAD_FORMS}` : undefined,
   );
-  const [, cluster = '', namespace = '', serviceAccount = ''] = WORKLOAD.exec(who) ?? [];
-  const pod = podIn(fields);
+  const account = parseWorkloadId(who) ?? { cluster: '', namespace: '', serviceAccount: '' };
+  const pod = podIn(fields, account);
   return {
     source,
     pointer: item.pointer,
     name: fields.get('name')?.text(() => undefined),
-    who: { cluster, namespace, serviceAccount, ...(pod !== undefined && { pod }) },
+    who: withPod(workloadOf(account), pod),
     capability: fields.text('capability', oneOf(CAPABILITIES)) as Capability,
     path: fields.text('path', (text) => (isSecretPath(text) ? undefined : 'must be a path')),
     expect: fields.text('expect', oneOf(['allow', 'deny'])) as PolicyCase['expect'],
@@ -98,9 +97,17 @@ function readCase(
   };
 }
 
-function podIn(fields: DocumentFields): CaseWorkload['pod'] {
-  const given = fields.get('pod')?.fields({ required: ['name', 'uid'] });
+type Pod = NonNullable<Workload['pod']>;
+
+function withPod(workload: Workload, pod: Pod | undefined): Workload {
+  return pod === undefined || 'identity' in workload ? workload : { ...workload, pod };
+}
+
+function podIn(fields: DocumentFields, { namespace }: Account): Pod | undefined {
+  const node = fields.get('pod');
+  const given = node?.fields({ required: ['name', 'uid'] });
   if (given === undefined) return undefined;
+  if (namespace === '') node?.refuse('is for workloads of Kubernetes');
   const any = (): undefined => undefined;
   return { name: given.text('name', any), uid: given.text('uid', any) };
 }

@@ -1,11 +1,17 @@
 import { ApiError } from '../../client/index.ts';
 import { isUnder } from '../../domain/names.ts';
-import { parseWorkloadId } from '../../domain/workload.ts';
+import {
+  parseWorkloadId,
+  workloadOf,
+  WORKLOAD_FORMS,
+  type Account,
+} from '../../domain/workload.ts';
 import { allPages, type Broker } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { EXIT, UsageError, type ExitCode } from '../errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
+import { questionWorkload } from '../policy-test/evaluate.ts';
 import { checkOf, readMounts, readSamples, seen, type Mount } from '../survey.ts';
 
 /** One result of a check, with what to do about a problem. */
@@ -31,9 +37,7 @@ export async function runDoctor(
   local: readonly Finding[] = [],
 ): Promise<ExitCode> {
   if ((path === undefined) !== (as === undefined)) {
-    throw new UsageError(
-      'a path needs --as k8s://<cluster>/<namespace>/<serviceaccount>, and --as needs a path',
-    );
+    throw new UsageError(`a path needs --as ${WORKLOAD_FORMS}, and --as needs a path`);
   }
   const broker = await context.broker();
   const findings = [
@@ -136,6 +140,7 @@ interface PolicyBody {
     readonly subjects: readonly {
       readonly namespaces?: readonly string[];
       readonly serviceAccounts?: readonly string[];
+      readonly identities?: readonly string[];
     }[];
     readonly rules: readonly Rule[];
   };
@@ -147,8 +152,8 @@ async function broadPolicies(broker: Broker): Promise<readonly Finding[]> {
   const broad = policies.flatMap(({ name, document }) => {
     const { spec } = document as unknown as PolicyBody;
     const isAnyone = spec.subjects.some(
-      ({ namespaces = ['*'], serviceAccounts = ['*'] }) =>
-        namespaces.includes('*') && serviceAccounts.includes('*'),
+      ({ namespaces = ['*'], serviceAccounts = ['*'], identities }) =>
+        identities === undefined && namespaces.includes('*') && serviceAccounts.includes('*'),
     );
     return spec.rules
       .filter(({ effect }) => effect === 'allow')
@@ -257,14 +262,12 @@ async function healthOf(broker: Broker, { name }: Mount): Promise<Finding> {
 
 /** From login to backend, in the order in which the broker decides. */
 async function pathChecks(broker: Broker, path: string, as: string): Promise<readonly Finding[]> {
-  const workload = parseWorkloadId(as);
-  if (workload === undefined) {
-    throw new UsageError('--as must be k8s://<cluster>/<namespace>/<serviceaccount>');
-  }
-  const { cluster } = workload;
+  const account = parseWorkloadId(as);
+  if (account === undefined) throw new UsageError(`--as must be ${WORKLOAD_FORMS}`);
+  const { cluster } = account;
   return [
     ...(await checked('login', () => clusterCheck(broker, cluster))),
-    ...(await checked('policies', () => decision(broker, path, workload))),
+    ...(await checked('policies', () => decision(broker, path, account))),
     ...(await checked('mount', () => mountAndSecret(broker, path))),
     ...(await checked('last refusal', () => lastRefusal(broker, path, as))),
   ];
@@ -287,11 +290,16 @@ async function clusterCheck(broker: Broker, cluster: string): Promise<readonly F
 async function decision(
   broker: Broker,
   path: string,
-  workload: NonNullable<ReturnType<typeof parseWorkloadId>>,
+  account: Account,
 ): Promise<readonly Finding[]> {
   const about = 'policies';
   const { body } = await broker.call('explainDecision', {
-    body: { workload, capability: 'read', path, sourceAddress: '127.0.0.1' },
+    body: {
+      workload: questionWorkload(workloadOf(account)),
+      capability: 'read',
+      path,
+      sourceAddress: '127.0.0.1',
+    },
   });
   const [text = ''] = body.lines;
   const cure =

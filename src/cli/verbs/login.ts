@@ -51,12 +51,15 @@ type Save = (login: OperatorLogin | WorkloadLogin) => Promise<void>;
 
 function isWorkload({ cluster, podTokenFile, tokenFile, tokenStdin }: LoginOptions): boolean {
   if (cluster === undefined && podTokenFile === undefined) return false;
-  if (cluster === undefined || podTokenFile === undefined) {
-    throw new UsageError('the login of a pod needs both --cluster and --pod-token-file');
-  }
-  if (tokenFile !== undefined || tokenStdin === true) {
+  const files = [podTokenFile, tokenFile].filter((file) => file !== undefined);
+  if (cluster === undefined || files.length === 0) {
     throw new UsageError(
-      'a pod logs in with --pod-token-file, an operator with --token-file or --token-stdin; use one of them',
+      'the login of a workload needs both --cluster and --pod-token-file (or --token-file)',
+    );
+  }
+  if (files.length > 1 || tokenStdin === true) {
+    throw new UsageError(
+      'a workload logs in with one token: give either --pod-token-file or --token-file',
     );
   }
   return true;
@@ -64,7 +67,7 @@ function isWorkload({ cluster, podTokenFile, tokenFile, tokenStdin }: LoginOptio
 
 async function workloadLogin(
   broker: Pick<Profile, 'url' | 'caFile'>,
-  { cluster = '', podTokenFile = '' }: LoginOptions,
+  { cluster = '', tokenFile = '', podTokenFile = tokenFile }: LoginOptions,
   save: Save,
 ): Promise<WorkloadLogin> {
   const client = await openClient(broker);

@@ -1,6 +1,6 @@
 import type { components } from '../../client/index.ts';
 import { CAPABILITIES } from '../../domain/policy/index.ts';
-import { parseWorkloadId } from '../../domain/workload.ts';
+import { parseWorkloadId, workloadOf, WORKLOAD_FORMS } from '../../domain/workload.ts';
 import { callWith } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
@@ -8,6 +8,7 @@ import { POLICY } from '../documents/kinds.ts';
 import { problemAt, toManifests } from '../documents/manifest.ts';
 import { readDocuments } from '../documents/read-files.ts';
 import { EXIT, problemLine, UsageError, type ExitCode, type FileProblem } from '../errors.ts';
+import { questionWorkload } from '../policy-test/evaluate.ts';
 import { printable } from '../output/printable.ts';
 
 interface ExplainOptions {
@@ -26,17 +27,18 @@ export async function runExplain(
   { broker, output }: CliContext,
   { args: [who = '', path = ''], options }: Call<ExplainOptions>,
 ): Promise<ExitCode> {
-  const workload = parseWorkloadId(who);
-  if (workload === undefined) {
-    throw new UsageError(
-      'the workload must have the form k8s://<cluster>/<namespace>/<serviceaccount>',
-    );
-  }
+  const account = parseWorkloadId(who);
+  if (account === undefined)
+    throw new UsageError(`the workload must have the form ${WORKLOAD_FORMS}`);
   const { podName, podUid, label, capability, sourceAddress, at, sealed, session } = options;
   if ((podName === undefined) !== (podUid === undefined)) {
     throw new UsageError('a pod needs both --pod-name and --pod-uid');
   }
   const pod = podName === undefined ? undefined : { name: podName, uid: podUid ?? '' };
+  const workload = questionWorkload(workloadOf(account));
+  if (pod !== undefined && 'identity' in workload) {
+    throw new UsageError('--pod-name and --pod-uid are for workloads of Kubernetes');
+  }
   const { body } = await (
     await broker()
   ).call('explainDecision', {

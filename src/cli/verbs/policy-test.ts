@@ -1,3 +1,4 @@
+import { workloadId } from '../../domain/workload.ts';
 import type { Call, CliContext } from '../context.ts';
 import { DOCUMENT_KINDS, POLICY } from '../documents/kinds.ts';
 import { toManifests } from '../documents/manifest.ts';
@@ -64,7 +65,7 @@ function toJson({ test, verdict, passed }: Outcome): object {
   const { line } = source.locate(pointer);
   return {
     ...(name !== undefined && { name }),
-    who: whoText(who),
+    who: workloadId(who),
     capability,
     path,
     expected: { effect: expect, ...(rule !== undefined && { rule }) },
@@ -79,15 +80,11 @@ function toJson({ test, verdict, passed }: Outcome): object {
 /** One line for each test; a failed test also shows its place, the expected decision and the reasons. */
 function toLines({ test, verdict, passed }: Outcome): readonly string[] {
   const { name, who, capability, path, expect, rule, source, pointer } = test;
-  const what = `${whoText(who)} ${capability} ${path}: ${expect}`;
+  const what = `${workloadId(who)} ${capability} ${path}: ${expect}`;
   const head = `${passed ? coloured('green', 'ok  ') : coloured('red', 'FAIL')} ${printable(name ?? what)}`;
   if (passed) return [head];
   const wanted = rule === undefined ? expect : `${expect} by ${rule}`;
   const place = `${source.file}:${source.locate(pointer).line}`;
   const details = [`${place}: ${what}`, `expected ${wanted}`, ...verdict.lines];
   return [head, ...details.map((line) => `     ${printable(line)}`)];
-}
-
-function whoText({ cluster, namespace, serviceAccount }: PolicyCase['who']): string {
-  return `k8s://${cluster}/${namespace}/${serviceAccount}`;
 }

@@ -1261,19 +1261,27 @@ export interface components {
         readonly Id: string;
         /** @description Opaque: the provider's own version, or a keyed digest if it has none. */
         readonly SecretVersionId: string;
-        /** @example k8s://prod-eu/payments/api */
+        /**
+         * @description A service account of Kubernetes, or an identity that an OIDC cluster maps from claims.
+         * @example k8s://prod-eu/payments/api
+         * @example ci://github/acme/shop/production
+         */
         readonly WorkloadName: string;
         readonly IdempotencyKey: string;
         readonly Pod: {
             readonly name: string;
             readonly uid: string;
         };
+        /** @description Claim values that an OIDC cluster maps, percent-encoded. */
+        readonly Identity: readonly string[];
+        /** @description A workload of a Kubernetes cluster has `namespace`, `serviceAccount` and `serviceAccountUid`; a workload of an OIDC cluster has `identity`. */
         readonly Workload: {
+            readonly identity?: components["schemas"]["Identity"];
             readonly id: components["schemas"]["WorkloadName"];
             readonly cluster: components["schemas"]["Name"];
-            readonly namespace: string;
-            readonly serviceAccount: string;
-            readonly serviceAccountUid: string;
+            readonly namespace?: string;
+            readonly serviceAccount?: string;
+            readonly serviceAccountUid?: string;
             readonly pod?: components["schemas"]["Pod"];
             readonly node?: {
                 readonly name: string;
@@ -1692,7 +1700,7 @@ export interface components {
             readonly id: components["schemas"]["Id"];
             /** @enum {unknown} */
             readonly kind: "workload" | "pod" | "operator";
-            /** @description `k8s://<cluster>/<namespace>/<serviceaccount>`, `<cluster>/<pod UID>`, or the name of an operator. */
+            /** @description The name of a workload (`k8s://…`, `ci://…`), `<cluster>/<pod UID>`, or the name of an operator. */
             readonly subject: string;
             readonly reason: components["schemas"]["Remark"];
             readonly createdBy: components["schemas"]["Name"];
@@ -1772,10 +1780,15 @@ export interface components {
                 readonly rules: readonly components["schemas"]["PolicyRule"][];
             };
         };
+        /**
+         * @description Either `namespaces` and `serviceAccounts`, with or without `podLabels`, for workloads of Kubernetes; or `identities` for workloads of OIDC
+         *     clusters.
+         */
         readonly PolicySubject: {
+            readonly identities?: readonly string[];
             readonly clusters: readonly string[];
-            readonly namespaces: readonly string[];
-            readonly serviceAccounts: readonly string[];
+            readonly namespaces?: readonly string[];
+            readonly serviceAccounts?: readonly string[];
             readonly podLabels?: {
                 readonly [key: string]: string;
             };
@@ -1810,7 +1823,21 @@ export interface components {
             readonly maxTokenLifetime?: components["schemas"]["Duration"];
             readonly allowWithoutPod?: boolean;
             readonly podWatch?: boolean;
+            /**
+             * @description `kubernetes` if absent. `identity` and `requiredClaims` are for `oidc`; `mode`, `allowWithoutPod` and `podWatch` are for `kubernetes`.
+             * @enum {unknown}
+             */
+            readonly type?: "kubernetes" | "oidc";
+            readonly requiredClaims?: {
+                readonly [key: string]: components["schemas"]["ClaimValue"] | readonly components["schemas"]["ClaimValue"][];
+            };
+            readonly identity?: readonly {
+                readonly claim: string;
+                readonly prefix?: string;
+                readonly parts?: number | "any";
+            }[];
         };
+        readonly ClaimValue: string | number | boolean;
         readonly Mount: {
             readonly prefix: components["schemas"]["SecretPath"];
             readonly connection: components["schemas"]["Name"];
@@ -1937,10 +1964,12 @@ export interface components {
             readonly problems: readonly components["schemas"]["DocumentProblem"][];
         };
         readonly Question: {
+            /** @description Either `namespace` and `serviceAccount`, or `identity`. */
             readonly workload: {
                 readonly cluster: components["schemas"]["Name"];
-                readonly namespace: string;
-                readonly serviceAccount: string;
+                readonly identity?: components["schemas"]["Identity"];
+                readonly namespace?: string;
+                readonly serviceAccount?: string;
                 readonly pod?: components["schemas"]["Pod"];
             };
             readonly podLabels?: {

@@ -19,12 +19,21 @@ export interface AccessPolicy {
   };
 }
 
-/** Whom a policy speaks of. Clusters are literal names, namespaces and service accounts globs, labels exact. */
-export interface PolicySubject {
+/** Whom a policy speaks of: service accounts of Kubernetes clusters, or identities of OIDC clusters. */
+export type PolicySubject = KubernetesSubject | OidcSubject;
+
+/** Clusters are literal names, namespaces and service accounts globs, labels exact. */
+export interface KubernetesSubject {
   readonly clusters: readonly string[];
   readonly namespaces: readonly string[];
   readonly serviceAccounts: readonly string[];
   readonly podLabels?: Readonly<Record<string, string>>;
+}
+
+/** Clusters are literal names, identities patterns: the first segment literal, the others globs. */
+export interface OidcSubject {
+  readonly clusters: readonly string[];
+  readonly identities: readonly string[];
 }
 
 /** What a policy says. Every path pattern is tried; any of them is enough. */

@@ -1,7 +1,7 @@
 import { BrokerError } from '../errors.ts';
 import type { Workload } from '../workload.ts';
 import type { StoredPolicy } from './access-policy.ts';
-import { compilePolicy } from './compiled-policy.ts';
+import { compilePolicy, subjectNames } from './compiled-policy.ts';
 import type { CompiledPolicy, CompiledSubject } from './compiled-policy.ts';
 import { SubjectIndex } from './subject-index.ts';
 import { SubjectIndexEdit } from './subject-index-edit.ts';
@@ -56,8 +56,7 @@ export function policiesFor(
   workload: Workload,
 ): readonly (readonly [CompiledPolicy, readonly CompiledSubject[]])[] {
   const found = new Map<CompiledPolicy, CompiledSubject[]>();
-  const names = [workload.cluster, workload.namespace, workload.serviceAccount];
-  compiled.subjects.match(names, ({ policy, subject }) => {
+  compiled.subjects.match(subjectNames(workload), ({ policy, subject }) => {
     const subjects = found.get(policy);
     if (subjects === undefined) found.set(policy, [subject]);
     else if (!subjects.includes(subject)) subjects.push(subject);

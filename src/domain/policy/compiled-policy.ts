@@ -13,6 +13,7 @@ import type {
   StoredPolicy,
 } from './access-policy.ts';
 import { parseDuration } from './duration.ts';
+import type { Workload } from '../workload.ts';
 
 export interface CompiledPolicy {
   readonly name: string;
@@ -22,9 +23,8 @@ export interface CompiledPolicy {
 }
 
 export interface CompiledSubject {
-  readonly clusters: readonly string[];
-  readonly namespaces: readonly string[];
-  readonly serviceAccounts: readonly string[];
+  /** Every combination of the subject's patterns, one for each of the names that {@link subjectNames} returns. */
+  readonly names: readonly (readonly string[])[];
   /** Every one must be on the pod; empty asks for none. */
   readonly podLabels: readonly (readonly [string, string])[];
 }
@@ -52,7 +52,33 @@ export function compilePolicy({ name, version, policy }: StoredPolicy): Compiled
 }
 
 function compileSubject(subject: PolicySubject): CompiledSubject {
-  return { ...subject, podLabels: Object.entries(subject.podLabels ?? {}) };
+  if ('identities' in subject) {
+    const { clusters, identities } = subject;
+    const names = clusters.flatMap((cluster) =>
+      identities.map((identity) => [oidcCluster(cluster), ...identity.split('/')]),
+    );
+    return { names, podLabels: [] };
+  }
+  const { clusters, namespaces, serviceAccounts, podLabels = {} } = subject;
+  const names = clusters.flatMap((cluster) =>
+    namespaces.flatMap((namespace) =>
+      serviceAccounts.map((serviceAccount) => [cluster, namespace, serviceAccount]),
+    ),
+  );
+  return { names, podLabels: Object.entries(podLabels) };
+}
+
+/** The names of a workload, level by level, that the patterns of a subject are compared with. */
+export function subjectNames(workload: Workload): readonly string[] {
+  const { cluster } = workload;
+  return 'identity' in workload
+    ? [oidcCluster(cluster), ...workload.identity]
+    : [cluster, workload.namespace, workload.serviceAccount];
+}
+
+/** No cluster has this name, so a subject of one kind never matches a workload of the other. */
+function oidcCluster(cluster: string): string {
+  return `ci://${cluster}`;
 }
 
 function compileRule(rule: PolicyRule, index: number): CompiledRule {

@@ -1,4 +1,5 @@
 import { isName } from '../names.ts';
+import { isIdentity } from '../workload.ts';
 import type { PolicySubject } from './access-policy.ts';
 import type { DocumentFields, DocumentNode } from './document-node.ts';
 import { POLICY_LIMITS } from './policy-limits.ts';
@@ -14,8 +15,7 @@ export function parseSubjects(spec: DocumentFields): readonly PolicySubject[] {
   let combinations = 0;
   return spec.items('subjects', POLICY_LIMITS.subjects, (node) => {
     const subject = parseSubject(node);
-    const { clusters, namespaces, serviceAccounts } = subject;
-    combinations += clusters.length * namespaces.length * serviceAccounts.length;
+    combinations += subject.clusters.length * namesOf(subject);
     if (combinations > max) {
       node.refuse(`brings the combinations of cluster, namespace and service account over ${max}`);
     }
@@ -23,7 +23,17 @@ export function parseSubjects(spec: DocumentFields): readonly PolicySubject[] {
   });
 }
 
+function namesOf(subject: PolicySubject): number {
+  return 'identities' in subject
+    ? subject.identities.length
+    : subject.namespaces.length * subject.serviceAccounts.length;
+}
+
 function parseSubject(node: DocumentNode): PolicySubject {
+  const { value } = node;
+  if (typeof value === 'object' && value !== null && Object.hasOwn(value, 'identities')) {
+    return parseOidcSubject(node);
+  }
   const fields = node.fields({
     required: ['clusters', 'namespaces', 'serviceAccounts'],
     optional: ['podLabels'],
@@ -35,6 +45,15 @@ function parseSubject(node: DocumentNode): PolicySubject {
     namespaces: fields.texts('namespaces', max, namespaceProblem),
     serviceAccounts: fields.texts('serviceAccounts', max, serviceAccountProblem),
     ...(labels && { podLabels: parseLabels(labels) }),
+  };
+}
+
+function parseOidcSubject(node: DocumentNode): PolicySubject {
+  const fields = node.fields({ required: ['clusters', 'identities'] });
+  const max = POLICY_LIMITS.subjectNames;
+  return {
+    clusters: fields.texts('clusters', max, clusterProblem),
+    identities: fields.texts('identities', max, identityProblem),
   };
 }
 
@@ -67,6 +86,16 @@ function serviceAccountProblem(text: string): string | undefined {
   return SERVICE_ACCOUNT_GLOB.test(text)
     ? starProblem(text)
     : 'must be a service account or a glob of one';
+}
+
+/** The first segment is literal: an issuer such as GitHub signs tokens for everyone, and an identity begins with its owner. */
+function identityProblem(text: string): string | undefined {
+  const segments = text.split('/');
+  if (!isIdentity(segments.map((each) => each.replaceAll('*', '-')))) {
+    return 'must be an identity as in ci://<cluster>/<identity>, or a pattern of one: [A-Za-z0-9._+=@:-], "*" and %XX in segments';
+  }
+  if (segments[0]?.includes('*')) return 'must not have "*" in its first segment';
+  return segments.map(starProblem).find((problem) => problem !== undefined);
 }
 
 function starProblem(text: string): string | undefined {

@@ -2,9 +2,9 @@
 export const POLICY_LIMITS = {
   descriptionLength: 1024,
   subjects: 50,
-  /** Clusters, namespaces and service accounts of one subject, each list. */
+  /** Clusters, namespaces, service accounts and identities of one subject, each list. */
   subjectNames: 50,
-  /** Cluster × namespace × service account, over all subjects: each is an entry of the index. */
+  /** Cluster × namespace × service account, or cluster × identity, over all subjects: each is an entry of the index. */
   subjectCombinations: 1000,
   podLabels: 20,
   rules: 100,

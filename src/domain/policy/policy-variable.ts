@@ -30,10 +30,11 @@ export function isPolicyVariable(name: string): name is PolicyVariable {
  * rewrite the pattern around it (GHSA-59w7-v8rr-pr4p, CVE-2021-42135).
  */
 export function variableValues(workload: Workload): VariableValues {
+  const account = 'identity' in workload ? undefined : workload;
   const facts: readonly (readonly [PolicyVariable, string | undefined])[] = [
     ['cluster', workload.cluster],
-    ['namespace', workload.namespace],
-    ['serviceAccount', workload.serviceAccount],
+    ['namespace', account?.namespace],
+    ['serviceAccount', account?.serviceAccount],
     ['podName', workload.pod?.name],
     ['podUid', workload.pod?.uid],
     ['nodeName', workload.node?.name],

@@ -1,4 +1,4 @@
-import type { CompiledPolicy, CompiledSubject } from './compiled-policy.ts';
+import type { CompiledPolicy } from './compiled-policy.ts';
 import { SubjectIndex } from './subject-index.ts';
 
 /** Changes to an index that leave the original as it was: a node is copied when it is first changed, the rest is shared. */
@@ -12,7 +12,7 @@ export class SubjectIndexEdit {
 
   add(policy: CompiledPolicy): void {
     for (const subject of policy.subjects) {
-      for (const names of combinationsOf(subject)) {
+      for (const names of subject.names) {
         this.#change(this.#root, names, (leaf) => leaf.addEntry({ policy, subject }));
       }
     }
@@ -20,7 +20,7 @@ export class SubjectIndexEdit {
 
   remove(policy: CompiledPolicy): void {
     for (const subject of policy.subjects) {
-      for (const names of combinationsOf(subject)) {
+      for (const names of subject.names) {
         this.#change(this.#root, names, (leaf) => leaf.removeEntriesOf(policy));
       }
     }
@@ -51,12 +51,4 @@ export class SubjectIndexEdit {
     this.#own.add(copy);
     return copy;
   }
-}
-
-function combinationsOf(subject: CompiledSubject): readonly (readonly string[])[] {
-  return subject.clusters.flatMap((cluster) =>
-    subject.namespaces.flatMap((namespace) =>
-      subject.serviceAccounts.map((serviceAccount) => [cluster, namespace, serviceAccount]),
-    ),
-  );
 }

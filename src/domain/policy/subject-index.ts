@@ -6,7 +6,10 @@ export interface SubjectEntry {
   readonly subject: CompiledSubject;
 }
 
-/** Three levels of names: cluster, namespace, service account; entries at the third. Never changed once a `SubjectIndexEdit` is done. */
+/**
+ * Levels of names: cluster, namespace and service account, or the cluster and the segments of an identity; entries at the last. Never changed
+ * once a `SubjectIndexEdit` is done.
+ */
 export class SubjectIndex {
   #children = new GlobMap<SubjectIndex>();
   #entries: SubjectEntry[] = [];

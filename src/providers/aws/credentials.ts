@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { Workload } from '../../domain/workload.ts';
+import { accountOf, type Workload } from '../../domain/workload.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type {
@@ -87,10 +87,12 @@ class RoleCredentials implements DynamicCredentials {
 }
 
 /** `payments.api-cred_…`: the workload, truncated to fit, and the whole credential id. */
-function sessionName({ namespace, serviceAccount }: Workload, intentId: string): string {
+function sessionName(workload: Workload, intentId: string): string {
+  const { namespace, serviceAccount } = accountOf(workload);
+  const name = namespace === '' ? serviceAccount : `${namespace}.${serviceAccount}`;
   const intent = clean(intentId).slice(-LONGEST_NAME);
   const room = LONGEST_NAME - intent.length - 1;
-  return room < 1 ? intent : `${clean(`${namespace}.${serviceAccount}`).slice(0, room)}-${intent}`;
+  return room < 1 ? intent : `${clean(name).slice(0, room)}-${intent}`;
 }
 
 function clean(text: string): string {

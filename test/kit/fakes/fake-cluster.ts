@@ -1,6 +1,6 @@
 import { createAuthenticator } from '../../../src/auth/index.ts';
 import type { ClusterConnection } from '../../../src/auth/index.ts';
-import type { ClusterSpec } from '../../../src/domain/cluster.ts';
+import type { KubernetesClusterSpec } from '../../../src/domain/cluster.ts';
 import type { AttestedWorkload } from '../../../src/ports/workload-authenticator.ts';
 import { connectKubernetes } from '../../../src/providers/kubernetes/client/client.ts';
 import { FakeApiServer } from './fake-api-server.ts';
@@ -30,7 +30,7 @@ export interface FakeClusterOptions {
 }
 
 export async function fakeCluster(
-  changes: Partial<ClusterSpec>,
+  changes: Partial<KubernetesClusterSpec>,
   options: FakeClusterOptions = {},
 ): Promise<FakeCluster> {
   const fake = options.fake ?? (await FakeApiServer.start());

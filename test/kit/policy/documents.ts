@@ -1,4 +1,5 @@
 import { parsePolicy } from '../../../src/domain/policy/index.ts';
+import type { KubernetesWorkload } from '../../../src/domain/workload.ts';
 import type { AccessRequest, StoredPolicy } from '../../../src/domain/policy/index.ts';
 
 export interface PolicySketch {
@@ -41,7 +42,7 @@ export const deny = (paths: readonly string[], more: object = {}): object => ({
   ...more,
 });
 
-export const REQUEST: AccessRequest = {
+export const REQUEST: AccessRequest & { readonly workload: KubernetesWorkload } = {
   workload: {
     cluster: 'prod',
     namespace: 'pay-eu',

@@ -1,4 +1,5 @@
 import { isSecretPath } from '../../../src/domain/names.ts';
+import { accountOf } from '../../../src/domain/workload.ts';
 import type { AccessRequest, PolicyRule, StoredPolicy } from '../../../src/domain/policy/index.ts';
 
 /** Matching by definition: tries every way to give segments to `**` and characters to `*`. It is slow, and independent of the trie. */
@@ -58,6 +59,7 @@ function isAmong(
 ): boolean {
   const matches = (globs: readonly string[], name: string): boolean =>
     globs.some((glob) => globMatchesByDefinition(glob, name));
+  if ('identities' in subject || 'identity' in workload) return false;
   return (
     subject.clusters.includes(workload.cluster) &&
     matches(subject.namespaces, workload.namespace) &&
@@ -66,7 +68,7 @@ function isAmong(
 }
 
 function ruleMatches(rule: PolicyRule, request: AccessRequest): boolean {
-  const { namespace, serviceAccount } = request.workload;
+  const { namespace, serviceAccount } = accountOf(request.workload);
   return (
     rule.capabilities.includes(request.capability) &&
     isDeliveryMet(rule, request) &&

@@ -1,6 +1,7 @@
 import { generatePassword } from '../../../crypto/generated-value.ts';
 import { scramVerifier } from '../../../crypto/scram-verifier.ts';
 import { BrokerError } from '../../../domain/errors.ts';
+import { accountOf } from '../../../domain/workload.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type {
@@ -45,7 +46,9 @@ export class RoleCredentials implements DynamicCredentials {
   }
 
   begin({ intentId, locator, workload, ttlSeconds }: CredentialRequest): string {
-    const label = `${workload.namespace}-${workload.serviceAccount}`
+    const { namespace, serviceAccount } = accountOf(workload);
+    const name = namespace === '' ? serviceAccount : `${namespace}-${serviceAccount}`;
+    const label = name
       .toLowerCase()
       .replaceAll(/[^a-z0-9-]/g, '-')
       .slice(0, LABEL_LENGTH);
