@@ -58,7 +58,7 @@ export function createProgram(): Command {
 
 /** Commands of Vault without a counterpart of the same name. */
 const COMMANDS_OF_VAULT: Readonly<Record<string, string>> = {
-  kv: 'secrets have commands of their own: get, put, patch, rm, undelete, ls and versions',
+  kv: 'secrets have commands of their own: get, put, patch, rm, undelete, destroy, ls and versions',
   read: 'read a secret: quaymaster get PATH; issue a dynamic credential: quaymaster credential PATH',
   write: 'write a secret: quaymaster put PATH; create documents: quaymaster apply -f FILE',
   secrets: 'list backends: quaymaster mount ls; attach one: quaymaster apply -f FILE',

@@ -50,7 +50,16 @@ const ROWS = {
   listSecrets: ['GET', '/api/v1/secrets', 'caller', LISTERS, 5, 'secret.list'],
   writeSecret: ['PUT', '/api/v1/secrets/{path}', 'caller', EDITORS, 5, 'secret.write'],
   patchSecret: ['POST', '/api/v1/secrets/{path}:patch', 'caller', EDITORS, 5, 'secret.write'],
-  destroySecret: ['DELETE', '/api/v1/secrets/{path}', 'caller', EDITORS, 5, 'secret.destroy'],
+  deleteSecret: ['DELETE', '/api/v1/secrets/{path}', 'caller', EDITORS, 5, 'secret.delete'],
+  undeleteSecret: [
+    'POST',
+    '/api/v1/secrets/{path}:undelete',
+    'caller',
+    EDITORS,
+    5,
+    'secret.undelete',
+  ],
+  destroySecret: ['POST', '/api/v1/secrets/{path}:destroy', 'caller', EDITORS, 5, 'secret.destroy'],
   listSecretVersions: [
     'GET',
     '/api/v1/secret-versions/{path}',

@@ -78,3 +78,24 @@ export const podUid = z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not a UID');
 export const cidrBlock = z
   .string()
   .refine((text) => parseCidr(text) !== undefined, 'is not a CIDR block such as 10.0.0.0/8');
+
+const MOST_LABELS = 16;
+
+/** What the writer of a version says about it. It is shown with the versions, so it is bounded and no secret. */
+export const versionNote = {
+  comment: remark.min(1).max(256).optional(),
+  labels: z
+    .record(
+      z
+        .string()
+        .regex(/^[a-z0-9](?:[a-z0-9._/-]{0,61}[a-z0-9])?$/, 'a key is 1 to 63 of [a-z0-9._/-]'),
+      z
+        .string()
+        .regex(
+          /^[^\p{Cc}]{0,128}$/u,
+          'a label is at most 128 characters without control characters',
+        ),
+    )
+    .refine((labels) => Object.keys(labels).length <= MOST_LABELS, `may have ${MOST_LABELS} labels`)
+    .optional(),
+};

@@ -199,7 +199,9 @@ interface AuditActions {
   'secret.read': OfSecret<'endsAt'>;
   'secret.list': With<'path', 'mount' | 'policy' | 'count'>;
   'secret.write': OfSecret;
-  'secret.destroy': OfSecret<'count'>;
+  'secret.delete': OfSecret<'endsAt'>;
+  'secret.undelete': OfSecret;
+  'secret.destroy': OfSecret<'count' | 'cause'>;
   'secret.acknowledge': OfSecret<'cause' | 'comment' | 'count'>;
   'event.follow': OfNothing;
   'credential.issue': OfSecret<'credential' | 'endsAt'>;
@@ -259,6 +261,8 @@ const KNOWN_ACTIONS: Readonly<Record<AuditAction, true>> = {
   'secret.read': true,
   'secret.list': true,
   'secret.write': true,
+  'secret.delete': true,
+  'secret.undelete': true,
   'secret.destroy': true,
   'secret.acknowledge': true,
   'event.follow': true,

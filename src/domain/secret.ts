@@ -15,3 +15,13 @@ export interface SecretListing {
   readonly name: string;
   readonly version?: string;
 }
+
+/** How a version was written. */
+export const WRITE_METHODS = ['put', 'patch', 'rotate', 'import'] as const;
+export type WriteMethod = (typeof WRITE_METHODS)[number];
+
+/** What the writer of a version says about it. Bounded, shown with the versions, and never secret. */
+export interface VersionNote {
+  readonly comment?: string | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}

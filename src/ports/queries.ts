@@ -226,6 +226,7 @@ export const CHANGES = {
 
 export const SECRETS = {
   below: query('secrets', { where: ['path starts with'] }),
+  overdue: query('secrets', { where: ['destroy_at <='], orderBy: ['destroy_at'] }),
   versions: query('secret_versions', {
     where: ['secret_id', 'version <='],
     orderBy: ['version'],

@@ -1,5 +1,11 @@
 import type { Page, PageRequest } from '../domain/page.ts';
-import type { SecretData, SecretListing, SecretVersion } from '../domain/secret.ts';
+import type {
+  SecretData,
+  SecretListing,
+  SecretVersion,
+  VersionNote,
+  WriteMethod,
+} from '../domain/secret.ts';
 import type { Workload } from '../domain/workload.ts';
 import type { CallContext } from './call-context.ts';
 import type { PlanFragment } from './store.ts';
@@ -15,6 +21,8 @@ export interface ProviderConnection {
   mount(options: unknown): SecretProvider;
   /** Checks reachability and the credential at low cost. It reports what is wrong and what to do, and never throws. */
   check(context: CallContext): Promise<CheckReport>;
+  /** Stages the destruction of deleted secrets whose `destroyAt` has passed. Present if the provider keeps deleted secrets in the broker's store. */
+  overdueDeletions?(limit: number): Promise<readonly OverdueDeletion[]>;
 }
 
 export interface CheckReport {
@@ -96,9 +104,16 @@ export interface SecretWrites {
     locator: string,
     data: SecretData,
     ifVersion: string | undefined,
-    author: string,
+    origin: VersionOrigin,
   ): Promise<StagedWrite>;
-  /** Deletes the whole secret (`versions` undefined) or destroys the named versions. @throws ERR_NOT_FOUND, ERR_VERSION_CONFLICT. */
+  /** Makes the whole secret absent. `undelete` restores it until `destroyAt`. @throws ERR_NOT_FOUND, ERR_VERSION_CONFLICT. */
+  delete(locator: string, ifVersion: string | undefined): Promise<StagedDeletion>;
+  /**
+   * Restores the versions of a deleted secret, and makes `version` current, or the one that was. It never replaces a current version, and changes
+   * nothing if the secret is not deleted. @throws ERR_NOT_FOUND, ERR_CONFLICT.
+   */
+  undelete(locator: string, version: string | undefined): Promise<StagedWrite>;
+  /** Destroys the whole secret (`versions` undefined) or the named versions, deleted ones included. @throws ERR_NOT_FOUND, ERR_VERSION_CONFLICT. */
   destroy(
     locator: string,
     versions: readonly string[] | undefined,
@@ -114,12 +129,35 @@ export interface StagedWrite {
   readonly fragment: PlanFragment;
 }
 
-export interface SecretVersionInfo {
+export interface StagedDeletion extends StagedWrite {
+  /** When the deleted versions are destroyed, in milliseconds since the epoch. Undefined: the deletion destroys them. */
+  readonly destroyAt: number | undefined;
+}
+
+/** The author of a version, and what the author said about it. Shown to everyone who may list the secret; never a secret. */
+export interface VersionOrigin extends VersionNote {
+  readonly author: string;
+  readonly method: WriteMethod;
+}
+
+export interface SecretVersionInfo extends VersionNote {
   readonly version: string;
-  readonly state: 'current' | 'previous' | 'destroyed';
+  readonly state: 'current' | 'previous' | 'deleted' | 'destroyed';
   readonly createdAt: number;
   readonly createdBy: string;
+  /** Undefined for versions of earlier releases. */
+  readonly method?: WriteMethod;
+  /** When a deleted version is destroyed. */
+  readonly destroyAt?: number;
   readonly destroyedAt?: number;
+}
+
+/** A secret whose time for `undelete` is over. */
+export interface OverdueDeletion {
+  readonly path: string;
+  /** How many versions the fragment destroys. */
+  readonly count: number;
+  readonly fragment: PlanFragment;
 }
 
 export interface CredentialRequest {

@@ -9,6 +9,8 @@ export interface TableShape {
   readonly digestedSince?: number;
   /** The guard of the store that first computed the `mac` of each row, and checks it at every read. */
   readonly sealedSince?: number;
+  /** Columns of a later release. The MAC covers each of them only if it is not null, so that older rows keep their MAC. */
+  readonly laterColumns?: readonly string[];
 }
 
 declare const words: unique symbol;
@@ -171,13 +173,19 @@ export const SCHEMA = {
       id: 'text',
       /** The highest version number assigned so far. */
       last_version: 'integer',
-      /** null: deleted. */
+      /** null: there is none, because it was deleted or destroyed. */
       current_version: 'integer?',
       updated_at: 'integer',
       mac: 'bytes',
+      /** A deleted secret: the version that was current, and the highest number that is deleted. null: nothing is deleted. */
+      deleted_version: 'integer?',
+      deleted_through: 'integer?',
+      /** When the deleted versions are destroyed. */
+      destroy_at: 'integer?',
     },
     key: ['path'],
     digestedSince: 2,
+    laterColumns: ['deleted_version', 'deleted_through', 'destroy_at'],
   },
   secret_versions: {
     columns: {
@@ -190,6 +198,8 @@ export const SCHEMA = {
       created_at: 'integer',
       created_by: 'text',
       destroyed_at: 'integer?',
+      /** JSON: how the version was written, its comment and labels. null: written by an earlier release. */
+      metadata: 'text?',
     },
     key: ['secret_id', 'version'],
   },
@@ -431,4 +441,18 @@ export type PrimaryKeys = { [T in keyof Schema]: Schema[T]['key'][number] };
 /** The shape of one table, without its literal types. */
 export function shapeOf(table: keyof Tables): TableShape {
   return SCHEMA[table];
+}
+
+/** The columns of a row that its MAC covers, if the store does not compute it. */
+export function macColumns<Row extends object>(
+  table: keyof Tables,
+  row: Row,
+): Readonly<Record<string, Row[keyof Row]>> {
+  const { laterColumns = [] } = shapeOf(table);
+  const entries = Object.entries(row) as [string, Row[keyof Row]][];
+  return Object.fromEntries(
+    entries.filter(
+      ([name, value]) => name !== 'mac' && (value !== null || !laterColumns.includes(name)),
+    ),
+  );
 }

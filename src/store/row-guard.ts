@@ -6,7 +6,7 @@ import type { SecretKey } from '../crypto/secret-key.ts';
 import { SetHash } from '../crypto/set-hash.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { ColumnValue, TableName, Write } from '../ports/store.ts';
-import { type DigestedTable, type Tables, shapeOf } from '../ports/tables.ts';
+import { macColumns, type DigestedTable, type Tables, shapeOf } from '../ports/tables.ts';
 import { misuse } from './cell.ts';
 import { DIGESTED, SEALED } from './guarded-tables.ts';
 
@@ -316,7 +316,7 @@ function present(row: StoredRow, omitted?: string): CanonicalFields {
 
 function covered(table: TableName, row: StoredRow): CanonicalFields {
   if (SEALED.has(table)) return present(row, 'mac');
-  return Object.fromEntries(Object.entries(row).filter(([name]) => name !== 'mac'));
+  return macColumns(table, row);
 }
 
 /** A broker that has erased its keys cannot check any row. @throws ERR_SEALED */

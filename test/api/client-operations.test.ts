@@ -192,7 +192,11 @@ describe('the client over TLS', () => {
     const other = { path: { path: 'app/db-false' } };
     await admin.call('putDefinition', { ...other, headers: CREATE, body: { leaseTtl: '5m' } });
     await expectAll([[ask(admin, 'deleteDefinition', { ...other, headers: REPLACE }), 204]]);
-    await expectAll([[ask(admin, 'destroySecret', { ...other, query: { versions: '1' } }), 204]]);
+    await expectAll([
+      [ask(admin, 'deleteSecret', other), 200],
+      [ask(admin, 'undeleteSecret', { ...other, body: {} }), 200],
+      [ask(admin, 'destroySecret', { ...other, body: { versions: ['1'] } }), 204],
+    ]);
   });
 
   it('runs the operations of an investigation: search, prove and revoke', async () => {

@@ -21,6 +21,18 @@ function read(path: string, as = token) {
   return api.call('GET', `/api/v1/secrets/${path}`, { token: as });
 }
 
+function remove(path: string) {
+  return api.call('DELETE', `/api/v1/secrets/${path}`, { token });
+}
+
+function undelete(path: string, body: object = {}, as = token) {
+  return api.call('POST', `/api/v1/secrets/${path}:undelete`, { token: as, body });
+}
+
+function destroy(path: string, body: object = {}, as = token) {
+  return api.call('POST', `/api/v1/secrets/${path}:destroy`, { token: as, body });
+}
+
 describe('reading a secret', () => {
   it('returns its data under a lease, with no-store', async () => {
     const first = await read('app/db');
@@ -210,17 +222,90 @@ describe('writing a secret', () => {
     });
   });
 
-  it('can be undone by deletion of one version or of the whole secret', async () => {
+  it('can be undone: versions are destroyed, and a deleted secret is restored', async () => {
     await write('app/gone', { a: '1' });
     await write('app/gone', { a: '2' });
-    const one = await api.call('DELETE', '/api/v1/secrets/app/gone?versions=1', { token });
-    expect(one.status).toBe(204);
+    expect((await destroy('app/gone', { versions: ['1'] })).status).toBe(204);
     expect((await read('app/gone?version=1')).status).toBe(404);
     expect((await read('app/gone')).status).toBe(200);
-    expect((await api.call('DELETE', '/api/v1/secrets/app/gone', { token })).status).toBe(204);
+    const removed = await remove('app/gone');
+    expect(removed).toMatchObject({ status: 200, body: { path: 'app/gone' } });
+    const week = Date.parse(String(removed.body.destroyAt)) - Date.now();
+    expect(Math.abs(week - 7 * 86_400_000)).toBeLessThan(60_000);
     expect((await read('app/gone')).status).toBe(404);
+    expect((await remove('app/gone')).status).toBe(404);
+    for (let time = 0; time < 2; time += 1) {
+      const restored = await undelete('app/gone');
+      expect(restored).toMatchObject({ status: 200, body: { path: 'app/gone', version: '2' } });
+    }
+    expect((await read('app/gone')).body.data).toEqual({ a: '2' });
+    expect((await destroy('app/gone')).status).toBe(204);
+    expect((await undelete('app/gone')).status).toBe(404);
     const recreated = await write('app/gone', { a: '3' }, { 'If-None-Match': '*' });
     expect(recreated.body.version).toBe('3');
+  });
+
+  it('records each deletion, restoration and destruction', async () => {
+    await write('app/traced', { a: '1' });
+    const answers = [
+      await remove('app/traced'),
+      await undelete('app/traced'),
+      await destroy('app/traced'),
+    ];
+    const ids = answers.map(({ headers }) => headers['x-request-id']);
+    const entries = (await storedEntries(api.broker.parts.store)).filter(({ requestId }) =>
+      ids.includes(requestId),
+    );
+    expect(entries).toMatchObject([
+      { action: 'secret.delete', outcome: 'ok', path: 'app/traced' },
+      { action: 'secret.undelete', outcome: 'ok', path: 'app/traced', version: '1' },
+      { action: 'secret.destroy', outcome: 'ok', path: 'app/traced' },
+    ]);
+    expect(entries[0]).toHaveProperty('endsAt');
+  });
+
+  it('is restored by writers only, and the refusal does not say what exists', async () => {
+    await write('app/kept', { a: '1' });
+    await remove('app/kept');
+    const lister = await api.operator('only-reader', [{ role: 'secret-reader' }]);
+    const calls = ['app/kept', 'app/db', 'app/never', 'nowhere/x'].flatMap((path) => [
+      undelete(path, {}, lister),
+      destroy(path, {}, lister),
+    ]);
+    const shown = (await Promise.all(calls)).map(({ status, text }) => ({
+      status,
+      text: text.replace(/req_\w+/, ''),
+    }));
+    expect(shown[0]?.status).toBe(403);
+    for (const each of shown) expect(each).toEqual(shown[0]);
+    expect((await read('app/kept')).status).toBe(404);
+  });
+
+  it.each([
+    { comment: 'x'.repeat(257) },
+    { comment: 'two\nlines' },
+    { labels: Object.fromEntries(Array.from({ length: 17 }, (_, at) => [`l${at}`, 'v'])) },
+    { labels: { Upper: 'v' } },
+    { labels: { key: 'x'.repeat(129) } },
+    { method: 'rotate' },
+  ])('refuses metadata outside its bounds: %j', async (metadata) => {
+    const body = { data: { a: 'b' }, ...metadata };
+    const answer = await api.call('PUT', '/api/v1/secrets/app/noted', { token, body });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'ERR_BODY_INVALID' } });
+  });
+
+  it('keeps what the writer says about a version, and shows it with the versions only', async () => {
+    const note = { comment: 'OPS-7', labels: { team: 'pay', 'example.org/env': 'prod' } };
+    const body = { data: { a: 'b' }, method: 'import', ...note };
+    await api.call('PUT', '/api/v1/secrets/app/noted', { token, body });
+    const patched = { data: { c: 'd' } };
+    await api.call('POST', '/api/v1/secrets/app/noted:patch', { token, body: patched });
+    const { body: shown } = await api.call('GET', '/api/v1/secret-versions/app/noted', { token });
+    expect(shown.items).toMatchObject([
+      { version: '2', state: 'current', method: 'patch' },
+      { version: '1', state: 'previous', method: 'import', ...note },
+    ]);
+    expect((await read('app/noted')).text).not.toContain('OPS-7');
   });
 });
 

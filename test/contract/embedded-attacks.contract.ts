@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Tables } from '../../src/ports/tables.ts';
+import { NOT_DELETED } from '../../src/providers/embedded/secrets/rows.ts';
 import { CONTEXT, openEmbedded, type Embedded, type MakeStore } from '../kit/embedded-fixture.ts';
 
 const refused = expect.objectContaining({ code: 'ERR_CIPHERTEXT_INVALID' });
@@ -68,6 +69,7 @@ export function embeddedAttacksContract(store: string, makeStore: MakeStore): vo
         id: 'sec_x',
         last_version: 1,
         current_version: 1,
+        ...NOT_DELETED,
         updated_at: 1,
         mac,
       });

@@ -1,4 +1,5 @@
 import { embeddedAttacksContract } from './embedded-attacks.contract.ts';
+import { embeddedDeletionContract } from './embedded-deletion.contract.ts';
 import { openEmbedded, type MakeStore } from '../kit/embedded-fixture.ts';
 import { embeddedPublishingContract } from './embedded-publishing.contract.ts';
 import { embeddedWritesContract } from './embedded-writes.contract.ts';
@@ -15,12 +16,13 @@ export function embeddedProviderContract(store: string, makeStore: MakeStore): v
         await embedded.put(provider.locate(name), data);
       },
       remove: async (name) => {
-        await embedded.commit(writes.destroy(provider.locate(name), undefined, undefined));
+        await embedded.commit(writes.delete(provider.locate(name), undefined));
       },
       close: () => embedded.close(),
     };
   });
   embeddedWritesContract(store, makeStore);
+  embeddedDeletionContract(store, makeStore);
   embeddedPublishingContract(store, makeStore);
   embeddedAttacksContract(store, makeStore);
 }

@@ -71,8 +71,14 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
 
     it('lets one of two simultaneous writes commit, and the other conflict', async () => {
       await embedded.put('app/db', { v: 'one' });
-      const first = await embedded.writes.put('app/db', { v: 'a' }, '1', 'x');
-      const second = await embedded.writes.put('app/db', { v: 'b' }, '1', 'x');
+      const first = await embedded.writes.put('app/db', { v: 'a' }, '1', {
+        author: 'x',
+        method: 'put',
+      });
+      const second = await embedded.writes.put('app/db', { v: 'b' }, '1', {
+        author: 'x',
+        method: 'put',
+      });
       const outcomes = await Promise.all([
         embedded.store.commit(first.fragment),
         embedded.store.commit(second.fragment),
@@ -91,7 +97,9 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
 
     it('lets one of two creations commit', async () => {
       const both = await Promise.all(
-        ['a', 'b'].map((v) => embedded.writes.put('app/new', { v }, undefined, 'x')),
+        ['a', 'b'].map((v) =>
+          embedded.writes.put('app/new', { v }, undefined, { author: 'x', method: 'put' }),
+        ),
       );
       const outcomes = await Promise.all(
         both.map(({ fragment }) => embedded.store.commit(fragment)),
@@ -100,7 +108,10 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
     });
 
     it('names the secret as the invalidated key', async () => {
-      const staged = await embedded.writes.put('app/db', { v: 'one' }, undefined, 'x');
+      const staged = await embedded.writes.put('app/db', { v: 'one' }, undefined, {
+        author: 'x',
+        method: 'put',
+      });
       expect(staged.fragment.invalidates).toEqual(['secret:app/db']);
     });
 

@@ -136,13 +136,23 @@ describe('secrets', () => {
   });
 
   it('are listed, stored in versions, acknowledged, and destroyed only with a confirmation', async () => {
-    await operator.pipe('v2', 'put', 'own/one', 'password=-', '--if-version', '1');
+    const note = ['--comment', 'OPS-7', '--label', 'team=pay'];
+    await operator.pipe('v2', 'put', 'own/one', 'password=-', '--if-version', '1', ...note);
     expect((await operator.json('versions', 'own/one')).items).toHaveLength(2);
+    expect(await operator.ok('versions', 'own/one')).toMatch(/current .* put +OPS-7 +team=pay/);
     await pod.ok('get', 'own/one');
     expect(await pod.ok('ack', 'own/one', '--version', '2')).toMatch(/ended leases\s+\d/);
     expect((await operator.run('rm', 'own/one')).code).toBe(64);
-    await operator.ok('rm', 'own/one', '--yes');
+    expect(await operator.ok('rm', 'own/one', '--yes')).toMatch(
+      /destroyed in [67] d .*\nto restore it: quaymaster undelete own\/one/,
+    );
     expect((await operator.json('ls', 'own')).items).toEqual([]);
+    await operator.ok('undelete', 'own/one');
+    expect((await operator.json('ls', 'own')).items).toHaveLength(1);
+    expect((await operator.run('destroy', 'own/one')).code).toBe(64);
+    await operator.ok('destroy', 'own/one', '--versions', '1', '--yes');
+    await operator.ok('destroy', 'own/one', '--yes');
+    expect((await operator.run('undelete', 'own/one')).code).toBe(4);
   });
 
   it('cannot be read if no broker answers, which has another exit code', async () => {

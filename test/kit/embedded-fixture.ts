@@ -68,7 +68,10 @@ export async function openEmbedded(makeStore: MakeStore, options: object = {}): 
     mount: (given) => connection.mount(given),
     commit,
     async put(path, data, ifVersion) {
-      const staged = await writes.put(path, data, ifVersion, 'operator:ann');
+      const staged = await writes.put(path, data, ifVersion, {
+        author: 'operator:ann',
+        method: 'put',
+      });
       const outcome = await store.commit(staged.fragment);
       if (outcome.status !== 'committed') throw new Error(outcome.status);
       return staged.version;

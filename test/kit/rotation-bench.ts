@@ -37,7 +37,10 @@ export class RotationBench {
     const mount = parts.catalog.mounts.find(path)!;
     const provider = parts.connections.provider(mount);
     const locator = parts.connections.locate(mount, path);
-    const { fragment } = await provider.writes!.put(locator, data, undefined, 'test');
+    const { fragment } = await provider.writes!.put(locator, data, undefined, {
+      author: 'test',
+      method: 'put',
+    });
     await this.broker.store.real.commit(fragment);
   }
 

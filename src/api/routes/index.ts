@@ -36,11 +36,13 @@ import {
 import { listRotations, readRotation, readRotationHistory } from './rotations.ts';
 import { readSecrets } from './secret-batch.ts';
 import {
+  deleteSecret,
   destroySecret,
   listSecrets,
   listSecretVersions,
   patchSecret,
   readSecret,
+  undeleteSecret,
   writeSecret,
 } from './secrets.ts';
 import { seal } from './seal.ts';
@@ -70,6 +72,8 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   listSecrets,
   writeSecret,
   patchSecret,
+  deleteSecret,
+  undeleteSecret,
   destroySecret,
   listSecretVersions,
   issueCredential,

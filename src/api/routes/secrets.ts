@@ -2,17 +2,18 @@ import { z } from 'zod';
 import { listSecrets as list } from '../../broker/secrets/list-secrets.ts';
 import { readSecret as discloseSecret } from '../../broker/secrets/read-secrets.ts';
 import {
+  deleteSecret as remove,
   destroySecret as destroy,
   patchSecret as patch,
   secretVersions,
+  undeleteSecret as restore,
   writeSecret as write,
 } from '../../broker/secrets/write-secret.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { parseSecretPath } from '../../domain/names.ts';
-import type { SecretData } from '../../domain/secret.ts';
 import { disclosureJson } from '../disclosure-json.ts';
 import { readPreconditions } from '../entity-tag.ts';
-import { secretChanges, secretData, secretVersion } from '../fields.ts';
+import { secretChanges, secretData, secretVersion, versionNote } from '../fields.ts';
 import { instant } from '../../domain/instant.ts';
 import { judgePath } from '../judge-request.ts';
 import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
@@ -21,6 +22,8 @@ import type { Incoming, RouteOf } from '../route.ts';
 
 /** The largest value as JSON text with each character escaped, and room for the rest of the body. */
 const WRITE_BYTES = 1_048_576 * 2;
+/** 100 versions of 128 characters, each escaped. */
+const SMALL_BYTES = 100_000;
 const ABSENT = 'absent';
 
 export const readSecret: RouteOf<'readSecret'> = {
@@ -50,7 +53,11 @@ export const listSecrets: RouteOf<'listSecrets'> = {
   },
 };
 
-const written = z.strictObject({ data: secretData });
+const written = z.strictObject({
+  data: secretData,
+  ...versionNote,
+  method: z.enum(['put', 'import'], 'is put or import').optional(),
+});
 
 const droppedKeys = z.enum(['allow', 'refuse'], 'is allow or refuse').default('allow');
 
@@ -61,47 +68,73 @@ export const writeSecret: RouteOf<'writeSecret'> = {
   read: ({ params, query, headers, body, limits }) => {
     const path = pathOf(params);
     const keepsKeys = parseParameter(droppedKeys, query.get('dropKeys')) === 'refuse';
-    const { data } = parseInput<{ data: SecretData }>(written, body?.value);
+    const { data, method, ...note } = parseInput(written, body?.value);
     if (Buffer.byteLength(JSON.stringify(data)) > limits.maxValueBytes) {
       throw new BrokerError('ERR_BODY_TOO_LARGE', `a value may have ${limits.maxValueBytes} bytes`);
     }
     const ifVersion = versionWanted(headers);
     return async ({ parts, call, caller }) => {
-      const stored = await write(parts, call, caller, { path, data, ifVersion, keepsKeys });
+      const asked = { path, data, ifVersion, keepsKeys, note, ...(method && { method }) };
+      const stored = await write(parts, call, caller, asked);
       const status = ifVersion === ABSENT ? 201 : 200;
       return { status, headers: ['ETag', `"${stored.version}"`], body: stored };
     };
   },
 };
 
-const changed = z.strictObject({ data: secretChanges });
+const changed = z.strictObject({ data: secretChanges, ...versionNote });
 
 export const patchSecret: RouteOf<'patchSecret'> = {
   body: { maxBytes: WRITE_BYTES },
   judge: judgePath((path) => ({ action: 'secret.write', path }), 'write'),
   read: ({ params, headers, body }) => {
     const path = pathOf(params);
-    const { data: changes } = parseInput(changed, body?.value);
+    const { data: changes, ...note } = parseInput(changed, body?.value);
     const ifVersion = versionWanted(headers);
     if (ifVersion === ABSENT) throw refused('If-None-Match is for creating');
     return async ({ parts, call, caller }) => {
-      const stored = await patch(parts, call, caller, { path, changes, ifVersion });
+      const stored = await patch(parts, call, caller, { path, changes, ifVersion, note });
       return { status: 200, headers: ['ETag', `"${stored.version}"`], body: stored };
     };
   },
 };
 
-const versionList = z
-  .string()
-  .regex(/^[^,]{1,128}(?:,[^,]{1,128}){0,99}$/, '"versions" is 1 to 100 versions joined by commas')
-  .transform((text) => text.split(','))
-  .optional();
+export const deleteSecret: RouteOf<'deleteSecret'> = {
+  read: ({ params, headers }) => {
+    const path = pathOf(params);
+    const ifVersion = versionWanted(headers);
+    if (ifVersion === ABSENT) throw refused('If-None-Match is for creating');
+    return async ({ parts, call, caller }) => {
+      const destroyAt = await remove(parts, call, caller, { path, ifVersion });
+      const until = destroyAt === undefined ? {} : { destroyAt: instant(destroyAt) };
+      return { status: 200, body: { path, ...until } };
+    };
+  },
+};
+
+const restoration = z.strictObject({ version: secretVersion.optional() });
+
+export const undeleteSecret: RouteOf<'undeleteSecret'> = {
+  body: { maxBytes: SMALL_BYTES },
+  judge: judgePath((path) => ({ action: 'secret.undelete', path }), 'write'),
+  read: ({ params, body }) => {
+    const path = pathOf(params);
+    const { version } = parseInput(restoration, body?.value);
+    return async ({ parts, call, caller }) => {
+      const restored = await restore(parts, call, caller, { path, version });
+      return { status: 200, headers: ['ETag', `"${restored.version}"`], body: restored };
+    };
+  },
+};
+
+const destruction = z.strictObject({ versions: z.array(secretVersion).min(1).max(100).optional() });
 
 export const destroySecret: RouteOf<'destroySecret'> = {
-  query: ['versions'],
-  read: ({ params, query, headers }) => {
+  body: { maxBytes: SMALL_BYTES },
+  judge: judgePath((path) => ({ action: 'secret.destroy', path }), 'write'),
+  read: ({ params, headers, body }) => {
     const path = pathOf(params);
-    const versions = parseParameter(versionList, query.get('versions'));
+    const { versions } = parseInput(destruction, body?.value);
     const ifVersion = versionWanted(headers);
     if (ifVersion === ABSENT) throw refused('If-None-Match is for creating');
     return async ({ parts, call, caller }) => {
@@ -116,9 +149,10 @@ export const listSecretVersions: RouteOf<'listSecretVersions'> = {
     const path = pathOf(params);
     return async ({ parts, call, caller }) => {
       const versions = await secretVersions(parts, call, caller, path);
-      const items = versions.map(({ createdAt, destroyedAt, ...info }) => ({
+      const items = versions.map(({ createdAt, destroyAt, destroyedAt, ...info }) => ({
         ...info,
         createdAt: instant(createdAt),
+        ...(destroyAt !== undefined && { destroyAt: instant(destroyAt) }),
         ...(destroyedAt !== undefined && { destroyedAt: instant(destroyedAt) }),
       }));
       return { status: 200, body: { items } };

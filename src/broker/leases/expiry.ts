@@ -12,7 +12,7 @@ import {
 import { endLeases, queueRevocation, TOMBSTONE_MS } from './end-leases.ts';
 import { endSessions } from '../sessions/end-session.ts';
 import { leftLeasesEnding } from '../sessions/ended-sessions.ts';
-import type { Bounds, Recording, Storage, Work } from '../parts.ts';
+import type { Backends, Bounds, Recording, Storage, Work } from '../parts.ts';
 import { SystemActor } from '../recording/record.ts';
 import { openLease } from './lease-rows.ts';
 import { Worker } from '../worker.ts';
@@ -23,9 +23,14 @@ const CHUNK = 500;
 const ACKNOWLEDGEMENT_MS = 31 * 24 * 3_600_000;
 const HISTORY_MS = 400 * 24 * 3_600_000;
 
-/** Ends expired sessions and leases, queues the revocation of their credentials, and purges old tombstones. */
+type Expiring = Storage & Pick<Bounds, 'limits'> & Pick<Backends, 'connections'>;
+
+/**
+ * Ends expired sessions and leases, queues the revocation of their credentials, destroys deleted secrets at the end of their time, and purges
+ * old tombstones.
+ */
 export function expiryWorker(
-  parts: Storage & Pick<Recording, 'digest'> & Pick<Bounds, 'limits'> & Pick<Work, 'log'>,
+  parts: Expiring & Pick<Recording, 'digest'> & Pick<Work, 'log'>,
 ): Worker {
   const actor = new SystemActor(parts, 'expiry');
   const endLeftLeases = leftLeasesEnding(parts, actor);
@@ -38,14 +43,12 @@ export function expiryWorker(
 }
 
 /** Each step ends at most one chunk and returns how many rows it found. */
-const ENDINGS: readonly ((
-  parts: Storage & Pick<Bounds, 'limits'>,
-  actor: SystemActor,
-) => Promise<number>)[] = [
+const ENDINGS: readonly ((parts: Expiring, actor: SystemActor) => Promise<number>)[] = [
   expireLeases,
   expireCredentials,
   expireSessions,
   expireTokens,
+  destroyDeleted,
   purgeLeases,
   purgeCredentials,
   purgeEndedSessions,
@@ -150,6 +153,24 @@ async function expireTokens(parts: Storage, actor: SystemActor): Promise<number>
     ),
   });
   return rows.length;
+}
+
+/** A secret that another process destroyed, restored or wrote meanwhile is a conflict, and waits for the next round. */
+async function destroyDeleted(
+  parts: Storage & Pick<Backends, 'connections'>,
+  actor: SystemActor,
+): Promise<number> {
+  const overdue = await parts.connections.overdueDeletions(CHUNK);
+  await Promise.all(
+    overdue.map(({ path, count, fragment }) => {
+      const facts = { action: 'secret.destroy', outcome: 'ok', path, count } as const;
+      return parts.store.commit({
+        ...fragment,
+        entries: [actor.entry({ ...facts, cause: 'expired' })],
+      });
+    }),
+  );
+  return overdue.length;
 }
 
 /** Removes lease tombstones whose retention is over. */

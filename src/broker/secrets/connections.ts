@@ -1,7 +1,11 @@
 import { sha256Hex } from '../../crypto/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { isReachable, isWithinBounds } from '../../domain/locator-bounds.ts';
-import type { ProviderConnection, SecretProvider } from '../../ports/secret-provider.ts';
+import type {
+  OverdueDeletion,
+  ProviderConnection,
+  SecretProvider,
+} from '../../ports/secret-provider.ts';
 import type { StoredDocument } from '../documents/document.ts';
 
 /** A connection with the locators that the configuration file allows it, and the broker prefixes that may use it. */
@@ -96,6 +100,14 @@ export class Connections {
     if (rest === '') return isReachable(provider.covers, bound.locators);
     const place = provider.locate(rest);
     return isWithinBounds(place, bound.locators) || isReachable(`${place}/`, bound.locators);
+  }
+
+  /** Deleted secrets to destroy now, whether their mount still exists or not. */
+  async overdueDeletions(limit: number): Promise<readonly OverdueDeletion[]> {
+    const kept = [...this.#byName.values()].map(
+      async ({ connection }) => (await connection.overdueDeletions?.(limit)) ?? [],
+    );
+    return (await Promise.all(kept)).flat();
   }
 
   kind(mount: StoredDocument<'mount'>): string {

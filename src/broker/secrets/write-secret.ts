@@ -2,8 +2,13 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { PolicyReference } from '../../domain/audit-actions.ts';
 import { parseNewPath, parseSecretPath } from '../../domain/names.ts';
 import { workloadId } from '../../domain/workload.ts';
-import type { SecretData, SecretVersion } from '../../domain/secret.ts';
-import type { SecretVersionInfo, SecretWrites, StagedWrite } from '../../ports/secret-provider.ts';
+import type { SecretData, SecretVersion, VersionNote, WriteMethod } from '../../domain/secret.ts';
+import type {
+  SecretVersionInfo,
+  SecretWrites,
+  StagedWrite,
+  VersionOrigin,
+} from '../../ports/secret-provider.ts';
 import { authorityEnd, type Call, type Caller } from '../call.ts';
 import { denied, judge } from './judge.ts';
 import { recordFailure, recordOperation } from '../recording/operation.ts';
@@ -21,16 +26,22 @@ export interface SecretWrite {
   readonly ifVersion?: string | undefined;
   /** Refuses to write a version without keys that the current version has. */
   readonly keepsKeys?: boolean;
+  readonly note?: VersionNote;
+  /** `import` is the caller's own statement; a put otherwise. */
+  readonly method?: WriteMethod;
 }
 
 /** Changes of single keys: a value sets a key, null removes it, and all other keys stay. */
 export type SecretPatch = Readonly<Record<string, SecretData[string] | null>>;
 
-export interface SecretDestruction {
+export interface SecretDeletion {
   readonly path: string;
+  readonly ifVersion?: string | undefined;
+}
+
+export interface SecretDestruction extends SecretDeletion {
   /** These versions; undefined: the whole secret. */
   readonly versions?: readonly string[] | undefined;
-  readonly ifVersion?: string | undefined;
 }
 
 /**
@@ -43,17 +54,18 @@ export async function writeSecret(
   caller: Caller,
   write: SecretWrite,
 ): Promise<{ readonly path: string; readonly version: string }> {
-  const { path, data, ifVersion, keepsKeys = false } = write;
+  const { path, data, ifVersion, keepsKeys = false, note, method = 'put' } = write;
+  const origin = originOf(caller, method, note);
   const { version } = await stage(
     { parts, call, caller, path, action: 'secret.write' },
     async ({ writes, locator, current, mayList }) => {
       refuseTooLarge(parts, data);
-      if (!keepsKeys) return writes.put(locator, data, ifVersion, authorOf(caller));
+      if (!keepsKeys) return writes.put(locator, data, ifVersion, origin);
       const found = await current().catch(absentIfMissing);
       refuseDropped(Object.keys(found?.data ?? {}), data, mayList());
       // The version whose keys were compared must still be current when the write commits.
       const expected = ifVersion ?? found?.version ?? 'absent';
-      return writes.put(locator, data, expected, authorOf(caller));
+      return writes.put(locator, data, expected, origin);
     },
   );
   return { path, version: version ?? '' };
@@ -67,7 +79,12 @@ export async function patchSecret(
   parts: Recording & Access & Pick<Backends, 'connections'> & Pick<Bounds, 'limits'>,
   call: Call,
   caller: Caller,
-  { path, changes, ifVersion }: Omit<SecretWrite, 'data'> & { readonly changes: SecretPatch },
+  {
+    path,
+    changes,
+    ifVersion,
+    note,
+  }: Omit<SecretWrite, 'data' | 'method'> & { readonly changes: SecretPatch },
 ): Promise<{ readonly path: string; readonly version: string }> {
   const { version } = await stage(
     { parts, call, caller, path, action: 'secret.write' },
@@ -78,7 +95,7 @@ export async function patchSecret(
       }
       const data = merged(found.data, changes);
       refuseTooLarge(parts, data);
-      return writes.put(locator, data, found.version, authorOf(caller));
+      return writes.put(locator, data, found.version, originOf(caller, 'patch', note));
     },
   );
   return { path, version: version ?? '' };
@@ -125,7 +142,40 @@ function refuseTooLarge({ limits }: Pick<Bounds, 'limits'>, data: SecretData): v
   );
 }
 
-/** Deletes a secret, or destroys versions of it permanently. @throws as {@link writeSecret} */
+/**
+ * Makes a secret absent. It can be restored until the returned time; undefined: its mount keeps no deleted secrets, and the versions are destroyed.
+ * @throws as {@link writeSecret}
+ */
+export async function deleteSecret(
+  parts: Recording & Access & Pick<Backends, 'connections'>,
+  call: Call,
+  caller: Caller,
+  { path, ifVersion }: SecretDeletion,
+): Promise<number | undefined> {
+  const staging = { parts, call, caller, path, action: 'secret.delete' } as const;
+  const { destroyAt } = await stage(staging, async ({ writes, locator }) => {
+    const staged = await writes.delete(locator, ifVersion);
+    return { ...staged, facts: { endsAt: staged.destroyAt } };
+  });
+  return destroyAt;
+}
+
+/**
+ * Restores a deleted secret, and returns its current version. It changes nothing if the secret is not deleted.
+ * @throws as {@link writeSecret}, and ERR_CONFLICT if another version than the named one is current
+ */
+export async function undeleteSecret(
+  parts: Recording & Access & Pick<Backends, 'connections'>,
+  call: Call,
+  caller: Caller,
+  { path, version }: { readonly path: string; readonly version?: string | undefined },
+): Promise<{ readonly path: string; readonly version: string }> {
+  const staging = { parts, call, caller, path, action: 'secret.undelete' } as const;
+  const restored = await stage(staging, ({ writes, locator }) => writes.undelete(locator, version));
+  return { path, version: restored.version ?? '' };
+}
+
+/** Destroys a secret or some of its versions permanently, deleted ones included. @throws as {@link writeSecret} */
 export async function destroySecret(
   parts: Recording & Access & Pick<Backends, 'connections'>,
   call: Call,
@@ -159,13 +209,16 @@ interface Staging {
   readonly call: Call;
   readonly caller: Caller;
   readonly path: string;
-  readonly action: 'secret.write' | 'secret.destroy';
+  readonly action: 'secret.write' | 'secret.delete' | 'secret.undelete' | 'secret.destroy';
 }
 
-async function stage(
+/** `facts`: more facts of the audit entry. */
+async function stage<
+  T extends StagedWrite & { readonly facts?: { readonly endsAt: number | undefined } },
+>(
   staging: Staging,
-  change: (target: Writable & { readonly mayList: () => boolean }) => Promise<StagedWrite>,
-): Promise<StagedWrite> {
+  change: (target: Writable & { readonly mayList: () => boolean }) => Promise<T>,
+): Promise<T> {
   const { parts, call, caller, path, action } = staging;
   if (action === 'secret.write') parseNewPath(path);
   else parseSecretPath(path);
@@ -177,7 +230,7 @@ async function stage(
     const mayList = (): boolean => judge(parts, call, now, { capability: 'list', path }).allowed;
     const staged = await change({ ...writable(parts, call, path), mayList });
     const { version, fragment } = staged;
-    const facts = { action, outcome: 'ok', path, version, policy } as const;
+    const facts = { action, outcome: 'ok', path, version, policy, ...staged.facts } as const;
     return {
       plan: {
         ...fragment,
@@ -218,6 +271,8 @@ function writable(
   return { writes, locator, current: () => provider.read(locator, undefined, call.context()) };
 }
 
-function authorOf(caller: Caller): string {
-  return caller instanceof LiveSession ? workloadId(caller.session.workload) : caller.operator.name;
+function originOf(caller: Caller, method: WriteMethod, note: VersionNote = {}): VersionOrigin {
+  const author =
+    caller instanceof LiveSession ? workloadId(caller.session.workload) : caller.operator.name;
+  return { author, method, ...note };
 }

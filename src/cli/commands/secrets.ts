@@ -4,6 +4,15 @@ import { operation } from './operation.ts';
 const PATH: ArgumentRow = ['<path>', 'path of the secret'];
 const REVEAL: OptionRow = ['--reveal', 'show the values, which are masked otherwise'];
 const IF_VERSION: OptionRow = ['--if-version <version>', 'only if this is the current version'];
+/** Everyone who may list the secret sees these. */
+const NOTE: readonly OptionRow[] = [
+  ['--comment <text>', 'why; shown with the versions, so never a secret'],
+  [
+    '--label <key=value>',
+    'a label of the version, never a secret; may be repeated',
+    { isRepeated: true },
+  ],
+];
 
 /** Values come from files and standard input; an argument would be seen by every user of the machine. */
 export const VALUES: ArgumentRow = [
@@ -44,10 +53,11 @@ export const SECRETS: CommandTable = {
         ['--create', 'only if the secret does not exist yet'],
         ['--replace', 'write it even if it drops keys of the current version'],
         IF_VERSION,
+        ...NOTE,
       ],
       examples: [
         'quaymaster put payments/db user=@user.txt password=-',
-        'quaymaster put payments/db --from-json db.json --if-version 3',
+        'quaymaster put payments/db --from-json db.json --comment OPS-7 --label team=pay',
       ],
       load: async () => (await import('../verbs/put.ts')).runPut,
     },
@@ -60,6 +70,7 @@ export const SECRETS: CommandTable = {
         FROM_JSON,
         ['--remove <key>', 'remove this key; may be repeated', { isRepeated: true }],
         IF_VERSION,
+        ...NOTE,
       ],
       examples: [
         'quaymaster patch payments/db password=-',
@@ -69,22 +80,54 @@ export const SECRETS: CommandTable = {
     },
     {
       command: 'rm',
-      summary: 'permanently delete a secret, or destroy some of its versions',
+      summary: 'delete a secret; it can be restored until its time is over',
+      details:
+        'The secret is absent at once for all readers. `undelete` restores it for as long as its mount says (undeleteWindow, 7 days by default); then its versions are destroyed. `destroy` destroys them at once.',
+      arguments: [PATH],
+      options: [IF_VERSION, YES],
+      examples: ['quaymaster rm payments/old'],
+      load: async () => (await import('../verbs/deletion.ts')).runRm,
+    },
+    {
+      command: 'undelete',
+      summary: 'restore a deleted secret',
+      details:
+        'All deleted versions can be read again. It never replaces a current version, and changes nothing if the secret is not deleted.',
+      arguments: [PATH],
+      options: [
+        ['--version <version>', 'the version that becomes current; default: the one that was'],
+      ],
+      examples: ['quaymaster undelete payments/old', 'quaymaster undelete payments/db --version 2'],
+      load: async () => (await import('../verbs/deletion.ts')).runUndelete,
+    },
+    {
+      command: 'destroy',
+      summary: 'permanently destroy a secret or some of its versions, deleted ones included',
       arguments: [PATH],
       options: [['--versions <list>', 'only these versions, separated by commas'], IF_VERSION, YES],
-      examples: ['quaymaster rm payments/old', 'quaymaster rm payments/db --versions 1,2 --yes'],
-      load: async () => (await import('../verbs/put.ts')).runRm,
+      examples: [
+        'quaymaster destroy payments/old',
+        'quaymaster destroy payments/db --versions 1,2 --yes',
+      ],
+      load: async () => (await import('../verbs/deletion.ts')).runDestroy,
     },
     operation('listSecretVersions', {
       command: 'versions',
-      summary: 'list the versions of a secret',
+      summary:
+        'list the versions of a secret: state, author, how it was written, comment and labels',
       arguments: [PATH],
       columns: {
         version: 'version',
         state: 'state',
         created: 'createdAt',
         by: 'createdBy',
-        destroyed: 'destroyedAt',
+        how: 'method',
+        comment: 'comment',
+        labels: ({ labels = {} }) =>
+          Object.entries(labels)
+            .map(([key, value]) => `${key}=${value}`)
+            .join(' '),
+        destroyed: ({ destroyedAt, destroyAt }) => destroyedAt ?? destroyAt,
       },
       examples: ['quaymaster versions payments/db'],
     }),

@@ -100,7 +100,7 @@ function stopsAll({ status }: ApiError): boolean {
 async function write({ broker, stop }: Copying, path: string, data: SecretData): Promise<Outcome> {
   try {
     const headers = { 'If-None-Match': '*' } as const;
-    await broker.call('writeSecret', { path: { path }, headers, body: { data } });
+    await broker.call('writeSecret', { path: { path }, headers, body: { data, method: 'import' } });
     return { outcome: 'created' };
   } catch (error) {
     if (!(error instanceof ApiError)) {

@@ -1,7 +1,5 @@
 import { ApiError, type components } from '../../client/index.ts';
-import { confirm } from '../ask.ts';
 import type { Broker } from '../broker.ts';
-import { affectedBySecret } from '../consequences.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { EXIT, Failed, UsageError } from '../errors.ts';
@@ -9,7 +7,12 @@ import { isSessionToken } from '../identity.ts';
 import { fields } from '../output/table.ts';
 import { readSecretData } from './secret-values.ts';
 
-interface PutOptions {
+interface NoteOptions {
+  readonly comment?: string;
+  readonly label?: readonly string[];
+}
+
+interface PutOptions extends NoteOptions {
   readonly fromJson?: string;
   readonly ifVersion?: string;
   readonly create?: boolean;
@@ -27,13 +30,14 @@ export async function runPut(
       '--create is for a secret that does not exist, --if-version for one that does; use one of them',
     );
   }
+  const note = noteOf(options);
   const data = await readSecretData(context, 'put', words, fromJson);
   const broker = await context.broker();
   const { body } = await broker
     .call('writeSecret', {
       path: { path },
       query: { dropKeys: replace ? 'allow' : 'refuse' },
-      body: { data },
+      body: { data, ...note },
       headers: {
         ...(create && { 'If-None-Match': '*' as const }),
         ...(ifVersion !== undefined && { 'If-Match': `"${ifVersion}"` }),
@@ -43,6 +47,23 @@ export async function runPut(
       throw explained(error, path, create);
     });
   await shown(context, broker, body);
+}
+
+/** @throws UsageError for a label without `=` or a repeated one */
+function noteOf({ comment, label = [] }: NoteOptions): {
+  readonly comment?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+} {
+  const labels = new Map<string, string>();
+  for (const text of label) {
+    const [, key, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+    if (key === undefined || value === undefined) {
+      throw new UsageError(`--label ${text}: must be KEY=VALUE, such as ticket=OPS-7`);
+    }
+    if (labels.has(key)) throw new UsageError(`--label ${key} is given twice`);
+    labels.set(key, value);
+  }
+  return defined({ comment, labels: labels.size === 0 ? undefined : Object.fromEntries(labels) });
 }
 
 /** A refusal with the command that does what the caller may have meant. */
@@ -64,7 +85,7 @@ function explained(error: unknown, path: string, isCreation: boolean): unknown {
   return error;
 }
 
-interface PatchOptions {
+interface PatchOptions extends NoteOptions {
   readonly fromJson?: string;
   readonly ifVersion?: string;
   readonly remove?: readonly string[];
@@ -76,6 +97,7 @@ export async function runPatch(
   { args: [path = '', ...words], options }: Call<PatchOptions>,
 ): Promise<void> {
   const { fromJson, ifVersion, remove = [] } = options;
+  const note = noteOf(options);
   const setsNothing = words.length === 0 && fromJson === undefined;
   const values =
     setsNothing && remove.length > 0 ? {} : await readSecretData(context, 'patch', words, fromJson);
@@ -85,7 +107,7 @@ export async function runPatch(
   const broker = await context.broker();
   const { body } = await broker.call('patchSecret', {
     path: { path },
-    body: { data: { ...values, ...removed } },
+    body: { data: { ...values, ...removed }, ...note },
     headers: ifVersion === undefined ? {} : { 'If-Match': `"${ifVersion}"` },
   });
   await shown(context, broker, body);
@@ -121,34 +143,4 @@ async function warnIfRotating(
   output.note(
     `${path} rotates (${definition.rotation.strategy}): the next rotation replaces this version; see quaymaster rotate status ${path}`,
   );
-}
-
-interface RemoveOptions {
-  readonly versions?: string;
-  readonly ifVersion?: string;
-  readonly yes?: boolean;
-}
-
-/** Permanently deletes a secret, or destroys some of its versions. */
-export async function runRm(
-  context: CliContext,
-  { args: [path = ''], options }: Call<RemoveOptions>,
-): Promise<void> {
-  const { versions, ifVersion, yes } = options;
-  const what = versions === undefined ? path : `versions ${versions} of ${path}`;
-  const broker = await context.broker();
-  await confirm(
-    context,
-    async (url) => {
-      context.output.note(await affectedBySecret(broker, path));
-      return `Permanently delete ${what} at ${url}`;
-    },
-    yes,
-  );
-  await broker.call('destroySecret', {
-    path: { path },
-    query: defined({ versions }),
-    headers: ifVersion === undefined ? {} : { 'If-Match': `"${ifVersion}"` },
-  });
-  await context.output.say(`permanently deleted ${what}`);
 }

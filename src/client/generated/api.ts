@@ -18,8 +18,12 @@ export interface paths {
          */
         readonly put: operations["writeSecret"];
         readonly post?: never;
-        /** Delete a secret, or destroy versions of it, permanently */
-        readonly delete: operations["destroySecret"];
+        /**
+         * Delete a secret
+         * @description The secret is absent at once for all readers. `undeleteSecret` restores it until `destroyAt`, which follows from the option `undeleteWindow` of the mount. Then the broker destroys the deleted versions.
+         *     Without `destroyAt` in the answer they are destroyed already.
+         */
+        readonly delete: operations["deleteSecret"];
         readonly options?: never;
         readonly head?: never;
         readonly patch?: never;
@@ -160,6 +164,47 @@ export interface paths {
          *     current version.
          */
         readonly post: operations["patchSecret"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/secrets/{path}:undelete": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Restore a deleted secret
+         * @description Restores all versions that were deleted, and makes the version current that was current before, or `version`. It never replaces a current version: if the secret was written again, the older versions can be read
+         *     again by their number. It changes nothing if the secret is not deleted, and answers 404 if nothing is left to restore.
+         */
+        readonly post: operations["undeleteSecret"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/secrets/{path}:destroy": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Destroy a secret, or versions of it, permanently
+         * @description Destroys deleted versions too, and ends the time in which they can be restored.
+         */
+        readonly post: operations["destroySecret"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -1385,6 +1430,31 @@ export interface components {
         };
         readonly SecretWrite: {
             readonly data: components["schemas"]["SecretData"];
+            readonly comment?: components["schemas"]["VersionComment"];
+            readonly labels?: components["schemas"]["VersionLabels"];
+            /**
+             * @description How the value came here, as the list of versions shows it.
+             * @default put
+             * @enum {unknown}
+             */
+            readonly method?: "put" | "import";
+        };
+        /** @description Shown with the versions, so never a secret. */
+        readonly VersionComment: string;
+        /** @description Shown with the versions, so never a secret. */
+        readonly VersionLabels: {
+            readonly [key: string]: string;
+        };
+        readonly DeletedSecret: {
+            readonly path: components["schemas"]["SecretPath"];
+            readonly destroyAt?: components["schemas"]["Instant"];
+        };
+        readonly SecretRestoration: {
+            readonly version?: components["schemas"]["SecretVersionId"];
+        };
+        readonly SecretDestruction: {
+            /** @description Absent: the whole secret. */
+            readonly versions?: readonly components["schemas"]["SecretVersionId"][];
         };
         readonly SecretPatch: {
             readonly data: {
@@ -1392,6 +1462,8 @@ export interface components {
                     readonly base64: string;
                 } | null;
             };
+            readonly comment?: components["schemas"]["VersionComment"];
+            readonly labels?: components["schemas"]["VersionLabels"];
         };
         readonly WrittenSecret: {
             readonly path: components["schemas"]["SecretPath"];
@@ -1400,9 +1472,18 @@ export interface components {
         readonly SecretVersionInfo: {
             readonly version: components["schemas"]["SecretVersionId"];
             /** @enum {unknown} */
-            readonly state: "current" | "previous" | "destroyed";
+            readonly state: "current" | "previous" | "deleted" | "destroyed";
             readonly createdAt: components["schemas"]["Instant"];
             readonly createdBy: string;
+            /**
+             * @description How the version was written; absent for versions of releases before it was kept.
+             * @enum {unknown}
+             */
+            readonly method?: "put" | "patch" | "rotate" | "import";
+            readonly comment?: components["schemas"]["VersionComment"];
+            readonly labels?: components["schemas"]["VersionLabels"];
+            /** @description When a deleted version is destroyed. */
+            readonly destroyAt?: components["schemas"]["Instant"];
             readonly destroyedAt?: components["schemas"]["Instant"];
         };
         readonly SecretVersions: {
@@ -2306,12 +2387,9 @@ export interface operations {
             readonly default: components["responses"]["Problem"];
         };
     };
-    readonly destroySecret: {
+    readonly deleteSecret: {
         readonly parameters: {
-            readonly query?: {
-                /** @description Versions joined by commas; absent: the whole secret. */
-                readonly versions?: string;
-            };
+            readonly query?: never;
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
             };
@@ -2323,11 +2401,13 @@ export interface operations {
         readonly requestBody?: never;
         readonly responses: {
             /** @description Done */
-            readonly 204: {
+            readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    readonly "application/json": components["schemas"]["DeletedSecret"];
+                };
             };
             readonly default: components["responses"]["Problem"];
         };
@@ -2563,6 +2643,62 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["WrittenSecret"];
                 };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly undeleteSecret: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SecretRestoration"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    /** @description The version in quotes. */
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WrittenSecret"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly destroySecret: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+            };
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SecretDestruction"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             readonly default: components["responses"]["Problem"];
         };
@@ -4107,7 +4243,7 @@ export interface operations {
                  */
                 readonly locator?: string;
                 /** @description Also finds the summaries of refusals of this action. An unknown action is refused. */
-                readonly action?: "session.create" | "session.renew" | "session.read" | "session.end" | "session.list" | "quarantine.create" | "quarantine.lift" | "quarantine.list" | "secret.read" | "secret.list" | "secret.write" | "secret.destroy" | "secret.acknowledge" | "event.follow" | "credential.issue" | "credential.revoke" | "lease.read" | "lease.list" | "lease.renew" | "lease.revoke" | "lease.expire" | "pod.end" | "rotation.start" | "rotation.step" | "rotation.end" | "rotation.veto" | "rotation.request" | "rotation.abort" | "rotation.retry" | "rotation.retire" | "rotation.read" | "rotation.list" | "document.read" | "document.write" | "document.delete" | "document.check" | "operator-token.create" | "operator-token.revoke" | "operator-token.list" | "policy.validate" | "policy.explain" | "audit.search" | "audit.trace" | "audit.export" | "request.refused" | "request.refused_summary" | "broker.start" | "broker.stop" | "broker.seal" | "broker.release" | "broker.hold" | "state.digest" | "recovery";
+                readonly action?: "session.create" | "session.renew" | "session.read" | "session.end" | "session.list" | "quarantine.create" | "quarantine.lift" | "quarantine.list" | "secret.read" | "secret.list" | "secret.write" | "secret.delete" | "secret.undelete" | "secret.destroy" | "secret.acknowledge" | "event.follow" | "credential.issue" | "credential.revoke" | "lease.read" | "lease.list" | "lease.renew" | "lease.revoke" | "lease.expire" | "pod.end" | "rotation.start" | "rotation.step" | "rotation.end" | "rotation.veto" | "rotation.request" | "rotation.abort" | "rotation.retry" | "rotation.retire" | "rotation.read" | "rotation.list" | "document.read" | "document.write" | "document.delete" | "document.check" | "operator-token.create" | "operator-token.revoke" | "operator-token.list" | "policy.validate" | "policy.explain" | "audit.search" | "audit.trace" | "audit.export" | "request.refused" | "request.refused_summary" | "broker.start" | "broker.stop" | "broker.seal" | "broker.release" | "broker.hold" | "state.digest" | "recovery";
                 readonly outcome?: "ok" | "deny" | "error";
                 readonly code?: components["schemas"]["ErrorCode"];
                 readonly version?: string;

@@ -3,7 +3,7 @@ export const API_VERSION = "0.1.0";
 export const OPERATIONS = {
   readSecret: {"method":"GET","path":"/api/v1/secrets/{path}","query":["version"],"headers":[],"body":[],"answers":{"200":"sealable"}},
   writeSecret: {"method":"PUT","path":"/api/v1/secrets/{path}","query":["dropKeys"],"headers":["If-Match","If-None-Match"],"body":["application/json"],"answers":{"200":"json","201":"json"}},
-  destroySecret: {"method":"DELETE","path":"/api/v1/secrets/{path}","query":["versions"],"headers":["If-Match"],"body":[],"answers":{"204":"none"}},
+  deleteSecret: {"method":"DELETE","path":"/api/v1/secrets/{path}","query":[],"headers":["If-Match"],"body":[],"answers":{"200":"json"}},
   createSession: {"method":"POST","path":"/api/v1/sessions","query":[],"headers":[],"body":["application/json"],"answers":{"201":"json"}},
   listSessions: {"method":"GET","path":"/api/v1/sessions","query":["workload","cluster","pod","source","limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
   endSessions: {"method":"POST","path":"/api/v1/sessions:end","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
@@ -13,6 +13,8 @@ export const OPERATIONS = {
   readSecrets: {"method":"POST","path":"/api/v1/secrets:batch","query":[],"headers":[],"body":["application/json"],"answers":{"200":"sealable"}},
   listSecrets: {"method":"GET","path":"/api/v1/secrets","query":["prefix","limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
   patchSecret: {"method":"POST","path":"/api/v1/secrets/{path}:patch","query":[],"headers":["If-Match"],"body":["application/json"],"answers":{"200":"json"}},
+  undeleteSecret: {"method":"POST","path":"/api/v1/secrets/{path}:undelete","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
+  destroySecret: {"method":"POST","path":"/api/v1/secrets/{path}:destroy","query":[],"headers":["If-Match"],"body":["application/json"],"answers":{"204":"none"}},
   listSecretVersions: {"method":"GET","path":"/api/v1/secret-versions/{path}","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   issueCredential: {"method":"POST","path":"/api/v1/credentials/{path}","query":[],"headers":["Idempotency-Key"],"body":["application/json"],"answers":{"201":"sealable"}},
   acknowledge: {"method":"POST","path":"/api/v1/acknowledgements","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},

@@ -17,13 +17,14 @@ const KINDS: readonly (readonly [heading: string, actions: readonly AuditAction[
       'quarantine.create',
       'session.end',
       'lease.revoke',
+      'secret.delete',
       'secret.destroy',
     ],
   ],
   ['changed documents: policies, mounts, clusters, definitions, operators', ['document.write']],
   ['rotated credentials: the restored value no longer logs in; rotate again', ['rotation.end']],
   ['issued credentials: the broker does not revoke them any more', ['credential.issue']],
-  ['written secrets: write them again', ['secret.write']],
+  ['written or restored secrets: write them again', ['secret.write', 'secret.undelete']],
 ];
 
 interface Entry {

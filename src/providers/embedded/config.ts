@@ -1,8 +1,11 @@
 import { isSecretPath } from '../../domain/names.ts';
+import { parseDuration } from '../../domain/policy/duration.ts';
 import { z } from 'zod';
 
 /** Kept rows of a secret's history, tombstones included; `versions()` never returns more. */
 export const HISTORY_LENGTH = 100;
+
+const LONGEST_WINDOW_SECONDS = 90 * 86_400;
 
 /** A mount document's options. The broker fills in `prefix`, the mount's own prefix. */
 export const embeddedOptions = z.strictObject({
@@ -13,6 +16,16 @@ export const embeddedOptions = z.strictObject({
     .min(1)
     .max(HISTORY_LENGTH - 1)
     .default(10),
+  /** How long a deleted secret can be restored; at its end the versions are destroyed. `0s`: a deletion destroys them at once. */
+  undeleteWindow: z
+    .string()
+    .transform((text, context) => {
+      const seconds = text === '0s' ? 0 : parseDuration(text);
+      if (seconds !== undefined && seconds <= LONGEST_WINDOW_SECONDS) return seconds * 1000;
+      context.addIssue({ code: 'custom', message: 'is 0s to 90d, for example 12h or 7d' });
+      return z.NEVER;
+    })
+    .prefault('7d'),
 });
 
 export type EmbeddedOptions = z.infer<typeof embeddedOptions>;

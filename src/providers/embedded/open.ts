@@ -4,6 +4,7 @@ import { checkEmbedded } from './check.ts';
 import { embeddedOptions } from './config.ts';
 import type { EmbeddedParts } from './secrets/rows.ts';
 import { EmbeddedProvider } from './secrets/provider.ts';
+import { overdueDeletions } from './secrets/writes.ts';
 
 /** The built-in connection: secrets in the store of the broker itself. */
 export function openEmbedded(parts: EmbeddedParts): Required<Pick<Backend, 'provider' | 'close'>> {
@@ -12,6 +13,7 @@ export function openEmbedded(parts: EmbeddedParts): Required<Pick<Backend, 'prov
       name: 'embedded',
       kind: 'embedded',
       mount: (options) => new EmbeddedProvider(parts, parseOptions(embeddedOptions, options)),
+      overdueDeletions: (limit) => overdueDeletions(parts, limit),
       check: () => Promise.resolve(checkEmbedded(parts.store)),
     },
     close: () => undefined,

@@ -32,6 +32,7 @@ describe('destroyed data keys', () => {
         created_at: 1,
         created_by: 'ann',
         destroyed_at: null,
+        metadata: null,
       },
     }));
     await store.commit({ writes });

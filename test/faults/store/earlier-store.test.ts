@@ -96,3 +96,25 @@ describe('a store of the release before state digests', () => {
     expect(await own.unreadyAtStart()).toEqual([]);
   });
 });
+
+describe('a store of the release before undelete', () => {
+  it('keeps its secrets, and the next deletion can be restored', async () => {
+    own = await AttackedInstallation.from('before-undelete');
+    expect(await own.unreadyAtStart()).toEqual([]);
+    const broker = await own.open();
+    const [mount] = broker.parts.catalog.all('mount');
+    const provider = broker.parts.connections.provider(mount!);
+    const context = { requestId: 'req_1', signal: new AbortController().signal };
+    const value = async (): Promise<unknown> =>
+      (await provider.read('app/db', undefined, context)).data;
+    expect(await value()).toEqual({ v: 'two' });
+    const [newest] = (await provider.writes?.versions('app/db')) ?? [];
+    expect(newest).not.toHaveProperty('method');
+    expect(await provider.writes?.versions('app/gone')).toMatchObject([{ state: 'destroyed' }]);
+    const removed = await provider.writes!.delete('app/db', undefined);
+    await broker.parts.store.commit(removed.fragment);
+    await expect(value()).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
+    await broker.close('test');
+    expect(await own.unreadyAtStart()).toEqual([]);
+  });
+});

@@ -37,7 +37,10 @@ async function addRows(): Promise<void> {
   const { writes } = openEmbedded({ store, clock, keyring, installation }).provider.mount({
     prefix: 'app',
   });
-  const { fragment } = await writes!.put('one', { password: 'next' }, undefined, 'test');
+  const { fragment } = await writes!.put('one', { password: 'next' }, undefined, {
+    author: 'test',
+    method: 'put',
+  });
   await store.commit(fragment);
   const schedule = (await listRows(store, 'rotation_schedules', { limit: 1 }))[0]!;
   await store.commit({

@@ -219,7 +219,10 @@ describeWith(['postgres'], 'modified rows of running brokers on PostgreSQL', ({ 
       prefix: 'app',
     });
     const write = async (value: string): Promise<void> => {
-      const { fragment } = await writes!.put('app/db', { value }, undefined, 'test');
+      const { fragment } = await writes!.put('app/db', { value }, undefined, {
+        author: 'test',
+        method: 'put',
+      });
       expect(await store.commit(fragment)).toMatchObject({ status: 'committed' });
     };
     await write('one');

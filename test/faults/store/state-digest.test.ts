@@ -216,7 +216,10 @@ describe('a secret of the embedded provider whose later version was removed', ()
     const { writes } = openEmbedded({ store, clock, keyring, installation }).provider.mount({
       prefix: 'app',
     });
-    const { fragment } = await writes!.put('app/db', { password: value }, undefined, 'test');
+    const { fragment } = await writes!.put('app/db', { password: value }, undefined, {
+      author: 'test',
+      method: 'put',
+    });
     expect(await store.commit(fragment)).toMatchObject({ status: 'committed' });
   };
 

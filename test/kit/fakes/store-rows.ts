@@ -68,5 +68,6 @@ export function versionRow(
     created_at: 1_000,
     created_by: 'someone',
     destroyed_at: null,
+    metadata: null,
   };
 }

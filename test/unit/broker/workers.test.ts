@@ -3,6 +3,7 @@ import { issueCredential } from '../../../src/broker/credentials/issue-credentia
 import { releaseLease } from '../../../src/broker/leases/leases.ts';
 import { createOperatorToken } from '../../../src/broker/sessions/operator-tokens.ts';
 import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
+import { deleteSecret, writeSecret } from '../../../src/broker/secrets/write-secret.ts';
 import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
 import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
 import { expiryWorker } from '../../../src/broker/leases/expiry.ts';
@@ -62,6 +63,24 @@ async function ended(work: (endings: PodEndings) => unknown): Promise<readonly s
   });
   return entries.map(({ action, cause }) => `${action} ${String(cause)}`);
 }
+
+describe('a deleted secret', () => {
+  it('is destroyed at the end of its window, with one entry', async () => {
+    const { parts } = broker;
+    const write = { path: 'app/s', data: { v: '1' } };
+    await writeSecret(parts, broker.call(), admin, write);
+    await deleteSecret(parts, broker.call(), admin, { path: 'app/s' });
+    expect(await broker.entriesOf(expire)).toEqual([]);
+    broker.clock.advance(7 * 86_400_000);
+    const entries = (await broker.entriesOf(expire)).filter(({ path }) => path === 'app/s');
+    expect(entries).toMatchObject([
+      { action: 'secret.destroy', outcome: 'ok', cause: 'expired', count: 1 },
+    ]);
+    const [row] = await listRows(parts.store, 'secret_versions', { limit: 1 });
+    expect(row).toMatchObject({ wrapped_dek: null, ciphertext: null });
+    expect(await broker.entriesOf(expire)).toEqual([]);
+  });
+});
 
 describe('the end of a pod', () => {
   it('revokes its sessions and leases, and records it once', async () => {

@@ -13,7 +13,13 @@ import type {
 import type { EmbeddedOptions } from '../config.ts';
 import { checkEmbedded } from '../check.ts';
 import { EmbeddedPublishing } from './publishing.ts';
-import { EmbeddedSecrets, type EmbeddedParts, type VersionRow, type SecretHead } from './rows.ts';
+import {
+  EmbeddedSecrets,
+  type EmbeddedParts,
+  isDeleted,
+  type VersionRow,
+  type SecretHead,
+} from './rows.ts';
 import { EmbeddedWrites, parseVersion } from './writes.ts';
 import { listSecrets } from './list.ts';
 import { decodeSecret } from './secret-text.ts';
@@ -32,7 +38,7 @@ export class EmbeddedProvider implements SecretProvider {
     this.#prefix = options.prefix;
     this.covers = `${options.prefix}/`;
     this.#secrets = new EmbeddedSecrets(parts);
-    this.writes = new EmbeddedWrites(parts, this.#secrets, options.keepVersions);
+    this.writes = new EmbeddedWrites(parts, this.#secrets, options);
     this.publishing = new EmbeddedPublishing(this, this.#secrets, this.writes);
   }
 
@@ -83,8 +89,8 @@ export class EmbeddedProvider implements SecretProvider {
   }
 
   async #numbered(head: SecretHead, version: number): Promise<LiveRow> {
-    const row =
-      version > head.last_version ? undefined : await this.#secrets.version(head, version);
+    const isKept = version <= head.last_version && !isDeleted(head, version);
+    const row = isKept ? await this.#secrets.version(head, version) : undefined;
     if (!isLive(row)) throw new BrokerError('ERR_NOT_FOUND');
     return row;
   }

@@ -39,7 +39,10 @@ export class EmbeddedPublishing implements SecretPublishing {
       const fragment = { expect: [expectHead(path, head)], writes: [], invalidates: [] };
       return { version: String(head.current_version), fragment };
     }
-    const staged = await this.#writes.put(path, data, undefined, `rotation:${token}`);
+    const staged = await this.#writes.put(path, data, undefined, {
+      author: `rotation:${token}`,
+      method: 'rotate',
+    });
     return { version: staged.version ?? '', fragment: staged.fragment };
   }
 

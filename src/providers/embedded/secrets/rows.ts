@@ -4,7 +4,7 @@ import { openValue, type SealedValue } from '../../../crypto/envelope.ts';
 import type { Keyring } from '../../../crypto/keyring.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type { Store, Expectation } from '../../../ports/store.ts';
-import type { Tables } from '../../../ports/tables.ts';
+import { macColumns, type Tables } from '../../../ports/tables.ts';
 import { SECRETS } from '../../../ports/queries.ts';
 import { HISTORY_LENGTH } from '../config.ts';
 import { macRow, verifyRow } from '../../../crypto/row-mac.ts';
@@ -65,14 +65,22 @@ export class EmbeddedSecrets {
   }
 }
 
-/** The head of a secret's versions: the current version, and the highest number ever used. */
+/** The head of a secret's versions: the current version, the highest number ever used, and what is deleted. */
 export type SecretHead = Tables['secrets'];
 type HeadFields = Omit<SecretHead, 'mac'>;
 
 const TABLE = 'secrets';
 
+/** Nothing is deleted. */
+export const NOT_DELETED = { deleted_version: null, deleted_through: null, destroy_at: null };
+
 export function signHead(rootKey: RootKey, fields: HeadFields): SecretHead {
-  return { ...fields, mac: macRow(rootKey.keyFor('rowMac'), TABLE, fields) };
+  return { ...fields, mac: macRow(rootKey.keyFor('rowMac'), TABLE, macColumns(TABLE, fields)) };
+}
+
+/** Whether a version belongs to what was deleted and can still be restored, if it is not destroyed. */
+export function isDeleted(head: SecretHead, version: number): boolean {
+  return head.deleted_through !== null && version <= head.deleted_through;
 }
 
 /**
@@ -91,7 +99,7 @@ export function verifyHead(keyring: Keyring, row: SecretHead): SecretHead {
 function isSignedBy(rootKey: RootKey | undefined, fields: HeadFields, mac: Uint8Array): boolean {
   if (rootKey === undefined) return false;
   try {
-    verifyRow(rootKey.keyFor('rowMac'), TABLE, fields, mac);
+    verifyRow(rootKey.keyFor('rowMac'), TABLE, macColumns(TABLE, fields), mac);
     return true;
   } catch (error) {
     if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return false;
@@ -106,6 +114,7 @@ function isSignedBy(rootKey: RootKey | undefined, fields: HeadFields, mac: Uint8
 export function expectHead(path: string, head: SecretHead | undefined): Expectation {
   const key = { path };
   if (head === undefined) return { table: TABLE, key, absent: true };
-  const { id, last_version, current_version } = head;
-  return { table: TABLE, key, match: { id, last_version, current_version } };
+  const { id, last_version, current_version, deleted_version, deleted_through, destroy_at } = head;
+  const match = { id, last_version, current_version, deleted_version, deleted_through, destroy_at };
+  return { table: TABLE, key, match };
 }

@@ -3,39 +3,51 @@ import { randomId } from '../../../crypto/random.ts';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secret.ts';
 import type {
+  OverdueDeletion,
   SecretVersionInfo,
   SecretWrites,
+  StagedDeletion,
   StagedWrite,
+  VersionOrigin,
 } from '../../../ports/secret-provider.ts';
+import { SECRETS } from '../../../ports/queries.ts';
 import type { Expectation, Write } from '../../../ports/store.ts';
-import { HISTORY_LENGTH } from '../config.ts';
+import { type EmbeddedOptions, HISTORY_LENGTH } from '../config.ts';
 import {
+  EmbeddedSecrets,
   type EmbeddedParts,
-  type EmbeddedSecrets,
   type VersionRow,
   expectHead,
+  isDeleted,
+  NOT_DELETED,
   signHead,
   type SecretHead,
+  verifyHead,
 } from './rows.ts';
 import { encodeSecret } from './secret-text.ts';
+import { describeVersion, metadataText } from './version-metadata.ts';
 
 /** Stages writes. They take effect when the broker commits the fragment with its audit entry. */
 export class EmbeddedWrites implements SecretWrites {
   readonly #parts: EmbeddedParts;
   readonly #secrets: EmbeddedSecrets;
-  readonly #keepVersions: number;
+  readonly #options: Pick<EmbeddedOptions, 'keepVersions' | 'undeleteWindow'>;
 
-  constructor(parts: EmbeddedParts, secrets: EmbeddedSecrets, keepVersions: number) {
+  constructor(
+    parts: EmbeddedParts,
+    secrets: EmbeddedSecrets,
+    options: Pick<EmbeddedOptions, 'keepVersions' | 'undeleteWindow'>,
+  ) {
     this.#parts = parts;
     this.#secrets = secrets;
-    this.#keepVersions = keepVersions;
+    this.#options = options;
   }
 
   async put(
     path: string,
     data: SecretData,
     ifVersion: string | undefined,
-    author: string,
+    origin: VersionOrigin,
   ): Promise<StagedWrite> {
     const head = await this.#secrets.head(path);
     refuseUnlessCurrent(head, ifVersion);
@@ -43,11 +55,23 @@ export class EmbeddedWrites implements SecretWrites {
     const id = head?.id ?? randomId('sec');
     const version = (head?.last_version ?? 0) + 1;
     const now = this.#parts.clock.now();
-    const next = this.#sign({ path, id, last_version: version, current_version: version }, now);
-    const row = this.#seal(next, version, data);
+    const next = signed(this.#parts, {
+      path,
+      id,
+      ...NOT_DELETED,
+      ...(head !== undefined && keptDeletion(head, version - this.#options.keepVersions)),
+      last_version: version,
+      current_version: version,
+    });
     const put: Write = {
       table: 'secret_versions',
-      put: { ...row, created_at: now, created_by: author, destroyed_at: null },
+      put: {
+        ...this.#seal(next, version, data),
+        created_at: now,
+        created_by: origin.author,
+        destroyed_at: null,
+        metadata: metadataText(origin),
+      },
     };
     return {
       version: String(version),
@@ -59,41 +83,61 @@ export class EmbeddedWrites implements SecretWrites {
     };
   }
 
+  async delete(path: string, ifVersion: string | undefined): Promise<StagedDeletion> {
+    const { undeleteWindow } = this.#options;
+    const { head, live } = await this.#found(path);
+    if (!live.some(({ version }) => !isDeleted(head, version))) {
+      throw new BrokerError('ERR_NOT_FOUND');
+    }
+    refuseUnlessCurrent(head, ifVersion);
+    if (undeleteWindow === 0) {
+      return { ...destroyed(this.#parts, { head, live }, live), destroyAt: undefined };
+    }
+    const destroyAt = this.#parts.clock.now() + undeleteWindow;
+    const staged = changed(this.#parts, head, {
+      current_version: null,
+      deleted_version: head.current_version ?? head.deleted_version,
+      deleted_through: head.last_version,
+      destroy_at: destroyAt,
+    });
+    return { ...staged, destroyAt };
+  }
+
+  async undelete(path: string, version: string | undefined): Promise<StagedWrite> {
+    const { head, live } = await this.#found(path);
+    const isOver = (head.destroy_at ?? 0) <= this.#parts.clock.now();
+    const deleted = live.filter((row) => !isOver && isDeleted(head, row.version));
+    const wanted = version === undefined ? undefined : parseVersion(version);
+    const restored = versionToRestore(head, deleted, wanted);
+    if (deleted.length === 0) return unchanged(head);
+    return changed(this.#parts, head, { ...NOT_DELETED, current_version: restored });
+  }
+
   async destroy(
     path: string,
     versions: readonly string[] | undefined,
     ifVersion: string | undefined,
   ): Promise<StagedWrite> {
-    const head = await this.#secrets.head(path);
-    if (head === undefined) throw new BrokerError('ERR_NOT_FOUND');
-    const live = (await this.#secrets.history(head)).filter(isLive);
-    if (live.length === 0) throw new BrokerError('ERR_NOT_FOUND');
-    refuseUnlessCurrent(head, ifVersion);
-    await this.#secrets.refuseRolledBack(head);
-    const doomed = versions === undefined ? live : select(live, versions);
-    const isCurrentGone = doomed.some((row) => row.version === head.current_version);
-    const current = isCurrentGone ? null : head.current_version;
-    const now = this.#parts.clock.now();
-    const { id, last_version } = head;
-    const next = this.#sign({ path, id, last_version, current_version: current }, now);
-    return {
-      version: current === null ? undefined : String(current),
-      fragment: {
-        expect: [expectHead(path, head)],
-        writes: [{ table: 'secrets', put: next }, ...doomed.map((row) => tombstone(row, now))],
-        invalidates: [`secret:${path}`],
-      },
-    };
+    const found = await this.#found(path);
+    refuseUnlessCurrent(found.head, ifVersion);
+    const doomed = versions === undefined ? found.live : select(found.live, versions);
+    return destroyed(this.#parts, found, doomed);
   }
 
   async versions(path: string): Promise<readonly SecretVersionInfo[]> {
     const head = await this.#secrets.head(path);
     if (head === undefined) throw new BrokerError('ERR_NOT_FOUND');
-    return (await this.#secrets.history(head)).map((row) => describe(row, head));
+    return (await this.#secrets.history(head)).map((row) => describeVersion(row, head));
   }
 
-  #sign(fields: Omit<SecretHead, 'mac' | 'updated_at'>, now: number): SecretHead {
-    return signHead(this.#parts.keyring.active, { ...fields, updated_at: now });
+  /** @throws ERR_NOT_FOUND if no version is left, deleted ones included. */
+  async #found(path: string): Promise<Found> {
+    const head = await this.#secrets.head(path);
+    if (head === undefined) throw new BrokerError('ERR_NOT_FOUND');
+    const live = (await this.#secrets.history(head)).filter(isLive);
+    if (live.length === 0) throw new BrokerError('ERR_NOT_FOUND');
+    await this.#secrets.refuseRolledBack(head);
+    return { head, live };
   }
 
   #seal(head: SecretHead, version: number, data: SecretData): SealedRow {
@@ -113,7 +157,7 @@ export class EmbeddedWrites implements SecretWrites {
   /** Destroys the value that `version` pushes beyond the kept values, and deletes the tombstone that it pushes out of the history. */
   async #retire(head: SecretHead | undefined, version: number): Promise<readonly Write[]> {
     if (head === undefined) return [];
-    const rows = await this.#secrets.history(head, version - this.#keepVersions);
+    const rows = await this.#secrets.history(head, version - this.#options.keepVersions);
     const now = this.#parts.clock.now();
     const writes: Write[] = rows.filter(isLive).map((row) => tombstone(row, now));
     const forgotten = version - HISTORY_LENGTH;
@@ -127,12 +171,118 @@ export class EmbeddedWrites implements SecretWrites {
   }
 }
 
+/** Stages the destruction of what was deleted and not restored in time. Versions written since the deletion stay. */
+export async function overdueDeletions(
+  parts: EmbeddedParts,
+  limit: number,
+): Promise<readonly OverdueDeletion[]> {
+  const secrets = new EmbeddedSecrets(parts);
+  const rows = await parts.store.list(SECRETS.overdue(parts.clock.now()), { limit });
+  return Promise.all(
+    rows.map(async (row) => {
+      const head = verifyHead(parts.keyring, row);
+      const history = await secrets.history(head, head.deleted_through ?? 0);
+      const live = history.filter(isLive);
+      const { fragment } = destroyed(parts, { head, live }, live);
+      // No caller could read these versions since the deletion, so no cache and no holder has them.
+      return { path: head.path, count: live.length, fragment: { ...fragment, invalidates: [] } };
+    }),
+  );
+}
+
+interface Found {
+  readonly head: SecretHead;
+  readonly live: readonly VersionRow[];
+}
+
+function signed(parts: EmbeddedParts, fields: Omit<SecretHead, 'mac' | 'updated_at'>): SecretHead {
+  return signHead(parts.keyring.active, { ...fields, updated_at: parts.clock.now() });
+}
+
+/** Stages another head and no change of versions. */
+function changed(
+  parts: EmbeddedParts,
+  head: SecretHead,
+  change: Partial<Omit<SecretHead, 'mac' | 'updated_at'>>,
+): StagedWrite {
+  const next = signed(parts, { ...head, ...change });
+  return {
+    version: next.current_version === null ? undefined : String(next.current_version),
+    fragment: {
+      expect: [expectHead(head.path, head)],
+      writes: [{ table: 'secrets', put: next }],
+      invalidates: [`secret:${head.path}`],
+    },
+  };
+}
+
+/** Stages tombstones for some of the live versions, and a head that names none of them. */
+function destroyed(
+  parts: EmbeddedParts,
+  { head, live }: Found,
+  doomed: readonly VersionRow[],
+): StagedWrite {
+  const now = parts.clock.now();
+  const isGone = (version: number | null): boolean => doomed.some((row) => row.version === version);
+  const keepsDeleted = live.some(({ version }) => isDeleted(head, version) && !isGone(version));
+  const { version, fragment } = changed(parts, head, {
+    ...(isGone(head.current_version) && { current_version: null }),
+    ...(isGone(head.deleted_version) && { deleted_version: null }),
+    ...(!keepsDeleted && NOT_DELETED),
+  });
+  const tombstones = doomed.map((row) => tombstone(row, now));
+  return { version, fragment: { ...fragment, writes: [...fragment.writes, ...tombstones] } };
+}
+
+/** The current version after an undelete. @throws ERR_NOT_FOUND, ERR_CONFLICT */
+function versionToRestore(
+  { current_version, deleted_version }: SecretHead,
+  deleted: readonly VersionRow[],
+  wanted: number | undefined,
+): number {
+  if (current_version !== null) {
+    if (wanted === undefined || wanted === current_version) return current_version;
+    throw conflict(
+      `version ${current_version} is current, and undelete never replaces a current version`,
+    );
+  }
+  if (deleted.length === 0) throw new BrokerError('ERR_NOT_FOUND');
+  const restored = wanted ?? deleted_version;
+  if (restored === null) {
+    throw conflict('the version that was current is destroyed; name the version to restore');
+  }
+  if (!deleted.some((row) => row.version === restored)) throw new BrokerError('ERR_NOT_FOUND');
+  return restored;
+}
+
+/** Expects the secret as it is. */
+function unchanged(head: SecretHead): StagedWrite {
+  return {
+    version: String(head.current_version),
+    fragment: { expect: [expectHead(head.path, head)], writes: [], invalidates: [] },
+  };
+}
+
+/** The deletion of a secret that is written again, after the versions up to `retired` were destroyed. */
+function keptDeletion(
+  { deleted_version, deleted_through, destroy_at }: SecretHead,
+  retired: number,
+): Pick<SecretHead, 'deleted_version' | 'deleted_through' | 'destroy_at'> {
+  if ((deleted_through ?? 0) <= retired) return NOT_DELETED;
+  const isRetired = (deleted_version ?? 0) <= retired;
+  return { deleted_version: isRetired ? null : deleted_version, deleted_through, destroy_at };
+}
+
+function conflict(detail: string): BrokerError {
+  return new BrokerError('ERR_CONFLICT', detail);
+}
+
 /** Each number is used once: a write that would overwrite a version is a conflict, whatever the head says. */
 function expectUnused(id: string, version: number): Expectation {
   return { table: 'secret_versions', key: { secret_id: id, version }, absent: true };
 }
 
-type SealedRow = Omit<VersionRow, 'created_at' | 'created_by' | 'destroyed_at'>;
+type SealedRow = Omit<VersionRow, 'created_at' | 'created_by' | 'destroyed_at' | 'metadata'>;
 
 function isLive(row: VersionRow): boolean {
   return row.wrapped_dek !== null;
@@ -159,19 +309,6 @@ function select(live: readonly VersionRow[], versions: readonly string[]): reado
   const found = live.filter((row) => wanted.has(row.version));
   if (found.length !== wanted.size || wanted.size === 0) throw new BrokerError('ERR_NOT_FOUND');
   return found;
-}
-
-function describe(row: VersionRow, head: SecretHead): SecretVersionInfo {
-  const known = {
-    version: String(row.version),
-    createdAt: row.created_at,
-    createdBy: row.created_by,
-  };
-  if (row.destroyed_at !== null || !isLive(row)) {
-    const destroyedAt = row.destroyed_at ?? undefined;
-    return { ...known, state: 'destroyed', ...(destroyedAt !== undefined && { destroyedAt }) };
-  }
-  return { ...known, state: row.version === head.current_version ? 'current' : 'previous' };
 }
 
 const CANONICAL = /^[1-9][0-9]{0,14}$/;

@@ -1,0 +1,32 @@
+import type { VersionNote } from '../../../domain/secret.ts';
+import type { SecretVersionInfo, VersionOrigin } from '../../../ports/secret-provider.ts';
+import { isDeleted, type SecretHead, type VersionRow } from './rows.ts';
+
+/** The stored form of what the writer said about a version; docs/spec/secret-value-v1.md. Its bounds are those of the API. */
+export function metadataText({ method, comment, labels }: VersionOrigin): string {
+  return JSON.stringify({ method, comment, labels });
+}
+
+/** What a list of versions shows of one version. */
+export function describeVersion(row: VersionRow, head: SecretHead): SecretVersionInfo {
+  return {
+    version: String(row.version),
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+    ...(row.metadata !== null &&
+      (JSON.parse(row.metadata) as VersionNote & Pick<SecretVersionInfo, 'method'>)),
+    ...stateOf(row, head),
+  };
+}
+
+function stateOf(
+  row: VersionRow,
+  head: SecretHead,
+): Pick<SecretVersionInfo, 'state' | 'destroyAt' | 'destroyedAt'> {
+  if (row.destroyed_at !== null) return { state: 'destroyed', destroyedAt: row.destroyed_at };
+  if (row.wrapped_dek === null) return { state: 'destroyed' };
+  if (isDeleted(head, row.version)) {
+    return { state: 'deleted', ...(head.destroy_at !== null && { destroyAt: head.destroy_at }) };
+  }
+  return { state: row.version === head.current_version ? 'current' : 'previous' };
+}
