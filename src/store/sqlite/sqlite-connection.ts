@@ -79,6 +79,15 @@ export class SqliteConnection {
     if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
   }
 
+  /** Copies what it can of the write-ahead log into the database. After a failure the log stays as it is, and a later copy repeats it. */
+  copyLog(): void {
+    try {
+      this.#database.pragma('wal_checkpoint(PASSIVE)');
+    } catch {
+      // The next commit meets the same fault and reports it.
+    }
+  }
+
   /**
    * Copies the whole write-ahead log into the database, syncs it and empties the log. After a failed fsync the kernel may have dropped log pages that
    * reads still show. Copying writes them again.

@@ -40,16 +40,24 @@ beforeEach(async () => {
   database.exec(`CREATE TABLE "padding" ("bytes" BLOB)`);
   database.prepare(`INSERT INTO "padding" VALUES (zeroblob(?))`).run(PADDING_BYTES);
   database.exec(`DROP TABLE "padding"`);
+  database.close();
+  damage('leases');
+  store = await open();
+}, 180_000);
+
+/** Overwrites the first leaf page of a table or an index. */
+function damage(name: string): void {
+  const database = new Database(path);
   const page = database
-    .prepare(`SELECT min("pageno") FROM dbstat WHERE "name" = 'leases' AND "pagetype" = 'leaf'`)
+    .prepare(`SELECT min("pageno") FROM dbstat WHERE "name" = ? AND "pagetype" = 'leaf'`)
     .pluck()
-    .get() as number;
+    .get(name) as number;
   database.close();
   const file = openSync(path, 'r+');
   writeSync(file, Buffer.alloc(PAGE_BYTES, 0xff), 0, PAGE_BYTES, (page - 1) * PAGE_BYTES);
   closeSync(file);
-  store = await open();
-}, 180_000);
+}
+
 afterEach(async () => {
   await store.close();
   rmSync(directory, { recursive: true });
@@ -63,6 +71,17 @@ describe('a large store with a page that cannot be read', () => {
     });
     await expect(store.get('leases', { id: 'lea_199' })).resolves.toMatchObject({ id: 'lea_199' });
     await expect(listRows(store, 'documents', { limit: 10 })).resolves.toEqual([]);
+    expect(store.fault()).toBeUndefined();
+  });
+
+  it('refuses a plan of one entry whose page cannot be read, and releases nothing', async () => {
+    await store.close();
+    damage('sqlite_autoindex_audit_batches_1');
+    store = await open();
+    await expect(store.commit({ entries: ['{}'] })).rejects.toMatchObject(UNREADABLE);
+    await expect(
+      store.commit({ writes: [{ table: 'leases', put: leaseRow('lea_z') }] }),
+    ).resolves.toMatchObject({ status: 'committed' });
     expect(store.fault()).toBeUndefined();
   });
 
