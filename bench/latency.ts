@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { holds, LATENCY_MEASURES, LATENCY_RATES, targetText } from './figures.ts';
-import type { LatencyFigure, LatencyRate } from './figures.ts';
+import { holds, LATENCY_MEASURES, LATENCY_PLACES, LATENCY_RATES, targetText } from './figures.ts';
+import type { LatencyFigure, LatencyPlace, LatencyRate } from './figures.ts';
 import { setUp } from './load-stage.ts';
-import { LOAD_CORE } from './machine.ts';
+import { BOTH_CORES, LOAD_CORE, moveTo, SERVER_CORE } from './machine.ts';
 import type { PacedOptions, PacedReport } from './paced-client.ts';
 import { median, type Result } from './result.ts';
 import type { Variant } from './rounds.ts';
@@ -23,40 +23,52 @@ const run = promisify(execFile);
 
 type Server = (typeof SERVERS)[number];
 /** The reports of one server at one rate, in the order of the rounds. */
-type Reports = ReadonlyMap<`${Server} ${LatencyRate}`, readonly PacedReport[]>;
+type Reports = Map<`${Server} ${LatencyPlace} ${LatencyRate}`, PacedReport[]>;
 
-/** Sends reads at the same constant rates to the broker, to OpenBao and to a bare node:http server, and compares their latencies. */
+/**
+ * Sends reads at the same constant rates to the broker, to OpenBao and to a bare node:http server, and compares their latencies. Each round
+ * measures every server on one core and on both.
+ */
 export async function latencyResults(
   stage: Stage,
   figures: readonly LatencyFigure[],
   options: LatencyOptions,
 ): Promise<readonly Result[]> {
   const variants = await setUp(stage, new Set(SERVERS));
-  const rates = LATENCY_RATES.filter((rate) => figures.some((each) => each.perSecond === rate));
-  const reports = await runRounds(variants, rates, options);
+  const loads = LATENCY_PLACES.flatMap((place) =>
+    LATENCY_RATES.map((perSecond) => ({ place, perSecond })),
+  ).filter(({ place, perSecond }) =>
+    figures.some((each) => each.place === place && each.perSecond === perSecond),
+  );
+  for (const { load } of variants) await pace(load, { perSecond: 500, seconds: WARM_UP_SECONDS });
+  const reports: Reports = new Map();
+  for (let round = 0; round < options.rounds; round += 1) {
+    const first = round % variants.length;
+    const inTurn = [...variants.slice(first), ...variants.slice(0, first)];
+    for (const load of loads) await runRound(inTurn, { ...load, round }, { options, reports });
+  }
   return figures.map((figure) => resultOf(figure, reports));
 }
 
-async function runRounds(
+async function runRound(
   variants: readonly Variant[],
-  rates: readonly LatencyRate[],
-  { rounds, seconds, progress }: LatencyOptions,
-): Promise<Reports> {
-  for (const { load } of variants) await pace(load, { perSecond: 500, seconds: WARM_UP_SECONDS });
-  const reports = new Map<`${Server} ${LatencyRate}`, PacedReport[]>();
-  for (let round = 0; round < rounds; round += 1) {
-    const first = round % variants.length;
-    for (const perSecond of rates) {
-      for (const { name, load } of [...variants.slice(first), ...variants.slice(0, first)]) {
-        const report = await pace(load, { perSecond, seconds });
-        const key = `${name as Server} ${perSecond}` as const;
-        reports.set(key, [...(reports.get(key) ?? []), report]);
-        const shown = LATENCY_MEASURES.map((each) => `${each} ${report[each].toFixed(2)} ms`);
-        progress(`round ${round + 1} of ${rounds}: ${name} at ${perSecond}/s: ${shown.join(', ')}`);
-      }
-    }
+  {
+    place,
+    perSecond,
+    round,
+  }: { readonly place: LatencyPlace; readonly perSecond: LatencyRate; readonly round: number },
+  { options, reports }: { readonly options: LatencyOptions; readonly reports: Reports },
+): Promise<void> {
+  const { rounds, seconds, progress } = options;
+  for (const { name, load, pid } of variants) {
+    moveTo(place === 'pinned' ? SERVER_CORE : BOTH_CORES, pid);
+    const report = await pace(load, { perSecond, seconds });
+    const key = `${name as Server} ${place} ${perSecond}` as const;
+    reports.set(key, [...(reports.get(key) ?? []), report]);
+    const shown = LATENCY_MEASURES.map((each) => `${each} ${report[each].toFixed(2)} ms`);
+    const where = `${name}, ${place}, at ${perSecond}/s`;
+    progress(`round ${round + 1} of ${rounds}: ${where}: ${shown.join(', ')}`);
   }
-  return reports;
 }
 
 /** Sends reads at a constant rate and reports their latencies. */
@@ -76,9 +88,9 @@ export async function pace(
 }
 
 function resultOf(figure: LatencyFigure, reports: Reports): Result {
-  const { name, label, measure, perSecond, peer, target } = figure;
+  const { name, label, measure, place, perSecond, peer, target } = figure;
   const of = (server: Server): readonly number[] =>
-    (reports.get(`${server} ${perSecond}`) ?? []).map((report) => report[measure]);
+    (reports.get(`${server} ${place} ${perSecond}`) ?? []).map((report) => report[measure]);
   const [ours, theirs] = [of('read-embedded'), of(peer)];
   const ratios = ours.map((each, round) => each / (theirs[round] ?? Number.NaN));
   const ratio = median(ratios);

@@ -28,9 +28,9 @@ export function assertMachine(directory: string): void {
     throw new Error(`${directory} is in memory, where nothing is durable: set TMPDIR to a disk`);
 }
 
-/** Moves this process to the core, and so all processes that it starts from now on. */
-export function moveTo(core: Cores): void {
-  execFileSync('taskset', ['-acp', String(core), String(process.pid)], { stdio: 'ignore' });
+/** Moves a process with all its threads to the core; this one by default, and so all processes that it starts from now on. */
+export function moveTo(core: Cores, pid: number = process.pid): void {
+  execFileSync('taskset', ['-acp', String(core), String(pid)], { stdio: 'ignore' });
 }
 
 /** Runs `work`, and the processes it starts, on another core. */

@@ -6,7 +6,7 @@ import { bearer, BrokerClient } from '../src/client/index.ts';
 import { createSecret } from '../test/kit/backends/kube-objects.ts';
 import { startMoto } from '../test/kit/backends/moto.ts';
 import { createAwsSecret } from './servers/aws-secret.ts';
-import { holds, targetText, type MemoryFigure } from './figures.ts';
+import { holds, targetText, type Figure, type MemoryName } from './figures.ts';
 import { LOAD_CORE, on, residentMegabytes } from './machine.ts';
 import type { Result } from './result.ts';
 import { SECRET, SERVICE_ACCOUNT } from './sample.ts';
@@ -35,7 +35,7 @@ const PODS = 100;
 /** Measures one figure of resident memory on a separate broker, a while after the last request. */
 export async function memoryResult(
   stage: Stage,
-  figure: MemoryFigure,
+  figure: Figure<MemoryName>,
   options: MemoryOptions,
 ): Promise<Result> {
   const broker = await MEASURED[figure.name](stage, options);
@@ -55,7 +55,7 @@ export async function memoryResult(
 }
 
 const MEASURED: Readonly<
-  Record<MemoryFigure['name'], (stage: Stage, options: MemoryOptions) => Promise<Broker>>
+  Record<MemoryName, (stage: Stage, options: MemoryOptions) => Promise<Broker>>
 > = { 'memory-idle': idle, 'memory-connections': everyConnection, 'memory-loaded': loaded };
 
 async function idle(stage: Stage): Promise<Broker> {

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { createDatabase, startPostgres, type Postgres } from '../test/kit/backends/postgres.ts';
-import { holds, targetText, type PostgresFigure } from './figures.ts';
+import { holds, targetText, type Figure, type PostgresName } from './figures.ts';
 import { pace } from './latency.ts';
 import { BOTH_CORES, on, processorSeconds } from './machine.ts';
 import type { PacedReport } from './paced-client.ts';
@@ -53,7 +53,7 @@ interface Round {
  */
 export async function postgresResults(
   stage: Stage,
-  figures: readonly PostgresFigure[],
+  figures: readonly Figure<PostgresName>[],
   options: PostgresBenchOptions,
 ): Promise<readonly Result[]> {
   const { before, rounds, progress } = options;
@@ -190,7 +190,7 @@ function pacedText({ p50, p99, worst }: PacedReport): string {
 type Compared = Pick<Result, 'unit' | 'ours' | 'peer' | 'ratio' | 'spread'>;
 
 function resultOf(
-  { name, label, target }: PostgresFigure,
+  { name, label, target }: Figure<PostgresName>,
   rounds: readonly Round[],
   peers: readonly PacedReport[],
 ): Result {
@@ -200,7 +200,7 @@ function resultOf(
 }
 
 function comparedOf(
-  name: PostgresFigure['name'],
+  name: PostgresName,
   rounds: readonly Round[],
   peers: readonly PacedReport[],
 ): Compared {

@@ -1,5 +1,5 @@
 import { Agent } from 'node:http';
-import { holds, targetText, type StartFigure } from './figures.ts';
+import { holds, targetText, type Figure } from './figures.ts';
 import { LOAD_CORE, on, processorSeconds } from './machine.ts';
 import { post } from './memory.ts';
 import { median, type Result } from './result.ts';
@@ -20,7 +20,7 @@ const CALLERS = 32;
 /** Fills a store with policies and audit entries, and measures the seconds from the start of the process until `/readyz` answers 200. */
 export async function startResult(
   stage: Stage,
-  figure: StartFigure,
+  figure: Figure,
   { entries, policies, starts }: StartOptions,
 ): Promise<Result> {
   const offline = await offlinePods(stage.directory, 1);

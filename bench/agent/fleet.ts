@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { PreparedBroker } from '../../test/kit/prepared-broker.ts';
 import { AgentFleet } from '../../test/kit/agent-fleet.ts';
-import { holds, targetText, type FleetFigure } from '../figures.ts';
+import { holds, targetText, type Figure, type FleetName } from '../figures.ts';
 import { BOTH_CORES, on } from '../machine.ts';
 import type { Result } from '../result.ts';
 import { SECRET } from '../sample.ts';
@@ -29,7 +29,7 @@ const ALLOWED = new Set(['429 retry', '503 retry']);
 /** Starts as many agents as a large cluster has pods starting within a minute; later the broker is down for five minutes. */
 export async function fleetResults(
   stage: Stage,
-  figures: readonly FleetFigure[],
+  figures: readonly Figure<FleetName>[],
   { agents, launchSeconds, outageSeconds }: FleetSize,
 ): Promise<readonly Result[]> {
   process.env[CONNECTIONS] = '20000';
@@ -108,7 +108,7 @@ function expectAllowed({ failures }: AgentFleet, allowed: ReadonlySet<string>): 
 
 const UNITS = { 'fleet-cold': 's', 'fleet-return': 'logins/s' };
 
-function resultOf({ name, label, target }: FleetFigure, ours: number): Result {
+function resultOf({ name, label, target }: Figure<FleetName>, ours: number): Result {
   return {
     ...{ name, label, unit: UNITS[name], ours, peer: null, ratio: null },
     target: targetText(target),

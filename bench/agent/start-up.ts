@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { AgentFigure } from '../figures.ts';
+import type { Figure, AgentName } from '../figures.ts';
 import { holds, targetText } from '../figures.ts';
 import { BOTH_CORES, on, residentMegabytes } from '../machine.ts';
 import { median, type Result } from '../result.ts';
@@ -50,7 +50,7 @@ const LONGEST_MS = 30_000;
  */
 export async function startUpResults(
   stage: Stage,
-  figures: readonly AgentFigure[],
+  figures: readonly Figure<AgentName>[],
   options: StartUpOptions,
 ): Promise<readonly Result[]> {
   const contenders = await setUp(stage);
@@ -134,7 +134,11 @@ const MEASURED = {
   'agent-memory': { unit: 'MB resident', of: ({ megabytes }: Start) => megabytes },
 };
 
-function resultOf(figure: AgentFigure, ours: readonly Start[], peers: readonly Start[]): Result {
+function resultOf(
+  figure: Figure<AgentName>,
+  ours: readonly Start[],
+  peers: readonly Start[],
+): Result {
   const { unit, of } = MEASURED[figure.name];
   const pairs = ours
     .map((start, index) => [of(start), of(peers[index] ?? start)] as const)
