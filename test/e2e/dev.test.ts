@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,8 +16,8 @@ describe('development mode', () => {
   let broker: ChildProcess;
   let output = '';
 
-  beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'quaymaster-dev-'));
+  async function start(): Promise<void> {
+    output = '';
     const words = [
       join(ROOT, 'src/main.ts'),
       'dev',
@@ -29,11 +29,20 @@ describe('development mode', () => {
     broker = spawn(NODE, words, { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] });
     broker.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
     await until('the guide is printed', () => Promise.resolve(output.includes('audit verify')));
+  }
+
+  async function stop(): Promise<void> {
+    broker.kill('SIGTERM');
+    await once(broker, 'exit');
+  }
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'quaymaster-dev-'));
+    await start();
   }, 60_000);
 
   afterAll(async () => {
-    broker.kill('SIGTERM');
-    await once(broker, 'exit');
+    await stop();
     await rm(directory, { recursive: true });
   });
 
@@ -116,4 +125,24 @@ describe('development mode', () => {
     const listener = { ...config.listener, host: '0.0.0.0', plaintextBehindProxy: true };
     expect(() => checkConfig({ ...config, listener }, 'test')).toThrow(/loopback/);
   });
+
+  it('keeps the token of the operator when it starts again, and reports nothing as new', async () => {
+    const file = join(directory, 'files/operator.token');
+    const before = await readFile(file, 'utf8');
+    await stop();
+    await start();
+    expect(await readFile(file, 'utf8')).toBe(before);
+    expect(output).not.toMatch(/^(created|registered|mounted|wrote|saved|defined) /m);
+    expect(await paste('qm()', 'operator ')).toContain('demo/shop/api');
+  }, 60_000);
+
+  it('makes a new token if the earlier one is gone or is not accepted', async () => {
+    const file = join(directory, 'files/operator.token');
+    await stop();
+    const before = await readFile(file, 'utf8');
+    await writeFile(file, `${before.trim().slice(0, -1)}0\n`);
+    await start();
+    expect(await readFile(file, 'utf8')).not.toContain(before.trim().slice(0, -1));
+    expect(await paste('qm()', 'operator ')).toContain('demo/shop/api');
+  }, 60_000);
 });

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../../clock.ts';
 import { BrokerError } from '../../domain/errors.ts';
@@ -6,7 +6,8 @@ import { createLog } from '../../log.ts';
 import { bearer, BrokerClient } from '../../client/index.ts';
 import { initialise } from '../initialise.ts';
 import type { AnsweredRequest } from '../../api/surroundings.ts';
-import { serve } from '../serve.ts';
+import { serve, type ServeDeps, type Serving } from '../serve.ts';
+import type { Config } from '../config/schema.ts';
 import { onSignals } from '../on-signals.ts';
 import { devAgentConfig } from './agent-config.ts';
 import { devConfig, devFiles, type DevFiles } from './dev-config.ts';
@@ -15,6 +16,7 @@ import { DevIssuer } from './issuer.ts';
 import { DEMO_POD, demonstrate, seed } from './seed.ts';
 
 const OPERATOR_TOKEN_SECONDS = 30 * 86_400;
+const DAY_MS = 86_400_000;
 const TOKEN_REFRESH_MS = 600_000;
 
 /**
@@ -34,24 +36,19 @@ export async function runDev(
   const issuer = await DevIssuer.open(files.directory);
   const config = devConfig(files, issuer.keySetFile, port);
   const log = createLog({ level: config.log.level, clock: systemClock });
-  const deps = { clock: systemClock, log };
-  await rm(files.operatorToken, { force: true });
-  const tokenFile = files.operatorToken;
-  const { created } = await initialise(
-    config,
-    { tokenFile, tokenTtlSeconds: OPERATOR_TOKEN_SECONDS },
-    deps,
-  );
-  for (const what of created) print(`created ${what}`);
   let isShowing = false;
-  const serving = await serve(config, {
-    ...deps,
+  const deps: ServeDeps = {
+    clock: systemClock,
+    log,
     onAnswered: (answered) => {
       if (isShowing) print(requestLine(answered, systemClock.now()));
     },
-  });
+  };
+  const serving =
+    (await serveWithKeptToken(files, config, deps)) ??
+    (await serveWithNewToken(files, config, deps, print));
   onSignals(serving, log);
-  const operatorToken = (await readFile(files.operatorToken, 'utf8')).trim();
+  const operatorToken = await tokenOf(files);
   const client = new BrokerClient({ url: serving.url });
   const podToken = await issuer.token(DEMO_POD, systemClock.now());
   for (const line of await seed(client.as(bearer(operatorToken)))) print(line);
@@ -63,6 +60,58 @@ export async function runDev(
   print(guide(serving.url, files));
   // The lines above report the requests of the demonstration itself.
   isShowing = true;
+}
+
+function tokenOf(files: DevFiles): Promise<string> {
+  return readFile(files.operatorToken, 'utf8').then((text) => text.trim());
+}
+
+/**
+ * Serves with the operator's token of an earlier start, so that a restart does not end the profiles and the shells that use it. Undefined if there is
+ * no such token, or if the broker does not accept it for another day.
+ */
+async function serveWithKeptToken(
+  files: DevFiles,
+  config: Config,
+  deps: ServeDeps,
+): Promise<Serving | undefined> {
+  const needed = [files.operatorToken, files.store, files.kek, files.logKey];
+  const present = await Promise.all(
+    needed.map((file) =>
+      access(file).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  if (present.includes(false)) return undefined;
+  const serving = await serve(config, deps);
+  const client = new BrokerClient({ url: serving.url });
+  const token = bearer(await tokenOf(files));
+  const own = client.as(token).call('readOwnToken');
+  const endsAt = await own.then(
+    ({ body }) => Date.parse(body.endsAt),
+    () => 0,
+  );
+  client.close();
+  if (endsAt > systemClock.now() + DAY_MS) return serving;
+  await serving.stop('the operator token expires');
+  return undefined;
+}
+
+/** Creates what is missing, and a new operator's token in place of the earlier one. */
+async function serveWithNewToken(
+  files: DevFiles,
+  config: Config,
+  deps: ServeDeps,
+  print: (text: string) => void,
+): Promise<Serving> {
+  const tokenFile = files.operatorToken;
+  await rm(tokenFile, { force: true });
+  const options = { tokenFile, tokenTtlSeconds: OPERATOR_TOKEN_SECONDS };
+  const { created } = await initialise(config, options, deps);
+  for (const what of created) print(`created ${what}`);
+  return serve(config, deps);
 }
 
 const VERDICTS: Readonly<Record<number, string>> = {

@@ -3,28 +3,38 @@ import { DevIssuer, type DevPod } from './issuer.ts';
 
 export const DEMO_POD: DevPod = { namespace: 'shop', serviceAccount: 'web', name: 'web-0' };
 
-/** Creates a mount, three secrets, a policy that allows one prefix, and the cluster whose tokens may log in. Safe to run again. */
+/**
+ * Creates a mount, three secrets, a policy that allows one prefix, and the cluster whose tokens may log in. Safe to run again.
+ * @returns a line for each thing that was not there yet
+ */
 export async function seed(operator: BrokerClient): Promise<readonly string[]> {
-  await createOrReplace((headers) =>
+  const secrets: string[] = [];
+  const cluster = await createOrReplace((headers) =>
     operator.call('putCluster', { path: { name: 'dev' }, headers, body: CLUSTER }),
   );
-  await createOrReplace((headers) =>
+  const mount = await createOrReplace((headers) =>
     operator.call('putMount', { path: { name: 'demo' }, headers, body: MOUNT }),
   );
-  for (const [path, data] of Object.entries(SECRETS)) await writeOnce(operator, path, data);
-  await createOrReplace((headers) =>
+  for (const [path, data] of Object.entries(SECRETS)) {
+    if (await writeOnce(operator, path, data)) secrets.push(path);
+  }
+  const policy = await createOrReplace((headers) =>
     operator.call('putPolicy', { path: { name: 'demo-web' }, headers, body: POLICY }),
   );
-  await createOrReplace((headers) =>
+  const definition = await createOrReplace((headers) =>
     operator.call('putDefinition', { path: { path: 'demo/shop/db' }, headers, body: DEFINITION }),
   );
-  return [
-    'registered cluster "dev", whose tokens this process signs',
-    'mounted the embedded encrypted store at demo/',
-    `wrote ${Object.keys(SECRETS).join(', ')}`,
-    'saved policy "demo-web": service account shop/web may read and list demo/shop/**, and nothing else',
-    'defined demo/shop/db to rotate every 30 days',
+  const lines: readonly (readonly [boolean, string])[] = [
+    [cluster, 'registered cluster "dev", whose tokens this process signs'],
+    [mount, 'mounted the embedded encrypted store at demo/'],
+    [secrets.length > 0, `wrote ${secrets.join(', ')}`],
+    [
+      policy,
+      'saved policy "demo-web": service account shop/web may read and list demo/shop/**, and nothing else',
+    ],
+    [definition, 'defined demo/shop/db to rotate every 30 days'],
   ];
+  return lines.flatMap(([isNew, line]) => (isNew ? [line] : []));
 }
 
 const CLUSTER = {
@@ -68,20 +78,23 @@ const POLICY = {
   },
 } as const;
 
+/** @returns whether it was created */
 async function createOrReplace(
   put: (headers: { 'If-Match': '*' } | { 'If-None-Match': '*' }) => Promise<unknown>,
-): Promise<void> {
-  if (!(await isCreated(() => put({ 'If-None-Match': '*' })))) await put({ 'If-Match': '*' });
+): Promise<boolean> {
+  const isNew = await isCreated(() => put({ 'If-None-Match': '*' }));
+  if (!isNew) await put({ 'If-Match': '*' });
+  return isNew;
 }
 
-/** A second start does not write new versions. */
+/** A second start does not write new versions. @returns whether it was written */
 async function writeOnce(
   operator: BrokerClient,
   path: string,
   data: Readonly<Record<string, string>>,
-): Promise<void> {
+): Promise<boolean> {
   const headers = { 'If-None-Match': '*' } as const;
-  await isCreated(() => operator.call('writeSecret', { path: { path }, headers, body: { data } }));
+  return isCreated(() => operator.call('writeSecret', { path: { path }, headers, body: { data } }));
 }
 
 /** False if it exists already. */
