@@ -10,8 +10,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { build, transform, type BuildOptions, type Metafile } from 'esbuild';
+import { join } from 'node:path';
+import { build, type Metafile } from 'esbuild';
+import { commonJs, escaped, options, writeChunks } from './chunks.ts';
 import { thirdParty } from './third-party.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
@@ -20,20 +21,6 @@ const DIST = process.argv[2] ?? join(ROOT, 'dist');
 const PROGRAM = join(DIST, 'program');
 /** As deep in `dist` as the modules are in the project, because they name their data files relative to themselves. */
 const CHUNKS = join(PROGRAM, 'chunks');
-
-/** CommonJS, `import()` included: Node's ESM facade of `node:http` loads all of undici (measured: 25 ms and 8 MB of an agent's start). */
-const commonJs = { format: 'cjs', supported: { 'dynamic-import': false } } as const;
-const options = {
-  absWorkingDir: ROOT,
-  bundle: true,
-  platform: 'node',
-  target: 'node24',
-  // Not keepNames: it calls Object.defineProperty for each closure that a request creates (measured: a fifth of a batch). Names stay, because none is minified.
-  minifySyntax: true,
-  legalComments: 'none',
-  metafile: true,
-  logLevel: 'warning',
-} satisfies BuildOptions;
 
 /**
  * Writes the whole program into `dist`, which then needs nothing but Node: `quaymaster.cjs` starts the agent from `agent.cjs`, and everything else from the
@@ -46,7 +33,8 @@ async function bundle(): Promise<void> {
   }
   chmodSync(join(DIST, 'quaymaster.cjs'), 0o755);
   const agent = await bundleAgent();
-  const program = await bundleProgram();
+  rmSync(PROGRAM, { recursive: true, force: true });
+  const program = await writeChunks({ program: join(ROOT, 'src/program.ts') }, CHUNKS);
   copyData();
   writeFileSync(join(DIST, 'agent.meta.json'), JSON.stringify(agent));
   writeFileSync(join(DIST, 'program.meta.json'), JSON.stringify(program));
@@ -69,58 +57,6 @@ async function bundleAgent(): Promise<Metafile> {
   return metafile;
 }
 
-/**
- * Each `import()` of the source begins a chunk, so a broker loads only the libraries of the backends that its configuration names. esbuild splits
- * only ES modules, so the chunks become CommonJS in a second step. Their lines stay as they are, for stack traces.
- */
-async function bundleProgram(): Promise<Metafile> {
-  rmSync(PROGRAM, { recursive: true, force: true });
-  const { metafile, outputFiles } = await build({
-    ...options,
-    entryPoints: [join(ROOT, 'src/program.ts')],
-    format: 'esm',
-    splitting: true,
-    outExtension: { '.js': '.cjs' },
-    outdir: CHUNKS,
-    write: false,
-  });
-  mkdirSync(CHUNKS, { recursive: true });
-  const ofLibraries = commonJsEntries(metafile);
-  for (const { path, text } of outputFiles) {
-    const code = await asCommonJs(text, ofLibraries.has(basename(path)));
-    writeFileSync(path, escaped(code));
-  }
-  return metafile;
-}
-
-/** Chunks that begin with a CommonJS module: their only export is its `module.exports`, as `default`. */
-function commonJsEntries({ inputs, outputs }: Metafile): ReadonlySet<string> {
-  const found = Object.entries(outputs).filter(
-    ([, { entryPoint = '' }]) => inputs[entryPoint]?.format === 'cjs',
-  );
-  return new Set(found.map(([path]) => basename(path)));
-}
-
-const OWN_FILE = /^\/\/ (?=src\/)/gm;
-/** Node gives the importer of a CommonJS module its exports by their names too. */
-const NAMED_EXPORTS =
-  'module.exports = { __esModule: true, ...module.exports.default, default: module.exports.default };\n';
-const MODULE_URL = 'require("node:url").pathToFileURL(__filename).href';
-
-async function asCommonJs(text: string, isOfLibrary: boolean): Promise<string> {
-  const { code } = await transform(text.replaceAll(OWN_FILE, '//! '), {
-    ...commonJs,
-    platform: 'node',
-    target: 'node24',
-    // Which file of the source a line is from.
-    legalComments: 'inline',
-    define: { 'import.meta.url': 'moduleUrl' },
-    logLevel: 'warning',
-  });
-  const url = code.includes('moduleUrl') ? `const moduleUrl = ${MODULE_URL};\n` : '';
-  return `${url}${code}${isOfLibrary ? NAMED_EXPORTS : ''}`;
-}
-
 /** The files that the program reads, at the places where its chunks look for them. */
 function copyData(): void {
   copyFileSync(join(ROOT, 'openapi.yaml'), join(DIST, 'openapi.yaml'));
@@ -132,17 +68,6 @@ function copyData(): void {
   writeFileSync(join(DIST, 'package.json'), JSON.stringify({ version, type: 'module' }));
   const addons = join(ROOT, 'node_modules/better-sqlite3/prebuilds');
   cpSync(addons, join(PROGRAM, 'prebuilds'), { recursive: true });
-}
-
-/**
- * ASCII alone: one other character makes V8 store the whole text in two bytes a character. Regular expressions and
- * texts contain such characters.
- */
-function escaped(code: string): string {
-  return code.replaceAll(
-    /[^\n -~\t]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }
 
 /** Folders of packages, from the root of the project. */
