@@ -16,15 +16,19 @@ const { values } = parseArgs({
     clock: { type: 'string' },
   },
 });
-const [epoch = 0, speed = 1] = (values.clock ?? '').split('x').map(Number);
-const clock = values.clock === undefined ? systemClock : fastClock(epoch, speed);
-const failpoints = new Failpoints(values.failpoint);
-const config = await loadConfig(values.config);
-const log = createLog({ level: config.log.level, clock });
-// A clock with another speed restarts at each start, often behind the log of the previous start.
-const trustClock = values.clock !== undefined;
-const serving = await serve(config, { clock, log, trustClock, failpoint: failpoints.commit });
-failpoints.watch(serving.broker.parts.store);
-onSignals(serving, log);
-// A process that is killed at a point writes no compile cache at its end, so the next start would compile everything again.
-flushCompileCache();
+async function run(): Promise<void> {
+  const [epoch = 0, speed = 1] = (values.clock ?? '').split('x').map(Number);
+  const clock = values.clock === undefined ? systemClock : fastClock(epoch, speed);
+  const failpoints = new Failpoints(values.failpoint);
+  const config = await loadConfig(values.config);
+  const log = createLog({ level: config.log.level, clock });
+  // A clock with another speed restarts at each start, often behind the log of the previous start.
+  const trustClock = values.clock !== undefined;
+  const serving = await serve(config, { clock, log, trustClock, failpoint: failpoints.commit });
+  failpoints.watch(serving.broker.parts.store);
+  onSignals(serving, log);
+  // A process that is killed at a point writes no compile cache at its end, so the next start would compile everything again.
+  flushCompileCache();
+}
+
+void run();
