@@ -263,6 +263,8 @@ const ROWS = {
   readLogKey: ['GET', '/api/v1/audit/log-key', 'operator', AUDITORS, 1, 'audit.export'],
   listHeads: ['GET', '/api/v1/audit/heads', 'operator', AUDITORS, 5, 'audit.export'],
   readTile: ['GET', '/api/v1/audit/tile/{path}', 'operator', AUDITORS, 2, 'audit.export'],
+  readKeys: ['GET', '/api/v1/keys', 'operator', ADMIN, 5, 'key.list'],
+  rotateKeys: ['POST', '/api/v1/keys:rotate', 'operator', ADMIN, 50, 'key.rotate'],
   createBackup: ['POST', '/api/v1/backups', 'operator', ADMIN, 50, 'backup.create'],
   listBackups: ['GET', '/api/v1/backups', 'operator', ADMIN, 5, 'backup.list'],
   readRoot: ['GET', '/', 'public', NO_ROLES, 0, undefined],

@@ -4,6 +4,7 @@ import type { SealedRows } from '../broker/recording/row-seals.ts';
 import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
 import type { Backups } from '../ports/backups.ts';
+import type { RootKeyWrappers } from '../broker/keys/root-key-wrappers.ts';
 import type { Drain } from './drain.ts';
 import type { OperationTallies } from './operation-tallies.ts';
 import type { Rates } from './rates.ts';
@@ -32,7 +33,11 @@ export type ServedParts = Recording &
   Bounds &
   Streams &
   Proofs &
-  Pick<Work, 'rotationsDue'> & { readonly audit: AuditLog; readonly backups: Backups | undefined };
+  Pick<Work, 'rotationsDue'> & {
+    readonly audit: AuditLog;
+    readonly backups: Backups | undefined;
+    readonly wrappers: RootKeyWrappers;
+  };
 
 /** What all requests share, made once by `createApp`. */
 export interface Surroundings {

@@ -2,7 +2,8 @@ import type { Checkpoint } from '../crypto/checkpoint.ts';
 import { decodeBase64 } from '../crypto/base64.ts';
 import type { RowMacs } from '../crypto/row-mac.ts';
 import { BrokerError } from '../domain/errors.ts';
-import type { Store, Write } from '../ports/store.ts';
+import type { Expectation, Plan, Store, Write } from '../ports/store.ts';
+import { LOG } from '../ports/queries.ts';
 
 /** The extent of the log, as the installation itself recorded it. */
 export type Anchor = Pick<Checkpoint, 'size' | 'root'>;
@@ -57,6 +58,28 @@ export class LogAnchor {
     return state;
   }
 
+  /**
+   * The plan that puts the anchor and the newest checkpoint's state under the active root key; undefined if they are. @throws ERR_CIPHERTEXT_INVALID
+   */
+  async reseal(store: Store): Promise<Plan | undefined> {
+    const anchor = await this.read(store);
+    const stored = await store.get('meta', { key: KEY });
+    const [checkpoint] = await store.list(LOG.newestCheckpoints(), { limit: 1 });
+    const plan = { expect: [] as Expectation[], writes: [] as Write[] };
+    const put = anchor && this.write(anchor);
+    if (put !== undefined && stored !== undefined && valueOf(put) !== stored.value) {
+      plan.expect.push({ table: 'meta', key: { key: KEY }, match: { value: stored.value } });
+      plan.writes.push(put);
+    }
+    if (checkpoint !== undefined && checkpoint.state !== null) {
+      const { size, state } = checkpoint;
+      const sealed = this.sealState(size, this.openState(size, state));
+      if (sealed !== state && sealed !== null)
+        plan.writes.push({ table: 'log_checkpoints', key: { size }, change: { state: sealed } });
+    }
+    return plan.writes.length === 0 ? undefined : plan;
+  }
+
   #mac(...[table, fields]: Parameters<RowMacs['mac']>): Buffer | undefined {
     try {
       return this.#rows.mac(table, fields);
@@ -80,6 +103,10 @@ export function isMarked(note: string, origin: string): boolean {
 
 function markOf(origin: string): string {
   return `\u2014 ${origin}/anchor ${MARK}\n`;
+}
+
+function valueOf(write: Write): string | undefined {
+  return 'put' in write && write.table === 'meta' ? write.put.value : undefined;
 }
 
 const STATE = /^(\[.*\]) ([0-9a-f]{66})$/;

@@ -14,7 +14,8 @@ export function encodeCursor(
   position: unknown,
 ): string {
   const plaintext = Buffer.from(JSON.stringify(position));
-  return seal(keyOf(parts), plaintext, cursorData(list)).toString('base64url');
+  const key = parts.keyring.active.sealingKeyFor('pageCursor');
+  return seal(key, plaintext, cursorData(list)).toString('base64url');
 }
 
 /** @throws ERR_REQUEST_INVALID for a cursor that this installation did not issue for this list. */
@@ -24,15 +25,20 @@ export function decodeCursor(
   cursor: string | undefined,
 ): unknown {
   if (cursor === undefined) return undefined;
-  try {
-    const plaintext = open(keyOf(parts), Buffer.from(cursor, 'base64url'), cursorData(list));
-    return JSON.parse(plaintext.toString()) as unknown;
-  } catch (cause) {
-    const detail = '"after" is not a cursor that this list returned';
-    throw new BrokerError('ERR_REQUEST_INVALID', detail, { reason: 'bad_cursor', cause });
+  const sealed = Buffer.from(cursor, 'base64url');
+  // A list that was begun before the root key changed can be continued.
+  for (const root of parts.keyring.newestFirst()) {
+    const plaintext = opened(root.keyFor('pageCursor'), sealed, list);
+    if (plaintext !== undefined) return JSON.parse(plaintext.toString()) as unknown;
   }
+  const detail = '"after" is not a cursor that this list returned';
+  throw new BrokerError('ERR_REQUEST_INVALID', detail, { reason: 'bad_cursor' });
 }
 
-function keyOf({ keyring }: Pick<Keys, 'keyring'>): SecretKey {
-  return keyring.active.keyFor('pageCursor');
+function opened(key: SecretKey, sealed: Uint8Array, list: string): Buffer | undefined {
+  try {
+    return open(key, sealed, cursorData(list));
+  } catch {
+    return undefined;
+  }
 }

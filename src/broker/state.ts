@@ -22,10 +22,14 @@ export interface Followers {
   readonly canaries: CanaryValues;
   readonly quarantines: Quarantines;
   readonly keyring: Keyring;
+  /** Reads the root keys of the store into the ring. */
+  readonly rereadKeys: () => Promise<void>;
 }
 
 /** Kinds of changes after which the broker reads a row again. */
-const REREAD: ReadonlySet<string> = new Set(['document', 'canary', 'quarantine']);
+const REREAD: ReadonlySet<string> = new Set(['document', 'canary', 'quarantine', 'root-keys']);
+/** The start of the key of a change that made a root key the active one. */
+const ACTIVE = 'active/';
 const RETRY_MS = 250;
 const PATIENCE_MS = 5_000;
 
@@ -141,8 +145,10 @@ export class State {
   }
 
   #forget({ kind, key }: Change): void {
-    const { sessions, tokens, values } = this.#followers;
+    const { sessions, tokens, values, keyring } = this.#followers;
     if (kind === 'seal') this.#seal();
+    else if (kind === 'root-keys' && key.startsWith(ACTIVE))
+      keyring.promote(key.slice(ACTIVE.length));
     else if (kind === 'session' || kind === 'leases') sessions.changed(kind, key);
     else if (kind === 'token') tokens.changed(key);
     else if (kind === 'secret') values.drop(key);
@@ -173,6 +179,7 @@ export class State {
     const { catalog, canaries, quarantines } = this.#followers;
     if (kind === 'canary') return canaries.refresh(key);
     if (kind === 'quarantine') return quarantines.refresh(key);
+    if (kind === 'root-keys') return this.#followers.rereadKeys();
     const document = documentOf(change);
     await catalog.refresh(document.kind, document.name);
   }

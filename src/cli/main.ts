@@ -7,6 +7,7 @@ import { IMPORTS } from './commands/imports.ts';
 import { LEASES } from './commands/leases.ts';
 import { BACKUPS } from './commands/backups.ts';
 import { INCIDENTS } from './commands/incidents.ts';
+import { KEYS } from './commands/keys.ts';
 import { ROTATIONS } from './commands/rotations.ts';
 import { FOR_WORKLOADS, SECRETS } from './commands/secrets.ts';
 import { SESSION } from './commands/session.ts';
@@ -26,6 +27,7 @@ const TABLES: readonly CommandTable[] = [
   ROTATIONS,
   LEASES,
   INCIDENTS,
+  KEYS,
   BACKUPS,
   IMPORTS,
   TOOLS,

@@ -209,6 +209,11 @@ export class AuditTrail {
     return Object.entries(found).flatMap(([name, isFound]) => (isFound ? [name] : []));
   }
 
+  /** Names this process in claims. */
+  get owner(): string {
+    return this.#bootLog.boot.writer;
+  }
+
   /** The status of each sink, in the order of the configuration. */
   sinks(): readonly FollowerStatus[] {
     return this.#followers.map((follower) => follower.status());

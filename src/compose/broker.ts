@@ -20,6 +20,7 @@ import { expiryWorker } from '../broker/leases/expiry.ts';
 import { PodEndings } from '../broker/sessions/pod-endings.ts';
 import { quarantineWorker } from '../broker/sessions/quarantine-worker.ts';
 import { adoptAbandoned, revoker } from '../broker/leases/revoker.ts';
+import type { KeyWorker } from '../broker/keys/key-worker.ts';
 import type { Worker } from '../broker/worker.ts';
 import { releaseCrashedClaims, RotationWorker } from '../rotation/rotation-worker.ts';
 import { sha256Hex } from '../crypto/digest.ts';
@@ -43,7 +44,8 @@ import { openConnections, type OpenedConnections } from './connections.ts';
 import { createGuard, heldKinds, openState, type HeldKind } from './guarded-state.ts';
 import { holdable } from './holdable-store.ts';
 import { IndexScrub, type IndexScrubStatus } from './index-scrub.ts';
-import { loadKeys, kekOf, type InstallationKeys } from './keys.ts';
+import { loadKeys, rereadKeys, wrappersOf, type InstallationKeys } from './keys.ts';
+import { openKeyWorker } from './key-worker.ts';
 import { RefusalTallies, type CountedRefusals } from './refusal-tallies.ts';
 import { SpaceWatch } from './space-watch.ts';
 import { StateSweep } from './state-sweep.ts';
@@ -116,7 +118,7 @@ async function openOn(
   { opened, guard }: { readonly opened: OpenedStore; readonly guard: RowGuard },
 ): Promise<RunningBroker> {
   const { clock, log } = deps;
-  const keys = await loadKeys(opened, await kekOf(config, clock), clock);
+  const keys = await loadKeys(opened, await wrappersOf(config, clock));
   const rows = new RowSeals(keys.keyring);
   guard.open({ keyring: keys.keyring, rows });
   const trail = new AuditTrail(bootLog, { config, store: opened, rows, clock, log });
@@ -136,7 +138,7 @@ async function openOn(
       ? await openBackups(config, { ...deps, opened, store, keys, bootLog })
       : undefined;
   try {
-    const core = await openCore(config, { ...deps, store, trail, keys, backups });
+    const core = await openCore(config, { ...deps, store, trail, guard, keys, backups });
     await space.start();
     const sweep = new StateSweep({ store: opened, guard, clock, log });
     const intervalMs = config.audit.scrubIntervalHours * HOUR_MS;
@@ -236,6 +238,7 @@ function logCondition(log: Log, held: string | undefined, { condition }: OpenedS
 interface CoreDeps extends BrokerDeps {
   readonly store: Store;
   readonly trail: AuditTrail;
+  readonly guard: RowGuard;
   readonly keys: InstallationKeys;
   readonly backups: ScheduledBackups | undefined;
 }
@@ -283,7 +286,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     if (kind === 'cluster' && !isHeld) clusters.apply(name, parts.catalog.find('cluster', name));
   });
   if (!isHeld && config.store.type === 'sqlite') await adoptAfterCrash(parts);
-  const workers = isHeld ? [] : workersOf(parts);
+  const workers = isHeld ? [] : await workersOf(config, { ...deps, parts });
   for (const worker of workers) worker.start();
   const halt = once(async () => {
     parts.events.close();
@@ -334,12 +337,17 @@ function once(work: () => Promise<void>): () => Promise<void> {
   };
 }
 
-function workersOf(parts: Parts): readonly (Worker | RotationWorker)[] {
+async function workersOf(
+  config: Config,
+  deps: CoreDeps & { readonly parts: Parts },
+): Promise<readonly (Worker | RotationWorker | KeyWorker)[]> {
+  const { parts } = deps;
   return [
     expiryWorker(parts),
     revoker(parts, randomFraction),
     quarantineWorker(parts),
     new RotationWorker(parts),
+    await openKeyWorker(config, deps),
   ];
 }
 
@@ -351,26 +359,24 @@ async function openParts(
     'clusters' | 'refusals' | 'denials' | 'refusalCounts' | 'connections' | 'targets'
   >,
 ): Promise<Parts> {
-  const root = keys.keyring.active;
   const rows = new RowSeals(keys.keyring);
   const catalog = new Catalog(store, rows);
   const sealing = { keyring: keys.keyring, rows, digest: sha256Hex };
   const sessions = new Sessions(store, sealing);
   const tokens = new OperatorTokens(store, sealing);
-  const values = new ValueCache(clock, new ValueFingerprints(root), config.cache.maxBytes);
+  const values = new ValueCache(
+    clock,
+    new ValueFingerprints(keys.keyring.lookup),
+    config.cache.maxBytes,
+  );
   const canaries = new RotationCanaries({ store, values, ...keys });
   const quarantines = new Quarantines(store, rows, clock);
   const state = await State.start({
     canaries,
     quarantines,
     keyring: keys.keyring,
-    store,
-    clock,
-    log,
-    catalog,
-    sessions,
-    tokens,
-    values,
+    rereadKeys: () => rereadKeys(store, keys),
+    ...{ store, clock, log, catalog, sessions, tokens, values },
   });
   const limits: Limits = config.limits;
   return {

@@ -30,7 +30,7 @@ import {
   keepKeys,
   loadKeys,
   makeKeys,
-  kekOf,
+  wrappersOf,
   type InstallationKeys,
 } from './keys.ts';
 
@@ -111,9 +111,9 @@ async function initialiseStore(
 ): Promise<Initialised> {
   const isNew = (await store.get('meta', { key: INSTALLATION })) === undefined;
   const created = isNew ? await createKek(config) : [];
-  const kek = await kekOf(config, clock);
-  const made = isNew ? await makeKeys(kek, clock) : undefined;
-  const keys = made ?? (await loadKeys(store, kek, clock));
+  const wrappers = await wrappersOf(config, clock);
+  const made = isNew ? await makeKeys(wrappers, clock) : undefined;
+  const keys = made ?? (await loadKeys(store, wrappers));
   const rows = new RowSeals(keys.keyring);
   guard.open({ keyring: keys.keyring, rows });
   const trail = new AuditTrail(bootLog, {

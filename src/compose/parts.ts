@@ -4,6 +4,7 @@ import type { Streams } from '../broker/events/event-streams.ts';
 import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
 import type { Backups } from '../ports/backups.ts';
+import type { RootKeyWrappers } from '../broker/keys/root-key-wrappers.ts';
 
 /** Everything that the use cases need. Only the composition knows all of it: each use case names the groups that it needs. */
 export type Parts = Recording &
@@ -15,4 +16,8 @@ export type Parts = Recording &
   Bounds &
   Work &
   Streams &
-  Proofs & { readonly audit: AuditLog; readonly backups: Backups | undefined };
+  Proofs & {
+    readonly audit: AuditLog;
+    readonly backups: Backups | undefined;
+    readonly wrappers: RootKeyWrappers;
+  };

@@ -7,6 +7,7 @@ const LABELS = {
   dataKey: 'quaymaster/v1/data-key',
   credential: 'quaymaster/v1/credential',
   rotation: 'quaymaster/v1/rotation',
+  lookupKeys: 'quaymaster/v1/lookup-keys',
   rootKey: 'quaymaster/v1/root-key',
   rootKeyCommitment: 'quaymaster/v1/root-key-commitment',
   row: 'quaymaster/v1/row',
@@ -21,6 +22,7 @@ const DERIVED_KEY_LABELS = {
   dataKeyWrap: 'quaymaster/v1/derive/data-key-wrap',
   credential: 'quaymaster/v1/derive/credential',
   rotation: 'quaymaster/v1/derive/rotation',
+  lookupKeys: 'quaymaster/v1/derive/lookup-keys',
   sessionToken: 'quaymaster/v1/derive/session-token',
   operatorToken: 'quaymaster/v1/derive/operator-token',
   rowMac: 'quaymaster/v1/derive/row-mac',
@@ -33,6 +35,17 @@ const DERIVED_KEY_LABELS = {
 } as const;
 
 export type KeyPurpose = keyof typeof DERIVED_KEY_LABELS;
+
+/** The purposes whose keys stay the same when the root key changes, in the order in which they are stored. */
+export const LOOKUP_PURPOSES = [
+  'sessionToken',
+  'operatorToken',
+  'valueFingerprint',
+  'pathFingerprint',
+  'versionDigest',
+  'idempotencyKey',
+] as const satisfies readonly KeyPurpose[];
+export type LookupPurpose = (typeof LOOKUP_PURPOSES)[number];
 
 declare const made: unique symbol;
 /** Bytes that name a place. Only this file makes them, so that a raw buffer does not type-check where a place is due. */
@@ -172,6 +185,10 @@ export function rotationData(place: RotationPlace, rootKeyId: string): Associate
     place.slot,
     rootKeyId,
   );
+}
+
+export function lookupKeysData(installation: string, rootKeyId: string): AssociatedData {
+  return associatedData(LABELS.lookupKeys, installation, rootKeyId);
 }
 
 export function rootKeyData(

@@ -54,8 +54,23 @@ export function openWithDek(dek: SecretKey, place: SecretPlace, ciphertext: Uint
   return open(dek, ciphertext, secretValueData(place));
 }
 
+/** Wraps the data key again under another root key; the value itself stays as it is. @throws ERR_CIPHERTEXT_INVALID */
+export function rewrapDek(
+  findRootKey: FindRootKey,
+  rootKey: RootKey,
+  place: SecretPlace,
+  sealed: WrappedDek,
+): WrappedDek {
+  const material = openDek(findRootKey, place, sealed);
+  try {
+    return { rootKeyId: rootKey.id, wrappedDek: wrapDek(rootKey, place, material) };
+  } finally {
+    material.fill(0);
+  }
+}
+
 function wrapDek(rootKey: RootKey, place: SecretPlace, material: Uint8Array): Buffer {
-  return seal(rootKey.keyFor('dataKeyWrap'), material, dataKeyData(place, rootKey.id));
+  return seal(rootKey.sealingKeyFor('dataKeyWrap'), material, dataKeyData(place, rootKey.id));
 }
 
 function openDek(findRootKey: FindRootKey, place: SecretPlace, sealed: WrappedDek): Buffer {

@@ -28,8 +28,6 @@ export interface WrappedRootKey {
   readonly wrapped: Uint8Array;
   /** What the unwrapped key must prove to be, so that a hostile KEK cannot hand out a key of its own. */
   readonly commitment: Uint8Array;
-  /** Milliseconds since the epoch. */
-  readonly createdAt: number;
 }
 
 /** In memory after start. Never used itself: what wraps, hashes and authenticates is derived from it, one key a purpose. */
@@ -38,6 +36,8 @@ export class RootKey {
   /** Undefined once it was forgotten. */
   #material: SecretKey | undefined;
   readonly #derived = new Map<KeyPurpose, SecretKey>();
+  /** How often this process may still seal under a key of this root key. */
+  #sealsLeft = Number.POSITIVE_INFINITY;
 
   constructor(id: string, material: SecretKey) {
     this.id = id;
@@ -51,6 +51,25 @@ export class RootKey {
     const key = deriveKey(this.#key(), derivedKeyInfo(purpose));
     this.#derived.set(purpose, key);
     return key;
+  }
+
+  /**
+   * The key of one purpose for one AES-GCM encryption, which it counts. @throws ERR_BUSY when the seals that the store has counted are used up.
+   */
+  sealingKeyFor(purpose: KeyPurpose): SecretKey {
+    if (this.#sealsLeft <= 0)
+      throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+    this.#sealsLeft -= 1;
+    return this.keyFor(purpose);
+  }
+
+  get sealsLeft(): number {
+    return this.#sealsLeft;
+  }
+
+  /** The store has counted this many more seals: only these may be made. */
+  grantSeals(count: number): void {
+    this.#sealsLeft = (Number.isFinite(this.#sealsLeft) ? this.#sealsLeft : 0) + count;
   }
 
   /** 33 bytes: version byte 1 and a keyed hash of this key, its id and the installation. */
@@ -92,7 +111,6 @@ export interface WrappingScope<Context> {
 /** Wraps a new root key, or an old one again under another KEK. @throws ERR_SEALED when the KEK cannot be reached. */
 export async function wrapRootKey<Context>(
   rootKey: RootKey,
-  createdAt: number,
   { kek, installation, context }: WrappingScope<Context>,
 ): Promise<WrappedRootKey> {
   const material = rootKey.exportMaterial();
@@ -107,7 +125,6 @@ export async function wrapRootKey<Context>(
       kekId: kek.id,
       wrapped,
       commitment: rootKey.commitment(installation),
-      createdAt,
     };
   } finally {
     material.fill(0);

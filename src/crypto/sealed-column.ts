@@ -22,8 +22,15 @@ export function sealColumn(
   plaintext: Uint8Array,
 ): Buffer {
   const id = Buffer.from(rootKey.id);
-  const sealed = seal(rootKey.keyFor(purpose), plaintext, place(rootKey.id));
+  const sealed = seal(rootKey.sealingKeyFor(purpose), plaintext, place(rootKey.id));
   return Buffer.concat([Buffer.of(VERSION, id.length), id, sealed]);
+}
+
+/** The id of the root key that a column names; the column is not verified. Undefined for bytes of another form. */
+export function rootKeyIdOf(sealed: Uint8Array): string | undefined {
+  const bodyStart = ID_START + (sealed[1] ?? 0);
+  if (sealed[0] !== VERSION || bodyStart > sealed.length) return undefined;
+  return Buffer.from(sealed.subarray(ID_START, bodyStart)).toString();
 }
 
 /** @throws ERR_CIPHERTEXT_INVALID, the same whatever is wrong. */
@@ -32,10 +39,11 @@ export function openColumn(
   { purpose, place }: ColumnSeal,
   sealed: Uint8Array,
 ): Buffer {
-  const bodyStart = ID_START + (sealed[1] ?? 0);
-  if (sealed[0] !== VERSION || bodyStart > sealed.length) throw invalidCiphertext();
-  const rootKey = findRootKey(Buffer.from(sealed.subarray(ID_START, bodyStart)).toString());
+  const id = rootKeyIdOf(sealed);
+  if (id === undefined) throw invalidCiphertext();
+  const rootKey = findRootKey(id);
   if (rootKey === undefined)
     throw invalidCiphertext(new Error('the root key is not in the keyring'));
-  return open(rootKey.keyFor(purpose), sealed.subarray(bodyStart), place(rootKey.id));
+  const body = sealed.subarray(ID_START + (sealed[1] ?? 0));
+  return open(rootKey.keyFor(purpose), body, place(rootKey.id));
 }

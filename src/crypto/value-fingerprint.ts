@@ -1,6 +1,6 @@
 import type { SecretData } from '../domain/secret.ts';
 import { hmac } from './digest.ts';
-import type { RootKey } from './root-keys.ts';
+import type { LookupKeys } from './lookup-keys.ts';
 import type { SecretKey } from './secret-key.ts';
 
 /** What entries say of a value, and its name where the backend has no versions. docs/spec/audit-log-v1.md, "Fingerprints". */
@@ -34,9 +34,9 @@ export class ValueFingerprints {
   readonly #searchKey: SecretKey;
   readonly #pathKey: SecretKey;
 
-  constructor(root: RootKey) {
-    this.#searchKey = root.keyFor('valueFingerprint');
-    this.#pathKey = root.keyFor('pathFingerprint');
+  constructor(keys: Pick<LookupKeys, 'keyFor'>) {
+    this.#searchKey = keys.keyFor('valueFingerprint');
+    this.#pathKey = keys.keyFor('pathFingerprint');
   }
 
   of(path: string, data: SecretData): Fingerprint {

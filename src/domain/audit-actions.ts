@@ -181,6 +181,8 @@ type OfQuarantine = With<
   never,
   'quarantine' | 'workload' | 'pod' | 'document' | 'comment' | 'cause' | 'endsAt'
 >;
+/** The document is the root key (`root-key`), or the key-encryption key (`kek`). */
+type OfKey = With<never, 'document' | 'comment' | 'cause' | 'count'>;
 type OfNothing = With<never, 'comment' | 'cause' | 'count'>;
 
 /** Every audited action and the facts that go with it. A new action is a new row here and in docs/spec/audit-log-v1.md. */
@@ -238,6 +240,12 @@ interface AuditActions {
   'request.refused_summary': With<'count' | 'since', 'last' | 'refused' | 'path'>;
   'backup.create': With<never, 'comment' | 'count'>;
   'backup.list': With<never, 'count'>;
+  'key.list': OfNothing;
+  'key.rotate': OfKey;
+  'key.activate': OfKey;
+  'key.destroy': OfKey;
+  'key.wrap': OfKey;
+  'key.unwrap': OfKey;
   'broker.start': With<'boot'>;
   'broker.stop': With<never, 'cause'>;
   'broker.seal': OfNothing;
@@ -300,6 +308,12 @@ const KNOWN_ACTIONS: Readonly<Record<AuditAction, true>> = {
   'request.refused_summary': true,
   'backup.create': true,
   'backup.list': true,
+  'key.list': true,
+  'key.rotate': true,
+  'key.activate': true,
+  'key.destroy': true,
+  'key.wrap': true,
+  'key.unwrap': true,
   'broker.start': true,
   'broker.stop': true,
   'broker.seal': true,

@@ -236,6 +236,7 @@ export const SECRETS = {
 
 export const ROOT_KEYS = {
   byAge: query('root_keys', { orderBy: ['created_at'] }),
+  versionsUnder: query('secret_versions', { where: ['root_key_id'] }),
 };
 
 export const CLAIMS = {

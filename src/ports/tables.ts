@@ -34,13 +34,22 @@ export const SCHEMA = {
   root_keys: {
     columns: {
       id: 'text',
-      kek_id: 'text',
-      wrapped: 'bytes',
       commitment: 'bytes',
-      state: oneOf<'active' | 'retired'>(),
+      /**
+       * `pending` and `replacing`: every broker holds it, nothing is sealed under it yet. When a `replacing` key becomes active, the older keys
+       * become `compromised`: their values are encrypted again, under new data keys.
+       */
+      state: oneOf<'pending' | 'replacing' | 'active' | 'retired' | 'compromised'>(),
       created_at: 'integer',
+      /** Counted before they are made, in steps. Null in rows of a release that did not count. */
+      seals: 'integer?',
     },
     key: ['id'],
+  },
+  /** A root key as one key-encryption key wrapped it. Each wrapping opens the root key without the others. */
+  root_key_wraps: {
+    columns: { root_key_id: 'text', kek_id: 'text', wrapped: 'bytes', created_at: 'integer' },
+    key: ['root_key_id', 'kek_id'],
   },
   /** Objects that operators manage through the API: clusters, mounts, policies, definitions, operators. */
   documents: {

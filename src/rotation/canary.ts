@@ -104,7 +104,7 @@ function inOrder(
   { id }: RotationRow,
   holders: ReadonlyMap<string, Holder>,
 ): readonly string[] {
-  const key = keyring.active.keyFor('versionDigest');
+  const key = keyring.lookup.keyFor('versionDigest');
   const place = (pod: string): string => hmac(key, id, '\n', pod).toString('hex', 0, 16);
   return [...holders]
     .filter(([, { podUid }]) => podUid !== undefined)

@@ -51,7 +51,7 @@ function rotationId(
   { idempotencyKey }: RotationRequest,
 ): string | undefined {
   if (idempotencyKey === undefined) return undefined;
-  const key = parts.keyring.active.keyFor('idempotencyKey');
+  const key = parts.keyring.lookup.keyFor('idempotencyKey');
   return `rot_${hmac(key, 'rotation\n', requestedBy, '\n', idempotencyKey).toString('hex', 0, 16)}`;
 }
 

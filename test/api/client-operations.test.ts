@@ -245,6 +245,10 @@ describe('the client over TLS', () => {
       [ask(admin, 'listQuarantines'), 200],
       [ask(admin, 'liftQuarantine', { path: { id: 'qua_none' } }), 'ERR_NOT_FOUND'],
     ]);
+    await expectAll([
+      [ask(admin, 'readKeys'), 200],
+      [ask(admin, 'rotateKeys', { body: { reason: 'yearly' } }), 202],
+    ]);
     await expectAll([[ask(admin, 'createBackup'), 'ERR_CONFLICT']]);
     await expectAll([[ask(admin, 'listBackups'), 'ERR_CONFLICT']]);
     await expectAll([[ask(admin, 'seal', { body: { reason: 'INC-9' } }), 200]]);

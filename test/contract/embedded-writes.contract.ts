@@ -225,7 +225,8 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
     it('opens old versions after the root key was replaced, and seals new ones under the new root', async () => {
       await embedded.put('app/db', { v: 'one' });
       const { generateRootKey } = await import('../../src/crypto/root-keys.ts');
-      embedded.keyring.activate(generateRootKey());
+      const older = [embedded.keyring.active];
+      embedded.keyring.replace({ active: generateRootKey(), older });
       expect(await embedded.value('app/db')).toEqual({ v: 'one' });
       await embedded.put('app/db', { v: 'two' });
       const rows = (await embedded.rows('secret_versions')) as readonly { root_key_id: string }[];

@@ -122,7 +122,7 @@ export function keyEncryptionKeyContract(
     it('wraps a root key for crypto/root-keys', async () => {
       const rootKey = generateRootKey();
       const scope = { kek: fixture.kek, installation: 'in_contract', context: contextFor() };
-      const record = await wrapRootKey(rootKey, 1000, scope);
+      const record = await wrapRootKey(rootKey, scope);
       const opened = await unwrapRootKey(record, { ...scope, kek: fixture.reopened });
       expect(opened.keyFor('rowMac').equals(rootKey.keyFor('rowMac'))).toBe(true);
       await expect(

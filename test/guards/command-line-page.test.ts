@@ -26,6 +26,8 @@ const VERBS: Readonly<Record<string, string>> = {
   liftQuarantine: 'quarantine lift',
   seal: 'seal',
   createBackup: 'backup create',
+  readKeys: 'keys status',
+  rotateKeys: 'keys rotate',
   listBackups: 'backup ls',
   issueCredential: 'credential',
   acknowledge: 'ack',

@@ -23,6 +23,7 @@ import {
   type LiveOperator,
 } from '../../src/broker/sessions/operator-token-memory.ts';
 import { RotationTargets, type BoundTargets } from '../../src/broker/documents/rotation-targets.ts';
+import { RootKeyWrappers } from '../../src/broker/keys/root-key-wrappers.ts';
 import { RowSeals } from '../../src/broker/recording/row-seals.ts';
 import { Sessions, type LiveSession } from '../../src/broker/sessions/session-memory.ts';
 import { State } from '../../src/broker/state.ts';
@@ -354,7 +355,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const quarantines = new Quarantines(store, rows, clock);
   const followers = {
     ...{ store, clock, log, catalog, sessions, tokens, values },
-    ...{ canaries, quarantines, keyring },
+    ...{ canaries, quarantines, keyring, rereadKeys: () => Promise.resolve() },
   };
   const state = await State.start(followers);
   return {
@@ -390,6 +391,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     }),
     events: new EventStreams({ store, clock, log, state, most: limits.eventStreams }),
     backups: undefined,
+    wrappers: new RootKeyWrappers([], clock),
     audit: EMPTY_LOG,
     vetoes: { count: 0 },
     refusalCounts: { count: () => undefined },

@@ -45,6 +45,7 @@ import {
   undeleteSecret,
   writeSecret,
 } from './secrets.ts';
+import { readKeys, rotateKeys } from './keys.ts';
 import { seal } from './seal.ts';
 import { endSessions, listSessions } from './selected-sessions.ts';
 import { createSession, endSession, readSession, renewSession } from './sessions.ts';
@@ -109,6 +110,8 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   readLogKey,
   listHeads,
   readTile,
+  readKeys,
+  rotateKeys,
   createBackup,
   listBackups,
   listPolicies: policies.list,

@@ -107,7 +107,7 @@ function credentialId(
   live: LiveSession,
   idempotencyKey: string,
 ): string {
-  const key = parts.keyring.active.keyFor('idempotencyKey');
+  const key = parts.keyring.lookup.keyFor('idempotencyKey');
   return `cred_${hmac(key, live.session.id, '\n', idempotencyKey).toString('hex', 0, 16)}`;
 }
 

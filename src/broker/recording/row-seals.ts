@@ -23,10 +23,17 @@ export class RowSeals implements RowMacs {
 
   /** @throws ERR_CIPHERTEXT_INVALID for a row that was not sealed under any root key of the installation. */
   verify(table: string, fields: CanonicalFields, mac: Uint8Array): void {
-    const keys = newestFirst(this.#keyring);
+    const keys = this.#keyring.newestFirst();
     if (!keys.some((key) => isSealedBy(key, table, fields, mac))) {
       throw new BrokerError('ERR_CIPHERTEXT_INVALID');
     }
+  }
+
+  /** Whether the active root key made the MAC; if not, the row needs an older one. @throws ERR_CIPHERTEXT_INVALID as `verify`. */
+  isCurrent(table: string, fields: CanonicalFields, mac: Uint8Array): boolean {
+    if (isSealedBy(this.#keyring.active, table, fields, mac)) return true;
+    this.verify(table, fields, mac);
+    return false;
   }
 }
 
@@ -43,13 +50,6 @@ export function openRow<T>(store: Pick<Store, 'fault'>, open: () => T): T | unde
     if (isForged && store.fault() === 'ERR_HELD') return undefined;
     throw error;
   }
-}
-
-/** The active root key, then the older ones, newest first. */
-export function newestFirst(keyring: Keyring): readonly RootKey[] {
-  const { active } = keyring;
-  const older = keyring.ids().flatMap((id) => (id === active.id ? [] : (keyring.find(id) ?? [])));
-  return [active, ...older.reverse()];
 }
 
 function isSealedBy(

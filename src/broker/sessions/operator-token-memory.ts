@@ -9,7 +9,7 @@ import { hmac } from '../../crypto/digest.ts';
 import type { Keyring } from '../../crypto/keyring.ts';
 import { isWellFormedToken } from '../../crypto/token.ts';
 import type { Catalog } from '../secrets/catalog.ts';
-import { newestFirst, type RowSeals } from '../recording/row-seals.ts';
+import type { RowSeals } from '../recording/row-seals.ts';
 import { readUnchanged } from '../read-unchanged.ts';
 
 export interface OperatorToken {
@@ -57,18 +57,13 @@ export class OperatorTokens {
     this.#keys = keys;
   }
 
-  /** Hashes under the active root key, as new rows store it. */
+  /** The keyed hash by which the row of a token is found. */
   hash(token: string): Buffer {
-    return hmac(this.#keys.keyring.active.keyFor('operatorToken'), token);
+    return hmac(this.#keys.keyring.lookup.keyFor('operatorToken'), token);
   }
 
   async find(token: string, catalog: Catalog): Promise<LiveOperator | undefined> {
-    if (!isWellFormedToken('qmo', token)) return undefined;
-    for (const root of newestFirst(this.#keys.keyring)) {
-      const live = await this.#live(hmac(root.keyFor('operatorToken'), token), catalog);
-      if (live !== undefined) return live;
-    }
-    return undefined;
+    return isWellFormedToken('qmo', token) ? this.#live(this.hash(token), catalog) : undefined;
   }
 
   /** The same operator in its current state, with its current grants; undefined if its token has ended. */

@@ -19,7 +19,7 @@ import type { TextDigest } from '../../domain/audit-text.ts';
 import { encodeActor } from '../../domain/audit-event.ts';
 import { atMost } from '../at-most.ts';
 import { readUnchanged } from '../read-unchanged.ts';
-import { newestFirst, type RowSeals } from '../recording/row-seals.ts';
+import type { RowSeals } from '../recording/row-seals.ts';
 import { SessionLeases } from '../leases/session-leases.ts';
 
 const MAX_CACHED = 50_000;
@@ -94,9 +94,9 @@ export class Sessions {
     });
   }
 
-  /** Hashes under the active root key, as new rows store it. */
+  /** The keyed hash by which the row of a session is found. */
   hash(token: string): Buffer {
-    return hmac(this.#keys.keyring.active.keyFor('sessionToken'), token);
+    return hmac(this.#keys.keyring.lookup.keyFor('sessionToken'), token);
   }
 
   /** Reads memory only: the hot path. `undefined` does not mean that the session does not exist. */
@@ -107,12 +107,8 @@ export class Sessions {
   /** The session of a well-formed token, if there is one. The caller must check whether it has expired. */
   async find(token: string): Promise<LiveSession | undefined> {
     if (!isWellFormedToken('qms', token)) return undefined;
-    for (const root of newestFirst(this.#keys.keyring)) {
-      const hash = hmac(root.keyFor('sessionToken'), token);
-      const live = this.cached(hash) ?? (await this.#load(hash));
-      if (live !== undefined) return live;
-    }
-    return undefined;
+    const hash = this.hash(token);
+    return this.cached(hash) ?? this.#load(hash);
   }
 
   /** A session that was found before, in its current state; undefined if it has ended. */

@@ -1150,6 +1150,45 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/keys": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Show the root keys, the keys that wrap them, and the rotation in progress */
+        readonly get: operations["readKeys"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/keys:rotate": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Replace the root key
+         * @description The broker makes a new root key, waits until every replica has read it, and then rewraps all rows while it serves requests. It destroys the
+         *     older root keys when nothing needs them. `GET /api/v1/keys` shows the progress. While a rotation is in progress, the answer is its state.
+         *     With `compromised`, the broker also encrypts every stored value again under a new data key.
+         */
+        readonly post: operations["rotateKeys"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/backups": {
         readonly parameters: {
             readonly query?: never;
@@ -1797,6 +1836,67 @@ export interface components {
             /** @description Audit entries that the backup contains */
             readonly entries: number;
             readonly recipients: readonly string[];
+        };
+        readonly KeyRotation: {
+            /** @description Recorded in the audit log */
+            readonly reason: string;
+            /**
+             * @description Others know the root key. Every value is encrypted again under a new data key.
+             * @default false
+             */
+            readonly compromised?: boolean;
+        };
+        readonly KeyStatus: {
+            /** @description A new root key is not active yet, or rows still need an older one */
+            readonly rotating: boolean;
+            /** @description The root keys, oldest first */
+            readonly keys: readonly components["schemas"]["RootKey"][];
+            /** @description The key-encryption keys of the configuration, and others that wrap a root key */
+            readonly keks: readonly components["schemas"]["KeyEncryptionKey"][];
+            readonly rewrap?: components["schemas"]["RewrapReport"];
+        };
+        readonly RootKey: {
+            readonly id: string;
+            /** @enum {string} */
+            readonly state: "pending" | "replacing" | "active" | "retired" | "compromised";
+            readonly createdAt: components["schemas"]["Instant"];
+            /** @description Encryptions under this key, counted ahead in steps. Absent for a key of a release that did not count. */
+            readonly seals?: number;
+            /** @description The key-encryption keys that can open it */
+            readonly keks: readonly string[];
+            /** @description Versions of embedded secrets whose data key it wraps */
+            readonly versions: number;
+        };
+        readonly KeyEncryptionKey: {
+            readonly id: string;
+            /** @description The configuration of the broker that answers has it */
+            readonly configured: boolean;
+            /** @description The error code of its last use, if that failed */
+            readonly problem?: string;
+        };
+        readonly RewrapReport: {
+            /** @description The root key that the rows get */
+            readonly rootKey: string;
+            readonly startedAt: components["schemas"]["Instant"];
+            readonly updatedAt: components["schemas"]["Instant"];
+            readonly finishedAt?: components["schemas"]["Instant"];
+            /** @description The table in progress */
+            readonly table?: string;
+            /** @description Rows that the last pass looked at */
+            readonly checked: number;
+            readonly rewrapped: number;
+            /** @description Values that got a new data key */
+            readonly reencrypted: number;
+            /** @description What a copy of the store from before the rotation still opens with the old keys */
+            readonly exposed?: {
+                readonly before: components["schemas"]["Instant"];
+                /** @description Values of embedded secrets that are still current */
+                readonly values: number;
+                /** @description Their paths, at most 100 */
+                readonly paths: readonly string[];
+                /** @description Dynamic credentials that were kept for a repeated request */
+                readonly credentials: number;
+            };
         };
         readonly BackupRun: {
             /** @enum {string} */
@@ -4385,6 +4485,52 @@ export interface operations {
                 };
                 content: {
                     readonly "application/octet-stream": unknown;
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readKeys: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["KeyStatus"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly rotateKeys: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["KeyRotation"];
+            };
+        };
+        readonly responses: {
+            /** @description In progress */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["KeyStatus"];
                 };
             };
             readonly default: components["responses"]["Problem"];

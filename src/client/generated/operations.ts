@@ -78,6 +78,8 @@ export const OPERATIONS = {
   readLogKey: {"method":"GET","path":"/api/v1/audit/log-key","query":[],"headers":[],"body":[],"answers":{"200":"text"}},
   listHeads: {"method":"GET","path":"/api/v1/audit/heads","query":["start"],"headers":[],"body":[],"answers":{"200":"json"}},
   readTile: {"method":"GET","path":"/api/v1/audit/tile/{path}","query":[],"headers":[],"body":[],"answers":{"200":"bytes"}},
+  readKeys: {"method":"GET","path":"/api/v1/keys","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
+  rotateKeys: {"method":"POST","path":"/api/v1/keys:rotate","query":[],"headers":[],"body":["application/json"],"answers":{"202":"json"}},
   listBackups: {"method":"GET","path":"/api/v1/backups","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   createBackup: {"method":"POST","path":"/api/v1/backups","query":[],"headers":[],"body":[],"answers":{"202":"json"}},
   readRoot: {"method":"GET","path":"/","query":[],"headers":[],"body":[],"answers":{"200":"text"}},

@@ -11,7 +11,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { SqliteConnection } from '../../store/sqlite/sqlite-connection.ts';
 import { prepareStoreDirectory, removeStoreFiles } from '../../store/sqlite/store-files.ts';
-import { loadKeys, kekOf } from '../keys.ts';
+import { loadKeys, wrappersOf } from '../keys.ts';
 import type { Config } from '../config/schema.ts';
 import { decryptFile, fileFacts, type FileFacts } from './archive.ts';
 import { ARCHIVE, MANIFEST, openManifest, type BackupManifest } from './manifest.ts';
@@ -82,7 +82,7 @@ export async function decryptBackup(
   assertSame(archive, plain, manifest.store);
   const verified = await verifyCopy(to, {
     ...{ identity, mode: config.mode, clock, log },
-    keys: async (copy) => loadKeys(copy, await kekOf(config, clock), clock),
+    keys: async (copy) => loadKeys(copy, await wrappersOf(config, clock)),
   });
   if (verified.checkpoint !== manifest.checkpoint)
     throw invalid('the log in the archive is not that of the manifest');

@@ -8,7 +8,7 @@ import type { LogExtent } from '../../audit/opened-log.ts';
 import { RowSeals } from '../../broker/recording/row-seals.ts';
 import { AuditTrail, openBootLog, type Released } from '../audit-trail.ts';
 import { createGuard, releaseRows } from '../guarded-state.ts';
-import { loadKeys, kekOf } from '../keys.ts';
+import { loadKeys, wrappersOf } from '../keys.ts';
 
 /**
  * Unlocks a store that rollback protection stopped, records the reason, and reports what was accepted.
@@ -27,7 +27,7 @@ export async function runRelease(options: {
   const chain = bootLog.chain;
   const store = await openStore(config.store, { chain, clock, mode: config.mode, guard });
   try {
-    const keys = await loadKeys(store, await kekOf(config, clock), clock);
+    const keys = await loadKeys(store, await wrappersOf(config, clock));
     const rows = new RowSeals(keys.keyring);
     guard.open({ keyring: keys.keyring, rows });
     const trail = new AuditTrail(bootLog, { config, store, rows, clock, log });

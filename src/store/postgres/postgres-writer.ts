@@ -20,6 +20,7 @@ import type { WriterConnection } from './writer-connection.ts';
 import { NOTIFY } from './writer-connection.ts';
 
 const BEHIND = 'invalidations were pruned before this process saw them';
+const KEY_CHANGED = 'another broker changed the root key';
 const COMMIT: Statement = { text: 'COMMIT', values: [] };
 const ATTEMPTS = 3;
 /** If a batch or heartbeat waits this long without a success, the broker reports not ready until one succeeds. */
@@ -181,6 +182,8 @@ export class PostgresWriter {
     const { changes, now, answers } = await connection.begin(mode, feed.seq, firstChecks(batch));
     this.learn(changes);
     if (this.#isBehind) throw new Error(BEHIND);
+    // The MACs of these plans may be under a root key that will be destroyed.
+    if (changes.some(isKeyChange)) throw new Error(KEY_CHANGED);
     // The later clock decides, because a slow clock must not extend an authority.
     const staged = new StagedBatch(feed, Math.max(deps.clock.now(), now));
     const { guard } = deps;
@@ -403,4 +406,9 @@ function isRolledBack(connection: WriterConnection): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** A pending key changes nothing for rows that are being written. */
+function isKeyChange({ kind, key }: Change): boolean {
+  return kind === 'root-keys' && !key.startsWith('pending/');
 }

@@ -6,7 +6,7 @@ import {
 } from '../../../src/rotation/rotation-row.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { openBootLog } from '../../../src/compose/audit-trail.ts';
-import { loadKeys, kekOf } from '../../../src/compose/keys.ts';
+import { loadKeys, wrappersOf } from '../../../src/compose/keys.ts';
 import { loadConfig } from '../../../src/compose/config/load.ts';
 import type { SecretData } from '../../../src/domain/secret.ts';
 import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
@@ -33,7 +33,7 @@ export async function storedSecret(configFile: string, path: string): Promise<St
   const { chain } = await openBootLog(config, systemClock);
   const store = await openStore(config.store, { chain, clock: systemClock, mode: config.mode });
   try {
-    const keys = await loadKeys(store, await kekOf(config, systemClock), systemClock);
+    const keys = await loadKeys(store, await wrappersOf(config, systemClock));
     const rotations = await listRows(store, 'rotations', {
       equals: { path },
       orderBy: ['created_at'],

@@ -310,7 +310,7 @@ describe('a rotated root key', () => {
     broker = await TestBroker.open({}, { keyring });
     admin = await broker.seed();
     const { token } = await broker.openSession();
-    keyring.activate(generateRootKey());
+    keyring.replace({ active: generateRootKey(), older: [keyring.active] });
     broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '1' });
     const own = (await broker.parts.sessions.find(token))!;
     expect((await read(own)).value.version).toBe('1');

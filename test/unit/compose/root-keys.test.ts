@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { keepKeys, loadKeys, makeKeys, type NewKeys } from '../../../src/compose/keys.ts';
-import { generateRootKey, wrapRootKey } from '../../../src/crypto/root-keys.ts';
+import { RootKeyWrappers } from '../../../src/broker/keys/root-key-wrappers.ts';
+import { generateRootKey } from '../../../src/crypto/root-keys.ts';
 import type { KeyEncryptionKey } from '../../../src/ports/key-encryption-key.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
@@ -18,6 +19,7 @@ const KEK: KeyEncryptionKey = {
   unwrap: (wrapped) => Promise.resolve(Uint8Array.from(wrapped)),
 };
 const clock = new HandClock();
+const WRAPPERS = new RootKeyWrappers([KEK], clock);
 let directory: string;
 let store: Store;
 
@@ -32,7 +34,7 @@ afterEach(async () => {
 });
 
 async function createKeys(): Promise<NewKeys> {
-  const made = await makeKeys(KEK, clock);
+  const made = await makeKeys(WRAPPERS, clock);
   await keepKeys(store, made);
   return made;
 }
@@ -40,25 +42,30 @@ async function createKeys(): Promise<NewKeys> {
 describe('root keys', () => {
   it('open as they were created, and are created once', async () => {
     const made = await createKeys();
-    const loaded = await loadKeys(store, KEK, clock);
+    const loaded = await loadKeys(store, WRAPPERS);
     expect(loaded.installation).toBe(made.installation);
     expect(loaded.keyring.active.id).toBe(made.keyring.active.id);
     expect(await codeOf(createKeys())).toBe('ERR_CONFLICT');
   });
 
   it('are missing from a store that was never initialised', async () => {
-    expect(await codeOf(loadKeys(store, KEK, clock))).toBe('ERR_CONFIG_INVALID');
+    expect(await codeOf(loadKeys(store, WRAPPERS))).toBe('ERR_CONFIG_INVALID');
   });
 
   it('are not loaded when a writer to the database added one and made it active', async () => {
     const { installation, keyring } = await createKeys();
     const other = generateRootKey();
-    const context = { requestId: 'r', signal: new AbortController().signal };
-    const wrapped = await wrapRootKey(other, 1, { kek: KEK, installation, context });
-    const { id, kekId: kek_id, commitment } = wrapped;
-    const row = { id, kek_id, wrapped: wrapped.wrapped, commitment, created_at: 1 };
-    await store.commit({ writes: [{ table: 'root_keys', put: { ...row, state: 'retired' } }] });
-    expect(await codeOf(loadKeys(store, KEK, clock))).toBe('ERR_CIPHERTEXT_INVALID');
+    const { id } = other;
+    const commitment = other.commitment(installation);
+    const row = { id, commitment, state: 'retired', created_at: 1, seals: 0 } as const;
+    const [wrap] = await WRAPPERS.wrapUnderAll(other, installation);
+    await store.commit({
+      writes: [
+        { table: 'root_keys', put: row },
+        { table: 'root_key_wraps', put: wrap! },
+      ],
+    });
+    expect(await codeOf(loadKeys(store, WRAPPERS))).toBe('ERR_CIPHERTEXT_INVALID');
     const first = { id: keyring.active.id };
     await store.commit({
       writes: [
@@ -66,12 +73,12 @@ describe('root keys', () => {
         { table: 'root_keys', key: { id }, change: { state: 'active' } },
       ],
     });
-    expect(await codeOf(loadKeys(store, KEK, clock))).toBe('ERR_CIPHERTEXT_INVALID');
+    expect(await codeOf(loadKeys(store, WRAPPERS))).toBe('ERR_CIPHERTEXT_INVALID');
   });
 
   it('are not loaded when their MAC is missing', async () => {
     await createKeys();
     await store.commit({ writes: [{ table: 'meta', remove: { key: 'root-keys-mac' } }] });
-    expect(await codeOf(loadKeys(store, KEK, clock))).toBe('ERR_CIPHERTEXT_INVALID');
+    expect(await codeOf(loadKeys(store, WRAPPERS))).toBe('ERR_CIPHERTEXT_INVALID');
   });
 });

@@ -68,13 +68,9 @@ describe('root keys', () => {
 
   it('wrap and unwrap, and wrap again under another KEK with the same commitment', async () => {
     const root = generateRootKey();
-    const record = await wrapRootKey(root, 1000, { kek, installation: 'in_a', context });
+    const record = await wrapRootKey(root, { kek, installation: 'in_a', context });
     const other = new LocalFileKey(generateSecretKey());
-    const again = await wrapRootKey(root, record.createdAt, {
-      kek: other,
-      installation: 'in_a',
-      context,
-    });
+    const again = await wrapRootKey(root, { kek: other, installation: 'in_a', context });
     expect(again.commitment).toEqual(record.commitment);
     const opened = await unwrapRootKey(again, { kek: other, installation: 'in_a', context });
     expect(opened.exportMaterial()).toEqual(root.exportMaterial());
@@ -96,7 +92,7 @@ describe('root keys', () => {
       unwrap: () => Promise.resolve(answer),
     };
     const scope = { kek: hostile, installation: 'in_a', context };
-    const record = await wrapRootKey(generateRootKey(), 1000, scope);
+    const record = await wrapRootKey(generateRootKey(), scope);
     await expect(unwrapRootKey(record, scope)).rejects.toMatchObject({
       code: 'ERR_CIPHERTEXT_INVALID',
     });
@@ -113,7 +109,7 @@ describe('root keys', () => {
       unwrap: () => Promise.reject(new Error('cannot be reached')),
     };
     const scope = { kek: broken, installation: 'in_a', context };
-    await expect(wrapRootKey(generateRootKey(), 1000, scope)).rejects.toThrow('cannot be reached');
+    await expect(wrapRootKey(generateRootKey(), scope)).rejects.toThrow('cannot be reached');
     expect(Buffer.from(given).equals(Buffer.alloc(32))).toBe(true);
   });
 });

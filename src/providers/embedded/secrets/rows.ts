@@ -89,15 +89,11 @@ export function isDeleted(head: SecretHead, version: number): boolean {
  */
 export function verifyHead(keyring: Keyring, row: SecretHead): SecretHead {
   const { mac, ...fields } = row;
-  const older = keyring.ids().filter((id) => id !== keyring.active.id);
-  for (const id of [keyring.active.id, ...older]) {
-    if (isSignedBy(keyring.find(id), fields, mac)) return row;
-  }
+  if (keyring.newestFirst().some((key) => isSignedBy(key, fields, mac))) return row;
   throw invalidCiphertext(new Error('the head of a secret was changed after the broker wrote it'));
 }
 
-function isSignedBy(rootKey: RootKey | undefined, fields: HeadFields, mac: Uint8Array): boolean {
-  if (rootKey === undefined) return false;
+function isSignedBy(rootKey: RootKey, fields: HeadFields, mac: Uint8Array): boolean {
   try {
     verifyRow(rootKey.keyFor('rowMac'), TABLE, macColumns(TABLE, fields), mac);
     return true;

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { readKeyStatus, rotateRootKey, type KeyStatus } from '../../broker/keys/rotate-keys.ts';
+import type { RewrapReport } from '../../broker/keys/rewrap-report.ts';
+import { instant } from '../../domain/instant.ts';
+import { remark } from '../fields.ts';
+import { parseInput } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+
+const order = z.strictObject({ reason: remark.min(1), compromised: z.boolean().default(false) });
+
+export const readKeys: RouteOf<'readKeys'> = {
+  read:
+    () =>
+    async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shown(await readKeyStatus(parts, call, caller)),
+    }),
+};
+
+export const rotateKeys: RouteOf<'rotateKeys'> = {
+  body: { maxBytes: 4_096 },
+  read: ({ body }) => {
+    const { reason, compromised } = parseInput(order, body?.value);
+    return async ({ parts, call, caller }) => {
+      const wanted = { comment: reason, isCompromised: compromised };
+      return { status: 202, body: shown(await rotateRootKey(parts, call, caller, wanted)) };
+    };
+  },
+};
+
+function shown({ keys, keks, rewrap, isRotating }: KeyStatus): object {
+  return {
+    rotating: isRotating,
+    keys: keys.map(({ createdAt, ...key }) => ({ ...key, createdAt: instant(createdAt) })),
+    keks: keks.map(({ isConfigured, ...kek }) => ({ ...kek, configured: isConfigured })),
+    ...(rewrap && { rewrap: shownReport(rewrap) }),
+  };
+}
+
+function shownReport({ startedAt, updatedAt, finishedAt, exposed, ...rest }: RewrapReport): object {
+  return {
+    ...rest,
+    startedAt: instant(startedAt),
+    updatedAt: instant(updatedAt),
+    ...(finishedAt !== undefined && { finishedAt: instant(finishedAt) }),
+    ...(exposed && { exposed: { ...exposed, before: instant(exposed.before) } }),
+  };
+}

@@ -1,0 +1,178 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Expectation, Plan } from '../../ports/store.ts';
+import { ROOT_KEYS } from '../../ports/queries.ts';
+import type { Keys, Recording } from '../parts.ts';
+import { SystemActor } from '../recording/record.ts';
+import { Worker } from '../worker.ts';
+import { RewrapPass, type RewrapParts } from './rewrap-pass.ts';
+import { readRewrapReport, reportWrite } from './rewrap-report.ts';
+import {
+  activeRow,
+  changeRootKeys,
+  pendingRow,
+  readRootKeys,
+  retiredRows,
+  type RootKeyRow,
+  type RootKeyRows,
+} from './root-key-rows.ts';
+import { MOST_SEALS, planRotation, type RootKeyAccess } from './rotate-keys.ts';
+import { SealLedger } from './seal-ledger.ts';
+
+const EVERY_MS = 1_000;
+
+export type KeyWorkerParts = Recording & Keys & RootKeyAccess & RewrapParts;
+
+export interface KeyWorkerOptions {
+  /** How long other brokers may need to read a new root key, before rows under it may appear. 0 if there is only one broker. */
+  readonly spreadMs: number;
+  readonly mostSeals?: number;
+}
+
+/** Counts seals, and takes a rotation of the root key from each state to the next. Every step reads its state from the store. */
+export class KeyWorker {
+  readonly ledger: SealLedger;
+  readonly #parts: KeyWorkerParts;
+  readonly #options: Required<KeyWorkerOptions>;
+  readonly #system: SystemActor;
+  readonly #worker: Worker;
+  /** When this process first saw a root key in its state, in monotonic milliseconds. */
+  readonly #seen = new Map<string, number>();
+
+  constructor(parts: KeyWorkerParts, options: KeyWorkerOptions) {
+    this.#parts = parts;
+    this.#options = { mostSeals: MOST_SEALS, ...options };
+    this.ledger = new SealLedger(parts);
+    this.#system = new SystemActor(parts, 'keys');
+    this.#worker = new Worker('keys', EVERY_MS, parts, (signal) => this.round(signal));
+  }
+
+  start(): void {
+    this.#worker.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#worker.stop();
+  }
+
+  async round(signal: AbortSignal): Promise<void> {
+    const { keyring, store } = this.#parts;
+    if (keyring.isSealed || store.fault() !== undefined) return;
+    await this.ledger.fill();
+    const rows = await readRootKeys(store);
+    const isDue = pendingRow(rows) !== undefined || retiredRows(rows).length > 0;
+    const isWorn = (activeRow(rows).seals ?? 0) >= this.#options.mostSeals;
+    if (!isDue && !isWorn) return;
+    const held = await this.#parts.claim.take();
+    if (held === undefined) return;
+    if (pendingRow(rows) !== undefined) await this.#activate(rows, held);
+    else if (isWorn) await this.#begin(rows, held);
+    else await this.#retire(rows, signal);
+  }
+
+  async #begin(rows: RootKeyRows, held: Expectation): Promise<void> {
+    const { plan, id } = await planRotation(this.#parts, rows, false);
+    const cause = 'seal_limit';
+    await this.#commit(plan, held, [this.#entry('key.rotate', { id, cause })]);
+  }
+
+  /** The pending key seals from now on. */
+  async #activate(rows: RootKeyRows, held: Expectation): Promise<void> {
+    const pending = pendingRow(rows);
+    const { keyring, installation } = this.#parts;
+    const key = pending && keyring.find(pending.id);
+    if (pending === undefined || key === undefined) return;
+    if (this.#ageOf(pending) < this.#options.spreadMs) return;
+    const isReplacing = pending.state === 'replacing';
+    const keys = rows.keys.map((row): RootKeyRow => {
+      if (row === pending) return { ...row, state: 'active' };
+      return {
+        ...row,
+        state: isReplacing || row.state === 'compromised' ? 'compromised' : 'retired',
+      };
+    });
+    const lookup = keyring.lookup.seal(key, installation).toString('hex');
+    const plan = {
+      ...changeRootKeys(rows, { keys, lookup }, key),
+      invalidates: [`root-keys:active/${pending.id}`],
+    };
+    const cause = isReplacing ? 'compromised' : 'rotated';
+    await this.#commit(plan, held, [this.#entry('key.activate', { id: pending.id, cause })]);
+  }
+
+  async #retire(rows: RootKeyRows, signal: AbortSignal): Promise<void> {
+    const { keyring } = this.#parts;
+    const active = activeRow(rows);
+    const retired = retiredRows(rows);
+    // Memory follows the commit that activated the key.
+    if (keyring.active.id !== active.id) return;
+    const isSpread = this.#ageOf(active) >= this.#options.spreadMs;
+    const compromised = retired.filter(({ state }) => state === 'compromised');
+    const pass = new RewrapPass(this.#parts, {
+      compromised: new Set(compromised.map(({ id }) => id)),
+      retired: retired.map(({ id }) => id),
+      since: active.created_at,
+      signal,
+    });
+    const { isClean, report } = await pass.run(await readRewrapReport(this.#parts));
+    if (isClean && isSpread) await this.#destroy(retired, report);
+  }
+
+  /** No row needs these keys: a whole pass found none, and the index of data keys has none. */
+  async #destroy(
+    retired: readonly RootKeyRow[],
+    report: Parameters<typeof reportWrite>[1],
+  ): Promise<void> {
+    const { store, keyring, clock, rows } = this.#parts;
+    for (const { id } of retired) if ((await store.count(ROOT_KEYS.versionsUnder(id))) > 0) return;
+    const before = await readRootKeys(store);
+    const held = await this.#parts.claim.take();
+    if (held === undefined || activeRow(before).id !== keyring.active.id) return;
+    const gone = new Set(retired.map(({ id }) => id));
+    const keys = before.keys.filter(({ id }) => !gone.has(id));
+    const removed = before.wraps.filter(({ root_key_id }) => gone.has(root_key_id));
+    const changed = changeRootKeys(before, { keys, removed }, keyring.active);
+    const now = clock.now();
+    const done = reportWrite(rows, {
+      ...report,
+      table: undefined,
+      updatedAt: now,
+      finishedAt: now,
+    });
+    const plan = {
+      ...changed,
+      writes: [...changed.writes, done],
+      invalidates: [...gone].map((id) => `root-keys:destroyed/${id}`),
+    };
+    const count = report.rewrapped;
+    const entries = [...gone].map((id) => this.#entry('key.destroy', { id, count }));
+    await this.#commit(plan, held, entries);
+    await this.#parts.claim.giveUp();
+  }
+
+  async #commit(plan: Plan, held: Expectation, entries: readonly string[]): Promise<void> {
+    const { store, state } = this.#parts;
+    const outcome = await store.commit({
+      ...plan,
+      expect: [held, ...(plan.expect ?? [])],
+      entries,
+    });
+    if (outcome.status === 'committed') await state.reached(outcome.seq);
+    else if (outcome.status === 'stale') throw new BrokerError('ERR_BUSY');
+  }
+
+  #ageOf({ id, state }: RootKeyRow): number {
+    const now = this.#parts.clock.monotonic();
+    const name = `${id} ${state}`;
+    const since = this.#seen.get(name) ?? now;
+    this.#seen.set(name, since);
+    return now - since;
+  }
+
+  #entry(
+    action: 'key.rotate' | 'key.activate' | 'key.destroy',
+    { id, ...facts }: { readonly id: string; readonly cause?: string; readonly count?: number },
+  ): string {
+    const document = { kind: 'root-key', name: id };
+    return this.#system.entry({ action, outcome: 'ok', document, ...facts });
+  }
+}

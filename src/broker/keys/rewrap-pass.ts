@@ -1,0 +1,326 @@
+import { setImmediate as loopTurn } from 'node:timers/promises';
+import { openValue, rewrapDek, sealValue } from '../../crypto/envelope.ts';
+import type { RootKey } from '../../crypto/root-keys.ts';
+import type { CanonicalFields } from '../../crypto/row-mac.ts';
+import { rootKeyIdOf } from '../../crypto/sealed-column.ts';
+import { openCredential, sealCredential } from '../../crypto/sealed-credential.ts';
+import { openRotation, sealRotation } from '../../crypto/sealed-rotation.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Log } from '../../ports/log.ts';
+import { allRows, ROOT_KEYS } from '../../ports/queries.ts';
+import type { ColumnValue, Expectation, TableName, Write } from '../../ports/store.ts';
+import { macColumns, SCHEMA, shapeOf, type Tables } from '../../ports/tables.ts';
+import type { Storage } from '../parts.ts';
+import { reportWrite, type ExposedValues, type RewrapReport } from './rewrap-report.ts';
+import type { RootKeyAccess } from './rotate-keys.ts';
+
+const PAGE = 100;
+const MOST_EXPOSED_PATHS = 100;
+
+type Row = Readonly<Record<string, ColumnValue>>;
+
+/** The tables whose rows have a MAC. The digests have their own step, because they are computed over all rows. */
+const MAC_TABLES = (Object.keys(SCHEMA) as TableName[]).filter(
+  (table) => 'mac' in SCHEMA[table].columns && table !== 'state_digests',
+);
+
+/** The right to work on the rows; undefined once another broker has it. */
+export interface WorkClaim {
+  take(): Promise<Expectation | undefined>;
+  giveUp(): Promise<void>;
+}
+
+/** Rows whose MACs belong to other rooms. @returns the number of rows that are not under the active key yet. */
+export interface OtherRows {
+  readonly name: string;
+  rewrap(): Promise<number>;
+}
+
+export type RewrapParts = Storage &
+  Pick<RootKeyAccess, 'keyring' | 'installation' | 'rows'> & {
+    readonly log: Log;
+    readonly claim: WorkClaim;
+    readonly others: readonly OtherRows[];
+  };
+
+interface PassOptions {
+  /** Root keys whose values get new data keys. */
+  readonly compromised: ReadonlySet<string>;
+  /** Root keys that only older rows need. */
+  readonly retired: readonly string[];
+  /** When the active key was made. */
+  readonly since: number;
+  readonly signal: AbortSignal;
+}
+
+export interface PassResult {
+  /** Every row was seen, and none needs an older key. */
+  readonly isClean: boolean;
+  readonly report: RewrapReport;
+}
+
+interface RowChange {
+  readonly expect: Expectation;
+  readonly write: Write;
+  readonly reencrypted?: boolean;
+}
+
+/**
+ * One pass over every row that depends on a root key. It rewraps, seals and signs again what is not under the active key, a page for each commit. A page
+ * commits only while this broker has the claim, and a row only if no process changed it since it was read. After a crash the next pass checks the rows
+ * that are done, and continues with the others.
+ */
+export class RewrapPass {
+  readonly #parts: RewrapParts;
+  readonly #options: PassOptions;
+  readonly #active: RootKey;
+  /** The paths of embedded secrets by their ids. */
+  readonly #paths = new Map<string, string>();
+  readonly #exposed: { values: number; paths: string[]; credentials: number };
+  #report: RewrapReport;
+  /** Rows that could not be rewrapped in this pass. */
+  #left = 0;
+  #changed = 0;
+  #isStopped = false;
+
+  constructor(parts: RewrapParts, options: PassOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#active = parts.keyring.active;
+    const now = parts.clock.now();
+    this.#exposed = { values: 0, paths: [], credentials: 0 };
+    this.#report = {
+      rootKey: this.#active.id,
+      startedAt: now,
+      updatedAt: now,
+      checked: 0,
+      rewrapped: 0,
+      reencrypted: 0,
+    };
+  }
+
+  async run(before: RewrapReport | undefined): Promise<PassResult> {
+    if (before?.rootKey === this.#active.id) {
+      const { startedAt, rewrapped, reencrypted } = before;
+      this.#report = { ...this.#report, startedAt, rewrapped, reencrypted };
+    }
+    for (const table of MAC_TABLES) await this.#table(table);
+    for (const id of this.#options.retired) await this.#versions(id);
+    for (const other of this.#parts.others) {
+      if (this.#isStopped) break;
+      this.#at(other.name);
+      this.#left += await other.rewrap();
+    }
+    const isClean = !this.#isStopped && this.#left === 0 && this.#changed === 0;
+    if (isClean && this.#options.compromised.size > 0)
+      this.#report = { ...this.#report, exposed: this.#exposedValues() };
+    return { isClean, report: this.#report };
+  }
+
+  async #table(table: TableName): Promise<void> {
+    this.#at(table);
+    let after: Row | undefined;
+    while (!this.#isStopped) {
+      const page = (await this.#parts.store.list(allRows(table), {
+        limit: PAGE,
+        after,
+      })) as readonly Row[];
+      const changes: RowChange[] = [];
+      for (const row of page) {
+        await this.#note(table, row);
+        const change = this.#attempt(table, row, () => this.#rowChange(table, row));
+        if (change !== undefined) changes.push(change);
+      }
+      await this.#commit(changes, page.length);
+      after = page.at(-1);
+      if (page.length < PAGE) return;
+    }
+  }
+
+  /** The data keys that one older root key wraps. */
+  async #versions(rootKeyId: string): Promise<void> {
+    this.#at('secret_versions');
+    let after: Tables['secret_versions'] | undefined;
+    while (!this.#isStopped) {
+      const query = ROOT_KEYS.versionsUnder(rootKeyId);
+      const page: readonly Tables['secret_versions'][] = await this.#parts.store.list(query, {
+        limit: PAGE,
+        after,
+      });
+      const changes = page.flatMap(
+        (row) => this.#attempt('secret_versions', row, () => this.#versionChange(row)) ?? [],
+      );
+      await this.#commit(changes, page.length);
+      after = page.at(-1);
+      if (page.length < PAGE) return;
+    }
+  }
+
+  /** A row that does not open keeps its old key, and keeps that key from being destroyed. The pass continues with the others. */
+  #attempt(table: TableName, row: Row, work: () => RowChange | undefined): RowChange | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.code !== 'ERR_CIPHERTEXT_INVALID') throw error;
+      this.#left += 1;
+      const key = shapeOf(table).key.map((column) => row[column]);
+      this.#parts.log.error(
+        { table, key, err: error },
+        'a row cannot be rewrapped, so its root key cannot be destroyed; restore the row from a backup, or remove the secret',
+      );
+      return undefined;
+    }
+  }
+
+  #rowChange(table: TableName, row: Row): RowChange | undefined {
+    const { mac } = row;
+    if (!(mac instanceof Uint8Array)) return undefined;
+    const columns = this.#resealed(table, row);
+    const { rows } = this.#parts;
+    if (columns === undefined && rows.isCurrent(table, coveredBy(table, row), mac))
+      return undefined;
+    const isSealedByStore = shapeOf(table).sealedSince !== undefined;
+    const next = isSealedByStore ? null : rows.mac(table, coveredBy(table, row));
+    const key = keyOf(table, row);
+    return {
+      expect: { table, key, match: { mac } } as unknown as Expectation,
+      write: { table, key, change: { ...columns, mac: next } } as unknown as Write,
+    };
+  }
+
+  /** Columns that hold a value under an older key. */
+  #resealed(table: TableName, row: Row): Row | undefined {
+    const { installation } = this.#parts;
+    const columns: Record<string, Uint8Array> = {};
+    if (table === 'credentials' && this.#isOld(row['sealed'])) {
+      const place = { installation, credentialId: row['id'] as string };
+      const sealed = row['sealed'] as Uint8Array;
+      columns['sealed'] = this.#again(openCredential(this.#find, place, sealed), (value) =>
+        sealCredential(this.#active, place, value),
+      );
+    }
+    for (const slot of ['pending', 'previous'] as const) {
+      if (table !== 'rotations' || !this.#isOld(row[slot])) continue;
+      const { id, path } = row as unknown as Tables['rotations'];
+      const place = { installation, rotationId: id, path, slot };
+      columns[slot] = this.#again(
+        openRotation(this.#find, place, row[slot] as Uint8Array),
+        (value) => sealRotation(this.#active, place, value),
+      );
+    }
+    return Object.keys(columns).length === 0 ? undefined : columns;
+  }
+
+  #versionChange(row: Tables['secret_versions']): RowChange | undefined {
+    const { secret_id, version, root_key_id, wrapped_dek, ciphertext } = row;
+    const key = { secret_id, version };
+    // If another process destroyed the version meanwhile, its data key must not come back.
+    const expect = { table: 'secret_versions', key, match: { wrapped_dek, root_key_id } } as const;
+    const change = (columns: Partial<Tables['secret_versions']>): RowChange => ({
+      expect,
+      write: { table: 'secret_versions', key, change: columns },
+    });
+    if (wrapped_dek === null || ciphertext === null)
+      return change({ root_key_id: this.#active.id });
+    const path = this.#paths.get(secret_id);
+    // The secret was created after the pass read the heads.
+    if (path === undefined) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+    const place = { installation: this.#parts.installation, secretId: secret_id, path, version };
+    const stored = { rootKeyId: root_key_id, wrappedDek: wrapped_dek, ciphertext };
+    if (!this.#options.compromised.has(root_key_id)) {
+      const { rootKeyId, wrappedDek } = rewrapDek(this.#find, this.#active, place, stored);
+      return change({ root_key_id: rootKeyId, wrapped_dek: wrappedDek });
+    }
+    const value = openValue(this.#find, place, stored);
+    const sealed = sealValue(this.#active, place, value);
+    value.fill(0);
+    const columns = {
+      root_key_id: sealed.rootKeyId,
+      wrapped_dek: sealed.wrappedDek,
+      ciphertext: sealed.ciphertext,
+    };
+    return { ...change(columns), reencrypted: true };
+  }
+
+  async #commit(changes: readonly RowChange[], checked: number): Promise<void> {
+    this.#isStopped ||= this.#options.signal.aborted;
+    const held = this.#isStopped ? undefined : await this.#parts.claim.take();
+    if (held === undefined) {
+      this.#isStopped = true;
+      return;
+    }
+    this.#report = { ...this.#report, checked: this.#report.checked + checked };
+    if (changes.length > 0 && !(await this.#commitPage(changes, held)))
+      for (const change of changes) await this.#commitPage([change], held);
+    await loopTurn();
+  }
+
+  /** @returns false if a row was changed meanwhile: its new content is under the active key, or the next pass finds it. */
+  async #commitPage(changes: readonly RowChange[], held: Expectation): Promise<boolean> {
+    const { store, rows, clock } = this.#parts;
+    const reencrypted = changes.filter((change) => change.reencrypted === true).length;
+    const report = {
+      ...this.#report,
+      updatedAt: clock.now(),
+      rewrapped: this.#report.rewrapped + changes.length,
+      reencrypted: this.#report.reencrypted + reencrypted,
+    };
+    this.#changed += changes.length;
+    const outcome = await store.commit({
+      expect: [held, ...changes.map(({ expect }) => expect)],
+      writes: [...changes.map(({ write }) => write), reportWrite(rows, report)],
+    });
+    if (outcome.status === 'committed') this.#report = report;
+    return outcome.status === 'committed';
+  }
+
+  /** Remembers what later steps need of a row. */
+  async #note(table: TableName, row: Row): Promise<void> {
+    const { since, compromised } = this.#options;
+    if (table === 'credentials' && row['sealed'] !== null && Number(row['created_at']) < since)
+      this.#exposed.credentials += 1;
+    if (table !== 'secrets') return;
+    const { id, path, current_version } = row as unknown as Tables['secrets'];
+    this.#paths.set(id, path);
+    if (compromised.size === 0 || current_version === null) return;
+    const key = { secret_id: id, version: current_version };
+    const current = await this.#parts.store.get('secret_versions', key);
+    if (current === undefined || current.created_at >= since) return;
+    this.#exposed.values += 1;
+    if (this.#exposed.paths.length < MOST_EXPOSED_PATHS) this.#exposed.paths.push(path);
+  }
+
+  #exposedValues(): ExposedValues {
+    return { before: this.#options.since, ...this.#exposed };
+  }
+
+  #at(table: string): void {
+    this.#report = { ...this.#report, table, updatedAt: this.#parts.clock.now() };
+  }
+
+  readonly #find = (id: string): RootKey | undefined => this.#parts.keyring.find(id);
+
+  #isOld(sealed: ColumnValue | undefined): boolean {
+    return sealed instanceof Uint8Array && rootKeyIdOf(sealed) !== this.#active.id;
+  }
+
+  #again(value: Buffer, seal: (value: Buffer) => Uint8Array): Uint8Array {
+    const sealed = seal(value);
+    value.fill(0);
+    return sealed;
+  }
+}
+
+/** The columns that the MAC of a row covers; docs/spec/row-mac-v1.md. */
+function coveredBy(table: TableName, row: Row): CanonicalFields {
+  const omitsNull = shapeOf(table).sealedSince !== undefined;
+  return Object.fromEntries(
+    Object.entries(macColumns(table, row)).filter(
+      ([name, value]) => value !== null || !(omitsNull || name === 'sender_key'),
+    ),
+  );
+}
+
+function keyOf(table: TableName, row: Row): Row {
+  return Object.fromEntries(shapeOf(table).key.map((column) => [column, row[column] ?? null]));
+}

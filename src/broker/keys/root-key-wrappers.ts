@@ -1,0 +1,123 @@
+import {
+  unwrapRootKey,
+  wrapRootKey,
+  type RootKey,
+  type WrappedRootKey,
+  type WrappingScope,
+} from '../../crypto/root-keys.ts';
+import { randomId } from '../../crypto/random.ts';
+import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
+import type { CallContext } from '../../ports/call-context.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { withDeadline } from '../../ports/deadline.ts';
+import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';
+import type { Tables } from '../../ports/tables.ts';
+
+type RootKeyRow = Tables['root_keys'];
+type WrapRow = Tables['root_key_wraps'];
+
+const DEADLINE_MS = 10_000;
+
+/** The key-encryption keys of the configuration, in its order. Each of them opens every root key by itself. */
+export class RootKeyWrappers {
+  readonly #keks: readonly KeyEncryptionKey[];
+  readonly #clock: Clock;
+  /** Why the last use of a key failed, by its id. */
+  readonly #problems = new Map<string, ErrorCode>();
+
+  constructor(keks: readonly KeyEncryptionKey[], clock: Clock) {
+    this.#keks = keks;
+    this.#clock = clock;
+  }
+
+  ids(): readonly string[] {
+    return this.#keks.map(({ id }) => id);
+  }
+
+  /** The keys whose last use failed. */
+  problems(): ReadonlyMap<string, ErrorCode> {
+    return this.#problems;
+  }
+
+  /**
+   * Wraps a root key under one key, and proves that the same key opens it: `unwrapRootKey` compares the result with the commitment.
+   * @throws ERR_SEALED, ERR_CIPHERTEXT_INVALID
+   */
+  wrap(rootKey: RootKey, kekId: string, installation: string): Promise<WrapRow> {
+    return this.#used(this.#kek(kekId), async (scope) => {
+      const record = await wrapRootKey(rootKey, { ...scope, installation });
+      (await unwrapRootKey(record, { ...scope, installation })).forget();
+      const { id, wrapped } = record;
+      return { root_key_id: id, kek_id: kekId, wrapped, created_at: this.#clock.now() };
+    });
+  }
+
+  /** Wraps a root key under every key. @throws as `wrap` if one of them fails. */
+  async wrapUnderAll(rootKey: RootKey, installation: string): Promise<readonly WrapRow[]> {
+    return Promise.all(this.#keks.map(({ id }) => this.wrap(rootKey, id, installation)));
+  }
+
+  /** Opens a root key with the first key that can. @throws the first failure if no key can. */
+  async unwrap(
+    { id, commitment }: Pick<RootKeyRow, 'id' | 'commitment'>,
+    wraps: readonly WrapRow[],
+    installation: string,
+  ): Promise<RootKey> {
+    let failure: BrokerError | undefined;
+    for (const kek of this.#keks) {
+      const wrap = wraps.find((each) => each.root_key_id === id && each.kek_id === kek.id);
+      if (wrap === undefined) continue;
+      try {
+        return await this.#open(kek, { id, commitment, wrapped: wrap.wrapped }, installation);
+      } catch (error) {
+        failure ??= BrokerError.from(error);
+      }
+    }
+    throw failure ?? this.#noWrap(id, wraps);
+  }
+
+  /** Proves that one key opens a root key of the store. @throws as `unwrapRootKey` */
+  async prove({ id, commitment }: RootKeyRow, wrap: WrapRow, installation: string): Promise<void> {
+    const record = { id, commitment, wrapped: wrap.wrapped };
+    (await this.#open(this.#kek(wrap.kek_id), record, installation)).forget();
+  }
+
+  #open(
+    kek: KeyEncryptionKey,
+    record: Omit<WrappedRootKey, 'kekId'>,
+    installation: string,
+  ): Promise<RootKey> {
+    return this.#used(kek, (scope) =>
+      unwrapRootKey({ ...record, kekId: kek.id }, { ...scope, installation }),
+    );
+  }
+
+  #noWrap(id: string, wraps: readonly WrapRow[]): BrokerError {
+    const stored = wraps.filter((each) => each.root_key_id === id).map(({ kek_id }) => kek_id);
+    const detail = `the root key ${id} is wrapped by ${stored.join(' and ') || 'no key'}, the configuration has ${this.ids().join(' and ')}`;
+    return new BrokerError('ERR_CIPHERTEXT_INVALID', detail);
+  }
+
+  #kek(id: string): KeyEncryptionKey {
+    const kek = this.#keks.find((each) => each.id === id);
+    if (kek !== undefined) return kek;
+    throw new BrokerError('ERR_NOT_FOUND', `the configuration has no key-encryption key ${id}`);
+  }
+
+  async #used<T>(
+    kek: KeyEncryptionKey,
+    work: (scope: Omit<WrappingScope<CallContext>, 'installation'>) => Promise<T>,
+  ): Promise<T> {
+    const requestId = randomId('req');
+    try {
+      const result = await withDeadline(this.#clock, DEADLINE_MS, (signal) =>
+        work({ kek, context: { requestId, signal } }),
+      );
+      this.#problems.delete(kek.id);
+      return result;
+    } catch (error) {
+      this.#problems.set(kek.id, BrokerError.from(error).code);
+      throw error;
+    }
+  }
+}

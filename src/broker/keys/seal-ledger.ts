@@ -1,0 +1,52 @@
+import type { Keyring } from '../../crypto/keyring.ts';
+import type { RootKey } from '../../crypto/root-keys.ts';
+import type { Storage } from '../parts.ts';
+import { activeRow, changeRootKeys, pendingRow, readRootKeys } from './root-key-rows.ts';
+
+/** The number of seals that the store counts ahead of time. After a crash the unused ones stay counted. */
+export const SEAL_STEP = 65_536;
+/** A key of a release that did not count begins with this many. */
+const UNCOUNTED = 2 ** 24;
+const ATTEMPTS = 8;
+
+/**
+ * Counts the AES-GCM encryptions under each root key. With random IVs a key may make 2^32 of them (NIST SP 800-38D section 8.3). All keys derived from
+ * a root key count as one.
+ */
+export class SealLedger {
+  readonly #parts: Storage & { readonly keyring: Keyring };
+
+  constructor(parts: Storage & { readonly keyring: Keyring }) {
+    this.#parts = parts;
+  }
+
+  /** Grants the active and the pending key enough seals for the next time. */
+  async fill(): Promise<void> {
+    const rows = await readRootKeys(this.#parts.store);
+    for (const row of [activeRow(rows), pendingRow(rows)]) {
+      const key = row && this.#parts.keyring.find(row.id);
+      if (key !== undefined && needsMore(key)) await this.#grant(key);
+    }
+  }
+
+  async #grant(key: RootKey): Promise<void> {
+    const { store, keyring } = this.#parts;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const before = await readRootKeys(store);
+      const row = before.keys.find(({ id }) => id === key.id);
+      const active = keyring.find(activeRow(before).id);
+      if (row === undefined || active === undefined) return;
+      const counted = { ...row, seals: (row.seals ?? UNCOUNTED) + SEAL_STEP };
+      const keys = before.keys.map((each) => (each === row ? counted : each));
+      const outcome = await store.commit(changeRootKeys(before, { keys }, active));
+      if (outcome.status === 'committed') {
+        key.grantSeals(SEAL_STEP);
+        return;
+      }
+    }
+  }
+}
+
+function needsMore({ sealsLeft }: RootKey): boolean {
+  return !Number.isFinite(sealsLeft) || sealsLeft < SEAL_STEP / 2;
+}

@@ -1,0 +1,130 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { RunningBroker } from '../../../src/compose/broker.ts';
+import { rotateRootKey, type KeyStatus } from '../../../src/broker/keys/rotate-keys.ts';
+import { readRootKeys } from '../../../src/broker/keys/root-key-rows.ts';
+import { readRewrapReport } from '../../../src/broker/keys/rewrap-report.ts';
+import { SEAL_STEP } from '../../../src/broker/keys/seal-ledger.ts';
+import { openEmbedded } from '../../../src/providers/embedded/open.ts';
+import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import { newCall } from '../../kit/call.ts';
+import type { TableName } from '../../../src/ports/store.ts';
+import type { Tables } from '../../../src/ports/tables.ts';
+import { allRows } from '../../../src/ports/queries.ts';
+import { until } from '../../kit/backends/until.ts';
+
+let own: AttackedInstallation;
+let broker: RunningBroker | undefined;
+afterEach(async () => {
+  await broker?.close('test');
+  broker = undefined;
+  await own.remove();
+});
+
+/** A store with documents, secrets, leases, credentials and rotations, of the release before this. */
+async function openFilled(): Promise<RunningBroker> {
+  own = await AttackedInstallation.from('before-lease-mac');
+  const token = await own.init();
+  broker = await own.open();
+  operatorToken = token;
+  return broker;
+}
+
+let operatorToken = '';
+const CONTEXT = { requestId: 'req_test', signal: new AbortController().signal };
+
+function rows<T extends TableName>(table: T): Promise<readonly Tables[T][]> {
+  return broker!.parts.store.list(allRows(table), { limit: 1_000 });
+}
+
+async function rotate(isCompromised = false): Promise<KeyStatus> {
+  const { parts } = broker!;
+  const caller = (await parts.tokens.find(operatorToken, parts.catalog))!;
+  return rotateRootKey(parts, newCall(), caller, { isCompromised, comment: 'test' });
+}
+
+async function finished(): Promise<void> {
+  await until('the rotation ends', async () => {
+    const { keys } = await readRootKeys(broker!.parts.store);
+    return keys.length === 1;
+  });
+}
+
+/** Every readable version of every secret. */
+async function values(): Promise<Record<string, unknown>> {
+  const { store, clock, keyring, installation } = broker!.parts;
+  const { provider } = openEmbedded({ store, clock, keyring, installation });
+  const found: Record<string, unknown> = {};
+  for (const { path, last_version } of await rows('secrets')) {
+    for (let version = 1; version <= last_version; version += 1) {
+      const mount = provider.mount({ prefix: path.split('/')[0] });
+      const read = mount.read(path, String(version), CONTEXT);
+      found[`${path} ${version}`] = await read.then(
+        ({ data }) => data,
+        (error: unknown) => String(error),
+      );
+    }
+  }
+  return found;
+}
+
+describe('a rotation of the root key', () => {
+  it('leaves no row under the old key, destroys it, and keeps every token and value', async () => {
+    const { parts } = await openFilled();
+    const old = parts.keyring.active.id;
+    const before = await values();
+    const ciphertexts = (await rows('secret_versions')).map(({ ciphertext }) => ciphertext);
+    expect(Object.keys(before).length).toBeGreaterThan(3);
+    await rotate();
+    await finished();
+    expect(parts.keyring.active.id).not.toBe(old);
+    expect(parts.keyring.find(old)).toBeUndefined();
+    for (const table of ['secret_versions', 'state_digests'] as const)
+      expect((await rows(table)).filter(({ root_key_id }) => root_key_id === old)).toEqual([]);
+    expect((await rows('secret_versions')).map(({ ciphertext }) => ciphertext)).toEqual(
+      ciphertexts,
+    );
+    expect(await values()).toEqual(before);
+    expect(await parts.tokens.find(operatorToken, parts.catalog)).toBeDefined();
+    await restart();
+    expect(broker!.unready()).toEqual([]);
+    expect(own.heldRows()).toEqual([]);
+    expect(await values()).toEqual(before);
+    expect(await broker!.parts.tokens.find(operatorToken, broker!.parts.catalog)).toBeDefined();
+  });
+
+  it('encrypts every value again after a compromise, and names what a copy still opens', async () => {
+    await openFilled();
+    const before = await values();
+    const old = (await rows('secret_versions')).filter(({ ciphertext }) => ciphertext !== null);
+    await rotate(true);
+    await finished();
+    const now = (await rows('secret_versions')).filter(({ ciphertext }) => ciphertext !== null);
+    expect(now).toHaveLength(old.length);
+    for (const [index, { ciphertext }] of now.entries())
+      expect(ciphertext).not.toEqual(old[index]?.ciphertext);
+    expect(await values()).toEqual(before);
+    const report = await readRewrapReport(broker!.parts);
+    expect(report).toMatchObject({ reencrypted: old.length, exposed: { values: 3 } });
+    expect(report?.exposed?.paths).toEqual((await rows('secrets')).map(({ path }) => path));
+  });
+
+  it('counts its seals ahead of time, and refuses a count that was set back', async () => {
+    const { parts } = await openFilled();
+    const first = parts.keyring.active;
+    const counted = (await readRootKeys(parts.store)).keys[0]!.seals!;
+    expect(counted).toBeGreaterThanOrEqual(2 ** 24 + SEAL_STEP);
+    expect(first.sealsLeft).toBeLessThanOrEqual(SEAL_STEP);
+    await restart();
+    const again = (await readRootKeys(broker!.parts.store)).keys[0]!.seals!;
+    expect(again).toBe(counted + SEAL_STEP);
+    await broker!.close('test');
+    broker = undefined;
+    own.sql((database) => database.exec('UPDATE root_keys SET seals = 1'));
+    await expect(own.open()).rejects.toMatchObject({ code: 'ERR_CIPHERTEXT_INVALID' });
+  });
+});
+
+async function restart(): Promise<void> {
+  await broker!.close('test');
+  broker = await own.open();
+}
