@@ -59,7 +59,7 @@ module.exports = {
     ),
     rule(
       'adapters-are-strangers',
-      { path: '^src/(auth|audit|store)/' },
+      { path: '^src/(auth|audit|store|trace)/' },
       { path: '^src/', pathNot: '^src/($1|ports|domain|crypto|net|text)/' },
     ),
     rule(

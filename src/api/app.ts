@@ -13,6 +13,7 @@ import { Exchange } from './exchange.ts';
 import { openApiJson } from './open-api.ts';
 import { OperationTallies } from './operation-tallies.ts';
 import { PathTemplate } from './path-template.ts';
+import type { Params } from './judge-request.ts';
 import { pathOf, perform, type Performance } from './perform.ts';
 import { Rates } from './rates.ts';
 import { RequestIds } from './request-ids.ts';
@@ -85,7 +86,7 @@ function withHotRead(
     if (reading !== undefined && method === 'GET' && url.startsWith(SECRETS)) {
       const exchange = new Exchange(surroundings, request, response, reading.tally);
       const params = { path: pathOf(url).slice(SECRETS.length) };
-      void perform(surroundings, exchange, reading, params);
+      void run(surroundings, exchange, reading, params);
       return;
     }
     // The last handlers of the router refuse every request, so `next` is never needed.
@@ -111,6 +112,24 @@ function surroundingsOf(parts: ServedParts, deps: ApiDeps): Surroundings {
   };
 }
 
+function run(
+  surroundings: Surroundings,
+  exchange: Exchange,
+  performance: Performance,
+  params: Params,
+): Promise<unknown> {
+  const { trace } = surroundings.parts;
+  if (trace === undefined) return perform(surroundings, exchange, performance, params);
+  const { request, response, requestId } = exchange;
+  const { method, path: route } = performance.operation;
+  const traceparent = request.headers['traceparent']?.toString();
+  const asked = { method, route, path: pathOf(request.url ?? ''), requestId, traceparent };
+  return trace.request(asked, async () => {
+    await perform(surroundings, exchange, performance, params);
+    return response.statusCode;
+  });
+}
+
 function mount(router: Router, surroundings: Surroundings, performance: Performance): void {
   const { operation, template, tally } = performance;
   const begin = (request: Request, response: Response, next: NextFunction): void => {
@@ -120,7 +139,7 @@ function mount(router: Router, surroundings: Surroundings, performance: Performa
     }
     const exchange = new Exchange(surroundings, request, response, tally);
     const params = template.parametersOf(pathOf(request.url));
-    void perform(surroundings, exchange, performance, params);
+    void run(surroundings, exchange, performance, params);
   };
   const verb = operation.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete';
   router[verb](template.matcher, begin);

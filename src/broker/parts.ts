@@ -6,6 +6,7 @@ import type { Log } from '../ports/log.ts';
 import type { PodWatch } from '../ports/pod-watch.ts';
 import type { RefusalCounts, RefusalTally } from '../ports/refusal-tally.ts';
 import type { Store } from '../ports/store.ts';
+import type { Trace } from '../ports/trace.ts';
 import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 import type { Keyring } from '../crypto/keyring.ts';
 import type { LeaseQuota } from './leases/lease-quota.ts';
@@ -55,6 +56,8 @@ export interface Recording extends Storage {
   /** Refusals and failures of identified callers. */
   readonly denials: RefusalTally;
   readonly refusalCounts: RefusalCounts;
+  /** Absent unless the configuration has traces. */
+  readonly trace?: Trace | undefined;
 }
 
 /** Decides what a caller may do on a path. */

@@ -30,6 +30,7 @@ import type { DurationTally } from '../domain/duration-tally.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
+import type { Trace } from '../ports/trace.ts';
 import { openEmbedded } from '../providers/embedded/open.ts';
 import { SteadyClock } from './steady-clock.ts';
 import { continueTime } from './continue-time.ts';
@@ -42,7 +43,7 @@ import { collectGarbage } from './collect-garbage.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
 import { openConnections, type OpenedConnections } from './connections.ts';
 import { createGuard, heldKinds, openState, type HeldKind } from './guarded-state.ts';
-import { holdable } from './holdable-store.ts';
+import { holdable, traced } from './holdable-store.ts';
 import { IndexScrub, type IndexScrubStatus } from './index-scrub.ts';
 import { loadKeys, rereadKeys, wrappersOf, type InstallationKeys } from './keys.ts';
 import { openKeyWorker } from './key-worker.ts';
@@ -86,6 +87,8 @@ export interface BrokerDeps {
   readonly failpoint?: (name: string) => void;
   /** Uses the system clock as it is, even if the store was written at a later time. */
   readonly trustClock?: boolean;
+  /** Absent unless the configuration has traces. */
+  readonly trace?: Trace | undefined;
 }
 
 /** @throws ERR_CONFIG_INVALID, ERR_SEALED, ERR_CIPHERTEXT_INVALID, ERR_STORE_UNAVAILABLE. The broker does not start on state that it cannot trust. */
@@ -128,7 +131,8 @@ async function openOn(
     await openState(opened, guard, { clock, log, keys, identity: bootLog.identity });
   }
   const live = held === undefined ? new LiveRows(opened, guard) : opened;
-  const store = holdable(opened, live, () => trail.held !== undefined || guard.isHeld);
+  const committing = deps.trace === undefined ? opened : traced(opened, deps.trace);
+  const store = holdable(committing, live, () => trail.held !== undefined || guard.isHeld);
   const space = new SpaceWatch({ store: opened, clock, log });
   const stopTrail = async (cause: string): Promise<void> => {
     if (held === undefined) await trail.stop(cause);
@@ -248,10 +252,11 @@ interface Core extends Pick<RunningBroker, 'parts' | 'clusters' | 'unready' | 'r
 }
 
 async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
-  const { clock, log, store, keys } = deps;
+  const { clock, log, store, keys, trace } = deps;
   const own: { parts?: Parts } = {};
   const connections = await openConnections(config, {
     clock,
+    trace,
     forbiddenNamespaces: config.kubernetes.forbiddenNamespaces,
     /** The audiences that this broker accepts at login, from the clusters registered now. No mount issues a token for them. */
     get forbiddenAudiences() {
@@ -267,6 +272,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const embedded = openEmbedded({ store, clock, ...keys }).provider;
   const tallies = new RefusalTallies(config, { store, clock, log });
   const parts = await openParts(config, deps, {
+    trace,
     clusters,
     refusals: tallies.refusals,
     denials: tallies.denials,
@@ -286,8 +292,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     if (kind === 'cluster' && !isHeld) clusters.apply(name, parts.catalog.find('cluster', name));
   });
   if (!isHeld && config.store.type === 'sqlite') await adoptAfterCrash(parts);
-  const workers = isHeld ? [] : await workersOf(config, { ...deps, parts });
-  for (const worker of workers) worker.start();
+  const workers = isHeld ? [] : await startWorkers(config, { ...deps, parts });
   const halt = once(async () => {
     parts.events.close();
     const watches = { stop: () => clusters.close() };
@@ -337,18 +342,20 @@ function once(work: () => Promise<void>): () => Promise<void> {
   };
 }
 
-async function workersOf(
+async function startWorkers(
   config: Config,
   deps: CoreDeps & { readonly parts: Parts },
 ): Promise<readonly (Worker | RotationWorker | KeyWorker)[]> {
   const { parts } = deps;
-  return [
+  const workers = [
     expiryWorker(parts),
     revoker(parts, randomFraction),
     quarantineWorker(parts),
     new RotationWorker(parts),
     await openKeyWorker(config, deps),
   ];
+  for (const worker of workers) worker.start();
+  return workers;
 }
 
 async function openParts(
@@ -356,7 +363,7 @@ async function openParts(
   { clock, log, store, trail, keys, backups, failpoint }: CoreDeps,
   made: Pick<
     Parts,
-    'clusters' | 'refusals' | 'denials' | 'refusalCounts' | 'connections' | 'targets'
+    'clusters' | 'refusals' | 'denials' | 'refusalCounts' | 'connections' | 'targets' | 'trace'
   >,
 ): Promise<Parts> {
   const rows = new RowSeals(keys.keyring);

@@ -2,6 +2,7 @@ import type { ClusterConnection } from '../auth/index.ts';
 import type { BoundTargets } from '../broker/documents/rotation-targets.ts';
 import type { BoundConnection } from '../broker/secrets/connections.ts';
 import type { BackendDeps, CallState } from '../ports/backend.ts';
+import type { Trace } from '../ports/trace.ts';
 import { openGenerator } from '../providers/generator/open.ts';
 import { openBackend } from './backends.ts';
 import type { Config } from './config/schema.ts';
@@ -16,9 +17,13 @@ export interface OpenedConnections {
   close(): Promise<void>;
 }
 
+interface ConnectionsDeps extends BackendDeps {
+  readonly trace?: Trace | undefined;
+}
+
 export async function openConnections(
   config: Config,
-  deps: BackendDeps,
+  deps: ConnectionsDeps,
 ): Promise<OpenedConnections> {
   const providers: BoundConnection[] = [];
   const generator = openGenerator(deps).rotation;
@@ -31,7 +36,7 @@ export async function openConnections(
       clusters.set(name, connection);
       continue;
     }
-    const backend = await openBackend(name, connection, deps);
+    const backend = await openBackend(name, connection, tracedBy(name, deps));
     closing.push(() => backend.close());
     calls.set(name, () => backend.calls());
     const { provider, rotation, cluster } = backend;
@@ -49,5 +54,19 @@ export async function openConnections(
     close: async () => {
       for (const close of closing.reverse()) await close();
     },
+  };
+}
+
+/** The dependencies of a connection whose calls have spans with its name. */
+function tracedBy(name: string, deps: ConnectionsDeps): BackendDeps {
+  const { trace } = deps;
+  if (trace === undefined) return deps;
+  return {
+    ...deps,
+    // The registered clusters change.
+    get forbiddenAudiences() {
+      return deps.forbiddenAudiences;
+    },
+    traceCall: (work) => trace.part('call', work, name),
   };
 }

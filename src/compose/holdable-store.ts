@@ -1,5 +1,6 @@
 import { BrokerError } from '../domain/errors.ts';
 import type { Store } from '../ports/store.ts';
+import type { Trace } from '../ports/trace.ts';
 
 /**
  * The store for all parts except the audit trail. While it is held, it can be read but nothing commits, so every audited route returns ERR_HELD. The
@@ -14,6 +15,20 @@ export function holdable(store: Store, rows: Pick<Store, 'get'>, isHeld: () => b
     seq: () => store.seq(),
     watch: (listener) => store.watch(listener),
     fault: () => (isHeld() ? 'ERR_HELD' : store.fault()),
+    close: () => store.close(),
+  };
+}
+
+/** The store with a span for each commit of a traced request. */
+export function traced(store: Store, trace: Trace): Store {
+  return {
+    commit: (plan) => trace.part('commit', () => store.commit(plan)),
+    get: (table, key) => store.get(table, key),
+    list: (query, window) => store.list(query, window),
+    count: (query) => store.count(query),
+    seq: () => store.seq(),
+    watch: (listener) => store.watch(listener),
+    fault: () => store.fault(),
     close: () => store.close(),
   };
 }

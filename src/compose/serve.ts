@@ -1,4 +1,5 @@
-import { Registry } from 'prom-client';
+import { Counter, Registry } from 'prom-client';
+import type { OpenedTraces } from '../trace/index.ts';
 import type { Config } from './config/schema.ts';
 import { createApp, type ApiDeps } from '../api/app.ts';
 import { schemesOf } from '../api/config.ts';
@@ -11,6 +12,7 @@ import { Closings } from './closings.ts';
 import { openBroker, type BrokerDeps, type RunningBroker } from './broker.ts';
 import { registerGauges } from './gauges.ts';
 import type { RunningInjector } from './injector.ts';
+import { RELEASE } from './release.ts';
 
 const DRAIN_MS = 25_000;
 
@@ -26,14 +28,21 @@ export interface Serving {
 export type ServeDeps = BrokerDeps & Pick<ApiDeps, 'onAnswered'>;
 
 /** Opens the broker and listens. @throws as `openBroker`, and ERR_CONFIG_INVALID if it cannot listen on an address. It then closes everything. */
-export async function serve(config: Config, deps: ServeDeps): Promise<Serving> {
-  const broker = await openBroker(config, deps);
+export async function serve(config: Config, given: ServeDeps): Promise<Serving> {
   const beside = new Closings();
+  const traces = await openTraces(config, given);
+  const deps = { ...given, trace: traces?.trace };
   try {
-    return await listen(config, deps, { broker, beside });
+    const broker = await openBroker(config, deps);
+    try {
+      return await listen(config, deps, { broker, beside, traces });
+    } catch (error) {
+      await beside.close();
+      await broker.close('start_failed');
+      throw error;
+    }
   } catch (error) {
-    await beside.close();
-    await broker.close('start_failed');
+    await traces?.close();
     throw error;
   }
 }
@@ -42,12 +51,23 @@ interface Opened {
   readonly broker: RunningBroker;
   /** Listeners other than that of the API. */
   readonly beside: Closings;
+  readonly traces: OpenedTraces | undefined;
+}
+
+/** Loads the code of traces only if the configuration has them. */
+async function openTraces(
+  { traces }: Config,
+  { clock, log }: BrokerDeps,
+): Promise<OpenedTraces | undefined> {
+  if (traces === undefined) return undefined;
+  const opened = await import('../trace/index.ts');
+  return opened.openTraces(traces, { clock, log, release: RELEASE });
 }
 
 async function listen(
   config: Config,
   deps: ServeDeps,
-  { broker, beside }: Opened,
+  { broker, beside, traces }: Opened,
 ): Promise<Serving> {
   const { parts } = broker;
   const drain = new Drain();
@@ -56,6 +76,7 @@ async function listen(
   beside.add(() => injector?.close());
   const unready = (): readonly string[] => [...broker.unready(), ...(injector?.unready() ?? [])];
   registerGauges(metrics, broker, unready);
+  if (traces !== undefined) registerTraces(metrics, traces);
   const boot = randomId('r').slice(2, 10);
   const app = createApp(parts, {
     boot,
@@ -76,7 +97,7 @@ async function listen(
   const { port } = await server.listen();
   const scheme = config.listener.tls === undefined ? 'http' : 'https';
   const url = `${scheme}://${config.listener.host}:${port}`;
-  return { url, broker, stop: stopOnce({ broker, beside }, server) };
+  return { url, broker, stop: stopOnce({ broker, beside, traces }, server) };
 }
 
 async function listenForMetrics(
@@ -101,16 +122,34 @@ async function openInjector(
   return opened.openInjector(injector, connections, { clock, log, metrics });
 }
 
-function stopOnce({ broker, beside }: Opened, server: ApiServer): (cause: string) => Promise<void> {
+function stopOnce(
+  { broker, beside, traces }: Opened,
+  server: ApiServer,
+): (cause: string) => Promise<void> {
   let stopping: Promise<void> | undefined;
   const stop = async (cause: string): Promise<void> => {
     broker.parts.events.close();
     await server.drain(DRAIN_MS);
     await beside.close();
     await broker.close(cause);
+    await traces?.close();
   };
   return async (cause) => {
     stopping ??= stop(cause);
     await stopping;
   };
+}
+
+/** Spans of this process. */
+export function registerTraces(registry: Registry, { counts }: Pick<OpenedTraces, 'counts'>): void {
+  new Counter({
+    name: 'quaymaster_trace_spans_total',
+    help: 'Spans by result: exported, or dropped because the collector refused them or too many waited for it',
+    labelNames: ['result'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [result, count] of Object.entries(counts)) this.inc({ result }, count);
+    },
+  });
 }

@@ -4,6 +4,7 @@ import type { Clock } from './clock.ts';
 import type { KubernetesApi } from './kubernetes-api.ts';
 import type { RotationConnection } from './rotation-target.ts';
 import type { ProviderConnection } from './secret-provider.ts';
+import type { TraceCall } from './trace.ts';
 
 /** What a connection did since the start, and what it does now. */
 export interface CallState {
@@ -38,4 +39,6 @@ export interface BackendDeps {
   readonly forbiddenNamespaces: readonly string[];
   /** The broker requests no service account token for these audiences. They include the broker's own audience. */
   readonly forbiddenAudiences: readonly string[];
+  /** With traces: a span for each call. */
+  readonly traceCall?: TraceCall | undefined;
 }

@@ -6,6 +6,7 @@ import { OperationTallies } from '../../src/api/operation-tallies.ts';
 import { Shares } from '../../src/api/shares.ts';
 import type { RunningBroker } from '../../src/compose/broker.ts';
 import { registerGauges } from '../../src/compose/gauges.ts';
+import { registerTraces } from '../../src/compose/serve.ts';
 
 interface Rule {
   readonly alert: string;
@@ -37,6 +38,7 @@ function labelsBySeries(): ReadonlyMap<string, readonly string[]> {
   const registry = new Registry();
   const broker = { parts: {}, trail: {}, clusters: {} } as unknown as RunningBroker;
   registerGauges(registry, broker, () => []);
+  registerTraces(registry, { counts: { exported: 0, dropped: 0 } });
   new Shares().measure(registry);
   new OperationTallies(registry);
   const known = new Map<string, readonly string[]>([['up', []]]);

@@ -88,11 +88,14 @@ const ATTEMPTS = 3;
  * @throws ERR_BUSY if invalidations keep arriving; also whatever `settle` or the store throws.
  */
 export async function commitDecided<T>(
-  parts: Pick<Recording, 'state' | 'store'>,
+  parts: Pick<Recording, 'state' | 'store' | 'trace'>,
   attempt: (decidedAt: number) => Attempt<T> | Promise<Attempt<T>>,
 ): Promise<T> {
   for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-    const made = attempt(parts.state.applied());
+    const made =
+      parts.trace === undefined
+        ? attempt(parts.state.applied())
+        : parts.trace.part('decide', () => attempt(parts.state.applied()));
     // An attempt served from memory is not awaited: a read would otherwise pay a round of promises for each step.
     const { plan, settle, undo, conflict } = made instanceof Promise ? await made : made;
     if (plan === undefined) return settle();
@@ -120,7 +123,7 @@ export async function commitDecided<T>(
  * @throws ERR_UNAUTHENTICATED if the caller's session or token has ended.
  */
 export function commitAs<C extends Caller, T>(
-  parts: Access & Pick<Recording, 'state' | 'store'>,
+  parts: Access & Pick<Recording, 'state' | 'store' | 'trace'>,
   caller: C,
   attempt: (decidedAt: number, caller: C) => Attempt<T> | Promise<Attempt<T>>,
 ): Promise<T> {

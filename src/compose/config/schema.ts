@@ -6,6 +6,7 @@ import { jwksConnectionSchema } from '../../auth/config.ts';
 import { isName } from '../../domain/names.ts';
 import { injectorConfigSchema } from '../../delivery/injector/config.ts';
 import { backupConfigSchema } from '../backup/config.ts';
+import { tracesConfigSchema } from '../../trace/config.ts';
 import { storeConfigSchema, type StoreConfig } from '../../store/config.ts';
 import { backendSchema, kekSchema } from '../backends.ts';
 
@@ -36,6 +37,8 @@ export const configSchema = z
     backup: backupConfigSchema.optional(),
     connections: z.record(connectionName, connection).default({}),
     limits: limitsConfigSchema,
+    /** If absent, the broker makes no traces. */
+    traces: tracesConfigSchema.optional(),
     /** If absent, the broker serves no admission webhook. */
     injector: injectorConfigSchema.optional(),
     cache: z

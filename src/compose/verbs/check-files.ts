@@ -18,7 +18,7 @@ export interface FileFinding {
 const CREATED = ['/kek/path', '/audit/logKeyFile', '/audit/checkpointFile', '/store/path'];
 /** Their readers refuse files that other users can read, or should. */
 const SECRET =
-  /\/(?:kek\/path|logKeyFile|keyFile|passwordFile|tokenFile|secretIdFile|secretFile|connectionStringFile)$/;
+  /\/(?:kek\/path|logKeyFile|keyFile|passwordFile|tokenFile|secretIdFile|secretFile|connectionStringFile|headersFile)$/;
 const NAMES_A_FILE = /\/(?:\w*File|kek\/path|store\/path)$/;
 const OTHERS = 0o077;
 

@@ -1,6 +1,7 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { AgentOptions } from 'node:https';
 import type { LookupFunction } from 'node:net';
+import { traceHeader } from './trace-header.ts';
 import type { TlsIdentity } from './tls-identity.ts';
 import { UnusableResponse } from './unusable-response.ts';
 
@@ -64,6 +65,7 @@ export class HttpClient {
     this.#connector ??= connectorFor(this.#options);
     const { agent, request } = this.#connector;
     const { protocol, hostname, port, pathname, search } = sent.url;
+    const traceparent = traceHeader.current?.();
     const outgoing = request({
       agent,
       signal: sent.signal,
@@ -74,6 +76,7 @@ export class HttpClient {
       path: sent.target ?? pathname + search,
       headers: {
         ...sent.headers,
+        ...(traceparent !== undefined && { traceparent }),
         ...(sent.body !== undefined && { 'content-length': Buffer.byteLength(sent.body) }),
       },
     });

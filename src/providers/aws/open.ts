@@ -2,7 +2,7 @@ import type { Backend } from '../../ports/backend.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { CheckReport } from '../../ports/secret-provider.ts';
-import { createGuard } from '../guard/guard.ts';
+import { createGuard, type GuardParts } from '../guard/guard.ts';
 import { parseOptions } from '../parse-options.ts';
 import { unknownStrategy } from '../rotator/options.ts';
 import { checkIdentity, checkSecrets } from './check.ts';
@@ -21,20 +21,17 @@ import { AccessKeys } from './rotator/access-keys.ts';
 import { OwnRotation, SecretRotation } from './rotator/own-rotation.ts';
 import { AwsSecretsProvider } from './secrets/provider.ts';
 
-interface Deps {
-  readonly clock: Clock;
-}
 type OpenedAws = Required<Pick<Backend, 'provider' | 'rotation' | 'calls' | 'close'>>;
 
 /** Secrets of one account and region, and AWS's own rotation of them. Loads the SDK; opens no connection yet. */
 export async function openAwsSecretsManager(
   name: string,
   config: AwsSecretsManagerConfig,
-  { clock }: Deps,
+  deps: GuardParts,
 ): Promise<OpenedAws> {
   const kind = 'aws-secrets-manager';
   const api = await connectSecretsManager(config);
-  const guard = createGuard(config.limits, { clock });
+  const guard = createGuard(config.limits, deps);
   const secrets = new GuardedSecrets(api, guard);
   const check = (prefix: string, context: CallContext): Promise<CheckReport> =>
     checkSecrets(secrets, config, prefix, context);
@@ -52,7 +49,7 @@ export async function openAwsSecretsManager(
       target(strategy, options) {
         if (strategy !== 'own-rotation') throw unknownStrategy(['own-rotation']);
         const { name: secret } = parseOptions(ownRotationOptions, options);
-        return new OwnRotation(new SecretRotation(api, guard, secret), secret, clock);
+        return new OwnRotation(new SecretRotation(api, guard, secret), secret, deps.clock);
       },
     },
     calls: () => guard.state(),
@@ -64,10 +61,10 @@ export async function openAwsSecretsManager(
 export async function openAwsIam(
   name: string,
   config: AwsIamConfig,
-  { clock }: Deps,
+  deps: GuardParts,
 ): Promise<OpenedAws> {
-  const account = await connectAwsAccount(config, createGuard(config.limits, { clock }));
-  return awsIamAt(name, account, clock);
+  const account = await connectAwsAccount(config, createGuard(config.limits, deps));
+  return awsIamAt(name, account, deps.clock);
 }
 
 /** The backend of an account that is already connected. */

@@ -5,6 +5,7 @@ import type { CallState } from '../../ports/backend.ts';
 import { Backoff } from '../../ports/backoff.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { TraceCall } from '../../ports/trace.ts';
 import { Circuit } from './circuit.ts';
 import type { GuardLimits } from './config.ts';
 import { Deadline } from './deadline.ts';
@@ -28,6 +29,7 @@ export interface Guard {
 
 export interface GuardParts {
   readonly clock: Clock;
+  readonly traceCall?: TraceCall | undefined;
 }
 
 const FIRST_PAUSE_MS = 100;
@@ -39,12 +41,13 @@ const BROKER = '';
 
 /** A guard for one connection; connections never share one. */
 export function createGuard(limits: GuardLimits, parts: GuardParts): Guard {
-  return new ConnectionGuard(limits, parts.clock);
+  return new ConnectionGuard(limits, parts);
 }
 
 class ConnectionGuard implements Guard {
   readonly #limits: GuardLimits;
   readonly #clock: Clock;
+  readonly #traceCall: TraceCall | undefined;
   readonly #bulkhead: FairBulkhead;
   readonly #circuit: Circuit;
   readonly #budget = new RetryBudget();
@@ -54,19 +57,20 @@ class ConnectionGuard implements Guard {
   readonly #results = new Map<'ok' | ErrorCode, number>();
   readonly #durations = new DurationTally();
 
-  constructor(limits: GuardLimits, clock: Clock) {
+  constructor(limits: GuardLimits, { clock, traceCall }: GuardParts) {
     this.#limits = limits;
     this.#clock = clock;
+    this.#traceCall = traceCall;
     this.#bulkhead = new FairBulkhead(limits.maxConcurrent, limits.maxQueue);
     this.#circuit = new Circuit(limits, clock);
   }
 
   read<T>(context: CallContext, work: Attempt<T>): Promise<T> {
-    return this.#call(context, (deadline) => this.#repeat(deadline, context, work));
+    return this.#traced(context, (deadline) => this.#repeat(deadline, context, work));
   }
 
   effect<T>(context: CallContext, work: Attempt<T>): Promise<T> {
-    return this.#call(context, (deadline) => this.#enter(deadline, context, work));
+    return this.#traced(context, (deadline) => this.#enter(deadline, context, work));
   }
 
   state(): CallState {
@@ -80,6 +84,11 @@ class ConnectionGuard implements Guard {
       results: this.#results,
       durations: this.#durations,
     };
+  }
+
+  #traced<T>(context: CallContext, run: (deadline: Deadline) => Promise<T>): Promise<T> {
+    if (this.#traceCall === undefined) return this.#call(context, run);
+    return this.#traceCall(() => this.#call(context, run));
   }
 
   async #call<T>(context: CallContext, run: (deadline: Deadline) => Promise<T>): Promise<T> {

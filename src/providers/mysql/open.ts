@@ -1,9 +1,9 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { CallState } from '../../ports/backend.ts';
-import type { Clock } from '../../ports/clock.ts';
 import type { RotationConnection } from '../../ports/rotation-target.ts';
 import type { ProviderConnection, SecretProvider } from '../../ports/secret-provider.ts';
 import { AlternatingUsers } from '../sql/alternating-users.ts';
+import type { GuardParts } from '../guard/guard.ts';
 import { parseOptions } from '../parse-options.ts';
 import { attachTarget, refuseOwnUser } from '../rotator/options.ts';
 import { checkServer } from './check.ts';
@@ -26,9 +26,9 @@ const CREDENTIALS = 'credentials/';
 export async function openMysql(
   name: string,
   config: MysqlConnectionConfig,
-  { clock }: { readonly clock: Clock },
+  deps: GuardParts,
 ): Promise<OpenedMysql> {
-  return mysqlAt(name, await connectMysql(config, clock));
+  return mysqlAt(name, await connectMysql(config, deps));
 }
 
 /** The backend of a server that is already connected. */

@@ -3,6 +3,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { RotationConnection } from '../../ports/rotation-target.ts';
 import type { ProviderConnection } from '../../ports/secret-provider.ts';
 import { AlternatingUsers } from '../sql/alternating-users.ts';
+import type { GuardParts } from '../guard/guard.ts';
 import { parseOptions } from '../parse-options.ts';
 import { attachTarget, refuseOwnUser } from '../rotator/options.ts';
 import { checkServer } from './check.ts';
@@ -21,7 +22,7 @@ import { SingleUser } from './rotator/single-user.ts';
 export async function openPostgres(
   name: string,
   config: PostgresConnectionConfig,
-  deps: { readonly clock: Clock },
+  deps: GuardParts,
 ): Promise<OpenedPostgres> {
   return postgresAt(name, await connectPostgres(config, deps), deps);
 }

@@ -4,8 +4,7 @@ import { checkServerIdentity } from 'node:tls';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Sensitive } from '../../domain/sensitive.ts';
 import type { CallContext } from '../../ports/call-context.ts';
-import type { Clock } from '../../ports/clock.ts';
-import { createGuard, type Guard } from '../guard/guard.ts';
+import { createGuard, type Guard, type GuardParts } from '../guard/guard.ts';
 import { BoundedSocket } from '../server/bounded-socket.ts';
 import { tlsFilesOf } from '../server/config.ts';
 import { readPasswordFile } from '../server/password-file.ts';
@@ -27,9 +26,9 @@ export interface RedisLogin {
 /** Loads the driver; nothing is sent yet. */
 export async function connectRedis(
   config: RedisConnectionConfig,
-  clock: Clock,
+  parts: GuardParts,
 ): Promise<RedisServer> {
-  return new RedisServer(config, clock, (await import('@redis/client')).createClient);
+  return new RedisServer(config, parts, (await import('@redis/client')).createClient);
 }
 
 /** One Redis server. Each operation opens and closes its own connection. */
@@ -40,10 +39,10 @@ export class RedisServer {
   readonly #config: RedisConnectionConfig;
   readonly #createClient: CreateClient;
 
-  constructor(config: RedisConnectionConfig, clock: Clock, create: CreateClient) {
+  constructor(config: RedisConnectionConfig, parts: GuardParts, create: CreateClient) {
     this.host = config.host;
     this.port = config.port;
-    this.guard = createGuard(config.limits, { clock });
+    this.guard = createGuard(config.limits, parts);
     this.#config = config;
     this.#createClient = create;
   }

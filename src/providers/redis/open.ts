@@ -1,6 +1,6 @@
 import type { CallState } from '../../ports/backend.ts';
-import type { Clock } from '../../ports/clock.ts';
 import type { RotationConnection } from '../../ports/rotation-target.ts';
+import type { GuardParts } from '../guard/guard.ts';
 import { parseOptions } from '../parse-options.ts';
 import { attachTarget } from '../rotator/options.ts';
 import { connectRedis } from './client.ts';
@@ -11,9 +11,9 @@ import { AclUser } from './rotator.ts';
 export async function openRedis(
   name: string,
   config: RedisConnectionConfig,
-  { clock }: { readonly clock: Clock },
+  deps: GuardParts,
 ): Promise<OpenedRedis> {
-  const server = await connectRedis(config, clock);
+  const server = await connectRedis(config, deps);
   const strategies = {
     'acl-user': (options: unknown) => new AclUser(server, parseOptions(aclUserOptions, options)),
   };

@@ -2,6 +2,7 @@ import { randomFraction } from '../../crypto/random.ts';
 import type { Backend } from '../../ports/backend.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RotationTarget } from '../../ports/rotation-target.ts';
+import type { GuardParts } from '../guard/guard.ts';
 import { parseOptions } from '../parse-options.ts';
 import { unknownStrategy } from '../rotator/options.ts';
 import { checkServer } from './check/server.ts';
@@ -27,9 +28,10 @@ type OpenedVault = Required<Pick<Backend, 'provider' | 'rotation' | 'calls' | 'c
 export async function openVault(
   name: string,
   config: VaultConnectionConfig,
-  { clock }: { readonly clock: Clock },
+  deps: GuardParts,
 ): Promise<OpenedVault> {
-  return vaultAt(name, await connectVault(config, { clock, random: randomFraction }), clock);
+  const client = await connectVault(config, { ...deps, random: randomFraction });
+  return vaultAt(name, client, deps.clock);
 }
 
 /** The backend of a client that is already connected. */

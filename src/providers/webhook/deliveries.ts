@@ -6,7 +6,7 @@ import type { CallState } from '../../ports/backend.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { readPasswordFile } from '../server/password-file.ts';
-import { createGuard, type Guard } from '../guard/guard.ts';
+import { createGuard, type Guard, type GuardParts } from '../guard/guard.ts';
 import { parseJson } from '../../net/https/parse-json.ts';
 import type { WebhookConnectionConfig } from './config.ts';
 import type { WebhookEndpoint } from './client.ts';
@@ -30,12 +30,12 @@ export class Deliveries {
   constructor(
     { secretFile, limits }: WebhookConnectionConfig,
     endpoint: WebhookEndpoint,
-    clock: Clock,
+    parts: GuardParts,
   ) {
     this.#secretFile = secretFile;
     this.#endpoint = endpoint;
-    this.#clock = clock;
-    this.#guard = createGuard(limits, { clock });
+    this.#clock = parts.clock;
+    this.#guard = createGuard(limits, parts);
   }
 
   state(): CallState {

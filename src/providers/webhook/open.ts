@@ -1,15 +1,14 @@
-import type { Clock } from '../../ports/clock.ts';
 import type { Backend } from '../../ports/backend.ts';
 import { systemResolve, type Resolve } from './addresses.ts';
 import { type WebhookConnectionConfig, webhookOptions } from './config.ts';
 import { WebhookEndpoint } from './client.ts';
+import type { GuardParts } from '../guard/guard.ts';
 import { parseOptions } from '../parse-options.ts';
 import { unknownStrategy } from '../rotator/options.ts';
 import { Deliveries } from './deliveries.ts';
 import { WebhookTarget } from './rotator.ts';
 
-interface WebhookDeps {
-  readonly clock: Clock;
+interface WebhookDeps extends GuardParts {
   /** Default: the system's resolver. */
   readonly resolve?: Resolve;
 }
@@ -20,9 +19,9 @@ const STRATEGY = 'webhook';
 export function openWebhook(
   name: string,
   config: WebhookConnectionConfig,
-  { clock, resolve = systemResolve }: WebhookDeps,
+  { resolve = systemResolve, ...parts }: WebhookDeps,
 ): Required<Pick<Backend, 'rotation' | 'calls' | 'close'>> {
-  const deliveries = new Deliveries(config, new WebhookEndpoint(config, resolve), clock);
+  const deliveries = new Deliveries(config, new WebhookEndpoint(config, resolve), parts);
   return {
     rotation: {
       name,

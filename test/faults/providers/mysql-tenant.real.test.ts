@@ -46,7 +46,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
       ...{ type: 'mysql', host, port, username: broker, passwordFile },
       locators: ['credentials/*'],
     });
-    return connectMysql(config, systemClock);
+    return connectMysql(config, { clock: systemClock });
   };
   const issue = async (options: object = {}) => {
     const provider = mysqlAt('db', await connected()).provider.mount({

@@ -140,7 +140,7 @@ describe('text of a hostile server reaches no error and no log line', () => {
         ...{ passwordFile: '/nowhere', locators: ['users/*'] },
         limits: { maxRetries: 0, timeoutMs: 1_000 },
       });
-      const redis = await connectRedis(config, systemClock);
+      const redis = await connectRedis(config, { clock: systemClock });
       const login = { username: 'app', password: new Sensitive('password') };
       const outcome = await redis.logIn(login, contextOf()).then(
         () => undefined,

@@ -2,8 +2,7 @@ import type { Connection, ConnectionOptions, createConnection } from 'mysql2';
 import type { BrokerError } from '../../../domain/errors.ts';
 import type { Sensitive } from '../../../domain/sensitive.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
-import type { Clock } from '../../../ports/clock.ts';
-import { createGuard, type Guard } from '../../guard/guard.ts';
+import { createGuard, type Guard, type GuardParts } from '../../guard/guard.ts';
 import { BoundedSocket } from '../../server/bounded-socket.ts';
 import { isLoopback, tlsFilesOf } from '../../server/config.ts';
 import { readPasswordFile } from '../../server/password-file.ts';
@@ -34,9 +33,9 @@ const SETTLE =
 /** Loads the driver; nothing is sent yet. */
 export async function connectMysql(
   config: MysqlConnectionConfig,
-  clock: Clock,
+  parts: GuardParts,
 ): Promise<MysqlServer> {
-  return new MysqlServer(config, clock, (await import('mysql2')).default.createConnection);
+  return new MysqlServer(config, parts, (await import('mysql2')).default.createConnection);
 }
 
 /** One MySQL or MariaDB server. Each operation opens its own connection: none waits for another, and none stays idle with an administrator's rights. */
@@ -49,11 +48,11 @@ export class MysqlServer {
   readonly #config: MysqlConnectionConfig;
   readonly #connect: Connect;
 
-  constructor(config: MysqlConnectionConfig, clock: Clock, connect: Connect) {
+  constructor(config: MysqlConnectionConfig, parts: GuardParts, connect: Connect) {
     this.host = config.host;
     this.port = config.port;
     this.username = config.username;
-    this.guard = createGuard(config.limits, { clock });
+    this.guard = createGuard(config.limits, parts);
     this.#config = config;
     this.#connect = connect;
   }

@@ -1,8 +1,7 @@
 import type { Sensitive } from '../../../domain/sensitive.ts';
 import type { CallState } from '../../../ports/backend.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
-import type { Clock } from '../../../ports/clock.ts';
-import { createGuard, type Guard } from '../../guard/guard.ts';
+import { createGuard, type Guard, type GuardParts } from '../../guard/guard.ts';
 import { isLoopback, tlsFilesOf } from '../../server/config.ts';
 import { readPasswordFile } from '../../server/password-file.ts';
 import { readTlsIdentity } from '../../server/read-tls-identity.ts';
@@ -33,7 +32,7 @@ export interface PostgresServer {
 /** Opens no connection yet. */
 export async function connectPostgres(
   config: PostgresConnectionConfig,
-  parts: { readonly clock: Clock },
+  parts: GuardParts,
 ): Promise<PostgresServer> {
   const { default: driver } = await import('pg');
   return new GuardedServer(driver, config, createGuard(config.limits, parts));

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { CallState } from '../../../ports/backend.ts';
-import { createGuard, type Guard } from '../../guard/guard.ts';
+import { createGuard, type Guard, type GuardParts } from '../../guard/guard.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
 import type { VaultServer } from '../config.ts';
 import { Exchange, VaultWire, type VaultRequest } from './transport.ts';
@@ -28,7 +28,10 @@ export interface VaultClient {
 }
 
 /** @throws ERR_CONFIG_INVALID if the CA file cannot be read. */
-export async function connectVault(server: VaultServer, parts: LoginParts): Promise<VaultClient> {
+export async function connectVault(
+  server: VaultServer,
+  parts: LoginParts & GuardParts,
+): Promise<VaultClient> {
   const origin = new URL(server.address);
   const exchange = new Exchange(origin, await tlsIdentity(server), server.limits.maxConcurrent);
   const wire = new VaultWire(origin.origin, server.namespace, exchange);

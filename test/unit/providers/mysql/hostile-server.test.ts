@@ -58,7 +58,7 @@ describe('a hostile MySQL server (R05)', () => {
       limits: { maxRetries: 0, timeoutMs: 3000 },
       ...(tls !== undefined && { tls }),
     });
-    return connectMysql(config, systemClock);
+    return connectMysql(config, { clock: systemClock });
   };
   const failure = async (mysql: MysqlServer) => {
     const login = { username: 'app', password: new Sensitive(PASSWORD) };

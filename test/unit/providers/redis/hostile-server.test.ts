@@ -31,7 +31,7 @@ describe('a hostile Redis server (R05)', () => {
     });
     const redis = await connectRedis(
       redisConnectionSchema.parse({ ...CONFIG, port: server.port }),
-      systemClock,
+      { clock: systemClock },
     );
     const login = { username: 'app', password: new Sensitive(PASSWORD) };
     const error = await failureOf(redis.logIn(login, contextOf()));
