@@ -63,6 +63,11 @@ export interface IntegratorStatus {
 }
 
 const INTERVAL_MS = 250;
+/**
+ * With a last-commit file, which is synced in each round, the checkpoint file is written only this often. To replace and sync it takes two commits of
+ * the file system's journal, and the commits of the store wait for these; to sync the other file takes one flush.
+ */
+const NOTE_MS = 1_000;
 /** A killed owner is replaced after this time. A living one renews its claim every second. */
 const SILENCE_MS = 4_000;
 const MINUTE_MS = 60_000;
@@ -185,8 +190,7 @@ export class Integrator {
 
   /** Runs one round now. If this process integrates, all entries committed before the call are in the tree when it resolves. */
   async integrate(): Promise<void> {
-    this.#round = this.#round.then(() => this.#runRound());
-    await this.#round;
+    await this.#runNext(0);
   }
 
   async close(): Promise<void> {
@@ -210,9 +214,15 @@ export class Integrator {
 
   #schedule(): void {
     if (this.#closed) return;
-    this.#cancel = this.#options.clock.after(this.#options.intervalMs ?? INTERVAL_MS, () => {
-      void this.integrate().then(() => this.#schedule());
+    const { clock, intervalMs = INTERVAL_MS, lastCommit } = this.#options;
+    this.#cancel = clock.after(intervalMs, () => {
+      void this.#runNext(lastCommit === undefined ? 0 : NOTE_MS).then(() => this.#schedule());
     });
+  }
+
+  #runNext(noteMs: number): Promise<void> {
+    this.#round = this.#round.then(() => this.#runRound(noteMs));
+    return this.#round;
   }
 
   /** Takes one durable batch of this process. Runs within its commit, so callers wait for it, and not for the tree. */
@@ -243,10 +253,11 @@ export class Integrator {
     for (const batch of group) if (pending.accepts(batch)) log.append(batch);
   }
 
-  async #runRound(): Promise<void> {
+  async #runRound(noteMs: number): Promise<void> {
     await this.#attempt(async () => {
       await this.#work();
-      await this.#note(0);
+      await this.#note(noteMs);
+      await this.#options.lastCommit?.sync();
     });
   }
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as loopTurn } from 'node:timers/promises';
@@ -16,7 +16,9 @@ import { Integrator } from '../../../src/audit/integrator.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { Claims } from '../../../src/audit/claim.ts';
 import { leafHashes } from '../../../src/audit/entry.ts';
+import { LastCommitFile } from '../../../src/audit/last-commit.ts';
 import { logIdentity } from '../../../src/audit/log-identity.ts';
+import { until } from '../../kit/backends/until.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 import { body, LogBench, startBody, type EventFields } from '../../kit/log-bench.ts';
 import { listRows } from '../../kit/rows.ts';
@@ -74,6 +76,28 @@ describe('the integrator', () => {
     clock.advance(250);
     await bench.integrator.integrate();
     expect(bench.integrator.status()).toMatchObject({ state: 'active', size: 4 });
+  });
+
+  it('syncs a last-commit file in each round, and the checkpoint file only once a second', async () => {
+    const lastCommit = new LastCommitFile(join(bench.directory, 'last'));
+    const sync = jest.spyOn(lastCommit, 'sync');
+    lastCommit.follow(bench.own);
+    const integrator = new Integrator({ ...bench.integratorOptions(), lastCommit });
+    await integrator.start();
+    const sizes: (string | undefined)[] = [];
+    for (let round = 1; round <= 5; round += 1) {
+      await record(1);
+      clock.advance(250);
+      await until('the round is over', () => Promise.resolve(sync.mock.calls.length === round));
+      await loopTurn();
+      sizes.push((await bench.checkpointFile.read())?.split('\n')[1]);
+    }
+    expect(sizes).toEqual(['2', '2', '2', '2', '6']);
+    await record(1);
+    await integrator.integrate();
+    expect((await bench.checkpointFile.read())?.split('\n')[1]).toBe('7');
+    await integrator.close();
+    lastCommit.close();
   });
 
   it('waits while another process has the claim, and takes over when the claim expires', async () => {
