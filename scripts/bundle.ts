@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import { commonJs, escaped, options, writeChunks } from './chunks.ts';
+import { manifestOf } from './packages.ts';
 import { thirdParty } from './third-party.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
@@ -62,9 +63,7 @@ function copyData(): void {
   copyFileSync(join(ROOT, 'openapi.yaml'), join(DIST, 'openapi.yaml'));
   copyFileSync(join(ROOT, 'LICENSE'), join(DIST, 'LICENSE'));
   cpSync(join(ROOT, 'migrations'), join(DIST, 'migrations'), { recursive: true });
-  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
-    version: string;
-  };
+  const { version } = manifestOf(ROOT);
   writeFileSync(join(DIST, 'package.json'), JSON.stringify({ version, type: 'module' }));
   const addons = join(ROOT, 'node_modules/better-sqlite3/prebuilds');
   cpSync(addons, join(PROGRAM, 'prebuilds'), { recursive: true });

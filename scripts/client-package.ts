@@ -1,26 +1,19 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
+import { manifestOf } from './packages.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 const DIST = join(ROOT, 'dist');
 const ENTRY = join(DIST, 'client/index.js');
 const PACKAGE = join(DIST, 'packages/client');
 
-interface Manifest {
-  readonly version: string;
-  readonly license: string;
-  readonly dependencies: Readonly<Record<string, string>>;
-}
-
 /**
  * Writes the package `@quaymaster/client` from tsc's output: the client, the modules that it imports, and their types. No file is changed, so a
  * stack trace names the files of `src`.
  */
 async function writeClientPackage(): Promise<void> {
-  const { version, license, dependencies } = JSON.parse(
-    readFileSync(join(ROOT, 'package.json'), 'utf8'),
-  ) as Manifest;
+  const { version, license, dependencies = {} } = manifestOf(ROOT);
   rmSync(PACKAGE, { recursive: true, force: true });
   for (const file of await modules()) {
     copy(file);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { licenceText } from './third-party.ts';
+import { licenceList, licencesIn, licenceText, manifestOf } from './packages.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 /** Where the files of the release are written; `dist/release` by default. */
@@ -19,13 +19,6 @@ const ALLOWED = new Set([
   'PSF-2.0',
   'Unlicense',
 ]);
-
-interface Manifest {
-  readonly name: string;
-  readonly version: string;
-  /** An SPDX identifier, or in old packages a list of alternatives. */
-  readonly license?: string | readonly { readonly type: string }[];
-}
 
 interface Bom {
   readonly metadata: { readonly component: { name: string } };
@@ -56,10 +49,6 @@ function npm(...args: readonly string[]): string {
     maxBuffer: 64 * 1024 * 1024,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-}
-
-function manifestOf(folder: string): Manifest {
-  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
 }
 
 /**
@@ -93,13 +82,10 @@ function licences(): string {
     if (allowed === undefined)
       throw new Error(`${manifest.name}: ${licencesIn(manifest).join(', ')} is not allowed`);
     const text = licenceText(folder) ?? 'The package contains no text of its licence.';
-    return `${manifest.name} ${manifest.version} (${allowed})\n${relative(ROOT, folder)}\n\n${text.trim()}\n`;
+    const heading = `${manifest.name} ${manifest.version} (${allowed})\n${relative(ROOT, folder)}`;
+    return { heading, text };
   });
-  return parts.join(`\n${'-'.repeat(80)}\n\n`);
-}
-
-function licencesIn({ license = [] }: Manifest): readonly string[] {
-  return typeof license === 'string' ? [license] : license.map(({ type }) => type);
+  return licenceList(parts);
 }
 
 /** In the format of sha256sum. */

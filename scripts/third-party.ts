@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { licenceList, licencesIn, licenceText, manifestOf, type Manifest } from './packages.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 /** The MIT licence without its first line, as other packages contain it. */
@@ -7,30 +8,15 @@ const MIT = /Permission is hereby granted.*/s.exec(
   readFileSync(join(ROOT, 'node_modules/zod/LICENSE'), 'utf8'),
 )?.[0];
 
-interface Manifest {
-  readonly name: string;
-  readonly version: string;
-  readonly license: string;
-  readonly author?: string | { readonly name: string };
-}
-
 /** The notice that the licences of bundled packages require: the authors, and each licence unchanged. @throws for a package whose licence is not known */
 export function thirdParty(packages: readonly string[]): string {
   const parts = [...new Set(packages)].sort().map((path) => {
     const folder = join(ROOT, path);
-    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
-    const { name, version, license } = manifest;
-    const text = licenceText(folder) ?? namedLicence(manifest);
-    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+    const manifest = manifestOf(folder);
+    const heading = `${manifest.name} ${manifest.version} (${licencesIn(manifest).join(' or ')})`;
+    return { heading, text: licenceText(folder) ?? namedLicence(manifest) };
   });
-  const head = 'dist/agent.cjs and dist/program contain code of these packages.\n';
-  return [head, ...parts].join(`\n${'-'.repeat(80)}\n\n`);
-}
-
-/** Undefined for a package without one. */
-export function licenceText(folder: string): string | undefined {
-  const file = readdirSync(folder).find((each) => /^(?:un)?licen[cs]e(?:\.\w+)?$/i.test(each));
-  return file === undefined ? undefined : readFileSync(join(folder, file), 'utf8');
+  return `dist/agent.cjs and dist/program contain code of these packages.\n\n${'-'.repeat(80)}\n\n${licenceList(parts)}`;
 }
 
 /** The text for a package that names its licence and does not contain it. */
