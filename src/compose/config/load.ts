@@ -76,11 +76,18 @@ export function checkConfig(
   const lines = problems.map(({ pointer, message }) => {
     const [, key] = /^unknown key "([^"]*)"/.exec(message) ?? [];
     const place = placeOf(key === undefined ? pointer : pointer + pointerTo([key]));
-    return `  ${place}: ${pointer || '/'}: ${message}`;
+    return `${place}: ${pointer || '/'}: ${message}`;
   });
-  throw new BrokerError('ERR_CONFIG_INVALID', [`${source} is not valid`, ...lines].join('\n'), {
-    problems,
-  });
+  throw invalid(source, lines, { problems });
+}
+
+function invalid(
+  source: string,
+  lines: readonly string[],
+  more: { readonly problems?: readonly Problem[] } = {},
+): BrokerError {
+  const detail = [`${source} is not valid`, ...lines.map((line) => `  ${line}`)].join('\n');
+  return new BrokerError('ERR_CONFIG_INVALID', detail, more);
 }
 
 /** The pointer and those of all values around it, from the innermost. */
@@ -148,9 +155,9 @@ async function readSetting(text: string, source: string): Promise<YamlDocument> 
   if (!('problems' in read)) return read;
   const lines = read.problems.map(({ line, column, message }) => {
     const place = [source, line, column].filter((part) => part !== undefined).join(':');
-    return `  ${place}: ${message}`;
+    return `${place}: ${message}`;
   });
-  throw new BrokerError('ERR_CONFIG_INVALID', [`${source} is not valid`, ...lines].join('\n'));
+  throw invalid(source, lines);
 }
 
 function override(
