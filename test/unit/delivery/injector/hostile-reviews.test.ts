@@ -7,22 +7,12 @@ import {
 } from '../../../../src/delivery/injector/annotations.ts';
 import { answerReview } from '../../../../src/delivery/injector/review.ts';
 import { podSchema, type Container, type Pod } from '../../../../src/delivery/injector/pod.ts';
+import { growthOf } from '../../../kit/growth.ts';
 import { configOf, denials, injected, podWith, SETTINGS } from '../../../kit/pods.ts';
 
 /** `count` templates: each is an item with a file, and no two files may collide. */
 function templates(count: number): Record<string, string> {
   return Object.fromEntries(Array.from({ length: count }, (_, n) => [`template-t${n}`, '']));
-}
-
-function milliseconds(work: () => unknown): number {
-  const started = performance.now();
-  work();
-  return performance.now() - started;
-}
-
-/** The fastest of a few runs: the machine may be busy. */
-function fastest(work: () => unknown): number {
-  return Math.min(...[1, 2, 3, 4, 5].map(() => milliseconds(work)));
 }
 
 describe('an expensive review', () => {
@@ -152,9 +142,8 @@ describe('an expensive review', () => {
       },
     ],
   ])('costs time linear in its length with many %s', (_what, make) => {
-    const few = make(1_000);
-    const many = make(16_000);
-    const ratio = fastest(() => inject(many, SETTINGS)) / fastest(() => inject(few, SETTINGS));
+    const pods = new Map([1_000, 16_000].map((count) => [count, make(count)]));
+    const ratio = growthOf((count) => inject(pods.get(count)!, SETTINGS), [1_000, 16_000]);
     // Sixteen times the length: 16 times if the cost is linear, 256 times if each is compared with each.
     expect(ratio).toBeLessThan(100);
   });
