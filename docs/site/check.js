@@ -1,0 +1,24 @@
+import { globSync, readFileSync } from 'node:fs';
+import { URL } from 'node:url';
+
+/** What a browser would load from another host. Links that a reader follows are not assets. */
+const LOADED = [
+  /<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc="(?:https?:)?\/\/[^"]*"/g,
+  /<link\b[^>]*\bhref="(?:https?:)?\/\/[^"]*"/g,
+  /url\(["']?(?:https?:)?\/\/[^)]*\)/g,
+  /@import\s+["'](?:https?:)?\/\/[^"']*/g,
+];
+
+const root = new URL('../../dist/site/', import.meta.url).pathname;
+const files = globSync('**/*.{html,css}', { cwd: root });
+const pages = files.filter((file) => file.endsWith('.html'));
+const found = files.flatMap((file) => {
+  const text = readFileSync(root + file, 'utf8');
+  return LOADED.flatMap((pattern) => text.match(pattern) ?? []).map((asset) => `${file}: ${asset}`);
+});
+const searches = globSync('*/assets/chunks/@localSearchIndex*.js', { cwd: root });
+if (pages.length < 30) found.push(`only ${pages.length} pages were built`);
+if (searches.length === 0) found.push('the search has no index');
+for (const line of found) console.error(line);
+if (found.length > 0) process.exitCode = 1;
+else console.log(`${pages.length} pages, no asset of another host`);
