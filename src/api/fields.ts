@@ -29,18 +29,21 @@ export const idempotencyKey = z
   .string()
   .regex(/^[!-~]{1,128}$/, '1 to 128 visible ASCII characters');
 
+const DURATION_WORDS = 'a whole number and one of s, m, h, d, for example 15m';
 const LONGEST_SECONDS = 365 * 86_400;
 
 /** `90s`, `15m`, `12h`, `7d`, as in policies; in seconds. */
-export const duration = z.string().transform((text, context) => {
-  const seconds = parseDuration(text);
-  if (seconds !== undefined && seconds <= LONGEST_SECONDS) return seconds;
-  context.addIssue({
-    code: 'custom',
-    message: 'a whole number and one of s, m, h, d, for example 15m',
+export const duration = z
+  .string({ error: ({ input }) => (input === undefined ? undefined : DURATION_WORDS) })
+  .transform((text, context) => {
+    const seconds = parseDuration(text);
+    if (seconds !== undefined && seconds <= LONGEST_SECONDS) return seconds;
+    context.addIssue({
+      code: 'custom',
+      message: DURATION_WORDS,
+    });
+    return z.NEVER;
   });
-  return z.NEVER;
-});
 
 const MOST_KEYS = 256;
 const bytes = z.strictObject({

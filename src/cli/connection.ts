@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { BrokerClient } from '../client/index.ts';
 import { defined } from './defined.ts';
 import type { CliEnvironment } from './environment.ts';
-import { UsageError } from './errors.ts';
+import { readFailure, UsageError } from './errors.ts';
 import { isToken, ProfileFiles, type OperatorLogin, type Profile } from './profiles.ts';
 
 /** The options that name the broker and the login. */
@@ -113,8 +113,7 @@ export async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    const { code = 'unknown' } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${path} cannot be read: ${code}`, [], { cause: error });
+    throw new UsageError(`${path} ${readFailure(error)}`, [], { cause: error });
   }
 }
 

@@ -77,7 +77,7 @@ async function policyText(
 }
 
 /** The segments of a pattern before the first one with a wildcard or a variable. */
-function literalPart(pattern: string): string {
+export function literalPart(pattern: string): string {
   const segments = pattern.split('/');
   const wild = segments.findIndex((segment) => /[*$?{]/.test(segment));
   return segments.slice(0, wild === -1 ? undefined : wild).join('/');

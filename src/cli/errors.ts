@@ -53,6 +53,18 @@ export function problemLine({ file, line, column, pointer, message }: FileProble
   return `${place}: ${at}${message}`;
 }
 
+const READ_FAILURES: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  EACCES: 'is not readable for this user',
+  EISDIR: 'is a directory',
+};
+
+/** Why a file could not be read, as the end of a sentence that begins with its name. */
+export function readFailure(error: unknown): string {
+  const { code = 'unknown' } = error as NodeJS.ErrnoException;
+  return READ_FAILURES[code] ?? `cannot be read (${code})`;
+}
+
 /** The command failed after it sent something; the message says what, and the exit code how. */
 export class Failed extends Error {
   readonly exitCode: ExitCode;

@@ -111,9 +111,10 @@ const COLLECTIONS: Readonly<Record<string, readonly [noun: string, list: string]
 
 /** What a 404 is about: the broker does not repeat the request in its answer. */
 function missing({ path, status }: ApiError): readonly [text: string, advice: string] | undefined {
+  if (status !== 404) return undefined;
   const [, collection = '', name = ''] = /^\/api\/v1\/([a-z-]+)\/([^:]+)/.exec(path) ?? [];
   const known = COLLECTIONS[collection];
-  if (status !== 404 || known === undefined) return undefined;
+  if (known === undefined) return missingEntry(path);
   const [noun, list] = known;
   const [owner = '', token] = name.split('/tokens/');
   if (collection === 'operators' && token !== undefined) {
@@ -121,6 +122,12 @@ function missing({ path, status }: ApiError): readonly [text: string, advice: st
   }
   const subject = collection === 'operators' ? name.replace(/\/.*/, '') : name;
   return [`no ${noun} "${subject}"`, `list them: quaymaster ${list}`];
+}
+
+function missingEntry(path: string): readonly [text: string, advice: string] | undefined {
+  const [, index] = /\/audit\/entries\/(\d+)\/proof$/.exec(path) ?? [];
+  if (index === undefined) return undefined;
+  return [`the log has no entry ${index}`, 'its newest entry: quaymaster audit search --limit 1'];
 }
 
 /** The broker's refusal, with one line for each problem that it found in a document. */

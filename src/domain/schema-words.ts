@@ -1,10 +1,5 @@
 import { similarName } from './similar-name.ts';
 
-/** The message about a document, if its schema has no message of its own: a missing value is missing, whatever its type. */
-export function schemaWords({ input }: { readonly input?: unknown }): string | undefined {
-  return input === undefined ? 'is missing' : undefined;
-}
-
 /** What the schema library reports. It leaves out the schema (`inst`) once it has the message. */
 interface Issue {
   readonly code?: string | undefined;
@@ -21,11 +16,17 @@ interface Issue {
 
 /** The message about a file of settings, with the known name that a misspelled one probably means. */
 export function settingWords(issue: Issue): string | undefined {
-  const { code, expected, keys, options, values } = issue;
+  const { keys } = issue;
   if (Array.isArray(keys)) {
     const known = Object.keys(shapeOf(issue));
     return keys.map((key) => unknownKeyText(String(key), known)).join(', ');
   }
+  return schemaWords(issue);
+}
+
+/** The message about any document, if its schema has no message of its own: a missing value is missing, whatever its type. */
+export function schemaWords(issue: Issue): string | undefined {
+  const { code, expected, options, values } = issue;
   if (issue.input === undefined) return 'is missing';
   const choices = code === 'invalid_value' ? values : options;
   if (Array.isArray(choices)) return `must be one of: ${choices.join(', ')}`;

@@ -59,7 +59,7 @@ function checkMount(
       `its prefix nests with that of the mount "${nesting.name}"`,
     );
   }
-  const own = parts.connections.provider(mount).covers;
+  const own = placesOf(parts, mount);
   if (!parts.connections.reaches(mount)) {
     throw wrong(
       '/options',
@@ -74,6 +74,23 @@ function checkMount(
         `it reaches the same place as the mount "${other.name}"`,
       );
     }
+  }
+}
+
+/** The provider's problems are relative to the options. @throws ERR_BODY_INVALID */
+function placesOf(
+  { connections }: Pick<Backends, 'connections'>,
+  mount: StoredDocument<'mount'>,
+): string {
+  try {
+    return connections.provider(mount).covers;
+  } catch (error) {
+    if (!(error instanceof BrokerError) || error.problems === undefined) throw error;
+    const problems = error.problems.map(({ pointer, message }) => ({
+      pointer: `/options${pointer}`,
+      message,
+    }));
+    throw new BrokerError(error.code, error.detail, { problems });
   }
 }
 

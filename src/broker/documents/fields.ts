@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { isName, isSecretPath } from '../../domain/names.ts';
 import { parseDuration } from '../../domain/policy/duration.ts';
 
+const NO_DURATION = 'must be a duration such as 30s, 15m, 1h or 7d';
 const MAX_TEXT = 1024;
 /** One year: a longer duration is a mistake. */
 const MAX_SECONDS = 366 * 86_400;
@@ -18,9 +19,10 @@ export const path = text.refine(
 
 /** Converts `30s`, `15m`, `1h` or `7d` to seconds; `0s` means none at all. */
 export const duration = z
-  .string()
-  .refine((value) => value === '0s' || (parseDuration(value) ?? Infinity) <= MAX_SECONDS, {
-    message: 'must be a duration such as 30s, 15m, 1h or 7d',
-  })
+  .string({ error: ({ input }) => (input === undefined ? undefined : NO_DURATION) })
+  .refine(
+    (value) => value === '0s' || (parseDuration(value) ?? Infinity) <= MAX_SECONDS,
+    NO_DURATION,
+  )
   .transform((value) => parseDuration(value) ?? 0);
 export const positive = duration.refine((seconds) => seconds > 0, 'must be more than 0s');

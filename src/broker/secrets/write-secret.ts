@@ -62,6 +62,9 @@ export async function writeSecret(
       refuseTooLarge(parts, data);
       if (!keepsKeys) return writes.put(locator, data, ifVersion, origin);
       const found = await current().catch(absentIfMissing);
+      if (ifVersion !== undefined && ifVersion !== (found?.version ?? 'absent')) {
+        throw new BrokerError('ERR_VERSION_CONFLICT');
+      }
       refuseDropped(Object.keys(found?.data ?? {}), data, mayList());
       // The version whose keys were compared must still be current when the write commits.
       const expected = ifVersion ?? found?.version ?? 'absent';

@@ -34,7 +34,7 @@ export const INCIDENTS: CommandTable = {
     }),
     {
       command: 'session end',
-      summary: 'end sessions and their leases, selected in one way; exit 1 if none matches',
+      summary: 'end sessions and their leases, selected in one way; exit 4 if none matches',
       details:
         'The workloads can log in again: `quaymaster quarantine add` keeps a workload or a pod out.',
       arguments: [['[id]', 'id of the session']],

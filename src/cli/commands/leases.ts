@@ -70,7 +70,7 @@ export const LEASES: CommandTable = {
     }),
     {
       command: 'lease revoke',
-      summary: 'revoke leases and their credentials, selected in one way; exit 1 if none matches',
+      summary: 'revoke leases and their credentials, selected in one way; exit 4 if none matches',
       details:
         'A revoked workload can log in again and get new leases: add --quarantine 1h to keep it out. `revoked` counts the leases without a credential at a backend. `revoking` counts the credentials that a backend still has to revoke; they may work until then, and `quaymaster revocation ls` lists them.',
       arguments: [['[id]', 'id of the lease']],

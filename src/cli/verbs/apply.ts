@@ -12,6 +12,7 @@ import {
 import { toManifests } from '../documents/manifest.ts';
 import { planJson, planText } from '../documents/plan-text.ts';
 import { planChanges } from '../documents/plan.ts';
+import { absentReferences, policyOf } from '../documents/policy-references.ts';
 import { readDocuments } from '../documents/read-files.ts';
 import { EXIT, UsageError, type ExitCode } from '../errors.ts';
 
@@ -57,8 +58,11 @@ async function applyFiles(
   const broker = await context.broker();
   const plan = await planChanges(broker, manifests, prune.map(kindOf));
   await checkPlan(broker, plan);
+  const policies = manifests.filter(({ kind }) => kind === POLICY);
+  const absent = await absentReferences(broker, policies.map(policyOf), manifests);
   const { output } = context;
   await output.show(planJson(plan), () => planText(plan));
+  for (const line of absent) output.note(`warning: ${line}`);
   if (plan.changes.length === 0) return EXIT.done;
   if (dryRun) return EXIT.changes;
   const { length } = plan.changes;

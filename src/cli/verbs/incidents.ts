@@ -3,7 +3,7 @@ import { confirm } from '../ask.ts';
 import type { Call, CliContext } from '../context.ts';
 import { counted, countText } from '../count.ts';
 import { defined } from '../defined.ts';
-import { Failed, UsageError } from '../errors.ts';
+import { EXIT, Failed, UsageError } from '../errors.ts';
 import { printable } from '../output/printable.ts';
 
 interface EndOptions {
@@ -37,7 +37,7 @@ export async function runSessionEnd(
     body: { ...selection, ...defined({ comment }) },
   });
   if (body.sessions + body.revoked + body.revoking === 0) {
-    throw new Failed(`no session matches ${what}; nothing was ended`);
+    throw new Failed(`no session matches ${what}; nothing was ended`, EXIT.notFound);
   }
   await context.output.show(body, () => endedText(body));
   context.output.note(

@@ -5,7 +5,7 @@ import { allPages } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { countText } from '../count.ts';
 import { defined } from '../defined.ts';
-import { Failed, UsageError } from '../errors.ts';
+import { EXIT, Failed, UsageError } from '../errors.ts';
 import { table } from '../output/table.ts';
 import { addQuarantine, onlyOne, quarantineText, revokedText, type Scope } from './incidents.ts';
 
@@ -53,7 +53,7 @@ export async function runLeaseRevoke(
     return;
   }
   if (body.revoked + body.revoking === 0) {
-    throw new Failed(`no live lease matches ${what}; nothing was revoked`);
+    throw new Failed(`no live lease matches ${what}; nothing was revoked`, EXIT.notFound);
   }
   await context.output.show(body, () => revokedText(body));
   context.output.note(

@@ -6,6 +6,7 @@ import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { POLICY } from '../documents/kinds.ts';
 import { problemAt, toManifests } from '../documents/manifest.ts';
+import { absentReferences, policyOf } from '../documents/policy-references.ts';
 import { readDocuments } from '../documents/read-files.ts';
 import { EXIT, problemLine, UsageError, type ExitCode, type FileProblem } from '../errors.ts';
 import { questionWorkload } from '../policy-test/evaluate.ts';
@@ -98,6 +99,12 @@ export async function runValidate(
       const { body: found } = await callWith(broker, 'validatePolicy', { body: document.value });
       for (const { pointer, message } of found.problems) {
         problems.push(problemAt(document, pointer, message));
+      }
+    }
+    if (problems.length === 0) {
+      const policies = toManifests(documents, [POLICY]).map(policyOf);
+      for (const line of await absentReferences(broker, policies)) {
+        context.output.note(`warning: ${line}`);
       }
     }
   }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { askHidden, readStdin } from '../ask.ts';
 import type { CliContext } from '../context.ts';
-import { UsageError } from '../errors.ts';
+import { readFailure, UsageError } from '../errors.ts';
 
 export type SecretValue = string | { readonly base64: string };
 export type SecretData = Readonly<Record<string, SecretValue>>;
@@ -32,7 +32,7 @@ async function readAssignments(context: CliContext, words: readonly string[]): P
   const data = new Map<string, SecretValue>();
   for (const { key, source } of sources) {
     if (data.has(key)) throw new UsageError(`key ${key} is given twice`);
-    const value = source === '-' ? await typedOrPiped(context, key) : await fromFile(source);
+    const value = source === '-' ? await typedOrPiped(context, key) : await fromFile(key, source);
     if (typeof value === 'string' && /[^\n]\n$/.test(value)) {
       context.output.note(
         `the value of ${key} ends with a newline, which is kept; printf %s writes none`,
@@ -47,7 +47,9 @@ async function readAssignments(context: CliContext, words: readonly string[]): P
 function sourceOf(word: string): { readonly key: string; readonly source: string } {
   const [, key = '', source = ''] = ASSIGNMENT.exec(word) ?? [];
   if (source === '-') return { key, source };
-  if (source.startsWith('@') && source.length > 1) return { key, source: source.slice(1) };
+  if (source === '@')
+    throw new UsageError(`${word}: name a file after the @; a value is never an argument`);
+  if (source.startsWith('@')) return { key, source: source.slice(1) };
   throw new UsageError(
     'a value is never an argument, because other users can see arguments and shells keep them; write KEY=@FILE, or KEY=- to type or pipe it',
   );
@@ -58,11 +60,11 @@ async function typedOrPiped(context: CliContext, key: string): Promise<SecretVal
   return valueOf(await readStdin(context));
 }
 
-async function fromFile(path: string): Promise<SecretValue> {
+async function fromFile(key: string, path: string): Promise<SecretValue> {
   try {
     return valueOf(await readFile(path));
   } catch (error) {
-    throw new UsageError(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code ?? ''}`);
+    throw new UsageError(`the file ${path} with the value of ${key} ${readFailure(error)}`);
   }
 }
 
@@ -77,9 +79,11 @@ export function valueOf(bytes: Uint8Array): SecretValue {
 
 /** All keys from one JSON object. */
 async function readJsonData(context: CliContext, source: string): Promise<SecretData> {
-  const bytes =
-    source === '-' ? await readStdin(context) : await readFile(source).catch(() => undefined);
-  if (bytes === undefined) throw new UsageError(`${source} cannot be read`);
+  const bytes = await (source === '-' ? readStdin(context) : readFile(source)).catch(
+    (error: unknown) => {
+      throw new UsageError(`--from-json: the file ${source} ${readFailure(error)}`);
+    },
+  );
   const value = parsed(bytes.toString('utf8'));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new UsageError(

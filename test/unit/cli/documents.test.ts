@@ -57,6 +57,7 @@ async function apply(
   const policies = (at['listPolicies'] ?? []) as unknown[];
   const checks = (at['checks'] ?? {}) as Answers;
   const answers: Answers = {
+    listClusters: () => ({ items: [] }),
     listMounts: () => ({ items: mounts }),
     listPolicies: () => ({ items: policies }),
     putMount: () => ({}),

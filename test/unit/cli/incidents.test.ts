@@ -43,7 +43,7 @@ describe('lease revoke', () => {
     const { context } = scripted({ revoked: 0, revoking: 0 });
     const call = { args: [], options: { workload: WORKLOAD, yes: true } };
     await expect(runLeaseRevoke(context, call)).rejects.toMatchObject({
-      exitCode: 1,
+      exitCode: 4,
       message: `no live lease matches workload ${WORKLOAD}; nothing was revoked`,
     });
   });
@@ -82,7 +82,7 @@ describe('session end', () => {
     const { context } = scripted(undefined, 0);
     const call = { args: ['ses_1'], options: {} };
     await expect(runSessionEnd(context, call)).rejects.toMatchObject({
-      exitCode: 1,
+      exitCode: 4,
       message: 'no session matches id ses_1; nothing was ended',
     });
   });
