@@ -1,4 +1,4 @@
-import { ApiError, type PagedId } from '../client/index.ts';
+import { ApiError, type components, type PagedId } from '../client/index.ts';
 import { isUnder } from '../domain/names.ts';
 import { allPages, callWith, type Broker, type LooseInput } from './broker.ts';
 import { counted, countText } from './count.ts';
@@ -47,9 +47,45 @@ export async function affectedByDocument(
 }
 
 /** What the deletion of a secret affects. */
-export async function affectedBySecret(broker: Broker, path: string): Promise<string> {
+export async function affectedByDeletion(broker: Broker, path: string): Promise<string> {
+  return affectedBySecret(
+    broker,
+    path,
+    versionsOf(broker, path, (kept) => {
+      const readable = kept.filter(({ state }) => state !== 'deleted');
+      return counted(readable.length, 'version');
+    }),
+  );
+}
+
+/** What the destruction of a secret affects, or of some of its versions. */
+export async function affectedByDestruction(
+  broker: Broker,
+  path: string,
+  chosen: readonly string[] | undefined,
+): Promise<string> {
+  return affectedBySecret(
+    broker,
+    path,
+    versionsOf(broker, path, (kept) => {
+      const doomed = kept.filter(({ version }) => chosen?.includes(version) ?? true);
+      const deleted = doomed.filter(({ state }) => state === 'deleted').length;
+      const part = chosen === undefined ? '' : `${doomed.length} of `;
+      const restorable = deleted === 0 ? '' : ` (${deleted} of them could still be restored)`;
+      const isAbsentThen = chosen !== undefined && doomed.some(({ state }) => state === 'current');
+      const end = isAbsentThen ? ', the current one included: the secret is absent then' : '';
+      return `${part}${counted(kept.length, 'version')}${restorable}${end}`;
+    }),
+  );
+}
+
+async function affectedBySecret(
+  broker: Broker,
+  path: string,
+  versions: Promise<string>,
+): Promise<string> {
   return `affected: ${await joined([
-    versionsOf(broker, path),
+    versions,
     countOf(broker, 'listLeases', { path, state: 'live' }, LEASES),
     rotatingBelow(broker, path),
   ])}`;
@@ -101,10 +137,14 @@ function unknownCount([, many]: Names): string {
   return `an unknown number of ${many}`;
 }
 
+function counting(names: Names, count: () => Promise<number>): Promise<string> {
+  return unlessDenied(names, async () => counted(await count(), ...names));
+}
+
 /** A caller that may not list something is asked without its count. */
-async function counting(names: Names, count: () => Promise<number>): Promise<string> {
+async function unlessDenied(names: Names, text: () => Promise<string>): Promise<string> {
   try {
-    return counted(await count(), ...names);
+    return await text();
   } catch (error) {
     if (error instanceof ApiError && error.status === 403) return unknownCount(names);
     throw error;
@@ -125,9 +165,16 @@ function tokensOf(broker: Broker, name: string): Promise<string> {
   });
 }
 
-function versionsOf(broker: Broker, path: string): Promise<string> {
-  return counting(['version', 'versions'], async () => {
+type Version = components['schemas']['SecretVersionInfo'];
+
+/** A text about the versions that are not destroyed. */
+function versionsOf(
+  broker: Broker,
+  path: string,
+  textOf: (kept: readonly Version[]) => string,
+): Promise<string> {
+  return unlessDenied(['version', 'versions'], async () => {
     const { body } = await callWith(broker, 'listSecretVersions', { path: { path } });
-    return body.items.filter(({ state }) => state !== 'destroyed').length;
+    return textOf(body.items.filter(({ state }) => state !== 'destroyed'));
   });
 }

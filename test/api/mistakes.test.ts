@@ -205,9 +205,9 @@ const OBJECTS: readonly Row[] = [
   ['lease get', 'lease get lea_nope', 4, 'no lease "lea_nope"', 'quaymaster lease ls'],
   [
     'the token of an unknown operator',
-    'operator token create nobody --out DIR/new.token',
+    'operator token create absent --out DIR/new.token',
     4,
-    'no operator "nobody"',
+    'no operator "absent"',
     'quaymaster operator ls',
   ],
   [

@@ -20,7 +20,7 @@ interface Known {
 }
 
 /**
- * A line for each cluster and each path of the policies that does not exist. They are no errors, because policies may come before clusters and
+ * A line for each cluster and each path of the policies that does not exist. They are only reported, because policies may come before clusters and
  * mounts; but a misspelled name would otherwise never match anything. Documents of the same files count as existing.
  */
 export async function absentReferences(

@@ -1,5 +1,5 @@
 import { confirm } from '../ask.ts';
-import { affectedBySecret } from '../consequences.ts';
+import { affectedByDeletion, affectedByDestruction } from '../consequences.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { fields } from '../output/table.ts';
@@ -20,7 +20,7 @@ export async function runRm(
   await confirm(
     context,
     async (url) => {
-      context.output.note(await affectedBySecret(broker, path));
+      context.output.note(await affectedByDeletion(broker, path));
       return `Delete ${path} at ${url}`;
     },
     yes,
@@ -67,18 +67,19 @@ export async function runDestroy(
 ): Promise<void> {
   const { versions, ifVersion, yes } = options;
   const what = versions === undefined ? path : `versions ${versions} of ${path}`;
+  const chosen = versions?.split(',');
   const broker = await context.broker();
   await confirm(
     context,
     async (url) => {
-      context.output.note(await affectedBySecret(broker, path));
+      context.output.note(await affectedByDestruction(broker, path, chosen));
       return `Permanently destroy ${what} at ${url}`;
     },
     yes,
   );
   await broker.call('destroySecret', {
     path: { path },
-    body: versions === undefined ? {} : { versions: versions.split(',') },
+    body: chosen === undefined ? {} : { versions: chosen },
     headers: ifVersion === undefined ? {} : { 'If-Match': `"${ifVersion}"` },
   });
   await context.output.say(`permanently destroyed ${what}`);

@@ -350,26 +350,32 @@ async function secretCheck(broker: Broker, path: string): Promise<readonly Findi
       },
     ];
   }
-  if (await exists(broker, path)) return [{ about, state: 'ok', text: 'exists' }];
+  const state = await stateOf(broker, path);
+  if (state === 'current') return [{ about, state: 'ok', text: 'exists' }];
+  if (state === 'deleted') {
+    const cure = `restore it: quaymaster undelete ${path}`;
+    return [{ about, state: 'problem', text: `"${path}" was deleted`, cure }];
+  }
   const cure = `create it at its backend, or: quaymaster put ${path}`;
   return [{ about, state: 'problem', text: `"${path}" does not exist`, cure }];
 }
 
 /** Only mounts of the embedded store have versions at the broker; other backends are asked for the names beside the path. */
-async function exists(broker: Broker, path: string): Promise<boolean> {
+async function stateOf(broker: Broker, path: string): Promise<'current' | 'deleted' | undefined> {
   try {
     const { body } = await broker.call('listSecretVersions', { path: { path } });
-    return body.items.some(({ state }) => state === 'current');
+    const states = body.items.map(({ state }) => state);
+    return (['current', 'deleted'] as const).find((each) => states.includes(each));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.status === 404) return false;
+    if (error.status === 404) return undefined;
     if (error.status !== 409) throw error;
   }
   const prefix = path.slice(0, path.lastIndexOf('/'));
   for await (const item of broker.pages('listSecrets', { query: { prefix, limit: 1000 } })) {
-    if (item.path === path) return true;
+    if (item.path === path) return 'current';
   }
-  return false;
+  return undefined;
 }
 
 async function lastRefusal(

@@ -1,5 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { affectedByDocument, affectedBySecret } from '../../../src/cli/consequences.ts';
+import {
+  affectedByDeletion,
+  affectedByDestruction,
+  affectedByDocument,
+} from '../../../src/cli/consequences.ts';
 import { refusal, ScriptedBroker } from '../../kit/scripted-api.ts';
 
 const denied = () => {
@@ -47,16 +51,29 @@ describe('the question before a deletion', () => {
     );
   });
 
-  it('of a secret counts the versions that are not destroyed', async () => {
-    const broker = new ScriptedBroker({
-      listSecretVersions: () => ({
-        items: [{ state: 'current' }, { state: 'old' }, { state: 'destroyed' }],
-      }),
-      listLeases: items(2),
-      listRotations: rotations,
-    });
-    expect(await affectedBySecret(broker, 'team/db')).toBe(
+  const states = ['current', 'previous', 'deleted', 'destroyed'];
+  const secret = new ScriptedBroker({
+    listSecretVersions: () => ({
+      items: states.map((state, index) => ({ state, version: String(4 - index) })),
+    }),
+    listLeases: items(2),
+    listRotations: rotations,
+  });
+
+  it('of a secret counts the versions that can be read', async () => {
+    expect(await affectedByDeletion(secret, 'team/db')).toBe(
       'affected: 2 versions, 2 live leases, 1 rotating path',
+    );
+  });
+
+  it.each([
+    [undefined, '3 versions (1 of them could still be restored)'],
+    [['3'], '1 of 3 versions'],
+    [['2'], '1 of 3 versions (1 of them could still be restored)'],
+    [['4', '3'], '2 of 3 versions, the current one included: the secret is absent then'],
+  ])('of destruction counts the versions that are lost: %j', async (chosen, text) => {
+    expect(await affectedByDestruction(secret, 'team/db', chosen)).toBe(
+      `affected: ${text}, 2 live leases, 1 rotating path`,
     );
   });
 
@@ -66,7 +83,7 @@ describe('the question before a deletion', () => {
       listLeases: denied,
       listRotations: denied,
     });
-    expect(await affectedBySecret(broker, 'a/b')).toBe(
+    expect(await affectedByDeletion(broker, 'a/b')).toBe(
       'affected: an unknown number of versions, an unknown number of live leases, an unknown number of rotating paths',
     );
   });
@@ -80,6 +97,6 @@ describe('the question before a deletion', () => {
       listLeases: unknown,
       listRotations: unknown,
     });
-    await expect(affectedBySecret(broker, 'a/b')).rejects.toMatchObject({ status: 401 });
+    await expect(affectedByDeletion(broker, 'a/b')).rejects.toMatchObject({ status: 401 });
   });
 });

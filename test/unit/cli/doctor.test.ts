@@ -217,6 +217,15 @@ describe('doctor', () => {
       '"pay/db" does not exist',
     ],
     [
+      'a deleted secret',
+      'pay/db',
+      'k8s://prod/s/w',
+      {
+        listSecretVersions: () => ({ items: [{ state: 'deleted' }] }),
+      },
+      '"pay/db" was deleted',
+    ],
+    [
       'a block',
       'pay/db',
       'k8s://prod/s/w',
