@@ -30,6 +30,7 @@ export interface LoggedDigests {
 interface KindRows {
   readonly set: SetHash;
   readonly count: number;
+  /** Rows without a valid MAC. */
   readonly unsealed: readonly string[];
 }
 
@@ -91,7 +92,7 @@ async function checkKind(
     if (!guard.isDigest(before)) return [differ(kind, 'its digest has no valid MAC')];
     const problem =
       (log && compareWithLog(guard, before, log.get(kind))) ??
-      (await compareRows(store, before, rows));
+      (isSame(before, rows) ? undefined : await difference(store, guard, before, rows));
     return problem === undefined ? [] : [problem];
   }
   throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
@@ -110,17 +111,22 @@ function compareWithLog(
   return generation < logged ? behind(kind, what) : differ(kind, what);
 }
 
-async function compareRows(
+/** The digest covers the MAC of each row too. So rows that match it have their MACs, which are not checked again. */
+function isSame(stored: DigestRow, { set, count }: Pick<KindRows, 'set' | 'count'>): boolean {
+  return constantTimeEqual(set.state(), stored.state) && count === stored.count;
+}
+
+async function difference(
   store: Store,
+  guard: RowGuard,
   stored: DigestRow,
-  rows: KindRows,
-): Promise<HeldRows | undefined> {
-  const { kind } = stored;
-  if (rows.unsealed.length > 0) return unsealedRows(kind, rows);
-  if (constantTimeEqual(rows.set.state(), stored.state) && rows.count === stored.count)
-    return undefined;
+  { count }: Pick<KindRows, 'count'>,
+): Promise<HeldRows> {
+  const kind = stored.kind as DigestedTable;
+  const { unsealed } = await readSealed(store, guard, kind);
+  if (unsealed.length > 0) return unsealedRows(kind, unsealed);
   const names = kind === 'documents' ? await differingDocuments(store) : [];
-  const counts = `there are ${rows.count} rows, the digest is over ${stored.count}`;
+  const counts = `there are ${count} rows, the digest is over ${stored.count}`;
   const what = names.length === 0 ? counts : `${counts}; ${list(names)}`;
   return differ(kind, what, Math.max(names.length, 1));
 }
@@ -157,19 +163,30 @@ function isHead(last: Version | undefined, uid: string, version: number): boolea
   return last?.uid === uid && last.version === version && last.body !== null;
 }
 
-/** Reads all rows of one kind. Without `rootKeyId`, under the active root key. */
+/** Reads all rows of one kind, under the root key of their digest. */
 async function readKind(
   store: Store,
   guard: RowGuard,
   { kind, rootKeyId }: { readonly kind: DigestedTable; readonly rootKeyId: string | undefined },
-): Promise<KindRows> {
+): Promise<Pick<KindRows, 'set' | 'count'>> {
+  const set = SetHash.empty();
+  let count = 0;
+  for await (const row of rowsOf(store, kind)) {
+    set.add(guard.element(rootKeyId, kind, row as unknown as StoredRow));
+    count += 1;
+  }
+  return { set, count };
+}
+
+/** Reads all rows of one kind for a new digest under the active root key, and checks the MAC of each. */
+async function readSealed(store: Store, guard: RowGuard, kind: DigestedTable): Promise<KindRows> {
   const set = SetHash.empty();
   const unsealed: string[] = [];
   let count = 0;
   for await (const row of rowsOf(store, kind)) {
     const stored = row as unknown as StoredRow;
     if (!guard.isSealed(kind, stored)) unsealed.push(nameOf(kind, stored));
-    set.add(guard.element(rootKeyId, kind, stored));
+    set.add(guard.element(undefined, kind, stored));
     count += 1;
   }
   return { set, count, unsealed };
@@ -191,8 +208,8 @@ export async function adoptState(
   const digests: DigestRow[] = [];
   const problems: HeldRows[] = [];
   for (const kind of kinds) {
-    const { set, count, unsealed } = await readKind(store, guard, { kind, rootKeyId: undefined });
-    if (unsealed.length > 0) problems.push(unsealedRows(kind, { unsealed }));
+    const { set, count, unsealed } = await readSealed(store, guard, kind);
+    if (unsealed.length > 0) problems.push(unsealedRows(kind, unsealed));
     digests.push(guard.sealDigest(kind, { generation: 1, count, set }));
   }
   await commitDigests(store, guard, { digests, entry });
@@ -254,7 +271,7 @@ export async function acceptState(
   const writes: Write[] = [];
   const digests: DigestRow[] = [];
   for (const kind of DIGESTED) {
-    const { set, count, unsealed } = await readKind(store, guard, { kind, rootKeyId: undefined });
+    const { set, count, unsealed } = await readSealed(store, guard, kind);
     if (unsealed.length > 0) {
       throw new BrokerError(
         'ERR_HELD',
@@ -302,7 +319,7 @@ function differ(kind: string, what: string, count = 1): HeldRows {
   return { reason: 'rows_differ', kind: kind as TableName, what: `${kind}: ${what}`, count };
 }
 
-function unsealedRows(kind: string, { unsealed }: Pick<KindRows, 'unsealed'>): HeldRows {
+function unsealedRows(kind: string, unsealed: readonly string[]): HeldRows {
   const verb = unsealed.length === 1 ? 'has' : 'have';
   return differ(kind, `${list(unsealed)} ${verb} no valid MAC`, unsealed.length);
 }

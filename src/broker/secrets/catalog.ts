@@ -1,8 +1,9 @@
 import {
   compilePolicies,
-  withPolicy,
-  withoutPolicy,
+  compilePolicy,
+  withChanges,
   type CompiledPolicies,
+  type CompiledPolicy,
 } from '../../domain/policy/index.ts';
 import type { Store } from '../../ports/store.ts';
 import { allRows } from '../../ports/queries.ts';
@@ -19,6 +20,8 @@ export class Catalog {
   /** By kind, then by name: a read looks for three documents, and joining kind and name cost more than the look-up. */
   readonly #documents = new Map<string, Map<string, StoredDocument>>();
   #policies: CompiledPolicies = compilePolicies([]);
+  /** Changes since the index of policies was made: undefined for a removal. Each edit copies the index, so a decision makes all of them at once. */
+  readonly #changed = new Map<string, CompiledPolicy | undefined>();
   #mounts = new MountTable([]);
 
   constructor(store: Store, rows: RowSeals) {
@@ -42,6 +45,10 @@ export class Catalog {
   }
 
   get policies(): CompiledPolicies {
+    if (this.#changed.size > 0) {
+      this.#policies = withChanges(this.#policies, this.#changed);
+      this.#changed.clear();
+    }
     return this.#policies;
   }
 
@@ -75,10 +82,11 @@ export class Catalog {
     else known.set(document.name, document);
   }
 
+  /** @throws ERR_POLICY_INVALID if a part does not parse. */
   #compile(name: string, stored: StoredDocument<'policy'> | undefined): void {
-    this.#policies =
-      stored === undefined
-        ? withoutPolicy(this.#policies, name)
-        : withPolicy(this.#policies, { name, version: stored.version, policy: stored.spec });
+    this.#changed.set(
+      name,
+      stored && compilePolicy({ name, version: stored.version, policy: stored.spec }),
+    );
   }
 }

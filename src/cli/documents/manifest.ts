@@ -77,7 +77,7 @@ function readPolicy(source: LocatedDocument): Outcome {
 
 function readEnvelope(source: LocatedDocument, kind: DocumentKind): Outcome {
   const problems = new ProblemList();
-  const root = new DocumentNode(source.value, '', problems);
+  const root = DocumentNode.root(source.value, problems);
   const fields = root.fields({ required: ['apiVersion', 'kind', 'metadata', 'spec'] });
   fields.text('apiVersion', (text) =>
     text === API_VERSION ? undefined : `must be ${API_VERSION}`,

@@ -54,7 +54,7 @@ export function toCases(documents: readonly LocatedDocument[]): readonly PolicyC
 }
 
 function readFixture(source: LocatedDocument, problems: ProblemList): readonly PolicyCase[] {
-  const root = new DocumentNode(source.value, '', problems);
+  const root = DocumentNode.root(source.value, problems);
   const fields = root.fields({ required: ['apiVersion', 'kind', 'tests'], optional: ['defaults'] });
   fields.text('apiVersion', exactly(API_VERSION));
   fields.text('kind', exactly(TEST_KIND));

@@ -28,25 +28,25 @@ export function compilePolicies(stored: readonly StoredPolicy[]): CompiledPolici
   return { revision: Symbol('policies'), policies, subjects: edit.done() };
 }
 
-/** Adds the policy, or replaces the one of its name; compiles no other. @throws ERR_POLICY_INVALID when it does not compile. */
-export function withPolicy(compiled: CompiledPolicies, stored: StoredPolicy): CompiledPolicies {
-  const policy = compilePolicy(stored);
+/** The policies after changes: each is added, replaces the one of its name, or is undefined for a removal. No other is compiled. */
+export function withChanges(
+  compiled: CompiledPolicies,
+  changes: ReadonlyMap<string, CompiledPolicy | undefined>,
+): CompiledPolicies {
+  const effective = [...changes].filter(
+    ([name, policy]) => policy !== undefined || compiled.policies.has(name),
+  );
+  if (effective.length === 0) return compiled;
   const edit = new SubjectIndexEdit(compiled.subjects);
-  const replaced = compiled.policies.get(policy.name);
-  if (replaced !== undefined) edit.remove(replaced);
-  edit.add(policy);
-  const policies = new Map(compiled.policies).set(policy.name, policy);
-  return { revision: Symbol('policies'), policies, subjects: edit.done() };
-}
-
-/** The same policies where none has that name. */
-export function withoutPolicy(compiled: CompiledPolicies, name: string): CompiledPolicies {
-  const removed = compiled.policies.get(name);
-  if (removed === undefined) return compiled;
-  const edit = new SubjectIndexEdit(compiled.subjects);
-  edit.remove(removed);
   const policies = new Map(compiled.policies);
-  policies.delete(name);
+  for (const [name, policy] of effective) {
+    const replaced = policies.get(name);
+    if (replaced !== undefined) edit.remove(replaced);
+    policies.delete(name);
+    if (policy === undefined) continue;
+    edit.add(policy);
+    policies.set(name, policy);
+  }
   return { revision: Symbol('policies'), policies, subjects: edit.done() };
 }
 

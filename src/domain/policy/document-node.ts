@@ -43,17 +43,29 @@ export class DocumentFields {
  */
 export class DocumentNode {
   readonly value: unknown;
-  readonly pointer: string;
   readonly #problems: ProblemList;
+  /** The place around this one, and the member name or index there. */
+  readonly #parent: DocumentNode | undefined;
+  readonly #key: string;
 
-  constructor(value: unknown, pointer: string, problems: ProblemList) {
+  private constructor(value: unknown, problems: ProblemList, parent?: DocumentNode, key = '') {
     this.value = value;
-    this.pointer = pointer;
     this.#problems = problems;
+    this.#parent = parent;
+    this.#key = key;
+  }
+
+  static root(document: unknown, problems: ProblemList): DocumentNode {
+    return new DocumentNode(document, problems);
   }
 
   refuse(message: string): void {
     this.#problems.add(this.pointer, message);
+  }
+
+  /** It is put together only for a problem: a start reads ten thousand policies that have none. */
+  get pointer(): string {
+    return this.#parent === undefined ? '' : this.#parent.pointer + pointerTo([this.#key]);
   }
 
   /** The fields that are known; of the rest, and of what is missing, it records a problem. */
@@ -129,7 +141,7 @@ export class DocumentNode {
   }
 
   #child(key: string, value: unknown): DocumentNode {
-    return new DocumentNode(value, this.pointer + pointerTo([key]), this.#problems);
+    return new DocumentNode(value, this.#problems, this, key);
   }
 }
 

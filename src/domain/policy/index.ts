@@ -3,7 +3,9 @@ export type { AccessPolicy, Capability, PolicyRule, StoredPolicy } from './acces
 export type { AccessRequest, Decision } from './decision.ts';
 export type { Explanation } from './explanation.ts';
 export { parsePolicy } from './parse-policy.ts';
-export { compilePolicies, withPolicy, withoutPolicy } from './compiled-policies.ts';
+export { compilePolicies, withChanges } from './compiled-policies.ts';
+export { compilePolicy } from './compiled-policy.ts';
+export type { CompiledPolicy } from './compiled-policy.ts';
 export type { CompiledPolicies } from './compiled-policies.ts';
 export { sharedViewFor, viewFor } from './workload-view.ts';
 export type { WorkloadView } from './workload-view.ts';

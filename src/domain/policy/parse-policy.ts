@@ -11,7 +11,7 @@ import { ProblemList } from './problem-list.ts';
 /** Validates a document whole. @throws ERR_POLICY_INVALID with every problem, each at its JSON pointer. */
 export function parsePolicy(document: unknown): AccessPolicy {
   const problems = new ProblemList();
-  const policy = readDocument(new DocumentNode(document, '', problems));
+  const policy = readDocument(DocumentNode.root(document, problems));
   if (!problems.isEmpty) {
     throw new BrokerError('ERR_POLICY_INVALID', 'the policy document is not valid', {
       problems: problems.list(),

@@ -1,12 +1,8 @@
 import { describe, it, expect } from '@jest/globals';
-import {
-  compilePolicies,
-  decide,
-  withPolicy,
-  withoutPolicy,
-} from '../../../../src/domain/policy/index.ts';
+import { compilePolicies, decide } from '../../../../src/domain/policy/index.ts';
 import type { CompiledPolicies, StoredPolicy } from '../../../../src/domain/policy/index.ts';
 import { REQUEST, allow, storedPolicy } from '../../../kit/policy/documents.ts';
+import { withoutPolicy, withPolicy } from '../../../kit/policy/one-change.ts';
 
 const policyFor = (name: string, paths: readonly string[], subject: object = {}): StoredPolicy =>
   storedPolicy({

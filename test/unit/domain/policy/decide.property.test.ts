@@ -7,8 +7,6 @@ import {
   mayListUnder,
   parsePolicy,
   viewFor,
-  withPolicy,
-  withoutPolicy,
 } from '../../../../src/domain/policy/index.ts';
 import type { AccessRequest, StoredPolicy } from '../../../../src/domain/policy/index.ts';
 import { globMatches, segmentGlob } from '../../../../src/domain/policy/segment-glob.ts';
@@ -18,6 +16,7 @@ import {
   effectByDefinition,
   globMatchesByDefinition,
 } from '../../../kit/policy/reference-decision.ts';
+import { withoutPolicy, withPolicy } from '../../../kit/policy/one-change.ts';
 
 /** A small alphabet, so that patterns and paths match often. */
 const word = fc.constantFrom('a', 'b', 'ab', 'ba', 'aab');

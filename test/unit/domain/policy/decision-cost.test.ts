@@ -1,11 +1,5 @@
 import { describe, it, expect } from '@jest/globals';
-import {
-  compilePolicies,
-  decideIn,
-  viewFor,
-  withPolicy,
-  withoutPolicy,
-} from '../../../../src/domain/policy/index.ts';
+import { compilePolicies, decideIn, viewFor } from '../../../../src/domain/policy/index.ts';
 import { countSteps } from '../../../kit/policy/count-steps.ts';
 import type { CompiledPolicies, StoredPolicy } from '../../../../src/domain/policy/index.ts';
 import {
@@ -16,6 +10,7 @@ import {
   deny,
   storedPolicy,
 } from '../../../kit/policy/documents.ts';
+import { withoutPolicy, withPolicy } from '../../../kit/policy/one-change.ts';
 
 const OWN: readonly StoredPolicy[] = [
   storedPolicy({ name: 'own', rules: [allow(['payments/**'], { capabilities: EVERYTHING })] }),
