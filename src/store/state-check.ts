@@ -92,7 +92,7 @@ async function checkKind(
     if (!guard.isDigest(before)) return [differ(kind, 'its digest has no valid MAC')];
     const problem =
       (log && compareWithLog(guard, before, log.get(kind))) ??
-      (isSame(before, rows) ? undefined : await difference(store, guard, before, rows));
+      (await compareRows(store, guard, before, rows));
     return problem === undefined ? [] : [problem];
   }
   throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
@@ -111,18 +111,15 @@ function compareWithLog(
   return generation < logged ? behind(kind, what) : differ(kind, what);
 }
 
-/** The digest covers the MAC of each row too. So rows that match it have their MACs, which are not checked again. */
-function isSame(stored: DigestRow, { set, count }: Pick<KindRows, 'set' | 'count'>): boolean {
-  return constantTimeEqual(set.state(), stored.state) && count === stored.count;
-}
-
-async function difference(
+/** The digest covers the MAC of each row too. So rows that match it have their MACs, which are checked only to name rows that differ. */
+async function compareRows(
   store: Store,
   guard: RowGuard,
   stored: DigestRow,
-  { count }: Pick<KindRows, 'count'>,
-): Promise<HeldRows> {
+  { set, count }: Pick<KindRows, 'set' | 'count'>,
+): Promise<HeldRows | undefined> {
   const kind = stored.kind as DigestedTable;
+  if (constantTimeEqual(set.state(), stored.state) && count === stored.count) return undefined;
   const { unsealed } = await readSealed(store, guard, kind);
   if (unsealed.length > 0) return unsealedRows(kind, unsealed);
   const names = kind === 'documents' ? await differingDocuments(store) : [];
@@ -172,7 +169,7 @@ async function readKind(
   const set = SetHash.empty();
   let count = 0;
   for await (const row of rowsOf(store, kind)) {
-    set.add(guard.element(rootKeyId, kind, row as unknown as StoredRow));
+    set.add(guard.element(rootKeyId, kind, row));
     count += 1;
   }
   return { set, count };

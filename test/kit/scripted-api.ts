@@ -18,11 +18,11 @@ export class ScriptedBroker implements Broker {
 
   readonly call = ((id: CallId, input: LooseInput = {}) => {
     this.asked.push({ id, ...input });
-    return Promise.resolve().then(() => ({
+    return Promise.resolve().then(async () => ({
       status: 200,
       headers: {},
       requestId: `req_${this.asked.length}`,
-      body: this.#answer(id, input),
+      body: await this.#answer(id, input),
     }));
   }) as unknown as Broker['call'];
 

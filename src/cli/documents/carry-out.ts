@@ -4,7 +4,7 @@ import type { CliContext } from '../context.ts';
 import { problemLine, UsageError, type FileProblem } from '../errors.ts';
 import { failureOf, refusalText } from '../failure.ts';
 import { causeOf, mayHaveBeenDone, stopped } from '../unfinished.ts';
-import { pathOf } from './kinds.ts';
+import { pathOf, POLICY } from './kinds.ts';
 import { problemAt } from './manifest.ts';
 import type { Change, DocumentPlan } from './plan.ts';
 import { changeName } from './plan-text.ts';
@@ -13,8 +13,12 @@ type WriteChange = Exclude<Change, { readonly action: 'delete' }>;
 
 const DONE = { create: 'created', change: 'changed', delete: 'deleted' } as const;
 
+/** Policies are sent so many at once: the broker commits them together. */
+const AT_ONCE = 32;
+
 /**
- * Applies the changes of a plan in order, and stops at the first failure, because later documents may depend on earlier ones.
+ * Applies the changes of a plan in order, and stops at the first failure, because later documents may depend on earlier ones. Policies depend on no
+ * other policy, so they are sent together once the first of them is applied.
  * @throws Failed or Interrupted, with the changes that were applied, not applied, and unknown
  */
 export async function carryOut(
@@ -22,20 +26,57 @@ export async function carryOut(
   broker: Broker,
   { changes }: DocumentPlan,
 ): Promise<void> {
-  for (const [index, change] of changes.entries()) {
-    let sent = false;
-    try {
-      signal.throwIfAborted();
-      sent = true;
-      await applyOne(broker, change);
-    } catch (error) {
-      const cause = causeOf(error, signal);
-      const unknown = sent && mayHaveBeenDone(cause) ? [change] : [];
-      const remaining = changes.slice(index + unknown.length);
-      throw stopped(cause, progressOf(index, unknown, remaining), whyOf(cause, change));
-    }
-    output.note(`${DONE[change.action]} ${changeName(change)}`);
+  let done = 0;
+  for (const step of stepsOf(changes)) {
+    const outcomes = signal.aborted
+      ? step.map((change) => ({ change, error: signal.reason as unknown, isSent: false }))
+      : await Promise.all(step.map((change) => attempt(broker, change)));
+    const failed = outcomes.filter((outcome) => 'error' in outcome);
+    for (const { change } of outcomes.filter((outcome) => !('error' in outcome)))
+      output.note(`${DONE[change.action]} ${changeName(change)}`);
+    const [first] = failed;
+    done += step.length - failed.length;
+    if (first === undefined) continue;
+    const isUnknown = ({ error, isSent }: Failure): boolean =>
+      isSent && mayHaveBeenDone(causeOf(error, signal));
+    const unknown = failed.filter(isUnknown).map(({ change }) => change);
+    const refused = failed.filter((each) => !isUnknown(each)).map(({ change }) => change);
+    const later = changes.slice(done + failed.length);
+    const cause = causeOf(first.error, signal);
+    const progress = progressOf(done, unknown, [...refused, ...later]);
+    throw stopped(cause, progress, whyOf(cause, first.change));
   }
+}
+
+interface Failure {
+  readonly change: Change;
+  readonly error: unknown;
+  readonly isSent: boolean;
+}
+
+async function attempt(
+  broker: Broker,
+  change: Change,
+): Promise<Failure | { readonly change: Change }> {
+  try {
+    await applyOne(broker, change);
+    return { change };
+  } catch (error) {
+    return { change, error, isSent: true };
+  }
+}
+
+/** The changes that are sent at once, in order. */
+function stepsOf(changes: readonly Change[]): readonly (readonly Change[])[] {
+  const steps: Change[][] = [];
+  let policies = 0;
+  for (const change of changes) {
+    policies = change.kind === POLICY ? policies + 1 : 0;
+    const step = steps.at(-1);
+    if (policies <= 2 || step === undefined || step.length === AT_ONCE) steps.push([change]);
+    else step.push(change);
+  }
+  return steps;
 }
 
 function progressOf(
@@ -61,20 +102,31 @@ const REFUSED: readonly number[] = [400, 409, 412];
  */
 export async function checkPlan(broker: Broker, { changes }: DocumentPlan): Promise<void> {
   const prefixes = changes.flatMap(newPrefix);
+  const writes = changes.filter((change) => change.action !== 'delete');
   const problems: FileProblem[] = [];
-  for (const change of changes) {
-    if (change.action === 'delete') continue;
-    try {
-      await applyOne(broker, change, { dryRun: 'true' });
-    } catch (error) {
-      if (!(error instanceof ApiError) || !REFUSED.includes(error.status)) throw error;
-      const isExpected =
-        error.detail?.startsWith(NO_MOUNT) === true &&
-        prefixes.some((prefix) => change.name.startsWith(`${prefix}/`));
-      if (!isExpected) problems.push(...problemsAt(error, change));
-    }
+  for (let at = 0; at < writes.length; at += AT_ONCE) {
+    const some = writes.slice(at, at + AT_ONCE);
+    const found = await Promise.all(some.map((change) => checkOne(broker, change, prefixes)));
+    problems.push(...found.flat());
   }
   if (problems.length > 0) throw new UsageError('the broker refuses these documents', problems);
+}
+
+async function checkOne(
+  broker: Broker,
+  change: WriteChange,
+  prefixes: readonly string[],
+): Promise<readonly FileProblem[]> {
+  try {
+    await applyOne(broker, change, { dryRun: 'true' });
+    return [];
+  } catch (error) {
+    if (!(error instanceof ApiError) || !REFUSED.includes(error.status)) throw error;
+    const isExpected =
+      error.detail?.startsWith(NO_MOUNT) === true &&
+      prefixes.some((prefix) => change.name.startsWith(`${prefix}/`));
+    return isExpected ? [] : problemsAt(error, change);
+  }
 }
 
 /** The prefix of a mount that the plan creates or changes. */

@@ -1,5 +1,6 @@
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as loopTurn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { UnreachableError } from '../../../src/client/index.ts';
 import { EXIT } from '../../../src/cli/errors.ts';
@@ -202,6 +203,32 @@ describe('apply', () => {
     expect(written).toHaveLength(2);
     expect(err).toContain('created mount pay');
     expect(text).toContain('1 applied; not applied: policy pay, policy pay2');
+  });
+
+  it('sends many policies at once after the first, and reports each of them', async () => {
+    let [inFlight, most] = [0, 0];
+    const answers = {
+      putPolicy: async ({ path }: LooseInput): Promise<object> => {
+        inFlight += 1;
+        most = Math.max(most, inFlight);
+        if (path?.['name'] === 'pay00') expect(inFlight).toBe(1);
+        await loopTurn();
+        inFlight -= 1;
+        if (path?.['name'] === 'pay05') throw refusal(412, 'ERR_VERSION_CONFLICT');
+        if (path?.['name'] === 'pay07') throw new UnreachableError('cut_off', 'broke');
+        return {};
+      },
+    };
+    const names = Array.from({ length: 40 }, (_, n) => `pay${String(n).padStart(2, '0')}`);
+    const policies = names.map((name) => POLICY.replace('name: pay', `name: ${name}`));
+    const { text, err, written } = await apply({ 'p.yaml': policies.join('---\n') }, { answers });
+    expect(most).toBeGreaterThan(20);
+    expect(written).toHaveLength(33);
+    expect(err.match(/created policy/g)).toHaveLength(31);
+    expect(text).toContain('policy pay05: ERR_VERSION_CONFLICT');
+    expect(text).toContain(
+      '31 applied; possibly applied: policy pay07; not applied: policy pay05, policy pay33, ',
+    );
   });
 
   it.each([
