@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { compilePolicies, decide, withoutPolicy } from '../../../../src/domain/policy/index.ts';
+import { compilePolicies, decide } from '../../../../src/domain/policy/index.ts';
 import type { BrokerError } from '../../../../src/domain/errors.ts';
 import type { Workload } from '../../../../src/domain/workload.ts';
 import { allow, deny, REQUEST, storedPolicy } from '../../../kit/policy/documents.ts';
+import { withoutPolicy } from '../../../kit/policy/one-change.ts';
 
 const subject = (...identities: readonly string[]): object => ({
   clusters: ['github'],
