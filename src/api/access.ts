@@ -264,6 +264,7 @@ const ROWS = {
   listHeads: ['GET', '/api/v1/audit/heads', 'operator', AUDITORS, 5, 'audit.export'],
   readTile: ['GET', '/api/v1/audit/tile/{path}', 'operator', AUDITORS, 2, 'audit.export'],
   readKeys: ['GET', '/api/v1/keys', 'operator', ADMIN, 5, 'key.list'],
+  retireKek: ['POST', '/api/v1/keys:retire-kek', 'operator', ADMIN, 10, 'key.unwrap'],
   rotateKeys: ['POST', '/api/v1/keys:rotate', 'operator', ADMIN, 50, 'key.rotate'],
   createBackup: ['POST', '/api/v1/backups', 'operator', ADMIN, 50, 'backup.create'],
   listBackups: ['GET', '/api/v1/backups', 'operator', ADMIN, 5, 'backup.list'],

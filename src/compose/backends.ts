@@ -3,6 +3,7 @@ import type { Backend, BackendDeps } from '../ports/backend.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { KeyEncryptionKey } from '../ports/key-encryption-key.ts';
 import {
+  awsKmsConfig,
   awsIamConnectionSchema,
   awsSecretsManagerConnectionSchema,
 } from '../providers/aws/config.ts';
@@ -104,11 +105,17 @@ const KEKS = {
     open: async (config: z.output<typeof vaultTransitConfig>, { clock }: KekDeps) =>
       (await import('../providers/vault/kek.ts')).openVaultTransitKey(config, clock),
   },
+  'aws-kms': {
+    schema: awsKmsConfig,
+    open: async (config: z.output<typeof awsKmsConfig>, { clock }: KekDeps) =>
+      (await import('../providers/aws/kek.ts')).openAwsKmsKey(config, clock),
+  },
 };
 
 export const kekSchema = z.discriminatedUnion('type', [
   KEKS['local-file'].schema,
   KEKS['vault-transit'].schema,
+  KEKS['aws-kms'].schema,
 ]);
 
 export type KekConfig = z.output<typeof kekSchema>;

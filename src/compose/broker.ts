@@ -158,7 +158,7 @@ async function openOn(
       space: () => space.space,
       lastBackup: () => backups?.last,
       held: () => heldKinds(trail, guard),
-      warnings: () => warningsOf({ opened, space, trail, indexes, backups }),
+      warnings: () => warningsOf({ opened, space, trail, indexes, backups, keys }),
       indexes: () => indexes.status(),
       async close(cause) {
         space.stop();
@@ -181,9 +181,10 @@ interface Watched {
   readonly trail: AuditTrail;
   readonly indexes: IndexScrub;
   readonly backups: ScheduledBackups | undefined;
+  readonly keys: InstallationKeys;
 }
 
-function warningsOf({ opened, space, trail, indexes, backups }: Watched): readonly string[] {
+function warningsOf({ opened, space, trail, indexes, backups, keys }: Watched): readonly string[] {
   return [
     ...(opened.condition.revokeConnect === undefined ? [] : ['store_open_to_all_roles']),
     ...(opened.hasUnreadablePage ? ['store_page_unreadable'] : []),
@@ -191,6 +192,7 @@ function warningsOf({ opened, space, trail, indexes, backups }: Watched): readon
     ...trail.warnings(),
     ...(indexes.status().isLogDamaged ? ['audit_index_damaged'] : []),
     ...(backups?.hasFailed === true ? ['backup_failed'] : []),
+    ...(keys.wrappers.problems().size > 0 ? ['kek_unreachable'] : []),
   ];
 }
 

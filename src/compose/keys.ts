@@ -13,6 +13,7 @@ import { SEAL_STEP } from '../broker/keys/seal-ledger.ts';
 import type { CallContext } from '../ports/call-context.ts';
 import type { Clock } from '../ports/clock.ts';
 import { withDeadline } from '../ports/deadline.ts';
+import type { KeyEncryptionKey } from '../ports/key-encryption-key.ts';
 import type { Plan, Store } from '../ports/store.ts';
 import { Keyring } from '../crypto/keyring.ts';
 import { constantTimeEqual } from '../crypto/digest.ts';
@@ -35,10 +36,27 @@ export function dataDirectory(config: Config): string | undefined {
   return config.store.type === 'sqlite' ? dirname(config.store.path) : undefined;
 }
 
-/** The key-encryption keys of the configuration. @throws ERR_CONFIG_INVALID, ERR_SEALED */
+/**
+ * The key-encryption keys of the configuration. If one of two cannot be opened, the other one serves.
+ * @throws ERR_CONFIG_INVALID for a key that is not one; ERR_SEALED if none can be opened
+ */
 export async function wrappersOf(config: Config, clock: Clock): Promise<RootKeyWrappers> {
-  const kek = await openKek(config.kek, { clock, dataDirectory: dataDirectory(config) });
-  return new RootKeyWrappers([kek], clock);
+  const opened: KeyEncryptionKey[] = [];
+  const missing: string[] = [];
+  let failure: BrokerError | undefined;
+  for (const name of ['kek', 'secondKek'] as const) {
+    const own = config[name];
+    if (own === undefined) continue;
+    try {
+      opened.push(await openKek(own, { clock, dataDirectory: dataDirectory(config) }));
+    } catch (error) {
+      failure = BrokerError.from(error);
+      if (failure.code !== 'ERR_SEALED') throw failure;
+      missing.push(`${own.type} (${name})`);
+    }
+  }
+  if (opened.length === 0) throw failure ?? new BrokerError('ERR_SEALED');
+  return new RootKeyWrappers(opened, clock, missing);
 }
 
 /** Wraps and unwraps a random text with the key-encryption key. @returns its id @throws ERR_CONFIG_INVALID, ERR_SEALED, ERR_CIPHERTEXT_INVALID */

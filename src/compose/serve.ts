@@ -25,7 +25,11 @@ export interface Serving {
   stop(cause: string): Promise<void>;
 }
 
-export type ServeDeps = BrokerDeps & Pick<ApiDeps, 'onAnswered'>;
+export type ServeDeps = BrokerDeps &
+  Pick<ApiDeps, 'onAnswered'> & {
+    /** Runs when the broker is open, before it listens: it frees the address. */
+    readonly beforeListening?: () => Promise<void>;
+  };
 
 /** Opens the broker and listens. @throws as `openBroker`, and ERR_CONFIG_INVALID if it cannot listen on an address. It then closes everything. */
 export async function serve(config: Config, given: ServeDeps): Promise<Serving> {
@@ -94,6 +98,7 @@ async function listen(
   const malformed = new MalformedRequests(parts, boot);
   const server = await createServer(app, config.listener, { ...deps, drain, malformed });
   await listenForMetrics(config.metrics.listener, metrics, beside);
+  await deps.beforeListening?.();
   const { port } = await server.listen();
   const scheme = config.listener.tls === undefined ? 'http' : 'https';
   const url = `${scheme}://${config.listener.host}:${port}`;

@@ -248,6 +248,7 @@ describe('the client over TLS', () => {
     await expectAll([
       [ask(admin, 'readKeys'), 200],
       [ask(admin, 'rotateKeys', { body: { reason: 'yearly' } }), 202],
+      [ask(admin, 'retireKek', { body: { kek: 'none', reason: 'test' } }), 'ERR_NOT_FOUND'],
     ]);
     await expectAll([[ask(admin, 'createBackup'), 'ERR_CONFLICT']]);
     await expectAll([[ask(admin, 'listBackups'), 'ERR_CONFLICT']]);

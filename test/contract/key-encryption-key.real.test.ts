@@ -1,10 +1,14 @@
-import { expect, it } from '@jest/globals';
+import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
+import { awsKmsConfig } from '../../src/providers/aws/config.ts';
+import { openAwsKmsKey } from '../../src/providers/aws/kek.ts';
 import { vaultTransitConfig } from '../../src/providers/vault/config.ts';
 import { openVaultTransitKey } from '../../src/providers/vault/kek.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { freePort } from '../kit/backends/free-port.ts';
 import { createToken, mountEngine, openBaoCall } from '../kit/backends/openbao-calls.ts';
+import { setCredentials } from '../kit/aws-connection.ts';
 import { VaultConnections } from '../kit/vault-connections.ts';
 import { transitPolicy } from '../kit/vault-policies.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
@@ -89,5 +93,56 @@ describeWith(['openbao'], 'OpenBao transit', ({ openbao }) => {
     expect(keys).toMatchObject({ data: { keys: ['kek'] } });
     await kek.close();
     await close();
+  });
+});
+
+describeWith(['moto'], 'AWS KMS', ({ moto }) => {
+  const { endpoint, region, accessKeyId, secretAccessKey } = moto;
+  const client = new KMSClient({
+    region,
+    endpoint,
+    credentials: { accessKeyId, secretAccessKey },
+  });
+  const createKey = async (): Promise<string> => {
+    const { KeyMetadata } = await client.send(new CreateKeyCommand({}));
+    return KeyMetadata?.KeyId ?? '';
+  };
+  const open = (keyId: string, at = endpoint) =>
+    openAwsKmsKey(
+      awsKmsConfig.parse({ type: 'aws-kms', connection: 'prod', region, endpoint: at, keyId }),
+      systemClock,
+    );
+
+  beforeAll(() => setCredentials());
+  afterAll(() => client.destroy());
+
+  keyEncryptionKeyContract('aws-kms', async () => {
+    const keyId = await createKey();
+    const [kek, reopened, other] = [
+      await open(keyId),
+      await open(keyId),
+      await open(await createKey()),
+    ];
+    const unreachable = await open(keyId, `http://127.0.0.1:${await freePort()}`);
+    return {
+      ...{ kek, reopened, other, unreachable },
+      close: async () => {
+        await Promise.all([kek, reopened, other, unreachable].map((key) => key.close()));
+      },
+    };
+  });
+
+  it('is sealed, and says so, if the key does not exist', async () => {
+    const kek = await open('00000000-0000-4000-8000-000000000000');
+    const error = await failureOf(kek.wrap(Buffer.from('key'), Buffer.from('a'), contextOf()));
+    expect(error.code).toBe('ERR_SEALED');
+    expect(error.detail).toContain('aws-kms:prod/00000000-0000-4000-8000-000000000000');
+    await kek.close();
+  });
+
+  it('refuses an alias in the configuration, because it can be pointed at another key', () => {
+    expect(() =>
+      awsKmsConfig.parse({ type: 'aws-kms', connection: 'prod', region, keyId: 'alias/kek' }),
+    ).toThrow(/not an alias/);
   });
 });

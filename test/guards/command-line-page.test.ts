@@ -28,6 +28,7 @@ const VERBS: Readonly<Record<string, string>> = {
   createBackup: 'backup create',
   readKeys: 'keys status',
   rotateKeys: 'keys rotate',
+  retireKek: 'keys retire-kek',
   listBackups: 'backup ls',
   issueCredential: 'credential',
   acknowledge: 'ack',

@@ -13,8 +13,9 @@ const rows = [...page.matchAll(/^\| `([^`]+)` \| ([^|]*) \|/gm)].map(
 const options = optionsOf(configSchema);
 const places = new Set(options.map(({ place }) => place));
 
-/** The page explains Vault logins once, for connections and for the key-encryption key. */
-function sharedPlace(place: string): string {
+/** The page explains Vault logins once, for connections and for both key-encryption keys. */
+function sharedPlace(given: string): string {
+  const place = given.replace(/^secondKek\./, 'kek.');
   const shared = place.replace(/^kek\./, 'connections.<name>.');
   return rows.some(([row]) => row === place) || !places.has(shared) ? place : shared;
 }

@@ -45,7 +45,7 @@ import {
   undeleteSecret,
   writeSecret,
 } from './secrets.ts';
-import { readKeys, rotateKeys } from './keys.ts';
+import { readKeys, retireKek, rotateKeys } from './keys.ts';
 import { seal } from './seal.ts';
 import { endSessions, listSessions } from './selected-sessions.ts';
 import { createSession, endSession, readSession, renewSession } from './sessions.ts';
@@ -112,6 +112,7 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   readTile,
   readKeys,
   rotateKeys,
+  retireKek,
   createBackup,
   listBackups,
   listPolicies: policies.list,

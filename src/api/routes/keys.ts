@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { readKeyStatus, rotateRootKey, type KeyStatus } from '../../broker/keys/rotate-keys.ts';
+import {
+  readKeyStatus,
+  retireKek as retire,
+  rotateRootKey,
+  type KeyStatus,
+} from '../../broker/keys/rotate-keys.ts';
 import type { RewrapReport } from '../../broker/keys/rewrap-report.ts';
 import { instant } from '../../domain/instant.ts';
 import { remark } from '../fields.ts';
@@ -25,6 +30,19 @@ export const rotateKeys: RouteOf<'rotateKeys'> = {
       const wanted = { comment: reason, isCompromised: compromised };
       return { status: 202, body: shown(await rotateRootKey(parts, call, caller, wanted)) };
     };
+  },
+};
+
+const retirement = z.strictObject({ kek: z.string().min(1).max(512), reason: remark.min(1) });
+
+export const retireKek: RouteOf<'retireKek'> = {
+  body: { maxBytes: 4_096 },
+  read: ({ body }) => {
+    const { kek, reason } = parseInput(retirement, body?.value);
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shown(await retire(parts, call, caller, { kek, comment: reason })),
+    });
   },
 };
 

@@ -19,6 +19,7 @@ import { MOST_SEALS, planRotation, type RootKeyAccess } from './rotate-keys.ts';
 import { SealLedger } from './seal-ledger.ts';
 
 const EVERY_MS = 1_000;
+const PROVE_MS = 60_000;
 
 export type KeyWorkerParts = Recording & Keys & RootKeyAccess & RewrapParts;
 
@@ -35,6 +36,8 @@ export class KeyWorker {
   readonly #options: Required<KeyWorkerOptions>;
   readonly #system: SystemActor;
   readonly #worker: Worker;
+  /** When the key-encryption keys were last tried, in monotonic milliseconds. */
+  #provenAt: number | undefined;
   /** When this process first saw a root key in its state, in monotonic milliseconds. */
   readonly #seen = new Map<string, number>();
 
@@ -59,6 +62,8 @@ export class KeyWorker {
     if (keyring.isSealed || store.fault() !== undefined) return;
     await this.ledger.fill();
     const rows = await readRootKeys(store);
+    await this.#wrapUnderNew(rows);
+    await this.#proveKeks(rows);
     const isDue = pendingRow(rows) !== undefined || retiredRows(rows).length > 0;
     const isWorn = (activeRow(rows).seals ?? 0) >= this.#options.mostSeals;
     if (!isDue && !isWorn) return;
@@ -67,6 +72,52 @@ export class KeyWorker {
     if (pendingRow(rows) !== undefined) await this.#activate(rows, held);
     else if (isWorn) await this.#begin(rows, held);
     else await this.#retire(rows, signal);
+  }
+
+  /** Wraps every root key under keys that are new in the configuration. Each wrapping was opened again before it is stored. */
+  async #wrapUnderNew({ keys, wraps }: RootKeyRows): Promise<void> {
+    const { wrappers, keyring, installation, store } = this.#parts;
+    for (const kekId of wrappers.ids()) {
+      const has = (id: string): boolean =>
+        wraps.some(({ root_key_id, kek_id }) => root_key_id === id && kek_id === kekId);
+      const without = keys.flatMap(({ id }) => (has(id) ? [] : (keyring.find(id) ?? [])));
+      if (without.length === 0 || wrappers.problems().has(kekId)) continue;
+      try {
+        const made = await Promise.all(
+          without.map((key) => wrappers.wrap(key, kekId, installation)),
+        );
+        await store.commit({
+          // A root key that was destroyed meanwhile gets no wrapping.
+          expect: without.map(({ id }) => ({ table: 'root_keys', key: { id }, match: { id } })),
+          writes: made.map((put) => ({ table: 'root_key_wraps', put })),
+          entries: [this.#entry('key.wrap', { id: kekId, kind: 'kek', count: made.length })],
+        });
+      } catch (error) {
+        this.#parts.log.error(
+          { err: error, kek: kekId },
+          'a key-encryption key cannot wrap the root keys; retrying',
+        );
+      }
+    }
+  }
+
+  /** A key that fails is noticed before a start needs it. */
+  async #proveKeks({ keys, wraps }: RootKeyRows): Promise<void> {
+    const { wrappers, clock, installation, log } = this.#parts;
+    const now = clock.monotonic();
+    if (this.#provenAt !== undefined && now - this.#provenAt < PROVE_MS) return;
+    this.#provenAt = now;
+    const active = activeRow({ keys });
+    const configured = wrappers.ids();
+    for (const wrap of wraps) {
+      if (wrap.root_key_id !== active.id || !configured.includes(wrap.kek_id)) continue;
+      await wrappers.prove(active, wrap, installation).catch((error: unknown) => {
+        log.error(
+          { err: error, kek: wrap.kek_id },
+          'a key-encryption key does not open the root key: the broker runs on, but a start needs it or the second one',
+        );
+      });
+    }
   }
 
   async #begin(rows: RootKeyRows, held: Expectation): Promise<void> {
@@ -169,10 +220,17 @@ export class KeyWorker {
   }
 
   #entry(
-    action: 'key.rotate' | 'key.activate' | 'key.destroy',
-    { id, ...facts }: { readonly id: string; readonly cause?: string; readonly count?: number },
+    action: 'key.rotate' | 'key.activate' | 'key.destroy' | 'key.wrap',
+    { id, kind = 'root-key', ...facts }: KeyFacts,
   ): string {
-    const document = { kind: 'root-key', name: id };
+    const document = { kind, name: id };
     return this.#system.entry({ action, outcome: 'ok', document, ...facts });
   }
+}
+
+interface KeyFacts {
+  readonly id: string;
+  readonly kind?: 'kek' | 'root-key';
+  readonly cause?: string;
+  readonly count?: number;
 }

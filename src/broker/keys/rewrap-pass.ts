@@ -163,9 +163,11 @@ export class RewrapPass {
     } catch (error) {
       if (!(error instanceof BrokerError) || error.code !== 'ERR_CIPHERTEXT_INVALID') throw error;
       this.#left += 1;
-      const key = shapeOf(table).key.map((column) => row[column]);
+      const place = shapeOf(table)
+        .key.map((column) => String(row[column]))
+        .join('/');
       this.#parts.log.error(
-        { table, key, err: error },
+        { table, row: place, err: error },
         'a row cannot be rewrapped, so its root key cannot be destroyed; restore the row from a backup, or remove the secret',
       );
       return undefined;

@@ -25,9 +25,11 @@ export class RootKeyWrappers {
   /** Why the last use of a key failed, by its id. */
   readonly #problems = new Map<string, ErrorCode>();
 
-  constructor(keks: readonly KeyEncryptionKey[], clock: Clock) {
+  /** `missing`: keys of the configuration that could not be opened. */
+  constructor(keks: readonly KeyEncryptionKey[], clock: Clock, missing: readonly string[] = []) {
     this.#keks = keks;
     this.#clock = clock;
+    for (const name of missing) this.#problems.set(name, 'ERR_SEALED');
   }
 
   ids(): readonly string[] {

@@ -191,3 +191,66 @@ async function keyStatus(parts: Pick<Rotating, 'store' | 'rows' | 'wrappers'>): 
     isRotating: pendingRow(rows) !== undefined || retiredRows(rows).length > 0,
   };
 }
+
+/**
+ * Removes the wrappings of a key-encryption key that the configuration no longer has. Every root key must open with a configured key now.
+ * @throws ERR_DENIED, ERR_CONFLICT if the configuration has the key, ERR_NOT_FOUND if it wraps nothing, ERR_SEALED
+ */
+export async function retireKek(
+  parts: Rotating & Access,
+  call: Call,
+  caller: LiveOperator,
+  { kek, comment }: { readonly kek: string; readonly comment: string },
+): Promise<KeyStatus> {
+  const described = {
+    action: 'key.unwrap',
+    document: { kind: 'kek', name: kek },
+    comment,
+  } as const;
+  await commitAs(parts, caller, async (decidedAt, operator) => {
+    requireRole(operator, 'admin');
+    const rows = await readRootKeys(parts.store);
+    const removed = rows.wraps.filter(({ kek_id }) => kek_id === kek);
+    await requireOtherKek(parts, rows, kek);
+    return {
+      plan: {
+        // A root key that was added meanwhile is not under the key: the configuration does not have it.
+        writes: removed.map(({ root_key_id, kek_id }) => ({
+          table: 'root_key_wraps' as const,
+          remove: { root_key_id, kek_id },
+        })),
+        decidedAt,
+        reads: operator.fences,
+        notAfter: operator.operator.endsAt,
+        entries: [
+          entryOf(parts, call, operator, { ...described, outcome: 'ok', count: removed.length }),
+        ],
+      },
+      settle: () => undefined,
+    };
+  }).catch((error: unknown) => recordFailure({ parts, call, caller }, [described], error));
+  return keyStatus(parts);
+}
+
+async function requireOtherKek(
+  { wrappers, installation }: Pick<Rotating, 'wrappers' | 'installation'>,
+  { keys, wraps }: RootKeyRows,
+  kek: string,
+): Promise<void> {
+  const configured = wrappers.ids();
+  if (configured.includes(kek))
+    throw new BrokerError(
+      'ERR_CONFLICT',
+      `the configuration has the key ${kek}: remove it there and restart every replica first`,
+    );
+  if (!wraps.some(({ kek_id }) => kek_id === kek))
+    throw new BrokerError('ERR_NOT_FOUND', `no root key is wrapped by ${kek}`);
+  for (const row of keys) {
+    const others = wraps.filter(
+      ({ root_key_id, kek_id }) => root_key_id === row.id && configured.includes(kek_id),
+    );
+    if (others.length === 0)
+      throw new BrokerError('ERR_CONFLICT', `only ${kek} opens the root key ${row.id}`);
+    for (const wrap of others) await wrappers.prove(row, wrap, installation);
+  }
+}

@@ -31,6 +31,18 @@ export const KEYS: CommandTable = {
       load: async () => (await import('../verbs/keys.ts')).runKeysRotate,
     },
     {
+      command: 'keys retire-kek',
+      summary: 'remove the wrappings of a key-encryption key that the configuration no longer has',
+      details:
+        'Every root key must open with a key of the configuration: the broker tries each of them now.',
+      arguments: [['<kek>', 'its id, as `keys status` shows it']],
+      options: [REASON, YES],
+      examples: [
+        'quaymaster keys retire-kek vault-transit:prod/transit/quaymaster --reason INC-10',
+      ],
+      load: async () => (await import('../verbs/keys.ts')).runRetireKek,
+    },
+    {
       command: 'keys rewrap',
       summary: 'wait until nothing needs an older root key, and show the progress',
       details: 'The broker rewraps by itself after a rotation, also after a restart.',

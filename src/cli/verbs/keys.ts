@@ -49,6 +49,16 @@ export async function runKeysRewrap(context: CliContext): Promise<ExitCode> {
   return EXIT.done;
 }
 
+/** Nothing that only this key opens is left when it is done. */
+export async function runRetireKek(
+  context: CliContext,
+  { args: [kek = ''], options: { reason, yes } }: Call<Omit<RotateOptions, 'compromised'>>,
+): Promise<void> {
+  await confirm(context, (url) => `Remove all that ${kek} wraps, at ${url}`, yes);
+  const { body } = await (await context.broker()).call('retireKek', { body: { kek, reason } });
+  await context.output.show(body, () => textOf(body));
+}
+
 function progressOf({ keys, rewrap }: Status): string {
   if (keys.some(({ state }) => state === 'pending' || state === 'replacing'))
     return 'waiting until every broker has read the new root key';

@@ -1189,6 +1189,27 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/keys:retire-kek": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Remove the wrappings of a key-encryption key
+         * @description The configuration of the broker must not have the key any more, and every root key must open with a key that it has: the broker tries each of them
+         *     now. ERR_CONFLICT otherwise.
+         */
+        readonly post: operations["retireKek"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/backups": {
         readonly parameters: {
             readonly query?: never;
@@ -1836,6 +1857,12 @@ export interface components {
             /** @description Audit entries that the backup contains */
             readonly entries: number;
             readonly recipients: readonly string[];
+        };
+        readonly KekRetirement: {
+            /** @description The id of the key, as `GET /api/v1/keys` shows it */
+            readonly kek: string;
+            /** @description Recorded in the audit log */
+            readonly reason: string;
         };
         readonly KeyRotation: {
             /** @description Recorded in the audit log */
@@ -4526,6 +4553,31 @@ export interface operations {
         readonly responses: {
             /** @description In progress */
             readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["KeyStatus"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly retireKek: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["KekRetirement"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

@@ -80,6 +80,7 @@ export const OPERATIONS = {
   readTile: {"method":"GET","path":"/api/v1/audit/tile/{path}","query":[],"headers":[],"body":[],"answers":{"200":"bytes"}},
   readKeys: {"method":"GET","path":"/api/v1/keys","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   rotateKeys: {"method":"POST","path":"/api/v1/keys:rotate","query":[],"headers":[],"body":["application/json"],"answers":{"202":"json"}},
+  retireKek: {"method":"POST","path":"/api/v1/keys:retire-kek","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   listBackups: {"method":"GET","path":"/api/v1/backups","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   createBackup: {"method":"POST","path":"/api/v1/backups","query":[],"headers":[],"body":[],"answers":{"202":"json"}},
   readRoot: {"method":"GET","path":"/","query":[],"headers":[],"body":[],"answers":{"200":"text"}},

@@ -32,6 +32,8 @@ export const configSchema = z
     metrics: metricsConfigSchema.prefault({}),
     store: storeConfigSchema,
     kek: kekSchema,
+    /** A second key that wraps the same root keys: during a change of the key, or against the loss of one. */
+    secondKek: kekSchema.optional(),
     audit: auditConfigSchema,
     /** If absent, the broker makes no backups. */
     backup: backupConfigSchema.optional(),

@@ -2,7 +2,7 @@ import { systemClock } from '../../clock.ts';
 import { loadConfig } from '../config/load.ts';
 import { mayDumpCore, refuseOpenProcess } from '../config/process-options.ts';
 import { createLog } from '../../log.ts';
-import { serve } from '../serve.ts';
+import { serveUnsealed } from '../serve-unsealed.ts';
 import { onSignals } from '../on-signals.ts';
 
 const CORE_DUMPS =
@@ -20,7 +20,7 @@ export async function runServe({
   refuseOpenProcess(config);
   const log = createLog({ level: config.log.level, clock: systemClock });
   if (config.mode === 'production' && mayDumpCore()) log.warn({}, CORE_DUMPS);
-  const serving = await serve(config, { clock: systemClock, log, trustClock });
+  const serving = await serveUnsealed(config, { clock: systemClock, log, trustClock });
   onSignals(serving, log);
   log.info({ url: serving.url, mode: config.mode }, 'listening');
 }

@@ -80,6 +80,23 @@ export function isVersionId(text: string): boolean {
   return versionId.safeParse(text).success;
 }
 
+/** A key of AWS KMS that wraps root keys. */
+export const awsKmsConfig = z.strictObject({
+  type: z.literal('aws-kms'),
+  /** Names the account in the key's id, which is stored beside the data it wraps: never rename it. */
+  connection: z.string().regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/),
+  ...awsAccessFields,
+  /** The id or the ARN of a symmetric key. Not an alias: it can be pointed at another key. */
+  keyId: z
+    .string()
+    .regex(
+      /^(?:arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key\/)?(?:mrk-)?[0-9a-f-]{32,36}$/,
+      'the id or the ARN of a key, not an alias',
+    ),
+  limits: guardLimitsSchema.prefault({}),
+});
+export type AwsKmsConfig = z.infer<typeof awsKmsConfig>;
+
 /** A connection of the configuration file: roles to assume, and users whose access keys rotate. */
 export const awsIamConnectionSchema = z.strictObject({
   type: z.literal('aws-iam'),

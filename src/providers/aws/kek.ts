@@ -1,0 +1,173 @@
+import type * as KmsSdk from '@aws-sdk/client-kms';
+import { randomBytes } from '../../crypto/random.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { CallContext } from '../../ports/call-context.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';
+import { createGuard, type Guard } from '../guard/guard.ts';
+import { clientOptions } from './client/client-options.ts';
+import type { AwsKmsConfig } from './config.ts';
+import { AwsRefusal, awsAttempt } from './errors.ts';
+
+const MAX_ANSWER_BYTES = 64 * 1024;
+const MOST_CIPHERTEXT_BYTES = 6_144;
+/** The one member of the encryption context. AWS writes it to CloudTrail; it names the place of a root key and reveals nothing of it. */
+const CONTEXT_NAME = 'quaymaster';
+/** Answers that say that the ciphertext, the context or the key of the ciphertext is wrong. */
+const WRONG_CIPHERTEXT = new Set(['InvalidCiphertextException', 'IncorrectKeyException']);
+
+interface Kms {
+  readonly sdk: typeof KmsSdk;
+  readonly client: KmsSdk.KMSClient;
+}
+
+/**
+ * A symmetric key of AWS KMS. The associated data is the encryption context, which KMS authenticates. Before its first use the broker proves that the
+ * server does so: an emulator that ignores the context could move one wrapped root key to the place of another.
+ */
+export class AwsKmsKey implements KeyEncryptionKey {
+  readonly id: string;
+  readonly #kms: Kms;
+  readonly #guard: Guard;
+  readonly #keyId: string;
+  #proof: Promise<void> | undefined;
+
+  constructor(kms: Kms, guard: Guard, { connection, keyId }: AwsKmsConfig) {
+    this.id = `aws-kms:${connection}/${keyId}`;
+    this.#kms = kms;
+    this.#guard = guard;
+    this.#keyId = keyId;
+  }
+
+  async wrap(
+    plaintext: Uint8Array,
+    associatedData: Uint8Array,
+    context: CallContext,
+  ): Promise<Uint8Array> {
+    await this.#proven(context);
+    return this.#encrypt(plaintext, associatedData, context);
+  }
+
+  async unwrap(
+    wrapped: Uint8Array,
+    associatedData: Uint8Array,
+    context: CallContext,
+  ): Promise<Uint8Array> {
+    await this.#proven(context);
+    try {
+      return await this.#decrypt(wrapped, associatedData, context);
+    } catch (error) {
+      if (!isDenied(error)) throw error;
+      // Either the right to use the key was removed, or the ciphertext is of another key. If the key still opens a probe, it is the ciphertext.
+      await this.#prove(context);
+      throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+    }
+  }
+
+  close(): Promise<void> {
+    this.#kms.client.destroy();
+    return Promise.resolve();
+  }
+
+  /** Runs once per process; a failed proof is repeated at the next call. */
+  #proven(context: CallContext): Promise<void> {
+    this.#proof ??= this.#prove(context).catch((error: unknown) => {
+      this.#proof = undefined;
+      throw error;
+    });
+    return this.#proof;
+  }
+
+  async #prove(context: CallContext): Promise<void> {
+    const [probe, place, otherPlace] = [randomBytes(32), Buffer.from('a'), Buffer.from('b')];
+    const wrapped = await this.#encrypt(probe, place, context);
+    const opened = await this.#decrypt(wrapped, place, context);
+    const moved = await this.#decrypt(wrapped, otherPlace, context).catch(refusal);
+    if (!probe.equals(opened) || moved !== undefined)
+      throw this.#sealed(undefined, 'the server does not authenticate the encryption context');
+  }
+
+  async #encrypt(
+    plaintext: Uint8Array,
+    associatedData: Uint8Array,
+    context: CallContext,
+  ): Promise<Uint8Array> {
+    const { client, sdk } = this.#kms;
+    const command = new sdk.EncryptCommand({
+      KeyId: this.#keyId,
+      Plaintext: plaintext,
+      EncryptionContext: contextOf(associatedData),
+    });
+    const answer = await this.#call(context, (abortSignal) =>
+      client.send(command, { abortSignal }),
+    );
+    const wrapped = answer.CiphertextBlob;
+    if (!(wrapped instanceof Uint8Array) || wrapped.length === 0)
+      throw this.#sealed(undefined, 'the answer has no ciphertext');
+    return wrapped;
+  }
+
+  async #decrypt(
+    wrapped: Uint8Array,
+    associatedData: Uint8Array,
+    context: CallContext,
+  ): Promise<Uint8Array> {
+    if (wrapped.length === 0 || wrapped.length > MOST_CIPHERTEXT_BYTES)
+      throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+    const { client, sdk } = this.#kms;
+    // With the key's id, KMS refuses a ciphertext of another key, which the caller may also be allowed to use.
+    const command = new sdk.DecryptCommand({
+      KeyId: this.#keyId,
+      CiphertextBlob: wrapped,
+      EncryptionContext: contextOf(associatedData),
+    });
+    const answer = await this.#call(context, (abortSignal) =>
+      client.send(command, { abortSignal }),
+    );
+    const plaintext = answer.Plaintext;
+    if (plaintext instanceof Uint8Array) return plaintext;
+    throw this.#sealed(undefined, 'the answer has no plaintext');
+  }
+
+  /** Both operations change nothing at the server, so both may be repeated. */
+  async #call<T>(context: CallContext, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await this.#guard.read(context, (signal) => awsAttempt(signal, () => send(signal)));
+    } catch (error) {
+      if (error instanceof BrokerError && isWrongCiphertext(error))
+        throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+      throw this.#sealed(error, 'KMS cannot be used; see the cause');
+    }
+  }
+
+  #sealed(cause: unknown, problem: string): BrokerError {
+    return new BrokerError('ERR_SEALED', `${this.id}: ${problem}`, { cause });
+  }
+}
+
+/** Loads the SDK; sends nothing yet. */
+export async function openAwsKmsKey(config: AwsKmsConfig, clock: Clock): Promise<AwsKmsKey> {
+  const sdk = await import('@aws-sdk/client-kms');
+  const client = new sdk.KMSClient(clientOptions(config, MAX_ANSWER_BYTES));
+  return new AwsKmsKey({ sdk, client }, createGuard(config.limits, { clock }), config);
+}
+
+function contextOf(associatedData: Uint8Array): Record<string, string> {
+  return { [CONTEXT_NAME]: Buffer.from(associatedData).toString('base64') };
+}
+
+/** The check expects that the server refuses the ciphertext; any other failure proves nothing. */
+function refusal(error: unknown): undefined {
+  if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return undefined;
+  throw error;
+}
+
+function isWrongCiphertext({ cause }: { readonly cause?: unknown }): boolean {
+  return cause instanceof AwsRefusal && WRONG_CIPHERTEXT.has(cause.errorName);
+}
+
+/** The cause of an ERR_SEALED is the error of the guard. */
+function isDenied(error: unknown): boolean {
+  const cause = error instanceof BrokerError ? error.cause : undefined;
+  return cause instanceof BrokerError && cause.code === 'ERR_PROVIDER_DENIED';
+}
