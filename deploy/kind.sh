@@ -1,21 +1,63 @@
 #!/usr/bin/env bash
 # From nothing to a pod that reads its secret, in a kind cluster on this machine: bash deploy/kind.sh
-# Needs docker, kind, kubectl, helm, openssl, and `npm ci` in this checkout. `kind delete cluster --name quaymaster` removes everything.
+# Needs docker, kind, kubectl, helm, openssl, and "npm ci" in this checkout. To remove everything: kind delete cluster --name quaymaster
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly IMAGE=quaymaster:0.1.0 CLUSTER=quaymaster NAMESPACE=quaymaster
+readonly cluster=quaymaster image=quaymaster:0.1.0
 work="$(mktemp -d)"
 forward=''
-trap '[ -z "$forward" ] || kill "$forward"; rm -rf "$work"' EXIT
-
-in_broker() { kubectl -n "$NAMESPACE" "$@"; }
-release() { helm "$1" quaymaster deploy/helm/quaymaster -n "$NAMESPACE" -f deploy/kind/values.yaml --set-file "injector.broker.caFile=" "${@:2}"; }
-quaymaster() { npx --no-install node src/main.ts "$@"; }
-
-certificate() {
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=quaymaster-kind -keyout "$work/ca.key" -out "$work/ca.crt"
-  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=quaymaster \
-    -addext subjectAltName=DNS:quaymaster.quaymaster.svc,DNS:localhost -keyout "$work/tls.key" -out "$work/tls.csr"
-  openssl x509 -req -in "$work/tls.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key" -CAcreateserial -copy_extensions copy -days 30 -out "$work/tls.crt"
+finish() {
+  if [ -n "$forward" ]; then kill "$forward" || true; fi
+  rm -rf "$work"
 }
+trap finish EXIT
+
+step() { printf '\n== %s\n' "$*"; }
+kube() { kubectl --context "kind-$cluster" "$@"; }
+release() { helm "$1" quaymaster deploy/helm/quaymaster --kube-context "kind-$cluster" --namespace quaymaster --values deploy/kind/values.yaml "${@:2}"; }
+quaymaster() { npx --no-install node --disable-sigusr1 src/main.ts "$@"; }
+
+step 'build the image, create a cluster, and load the image into it'
+docker build --tag "$image" .
+kind create cluster --name "$cluster" --wait 120s
+kind load docker-image "$image" --name "$cluster"
+
+step 'make an authority and a certificate for the broker'
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=quaymaster-kind -keyout "$work/ca.key" -out "$work/ca.crt"
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=quaymaster \
+  -addext subjectAltName=DNS:quaymaster.quaymaster.svc,DNS:localhost -keyout "$work/tls.key" -out "$work/tls.csr"
+openssl x509 -req -in "$work/tls.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key" -CAcreateserial -copy_extensions copy -days 30 -out "$work/tls.crt"
+kube create namespace quaymaster
+kube label namespace quaymaster pod-security.kubernetes.io/enforce=restricted
+kube --namespace quaymaster create secret generic quaymaster-tls --type=kubernetes.io/tls \
+  --from-file=tls.crt="$work/tls.crt" --from-file=tls.key="$work/tls.key" --from-file=ca.crt="$work/ca.crt"
+
+step 'install the chart: the Job that initialises, then the broker'
+release install --set initialise.enabled=true
+kube --namespace quaymaster wait --for=condition=complete job/quaymaster-init --timeout=180s
+release upgrade
+kube --namespace quaymaster rollout status statefulset quaymaster --timeout=180s
+
+step 'log in through a forwarded port, apply the documents, and store a secret'
+(umask 077 && kube --namespace quaymaster exec statefulset/quaymaster -- cat /var/lib/quaymaster-keys/bootstrap-token >"$work/token")
+kube --namespace quaymaster port-forward service/quaymaster 8200:8200 >"$work/forward.log" &
+forward=$!
+export QUAYMASTER_URL=https://localhost:8200 QUAYMASTER_CA_FILE="$work/ca.crt" QUAYMASTER_TOKEN_FILE="$work/token"
+tries=0
+until quaymaster whoami; do
+  tries=$((tries + 1))
+  if [ "$tries" -ge 30 ]; then
+    cat "$work/forward.log" >&2
+    exit 1
+  fi
+  sleep 1
+done
+quaymaster apply -f deploy/kind/documents --yes
+printf 'correct horse' | quaymaster put shop/mail password=-
+
+step 'start a pod that the injector gives its secret'
+kube apply -f deploy/kind/pod.yaml
+kube --namespace shop wait --for=condition=ready pod/web --timeout=180s
+kube --namespace shop exec web --container web -- cat /var/run/quaymaster/secrets/mail.json
+printf '\n'

@@ -44,7 +44,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/policy-tests.md': [1, 0],
   'docs/posture.md': [1, 0],
   'docs/providers/vault.md': [0, 2],
-  'docs/quickstart.md': [5, 3],
+  'docs/quickstart.md': [5, 4],
   'docs/rotation.md': [1, 0],
   'docs/rotators/vault.md': [0, 1],
   'docs/releasing.md': [0, 1],
