@@ -25,10 +25,12 @@ const CHANGES_AFTER =
 const ERASE_AFTER_MS = 500;
 /**
  * Under a moderate load the write-ahead log is copied back in small steps: after this time, if there were this many commits. SQLite itself copies
- * only at 4,000 pages, in one commit that takes 20 ms.
+ * only at 4,000 pages, in one commit that takes 20 ms. A busier store, with more plans in a commit, leaves it to SQLite: larger steps copy a page
+ * that many commits change only once.
  */
 const COPY_EVERY_MS = 1_000;
 const COPIED_COMMITS = 200;
+const BUSY_PLANS = 4;
 
 export interface SqliteWriterParts {
   readonly open: () => SqliteConnection;
@@ -51,8 +53,9 @@ export class SqliteWriter {
   #isSent = false;
   /** The last batch was one statement, without a transaction around it. It reads pages before it writes anything. */
   #isAlone = false;
-  /** Commits since the write-ahead log was copied back. */
+  /** Commits and their plans since the write-ahead log was copied back. */
   #uncopied = 0;
+  #uncopiedPlans = 0;
   #cancelCopy: (() => void) | undefined;
   #cancelProbe: (() => void) | undefined;
   #cancelErasure: (() => void) | undefined;
@@ -138,6 +141,7 @@ export class SqliteWriter {
     if (batch.some(({ plan }) => destroysKey(plan))) this.emptyLogSoon();
     settleAll(batch, staged.outcomes);
     this.#uncopied += 1;
+    this.#uncopiedPlans += batch.length;
     if (this.#uncopied === COPIED_COMMITS) this.#copyLogSoon();
   }
 
@@ -161,8 +165,10 @@ export class SqliteWriter {
   #copyLogSoon(): void {
     this.#cancelCopy ??= this.#parts.deps.clock.after(COPY_EVERY_MS, () => {
       this.#cancelCopy = undefined;
+      const isBusy = this.#uncopiedPlans > this.#uncopied * BUSY_PLANS;
       this.#uncopied = 0;
-      this.#connection?.copyLog();
+      this.#uncopiedPlans = 0;
+      if (!isBusy) this.#connection?.copyLog();
     });
   }
 
