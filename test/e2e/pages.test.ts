@@ -43,6 +43,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/performance.md': [0, 1],
   'docs/policy-tests.md': [1, 0],
   'docs/posture.md': [1, 0],
+  'docs/providers/embedded.md': [0, 1],
   'docs/providers/vault.md': [0, 2],
   'docs/quickstart.md': [5, 4],
   'docs/rotation.md': [1, 0],
@@ -50,7 +51,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/releasing.md': [0, 1],
   'docs/scaling.md': [0, 1],
   'docs/testing.md': [0, 3],
-  'docs/upgrade-and-backup.md': [3, 4],
+  'docs/upgrade-and-backup.md': [3, 6],
   'docs/writing-a-webhook-rotator.md': [0, 1],
 };
 
