@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { rootKeyData, type KeyPurpose } from '../../../src/crypto/associated-data.ts';
+import {
+  LOOKUP_PURPOSES,
+  rootKeyData,
+  type KeyPurpose,
+} from '../../../src/crypto/associated-data.ts';
 import { decodeBase64 } from '../../../src/crypto/base64.ts';
+import { LookupKeys } from '../../../src/crypto/lookup-keys.ts';
 import {
   generateRootKey,
   RootKey,
@@ -23,6 +28,7 @@ interface RootKeyVectors {
   readonly rootKey: string;
   readonly worked: { associatedData: string };
   readonly derived: Record<KeyPurpose, { key: string }>;
+  readonly lookupKeys: { installation: string; rootKeyId: string; sealed: string };
   readonly cases: { name: string; installation: string; record: HexRecord; expect: string }[];
 }
 
@@ -64,6 +70,18 @@ describe('root keys', () => {
     }
     const all = purposes.map((purpose) => vectors.derived[purpose].key);
     expect(new Set([...all, vectors.rootKey]).size).toBe(purposes.length + 1);
+  });
+
+  it('open the frozen lookup keys in their place only', () => {
+    const { installation, rootKeyId, sealed } = vectors.lookupKeys;
+    const root = new RootKey(rootKeyId, importSecretKey(Buffer.from(vectors.rootKey, 'hex')));
+    const find = (id: string): RootKey | undefined => (id === rootKeyId ? root : undefined);
+    const bytes = Buffer.from(sealed, 'hex');
+    const opened = LookupKeys.open(find, installation, bytes);
+    for (const purpose of LOOKUP_PURPOSES)
+      expect(opened.keyFor(purpose).export().toString('hex')).toBe(vectors.derived[purpose].key);
+    expect(() => LookupKeys.open(find, 'in_other', bytes)).toThrow();
+    expect(() => LookupKeys.open(() => generateRootKey(), installation, bytes)).toThrow();
   });
 
   it('wrap and unwrap, and wrap again under another KEK with the same commitment', async () => {
