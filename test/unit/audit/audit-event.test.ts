@@ -13,6 +13,7 @@ import { LONGEST_ENTRY, splitEntries } from '../../../src/audit/entry.ts';
 import { entryTerms, scanEntry } from '../../../src/audit/entry-scan.ts';
 import { queryTerms } from '../../../src/audit/entry-query.ts';
 import { generateSigningKey } from '../../../src/crypto/signing.ts';
+import { accountId } from '../../../src/domain/workload.ts';
 import { body, startBody, SYSTEM } from '../../kit/log-bench.ts';
 
 const { strings } = JSON.parse(
@@ -104,7 +105,7 @@ describe('an audit entry', () => {
       if (scan === undefined) throw new Error(`not scanned: ${text}`);
       const has = entryTerms(scan).map(({ kind, term }) => `${kind} ${term}`);
       const wanted = queryTerms({
-        workload: `k8s://${text}/${text}/${text}`,
+        workload: accountId({ cluster: text, namespace: text, serviceAccount: text }),
         cluster: text,
         namespace: text,
         pod: text,
