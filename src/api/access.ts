@@ -11,6 +11,8 @@ export interface Operation {
   readonly roles: readonly Role[];
   /** The cost of one request in the rate limit of its caller; a batch costs this for each item. */
   readonly weight: number;
+  /** A person needs a recent login for it. */
+  readonly isDangerous: boolean;
   /** The audit action. Undefined if the operation names no workload, path or version: then only refusals are recorded. */
   readonly action: AuditAction | undefined;
 }
@@ -224,6 +226,25 @@ const ROWS = {
     5,
     'document.read',
   ],
+  listRoleBindings: ['GET', '/api/v1/role-bindings', 'operator', ADMIN, 5, 'document.read'],
+  readRoleBinding: ['GET', '/api/v1/role-bindings/{name}', 'operator', ADMIN, 1, 'document.read'],
+  putRoleBinding: ['PUT', '/api/v1/role-bindings/{name}', 'operator', ADMIN, 10, 'document.write'],
+  deleteRoleBinding: [
+    'DELETE',
+    '/api/v1/role-bindings/{name}',
+    'operator',
+    ADMIN,
+    10,
+    'document.delete',
+  ],
+  listRoleBindingVersions: [
+    'GET',
+    '/api/v1/role-bindings/{name}/versions',
+    'operator',
+    ADMIN,
+    5,
+    'document.read',
+  ],
   readOwnToken: ['GET', '/api/v1/operator-tokens/self', 'operator', ANY, 1, 'operator-token.list'],
   createOperatorToken: [
     'POST',
@@ -247,6 +268,24 @@ const ROWS = {
     'operator',
     ANY,
     5,
+    'operator-token.revoke',
+  ],
+  beginPersonLogin: ['POST', '/api/v1/logins', 'public', NO_ROLES, 5, 'operator-token.create'],
+  finishPersonLogin: [
+    'POST',
+    '/api/v1/logins:finish',
+    'public',
+    NO_ROLES,
+    5,
+    'operator-token.create',
+  ],
+  endOwnLogin: ['DELETE', '/api/v1/logins/self', 'operator', ANY, 5, 'operator-token.revoke'],
+  endPersonLogins: [
+    'POST',
+    '/api/v1/logins:end',
+    'operator',
+    RESPONDERS,
+    10,
     'operator-token.revoke',
   ],
   traceAudit: ['POST', '/api/v1/audit:trace', 'operator', ['auditor'], 50, 'audit.trace'],
@@ -284,10 +323,29 @@ export function isProbe({ who, action }: Operation): boolean {
   return who === 'public' && action === undefined;
 }
 
-function operation([method, path, who, roles, weight, action]: Row): Operation {
-  return { method, path, who, roles, weight, action };
+/** Operations that revoke for many, delete, grant roles, or lift a protection. */
+const DANGEROUS: ReadonlySet<OperationId> = new Set([
+  'endSessions',
+  'revokeLeases',
+  'seal',
+  'liftQuarantine',
+  'destroySecret',
+  'deletePolicy',
+  'deleteCluster',
+  'deleteMount',
+  'deleteDefinition',
+  'putOperator',
+  'deleteOperator',
+  'putRoleBinding',
+  'deleteRoleBinding',
+  'createOperatorToken',
+]);
+
+function operation(id: OperationId, row: Row): Operation {
+  const [method, path, who, roles, weight, action] = row;
+  return { method, path, who, roles, weight, isDangerous: DANGEROUS.has(id), action };
 }
 
 export const ACCESS: ReadonlyMap<OperationId, Operation> = new Map(
-  Object.entries(ROWS).map(([id, row]) => [id as OperationId, operation(row)]),
+  Object.entries(ROWS).map(([id, row]) => [id as OperationId, operation(id as OperationId, row)]),
 );

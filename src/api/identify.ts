@@ -10,6 +10,7 @@ import { whenReady, type Eventually } from '../broker/eventually.ts';
 import type { Access, Keys } from '../broker/parts.ts';
 import { LiveSession } from '../broker/sessions/session-memory.ts';
 import type { ShownProof } from '../broker/sessions/proof/shown-proof.ts';
+import { keepAlive } from '../broker/sessions/people.ts';
 import { spendProof } from '../broker/sessions/proof/check-proof.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Operation } from './access.ts';
@@ -87,7 +88,9 @@ async function identifyStranger(
 ): Promise<Caller> {
   rates.takeFromNetwork(exchange.network, 1);
   try {
-    return await authenticate(parts, exchange, readBearer(exchange.request));
+    const caller = await authenticate(parts, exchange, readBearer(exchange.request));
+    if (!(caller instanceof LiveSession)) await keepAlive(parts, caller);
+    return caller;
   } catch (error) {
     if (isRefused(error)) rates.failed(exchange.network);
     throw error;

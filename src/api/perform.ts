@@ -17,6 +17,7 @@ import type { PathTemplate } from './path-template.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
 import { RequestShare, waiting } from './request-share.ts';
 import type { Incoming, Route } from './route.ts';
+import { requireStepUp } from './step-up.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** An operation with its route and its metrics. */
@@ -119,6 +120,7 @@ function take(
   exchange.identity = identityOf(caller);
   exchange.hasRights = holdsAnything({ parts, caller });
   admit(caller, operation);
+  requireStepUp(parts, caller, operation);
 }
 
 /** Largest body of a sender without rights: such a request can only be refused, unless it is a login. */

@@ -1,5 +1,14 @@
 import type { Streams } from '../broker/events/event-streams.ts';
-import type { Access, Backends, Bounds, Keys, Recording, Values, Work } from '../broker/parts.ts';
+import type {
+  Access,
+  Backends,
+  Bounds,
+  Keys,
+  People,
+  Recording,
+  Values,
+  Work,
+} from '../broker/parts.ts';
 import type { SealedRows } from '../broker/recording/row-seals.ts';
 import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
@@ -32,6 +41,7 @@ export type ServedParts = Recording &
   Values &
   Bounds &
   Streams &
+  People &
   Proofs &
   Pick<Work, 'rotationsDue'> & {
     readonly audit: AuditLog;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isName } from '../domain/names.ts';
 
 const HOST = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[1-9][0-9]{0,4})?$/;
 const file = z.string().min(1).max(4096);
@@ -21,6 +22,58 @@ const discoverySource = z.strictObject({
     .max(16)
     .optional(),
 });
+
+const DAY_SECONDS = 86_400;
+const claim = z.string().min(1).max(128);
+const context = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[!-~]+$/, 'visible ASCII characters');
+
+const peopleIssuerSchema = z.strictObject({
+  issuerUrl: z.url({ protocol: /^https$/ }).refine(isPlainAddress, 'no user, query or fragment'),
+  clientId: z.string().min(1).max(255),
+  /** Absent: a public client, which PKCE protects. */
+  clientSecretFile: file.optional(),
+  /** Trusted for the issuer, instead of Node's root certificates. */
+  caFile: file.optional(),
+  scopes: z
+    .array(z.string().regex(/^[!#-[\]-~]+$/))
+    .min(1)
+    .max(32)
+    .default(['openid']),
+  /** Claims of the ID token that role bindings may name. */
+  claims: z.array(claim).max(16).default([]),
+});
+
+/** Issuers of people's logins, by the name that role bindings use. */
+export const peopleConfigSchema = z.strictObject({
+  issuers: z.record(z.string().refine(isName, 'is not a lower-case name'), peopleIssuerSchema),
+  /** A session ends this long after its login, whatever happens. */
+  sessionSeconds: z
+    .int()
+    .min(60)
+    .max(DAY_SECONDS / 2)
+    .default(DAY_SECONDS / 2),
+  /** A session that is not used ends after this time. */
+  idleSeconds: z
+    .int()
+    .min(60)
+    .max(DAY_SECONDS / 2)
+    .default(3_600),
+  /** What dangerous operations demand of a login. */
+  stepUp: z
+    .strictObject({
+      maxAgeSeconds: z.int().min(30).max(DAY_SECONDS).default(900),
+      /** Any of these; empty: any context. */
+      acr: z.array(context).max(16).default([]),
+    })
+    .prefault({}),
+});
+
+export type PeopleConfig = z.output<typeof peopleConfigSchema>;
+export type PeopleIssuerConfig = z.output<typeof peopleIssuerSchema>;
 
 function isPlainAddress(text: string): boolean {
   const url = URL.parse(text);

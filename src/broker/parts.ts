@@ -3,6 +3,7 @@ import type { ClusterSpec } from '../domain/cluster.ts';
 import type { TextDigest } from '../domain/audit-text.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import type { PeopleIssuer } from '../ports/people.ts';
 import type { PodWatch } from '../ports/pod-watch.ts';
 import type { RefusalCounts, RefusalTally } from '../ports/refusal-tally.ts';
 import type { Store } from '../ports/store.ts';
@@ -100,6 +101,17 @@ export interface Bounds {
   readonly limits: Limits;
   readonly quota: LeaseQuota;
   readonly sessionQuota: SessionQuota;
+}
+
+/** Logins of people at the issuers of the configuration. */
+export interface People {
+  readonly people: {
+    readonly issuers: ReadonlyMap<string, PeopleIssuer>;
+    readonly sessionSeconds: number;
+    readonly idleSeconds: number;
+    /** What dangerous operations demand of a login. */
+    readonly stepUp: { readonly maxAgeSeconds: number; readonly acr: readonly string[] };
+  };
 }
 
 /** Background work, above all rotations. */

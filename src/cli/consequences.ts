@@ -39,6 +39,8 @@ export async function affectedByDocument(
       ])}`;
     case 'operator':
       return `no longer accepted: ${await joined([tokensOf(broker, name)])}`;
+    case 'role-binding':
+      return 'people lose the roles that no other role binding gives them, at once';
     case 'policy':
       return policyText(broker, spec?.rules ?? []);
     case 'definition':

@@ -8,6 +8,8 @@ export interface CliEnvironment {
   readonly tokenFile: string | undefined;
   readonly caFile: string | undefined;
   readonly profile: string | undefined;
+  /** The program that opens addresses; empty: none. */
+  readonly browser?: string | undefined;
   /** Directory of the profiles (XDG Base Directory Specification). */
   readonly configDirectory: string;
 }
@@ -30,6 +32,7 @@ export function readEnvironment(variables: NodeJS.ProcessEnv): CliEnvironment {
     tokenFile: set(variables['QUAYMASTER_TOKEN_FILE']),
     caFile: set(variables['QUAYMASTER_CA_FILE']),
     profile: set(variables['QUAYMASTER_PROFILE']),
+    browser: variables['BROWSER'],
     configDirectory: join(base, 'quaymaster'),
   };
 }

@@ -103,6 +103,7 @@ const COLLECTIONS: Readonly<Record<string, readonly [noun: string, list: string]
   mounts: ['mount', 'mount ls'],
   clusters: ['cluster', 'cluster ls'],
   operators: ['operator', 'operator ls'],
+  'role-bindings': ['role binding', 'role-binding ls'],
   policies: ['policy', 'policy ls'],
   leases: ['lease', 'lease ls'],
   quarantines: ['quarantine', 'quarantine ls'],

@@ -17,6 +17,9 @@ export interface OperatorLogin {
   readonly token: string;
   /** When the token expires; absent in profiles of earlier releases, and if options name the token. */
   readonly endsAt?: string;
+  /** The issuer at which a person logged in, and whether on another device; absent for tokens of operators. */
+  readonly issuer?: string;
+  readonly device?: boolean;
 }
 
 /** The login of a pod: when its session has expired, the pod's token opens a new one. */

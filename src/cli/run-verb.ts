@@ -28,8 +28,15 @@ export async function runVerb(
   let context: CliContext | undefined;
   try {
     context = createContext(given, output, signal, closings);
+    const verb = await load();
     // Commander has parsed the options by the row that also names the verb.
-    const code = await (await load())(context, { args, options: given as never });
+    const run = (): ReturnType<typeof verb> =>
+      verb(context as CliContext, { args, options: given as never });
+    const code = await run().catch(async (error: unknown) => {
+      if (!(await hasSteppedUp(context as CliContext, error))) throw error;
+      context = createContext(given, output, signal, closings);
+      return run();
+    });
     signal.throwIfAborted();
     return typeof code === 'number' ? (code as ExitCode) : EXIT.done;
   } catch (error) {
@@ -41,6 +48,15 @@ export async function runVerb(
     output.endProgress();
     for (const close of closings) close();
   }
+}
+
+/** Whether the person logged in again because the broker demanded it. Without a terminal no person is there to do so. */
+async function hasSteppedUp(context: CliContext, error: unknown): Promise<boolean> {
+  const code = (error as { readonly code?: unknown } | undefined)?.code;
+  if (code !== 'ERR_STEP_UP_REQUIRED' || !process.stdin.isTTY) return false;
+  context.output.note('this operation needs a recent login');
+  const { stepUp } = await import('./person-login.ts');
+  return (await stepUp(context)) !== undefined;
 }
 
 /** When the token of the profile expired; undefined if it has not, or if its end is not known. */

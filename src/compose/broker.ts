@@ -10,6 +10,7 @@ import { EventStreams } from '../broker/events/event-streams.ts';
 import { DueSignal } from '../broker/due-signal.ts';
 import { Quarantines } from '../broker/sessions/quarantine-memory.ts';
 import { ProofMemory } from '../broker/sessions/proof/proof-memory.ts';
+import { openPeople } from './people.ts';
 import { OperatorTokens } from '../broker/sessions/operator-token-memory.ts';
 import { RotationTargets } from '../broker/documents/rotation-targets.ts';
 import { RowSeals } from '../broker/recording/row-seals.ts';
@@ -360,19 +361,23 @@ async function startWorkers(
   return workers;
 }
 
+/** The parts that others are made from. */
+type Made = Pick<
+  Parts,
+  'clusters' | 'refusals' | 'denials' | 'refusalCounts' | 'connections' | 'targets' | 'trace'
+>;
+
 async function openParts(
   config: Config,
   { clock, log, store, trail, keys, backups, failpoint }: CoreDeps,
-  made: Pick<
-    Parts,
-    'clusters' | 'refusals' | 'denials' | 'refusalCounts' | 'connections' | 'targets' | 'trace'
-  >,
+  made: Made,
 ): Promise<Parts> {
+  const people = openPeople(config.people);
   const rows = new RowSeals(keys.keyring);
   const catalog = new Catalog(store, rows);
   const sealing = { keyring: keys.keyring, rows, digest: sha256Hex };
   const sessions = new Sessions(store, sealing);
-  const tokens = new OperatorTokens(store, sealing);
+  const tokens = new OperatorTokens(store, sealing, people.issuers);
   const values = new ValueCache(
     clock,
     new ValueFingerprints(keys.keyring.lookup),
@@ -399,6 +404,7 @@ async function openParts(
     catalog,
     sessions,
     tokens,
+    people,
     quarantines,
     proofs: new ProofMemory(clock),
     values,

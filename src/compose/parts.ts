@@ -1,4 +1,13 @@
-import type { Access, Backends, Bounds, Keys, Recording, Values, Work } from '../broker/parts.ts';
+import type {
+  Access,
+  Backends,
+  Bounds,
+  Keys,
+  People,
+  Recording,
+  Values,
+  Work,
+} from '../broker/parts.ts';
 import type { SealedRows } from '../broker/recording/row-seals.ts';
 import type { Streams } from '../broker/events/event-streams.ts';
 import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
@@ -16,6 +25,7 @@ export type Parts = Recording &
   Bounds &
   Work &
   Streams &
+  People &
   Proofs & {
     readonly audit: AuditLog;
     readonly backups: Backups | undefined;

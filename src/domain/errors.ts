@@ -29,6 +29,10 @@ export const ERRORS = {
   ERR_POLICY_INVALID: { kind: 'invalid', title: 'The policy is not valid' },
   ERR_TOKEN_INVALID: { kind: 'unauthenticated', title: 'The credential is not accepted' },
   ERR_UNAUTHENTICATED: { kind: 'unauthenticated', title: 'A valid token is needed' },
+  ERR_STEP_UP_REQUIRED: {
+    kind: 'unauthenticated',
+    title: 'A more recent or stronger login is needed',
+  },
   ERR_DENIED: { kind: 'denied', title: 'Not allowed' },
   ERR_NOT_FOUND: { kind: 'not_found', title: 'Not found' },
   ERR_METHOD: { kind: 'method', title: 'The method is not allowed here' },
@@ -79,6 +83,8 @@ export interface BrokerErrorOptions {
   /** Stable short reason for the audit entry (`bad_alg`, `aud_mismatch`, …); never shown to an unauthenticated caller. */
   readonly reason?: string;
   readonly retryAfterSeconds?: number;
+  /** `WWW-Authenticate` of the answer, if it says more than the form of the request does. */
+  readonly challenge?: string;
   /** Positions of what is wrong with a document; shown to the caller. */
   readonly problems?: readonly Problem[];
   /** The caller's role may see the detail of the error; other callers see only its title. */
@@ -100,6 +106,7 @@ export class BrokerError extends Error {
   readonly reason: string | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly problems: readonly Problem[] | undefined;
+  readonly challenge: string | undefined;
   readonly isDetailShown: boolean;
 
   constructor(code: ErrorCode, detail?: string, options: BrokerErrorOptions = {}) {
@@ -110,6 +117,7 @@ export class BrokerError extends Error {
     this.reason = options.reason;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.problems = options.problems;
+    this.challenge = options.challenge;
     this.isDetailShown = options.isDetailShown === true;
   }
 

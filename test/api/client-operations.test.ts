@@ -236,6 +236,23 @@ describe('the client over TLS', () => {
     expect(new Set(found).size).toBe(found.length);
   });
 
+  it('runs the operations of people, of whom this broker has no issuer', async () => {
+    const named = { path: { name: 'platform' } };
+    const binding = { issuer: 'corp', subjects: ['a'], grants: [{ role: 'auditor' as const }] };
+    const create = { ...named, body: binding, headers: CREATE };
+    await expectAll([
+      [ask(admin, 'beginPersonLogin', { body: { issuer: 'corp' } }), 'ERR_NOT_FOUND'],
+      [ask(admin, 'finishPersonLogin', { body: { login: 'x' } }), 'ERR_TOKEN_INVALID'],
+      [ask(admin, 'endOwnLogin'), 'ERR_NOT_FOUND'],
+      [ask(admin, 'endPersonLogins', { body: { person: 'oidc:corp/a' } }), 'ERR_NOT_FOUND'],
+      [ask(admin, 'putRoleBinding', create), 'ERR_BODY_INVALID'],
+      [ask(admin, 'listRoleBindings'), 200],
+      [ask(admin, 'readRoleBinding', named), 'ERR_NOT_FOUND'],
+      [ask(admin, 'listRoleBindingVersions', named), 'ERR_NOT_FOUND'],
+      [ask(admin, 'deleteRoleBinding', { ...named, headers: REPLACE }), 'ERR_NOT_FOUND'],
+    ]);
+  });
+
   it('runs the operations of incident response: quarantine and seal', async () => {
     const scope = { kind: 'pod' as const, cluster: 'c1', pod: 'none' };
     await expectAll([

@@ -58,9 +58,13 @@ describe('the contract, the access table and the routes', () => {
     expect(paths).toEqual(['/', '/healthz', '/readyz', '/metrics', '/openapi.json']);
   });
 
-  it('require a token for every recorded operation except the login', () => {
+  it('require a token for every recorded operation except the logins', () => {
     const open = [...ACCESS].filter(([, { who, action }]) => who === 'public' && action);
-    expect(open.map(([id]) => id)).toEqual(['createSession']);
+    expect(open.map(([id]) => id)).toEqual([
+      'createSession',
+      'beginPersonLogin',
+      'finishPersonLogin',
+    ]);
   });
 
   it('map no path to two operations', () => {

@@ -55,6 +55,10 @@ const VERBS: Readonly<Record<string, string>> = {
   createOperatorToken: 'operator token create',
   listOperatorTokens: 'operator token ls',
   revokeOperatorToken: 'operator token revoke',
+  beginPersonLogin: 'login',
+  finishPersonLogin: 'login',
+  endOwnLogin: 'logout',
+  endPersonLogins: 'operator sign-out',
   readOwnToken: 'whoami',
   searchAudit: 'audit search',
   traceAudit: 'audit trace',
@@ -74,6 +78,7 @@ const VERBS: Readonly<Record<string, string>> = {
   ...documentVerbs('mount', 'Mount', 'Mounts'),
   ...documentVerbs('definition', 'Definition', 'Definitions'),
   ...documentVerbs('operator', 'Operator', 'Operators'),
+  ...documentVerbs('role-binding', 'RoleBinding', 'RoleBindings'),
 };
 
 function documentVerbs(word: string, one: string, many: string): Readonly<Record<string, string>> {

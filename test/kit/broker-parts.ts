@@ -1,3 +1,4 @@
+import { openPeople } from '../../src/compose/people.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -398,6 +399,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     refusals: { admit: () => admission.open },
     denials: { admit: () => true },
     targets,
+    people: openPeople(undefined),
     rotationsDue: new DueSignal(),
   };
 }

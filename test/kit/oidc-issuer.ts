@@ -219,7 +219,7 @@ export class OidcIssuer {
         id_token_signed_response_alg: alg as 'ES256',
         ...client,
       })),
-      claims: { openid: ['sub', ...claims], acr: null, amr: null, auth_time: null },
+      claims: { openid: ['sub', 'amr', ...claims], acr: null, auth_time: null },
       conformIdTokenClaims: false,
       acrValues: ['urn:mfa', 'urn:password'],
       cookies: { keys: [randomBytes(16).toString('hex')] },
@@ -244,7 +244,7 @@ export class OidcIssuer {
       },
       findAccount: (_ctx, accountId) => ({
         accountId,
-        claims: () => ({ sub: accountId, ...this.user.claims }),
+        claims: () => ({ sub: accountId, amr: this.user.amr, ...this.user.claims }),
       }),
       loadExistingGrant: async (ctx) => {
         const { client, session, provider } = ctx.oidc;

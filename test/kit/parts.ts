@@ -30,6 +30,8 @@ export interface PartsOptions {
   readonly denials?: Record<string, unknown>;
   /** Connections besides `keys`, which has the keys of `c1`. */
   readonly connections?: Record<string, unknown>;
+  /** Issuers of people. */
+  readonly people?: Record<string, unknown>;
   readonly failpoint?: (name: string) => void;
 }
 
@@ -272,6 +274,7 @@ function configOf(directory: string, options: PartsOptions): Config {
       ...options.connections,
     },
     limits: options.limits,
+    people: options.people,
   });
 }
 

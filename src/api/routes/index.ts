@@ -14,6 +14,7 @@ import { issueCredential } from './credentials.ts';
 import { documentRoutes } from './documents.ts';
 import { followEvents } from './events.ts';
 import { listLeases, readLease, releaseLease, renewLease, revokeLeases } from './leases.ts';
+import { beginPersonLogin, endOwnLogin, endPersonLogins, finishPersonLogin } from './logins.ts';
 import { machineRoutes, type MachineFacts, type MachineRoutes } from './machine.ts';
 import { checkMount } from './mount-check.ts';
 import {
@@ -55,6 +56,7 @@ const clusters = documentRoutes('cluster', '/api/v1/clusters');
 const mounts = documentRoutes('mount', '/api/v1/mounts');
 const definitions = documentRoutes('definition', '/api/v1/definitions');
 const operators = documentRoutes('operator', '/api/v1/operators');
+const roleBindings = documentRoutes('role-binding', '/api/v1/role-bindings');
 
 /** The routes of the rows of `access.ts`, except those that need facts about the process. */
 const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
@@ -99,6 +101,10 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   validatePolicy,
   explainDecision,
   checkMount,
+  beginPersonLogin,
+  finishPersonLogin,
+  endOwnLogin,
+  endPersonLogins,
   createOperatorToken,
   listOperatorTokens,
   readOwnToken,
@@ -140,6 +146,11 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   putOperator: operators.put,
   deleteOperator: operators.remove,
   listOperatorVersions: operators.versions,
+  listRoleBindings: roleBindings.list,
+  readRoleBinding: roleBindings.read,
+  putRoleBinding: roleBindings.put,
+  deleteRoleBinding: roleBindings.remove,
+  listRoleBindingVersions: roleBindings.versions,
 };
 
 /** The route of each row of `access.ts`. */

@@ -6,15 +6,19 @@ import {
 } from '../../broker/sessions/quarantines.ts';
 import { instant } from '../../domain/instant.ts';
 import type { Quarantine, QuarantineScope } from '../../domain/quarantine.ts';
+import { PERSON_NAME } from '../../domain/person.ts';
 import { duration, identifier, objectName, podUid, remark, workloadName } from '../fields.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
+
+/** An operator, or a person who logs in at an issuer. */
+const operatorName = z.union([objectName, z.string().regex(PERSON_NAME)]);
 
 const more = { reason: remark.min(1), duration: duration.optional() };
 const wish = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('workload'), workload: workloadName, ...more }),
   z.strictObject({ kind: z.literal('pod'), cluster: objectName, pod: podUid, ...more }),
-  z.strictObject({ kind: z.literal('operator'), operator: objectName, ...more }),
+  z.strictObject({ kind: z.literal('operator'), operator: operatorName, ...more }),
 ]);
 
 export const createQuarantine: RouteOf<'createQuarantine'> = {

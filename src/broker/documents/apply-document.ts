@@ -7,7 +7,7 @@ import type { Expectation, Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random.ts';
 import type { Call } from '../call.ts';
 import { recordFailure } from '../recording/operation.ts';
-import type { Access, Backends, Recording, Storage, Work } from '../parts.ts';
+import type { Access, Backends, People, Recording, Storage, Work } from '../parts.ts';
 import type { SealedRows } from '../recording/row-seals.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
@@ -49,7 +49,7 @@ export interface DocumentWrite extends DocumentChange {
  * ERR_CONFLICT (a mount that would nest or overlap).
  */
 export async function applyDocument(
-  parts: Recording & Access & Backends & SealedRows & Pick<Work, 'rotationsDue'>,
+  parts: Recording & Access & Backends & SealedRows & People & Pick<Work, 'rotationsDue'>,
   call: Call,
   live: LiveOperator,
   change: DocumentWrite,

@@ -34,6 +34,7 @@ export function mayTouch(
     case 'cluster':
     case 'mount':
     case 'operator':
+    case 'role-binding':
       return holdsEverywhere(operator, 'admin');
     case 'definition':
       return holdsFor(operator, 'secret-editor', name);

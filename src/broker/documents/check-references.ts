@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { BrokerError } from '../../domain/errors.ts';
 import { coversOverlap, isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { MountSpec } from '../../domain/mount.ts';
-import type { Backends, Rights, Storage } from '../parts.ts';
+import type { Backends, People, Rights, Storage } from '../parts.ts';
 import { UNREVOKED } from '../credentials/credential-states.ts';
 import { checkRotation } from './check-rotation.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
@@ -17,7 +17,7 @@ const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
  * @throws ERR_BODY_INVALID with the field, ERR_CONFLICT for mounts that nest or reach the same place at a backend.
  */
 export async function checkReferences(
-  parts: Storage & Rights & Backends,
+  parts: Storage & Rights & Backends & People,
   document: StoredDocument,
   current: StoredDocument | undefined,
   editor: LiveOperator,
@@ -29,7 +29,11 @@ export async function checkReferences(
       await checkUnused(parts, current);
   } else if (document.kind === 'cluster')
     checkCluster(parts, document as StoredDocument<'cluster'>);
-  else if (document.kind === 'definition') {
+  else if (document.kind === 'role-binding') {
+    const { issuer } = (document as StoredDocument<'role-binding'>).spec;
+    if (!parts.people.issuers.has(issuer))
+      throw wrong('/issuer', 'no such issuer under "people" in the configuration file');
+  } else if (document.kind === 'definition') {
     await checkDefinition(parts, {
       definition: document as StoredDocument<'definition'>,
       current: current as StoredDocument<'definition'> | undefined,

@@ -25,6 +25,8 @@ export function documentFence(kind: DocumentKind, name: string): string {
       return 'policies:all';
     case 'mount':
       return 'mounts:all';
+    case 'role-binding':
+      return 'role-bindings:all';
     case 'cluster':
     case 'definition':
     case 'operator':

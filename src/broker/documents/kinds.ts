@@ -2,6 +2,7 @@ import type { ClusterSpec } from '../../domain/cluster.ts';
 import type { DefinitionSpec } from '../../domain/definition.ts';
 import type { MountSpec } from '../../domain/mount.ts';
 import type { AccessPolicy } from '../../domain/policy/index.ts';
+import type { RoleBindingSpec } from '../../domain/role-binding.ts';
 import type { OperatorSpec } from '../../domain/principal.ts';
 
 /** The content of each kind of document. */
@@ -11,5 +12,6 @@ export interface DocumentSpecs {
   policy: AccessPolicy;
   definition: DefinitionSpec;
   operator: OperatorSpec;
+  'role-binding': RoleBindingSpec;
 }
 export type DocumentKind = keyof DocumentSpecs;

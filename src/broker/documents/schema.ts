@@ -13,6 +13,7 @@ import {
   type OperatorTokenSpec,
 } from '../../domain/principal.ts';
 import { IDENTITY_LIMITS } from '../../domain/workload.ts';
+import { ANY_VALUE, type RoleBindingSpec } from '../../domain/role-binding.ts';
 import { duration, name, path, positive, text } from './fields.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
 import { rotation } from './rotation-schema.ts';
@@ -170,6 +171,42 @@ const operator = z
     ...(description === undefined ? {} : { description }),
   }));
 
+const condition = z.union([claimValue, z.array(claimValue).min(1).max(64)]);
+
+const roleBinding = z
+  .strictObject({
+    description: text.optional(),
+    issuer: name,
+    subjects: z.array(z.string().min(1).max(255)).max(256).default([]),
+    claims: z
+      .record(claimName, condition)
+      .default({})
+      .transform((claims) =>
+        Object.fromEntries(
+          Object.entries(claims).map(([claim, values]) => [claim, [values].flat()]),
+        ),
+      ),
+    acr: z.array(z.string().min(1).max(255)).max(16).default([]),
+    amr: z.array(z.string().min(1).max(64)).max(16).default([]),
+    grants: z.array(grant).min(1).max(64),
+  })
+  .superRefine(({ grants, subjects, claims }, context) => {
+    if (!grants.some(({ role }) => role === 'admin')) return;
+    const open = Object.keys(claims).filter((claim) => claims[claim]?.includes(ANY_VALUE));
+    for (const claim of open) {
+      const message = 'must not be "*" in a binding of the role admin: name the values';
+      context.addIssue({ code: 'custom', path: ['claims', claim], message });
+    }
+    if (subjects.length === 0 && Object.keys(claims).length === 0) {
+      const message = 'must name the subjects or claims of a binding of the role admin';
+      context.addIssue({ code: 'custom', path: ['claims'], message });
+    }
+  })
+  .transform(({ description, ...rest }): RoleBindingSpec => ({
+    ...rest,
+    ...(description === undefined ? {} : { description }),
+  }));
+
 const operatorToken = z
   .strictObject({
     ttl: positive.optional(),
@@ -200,6 +237,7 @@ const PARSERS: { readonly [K in DocumentKind]: (body: unknown) => DocumentSpecs[
   mount: (body) => parseWith(mount, body),
   definition: (body) => parseWith(definition, body),
   operator: (body) => parseWith(operator, body),
+  'role-binding': (body) => parseWith(roleBinding, body),
 };
 
 /** @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID */

@@ -1,4 +1,12 @@
-import { narrowGrants, type Operator, type OperatorTokenSpec } from '../../domain/principal.ts';
+import {
+  narrowGrants,
+  type Grant,
+  type Operator,
+  type OperatorTokenSpec,
+} from '../../domain/principal.ts';
+import type { Person } from '../../domain/person.ts';
+import { grantsOf } from '../../domain/role-binding.ts';
+import type { PeopleIssuer } from '../../ports/people.ts';
 import type { EncodedActor } from '../../domain/audit-event.ts';
 import type { TextDigest } from '../../domain/audit-text.ts';
 import { encodeActor } from '../../domain/audit-event.ts';
@@ -28,15 +36,23 @@ export class LiveOperator {
   readonly fences: readonly string[];
   /** Keyed hash of its token. */
   readonly hash: Buffer;
+  /** The person whose session this is. */
+  readonly person: Person | undefined;
 
-  constructor(operator: Operator, hash: Buffer, digest: TextDigest) {
+  constructor(operator: Operator, hash: Buffer, digest: TextDigest, person?: Person) {
     this.operator = operator;
     this.hash = hash;
+    this.person = person;
     this.actor = encodeActor(
       { kind: 'operator', operator: operator.name, token: operator.tokenId },
       digest,
     );
-    this.fences = [`operator:${operator.name}`, `token:${operator.tokenId}`, 'mounts:all'];
+    this.fences = [
+      `operator:${operator.name}`,
+      `token:${operator.tokenId}`,
+      'mounts:all',
+      ...(person === undefined ? [] : ['role-bindings:all']),
+    ];
   }
 }
 
@@ -50,11 +66,17 @@ export interface OperatorTokenKeys {
 export class OperatorTokens {
   readonly #store: Store;
   readonly #keys: OperatorTokenKeys;
+  readonly #issuers: ReadonlyMap<string, PeopleIssuer>;
   readonly #byHash = new Map<string, OperatorToken>();
 
-  constructor(store: Store, keys: OperatorTokenKeys) {
+  constructor(
+    store: Store,
+    keys: OperatorTokenKeys,
+    issuers: ReadonlyMap<string, PeopleIssuer> = new Map(),
+  ) {
     this.#store = store;
     this.#keys = keys;
+    this.#issuers = issuers;
   }
 
   /** The keyed hash by which the row of a token is found. */
@@ -74,17 +96,24 @@ export class OperatorTokens {
   async #live(hash: Buffer, catalog: Catalog): Promise<LiveOperator | undefined> {
     const stored = await this.#token(hash);
     if (stored === undefined) return undefined;
+    const { person } = stored.spec;
+    if (person !== undefined) {
+      // The name of an issuer that is configured for another address now means other people.
+      if (this.#issuers.get(person.issuer)?.url !== person.issuerUrl) return undefined;
+      return this.liveOf(stored, grantsOf(catalog.all('role-binding'), person), hash);
+    }
     const document = catalog.find('operator', stored.operator);
     if (document?.uid !== stored.operatorUid) return undefined;
     const held = document.spec.grants;
     const grants = stored.spec.grants === undefined ? held : narrowGrants(held, stored.spec.grants);
-    const { sourceCidrs } = stored.spec;
+    return this.liveOf(stored, grants, hash);
+  }
+
+  liveOf(stored: OperatorToken, grants: readonly Grant[], hash: Buffer): LiveOperator {
+    const { sourceCidrs, person } = stored.spec;
     const { operator: name, id: tokenId, endsAt } = stored;
-    return new LiveOperator(
-      { kind: 'operator', name, tokenId, grants, sourceCidrs, endsAt },
-      hash,
-      this.#keys.digest,
-    );
+    const operator: Operator = { kind: 'operator', name, tokenId, grants, sourceCidrs, endsAt };
+    return new LiveOperator(operator, hash, this.#keys.digest, person);
   }
 
   async #token(hash: Buffer): Promise<OperatorToken | undefined> {

@@ -1,3 +1,4 @@
+import { PERSON_NAME } from '../../domain/person.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { scopeFence, type Quarantine, type QuarantineScope } from '../../domain/quarantine.ts';
 import { parseWorkloadId } from '../../domain/workload.ts';
@@ -131,7 +132,8 @@ function checkScope(
     if (cluster !== undefined && catalog.find('cluster', cluster) !== undefined) return;
     throw new BrokerError('ERR_REQUEST_INVALID', `no cluster is registered as "${cluster ?? ''}"`);
   }
-  if (catalog.find('operator', subject) === undefined) {
+  // A person may be kept out before the first login.
+  if (!PERSON_NAME.test(subject) && catalog.find('operator', subject) === undefined) {
     throw new BrokerError('ERR_REQUEST_INVALID', `there is no operator "${subject}"`);
   }
   if (subject === operator.name) {

@@ -24,6 +24,7 @@ const EXAMPLE_NAMES: Readonly<Record<DocumentWord, string>> = {
   cluster: 'prod',
   mount: 'payments',
   operator: 'alice',
+  'role-binding': 'platform-team',
   definition: 'payments/db',
   policy: 'shop-web',
 };
@@ -83,7 +84,7 @@ export const DOCUMENTS: CommandTable = {
     {
       command: 'apply',
       summary:
-        'apply files, showing the plan first: clusters, mounts, operators, definitions, policies',
+        'apply files, showing the plan first: clusters, mounts, operators, role bindings, definitions, policies',
       options: [
         [
           '-f, --file <place>',
@@ -192,10 +193,12 @@ export const OPERATORS: CommandTable = {
   heading: 'Operators:',
   groups: {
     operator: 'people and machines that operate the broker; created and changed by apply',
+    'role-binding': 'roles of people who log in through an OpenID Connect issuer',
     'operator token': 'tokens that operators log in with',
   },
   commands: [
     ...documentCommands('operator'),
+    ...documentCommands('role-binding'),
     {
       command: 'operator token create',
       summary: 'create a token and write it to a new file',
@@ -243,6 +246,14 @@ export const OPERATORS: CommandTable = {
       ],
       text: (_body, [operator = '', id = '']) => `revoked token ${id} of ${operator}`,
       examples: ['quaymaster operator token revoke alice tok_01H8'],
+    }),
+    operation('endPersonLogins', {
+      command: 'operator sign-out',
+      summary: 'end all sessions of a person who logged in at an issuer',
+      options: [['--person <person>', 'oidc:ISSUER/SUBJECT', { isRequired: true }]],
+      body: ['person'],
+      text: ({ ended }) => `ended ${ended} sessions`,
+      examples: ['quaymaster operator sign-out --person oidc:corp/alice'],
     }),
   ],
 };

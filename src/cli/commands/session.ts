@@ -10,6 +10,9 @@ export const SESSION: CommandTable = {
       options: [
         ['--name <name>', 'name of the profile; default: the current profile, else "default"'],
         ['--token-stdin', 'read the token from standard input'],
+        ['--issuer <name>', 'log in as a person at this issuer of the broker, in the browser'],
+        ['--device', 'with --issuer: log in on another device'],
+        ['--step-up', 'log in for dangerous operations; without --issuer as the profile'],
         ['--cluster <name>', 'log in as a workload of this cluster, as registered at the broker'],
         [
           '--pod-token-file <file>',
@@ -17,7 +20,7 @@ export const SESSION: CommandTable = {
         ],
       ],
       examples: [
-        'quaymaster login --url https://broker.example:8200 --token-file operator.token',
+        'quaymaster login --url https://broker.example:8200 --issuer corp',
         'quaymaster login --url https://broker.example:8200 --cluster github --token-file token.jwt',
       ],
       load: async () => (await import('../verbs/login.ts')).runLogin,
@@ -25,7 +28,10 @@ export const SESSION: CommandTable = {
     {
       command: 'logout',
       summary: 'end the session and delete the profile',
-      options: [['--revoke', "revoke the operator's token too"]],
+      options: [
+        ['--revoke', "revoke the operator's token too"],
+        ['--everywhere', 'end all sessions of the person'],
+      ],
       examples: ['quaymaster logout', 'quaymaster logout --profile prod --revoke'],
       load: async () => (await import('../verbs/login.ts')).runLogout,
     },

@@ -1,4 +1,11 @@
-export const DOCUMENT_WORDS = ['cluster', 'mount', 'operator', 'definition', 'policy'] as const;
+export const DOCUMENT_WORDS = [
+  'cluster',
+  'mount',
+  'operator',
+  'role-binding',
+  'definition',
+  'policy',
+] as const;
 export type DocumentWord = (typeof DOCUMENT_WORDS)[number];
 
 /** The operations that each kind of document has, in the order in which documents refer to each other: created in this order, deleted in reverse. */
@@ -38,6 +45,17 @@ export const DOCUMENT_KINDS = [
     put: 'putOperator',
     remove: 'deleteOperator',
     versions: 'listOperatorVersions',
+  },
+  {
+    word: 'role-binding',
+    plural: 'role bindings',
+    kind: 'RoleBinding',
+    parameter: 'name',
+    list: 'listRoleBindings',
+    read: 'readRoleBinding',
+    put: 'putRoleBinding',
+    remove: 'deleteRoleBinding',
+    versions: 'listRoleBindingVersions',
   },
   {
     word: 'definition',

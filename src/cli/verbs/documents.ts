@@ -32,6 +32,10 @@ const COLUMNS: Readonly<Record<DocumentWord, Readonly<Record<string, (body: Body
   cluster: { connection: (body) => body.connection, issuer: (body) => body.issuer },
   mount: { prefix: (body) => body.prefix, connection: (body) => body.connection },
   operator: { roles: (body) => body.grants?.map(grantText) },
+  'role-binding': {
+    issuer: (body) => body.issuer,
+    roles: (body) => body.grants?.map(grantText),
+  },
   definition: {
     class: (body) => body.class,
     rotation: (body) => body.rotation?.strategy,

@@ -14,6 +14,7 @@ import type { Call, CliContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { isSessionToken, readIdentity } from '../identity.ts';
 import { logInWorkload, openBroker, saveOrEnd } from '../open-broker.ts';
+import { logInPerson, stepUp } from '../person-login.ts';
 import { table } from '../output/table.ts';
 import { ProfileFiles, type OperatorLogin, type Profile, type WorkloadLogin } from '../profiles.ts';
 
@@ -22,6 +23,9 @@ export interface LoginOptions extends ConnectionOptions {
   readonly tokenStdin?: boolean;
   readonly cluster?: string;
   readonly podTokenFile?: string;
+  readonly issuer?: string;
+  readonly device?: boolean;
+  readonly stepUp?: boolean;
 }
 
 /** Tries a login, and saves it as a profile if it succeeds. */
@@ -30,6 +34,13 @@ export async function runLogin(
   { options }: Call<LoginOptions>,
 ): Promise<void> {
   const { environment, output } = context;
+  if (options.stepUp === true && options.issuer === undefined) {
+    if ((await stepUp(context)) !== undefined) {
+      await output.say('logged in again for dangerous operations');
+      return;
+    }
+    throw new UsageError('--step-up needs --issuer, or a profile of a login at an issuer');
+  }
   const name = options.name ?? (await profileName(options, environment));
   const files = new ProfileFiles(environment.configDirectory);
   const url = options.url ?? environment.url ?? (await files.read(name))?.url;
@@ -40,11 +51,41 @@ export async function runLogin(
     await files.write(name, { ...broker, login });
     await files.use(name);
   };
-  const login = isWorkload(options)
-    ? await workloadLogin(broker, options, save)
-    : await checkedLogin(broker, await operatorToken(context, options), save);
-  const who = login.kind === 'operator' ? 'an operator' : `a workload of cluster ${login.cluster}`;
-  await output.say(`logged in to ${url} as ${who}; the current profile is now "${name}"`);
+  const login = await loginOf(context, broker, options, save);
+  await output.say(`logged in to ${url} as ${whoIs(login)}; the current profile is now "${name}"`);
+}
+
+function loginOf(
+  context: CliContext,
+  broker: Pick<Profile, 'url' | 'caFile'>,
+  options: LoginOptions,
+  save: Save,
+): Promise<OperatorLogin | WorkloadLogin> {
+  if (options.issuer !== undefined) return personLogin(context, broker, options, save);
+  return isWorkload(options)
+    ? workloadLogin(broker, options, save)
+    : operatorToken(context, options).then((login) => checkedLogin(broker, login, save));
+}
+
+async function personLogin(
+  context: CliContext,
+  broker: Pick<Profile, 'url' | 'caFile'>,
+  { issuer = '', device, stepUp: isStepUp }: LoginOptions,
+  save: Save,
+): Promise<OperatorLogin> {
+  const client = await openClient(broker);
+  try {
+    const login = await logInPerson(context, client, { issuer, device, stepUp: isStepUp });
+    await save(login);
+    return login;
+  } finally {
+    client.close();
+  }
+}
+
+function whoIs(login: OperatorLogin | WorkloadLogin): string {
+  if (login.kind === 'workload') return `a workload of cluster ${login.cluster}`;
+  return login.issuer === undefined ? 'an operator' : `a person of the issuer ${login.issuer}`;
 }
 
 type Save = (login: OperatorLogin | WorkloadLogin) => Promise<void>;
@@ -118,6 +159,7 @@ async function checkedLogin(
 
 interface LogoutOptions extends ConnectionOptions {
   readonly revoke?: boolean;
+  readonly everywhere?: boolean;
 }
 
 /** Deletes a profile. Its session ends, with the leases; an operator's token is revoked only with `--revoke`. */
@@ -134,17 +176,30 @@ export async function runLogout(
     return;
   }
   const { login } = profile;
-  const isSession = login.kind === 'workload' || isSessionToken(login.token);
+  const call = endOf(login, options.everywhere === true);
   // The profile's own token is used: a token that an option or the environment names belongs to another login and stays valid.
   const ca = options.ca ?? (options.profile === undefined ? environment.caFile : undefined);
   const asProfile = callingAs(context, { profile: name, ca });
-  if (isSession) await endSession(context, asProfile);
+  if (call !== undefined) await endSession(context, asProfile, call);
   else if (options.revoke === true) await asProfile(revokeOwnToken);
   await files.remove(name);
   await output.say(`logged out; deleted profile "${name}"`);
-  if (!isSession && options.revoke !== true) {
+  if (call === undefined && options.revoke !== true) {
     output.note('copies of its token stay valid; logout --revoke revokes the token');
   }
+}
+
+/** Ends the session of a login; undefined for a token of an operator. */
+function endOf(
+  login: OperatorLogin | WorkloadLogin,
+  isEverywhere: boolean,
+): ((broker: Broker) => Promise<unknown>) | undefined {
+  if (login.kind === 'workload' || isSessionToken(login.token)) {
+    return (broker) => broker.call('endSession');
+  }
+  if (login.issuer === undefined) return undefined;
+  const query = isEverywhere ? { everywhere: 'true' as const } : {};
+  return (broker) => broker.call('endOwnLogin', { query });
 }
 
 type CallAs = (work: (broker: Broker) => Promise<unknown>) => Promise<void>;
@@ -165,9 +220,13 @@ function callingAs(
 }
 
 /** A session that cannot be ended does not stop the logout: it may have expired already. */
-async function endSession({ output }: CliContext, asProfile: CallAs): Promise<void> {
+async function endSession(
+  { output }: CliContext,
+  asProfile: CallAs,
+  end: (broker: Broker) => Promise<unknown>,
+): Promise<void> {
   try {
-    await asProfile((broker) => broker.call('endSession'));
+    await asProfile(end);
   } catch (error) {
     output.note(`could not end the session: ${(error as Error).message}`);
   }

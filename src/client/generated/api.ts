@@ -961,6 +961,133 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/logins": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Begin the login of a person at an issuer
+         * @description With `redirectUri` the authorization code flow with PKCE, without it the device flow. The broker keeps nothing until the login is finished.
+         */
+        readonly post: operations["beginPersonLogin"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/logins:finish": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Finish the login of a person */
+        readonly post: operations["finishPersonLogin"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/logins/self": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /** Sign out, with `everywhere` in all sessions of the person */
+        readonly delete: operations["endOwnLogin"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/logins:end": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** End all sessions of a person */
+        readonly post: operations["endPersonLogins"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/role-bindings": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** List role bindings by name */
+        readonly get: operations["listRoleBindings"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/role-bindings/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Get a role binding */
+        readonly get: operations["readRoleBinding"];
+        /**
+         * Create or replace a role binding
+         * @description Send `If-None-Match: *` to create, or `If-Match` with the ETag of the version to replace. Without either the answer is 428.
+         */
+        readonly put: operations["putRoleBinding"];
+        readonly post?: never;
+        /** Delete a role binding; its versions stay */
+        readonly delete: operations["deleteRoleBinding"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/role-bindings/{name}/versions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** List all versions of a role binding, newest first */
+        readonly get: operations["listRoleBindingVersions"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/operator-tokens/self": {
         readonly parameters: {
             readonly query?: never;
@@ -1341,7 +1468,7 @@ export interface components {
             readonly problems?: readonly components["schemas"]["DocumentProblem"][];
         };
         /** @enum {string} */
-        readonly ErrorCode: "ERR_REQUEST_INVALID" | "ERR_PATH_INVALID" | "ERR_BODY_INVALID" | "ERR_UNKNOWN_FIELD" | "ERR_POLICY_INVALID" | "ERR_TOKEN_INVALID" | "ERR_UNAUTHENTICATED" | "ERR_DENIED" | "ERR_NOT_FOUND" | "ERR_METHOD" | "ERR_CONFLICT" | "ERR_VERSION_CONFLICT" | "ERR_PRECONDITION_REQUIRED" | "ERR_IDEMPOTENCY_MISMATCH" | "ERR_BODY_TOO_LARGE" | "ERR_HEADERS_TOO_LARGE" | "ERR_MEDIA_TYPE" | "ERR_RATE_LIMITED" | "ERR_LEASE_QUOTA" | "ERR_PROVIDER_FAILED" | "ERR_PROVIDER_MALFORMED" | "ERR_PROVIDER_DENIED" | "ERR_PROVIDER_TIMEOUT" | "ERR_PROVIDER_UNAVAILABLE" | "ERR_IDENTITY_UNAVAILABLE" | "ERR_AUDIT_UNAVAILABLE" | "ERR_STORE_UNAVAILABLE" | "ERR_OUTCOME_UNKNOWN" | "ERR_BUSY" | "ERR_SEALED" | "ERR_HELD" | "ERR_CIPHERTEXT_INVALID" | "ERR_CONFIG_INVALID" | "ERR_INTERNAL";
+        readonly ErrorCode: "ERR_REQUEST_INVALID" | "ERR_PATH_INVALID" | "ERR_BODY_INVALID" | "ERR_UNKNOWN_FIELD" | "ERR_POLICY_INVALID" | "ERR_TOKEN_INVALID" | "ERR_UNAUTHENTICATED" | "ERR_STEP_UP_REQUIRED" | "ERR_DENIED" | "ERR_NOT_FOUND" | "ERR_METHOD" | "ERR_CONFLICT" | "ERR_VERSION_CONFLICT" | "ERR_PRECONDITION_REQUIRED" | "ERR_IDEMPOTENCY_MISMATCH" | "ERR_BODY_TOO_LARGE" | "ERR_HEADERS_TOO_LARGE" | "ERR_MEDIA_TYPE" | "ERR_RATE_LIMITED" | "ERR_LEASE_QUOTA" | "ERR_PROVIDER_FAILED" | "ERR_PROVIDER_MALFORMED" | "ERR_PROVIDER_DENIED" | "ERR_PROVIDER_TIMEOUT" | "ERR_PROVIDER_UNAVAILABLE" | "ERR_IDENTITY_UNAVAILABLE" | "ERR_AUDIT_UNAVAILABLE" | "ERR_STORE_UNAVAILABLE" | "ERR_OUTCOME_UNKNOWN" | "ERR_BUSY" | "ERR_SEALED" | "ERR_HELD" | "ERR_CIPHERTEXT_INVALID" | "ERR_CONFIG_INVALID" | "ERR_INTERNAL";
         readonly DocumentProblem: {
             /** @description JSON pointer (RFC 6901) into the body. */
             readonly pointer: string;
@@ -1833,7 +1960,7 @@ export interface components {
         } | {
             /** @constant */
             readonly kind: "operator";
-            readonly operator: components["schemas"]["Name"];
+            readonly operator: components["schemas"]["Name"] | components["schemas"]["PersonName"];
             readonly reason: components["schemas"]["Reason"];
             readonly duration?: components["schemas"]["Duration"];
         };
@@ -1844,7 +1971,7 @@ export interface components {
             /** @description The name of a workload (`k8s://…`, `ci://…`), `<cluster>/<pod UID>`, or the name of an operator. */
             readonly subject: string;
             readonly reason: components["schemas"]["Remark"];
-            readonly createdBy: components["schemas"]["Name"];
+            readonly createdBy: string;
             readonly createdAt: components["schemas"]["Instant"];
             readonly until?: components["schemas"]["Instant"];
         };
@@ -2123,6 +2250,59 @@ export interface components {
             readonly description?: string;
             readonly grants: readonly components["schemas"]["Grant"][];
         };
+        /** @description A person by issuer and subject; the subject is percent-encoded. */
+        readonly PersonName: string;
+        readonly LoginOrder: {
+            readonly issuer: components["schemas"]["Name"];
+            /** @description A loopback address with the path `/callback`. */
+            readonly redirectUri?: string;
+            /** @description Whether the login must satisfy dangerous operations. */
+            readonly stepUp?: boolean;
+        };
+        readonly BegunLogin: {
+            /** @description Opaque; send it back to finish the login. */
+            readonly login: string;
+            readonly until: components["schemas"]["Instant"];
+            /** @description The address that the browser opens. */
+            readonly address?: string;
+            readonly device?: {
+                readonly userCode: string;
+                readonly verificationUri: string;
+                readonly intervalSeconds: number;
+            };
+        };
+        readonly LoginAnswer: {
+            readonly login: string;
+            /** @description The query of the redirect; absent in the device flow. */
+            readonly answer?: string;
+        };
+        readonly FinishedLogin: {
+            readonly token: string;
+            readonly id: components["schemas"]["Id"];
+            readonly operator: components["schemas"]["PersonName"];
+            readonly endsAt: components["schemas"]["Instant"];
+        };
+        readonly PendingLogin: {
+            readonly pending: boolean;
+        };
+        readonly LoginSelection: {
+            readonly person: components["schemas"]["PersonName"];
+        };
+        readonly EndedLogins: {
+            readonly ended: number;
+        };
+        /** @description docs/people.md */
+        readonly RoleBinding: {
+            readonly description?: string;
+            readonly issuer: components["schemas"]["Name"];
+            readonly subjects?: readonly string[];
+            readonly claims?: {
+                readonly [key: string]: components["schemas"]["ClaimValue"] | readonly components["schemas"]["ClaimValue"][];
+            };
+            readonly acr?: readonly string[];
+            readonly amr?: readonly string[];
+            readonly grants: readonly components["schemas"]["Grant"][];
+        };
         /** @description The token ends no later than the one that mints it, is accepted from no more networks, and carries no more of the same operator. */
         readonly OperatorTokenOrder: {
             /** @description Absent: one hour, or until the creating token expires. */
@@ -2143,7 +2323,8 @@ export interface components {
         };
         readonly OwnToken: {
             readonly id: components["schemas"]["Id"];
-            readonly operator: components["schemas"]["Name"];
+            /** @description The name of an operator, or a person as `oidc:<issuer>/<subject>`. */
+            readonly operator: string;
             /** @description The grants that both the token and its operator's document have. */
             readonly grants: readonly components["schemas"]["Grant"][];
             readonly sourceCidrs: readonly string[];
@@ -2395,8 +2576,22 @@ export interface components {
             readonly updatedBy: string;
             readonly document: components["schemas"]["Operator"];
         };
+        readonly StoredRoleBinding: {
+            readonly name: string;
+            readonly uid: string;
+            readonly version: number;
+            readonly etag: string;
+            readonly updatedAt: components["schemas"]["Instant"];
+            readonly updatedBy: string;
+            readonly document: components["schemas"]["RoleBinding"];
+        };
         readonly OperatorPage: {
             readonly items: readonly components["schemas"]["StoredOperator"][];
+            /** @description Send it as `after` for the next page; absent on the last page. */
+            readonly next?: string;
+        };
+        readonly RoleBindingPage: {
+            readonly items: readonly components["schemas"]["StoredRoleBinding"][];
             /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
         };
@@ -2408,6 +2603,16 @@ export interface components {
                 readonly createdAt: components["schemas"]["Instant"];
                 readonly createdBy: string;
                 readonly document?: components["schemas"]["Operator"];
+            }[];
+        };
+        readonly RoleBindingVersions: {
+            readonly items: readonly {
+                readonly uid: string;
+                readonly version: number;
+                readonly deleted: boolean;
+                readonly createdAt: components["schemas"]["Instant"];
+                readonly createdBy: string;
+                readonly document?: components["schemas"]["RoleBinding"];
             }[];
         };
     };
@@ -4229,6 +4434,254 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["OperatorVersions"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly beginPersonLogin: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["LoginOrder"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BegunLogin"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly finishPersonLogin: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["LoginAnswer"];
+            };
+        };
+        readonly responses: {
+            /** @description Logged in */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["FinishedLogin"];
+                };
+            };
+            /** @description The person has not confirmed yet; ask again after the interval */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PendingLogin"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly endOwnLogin: {
+        readonly parameters: {
+            readonly query?: {
+                readonly everywhere?: "true" | "false";
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["EndedLogins"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly endPersonLogins: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["LoginSelection"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["EndedLogins"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listRoleBindings: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: components["parameters"]["limit"];
+                /** @description The `next` of the previous page. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RoleBindingPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readRoleBinding: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredRoleBinding"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly putRoleBinding: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
+                readonly dryRun?: "true" | "false";
+            };
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+                readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RoleBinding"];
+                readonly "application/yaml": components["schemas"]["RoleBinding"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredRoleBinding"];
+                };
+            };
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly Location?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredRoleBinding"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly deleteRoleBinding: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listRoleBindingVersions: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RoleBindingVersions"];
                 };
             };
             readonly default: components["responses"]["Problem"];

@@ -2,7 +2,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { limitsConfigSchema, listenerConfigSchema, metricsConfigSchema } from '../../api/config.ts';
 import { auditConfigSchema } from '../../audit/config.ts';
-import { jwksConnectionSchema } from '../../auth/config.ts';
+import { jwksConnectionSchema, peopleConfigSchema } from '../../auth/config.ts';
 import { isName } from '../../domain/names.ts';
 import { injectorConfigSchema } from '../../delivery/injector/config.ts';
 import { backupConfigSchema } from '../backup/config.ts';
@@ -41,6 +41,8 @@ export const configSchema = z
     limits: limitsConfigSchema,
     /** If absent, the broker makes no traces. */
     traces: tracesConfigSchema.optional(),
+    /** If absent, operators log in with tokens only. */
+    people: peopleConfigSchema.optional(),
     /** If absent, the broker serves no admission webhook. */
     injector: injectorConfigSchema.optional(),
     cache: z

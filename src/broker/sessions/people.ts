@@ -1,0 +1,317 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { Quarantined, scopeFence } from '../../domain/quarantine.ts';
+import type { Person } from '../../domain/person.ts';
+import { grantsOf } from '../../domain/role-binding.ts';
+import { identitySegment } from '../../domain/workload.ts';
+import type { AttestedPerson, CodeFlow, LogInDemand, PeopleIssuer } from '../../ports/people.ts';
+import { OPERATOR_TOKENS } from '../../ports/queries.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { randomId } from '../../crypto/random.ts';
+import { newToken } from '../../crypto/token.ts';
+import type { Call } from '../call.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
+import type { Access, Keys, People, Recording } from '../parts.ts';
+import { recordFailure, requireRole } from '../recording/operation.ts';
+import {
+  commitAs,
+  commitDecided,
+  entryOf,
+  isUnrecordable,
+  type Attempt,
+} from '../recording/record.ts';
+import { recordRefusal } from '../recording/refusals.ts';
+import type { LiveOperator } from './operator-token-memory.ts';
+import { type OperatorToken } from './operator-token-memory.ts';
+
+/** A person has this long to log in at the issuer. */
+const FLOW_MS = 600_000;
+const LOGINS = 'logins';
+const MOST_SESSIONS = 20;
+const MOST_LISTED = 1_000;
+
+/** What the client returns with the answer of the issuer. It is sealed, so the broker keeps nothing for callers that it does not know. */
+interface Begun {
+  readonly issuer: string;
+  readonly url: string;
+  readonly until: number;
+  readonly code?: CodeFlow;
+  readonly device?: string;
+  /** What the login had to be, if it repeats one for a dangerous operation. */
+  readonly maxAgeSeconds?: number | undefined;
+}
+
+export interface BegunLogin {
+  readonly login: string;
+  readonly until: number;
+  /** For the browser on this machine. */
+  readonly address?: string;
+  /** For a browser on another machine. */
+  readonly device?: {
+    readonly userCode: string;
+    readonly verificationUri: string;
+    readonly intervalSeconds: number;
+  };
+}
+
+export interface LoginRequest {
+  readonly issuer: string;
+  /** Absent: the device flow. */
+  readonly redirectUri?: string | undefined;
+  /** Whether the login must satisfy dangerous operations. */
+  readonly isStepUp: boolean;
+}
+
+type PeopleParts = Recording & Access & People & Pick<Keys, 'keyring'>;
+
+/** Begins a login at an issuer. It is not recorded, because it grants nothing. @throws ERR_NOT_FOUND, ERR_IDENTITY_UNAVAILABLE */
+export async function beginLogin(
+  parts: PeopleParts,
+  call: Call,
+  { issuer: name, redirectUri, isStepUp }: LoginRequest,
+): Promise<BegunLogin> {
+  const issuer = issuerOf(parts, name);
+  const demand: LogInDemand = isStepUp ? parts.people.stepUp : {};
+  const until = parts.clock.now() + FLOW_MS;
+  const { signal } = call.context();
+  const { maxAgeSeconds } = demand;
+  const begun = { issuer: name, url: issuer.url, until, maxAgeSeconds };
+  if (redirectUri !== undefined) {
+    const { flow, address } = await issuer.beginCode(redirectUri, demand, signal);
+    return { login: encodeCursor(parts, LOGINS, { ...begun, code: flow }), until, address };
+  }
+  const { deviceCode, expiresInSeconds, ...device } = await issuer.beginDevice(demand, signal);
+  const ends = Math.min(until, parts.clock.now() + expiresInSeconds * 1000);
+  const login = encodeCursor(parts, LOGINS, { ...begun, until: ends, device: deviceCode });
+  return { login, until: ends, device };
+}
+
+export interface FinishedLogin {
+  /** `qmo_…`: returned once, stored only as a keyed hash. */
+  readonly token: string;
+  readonly stored: OperatorToken;
+}
+
+/**
+ * Opens a session for the person whom the issuer's answer proves. Undefined while the person has not confirmed on the other device. The tokens
+ * of the issuer are not kept.
+ * @throws ERR_TOKEN_INVALID, the same for every problem of the answer; ERR_DENIED to a person without a role, or in quarantine;
+ * ERR_RATE_LIMITED; ERR_IDENTITY_UNAVAILABLE
+ */
+export async function finishLogin(
+  parts: PeopleParts,
+  call: Call,
+  { login, answer }: { readonly login: string; readonly answer: string | undefined },
+): Promise<FinishedLogin | undefined> {
+  let name: string | undefined;
+  try {
+    const begun = openLogin(parts, login);
+    const issuer = issuerOf(parts, begun.issuer);
+    if (issuer.url !== begun.url) throw refused('issuer_changed');
+    const attested = await attest(issuer, begun, answer, call.context().signal);
+    if (attested === undefined) return undefined;
+    requireFresh(parts, begun, attested);
+    name = nameOf(begun.issuer, attested.subject);
+    return await commitDecided(
+      parts,
+      open(parts, call, { name, issuer: begun.issuer, url: issuer.url, attested }),
+    );
+  } catch (error) {
+    const failure = BrokerError.from(error);
+    if (!isUnrecordable(failure)) {
+      const described = {
+        action: 'operator-token.create',
+        ...(name !== undefined && { document: { kind: 'operator', name } }),
+      } as const;
+      await recordRefusal(parts, { call, caller: undefined }, described, failure);
+    }
+    throw failure;
+  }
+}
+
+function attest(
+  issuer: PeopleIssuer,
+  { code, device }: Begun,
+  answer: string | undefined,
+  signal: AbortSignal,
+): Promise<AttestedPerson | undefined> {
+  if (code !== undefined && answer !== undefined) return issuer.finishCode(code, answer, signal);
+  if (device !== undefined && answer === undefined) return issuer.finishDevice(device, signal);
+  throw refused('login_form');
+}
+
+/** The library checks `auth_time` in the code flow; here it is checked for both. */
+function requireFresh(parts: PeopleParts, begun: Begun, { authTime }: AttestedPerson): void {
+  const { maxAgeSeconds } = begun;
+  if (maxAgeSeconds === undefined) return;
+  const oldest = parts.clock.now() / 1000 - maxAgeSeconds - SKEW_SECONDS;
+  if (authTime === undefined || authTime < oldest) throw refused('auth_time');
+}
+
+const SKEW_SECONDS = 30;
+
+interface Proven {
+  readonly name: string;
+  readonly issuer: string;
+  readonly url: string;
+  readonly attested: AttestedPerson;
+}
+
+function open(
+  parts: PeopleParts,
+  call: Call,
+  { name, issuer, url, attested }: Proven,
+): (decidedAt: number) => Promise<Attempt<FinishedLogin>> {
+  return async (decidedAt) => {
+    const { sessionSeconds, idleSeconds } = parts.people;
+    const now = parts.clock.now();
+    const latestEnd = now + sessionSeconds * 1000;
+    const person: Person = { ...attested, issuer, issuerUrl: url, latestEnd };
+    const stored: OperatorToken = {
+      id: randomId('tok'),
+      operator: name,
+      operatorUid: url,
+      spec: { sourceCidrs: [], person },
+      createdAt: now,
+      endsAt: Math.min(latestEnd, now + idleSeconds * 1000),
+    };
+    const quarantine = parts.quarantines.find(scopeFence({ kind: 'operator', subject: name }));
+    if (quarantine !== undefined) throw new Quarantined(quarantine.id, name);
+    const grants = grantsOf(parts.catalog.all('role-binding'), person);
+    if (grants.length === 0) throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_role' });
+    if ((await parts.store.count(OPERATOR_TOKENS.ofOperator(name))) >= MOST_SESSIONS) {
+      throw new BrokerError('ERR_RATE_LIMITED', undefined, { reason: 'person_sessions' });
+    }
+    const token = newToken('qmo');
+    const hash = parts.tokens.hash(token);
+    const live = parts.tokens.liveOf(stored, grants, hash);
+    const document = { kind: 'operator', name };
+    const facts = { token: stored.id, document, endsAt: latestEnd };
+    return {
+      plan: {
+        decidedAt,
+        reads: live.fences,
+        notAfter: stored.endsAt,
+        writes: [{ table: 'operator_tokens', put: parts.tokens.seal(stored, hash) }],
+        entries: [
+          entryOf(parts, call, live, { action: 'operator-token.create', outcome: 'ok', ...facts }),
+        ],
+      },
+      settle: () => ({ token, stored }),
+    };
+  };
+}
+
+/**
+ * Postpones the end of a person's session while it is used, up to its latest end. The row changes at most four times in the idle time. A session
+ * that ended in the meantime stays ended.
+ */
+export async function keepAlive(parts: PeopleParts, live: LiveOperator): Promise<void> {
+  const { person, hash, operator } = live;
+  if (person === undefined) return;
+  const now = parts.clock.now();
+  const idleMs = parts.people.idleSeconds * 1000;
+  const endsAt = Math.min(person.latestEnd, now + idleMs);
+  if (endsAt - operator.endsAt < idleMs / 4) return;
+  const row = await parts.store.get('operator_tokens', { id: operator.tokenId });
+  if (row === undefined) return;
+  const stored = parts.tokens.open(row);
+  const outcome = await parts.store.commit({
+    reads: live.fences,
+    decidedAt: parts.state.applied(),
+    expect: [{ table: 'operator_tokens', key: { id: row.id }, match: { ends_at: row.ends_at } }],
+    writes: [{ table: 'operator_tokens', put: parts.tokens.seal({ ...stored, endsAt }, hash) }],
+    invalidates: [`token:${row.id}`],
+    entries: [],
+  });
+  if (outcome.status === 'committed' && outcome.seq > 0) await parts.state.reached(outcome.seq);
+}
+
+/** Ends the caller's own session, or all sessions of the person. @throws ERR_NOT_FOUND if the caller is not a person */
+export async function signOut(
+  parts: PeopleParts,
+  call: Call,
+  live: LiveOperator,
+  { everywhere }: { readonly everywhere: boolean },
+): Promise<number> {
+  const { name, tokenId } = live.operator;
+  return endLogins(parts, call, live, { name, only: everywhere ? undefined : tokenId });
+}
+
+/** Ends all sessions of a person. @throws ERR_DENIED */
+export function endLoginsOf(
+  parts: PeopleParts,
+  call: Call,
+  live: LiveOperator,
+  name: string,
+): Promise<number> {
+  return endLogins(parts, call, live, { name, only: undefined });
+}
+
+async function endLogins(
+  parts: PeopleParts,
+  call: Call,
+  live: LiveOperator,
+  { name, only }: { readonly name: string; readonly only: string | undefined },
+): Promise<number> {
+  const document = { kind: 'operator', name };
+  const described = { action: 'operator-token.revoke', document } as const;
+  return commitAs(parts, live, async (decidedAt, now): Promise<Attempt<number>> => {
+    if (name !== now.operator.name) requireRole(now, 'responder');
+    const rows = await parts.store.list(OPERATOR_TOKENS.ofOperator(name), { limit: MOST_LISTED });
+    const ended = rows.filter((row) => isOfPerson(row) && (only ?? row.id) === row.id);
+    if (ended.length === 0) throw new BrokerError('ERR_NOT_FOUND');
+    return {
+      plan: {
+        decidedAt,
+        reads: now.fences,
+        notAfter: now.operator.endsAt,
+        expect: ended.map(({ id }) => ({ table: 'operator_tokens', key: { id }, match: { id } })),
+        writes: ended.map(({ id }) => ({ table: 'operator_tokens', remove: { id } })),
+        invalidates: ended.map(({ id }) => `token:${id}`),
+        urgent: true,
+        entries: ended.map(({ id }) =>
+          entryOf(parts, call, now, { ...described, outcome: 'ok', token: id }),
+        ),
+      },
+      settle: () => ended.length,
+    };
+  }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
+}
+
+function isOfPerson({ operator }: Tables['operator_tokens']): boolean {
+  return operator.startsWith(PERSON);
+}
+
+const PERSON = 'oidc:';
+
+/** `oidc:<issuer>/<subject>`: no operator document has such a name. */
+function nameOf(issuer: string, subject: string): string {
+  const segment = identitySegment(subject);
+  if (segment === undefined || segment.length > LONGEST_SUBJECT) throw refused('subject');
+  return `${PERSON}${issuer}/${segment}`;
+}
+
+const LONGEST_SUBJECT = 255;
+
+/** @throws ERR_NOT_FOUND */
+function issuerOf({ people }: People, name: string): PeopleIssuer {
+  const issuer = people.issuers.get(name);
+  if (issuer === undefined) throw new BrokerError('ERR_NOT_FOUND');
+  return issuer;
+}
+
+/** @throws ERR_TOKEN_INVALID for a text that this installation did not make, or that is too old */
+function openLogin(parts: PeopleParts, login: string): Begun {
+  let begun: Begun;
+  try {
+    begun = decodeCursor(parts, LOGINS, login) as Begun;
+  } catch (cause) {
+    throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'login_form', cause });
+  }
+  if (begun.until <= parts.clock.now()) throw refused('login_expired');
+  return begun;
+}
+
+function refused(reason: string): BrokerError {
+  return new BrokerError('ERR_TOKEN_INVALID', undefined, { reason });
+}

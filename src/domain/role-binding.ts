@@ -1,0 +1,48 @@
+import type { ClaimValue } from './cluster.ts';
+import type { Person } from './person.ts';
+import type { Grant } from './principal.ts';
+
+/** Which people of an issuer hold which roles. Every condition that is given must hold. */
+export interface RoleBindingSpec {
+  readonly description?: string;
+  /** The name of an issuer in `people.issuers` of the configuration. */
+  readonly issuer: string;
+  /** Any of these `sub`; empty: any. */
+  readonly subjects: readonly string[];
+  /** Each claim must be one of the values, or a list with one of them; `*` stands for any value. */
+  readonly claims: Readonly<Record<string, readonly ClaimValue[]>>;
+  /** The login must have had one of these authentication contexts, and all of these methods. */
+  readonly acr: readonly string[];
+  readonly amr: readonly string[];
+  readonly grants: readonly Grant[];
+}
+
+export const ANY_VALUE = '*';
+
+/** What the person holds now, by the current bindings. */
+export function grantsOf(
+  bindings: readonly { readonly spec: RoleBindingSpec }[],
+  person: Person,
+): readonly Grant[] {
+  return bindings.filter(({ spec }) => isBound(spec, person)).flatMap(({ spec }) => spec.grants);
+}
+
+function isBound(spec: RoleBindingSpec, person: Person): boolean {
+  return (
+    spec.issuer === person.issuer &&
+    (spec.subjects.length === 0 || spec.subjects.includes(person.subject)) &&
+    (spec.acr.length === 0 || (person.acr !== undefined && spec.acr.includes(person.acr))) &&
+    spec.amr.every((method) => person.amr.includes(method)) &&
+    Object.entries(spec.claims).every(([claim, values]) => holds(person.claims, claim, values))
+  );
+}
+
+/** Only exact values, and exact items of a list of texts: `"x,admin"`, `[["admin"]]` and `{"0":"admin"}` are not `admin` (GHSA-59w7-v8rr-pr4p). */
+function holds(claims: Person['claims'], claim: string, values: readonly ClaimValue[]): boolean {
+  if (!Object.hasOwn(claims, claim)) return false;
+  const value = claims[claim];
+  if (values.includes(ANY_VALUE)) return true;
+  return Array.isArray(value)
+    ? value.some((item: unknown) => values.some((wanted) => wanted === item))
+    : values.some((wanted) => wanted === value);
+}

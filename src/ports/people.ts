@@ -1,0 +1,53 @@
+import type { KeptClaim } from '../domain/person.ts';
+
+/** What a login must be, beyond the usual (RFC 9470). */
+export interface LogInDemand {
+  readonly acr?: readonly string[] | undefined;
+  /** The person must authenticate again unless that happened less than this many seconds ago. */
+  readonly maxAgeSeconds?: number | undefined;
+}
+
+/** What the broker must remember of a login at an issuer until its answer arrives. */
+export interface CodeFlow {
+  readonly redirectUri: string;
+  readonly state: string;
+  readonly nonce: string;
+  readonly verifier: string;
+  readonly maxAgeSeconds?: number | undefined;
+}
+
+export interface DeviceFlow {
+  readonly deviceCode: string;
+  readonly userCode: string;
+  readonly verificationUri: string;
+  readonly intervalSeconds: number;
+  readonly expiresInSeconds: number;
+}
+
+/** What a verified ID token says of a person. */
+export interface AttestedPerson {
+  readonly subject: string;
+  readonly claims: Readonly<Record<string, KeptClaim>>;
+  readonly acr?: string | undefined;
+  readonly amr: readonly string[];
+  /** Seconds since the epoch. */
+  readonly authTime?: number | undefined;
+}
+
+/** One issuer of people's logins. It keeps no token of the issuer. */
+export interface PeopleIssuer {
+  /** `iss` of its ID tokens. */
+  readonly url: string;
+  /** @throws ERR_IDENTITY_UNAVAILABLE */
+  beginCode(
+    redirectUri: string,
+    demand: LogInDemand,
+    signal: AbortSignal,
+  ): Promise<{ readonly flow: CodeFlow; readonly address: string }>;
+  /** `query` is that of the redirect. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE */
+  finishCode(flow: CodeFlow, query: string, signal: AbortSignal): Promise<AttestedPerson>;
+  /** @throws ERR_IDENTITY_UNAVAILABLE */
+  beginDevice(demand: LogInDemand, signal: AbortSignal): Promise<DeviceFlow>;
+  /** Undefined while the person has not confirmed. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE */
+  finishDevice(deviceCode: string, signal: AbortSignal): Promise<AttestedPerson | undefined>;
+}
