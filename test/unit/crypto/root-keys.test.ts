@@ -79,7 +79,7 @@ describe('root keys', () => {
     const bytes = Buffer.from(sealed, 'hex');
     const opened = LookupKeys.open(find, installation, bytes);
     for (const purpose of LOOKUP_PURPOSES)
-      expect(opened.keyFor(purpose).export().toString('hex')).toBe(vectors.derived[purpose].key);
+      expect(opened.keyFor(purpose).equals(root.keyFor(purpose))).toBe(true);
     expect(() => LookupKeys.open(find, 'in_other', bytes)).toThrow();
     expect(() => LookupKeys.open(() => generateRootKey(), installation, bytes)).toThrow();
   });
