@@ -247,6 +247,21 @@ export const START_FIGURES: readonly Figure<'start-ready'>[] = [
 
 export type RotationName = 'rotation-thousand' | 'rotation-reads' | 'rotation-idle';
 
+type SearchName = 'search-page' | 'search-growth';
+
+export const SEARCH_FIGURES: readonly Figure<SearchName>[] = [
+  {
+    name: 'search-page',
+    label: 'First page of the most expensive audit search, in a log of a million entries',
+    target: { most: 50 },
+  },
+  {
+    name: 'search-growth',
+    label: 'The same, to a log of 60,000 entries',
+    target: { most: 1.5 },
+  },
+];
+
 export const ROTATION_FIGURES: readonly Figure<RotationName>[] = [
   {
     name: 'rotation-thousand',

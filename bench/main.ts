@@ -13,6 +13,7 @@ import {
   POSTGRES_FIGURES,
   RATIO_FIGURES,
   ROTATION_FIGURES,
+  SEARCH_FIGURES,
   START_FIGURES,
   type RatioFigure,
 } from './figures.ts';
@@ -27,6 +28,7 @@ import { figureLines, variantLines, variantRecords } from './report/table.ts';
 import type { Result } from './result.ts';
 import { rotationResults } from './rotation.ts';
 import { runRounds, type Samples } from './rounds.ts';
+import { searchResults } from './search.ts';
 import { Stage } from './stage.ts';
 import { startResult } from './start.ts';
 
@@ -44,6 +46,7 @@ const FULL = {
   settleSeconds: 10,
   entries: 1_200_000,
   policies: 10_000,
+  searched: 1_000_000,
   starts: 5,
   rotations: 1_000,
   schedules: 100_000,
@@ -58,6 +61,7 @@ const QUICK = {
   settleSeconds: 1,
   entries: 2_000,
   policies: 100,
+  searched: 5_000,
   starts: 1,
   rotations: 10,
   schedules: 1_000,
@@ -74,6 +78,7 @@ const FIGURES = [
   ...POSTGRES_FIGURES,
   ...MEMORY_FIGURES,
   ...START_FIGURES,
+  ...SEARCH_FIGURES,
   ...ROTATION_FIGURES,
   ...AGENT_FIGURES,
   ...FLEET_FIGURES,
@@ -139,6 +144,13 @@ async function bench(options: Options): Promise<void> {
   }
   for (const figure of START_FIGURES.filter(isChosen)) {
     results.push(await staged((stage) => startResult(stage, figure, settings)));
+  }
+  const search = SEARCH_FIGURES.filter(isChosen);
+  if (search.length > 0) {
+    const progress = (line: string): void => console.log(line);
+    results.push(
+      ...(await staged((stage) => searchResults(stage, search, { ...settings, progress }))),
+    );
   }
   const rotation = ROTATION_FIGURES.filter(isChosen);
   if (rotation.length > 0) {
