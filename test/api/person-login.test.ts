@@ -120,3 +120,22 @@ it('logs a person in on another device, and everywhere out', async () => {
   await runLogout(context, { args: [], options: { everywhere: true } });
   expect(await statusOf(token)).toBe(401);
 });
+
+it('keeps one operator with the role admin when two are deleted at the same moment', async () => {
+  await api.put('role-bindings/root', {
+    issuer: 'corp',
+    subjects: ['alice'],
+    grants: [{ role: 'admin', scope: [] }],
+  });
+  await api.put('operators/second', { grants: [{ role: 'admin', scope: [] }] });
+  await Promise.all([logIn({ stepUp: true }), browse()]);
+  const token = await tokenOf();
+  const { body } = await api.call('GET', '/api/v1/operators', { token });
+  const names = (body as { readonly items: readonly { readonly name: string }[] }).items;
+  const answers = await Promise.all(
+    names.map(({ name }) =>
+      api.call('DELETE', `/api/v1/operators/${name}`, { token, headers: { 'If-Match': '*' } }),
+    ),
+  );
+  expect(answers.map(({ status }) => status).sort()).toEqual([204, 409]);
+});

@@ -67,7 +67,7 @@ export async function applyDocument(
     return {
       plan: {
         ...(change.isDryRun === true ? {} : changePlan(parts, current, document, schedule)),
-        ...authority(editor, decidedAt),
+        ...authority(editor, decidedAt, change.kind),
         entries: [entryOf(parts, call, editor, facts)],
       },
       settle: () => {
@@ -102,14 +102,14 @@ export async function deleteDocument(
     const facts = { ...described, outcome: 'ok', document: { kind, name, version } } as const;
     return {
       plan: {
-        ...authority(editor, decidedAt),
+        ...authority(editor, decidedAt, change.kind),
         expect: [expectation(change, current), ...schedule.expect],
         writes: [
           { table: 'documents', remove: { kind, name } },
           { table: 'document_versions', put: sealDocumentVersion(parts.rows, gone, true) },
           ...schedule.writes,
         ],
-        invalidates: [documentFence(kind, name), `document:${kind}/${name}`],
+        invalidates: invalidated(kind, name),
         urgent: true,
         entries: [entryOf(parts, call, editor, facts)],
       },
@@ -186,12 +186,21 @@ function changePlan(
       { table: 'document_versions', put: sealDocumentVersion(parts.rows, document, false) },
       ...schedule.writes,
     ],
-    invalidates: [documentFence(kind, name), `document:${kind}/${name}`],
+    invalidates: invalidated(kind, name),
   };
 }
 
-function authority(live: LiveOperator, decidedAt: number): Plan {
-  return { decidedAt, reads: live.fences, notAfter: live.operator.endsAt };
+/** Changes of operators are decided one after another: two that each leave the other's admin would together leave none. */
+const OPERATORS = 'operators:all';
+
+function authority(live: LiveOperator, decidedAt: number, kind: DocumentKind): Plan {
+  const reads = kind === 'operator' ? [...live.fences, OPERATORS] : live.fences;
+  return { decidedAt, reads, notAfter: live.operator.endsAt };
+}
+
+function invalidated(kind: DocumentKind, name: string): readonly string[] {
+  const own = [documentFence(kind, name), `document:${kind}/${name}`];
+  return kind === 'operator' ? [...own, OPERATORS] : own;
 }
 
 function expectation(
