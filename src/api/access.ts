@@ -339,6 +339,8 @@ const DANGEROUS: ReadonlySet<OperationId> = new Set([
   'putRoleBinding',
   'deleteRoleBinding',
   'createOperatorToken',
+  'rotateKeys',
+  'retireKek',
 ]);
 
 function operation(id: OperationId, row: Row): Operation {

@@ -236,7 +236,7 @@ describe('the client over TLS', () => {
     expect(new Set(found).size).toBe(found.length);
   });
 
-  it('runs the operations of people, of whom this broker has no issuer', async () => {
+  it('runs the operations of people at a broker without an issuer of people', async () => {
     const named = { path: { name: 'platform' } };
     const binding = { issuer: 'corp', subjects: ['a'], grants: [{ role: 'auditor' as const }] };
     const create = { ...named, body: binding, headers: CREATE };
