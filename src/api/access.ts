@@ -329,6 +329,7 @@ const DANGEROUS: ReadonlySet<OperationId> = new Set([
   'revokeLeases',
   'seal',
   'liftQuarantine',
+  'deleteSecret',
   'destroySecret',
   'deletePolicy',
   'deleteCluster',
