@@ -282,10 +282,12 @@ export class RewrapPass {
     if (table === 'credentials' && row['sealed'] !== null && Number(row['created_at']) < since)
       this.#exposed.credentials += 1;
     if (table !== 'secrets') return;
-    const { id, path, current_version } = row as unknown as Tables['secrets'];
+    const { id, path, current_version, deleted_version } = row as unknown as Tables['secrets'];
     this.#paths.set(id, path);
-    if (compromised.size === 0 || current_version === null) return;
-    const key = { secret_id: id, version: current_version };
+    // A deleted secret counts too: a leaked copy has it, and it can be restored.
+    const version = current_version ?? deleted_version;
+    if (compromised.size === 0 || version === null) return;
+    const key = { secret_id: id, version };
     const current = await this.#parts.store.get('secret_versions', key);
     if (current === undefined || current.created_at >= since) return;
     this.#exposed.values += 1;
