@@ -21,7 +21,11 @@ const KINDS: readonly (readonly [heading: string, actions: readonly AuditAction[
       'secret.destroy',
     ],
   ],
-  ['changed documents: policies, mounts, clusters, definitions, operators', ['document.write']],
+  [
+    'changed documents: policies, mounts, clusters, definitions, operators, role bindings',
+    ['document.write'],
+  ],
+  ['rotated root keys: rotate again, with --compromised if a key had leaked', ['key.rotate']],
   ['rotated credentials: the restored value no longer logs in; rotate again', ['rotation.end']],
   ['issued credentials: the broker does not revoke them any more', ['credential.issue']],
   ['written or restored secrets: write them again', ['secret.write', 'secret.undelete']],
