@@ -180,7 +180,9 @@ describe('a restore', () => {
     expect(printed).toMatch(
       /removals and restrictions[^\n]*\(1\)\n {2}\d+ .* document\.delete {2}policy\/kept {2}by bootstrap/,
     );
-    expect(printed).toMatch(/written or restored secrets[^\n]*\(1\)\n {2}\d+ .* secret\.write {2}own\/later/);
+    expect(printed).toMatch(
+      /written or restored secrets[^\n]*\(1\)\n {2}\d+ .* secret\.write {2}own\/later/,
+    );
     const files = await readdir(broker.file('store'));
     expect(files.filter((name) => name.includes('.before-'))).toHaveLength(1);
     expect(files.some((name) => name.includes('.restore'))).toBe(false);

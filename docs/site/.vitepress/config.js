@@ -41,6 +41,16 @@ function fitToSite(md) {
   });
 }
 
+/** A block of Mermaid becomes a diagram; theme/index.js draws it. */
+function drawDiagrams(md) {
+  const { fence } = md.renderer.rules;
+  md.renderer.rules.fence = (tokens, index, ...rest) => {
+    const { info, content } = tokens[index];
+    if (info.trim() !== 'mermaid') return fence(tokens, index, ...rest);
+    return `<Diagram source="${md.utils.escapeHtml(content)}" />`;
+  };
+}
+
 // The pages lie outside this package, so they do not find its modules by themselves.
 const VUE = new URL('../node_modules/vue/dist/vue.runtime.esm-bundler.js', import.meta.url)
   .pathname;
@@ -55,7 +65,13 @@ export default {
   base: `/${version}/`,
   rewrites: { 'README.md': 'index.md' },
   cleanUrls: false,
-  markdown: { html: false, config: fitToSite },
+  markdown: {
+    html: false,
+    config: (md) => {
+      fitToSite(md);
+      drawDiagrams(md);
+    },
+  },
   vite: { resolve: { alias: { 'vue/server-renderer': RENDERER, vue: VUE } } },
   themeConfig: { sidebar: sidebar(), outline: [2, 3], search: { provider: 'local' } },
 };
