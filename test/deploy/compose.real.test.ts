@@ -130,6 +130,8 @@ describeWith(
       const child = spawn(program, words, {
         cwd: directory,
         stdio: ['ignore', 'ignore', 'inherit'],
+        // A group of its own, which ends as a whole, as a container does.
+        detached: true,
         env: {
           PATH: `${dirname(installedProgram(OPENBAO))}:${process.env['PATH'] ?? ''}`,
           HOME: directory,
@@ -202,7 +204,7 @@ describeWith(
     afterAll(async () => {
       for (const child of children.toReversed()) {
         if (child.exitCode !== null || child.signalCode !== null) continue;
-        child.kill('SIGTERM');
+        process.kill(-(child.pid ?? 0), 'SIGTERM');
         await once(child, 'exit');
       }
       await asAdmin([

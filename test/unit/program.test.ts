@@ -37,7 +37,7 @@ it.each([
 });
 
 it.each([
-  ['/nowhere/token cannot be read: ENOENT', ['--token-file', '/nowhere/token']],
+  ['/nowhere/token does not exist', ['--token-file', '/nowhere/token']],
   ['/dev/null does not contain a Quaymaster token', ['--token-file', '/dev/null']],
 ])('names what is wrong with the login of an export: %s', async (message, options) => {
   jest.spyOn(process.stderr, 'write').mockImplementation((text) => {
@@ -102,6 +102,7 @@ it('groups the commands in the help by purpose, and shows the first steps', asyn
     'Rotation',
     'Leases',
     'Answering a compromise',
+    'Keys',
     'Backups',
     'Import',
     'Tools',
