@@ -8,10 +8,10 @@ let loaded;
 /** Mermaid, which its file leaves in a global variable. */
 function loadMermaid() {
   loaded ??= new Promise((resolve, reject) => {
-    const script = Object.assign(document.createElement('script'), { src: MERMAID });
+    const script = Object.assign(globalThis.document.createElement('script'), { src: MERMAID });
     script.onload = () => resolve(globalThis.mermaid);
     script.onerror = reject;
-    document.head.append(script);
+    globalThis.document.head.append(script);
   });
   return loaded;
 }
