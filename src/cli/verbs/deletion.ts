@@ -66,8 +66,9 @@ export async function runDestroy(
   { args: [path = ''], options }: Call<DestroyOptions>,
 ): Promise<void> {
   const { versions, ifVersion, yes } = options;
-  const what = versions === undefined ? path : `versions ${versions} of ${path}`;
   const chosen = versions?.split(',');
+  const word = chosen?.length === 1 ? 'version' : 'versions';
+  const what = chosen === undefined ? path : `${word} ${chosen.join(', ')} of ${path}`;
   const broker = await context.broker();
   await confirm(
     context,
