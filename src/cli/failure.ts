@@ -110,9 +110,19 @@ const COLLECTIONS: Readonly<Record<string, readonly [noun: string, list: string]
   revocations: ['pending revocation of', 'revocation ls'],
 };
 
+const NO_ISSUER = [
+  'the broker has no issuer of that name',
+  'its configuration names the issuers of people in people.issuers; to log in with a token: --token-file FILE',
+] as const;
+
 /** What a 404 is about: the broker does not repeat the request in its answer. */
-function missing({ path, status }: ApiError): readonly [text: string, advice: string] | undefined {
+function missing({
+  operation,
+  path,
+  status,
+}: ApiError): readonly [text: string, advice: string] | undefined {
   if (status !== 404) return undefined;
+  if (operation === 'beginPersonLogin') return NO_ISSUER;
   const [, collection = '', name = ''] = /^\/api\/v1\/([a-z-]+)\/([^:]+)/.exec(path) ?? [];
   const known = COLLECTIONS[collection];
   if (known === undefined) return missingEntry(path);

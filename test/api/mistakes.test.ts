@@ -476,6 +476,14 @@ const CONNECTIONS: readonly Row[] = [
     64,
     'not-a-token does not contain a Quaymaster token',
   ],
+  [
+    'an issuer that the broker does not have',
+    'login --name x --url URL --issuer corp',
+    4,
+    'the broker has no issuer of that name',
+    'people.issuers',
+    '--token-file FILE',
+  ],
   ['no token file', 'login --name x --url URL --token-file DIR/none', 64, /none does not exist/],
   [
     'a CA file without a certificate',
