@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type * as openid from 'openid-client';
 import { BrokerError } from '../../domain/errors.ts';
+import { Once } from '../../domain/once.ts';
 import type { KeptClaim } from '../../domain/person.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
@@ -14,7 +15,11 @@ import type {
 import type { PeopleIssuerConfig } from '../config.ts';
 import { identityUnavailable } from '../identity-unavailable.ts';
 
-type OpenId = typeof openid;
+/** The issuer as its discovery document describes it, and the library that speaks with it. */
+interface Peer {
+  readonly library: typeof openid;
+  readonly peer: openid.Configuration;
+}
 
 const MOST_BYTES = 512 * 1024;
 const CALL_SECONDS = 10;
@@ -27,8 +32,7 @@ const PENDING: ReadonlySet<unknown> = new Set(['authorization_pending', 'slow_do
 export class OpenIdIssuer implements PeopleIssuer {
   readonly url: string;
   readonly #config: PeopleIssuerConfig;
-  #discovered:
-    Promise<{ readonly library: OpenId; readonly peer: openid.Configuration }> | undefined;
+  readonly #discovered = new Once<Peer>();
 
   constructor(config: PeopleIssuerConfig) {
     this.url = config.issuerUrl;
@@ -131,22 +135,16 @@ export class OpenIdIssuer implements PeopleIssuer {
   }
 
   /** Discovery is repeated after a failure only: its answer changes about never, and a restart reads it again. */
-  async #discover(
-    signal: AbortSignal,
-  ): Promise<{ readonly library: OpenId; readonly peer: openid.Configuration }> {
-    this.#discovered ??= this.#connect().catch((error: unknown) => {
-      this.#discovered = undefined;
-      throw error;
-    });
+  async #discover(signal: AbortSignal): Promise<Peer> {
     signal.throwIfAborted();
     try {
-      return await this.#discovered;
+      return await this.#discovered.run(() => this.#connect());
     } catch (error) {
       throw identityUnavailable('issuer_unavailable', error);
     }
   }
 
-  async #connect(): Promise<{ readonly library: OpenId; readonly peer: openid.Configuration }> {
+  async #connect(): Promise<Peer> {
     const { issuerUrl, clientId, clientSecretFile, caFile } = this.#config;
     const library = await import('openid-client');
     const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8');

@@ -1,10 +1,11 @@
 import type * as KmsSdk from '@aws-sdk/client-kms';
-import { randomBytes } from '../../crypto/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { Once } from '../../domain/once.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';
 import { createGuard, type Guard } from '../guard/guard.ts';
+import { authenticatesAssociatedData } from '../server/key-proof.ts';
 import { clientOptions } from './client/client-options.ts';
 import type { AwsKmsConfig } from './config.ts';
 import { AwsRefusal, awsAttempt } from './errors.ts';
@@ -30,7 +31,7 @@ export class AwsKmsKey implements KeyEncryptionKey {
   readonly #kms: Kms;
   readonly #guard: Guard;
   readonly #keyId: string;
-  #proof: Promise<void> | undefined;
+  readonly #proof = new Once<void>();
 
   constructor(kms: Kms, guard: Guard, { connection, keyId }: AwsKmsConfig) {
     this.id = `aws-kms:${connection}/${keyId}`;
@@ -71,19 +72,12 @@ export class AwsKmsKey implements KeyEncryptionKey {
 
   /** Runs once per process; a failed proof is repeated at the next call. */
   #proven(context: CallContext): Promise<void> {
-    this.#proof ??= this.#prove(context).catch((error: unknown) => {
-      this.#proof = undefined;
-      throw error;
-    });
-    return this.#proof;
+    return this.#proof.run(() => this.#prove(context));
   }
 
   async #prove(context: CallContext): Promise<void> {
-    const [probe, place, otherPlace] = [randomBytes(32), Buffer.from('a'), Buffer.from('b')];
-    const wrapped = await this.#encrypt(probe, place, context);
-    const opened = await this.#decrypt(wrapped, place, context);
-    const moved = await this.#decrypt(wrapped, otherPlace, context).catch(refusal);
-    if (!probe.equals(opened) || moved !== undefined)
+    const key = { encrypt: this.#encrypt.bind(this), decrypt: this.#decrypt.bind(this) };
+    if (!(await authenticatesAssociatedData(key, context)))
       throw this.#sealed(undefined, 'the server does not authenticate the encryption context');
   }
 
@@ -154,12 +148,6 @@ export async function openAwsKmsKey(config: AwsKmsConfig, clock: Clock): Promise
 
 function contextOf(associatedData: Uint8Array): Record<string, string> {
   return { [CONTEXT_NAME]: Buffer.from(associatedData).toString('base64') };
-}
-
-/** The check expects that the server refuses the ciphertext; any other failure proves nothing. */
-function refusal(error: unknown): undefined {
-  if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return undefined;
-  throw error;
 }
 
 function isWrongCiphertext({ cause }: { readonly cause?: unknown }): boolean {

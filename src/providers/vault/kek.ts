@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { decodeBase64 } from '../../crypto/base64.ts';
-import { randomBytes, randomFraction } from '../../crypto/random.ts';
+import { randomFraction } from '../../crypto/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { Once } from '../../domain/once.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';
+import { authenticatesAssociatedData } from '../server/key-proof.ts';
 import { connectVault, type VaultClient } from './client/client.ts';
 import type { VaultTransitConfig } from './config.ts';
 import { refusesCiphertext, sealed } from './errors.ts';
@@ -21,7 +23,7 @@ export class VaultTransitKey implements KeyEncryptionKey {
   readonly #client: VaultClient;
   readonly #mount: string;
   readonly #key: string;
-  #proof: Promise<void> | undefined;
+  readonly #proof = new Once<void>();
 
   constructor(client: VaultClient, config: VaultTransitConfig) {
     this.id = `vault-transit:${config.connection}/${config.mount}/${config.key}`;
@@ -54,11 +56,7 @@ export class VaultTransitKey implements KeyEncryptionKey {
 
   /** Runs once per process; a failed proof is repeated at the next call. */
   #proven(context: CallContext): Promise<void> {
-    this.#proof ??= this.#prove(context).catch((error: unknown) => {
-      this.#proof = undefined;
-      throw error;
-    });
-    return this.#proof;
+    return this.#proof.run(() => this.#prove(context));
   }
 
   async #prove(context: CallContext): Promise<void> {
@@ -73,11 +71,8 @@ export class VaultTransitKey implements KeyEncryptionKey {
       });
     const [problem] = keyProblems(facts);
     if (problem !== undefined) throw sealed(undefined, `${this.id}: ${problem}`);
-    const [probe, place, otherPlace] = [randomBytes(32), Buffer.from('a'), Buffer.from('b')];
-    const wrapped = await this.#encrypt(probe, place, context);
-    const opened = await this.#decrypt(wrapped, place, context);
-    const moved = await this.#decrypt(wrapped, otherPlace, context).catch(refusal);
-    if (!probe.equals(opened) || moved !== undefined) {
+    const key = { encrypt: this.#encrypt.bind(this), decrypt: this.#decrypt.bind(this) };
+    if (!(await authenticatesAssociatedData(key, context))) {
       throw sealed(
         undefined,
         `${this.id}: the server does not authenticate associated data; update it`,
@@ -129,12 +124,6 @@ export async function openVaultTransitKey(
   clock: Clock,
 ): Promise<VaultTransitKey> {
   return new VaultTransitKey(await connectVault(config, { clock, random: randomFraction }), config);
-}
-
-/** The check expects that the server refuses the ciphertext; any other failure proves nothing. */
-function refusal(error: unknown): undefined {
-  if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return undefined;
-  throw error;
 }
 
 function failSealed(cause: unknown): never {

@@ -1,0 +1,30 @@
+import { randomBytes } from '../../crypto/random.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { CallContext } from '../../ports/call-context.ts';
+
+type Crypt = (
+  bytes: Uint8Array,
+  associatedData: Uint8Array,
+  context: CallContext,
+) => Promise<Uint8Array>;
+
+/**
+ * Whether the server of a key authenticates associated data. A server that ignores them could move one wrapped root key to the place of another.
+ * @throws what the server's other failures throw: they prove nothing
+ */
+export async function authenticatesAssociatedData(
+  { encrypt, decrypt }: { readonly encrypt: Crypt; readonly decrypt: Crypt },
+  context: CallContext,
+): Promise<boolean> {
+  const [probe, place, otherPlace] = [randomBytes(32), Buffer.from('a'), Buffer.from('b')];
+  const wrapped = await encrypt(probe, place, context);
+  const opened = await decrypt(wrapped, place, context);
+  const moved = await decrypt(wrapped, otherPlace, context).catch(refusal);
+  return probe.equals(opened) && moved === undefined;
+}
+
+/** The check expects that the server refuses the ciphertext; any other failure proves nothing. */
+function refusal(error: unknown): undefined {
+  if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return undefined;
+  throw error;
+}
