@@ -245,8 +245,6 @@ export const START_FIGURES: readonly Figure<'start-ready'>[] = [
   },
 ];
 
-export type RotationName = 'rotation-thousand' | 'rotation-reads' | 'rotation-idle';
-
 type SearchName = 'search-page' | 'search-growth';
 
 export const SEARCH_FIGURES: readonly Figure<SearchName>[] = [
@@ -261,6 +259,8 @@ export const SEARCH_FIGURES: readonly Figure<SearchName>[] = [
     target: { most: 1.5 },
   },
 ];
+
+export type RotationName = 'rotation-thousand' | 'rotation-reads' | 'rotation-idle';
 
 export const ROTATION_FIGURES: readonly Figure<RotationName>[] = [
   {
