@@ -5,8 +5,8 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Operation } from './access.ts';
 
 /**
- * A dangerous operation needs a recent login of the person, with one of the demanded contexts (RFC 9470). Tokens of operators are not asked: no
- * login stands behind them.
+ * A dangerous operation needs a recent login of the person, with one of the demanded contexts (RFC 9470). Operator tokens are exempt: no login
+ * stands behind them.
  * @throws ERR_STEP_UP_REQUIRED
  */
 export function requireStepUp(

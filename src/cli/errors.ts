@@ -55,7 +55,7 @@ export function problemLine({ file, line, column, pointer, message }: FileProble
 
 const READ_FAILURES: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist',
-  EACCES: 'is not readable for this user',
+  EACCES: 'is not readable by this user',
   EISDIR: 'is a directory',
 };
 

@@ -114,7 +114,7 @@ export class KeyWorker {
       await wrappers.prove(active, wrap, installation).catch((error: unknown) => {
         log.error(
           { err: error, kek: wrap.kek_id },
-          'a key-encryption key does not open the root key: the broker runs on, but a start needs it or the second one',
+          'a key-encryption key does not open the root key: the broker keeps running, but the next start needs this key or the second one',
         );
       });
     }

@@ -13,7 +13,7 @@ export const KEYS: CommandTable = {
     },
     {
       command: 'keys rotate',
-      summary: 'replace the root key, rewrap everything under it, and wait for the end',
+      summary: 'replace the root key, rewrap everything under it, and wait until that finishes',
       details:
         'The broker serves requests meanwhile. Interrupting this command does not stop the rotation. A rotation in progress is not started twice.',
       options: [

@@ -80,9 +80,9 @@ export const SECRETS: CommandTable = {
     },
     {
       command: 'rm',
-      summary: 'delete a secret; it can be restored until its time is over',
+      summary: 'delete a secret; it can be restored until its undelete window ends',
       details:
-        'The secret is absent at once for all readers. `undelete` restores it for as long as its mount says (undeleteWindow, 7 days by default); then its versions are destroyed. `destroy` destroys them at once.',
+        'The secret is absent at once for all readers. `undelete` restores it during the undelete window of its mount (`undeleteWindow`, 7 days by default). At the end of the window its versions are destroyed. `destroy` destroys them at once.',
       arguments: [PATH],
       options: [IF_VERSION, YES],
       examples: ['quaymaster rm payments/old'],

@@ -12,7 +12,7 @@ export const SESSION: CommandTable = {
         ['--token-stdin', 'read the token from standard input'],
         ['--issuer <name>', 'log in as a person at this issuer of the broker, in the browser'],
         ['--device', 'with --issuer: log in on another device'],
-        ['--step-up', 'log in for dangerous operations; without --issuer as the profile'],
+        ['--step-up', 'log in again for dangerous operations; default issuer: that of the profile'],
         ['--cluster <name>', 'log in as a workload of this cluster, as registered at the broker'],
         [
           '--pod-token-file <file>',
