@@ -14,6 +14,7 @@ import { REGION, setCredentials } from '../kit/aws-connection.ts';
 import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 import { closableProvider, type ClosableProvider } from '../kit/closable-provider.ts';
+import { PATIENT } from '../kit/patient.ts';
 
 const ACCOUNT = '123456789012';
 const workload = {
@@ -26,8 +27,11 @@ const workload = {
 async function connectTo(endpoint: string): Promise<ClosableProvider> {
   setCredentials();
   const type = 'aws-iam';
-  const access = { type, region: REGION, endpoint, stsEndpoint: endpoint, locators: ['roles/**'] };
-  const config = awsIamConnectionSchema.parse(access);
+  const config = awsIamConnectionSchema.parse({
+    ...{ type, region: REGION, endpoint, stsEndpoint: endpoint },
+    locators: ['roles/**'],
+    limits: PATIENT,
+  });
   return closableProvider(await openAwsIam('iam', config, { clock: systemClock }));
 }
 

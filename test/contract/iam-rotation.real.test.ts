@@ -26,6 +26,7 @@ import {
   type RotationFixture,
 } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
+import { PATIENT } from '../kit/patient.ts';
 
 type IamFixture = IamUser & RotationFixture;
 
@@ -33,7 +34,7 @@ async function iamFixture(moto: Moto, username?: string): Promise<IamFixture> {
   const accounts: AwsAccount[] = [];
   const fixture = await fixtureAt(iamUser(moto, username), async (connection) => {
     const { region, endpoint, stsEndpoint } = awsIamConnectionSchema.parse(connection);
-    const guard = createGuard(guardLimitsSchema.parse({}), { clock: systemClock });
+    const guard = createGuard(guardLimitsSchema.parse(PATIENT), { clock: systemClock });
     const account = await connectAwsAccount({ region, endpoint, stsEndpoint }, guard);
     accounts.push(account);
     return awsIamAt('iam', account, systemClock).rotation;

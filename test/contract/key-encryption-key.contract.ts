@@ -19,7 +19,7 @@ const key = Buffer.from(Array.from({ length: 32 }, (_, i) => i * 7));
 const data = Buffer.from('associated data');
 const INVALID = { code: 'ERR_CIPHERTEXT_INVALID' };
 
-function contextFor(signal = AbortSignal.timeout(10_000)): CallContext {
+function contextFor(signal = AbortSignal.timeout(60_000)): CallContext {
   return { requestId: 'req_contract', signal };
 }
 

@@ -12,6 +12,7 @@ import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';
 import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
 import { contextOf } from './secret-provider.contract.ts';
+import { PATIENT } from '../kit/patient.ts';
 
 describeWith(['mariadb'], 'credentials of MariaDB', ({ mariadb }) => {
   const { host, port, username: user, password } = mariadb;
@@ -33,6 +34,7 @@ describeWith(['mariadb'], 'credentials of MariaDB', ({ mariadb }) => {
       username,
       passwordFile,
       locators: ['credentials/*'],
+      limits: PATIENT,
     });
     const { provider: connection } = await openMysql('db', config, { clock: systemClock });
     return connection.mount({ roles: { reader: { creation: [creation] } } });

@@ -30,7 +30,7 @@ export interface ProviderGaps {
   readonly flat?: true;
 }
 
-export const contextOf = (signal = AbortSignal.timeout(10_000)): CallContext => ({
+export const contextOf = (signal = AbortSignal.timeout(60_000)): CallContext => ({
   requestId: 'req_contract',
   signal,
 });

@@ -17,6 +17,7 @@ import {
   type RotationNames,
 } from './rotation-target.contract.ts';
 import { contextOf } from './secret-provider.contract.ts';
+import { PATIENT } from '../kit/patient.ts';
 
 let receiver: WebhookReceiver;
 beforeAll(async () => {
@@ -39,6 +40,7 @@ function attach(account: string, options: object): RotationTarget {
     tls: { caFile },
     allowPrivateAddresses: true,
     locators: ['accounts/*'],
+    limits: PATIENT,
   });
   const target = `accounts/${encode(account)}`;
   const connection = openWebhook('portal', config, { clock: systemClock }).rotation;

@@ -50,7 +50,7 @@ export function workloadAuthenticatorContract(
       const dependencies = { clock: systemClock, log: { warn: () => undefined } };
       const authenticator = createAuthenticator({ name: 'east', spec }, connection, dependencies);
       try {
-        const signal = AbortSignal.timeout(20_000);
+        const signal = AbortSignal.timeout(60_000);
         return await authenticator.authenticate(token, { requestId: 'req_1', signal });
       } finally {
         authenticator.close();

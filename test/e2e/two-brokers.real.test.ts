@@ -55,7 +55,7 @@ async function seed(connectionString: string): Promise<void> {
       connections: {
         kube: { ...access, caFile },
         // On a busy machine a call that several processes wait for takes longer than the default of 5 s.
-        vault: vaultConnection(directory, vault.address, { timeoutMs: 60_000 }),
+        vault: vaultConnection(directory, vault.address),
       },
     }),
     documents: {

@@ -181,7 +181,7 @@ describe('libraries', () => {
   });
 
   it('of a vault connection are loaded for its first call', async () => {
-    const check = "await it.check({ requestId: 'r', signal: AbortSignal.timeout(5000) });";
+    const check = "await it.check({ requestId: 'r', signal: AbortSignal.timeout(60000) });";
     const loaded = await loadedBy(opening({ it: VAULT }, check));
     expect(loaded.filter((name) => ON_DEMAND.includes(name))).toEqual(['node-vault']);
   });

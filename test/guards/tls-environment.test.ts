@@ -30,7 +30,7 @@ function dialOut(port: number): Readonly<Record<string, string>> {
     kubernetes: `
       const { connectKubernetes } = await import('${source('providers/kubernetes/client/client.ts')}');
       const api = await connectKubernetes({ type: 'kubernetes', server: '${address}', tokenFile: '${tokenFile}' });
-      await api.call({ method: 'GET', path: ['api'] }, AbortSignal.timeout(9000));`,
+      await api.call({ method: 'GET', path: ['api'] }, AbortSignal.timeout(60000));`,
     vault: `
       const { connectVault } = await import('${source('providers/vault/client/client.ts')}');
       const { vaultServerSchema } = await import('${source('providers/vault/config.ts')}');
@@ -38,11 +38,11 @@ function dialOut(port: number): Readonly<Record<string, string>> {
       const auth = { method: 'token', tokenFile: '${tokenFile}' };
       const server = vaultServerSchema.parse({ address: '${address}', auth, limits: { maxRetries: 0 } });
       const client = await connectVault(server, { clock: systemClock, random: () => 0 });
-      const context = { requestId: 'r', signal: AbortSignal.timeout(9000) };
+      const context = { requestId: 'r', signal: AbortSignal.timeout(60000) };
       await client.read({ method: 'GET', path: 'secret/data/x' }, context);`,
     discovery: `
       const { DiscoveredJwks } = await import('${source('auth/jwks/discovered-jwks.ts')}');
-      await new DiscoveredJwks({ issuerUrl: '${address}', hosts: [] }).fetch(AbortSignal.timeout(9000));`,
+      await new DiscoveredJwks({ issuerUrl: '${address}', hosts: [] }).fetch(AbortSignal.timeout(60000));`,
   };
 }
 

@@ -3,6 +3,7 @@ import type { CallContext } from '../../src/ports/call-context.ts';
 import { awsSecretsManagerConnectionSchema } from '../../src/providers/aws/config.ts';
 import { openAwsSecretsManager } from '../../src/providers/aws/open.ts';
 import { closableProvider, type ClosableProvider } from './closable-provider.ts';
+import { PATIENT } from './patient.ts';
 
 export const REGION = 'eu-central-1';
 export const CONTEXT: CallContext = { requestId: 'req-1', signal: new AbortController().signal };
@@ -18,7 +19,7 @@ export async function connect(endpoint: string, limits: object = {}): Promise<Cl
     type: 'aws-secrets-manager',
     region: REGION,
     endpoint,
-    limits,
+    limits: { ...PATIENT, ...limits },
     locators: ['**'],
   });
   return closableProvider(await openAwsSecretsManager('aws', config, { clock: systemClock }));

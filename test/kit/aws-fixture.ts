@@ -12,7 +12,7 @@ export async function awsFixture(endpoint: string, base: string): Promise<Provid
   refusing.always(awsFault('AccessDeniedException', 'AccessDenied: not allowed'));
   silent.always('hang');
   const connections = await Promise.all(
-    [endpoint, refusing.endpoint, silent.endpoint].map((at) => connect(at, { timeoutMs: 60_000 })),
+    [endpoint, refusing.endpoint, silent.endpoint].map((at) => connect(at)),
   );
   const [provider, denied, mute] = connections.map((connection) =>
     connection.mount({ namePrefix: base }),

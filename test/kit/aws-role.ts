@@ -11,6 +11,7 @@ import { FakeVault } from './fakes/fake-vault.ts';
 import { iamUser, type IamUser } from './iam-user.ts';
 import { privateFile, type MadeCredential, type RotatingPlace } from './rotating-place.ts';
 import { CARRIED } from '../contract/rotation-target.contract.ts';
+import { PATIENT } from './patient.ts';
 
 /** An access key in an answer of a static role of an AWS engine. */
 interface StaticKey {
@@ -58,6 +59,7 @@ const place = (
     address,
     auth: { method: 'token', tokenFile },
     locators: [`${engine}/static-roles/*`],
+    limits: PATIENT,
   },
   strategy: 'aws-static-role',
   options: { engine, role: 'app' },

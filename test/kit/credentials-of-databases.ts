@@ -4,6 +4,7 @@ import type { Backends } from './backends/fleet.ts';
 import { uniqueName } from './backends/unique-name.ts';
 import { makePostgresPlace } from './postgres-fixture.ts';
 import { LEASE_TTL, type CredentialFixture } from './dynamic-credentials.ts';
+import { PATIENT } from './patient.ts';
 
 const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
 
@@ -30,6 +31,7 @@ export async function postgresRoles({
     config: () => ({
       ...{ type: 'postgres', host, port, database, username, passwordFile },
       locators: ['credentials/*'],
+      limits: PATIENT,
     }),
     documents: documentsOf({
       roles: { reader: { creation: [CREATE, 'GRANT SELECT ON public.orders TO {{name}}'] } },
@@ -63,6 +65,7 @@ export async function mysqlUserCredentials({
       ...{ type: 'mysql', host, port, username },
       passwordFile: `${directory}/mariadb.password`,
       locators: ['credentials/*'],
+      limits: PATIENT,
     }),
     documents: documentsOf({
       roles: {

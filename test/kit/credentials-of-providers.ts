@@ -7,6 +7,7 @@ import { createToken, mountEngine, openBaoCall, openBaoRequest } from './backend
 import { uniqueName } from './backends/unique-name.ts';
 import { dynamicPolicy } from './vault-policies.ts';
 import { LEASE_TTL, type CredentialFixture } from './dynamic-credentials.ts';
+import { PATIENT } from './patient.ts';
 
 export async function kubernetesTokens({
   kube,
@@ -29,6 +30,7 @@ export async function kubernetesTokens({
       caFile: `${directory}/kube-ca.pem`,
       tokenFile: `${directory}/kube.token`,
       locators: ['**'],
+      limits: PATIENT,
     }),
     documents: {
       '/mounts/made': { prefix: 'made', connection: 'target', options: { namespace } },
@@ -83,6 +85,7 @@ export async function vaultCredentials({
       address: openbao.address,
       auth: { method: 'token', tokenFile: `${directory}/vault.token` },
       locators: [`${transit}/issue/**`],
+      limits: PATIENT,
     }),
     documents: {
       '/mounts/made': {

@@ -6,6 +6,7 @@ import type { Postgres } from './backends/postgres.ts';
 import { uniqueName } from './backends/unique-name.ts';
 import { privateFile, type RotatingPlace } from './rotating-place.ts';
 import { CARRIED } from '../contract/rotation-target.contract.ts';
+import { PATIENT } from './patient.ts';
 
 /** Exactly the rights that docs/rotators/vault.md asks operators to grant. */
 const policy = (engine: string): string => `
@@ -31,6 +32,7 @@ export async function databaseRole(bao: OpenBao, postgres: Postgres): Promise<Da
       address: bao.address,
       auth: { method: 'token', tokenFile: file.path },
       locators: [`${engine}/static-roles/*`],
+      limits: PATIENT,
     },
     strategy: 'static-role',
     options: { engine, role: 'app' },

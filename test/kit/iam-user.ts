@@ -12,6 +12,7 @@ import { startMoto, type Moto } from './backends/moto.ts';
 import { uniqueName } from './backends/unique-name.ts';
 import type { MadeCredential, RotatingPlace } from './rotating-place.ts';
 import { CARRIED } from '../contract/rotation-target.contract.ts';
+import { PATIENT } from './patient.ts';
 
 /** A moto that checks keys, signatures and rights. The environment has the broker's own key, as in docs/rotators/aws-iam.md. */
 export async function strictMoto(): Promise<Running<Moto>> {
@@ -47,9 +48,12 @@ export function iamUser(
   { endpoint, region }: Moto,
   username = uniqueName('app'),
 ): RotatingPlace<IamUser> {
-  const locators = ['users/*'];
   return {
-    connection: { type: 'aws-iam', region, endpoint, stsEndpoint: endpoint, locators },
+    connection: {
+      ...{ type: 'aws-iam', region, endpoint, stsEndpoint: endpoint },
+      locators: ['users/*'],
+      limits: PATIENT,
+    },
     strategy: 'access-keys',
     options: { username },
     async make() {

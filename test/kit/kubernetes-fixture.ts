@@ -6,6 +6,7 @@ import { kubernetesProviderConnectionSchema } from '../../src/providers/kubernet
 import { openKubernetes } from '../../src/providers/kubernetes/open.ts';
 import { kubeRequest, type KubeAccess } from './backends/kube-calls.ts';
 import { closableProvider, type ClosableProvider } from './closable-provider.ts';
+import { PATIENT } from './patient.ts';
 
 /** The broker's namespace and audience in these tests. */
 export const OWN = { namespace: 'quaymaster', audience: 'quaymaster.test' };
@@ -35,7 +36,7 @@ export class KubernetesConnections {
       server: this.#kube.server,
       caFile: join(this.#directory, 'ca.pem'),
       tokenFile,
-      limits,
+      limits: { ...PATIENT, ...limits },
       locators: ['**'],
     });
     const opened = await openKubernetes('kubernetes', config, {

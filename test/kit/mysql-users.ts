@@ -5,6 +5,7 @@ import type { MariaDb } from './backends/mariadb.ts';
 import { uniqueName } from './backends/unique-name.ts';
 import type { MadeCredential, RotatingPlace } from './rotating-place.ts';
 import { CARRIED, type RotationNames } from '../contract/rotation-target.contract.ts';
+import { PATIENT } from './patient.ts';
 
 export type MysqlStrategy = 'single-user' | 'alternating-users';
 
@@ -43,6 +44,7 @@ export function mysqlUsers(
       passwordFile,
       tls: { caFile: mariadb.caFile, serverName: 'localhost' },
       locators: ['users/*'],
+      limits: PATIENT,
     },
     strategy,
     options: { ...users, reads: [`${database}.orders`] },

@@ -13,6 +13,7 @@ import { uniqueName } from './backends/unique-name.ts';
 import { LossyProxy } from './lossy-proxy.ts';
 import { setCredentials } from './aws-connection.ts';
 import { CARRIED_TEXTS } from '../contract/rotation-target.contract.ts';
+import { PATIENT } from './patient.ts';
 
 interface Request {
   readonly ClientRequestToken?: string;
@@ -72,7 +73,8 @@ export class OwnSecret {
   get connection(): Readonly<Record<string, unknown>> {
     const { region } = this.#moto;
     const endpoint = this.#proxy.address;
-    return { type: 'aws-secrets-manager', region, endpoint, locators: ['**'] };
+    const type = 'aws-secrets-manager';
+    return { type, region, endpoint, locators: ['**'], limits: PATIENT };
   }
 
   /** Whether the database accepts the login. */

@@ -12,6 +12,7 @@ import {
 import { quoteIdentifier, quoteLiteral } from '../../src/providers/postgres/client/quote.ts';
 import { createDatabase, type Postgres } from './backends/postgres.ts';
 import { uniqueName } from './backends/unique-name.ts';
+import { PATIENT } from './patient.ts';
 
 /** A separate database with an administrator as documented: not a superuser, with CREATEROLE and pg_signal_backend. */
 export interface PostgresPlace {
@@ -85,8 +86,12 @@ export async function makePostgresPlace(postgres: Postgres): Promise<PostgresPla
   const asUser = (user: string, password: string) =>
     new pg.Client({ host, port, database, user, password });
   const connect = (changes: Readonly<Record<string, unknown>> = {}) => {
-    const settings = { type: 'postgres', host, port, database, username: admin, passwordFile };
-    const config = postgresConnectionSchema.parse({ ...settings, locators: ['**'], ...changes });
+    const config = postgresConnectionSchema.parse({
+      ...{ type: 'postgres', host, port, database, username: admin, passwordFile },
+      locators: ['**'],
+      ...changes,
+      limits: { ...PATIENT, ...(changes['limits'] as object) },
+    });
     return connectPostgres(config, { clock: systemClock });
   };
   return {

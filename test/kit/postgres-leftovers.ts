@@ -141,7 +141,7 @@ export function leftovers(at: () => TenantPlace): void {
   });
 
   it('revokes the rights of a tenant with more objects than can be reassigned in time', async () => {
-    const tenant = await at().issue({ heir: at().heir, timeoutMs: 1000 });
+    const tenant = await at().issue({ heir: at().heir, limits: { timeoutMs: 1000 } });
     const name = await plant(tenant);
     await (await tenant.open()).query('SELECT count(lo_create(0)) FROM generate_series(1, 60000)');
     const failure = await refusal(at(), tenant);

@@ -38,7 +38,7 @@ export interface TenantPlace {
   makeHeir(): Promise<string>;
   /** `heir` undefined: a mount without an heir. */
   issue(options?: {
-    readonly timeoutMs?: number;
+    readonly limits?: object;
     readonly heir?: string;
     readonly revocation?: readonly string[];
   }): Promise<HostileTenant>;
@@ -87,8 +87,8 @@ export async function tenantPlace(postgres: Postgres): Promise<TenantPlace> {
     heir,
     strangerName,
     makeHeir: () => makeHeir(),
-    async issue({ heir: chosen, revocation = [], timeoutMs = 5000 } = {}) {
-      const provider = postgresAt('db', await place.connect({ limits: { timeoutMs } }), {
+    async issue({ heir: chosen, revocation = [], limits } = {}) {
+      const provider = postgresAt('db', await place.connect({ limits }), {
         clock: systemClock,
       }).provider.mount({
         ...(chosen !== undefined && { heir: chosen }),

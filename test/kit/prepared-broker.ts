@@ -5,6 +5,7 @@ import { eventually } from './eventually.ts';
 import type { FailpointAction } from './failpoints.ts';
 import { Installation, type Answer } from './installation.ts';
 import type { Host } from './network.ts';
+import { PATIENT } from './patient.ts';
 
 /** `failpoint-main.ts` as one program: from the source, a start takes twice the processor time. */
 const FAILPOINT_MAIN = new URL('../../dist/failpoints/chunks/failpoints.cjs', import.meta.url)
@@ -227,7 +228,7 @@ export function vaultConnection(
     address,
     auth: { method: 'token', tokenFile: `${directory}/vault.token` },
     locators: ['secret/data/**', 'db/creds/**'],
-    limits,
+    limits: { ...PATIENT, ...limits },
   };
 }
 

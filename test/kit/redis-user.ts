@@ -5,6 +5,7 @@ import type { Redis } from './backends/redis.ts';
 import { uniqueName } from './backends/unique-name.ts';
 import type { RotatingPlace } from './rotating-place.ts';
 import { CARRIED, type RotationNames } from '../contract/rotation-target.contract.ts';
+import { PATIENT } from './patient.ts';
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -32,6 +33,7 @@ export function redisUser(
       passwordFile,
       tls: { caFile: redis.caFile },
       locators: ['users/*'],
+      limits: PATIENT,
     },
     strategy: 'acl-user',
     options: { username, allowed: [['GET', 'app:1']] },

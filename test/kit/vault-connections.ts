@@ -6,6 +6,7 @@ import { connectVault, type VaultClient } from '../../src/providers/vault/client
 import { vaultAt } from '../../src/providers/vault/open.ts';
 import { vaultConnectionSchema } from '../../src/providers/vault/config.ts';
 import { closableProvider, type ClosableProvider } from './closable-provider.ts';
+import { PATIENT } from './patient.ts';
 
 /** An opened connection, and its client. */
 export type VaultConnection = ClosableProvider & { readonly client: VaultClient };
@@ -34,13 +35,14 @@ export class VaultConnections {
   async connect(
     address: string,
     token: string,
-    more: Readonly<Record<string, unknown>> = {},
+    { limits, ...more }: Readonly<Record<string, unknown>> = {},
   ): Promise<VaultConnection> {
     const config = vaultConnectionSchema.parse({
       type: 'vault',
       address,
       auth: { method: 'token', tokenFile: await this.file(`${token}\n`) },
       locators: ['secret/**'],
+      limits: { ...PATIENT, ...(limits as object) },
       ...more,
     });
     const client = await connectVault(config, { clock: systemClock, random: Math.random });

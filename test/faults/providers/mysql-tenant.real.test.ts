@@ -12,6 +12,7 @@ import { uniqueName } from '../../kit/backends/unique-name.ts';
 import { asAdmin } from '../../kit/mysql-users.ts';
 import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
 import { beginLogin } from '../../kit/delayed-mysql-login.ts';
+import { PATIENT } from '../../kit/patient.ts';
 
 const RIGHTS =
   'SELECT, INSERT, CREATE, DROP, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, EXECUTE, TRIGGER, EVENT';
@@ -45,6 +46,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     const config = mysqlConnectionSchema.parse({
       ...{ type: 'mysql', host, port, username: broker, passwordFile },
       locators: ['credentials/*'],
+      limits: PATIENT,
     });
     return connectMysql(config, { clock: systemClock });
   };

@@ -8,7 +8,7 @@ import type { ShownRotation } from '../../kit/rotation/rotating-broker.ts';
 /** The longest way to being parked, five minutes, passes in ten seconds at most. */
 const SPEED = 30;
 /** Calls have enough time at that speed. */
-const PATIENT = { timeoutMs: 60_000, maxRetries: 0 };
+const ONCE = { maxRetries: 0 };
 const WELL = Array.from({ length: 6 }, (_, n) => `own/well-${n}`);
 
 interface Status {
@@ -26,7 +26,7 @@ describe('a failing rotation', () => {
     target = await AccountReceiver.start();
     broker = await PreparedBroker.start({
       config: () => ({
-        connections: { portal: target.connection(PATIENT), other: target.connection(PATIENT) },
+        connections: { portal: target.connection(ONCE), other: target.connection(ONCE) },
       }),
     });
     await define('own/poison', 'portal');

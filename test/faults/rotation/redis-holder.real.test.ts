@@ -15,6 +15,7 @@ import { until } from '../../kit/backends/until.ts';
 import { asAdmin, sha256 } from '../../kit/redis-user.ts';
 import { turnOf } from '../../contract/rotation-target.contract.ts';
 import { failureOf } from '../../contract/secret-provider.contract.ts';
+import { PATIENT } from '../../kit/patient.ts';
 
 const ENDLESS = 'while true do end';
 
@@ -41,6 +42,7 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
       ...{ type: 'redis', host: redis.host, port: redis.port, username: redis.username },
       passwordFile: join(directory, 'password'),
       locators: ['users/*'],
+      limits: PATIENT,
     });
     const target = (await openRedis('cache', config, { clock: systemClock })).rotation.target(
       'acl-user',

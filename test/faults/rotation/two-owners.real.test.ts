@@ -42,7 +42,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
   beforeAll(async () => {
     target = await AccountReceiver.start();
     const portals = Object.fromEntries(
-      PORTALS.map((name) => [name, target.connection({ timeoutMs: 60_000, maxRotations: 16 })]),
+      PORTALS.map((name) => [name, target.connection({ maxRotations: 16 })]),
     );
     database = await createDatabase(postgres);
     client = new pg.Client({ connectionString: database.connectionString });
@@ -53,7 +53,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
         store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
         limits: { identityRate: FREE, addressRate: FREE },
         connections: {
-          portal: target.connection({ timeoutMs: 60_000, maxRotations: CAP }),
+          portal: target.connection({ maxRotations: CAP }),
           ...portals,
         },
       }),

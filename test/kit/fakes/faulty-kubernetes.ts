@@ -3,6 +3,7 @@ import { kubernetesProviderConnectionSchema } from '../../../src/providers/kuber
 import { openKubernetes } from '../../../src/providers/kubernetes/open.ts';
 import type { FakeApiServer } from './fake-api-server.ts';
 import { closableProvider, type ClosableProvider } from '../closable-provider.ts';
+import { PATIENT } from '../patient.ts';
 
 const BOUNDS = {
   forbiddenNamespaces: ['quaymaster'],
@@ -16,7 +17,7 @@ export async function connectTo(
 ): Promise<ClosableProvider> {
   const config = kubernetesProviderConnectionSchema.parse({
     ...fake.access,
-    limits: { maxRetries: 0, failuresToOpen: 100, ...limits },
+    limits: { ...PATIENT, maxRetries: 0, failuresToOpen: 100, ...limits },
     locators: ['**'],
   });
   return closableProvider(

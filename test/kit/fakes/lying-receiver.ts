@@ -9,6 +9,7 @@ import type { RotationTarget } from '../../../src/ports/rotation-target.ts';
 import { openWebhook } from '../../../src/providers/webhook/open.ts';
 import type { Resolve } from '../../../src/providers/webhook/addresses.ts';
 import { webhookConnectionSchema } from '../../../src/providers/webhook/config.ts';
+import { PATIENT } from '../patient.ts';
 
 const KEY = 'a key of the tests, 0123456789abcdef';
 
@@ -61,7 +62,7 @@ export class LyingReceiver {
       tls: 'off',
       allowPrivateAddresses: true,
       locators: ['**'],
-      limits: { maxRetries: 0, timeoutMs: 2000 },
+      limits: { ...PATIENT, maxRetries: 0 },
       ...connection,
     });
     const parts = { clock: systemClock, ...(resolve !== undefined && { resolve }) };

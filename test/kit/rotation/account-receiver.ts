@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { LyingReceiver, say, type Heard } from '../fakes/lying-receiver.ts';
+import { PATIENT } from '../patient.ts';
 
 interface Delivered {
   readonly step: string;
@@ -45,7 +46,7 @@ export class AccountReceiver {
       tls: 'off',
       allowPrivateAddresses: true,
       locators: ['accounts/**'],
-      limits,
+      limits: { ...PATIENT, ...limits },
     };
   }
 

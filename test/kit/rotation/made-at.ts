@@ -1,6 +1,7 @@
 import type { AwsRole } from '../aws-role.ts';
 import type { RotatingPlace } from '../rotating-place.ts';
-import { PATIENT, type Rotating } from './rotating.ts';
+import { PATIENT } from '../patient.ts';
+import type { Rotating } from './rotating.ts';
 
 /** A credential of the contract suites under a path of the broker. */
 export async function rotatingAt(path: string, place: RotatingPlace): Promise<Rotating> {

@@ -1,6 +1,7 @@
 import type { Moto } from '../backends/moto.ts';
 import { OwnSecret } from '../own-secret.ts';
-import { PATIENT, type Rotating } from './rotating.ts';
+import { PATIENT } from '../patient.ts';
+import type { Rotating } from './rotating.ts';
 
 /** A secret of AWS that rotates with its own function, which continues by itself once it is started. */
 export async function ownRotation(moto: Moto): Promise<Rotating> {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { uniqueName } from '../backends/unique-name.ts';
 import type { PostgresPlace } from '../postgres-fixture.ts';
-import { PATIENT, type Rotating } from './rotating.ts';
+import { PATIENT } from '../patient.ts';
+import type { Rotating } from './rotating.ts';
 
 /** The definition of one rotating path. */
 export interface PostgresUser {

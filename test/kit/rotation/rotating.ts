@@ -21,6 +21,3 @@ export interface Rotating {
   readonly written?: () => Promise<number>;
   readonly close: () => Promise<void>;
 }
-
-/** Calls have enough time, even if the broker's clock is fast. */
-export const PATIENT = { timeoutMs: 60_000 };

@@ -56,7 +56,7 @@ export async function storedSecret(configFile: string, path: string): Promise<St
 
 async function currentBelow(own: SecretProvider, path: string): Promise<SecretData | undefined> {
   if (!path.startsWith('own/')) return undefined;
-  const context = { requestId: randomId('req'), signal: AbortSignal.timeout(10_000) };
+  const context = { requestId: randomId('req'), signal: AbortSignal.timeout(60_000) };
   return own.read(own.locate(path.slice('own/'.length)), undefined, context).then(
     ({ data }) => data,
     () => undefined,

@@ -1,5 +1,5 @@
 import { AccountReceiver } from './account-receiver.ts';
-import { PATIENT, type Rotating } from './rotating.ts';
+import type { Rotating } from './rotating.ts';
 
 /** An account behind a signed webhook. */
 export async function webhookAccount(path: string): Promise<Rotating> {
@@ -9,7 +9,7 @@ export async function webhookAccount(path: string): Promise<Rotating> {
   receiver.allow(target, password);
   return {
     path,
-    connections: { target: receiver.connection(PATIENT) },
+    connections: { target: receiver.connection() },
     first: { password, other: 'kept' },
     rotation: { connection: 'target', strategy: 'webhook', options: { target, slots: 'two' } },
     logsIn: (data) => Promise.resolve(receiver.accepts(target, data['password'])),

@@ -17,7 +17,8 @@ import type { OpenBao } from '../backends/openbao.ts';
 import { uniqueName } from '../backends/unique-name.ts';
 import { privateFile } from '../rotating-place.ts';
 import { setCredentials } from '../aws-connection.ts';
-import { PATIENT, type Rotating } from './rotating.ts';
+import { PATIENT } from '../patient.ts';
+import type { Rotating } from './rotating.ts';
 
 const FIRST: SecretData = { password: 'the password at first', other: 'kept' };
 

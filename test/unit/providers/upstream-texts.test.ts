@@ -87,7 +87,7 @@ describe('text of a hostile server reaches no error and no log line', () => {
     setCredentials();
     const aws = await FakeAws.start();
     closing.push(() => aws.close());
-    const connection = await connect(aws.endpoint, { timeoutMs: 5_000 });
+    const connection = await connect(aws.endpoint);
     closing.push(() => connection.close());
     const provider = connection.mount({});
     for (const name of ['CANARYException', 'ValidationException', `x#${CANARY}`]) {

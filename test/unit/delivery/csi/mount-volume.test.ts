@@ -101,7 +101,7 @@ afterEach(() => {
 function mount(
   key?: string,
   token = 'token-1',
-  signal = AbortSignal.timeout(10_000),
+  signal = AbortSignal.timeout(60_000),
 ): Promise<MountResponse> {
   const format = key === undefined ? 'json' : 'files';
   const object = {
@@ -224,7 +224,7 @@ describe('mounting a volume', () => {
       token: new Sensitive('t'),
       objects: [{ ...object, format: 'dotenv' as const }],
     };
-    const failure = await mountVolume(wish, sessions, AbortSignal.timeout(10_000)).catch(
+    const failure = await mountVolume(wish, sessions, AbortSignal.timeout(60_000)).catch(
       (error: unknown) => error,
     );
     expect(failure).toMatchObject({ code: status.FAILED_PRECONDITION });

@@ -223,7 +223,7 @@ it('verifies certificates even if the environment turns verification off (T06; C
     const { connectKubernetes } = await import(${JSON.stringify(client)});
     const api = await connectKubernetes(${JSON.stringify(wrong.access)});
     const request = { method: 'GET', path: ['api', 'v1', 'pods'] };
-    const outcome = await api.call(request, AbortSignal.timeout(10000)).then(() => 'accepted', (error) => error.code);
+    const outcome = await api.call(request, AbortSignal.timeout(60000)).then(() => 'accepted', (error) => error.code);
     process.stdout.write(outcome);
   `;
   const { stdout } = await promisify(execFile)(

@@ -10,6 +10,7 @@ import { mysqlConnectionSchema } from '../../../../src/providers/mysql/config.ts
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { type HostileServer, startHostileServer } from '../../../kit/fakes/hostile-server.ts';
+import { PATIENT } from '../../../kit/patient.ts';
 
 const PASSWORD = 'canary-password-of-the-login';
 
@@ -55,7 +56,7 @@ describe('a hostile MySQL server (R05)', () => {
       username: 'admin',
       passwordFile: join(directory, 'password'),
       locators: ['users/*'],
-      limits: { maxRetries: 0, timeoutMs: 3000 },
+      limits: { ...PATIENT, maxRetries: 0 },
       ...(tls !== undefined && { tls }),
     });
     return connectMysql(config, { clock: systemClock });
@@ -99,9 +100,14 @@ describe('a hostile MySQL server (R05)', () => {
     const mysql = await reach((socket, count) => {
       if (count === 0) socket.write(GREETING);
       if (count === 1) socket.write(packet(2, OK));
-      if (count === 2) socket.write(packet(1, bytes(0xfb), join(directory, 'password')));
+      if (count === 2) {
+        socket.write(packet(1, bytes(0xfb), join(directory, 'password')));
+        // Time in which a client that answers would send the file.
+        setTimeout(() => socket.destroy(), 1_000);
+      }
     });
     expect((await failure(mysql)).code).toMatch(/^ERR_PROVIDER_/);
+    expect(server.received().toString('latin1')).toContain('SELECT 1');
     expect(server.received().toString('latin1')).not.toContain(PASSWORD);
   });
 
@@ -133,7 +139,7 @@ describe('a hostile MySQL server (R05)', () => {
 
   it('ends only its own connection with an invalid greeting', async () => {
     const mysql = await reach((socket, count) => {
-      if (count === 0) socket.write('SSH-2.0-OpenSSH_9.2\r\n'.repeat(20));
+      if (count === 0) socket.end('SSH-2.0-OpenSSH_9.2\r\n'.repeat(20));
     });
     expect((await failure(mysql)).code).toMatch(/^ERR_PROVIDER_/);
   });

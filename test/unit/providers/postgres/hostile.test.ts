@@ -16,6 +16,7 @@ import {
   READY,
   text,
 } from '../../../kit/fakes/hostile-postgres.ts';
+import { PATIENT } from '../../../kit/patient.ts';
 
 const PASSWORD = 'canary-9f1c-password';
 
@@ -43,7 +44,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
       username: 'broker',
       passwordFile: join(directory, 'password'),
       locators: ['**'],
-      limits: { timeoutMs: 2000, maxRetries: 0 },
+      limits: { ...PATIENT, maxRetries: 0 },
       ...changes,
     });
     const connected = await connectPostgres(config, { clock: systemClock });

@@ -6,6 +6,7 @@ import { connectRedis } from '../../../../src/providers/redis/client.ts';
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { startHostileServer, type HostileServer } from '../../../kit/fakes/hostile-server.ts';
+import { PATIENT } from '../../../kit/patient.ts';
 
 const PASSWORD = 'canary-password-of-the-login';
 const CONFIG = {
@@ -14,7 +15,7 @@ const CONFIG = {
   username: 'admin',
   passwordFile: '/nowhere',
   locators: ['users/*'],
-  limits: { maxRetries: 0, timeoutMs: 2000 },
+  limits: { ...PATIENT, maxRetries: 0 },
 };
 
 describe('a hostile Redis server (R05)', () => {
