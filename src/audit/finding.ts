@@ -13,7 +13,8 @@ export interface Finding {
     | 'root_mismatch'
     | 'checkpoint_invalid'
     | 'tail_missing'
-    | 'other_history';
+    | 'other_history'
+    | 'origin_mismatch';
   readonly message: string;
   /** Index in the log. */
   readonly index?: number;

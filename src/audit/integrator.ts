@@ -1,6 +1,7 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { signCheckpoint } from '../crypto/checkpoint.ts';
 import { EMPTY_ROOT } from '../crypto/merkle.ts';
+import type { OriginReference } from '../domain/audit-actions.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store, Write } from '../ports/store.ts';
@@ -11,6 +12,7 @@ import type { GrowingLog } from './growing-log.ts';
 import type { LogIdentity } from './log-identity.ts';
 import type { LastCommitFile } from './last-commit.ts';
 import { markedNote, type LogAnchor } from './log-anchor.ts';
+import { referenceTo, writeOrigin } from './log-origin.ts';
 import {
   heldReason,
   logExtent,
@@ -95,6 +97,7 @@ interface Session {
 export class Integrator {
   readonly #options: IntegratorOptions;
   readonly #claims: Claims;
+  #log: LogIdentity;
   #state: IntegratorStatus['state'] = 'stopped';
   #held: HeldReason | undefined;
   #claim: Claim | undefined;
@@ -119,6 +122,7 @@ export class Integrator {
   constructor(options: IntegratorOptions) {
     const { store, clock, owner, alone } = options;
     this.#options = options;
+    this.#log = options.log;
     this.#claims = new Claims(store, clock, {
       ...{ name: 'audit-integrator', owner, alone },
       silenceMs: SILENCE_MS,
@@ -154,14 +158,14 @@ export class Integrator {
   }
 
   #expected(): Expected {
-    const { log, checkpointFile: file, anchor, isNew, lastCommit } = this.#options;
-    return { log, file, anchor: isNew === true ? undefined : anchor, lastCommit };
+    const { checkpointFile: file, anchor, isNew, lastCommit } = this.#options;
+    return { log: this.#log, file, anchor: isNew === true ? undefined : anchor, lastCommit };
   }
 
   async #begin(): Promise<void> {
-    const { store, log, checkpointFile, onUnanchored } = this.#options;
+    const { store, checkpointFile, onUnanchored } = this.#options;
     if ((await this.extent()).anchored === undefined) await onUnanchored?.();
-    this.#checkpoint = await storedCheckpoint(store, log.verifier);
+    this.#checkpoint = await storedCheckpoint(store, this.#log.verifier);
     // Written before the store has a checkpoint. After a crash between the two writes, the file would otherwise seem to be lost.
     if (this.#checkpoint === undefined) await checkpointFile.write(this.#emptyNote());
     this.#unfollow = this.#options.own.follow((batch) => this.#collect(batch));
@@ -169,14 +173,34 @@ export class Integrator {
   }
 
   /**
-   * An operator accepts a held store as it is. Its checkpoint, if it has one, replaces the one outside, and its next checkpoint replaces
-   * the anchor. A damaged log stays held.
+   * An operator accepts a held store as it is. Its log continues under the origin of `next`, because another history may have a checkpoint of the present
+   * origin. `record` commits the given writes with the entry of the release. The file is written first: after a crash between the two the store is
+   * still held, and nothing but these entries was ever signed under the origin. A damaged log stays held.
    */
-  async release(): Promise<IntegratorStatus> {
-    const { store, log, checkpointFile } = this.#options;
+  async release(
+    next: LogIdentity,
+    record: (writes: readonly Write[], link: OriginReference) => Promise<void>,
+  ): Promise<IntegratorStatus> {
+    const { store, checkpointFile, anchor } = this.#options;
     if (this.#state !== 'held' || this.#held === 'log_damaged') return this.status();
-    const checkpoint = await storedCheckpoint(store, log.verifier);
-    if (checkpoint !== undefined) await checkpointFile.write(checkpoint.note);
+    const { outside } = await this.extent();
+    const stored = await storedCheckpoint(store, this.#log.verifier);
+    const { size, root } = stored ?? { size: 0, root: EMPTY_ROOT };
+    const note = signCheckpoint({ origin: next.origin, size, root }, next.signer);
+    const previous = referenceTo({ origin: this.#log.origin, size, root });
+    const isLost = this.#held === 'store_behind' || this.#held === 'store_forked';
+    const abandoned = isLost && typeof outside === 'object' ? referenceTo(outside) : undefined;
+    await checkpointFile.write(note);
+    const anchored = anchor?.write({ size, root });
+    const writes: Write[] = [
+      writeOrigin(next),
+      ...(stored === undefined
+        ? []
+        : [{ table: 'log_checkpoints', key: { size }, change: { note } } as const]),
+      ...(anchored === undefined ? [] : [anchored]),
+    ];
+    await record(writes, { origin: next.origin, previous, abandoned });
+    this.#log = next;
     this.#held = undefined;
     this.#state = 'standby';
     await this.#begin();
@@ -184,7 +208,7 @@ export class Integrator {
   }
 
   #emptyNote(): string {
-    const { origin, signer } = this.#options.log;
+    const { origin, signer } = this.#log;
     return signCheckpoint({ origin, size: 0, root: EMPTY_ROOT }, signer);
   }
 
@@ -307,17 +331,17 @@ export class Integrator {
     const note = this.#checkpoint?.note;
     if (this.#state !== 'active' || note === undefined || note === this.#noted) return;
     if (clock.monotonic() - this.#notedAt < ms) return;
-    const { anchor, log } = this.#options;
-    await checkpointFile.write(anchor === undefined ? note : markedNote(note, log.origin));
+    const { anchor } = this.#options;
+    await checkpointFile.write(anchor === undefined ? note : markedNote(note, this.#log.origin));
     this.#noted = note;
     this.#notedAt = clock.monotonic();
   }
 
   async #open({ epoch }: Claim): Promise<Session> {
-    const { store, log: identity, clock, anchor } = this.#options;
-    const { log, checkpoint } = await openLog(store, identity, anchor);
+    const { store, clock, anchor } = this.#options;
+    const { log, checkpoint } = await openLog(store, this.#log, anchor);
     this.#checkpoint = checkpoint;
-    return { epoch, log, pending: new PendingBatches(store, identity.verifier.key, clock) };
+    return { epoch, log, pending: new PendingBatches(store, this.#log.verifier.key, clock) };
   }
 
   /** Whether more entries wait. */
@@ -347,7 +371,7 @@ export class Integrator {
   }
 
   #sign(log: GrowingLog): SignedCheckpoint {
-    const { origin, signer } = this.#options.log;
+    const { origin, signer } = this.#log;
     const checkpoint = { origin, size: log.size, root: log.root() };
     return { ...checkpoint, note: signCheckpoint(checkpoint, signer) };
   }

@@ -1,21 +1,23 @@
-import { noteKeyId, type NoteSigner, type NoteVerifier } from '../crypto/signed-note.ts';
-import { VerifyingKey, type SigningKey } from '../crypto/signing.ts';
+import { verifierOf } from '../crypto/checkpoint.ts';
+import type { NoteSigner, NoteVerifier } from '../crypto/signed-note.ts';
+import type { SigningKey } from '../crypto/signing.ts';
 
-/** The log's name and key. `origin` is the first line of its checkpoints and the name in its signatures. */
+/** The log's name and key. */
 export interface LogIdentity {
+  /** The first line of its checkpoints and the name in their signatures. A released log has another one than the configuration: log-origin.ts. */
   readonly origin: string;
+  /** The log under the origin of the configuration. It signs what belongs to the installation: manifests of backups, and the log's later origin. */
+  readonly configured: NoteIdentity;
   readonly signer: NoteSigner;
   readonly verifier: NoteVerifier;
 }
 
-export function logIdentity(origin: string, key: SigningKey): LogIdentity {
-  return {
-    origin,
-    signer: { name: origin, key },
-    verifier: {
-      name: origin,
-      keyId: noteKeyId(origin, key.publicKey),
-      key: new VerifyingKey(key.publicKey),
-    },
-  };
+type NoteIdentity = Pick<LogIdentity, 'origin' | 'signer' | 'verifier'>;
+
+export function logIdentity(origin: string, key: SigningKey, configured = origin): LogIdentity {
+  return { ...noteIdentity(origin, key), configured: noteIdentity(configured, key) };
+}
+
+function noteIdentity(origin: string, key: SigningKey): NoteIdentity {
+  return { origin, signer: { name: origin, key }, verifier: verifierOf(origin, key.publicKey) };
 }

@@ -1,5 +1,5 @@
 import { constantTimeEqual } from '../crypto/digest.ts';
-import { openCheckpoint } from '../crypto/checkpoint.ts';
+import { openLogCheckpoint, type Checkpoint } from '../crypto/checkpoint.ts';
 import { TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Store } from '../ports/store.ts';
@@ -19,7 +19,7 @@ export type HeldReason =
   | 'schema_differs'
   /** The installation exists but has no log: the log's tables were emptied. */
   | 'log_missing'
-  /** The store has fewer entries than the checkpoint outside it, or than its anchor: it was rolled back or replaced. */
+  /** The store has fewer entries than the checkpoint outside it, or than its anchor, or that checkpoint has another origin: it was rolled back or replaced. */
   | 'store_behind'
   /** The store's entries differ from those of the checkpoint outside, or of the anchor. */
   | 'store_forked'
@@ -55,7 +55,7 @@ export interface Expected {
 /** The extent of the log, by each of the places that record it. */
 export interface LogExtent {
   /** By the checkpoint file outside the store; undefined: there is no file. */
-  readonly outside: Anchor | 'foreign' | undefined;
+  readonly outside: Checkpoint | 'foreign' | undefined;
   /** The file says that the store has an anchor. A store without one is older, or its row was deleted. */
   readonly isMarked: boolean;
   /** By the row in `meta` that a root key authenticates. */
@@ -73,7 +73,7 @@ export async function logExtent(store: Store, expected: Expected): Promise<LogEx
   const { log, file, anchor } = expected;
   const note = await file.read();
   const outside = await unlessDamaged(() =>
-    Promise.resolve().then(() => note && openCheckpoint(note, log.origin, [log.verifier])),
+    Promise.resolve().then(() => note && openLogCheckpoint(note, log.configured.verifier)),
   );
   const anchored = await unlessDamaged(() => Promise.resolve(anchor?.read(store)));
   const stored = await unlessDamaged(() => storedCheckpoint(store, log.verifier));
@@ -98,6 +98,8 @@ export async function heldReason(
   const { outside, anchored, stored } = extent;
   const unusable = unusablePlace(extent, expected.anchor === undefined);
   if (unusable !== undefined) return unusable;
+  // A store from before a release, or a file from before it, is one of two histories.
+  if (typeof outside === 'object' && outside.origin !== expected.log.origin) return 'store_behind';
   const earlier = [outside, anchored].filter((each) => typeof each === 'object');
   const size = typeof stored === 'object' ? stored.size : 0;
   if (earlier.some((each) => each.size > size)) return 'store_behind';

@@ -35,19 +35,22 @@ export function tileReader(store: Store): (tile: TileAddress) => Promise<Uint8Ar
 }
 
 /** Hashes of the perfect subtrees of the tree's first `size` entries, largest first. */
-async function compactRange(store: Store, size: number): Promise<readonly Uint8Array[]> {
+export function compactRange(
+  size: number,
+  readTile: (tile: TileAddress) => Promise<Uint8Array>,
+): Promise<readonly Uint8Array[]> {
   let from = 0;
   const nodes = subtreeLevels(size).map((level) => {
     const node = { level, index: from / 2 ** level };
     from += 2 ** level;
     return node;
   });
-  return nodesFromTiles(size, tileReader(store))(nodes);
+  return nodesFromTiles(size, readTile)(nodes);
 }
 
 /** The root over the first `size` entries, from the store's tiles. @throws ERR_CIPHERTEXT_INVALID if tiles are missing or short. */
 export async function rootOf(store: Store, size: number): Promise<Uint8Array> {
-  return foldRight(await compactRange(store, size));
+  return foldRight(await compactRange(size, tileReader(store)));
 }
 
 async function edgeTiles(store: Store, size: number): Promise<readonly PartialTile[]> {
@@ -65,6 +68,6 @@ async function edgeTiles(store: Store, size: number): Promise<readonly PartialTi
 
 /** The tree of the first `size` entries, ready to grow. @throws ERR_CIPHERTEXT_INVALID if tiles are missing or short. */
 export async function openTree(store: Store, size: number): Promise<TreeTiles> {
-  const tree = new TreeAccumulator(size, await compactRange(store, size));
+  const tree = new TreeAccumulator(size, await compactRange(size, tileReader(store)));
   return new TreeTiles(tree, await edgeTiles(store, size));
 }

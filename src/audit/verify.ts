@@ -1,5 +1,6 @@
-import { openCheckpoint, type Checkpoint } from '../crypto/checkpoint.ts';
+import { openCheckpoint, verifierOf, type Checkpoint } from '../crypto/checkpoint.ts';
 import { constantTimeEqual } from '../crypto/digest.ts';
+import { EMPTY_ROOT, foldRight } from '../crypto/merkle.ts';
 import { parseVerifierKey, type NoteVerifier } from '../crypto/signed-note.ts';
 import { decodeBundle, tileWidth, TILE_WIDTH } from '../crypto/tiles.ts';
 import { ChainVerifier, type WriterSummary } from './chain-verifier.ts';
@@ -15,6 +16,8 @@ import {
 } from './export-format.ts';
 import { Findings, type Finding } from './finding.ts';
 import { beginBatch, HeadReader, MissingEntries } from './export-gaps.ts';
+import { OriginVerifier, type OpenedOrigin } from './origin-verifier.ts';
+import { compactRange } from './stored-tree.ts';
 import { TreeVerifier } from './tree-verifier.ts';
 
 export interface VerifyOptions {
@@ -39,6 +42,8 @@ export interface VerifyReport {
   readonly size: number;
   readonly batches: number;
   readonly writers: readonly WriterSummary[];
+  /** The releases that gave the log a new origin. */
+  readonly origins: readonly OpenedOrigin[];
   /** In the order of the log, at most a hundred. */
   readonly findings: readonly Finding[];
   readonly findingCount: number;
@@ -54,6 +59,19 @@ interface BundleReading {
   readonly tree: TreeVerifier;
   readonly chain: ChainVerifier;
   readonly heads: HeadReader;
+  readonly origins: OriginVerifier;
+}
+
+/** Passes the next entry to each verifier; undefined: the export lacks it. */
+function takeEntry(
+  parts: readonly (ChainVerifier | TreeVerifier | OriginVerifier)[],
+  index: number,
+  bytes: Uint8Array | undefined,
+): void {
+  for (const part of parts) {
+    if (bytes !== undefined) part.entry(index, bytes);
+    else if ('missing' in part) part.missing(index);
+  }
 }
 
 class Verification {
@@ -62,6 +80,8 @@ class Verification {
   readonly #findings = new Findings();
   #batches = 0;
   #anchored = false;
+  /** Whether the entries have the root of the external checkpoint at its size. */
+  #isHistory: boolean | undefined;
 
   constructor(directory: string, options: VerifyOptions) {
     this.#files = new ExportFiles(directory);
@@ -70,24 +90,43 @@ class Verification {
 
   async run(): Promise<VerifyReport> {
     const opened = await this.#openManifest();
-    if (opened === undefined) return this.#report('', 0, []);
+    if (opened === undefined) return this.#report('', 0, { writers: [], origins: [] });
     const { manifest, verifier } = opened;
     const { origin, size } = manifest;
     const checkpoint = await this.#openCheckpoint(manifest, verifier);
-    const external = this.#openExternal(origin, verifier);
+    const external = this.#openExternal(verifier);
     const tree = new TreeVerifier(this.#files, size, this.#findings);
     const chain = new ChainVerifier(verifier.key, this.#findings);
+    const origins = new OriginVerifier(this.#findings);
     try {
-      await this.#readLog({ manifest, external, tree, chain });
+      await this.#readLog({ manifest, external, tree, chain, origins });
     } catch (error) {
       this.#findings.add({ what: 'unreadable', message: reason(error), index: tree.size });
     }
     if (checkpoint !== undefined && tree.size === size) this.#compareRoot(tree, checkpoint);
-    if (external !== undefined && external.size > size) {
-      const message = `the external checkpoint covers ${external.size} entries; from here on they are missing`;
-      this.#findings.add({ what: 'tail_missing', message, index: size });
-    }
-    return this.#report(origin, tree.size, chain.summaries());
+    await origins.check(origin, (first) => this.#rootOf(first, size));
+    this.#compareName(verifier, origin, origins);
+    if (external !== undefined) this.#compareHistory(external, manifest, origins);
+    return this.#report(origin, tree.size, {
+      writers: chain.summaries(),
+      origins: origins.opened,
+    });
+  }
+
+  /** The root over the first entries, from the tiles of the export. The tree verifier compares all tiles with the entries. */
+  async #rootOf(first: number, size: number): Promise<Uint8Array> {
+    if (first === 0) return EMPTY_ROOT;
+    const hashes = await compactRange(first, ({ level, index }) =>
+      this.#files.tile({ level, index, width: tileWidth(level, index, size) }),
+    );
+    return foldRight(hashes);
+  }
+
+  /** The caller may know the log by an earlier origin, under the same key. */
+  #compareName({ name }: NoteVerifier, origin: string, origins: OriginVerifier): void {
+    if (origins.has(name, origin)) return;
+    const message = `the log key is that of ${name}; the export is of ${origin} and does not continue it`;
+    this.#findings.add({ what: 'checkpoint_invalid', message });
   }
 
   async #openManifest(): Promise<{ manifest: Manifest; verifier: NoteVerifier } | undefined> {
@@ -115,8 +154,9 @@ class Verification {
   ): Promise<Checkpoint | undefined> {
     try {
       const note = (await this.#files.read(EXPORT_FILES.checkpoint)).toString('utf8');
-      const checkpoint = openCheckpoint(note, origin, [verifier]);
-      if (logKey !== (this.#options.logKey?.trim() ?? logKey)) {
+      const { publicKey } = verifier.key;
+      const checkpoint = openCheckpoint(note, origin, [verifierOf(origin, publicKey)]);
+      if (!constantTimeEqual(parseVerifierKey(logKey).key.publicKey, publicKey)) {
         const message =
           'manifest.json names another log key than the one that signed the checkpoint';
         this.#findings.add({ what: 'manifest_altered', message });
@@ -145,10 +185,13 @@ class Verification {
     }
   }
 
-  #openExternal(origin: string, verifier: NoteVerifier): Checkpoint | undefined {
-    if (this.#options.externalCheckpoint === undefined) return undefined;
+  #openExternal(verifier: NoteVerifier): Checkpoint | undefined {
+    const { externalCheckpoint: note } = this.#options;
+    if (note === undefined) return undefined;
     try {
-      return openCheckpoint(this.#options.externalCheckpoint, origin, [verifier]);
+      // A checkpoint of an earlier origin. The entries prove afterwards that the log continued it.
+      const [origin = ''] = note.split('\n', 1);
+      return openCheckpoint(note, origin, [verifierOf(origin, verifier.key.publicKey)]);
     } catch {
       const message = 'the log key did not sign the external checkpoint';
       this.#findings.add({ what: 'checkpoint_invalid', message });
@@ -166,10 +209,11 @@ class Verification {
     }
   }
 
-  async #readBundles({ manifest, external, tree, chain, heads }: BundleReading): Promise<void> {
+  async #readBundles(reading: BundleReading): Promise<void> {
+    const { manifest, external, tree, chain, heads, origins } = reading;
     const { size } = manifest;
     const missing = new MissingEntries(manifest.damage ?? [], this.#findings);
-    if (external?.size === 0) this.#anchored = true;
+    if (external?.size === 0) this.#isHistory = true;
     for (let bundle = 0; bundle * TILE_WIDTH < size; bundle++) {
       const entries = await this.#bundle(bundle, size);
       await tree.beginBundle(bundle);
@@ -177,11 +221,9 @@ class Verification {
         const index = tree.size;
         const isMissing = missing.has(index);
         if (chain.wantsHead) await beginBatch(index, heads, { chain, isMissing });
-        if (isMissing) chain.missing(index);
-        else chain.entry(index, bytes);
-        if (isMissing) tree.missing(index);
-        else tree.entry(index, bytes);
-        if (tree.size === external?.size) this.#compareHistory(tree, external);
+        takeEntry([chain, tree, origins], index, isMissing ? undefined : bytes);
+        if (tree.size === external?.size)
+          this.#isHistory = constantTimeEqual(tree.root(), external.root);
       }
       await tree.endBundle();
       this.#options.progress?.(tree.size, size);
@@ -218,14 +260,23 @@ class Verification {
     this.#findings.add({ what: 'root_mismatch', message });
   }
 
-  #compareHistory(tree: TreeVerifier, external: Checkpoint): void {
-    this.#anchored = constantTimeEqual(tree.root(), external.root);
-    if (this.#anchored) return;
-    const message = `the first ${external.size} entries are not those of the external checkpoint`;
-    this.#findings.add({ what: 'other_history', message });
+  #compareHistory(external: Checkpoint, { origin, size }: Manifest, origins: OriginVerifier): void {
+    if (!origins.covers(external, origin)) return;
+    this.#anchored = this.#isHistory === true;
+    if (external.size > size) {
+      const message = `the external checkpoint covers ${external.size} entries; from here on they are missing`;
+      this.#findings.add({ what: 'tail_missing', message, index: size });
+    } else if (this.#isHistory === false) {
+      const message = `the first ${external.size} entries are not those of the external checkpoint`;
+      this.#findings.add({ what: 'other_history', message });
+    }
   }
 
-  #report(origin: string, size: number, writers: readonly WriterSummary[]): VerifyReport {
+  #report(
+    origin: string,
+    size: number,
+    found: Pick<VerifyReport, 'writers' | 'origins'>,
+  ): VerifyReport {
     const holds = this.#findings.count === 0;
     return {
       holds,
@@ -234,7 +285,7 @@ class Verification {
       origin,
       size,
       batches: this.#batches,
-      writers,
+      ...found,
       findings: this.#findings.all,
       findingCount: this.#findings.count,
     };

@@ -13,6 +13,7 @@ import { LastCommitFile } from '../audit/last-commit.ts';
 import { LogAnchor } from '../audit/log-anchor.ts';
 import { logIdentity, type LogIdentity } from '../audit/log-identity.ts';
 import { loadLogKeyFile } from '../audit/log-key.ts';
+import { nextIdentity, storedIdentity } from '../audit/log-origin.ts';
 import { LogReader } from '../audit/log-reader.ts';
 import { OwnBatches } from '../audit/own-batches.ts';
 import type { HeldReason, LogExtent } from '../audit/opened-log.ts';
@@ -21,6 +22,7 @@ import { Scrubber } from '../audit/scrubber.ts';
 import { SinkCursors } from '../audit/sink-cursor.ts';
 import { openSink } from '../audit/sinks/open-sink.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';
+import type { Plan, Store } from '../ports/store.ts';
 import { SystemActor } from '../broker/recording/record.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import type { RowMacs } from '../crypto/row-mac.ts';
@@ -52,6 +54,11 @@ export async function openBootLog(config: Config, clock: Clock): Promise<BootLog
   return { identity, boot, chain: createChain(boot, own), own };
 }
 
+/** With the origin that the store's log has since its last release. */
+export async function atOrigin(bootLog: BootLog, store: Store): Promise<BootLog> {
+  return { ...bootLog, identity: await storedIdentity(store, bootLog.identity) };
+}
+
 interface TrailDeps {
   readonly config: Config;
   readonly store: OpenedStore;
@@ -63,10 +70,14 @@ interface TrailDeps {
   readonly log: Log;
 }
 
+type Announced = Pick<Plan, 'writes' | 'entries'>;
+
 /** The state that `release` accepted. */
 export interface Released {
   readonly held: HeldReason;
   readonly extent: LogExtent;
+  /** The log under its new origin. */
+  readonly identity: LogIdentity;
 }
 
 /** The running audit log. It integrates commits into the tree and delivers them to the sinks. */
@@ -146,7 +157,7 @@ export class AuditTrail {
     if (this.held !== undefined) return { held: this.held };
     const { held } = await this.integrator.start();
     if (held !== undefined) return { held };
-    await this.#announce([]);
+    await this.#announce({});
     this.#followers = config.audit.sinks.map((sinkConfig) => {
       const sink = openSink(sinkConfig, process.stdout);
       return new Follower({
@@ -180,13 +191,20 @@ export class AuditTrail {
     const { held } = await this.integrator.start();
     if (held === undefined) throw new BrokerError('ERR_CONFLICT', 'the store is not held');
     const extent = await this.integrator.extent();
-    const after = await this.integrator.release();
+    const identity = nextIdentity(this.#bootLog.identity, this.#deps.clock.now());
+    const after = await this.integrator.release(identity, (writes, link) =>
+      this.#announce({
+        writes,
+        entries: [
+          this.#system.entry({
+            ...{ action: 'broker.release', outcome: 'ok', cause: held, comment, log: link },
+          }),
+        ],
+      }),
+    );
     if (after.held !== undefined)
       throw new BrokerError('ERR_HELD', `the store stays held: ${after.held}`);
-    await this.#announce([
-      this.#system.entry({ action: 'broker.release', outcome: 'ok', cause: held, comment }),
-    ]);
-    return { held, extent };
+    return { held, extent, identity };
   }
 
   /** The reason why the broker must serve nothing. It is found at the start or during an append to the log. */
@@ -263,8 +281,8 @@ export class AuditTrail {
       );
   }
 
-  /** Writes the first entries of this boot: its key, the link to earlier boots, and further events. */
-  async #announce(more: readonly string[]): Promise<void> {
+  /** Writes the first entries of this boot: its key, the link to earlier boots, and what belongs into the same commit. */
+  async #announce({ writes = [], entries: more = [] }: Announced): Promise<void> {
     const { store } = this.#deps;
     const { boot, unfinished } = await surveyLog(
       store,
@@ -280,7 +298,7 @@ export class AuditTrail {
       );
     }
     this.#lastCommit?.follow(this.#bootLog.own);
-    await store.commit({ entries: [...entries, ...more] });
+    await store.commit({ writes, entries: [...entries, ...more] });
     this.#isAnnounced = true;
   }
 }

@@ -39,7 +39,7 @@ import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts'
 import { LiveRows } from '../store/live-rows.ts';
 import type { RowGuard } from '../store/row-guard.ts';
 import type { ScheduledBackups } from './backup/scheduled-backups.ts';
-import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
+import { atOrigin, AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
 import { openConnections, type OpenedConnections } from './connections.ts';
@@ -108,7 +108,7 @@ export async function openBroker(config: Config, given: BrokerDeps): Promise<Run
   });
   try {
     await continueTime(opened, deps);
-    return await openOn(config, deps, bootLog, { opened, guard });
+    return await openOn(config, deps, await atOrigin(bootLog, opened), { opened, guard });
   } catch (error) {
     await opened.close();
     throw error;

@@ -21,7 +21,7 @@ import type { Log } from '../ports/log.ts';
 import type { Plan, Store } from '../ports/store.ts';
 import { openStore, type OpenedStore } from '../store/index.ts';
 import type { RowGuard } from '../store/row-guard.ts';
-import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
+import { atOrigin, AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
 import { initialiseAlone } from './initialise-alone.ts';
 import { createGuard, openState, textOf } from './guarded-state.ts';
 import {
@@ -88,7 +88,9 @@ async function initialiseWith(
   const store = await openStore(config.store, { chain, clock, mode: config.mode, guard });
   try {
     return await initialiseAlone(store, clock, async () => {
-      const made = await initialiseStore(config, options, { ...deps, bootLog, store, guard });
+      const opened = await atOrigin(bootLog, store);
+      const parts = { ...deps, bootLog: opened, store, guard };
+      const made = await initialiseStore(config, options, parts);
       return { ...made, created: [...logKey, ...made.created] };
     });
   } finally {

@@ -1,6 +1,13 @@
 import { invalidCiphertext } from './aead.ts';
 import { decodeBase64 } from './base64.ts';
-import { openNote, signNote, type NoteSigner, type NoteVerifier } from './signed-note.ts';
+import {
+  noteKeyId,
+  openNote,
+  signNote,
+  type NoteSigner,
+  type NoteVerifier,
+} from './signed-note.ts';
+import { VerifyingKey } from './signing.ts';
 
 /** A signed tree head: the log's name, how many entries it has, and the RFC 6962 root over them. */
 export interface Checkpoint {
@@ -55,4 +62,21 @@ export function openCheckpoint(
   const checkpoint = parseCheckpointText(openNote(note, verifiers));
   if (checkpoint.origin !== origin) throw invalidCiphertext();
   return checkpoint;
+}
+
+/** The same public key under a name, as checkpoints of that origin are signed. */
+export function verifierOf(name: string, publicKey: Uint8Array): NoteVerifier {
+  return { name, keyId: noteKeyId(name, publicKey), key: new VerifyingKey(publicKey) };
+}
+
+/** Whether an origin is the configured one, or one that a released log opened under it. */
+export function isOriginOf(configured: string, origin: string): boolean {
+  return origin === configured || origin.startsWith(`${configured}/`);
+}
+
+/** A checkpoint of the log that the key names, or of its continuation under a later origin. @throws ERR_CIPHERTEXT_INVALID */
+export function openLogCheckpoint(note: string, { name, key }: NoteVerifier): Checkpoint {
+  const [origin = ''] = note.split('\n', 1);
+  if (!isOriginOf(name, origin)) throw invalidCiphertext();
+  return openCheckpoint(note, origin, [verifierOf(origin, key.publicKey)]);
 }

@@ -75,6 +75,8 @@ export interface AuditFacts {
   /** The quarantine made, lifted, or that refused a login. */
   readonly quarantine: string;
   readonly boot: BootReference;
+  /** The origin that a released log opens. */
+  readonly log: OriginReference;
 }
 
 export interface PodReference {
@@ -110,6 +112,22 @@ export interface BootReference {
   readonly treeRoot: string;
   /** Heads of chains that continued after that tree. */
   readonly heads: readonly HeadReference[];
+}
+
+/** The origin of a released log, and the log that it continues; docs/spec/audit-log-v1.md, "Origins". */
+export interface OriginReference {
+  readonly origin: string;
+  /** The last checkpoint of the earlier origin. The log continues after its entries. */
+  readonly previous: CheckpointReference;
+  /** The newest known checkpoint whose entries this log does not have. */
+  readonly abandoned?: CheckpointReference | undefined;
+}
+
+export interface CheckpointReference {
+  readonly origin: string;
+  readonly size: number;
+  /** Base64. */
+  readonly root: string;
 }
 
 export interface HeadReference {
@@ -249,7 +267,7 @@ interface AuditActions {
   'broker.start': With<'boot'>;
   'broker.stop': With<never, 'cause'>;
   'broker.seal': OfNothing;
-  'broker.release': OfNothing;
+  'broker.release': With<never, 'comment' | 'cause' | 'count' | 'log'>;
   'broker.hold': With<'cause' | 'comment'>;
   'state.digest': With<'cause'>;
   recovery: With<'cause', 'comment' | 'count'>;

@@ -6,7 +6,9 @@ import type {
   EncodedActor,
   EncodedClient,
   EncodedLocator,
+  CheckpointReference,
   HeadReference,
+  OriginReference,
 } from './audit-actions.ts';
 import { encodeText, refusedText, type TextDigest } from './audit-text.ts';
 import { instant } from './instant.ts';
@@ -115,6 +117,18 @@ function encodeBoot(boot: BootReference, digest: TextDigest): string {
   return `{${own},"heads":[${heads}]}`;
 }
 
+function encodeOrigin(
+  { origin, previous, abandoned }: OriginReference,
+  digest: TextDigest,
+): string {
+  const rest = abandoned && `,"abandoned":${encodeCheckpoint(abandoned, digest)}`;
+  return `{${members({ origin }, digest)},"previous":${encodeCheckpoint(previous, digest)}${rest ?? ''}}`;
+}
+
+function encodeCheckpoint({ origin, size, root }: CheckpointReference, digest: TextDigest): string {
+  return `{${members({ origin, size, root }, digest)}}`;
+}
+
 /** One optional text member, with the comma before it. */
 const textFact = (name: string, value: string | undefined, digest: TextDigest): string =>
   value === undefined ? '' : `,"${name}":${encodeText(value, digest)}`;
@@ -173,6 +187,7 @@ function encodeReferences(facts: Partial<AuditFacts>, digest: TextDigest): strin
     text += `,"pod":{${members({ cluster, namespace, name, uid }, digest)}}`;
   }
   if (facts.boot !== undefined) text += `,"boot":${encodeBoot(facts.boot, digest)}`;
+  if (facts.log !== undefined) text += `,"log":${encodeOrigin(facts.log, digest)}`;
   return text;
 }
 

@@ -196,7 +196,22 @@ describe('a restore', () => {
     });
     await broker.stop();
     await starting;
-    await broker.verb('release', ...config(), '--comment', 'restored');
+    const before = broker.file('keys/checkpoint');
+    const logKey = JSON.parse(await readFile(broker.file('newer/manifest.json'), 'utf8')) as {
+      readonly logKey: string;
+    };
+    await copyFile(before, broker.file('lost.checkpoint'));
+    const printed = await broker.verb('release', ...config(), '--comment', 'restored');
+    expect(printed).toMatch(/continues under the new origin \S+\/\d{8}T\d{9}Z/);
+    expect((await readFile(before, 'utf8')).split('\n')[0]).toMatch(/\/\d{8}T\d{9}Z$/);
+    await broker.verb('audit', 'export', broker.file('after'), ...config());
+    const verify = ['audit', 'verify', broker.file('after'), '--log-key', logKey.logKey];
+    expect(await broker.verb(...verify)).toMatch(/^verified: [^]*entry \d+: released as/);
+    const withLost = [...verify, '--checkpoint', broker.file('lost.checkpoint')];
+    const refused = await broker
+      .verb(...withLost)
+      .catch((error: unknown) => (error as { stdout: string }).stdout);
+    expect(refused).toMatch(/VERIFICATION FAILED[^]*tail_missing: [^]*The log was restored/);
     await broker.start();
     const read = (path: string): Promise<{ status: number }> =>
       broker.call('GET', `/api/v1/policies/${path}`, { token: admin });
@@ -204,5 +219,19 @@ describe('a restore', () => {
     const list = await broker.call('GET', '/api/v1/secrets?prefix=own', { token: admin });
     expect(JSON.stringify(list.json)).toContain('own/kept');
     expect(JSON.stringify(list.json)).not.toContain('own/later');
+  }, 60_000);
+
+  it('is backed up under its new origin, and earlier backups stay valid', async () => {
+    const next = await backUp();
+    expect(next).toMatchObject({ state: 'done' });
+    const identity = ['--identity', broker.file('backup.key')];
+    for (const run of [made, next]) {
+      const words = ['backup', 'verify', archiveOf(run), ...config(), ...identity];
+      expect(await broker.verb(...words)).toContain('digests of all rows');
+    }
+    const { json } = await broker.call('GET', '/api/v1/backups', { token: admin });
+    expect((json['items'] as { name: string }[]).map(({ name }) => name)).toContain(
+      made.backup?.name,
+    );
   }, 60_000);
 });

@@ -8,15 +8,20 @@ import { generateSigningKey, type SigningKey } from '../../src/crypto/signing.ts
 import type { AuditEvent } from '../../src/domain/audit-event.ts';
 import { encodeActor, encodeEvent } from '../../src/domain/audit-event.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import type { Store } from '../../src/ports/store.ts';
+import type { Store, Write } from '../../src/ports/store.ts';
 import { createBoot, type Boot } from '../../src/audit/boot.ts';
 import { surveyLog } from '../../src/audit/boot-survey.ts';
-import type { HeadReference } from '../../src/domain/audit-actions.ts';
+import type { HeadReference, OriginReference } from '../../src/domain/audit-actions.ts';
 import { createChain } from '../../src/audit/chain.ts';
 import { Compactor } from '../../src/audit/compactor.ts';
 import { checkpointFile, type CheckpointFile } from '../../src/audit/checkpoint-file.ts';
-import { Integrator, type IntegratorOptions } from '../../src/audit/integrator.ts';
+import {
+  Integrator,
+  type IntegratorOptions,
+  type IntegratorStatus,
+} from '../../src/audit/integrator.ts';
 import { logIdentity, type LogIdentity } from '../../src/audit/log-identity.ts';
+import { nextIdentity } from '../../src/audit/log-origin.ts';
 import { LogReader } from '../../src/audit/log-reader.ts';
 import { OwnBatches } from '../../src/audit/own-batches.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
@@ -74,7 +79,7 @@ export function startBody(boot: Boot, fields: EventFields = {}): string {
 /** A log on a SQLite store in its own directory, with one boot that has announced itself. */
 export class LogBench {
   readonly directory: string;
-  readonly log: LogIdentity;
+  log: LogIdentity;
   readonly clock: Clock;
   readonly checkpointFile: CheckpointFile;
   store!: Store;
@@ -118,6 +123,21 @@ export class LogBench {
     const entries = [body({ action: 'broker.start', path: undefined, boot })];
     if (unfinished !== undefined) entries.push(recoveryBody(unfinished));
     await this.store.commit({ entries });
+  }
+
+  /** Unlocks a held log, as `quaymaster release` does. */
+  async release(integrator = this.integrator): Promise<IntegratorStatus> {
+    const next = nextIdentity(this.log, this.clock.now());
+    const status = await integrator.release(next, (writes, link) =>
+      this.recordRelease(writes, link),
+    );
+    this.log = next;
+    return status;
+  }
+
+  async recordRelease(writes: readonly Write[], log: OriginReference): Promise<void> {
+    const fields = { action: 'broker.release', path: undefined, log } as EventFields;
+    await this.store.commit({ writes, entries: [body(fields)] });
   }
 
   newIntegrator(owner = this.boot.writer, alone = true): Integrator {

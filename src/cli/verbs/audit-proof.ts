@@ -1,4 +1,4 @@
-import { openCheckpoint } from '../../crypto/checkpoint.ts';
+import { openLogCheckpoint } from '../../crypto/checkpoint.ts';
 import { decodeBase64 } from '../../crypto/base64.ts';
 import { leafHash } from '../../crypto/merkle.ts';
 import { verifyInclusion } from '../../crypto/proofs.ts';
@@ -42,7 +42,7 @@ export async function runAuditProof(
 function proves({ entry, index, hashes, checkpoint }: Proof, logKey: string): boolean {
   try {
     const verifier = parseVerifierKey(logKey);
-    const { size, root } = openCheckpoint(checkpoint, verifier.name, [verifier]);
+    const { size, root } = openLogCheckpoint(checkpoint, verifier);
     const leaf = leafHash(Buffer.from(entry));
     const path = hashes.map((hash) => decodeBase64(hash) ?? new Uint8Array());
     return verifyInclusion({ leaf, index, size, root }, path);

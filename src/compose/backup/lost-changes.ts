@@ -1,5 +1,5 @@
-import { openCheckpoint } from '../../crypto/checkpoint.ts';
-import { parseVerifierKey, verifierKeyText } from '../../crypto/signed-note.ts';
+import { openLogCheckpoint } from '../../crypto/checkpoint.ts';
+import { verifierKeyText } from '../../crypto/signed-note.ts';
 import { decodeBundle, tileWidth, TILE_WIDTH } from '../../crypto/tiles.ts';
 import { ExportFiles } from '../../audit/export-files.ts';
 import type { LogIdentity } from '../../audit/log-identity.ts';
@@ -55,14 +55,15 @@ export async function lostChanges(
   identity: LogIdentity,
   checkpoint: string,
 ): Promise<readonly string[]> {
-  const logKey = verifierKeyText(identity.origin, identity.signer.key.publicKey);
+  const { signer, verifier } = identity.configured;
+  const logKey = verifierKeyText(signer.name, signer.key.publicKey);
   const report = await verifyExport(directory, { externalCheckpoint: checkpoint, logKey });
   if (report.assurance !== 'anchored')
     throw new BrokerError(
       'ERR_CIPHERTEXT_INVALID',
       `${directory} does not continue the log of the backup: ${report.findings[0]?.message ?? 'it is older'}`,
     );
-  const { size: from } = openCheckpoint(checkpoint, identity.origin, [parseVerifierKey(logKey)]);
+  const { size: from } = openLogCheckpoint(checkpoint, verifier);
   const found = new Map<string, string[]>();
   const files = new ExportFiles(directory);
   for await (const { index, entry } of entriesOf(files, from, report.size)) {

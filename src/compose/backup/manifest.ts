@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { openCheckpoint } from '../../crypto/checkpoint.ts';
+import { openLogCheckpoint } from '../../crypto/checkpoint.ts';
 import { openNote, signNote, type NoteVerifier } from '../../crypto/signed-note.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { LogIdentity } from '../../audit/log-identity.ts';
@@ -37,8 +37,8 @@ const manifestSchema = z.strictObject({
 
 export type BackupManifest = z.infer<typeof manifestSchema>;
 
-export function signManifest(manifest: BackupManifest, { signer }: LogIdentity): string {
-  return signNote(`${FORMAT}\n${JSON.stringify(manifest)}\n`, signer);
+export function signManifest(manifest: BackupManifest, { configured }: LogIdentity): string {
+  return signNote(`${FORMAT}\n${JSON.stringify(manifest)}\n`, configured.signer);
 }
 
 /** @throws ERR_CIPHERTEXT_INVALID unless the log key signed the manifest, and its checkpoint. */
@@ -47,7 +47,7 @@ export function openManifest(note: string, verifier: NoteVerifier): BackupManife
   if (format !== FORMAT || rest !== '' || more.length > 0)
     throw new BrokerError('ERR_CIPHERTEXT_INVALID', 'the note is not the manifest of a backup');
   const manifest = manifestSchema.parse(JSON.parse(json));
-  openCheckpoint(manifest.checkpoint, verifier.name, [verifier]);
+  openLogCheckpoint(manifest.checkpoint, verifier);
   return manifest;
 }
 
@@ -57,7 +57,7 @@ export function backupOf(manifest: BackupManifest, verifier: NoteVerifier): Back
     name,
     createdAt: Date.parse(createdAt),
     bytes: archive.bytes,
-    entries: openCheckpoint(checkpoint, verifier.name, [verifier]).size,
+    entries: openLogCheckpoint(checkpoint, verifier).size,
     recipients,
   };
 }

@@ -150,9 +150,9 @@ async function moveStore(path: string, to: string): Promise<void> {
   await rename(path, to);
 }
 
-function signed(note: string, { verifier }: LogIdentity, path: string): BackupManifest {
+function signed(note: string, { configured }: LogIdentity, path: string): BackupManifest {
   try {
-    return openManifest(note, verifier);
+    return openManifest(note, configured.verifier);
   } catch (cause) {
     throw new BrokerError(
       'ERR_CIPHERTEXT_INVALID',

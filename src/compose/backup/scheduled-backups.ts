@@ -122,12 +122,13 @@ export class ScheduledBackups implements Backups {
 
   async list(): Promise<readonly Backup[]> {
     const { config, identity, log } = this.#deps;
+    const { verifier } = identity.configured;
     const files = (await readdir(config.directory)).filter(isManifestFile).sort().reverse();
     const backups: Backup[] = [];
     for (const file of files) {
       try {
         const note = await readFile(join(config.directory, file), 'utf8');
-        backups.push(backupOf(openManifest(note, identity.verifier), identity.verifier));
+        backups.push(backupOf(openManifest(note, verifier), verifier));
       } catch (error) {
         log.warn({ err: error, file }, 'a manifest in the backup directory is not valid; ignored');
       }
@@ -205,7 +206,7 @@ export class ScheduledBackups implements Backups {
       };
       await rename(`${archivePath}${PART}`, archivePath);
       await this.#writeDurably(`${name}${MANIFEST}`, signManifest(manifest, identity));
-      return backupOf(manifest, identity.verifier);
+      return backupOf(manifest, identity.configured.verifier);
     } finally {
       await this.#removeUnfinished();
     }

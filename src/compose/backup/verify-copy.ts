@@ -1,4 +1,5 @@
 import type { LogIdentity } from '../../audit/log-identity.ts';
+import { storedIdentity } from '../../audit/log-origin.ts';
 import { rootOf, storedCheckpoint } from '../../audit/stored-tree.ts';
 import { RowSeals } from '../../broker/recording/row-seals.ts';
 import { constantTimeEqual } from '../../crypto/digest.ts';
@@ -45,7 +46,8 @@ export async function verifyCopy(path: string, deps: CopyDeps): Promise<Verified
     const { installation, keyring } = await deps.keys(copy);
     guard.open({ keyring, rows: new RowSeals(keyring) });
     guard.enforce();
-    const checkpoint = await storedCheckpoint(copy, identity.verifier);
+    const { verifier } = await storedIdentity(copy, identity);
+    const checkpoint = await storedCheckpoint(copy, verifier);
     if (checkpoint === undefined) throw wrong(['the log has no checkpoint']);
     const root = await rootOf(copy, checkpoint.size);
     if (!constantTimeEqual(root, checkpoint.root))

@@ -4,7 +4,7 @@ import { damageText } from '../../audit/log-damage.ts';
 import { storeSource } from '../../audit/export-source.ts';
 import { loadConfig } from '../config/load.ts';
 import { openStore } from '../../store/index.ts';
-import { openBootLog } from '../audit-trail.ts';
+import { atOrigin, openBootLog } from '../audit-trail.ts';
 import { brokerSource, type LogClient } from './broker-source.ts';
 
 /** The store of a configuration file, or a running broker. */
@@ -35,9 +35,11 @@ async function exported(
 ): ReturnType<typeof exportLog> {
   if ('broker' in from) return exportLog(brokerSource(from.broker), directory, progress);
   const config = await loadConfig(from.config);
-  const { chain, identity } = await openBootLog(config, systemClock);
+  const bootLog = await openBootLog(config, systemClock);
+  const { chain } = bootLog;
   const store = await openStore(config.store, { chain, clock: systemClock, mode: config.mode });
   try {
+    const { identity } = await atOrigin(bootLog, store);
     return await exportLog(storeSource(store, identity), directory, progress);
   } finally {
     await store.close();

@@ -47,6 +47,14 @@ function textOf(report: VerifyReport): string {
       'Checked with the key inside the export. Pass --log-key from a trusted copy to prove whose log this is.',
     );
   }
+  for (const { index, link } of report.origins) {
+    const { origin, previous, abandoned } = link;
+    const lost =
+      abandoned && `; the ${abandoned.size} entries of ${abandoned.origin} are another history`;
+    lines.push(
+      `entry ${index}: released as ${origin}; it continues the first ${previous.size} entries of ${previous.origin}${lost ?? ''}`,
+    );
+  }
   for (const { what, message, index } of report.findings) {
     lines.push(`${index === undefined ? '' : `entry ${index}: `}${what}: ${message}`);
   }

@@ -5,8 +5,9 @@ import { BrokerError } from '../../domain/errors.ts';
 import { createLog } from '../../log.ts';
 import { openStore } from '../../store/index.ts';
 import type { LogExtent } from '../../audit/opened-log.ts';
+import { verifierKeyText } from '../../crypto/signed-note.ts';
 import { RowSeals } from '../../broker/recording/row-seals.ts';
-import { AuditTrail, openBootLog, type Released } from '../audit-trail.ts';
+import { atOrigin, AuditTrail, openBootLog, type Released } from '../audit-trail.ts';
 import { createGuard, releaseRows } from '../guarded-state.ts';
 import { loadKeys, wrappersOf } from '../keys.ts';
 
@@ -30,11 +31,14 @@ export async function runRelease(options: {
     const keys = await loadKeys(store, await wrappersOf(config, clock));
     const rows = new RowSeals(keys.keyring);
     guard.open({ keyring: keys.keyring, rows });
-    const trail = new AuditTrail(bootLog, { config, store, rows, clock, log });
+    const opened = await atOrigin(bootLog, store);
+    const trail = new AuditTrail(opened, { config, store, rows, clock, log });
     try {
       const { held } = await trail.start();
-      const logText = held === undefined ? [] : [textOf(await trail.release(options.comment))];
-      const opening = { clock, log, keys, identity: bootLog.identity };
+      const released = held === undefined ? undefined : await trail.release(options.comment);
+      const logText = released === undefined ? [] : [textOf(released)];
+      const { identity } = released ?? opened;
+      const opening = { clock, log, keys, identity };
       const rowText = await releaseRows({ store, guard, opening, comment: options.comment });
       if (logText.length + rowText.length === 0)
         throw new BrokerError('ERR_CONFLICT', 'the store is not held');
@@ -50,7 +54,7 @@ export async function runRelease(options: {
 }
 
 /** What the operator has accepted, with the numbers that the operator must be able to explain. */
-function textOf({ held, extent }: Released): string {
+function textOf({ held, extent, identity }: Released): string {
   const { stored, outside, anchored, acknowledged } = extent;
   const known = Math.max(sizeOf(outside), sizeOf(anchored));
   const lost = Math.max(0, known - sizeOf(stored));
@@ -61,6 +65,7 @@ function textOf({ held, extent }: Released): string {
     `  anchor in the store said:    ${entriesIn(anchored)}`,
     `  last acknowledged entry:     ${placeOf(acknowledged)}`,
     accepted(held, lost),
+    `the log continues under the new origin ${identity.origin}; its log key is ${verifierKeyText(identity.origin, identity.signer.key.publicKey)}`,
   ].join('\n');
 }
 

@@ -88,9 +88,10 @@ describe('a store restored from an older copy', () => {
     expect(await bench.integrator.start()).toMatchObject({ state: 'held', held: 'store_behind' });
     await bench.integrator.integrate();
     expect(await bench.reader.size()).toBe(3);
-    expect(await bench.integrator.release()).toMatchObject({ state: 'standby', held: undefined });
+    const released = await bench.release();
+    expect(released).toMatchObject({ state: 'standby', held: undefined });
     await bench.integrator.integrate();
-    expect(bench.integrator.status()).toMatchObject({ state: 'active', size: 5 });
+    expect(bench.integrator.status()).toMatchObject({ state: 'active', size: 6 });
     expect(size).toBe(8);
     await bench.stop();
   });
