@@ -3,6 +3,7 @@ import { TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import { LOG } from '../ports/queries.ts';
+import { RepeatedWork } from '../ports/repeated-work.ts';
 import type { Store, Write } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
 import { Claims, type Claim } from './claim.ts';
@@ -70,19 +71,25 @@ interface Run {
 export class Compactor {
   readonly #options: CompactorOptions;
   readonly #claims: Claims;
-  readonly #stop = new AbortController();
+  readonly #work: RepeatedWork;
   #next = 0;
   /** The first group, by its first bundle, whose search index is not merged. */
   #group = 0;
   #claim: Claim | undefined;
   #reportedAt: number | undefined;
-  #cancel: () => void = () => undefined;
-  #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: CompactorOptions) {
-    const { store, clock, owner, alone } = options;
+    const { store, clock, owner, alone, onError } = options;
     this.#options = options;
     this.#claims = new Claims(store, clock, { name: NAME, owner, alone });
+    this.#work = new RepeatedWork({
+      clock,
+      run: async () => ((await this.run()) ? INTERVAL_MS : RETRY_MS),
+      onError: (error) => {
+        onError(error);
+        return RETRY_MS;
+      },
+    });
   }
 
   /** Entries up to here were compacted, or stay in their batches. */
@@ -91,13 +98,11 @@ export class Compactor {
   }
 
   start(): void {
-    this.#schedule(FIRST_MS);
+    this.#work.start(FIRST_MS);
   }
 
   async close(): Promise<void> {
-    this.#stop.abort();
-    this.#cancel();
-    await this.#running;
+    await this.#work.close();
     if (this.#claim !== undefined) await this.#claims.giveUp(this.#claim).catch(() => undefined);
   }
 
@@ -105,7 +110,7 @@ export class Compactor {
   async run(): Promise<boolean> {
     const { clock, reader, isBusy } = this.#options;
     const size = await reader.size();
-    while (size - NEWEST - this.#next >= TILE_WIDTH && !this.#stop.signal.aborted) {
+    while (size - NEWEST - this.#next >= TILE_WIDTH && !this.#work.signal.aborted) {
       const isLong = size - this.#next > LONG_BACKLOG;
       if (isBusy() && !isLong) break;
       const begun = clock.monotonic();
@@ -118,7 +123,7 @@ export class Compactor {
       this.#report(size);
       const took = clock.monotonic() - begun;
       const share = isLong ? BACKLOG_PAUSE_SHARE : PAUSE_SHARE;
-      await clock.sleep(Math.max(PAUSE_MS, share * took), this.#stop.signal);
+      await clock.sleep(Math.max(PAUSE_MS, share * took), this.#work.signal);
     }
     this.#reportedAt = undefined;
     return this.#mergeGroups(size);
@@ -142,23 +147,6 @@ export class Compactor {
     const plan = { expect: [this.#claims.isHeld(claim)], writes };
     const outcome = await this.#options.store.commit(plan);
     if (outcome.status !== 'committed') throw new BrokerError('ERR_CONFLICT', 'claim lost');
-  }
-
-  #schedule(ms: number): void {
-    if (this.#stop.signal.aborted) return;
-    this.#cancel = this.#options.clock.after(ms, () => {
-      this.#running = this.#attempt().then((wait) => this.#schedule(wait));
-    });
-  }
-
-  /** Milliseconds until the next run. */
-  async #attempt(): Promise<number> {
-    try {
-      return (await this.run()) ? INTERVAL_MS : RETRY_MS;
-    } catch (error) {
-      if (!this.#stop.signal.aborted) this.#options.onError(error);
-      return RETRY_MS;
-    }
   }
 
   #report(size: number): void {

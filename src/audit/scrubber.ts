@@ -3,6 +3,7 @@ import { TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LogCheckpoint } from '../ports/audit-log.ts';
+import { RepeatedWork } from '../ports/repeated-work.ts';
 import type { Store } from '../ports/store.ts';
 import { BatchScrub } from './batch-scrub.ts';
 import { Claims, type Claim } from './claim.ts';
@@ -55,7 +56,7 @@ const PAUSE_SHARE = 4;
 export class Scrubber {
   readonly #options: ScrubberOptions;
   readonly #claims: Claims;
-  readonly #stop = new AbortController();
+  readonly #work: RepeatedWork;
   #status: ScrubberStatus = {
     checked: 0,
     completedAt: undefined,
@@ -63,13 +64,20 @@ export class Scrubber {
     tilesAltered: false,
     alteredBatches: 0,
   };
-  #cancel: () => void = () => undefined;
-  #walking: Promise<unknown> = Promise.resolve();
 
   constructor(options: ScrubberOptions) {
-    const { store, clock, owner, alone } = options;
+    const { store, clock, owner, alone, intervalMs } = options;
+    const retryMs = Math.min(BUSY_MS, intervalMs);
     this.#options = options;
     this.#claims = new Claims(store, clock, { name: NAME, owner, alone });
+    this.#work = new RepeatedWork({
+      clock,
+      run: async () => ((await this.walk()) ? intervalMs : retryMs),
+      onError: (error) => {
+        this.#fail(error);
+        return retryMs;
+      },
+    });
   }
 
   status(): ScrubberStatus {
@@ -77,34 +85,18 @@ export class Scrubber {
   }
 
   start(): void {
-    this.#schedule(FIRST_MS);
+    this.#work.start(FIRST_MS);
   }
 
   async close(): Promise<void> {
-    this.#stop.abort();
-    this.#cancel();
-    await this.#walking;
+    await this.#work.close();
   }
 
-  #schedule(ms: number): void {
-    if (this.#stop.signal.aborted) return;
-    this.#cancel = this.#options.clock.after(ms, () => {
-      this.#walking = this.#attempt().then((wait) => this.#schedule(wait));
-    });
-  }
-
-  /** Milliseconds until the next walk. */
-  async #attempt(): Promise<number> {
-    const { intervalMs, onError } = this.#options;
-    try {
-      return (await this.walk()) ? intervalMs : Math.min(BUSY_MS, intervalMs);
-    } catch (error) {
-      if (!this.#stop.signal.aborted) onError(error);
-      // No entry can be proven against a checkpoint that the log key did not sign.
-      const isForged = error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID';
-      if (isForged) this.#status = { ...this.#status, damaged: Math.max(1, this.#status.damaged) };
-      return Math.min(BUSY_MS, intervalMs);
-    }
+  #fail(error: unknown): void {
+    this.#options.onError(error);
+    // No entry can be proven against a checkpoint that the log key did not sign.
+    const isForged = error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID';
+    if (isForged) this.#status = { ...this.#status, damaged: Math.max(1, this.#status.damaged) };
   }
 
   /** Walks once; false if another replica has or took the claim. */
@@ -141,7 +133,7 @@ export class Scrubber {
           alteredBatches: Math.max(batches.damaged, before.alteredBatches),
         };
         const took = clock.monotonic() - begun;
-        await clock.sleep(Math.max(PAUSE_MS, PAUSE_SHARE * took), this.#stop.signal);
+        await clock.sleep(Math.max(PAUSE_MS, PAUSE_SHARE * took), this.#work.signal);
       }
     } finally {
       await batches.close();

@@ -164,7 +164,7 @@ async function openOn(
       async close(cause) {
         space.stop();
         await backups?.stop();
-        await Promise.all([sweep.stop(), indexes.stop()]);
+        await Promise.all([sweep.close(), indexes.close()]);
         await core.stop();
         await stopTrail(cause);
         await opened.close();

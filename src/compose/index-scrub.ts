@@ -1,5 +1,6 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { RepeatedWork } from '../ports/repeated-work.ts';
 import type { TableName } from '../ports/store.ts';
 import type { IndexCheck, IndexSlice } from '../store/opened-store.ts';
 import type { RowGuard } from '../store/row-guard.ts';
@@ -36,47 +37,40 @@ export interface IndexScrubStatus {
 /** Checks all indexes of the store after the start and then at intervals. A damaged index of rows that grant something holds the store. */
 export class IndexScrub {
   readonly #deps: IndexScrubDeps;
-  readonly #stop = new AbortController();
+  readonly #work: RepeatedWork;
   #status: IndexScrubStatus = { rows: 0, completedAt: undefined, isLogDamaged: false };
-  #cancel: () => void = () => undefined;
-  #walking: Promise<void> = Promise.resolve();
 
   constructor(deps: IndexScrubDeps) {
+    const { check, clock, log, intervalMs } = deps;
     this.#deps = deps;
+    this.#work = new RepeatedWork({
+      clock,
+      run: async () => {
+        if (check === undefined) return undefined;
+        await this.#walk(check);
+        return intervalMs;
+      },
+      onError: (error) => {
+        log.warn({ err: error }, 'the indexes of the store could not be checked; retrying');
+        return intervalMs;
+      },
+    });
   }
 
   status(): IndexScrubStatus {
     return this.#status;
   }
 
-  start(ms = FIRST_MS): void {
-    const { check, clock, intervalMs } = this.#deps;
-    if (check === undefined || this.#stop.signal.aborted) return;
-    this.#cancel = clock.after(ms, () => {
-      this.#walking = this.#attempt(check).then(() => this.start(intervalMs));
-    });
+  start(): void {
+    this.#work.start(FIRST_MS);
   }
 
   /** Waits for the slice in progress. */
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    this.#cancel();
-    await this.#walking;
+  async close(): Promise<void> {
+    await this.#work.close();
   }
 
-  async #attempt(check: IndexCheck): Promise<void> {
-    try {
-      await this.walk(check);
-    } catch (error) {
-      if (this.#stop.signal.aborted) return;
-      this.#deps.log.warn(
-        { err: error },
-        'the indexes of the store could not be checked; retrying',
-      );
-    }
-  }
-
-  async walk(check: IndexCheck): Promise<void> {
+  async #walk(check: IndexCheck): Promise<void> {
     const { clock } = this.#deps;
     let isLogDamaged = false;
     let rows = 0;
@@ -89,7 +83,7 @@ export class IndexScrub {
         rows,
         isLogDamaged: isLogDamaged || this.#status.isLogDamaged,
       };
-      await clock.sleep(PAUSE_MS, this.#stop.signal);
+      await clock.sleep(PAUSE_MS, this.#work.signal);
     }
     this.#status = { rows, completedAt: clock.now(), isLogDamaged };
   }

@@ -1,6 +1,7 @@
 import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { RepeatedWork } from '../ports/repeated-work.ts';
 import type { Store } from '../ports/store.ts';
 import type { RowGuard } from '../store/row-guard.ts';
 import { checkRows } from '../store/state-check.ts';
@@ -19,38 +20,45 @@ interface SweepDeps {
 /** Compares all rows with their digests while the broker runs, because reads of other rows do not detect a deleted row. */
 export class StateSweep {
   readonly #deps: SweepDeps;
-  #cancel: () => void = () => undefined;
-  #round: Promise<void> = Promise.resolve();
-  #isStopped = false;
+  readonly #work: RepeatedWork;
 
   constructor(deps: SweepDeps) {
+    const { clock, log } = deps;
     this.#deps = deps;
-  }
-
-  start(pauseMs = EVERY_MS): void {
-    this.#cancel = this.#deps.clock.after(pauseMs, () => {
-      this.#round = this.#check();
+    this.#work = new RepeatedWork({
+      clock,
+      run: () => this.#check(),
+      onError: (error) => {
+        log.warn(
+          { err: error },
+          'rows could not be compared with their digests; the broker retries',
+        );
+        return EVERY_MS;
+      },
     });
   }
 
-  /** Waits for the check in progress. */
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    this.#cancel();
-    await this.#round;
+  start(): void {
+    this.#work.start(EVERY_MS);
   }
 
-  async #check(): Promise<void> {
-    const { store, guard, clock, log } = this.#deps;
+  /** Waits for the check in progress. */
+  async close(): Promise<void> {
+    await this.#work.close();
+  }
+
+  /** @returns the pause before the next check; undefined if there is none. */
+  async #check(): Promise<number | undefined> {
+    const { store, guard, clock } = this.#deps;
     const begun = clock.monotonic();
     try {
       for (const problem of await checkRows(store, guard)) guard.hold(problem);
     } catch (error) {
       // Without the keys no comparison is possible, and the broker serves nothing.
-      if (error instanceof BrokerError && error.code === 'ERR_SEALED') return;
-      log.warn({ err: error }, 'rows could not be compared with their digests; the broker retries');
+      if (error instanceof BrokerError && error.code === 'ERR_SEALED') return undefined;
+      throw error;
     }
     const took = clock.monotonic() - begun;
-    if (!this.#isStopped && !guard.isHeld) this.start(Math.max(EVERY_MS, took * SHARE));
+    return guard.isHeld ? undefined : Math.max(EVERY_MS, took * SHARE);
   }
 }

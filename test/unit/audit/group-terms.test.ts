@@ -1,14 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { setImmediate as loopTurn } from 'node:timers/promises';
 import { candidatesBelow, type Wanted } from '../../../src/audit/bundle-candidates.ts';
 import { encodeTerms, TERMS_LEVEL, termHash } from '../../../src/audit/bundle-terms.ts';
+import { Compactor } from '../../../src/audit/compactor.ts';
 import { groupTimes, mergeGroup } from '../../../src/audit/group-terms.ts';
+import type { LogReader } from '../../../src/audit/log-reader.ts';
 import type { SearchTerm } from '../../../src/audit/search-term.ts';
+import { systemClock } from '../../../src/clock.ts';
 import { LOG } from '../../../src/ports/queries.ts';
 import type { Write } from '../../../src/ports/store.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 import { LogBench } from '../../kit/log-bench.ts';
 
 const BUNDLES = 1_024;
+const GROUP_ENTRIES = BUNDLES * 256;
 
 let bench: LogBench;
 
@@ -88,5 +93,45 @@ describe('the index of a group', () => {
     }
     await mergeGroup(bench.store, BUNDLES, commit);
     expect(await bundleRows()).toEqual([]);
+  });
+});
+
+describe('the compactor', () => {
+  /** A compactor that sees a log of `size` entries. */
+  const compactorOf = (size: number, isBusy: () => boolean): Compactor =>
+    new Compactor({
+      store: bench.store,
+      reader: Object.assign(Object.create(bench.reader) as LogReader, {
+        size: () => Promise.resolve(size),
+      }),
+      clock: { ...systemClock, sleep: () => loopTurn() },
+      owner: 'compactor',
+      alone: true,
+      isBusy,
+      onProgress: () => undefined,
+      onError: () => undefined,
+    });
+  const isMerged = async (group: number): Promise<boolean> =>
+    (await groupTimes(bench.store, group)) !== undefined;
+
+  it('does not merge a full group while the process is busy', async () => {
+    await commit(rows(2 * BUNDLES, BUNDLES));
+    let isBusy = true;
+    const compactor = compactorOf(3 * GROUP_ENTRIES, () => isBusy);
+    await expect(compactor.run()).resolves.toBe(true);
+    expect(await isMerged(2 * BUNDLES)).toBe(false);
+    isBusy = false;
+    await expect(compactor.run()).resolves.toBe(true);
+    expect(await isMerged(2 * BUNDLES)).toBe(true);
+    await compactor.close();
+  });
+
+  it('merges groups of a long backlog while the process is busy, and stops where it is no longer long', async () => {
+    await commit(rows(3 * BUNDLES, 2 * BUNDLES));
+    const compactor = compactorOf(4 * GROUP_ENTRIES + 1_000_000, () => true);
+    await expect(compactor.run()).resolves.toBe(true);
+    expect(await isMerged(3 * BUNDLES)).toBe(true);
+    expect(await isMerged(4 * BUNDLES)).toBe(false);
+    await compactor.close();
   });
 });
