@@ -10,6 +10,7 @@ import type { Store } from '../ports/store.ts';
 import type { Trace } from '../ports/trace.ts';
 import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 import type { Keyring } from '../crypto/keyring.ts';
+import type { Approvals } from './approvals/approval-memory.ts';
 import type { LeaseQuota } from './leases/lease-quota.ts';
 import type { SessionQuota } from './sessions/session-quota.ts';
 import type { Catalog } from './secrets/catalog.ts';
@@ -73,6 +74,7 @@ export interface Access extends Rights {
   readonly sessions: Sessions;
   readonly tokens: OperatorTokens;
   readonly quarantines: Quarantines;
+  readonly approvals: Approvals;
 }
 
 /** Finds the mount and definition of a path, and calls the system behind it. */

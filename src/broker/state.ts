@@ -6,6 +6,7 @@ import type { Change, Store } from '../ports/store.ts';
 import type { CanaryValues, ValueCache } from './secrets/value-cache.ts';
 import type { Catalog } from './secrets/catalog.ts';
 import type { DocumentKind } from './documents/kinds.ts';
+import type { Approvals } from './approvals/approval-memory.ts';
 import type { Quarantines } from './sessions/quarantine-memory.ts';
 import type { OperatorTokens } from './sessions/operator-token-memory.ts';
 import type { Sessions } from './sessions/session-memory.ts';
@@ -21,13 +22,20 @@ export interface Followers {
   readonly values: ValueCache;
   readonly canaries: CanaryValues;
   readonly quarantines: Quarantines;
+  readonly approvals: Approvals;
   readonly keyring: Keyring;
   /** Reads the root keys of the store into the ring. */
   readonly rereadKeys: () => Promise<void>;
 }
 
 /** Kinds of changes after which the broker reads a row again. */
-const REREAD: ReadonlySet<string> = new Set(['document', 'canary', 'quarantine', 'root-keys']);
+const REREAD: ReadonlySet<string> = new Set([
+  'document',
+  'canary',
+  'quarantine',
+  'approval',
+  'root-keys',
+]);
 /** The start of the key of a change that made a root key the active one. */
 const ACTIVE = 'active/';
 const RETRY_MS = 250;
@@ -49,8 +57,9 @@ export class State {
     this.#followers = followers;
     this.#applied = followers.store.seq();
     this.#unwatch = followers.store.watch((changes) => this.#take(changes));
-    const { catalog, canaries, quarantines } = followers;
-    this.#work = Promise.all([catalog.load(), canaries.load(), quarantines.load()])
+    const { catalog, canaries, quarantines, approvals } = followers;
+    const loaded = [catalog.load(), canaries.load(), quarantines.load(), approvals.load()];
+    this.#work = Promise.all(loaded)
       .then(() => undefined)
       .finally(() => {
         this.#pending -= 1;
@@ -176,9 +185,10 @@ export class State {
 
   async #refresh(change: Change): Promise<void> {
     const { kind, key } = change;
-    const { catalog, canaries, quarantines } = this.#followers;
+    const { catalog, canaries, quarantines, approvals } = this.#followers;
     if (kind === 'canary') return canaries.refresh(key);
     if (kind === 'quarantine') return quarantines.refresh(key);
+    if (kind === 'approval') return approvals.refresh(key);
     if (kind === 'root-keys') return this.#followers.rereadKeys();
     const document = documentOf(change);
     await catalog.refresh(document.kind, document.name);

@@ -107,6 +107,7 @@ const COLLECTIONS: Readonly<Record<string, readonly [noun: string, list: string]
   policies: ['policy', 'policy ls'],
   leases: ['lease', 'lease ls'],
   quarantines: ['quarantine', 'quarantine ls'],
+  approvals: ['request', 'approval ls'],
   revocations: ['pending revocation of', 'revocation ls'],
 };
 

@@ -6,6 +6,7 @@ import { DOCUMENTS, OPERATORS, POLICIES } from './commands/documents.ts';
 import { IMPORTS } from './commands/imports.ts';
 import { LEASES } from './commands/leases.ts';
 import { BACKUPS } from './commands/backups.ts';
+import { APPROVALS } from './commands/approvals.ts';
 import { INCIDENTS } from './commands/incidents.ts';
 import { KEYS } from './commands/keys.ts';
 import { ROTATIONS } from './commands/rotations.ts';
@@ -27,6 +28,7 @@ const TABLES: readonly CommandTable[] = [
   ROTATIONS,
   LEASES,
   INCIDENTS,
+  APPROVALS,
   KEYS,
   BACKUPS,
   IMPORTS,

@@ -8,6 +8,8 @@ import { Catalog } from '../broker/secrets/catalog.ts';
 import { Connections } from '../broker/secrets/connections.ts';
 import { EventStreams } from '../broker/events/event-streams.ts';
 import { DueSignal } from '../broker/due-signal.ts';
+import { Approvals } from '../broker/approvals/approval-memory.ts';
+import { approvalWorker } from '../broker/approvals/approval-worker.ts';
 import { Quarantines } from '../broker/sessions/quarantine-memory.ts';
 import { ProofMemory } from '../broker/sessions/proof/proof-memory.ts';
 import { openPeople } from './people.ts';
@@ -354,6 +356,7 @@ async function startWorkers(
     expiryWorker(parts),
     revoker(parts, randomFraction),
     quarantineWorker(parts),
+    approvalWorker(parts),
     new RotationWorker(parts),
     await openKeyWorker(config, deps),
   ];
@@ -376,8 +379,9 @@ async function openParts(
   const rows = new RowSeals(keys.keyring);
   const catalog = new Catalog(store, rows);
   const sealing = { keyring: keys.keyring, rows, digest: sha256Hex };
+  const approvals = new Approvals(store, rows, clock);
   const sessions = new Sessions(store, sealing);
-  const tokens = new OperatorTokens(store, sealing, people.issuers);
+  const tokens = new OperatorTokens(store, sealing, people.issuers, approvals);
   const values = new ValueCache(
     clock,
     new ValueFingerprints(keys.keyring.lookup),
@@ -388,6 +392,7 @@ async function openParts(
   const state = await State.start({
     canaries,
     quarantines,
+    approvals,
     keyring: keys.keyring,
     rereadKeys: () => rereadKeys(store, keys),
     ...{ store, clock, log, catalog, sessions, tokens, values },
@@ -406,6 +411,7 @@ async function openParts(
     tokens,
     people,
     quarantines,
+    approvals,
     proofs: new ProofMemory(clock),
     values,
     canaries,

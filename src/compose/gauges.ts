@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client';
 import { registerDurations } from '../api/tallied-histogram.ts';
 import { UNREVOKED } from '../broker/credentials/credential-states.ts';
-import type { Storage, Values } from '../broker/parts.ts';
+import type { Access, Storage, Values } from '../broker/parts.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { RunningBroker } from './broker.ts';
 import { registerRotations } from './rotation-gauges.ts';
@@ -40,6 +40,7 @@ export function registerGauges(
   registerSpace(registers, broker);
   registerBackups(registers, broker);
   registerHoldings(registers, parts);
+  registerApprovals(registers, parts);
   registerRotations(registers, parts);
   registerCalls(registry, broker);
   registerCircuits(registers, broker);
@@ -268,6 +269,24 @@ function registerSpace(registers: Registry[], broker: RunningBroker): void {
 }
 
 /** Current numbers of stored objects, counted in the store at each scrape. */
+function registerApprovals(registers: Registry[], { approvals }: Pick<Access, 'approvals'>): void {
+  new Gauge({
+    name: 'quaymaster_approvals',
+    help: 'Requests that an admin must approve, approved changes that were not made yet, and elevations in force',
+    labelNames: ['kind', 'state'],
+    registers,
+    collect() {
+      const open = approvals.inForce();
+      for (const kind of ['admin-grant', 'break-glass'] as const) {
+        const own = open.filter(({ what }) => 'change' in what === (kind === 'admin-grant'));
+        for (const state of ['pending', 'approved'] as const) {
+          this.set({ kind, state }, own.filter((each) => each.state === state).length);
+        }
+      }
+    },
+  });
+}
+
 function registerHoldings(registers: Registry[], { store }: Pick<Storage, 'store'>): void {
   new Gauge({
     name: 'quaymaster_credentials',

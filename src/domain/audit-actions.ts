@@ -74,6 +74,8 @@ export interface AuditFacts {
   readonly keyThumbprint: string;
   /** The quarantine made, lifted, or that refused a login. */
   readonly quarantine: string;
+  /** The approval requested, decided or used. */
+  readonly approval: string;
   readonly boot: BootReference;
   /** The origin that a released log opens. */
   readonly log: OriginReference;
@@ -199,6 +201,11 @@ type OfQuarantine = With<
   never,
   'quarantine' | 'workload' | 'pod' | 'document' | 'comment' | 'cause' | 'endsAt'
 >;
+/** What is granted: a document, or a role as `query`. */
+type OfApproval = With<
+  never,
+  'approval' | 'document' | 'requestedBy' | 'query' | 'comment' | 'cause' | 'endsAt'
+>;
 /** The document is the root key (`root-key`), or the key-encryption key (`kek`). */
 type OfKey = With<never, 'document' | 'comment' | 'cause' | 'count'>;
 type OfNothing = With<never, 'comment' | 'cause' | 'count'>;
@@ -216,6 +223,14 @@ interface AuditActions {
   'quarantine.create': OfQuarantine;
   'quarantine.lift': OfQuarantine;
   'quarantine.list': With<never, 'count'>;
+  'approval.request': OfApproval;
+  'approval.approve': OfApproval;
+  'approval.deny': OfApproval;
+  'approval.withdraw': OfApproval;
+  'approval.use': OfApproval;
+  'approval.expire': OfApproval;
+  'approval.list': OfApproval;
+  'approval.require': OfApproval;
   'secret.read': OfSecret<'endsAt'>;
   'secret.list': With<'path', 'mount' | 'policy' | 'count'>;
   'secret.write': OfSecret;
@@ -284,6 +299,14 @@ const KNOWN_ACTIONS: Readonly<Record<AuditAction, true>> = {
   'quarantine.create': true,
   'quarantine.lift': true,
   'quarantine.list': true,
+  'approval.request': true,
+  'approval.approve': true,
+  'approval.deny': true,
+  'approval.withdraw': true,
+  'approval.use': true,
+  'approval.expire': true,
+  'approval.list': true,
+  'approval.require': true,
   'secret.read': true,
   'secret.list': true,
   'secret.write': true,

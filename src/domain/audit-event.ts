@@ -167,6 +167,7 @@ function encodeTexts(
     textFact('reviewedUid', facts.reviewedUid, digest) +
     textFact('keyThumbprint', facts.keyThumbprint, digest) +
     textFact('quarantine', facts.quarantine, digest) +
+    textFact('approval', facts.approval, digest) +
     textFact('refused', facts.refused, digest)
   );
 }

@@ -34,6 +34,7 @@ export const ERRORS = {
     title: 'A more recent or stronger login is needed',
   },
   ERR_DENIED: { kind: 'denied', title: 'Not allowed' },
+  ERR_APPROVAL_REQUIRED: { kind: 'denied', title: 'Another admin must approve this first' },
   ERR_NOT_FOUND: { kind: 'not_found', title: 'Not found' },
   ERR_METHOD: { kind: 'method', title: 'The method is not allowed here' },
   ERR_CONFLICT: { kind: 'conflict', title: 'The state does not allow this' },

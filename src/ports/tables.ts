@@ -328,6 +328,25 @@ export const SCHEMA = {
     key: ['kind', 'subject'],
     digestedSince: 1,
   },
+  /** Requests that another operator must approve, elevations in force, and the rule that grants of admin need an approval. */
+  approvals: {
+    columns: {
+      id: 'text',
+      kind: oneOf<'admin-grant' | 'break-glass' | 'rule'>(),
+      state: oneOf<'pending' | 'approved'>(),
+      requester: 'text',
+      /** JSON: what was requested. */
+      body: 'text',
+      /** Name of the admin that approved; null while pending. */
+      approved_by: 'text?',
+      created_at: 'integer',
+      /** null: the rule, which has no end. */
+      ends_at: 'integer?',
+      mac: 'bytes',
+    },
+    key: ['id'],
+    digestedSince: 3,
+  },
   /** Work that only one process may do at a time: the owner, its fencing epoch, and when the claim expires. */
   claims: {
     columns: {

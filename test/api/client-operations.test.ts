@@ -262,6 +262,17 @@ describe('the client over TLS', () => {
       [ask(admin, 'listQuarantines'), 200],
       [ask(admin, 'liftQuarantine', { path: { id: 'qua_none' } }), 'ERR_NOT_FOUND'],
     ]);
+    const none = { path: { id: 'apr_none' } };
+    const reader = { role: 'secret-reader' as const, scope: ['app'], reason: 'INC-7' };
+    await expectAll([
+      [ask(admin, 'requireApprovals', { body: { admin: false } }), 200],
+      [ask(admin, 'requestBreakGlass', { body: reader }), 201],
+      [ask(admin, 'listApprovals'), 200],
+      [ask(admin, 'readApproval', none), 'ERR_NOT_FOUND'],
+      [ask(admin, 'approveRequest', { ...none, body: {} }), 'ERR_NOT_FOUND'],
+      [ask(admin, 'denyRequest', { ...none, body: { reason: 'no' } }), 'ERR_NOT_FOUND'],
+      [ask(admin, 'withdrawRequest', none), 'ERR_NOT_FOUND'],
+    ]);
     await expectAll([
       [ask(admin, 'readKeys'), 200],
       [ask(admin, 'rotateKeys', { body: { reason: 'yearly' } }), 202],

@@ -1,100 +1,29 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { expectDenied } from '../kit/deny-contract.ts';
 import { HandClock } from '../kit/hand-clock.ts';
-import { OidcIssuer, type IssuerUser } from '../kit/oidc-issuer.ts';
-import { itemsOf, RunningApi, type Answered } from '../kit/parts.ts';
-import { ecKey } from '../kit/token-factory.ts';
+import type { OidcIssuer } from '../kit/oidc-issuer.ts';
+import { itemsOf, type Answered, type RunningApi } from '../kit/parts.ts';
+import { ALICE, PeopleApi, queryOf } from '../kit/people-api.ts';
 
-const CLIENT = 'quaymaster';
-const REDIRECT = 'http://127.0.0.1:4711/callback';
-const ALICE: IssuerUser = {
-  sub: 'alice',
-  claims: { groups: ['platform', 'staff'] },
-  acr: 'urn:mfa',
-  amr: ['pwd', 'otp'],
-};
-
+let people: PeopleApi;
 let corp: OidcIssuer;
 let other: OidcIssuer;
 let api: RunningApi;
 const clock = new HandClock(Date.now());
 
 beforeAll(async () => {
-  const clients = [
-    {
-      client_id: CLIENT,
-      redirect_uris: [REDIRECT],
-      token_endpoint_auth_method: 'none' as const,
-      application_type: 'native' as const,
-      grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
-      response_types: ['code' as const],
-    },
-  ];
-  const options = { clients, claims: ['groups', 'email'] };
-  corp = await OidcIssuer.start({ ...options, keys: [ecKey('k')] });
-  other = await OidcIssuer.start({ ...options, keys: [ecKey('k')] });
-  const issuer = ({ url, caFile }: OidcIssuer): object => ({
-    issuerUrl: url,
-    clientId: CLIENT,
-    caFile,
-    claims: ['groups', 'email'],
-  });
-  const rate = { perSecond: 10_000, burst: 1_000_000 };
-  api = await RunningApi.start({
-    clock,
-    limits: { addressRate: rate },
-    refusals: { entriesPerWindow: 1_000 },
-    people: {
-      issuers: { corp: issuer(corp), other: issuer(other) },
-      stepUp: { maxAgeSeconds: 300, acr: ['urn:mfa'] },
-    },
-  });
-  await api.seed();
-  await api.put('role-bindings/platform', {
-    issuer: 'corp',
-    claims: { groups: 'platform' },
-    grants: [
-      { role: 'responder', scope: [] },
-      { role: 'policy-editor', scope: [] },
-    ],
-  });
+  people = await PeopleApi.start(clock);
+  ({ api, corp, other } = people);
 });
-afterAll(async () => {
-  await api.stop();
-  await corp.close();
-  await other.close();
-});
+afterAll(() => people.stop());
 beforeEach(() => {
   corp.user = ALICE;
   other.user = ALICE;
 });
 
-interface Begun {
-  readonly login: string;
-  readonly address: string;
-}
-
-async function begin(more: object = {}): Promise<Begun> {
-  const body = { issuer: 'corp', redirectUri: REDIRECT, ...more };
-  const answer = await api.call('POST', '/api/v1/logins', { body });
-  expect(answer.status).toBe(200);
-  return answer.body as Begun;
-}
-
-const queryOf = (url: string): string => new URL(url).search.slice(1);
-
-const finish = (login: string, answer?: string): Promise<Answered> =>
-  api.call('POST', '/api/v1/logins:finish', {
-    body: { login, ...(answer !== undefined && { answer }) },
-  });
-
-/** The token of a new session of the person that `corp.user` is. */
-async function logIn(more: object = {}, issuer = corp): Promise<string> {
-  const { login, address } = await begin(more);
-  const finished = await finish(login, queryOf(await issuer.browse(address)));
-  expect([finished.status, finished.text]).toEqual([201, expect.any(String)]);
-  return finished.body.token as string;
-}
+const begin = (more?: object) => people.begin(more);
+const finish = (login: string, answer?: string) => people.finish(login, answer);
+const logIn = (more?: object, issuer?: OidcIssuer) => people.logIn(more, issuer);
 
 const own = (token: string): Promise<Answered> =>
   api.call('GET', '/api/v1/operator-tokens/self', { token });

@@ -19,6 +19,7 @@ const STATE = [
   'rotations',
   'acknowledgements',
   'quarantines',
+  'approvals',
   'changes',
 ] as const satisfies readonly TableName[];
 

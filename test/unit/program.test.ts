@@ -102,6 +102,7 @@ it('groups the commands in the help by purpose, and shows the first steps', asyn
     'Rotation',
     'Leases',
     'Answering a compromise',
+    'Approvals',
     'Keys',
     'Backups',
     'Import',

@@ -1,3 +1,12 @@
+import {
+  approveRequest,
+  denyRequest,
+  listApprovals,
+  readApproval,
+  requestBreakGlass,
+  requireApprovals,
+  withdrawRequest,
+} from './approvals.ts';
 import type { Routes } from '../route.ts';
 import { acknowledge } from './acknowledgements.ts';
 import {
@@ -71,6 +80,13 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   listQuarantines,
   liftQuarantine,
   seal,
+  requestBreakGlass,
+  listApprovals,
+  readApproval,
+  approveRequest,
+  denyRequest,
+  withdrawRequest,
+  requireApprovals,
   readSecrets,
   listSecrets,
   writeSecret,

@@ -9,10 +9,12 @@ import type { Call } from '../call.ts';
 import { recordFailure } from '../recording/operation.ts';
 import type { Access, Backends, People, Recording, Storage, Work } from '../parts.ts';
 import type { SealedRows } from '../recording/row-seals.ts';
+import { consentTo, isConsent, withConsent } from '../approvals/consent.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { denied } from '../secrets/judge.ts';
 import { authorizeDocument, mayCreatePolicy } from './authority.ts';
+import { adminGrant } from './admin-grant.ts';
 import { checkAdminRemains, checkReferences, checkUnused } from './check-references.ts';
 import {
   documentFence,
@@ -61,17 +63,22 @@ export async function applyDocument(
     const document = next(parts, editor, change, current);
     checkAdminRemains(parts, current, document);
     await checkReferences(parts, document, current, editor);
+    const acting = { call, live: editor, decidedAt };
+    const isDryRun = change.isDryRun === true;
+    const consent = consentTo(parts, acting, isDryRun ? undefined : adminGrant(current, document));
+    if (!isConsent(consent)) return consent;
     const schedule = await scheduleChange(parts, current, document);
     const { kind, name, version } = document;
     const facts = { ...described, outcome: 'ok', document: { kind, name, version } } as const;
+    const changed = isDryRun ? {} : changePlan(parts, current, document, schedule);
     return {
-      plan: {
-        ...(change.isDryRun === true ? {} : changePlan(parts, current, document, schedule)),
+      plan: withConsent(consent, {
+        ...changed,
         ...authority(editor, decidedAt, change.kind),
         entries: [entryOf(parts, call, editor, facts)],
-      },
+      }),
       settle: () => {
-        if (change.isDryRun !== true && schedule.writes.length > 0) parts.rotationsDue.ring();
+        if (!isDryRun && schedule.writes.length > 0) parts.rotationsDue.ring();
         return { document, created: current === undefined };
       },
       conflict: changedMeanwhile,

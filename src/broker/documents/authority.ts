@@ -25,7 +25,7 @@ export function maySend(live: LiveOperator, kind: DocumentKind, name: string): b
 }
 
 export function mayTouch(
-  { operator }: LiveOperator,
+  { operator, own }: LiveOperator,
   kind: DocumentKind,
   name: string,
   policy?: AccessPolicy,
@@ -33,9 +33,11 @@ export function mayTouch(
   switch (kind) {
     case 'cluster':
     case 'mount':
+      return holdsEverywhere(operator, 'admin');
     case 'operator':
     case 'role-binding':
-      return holdsEverywhere(operator, 'admin');
+      // An elevation ends, and must not leave rights behind.
+      return holdsEverywhere(own, 'admin');
     case 'definition':
       return holdsFor(operator, 'secret-editor', name);
     case 'policy':

@@ -77,6 +77,11 @@ export function requireOwnRole({ operator }: LiveOperator, role: Role): void {
   if (!holds) throw denied('no_role');
 }
 
+/** @throws ERR_DENIED unless the operator is an admin without an elevation: an elevation never decides who has rights. */
+export function requireOwnAdmin({ own }: LiveOperator): void {
+  if (!holdsEverywhere(own, 'admin')) throw denied('no_role');
+}
+
 /** @throws ERR_DENIED unless the operator holds one of the roles without a scope. */
 export function requireRole(live: LiveOperator, ...roles: readonly Role[]): void {
   if (!roles.some((role) => holdsEverywhere(live.operator, role))) throw denied('no_role');

@@ -16,6 +16,7 @@ import { OPERATOR_TOKENS } from '../../ports/queries.ts';
 import { hmac } from '../../crypto/digest.ts';
 import type { Keyring } from '../../crypto/keyring.ts';
 import { isWellFormedToken } from '../../crypto/token.ts';
+import type { Approvals, Elevated } from '../approvals/approval-memory.ts';
 import type { Catalog } from '../secrets/catalog.ts';
 import type { RowSeals } from '../recording/row-seals.ts';
 import { readUnchanged } from '../read-unchanged.ts';
@@ -31,7 +32,10 @@ export interface OperatorToken {
 
 /** An identified operator, with the data for its entries and plans. */
 export class LiveOperator {
+  /** With elevations: its grants are more, and it ends with the first of them at the latest. */
   readonly operator: Operator;
+  /** Without elevations. Only these rights change who has rights. */
+  readonly own: Operator;
   readonly actor: EncodedActor;
   readonly fences: readonly string[];
   /** Keyed hash of its token. */
@@ -39,7 +43,17 @@ export class LiveOperator {
   /** The person whose session this is. */
   readonly person: Person | undefined;
 
-  constructor(operator: Operator, hash: Buffer, digest: TextDigest, person?: Person) {
+  constructor(
+    own: Operator,
+    elevated: readonly Elevated[],
+    {
+      hash,
+      digest,
+      person,
+    }: { readonly hash: Buffer; readonly digest: TextDigest; readonly person: Person | undefined },
+  ) {
+    this.own = own;
+    const operator = elevated.length === 0 ? own : elevatedOf(own, elevated);
     this.operator = operator;
     this.hash = hash;
     this.person = person;
@@ -56,6 +70,15 @@ export class LiveOperator {
   }
 }
 
+/** Plans of an elevated operator do not commit after the elevation, because its rights are decided with it. */
+function elevatedOf(own: Operator, elevated: readonly Elevated[]): Operator {
+  return {
+    ...own,
+    grants: [...own.grants, ...elevated.map(({ elevation }) => elevation.grant)],
+    endsAt: Math.min(own.endsAt, ...elevated.map(({ endsAt }) => endsAt)),
+  };
+}
+
 export interface OperatorTokenKeys {
   readonly keyring: Keyring;
   readonly rows: RowSeals;
@@ -67,16 +90,19 @@ export class OperatorTokens {
   readonly #store: Store;
   readonly #keys: OperatorTokenKeys;
   readonly #issuers: ReadonlyMap<string, PeopleIssuer>;
+  readonly #approvals: Pick<Approvals, 'elevationsOf'> | undefined;
   readonly #byHash = new Map<string, OperatorToken>();
 
   constructor(
     store: Store,
     keys: OperatorTokenKeys,
     issuers: ReadonlyMap<string, PeopleIssuer> = new Map(),
+    approvals?: Pick<Approvals, 'elevationsOf'>,
   ) {
     this.#store = store;
     this.#keys = keys;
     this.#issuers = issuers;
+    this.#approvals = approvals;
   }
 
   /** The keyed hash by which the row of a token is found. */
@@ -113,7 +139,8 @@ export class OperatorTokens {
     const { sourceCidrs, person } = stored.spec;
     const { operator: name, id: tokenId, endsAt } = stored;
     const operator: Operator = { kind: 'operator', name, tokenId, grants, sourceCidrs, endsAt };
-    return new LiveOperator(operator, hash, this.#keys.digest, person);
+    const elevated = this.#approvals?.elevationsOf(tokenId) ?? [];
+    return new LiveOperator(operator, elevated, { hash, digest: this.#keys.digest, person });
   }
 
   async #token(hash: Buffer): Promise<OperatorToken | undefined> {

@@ -1,11 +1,17 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { Operator } from '../../domain/principal.ts';
+import { narrowGrants, type Operator } from '../../domain/principal.ts';
 import { randomId } from '../../crypto/random.ts';
 import { newToken } from '../../crypto/token.ts';
 import type { Call } from '../call.ts';
-import { found } from '../documents/document.ts';
+import { consentTo, isConsent, withConsent, type Granting } from '../approvals/consent.ts';
+import { found, type StoredDocument } from '../documents/document.ts';
 import { parseOperatorToken } from '../documents/schema.ts';
-import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
+import {
+  recordFailure,
+  recordOperation,
+  requireOwnAdmin,
+  requireRole,
+} from '../recording/operation.ts';
 import type { Access, Recording } from '../parts.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import { checkTokenBounds } from './token-bounds.ts';
@@ -30,7 +36,7 @@ export async function createOperatorToken(
     parts,
     live,
     (decidedAt, admin): Attempt<{ readonly token: string; readonly stored: OperatorToken }> => {
-      requireRole(admin, 'admin');
+      requireOwnAdmin(admin);
       const operator = found(parts.catalog.find('operator', request.operator));
       const { ttlSeconds, spec } = parseOperatorToken(request.body);
       const now = parts.clock.now();
@@ -46,10 +52,13 @@ export async function createOperatorToken(
             : now + ttlSeconds * 1000,
       };
       checkTokenBounds(admin.operator, operator.spec.grants, stored);
+      const acting = { call, live: admin, decidedAt };
+      const consent = consentTo(parts, acting, adminToken(admin, operator, request.body));
+      if (!isConsent(consent)) return consent;
       const token = newToken('qmo');
       const { id: tokenId, endsAt } = stored;
       return {
-        plan: {
+        plan: withConsent(consent, {
           decidedAt,
           reads: [...admin.fences, `operator:${operator.name}`],
           notAfter: admin.operator.endsAt,
@@ -59,11 +68,28 @@ export async function createOperatorToken(
           entries: [
             entryOf(parts, call, admin, { ...described, outcome: 'ok', token: tokenId, endsAt }),
           ],
-        },
+        }),
         settle: () => ({ token, stored }),
       };
     },
   ).catch((error: unknown) => recordFailure(acting, [described], error));
+}
+
+/**
+ * A token that carries admin is a grant of admin to another operator. For the minter's own operator it is bounded by the minting token, and
+ * has the same name in every approval.
+ */
+function adminToken(
+  minter: LiveOperator,
+  operator: StoredDocument<'operator'>,
+  body: unknown,
+): Granting | undefined {
+  const { grants } = parseOperatorToken(body).spec;
+  const held = operator.spec.grants;
+  const carried = grants === undefined ? held : narrowGrants(held, grants);
+  const isGrant = carried.some(({ role }) => role === 'admin');
+  if (!isGrant || operator.name === minter.operator.name) return undefined;
+  return { kind: 'operator-token', name: operator.name, body, replaces: operator.uid };
 }
 
 /** @throws ERR_DENIED, ERR_NOT_FOUND */

@@ -206,7 +206,7 @@ function open(
  * that ended in the meantime stays ended.
  */
 export async function keepAlive(parts: PeopleParts, live: LiveOperator): Promise<void> {
-  const { person, hash, operator } = live;
+  const { person, hash, own: operator } = live;
   if (person === undefined) return;
   const now = parts.clock.now();
   const idleMs = parts.people.idleSeconds * 1000;

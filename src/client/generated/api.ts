@@ -627,6 +627,124 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/approvals:break-glass": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Request more rights for a time (break-glass)
+         * @description Another operator with the role admin must approve the request within an hour. Then the token or session that made the request has the role until the duration is over.
+         */
+        readonly post: operations["requestBreakGlass"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/approvals": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List open requests, and elevations in force
+         * @description The oldest comes first. Operators without the role admin, responder or auditor see their own.
+         */
+        readonly get: operations["listApprovals"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/approvals/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Read a request */
+        readonly get: operations["readApproval"];
+        readonly put?: never;
+        readonly post?: never;
+        /** Withdraw your own request, or end your own elevation */
+        readonly delete: operations["withdrawRequest"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/approvals/{id}:approve": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Approve a request of another operator
+         * @description An elevation begins at once. A change is made when its requester repeats the request within an hour. All tokens of an operator, and all sessions of a person, are the same requester. An elevation to admin does not approve.
+         */
+        readonly post: operations["approveRequest"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/approvals/{id}:deny": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Deny a request of another operator, or end an elevation
+         * @description An approved change that was not made yet can no longer be made.
+         */
+        readonly post: operations["denyRequest"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/approvals:require": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Make grants of admin need an approval, or end that
+         * @description Switching it on needs a second admin. Switching it off needs an approval itself (ERR_APPROVAL_REQUIRED).
+         */
+        readonly post: operations["requireApprovals"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/policies": {
         readonly parameters: {
             readonly query?: never;
@@ -1468,7 +1586,7 @@ export interface components {
             readonly problems?: readonly components["schemas"]["DocumentProblem"][];
         };
         /** @enum {string} */
-        readonly ErrorCode: "ERR_REQUEST_INVALID" | "ERR_PATH_INVALID" | "ERR_BODY_INVALID" | "ERR_UNKNOWN_FIELD" | "ERR_POLICY_INVALID" | "ERR_TOKEN_INVALID" | "ERR_UNAUTHENTICATED" | "ERR_STEP_UP_REQUIRED" | "ERR_DENIED" | "ERR_NOT_FOUND" | "ERR_METHOD" | "ERR_CONFLICT" | "ERR_VERSION_CONFLICT" | "ERR_PRECONDITION_REQUIRED" | "ERR_IDEMPOTENCY_MISMATCH" | "ERR_BODY_TOO_LARGE" | "ERR_HEADERS_TOO_LARGE" | "ERR_MEDIA_TYPE" | "ERR_RATE_LIMITED" | "ERR_LEASE_QUOTA" | "ERR_PROVIDER_FAILED" | "ERR_PROVIDER_MALFORMED" | "ERR_PROVIDER_DENIED" | "ERR_PROVIDER_TIMEOUT" | "ERR_PROVIDER_UNAVAILABLE" | "ERR_IDENTITY_UNAVAILABLE" | "ERR_AUDIT_UNAVAILABLE" | "ERR_STORE_UNAVAILABLE" | "ERR_OUTCOME_UNKNOWN" | "ERR_BUSY" | "ERR_SEALED" | "ERR_HELD" | "ERR_CIPHERTEXT_INVALID" | "ERR_CONFIG_INVALID" | "ERR_INTERNAL";
+        readonly ErrorCode: "ERR_REQUEST_INVALID" | "ERR_PATH_INVALID" | "ERR_BODY_INVALID" | "ERR_UNKNOWN_FIELD" | "ERR_POLICY_INVALID" | "ERR_TOKEN_INVALID" | "ERR_UNAUTHENTICATED" | "ERR_STEP_UP_REQUIRED" | "ERR_DENIED" | "ERR_APPROVAL_REQUIRED" | "ERR_NOT_FOUND" | "ERR_METHOD" | "ERR_CONFLICT" | "ERR_VERSION_CONFLICT" | "ERR_PRECONDITION_REQUIRED" | "ERR_IDEMPOTENCY_MISMATCH" | "ERR_BODY_TOO_LARGE" | "ERR_HEADERS_TOO_LARGE" | "ERR_MEDIA_TYPE" | "ERR_RATE_LIMITED" | "ERR_LEASE_QUOTA" | "ERR_PROVIDER_FAILED" | "ERR_PROVIDER_MALFORMED" | "ERR_PROVIDER_DENIED" | "ERR_PROVIDER_TIMEOUT" | "ERR_PROVIDER_UNAVAILABLE" | "ERR_IDENTITY_UNAVAILABLE" | "ERR_AUDIT_UNAVAILABLE" | "ERR_STORE_UNAVAILABLE" | "ERR_OUTCOME_UNKNOWN" | "ERR_BUSY" | "ERR_SEALED" | "ERR_HELD" | "ERR_CIPHERTEXT_INVALID" | "ERR_CONFIG_INVALID" | "ERR_INTERNAL";
         readonly DocumentProblem: {
             /** @description JSON pointer (RFC 6901) into the body. */
             readonly pointer: string;
@@ -1963,6 +2081,49 @@ export interface components {
             readonly operator: components["schemas"]["Name"] | components["schemas"]["PersonName"];
             readonly reason: components["schemas"]["Reason"];
             readonly duration?: components["schemas"]["Duration"];
+        };
+        readonly BreakGlassWish: {
+            readonly role: components["schemas"]["Role"];
+            /** @description Path prefixes; none: everywhere. The role admin has no scope. */
+            readonly scope?: readonly components["schemas"]["SecretPath"][];
+            /** @description How long the role lasts after the approval: at most 4h; 1h if absent. */
+            readonly duration?: components["schemas"]["Duration"];
+            readonly reason: components["schemas"]["Reason"];
+        };
+        readonly ApprovalDecision: {
+            readonly reason?: components["schemas"]["Reason"];
+        };
+        readonly ApprovalRule: {
+            /** @description Whether grants of the role admin need an approval */
+            readonly admin: boolean;
+        };
+        readonly ApprovalList: {
+            readonly items: readonly components["schemas"]["Approval"][];
+            readonly required: components["schemas"]["ApprovalRule"];
+        };
+        /** @description Has either `change` or `elevation`. */
+        readonly Approval: {
+            readonly id: components["schemas"]["Id"];
+            /** @enum {unknown} */
+            readonly state: "pending" | "approved";
+            readonly requester: string;
+            readonly change?: {
+                /** @enum {unknown} */
+                readonly kind: "operator" | "role-binding" | "operator-token" | "approvals";
+                readonly name: string;
+                /** @description The request as it was sent */
+                readonly body: unknown;
+            };
+            readonly elevation?: {
+                readonly role: components["schemas"]["Role"];
+                readonly scope: readonly components["schemas"]["SecretPath"][];
+                readonly seconds: number;
+                readonly reason: components["schemas"]["Remark"];
+            };
+            readonly approvedBy?: string;
+            readonly createdAt: components["schemas"]["Instant"];
+            /** @description When the request expires, the approved change can no longer be made, or the elevation ends */
+            readonly endsAt: components["schemas"]["Instant"];
         };
         readonly Quarantine: {
             readonly id: components["schemas"]["Id"];
@@ -3660,6 +3821,176 @@ export interface operations {
             readonly default: components["responses"]["Problem"];
         };
     };
+    readonly requestBreakGlass: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["BreakGlassWish"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Approval"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listApprovals: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ApprovalList"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readApproval: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Approval"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly withdrawRequest: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Why it is withdrawn. The audit entry has it as `comment`. */
+                readonly reason?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly approveRequest: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ApprovalDecision"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Approval"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly denyRequest: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ApprovalDecision"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly requireApprovals: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ApprovalRule"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ApprovalRule"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
     readonly listPolicies: {
         readonly parameters: {
             readonly query?: {
@@ -4823,7 +5154,7 @@ export interface operations {
                  */
                 readonly locator?: string;
                 /** @description Also finds the summaries of refusals of this action. An unknown action is refused. */
-                readonly action?: "session.create" | "session.renew" | "session.read" | "session.end" | "session.list" | "quarantine.create" | "quarantine.lift" | "quarantine.list" | "secret.read" | "secret.list" | "secret.write" | "secret.delete" | "secret.undelete" | "secret.destroy" | "secret.acknowledge" | "event.follow" | "credential.issue" | "credential.revoke" | "lease.read" | "lease.list" | "lease.renew" | "lease.revoke" | "lease.expire" | "pod.end" | "rotation.start" | "rotation.step" | "rotation.end" | "rotation.veto" | "rotation.request" | "rotation.abort" | "rotation.retry" | "rotation.retire" | "rotation.read" | "rotation.list" | "document.read" | "document.write" | "document.delete" | "document.check" | "operator-token.create" | "operator-token.revoke" | "operator-token.list" | "policy.validate" | "policy.explain" | "audit.search" | "audit.trace" | "audit.export" | "request.refused" | "request.refused_summary" | "broker.start" | "broker.stop" | "broker.seal" | "broker.release" | "broker.hold" | "state.digest" | "recovery";
+                readonly action?: "session.create" | "session.renew" | "session.read" | "session.end" | "session.list" | "quarantine.create" | "quarantine.lift" | "quarantine.list" | "approval.request" | "approval.approve" | "approval.deny" | "approval.withdraw" | "approval.use" | "approval.expire" | "approval.list" | "approval.require" | "secret.read" | "secret.list" | "secret.write" | "secret.delete" | "secret.undelete" | "secret.destroy" | "secret.acknowledge" | "event.follow" | "credential.issue" | "credential.revoke" | "lease.read" | "lease.list" | "lease.renew" | "lease.revoke" | "lease.expire" | "pod.end" | "rotation.start" | "rotation.step" | "rotation.end" | "rotation.veto" | "rotation.request" | "rotation.abort" | "rotation.retry" | "rotation.retire" | "rotation.read" | "rotation.list" | "document.read" | "document.write" | "document.delete" | "document.check" | "operator-token.create" | "operator-token.revoke" | "operator-token.list" | "policy.validate" | "policy.explain" | "audit.search" | "audit.trace" | "audit.export" | "request.refused" | "request.refused_summary" | "broker.start" | "broker.stop" | "broker.seal" | "broker.release" | "broker.hold" | "state.digest" | "recovery";
                 readonly outcome?: "ok" | "deny" | "error";
                 readonly code?: components["schemas"]["ErrorCode"];
                 readonly version?: string;

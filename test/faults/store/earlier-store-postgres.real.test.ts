@@ -78,6 +78,24 @@ describeWith(['postgres'], 'a PostgreSQL store of an earlier release', ({ postgr
     expect(await own.unreadyAtStart()).toEqual([]);
   });
 
+  it.each(['before-root-key-wraps', 'before-approvals'])(
+    'keeps its root key and its documents, and opens again unchanged: %s',
+    async (name) => {
+      const { own, database } = await installed(name);
+      expect(await own.unreadyAtStart()).toEqual([]);
+      const { rows } = await database.query(
+        `SELECT kind, count::int FROM state_digests WHERE kind IN ('approvals', 'quarantines') ORDER BY kind`,
+      );
+      expect(rows).toEqual([
+        { kind: 'approvals', count: 0 },
+        { kind: 'quarantines', count: 1 },
+      ]);
+      const wraps = await database.query('SELECT root_key_id FROM root_key_wraps');
+      expect(wraps.rows).toHaveLength(1);
+      expect(await own.unreadyAtStart()).toEqual([]);
+    },
+  );
+
   it('is sealed once: rows without a MAC hold it from then on', async () => {
     const { own, database } = await installed('before-lease-mac');
     expect(await own.unreadyAtStart()).toEqual([]);
@@ -99,7 +117,7 @@ async function copyOf(
   await database.connect();
   cleanUps.push(drop, () => database.end());
   const versions = source.rows('quaymaster_schema').map(({ version }) => Number(version));
-  expect(Math.max(...versions)).toBeLessThan(14);
+  expect(Math.max(...versions)).toBeLessThan(16);
   const runner = new Postgrator({
     migrationPattern: MIGRATIONS,
     driver: 'pg',

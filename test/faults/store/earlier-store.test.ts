@@ -118,3 +118,37 @@ describe('a store of the release before undelete', () => {
     expect(await own.unreadyAtStart()).toEqual([]);
   });
 });
+
+describe.each(['before-root-key-wraps', 'before-approvals'])(
+  'a store of the release %s',
+  (name) => {
+    it('is migrated and served, its keys open, and it opens again unchanged', async () => {
+      own = await AttackedInstallation.from(name);
+      expect(await own.unreadyAtStart()).toEqual([]);
+      expect(digests()).toEqual(expect.arrayContaining(['approvals 0', 'quarantines 1']));
+      expect(own.rows('root_key_wraps')).toHaveLength(1);
+      const broker = await own.open();
+      const [mount] = broker.parts.catalog.all('mount');
+      const provider = broker.parts.connections.provider(mount!);
+      const context = { requestId: 'req_1', signal: new AbortController().signal };
+      expect((await provider.read('app/db', undefined, context)).data).toEqual({ v: 'two' });
+      expect(broker.parts.approvals.isRequired).toBe(false);
+      await broker.close('test');
+      expect(await own.unreadyAtStart()).toEqual([]);
+    });
+  },
+);
+
+describe('the rule that grants of admin need an approval', () => {
+  it('is not removed by an attacker with write access to the database', async () => {
+    own = await AttackedInstallation.from('before-approvals');
+    const broker = await own.open();
+    const { store, approvals } = broker.parts;
+    await store.commit({ writes: [{ table: 'approvals', put: approvals.sealRule('alice') }] });
+    await broker.close('test');
+    own.sql((database) => {
+      database.exec('DELETE FROM approvals');
+    });
+    expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+  });
+});

@@ -7,6 +7,7 @@ import { SystemActor } from '../../../src/broker/recording/record.ts';
 import { systemClock } from '../../../src/clock.ts';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
 import { sha256Hex } from '../../../src/crypto/digest.ts';
+import type { Approval } from '../../../src/domain/approval.ts';
 import type { Quarantine } from '../../../src/domain/quarantine.ts';
 import { newToken } from '../../../src/crypto/token.ts';
 import type { Session } from '../../../src/domain/principal.ts';
@@ -60,6 +61,8 @@ async function addRows(): Promise<void> {
       },
       { table: 'sessions', put: parts.sessions.seal(SESSION, parts.sessions.hash(TOKEN)) },
       { table: 'quarantines', put: parts.quarantines.seal(QUARANTINE) },
+      { table: 'approvals', put: parts.approvals.seal(APPROVAL) },
+      { table: 'approvals', put: parts.approvals.sealRule('test') },
     ],
   });
   await compactLog(broker);
@@ -106,6 +109,19 @@ const QUARANTINE: Quarantine = {
   createdBy: 'test',
   createdAt: 1_000,
   endsAt: undefined,
+};
+
+const APPROVAL: Approval = {
+  id: 'apr_1',
+  state: 'approved',
+  requester: 'ed',
+  tokenId: 'tok_1',
+  what: {
+    elevation: { grant: { role: 'secret-reader', scope: ['app'] }, seconds: 600, reason: 'INC-7' },
+  },
+  approvedBy: 'test',
+  createdAt: 1_000,
+  endsAt: 9e12,
 };
 
 /** Rows cannot be exchanged one after the other in columns that must be unique. */

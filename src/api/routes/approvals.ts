@@ -1,0 +1,141 @@
+import { z } from 'zod';
+import {
+  approve,
+  deny,
+  listApprovals as list,
+  readApproval as read,
+  requestElevation,
+  requireApprovals as require,
+  withdraw,
+} from '../../broker/approvals/approvals.ts';
+import type { Approval } from '../../domain/approval.ts';
+import { instant } from '../../domain/instant.ts';
+import { ROLES } from '../../domain/principal.ts';
+import { duration, identifier, remark, secretPath } from '../fields.ts';
+import { parseInput, parseParameter } from '../parse-input.ts';
+import type { Incoming, RouteOf } from '../route.ts';
+
+const BODY = { maxBytes: 8_192 };
+const LONGEST_SECONDS = 4 * 3_600;
+
+const wish = z
+  .strictObject({
+    role: z.enum(ROLES),
+    scope: z.array(secretPath).max(16).default([]),
+    reason: remark.min(1),
+    duration: duration
+      .refine((seconds) => seconds > 0 && seconds <= LONGEST_SECONDS, 'must be from 1s to 4h')
+      .default(3_600),
+  })
+  .refine(({ role, scope }) => role !== 'admin' || scope.length === 0, {
+    message: 'admin has no scope: it holds everywhere or not at all',
+    path: ['scope'],
+  });
+const rule = z.strictObject({ admin: z.boolean() });
+const decision = z.strictObject({ reason: remark.min(1).optional() });
+
+export const requestBreakGlass: RouteOf<'requestBreakGlass'> = {
+  body: BODY,
+  read: ({ body }) => {
+    const { role, scope, reason, duration: seconds } = parseInput(wish, body?.value);
+    const elevation = { grant: { role, scope }, reason, seconds };
+    return async ({ parts, call, caller }) => ({
+      status: 201,
+      body: shownApproval(await requestElevation(parts, call, caller, elevation)),
+    });
+  },
+};
+
+export const listApprovals: RouteOf<'listApprovals'> = {
+  read:
+    () =>
+    async ({ parts, call, caller }) => {
+      const { items, isRequired } = await list(parts, call, caller);
+      return {
+        status: 200,
+        body: { items: items.map(shownApproval), required: { admin: isRequired } },
+      };
+    },
+};
+
+export const readApproval: RouteOf<'readApproval'> = {
+  read: ({ params }) => {
+    const id = idOf(params);
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownApproval(await read(parts, call, caller, id)),
+    });
+  },
+};
+
+export const approveRequest: RouteOf<'approveRequest'> = {
+  body: BODY,
+  read: ({ params, body }) => {
+    const made = { id: idOf(params), ...parseInput(decision, body?.value) };
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownApproval(await approve(parts, call, caller, made)),
+    });
+  },
+};
+
+export const denyRequest: RouteOf<'denyRequest'> = {
+  body: BODY,
+  read: ({ params, body }) => {
+    const made = { id: idOf(params), ...parseInput(decision, body?.value) };
+    return async ({ parts, call, caller }) => {
+      await deny(parts, call, caller, made);
+      return { status: 204 };
+    };
+  },
+};
+
+export const withdrawRequest: RouteOf<'withdrawRequest'> = {
+  query: ['reason'],
+  read: ({ params, query }) => {
+    const reason = parseParameter(remark.min(1).optional(), query.get('reason'));
+    const id = idOf(params);
+    return async ({ parts, call, caller }) => {
+      await withdraw(parts, call, caller, { id, reason });
+      return { status: 204 };
+    };
+  },
+};
+
+export const requireApprovals: RouteOf<'requireApprovals'> = {
+  body: BODY,
+  read: ({ body }) => {
+    const { admin } = parseInput(rule, body?.value);
+    return async ({ parts, call, caller }) => {
+      await require(parts, call, caller, admin);
+      return { status: 200, body: { admin } };
+    };
+  },
+};
+
+/** @throws ERR_REQUEST_INVALID */
+function idOf(params: Incoming['params']): string {
+  return parseParameter(identifier, params['id']);
+}
+
+function shownApproval({ what, approvedBy, createdAt, endsAt, ...rest }: Approval): object {
+  const { id, state, requester } = rest;
+  return {
+    ...{ id, state, requester },
+    ...('change' in what
+      ? { change: shownChange(what.change) }
+      : { elevation: shownElevation(what) }),
+    ...(approvedBy !== undefined && { approvedBy }),
+    ...{ createdAt: instant(createdAt), endsAt: instant(endsAt) },
+  };
+}
+
+function shownChange({ kind, name, body }: { kind: string; name: string; body: unknown }): object {
+  return { kind, name, body };
+}
+
+function shownElevation({
+  elevation: { grant, seconds, reason },
+}: Extract<Approval['what'], { readonly elevation: unknown }>): object {
+  return { ...grant, seconds, reason };
+}

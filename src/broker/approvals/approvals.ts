@@ -1,0 +1,239 @@
+import {
+  APPROVAL_RULE,
+  approvalFence,
+  type Approval,
+  type Elevation,
+} from '../../domain/approval.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { holdsEverywhere, narrowGrants } from '../../domain/principal.ts';
+import { grantsAdmin } from '../documents/admin-grant.ts';
+import type { Call } from '../call.ts';
+import type { Access, Recordable, Recording } from '../parts.ts';
+import { recordFailure, recordOperation, requireOwnAdmin } from '../recording/operation.ts';
+import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import { consentTo, factsOf, isConsent, newRequest, removalOf } from './consent.ts';
+
+/** An emergency does not wait longer. */
+const PENDING_MS = 3_600_000;
+/** An approved change must be made within this time. */
+const USABLE_MS = 3_600_000;
+
+type Parts = Recording & Access;
+
+/** Requests more rights for the caller's own token. It may ask for any role: another operator decides. @throws ERR_CONFLICT */
+export async function requestElevation(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  elevation: Elevation,
+): Promise<Approval> {
+  const { role, scope } = elevation.grant;
+  const query = `role=${role} scope=${scope.join(',')}`;
+  const described = { action: 'approval.request', query, comment: elevation.reason } as const;
+  return commitAs(parts, live, (decidedAt, now): Attempt<Approval> => {
+    if (narrowGrants(now.operator.grants, [elevation.grant]).length > 0) {
+      throw new BrokerError('ERR_CONFLICT', `you already have the role ${role} there`);
+    }
+    const acting = { call, live: now, decidedAt };
+    const { approval, plan } = newRequest(parts, acting, { elevation }, PENDING_MS);
+    return { plan, settle: () => approval };
+  }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
+}
+
+/** All requests and elevations, or only the caller's own. */
+export function listApprovals(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+): Promise<{ readonly items: readonly Approval[]; readonly isRequired: boolean }> {
+  const described = { action: 'approval.list' } as const;
+  return recordOperation({ parts, call, caller: live }, described, (now) => {
+    const items = parts.approvals.inForce().filter((each) => maySee(now, each));
+    return { items, isRequired: parts.approvals.isRequired };
+  });
+}
+
+/** @throws ERR_NOT_FOUND, also for a request that the caller may not see */
+export function readApproval(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  id: string,
+): Promise<Approval> {
+  const described = { action: 'approval.list', approval: id } as const;
+  return recordOperation({ parts, call, caller: live }, described, (now) => found(parts, now, id));
+}
+
+interface Decision {
+  readonly id: string;
+  readonly reason?: string | undefined;
+}
+
+/**
+ * Approves a request. A change can then be made by its requester; an elevation begins at once, and ends by itself.
+ * @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT for the requester itself, or if it is approved already
+ */
+export function approve(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  { id, reason }: Decision,
+): Promise<Approval> {
+  const described = { action: 'approval.approve', approval: id, comment: reason } as const;
+  return commitAs(parts, live, async (decidedAt, now): Promise<Attempt<Approval>> => {
+    requireOwnAdmin(now);
+    const pending = found(parts, now, id);
+    requireOther(now, pending);
+    if (pending.state !== 'pending') {
+      throw new BrokerError('ERR_CONFLICT', `${pending.approvedBy ?? ''} has approved it already`);
+    }
+    const { what, tokenId } = pending;
+    const isElevation = 'elevation' in what;
+    if (isElevation && (await parts.store.get('operator_tokens', { id: tokenId })) === undefined) {
+      throw new BrokerError('ERR_CONFLICT', 'the session that requested it has ended');
+    }
+    const lasts = isElevation ? what.elevation.seconds * 1000 : USABLE_MS;
+    const approved: Approval = {
+      ...pending,
+      ...{ state: 'approved', approvedBy: now.operator.name, endsAt: parts.clock.now() + lasts },
+    };
+    const entry = { ...factsOf(pending), ...described, outcome: 'ok', endsAt: approved.endsAt };
+    return {
+      plan: {
+        decidedAt,
+        reads: now.fences,
+        // A request that expires in between is not approved any more.
+        notAfter: Math.min(now.operator.endsAt, pending.endsAt),
+        ...removalOf(pending),
+        writes: [{ table: 'approvals', put: parts.approvals.seal(approved) }],
+        entries: [entryOf(parts, call, now, entry as Recordable)],
+      },
+      settle: () => approved,
+    };
+  }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
+}
+
+/** Refuses a request of another operator, or ends its effect. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT for the requester itself */
+export function deny(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  decision: Decision,
+): Promise<void> {
+  return remove(parts, call, live, { ...decision, action: 'approval.deny' });
+}
+
+/** Removes the caller's own request, or ends its effect. @throws ERR_NOT_FOUND */
+export function withdraw(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  decision: Decision,
+): Promise<void> {
+  return remove(parts, call, live, { ...decision, action: 'approval.withdraw' });
+}
+
+async function remove(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  { id, reason, action }: Decision & { readonly action: 'approval.deny' | 'approval.withdraw' },
+): Promise<void> {
+  const described = { action, approval: id, comment: reason } as const;
+  await commitAs(parts, live, (decidedAt, now): Attempt<undefined> => {
+    if (action === 'approval.deny') requireOwnAdmin(now);
+    const open = found(parts, now, id);
+    if (action === 'approval.deny') requireOther(now, open);
+    else if (open.requester !== now.operator.name) throw new BrokerError('ERR_NOT_FOUND');
+    const entry = { ...factsOf(open), ...described, outcome: 'ok' };
+    return {
+      plan: {
+        decidedAt,
+        reads: now.fences,
+        notAfter: now.operator.endsAt,
+        ...removalOf(open),
+        urgent: true,
+        entries: [entryOf(parts, call, now, entry as Recordable)],
+      },
+      settle: () => undefined,
+    };
+  }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
+}
+
+/**
+ * Makes grants of admin need an approval, or ends that. Ending it needs an approval itself.
+ * @throws ERR_DENIED, ERR_APPROVAL_REQUIRED, ERR_CONFLICT if no other admin could approve
+ */
+export async function requireApprovals(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  isWanted: boolean,
+): Promise<void> {
+  const described = { action: 'approval.require', cause: isWanted ? 'on' : 'off' } as const;
+  await commitAs(parts, live, (decidedAt, now): Attempt<undefined> => {
+    requireOwnAdmin(now);
+    const isChange = parts.approvals.isRequired !== isWanted;
+    if (isWanted && isChange) requireSecondAdmin(parts);
+    const body = { admin: isWanted };
+    const off = { kind: 'approvals', name: 'admin', body, replaces: 'on' } as const;
+    const consent = consentTo(
+      parts,
+      { call, live: now, decidedAt },
+      isChange && !isWanted ? off : undefined,
+    );
+    if (!isConsent(consent)) return consent;
+    const key = { id: APPROVAL_RULE };
+    const rule = isWanted
+      ? ({ table: 'approvals', put: parts.approvals.sealRule(now.operator.name) } as const)
+      : ({ table: 'approvals', remove: key } as const);
+    const expected = isWanted
+      ? ({ table: 'approvals', key, absent: true } as const)
+      : ({ table: 'approvals', key, match: key } as const);
+    return {
+      plan: {
+        decidedAt,
+        reads: [...now.fences, ...consent.reads, ...ADMINS],
+        notAfter: consent.notAfter,
+        expect: isChange ? [expected, ...consent.expect] : [],
+        writes: isChange ? [rule, ...consent.writes] : [],
+        invalidates: isChange ? [approvalFence(APPROVAL_RULE), ...consent.invalidates] : [],
+        entries: [...consent.entries, entryOf(parts, call, now, { ...described, outcome: 'ok' })],
+      },
+      settle: () => undefined,
+    };
+  }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
+}
+
+/** Changes of operators and role bindings invalidate these. */
+const ADMINS = ['operators:all', 'role-bindings:all'];
+
+/** Two identities can approve each other's requests; a binding of admin stands for at least one person. @throws ERR_CONFLICT */
+function requireSecondAdmin({ catalog }: Pick<Access, 'catalog'>): void {
+  const admins = [...catalog.all('operator'), ...catalog.all('role-binding')].filter(grantsAdmin);
+  if (admins.length >= 2) return;
+  throw new BrokerError(
+    'ERR_CONFLICT',
+    'there is only one admin, so no other admin could approve; create a second admin first',
+  );
+}
+
+/** @throws ERR_NOT_FOUND */
+function found({ approvals }: Pick<Access, 'approvals'>, live: LiveOperator, id: string): Approval {
+  const open = approvals.inForce().find((each) => each.id === id);
+  if (open === undefined || !maySee(live, open)) throw new BrokerError('ERR_NOT_FOUND');
+  return open;
+}
+
+const SEEING = ['admin', 'responder', 'auditor'] as const;
+
+function maySee({ own }: LiveOperator, { requester }: Approval): boolean {
+  return requester === own.name || SEEING.some((role) => holdsEverywhere(own, role));
+}
+
+/** All tokens of an operator and all sessions of a person have one name. @throws ERR_CONFLICT */
+function requireOther({ operator }: LiveOperator, { requester }: Approval): void {
+  if (operator.name !== requester) return;
+  throw new BrokerError('ERR_CONFLICT', 'you requested this yourself; another admin must decide');
+}

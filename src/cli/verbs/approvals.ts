@@ -1,0 +1,97 @@
+import type { components } from '../../client/index.ts';
+import { confirm } from '../ask.ts';
+import type { Call, CliContext } from '../context.ts';
+import { defined } from '../defined.ts';
+import { printableJson } from '../output/printable.ts';
+import { fields } from '../output/table.ts';
+import { wantedText } from '../wanted-text.ts';
+
+type Approval = components['schemas']['Approval'];
+
+interface Decision {
+  readonly reason?: string;
+  readonly yes?: boolean;
+}
+
+export async function runApprovalShow(
+  context: CliContext,
+  { args: [id = ''] }: Call<object>,
+): Promise<void> {
+  const { body } = await (await context.broker()).call('readApproval', { path: { id } });
+  await context.output.show(body, () => textOf(body, context.clock.now()));
+}
+
+/** Shows what is approved before it asks. */
+export async function runApprove(
+  context: CliContext,
+  { args: [id = ''], options: { reason, yes } }: Call<Decision>,
+): Promise<void> {
+  const client = await context.broker();
+  const { body: pending } = await client.call('readApproval', { path: { id } });
+  if (yes !== true) context.output.note(textOf(pending, context.clock.now()));
+  await confirm(
+    context,
+    (url) => `Approve ${wantedText(pending)} for ${pending.requester} at ${url}`,
+    yes,
+  );
+  const body = defined({ reason });
+  const { body: approved } = await client.call('approveRequest', { path: { id }, body });
+  const next =
+    approved.change === undefined
+      ? `${approved.requester} has the role until ${approved.endsAt}`
+      : `${approved.requester} must repeat the command before ${approved.endsAt}`;
+  await context.output.show(approved, () => `approved ${id}: ${next}`);
+}
+
+export async function runRequire(
+  context: CliContext,
+  { args: [state], options: { yes } }: Call<{ readonly yes?: boolean }>,
+): Promise<void> {
+  const admin = state === 'on';
+  const what = admin ? 'Make grants of admin need an approval' : 'End the need for approvals';
+  await confirm(context, (url) => `${what} at ${url}`, yes);
+  const { body } = await (await context.broker()).call('requireApprovals', { body: { admin } });
+  const text = admin ? 'grants of admin need an approval now' : 'grants of admin need no approval';
+  await context.output.show(body, () => text);
+}
+
+interface Wish {
+  readonly role: string;
+  readonly scope?: readonly string[];
+  readonly for: string;
+  readonly reason: string;
+  readonly yes?: boolean;
+}
+
+export async function runBreakGlass(
+  context: CliContext,
+  { options: { role, scope = [], for: duration, reason, yes } }: Call<Wish>,
+): Promise<void> {
+  const where = scope.length === 0 ? 'all paths' : scope.join(', ');
+  await confirm(context, (url) => `Request ${role} for ${where}, ${duration}, at ${url}`, yes);
+  const wish = { role, scope: [...scope], duration, reason };
+  const { body } = await (
+    await context.broker()
+  ).call('requestBreakGlass', { body: wish as components['schemas']['BreakGlassWish'] });
+  await context.output.show(
+    body,
+    () =>
+      `requested ${body.id}; ask another admin to run: quaymaster approval approve ${body.id}\nit expires ${body.endsAt}`,
+  );
+}
+
+function textOf(approval: Approval, now: number): string {
+  const { id, state, requester, approvedBy, change, elevation, createdAt, endsAt } = approval;
+  const rows: (readonly [string, unknown])[] = [
+    ['id', id],
+    ['state', state],
+    ['requester', requester],
+    ['wanted', wantedText(approval)],
+    ...(elevation === undefined ? [] : ([['reason', elevation.reason]] as const)),
+    ...(approvedBy === undefined ? [] : ([['approved by', approvedBy]] as const)),
+    ['requested', createdAt],
+    ['expires', endsAt],
+  ];
+  const text = fields(rows, now);
+  return change === undefined ? text : `${text}\n${printableJson(change.body, 2)}`;
+}

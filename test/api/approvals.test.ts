@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { HandClock } from '../kit/hand-clock.ts';
+import type { Answered, RunningApi } from '../kit/parts.ts';
+import { ALICE, PeopleApi } from '../kit/people-api.ts';
+import type { OidcIssuer } from '../kit/oidc-issuer.ts';
+
+let people: PeopleApi;
+let api: RunningApi;
+let corp: OidcIssuer;
+
+beforeAll(async () => {
+  people = await PeopleApi.start(new HandClock(Date.now()));
+  ({ api, corp } = people);
+});
+afterAll(() => people.stop());
+beforeEach(() => {
+  corp.user = ALICE;
+});
+
+const logIn = (more?: object) => people.logIn(more);
+
+describe('two people with the role admin', () => {
+  const post = (path: string, token: string, body: object): Promise<Answered> =>
+    api.call('POST', `/api/v1/approvals${path}`, { token, body });
+  const approve = (id: string, token: string): Promise<Answered> =>
+    post(`/${id}:approve`, token, { reason: 'CHG-1' });
+  const idIn = ({ body }: Answered): string => /apr_\w+/.exec(body['detail'] as string)?.[0] ?? '';
+
+  it('approve for each other, but no session of a person approves for another session of it', async () => {
+    const grants = [{ role: 'admin' }];
+    await api.put('role-bindings/chiefs', { issuer: 'corp', subjects: ['alice', 'bob'], grants });
+    const [alice, second] = [await logIn({ stepUp: true }), await logIn({ stepUp: true })];
+    corp.user = { ...ALICE, sub: 'bob' };
+    const bob = await logIn({ stepUp: true });
+    const bind = (): Promise<Answered> =>
+      api.call('PUT', '/api/v1/role-bindings/more', {
+        token: alice,
+        body: { issuer: 'corp', subjects: ['carol'], grants },
+        headers: { 'If-None-Match': '*' },
+      });
+    expect((await post(':require', alice, { admin: true })).body).toEqual({ admin: true });
+    const refused = await bind();
+    expect([refused.status, refused.body.code]).toEqual([403, 'ERR_APPROVAL_REQUIRED']);
+    const id = idIn(refused);
+    const listed = await api.call('GET', '/api/v1/approvals', { token: bob });
+    expect(listed.body).toMatchObject({
+      required: { admin: true },
+      items: [
+        {
+          id,
+          state: 'pending',
+          requester: 'oidc:corp/alice',
+          change: { kind: 'role-binding', name: 'more', body: { subjects: ['carol'] } },
+        },
+      ],
+    });
+    expect((await approve(id, second)).status).toBe(409);
+    expect((await approve(id, bob)).status).toBe(200);
+    expect((await bind()).status).toBe(201);
+    expect((await approve(id, bob)).status).toBe(404);
+    const off = await post(':require', bob, { admin: false });
+    expect(off.status).toBe(403);
+    expect((await approve(idIn(off), alice)).status).toBe(200);
+    expect((await post(':require', bob, { admin: false })).status).toBe(200);
+  });
+
+  it('need a recent login to approve, and to request break-glass', async () => {
+    corp.user = { ...ALICE, acr: 'urn:password' };
+    const token = await logIn();
+    const wish = { role: 'secret-reader', scope: ['app'], reason: 'INC-7' };
+    const answers = [await approve('apr_1', token), await post(':break-glass', token, wish)];
+    expect(answers.map(({ body }) => body.code as string)).toEqual([
+      'ERR_STEP_UP_REQUIRED',
+      'ERR_STEP_UP_REQUIRED',
+    ]);
+  });
+
+  it('refuses a request for too long, or for admin within a scope', async () => {
+    for (const [more, pointer] of [
+      [{ duration: '5h' }, '/duration'],
+      [{ role: 'admin', scope: ['app'] }, '/scope'],
+      [{ scope: ['a//b'] }, '/scope/0'],
+      [{ reason: '' }, '/reason'],
+    ] as const) {
+      const wish = { role: 'secret-reader', reason: 'INC-7', ...more };
+      const { status, body } = await post(':break-glass', api.admin, wish);
+      expect([status, body['problems']]).toEqual([400, [expect.objectContaining({ pointer })]]);
+    }
+  });
+
+  it('see the role of an approved session end by itself', async () => {
+    const bob = await api.operator('oncall', [{ role: 'auditor' }]);
+    const read = (): Promise<Answered> =>
+      api.call('GET', '/api/v1/secrets/app/none', { token: bob });
+    const wish = { role: 'secret-reader', scope: ['app'], duration: '10m', reason: 'INC-7' };
+    const { body } = await post(':break-glass', bob, wish);
+    expect((await read()).status).toBe(403);
+    expect((await approve(body['id'] as string, api.admin)).status).toBe(200);
+    expect((await read()).status).toBe(404);
+    const { status } = await api.call('DELETE', `/api/v1/approvals/${body['id'] as string}`, {
+      token: bob,
+    });
+    expect(status).toBe(204);
+    expect((await read()).status).toBe(403);
+    const path = '/api/v1/role-bindings/chiefs';
+    const headers = { 'If-Match': '*' };
+    await api.call('DELETE', path, { token: api.admin, headers });
+    await api.call('DELETE', '/api/v1/role-bindings/more', { token: api.admin, headers });
+  });
+});
