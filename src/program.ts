@@ -9,10 +9,12 @@ import {
   OUTPUT,
   type CommandWords,
 } from './cli/main.ts';
+import { AUDIT_VERIFY } from './cli/commands/audit.ts';
 import { printableText } from './cli/output/printable.ts';
 import { BrokerError } from './domain/errors.ts';
 import { RELEASE } from './compose/release.ts';
 import { leanStart } from './lean-start.ts';
+import type { VerifyArguments } from './compose/verbs/audit-verify.ts';
 
 const EXIT_FAILED = 1;
 /** Invalid configuration: a restart does not help. */
@@ -290,27 +292,12 @@ function addOfflineAudit(program: Command): void {
   });
   addConnection(exporting);
   exporting.action(exportAudit);
-  add(
-    program,
-    {
-      command: 'audit verify',
-      summary: 'verify an export offline; exit 1 if the verification fails',
-      details:
-        'Without --checkpoint it can only check that the export is consistent in itself: a log that was cut off passes.',
-      arguments: [['<directory>', 'an export']],
-      options: [
-        ['--checkpoint <file>', 'a checkpoint that was kept outside the store'],
-        ['--log-key <text>', "the log's verifier key, from a source other than the export"],
-      ],
-      examples: ['quaymaster audit verify export/ --checkpoint checkpoint.txt'],
-    },
-    async (directory: string, options: { checkpoint?: string; logKey?: string }) => {
-      const { runAuditVerify } = await import('./compose/verbs/audit-verify.ts');
-      const report = await runAuditVerify(directory, options, progress);
-      print(report.text);
-      process.exitCode = report.holds ? 0 : EXIT_FAILED;
-    },
-  );
+  add(program, AUDIT_VERIFY, async (directory: string, options: VerifyArguments) => {
+    const { runAuditVerify } = await import('./compose/verbs/audit-verify.ts');
+    const report = await runAuditVerify(directory, options, progress);
+    print(report.text);
+    process.exitCode = report.holds ? 0 : EXIT_FAILED;
+  });
 }
 
 /** Commands for backups that need no running broker. */

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { parseWitnessKey } from '../crypto/cosignature.ts';
+import { isName } from '../domain/names.ts';
 
 const absolutePath = z
   .string()
@@ -9,6 +11,40 @@ const sinkSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('file'), path: absolutePath }),
   z.strictObject({ type: z.literal('stdout') }),
 ]);
+
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+
+/** An address without credentials; http only to loopback. */
+const address = z.url({ protocol: /^https?$/ }).refine((text) => {
+  const url = URL.parse(text);
+  if (url === null) return false;
+  const isPrivate = url.protocol === 'https:' || LOOPBACK.includes(url.hostname);
+  return isPrivate && url.username === '' && url.password === '' && url.hash === '';
+}, 'is https://host[:port]/path, or http:// on a loopback address, without credentials');
+
+const MOST_WITNESSES = 16;
+
+const witnessSchema = z.strictObject({
+  /** The name in metrics, messages and `status`. */
+  name: z.string().refine(isName, 'is not a lower-case name'),
+  /** The submission prefix of C2SP tlog-witness: the broker posts to `<url>/add-checkpoint`. */
+  url: address,
+  /** The verifier key of the witness, `name+id+key`, of type Ed25519 cosignature/v1. */
+  key: z.string().max(512).refine(isWitnessKey, {
+    message: 'is not the verifier key of a witness (NAME+HASH+KEY, Ed25519 cosignature/v1)',
+  }),
+  /** Trusted for the witness, instead of Node's root certificates. */
+  caFile: absolutePath.optional(),
+});
+
+function isWitnessKey(text: string): boolean {
+  try {
+    parseWitnessKey(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** The limit of single entries of one kind in a window. Further ones are counted into one summary entry at the end of the window. */
 const counted = (entriesPerWindow: number) =>
@@ -33,6 +69,10 @@ export const auditConfigSchema = z
     /** The file for the last checkpoint, outside the store's directory. */
     checkpointFile: absolutePath,
     sinks: z.array(sinkSchema).max(16).default([]),
+    /** Independent parties that cosign checkpoints. */
+    witnesses: z.array(witnessSchema).max(MOST_WITNESSES).default([]),
+    /** If absent, every witness must cosign a checkpoint before it counts as witnessed. */
+    witnessPolicy: z.strictObject({ required: z.int().min(1).max(MOST_WITNESSES) }).optional(),
     /** Pause between two walks over the whole log. Each walk proves every entry. */
     scrubIntervalHours: z.int().min(1).max(720).default(24),
     /** Refusals before authentication: single entries for each network (an IPv4 address, or the /64 of an IPv6 address). */
@@ -40,11 +80,20 @@ export const auditConfigSchema = z
     /** Refusals and failures of a known caller: single entries for each identity, action, path and reason. */
     denials: counted(5),
   })
-  .superRefine(({ sinks }, context) => {
+  .superRefine(({ sinks, witnesses, witnessPolicy }, context) => {
+    const issue = (path: string[], message: string): void =>
+      context.addIssue({ code: 'custom', path, message });
     const names = sinks.map((sink) => (sink.type === 'file' ? sink.path : sink.type));
-    if (new Set(names).size < names.length)
-      context.addIssue({ code: 'custom', path: ['sinks'], message: 'each sink may be named once' });
+    if (new Set(names).size < names.length) issue(['sinks'], 'each sink may be named once');
+    for (const member of ['name', 'key'] as const)
+      if (new Set(witnesses.map((witness) => witness[member])).size < witnesses.length)
+        issue(['witnesses'], `two witnesses have the same ${member}`);
+    if (witnessPolicy !== undefined && witnessPolicy.required > witnesses.length)
+      issue(
+        ['witnessPolicy', 'required'],
+        `is ${witnessPolicy.required}, and there are ${witnesses.length} witnesses`,
+      );
   });
 
-type AuditConfig = z.infer<typeof auditConfigSchema>;
+export type AuditConfig = z.infer<typeof auditConfigSchema>;
 export type SinkConfig = AuditConfig['sinks'][number];

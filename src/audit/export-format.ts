@@ -7,6 +7,8 @@ export const EXPORT_FORMAT = 'quaymaster/audit-export/v1';
 export const EXPORT_FILES = {
   manifest: 'manifest.json',
   checkpoint: 'checkpoint',
+  /** The newest checkpoint that enough witnesses cosigned; not there if there is none. */
+  witnessed: 'witnessed-checkpoint',
   heads: 'heads.jsonl',
 } as const;
 

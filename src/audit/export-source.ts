@@ -7,6 +7,8 @@ import { LogReader } from './log-reader.ts';
 export interface ExportSource {
   /** The last checkpoint's note; undefined while the log is empty. */
   checkpoint(): Promise<string | undefined>;
+  /** The note of the newest checkpoint that enough witnesses cosigned; undefined if there is none. */
+  witnessed(): Promise<string | undefined>;
   /** The log's verifier key (C2SP signed note). */
   logKey(): Promise<string>;
   /** A file by its C2SP tlog-tiles path. */
@@ -20,6 +22,7 @@ export function storeSource(store: Store, log: LogIdentity): ExportSource {
   const reader = new LogReader(store, log);
   return {
     checkpoint: async () => (await reader.checkpoint())?.note,
+    witnessed: async () => (await reader.witnessed())?.note,
     logKey: () => reader.logKey(),
     file: (path) => reader.file(path),
     heads: (size) => reader.heads(0, size),

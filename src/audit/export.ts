@@ -114,6 +114,8 @@ export async function exportLog(
   directory: string,
   progress: Progress = () => undefined,
 ): Promise<Manifest> {
+  // Read before the checkpoint, which then covers all of its entries.
+  const witnessed = await source.witnessed();
   const note = await source.checkpoint();
   if (note === undefined) throw new BrokerError('ERR_NOT_FOUND', 'the log is empty');
   const logKey = await source.logKey();
@@ -127,6 +129,7 @@ export async function exportLog(
   }
   await exporter.heads(size);
   await exporter.write(EXPORT_FILES.checkpoint, Buffer.from(note));
+  if (witnessed !== undefined) await exporter.write(EXPORT_FILES.witnessed, Buffer.from(witnessed));
   const { damage, missingTiles } = exporter;
   const covered: Manifest = {
     format: EXPORT_FORMAT,

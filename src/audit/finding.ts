@@ -14,7 +14,8 @@ export interface Finding {
     | 'checkpoint_invalid'
     | 'tail_missing'
     | 'other_history'
-    | 'origin_mismatch';
+    | 'origin_mismatch'
+    | 'not_witnessed';
   readonly message: string;
   /** Index in the log. */
   readonly index?: number;

@@ -30,6 +30,7 @@ import {
 } from './proven-entries.ts';
 import { searchEntries, type AcceptValue } from './search.ts';
 import { StoredBatches } from './stored-batches.ts';
+import { storedWitnessed } from './witnesses/witnessed-checkpoint.ts';
 import { rootOf, storedCheckpoint, tileReader, type SignedCheckpoint } from './stored-tree.ts';
 
 /** The log as readers see it: the entries that the last checkpoint covers, at most a second behind the last commit. */
@@ -50,6 +51,11 @@ export class LogReader implements AuditLog {
   /** Undefined before the first entry is in the tree. @throws ERR_CIPHERTEXT_INVALID if the stored checkpoint is not the log's. */
   checkpoint(): Promise<SignedCheckpoint | undefined> {
     return storedCheckpoint(this.#store, this.#log.verifier);
+  }
+
+  /** The newest checkpoint that enough witnesses cosigned; undefined if there is none. */
+  async witnessed(): Promise<LogCheckpoint | undefined> {
+    return storedWitnessed(this.#store, this.#log.verifier, []);
   }
 
   async size(): Promise<number> {
@@ -98,19 +104,14 @@ export class LogReader implements AuditLog {
     return { index, entry, leaf, hashes, checkpoint };
   }
 
-  /** Proof that the tree of `first` entries is a prefix of the last checkpoint's tree. @throws ERR_NOT_FOUND, ERR_CIPHERTEXT_INVALID. */
-  async proveGrowth(
-    first: number,
-  ): Promise<{ readonly hashes: readonly Uint8Array[]; readonly checkpoint: SignedCheckpoint }> {
-    const checkpoint = await this.checkpoint();
-    if (checkpoint === undefined || first < 1 || first > checkpoint.size)
-      throw new BrokerError('ERR_NOT_FOUND');
-    const { size, root } = checkpoint;
+  /** Proof that the tree of `first` entries is a prefix of the tree of a checkpoint. @throws ERR_NOT_FOUND, ERR_CIPHERTEXT_INVALID. */
+  async proveGrowth(first: number, { size, root }: LogCheckpoint): Promise<readonly Uint8Array[]> {
+    if (first < 1 || first > size) throw new BrokerError('ERR_NOT_FOUND');
     const hashes = await consistencyProof(first, size, this.#nodes(size));
     const firstRoot = await rootOf(this.#store, first);
     const claim = { first, firstRoot, second: size, secondRoot: root };
     if (!verifyConsistency(claim, hashes)) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
-    return { hashes, checkpoint };
+    return hashes;
   }
 
   /** A tile or an entry bundle by its C2SP tlog-tiles path, `tile/…`; undefined if the log lacks it. */

@@ -19,12 +19,20 @@ import { beginBatch, HeadReader, MissingEntries } from './export-gaps.ts';
 import { OriginVerifier, type OpenedOrigin } from './origin-verifier.ts';
 import { compactRange } from './stored-tree.ts';
 import { TreeVerifier } from './tree-verifier.ts';
+import {
+  HistoryAnchor,
+  witnessedPart,
+  type WitnessDemand,
+  type WitnessedPart,
+} from './witnesses/history-anchor.ts';
 
 export interface VerifyOptions {
   /** A checkpoint note kept outside the store. Without one, a log looks complete even if the holder of its key truncated or rewrote it. */
   readonly externalCheckpoint?: string | undefined;
   /** The log's verifier key, from a source other than the export. */
   readonly logKey?: string | undefined;
+  /** Without it, cosignatures are not checked. */
+  readonly witnesses?: WitnessDemand | undefined;
   readonly progress?: Progress | undefined;
 }
 
@@ -35,6 +43,8 @@ export interface VerifyReport {
    * is known.
    */
   readonly assurance: 'anchored' | 'self-consistent only' | 'none';
+  /** Entries that enough witnesses cosigned; undefined if none were demanded, or the cosignatures are missing. */
+  readonly witnessed: WitnessedPart | undefined;
   /** The caller passed the log key, so it was not taken from the export itself. */
   readonly keyGiven: boolean;
   readonly origin: string;
@@ -55,7 +65,7 @@ function reason(error: unknown): string {
 
 interface BundleReading {
   readonly manifest: Manifest;
-  readonly external: Checkpoint | undefined;
+  readonly anchors: readonly HistoryAnchor[];
   readonly tree: TreeVerifier;
   readonly chain: ChainVerifier;
   readonly heads: HeadReader;
@@ -79,9 +89,8 @@ class Verification {
   readonly #options: VerifyOptions;
   readonly #findings = new Findings();
   #batches = 0;
-  #anchored = false;
-  /** Whether the entries have the root of the external checkpoint at its size. */
-  #isHistory: boolean | undefined;
+  #external: HistoryAnchor | undefined;
+  #witnessed: WitnessedPart | undefined;
 
   constructor(directory: string, options: VerifyOptions) {
     this.#files = new ExportFiles(directory);
@@ -94,19 +103,22 @@ class Verification {
     const { manifest, verifier } = opened;
     const { origin, size } = manifest;
     const checkpoint = await this.#openCheckpoint(manifest, verifier);
-    const external = this.#openExternal(verifier);
+    const anchors = await this.#openAnchors(verifier);
     const tree = new TreeVerifier(this.#files, size, this.#findings);
     const chain = new ChainVerifier(verifier.key, this.#findings);
     const origins = new OriginVerifier(this.#findings);
     try {
-      await this.#readLog({ manifest, external, tree, chain, origins });
+      await this.#readLog({ manifest, anchors, tree, chain, origins });
     } catch (error) {
       this.#findings.add({ what: 'unreadable', message: reason(error), index: tree.size });
     }
     if (checkpoint !== undefined && tree.size === size) this.#compareRoot(tree, checkpoint);
     await origins.check(origin, (first) => this.#rootOf(first, size));
     this.#compareName(verifier, origin, origins);
-    if (external !== undefined) this.#compareHistory(external, manifest, origins);
+    for (const anchor of anchors) anchor.settle(manifest, origins, this.#findings);
+    const { witnesses } = this.#options;
+    if (witnesses !== undefined)
+      this.#witnessed = witnessedPart(anchors, witnesses, this.#findings);
     return this.#report(origin, tree.size, {
       writers: chain.summaries(),
       origins: origins.opened,
@@ -185,15 +197,29 @@ class Verification {
     }
   }
 
-  #openExternal(verifier: NoteVerifier): Checkpoint | undefined {
-    const { externalCheckpoint: note } = this.#options;
+  async #openAnchors(log: NoteVerifier): Promise<readonly HistoryAnchor[]> {
+    const { externalCheckpoint, witnesses } = this.#options;
+    this.#external = this.#openAnchor(externalCheckpoint, 'the external checkpoint', log);
+    // An export of a log without witnesses has no such file.
+    const note =
+      witnesses &&
+      (await this.#files.read(EXPORT_FILES.witnessed).catch(() => undefined))?.toString('utf8');
+    const witnessed = this.#openAnchor(note, 'the witnessed checkpoint', log);
+    return [this.#external, witnessed].filter((anchor) => anchor !== undefined);
+  }
+
+  #openAnchor(
+    note: string | undefined,
+    source: string,
+    log: NoteVerifier,
+  ): HistoryAnchor | undefined {
     if (note === undefined) return undefined;
+    const witnesses = this.#options.witnesses?.keys ?? [];
     try {
-      // A checkpoint of an earlier origin. The entries prove afterwards that the log continued it.
-      const [origin = ''] = note.split('\n', 1);
-      return openCheckpoint(note, origin, [verifierOf(origin, verifier.key.publicKey)]);
+      return new HistoryAnchor(note, source, { log, witnesses });
     } catch {
-      const message = 'the log key did not sign the external checkpoint';
+      const cosigned = ', or a cosignature of a given witness does not verify';
+      const message = `the log key did not sign ${source}${witnesses.length === 0 ? '' : cosigned}`;
       this.#findings.add({ what: 'checkpoint_invalid', message });
       return undefined;
     }
@@ -210,10 +236,9 @@ class Verification {
   }
 
   async #readBundles(reading: BundleReading): Promise<void> {
-    const { manifest, external, tree, chain, heads, origins } = reading;
+    const { manifest, anchors, tree, chain, heads, origins } = reading;
     const { size } = manifest;
     const missing = new MissingEntries(manifest.damage ?? [], this.#findings);
-    if (external?.size === 0) this.#isHistory = true;
     for (let bundle = 0; bundle * TILE_WIDTH < size; bundle++) {
       const entries = await this.#bundle(bundle, size);
       await tree.beginBundle(bundle);
@@ -222,8 +247,7 @@ class Verification {
         const isMissing = missing.has(index);
         if (chain.wantsHead) await beginBatch(index, heads, { chain, isMissing });
         takeEntry([chain, tree, origins], index, isMissing ? undefined : bytes);
-        if (tree.size === external?.size)
-          this.#isHistory = constantTimeEqual(tree.root(), external.root);
+        for (const anchor of anchors) anchor.compareAt(tree);
       }
       await tree.endBundle();
       this.#options.progress?.(tree.size, size);
@@ -260,18 +284,6 @@ class Verification {
     this.#findings.add({ what: 'root_mismatch', message });
   }
 
-  #compareHistory(external: Checkpoint, { origin, size }: Manifest, origins: OriginVerifier): void {
-    if (!origins.covers(external, origin)) return;
-    this.#anchored = this.#isHistory === true;
-    if (external.size > size) {
-      const message = `the external checkpoint covers ${external.size} entries; from here on they are missing`;
-      this.#findings.add({ what: 'tail_missing', message, index: size });
-    } else if (this.#isHistory === false) {
-      const message = `the first ${external.size} entries are not those of the external checkpoint`;
-      this.#findings.add({ what: 'other_history', message });
-    }
-  }
-
   #report(
     origin: string,
     size: number,
@@ -280,7 +292,12 @@ class Verification {
     const holds = this.#findings.count === 0;
     return {
       holds,
-      assurance: !holds ? 'none' : this.#anchored ? 'anchored' : 'self-consistent only',
+      assurance: !holds
+        ? 'none'
+        : this.#external?.isMatched === true
+          ? 'anchored'
+          : 'self-consistent only',
+      witnessed: holds ? this.#witnessed : undefined,
       keyGiven: this.#options.logKey !== undefined,
       origin,
       size,

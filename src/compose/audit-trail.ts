@@ -21,9 +21,11 @@ import { damageText } from '../audit/log-damage.ts';
 import { Scrubber } from '../audit/scrubber.ts';
 import { SinkCursors } from '../audit/sink-cursor.ts';
 import { openSink } from '../audit/sinks/open-sink.ts';
+import { Witnesses } from '../audit/witnesses/witnesses.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';
 import type { Plan, Store } from '../ports/store.ts';
 import { SystemActor } from '../broker/recording/record.ts';
+import { parseWitnessKey } from '../crypto/cosignature.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import type { RowMacs } from '../crypto/row-mac.ts';
 import type { OpenedStore } from '../store/index.ts';
@@ -89,6 +91,8 @@ export class AuditTrail {
   readonly #system: SystemActor;
   readonly scrubber: Scrubber;
   readonly compactor: Compactor;
+  /** Undefined if the configuration names no witnesses. */
+  readonly witnesses: Witnesses | undefined;
   readonly #cursors: SinkCursors;
   /** Only for a store that no other process writes to. */
   readonly #lastCommit: LastCommitFile | undefined;
@@ -149,6 +153,31 @@ export class AuditTrail {
       onError: (error) =>
         log.error({ err: error }, 'the audit log could not be compressed; retrying'),
     });
+    this.witnesses = this.#openWitnesses();
+  }
+
+  #openWitnesses(): Witnesses | undefined {
+    const { config, store, clock, log } = this.#deps;
+    const { witnesses, witnessPolicy } = config.audit;
+    if (witnesses.length === 0) return undefined;
+    return new Witnesses({
+      settings: witnesses.map(({ key, ...witness }) => {
+        return { ...witness, verifier: parseWitnessKey(key) };
+      }),
+      required: witnessPolicy?.required ?? witnesses.length,
+      reader: this.reader,
+      log: this.#bootLog.identity.verifier,
+      store,
+      clock,
+      isActive: () => this.integrator.status().state === 'active',
+      onFault: (witness, { fault, message, isContradiction }) =>
+        log[isContradiction ? 'error' : 'warn'](
+          { witness, fault },
+          `witness "${witness}" gave no cosignature: ${message}; docs/audit.md, "Witnesses"`,
+        ),
+      onError: (error) =>
+        log.error({ err: error }, 'could not submit the checkpoint to the witnesses; retrying'),
+    });
   }
 
   /** Records this boot, links it to earlier boots, and starts. @returns the reason if the store is held. */
@@ -177,6 +206,7 @@ export class AuditTrail {
     for (const follower of this.#followers) follower.start();
     this.scrubber.start();
     this.compactor.start();
+    this.witnesses?.start();
     return { held: undefined };
   }
 
@@ -223,8 +253,11 @@ export class AuditTrail {
       audit_chain_broken: this.integrator.status().broken.length > 0,
       audit_sink_stopped: sinks.some(({ isStopped }) => isStopped),
       audit_sink_cursor_forged: sinks.some(({ cursorForged }) => cursorForged),
+      audit_witness_contradicts: this.witnesses
+        ?.status()
+        .witnesses.some(({ contradictions }) => contradictions > 0),
     };
-    return Object.entries(found).flatMap(([name, isFound]) => (isFound ? [name] : []));
+    return Object.entries(found).flatMap(([name, isFound]) => (isFound === true ? [name] : []));
   }
 
   /** Names this process in claims. */
@@ -254,6 +287,7 @@ export class AuditTrail {
     } catch (error) {
       log.error({ err: error }, 'the end of this boot could not be recorded');
     }
+    await this.witnesses?.close();
     await this.compactor.close();
     await this.scrubber.close();
     await Promise.all(this.#followers.map((follower) => follower.close(SINK_GRACE_MS)));

@@ -194,12 +194,53 @@ function registerAudit(registers: Registry[], trail: AuditTrail): void {
     },
   });
   registerScrubber(registers, trail);
+  registerWitnesses(registers, trail);
   new Gauge({
     name: 'quaymaster_audit_compressed_entries',
     help: 'Entries of the audit log up to which its batches are compressed into segments; the newest 512 stay as they are',
     registers,
     collect() {
       this.set(trail.compactor.done);
+    },
+  });
+}
+
+/** Without witnesses the series with the label `witness` are absent, and the others are 0. */
+function registerWitnesses(registers: Registry[], trail: AuditTrail): void {
+  new Gauge({
+    name: 'quaymaster_audit_witnessed_entries',
+    help: 'Entries in the tree of the newest checkpoint that enough witnesses cosigned',
+    registers,
+    collect() {
+      this.set(trail.witnesses?.status().size ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_audit_unwitnessed_seconds',
+    help: 'Seconds since the newest witnessed checkpoint, while the log has entries that it does not cover; 0 if it covers all',
+    registers,
+    collect() {
+      this.set((trail.witnesses?.status().unwitnessedMs ?? 0) / 1_000);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_audit_witness_failing',
+    help: '1 while a witness fails to give a cosignature',
+    labelNames: ['witness'],
+    registers,
+    collect() {
+      for (const { name, fault } of trail.witnesses?.status().witnesses ?? [])
+        this.set({ witness: name }, fault === undefined ? 0 : 1);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_audit_witness_contradictions',
+    help: 'Answers of a witness since the start that contradict a signed statement of the log or of the witness; anything but 0 is an alarm',
+    labelNames: ['witness'],
+    registers,
+    collect() {
+      for (const { name, contradictions } of trail.witnesses?.status().witnesses ?? [])
+        this.set({ witness: name }, contradictions);
     },
   });
 }

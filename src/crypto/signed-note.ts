@@ -27,23 +27,23 @@ export interface NoteVerifier {
 }
 
 /** First four bytes of SHA-256(name, newline, signature type, public key). */
-export function noteKeyId(name: string, publicKey: Uint8Array): Buffer {
-  return sha256(`${name}\n`, Uint8Array.of(ED25519), publicKey).subarray(0, KEY_ID_BYTES);
+export function noteKeyId(name: string, publicKey: Uint8Array, type = ED25519): Buffer {
+  return sha256(`${name}\n`, Uint8Array.of(type), publicKey).subarray(0, KEY_ID_BYTES);
 }
 
 /** `name+hex(key ID)+base64(type, public key)`, the one line that readers of a log are given. */
-export function verifierKeyText(name: string, publicKey: Uint8Array): string {
-  const encoded = Buffer.concat([Uint8Array.of(ED25519), publicKey]).toString('base64');
-  return `${name}+${noteKeyId(name, publicKey).toString('hex')}+${encoded}`;
+export function verifierKeyText(name: string, publicKey: Uint8Array, type = ED25519): string {
+  const encoded = Buffer.concat([Uint8Array.of(type), publicKey]).toString('base64');
+  return `${name}+${noteKeyId(name, publicKey, type).toString('hex')}+${encoded}`;
 }
 
-/** @throws ERR_CIPHERTEXT_INVALID unless the text is a canonical Ed25519 verifier key whose ID is right. */
-export function parseVerifierKey(text: string): NoteVerifier {
+/** @throws ERR_CIPHERTEXT_INVALID unless the text is a canonical Ed25519 verifier key of this type whose ID is right. */
+export function parseVerifierKey(text: string, type = ED25519): NoteVerifier {
   const [, name = '', keyId = '', encoded = ''] = VERIFIER_KEY.exec(text) ?? [];
   const bytes = decodeBase64(encoded);
-  if (bytes?.[0] !== ED25519 || bytes.length !== 33) throw invalidCiphertext();
+  if (bytes?.[0] !== type || bytes.length !== 33) throw invalidCiphertext();
   const publicKey = bytes.subarray(1);
-  if (noteKeyId(name, publicKey).toString('hex') !== keyId) throw invalidCiphertext();
+  if (noteKeyId(name, publicKey, type).toString('hex') !== keyId) throw invalidCiphertext();
   return { name, keyId: Buffer.from(keyId, 'hex'), key: new VerifyingKey(publicKey) };
 }
 
@@ -65,17 +65,10 @@ export function signNote(text: string, signer: NoteSigner): string {
  * does not verify refuses the whole note. @throws ERR_CIPHERTEXT_INVALID
  */
 export function openNote(note: string, verifiers: readonly NoteVerifier[]): string {
-  // attacker-controlled until a signature has verified
-  const split = note.lastIndexOf('\n\n');
-  const text = note.slice(0, split + 1);
-  if (split < 1 || note.length > MAX_NOTE_LENGTH || !note.endsWith('\n') || !isNoteText(text))
-    throw invalidCiphertext();
-  const lines = note.slice(split + 2, -1).split('\n');
-  if (lines.length > MAX_SIGNATURES) throw invalidCiphertext();
+  const { text, signatures } = splitNote(note);
   const message = Buffer.from(text);
   let verified = 0;
-  for (const line of lines) {
-    const { name, keyId, signature } = parseSignatureLine(line);
+  for (const { name, keyId, signature } of signatures) {
     const known = verifiers.find(
       (verifier) => verifier.name === name && keyId.equals(verifier.keyId),
     );
@@ -87,17 +80,34 @@ export function openNote(note: string, verifiers: readonly NoteVerifier[]): stri
   return text;
 }
 
-interface SignatureLine {
+export interface NoteSignature {
+  /** As it is in the note, without its newline. */
+  readonly line: string;
   readonly name: string;
   readonly keyId: Buffer;
   readonly signature: Buffer;
 }
 
-function parseSignatureLine(line: string): SignatureLine {
+/** The parts of a note, of which nothing is verified: they are attacker-controlled. @throws ERR_CIPHERTEXT_INVALID */
+export function splitNote(note: string): {
+  readonly text: string;
+  readonly signatures: readonly NoteSignature[];
+} {
+  const split = note.lastIndexOf('\n\n');
+  const text = note.slice(0, split + 1);
+  if (split < 1 || note.length > MAX_NOTE_LENGTH || !note.endsWith('\n') || !isNoteText(text))
+    throw invalidCiphertext();
+  const lines = note.slice(split + 2, -1).split('\n');
+  if (lines.length > MAX_SIGNATURES) throw invalidCiphertext();
+  return { text, signatures: lines.map(parseSignatureLine) };
+}
+
+function parseSignatureLine(line: string): NoteSignature {
   const [, name = '', encoded = ''] = SIGNATURE_LINE.exec(line) ?? [];
   const bytes = decodeBase64(encoded);
   if (bytes === undefined || bytes.length <= KEY_ID_BYTES) throw invalidCiphertext();
-  return { name, keyId: bytes.subarray(0, KEY_ID_BYTES), signature: bytes.subarray(KEY_ID_BYTES) };
+  const signature = bytes.subarray(KEY_ID_BYTES);
+  return { line, name, keyId: bytes.subarray(0, KEY_ID_BYTES), signature };
 }
 
 function isNoteText(text: string): boolean {

@@ -71,6 +71,8 @@ export interface BatchHead {
 /** The log as readers see it: the entries that the last checkpoint covers. It lags the last commit by at most one second. */
 export interface AuditLog {
   checkpoint(): Promise<LogCheckpoint | undefined>;
+  /** The newest checkpoint that enough witnesses cosigned, with its cosignatures; undefined if there is none. */
+  witnessed(): Promise<LogCheckpoint | undefined>;
   /** Returns the newest entries first. If `accepts` is set, a matching entry also needs its approval of the path and the fingerprints. */
   search(
     query: AuditQuery,

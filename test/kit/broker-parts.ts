@@ -431,6 +431,7 @@ function collector(logged: unknown[]): Log {
 /** An empty log. */
 const EMPTY_LOG: AuditLog = {
   checkpoint: () => Promise.resolve(undefined),
+  witnessed: () => Promise.resolve(undefined),
   search: () => Promise.resolve({ items: [] }),
   proveEntry: () => Promise.reject(new BrokerError('ERR_NOT_FOUND')),
   logKey: () => Promise.resolve('key'),

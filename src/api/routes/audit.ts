@@ -142,14 +142,21 @@ export const proveEntry: RouteOf<'proveEntry'> = {
   },
 };
 
+const witnessedOnly = z
+  .enum(['true', 'false'], '"witnessed" is true or false')
+  .transform((text) => text === 'true')
+  .optional();
+
 /** A C2SP signed note, in the form that transparency-log tools fetch. */
 export const readCheckpoint: RouteOf<'readCheckpoint'> = {
-  read:
-    () =>
-    async ({ parts, call, caller }) => {
-      const { note } = await checkpoint(parts, call, caller);
+  query: ['witnessed'],
+  read: ({ query }) => {
+    const witnessed = parseParameter(witnessedOnly, query.get('witnessed'));
+    return async ({ parts, call, caller }) => {
+      const { note } = await checkpoint(parts, call, caller, witnessed);
       return { status: 200, headers: PLAIN_TEXT, body: note };
-    },
+    };
+  },
 };
 
 /** C2SP signed note: anyone can verify the checkpoints with this key. */

@@ -72,15 +72,19 @@ function describedQuery(query: AuditQuery): string {
 }
 
 /**
- * The last signed tree head.
- * @throws ERR_DENIED, ERR_NOT_FOUND before the first entry is in the tree.
+ * The last signed tree head, or the last one that enough witnesses cosigned.
+ * @throws ERR_DENIED, ERR_NOT_FOUND before the first entry is in the tree, or before the first cosignatures.
  */
 export async function readCheckpoint(
   parts: Audited,
   call: Call,
   live: LiveOperator,
+  witnessed = false,
 ): Promise<LogCheckpoint> {
-  return exported({ parts, call, live, query: 'checkpoint' }, () => parts.audit.checkpoint());
+  const query = witnessed ? 'witnessed-checkpoint' : 'checkpoint';
+  return exported({ parts, call, live, query }, () =>
+    witnessed ? parts.audit.witnessed() : parts.audit.checkpoint(),
+  );
 }
 
 /** One entry, with the proof that the last checkpoint covers it. @throws ERR_DENIED, ERR_NOT_FOUND */

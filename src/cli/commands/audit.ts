@@ -1,5 +1,5 @@
 import { AUDIT_FILTERS } from '../audit-filters.ts';
-import type { CommandTable, OptionRow } from './command.ts';
+import type { CommandTable, CommandWords, OptionRow } from './command.ts';
 import { FROM_JSON, VALUES } from './secrets.ts';
 
 const FILTERS: readonly OptionRow[] = AUDIT_FILTERS.map(([name, description]) => [
@@ -69,7 +69,16 @@ export const AUDIT: CommandTable = {
     {
       command: 'audit checkpoint',
       summary: 'print the latest checkpoint: the signed tree head of the log',
-      examples: ['quaymaster audit checkpoint > checkpoint.txt'],
+      options: [
+        [
+          '--witnessed',
+          'the latest checkpoint that enough witnesses cosigned, with the cosignatures',
+        ],
+      ],
+      examples: [
+        'quaymaster audit checkpoint > checkpoint.txt',
+        'quaymaster audit checkpoint --witnessed > checkpoint.txt',
+      ],
       load: async () => (await load()).runCheckpoint,
     },
     {
@@ -78,5 +87,31 @@ export const AUDIT: CommandTable = {
       examples: ['quaymaster audit log-key'],
       load: async () => (await load()).runLogKey,
     },
+  ],
+};
+
+/** Needs no broker: it reads an export. */
+export const AUDIT_VERIFY: CommandWords = {
+  command: 'audit verify',
+  summary: 'verify an export offline; exit 1 if the verification fails',
+  details:
+    'Without --checkpoint it can only check that the export is consistent in itself: a log that was cut off passes.',
+  arguments: [['<directory>', 'an export']],
+  options: [
+    ['--checkpoint <file>', 'a checkpoint that was kept outside the store'],
+    ['--log-key <text>', "the log's verifier key, from a source other than the export"],
+    [
+      '--witness-key <text>',
+      'the verifier key of a witness, from the witness itself; may be repeated',
+      { isRepeated: true },
+    ],
+    [
+      '--require-witnesses <count>',
+      'cosignatures that one checkpoint must have; by default, one of each --witness-key',
+    ],
+  ],
+  examples: [
+    'quaymaster audit verify export/ --checkpoint checkpoint.txt',
+    'quaymaster audit verify export/ --witness-key witness.example/w1+34680a89+BOBQPspGD6yGqqDG+JfM8Fw6PfTGLCiM5MclZqiJkVif --require-witnesses 1',
   ],
 };

@@ -52,8 +52,12 @@ function proves({ entry, index, hashes, checkpoint }: Proof, logKey: string): bo
 }
 
 /** The latest signed tree head, byte for byte, so that it can be kept elsewhere. */
-export async function runCheckpoint({ broker, output }: CliContext): Promise<void> {
-  const { body } = await (await broker()).call('readCheckpoint');
+export async function runCheckpoint(
+  { broker, output }: CliContext,
+  { options: { witnessed } }: Call<{ readonly witnessed?: true }>,
+): Promise<void> {
+  const query = witnessed === true ? { witnessed } : {};
+  const { body } = await (await broker()).call('readCheckpoint', { query });
   await output.show({ checkpoint: body }, () => body);
 }
 

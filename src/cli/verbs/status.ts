@@ -35,6 +35,14 @@ interface AuditState {
     readonly lag: number;
     readonly stopped: boolean;
   }[];
+  readonly witnessedEntries: number;
+  /** Since the newest witnessed checkpoint; 0 if it covers every entry. */
+  readonly unwitnessedSeconds: number;
+  readonly witnesses: readonly {
+    readonly witness: string;
+    readonly failing: boolean;
+    readonly contradicts: boolean;
+  }[];
   readonly liveLeases: number;
 }
 
@@ -96,6 +104,7 @@ async function auditOf(broker: Broker): Promise<AuditState> {
   const first = (name: string): number => samples.get(`quaymaster_${name}`)?.[0]?.value ?? 0;
   const stopped = samples.get('quaymaster_audit_sink_stopped') ?? [];
   const lags = samples.get('quaymaster_audit_sink_lag_entries') ?? [];
+  const contradictions = samples.get('quaymaster_audit_witness_contradictions') ?? [];
   return {
     entries: first('audit_entries'),
     brokenChains: first('audit_broken_chains'),
@@ -104,6 +113,13 @@ async function auditOf(broker: Broker): Promise<AuditState> {
       sink,
       lag: lags.find((each) => each.labels === labels)?.value ?? 0,
       stopped: value > 0,
+    })),
+    witnessedEntries: first('audit_witnessed_entries'),
+    unwitnessedSeconds: first('audit_unwitnessed_seconds'),
+    witnesses: (samples.get('quaymaster_audit_witness_failing') ?? []).map(({ labels, value }) => ({
+      witness: /witness="([^"]*)"/.exec(labels)?.[1] ?? '',
+      failing: value > 0,
+      contradicts: (contradictions.find((each) => each.labels === labels)?.value ?? 0) > 0,
     })),
     liveLeases: (samples.get('quaymaster_leases_live') ?? []).reduce(
       (sum, { value }) => sum + value,
@@ -121,7 +137,8 @@ function problemsIn({ readiness, mounts, rotations, revocations, audit }: Status
     ('value' in audit &&
       (audit.value.brokenChains > 0 ||
         audit.value.damagedEntries > 0 ||
-        audit.value.sinks.some(({ stopped }) => stopped)))
+        audit.value.sinks.some(({ stopped }) => stopped) ||
+        audit.value.witnesses.some(({ contradicts }) => contradicts)))
   );
 }
 
@@ -216,5 +233,28 @@ function auditLines(audit: AuditState): readonly string[] {
         ? coloured('red', `sink ${sink}: STOPPED at an entry that does not verify`)
         : `sink ${sink}: ${counted(lag, 'entry', 'entries')} behind`,
     ),
+    ...witnessLines(audit),
+  ];
+}
+
+function witnessLines(audit: AuditState): readonly string[] {
+  const { witnesses, witnessedEntries, unwitnessedSeconds } = audit;
+  if (witnesses.length === 0) return [];
+  const late = unwitnessedSeconds > 0 ? `, ${Math.round(unwitnessedSeconds)} s ago` : '';
+  return [
+    `witnessed: ${counted(witnessedEntries, 'entry', 'entries')}${late}`,
+    ...witnesses
+      .filter(({ failing, contradicts }) => failing || contradicts)
+      .map(({ witness, contradicts }) =>
+        contradicts
+          ? coloured(
+              'red',
+              `witness ${witness}: CONTRADICTS the log or itself; docs/audit.md, "Witnesses"`,
+            )
+          : coloured(
+              'yellow',
+              `witness ${witness}: gives no cosignature; see the log of the broker`,
+            ),
+      ),
   ];
 }

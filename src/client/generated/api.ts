@@ -5213,7 +5213,10 @@ export interface operations {
     };
     readonly readCheckpoint: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description The last checkpoint that enough witnesses cosigned, with a signature line of each; 404 if there is none. It covers fewer entries than the last checkpoint. */
+                readonly witnessed?: boolean;
+            };
             readonly header?: never;
             readonly path?: never;
             readonly cookie?: never;

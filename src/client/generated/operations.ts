@@ -90,7 +90,7 @@ export const OPERATIONS = {
   traceAudit: {"method":"POST","path":"/api/v1/audit:trace","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   searchAudit: {"method":"GET","path":"/api/v1/audit/entries","query":["workload","cluster","namespace","pod","operator","system","path","pathPrefix","document","locator","action","outcome","code","version","lease","credential","session","token","requestId","fingerprint","from","to","limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
   proveEntry: {"method":"GET","path":"/api/v1/audit/entries/{index}/proof","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
-  readCheckpoint: {"method":"GET","path":"/api/v1/audit/checkpoint","query":[],"headers":[],"body":[],"answers":{"200":"text"}},
+  readCheckpoint: {"method":"GET","path":"/api/v1/audit/checkpoint","query":["witnessed"],"headers":[],"body":[],"answers":{"200":"text"}},
   readLogKey: {"method":"GET","path":"/api/v1/audit/log-key","query":[],"headers":[],"body":[],"answers":{"200":"text"}},
   listHeads: {"method":"GET","path":"/api/v1/audit/heads","query":["start"],"headers":[],"body":[],"answers":{"200":"json"}},
   readTile: {"method":"GET","path":"/api/v1/audit/tile/{path}","query":[],"headers":[],"body":[],"answers":{"200":"bytes"}},

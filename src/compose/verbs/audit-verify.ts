@@ -1,13 +1,22 @@
 import type { Progress } from '../../audit/export.ts';
 import { verifyExport, type VerifyReport } from '../../audit/verify.ts';
-import { parseVerifierKey } from '../../crypto/signed-note.ts';
+import type { WitnessDemand } from '../../audit/witnesses/history-anchor.ts';
+import { parseWitnessKey } from '../../crypto/cosignature.ts';
+import { parseVerifierKey, type NoteVerifier } from '../../crypto/signed-note.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { findNamedDirectory, readNamedFile } from './named-file.ts';
+
+export interface VerifyArguments {
+  readonly checkpoint?: string;
+  readonly logKey?: string;
+  readonly witnessKey?: readonly string[];
+  readonly requireWitnesses?: string;
+}
 
 /** Verifies an export and reports the findings. @throws ERR_CONFIG_INVALID if the directory or the checkpoint cannot be read */
 export async function runAuditVerify(
   directory: string,
-  options: { readonly checkpoint?: string; readonly logKey?: string },
+  options: VerifyArguments,
   progress: Progress,
 ): Promise<{ readonly holds: boolean; readonly text: string }> {
   // Without this check a misspelt name would look like a damaged log.
@@ -19,6 +28,7 @@ export async function runAuditVerify(
         ? undefined
         : await readNamedFile('--checkpoint', options.checkpoint),
     logKey: options.logKey,
+    witnesses: witnessesIn(options),
     progress,
   });
   return { holds: report.holds, text: textOf(report) };
@@ -36,12 +46,42 @@ function checkLogKey(text: string | undefined): void {
   }
 }
 
+/** @throws ERR_CONFIG_INVALID */
+function witnessesIn({
+  witnessKey = [],
+  requireWitnesses,
+}: VerifyArguments): WitnessDemand | undefined {
+  if (witnessKey.length === 0 && requireWitnesses === undefined) return undefined;
+  const required = Number(requireWitnesses ?? witnessKey.length);
+  if (!Number.isInteger(required) || required < 1 || required > witnessKey.length) {
+    const detail = `--require-witnesses is ${requireWitnesses ?? ''}; give a number from 1 to the number of --witness-key, which is ${witnessKey.length}`;
+    throw new BrokerError('ERR_CONFIG_INVALID', detail);
+  }
+  return { keys: witnessKey.map(witnessKeyOf), required };
+}
+
+function witnessKeyOf(text: string): NoteVerifier {
+  try {
+    return parseWitnessKey(text.trim());
+  } catch (cause) {
+    const detail = `--witness-key "${text}" is not the verifier key of a witness, which looks like NAME+HASH+KEY (Ed25519 cosignature/v1)`;
+    throw new BrokerError('ERR_CONFIG_INVALID', detail, { cause });
+  }
+}
+
 function textOf(report: VerifyReport): string {
   const { holds, size, batches, writers, assurance, findingCount } = report;
   const extent = `${size} entries, ${batches} commits, ${writers.length} boots`;
   const lines = holds
     ? [`verified: ${extent}; assurance: ${assurance}`]
     : [`VERIFICATION FAILED (${extent}): ${counted(findingCount)}`];
+  const { witnessed } = report;
+  if (witnessed !== undefined) {
+    const time = new Date(witnessed.time * 1_000).toISOString();
+    lines.push(
+      `witnessed: the first ${witnessed.size} entries, by ${witnessed.names.join(' and ')}, at ${time}`,
+    );
+  }
   if (!report.keyGiven) {
     lines.push(
       'Checked with the key inside the export. Pass --log-key from a trusted copy to prove whose log this is.',

@@ -8,6 +8,7 @@ export type LogClient = Pick<BrokerClient, 'call'>;
 export function brokerSource(client: LogClient): ExportSource {
   return {
     checkpoint: () => found(client.call('readCheckpoint')),
+    witnessed: () => found(client.call('readCheckpoint', { query: { witnessed: true } })),
     logKey: async () => (await found(client.call('readLogKey')))?.trim() ?? '',
     file: (path) => found(client.call('readTile', { path: { path: path.replace(/^tile\//, '') } })),
     heads: (size) => heads(client, size),

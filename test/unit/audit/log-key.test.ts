@@ -56,6 +56,7 @@ describe('the configuration of the audit log', () => {
       ...least,
       sinks: [],
       scrubIntervalHours: 24,
+      witnesses: [],
       refusals: { entriesPerWindow: 20, windowSeconds: 60 },
       denials: { entriesPerWindow: 5, windowSeconds: 60 },
     });
@@ -72,5 +73,25 @@ describe('the configuration of the audit log', () => {
       { ...least, refusals: { entriesPerWindow: 0 } },
     ];
     for (const config of bad) expect(auditConfigSchema.safeParse(config).success).toBe(false);
+  });
+
+  it('refuses witnesses with another kind of key, an open address, a repeated name or too large a policy', () => {
+    const key = 'witness.example/w1+34680a89+BOBQPspGD6yGqqDG+JfM8Fw6PfTGLCiM5MclZqiJkVif';
+    const logKey = 'quaymaster.example/log+d0b052a9+ATHHk2fC03x88ONAGkh6T2h1npS3e5bz+y6SuaGAC8tr';
+    const good = { name: 'w1', url: 'https://witness.example/w1', key };
+    const parsed = (witnesses: unknown[], required = 1): boolean =>
+      auditConfigSchema.safeParse({ ...least, witnesses, witnessPolicy: { required } }).success;
+    expect(parsed([good])).toBe(true);
+    expect(parsed([{ ...good, url: 'http://127.0.0.1:7380' }])).toBe(true);
+    const bad = [
+      { ...good, key: logKey },
+      { ...good, key: key.replace('34680a89', '34680a88') },
+      { ...good, url: 'http://witness.example' },
+      { ...good, url: 'https://user:word@witness.example' },
+      { ...good, name: 'W 1' },
+    ];
+    for (const witness of bad) expect(parsed([witness])).toBe(false);
+    expect(parsed([good, { ...good, name: 'w2' }])).toBe(false);
+    expect(parsed([good], 2)).toBe(false);
   });
 });

@@ -53,6 +53,13 @@ describe('the worked example of each page is the first vector', () => {
       expect(page('sealed-delivery-v1')).toContain(text);
   });
 
+  it('witness-v1', () => {
+    const { seed, publicKey, witnessKey, message, cosignature, submission } = vectors('witness-v1');
+    const { body } = submission as Json;
+    for (const text of longTexts([seed, publicKey, witnessKey, message, cosignature, body]))
+      expect(page('witness-v1')).toContain(text);
+  });
+
   it('checkpoint-v1', () => {
     const { seed, publicKey, verifierKey, root, note } = vectors('checkpoint-v1');
     for (const text of longTexts([seed, publicKey, verifierKey, root, note]))
