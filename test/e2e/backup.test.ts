@@ -117,7 +117,7 @@ describe('a backup of a running broker', () => {
     const manifest = join(bad, `${name}.manifest`);
     await copyFile(archiveOf(first), archive);
     const words = ['backup', 'verify', archive, ...config()];
-    expect(await failureOf(broker.verb(...words))).toContain(`${manifest} cannot be read`);
+    expect(await failureOf(broker.verb(...words))).toContain(`cannot read ${manifest}: ENOENT`);
     const note = await readFile(join(directory, `${name}.manifest`), 'utf8');
     await writeFile(manifest, note.replace('"release":"', '"release":"9'));
     expect(await failureOf(broker.verb(...words))).toContain('did not sign');

@@ -1,11 +1,20 @@
 import { openLogCheckpoint } from '../../crypto/checkpoint.ts';
 import { verifierKeyText } from '../../crypto/signed-note.ts';
 import { decodeBundle, tileWidth, TILE_WIDTH } from '../../crypto/tiles.ts';
+import { constantTimeEqual } from '../../crypto/digest.ts';
 import { ExportFiles } from '../../audit/export-files.ts';
 import type { LogIdentity } from '../../audit/log-identity.ts';
+import { storedIdentity } from '../../audit/log-origin.ts';
+import { LogReader } from '../../audit/log-reader.ts';
+import { PendingBatches } from '../../audit/pending-batches.ts';
+import { rootOf, storedCheckpoint } from '../../audit/stored-tree.ts';
 import { verifyExport } from '../../audit/verify.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { AuditAction } from '../../domain/audit-event.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Store } from '../../ports/store.ts';
+
+const ENTRIES_A_READ = 256;
 
 /** Changes that a restored store does not have, in the order in which an operator must look at them. */
 const KINDS: readonly (readonly [heading: string, actions: readonly AuditAction[]])[] = [
@@ -25,7 +34,15 @@ const KINDS: readonly (readonly [heading: string, actions: readonly AuditAction[
     'changed documents: policies, mounts, clusters, definitions, operators, role bindings',
     ['document.write'],
   ],
+  [
+    'lifted quarantines and new operator tokens: the restored store does not know them',
+    ['quarantine.lift', 'operator-token.create'],
+  ],
   ['rotated root keys: rotate again, with --compromised if a key had leaked', ['key.rotate']],
+  [
+    'key-encryption keys added or retired: the restored store is wrapped as at the backup',
+    ['key.wrap', 'key.unwrap'],
+  ],
   ['rotated credentials: the restored value no longer logs in; rotate again', ['rotation.end']],
   ['issued credentials: the broker does not revoke them any more', ['credential.issue']],
   ['written or restored secrets: write them again', ['secret.write', 'secret.undelete']],
@@ -46,15 +63,18 @@ interface Entry {
   readonly document?: { readonly kind: string; readonly name: string };
 }
 
-/**
- * Lists the changes that a newer export of the log has after the backup. Sessions that expired by themselves are not among them.
- * @throws ERR_CIPHERTEXT_INVALID if the export does not verify, or does not continue the log of the backup
- */
-export async function lostChanges(
+/** A log that continues the log of a backup. All its entries are verified. */
+export interface NewerLog {
+  /** The entries after the backup, in order. */
+  readonly entries: () => AsyncIterable<{ readonly index: number; readonly entry: string }>;
+}
+
+/** An export that is newer than the backup. @throws ERR_CIPHERTEXT_INVALID if it does not verify, or does not continue the log of the backup */
+export async function newerExport(
   directory: string,
   identity: LogIdentity,
   checkpoint: string,
-): Promise<readonly string[]> {
+): Promise<NewerLog> {
   const { signer, verifier } = identity.configured;
   const logKey = verifierKeyText(signer.name, signer.key.publicKey);
   const report = await verifyExport(directory, { externalCheckpoint: checkpoint, logKey });
@@ -64,9 +84,46 @@ export async function lostChanges(
       `${directory} does not continue the log of the backup: ${report.findings[0]?.message ?? 'it is older'}`,
     );
   const { size: from } = openLogCheckpoint(checkpoint, verifier);
+  return { entries: () => exportedEntries(new ExportFiles(directory), from, report.size) };
+}
+
+/**
+ * The log of a store that is newer than the backup: the entries in its tree, and those that were committed but are not in the tree yet.
+ * @throws ERR_CIPHERTEXT_INVALID if the log is damaged or does not continue that of the backup
+ */
+export async function newerStore(
+  store: Store,
+  configured: LogIdentity,
+  { checkpoint: note, clock }: { readonly checkpoint: string; readonly clock: Clock },
+): Promise<NewerLog> {
+  const identity = await storedIdentity(store, configured);
+  const newest = await storedCheckpoint(store, identity.verifier);
+  const backup = openLogCheckpoint(note, configured.configured.verifier);
+  const isNewer = newest !== undefined && newest.size >= backup.size;
+  if (!isNewer || !constantTimeEqual(await rootOf(store, backup.size), backup.root))
+    throw new BrokerError(
+      'ERR_CIPHERTEXT_INVALID',
+      'the log of the present store does not continue that of the backup',
+    );
+  return {
+    entries: async function* () {
+      const reader = new LogReader(store, identity);
+      for (let at = backup.size; at < newest.size; at += ENTRIES_A_READ)
+        yield* await reader.entries(at, at + ENTRIES_A_READ);
+      const pending = new PendingBatches(store, identity.verifier.key, clock);
+      const batches: (readonly string[])[] = [];
+      do await pending.read(({ entries }) => batches.push(entries));
+      while (!pending.drained);
+      for (const [at, entry] of batches.flat().entries()) yield { index: newest.size + at, entry };
+    },
+  };
+}
+
+/** Lists the changes after the backup, by what an operator must do about them. Sessions that expired by themselves are not among them. */
+export async function lostChanges(log: NewerLog): Promise<readonly string[]> {
   const found = new Map<string, string[]>();
-  const files = new ExportFiles(directory);
-  for await (const { index, entry } of entriesOf(files, from, report.size)) {
+  for await (const { index, entry: text } of log.entries()) {
+    const entry = JSON.parse(text) as Entry;
     const kind = KINDS.find(([, actions]) =>
       (actions as readonly string[]).includes(entry.action ?? ''),
     );
@@ -84,17 +141,17 @@ function isOwnEnd({ action, actor }: Entry): boolean {
   return (action === 'session.end' || action === 'lease.revoke') && actor?.kind !== 'operator';
 }
 
-async function* entriesOf(
+async function* exportedEntries(
   files: ExportFiles,
   from: number,
   size: number,
-): AsyncGenerator<{ readonly index: number; readonly entry: Entry }> {
+): AsyncGenerator<{ readonly index: number; readonly entry: string }> {
   for (let bundle = Math.floor(from / TILE_WIDTH); bundle * TILE_WIDTH < size; bundle++) {
     const width = tileWidth('entries', bundle, size);
     const entries = decodeBundle(await files.tile({ level: 'entries', index: bundle, width }));
     for (const [offset, bytes] of entries.entries()) {
       const index = bundle * TILE_WIDTH + offset;
-      if (index >= from) yield { index, entry: JSON.parse(Buffer.from(bytes).toString()) as Entry };
+      if (index >= from) yield { index, entry: Buffer.from(bytes).toString() };
     }
   }
 }

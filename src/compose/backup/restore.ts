@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { readFile, rename } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { link, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { syncDirectory } from '../../audit/checkpoint-file.ts';
 import { logIdentity, type LogIdentity } from '../../audit/log-identity.ts';
 import { loadLogKeyFile } from '../../audit/log-key.ts';
@@ -12,6 +12,7 @@ import type { Log } from '../../ports/log.ts';
 import { SqliteConnection } from '../../store/sqlite/sqlite-connection.ts';
 import { prepareStoreDirectory, removeStoreFiles } from '../../store/sqlite/store-files.ts';
 import { loadKeys, wrappersOf } from '../keys.ts';
+import { readNamedFile } from '../named-file.ts';
 import type { Config } from '../config/schema.ts';
 import { decryptFile, fileFacts, type FileFacts } from './archive.ts';
 import { ARCHIVE, MANIFEST, openManifest, type BackupManifest } from './manifest.ts';
@@ -38,10 +39,10 @@ export async function findBackup(config: Config, archive: string): Promise<Found
     );
   const identity = logIdentity(config.audit.origin, await loadLogKeyFile(config.audit.logKeyFile));
   const path = `${archive.slice(0, -ARCHIVE.length)}${MANIFEST}`;
-  const manifest = signed(await readNamed(path), identity, path);
+  const manifest = signed(await readNamedFile('manifest', path), identity, path);
   if (manifest.name !== basename(archive, ARCHIVE))
     throw invalid(`${path} is the manifest of ${manifest.name}`);
-  assertSame(archive, await fileFacts(archive).catch(unreadable(archive)), manifest.archive);
+  assertSame(archive, await factsOf(archive), manifest.archive);
   return { archive, manifest, identity };
 }
 
@@ -62,7 +63,7 @@ export async function decryptBackup(
   to: string,
   { config, identityFile, progress, clock, log }: DecryptDeps,
 ): Promise<void> {
-  const secret = identityIn(await readNamed(identityFile));
+  const secret = identityIn(await readNamedFile('--identity', identityFile));
   if (secret === undefined)
     throw new BrokerError(
       'ERR_CONFIG_INVALID',
@@ -71,6 +72,8 @@ export async function decryptBackup(
   const { bytes } = manifest.archive;
   const { plain } = await decryptFile(archive, to, secret, (done) => progress(done, bytes)).catch(
     (cause: unknown) => {
+      const { code } = cause as NodeJS.ErrnoException;
+      if (code !== undefined) throw cannotWrite(to, cause);
       const { recipients } = manifest;
       throw new BrokerError(
         'ERR_CIPHERTEXT_INVALID',
@@ -118,14 +121,18 @@ export async function restoreBackup(
     );
   if (isThere) await assertUnused(path);
   prepareStoreDirectory(dirname(path));
+  if (isThere) await dropSecondNames(path);
   const draft = `${path}.restore`;
   await removeStoreFiles(draft);
   try {
     await decryptBackup(found, draft, deps);
-    const previous = isThere
+    // Decryption takes long: a broker may have started meanwhile.
+    const isStillThere = existsSync(path);
+    if (isStillThere) await assertUnused(path);
+    const previous = isStillThere
       ? `${path}.before-${instant(clock.now()).replaceAll(/[-:.]/g, '')}`
       : undefined;
-    if (previous !== undefined) await moveStore(path, previous);
+    if (previous !== undefined) await keepStore(path, previous);
     await rename(draft, path);
     await syncDirectory(dirname(path));
     return { manifest: found.manifest, previous };
@@ -135,7 +142,7 @@ export async function restoreBackup(
 }
 
 /** @throws ERR_CONFIG_INVALID while a broker has the store open. A damaged store may be replaced. */
-async function assertUnused(path: string): Promise<void> {
+export async function assertUnused(path: string): Promise<void> {
   const { default: Driver } = await import('better-sqlite3');
   try {
     SqliteConnection.open(Driver, path).close();
@@ -145,9 +152,23 @@ async function assertUnused(path: string): Promise<void> {
   }
 }
 
-async function moveStore(path: string, to: string): Promise<void> {
+/**
+ * Gives the present store a second name. The rename of the new store then replaces the first name at once, so that a kill at any point leaves a whole store
+ * in place. The write-ahead log is only there if the store could not be opened. It must go first, because SQLite would apply it to the new store.
+ */
+async function keepStore(path: string, to: string): Promise<void> {
   if (existsSync(`${path}-wal`)) await rename(`${path}-wal`, `${to}-wal`);
-  await rename(path, to);
+  await link(path, to);
+}
+
+/** A restore that was killed before its last step leaves the present store with two names. */
+async function dropSecondNames(path: string): Promise<void> {
+  const { ino } = await stat(path);
+  const directory = dirname(path);
+  for (const file of await readdir(directory)) {
+    const name = join(directory, file);
+    if (name.startsWith(`${path}.before-`) && (await stat(name)).ino === ino) await rm(name);
+  }
 }
 
 function signed(note: string, { configured }: LogIdentity, path: string): BackupManifest {
@@ -173,12 +194,18 @@ function invalid(text: string): BrokerError {
   return new BrokerError('ERR_CIPHERTEXT_INVALID', text);
 }
 
-function unreadable(path: string): (cause: unknown) => never {
-  return (cause) => {
-    throw new BrokerError('ERR_CONFIG_INVALID', `the file ${path} cannot be read`, { cause });
-  };
+function factsOf(archive: string): Promise<FileFacts> {
+  return fileFacts(archive).catch((cause: unknown) => {
+    throw new BrokerError('ERR_CONFIG_INVALID', `the archive ${archive} cannot be read`, { cause });
+  });
 }
 
-function readNamed(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch(unreadable(path));
+function cannotWrite(path: string, cause: unknown): BrokerError {
+  const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+  const why = code === 'ENOSPC' || code === 'EDQUOT' ? `the disk is full (${code})` : code;
+  return new BrokerError(
+    'ERR_STORE_UNAVAILABLE',
+    `the archive cannot be decrypted to ${path}: ${why}. Nothing was replaced`,
+    { cause },
+  );
 }

@@ -13,6 +13,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Store } from '../../ports/store.ts';
 import type { OpenedStore } from '../../store/index.ts';
+import { isNoRoom } from '../../store/sqlite/sqlite-fault.ts';
 import { removeStoreFiles } from '../../store/sqlite/store-files.ts';
 import type { StoreMode } from '../../store/store-deps.ts';
 import type { InstallationKeys } from '../keys.ts';
@@ -173,7 +174,7 @@ export class ScheduledBackups implements Backups {
       await this.#removeOldest();
       log.info({ name: backup.name, bytes: backup.bytes }, 'a backup of the store is complete');
     } catch (error) {
-      const { code, message } = BrokerError.from(error);
+      const { code, message } = asBackupFailure(error, this.#deps);
       this.#update({ state: 'failed', error: `${code}: ${message}`, finishedAt: clock.now() });
       log.error({ err: error }, 'the backup failed; the previous backups are unchanged');
       const entry = this.#system.entry({ action: 'backup.create', outcome: 'error', code });
@@ -263,6 +264,20 @@ export class ScheduledBackups implements Backups {
   #update(change: Partial<BackupRun>): void {
     if (this.#run !== undefined) this.#run = { ...this.#run, ...change };
   }
+}
+
+/** The disk may fill up during the backup. The message names the step by the volumes that it writes to. */
+function asBackupFailure(
+  error: unknown,
+  { config, storePath }: Pick<BackupDeps, 'config' | 'storePath'>,
+): BrokerError {
+  const { cause } = BrokerError.from(error);
+  if (!isNoRoom(error) && !isNoRoom(cause)) return BrokerError.from(error);
+  return new BrokerError(
+    'ERR_STORE_UNAVAILABLE',
+    `the disk is full: a backup needs room for a copy beside ${storePath} and for the archive in ${config.directory}`,
+    { cause: error },
+  );
 }
 
 /** Not by opening the file: closing a descriptor of the database would drop SQLite's locks. */

@@ -74,7 +74,7 @@ function wrong(what: readonly string[]): BrokerError {
 }
 
 /** A copy is only read. */
-const NO_CHAIN: AuditChain = {
+export const NO_CHAIN: AuditChain = {
   stage() {
     throw new TypeError('a copy of the store is not written');
   },

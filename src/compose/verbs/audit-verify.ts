@@ -4,7 +4,7 @@ import type { WitnessDemand } from '../../audit/witnesses/history-anchor.ts';
 import { parseWitnessKey } from '../../crypto/cosignature.ts';
 import { parseVerifierKey, type NoteVerifier } from '../../crypto/signed-note.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { findNamedDirectory, readNamedFile } from './named-file.ts';
+import { findNamedDirectory, readNamedFile } from '../named-file.ts';
 
 export interface VerifyArguments {
   readonly checkpoint?: string;

@@ -1,13 +1,24 @@
+import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { systemClock } from '../../clock.ts';
 import { generateAgeKeyPair } from '../../crypto/age.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { createLog } from '../../log.ts';
 import { removeStoreFiles } from '../../store/sqlite/store-files.ts';
-import { lostChanges } from '../backup/lost-changes.ts';
+import { openStore } from '../../store/index.ts';
+import { lostChanges, newerExport, newerStore } from '../backup/lost-changes.ts';
 import type { BackupManifest } from '../backup/manifest.ts';
-import { decryptBackup, findBackup, restoreBackup, type ByteProgress } from '../backup/restore.ts';
+import {
+  assertUnused,
+  decryptBackup,
+  findBackup,
+  restoreBackup,
+  type ByteProgress,
+  type FoundBackup,
+} from '../backup/restore.ts';
+import { NO_CHAIN } from '../backup/verify-copy.ts';
 import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 
 /** Writes a new secret key of age to a new file of mode 0600. @returns the text for the operator. @throws ERR_CONFIG_INVALID */
@@ -80,10 +91,7 @@ export async function runRestore(
   refuseOpenProcess(config);
   const found = await findBackup(config, archive);
   // A log that does not match is found before anything is replaced.
-  const lost =
-    options.newerLog === undefined
-      ? undefined
-      : await lostChanges(options.newerLog, found.identity, found.manifest.checkpoint);
+  const lost = await changesSince(found, options, config);
   const { manifest, previous } = await restoreBackup(found, {
     ...{ config, identityFile: options.identity, replace: options.replace === true, progress },
     ...{ clock: systemClock, log: createLog({ level: 'warn', clock: systemClock }) },
@@ -93,16 +101,43 @@ export async function runRestore(
     'restored and verified',
     ...(previous === undefined ? [] : [`the previous store is now ${previous}`]),
     'The next start is held (store_behind), because the checkpoint file is newer than this store.',
-    ...(lost === undefined
-      ? [
-          'Changes since the backup are lost. List them from a newer export of the log: --newer-log DIR.',
-        ]
-      : [
-          'Changes since the backup, by the newer log:',
-          ...(lost.length === 0 ? ['  none'] : lost),
-        ]),
+    ...lost,
     'Then unlock the store: quaymaster release --comment "restored the backup of …"',
   ].join('\n');
+}
+
+/** The changes after the backup, by the given export, or by the store that the restore replaces. */
+async function changesSince(
+  { identity, manifest: { checkpoint } }: FoundBackup,
+  { newerLog, replace }: RestoreOptions,
+  { store, mode }: Config,
+): Promise<readonly string[]> {
+  if (newerLog !== undefined)
+    return listed(await lostChanges(await newerExport(newerLog, identity, checkpoint)), newerLog);
+  if (replace !== true || store.type !== 'sqlite' || !existsSync(store.path)) return [UNLISTED];
+  await assertUnused(store.path);
+  try {
+    const present = await openStore(store, { chain: NO_CHAIN, clock: systemClock, mode });
+    try {
+      const log = await newerStore(present, identity, { checkpoint, clock: systemClock });
+      return listed(await lostChanges(log), 'the log of the replaced store');
+    } finally {
+      await present.close();
+    }
+  } catch (error) {
+    // The present store may be the reason for the restore.
+    return [`The present store cannot list them: ${BrokerError.from(error).message}.`, UNLISTED];
+  }
+}
+
+const UNLISTED =
+  'Changes since the backup are lost. List them from a newer export of the log: --newer-log DIR.';
+
+function listed(lost: readonly string[], source: string): readonly string[] {
+  return [
+    `Changes since the backup, by ${source}. They are lost; apply again what still counts:`,
+    ...(lost.length === 0 ? ['  none'] : lost),
+  ];
 }
 
 function textOf({ name, createdAt, release, checkpoint, store, rootKeys }: BackupManifest): string {

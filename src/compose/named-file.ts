@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { BrokerError } from '../../domain/errors.ts';
+import { BrokerError } from '../domain/errors.ts';
 
-/** Reads a file that an option names. @throws ERR_CONFIG_INVALID */
+/** Reads a file that an option or another file names. @throws ERR_CONFIG_INVALID */
 export async function readNamedFile(option: string, path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
