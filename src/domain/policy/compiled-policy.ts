@@ -39,6 +39,8 @@ export interface CompiledRule {
   readonly sourceCidrs: readonly Cidr[] | undefined;
   readonly timeWindows: readonly TimeWindow[] | undefined;
   readonly sealedDelivery: boolean | undefined;
+  /** The rule as it is written. */
+  readonly source: PolicyRule;
 }
 
 /** @throws ERR_POLICY_INVALID when a part does not parse, such as a zone that this runtime lacks. */
@@ -81,10 +83,14 @@ function oidcCluster(cluster: string): string {
   return `ci://${cluster}`;
 }
 
+export function ruleLabel({ name }: Pick<PolicyRule, 'name'>, index: number): string {
+  return name ?? `rules[${index}]`;
+}
+
 function compileRule(rule: PolicyRule, index: number): CompiledRule {
-  const { name, effect, paths, maxLeaseTtl, conditions = {} } = rule;
+  const { effect, paths, maxLeaseTtl, conditions = {} } = rule;
   return {
-    label: name ?? `rules[${index}]`,
+    label: ruleLabel(rule, index),
     effect,
     capabilities: new Set(rule.capabilities),
     paths,
@@ -92,6 +98,7 @@ function compileRule(rule: PolicyRule, index: number): CompiledRule {
     sourceCidrs: conditions.sourceCidrs?.map((text) => parsed(parseCidr(text))),
     timeWindows: conditions.timeWindows?.map(compileTimeWindow),
     sealedDelivery: conditions.sealedDelivery,
+    source: rule,
   };
 }
 

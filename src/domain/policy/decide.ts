@@ -1,27 +1,88 @@
 import { isSecretPath } from '../names.ts';
+import type { BoundRule } from './bound-rule.ts';
 import type { CompiledPolicies } from './compiled-policies.ts';
+import { counts, countsAtMost } from './certainty.ts';
 import type { AccessRequest, Decision, ViewRequest } from './decision.ts';
 import { PathWalk } from './path-walk.ts';
 import { RequestFacts } from './request-facts.ts';
+import type { RuleFact } from './request-facts.ts';
 import { RuleOutcome } from './rule-outcome.ts';
 import { viewFor } from './workload-view.ts';
 import type { WorkloadView } from './workload-view.ts';
 
 /** Default deny; any matching deny wins over every allow. */
 export function decideIn(view: WorkloadView, request: ViewRequest): Decision {
-  const { capability, path } = request;
-  if (!isSecretPath(path)) return { effect: 'deny', reason: 'path_invalid' };
-  const outcome = new RuleOutcome(new RequestFacts(request));
-  const walk = new PathWalk(path.split('/'), ({ rules }) => {
-    for (const rule of rules) {
-      if (rule.capabilities.has(capability)) outcome.consider(rule);
-    }
-  });
-  walk.from(view.paths, 0);
-  return outcome.decision();
+  return decideBy(view, request, counts);
 }
 
 /** As {@link decideIn}, for a view made on the spot. */
 export function decide(compiled: CompiledPolicies, request: AccessRequest): Decision {
   return decideIn(viewFor(compiled, request.workload), request);
+}
+
+function decideBy(view: WorkloadView, request: ViewRequest, counting: typeof counts): Decision {
+  if (!isSecretPath(request.path)) return { effect: 'deny', reason: 'path_invalid' };
+  const outcome = new RuleOutcome(new RequestFacts(request), counting);
+  visitRules(view, request, (rule) => outcome.consider(rule));
+  return outcome.decision();
+}
+
+/** Calls `visit` with each rule of which a path and a capability match. */
+function visitRules(
+  view: WorkloadView,
+  { path, capability }: ViewRequest,
+  visit: (rule: BoundRule) => void,
+): void {
+  const walk = new PathWalk(path.split('/'), ({ rules }) => {
+    for (const rule of rules) {
+      if (rule.capabilities.has(capability)) visit(rule);
+    }
+  });
+  walk.from(view.paths, 0);
+}
+
+/** What the policies decide for a request of which some facts may be unknown. */
+export interface PossibleDecision {
+  /** The decision with unknown facts against the caller, as for a request. */
+  readonly decision: Decision;
+  /** The unknown facts on which its effect depends; empty if it is certain. */
+  readonly dependsOn: readonly RuleFact[];
+  /** The rules that may decide if it is not certain, by policy name and place in each. */
+  readonly among: readonly BoundRule[];
+}
+
+/**
+ * Decides a request of the past, or a possible one. An unknown fact counts against the caller, as in {@link decideIn}. If the effect could be
+ * another with the fact known, the fact is named, because a guess would be reported as a decision.
+ */
+export function decidePossible(view: WorkloadView, request: ViewRequest): PossibleDecision {
+  const decision = decideIn(view, request);
+  const isCertain =
+    decision.effect === 'allow' || decideBy(view, request, countsAtMost).effect === 'deny';
+  if (isCertain) return { decision, dependsOn: [], among: [] };
+  const facts = new RequestFacts(request);
+  const unknown = new Set<RuleFact>();
+  const rules = new Set<BoundRule>();
+  visitRules(view, request, (rule) => {
+    const { isExcluded, missing } = facts.of(rule);
+    if (isExcluded) return;
+    for (const fact of missing) unknown.add(fact);
+    rules.add(rule);
+  });
+  return { decision, dependsOn: [...unknown].sort(), among: inOrder(rules) };
+}
+
+function inOrder(rules: ReadonlySet<BoundRule>): readonly BoundRule[] {
+  return [...rules].sort((a, b) => a.order - b.order);
+}
+
+/** The allow rules that match the request or, with unknown facts, may match it. */
+export function allowsFor(view: WorkloadView, request: ViewRequest): readonly BoundRule[] {
+  const facts = new RequestFacts(request);
+  const found = new Set<BoundRule>();
+  if (!isSecretPath(request.path)) return [];
+  visitRules(view, request, (rule) => {
+    if (rule.effect === 'allow' && facts.count(rule, countsAtMost)) found.add(rule);
+  });
+  return inOrder(found);
 }

@@ -4,12 +4,15 @@ import { parseIpAddress } from '../ip-address.ts';
 import type { IpAddress } from '../ip-address.ts';
 import { timeWindowHolds } from '../time-window.ts';
 import type { TimeWindow } from '../time-window.ts';
-import type { LabelSet } from './bound-rule.ts';
-import type { Certainty } from './certainty.ts';
+import type { BoundRule, LabelSet } from './bound-rule.ts';
+import type { Certainty, counts } from './certainty.ts';
 import type { ViewRequest } from './decision.ts';
 
 /** The last instant a calendar reaches (ECMA-262, time values). */
 const LAST_INSTANT = 8.64e15;
+
+/** A fact of a request that a rule may depend on. */
+export type RuleFact = 'podLabels' | 'sourceAddress' | 'time' | 'sealed';
 
 /** What conditions are asked about one request. The address is parsed once, and only when a rule asks. */
 export class RequestFacts {
@@ -48,5 +51,30 @@ export class RequestFacts {
     const { sealed: isSealed } = this.#request;
     if (isSealed === undefined) return 'unknown';
     return isSealed === sealed ? 'yes' : 'no';
+  }
+
+  /** Whether labels and conditions of a rule hold, in the given way of counting what is unknown. */
+  count(rule: BoundRule, counting: typeof counts): boolean {
+    const { effect } = rule;
+    return (
+      counting(this.labels(rule.labelSets), effect) &&
+      counting(this.source(rule.sourceCidrs), effect) &&
+      counting(this.time(rule.timeWindows), effect) &&
+      counting(this.delivery(rule.sealedDelivery), effect)
+    );
+  }
+
+  /** Whether a known fact excludes the rule, and the facts that it needs and the request lacks. */
+  of(rule: BoundRule): { readonly isExcluded: boolean; readonly missing: readonly RuleFact[] } {
+    const found: readonly (readonly [RuleFact, Certainty])[] = [
+      ['podLabels', this.labels(rule.labelSets)],
+      ['sourceAddress', this.source(rule.sourceCidrs)],
+      ['time', this.time(rule.timeWindows)],
+      ['sealed', this.delivery(rule.sealedDelivery)],
+    ];
+    return {
+      isExcluded: found.some(([, certainty]) => certainty === 'no'),
+      missing: found.filter(([, certainty]) => certainty === 'unknown').map(([fact]) => fact),
+    };
   }
 }

@@ -85,7 +85,7 @@ function pathFinding(rule: BoundRule, { values, segments }: Inspected): Finding 
 }
 
 /** By the walk that decisions take, so that the two cannot differ. */
-function patternMatches(
+export function patternMatches(
   pattern: readonly string[],
   segments: readonly string[],
   rule: BoundRule,

@@ -1,21 +1,23 @@
 import type { BoundRule } from './bound-rule.ts';
-import { counts } from './certainty.ts';
+import type { counts } from './certainty.ts';
 import type { Decision } from './decision.ts';
 import type { RequestFacts } from './request-facts.ts';
 
 /** Gathers the rules whose path and capability match into one decision, whatever their order. */
 export class RuleOutcome {
   readonly #facts: RequestFacts;
+  readonly #counting: typeof counts;
   #allow: BoundRule | undefined;
   #deny: BoundRule | undefined;
   #maxLeaseTtlSeconds = Number.POSITIVE_INFINITY;
 
-  constructor(facts: RequestFacts) {
+  constructor(facts: RequestFacts, counting: typeof counts) {
     this.#facts = facts;
+    this.#counting = counting;
   }
 
   consider(rule: BoundRule): void {
-    if (!this.#conditionsCount(rule)) return;
+    if (!this.#facts.count(rule, this.#counting)) return;
     if (rule.effect === 'deny') {
       this.#deny = firstOf(this.#deny, rule);
       return;
@@ -36,15 +38,6 @@ export class RuleOutcome {
     const allow = { effect: 'allow', ...nameOf(this.#allow) } as const;
     const maxLeaseTtlSeconds = this.#maxLeaseTtlSeconds;
     return Number.isFinite(maxLeaseTtlSeconds) ? { ...allow, maxLeaseTtlSeconds } : allow;
-  }
-
-  #conditionsCount(rule: BoundRule): boolean {
-    return (
-      counts(this.#facts.labels(rule.labelSets), rule.effect) &&
-      counts(this.#facts.source(rule.sourceCidrs), rule.effect) &&
-      counts(this.#facts.time(rule.timeWindows), rule.effect) &&
-      counts(this.#facts.delivery(rule.sealedDelivery), rule.effect)
-    );
   }
 }
 

@@ -25,6 +25,7 @@ interface ViewDependencies {
   readonly podLabels: boolean;
   /** Whether a rule names a pod or node variable: if none does, every pod of the service account may share the view. */
   readonly pod: boolean;
+  readonly sealed: boolean;
 }
 
 /** Views of one revision, by workload. At this number, the table starts again. */
@@ -84,5 +85,6 @@ function dependenciesOf(rules: readonly BoundRule[]): ViewDependencies {
     sourceAddress: rules.some((rule) => rule.sourceCidrs !== undefined),
     podLabels: rules.some((rule) => rule.labelSets !== undefined),
     pod: rules.some((rule) => rule.paths.some(namesPod)),
+    sealed: rules.some((rule) => rule.sealedDelivery !== undefined),
   };
 }

@@ -160,6 +160,7 @@ describe('a view', () => {
       sourceAddress: false,
       podLabels: false,
       pod: false,
+      sealed: false,
     });
   });
 
@@ -172,6 +173,7 @@ describe('a view', () => {
     ['sourceAddress', { conditions: { sourceCidrs: ['::/0'] } }, {}],
     ['podLabels', {}, { podLabels: { app: 'api' } }],
     ['pod', { paths: ['a/${nodeName}'] }, {}],
+    ['sealed', { conditions: { sealedDelivery: false } }, {}],
   ])('reports that it depends on %s', (name, rule, subject) => {
     const { dependsOn } = viewOf([deny(['a/b'], rule)], subject);
     expect(Object.entries(dependsOn).filter(([, value]) => value)).toEqual([[name, true]]);
