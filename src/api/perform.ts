@@ -125,6 +125,7 @@ function take(
 
 /** Largest body of a sender without rights: such a request can only be refused, unless it is a login. */
 const STRANGERS_BYTES = 16_384;
+const LARGE = /:(?:batch|replay)$/;
 const PROBES: readonly string[] = ['/healthz', '/readyz'];
 
 /**
@@ -132,7 +133,7 @@ const PROBES: readonly string[] = ['/healthz', '/readyz'];
  * unread bytes.
  */
 function countsAnswer({ method, path }: Operation): boolean {
-  return method === 'GET' ? !PROBES.includes(path) : path.endsWith(':batch');
+  return method === 'GET' ? !PROBES.includes(path) : LARGE.test(path);
 }
 
 function requireRoom({ shares }: Surroundings, exchange: Exchange): void {

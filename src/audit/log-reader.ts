@@ -90,6 +90,11 @@ export class LogReader implements AuditLog {
     return searchEntries(log, { ...query, accepts }, page);
   }
 
+  /** @throws DamagedLog */
+  async oldest(): Promise<LogEntry | undefined> {
+    return (await this.entries(0, 1))[0];
+  }
+
   /** @throws ERR_NOT_FOUND for an index beyond the log; ERR_CIPHERTEXT_INVALID if the store cannot prove its own entry. */
   async proveEntry(index: number): Promise<EntryProof> {
     const checkpoint = await this.checkpoint();

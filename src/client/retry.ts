@@ -13,6 +13,7 @@ const IDEMPOTENT: ReadonlySet<OperationId> = new Set<OperationId>([
   'acknowledge',
   'validatePolicy',
   'explainDecision',
+  'replayPolicies',
   'checkMount',
   'createQuarantine',
 ]);

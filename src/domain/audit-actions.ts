@@ -266,6 +266,7 @@ interface AuditActions {
   'operator-token.list': With<never, 'document' | 'count'>;
   'policy.validate': With<never, 'document' | 'count'>;
   'policy.explain': With<never, 'path' | 'policy' | 'query'>;
+  'policy.replay': With<never, 'query' | 'count'>;
   'audit.search': With<never, 'query' | 'count'>;
   'audit.trace': With<never, 'query' | 'count'>;
   'audit.export': With<never, 'query' | 'count'>;
@@ -342,6 +343,7 @@ const KNOWN_ACTIONS: Readonly<Record<AuditAction, true>> = {
   'operator-token.list': true,
   'policy.validate': true,
   'policy.explain': true,
+  'policy.replay': true,
   'audit.search': true,
   'audit.trace': true,
   'audit.export': true,

@@ -79,6 +79,8 @@ export interface AuditLog {
     page: PageRequest,
     accepts?: (path: string, fingerprint: string, fields: string) => boolean,
   ): Promise<Page<LogEntry>>;
+  /** The oldest entry that the log still has; undefined for an empty log. */
+  oldest(): Promise<LogEntry | undefined>;
   /** @throws ERR_NOT_FOUND */
   proveEntry(index: number): Promise<EntryProof>;
   /** The log's verifier key (C2SP signed note). */

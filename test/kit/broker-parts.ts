@@ -433,7 +433,8 @@ const EMPTY_LOG: AuditLog = {
   checkpoint: () => Promise.resolve(undefined),
   witnessed: () => Promise.resolve(undefined),
   search: () => Promise.resolve({ items: [] }),
-  proveEntry: () => Promise.reject(new BrokerError('ERR_NOT_FOUND')),
+  oldest: () => Promise.resolve(undefined),
+    proveEntry: () => Promise.reject(new BrokerError('ERR_NOT_FOUND')),
   logKey: () => Promise.resolve('key'),
   async *heads() {
     await Promise.resolve();

@@ -33,6 +33,7 @@ import {
   revokeOperatorToken,
 } from './operator-tokens.ts';
 import { explainDecision, validatePolicy } from './policies.ts';
+import { replayPolicies } from './policy-replay.ts';
 import { createQuarantine, liftQuarantine, listQuarantines } from './quarantines.ts';
 import { listRevocations, retryRevocation } from './revocations.ts';
 import {
@@ -116,6 +117,7 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   retryRevocation,
   validatePolicy,
   explainDecision,
+  replayPolicies,
   checkMount,
   beginPersonLogin,
   finishPersonLogin,

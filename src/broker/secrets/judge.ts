@@ -6,6 +6,7 @@ import {
   type WorkloadView,
 } from '../../domain/policy/index.ts';
 import { holdsFor, type Role } from '../../domain/principal.ts';
+import type { Workload } from '../../domain/workload.ts';
 import type { PolicyReference } from '../../domain/audit-actions.ts';
 import type { Call, Caller } from '../call.ts';
 import type { Rights } from '../parts.ts';
@@ -99,16 +100,16 @@ function decideFor(
     path,
     sourceAddress: call.address,
     now: parts.clock.now(),
-    podLabels: view.dependsOn.podLabels ? podLabels(parts, live) : undefined,
+    podLabels: view.dependsOn.podLabels ? knownLabels(parts, live.session.workload) : undefined,
     sealed: live.session.senderKey !== undefined,
   });
 }
 
-function podLabels(
+/** The labels of a workload's pod; undefined while the watch does not know the current ones. */
+export function knownLabels(
   parts: Pick<Rights, 'clusters'>,
-  live: LiveSession,
+  { cluster, pod }: Workload,
 ): ReadonlyMap<string, string> | undefined {
-  const { cluster, pod } = live.session.workload;
   const watch = parts.clusters.watch(cluster);
   if (pod === undefined || watch?.status() !== 'live') return undefined;
   return watch.find(pod.uid)?.labels;

@@ -14,6 +14,12 @@ const MANIFEST: OptionRow = ['--manifest', 'print files that "apply -f" reads'];
 const DRY_RUN: OptionRow = ['--dry-run', 'show the plan and stop; exit 2 if there are changes'];
 const PLACES: ArgumentRow = ['<place...>', 'files, directories with everything below, or -'];
 
+const SINCE: OptionRow = [
+  '--since <time>',
+  'a duration back from now such as 7d, or a time such as 2026-01-05',
+  { fallback: '30d' },
+];
+
 /** A kind is deleted from only where the caller says that the files hold all of it. */
 function prune(words: readonly DocumentWord[]): OptionRow {
   const description = `delete documents of these kinds that are not in the files: ${words.join(', ')}`;
@@ -129,11 +135,40 @@ export const POLICIES: CommandTable = {
     },
     {
       command: 'policy diff',
-      summary: "show how policy files differ from the broker's policies; exit 2 if they do",
+      summary:
+        "show how policy files differ from the broker's policies, and which workloads gain or lose access; exit 2 if they differ",
+      details:
+        'The gains and losses come from the live leases and the audit log: this part needs the roles policy-editor and auditor. Nothing is changed.',
       arguments: [PLACES],
-      options: [prune(['policy'])],
-      examples: ['quaymaster policy diff policies/ --prune policy'],
-      load: async () => (await import('../verbs/apply.ts')).runPolicyDiff,
+      options: [prune(['policy']), SINCE],
+      examples: [
+        'quaymaster policy diff policies/',
+        'quaymaster policy diff policies/ --prune policy --since 7d',
+      ],
+      load: async () => (await import('../verbs/policy-access.ts')).runPolicyDiff,
+    },
+    {
+      command: 'policy replay',
+      summary:
+        'decide the requests of the audit log again, with policy files; exit 2 if one that was allowed would be denied',
+      details:
+        'A request that depends on facts that the log does not have is listed, never guessed. It needs the roles policy-editor and auditor. Nothing is changed.',
+      arguments: [PLACES],
+      options: [prune(['policy']), SINCE],
+      examples: [
+        'quaymaster policy replay policies/ --since 7d',
+        'quaymaster policy replay policies/payments.yaml --since 24h --output json',
+      ],
+      load: async () => (await import('../verbs/policy-access.ts')).runPolicyReplay,
+    },
+    {
+      command: 'policy unused',
+      summary: 'list grants that no workload used, with their last use',
+      details:
+        'A grant is one path pattern of one allow rule. It needs the roles policy-editor and auditor.',
+      options: [SINCE],
+      examples: ['quaymaster policy unused', 'quaymaster policy unused --since 90d'],
+      load: async () => (await import('../verbs/policy-access.ts')).runPolicyUnused,
     },
     {
       command: 'policy validate',

@@ -39,14 +39,6 @@ export async function runPolicyApply(
   return applyFiles(context, args, { ...options, kinds: [POLICY] });
 }
 
-/** The plan of `policy apply`, without applying it. */
-export async function runPolicyDiff(
-  context: CliContext,
-  { args, options }: Call<ApplyOptions>,
-): Promise<ExitCode> {
-  return applyFiles(context, args, { ...options, kinds: [POLICY], dryRun: true });
-}
-
 async function applyFiles(
   context: CliContext,
   places: readonly string[],

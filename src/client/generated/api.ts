@@ -838,6 +838,30 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/policies:replay": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Decide again what workloads asked for, by the current policies and by a draft
+         * @description Reads the live leases, then the audit log from the newest entry back to `from`, one part a page. Send the same body with `after` until
+         *     there is no `next`. The same request can be in several pages: its counts add up. Nothing is changed.
+         *
+         *     It needs the role auditor without a scope, and the role policy-editor. A policy-editor with a scope may try only policies that it may
+         *     save, and gets only requests on paths within its scope.
+         */
+        readonly post: operations["replayPolicies"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/clusters": {
         readonly parameters: {
             readonly query?: never;
@@ -2564,6 +2588,77 @@ export interface components {
             /** @description Revoked versions of the path that the session cannot read again. A new session can. */
             readonly revoked: readonly components["schemas"]["RevokedVersion"][];
         };
+        readonly PolicyReplay: {
+            readonly items: readonly components["schemas"]["SeenRequest"][];
+            /** @description Grants of the draft, or of the current policies without a draft, that requests of this page use. */
+            readonly grants: readonly {
+                readonly policy: components["schemas"]["Name"];
+                readonly rule: string;
+                /** @description The pattern of the rule. */
+                readonly path: string;
+                readonly count: number;
+                readonly last: components["schemas"]["Instant"];
+            }[];
+            /** @description Entries about workloads that cannot be decided again. */
+            readonly skipped: readonly {
+                /**
+                 * @description `list`: the log has the prefix of a list, but each name was decided by itself. `path`, `workload`: the log has only the
+                 *     beginning of the name. `summary`: the entry counts refusals of several actions and paths.
+                 * @enum {unknown}
+                 */
+                readonly reason: "list" | "path" | "workload" | "summary";
+                readonly count: number;
+            }[];
+            /** @description What the text of the draft widens, whether a request uses it or not; on the first page. */
+            readonly widened: readonly {
+                /** @enum {unknown} */
+                readonly change: "allow_added" | "deny_removed";
+                readonly policy: components["schemas"]["Name"];
+                readonly rule: string;
+                readonly path: string;
+                readonly capabilities: readonly components["schemas"]["Capability"][];
+            }[];
+            /** @description Entries of the log that this page read. */
+            readonly entries: number;
+            /** @description Time of the oldest entry that this page read. */
+            readonly reached?: components["schemas"]["Instant"];
+            /** @description Time of the oldest entry that the log has. */
+            readonly knownSince?: components["schemas"]["Instant"];
+            readonly next?: string;
+        };
+        readonly SeenRequest: {
+            readonly workload: string;
+            readonly capability: components["schemas"]["Capability"];
+            readonly path: string;
+            /** @description What was decided then. Absent for a live lease. */
+            readonly recorded?: components["schemas"]["Redecision"];
+            readonly current: components["schemas"]["Redecision"];
+            readonly draft?: components["schemas"]["Redecision"];
+            /** @description Requests in the log. */
+            readonly count: number;
+            /** @description Live leases. */
+            readonly live: number;
+            readonly first: components["schemas"]["Instant"];
+            readonly last: components["schemas"]["Instant"];
+        };
+        readonly Redecision: {
+            /**
+             * @description `unknown`: it depends on facts that the log does not have.
+             * @enum {unknown}
+             */
+            readonly effect: "allow" | "deny" | "unknown";
+            readonly policy?: string;
+            /** @description 0 for a policy of the draft. */
+            readonly version?: number;
+            readonly rule?: string;
+            readonly dependsOn?: readonly ("podLabels" | "sourceAddress" | "time" | "sealed" | "pod")[];
+            /** @description The rules that may decide an unknown one. */
+            readonly among?: readonly {
+                readonly policy: string;
+                readonly version: number;
+                readonly rule: string;
+            }[];
+        };
         readonly Block: {
             /** @constant */
             readonly by: "quarantine";
@@ -4183,6 +4278,47 @@ export interface operations {
             readonly default: components["responses"]["Problem"];
         };
     };
+    readonly replayPolicies: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description Changes of policies that are not saved. Without it, everything is decided by the current policies only. */
+                    readonly draft?: {
+                        /** @description Each is added, or replaces the policy of its name. */
+                        readonly policies?: readonly components["schemas"]["AccessPolicy"][];
+                        /** @description Names of policies to remove. */
+                        readonly remove?: readonly components["schemas"]["Name"][];
+                    };
+                    /** Format: date-time */
+                    readonly from: string;
+                    /**
+                     * Format: date-time
+                     * @description Without it, the live leases are decided too.
+                     */
+                    readonly to?: string;
+                    readonly after?: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PolicyReplay"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
     readonly listClusters: {
         readonly parameters: {
             readonly query?: {
@@ -5154,7 +5290,7 @@ export interface operations {
                  */
                 readonly locator?: string;
                 /** @description Also finds the summaries of refusals of this action. An unknown action is refused. */
-                readonly action?: "session.create" | "session.renew" | "session.read" | "session.end" | "session.list" | "quarantine.create" | "quarantine.lift" | "quarantine.list" | "approval.request" | "approval.approve" | "approval.deny" | "approval.withdraw" | "approval.use" | "approval.expire" | "approval.list" | "approval.require" | "secret.read" | "secret.list" | "secret.write" | "secret.delete" | "secret.undelete" | "secret.destroy" | "secret.acknowledge" | "event.follow" | "credential.issue" | "credential.revoke" | "lease.read" | "lease.list" | "lease.renew" | "lease.revoke" | "lease.expire" | "pod.end" | "rotation.start" | "rotation.step" | "rotation.end" | "rotation.veto" | "rotation.request" | "rotation.abort" | "rotation.retry" | "rotation.retire" | "rotation.read" | "rotation.list" | "document.read" | "document.write" | "document.delete" | "document.check" | "operator-token.create" | "operator-token.revoke" | "operator-token.list" | "policy.validate" | "policy.explain" | "audit.search" | "audit.trace" | "audit.export" | "request.refused" | "request.refused_summary" | "broker.start" | "broker.stop" | "broker.seal" | "broker.release" | "broker.hold" | "state.digest" | "recovery";
+                readonly action?: "session.create" | "session.renew" | "session.read" | "session.end" | "session.list" | "quarantine.create" | "quarantine.lift" | "quarantine.list" | "approval.request" | "approval.approve" | "approval.deny" | "approval.withdraw" | "approval.use" | "approval.expire" | "approval.list" | "approval.require" | "secret.read" | "secret.list" | "secret.write" | "secret.delete" | "secret.undelete" | "secret.destroy" | "secret.acknowledge" | "event.follow" | "credential.issue" | "credential.revoke" | "lease.read" | "lease.list" | "lease.renew" | "lease.revoke" | "lease.expire" | "pod.end" | "rotation.start" | "rotation.step" | "rotation.end" | "rotation.veto" | "rotation.request" | "rotation.abort" | "rotation.retry" | "rotation.retire" | "rotation.read" | "rotation.list" | "document.read" | "document.write" | "document.delete" | "document.check" | "operator-token.create" | "operator-token.revoke" | "operator-token.list" | "policy.validate" | "policy.explain" | "policy.replay" | "audit.search" | "audit.trace" | "audit.export" | "request.refused" | "request.refused_summary" | "backup.create" | "backup.list" | "key.list" | "key.rotate" | "key.activate" | "key.destroy" | "key.wrap" | "key.unwrap" | "broker.start" | "broker.stop" | "broker.seal" | "broker.release" | "broker.hold" | "state.digest" | "recovery";
                 readonly outcome?: "ok" | "deny" | "error";
                 readonly code?: components["schemas"]["ErrorCode"];
                 readonly version?: string;

@@ -1,0 +1,258 @@
+import { isDeepStrictEqual } from 'node:util';
+import {
+  decidePossible,
+  grantsFor,
+  viewFor,
+  type AccessRequest,
+  type Capability,
+  type CompiledPolicies,
+  type PolicyGrant,
+  type RuleFact,
+  type PossibleDecision,
+  type WorkloadView,
+} from '../../domain/policy/index.ts';
+import { workloadId, type Workload } from '../../domain/workload.ts';
+import type { LoggedDecision, Recorded, Skipped } from './logged-decision.ts';
+
+/** What policies decide on a request that was seen. `unknown`: it depends on facts that nothing recorded. */
+interface RuleName {
+  readonly policy: string;
+  readonly version: number;
+  readonly rule: string;
+}
+
+export interface Redecision {
+  readonly effect: 'allow' | 'deny' | 'unknown';
+  readonly policy?: string | undefined;
+  readonly version?: number | undefined;
+  readonly rule?: string | undefined;
+  /** The facts that are not known, and the rules that may decide. */
+  readonly dependsOn?: readonly (RuleFact | 'pod')[];
+  readonly among?: readonly RuleName[];
+}
+
+/** All requests of one workload with one capability on one path for which the same was decided. */
+export interface SeenRequest {
+  readonly workload: string;
+  readonly capability: Capability;
+  readonly path: string;
+  /** Absent for a live lease. */
+  readonly recorded?: Recorded | undefined;
+  readonly current: Redecision;
+  readonly draft?: Redecision | undefined;
+  /** Requests in the log. */
+  count: number;
+  /** Live leases. */
+  live: number;
+  /** Milliseconds since the epoch. */
+  first: number;
+  last: number;
+}
+
+/** Requests that use one grant of the policies: of the draft, or of the current ones without a draft. */
+export interface UsedGrant extends PolicyGrant {
+  count: number;
+  last: number;
+}
+
+/** A live lease as a request that its holder could make now. */
+export interface LiveRequest extends Pick<
+  AccessRequest,
+  'workload' | 'path' | 'now' | 'podLabels'
+> {
+  readonly sealed: boolean;
+  readonly last: number;
+}
+
+export interface ComparedPolicies {
+  readonly current: CompiledPolicies;
+  readonly draft?: CompiledPolicies | undefined;
+}
+
+type Facts = Omit<AccessRequest, 'capability' | 'path' | 'workload'> & {
+  readonly isPodKnown: boolean;
+};
+type Asked = Pick<LoggedDecision, 'workload' | 'path' | 'capability' | 'first' | 'last'>;
+
+/** Decides requests that were seen again, with the function that decides reads, and counts equal results together. */
+export class DecisionTally {
+  readonly #current: Views;
+  readonly #draft: Views | undefined;
+  readonly #sealedOf: (session: string) => Promise<boolean | undefined>;
+  readonly #seen = new Map<string, SeenRequest>();
+  readonly #grants = new Map<string, UsedGrant>();
+  readonly #skipped = new Map<string, number>();
+
+  /** `sealedOf`: whether the answers of a session were sealed, as long as the session is known. */
+  constructor(
+    { current, draft }: ComparedPolicies,
+    sealedOf: (session: string) => Promise<boolean | undefined>,
+  ) {
+    this.#current = new Views(current);
+    this.#draft = draft && new Views(draft);
+    this.#sealedOf = sealedOf;
+  }
+
+  get size(): number {
+    return this.#seen.size;
+  }
+
+  seen(): readonly SeenRequest[] {
+    return [...this.#seen.values()];
+  }
+
+  grants(): readonly UsedGrant[] {
+    return [...this.#grants.values()];
+  }
+
+  skipped(): readonly { readonly reason: string; readonly count: number }[] {
+    return [...this.#skipped].map(([reason, count]) => ({ reason, count }));
+  }
+
+  skip({ skipped, count }: Skipped): void {
+    this.#skipped.set(skipped, (this.#skipped.get(skipped) ?? 0) + count);
+  }
+
+  async addLogged(decision: LoggedDecision): Promise<void> {
+    const { sourceAddress, at: now, isPodKnown, session, recorded, count } = decision;
+    const sealed =
+      session !== undefined && this.#needsSealed(decision.workload)
+        ? await this.#sealedOf(session)
+        : undefined;
+    const seen = this.#find(decision, { sourceAddress, now, isPodKnown, sealed }, recorded);
+    this.#count(seen, decision, { count });
+  }
+
+  addLive({ sealed, last, now, podLabels, workload, path }: LiveRequest): void {
+    // The address of the next call is not known: the lease has only that of the login.
+    const facts = { sourceAddress: '', now, isPodKnown: true, sealed, podLabels };
+    const asked: Asked = { workload, path, capability: 'read', first: last, last };
+    this.#count(this.#find(asked, facts), asked, { live: 1 });
+  }
+
+  #needsSealed(workload: Workload): boolean {
+    return [this.#current, this.#draft].some(
+      (views) => views?.of(workload).dependsOn.sealed === true,
+    );
+  }
+
+  #find(asked: Asked, facts: Facts, recorded?: Recorded): Found {
+    const { workload, capability, path } = asked;
+    const request: AccessRequest = { ...facts, workload, capability, path };
+    const possible = this.#current.decide(request);
+    const current = this.#current.shown(request, possible, facts.isPodKnown);
+    const drafted = this.#draft?.decide(request);
+    const draft =
+      drafted && isSame(possible, drafted)
+        ? current
+        : drafted && this.#draft?.shown(request, drafted, facts.isPodKnown);
+    const key = JSON.stringify([workloadId(workload), capability, path, recorded, current, draft]);
+    const known = this.#seen.get(key);
+    const seen = known ?? {
+      ...{ workload: workloadId(workload), capability, path, recorded, current, draft },
+      ...{ count: 0, live: 0, first: asked.first, last: asked.last },
+    };
+    if (known === undefined) this.#seen.set(key, seen);
+    const isUse = (draft ?? current).effect !== 'deny';
+    return { seen, grants: isUse ? (this.#draft ?? this.#current).grants(request) : [] };
+  }
+
+  #count(
+    { seen, grants }: Found,
+    { first, last }: Asked,
+    { count = 0, live = 0 }: { readonly count?: number; readonly live?: number },
+  ): void {
+    seen.count += count;
+    seen.live += live;
+    seen.first = Math.min(seen.first, first);
+    seen.last = Math.max(seen.last, last);
+    for (const grant of grants) {
+      const key = JSON.stringify(grant);
+      const used = this.#grants.get(key) ?? { ...grant, count: 0, last };
+      used.count += count + live;
+      used.last = Math.max(used.last, last);
+      this.#grants.set(key, used);
+    }
+  }
+}
+
+interface Found {
+  readonly seen: SeenRequest;
+  readonly grants: readonly PolicyGrant[];
+}
+
+/** Whether the same rules decide an uncertain request: then it is decided the same, whatever the unknown facts were. */
+function isSame({ among: current }: PossibleDecision, { among: draft }: PossibleDecision): boolean {
+  return (
+    current.length > 0 &&
+    current.length === draft.length &&
+    current.every((rule, at) => {
+      const other = draft[at];
+      return (
+        rule.policy === other?.policy &&
+        isDeepStrictEqual([rule.source, rule.labelSets], [other.source, other.labelSets])
+      );
+    })
+  );
+}
+
+const NO_GRANTS: readonly PolicyGrant[] = [];
+
+/**
+ * The views of the workloads of one page. The views that reads use are kept elsewhere: workloads of the past would push those of the present
+ * out of memory.
+ */
+class Views {
+  readonly #policies: CompiledPolicies;
+  readonly #views = new Map<string, WorkloadView>();
+  readonly #grants = new WeakMap<WorkloadView, Map<string, readonly PolicyGrant[]>>();
+
+  constructor(policies: CompiledPolicies) {
+    this.#policies = policies;
+  }
+
+  of(workload: Workload): WorkloadView {
+    const id = workloadId(workload);
+    const shared = this.#views.get(id);
+    if (shared?.dependsOn.pod === false) return shared;
+    const own = `${id} ${workload.pod?.uid ?? ''} ${workload.node?.name ?? ''}`;
+    const known = this.#views.get(own);
+    if (known !== undefined) return known;
+    const view = viewFor(this.#policies, workload);
+    this.#views.set(view.dependsOn.pod ? own : id, view);
+    return view;
+  }
+
+  decide(request: AccessRequest): PossibleDecision {
+    return decidePossible(this.of(request.workload), request);
+  }
+
+  shown(
+    { workload }: AccessRequest,
+    { decision, dependsOn, among }: PossibleDecision,
+    isPodKnown: boolean,
+  ): Redecision {
+    if (!isPodKnown && this.of(workload).dependsOn.pod) {
+      return { effect: 'unknown', dependsOn: ['pod'] };
+    }
+    if (dependsOn.length > 0) {
+      const names = among.map(({ policy, version, label }) => ({ policy, version, rule: label }));
+      return { effect: 'unknown', dependsOn, among: names };
+    }
+    const { effect, policy, version, rule } = decision;
+    return policy === undefined ? { effect } : { effect, policy, version, rule };
+  }
+
+  grants(request: AccessRequest): readonly PolicyGrant[] {
+    const view = this.of(request.workload);
+    if (!view.allowsAnything) return NO_GRANTS;
+    const { time, sourceAddress, podLabels } = view.dependsOn;
+    if (time || sourceAddress || podLabels) return grantsFor(view, request);
+    const found = this.#grants.get(view) ?? new Map<string, readonly PolicyGrant[]>();
+    this.#grants.set(view, found);
+    const key = JSON.stringify([request.path, request.capability, request.sealed]);
+    const known = found.get(key) ?? grantsFor(view, request);
+    found.set(key, known);
+    return known;
+  }
+}

@@ -1,0 +1,159 @@
+import { counted } from '../count.ts';
+import { coloured } from '../output/output.ts';
+import { table } from '../output/table.ts';
+import { changeOf, type Change, type ComparedRequest, type Redecision } from './replayed.ts';
+import {
+  grantKey,
+  type Comparison,
+  type Period,
+  type Replayed,
+  type WidenedGrant,
+} from './replayed.ts';
+
+/** What a draft changes for requests that were seen. */
+export interface AccessChanges {
+  readonly loses: readonly ComparedRequest[];
+  readonly gains: readonly ComparedRequest[];
+  readonly unknown: readonly ComparedRequest[];
+  readonly unchanged: number;
+  /** What the text of the draft widens, although no request uses it. */
+  readonly widened: readonly WidenedGrant[];
+}
+
+export function accessChanges({ requests, grants, widened }: Replayed): AccessChanges {
+  const groups = Map.groupBy(requests, changeOf);
+  const of = (change: Change): readonly ComparedRequest[] =>
+    (groups.get(change) ?? []).toSorted(byWorkload);
+  return {
+    loses: of('loses'),
+    gains: of('gains'),
+    unknown: of('unknown'),
+    unchanged: of('same').length,
+    widened: widened.filter(
+      (grant) => grant.change === 'deny_removed' || !grants.has(grantKey(grant)),
+    ),
+  };
+}
+
+function byWorkload(a: ComparedRequest, b: ComparedRequest): number {
+  const [left, right] = [a, b].map(({ workload, path, capability }) =>
+    [workload, path, capability].join('\n'),
+  );
+  return String(left) < String(right) ? -1 : 1;
+}
+
+export function accessJson(
+  { loses, gains, unknown, unchanged, widened }: AccessChanges,
+  { skipped, entries, knownSince }: Replayed,
+  period: Period,
+): object {
+  const skippedList = [...skipped].map(([reason, count]) => ({ reason, count }));
+  const log = { ...period, entries, ...(knownSince !== undefined && { knownSince }) };
+  return { loses, gains, unknown, unchanged, widened, skipped: skippedList, log };
+}
+
+/** Tables for people, and then a line that sums up. */
+export function accessText(
+  changes: AccessChanges,
+  replayed: Replayed,
+  { period, comparison }: { readonly period: Period; readonly comparison: Comparison },
+): string {
+  const { loses, gains, unknown, widened } = changes;
+  return [
+    ...section(coloured('red', 'would be denied, but was allowed:'), loses, comparison),
+    ...section(coloured('green', 'would be allowed, but was denied:'), gains, comparison),
+    ...section(
+      coloured('yellow', 'cannot be decided, because the log lacks a fact that a rule needs:'),
+      unknown,
+      comparison,
+    ),
+    ...(widened.length === 0
+      ? []
+      : ['wider than before, although no request uses it yet:', widenedTable(widened), '']),
+    summary(changes),
+    coverage(replayed, period),
+  ].join('\n');
+}
+
+const HEADER = ['workload', 'capability', 'path', 'requests', 'live', 'last', 'before', 'after'];
+
+function section(
+  title: string,
+  requests: readonly ComparedRequest[],
+  comparison: Comparison,
+): readonly string[] {
+  if (requests.length === 0) return [];
+  // A live lease is not in the log, so a comparison with the log has none.
+  const columns = comparison === 'log' ? HEADER.filter((name) => name !== 'live') : HEADER;
+  const rows = requests.map((request) => {
+    const { workload, capability, path, count, live, last, before, after } = request;
+    const cells: Readonly<Record<string, unknown>> = {
+      ...{ workload, capability, path, live, last },
+      requests: count,
+      before: decisionText(before),
+      after: decisionText(after),
+    };
+    return columns.map((name) => cells[name]);
+  });
+  return [title, table(columns, rows), ''];
+}
+
+/** `allow payments/own`, `deny`, or the facts on which it depends. */
+function decisionText(decision: Redecision): string {
+  const { effect, policy, rule, dependsOn = [] } = decision;
+  if (effect === 'unknown') return `depends on ${dependsOn.map((fact) => FACTS[fact]).join(', ')}`;
+  return policy === undefined ? effect : `${effect} ${policy}/${rule ?? ''}`;
+}
+
+const FACTS = {
+  podLabels: 'pod labels',
+  sourceAddress: 'source address',
+  time: 'time',
+  sealed: 'sealed delivery',
+  pod: 'pod',
+} as const;
+
+function widenedTable(widened: readonly WidenedGrant[]): string {
+  const rows = widened.map(({ change, policy, rule, path, capabilities }) => [
+    ...[policy, rule, path, capabilities],
+    change === 'allow_added' ? 'allow is new or wider' : 'deny is removed or narrower',
+  ]);
+  return table(['policy', 'rule', 'path', 'capabilities', 'change'], rows);
+}
+
+function summary({ loses, gains, unknown, unchanged, widened }: AccessChanges): string {
+  const workloads = (requests: readonly ComparedRequest[]): string =>
+    counted(new Set(requests.map(({ workload }) => workload)).size, 'workload');
+  return [
+    `${workloads(loses)} would lose ${counted(loses.length, 'access', 'accesses')}`,
+    `${workloads(gains)} would gain ${gains.length}`,
+    `${unknown.length} cannot be decided`,
+    `${unchanged} unchanged`,
+    `${counted(widened.length, 'grant')} wider without use`,
+  ].join('; ');
+}
+
+const SKIPPED: Readonly<Record<string, string>> = {
+  list: 'lists, which decide on each name',
+  path: 'entries with only a part of the path',
+  workload: 'entries with only a part of the workload',
+  summary: 'refusals that were counted together',
+};
+
+/** What the result is based on, and what it leaves out. */
+export function coverage(
+  { entries, skipped, knownSince }: Pick<Replayed, 'entries' | 'skipped' | 'knownSince'>,
+  { from, to }: Period,
+): string {
+  const until = to === undefined ? '' : ` to ${to.slice(0, 19)}Z`;
+  const lines = [
+    `based on ${counted(entries, 'entry', 'entries')} of the log from ${from.slice(0, 19)}Z${until}`,
+  ];
+  for (const [reason, count] of skipped)
+    lines.push(`not replayed: ${count} ${SKIPPED[reason] ?? reason}`);
+  if (knownSince === undefined) lines.push('the log has no entry');
+  else if (knownSince > from) {
+    lines.push(`the log begins at ${knownSince.slice(0, 19)}Z: requests before it are not known`);
+  }
+  return lines.join('\n');
+}

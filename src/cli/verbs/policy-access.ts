@@ -1,0 +1,199 @@
+import { ApiError } from '../../client/index.ts';
+import { grantsOf, type AccessPolicy, type PolicyGrant } from '../../domain/policy/index.ts';
+import { allPages } from '../broker.ts';
+import type { Call, CliContext } from '../context.ts';
+import { counted } from '../count.ts';
+import { checkPlan } from '../documents/carry-out.ts';
+import { kindOf, POLICY, type DocumentWord } from '../documents/kinds.ts';
+import { toManifests } from '../documents/manifest.ts';
+import { planJson, planText } from '../documents/plan-text.ts';
+import { planChanges, type DocumentPlan } from '../documents/plan.ts';
+import { absentReferences, policyOf } from '../documents/policy-references.ts';
+import { readDocuments } from '../documents/read-files.ts';
+import { EXIT, Failed, UsageError, type ExitCode } from '../errors.ts';
+import { table } from '../output/table.ts';
+import { accessChanges, accessJson, accessText, coverage } from '../policy-access/access-text.ts';
+import {
+  changeOf,
+  grantKey,
+  readReplay,
+  type ComparedRequest,
+  type Comparison,
+  type Draft,
+  type Period,
+  type Replayed,
+  type UsedGrant,
+} from '../policy-access/replayed.ts';
+import { periodOf } from '../time.ts';
+
+interface DraftOptions {
+  readonly prune?: readonly DocumentWord[];
+  readonly since: string;
+}
+
+/** Shows how policy files differ from the broker's policies, and for whom this changes something. @returns 2 if they differ */
+export async function runPolicyDiff(
+  context: CliContext,
+  { args, options }: Call<DraftOptions>,
+): Promise<ExitCode> {
+  const period = periodSince(context, options.since);
+  const { plan, warnings } = await planOf(context, args, options);
+  const { output } = context;
+  if (plan.changes.length === 0) {
+    await output.show(planJson(plan), () => planText(plan));
+    return EXIT.done;
+  }
+  const comparison = 'draft';
+  const replayed = await replayIfAllowed(context, draftOf(plan), { period, comparison });
+  if (replayed === undefined) await output.show(planJson(plan), () => planText(plan));
+  else {
+    const changes = accessChanges(replayed);
+    await output.show({ ...planJson(plan), access: accessJson(changes, replayed, period) }, () =>
+      [planText(plan), '', accessText(changes, replayed, { period, comparison })].join('\n'),
+    );
+  }
+  for (const line of warnings) output.note(`warning: ${line}`);
+  return EXIT.changes;
+}
+
+/** Decides the requests of the log by the policies with the files. @returns 2 if a request that was allowed would be denied */
+export async function runPolicyReplay(
+  context: CliContext,
+  { args, options }: Call<DraftOptions>,
+): Promise<ExitCode> {
+  const period = periodSince(context, options.since);
+  const { plan } = await planOf(context, args, options);
+  const comparison = 'log';
+  const replayed = await readReplay(context, { draft: draftOf(plan), period, comparison });
+  const changes = accessChanges(replayed);
+  await context.output.show(
+    { requests: replayed.requests.map(withChange), ...accessJson(changes, replayed, period) },
+    () => accessText(changes, replayed, { period, comparison }),
+  );
+  return changes.loses.length === 0 ? EXIT.done : EXIT.changes;
+}
+
+function withChange(request: ComparedRequest): object {
+  return { ...request, change: changeOf(request) };
+}
+
+async function planOf(
+  context: CliContext,
+  places: readonly string[],
+  { prune = [] }: DraftOptions,
+): Promise<{ readonly plan: DocumentPlan; readonly warnings: readonly string[] }> {
+  const manifests = toManifests(await readDocuments(context, places), [POLICY]);
+  if (manifests.length === 0) throw new UsageError('the files contain no document');
+  const broker = await context.broker();
+  const plan = await planChanges(broker, manifests, prune.map(kindOf));
+  await checkPlan(broker, plan);
+  const warnings = await absentReferences(broker, manifests.map(policyOf), manifests);
+  return { plan, warnings };
+}
+
+/** What the broker accepts in one draft. */
+const MOST_POLICIES = 2_000;
+const MOST_BYTES = 1_000_000;
+
+/** Only what differs: the broker has all other policies. @throws Failed if that is too much for one request */
+function draftOf({ changes }: DocumentPlan): Draft {
+  const policies = changes.flatMap((each) =>
+    each.action === 'delete' ? [] : [each.manifest.body],
+  );
+  const remove = changes.flatMap((each) => (each.action === 'delete' ? [each.name] : []));
+  const bytes = Buffer.byteLength(JSON.stringify(policies));
+  if (policies.length > MOST_POLICIES || bytes > MOST_BYTES) {
+    throw new Failed(
+      `the files change ${counted(policies.length, 'policy', 'policies')} (${bytes} bytes); a replay takes ${MOST_POLICIES} policies and ${MOST_BYTES} bytes: give fewer files`,
+    );
+  }
+  return { policies, remove };
+}
+
+/** Without the role auditor, an editor still sees how the documents differ. */
+async function replayIfAllowed(
+  context: CliContext,
+  draft: Draft,
+  question: { readonly period: Period; readonly comparison: Comparison },
+): Promise<Replayed | undefined> {
+  try {
+    return await readReplay(context, { draft, ...question });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 'ERR_DENIED') throw error;
+    context.output.note(
+      'who gains and who loses is not shown: this also needs the role auditor without a scope',
+    );
+    return undefined;
+  }
+}
+
+function periodSince({ clock }: CliContext, since: string): { readonly from: string } {
+  const { from = '' } = periodOf({ since }, clock.now());
+  if (Date.parse(from) <= clock.now()) return { from };
+  throw new UsageError(`--since ${since}: is in the future`);
+}
+
+interface UnusedOptions {
+  readonly since: string;
+}
+
+/** Lists the grants that no request used since then. */
+export async function runPolicyUnused(
+  context: CliContext,
+  { options }: Call<UnusedOptions>,
+): Promise<void> {
+  const period = periodSince(context, options.since);
+  const policies = await allPages(await context.broker(), 'listPolicies', {
+    query: { limit: 1000 },
+  });
+  const grants = policies.flatMap((policy) =>
+    grantsOf(policy.document as AccessPolicy).map((grant) => ({
+      ...grant,
+      changedAt: policy.updatedAt,
+    })),
+  );
+  const replayed = await readReplay(context, { period, comparison: 'log' });
+  const unused = grants.filter((grant) => !replayed.grants.has(grantKey(grant)));
+  const earlier = unused.length === 0 ? undefined : await earlierUses(context, unused, period);
+  const items = unused.map((grant) => {
+    const last = earlier?.get(grantKey(grant))?.last;
+    return { ...grant, ...(last !== undefined && { lastUsed: last }) };
+  });
+  const { entries, skipped, knownSince } = replayed;
+  const skippedList = [...skipped].map(([reason, count]) => ({ reason, count }));
+  const body = {
+    items,
+    grants: grants.length,
+    skipped: skippedList,
+    log: { ...period, entries, knownSince },
+  };
+  await context.output.show(body, () =>
+    [
+      ...(items.length === 0
+        ? []
+        : [
+            table(
+              ['policy', 'rule', 'path', 'policy changed', 'last used'],
+              items.map(({ policy, rule, path, changedAt, lastUsed }) => [
+                ...[policy, rule, path, changedAt],
+                lastUsed ?? 'not in the log',
+              ]),
+            ),
+          ]),
+      `${items.length} of ${counted(grants.length, 'grant')} not used`,
+      coverage(replayed, period),
+    ].join('\n'),
+  );
+}
+
+/** The log before the period is read until every grant was found, or to its beginning. */
+async function earlierUses(
+  context: CliContext,
+  unused: readonly PolicyGrant[],
+  { from }: Period,
+): Promise<ReadonlyMap<string, UsedGrant>> {
+  const period = { from: new Date(0).toISOString(), to: from };
+  const isEnough = (found: ReadonlyMap<string, UsedGrant>): boolean =>
+    unused.every((grant) => found.has(grantKey(grant)));
+  return (await readReplay(context, { period, comparison: 'log', isEnough })).grants;
+}
