@@ -434,7 +434,7 @@ const EMPTY_LOG: AuditLog = {
   witnessed: () => Promise.resolve(undefined),
   search: () => Promise.resolve({ items: [] }),
   oldest: () => Promise.resolve(undefined),
-    proveEntry: () => Promise.reject(new BrokerError('ERR_NOT_FOUND')),
+  proveEntry: () => Promise.reject(new BrokerError('ERR_NOT_FOUND')),
   logKey: () => Promise.resolve('key'),
   async *heads() {
     await Promise.resolve();
