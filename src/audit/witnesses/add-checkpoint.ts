@@ -16,7 +16,7 @@ export type WitnessFault =
   | 'refused'
   /** 404: the witness does not know the origin of this log. */
   | 'unknown_log'
-  /** 403: the witness knows another key for this log. */
+  /** 403: the witness knows another key for this log; litewitness 0.6.1 also answers it for an unknown origin. */
   | 'unknown_log_key'
   /** The answer has no cosignature by the configured key. */
   | 'other_key'
@@ -108,7 +108,10 @@ export class WitnessClient {
     if (status === 404)
       throw new WitnessError('unknown_log', 'the witness does not know the origin of this log');
     if (status === 403)
-      throw new WitnessError('unknown_log_key', 'the witness knows another key of this log');
+      throw new WitnessError(
+        'unknown_log_key',
+        'the witness knows no such log, or another key of it',
+      );
     if (status === 422)
       throw new WitnessError(
         'other_tree',

@@ -7,7 +7,15 @@ import { findPostgres15 } from './postgres-programs.ts';
 import { findPgBouncer, type PgBouncer } from './pgbouncer.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 import type { BackendName } from './recipe.ts';
-import { BUILDAH, HELM, POD_SECURITY, PROMTOOL, SCHEMATHESIS, SHELLCHECK } from './recipes.ts';
+import {
+  BUILDAH,
+  HELM,
+  LITEWITNESS,
+  POD_SECURITY,
+  PROMTOOL,
+  SCHEMATHESIS,
+  SHELLCHECK,
+} from './recipes.ts';
 import { startRedis, type Redis } from './redis.ts';
 import { startTool, type Tool } from './tool.ts';
 
@@ -27,6 +35,7 @@ export interface Backends {
   readonly buildah: Tool;
   readonly schemathesis: Tool;
   readonly podsecurity: Tool;
+  readonly litewitness: Tool;
 }
 
 type Starters = {
@@ -50,6 +59,7 @@ const START: Starters = {
   buildah: () => startTool(BUILDAH),
   schemathesis: () => startTool(SCHEMATHESIS),
   podsecurity: () => startTool(POD_SECURITY),
+  litewitness: () => startTool(LITEWITNESS),
 };
 
 /** Starts the named backends one after another. If one fails, stops those already started. */

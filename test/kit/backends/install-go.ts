@@ -56,7 +56,11 @@ export function goRecipe(program: GoProgram): Recipe {
     build: async (directory, progress) => {
       await writeModule(directory, program);
       const options = { cwd: directory, progress, env: { GOFLAGS: '-buildvcs=false' } };
-      await runCommand('go', ['mod', 'tidy'], { ...options, label: `${program.name} modules` });
+      // -e: a module that only the tests of a dependency need may be missing. The build fails if the program needs it.
+      await runCommand('go', ['mod', 'tidy', '-e'], {
+        ...options,
+        label: `${program.name} modules`,
+      });
       const variables = program.linkerVariables.map((variable) => `-X ${variable}`);
       const flags = ['-trimpath', '-ldflags', ['-s', '-w', ...variables].join(' ')];
       const build = ['build', ...flags, '-o', program.name, program.package];

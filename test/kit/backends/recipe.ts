@@ -13,6 +13,7 @@ export const BACKEND_NAMES = [
   'buildah',
   'schemathesis',
   'podsecurity',
+  'litewitness',
   'kube',
 ] as const;
 

@@ -135,6 +135,17 @@ export const AWS_ENGINE = goRecipe({
   linkerVariables: [],
 });
 
+/** A witness of transparency logs. 0.6.1 is the last version for Go 1.26. */
+export const LITEWITNESS = goRecipe({
+  name: 'litewitness',
+  version: '0.6.1',
+  backend: 'litewitness',
+  module: 'filippo.io/torchwood',
+  package: 'filippo.io/torchwood/cmd/litewitness',
+  replacements: () => [],
+  linkerVariables: [],
+});
+
 const STAGED = /^\s*(k8s\.io\/\S+) => \.\/staging\//gm;
 
 /** Kubernetes keeps its libraries in ./staging and publishes each as k8s.io/X v0.N.P beside k8s.io/kubernetes v1.N.P. */
@@ -175,5 +186,6 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   buildah: [BUILDAH],
   schemathesis: [SCHEMATHESIS],
   podsecurity: [POD_SECURITY],
+  litewitness: [LITEWITNESS],
   kube: [ETCD, KUBE_APISERVER],
 };

@@ -52,6 +52,7 @@ describe('wantedBackends', () => {
       'buildah',
       'schemathesis',
       'podsecurity',
+      'litewitness',
       'kube',
     ]);
   });
