@@ -130,26 +130,26 @@ async function openOn(
   const trail = new AuditTrail(bootLog, { config, store: opened, rows, clock, log });
   const { held } = await trail.start();
   logCondition(log, held, opened);
-  if (held === undefined) {
-    await openState(opened, guard, { clock, log, keys, identity: bootLog.identity });
-  }
-  const live = held === undefined ? new LiveRows(opened, guard) : opened;
+  const live = new LiveRows(opened, guard);
+  const opening = { clock, log, keys, identity: bootLog.identity, keep: live };
+  if (held === undefined) await openState(opened, guard, opening);
   const committing = deps.trace === undefined ? opened : traced(opened, deps.trace);
-  const store = holdable(committing, live, () => trail.held !== undefined || guard.isHeld);
+  const store = holdable(
+    committing,
+    held === undefined ? live : opened,
+    () => trail.held !== undefined || guard.isHeld,
+  );
   const space = new SpaceWatch({ store: opened, clock, log });
   const stopTrail = async (cause: string): Promise<void> => {
     if (held === undefined) await trail.stop(cause);
   };
-  const backups =
-    held === undefined
-      ? await openBackups(config, { ...deps, opened, store, keys, bootLog })
-      : undefined;
+  const beside = { ...deps, opened, store, keys, bootLog };
+  const backups = held === undefined ? await openBackups(config, beside) : undefined;
   try {
-    const core = await openCore(config, { ...deps, store, trail, guard, keys, backups });
+    const core = await openCore(config, { ...deps, store, live, trail, guard, keys, backups });
     await space.start();
     const sweep = new StateSweep({ store: opened, guard, clock, log });
-    const intervalMs = config.audit.scrubIntervalHours * HOUR_MS;
-    const indexes = new IndexScrub({ check: opened.indexCheck, guard, clock, log, intervalMs });
+    const indexes = indexScrub(config, { check: opened.indexCheck, guard, clock, log });
     if (held === undefined) {
       sweep.start();
       indexes.start();
@@ -176,6 +176,13 @@ async function openOn(
     await stopTrail('start_failed');
     throw error;
   }
+}
+
+function indexScrub(
+  { audit }: Config,
+  scrubbed: Omit<ConstructorParameters<typeof IndexScrub>[0], 'intervalMs'>,
+): IndexScrub {
+  return new IndexScrub({ ...scrubbed, intervalMs: audit.scrubIntervalHours * HOUR_MS });
 }
 
 interface Watched {
@@ -246,6 +253,7 @@ function logCondition(log: Log, held: string | undefined, { condition }: OpenedS
 
 interface CoreDeps extends BrokerDeps {
   readonly store: Store;
+  readonly live: LiveRows;
   readonly trail: AuditTrail;
   readonly guard: RowGuard;
   readonly keys: InstallationKeys;
@@ -372,12 +380,12 @@ type Made = Pick<
 
 async function openParts(
   config: Config,
-  { clock, log, store, trail, keys, backups, failpoint }: CoreDeps,
+  { clock, log, store, live, trail, keys, backups, failpoint }: CoreDeps,
   made: Made,
 ): Promise<Parts> {
   const people = openPeople(config.people);
   const rows = new RowSeals(keys.keyring);
-  const catalog = new Catalog(store, rows);
+  const catalog = new Catalog(store, rows, () => live.documents());
   const sealing = { keyring: keys.keyring, rows, digest: sha256Hex };
   const approvals = new Approvals(store, rows, clock);
   const sessions = new Sessions(store, sealing);

@@ -9,7 +9,13 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { RowGuard, type HeldRows } from '../store/row-guard.ts';
-import { acceptState, adoptState, checkState, type StateReport } from '../store/state-check.ts';
+import {
+  acceptState,
+  adoptState,
+  checkState,
+  type KeepMatched,
+  type StateReport,
+} from '../store/state-check.ts';
 import type { InstallationKeys } from './keys.ts';
 
 export interface StateDeps {
@@ -54,11 +60,14 @@ function readLogged(store: Store, { keys, identity, clock }: OpeningState): Prom
 export async function openState(
   store: Store,
   guard: RowGuard,
-  opening: OpeningState,
+  opening: OpeningState & { readonly keep?: KeepMatched },
 ): Promise<readonly HeldRows[]> {
-  const { adopt, problems } = await checkState(store, guard, () =>
-    readLogged(store, opening),
-  ).catch(asProblem);
+  const { keep } = opening;
+  const logged = (): Promise<LoggedState> => readLogged(store, opening);
+  const { adopt, problems } = await checkState(store, guard, {
+    logged,
+    ...(keep && { keep }),
+  }).catch(asProblem);
   const { clock, log } = opening;
   const actor = new SystemActor({ clock, digest: sha256Hex }, 'store');
   const found = [...problems];
@@ -125,7 +134,9 @@ interface ReleasedState {
 /** Accepts rows that differ from their digests. Returns them by name and with counts; no lines if none differ. @throws ERR_HELD */
 export async function releaseRows(released: ReleasedState): Promise<readonly string[]> {
   const { store, guard, opening, comment } = released;
-  const { problems } = await checkState(store, guard, () => readLogged(store, opening));
+  const { problems } = await checkState(store, guard, {
+    logged: () => readLogged(store, opening),
+  });
   if (problems.length === 0) return [];
   const logged = await readLogged(store, opening);
   const actor = new SystemActor({ clock: opening.clock, digest: sha256Hex }, 'broker');

@@ -198,7 +198,7 @@ async function mint(
     writes: [
       ...lift.writes,
       { table: 'documents', put: sealDocument(rows, operator) },
-      { table: 'document_versions', put: sealDocumentVersion(rows, operator, false) },
+      { table: 'document_versions', put: sealDocumentVersion(rows, operator) },
       { table: 'operator_tokens', put: tokens.seal(stored, tokens.hash(text)) },
     ],
     invalidates: [...lift.invalidates, documentFence(kind, name), `document:${kind}/${name}`],

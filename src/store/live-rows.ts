@@ -4,8 +4,14 @@ import { constantTimeEqual } from '../crypto/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { KeyOf, Store, TableName } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
-import { nameOf, type DigestRow, type RowGuard, type StoredRow } from './row-guard.ts';
-import { rowsOf } from './state-check.ts';
+import {
+  nameOf,
+  type DigestChange,
+  type DigestRow,
+  type RowGuard,
+  type StoredRow,
+} from './row-guard.ts';
+import { rowsOf, type KeepMatched, type MatchedRows } from './state-check.ts';
 
 /** The kinds of rows that take effect in a running broker as soon as they are written. */
 const LIVE = ['documents', 'operator_tokens'] as const;
@@ -20,19 +26,49 @@ interface Mirror {
   readonly elements: Map<string, string>;
 }
 
+/** All documents at one generation of their digest. */
+interface MatchedDocuments {
+  readonly generation: number;
+  readonly rows: readonly StoredRow[];
+}
+
 /**
  * Returns a row only if the digest covers it. A copy of an earlier row has a valid MAC. On a database with other writers, such a copy must never take
  * effect.
  */
-export class LiveRows {
+export class LiveRows implements KeepMatched {
+  readonly kinds = LIVE;
   readonly #store: Store;
   readonly #guard: RowGuard;
   readonly #mirrors = new Map<LiveTable, Mirror>();
+  /** The documents that the check at the start read, until they are asked for. */
+  #matched: MatchedDocuments | undefined;
   #work: Promise<unknown> = Promise.resolve();
 
   constructor(store: Store, guard: RowGuard) {
     this.#store = store;
     this.#guard = guard;
+    guard.onChange((change) => this.#apply(change));
+  }
+
+  /** Takes the rows that the check at the start compared with their digest, so that they are not read again. */
+  take(table: TableName, { digest, rows, elements }: MatchedRows): void {
+    if (!isLive(table)) return;
+    const { generation } = digest;
+    this.#mirrors.set(table, { generation, set: SetHash.from(digest.state), elements });
+    if (table === 'documents') this.#matched = { generation, rows };
+  }
+
+  /** All documents, compared with their digest. @throws ERR_CIPHERTEXT_INVALID, and holds the store, if they differ; ERR_BUSY. */
+  documents(): Promise<readonly Tables['documents'][]> {
+    const found = this.#work.then(async () => {
+      const matched = this.#matched;
+      this.#matched = undefined;
+      const { generation } = await this.#digest('documents');
+      return matched?.generation === generation ? matched.rows : this.#reload('documents');
+    });
+    this.#work = found.catch(() => undefined);
+    return found as Promise<readonly unknown[]> as Promise<readonly Tables['documents'][]>;
   }
 
   /** As `Store.get`. @throws ERR_CIPHERTEXT_INVALID, and holds the store, for a row that differs from the broker's last write; ERR_BUSY. */
@@ -41,6 +77,20 @@ export class LiveRows {
     const found = this.#work.then(() => this.#current(table, key as StoredRow));
     this.#work = found.catch(() => undefined);
     return found as Promise<Tables[T] | undefined>;
+  }
+
+  /** Follows a commit of this process, which may have changed many rows at once. */
+  #apply({ before, after, elements: changed }: DigestChange): void {
+    const table = after.kind as LiveTable;
+    const mirror = this.#mirrors.get(table);
+    if (mirror === undefined || !constantTimeEqual(mirror.set.state(), before.state)) return;
+    const { elements } = mirror;
+    for (const [name, element] of changed) {
+      if (element === undefined) elements.delete(name);
+      else elements.set(name, element.toString('latin1'));
+    }
+    const { generation, state } = after;
+    this.#mirrors.set(table, { generation, set: SetHash.from(state), elements });
   }
 
   async #current(table: LiveTable, key: StoredRow): Promise<StoredRow | undefined> {
@@ -88,16 +138,18 @@ export class LiveRows {
     return true;
   }
 
-  async #reload(table: LiveTable): Promise<void> {
+  async #reload(table: LiveTable): Promise<readonly StoredRow[]> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const digest = await this.#digest(table);
       const set = SetHash.empty();
       const elements = new Map<string, string>();
+      const rows: StoredRow[] = [];
       for await (const row of rowsOf(this.#store, table)) {
         const stored = row as unknown as StoredRow;
         const element = this.#guard.element(digest.root_key_id, table, stored);
         set.add(element);
         elements.set(nameOf(table, stored), element.toString('latin1'));
+        rows.push(stored);
       }
       const { generation } = await this.#digest(table);
       if (generation === digest.generation) {
@@ -106,7 +158,7 @@ export class LiveRows {
           throw this.#guard.hold({ reason: 'rows_differ', kind: table, what, count: 1 });
         }
         this.#mirrors.set(table, { generation, set, elements });
-        return;
+        return rows;
       }
       await loopTurn();
     }

@@ -40,6 +40,14 @@ export interface RowChange {
   readonly after: StoredRow | undefined;
 }
 
+/** The change of one digest by a commit of this process. */
+export interface DigestChange {
+  readonly before: DigestRow;
+  readonly after: DigestRow;
+  /** The new elements of the changed rows, by row name, in the order of their writes; undefined for a removed row. */
+  readonly elements: readonly (readonly [name: string, element: Buffer | undefined])[];
+}
+
 /** The digests of a batch after its commit. */
 export interface StagedDigests {
   readonly writes: readonly Write[];
@@ -75,6 +83,7 @@ export class RowGuard {
   #adopting: ReadonlySet<DigestedTable> = new Set();
   readonly #holds = new Map<string, HeldRows>();
   readonly #listeners: ((held: HeldRows) => void)[] = [];
+  readonly #followers: ((change: DigestChange) => void)[] = [];
 
   constructor(options: RowGuardOptions) {
     this.#options = options;
@@ -108,6 +117,11 @@ export class RowGuard {
   /** Registers a listener, which is called once for each difference. */
   onHold(listener: (held: HeldRows) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Registers a listener, which is called for each digest that a commit of this process changed. */
+  onChange(listener: (change: DigestChange) => void): void {
+    this.#followers.push(listener);
   }
 
   /** Stops all commits. @returns the error for the caller that found the difference. */
@@ -230,18 +244,19 @@ export class RowGuard {
   /** @throws ERR_CIPHERTEXT_INVALID as `accept`. */
   stage(changes: readonly RowChange[], stored: readonly (DigestRow | undefined)[]): StagedDigests {
     const kinds = this.kindsOf(changes);
-    const after = kinds.map((kind, index) => {
+    const staged = kinds.map((kind, index) => {
       const before = this.accept(kind, stored[index]);
       return this.#changed(
         before,
         changes.filter(({ table }) => table === kind),
       );
     });
+    const after = staged.map((change) => change.after);
     return {
       writes: after.map((put) => ({ table: 'state_digests', put })),
       entries: (bodies) => this.withState(bodies, this.member(after)),
       keep: () => {
-        for (const digest of after) this.#known.set(digest.kind, digest);
+        for (const change of staged) this.#keep(change);
       },
     };
   }
@@ -264,25 +279,35 @@ export class RowGuard {
     return [...all.slice(0, -1), `${last.slice(0, -1)},${member}}`];
   }
 
-  #changed(before: DigestRow, changes: readonly RowChange[]): DigestRow {
+  #keep(change: DigestChange): void {
+    const { after } = change;
+    this.#known.set(after.kind, after);
+    for (const follow of this.#followers) follow(change);
+  }
+
+  #changed(before: DigestRow, changes: readonly RowChange[]): DigestChange {
     const set = SetHash.from(before.state);
+    const elements: [string, Buffer | undefined][] = [];
     let { count } = before;
     for (const { table, before: old, after } of changes) {
       if (old !== undefined) {
         set.remove(this.element(before.root_key_id, table, old));
         count -= 1;
       }
-      if (after !== undefined) {
-        set.add(this.element(before.root_key_id, table, after));
+      const element = after && this.element(before.root_key_id, table, after);
+      if (element !== undefined) {
+        set.add(element);
         count += 1;
       }
+      elements.push([nameOf(table, after ?? old ?? {}), element]);
     }
     const { kind, root_key_id } = before;
     const fields = {
       ...{ kind, root_key_id, count: Math.max(count, 0), state: set.state() },
       generation: before.generation + 1,
     };
-    return { ...fields, mac: this.#opened().rows.mac('state_digests', fields) };
+    const mac = this.#opened().rows.mac('state_digests', fields);
+    return { before, after: { ...fields, mac }, elements };
   }
 
   #digestKey(rootKeyId: string): SecretKey {

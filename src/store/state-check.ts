@@ -26,6 +26,20 @@ export interface LoggedDigests {
   get(kind: string): { readonly generation: number; readonly digest: string } | undefined;
 }
 
+/** All rows of a kind, which its digest covers. */
+export interface MatchedRows {
+  readonly digest: DigestRow;
+  readonly rows: readonly StoredRow[];
+  /** The elements of the rows, by row name, as text. */
+  readonly elements: Map<string, string>;
+}
+
+/** Keeps the rows of some kinds after the check, so that they need not be read again. */
+export interface KeepMatched {
+  readonly kinds: readonly TableName[];
+  readonly take: (kind: TableName, matched: MatchedRows) => void;
+}
+
 /** The current rows of one kind. */
 interface KindRows {
   readonly set: SetHash;
@@ -45,7 +59,7 @@ export interface StateReport {
 export async function checkState(
   store: Store,
   guard: RowGuard,
-  logged: () => Promise<LoggedDigests>,
+  { logged, keep }: { readonly logged: () => Promise<LoggedDigests>; readonly keep?: KeepMatched },
 ): Promise<StateReport> {
   const first = await logged();
   const adopt: GuardedGroup[] = [];
@@ -59,7 +73,8 @@ export async function checkState(
   const adopted = new Set(adopt.flatMap(({ digests }) => digests));
   const problems: HeldRows[] = [];
   for (const kind of DIGESTED) {
-    if (!adopted.has(kind)) problems.push(...(await checkKind(store, guard, { kind, logged })));
+    if (!adopted.has(kind))
+      problems.push(...(await checkKind(store, guard, { kind, logged, keep })));
   }
   return { adopt, problems };
 }
@@ -68,6 +83,7 @@ interface Checked {
   readonly kind: DigestedTable;
   /** Undefined while the broker runs, because the guard then knows the newest generation. */
   readonly logged?: () => Promise<LoggedDigests>;
+  readonly keep?: KeepMatched | undefined;
 }
 
 /** Compares the rows of every kind with their digests while the broker runs. @returns the problems. */
@@ -80,22 +96,40 @@ export async function checkRows(store: Store, guard: RowGuard): Promise<readonly
 async function checkKind(
   store: Store,
   guard: RowGuard,
-  { kind, logged }: Checked,
+  checked: Checked,
 ): Promise<readonly HeldRows[]> {
+  const { kind, keep } = checked;
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const before = await digestOf(store, kind);
-    const log = await logged?.();
-    const rows = await readKind(store, guard, { kind, rootKeyId: before?.root_key_id });
-    const after = await digestOf(store, kind);
-    if (after?.generation !== before?.generation) continue;
-    if (before === undefined) return [behind(kind, 'its digest is missing')];
-    if (!guard.isDigest(before)) return [differ(kind, 'its digest has no valid MAC')];
-    const problem =
-      (log && compareWithLog(guard, before, log.get(kind))) ??
-      (await compareRows(store, guard, before, rows));
-    return problem === undefined ? [] : [problem];
+    const isKept = keep?.kinds.includes(kind) === true;
+    const found: FoundRows | undefined = isKept ? { rows: [], elements: new Map() } : undefined;
+    const compared = await compareKind(store, guard, { ...checked, found });
+    if (compared === undefined) continue;
+    if ('problem' in compared) return [compared.problem];
+    if (found !== undefined) keep?.take(kind, { digest: compared.digest, ...found });
+    return [];
   }
   throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+}
+
+type Compared = { readonly problem: HeldRows } | { readonly digest: DigestRow };
+
+/** Undefined if another replica changed rows during the read. */
+async function compareKind(
+  store: Store,
+  guard: RowGuard,
+  { kind, logged, found }: Checked & { readonly found: FoundRows | undefined },
+): Promise<Compared | undefined> {
+  const before = await digestOf(store, kind);
+  const log = await logged?.();
+  const rows = await readKind(store, guard, { kind, rootKeyId: before?.root_key_id, found });
+  const after = await digestOf(store, kind);
+  if (after?.generation !== before?.generation) return undefined;
+  if (before === undefined) return { problem: behind(kind, 'its digest is missing') };
+  if (!guard.isDigest(before)) return { problem: differ(kind, 'its digest has no valid MAC') };
+  const problem =
+    (log && compareWithLog(guard, before, log.get(kind))) ??
+    (await compareRows(store, guard, before, rows));
+  return problem === undefined ? { digest: before } : { problem };
 }
 
 function compareWithLog(
@@ -160,17 +194,32 @@ function isHead(last: Version | undefined, uid: string, version: number): boolea
   return last?.uid === uid && last.version === version && last.body !== null;
 }
 
+/** The rows that a read adds to. */
+interface FoundRows {
+  readonly rows: StoredRow[];
+  readonly elements: Map<string, string>;
+}
+
+interface KindRead {
+  readonly kind: DigestedTable;
+  readonly rootKeyId: string | undefined;
+  readonly found: FoundRows | undefined;
+}
+
 /** Reads all rows of one kind, under the root key of their digest. */
 async function readKind(
   store: Store,
   guard: RowGuard,
-  { kind, rootKeyId }: { readonly kind: DigestedTable; readonly rootKeyId: string | undefined },
+  { kind, rootKeyId, found }: KindRead,
 ): Promise<Pick<KindRows, 'set' | 'count'>> {
   const set = SetHash.empty();
   let count = 0;
   for await (const row of rowsOf(store, kind)) {
-    set.add(guard.element(rootKeyId, kind, row));
+    const element = guard.element(rootKeyId, kind, row);
+    set.add(element);
     count += 1;
+    found?.rows.push(row);
+    found?.elements.set(nameOf(kind, row), element.toString('latin1'));
   }
   return { set, count };
 }

@@ -102,10 +102,10 @@ export async function deleteDocument(
     checkAdminRemains(parts, current, undefined);
     await checkUnused(parts, current);
     const schedule = await scheduleChange(parts, current, undefined);
-    const { kind, name, version } = current;
+    const { kind, name, uid, version } = current;
     const updatedAt = parts.clock.now();
     const updatedBy = editor.operator.name;
-    const gone = { ...current, version: version + 1, updatedAt, updatedBy };
+    const gone = { kind, name, uid, version: version + 1, updatedAt, updatedBy };
     const facts = { ...described, outcome: 'ok', document: { kind, name, version } } as const;
     return {
       plan: {
@@ -113,7 +113,7 @@ export async function deleteDocument(
         expect: [expectation(change, current), ...schedule.expect],
         writes: [
           { table: 'documents', remove: { kind, name } },
-          { table: 'document_versions', put: sealDocumentVersion(parts.rows, gone, true) },
+          { table: 'document_versions', put: sealDocumentVersion(parts.rows, gone) },
           ...schedule.writes,
         ],
         invalidates: invalidated(kind, name),
@@ -190,7 +190,7 @@ function changePlan(
     expect: [expectation(document, current), ...schedule.expect],
     writes: [
       { table: 'documents', put: sealDocument(parts.rows, document) },
-      { table: 'document_versions', put: sealDocumentVersion(parts.rows, document, false) },
+      { table: 'document_versions', put: sealDocumentVersion(parts.rows, document) },
       ...schedule.writes,
     ],
     invalidates: invalidated(kind, name),

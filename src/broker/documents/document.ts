@@ -38,7 +38,13 @@ export function documentFence(kind: DocumentKind, name: string): string {
 export function openDocument(rows: RowSeals, row: Tables['documents']): StoredDocument {
   const { mac, ...fields } = row;
   rows.verify('documents', fields, mac);
+  return documentOf(row);
+}
+
+/** The document in a row whose MAC, or whose place in the digest of its table, is verified. */
+export function documentOf(row: Tables['documents']): StoredDocument {
   const kind = row.kind as DocumentKind;
+  if (kind === 'policy') return new SavedPolicyDocument(row);
   const body = JSON.parse(row.body) as unknown;
   return {
     kind,
@@ -50,6 +56,35 @@ export function openDocument(rows: RowSeals, row: Tables['documents']): StoredDo
     updatedAt: row.updated_at,
     updatedBy: row.updated_by,
   };
+}
+
+/** A policy of the store. Body and spec are parsed when they are first needed: few of ten thousand are, for long after a start. */
+class SavedPolicyDocument implements StoredDocument {
+  readonly kind = 'policy';
+  readonly name: string;
+  readonly uid: string;
+  readonly version: number;
+  readonly updatedAt: number;
+  readonly updatedBy: string;
+  readonly #text: string;
+  #spec: DocumentSpecs['policy'] | undefined;
+
+  constructor(row: Tables['documents']) {
+    this.name = row.name;
+    this.uid = row.uid;
+    this.version = row.version;
+    this.updatedAt = row.updated_at;
+    this.updatedBy = row.updated_by;
+    this.#text = row.body;
+  }
+
+  get body(): unknown {
+    return JSON.parse(this.#text) as unknown;
+  }
+
+  get spec(): DocumentSpecs['policy'] {
+    return (this.#spec ??= parseSpec('policy', this.body));
+  }
 }
 
 export function sealDocument(rows: RowSeals, document: StoredDocument): Tables['documents'] {
@@ -65,18 +100,17 @@ export function sealDocument(rows: RowSeals, document: StoredDocument): Tables['
   return { ...fields, mac: rows.mac('documents', fields) };
 }
 
-/** The history row of one version; `body` is null for a deletion. */
+/** The history row of one version. A deletion has no body. */
 export function sealDocumentVersion(
   rows: RowSeals,
-  document: StoredDocument,
-  deleted: boolean,
+  document: Omit<StoredDocument, 'body' | 'spec'> & { readonly body?: unknown },
 ): Tables['document_versions'] {
   const fields = {
     kind: document.kind,
     name: document.name,
     uid: document.uid,
     version: document.version,
-    body: deleted ? null : JSON.stringify(document.body),
+    body: document.body === undefined ? null : JSON.stringify(document.body),
     created_at: document.updatedAt,
     created_by: document.updatedBy,
   };

@@ -70,3 +70,12 @@ export interface StoredPolicy {
   readonly version: number;
   readonly policy: AccessPolicy;
 }
+
+/** A policy that was validated before it was stored. Its rules are parsed when they are needed. */
+export interface SavedPolicy {
+  readonly name: string;
+  readonly version: number;
+  /** As it was saved. */
+  readonly body: unknown;
+  readonly policy: () => AccessPolicy;
+}

@@ -16,9 +16,14 @@ export interface CompiledPolicies {
 
 /** @throws ERR_INTERNAL when two policies share a name; ERR_POLICY_INVALID when one does not compile. */
 export function compilePolicies(stored: readonly StoredPolicy[]): CompiledPolicies {
+  return indexPolicies(stored.map(compilePolicy));
+}
+
+/** @throws ERR_INTERNAL when two policies share a name. */
+export function indexPolicies(compiled: readonly CompiledPolicy[]): CompiledPolicies {
   const policies = new Map<string, CompiledPolicy>();
   const edit = new SubjectIndexEdit(new SubjectIndex());
-  for (const policy of stored.map(compilePolicy)) {
+  for (const policy of compiled) {
     if (policies.has(policy.name)) {
       throw new BrokerError('ERR_INTERNAL', undefined, { reason: 'policy_name_twice' });
     }

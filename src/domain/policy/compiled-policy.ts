@@ -6,14 +6,17 @@ import type { TimeWindow } from '../time-window.ts';
 import { openTimeZone } from '../time-zone.ts';
 import { DAYS } from './access-policy.ts';
 import type {
+  AccessPolicy,
   Capability,
   PolicyRule,
   PolicySubject,
   PolicyTimeWindow,
+  SavedPolicy,
   StoredPolicy,
 } from './access-policy.ts';
 import { parseDuration } from './duration.ts';
 import type { Workload } from '../workload.ts';
+import { parsePolicySubjects } from './parse-policy.ts';
 
 export interface CompiledPolicy {
   readonly name: string;
@@ -51,6 +54,34 @@ export function compilePolicy({ name, version, policy }: StoredPolicy): Compiled
     subjects: policy.spec.subjects.map(compileSubject),
     rules: policy.spec.rules.map(compileRule),
   };
+}
+
+/**
+ * Compiles the subjects now, and the rules when a workload's view first needs them: a start reads ten thousand policies, and a broker serves
+ * the workloads of few of them at first.
+ * @throws ERR_POLICY_INVALID when the subjects do not parse. Reading `rules` throws ERR_INTERNAL when they do not: without them a decision
+ * could miss a deny.
+ */
+export function compileSaved({ name, version, body, policy }: SavedPolicy): CompiledPolicy {
+  let rules: readonly CompiledRule[] | undefined;
+  return {
+    name,
+    version,
+    subjects: parsePolicySubjects(body).map(compileSubject),
+    get rules() {
+      return (rules ??= savedRules(name, policy));
+    },
+  };
+}
+
+function savedRules(name: string, policy: () => AccessPolicy): readonly CompiledRule[] {
+  try {
+    return policy().spec.rules.map(compileRule);
+  } catch (error) {
+    // Its problems name paths and conditions, which the workload must not learn.
+    const cause = new Error(`the stored policy "${name}" does not compile`, { cause: error });
+    throw new BrokerError('ERR_INTERNAL', undefined, { cause });
+  }
 }
 
 function compileSubject(subject: PolicySubject): CompiledSubject {

@@ -10,30 +10,31 @@ export interface FieldNames {
 
 /** The known fields of an object. A field that is missing, whose problem is recorded already, reads as a stand-in of the right type. */
 export class DocumentFields {
-  readonly #present: ReadonlyMap<string, DocumentNode>;
+  /** Undefined if the place is no object. */
+  readonly #object: DocumentNode | undefined;
 
-  constructor(present: ReadonlyMap<string, DocumentNode>) {
-    this.#present = present;
+  constructor(object: DocumentNode | undefined) {
+    this.#object = object;
   }
 
   get(key: string): DocumentNode | undefined {
-    return this.#present.get(key);
+    return this.#object?.member(key);
   }
 
   object(key: string, names: FieldNames): DocumentFields {
-    return this.#present.get(key)?.fields(names) ?? new DocumentFields(new Map());
+    return this.get(key)?.fields(names) ?? new DocumentFields(undefined);
   }
 
   text(key: string, check: (text: string) => string | undefined): string {
-    return this.#present.get(key)?.text(check) ?? '';
+    return this.get(key)?.text(check) ?? '';
   }
 
   texts(key: string, max: number, check: (text: string) => string | undefined): readonly string[] {
-    return this.#present.get(key)?.texts(max, check) ?? [];
+    return this.get(key)?.texts(max, check) ?? [];
   }
 
   items<T>(key: string, max: number, parse: (item: DocumentNode) => T): readonly T[] {
-    return this.#present.get(key)?.items(max).map(parse) ?? [];
+    return this.get(key)?.items(max).map(parse) ?? [];
   }
 }
 
@@ -71,48 +72,53 @@ export class DocumentNode {
   /** The fields that are known; of the rest, and of what is missing, it records a problem. */
   fields(names: FieldNames): DocumentFields {
     const { required, optional = [], unsupported = [] } = names;
-    const present = new Map<string, DocumentNode>();
-    const entries = this.entries();
-    if (entries === undefined) return new DocumentFields(present);
-    for (const [key, node] of entries) {
-      if (required.includes(key) || optional.includes(key)) present.set(key, node);
-      else node.refuse(unsupported.includes(key) ? 'is not supported yet' : 'is not a known field');
+    const object = this.#object();
+    if (object === undefined) return new DocumentFields(undefined);
+    for (const key of Object.keys(object)) {
+      if (required.includes(key) || optional.includes(key)) continue;
+      const message = unsupported.includes(key) ? 'is not supported yet' : 'is not a known field';
+      this.#child(key, object[key]).refuse(message);
     }
     for (const key of required) {
-      if (!present.has(key)) this.refuse(`needs the field ${key}`);
+      if (!Object.hasOwn(object, key)) this.refuse(`needs the field ${key}`);
     }
-    return new DocumentFields(present);
+    return new DocumentFields(this);
+  }
+
+  /** An own field of an object; undefined if it has no such field. */
+  member(key: string): DocumentNode | undefined {
+    const object = this.value as Readonly<Record<string, unknown>>;
+    return Object.hasOwn(object, key) ? this.#child(key, object[key]) : undefined;
   }
 
   /** Own fields of a plain object, so that neither `__proto__` nor an inherited name is ever read; undefined for anything else. */
   entries(): readonly (readonly [string, DocumentNode])[] | undefined {
-    const { value } = this;
-    if (typeof value !== 'object' || value === null || !isPlain(value)) {
-      this.refuse('must be an object');
-      return undefined;
-    }
-    return Object.entries(value).map(([key, child]) => [key, this.#child(key, child)]);
+    const object = this.#object();
+    return (
+      object &&
+      Object.entries(object).map(([key, child]) => [key, this.#child(key, child)] as const)
+    );
   }
 
   /** 1 to `max` items; empty when it is no such list. */
   items(max: number): readonly DocumentNode[] {
-    const { value } = this;
-    if (!Array.isArray(value) || value.length === 0 || value.length > max) {
-      this.refuse(`must be a list of 1 to ${max} items`);
-      return [];
-    }
-    return Array.from(value, (child: unknown, index) => this.#child(String(index), child));
+    return this.#list(max).map((child, index) => this.#child(String(index), child));
   }
 
   /** 1 to `max` texts, none twice; `check` answers what is wrong with one. */
   texts(max: number, check: (text: string) => string | undefined): readonly string[] {
-    const seen = new Set<string>();
-    for (const item of this.items(max)) {
-      const text = item.text(check);
-      if (seen.has(text) && text !== '') item.refuse('is listed twice');
-      seen.add(text);
+    const seen: string[] = [];
+    for (const [index, value] of this.#list(max).entries()) {
+      const isValid = typeof value === 'string' && check(value) === undefined;
+      if (isValid && !seen.includes(value)) seen.push(value);
+      else this.#refuseText(String(index), value, check);
     }
-    return [...seen];
+    return seen;
+  }
+
+  #refuseText(index: string, value: unknown, check: (text: string) => string | undefined): void {
+    const item = this.#child(index, value);
+    if (item.text(check) !== '') item.refuse('is listed twice');
   }
 
   /** The text; '' after a problem. */
@@ -138,6 +144,22 @@ export class DocumentNode {
     const problem = check(value);
     if (problem !== undefined) this.refuse(problem);
     return value;
+  }
+
+  #object(): Readonly<Record<string, unknown>> | undefined {
+    const { value } = this;
+    if (typeof value === 'object' && value !== null && isPlain(value)) {
+      return value as Readonly<Record<string, unknown>>;
+    }
+    this.refuse('must be an object');
+    return undefined;
+  }
+
+  #list(max: number): readonly unknown[] {
+    const { value } = this;
+    if (Array.isArray(value) && value.length > 0 && value.length <= max) return value;
+    this.refuse(`must be a list of 1 to ${max} items`);
+    return [];
   }
 
   #child(key: string, value: unknown): DocumentNode {

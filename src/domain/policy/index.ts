@@ -3,8 +3,8 @@ export type { AccessPolicy, Capability, PolicyRule, StoredPolicy } from './acces
 export type { AccessRequest, Decision } from './decision.ts';
 export type { Explanation } from './explanation.ts';
 export { parsePolicy } from './parse-policy.ts';
-export { compilePolicies, withChanges } from './compiled-policies.ts';
-export { compilePolicy } from './compiled-policy.ts';
+export { compilePolicies, indexPolicies, withChanges } from './compiled-policies.ts';
+export { compilePolicy, compileSaved } from './compiled-policy.ts';
 export type { CompiledPolicy } from './compiled-policy.ts';
 export type { CompiledPolicies } from './compiled-policies.ts';
 export { sharedViewFor, viewFor } from './workload-view.ts';

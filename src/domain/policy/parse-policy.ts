@@ -1,7 +1,7 @@
 import { BrokerError } from '../errors.ts';
 import { isName } from '../names.ts';
 import { POLICY_API_VERSION, POLICY_KIND } from './access-policy.ts';
-import type { AccessPolicy } from './access-policy.ts';
+import type { AccessPolicy, PolicySubject } from './access-policy.ts';
 import { DocumentNode } from './document-node.ts';
 import { parseRules } from './parse-rule.ts';
 import { parseSubjects } from './parse-subject.ts';
@@ -12,21 +12,36 @@ import { ProblemList } from './problem-list.ts';
 export function parsePolicy(document: unknown): AccessPolicy {
   const problems = new ProblemList();
   const policy = readDocument(DocumentNode.root(document, problems));
-  if (!problems.isEmpty) {
-    throw new BrokerError('ERR_POLICY_INVALID', 'the policy document is not valid', {
-      problems: problems.list(),
-    });
-  }
+  refuseIf(problems);
   return policy;
 }
 
+/** Validates and returns only the subjects, which take a third of the time of the whole document. @throws ERR_POLICY_INVALID */
+export function parsePolicySubjects(document: unknown): readonly PolicySubject[] {
+  const problems = new ProblemList();
+  const fields = DocumentNode.root(document, problems).fields(DOCUMENT);
+  const subjects = parseSubjects(fields.object('spec', SPEC));
+  refuseIf(problems);
+  return subjects;
+}
+
+function refuseIf(problems: ProblemList): void {
+  if (problems.isEmpty) return;
+  throw new BrokerError('ERR_POLICY_INVALID', 'the policy document is not valid', {
+    problems: problems.list(),
+  });
+}
+
+const DOCUMENT = { required: ['apiVersion', 'kind', 'metadata', 'spec'] };
+const SPEC = { required: ['subjects', 'rules'] };
+
 function readDocument(root: DocumentNode): AccessPolicy {
-  const fields = root.fields({ required: ['apiVersion', 'kind', 'metadata', 'spec'] });
+  const fields = root.fields(DOCUMENT);
   fields.text('apiVersion', exactly(POLICY_API_VERSION));
   fields.text('kind', exactly(POLICY_KIND));
   const metadata = fields.object('metadata', { required: ['name'], optional: ['description'] });
   const description = metadata.get('description')?.text(descriptionProblem);
-  const spec = fields.object('spec', { required: ['subjects', 'rules'] });
+  const spec = fields.object('spec', SPEC);
   return {
     apiVersion: POLICY_API_VERSION,
     kind: POLICY_KIND,

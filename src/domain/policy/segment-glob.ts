@@ -7,9 +7,10 @@ export interface SegmentGlob {
 
 /** Undefined where the pattern has no star and so is a literal. */
 export function segmentGlob(pattern: string): SegmentGlob | undefined {
-  const [prefix = '', ...rest] = pattern.split('*');
-  const suffix = rest.pop();
-  return suffix === undefined ? undefined : { prefix, middle: rest, suffix };
+  if (!pattern.includes('*')) return undefined;
+  const [prefix = '', ...middle] = pattern.split('*');
+  const suffix = middle.pop() ?? '';
+  return { prefix, middle, suffix };
 }
 
 /** Takes each middle part at its first place, which never costs a later one its match: no backtracking (CVE-2026-35041). */

@@ -40,9 +40,16 @@ export class SubjectIndexEdit {
       change(node);
       return;
     }
-    const child = this.#owned(node.child(name) ?? new SubjectIndex());
+    const known = node.child(name);
+    const child = known === undefined ? this.#created() : this.#owned(known);
     this.#change(child, below, change);
-    node.setChild(name, child);
+    if (child !== known || child.isEmpty) node.setChild(name, child);
+  }
+
+  #created(): SubjectIndex {
+    const node = new SubjectIndex();
+    this.#own.add(node);
+    return node;
   }
 
   #owned(node: SubjectIndex): SubjectIndex {

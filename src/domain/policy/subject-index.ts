@@ -11,35 +11,36 @@ export interface SubjectEntry {
  * once a `SubjectIndexEdit` is done.
  */
 export class SubjectIndex {
-  #children = new GlobMap<SubjectIndex>();
+  /** Undefined at the last level. */
+  #children: GlobMap<SubjectIndex> | undefined;
   #entries: SubjectEntry[] = [];
 
   get isEmpty(): boolean {
-    return this.#children.isEmpty && this.#entries.length === 0;
+    return this.#entries.length === 0 && this.#children?.isEmpty !== false;
   }
 
   /** Every entry whose patterns the names match, level by level. */
   match(names: readonly string[], visit: (entry: SubjectEntry) => void): void {
     const [name, ...below] = names;
     if (name === undefined) this.#entries.forEach(visit);
-    else this.#children.match(name, (child) => child.match(below, visit));
+    else this.#children?.match(name, (child) => child.match(below, visit));
   }
 
   /** A copy that shares the nodes below. */
   copy(): SubjectIndex {
     const copy = new SubjectIndex();
-    copy.#children = this.#children.copy();
+    copy.#children = this.#children?.copy();
     copy.#entries = [...this.#entries];
     return copy;
   }
 
   child(pattern: string): SubjectIndex | undefined {
-    return this.#children.get(pattern);
+    return this.#children?.get(pattern);
   }
 
   setChild(pattern: string, child: SubjectIndex): void {
-    if (child.isEmpty) this.#children.delete(pattern);
-    else this.#children.set(pattern, child);
+    if (child.isEmpty) this.#children?.delete(pattern);
+    else (this.#children ??= new GlobMap()).set(pattern, child);
   }
 
   addEntry(entry: SubjectEntry): void {

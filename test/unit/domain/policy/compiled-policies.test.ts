@@ -1,5 +1,11 @@
 import { describe, it, expect } from '@jest/globals';
-import { compilePolicies, decide } from '../../../../src/domain/policy/index.ts';
+import {
+  compilePolicies,
+  compileSaved,
+  decide,
+  indexPolicies,
+  parsePolicy,
+} from '../../../../src/domain/policy/index.ts';
 import type { CompiledPolicies, StoredPolicy } from '../../../../src/domain/policy/index.ts';
 import { REQUEST, allow, storedPolicy } from '../../../kit/policy/documents.ts';
 import { withoutPolicy, withPolicy } from '../../../kit/policy/one-change.ts';
@@ -88,5 +94,51 @@ describe('compiled policies', () => {
     expect(() => compilePolicies([broken])).toThrow(
       expect.objectContaining({ code: 'ERR_POLICY_INVALID' }),
     );
+  });
+});
+
+const OTHER = { ...REQUEST.workload, cluster: 'other' };
+
+describe('saved policies', () => {
+  const saved = (body: unknown, parsed: string[] = []) =>
+    compileSaved({
+      name: 'a',
+      version: 1,
+      body,
+      policy: () => {
+        parsed.push('a');
+        return parsePolicy(body);
+      },
+    });
+
+  it('decide as compiled ones do, and parse their rules once, when a workload of theirs first asks', () => {
+    const { policy } = policyFor('a', ['a']);
+    const parsed: string[] = [];
+    const compiled = indexPolicies([saved(policy, parsed)]);
+    expect(decide(compiled, { ...REQUEST, workload: OTHER }).effect).toBe('deny');
+    expect(parsed).toEqual([]);
+    expect([mayRead(compiled, 'a'), mayRead(compiled, 'b')]).toEqual([true, false]);
+    expect(parsed).toEqual(['a']);
+  });
+
+  it('refuse every decision for their workloads if a rule does not parse, and no other', () => {
+    const { policy } = policyFor('a', ['a']);
+    const broken = { ...policy, spec: { ...policy.spec, rules: [{ effect: 'deny' }] } };
+    const allowed = policyFor('b', ['a']);
+    const compiled = indexPolicies([
+      saved(broken),
+      ...compilePolicies([allowed]).policies.values(),
+    ]);
+    expect(() => decide(compiled, { ...REQUEST, path: 'a' })).toThrow(
+      expect.objectContaining({ code: 'ERR_INTERNAL', problems: undefined }),
+    );
+    expect(decide(compiled, { ...REQUEST, workload: OTHER }).effect).toBe('deny');
+  });
+
+  it('refuse subjects that do not parse at once', () => {
+    const { policy } = policyFor('a', ['a']);
+    const subjects = policy.spec.subjects.map((subject) => ({ ...subject, clusters: ['*'] }));
+    const broken = { ...policy, spec: { ...policy.spec, subjects } };
+    expect(() => saved(broken)).toThrow(expect.objectContaining({ code: 'ERR_POLICY_INVALID' }));
   });
 });
