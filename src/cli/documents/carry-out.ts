@@ -13,7 +13,7 @@ type WriteChange = Exclude<Change, { readonly action: 'delete' }>;
 
 const DONE = { create: 'created', change: 'changed', delete: 'deleted' } as const;
 
-/** Policies are sent so many at once: the broker commits them together. */
+/** Requests in flight. The broker commits together what arrives meanwhile. */
 const AT_ONCE = 32;
 
 /**
@@ -26,54 +26,65 @@ export async function carryOut(
   broker: Broker,
   { changes }: DocumentPlan,
 ): Promise<void> {
-  let done = 0;
+  let [done, sent] = [0, 0];
+  const failed: Failure[] = [];
   for (const step of stepsOf(changes)) {
-    const outcomes = signal.aborted
-      ? step.map((change) => ({ change, error: signal.reason as unknown, isSent: false }))
-      : await Promise.all(step.map((change) => attempt(broker, change)));
-    const failed = outcomes.filter((outcome) => 'error' in outcome);
-    for (const { change } of outcomes.filter((outcome) => !('error' in outcome)))
-      output.note(`${DONE[change.action]} ${changeName(change)}`);
-    const [first] = failed;
-    done += step.length - failed.length;
-    if (first === undefined) continue;
-    const isUnknown = ({ error, isSent }: Failure): boolean =>
-      isSent && mayHaveBeenDone(causeOf(error, signal));
-    const unknown = failed.filter(isUnknown).map(({ change }) => change);
-    const refused = failed.filter((each) => !isUnknown(each)).map(({ change }) => change);
-    const later = changes.slice(done + failed.length);
-    const cause = causeOf(first.error, signal);
-    const progress = progressOf(done, unknown, [...refused, ...later]);
-    throw stopped(cause, progress, whyOf(cause, first.change));
+    await eachOf(step, async (change) => {
+      if (signal.aborted || failed.length > 0) return;
+      sent += 1;
+      try {
+        await applyOne(broker, change);
+        done += 1;
+        output.note(`${DONE[change.action]} ${changeName(change)}`);
+      } catch (error) {
+        failed.push({ change, error });
+      }
+    });
   }
+  const [next] = changes.slice(sent);
+  const first = failed[0] ?? (next && { change: next, error: signal.reason as unknown });
+  if (first === undefined) return;
+  const isUnknown = ({ error }: Failure): boolean => mayHaveBeenDone(causeOf(error, signal));
+  const unknown = failed.filter(isUnknown).map(({ change }) => change);
+  const refused = failed.filter((each) => !isUnknown(each)).map(({ change }) => change);
+  const cause = causeOf(first.error, signal);
+  const progress = progressOf(done, unknown, [...refused, ...changes.slice(sent)]);
+  throw stopped(cause, progress, whyOf(cause, first.change));
 }
 
+/** A change that was sent and not confirmed. */
 interface Failure {
   readonly change: Change;
   readonly error: unknown;
-  readonly isSent: boolean;
 }
 
-async function attempt(
-  broker: Broker,
-  change: Change,
-): Promise<Failure | { readonly change: Change }> {
-  try {
-    await applyOne(broker, change);
-    return { change };
-  } catch (error) {
-    return { change, error, isSent: true };
-  }
+/**
+ * Works on the items in order, on some of them at a time, and begins no other after an error. Steps of a fixed size would wait for the slowest of
+ * each.
+ */
+async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = items.values();
+  let hasFailed = false;
+  const worker = async (): Promise<void> => {
+    for (const item of left) {
+      if (hasFailed) return;
+      await work(item).catch((error: unknown) => {
+        hasFailed = true;
+        throw error;
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
-/** The changes that are sent at once, in order. */
+/** The changes that may be in flight together, in order. */
 function stepsOf(changes: readonly Change[]): readonly (readonly Change[])[] {
   const steps: Change[][] = [];
   let policies = 0;
   for (const change of changes) {
     policies = change.kind === POLICY ? policies + 1 : 0;
     const step = steps.at(-1);
-    if (policies <= 2 || step === undefined || step.length === AT_ONCE) steps.push([change]);
+    if (policies <= 2 || step === undefined) steps.push([change]);
     else step.push(change);
   }
   return steps;
@@ -103,13 +114,12 @@ const REFUSED: readonly number[] = [400, 409, 412];
 export async function checkPlan(broker: Broker, { changes }: DocumentPlan): Promise<void> {
   const prefixes = changes.flatMap(newPrefix);
   const writes = changes.filter((change) => change.action !== 'delete');
-  const problems: FileProblem[] = [];
-  for (let at = 0; at < writes.length; at += AT_ONCE) {
-    const some = writes.slice(at, at + AT_ONCE);
-    const found = await Promise.all(some.map((change) => checkOne(broker, change, prefixes)));
-    problems.push(...found.flat());
-  }
-  if (problems.length > 0) throw new UsageError('the broker refuses these documents', problems);
+  const problems = new Map<WriteChange, readonly FileProblem[]>();
+  await eachOf(writes, async (change) => {
+    problems.set(change, await checkOne(broker, change, prefixes));
+  });
+  const found = writes.flatMap((change) => problems.get(change) ?? []);
+  if (found.length > 0) throw new UsageError('the broker refuses these documents', found);
 }
 
 async function checkOne(

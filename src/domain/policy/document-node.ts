@@ -10,7 +10,7 @@ export interface FieldNames {
 
 /** The known fields of an object. A field that is missing, whose problem is recorded already, reads as a stand-in of the right type. */
 export class DocumentFields {
-  /** Undefined if the place is no object. */
+  /** Undefined if the value there is not an object. */
   readonly #object: DocumentNode | undefined;
 
   constructor(object: DocumentNode | undefined) {
