@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import type * as openid from 'openid-client';
 import { BrokerError } from '../../domain/errors.ts';
 import { Once } from '../../domain/once.ts';
 import type { KeptClaim } from '../../domain/person.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
+import { WatchedFile } from '../../net/watched-file.ts';
 import type {
   AttestedPerson,
   CodeFlow,
@@ -32,11 +32,19 @@ const PENDING: ReadonlySet<unknown> = new Set(['authorization_pending', 'slow_do
 export class OpenIdIssuer implements PeopleIssuer {
   readonly url: string;
   readonly #config: PeopleIssuerConfig;
-  readonly #discovered = new Once<Peer>();
+  readonly #caFile: WatchedFile | undefined;
+  readonly #secretFile: WatchedFile | undefined;
+  #discovered = new Once<Peer>();
+  /** The files' texts with which the issuer was discovered. */
+  #files = '';
 
   constructor(config: PeopleIssuerConfig) {
     this.url = config.issuerUrl;
     this.#config = config;
+    const { caFile, clientSecretFile } = config;
+    this.#caFile = caFile === undefined ? undefined : new WatchedFile(caFile);
+    this.#secretFile =
+      clientSecretFile === undefined ? undefined : new WatchedFile(clientSecretFile);
   }
 
   async beginCode(
@@ -134,24 +142,26 @@ export class OpenIdIssuer implements PeopleIssuer {
     };
   }
 
-  /** Discovery is repeated after a failure only: its answer changes about never, and a restart reads it again. */
+  /** Discovery is repeated after a failure, and when the secret or the authority changed. Otherwise its answer changes about never. */
   async #discover(signal: AbortSignal): Promise<Peer> {
     signal.throwIfAborted();
     try {
-      return await this.#discovered.run(() => this.#connect());
+      const ca = await this.#caFile?.text();
+      const secret = (await this.#secretFile?.text())?.trim();
+      const files = JSON.stringify([ca, secret]);
+      if (files !== this.#files) {
+        this.#files = files;
+        this.#discovered = new Once();
+      }
+      return await this.#discovered.run(() => this.#connect(ca, secret));
     } catch (error) {
       throw identityUnavailable('issuer_unavailable', error);
     }
   }
 
-  async #connect(): Promise<Peer> {
-    const { issuerUrl, clientId, clientSecretFile, caFile } = this.#config;
+  async #connect(ca: string | undefined, secret: string | undefined): Promise<Peer> {
+    const { issuerUrl, clientId } = this.#config;
     const library = await import('openid-client');
-    const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
-    const secret =
-      clientSecretFile === undefined
-        ? undefined
-        : (await readFile(clientSecretFile, 'utf8')).trim();
     const http = new HttpClient({ tls: ca === undefined ? {} : { ca }, maxSockets: 4 });
     const peer = await library.discovery(
       new URL(issuerUrl),

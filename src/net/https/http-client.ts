@@ -2,7 +2,7 @@ import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node
 import type { AgentOptions } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { traceHeader } from './trace-header.ts';
-import type { TlsIdentity } from './tls-identity.ts';
+import { requireCertificate, type TlsIdentity } from './tls-identity.ts';
 import { UnusableResponse } from './unusable-response.ts';
 
 /** Below the keep-alive of common servers (60 s), so that a server does not close a connection under a request. */
@@ -124,7 +124,7 @@ function connectorFor(options: HttpClientOptions): Connector {
     maxCachedSessions: 0,
     rejectUnauthorized: true,
     minVersion,
-    ...(tls.ca !== undefined && { ca: tls.ca }),
+    ...(tls.ca !== undefined && { ca: requireCertificate(tls.ca) }),
     ...(tls.cert !== undefined && { cert: tls.cert }),
     ...(tls.key !== undefined && { key: tls.key }),
     ...(tls.serverName !== undefined && { servername: tls.serverName }),

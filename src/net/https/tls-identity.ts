@@ -7,3 +7,12 @@ export interface TlsIdentity {
   /** Checked in the peer's certificate instead of the host of the address. */
   readonly serverName?: string;
 }
+
+/**
+ * A file of certificates that is empty, because it is being written, would mean Node's own roots, and so trust in every public authority.
+ * @throws Error
+ */
+export function requireCertificate(ca: string): string {
+  if (ca.includes('-----BEGIN CERTIFICATE-----')) return ca;
+  throw new Error('the file of the authority has no certificate');
+}

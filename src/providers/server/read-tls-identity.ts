@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { BrokerError } from '../../domain/errors.ts';
-import type { TlsIdentity } from '../../net/https/tls-identity.ts';
+import { requireCertificate, type TlsIdentity } from '../../net/https/tls-identity.ts';
 import type { TlsFiles } from './config.ts';
 
 /** Read at each connection, so that a renewed certificate needs no restart. @throws ERR_PROVIDER_UNAVAILABLE, reason `tls`. */
 export async function readTlsIdentity(files: TlsFiles): Promise<TlsIdentity> {
   try {
     return {
-      ...(files.caFile !== undefined && { ca: await readFile(files.caFile, 'utf8') }),
+      ...(files.caFile !== undefined && {
+        ca: requireCertificate(await readFile(files.caFile, 'utf8')),
+      }),
       ...(files.certFile !== undefined && { cert: await readFile(files.certFile, 'utf8') }),
       ...(files.keyFile !== undefined && { key: await readFile(files.keyFile, 'utf8') }),
       ...(files.serverName !== undefined && { serverName: files.serverName }),

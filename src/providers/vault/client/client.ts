@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { CallState } from '../../../ports/backend.ts';
 import { createGuard, type Guard, type GuardParts } from '../../guard/guard.ts';
-import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
+import { WatchedFile } from '../../../net/watched-file.ts';
 import type { VaultServer } from '../config.ts';
-import { Exchange, VaultWire, type VaultRequest } from './transport.ts';
+import { Exchange, VaultWire, type Trust, type VaultRequest } from './transport.ts';
 import {
   FileTokens,
   LoginTokens,
@@ -33,7 +32,7 @@ export async function connectVault(
   parts: LoginParts & GuardParts,
 ): Promise<VaultClient> {
   const origin = new URL(server.address);
-  const exchange = new Exchange(origin, await tlsIdentity(server), server.limits.maxConcurrent);
+  const exchange = new Exchange(origin, await trustOf(server), server.limits.maxConcurrent);
   const wire = new VaultWire(origin.origin, server.namespace, exchange);
   const { auth, limits } = server;
   const tokens: TokenSource =
@@ -98,13 +97,12 @@ function isDenied(error: unknown): boolean {
   return error instanceof BrokerError && error.code === 'ERR_PROVIDER_DENIED';
 }
 
-async function tlsIdentity(server: VaultServer): Promise<TlsIdentity> {
-  const { caFile, serverName } = server;
-  const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8').catch(failConfig);
-  return {
-    ...(ca !== undefined && { ca }),
-    ...(serverName !== undefined && { serverName }),
-  };
+/** The authority is read again when its file changes. */
+async function trustOf({ caFile, serverName }: VaultServer): Promise<Trust> {
+  if (caFile === undefined) return { caFile, serverName };
+  const file = new WatchedFile(caFile);
+  await file.text().catch(failConfig);
+  return { caFile: file, serverName };
 }
 
 function failConfig(cause: unknown): never {

@@ -5,8 +5,8 @@ import { BrokerError } from '../../../domain/errors.ts';
 import { HttpClient } from '../../../net/https/http-client.ts';
 import { readBody } from '../../../net/https/read-body.ts';
 import { retryAfterSeconds } from '../../../net/https/retry-after.ts';
-import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
 import { transportError } from '../../../net/https/transport-error.ts';
+import type { WatchedFile } from '../../../net/watched-file.ts';
 
 const DEFAULT_MAX_BYTES = 1_048_576;
 
@@ -143,18 +143,22 @@ export interface ExchangeAnswer {
  */
 export class Exchange {
   readonly #origin: URL;
-  readonly #http: HttpClient;
+  readonly #trust: Trust;
+  readonly #maxSockets: number;
+  #http: HttpClient | undefined;
+  #ca: string | undefined;
 
-  constructor(origin: URL, identity: TlsIdentity, maxSockets: number) {
+  constructor(origin: URL, trust: Trust, maxSockets: number) {
     this.#origin = origin;
-    const tls = origin.protocol === 'https:' ? identity : 'off';
-    this.#http = new HttpClient({ tls, maxSockets });
+    this.#trust = trust;
+    this.#maxSockets = maxSockets;
   }
 
   /** @throws VaultResponseError, ERR_PROVIDER_MALFORMED, or the socket's own error. */
   async send(request: ExchangeRequest): Promise<ExchangeAnswer> {
     const { maxBytes, ...sent } = request;
-    const response = await this.#http.open({ ...sent, url: this.#origin });
+    const client = await this.#client();
+    const response = await client.open({ ...sent, url: this.#origin });
     if (response.statusCode === 204) {
       response.resume();
       return { status: 204, body: undefined };
@@ -168,9 +172,29 @@ export class Exchange {
     return { status: 200, body: decodeJson(bytes) };
   }
 
-  close(): void {
-    this.#http.close();
+  /** A replaced authority needs a new client; the idle sockets of the old one time out. */
+  async #client(): Promise<HttpClient> {
+    const { caFile, serverName } = this.#trust;
+    const ca = await caFile?.text();
+    if (this.#http === undefined || ca !== this.#ca) {
+      this.#ca = ca;
+      const identity = { ...(ca !== undefined && { ca }), ...(serverName && { serverName }) };
+      const tls = this.#origin.protocol === 'https:' ? identity : 'off';
+      this.#http = new HttpClient({ tls, maxSockets: this.#maxSockets });
+    }
+    return this.#http;
   }
+
+  close(): void {
+    this.#http?.close();
+  }
+}
+
+/** Whom the client trusts as the server. */
+export interface Trust {
+  /** By default the roots of Node. */
+  readonly caFile: WatchedFile | undefined;
+  readonly serverName: string | undefined;
 }
 
 async function failureOf(response: IncomingMessage): Promise<VaultResponseError> {
