@@ -28,8 +28,13 @@ export interface LogOptions {
   readonly destination?: DestinationStream;
 }
 
+/** A log whose level may change. */
+export interface LevelledLog extends Log {
+  level: string;
+}
+
 /** A log: one JSON object a line, without anything that looks like a credential. */
-export function createLog({ level, clock, destination }: LogOptions): Log {
+export function createLog({ level, clock, destination }: LogOptions): LevelledLog {
   const stacks = new Stacks(clock);
   const options = {
     level,

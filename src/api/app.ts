@@ -21,7 +21,7 @@ import { RequestLog } from './request-log.ts';
 import type { Route } from './route.ts';
 import { allRoutes } from './routes/index.ts';
 import { Shares } from './shares.ts';
-import { SourceAddress } from './source-address.ts';
+import type { SourceAddress } from './source-address.ts';
 import type { ServedParts, Surroundings } from './surroundings.ts';
 
 const SECRETS = '/api/v1/secrets/';
@@ -30,8 +30,9 @@ const SECRETS = '/api/v1/secrets/';
 export interface ApiDeps {
   /** Random and new at each start: request ids begin with it. Lower-case letters and digits. */
   readonly boot: string;
+  /** They may change while the broker runs. */
   readonly limits: LimitsConfig;
-  readonly trustedProxies: readonly string[];
+  readonly sources: SourceAddress;
   /** Schemes by which clients may reach the listener: `http`, `https`, or both behind a proxy that terminates TLS. */
   readonly schemes: readonly string[];
   readonly drain: Drain;
@@ -100,13 +101,15 @@ function surroundingsOf(parts: ServedParts, deps: ApiDeps): Surroundings {
   return {
     parts,
     ids: new RequestIds(deps.boot),
-    sources: new SourceAddress(deps.trustedProxies),
+    sources: deps.sources,
     rates: new Rates(parts.clock, deps.limits),
     shares,
     tallies: new OperationTallies(deps.metrics),
     log: new RequestLog(parts.log, parts.clock),
     drain: deps.drain,
-    requestMs: deps.limits.requestSeconds * 1000,
+    get requestMs() {
+      return deps.limits.requestSeconds * 1000;
+    },
     schemes: deps.schemes,
     onAnswered: deps.onAnswered,
   };

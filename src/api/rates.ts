@@ -25,6 +25,7 @@ export class Rates {
   readonly #forgeries: Buckets;
   readonly #bySession = new WeakMap<LiveSession, Bucket>();
 
+  /** The rates of `limits` may change while the broker runs: buckets read them at each use. */
   constructor(clock: Clock, limits: LimitsConfig) {
     this.#clock = clock;
     this.#identities = new Buckets(clock, limits.identityRate);
@@ -113,8 +114,15 @@ export class Rates {
 }
 
 /** A pod may take half of the lower half of its workload's burst at once, and after that half of the refill. */
-function podRate({ perSecond, burst }: Rate): Rate {
-  return { perSecond: perSecond / 2, burst: Math.max(1, Math.floor(burst / 4)) };
+function podRate(ofWorkload: Rate): Rate {
+  return {
+    get perSecond() {
+      return ofWorkload.perSecond / 2;
+    },
+    get burst() {
+      return Math.max(1, Math.floor(ofWorkload.burst / 4));
+    },
+  };
 }
 
 function refuseAfter(retryAfterSeconds: number, reason: string): void {

@@ -16,7 +16,7 @@ import { MOST_HEADERS } from './check-request.ts';
 import type { ListenerConfig } from './config.ts';
 import type { Drain } from './drain.ts';
 import type { MalformedRequests } from './malformed-requests.ts';
-import { SourceAddress } from './source-address.ts';
+import type { SourceAddress } from './source-address.ts';
 import { readTlsFiles, type TlsMaterial } from './tls-files.ts';
 
 const RELOAD_MS = 60_000;
@@ -29,6 +29,7 @@ export interface ServerDeps {
   readonly log: Log;
   readonly drain: Drain;
   readonly malformed: MalformedRequests;
+  readonly sources: SourceAddress;
   /** Timeout of a TLS handshake in milliseconds, 10 s by default. */
   readonly handshakeMs?: number;
 }
@@ -57,18 +58,20 @@ interface WithMaterial {
 export class ApiServer {
   readonly connections: ConnectionLimits;
   readonly #server: Server;
-  readonly #config: ListenerConfig;
+  #config: ListenerConfig;
   readonly #deps: ServerDeps;
   /** Connections on which no request has begun yet. Node counts them as busy, and no longer times out slow ones once it closes. */
   readonly #silent = new Set<Socket>();
   #cancelReload: (() => void) | undefined;
+  #certificate: Buffer | undefined;
+  #hasTlsFailed = false;
 
   constructor(app: RequestListener, config: ListenerConfig, deps: ServerDeps & WithMaterial) {
     this.#config = config;
     this.#deps = deps;
     this.#server = build(app, deps);
-    const sources = new SourceAddress(config.trustedProxies);
-    this.connections = new ConnectionLimits(config, (address) => sources.isTrusted(address));
+    this.#certificate = deps.material?.cert;
+    this.connections = new ConnectionLimits(config, (address) => deps.sources.isTrusted(address));
     this.connections.guard(this.#server);
     this.#server.maxHeadersCount = MOST_HEADERS + 50;
     this.#server.timeout = STALLED_MS;
@@ -121,23 +124,56 @@ export class ApiServer {
     return isClean;
   }
 
+  /** The certificate chain of new connections, in PEM; undefined without TLS. */
+  get certificate(): string | undefined {
+    return this.#certificate?.toString();
+  }
+
+  /** The certificate files could not be used when they were last read: an earlier certificate is in use. */
+  get hasTlsFailed(): boolean {
+    return this.#hasTlsFailed;
+  }
+
+  /** Bounds, proxies and certificate for new connections; open connections stay. @throws ERR_CONFIG_INVALID for unusable certificate files */
+  async prepare(next: ListenerConfig): Promise<{ apply(): void; discard(): void }> {
+    const material = next.tls === undefined ? undefined : await readTlsFiles(next.tls);
+    return {
+      discard: () => undefined,
+      apply: () => {
+        this.#config = next;
+        this.#deps.sources.trust(next.trustedProxies);
+        this.connections.limit(next);
+        if (material !== undefined) this.#use(material);
+      },
+    };
+  }
+
   /** Reads certificate and key again. If they are unusable, it logs that and keeps the old ones. */
   async reloadTls(): Promise<void> {
     const { tls } = this.#config;
-    if (tls === undefined || !('setSecureContext' in this.#server)) return;
+    if (tls === undefined) return;
     try {
-      const { cert, key } = await readTlsFiles(tls);
-      (this.#server as ReturnType<typeof createHttpsServer>).setSecureContext({
-        ...TLS_BOUNDS,
-        cert,
-        key,
-      });
+      const material = await readTlsFiles(tls);
+      // A reload of the configuration may have named other files meanwhile.
+      if (this.#config.tls === tls) this.#use(material);
     } catch (error) {
+      this.#hasTlsFailed = true;
       this.#deps.log.error(
         { err: error },
         'the certificate could not be read again; the old one stays',
       );
     }
+  }
+
+  /** The certificate of new connections. */
+  #use(material: TlsMaterial): void {
+    if (!('setSecureContext' in this.#server)) return;
+    (this.#server as ReturnType<typeof createHttpsServer>).setSecureContext({
+      ...TLS_BOUNDS,
+      ...material,
+    });
+    this.#certificate = material.cert;
+    this.#hasTlsFailed = false;
   }
 
   #scheduleReload(): void {

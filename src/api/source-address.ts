@@ -13,10 +13,15 @@ const BRACKETED = /^\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?$/;
 
 /** The source address of requests: the peer, or behind a trusted proxy the rightmost address that is not a trusted proxy. */
 export class SourceAddress {
-  readonly #trusted: readonly Cidr[];
+  #trusted: readonly Cidr[] = [];
 
   constructor(trustedProxies: readonly string[]) {
-    this.#trusted = trustedProxies.map(parseCidr).filter((cidr) => cidr !== undefined);
+    this.trust(trustedProxies);
+  }
+
+  /** Replaces the proxies that are trusted from now on. */
+  trust(proxies: readonly string[]): void {
+    this.#trusted = proxies.map(parseCidr).filter((cidr) => cidr !== undefined);
   }
 
   /** A dual-stack socket shows IPv4 peers as `::ffff:a.b.c.d`. */

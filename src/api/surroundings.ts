@@ -13,6 +13,7 @@ import type { SealedRows } from '../broker/recording/row-seals.ts';
 import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
 import type { Backups } from '../ports/backups.ts';
+import type { Configuration } from '../ports/configuration.ts';
 import type { RootKeyWrappers } from '../broker/keys/root-key-wrappers.ts';
 import type { Drain } from './drain.ts';
 import type { OperationTallies } from './operation-tallies.ts';
@@ -46,6 +47,7 @@ export type ServedParts = Recording &
   Pick<Work, 'rotationsDue'> & {
     readonly audit: AuditLog;
     readonly backups: Backups | undefined;
+    readonly configuration: Configuration | undefined;
     readonly wrappers: RootKeyWrappers;
   };
 

@@ -47,7 +47,7 @@ interface Holder {
  * fill neither disk nor memory. When a table is full, new kinds share one row: that of their holder, or that of all holders.
  */
 export class Refusals implements RefusalTally {
-  readonly #limits: RefusalLimits;
+  #limits: RefusalLimits;
   readonly #clock: Clock;
   readonly #emit: (summaries: readonly RefusalSummary[]) => Promise<void>;
   #holders = new Map<string, Holder>();
@@ -64,6 +64,11 @@ export class Refusals implements RefusalTally {
     this.#limits = limits;
     this.#clock = clock;
     this.#emit = emit;
+  }
+
+  /** Changes the limits of this window and the next ones. */
+  limit(limits: RefusalLimits): void {
+    this.#limits = limits;
   }
 
   admit(refused: Refused): boolean {

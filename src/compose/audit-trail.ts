@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { BrokerError } from '../domain/errors.ts';
 import type { Config } from './config/schema.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -82,6 +83,11 @@ export interface Released {
   readonly identity: LogIdentity;
 }
 
+interface SinkFollower {
+  readonly config: Config['audit']['sinks'][number];
+  readonly follower: Follower;
+}
+
 /** The running audit log. It integrates commits into the tree and delivers them to the sinks. */
 export class AuditTrail {
   readonly reader: LogReader;
@@ -96,7 +102,9 @@ export class AuditTrail {
   readonly #cursors: SinkCursors;
   /** Only for a store that no other process writes to. */
   readonly #lastCommit: LastCommitFile | undefined;
-  #followers: readonly Follower[] = [];
+  #followers: readonly SinkFollower[] = [];
+  /** Removed sinks that still get the rest of the log. */
+  #leaving: Promise<unknown> = Promise.resolve();
   #isAnnounced = false;
 
   constructor(bootLog: BootLog, deps: TrailDeps) {
@@ -182,28 +190,12 @@ export class AuditTrail {
 
   /** Records this boot, links it to earlier boots, and starts. @returns the reason if the store is held. */
   async start(): Promise<{ readonly held: HeldReason | undefined }> {
-    const { clock, config, log } = this.#deps;
+    const { config } = this.#deps;
     if (this.held !== undefined) return { held: this.held };
     const { held } = await this.integrator.start();
     if (held !== undefined) return { held };
     await this.#announce({});
-    this.#followers = config.audit.sinks.map((sinkConfig) => {
-      const sink = openSink(sinkConfig, process.stdout);
-      return new Follower({
-        reader: this.reader,
-        cursors: this.#cursors,
-        clock,
-        sink,
-        onForgedCursor: () =>
-          log.error(
-            { sink: sink.name },
-            'the cursor of an audit sink was changed in the database; the sink gets the log again from entry 0',
-          ),
-        onError: (error) =>
-          log.error({ err: error, sink: sink.name }, 'an audit sink failed; retrying'),
-      });
-    });
-    for (const follower of this.#followers) follower.start();
+    this.replaceSinks(config.audit.sinks);
     this.scrubber.start();
     this.compactor.start();
     this.witnesses?.start();
@@ -267,12 +259,49 @@ export class AuditTrail {
 
   /** The status of each sink, in the order of the configuration. */
   sinks(): readonly FollowerStatus[] {
-    return this.#followers.map((follower) => follower.status());
+    return this.#followers.map(({ follower }) => follower.status());
+  }
+
+  /** Sends the log to these sinks from now on. A sink that is removed gets the entries so far, then nothing more. */
+  replaceSinks(sinks: Config['audit']['sinks']): void {
+    if (!this.#isAnnounced) return;
+    const before = this.#followers;
+    this.#followers = sinks.map((config) => {
+      const known = before.find((follower) => isDeepStrictEqual(follower.config, config));
+      if (known !== undefined) return known;
+      const opened = { config, follower: this.#follow(config) };
+      // A file that was removed and is back again must not get entries from two followers.
+      void this.#leaving.then(() => opened.follower.start());
+      return opened;
+    });
+    const leaving = before.filter((former) => !this.#followers.includes(former));
+    this.#leaving = Promise.all([
+      this.#leaving,
+      ...leaving.map(({ follower }) => follower.close(SINK_GRACE_MS)),
+    ]);
+  }
+
+  #follow(config: Config['audit']['sinks'][number]): Follower {
+    const { clock, log } = this.#deps;
+    const sink = openSink(config, process.stdout);
+    return new Follower({
+      reader: this.reader,
+      cursors: this.#cursors,
+      clock,
+      sink,
+      onForgedCursor: () =>
+        log.error(
+          { sink: sink.name },
+          'the cursor of an audit sink was changed in the database; the sink gets the log again from entry 0',
+        ),
+      onError: (error) =>
+        log.error({ err: error, sink: sink.name }, 'an audit sink failed; retrying'),
+    });
   }
 
   /** Reopens the sinks' files after log rotation moved them away. */
   async reopenSinks(): Promise<void> {
-    await Promise.all(this.#followers.map((follower) => follower.reopen()));
+    await Promise.all(this.#followers.map(({ follower }) => follower.reopen()));
   }
 
   /** Records the end of this boot (if its start was recorded), integrates all entries into the tree, and stops. */
@@ -290,7 +319,8 @@ export class AuditTrail {
     await this.witnesses?.close();
     await this.compactor.close();
     await this.scrubber.close();
-    await Promise.all(this.#followers.map((follower) => follower.close(SINK_GRACE_MS)));
+    await this.#leaving;
+    await Promise.all(this.#followers.map(({ follower }) => follower.close(SINK_GRACE_MS)));
     await this.integrator.close();
     this.#lastCommit?.close();
   }

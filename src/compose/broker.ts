@@ -1,5 +1,5 @@
 import type { Config } from './config/schema.ts';
-import type { Keys, Limits, Work } from '../broker/parts.ts';
+import type { Keys } from '../broker/parts.ts';
 import type { Parts } from './parts.ts';
 import { LeaseQuota } from '../broker/leases/lease-quota.ts';
 import { SessionQuota } from '../broker/sessions/session-quota.ts';
@@ -9,23 +9,16 @@ import { Connections } from '../broker/secrets/connections.ts';
 import { EventStreams } from '../broker/events/event-streams.ts';
 import { DueSignal } from '../broker/due-signal.ts';
 import { Approvals } from '../broker/approvals/approval-memory.ts';
-import { approvalWorker } from '../broker/approvals/approval-worker.ts';
 import { Quarantines } from '../broker/sessions/quarantine-memory.ts';
 import { ProofMemory } from '../broker/sessions/proof/proof-memory.ts';
-import { openPeople } from './people.ts';
+import { ConfiguredPeople } from './people.ts';
 import { OperatorTokens } from '../broker/sessions/operator-token-memory.ts';
 import { RotationTargets } from '../broker/documents/rotation-targets.ts';
 import { RowSeals } from '../broker/recording/row-seals.ts';
 import { Sessions } from '../broker/sessions/session-memory.ts';
 import { State } from '../broker/state.ts';
 import { ValueCache } from '../broker/secrets/value-cache.ts';
-import { expiryWorker } from '../broker/leases/expiry.ts';
 import { PodEndings } from '../broker/sessions/pod-endings.ts';
-import { quarantineWorker } from '../broker/sessions/quarantine-worker.ts';
-import { adoptAbandoned, revoker } from '../broker/leases/revoker.ts';
-import type { KeyWorker } from '../broker/keys/key-worker.ts';
-import type { Worker } from '../broker/worker.ts';
-import { releaseCrashedClaims, RotationWorker } from '../rotation/rotation-worker.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { ValueFingerprints } from '../crypto/value-fingerprint.ts';
 import { randomFraction } from '../crypto/random.ts';
@@ -41,16 +34,17 @@ import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts'
 import { LiveRows } from '../store/live-rows.ts';
 import type { RowGuard } from '../store/row-guard.ts';
 import type { ScheduledBackups } from './backup/scheduled-backups.ts';
+import { startBackgroundWork } from './background-work.ts';
 import { atOrigin, AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
-import { collectGarbage } from './collect-garbage.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
-import { openConnections, type OpenedConnections } from './connections.ts';
+import type { ConfigReload, Reloadable } from './config-reload.ts';
+import { OpenedConnections } from './connections.ts';
 import { createGuard, heldKinds, openState, type HeldKind } from './guarded-state.ts';
 import { holdable, traced } from './holdable-store.ts';
 import { IndexScrub, type IndexScrubStatus } from './index-scrub.ts';
 import { loadKeys, rereadKeys, wrappersOf, type InstallationKeys } from './keys.ts';
-import { openKeyWorker } from './key-worker.ts';
 import { RefusalTallies, type CountedRefusals } from './refusal-tallies.ts';
+import { reloadableParts } from './reloadable-parts.ts';
 import { SpaceWatch } from './space-watch.ts';
 import { StateSweep } from './state-sweep.ts';
 
@@ -79,6 +73,10 @@ export interface RunningBroker {
   indexes(): IndexScrubStatus;
   /** When the newest backup was made; undefined if there is none. */
   lastBackup(): number | undefined;
+  /** The parts that a reload of the configuration changes. */
+  readonly reloadable: readonly Reloadable[];
+  /** The limits in use. A reload changes this object. */
+  readonly limits: Config['limits'];
   /** Closes everything in reverse order. `cause` is recorded in the log. */
   close(cause: string): Promise<void>;
 }
@@ -92,6 +90,8 @@ export interface BrokerDeps {
   readonly trustClock?: boolean;
   /** Absent unless the configuration has traces. */
   readonly trace?: Trace | undefined;
+  /** Absent without a configuration file, in development mode. */
+  readonly reload?: ConfigReload | undefined;
 }
 
 /** @throws ERR_CONFIG_INVALID, ERR_SEALED, ERR_CIPHERTEXT_INVALID, ERR_STORE_UNAVAILABLE. The broker does not start on state that it cannot trust. */
@@ -260,17 +260,19 @@ interface CoreDeps extends BrokerDeps {
   readonly backups: ScheduledBackups | undefined;
 }
 
-interface Core extends Pick<RunningBroker, 'parts' | 'clusters' | 'unready' | 'refused' | 'calls'> {
+interface Core extends Pick<
+  RunningBroker,
+  'parts' | 'clusters' | 'unready' | 'refused' | 'calls' | 'reloadable' | 'limits'
+> {
   stop(): Promise<void>;
 }
 
 async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
-  const { clock, log, store, keys, trace } = deps;
+  const { clock, log, store, keys, trace, trail } = deps;
   const own: { parts?: Parts } = {};
-  const connections = await openConnections(config, {
+  const connections = await OpenedConnections.open(config, {
     clock,
     trace,
-    forbiddenNamespaces: config.kubernetes.forbiddenNamespaces,
     /** The audiences that this broker accepts at login, from the clusters registered now. No mount issues a token for them. */
     get forbiddenAudiences() {
       return own.parts?.catalog.all('cluster').flatMap(({ spec }) => spec.audiences) ?? [];
@@ -282,7 +284,10 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     log,
     random: randomFraction,
   });
-  const embedded = openEmbedded({ store, clock, ...keys }).provider;
+  const { provider } = openEmbedded({ store, clock, ...keys });
+  const embedded = { connection: provider, locators: ['**'], prefixes: ['**'] };
+  const people = new ConfiguredPeople(config.people);
+  const limits = structuredClone(config.limits);
   const tallies = new RefusalTallies(config, { store, clock, log });
   const parts = await openParts(config, deps, {
     trace,
@@ -290,34 +295,31 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     refusals: tallies.refusals,
     denials: tallies.denials,
     refusalCounts: tallies.counts,
-    connections: new Connections([
-      { connection: embedded, locators: ['**'], prefixes: ['**'] },
-      ...connections.providers,
-    ]),
+    connections: new Connections([embedded, ...connections.providers]),
     targets: new RotationTargets(connections.targets),
+    people,
+    limits,
   });
   own.parts = parts;
+  const reloaded = { connections, clusters, tallies, people, limits, embedded, trail };
   const endings = new PodEndings(parts);
   const isHeld = store.fault() === 'ERR_HELD';
-  // On a held store no background work runs: it cannot be recorded, and the data that it would revoke by may be outdated.
   if (!isHeld) clusters.start(endings, parts.catalog.all('cluster'));
   parts.state.onDocument((kind, name) => {
     if (kind === 'cluster' && !isHeld) clusters.apply(name, parts.catalog.find('cluster', name));
   });
-  if (!isHeld && config.store.type === 'sqlite') await adoptAfterCrash(parts);
-  const workers = isHeld ? [] : await startWorkers(config, { ...deps, parts });
-  const halt = once(async () => {
-    parts.events.close();
-    const watches = { stop: () => clusters.close() };
+  const watches = { stop: () => clusters.close() };
+  const halt = await startBackgroundWork(config, { ...deps, parts, isHeld }, async (workers) => {
     for (const part of [...workers, watches, endings]) await part.stop();
     await connections.close();
   });
-  parts.state.onSealed(() => void afterSeal(parts, halt));
   return {
     parts,
     clusters,
     refused: tallies.counts,
     calls: connections.calls,
+    limits,
+    reloadable: reloadableParts({ ...reloaded, parts }),
     unready: () => [sealedCode(parts), store.fault()].filter((code) => code !== undefined),
     async stop() {
       await halt();
@@ -327,69 +329,35 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   };
 }
 
-/** No other process works on a SQLite store, so what an earlier one had begun belongs to this one. */
-async function adoptAfterCrash(parts: Parts): Promise<void> {
-  await adoptAbandoned(parts, parts.clock.now());
-  await releaseCrashedClaims(parts);
-}
-
-/** Runs after the keys were erased. It wipes their memory, stops all background work, and closes the holders of backend credentials. */
-async function afterSeal({ log }: Pick<Work, 'log'>, halt: () => Promise<void>): Promise<void> {
-  log.error({}, 'sealed: the keys are forgotten; start the broker again to unseal it');
-  for (const work of [collectGarbage, halt, collectGarbage]) {
-    await work().catch((error: unknown) =>
-      log.error({ err: error }, 'sealed, but a part of the broker could not be stopped'),
-    );
-  }
-}
-
 function sealedCode({ keyring }: Pick<Keys, 'keyring'>): 'ERR_SEALED' | undefined {
   return keyring.isSealed ? 'ERR_SEALED' : undefined;
-}
-
-function once(work: () => Promise<void>): () => Promise<void> {
-  let done: Promise<void> | undefined;
-  return async () => {
-    done ??= work();
-    await done;
-  };
-}
-
-async function startWorkers(
-  config: Config,
-  deps: CoreDeps & { readonly parts: Parts },
-): Promise<readonly (Worker | RotationWorker | KeyWorker)[]> {
-  const { parts } = deps;
-  const workers = [
-    expiryWorker(parts),
-    revoker(parts, randomFraction),
-    quarantineWorker(parts),
-    approvalWorker(parts),
-    new RotationWorker(parts),
-    await openKeyWorker(config, deps),
-  ];
-  for (const worker of workers) worker.start();
-  return workers;
 }
 
 /** The parts that others are made from. */
 type Made = Pick<
   Parts,
-  'clusters' | 'refusals' | 'denials' | 'refusalCounts' | 'connections' | 'targets' | 'trace'
+  | 'clusters'
+  | 'refusals'
+  | 'denials'
+  | 'refusalCounts'
+  | 'connections'
+  | 'targets'
+  | 'trace'
+  | 'people'
+  | 'limits'
 >;
 
 async function openParts(
   config: Config,
-  { clock, log, store, live, trail, keys, backups, failpoint }: CoreDeps,
+  { clock, log, store, live, trail, keys, backups, reload, failpoint }: CoreDeps,
   made: Made,
 ): Promise<Parts> {
-  const people = openPeople(config.people);
   const rows = new RowSeals(keys.keyring);
   const catalog = new Catalog(store, rows, () => live.documents());
   const sealing = { keyring: keys.keyring, rows, digest: sha256Hex };
   const approvals = new Approvals(store, rows, clock);
   const sessions = new Sessions(store, sealing);
-  const tokens = new OperatorTokens(store, sealing, people.issuers, approvals);
+  const tokens = new OperatorTokens(store, sealing, made.people.issuers, approvals);
   const values = new ValueCache(
     clock,
     new ValueFingerprints(keys.keyring.lookup),
@@ -405,31 +373,27 @@ async function openParts(
     rereadKeys: () => rereadKeys(store, keys),
     ...{ store, clock, log, catalog, sessions, tokens, values },
   });
-  const limits: Limits = config.limits;
+  const { limits } = made;
   return {
     ...made,
     ...keys,
     store,
     clock,
     log,
-    limits,
     state,
     catalog,
     sessions,
     tokens,
-    people,
     quarantines,
     approvals,
     proofs: new ProofMemory(clock),
     values,
     canaries,
-    quota: new LeaseQuota(store, limits.leasesPerWorkload),
-    sessionQuota: new SessionQuota(store, {
-      ofPod: limits.sessionsPerPod,
-      ofWorkload: limits.sessionsPerWorkload,
-    }),
-    events: new EventStreams({ store, clock, log, state, most: limits.eventStreams }),
+    quota: new LeaseQuota(store, limits),
+    sessionQuota: new SessionQuota(store, limits),
+    events: new EventStreams({ store, clock, log, state, limits }),
     backups,
+    configuration: reload,
     audit: trail.reader,
     digest: sha256Hex,
     rows,

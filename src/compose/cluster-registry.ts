@@ -18,6 +18,7 @@ import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 interface RegisteredCluster {
   readonly uid: string;
   readonly generation: string;
+  readonly connection: ClusterConnection;
   readonly authenticator: WorkloadAuthenticator;
   readonly watch: PodWatch;
 }
@@ -46,18 +47,13 @@ export class ClusterRegistry implements Clusters {
     void this.#endStrays(endings);
   }
 
-  /** Updates one cluster to match its document; undefined means that the document was deleted. */
+  /** Updates one cluster to match its document and its connection; undefined means that the document was deleted. */
   apply(name: string, document: StoredDocument<'cluster'> | undefined): void {
     const known = this.#registered.get(name);
     const generation = document === undefined ? '' : `${document.uid}.${document.version}`;
-    if (known?.generation === generation) return;
-    if (known !== undefined) {
-      this.#registered.delete(name);
-      known.authenticator.close();
-      void known.watch.close();
-    }
-    if (known !== undefined && known.uid !== document?.uid)
-      this.#endings?.clusterGone(name, known.uid);
+    const connection = document && this.#deps.connections.get(document.spec.connection);
+    if (known?.generation === generation && known.connection === connection) return;
+    if (known !== undefined) this.#close(name, known, document?.uid);
     if (document === undefined) return;
     try {
       this.#registered.set(name, {
@@ -71,6 +67,20 @@ export class ClusterRegistry implements Clusters {
         'a registered cluster cannot be served; its logins are refused',
       );
     }
+  }
+
+  /** Opens the clusters again whose connection was replaced. A held broker serves none. */
+  reconnect(clusters: readonly StoredDocument<'cluster'>[]): void {
+    if (this.#endings === undefined) return;
+    for (const cluster of clusters) this.apply(cluster.name, cluster);
+  }
+
+  /** `uid`: of the cluster that has the name now. */
+  #close(name: string, known: RegisteredCluster, uid: string | undefined): void {
+    this.#registered.delete(name);
+    known.authenticator.close();
+    void known.watch.close();
+    if (known.uid !== uid) this.#endings?.clusterGone(name, known.uid);
   }
 
   authenticator(name: string): WorkloadAuthenticator | undefined {
@@ -108,13 +118,13 @@ export class ClusterRegistry implements Clusters {
     this.#registered.clear();
   }
 
-  #open(name: string, spec: ClusterSpec): Pick<RegisteredCluster, 'authenticator' | 'watch'> {
+  #open(name: string, spec: ClusterSpec): Omit<RegisteredCluster, 'uid' | 'generation'> {
     const { connections, clock, log } = this.#deps;
     const connection = connections.get(spec.connection);
     if (connection === undefined)
       throw new BrokerError('ERR_CONFIG_INVALID', `no connection "${spec.connection}"`);
     const authenticator = createAuthenticator({ name, spec }, connection, { clock, log });
-    return { authenticator, watch: this.#watch(name, spec, connection) };
+    return { connection, authenticator, watch: this.#watch(name, spec, connection) };
   }
 
   #watch(name: string, spec: ClusterSpec, connection: ClusterConnection): PodWatch {

@@ -1,9 +1,12 @@
 import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client';
+import type { ApiServer } from '../api/server.ts';
 import { registerDurations } from '../api/tallied-histogram.ts';
 import { UNREVOKED } from '../broker/credentials/credential-states.ts';
 import type { Access, Storage, Values } from '../broker/parts.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { RunningBroker } from './broker.ts';
+import type { ConfigReload } from './config-reload.ts';
+import { readCertificate } from '../crypto/certificate-facts.ts';
 import { registerRotations } from './rotation-gauges.ts';
 import { CREDENTIALS, LEASES } from '../ports/queries.ts';
 
@@ -46,6 +49,57 @@ export function registerGauges(
   registerCircuits(registers, broker);
   registerCache(registers, parts);
   registerDecisions(registry, broker);
+}
+
+/** The certificate of the API listener. */
+export function registerCertificate(registry: Registry, server: ApiServer): void {
+  const registers = [registry];
+  if (server.certificate === undefined) return;
+  new Gauge({
+    name: 'quaymaster_tls_certificate_expires_timestamp_seconds',
+    help: 'When the certificate of the API listener expires',
+    registers,
+    collect() {
+      this.set((readCertificate(server.certificate ?? '')?.notAfter ?? 0) / 1_000);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_tls_reload_failed',
+    help: '1 while the certificate files of the API listener cannot be used and an earlier certificate is in use',
+    registers,
+    collect() {
+      this.set(server.hasTlsFailed ? 1 : 0);
+    },
+  });
+}
+
+/** The configuration in use. Its digest is not a label: it would make a series for each change. */
+export function registerConfiguration(registry: Registry, reload: ConfigReload): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'quaymaster_config_reload_failed',
+    help: '1 if the last reload of the configuration failed; the configuration before it is in use',
+    registers,
+    collect() {
+      this.set(reload.inUse().failure === undefined ? 0 : 1);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_config_generation',
+    help: 'Configurations used since the start; each reload that changes a setting adds 1',
+    registers,
+    collect() {
+      this.set(reload.inUse().generation);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_config_loaded_timestamp_seconds',
+    help: 'When the configuration in use was read',
+    registers,
+    collect() {
+      this.set(reload.inUse().loadedAt / 1_000);
+    },
+  });
 }
 
 /** Calls at each connection of the configuration file. The names are the operator's own, so their number is bounded. */

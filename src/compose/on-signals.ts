@@ -1,7 +1,7 @@
 import type { Log } from '../ports/log.ts';
 import type { Serving } from './serve.ts';
 
-/** SIGHUP reopens the audit sinks. SIGTERM and SIGINT drain and stop. A second one exits at once, which loses nothing that was answered. */
+/** SIGHUP reloads the configuration and the certificate, and reopens the audit sinks. SIGTERM and SIGINT drain and stop. A second one exits at once, which loses nothing that was answered. */
 export function onSignals(serving: Serving, log: Log): void {
   let stopping = false;
   const stop = (signal: string): void => {
@@ -19,11 +19,7 @@ export function onSignals(serving: Serving, log: Log): void {
       },
     );
   };
-  process.on('SIGHUP', () => {
-    serving.broker.trail.reopenSinks().catch((error: unknown) => {
-      log.error({ err: error }, 'the audit sinks could not be reopened');
-    });
-  });
+  process.on('SIGHUP', () => void serving.reload());
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
 }

@@ -13,6 +13,7 @@ import type { Streams } from '../broker/events/event-streams.ts';
 import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
 import type { Backups } from '../ports/backups.ts';
+import type { Configuration } from '../ports/configuration.ts';
 import type { RootKeyWrappers } from '../broker/keys/root-key-wrappers.ts';
 
 /** Everything that the use cases need. Only the composition knows all of it: each use case names the groups that it needs. */
@@ -29,5 +30,6 @@ export type Parts = Recording &
   Proofs & {
     readonly audit: AuditLog;
     readonly backups: Backups | undefined;
+    readonly configuration: Configuration | undefined;
     readonly wrappers: RootKeyWrappers;
   };

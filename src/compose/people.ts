@@ -1,15 +1,46 @@
-import type { PeopleConfig } from '../auth/config.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { PeopleConfig, PeopleIssuerConfig } from '../auth/config.ts';
 import { OpenIdIssuer } from '../auth/people/openid-issuer.ts';
 import type { People } from '../broker/parts.ts';
 
-const NO_PEOPLE = { sessionSeconds: 0, idleSeconds: 0, stepUp: { maxAgeSeconds: 0, acr: [] } };
+const NO_PEOPLE: PeopleConfig = {
+  issuers: {},
+  sessionSeconds: 0,
+  idleSeconds: 0,
+  stepUp: { maxAgeSeconds: 0, acr: [] },
+};
 
-/** The issuers of people's logins. None is contacted before the first login. */
-export function openPeople(config: PeopleConfig | undefined): People['people'] {
-  if (config === undefined) return { ...NO_PEOPLE, issuers: new Map() };
-  const { issuers, ...rest } = config;
-  const opened = Object.entries(issuers).map(
-    ([name, issuer]) => [name, new OpenIdIssuer(issuer)] as const,
-  );
-  return { ...rest, issuers: new Map(opened) };
+/** The issuers of people's logins. None is contacted before the first login. A reload keeps those that did not change. */
+export class ConfiguredPeople {
+  readonly issuers = new Map<string, OpenIdIssuer>();
+  #config: PeopleConfig;
+
+  constructor(config: PeopleConfig | undefined) {
+    this.#config = NO_PEOPLE;
+    this.use(config);
+  }
+
+  get sessionSeconds(): number {
+    return this.#config.sessionSeconds;
+  }
+
+  get idleSeconds(): number {
+    return this.#config.idleSeconds;
+  }
+
+  get stepUp(): People['people']['stepUp'] {
+    return this.#config.stepUp;
+  }
+
+  use(config: PeopleConfig = NO_PEOPLE): void {
+    const before: Readonly<Partial<Record<string, PeopleIssuerConfig>>> = this.#config.issuers;
+    this.#config = config;
+    for (const name of [...this.issuers.keys()]) {
+      if (!Object.hasOwn(config.issuers, name)) this.issuers.delete(name);
+    }
+    for (const [name, issuer] of Object.entries(config.issuers)) {
+      if (this.issuers.has(name) && isDeepStrictEqual(before[name], issuer)) continue;
+      this.issuers.set(name, new OpenIdIssuer(issuer));
+    }
+  }
 }

@@ -1,4 +1,4 @@
-import { Refusals, type RefusalSummary } from '../audit/refusals.ts';
+import { Refusals, type RefusalLimits, type RefusalSummary } from '../audit/refusals.ts';
 import { SystemActor } from '../broker/recording/record.ts';
 import type { Config } from './config/schema.ts';
 import { sha256Hex } from '../crypto/digest.ts';
@@ -30,15 +30,31 @@ export class RefusalTallies {
     const actor = new SystemActor({ clock, digest: sha256Hex }, 'refusals');
     const record = (summaries: readonly RefusalSummary[]): Promise<void> =>
       recordSummaries(actor, summaries, deps);
-    this.refusals = new Refusals({ ...audit.refusals, kindsPerHolder: 1 }, clock, record);
-    const limits = { ...audit.denials, kindsPerHolder: KINDS_PER_CALLER };
-    this.denials = new Refusals(limits, clock, record);
+    const { refusals, denials } = limitsOf(audit);
+    this.refusals = new Refusals(refusals, clock, record);
+    this.denials = new Refusals(denials, clock, record);
+  }
+
+  limit(audit: Config['audit']): void {
+    const { refusals, denials } = limitsOf(audit);
+    this.refusals.limit(refusals);
+    this.denials.limit(denials);
   }
 
   /** Records all counts before the process stops. */
   async flush(): Promise<void> {
     await Promise.all([this.refusals.flush(), this.denials.flush()]);
   }
+}
+
+function limitsOf({ refusals, denials }: Config['audit']): {
+  readonly refusals: RefusalLimits;
+  readonly denials: RefusalLimits;
+} {
+  return {
+    refusals: { ...refusals, kindsPerHolder: 1 },
+    denials: { ...denials, kindsPerHolder: KINDS_PER_CALLER },
+  };
 }
 
 /**

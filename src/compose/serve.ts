@@ -3,14 +3,16 @@ import type { OpenedTraces } from '../trace/index.ts';
 import type { Config } from './config/schema.ts';
 import { createApp, type ApiDeps } from '../api/app.ts';
 import { schemesOf } from '../api/config.ts';
+import { SourceAddress } from '../api/source-address.ts';
 import { Drain } from '../api/drain.ts';
 import { MalformedRequests } from '../api/malformed-requests.ts';
 import { MetricsServer } from '../api/metrics-server.ts';
 import { createServer, type ApiServer } from '../api/server.ts';
 import { randomId } from '../crypto/random.ts';
 import { Closings } from './closings.ts';
+import { NO_CHANGE, type ConfigReload, type Reloadable } from './config-reload.ts';
 import { openBroker, type BrokerDeps, type RunningBroker } from './broker.ts';
-import { registerGauges } from './gauges.ts';
+import { registerCertificate, registerConfiguration, registerGauges } from './gauges.ts';
 import type { RunningInjector } from './injector.ts';
 import { RELEASE } from './release.ts';
 
@@ -21,6 +23,8 @@ export interface Serving {
   /** The base URL, for example `https://127.0.0.1:8200`. */
   readonly url: string;
   readonly broker: RunningBroker;
+  /** Reads the configuration file and the certificate again, and reopens the files of sinks. Failures are logged. */
+  reload(): Promise<void>;
   /** Completes requests in flight, refuses new ones, and stops everything. A second call waits for the first. */
   stop(cause: string): Promise<void>;
 }
@@ -65,7 +69,7 @@ async function openTraces(
 ): Promise<OpenedTraces | undefined> {
   if (traces === undefined) return undefined;
   const opened = await import('../trace/index.ts');
-  return opened.openTraces(traces, { clock, log, release: RELEASE });
+  return opened.OpenedTraces.open(traces, { clock, log, release: RELEASE });
 }
 
 async function listen(
@@ -74,6 +78,7 @@ async function listen(
   { broker, beside, traces }: Opened,
 ): Promise<Serving> {
   const { parts } = broker;
+  const { reload } = deps;
   const drain = new Drain();
   const metrics = new Registry();
   const injector = await openInjector(config, deps, metrics);
@@ -82,27 +87,67 @@ async function listen(
   registerGauges(metrics, broker, unready);
   if (traces !== undefined) registerTraces(metrics, traces);
   const boot = randomId('r').slice(2, 10);
+  const sources = new SourceAddress(config.listener.trustedProxies);
+  const running: { server?: ApiServer } = {};
   const app = createApp(parts, {
     boot,
-    limits: config.limits,
-    trustedProxies: config.listener.trustedProxies,
+    limits: broker.limits,
+    sources,
     schemes: schemesOf(config.listener),
     drain,
     unready,
     held: () => broker.held(),
-    warnings: () => broker.warnings(),
+    warnings: () => [
+      ...broker.warnings(),
+      ...(reload?.inUse().failure === undefined ? [] : ['config_reload_failed']),
+      ...(running.server?.hasTlsFailed === true ? ['certificate_reload_failed'] : []),
+    ],
     metrics,
     servesMetrics: config.metrics.listener === undefined,
     onAnswered: deps.onAnswered,
   });
   const malformed = new MalformedRequests(parts, boot);
-  const server = await createServer(app, config.listener, { ...deps, drain, malformed });
+  const server = await createServer(app, config.listener, { ...deps, drain, malformed, sources });
+  running.server = server;
+  registerCertificate(metrics, server);
+  if (reload !== undefined) registerConfiguration(metrics, reload);
   await listenForMetrics(config.metrics.listener, metrics, beside);
   await deps.beforeListening?.();
   const { port } = await server.listen();
   const scheme = config.listener.tls === undefined ? 'http' : 'https';
   const url = `${scheme}://${config.listener.host}:${port}`;
-  return { url, broker, stop: stopOnce({ broker, beside, traces }, server) };
+  const listener: Reloadable = { prepare: (next) => server.prepare(next.listener) };
+  reload?.start([...broker.reloadable, listener, reloadableTraces(traces)], parts.store);
+  return {
+    url,
+    broker,
+    reload: () => reloadAll({ broker, server, reload }, deps),
+    stop: stopOnce({ broker, beside, traces }, server, reload),
+  };
+}
+
+function reloadableTraces(traces: OpenedTraces | undefined): Reloadable {
+  return {
+    prepare: ({ traces: next }) =>
+      traces === undefined || next === undefined ? NO_CHANGE : traces.prepare(next),
+  };
+}
+
+interface Reloaded {
+  readonly broker: RunningBroker;
+  readonly server: ApiServer;
+  readonly reload: ConfigReload | undefined;
+}
+
+async function reloadAll(
+  { broker, server, reload }: Reloaded,
+  { log }: Pick<ServeDeps, 'log'>,
+): Promise<void> {
+  await broker.trail.reopenSinks().catch((error: unknown) => {
+    log.error({ err: error }, 'the audit sinks could not be reopened');
+  });
+  // A failure is logged and recorded where it happens. A renewed certificate is used even if the configuration is refused.
+  await reload?.reload().catch(() => server.reloadTls());
 }
 
 async function listenForMetrics(
@@ -130,9 +175,11 @@ async function openInjector(
 function stopOnce(
   { broker, beside, traces }: Opened,
   server: ApiServer,
+  reload: ConfigReload | undefined,
 ): (cause: string) => Promise<void> {
   let stopping: Promise<void> | undefined;
   const stop = async (cause: string): Promise<void> => {
+    await reload?.close();
     broker.parts.events.close();
     await server.drain(DRAIN_MS);
     await beside.close();

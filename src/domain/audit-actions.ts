@@ -274,6 +274,8 @@ interface AuditActions {
   'request.refused_summary': With<'count' | 'since', 'last' | 'refused' | 'path'>;
   'backup.create': With<never, 'comment' | 'count'>;
   'backup.list': With<never, 'count'>;
+  'config.read': OfNothing;
+  'config.reload': OfNothing;
   'key.list': OfNothing;
   'key.rotate': OfKey;
   'key.activate': OfKey;
@@ -351,6 +353,8 @@ const KNOWN_ACTIONS: Readonly<Record<AuditAction, true>> = {
   'request.refused_summary': true,
   'backup.create': true,
   'backup.list': true,
+  'config.read': true,
+  'config.reload': true,
   'key.list': true,
   'key.rotate': true,
   'key.activate': true,

@@ -23,17 +23,25 @@ const MOST_ANSWER_BYTES = 65_536;
 const RETRYABLE = [429, 502, 503, 504];
 const HEADER = /^([\w!#$%&'*+.^`|~-]+):[ \t]*([\x20-\x7e]*?)[ \t]*$/;
 
+/** Spans since the start, of all exporters of a process. */
+export interface SpanCounts {
+  exported: number;
+  dropped: number;
+}
+
 interface ExporterDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly release: string;
+  /** Those of the earlier exporter that this one replaces. */
+  readonly counts?: SpanCounts;
 }
 
 type Endpoint = Pick<TracesConfig, 'endpoint' | 'headersFile'>;
 
 /** Sends spans to a collector in batches. A request never waits for it: spans beyond the bound are dropped and counted. */
 export class SpanExporter {
-  readonly counts = { exported: 0, dropped: 0 };
+  readonly counts: SpanCounts;
   readonly #url: URL;
   readonly #headersFile: WatchedFile | undefined;
   readonly #client: HttpClient;
@@ -50,6 +58,7 @@ export class SpanExporter {
       endpoint.headersFile === undefined ? undefined : new WatchedFile(endpoint.headersFile);
     this.#client = client;
     this.#deps = deps;
+    this.counts = deps.counts ?? { exported: 0, dropped: 0 };
     this.#cancelTimer = this.#schedule(PERIOD_MS);
   }
 

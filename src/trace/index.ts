@@ -2,25 +2,59 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Trace } from '../ports/trace.ts';
 import type { TracesConfig } from './config.ts';
-import { SpanExporter } from './exporter.ts';
-import { Tracer } from './tracer.ts';
+import { SpanExporter, type SpanCounts } from './exporter.ts';
+import { Tracer, type TracerOptions } from './tracer.ts';
+
+interface TracesDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly release: string;
+}
+
+type CountedDeps = TracesDeps & { readonly counts: SpanCounts };
 
 /** Traces with their exporter. */
-export interface OpenedTraces {
+export class OpenedTraces {
   readonly trace: Trace;
   /** Spans since the start. */
   readonly counts: Readonly<Record<'exported' | 'dropped', number>>;
-  close(): Promise<void>;
-}
+  readonly #deps: CountedDeps;
+  readonly #tracer: Tracer;
+  #exporter: SpanExporter;
 
-/** @throws ERR_CONFIG_INVALID if the CA file cannot be read */
-export async function openTraces(
-  config: TracesConfig,
-  deps: { readonly clock: Clock; readonly log: Log; readonly release: string },
-): Promise<OpenedTraces> {
-  const exporter = await SpanExporter.open(config, deps);
-  const { ratio, paths } = config;
-  const onSpan = exporter.add.bind(exporter);
-  const trace = new Tracer({ ratio, paths, clock: deps.clock, onSpan });
-  return { trace, counts: exporter.counts, close: () => exporter.close() };
+  private constructor(config: TracesConfig, exporter: SpanExporter, deps: CountedDeps) {
+    this.#deps = deps;
+    this.#exporter = exporter;
+    this.#tracer = new Tracer(this.#options(config, exporter));
+    this.trace = this.#tracer;
+    this.counts = deps.counts;
+  }
+
+  /** @throws ERR_CONFIG_INVALID if the CA file cannot be read */
+  static async open(config: TracesConfig, given: TracesDeps): Promise<OpenedTraces> {
+    const deps = { ...given, counts: { exported: 0, dropped: 0 } };
+    return new OpenedTraces(config, await SpanExporter.open(config, deps), deps);
+  }
+
+  /** Sends the spans of later requests by these settings; earlier ones still go where they belong. @throws ERR_CONFIG_INVALID as `open` */
+  async prepare(config: TracesConfig): Promise<{ apply(): void; discard(): Promise<void> }> {
+    const exporter = await SpanExporter.open(config, this.#deps);
+    return {
+      apply: () => {
+        const former = this.#exporter;
+        this.#exporter = exporter;
+        this.#tracer.use(this.#options(config, exporter));
+        void former.close();
+      },
+      discard: () => exporter.close(),
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#exporter.close();
+  }
+
+  #options({ ratio, paths }: TracesConfig, exporter: SpanExporter): TracerOptions {
+    return { ratio, paths, clock: this.#deps.clock, onSpan: exporter.add.bind(exporter) };
+  }
 }

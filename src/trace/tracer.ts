@@ -46,7 +46,7 @@ export function untraced<T>(work: () => T): T {
   return current.exit(work);
 }
 
-interface TracerOptions {
+export interface TracerOptions {
   /** The share of all traces that are recorded. */
   readonly ratio: number;
   readonly paths: boolean;
@@ -56,9 +56,14 @@ interface TracerOptions {
 
 /** Makes spans of requests and their parts. */
 export class Tracer implements Trace {
-  readonly #options: TracerOptions;
+  #options: TracerOptions;
 
   constructor(options: TracerOptions) {
+    this.#options = options;
+  }
+
+  /** Changes the options for requests that begin from now on. */
+  use(options: TracerOptions): void {
     this.#options = options;
   }
 

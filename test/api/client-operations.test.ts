@@ -281,6 +281,8 @@ describe('the client over TLS', () => {
     ]);
     await expectAll([[ask(admin, 'createBackup'), 'ERR_CONFLICT']]);
     await expectAll([[ask(admin, 'listBackups'), 'ERR_CONFLICT']]);
+    await expectAll([[ask(admin, 'readConfiguration'), 'ERR_CONFLICT']]);
+    await expectAll([[ask(admin, 'reloadConfiguration'), 'ERR_CONFLICT']]);
     await expectAll([[ask(admin, 'seal', { body: { reason: 'INC-9' } }), 200]]);
     await expectAll([[ask(admin, 'listQuarantines'), 'ERR_SEALED']]);
   });

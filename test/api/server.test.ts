@@ -14,6 +14,7 @@ import { createServer } from '../../src/api/server.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { Drain } from '../../src/api/drain.ts';
 import { MetricsServer } from '../../src/api/metrics-server.ts';
+import { SourceAddress } from '../../src/api/source-address.ts';
 import { MalformedRequests } from '../../src/api/malformed-requests.ts';
 import { until } from '../kit/backends/until.ts';
 import { CertificateAuthority } from '../kit/certificates.ts';
@@ -273,6 +274,7 @@ describe('TLS', () => {
       log,
       drain: new Drain(),
       malformed: new MalformedRequests(api.broker.parts, 'tls'),
+      sources: new SourceAddress([]),
       ...(handshakeMs !== undefined && { handshakeMs }),
     };
     second = await createServer(
@@ -348,6 +350,7 @@ describe('TLS', () => {
         clock,
         log,
         drain: new Drain(),
+        sources: new SourceAddress([]),
         malformed,
       }),
     ).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
@@ -465,6 +468,7 @@ describe('the listener', () => {
       log,
       drain: new Drain(),
       malformed: new MalformedRequests(api.broker.parts, 'x'),
+      sources: new SourceAddress([]),
     };
     process.execArgv.push('--insecure-http-parser');
     try {

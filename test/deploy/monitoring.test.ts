@@ -5,7 +5,13 @@ import { parse } from 'yaml';
 import { OperationTallies } from '../../src/api/operation-tallies.ts';
 import { Shares } from '../../src/api/shares.ts';
 import type { RunningBroker } from '../../src/compose/broker.ts';
-import { registerGauges } from '../../src/compose/gauges.ts';
+import type { ApiServer } from '../../src/api/server.ts';
+import type { ConfigReload } from '../../src/compose/config-reload.ts';
+import {
+  registerCertificate,
+  registerConfiguration,
+  registerGauges,
+} from '../../src/compose/gauges.ts';
 import { registerTraces } from '../../src/compose/serve.ts';
 
 interface Rule {
@@ -38,6 +44,8 @@ function labelsBySeries(): ReadonlyMap<string, readonly string[]> {
   const registry = new Registry();
   const broker = { parts: {}, trail: {}, clusters: {} } as unknown as RunningBroker;
   registerGauges(registry, broker, () => []);
+  registerCertificate(registry, { certificate: '' } as unknown as ApiServer);
+  registerConfiguration(registry, {} as unknown as ConfigReload);
   registerTraces(registry, { counts: { exported: 0, dropped: 0 } });
   new Shares().measure(registry);
   new OperationTallies(registry);

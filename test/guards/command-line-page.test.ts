@@ -37,6 +37,8 @@ const VERBS: Readonly<Record<string, string>> = {
   rotateKeys: 'keys rotate',
   retireKek: 'keys retire-kek',
   listBackups: 'backup ls',
+  readConfiguration: 'status',
+  reloadConfiguration: 'reload',
   issueCredential: 'credential',
   acknowledge: 'ack',
   followEvents: 'events',

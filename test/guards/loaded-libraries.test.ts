@@ -103,10 +103,10 @@ function configWith(more: Readonly<Record<string, unknown>>): string {
 
 /** Opens connections, does something with the first provider, `it`, and closes them. */
 const opening = (connections: Readonly<Record<string, unknown>>, use = ''): string => `${READ}
-  const { openConnections } = await import(${source('compose/connections.ts')});
+  const { OpenedConnections } = await import(${source('compose/connections.ts')});
   const config = checkConfig(${configWith({ connections })}, 'test');
-  const deps = { clock, forbiddenNamespaces: [], forbiddenAudiences: [] };
-  const opened = await openConnections(config, deps);
+  const deps = { clock, forbiddenAudiences: [] };
+  const opened = await OpenedConnections.open(config, deps);
   const it = opened.providers[0]?.connection;
   ${use}
   await opened.close();`;

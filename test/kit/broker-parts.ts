@@ -1,4 +1,4 @@
-import { openPeople } from '../../src/compose/people.ts';
+import { ConfiguredPeople } from '../../src/compose/people.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -388,13 +388,11 @@ async function openParts(made: PartsOf): Promise<Parts> {
       watch: (name) => watches.get(name),
       problem: ({ connection }) => (connection === 'k' ? undefined : 'no such connection'),
     },
-    quota: new LeaseQuota(store, limits.leasesPerWorkload),
-    sessionQuota: new SessionQuota(store, {
-      ofPod: limits.sessionsPerPod,
-      ofWorkload: limits.sessionsPerWorkload,
-    }),
-    events: new EventStreams({ store, clock, log, state, most: limits.eventStreams }),
+    quota: new LeaseQuota(store, limits),
+    sessionQuota: new SessionQuota(store, limits),
+    events: new EventStreams({ store, clock, log, state, limits }),
     backups: undefined,
+    configuration: undefined,
     wrappers: new RootKeyWrappers([], clock),
     audit: EMPTY_LOG,
     vetoes: { count: 0 },
@@ -402,7 +400,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     refusals: { admit: () => admission.open },
     denials: { admit: () => true },
     targets,
-    people: openPeople(undefined),
+    people: new ConfiguredPeople(undefined),
     rotationsDue: new DueSignal(),
   };
 }

@@ -1,12 +1,14 @@
 import { systemClock } from '../../src/clock.ts';
-import { openConnections, type OpenedConnections } from '../../src/compose/connections.ts';
+import { OpenedConnections } from '../../src/compose/connections.ts';
 import { configSchema, type Config } from '../../src/compose/config/schema.ts';
 import { privateFile } from './rotating-place.ts';
+
+export type EveryConnection = Pick<OpenedConnections, 'providers' | 'targets' | 'close'>;
 
 /** Connections of every kind; saving a document sends nothing to them. `locators` restricts some of them, by name. */
 export async function everyConnection(
   locators: Readonly<Record<string, readonly string[]>> = {},
-): Promise<OpenedConnections> {
+): Promise<EveryConnection> {
   const file = await privateFile('not-a-secret');
   const server = { host: '127.0.0.1', username: 'broker', passwordFile: file.path, tls: 'off' };
   const shared = { locators: ['**'], prefixes: ['**'] };
@@ -29,13 +31,14 @@ export async function everyConnection(
   for (const [name, own] of Object.entries(locators))
     given[name] = { ...given[name], locators: own };
   const connections = configSchema.shape.connections.parse(given);
-  const opened = await openConnections({ connections } as Config, {
+  const kubernetes = { forbiddenNamespaces: [] as string[] };
+  const opened = await OpenedConnections.open({ connections, kubernetes } as Config, {
     clock: systemClock,
-    forbiddenNamespaces: [],
     forbiddenAudiences: [],
   });
   return {
-    ...opened,
+    providers: opened.providers,
+    targets: opened.targets,
     close: async () => {
       await opened.close();
       await file.remove();

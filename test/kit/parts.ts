@@ -8,6 +8,7 @@ import { createApp } from '../../src/api/app.ts';
 import { schemesOf } from '../../src/api/config.ts';
 import { Drain } from '../../src/api/drain.ts';
 import { MalformedRequests } from '../../src/api/malformed-requests.ts';
+import { SourceAddress } from '../../src/api/source-address.ts';
 import { createServer, type ApiServer } from '../../src/api/server.ts';
 import { systemClock } from '../../src/clock.ts';
 import { openBroker, type RunningBroker } from '../../src/compose/broker.ts';
@@ -120,10 +121,11 @@ export class RunningApi {
     await rm(tokenFile);
     const broker = await openBroker(config, { clock, log, ...(failpoint && { failpoint }) });
     const drain = new Drain();
+    const sources = new SourceAddress(config.listener.trustedProxies);
     const app = createApp(broker.parts, {
       boot: 'test',
-      limits: config.limits,
-      trustedProxies: config.listener.trustedProxies,
+      limits: broker.limits,
+      sources,
       schemes: schemesOf(config.listener),
       drain,
       unready: () => broker.unready(),
@@ -133,7 +135,9 @@ export class RunningApi {
       servesMetrics: true,
     });
     const malformed = new MalformedRequests(broker.parts, 'test');
-    const server = await createServer(app, config.listener, { clock, log, drain, malformed });
+    const server = await createServer(app, config.listener, {
+      ...{ clock, log, drain, malformed, sources },
+    });
     const { port } = await server.listen();
     return new RunningApi({ broker, server, drain, port, admin, directory, key, lines });
   }

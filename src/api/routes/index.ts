@@ -19,6 +19,7 @@ import {
   traceAudit,
 } from './audit.ts';
 import { createBackup, listBackups } from './backups.ts';
+import { readConfiguration, reloadConfiguration } from './configuration.ts';
 import { issueCredential } from './credentials.ts';
 import { documentRoutes } from './documents.ts';
 import { followEvents } from './events.ts';
@@ -139,6 +140,8 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   retireKek,
   createBackup,
   listBackups,
+  readConfiguration,
+  reloadConfiguration,
   listPolicies: policies.list,
   readPolicy: policies.read,
   putPolicy: policies.put,

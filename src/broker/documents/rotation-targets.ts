@@ -19,12 +19,18 @@ const CONCURRENCY = 4;
 
 /** The target of each definition: created at its first use, kept until the definition changes. */
 export class RotationTargets {
-  readonly #byName: ReadonlyMap<string, BoundTargets>;
+  #byName: ReadonlyMap<string, BoundTargets> = new Map();
   /** Keyed by document, like the providers of mounts: the target of a refused change must not serve the next change. */
-  readonly #targets = new WeakMap<StoredDocument<'definition'>, RotationTarget>();
+  #targets = new WeakMap<StoredDocument<'definition'>, RotationTarget>();
 
   constructor(bound: readonly BoundTargets[]) {
+    this.replace(bound);
+  }
+
+  /** Rotates at these connections from now on. A step in progress finishes at its own. */
+  replace(bound: readonly BoundTargets[]): void {
     this.#byName = new Map(bound.map((each) => [each.connection.name, each]));
+    this.#targets = new WeakMap();
   }
 
   find(spec: RotationSpec): BoundTargets | undefined {

@@ -90,7 +90,7 @@ export class EventStreams {
   reserve(holder: string): () => void {
     if (this.#isClosed) throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
     const own = this.#byHolder.get(holder) ?? 0;
-    if (own >= PER_HOLDER || this.#count >= this.#deps.most) {
+    if (own >= PER_HOLDER || this.#count >= this.#deps.limits.eventStreams) {
       throw new BrokerError('ERR_RATE_LIMITED', 'too many event streams are open', {
         reason: 'event_streams',
         retryAfterSeconds: 30,
@@ -292,6 +292,6 @@ export interface EventStreamsDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly state: State;
-  /** The most streams that may be open at a time. */
-  readonly most: number;
+  /** How many streams may be open at a time. It may change while the broker runs. */
+  readonly limits: { readonly eventStreams: number };
 }

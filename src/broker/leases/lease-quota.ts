@@ -8,9 +8,12 @@ import { Quota } from '../quota.ts';
 export class LeaseQuota {
   readonly #quota: Quota;
 
-  constructor(store: Store, most: number) {
+  /** `limits` may change while the broker runs. */
+  constructor(store: Store, limits: { readonly leasesPerWorkload: number }) {
     this.#quota = new Quota({
-      most,
+      get most() {
+        return limits.leasesPerWorkload;
+      },
       count: (workload) => store.count(LEASES.liveOfWorkload(workload)),
     });
   }

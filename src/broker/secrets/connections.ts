@@ -32,13 +32,20 @@ interface Generation {
 
 /** Providers by mount: attached on first use, kept until the mount changes. */
 export class Connections {
-  readonly #byName: ReadonlyMap<string, BoundConnection>;
+  #byName: ReadonlyMap<string, BoundConnection> = new Map();
   /** Keyed by document, not by name and version: a provider of a refused change must not serve the next change. */
-  readonly #mounted = new WeakMap<StoredDocument<'mount'>, Mounted>();
-  readonly #generations = new WeakMap<StoredDocument<'definition'>, Generation>();
+  #mounted = new WeakMap<StoredDocument<'mount'>, Mounted>();
+  #generations = new WeakMap<StoredDocument<'definition'>, Generation>();
 
   constructor(connections: readonly BoundConnection[]) {
+    this.replace(connections);
+  }
+
+  /** Serves these connections from now on. A call that already has its provider finishes there. */
+  replace(connections: readonly BoundConnection[]): void {
     this.#byName = new Map(connections.map((bound) => [bound.connection.name, bound]));
+    this.#mounted = new WeakMap();
+    this.#generations = new WeakMap();
   }
 
   find(name: string): BoundConnection | undefined {

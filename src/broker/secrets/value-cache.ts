@@ -108,12 +108,17 @@ export class ValueCache {
 
   /** Drops every value, the key that seals them and the key of their fingerprints. After that, it creates no value. */
   seal(): void {
+    this.clear();
+    this.#sealer = ephemeralSealer();
+    this.#fingerprints = undefined;
+  }
+
+  /** Drops every value. A read in progress returns to its callers, but its value is not kept. */
+  clear(): void {
     this.#closeOpened();
     this.#entries.clear();
     this.#absences.clear();
     this.#flights.clear();
-    this.#sealer = ephemeralSealer();
-    this.#fingerprints = undefined;
   }
 
   /** A fresh value from memory. */

@@ -7,6 +7,11 @@ import { whenReady, type Eventually } from '../eventually.ts';
 import { Quota, share } from '../quota.ts';
 import type { LiveSession } from './session-memory.ts';
 
+interface SessionLimits {
+  readonly sessionsPerPod: number;
+  readonly sessionsPerWorkload: number;
+}
+
 /** A session that is about to be opened. */
 type Login = Pick<LiveSession, 'session' | 'workloadId'>;
 
@@ -18,16 +23,24 @@ export class SessionQuota {
   readonly #pods: Quota;
   readonly #workloads: Quota;
 
-  constructor(store: Store, limits: { readonly ofPod: number; readonly ofWorkload: number }) {
-    const { ofPod, ofWorkload } = limits;
+  /** `limits` may change while the broker runs. */
+  constructor(store: Store, limits: SessionLimits) {
     this.#pods = new Quota({
-      most: ofPod,
-      uncounted: share(ofPod),
+      get most() {
+        return limits.sessionsPerPod;
+      },
+      get uncounted() {
+        return share(limits.sessionsPerPod);
+      },
       count: (pod) => store.count(sessionsOfPod(pod)),
     });
     this.#workloads = new Quota({
-      most: ofWorkload,
-      uncounted: share(ofWorkload),
+      get most() {
+        return limits.sessionsPerWorkload;
+      },
+      get uncounted() {
+        return share(limits.sessionsPerWorkload);
+      },
       count: (workload) => store.count(sessionsOfAccount(workload)),
     });
   }

@@ -5,6 +5,7 @@ import { counted } from '../count.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
+import type { ConfigurationInUse } from './reload.ts';
 import { checkOf, readMounts, readSamples, seen, type Seen } from '../survey.ts';
 
 type Readiness = components['schemas']['Readiness'];
@@ -20,6 +21,7 @@ interface MountHealth {
 interface Status {
   readonly url: string;
   readonly readiness: Readiness;
+  readonly configuration: Seen<ConfigurationInUse>;
   readonly mounts: Seen<readonly MountHealth[]>;
   readonly rotations: Seen<Rotations>;
   readonly revocations: Seen<Revocations>;
@@ -64,6 +66,7 @@ export async function runStatus(context: CliContext): Promise<ExitCode> {
   const status: Status = {
     url,
     readiness: (await broker.call('readReadiness')).body,
+    configuration: await seen(async () => (await broker.call('readConfiguration')).body),
     mounts: await seen(() => mountsOf(broker)),
     rotations: await seen(() => rotationsOf(broker)),
     revocations: await seen(() => revocationsOf(broker)),
@@ -128,27 +131,40 @@ async function auditOf(broker: Broker): Promise<AuditState> {
   };
 }
 
-function problemsIn({ readiness, mounts, rotations, revocations, audit }: Status): boolean {
+function problemsIn(status: Status): boolean {
+  const { readiness, configuration, mounts, rotations, revocations, audit } = status;
   return (
     !readiness.ready ||
-    ('value' in mounts && mounts.value.some(({ healthy }) => !healthy)) ||
-    ('value' in rotations && rotations.value.parked.length + rotations.value.overdue.length > 0) ||
-    ('value' in revocations && revocations.value.irrevocable > 0) ||
-    ('value' in audit &&
-      (audit.value.brokenChains > 0 ||
-        audit.value.damagedEntries > 0 ||
-        audit.value.sinks.some(({ stopped }) => stopped) ||
-        audit.value.witnesses.some(({ contradicts }) => contradicts)))
+    has(configuration, ({ failure }) => failure !== undefined) ||
+    has(mounts, (all) => all.some(({ healthy }) => !healthy)) ||
+    has(rotations, ({ parked, overdue }) => parked.length + overdue.length > 0) ||
+    has(revocations, ({ irrevocable }) => irrevocable > 0) ||
+    has(audit, isDamaged)
   );
 }
 
+function isDamaged({ brokenChains, damagedEntries, sinks, witnesses }: AuditState): boolean {
+  return (
+    brokenChains + damagedEntries > 0 ||
+    sinks.some(({ stopped }) => stopped) ||
+    witnesses.some(({ contradicts }) => contradicts)
+  );
+}
+
+/** A part that the caller may not see has no problem that it could name. */
+function has<T>(read: Seen<T>, isProblem: (value: T) => boolean): boolean {
+  return 'value' in read && isProblem(read.value);
+}
+
 const NAME_WIDTH = 12;
+const SHORT_DIGEST = 12;
 
 function linesOf(status: Status): readonly string[] {
-  const { url, readiness, mounts, rotations, revocations, audit } = status;
+  const { url, readiness, configuration, mounts, rotations, revocations, audit } = status;
   return [
     line('broker', url),
     ...readinessLines(readiness),
+    ...part('config', configuration, configurationLines),
     ...part('mounts', mounts, mountLines),
     ...part('rotations', rotations, rotationLines),
     ...part('revocations', revocations, revocationLines),
@@ -185,6 +201,21 @@ function readinessLines({
     ),
     line('keys', keys),
     ...warnings.map((each) => line('warning', coloured('yellow', printable(each)))),
+  ];
+}
+
+function configurationLines({
+  generation,
+  digest,
+  loadedAt,
+  failure,
+}: ConfigurationInUse): readonly string[] {
+  const shown = `generation ${generation}, loaded ${loadedAt}, digest ${digest.slice(0, SHORT_DIGEST)}`;
+  if (failure === undefined) return [shown];
+  return [
+    shown,
+    coloured('red', `RELOAD FAILED ${failure.at}; the configuration before it is in use:`),
+    ...failure.detail.split('\n').map((line) => coloured('red', printable(line))),
   ];
 }
 

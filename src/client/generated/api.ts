@@ -1504,6 +1504,48 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/configuration": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Read which configuration is in use
+         * @description Its generation, time and digest, and the failure of the last reload if there was one. ERR_CONFLICT if the broker has no configuration file, in
+         *     development mode.
+         */
+        readonly get: operations["readConfiguration"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/configuration:reload": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Read the configuration file again and use it
+         * @description The broker validates the file first. If it is not valid, or changes a setting that needs a restart, nothing changes: ERR_CONFLICT, with every problem.
+         *     Requests in flight finish with the configuration before. This concerns only the replica that answers.
+         */
+        readonly post: operations["reloadConfiguration"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/": {
         readonly parameters: {
             readonly query?: never;
@@ -2251,6 +2293,19 @@ export interface components {
             readonly backup?: components["schemas"]["Backup"];
             /** @description What failed and what to do, if the state is `failed` */
             readonly error?: string;
+        };
+        readonly ConfigurationInUse: {
+            /** @description 1 at the start of the process; each reload that changes a setting adds 1 */
+            readonly generation: number;
+            /** @description SHA-256 of all settings, with defaults and environment. Replicas with the same settings have the same digest. */
+            readonly digest: string;
+            readonly loadedAt: components["schemas"]["Instant"];
+            /** @description The last reload failed; the configuration before it is in use */
+            readonly failure?: {
+                readonly at: components["schemas"]["Instant"];
+                /** @description Every problem, as `quaymaster config check` prints it */
+                readonly detail: string;
+            };
         };
         readonly BackupList: {
             readonly items: readonly components["schemas"]["Backup"][];
@@ -5290,7 +5345,7 @@ export interface operations {
                  */
                 readonly locator?: string;
                 /** @description Also finds the summaries of refusals of this action. An unknown action is refused. */
-                readonly action?: "session.create" | "session.renew" | "session.read" | "session.end" | "session.list" | "quarantine.create" | "quarantine.lift" | "quarantine.list" | "approval.request" | "approval.approve" | "approval.deny" | "approval.withdraw" | "approval.use" | "approval.expire" | "approval.list" | "approval.require" | "secret.read" | "secret.list" | "secret.write" | "secret.delete" | "secret.undelete" | "secret.destroy" | "secret.acknowledge" | "event.follow" | "credential.issue" | "credential.revoke" | "lease.read" | "lease.list" | "lease.renew" | "lease.revoke" | "lease.expire" | "pod.end" | "rotation.start" | "rotation.step" | "rotation.end" | "rotation.veto" | "rotation.request" | "rotation.abort" | "rotation.retry" | "rotation.retire" | "rotation.read" | "rotation.list" | "document.read" | "document.write" | "document.delete" | "document.check" | "operator-token.create" | "operator-token.revoke" | "operator-token.list" | "policy.validate" | "policy.explain" | "policy.replay" | "audit.search" | "audit.trace" | "audit.export" | "request.refused" | "request.refused_summary" | "backup.create" | "backup.list" | "key.list" | "key.rotate" | "key.activate" | "key.destroy" | "key.wrap" | "key.unwrap" | "broker.start" | "broker.stop" | "broker.seal" | "broker.release" | "broker.hold" | "state.digest" | "recovery";
+                readonly action?: "session.create" | "session.renew" | "session.read" | "session.end" | "session.list" | "quarantine.create" | "quarantine.lift" | "quarantine.list" | "approval.request" | "approval.approve" | "approval.deny" | "approval.withdraw" | "approval.use" | "approval.expire" | "approval.list" | "approval.require" | "secret.read" | "secret.list" | "secret.write" | "secret.delete" | "secret.undelete" | "secret.destroy" | "secret.acknowledge" | "event.follow" | "credential.issue" | "credential.revoke" | "lease.read" | "lease.list" | "lease.renew" | "lease.revoke" | "lease.expire" | "pod.end" | "rotation.start" | "rotation.step" | "rotation.end" | "rotation.veto" | "rotation.request" | "rotation.abort" | "rotation.retry" | "rotation.retire" | "rotation.read" | "rotation.list" | "document.read" | "document.write" | "document.delete" | "document.check" | "operator-token.create" | "operator-token.revoke" | "operator-token.list" | "policy.validate" | "policy.explain" | "policy.replay" | "audit.search" | "audit.trace" | "audit.export" | "request.refused" | "request.refused_summary" | "backup.create" | "backup.list" | "config.read" | "config.reload" | "key.list" | "key.rotate" | "key.activate" | "key.destroy" | "key.wrap" | "key.unwrap" | "broker.start" | "broker.stop" | "broker.seal" | "broker.release" | "broker.hold" | "state.digest" | "recovery";
                 readonly outcome?: "ok" | "deny" | "error";
                 readonly code?: components["schemas"]["ErrorCode"];
                 readonly version?: string;
@@ -5548,6 +5603,48 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["BackupRun"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readConfiguration: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ConfigurationInUse"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly reloadConfiguration: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The configuration in use now */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ConfigurationInUse"];
                 };
             };
             readonly default: components["responses"]["Problem"];

@@ -100,6 +100,8 @@ export const OPERATIONS = {
   retireKek: {"method":"POST","path":"/api/v1/keys:retire-kek","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   listBackups: {"method":"GET","path":"/api/v1/backups","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   createBackup: {"method":"POST","path":"/api/v1/backups","query":[],"headers":[],"body":[],"answers":{"202":"json"}},
+  readConfiguration: {"method":"GET","path":"/api/v1/configuration","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
+  reloadConfiguration: {"method":"POST","path":"/api/v1/configuration:reload","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   readRoot: {"method":"GET","path":"/","query":[],"headers":[],"body":[],"answers":{"200":"text"}},
   readHealth: {"method":"GET","path":"/healthz","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   readReadiness: {"method":"GET","path":"/readyz","query":[],"headers":[],"body":[],"answers":{"200":"json","503":"json"}},

@@ -1,7 +1,9 @@
 import { systemClock } from '../../clock.ts';
 import { loadConfig } from '../config/load.ts';
 import { mayDumpCore, refuseOpenProcess } from '../config/process-options.ts';
+import { ConfigReload, reloadable } from '../config-reload.ts';
 import { createLog } from '../../log.ts';
+import { MountedFile } from '../../net/mounted-file.ts';
 import { serveUnsealed } from '../serve-unsealed.ts';
 import { onSignals } from '../on-signals.ts';
 
@@ -16,11 +18,21 @@ export async function runServe({
   readonly config: string;
   readonly trustClock?: boolean;
 }): Promise<void> {
+  const mount = await MountedFile.at(path);
   const config = await loadConfig(path);
   refuseOpenProcess(config);
   const log = createLog({ level: config.log.level, clock: systemClock });
   if (config.mode === 'production' && mayDumpCore()) log.warn({}, CORE_DUMPS);
-  const serving = await serveUnsealed(config, { clock: systemClock, log, trustClock });
+  const reload = new ConfigReload(config, {
+    load: () => loadConfig(path),
+    mount,
+    clock: systemClock,
+    log,
+    parts: [reloadable((next) => (log.level = next.log.level))],
+  });
+  // The default action would end a broker that starts, or that waits for its key-encryption key.
+  process.on('SIGHUP', () => undefined);
+  const serving = await serveUnsealed(config, { clock: systemClock, log, trustClock, reload });
   onSignals(serving, log);
   log.info({ url: serving.url, mode: config.mode }, 'listening');
 }

@@ -8,7 +8,7 @@ export interface ConnectionBounds {
 
 /** Open connections, in all and by network, from before a TLS handshake on: half-open ones are what floods are made of. */
 export class ConnectionLimits {
-  readonly #bounds: ConnectionBounds;
+  #bounds: ConnectionBounds;
   readonly #isTrusted: (address: string) => boolean;
   readonly #open = new Set<Socket>();
   readonly #byNetwork = new Map<string, number>();
@@ -27,6 +27,11 @@ export class ConnectionLimits {
   /** Connections that were cut at once since the start. */
   get refused(): number {
     return this.#refused;
+  }
+
+  /** Changes the bounds for new connections. Open ones stay. */
+  limit(bounds: ConnectionBounds): void {
+    this.#bounds = bounds;
   }
 
   guard(server: Server): void {

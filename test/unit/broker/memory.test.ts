@@ -199,7 +199,9 @@ describe('the lease quota', () => {
   it('counts grants of other replicas repeatedly', async () => {
     let stored = 0;
     const count = () => Promise.resolve(stored);
-    const quota = new LeaseQuota(Object.assign(Object.create(broker.store), { count }), 32);
+    const quota = new LeaseQuota(Object.assign(Object.create(broker.store), { count }), {
+      leasesPerWorkload: 32,
+    });
     (await quota.take('w'))();
     stored = 31;
     (await quota.take('w'))();
@@ -214,7 +216,9 @@ describe('the lease quota', () => {
     let fails = true;
     const count = () =>
       fails ? Promise.reject(new BrokerError('ERR_STORE_UNAVAILABLE')) : Promise.resolve(0);
-    const quota = new LeaseQuota(Object.assign(Object.create(broker.store), { count }), 2);
+    const quota = new LeaseQuota(Object.assign(Object.create(broker.store), { count }), {
+      leasesPerWorkload: 2,
+    });
     expect(await codeOf(taken(quota))).toBe('ERR_STORE_UNAVAILABLE');
     fails = false;
     expect(await codeOf(taken(quota))).toBe('no error');

@@ -25,9 +25,11 @@ quaymaster_audit_sink_stopped{sink="0"} 0
 quaymaster_audit_sink_lag_entries{sink="0"} 3
 quaymaster_leases_live{kind="static"} 2
 `;
+const IN_USE = { generation: 3, loadedAt: '2026-01-02T03:04:05.000Z', digest: 'ab'.repeat(32) };
 const HEALTHY: Answers = {
   readReadiness: () => ({ ready: true, reasons: [] }),
   readHealth: () => ({ status: 'ok' }),
+  readConfiguration: () => IN_USE,
   readMetrics: () => METRICS,
   listMounts: () => ({
     items: [{ name: 'pay', document: { prefix: 'pay', connection: 'bao' } }],
@@ -72,6 +74,7 @@ describe('status', () => {
     for (const text of [
       'ready       yes',
       'keys        unsealed',
+      'config      generation 3, loaded 2026-01-02T03:04:05.000Z, digest abababababab',
       'pay (pay/ on bao): healthy',
       'none parked or overdue',
       'none pending',
@@ -87,6 +90,16 @@ describe('status', () => {
       'a held store',
       { readReadiness: () => ({ ready: false, reasons: ['ERR_HELD'], held: [{ reason: 'x' }] }) },
       'NO: ERR_HELD',
+    ],
+    [
+      'a reload that failed',
+      {
+        readConfiguration: () => ({
+          ...IN_USE,
+          failure: { at: '2026-01-02T03:05:00.000Z', detail: 'config.yaml:3:1: unknown key' },
+        }),
+      },
+      'RELOAD FAILED 2026-01-02T03:05:00.000Z; the configuration before it is in use:\n            config.yaml:3:1: unknown key',
     ],
     [
       'a mount that is not healthy',

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openConnections, type OpenedConnections } from '../../../src/compose/connections.ts';
+import { OpenedConnections } from '../../../src/compose/connections.ts';
 import { checkConfig } from '../../../src/compose/config/load.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 
@@ -39,9 +39,8 @@ describe('connections of the configuration file', () => {
       'test',
     );
     const clock = new HandClock(1_760_000_000_000);
-    opened = await openConnections(config, {
+    opened = await OpenedConnections.open(config, {
       clock,
-      forbiddenNamespaces: [],
       forbiddenAudiences: [],
     });
   });

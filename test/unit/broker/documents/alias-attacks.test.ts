@@ -4,9 +4,8 @@ import { readSecret, readSecrets } from '../../../../src/broker/secrets/read-sec
 import { createOperatorToken } from '../../../../src/broker/sessions/operator-tokens.ts';
 import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
 import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
-import type { OpenedConnections } from '../../../../src/compose/connections.ts';
 import { codeOf, mount, policy, TestBroker } from '../../../kit/broker-parts.ts';
-import { everyConnection } from '../../../kit/every-connection.ts';
+import { everyConnection, type EveryConnection } from '../../../kit/every-connection.ts';
 import { records } from '../../../kit/hooked-store.ts';
 
 const SCOPES = ['kv2', 'kv1', 'creds', 'aws', 'iam', 'kube', 'kv', 'dyn'].map((prefix) => {
@@ -14,7 +13,7 @@ const SCOPES = ['kv2', 'kv1', 'creds', 'aws', 'iam', 'kube', 'kv', 'dyn'].map((p
 });
 
 let broker: TestBroker;
-let opened: OpenedConnections;
+let opened: EveryConnection;
 let admin: LiveOperator;
 let editor: LiveOperator;
 let workload: LiveSession;

@@ -3,9 +3,8 @@ import { checkMount } from '../../../../src/broker/documents/check-mount.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
 import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import type { OpenedConnections } from '../../../../src/compose/connections.ts';
 import { codeOf, policy, TestBroker } from '../../../kit/broker-parts.ts';
-import { everyConnection } from '../../../kit/every-connection.ts';
+import { everyConnection, type EveryConnection } from '../../../kit/every-connection.ts';
 
 const SETS = {
   creation: ['CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}'],
@@ -23,7 +22,7 @@ const MOUNTS: readonly [name: string, connection: string, options: object][] = [
 ];
 
 let broker: TestBroker;
-let opened: OpenedConnections;
+let opened: EveryConnection;
 let admin: LiveOperator;
 let editor: LiveOperator;
 

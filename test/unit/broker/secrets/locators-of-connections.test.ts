@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { listSecrets } from '../../../../src/broker/secrets/list-secrets.ts';
 import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import type { OpenedConnections } from '../../../../src/compose/connections.ts';
 import { isReachable } from '../../../../src/domain/locator-bounds.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { codeOf, policy, TestBroker } from '../../../kit/broker-parts.ts';
-import { everyConnection } from '../../../kit/every-connection.ts';
+import { everyConnection, type EveryConnection } from '../../../kit/every-connection.ts';
 import { ScriptedBackend } from '../../../kit/scripted-provider.ts';
 
 const LOCATORS = {
@@ -19,7 +18,7 @@ const LOCATORS = {
 const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
 const GRANT = 'GRANT SELECT ON app.* TO {{name}}';
 
-let opened: OpenedConnections;
+let opened: EveryConnection;
 let broker: TestBroker;
 let admin: LiveOperator;
 const narrow = new ScriptedBackend('narrow');

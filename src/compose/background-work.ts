@@ -1,0 +1,84 @@
+import { approvalWorker } from '../broker/approvals/approval-worker.ts';
+import type { KeyWorker } from '../broker/keys/key-worker.ts';
+import { expiryWorker } from '../broker/leases/expiry.ts';
+import { adoptAbandoned, revoker } from '../broker/leases/revoker.ts';
+import type { Work } from '../broker/parts.ts';
+import { quarantineWorker } from '../broker/sessions/quarantine-worker.ts';
+import type { Worker } from '../broker/worker.ts';
+import { randomFraction } from '../crypto/random.ts';
+import { releaseCrashedClaims, RotationWorker } from '../rotation/rotation-worker.ts';
+import type { RowGuard } from '../store/row-guard.ts';
+import type { AuditTrail } from './audit-trail.ts';
+import { collectGarbage } from './collect-garbage.ts';
+import type { Config } from './config/schema.ts';
+import { openKeyWorker } from './key-worker.ts';
+import type { Parts } from './parts.ts';
+
+interface BackgroundDeps {
+  readonly parts: Parts;
+  readonly guard: RowGuard;
+  readonly trail: Pick<AuditTrail, 'owner'>;
+  /** On a held store no background work runs: it cannot be recorded, and the data that it would revoke by may be outdated. */
+  readonly isHeld: boolean;
+}
+
+type Workers = readonly (Worker | RotationWorker | KeyWorker)[];
+
+/**
+ * Starts the workers.
+ * @param close stops them and everything that they use
+ * @returns stops all background work, once. A seal does the same.
+ */
+export async function startBackgroundWork(
+  config: Config,
+  deps: BackgroundDeps,
+  close: (workers: Workers) => Promise<void>,
+): Promise<() => Promise<void>> {
+  const { parts, isHeld } = deps;
+  if (!isHeld && config.store.type === 'sqlite') await adoptAfterCrash(parts);
+  const workers = isHeld ? [] : await startWorkers(config, deps);
+  const halt = once(async () => {
+    parts.events.close();
+    await close(workers);
+  });
+  parts.state.onSealed(() => void afterSeal(parts, halt));
+  return halt;
+}
+
+/** No other process works on a SQLite store, so what an earlier one had begun belongs to this one. */
+async function adoptAfterCrash(parts: Parts): Promise<void> {
+  await adoptAbandoned(parts, parts.clock.now());
+  await releaseCrashedClaims(parts);
+}
+
+/** Runs after the keys were erased. It wipes their memory, stops all background work, and closes the holders of backend credentials. */
+async function afterSeal({ log }: Pick<Work, 'log'>, halt: () => Promise<void>): Promise<void> {
+  log.error({}, 'sealed: the keys are forgotten; start the broker again to unseal it');
+  for (const work of [collectGarbage, halt, collectGarbage]) {
+    await work().catch((error: unknown) =>
+      log.error({ err: error }, 'sealed, but a part of the broker could not be stopped'),
+    );
+  }
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return async () => {
+    done ??= work();
+    await done;
+  };
+}
+
+async function startWorkers(config: Config, deps: BackgroundDeps): Promise<Workers> {
+  const { parts } = deps;
+  const workers = [
+    expiryWorker(parts),
+    revoker(parts, randomFraction),
+    quarantineWorker(parts),
+    approvalWorker(parts),
+    new RotationWorker(parts),
+    await openKeyWorker(config, deps),
+  ];
+  for (const worker of workers) worker.start();
+  return workers;
+}
