@@ -2,9 +2,9 @@ import { expect } from '@jest/globals';
 import type { HandClock } from './hand-clock.ts';
 import { OidcIssuer, type IssuerUser } from './oidc-issuer.ts';
 import { RunningApi, type Answered } from './parts.ts';
-import { ecKey } from './token-factory.ts';
+import { ecKey, type SigningKey } from './token-factory.ts';
 
-const CLIENT = 'quaymaster';
+export const CLIENT = 'quaymaster';
 export const REDIRECT = 'http://127.0.0.1:4711/callback';
 export const ALICE: IssuerUser = {
   sub: 'alice',
@@ -26,11 +26,17 @@ export class PeopleApi {
   readonly api: RunningApi;
   readonly corp: OidcIssuer;
   readonly other: OidcIssuer;
+  /** Signs the tokens of both issuers: without the checks of issuer and audience, a token of one would do at the other. */
+  readonly key: SigningKey;
 
-  private constructor(api: RunningApi, corp: OidcIssuer, other: OidcIssuer) {
+  private constructor(
+    api: RunningApi,
+    { corp, other, key }: Pick<PeopleApi, 'corp' | 'other' | 'key'>,
+  ) {
     this.api = api;
     this.corp = corp;
     this.other = other;
+    this.key = key;
   }
 
   static async start(clock: HandClock, people: object = {}): Promise<PeopleApi> {
@@ -45,8 +51,9 @@ export class PeopleApi {
       },
     ];
     const options = { clients, claims: ['groups', 'email'] };
-    const corp = await OidcIssuer.start({ ...options, keys: [ecKey('k')] });
-    const other = await OidcIssuer.start({ ...options, keys: [ecKey('k')] });
+    const key = ecKey('k');
+    const corp = await OidcIssuer.start({ ...options, keys: [key] });
+    const other = await OidcIssuer.start({ ...options, keys: [key] });
     const issuer = ({ url, caFile }: OidcIssuer): object => ({
       issuerUrl: url,
       clientId: CLIENT,
@@ -73,7 +80,7 @@ export class PeopleApi {
         { role: 'policy-editor', scope: [] },
       ],
     });
-    return new PeopleApi(api, corp, other);
+    return new PeopleApi(api, { corp, other, key });
   }
 
   async begin(more: object = {}): Promise<Begun> {

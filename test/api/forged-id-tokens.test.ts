@@ -1,0 +1,149 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { expectDenied } from '../kit/deny-contract.ts';
+import { HandClock } from '../kit/hand-clock.ts';
+import { ALICE, CLIENT, PeopleApi, queryOf } from '../kit/people-api.ts';
+import { ecKey, rawToken, signedToken } from '../kit/token-factory.ts';
+
+type Claims = Record<string, unknown>;
+
+let people: PeopleApi;
+const clock = new HandClock(Date.now());
+const stranger = ecKey('k');
+
+beforeAll(async () => {
+  people = await PeopleApi.start(clock);
+});
+afterAll(() => people.stop());
+beforeEach(() => {
+  people.corp.user = ALICE;
+});
+afterEach(() => {
+  people.corp.intercept = undefined;
+});
+
+/** The token endpoint answers with this ID token from now on. */
+function answerWith(idToken: unknown): void {
+  people.corp.intercept = (request, response) => {
+    if (request.url !== '/token') return false;
+    response.setHeader('content-type', 'application/json');
+    response.end(
+      JSON.stringify({
+        access_token: 'x',
+        token_type: 'Bearer',
+        ...(idToken !== undefined && { id_token: idToken }),
+      }),
+    );
+    return true;
+  };
+}
+
+/** A login that reached the redirect, and the claims of a valid ID token for it. */
+async function reached(more: object = {}) {
+  const { login, address } = await people.begin(more);
+  const answer = queryOf(await people.corp.browse(address));
+  const now = Math.floor(clock.now() / 1000);
+  const claims: Claims = {
+    iss: people.corp.url,
+    aud: CLIENT,
+    sub: 'alice',
+    iat: now,
+    exp: now + 600,
+    auth_time: now,
+    nonce: new URL(address).searchParams.get('nonce'),
+    groups: ['platform'],
+  };
+  return { login, answer, claims };
+}
+
+describe('an ID token that the token endpoint returns', () => {
+  it('is accepted if it is signed, for this client and for this login', async () => {
+    const { login, answer, claims } = await reached();
+    answerWith(signedToken(people.key, claims));
+    expect((await people.finish(login, answer)).status).toBe(201);
+  });
+
+  it.each<[string, (claims: Claims) => unknown]>([
+    ['is missing', () => undefined],
+    ['is not a token', () => 'x.y'],
+    ['is signed with another key of the same id', (claims) => signedToken(stranger, claims)],
+    [
+      'has no signature and the algorithm none',
+      (claims) => rawToken({ header: { alg: 'none' }, payload: claims }),
+    ],
+    [
+      'has no signature',
+      (claims) => rawToken({ header: { alg: 'ES256', kid: 'k' }, payload: claims }),
+    ],
+    [
+      'is authenticated with the public key as a secret',
+      (claims) =>
+        rawToken({
+          header: { alg: 'HS256', kid: 'k' },
+          payload: claims,
+          signature: Buffer.alloc(32, 1),
+        }),
+    ],
+    ['is for another client', (claims) => signedToken(people.key, { ...claims, aud: 'grafana' })],
+    [
+      'is for several clients and authorized for another one',
+      (claims) => signedToken(people.key, { ...claims, aud: [CLIENT, 'grafana'], azp: 'grafana' }),
+    ],
+    [
+      'is of another issuer with the same key',
+      (claims) => signedToken(people.key, { ...claims, iss: people.other.url }),
+    ],
+    [
+      'is of an issuer whose name begins like this one',
+      (claims) => signedToken(people.key, { ...claims, iss: `${people.corp.url}/` }),
+    ],
+    ['is of another login', (claims) => signedToken(people.key, { ...claims, nonce: 'other' })],
+    ['has no nonce', ({ nonce: _, ...claims }) => signedToken(people.key, claims)],
+    [
+      'has expired',
+      (claims) => signedToken(people.key, { ...claims, exp: Number(claims['iat']) - 60 }),
+    ],
+    ['never expires', ({ exp: _, ...claims }) => signedToken(people.key, claims)],
+    [
+      'is issued in the future',
+      (claims) => signedToken(people.key, { ...claims, nbf: Number(claims['iat']) + 600 }),
+    ],
+    ['has no subject', ({ sub: _, ...claims }) => signedToken(people.key, claims)],
+  ])('is refused if it %s', async (_what, forge) => {
+    const { login, answer, claims } = await reached();
+    answerWith(forge(claims));
+    await expectDenied(people.api, {
+      status: 401,
+      code: 'ERR_TOKEN_INVALID',
+      reason: 'login_refused',
+      unechoed: [login],
+      send: () => people.finish(login, answer),
+    });
+  });
+
+  it('is refused if it is the one of an earlier login of the same person', async () => {
+    const first = await reached();
+    const token = signedToken(people.key, first.claims);
+    answerWith(token);
+    expect((await people.finish(first.login, first.answer)).status).toBe(201);
+    people.corp.intercept = undefined;
+    const second = await reached();
+    answerWith(token);
+    expect((await people.finish(second.login, second.answer)).status).toBe(401);
+  });
+
+  it('does not satisfy a step-up if the person authenticated too long ago', async () => {
+    const { login, answer, claims } = await reached({ stepUp: true });
+    const old = Number(claims['iat']) - 3_600;
+    answerWith(signedToken(people.key, { ...claims, acr: 'urn:mfa', auth_time: old }));
+    expect((await people.finish(login, answer)).status).toBe(401);
+  });
+});
+
+describe('an answer of one issuer in a login at another one', () => {
+  it('is refused, although both sign with the same key (O04)', async () => {
+    const { login } = await people.begin();
+    const { address } = await people.begin({ issuer: 'other' });
+    const answer = queryOf(await people.other.browse(address));
+    expect((await people.finish(login, answer)).status).toBe(401);
+  });
+});
