@@ -185,9 +185,35 @@ export function embeddedDeletionContract(store: string, makeStore: MakeStore): v
       const refused = code('ERR_CIPHERTEXT_INVALID');
       await expect(embedded.value('app/db')).rejects.toEqual(refused);
       await expect(embedded.writes.undelete('app/db', undefined)).rejects.toEqual(refused);
-      if (change.destroy_at !== 1) return;
-      await expect(sweep()).rejects.toEqual(refused);
+    });
+
+    it('does not destroy by a changed head, which stops no other deletion', async () => {
+      await embedded.put('app/other', { v: 'x' });
+      await remove('app/other');
+      await remove();
+      embedded.clock.advance(8 * DAY_MS);
+      const change = { destroy_at: 1 };
+      await embedded.tamper({ table: 'secrets', key: { path: 'app/db' }, change });
+      expect(await sweep()).toEqual([['app/other', 1]]);
       expect(await keys()).toBe(2);
+    });
+
+    it.each([
+      'not JSON',
+      'null',
+      '[]',
+      '{"method":"hack","comment":7,"labels":["a"]}',
+      '{"labels":{"team":{"a":1}}}',
+    ])('lists a version whose note is %s, without it', async (metadata) => {
+      const [row] = await embedded.rows('secret_versions');
+      const { secret_id } = row as { readonly secret_id: string };
+      const key = { secret_id, version: 2 };
+      await embedded.tamper({ table: 'secret_versions', key, change: { metadata } });
+      const [newest] = await embedded.writes.versions('app/db');
+      expect(newest).toMatchObject({ version: '2', state: 'current' });
+      for (const member of ['method', 'comment', 'labels']) {
+        expect(newest).not.toHaveProperty(member);
+      }
     });
 
     it('shows who wrote each version, how, and what the writer said', async () => {

@@ -1,4 +1,4 @@
-import type { VersionNote } from '../../../domain/secret.ts';
+import { WRITE_METHODS, type VersionNote } from '../../../domain/secret.ts';
 import type { SecretVersionInfo, VersionOrigin } from '../../../ports/secret-provider.ts';
 import { isDeleted, type SecretHead, type VersionRow } from './rows.ts';
 
@@ -13,10 +13,38 @@ export function describeVersion(row: VersionRow, head: SecretHead): SecretVersio
     version: String(row.version),
     createdAt: row.created_at,
     createdBy: row.created_by,
-    ...(row.metadata !== null &&
-      (JSON.parse(row.metadata) as VersionNote & Pick<SecretVersionInfo, 'method'>)),
+    ...(row.metadata !== null && noteIn(row.metadata)),
     ...stateOf(row, head),
   };
+}
+
+/**
+ * No MAC covers this text, so an attacker with access to the database may have changed it: a member that the broker cannot have written is omitted, and
+ * the version stays in the list.
+ */
+function noteIn(text: string): VersionNote & Pick<SecretVersionInfo, 'method'> {
+  let note: Readonly<Record<string, unknown>>;
+  try {
+    note = Object(JSON.parse(text)) as Readonly<Record<string, unknown>>;
+  } catch {
+    return {};
+  }
+  const { comment, labels } = note;
+  const method = WRITE_METHODS.find((each) => each === note['method']);
+  return {
+    ...(method !== undefined && { method }),
+    ...(typeof comment === 'string' && { comment }),
+    ...(areLabels(labels) && { labels }),
+  };
+}
+
+function areLabels(labels: unknown): labels is Readonly<Record<string, string>> {
+  return (
+    typeof labels === 'object' &&
+    labels !== null &&
+    !Array.isArray(labels) &&
+    Object.values(labels).every((value) => typeof value === 'string')
+  );
 }
 
 function stateOf(

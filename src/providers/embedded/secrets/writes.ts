@@ -171,23 +171,37 @@ export class EmbeddedWrites implements SecretWrites {
   }
 }
 
-/** Stages the destruction of what was deleted and not restored in time. Versions written since the deletion stay. */
+/**
+ * Stages the destruction of what was deleted and not restored in time. Versions written since the deletion stay. A head that does not verify stops
+ * no other deletion of the round; the state digest of its table reports it.
+ */
 export async function overdueDeletions(
   parts: EmbeddedParts,
   limit: number,
 ): Promise<readonly OverdueDeletion[]> {
   const secrets = new EmbeddedSecrets(parts);
   const rows = await parts.store.list(SECRETS.overdue(parts.clock.now()), { limit });
-  return Promise.all(
+  const staged = await Promise.all(
     rows.map(async (row) => {
-      const head = verifyHead(parts.keyring, row);
+      const head = readable(() => verifyHead(parts.keyring, row));
+      if (head === undefined) return [];
       const history = await secrets.history(head, head.deleted_through ?? 0);
       const live = history.filter(isLive);
       const { fragment } = destroyed(parts, { head, live }, live);
       // No caller could read these versions since the deletion, so no cache and no holder has them.
-      return { path: head.path, count: live.length, fragment: { ...fragment, invalidates: [] } };
+      return [{ path: head.path, count: live.length, fragment: { ...fragment, invalidates: [] } }];
     }),
   );
+  return staged.flat();
+}
+
+function readable<T>(verify: () => T): T | undefined {
+  try {
+    return verify();
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return undefined;
+    throw error;
+  }
 }
 
 interface Found {
