@@ -37,6 +37,10 @@ function answerWith(idToken: unknown): void {
   };
 }
 
+function without(claims: Claims, name: string): Claims {
+  return Object.fromEntries(Object.entries(claims).filter(([each]) => each !== name));
+}
+
 /** A login that reached the redirect, and the claims of a valid ID token for it. */
 async function reached(more: object = {}) {
   const { login, address } = await people.begin(more);
@@ -97,17 +101,17 @@ describe('an ID token that the token endpoint returns', () => {
       (claims) => signedToken(people.key, { ...claims, iss: `${people.corp.url}/` }),
     ],
     ['is of another login', (claims) => signedToken(people.key, { ...claims, nonce: 'other' })],
-    ['has no nonce', ({ nonce: _, ...claims }) => signedToken(people.key, claims)],
+    ['has no nonce', (claims) => signedToken(people.key, without(claims, 'nonce'))],
     [
       'has expired',
       (claims) => signedToken(people.key, { ...claims, exp: Number(claims['iat']) - 60 }),
     ],
-    ['never expires', ({ exp: _, ...claims }) => signedToken(people.key, claims)],
+    ['never expires', (claims) => signedToken(people.key, without(claims, 'exp'))],
     [
       'is issued in the future',
       (claims) => signedToken(people.key, { ...claims, nbf: Number(claims['iat']) + 600 }),
     ],
-    ['has no subject', ({ sub: _, ...claims }) => signedToken(people.key, claims)],
+    ['has no subject', (claims) => signedToken(people.key, without(claims, 'sub'))],
   ])('is refused if it %s', async (_what, forge) => {
     const { login, answer, claims } = await reached();
     answerWith(forge(claims));

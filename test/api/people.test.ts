@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { until } from '../kit/backends/until.ts';
 import { expectDenied } from '../kit/deny-contract.ts';
 import { HandClock } from '../kit/hand-clock.ts';
 import type { OidcIssuer } from '../kit/oidc-issuer.ts';
@@ -186,6 +187,55 @@ describe('the answer of an issuer', () => {
   it('is not awaited from an issuer that is not configured', async () => {
     const answer = await api.call('POST', '/api/v1/logins', { body: { issuer: 'absent' } });
     expect([answer.status, answer.body.code]).toEqual([404, 'ERR_NOT_FOUND']);
+  });
+});
+
+describe('a slow issuer', () => {
+  it('keeps at most 32 logins waiting; others are told so, and the waiting ones succeed', async () => {
+    const held: (() => void)[] = [];
+    let isSlow = true;
+    corp.intercept = (request, response) => {
+      if (request.url !== '/device/auth') return false;
+      const answer = (): void => {
+        response.setHeader('content-type', 'application/json');
+        response.end(
+          JSON.stringify({
+            device_code: 'd',
+            user_code: 'u',
+            verification_uri: corp.url,
+            expires_in: 60,
+          }),
+        );
+      };
+      if (isSlow) held.push(answer);
+      else answer();
+      return true;
+    };
+    const start = (): Promise<Answered> =>
+      api.call('POST', '/api/v1/logins', { body: { issuer: 'corp' } });
+    // The discovery is done, so that every call below waits for the device code.
+    await begin();
+    const refusals: Answered[] = [];
+    const waiting = Array.from({ length: 40 }, async () => {
+      const answer = await start();
+      if (answer.status !== 200) refusals.push(answer);
+      return answer.status;
+    });
+    await until('eight are refused', () => Promise.resolve(refusals.length === 8));
+    expect(refusals[0]).toMatchObject({
+      status: 503,
+      body: {
+        code: 'ERR_BUSY',
+        detail: `32 logins wait for the issuer ${corp.url}; it is slow, try again later`,
+      },
+      headers: { 'retry-after': '10' },
+    });
+    isSlow = false;
+    for (const answer of held) answer();
+    const statuses = await Promise.all(waiting);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(32);
+    expect((await start()).status).toBe(200);
+    corp.intercept = undefined;
   });
 });
 

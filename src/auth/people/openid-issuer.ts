@@ -23,6 +23,8 @@ interface Peer {
 
 const MOST_BYTES = 512 * 1024;
 const CALL_SECONDS = 10;
+/** Logins that wait for one issuer. A slow issuer must not collect the requests of callers that the broker does not know. */
+const MOST_CALLS = 32;
 const CLOCK_SKEW_SECONDS = 30;
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 /** Errors of the device flow that mean "ask again later" (RFC 8628 §3.5). */
@@ -35,6 +37,7 @@ export class OpenIdIssuer implements PeopleIssuer {
   readonly #caFile: WatchedFile | undefined;
   readonly #secretFile: WatchedFile | undefined;
   #discovered = new Once<Peer>();
+  #calls = 0;
   /** The files' texts with which the issuer was discovered. */
   #files = '';
 
@@ -52,24 +55,25 @@ export class OpenIdIssuer implements PeopleIssuer {
     demand: LogInDemand,
     signal: AbortSignal,
   ): Promise<{ readonly flow: CodeFlow; readonly address: string }> {
-    const { library, peer } = await this.#discover(signal);
-    const flow: CodeFlow = {
-      redirectUri,
-      state: library.randomState(),
-      nonce: library.randomNonce(),
-      verifier: library.randomPKCECodeVerifier(),
-      maxAgeSeconds: demand.maxAgeSeconds,
-    };
-    const address = library.buildAuthorizationUrl(peer, {
-      redirect_uri: redirectUri,
-      scope: this.#scope,
-      state: flow.state,
-      nonce: flow.nonce,
-      code_challenge: await library.calculatePKCECodeChallenge(flow.verifier),
-      code_challenge_method: 'S256',
-      ...demandOf(demand),
+    return this.#call(signal, async ({ library, peer }) => {
+      const flow: CodeFlow = {
+        redirectUri,
+        state: library.randomState(),
+        nonce: library.randomNonce(),
+        verifier: library.randomPKCECodeVerifier(),
+        maxAgeSeconds: demand.maxAgeSeconds,
+      };
+      const address = library.buildAuthorizationUrl(peer, {
+        redirect_uri: redirectUri,
+        scope: this.#scope,
+        state: flow.state,
+        nonce: flow.nonce,
+        code_challenge: await library.calculatePKCECodeChallenge(flow.verifier),
+        code_challenge_method: 'S256',
+        ...demandOf(demand),
+      });
+      return { flow, address: address.href };
     });
-    return { flow, address: address.href };
   }
 
   async finishCode(
@@ -77,10 +81,9 @@ export class OpenIdIssuer implements PeopleIssuer {
     query: string,
     signal: AbortSignal,
   ): Promise<AttestedPerson> {
-    const { library, peer } = await this.#discover(signal);
-    const answer = new URL(redirectUri);
-    answer.search = query;
-    try {
+    return this.#call(signal, async ({ library, peer }) => {
+      const answer = new URL(redirectUri);
+      answer.search = query;
       const tokens = await library.authorizationCodeGrant(peer, answer, {
         expectedState: state,
         expectedNonce: nonce,
@@ -89,14 +92,11 @@ export class OpenIdIssuer implements PeopleIssuer {
         ...(maxAgeSeconds !== undefined && { maxAge: maxAgeSeconds }),
       });
       return this.#person(tokens.claims());
-    } catch (error) {
-      throw refusalOf(error);
-    }
+    });
   }
 
   async beginDevice(demand: LogInDemand, signal: AbortSignal): Promise<DeviceFlow> {
-    const { library, peer } = await this.#discover(signal);
-    try {
+    return this.#call(signal, async ({ library, peer }) => {
       const started = await library.initiateDeviceAuthorization(peer, {
         scope: this.#scope,
         ...demandOf(demand),
@@ -108,21 +108,36 @@ export class OpenIdIssuer implements PeopleIssuer {
         intervalSeconds: started.interval ?? 5,
         expiresInSeconds: started.expires_in,
       };
-    } catch (error) {
-      throw refusalOf(error);
-    }
+    });
   }
 
   async finishDevice(deviceCode: string, signal: AbortSignal): Promise<AttestedPerson | undefined> {
-    const { library, peer } = await this.#discover(signal);
+    return this.#call(signal, async ({ library, peer }) => {
+      try {
+        const tokens = await library.genericGrantRequest(peer, DEVICE_GRANT, {
+          device_code: deviceCode,
+        });
+        return this.#person(tokens.claims());
+      } catch (error) {
+        if (PENDING.has(codeOf(error))) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  /** @throws ERR_BUSY if as many logins wait for the issuer as may. */
+  async #call<T>(signal: AbortSignal, work: (peer: Peer) => Promise<T>): Promise<T> {
+    if (this.#calls >= MOST_CALLS) {
+      const detail = `${MOST_CALLS} logins wait for the issuer ${this.url}; it is slow, try again later`;
+      throw new BrokerError('ERR_BUSY', detail, { retryAfterSeconds: CALL_SECONDS });
+    }
+    this.#calls += 1;
     try {
-      const tokens = await library.genericGrantRequest(peer, DEVICE_GRANT, {
-        device_code: deviceCode,
-      });
-      return this.#person(tokens.claims());
+      return await work(await this.#discover(signal));
     } catch (error) {
-      if (PENDING.has(codeOf(error))) return undefined;
       throw refusalOf(error);
+    } finally {
+      this.#calls -= 1;
     }
   }
 
