@@ -207,7 +207,6 @@ export const POLICIES: CommandTable = {
         ['--session <id>', 'include revocations of this session'],
       ],
       examples: [
-        'quaymaster policy explain k8s://prod/shop/web payments/db',
         'quaymaster policy explain k8s://prod/shop/web payments/db --capability write --label app=web',
         'quaymaster policy explain --entry 1234',
       ],
