@@ -118,6 +118,11 @@ export class State {
     else this.#sealListeners.push(listener);
   }
 
+  /** Seals this process only. Its plans in flight are refused, because the store needs the keys for them. */
+  seal(): void {
+    this.#seal();
+  }
+
   /** The installation was sealed: this process drops its keys and values before it applies the rest of the change. */
   #seal(): void {
     const { keyring, sessions, tokens, values } = this.#followers;

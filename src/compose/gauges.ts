@@ -2,8 +2,9 @@ import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-clien
 import type { ApiServer } from '../api/server.ts';
 import { registerDurations } from '../api/tallied-histogram.ts';
 import { UNREVOKED } from '../broker/credentials/credential-states.ts';
-import type { Access, Storage, Values } from '../broker/parts.ts';
+import type { Storage, Values } from '../broker/parts.ts';
 import type { AuditTrail } from './audit-trail.ts';
+import { registerApprovals, registerKeks } from './security-gauges.ts';
 import type { RunningBroker } from './broker.ts';
 import type { ConfigReload } from './config-reload.ts';
 import { readCertificate } from '../crypto/certificate-facts.ts';
@@ -44,6 +45,7 @@ export function registerGauges(
   registerBackups(registers, broker);
   registerHoldings(registers, parts);
   registerApprovals(registers, parts);
+  registerKeks(registers, parts);
   registerRotations(registers, parts);
   registerCalls(registry, broker);
   registerCircuits(registers, broker);
@@ -364,24 +366,6 @@ function registerSpace(registers: Registry[], broker: RunningBroker): void {
 }
 
 /** Current numbers of stored objects, counted in the store at each scrape. */
-function registerApprovals(registers: Registry[], { approvals }: Pick<Access, 'approvals'>): void {
-  new Gauge({
-    name: 'quaymaster_approvals',
-    help: 'Requests that an admin must approve, approved changes that were not made yet, and elevations in force',
-    labelNames: ['kind', 'state'],
-    registers,
-    collect() {
-      const open = approvals.inForce();
-      for (const kind of ['admin-grant', 'break-glass'] as const) {
-        const own = open.filter(({ what }) => 'change' in what === (kind === 'admin-grant'));
-        for (const state of ['pending', 'approved'] as const) {
-          this.set({ kind, state }, own.filter((each) => each.state === state).length);
-        }
-      }
-    },
-  });
-}
-
 function registerHoldings(registers: Registry[], { store }: Pick<Storage, 'store'>): void {
   new Gauge({
     name: 'quaymaster_credentials',

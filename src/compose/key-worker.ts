@@ -23,7 +23,7 @@ interface KeyWorkerDeps {
  * when it returns.
  */
 export async function openKeyWorker(
-  { store: { type } }: Config,
+  { store: { type }, kekOutageSeconds }: Config,
   { parts, guard, trail }: KeyWorkerDeps,
 ): Promise<KeyWorker> {
   const alone = type === 'sqlite';
@@ -31,7 +31,7 @@ export async function openKeyWorker(
   const claims = new Claims(store, clock, { name: 'root-keys', owner: trail.owner, alone });
   const worker = new KeyWorker(
     { ...parts, claim: claimOf(claims), others: [logRows(parts), digests(parts, guard)] },
-    { spreadMs: alone ? 0 : SPREAD_MS },
+    { spreadMs: alone ? 0 : SPREAD_MS, kekOutageMs: kekOutageSeconds * 1000 },
   );
   await worker.ledger.fill();
   return worker;

@@ -8,7 +8,7 @@ import {
   openRootKeys,
   type RootKeyRow,
 } from '../broker/keys/root-key-rows.ts';
-import { RootKeyWrappers } from '../broker/keys/root-key-wrappers.ts';
+import { RootKeyWrappers, type UnopenedKek } from '../broker/keys/root-key-wrappers.ts';
 import { SEAL_STEP } from '../broker/keys/seal-ledger.ts';
 import type { CallContext } from '../ports/call-context.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -42,17 +42,19 @@ export function dataDirectory(config: Config): string | undefined {
  */
 export async function wrappersOf(config: Config, clock: Clock): Promise<RootKeyWrappers> {
   const opened: KeyEncryptionKey[] = [];
-  const missing: string[] = [];
+  const missing: UnopenedKek[] = [];
   let failure: BrokerError | undefined;
   for (const name of ['kek', 'secondKek'] as const) {
     const own = config[name];
     if (own === undefined) continue;
+    const open = (): Promise<KeyEncryptionKey> =>
+      openKek(own, { clock, dataDirectory: dataDirectory(config) });
     try {
-      opened.push(await openKek(own, { clock, dataDirectory: dataDirectory(config) }));
+      opened.push(await open());
     } catch (error) {
       failure = BrokerError.from(error);
       if (failure.code !== 'ERR_SEALED') throw failure;
-      missing.push(`${own.type} (${name})`);
+      missing.push({ name: `${own.type} (${name})`, open });
     }
   }
   if (opened.length === 0) throw failure ?? new BrokerError('ERR_SEALED');

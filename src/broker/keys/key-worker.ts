@@ -27,6 +27,8 @@ export interface KeyWorkerOptions {
   /** How long other brokers may need to read a new root key, before rows under it may appear. 0 if there is only one broker. */
   readonly spreadMs: number;
   readonly mostSeals?: number;
+  /** After this time without a key-encryption key that works, the process seals itself. */
+  readonly kekOutageMs: number;
 }
 
 /** Counts seals, and takes a rotation of the root key from each state to the next. Every step reads its state from the store. */
@@ -107,6 +109,7 @@ export class KeyWorker {
     const now = clock.monotonic();
     if (this.#provenAt !== undefined && now - this.#provenAt < PROVE_MS) return;
     this.#provenAt = now;
+    await wrappers.openMissing();
     const active = activeRow({ keys });
     const configured = wrappers.ids();
     for (const wrap of wraps) {
@@ -118,6 +121,20 @@ export class KeyWorker {
         );
       });
     }
+    await this.#sealAfterOutage();
+  }
+
+  /** An owner who withdrew the key wants the values to become unreadable: root keys in memory must not outlive that without a limit. */
+  async #sealAfterOutage(): Promise<void> {
+    const { wrappers, store, state, log } = this.#parts;
+    if (wrappers.sinceOpened() < this.#options.kekOutageMs) return;
+    const entry = { action: 'broker.seal', outcome: 'ok', cause: 'kek_unreachable' } as const;
+    await store.commit({ entries: [this.#system.entry(entry)] });
+    log.error(
+      { seconds: Math.floor(wrappers.sinceOpened() / 1000) },
+      'no key-encryption key opened the root key within kekOutageSeconds: sealed; repair the key and restart',
+    );
+    state.seal();
   }
 
   async #begin(rows: RootKeyRows, held: Expectation): Promise<void> {

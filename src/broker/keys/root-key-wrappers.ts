@@ -18,18 +18,52 @@ type WrapRow = Tables['root_key_wraps'];
 
 const DEADLINE_MS = 10_000;
 
-/** The key-encryption keys of the configuration, in its order. Each of them opens every root key by itself. */
+/** A key of the configuration that could not be opened yet. */
+export interface UnopenedKek {
+  readonly name: string;
+  readonly open: () => Promise<KeyEncryptionKey>;
+}
+
+/** The key-encryption keys of the configuration. Each of them opens every root key by itself. */
 export class RootKeyWrappers {
-  readonly #keks: readonly KeyEncryptionKey[];
+  readonly #keks: KeyEncryptionKey[];
   readonly #clock: Clock;
+  #unopened: readonly UnopenedKek[];
+  /** When a key last opened a root key, in monotonic milliseconds. */
+  #openedAt: number;
   /** Why the last use of a key failed, by its id. */
   readonly #problems = new Map<string, ErrorCode>();
 
-  /** `missing`: keys of the configuration that could not be opened. */
-  constructor(keks: readonly KeyEncryptionKey[], clock: Clock, missing: readonly string[] = []) {
-    this.#keks = keks;
+  constructor(
+    keks: readonly KeyEncryptionKey[],
+    clock: Clock,
+    unopened: readonly UnopenedKek[] = [],
+  ) {
+    this.#keks = [...keks];
     this.#clock = clock;
-    for (const name of missing) this.#problems.set(name, 'ERR_SEALED');
+    this.#unopened = unopened;
+    this.#openedAt = clock.monotonic();
+    for (const { name } of unopened) this.#problems.set(name, 'ERR_SEALED');
+  }
+
+  /** Opens the keys that could not be opened at start. Each that works from now on wraps the root keys, as a new key of the configuration does. */
+  async openMissing(): Promise<void> {
+    const remaining: UnopenedKek[] = [];
+    for (const missing of this.#unopened) {
+      try {
+        this.#keks.push(await missing.open());
+        this.#problems.delete(missing.name);
+      } catch (error) {
+        remaining.push(missing);
+        this.#problems.set(missing.name, BrokerError.from(error).code);
+      }
+    }
+    this.#unopened = remaining;
+  }
+
+  /** Milliseconds since a key last opened a root key. */
+  sinceOpened(): number {
+    return this.#clock.monotonic() - this.#openedAt;
   }
 
   ids(): readonly string[] {
@@ -116,6 +150,7 @@ export class RootKeyWrappers {
         work({ kek, context: { requestId, signal } }),
       );
       this.#problems.delete(kek.id);
+      this.#openedAt = this.#clock.monotonic();
       return result;
     } catch (error) {
       this.#problems.set(kek.id, BrokerError.from(error).code);

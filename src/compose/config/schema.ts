@@ -34,6 +34,12 @@ export const configSchema = z
     kek: kekSchema,
     /** A second key that wraps the same root keys: during a change of the key, or against the loss of one. */
     secondKek: kekSchema.optional(),
+    /** How long a running broker serves while no key-encryption key works. */
+    kekOutageSeconds: z
+      .int()
+      .min(3_600)
+      .max(30 * 86_400)
+      .default(3 * 86_400),
     audit: auditConfigSchema,
     /** If absent, the broker makes no backups. */
     backup: backupConfigSchema.optional(),

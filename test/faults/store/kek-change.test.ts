@@ -14,6 +14,8 @@ import { freePort } from '../../kit/backends/free-port.ts';
 import { until } from '../../kit/backends/until.ts';
 import { codeOf } from '../../kit/broker-parts.ts';
 import { newCall } from '../../kit/call.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
+import { BrokerError } from '../../../src/domain/errors.ts';
 
 let own: AttackedInstallation;
 let broker: RunningBroker | undefined;
@@ -60,6 +62,48 @@ async function retire(kek: string): Promise<unknown> {
 
 const wrapsOf = async (): Promise<number> => (await status()).keys[0]!.keks.length;
 
+describe('a running broker whose key-encryption key does not work any more', () => {
+  it('serves until kekOutageSeconds, then seals itself and records why; a restart with the key serves (F42)', async () => {
+    const { first } = await prepare();
+    const clock = new HandClock(Date.now());
+    const config = { ...own.config, kekOutageSeconds: 7_200 };
+    broker = await openBroker(config, { ...deps, clock });
+    const wrappers = broker.parts.wrappers;
+    // A disabled key of a key service fails in the same way: each use is ERR_SEALED.
+    const prove = wrappers.prove.bind(wrappers);
+    wrappers.prove = () => Promise.reject(new BrokerError('ERR_SEALED'));
+    const minutes = async (count: number): Promise<void> => {
+      for (let minute = 0; minute < count; minute += 1) {
+        clock.advance(60_000);
+        await new Promise((done) => setTimeout(done, 5));
+      }
+    };
+    await minutes(100);
+    expect(broker.unready()).toEqual([]);
+    wrappers.prove = prove;
+    await until('a use succeeds', async () => {
+      await minutes(1);
+      return wrappers.sinceOpened() < 120_000;
+    });
+    wrappers.prove = () => Promise.reject(new BrokerError('ERR_SEALED'));
+    await minutes(100);
+    expect(broker.unready()).toEqual([]);
+    await until('the broker is sealed', async () => {
+      await minutes(1);
+      return broker!.unready().includes('ERR_SEALED');
+    });
+    expect(wrappers.sinceOpened()).toBeGreaterThanOrEqual(7_200_000);
+    await broker.close('test');
+    broker = undefined;
+    await open({ kek: first });
+    expect(broker!.unready()).toEqual([]);
+    await broker!.trail.integrator.integrate();
+    const { items } = await broker!.trail.reader.search({ action: 'broker.seal' }, { limit: 2 });
+    expect(items).toHaveLength(1);
+    expect(items[0]?.entry).toContain('"cause":"kek_unreachable"');
+  });
+});
+
 describe('a change of the key-encryption key', () => {
   it('adds the second, proves it, and retires the first only when it is not needed', async () => {
     const { first, second } = await prepare();
@@ -94,6 +138,23 @@ describe('a change of the key-encryption key', () => {
     expect(broker!.unready()).toEqual([]);
     expect(broker!.warnings()).toContain('kek_unreachable');
     expect((await status()).keys).toHaveLength(1);
+  });
+
+  it('uses a key that a start could not open once it works, without a restart', async () => {
+    const { first, second } = await prepare();
+    const clock = new HandClock(Date.now());
+    await rename(own.at('keys/second'), own.at('keys/away'));
+    broker = await openBroker({ ...own.config, kek: first, secondKek: second }, { ...deps, clock });
+    expect(broker.warnings()).toContain('kek_unreachable');
+    await rename(own.at('keys/away'), own.at('keys/second'));
+    await until('both wrap the root key', async () => {
+      clock.advance(61_000);
+      return (await wrapsOf()) === 2;
+    });
+    await until('the warning ends', () => {
+      clock.advance(61_000);
+      return Promise.resolve(!broker!.warnings().includes('kek_unreachable'));
+    });
   });
 
   it('does not use a key that answers with another plaintext, and opens with the second', async () => {
