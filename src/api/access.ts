@@ -346,6 +346,8 @@ const ROWS = {
   readLogKey: ['GET', '/api/v1/audit/log-key', 'operator', AUDITORS, 1, 'audit.export'],
   listHeads: ['GET', '/api/v1/audit/heads', 'operator', AUDITORS, 5, 'audit.export'],
   readTile: ['GET', '/api/v1/audit/tile/{path}', 'operator', AUDITORS, 2, 'audit.export'],
+  readPublicCheckpoint: ['GET', '/checkpoint', 'public', NO_ROLES, 1, 'audit.export'],
+  readPublicTile: ['GET', '/tile/{path}', 'public', NO_ROLES, 1, 'audit.export'],
   readKeys: ['GET', '/api/v1/keys', 'operator', ADMIN, 5, 'key.list'],
   retireKek: ['POST', '/api/v1/keys:retire-kek', 'operator', ADMIN, 10, 'key.unwrap'],
   rotateKeys: ['POST', '/api/v1/keys:rotate', 'operator', ADMIN, 50, 'key.rotate'],

@@ -14,6 +14,8 @@ import type { Surroundings } from './surroundings.ts';
 export interface Answer {
   readonly status: number;
   readonly headers?: readonly string[];
+  /** Replaces `no-store`, for an answer that is the same for everyone. */
+  readonly cacheControl?: string;
   /** Rendered text or bytes, or an object for JSON; undefined for 204. */
   readonly body?: string | Buffer | object | undefined;
   /** Replaces the body: JSON that contains secret values. A session that is bound to a key gets it sealed. */
@@ -44,7 +46,7 @@ export function delivered(
 export function answer(
   { shares }: Surroundings,
   exchange: Exchange,
-  { status, headers, body, feed }: Answer,
+  { status, headers, body, feed, cacheControl }: Answer,
 ): void {
   if (feed !== undefined) {
     const { holder } = exchange;
@@ -57,7 +59,7 @@ export function answer(
   const isRendered = typeof body === 'string' || Buffer.isBuffer(body);
   const bytes = isRendered ? body : body === undefined ? '' : JSON.stringify(body);
   const type = body === undefined || isRendered ? [] : JSON_TYPE;
-  exchange.send(status, [...type, ...(headers ?? [])], bytes);
+  exchange.send(status, [...type, ...(headers ?? [])], bytes, cacheControl);
 }
 
 /** Answers with the problem details of the error's code, and logs the reason. */

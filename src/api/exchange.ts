@@ -147,8 +147,13 @@ export class Exchange implements Call {
     };
   }
 
-  /** Sends the answer, which no browser or proxy may cache. `headers` are names and values in turn. */
-  send(status: number, headers: readonly string[], body: string | Buffer): void {
+  /** Sends the answer, which no browser or proxy may cache unless `cacheControl` allows it. `headers` are names and values in turn. */
+  send(
+    status: number,
+    headers: readonly string[],
+    body: string | Buffer,
+    cacheControl = 'no-store',
+  ): void {
     const { response } = this;
     this.#answered(status);
     if (response.destroyed) return;
@@ -159,7 +164,7 @@ export class Exchange implements Call {
       'Content-Length',
       String(length),
       'Cache-Control',
-      'no-store',
+      cacheControl,
       'X-Content-Type-Options',
       'nosniff',
       'X-Request-Id',

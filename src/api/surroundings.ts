@@ -12,6 +12,7 @@ import type {
 import type { SealedRows } from '../broker/recording/row-seals.ts';
 import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
+import type { PublicLog } from '../ports/public-log.ts';
 import type { Backups } from '../ports/backups.ts';
 import type { Configuration } from '../ports/configuration.ts';
 import type { RootKeyWrappers } from '../broker/keys/root-key-wrappers.ts';
@@ -46,6 +47,8 @@ export type ServedParts = Recording &
   Proofs &
   Pick<Work, 'rotationsDue'> & {
     readonly audit: AuditLog;
+    /** Undefined unless the configuration makes the log public. */
+    readonly publicLog: PublicLog | undefined;
     readonly backups: Backups | undefined;
     readonly configuration: Configuration | undefined;
     readonly wrappers: RootKeyWrappers;

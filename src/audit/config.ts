@@ -73,6 +73,8 @@ export const auditConfigSchema = z
     witnesses: z.array(witnessSchema).max(MOST_WITNESSES).default([]),
     /** If absent, every witness must cosign a checkpoint before it counts as witnessed. */
     witnessPolicy: z.strictObject({ required: z.int().min(1).max(MOST_WITNESSES) }).optional(),
+    /** Serves checkpoint and hashes, without entries, to anyone (C2SP tlog-tiles). */
+    publicTiles: z.boolean().default(false),
     /** Pause between two walks over the whole log. Each walk proves every entry. */
     scrubIntervalHours: z.int().min(1).max(720).default(24),
     /** Refusals before authentication: single entries for each network (an IPv4 address, or the /64 of an IPv6 address). */

@@ -19,10 +19,12 @@ import { LogReader } from '../audit/log-reader.ts';
 import { OwnBatches } from '../audit/own-batches.ts';
 import type { HeldReason, LogExtent } from '../audit/opened-log.ts';
 import { damageText } from '../audit/log-damage.ts';
+import { publicLog } from '../audit/public-log.ts';
 import { Scrubber } from '../audit/scrubber.ts';
 import { SinkCursors } from '../audit/sink-cursor.ts';
 import { openSink } from '../audit/sinks/open-sink.ts';
 import { Witnesses } from '../audit/witnesses/witnesses.ts';
+import type { PublicLog } from '../ports/public-log.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';
 import type { Plan, Store } from '../ports/store.ts';
 import { SystemActor } from '../broker/recording/record.ts';
@@ -97,6 +99,8 @@ export class AuditTrail {
   readonly #system: SystemActor;
   readonly scrubber: Scrubber;
   readonly compactor: Compactor;
+  /** Undefined unless the configuration makes the log public. */
+  readonly publicLog: PublicLog | undefined;
   /** Undefined if the configuration names no witnesses. */
   readonly witnesses: Witnesses | undefined;
   readonly #cursors: SinkCursors;
@@ -162,6 +166,9 @@ export class AuditTrail {
         log.error({ err: error }, 'the audit log could not be compressed; retrying'),
     });
     this.witnesses = this.#openWitnesses();
+    this.publicLog = config.audit.publicTiles
+      ? publicLog(this.reader, this.witnesses !== undefined)
+      : undefined;
   }
 
   #openWitnesses(): Witnesses | undefined {

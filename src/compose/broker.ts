@@ -394,7 +394,7 @@ async function openParts(
     events: new EventStreams({ store, clock, log, state, limits }),
     backups,
     configuration: reload,
-    audit: trail.reader,
+    ...{ audit: trail.reader, publicLog: trail.publicLog },
     digest: sha256Hex,
     rows,
     vetoes: { count: 0 },

@@ -12,6 +12,7 @@ import type { SealedRows } from '../broker/recording/row-seals.ts';
 import type { Streams } from '../broker/events/event-streams.ts';
 import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
+import type { PublicLog } from '../ports/public-log.ts';
 import type { Backups } from '../ports/backups.ts';
 import type { Configuration } from '../ports/configuration.ts';
 import type { RootKeyWrappers } from '../broker/keys/root-key-wrappers.ts';
@@ -29,6 +30,7 @@ export type Parts = Recording &
   People &
   Proofs & {
     readonly audit: AuditLog;
+    readonly publicLog: PublicLog | undefined;
     readonly backups: Backups | undefined;
     readonly configuration: Configuration | undefined;
     readonly wrappers: RootKeyWrappers;

@@ -58,12 +58,14 @@ describe('the contract, the access table and the routes', () => {
     expect(paths).toEqual(['/', '/healthz', '/readyz', '/metrics', '/openapi.json']);
   });
 
-  it('require a token for every recorded operation except the logins', () => {
+  it('require a token for every recorded operation except logins and public tiles', () => {
     const open = [...ACCESS].filter(([, { who, action }]) => who === 'public' && action);
     expect(open.map(([id]) => id)).toEqual([
       'createSession',
       'beginPersonLogin',
       'finishPersonLogin',
+      'readPublicCheckpoint',
+      'readPublicTile',
     ]);
   });
 

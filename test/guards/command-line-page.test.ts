@@ -84,6 +84,8 @@ const VERBS: Readonly<Record<string, string>> = {
   readReadiness: 'api',
   readMetrics: 'api',
   readOpenApi: 'api',
+  readPublicCheckpoint: 'api',
+  readPublicTile: 'api',
   ...documentVerbs('policy', 'Policy', 'Policies'),
   ...documentVerbs('cluster', 'Cluster', 'Clusters'),
   ...documentVerbs('mount', 'Mount', 'Mounts'),

@@ -6,8 +6,10 @@ import { promisify } from 'node:util';
 import { exportLog } from '../../src/audit/export.ts';
 import { storeSource } from '../../src/audit/export-source.ts';
 import { findProgram } from '../kit/backends/find-program.ts';
+import { publicLog } from '../../src/audit/public-log.ts';
 import { HandClock } from '../kit/hand-clock.ts';
 import { LogBench } from '../kit/log-bench.ts';
+import { RunningApi } from '../kit/parts.ts';
 
 const run = promisify(execFile);
 const go = findProgram('go');
@@ -33,6 +35,13 @@ if (go === null) process.stderr.write('left out: the log under Go sumdb tools (n
 
   it('has every entry proven under the signed checkpoint', async () => {
     const { stdout } = await run(program, [directory, logKey]);
+    expect(stdout).toBe('769 entries proven\n');
+  });
+
+  it('has every entry proven by the hashes that the broker serves to anyone', async () => {
+    const api = await RunningApi.start();
+    Object.assign(api.broker.parts, { publicLog: publicLog(bench.reader, false) });
+    const { stdout } = await run(program, [api.url, logKey, directory]).finally(() => api.stop());
     expect(stdout).toBe('769 entries proven\n');
   });
 

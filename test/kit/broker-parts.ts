@@ -393,6 +393,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     events: new EventStreams({ store, clock, log, state, limits }),
     backups: undefined,
     configuration: undefined,
+    publicLog: undefined,
     wrappers: new RootKeyWrappers([], clock),
     audit: EMPTY_LOG,
     vetoes: { count: 0 },

@@ -7,6 +7,7 @@ import {
   requireApprovals,
   withdrawRequest,
 } from './approvals.ts';
+import { readPublicCheckpoint, readPublicTile } from './public-log.ts';
 import type { Routes } from '../route.ts';
 import { acknowledge } from './acknowledgements.ts';
 import {
@@ -135,6 +136,8 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   readCheckpoint,
   readLogKey,
   listHeads,
+  readPublicCheckpoint,
+  readPublicTile,
   readTile,
   readKeys,
   rotateKeys,

@@ -104,6 +104,8 @@ export const OPERATIONS = {
   readConfiguration: {"method":"GET","path":"/api/v1/configuration","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   reloadConfiguration: {"method":"POST","path":"/api/v1/configuration:reload","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   readRoot: {"method":"GET","path":"/","query":[],"headers":[],"body":[],"answers":{"200":"text"}},
+  readPublicCheckpoint: {"method":"GET","path":"/checkpoint","query":[],"headers":[],"body":[],"answers":{"200":"text"}},
+  readPublicTile: {"method":"GET","path":"/tile/{path}","query":[],"headers":[],"body":[],"answers":{"200":"bytes"}},
   readHealth: {"method":"GET","path":"/healthz","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   readReadiness: {"method":"GET","path":"/readyz","query":[],"headers":[],"body":[],"answers":{"200":"json","503":"json"}},
   readMetrics: {"method":"GET","path":"/metrics","query":[],"headers":[],"body":[],"answers":{"200":"text"}},

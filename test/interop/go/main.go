@@ -1,10 +1,13 @@
-// Checks an export of the audit log with the transparency-log library of the Go checksum database: nothing of this project's code.
+// Checks the audit log with the transparency-log library of the Go checksum database: nothing of this project's code.
+// Arguments: an export, or the address of a public log; the key of the log; for an address, an export with the entries.
 package main
 
 import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,8 +24,36 @@ func check(err error) {
 	}
 }
 
+var cache = map[string][]byte{}
+
+func read(source, path string) ([]byte, error) {
+	if bytes, ok := cache[path]; ok {
+		return bytes, nil
+	}
+	bytes, err := fetch(source, path)
+	if err == nil {
+		cache[path] = bytes
+	}
+	return bytes, err
+}
+
+func fetch(source, path string) ([]byte, error) {
+	if !strings.HasPrefix(source, "http") {
+		return os.ReadFile(filepath.Join(source, path))
+	}
+	response, err := http.Get(source + "/" + path)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != 200 {
+		return nil, fmt.Errorf("%s: %s", path, response.Status)
+	}
+	return io.ReadAll(response.Body)
+}
+
 // tiles reads C2SP tlog-tiles paths, which are sumdb's without the tile height.
-type tiles struct{ directory string }
+type tiles struct{ source string }
 
 func (t tiles) Height() int { return 8 }
 
@@ -30,7 +61,7 @@ func (t tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
 	found := make([][]byte, len(wanted))
 	for i, tile := range wanted {
 		path := strings.Replace(tile.Path(), "tile/8/", "tile/", 1)
-		bytes, err := os.ReadFile(filepath.Join(t.directory, path))
+		bytes, err := read(t.source, path)
 		if err != nil {
 			return nil, err
 		}
@@ -41,10 +72,10 @@ func (t tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
 
 func (t tiles) SaveTiles([]tlog.Tile, [][]byte) {}
 
-func tree(directory, key string) (int64, tlog.Hash) {
+func tree(source, key string) (int64, tlog.Hash) {
 	verifier, err := note.NewVerifier(key)
 	check(err)
-	signed, err := os.ReadFile(filepath.Join(directory, "checkpoint"))
+	signed, err := read(source, "checkpoint")
 	check(err)
 	opened, err := note.Open(signed, note.VerifierList(verifier))
 	check(err)
@@ -75,9 +106,13 @@ func entries(directory string, bundle, size int64) [][]byte {
 }
 
 func main() {
-	directory, key := os.Args[1], os.Args[2]
-	size, root := tree(directory, key)
-	hashes := tlog.TileHashReader(tlog.Tree{N: size, Hash: root}, tiles{directory})
+	source, key := os.Args[1], os.Args[2]
+	directory := source
+	if len(os.Args) > 3 {
+		directory = os.Args[3]
+	}
+	size, root := tree(source, key)
+	hashes := tlog.TileHashReader(tlog.Tree{N: size, Hash: root}, tiles{source})
 	index := int64(0)
 	for bundle := int64(0); bundle*256 < size; bundle++ {
 		for _, entry := range entries(directory, bundle, size) {

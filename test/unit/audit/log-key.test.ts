@@ -57,6 +57,7 @@ describe('the configuration of the audit log', () => {
       sinks: [],
       scrubIntervalHours: 24,
       witnesses: [],
+      publicTiles: false,
       refusals: { entriesPerWindow: 20, windowSeconds: 60 },
       denials: { entriesPerWindow: 5, windowSeconds: 60 },
     });
