@@ -13,7 +13,6 @@ const IDEMPOTENT: ReadonlySet<OperationId> = new Set<OperationId>([
   'acknowledge',
   'validatePolicy',
   'explainDecision',
-  'explainEntry',
   'replayPolicies',
   'checkMount',
   'createQuarantine',

@@ -69,6 +69,8 @@ export function isPresent(error: unknown): boolean {
 const ROUNDS = 30;
 /** PostgreSQL, appendix A: insufficient_privilege. */
 const NOT_PERMITTED = '42501';
+/** Undefined_object, and invalid_parameter_value from SET ROLE: another broker terminated the role's sessions and dropped it. */
+const GONE = ['42704', '22023'];
 
 const LISTED = `
   SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid WHERE r.rolname = $1`;
@@ -139,7 +141,7 @@ async function signalAs(session: PostgresSession, role: string, pid: string): Pr
     const [row] = await session.query('SELECT pg_terminate_backend($1::int)', [pid]);
     return row?.[0] === 't';
   } catch (error) {
-    if (sqlStateOf(error) === NOT_PERMITTED) return false;
+    if ([NOT_PERMITTED, ...GONE].includes(sqlStateOf(error))) return false;
     throw error;
   } finally {
     await session.query('ROLLBACK');
