@@ -13,8 +13,8 @@ export default {
   globalTeardown: '<rootDir>/test/kit/backends/global-teardown.ts',
   testSequencer: '<rootDir>/test/kit/longest-first.ts',
   reporters: ['default', '<rootDir>/test/kit/backends/left-out-reporter.ts'],
-  // Ends a test that hangs. On a busy machine a start takes many seconds, so no test is judged by its duration.
-  testTimeout: 120_000,
+  // Ends a test that hangs. On a busy machine a start takes many seconds, so no test is judged by its duration, and none has a shorter limit.
+  testTimeout: 300_000,
   // One more than the cores of the smallest machine: suites often wait for a server or for time to pass.
   maxWorkers: 3,
 };

@@ -11,12 +11,13 @@ import { drip, flood, type ServerFault } from '../kit/fakes/server-faults.ts';
 import { CertificateAuthority } from '../kit/certificates.ts';
 import { expectDenied } from '../kit/deny-contract.ts';
 import { policy, RunningApi, type Answered } from '../kit/parts.ts';
+import { PATIENT } from '../kit/patient.ts';
 import { rawHttp, rawRequest, type RawAnswer } from '../kit/raw-http.ts';
 import { BoundSession } from '../kit/sender.ts';
 import { storedEntries } from '../kit/store-diff.ts';
 import { countRows } from '../kit/rows.ts';
 
-const LIMITS = { timeoutMs: 500, failuresToOpen: 100, maxRetries: 0 };
+const LIMITS = { ...PATIENT, failuresToOpen: 100, maxRetries: 0 };
 const KV = { engine: 'kv-v2', path: 'secret' };
 
 let directory: string;
@@ -44,6 +45,7 @@ async function connections(): Promise<Record<string, unknown>> {
   return {
     vault: await vaultConnection(vault),
     other: await vaultConnection(other),
+    hasty: await vaultConnection(vault, { limits: { ...LIMITS, timeoutMs: 500 } }),
     right: await vaultConnection(secured, { caFile, serverName: 'vault.test' }),
     wrong: await vaultConnection(secured, { caFile, serverName: 'other.test' }),
     kube: { ...kube.access, locators: ['payments/**', 'kube-system/**'] },
@@ -57,7 +59,10 @@ beforeAll(async () => {
   kube = await FakeApiServer.start();
   api = await RunningApi.start({ connections: await connections() });
   await api.seed();
-  const mounts = { vault: KV, other: KV, right: KV, wrong: KV, kube: { namespace: 'payments' } };
+  const kv = Object.fromEntries(
+    ['vault', 'other', 'hasty', 'right', 'wrong'].map((name) => [name, KV]),
+  );
+  const mounts = { ...kv, kube: { namespace: 'payments' } };
   for (const [name, options] of Object.entries(mounts))
     await api.put(`mounts/${name}`, { prefix: name, connection: name, options });
   const dynamic = { engine: 'dynamic', path: 'db', root: 'creds', tokenRole: 'creds' };
@@ -179,7 +184,7 @@ describe('a backend that answers with something other than a secret', () => {
         code: code ?? 'ERR_PROVIDER_MALFORMED',
         outcome: 'error',
         unechoed: ['log in', '[[', '000000000'],
-        send: () => read('vault/faulty'),
+        send: () => read(code === 'ERR_PROVIDER_TIMEOUT' ? 'hasty/faulty' : 'vault/faulty'),
       });
     },
   );

@@ -174,7 +174,7 @@ describe('a rotation by API', () => {
       await say(token);
     }
     await until('app/canary', ({ state }) => state === 'done');
-  }, 20_000);
+  });
 
   it.each(['run', 'drill'])('starts once, however often its %s is sent', async (verb) => {
     const path = `app/repeated-${verb}`;

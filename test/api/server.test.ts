@@ -220,7 +220,7 @@ describe('connections', () => {
     expect(refused.filter(({ reason }) => reason === 'timeout')).toHaveLength(SLOW);
     const { body } = await api.call('GET', '/api/v1/secrets/app/x', { token });
     expect(body).toMatchObject({ version: '1', data: { a: 'b' } });
-  }, 60_000);
+  });
 });
 
 describe('a refusal on the connection itself', () => {
@@ -368,7 +368,7 @@ describe('TLS', () => {
     expect(second?.connections.open).toBeGreaterThan(HALF_OPEN / 2);
     expect(second?.connections.refused).toBe(0);
     for (const socket of sockets) socket.destroy();
-  }, 60_000);
+  });
 
   it.each<[string, (socket: Socket, hello: Buffer) => void]>([
     ['send nothing', () => undefined],

@@ -150,7 +150,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       const seen = (status: string): number => outcomes.filter((o) => o.status === status).length;
       expect(seen('committed') + seen('stale')).toBe(1_000);
       expect(seen('stale')).toBeGreaterThan(20);
-    }, 120_000);
+    });
 
     it.each(['read committed', 'serializable'])(
       'refuses a read that waited for an invalidation in progress (default isolation: %s)',

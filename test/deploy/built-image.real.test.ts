@@ -38,7 +38,7 @@ describeWith(['buildah'], 'the image that Buildah builds', ({ buildah }) => {
     };
     writeFileSync(join(image.config, 'config.yaml'), JSON.stringify(config));
     await image.build();
-  }, 300_000);
+  });
 
   afterAll(() => image.remove());
 

@@ -199,7 +199,7 @@ describeWith(
       await healthy('broker', isReady);
       await complete('documents');
       await healthy('agent', () => existsSync(join(directory, 'run/quaymaster/mail.json')));
-    }, 180_000);
+    });
 
     afterAll(async () => {
       for (const child of children.toReversed()) {

@@ -70,7 +70,7 @@ describe('the image, as the Dockerfile builds it', () => {
     writeFileSync(file('tls.crt'), cert);
     writeFileSync(file('tls.key'), key, { mode: 0o644 });
     await image().build();
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await image().remove();

@@ -20,7 +20,7 @@ const file = (name: string): string => join(release, name);
 
 beforeAll(async () => {
   await run(process.execPath, [join(ROOT, 'scripts/release.ts'), release]);
-}, 300_000);
+});
 afterAll(() => rmSync(directory, { recursive: true }));
 
 describe('the files of a release', () => {

@@ -95,7 +95,7 @@ describeWith(['postgres'], 'an agent with a dynamic credential', ({ postgres }) 
     await until('the role is gone', async () => (await roles()).length === 0);
     expect(await place.logsIn(username, password)).toBe(false);
     expect(findCanary(password, { output: agent.output })).toEqual([]);
-  }, 60_000);
+  });
 
   it('leaves, when it is killed, a credential that expires with its lease', async () => {
     await agent.configure({ secrets: [SECRET] });
@@ -105,7 +105,7 @@ describeWith(['postgres'], 'an agent with a dynamic credential', ({ postgres }) 
     expect(await place.logsIn(username, password)).toBe(true);
     await until('the role is gone', async () => (await roles()).length === 0);
     expect(await place.logsIn(username, password)).toBe(false);
-  }, 60_000);
+  });
 
   it('leaves, when it is killed, a credential that expires with its session though its lease could be longer', async () => {
     const soonOver = broker.serviceAccountToken({ at: Date.now() - TOKEN_SECONDS * 1000 + 15_000 });
@@ -115,7 +115,7 @@ describeWith(['postgres'], 'an agent with a dynamic credential', ({ postgres }) 
     await agent.stop('SIGKILL');
     expect(await roles()).toHaveLength(1);
     await until('the role is gone', async () => (await roles()).length === 0);
-  }, 60_000);
+  });
 
   it('is not needed: the command line issues, shows and revokes one', async () => {
     const pod = await CommandLine.make();
@@ -138,5 +138,5 @@ describeWith(['postgres'], 'an agent with a dynamic credential', ({ postgres }) 
     const log = await readFile(broker.installation.file('audit.jsonl'));
     expect(findCanary(password, { log, broker: broker.installation.output })).toEqual([]);
     await pod.remove();
-  }, 60_000);
+  });
 });

@@ -110,7 +110,7 @@ describe('quaymaster agent exec', () => {
     await until('the child has started', async () => (await lines('up')).length > 0);
     for (const name of ['HUP', 'USR1', 'USR2', 'WINCH', 'QUIT', 'INT'] as const) {
       agent.signal(`SIG${name}`);
-      await until(`${name} is heard`, async () => (await lines('heard')).includes(name), 5_000);
+      await until(`${name} is heard`, async () => (await lines('heard')).includes(name));
     }
     agent.signal('SIGTERM');
     expect(await agent.ended()).toMatchObject({ code: 42 });

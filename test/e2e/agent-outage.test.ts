@@ -70,15 +70,11 @@ describe('an agent whose broker is unreachable', () => {
       async () => (await removing.read('db.json')) !== undefined,
       90_000,
     );
-    await until(
-      'it is ready',
-      async () => {
-        const states = await Promise.all([keeping.health(), removing.health()]);
-        return states.every(({ ready, reasons }) => ready && reasons.length === 0);
-      },
-      90_000,
-    );
-  }, 240_000);
+    await until('it is ready', async () => {
+      const states = await Promise.all([keeping.health(), removing.health()]);
+      return states.every(({ ready, reasons }) => ready && reasons.length === 0);
+    });
+  });
 
   it('resumes when the broker is back, and readers never saw an incomplete or missing file (F52, F60)', async () => {
     const rotated = await Rotated.make(broker, 'own/outage');
@@ -104,5 +100,5 @@ describe('an agent whose broker is unreachable', () => {
     await reading;
     await rotated.untilEnded();
     expect(agent.logged('logged in')).toHaveLength(1);
-  }, 240_000);
+  });
 });

@@ -41,5 +41,5 @@ describe('quaymaster agent', () => {
     await until('the file is back', async () =>
       Boolean((await agent.read('api.json'))?.includes(PASSWORD)),
     );
-  }, 60_000);
+  });
 });

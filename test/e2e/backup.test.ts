@@ -22,7 +22,7 @@ beforeAll(async () => {
   await broker.create(admin, '/mounts/own', { prefix: 'own', connection: 'embedded' });
   await write('own/kept', 'kept');
   await broker.create(admin, '/policies/kept', policyOf('kept'));
-}, 60_000);
+});
 afterAll(() => broker.remove());
 
 const policyOf = (name: string): object => ({
@@ -173,7 +173,7 @@ describe('a restore', () => {
     expect(await failureOf(restore('--replace'))).toContain('another process');
     await broker.stop();
     await broker.verb('audit', 'export', broker.file('newer'), ...config());
-  }, 60_000);
+  });
 
   it('restores the store, keeps the previous one, and lists the changes to apply again', async () => {
     const printed = await restore('--replace', '--newer-log', broker.file('newer'));
@@ -186,7 +186,7 @@ describe('a restore', () => {
     const files = await readdir(broker.file('store'));
     expect(files.filter((name) => name.includes('.before-'))).toHaveLength(1);
     expect(files.some((name) => name.includes('.restore'))).toBe(false);
-  }, 60_000);
+  });
 
   it('is held at the next start until a release, and then serves its data', async () => {
     const starting = broker.start().catch(() => undefined);
@@ -219,7 +219,7 @@ describe('a restore', () => {
     const list = await broker.call('GET', '/api/v1/secrets?prefix=own', { token: admin });
     expect(JSON.stringify(list.json)).toContain('own/kept');
     expect(JSON.stringify(list.json)).not.toContain('own/later');
-  }, 60_000);
+  });
 
   it('is backed up under its new origin, and earlier backups stay valid', async () => {
     const next = await backUp();
@@ -233,5 +233,5 @@ describe('a restore', () => {
     expect((json['items'] as { name: string }[]).map(({ name }) => name)).toContain(
       made.backup?.name,
     );
-  }, 60_000);
+  });
 });

@@ -67,7 +67,7 @@ describeWith(['postgres'], 'a bound session at one of two brokers', ({ postgres 
     second = await first.replica();
     await second.installation.start();
     token = await boundToken();
-  }, 60_000);
+  });
   afterAll(async () => {
     await first.remove();
     await second.remove();
@@ -89,5 +89,5 @@ describeWith(['postgres'], 'a bound session at one of two brokers', ({ postgres 
     await first.installation.stop('SIGKILL');
     await first.installation.start();
     await expectBound(first, token);
-  }, 30_000);
+  });
 });

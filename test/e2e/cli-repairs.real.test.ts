@@ -76,7 +76,7 @@ describeWith(['postgres'], 'an operator who repairs blocked work', ({ postgres }
     pod = await CommandLine.make();
     const podToken = await pod.write('pod-token', broker.serviceAccountToken());
     await pod.ok('login', '--url', url, '--cluster', 'c1', '--pod-token-file', podToken);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await operator.remove();
@@ -117,7 +117,7 @@ describeWith(['postgres'], 'an operator who repairs blocked work', ({ postgres }
     expect(await place.logsIn(role, read)).toBe(true);
     expect((await operator.run('rotate', 'retry', 'own/app')).code).toBe(6);
     expect(findCanary(read, { said: operator.traces })).toEqual([]);
-  }, 60_000);
+  });
 
   it('sees why a credential cannot be revoked, removes the cause, and retries the revocation', async () => {
     const { data } = await pod.json('credential', 'db/readonly', '--reveal');
@@ -148,5 +148,5 @@ describeWith(['postgres'], 'an operator who repairs blocked work', ({ postgres }
     const entries = await operator.ok('audit', 'search', '--credential', failed.credential);
     expect(entries).toMatch(/bootstrap +credential\.revoke +ok/);
     expect((await operator.run('revocation', 'retry', failed.credential)).code).toBe(6);
-  }, 60_000);
+  });
 });

@@ -27,7 +27,7 @@ beforeAll(async () => {
     const { code } = await pod.run('login', '--url', url, ...words);
     return code === 0 ? true : undefined;
   });
-}, 60_000);
+});
 afterAll(async () => {
   await operator.remove();
   await pod.remove();

@@ -39,7 +39,7 @@ describe('development mode', () => {
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'quaymaster-dev-'));
     await start();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await stop();
@@ -134,7 +134,7 @@ describe('development mode', () => {
     expect(await readFile(file, 'utf8')).toBe(before);
     expect(output).not.toMatch(/^(created|registered|mounted|wrote|saved|defined) /m);
     expect(await paste('qm()', 'operator ')).toContain('demo/shop/api');
-  }, 60_000);
+  });
 
   it('makes a new token if the earlier one is gone or is not accepted', async () => {
     const file = join(directory, 'files/operator.token');
@@ -144,5 +144,5 @@ describe('development mode', () => {
     await start();
     expect(await readFile(file, 'utf8')).not.toContain(before.trim().slice(0, -1));
     expect(await paste('qm()', 'operator ')).toContain('demo/shop/api');
-  }, 60_000);
+  });
 });

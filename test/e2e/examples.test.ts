@@ -41,7 +41,7 @@ beforeAll(async () => {
     QUAYMASTER_URL: `https://127.0.0.1:${(tls.address() as AddressInfo).port}`,
     QUAYMASTER_CA_FILE: await broker.installation.write('ca.pem', authority.cert),
   };
-}, 60_000);
+});
 afterAll(async () => {
   tls.close();
   await broker.remove();

@@ -21,7 +21,7 @@ describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
     });
     const token = await operator.write('token', prepared.operator);
     await operator.ok('login', '--url', prepared.installation.url, '--token-file', token);
-  }, 60_000);
+  });
   afterAll(async () => {
     await operator.remove();
     await prepared.remove();
@@ -92,7 +92,6 @@ describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
       expect(findCanary(CANARY, traces)).toEqual([]);
       expect(findCanary(scoped, { said: operator.traces })).toEqual([]);
     },
-    60_000,
   );
 
   /** Operators of this broker have no role to read: a pod does. */
@@ -136,5 +135,5 @@ describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
     expect(out).toContain('3 copied');
     await expect(allowedToRead('own/aws/json')).resolves.toEqual([CANARY, '1']);
     expect(findCanary(CANARY, { said: operator.traces })).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -199,7 +199,7 @@ describeWith(['kube'], 'an injected agent', ({ kube }) => {
       QUAYMASTER_DIRECTORY: world.broker.file('secrets'),
       QUAYMASTER_HEALTH_PORT: String(await freePort()),
     };
-  }, 120_000);
+  });
   afterAll(async () => {
     agent.kill('SIGKILL');
     await world.remove();
@@ -221,7 +221,7 @@ describeWith(['kube'], 'an injected agent', ({ kube }) => {
     });
     expect(await readFile(file('conf/url'), 'utf8')).toBe('postgres://app@$(DB)');
     expect((await stat(file('db.json'))).mode & 0o777).toBe(0o400);
-  }, 60_000);
+  });
 
   it('removes the files when its pod is deleted, because the broker has closed its session', async () => {
     await deletePod(kube, pod);
@@ -231,7 +231,7 @@ describeWith(['kube'], 'an injected agent', ({ kube }) => {
         () => true,
       ),
     );
-  }, 60_000);
+  });
 
   it('exits with 0 when the pod requests it', async () => {
     const end = once(agent, 'exit');

@@ -26,7 +26,7 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
   beforeAll(async () => {
     bench = await InjectorBench.open(kube);
     namespace = await bench.namespace();
-  }, 60_000);
+  });
   afterAll(() => bench.close());
 
   it('returns pods with the agent in them', async () => {
@@ -121,7 +121,7 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
       return status === 201 && pod.spec.initContainers !== undefined;
     });
     expect(await bench.bundle()).toHaveLength(1);
-  }, 60_000);
+  });
 
   it('shares the configuration with other brokers', async () => {
     await bench.start();
@@ -156,5 +156,5 @@ describeWith(['kube'], 'the certificate of the injector', ({ kube }) => {
     expect(refused).toEqual([]);
     expect(seen.size).toBe(4);
     await bench.close();
-  }, 120_000);
+  });
 });

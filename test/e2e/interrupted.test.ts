@@ -27,7 +27,7 @@ beforeAll(async () => {
   operator = await CommandLine.make();
   const token = await operator.write('token', broker.operator);
   await operator.ok('login', '--url', proxy.address, '--token-file', token);
-}, 60_000);
+});
 beforeEach(() => {
   proxy.before = undefined;
   proxy.loses = undefined;

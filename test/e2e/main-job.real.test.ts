@@ -212,7 +212,7 @@ for (const storeKind of ['sqlite', 'postgres'] as const) {
 
       beforeAll(async () => {
         world = await makeWorld(backends, storeKind);
-      }, 120_000);
+      });
       afterAll(async () => {
         await world.broker.remove();
       });
@@ -321,7 +321,7 @@ for (const storeKind of ['sqlite', 'postgres'] as const) {
         });
         const again = await relogin(world);
         expect(again.status).toBe(401);
-      }, 60_000);
+      });
 
       it('keeps a log that verifies offline, against a checkpoint from outside the store', async () => {
         const { broker } = world;
@@ -337,7 +337,7 @@ for (const storeKind of ['sqlite', 'postgres'] as const) {
         );
         expect(report).toContain('verified: ');
         expect(report).toContain('anchored');
-      }, 60_000);
+      });
 
       it('writes no value and no token into its own log', () => {
         const { broker, podToken } = world;

@@ -22,7 +22,7 @@ beforeAll(async () => {
   operator = await CommandLine.make();
   const token = await operator.write('token', broker.operator);
   await operator.ok('login', '--url', broker.installation.url, '--token-file', token);
-}, 60_000);
+});
 
 afterAll(async () => {
   await operator.remove();
@@ -40,7 +40,7 @@ async function typed(
   child.stdout.on('data', (chunk: Buffer) => (screen += chunk.toString()));
   child.stdin.on('error', () => undefined);
   const closed = once(child, 'close');
-  await until(`it asks: ${screen}`, () => Promise.resolve(screen.includes(question)), 10_000);
+  await until(`it asks: ${screen}`, () => Promise.resolve(screen.includes(question)));
   child.stdin.write(keys);
   const [code] = (await closed) as [number | null];
   return { code, screen };

@@ -27,7 +27,7 @@ beforeAll(async () => {
       limits: { identityRate: FREE, loginRate: FREE, addressRate: FREE, denialRate: FREE },
     }),
   });
-}, 180_000);
+});
 afterAll(() => broker.remove());
 
 describeWith(['schemathesis'], 'the API under requests generated from its contract', (backends) => {

@@ -23,7 +23,7 @@ if (go === null) process.stderr.write("left out: the CSI driver's own client (no
     csi = await CsiProcess.start(broker);
     program = join(csi.directory, 'driver');
     await run(go ?? '', ['build', '-o', program, '.'], { cwd: 'test/interop/csi-driver' });
-  }, 300_000);
+  });
   afterAll(async () => {
     await csi.remove();
     await broker.remove();

@@ -39,7 +39,7 @@ describeWith(['kube'], "the page's objects under the operator's own definitions"
       await apply(kube, parse(text) as Manifest);
     }
     await createNamespace(kube, namespace);
-  }, 300_000);
+  });
 
   /** Creates the object without storing it: 201, or the error. A field that the definition does not have is a failure. */
   async function made(manifest: Manifest, plural: string): Promise<unknown> {

@@ -30,7 +30,7 @@ if (go === null) process.stderr.write('left out: the log under Go sumdb tools (n
     ({ logKey } = await exportLog(storeSource(bench.store, bench.log), directory));
     program = join(bench.directory, 'interop');
     await run(go ?? '', ['build', '-o', program, '.'], { cwd: 'test/interop/go' });
-  }, 120_000);
+  });
   afterAll(() => bench.remove());
 
   it('has every entry proven under the signed checkpoint', async () => {

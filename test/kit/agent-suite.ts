@@ -33,7 +33,7 @@ export function agentSuite({ canary, furniture, begin }: AgentSuite): void {
     broker = await PreparedBroker.start(
       typeof furniture === 'function' ? await furniture() : furniture,
     );
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await broker.remove();

@@ -26,7 +26,8 @@ export interface HostileTenant {
   /** Opens a session of the credential; `options` as a client may send them at its login. */
   open(options?: string, database?: string): Promise<pg.Client>;
   /** @throws the provider's error. */
-  revoke(): Promise<void>;
+  /** `limits`: those of the connection that revokes. */
+  revoke(limits?: object): Promise<void>;
 }
 
 /** A database with a schema in which the tenant may create, and a mount that issues its roles. */
@@ -38,7 +39,6 @@ export interface TenantPlace {
   makeHeir(): Promise<string>;
   /** `heir` undefined: a mount without an heir. */
   issue(options?: {
-    readonly limits?: object;
     readonly heir?: string;
     readonly revocation?: readonly string[];
   }): Promise<HostileTenant>;
@@ -87,22 +87,23 @@ export async function tenantPlace(postgres: Postgres): Promise<TenantPlace> {
     heir,
     strangerName,
     makeHeir: () => makeHeir(),
-    async issue({ heir: chosen, revocation = [], limits } = {}) {
-      const provider = postgresAt('db', await place.connect({ limits }), {
-        clock: systemClock,
-      }).provider.mount({
-        ...(chosen !== undefined && { heir: chosen }),
-        roles: {
-          rw: {
-            creation: [
-              CREATE,
-              'GRANT USAGE, CREATE ON SCHEMA app TO {{name}}',
-              'GRANT SELECT, UPDATE ON public.orders TO {{name}}',
-            ],
-            revocation,
-          },
+    async issue({ heir: chosen, revocation = [] } = {}) {
+      const roles = {
+        rw: {
+          creation: [
+            CREATE,
+            'GRANT USAGE, CREATE ON SCHEMA app TO {{name}}',
+            'GRANT SELECT, UPDATE ON public.orders TO {{name}}',
+          ],
+          revocation,
         },
-      });
+      };
+      const mount = async (limits?: object) =>
+        postgresAt('db', await place.connect({ limits }), { clock: systemClock }).provider.mount({
+          ...(chosen !== undefined && { heir: chosen }),
+          roles,
+        });
+      const provider = await mount();
       const credentials = provider.credentials!;
       const handle = credentials.begin({
         intentId: uniqueName('cred').replaceAll('-', '_'),
@@ -131,7 +132,10 @@ export async function tenantPlace(postgres: Postgres): Promise<TenantPlace> {
               ...(options !== undefined && { options }),
             }),
           ),
-        revoke: () => credentials.revoke(handle, contextOf()),
+        revoke: async (limits) => {
+          const at = limits === undefined ? provider : await mount(limits);
+          return at.credentials!.revoke(handle, contextOf());
+        },
       };
     },
     stranger: () =>

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
+import type { Clock } from '../../src/ports/clock.ts';
 import { connectVault, type VaultClient } from '../../src/providers/vault/client/client.ts';
 import { vaultAt } from '../../src/providers/vault/open.ts';
 import { vaultConnectionSchema } from '../../src/providers/vault/config.ts';
@@ -36,6 +37,7 @@ export class VaultConnections {
     address: string,
     token: string,
     { limits, ...more }: Readonly<Record<string, unknown>> = {},
+    clock: Clock = systemClock,
   ): Promise<VaultConnection> {
     const config = vaultConnectionSchema.parse({
       type: 'vault',
@@ -45,8 +47,8 @@ export class VaultConnections {
       limits: { ...PATIENT, ...(limits as object) },
       ...more,
     });
-    const client = await connectVault(config, { clock: systemClock, random: Math.random });
-    const opened = vaultAt('vault-test', client, systemClock);
+    const client = await connectVault(config, { clock, random: Math.random });
+    const opened = vaultAt('vault-test', client, clock);
     const connection = { ...closableProvider(opened), client };
     this.#open.push(connection);
     return connection;

@@ -22,7 +22,7 @@ beforeAll(async () => {
       broker.serviceAccountToken({ pod: `pod-${index}` }),
     ),
   });
-}, 180_000);
+});
 
 afterAll(async () => {
   await running.fleet?.stop();
@@ -33,19 +33,19 @@ describe('many agents of one broker', () => {
   it('are all served when they start together, refused at most for a while (F51)', async () => {
     const fleet = running.fleet!;
     fleet.launch(500);
-    await until('all have started', () => Promise.resolve(fleet.started === AGENTS), 90_000);
+    await until('all have started', () => Promise.resolve(fleet.started === AGENTS));
     expect(fleet.served()).toBe(AGENTS);
     expect(fleet.total('logins')).toBeGreaterThanOrEqual(AGENTS);
     const unexpected = [...fleet.failures.keys()].filter(
       (kind) => !/^(?:429|503) retry$/.test(kind),
     );
     expect(unexpected).toEqual([]);
-  }, 180_000);
+  });
 
   it('serve from memory while it is unreachable, and come back spread over time (F52)', async () => {
     const fleet = running.fleet!;
     const { installation } = running.broker!;
-    await until('all follow', () => Promise.resolve(fleet.well() === AGENTS), 90_000);
+    await until('all follow', () => Promise.resolve(fleet.well() === AGENTS));
     await installation.stop('SIGKILL');
     await until(
       'some have noticed',
@@ -56,10 +56,10 @@ describe('many agents of one broker', () => {
     const logins = fleet.total('logins');
     const back = fleet.age;
     await installation.start();
-    await until('all follow again', () => Promise.resolve(fleet.well() === AGENTS), 90_000);
+    await until('all follow again', () => Promise.resolve(fleet.well() === AGENTS));
     expect(fleet.served()).toBe(AGENTS);
     // Sessions are in the store: no agent has to log in again.
     expect(fleet.total('logins')).toBe(logins);
     expect(fleet.peak('streams', back)).toBeLessThan(AGENTS);
-  }, 200_000);
+  });
 });

@@ -64,7 +64,7 @@ describe('a broker killed in the middle of its commits and its compaction (F24)'
     const recoveries = await bench.reader.search({ action: 'recovery' }, { limit: 100 });
     expect(recoveries.items).toHaveLength(ROUNDS);
     await bench.stop();
-  }, 180_000);
+  });
 });
 
 describe('a store restored from an older copy', () => {

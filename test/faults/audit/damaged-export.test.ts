@@ -206,5 +206,5 @@ describe('the manifest of an export', () => {
       }
     }
     expect(missed).toEqual([]);
-  }, 180_000);
+  });
 });

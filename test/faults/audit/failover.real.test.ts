@@ -109,7 +109,7 @@ describeWith(['postgres'], 'failover of PostgreSQL to a synchronous standby unde
     name = url.pathname.slice(1);
     url.port = String(address.port);
     for (const replica of ['one', 'two']) replicas.push(await open(replica, url.href));
-  }, 180_000);
+  });
 
   afterAll(async () => {
     for (const { integrator, store } of replicas) {
@@ -203,7 +203,7 @@ describeWith(['postgres'], 'failover of PostgreSQL to a synchronous standby unde
     expect(acknowledged.filter((id) => !found.has(id))).toEqual([]);
     expect(refused.filter((id) => found.has(id))).toEqual([]);
     expect(epochs).toEqual(epochs.toSorted((left, right) => left - right));
-  }, 180_000);
+  });
 });
 
 const SYNCHRONOUS = `SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'`;

@@ -32,7 +32,7 @@ describeWith(['postgres'], 'an attacker who writes to the PostgreSQL store', ({ 
     await leaveEntries(serving, token);
     client = new pg.Client({ connectionString: database.connectionString });
     await client.connect();
-  }, 180_000);
+  });
   afterEach(async () => {
     await serving.stop('test');
     await client.end();
@@ -55,14 +55,14 @@ describeWith(['postgres'], 'an attacker who writes to the PostgreSQL store', ({ 
     await expectFound(serving, token, 6);
     const ready = await ask(serving, token, '/readyz');
     expect([ready.status, ready.text]).toEqual([200, expect.stringContaining('"ready":true')]);
-  }, 180_000);
+  });
 
   it('forges entries of a stopped broker, which names them and shows none', async () => {
     await serving.stop('test');
     await forgeAll();
     serving = await own.serve();
     await expectFound(serving, token, 6);
-  }, 180_000);
+  });
 
   it('removes the end of the tree of a running broker, which then serves nothing', async () => {
     await client.query('DELETE FROM "log_tiles" WHERE "level" = 0');
@@ -77,5 +77,5 @@ describeWith(['postgres'], 'an attacker who writes to the PostgreSQL store', ({ 
     expect(own.logged).toContainEqual(
       expect.objectContaining({ fields: expect.objectContaining({ reason: 'log_damaged' }) }),
     );
-  }, 180_000);
+  });
 });

@@ -55,7 +55,7 @@ describe('forged entries in the file of a stopped broker', () => {
       }),
     );
     expect(JSON.stringify(own.logged)).not.toContain(FORGED);
-  }, 180_000);
+  });
 
   it('are detected when their leaf hashes were forged along with them', async () => {
     forgeAll();

@@ -43,7 +43,7 @@ describeWith(
       survivor = await broker.replica();
       session = await broker.logIn();
       await broker.installation.stop();
-    }, 180_000);
+    });
     afterAll(async () => {
       await survivor.remove();
       await broker.remove();
@@ -81,6 +81,6 @@ describeWith(
 
       await broker.installation.start();
       expect((await broker.order(session, 'db/app', 'after-all')).status).toBe(201);
-    }, 180_000);
+    });
   },
 );

@@ -27,7 +27,7 @@ describeWith(['postgres'], 'F24: a broker on PostgreSQL killed under load', ({ p
         store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
       }),
     });
-  }, 180_000);
+  });
   afterAll(async () => {
     await broker.remove();
     await database.drop();

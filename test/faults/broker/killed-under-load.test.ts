@@ -17,7 +17,7 @@ beforeEach(async () => {
   broker = await PreparedBroker.start({ config: () => ({ limits: LOAD_LIMITS }) });
   load = new Load(broker);
   await load.prepare();
-}, 180_000);
+});
 afterEach(() => broker.remove());
 
 describe('F24, F29: a broker killed under load', () => {
@@ -67,7 +67,7 @@ describe('F24, F29: a broker killed under load', () => {
     const ofKilled = entries.filter(({ writer }) => writer === killed);
     expect(ofKilled.filter((entry) => !places.has(placeOf(entry)))).toEqual([]);
     expect(ofKilled.length).toBeGreaterThan(300);
-  }, 180_000);
+  });
 });
 
 function placeOf({ writer, seq }: StoredEntry): string {

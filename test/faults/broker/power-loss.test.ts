@@ -30,7 +30,7 @@ describe(`F30: a broker whose machine loses its power under load${suffix}`, () =
       environment,
       config: () => ({ limits: LOAD_LIMITS }),
     });
-  }, 180_000);
+  });
   afterAll(async () => {
     if (!canCompile) return;
     await broker.remove();

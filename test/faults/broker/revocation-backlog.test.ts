@@ -50,7 +50,7 @@ beforeEach(async () => {
     },
   });
   responder = await makeResponder();
-}, 180_000);
+});
 afterEach(async () => {
   await broker.remove();
   await proxy.close();
@@ -196,7 +196,7 @@ describe('F16: failed revocations', () => {
     const path = `/api/v1/revocations/${failed!.credential}:retry`;
     expect((await installation.call('POST', path, { token: responder })).status).toBeLessThan(300);
     await until('it is revoked', () => Promise.resolve(live() === 0));
-  }, 180_000);
+  });
 });
 
 describe('F17: leases that expire while the broker is down', () => {
@@ -220,5 +220,5 @@ describe('F17: leases that expire while the broker is down', () => {
     await until('all are revoked', () => Promise.resolve(live() === 0));
     expect(vault.requests.some(({ target }) => target.includes('leases/renew'))).toBe(false);
     expect(await broker.verifiedLog()).toContain('verified: ');
-  }, 180_000);
+  });
 });

@@ -14,7 +14,7 @@ beforeAll(async () => {
     const names = Array.from({ length: 25 }, (_, index) => at + index);
     await Promise.all(names.map((name) => broker.write(`own/s${name}`, { v: `value ${name}` })));
   }
-}, 120_000);
+});
 afterAll(() => broker.remove());
 
 interface Status {
@@ -61,5 +61,5 @@ describe('a rotation of the root key whose broker is killed again and again', ()
       const { json } = await broker.read(session, `own/s${name}`);
       expect(json['data']).toEqual({ v: `value ${name}` });
     }
-  }, 300_000);
+  });
 });

@@ -23,7 +23,7 @@ describeWith(['postgres'], 'a rotation of the root key with two brokers', ({ pos
       await first.write(`own/s${name}`, { v: `value ${name}` });
     second = await first.replica();
     await second.installation.start();
-  }, 120_000);
+  });
   afterAll(async () => {
     await second.remove();
     await first.remove();
@@ -77,5 +77,5 @@ describeWith(['postgres'], 'a rotation of the root key with two brokers', ({ pos
       const ready = await fetch(`${broker.installation.url}/readyz`);
       expect(await ready.json()).toEqual({ ready: true, reasons: [] });
     }
-  }, 240_000);
+  });
 });

@@ -38,7 +38,7 @@ describe('a broker under a steady mixed load', () => {
       },
       secrets: Object.fromEntries(PATHS.map((path) => [path, { value: 'first' }])),
     });
-  }, 180_000);
+  });
   afterAll(() => broker.remove());
 
   function count(what: string, status: number, allowed: readonly number[]): void {

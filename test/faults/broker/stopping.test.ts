@@ -44,7 +44,7 @@ beforeEach(async () => {
   await broker.write('own/key', { key: 'mine' });
   session = await broker.logIn();
   agent = new Agent({ keepAlive: true, maxSockets: 20 });
-}, 180_000);
+});
 afterEach(async () => {
   agent.destroy();
   await broker.remove();
@@ -114,7 +114,7 @@ describe('F53: SIGTERM while requests are in flight', () => {
     expect(broker.installation.output).toContain('draining');
     expect(broker.installation.output).toContain('stopped');
     expect(await broker.verifiedLog()).toContain('verified: ');
-  }, 180_000);
+  });
 
   it('reports that it is draining to a new request on a connection in use', async () => {
     const waiting = await inFlight();
@@ -132,34 +132,30 @@ describe('F53: SIGTERM while requests are in flight', () => {
     expect(heard.join('')).toMatch(/^HTTP\/1\.1 503 [^]*connection: close/i);
     for (const { status } of await Promise.all(waiting)) expect(status).toBe(200);
     expect(await broker.installation.ended()).toBe(0);
-  }, 180_000);
+  });
 });
 
 describe('F54: a broker that is killed during its drain', () => {
-  it.each(['a second SIGTERM', 'SIGKILL'])(
-    'loses no acknowledged change: %s',
-    async (how) => {
-      const waiting = (await inFlight()).map((reply) =>
-        reply.then(
-          ({ status }) => status,
-          () => 'cut',
-        ),
-      );
-      const before = await get('/api/v1/secrets/own/key');
-      broker.installation.signal('SIGTERM');
-      await until('new connections are refused', refusesConnections);
-      broker.installation.signal(how === 'SIGKILL' ? 'SIGKILL' : 'SIGTERM');
-      expect(await broker.installation.ended()).toBeNull();
-      expect(new Set(await Promise.all(waiting))).toEqual(new Set(['cut']));
-      expect(recorded()).toContain(before.requestId);
+  it.each(['a second SIGTERM', 'SIGKILL'])('loses no acknowledged change: %s', async (how) => {
+    const waiting = (await inFlight()).map((reply) =>
+      reply.then(
+        ({ status }) => status,
+        () => 'cut',
+      ),
+    );
+    const before = await get('/api/v1/secrets/own/key');
+    broker.installation.signal('SIGTERM');
+    await until('new connections are refused', refusesConnections);
+    broker.installation.signal(how === 'SIGKILL' ? 'SIGKILL' : 'SIGTERM');
+    expect(await broker.installation.ended()).toBeNull();
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['cut']));
+    expect(recorded()).toContain(before.requestId);
 
-      proxy.toxics = {};
-      await broker.installation.start();
-      expect((await broker.read(session, 'vault/db')).status).toBe(200);
-      expect(await broker.verifiedLog()).toContain('verified: ');
-      const entries = storedLog(broker.installation.file('store/quaymaster.db'));
-      expect(entries.filter(({ action }) => action === 'recovery')).toHaveLength(1);
-    },
-    180_000,
-  );
+    proxy.toxics = {};
+    await broker.installation.start();
+    expect((await broker.read(session, 'vault/db')).status).toBe(200);
+    expect(await broker.verifiedLog()).toContain('verified: ');
+    const entries = storedLog(broker.installation.file('store/quaymaster.db'));
+    expect(entries.filter(({ action }) => action === 'recovery')).toHaveLength(1);
+  });
 });

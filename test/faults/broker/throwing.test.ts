@@ -15,7 +15,7 @@ beforeAll(async () => {
   await broker.installation.stop();
   await broker.startWithFailpoints();
   session = await broker.logIn();
-}, 180_000);
+});
 afterAll(() => broker.remove());
 
 function kept(answer: Answer): Answer {

@@ -1,14 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
+import type { BrokerError } from '../../../src/domain/errors.ts';
 import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
 import { until } from '../../kit/backends/until.ts';
 import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
 import { FakeVault, type Fault } from '../../kit/fakes/fake-vault.ts';
 import { FaultProxy } from '../../kit/fault-proxy.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { VaultConnections, type VaultConnection } from '../../kit/vault-connections.ts';
 
-const LIMITS = { timeoutMs: 500, failuresToOpen: 5, probeAfterMs: 300 };
+/** By the clock of the test: without a step of it no call times out, no circuit probes, and no retry begins. */
+const LIMITS = { timeoutMs: 5_000, failuresToOpen: 5, probeAfterMs: 300, maxRetries: 0 };
+/** By the system's clock. */
+const HASTY = { timeoutMs: 500, failuresToOpen: 100 };
 
+let clock: HandClock;
 let vault: FakeVault;
 let proxy: FaultProxy;
 let connections: VaultConnections;
@@ -16,12 +22,13 @@ let connection: VaultConnection;
 let provider: SecretProvider;
 
 beforeEach(async () => {
+  clock = new HandClock();
   vault = await FakeVault.start();
   vault.put('secret', 'db', { password: 's3cret' });
   proxy = await FaultProxy.start(vault.port);
   connections = await VaultConnections.create();
-  connection = await connections.connect(proxy.address, 's.broker', { limits: LIMITS });
-  provider = connection.mount({ engine: 'kv-v2', path: 'secret' });
+  connection = await connections.connect(proxy.address, 's.broker', { limits: LIMITS }, clock);
+  provider = connection.mount(KV);
 });
 afterEach(async () => {
   await connections.close();
@@ -29,15 +36,26 @@ afterEach(async () => {
   await vault.close();
 });
 
-const read = () => provider.read('secret/data/db', undefined, contextOf());
+const KV = { engine: 'kv-v2', path: 'secret' };
+const readAt = (mount: SecretProvider) => mount.read('secret/data/db', undefined, contextOf());
+const read = () => readAt(provider);
 const circuit = () => connection.client.state().circuit;
 
-const openCircuit = async (): Promise<void> => {
-  for (let call = 0; call < LIMITS.failuresToOpen; call += 1) await failureOf(read());
+/** The failure of a call whose time passes while the backend has it. */
+const timedOut = async (): Promise<BrokerError> => {
+  const before = vault.requests.length;
+  const failure = failureOf(read());
+  await until('the backend is asked', () => Promise.resolve(vault.requests.length > before));
+  clock.advance(LIMITS.timeoutMs);
+  return failure;
 };
 
-const opens = async (): Promise<void> => {
-  await openCircuit();
+const openCircuit = async (fails = () => failureOf(read())): Promise<void> => {
+  while (circuit() === 'closed') await fails();
+};
+
+const opens = async (fails?: () => Promise<BrokerError>): Promise<void> => {
+  await openCircuit(fails);
   expect(circuit()).toBe('open');
   const { attempts } = connection.client.state();
   const refused = await failureOf(read());
@@ -48,11 +66,9 @@ const opens = async (): Promise<void> => {
 
 /** The next probe finds the server healthy, without any intervention. */
 const recovers = async (): Promise<void> => {
-  await until('the circuit closed', async () => {
-    await read().catch(() => undefined);
-    return circuit() === 'closed';
-  });
+  clock.advance(LIMITS.probeAfterMs);
   expect((await read()).data).toEqual({ password: 's3cret' });
+  expect(circuit()).toBe('closed');
 };
 
 describe('F12: the backend is unreachable', () => {
@@ -67,8 +83,8 @@ describe('F12: the backend is unreachable', () => {
 
   it('gives a timeout within the budget when no answer comes, opens and recovers', async () => {
     proxy.toxics = { blackHole: true };
-    expect((await failureOf(read())).code).toBe('ERR_PROVIDER_TIMEOUT');
-    await opens();
+    expect((await timedOut()).code).toBe('ERR_PROVIDER_TIMEOUT');
+    await opens(timedOut);
     proxy.toxics = {};
     await recovers();
   });
@@ -83,33 +99,27 @@ describe('F12: the backend is unreachable', () => {
 
   it('gives unavailable for a host without an address', async () => {
     const lost = await connections.connect(`https://${'a'.repeat(64)}.invalid`, 's.broker');
-    const error = await failureOf(
-      lost
-        .mount({ engine: 'kv-v2', path: 'secret' })
-        .read('secret/data/db', undefined, contextOf()),
-    );
+    const error = await failureOf(readAt(lost.mount(KV)));
     expect(error.code).toBe('ERR_PROVIDER_UNAVAILABLE');
   });
 
   it('does not affect another connection', async () => {
     proxy.toxics = { blackHole: true };
     const other = await connections.connect(vault.address, 's.broker', { limits: LIMITS });
-    const healthy = other.mount({ engine: 'kv-v2', path: 'secret' });
-    await openCircuit();
-    expect((await healthy.read('secret/data/db', undefined, contextOf())).version).toBe('1');
+    await openCircuit(timedOut);
+    expect((await readAt(other.mount(KV))).version).toBe('1');
     expect(other.client.state().circuit).toBe('closed');
   });
 });
 
 describe('F13: the backend is slow', () => {
-  it('fails a call that needs longer than the budget', async () => {
-    proxy.toxics = { latencyMs: 2000 };
-    expect((await failureOf(read())).code).toBe('ERR_PROVIDER_TIMEOUT');
-  });
-
-  it('fails a call whose answer arrives byte by byte', async () => {
-    proxy.toxics = { sliceBytes: 1, bytesPerSecond: 100 };
-    expect((await failureOf(read())).code).toBe('ERR_PROVIDER_TIMEOUT');
+  it.each([
+    ['needs longer than the budget', { latencyMs: 2000 }],
+    ['gets its answer byte by byte', { sliceBytes: 1, bytesPerSecond: 100 }],
+  ])('fails a call that %s', async (_what, toxics) => {
+    const hasty = await connections.connect(proxy.address, 's.broker', { limits: HASTY });
+    proxy.toxics = toxics;
+    expect((await failureOf(readAt(hasty.mount(KV)))).code).toBe('ERR_PROVIDER_TIMEOUT');
   });
 
   it('serves an answer that is only split into pieces', async () => {
@@ -119,15 +129,14 @@ describe('F13: the backend is slow', () => {
 
   it('never runs more calls than the bulkhead allows', async () => {
     const limits = { ...LIMITS, maxConcurrent: 3, maxQueue: 2 };
-    const narrow = await connections.connect(proxy.address, 's.broker', { limits });
-    const slow = narrow.mount({ engine: 'kv-v2', path: 'secret' });
+    const narrow = await connections.connect(proxy.address, 's.broker', { limits }, clock);
+    const slow = narrow.mount(KV);
     proxy.toxics = { blackHole: true };
-    const calls = Array.from({ length: 20 }, () =>
-      failureOf(slow.read('secret/data/db', undefined, contextOf())),
-    );
+    const calls = Array.from({ length: 20 }, () => failureOf(readAt(slow)));
+    await until('three are asked', () => Promise.resolve(vault.requests.length >= 3));
+    clock.advance(LIMITS.timeoutMs);
     const errors = await Promise.all(calls);
     expect(errors.filter((error) => error.reason === 'queue_full')).toHaveLength(15);
-    await until('the calls seen', () => Promise.resolve(vault.requests.length >= 3));
     expect(proxy.connections).toBeLessThanOrEqual(5);
   });
 });
@@ -140,16 +149,13 @@ describe('F14: the backend requests a pause', () => {
   it.each([500, 502, 429, 503])(
     'adds at most a tenth to its load while it answers %i',
     async (status) => {
-      const limits = { ...LIMITS, timeoutMs: 5000, failuresToOpen: 100 };
+      const limits = { failuresToOpen: 100 };
       const patient = await connections.connect(vault.address, 's.broker', { limits });
-      const busy = patient.mount({ engine: 'kv-v2', path: 'secret' });
-      for (let call = 0; call < 10; call += 1)
-        await busy.read('secret/data/db', undefined, contextOf());
+      const busy = patient.mount(KV);
+      for (let call = 0; call < 10; call += 1) await readAt(busy);
       const before = vault.requests.length;
       vault.fault = answering(status);
-      for (let call = 0; call < 10; call += 1) {
-        await failureOf(busy.read('secret/data/db', undefined, contextOf()));
-      }
+      for (let call = 0; call < 10; call += 1) await failureOf(readAt(busy));
       const calls = vault.requests.length - before;
       expect(calls).toBeGreaterThan(10);
       expect(calls).toBeLessThanOrEqual(12);
@@ -157,10 +163,12 @@ describe('F14: the backend requests a pause', () => {
   );
 
   it('passes on Retry-After, and does not retry when that is too long', async () => {
-    for (let call = 0; call < 20; call += 1) await read();
+    const limits = { timeoutMs: 10_000 };
+    const mount = (await connections.connect(vault.address, 's.broker', { limits })).mount(KV);
+    for (let call = 0; call < 20; call += 1) await readAt(mount);
     const before = vault.requests.length;
     vault.fault = answering(503, { 'retry-after': '17' });
-    const error = await failureOf(read());
+    const error = await failureOf(readAt(mount));
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', retryAfterSeconds: 17 });
     expect(vault.requests.length - before).toBe(1);
   });
@@ -174,8 +182,10 @@ describe('F14: the backend requests a pause', () => {
   });
 
   it('repeats no call with an effect', async () => {
-    for (let call = 0; call < 30; call += 1) await read();
-    const dynamic = connection.mount({
+    const patient = await connections.connect(vault.address, 's.broker');
+    const mount = patient.mount(KV);
+    for (let call = 0; call < 30; call += 1) await readAt(mount);
+    const dynamic = patient.mount({
       engine: 'dynamic',
       path: 'db',
       root: 'creds',

@@ -35,7 +35,7 @@ describeWith(['postgres'], 'a rotation at a target that refuses', ({ postgres })
     broker = await RotatingBroker.start(await postgresUsers(place, users, proxy.port));
     await place.query('CREATE TABLE public.orders (id int)');
     await broker.restart({ epoch: Date.now(), speed: SPEED });
-  }, 180_000);
+  });
   afterAll(async () => {
     await (broker as RotatingBroker | undefined)?.remove();
     await place.close();
@@ -64,7 +64,6 @@ describeWith(['postgres'], 'a rotation at a target that refuses', ({ postgres })
       expect(said?.filter((text) => text === 'create done')).toHaveLength(1);
       expect(Number(after.version)).toBe(Number(before.version) + 1);
     },
-    180_000,
   );
 
   it('moves no label while the test is refused, and resumes when the grant exists (F04)', async () => {
@@ -82,7 +81,7 @@ describeWith(['postgres'], 'a rotation at a target that refuses', ({ postgres })
     expect(await broker.logsIn(path, after.data)).toBe(true);
     expect(await broker.logsIn(path, before.data)).toBe(false);
     await place.query('REVOKE SELECT ON public.orders FROM PUBLIC');
-  }, 180_000);
+  });
 
   it('restores the old login when a single user whose test is refused is aborted (F04)', async () => {
     const path = PATHS.refused;
@@ -97,5 +96,5 @@ describeWith(['postgres'], 'a rotation at a target that refuses', ({ postgres })
     expect(await broker.current(path)).toEqual(before);
     expect(await broker.logsIn(path, before.data)).toBe(true);
     expect((await broker.history(path))[0]?.state).toBe('aborted');
-  }, 180_000);
+  });
 });

@@ -60,7 +60,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     });
     second = await first.replica();
     for (const name of ['stopped', 'other']) await define(name);
-  }, 180_000);
+  });
   afterAll(async () => {
     await (second as PreparedBroker | undefined)?.remove();
     await (first as PreparedBroker | undefined)?.remove();
@@ -132,7 +132,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
   beforeAll(async () => {
     clock = { epoch: Date.now(), speed: SPEED };
     await start(clock);
-  }, 180_000);
+  });
 
   /** Pauses the first one while it works on a rotation of `stopped`. @returns the number of rotations until then. */
   type Stop = () => Promise<number>;
@@ -196,7 +196,6 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
       expect(target.accepts('accounts/stopped', password)).toBe(true);
       expect(await doneOf('stopped')).toBe(done + asked);
     },
-    180_000,
   );
 
   it('run no more rotations of one connection together than its cap', async () => {
@@ -211,7 +210,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     });
     target.latencyMs = 0;
     expect(target.mostAtOnce).toBe(CAP);
-  }, 180_000);
+  });
 
   it('rotate each of many secrets that are due at one moment once (F07)', async () => {
     await first.installation.stop();
@@ -243,12 +242,12 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     const owners = await promoters();
     expect(owners).toHaveLength(DUE);
     expect(new Set(owners).size).toBe(2);
-  }, 150_000);
+  }, 600_000);
 
   it('keep one valid log', async () => {
     expect(await second.installation.stop()).toBe(0);
     expect(await first.verifiedLog()).toContain('verified: ');
-  }, 180_000);
+  });
 });
 
 function isOf(name: string): (delivered: { readonly target: string }) => boolean {

@@ -27,7 +27,7 @@ describeWith(['postgres'], `F22: a store whose PostgreSQL has a full disk${leftO
       { connectionString: await smallDatabase(disk, postgres), poolSize: 2 },
       { chain: new FakeAuditChain(), clock, mode: 'development' },
     );
-  }, 180_000);
+  });
   afterAll(async () => {
     await (store as Store | undefined)?.close();
     await (postgres as Running<Postgres> | undefined)?.stop();
@@ -69,6 +69,5 @@ describeWith(['postgres'], `F22: a store whose PostgreSQL has a full disk${leftO
       const recorded = await storedIds(store);
       expect(recorded).toEqual([...acknowledged, 'after']);
     },
-    180_000,
   );
 });

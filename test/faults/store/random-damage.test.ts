@@ -31,7 +31,7 @@ describe.each([
 ])('the database file of a stopped store that is %s', (name, isLarge) => {
   beforeAll(async () => {
     store = await DamagedStore.make({ isLarge, isKilled: false });
-  }, 180_000);
+  });
   afterAll(() => store.remove());
 
   it(
@@ -49,7 +49,7 @@ describe.each([
 describe('the write-ahead log of a killed store', () => {
   beforeAll(async () => {
     store = await DamagedStore.make({ isLarge: false, isKilled: true });
-  }, 180_000);
+  });
   afterAll(() => store.remove());
 
   it(

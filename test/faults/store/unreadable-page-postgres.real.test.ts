@@ -45,7 +45,7 @@ describeWith(['postgres'], 'a page that PostgreSQL cannot read', () => {
     const file = await openFile(join(postgres.directory, 'data', rows[0]?.path ?? ''), 'r+');
     await file.write(Buffer.alloc(HEADER_BYTES, 0xff), 0, HEADER_BYTES, 0);
     await file.close();
-  }, 180_000);
+  });
   afterAll(async () => {
     await store.close();
     await postgres.stop();

@@ -43,7 +43,7 @@ beforeEach(async () => {
   database.close();
   damage('leases');
   store = await open();
-}, 180_000);
+});
 
 /** Overwrites the first leaf page of a table or an index. */
 function damage(name: string): void {

@@ -3,16 +3,24 @@ import { setTimeout as pause } from 'node:timers/promises';
 /** Ends a wait that never succeeds. On a busy machine a condition may take a minute. */
 const PATIENCE_MS = 90_000;
 
-/** Waits until `condition` holds, checked every 50 ms. Throws after 90 s or `patienceMs`, naming `what`. */
+/** The pause between two checks doubles from the first to the longest: most conditions hold soon. */
+const FIRST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 50;
+
+/** Waits until `condition` holds. Throws after 90 s or `patienceMs`, naming `what`. */
 export async function until(
   what: string,
   condition: () => Promise<boolean>,
   patienceMs = PATIENCE_MS,
 ): Promise<void> {
   const deadline = performance.now() + patienceMs;
-  while (performance.now() < deadline) {
+  for (
+    let ms = FIRST_PAUSE_MS;
+    performance.now() < deadline;
+    ms = Math.min(2 * ms, LONGEST_PAUSE_MS)
+  ) {
     if (await condition()) return;
-    await pause(50);
+    await pause(ms);
   }
   throw new Error(`waited ${patienceMs / 1000} s in vain: ${what}`);
 }

@@ -69,7 +69,7 @@ export function strategy(title: string, tried: Strategy): void {
     // Only the one process of a file store knows at its start that no other process holds a claim. Elsewhere the claim must expire, which
     // takes a minute.
     const isAlone = store === undefined;
-    beforeAll(() => start(isAlone ? undefined : fast()), 60_000);
+    beforeAll(() => start(isAlone ? undefined : fast()));
     afterAll(end);
     if (isAlone) kill();
 
@@ -79,7 +79,7 @@ export function strategy(title: string, tried: Strategy): void {
           if (tried.isBehind !== true) return broker.restart(fast());
           await end();
           await start(fast());
-        }, 180_000);
+        });
       } else kill();
 
       throwingAt({ ...series, points: share(POINTS_WITHIN, 4, own) });

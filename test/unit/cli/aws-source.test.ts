@@ -126,7 +126,6 @@ describe('an import from AWS stops', () => {
       // Four at a time, and the SDK tries each at most three times.
       expect(reads()).toBeLessThanOrEqual(12);
     },
-    20_000,
   );
 
   it('not at the refusal of one secret', async () => {

@@ -78,7 +78,7 @@ describe(`a path with ${ENDED} expired leases`, () => {
       if (query.spec.table === 'leases') rowsRead.push(rows.length);
       return rows;
     };
-  }, 120_000);
+  });
 
   beforeEach(() => {
     rowsRead = [];

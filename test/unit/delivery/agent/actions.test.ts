@@ -11,6 +11,8 @@ import { callHttp } from '../../../../src/delivery/agent/application/call-http.t
 import { runCommand } from '../../../../src/delivery/agent/application/run-command.ts';
 import { sendSignal } from '../../../../src/delivery/agent/application/send-signal.ts';
 import { until } from '../../../kit/backends/until.ts';
+import { eventually } from '../../../kit/eventually.ts';
+import { HandClock } from '../../../kit/hand-clock.ts';
 
 /** The agent keeps running. */
 const NEVER = new AbortController().signal;
@@ -32,7 +34,7 @@ async function file(text: string): Promise<string> {
 }
 
 function command(...words: readonly string[]): Promise<string | undefined> {
-  return runCommand({ command: words, timeoutMs: 10_000 }, systemClock, NEVER);
+  return runCommand({ command: words, timeoutMs: 120_000 }, systemClock, NEVER);
 }
 
 describe('a command', () => {
@@ -55,10 +57,14 @@ describe('a command', () => {
   it('is killed with its children at its time-out', async () => {
     const pid = join(directory, 'pid');
     const words = ['sh', '-c', 'sleep 60 & echo $! > "$0"; wait', pid];
-    expect(await runCommand({ command: words, timeoutMs: 1_000 }, systemClock, NEVER)).toBe(
-      'command_timeout',
-    );
-    const started = Number(await readFile(pid, 'utf8'));
+    const clock = new HandClock();
+    const ended = runCommand({ command: words, timeoutMs: 1_000 }, clock, NEVER);
+    const started = await eventually('it has started', async () => {
+      const text = await readFile(pid, 'utf8').catch(() => '');
+      return text.endsWith('\n') ? Number(text) : undefined;
+    });
+    clock.advance(1_000);
+    expect(await ended).toBe('command_timeout');
     await until('the grandchild is gone', async () => {
       const stat = await readFile(`/proc/${started}/stat`, 'utf8').catch(() => '');
       return stat === '' || stat.includes(') Z ');
@@ -87,7 +93,7 @@ describe('an HTTP call', () => {
     server.close();
   });
 
-  function call(path: string, timeoutMs = 10_000): Promise<string | undefined> {
+  function call(path: string, timeoutMs = 120_000): Promise<string | undefined> {
     return callHttp({ url: `${url}${path}`, method: 'POST', timeoutMs }, systemClock, NEVER);
   }
 
@@ -103,7 +109,7 @@ describe('an HTTP call', () => {
   });
 
   it('reports http_no_answer if nothing listens', async () => {
-    const unreachable = { url: 'http://127.0.0.1:9/', method: 'POST', timeoutMs: 5_000 } as const;
+    const unreachable = { url: 'http://127.0.0.1:9/', method: 'POST', timeoutMs: 120_000 } as const;
     expect(await callHttp(unreachable, systemClock, NEVER)).toBe('http_no_answer');
   });
 });
