@@ -32,7 +32,7 @@ const DOTS = /(?:^|\/)\.{1,2}(?:\/|$)/;
 export function prepareRequest(id: OperationId, input: AnyInput = {}): PreparedRequest {
   const { method, path: template } = OPERATIONS[id];
   const path = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
-    parameterOf(id, name, input.path?.[name]),
+    parameterOf(name, input.path?.[name]),
   );
   const body =
     input.raw?.text ?? (input.body === undefined ? undefined : JSON.stringify(input.body));
@@ -50,12 +50,12 @@ export function prepareRequest(id: OperationId, input: AnyInput = {}): PreparedR
   };
 }
 
-function parameterOf(id: OperationId, name: string, value: string | number | undefined): string {
+function parameterOf(name: string, value: string | number | undefined): string {
   const text = String(value ?? '');
   const pattern = name === 'path' ? SEGMENTS : SEGMENT;
   if (!pattern.test(text) || DOTS.test(text)) {
     const hint = name === 'path' ? '; a path has no slash at its beginning and end' : '';
-    throw new InputError(`${id}: ${name} is missing or invalid${hint}`);
+    throw new InputError(`the ${name} is missing or invalid${hint}`);
   }
   return text;
 }

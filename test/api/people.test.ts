@@ -191,7 +191,7 @@ describe('the answer of an issuer', () => {
 });
 
 describe('a slow issuer', () => {
-  it('keeps at most 32 logins waiting; others are told so, and the waiting ones succeed', async () => {
+  it('keeps at most 32 logins waiting and refuses others, and the waiting ones succeed', async () => {
     const held: (() => void)[] = [];
     let isSlow = true;
     corp.intercept = (request, response) => {
@@ -226,7 +226,7 @@ describe('a slow issuer', () => {
       status: 503,
       body: {
         code: 'ERR_BUSY',
-        detail: `32 logins wait for the issuer ${corp.url}; it is slow, try again later`,
+        detail: `32 logins wait for the issuer ${corp.url}; it is slow, retry later`,
       },
       headers: { 'retry-after': '10' },
     });

@@ -128,7 +128,7 @@ export class OpenIdIssuer implements PeopleIssuer {
   /** @throws ERR_BUSY if as many logins wait for the issuer as may. */
   async #call<T>(signal: AbortSignal, work: (peer: Peer) => Promise<T>): Promise<T> {
     if (this.#calls >= MOST_CALLS) {
-      const detail = `${MOST_CALLS} logins wait for the issuer ${this.url}; it is slow, try again later`;
+      const detail = `${MOST_CALLS} logins wait for the issuer ${this.url}; it is slow, retry later`;
       throw new BrokerError('ERR_BUSY', detail, { retryAfterSeconds: CALL_SECONDS });
     }
     this.#calls += 1;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
-import { rotateRootKey, type KeyStatus } from '../../../src/broker/keys/rotate-keys.ts';
-import { readRootKeys } from '../../../src/broker/keys/root-key-rows.ts';
+import { MOST_SEALS, rotateRootKey, type KeyStatus } from '../../../src/broker/keys/rotate-keys.ts';
+import { changeRootKeys, readRootKeys } from '../../../src/broker/keys/root-key-rows.ts';
 import { readRewrapReport } from '../../../src/broker/keys/rewrap-report.ts';
 import { SEAL_STEP } from '../../../src/broker/keys/seal-ledger.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
@@ -90,6 +90,28 @@ describe('a rotation of the root key', () => {
     expect(own.heldRows()).toEqual([]);
     expect(await values()).toEqual(before);
     expect(await broker!.parts.tokens.find(operatorToken, broker!.parts.catalog)).toBeDefined();
+  });
+
+  it('begins by itself when the active key has sealed as often as it may, and records why', async () => {
+    const { parts, trail } = await openFilled();
+    const old = parts.keyring.active.id;
+    const before = await values();
+    const stored = await readRootKeys(parts.store);
+    const keys = stored.keys.map((row) => ({ ...row, seals: MOST_SEALS }));
+    const outcome = await parts.store.commit(
+      changeRootKeys(stored, { keys }, parts.keyring.active),
+    );
+    expect(outcome.status).toBe('committed');
+    await until('another key is active', () => Promise.resolve(parts.keyring.active.id !== old));
+    await finished();
+    expect(await values()).toEqual(before);
+    const [active] = (await readRootKeys(parts.store)).keys;
+    expect(active?.seals).toBeLessThan(MOST_SEALS);
+    await trail.integrator.integrate();
+    const { items } = await trail.reader.search({ action: 'key.rotate' }, { limit: 5 });
+    expect(items.map(({ entry }) => entry)).toEqual([
+      expect.stringContaining('"cause":"seal_limit"') as unknown,
+    ]);
   });
 
   it('encrypts every value again after a compromise, and names what a copy still opens', async () => {

@@ -55,7 +55,7 @@ describe('a failure', () => {
       .catch(failureOf);
     expect(failure).toMatchObject({
       exitCode: 64,
-      text: 'readSecret: path is missing or invalid; a path has no slash at its beginning and end',
+      text: 'the path is missing or invalid; a path has no slash at its beginning and end',
     });
   });
 
