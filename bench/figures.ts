@@ -180,6 +180,22 @@ function latencyFigure(
   };
 }
 
+export type BesideName = 'latency-search-500' | 'latency-export-500';
+
+/** Reads at a constant rate beside other work of the same broker. */
+export const BESIDE_FIGURES: readonly Figure<BesideName>[] = [
+  {
+    name: 'latency-search-500',
+    label: 'p99 of durable audited GETs at 500/s beside audit searches, to the same without',
+    target: { most: 1.5 },
+  },
+  {
+    name: 'latency-export-500',
+    label: 'p99 of durable audited GETs at 500/s beside an export of the log, to the same without',
+    target: { most: 1.5 },
+  },
+];
+
 export type PostgresName =
   `postgres-${'read-p50' | 'read-p99' | 'two-rate' | 'three-rate' | 'two-cost' | 'three-cost'}`;
 
@@ -245,18 +261,31 @@ export const START_FIGURES: readonly Figure<'start-ready'>[] = [
   },
 ];
 
-type SearchName = 'search-page' | 'search-growth';
+export const APPLY_FIGURES: readonly Figure<'apply-policies'>[] = [
+  {
+    name: 'apply-policies',
+    label: '`apply` of a file with 10,000 new policies, in seconds',
+    target: { most: 5 },
+  },
+];
+
+type SearchName = 'search-page' | 'search-growth' | 'log-size';
 
 export const SEARCH_FIGURES: readonly Figure<SearchName>[] = [
   {
     name: 'search-page',
-    label: 'First page of the most expensive audit search, in a log of a million entries',
+    label: 'First page of the most expensive audit search, in a long log (a million entries)',
     target: { most: 50 },
   },
   {
     name: 'search-growth',
     label: 'The same, to a log of 60,000 entries',
     target: { most: 1.5 },
+  },
+  {
+    name: 'log-size',
+    label: 'The long log on disk after compaction, its search index included, in bytes an entry',
+    target: { most: 250 },
   },
 ];
 

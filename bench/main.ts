@@ -4,9 +4,13 @@ import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { fleetResults } from './agent/fleet.ts';
 import { startUpResults } from './agent/start-up.ts';
+import { applyResult } from './apply.ts';
+import { besideResults } from './beside.ts';
 import {
   AGENT_FIGURES,
+  APPLY_FIGURES,
   BEFORE_FIGURES,
+  BESIDE_FIGURES,
   FLEET_FIGURES,
   LATENCY_FIGURES,
   MEMORY_FIGURES,
@@ -39,6 +43,7 @@ interface Options {
   readonly seconds: number;
   readonly quick?: true;
   readonly before?: string;
+  readonly searched?: number;
 }
 
 const FULL = {
@@ -46,6 +51,7 @@ const FULL = {
   settleSeconds: 10,
   entries: 1_200_000,
   policies: 10_000,
+  beside: 300_000,
   searched: 1_000_000,
   starts: 5,
   rotations: 1_000,
@@ -61,6 +67,7 @@ const QUICK = {
   settleSeconds: 1,
   entries: 2_000,
   policies: 100,
+  beside: 2_000,
   searched: 5_000,
   starts: 1,
   rotations: 10,
@@ -75,9 +82,11 @@ const FIGURES = [
   ...BEFORE_FIGURES,
   ...RATIO_FIGURES,
   ...LATENCY_FIGURES,
+  ...BESIDE_FIGURES,
   ...POSTGRES_FIGURES,
   ...MEMORY_FIGURES,
   ...START_FIGURES,
+  ...APPLY_FIGURES,
   ...SEARCH_FIGURES,
   ...ROTATION_FIGURES,
   ...AGENT_FIGURES,
@@ -97,6 +106,7 @@ const program = new Command('bench')
   .option('--rounds <count>', 'how often each variant is driven', positive, 3)
   .option('--seconds <count>', 'how long each time', positive, 3)
   .option('--quick', 'one short round and little data: shows that everything runs')
+  .option('--searched <count>', 'entries of the long log of the search figures', positive)
   .option('--before <dir>', 'also another checkout that is built, side by side: figures before-*')
   .action(bench);
 
@@ -122,7 +132,8 @@ async function bench(options: Options): Promise<void> {
   );
   const samples = await measureLoads(options, ratios);
   const results: Result[] = ratios.map((each) => ratioResult(each, samples));
-  const settings = options.quick === true ? QUICK : FULL;
+  const defaults = options.quick === true ? QUICK : FULL;
+  const settings = { ...defaults, searched: options.searched ?? defaults.searched };
   const latency = LATENCY_FIGURES.filter(isChosen);
   if (latency.length > 0) {
     const length = {
@@ -130,6 +141,14 @@ async function bench(options: Options): Promise<void> {
       progress: (line: string) => console.log(line),
     };
     results.push(...(await staged((stage) => latencyResults(stage, latency, length))));
+  }
+  const beside = BESIDE_FIGURES.filter(isChosen);
+  if (beside.length > 0) {
+    const length = { ...lengthOf(options), entries: settings.beside };
+    const progress = (line: string): void => console.log(line);
+    results.push(
+      ...(await staged((stage) => besideResults(stage, beside, { ...length, progress }))),
+    );
   }
   const postgres = POSTGRES_FIGURES.filter(isChosen);
   if (postgres.length > 0) {
@@ -144,6 +163,9 @@ async function bench(options: Options): Promise<void> {
   }
   for (const figure of START_FIGURES.filter(isChosen)) {
     results.push(await staged((stage) => startResult(stage, figure, settings)));
+  }
+  for (const figure of APPLY_FIGURES.filter(isChosen)) {
+    results.push(await staged((stage) => applyResult(stage, figure, settings)));
   }
   const search = SEARCH_FIGURES.filter(isChosen);
   if (search.length > 0) {

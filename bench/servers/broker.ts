@@ -100,6 +100,16 @@ async function configure(options: BrokerOptions, first: string): Promise<Configu
   return { port, args };
 }
 
+/** A command of the built command line, as the first operator of a broker. */
+export function commandLine(
+  { url }: Broker,
+  directory: string,
+  words: readonly string[],
+): { readonly file: string; readonly args: readonly string[]; readonly env: NodeJS.ProcessEnv } {
+  const env = { ...process.env, QUAYMASTER_TOKEN_FILE: join(directory, TOKEN_FILE) };
+  return { file: process.execPath, args: [MAIN, ...words, '--url', url], env };
+}
+
 async function serve(
   options: BrokerOptions,
   configured: Configured,

@@ -198,6 +198,14 @@ const ROWS = {
     10,
     'policy.explain',
   ],
+  explainEntry: [
+    'POST',
+    '/api/v1/policies:explain-entry',
+    'operator',
+    AUDITORS,
+    20,
+    'policy.explain',
+  ],
   replayPolicies: [
     'POST',
     '/api/v1/policies:replay',

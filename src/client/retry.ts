@@ -13,6 +13,7 @@ const IDEMPOTENT: ReadonlySet<OperationId> = new Set<OperationId>([
   'acknowledge',
   'validatePolicy',
   'explainDecision',
+  'explainEntry',
   'replayPolicies',
   'checkMount',
   'createQuarantine',

@@ -215,6 +215,7 @@ describe('the client over TLS', () => {
       [ask(admin, 'listRevocations', { query: { state: 'irrevocable' } }), 200],
       [ask(admin, 'retryRevocation', { path: { id: 'crd_none' } }), 'ERR_NOT_FOUND'],
       [ask(admin, 'explainDecision', { body: question }), 200],
+      [ask(admin, 'explainEntry', { body: { index: 0 } }), 'ERR_REQUEST_INVALID'],
       [ask(admin, 'replayPolicies', { body: { from: '2020-01-01T00:00:00Z' } }), 200],
       [
         ask(admin, 'searchAudit', { query: { pathPrefix: 'app', from: '2020-01-01T00:00:00Z' } }),

@@ -60,6 +60,7 @@ const VERBS: Readonly<Record<string, string>> = {
   retryRevocation: 'revocation retry',
   validatePolicy: 'policy validate',
   explainDecision: 'policy explain',
+  explainEntry: 'policy explain',
   replayPolicies: 'policy replay',
   checkMount: 'mount check',
   createOperatorToken: 'operator token create',

@@ -34,7 +34,7 @@ import {
   readOwnToken,
   revokeOperatorToken,
 } from './operator-tokens.ts';
-import { explainDecision, validatePolicy } from './policies.ts';
+import { explainDecision, explainEntry, validatePolicy } from './policies.ts';
 import { replayPolicies } from './policy-replay.ts';
 import { createQuarantine, liftQuarantine, listQuarantines } from './quarantines.ts';
 import { listRevocations, retryRevocation } from './revocations.ts';
@@ -119,6 +119,7 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   retryRevocation,
   validatePolicy,
   explainDecision,
+  explainEntry,
   replayPolicies,
   checkMount,
   beginPersonLogin,

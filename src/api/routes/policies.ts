@@ -3,6 +3,11 @@ import {
   explainDecision as explain,
   validatePolicy as validate,
 } from '../../broker/documents/policies.ts';
+import {
+  explainEntry as explainLogged,
+  type ExplainedEntry,
+} from '../../broker/decisions/explain-entry.ts';
+import { instant } from '../../domain/instant.ts';
 import { CAPABILITIES } from '../../domain/policy/index.ts';
 import { isIdentity, type Workload } from '../../domain/workload.ts';
 import { parseIpAddress } from '../../domain/ip-address.ts';
@@ -67,6 +72,27 @@ export const explainDecision: RouteOf<'explainDecision'> = {
     };
   },
 };
+
+const entryQuestion = z.union([
+  z.strictObject({ index: z.int().min(0) }),
+  z.strictObject({ requestId: z.string().min(1).max(64) }),
+]);
+
+/** Explains decisions of the past: what was decided then, and what the caller would get now. */
+export const explainEntry: RouteOf<'explainEntry'> = {
+  body: { maxBytes: 4_096 },
+  read: ({ body }) => {
+    const question = parseInput(entryQuestion, body?.value);
+    return async ({ parts, call, caller }) => {
+      const found = await explainLogged(parts, call, caller, question);
+      return { status: 200, body: { items: found.map(shownEntry) } };
+    };
+  },
+};
+
+function shownEntry({ time, ...entry }: ExplainedEntry): object {
+  return { ...entry, time: instant(time) };
+}
 
 function workloadIn(asked: z.output<typeof question>['workload']): Workload {
   if ('identity' in asked) return asked;

@@ -176,6 +176,16 @@ export class DecisionTally {
   }
 }
 
+/** The decision if it is certain, or else the facts and rules on which it depends. */
+export function shownDecision({ decision, dependsOn, among }: PossibleDecision): Redecision {
+  if (dependsOn.length > 0) {
+    const names = among.map(({ policy, version, label }) => ({ policy, version, rule: label }));
+    return { effect: 'unknown', dependsOn, among: names };
+  }
+  const { effect, policy, version, rule } = decision;
+  return policy === undefined ? { effect } : { effect, policy, version, rule };
+}
+
 interface Found {
   readonly seen: SeenRequest;
   readonly grants: readonly PolicyGrant[];
@@ -227,20 +237,11 @@ class Views {
     return decidePossible(this.of(request.workload), request);
   }
 
-  shown(
-    { workload }: AccessRequest,
-    { decision, dependsOn, among }: PossibleDecision,
-    isPodKnown: boolean,
-  ): Redecision {
+  shown({ workload }: AccessRequest, possible: PossibleDecision, isPodKnown: boolean): Redecision {
     if (!isPodKnown && this.of(workload).dependsOn.pod) {
       return { effect: 'unknown', dependsOn: ['pod'] };
     }
-    if (dependsOn.length > 0) {
-      const names = among.map(({ policy, version, label }) => ({ policy, version, rule: label }));
-      return { effect: 'unknown', dependsOn, among: names };
-    }
-    const { effect, policy, version, rule } = decision;
-    return policy === undefined ? { effect } : { effect, policy, version, rule };
+    return shownDecision(possible);
   }
 
   grants(request: AccessRequest): readonly PolicyGrant[] {

@@ -9,12 +9,12 @@ import {
 } from '../../domain/policy/index.ts';
 import { accountOf, type Workload } from '../../domain/workload.ts';
 import {
-  blockLines,
-  blocksOf,
-  revokedVersions,
-  type Block,
-  type RevokedVersion,
-} from '../sessions/blocks.ts';
+  explainSteps,
+  resultLine,
+  stepLines,
+  type ExplainStep,
+} from '../decisions/explain-steps.ts';
+import { blocksOf, revokedVersions, type Block, type RevokedVersion } from '../sessions/blocks.ts';
 import type { Call } from '../call.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
 import type { Access, Recording } from '../parts.ts';
@@ -63,6 +63,7 @@ export interface ExplainRequest {
 
 /** The decision of the policies, and what blocks the workload despite it. */
 export interface ExplainedDecision extends Explanation {
+  readonly steps: readonly ExplainStep[];
   readonly blocks: readonly Block[];
   readonly revoked: readonly RevokedVersion[];
 }
@@ -97,29 +98,16 @@ export async function explainDecision(
       });
       const blocks = await blocksOf(parts, workload, { at: now, session });
       const revoked = await revokedVersions(parts, { workload, path, session });
-      const lines = [
-        ...explanation.lines,
-        ...absentLines(parts, request),
-        ...blockLines(blocks, revoked),
-      ];
-      return { ...explanation, lines, blocks, revoked };
+      const { effect } = explanation.decision;
+      const policy = {
+        verdict: effect === 'allow' ? 'passes' : 'blocks',
+        text: explanation.lines[0] ?? effect,
+      } as const;
+      const steps = explainSteps(parts, { workload, path, policy, blocks, revoked });
+      const lines = [...explanation.lines, ...stepLines(steps), resultLine(steps, at)];
+      return { ...explanation, lines, steps, blocks, revoked };
     },
   );
-}
-
-/** What the request names but the broker does not have: the most common typing errors of a policy. */
-function absentLines(
-  { catalog }: Pick<Access, 'catalog'>,
-  { workload, path }: ExplainRequest,
-): readonly string[] {
-  const isRegistered = catalog.find('cluster', workload.cluster) !== undefined;
-  const isCovered = catalog.mounts.find(path) !== undefined;
-  return [
-    ...(isRegistered
-      ? []
-      : [`absent: no cluster "${workload.cluster}" is registered, so its workloads cannot log in`]),
-    ...(isCovered ? [] : [`absent: no mount covers the path "${path}"`]),
-  ];
 }
 
 function requirePolicyEditor(live: LiveOperator): void {

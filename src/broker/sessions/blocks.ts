@@ -80,32 +80,3 @@ async function sessionsOf(
   const { rows } = await scanSessions(parts, { cluster, pod: pod.uid }, window);
   return rows.map(({ id }) => id);
 }
-
-/** One readable line for each block. */
-export function blockLines(
-  blocks: readonly Block[],
-  revoked: readonly RevokedVersion[],
-): readonly string[] {
-  return [
-    ...blocks.map((block) => `blocked: ${blockText(block)}`),
-    ...revoked.map(
-      ({ version, session, lease }) =>
-        `revoked: version ${version} for session ${session} (lease ${lease}); a new session gets it again`,
-    ),
-  ];
-}
-
-function blockText(block: Block): string {
-  switch (block.by) {
-    case 'quarantine': {
-      const { kind, subject, id, endsAt } = block.quarantine;
-      const until =
-        endsAt === undefined ? 'until it is lifted' : `until ${new Date(endsAt).toISOString()}`;
-      return `the ${kind} ${subject} is in quarantine ${until} (${id})`;
-    }
-    case 'pod':
-      return `the pod is ${block.state}, so it cannot log in`;
-    case 'session':
-      return `the session ${block.session} has ended`;
-  }
-}

@@ -182,12 +182,16 @@ export const POLICIES: CommandTable = {
       command: 'policy explain',
       summary: 'show what is decided for a workload and why; exit 3 if it is denied or blocked',
       details:
-        'The answer includes quarantines and revocations, which block whatever the policies allow.',
+        'The answer includes everything else that the broker checks: cluster, pod, quarantine, mount, definition and revocations. With --entry it shows what was decided for an entry of the audit log, what changed since, and what the same caller would get now.',
       arguments: [
-        ['<workload>', WORKLOAD],
-        ['<path>', 'path of the secret'],
+        ['[workload]', WORKLOAD],
+        ['[path]', 'path of the secret'],
       ],
       options: [
+        [
+          '--entry <entry>',
+          'instead of a workload: index of an entry of the audit log, or a request id',
+        ],
         ['--capability <word>', 'read, list, write or rotate', { fallback: 'read' }],
         [
           '--source-address <address>',
@@ -203,8 +207,8 @@ export const POLICIES: CommandTable = {
         ['--session <id>', 'include revocations of this session'],
       ],
       examples: [
-        'quaymaster policy explain k8s://prod/shop/web payments/db',
         'quaymaster policy explain k8s://prod/shop/web payments/db --capability write --label app=web',
+        'quaymaster policy explain --entry 1234',
       ],
       load: async () => (await import('../verbs/policies.ts')).runExplain,
     },

@@ -21,47 +21,72 @@ interface ExplainOptions {
   readonly label?: readonly string[];
   readonly sealed?: boolean;
   readonly session?: string;
+  readonly entry?: string;
 }
 
-/** Shows the decision for a workload and its reasons. @returns 3 if it is denied, or blocked whatever the policies decide */
+/** Shows the decision for a workload, or of an entry, and its reasons. @returns 3 if it is denied, or blocked whatever the policies decide */
 export async function runExplain(
-  { broker, output }: CliContext,
-  { args: [who = '', path = ''], options }: Call<ExplainOptions>,
+  context: CliContext,
+  { args, options }: Call<ExplainOptions>,
 ): Promise<ExitCode> {
-  const account = parseWorkloadId(who);
-  if (account === undefined)
-    throw new UsageError(`the workload must have the form ${WORKLOAD_FORMS}`);
-  const { podName, podUid, label, capability, sourceAddress, at, sealed, session } = options;
-  if ((podName === undefined) !== (podUid === undefined)) {
-    throw new UsageError('a pod needs both --pod-name and --pod-uid');
-  }
-  const pod = podName === undefined ? undefined : { name: podName, uid: podUid ?? '' };
-  const workload = questionWorkload(workloadOf(account));
-  if (pod !== undefined && 'identity' in workload) {
-    throw new UsageError('--pod-name and --pod-uid are for workloads of Kubernetes');
-  }
+  if (options.entry === undefined) return explainQuestion(context, { args, options });
+  if (args.length > 0) throw new UsageError('--entry takes no workload and no path');
+  return explainEntry(context, options.entry);
+}
+
+async function explainQuestion(
+  { broker, output }: CliContext,
+  { args: [who, path], options }: Call<ExplainOptions>,
+): Promise<ExitCode> {
+  if (who === undefined || path === undefined)
+    throw new UsageError('give a workload and a path, or --entry');
+  const { label, capability, sourceAddress, at, sealed, session } = options;
+  const podLabels = label === undefined ? undefined : labelsOf(label);
   const { body } = await (
     await broker()
   ).call('explainDecision', {
     body: {
-      workload: { ...workload, ...defined({ pod }) },
+      workload: workloadIn(who, options),
       capability: capabilityOf(capability),
       path,
       sourceAddress,
-      ...defined({
-        at,
-        sealed,
-        session,
-        podLabels: label === undefined ? undefined : labelsOf(label),
-      }),
+      ...defined({ at, sealed, session, podLabels }),
     },
   });
   await output.show(body, () => body.lines.map(printable).join('\n'));
   return exitOf(body);
 }
 
-function exitOf({ decision, blocks }: components['schemas']['Explanation']): ExitCode {
-  return decision.effect === 'allow' && blocks.length === 0 ? EXIT.done : EXIT.refused;
+function workloadIn(
+  who: string,
+  { podName, podUid }: ExplainOptions,
+): components['schemas']['Question']['workload'] {
+  const account = parseWorkloadId(who);
+  if (account === undefined)
+    throw new UsageError(`the workload must have the form ${WORKLOAD_FORMS}`);
+  if ((podName === undefined) !== (podUid === undefined)) {
+    throw new UsageError('a pod needs both --pod-name and --pod-uid');
+  }
+  const workload = questionWorkload(workloadOf(account));
+  if (podName === undefined) return workload;
+  if ('identity' in workload) {
+    throw new UsageError('--pod-name and --pod-uid are for workloads of Kubernetes');
+  }
+  return { ...workload, pod: { name: podName, uid: podUid ?? '' } };
+}
+
+/** Shows what was decided then, and what the same caller would get now. */
+async function explainEntry({ broker, output }: CliContext, entry: string): Promise<ExitCode> {
+  const question = /^\d{1,15}$/.test(entry) ? { index: Number(entry) } : { requestId: entry };
+  const { body } = await (await broker()).call('explainEntry', { body: question });
+  await output.show(body, () =>
+    body.items.map(({ lines }) => lines.map(printable).join('\n')).join('\n\n'),
+  );
+  return body.items.every((item) => exitOf(item) === EXIT.done) ? EXIT.done : EXIT.refused;
+}
+
+function exitOf({ steps }: Pick<components['schemas']['Explanation'], 'steps'>): ExitCode {
+  return steps.every(({ verdict }) => verdict === 'passes') ? EXIT.done : EXIT.refused;
 }
 
 function capabilityOf(text: string): components['schemas']['Capability'] {

@@ -838,6 +838,28 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/policies:explain-entry": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Explain decisions that the audit log records, and what the caller would get now
+         * @description An item has the decision of then, the decision of the current policies with the facts of the entry, all checks that the same
+         *     caller would pass now, and readable lines that end with the result. With `requestId`, there is an item for each entry of the
+         *     request that records a decision about a workload.
+         */
+        readonly post: operations["explainEntry"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/policies:replay": {
         readonly parameters: {
             readonly query?: never;
@@ -2678,10 +2700,30 @@ export interface components {
             readonly nearMisses: readonly components["schemas"]["RuleNote"][];
             readonly complete: boolean;
             readonly lines: readonly string[];
+            readonly steps: readonly components["schemas"]["ExplainStep"][];
             /** @description Everything that refuses the workload regardless of the policies. */
             readonly blocks: readonly components["schemas"]["Block"][];
             /** @description Revoked versions of the path that the session cannot read again. A new session can. */
             readonly revoked: readonly components["schemas"]["RevokedVersion"][];
+        };
+        /** @description One check that a request passes, in the order in which the broker makes them. */
+        readonly ExplainStep: {
+            /** @enum {unknown} */
+            readonly step: "cluster" | "pod" | "session" | "quarantine" | "policy" | "mount" | "definition" | "revocation";
+            /** @enum {unknown} */
+            readonly verdict: "passes" | "blocks" | "unknown";
+            readonly text: string;
+        };
+        readonly ExplainedEntry: {
+            readonly index: number;
+            readonly time: components["schemas"]["Instant"];
+            readonly workload: string;
+            readonly capability: components["schemas"]["Capability"];
+            readonly path: string;
+            readonly recorded: components["schemas"]["Redecision"];
+            readonly current: components["schemas"]["Redecision"];
+            readonly steps: readonly components["schemas"]["ExplainStep"][];
+            readonly lines: readonly string[];
         };
         readonly PolicyReplay: {
             readonly items: readonly components["schemas"]["SeenRequest"][];
@@ -4368,6 +4410,38 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly explainEntry: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description Of the entry in the log. */
+                    readonly index: number;
+                } | {
+                    readonly requestId: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly items: readonly components["schemas"]["ExplainedEntry"][];
+                    };
                 };
             };
             readonly default: components["responses"]["Problem"];

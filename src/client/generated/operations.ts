@@ -53,6 +53,7 @@ export const OPERATIONS = {
   listPolicyVersions: {"method":"GET","path":"/api/v1/policies/{name}/versions","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   validatePolicy: {"method":"POST","path":"/api/v1/policies:validate","query":[],"headers":[],"body":["application/json","application/yaml"],"answers":{"200":"json"}},
   explainDecision: {"method":"POST","path":"/api/v1/policies:explain","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
+  explainEntry: {"method":"POST","path":"/api/v1/policies:explain-entry","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   replayPolicies: {"method":"POST","path":"/api/v1/policies:replay","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   listClusters: {"method":"GET","path":"/api/v1/clusters","query":["limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
   readCluster: {"method":"GET","path":"/api/v1/clusters/{name}","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
