@@ -5,12 +5,21 @@ const port = z.int().min(0).max(65_535);
 const cidr = z.string().refine((text) => parseCidr(text) !== undefined, 'is not a CIDR block');
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
-const tls = z.strictObject({
-  /** PEM, leaf first. Read again when it changes, so a renewed certificate needs no restart. */
-  certificateFile: z.string().min(1),
-  /** PEM; ECDSA P-256 costs the least per handshake. */
-  keyFile: z.string().min(1),
-});
+const tls = z
+  .strictObject({
+    /** PEM, leaf first. Read again when it changes, so a renewed certificate needs no restart. */
+    certificateFile: z.string().min(1),
+    /** PEM; ECDSA P-256 costs the least per handshake. */
+    keyFile: z.string().min(1),
+    /** PEM: authorities of client certificates. Read again when it changes. */
+    clientCaFile: z.string().min(1).optional(),
+    /** `optional`: a client without a verified certificate may log in with a token. `required`: its handshake fails. */
+    clientAuth: z.enum(['optional', 'required']).optional(),
+  })
+  .refine(
+    ({ clientCaFile, clientAuth }) => (clientCaFile === undefined) === (clientAuth === undefined),
+    { path: ['clientAuth'], message: 'needs clientCaFile, and clientCaFile needs it' },
+  );
 
 /** The API listener: TLS 1.3, or plain HTTP on loopback or behind a proxy that the operator trusts. */
 export const listenerConfigSchema = z

@@ -1,3 +1,4 @@
+import { provenChain } from './client-certificate.ts';
 import type { IncomingMessage } from 'node:http';
 import { identityOf, type Caller } from '../broker/call.ts';
 import { holdsAnything } from '../broker/secrets/judge-target.ts';
@@ -143,14 +144,16 @@ function requireRoom({ shares }: Surroundings, exchange: Exchange): void {
 
 function incoming(
   { rates, parts, schemes }: Surroundings,
-  { request, network }: Exchange,
+  exchange: Exchange,
   { token, caller }: Identity,
   asked: Pick<Incoming, 'operation' | 'params' | 'query' | 'body' | 'share'>,
 ): Incoming {
+  const { request, network } = exchange;
   const { headers } = request;
+  const chain = (): ReturnType<typeof provenChain> => provenChain(exchange);
   const proof = headers['dpop'] === undefined ? undefined : shownProof(request, schemes);
   const { limits } = parts;
-  return { ...asked, headers, token, proof, caller, limits, network, rates };
+  return { ...asked, headers, token, proof, chain, caller, limits, network, rates };
 }
 
 /** The path of a request target. */

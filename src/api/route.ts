@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Call, Caller } from '../broker/call.ts';
 import type { Limits } from '../broker/parts.ts';
+import type { PresentedChain } from '../ports/workload-authenticator.ts';
 import type { ShownProof } from '../broker/sessions/proof/shown-proof.ts';
 import type { LiveOperator } from '../broker/sessions/operator-token-memory.ts';
 import type { LiveSession } from '../broker/sessions/session-memory.ts';
@@ -26,6 +27,8 @@ export interface Incoming {
   readonly token: string;
   /** The `DPoP` header with the facts that it must cover; undefined without the header. It is verified if the caller is a bound session. */
   readonly proof: ShownProof | undefined;
+  /** The certificate of the client's connection, if it proved one. */
+  readonly chain: () => PresentedChain | undefined;
   /** The caller, if the operation needs one. */
   readonly caller: Caller | undefined;
   readonly limits: Limits;

@@ -7,7 +7,13 @@ import {
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { BrokerError } from '../domain/errors.ts';
-import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../net/listener/bounds.ts';
+import {
+  HANDSHAKE_MS,
+  HTTP_BOUNDS,
+  NO_TICKETS,
+  STALLED_MS,
+  TLS_BOUNDS,
+} from '../net/listener/bounds.ts';
 import { ConnectionLimits } from '../net/listener/connection-limits.ts';
 import { listenAt } from '../net/listener/listen-at.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -69,7 +75,7 @@ export class ApiServer {
   constructor(app: RequestListener, config: ListenerConfig, deps: ServerDeps & WithMaterial) {
     this.#config = config;
     this.#deps = deps;
-    this.#server = build(app, deps);
+    this.#server = build(app, config.tls?.clientAuth, deps);
     this.#certificate = deps.material?.cert;
     this.connections = new ConnectionLimits(config, (address) => deps.sources.isTrusted(address));
     this.connections.guard(this.#server);
@@ -171,6 +177,7 @@ export class ApiServer {
     (this.#server as ReturnType<typeof createHttpsServer>).setSecureContext({
       ...TLS_BOUNDS,
       ...material,
+      ...clientOptions(this.#config.tls?.clientAuth),
     });
     this.#certificate = material.cert;
     this.#hasTlsFailed = false;
@@ -184,14 +191,40 @@ export class ApiServer {
   }
 }
 
+type ClientAuth = NonNullable<ListenerConfig['tls']>['clientAuth'];
+
+/**
+ * Without tickets no session is resumed: a resumed session would keep an identity whose authority was removed meanwhile, and its client proves no key.
+ * Other listeners keep resumption, which saves their clients a signature.
+ */
+function clientOptions(clientAuth: ClientAuth): {
+  readonly requestCert?: boolean;
+  readonly rejectUnauthorized?: boolean;
+  readonly secureOptions?: number;
+} {
+  if (clientAuth === undefined) return {};
+  return {
+    requestCert: true,
+    rejectUnauthorized: clientAuth === 'required',
+    secureOptions: NO_TICKETS,
+  };
+}
+
 function build(
   app: RequestListener,
+  clientAuth: ClientAuth,
   { material, handshakeMs = HANDSHAKE_MS }: Pick<ServerDeps, 'handshakeMs'> & WithMaterial,
 ): Server {
   return material === undefined
     ? createHttpServer(HTTP_BOUNDS, app)
     : createHttpsServer(
-        { ...HTTP_BOUNDS, ...TLS_BOUNDS, ...material, handshakeTimeout: handshakeMs },
+        {
+          ...HTTP_BOUNDS,
+          ...TLS_BOUNDS,
+          ...material,
+          ...clientOptions(clientAuth),
+          handshakeTimeout: handshakeMs,
+        },
         app,
       );
 }

@@ -16,6 +16,7 @@ export function checkCluster(spec: ClusterSpec, connection: ClusterConnection): 
 
 function tokenProblems(spec: ClusterSpec): Problem[] {
   const problems: Problem[] = [];
+  if (spec.type === 'spiffe') return problems;
   if (spec.issuer === '') problems.push(problem('/issuer', 'an issuer is needed'));
   if (spec.audiences.length === 0 || spec.audiences.includes('')) {
     problems.push(problem('/audiences', 'at least one audience is needed, none of them empty'));
@@ -28,6 +29,9 @@ function tokenProblems(spec: ClusterSpec): Problem[] {
 }
 
 function connectionProblems(spec: ClusterSpec, connection: ClusterConnection): Problem[] {
+  if (spec.type === 'spiffe' || connection.type === 'spiffe') {
+    return spiffeProblems(spec, connection);
+  }
   if (connection.type === 'kubernetes') {
     return spec.type === 'oidc'
       ? [problem('/connection', 'a cluster of type oidc needs a jwks connection')]
@@ -44,6 +48,17 @@ function connectionProblems(spec: ClusterSpec, connection: ClusterConnection): P
     problems.push(problem('/issuer', 'not the issuerUrl of the connection'));
   }
   return problems;
+}
+
+function spiffeProblems(spec: ClusterSpec, connection: ClusterConnection): Problem[] {
+  if (spec.type !== 'spiffe' || connection.type !== 'spiffe') {
+    return [
+      problem('/connection', 'a cluster of type spiffe, and no other, needs a spiffe connection'),
+    ];
+  }
+  return spec.issuer === `spiffe://${connection.trustDomain}`
+    ? []
+    : [problem('/issuer', 'not the trustDomain of the connection')];
 }
 
 function problem(pointer: string, message: string): Problem {

@@ -1,6 +1,6 @@
 import type { KubernetesApi } from '../ports/kubernetes-api.ts';
-import type { JwksConnection } from './config.ts';
+import type { JwksConnection, SpiffeConnection } from './config.ts';
 
-/** The connection that a cluster names: an API server, or a source of keys. */
+/** The connection that a cluster names: an API server, a source of keys, or a trust domain. */
 export type ClusterConnection =
-  { readonly type: 'kubernetes'; readonly api: KubernetesApi } | JwksConnection;
+  { readonly type: 'kubernetes'; readonly api: KubernetesApi } | JwksConnection | SpiffeConnection;

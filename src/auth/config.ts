@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isTrustDomain } from '../domain/spiffe-id.ts';
 import { isName } from '../domain/names.ts';
 
 const HOST = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[1-9][0-9]{0,4})?$/;
@@ -82,5 +83,15 @@ function isPlainAddress(text: string): boolean {
 
 /** A connection of type `jwks`: keys from exactly one of a file and an issuer's discovery document. */
 export const jwksConnectionSchema = z.union([fileSource, discoverySource]);
+
+/** A connection of type `spiffe`: the authorities of one trust domain, which SPIRE or an operator keeps up to date. */
+export const spiffeConnectionSchema = z.strictObject({
+  type: z.literal('spiffe'),
+  trustDomain: z.string().refine(isTrustDomain, 'is not a trust domain'),
+  /** PEM. */
+  bundleFile: file,
+});
+
+export type SpiffeConnection = z.infer<typeof spiffeConnectionSchema>;
 
 export type JwksConnection = z.infer<typeof jwksConnectionSchema>;

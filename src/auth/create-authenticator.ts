@@ -1,4 +1,5 @@
 import type { ClusterSpec } from '../domain/cluster.ts';
+import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 import type { AuthLog } from './auth-log.ts';
@@ -12,6 +13,7 @@ import type { JwksSource } from './jwks/jwks-source.ts';
 import { JwksVerifier } from './jwks/jwks-verifier.ts';
 import { KeySet } from './jwks/key-set.ts';
 import { OidcAuthenticator } from './oidc-authenticator.ts';
+import { SvidAuthenticator } from './x509/svid-authenticator.ts';
 import { TokenReviewer } from './token-review/token-reviewer.ts';
 
 export interface AuthDependencies {
@@ -31,6 +33,9 @@ export function createAuthenticator(
   const { name, spec } = cluster;
   checkCluster(spec, connection);
   const { clock } = dependencies;
+  if (spec.type === 'spiffe' || connection.type === 'spiffe') {
+    return svidAuthenticator(name, spec, connection, clock);
+  }
   if (spec.type === 'oidc') {
     const verifier = new JwksVerifier(new KeySet(sourceOf(connection), dependencies));
     return new OidcAuthenticator({ name, rules: spec }, verifier, clock);
@@ -45,7 +50,18 @@ export function createAuthenticator(
   return new ClusterAuthenticator({ name, rules: spec }, spec.mode, checks, clock);
 }
 
-function sourceOf(connection: ClusterConnection): JwksSource {
+function svidAuthenticator(
+  name: string,
+  spec: ClusterSpec,
+  connection: ClusterConnection,
+  clock: Clock,
+): WorkloadAuthenticator {
+  // `checkCluster` refused every other pair.
+  if (spec.type !== 'spiffe' || connection.type !== 'spiffe') throw new BrokerError('ERR_INTERNAL');
+  return new SvidAuthenticator({ name, spec }, connection, clock);
+}
+
+function sourceOf(connection: Exclude<ClusterConnection, { readonly type: 'spiffe' }>): JwksSource {
   if (connection.type === 'kubernetes') return new ApiServerJwks(connection.api);
   if ('file' in connection) return new FileJwks(connection.file);
   return new DiscoveredJwks({ ...connection, hosts: connection.hosts ?? [] });

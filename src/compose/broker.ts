@@ -273,9 +273,8 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const connections = await OpenedConnections.open(config, {
     clock,
     trace,
-    /** The audiences that this broker accepts at login, from the clusters registered now. No mount issues a token for them. */
     get forbiddenAudiences() {
-      return own.parts?.catalog.all('cluster').flatMap(({ spec }) => spec.audiences) ?? [];
+      return own.parts === undefined ? [] : audiencesOf(own.parts);
     },
   });
   const clusters = new ClusterRegistry({
@@ -327,6 +326,13 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
       parts.state.close();
     },
   };
+}
+
+/** The audiences that this broker accepts at login, from the clusters registered now. No mount issues a token for them. */
+function audiencesOf({ catalog }: Pick<Parts, 'catalog'>): readonly string[] {
+  return catalog
+    .all('cluster')
+    .flatMap(({ spec }) => (spec.type === 'spiffe' ? [] : spec.audiences));
 }
 
 function sealedCode({ keyring }: Pick<Keys, 'keyring'>): 'ERR_SEALED' | undefined {

@@ -94,7 +94,7 @@ export class ClusterRegistry implements Clusters {
   problem(spec: ClusterSpec): string | undefined {
     const connection = this.#deps.connections.get(spec.connection);
     if (connection === undefined)
-      return 'no kubernetes or jwks connection of this name in the configuration file';
+      return 'no kubernetes, jwks or spiffe connection of this name in the configuration file';
     try {
       checkCluster(spec, connection);
       return undefined;
@@ -130,7 +130,7 @@ export class ClusterRegistry implements Clusters {
   #watch(name: string, spec: ClusterSpec, connection: ClusterConnection): PodWatch {
     const { clock, log, random } = this.#deps;
     if (connection.type !== 'kubernetes') return noPodWatch(clock);
-    if (spec.type === 'oidc' || !spec.podWatch) return noPodWatch(clock, connection.api);
+    if (spec.type !== 'kubernetes' || !spec.podWatch) return noPodWatch(clock, connection.api);
     const watch: PodWatch = createPodWatch(
       name,
       {

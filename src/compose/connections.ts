@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { JwksConnection, SpiffeConnection } from '../auth/config.ts';
 import type { ClusterConnection } from '../auth/index.ts';
 import type { BoundTargets } from '../broker/documents/rotation-targets.ts';
 import type { BoundConnection } from '../broker/secrets/connections.ts';
@@ -19,7 +20,7 @@ type ConnectionConfig = Config['connections'][string];
 
 interface Opened {
   readonly config: ConnectionConfig;
-  /** Undefined for a connection of type `jwks`. */
+  /** Undefined for a connection of type `jwks` or `spiffe`. */
   readonly backend: Backend | undefined;
 }
 
@@ -61,7 +62,7 @@ export class OpenedConnections {
 
   get providers(): readonly BoundConnection[] {
     return [...this.#opened.values()].flatMap(({ config, backend }) => {
-      if (config.type === 'jwks' || backend?.provider === undefined) return [];
+      if (isIssuer(config) || backend?.provider === undefined) return [];
       const { locators, prefixes } = config;
       return [{ connection: backend.provider, locators, prefixes }];
     });
@@ -70,7 +71,7 @@ export class OpenedConnections {
   get targets(): readonly BoundTargets[] {
     const generator = { connection: this.#generator, locators: [], prefixes: ['**'] };
     const others = [...this.#opened.values()].flatMap(({ config, backend }) => {
-      if (config.type === 'jwks' || backend?.rotation === undefined) return [];
+      if (isIssuer(config) || backend?.rotation === undefined) return [];
       const { locators, prefixes, limits } = config;
       const concurrency = limits.maxRotations;
       return [{ connection: backend.rotation, locators, prefixes, concurrency }];
@@ -123,7 +124,7 @@ export class OpenedConnections {
   }
 
   async #open(name: string, config: ConnectionConfig): Promise<Opened> {
-    if (config.type === 'jwks') return { config, backend: undefined };
+    if (isIssuer(config)) return { config, backend: undefined };
     return { config, backend: await openBackend(name, config, this.#depsOf(name)) };
   }
 
@@ -139,7 +140,7 @@ export class OpenedConnections {
     for (const [name, opened] of next) {
       if (before.get(name) === opened) continue;
       const { config, backend } = opened;
-      const cluster = config.type === 'jwks' ? config : backend?.cluster;
+      const cluster = isIssuer(config) ? config : backend?.cluster;
       if (cluster !== undefined) this.clusters.set(name, cluster);
       if (backend !== undefined) this.calls.set(name, () => backend.calls());
     }
@@ -178,6 +179,11 @@ export class OpenedConnections {
       ...(trace && { traceCall: (work) => trace.part('call', work, name) }),
     };
   }
+}
+
+/** A connection that only authenticates workloads, and calls no backend. */
+function isIssuer(config: ConnectionConfig): config is JwksConnection | SpiffeConnection {
+  return config.type === 'jwks' || config.type === 'spiffe';
 }
 
 function isInUse(backend: Backend): boolean {

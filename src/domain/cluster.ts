@@ -1,5 +1,5 @@
 /** A registered token issuer: what operators say of it through the API. Hosts and credentials stay in the connection it names. */
-export type ClusterSpec = KubernetesClusterSpec | OidcClusterSpec;
+export type ClusterSpec = KubernetesClusterSpec | OidcClusterSpec | SpiffeClusterSpec;
 
 interface IssuerSpec {
   /** A connection of the configuration file. */
@@ -28,6 +28,14 @@ export interface OidcClusterSpec extends IssuerSpec {
   /** Each claim must equal one of its values, in type too. */
   readonly requiredClaims: Readonly<Record<string, readonly ClaimValue[]>>;
   readonly identity: readonly ClaimMapping[];
+}
+
+/** A trust domain of SPIFFE, over a connection of type `spiffe`: its workloads log in with their X.509-SVIDs. */
+export interface SpiffeClusterSpec {
+  readonly type: 'spiffe';
+  readonly connection: string;
+  /** `spiffe://<trust domain>`. */
+  readonly issuer: string;
 }
 
 export type ClaimValue = string | number | boolean;

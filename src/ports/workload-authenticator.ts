@@ -1,7 +1,7 @@
 import type { Workload } from '../domain/workload.ts';
 import type { CallContext } from './call-context.ts';
 
-/** The claims of a verified service-account token. */
+/** What a verified token or certificate says of its workload. */
 export interface AttestedWorkload {
   readonly workload: Workload;
   /** Milliseconds since the epoch. A session never outlives the token last presented for it. */
@@ -11,8 +11,11 @@ export interface AttestedWorkload {
   /** `jti`, if the token has one. */
   readonly tokenId?: string;
   /** The verification method, for the log. */
-  readonly method: 'jwks' | 'token-review' | 'both';
+  readonly method: 'jwks' | 'token-review' | 'both' | 'x509-svid';
 }
+
+/** Certificates in DER, the leaf first, whose key the caller proved to hold in the TLS handshake of its connection. */
+export type PresentedChain = readonly Buffer[];
 
 /** Authenticates the caller from the token of one registered cluster. It makes no access decision. */
 export interface WorkloadAuthenticator {
@@ -22,5 +25,7 @@ export interface WorkloadAuthenticator {
    * @throws ERR_IDENTITY_UNAVAILABLE if the token cannot be verified now.
    */
   authenticate(token: string, context: CallContext): Promise<AttestedWorkload>;
+  /** Absent for clusters that accept tokens only. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE */
+  authenticateCertificate?(chain: PresentedChain): Promise<AttestedWorkload>;
   close(): void;
 }

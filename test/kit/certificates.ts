@@ -13,6 +13,13 @@ export interface CertificateRequest {
   readonly ipAddresses?: readonly string[];
   readonly notBefore?: Date;
   readonly notAfter?: Date;
+  readonly uris?: readonly string[];
+  /** First byte of the key usage, such as 0x80 for digital signatures; absent: without the extension. */
+  readonly keyUsage?: number;
+  /** OIDs in hexadecimal. */
+  readonly extendedKeyUsage?: readonly string[];
+  /** The certificate of an authority. */
+  readonly isAuthority?: boolean;
 }
 
 /**
@@ -45,10 +52,18 @@ export class CertificateAuthority {
     const names = [
       ...(request.dnsNames ?? []).map((name) => tlv(0x82, Buffer.from(name))),
       ...(request.ipAddresses ?? []).map((address) => tlv(0x87, ipv4(address))),
+      ...(request.uris ?? []).map((uri) => tlv(0x86, Buffer.from(uri))),
     ];
     const extensions = [
       extension('551d23', sequence(tlv(0x80, this.#keyId)), false),
       ...(names.length === 0 ? [] : [extension('551d11', sequence(...names), false)]),
+      ...(request.isAuthority === true ? [extension('551d13', sequence(boolean(true)), true)] : []),
+      ...(request.keyUsage === undefined
+        ? []
+        : [extension('551d0f', tlv(0x03, Buffer.from([0, request.keyUsage])), true)]),
+      ...(request.extendedKeyUsage === undefined
+        ? []
+        : [extension('551d25', sequence(...request.extendedKeyUsage.map(oid)), false)]),
     ];
     const subject = distinguishedName(request.commonName);
     const cert = this.#sign(request, subject, spki(publicKey), extensions);

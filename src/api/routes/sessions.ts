@@ -7,18 +7,22 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Session } from '../../domain/principal.ts';
 import { workloadId } from '../../domain/workload.ts';
 import { instant } from '../../domain/instant.ts';
+import type { PresentedChain } from '../../ports/workload-authenticator.ts';
 import { parseInput } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
 
 const LOGIN_BYTES = 16_384;
 /** Limits of a service-account token; the authenticator refuses all other tokens. */
 const token = z.string().min(1).max(LOGIN_BYTES);
-const login = z.strictObject({ cluster: z.string().min(1).max(63), token });
-const renewal = z.strictObject({ token });
+/** Without a token, the workload logs in with the certificate of its connection. */
+const login = z.strictObject({ cluster: z.string().min(1).max(63), token: token.optional() });
+const renewal = z.strictObject({ token: token.optional() });
 
 const SUBJECT = '"sub"';
 const PLAIN_SUBJECT = /"sub":"([^"\\]*)"/;
 const LONGEST_SUBJECT = 512;
+/** The signature is at the end of a certificate, and tells certificates apart. */
+const LONGEST_SIGNATURE = 64;
 
 /**
  * The subject that a token claims. No signature is checked yet, so the claim only selects the rate that the login counts
@@ -29,6 +33,11 @@ function claimedAccount(cluster: string, jwt: string): string | undefined {
   const isOnlyOne = payload.indexOf(SUBJECT) === payload.lastIndexOf(SUBJECT);
   const subject = (isOnlyOne ? PLAIN_SUBJECT.exec(payload)?.[1] : undefined) ?? subjectIn(payload);
   return subject === undefined ? undefined : `${cluster}/${subject.slice(0, LONGEST_SUBJECT)}`;
+}
+
+/** One certificate has one workload. A workload with many certificates has a rate for each; its sessions are limited together. */
+function holderOf(cluster: string, [leaf]: PresentedChain = []): string | undefined {
+  return leaf && `${cluster}/x509/${leaf.subarray(-LONGEST_SIGNATURE).toString('base64')}`;
 }
 
 function subjectIn(payload: string): string | undefined {
@@ -42,15 +51,22 @@ function subjectIn(payload: string): string | undefined {
 
 export const createSession: RouteOf<'createSession'> = {
   body: { maxBytes: LOGIN_BYTES },
-  read: ({ body, network, rates, proof }) => {
+  read: ({ body, network, rates, proof, chain: proven }) => {
     const request = parseInput(login, body?.value);
-    const account = claimedAccount(request.cluster, request.token);
+    const { cluster } = request;
+    const chain = request.token === undefined ? proven() : undefined;
+    const account =
+      request.token === undefined
+        ? holderOf(cluster, chain)
+        : claimedAccount(cluster, request.token);
     if (account !== undefined) rates.admitLogin(account);
     return async ({ parts, call }) => {
-      const opened = await logIn(parts, call, { ...request, proof }).catch((error: unknown) => {
-        if (BrokerError.from(error).kind === 'unauthenticated') rates.failed(network);
-        throw error;
-      });
+      const opened = await logIn(parts, call, { ...request, chain, proof }).catch(
+        (error: unknown) => {
+          if (BrokerError.from(error).kind === 'unauthenticated') rates.failed(network);
+          throw error;
+        },
+      );
       // The token was verified since, and every verified token has a subject.
       if (account !== undefined) rates.loggedIn(account);
       const { token, session, eventId } = opened;
@@ -64,11 +80,13 @@ export const createSession: RouteOf<'createSession'> = {
 
 export const renewSession: RouteOf<'renewSession'> = {
   body: { maxBytes: LOGIN_BYTES },
-  read: ({ body, token: sessionToken }) => {
+  read: ({ body, token: sessionToken, chain: proven }) => {
     const { token: presented } = parseInput(renewal, body?.value);
+    const chain = presented === undefined ? proven() : undefined;
     return async ({ parts, call, caller }) => {
       const session = await renew(parts, call, caller, {
         token: presented,
+        chain,
         sessionToken,
       });
       return { status: 200, body: { session: shownSession(session) } };

@@ -12,6 +12,7 @@ import {
   type OperatorSpec,
   type OperatorTokenSpec,
 } from '../../domain/principal.ts';
+import { isTrustDomain } from '../../domain/spiffe-id.ts';
 import { IDENTITY_LIMITS } from '../../domain/workload.ts';
 import { ANY_VALUE, type RoleBindingSpec } from '../../domain/role-binding.ts';
 import { duration, name, path, positive, text } from './fields.ts';
@@ -20,6 +21,7 @@ import { rotation } from './rotation-schema.ts';
 import { pointerTo } from '../../domain/json-pointer.ts';
 
 const EMBEDDED = 'embedded';
+const SPIFFE = 'spiffe://';
 
 const cidr = text.refine(
   (value) => parseCidr(value) !== undefined,
@@ -37,7 +39,7 @@ const issuer = {
 const kubernetesCluster = z
   .strictObject({
     ...issuer,
-    type: z.literal('kubernetes', 'must be kubernetes or oidc').default('kubernetes'),
+    type: z.literal('kubernetes', 'must be kubernetes, oidc or spiffe').default('kubernetes'),
     mode: z.enum(['jwks', 'token-review', 'both']).default('jwks'),
     allowWithoutPod: z.boolean().default(false),
     podWatch: z.boolean().default(true),
@@ -85,8 +87,20 @@ const oidcCluster = z
     maxTokenLifetimeSeconds: maxTokenLifetime,
   }));
 
-function isOidc(body: unknown): boolean {
-  return typeof body === 'object' && body !== null && 'type' in body && body.type === 'oidc';
+const spiffeCluster = z.strictObject({
+  type: z.literal('spiffe'),
+  connection: name,
+  issuer: text.refine(
+    (value) => value.startsWith(SPIFFE) && isTrustDomain(value.slice(SPIFFE.length)),
+    'must be a trust domain such as spiffe://example.org',
+  ),
+});
+
+/** The schema of the cluster's own type. */
+function clusterSchema(body: unknown): z.ZodType<ClusterSpec> {
+  const type = typeof body === 'object' && body !== null && 'type' in body ? body.type : undefined;
+  if (type === 'oidc') return oidcCluster;
+  return type === 'spiffe' ? spiffeCluster : kubernetesCluster;
 }
 
 /** Memory drops a value of the embedded provider as soon as it changes, so the cache time hardly matters. */
@@ -233,7 +247,7 @@ export function parseSpec<K extends DocumentKind>(kind: K, body: unknown): Docum
 
 const PARSERS: { readonly [K in DocumentKind]: (body: unknown) => DocumentSpecs[K] } = {
   policy: parsePolicy,
-  cluster: (body) => parseWith(isOidc(body) ? oidcCluster : kubernetesCluster, body),
+  cluster: (body) => parseWith(clusterSchema(body), body),
   mount: (body) => parseWith(mount, body),
   definition: (body) => parseWith(definition, body),
   operator: (body) => parseWith(operator, body),

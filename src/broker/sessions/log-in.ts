@@ -4,7 +4,11 @@ import type { Session } from '../../domain/principal.ts';
 import { Quarantined } from '../../domain/quarantine.ts';
 import { TooManySessions } from '../../domain/too-many-sessions.ts';
 import type { SenderKey } from '../../domain/sender-key.ts';
-import type { AttestedWorkload } from '../../ports/workload-authenticator.ts';
+import type {
+  AttestedWorkload,
+  PresentedChain,
+  WorkloadAuthenticator,
+} from '../../ports/workload-authenticator.ts';
 import { orderedId } from '../../crypto/random.ts';
 import { newToken } from '../../crypto/token.ts';
 import type { Call } from '../call.ts';
@@ -19,8 +23,10 @@ import { LiveSession } from './session-memory.ts';
 
 export interface LogInRequest {
   readonly cluster: string;
-  /** The service-account token of the pod. */
-  readonly token: string;
+  /** The token of the workload; undefined if it logs in with a certificate. */
+  readonly token?: string | undefined;
+  /** The certificate that the caller proved to hold. */
+  readonly chain?: PresentedChain | undefined;
   /** A proof of the key that the session is bound to. */
   readonly proof?: ShownProof | undefined;
 }
@@ -99,13 +105,26 @@ export async function attest(
   if (cluster === undefined || authenticator === undefined) {
     throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'unknown_cluster' });
   }
-  const attested = await authenticator.authenticate(request.token, call.context());
+  const attested = await authenticated(authenticator, call, request);
   // The token check tolerates clock skew, but a session that has already ended is not opened.
   if (sessionEnd(parts, attested) <= parts.clock.now()) {
     throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'expired' });
   }
   await checkPod(parts, call, attested.workload);
   return { cluster, attested };
+}
+
+/** A chain in the body of a request would prove nothing: only the connection's own counts. */
+function authenticated(
+  authenticator: WorkloadAuthenticator,
+  call: Call,
+  { token, chain }: Pick<LogInRequest, 'token' | 'chain'>,
+): Promise<AttestedWorkload> {
+  if (token !== undefined) return authenticator.authenticate(token, call.context());
+  if (chain === undefined || authenticator.authenticateCertificate === undefined) {
+    throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'certificate_missing' });
+  }
+  return authenticator.authenticateCertificate(chain);
 }
 
 function open(

@@ -3,28 +3,33 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Session } from '../../domain/principal.ts';
 import { workloadId, type Workload } from '../../domain/workload.ts';
 import type { Call } from '../call.ts';
-import { attest, sessionEnd } from './log-in.ts';
+import { attest, sessionEnd, type LogInRequest } from './log-in.ts';
 import { recordFailure } from '../recording/operation.ts';
 import type { Access, Bounds, Recording } from '../parts.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveSession } from './session-memory.ts';
 
+interface Renewing {
+  /** The token of the session. */
+  readonly sessionToken: string;
+}
+
 /**
- * Extends the session to the end of a current token of the same cluster, service account and pod.
+ * Extends the session to the end of a current token, or of the certificate of the connection, of the same cluster, service account and pod.
  * @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE
  */
 export async function renewSession(
   parts: Recording & Access & Pick<Bounds, 'limits'>,
   call: Call,
   live: LiveSession,
-  { token, sessionToken }: { readonly token: string; readonly sessionToken: string },
+  { token, chain, sessionToken }: Pick<LogInRequest, 'token' | 'chain'> & Renewing,
 ): Promise<Session> {
   const acting = { parts, call, caller: live };
   const described = { action: 'session.renew', session: live.session.id } as const;
   return commitAs(parts, live, async (decidedAt, holder): Promise<Attempt<Session>> => {
     const { session } = holder;
     const { cluster: name } = session.workload;
-    const { cluster, attested } = await attest(parts, call, { cluster: name, token });
+    const { cluster, attested } = await attest(parts, call, { cluster: name, token, chain });
     if (cluster.uid !== session.clusterUid || !isSameHolder(session.workload, attested.workload)) {
       throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'other_holder' });
     }

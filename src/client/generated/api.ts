@@ -1781,8 +1781,8 @@ export interface components {
         readonly SealedAnswer: string;
         readonly LogIn: {
             readonly cluster: components["schemas"]["Name"];
-            /** @description The service-account token of the pod, projected for the broker's audience. */
-            readonly token: string;
+            /** @description The service-account token of the pod, projected for the broker's audience. Absent for a cluster of type `spiffe`, where the workload logs in with the certificate of its connection. */
+            readonly token?: string;
         };
         readonly OpenedSession: {
             /** @description Shown once. */
@@ -1795,8 +1795,8 @@ export interface components {
             readonly session: components["schemas"]["Session"];
         };
         readonly SessionRenewal: {
-            /** @description A current token of the same cluster, service account and pod. */
-            readonly token: string;
+            /** @description A current token of the same cluster, service account and pod. Absent for a session of a cluster of type `spiffe`. */
+            readonly token?: string;
         };
         readonly Trace: {
             /** @description One leaked value under any key, or the whole secret with every key. At most 1 MiB. */
@@ -2453,7 +2453,7 @@ export interface components {
         readonly Cluster: {
             readonly connection: components["schemas"]["Name"];
             readonly issuer: string;
-            readonly audiences: readonly string[];
+            readonly audiences?: readonly string[];
             readonly allowSeveralAudiences?: boolean;
             /** @enum {unknown} */
             readonly mode?: "jwks" | "token-review" | "both";
@@ -2461,10 +2461,11 @@ export interface components {
             readonly allowWithoutPod?: boolean;
             readonly podWatch?: boolean;
             /**
-             * @description `kubernetes` if absent. `identity` and `requiredClaims` are for `oidc`; `mode`, `allowWithoutPod` and `podWatch` are for `kubernetes`.
+             * @description `kubernetes` if absent. `identity` and `requiredClaims` are for `oidc`; `mode`, `allowWithoutPod` and `podWatch` are for `kubernetes`. Both need
+             *     `audiences`; `spiffe` has only `connection` and `issuer`.
              * @enum {unknown}
              */
-            readonly type?: "kubernetes" | "oidc";
+            readonly type?: "kubernetes" | "oidc" | "spiffe";
             readonly requiredClaims?: {
                 readonly [key: string]: components["schemas"]["ClaimValue"] | readonly components["schemas"]["ClaimValue"][];
             };

@@ -16,6 +16,7 @@ const RELOADED = [
   '/listener/maxConnections',
   '/listener/maxConnectionsPerAddress',
   '/listener/tls/certificateFile',
+  '/listener/tls/clientCaFile',
   '/listener/tls/keyFile',
   '/listener/trustedProxies',
   '/log/level',

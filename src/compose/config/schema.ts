@@ -2,7 +2,11 @@ import { dirname, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { limitsConfigSchema, listenerConfigSchema, metricsConfigSchema } from '../../api/config.ts';
 import { auditConfigSchema } from '../../audit/config.ts';
-import { jwksConnectionSchema, peopleConfigSchema } from '../../auth/config.ts';
+import {
+  jwksConnectionSchema,
+  peopleConfigSchema,
+  spiffeConnectionSchema,
+} from '../../auth/config.ts';
 import { isName } from '../../domain/names.ts';
 import { injectorConfigSchema } from '../../delivery/injector/config.ts';
 import { backupConfigSchema } from '../backup/config.ts';
@@ -20,7 +24,7 @@ const connectionName = z
     'is not a free lower-case name',
   );
 
-const connection = z.union([backendSchema, jwksConnectionSchema]);
+const connection = z.union([backendSchema, jwksConnectionSchema, spiffeConnectionSchema]);
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 

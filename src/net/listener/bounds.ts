@@ -20,3 +20,6 @@ export const TLS_BOUNDS = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as co
 
 /** What a TLS handshake may take. */
 export const HANDSHAKE_MS = 10_000;
+
+/** OpenSSL's SSL_OP_NO_TICKET. Node has it in a module that also has all of its cryptography. */
+export const NO_TICKETS = 0x4000;
