@@ -28,16 +28,26 @@ const allow = (paths: readonly string[], more: object = {}): object => ({
   ...more,
 });
 
-async function replay(body: object, token = reader): Promise<Answered> {
-  const answer = await api.call('POST', '/api/v1/policies:replay', {
-    token,
-    body: { from: FROM, ...body },
-  });
-  return answer;
+interface ReplayBody {
+  readonly draft?: {
+    readonly policies?: readonly (object | string)[];
+    readonly remove?: readonly string[];
+  };
+  readonly from?: string;
+  readonly after?: string;
+}
+
+/** Policies that are not texts yet are sent as their JSON texts. */
+function replay({ draft, ...rest }: ReplayBody, token = reader): Promise<Answered> {
+  const policies = draft?.policies?.map((each) =>
+    typeof each === 'string' ? each : JSON.stringify(each),
+  );
+  const body = { from: FROM, ...rest, ...(draft && { draft: { ...draft, policies } }) };
+  return api.call('POST', '/api/v1/policies:replay', { token, body });
 }
 
 /** The items and other lists of all pages. */
-async function replayAll(body: object, token = reader) {
+async function replayAll(body: ReplayBody, token = reader) {
   const items: Seen[] = [];
   const grants: { path: string; policy: string }[] = [];
   const widened: object[] = [];
@@ -181,8 +191,21 @@ describe('POST /policies:replay', () => {
     const twice = policy('a', ['a'], ['read']);
     const doubled = await replay({ draft: { policies: [twice, twice] } });
     expect(doubled.body.problems[0].pointer).toBe('/draft/policies/1/metadata/name');
+    const notJson = await replay({ draft: { policies: [JSON.stringify(twice), '{"a":'] } });
+    expect([notJson.status, notJson.body.code]).toEqual([400, 'ERR_BODY_INVALID']);
+    expect(notJson.body.problems).toMatchObject([
+      { pointer: '/draft/policies/1', message: 'the body is not JSON (RFC 8259)' },
+    ]);
     expect((await replay({ from: 'yesterday' })).status).toBe(400);
     expect((await replay({ after: 'forged' })).status).toBe(400);
+  });
+
+  it('accepts a draft of many policies', async () => {
+    const policies = Array.from({ length: 1_500 }, (_, i) =>
+      policy(`many${i}`, [`a${i}/*`], ['read']),
+    );
+    const { status, body } = await replay({ draft: { policies } });
+    expect([status, body.widened.length]).toEqual([200, 1_500]);
   });
 
   it('records each page, and refuses callers without both roles', async () => {

@@ -12,7 +12,8 @@ export type UsedGrant = Schemas['PolicyReplay']['grants'][number];
 export type WidenedGrant = Schemas['PolicyReplay']['widened'][number];
 
 export interface Draft {
-  readonly policies: readonly unknown[];
+  /** JSON texts. */
+  readonly policies: readonly string[];
   readonly remove: readonly string[];
 }
 

@@ -98,7 +98,7 @@ const MOST_BYTES = 1_000_000;
 /** Only what differs: the broker has all other policies. @throws Failed if that is too much for one request */
 function draftOf({ changes }: DocumentPlan): Draft {
   const policies = changes.flatMap((each) =>
-    each.action === 'delete' ? [] : [each.manifest.body],
+    each.action === 'delete' ? [] : [JSON.stringify(each.manifest.body)],
   );
   const remove = changes.flatMap((each) => (each.action === 'delete' ? [each.name] : []));
   const bytes = Buffer.byteLength(JSON.stringify(policies));

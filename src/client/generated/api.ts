@@ -4460,8 +4460,11 @@ export interface operations {
                 readonly "application/json": {
                     /** @description Changes of policies that are not saved. Without it, everything is decided by the current policies only. */
                     readonly draft?: {
-                        /** @description Each is added, or replaces the policy of its name. */
-                        readonly policies?: readonly components["schemas"]["AccessPolicy"][];
+                        /**
+                         * @description Each is the JSON text of an AccessPolicy. It is added, or replaces the policy of its name. A text of its own has the
+                         *     bounds of one document.
+                         */
+                        readonly policies?: readonly string[];
                         /** @description Names of policies to remove. */
                         readonly remove?: readonly components["schemas"]["Name"][];
                     };
