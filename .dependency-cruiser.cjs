@@ -91,7 +91,7 @@ module.exports = {
     ),
     rule(
       'only-main-composes',
-      { path: '^src/', pathNot: '^src/(program\\.ts$|compose/)' },
+      { path: '^src/', pathNot: '^src/((program|backup-commands)\\.ts$|compose/)' },
       { path: '^src/compose/' },
     ),
     rule(

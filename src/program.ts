@@ -13,6 +13,7 @@ import { AUDIT_VERIFY } from './cli/commands/audit.ts';
 import { printableText } from './cli/output/printable.ts';
 import { BrokerError } from './domain/errors.ts';
 import { RELEASE } from './compose/release.ts';
+import { addBackups } from './backup-commands.ts';
 import { leanStart } from './lean-start.ts';
 import type { VerifyArguments } from './compose/verbs/audit-verify.ts';
 
@@ -52,7 +53,7 @@ export function createProgram(): Command {
   addClientCommands(program);
   addOfflineAudit(program);
   addBroker(program.commandsGroup('Broker:'));
-  addBackups(program);
+  addBackups({ add: (...command) => add(program, ...command), print, byteProgress, CONFIG });
   addMaintenance(program);
   addDelivery(program.commandsGroup('Delivery to applications:'));
   return program.addHelpText('after', FIRST_STEPS);
@@ -298,67 +299,6 @@ function addOfflineAudit(program: Command): void {
     print(report.text);
     process.exitCode = report.holds ? 0 : EXIT_FAILED;
   });
-}
-
-/** Commands for backups that need no running broker. */
-function addBackups(program: Command): void {
-  add(
-    program,
-    {
-      command: 'backup keygen',
-      summary: 'create a key pair for encrypted backups',
-      arguments: [['<file>', 'a new file for the secret key, in the format of age']],
-      examples: ['quaymaster backup keygen backup.key'],
-    },
-    async (file: string) => {
-      const { runBackupKeygen } = await import('./compose/verbs/backups.ts');
-      print(await runBackupKeygen(file));
-    },
-  );
-  add(
-    program,
-    {
-      command: 'backup verify',
-      summary: 'verify an archive with its manifest; with --identity also its content',
-      arguments: [['<archive>', 'a file that ends with .age, beside its manifest']],
-      options: [CONFIG, ['--identity <file>', 'secret key of a recipient']],
-      examples: [
-        'quaymaster backup verify /backup/quaymaster-20261127T061203123Z.age --config config.yaml --identity backup.key',
-      ],
-    },
-    async (archive: string, options: { config: string; identity?: string }) => {
-      const { runBackupVerify } = await import('./compose/verbs/backups.ts');
-      print(await runBackupVerify(archive, options, byteProgress));
-    },
-  );
-  add(
-    program,
-    {
-      command: 'restore',
-      summary:
-        'restore the store of a stopped broker from an archive; see docs/upgrade-and-backup.md',
-      arguments: [['<archive>', 'a file that ends with .age, beside its manifest']],
-      options: [
-        CONFIG,
-        ['--identity <file>', 'secret key of a recipient', { isRequired: true }],
-        ['--replace', 'replace the present store, which is kept beside the restored one'],
-        [
-          '--newer-log <directory>',
-          'an export of the log that is newer than the backup: list the lost changes',
-        ],
-      ],
-      examples: [
-        'quaymaster restore /backup/quaymaster-20261127T061203123Z.age --config config.yaml --identity backup.key --replace',
-      ],
-    },
-    async (
-      archive: string,
-      options: { config: string; identity: string; replace?: boolean; newerLog?: string },
-    ) => {
-      const { runRestore } = await import('./compose/verbs/backups.ts');
-      print(await runRestore(archive, options, byteProgress));
-    },
-  );
 }
 
 type ExportOptions = ConnectionOptions & { readonly config?: string };

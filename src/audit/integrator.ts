@@ -4,7 +4,7 @@ import { EMPTY_ROOT } from '../crypto/merkle.ts';
 import type { OriginReference } from '../domain/audit-actions.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Store, Write } from '../ports/store.ts';
+import type { Expectation, Store, Write } from '../ports/store.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
 import { Claims, type Claim } from './claim.ts';
 import type { ChainedBatch } from './chained-batch.ts';
@@ -14,6 +14,7 @@ import type { LastCommitFile } from './last-commit.ts';
 import { markedNote, type LogAnchor } from './log-anchor.ts';
 import { referenceTo, writeOrigin } from './log-origin.ts';
 import {
+  differenceFrom,
   heldReason,
   logExtent,
   openLog,
@@ -340,6 +341,13 @@ export class Integrator {
   async #open({ epoch }: Claim): Promise<Session> {
     const { store, clock, anchor } = this.#options;
     const { log, checkpoint } = await openLog(store, this.#log, anchor);
+    const known = this.#checkpoint;
+    const replaced = known && (await differenceFrom(store, known, checkpoint?.size ?? 0));
+    if (replaced !== undefined) {
+      this.#state = 'held';
+      this.#held = replaced;
+      throw new BrokerError('ERR_HELD', 'the store was replaced while the broker ran');
+    }
     this.#checkpoint = checkpoint;
     return { epoch, log, pending: new PendingBatches(store, this.#log.verifier.key, clock) };
   }
@@ -361,10 +369,14 @@ export class Integrator {
   async #write(log: GrowingLog, claim: Claim, at: number): Promise<void> {
     const checkpoint = this.#sign(log);
     const writes = [...log.takeWrites(), ...this.#checkpointWrites(checkpoint, at, log.state)];
-    const outcome = await this.#options.store.commit({
-      expect: [this.#claims.isHeld(claim)],
-      writes,
-    });
+    const last = this.#checkpoint;
+    const expect: Expectation[] = [this.#claims.isHeld(claim)];
+    // A database that was restored under a running broker may still have this claim. Its log must not continue from memory.
+    if (last !== undefined)
+      expect.push({
+        ...{ table: 'log_checkpoints', key: { size: last.size }, match: { note: last.note } },
+      });
+    const outcome = await this.#options.store.commit({ expect, writes });
     if (outcome.status !== 'committed') throw new BrokerError('ERR_CONFLICT', 'claim lost');
     this.#checkpoint = checkpoint;
     this.#checkpointAt = at;

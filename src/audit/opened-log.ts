@@ -105,7 +105,7 @@ export async function heldReason(
   if (earlier.some((each) => each.size > size)) return 'store_behind';
   if (outside === undefined && stored !== undefined) return 'checkpoint_missing';
   for (const each of earlier) {
-    const reason = await differenceFrom(store, each);
+    const reason = await differenceFrom(store, each, size);
     if (reason !== undefined) return reason;
   }
   return (await expected.lastCommit?.isIn(store)) === false ? 'commits_missing' : undefined;
@@ -122,7 +122,13 @@ function unusablePlace(
   return marked && anchored === undefined && !isNew ? 'store_behind' : undefined;
 }
 
-async function differenceFrom(store: Store, earlier: Anchor): Promise<HeldReason | undefined> {
+/** Why a stored log of `size` entries does not continue that of an earlier checkpoint; undefined if it does. */
+export async function differenceFrom(
+  store: Store,
+  earlier: Anchor,
+  size: number,
+): Promise<HeldReason | undefined> {
+  if (earlier.size > size) return 'store_behind';
   const root = await unlessDamaged(() => rootOf(store, earlier.size));
   if (root === 'damaged') return 'log_damaged';
   return constantTimeEqual(root, earlier.root) ? undefined : 'store_forked';

@@ -345,6 +345,11 @@ export class AuditTrail {
     const { held: reason } = this;
     if (reason === undefined)
       log.error({ err: error }, 'could not integrate the audit log; retrying');
+    else if (reason !== 'log_damaged')
+      log.error(
+        { err: error, reason },
+        'the store was replaced by another copy while the broker ran: nothing is served any more; stop every replica and restore the store as in docs/upgrade-and-backup.md',
+      );
     else
       log.error(
         { err: error, reason },

@@ -43,6 +43,8 @@ export interface OpenedStore extends Store {
   readonly indexCheck?: IndexCheck;
   /** A page could not be read since the start: the requests that need it fail. */
   readonly hasUnreadablePage: boolean;
+  /** The number of other processes of the broker that have the store open. Absent if there can be none. */
+  otherBrokers?(): Promise<number>;
   /** @throws ERR_STORE_UNAVAILABLE, or the file system's error. */
   space(): Promise<StoreSpace>;
   /**

@@ -53,7 +53,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/releasing.md': [0, 1],
   'docs/scaling.md': [0, 1],
   'docs/testing.md': [0, 3],
-  'docs/upgrade-and-backup.md': [3, 6],
+  'docs/upgrade-and-backup.md': [3, 7],
   'docs/writing-a-webhook-rotator.md': [0, 1],
 };
 
@@ -180,7 +180,9 @@ describe.each(SHELLS)('pasted into %s', (shell) => {
   it('installation, backup, restore and recovery run as written, one after another', async () => {
     const { outputs, problems } = await pasteOnMachine(shell);
     expect(problems).toEqual([]);
-    expect(outputs.join('\n')).toMatch(/store_behind[^]*accepted: \d+ recorded entries/);
+    expect(outputs.join('\n')).toMatch(
+      /restored and verified[^]*Changes since the backup[^]*store_behind[^]*accepted: \d+ recorded entries/,
+    );
   });
 });
 

@@ -14,7 +14,7 @@ export async function writeMachinePrograms(directory: string): Promise<string> {
     // The default of --config is a path of the machine.
     quaymaster: `
 case "$1" in
-  serve|init|release|healthcheck) exec ${PROGRAM.join(' ')} "$@" --config ${config};;
+  serve|init|release|healthcheck|restore) exec ${PROGRAM.join(' ')} "$@" --config ${config};;
   config) exec ${PROGRAM.join(' ')} config check --config ${config};;
   *) exec ${PROGRAM.join(' ')} "$@";;
 esac`,
@@ -29,6 +29,7 @@ case "$1" in
     command="$(sed -n 's/^ExecStart=//p' ${unit})"
     setsid sh -c "$command & echo \\$! >${pid}; wait; rm ${pid}" </dev/null >>${log} 2>&1 &
     until [ -s ${pid} ]; do sleep 0.1; done;;
+  restart) "$0" stop && "$0" start;;
   stop)
     kill -TERM "$(cat ${pid})"
     while [ -e ${pid} ]; do sleep 0.1; done;;

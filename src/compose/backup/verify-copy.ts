@@ -11,6 +11,8 @@ import type { Store } from '../../ports/store.ts';
 import { ROOT_KEYS } from '../../ports/queries.ts';
 import { openSqliteStore } from '../../store/sqlite/open-sqlite-store.ts';
 import { checkRows, manifestDigests } from '../../store/state-check.ts';
+import type { OpenedStore } from '../../store/index.ts';
+import type { RowGuard } from '../../store/row-guard.ts';
 import type { StoreMode } from '../../store/store-deps.ts';
 import { createGuard } from '../guarded-state.ts';
 import type { InstallationKeys } from '../keys.ts';
@@ -35,35 +37,44 @@ export type VerifiedCopy = Pick<
  * @throws ERR_CIPHERTEXT_INVALID with what is wrong, ERR_STORE_UNAVAILABLE for damaged pages.
  */
 export async function verifyCopy(path: string, deps: CopyDeps): Promise<VerifiedCopy> {
-  const { identity, mode, clock, log } = deps;
+  const { mode, clock, log } = deps;
   const guard = createGuard({ clock, log });
   const copy = await openSqliteStore(
     { path, ballastBytes: 0 },
     { chain: NO_CHAIN, clock, mode, guard },
   );
   try {
-    if (copy.condition.differences.length > 0) throw wrong(copy.condition.differences);
-    const { installation, keyring } = await deps.keys(copy);
-    guard.open({ keyring, rows: new RowSeals(keyring) });
-    guard.enforce();
-    const { verifier } = await storedIdentity(copy, identity);
-    const checkpoint = await storedCheckpoint(copy, verifier);
-    if (checkpoint === undefined) throw wrong(['the log has no checkpoint']);
-    const root = await rootOf(copy, checkpoint.size);
-    if (!constantTimeEqual(root, checkpoint.root))
-      throw wrong(['the log differs from its checkpoint']);
-    const problems = await checkRows(copy, guard);
-    if (problems.length > 0) throw wrong(problems.map(({ what }) => what));
-    const rootKeys = await copy.list(ROOT_KEYS.byAge(), { limit: 1_000 });
-    return {
-      installation,
-      checkpoint: checkpoint.note,
-      rootKeys: rootKeys.map(({ id }) => id),
-      digests: await manifestDigests(copy, guard),
-    };
+    return await verifyStore(copy, guard, deps);
   } finally {
     await copy.close();
   }
+}
+
+/** Verifies an open store, which may be in use. @throws ERR_CIPHERTEXT_INVALID with what is wrong */
+export async function verifyStore(
+  copy: OpenedStore,
+  guard: RowGuard,
+  { identity, keys }: Pick<CopyDeps, 'identity' | 'keys'>,
+): Promise<VerifiedCopy> {
+  if (copy.condition.differences.length > 0) throw wrong(copy.condition.differences);
+  const { installation, keyring } = await keys(copy);
+  guard.open({ keyring, rows: new RowSeals(keyring) });
+  guard.enforce();
+  const { verifier } = await storedIdentity(copy, identity);
+  const checkpoint = await storedCheckpoint(copy, verifier);
+  if (checkpoint === undefined) throw wrong(['the log has no checkpoint']);
+  const root = await rootOf(copy, checkpoint.size);
+  if (!constantTimeEqual(root, checkpoint.root))
+    throw wrong(['the log differs from its checkpoint']);
+  const problems = await checkRows(copy, guard);
+  if (problems.length > 0) throw wrong(problems.map(({ what }) => what));
+  const rootKeys = await copy.list(ROOT_KEYS.byAge(), { limit: 1_000 });
+  return {
+    installation,
+    checkpoint: checkpoint.note,
+    rootKeys: rootKeys.map(({ id }) => id),
+    digests: await manifestDigests(copy, guard),
+  };
 }
 
 function wrong(what: readonly string[]): BrokerError {

@@ -10,10 +10,11 @@ import { RowSeals } from '../../broker/recording/row-seals.ts';
 import { atOrigin, AuditTrail, openBootLog, type Released } from '../audit-trail.ts';
 import { createGuard, releaseRows } from '../guarded-state.ts';
 import { loadKeys, wrappersOf } from '../keys.ts';
+import { refuseOtherBrokers } from './database-manifest.ts';
 
 /**
  * Unlocks a store that rollback protection stopped, records the reason, and reports what was accepted.
- * @throws ERR_CONFLICT if the store is not stopped, ERR_HELD if the log is damaged or rows have no valid MAC
+ * @throws ERR_CONFLICT if the store is not stopped, or another process of the broker uses it, ERR_HELD if the log is damaged or rows have no valid MAC
  */
 export async function runRelease(options: {
   readonly config: string;
@@ -28,6 +29,7 @@ export async function runRelease(options: {
   const chain = bootLog.chain;
   const store = await openStore(config.store, { chain, clock, mode: config.mode, guard });
   try {
+    await refuseOtherBrokers(store);
     const keys = await loadKeys(store, await wrappersOf(config, clock));
     const rows = new RowSeals(keys.keyring);
     guard.open({ keyring: keys.keyring, rows });

@@ -37,6 +37,10 @@ const PRUNE =
 /** As a double, which is exact up to 8 PiB. */
 const SIZE = 'SELECT pg_database_size(current_database())::float8 AS "n"';
 
+/** Each process of the broker has one session for commits, whose name begins like this. */
+const BROKERS = `SELECT count(*)::int AS "n" FROM pg_stat_activity
+  WHERE datname = current_database() AND application_name LIKE 'quaymaster %'`;
+
 export interface PostgresStoreParts {
   readonly writer: PostgresWriter;
   readonly pool: Pool;
@@ -110,6 +114,11 @@ export class PostgresStore implements OpenedStore {
 
   get hasUnreadablePage(): boolean {
     return this.#parts.pages.isFound;
+  }
+
+  async otherBrokers(): Promise<number> {
+    const { rows } = await this.#read({ text: BROKERS, values: [] });
+    return Math.max(0, (rows[0] as { n: number }).n - 1);
   }
 
   async space(): Promise<StoreSpace> {

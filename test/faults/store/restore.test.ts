@@ -138,7 +138,7 @@ describe('a restore of a manipulated backup names the file, and changes nothing'
     await expectUnchanged();
   });
 
-  it('with another log key, and with the secret key of somebody else', async () => {
+  it('with another log key, and with the secret key of another recipient', async () => {
     const archive = await copyOf(made[0] ?? '');
     await broker.verb('backup', 'keygen', broker.file('other.key'));
     const wrong = await failureOf(

@@ -5,9 +5,12 @@ import {
   backupName,
   backupOf,
   isManifestFile,
+  openDatabaseManifest,
   openManifest,
+  signDatabaseManifest,
   signManifest,
   type BackupManifest,
+  type DatabaseManifest,
 } from '../../../../src/compose/backup/manifest.ts';
 import { signCheckpoint } from '../../../../src/crypto/checkpoint.ts';
 import { signNote } from '../../../../src/crypto/signed-note.ts';
@@ -18,6 +21,7 @@ interface Vectors {
   readonly logKey: string;
   readonly manifest: BackupManifest;
   readonly note: string;
+  readonly database: { readonly manifest: DatabaseManifest; readonly note: string };
 }
 const vectors = JSON.parse(
   readFileSync(new URL('../../../vectors/backup-v1.json', import.meta.url), 'utf8'),
@@ -69,5 +73,22 @@ describe('the manifest of a backup', () => {
     expect(name).toBe('quaymaster-20261127T061203123Z');
     expect(isManifestFile(`${name}.manifest`)).toBe(true);
     expect(isManifestFile('../quaymaster-20261127T061203123Z.manifest')).toBe(false);
+  });
+});
+
+describe('the manifest of a database', () => {
+  const { database } = vectors;
+
+  it('is signed byte by byte as in the vector, and read back', () => {
+    expect(signDatabaseManifest(database.manifest, identity)).toBe(database.note);
+    expect(openDatabaseManifest(database.note, identity.verifier)).toEqual(database.manifest);
+  });
+
+  it('and that of an archive do not pass for each other', () => {
+    for (const attempt of [
+      () => openDatabaseManifest(note, identity.verifier),
+      () => openManifest(database.note, identity.verifier),
+    ])
+      expect(attempt).toThrow(expect.objectContaining({ code: 'ERR_CIPHERTEXT_INVALID' }));
   });
 });
