@@ -39,7 +39,7 @@ beforeAll(async () => {
   await broker.create(token, '/mounts/later', { prefix: 'later', connection: 'embedded' });
   await broker.stop();
   await cp(broker.file('store'), broker.file('whole'), { recursive: true });
-}, 120_000);
+});
 afterAll(() => broker.remove());
 
 async function backUp(token: string): Promise<string> {
@@ -241,7 +241,7 @@ describe('a restore that is interrupted', () => {
       expect(sizes).toContain(entriesIn(storePath()));
     }
     expect(kills).toBeGreaterThan(2);
-  }, 120_000);
+  });
 
   it('is repeated, also twice, and keeps each store that it replaces', async () => {
     for (const name of made) await restore(join(backups, `${name}.age`));
@@ -252,7 +252,7 @@ describe('a restore that is interrupted', () => {
     expect(readdirSync(broker.file('store')).filter((file) => file.includes('.restore'))).toEqual(
       [],
     );
-  }, 60_000);
+  });
 
   it('is held until a release, whichever store is in place', async () => {
     const starting = broker.start().catch(() => undefined);
@@ -262,7 +262,7 @@ describe('a restore that is interrupted', () => {
     });
     await broker.stop();
     await starting;
-  }, 60_000);
+  });
 });
 
 describe(`with a full disk${leftOut}`, () => {

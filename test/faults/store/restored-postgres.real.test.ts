@@ -131,7 +131,7 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
       (name) => broker!.parts.catalog.find('policy', name)?.name,
     );
     expect(names).toEqual(['kept', 'during']);
-  }, 60_000);
+  });
 
   it('refuses a check and a release while another broker is connected', async () => {
     await makeManifest();
@@ -141,7 +141,7 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
     });
     expect(await failureOf(check())).toEqual(expected);
     expect(await failureOf(runRelease({ config, comment: 'x' }))).toEqual(expected);
-  }, 60_000);
+  });
 
   it('refuses a database that is older than its manifest, or of another installation', async () => {
     await dump();
@@ -154,7 +154,7 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
       code: 'ERR_CIPHERTEXT_INVALID',
       message: expect.stringMatching(/the database has \d+ entries, the manifest has \d+/),
     });
-  }, 60_000);
+  });
 
   it.each([
     ['a changed row', `UPDATE documents SET body = '{}' WHERE kind = 'policy'`],
@@ -186,7 +186,7 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
         message: expect.stringContaining(manifest()),
       });
     }
-  }, 60_000);
+  });
 
   it('stops a replica that still runs when the database is restored under it', async () => {
     await dump();
@@ -203,5 +203,5 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
     await expect(save('after')).rejects.toMatchObject({ code: 'ERR_HELD' });
     await stop();
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
-  }, 60_000);
+  });
 });
