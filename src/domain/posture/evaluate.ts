@@ -1,0 +1,248 @@
+import { imageReference, runningDigest, type ImageReference } from './image-reference.ts';
+import { containersOf, MalformedPod, type PodNode } from './pod-node.ts';
+import { podSecurityFindings } from './pod-security.ts';
+import { anyMatches, type Permission, type PostureCode, type PostureProfile } from './profile.ts';
+
+/** One thing that a profile finds at a pod. */
+export interface PostureFinding {
+  readonly code: PostureCode;
+  /** `fail` and `unknown` count; a finding that is `excepted`, or `unknown` and allowed, does not. */
+  readonly status: 'fail' | 'unknown' | 'excepted' | 'tolerated';
+  /** The container that has it, if it is one. */
+  readonly container?: string;
+  /** JSON pointer into the pod. */
+  readonly pointer?: string;
+  /** For operators; callers see the code. */
+  readonly message: string;
+}
+
+export interface PostureVerdict {
+  readonly findings: readonly PostureFinding[];
+  /** Milliseconds since the epoch: when an exception that was applied ends. */
+  readonly validUntil: number;
+}
+
+/** Everything that is known of a pod. */
+export interface PodSnapshot {
+  /** `namespace/name`. */
+  readonly name: string;
+  /** Metadata, specification and status; undefined if the pod is not known. */
+  readonly pod: PodNode | undefined;
+}
+
+type Found = Omit<PostureFinding, 'status'> & {
+  readonly isUnknown?: boolean;
+  readonly onUnknown?: Permission | undefined;
+  /** Its repository, or as the container names it. */
+  readonly image?: string | undefined;
+};
+
+/**
+ * What a profile finds at a pod, in the order of the profile. A pure function: login, read, renewal, dry run and reports all ask it.
+ * A pod that Kubernetes would refuse is a finding, never a pass.
+ */
+export function evaluate(
+  profile: PostureProfile,
+  { name, pod }: PodSnapshot,
+  now: number,
+): PostureVerdict {
+  let validUntil = Infinity;
+  const findings = foundAt(profile, pod).map((found): PostureFinding => {
+    const { isUnknown, onUnknown, image, ...finding } = found;
+    const except = profile.exceptions.find(
+      ({ exception, pods, images }) =>
+        exception.code === found.code &&
+        exception.until > now &&
+        anyMatches(pods, name) &&
+        (images.length === 0 || (image !== undefined && anyMatches(images, image))),
+    );
+    if (except !== undefined) {
+      const { until, owner, reason } = except.exception;
+      validUntil = Math.min(validUntil, until);
+      const end = new Date(until).toISOString();
+      const message = `${finding.message}; excepted until ${end} by ${owner}: ${reason}`;
+      return { ...finding, message, status: 'excepted' };
+    }
+    if (isUnknown !== true) return { ...finding, status: 'fail' };
+    const rule = onUnknown ?? profile.spec.onUnknown;
+    return { ...finding, status: rule === 'deny' ? 'unknown' : 'tolerated' };
+  });
+  return { findings, validUntil };
+}
+
+/** Whether the finding stands between the pod and a secret. */
+export function counts({ status }: PostureFinding): boolean {
+  return status === 'fail' || status === 'unknown';
+}
+
+function foundAt(profile: PostureProfile, pod: PodNode | undefined): readonly Found[] {
+  const { onUnknown } = profile.spec.pod;
+  if (pod === undefined) {
+    const message = 'the broker does not know the pod yet';
+    return [{ code: 'pod_unknown', message, isUnknown: true, onUnknown }];
+  }
+  try {
+    return [...podFindings(profile, pod), ...imageFindings(profile, pod)];
+  } catch (error) {
+    if (!(error instanceof MalformedPod)) throw error;
+    const { pointer, message } = error;
+    return [{ code: 'pod_malformed', pointer, message }];
+  }
+}
+
+function podFindings({ spec, ...profile }: PostureProfile, pod: PodNode): readonly Found[] {
+  const found: Found[] = [];
+  const { securityStandard: standard } = spec.pod;
+  if (standard !== undefined) {
+    for (const { check, pointer, must } of podSecurityFindings(pod, standard)) {
+      const level = `${standard.level} v1.${standard.minor}`;
+      found.push({
+        code: 'pod_security',
+        pointer,
+        message: `${pointer} ${must} (${level}: ${check})`,
+      });
+    }
+  }
+  if (spec.pod.defaultServiceAccount === 'deny') {
+    const account = pod.at('spec', 'serviceAccountName');
+    if ((account.text() ?? 'default') === 'default') {
+      const message = 'the pod runs as the service account "default"';
+      found.push({ code: 'default_service_account', pointer: account.pointer, message });
+    }
+  }
+  if (spec.pod.serviceAccountToken === 'deny') found.push(...mountedTokens(pod));
+  const containers = containersOf(pod).filter((each) => !isIgnored(profile.ignoreContainers, each));
+  for (const container of containers) found.push(...containerFindings(spec, container));
+  return found;
+}
+
+const TOKEN_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/** A live pod shows whether a token of the Kubernetes API is mounted. In a manifest only its own word is known: a service account may also say no. */
+function mountedTokens(pod: PodNode): readonly Found[] {
+  const automount = pod.at('spec', 'automountServiceAccountToken');
+  const mounts = containersOf(pod).flatMap((each) => each.at('volumeMounts').items());
+  const isLive = !pod.at('metadata', 'uid').isAbsent;
+  const isMounted = mounts.some((mount) => mount.at('mountPath').text() === TOKEN_DIRECTORY);
+  if (isLive ? !isMounted : automount.value === false) return [];
+  const message =
+    'a token of the Kubernetes API is mounted: automountServiceAccountToken must be false';
+  return [{ code: 'service_account_token', pointer: automount.pointer, message }];
+}
+
+function containerFindings(spec: PostureProfile['spec'], node: PodNode): readonly Found[] {
+  const found: Found[] = [];
+  const container = node.at('name').text() ?? '';
+  const place = { container, pointer: node.pointer, image: repositoryOf(node) };
+  const isEphemeral = node.pointer.startsWith('/spec/ephemeralContainers/');
+  if (isEphemeral && spec.pod.ephemeralContainers === 'deny') {
+    const message = `the ephemeral container "${container}" runs in the pod`;
+    found.push({ ...place, code: 'ephemeral_container', message });
+  }
+  if (spec.pod.secretsInEnvironment === 'deny') {
+    const secrets = [
+      ...node
+        .at('env')
+        .items()
+        .map((variable) => variable.at('valueFrom', 'secretKeyRef')),
+      ...node
+        .at('envFrom')
+        .items()
+        .map((source) => source.at('secretRef')),
+    ].filter(({ isAbsent }) => !isAbsent);
+    for (const { pointer } of secrets) {
+      const message = `the container "${container}" has a secret in its environment`;
+      found.push({ ...place, pointer, code: 'secret_in_environment', message });
+    }
+  }
+  // An ephemeral container cannot have limits.
+  if (spec.pod.resourceLimits === 'required' && !isEphemeral) {
+    for (const resource of ['cpu', 'memory']) {
+      const limit = node.at('resources', 'limits', resource);
+      if (!limit.isAbsent) continue;
+      const message = `the container "${container}" has no limit of ${resource}`;
+      found.push({ ...place, pointer: limit.pointer, code: 'resource_limits', message });
+    }
+  }
+  return found;
+}
+
+function imageFindings(profile: PostureProfile, pod: PodNode): readonly Found[] {
+  const { registries, digest, deniedDigests } = profile.spec.image;
+  if (registries.length === 0 && digest === 'any' && deniedDigests.length === 0) return [];
+  const running = runningImages(pod);
+  return containersOf(pod)
+    .filter((container) => !isIgnored(profile.ignoreContainers, container))
+    .flatMap((container): readonly Found[] => {
+      const name = container.at('name').text() ?? '';
+      const image = container.at('image');
+      const place = { container: name, pointer: image.pointer };
+      const text = image.text() ?? '';
+      const reference = imageReference(text);
+      if (reference === undefined) {
+        const message = `the container "${name}" names an image that no container engine accepts`;
+        return [{ ...place, code: 'image_malformed', message, image: text }];
+      }
+      const found = judgeImage(profile, { reference, running: running.get(name) });
+      return found.map((each): Found => ({
+        ...place,
+        ...each,
+        message: `the image ${text} of the container "${name}" ${each.message}`,
+        image: reference.repository,
+      }));
+    });
+}
+
+function judgeImage(
+  profile: PostureProfile,
+  {
+    reference,
+    running,
+  }: { readonly reference: ImageReference; readonly running: string | undefined },
+): readonly Found[] {
+  const { digest: rule, onUnknown } = profile.spec.image;
+  const { repository, digest: pinned } = reference;
+  const found: Found[] = [];
+  if (!anyMatches(profile.registries, repository)) {
+    found.push({
+      code: 'registry',
+      message: `is from ${repository}, which "registries" does not have`,
+    });
+  }
+  if (rule === 'pinned' && pinned === undefined) {
+    found.push({ code: 'image_not_pinned', message: 'has no digest' });
+  }
+  if (profile.deniedDigests.size === 0) return found;
+  const digests = [pinned, running].filter((digest) => digest !== undefined);
+  const denied = digests.find((digest) => profile.deniedDigests.has(digest));
+  if (denied !== undefined) {
+    found.push({ code: 'image_denied', message: `has the denied digest ${denied}` });
+  } else if (digests.length === 0) {
+    const message = 'has no digest yet: it was not pulled';
+    found.push({ code: 'image_unknown', message, isUnknown: true, onUnknown });
+  }
+  return found;
+}
+
+/** By the name of the container. */
+function runningImages(pod: PodNode): ReadonlyMap<string, string> {
+  const lists = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'];
+  const statuses = lists.flatMap((list) => pod.at('status', list).items());
+  return new Map(
+    statuses.flatMap((status) => {
+      const digest = runningDigest(status.at('imageID').text());
+      return digest === undefined ? [] : [[status.at('name').text() ?? '', digest] as const];
+    }),
+  );
+}
+
+function repositoryOf(container: PodNode): string | undefined {
+  const text = container.at('image').text();
+  return text === undefined ? undefined : (imageReference(text)?.repository ?? text);
+}
+
+function isIgnored(ignored: PostureProfile['ignoreContainers'], container: PodNode): boolean {
+  const name = container.at('name').text() ?? '';
+  const image = repositoryOf(container);
+  return ignored.some((each) => each.name(name) && image !== undefined && each.image(image));
+}

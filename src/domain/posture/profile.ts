@@ -1,0 +1,137 @@
+import { glob, type Glob } from '../glob.ts';
+import type { PodStandard } from './pod-security.ts';
+
+/** What a profile can find. Callers see these words; the audit log, metrics and exceptions use them. */
+export const POSTURE_CODES = [
+  'pod_unknown',
+  'pod_malformed',
+  'pod_security',
+  'ephemeral_container',
+  'default_service_account',
+  'service_account_token',
+  'resource_limits',
+  'secret_in_environment',
+  'image_unknown',
+  'image_malformed',
+  'registry',
+  'image_not_pinned',
+  'image_denied',
+] as const;
+export type PostureCode = (typeof POSTURE_CODES)[number];
+
+/** `enforce` refuses the secret. `warn` gives it, and tells the caller and the log. `audit` gives it and tells the log. */
+export const POSTURE_MODES = ['enforce', 'warn', 'audit'] as const;
+export type PostureMode = (typeof POSTURE_MODES)[number];
+
+export type Permission = 'allow' | 'deny';
+
+/** A finding that does not count until a day. */
+export interface PostureException {
+  readonly code: PostureCode;
+  /** Globs; without one, all. */
+  readonly pods: readonly string[];
+  readonly images: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+  readonly reason: string;
+  readonly owner: string;
+}
+
+/** What a pod must be to get secrets. A profile can only refuse: it never gives what the policies do not. */
+export interface PostureProfileSpec {
+  readonly description?: string;
+  readonly mode: PostureMode;
+  /** What counts if a fact is not known. */
+  readonly onUnknown: Permission;
+  /** The pods and secrets that the profile is for; an empty list is all of them. */
+  readonly match: {
+    readonly clusters: readonly string[];
+    readonly namespaces: readonly string[];
+    readonly podLabels: Readonly<Record<string, string>>;
+    readonly secretPaths: readonly string[];
+  };
+  readonly pod: {
+    readonly onUnknown?: Permission;
+    readonly securityStandard?: PodStandard;
+    readonly ephemeralContainers: Permission;
+    readonly defaultServiceAccount: Permission;
+    readonly serviceAccountToken: Permission;
+    readonly secretsInEnvironment: Permission;
+    readonly resourceLimits: 'any' | 'required';
+  };
+  readonly image: {
+    readonly onUnknown?: Permission;
+    /** Globs of repositories; empty: any. */
+    readonly registries: readonly string[];
+    readonly digest: 'any' | 'pinned';
+    readonly deniedDigests: readonly string[];
+  };
+  /** Containers that the checks of images and single containers skip: those of a mesh or the platform. */
+  readonly ignoreContainers: readonly { readonly name: string; readonly image: string }[];
+  readonly exceptions: readonly PostureException[];
+}
+
+/** A profile with its patterns compiled. */
+export interface PostureProfile {
+  readonly name: string;
+  readonly version: number;
+  readonly spec: PostureProfileSpec;
+  readonly namespaces: readonly Glob[];
+  readonly secretPaths: readonly Glob[];
+  readonly registries: readonly Glob[];
+  readonly deniedDigests: ReadonlySet<string>;
+  readonly ignoreContainers: readonly { readonly name: Glob; readonly image: Glob }[];
+  readonly exceptions: readonly {
+    readonly exception: PostureException;
+    readonly pods: readonly Glob[];
+    readonly images: readonly Glob[];
+  }[];
+}
+
+export function compileProfile(
+  name: string,
+  version: number,
+  spec: PostureProfileSpec,
+): PostureProfile {
+  return {
+    name,
+    version,
+    spec,
+    namespaces: spec.match.namespaces.map(glob),
+    secretPaths: spec.match.secretPaths.map(glob),
+    registries: spec.image.registries.map(glob),
+    deniedDigests: new Set(spec.image.deniedDigests),
+    ignoreContainers: spec.ignoreContainers.map((container) => ({
+      name: glob(container.name),
+      image: glob(container.image),
+    })),
+    exceptions: spec.exceptions.map((exception) => ({
+      exception,
+      pods: exception.pods.map(glob),
+      images: exception.images.map(glob),
+    })),
+  };
+}
+
+/** A pattern list that names nothing is for everything. */
+export function anyMatches(globs: readonly Glob[], text: string): boolean {
+  return globs.length === 0 || globs.some((matches) => matches(text));
+}
+
+export interface PodPlace {
+  readonly cluster: string;
+  readonly namespace: string;
+  /** Undefined: not known. A profile that asks for labels is then for the pod, because a refusal is safe and a gap is not. */
+  readonly labels: ReadonlyMap<string, string> | undefined;
+}
+
+/** Whether the profile is for the pod, whatever the secret. */
+export function isForPod({ spec, namespaces }: PostureProfile, place: PodPlace): boolean {
+  const { clusters, podLabels } = spec.match;
+  if (clusters.length > 0 && !clusters.includes(place.cluster)) return false;
+  if (!anyMatches(namespaces, place.namespace)) return false;
+  return (
+    place.labels === undefined ||
+    Object.entries(podLabels).every(([name, value]) => place.labels?.get(name) === value)
+  );
+}
