@@ -39,6 +39,39 @@ const AUDITORS: readonly Role[] = ['auditor', 'admin'];
 /** Any operator may read metrics, and see and revoke its own tokens. */
 const ANY: readonly Role[] = ROLES;
 
+type DocumentRow = readonly [
+  Operation['method'],
+  string,
+  'operator',
+  readonly Role[],
+  number,
+  AuditAction,
+];
+
+/** The operations of one kind of document, by the names of one and of several of them. */
+function documents<One extends string, Many extends string>(
+  one: One,
+  many: Many,
+  place: string,
+  roles: readonly Role[],
+): Readonly<
+  Record<
+    `list${Many}` | `read${One}` | `put${One}` | `delete${One}` | `list${One}Versions`,
+    DocumentRow
+  >
+> {
+  const all = `/api/v1/${place}`;
+  const each = `${all}/{name}`;
+  const rows: Readonly<Record<string, DocumentRow>> = {
+    [`list${many}`]: ['GET', all, 'operator', roles, 5, 'document.read'],
+    [`read${one}`]: ['GET', each, 'operator', roles, 1, 'document.read'],
+    [`put${one}`]: ['PUT', each, 'operator', roles, 10, 'document.write'],
+    [`delete${one}`]: ['DELETE', each, 'operator', roles, 10, 'document.delete'],
+    [`list${one}Versions`]: ['GET', `${each}/versions`, 'operator', roles, 5, 'document.read'],
+  };
+  return rows;
+}
+
 /** All operations. The router is made from these rows, so an operation without a row cannot be called. The most frequent one is first. */
 const ROWS = {
   readSecret: ['GET', '/api/v1/secrets/{path}', 'caller', ['secret-reader'], 1, 'secret.read'],
@@ -177,18 +210,7 @@ const ROWS = {
     10,
     'approval.require',
   ],
-  listPolicies: ['GET', '/api/v1/policies', 'operator', POLICIES, 5, 'document.read'],
-  readPolicy: ['GET', '/api/v1/policies/{name}', 'operator', POLICIES, 1, 'document.read'],
-  putPolicy: ['PUT', '/api/v1/policies/{name}', 'operator', POLICIES, 10, 'document.write'],
-  deletePolicy: ['DELETE', '/api/v1/policies/{name}', 'operator', POLICIES, 10, 'document.delete'],
-  listPolicyVersions: [
-    'GET',
-    '/api/v1/policies/{name}/versions',
-    'operator',
-    POLICIES,
-    5,
-    'document.read',
-  ],
+  ...documents('Policy', 'Policies', 'policies', POLICIES),
   validatePolicy: ['POST', '/api/v1/policies:validate', 'operator', POLICIES, 5, 'policy.validate'],
   explainDecision: [
     'POST',
@@ -214,30 +236,16 @@ const ROWS = {
     200,
     'policy.replay',
   ],
-  listClusters: ['GET', '/api/v1/clusters', 'operator', ADMIN, 5, 'document.read'],
-  readCluster: ['GET', '/api/v1/clusters/{name}', 'operator', ADMIN, 1, 'document.read'],
-  putCluster: ['PUT', '/api/v1/clusters/{name}', 'operator', ADMIN, 10, 'document.write'],
-  deleteCluster: ['DELETE', '/api/v1/clusters/{name}', 'operator', ADMIN, 10, 'document.delete'],
-  listClusterVersions: [
-    'GET',
-    '/api/v1/clusters/{name}/versions',
+  explainPosture: [
+    'POST',
+    '/api/v1/posture:explain',
     'operator',
-    ADMIN,
-    5,
-    'document.read',
+    ['policy-editor', 'auditor', 'admin'],
+    10,
+    'policy.explain',
   ],
-  listMounts: ['GET', '/api/v1/mounts', 'operator', ADMIN, 5, 'document.read'],
-  readMount: ['GET', '/api/v1/mounts/{name}', 'operator', ADMIN, 1, 'document.read'],
-  putMount: ['PUT', '/api/v1/mounts/{name}', 'operator', ADMIN, 10, 'document.write'],
-  deleteMount: ['DELETE', '/api/v1/mounts/{name}', 'operator', ADMIN, 10, 'document.delete'],
-  listMountVersions: [
-    'GET',
-    '/api/v1/mounts/{name}/versions',
-    'operator',
-    ADMIN,
-    5,
-    'document.read',
-  ],
+  ...documents('Cluster', 'Clusters', 'clusters', ADMIN),
+  ...documents('Mount', 'Mounts', 'mounts', ADMIN),
   checkMount: ['POST', '/api/v1/mounts/{name}:check', 'operator', RESPONDERS, 20, 'document.check'],
   listDefinitions: ['GET', '/api/v1/definitions', 'operator', EDITORS, 5, 'document.read'],
   readDefinition: ['GET', '/api/v1/definitions/{path}', 'operator', EDITORS, 1, 'document.read'],
@@ -258,37 +266,9 @@ const ROWS = {
     5,
     'document.read',
   ],
-  listOperators: ['GET', '/api/v1/operators', 'operator', ADMIN, 5, 'document.read'],
-  readOperator: ['GET', '/api/v1/operators/{name}', 'operator', ADMIN, 1, 'document.read'],
-  putOperator: ['PUT', '/api/v1/operators/{name}', 'operator', ADMIN, 10, 'document.write'],
-  deleteOperator: ['DELETE', '/api/v1/operators/{name}', 'operator', ADMIN, 10, 'document.delete'],
-  listOperatorVersions: [
-    'GET',
-    '/api/v1/operators/{name}/versions',
-    'operator',
-    ADMIN,
-    5,
-    'document.read',
-  ],
-  listRoleBindings: ['GET', '/api/v1/role-bindings', 'operator', ADMIN, 5, 'document.read'],
-  readRoleBinding: ['GET', '/api/v1/role-bindings/{name}', 'operator', ADMIN, 1, 'document.read'],
-  putRoleBinding: ['PUT', '/api/v1/role-bindings/{name}', 'operator', ADMIN, 10, 'document.write'],
-  deleteRoleBinding: [
-    'DELETE',
-    '/api/v1/role-bindings/{name}',
-    'operator',
-    ADMIN,
-    10,
-    'document.delete',
-  ],
-  listRoleBindingVersions: [
-    'GET',
-    '/api/v1/role-bindings/{name}/versions',
-    'operator',
-    ADMIN,
-    5,
-    'document.read',
-  ],
+  ...documents('Operator', 'Operators', 'operators', ADMIN),
+  ...documents('RoleBinding', 'RoleBindings', 'role-bindings', ADMIN),
+  ...documents('PostureProfile', 'PostureProfiles', 'posture-profiles', POLICIES),
   readOwnToken: ['GET', '/api/v1/operator-tokens/self', 'operator', ANY, 1, 'operator-token.list'],
   createOperatorToken: [
     'POST',
@@ -387,6 +367,7 @@ const DANGEROUS: ReadonlySet<OperationId> = new Set([
   'deleteSecret',
   'destroySecret',
   'deletePolicy',
+  'deletePostureProfile',
   'deleteCluster',
   'deleteMount',
   'deleteDefinition',

@@ -14,6 +14,14 @@ export type PodState = 'running' | 'terminating' | 'ended' | 'unknown';
 export interface PodFacts {
   readonly state: PodState;
   readonly labels: ReadonlyMap<string, string>;
+  /** Undefined for a pod that is gone. Another object after each change of the pod. */
+  readonly manifest?: PodManifest | undefined;
+}
+
+/** What is kept of a pod object: all but command lines, values of environment variables and most annotations. */
+export interface PodManifest {
+  /** The parsed object; a new one at each call. */
+  read(): unknown;
 }
 
 /** Tracks the running pods of one cluster. */
@@ -22,6 +30,8 @@ export interface PodWatch {
   status(): 'off' | 'starting' | 'live' | 'stale';
   /** Answers from memory; undefined if the watch has not seen the pod. */
   find(uid: string): PodFacts | undefined;
+  /** The UID of the pod that has this name now, from memory. */
+  uidOf(namespace: string, name: string): string | undefined;
   /** Sends one fresh GET. @throws ERR_IDENTITY_UNAVAILABLE. */
   confirm(
     pod: { readonly namespace: string; readonly name: string; readonly uid: string },

@@ -98,6 +98,10 @@ export class ScriptedWatch implements PodWatch {
     return this.pods.get(uid);
   }
 
+  uidOf(): string | undefined {
+    return undefined;
+  }
+
   confirm(): Promise<PodFacts> {
     this.confirmed += 1;
     return this.fresh === undefined

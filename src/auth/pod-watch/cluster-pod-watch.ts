@@ -61,6 +61,10 @@ export class ClusterPodWatch implements PodWatch {
     return this.#table.find(uid);
   }
 
+  uidOf(namespace: string, name: string): string | undefined {
+    return this.#table.uidOf(namespace, name);
+  }
+
   confirm(pod: PodName, { signal }: CallContext): Promise<PodFacts> {
     return confirmPod(this.#dependencies, pod, signal);
   }

@@ -29,7 +29,9 @@ export async function confirmPod(
       return readPod(await api.call({ method: 'GET', path }, both));
     });
     if (pod.uid !== uid) return GONE;
-    return { state: podStateOf(pod, clock.now()), labels: new Map(Object.entries(pod.labels)) };
+    const { manifest, labels } = pod;
+    const state = podStateOf(pod, clock.now());
+    return { state, labels: new Map(Object.entries(labels)), manifest };
   } catch (error) {
     if (error instanceof BrokerError && error.code === 'ERR_NOT_FOUND') return GONE;
     throw identityUnavailable('pod_unconfirmed', error);

@@ -9,6 +9,7 @@ export function noPodWatch(clock: Clock, api?: KubernetesApi): PodWatch {
   return {
     status: () => 'off',
     find: () => undefined,
+    uidOf: () => undefined,
     confirm: (pod, { signal }) =>
       api === undefined
         ? Promise.reject(identityUnavailable('no_api_server'))

@@ -1,4 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
+import type { PodManifest } from '../../ports/pod-watch.ts';
+import { keepManifest } from './kept-manifest.ts';
 
 /** The few facts of a pod object that the broker uses. */
 export interface ObservedPod {
@@ -9,6 +11,7 @@ export interface ObservedPod {
   /** The end of its grace period, milliseconds since the epoch; absent unless the pod was deleted. */
   readonly deletionAt?: number;
   readonly labels: Readonly<Record<string, string>>;
+  readonly manifest: PodManifest;
 }
 
 type Members = Partial<Record<string, unknown>>;
@@ -29,6 +32,7 @@ export function readPod(object: unknown): ObservedPod {
     name,
     phase: typeof phase === 'string' ? phase : '',
     labels: labels === undefined ? NO_LABELS : (membersOf(labels) as Record<string, string>),
+    manifest: keepManifest(membersOf(object)),
     ...(deletionTimestamp !== undefined && { deletionAt: instantOf(deletionTimestamp) }),
   };
 }

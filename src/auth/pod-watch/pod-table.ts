@@ -1,5 +1,5 @@
 import type { Clock } from '../../ports/clock.ts';
-import type { PodEnd, PodFacts, PodState } from '../../ports/pod-watch.ts';
+import type { PodEnd, PodFacts, PodManifest, PodState } from '../../ports/pod-watch.ts';
 import { LabelPool } from './label-pool.ts';
 import type { ObservedPod } from './observed-pod.ts';
 import { endReasonOf, podStateOf } from './pod-state.ts';
@@ -9,10 +9,11 @@ interface Entry {
   readonly key: string;
   state: PodState;
   labels: ReadonlyMap<string, string>;
+  manifest: PodManifest | undefined;
   cancelTimer: (() => void) | undefined;
 }
 
-/** All pods of one cluster, about 300 bytes each. Each pod ends at most once. */
+/** All pods of one cluster, about 300 bytes each, and what is kept of the pod object. Each pod ends at most once. */
 export class PodTable {
   readonly #cluster: string;
   readonly #clock: Clock;
@@ -32,6 +33,10 @@ export class PodTable {
     return this.#entries.get(uid);
   }
 
+  uidOf(namespace: string, name: string): string | undefined {
+    return this.#byName.get(keyOf({ namespace, name }));
+  }
+
   /** The pod was added or changed: an earlier pod of the same name is gone. */
   observe(pod: ObservedPod): void {
     const previous = this.#byName.get(keyOf(pod));
@@ -49,6 +54,7 @@ export class PodTable {
     entry.cancelTimer?.();
     entry.cancelTimer = undefined;
     entry.labels = this.#labels.share(pod.labels);
+    entry.manifest = pod.manifest;
     entry.state = podStateOf(pod, now);
     const reason = endReasonOf(pod, now);
     if (reason !== undefined) this.#onEnd(this.#endOf(pod.uid, entry, reason));
@@ -92,6 +98,7 @@ export class PodTable {
       key,
       state: 'unknown',
       labels: this.#labels.share({}),
+      manifest: undefined,
       cancelTimer: undefined,
     };
     this.#entries.set(pod.uid, entry);
@@ -131,6 +138,6 @@ export class PodTable {
 /** Node's timers hold 31 bits of milliseconds. */
 const LONGEST_TIMER_MS = 24 * 60 * 60_000;
 
-function keyOf({ namespace, name }: ObservedPod): string {
+function keyOf({ namespace, name }: Pick<ObservedPod, 'namespace' | 'name'>): string {
   return `${namespace}/${name}`;
 }

@@ -20,6 +20,8 @@ export interface FakePodRequest {
   readonly name: string;
   readonly serviceAccount: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** More of its specification. */
+  readonly spec?: object;
 }
 
 export interface FakeEvent {
@@ -51,7 +53,7 @@ export class FakePods {
   }
 
   create(request: FakePodRequest): FakePod {
-    const { namespace, name, serviceAccount, labels } = request;
+    const { namespace, name, serviceAccount, labels, spec } = request;
     return this.#record('ADDED', {
       kind: 'Pod',
       metadata: {
@@ -61,7 +63,7 @@ export class FakePods {
         resourceVersion: '',
         ...(labels !== undefined && { labels }),
       },
-      spec: { nodeName: 'node-1', serviceAccountName: serviceAccount },
+      spec: { nodeName: 'node-1', serviceAccountName: serviceAccount, ...spec },
       status: { phase: 'Pending' },
     });
   }
@@ -72,6 +74,17 @@ export class FakePods {
 
   setPhase(pod: FakePod, phase: string): FakePod {
     return this.#record('MODIFIED', { ...this.#stored(pod), status: { phase } });
+  }
+
+  setSpec(pod: FakePod, spec: object): FakePod {
+    const stored = this.#stored(pod);
+    return this.#record('MODIFIED', { ...stored, spec: { ...stored.spec, ...spec } });
+  }
+
+  setImageId(pod: FakePod, name: string, imageID: string): FakePod {
+    const stored = this.#stored(pod);
+    const status = { ...stored.status, containerStatuses: [{ name, imageID }] };
+    return this.#record('MODIFIED', { ...stored, status });
   }
 
   setLabels(pod: FakePod, labels: Readonly<Record<string, string>>): FakePod {
