@@ -3,13 +3,15 @@ import type { Disclosure } from '../broker/secrets/read-secrets.ts';
 import type { IssuedDisclosure } from '../broker/credentials/credential-order.ts';
 
 /** A disclosure as an answer. The value's JSON bytes are copied unchanged and never parsed again. */
-export function disclosureJson({ path, value, lease }: Disclosure | IssuedDisclosure): Buffer {
+export function disclosureJson(disclosure: Disclosure | IssuedDisclosure): Buffer {
+  const { path, value, lease } = disclosure;
   const head = `{"path":"${path}","version":${JSON.stringify(value.version)},"data":`;
   let tail = '';
   if (value.createdAt !== undefined) tail += `,"createdAt":"${instant(value.createdAt)}"`;
   if (value.stale) tail += ',"stale":true';
   if (lease !== undefined)
     tail += `,"lease":{"id":"${lease.id}","endsAt":"${instant(lease.endsAt)}"}`;
+  if ('warning' in disclosure) tail += `,"warning":${JSON.stringify(disclosure.warning)}`;
   return spliced(head, value.json, `${tail}}`);
 }
 

@@ -102,3 +102,7 @@ export const versionNote = {
     .refine((labels) => Object.keys(labels).length <= MOST_LABELS, `may have ${MOST_LABELS} labels`)
     .optional(),
 };
+
+export const kubernetesName = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'is not a Kubernetes name');

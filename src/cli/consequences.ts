@@ -41,6 +41,8 @@ export async function affectedByDocument(
       return `no longer accepted: ${await joined([tokensOf(broker, name)])}`;
     case 'role-binding':
       return 'people lose the roles that no other role binding gives them, at once';
+    case 'posture-profile':
+      return 'pods that only this profile refused get secrets again, at once';
     case 'policy':
       return policyText(broker, spec?.rules ?? []);
     case 'definition':

@@ -28,6 +28,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
     'the token has expired, was revoked or is of another broker: run quaymaster login again; an operator creates tokens with quaymaster operator token create',
   ERR_DENIED:
     'the broker does not reveal whether it exists; the reason is in the audit log: quaymaster audit search --request-id ID; what the policies allow: quaymaster policy explain',
+  ERR_POSTURE_DENIED:
+    'the profile says what the pod must be: quaymaster posture-profile get NAME; each code is explained in docs/posture.md',
   ERR_VERSION_CONFLICT: 'it has changed since you read it: read it again, then repeat the command',
   ERR_PRECONDITION_REQUIRED: 'name the version that you have read: --if-version or --create',
   ERR_RATE_LIMITED: 'send fewer requests at once, or retry later',
@@ -104,6 +106,7 @@ const COLLECTIONS: Readonly<Record<string, readonly [noun: string, list: string]
   clusters: ['cluster', 'cluster ls'],
   operators: ['operator', 'operator ls'],
   'role-bindings': ['role binding', 'role-binding ls'],
+  'posture-profiles': ['posture profile', 'posture-profile ls'],
   policies: ['policy', 'policy ls'],
   leases: ['lease', 'lease ls'],
   quarantines: ['quarantine', 'quarantine ls'],

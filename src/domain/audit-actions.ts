@@ -36,6 +36,8 @@ export interface AuditFacts {
   readonly document: DocumentReference;
   /** What decided: also for a denial, where the caller is not told. */
   readonly policy: PolicyReference;
+  /** What posture profiles found at the caller's pod: `production: registry, image_not_pinned`. */
+  readonly posture: string;
   /** Keyed digest of the value: traces a leaked value to its readers, tells nothing without the key. */
   readonly fingerprint: string;
   /** The same for each key of a secret of several keys: traces one leaked key. */
@@ -151,6 +153,7 @@ type OfSecret<Known extends Fact = never> = With<
   | 'locator'
   | 'item'
   | 'policy'
+  | 'posture'
   | 'fingerprint'
   | 'fieldFingerprints'
   | 'lease'
@@ -170,6 +173,7 @@ type OfLease = With<
   | 'comment'
   | 'count'
   | 'endsAt'
+  | 'posture'
 >;
 type OfLogIn = With<
   never,
@@ -183,6 +187,7 @@ type OfLogIn = With<
   | 'workload'
   | 'pod'
   | 'quarantine'
+  | 'posture'
 >;
 type OfDocument = With<'document', 'comment' | 'cause'>;
 type OfRotation = With<

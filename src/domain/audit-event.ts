@@ -168,7 +168,8 @@ function encodeTexts(
     textFact('keyThumbprint', facts.keyThumbprint, digest) +
     textFact('quarantine', facts.quarantine, digest) +
     textFact('approval', facts.approval, digest) +
-    textFact('refused', facts.refused, digest)
+    textFact('refused', facts.refused, digest) +
+    textFact('posture', facts.posture, digest)
   );
 }
 

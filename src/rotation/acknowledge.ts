@@ -6,7 +6,7 @@ import type { Access, Recording, Rights, Storage, Work } from '../broker/parts.t
 import { recordFailure } from '../broker/recording/operation.ts';
 import { type Attempt, commitAs, entryOf } from '../broker/recording/record.ts';
 import { refusalEntry } from '../broker/recording/refusals.ts';
-import { denied, judge, type Verdict } from '../broker/secrets/judge.ts';
+import { refusalOf, judge, type Verdict } from '../broker/secrets/judge.ts';
 import type { LiveSession } from '../broker/sessions/session-memory.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Lease } from '../domain/lease.ts';
@@ -106,7 +106,7 @@ async function prepare(
   const facts = described(item, index);
   const verdict: Verdict = judge(parts, call, live, { capability: 'read', path });
   try {
-    if (!verdict.allowed) throw denied(verdict.reason);
+    if (!verdict.allowed) throw refusalOf(verdict);
     const { held, older } = await ownLeases(parts, live, item);
     const left = outcome === 'ok' ? older : [];
     return {

@@ -3,7 +3,7 @@ import { parseSecretPath } from '../domain/names.ts';
 import { workloadId } from '../domain/workload.ts';
 import type { PlanFragment } from '../ports/store.ts';
 import { authorityEnd, type Call, type Caller } from '../broker/call.ts';
-import { denied, judge } from '../broker/secrets/judge.ts';
+import { refusalOf, judge } from '../broker/secrets/judge.ts';
 import { recordFailure } from '../broker/recording/operation.ts';
 
 import { commitAs, entryOf, type Attempt } from '../broker/recording/record.ts';
@@ -47,7 +47,7 @@ export async function commitRequest(
   parseSecretPath(path);
   return commitAs(parts, caller, async (decidedAt, now): Promise<Attempt<RotationRow>> => {
     const verdict = judge(parts, call, now, { capability: 'rotate', path });
-    if (!verdict.allowed) throw denied(verdict.reason);
+    if (!verdict.allowed) throw refusalOf(verdict);
     const { plan, row, reason } = await act(nameOf(now));
     const { policy } = verdict;
     const locator = locatorAt(parts, path);

@@ -4,7 +4,7 @@ import { nextRuns } from '../broker/documents/rotation-times.ts';
 import { listAll } from '../broker/list-all.ts';
 import type { Access, Backends, Keys, Recording, Rights, Storage } from '../broker/parts.ts';
 import { recordOperation } from '../broker/recording/operation.ts';
-import { denied, judge } from '../broker/secrets/judge.ts';
+import { refusalOf, judge } from '../broker/secrets/judge.ts';
 import { LiveSession } from '../broker/sessions/session-memory.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { parseSecretPath } from '../domain/names.ts';
@@ -118,7 +118,7 @@ async function upcomingRuns(
 function requireAccess(parts: Rights, call: Call, caller: Caller, path: string): void {
   if (!(caller instanceof LiveSession) && holdsFor(caller.operator, 'auditor', path)) return;
   const verdict = judge(parts, call, caller, { capability: 'rotate', path });
-  if (!verdict.allowed) throw denied(verdict.reason);
+  if (!verdict.allowed) throw refusalOf(verdict);
 }
 
 async function holderStatus(parts: Storage, path: string): Promise<readonly HolderStatus[]> {

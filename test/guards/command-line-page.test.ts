@@ -62,6 +62,7 @@ const VERBS: Readonly<Record<string, string>> = {
   explainDecision: 'policy explain',
   explainEntry: 'policy explain',
   replayPolicies: 'policy replay',
+  explainPosture: 'posture explain',
   checkMount: 'mount check',
   createOperatorToken: 'operator token create',
   listOperatorTokens: 'operator token ls',
@@ -92,6 +93,7 @@ const VERBS: Readonly<Record<string, string>> = {
   ...documentVerbs('definition', 'Definition', 'Definitions'),
   ...documentVerbs('operator', 'Operator', 'Operators'),
   ...documentVerbs('role-binding', 'RoleBinding', 'RoleBindings'),
+  ...documentVerbs('posture-profile', 'PostureProfile', 'PostureProfiles'),
 };
 
 function documentVerbs(word: string, one: string, many: string): Readonly<Record<string, string>> {

@@ -59,6 +59,7 @@ import {
   writeSecret,
 } from './secrets.ts';
 import { readKeys, retireKek, rotateKeys } from './keys.ts';
+import { explainPosture } from './posture.ts';
 import { seal } from './seal.ts';
 import { endSessions, listSessions } from './selected-sessions.ts';
 import { createSession, endSession, readSession, renewSession } from './sessions.ts';
@@ -69,6 +70,7 @@ const mounts = documentRoutes('mount', '/api/v1/mounts');
 const definitions = documentRoutes('definition', '/api/v1/definitions');
 const operators = documentRoutes('operator', '/api/v1/operators');
 const roleBindings = documentRoutes('role-binding', '/api/v1/role-bindings');
+const postureProfiles = documentRoutes('posture-profile', '/api/v1/posture-profiles');
 
 /** The routes of the rows of `access.ts`, except those that need facts about the process. */
 const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
@@ -176,6 +178,12 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   putRoleBinding: roleBindings.put,
   deleteRoleBinding: roleBindings.remove,
   listRoleBindingVersions: roleBindings.versions,
+  explainPosture,
+  listPostureProfiles: postureProfiles.list,
+  readPostureProfile: postureProfiles.read,
+  putPostureProfile: postureProfiles.put,
+  deletePostureProfile: postureProfiles.remove,
+  listPostureProfileVersions: postureProfiles.versions,
 };
 
 /** The route of each row of `access.ts`. */

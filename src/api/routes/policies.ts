@@ -12,7 +12,7 @@ import { CAPABILITIES } from '../../domain/policy/index.ts';
 import { isIdentity, type Workload } from '../../domain/workload.ts';
 import { parseIpAddress } from '../../domain/ip-address.ts';
 import type { Block } from '../../broker/sessions/blocks.ts';
-import { identifier, objectName, podUid, secretPath } from '../fields.ts';
+import { identifier, kubernetesName, objectName, podUid, secretPath } from '../fields.ts';
 import { parseInput } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
 import { shownQuarantine } from './quarantines.ts';
@@ -30,9 +30,6 @@ export const validatePolicy: RouteOf<'validatePolicy'> = {
   },
 };
 
-const kubernetesName = z
-  .string()
-  .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'is not a Kubernetes name');
 const question = z.strictObject({
   workload: z.union([
     z.strictObject({

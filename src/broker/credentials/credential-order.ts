@@ -9,7 +9,7 @@ import type { Tables } from '../../ports/tables.ts';
 import { hmac, sha256Hex } from '../../crypto/digest.ts';
 import { randomId } from '../../crypto/random.ts';
 import type { Call } from '../call.ts';
-import { denied, judge } from '../secrets/judge.ts';
+import { denied, refusalOf, judge } from '../secrets/judge.ts';
 import type { Access, Backends, Bounds, Keys, Recording, Rights, Values } from '../parts.ts';
 import { entryOf } from '../recording/record.ts';
 import { locatorAt, targetOf, type Target } from '../secrets/target.ts';
@@ -35,6 +35,8 @@ export interface IssuedDisclosure {
   readonly path: string;
   readonly value: Value;
   readonly lease: Lease;
+  /** As for a secret that is read. */
+  readonly warning?: string | undefined;
 }
 
 /** The caller, its order and the request. */
@@ -48,6 +50,9 @@ export interface Ordering {
 /** An order that was allowed: every decision is made before anything exists at the backend. */
 export interface DecidedOrder extends Ordering {
   readonly policy: PolicyReference | undefined;
+  /** What posture profiles that do not refuse found at the pod. */
+  readonly posture: string | undefined;
+  readonly warning: string | undefined;
   readonly target: Target;
   readonly credentials: DynamicCredentials;
   readonly id: string;
@@ -63,7 +68,7 @@ export function decideOrder(ordering: Ordering): DecidedOrder {
   const { parts, call, live, order } = ordering;
   const decidedAt = parts.state.applied();
   const verdict = judge(parts, call, live, { capability: 'read', path: order.path });
-  if (!verdict.allowed) throw denied(verdict.reason);
+  if (!verdict.allowed) throw refusalOf(verdict);
   const target = targetOf(parts, order.path);
   const { credentials } = parts.connections.provider(target.mount);
   if (credentials === undefined) {
@@ -81,6 +86,8 @@ export function decideOrder(ordering: Ordering): DecidedOrder {
   return {
     ...ordering,
     policy: verdict.policy,
+    posture: verdict.posture,
+    warning: verdict.warning,
     target,
     credentials,
     id: credentialId(parts, live, order.idempotencyKey),
@@ -190,7 +197,7 @@ export function issueEntry(
   { path, value, lease }: IssuedDisclosure,
   how: { readonly mount: string } | { readonly reason: 'repeated' },
 ): string {
-  const { parts, call, live, order, policy, id } = decided;
+  const { parts, call, live, order, policy, posture, id } = decided;
   return entryOf(parts, call, live, {
     action: 'credential.issue',
     outcome: 'ok',
@@ -199,6 +206,7 @@ export function issueEntry(
     lease: lease.id,
     credential: id,
     policy,
+    posture,
     fingerprint: value.fingerprint,
     fieldFingerprints: value.fieldFingerprints,
     item: order.index,

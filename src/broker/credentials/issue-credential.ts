@@ -41,7 +41,10 @@ export async function issueCredential(ordering: Ordering): Promise<IssuedDisclos
     const live = await standing(parts, caller);
     decided = decideOrder({ ...ordering, live });
     const existing = await parts.store.get('credentials', { id: decided.id });
-    return existing === undefined ? await make(decided) : await repeatCredential(decided, existing);
+    const issued =
+      existing === undefined ? await make(decided) : await repeatCredential(decided, existing);
+    const { warning } = decided;
+    return warning === undefined ? issued : { ...issued, warning };
   } catch (error) {
     const { path, index: item } = order;
     const locator = decided && locatorAt(parts, path);

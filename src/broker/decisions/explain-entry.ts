@@ -106,7 +106,8 @@ async function explainOne(
     sealed: row && parts.sessions.open(row).senderKey !== undefined,
   });
   const current = shownDecision(possible);
-  const blocks = await blocksOf(parts, workload, { at: now, session: undefined });
+  const reads = capability === 'read' ? path : undefined;
+  const blocks = await blocksOf(parts, workload, { at: now, session: undefined, reads });
   const revoked = await revokedVersions(parts, { workload, path, session });
   const policy = { verdict: VERDICTS[current.effect], text: decisionText(current) };
   const steps = explainSteps(parts, { workload, path, policy, blocks, revoked });

@@ -4,10 +4,18 @@ import type { StoredDocument } from '../documents/document.ts';
 import type { Access } from '../parts.ts';
 import type { Block, RevokedVersion } from '../sessions/blocks.ts';
 
-/** One check that a request passes, in the order in which the broker makes them. The posture of the container will be one, after `quarantine`. */
+/** One check that a request passes, in the order in which the broker makes them. */
 export interface ExplainStep {
   readonly step:
-    'cluster' | 'pod' | 'session' | 'quarantine' | 'policy' | 'mount' | 'definition' | 'revocation';
+    | 'cluster'
+    | 'pod'
+    | 'session'
+    | 'quarantine'
+    | 'posture'
+    | 'policy'
+    | 'mount'
+    | 'definition'
+    | 'revocation';
   readonly verdict: 'passes' | 'blocks' | 'unknown';
   /** One readable clause. */
   readonly text: string;
@@ -104,6 +112,10 @@ function blockText(block: Block): string {
     }
     case 'pod':
       return `the pod is ${block.state}, so it cannot log in`;
+    case 'posture':
+      return block.pending
+        ? `the pod is not known well enough for the posture profile ${block.posture}`
+        : `the pod does not meet the posture profile ${block.posture}`;
     case 'session':
       return `the session ${block.session} has ended`;
   }

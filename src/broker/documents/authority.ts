@@ -40,6 +40,8 @@ export function mayTouch(
       return holdsEverywhere(own, 'admin');
     case 'definition':
       return holdsFor(operator, 'secret-editor', name);
+    case 'posture-profile':
+      return holdsEverywhere(operator, 'policy-editor');
     case 'policy':
       if (holdsEverywhere(operator, 'policy-editor')) return true;
       return (

@@ -22,6 +22,7 @@ export interface StoredDocument<K extends DocumentKind = DocumentKind> {
 export function documentFence(kind: DocumentKind, name: string): string {
   switch (kind) {
     case 'policy':
+    case 'posture-profile':
       return 'policies:all';
     case 'mount':
       return 'mounts:all';

@@ -2,6 +2,7 @@ import type { ClusterSpec } from '../../domain/cluster.ts';
 import type { DefinitionSpec } from '../../domain/definition.ts';
 import type { MountSpec } from '../../domain/mount.ts';
 import type { AccessPolicy } from '../../domain/policy/index.ts';
+import type { PostureProfileSpec } from '../../domain/posture/profile.ts';
 import type { RoleBindingSpec } from '../../domain/role-binding.ts';
 import type { OperatorSpec } from '../../domain/principal.ts';
 
@@ -13,5 +14,6 @@ export interface DocumentSpecs {
   definition: DefinitionSpec;
   operator: OperatorSpec;
   'role-binding': RoleBindingSpec;
+  'posture-profile': PostureProfileSpec;
 }
 export type DocumentKind = keyof DocumentSpecs;

@@ -96,7 +96,8 @@ export async function explainDecision(
         now,
         podLabels: podLabels === undefined ? undefined : new Map(Object.entries(podLabels)),
       });
-      const blocks = await blocksOf(parts, workload, { at: now, session });
+      const reads = capability === 'read' ? path : undefined;
+      const blocks = await blocksOf(parts, workload, { at: now, session, reads });
       const revoked = await revokedVersions(parts, { workload, path, session });
       const { effect } = explanation.decision;
       const policy = {

@@ -17,6 +17,7 @@ import { IDENTITY_LIMITS } from '../../domain/workload.ts';
 import { ANY_VALUE, type RoleBindingSpec } from '../../domain/role-binding.ts';
 import { duration, name, path, positive, text } from './fields.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
+import { postureProfile } from './posture-schema.ts';
 import { rotation } from './rotation-schema.ts';
 import { pointerTo } from '../../domain/json-pointer.ts';
 
@@ -252,6 +253,7 @@ const PARSERS: { readonly [K in DocumentKind]: (body: unknown) => DocumentSpecs[
   definition: (body) => parseWith(definition, body),
   operator: (body) => parseWith(operator, body),
   'role-binding': (body) => parseWith(roleBinding, body),
+  'posture-profile': (body) => parseWith(postureProfile, body),
 };
 
 /** @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID */

@@ -2,7 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Lease } from '../../domain/lease.ts';
 import type { Expectation, Write } from '../../ports/store.ts';
 import type { Call } from '../call.ts';
-import { denied, judge, type Verdict } from '../secrets/judge.ts';
+import { refusalOf, judge, type Verdict } from '../secrets/judge.ts';
 import { wholeSeconds } from './granted-seconds.ts';
 import { ownLease } from './leases.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
@@ -40,7 +40,7 @@ async function attempt(
   },
 ): Promise<Attempt<Lease>> {
   const { held, verdict } = await judgeRenewal({ parts, call, caller: live }, renewal.id);
-  if (!verdict.allowed) throw denied(verdict.reason);
+  if (!verdict.allowed) throw refusalOf(verdict);
   const target = targetOf(parts, held.path);
   if (target.mount.uid !== held.mountUid) {
     throw new BrokerError('ERR_NOT_FOUND', undefined, { reason: 'other_mount' });
@@ -66,6 +66,7 @@ async function attempt(
           path,
           version,
           endsAt,
+          posture: verdict.posture,
         }),
       ],
     },

@@ -1,5 +1,6 @@
 import { encodeActor, encodeRefusal, type EncodedActor } from '../../domain/audit-event.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { PostureRefused } from '../../domain/posture/refusal.ts';
 import type { Refused } from '../../ports/refusal-tally.ts';
 import { identityOf, type Call, type Caller } from '../call.ts';
 import type { Recordable, Recording } from '../parts.ts';
@@ -40,7 +41,9 @@ export function refusalEntry(
   const { code, reason } = error;
   parts.refusalCounts.count(described.action, code, reason);
   const { outcome = outcomeOf(error) } = described;
-  const event = { ...described, outcome, code, reason } as Recordable & Pick<Refused, 'outcome'>;
+  const facts = PostureRefused.factsOf(error);
+  const event = { ...described, ...facts, outcome, code, reason } as Recordable &
+    Pick<Refused, 'outcome'>;
   const actor = caller?.actor ?? strangerOf(parts);
   const admitted =
     caller === undefined

@@ -5,6 +5,7 @@ import {
   type CompiledPolicies,
   type CompiledPolicy,
 } from '../../domain/policy/index.ts';
+import { compileProfile, type PostureProfile } from '../../domain/posture/profile.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { allRows } from '../../ports/queries.ts';
@@ -28,6 +29,7 @@ export class Catalog {
   /** Changes since the index of policies was made: undefined for a removal. Each edit copies the index, so a decision makes all of them at once. */
   readonly #changed = new Map<string, CompiledPolicy | undefined>();
   #mounts = new MountTable([]);
+  #profiles: readonly PostureProfile[] = [];
 
   /** Without `readMatched`, the MAC of each row is checked. */
   constructor(store: Store, rows: RowSeals, readMatched?: ReadMatched) {
@@ -48,6 +50,7 @@ export class Catalog {
     else for (const row of matched) this.#keep(row.kind, documentOf(row));
     this.#policies = indexPolicies(this.all('policy').map(compiled));
     this.#mounts = new MountTable(this.all('mount'));
+    this.#profiles = this.#compileProfiles();
   }
 
   async #loadEach(): Promise<void> {
@@ -69,6 +72,11 @@ export class Catalog {
     return this.#mounts;
   }
 
+  /** In the order of their names. Another list after each change of a profile. */
+  get profiles(): readonly PostureProfile[] {
+    return this.#profiles;
+  }
+
   find<K extends DocumentKind>(kind: K, name: string): StoredDocument<K> | undefined {
     return this.#documents.get(kind)?.get(name) as StoredDocument<K> | undefined;
   }
@@ -86,6 +94,7 @@ export class Catalog {
     if (document === undefined) this.#documents.get(kind)?.delete(name);
     else this.#keep(kind, document);
     if (kind === 'mount') this.#mounts = new MountTable(this.all('mount'));
+    if (kind === 'posture-profile') this.#profiles = this.#compileProfiles();
     if (kind === 'policy') this.#compile(name, document as StoredDocument<'policy'> | undefined);
   }
 
@@ -93,6 +102,12 @@ export class Catalog {
     const known = this.#documents.get(kind);
     if (known === undefined) this.#documents.set(kind, new Map([[document.name, document]]));
     else known.set(document.name, document);
+  }
+
+  #compileProfiles(): readonly PostureProfile[] {
+    return this.all('posture-profile').map(({ name, version, spec }) =>
+      compileProfile(name, version, spec),
+    );
   }
 
   /** @throws ERR_POLICY_INVALID if a part does not parse. */

@@ -1,5 +1,5 @@
 import type { Caller } from '../call.ts';
-import { denied, type Verdict } from './judge.ts';
+import { refusalOf, type Verdict } from './judge.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
 import type { Described } from '../recording/refusals.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
@@ -22,8 +22,8 @@ export async function judgeTarget<C extends Caller>(
 ): Promise<void> {
   const verdict = await verdictOf(acting, { described, judge });
   if (verdict.allowed) return;
-  const { policy, reason } = verdict;
-  await recordFailure(acting, [{ ...described, policy } as Described], denied(reason));
+  const { policy } = verdict;
+  await recordFailure(acting, [{ ...described, policy } as Described], refusalOf(verdict));
 }
 
 async function verdictOf<C extends Caller>(

@@ -9,7 +9,9 @@ import { holdsFor, type Role } from '../../domain/principal.ts';
 import type { Workload } from '../../domain/workload.ts';
 import type { PolicyReference } from '../../domain/audit-actions.ts';
 import type { Call, Caller } from '../call.ts';
+import type { PostureRefused } from '../../domain/posture/refusal.ts';
 import type { Rights } from '../parts.ts';
+import { judgePosture } from '../posture/judge-posture.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 
 /** Whether the caller has access, and the reason for the log. */
@@ -18,8 +20,18 @@ export type Verdict =
       readonly allowed: true;
       readonly policy?: PolicyReference;
       readonly maxLeaseTtlSeconds?: number | undefined;
+      /** What posture profiles that do not refuse found at the pod. */
+      readonly posture?: string | undefined;
+      /** The part of that which is in the answer. */
+      readonly warning?: string | undefined;
     }
-  | { readonly allowed: false; readonly policy?: PolicyReference; readonly reason: string };
+  | {
+      readonly allowed: false;
+      readonly policy?: PolicyReference;
+      readonly reason: string;
+      /** The policies allow it, and a posture profile refuses. */
+      readonly unfit?: PostureRefused;
+    };
 
 const ROLE_FOR: Readonly<Record<Capability, readonly Role[]>> = {
   read: ['secret-reader'],
@@ -28,7 +40,10 @@ const ROLE_FOR: Readonly<Record<Capability, readonly Role[]>> = {
   rotate: ['rotator'],
 };
 
-/** Decides by the path alone, before any lookup: a refusal does not depend on what exists. */
+/**
+ * Decides by the path alone, before any lookup: a refusal does not depend on what exists. The pod must be fit for what it reads; its posture is asked last,
+ * so that a caller learns nothing of the profiles for other paths.
+ */
 export function judge(
   parts: Rights,
   call: Call,
@@ -41,7 +56,21 @@ export function judge(
       ? { allowed: true }
       : { allowed: false, reason: 'no_role' };
   }
-  const { capability, path } = request;
+  const verdict = judgeWorkload(parts, call, caller, request);
+  if (request.capability !== 'read' || !verdict.allowed) return verdict;
+  const { refusal, noted, warned } = judgePosture(parts, caller.session.workload, request.path);
+  if (refusal === undefined)
+    return noted === undefined ? verdict : { ...verdict, posture: noted, warning: warned };
+  const { policy } = verdict;
+  return { allowed: false, ...(policy && { policy }), reason: 'posture', unfit: refusal };
+}
+
+function judgeWorkload(
+  parts: Rights,
+  call: Call,
+  caller: LiveSession,
+  { capability, path }: { readonly capability: Capability; readonly path: string },
+): Verdict {
   const view = caller.view(parts.catalog.policies);
   if (capability !== 'read' || !isLasting(view)) {
     return verdict(decideFor(parts, call, caller, { capability, path, view }));
@@ -123,6 +152,11 @@ function verdict(decision: Decision): Verdict {
   if (decision.reason !== 'denied_by_rule') return { allowed: false, reason: decision.reason };
   const { policy, version, rule, reason } = decision;
   return { allowed: false, reason, policy: { name: policy, version, rule } };
+}
+
+/** The response to a refused verdict. */
+export function refusalOf({ reason, unfit }: Verdict & { readonly allowed: false }): BrokerError {
+  return unfit ?? denied(reason);
 }
 
 /** The response to every refusal: the same whether the path exists or not. */

@@ -8,7 +8,7 @@ import type { Write } from '../../ports/store.ts';
 import { earlyValue } from './early-value.ts';
 import { allReady, whenReady, type Eventually } from '../eventually.ts';
 import { grantLease, type GrantedLease } from '../leases/grant-lease.ts';
-import { denied, judge, type Verdict } from './judge.ts';
+import { refusalOf, judge, type Verdict } from './judge.ts';
 import { authorityEnd, type Call, type Caller } from '../call.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
 import type { Access, Backends, Bounds, Recording, Rights, Values } from '../parts.ts';
@@ -32,6 +32,8 @@ export interface Disclosure {
   readonly path: string;
   readonly value: Value;
   readonly lease: Lease | undefined;
+  /** What posture profiles in the mode `warn` found at the caller's pod. */
+  readonly warning?: string | undefined;
 }
 
 /** Longer than the deadline of any connection. */
@@ -179,7 +181,7 @@ function prepare(
   const refuse = (error: unknown): Prepared =>
     refused(parts, call, caller, { item, verdict, error });
   try {
-    if (!verdict.allowed) throw denied(verdict.reason);
+    if (!verdict.allowed) throw refusalOf(verdict);
     const target = targetOf(parts, item.path);
     const value = earlyValue(parts, caller, item) ?? valueOf(parts, call, target, item);
     const made = whenReady(value, (found) =>
@@ -223,7 +225,7 @@ function granted(
   caller: Caller,
   read: {
     readonly item: Item;
-    readonly verdict: Verdict;
+    readonly verdict: Verdict & { readonly allowed: true };
     readonly target: Target;
     readonly value: Value;
     readonly grant: GrantedLease | undefined;
@@ -239,12 +241,14 @@ function granted(
     locator: value.locator,
     lease: grant?.lease.id,
     policy: verdict.policy,
+    posture: verdict.posture,
     fingerprint: value.fingerprint,
     fieldFingerprints: value.fieldFingerprints,
     item: item.index,
     endsAt: grant?.lease.endsAt,
   });
-  const result = { path: item.path, value, lease: grant?.lease };
+  const { warning } = verdict;
+  const result = { path: item.path, value, lease: grant?.lease, ...(warning && { warning }) };
   return grant === undefined ? { result, entry } : { result, entry, grant };
 }
 

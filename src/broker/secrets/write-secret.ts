@@ -10,7 +10,7 @@ import type {
   VersionOrigin,
 } from '../../ports/secret-provider.ts';
 import { authorityEnd, type Call, type Caller } from '../call.ts';
-import { denied, judge } from './judge.ts';
+import { refusalOf, judge } from './judge.ts';
 import { recordFailure, recordOperation } from '../recording/operation.ts';
 import type { Access, Backends, Bounds, Recording } from '../parts.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
@@ -201,7 +201,7 @@ export async function secretVersions(
   parseSecretPath(path);
   return recordOperation({ parts, call, caller }, { action: 'secret.list', path }, async (now) => {
     const verdict = judge(parts, call, now, { capability: 'list', path });
-    if (!verdict.allowed) throw denied(verdict.reason);
+    if (!verdict.allowed) throw refusalOf(verdict);
     const { writes, locator } = writable(parts, call, path);
     return writes.versions(locator);
   });
@@ -229,7 +229,7 @@ async function stage<
   return commitAs(parts, caller, async (decidedAt, now) => {
     const verdict = judge(parts, call, now, { capability: 'write', path });
     ({ policy } = verdict);
-    if (!verdict.allowed) throw denied(verdict.reason);
+    if (!verdict.allowed) throw refusalOf(verdict);
     const mayList = (): boolean => judge(parts, call, now, { capability: 'list', path }).allowed;
     const staged = await change({ ...writable(parts, call, path), mayList });
     const { version, fragment } = staged;

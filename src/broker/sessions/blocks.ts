@@ -3,13 +3,15 @@ import { workloadId, type Workload } from '../../domain/workload.ts';
 import type { PodState } from '../../ports/pod-watch.ts';
 import { LEASES } from '../../ports/queries.ts';
 import type { Access, Storage } from '../parts.ts';
+import { judgePosture } from '../posture/judge-posture.ts';
 import { scanSessions } from './select-sessions.ts';
 
 /** What blocks a workload despite its policies. */
 export type Block =
   | { readonly by: 'quarantine'; readonly quarantine: Quarantine }
   | { readonly by: 'pod'; readonly state: Exclude<PodState, 'running' | 'unknown'> }
-  | { readonly by: 'session'; readonly session: string };
+  | { readonly by: 'session'; readonly session: string }
+  | { readonly by: 'posture'; readonly posture: string; readonly pending: boolean };
 
 /** A version that was revoked from one session. That session does not get it again; a new session does. */
 export interface RevokedVersion {
@@ -22,11 +24,14 @@ export interface RevokedVersion {
 const SESSIONS = 20;
 const MOST_LEASES = 1_000;
 
-/** Returns the quarantines in force at that time, the state of the pod if it blocks a login, and the session if it has ended. */
+/**
+ * Returns the quarantines in force at that time, the state of the pod if it blocks a login, the session if it has ended, and the posture profile that refuses
+ * the pod the path that it reads. Without a pod, no profile is asked.
+ */
 export async function blocksOf(
-  parts: Pick<Storage, 'store'> & Pick<Access, 'clusters' | 'quarantines'>,
+  parts: Pick<Storage, 'store'> & Pick<Access, 'clusters' | 'quarantines' | 'catalog' | 'clock'>,
   workload: Workload,
-  { at, session }: { readonly at: number; readonly session: string | undefined },
+  { at, session, reads }: BlocksQuery,
 ): Promise<readonly Block[]> {
   const { cluster, pod } = workload;
   const fences = [
@@ -47,7 +52,21 @@ export async function blocksOf(
     const row = await parts.store.get('sessions', { id: session });
     if (row === undefined) blocks.push({ by: 'session', session });
   }
+  if (pod !== undefined && reads !== undefined) {
+    const { refusal } = judgePosture(parts, workload, reads);
+    if (refusal !== undefined) {
+      const pending = refusal.code === 'ERR_POSTURE_PENDING';
+      blocks.push({ by: 'posture', posture: refusal.facts.posture, pending });
+    }
+  }
   return blocks;
+}
+
+interface BlocksQuery {
+  readonly at: number;
+  readonly session: string | undefined;
+  /** The path, if it is to be read. */
+  readonly reads: string | undefined;
 }
 
 /** Versions of the path that were revoked from the session. Without a session: from the open sessions of the pod. */

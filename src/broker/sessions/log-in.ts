@@ -4,6 +4,7 @@ import type { Session } from '../../domain/principal.ts';
 import { Quarantined } from '../../domain/quarantine.ts';
 import { TooManySessions } from '../../domain/too-many-sessions.ts';
 import type { SenderKey } from '../../domain/sender-key.ts';
+import type { PodFacts } from '../../ports/pod-watch.ts';
 import type {
   AttestedWorkload,
   PresentedChain,
@@ -19,6 +20,7 @@ import type { ShownProof } from './proof/shown-proof.ts';
 import { commitDecided, entryOf, isUnrecordable } from '../recording/record.ts';
 import { recordRefusal } from '../recording/refusals.ts';
 import type { StoredDocument } from '../documents/document.ts';
+import { judgePosture } from '../posture/judge-posture.ts';
 import { LiveSession } from './session-memory.ts';
 
 export interface LogInRequest {
@@ -42,7 +44,7 @@ export interface OpenedSession {
 /**
  * Verifies a service-account token with the keys of the cluster that it names, and opens a session that ends no later than the token.
  * @throws ERR_TOKEN_INVALID, the same for every problem of the token; ERR_IDENTITY_UNAVAILABLE if the token cannot be verified now;
- * ERR_DENIED for a workload or pod in quarantine; ERR_RATE_LIMITED if the pod or the workload has as many sessions as it may.
+ * ERR_DENIED for a workload or pod in quarantine; ERR_POSTURE_DENIED and ERR_POSTURE_PENDING for a pod that is not fit for any secret; ERR_RATE_LIMITED if the pod or the workload has as many sessions as it may.
  */
 export async function logIn(
   parts: Recording & Access & Bounds,
@@ -54,7 +56,9 @@ export async function logIn(
     const { proof } = request;
     const senderKey = proof === undefined ? undefined : checkLogInProof(parts, proof);
     return await commitDecided(parts, async (decidedAt) => {
-      const { cluster, attested } = await attest(parts, call, request);
+      const { cluster, attested, pod } = await attest(parts, call, request);
+      const { refusal, noted: posture } = judgePosture(parts, attested.workload, undefined, pod);
+      if (refusal !== undefined) throw refusal;
       const { token, live, row } = open(parts, cluster, attested, {
         senderKey,
         source: call.address,
@@ -72,6 +76,7 @@ export async function logIn(
         tokenId: attested.tokenId,
         method: attested.method,
         keyThumbprint: senderKey?.thumbprint,
+        posture,
         endsAt: live.session.endsAt,
       });
       return {
@@ -99,7 +104,7 @@ export async function attest(
   parts: Rights & Pick<Bounds, 'limits'>,
   call: Call,
   request: LogInRequest,
-): Promise<{ readonly cluster: StoredDocument<'cluster'>; readonly attested: AttestedWorkload }> {
+): Promise<Attested> {
   const cluster = parts.catalog.find('cluster', request.cluster);
   const authenticator = parts.clusters.authenticator(request.cluster);
   if (cluster === undefined || authenticator === undefined) {
@@ -110,8 +115,13 @@ export async function attest(
   if (sessionEnd(parts, attested) <= parts.clock.now()) {
     throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'expired' });
   }
-  await checkPod(parts, call, attested.workload);
-  return { cluster, attested };
+  return { cluster, attested, pod: await checkPod(parts, call, attested.workload) };
+}
+
+interface Attested {
+  readonly cluster: StoredDocument<'cluster'>;
+  readonly attested: AttestedWorkload;
+  readonly pod: PodFacts | undefined;
 }
 
 /** A chain in the body of a request would prove nothing: only the connection's own counts. */

@@ -33,6 +33,7 @@ const EXAMPLE_NAMES: Readonly<Record<DocumentWord, string>> = {
   'role-binding': 'platform-team',
   definition: 'payments/db',
   policy: 'shop-web',
+  'posture-profile': 'production',
 };
 
 /** ls, get, rm and versions of one kind; `apply` creates and changes documents. */
@@ -122,9 +123,13 @@ export const DOCUMENTS: CommandTable = {
 
 export const POLICIES: CommandTable = {
   heading: 'Policies:',
-  groups: { policy: 'access policies: who may do what; created and changed by apply' },
+  groups: {
+    policy: 'access policies: who may do what; created and changed by apply',
+    'posture-profile': 'what pods must be to get secrets; created and changed by apply',
+  },
   commands: [
     ...documentCommands('policy'),
+    ...documentCommands('posture-profile'),
     {
       command: 'policy apply',
       summary: 'apply policy files, showing the plan first',

@@ -47,6 +47,23 @@ export const TOOLS: CommandTable = {
       load: async () => (await import('../verbs/posture-check.ts')).runPostureCheck,
     },
     {
+      command: 'posture explain',
+      summary: 'show what the posture profiles of the broker find at pods; exit 1 if one refuses',
+      details:
+        'Of a running pod, or of pods in files before they run. The broker decides with the same function that decides reads, and changes nothing.',
+      arguments: [['[place...]', 'files, directories, or - for standard input']],
+      options: [
+        ['--cluster <name>', 'the cluster of the pods', { isRequired: true }],
+        ['--namespace <name>', 'the namespace of the pods that name none', { fallback: 'default' }],
+        ['--pod <name>', 'a running pod, instead of files'],
+      ],
+      examples: [
+        'quaymaster posture explain --cluster prod --namespace shop --pod web-0',
+        'quaymaster posture explain --cluster prod --namespace shop deploy/',
+      ],
+      load: async () => (await import('../verbs/posture-explain.ts')).runPostureExplain,
+    },
+    {
       command: 'api',
       summary: 'call any operation of openapi.yaml; prints the response as it is, values included',
       arguments: [['<operation>', 'its operationId']],

@@ -5,6 +5,7 @@ export const DOCUMENT_WORDS = [
   'role-binding',
   'definition',
   'policy',
+  'posture-profile',
 ] as const;
 export type DocumentWord = (typeof DOCUMENT_WORDS)[number];
 
@@ -79,6 +80,17 @@ export const DOCUMENT_KINDS = [
     put: 'putPolicy',
     remove: 'deletePolicy',
     versions: 'listPolicyVersions',
+  },
+  {
+    word: 'posture-profile',
+    plural: 'posture profiles',
+    kind: 'PostureProfile',
+    parameter: 'name',
+    list: 'listPostureProfiles',
+    read: 'readPostureProfile',
+    put: 'putPostureProfile',
+    remove: 'deletePostureProfile',
+    versions: 'listPostureProfileVersions',
   },
 ] as const;
 export type DocumentKind = (typeof DOCUMENT_KINDS)[number];

@@ -19,6 +19,7 @@ interface Body {
   readonly prefix?: string;
   readonly connection?: string;
   readonly issuer?: string;
+  readonly mode?: string;
   readonly class?: string;
   readonly rotation?: { readonly strategy?: string };
   readonly grants?: readonly components['schemas']['Grant'][];
@@ -40,6 +41,7 @@ const COLUMNS: Readonly<Record<DocumentWord, Readonly<Record<string, (body: Body
     class: (body) => body.class,
     rotation: (body) => body.rotation?.strategy,
   },
+  'posture-profile': { mode: (body) => body.mode },
   policy: { paths: (body) => body.spec?.rules?.flatMap(({ paths = [] }) => paths) },
 };
 

@@ -884,6 +884,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/posture:explain": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Show what each posture profile finds at a pod, or at the pods of a manifest
+         * @description The same function decides reads. Nothing is changed.
+         */
+        readonly post: operations["explainPosture"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/clusters": {
         readonly parameters: {
             readonly query?: never;
@@ -1244,6 +1264,62 @@ export interface paths {
         };
         /** List all versions of a role binding, newest first */
         readonly get: operations["listRoleBindingVersions"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/posture-profiles": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** List posture profiles by name */
+        readonly get: operations["listPostureProfiles"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/posture-profiles/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Get a posture profile */
+        readonly get: operations["readPostureProfile"];
+        /**
+         * Create or replace a posture profile
+         * @description Send `If-None-Match: *` to create, or `If-Match` with the ETag of the version to replace. Without either the answer is 428.
+         */
+        readonly put: operations["putPostureProfile"];
+        readonly post?: never;
+        /** Delete a posture profile; its versions stay */
+        readonly delete: operations["deletePostureProfile"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/posture-profiles/{name}/versions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** List all versions of a posture profile, newest first */
+        readonly get: operations["listPostureProfileVersions"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -1714,7 +1790,7 @@ export interface components {
             readonly problems?: readonly components["schemas"]["DocumentProblem"][];
         };
         /** @enum {string} */
-        readonly ErrorCode: "ERR_REQUEST_INVALID" | "ERR_PATH_INVALID" | "ERR_BODY_INVALID" | "ERR_UNKNOWN_FIELD" | "ERR_POLICY_INVALID" | "ERR_TOKEN_INVALID" | "ERR_UNAUTHENTICATED" | "ERR_STEP_UP_REQUIRED" | "ERR_DENIED" | "ERR_APPROVAL_REQUIRED" | "ERR_NOT_FOUND" | "ERR_METHOD" | "ERR_CONFLICT" | "ERR_VERSION_CONFLICT" | "ERR_PRECONDITION_REQUIRED" | "ERR_IDEMPOTENCY_MISMATCH" | "ERR_BODY_TOO_LARGE" | "ERR_HEADERS_TOO_LARGE" | "ERR_MEDIA_TYPE" | "ERR_RATE_LIMITED" | "ERR_LEASE_QUOTA" | "ERR_PROVIDER_FAILED" | "ERR_PROVIDER_MALFORMED" | "ERR_PROVIDER_DENIED" | "ERR_PROVIDER_TIMEOUT" | "ERR_PROVIDER_UNAVAILABLE" | "ERR_IDENTITY_UNAVAILABLE" | "ERR_AUDIT_UNAVAILABLE" | "ERR_STORE_UNAVAILABLE" | "ERR_OUTCOME_UNKNOWN" | "ERR_BUSY" | "ERR_SEALED" | "ERR_HELD" | "ERR_CIPHERTEXT_INVALID" | "ERR_CONFIG_INVALID" | "ERR_INTERNAL";
+        readonly ErrorCode: "ERR_REQUEST_INVALID" | "ERR_PATH_INVALID" | "ERR_BODY_INVALID" | "ERR_UNKNOWN_FIELD" | "ERR_POLICY_INVALID" | "ERR_TOKEN_INVALID" | "ERR_UNAUTHENTICATED" | "ERR_STEP_UP_REQUIRED" | "ERR_DENIED" | "ERR_APPROVAL_REQUIRED" | "ERR_POSTURE_DENIED" | "ERR_POSTURE_PENDING" | "ERR_NOT_FOUND" | "ERR_METHOD" | "ERR_CONFLICT" | "ERR_VERSION_CONFLICT" | "ERR_PRECONDITION_REQUIRED" | "ERR_IDEMPOTENCY_MISMATCH" | "ERR_BODY_TOO_LARGE" | "ERR_HEADERS_TOO_LARGE" | "ERR_MEDIA_TYPE" | "ERR_RATE_LIMITED" | "ERR_LEASE_QUOTA" | "ERR_PROVIDER_FAILED" | "ERR_PROVIDER_MALFORMED" | "ERR_PROVIDER_DENIED" | "ERR_PROVIDER_TIMEOUT" | "ERR_PROVIDER_UNAVAILABLE" | "ERR_IDENTITY_UNAVAILABLE" | "ERR_AUDIT_UNAVAILABLE" | "ERR_STORE_UNAVAILABLE" | "ERR_OUTCOME_UNKNOWN" | "ERR_BUSY" | "ERR_SEALED" | "ERR_HELD" | "ERR_CIPHERTEXT_INVALID" | "ERR_CONFIG_INVALID" | "ERR_INTERNAL";
         readonly DocumentProblem: {
             /** @description JSON pointer (RFC 6901) into the body. */
             readonly pointer: string;
@@ -1831,6 +1907,8 @@ export interface components {
              * @constant
              */
             readonly stale?: true;
+            /** @description What posture profiles in the mode `warn` found at the pod of the caller */
+            readonly warning?: string;
             readonly lease?: components["schemas"]["LeaseRight"];
         };
         readonly FailedItem: {
@@ -2606,6 +2684,102 @@ export interface components {
             readonly amr?: readonly string[];
             readonly grants: readonly components["schemas"]["Grant"][];
         };
+        /** @description docs/posture.md */
+        readonly PostureProfile: {
+            readonly description?: string;
+            /** @enum {string} */
+            readonly mode: "enforce" | "warn" | "audit";
+            readonly onUnknown?: components["schemas"]["PosturePermission"];
+            readonly match?: {
+                readonly clusters?: readonly components["schemas"]["Name"][];
+                readonly namespaces?: components["schemas"]["PosturePatterns"];
+                readonly podLabels?: {
+                    readonly [key: string]: string;
+                };
+                readonly secretPaths?: components["schemas"]["PosturePatterns"];
+            };
+            readonly pod?: {
+                readonly onUnknown?: components["schemas"]["PosturePermission"];
+                readonly securityStandard?: {
+                    /** @enum {string} */
+                    readonly level: "baseline" | "restricted";
+                    /** @description `latest`, or such as `v1.34` */
+                    readonly version: string;
+                };
+                readonly ephemeralContainers?: components["schemas"]["PosturePermission"];
+                readonly defaultServiceAccount?: components["schemas"]["PosturePermission"];
+                readonly serviceAccountToken?: components["schemas"]["PosturePermission"];
+                readonly secretsInEnvironment?: components["schemas"]["PosturePermission"];
+                /** @enum {string} */
+                readonly resourceLimits?: "any" | "required";
+            };
+            readonly image?: {
+                readonly onUnknown?: components["schemas"]["PosturePermission"];
+                readonly registries?: components["schemas"]["PosturePatterns"];
+                /** @enum {string} */
+                readonly digest?: "any" | "pinned";
+                readonly deniedDigests?: readonly string[];
+            };
+            readonly ignoreContainers?: readonly {
+                readonly name: components["schemas"]["PosturePattern"];
+                readonly image: components["schemas"]["PosturePattern"];
+            }[];
+            readonly exceptions?: readonly {
+                /** @enum {string} */
+                readonly check: "pod_unknown" | "pod_malformed" | "pod_security" | "ephemeral_container" | "default_service_account" | "service_account_token" | "resource_limits" | "secret_in_environment" | "image_unknown" | "image_malformed" | "registry" | "image_not_pinned" | "image_denied";
+                readonly pods?: components["schemas"]["PosturePatterns"];
+                readonly images?: components["schemas"]["PosturePatterns"];
+                /** @description A day such as `2026-12-31`, or an instant such as `2026-12-31T12:00:00Z` */
+                readonly until: string;
+                readonly reason: string;
+                readonly owner: string;
+            }[];
+        };
+        readonly PostureQuestion: {
+            readonly cluster: components["schemas"]["Name"];
+            readonly namespace: string;
+            readonly pod: string;
+        } | {
+            readonly cluster: components["schemas"]["Name"];
+            readonly namespace: string;
+            readonly manifest: Record<string, unknown>;
+        };
+        readonly ExplainedPostures: {
+            readonly items: readonly components["schemas"]["ExplainedPosture"][];
+        };
+        readonly ExplainedPosture: {
+            /** @description Kind and name, such as `Deployment web` */
+            readonly pod: string;
+            /** @description Whether the broker knows the pod now */
+            readonly known: boolean;
+            readonly profiles: readonly {
+                readonly name: string;
+                readonly version: number;
+                /** @enum {string} */
+                readonly mode: "enforce" | "warn" | "audit";
+                /** @description The secrets that the profile is for; empty: all */
+                readonly secretPaths: readonly string[];
+                readonly met: boolean;
+                readonly findings: readonly components["schemas"]["PostureFinding"][];
+            }[];
+        };
+        readonly PostureFinding: {
+            readonly code: string;
+            /**
+             * @description Only `fail` and `unknown` stand between the pod and its secrets.
+             * @enum {string}
+             */
+            readonly status: "fail" | "unknown" | "excepted" | "tolerated";
+            readonly container?: string;
+            /** @description JSON pointer into the pod */
+            readonly pointer?: string;
+            readonly message: string;
+        };
+        /** @enum {string} */
+        readonly PosturePermission: "allow" | "deny";
+        /** @description Segments joined by `/`; `*` within one, `**` for any number of them */
+        readonly PosturePattern: string;
+        readonly PosturePatterns: readonly components["schemas"]["PosturePattern"][];
         /** @description The token ends no later than the one that mints it, is accepted from no more networks, and carries no more of the same operator. */
         readonly OperatorTokenOrder: {
             /** @description Absent: one hour, or until the creating token expires. */
@@ -2710,7 +2884,7 @@ export interface components {
         /** @description One check that a request passes, in the order in which the broker makes them. */
         readonly ExplainStep: {
             /** @enum {unknown} */
-            readonly step: "cluster" | "pod" | "session" | "quarantine" | "policy" | "mount" | "definition" | "revocation";
+            readonly step: "cluster" | "pod" | "session" | "quarantine" | "posture" | "policy" | "mount" | "definition" | "revocation";
             /** @enum {unknown} */
             readonly verdict: "passes" | "blocks" | "unknown";
             readonly text: string;
@@ -2811,6 +2985,13 @@ export interface components {
             readonly by: "session";
             /** @description The session has ended, or never existed. */
             readonly session: string;
+        } | {
+            /** @constant */
+            readonly by: "posture";
+            /** @description The profile that refuses and what it finds, such as `production: image_not_pinned` */
+            readonly posture: string;
+            /** @description Nothing was found, and a fact about the pod is not known yet. */
+            readonly pending: boolean;
         };
         readonly RevokedVersion: {
             readonly session: components["schemas"]["Id"];
@@ -2979,6 +3160,15 @@ export interface components {
             readonly updatedBy: string;
             readonly document: components["schemas"]["RoleBinding"];
         };
+        readonly StoredPostureProfile: {
+            readonly name: string;
+            readonly uid: string;
+            readonly version: number;
+            readonly etag: string;
+            readonly updatedAt: components["schemas"]["Instant"];
+            readonly updatedBy: string;
+            readonly document: components["schemas"]["PostureProfile"];
+        };
         readonly OperatorPage: {
             readonly items: readonly components["schemas"]["StoredOperator"][];
             /** @description Send it as `after` for the next page; absent on the last page. */
@@ -2986,6 +3176,11 @@ export interface components {
         };
         readonly RoleBindingPage: {
             readonly items: readonly components["schemas"]["StoredRoleBinding"][];
+            /** @description Send it as `after` for the next page; absent on the last page. */
+            readonly next?: string;
+        };
+        readonly PostureProfilePage: {
+            readonly items: readonly components["schemas"]["StoredPostureProfile"][];
             /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
         };
@@ -3007,6 +3202,16 @@ export interface components {
                 readonly createdAt: components["schemas"]["Instant"];
                 readonly createdBy: string;
                 readonly document?: components["schemas"]["RoleBinding"];
+            }[];
+        };
+        readonly PostureProfileVersions: {
+            readonly items: readonly {
+                readonly uid: string;
+                readonly version: number;
+                readonly deleted: boolean;
+                readonly createdAt: components["schemas"]["Instant"];
+                readonly createdBy: string;
+                readonly document?: components["schemas"]["PostureProfile"];
             }[];
         };
     };
@@ -4492,6 +4697,31 @@ export interface operations {
             readonly default: components["responses"]["Problem"];
         };
     };
+    readonly explainPosture: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["PostureQuestion"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ExplainedPostures"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
     readonly listClusters: {
         readonly parameters: {
             readonly query?: {
@@ -5322,6 +5552,147 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["RoleBindingVersions"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listPostureProfiles: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: components["parameters"]["limit"];
+                /** @description The `next` of the previous page. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PostureProfilePage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readPostureProfile: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredPostureProfile"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly putPostureProfile: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
+                readonly dryRun?: "true" | "false";
+            };
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+                readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["PostureProfile"];
+                readonly "application/yaml": components["schemas"]["PostureProfile"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredPostureProfile"];
+                };
+            };
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly Location?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredPostureProfile"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly deletePostureProfile: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listPostureProfileVersions: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PostureProfileVersions"];
                 };
             };
             readonly default: components["responses"]["Problem"];

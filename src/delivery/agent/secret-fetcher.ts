@@ -39,7 +39,9 @@ export class SecretFetcher {
       const facts = { name: holding.name, path: holding.settings.path, code, request };
       if (result.lost.includes(holding)) this.#deps.log.warn(facts, 'access was revoked');
       else {
-        const why = code === 'ERR_NOT_FOUND' ? 'it does not exist' : kind;
+        const isPosture = code === 'ERR_POSTURE_DENIED' || code === 'ERR_POSTURE_PENDING';
+        const known = code === 'ERR_NOT_FOUND' ? 'it does not exist' : undefined;
+        const why = (isPosture ? problem.detail : known) ?? kind;
         this.#deps.log.warn(facts, `secret not received: ${why}`);
       }
     }

@@ -29,6 +29,7 @@ export async function typed(client: BrokerClient): Promise<void> {
     | 'listLeases'
     | 'listRevocations'
     | 'listRoleBindings'
+    | 'listPostureProfiles'
     | 'listPolicies'
     | 'listClusters'
     | 'listMounts'

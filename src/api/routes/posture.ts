@@ -1,0 +1,32 @@
+import { z } from 'zod';
+import { explainPosture as explain } from '../../broker/posture/explain-posture.ts';
+import { kubernetesName, objectName } from '../fields.ts';
+import { parseInput } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+
+/** Kubernetes stores no larger object. */
+const MANIFEST_BYTES = 1_048_576 * 2;
+
+const place = { cluster: objectName, namespace: kubernetesName };
+const question = z.union([
+  z.strictObject({ ...place, pod: kubernetesName }),
+  z.strictObject({ ...place, manifest: z.looseObject({}) }),
+]);
+
+export const explainPosture: RouteOf<'explainPosture'> = {
+  body: { maxBytes: MANIFEST_BYTES },
+  read: ({ body }) => {
+    const asked = parseInput(question, body?.value);
+    const { cluster, namespace } = asked;
+    const about = 'pod' in asked ? { pod: { cluster, namespace, name: asked.pod } } : { ...asked };
+    return async ({ parts, call, caller }) => {
+      const found = await explain(parts, call, caller, about);
+      const items = found.map(({ pod, isKnown: known, profiles }) => ({
+        pod,
+        known,
+        profiles: profiles.map(({ isMet: met, ...profile }) => ({ ...profile, met })),
+      }));
+      return { status: 200, body: { items } };
+    };
+  },
+};

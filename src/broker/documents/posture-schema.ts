@@ -1,0 +1,145 @@
+import * as z from 'zod';
+import { isDigest } from '../../domain/posture/image-reference.ts';
+import { MOST_DEEP_STARS } from '../../domain/glob.ts';
+import { NEWEST_MINOR } from '../../domain/posture/pod-security.ts';
+import {
+  POSTURE_CODES,
+  POSTURE_MODES,
+  type PostureException,
+  type PostureProfileSpec,
+} from '../../domain/posture/profile.ts';
+import { name, text } from './fields.ts';
+
+const GLOB = /^[A-Za-z0-9._+=@:*[\]-]+(?:\/[A-Za-z0-9._+=@:*[\]-]+)*$/;
+
+/** Segments joined by `/`; `*` within one, `**` for any number of them. */
+const pattern = z
+  .string()
+  .min(1)
+  .max(512)
+  .refine((value) => GLOB.test(value), 'must be segments joined by "/", with * and ** as wildcards')
+  .refine(
+    (value) => value.split('**').length - 1 <= MOST_DEEP_STARS,
+    `must have at most ${MOST_DEEP_STARS} "**"`,
+  )
+  .refine(
+    (value) => value.split('/').every((segment) => segment === '**' || !segment.includes('**')),
+    '"**" must be a whole segment',
+  );
+const patterns = z.array(pattern).max(64).default([]);
+const permission = z.enum(['allow', 'deny']);
+
+const version = z
+  .string()
+  .regex(/^(?:latest|v1\.\d{1,3})$/, 'must be latest, or a version such as v1.34')
+  .transform((value) => (value === 'latest' ? NEWEST_MINOR : Number(value.slice('v1.'.length))))
+  .refine((minor) => minor <= NEWEST_MINOR, `must be at most v1.${NEWEST_MINOR}`);
+
+const securityStandard = z
+  .strictObject({ level: z.enum(['baseline', 'restricted']), version })
+  .transform(({ level, version: minor }) => ({ level, minor }));
+
+const DATE = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?$/;
+
+const exception = z
+  .strictObject({
+    check: z.enum(POSTURE_CODES),
+    pods: patterns,
+    images: patterns,
+    until: z
+      .string()
+      .refine(
+        (value) => DATE.test(value) && !Number.isNaN(Date.parse(value)),
+        'must be a day such as 2026-12-31, or an instant such as 2026-12-31T12:00:00Z',
+      )
+      .transform((value) => Date.parse(value)),
+    reason: text,
+    owner: text,
+  })
+  .transform(({ check, ...rest }): PostureException => ({ code: check, ...rest }));
+
+const pod = z.strictObject({
+  onUnknown: permission.optional(),
+  securityStandard: securityStandard.optional(),
+  ephemeralContainers: permission.default('allow'),
+  defaultServiceAccount: permission.default('allow'),
+  serviceAccountToken: permission.default('allow'),
+  secretsInEnvironment: permission.default('allow'),
+  resourceLimits: z.enum(['any', 'required']).default('any'),
+});
+
+const image = z.strictObject({
+  onUnknown: permission.optional(),
+  registries: patterns,
+  digest: z.enum(['any', 'pinned']).default('any'),
+  deniedDigests: z
+    .array(z.string().refine(isDigest, 'must be a digest such as sha256:<64 hexadecimal digits>'))
+    .max(4_096)
+    .default([]),
+});
+
+const match = z.strictObject({
+  clusters: z.array(name).max(64).default([]),
+  namespaces: patterns,
+  podLabels: z.record(z.string().min(1).max(317), z.string().max(63)).default({}),
+  secretPaths: patterns,
+});
+
+/** A profile that checks nothing would look like a gate and be none. */
+const CHECKS_NOTHING = 'must check something: at least one field of "pod" or "image"';
+
+export const postureProfile = z
+  .strictObject({
+    description: text.optional(),
+    mode: z.enum(POSTURE_MODES),
+    onUnknown: permission.default('deny'),
+    match: match.prefault({}),
+    pod: pod.prefault({}),
+    image: image.prefault({}),
+    ignoreContainers: z
+      .array(z.strictObject({ name: pattern, image: pattern }))
+      .max(64)
+      .default([]),
+    exceptions: z.array(exception).max(256).default([]),
+  })
+  .refine(checksSomething, { message: CHECKS_NOTHING, path: ['pod'] })
+  .transform(
+    ({
+      description,
+      pod: { onUnknown, securityStandard: standard, ...podRest },
+      image: own,
+      ...rest
+    }) =>
+      withoutUndefined({
+        ...rest,
+        description,
+        pod: withoutUndefined({ ...podRest, onUnknown, securityStandard: standard }),
+        image: withoutUndefined(own),
+      }) as PostureProfileSpec,
+  );
+
+function checksSomething({
+  pod: checks,
+  image: { registries, digest, deniedDigests },
+}: {
+  readonly pod: z.output<typeof pod>;
+  readonly image: z.output<typeof image>;
+}): boolean {
+  const isDenying = [
+    checks.ephemeralContainers,
+    checks.defaultServiceAccount,
+    checks.serviceAccountToken,
+    checks.secretsInEnvironment,
+  ].includes('deny');
+  return (
+    isDenying ||
+    checks.securityStandard !== undefined ||
+    checks.resourceLimits === 'required' ||
+    digest === 'pinned' ||
+    registries.length + deniedDigests.length > 0
+  );
+}
+
+function withoutUndefined<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}

@@ -1,0 +1,131 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { counts, type PostureFinding } from '../../domain/posture/evaluate.ts';
+import { MalformedPod, PodNode } from '../../domain/posture/pod-node.ts';
+import { podsIn, type FoundPod } from '../../domain/posture/pods-in.ts';
+import type { PostureMode } from '../../domain/posture/profile.ts';
+import type { PodFacts } from '../../ports/pod-watch.ts';
+import type { Call } from '../call.ts';
+import type { Access, Recording } from '../parts.ts';
+import { recordOperation, requireRole } from '../recording/operation.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import { judgePod, type NamedPod } from './judge-posture.ts';
+
+/** A running pod by name, or the pods of an object that was not created yet. */
+export type PostureQuestion =
+  | { readonly pod: NamedPod }
+  | { readonly manifest: unknown; readonly cluster: string; readonly namespace: string };
+
+export interface ExplainedPosture {
+  /** `Pod web`, `Deployment web`. */
+  readonly pod: string;
+  /** Whether the broker knows the pod now. */
+  readonly isKnown: boolean;
+  readonly profiles: readonly {
+    readonly name: string;
+    readonly version: number;
+    readonly mode: PostureMode;
+    /** Empty: all. */
+    readonly secretPaths: readonly string[];
+    /** Whether it refuses, or in other modes would refuse, its secrets to the pod. */
+    readonly isMet: boolean;
+    readonly findings: readonly PostureFinding[];
+  }[];
+}
+
+/**
+ * What each profile for a pod finds there now, by the same function that decides reads.
+ * @throws ERR_DENIED, ERR_NOT_FOUND for a cluster that is not registered or has no live watch, ERR_BODY_INVALID for a manifest without a pod
+ */
+export async function explainPosture(
+  parts: Recording & Access,
+  call: Call,
+  live: LiveOperator,
+  question: PostureQuestion,
+): Promise<readonly ExplainedPosture[]> {
+  const { cluster, namespace, name } = 'pod' in question ? question.pod : { ...question, name: '' };
+  const query = `posture of ${[cluster, namespace, name].filter((part) => part !== '').join('/')}`;
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'policy.explain', query },
+    (operator) => {
+      requireRole(operator, 'policy-editor', 'auditor');
+      if (parts.catalog.find('cluster', cluster) === undefined)
+        throw new BrokerError('ERR_NOT_FOUND', `no cluster "${cluster}" is registered`, {
+          isDetailShown: true,
+        });
+      return 'pod' in question
+        ? [
+            explained(parts, question.pod, {
+              owner: `Pod ${name}`,
+              facts: runningPod(parts, question.pod),
+            }),
+          ]
+        : podsOf(question.manifest).map(({ owner, pod }) => {
+            const whole = new PodNode(question.manifest, '');
+            const own = namespaceOf(pod) ?? namespaceOf(whole) ?? namespace;
+            const named = { cluster, namespace: own, name: nameOf(pod) };
+            return explained(parts, named, { owner, facts: factsOf(pod) });
+          });
+    },
+  );
+}
+
+function explained(
+  parts: Pick<Access, 'catalog' | 'clock'>,
+  named: NamedPod,
+  { owner, facts }: { readonly owner: string; readonly facts: PodFacts | undefined },
+): ExplainedPosture {
+  const profiles = judgePod(parts, named, facts).map(({ profile, findings }) => ({
+    name: profile.name,
+    version: profile.version,
+    mode: profile.spec.mode,
+    secretPaths: profile.spec.match.secretPaths,
+    isMet: !findings.some(counts),
+    findings,
+  }));
+  return { pod: owner, isKnown: facts !== undefined, profiles };
+}
+
+function runningPod(
+  { clusters }: Pick<Access, 'clusters'>,
+  { cluster, namespace, name }: NamedPod,
+): PodFacts | undefined {
+  const watch = clusters.watch(cluster);
+  const uid = watch?.status() === 'live' ? watch.uidOf(namespace, name) : undefined;
+  return uid === undefined ? undefined : watch?.find(uid);
+}
+
+function podsOf(manifest: unknown): readonly FoundPod[] {
+  const pods = refusing(() => podsIn(manifest));
+  if (pods.length === 0) throw invalid('', 'has no pod and no workload with a pod template');
+  return pods;
+}
+
+/** A pod of a manifest, as a watch would know it. */
+function factsOf(pod: PodNode): PodFacts {
+  const labels = refusing(() => pod.at('metadata', 'labels').members());
+  return {
+    state: 'unknown',
+    labels: new Map(labels.map(([name, label]) => [name, refusing(() => label.text()) ?? ''])),
+    manifest: { read: () => pod.value },
+  };
+}
+
+const namespaceOf = (pod: PodNode): string | undefined =>
+  refusing(() => pod.at('metadata', 'namespace').text());
+const nameOf = (pod: PodNode): string => refusing(() => pod.at('metadata', 'name').text()) ?? '';
+
+function refusing<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof MalformedPod) throw invalid(error.pointer, error.message);
+    throw error;
+  }
+}
+
+function invalid(pointer: string, message: string): BrokerError {
+  return new BrokerError('ERR_BODY_INVALID', undefined, {
+    problems: [{ pointer: `/manifest${pointer}`, message }],
+  });
+}

@@ -1,0 +1,121 @@
+import { counts, evaluate, type PostureFinding } from '../../domain/posture/evaluate.ts';
+import { PodNode } from '../../domain/posture/pod-node.ts';
+import { anyMatches, isForPod, type PostureProfile } from '../../domain/posture/profile.ts';
+import { PostureRefused, postureText } from '../../domain/posture/refusal.ts';
+import type { Workload } from '../../domain/workload.ts';
+import type { PodFacts, PodManifest } from '../../ports/pod-watch.ts';
+import type { Rights } from '../parts.ts';
+
+/** A profile that is for the pod, and what it finds there. */
+export interface JudgedProfile {
+  readonly profile: PostureProfile;
+  readonly findings: readonly PostureFinding[];
+}
+
+/** What the profiles say to one read. */
+export interface PostureJudgement {
+  /** The first profile in the order of names that refuses. */
+  readonly refusal?: PostureRefused;
+  /** What profiles in the modes `warn` and `audit` found, for the log. */
+  readonly noted?: string;
+  /** What profiles in the mode `warn` found, for the caller. */
+  readonly warned?: string;
+}
+
+const NOTHING: PostureJudgement = {};
+
+interface Kept {
+  readonly profiles: readonly PostureProfile[];
+  readonly validUntil: number;
+  readonly judged: readonly JudgedProfile[];
+}
+
+/** By the pod object, which is another one after each change of the pod. */
+const kept = new WeakMap<PodManifest, Kept>();
+
+/**
+ * Whether the workload's pod is fit for the secret, or for a session if there is no path: then only profiles for all secrets count. Workloads outside
+ * Kubernetes have no pod, and no profile is for them.
+ */
+export function judgePosture(
+  parts: Pick<Rights, 'catalog' | 'clusters' | 'clock'>,
+  workload: Workload,
+  path: string | undefined,
+  facts = podFacts(parts, workload),
+): PostureJudgement {
+  if (parts.catalog.profiles.length === 0 || 'identity' in workload) return NOTHING;
+  const { cluster, namespace, pod } = workload;
+  const named = { cluster, namespace, name: pod?.name ?? '' };
+  const judged = judgePod(parts, named, facts).filter(({ profile, findings }) => {
+    const isForPath =
+      path === undefined ? isForAll(profile) : anyMatches(profile.secretPaths, path);
+    return isForPath && findings.some(counts);
+  });
+  return judged.length === 0 ? NOTHING : judgementOf(judged);
+}
+
+/** A pod by name; the name is empty for a workload without a pod. */
+export interface NamedPod {
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** All profiles for the pod, and what each finds. Kept in memory until the pod, a profile or the end of an exception changes it. */
+export function judgePod(
+  { catalog: { profiles }, clock }: Pick<Rights, 'catalog' | 'clock'>,
+  { cluster, namespace, name }: NamedPod,
+  facts: PodFacts | undefined,
+): readonly JudgedProfile[] {
+  const manifest = facts?.manifest;
+  const known = manifest && kept.get(manifest);
+  const now = clock.now();
+  if (known?.profiles === profiles && now < known.validUntil) return known.judged;
+  const pod = manifest && new PodNode(manifest.read(), '');
+  let validUntil = Infinity;
+  const judged = profiles
+    .filter((profile) => isForPod(profile, { cluster, namespace, labels: facts?.labels }))
+    .map((profile) => {
+      const verdict = evaluate(profile, { name: `${namespace}/${name}`, pod }, now);
+      validUntil = Math.min(validUntil, verdict.validUntil);
+      return { profile, findings: verdict.findings };
+    });
+  if (manifest !== undefined) kept.set(manifest, { profiles, validUntil, judged });
+  return judged;
+}
+
+/** What a live watch knows of the workload's pod. */
+export function podFacts(
+  { clusters }: Pick<Rights, 'clusters'>,
+  { cluster, pod }: Workload,
+): PodFacts | undefined {
+  const watch = clusters.watch(cluster);
+  return pod !== undefined && watch?.status() === 'live' ? watch.find(pod.uid) : undefined;
+}
+
+function isForAll({ spec }: PostureProfile): boolean {
+  return spec.match.secretPaths.length === 0;
+}
+
+function judgementOf(judged: readonly JudgedProfile[]): PostureJudgement {
+  const enforcing = judged.filter(({ profile }) => profile.spec.mode === 'enforce');
+  // A profile that found something decides before one that only lacks a fact: a retry cannot help.
+  const refusing =
+    enforcing.find(({ findings }) => findings.some(({ status }) => status === 'fail')) ??
+    enforcing[0];
+  if (refusing === undefined) {
+    const warning = judged.filter(({ profile }) => profile.spec.mode === 'warn');
+    return {
+      noted: textOf(judged),
+      ...(warning.length > 0 && { warned: textOf(warning) }),
+    };
+  }
+  const isPending = !refusing.findings.some(({ status }) => status === 'fail');
+  return { refusal: new PostureRefused(textOf([refusing]), isPending) };
+}
+
+function textOf(judged: readonly JudgedProfile[]): string {
+  return judged
+    .map(({ profile, findings }) => postureText(profile.name, findings.filter(counts)))
+    .join('; ');
+}

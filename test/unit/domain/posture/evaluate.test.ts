@@ -1,0 +1,237 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { evaluate, type PostureFinding } from '../../../../src/domain/posture/evaluate.ts';
+import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
+import { compileProfile } from '../../../../src/domain/posture/profile.ts';
+import { parseSpec } from '../../../../src/broker/documents/schema.ts';
+
+const NOW = Date.parse('2026-11-27T12:00:00Z');
+const DIGEST = `sha256:${'a'.repeat(64)}`;
+const OTHER = `sha256:${'b'.repeat(64)}`;
+const STRICT = {
+  mode: 'enforce',
+  pod: {
+    securityStandard: { level: 'baseline', version: 'v1.34' },
+    ephemeralContainers: 'deny',
+    defaultServiceAccount: 'deny',
+    serviceAccountToken: 'deny',
+    secretsInEnvironment: 'deny',
+    resourceLimits: 'required',
+  },
+  image: {
+    registries: ['registry.test/prod/**'],
+    digest: 'pinned',
+    deniedDigests: [OTHER],
+  },
+};
+const CONTAINER = {
+  name: 'web',
+  image: `registry.test/prod/web@${DIGEST}`,
+  resources: { limits: { cpu: '1', memory: '64Mi' } },
+};
+const GOOD = {
+  metadata: { name: 'web-0', namespace: 'prod', uid: 'u1' },
+  spec: { serviceAccountName: 'web', containers: [CONTAINER] },
+};
+
+function findings(
+  document: object,
+  pod: unknown,
+  now = NOW,
+): readonly Pick<PostureFinding, 'code' | 'status' | 'container'>[] {
+  const profile = compileProfile('strict', 1, parseSpec('posture-profile', document));
+  const snapshot = {
+    name: 'prod/web-0',
+    pod: pod === undefined ? undefined : new PodNode(pod, ''),
+  };
+  return evaluate(profile, snapshot, now).findings.map(({ code, status, container }) => ({
+    code,
+    status,
+    ...(container !== undefined && { container }),
+  }));
+}
+
+function withContainer(change: object, spec: object = {}): object {
+  return { ...GOOD, spec: { ...GOOD.spec, ...spec, containers: [{ ...CONTAINER, ...change }] } };
+}
+
+describe('a posture profile', () => {
+  it('finds nothing at a pod that meets it', () => {
+    expect(findings(STRICT, GOOD)).toEqual([]);
+  });
+
+  it.each<[string, object, object]>([
+    ['host access', withContainer({}, { hostNetwork: true }), { code: 'pod_security' }],
+    [
+      'an ephemeral container',
+      withContainer({}, { ephemeralContainers: [{ ...CONTAINER, name: 'debug' }] }),
+      { code: 'ephemeral_container', container: 'debug' },
+    ],
+    [
+      'the default service account',
+      withContainer({}, { serviceAccountName: undefined }),
+      { code: 'default_service_account' },
+    ],
+    [
+      'a mounted token of the Kubernetes API',
+      withContainer({
+        volumeMounts: [{ mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' }],
+      }),
+      { code: 'service_account_token' },
+    ],
+    [
+      'a secret in a variable',
+      withContainer({ env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } }] }),
+      { code: 'secret_in_environment', container: 'web' },
+    ],
+    [
+      'a secret as all variables',
+      withContainer({ envFrom: [{ secretRef: { name: 's' } }] }),
+      { code: 'secret_in_environment', container: 'web' },
+    ],
+    [
+      'a missing limit',
+      withContainer({ resources: { limits: { cpu: '1' } } }),
+      { code: 'resource_limits', container: 'web' },
+    ],
+    [
+      'another registry',
+      withContainer({ image: `registry.test/dev/web@${DIGEST}` }),
+      { code: 'registry', container: 'web' },
+    ],
+    [
+      'a denied digest',
+      withContainer({ image: `registry.test/prod/web@${OTHER}` }),
+      { code: 'image_denied', container: 'web' },
+    ],
+    [
+      'an invalid image name',
+      withContainer({ image: 'Registry.test/prod/Web' }),
+      { code: 'image_malformed', container: 'web' },
+    ],
+    ['a value of the wrong type', withContainer({ image: 7 }), { code: 'pod_malformed' }],
+  ])('refuses %s', (_what, pod, finding) => {
+    expect(findings(STRICT, pod)).toEqual([{ ...finding, status: 'fail' }]);
+  });
+
+  it('finds a denied digest that runs under an allowed name', () => {
+    const status = { containerStatuses: [{ name: 'web', imageID: `registry.test/x@${OTHER}` }] };
+    const [finding] = findings(STRICT, { ...GOOD, status });
+    expect(finding).toEqual({ code: 'image_denied', status: 'fail', container: 'web' });
+  });
+
+  it('does not know the digest of an image by tag that was not pulled, and does after it was', () => {
+    const document = { mode: 'enforce', image: { deniedDigests: [OTHER] } };
+    const pod = withContainer({ image: 'registry.test/prod/web:v1' });
+    expect(findings(document, pod)).toEqual([
+      { code: 'image_unknown', status: 'unknown', container: 'web' },
+    ]);
+    const status = { containerStatuses: [{ name: 'web', imageID: DIGEST }] };
+    expect(findings(document, { ...pod, status })).toEqual([]);
+  });
+
+  it('refuses an unknown pod, unless the profile tolerates what is unknown', () => {
+    const unknown = { code: 'pod_unknown', status: 'unknown' };
+    expect(findings(STRICT, undefined)).toEqual([unknown]);
+    const tolerated = [{ ...unknown, status: 'tolerated' }];
+    expect(findings({ ...STRICT, onUnknown: 'allow' }, undefined)).toEqual(tolerated);
+    const own = { ...STRICT, onUnknown: 'deny', pod: { ...STRICT.pod, onUnknown: 'allow' } };
+    expect(findings(own, undefined)).toEqual(tolerated);
+  });
+
+  it('skips an ignored container in all checks but the Pod Security Standard', () => {
+    const proxy = { name: 'istio-proxy', image: 'mesh.test/istio/proxyv2:1.27' };
+    const pod = { ...GOOD, spec: { ...GOOD.spec, initContainers: [proxy] } };
+    expect(findings(STRICT, pod)).not.toEqual([]);
+    const ignored = {
+      ...STRICT,
+      ignoreContainers: [{ name: 'istio-*', image: 'mesh.test/istio/*' }],
+    };
+    expect(findings(ignored, pod)).toEqual([]);
+    const other = { ...proxy, image: 'mesh.test/evil/proxyv2' };
+    const posed = { ...GOOD, spec: { ...GOOD.spec, initContainers: [other] } };
+    expect(findings(ignored, posed)).not.toEqual([]);
+    const privileged = { ...proxy, securityContext: { privileged: true } };
+    const open = { ...GOOD, spec: { ...GOOD.spec, initContainers: [privileged] } };
+    expect(findings(ignored, open)).toEqual([{ code: 'pod_security', status: 'fail' }]);
+  });
+
+  it('applies an exception to its pods and images until its day', () => {
+    const exception = { check: 'registry', until: '2026-11-28', reason: 'moving', owner: 'alice' };
+    const pod = withContainer({ image: `registry.test/dev/web@${DIGEST}` });
+    const excepted = (more: object, now = NOW): readonly string[] =>
+      findings({ ...STRICT, exceptions: [{ ...exception, ...more }] }, pod, now).map(
+        ({ status }) => status,
+      );
+    expect(excepted({})).toEqual(['excepted']);
+    expect(excepted({}, Date.parse('2026-11-28'))).toEqual(['fail']);
+    expect(excepted({ pods: ['prod/web-*'] })).toEqual(['excepted']);
+    expect(excepted({ pods: ['dev/*'] })).toEqual(['fail']);
+    expect(excepted({ images: ['registry.test/dev/*'] })).toEqual(['excepted']);
+    expect(excepted({ images: ['registry.test/prod/*'] })).toEqual(['fail']);
+    expect(excepted({ check: 'image_denied' })).toEqual(['fail']);
+  });
+
+  it('never throws and never passes a pod of another shape without a finding', () => {
+    const profile = compileProfile('strict', 1, parseSpec('posture-profile', STRICT));
+    const shapes = fc.record(
+      {
+        metadata: fc.anything(),
+        spec: fc.record({ containers: fc.anything(), initContainers: fc.anything() }),
+        status: fc.anything(),
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(shapes, (pod) => {
+        const { findings: found } = evaluate(
+          profile,
+          { name: 'a/b', pod: new PodNode(pod, '') },
+          NOW,
+        );
+        expect(found.length).toBeGreaterThan(0);
+      }),
+    );
+  });
+});
+
+describe('the document of a posture profile', () => {
+  it.each<[string, object, string]>([
+    ['checks nothing', { mode: 'enforce' }, '/pod'],
+    ['has an unknown field', { ...STRICT, images: {} }, '/images'],
+    ['has another mode', { ...STRICT, mode: 'block' }, '/mode'],
+    ['names a future version', withStandard('v1.99'), '/pod/securityStandard/version'],
+    [
+      'has a short digest',
+      { mode: 'warn', image: { deniedDigests: ['sha256:ab'] } },
+      '/image/deniedDigests/0',
+    ],
+    [
+      'has "**" within a segment',
+      { mode: 'warn', image: { registries: ['a/b**'] } },
+      '/image/registries/0',
+    ],
+    [
+      'has three "**"',
+      { mode: 'warn', image: { registries: ['**/a/**/b/**'] } },
+      '/image/registries/0',
+    ],
+    [
+      'has an exception without a day',
+      { ...STRICT, exceptions: [{ check: 'registry', until: 'never', reason: 'r', owner: 'o' }] },
+      '/exceptions/0/until',
+    ],
+  ])('that %s is refused with its position', (_what, document, pointer) => {
+    let problems: readonly { readonly pointer: string }[] = [];
+    try {
+      parseSpec('posture-profile', document);
+    } catch (error) {
+      problems = (error as { problems: typeof problems }).problems;
+    }
+    expect(problems.map((problem) => problem.pointer)).toContain(pointer);
+  });
+});
+
+function withStandard(version: string): object {
+  return { mode: 'enforce', pod: { securityStandard: { level: 'baseline', version } } };
+}
