@@ -11,11 +11,16 @@ import { allRows, ROOT_KEYS } from '../../ports/queries.ts';
 import type { ColumnValue, Expectation, TableName, Write } from '../../ports/store.ts';
 import { macColumns, SCHEMA, shapeOf, type Tables } from '../../ports/tables.ts';
 import type { Storage } from '../parts.ts';
-import { reportWrite, type ExposedValues, type RewrapReport } from './rewrap-report.ts';
+import {
+  reportWrite,
+  type ExposedValues,
+  type IssuedLease,
+  type RewrapReport,
+} from './rewrap-report.ts';
 import type { RootKeyAccess } from './rotate-keys.ts';
 
 const PAGE = 100;
-const MOST_EXPOSED_PATHS = 100;
+const MOST_EXPOSED = 100;
 
 type Row = Readonly<Record<string, ColumnValue>>;
 
@@ -76,7 +81,12 @@ export class RewrapPass {
   readonly #active: RootKey;
   /** The paths of embedded secrets by their ids. */
   readonly #paths = new Map<string, string>();
-  readonly #exposed: { values: number; paths: string[]; credentials: number };
+  readonly #exposed: {
+    values: number;
+    paths: string[];
+    credentials: number;
+    issued: IssuedLease[];
+  };
   #report: RewrapReport;
   /** Rows that could not be rewrapped in this pass. */
   #left = 0;
@@ -88,7 +98,7 @@ export class RewrapPass {
     this.#options = options;
     this.#active = parts.keyring.active;
     const now = parts.clock.now();
-    this.#exposed = { values: 0, paths: [], credentials: 0 };
+    this.#exposed = { values: 0, paths: [], credentials: 0, issued: [] };
     this.#report = {
       rootKey: this.#active.id,
       startedAt: now,
@@ -279,8 +289,7 @@ export class RewrapPass {
   /** Remembers what later steps need of a row. */
   async #note(table: TableName, row: Row): Promise<void> {
     const { since, compromised } = this.#options;
-    if (table === 'credentials' && row['sealed'] !== null && Number(row['created_at']) < since)
-      this.#exposed.credentials += 1;
+    if (table === 'credentials') this.#noteIssued(row as unknown as Tables['credentials']);
     if (table !== 'secrets') return;
     const { id, path, current_version, deleted_version } = row as unknown as Tables['secrets'];
     this.#paths.set(id, path);
@@ -291,7 +300,13 @@ export class RewrapPass {
     const current = await this.#parts.store.get('secret_versions', key);
     if (current === undefined || current.created_at >= since) return;
     this.#exposed.values += 1;
-    if (this.#exposed.paths.length < MOST_EXPOSED_PATHS) this.#exposed.paths.push(path);
+    if (this.#exposed.paths.length < MOST_EXPOSED) this.#exposed.paths.push(path);
+  }
+
+  #noteIssued({ sealed, created_at, lease_id: lease, path }: Tables['credentials']): void {
+    if (sealed === null || created_at >= this.#options.since) return;
+    this.#exposed.credentials += 1;
+    if (this.#exposed.issued.length < MOST_EXPOSED) this.#exposed.issued.push({ lease, path });
   }
 
   #exposedValues(): ExposedValues {

@@ -28,6 +28,13 @@ export interface ExposedValues {
   readonly paths: readonly string[];
   /** Dynamic credentials that were kept for a repeat of their request. */
   readonly credentials: number;
+  /** Their leases, at most 100. Absent in a report of an earlier release. */
+  readonly issued?: readonly IssuedLease[] | undefined;
+}
+
+export interface IssuedLease {
+  readonly lease: string;
+  readonly path: string;
 }
 
 const KEY = 'rewrap-report';

@@ -94,12 +94,18 @@ function textOf({ keys, keks, rewrap, rotating }: Status): string {
 }
 
 /** What a copy of the store, with the old keys, still opens: a rotation of keys cannot change that. */
-function exposedText({ before, values, paths, credentials }: Exposed): string {
+function exposedText({ before, values, paths, credentials, issued = [] }: Exposed): string {
   const more = values - paths.length;
+  const moreIssued = credentials - issued.length;
   return [
     `A copy of the store from before ${before} still opens with the old root key.`,
-    `It has ${values} values that are current, and ${credentials} dynamic credentials. Change them at their source:`,
+    `It has ${values} values that are current, and ${credentials} dynamic credentials. Change the values at their source:`,
     ...paths.map((path) => `  ${path}`),
     ...(more > 0 ? [`  and ${more} more`] : []),
+    ...(credentials > 0
+      ? ['Revoke the leases of the credentials with "quaymaster lease revoke":']
+      : []),
+    ...issued.map(({ lease, path }) => `  ${lease}  ${path}`),
+    ...(moreIssued > 0 ? [`  and ${moreIssued} more`] : []),
   ].join('\n');
 }

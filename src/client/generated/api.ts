@@ -2417,6 +2417,11 @@ export interface components {
                 readonly paths: readonly string[];
                 /** @description Dynamic credentials that were kept for a repeated request */
                 readonly credentials: number;
+                /** @description Their leases, at most 100; absent in a report of an earlier release */
+                readonly issued?: readonly {
+                    readonly lease: components["schemas"]["Id"];
+                    readonly path: string;
+                }[];
             };
         };
         readonly BackupRun: {

@@ -4,6 +4,7 @@ import { MOST_SEALS, rotateRootKey, type KeyStatus } from '../../../src/broker/k
 import { changeRootKeys, readRootKeys } from '../../../src/broker/keys/root-key-rows.ts';
 import { readRewrapReport } from '../../../src/broker/keys/rewrap-report.ts';
 import { SEAL_STEP } from '../../../src/broker/keys/seal-ledger.ts';
+import { sealCredential } from '../../../src/crypto/sealed-credential.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 import { newCall } from '../../kit/call.ts';
@@ -67,6 +68,15 @@ async function values(): Promise<Record<string, unknown>> {
   return found;
 }
 
+/** Keeps the value of a dynamic credential, as for a repeat of its request. */
+async function keepOneCredential(): Promise<void> {
+  const { store, keyring, installation } = broker!.parts;
+  const { id } = (await rows('credentials'))[0]!;
+  const place = { installation, credentialId: id };
+  const sealed = sealCredential(keyring.active, place, Buffer.from('{}'));
+  await store.commit({ writes: [{ table: 'credentials', key: { id }, change: { sealed } }] });
+}
+
 describe('a rotation of the root key', () => {
   it('leaves no row under the old key, destroys it, and keeps every token and value', async () => {
     const { parts } = await openFilled();
@@ -118,6 +128,7 @@ describe('a rotation of the root key', () => {
     await openFilled();
     const before = await values();
     const old = (await rows('secret_versions')).filter(({ ciphertext }) => ciphertext !== null);
+    await keepOneCredential();
     await rotate(true);
     await finished();
     const now = (await rows('secret_versions')).filter(({ ciphertext }) => ciphertext !== null);
@@ -127,6 +138,12 @@ describe('a rotation of the root key', () => {
     expect(await values()).toEqual(before);
     const report = await readRewrapReport(broker!.parts);
     expect(report).toMatchObject({ reencrypted: old.length, exposed: { values: 3 } });
+    const kept = (await rows('credentials')).filter(({ sealed }) => sealed !== null);
+    expect(kept).not.toEqual([]);
+    expect(report?.exposed).toMatchObject({
+      credentials: kept.length,
+      issued: kept.map(({ lease_id: lease, path }) => ({ lease, path })),
+    });
     expect(report?.exposed?.paths).toEqual((await rows('secrets')).map(({ path }) => path));
   });
 
