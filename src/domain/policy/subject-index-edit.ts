@@ -1,5 +1,5 @@
 import type { CompiledPolicy } from './compiled-policy.ts';
-import { SubjectIndex } from './subject-index.ts';
+import { SubjectIndex, type SubjectEntry } from './subject-index.ts';
 
 /** Changes to an index that leave the original as it was: a node is copied when it is first changed, the rest is shared. */
 export class SubjectIndexEdit {
@@ -12,17 +12,14 @@ export class SubjectIndexEdit {
 
   add(policy: CompiledPolicy): void {
     for (const subject of policy.subjects) {
-      for (const names of subject.names) {
-        this.#change(this.#root, names, (leaf) => leaf.addEntry({ policy, subject }));
-      }
+      const entry = { policy, subject };
+      for (const names of subject.names) this.#change(this.#root, names, 0, entry);
     }
   }
 
   remove(policy: CompiledPolicy): void {
     for (const subject of policy.subjects) {
-      for (const names of subject.names) {
-        this.#change(this.#root, names, (leaf) => leaf.removeEntriesOf(policy));
-      }
+      for (const names of subject.names) this.#change(this.#root, names, 0, policy);
     }
   }
 
@@ -30,19 +27,22 @@ export class SubjectIndexEdit {
     return this.#root;
   }
 
+  /** Adds an entry below `node`, where `names` lead from `level` on, or removes the entries of a policy there. */
   #change(
     node: SubjectIndex,
     names: readonly string[],
-    change: (leaf: SubjectIndex) => void,
+    level: number,
+    change: SubjectEntry | CompiledPolicy,
   ): void {
-    const [name, ...below] = names;
+    const name = names[level];
     if (name === undefined) {
-      change(node);
+      if ('subject' in change) node.addEntry(change);
+      else node.removeEntriesOf(change);
       return;
     }
     const known = node.child(name);
     const child = known === undefined ? this.#created() : this.#owned(known);
-    this.#change(child, below, change);
+    this.#change(child, names, level + 1, change);
     if (child !== known || child.isEmpty) node.setChild(name, child);
   }
 
