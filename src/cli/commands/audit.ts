@@ -47,6 +47,23 @@ export const AUDIT: CommandTable = {
       load: async () => (await import('../verbs/audit-search.ts')).runAuditTrace,
     },
     {
+      command: 'audit who-received',
+      summary: 'list every caller that received a path, or one version of it, over the whole log',
+      details:
+        'It reads the log through its search index. Each shown entry is proven. To exclude that an attacker with access to the database hid entries, export and verify the log.',
+      arguments: [['<path>', 'path of a secret']],
+      options: [
+        ['--secret-version <version>', 'only callers that received this version'],
+        ['--csv', 'print CSV with all columns'],
+        ...PERIOD.filter(([flags]) => !flags.startsWith('--limit')),
+      ],
+      examples: [
+        'quaymaster audit who-received payments/db --secret-version 3',
+        'quaymaster audit who-received payments/db --csv > receivers.csv',
+      ],
+      load: async () => (await import('../verbs/who-received.ts')).runWhoReceived,
+    },
+    {
       command: 'audit tail',
       summary: 'print new entries that match all filters as they are recorded',
       options: FILTERS,
