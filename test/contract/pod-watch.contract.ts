@@ -1,10 +1,27 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createPodWatch } from '../../src/auth/index.ts';
+import { parseSpec } from '../../src/broker/documents/schema.ts';
 import { systemClock } from '../../src/clock.ts';
+import { evaluate } from '../../src/domain/posture/evaluate.ts';
+import { PodNode } from '../../src/domain/posture/pod-node.ts';
+import { compileProfile } from '../../src/domain/posture/profile.ts';
 import type { PodEnd, PodState, PodWatch } from '../../src/ports/pod-watch.ts';
 import { until } from '../kit/backends/until.ts';
 import type { KubeCluster, PodRef } from '../kit/kube-cluster.ts';
 
+const STRICT = compileProfile(
+  'strict',
+  1,
+  parseSpec('posture-profile', {
+    mode: 'enforce',
+    pod: {
+      securityStandard: { level: 'baseline', version: 'latest' },
+      ephemeralContainers: 'deny',
+      secretsInEnvironment: 'deny',
+    },
+    image: { digest: 'pinned' },
+  }),
+);
 const context = { requestId: 'req_1', signal: new AbortController().signal };
 
 /** The contract of the watch, for a real cluster and its fake. */
@@ -42,6 +59,7 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
       until(what, () => Promise.resolve(condition()));
     const create = (pod: string, labels = {}): Promise<PodRef> =>
       cluster.createPod({ namespace, name: pod, serviceAccount: 'api', labels });
+    const manifestOf = ({ uid }: PodRef): unknown => watch.find(uid)?.manifest?.read();
     const stateOf = ({ uid }: PodRef): PodState | undefined => watch.find(uid)?.state;
     const endOf = ({ uid }: PodRef): PodEnd | undefined => ends.find((end) => end.uid === uid);
     const untilState = (pod: PodRef, state: PodState): Promise<void> =>
@@ -60,6 +78,37 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
       expect(watch.find(after.uid)?.labels.get('app')).toBe('two');
       await cluster.setPhase(after, 'Running');
       expect((await watch.confirm(after, context)).state).toBe('running');
+    });
+
+    it('keeps what a check needs of a pod, and no values of its environment', async () => {
+      await start();
+      const container = {
+        name: 'main',
+        image: 'registry.test/app:1',
+        command: ['run', '--password=canary-argument'],
+        env: [
+          { name: 'PLAIN', value: 'canary-value' },
+          { name: 'FROM', valueFrom: { secretKeyRef: { name: 'db', key: 'password' } } },
+        ],
+      };
+      const pod = await cluster.createPod({
+        ...{ namespace, name: 'checked', serviceAccount: 'api' },
+        spec: { hostNetwork: true, containers: [container] },
+      });
+      await untilState(pod, 'running');
+      expect(watch.uidOf(namespace, 'checked')).toBe(pod.uid);
+      const codes = (): readonly string[] =>
+        evaluate(STRICT, { name: 'checked', pod: new PodNode(manifestOf(pod), '') }, 0)
+          .findings.map(({ code }) => code)
+          .sort();
+      expect(codes()).toEqual(['image_not_pinned', 'pod_security', 'secret_in_environment']);
+      expect(JSON.stringify(manifestOf(pod))).not.toContain('canary');
+      const { manifest } = await watch.confirm(pod, context);
+      expect(manifest?.read()).toEqual(manifestOf(pod));
+      await cluster.debug(pod, { name: 'debug', image: 'registry.test/tools:1' });
+      await eventually('it sees the ephemeral container', () =>
+        codes().includes('ephemeral_container'),
+      );
     });
 
     it('reports a deleted pod', async () => {

@@ -24,6 +24,8 @@ export async function fakeKubeCluster(): Promise<KubeCluster> {
       return Promise.resolve();
     },
     createPod: (pod) => Promise.resolve(refOf(fake.pods.create(pod))),
+    debug: (pod, container) =>
+      Promise.resolve(void fake.pods.setSpec(find(pod), { ephemeralContainers: [container] })),
     setPhase: (pod, phase) => Promise.resolve(void fake.pods.setPhase(find(pod), phase)),
     terminate: (pod, seconds) =>
       Promise.resolve(void fake.pods.terminate(find(pod), Date.now() + seconds * 1000)),

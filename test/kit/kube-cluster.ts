@@ -27,7 +27,10 @@ export interface KubeCluster {
     readonly name: string;
     readonly serviceAccount: string;
     readonly labels?: Readonly<Record<string, string>>;
+    readonly spec?: Readonly<Record<string, unknown>>;
   }): Promise<PodRef>;
+  /** Adds an ephemeral container, as `kubectl debug` does. */
+  debug(pod: PodRef, container: object): Promise<void>;
   setPhase(pod: PodRef, phase: string): Promise<void>;
   terminate(pod: PodRef, graceSeconds: number): Promise<void>;
   remove(pod: PodRef): Promise<void>;

@@ -6,6 +6,7 @@ import { grant } from './backends/kube-apply.ts';
 import { kubeCall, kubeRequest } from './backends/kube-calls.ts';
 import type { KubeObject } from './backends/kube-calls.ts';
 import {
+  addEphemeralContainer,
   createNamespace,
   createPod,
   createServiceAccount,
@@ -45,6 +46,9 @@ export async function realKubeCluster(kube: Kube): Promise<KubeCluster> {
       await kubeCall(kube, 'DELETE', `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`);
     },
     createPod: async (pod) => (await createPod(kube, pod)).metadata,
+    debug: async (pod, container) => {
+      await addEphemeralContainer(kube, objectOf(pod), container);
+    },
     setPhase: async (pod, phase) => {
       await setPodStatus(kube, objectOf(pod), { phase });
     },

@@ -65,6 +65,17 @@ export function setPodStatus(
   return objectCall(kube, 'PATCH', `${podPath(pod)}/status`, { status }, merge);
 }
 
+/** Adds a container through the subresource of `kubectl debug`. */
+export function addEphemeralContainer(
+  kube: KubeAccess,
+  pod: KubeObject,
+  container: object,
+): Promise<KubeObject> {
+  const merge = 'application/strategic-merge-patch+json';
+  const spec = { ephemeralContainers: [container] };
+  return objectCall(kube, 'PATCH', `${podPath(pod)}/ephemeralcontainers`, { spec }, merge);
+}
+
 /** Deletes a pod. With a grace period above 0 it stays terminating (`deletionTimestamp`), because no kubelet confirms its end. */
 export async function deletePod(
   kube: KubeAccess,
