@@ -42,8 +42,12 @@ export function reloadConfiguration(
 function refusal(error: unknown): unknown {
   if (!(error instanceof BrokerError) || error.code !== 'ERR_CONFIG_INVALID') return error;
   const { problems = [], message, cause } = error;
-  const found = problems.length > 0 && { problems };
-  return new BrokerError('ERR_CONFLICT', message, { reason: 'config_invalid', cause, ...found });
+  const reason = 'config_invalid';
+  // The later lines say the same as the problems.
+  const [first = ''] = message.split('\n', 1);
+  return problems.length === 0
+    ? new BrokerError('ERR_CONFLICT', message, { reason, cause })
+    : new BrokerError('ERR_CONFLICT', first, { reason, cause, problems });
 }
 
 function configurationOf({ configuration }: Configured): Configuration {

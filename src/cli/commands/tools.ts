@@ -16,7 +16,7 @@ export const TOOLS: CommandTable = {
       command: 'reload',
       summary: 'make the broker read its configuration file again, and show what it uses',
       details:
-        'The broker validates the file first. If it is not valid, or a change needs a restart, nothing changes, and the command prints every problem and exits 1. With several replicas, it concerns the one that answers; SIGHUP does the same.',
+        'The broker validates the file first. If it is not valid, or a change needs a restart, nothing changes, and the command fails and prints every problem. With several replicas, it concerns the one that answers; SIGHUP does the same.',
       examples: ['quaymaster reload', 'quaymaster reload --output json'],
       load: async () => (await import('../verbs/reload.ts')).runReload,
     },
