@@ -74,7 +74,7 @@ function extensionsOf(der: Buffer): ReadonlyMap<string, Buffer> {
   return found;
 }
 
-/** Node says that a certificate is no authority if its key usage does not fit, whatever its basic constraints are. */
+/** Node does not count a certificate as an authority if its key usage does not fit, whatever its basic constraints say. */
 function mayBeAuthority(constraints: Buffer | undefined): boolean {
   if (constraints === undefined) return false;
   const [first] = derElements(derElement(constraints, SEQUENCE));
