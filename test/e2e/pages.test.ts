@@ -30,7 +30,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'deploy/helm/quaymaster/README.md': [0, 1],
   'docs/agent-local-api.md': [0, 1],
   'docs/api.md': [8, 2],
-  'docs/audit.md': [1, 2],
+  'docs/audit.md': [1, 4],
   'docs/client.md': [0, 1],
   'docs/clusters.md': [0, 1],
   'docs/configuration.md': [1, 0],
