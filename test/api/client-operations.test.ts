@@ -257,6 +257,25 @@ describe('the client over TLS', () => {
     ]);
   });
 
+  it('runs the operations of posture profiles', async () => {
+    const named = { path: { name: 'pinned' } };
+    const absent = { path: { name: 'absent' } };
+    const body = { mode: 'enforce' as const, image: { digest: 'pinned' as const } };
+    const match = { clusters: ['other'] };
+    const place = { cluster: 'c1', namespace: 'prod' };
+    await expectAll([
+      [
+        ask(admin, 'putPostureProfile', { ...named, headers: CREATE, body: { ...body, match } }),
+        201,
+      ],
+      [ask(admin, 'listPostureProfiles'), 200],
+      [ask(admin, 'readPostureProfile', absent), 'ERR_NOT_FOUND'],
+      [ask(admin, 'listPostureProfileVersions', absent), 'ERR_NOT_FOUND'],
+      [ask(admin, 'explainPosture', { body: { ...place, pod: 'web' } }), 200],
+      [ask(admin, 'deletePostureProfile', { ...absent, headers: REPLACE }), 'ERR_NOT_FOUND'],
+    ]);
+  });
+
   it('runs the operations of incident response: quarantine and seal', async () => {
     const scope = { kind: 'pod' as const, cluster: 'c1', pod: 'none' };
     await expectAll([
