@@ -328,6 +328,16 @@ const ROWS = {
   readTile: ['GET', '/api/v1/audit/tile/{path}', 'operator', AUDITORS, 2, 'audit.export'],
   readPublicCheckpoint: ['GET', '/checkpoint', 'public', NO_ROLES, 1, 'audit.export'],
   readPublicTile: ['GET', '/tile/{path}', 'public', NO_ROLES, 1, 'audit.export'],
+  readArchive: ['GET', '/api/v1/audit/archive', 'operator', AUDITORS, 5, 'audit.export'],
+  listArchiveObjects: [
+    'GET',
+    '/api/v1/audit/archive/objects',
+    'operator',
+    AUDITORS,
+    5,
+    'audit.export',
+  ],
+  archiveAudit: ['POST', '/api/v1/audit:archive', 'operator', ADMIN, 50, 'audit.archive'],
   readKeys: ['GET', '/api/v1/keys', 'operator', ADMIN, 5, 'key.list'],
   retireKek: ['POST', '/api/v1/keys:retire-kek', 'operator', ADMIN, 10, 'key.unwrap'],
   rotateKeys: ['POST', '/api/v1/keys:rotate', 'operator', ADMIN, 50, 'key.rotate'],
@@ -381,6 +391,7 @@ const DANGEROUS: ReadonlySet<OperationId> = new Set([
   'requireApprovals',
   'rotateKeys',
   'retireKek',
+  'archiveAudit',
 ]);
 
 function operation(id: OperationId, row: Row): Operation {

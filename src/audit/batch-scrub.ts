@@ -3,9 +3,8 @@ import type { VerifyingKey } from '../crypto/signing.ts';
 import type { Store } from '../ports/store.ts';
 import { batchHeads } from './batch-heads.ts';
 import { ChainVerifier } from './chain-verifier.ts';
-import { beginBatch, HeadReader } from './export-gaps.ts';
+import { beginBatch, HeadReader, skipArchived } from './export-gaps.ts';
 import { Findings, type Finding } from './finding.ts';
-import { StoredBatches } from './stored-batches.ts';
 
 /** Each takes about a tenth of a millisecond, during which no request is answered. */
 const SIGNATURES_A_TURN = 16;
@@ -20,15 +19,21 @@ export class BatchScrub {
   readonly #heads: HeadReader;
   #reported = 0;
 
-  constructor(store: Store, logKey: VerifyingKey, size: number) {
+  /** Checks the entries `[live, size)`; those before `live` are archived. */
+  constructor(
+    store: Store,
+    logKey: VerifyingKey,
+    { live, size }: { readonly live: number; readonly size: number },
+  ) {
     this.#chain = new ChainVerifier(logKey, this.#findings);
-    this.#heads = new HeadReader(batchHeads(new StoredBatches(store), 0, size));
+    this.#heads = new HeadReader(batchHeads(store, { start: live, end: size, live }));
   }
 
   /** Checks the entries from `start` on; undefined stands for a damaged entry. @returns findings that are new. */
   async take(start: number, entries: readonly (string | undefined)[]): Promise<readonly Finding[]> {
     const chain = this.#chain;
     let signatures = 0;
+    await skipArchived(start, this.#heads, chain);
     for (const [offset, entry] of entries.entries()) {
       const index = start + offset;
       const isMissing = entry === undefined;

@@ -1,7 +1,7 @@
 import { decodeBase64 } from '../crypto/base64.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import type { VerifyingKey } from '../crypto/signing.ts';
-import { announcedKey } from './boot-announcement.ts';
+import { announcedKey, endorsedKey } from './boot-announcement.ts';
 import { isSigned } from './batch-check.ts';
 import { FIRST_PREV, parsePlace, placeText } from './entry.ts';
 import type { BatchHead } from './export-format.ts';
@@ -21,6 +21,14 @@ interface Writer {
   head: string | undefined;
   key: VerifyingKey | undefined;
   stopped: boolean;
+  /** Gaps of the log before its last batch. */
+  gaps: number;
+}
+
+interface Place {
+  readonly index: number;
+  readonly writer: string;
+  readonly seq: number;
 }
 
 const STOP = ',"action":"broker.stop",';
@@ -32,8 +40,9 @@ export class ChainVerifier {
   readonly #writers = new Map<string, Writer>();
   #batch: BatchHead | undefined;
   #left = 0;
-  /** Entries are missing since the last batch, so a writer may continue at a later sequence number. */
-  #lost = false;
+  /** Counts the places at which batches are missing. After each of them, every writer may continue at a later sequence number. */
+  #gaps = 0;
+  #isInGap = false;
 
   constructor(logKey: VerifyingKey, findings: Findings) {
     this.#logKey = logKey;
@@ -45,27 +54,50 @@ export class ChainVerifier {
     return this.#left === 0;
   }
 
+  /** No batch was begun. */
+  get isNew(): boolean {
+    return this.#batch === undefined;
+  }
+
   begin(index: number, batch: BatchHead): void {
     const { writer, first_seq } = batch;
+    this.#continue(index, batch);
     const known = this.#writerOf(writer);
     this.#batch = batch;
     this.#left = batch.count;
-    if (this.#lost && first_seq > known.seq + 1) {
+    if (known.gaps < this.#gaps && first_seq > known.seq + 1) {
       known.seq = first_seq - 1;
       known.head = undefined;
     }
-    this.#lost = false;
+    known.gaps = this.#gaps;
+    this.#isInGap = false;
     if (batch.first_index !== index || first_seq !== known.seq + 1) {
       const message = `the batch says index ${batch.first_index}, sequence ${first_seq}; expected sequence ${known.seq + 1}`;
       this.#findings.add({ what: 'batch_mismatch', message, index, writer, seq: first_seq });
     }
   }
 
+  /** The beginning of the writer's chain is archived: this batch states its place, and its first entry the hash of the entry before it. */
+  #continue(index: number, { writer, first_seq, key, endorsement }: BatchHead): void {
+    if (key === undefined || endorsement === undefined || this.#writers.has(writer)) return;
+    const seq = first_seq - 1;
+    const endorsed = endorsedKey(writer, { key, endorsement }, this.#logKey);
+    this.#writers.set(writer, {
+      seq,
+      head: undefined,
+      key: endorsed,
+      stopped: false,
+      gaps: this.#gaps,
+    });
+    if (endorsed === undefined) this.#notEndorsed({ index, writer, seq: first_seq });
+  }
+
   /** The entry is missing from the export, together with its batch (`wantsHead`) or within one. */
   missing(index: number): void {
     const batch = this.#batch;
     if (batch === undefined || this.wantsHead) {
-      this.#lost = true;
+      if (!this.#isInGap) this.#gaps += 1;
+      this.#isInGap = true;
       return;
     }
     const writer = this.#writerOf(batch.writer);
@@ -109,19 +141,18 @@ export class ChainVerifier {
   #writerOf(name: string): Writer {
     let writer = this.#writers.get(name);
     if (writer === undefined) {
-      writer = { seq: 0, head: FIRST_PREV, key: undefined, stopped: false };
+      writer = { seq: 0, head: FIRST_PREV, key: undefined, stopped: false, gaps: 0 };
       this.#writers.set(name, writer);
     }
     return writer;
   }
 
-  #announce(
-    writer: Writer,
-    entry: string,
-    place: { readonly index: number; readonly writer: string; readonly seq: number },
-  ): void {
+  #announce(writer: Writer, entry: string, place: Place): void {
     writer.key = announcedKey(entry, this.#logKey);
-    if (writer.key !== undefined) return;
+    if (writer.key === undefined) this.#notEndorsed(place);
+  }
+
+  #notEndorsed(place: Place): void {
     const message = 'the boot is not one that the log key endorsed';
     this.#findings.add({ what: 'boot_not_endorsed', message, ...place });
   }

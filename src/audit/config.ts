@@ -55,6 +55,33 @@ const counted = (entriesPerWindow: number) =>
     })
     .prefault({});
 
+const archivePlaceSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('directory'), path: absolutePath }),
+  z.strictObject({
+    type: z.literal('s3'),
+    bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket'),
+    region: z.string().min(1).max(64),
+    /** Before the name of each object, without a slash at its end. */
+    prefix: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,198}[A-Za-z0-9]$/, 'must be like quaymaster/prod')
+      .optional(),
+    /** Of S3-compatible storage other than AWS. */
+    endpoint: z.url({ protocol: /^https?$/ }).optional(),
+    /** A profile of the shared credentials file; otherwise the credential chain of AWS applies. */
+    profile: z.string().min(1).max(128).optional(),
+  }),
+]);
+
+/** Only this file names the place: no API call can direct the log elsewhere. */
+const archiveSchema = z.strictObject({
+  to: archivePlaceSchema,
+  /** Entries stay in the store for at least this many days. */
+  keepDays: z.int().min(1).max(3_650).default(90),
+  /** If absent, the broker archives only on request. */
+  intervalHours: z.int().min(1).max(720).optional(),
+});
+
 /** The audit section of the configuration file. Only this file sets sinks; no API call can (CVE-2025-6000). */
 export const auditConfigSchema = z
   .strictObject({
@@ -68,6 +95,8 @@ export const auditConfigSchema = z
     logKeyFile: absolutePath,
     /** The file for the last checkpoint, outside the store's directory. */
     checkpointFile: absolutePath,
+    /** If absent, the store keeps the whole log. */
+    archive: archiveSchema.optional(),
     sinks: z.array(sinkSchema).max(16).default([]),
     /** Independent parties that cosign checkpoints. */
     witnesses: z.array(witnessSchema).max(MOST_WITNESSES).default([]),
@@ -99,3 +128,4 @@ export const auditConfigSchema = z
 
 export type AuditConfig = z.infer<typeof auditConfigSchema>;
 export type SinkConfig = AuditConfig['sinks'][number];
+export type ArchiveConfig = NonNullable<AuditConfig['archive']>;

@@ -44,6 +44,20 @@ export async function beginBatch(
   chain.begin(index, head);
 }
 
+/** The live log may begin within a batch, whose first entries are archived. `index`: the next entry. */
+export async function skipArchived(
+  index: number,
+  heads: HeadReader,
+  chain: ChainVerifier,
+): Promise<void> {
+  const first = (await heads.peek())?.first_index ?? index;
+  if (!chain.isNew || first >= index) return;
+  for (let at = first; at < index; at++) {
+    if (at === first) await beginBatch(at, heads, { chain, isMissing: true });
+    chain.missing(at);
+  }
+}
+
 /** The ranges that the manifest names as damaged; each is a finding. Queried in the order of the log. */
 export class MissingEntries {
   readonly #ranges: readonly Damage[];

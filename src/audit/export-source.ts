@@ -1,3 +1,4 @@
+import type { ArchiveObject, LogTruncation } from '../ports/audit-log.ts';
 import type { Store } from '../ports/store.ts';
 import type { BatchHead } from './export-format.ts';
 import type { LogIdentity } from './log-identity.ts';
@@ -13,8 +14,12 @@ export interface ExportSource {
   logKey(): Promise<string>;
   /** A file by its C2SP tlog-tiles path. */
   file(path: string): Promise<Uint8Array | undefined>;
-  /** Heads of all commits that have entries below `size`, in order. */
+  /** Heads of all commits that have live entries below `size`, in order. */
   heads(size: number): AsyncIterable<BatchHead>;
+  /** Undefined if no part of the log is archived. */
+  truncation(): Promise<LogTruncation | undefined>;
+  /** All objects of the archive, in the order of the log. */
+  archiveObjects(): AsyncIterable<ArchiveObject>;
 }
 
 /** Reads the store of a stopped broker, or a shared store. */
@@ -26,5 +31,7 @@ export function storeSource(store: Store, log: LogIdentity): ExportSource {
     logKey: () => reader.logKey(),
     file: (path) => reader.file(path),
     heads: (size) => reader.heads(0, size),
+    truncation: () => reader.truncation(),
+    archiveObjects: () => reader.archiveObjects(0),
   };
 }

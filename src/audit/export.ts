@@ -28,10 +28,13 @@ class Exporter {
   readonly #found: Damage[] = [];
   readonly #source: ExportSource;
   readonly #directory: string;
+  /** The first entry that is not archived. */
+  readonly #live: number;
 
-  constructor(source: ExportSource, directory: string) {
+  constructor(source: ExportSource, directory: string, live: number) {
     this.#source = source;
     this.#directory = directory;
+    this.#live = live;
   }
 
   async write(path: string, bytes: Uint8Array): Promise<void> {
@@ -45,7 +48,9 @@ class Exporter {
     const hashes = await this.#source.file(path);
     if (hashes !== undefined) await this.write(path, hashes);
     else if (address.level !== 0) this.missingTiles.push(path);
-    if (address.level === 0) await this.#bundle(address, hashes);
+    const isLive = address.index * TILE_WIDTH >= this.#live;
+    if (address.level === 0 && isLive) await this.#bundle(address, hashes);
+    else if (address.level === 0 && hashes === undefined) this.missingTiles.push(path);
   }
 
   /** An entry that differs from its tile is left empty and named. */
@@ -62,12 +67,26 @@ class Exporter {
     await this.write(path, encodeBundle(entries));
   }
 
+  async archive(): Promise<void> {
+    const file = await open(join(this.#directory, EXPORT_FILES.archive), 'wx');
+    try {
+      for await (const { name, first, end, sha256, place } of this.#source.archiveObjects())
+        await file.write(`${JSON.stringify({ name, first, end, sha256, place })}\n`);
+    } finally {
+      await file.close();
+    }
+  }
+
   async heads(size: number): Promise<void> {
     const file = await open(join(this.#directory, EXPORT_FILES.heads), 'wx');
     const present: { first: number; end: number }[] = [];
+    const announced = new Set<string>();
     try {
-      for await (const head of this.#source.heads(size)) {
-        await file.write(`${JSON.stringify(head)}\n`);
+      for await (const { key, endorsement, ...head } of this.#source.heads(size)) {
+        // A running broker repeats it on each page.
+        const line = announced.has(head.writer) ? head : { ...head, key, endorsement };
+        if (key !== undefined) announced.add(head.writer);
+        await file.write(`${JSON.stringify(line)}\n`);
         const [first, end] = [head.first_index, head.first_index + head.count];
         const last = present.at(-1);
         if (last?.end === first) last.end = end;
@@ -122,12 +141,14 @@ export async function exportLog(
   const verifier = parseVerifierKey(logKey);
   const { origin, size } = openCheckpoint(note, verifier.name, [verifier]);
   await mkdir(directory, { mode: 0o700 });
-  const exporter = new Exporter(source, directory);
+  const truncation = await source.truncation();
+  const exporter = new Exporter(source, directory, truncation?.end ?? 0);
   for (const tile of grownTiles(0, size)) {
     await exporter.tile(tile);
     if (tile.level === 0) progress(tile.index * TILE_WIDTH + tile.width, size);
   }
   await exporter.heads(size);
+  if (truncation !== undefined) await exporter.archive();
   await exporter.write(EXPORT_FILES.checkpoint, Buffer.from(note));
   if (witnessed !== undefined) await exporter.write(EXPORT_FILES.witnessed, Buffer.from(witnessed));
   const { damage, missingTiles } = exporter;
@@ -136,6 +157,7 @@ export async function exportLog(
     origin,
     size,
     logKey,
+    ...(truncation && { archived: { end: truncation.end, entry: truncation.index } }),
     ...(damage.length > 0 && { damage }),
     ...(missingTiles.length > 0 && { missingTiles }),
   };

@@ -13,6 +13,9 @@ export interface Finding {
     | 'root_mismatch'
     | 'checkpoint_invalid'
     | 'tail_missing'
+    | 'truncation_invalid'
+    | 'archive_missing'
+    | 'archive_altered'
     | 'other_history'
     | 'origin_mismatch'
     | 'not_witnessed';

@@ -1,4 +1,5 @@
 import { TILE_WIDTH } from '../crypto/tiles.ts';
+import type { LogCheckpoint } from '../ports/audit-log.ts';
 import type { Clock } from '../ports/clock.ts';
 import { DamagedLog } from './log-damage.ts';
 import type { LogReader } from './log-reader.ts';
@@ -15,6 +16,8 @@ export interface FollowerOptions {
   readonly sink: Sink;
   /** This installation did not write the sink's cursor: the sink gets the log again from the beginning. */
   readonly onForgedCursor?: () => void;
+  /** The sink does not get the entries `[first, end)`, because they are archived. Its deliveries show the gap. */
+  readonly onArchived?: (first: number, end: number) => void;
   /** A delivery failed, or an entry does not verify. The follower retries both, and delivers nothing after them. */
   readonly onError?: (error: unknown) => void;
 }
@@ -42,6 +45,11 @@ export class Follower {
 
   constructor(options: FollowerOptions) {
     this.#options = options;
+  }
+
+  /** Names the sink. */
+  get name(): string {
+    return this.#options.sink.name;
   }
 
   status(): FollowerStatus {
@@ -93,7 +101,7 @@ export class Follower {
     const { reader, cursors, sink } = this.#options;
     const checkpoint = await reader.checkpoint();
     const size = checkpoint?.size ?? 0;
-    const next = (this.#next ??= await this.#position(size));
+    const next = (this.#next ??= await this.#position(checkpoint));
     this.#status = { ...this.#status, lag: Math.max(0, size - next) };
     // One bundle at a time, so that its tile is proven once.
     const end = Math.min(size, next - (next % TILE_WIDTH) + TILE_WIDTH);
@@ -110,11 +118,15 @@ export class Follower {
     return true;
   }
 
-  async #position(size: number): Promise<number> {
-    const { cursors, sink, onForgedCursor } = this.#options;
+  async #position(checkpoint: LogCheckpoint | undefined): Promise<number> {
+    const { reader, cursors, sink, onForgedCursor, onArchived } = this.#options;
+    const size = checkpoint?.size ?? 0;
     const { next, forged } = await cursors.read(sink.name, size);
     if (forged) onForgedCursor?.();
     this.#status = { ...this.#status, cursorForged: forged };
-    return next;
+    // A sink that is new, or whose cursor was forged, gets the log from where it begins now.
+    const live = await reader.archived.end(checkpoint);
+    if (live > next) onArchived?.(next, live);
+    return Math.max(next, live);
   }
 }

@@ -2,7 +2,7 @@ import { setImmediate as loopTurn } from 'node:timers/promises';
 import type { Store, Write } from '../ports/store.ts';
 import { LOG } from '../ports/queries.ts';
 import { BundleTerms, firstFrom, TERMS_LEVEL } from './bundle-terms.ts';
-import { GROUP_BUNDLES } from './search-index.ts';
+import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
 
 /** The level under which log_tiles keeps the terms of whole groups; docs/spec/audit-log-v1.md, "Search index". */
 const GROUP_LEVEL = -3;
@@ -74,6 +74,28 @@ export async function mergeGroup(store: Store, group: number, commit: Commit): P
   const hashes = Buffer.concat(bundles.map(({ times }) => times));
   await commit([{ table: 'log_tiles', put: { ...rowOf(group, BUCKETS), hashes } }]);
   await removeBundles(group, commit);
+}
+
+/** Removes the search index of a group, except for the rows of `log_terms`. */
+export async function removeGroup(store: Store, group: number, commit: Commit): Promise<void> {
+  const end = (group / GROUP_BUNDLES + 1) * ROWS - 1;
+  const ranges = [
+    { level: GROUP_LEVEL, first: end - BUCKETS, last: end },
+    { level: TERMS_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
+    { level: FILTER_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
+  ];
+  for (const { level, first, last } of ranges)
+    for (let at = first; ; at += BUNDLES_A_READ) {
+      const [row] = await store.list(LOG.tilesBetween(level, at, last), { limit: 1 });
+      if (row === undefined) break;
+      at = row.tile_index;
+      const range = { first: at, last: Math.min(at + BUNDLES_A_READ - 1, last) };
+      const where = { level };
+      await commit([
+        { table: 'log_tiles', removeRange: { where, column: 'tile_index', ...range } },
+      ]);
+      await loopTurn();
+    }
 }
 
 /** Removes the rows that a merged group replaces. */

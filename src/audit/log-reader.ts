@@ -15,12 +15,23 @@ import {
   type TileAddress,
 } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
-import type { Page, PageRequest } from '../domain/page.ts';
-import type { AuditLog, EntryProof, LogCheckpoint, LogEntry } from '../ports/audit-log.ts';
+import type { PageRequest } from '../domain/page.ts';
+import type {
+  ArchiveObject,
+  AuditLog,
+  AuditQuery,
+  EntryProof,
+  LogCheckpoint,
+  LogEntry,
+  LogPage,
+  LogTruncation,
+} from '../ports/audit-log.ts';
 import type { Store } from '../ports/store.ts';
+import type { ArchivePlace } from '../ports/archive-place.ts';
+import { ArchiveReader } from './archive/archive-reader.ts';
+import { ArchivedLog } from './archive/archived-log.ts';
 import { batchHeads } from './batch-heads.ts';
 import type { BatchHead } from './export-format.ts';
-import type { AuditQuery } from '../ports/audit-log.ts';
 import type { LogIdentity } from './log-identity.ts';
 import {
   ProvenEntries,
@@ -29,23 +40,37 @@ import {
   type ProvenPart,
 } from './proven-entries.ts';
 import { searchEntries, type AcceptValue } from './search.ts';
-import { StoredBatches } from './stored-batches.ts';
 import { storedWitnessed } from './witnesses/witnessed-checkpoint.ts';
 import { rootOf, storedCheckpoint, tileReader, type SignedCheckpoint } from './stored-tree.ts';
+
+interface ReaderOptions {
+  /** Resolves when the last checkpoint covers what was committed before the call, or when that takes too long. */
+  readonly catchUp?: () => Promise<void>;
+  /** Where archived entries are read from. */
+  readonly archive?: ArchivePlace | undefined;
+}
 
 /** The log as readers see it: the entries that the last checkpoint covers, at most a second behind the last commit. */
 export class LogReader implements AuditLog {
   readonly #store: Store;
   readonly #log: LogIdentity;
   readonly #proven: ProvenEntries;
+  /** Where the live log begins. */
+  readonly archived: ArchivedLog;
   readonly #catchUp: () => Promise<void>;
+  readonly #objects: ArchiveReader;
 
-  /** `catchUp` resolves when the last checkpoint covers what was committed before the call, or when that takes too long. */
-  constructor(store: Store, log: LogIdentity, catchUp = (): Promise<void> => Promise.resolve()) {
+  constructor(
+    store: Store,
+    log: LogIdentity,
+    { catchUp = (): Promise<void> => Promise.resolve(), archive }: ReaderOptions = {},
+  ) {
     this.#store = store;
     this.#log = log;
     this.#catchUp = catchUp;
+    this.#objects = new ArchiveReader(archive);
     this.#proven = new ProvenEntries(store);
+    this.archived = new ArchivedLog(store, this.#proven);
   }
 
   /** Undefined before the first entry is in the tree. @throws ERR_CIPHERTEXT_INVALID if the stored checkpoint is not the log's. */
@@ -76,23 +101,22 @@ export class LogReader implements AuditLog {
   }
 
   /** Newest first; see `searchEntries`. The first page includes everything that this process committed before. @throws DamagedLog */
-  async search(
-    query: AuditQuery,
-    page: PageRequest,
-    accepts?: AcceptValue,
-  ): Promise<Page<LogEntry>> {
+  async search(query: AuditQuery, page: PageRequest, accepts?: AcceptValue): Promise<LogPage> {
     if (page.after === undefined) await this.#catchUp();
     const checkpoint = await this.checkpoint();
     if (checkpoint === undefined) return { items: [] };
     const read = (candidates: Candidates): Promise<ProvenMatches> =>
       this.#proven.readMatching(checkpoint, candidates);
-    const log = { store: this.#store, size: checkpoint.size, read };
+    const { archived } = this;
+    const live = await this.#live(checkpoint);
+    const log = { store: this.#store, size: checkpoint.size, archived, live, read };
     return searchEntries(log, { ...query, accepts }, page);
   }
 
   /** @throws DamagedLog */
   async oldest(): Promise<LogEntry | undefined> {
-    return (await this.entries(0, 1))[0];
+    const live = await this.archived.end(await this.checkpoint());
+    return (await this.entries(live, live + 1))[0];
   }
 
   /** @throws ERR_NOT_FOUND for an index beyond the log; ERR_CIPHERTEXT_INVALID if the store cannot prove its own entry. */
@@ -101,12 +125,50 @@ export class LogReader implements AuditLog {
     if (checkpoint === undefined || index < 0 || index >= checkpoint.size)
       throw new BrokerError('ERR_NOT_FOUND');
     const { size, root } = checkpoint;
-    const [entry = ''] = await this.#proven.read(checkpoint, index, index + 1);
+    const entry =
+      index < (await this.#live(checkpoint))
+        ? await this.#archivedEntry(checkpoint, index)
+        : await this.#liveEntry(checkpoint, index);
     const leaf = leafHash(Buffer.from(entry, 'latin1'));
     const hashes = await inclusionProof(index, size, this.#nodes(size));
     if (!verifyInclusion({ leaf, index, size, root }, hashes))
       throw new BrokerError('ERR_CIPHERTEXT_INVALID');
     return { index, entry, leaf, hashes, checkpoint };
+  }
+
+  async #liveEntry(checkpoint: LogCheckpoint, index: number): Promise<string> {
+    const [entry = ''] = await this.#proven.read(checkpoint, index, index + 1);
+    return entry;
+  }
+
+  /** From the archive. Some archived entries are still in the store. */
+  async #archivedEntry(checkpoint: LogCheckpoint, index: number): Promise<string> {
+    const { entries } = await this.#proven.readSome(checkpoint, index, index + 1);
+    const [entry] = entries;
+    if (entry !== undefined) return entry;
+    const object = await this.archived.objectOf(index);
+    if (object === undefined)
+      throw new BrokerError(
+        'ERR_NOT_FOUND',
+        `entry ${index} is archived, and the store no longer lists its object`,
+        { isDetailShown: true },
+      );
+    return this.#objects.entry(object, index);
+  }
+
+  #live(checkpoint: LogCheckpoint): Promise<number> {
+    return this.archived.end(checkpoint);
+  }
+
+  async truncation(): Promise<LogTruncation | undefined> {
+    const newest = await this.archived.newest(await this.checkpoint());
+    return (
+      newest && { index: newest.index, end: newest.end, time: newest.time, actor: newest.actor }
+    );
+  }
+
+  archiveObjects(from: number): AsyncGenerator<ArchiveObject> {
+    return this.archived.objects(from);
   }
 
   /** Proof that the tree of `first` entries is a prefix of the tree of a checkpoint. @throws ERR_NOT_FOUND, ERR_CIPHERTEXT_INVALID. */
@@ -137,9 +199,10 @@ export class LogReader implements AuditLog {
     return Promise.resolve(verifierKeyText(origin, signer.key.publicKey));
   }
 
-  /** Heads of the commits that hold entries `[start, end)`, in order. */
-  heads(start: number, end: number): AsyncGenerator<BatchHead> {
-    return batchHeads(new StoredBatches(this.#store), start, end);
+  /** Heads of the commits that hold entries `[start, end)` of the live log, in order. */
+  async *heads(start: number, end: number): AsyncGenerator<BatchHead> {
+    const live = await this.archived.end(await this.checkpoint());
+    yield* batchHeads(this.#store, { start, end, live });
   }
 
   #nodes(size: number): ReturnType<typeof nodesFromTiles> {
@@ -165,6 +228,16 @@ export class LogReader implements AuditLog {
   /** A damaged entry is left empty in its bundle, so that the others can be exported; an empty entry never verifies. */
   async #bundle(checkpoint: LogCheckpoint, { index, width }: TileAddress): Promise<Uint8Array> {
     const start = index * TILE_WIDTH;
+    const archived = await this.archived.part(
+      start,
+      Math.min(start + 1, await this.#live(checkpoint)),
+    );
+    if (archived !== undefined)
+      throw new BrokerError(
+        'ERR_NOT_FOUND',
+        `entries ${start} to ${start + width - 1} are archived in ${archived.objects.join(', ')}`,
+        { isDetailShown: true },
+      );
     const { entries } = await this.#proven.readSome(checkpoint, start, start + width);
     return encodeBundle(entries.map((entry) => Buffer.from(entry ?? '', 'latin1')));
   }

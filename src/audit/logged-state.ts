@@ -1,6 +1,8 @@
 import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
+import { LOG } from '../ports/queries.ts';
 import type { Store } from '../ports/store.ts';
+import type { Tables } from '../ports/tables.ts';
 import type { LogAnchor } from './log-anchor.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { PendingBatches } from './pending-batches.ts';
@@ -95,7 +97,9 @@ export async function loggedState(store: Store, source: StateSource): Promise<Lo
 }
 
 /**
- * The digests in the tree of a checkpoint: from the checkpoint's row under a MAC, or from the entries if an earlier release wrote the row.
+ * The digests in the tree of a checkpoint. A checkpoint's row has them under a MAC, except for rows of an earlier release and of a sealed broker.
+ * Then an earlier row is the start, and the entries after it are read: a part of the log before it may be archived. An attacker who removes rows only
+ * makes this read longer.
  */
 export async function stateAt(
   store: Store,
@@ -104,16 +108,50 @@ export async function stateAt(
 ): Promise<LoggedState> {
   if (checkpoint === undefined) return new LoggedState();
   const row = await store.get('log_checkpoints', { size: checkpoint.size });
-  const text = row?.state ?? undefined;
-  if (text === undefined) return stateOfEntries(store, checkpoint);
-  return LoggedState.from(anchor.openState(checkpoint.size, text));
+  if (typeof row?.state === 'string')
+    return LoggedState.from(anchor.openState(checkpoint.size, row.state));
+  const { state, size } = await earlierState(store, anchor);
+  return stateOfEntries(store, checkpoint, state, size);
 }
 
-/** Reads the whole log and proves each entry against the root, because an altered entry could hide a digest. */
-async function stateOfEntries(store: Store, checkpoint: SignedCheckpoint): Promise<LoggedState> {
-  const state = new LoggedState();
+const ROWS_A_READ = 1_024;
+
+/** The newest row of an earlier checkpoint that has the digests under a key of the broker; size 0 if none has. */
+async function earlierState(
+  store: Store,
+  anchor: LogAnchor,
+): Promise<{ readonly state: LoggedState; readonly size: number }> {
+  let after: Tables['log_checkpoints'] | undefined;
+  do {
+    const rows = await store.list(LOG.newestCheckpoints(), { limit: ROWS_A_READ, after });
+    for (const { size, state } of rows) {
+      const text = state === null ? undefined : openedState(anchor, size, state);
+      if (text !== undefined) return { state: LoggedState.from(text), size };
+    }
+    after = rows.at(-1);
+  } while (after !== undefined);
+  return { state: new LoggedState(), size: 0 };
+}
+
+/** Undefined for a text under a root key that was destroyed. */
+function openedState(anchor: LogAnchor, size: number, state: string): string | undefined {
+  try {
+    return anchor.openState(size, state);
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return undefined;
+    throw error;
+  }
+}
+
+/** Reads the log from an entry on and proves each entry against the root, because an altered entry could hide a digest. */
+async function stateOfEntries(
+  store: Store,
+  checkpoint: SignedCheckpoint,
+  state: LoggedState,
+  from: number,
+): Promise<LoggedState> {
   const entries = new ProvenEntries(store);
-  for (let at = 0; at < checkpoint.size; at += ENTRIES_A_READ) {
+  for (let at = from; at < checkpoint.size; at += ENTRIES_A_READ) {
     const end = Math.min(at + ENTRIES_A_READ, checkpoint.size);
     state.take(await entries.read(checkpoint, at, end));
   }

@@ -20,10 +20,13 @@ export interface OpenedOrigin {
 /** Collects the entries that open a new origin, and checks that each of them continues the log before it. */
 export class OriginVerifier {
   readonly #findings: Findings;
+  readonly hint: string;
   readonly #opened: OpenedOrigin[] = [];
 
-  constructor(findings: Findings) {
+  /** `hint`: what a refusal says besides. */
+  constructor(findings: Findings, hint: string) {
     this.#findings = findings;
+    this.hint = hint;
   }
 
   /** In the order of the log. */
@@ -78,7 +81,7 @@ export class OriginVerifier {
   /** @returns whether the entries of an earlier origin, up to its external checkpoint, belong to this log */
   covers(external: Checkpoint, current: string): boolean {
     if (!this.has(external.origin, current)) {
-      const message = `the external checkpoint is of ${external.origin}; the log is ${current} and does not continue it`;
+      const message = `the external checkpoint is of ${external.origin}; the log is ${current} and does not continue it${this.hint}`;
       this.#findings.add({ what: 'other_history', message });
       return false;
     }

@@ -52,7 +52,7 @@ const PAUSE_MS = 25;
 /** With many small batches, each of which has a signature, the pause is this multiple of the time for the bundle. */
 const PAUSE_SHARE = 4;
 
-/** Walks the whole log, proves every entry, and reports entries that do not verify. One replica walks at a time. */
+/** Walks the log from its first entry that is not archived, proves every entry, and reports entries that do not verify. One replica walks at a time. */
 export class Scrubber {
   readonly #options: ScrubberOptions;
   readonly #claims: Claims;
@@ -112,14 +112,15 @@ export class Scrubber {
 
   /** Undefined if the claim was lost during the walk. */
   async #walkTo(checkpoint: LogCheckpoint): Promise<Claim | undefined> {
-    const { store, logKey, clock, onAlteredTiles } = this.#options;
+    const { store, reader, logKey, clock, onAlteredTiles } = this.#options;
     // A separate reader that keeps no tile as proven, so each hash up to the root is read and checked.
     const proven = new ProvenEntries(store);
-    const batches = new BatchScrub(store, logKey, checkpoint.size);
+    const live = await reader.archived.end(checkpoint);
+    const batches = new BatchScrub(store, logKey, { live, size: checkpoint.size });
     let claim: Claim | undefined;
     let damaged = 0;
     try {
-      for (let start = 0; start < checkpoint.size; start += TILE_WIDTH) {
+      for (let start = live; start < checkpoint.size; start += TILE_WIDTH) {
         claim = await this.#claims.take();
         if (claim === undefined) return undefined;
         const begun = clock.monotonic();

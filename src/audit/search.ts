@@ -1,14 +1,14 @@
-import type { LogEntry } from '../ports/audit-log.ts';
+import type { AuditQuery, LogEntry, LogPage } from '../ports/audit-log.ts';
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
-import type { Page, PageRequest } from '../domain/page.ts';
+import type { PageRequest } from '../domain/page.ts';
+import type { ArchivedLog } from './archive/archived-log.ts';
 import type { Store } from '../ports/store.ts';
 import { candidatesBelow } from './bundle-candidates.ts';
 import { DamagedLog } from './log-damage.ts';
 import type { Candidates, ProvenMatches } from './proven-entries.ts';
 import { matches, queryTerms, wantedText } from './entry-query.ts';
-import type { AuditQuery } from '../ports/audit-log.ts';
 import { LOG } from '../ports/queries.ts';
 import type { WantedText } from './stored-batches.ts';
 import { member, scanEntry } from './entry-scan.ts';
@@ -25,6 +25,9 @@ export interface SearchedLog {
   readonly store: Store;
   /** Entries that the checkpoint covers. */
   readonly size: number;
+  readonly archived: ArchivedLog;
+  /** The first entry that is not archived. */
+  readonly live: number;
   /** The entries of a part of a bundle that may match, each proven, and the damage. */
   read(candidates: Candidates): Promise<ProvenMatches>;
 }
@@ -58,7 +61,8 @@ async function timeBounds(
   return { lowest, highest: after?.size ?? Number.POSITIVE_INFINITY };
 }
 
-async function sizeBefore(store: Store, time: number): Promise<number> {
+/** The number of the first entries that are certainly older than the time; 0 if that is not known. */
+export async function sizeBefore(store: Store, time: number): Promise<number> {
   const last = await lastCheckpoint(store, time);
   const earlier = last === undefined ? undefined : await lastCheckpoint(store, last.at - 1);
   return earlier?.size ?? 0;
@@ -162,7 +166,7 @@ function decoded(text: string): string {
 }
 
 /**
- * Matching entries, newest first. A page is full or the last one, unless it read `MOST_BUNDLES`: then it may even be empty and still have a `next`.
+ * Matching entries of the live log, newest first. A page is full or the last one, unless it read `MOST_BUNDLES`: then it may even be empty and still have a `next`.
  * @throws ERR_REQUEST_INVALID for an invalid cursor; DamagedLog for an entry that does not verify: its index is a cursor that continues the
  * search below the damage.
  */
@@ -170,11 +174,14 @@ export async function searchEntries(
   log: SearchedLog,
   query: Wanted,
   page: PageRequest,
-): Promise<Page<LogEntry>> {
-  const { lowest, highest } = await timeBounds(log.store, query);
-  const start = Math.min(startOf(page.after, log.size), highest);
+): Promise<LogPage> {
+  const bounds = await timeBounds(log.store, query);
+  const lowest = Math.max(bounds.lowest, log.live);
+  const start = Math.min(startOf(page.after, log.size), bounds.highest);
   const search = new Search(log, query, page.limit, start);
   await search.run(lowest);
   const { found, position } = search;
-  return position > lowest ? { items: found, next: String(position) } : { items: found };
+  if (position > lowest) return { items: found, next: String(position) };
+  const archived = await log.archived.part(bounds.lowest, Math.min(log.live, start));
+  return { items: found, ...(archived && { archived }) };
 }

@@ -13,6 +13,10 @@ export interface BatchRange {
   readonly unreadable: readonly Pick<Tables['audit_segments'], 'first_index' | 'count'>[];
 }
 
+/** A row of the store. */
+export type StoredRow =
+  { readonly segment: Tables['audit_segments'] } | { readonly batch: PlacedBatch };
+
 /** Decides by what follows `"time":"` in an entry. */
 export interface WantedText {
   /** A text that each wanted entry contains; empty if none is known. */
@@ -105,6 +109,28 @@ export class StoredBatches {
       for (const batch of batches) if (at === start || batch.first_index >= at) yield batch;
     }
     return undefined;
+  }
+
+  /**
+   * The rows that hold entries of `[start, end)`, in the order of the log: segments as they are stored, and the batches that no segment has. Some of
+   * their entries may be outside the range.
+   */
+  async rows(start: number, end: number): Promise<readonly StoredRow[]> {
+    // A compaction that runs meanwhile moves batches into a segment, which is read later.
+    const batches: PlacedBatch[] = [];
+    for await (const batch of this.#own(start, end)) batches.push(batch);
+    const segments = await this.#segments(start, end);
+    const isInSegment = (index: number): boolean =>
+      segments.some(
+        ({ first_index, count }) => first_index <= index && index < first_index + count,
+      );
+    const own = batches.filter(({ first_index }) => !isInSegment(first_index));
+    return [
+      ...segments.map((segment) => ({ first: segment.first_index, row: { segment } })),
+      ...own.map((batch) => ({ first: batch.first_index, row: { batch } })),
+    ]
+      .sort((a, b) => a.first - b.first)
+      .map(({ row }) => row);
   }
 
   /**

@@ -6,7 +6,12 @@ import { decodeBundle, tileWidth, TILE_WIDTH } from '../crypto/tiles.ts';
 import { ChainVerifier, type WriterSummary } from './chain-verifier.ts';
 import type { Progress } from './export.ts';
 import { ExportFiles } from './export-files.ts';
+import type { ArchivePlace } from '../ports/archive-place.ts';
+import type { ArchiveObject } from '../ports/audit-log.ts';
+import { ArchiveSource } from './archive/archive-source.ts';
+import { TruncationCheck, type ArchivedBeginning } from './archive/truncation-check.ts';
 import {
+  archiveObjectSchema,
   batchHeadSchema,
   EXPORT_FILES,
   manifestDigest,
@@ -33,7 +38,22 @@ export interface VerifyOptions {
   readonly logKey?: string | undefined;
   /** Without it, cosignatures are not checked. */
   readonly witnesses?: WitnessDemand | undefined;
+  /** The archive of the log. Without one, archived entries are checked by their hashes only. */
+  readonly archive?: ArchivePlace | undefined;
   readonly progress?: Progress | undefined;
+}
+
+/** The archived beginning of the log. */
+export interface ArchivedReport {
+  /** The entries `[0, end)` are archived. */
+  readonly end: number;
+  readonly objects: number;
+  /** Whether they were read from the archive. */
+  readonly wasRead: boolean;
+  /** The entry that signs the truncation. */
+  readonly entry: number;
+  readonly time: string | undefined;
+  readonly actor: string | undefined;
 }
 
 export interface VerifyReport {
@@ -57,6 +77,8 @@ export interface VerifyReport {
   /** In the order of the log, at most a hundred. */
   readonly findings: readonly Finding[];
   readonly findingCount: number;
+  /** Undefined if nothing is archived. */
+  readonly archived: ArchivedReport | undefined;
 }
 
 function reason(error: unknown): string {
@@ -70,18 +92,28 @@ interface BundleReading {
   readonly chain: ChainVerifier;
   readonly heads: HeadReader;
   readonly origins: OriginVerifier;
+  readonly archived: Archived | undefined;
 }
 
 /** Passes the next entry to each verifier; undefined: the export lacks it. */
 function takeEntry(
-  parts: readonly (ChainVerifier | TreeVerifier | OriginVerifier)[],
+  parts: readonly (ChainVerifier | TreeVerifier | OriginVerifier | TruncationCheck | undefined)[],
   index: number,
   bytes: Uint8Array | undefined,
 ): void {
   for (const part of parts) {
+    if (part === undefined) continue;
     if (bytes !== undefined) part.entry(index, bytes);
     else if ('missing' in part) part.missing(index);
   }
+}
+
+/** The archived beginning of the log in a verification. */
+interface Archived {
+  readonly beginning: ArchivedBeginning;
+  readonly check: TruncationCheck;
+  /** Undefined without an archive. */
+  readonly source: ArchiveSource | undefined;
 }
 
 class Verification {
@@ -91,6 +123,7 @@ class Verification {
   #batches = 0;
   #external: HistoryAnchor | undefined;
   #witnessed: WitnessedPart | undefined;
+  #archived: Archived | undefined;
 
   constructor(directory: string, options: VerifyOptions) {
     this.#files = new ExportFiles(directory);
@@ -106,9 +139,11 @@ class Verification {
     const anchors = await this.#openAnchors(verifier);
     const tree = new TreeVerifier(this.#files, size, this.#findings);
     const chain = new ChainVerifier(verifier.key, this.#findings);
-    const origins = new OriginVerifier(this.#findings);
+    const origins = new OriginVerifier(this.#findings, this.#unreadHint(manifest));
     try {
-      await this.#readLog({ manifest, anchors, tree, chain, origins });
+      const archived = await this.#openArchive(manifest);
+      this.#archived = archived;
+      await this.#readLog({ manifest, anchors, tree, chain, origins, archived });
     } catch (error) {
       this.#findings.add({ what: 'unreadable', message: reason(error), index: tree.size });
     }
@@ -137,8 +172,14 @@ class Verification {
   /** The caller may know the log by an earlier origin, under the same key. */
   #compareName({ name }: NoteVerifier, origin: string, origins: OriginVerifier): void {
     if (origins.has(name, origin)) return;
-    const message = `the log key is that of ${name}; the export is of ${origin} and does not continue it`;
+    const message = `the log key is that of ${name}; the export is of ${origin} and does not continue it${origins.hint}`;
     this.#findings.add({ what: 'checkpoint_invalid', message });
+  }
+
+  /** An archived entry may have opened an origin. */
+  #unreadHint({ archived }: Manifest): string {
+    const isUnread = archived !== undefined && this.#options.archive === undefined;
+    return isUnread ? ' in its live part: pass --archive to read the archived entries too' : '';
   }
 
   async #openManifest(): Promise<{ manifest: Manifest; verifier: NoteVerifier } | undefined> {
@@ -225,6 +266,19 @@ class Verification {
     }
   }
 
+  async #openArchive({ archived, size }: Manifest): Promise<Archived | undefined> {
+    if (archived === undefined) return undefined;
+    const isPossible = archived.end % TILE_WIDTH === 0 && archived.end <= size;
+    if (!isPossible) throw new Error('manifest: archived is not a part of this log');
+    const objects: ArchiveObject[] = [];
+    for await (const line of this.#files.lines(EXPORT_FILES.archive))
+      objects.push(archiveObjectSchema.parse(JSON.parse(line)));
+    const beginning = { ...archived, objects };
+    const { archive } = this.#options;
+    const source = archive && new ArchiveSource(archive, objects, this.#findings);
+    return { beginning, source, check: new TruncationCheck(beginning, this.#findings) };
+  }
+
   async #readLog(log: Omit<BundleReading, 'heads'>): Promise<void> {
     const heads = new HeadReader(this.#heads());
     try {
@@ -236,27 +290,38 @@ class Verification {
   }
 
   async #readBundles(reading: BundleReading): Promise<void> {
-    const { manifest, anchors, tree, chain, heads, origins } = reading;
+    const { manifest, anchors, tree, chain, heads, origins, archived } = reading;
     const { size } = manifest;
     const missing = new MissingEntries(manifest.damage ?? [], this.#findings);
     for (let bundle = 0; bundle * TILE_WIDTH < size; bundle++) {
-      const entries = await this.#bundle(bundle, size);
+      const entries = await this.#bundle(bundle, reading);
       await tree.beginBundle(bundle);
       for (const bytes of entries) {
         const index = tree.size;
-        const isMissing = missing.has(index);
+        const isMissing = bytes === undefined || missing.has(index);
         if (chain.wantsHead) await beginBatch(index, heads, { chain, isMissing });
-        takeEntry([chain, tree, origins], index, isMissing ? undefined : bytes);
+        const parts = [chain, tree, origins, archived?.check];
+        takeEntry(parts, index, isMissing ? undefined : bytes);
+        archived?.check.reached(tree.size, () => tree.root());
         for (const anchor of anchors) anchor.compareAt(tree);
       }
       await tree.endBundle();
       this.#options.progress?.(tree.size, size);
     }
+    archived?.check.end(archived.source !== undefined);
     await this.#expectNoMore(heads, chain, size);
   }
 
-  async #bundle(index: number, size: number): Promise<readonly Uint8Array[]> {
-    const width = tileWidth('entries', index, size);
+  /** Undefined for each entry that was not read because it is archived. */
+  async #bundle(
+    index: number,
+    { manifest, archived }: BundleReading,
+  ): Promise<readonly (Uint8Array | undefined)[]> {
+    if (archived !== undefined && index * TILE_WIDTH < archived.beginning.end)
+      return (
+        (await archived.source?.bundle(index)) ?? new Array<undefined>(TILE_WIDTH).fill(undefined)
+      );
+    const width = tileWidth('entries', index, manifest.size);
     const entries = decodeBundle(await this.#files.tile({ level: 'entries', index, width }));
     if (entries.length !== width)
       throw new Error(`entry bundle ${index} has ${entries.length} entries instead of ${width}`);
@@ -264,9 +329,18 @@ class Verification {
   }
 
   async *#heads(): AsyncGenerator<BatchHead, undefined> {
-    for await (const line of this.#files.lines(EXPORT_FILES.heads)) {
+    let next = 0;
+    for await (const head of this.#archived?.source?.heads() ?? []) {
       this.#batches += 1;
-      yield batchHeadSchema.parse(JSON.parse(line));
+      next = head.first_index + head.count;
+      yield head;
+    }
+    for await (const line of this.#files.lines(EXPORT_FILES.heads)) {
+      const head = batchHeadSchema.parse(JSON.parse(line));
+      // The batch at the end of the archive is in both.
+      if (head.first_index < next) continue;
+      this.#batches += 1;
+      yield head;
     }
     return undefined;
   }
@@ -305,8 +379,15 @@ class Verification {
       ...found,
       findings: this.#findings.all,
       findingCount: this.#findings.count,
+      archived: this.#archived && archivedReport(this.#archived),
     };
   }
+}
+
+function archivedReport({ beginning, check, source }: Archived): ArchivedReport {
+  const { end, entry, objects } = beginning;
+  const { time, actor } = check.newest ?? {};
+  return { end, entry, objects: objects.length, wasRead: source !== undefined, time, actor };
 }
 
 /**

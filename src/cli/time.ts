@@ -7,7 +7,7 @@ const STAMP = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+
  * The instant that an option names, as the API writes it: a time, a day, or a duration such as `2h`, which counts back from now.
  * @throws UsageError with the name of the option
  */
-function instantOf(option: string, text: string, now: number): string {
+export function instantOf(option: string, text: string, now: number): string {
   const seconds = parseDuration(text);
   if (seconds !== undefined) return new Date(now - seconds * 1000).toISOString();
   const ms = STAMP.test(text) ? Date.parse(text) : NaN;

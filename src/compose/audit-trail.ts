@@ -3,6 +3,7 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Config } from './config/schema.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { Archiver, type ArchiverOptions } from '../audit/archive/archiver.ts';
 import { createBoot, type Boot } from '../audit/boot.ts';
 import { surveyLog } from '../audit/boot-survey.ts';
 import { createChain } from '../audit/chain.ts';
@@ -25,6 +26,7 @@ import { SinkCursors } from '../audit/sink-cursor.ts';
 import { openSink } from '../audit/sinks/open-sink.ts';
 import { Witnesses } from '../audit/witnesses/witnesses.ts';
 import type { PublicLog } from '../ports/public-log.ts';
+import type { ArchivePlace } from '../ports/archive-place.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';
 import type { Plan, Store } from '../ports/store.ts';
 import { SystemActor } from '../broker/recording/record.ts';
@@ -71,6 +73,8 @@ interface TrailDeps {
   readonly rows: RowMacs;
   /** The store is being initialised, so it may have no log yet. */
   readonly isNew?: boolean;
+  /** Undefined if the configuration has no archive. */
+  readonly archive?: ArchivePlace | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -103,6 +107,8 @@ export class AuditTrail {
   readonly publicLog: PublicLog | undefined;
   /** Undefined if the configuration names no witnesses. */
   readonly witnesses: Witnesses | undefined;
+  /** Undefined if the configuration has no archive. */
+  readonly archiver: Archiver | undefined;
   readonly #cursors: SinkCursors;
   /** Only for a store that no other process writes to. */
   readonly #lastCommit: LastCommitFile | undefined;
@@ -112,12 +118,13 @@ export class AuditTrail {
   #isAnnounced = false;
 
   constructor(bootLog: BootLog, deps: TrailDeps) {
-    const { store, clock, config, log, rows, isNew = false } = deps;
+    const { store, clock, config, log, rows, isNew = false, archive } = deps;
     this.#bootLog = bootLog;
     this.#deps = deps;
     this.#cursors = new SinkCursors(store, rows);
     this.#system = new SystemActor({ clock, digest: sha256Hex }, 'broker');
-    this.reader = new LogReader(store, bootLog.identity, () => this.#catchUp());
+    const catchUp = (): Promise<void> => this.#catchUp();
+    this.reader = new LogReader(store, bootLog.identity, { catchUp, archive });
     const { checkpointFile: checkpointPath } = config.audit;
     const alone = config.store.type === 'sqlite';
     this.#lastCommit = alone ? new LastCommitFile(`${checkpointPath}.last-commit`) : undefined;
@@ -165,10 +172,17 @@ export class AuditTrail {
       onError: (error) =>
         log.error({ err: error }, 'the audit log could not be compressed; retrying'),
     });
+    this.archiver = archive && this.#openArchiver({ ...worker, place: archive });
     this.witnesses = this.#openWitnesses();
     this.publicLog = config.audit.publicTiles
       ? publicLog(this.reader, this.witnesses !== undefined)
       : undefined;
+  }
+
+  #openArchiver(options: Omit<ArchiverOptions, 'origin' | 'logKey' | 'delivered'>): Archiver {
+    const { origin, verifier } = this.#bootLog.identity;
+    const delivered = (size: number): Promise<number> => this.#delivered(size);
+    return new Archiver({ ...options, origin, logKey: verifier.key, delivered });
   }
 
   #openWitnesses(): Witnesses | undefined {
@@ -301,6 +315,11 @@ export class AuditTrail {
           { sink: sink.name },
           'the cursor of an audit sink was changed in the database; the sink gets the log again from entry 0',
         ),
+      onArchived: (first, end) =>
+        log.warn(
+          { sink: sink.name, first, end },
+          `an audit sink does not get the entries ${first} to ${end - 1}, because they are archived`,
+        ),
       onError: (error) =>
         log.error({ err: error, sink: sink.name }, 'an audit sink failed; retrying'),
     });
@@ -330,6 +349,14 @@ export class AuditTrail {
     await Promise.all(this.#followers.map(({ follower }) => follower.close(SINK_GRACE_MS)));
     await this.integrator.close();
     this.#lastCommit?.close();
+  }
+
+  /** The first entry that a configured sink does not have yet. */
+  async #delivered(size: number): Promise<number> {
+    const positions = this.#followers.map(({ follower }) =>
+      this.#cursors.read(follower.name, size),
+    );
+    return Math.min(size, ...(await Promise.all(positions)).map(({ next }) => next));
   }
 
   /** Integrates what was committed before the call. It gives up after a second: a long backlog, or another replica that integrates. */

@@ -29,12 +29,13 @@ import type { Store } from '../ports/store.ts';
 import type { Trace } from '../ports/trace.ts';
 import { openEmbedded } from '../providers/embedded/open.ts';
 import { SteadyClock } from './steady-clock.ts';
+import { NO_COPIES, openCopies, type Copies } from './copies.ts';
 import { continueTime } from './continue-time.ts';
 import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts';
 import { LiveRows } from '../store/live-rows.ts';
 import type { RowGuard } from '../store/row-guard.ts';
-import type { ScheduledBackups } from './backup/scheduled-backups.ts';
 import { startBackgroundWork } from './background-work.ts';
+import { openArchive, type ArchiveRuns } from './archive-runs.ts';
 import { atOrigin, AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
 import type { ConfigReload, Reloadable } from './config-reload.ts';
@@ -77,6 +78,8 @@ export interface RunningBroker {
   readonly reloadable: readonly Reloadable[];
   /** The limits in use. A reload changes this object. */
   readonly limits: Config['limits'];
+  /** Undefined if the configuration has no archive of the audit log. */
+  readonly archives: ArchiveRuns | undefined;
   /** Closes everything in reverse order. `cause` is recorded in the log. */
   close(cause: string): Promise<void>;
 }
@@ -127,7 +130,8 @@ async function openOn(
   const keys = await loadKeys(opened, await wrappersOf(config, clock));
   const rows = new RowSeals(keys.keyring);
   guard.open({ keyring: keys.keyring, rows });
-  const trail = new AuditTrail(bootLog, { config, store: opened, rows, clock, log });
+  const archive = await openArchive(config.audit.archive, clock);
+  const trail = new AuditTrail(bootLog, { config, store: opened, rows, archive, clock, log });
   const { held } = await trail.start();
   logCondition(log, held, opened);
   const live = new LiveRows(opened, guard);
@@ -143,10 +147,10 @@ async function openOn(
   const stopTrail = async (cause: string): Promise<void> => {
     if (held === undefined) await trail.stop(cause);
   };
-  const beside = { ...deps, opened, store, keys, bootLog };
-  const backups = held === undefined ? await openBackups(config, beside) : undefined;
+  const beside = { ...deps, opened, store, keys, bootLog, trail };
+  const copies = held === undefined ? await openCopies(config, beside) : NO_COPIES;
   try {
-    const core = await openCore(config, { ...deps, store, live, trail, guard, keys, backups });
+    const core = await openCore(config, { ...deps, store, live, trail, guard, keys, copies });
     await space.start();
     const sweep = new StateSweep({ store: opened, guard, clock, log });
     const indexes = indexScrub(config, { check: opened.indexCheck, guard, clock, log });
@@ -159,13 +163,14 @@ async function openOn(
       trail,
       commits: opened.commits,
       space: () => space.space,
-      lastBackup: () => backups?.last,
+      lastBackup: () => copies.backups?.last,
+      archives: copies.archives,
       held: () => heldKinds(trail, guard),
-      warnings: () => warningsOf({ opened, space, trail, indexes, backups, keys }),
+      warnings: () => warningsOf({ opened, space, trail, indexes, ...copies, keys }),
       indexes: () => indexes.status(),
       async close(cause) {
         space.stop();
-        await backups?.stop();
+        await Promise.all([copies.backups?.stop(), copies.archives?.stop()]);
         await Promise.all([sweep.close(), indexes.close()]);
         await core.stop();
         await stopTrail(cause);
@@ -185,16 +190,23 @@ function indexScrub(
   return new IndexScrub({ ...scrubbed, intervalMs: audit.scrubIntervalHours * HOUR_MS });
 }
 
-interface Watched {
+interface Watched extends Copies {
   readonly opened: OpenedStore;
   readonly space: SpaceWatch;
   readonly trail: AuditTrail;
   readonly indexes: IndexScrub;
-  readonly backups: ScheduledBackups | undefined;
   readonly keys: InstallationKeys;
 }
 
-function warningsOf({ opened, space, trail, indexes, backups, keys }: Watched): readonly string[] {
+function warningsOf({
+  opened,
+  space,
+  trail,
+  indexes,
+  backups,
+  archives,
+  keys,
+}: Watched): readonly string[] {
   return [
     ...(opened.condition.revokeConnect === undefined ? [] : ['store_open_to_all_roles']),
     ...(opened.hasUnreadablePage ? ['store_page_unreadable'] : []),
@@ -202,37 +214,9 @@ function warningsOf({ opened, space, trail, indexes, backups, keys }: Watched): 
     ...trail.warnings(),
     ...(indexes.status().isLogDamaged ? ['audit_index_damaged'] : []),
     ...(backups?.hasFailed === true ? ['backup_failed'] : []),
+    ...(archives?.hasFailed === true ? ['audit_archive_failed'] : []),
     ...(keys.wrappers.problems().size > 0 ? ['kek_unreachable'] : []),
   ];
-}
-
-interface BackupsDeps extends BrokerDeps {
-  readonly opened: OpenedStore;
-  readonly store: Store;
-  readonly keys: InstallationKeys;
-  readonly bootLog: BootLog;
-}
-
-/** Loads the code for backups only if the configuration has them. */
-async function openBackups(
-  { backup, store: storeConfig, mode }: Config,
-  { opened, store, keys, bootLog, clock, log }: BackupsDeps,
-): Promise<ScheduledBackups | undefined> {
-  if (backup === undefined || storeConfig.type !== 'sqlite') return undefined;
-  const { ScheduledBackups } = await import('./backup/scheduled-backups.ts');
-  const { identity } = bootLog;
-  const { path: storePath } = storeConfig;
-  return ScheduledBackups.open({
-    config: backup,
-    storePath,
-    opened,
-    store,
-    identity,
-    keys,
-    mode,
-    clock,
-    log,
-  });
 }
 
 function logCondition(log: Log, held: string | undefined, { condition }: OpenedStore): void {
@@ -257,7 +241,7 @@ interface CoreDeps extends BrokerDeps {
   readonly trail: AuditTrail;
   readonly guard: RowGuard;
   readonly keys: InstallationKeys;
-  readonly backups: ScheduledBackups | undefined;
+  readonly copies: Copies;
 }
 
 interface Core extends Pick<
@@ -355,7 +339,7 @@ type Made = Pick<
 
 async function openParts(
   config: Config,
-  { clock, log, store, live, trail, keys, backups, reload, failpoint }: CoreDeps,
+  { clock, log, store, live, trail, keys, copies, reload, failpoint }: CoreDeps,
   made: Made,
 ): Promise<Parts> {
   const rows = new RowSeals(keys.keyring);
@@ -398,7 +382,7 @@ async function openParts(
     quota: new LeaseQuota(store, limits),
     sessionQuota: new SessionQuota(store, limits),
     events: new EventStreams({ store, clock, log, state, limits }),
-    backups,
+    ...copies,
     configuration: reload,
     ...{ audit: trail.reader, publicLog: trail.publicLog },
     digest: sha256Hex,

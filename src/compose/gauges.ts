@@ -29,6 +29,7 @@ export function registerGauges(
     },
   });
   registerAudit(registers, trail);
+  registerArchive(registers, broker);
   new Gauge({
     name: 'quaymaster_pod_watches',
     help: 'Registered clusters by the state of their pod watch; stale ones need an operator',
@@ -297,6 +298,36 @@ function registerWitnesses(registers: Registry[], trail: AuditTrail): void {
     collect() {
       for (const { name, contradictions } of trail.witnesses?.status().witnesses ?? [])
         this.set({ witness: name }, contradictions);
+    },
+  });
+}
+
+/** The archive of the log. Any replica may have archived. */
+function registerArchive(registers: Registry[], { trail, archives }: RunningBroker): void {
+  new Gauge({
+    name: 'quaymaster_audit_archived_entries',
+    help: 'Entries at the beginning of the log that are archived; the store has the others',
+    registers,
+    async collect() {
+      this.set((await trail.reader.truncation())?.end ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_audit_archive_completed_timestamp_seconds',
+    help: 'When the newest truncation of the audit log was signed; 0 if there is none',
+    registers,
+    async collect() {
+      const truncation = await trail.reader.truncation();
+      this.set(truncation === undefined ? 0 : Date.parse(truncation.time) / 1000);
+    },
+  });
+  new Counter({
+    name: 'quaymaster_audit_archive_failures_total',
+    help: 'Failed runs of the archive of the audit log in this process',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(archives?.failures ?? 0);
     },
   });
 }

@@ -11,6 +11,7 @@ import type {
 import type { SealedRows } from '../broker/recording/row-seals.ts';
 import type { Streams } from '../broker/events/event-streams.ts';
 import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
+import type { Archives } from '../ports/archives.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
 import type { PublicLog } from '../ports/public-log.ts';
 import type { Backups } from '../ports/backups.ts';
@@ -33,5 +34,6 @@ export type Parts = Recording &
     readonly publicLog: PublicLog | undefined;
     readonly backups: Backups | undefined;
     readonly configuration: Configuration | undefined;
+    readonly archives: Archives | undefined;
     readonly wrappers: RootKeyWrappers;
   };

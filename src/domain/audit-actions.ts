@@ -81,6 +81,7 @@ export interface AuditFacts {
   readonly boot: BootReference;
   /** The origin that a released log opens. */
   readonly log: OriginReference;
+  readonly archive: ArchiveReference;
 }
 
 export interface PodReference {
@@ -139,6 +140,26 @@ export interface HeadReference {
   readonly seq: number;
   /** SHA-256 of the entry `seq`, hexadecimal. */
   readonly head: string;
+}
+
+/** The part of the log that a truncation moved to the archive; docs/spec/audit-archive-v1.md. */
+export interface ArchiveReference {
+  /** Entries `[first, end)`. */
+  readonly first: number;
+  readonly end: number;
+  /** Root of the tree over the first `end` entries, base64. */
+  readonly root: string;
+  /** The directory or bucket. */
+  readonly place: string;
+  /** In the order of the log; the first one begins at `first`, each other one at the `end` of the one before. */
+  readonly objects: readonly ArchivedObject[];
+}
+
+export interface ArchivedObject {
+  readonly name: string;
+  readonly end: number;
+  /** Of its bytes, hexadecimal. */
+  readonly sha256: string;
 }
 
 type Fact = keyof AuditFacts;
@@ -275,6 +296,8 @@ interface AuditActions {
   'audit.search': With<never, 'query' | 'count'>;
   'audit.trace': With<never, 'query' | 'count'>;
   'audit.export': With<never, 'query' | 'count'>;
+  'audit.archive': With<never, 'query' | 'comment'>;
+  'audit.truncate': With<'archive' | 'count', 'comment'>;
   'request.refused': With<never, 'path' | 'method'>;
   'request.refused_summary': With<'count' | 'since', 'last' | 'refused' | 'path'>;
   'backup.create': With<never, 'comment' | 'count'>;
@@ -354,6 +377,8 @@ const KNOWN_ACTIONS: Readonly<Record<AuditAction, true>> = {
   'audit.search': true,
   'audit.trace': true,
   'audit.export': true,
+  'audit.archive': true,
+  'audit.truncate': true,
   'request.refused': true,
   'request.refused_summary': true,
   'backup.create': true,

@@ -1,5 +1,6 @@
 import type { AuditActor, ClientFacts } from './audit-actor.ts';
 import type {
+  ArchiveReference,
   AuditEvent,
   AuditFacts,
   BootReference,
@@ -129,6 +130,14 @@ function encodeCheckpoint({ origin, size, root }: CheckpointReference, digest: T
   return `{${members({ origin, size, root }, digest)}}`;
 }
 
+function encodeArchive(archive: ArchiveReference, digest: TextDigest): string {
+  const { first, end, root, place } = archive;
+  const objects = archive.objects.map(
+    ({ name, end: last, sha256 }) => `{${members({ name, end: last, sha256 }, digest)}}`,
+  );
+  return `{${members({ first, end, root, place }, digest)},"objects":[${objects.join(',')}]}`;
+}
+
 /** One optional text member, with the comma before it. */
 const textFact = (name: string, value: string | undefined, digest: TextDigest): string =>
   value === undefined ? '' : `,"${name}":${encodeText(value, digest)}`;
@@ -190,6 +199,7 @@ function encodeReferences(facts: Partial<AuditFacts>, digest: TextDigest): strin
   }
   if (facts.boot !== undefined) text += `,"boot":${encodeBoot(facts.boot, digest)}`;
   if (facts.log !== undefined) text += `,"log":${encodeOrigin(facts.log, digest)}`;
+  if (facts.archive !== undefined) text += `,"archive":${encodeArchive(facts.archive, digest)}`;
   return text;
 }
 

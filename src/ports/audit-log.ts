@@ -40,6 +40,45 @@ export interface LogEntry {
   readonly entry: string;
 }
 
+/** A part of the log that is not in the store any more. */
+export interface ArchivedPart {
+  /** Entries `[first, end)`. */
+  readonly first: number;
+  readonly end: number;
+  /** The objects that have it, with their place, the newest first; at most eight. */
+  readonly objects: readonly string[];
+  readonly hasMore: boolean;
+}
+
+/** Found entries. */
+export interface LogPage extends Page<LogEntry> {
+  /** Set on the last page if archived entries may match too. The search does not read them. */
+  readonly archived?: ArchivedPart | undefined;
+}
+
+/** An object of the archive. */
+export interface ArchiveObject {
+  readonly name: string;
+  /** Entries `[first, end)`. */
+  readonly first: number;
+  readonly end: number;
+  /** Of its bytes, hexadecimal. */
+  readonly sha256: string;
+  /** The directory or bucket. */
+  readonly place: string;
+}
+
+/** The entry that signs the newest truncation of the log. */
+export interface LogTruncation {
+  /** Where the entry is in the log. */
+  readonly index: number;
+  /** The live log begins with this entry. */
+  readonly end: number;
+  readonly time: string;
+  /** The operator or the part of the broker that archived. */
+  readonly actor: string;
+}
+
 export interface LogCheckpoint {
   readonly size: number;
   readonly root: Uint8Array;
@@ -66,6 +105,9 @@ export interface BatchHead {
   readonly head: string;
   /** Ed25519 under the boot's key, base64. */
   readonly signature: string;
+  /** The boot's key and its endorsement by the log key, base64; for a writer whose first entry is archived. */
+  readonly key?: string | undefined;
+  readonly endorsement?: string | undefined;
 }
 
 /** The log as readers see it: the entries that the last checkpoint covers. It lags the last commit by at most one second. */
@@ -78,7 +120,7 @@ export interface AuditLog {
     query: AuditQuery,
     page: PageRequest,
     accepts?: (path: string, fingerprint: string, fields: string) => boolean,
-  ): Promise<Page<LogEntry>>;
+  ): Promise<LogPage>;
   /** The oldest entry that the log still has; undefined for an empty log. */
   oldest(): Promise<LogEntry | undefined>;
   /** @throws ERR_NOT_FOUND */
@@ -87,6 +129,10 @@ export interface AuditLog {
   logKey(): Promise<string>;
   /** The heads of the commits that hold entries `[start, end)`, in order. */
   heads(start: number, end: number): AsyncIterable<BatchHead>;
+  /** Undefined if the store has the whole log. */
+  truncation(): Promise<LogTruncation | undefined>;
+  /** Objects of the archive from the one with the entry `from` on, in the order of the log. */
+  archiveObjects(from: number): AsyncIterable<ArchiveObject>;
   /** Returns a tile or bundle by its C2SP tlog-tiles path; undefined if the log does not have it. */
   file(path: string): Promise<Uint8Array | undefined>;
 }

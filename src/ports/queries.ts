@@ -281,6 +281,12 @@ export const LOG = {
     descending: true,
   }),
   tilesBetween: query('log_tiles', { where: ['level', 'tile_index >=', 'tile_index <='] }),
+  tilesUpTo: query('log_tiles', {
+    where: ['level', 'tile_index <='],
+    orderBy: ['tile_index'],
+    descending: true,
+  }),
+  closedBetween: query('audit_segments', { where: ['first_index >=', 'first_index <='] }),
   newestCheckpoints: query('log_checkpoints', { orderBy: ['size'], descending: true }),
   checkpointsFrom: query('log_checkpoints', { where: ['at >='], orderBy: ['at'] }),
   checkpointsBefore: query('log_checkpoints', {

@@ -24,7 +24,7 @@ export type Write<T extends TableName = TableName> = {
 }[T];
 
 /** Tables of the log, whose rows have neither a MAC nor a digest. */
-type LogTable = 'audit_batches' | 'log_segments' | 'log_tiles';
+type LogTable = 'audit_batches' | 'audit_segments' | 'log_segments' | 'log_tiles';
 
 /** Rows that have the values of `where`, and a value of `column` from `first` to `last`. */
 export interface RowRange<T extends TableName> {

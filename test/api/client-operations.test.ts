@@ -227,6 +227,9 @@ describe('the client over TLS', () => {
       [ask(admin, 'readLogKey'), 200],
       [ask(admin, 'listHeads', { query: { start: 0 } }), 200],
       [ask(admin, 'readTile', { path: { path: '7/000' } }), 'ERR_NOT_FOUND'],
+      [ask(admin, 'readArchive'), 200],
+      [ask(admin, 'listArchiveObjects', { query: { start: 0 } }), 200],
+      [ask(admin, 'archiveAudit', { body: { reason: 'test', dryRun: true } }), 'ERR_CONFLICT'],
     ]);
     let found: number[] = [];
     // The search covers only entries in the tree, which is at most one second behind.

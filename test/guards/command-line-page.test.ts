@@ -79,6 +79,9 @@ const VERBS: Readonly<Record<string, string>> = {
   readLogKey: 'audit log-key',
   listHeads: 'audit export',
   readTile: 'audit export',
+  readArchive: 'audit archive-status',
+  listArchiveObjects: 'audit export',
+  archiveAudit: 'audit archive',
   // Probes and tools call these with their own HTTP client.
   readRoot: 'api',
   readHealth: 'api',

@@ -398,6 +398,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     backups: undefined,
     configuration: undefined,
     publicLog: undefined,
+    archives: undefined,
     wrappers: new RootKeyWrappers([], clock),
     audit: EMPTY_LOG,
     vetoes: { count: 0 },
@@ -440,6 +441,11 @@ const EMPTY_LOG: AuditLog = {
   proveEntry: () => Promise.reject(new BrokerError('ERR_NOT_FOUND')),
   logKey: () => Promise.resolve('key'),
   async *heads() {
+    await Promise.resolve();
+    yield* [];
+  },
+  truncation: () => Promise.resolve(undefined),
+  async *archiveObjects() {
     await Promise.resolve();
     yield* [];
   },

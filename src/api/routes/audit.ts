@@ -8,8 +8,7 @@ import {
   searchAudit as search,
   traceAudit as traceValue,
 } from '../../broker/recording/audit.ts';
-import type { AuditQuery, LogEntry } from '../../ports/audit-log.ts';
-import type { Page } from '../../domain/page.ts';
+import type { AuditQuery, LogEntry, LogPage } from '../../ports/audit-log.ts';
 import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../domain/audit-actions.ts';
 import { ERRORS } from '../../domain/errors.ts';
 import { JSON_TYPE, PLAIN_TEXT } from '../answers.ts';
@@ -108,8 +107,10 @@ export const traceAudit: RouteOf<'traceAudit'> = {
   },
 };
 
-function shownEntries({ items, next }: Page<LogEntry>): string {
-  const more = next === undefined ? '' : `,"next":${JSON.stringify(next)}`;
+function shownEntries({ items, next, archived }: LogPage): string {
+  const more =
+    (next === undefined ? '' : `,"next":${JSON.stringify(next)}`) +
+    (archived === undefined ? '' : `,"archived":${JSON.stringify(archived)}`);
   return `{"items":[${items.map(shownEntry).join(',')}]${more}}`;
 }
 
@@ -118,7 +119,7 @@ function shownEntry({ index, entry }: LogEntry): string {
   return `{"index":${index},"entry":${entry}}`;
 }
 
-const entryIndex = z
+export const entryIndex = z
   .string()
   .regex(/^(?:0|[1-9][0-9]{0,14})$/, 'is not an index')
   .transform(Number);

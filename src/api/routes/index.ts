@@ -19,6 +19,7 @@ import {
   searchAudit,
   traceAudit,
 } from './audit.ts';
+import { archiveAudit, listArchiveObjects, readArchive } from './archives.ts';
 import { createBackup, listBackups } from './backups.ts';
 import { readConfiguration, reloadConfiguration } from './configuration.ts';
 import { issueCredential } from './credentials.ts';
@@ -144,6 +145,9 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   readKeys,
   rotateKeys,
   retireKek,
+  archiveAudit,
+  listArchiveObjects,
+  readArchive,
   createBackup,
   listBackups,
   readConfiguration,

@@ -1,12 +1,12 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { Page, PageRequest } from '../../domain/page.ts';
+import type { PageRequest } from '../../domain/page.ts';
 import type {
   AuditLog,
   AuditQuery,
   BatchHead,
   EntryProof,
   LogCheckpoint,
-  LogEntry,
+  LogPage,
 } from '../../ports/audit-log.ts';
 import type { Call } from '../call.ts';
 import type { SecretData } from '../../domain/secret.ts';
@@ -26,7 +26,7 @@ export async function searchAudit(
   call: Call,
   live: LiveOperator,
   search: { readonly query: AuditQuery; readonly page: PageRequest },
-): Promise<Page<LogEntry>> {
+): Promise<LogPage> {
   return recordOperation(
     { parts, call, caller: live },
     { action: 'audit.search', query: describedQuery(search.query) },
@@ -54,7 +54,7 @@ export async function traceAudit(
   call: Call,
   live: LiveOperator,
   { data, query, page }: Trace,
-): Promise<Page<LogEntry>> {
+): Promise<LogPage> {
   return recordOperation(
     { parts, call, caller: live },
     { action: 'audit.trace', query: describedQuery(query) },

@@ -1,5 +1,5 @@
 import { AUDIT_FILTERS } from '../audit-filters.ts';
-import type { CommandTable, CommandWords, OptionRow } from './command.ts';
+import { REASON, YES, type CommandTable, type CommandWords, type OptionRow } from './command.ts';
 import { FROM_JSON, VALUES } from './secrets.ts';
 
 const FILTERS: readonly OptionRow[] = AUDIT_FILTERS.map(([name, description]) => [
@@ -84,6 +84,30 @@ export const AUDIT: CommandTable = {
       load: async () => (await load()).runAuditProof,
     },
     {
+      command: 'audit archive',
+      summary: 'move old entries of the log to the archive of the configuration, and wait for it',
+      details:
+        'The broker writes and verifies objects, signs the truncation with one entry, and then removes the entries from its store. It serves requests meanwhile. Interrupting this command does not stop the run. A run that was interrupted, also by a crash, continues when the command is repeated. See docs/audit.md.',
+      options: [
+        ['--before <time>', 'entries that were recorded before this time, such as 2026-01-05'],
+        ['--keep <duration>', 'entries that are older than this, such as 90d'],
+        ['--dry-run', 'only say what would be archived'],
+        REASON,
+        YES,
+      ],
+      examples: [
+        'quaymaster audit archive --keep 90d --dry-run --reason retention',
+        'quaymaster audit archive --reason retention --yes',
+      ],
+      load: async () => (await import('../verbs/audit-archive.ts')).runAuditArchive,
+    },
+    {
+      command: 'audit archive-status',
+      summary: 'show the archive of the log, where the live log begins, and the run in progress',
+      examples: ['quaymaster audit archive-status'],
+      load: async () => (await import('../verbs/audit-archive.ts')).runArchiveStatus,
+    },
+    {
       command: 'audit checkpoint',
       summary: 'print the latest checkpoint: the signed tree head of the log',
       options: [
@@ -126,9 +150,12 @@ export const AUDIT_VERIFY: CommandWords = {
       '--require-witnesses <count>',
       'cosignatures that one checkpoint must have; by default, one of each --witness-key',
     ],
+    ['--archive <place>', 'also read the archived entries, from a directory or s3://bucket/prefix'],
+    ['--region <name>', 'region of the bucket; by default us-east-1'],
+    ['--endpoint <url>', 'of S3-compatible storage other than AWS'],
   ],
   examples: [
-    'quaymaster audit verify export/ --checkpoint checkpoint.txt',
+    'quaymaster audit verify export/ --checkpoint checkpoint.txt --archive s3://company-audit/quaymaster',
     'quaymaster audit verify export/ --witness-key witness.example/w1+34680a89+BOBQPspGD6yGqqDG+JfM8Fw6PfTGLCiM5MclZqiJkVif --require-witnesses 1',
   ],
 };

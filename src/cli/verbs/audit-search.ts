@@ -1,11 +1,12 @@
 import type { components } from '../../client/index.ts';
 import { filterQuery, type FilterOptions } from '../audit-filters.ts';
-import { pagesWith } from '../broker.ts';
+import { callWith } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { UsageError } from '../errors.ts';
 import { periodOf, type PeriodOptions } from '../time.ts';
 import { table } from '../output/table.ts';
+import { archivedNote } from './audit-archive.ts';
 import { entryCells, ENTRY_COLUMNS } from './audit-entry.ts';
 import { readSecretData } from './secret-values.ts';
 
@@ -25,12 +26,12 @@ export async function runAuditSearch(
   const wanted = countOf(options.limit);
   const limit = Math.min(wanted, LONGEST_PAGE);
   const query = { ...filterQuery(options), ...periodOf(options, clock.now()), limit };
-  const items: Found[] = [];
-  for await (const item of pagesWith(await broker(), 'searchAudit', { query })) {
-    items.push(item);
-    if (items.length >= wanted) break;
-  }
-  await show(output, items);
+  const client = await broker();
+  const found = await collect(wanted, async (after) => {
+    const page = { query: { ...query, ...defined({ after }) } };
+    return (await callWith(client, 'searchAudit', page)).body;
+  });
+  await show(output, found);
 }
 
 interface TraceOptions extends ListOptions {
@@ -50,15 +51,27 @@ export async function runAuditTrace(
   const limit = Math.min(wanted, LONGEST_PAGE);
   const question = { data, limit, ...period, ...defined({ pathPrefix }) };
   const broker = await context.broker();
-  const items: Found[] = [];
-  let after: string | undefined;
-  do {
+  const found = await collect(wanted, async (after) => {
     const page = { ...question, ...defined({ after }) };
-    const { body } = await broker.call('traceAudit', { body: page });
-    items.push(...body.items);
-    after = body.next;
-  } while (after !== undefined && items.length < wanted);
-  await show(context.output, items.slice(0, wanted));
+    return (await broker.call('traceAudit', { body: page })).body;
+  });
+  await show(context.output, found);
+}
+
+type Page = components['schemas']['AuditPage'];
+
+/** Reads pages until there are as many entries as wanted. */
+async function collect(
+  wanted: number,
+  read: (after: string | undefined) => Promise<Page>,
+): Promise<Pick<Page, 'items' | 'archived'>> {
+  const items: Found[] = [];
+  let page: Page | undefined;
+  do {
+    page = await read(page?.next);
+    items.push(...page.items);
+  } while (page.next !== undefined && items.length < wanted);
+  return { items: items.slice(0, wanted), ...defined({ archived: page.archived }) };
 }
 
 function countOf(limit: string): number {
@@ -69,6 +82,11 @@ function countOf(limit: string): number {
   return count;
 }
 
-async function show(output: CliContext['output'], items: readonly Found[]): Promise<void> {
-  await output.show({ items }, () => table(ENTRY_COLUMNS, items.map(entryCells)));
+async function show(
+  output: CliContext['output'],
+  { items, archived }: Pick<Page, 'items' | 'archived'>,
+): Promise<void> {
+  const body = { items, ...defined({ archived }) };
+  await output.show(body, () => table(ENTRY_COLUMNS, items.map(entryCells)));
+  if (archived !== undefined) output.note(archivedNote(archived));
 }

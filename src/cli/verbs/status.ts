@@ -30,6 +30,8 @@ interface Status {
 
 interface AuditState {
   readonly entries: number;
+  /** Of them, those that are archived. */
+  readonly archived: number;
   readonly brokenChains: number;
   readonly damagedEntries: number;
   readonly sinks: readonly {
@@ -110,6 +112,7 @@ async function auditOf(broker: Broker): Promise<AuditState> {
   const contradictions = samples.get('quaymaster_audit_witness_contradictions') ?? [];
   return {
     entries: first('audit_entries'),
+    archived: first('audit_archived_entries'),
     brokenChains: first('audit_broken_chains'),
     damagedEntries: first('audit_damaged_entries'),
     sinks: stopped.map(({ labels, value }, sink) => ({
@@ -249,7 +252,7 @@ function revocationLines({ revoking, irrevocable }: Revocations): readonly strin
 }
 
 function auditLines(audit: AuditState): readonly string[] {
-  const { entries, brokenChains, damagedEntries, sinks, liveLeases } = audit;
+  const { entries, archived, brokenChains, damagedEntries, sinks, liveLeases } = audit;
   const isWhole = brokenChains + damagedEntries === 0;
   const state = isWhole
     ? coloured('green', 'no damage known')
@@ -258,7 +261,7 @@ function auditLines(audit: AuditState): readonly string[] {
         `DAMAGED: ${counted(damagedEntries, 'entry', 'entries')}, ${counted(brokenChains, 'chain')}`,
       );
   return [
-    `${counted(entries, 'entry', 'entries')}, ${state}; ${counted(liveLeases, 'live lease')}`,
+    `${counted(entries, 'entry', 'entries')}${archived > 0 ? ` (${archived} archived)` : ''}, ${state}; ${counted(liveLeases, 'live lease')}`,
     ...sinks.map(({ sink, lag, stopped }) =>
       stopped
         ? coloured('red', `sink ${sink}: STOPPED at an entry that does not verify`)

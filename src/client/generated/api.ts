@@ -1577,6 +1577,70 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/audit/archive": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Show the archive of the audit log
+         * @description `truncation` names the entry that signs the newest truncation: the live log begins at `end`. `run` is the run in progress at this broker, or
+         *     the last one that it made.
+         */
+        readonly get: operations["readArchive"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/audit/archive/objects": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List objects of the archive
+         * @description At most 500, in the order of the log. The next page starts at the `end` of the last object.
+         */
+        readonly get: operations["listArchiveObjects"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/audit:archive": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Move old entries of the audit log to the archive
+         * @description The broker writes objects with the entries to the archive of its configuration and reads them back. Then one entry signs the truncation, and only
+         *     after that the broker removes the entries from its store. It answers at once; `GET /api/v1/audit/archive` shows the progress. While a run is in
+         *     progress, the answer is that one. Entries that a configured sink does not have yet stay. ERR_CONFLICT if the configuration has no `audit.archive`.
+         *     Dangerous: it needs a recent login.
+         */
+        readonly post: operations["archiveAudit"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/backups": {
         readonly parameters: {
             readonly query?: never;
@@ -2424,6 +2488,67 @@ export interface components {
                 }[];
             };
         };
+        readonly ArchiveRequest: {
+            /**
+             * Format: date-time
+             * @description Entries that were recorded before this time are archived. Without it, those older than the days of the configuration.
+             */
+            readonly before?: string;
+            /**
+             * @description Only say what a run would archive.
+             * @default false
+             */
+            readonly dryRun?: boolean;
+            /** @description Recorded in the entry that signs the truncation */
+            readonly reason: string;
+        };
+        readonly ArchiveRun: {
+            /** @enum {string} */
+            readonly state: "planned" | "running" | "done" | "failed";
+            /** @enum {string} */
+            readonly step: "write" | "sign" | "remove";
+            /** @description Entries from `first` up to before `end` are archived. */
+            readonly first: number;
+            readonly end: number;
+            /**
+             * @description What keeps older entries in the store, a sink that does not have them, or the newest 512 entries, which always stay
+             * @enum {string}
+             */
+            readonly limitedBy?: "sink" | "newest";
+            /** @description Entries in verified objects */
+            readonly done: number;
+            readonly total: number;
+            readonly startedAt?: components["schemas"]["Instant"];
+            readonly finishedAt?: components["schemas"]["Instant"];
+            /** @description What failed and what to do, if the state is `failed` */
+            readonly error?: string;
+        };
+        readonly AuditArchive: {
+            /** @description The directory or bucket; absent if the configuration has no archive */
+            readonly place?: string;
+            readonly keepDays?: number;
+            /** @description Absent if the store has the whole log */
+            readonly truncation?: {
+                /** @description Index of the entry that signs the newest truncation */
+                readonly index: number;
+                /** @description The live log begins with this entry. */
+                readonly end: number;
+                readonly time: components["schemas"]["Instant"];
+                /** @description The operator or the part of the broker that archived */
+                readonly actor: string;
+            };
+            readonly run?: components["schemas"]["ArchiveRun"];
+        };
+        readonly ArchiveObject: {
+            readonly name: string;
+            /** @description It has the entries from `first` up to before `end`. */
+            readonly first: number;
+            readonly end: number;
+            /** @description Of its bytes, hexadecimal */
+            readonly sha256: string;
+            /** @description The directory or bucket */
+            readonly place: string;
+        };
         readonly BackupRun: {
             /** @enum {string} */
             readonly state: "running" | "done" | "failed";
@@ -3012,6 +3137,15 @@ export interface components {
             readonly items: readonly components["schemas"]["AuditEntry"][];
             /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
+            /** @description On the last page, if archived entries may match too. The broker does not search them. */
+            readonly archived?: {
+                /** @description The entries from `first` up to before `end` */
+                readonly first: number;
+                readonly end: number;
+                /** @description The objects of the archive that have them, the newest first; at most eight */
+                readonly objects: readonly string[];
+                readonly hasMore: boolean;
+            };
         };
         /** @description The signed end of one commit's chain. */
         readonly BatchHead: {
@@ -3021,6 +3155,10 @@ export interface components {
             readonly count: number;
             readonly head: string;
             readonly signature: string;
+            /** @description The boot's key, base64. Present if the first entry of the writer is archived. */
+            readonly key?: string;
+            /** @description The log key's signature over the boot's key, base64 */
+            readonly endorsement?: string;
         };
         readonly EntryProof: {
             readonly index: number;
@@ -6055,6 +6193,78 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["KeyStatus"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readArchive: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AuditArchive"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listArchiveObjects: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Index of an entry; the list starts with the object that has it. */
+                readonly start?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly items: readonly components["schemas"]["ArchiveObject"][];
+                    };
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly archiveAudit: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ArchiveRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description In progress, or the plan of a dry run */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ArchiveRun"];
                 };
             };
             readonly default: components["responses"]["Problem"];

@@ -88,6 +88,15 @@ export const configSchema = z
     message: "must lie outside the store's directory",
   })
   .refine(
+    ({ audit: { archive }, store }) => {
+      return archive?.to.type !== 'directory' || isOutside(archive.to.path, store);
+    },
+    {
+      path: ['audit', 'archive', 'to', 'path'],
+      message: "must lie outside the store's directory",
+    },
+  )
+  .refine(
     ({ injector, connections }) => {
       const certificate = injector?.certificate;
       if (certificate === undefined || !('managed' in certificate)) return true;

@@ -1,9 +1,12 @@
+import { systemClock } from '../../clock.ts';
 import type { Progress } from '../../audit/export.ts';
-import { verifyExport, type VerifyReport } from '../../audit/verify.ts';
+import { verifyExport, type ArchivedReport, type VerifyReport } from '../../audit/verify.ts';
 import type { WitnessDemand } from '../../audit/witnesses/history-anchor.ts';
 import { parseWitnessKey } from '../../crypto/cosignature.ts';
 import { parseVerifierKey, type NoteVerifier } from '../../crypto/signed-note.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import type { ArchivePlace } from '../../ports/archive-place.ts';
+import { openPlace } from '../archive-runs.ts';
 import { findNamedDirectory, readNamedFile } from '../named-file.ts';
 
 export interface VerifyArguments {
@@ -11,7 +14,14 @@ export interface VerifyArguments {
   readonly logKey?: string;
   readonly witnessKey?: readonly string[];
   readonly requireWitnesses?: string;
+  /** A directory, or `s3://bucket/prefix`. */
+  readonly archive?: string;
+  readonly region?: string;
+  readonly endpoint?: string;
 }
+
+const S3 = /^s3:\/\/([^/]+)(?:\/(.+?))?\/?$/;
+const DEFAULT_REGION = 'us-east-1';
 
 /** Verifies an export and reports the findings. @throws ERR_CONFIG_INVALID if the directory or the checkpoint cannot be read */
 export async function runAuditVerify(
@@ -29,9 +39,26 @@ export async function runAuditVerify(
         : await readNamedFile('--checkpoint', options.checkpoint),
     logKey: options.logKey,
     witnesses: witnessesIn(options),
+    archive: await archiveOf(options),
     progress,
   });
   return { holds: report.holds, text: textOf(report) };
+}
+
+async function archiveOf({
+  archive,
+  region,
+  endpoint,
+}: VerifyArguments): Promise<ArchivePlace | undefined> {
+  if (archive === undefined) return undefined;
+  const [, bucket, prefix] = S3.exec(archive) ?? [];
+  if (bucket !== undefined)
+    return openPlace(
+      { type: 's3', bucket, prefix, endpoint, region: region ?? DEFAULT_REGION },
+      systemClock,
+    );
+  await findNamedDirectory(archive);
+  return openPlace({ type: 'directory', path: archive }, systemClock);
 }
 
 /** Without this check a wrong key would look like a damaged manifest. @throws ERR_CONFIG_INVALID */
@@ -95,12 +122,20 @@ function textOf(report: VerifyReport): string {
       `entry ${index}: released as ${origin}; it continues the first ${previous.size} entries of ${previous.origin}${lost ?? ''}`,
     );
   }
+  if (report.archived !== undefined) lines.push(archivedText(report.archived));
   for (const { what, message, index } of report.findings) {
     lines.push(`${index === undefined ? '' : `entry ${index}: `}${what}: ${message}`);
   }
   const more = findingCount - report.findings.length;
   if (more > 0) lines.push(`and ${more} more`);
   return lines.join('\n');
+}
+
+function archivedText({ end, objects, wasRead, entry, time, actor }: ArchivedReport): string {
+  const signed = `entries 0 to ${end - 1} are archived in ${objects === 1 ? '1 object' : `${objects} objects`}; entry ${entry} signs that${time === undefined ? '' : ` (${time}, by ${actor})`}`;
+  return wasRead
+    ? `${signed}. They were read from the archive.`
+    : `${signed}. They were NOT read: only their hashes are part of this verification. Pass --archive to read them too.`;
 }
 
 function counted(findings: number): string {

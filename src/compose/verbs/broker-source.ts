@@ -1,5 +1,6 @@
 import { batchHeadSchema, type BatchHead } from '../../audit/export-format.ts';
 import type { ExportSource } from '../../audit/export-source.ts';
+import type { ArchiveObject } from '../../ports/audit-log.ts';
 import { ApiError, type BrokerClient } from '../../client/index.ts';
 
 export type LogClient = Pick<BrokerClient, 'call'>;
@@ -12,6 +13,8 @@ export function brokerSource(client: LogClient): ExportSource {
     logKey: async () => (await found(client.call('readLogKey')))?.trim() ?? '',
     file: (path) => found(client.call('readTile', { path: { path: path.replace(/^tile\//, '') } })),
     heads: (size) => heads(client, size),
+    truncation: async () => (await found(client.call('readArchive')))?.truncation,
+    archiveObjects: () => objects(client),
   };
 }
 
@@ -35,5 +38,15 @@ async function* heads(client: LogClient, size: number): AsyncGenerator<BatchHead
       next = head.first_index + head.count;
     }
     if (items.length === 0) return;
+  }
+}
+
+async function* objects(client: LogClient): AsyncGenerator<ArchiveObject> {
+  for (let start = 0; ;) {
+    const { body } = await client.call('listArchiveObjects', { query: { start } });
+    const last = body.items.at(-1);
+    if (last === undefined) return;
+    yield* body.items;
+    start = last.end;
   }
 }
