@@ -94,6 +94,10 @@ interface SinkFollower {
   readonly follower: Follower;
 }
 
+function lastCommitFile({ audit }: Config): LastCommitFile {
+  return new LastCommitFile(`${audit.checkpointFile}.last-commit`);
+}
+
 /** The running audit log. It integrates commits into the tree and delivers them to the sinks. */
 export class AuditTrail {
   readonly reader: LogReader;
@@ -123,16 +127,15 @@ export class AuditTrail {
     this.#deps = deps;
     this.#cursors = new SinkCursors(store, rows);
     this.#system = new SystemActor({ clock, digest: sha256Hex }, 'broker');
-    const catchUp = (): Promise<void> => this.#catchUp();
-    this.reader = new LogReader(store, bootLog.identity, { catchUp, archive });
-    const { checkpointFile: checkpointPath } = config.audit;
+    const reading = { catchUp: () => this.#catchUp(), archive };
+    this.reader = new LogReader(store, bootLog.identity, reading);
     const alone = config.store.type === 'sqlite';
-    this.#lastCommit = alone ? new LastCommitFile(`${checkpointPath}.last-commit`) : undefined;
+    this.#lastCommit = alone ? lastCommitFile(config) : undefined;
     this.integrator = new Integrator({
       store,
       clock,
       log: bootLog.identity,
-      checkpointFile: checkpointFile(checkpointPath),
+      checkpointFile: checkpointFile(config.audit.checkpointFile),
       anchor: new LogAnchor(rows),
       lastCommit: this.#lastCommit,
       isNew,

@@ -138,11 +138,8 @@ async function openOn(
   const opening = { clock, log, keys, identity: bootLog.identity, keep: live };
   if (held === undefined) await openState(opened, guard, opening);
   const committing = deps.trace === undefined ? opened : traced(opened, deps.trace);
-  const store = holdable(
-    committing,
-    held === undefined ? live : opened,
-    () => trail.held !== undefined || guard.isHeld,
-  );
+  const isHeld = (): boolean => trail.held !== undefined || guard.isHeld;
+  const store = holdable(committing, held === undefined ? live : opened, isHeld);
   const space = new SpaceWatch({ store: opened, clock, log });
   const stopTrail = async (cause: string): Promise<void> => {
     if (held === undefined) await trail.stop(cause);

@@ -1598,7 +1598,7 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
-    readonly "/api/v1/audit/archive/objects": {
+    readonly "/api/v1/audit/objects": {
         readonly parameters: {
             readonly query?: never;
             readonly header?: never;

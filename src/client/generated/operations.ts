@@ -106,7 +106,7 @@ export const OPERATIONS = {
   rotateKeys: {"method":"POST","path":"/api/v1/keys:rotate","query":[],"headers":[],"body":["application/json"],"answers":{"202":"json"}},
   retireKek: {"method":"POST","path":"/api/v1/keys:retire-kek","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   readArchive: {"method":"GET","path":"/api/v1/audit/archive","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
-  listArchiveObjects: {"method":"GET","path":"/api/v1/audit/archive/objects","query":["start"],"headers":[],"body":[],"answers":{"200":"json"}},
+  listArchiveObjects: {"method":"GET","path":"/api/v1/audit/objects","query":["start"],"headers":[],"body":[],"answers":{"200":"json"}},
   archiveAudit: {"method":"POST","path":"/api/v1/audit:archive","query":[],"headers":[],"body":["application/json"],"answers":{"202":"json"}},
   listBackups: {"method":"GET","path":"/api/v1/backups","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   createBackup: {"method":"POST","path":"/api/v1/backups","query":[],"headers":[],"body":[],"answers":{"202":"json"}},
