@@ -178,7 +178,7 @@ describe('hostile input', () => {
   });
 });
 
-describe('what is written can be read again', () => {
+describe('an encoding is decoded to the same value', () => {
   it('bundles of entries', () => {
     const entries = fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 20 });
     fc.assert(
