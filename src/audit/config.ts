@@ -7,11 +7,6 @@ const absolutePath = z
   .min(2)
   .regex(/^\/[^\0]*$/, 'must be an absolute path');
 
-const sinkSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('file'), path: absolutePath }),
-  z.strictObject({ type: z.literal('stdout') }),
-]);
-
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 /** An address without credentials; http only to loopback. */
@@ -21,6 +16,20 @@ const address = z.url({ protocol: /^https?$/ }).refine((text) => {
   const isPrivate = url.protocol === 'https:' || LOOPBACK.includes(url.hostname);
   return isPrivate && url.username === '' && url.password === '' && url.hash === '';
 }, 'is https://host[:port]/path, or http:// on a loopback address, without credentials');
+
+const sinkSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('file'), path: absolutePath }),
+  z.strictObject({ type: z.literal('stdout') }),
+  z.strictObject({
+    type: z.literal('http'),
+    /** Names the cursor, which is shown and stored: a token belongs in `headersFile`. */
+    url: address.refine((text) => !text.includes('?'), 'must have no query'),
+    /** Trusted for the receiver, instead of Node's root certificates. */
+    caFile: absolutePath.optional(),
+    /** Lines `Name: value`, for example with a token. */
+    headersFile: absolutePath.optional(),
+  }),
+]);
 
 const MOST_WITNESSES = 16;
 
@@ -114,7 +123,7 @@ export const auditConfigSchema = z
   .superRefine(({ sinks, witnesses, witnessPolicy }, context) => {
     const issue = (path: string[], message: string): void =>
       context.addIssue({ code: 'custom', path, message });
-    const names = sinks.map((sink) => (sink.type === 'file' ? sink.path : sink.type));
+    const names = sinks.map(sinkName);
     if (new Set(names).size < names.length) issue(['sinks'], 'each sink may be named once');
     for (const member of ['name', 'key'] as const)
       if (new Set(witnesses.map((witness) => witness[member])).size < witnesses.length)
@@ -125,6 +134,18 @@ export const auditConfigSchema = z
         `is ${witnessPolicy.required}, and there are ${witnesses.length} witnesses`,
       );
   });
+
+/** Two sinks with one name would share a cursor. */
+function sinkName(sink: z.infer<typeof sinkSchema>): string {
+  switch (sink.type) {
+    case 'file':
+      return sink.path;
+    case 'stdout':
+      return sink.type;
+    case 'http':
+      return sink.url;
+  }
+}
 
 export type AuditConfig = z.infer<typeof auditConfigSchema>;
 export type SinkConfig = AuditConfig['sinks'][number];

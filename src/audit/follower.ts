@@ -1,19 +1,24 @@
+import { randomFraction } from '../crypto/random.ts';
 import { TILE_WIDTH } from '../crypto/tiles.ts';
 import type { LogCheckpoint } from '../ports/audit-log.ts';
+import { Backoff } from '../ports/backoff.ts';
 import type { Clock } from '../ports/clock.ts';
 import { DamagedLog } from './log-damage.ts';
 import type { LogReader } from './log-reader.ts';
 import type { SinkCursors } from './sink-cursor.ts';
-import type { Sink } from './sink.ts';
+import { SinkError, type Sink } from './sink.ts';
 
 const INTERVAL_MS = 250;
-const RETRY_MS = 5_000;
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 60_000;
 
 export interface FollowerOptions {
   readonly reader: LogReader;
   readonly cursors: SinkCursors;
   readonly clock: Clock;
   readonly sink: Sink;
+  /** Whether this process delivers. Of several brokers with one receiver, one delivers. */
+  readonly isActive?: () => boolean;
   /** This installation did not write the sink's cursor: the sink gets the log again from the beginning. */
   readonly onForgedCursor?: () => void;
   /** The sink does not get the entries `[first, end)`, because they are archived. Its deliveries show the gap. */
@@ -27,6 +32,8 @@ export interface FollowerStatus {
   readonly lag: number | undefined;
   /** The follower stopped before an entry that does not verify. */
   readonly isStopped: boolean;
+  /** The last attempt failed; the follower retries. */
+  readonly isFailing: boolean;
   /** Its cursor was forged when it started. */
   readonly cursorForged: boolean;
 }
@@ -37,8 +44,13 @@ export interface FollowerStatus {
  */
 export class Follower {
   readonly #options: FollowerOptions;
+  readonly #backoff = new Backoff(FIRST_RETRY_MS, LONGEST_RETRY_MS, randomFraction);
   #next: number | undefined;
-  #status: FollowerStatus = { lag: undefined, isStopped: false, cursorForged: false };
+  /** Where the follower continues after a failure. */
+  #confirmed = 0;
+  #status: FollowerStatus = {
+    ...{ lag: undefined, isStopped: false, isFailing: false, cursorForged: false },
+  };
   #cancel: () => void = () => undefined;
   #running: Promise<void> = Promise.resolve();
   #closed = false;
@@ -50,6 +62,11 @@ export class Follower {
   /** Names the sink. */
   get name(): string {
     return this.#options.sink.name;
+  }
+
+  /** As of the sink: this many entries before the cursor may be delivered again. */
+  get unconfirmed(): number {
+    return this.#options.sink.unconfirmed;
   }
 
   status(): FollowerStatus {
@@ -88,17 +105,22 @@ export class Follower {
   async #run(): Promise<void> {
     try {
       while (await this.#deliverSome());
+      this.#status = { ...this.#status, isFailing: false };
       this.#schedule(INTERVAL_MS);
     } catch (error) {
-      this.#status = { ...this.#status, isStopped: error instanceof DamagedLog };
+      const isStopped = error instanceof DamagedLog;
+      this.#status = { ...this.#status, isStopped, isFailing: true };
+      if (this.#next !== undefined) this.#next = this.#confirmed;
       this.#options.onError?.(error);
-      this.#schedule(RETRY_MS);
+      const after = error instanceof SinkError ? error.retryAfterSeconds : undefined;
+      this.#schedule(this.#backoff.next(after));
     }
   }
 
   /** Whether there is more. */
   async #deliverSome(): Promise<boolean> {
     const { reader, cursors, sink } = this.#options;
+    if (!this.#isActive()) return false;
     const checkpoint = await reader.checkpoint();
     const size = checkpoint?.size ?? 0;
     const next = (this.#next ??= await this.#position(checkpoint));
@@ -106,16 +128,32 @@ export class Follower {
     // One bundle at a time, so that its tile is proven once.
     const end = Math.min(size, next - (next % TILE_WIDTH) + TILE_WIDTH);
     if (this.#closed || checkpoint === undefined || end <= next) return false;
-    const { entries, damage } = await reader.some(checkpoint, next, end);
+    const entries = await this.#proven(checkpoint, next, end);
+    await sink.deliver({ origin: checkpoint.origin, first: next, entries });
+    await cursors.move(sink.name, next + entries.length);
+    this.#next = next + entries.length;
+    this.#confirmed = Math.max(this.#confirmed, this.#next - sink.unconfirmed);
+    this.#backoff.reset();
+    this.#status = { ...this.#status, isStopped: false, isFailing: false };
+    return true;
+  }
+
+  #isActive(): boolean {
+    const { isActive = () => true } = this.#options;
+    if (isActive()) return true;
+    // Another broker moves the cursor meanwhile.
+    this.#next = undefined;
+    this.#status = { ...this.#status, lag: undefined };
+    return false;
+  }
+
+  /** The entries before the first one that does not verify. @throws DamagedLog if there are none */
+  async #proven(checkpoint: LogCheckpoint, next: number, end: number): Promise<readonly string[]> {
+    const { entries, damage } = await this.#options.reader.some(checkpoint, next, end);
     const [broken] = damage;
     if (broken?.first === next) throw new DamagedLog(broken);
     const whole = entries.slice(0, (broken?.first ?? end) - next);
-    const proven = whole.filter((entry) => entry !== undefined);
-    await sink.deliver({ first: next, entries: proven });
-    await cursors.move(sink.name, next + proven.length);
-    this.#next = next + proven.length;
-    this.#status = { ...this.#status, isStopped: false };
-    return true;
+    return whole.filter((entry) => entry !== undefined);
   }
 
   async #position(checkpoint: LogCheckpoint | undefined): Promise<number> {
@@ -127,6 +165,7 @@ export class Follower {
     // A sink that is new, or whose cursor was forged, gets the log from where it begins now.
     const live = await reader.archived.end(checkpoint);
     if (live > next) onArchived?.(next, live);
-    return Math.max(next, live);
+    this.#confirmed = Math.max(live, next - sink.unconfirmed);
+    return this.#confirmed;
   }
 }

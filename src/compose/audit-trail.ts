@@ -307,12 +307,15 @@ export class AuditTrail {
 
   #follow(config: Config['audit']['sinks'][number]): Follower {
     const { clock, log } = this.#deps;
-    const sink = openSink(config, process.stdout);
+    const sink = openSink(config, process.stdout, clock);
+    const isLocal = config.type === 'file' || config.type === 'stdout';
     return new Follower({
       reader: this.reader,
       cursors: this.#cursors,
       clock,
       sink,
+      // Several brokers have one receiver, but each its own files.
+      ...(!isLocal && { isActive: () => this.integrator.status().state === 'active' }),
       onForgedCursor: () =>
         log.error(
           { sink: sink.name },
@@ -354,12 +357,13 @@ export class AuditTrail {
     this.#lastCommit?.close();
   }
 
-  /** The first entry that a configured sink does not have yet. */
+  /** The first entry that a configured sink may still need. */
   async #delivered(size: number): Promise<number> {
-    const positions = this.#followers.map(({ follower }) =>
-      this.#cursors.read(follower.name, size),
-    );
-    return Math.min(size, ...(await Promise.all(positions)).map(({ next }) => next));
+    const needed = this.#followers.map(async ({ follower }) => {
+      const { next } = await this.#cursors.read(follower.name, size);
+      return Math.max(0, next - follower.unconfirmed);
+    });
+    return Math.min(size, ...(await Promise.all(needed)));
   }
 
   /** Integrates what was committed before the call. It gives up after a second: a long backlog, or another replica that integrates. */

@@ -3,7 +3,7 @@ import type { ApiServer } from '../api/server.ts';
 import { registerDurations } from '../api/tallied-histogram.ts';
 import { UNREVOKED } from '../broker/credentials/credential-states.ts';
 import type { Storage, Values } from '../broker/parts.ts';
-import type { AuditTrail } from './audit-trail.ts';
+import { registerAudit } from './audit-gauges.ts';
 import { registerApprovals, registerKeks } from './security-gauges.ts';
 import type { RunningBroker } from './broker.ts';
 import type { ConfigReload } from './config-reload.ts';
@@ -212,96 +212,6 @@ function registerBackups(registers: Registry[], broker: RunningBroker): void {
   });
 }
 
-function registerAudit(registers: Registry[], trail: AuditTrail): void {
-  new Gauge({
-    name: 'quaymaster_audit_entries',
-    help: 'Entries in the tree of the last checkpoint',
-    registers,
-    collect() {
-      this.set(trail.integrator.status().size);
-    },
-  });
-  new Gauge({
-    name: 'quaymaster_audit_broken_chains',
-    help: 'Chains of the audit log that do not hold: tampering or damage; anything but 0 is an alarm',
-    registers,
-    collect() {
-      this.set(trail.integrator.status().broken.length);
-    },
-  });
-  new Gauge({
-    name: 'quaymaster_audit_sink_lag_entries',
-    help: 'Entries in the log that a sink does not have yet; sinks by their place in the configuration',
-    labelNames: ['sink'],
-    registers,
-    collect() {
-      for (const [sink, { lag }] of trail.sinks().entries()) {
-        if (lag !== undefined) this.set({ sink: String(sink) }, lag);
-      }
-    },
-  });
-  new Gauge({
-    name: 'quaymaster_audit_sink_stopped',
-    help: '1 while a sink stands before an entry that does not verify; sinks by their place in the configuration',
-    labelNames: ['sink'],
-    registers,
-    collect() {
-      for (const [sink, { isStopped }] of trail.sinks().entries())
-        this.set({ sink: String(sink) }, isStopped ? 1 : 0);
-    },
-  });
-  registerScrubber(registers, trail);
-  registerWitnesses(registers, trail);
-  new Gauge({
-    name: 'quaymaster_audit_compressed_entries',
-    help: 'Entries of the audit log up to which its batches are compressed into segments; the newest 512 stay as they are',
-    registers,
-    collect() {
-      this.set(trail.compactor.done);
-    },
-  });
-}
-
-/** Without witnesses the series with the label `witness` are absent, and the others are 0. */
-function registerWitnesses(registers: Registry[], trail: AuditTrail): void {
-  new Gauge({
-    name: 'quaymaster_audit_witnessed_entries',
-    help: 'Entries in the tree of the newest checkpoint that enough witnesses cosigned',
-    registers,
-    collect() {
-      this.set(trail.witnesses?.status().size ?? 0);
-    },
-  });
-  new Gauge({
-    name: 'quaymaster_audit_unwitnessed_seconds',
-    help: 'Seconds since the newest witnessed checkpoint, while the log has entries that it does not cover; 0 if it covers all',
-    registers,
-    collect() {
-      this.set((trail.witnesses?.status().unwitnessedMs ?? 0) / 1_000);
-    },
-  });
-  new Gauge({
-    name: 'quaymaster_audit_witness_failing',
-    help: '1 while a witness fails to give a cosignature',
-    labelNames: ['witness'],
-    registers,
-    collect() {
-      for (const { name, fault } of trail.witnesses?.status().witnesses ?? [])
-        this.set({ witness: name }, fault === undefined ? 0 : 1);
-    },
-  });
-  new Gauge({
-    name: 'quaymaster_audit_witness_contradictions',
-    help: 'Answers of a witness since the start that contradict a signed statement of the log or of the witness; anything but 0 is an alarm',
-    labelNames: ['witness'],
-    registers,
-    collect() {
-      for (const { name, contradictions } of trail.witnesses?.status().witnesses ?? [])
-        this.set({ witness: name }, contradictions);
-    },
-  });
-}
-
 /** The archive of the log. Any replica may have archived. */
 function registerArchive(registers: Registry[], { trail, archives }: RunningBroker): void {
   new Gauge({
@@ -333,33 +243,6 @@ function registerArchive(registers: Registry[], { trail, archives }: RunningBrok
 }
 
 /** Gauges of the scrubber, which reads the whole log. */
-function registerScrubber(registers: Registry[], { scrubber }: AuditTrail): void {
-  new Gauge({
-    name: 'quaymaster_audit_damaged_entries',
-    help: 'Entries of the audit log that do not verify, by the last walk over it; anything but 0 is an alarm',
-    registers,
-    collect() {
-      this.set(scrubber.status().damaged);
-    },
-  });
-  new Gauge({
-    name: 'quaymaster_audit_scrubbed_entries',
-    help: 'Entries that the walk in progress, or the last one, has checked',
-    registers,
-    collect() {
-      this.set(scrubber.status().checked);
-    },
-  });
-  new Gauge({
-    name: 'quaymaster_audit_scrub_completed_timestamp_seconds',
-    help: 'When the last complete walk over the audit log ended; 0 before the first in this process',
-    registers,
-    collect() {
-      this.set((scrubber.status().completedAt ?? 0) / 1000);
-    },
-  });
-}
-
 function registerSpace(registers: Registry[], broker: RunningBroker): void {
   new Gauge({
     name: 'quaymaster_store_checked_rows',

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { randomFraction } from '../crypto/random.ts';
 import { BrokerError } from '../domain/errors.ts';
+import { headersIn } from '../net/https/header-lines.ts';
 import { HttpClient } from '../net/https/http-client.ts';
 import { readBody } from '../net/https/read-body.ts';
 import { retryAfterSeconds } from '../net/https/retry-after.ts';
@@ -21,7 +22,6 @@ const LONGEST_PAUSE_MS = 60_000;
 const MOST_ANSWER_BYTES = 65_536;
 /** The collector asks for a retry; after every other refusal the batch is dropped (OTLP 1.x, "Retryable Response Codes"). */
 const RETRYABLE = [429, 502, 503, 504];
-const HEADER = /^([\w!#$%&'*+.^`|~-]+):[ \t]*([\x20-\x7e]*?)[ \t]*$/;
 
 /** Spans since the start, of all exporters of a process. */
 export interface SpanCounts {
@@ -157,17 +157,7 @@ export class SpanExporter {
 
   async #headers(): Promise<Readonly<Record<string, string>>> {
     const text = await this.#headersFile?.text();
-    if (text === undefined) return {};
-    const lines = text.split(/\r?\n/).filter((line) => line !== '');
-    return Object.fromEntries(
-      lines.map((line, index) => {
-        const [, name, value] = HEADER.exec(line) ?? [];
-        // The line may contain a token, so the error has its number only.
-        if (name === undefined || value === undefined)
-          throw new Error(`traces.headersFile: line ${index + 1} is not "Name: value"`);
-        return [name.toLowerCase(), value] as const;
-      }),
-    );
+    return text === undefined ? {} : headersIn(text, 'traces.headersFile');
   }
 }
 

@@ -27,6 +27,7 @@ async function openLines(path: string): Promise<FileHandle> {
 /** Appends the head of each delivery and one entry a line, and syncs before the cursor moves; mode 0600. */
 export class FileSink implements Sink {
   readonly name: string;
+  readonly unconfirmed = 0;
   readonly #path: string;
   #file: Promise<FileHandle> | undefined;
   #work: Promise<void> = Promise.resolve();

@@ -8,6 +8,7 @@ import { deliveryLines, type Delivery, type Sink } from '../sink.ts';
  */
 export class StreamSink implements Sink {
   readonly name: string;
+  readonly unconfirmed = 0;
   readonly #stream: Writable;
 
   constructor(name: string, stream: Writable) {

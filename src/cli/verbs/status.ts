@@ -38,6 +38,7 @@ interface AuditState {
     readonly sink: number;
     readonly lag: number;
     readonly stopped: boolean;
+    readonly failing: boolean;
   }[];
   readonly witnessedEntries: number;
   /** Since the newest witnessed checkpoint; 0 if it covers every entry. */
@@ -109,6 +110,7 @@ async function auditOf(broker: Broker): Promise<AuditState> {
   const first = (name: string): number => samples.get(`quaymaster_${name}`)?.[0]?.value ?? 0;
   const stopped = samples.get('quaymaster_audit_sink_stopped') ?? [];
   const lags = samples.get('quaymaster_audit_sink_lag_entries') ?? [];
+  const failing = samples.get('quaymaster_audit_sink_failing') ?? [];
   const contradictions = samples.get('quaymaster_audit_witness_contradictions') ?? [];
   return {
     entries: first('audit_entries'),
@@ -119,6 +121,7 @@ async function auditOf(broker: Broker): Promise<AuditState> {
       sink,
       lag: lags.find((each) => each.labels === labels)?.value ?? 0,
       stopped: value > 0,
+      failing: (failing.find((each) => each.labels === labels)?.value ?? 0) > 0,
     })),
     witnessedEntries: first('audit_witnessed_entries'),
     unwitnessedSeconds: first('audit_unwitnessed_seconds'),
@@ -262,13 +265,15 @@ function auditLines(audit: AuditState): readonly string[] {
       );
   return [
     `${counted(entries, 'entry', 'entries')}${archived > 0 ? ` (${archived} archived)` : ''}, ${state}; ${counted(liveLeases, 'live lease')}`,
-    ...sinks.map(({ sink, lag, stopped }) =>
-      stopped
-        ? coloured('red', `sink ${sink}: STOPPED at an entry that does not verify`)
-        : `sink ${sink}: ${counted(lag, 'entry', 'entries')} behind`,
-    ),
+    ...sinks.map(sinkLine),
     ...witnessLines(audit),
   ];
+}
+
+function sinkLine({ sink, lag, stopped, failing }: AuditState['sinks'][number]): string {
+  if (stopped) return coloured('red', `sink ${sink}: STOPPED at an entry that does not verify`);
+  const behind = `sink ${sink}: ${counted(lag, 'entry', 'entries')} behind`;
+  return failing ? coloured('yellow', `${behind}, FAILING; see the log of the broker`) : behind;
 }
 
 function witnessLines(audit: AuditState): readonly string[] {

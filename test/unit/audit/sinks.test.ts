@@ -12,6 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { systemClock } from '../../../src/clock.ts';
+import type { SinkConfig } from '../../../src/audit/config.ts';
 import { Follower } from '../../../src/audit/follower.ts';
 import type { Delivery, Sink } from '../../../src/audit/sink.ts';
 import { SinkCursors } from '../../../src/audit/sink-cursor.ts';
@@ -40,7 +42,7 @@ async function allLinesOf(path: string): Promise<string[]> {
 }
 
 function delivery(...entries: readonly string[]): Delivery {
-  return { first: 7, entries };
+  return { origin: 'log.example', first: 7, entries };
 }
 
 describe('the file sink', () => {
@@ -128,15 +130,19 @@ describe('the stream sink', () => {
     await sink.close();
   });
 
-  it('is one of the two that the configuration can name', async () => {
-    const stdout = new Writable();
-    const path = join(directory, 'audit.log');
-    const file = openSink({ type: 'file', path }, stdout);
-    expect([file.name, openSink({ type: 'stdout' }, stdout).name]).toEqual([
-      `file:${path}`,
+  it('has a name of its own, as each type that the configuration can name', async () => {
+    const configs: readonly SinkConfig[] = [
+      { type: 'file', path: '/var/log/audit.log' },
+      { type: 'stdout' },
+      { type: 'http', url: 'https://siem.example/audit' },
+    ];
+    const sinks = configs.map((config) => openSink(config, new Writable(), systemClock));
+    expect(sinks.map(({ name }) => name)).toEqual([
+      'file:/var/log/audit.log',
       'stdout',
+      'http:https://siem.example/audit',
     ]);
-    await file.close();
+    await Promise.all(sinks.map((sink) => sink.close()));
   });
 });
 
@@ -242,6 +248,7 @@ describe('the follower', () => {
     let release: (() => void) | undefined;
     const sink: Sink = {
       name: 'hanging',
+      unconfirmed: 0,
       deliver: () => new Promise((resolve) => (release = resolve)),
       reopen: () => Promise.resolve(),
       close: () => Promise.resolve(),
@@ -267,6 +274,7 @@ describe('the follower', () => {
     let failures = 2;
     const sink: Sink = {
       name: 'failing',
+      unconfirmed: 0,
       deliver({ entries: given }) {
         if (failures-- > 0) return Promise.reject(new Error('away'));
         taken.push(...given);
