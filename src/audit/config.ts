@@ -17,6 +17,8 @@ const address = z.url({ protocol: /^https?$/ }).refine((text) => {
   return isPrivate && url.username === '' && url.password === '' && url.hash === '';
 }, 'is https://host[:port]/path, or http:// on a loopback address, without credentials');
 
+const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:]{2,39})$/;
+
 const sinkSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('file'), path: absolutePath }),
   z.strictObject({ type: z.literal('stdout') }),
@@ -29,6 +31,23 @@ const sinkSchema = z.discriminatedUnion('type', [
     /** Lines `Name: value`, for example with a token. */
     headersFile: absolutePath.optional(),
   }),
+  z
+    .strictObject({
+      type: z.literal('syslog'),
+      /** A name or an IP address, which the certificate of the receiver must have. */
+      host: z.string().regex(HOST, 'is not a host name or an IP address'),
+      port: z.int().min(1).max(65_535).default(6514),
+      /** The certificate must have this name instead of `host`. */
+      serverName: z.string().regex(HOST, 'is not a host name or an IP address').optional(),
+      /** Trusted for the receiver, instead of Node's root certificates. */
+      caFile: absolutePath.optional(),
+      /** The client certificate, with its chain, and its key. */
+      certFile: absolutePath.optional(),
+      keyFile: absolutePath.optional(),
+    })
+    .refine(({ certFile, keyFile }) => (certFile === undefined) === (keyFile === undefined), {
+      message: 'certFile and keyFile belong together',
+    }),
 ]);
 
 const MOST_WITNESSES = 16;
@@ -144,6 +163,8 @@ function sinkName(sink: z.infer<typeof sinkSchema>): string {
       return sink.type;
     case 'http':
       return sink.url;
+    case 'syslog':
+      return `${sink.host}:${sink.port}`;
   }
 }
 

@@ -5,6 +5,7 @@ import type { Sink } from '../sink.ts';
 import { FileSink } from './file.ts';
 import { HttpSink } from './http.ts';
 import { StreamSink } from './stdout.ts';
+import { SyslogSink } from './syslog.ts';
 
 /** `stdout`: the process's standard output. */
 export function openSink(config: SinkConfig, stdout: Writable, clock: Clock): Sink {
@@ -15,5 +16,7 @@ export function openSink(config: SinkConfig, stdout: Writable, clock: Clock): Si
       return new StreamSink('stdout', stdout);
     case 'http':
       return new HttpSink(config, clock);
+    case 'syslog':
+      return new SyslogSink(config, clock);
   }
 }

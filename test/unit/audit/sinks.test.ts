@@ -135,12 +135,14 @@ describe('the stream sink', () => {
       { type: 'file', path: '/var/log/audit.log' },
       { type: 'stdout' },
       { type: 'http', url: 'https://siem.example/audit' },
+      { type: 'syslog', host: 'siem.example', port: 6514 },
     ];
     const sinks = configs.map((config) => openSink(config, new Writable(), systemClock));
     expect(sinks.map(({ name }) => name)).toEqual([
       'file:/var/log/audit.log',
       'stdout',
       'http:https://siem.example/audit',
+      'syslog:siem.example:6514',
     ]);
     await Promise.all(sinks.map((sink) => sink.close()));
   });
