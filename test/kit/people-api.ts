@@ -5,7 +5,7 @@ import { RunningApi, type Answered } from './parts.ts';
 import { ecKey, type SigningKey } from './token-factory.ts';
 
 export const CLIENT = 'quaymaster';
-export const REDIRECT = 'http://127.0.0.1:4711/callback';
+const REDIRECT = 'http://127.0.0.1:4711/callback';
 export const ALICE: IssuerUser = {
   sub: 'alice',
   claims: { groups: ['platform', 'staff'] },

@@ -23,7 +23,7 @@ const HASH_DIGITS = 32;
 const INDEX_DIGITS = 16;
 
 /** `<first>-<end>-<first half of the SHA-256>.qmarchive`: sorted by place, and never the same for two contents. */
-export function objectName(first: number, end: number, sha256: string): string {
+function objectName(first: number, end: number, sha256: string): string {
   const places = [first, end].map((index) => String(index).padStart(INDEX_DIGITS, '0'));
   return `${places.join('-')}-${sha256.slice(0, HASH_DIGITS)}.qmarchive`;
 }

@@ -19,7 +19,7 @@ export function witnessedWrite(note: string): Write {
 }
 
 /** The note in the store. Attacker-controlled until it is opened. */
-export async function storedWitnessedNote(store: Store): Promise<string | undefined> {
+async function storedWitnessedNote(store: Store): Promise<string | undefined> {
   return (await store.get('meta', { key: KEY }))?.value;
 }
 

@@ -170,7 +170,7 @@ export function removalOf(
   };
 }
 
-export function expectedState({
+function expectedState({
   id,
   state,
   endsAt,

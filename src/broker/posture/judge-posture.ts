@@ -85,7 +85,7 @@ export function judgePod(
 }
 
 /** What a live watch knows of the workload's pod. */
-export function podFacts(
+function podFacts(
   { clusters }: Pick<Rights, 'clusters'>,
   { cluster, pod }: Workload,
 ): PodFacts | undefined {

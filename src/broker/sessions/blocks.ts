@@ -3,7 +3,7 @@ import { workloadId, type Workload } from '../../domain/workload.ts';
 import type { PodState } from '../../ports/pod-watch.ts';
 import { LEASES } from '../../ports/queries.ts';
 import type { Access, Storage } from '../parts.ts';
-import { judgePosture } from '../posture/judge-posture.ts';
+import { judgePosture, type PostureJudgement } from '../posture/judge-posture.ts';
 import { scanSessions } from './select-sessions.ts';
 
 /** What blocks a workload despite its policies. */
@@ -53,13 +53,15 @@ export async function blocksOf(
     if (row === undefined) blocks.push({ by: 'session', session });
   }
   if (pod !== undefined && reads !== undefined) {
-    const { refusal } = judgePosture(parts, workload, reads);
-    if (refusal !== undefined) {
-      const pending = refusal.code === 'ERR_POSTURE_PENDING';
-      blocks.push({ by: 'posture', posture: refusal.facts.posture, pending });
-    }
+    blocks.push(...postureBlocks(judgePosture(parts, workload, reads)));
   }
   return blocks;
+}
+
+function postureBlocks({ refusal }: PostureJudgement): readonly Block[] {
+  if (refusal === undefined) return [];
+  const pending = refusal.code === 'ERR_POSTURE_PENDING';
+  return [{ by: 'posture', posture: refusal.facts.posture, pending }];
 }
 
 interface BlocksQuery {

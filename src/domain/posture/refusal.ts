@@ -7,7 +7,7 @@ export function postureText(profile: string, findings: readonly PostureFinding[]
   return `${profile}: ${codesOf(findings).join(', ')}`;
 }
 
-export function codesOf(findings: readonly PostureFinding[]): readonly PostureCode[] {
+function codesOf(findings: readonly PostureFinding[]): readonly PostureCode[] {
   return [...new Set(findings.map(({ code }) => code))];
 }
 
