@@ -1,0 +1,16 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { archiveDirectory } from '../../src/audit/archive/archive-directory.ts';
+import { archivePlaceContract } from './archive-place.contract.ts';
+
+archivePlaceContract('a directory', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'qm-archive-'));
+  const file = join(directory, 'file');
+  await writeFile(file, '');
+  return {
+    place: archiveDirectory(join(directory, 'archive')),
+    refusing: archiveDirectory(join(file, 'archive')),
+    close: () => rm(directory, { recursive: true }),
+  };
+});
