@@ -65,6 +65,8 @@ interface Entry {
 
 /** A log that continues the log of a backup. All its entries are verified. */
 export interface NewerLog {
+  /** Entries after the backup that were archived since, and so are not among the entries: `[first, end)`. */
+  readonly archived: { readonly first: number; readonly end: number };
   /** The entries after the backup, in order. */
   readonly entries: () => AsyncIterable<{ readonly index: number; readonly entry: string }>;
 }
@@ -84,7 +86,11 @@ export async function newerExport(
       `${directory} does not continue the log of the backup: ${report.findings[0]?.message ?? 'it is older'}`,
     );
   const { size: from } = openLogCheckpoint(checkpoint, verifier);
-  return { entries: () => exportedEntries(new ExportFiles(directory), from, report.size) };
+  const archived = { first: from, end: report.archived?.end ?? 0 };
+  const start = Math.max(from, archived.end);
+  const entries = (): ReturnType<NewerLog['entries']> =>
+    exportedEntries(new ExportFiles(directory), start, report.size);
+  return { archived, entries };
 }
 
 /**
@@ -105,10 +111,12 @@ export async function newerStore(
       'ERR_CIPHERTEXT_INVALID',
       'the log of the present store does not continue that of the backup',
     );
+  const reader = new LogReader(store, identity);
+  const archived = { first: backup.size, end: await reader.archived.end(newest) };
   return {
+    archived,
     entries: async function* () {
-      const reader = new LogReader(store, identity);
-      for (let at = backup.size; at < newest.size; at += ENTRIES_A_READ)
+      for (let at = Math.max(backup.size, archived.end); at < newest.size; at += ENTRIES_A_READ)
         yield* await reader.entries(at, at + ENTRIES_A_READ);
       const pending = new PendingBatches(store, identity.verifier.key, clock);
       const batches: (readonly string[])[] = [];
@@ -130,10 +138,20 @@ export async function lostChanges(log: NewerLog): Promise<readonly string[]> {
     if (kind === undefined || entry.outcome !== 'ok' || isOwnEnd(entry)) continue;
     found.set(kind[0], [...(found.get(kind[0]) ?? []), lineOf(index, entry)]);
   }
-  return KINDS.flatMap(([heading]) => {
-    const lines = found.get(heading);
-    return lines === undefined ? [] : [`${heading} (${lines.length})`, ...lines];
-  });
+  const { first, end } = log.archived;
+  const gap =
+    first < end
+      ? [
+          `NOT COMPLETE: the entries ${first} to ${end - 1} are in the archive of the log, and what changed in them is not listed here`,
+        ]
+      : [];
+  return [
+    ...gap,
+    ...KINDS.flatMap(([heading]) => {
+      const lines = found.get(heading);
+      return lines === undefined ? [] : [`${heading} (${lines.length})`, ...lines];
+    }),
+  ];
 }
 
 /** Sessions and leases end by themselves all the time. Only their end by an operator is a decision that must be applied again. */

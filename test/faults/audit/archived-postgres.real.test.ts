@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { createBucket } from '../../kit/aws-bucket.ts';
+import { REGION, setCredentials } from '../../kit/aws-connection.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
+import { until } from '../../kit/backends/until.ts';
+import { PreparedBroker } from '../../kit/prepared-broker.ts';
+
+const KILLS = 3;
+/** The newest 512 entries stay in the store. */
+const READS = 1_000;
+const BATCH = 100;
+
+describeWith(['postgres', 'moto'], 'an archive in a bucket, of a PostgreSQL store', (backends) => {
+  const { postgres, moto } = backends;
+  let database: TestDatabase;
+  let broker: PreparedBroker;
+  let url: string;
+
+  beforeAll(async () => {
+    setCredentials();
+    const bucket = await createBucket(moto.endpoint);
+    url = `s3://${bucket}/log`;
+    database = await createDatabase(postgres);
+    broker = await PreparedBroker.start({
+      files: { dsn: database.connectionString },
+      secrets: { 'own/db': { value: 'v' } },
+      config: (directory) => ({
+        store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
+        audit: {
+          origin: 'quaymaster.test/e2e',
+          logKeyFile: `${directory}/keys/log.pem`,
+          checkpointFile: `${directory}/keys/checkpoint`,
+          sinks: [{ type: 'file', path: `${directory}/audit.jsonl` }],
+          archive: {
+            to: { type: 's3', bucket, prefix: 'log', region: REGION, endpoint: moto.endpoint },
+          },
+        },
+      }),
+    });
+  });
+  afterAll(async () => {
+    await broker.remove();
+    await database.drop();
+  });
+
+  async function record(): Promise<void> {
+    const token = await broker.logInEarly();
+    const items = Array.from({ length: BATCH }, () => ({ path: 'own/db' }));
+    for (let read = 0; read < READS; read += BATCH) {
+      const body = { items };
+      const call = broker.installation.call('POST', '/api/v1/secrets:batch', { token, body });
+      expect((await call).status).toBe(200);
+    }
+  }
+
+  let tokenFile = '';
+  const verb = (...words: readonly string[]): Promise<string> =>
+    broker.installation.verb(...words, '--url', broker.installation.url, '--token-file', tokenFile);
+
+  const archive = (): Promise<string> =>
+    verb('audit', 'archive', '--before', new Date().toISOString(), '--reason', 'test', '--yes');
+
+  it('is complete and verifies although the broker was killed in the middle of its runs', async () => {
+    const { installation } = broker;
+    tokenFile = await installation.write('operator.token', broker.operator);
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      await record();
+      const run = archive().catch((error: unknown) => error);
+      await new Promise((resolve) => setTimeout(resolve, kill * 150));
+      await installation.stop('SIGKILL');
+      await run;
+      await installation.start();
+    }
+    await until('a run succeeds', async () => {
+      const text = await archive().catch(() => '');
+      return text !== '';
+    });
+    const status = JSON.parse(await verb('audit', 'archive-status', '--output', 'json')) as {
+      readonly truncation: { readonly end: number };
+    };
+    expect(status.truncation.end).toBeGreaterThan(READS);
+    await installation.stop();
+    const target = installation.file('export');
+    await installation.verb(
+      'audit',
+      'export',
+      target,
+      '--config',
+      installation.file('config.yaml'),
+    );
+    const checkpoint = ['--checkpoint', installation.file('keys/checkpoint')];
+    const place = ['--archive', url, '--region', REGION, '--endpoint', moto.endpoint];
+    const whole = await installation.verb('audit', 'verify', target, ...checkpoint, ...place);
+    expect(whole).toContain('verified: ');
+    expect(whole).toContain('anchored');
+  });
+});
