@@ -170,11 +170,7 @@ export function removalOf(
   };
 }
 
-function expectedState({
-  id,
-  state,
-  endsAt,
-}: Approval): NonNullable<Plan['expect']>[number] {
+function expectedState({ id, state, endsAt }: Approval): NonNullable<Plan['expect']>[number] {
   return { table: 'approvals', key: { id }, match: { state, ends_at: endsAt } };
 }
 
