@@ -23,6 +23,16 @@ interface Contract {
   readonly components: { readonly parameters: Readonly<Record<string, Parameter>> };
 }
 
+/** The client finds everything by the id of the operation. `paths` has it again by URL: a third of the package. */
+const USED = ['components', 'operations'];
+
+function isDeclarationOf(
+  node: Awaited<ReturnType<typeof openapiTS>>[number],
+  name: string,
+): boolean {
+  return 'name' in node && (node.name as { readonly text?: string }).text === name;
+}
+
 /** Types of every request and answer. A field with a default may be left out of a request, so no default makes one required. */
 export async function clientTypes(contract: string): Promise<string> {
   const ast = await openapiTS(contract, {
@@ -30,7 +40,7 @@ export async function clientTypes(contract: string): Promise<string> {
     defaultNonNullable: false,
     emptyObjectsUnknown: true,
   });
-  return HEAD + astToString(ast);
+  return HEAD + astToString(ast.filter((node) => USED.some((name) => isDeclarationOf(node, name))));
 }
 
 /** The properties of each operation at run time. */
