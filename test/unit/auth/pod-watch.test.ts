@@ -425,7 +425,10 @@ describe('a direct lookup of one pod', () => {
     const { pods } = cluster.fake;
     const pod = create('api-0', { app: 'api' });
     const { uid } = pod.metadata;
-    expect(await confirm(uid)).toEqual({ state: 'running', labels: new Map([['app', 'api']]) });
+    expect(await confirm(uid)).toMatchObject({
+      state: 'running',
+      labels: new Map([['app', 'api']]),
+    });
     pods.terminate(pod, cluster.clock.now() + SECOND);
     expect((await confirm(uid)).state).toBe('terminating');
     cluster.clock.advance(SECOND);
