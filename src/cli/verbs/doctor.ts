@@ -232,6 +232,10 @@ async function auditLag(broker: Broker): Promise<readonly Finding[]> {
   if (stopped.some(({ value }) => value > 0)) {
     return [{ about, state: 'problem', text: 'a sink stopped', cure: 'docs/audit.md, "Sinks"' }];
   }
+  if ((samples.get('quaymaster_audit_sink_failing') ?? []).some(({ value }) => value > 0)) {
+    const cure = 'the log of the broker has the reason: "an audit sink failed"';
+    return [{ about, state: 'problem', text: 'a sink fails', cure }];
+  }
   const lag = Math.max(
     0,
     ...(samples.get('quaymaster_audit_sink_lag_entries') ?? []).map(({ value }) => value),

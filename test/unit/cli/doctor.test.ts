@@ -138,6 +138,13 @@ describe('status', () => {
     const { out } = await status({}, 'json');
     expect(JSON.parse(out)).toMatchObject({ readiness: { ready: true }, audit: { value: {} } });
   });
+
+  it('shows a failing sink, and exits with 0 because the broker retries', async () => {
+    const failing = `${METRICS}quaymaster_audit_sink_failing{sink="0"} 1\n`;
+    const { code, out } = await status({ readMetrics: () => failing });
+    expect(out).toContain('sink 0: 3 entries behind, FAILING; see the log of the broker');
+    expect(code).toBe(0);
+  });
 });
 
 describe('doctor', () => {
@@ -180,6 +187,12 @@ describe('doctor', () => {
       },
       'the account "bootstrap" of init still exists',
       'quaymaster operator rm bootstrap',
+    ],
+    [
+      'a failing sink',
+      { readMetrics: () => `${METRICS}quaymaster_audit_sink_failing{sink="0"} 1\n` },
+      'a sink fails',
+      'the log of the broker has the reason',
     ],
     ['no sink', { readMetrics: () => '' }, 'no sink receives the entries', 'set audit.sinks'],
     [
