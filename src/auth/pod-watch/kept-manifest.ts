@@ -28,9 +28,10 @@ export function keepManifest({ metadata, spec, status }: Members): PodManifest {
 }
 
 class PackedManifest implements PodManifest {
-  readonly #packed: Buffer;
+  readonly #packed: Uint8Array;
   constructor(json: Buffer) {
-    this.#packed = zstdCompressSync(json);
+    // A copy: the result of the compressor keeps its whole output block of 16 KB.
+    this.#packed = new Uint8Array(zstdCompressSync(json));
   }
   read(): unknown {
     return JSON.parse(zstdDecompressSync(this.#packed).toString());
