@@ -425,10 +425,8 @@ describe('a direct lookup of one pod', () => {
     const { pods } = cluster.fake;
     const pod = create('api-0', { app: 'api' });
     const { uid } = pod.metadata;
-    expect(await confirm(uid)).toMatchObject({
-      state: 'running',
-      labels: new Map([['app', 'api']]),
-    });
+    const labels = new Map([['app', 'api']]);
+    expect(await confirm(uid)).toMatchObject({ state: 'running', labels });
     pods.terminate(pod, cluster.clock.now() + SECOND);
     expect((await confirm(uid)).state).toBe('terminating');
     cluster.clock.advance(SECOND);
