@@ -58,8 +58,11 @@ describeWith(['postgres', 'moto'], 'an archive in a bucket, of a PostgreSQL stor
   const verb = (...words: readonly string[]): Promise<string> =>
     broker.installation.verb(...words, '--url', broker.installation.url, '--token-file', tokenFile);
 
-  const archive = (): Promise<string> =>
-    verb('audit', 'archive', '--before', new Date().toISOString(), '--reason', 'test', '--yes');
+  /** In the future: the newest entries are wanted too. */
+  const archive = (): Promise<string> => {
+    const before = new Date(Date.now() + 3_600_000).toISOString();
+    return verb('audit', 'archive', '--before', before, '--reason', 'test', '--yes');
+  };
 
   it('is complete and verifies although the broker was killed in the middle of its runs', async () => {
     const { installation } = broker;
@@ -72,14 +75,13 @@ describeWith(['postgres', 'moto'], 'an archive in a bucket, of a PostgreSQL stor
       await run;
       await installation.start();
     }
-    await until('a run succeeds', async () => {
-      const text = await archive().catch(() => '');
-      return text !== '';
+    await until('a run archived most of the log', async () => {
+      await archive().catch(() => '');
+      const status = JSON.parse(await verb('audit', 'archive-status', '--output', 'json')) as {
+        readonly truncation?: { readonly end: number };
+      };
+      return (status.truncation?.end ?? 0) > (KILLS - 1) * READS;
     });
-    const status = JSON.parse(await verb('audit', 'archive-status', '--output', 'json')) as {
-      readonly truncation: { readonly end: number };
-    };
-    expect(status.truncation.end).toBeGreaterThan(READS);
     await installation.stop();
     const target = installation.file('export');
     await installation.verb(
