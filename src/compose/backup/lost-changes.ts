@@ -127,8 +127,20 @@ export async function newerStore(
   };
 }
 
+export const UNLISTED =
+  'Changes since the backup are lost. List them from a newer export of the log: --newer-log DIR.';
+
+/** The changes after the backup with a heading, for the operator. `source` names the log that they are from. */
+export async function lostText(log: NewerLog, source: string): Promise<readonly string[]> {
+  const lost = await lostChanges(log);
+  return [
+    `Changes since the backup, by ${source}. They are lost; apply again what still counts:`,
+    ...(lost.length === 0 ? ['  none'] : lost),
+  ];
+}
+
 /** Lists the changes after the backup, by what an operator must do about them. Sessions that expired by themselves are not among them. */
-export async function lostChanges(log: NewerLog): Promise<readonly string[]> {
+async function lostChanges(log: NewerLog): Promise<readonly string[]> {
   const found = new Map<string, string[]>();
   for await (const { index, entry: text } of log.entries()) {
     const entry = JSON.parse(text) as Entry;

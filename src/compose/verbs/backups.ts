@@ -6,7 +6,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { createLog } from '../../log.ts';
 import { removeStoreFiles } from '../../store/sqlite/store-files.ts';
 import { openStore } from '../../store/index.ts';
-import { lostChanges, newerExport, newerStore } from '../backup/lost-changes.ts';
+import { lostText, newerExport, newerStore, UNLISTED } from '../backup/lost-changes.ts';
 import type { BackupManifest } from '../backup/manifest.ts';
 import {
   assertUnused,
@@ -113,14 +113,14 @@ async function changesSince(
   { store, mode }: Config,
 ): Promise<readonly string[]> {
   if (newerLog !== undefined)
-    return listed(await lostChanges(await newerExport(newerLog, identity, checkpoint)), newerLog);
+    return lostText(await newerExport(newerLog, identity, checkpoint), newerLog);
   if (replace !== true || store.type !== 'sqlite' || !existsSync(store.path)) return [UNLISTED];
   await assertUnused(store.path);
   try {
     const present = await openStore(store, { chain: NO_CHAIN, clock: systemClock, mode });
     try {
       const log = await newerStore(present, identity, { checkpoint, clock: systemClock });
-      return listed(await lostChanges(log), 'the log of the replaced store');
+      return await lostText(log, 'the log of the replaced store');
     } finally {
       await present.close();
     }
@@ -128,16 +128,6 @@ async function changesSince(
     // The present store may be the reason for the restore.
     return [`The present store cannot list them: ${BrokerError.from(error).message}.`, UNLISTED];
   }
-}
-
-const UNLISTED =
-  'Changes since the backup are lost. List them from a newer export of the log: --newer-log DIR.';
-
-function listed(lost: readonly string[], source: string): readonly string[] {
-  return [
-    `Changes since the backup, by ${source}. They are lost; apply again what still counts:`,
-    ...(lost.length === 0 ? ['  none'] : lost),
-  ];
 }
 
 function textOf({ name, createdAt, release, checkpoint, store, rootKeys }: BackupManifest): string {

@@ -10,7 +10,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { instant } from '../../domain/instant.ts';
 import { createLog } from '../../log.ts';
 import { openStore, type OpenedStore } from '../../store/index.ts';
-import { lostChanges, newerExport } from '../backup/lost-changes.ts';
+import { lostText, newerExport, UNLISTED } from '../backup/lost-changes.ts';
 import {
   openDatabaseManifest,
   signDatabaseManifest,
@@ -77,10 +77,11 @@ export async function runBackupCheck(path: string, options: CheckOptions): Promi
     const more = size - sizeOf(manifest, identity);
     const lost =
       options.newerLog === undefined
-        ? [
-            'Changes since the backup are lost. List them from a newer export of the log: --newer-log DIR.',
-          ]
-        : await listed(options.newerLog, identity, found.checkpoint);
+        ? [UNLISTED]
+        : await lostText(
+            await newerExport(options.newerLog, identity, found.checkpoint),
+            options.newerLog,
+          );
     return [
       ...textOf(manifest),
       `verified: the database has all of it and ${more} later entries; the log and the digests of all rows verify`,
@@ -89,18 +90,6 @@ export async function runBackupCheck(path: string, options: CheckOptions): Promi
       'Then unlock the store: quaymaster release --comment "restored the dump of …"',
     ].join('\n');
   });
-}
-
-async function listed(
-  directory: string,
-  identity: LogIdentity,
-  checkpoint: string,
-): Promise<readonly string[]> {
-  const lost = await lostChanges(await newerExport(directory, identity, checkpoint));
-  return [
-    `Changes since the backup, by ${directory}. They are lost; apply again what still counts:`,
-    ...(lost.length === 0 ? ['  none'] : lost),
-  ];
 }
 
 /** @throws ERR_CONFLICT: another broker would continue a history that the restored database does not have */
