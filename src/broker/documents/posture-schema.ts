@@ -6,7 +6,6 @@ import {
   POSTURE_CODES,
   POSTURE_MODES,
   type PostureException,
-  type PostureProfileSpec,
 } from '../../domain/posture/profile.ts';
 import { name, text } from './fields.ts';
 
@@ -102,21 +101,7 @@ export const postureProfile = z
       .default([]),
     exceptions: z.array(exception).max(256).default([]),
   })
-  .refine(checksSomething, { message: CHECKS_NOTHING, path: ['pod'] })
-  .transform(
-    ({
-      description,
-      pod: { onUnknown, securityStandard: standard, ...podRest },
-      image: own,
-      ...rest
-    }) =>
-      withoutUndefined({
-        ...rest,
-        description,
-        pod: withoutUndefined({ ...podRest, onUnknown, securityStandard: standard }),
-        image: withoutUndefined(own),
-      }) as PostureProfileSpec,
-  );
+  .refine(checksSomething, { message: CHECKS_NOTHING, path: ['pod'] });
 
 function checksSomething({
   pod: checks,
@@ -138,8 +123,4 @@ function checksSomething({
     digest === 'pinned' ||
     registries.length + deniedDigests.length > 0
   );
-}
-
-function withoutUndefined<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }

@@ -5,6 +5,7 @@ import { PostureRefused, postureText } from '../../domain/posture/refusal.ts';
 import type { Workload } from '../../domain/workload.ts';
 import type { PodFacts, PodManifest } from '../../ports/pod-watch.ts';
 import type { Rights } from '../parts.ts';
+import { podFacts } from '../sessions/check-pod.ts';
 
 /** A profile that is for the pod, and what it finds there. */
 export interface JudgedProfile {
@@ -82,15 +83,6 @@ export function judgePod(
     });
   if (manifest !== undefined) kept.set(manifest, { profiles, validUntil, judged });
   return judged;
-}
-
-/** What a live watch knows of the workload's pod. */
-function podFacts(
-  { clusters }: Pick<Rights, 'clusters'>,
-  { cluster, pod }: Workload,
-): PodFacts | undefined {
-  const watch = clusters.watch(cluster);
-  return pod !== undefined && watch?.status() === 'live' ? watch.find(pod.uid) : undefined;
 }
 
 function isForAll({ spec }: PostureProfile): boolean {

@@ -12,6 +12,7 @@ import type { Call, Caller } from '../call.ts';
 import type { PostureRefused } from '../../domain/posture/refusal.ts';
 import type { Rights } from '../parts.ts';
 import { judgePosture } from '../posture/judge-posture.ts';
+import { podFacts } from '../sessions/check-pod.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 
 /** Whether the caller has access, and the reason for the log. */
@@ -137,11 +138,9 @@ function decideFor(
 /** The labels of a workload's pod; undefined while the watch does not know the current ones. */
 export function knownLabels(
   parts: Pick<Rights, 'clusters'>,
-  { cluster, pod }: Workload,
+  workload: Workload,
 ): ReadonlyMap<string, string> | undefined {
-  const watch = parts.clusters.watch(cluster);
-  if (pod === undefined || watch?.status() !== 'live') return undefined;
-  return watch.find(pod.uid)?.labels;
+  return podFacts(parts, workload)?.labels;
 }
 
 function verdict(decision: Decision): Verdict {

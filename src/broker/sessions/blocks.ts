@@ -4,6 +4,7 @@ import type { PodState } from '../../ports/pod-watch.ts';
 import { LEASES } from '../../ports/queries.ts';
 import type { Access, Storage } from '../parts.ts';
 import { judgePosture, type PostureJudgement } from '../posture/judge-posture.ts';
+import { podFacts } from './check-pod.ts';
 import { scanSessions } from './select-sessions.ts';
 
 /** What blocks a workload despite its policies. */
@@ -44,9 +45,7 @@ export async function blocksOf(
       quarantine !== undefined && (quarantine.endsAt === undefined || quarantine.endsAt > at);
     return isInForce ? [{ by: 'quarantine', quarantine }] : [];
   });
-  const watch = parts.clusters.watch(cluster);
-  const seen =
-    pod !== undefined && watch?.status() === 'live' ? watch.find(pod.uid)?.state : undefined;
+  const seen = podFacts(parts, workload)?.state;
   if (seen === 'terminating' || seen === 'ended') blocks.push({ by: 'pod', state: seen });
   if (session !== undefined) {
     const row = await parts.store.get('sessions', { id: session });

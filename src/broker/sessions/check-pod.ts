@@ -24,3 +24,12 @@ export async function checkPod(
   if (facts.state === 'unknown') throw new BrokerError('ERR_IDENTITY_UNAVAILABLE');
   throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: `pod_${facts.state}` });
 }
+
+/** What a live watch knows of the workload's pod. */
+export function podFacts(
+  { clusters }: Pick<Rights, 'clusters'>,
+  { cluster, pod }: Workload,
+): PodFacts | undefined {
+  const watch = clusters.watch(cluster);
+  return pod !== undefined && watch?.status() === 'live' ? watch.find(pod.uid) : undefined;
+}

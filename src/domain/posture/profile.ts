@@ -39,7 +39,7 @@ export interface PostureException {
 
 /** What a pod must be to get secrets. A profile can only refuse: it never gives what the policies do not. */
 export interface PostureProfileSpec {
-  readonly description?: string;
+  readonly description?: string | undefined;
   readonly mode: PostureMode;
   /** What counts if a fact is not known. */
   readonly onUnknown: Permission;
@@ -51,8 +51,8 @@ export interface PostureProfileSpec {
     readonly secretPaths: readonly string[];
   };
   readonly pod: {
-    readonly onUnknown?: Permission;
-    readonly securityStandard?: PodStandard;
+    readonly onUnknown?: Permission | undefined;
+    readonly securityStandard?: PodStandard | undefined;
     readonly ephemeralContainers: Permission;
     readonly defaultServiceAccount: Permission;
     readonly serviceAccountToken: Permission;
@@ -60,7 +60,7 @@ export interface PostureProfileSpec {
     readonly resourceLimits: 'any' | 'required';
   };
   readonly image: {
-    readonly onUnknown?: Permission;
+    readonly onUnknown?: Permission | undefined;
     /** Globs of repositories; empty: any. */
     readonly registries: readonly string[];
     readonly digest: 'any' | 'pinned';
