@@ -1,14 +1,12 @@
-import { MalformedPod } from '../../domain/posture/pod-node.ts';
 import {
   NEWEST_MINOR,
   podSecurityFindings,
   type PodSecurityLevel,
   type PodStandard,
 } from '../../domain/posture/pod-security.ts';
-import { podsIn } from '../../domain/posture/pods-in.ts';
 import type { Call, CliContext } from '../context.ts';
 import { problemAt } from '../documents/manifest.ts';
-import { readDocuments, type LocatedDocument } from '../documents/read-files.ts';
+import { readingPod, readPods, type PodsOfDocument } from '../documents/pods.ts';
 import { EXIT, problemLine, UsageError, type ExitCode, type FileProblem } from '../errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
@@ -30,14 +28,7 @@ export async function runPostureCheck(
   { args, options: { level, kubernetes } }: Call<CheckOptions>,
 ): Promise<ExitCode> {
   const standard = { level, minor: minorOf(kubernetes) };
-  const pods = (await readDocuments(context, args)).flatMap((document) =>
-    judge(document, standard),
-  );
-  if (pods.length === 0) {
-    throw new UsageError(
-      `${args.join(', ')}: there is no pod and no workload with a pod template in it`,
-    );
-  }
+  const pods = (await readPods(context, args)).flatMap((found) => judge(found, standard));
   const failed = pods.filter(({ findings }) => findings.length > 0).length;
   const passed = pods.length - failed;
   await context.output.show(
@@ -60,22 +51,17 @@ function minorOf(version: string): number {
   );
 }
 
-function judge(document: LocatedDocument, standard: PodStandard): readonly JudgedPod[] {
-  const { file } = document;
-  try {
-    return podsIn(document.value).map(({ owner, pod }) => ({
-      owner,
-      file,
-      findings: podSecurityFindings(pod, standard).map(({ check, pointer, must }) => ({
+function judge({ document, pods }: PodsOfDocument, standard: PodStandard): readonly JudgedPod[] {
+  return pods.map(({ owner, pod }) => ({
+    owner,
+    file: document.file,
+    findings: readingPod(document, () =>
+      podSecurityFindings(pod, standard).map(({ check, pointer, must }) => ({
         check,
         ...problemAt(document, pointer, must),
       })),
-    }));
-  } catch (error) {
-    if (!(error instanceof MalformedPod)) throw error;
-    const problem = problemAt(document, error.pointer, error.message);
-    throw new UsageError('a file has a pod that Kubernetes would refuse', [problem]);
-  }
+    ),
+  }));
 }
 
 function toLines({ owner, findings }: JudgedPod): readonly string[] {

@@ -1,9 +1,6 @@
 import type { components } from '../../client/index.ts';
-import { podsIn } from '../../domain/posture/pods-in.ts';
-import { MalformedPod } from '../../domain/posture/pod-node.ts';
 import type { Call, CliContext } from '../context.ts';
-import { problemAt } from '../documents/manifest.ts';
-import { readDocuments, type LocatedDocument } from '../documents/read-files.ts';
+import { readPods } from '../documents/pods.ts';
 import { EXIT, UsageError, type ExitCode } from '../errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
@@ -26,7 +23,11 @@ export async function runPostureExplain(
   }
   const questions =
     pod === undefined
-      ? (await manifests(context, places)).map((manifest) => ({ cluster, namespace, manifest }))
+      ? (await readPods(context, places)).map(({ document }) => ({
+          cluster,
+          namespace,
+          manifest: document.value as Record<string, unknown>,
+        }))
       : [{ cluster, namespace, pod }];
   const broker = await context.broker();
   const items: Explained[] = [];
@@ -35,27 +36,6 @@ export async function runPostureExplain(
   }
   await context.output.show({ items }, () => items.flatMap(toLines).join('\n'));
   return items.some(isRefused) ? EXIT.failed : EXIT.done;
-}
-
-async function manifests(
-  context: CliContext,
-  places: readonly string[],
-): Promise<readonly Record<string, unknown>[]> {
-  const found = (await readDocuments(context, places)).filter(hasPod);
-  if (found.length > 0) return found.map(({ value }) => value as Record<string, unknown>);
-  throw new UsageError(
-    `${places.join(', ')}: there is no pod and no workload with a pod template in it`,
-  );
-}
-
-function hasPod(document: LocatedDocument): boolean {
-  try {
-    return podsIn(document.value).length > 0;
-  } catch (error) {
-    if (!(error instanceof MalformedPod)) throw error;
-    const problem = problemAt(document, error.pointer, error.message);
-    throw new UsageError('a file has a pod that Kubernetes would refuse', [problem]);
-  }
 }
 
 function isRefused({ profiles }: Explained): boolean {
