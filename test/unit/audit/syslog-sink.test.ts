@@ -280,9 +280,12 @@ describe('the follower of a syslog sink', () => {
     expect(first.errors.map(String)).toEqual([
       'SinkError: the connection to the receiver was lost',
     ]);
+    const size = await bench.reader.size();
+    await until('the newest entry arrived', () =>
+      Promise.resolve(receiver.entries().has(size - 1)),
+    );
     const repeated = [...receiver.entries().keys()];
     const [from = 0] = repeated;
-    const size = await bench.reader.size();
     expect(from).toBeLessThanOrEqual(size - 1_024);
     expect(repeated).toEqual(Array.from({ length: size - from }, (_, i) => from + i));
     await first.follower.close(0);
