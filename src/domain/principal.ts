@@ -10,6 +10,7 @@ export const ROLES = [
   'secret-reader',
   'rotator',
   'responder',
+  'evidence-writer',
   'auditor',
   'admin',
 ] as const;

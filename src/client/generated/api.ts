@@ -911,7 +911,7 @@ export interface components {
             readonly takeover?: "confirmed";
         };
         /** @enum {unknown} */
-        readonly Role: "policy-editor" | "secret-editor" | "secret-reader" | "rotator" | "responder" | "auditor" | "admin";
+        readonly Role: "policy-editor" | "secret-editor" | "secret-reader" | "rotator" | "responder" | "evidence-writer" | "auditor" | "admin";
         readonly Grant: {
             readonly role: components["schemas"]["Role"];
             /** @description Path prefixes; without any, all paths. */
