@@ -17,6 +17,7 @@ import {
   SHELLCHECK,
 } from './recipes.ts';
 import { startRedis, type Redis } from './redis.ts';
+import { startSigning, type Signing } from './signing.ts';
 import { startTool, type Tool } from './tool.ts';
 
 /** Every backend by name. */
@@ -36,6 +37,7 @@ export interface Backends {
   readonly schemathesis: Tool;
   readonly podsecurity: Tool;
   readonly litewitness: Tool;
+  readonly cosign: Signing;
 }
 
 type Starters = {
@@ -60,6 +62,7 @@ const START: Starters = {
   schemathesis: () => startTool(SCHEMATHESIS),
   podsecurity: () => startTool(POD_SECURITY),
   litewitness: () => startTool(LITEWITNESS),
+  cosign: startSigning,
 };
 
 /** Starts the named backends one after another. If one fails, stops those already started. */

@@ -146,6 +146,28 @@ export const LITEWITNESS = goRecipe({
   linkerVariables: [],
 });
 
+/** Signs images, in the bundles of version 3 and in the older form. */
+export const COSIGN = goRecipe({
+  name: 'cosign',
+  version: '3.1.3',
+  backend: 'cosign',
+  module: 'github.com/sigstore/cosign/v3',
+  package: 'github.com/sigstore/cosign/v3/cmd/cosign',
+  replacements: () => [],
+  linkerVariables: [],
+});
+
+/** Has an image registry in memory, and makes images from archives. */
+export const CRANE = goRecipe({
+  name: 'crane',
+  version: '0.22.1',
+  backend: 'cosign',
+  module: 'github.com/google/go-containerregistry',
+  package: 'github.com/google/go-containerregistry/cmd/crane',
+  replacements: () => [],
+  linkerVariables: [],
+});
+
 const STAGED = /^\s*(k8s\.io\/\S+) => \.\/staging\//gm;
 
 /** Kubernetes keeps its libraries in ./staging and publishes each as k8s.io/X v0.N.P beside k8s.io/kubernetes v1.N.P. */
@@ -187,5 +209,6 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   schemathesis: [SCHEMATHESIS],
   podsecurity: [POD_SECURITY],
   litewitness: [LITEWITNESS],
+  cosign: [CRANE, COSIGN],
   kube: [ETCD, KUBE_APISERVER],
 };
