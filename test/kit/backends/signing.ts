@@ -1,10 +1,10 @@
+import { join } from 'node:path';
 import { installedProgram } from './cache.ts';
 import { createDataDirectory } from './data-directory.ts';
 import { startIn, type Footprint, type Running } from './footprint.ts';
 import { freePort } from './free-port.ts';
 import { COSIGN, CRANE } from './recipes.ts';
 import { startServer } from './server-process.ts';
-import { join } from 'node:path';
 
 /** An image registry in memory, cosign to sign its images, and crane to make them. */
 export interface Signing extends Footprint {

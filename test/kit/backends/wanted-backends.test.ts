@@ -53,6 +53,7 @@ describe('wantedBackends', () => {
       'schemathesis',
       'podsecurity',
       'litewitness',
+      'cosign',
       'kube',
     ]);
   });
