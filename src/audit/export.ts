@@ -37,13 +37,35 @@ class Exporter {
     this.#live = live;
   }
 
+  /** All but the checkpoint and the manifest. @throws ERR_CONFLICT if entries are archived meanwhile */
+  async log(size: number, progress: Progress): Promise<void> {
+    const [outcome] = await Promise.allSettled([this.#liveLog(size, progress)]);
+    const archived = (await this.#source.truncation())?.end ?? 0;
+    if (archived !== this.#live)
+      throw new BrokerError(
+        'ERR_CONFLICT',
+        `the entries before ${archived} were archived during the export; remove ${this.#directory} and export again`,
+        { isDetailShown: true },
+      );
+    if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  async #liveLog(size: number, progress: Progress): Promise<void> {
+    for (const tile of grownTiles(0, size)) {
+      await this.#tile(tile);
+      if (tile.level === 0) progress(tile.index * TILE_WIDTH + tile.width, size);
+    }
+    await this.#heads(size);
+    if (this.#live > 0) await this.#archive();
+  }
+
   async write(path: string, bytes: Uint8Array): Promise<void> {
     const file = join(this.#directory, path);
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, bytes, { flag: 'wx' });
   }
 
-  async tile(address: TileAddress): Promise<void> {
+  async #tile(address: TileAddress): Promise<void> {
     const path = tilePath(address);
     const hashes = await this.#source.file(path);
     if (hashes !== undefined) await this.write(path, hashes);
@@ -67,7 +89,7 @@ class Exporter {
     await this.write(path, encodeBundle(entries));
   }
 
-  async archive(): Promise<void> {
+  async #archive(): Promise<void> {
     const file = await open(join(this.#directory, EXPORT_FILES.archive), 'wx');
     try {
       for await (const { name, first, end, sha256, place } of this.#source.archiveObjects())
@@ -77,7 +99,7 @@ class Exporter {
     }
   }
 
-  async heads(size: number): Promise<void> {
+  async #heads(size: number): Promise<void> {
     const file = await open(join(this.#directory, EXPORT_FILES.heads), 'wx');
     const present: { first: number; end: number }[] = [];
     const announced = new Set<string>();
@@ -126,7 +148,7 @@ function whyDamaged(entry: Uint8Array, leaf: Uint8Array | undefined): Damage['wh
 /**
  * Writes the log as of its last checkpoint into a new directory. Any C2SP tlog-tiles tool can read it, and `verifyExport` checks all of it.
  * Of a damaged log it writes the entries that verify; the manifest names the others. docs/spec/audit-log-v1.md, "Exports".
- * @throws ERR_NOT_FOUND while the log is empty.
+ * @throws ERR_NOT_FOUND while the log is empty; ERR_CONFLICT if entries are archived meanwhile.
  */
 export async function exportLog(
   source: ExportSource,
@@ -143,12 +165,7 @@ export async function exportLog(
   await mkdir(directory, { mode: 0o700 });
   const truncation = await source.truncation();
   const exporter = new Exporter(source, directory, truncation?.end ?? 0);
-  for (const tile of grownTiles(0, size)) {
-    await exporter.tile(tile);
-    if (tile.level === 0) progress(tile.index * TILE_WIDTH + tile.width, size);
-  }
-  await exporter.heads(size);
-  if (truncation !== undefined) await exporter.archive();
+  await exporter.log(size, progress);
   await exporter.write(EXPORT_FILES.checkpoint, Buffer.from(note));
   if (witnessed !== undefined) await exporter.write(EXPORT_FILES.witnessed, Buffer.from(witnessed));
   const { damage, missingTiles } = exporter;

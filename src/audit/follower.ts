@@ -163,7 +163,7 @@ export class Follower {
     if (forged) onForgedCursor?.();
     this.#status = { ...this.#status, cursorForged: forged };
     // A sink that is new, or whose cursor was forged, gets the log from where it begins now.
-    const live = await reader.archived.end(checkpoint);
+    const live = await reader.archived.end();
     if (live > next) onArchived?.(next, live);
     this.#confirmed = Math.max(live, next - sink.unconfirmed);
     return this.#confirmed;

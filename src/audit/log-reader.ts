@@ -70,7 +70,7 @@ export class LogReader implements AuditLog {
     this.#catchUp = catchUp;
     this.#objects = new ArchiveReader(archive);
     this.#proven = new ProvenEntries(store);
-    this.archived = new ArchivedLog(store, this.#proven);
+    this.archived = new ArchivedLog(store, this.#proven, () => this.checkpoint());
   }
 
   /** Undefined before the first entry is in the tree. @throws ERR_CIPHERTEXT_INVALID if the stored checkpoint is not the log's. */
@@ -108,15 +108,13 @@ export class LogReader implements AuditLog {
     const read = (candidates: Candidates): Promise<ProvenMatches> =>
       this.#proven.readMatching(checkpoint, candidates);
     const { archived } = this;
-    const live = await this.#live(checkpoint);
-    const log = { store: this.#store, size: checkpoint.size, archived, live, read };
-    return searchEntries(log, { ...query, accepts }, page);
+    const log = { store: this.#store, size: checkpoint.size, archived, read };
+    return archived.read((live) => searchEntries({ ...log, live }, { ...query, accepts }, page));
   }
 
   /** @throws DamagedLog */
   async oldest(): Promise<LogEntry | undefined> {
-    const live = await this.archived.end(await this.checkpoint());
-    return (await this.entries(live, live + 1))[0];
+    return this.archived.read(async (live) => (await this.entries(live, live + 1))[0]);
   }
 
   /** @throws ERR_NOT_FOUND for an index beyond the log; ERR_CIPHERTEXT_INVALID if the store cannot prove its own entry. */
@@ -125,10 +123,9 @@ export class LogReader implements AuditLog {
     if (checkpoint === undefined || index < 0 || index >= checkpoint.size)
       throw new BrokerError('ERR_NOT_FOUND');
     const { size, root } = checkpoint;
-    const entry =
-      index < (await this.#live(checkpoint))
-        ? await this.#archivedEntry(checkpoint, index)
-        : await this.#liveEntry(checkpoint, index);
+    const entry = await this.archived.read((live) =>
+      index < live ? this.#archivedEntry(checkpoint, index) : this.#liveEntry(checkpoint, index),
+    );
     const leaf = leafHash(Buffer.from(entry, 'latin1'));
     const hashes = await inclusionProof(index, size, this.#nodes(size));
     if (!verifyInclusion({ leaf, index, size, root }, hashes))
@@ -156,12 +153,8 @@ export class LogReader implements AuditLog {
     return this.#objects.entry(object, index);
   }
 
-  #live(checkpoint: LogCheckpoint): Promise<number> {
-    return this.archived.end(checkpoint);
-  }
-
   async truncation(): Promise<LogTruncation | undefined> {
-    const newest = await this.archived.newest(await this.checkpoint());
+    const newest = await this.archived.newest();
     return (
       newest && { index: newest.index, end: newest.end, time: newest.time, actor: newest.actor }
     );
@@ -189,7 +182,8 @@ export class LogReader implements AuditLog {
     if (checkpoint === undefined) return undefined;
     const width = tileWidth(tile.level, tile.index, checkpoint.size);
     if (tile.width > width) return undefined;
-    if (tile.level === 'entries') return this.#bundle(checkpoint, tile);
+    if (tile.level === 'entries')
+      return this.archived.read((live) => this.#bundle({ ...checkpoint, live }, tile));
     return tile.level === 0 ? this.#leaves(checkpoint, tile) : this.#tile(tile);
   }
 
@@ -201,7 +195,7 @@ export class LogReader implements AuditLog {
 
   /** Heads of the commits that hold entries `[start, end)` of the live log, in order. */
   async *heads(start: number, end: number): AsyncGenerator<BatchHead> {
-    const live = await this.archived.end(await this.checkpoint());
+    const live = await this.archived.end();
     yield* batchHeads(this.#store, { start, end, live });
   }
 
@@ -226,12 +220,12 @@ export class LogReader implements AuditLog {
   }
 
   /** A damaged entry is left empty in its bundle, so that the others can be exported; an empty entry never verifies. */
-  async #bundle(checkpoint: LogCheckpoint, { index, width }: TileAddress): Promise<Uint8Array> {
+  async #bundle(
+    { live, ...checkpoint }: LogCheckpoint & { readonly live: number },
+    { index, width }: TileAddress,
+  ): Promise<Uint8Array> {
     const start = index * TILE_WIDTH;
-    const archived = await this.archived.part(
-      start,
-      Math.min(start + 1, await this.#live(checkpoint)),
-    );
+    const archived = await this.archived.part(start, Math.min(start + 1, live));
     if (archived !== undefined)
       throw new BrokerError(
         'ERR_NOT_FOUND',

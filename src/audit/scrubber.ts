@@ -115,24 +115,39 @@ export class Scrubber {
     const { store, reader, logKey, clock, onAlteredTiles } = this.#options;
     // A separate reader that keeps no tile as proven, so each hash up to the root is read and checked.
     const proven = new ProvenEntries(store);
-    const live = await reader.archived.end(checkpoint);
-    const batches = new BatchScrub(store, logKey, { live, size: checkpoint.size });
+    const { archived } = reader;
+    let start = await archived.end();
+    let live = start;
+    let batches = new BatchScrub(store, logKey, { live, size: checkpoint.size });
     let claim: Claim | undefined;
     let damaged = 0;
+    let alteredBatches = 0;
     try {
-      for (let start = live; start < checkpoint.size; start += TILE_WIDTH) {
+      while (start < checkpoint.size) {
         claim = await this.#claims.take();
         if (claim === undefined) return undefined;
         const begun = clock.monotonic();
         const end = Math.min(start + TILE_WIDTH, checkpoint.size);
-        damaged += await this.#checkBundle({ checkpoint, proven, batches }, start, end);
+        const check = checkBundle({ checkpoint, proven, batches }, start, end);
+        const found = await archived.unlessArchived(live, check);
+        if (found === undefined) {
+          // Rows that the walk needs may be gone: it goes on from where the log begins now.
+          await batches.close();
+          live = await archived.end();
+          start = Math.max(start, live);
+          batches = new BatchScrub(store, logKey, { live: start, size: checkpoint.size });
+          continue;
+        }
+        damaged += this.#report(found.value);
+        alteredBatches += found.value.alteredBatches;
         const before = this.#status;
         this.#status = {
           ...before,
           checked: end,
           damaged: Math.max(damaged, before.damaged),
-          alteredBatches: Math.max(batches.damaged, before.alteredBatches),
+          alteredBatches: Math.max(alteredBatches, before.alteredBatches),
         };
+        start = end;
         const took = clock.monotonic() - begun;
         await clock.sleep(Math.max(PAUSE_MS, PAUSE_SHARE * took), this.#work.signal);
       }
@@ -146,21 +161,15 @@ export class Scrubber {
       completedAt: clock.now(),
       damaged,
       tilesAltered,
-      alteredBatches: batches.damaged,
+      alteredBatches,
     };
     return claim;
   }
 
-  /** @returns the number of damaged entries. */
-  async #checkBundle(
-    { checkpoint, proven, batches }: Walk,
-    start: number,
-    end: number,
-  ): Promise<number> {
-    const { onDamage, onAlteredBatch } = this.#options;
-    const { entries, damage } = await proven.readSome(checkpoint, start, end);
-    for (const each of damage) onDamage(each);
-    for (const each of await batches.take(start, entries)) onAlteredBatch(each);
+  /** @returns the number of damaged entries */
+  #report({ damage, findings }: BundleFindings): number {
+    for (const each of damage) this.#options.onDamage(each);
+    for (const each of findings) this.#options.onAlteredBatch(each);
     return damage.reduce((sum, each) => sum + each.end - each.first, 0);
   }
 }
@@ -169,4 +178,22 @@ interface Walk {
   readonly checkpoint: LogCheckpoint;
   readonly proven: ProvenEntries;
   readonly batches: BatchScrub;
+}
+
+interface BundleFindings {
+  readonly damage: readonly Damage[];
+  /** The first hundred of the walk. */
+  readonly findings: readonly Finding[];
+  readonly alteredBatches: number;
+}
+
+async function checkBundle(
+  { checkpoint, proven, batches }: Walk,
+  start: number,
+  end: number,
+): Promise<BundleFindings> {
+  const { entries, damage } = await proven.readSome(checkpoint, start, end);
+  const before = batches.damaged;
+  const findings = await batches.take(start, entries);
+  return { damage, findings, alteredBatches: batches.damaged - before };
 }

@@ -28,24 +28,54 @@ export interface StoredTruncation extends Truncation {
 export class ArchivedLog {
   readonly #store: Store;
   readonly #proven: ProvenEntries;
+  readonly #checkpoint: () => Promise<LogCheckpoint | undefined>;
   readonly #known = new LRUCache<string, StoredTruncation>({ max: 1 });
 
-  constructor(store: Store, proven: ProvenEntries) {
+  constructor(
+    store: Store,
+    proven: ProvenEntries,
+    checkpoint: () => Promise<LogCheckpoint | undefined>,
+  ) {
     this.#store = store;
     this.#proven = proven;
+    this.#checkpoint = checkpoint;
   }
 
   /** The first entry that the store still has. */
-  async end(checkpoint: LogCheckpoint | undefined): Promise<number> {
-    return (await this.newest(checkpoint))?.end ?? 0;
+  async end(): Promise<number> {
+    return (await this.newest())?.end ?? 0;
+  }
+
+  /**
+   * Reads the live log, which begins at the given entry. If entries are archived during the read, rows that it needs may be gone: then it reads again.
+   */
+  async read<T>(read: (live: number) => Promise<T>): Promise<T> {
+    for (;;) {
+      const live = await this.end();
+      const found = await this.unlessArchived(live, read(live));
+      if (found !== undefined) return found.value;
+    }
+  }
+
+  /** Awaits a read of the log that began at `live`. Undefined if entries were archived meanwhile: neither its result nor its error means anything then. */
+  async unlessArchived<T>(
+    live: number,
+    read: Promise<T>,
+  ): Promise<{ readonly value: T } | undefined> {
+    const [outcome] = await Promise.allSettled([read]);
+    if ((await this.end()) !== live) return undefined;
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome;
   }
 
   /** Undefined if nothing was archived. @throws ERR_CIPHERTEXT_INVALID if the named entry is not a truncation, DamagedLog */
-  async newest(checkpoint: LogCheckpoint | undefined): Promise<StoredTruncation | undefined> {
+  async newest(): Promise<StoredTruncation | undefined> {
     const row = await this.#store.get('meta', { key: KEY });
     if (row === undefined) return undefined;
     const known = this.#known.get(row.value);
     if (known !== undefined) return known;
+    // Read after the row: it covers the entry that the row names.
+    const checkpoint = await this.#checkpoint();
     const index = Number(row.value);
     const isThere = Number.isSafeInteger(index) && index >= 0 && index < (checkpoint?.size ?? 0);
     const [entry] =

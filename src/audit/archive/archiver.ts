@@ -90,7 +90,7 @@ export class Archiver {
   async plan(before: number): Promise<ArchivePlan> {
     const { store, reader, delivered, clock } = this.#options;
     const checkpoint = await reader.checkpoint();
-    const first = await reader.archived.end(checkpoint);
+    const first = await reader.archived.end();
     const size = checkpoint?.size ?? 0;
     // Checkpoints are kept for each minute: without this, the entries of the last minutes would stay even if everything is wanted.
     const old = before >= clock.now() ? size : await sizeBefore(store, before);
@@ -128,12 +128,12 @@ export class Archiver {
     const { reader, store } = this.#options;
     const checkpoint = await reader.checkpoint();
     if (checkpoint === undefined) return;
-    const first = await reader.archived.end(checkpoint);
+    const first = await reader.archived.end();
     const signed = await this.#newestSigned();
     if (signed?.first === first && (await this.#isArchived(signed))) {
       await this.#commit(claim, recordedTruncation(signed));
     }
-    const end = await reader.archived.end(checkpoint);
+    const end = await reader.archived.end();
     if (end > 0) await pruneLog(store, end, (writes) => this.#commit(claim, writes));
   }
 
@@ -165,7 +165,7 @@ export class Archiver {
     const signed = await this.#sign(objects, { first, end, order, claim });
     await this.#commit(claim, recordedTruncation(signed));
     progress('remove', end);
-    await pruneLog(store, await reader.archived.end(await this.#checkpoint()), async (writes) => {
+    await pruneLog(store, await reader.archived.end(), async (writes) => {
       await this.#claim();
       await this.#commit(claim, writes);
     });

@@ -112,7 +112,7 @@ export async function newerStore(
       'the log of the present store does not continue that of the backup',
     );
   const reader = new LogReader(store, identity);
-  const archived = { first: backup.size, end: await reader.archived.end(newest) };
+  const archived = { first: backup.size, end: await reader.archived.end() };
   return {
     archived,
     entries: async function* () {

@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { join } from 'node:path';
+import { setImmediate as loopTurn } from 'node:timers/promises';
+import { archiveDirectory } from '../../../src/audit/archive/archive-directory.ts';
+import { Archiver } from '../../../src/audit/archive/archiver.ts';
+import { exportLog } from '../../../src/audit/export.ts';
+import { storeSource } from '../../../src/audit/export-source.ts';
+import { LogReader } from '../../../src/audit/log-reader.ts';
+import { Scrubber } from '../../../src/audit/scrubber.ts';
+import { systemClock } from '../../../src/clock.ts';
+import type { Query, Store, TableName, Window } from '../../../src/ports/store.ts';
+import type { Tables } from '../../../src/ports/tables.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
+import { body, LogBench } from '../../kit/log-bench.ts';
+
+const MINUTE = 60_000;
+/** The newest 512 entries of 2,001 stay; archived parts end at a multiple of 256. */
+const LIVE = 1_280;
+
+let clock: HandClock;
+let bench: LogBench;
+
+beforeEach(async () => {
+  clock = new HandClock();
+  bench = await LogBench.open(clock);
+  for (let i = 0; i < 2_000; i += 40)
+    await bench.record(
+      ...Array.from({ length: 40 }, () => ({ path: i === 0 ? 'oldest/db' : 'payments/db' })),
+    );
+  await bench.integrate();
+  clock.advance(2 * MINUTE);
+});
+afterEach(() => bench.remove());
+
+/** Archives the old entries, at the first call only. */
+function archiveOnce(): () => Promise<void> {
+  let run: Promise<unknown> | undefined;
+  return async () => {
+    await (run ??= archive());
+  };
+}
+
+async function archive(): Promise<void> {
+  const archiver = new Archiver({
+    store: bench.store,
+    reader: new LogReader(bench.store, bench.log, { catchUp: () => bench.integrate() }),
+    origin: bench.log.origin,
+    logKey: bench.log.verifier.key,
+    clock: { ...systemClock, sleep: () => loopTurn() },
+    owner: bench.boot.writer,
+    alone: true,
+    place: archiveDirectory(join(bench.directory, 'archive')),
+    delivered: () => Promise.resolve(Number.MAX_SAFE_INTEGER),
+  });
+  const plan = await archiver.run({
+    before: clock.now(),
+    entry: (archived) =>
+      body({
+        ...{ action: 'audit.truncate', path: undefined, archive: archived },
+        ...{ count: archived.objects.length, comment: 'retention' },
+      }),
+    progress: () => undefined,
+  });
+  expect(plan.end).toBe(LIVE);
+}
+
+/** The store, with something that happens before each list of rows of a commit. */
+function before(happens: () => Promise<void>): Store {
+  return new Proxy(bench.store, {
+    get(store, name) {
+      if (name === 'list') return list;
+      const member: unknown = Reflect.get(store, name, store);
+      return typeof member === 'function' ? (member.bind(store) as unknown) : member;
+    },
+  });
+  async function list<T extends TableName>(
+    query: Query<T>,
+    window: Window<T>,
+  ): Promise<readonly Tables[T][]> {
+    if (query.spec.table === 'log_segments') await happens();
+    return bench.store.list(query, window);
+  }
+}
+
+describe('entries that are archived while the log is read', () => {
+  it('are no damage for the scrubber, which continues with the live log', async () => {
+    const found: string[] = [];
+    const happens = archiveOnce();
+    const scrubber = new Scrubber({
+      store: bench.store,
+      reader: bench.reader,
+      logKey: bench.log.verifier.key,
+      clock: { ...systemClock, sleep: happens },
+      owner: 'scrub',
+      alone: true,
+      intervalMs: 1,
+      onDamage: ({ first, end, why }) => found.push(`${first}-${end} ${why}`),
+      onAlteredTiles: () => found.push('tiles'),
+      onAlteredBatch: ({ what, index }) => found.push(`${what} ${index}`),
+      onError: (error) => {
+        throw error as Error;
+      },
+    });
+    expect(await scrubber.walk()).toBe(true);
+    expect(found).toEqual([]);
+    expect(await bench.reader.archived.end()).toBe(LIVE);
+    expect(scrubber.status()).toMatchObject({ checked: 2_001, damaged: 0, alteredBatches: 0 });
+  });
+
+  it('are no damage for a search', async () => {
+    const reader = new LogReader(before(archiveOnce()), bench.log);
+    const found = await reader.search({ path: 'oldest/db' }, { limit: 10 });
+    expect(found).toMatchObject({ items: [], archived: { first: 0, end: LIVE } });
+  });
+
+  it('are no damage for the first entry of the log', async () => {
+    const reader = new LogReader(before(archiveOnce()), bench.log);
+    expect((await reader.oldest())?.index).toBe(LIVE);
+  });
+
+  it('end an export with words', async () => {
+    const target = join(bench.directory, 'export');
+    const source = storeSource(before(archiveOnce()), bench.log);
+    await expect(exportLog(source, target)).rejects.toThrow(
+      `the entries before ${LIVE} were archived during the export; remove ${target} and export again`,
+    );
+  });
+});
