@@ -83,7 +83,7 @@ function before(happens: () => Promise<void>): Store {
 }
 
 describe('entries that are archived while the log is read', () => {
-  it('are no damage for the scrubber, which continues with the live log', async () => {
+  it('are not reported by the scrubber, which continues with the live log', async () => {
     const found: string[] = [];
     const happens = archiveOnce();
     const scrubber = new Scrubber({
@@ -107,18 +107,18 @@ describe('entries that are archived while the log is read', () => {
     expect(scrubber.status()).toMatchObject({ checked: 2_001, damaged: 0, alteredBatches: 0 });
   });
 
-  it('are no damage for a search', async () => {
+  it('are not reported by a search as damage', async () => {
     const reader = new LogReader(before(archiveOnce()), bench.log);
     const found = await reader.search({ path: 'oldest/db' }, { limit: 10 });
     expect(found).toMatchObject({ items: [], archived: { first: 0, end: LIVE } });
   });
 
-  it('are no damage for the first entry of the log', async () => {
+  it('do not hide the first entry of the log', async () => {
     const reader = new LogReader(before(archiveOnce()), bench.log);
     expect((await reader.oldest())?.index).toBe(LIVE);
   });
 
-  it('end an export with words', async () => {
+  it('end an export with an error that says so', async () => {
     const target = join(bench.directory, 'export');
     const source = storeSource(before(archiveOnce()), bench.log);
     await expect(exportLog(source, target)).rejects.toThrow(
