@@ -131,7 +131,7 @@ export class Scrubber {
         const check = checkBundle({ checkpoint, proven, batches }, start, end);
         const found = await archived.unlessArchived(live, check);
         if (found === undefined) {
-          // Rows that the walk needs may be gone: it goes on from where the log begins now.
+          // Rows that the walk needs may be gone: it continues from where the log begins now.
           await batches.close();
           live = await archived.end();
           start = Math.max(start, live);
