@@ -118,14 +118,24 @@ export class RootKeyWrappers {
     (await this.#open(this.#kek(wrap.kek_id), record, installation)).forget();
   }
 
-  #open(
+  async #open(
     kek: KeyEncryptionKey,
     record: Omit<WrappedRootKey, 'kekId'>,
     installation: string,
   ): Promise<RootKey> {
-    return this.#used(kek, (scope) =>
-      unwrapRootKey({ ...record, kekId: kek.id }, { ...scope, installation }),
-    );
+    try {
+      return await this.#used(kek, (scope) =>
+        unwrapRootKey({ ...record, kekId: kek.id }, { ...scope, installation }),
+      );
+    } catch (cause) {
+      const { code, detail } = BrokerError.from(cause);
+      if (code !== 'ERR_CIPHERTEXT_INVALID' || detail !== undefined) throw cause;
+      throw new BrokerError(
+        code,
+        `the key-encryption key ${kek.id} answered, but did not give the root key ${record.id}: the configuration names another key, or the stored wrapping was changed`,
+        { cause: (cause as BrokerError).cause },
+      );
+    }
   }
 
   #noWrap(id: string, wraps: readonly WrapRow[]): BrokerError {

@@ -14,6 +14,8 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 const MOST_CIPHERTEXT_BYTES = 6_144;
 /** The one member of the encryption context. AWS writes it to CloudTrail; it names the place of a root key and reveals nothing of it. */
 const CONTEXT_NAME = 'quaymaster';
+/** Any other text is chosen by whoever answered, so a message does not repeat it. */
+const KEY_NAME = /^[A-Za-z0-9:/-]{1,256}$/;
 /** Answers that say that the ciphertext, the context or the key of the ciphertext is wrong. */
 const WRONG_CIPHERTEXT = new Set(['InvalidCiphertextException', 'IncorrectKeyException']);
 
@@ -95,6 +97,7 @@ export class AwsKmsKey implements KeyEncryptionKey {
     const answer = await this.#call(context, (abortSignal) =>
       client.send(command, { abortSignal }),
     );
+    this.#requireOwnKey(answer.KeyId);
     const wrapped = answer.CiphertextBlob;
     if (!(wrapped instanceof Uint8Array) || wrapped.length === 0)
       throw this.#sealed(undefined, 'the answer has no ciphertext');
@@ -118,9 +121,20 @@ export class AwsKmsKey implements KeyEncryptionKey {
     const answer = await this.#call(context, (abortSignal) =>
       client.send(command, { abortSignal }),
     );
+    this.#requireOwnKey(answer.KeyId);
     const plaintext = answer.Plaintext;
     if (plaintext instanceof Uint8Array) return plaintext;
     throw this.#sealed(undefined, 'the answer has no plaintext');
+  }
+
+  /** KMS names the key that it used, by its ARN. A root key must not be wrapped under a key that somebody else chose. */
+  #requireOwnKey(used: string | undefined): void {
+    if (used === this.#keyId || used?.endsWith(`:key/${this.#keyId}`) === true) return;
+    const name = used !== undefined && KEY_NAME.test(used) ? used : 'without a valid KeyId';
+    throw new BrokerError(
+      'ERR_CIPHERTEXT_INVALID',
+      `${this.id}: KMS answered with another key (${name}); check kek.endpoint and what is between the broker and KMS`,
+    );
   }
 
   /** Both operations change nothing at the server, so both may be repeated. */

@@ -1,0 +1,200 @@
+import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { afterEach, beforeAll, expect, it } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import { systemClock } from '../../../src/clock.ts';
+import { openBroker, type RunningBroker } from '../../../src/compose/broker.ts';
+import { serve } from '../../../src/compose/serve.ts';
+import { serveUnsealed } from '../../../src/compose/serve-unsealed.ts';
+import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import { REGION, setCredentials } from '../../kit/aws-connection.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import { freePort } from '../../kit/backends/free-port.ts';
+import { until } from '../../kit/backends/until.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
+import { KmsProxy, type KmsFault } from '../../kit/kms-proxy.ts';
+
+const silent = (): void => undefined;
+const log = { info: silent, warn: silent, error: silent };
+const PAGE = 'docs/kms-aws.md';
+
+/** The blocks of a language on the page about AWS KMS. */
+async function blocksOf(language: string): Promise<readonly string[]> {
+  const page = await readFile(PAGE, 'utf8');
+  return [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(
+    ([, block = '']) => block,
+  );
+}
+
+describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
+  let kms: KmsProxy;
+  let own: AttackedInstallation;
+  let broker: RunningBroker | undefined;
+
+  beforeAll(() => setCredentials());
+  afterEach(async () => {
+    await broker?.close('test');
+    broker = undefined;
+    await own.remove();
+    await kms.close();
+  });
+
+  async function createKey(): Promise<string> {
+    const { endpoint, accessKeyId, secretAccessKey } = moto;
+    const credentials = { accessKeyId, secretAccessKey };
+    const client = new KMSClient({ region: REGION, endpoint, credentials });
+    const { KeyMetadata } = await client.send(new CreateKeyCommand({}));
+    client.destroy();
+    return KeyMetadata?.Arn ?? '';
+  }
+
+  /** The configuration of the page as it is written, with the address of the proxy and the ARN of a key that exists there. */
+  async function prepare(): Promise<string> {
+    kms = await KmsProxy.start(moto.endpoint);
+    const [example = ''] = await blocksOf('yaml');
+    const { kek } = parse(example) as { kek: object };
+    const keyId = await createKey();
+    own = await AttackedInstallation.make(() => ({
+      kek: { ...kek, endpoint: kms.address, keyId },
+      kekOutageSeconds: 7_200,
+    }));
+    return own.init();
+  }
+
+  it('works with the configuration and the policy of the page, and needs nothing else', async () => {
+    const [example = ''] = await blocksOf('yaml');
+    await prepare();
+    const { kek } = parse(example) as { kek: { region: string; connection: string } };
+    expect(own.config.kek).toMatchObject({ ...kek, keyId: expect.any(String) as unknown });
+    expect(await own.unreadyAtStart()).toEqual([]);
+    const [policy = ''] = await blocksOf('json');
+    const { Action, Condition } = JSON.parse(policy) as {
+      readonly Action: readonly string[];
+      readonly Condition: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+    };
+    expect(new Set(kms.calls.map(({ action }) => action))).toEqual(new Set(Action));
+    const allowed = Condition['ForAllValues:StringEquals']?.['kms:EncryptionContextKeys'];
+    for (const { contextKeys } of kms.calls) expect(contextKeys).toEqual(allowed);
+  });
+
+  it.each<KmsFault>([
+    'DisabledException',
+    'KMSInvalidStateException',
+    'AccessDeniedException',
+    'KMSInternalException',
+    'no answer',
+  ])('that gives %s while the broker runs: the broker serves on and warns (F42)', async (fault) => {
+    const token = await prepare();
+    const clock = new HandClock(Date.now());
+    const serving = await serve(own.config, { clock, log });
+    const { parts, unready, warnings } = serving.broker;
+    const put = async (path: string, body: unknown): Promise<number> => {
+      const headers = {
+        ...{ authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        'if-none-match': '*',
+      };
+      const init = { method: 'PUT', headers, body: JSON.stringify(body) };
+      return (await fetch(`${serving.url}/api/v1${path}`, init)).status;
+    };
+    try {
+      expect(await put('/mounts/own', { prefix: 'own', connection: 'embedded' })).toBe(201);
+      kms.fault = fault;
+      await until('the failure is noticed', async () => {
+        await minute(clock);
+        return warnings().includes('kek_unreachable');
+      });
+      const since = parts.wrappers.sinceOpened();
+      await minute(clock);
+      expect(parts.wrappers.sinceOpened()).toBe(since + 60_000);
+      expect(unready()).toEqual([]);
+      expect(await put('/secrets/own/db', { data: { value: 'written meanwhile' } })).toBe(201);
+      kms.fault = undefined;
+      await until('the key is used again', async () => {
+        await minute(clock);
+        return parts.wrappers.sinceOpened() <= 60_000;
+      });
+      expect(warnings()).not.toContain('kek_unreachable');
+    } finally {
+      await serving.stop('test');
+    }
+  });
+
+  it('that stays disabled for kekOutageSeconds: the broker seals itself, and a restart is sealed until the key is back (F41, F42)', async () => {
+    await prepare();
+    const clock = new HandClock(Date.now());
+    broker = await openBroker(own.config, { clock, log });
+    await until('the key was tried', async () => {
+      await minute(clock);
+      return broker!.parts.wrappers.sinceOpened() <= 60_000;
+    });
+    kms.fault = 'DisabledException';
+    await until('the broker is sealed', async () => {
+      await minute(clock);
+      return broker!.unready().includes('ERR_SEALED');
+    });
+    expect(broker.parts.wrappers.sinceOpened()).toBeGreaterThanOrEqual(7_200_000);
+    await broker.close('test');
+    broker = undefined;
+
+    const port = await freePort();
+    const config = { ...own.config, listener: { ...own.config.listener, port } };
+    const started = serveUnsealed(config, { clock: systemClock, log });
+    const ready = (): Promise<Response | undefined> =>
+      fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+    await until('the sealed broker answers', async () => (await ready())?.status === 503);
+    expect(await (await ready())?.json()).toEqual({ ready: false, reasons: ['ERR_SEALED'] });
+    kms.fault = undefined;
+    const serving = await started;
+    expect((await ready())?.status).toBe(200);
+    await serving.stop('test');
+  });
+
+  it('that answers with another key: neither a start nor a new installation accepts it', async () => {
+    await prepare();
+    const other = await createKey();
+    kms.change = (answer) => ({ ...answer, KeyId: other });
+    await expect(openBroker(own.config, { clock: systemClock, log })).rejects.toMatchObject({
+      code: 'ERR_CIPHERTEXT_INVALID',
+      detail: expect.stringContaining(`KMS answered with another key (${other})`) as unknown,
+    });
+    kms.change = ({ KeyId: _, ...answer }) => answer;
+    const fresh = await AttackedInstallation.make(() => ({ kek: own.config.kek }));
+    try {
+      await expect(fresh.init()).rejects.toMatchObject({
+        code: 'ERR_CIPHERTEXT_INVALID',
+        detail: expect.stringContaining('KMS answered with another key') as unknown,
+      });
+    } finally {
+      await fresh.remove();
+    }
+  });
+
+  it('that answers with the plaintext of another key: the start ends and names the key', async () => {
+    await prepare();
+    const plaintext = Buffer.alloc(32, 7).toString('base64');
+    let isProven = false;
+    // The first decryption proves the encryption context; it is right, as at a server that was replaced afterwards.
+    kms.change = (answer, { action }) => {
+      const isForged = isProven;
+      isProven ||= action === 'kms:Decrypt';
+      return isForged ? { ...answer, Plaintext: plaintext } : answer;
+    };
+    await expect(openBroker(own.config, { clock: systemClock, log })).rejects.toMatchObject({
+      code: 'ERR_CIPHERTEXT_INVALID',
+      detail: expect.stringContaining(
+        `${(own.config.kek as { keyId: string }).keyId} answered, but did not give the root key`,
+      ) as unknown,
+      cause: { message: 'the KEK returned a key that is not the committed one' },
+    });
+  });
+
+  /** Moves the clock by a minute, and lets what became due finish: a request in flight must not meet its deadline in the next minute. */
+  async function minute(clock: HandClock): Promise<void> {
+    clock.advance(60_000);
+    for (let quiet = 0; quiet < 4;) {
+      const { length } = kms.calls;
+      await new Promise((done) => setTimeout(done, 10));
+      quiet = kms.settled === length && kms.calls.length === length ? quiet + 1 : 0;
+    }
+  }
+});
