@@ -132,6 +132,38 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     }
   });
 
+  it.each([
+    ['sqlite, being initialised', []],
+    ['postgres with a key in Vault, being initialised', ['api-access']],
+    // The webhook of EKS adds the token of the role, by the annotation of the account.
+    ['sqlite with a key in AWS KMS, being initialised', []],
+  ])('gives the Job what its key-encryption key needs, and no more: %s', async (name, expected) => {
+    const manifests = await renderChart(helm, VARIANTS[name]!);
+    const { spec } = podTemplate(only(manifests, 'Job'));
+    const { serviceAccountName, volumes } = spec as unknown as {
+      readonly serviceAccountName: string;
+      readonly volumes: readonly { readonly name: string }[];
+    };
+    const access = volumes.filter((volume) => volume.name === 'api-access');
+    expect(access.map((volume) => volume.name)).toEqual(expected);
+    const account = only(manifests, 'ServiceAccount').metadata as { annotations?: object };
+    expect(only(manifests, 'ServiceAccount').metadata.name).toBe(serviceAccountName);
+    const { serviceAccount } = VARIANTS[name] as { serviceAccount?: { annotations: object } };
+    expect(account.annotations).toEqual(serviceAccount?.annotations);
+  });
+
+  it.each([
+    ['docs/kms-aws.md', 'aws-kms'],
+    ['docs/kms-vault-transit.md', 'vault-transit'],
+  ])('accepts the values of %s', async (path, type) => {
+    const page = readFileSync(path, 'utf8');
+    const [, values = ''] = /^## In Kubernetes$[^]*?^```yaml\n([^]*?)^```$/m.exec(page) ?? [];
+    for (const initialise of [{ enabled: true }, { enabled: false }]) {
+      const manifests = await renderChart(helm, { ...(parse(values) as object), initialise });
+      expect(checkConfig(configOf(manifests), 'the ConfigMap').kek.type).toBe(type);
+    }
+  });
+
   it('contains no secret value: it has no object of kind Secret', async () => {
     for (const [, values] of variants) {
       const kinds = (await renderChart(helm, values)).map(({ kind }) => kind);

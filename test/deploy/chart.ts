@@ -52,6 +52,28 @@ export const VARIANTS: Readonly<Record<string, object>> = {
     },
     postgres: { secretName: 'store', port: 6432 },
   },
+  'sqlite with a key in AWS KMS, being initialised': {
+    initialise: { enabled: true },
+    config: {
+      kek: {
+        type: 'aws-kms',
+        connection: 'prod',
+        region: 'eu-central-1',
+        keyId: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+      },
+    },
+    serviceAccount: {
+      annotations: { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/quaymaster' },
+    },
+    networkPolicy: {
+      extraEgress: [
+        {
+          to: [{ ipBlock: { cidr: '169.254.170.23/32' } }],
+          ports: [{ protocol: 'TCP', port: 80 }],
+        },
+      ],
+    },
+  },
   'cert-manager and Prometheus': {
     tls: {
       source: 'cert-manager',

@@ -37,7 +37,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/disaster-recovery.md': [6, 1],
   'docs/external-secrets.md': [0, 1],
   'docs/install.md': [2, 8],
-  'docs/kms-vault-transit.md': [0, 1],
+  'docs/kms-vault-transit.md': [0, 2],
   'docs/monitoring.md': [0, 2],
   'docs/operations.md': [8, 6],
   'docs/people.md': [0, 4],
