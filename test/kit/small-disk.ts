@@ -13,10 +13,12 @@ export class SmallDisk {
     this.path = path;
   }
 
-  /** Undefined if it cannot be mounted. `size` is as `mount` takes it: `96m`. */
-  static mount(size: string): SmallDisk | undefined {
+  /** Undefined if it cannot be mounted. `size` is as `mount` takes it: `96m`. `files`: the most files that it can have. */
+  static mount(size: string, files?: number): SmallDisk | undefined {
     const path = mkdtempSync(join(tmpdir(), 'quaymaster-full-'));
-    const options = `size=${size},mode=0700`;
+    // The root directory counts too.
+    const inodes = files === undefined ? '' : `,nr_inodes=${files + 1}`;
+    const options = `size=${size},mode=0700${inodes}`;
     const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path]);
     if (status === 0) return new SmallDisk(path);
     rmSync(path, { recursive: true });

@@ -205,8 +205,7 @@ export class ScheduledBackups implements Backups {
         ...{ name, createdAt: instant(createdAt), release: RELEASE, ...verified },
         ...{ store: plain, archive: sealed, recipients: config.recipients },
       };
-      await rename(`${archivePath}${PART}`, archivePath);
-      await this.#writeDurably(`${name}${MANIFEST}`, signManifest(manifest, identity));
+      await this.#publish(name, signManifest(manifest, identity));
       return backupOf(manifest, identity.configured.verifier);
     } finally {
       await this.#removeUnfinished();
@@ -228,27 +227,33 @@ export class ScheduledBackups implements Backups {
     }
   }
 
-  async #writeDurably(name: string, text: string): Promise<void> {
+  /** Gives the archive and its manifest their names when both are durable, so that a full disk leaves neither. */
+  async #publish(name: string, manifest: string): Promise<void> {
     const { directory } = this.#deps.config;
     const path = join(directory, name);
-    const file = await open(`${path}${PART}`, 'w', 0o600);
+    const file = await open(`${path}${MANIFEST}${PART}`, 'w', 0o600);
     try {
-      await file.writeFile(text);
+      await file.writeFile(manifest);
       await file.sync();
     } finally {
       await file.close();
     }
-    await rename(`${path}${PART}`, path);
+    await rename(`${path}${ARCHIVE}${PART}`, `${path}${ARCHIVE}`);
+    await rename(`${path}${MANIFEST}${PART}`, `${path}${MANIFEST}`);
     await syncDirectory(directory);
   }
 
-  /** Removes the copy, and archives without a manifest: an interrupted backup left them. */
+  /** Removes the files of an interrupted backup. Between the two renames its archive had its name already. */
   async #removeUnfinished(): Promise<void> {
     const { config, storePath } = this.#deps;
     await removeStoreFiles(`${storePath}.backup`);
     for (const file of await readdir(config.directory)) {
-      if (file.startsWith('quaymaster-') && file.endsWith(PART))
-        await rm(join(config.directory, file), { force: true });
+      if (!file.startsWith('quaymaster-') || !file.endsWith(PART)) continue;
+      const path = join(config.directory, file);
+      const unfinished = `${MANIFEST}${PART}`;
+      if (file.endsWith(unfinished))
+        await rm(`${path.slice(0, -unfinished.length)}${ARCHIVE}`, { force: true });
+      await rm(path, { force: true });
     }
   }
 

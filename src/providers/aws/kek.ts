@@ -14,7 +14,7 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 const MOST_CIPHERTEXT_BYTES = 6_144;
 /** The one member of the encryption context. AWS writes it to CloudTrail; it names the place of a root key and reveals nothing of it. */
 const CONTEXT_NAME = 'quaymaster';
-/** Any other text is chosen by whoever answered, so a message does not repeat it. */
+/** The server chooses its answer, so a message repeats nothing else of it. */
 const KEY_NAME = /^[A-Za-z0-9:/-]{1,256}$/;
 /** Answers that say that the ciphertext, the context or the key of the ciphertext is wrong. */
 const WRONG_CIPHERTEXT = new Set(['InvalidCiphertextException', 'IncorrectKeyException']);
@@ -127,7 +127,7 @@ export class AwsKmsKey implements KeyEncryptionKey {
     throw this.#sealed(undefined, 'the answer has no plaintext');
   }
 
-  /** KMS names the key that it used, by its ARN. A root key must not be wrapped under a key that somebody else chose. */
+  /** KMS names the key that it used, by its ARN. A root key must not be wrapped under a key that the server chose. */
   #requireOwnKey(used: string | undefined): void {
     if (used === this.#keyId || used?.endsWith(`:key/${this.#keyId}`) === true) return;
     const name = used !== undefined && KEY_NAME.test(used) ? used : 'without a valid KeyId';

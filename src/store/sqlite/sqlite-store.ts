@@ -127,7 +127,9 @@ export class SqliteStore implements OpenedStore {
   async copyTo(path: string, progress: (done: number, total: number) => void): Promise<void> {
     try {
       await this.#writer.connection.copyTo(path, progress);
-    } catch (cause) {
+    } catch (error) {
+      // A commit that fails, for example on a full disk, opens the file again. That ends the copy, and its reason is the reason of this failure.
+      const cause = this.#writer.cause ?? error;
       throw new BrokerError('ERR_STORE_UNAVAILABLE', 'the store could not be copied', { cause });
     }
   }

@@ -74,6 +74,11 @@ export class SqliteWriter {
     return this.#state === 'full' ? 'ERR_AUDIT_UNAVAILABLE' : 'ERR_STORE_UNAVAILABLE';
   }
 
+  /** Why nothing can be committed; undefined while commits work. */
+  get cause(): unknown {
+    return this.isWell ? undefined : this.#cause;
+  }
+
   /** @throws ERR_STORE_UNAVAILABLE while the file cannot be opened. */
   get connection(): SqliteConnection {
     if (this.#connection !== undefined) return this.#connection;

@@ -87,7 +87,8 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
     const token = await prepare();
     const clock = new HandClock(Date.now());
     const serving = await serve(own.config, { clock, log });
-    const { parts, unready, warnings } = serving.broker;
+    const opened = serving.broker;
+    const { wrappers } = opened.parts;
     const put = async (path: string, body: unknown): Promise<number> => {
       const headers = {
         ...{ authorization: `Bearer ${token}`, 'content-type': 'application/json' },
@@ -101,19 +102,19 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
       kms.fault = fault;
       await until('the failure is noticed', async () => {
         await minute(clock);
-        return warnings().includes('kek_unreachable');
+        return opened.warnings().includes('kek_unreachable');
       });
-      const since = parts.wrappers.sinceOpened();
+      const since = wrappers.sinceOpened();
       await minute(clock);
-      expect(parts.wrappers.sinceOpened()).toBe(since + 60_000);
-      expect(unready()).toEqual([]);
+      expect(wrappers.sinceOpened()).toBe(since + 60_000);
+      expect(opened.unready()).toEqual([]);
       expect(await put('/secrets/own/db', { data: { value: 'written meanwhile' } })).toBe(201);
       kms.fault = undefined;
       await until('the key is used again', async () => {
         await minute(clock);
-        return parts.wrappers.sinceOpened() <= 60_000;
+        return wrappers.sinceOpened() <= 60_000;
       });
-      expect(warnings()).not.toContain('kek_unreachable');
+      expect(opened.warnings()).not.toContain('kek_unreachable');
     } finally {
       await serving.stop('test');
     }
@@ -157,7 +158,7 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
       code: 'ERR_CIPHERTEXT_INVALID',
       detail: expect.stringContaining(`KMS answered with another key (${other})`) as unknown,
     });
-    kms.change = ({ KeyId: _, ...answer }) => answer;
+    kms.change = (answer) => ({ ...answer, KeyId: undefined });
     const fresh = await AttackedInstallation.make(() => ({ kek: own.config.kek }));
     try {
       await expect(fresh.init()).rejects.toMatchObject({
