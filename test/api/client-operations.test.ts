@@ -275,6 +275,7 @@ describe('the client over TLS', () => {
       [ask(admin, 'readPostureProfile', absent), 'ERR_NOT_FOUND'],
       [ask(admin, 'listPostureProfileVersions', absent), 'ERR_NOT_FOUND'],
       [ask(admin, 'explainPosture', { body: { ...place, pod: 'web' } }), 200],
+      [ask(admin, 'surveyPosture', { body }), 200],
       [ask(admin, 'deletePostureProfile', { ...absent, headers: REPLACE }), 'ERR_NOT_FOUND'],
     ]);
   });

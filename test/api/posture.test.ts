@@ -327,3 +327,45 @@ describe('an explanation', () => {
     );
   });
 });
+
+describe('a survey', () => {
+  const survey = (body: object, query = ''): Promise<Answered> =>
+    api.call('POST', `/api/v1/posture:survey${query}`, { token: api.admin, body });
+
+  it('shows what a profile that is not saved finds at the pods with sessions', async () => {
+    const fit = startPod();
+    const unfit = startPod({ containers: [BY_TAG] });
+    for (const pod of [fit, unfit, unfit]) await untilRead(await logIn(pod), undefined);
+    const found: Record<string, object> = {};
+    let after: string | undefined;
+    do {
+      const query = `?limit=2${after === undefined ? '' : `&after=${after}`}`;
+      const { status, body } = await survey(PINNED, query);
+      expect(status).toBe(200);
+      for (const item of body.items as { pod: { name: string } }[]) found[item.pod.name] = item;
+      after = body.next as string | undefined;
+    } while (after !== undefined);
+    expect(found[fit.metadata.name]).toEqual({
+      workload: 'k8s://watched/prod/api',
+      pod: { name: fit.metadata.name, uid: fit.metadata.uid },
+      known: true,
+      met: true,
+      findings: [],
+    });
+    expect(found[unfit.metadata.name]).toMatchObject({
+      met: false,
+      findings: [{ code: 'image_not_pinned', container: 'web' }],
+    });
+    const elsewhere = await survey({ ...PINNED, match: { namespaces: ['dev'] } });
+    expect(elsewhere.body.items).toEqual([]);
+    expect(await lastEntry('policy.explain')).toMatchObject({
+      outcome: 'ok',
+      query: 'posture of the pods with sessions',
+    });
+    const broken = await survey({ mode: 'enforce' });
+    expect(broken.body).toMatchObject({
+      code: 'ERR_BODY_INVALID',
+      problems: [{ pointer: '/pod' }],
+    });
+  });
+});

@@ -63,6 +63,7 @@ const VERBS: Readonly<Record<string, string>> = {
   explainEntry: 'policy explain',
   replayPolicies: 'policy replay',
   explainPosture: 'posture explain',
+  surveyPosture: 'posture survey',
   checkMount: 'mount check',
   createOperatorToken: 'operator token create',
   listOperatorTokens: 'operator token ls',

@@ -60,7 +60,7 @@ import {
   writeSecret,
 } from './secrets.ts';
 import { readKeys, retireKek, rotateKeys } from './keys.ts';
-import { explainPosture } from './posture.ts';
+import { explainPosture, surveyPosture } from './posture.ts';
 import { seal } from './seal.ts';
 import { endSessions, listSessions } from './selected-sessions.ts';
 import { createSession, endSession, readSession, renewSession } from './sessions.ts';
@@ -183,6 +183,7 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   deleteRoleBinding: roleBindings.remove,
   listRoleBindingVersions: roleBindings.versions,
   explainPosture,
+  surveyPosture,
   listPostureProfiles: postureProfiles.list,
   readPostureProfile: postureProfiles.read,
   putPostureProfile: postureProfiles.put,

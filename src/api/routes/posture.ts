@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { explainPosture as explain } from '../../broker/posture/explain-posture.ts';
+import { surveyPosture as survey } from '../../broker/posture/survey-posture.ts';
 import { kubernetesName, objectName } from '../fields.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
 import { parseInput } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
 
@@ -28,5 +30,25 @@ export const explainPosture: RouteOf<'explainPosture'> = {
       }));
       return { status: 200, body: { items } };
     };
+  },
+};
+
+/** As for a profile that is saved. */
+const PROFILE_BYTES = 524_288;
+const MOST_SESSIONS = 200;
+
+export const surveyPosture: RouteOf<'surveyPosture'> = {
+  query: PAGE_QUERY,
+  body: { maxBytes: PROFILE_BYTES },
+  read: ({ body, query }) => {
+    const { limit, after } = readPage(query);
+    const asked = { document: body?.value, page: { limit: Math.min(limit, MOST_SESSIONS), after } };
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownPage(
+        await survey(parts, call, caller, asked),
+        ({ isKnown: known, isMet: met, ...pod }) => ({ ...pod, known, met }),
+      ),
+    });
   },
 };

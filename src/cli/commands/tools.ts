@@ -64,6 +64,19 @@ export const TOOLS: CommandTable = {
       load: async () => (await import('../verbs/posture-explain.ts')).runPostureExplain,
     },
     {
+      command: 'posture survey',
+      summary:
+        'show which pods with sessions would not meet a posture profile; exit 1 if there are any',
+      details:
+        'The profile is read from a file and need not be saved. Its `match` selects the pods. Nothing is changed.',
+      arguments: [['<place...>', 'files or directories with one posture profile, or -']],
+      examples: [
+        'quaymaster posture survey production.yaml',
+        'quaymaster posture survey production.yaml --output json',
+      ],
+      load: async () => (await import('../verbs/posture-explain.ts')).runPostureSurvey,
+    },
+    {
       command: 'api',
       summary: 'call any operation of openapi.yaml; prints the response as it is, values included',
       arguments: [['<operation>', 'its operationId']],

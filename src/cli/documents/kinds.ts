@@ -102,6 +102,7 @@ export function kindOf(word: DocumentWord): DocumentKind {
 }
 
 export const POLICY = kindOf('policy');
+export const POSTURE_PROFILE = kindOf('posture-profile');
 
 export function pathOf({ parameter }: DocumentKind, name: string): Record<string, string> {
   return { [parameter]: name };

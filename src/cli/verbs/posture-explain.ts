@@ -1,6 +1,11 @@
 import type { components } from '../../client/index.ts';
 import type { Call, CliContext } from '../context.ts';
+import { allPages, type Broker } from '../broker.ts';
+import { counted } from '../count.ts';
+import { POSTURE_PROFILE } from '../documents/kinds.ts';
+import { toManifests } from '../documents/manifest.ts';
 import { readPods } from '../documents/pods.ts';
+import { readDocuments } from '../documents/read-files.ts';
 import { EXIT, UsageError, type ExitCode } from '../errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
@@ -42,17 +47,57 @@ function isRefused({ profiles }: Explained): boolean {
   return profiles.some(({ mode, met }) => mode === 'enforce' && !met);
 }
 
+type Surveyed = components['schemas']['SurveyedPod'];
+
+/** Shows what the profile of a file finds at the pods that hold sessions, before it is saved. @returns 1 if one does not meet it */
+export async function runPostureSurvey(
+  context: CliContext,
+  { args: places }: Call<object>,
+): Promise<ExitCode> {
+  const manifests = toManifests(await readDocuments(context, places), [POSTURE_PROFILE]);
+  const [manifest] = manifests;
+  if (manifest === undefined || manifests.length > 1) {
+    throw new UsageError(`give one posture profile; the files have ${manifests.length}`);
+  }
+  const items = await surveyed(await context.broker(), manifest.body);
+  const refused = items.filter(({ met }) => !met);
+  await context.output.show({ items }, () =>
+    [
+      ...refused.flatMap(({ workload, pod, known, findings }) => [
+        `${coloured('red', 'not met')} ${workload} ${pod.name}${unknownNote(known)}`,
+        ...findingLines(findings),
+      ]),
+      `${counted(refused.length, 'pod')} of ${items.length} with a session, for which the profile is, would not meet it`,
+    ].join('\n'),
+  );
+  return refused.length === 0 ? EXIT.done : EXIT.failed;
+}
+
+/** What a profile finds at each pod that holds a session. */
+export async function surveyed(broker: Broker, profile: unknown): Promise<readonly Surveyed[]> {
+  const page = { body: profile, query: { limit: 200 } };
+  const pods = (await allPages(broker, 'surveyPosture', page)).map(
+    (pod) => [pod.pod.uid, pod] as const,
+  );
+  return [...new Map(pods).values()];
+}
+
 function toLines(item: Explained): readonly string[] {
   const verdict = isRefused(item) ? coloured('red', 'REFUSED') : coloured('green', 'ok     ');
-  const unknown = item.known ? '' : ' (not known to the broker)';
   return [
-    `${verdict} ${printable(item.pod)}${unknown}`,
+    `${verdict} ${printable(item.pod)}${unknownNote(item.known)}`,
     ...(item.profiles.length === 0 ? ['        no posture profile is for it'] : []),
     ...item.profiles.flatMap(({ name, mode, met, secretPaths, findings }) => [
       `        ${name} (${mode}, ${secretPaths.length === 0 ? 'all secrets' : secretPaths.join(', ')}): ${met ? 'met' : 'not met'}`,
-      ...findings.map(
-        ({ code, status, message }) => `          ${status} ${code}: ${printable(message)}`,
-      ),
+      ...findingLines(findings),
     ]),
   ];
+}
+
+const unknownNote = (isKnown: boolean): string => (isKnown ? '' : ' (not known to the broker)');
+
+function findingLines(findings: Surveyed['findings']): readonly string[] {
+  return findings.map(
+    ({ code, status, message }) => `          ${status} ${code}: ${printable(message)}`,
+  );
 }

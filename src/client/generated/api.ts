@@ -1053,6 +1053,22 @@ export interface components {
                 readonly findings: readonly components["schemas"]["PostureFinding"][];
             }[];
         };
+        readonly SurveyedPods: {
+            readonly items: readonly components["schemas"]["SurveyedPod"][];
+            /** @description Send it as `after` for the next page; absent on the last page. */
+            readonly next?: string;
+        };
+        readonly SurveyedPod: {
+            readonly workload: string;
+            readonly pod: {
+                readonly name: string;
+                readonly uid: string;
+            };
+            /** @description Whether the broker knows the pod now */
+            readonly known: boolean;
+            readonly met: boolean;
+            readonly findings: readonly components["schemas"]["PostureFinding"][];
+        };
         readonly PostureFinding: {
             readonly code: string;
             /**
@@ -3019,6 +3035,35 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["ExplainedPostures"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly surveyPosture: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: components["parameters"]["limit"];
+                /** @description The `next` of the previous page. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["PostureProfile"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SurveyedPods"];
                 };
             };
             readonly default: components["responses"]["Problem"];

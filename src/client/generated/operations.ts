@@ -56,6 +56,7 @@ export const OPERATIONS = {
   explainEntry: {"method":"POST","path":"/api/v1/policies:explain-entry","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   replayPolicies: {"method":"POST","path":"/api/v1/policies:replay","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   explainPosture: {"method":"POST","path":"/api/v1/posture:explain","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
+  surveyPosture: {"method":"POST","path":"/api/v1/posture:survey","query":["limit","after"],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   listClusters: {"method":"GET","path":"/api/v1/clusters","query":["limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
   readCluster: {"method":"GET","path":"/api/v1/clusters/{name}","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   putCluster: {"method":"PUT","path":"/api/v1/clusters/{name}","query":["dryRun"],"headers":["If-Match","If-None-Match"],"body":["application/json","application/yaml"],"answers":{"200":"json","201":"json"}},

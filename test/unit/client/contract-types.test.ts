@@ -30,6 +30,7 @@ export async function typed(client: BrokerClient): Promise<void> {
     | 'listRevocations'
     | 'listRoleBindings'
     | 'listPostureProfiles'
+    | 'surveyPosture'
     | 'listPolicies'
     | 'listClusters'
     | 'listMounts'

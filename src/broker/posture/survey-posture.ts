@@ -1,0 +1,87 @@
+import { setImmediate as loopTurn } from 'node:timers/promises';
+import { counts, evaluate, type PostureFinding } from '../../domain/posture/evaluate.ts';
+import { PodNode } from '../../domain/posture/pod-node.ts';
+import { compileProfile, isForPod, type PostureProfile } from '../../domain/posture/profile.ts';
+import type { Page, PageRequest } from '../../domain/page.ts';
+import type { Session } from '../../domain/principal.ts';
+import { workloadId } from '../../domain/workload.ts';
+import type { Call } from '../call.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { parseSpec } from '../documents/schema.ts';
+import type { Access, Keys, Recording } from '../parts.ts';
+import { recordOperation, requireRole } from '../recording/operation.ts';
+import { podFacts } from '../sessions/check-pod.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import { scanSessions } from '../sessions/select-sessions.ts';
+
+/** A pod that holds a session, and what the profile finds there. */
+export interface SurveyedPod {
+  readonly workload: string;
+  readonly pod: { readonly name: string; readonly uid: string };
+  /** Whether the broker knows the pod now. */
+  readonly isKnown: boolean;
+  readonly isMet: boolean;
+  readonly findings: readonly PostureFinding[];
+}
+
+/** Evaluations before other requests are answered: a pod of five containers takes up to a millisecond. */
+const SLICE = 4;
+
+/**
+ * What a profile, which need not be saved, finds at the pods that hold sessions. A page covers as many sessions as its limit, and may have fewer pods,
+ * even none. A pod with several sessions may be on several pages.
+ * @throws ERR_DENIED, ERR_BODY_INVALID or ERR_UNKNOWN_FIELD for the profile, ERR_REQUEST_INVALID
+ */
+export async function surveyPosture(
+  parts: Recording & Access & Pick<Keys, 'keyring'>,
+  call: Call,
+  live: LiveOperator,
+  { document, page }: { readonly document: unknown; readonly page: PageRequest },
+): Promise<Page<SurveyedPod>> {
+  const acting = { parts, call, caller: live };
+  const recorded = {
+    action: 'policy.explain',
+    query: 'posture of the pods with sessions',
+  } as const;
+  return recordOperation(acting, recorded, async (operator) => {
+    requireRole(operator, 'policy-editor', 'auditor');
+    const profile = compileProfile('draft', 0, parseSpec('posture-profile', document));
+    const after = decodeCursor(parts, LIST, page.after) as string | undefined;
+    const { rows, next } = await scanSessions(parts, {}, { after, limit: page.limit });
+    const items = new Map<string, SurveyedPod>();
+    for (const [at, row] of rows.entries()) {
+      if (at % SLICE === SLICE - 1) await loopTurn();
+      const session = parts.sessions.open(row);
+      const { cluster, pod } = session.workload;
+      const key = `${cluster}/${pod?.uid}`;
+      const found = items.has(key) ? undefined : surveyed(parts, profile, session);
+      if (found !== undefined) items.set(key, found);
+    }
+    const found = { items: [...items.values()] };
+    return next === undefined ? found : { ...found, next: encodeCursor(parts, LIST, next) };
+  });
+}
+
+const LIST = 'posture-survey';
+
+/** Undefined if the profile is not for the pod, or if the workload has none. */
+function surveyed(
+  parts: Pick<Access, 'clusters' | 'clock'>,
+  profile: PostureProfile,
+  { workload }: Session,
+): SurveyedPod | undefined {
+  if ('identity' in workload || workload.pod === undefined) return undefined;
+  const { cluster, namespace, pod } = workload;
+  const facts = podFacts(parts, workload);
+  if (!isForPod(profile, { cluster, namespace, labels: facts?.labels })) return undefined;
+  const node = facts?.manifest && new PodNode(facts.manifest.read(), '');
+  const snapshot = { name: `${namespace}/${pod.name}`, pod: node };
+  const { findings } = evaluate(profile, snapshot, parts.clock.now());
+  return {
+    workload: workloadId(workload),
+    pod,
+    isKnown: facts !== undefined,
+    isMet: !findings.some(counts),
+    findings,
+  };
+}
