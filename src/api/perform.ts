@@ -19,7 +19,7 @@ import { NO_QUERY, parseQuery, type Query } from './query.ts';
 import { RequestShare, waiting } from './request-share.ts';
 import type { Incoming, Route } from './route.ts';
 import { requireStepUp } from './step-up.ts';
-import type { Surroundings } from './surroundings.ts';
+import type { ServedParts, Surroundings } from './surroundings.ts';
 
 /** An operation with its route and its metrics. */
 export interface Performance {
@@ -30,7 +30,7 @@ export interface Performance {
 }
 
 /**
- * The steps of each request: check, identify, admit, judge, read, run, deliver, answer. A step is asynchronous only if it must wait, so a
+ * The steps of each request: check, identify, admit, judge, read, run, wait for required receivers of the log, deliver, answer. A step is asynchronous only if it must wait, so a
  * request whose session, value and lease are in memory waits only for its commit. Use cases and the judgement record their refusals;
  * `perform` records all others. `params` are those of the path.
  */
@@ -71,6 +71,8 @@ export async function perform(
     );
     const made = await run({ parts, call: exchange, caller });
     request.isRecorded = true;
+    const acknowledgement = acknowledged(parts, operation);
+    if (acknowledgement !== undefined) await acknowledgement;
     const delivery = delivered(made, caller, identity.proofId);
     answer(surroundings, exchange, delivery instanceof Promise ? await delivery : delivery);
   } catch (error) {
@@ -122,6 +124,14 @@ function take(
   exchange.hasRights = holdsAnything({ parts, caller });
   admit(caller, operation);
   requireStepUp(parts, caller, operation);
+}
+
+/** Only an operation with an audit action has an entry that a receiver of the log can acknowledge. */
+function acknowledged(
+  { receivers }: Pick<ServedParts, 'receivers'>,
+  { action }: Operation,
+): Promise<void> | undefined {
+  return receivers.isRequired && action !== undefined ? receivers.acknowledged() : undefined;
 }
 
 /** Largest body of a sender without rights: such a request can only be refused, unless it is a login. */

@@ -19,9 +19,18 @@ const address = z.url({ protocol: /^https?$/ }).refine((text) => {
 
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:]{2,39})$/;
 
+/** Answers wait until the sink has their entries. */
+const mustAcknowledge = z.boolean().optional();
+const neverAcknowledges = (type: string) =>
+  z
+    .never({
+      error: `is not possible with ${type}, which does not acknowledge entries: use a sink of type http or file`,
+    })
+    .optional();
+
 const sinkSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('file'), path: absolutePath }),
-  z.strictObject({ type: z.literal('stdout') }),
+  z.strictObject({ type: z.literal('file'), path: absolutePath, mustAcknowledge }),
+  z.strictObject({ type: z.literal('stdout'), mustAcknowledge: neverAcknowledges('stdout') }),
   z.strictObject({
     type: z.literal('http'),
     /** Names the cursor, which is shown and stored: a token belongs in `headersFile`. */
@@ -30,6 +39,7 @@ const sinkSchema = z.discriminatedUnion('type', [
     caFile: absolutePath.optional(),
     /** Lines `Name: value`, for example with a token. */
     headersFile: absolutePath.optional(),
+    mustAcknowledge,
   }),
   z
     .strictObject({
@@ -44,6 +54,7 @@ const sinkSchema = z.discriminatedUnion('type', [
       /** The client certificate, with its chain, and its key. */
       certFile: absolutePath.optional(),
       keyFile: absolutePath.optional(),
+      mustAcknowledge: neverAcknowledges('syslog'),
     })
     .refine(({ certFile, keyFile }) => (certFile === undefined) === (keyFile === undefined), {
       message: 'certFile and keyFile belong together',
@@ -126,6 +137,8 @@ export const auditConfigSchema = z
     /** If absent, the store keeps the whole log. */
     archive: archiveSchema.optional(),
     sinks: z.array(sinkSchema).max(16).default([]),
+    /** An answer waits so long for the sinks with `mustAcknowledge`; then it is withheld. */
+    acknowledgeWithinSeconds: z.int().min(1).max(30).default(5),
     /** Independent parties that cosign checkpoints. */
     witnesses: z.array(witnessSchema).max(MOST_WITNESSES).default([]),
     /** If absent, every witness must cosign a checkpoint before it counts as witnessed. */

@@ -11,6 +11,8 @@ import { SinkError, type Sink } from './sink.ts';
 const INTERVAL_MS = 250;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
+/** If answers wait for the sink, a receiver that is back must not stay unused for a minute. */
+const LONGEST_AWAITED_RETRY_MS = 2_000;
 
 export interface FollowerOptions {
   readonly reader: LogReader;
@@ -23,6 +25,10 @@ export interface FollowerOptions {
   readonly onForgedCursor?: () => void;
   /** The sink does not get the entries `[first, end)`, because they are archived. Its deliveries show the gap. */
   readonly onArchived?: (first: number, end: number) => void;
+  /** The sink acknowledged these entries. */
+  readonly onDelivered?: (entries: readonly string[]) => void;
+  /** Answers wait for the sink. */
+  readonly isAwaited?: boolean;
   /** A delivery failed, or an entry does not verify. The follower retries both, and delivers nothing after them. */
   readonly onError?: (error: unknown) => void;
 }
@@ -44,7 +50,7 @@ export interface FollowerStatus {
  */
 export class Follower {
   readonly #options: FollowerOptions;
-  readonly #backoff = new Backoff(FIRST_RETRY_MS, LONGEST_RETRY_MS, randomFraction);
+  readonly #backoff: Backoff;
   #next: number | undefined;
   /** Where the follower continues after a failure. */
   #confirmed = 0;
@@ -53,10 +59,13 @@ export class Follower {
   };
   #cancel: () => void = () => undefined;
   #running: Promise<void> = Promise.resolve();
+  #isStarted = false;
   #closed = false;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
+    const longest = options.isAwaited === true ? LONGEST_AWAITED_RETRY_MS : LONGEST_RETRY_MS;
+    this.#backoff = new Backoff(FIRST_RETRY_MS, longest, randomFraction);
   }
 
   /** Names the sink. */
@@ -74,7 +83,14 @@ export class Follower {
   }
 
   start(): void {
+    this.#isStarted = true;
     this.#schedule(0);
+  }
+
+  /** Delivers what the last checkpoint has, without the usual pause. After a failure, the pause before the retry stays. */
+  async deliver(): Promise<void> {
+    if (!this.#isStarted || this.#closed || this.#status.isFailing) return;
+    await this.#runNext();
   }
 
   /** After a log rotation: later deliveries go to the new file. */
@@ -87,9 +103,7 @@ export class Follower {
    * start repeats the undelivered entries.
    */
   async close(graceMs: number): Promise<void> {
-    this.#cancel();
-    const finished = this.#running.then(() => this.#run());
-    await Promise.race([finished, this.#options.clock.sleep(graceMs)]);
+    await Promise.race([this.#runNext(), this.#options.clock.sleep(graceMs)]);
     this.#closed = true;
     this.#cancel();
     await Promise.race([this.#options.sink.close(), this.#options.clock.sleep(graceMs)]);
@@ -97,9 +111,14 @@ export class Follower {
 
   #schedule(ms: number): void {
     if (this.#closed) return;
-    this.#cancel = this.#options.clock.after(ms, () => {
-      this.#running = this.#run();
-    });
+    this.#cancel();
+    this.#cancel = this.#options.clock.after(ms, () => void this.#runNext());
+  }
+
+  #runNext(): Promise<void> {
+    this.#cancel();
+    this.#running = this.#running.then(() => this.#run());
+    return this.#running;
   }
 
   async #run(): Promise<void> {
@@ -119,7 +138,7 @@ export class Follower {
 
   /** Whether there is more. */
   async #deliverSome(): Promise<boolean> {
-    const { reader, cursors, sink } = this.#options;
+    const { reader, cursors, sink, onDelivered } = this.#options;
     if (!this.#isActive()) return false;
     const checkpoint = await reader.checkpoint();
     const size = checkpoint?.size ?? 0;
@@ -130,6 +149,7 @@ export class Follower {
     if (this.#closed || checkpoint === undefined || end <= next) return false;
     const entries = await this.#proven(checkpoint, next, end);
     await sink.deliver({ origin: checkpoint.origin, first: next, entries });
+    onDelivered?.(entries);
     await cursors.move(sink.name, next + entries.length);
     this.#next = next + entries.length;
     this.#confirmed = Math.max(this.#confirmed, this.#next - sink.unconfirmed);

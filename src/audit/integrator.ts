@@ -218,6 +218,11 @@ export class Integrator {
     await this.#runNext(0);
   }
 
+  /** As `integrate`, but without a new checkpoint file in each round. */
+  async append(): Promise<void> {
+    await this.#runNext(this.#options.lastCommit === undefined ? 0 : NOTE_MS);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancel();
@@ -239,9 +244,9 @@ export class Integrator {
 
   #schedule(): void {
     if (this.#closed) return;
-    const { clock, intervalMs = INTERVAL_MS, lastCommit } = this.#options;
+    const { clock, intervalMs = INTERVAL_MS } = this.#options;
     this.#cancel = clock.after(intervalMs, () => {
-      void this.#runNext(lastCommit === undefined ? 0 : NOTE_MS).then(() => this.#schedule());
+      void this.append().then(() => this.#schedule());
     });
   }
 

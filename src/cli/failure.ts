@@ -34,6 +34,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ERR_PRECONDITION_REQUIRED: 'name the version that you have read: --if-version or --create',
   ERR_RATE_LIMITED: 'send fewer requests at once, or retry later',
   ERR_OUTCOME_UNKNOWN: 'the change may have been made: check before you repeat the command',
+  ERR_AUDIT_UNACKNOWLEDGED:
+    'the change was made; a sink with mustAcknowledge does not respond: run quaymaster status',
   ERR_HELD:
     'rollback protection stopped the store: an operator examines it and runs quaymaster release, see docs/operations.md',
   ERR_PROVIDER_DENIED: 'the backend refused the broker: run quaymaster mount check',

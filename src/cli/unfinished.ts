@@ -6,6 +6,7 @@ import { failureOf } from './failure.ts';
 const UNKNOWN_OUTCOME: readonly string[] = [
   'ERR_OUTCOME_UNKNOWN',
   'ERR_AUDIT_UNAVAILABLE',
+  'ERR_AUDIT_UNACKNOWLEDGED',
   'ERR_INTERNAL',
 ];
 

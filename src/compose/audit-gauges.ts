@@ -1,4 +1,4 @@
-import { Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import type { AuditTrail } from './audit-trail.ts';
 
 export function registerAudit(registers: Registry[], trail: AuditTrail): void {
@@ -19,6 +19,7 @@ export function registerAudit(registers: Registry[], trail: AuditTrail): void {
     },
   });
   registerSinks(registers, trail);
+  registerAcknowledgements(registers, trail);
   registerScrubber(registers, trail);
   registerWitnesses(registers, trail);
   new Gauge({
@@ -65,6 +66,29 @@ function registerSinks(registers: Registry[], trail: AuditTrail): void {
       this.reset();
       for (const [sink, { isFailing }] of trail.sinks().entries())
         this.set({ sink: String(sink) }, isFailing ? 1 : 0);
+    },
+  });
+}
+
+function registerAcknowledgements(registers: Registry[], { acknowledgements }: AuditTrail): void {
+  new Counter({
+    name: 'quaymaster_audit_acknowledgements_total',
+    help: 'Answers that waited for the sinks with mustAcknowledge, by result: acknowledged, or unacknowledged and withheld',
+    labelNames: ['result'],
+    registers,
+    collect() {
+      const { acknowledged, unacknowledged } = acknowledgements.status();
+      this.reset();
+      this.inc({ result: 'acknowledged' }, acknowledged);
+      this.inc({ result: 'unacknowledged' }, unacknowledged);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_audit_acknowledgements_waiting',
+    help: 'Answers that wait for the sinks with mustAcknowledge',
+    registers,
+    collect() {
+      this.set(acknowledgements.status().waiting);
     },
   });
 }

@@ -3,6 +3,7 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Config } from './config/schema.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { Acknowledgements } from '../audit/acknowledgements.ts';
 import { Archiver, type ArchiverOptions } from '../audit/archive/archiver.ts';
 import { createBoot, type Boot } from '../audit/boot.ts';
 import { surveyLog } from '../audit/boot-survey.ts';
@@ -94,6 +95,8 @@ interface SinkFollower {
   readonly follower: Follower;
 }
 
+export type SinkSettings = Pick<Config['audit'], 'sinks' | 'acknowledgeWithinSeconds'>;
+
 function lastCommitFile({ audit }: Config): LastCommitFile {
   return new LastCommitFile(`${audit.checkpointFile}.last-commit`);
 }
@@ -113,6 +116,8 @@ export class AuditTrail {
   readonly witnesses: Witnesses | undefined;
   /** Undefined if the configuration has no archive. */
   readonly archiver: Archiver | undefined;
+  /** For answers that wait for sinks. */
+  readonly acknowledgements: Acknowledgements;
   readonly #cursors: SinkCursors;
   /** Only for a store that no other process writes to. */
   readonly #lastCommit: LastCommitFile | undefined;
@@ -123,8 +128,7 @@ export class AuditTrail {
 
   constructor(bootLog: BootLog, deps: TrailDeps) {
     const { store, clock, config, log, rows, isNew = false, archive } = deps;
-    this.#bootLog = bootLog;
-    this.#deps = deps;
+    [this.#bootLog, this.#deps] = [bootLog, deps];
     this.#cursors = new SinkCursors(store, rows);
     this.#system = new SystemActor({ clock, digest: sha256Hex }, 'broker');
     const reading = { catchUp: () => this.#catchUp(), archive };
@@ -145,6 +149,7 @@ export class AuditTrail {
       alone,
       onError: (error) => this.#integrationFailed(error),
     });
+    this.acknowledgements = this.#openAcknowledgements();
     const worker = { store, reader: this.reader, clock, owner: bootLog.boot.writer, alone };
     this.scrubber = new Scrubber({
       ...worker,
@@ -180,6 +185,16 @@ export class AuditTrail {
     this.publicLog = config.audit.publicTiles
       ? publicLog(this.reader, this.witnesses !== undefined)
       : undefined;
+  }
+
+  #openAcknowledgements(): Acknowledgements {
+    const { store, clock } = this.#deps;
+    const { own, boot } = this.#bootLog;
+    return new Acknowledgements({
+      ...{ own, writer: boot.writer, store, cursors: this.#cursors, clock },
+      append: () => this.integrator.append(),
+      size: () => this.reader.size(),
+    });
   }
 
   #openArchiver(options: Omit<ArchiverOptions, 'origin' | 'logKey' | 'delivered'>): Archiver {
@@ -219,7 +234,7 @@ export class AuditTrail {
     const { held } = await this.integrator.start();
     if (held !== undefined) return { held };
     await this.#announce({});
-    this.replaceSinks(config.audit.sinks);
+    this.replaceSinks(config.audit);
     this.scrubber.start();
     this.compactor.start();
     this.witnesses?.start();
@@ -287,7 +302,7 @@ export class AuditTrail {
   }
 
   /** Sends the log to these sinks from now on. A sink that is removed gets the entries so far, then nothing more. */
-  replaceSinks(sinks: Config['audit']['sinks']): void {
+  replaceSinks({ sinks, acknowledgeWithinSeconds }: SinkSettings): void {
     if (!this.#isAnnounced) return;
     const before = this.#followers;
     this.#followers = sinks.map((config) => {
@@ -298,6 +313,11 @@ export class AuditTrail {
       void this.#leaving.then(() => opened.follower.start());
       return opened;
     });
+    const required = this.#followers.filter(({ config }) => config.mustAcknowledge === true);
+    this.acknowledgements.require(
+      required.map(({ follower }) => follower),
+      acknowledgeWithinSeconds * 1_000,
+    );
     const leaving = before.filter((former) => !this.#followers.includes(former));
     this.#leaving = Promise.all([
       this.#leaving,
@@ -316,6 +336,8 @@ export class AuditTrail {
       sink,
       // Several brokers have one receiver, but each its own files.
       ...(!isLocal && { isActive: () => this.integrator.status().state === 'active' }),
+      isAwaited: config.mustAcknowledge === true,
+      onDelivered: (entries) => this.acknowledgements.delivered(sink.name, entries),
       onForgedCursor: () =>
         log.error(
           { sink: sink.name },

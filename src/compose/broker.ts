@@ -382,6 +382,7 @@ async function openParts(
     ...copies,
     configuration: reload,
     ...{ audit: trail.reader, publicLog: trail.publicLog },
+    receivers: trail.acknowledgements,
     digest: sha256Hex,
     rows,
     vetoes: { count: 0 },

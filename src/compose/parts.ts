@@ -14,6 +14,7 @@ import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
 import type { Archives } from '../ports/archives.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
 import type { PublicLog } from '../ports/public-log.ts';
+import type { RequiredReceivers } from '../ports/required-receivers.ts';
 import type { Backups } from '../ports/backups.ts';
 import type { Configuration } from '../ports/configuration.ts';
 import type { RootKeyWrappers } from '../broker/keys/root-key-wrappers.ts';
@@ -32,6 +33,7 @@ export type Parts = Recording &
   Proofs & {
     readonly audit: AuditLog;
     readonly publicLog: PublicLog | undefined;
+    readonly receivers: RequiredReceivers;
     readonly backups: Backups | undefined;
     readonly configuration: Configuration | undefined;
     readonly archives: Archives | undefined;

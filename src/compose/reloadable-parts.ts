@@ -29,7 +29,7 @@ export function reloadableParts(reloaded: ReloadedParts): readonly Reloadable[] 
     reloadable((next) => tallies.limit(next.audit)),
     reloadable((next) => people.use(next.people)),
     reloadable((next) => replaceLimits(limits, next.limits)),
-    reloadable((next) => trail.replaceSinks(next.audit.sinks)),
+    reloadable((next) => trail.replaceSinks(next.audit)),
   ];
 }
 

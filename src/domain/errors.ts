@@ -65,6 +65,10 @@ export const ERRORS = {
   ERR_PROVIDER_UNAVAILABLE: { kind: 'unavailable', title: 'The backend cannot be reached' },
   ERR_IDENTITY_UNAVAILABLE: { kind: 'unavailable', title: 'The identity cannot be checked now' },
   ERR_AUDIT_UNAVAILABLE: { kind: 'unavailable', title: 'The request could not be recorded' },
+  ERR_AUDIT_UNACKNOWLEDGED: {
+    kind: 'unavailable',
+    title: 'A receiver of the audit log did not acknowledge the entry',
+  },
   ERR_STORE_UNAVAILABLE: { kind: 'unavailable', title: 'The store cannot be reached' },
   ERR_OUTCOME_UNKNOWN: {
     kind: 'unavailable',

@@ -398,6 +398,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     backups: undefined,
     configuration: undefined,
     publicLog: undefined,
+    receivers: { isRequired: false, acknowledged: () => Promise.resolve() },
     archives: undefined,
     wrappers: new RootKeyWrappers([], clock),
     audit: EMPTY_LOG,

@@ -18,6 +18,8 @@ export class HttpReceiver {
   /** For the next requests; afterwards 204. */
   readonly behaviours: Behaviour[] = [];
   readonly url: string;
+  /** Answers 503 to every request. What it refused counts as not received. */
+  isRefusing = false;
   readonly #server: ReturnType<typeof createServer>;
 
   private constructor(server: ReturnType<typeof createServer>, scheme: string) {
@@ -31,6 +33,10 @@ export class HttpReceiver {
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.once('end', () => {
         const text = Buffer.concat(chunks).toString();
+        if (receiver.isRefusing) {
+          response.writeHead(503).end();
+          return;
+        }
         receiver.requests.push({ headers: request.headers, text });
         const next = receiver.behaviours.shift() ?? 204;
         if (next === 'hang') return;

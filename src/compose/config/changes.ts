@@ -7,6 +7,7 @@ import type { Config } from './schema.ts';
  * whether the section exists decides which code the broker loads at its start.
  */
 const RELOADED = [
+  '/audit/acknowledgeWithinSeconds',
   '/audit/denials',
   '/audit/refusals',
   '/audit/sinks',

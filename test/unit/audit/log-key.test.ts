@@ -55,6 +55,7 @@ describe('the configuration of the audit log', () => {
     expect(auditConfigSchema.parse(least)).toEqual({
       ...least,
       sinks: [],
+      acknowledgeWithinSeconds: 5,
       scrubIntervalHours: 24,
       witnesses: [],
       publicTiles: false,
