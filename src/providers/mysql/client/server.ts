@@ -94,8 +94,7 @@ export class MysqlServer {
       const connection = this.#connect({ ...options, stream: () => socket });
       // It may fail more than once, and an error without a listener would end the process.
       connection.on('error', note);
-      await loggedIn(connection);
-      const result = await work(new MysqlSession(connection.promise()));
+      const result = await Promise.race([worked(connection, work), lossOf(socket)]);
       // Sends the quit message without waiting for an answer.
       connection.end(() => undefined);
       return result;
@@ -136,6 +135,23 @@ export class MysqlServer {
       }),
     };
   }
+}
+
+async function worked<T>(connection: Connection, work: Work<T>): Promise<T> {
+  await loggedIn(connection);
+  return work(new MysqlSession(connection.promise()));
+}
+
+/**
+ * Rejects when the connection is closed. After some malformed rows the driver does not report that, and the statement would wait for the deadline
+ * (found by generated answers).
+ */
+function lossOf(socket: BoundedSocket): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  socket.once('close', () =>
+    reject(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })),
+  );
+  return promise;
 }
 
 async function loggedIn(connection: Connection): Promise<void> {

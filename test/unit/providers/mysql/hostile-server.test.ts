@@ -126,6 +126,22 @@ describe('a hostile MySQL server (R05)', () => {
     });
   });
 
+  it('that hangs up after malformed rows ends the call at once', async () => {
+    const rows = [
+      ...['01000001', '01', '17000002', '036465660000000131000c3f000100000008810000000005000003'],
+      ...['f911ad334b0000020002000004', '0131', '05000005', 'fe00000200'],
+    ];
+    const mysql = await reach((socket, count) => {
+      if (count === 0) socket.write(GREETING);
+      if (count === 1) socket.write(packet(2, OK));
+      if (count === 2) socket.end(Buffer.from(rows.join(''), 'hex'));
+    });
+    expect(await failure(mysql)).toMatchObject({
+      code: 'ERR_PROVIDER_UNAVAILABLE',
+      reason: 'network',
+    });
+  });
+
   it('that repeats the password in its error has no text kept', async () => {
     const mysql = await reach((socket, count) => {
       if (count === 0) socket.write(GREETING);
