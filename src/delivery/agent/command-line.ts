@@ -67,7 +67,7 @@ export function parseCommand(words: readonly string[]): Command {
   const { values, positionals } = parse(own);
   if (values.help === true) return { verb: 'help' };
   const verb = positionals.join(' ');
-  const accepted = ACCEPTED[verb];
+  const accepted = Object.hasOwn(ACCEPTED, verb) ? ACCEPTED[verb] : undefined;
   if (accepted === undefined) throw unusable(`unknown command "${verb}"`);
   const foreign = Object.keys(values).find((name) => !accepted.includes(name as Name));
   if (foreign !== undefined) throw unusable(`--${foreign} is not an option of this command`);

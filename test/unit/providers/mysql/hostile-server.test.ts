@@ -126,7 +126,7 @@ describe('a hostile MySQL server (R05)', () => {
     });
   });
 
-  it('that hangs up after malformed rows ends the call at once', async () => {
+  it('that closes the connection after malformed rows ends the call at once', async () => {
     const rows = [
       ...['01000001', '01', '17000002', '036465660000000131000c3f000100000008810000000005000003'],
       ...['f911ad334b0000020002000004', '0131', '05000005', 'fe00000200'],
