@@ -14,6 +14,8 @@ export interface SecretListing {
   /** Below the mount's prefix, segments joined by `/`. */
   readonly name: string;
   readonly version?: string;
+  /** Of a deleted secret: until then it can be restored, in milliseconds since the epoch. */
+  readonly destroyAt?: number;
 }
 
 /** How a version was written. */

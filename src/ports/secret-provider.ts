@@ -64,6 +64,8 @@ export interface SecretProvider {
   ): Promise<readonly (SecretVersion | Error)[]>;
   /** Lists names below `prefix` (a `rest`, or '' for all) in name order. */
   list(prefix: string, page: PageRequest, context: CallContext): Promise<ListedPage>;
+  /** As `list`, for deleted secrets that can be restored. Present if the provider keeps them. */
+  listDeleted?(prefix: string, page: PageRequest, context: CallContext): Promise<ListedPage>;
   /** Checks that the root of this mount exists, is readable and matches the options. It reports problems and never throws. */
   check(context: CallContext): Promise<CheckReport>;
   readonly writes?: SecretWrites;

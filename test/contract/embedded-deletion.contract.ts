@@ -58,6 +58,28 @@ export function embeddedDeletionContract(store: string, makeStore: MakeStore): v
       expect(await keys()).toBe(2);
     });
 
+    it('is listed with the time that is left, until it is restored or its window ends', async () => {
+      const listed = async (limit = 10, after?: string) =>
+        embedded.provider.listDeleted!('', { limit, after }, undefined as never);
+      const destroyAt = embedded.clock.now() + 7 * DAY_MS;
+      expect((await listed()).items).toEqual([]);
+      await embedded.put('app/other', { v: 'one' });
+      await embedded.put('app/stays', { v: 'one' });
+      await remove();
+      await remove('app/other');
+      expect((await listed()).items).toEqual([
+        { name: 'db', version: '2', destroyAt },
+        { name: 'other', version: '1', destroyAt },
+      ]);
+      const { items, next } = await listed(1);
+      expect(items.map(({ name }) => name)).toEqual(['db']);
+      expect((await listed(1, next)).items.map(({ name }) => name)).toEqual(['other']);
+      await restore();
+      expect((await listed()).items.map(({ name }) => name)).toEqual(['other']);
+      embedded.clock.advance(7 * DAY_MS);
+      expect((await listed()).items).toEqual([]);
+    });
+
     it('is restored with the version that was current, or with another one', async () => {
       await remove();
       expect(await restore()).toBe('2');

@@ -147,7 +147,11 @@ describe('secrets', () => {
       /destroyed in [67] d .*\nto restore it: quaymaster undelete own\/one/,
     );
     expect((await operator.json('ls', 'own')).items).toEqual([]);
+    expect(await operator.ok('ls', 'own', '--deleted')).toMatch(
+      /^PATH +VERSION +DESTROYED\nown\/one +2 +in [67] d$/m,
+    );
     await operator.ok('undelete', 'own/one');
+    expect((await operator.json('ls', 'own', '--deleted')).items).toEqual([]);
     expect((await operator.json('ls', 'own')).items).toHaveLength(1);
     expect((await operator.run('destroy', 'own/one')).code).toBe(64);
     await operator.ok('destroy', 'own/one', '--versions', '1', '--yes');

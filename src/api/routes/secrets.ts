@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { listSecrets as list } from '../../broker/secrets/list-secrets.ts';
+import { listSecrets as list, type ListedSecret } from '../../broker/secrets/list-secrets.ts';
 import { readSecret as discloseSecret } from '../../broker/secrets/read-secrets.ts';
 import {
   deleteSecret as remove,
@@ -39,16 +39,23 @@ export const readSecret: RouteOf<'readSecret'> = {
   },
 };
 
+const deletedFlag = z.enum(['true', 'false'], '"deleted" is true or false').optional();
+
 export const listSecrets: RouteOf<'listSecrets'> = {
-  query: ['prefix', ...PAGE_QUERY],
+  query: ['prefix', 'deleted', ...PAGE_QUERY],
   read: ({ query, rates }) => {
     const prefix = query.get('prefix') ?? '';
     if (prefix !== '') parseSecretPath(prefix);
+    const deleted = parseParameter(deletedFlag, query.get('deleted')) === 'true';
     const page = readPage(query);
     return async ({ parts, call, caller }) => {
       const charge = (reads: number): void => rates.chargeCaller(caller, reads);
-      const found = await list(parts, call, caller, { prefix, page, charge });
-      return { status: 200, body: shownPage(found, (item) => item) };
+      const found = await list(parts, call, caller, { prefix, deleted, page, charge });
+      const show = ({ destroyAt, ...item }: ListedSecret): object => ({
+        ...item,
+        ...(destroyAt !== undefined && { destroyAt: instant(destroyAt) }),
+      });
+      return { status: 200, body: shownPage(found, show) };
     };
   },
 };

@@ -2,6 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { isUnder, parseSecretPath } from '../../domain/names.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import { mayListUnder } from '../../domain/policy/index.ts';
+import type { Role } from '../../domain/principal.ts';
 import type { SecretListing } from '../../domain/secret.ts';
 import type { ListedPage } from '../../ports/secret-provider.ts';
 import type { StoredDocument } from '../documents/document.ts';
@@ -14,7 +15,10 @@ import { LiveSession } from '../sessions/session-memory.ts';
 
 export interface ListedSecret {
   readonly path: string;
+  /** Of a deleted secret: the version that becomes current if it is restored. */
   readonly version?: string;
+  /** Only of a deleted secret. */
+  readonly destroyAt?: number;
 }
 
 /** The most names read from backends for one page. The rest is on the next page, even if the caller may see few of these. */
@@ -35,6 +39,8 @@ interface Listing {
   readonly call: Call;
   readonly caller: Caller;
   readonly prefix: string;
+  /** Lists deleted secrets that the caller may restore. */
+  readonly deleted: boolean;
   readonly limit: number;
   readonly charge: (reads: number) => void;
 }
@@ -42,7 +48,7 @@ interface Listing {
 /**
  * Lists names below a prefix that the caller may list, one mount after another, in the order of the backends. Each name is authorized
  * before paging, so that a page reveals nothing about hidden names. `charge` receives the cost of the page at the backends, in reads, which
- * is known only afterwards.
+ * is known only afterwards. A deleted name is shown only to a caller that may list it and restore it.
  * @throws ERR_DENIED, ERR_PATH_INVALID, ERR_REQUEST_INVALID, ERR_PROVIDER_*
  */
 export async function listSecrets(
@@ -51,25 +57,29 @@ export async function listSecrets(
   caller: Caller,
   query: {
     readonly prefix: string;
+    readonly deleted?: boolean;
     readonly page: PageRequest;
     readonly charge: (reads: number) => void;
   },
 ): Promise<Page<ListedSecret>> {
-  const { prefix, page, charge } = query;
+  const { prefix, deleted = false, page, charge } = query;
   if (prefix !== '') parseSecretPath(prefix);
-  const list = `secrets/${prefix}`;
+  const list = `${deleted ? 'deleted-secrets' : 'secrets'}/${prefix}`;
   return recordOperation(
     { parts, call, caller },
     { action: 'secret.list', path: prefix },
     async (now) => {
-      if (!mayListAny(parts, now, prefix)) throw denied('no_rule');
+      const listing = { parts, call, caller: now, prefix, deleted, limit: page.limit, charge };
+      if (!mayListAny(listing, prefix)) throw denied('no_rule');
       const from = decodeCursor(parts, list, page.after) as Position | undefined;
-      const listing = { parts, call, caller: now, prefix, limit: page.limit, charge };
       const { items, next } = await collect(listing, from);
       return next === undefined ? { items } : { items, next: encodeCursor(parts, list, next) };
     },
   );
 }
+
+const RESTORERS: readonly Role[] = ['secret-editor', 'admin'];
+const LISTERS: readonly Role[] = ['secret-reader', ...RESTORERS];
 
 interface Collected {
   readonly items: ListedSecret[];
@@ -113,21 +123,25 @@ function take(
     collected.read += 1;
     const path = `${mount.spec.prefix}/${name.name}`;
     if (isWithin(listing, path) && mayList(listing, path) && isReadable(listing, mount, path))
-      collected.items.push({ path, ...version(name) });
+      collected.items.push({ path, ...shown(name) });
   }
   return names.length;
 }
 
-function version(listed: SecretListing): { readonly version?: string } {
-  return listed.version === undefined ? {} : { version: listed.version };
+function shown({ version, destroyAt }: SecretListing): Omit<ListedSecret, 'path'> {
+  return {
+    ...(version !== undefined && { version }),
+    ...(destroyAt !== undefined && { destroyAt }),
+  };
 }
 
 function isWithin({ prefix }: Listing, path: string): boolean {
   return prefix === '' || isUnder(path, prefix);
 }
 
-function mayList({ parts, call, caller }: Listing, path: string): boolean {
-  return judge(parts, call, caller, { capability: 'list', path }).allowed;
+function mayList({ parts, call, caller, deleted }: Listing, path: string): boolean {
+  const needed = deleted ? (['list', 'write'] as const) : (['list'] as const);
+  return needed.every((capability) => judge(parts, call, caller, { capability, path }).allowed);
 }
 
 /** The bounds of the connection apply to names as to values. A path without a place at the backend cannot be read. */
@@ -141,14 +155,17 @@ function isReadable({ parts }: Listing, mount: StoredDocument<'mount'>, path: st
 }
 
 async function readNames(
-  { parts, call, prefix }: Listing,
+  { parts, call, prefix, deleted }: Listing,
   mount: StoredDocument<'mount'>,
   after: string | undefined,
 ): Promise<ListedPage> {
   const root = `${mount.spec.prefix}/`;
   const below = prefix.startsWith(root) ? prefix.slice(root.length) : '';
   if (!mayAsk(parts, mount, below)) return { items: [], cost: 0 };
-  return parts.connections.provider(mount).list(below, { after, limit: CHUNK }, call.context());
+  const provider = parts.connections.provider(mount);
+  const page = { after, limit: CHUNK };
+  if (!deleted) return provider.list(below, page, call.context());
+  return provider.listDeleted?.(below, page, call.context()) ?? { items: [], cost: 0 };
 }
 
 /** The broker lists no names below a place outside the bounds. Listing may require reading a value, such as the keys of a Kubernetes Secret. */
@@ -170,22 +187,22 @@ function mayAsk(
  * because a failure of its backend would reveal it.
  */
 function mountsFrom(
-  { parts, caller, prefix }: Listing,
+  listing: Listing,
   from: string | undefined,
 ): readonly StoredDocument<'mount'>[] {
-  return [...parts.catalog.mounts.touching(prefix)]
+  return [...listing.parts.catalog.mounts.touching(listing.prefix)]
     .filter(({ spec }) => from === undefined || spec.prefix >= from)
-    .filter(({ spec }) => mayListAny(parts, caller, spec.prefix))
+    .filter(({ spec }) => mayListAny(listing, spec.prefix))
     .sort((left, right) => (left.spec.prefix < right.spec.prefix ? -1 : 1));
 }
 
-function mayListAny(parts: Pick<Rights, 'catalog'>, caller: Caller, prefix: string): boolean {
+function mayListAny({ parts, caller, deleted }: Listing, prefix: string): boolean {
   if (caller instanceof LiveSession) {
     return mayListUnder(caller.view(parts.catalog.policies), prefix === '' ? undefined : prefix);
   }
   return caller.operator.grants.some(
     ({ role, scope }) =>
-      ['secret-reader', 'secret-editor', 'admin'].includes(role) &&
+      (deleted ? RESTORERS : LISTERS).includes(role) &&
       (scope.length === 0 ||
         scope.some((own) => prefix === '' || isUnder(own, prefix) || isUnder(prefix, own))),
   );

@@ -131,13 +131,16 @@ export const SECRETS: CommandTable = {
       },
       examples: ['quaymaster versions payments/db'],
     }),
-    operation('listSecrets', {
+    {
       command: 'ls',
       summary: 'list the secrets below a prefix, without their values',
+      details:
+        'With --deleted: the deleted secrets that you may restore with `undelete`, the version that becomes current then, and the time that is left.',
       arguments: [['[prefix]', 'a path; default: everything that you may list']],
-      columns: { path: 'path', version: 'version' },
-      examples: ['quaymaster ls', 'quaymaster ls payments --output json'],
-    }),
+      options: [['--deleted', 'list deleted secrets that can still be restored']],
+      examples: ['quaymaster ls', 'quaymaster ls payments --deleted'],
+      load: async () => (await import('../verbs/ls.ts')).runLs,
+    },
   ],
 };
 

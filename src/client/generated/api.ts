@@ -157,6 +157,11 @@ export interface components {
         readonly SecretListing: {
             readonly path: components["schemas"]["SecretPath"];
             readonly version?: components["schemas"]["SecretVersionId"];
+            /**
+             * Format: date-time
+             * @description Only of a deleted secret. The broker destroys its versions then; until then it can be restored.
+             */
+            readonly destroyAt?: string;
         };
         readonly SecretPage: {
             readonly items: readonly components["schemas"]["SecretListing"][];
@@ -1843,6 +1848,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 readonly prefix?: components["schemas"]["SecretPath"];
+                readonly deleted?: boolean;
                 readonly limit?: components["parameters"]["limit"];
                 /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];

@@ -11,7 +11,7 @@ export const OPERATIONS = {
   endSession: {"method":"DELETE","path":"/api/v1/sessions/self","query":[],"headers":[],"body":[],"answers":{"204":"none"}},
   renewSession: {"method":"POST","path":"/api/v1/sessions/self/renew","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   readSecrets: {"method":"POST","path":"/api/v1/secrets:batch","query":[],"headers":[],"body":["application/json"],"answers":{"200":"sealable"}},
-  listSecrets: {"method":"GET","path":"/api/v1/secrets","query":["prefix","limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
+  listSecrets: {"method":"GET","path":"/api/v1/secrets","query":["prefix","deleted","limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
   patchSecret: {"method":"POST","path":"/api/v1/secrets/{path}:patch","query":[],"headers":["If-Match"],"body":["application/json"],"answers":{"200":"json"}},
   undeleteSecret: {"method":"POST","path":"/api/v1/secrets/{path}:undelete","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   destroySecret: {"method":"POST","path":"/api/v1/secrets/{path}:destroy","query":[],"headers":["If-Match"],"body":["application/json"],"answers":{"204":"none"}},

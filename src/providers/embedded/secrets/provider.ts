@@ -21,7 +21,7 @@ import {
   type SecretHead,
 } from './rows.ts';
 import { EmbeddedWrites, parseVersion } from './writes.ts';
-import { listSecrets } from './list.ts';
+import { listDeletedSecrets, listSecrets } from './list.ts';
 import { decodeSecret } from './secret-text.ts';
 
 /** Secrets in the broker's own store, each version under its own data key. A locator is the secret's path. */
@@ -70,6 +70,10 @@ export class EmbeddedProvider implements SecretProvider {
 
   list(prefix: string, page: PageRequest): Promise<Page<SecretListing>> {
     return listSecrets(this.#parts, this.#prefix, prefix, page);
+  }
+
+  listDeleted(prefix: string, page: PageRequest): Promise<Page<SecretListing>> {
+    return listDeletedSecrets(this.#parts, this.#prefix, prefix, page);
   }
 
   check(): Promise<CheckReport> {

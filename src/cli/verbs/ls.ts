@@ -1,0 +1,23 @@
+import { allPages } from '../broker.ts';
+import type { Call, CliContext } from '../context.ts';
+import { defined } from '../defined.ts';
+import { table } from '../output/table.ts';
+
+/** The most that the API returns in one page. */
+const PAGE = 1_000;
+
+/** Lists secrets, or the deleted secrets that can be restored. */
+export async function runLs(
+  context: CliContext,
+  { args: [prefix], options }: Call<{ readonly deleted?: true }>,
+): Promise<void> {
+  const { deleted } = options;
+  const query = { ...defined({ prefix, deleted }), limit: PAGE };
+  const items = await allPages(await context.broker(), 'listSecrets', { query });
+  const header = ['path', 'version', ...(deleted ? ['destroyed'] : [])];
+  const cells = items.map(({ path, version, destroyAt }) => [
+    ...[path, version],
+    ...(deleted ? [destroyAt] : []),
+  ]);
+  await context.output.show({ items }, () => table(header, cells, context.clock.now()));
+}
