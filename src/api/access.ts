@@ -30,6 +30,7 @@ const NO_ROLES: readonly Role[] = [];
 const ADMIN: readonly Role[] = ['admin'];
 const POLICIES: readonly Role[] = ['policy-editor', 'admin'];
 const EDITORS: readonly Role[] = ['secret-editor', 'admin'];
+const WRITERS: readonly Role[] = ['policy-editor', 'secret-editor', 'admin'];
 const LISTERS: readonly Role[] = ['secret-reader', 'secret-editor', 'admin'];
 const LEASES: readonly Role[] = ['responder', 'auditor', 'admin'];
 const RESPONDERS: readonly Role[] = ['responder', 'admin'];
@@ -277,6 +278,7 @@ const ROWS = {
   ...documents('Operator', 'Operators', 'operators', ADMIN),
   ...documents('RoleBinding', 'RoleBindings', 'role-bindings', ADMIN),
   ...documents('PostureProfile', 'PostureProfiles', 'posture-profiles', POLICIES),
+  applyDocuments: ['POST', '/api/v1/documents:apply', 'operator', WRITERS, 10, 'document.write'],
   readOwnToken: ['GET', '/api/v1/operator-tokens/self', 'operator', ANY, 1, 'operator-token.list'],
   createOperatorToken: [
     'POST',

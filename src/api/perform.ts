@@ -136,7 +136,7 @@ function acknowledged(
 
 /** Largest body of a sender without rights: such a request can only be refused, unless it is a login. */
 const STRANGERS_BYTES = 16_384;
-const LARGE = /:(?:batch|replay)$/;
+const LARGE = /:(?:apply|batch|replay)$/;
 const PROBES: readonly string[] = ['/healthz', '/readyz'];
 
 /**

@@ -16,6 +16,7 @@ const IDEMPOTENT: ReadonlySet<OperationId> = new Set<OperationId>([
   'explainEntry',
   'replayPolicies',
   'checkMount',
+  'applyDocuments',
   'createQuarantine',
 ]);
 /** Codes that are returned only if nothing was changed; ERR_OUTCOME_UNKNOWN is not one of them. */

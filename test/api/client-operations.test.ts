@@ -260,6 +260,14 @@ describe('the client over TLS', () => {
     ]);
   });
 
+  it('applies several documents in one request', async () => {
+    const document = JSON.stringify({ prefix: 'several', connection: 'embedded' });
+    const documents = [
+      { kind: 'mount' as const, name: 'several', ifNoneMatch: '*' as const, document },
+    ];
+    await expectAll([[ask(admin, 'applyDocuments', { body: { documents } }), 200]]);
+  });
+
   it('runs the operations of posture profiles', async () => {
     const named = { path: { name: 'pinned' } };
     const absent = { path: { name: 'absent' } };

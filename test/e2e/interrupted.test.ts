@@ -1,5 +1,6 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { FakeVault } from '../kit/fakes/fake-vault.ts';
 import { LossyProxy } from '../kit/lossy-proxy.ts';
@@ -57,9 +58,13 @@ it('reports of an interrupted apply the done, the pending and the unknown change
   const file = await operator.write('all.yaml', ['one', 'two', 'three'].map(mount).join('\n---\n'));
   const apply = operator.begin('apply', '-f', file, '--yes');
   // The broker commits the second, the answer is lost, and Ctrl-C comes during the retry.
-  proxy.loses = ({ url }) => url === '/api/v1/mounts/two';
-  proxy.before = async ({ method, url }) => {
-    if (method !== 'PUT' || url !== '/api/v1/mounts/two' || proxy.lost === 0) return;
+  const isChange = ({ url }: IncomingMessage): boolean => url === '/api/v1/documents:apply';
+  let sent = 0;
+  proxy.loses = (request) => isChange(request) && sent === 2;
+  proxy.before = async (request) => {
+    if (!isChange(request)) return;
+    sent += 1;
+    if (sent < 3) return;
     apply.kill('SIGINT');
     await forever();
   };

@@ -65,6 +65,7 @@ const VERBS: Readonly<Record<string, string>> = {
   explainPosture: 'posture explain',
   surveyPosture: 'posture survey',
   checkMount: 'mount check',
+  applyDocuments: 'apply',
   createOperatorToken: 'operator token create',
   listOperatorTokens: 'operator token ls',
   revokeOperatorToken: 'operator token revoke',

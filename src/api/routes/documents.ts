@@ -25,7 +25,7 @@ type OperatorRoute = Route<LiveOperator>;
 
 const DOCUMENT_BYTES = 65_536;
 
-const flag = z.enum(['true', 'false'], '"dryRun" is true or false').optional();
+export const flag = z.enum(['true', 'false'], '"dryRun" is true or false').optional();
 
 /** The operations of each kind of document that operators keep. */
 export interface DocumentRoutes {
@@ -108,11 +108,12 @@ function putRoute(kind: DocumentKind, collection: string): OperatorRoute {
       const isDryRun = parseParameter(flag, query.get('dryRun')) === 'true';
       const change = { kind, name, precondition, body: body?.value, isDryRun };
       return async ({ parts, call, caller }) => {
-        const { document, created } = await applyDocument(parts, call, caller, change);
+        const { document, outcome } = await applyDocument(parts, call, caller, change);
         if (isDryRun) return { status: 200, body: shownDocument(document) };
-        const location = created ? ['Location', `${collection}/${name}`] : [];
+        const isCreated = outcome === 'created';
+        const location = isCreated ? ['Location', `${collection}/${name}`] : [];
         return {
-          status: created ? 201 : 200,
+          status: isCreated ? 201 : 200,
           headers: ['ETag', documentTag(document), ...location],
           body: shownDocument(document),
         };

@@ -23,6 +23,7 @@ import { archiveAudit, listArchiveObjects, readArchive } from './archives.ts';
 import { createBackup, listBackups } from './backups.ts';
 import { readConfiguration, reloadConfiguration } from './configuration.ts';
 import { issueCredential } from './credentials.ts';
+import { applyDocuments } from './document-batch.ts';
 import { documentRoutes } from './documents.ts';
 import { followEvents } from './events.ts';
 import { listLeases, readLease, releaseLease, renewLease, revokeLeases } from './leases.ts';
@@ -152,6 +153,7 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   listBackups,
   readConfiguration,
   reloadConfiguration,
+  applyDocuments,
   listPolicies: policies.list,
   readPolicy: policies.read,
   putPolicy: policies.put,

@@ -4,7 +4,7 @@ import type { CliContext } from '../context.ts';
 import { problemLine, UsageError, type FileProblem } from '../errors.ts';
 import { failureOf, refusalText } from '../failure.ts';
 import { causeOf, mayHaveBeenDone, stopped } from '../unfinished.ts';
-import { pathOf, POLICY } from './kinds.ts';
+import { pathOf } from './kinds.ts';
 import { problemAt } from './manifest.ts';
 import type { Change, DocumentPlan } from './plan.ts';
 import { changeName } from './plan-text.ts';
@@ -13,12 +13,9 @@ type WriteChange = Exclude<Change, { readonly action: 'delete' }>;
 
 const DONE = { create: 'created', change: 'changed', delete: 'deleted' } as const;
 
-/** Requests in flight. The broker commits together what arrives meanwhile. */
-const AT_ONCE = 32;
-
 /**
- * Applies the changes of a plan in order, and stops at the first failure, because later documents may depend on earlier ones. Policies depend on no
- * other policy, so they are sent together once the first of them is applied.
+ * Applies the changes of a plan in order, and stops at the first failure, because later documents may depend on earlier ones. Policies and definitions, of
+ * which there may be thousands, are sent many at a time. Of an interrupted request it is unknown which of its changes were made, so all others are sent alone.
  * @throws Failed or Interrupted, with the changes that were applied, not applied, and unknown
  */
 export async function carryOut(
@@ -28,18 +25,16 @@ export async function carryOut(
 ): Promise<void> {
   let [done, sent] = [0, 0];
   const failed: Failure[] = [];
-  for (const step of stepsOf(changes)) {
-    await eachOf(step, async (change) => {
-      if (signal.aborted || failed.length > 0) return;
-      sent += 1;
-      try {
-        await applyOne(broker, change);
-        done += 1;
-        output.note(`${DONE[change.action]} ${changeName(change)}`);
-      } catch (error) {
-        failed.push({ change, error });
-      }
-    });
+  for (const batch of batchesOf(changes, isSentWith)) {
+    if (signal.aborted || failed.length > 0) break;
+    const errors = await sendAll(broker, batch);
+    sent += errors.length;
+    for (const [at, error] of errors.entries()) {
+      const change = batch[at] as Change;
+      if (error === undefined) output.note(`${DONE[change.action]} ${changeName(change)}`);
+      else failed.push({ change, error });
+    }
+    done = sent - failed.length;
   }
   const [next] = changes.slice(sent);
   const first = failed[0] ?? (next && { change: next, error: signal.reason as unknown });
@@ -58,36 +53,85 @@ interface Failure {
   readonly error: unknown;
 }
 
-/**
- * Works on the items in order, on some of them at a time, and begins no other after an error. Steps of a fixed size would wait for the slowest of
- * each.
- */
-async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const left = items.values();
-  let hasFailed = false;
-  const worker = async (): Promise<void> => {
-    for (const item of left) {
-      if (hasFailed) return;
-      await work(item).catch((error: unknown) => {
-        hasFailed = true;
-        throw error;
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+/** Bounds of one request, below those of the broker. */
+const MOST_DOCUMENTS = 200;
+const MOST_BYTES = 900_000;
+/** The broker refuses a larger document, and with it the whole request. */
+const DOCUMENT_CHARACTERS = 65_536;
+
+function isSentWith({ kind, action }: Change, previous: Change): boolean {
+  const isCommon = kind.word === 'policy' || kind.word === 'definition';
+  return isCommon && kind === previous.kind && action !== 'delete' && previous.action !== 'delete';
 }
 
-/** The changes that may be in flight together, in order. */
-function stepsOf(changes: readonly Change[]): readonly (readonly Change[])[] {
-  const steps: Change[][] = [];
-  let policies = 0;
+/** The changes that are sent in one request each, in order. */
+function batchesOf<C extends Change>(
+  changes: readonly C[],
+  isTogether: (change: C, previous: C) => boolean,
+): readonly (readonly C[])[] {
+  const batches: C[][] = [];
+  let bytes = 0;
   for (const change of changes) {
-    policies = change.kind === POLICY ? policies + 1 : 0;
-    const step = steps.at(-1);
-    if (policies <= 2 || step === undefined) steps.push([change]);
-    else step.push(change);
+    const size = bytesOf(change);
+    const last = batches.at(-1);
+    const previous = last?.at(-1);
+    const hasRoom =
+      last !== undefined && last.length < MOST_DOCUMENTS && bytes + size <= MOST_BYTES;
+    if (hasRoom && previous !== undefined && isTogether(change, previous)) {
+      last.push(change);
+      bytes += size;
+    } else {
+      batches.push([change]);
+      bytes = size;
+    }
   }
-  return steps;
+  return batches;
+}
+
+/** At most the bytes of a document in a request, where it is a text. One that is too large fills its request, so that no other is refused with it. */
+function bytesOf(change: Change): number {
+  if (change.action === 'delete') return 0;
+  const text = JSON.stringify(change.manifest.body);
+  return text.length > DOCUMENT_CHARACTERS ? MOST_BYTES : 2 * Buffer.byteLength(text);
+}
+
+/** Sends the changes in one request. @returns the error of each change that was tried; undefined if it was made */
+async function sendAll(
+  broker: Broker,
+  batch: readonly Change[],
+): Promise<readonly (Error | undefined)[]> {
+  try {
+    const [first] = batch;
+    if (first?.action !== 'delete') return await applyAll(broker, batch.filter(isWrite));
+    const { kind, name, etag } = first;
+    const path = pathOf(kind, name);
+    await callWith(broker, kind.remove, { path, headers: { 'If-Match': etag } });
+    return [undefined];
+  } catch (error) {
+    return batch.map(() => error as Error);
+  }
+}
+
+async function applyAll(
+  broker: Broker,
+  writes: readonly WriteChange[],
+  query: LooseInput['query'] = {},
+): Promise<readonly (ApiError | undefined)[]> {
+  const documents = writes.map((change) => ({
+    kind: change.kind.word,
+    name: change.name,
+    ...(change.action === 'create' ? { ifNoneMatch: '*' } : { ifMatch: change.etag }),
+    document: JSON.stringify(change.manifest.body),
+  }));
+  const { body } = await callWith(broker, 'applyDocuments', { body: { documents }, query });
+  const request = { id: 'applyDocuments', path: '/api/v1/documents:apply' };
+  return body.items.map((item) =>
+    'error' in item ? new ApiError(request, item.error) : undefined,
+  );
+}
+
+function isWrite(change: Change): change is WriteChange {
+  return change.action !== 'delete';
 }
 
 function progressOf(
@@ -111,32 +155,39 @@ const REFUSED: readonly number[] = [400, 409, 412];
  * Has the broker check every change without making it, so that no plan fails half way. A definition below a mount that the same plan creates
  * can be checked only in itself. @throws UsageError with all problems at their lines
  */
-export async function checkPlan(broker: Broker, { changes }: DocumentPlan): Promise<void> {
+export async function checkPlan(
+  { output }: Pick<CliContext, 'output'>,
+  broker: Broker,
+  { changes }: DocumentPlan,
+): Promise<void> {
   const prefixes = changes.flatMap(newPrefix);
-  const writes = changes.filter((change) => change.action !== 'delete');
-  const problems = new Map<WriteChange, readonly FileProblem[]>();
-  await eachOf(writes, async (change) => {
-    problems.set(change, await checkOne(broker, change, prefixes));
-  });
-  const found = writes.flatMap((change) => problems.get(change) ?? []);
-  if (found.length > 0) throw new UsageError('the broker refuses these documents', found);
+  const writes = changes.filter(isWrite);
+  const problems: FileProblem[] = [];
+  let checked = 0;
+  for (const batch of batchesOf(writes, () => true)) {
+    const errors = await applyAll(broker, batch, { dryRun: 'true' });
+    for (const [at, change] of batch.entries()) {
+      problems.push(...problemsOf(errors[at], change, prefixes));
+    }
+    checked += batch.length;
+    if (writes.length > batch.length) output.progress(`checked ${checked} of ${writes.length}`);
+  }
+  output.endProgress();
+  if (problems.length > 0) throw new UsageError('the broker refuses these documents', problems);
 }
 
-async function checkOne(
-  broker: Broker,
+/** @throws the error if it is not about the document */
+function problemsOf(
+  error: ApiError | undefined,
   change: WriteChange,
   prefixes: readonly string[],
-): Promise<readonly FileProblem[]> {
-  try {
-    await applyOne(broker, change, { dryRun: 'true' });
-    return [];
-  } catch (error) {
-    if (!(error instanceof ApiError) || !REFUSED.includes(error.status)) throw error;
-    const isExpected =
-      error.detail?.startsWith(NO_MOUNT) === true &&
-      prefixes.some((prefix) => change.name.startsWith(`${prefix}/`));
-    return isExpected ? [] : problemsAt(error, change);
-  }
+): readonly FileProblem[] {
+  if (error === undefined) return [];
+  if (!REFUSED.includes(error.status)) throw error;
+  const isExpected =
+    error.detail?.startsWith(NO_MOUNT) === true &&
+    prefixes.some((prefix) => change.name.startsWith(`${prefix}/`));
+  return isExpected ? [] : problemsAt(error, change);
 }
 
 /** The prefix of a mount that the plan creates or changes. */
@@ -155,27 +206,6 @@ function problemsAt(error: ApiError, { manifest }: WriteChange): readonly FilePr
   return problems.map(({ pointer, message }) =>
     problemAt(source, `${bodyPointer}${pointer}`, message),
   );
-}
-
-async function applyOne(
-  broker: Broker,
-  change: Change,
-  query?: LooseInput['query'],
-): Promise<void> {
-  const { kind, name } = change;
-  const path = pathOf(kind, name);
-  if (change.action === 'delete') {
-    await callWith(broker, kind.remove, { path, headers: { 'If-Match': change.etag } });
-    return;
-  }
-  const headers: Record<string, string> =
-    change.action === 'create' ? { 'If-None-Match': '*' } : { 'If-Match': change.etag };
-  await callWith(broker, kind.put, {
-    path,
-    headers,
-    body: change.manifest.body,
-    ...(query !== undefined && { query }),
-  });
 }
 
 function whyOf(error: unknown, change: Change): string {

@@ -49,7 +49,7 @@ async function applyFiles(
   if (manifests.length === 0) throw new UsageError('the files contain no document');
   const broker = await context.broker();
   const plan = await planChanges(broker, manifests, prune.map(kindOf));
-  await checkPlan(broker, plan);
+  await checkPlan(context, broker, plan);
   const policies = manifests.filter(({ kind }) => kind === POLICY);
   const absent = await absentReferences(broker, policies.map(policyOf), manifests);
   const { output } = context;

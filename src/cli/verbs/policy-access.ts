@@ -86,7 +86,7 @@ async function planOf(
   if (manifests.length === 0) throw new UsageError('the files contain no document');
   const broker = await context.broker();
   const plan = await planChanges(broker, manifests, prune.map(kindOf));
-  await checkPlan(broker, plan);
+  await checkPlan(context, broker, plan);
   const warnings = await absentReferences(broker, manifests.map(policyOf), manifests);
   return { plan, warnings };
 }

@@ -154,6 +154,47 @@ export interface components {
         readonly BatchAnswer: {
             readonly items: readonly (components["schemas"]["Disclosure"] | components["schemas"]["FailedItem"])[];
         };
+        readonly DocumentBatch: {
+            readonly documents: readonly components["schemas"]["DocumentBatchItem"][];
+        };
+        /** @description With exactly one of `ifMatch` and `ifNoneMatch`. */
+        readonly DocumentBatchItem: {
+            readonly kind: components["schemas"]["DocumentKind"];
+            /** @description The path of a definition; the name of any other document. */
+            readonly name: string;
+            /** @description The `etag` of the version to replace, with its quotes; `*` for any. */
+            readonly ifMatch?: string;
+            /**
+             * @description Creates the document.
+             * @constant
+             */
+            readonly ifNoneMatch?: "*";
+            /** @description The JSON text that the operation for one document takes as its body. A text of its own has the bounds of one document. */
+            readonly document: string;
+        };
+        readonly DocumentBatchAnswer: {
+            /** @description In the order of the documents, one for each that was tried. */
+            readonly items: readonly (components["schemas"]["AppliedDocument"] | components["schemas"]["FailedDocument"])[];
+        };
+        readonly AppliedDocument: {
+            readonly kind: components["schemas"]["DocumentKind"];
+            readonly name: string;
+            /**
+             * @description With `dryRun`, what the change would do.
+             * @enum {string}
+             */
+            readonly outcome: "created" | "changed" | "unchanged";
+            readonly uid: string;
+            readonly version: number;
+            readonly etag: string;
+        };
+        readonly FailedDocument: {
+            readonly kind: components["schemas"]["DocumentKind"];
+            readonly name: string;
+            readonly error: components["schemas"]["Problem"];
+        };
+        /** @enum {string} */
+        readonly DocumentKind: "cluster" | "mount" | "policy" | "definition" | "operator" | "role-binding" | "posture-profile";
         readonly SecretListing: {
             readonly path: components["schemas"]["SecretPath"];
             readonly version?: components["schemas"]["SecretVersionId"];
@@ -4046,6 +4087,34 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["PostureProfileVersions"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly applyDocuments: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description With `true` the broker makes every check of the changes, records them as `document.check`, and changes nothing. */
+                readonly dryRun?: "true" | "false";
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["DocumentBatch"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DocumentBatchAnswer"];
                 };
             };
             readonly default: components["responses"]["Problem"];

@@ -92,6 +92,7 @@ export const OPERATIONS = {
   putPostureProfile: {"method":"PUT","path":"/api/v1/posture-profiles/{name}","query":["dryRun"],"headers":["If-Match","If-None-Match"],"body":["application/json","application/yaml"],"answers":{"200":"json","201":"json"}},
   deletePostureProfile: {"method":"DELETE","path":"/api/v1/posture-profiles/{name}","query":[],"headers":["If-Match"],"body":[],"answers":{"204":"none"}},
   listPostureProfileVersions: {"method":"GET","path":"/api/v1/posture-profiles/{name}/versions","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
+  applyDocuments: {"method":"POST","path":"/api/v1/documents:apply","query":["dryRun"],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   readOwnToken: {"method":"GET","path":"/api/v1/operator-tokens/self","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   createOperatorToken: {"method":"POST","path":"/api/v1/operators/{name}/tokens","query":[],"headers":[],"body":["application/json"],"answers":{"201":"json"}},
   listOperatorTokens: {"method":"GET","path":"/api/v1/operators/{name}/tokens","query":[],"headers":[],"body":[],"answers":{"200":"json"}},

@@ -140,11 +140,14 @@ describe('documents', () => {
 
   it('are created, replaced with their version as precondition, and deleted, each with one entry', async () => {
     const entries = await broker.entriesOf(async () => {
-      const { document, created } = await apply('policy', 'p', policy('p', ['app/**']));
-      expect(created).toBe(true);
+      const { document, outcome } = await apply('policy', 'p', policy('p', ['app/**']));
+      expect(outcome).toBe('created');
       const precondition = { ifMatch: documentTag(document) };
       const second = await apply('policy', 'p', policy('p', ['app/x']), { precondition });
-      expect(second).toMatchObject({ created: false, document: { version: 2, uid: document.uid } });
+      expect(second).toMatchObject({
+        outcome: 'changed',
+        document: { version: 2, uid: document.uid },
+      });
       expect(await codeOf(apply('policy', 'p', policy('p', ['app/y']), { precondition }))).toBe(
         'ERR_VERSION_CONFLICT',
       );
