@@ -1,3 +1,4 @@
+import { STANDARD_NAMES } from '../compliance/standards.ts';
 import { AUDIT_FILTERS } from '../audit-filters.ts';
 import { REASON, YES, type CommandTable, type CommandWords, type OptionRow } from './command.ts';
 import { FROM_JSON, VALUES } from './secrets.ts';
@@ -72,6 +73,35 @@ export const AUDIT: CommandTable = {
         'quaymaster audit tail --path-prefix payments --output json',
       ],
       load: async () => (await import('../verbs/audit-tail.ts')).runAuditTail,
+    },
+    {
+      command: 'audit compliance',
+      summary:
+        'assess the controls of standards with evidence from the broker; exit 1 if one fails',
+      details:
+        'For each control it shows what was seen, a command that shows the same, and entries of the log as evidence. It needs the role auditor. What the caller may not see is not assessed.',
+      options: [
+        [
+          '--standard <names>',
+          `standards: ${STANDARD_NAMES.join(', ')}; default: all`,
+          { words: STANDARD_NAMES },
+        ],
+        [
+          '--since <time>',
+          'the beginning of the period: a time, or a duration such as 90d',
+          { fallback: '90d' },
+        ],
+        [
+          '--as <form>',
+          'the form of the report',
+          { choices: ['text', 'csv', 'html'], fallback: 'text' },
+        ],
+      ],
+      examples: [
+        'quaymaster audit compliance',
+        'quaymaster audit compliance --standard pci-dss-4.0.1 --since 365d --as html > report.html',
+      ],
+      load: async () => (await import('../verbs/compliance.ts')).runCompliance,
     },
     {
       command: 'audit proof',

@@ -143,17 +143,7 @@ export async function runPolicyUnused(
   { options }: Call<UnusedOptions>,
 ): Promise<void> {
   const period = periodSince(context, options.since);
-  const policies = await allPages(await context.broker(), 'listPolicies', {
-    query: { limit: 1000 },
-  });
-  const grants = policies.flatMap((policy) =>
-    grantsOf(policy.document as AccessPolicy).map((grant) => ({
-      ...grant,
-      changedAt: policy.updatedAt,
-    })),
-  );
-  const replayed = await readReplay(context, { period, comparison: 'log' });
-  const unused = grants.filter((grant) => !replayed.grants.has(grantKey(grant)));
+  const { grants, unused, replayed } = await unusedGrants(context, period);
   const earlier = unused.length === 0 ? undefined : await earlierUses(context, unused, period);
   const items = unused.map((grant) => {
     const last = earlier?.get(grantKey(grant))?.last;
@@ -163,7 +153,7 @@ export async function runPolicyUnused(
   const skippedList = [...skipped].map(([reason, count]) => ({ reason, count }));
   const body = {
     items,
-    grants: grants.length,
+    grants,
     skipped: skippedList,
     log: { ...period, entries, knownSince },
   };
@@ -180,10 +170,35 @@ export async function runPolicyUnused(
               ]),
             ),
           ]),
-      `${items.length} of ${counted(grants.length, 'grant')} not used`,
+      `${items.length} of ${counted(grants, 'grant')} not used`,
       coverage(replayed, period),
     ].join('\n'),
   );
+}
+
+type DatedGrant = PolicyGrant & { readonly changedAt: string };
+
+/** The grants of all policies that no request of the log used. */
+export async function unusedGrants(
+  context: CliContext,
+  period: Period,
+): Promise<{
+  readonly grants: number;
+  readonly unused: readonly DatedGrant[];
+  readonly replayed: Replayed;
+}> {
+  const policies = await allPages(await context.broker(), 'listPolicies', {
+    query: { limit: 1000 },
+  });
+  const grants = policies.flatMap((policy) =>
+    grantsOf(policy.document as AccessPolicy).map((grant) => ({
+      ...grant,
+      changedAt: policy.updatedAt,
+    })),
+  );
+  const replayed = await readReplay(context, { period, comparison: 'log' });
+  const unused = grants.filter((grant) => !replayed.grants.has(grantKey(grant)));
+  return { grants: grants.length, unused, replayed };
 }
 
 /** The log before the period is read until every grant was found, or to its beginning. */

@@ -41,6 +41,7 @@ const HEALTHY: Answers = {
   listOperators: () => ({
     items: ['ann', 'bob'].map((name) => ({ name, document: { grants: [{ role: 'admin' }] } })),
   }),
+  listRoleBindings: () => ({ items: [] }),
   listPolicies: () => ({ items: [] }),
   explainDecision: () => ({ decision: { effect: 'allow' }, lines: ['allowed by p'], blocks: [] }),
   readDefinition: () => {

@@ -1,0 +1,400 @@
+import { ApiError, type components, type ItemOf } from '../../client/index.ts';
+import { allPages, callWith, type Broker } from '../broker.ts';
+import type { CliContext } from '../context.ts';
+import { counted } from '../count.ts';
+import { readMounts, readSamples, seen, type Sample } from '../survey.ts';
+import { accounts, broadPolicies, listener, type Finding } from '../verbs/doctor.ts';
+import { unusedGrants } from '../verbs/policy-access.ts';
+import { surveyed } from '../verbs/posture-explain.ts';
+
+/** `not-assessed`: the caller may not see what the check needs, or the broker does not know it. */
+export type CheckState = 'pass' | 'fail' | 'not-applicable' | 'not-assessed';
+
+export interface CheckResult {
+  readonly state: CheckState;
+  /** What was seen, with counts. */
+  readonly text: string;
+  /** Some of what fails. */
+  readonly examples: readonly string[];
+  /** A command that shows the same. */
+  readonly query: string;
+  /** Entries of the audit log that are evidence; `quaymaster audit proof` proves each. */
+  readonly entries: readonly number[];
+}
+
+/** What the checks read, each thing once. */
+export interface Facts {
+  readonly context: CliContext;
+  readonly broker: Broker;
+  readonly url: string;
+  /** The beginning of the period, as the API writes it. */
+  readonly from: string;
+  /** `--since` as it was given, for the commands that show the same. */
+  readonly since: string;
+  readonly pods: () => Promise<readonly Surveyed[]>;
+  readonly profiles: () => Promise<readonly ItemOf<'listPostureProfiles'>[]>;
+  readonly samples: () => Promise<ReadonlyMap<string, readonly Sample[]>>;
+}
+
+type Surveyed = components['schemas']['SurveyedPod'];
+
+const MOST_EXAMPLES = 10;
+const DAY_MS = 86_400_000;
+
+/** Everything that a report asks of pods, and no more: what is unknown does not count as a finding. */
+const SURVEY = {
+  mode: 'audit',
+  onUnknown: 'allow',
+  pod: {
+    securityStandard: { level: 'restricted', version: 'latest' },
+    ephemeralContainers: 'deny',
+    defaultServiceAccount: 'deny',
+    serviceAccountToken: 'deny',
+    secretsInEnvironment: 'deny',
+  },
+  image: { digest: 'pinned' },
+};
+
+export function factsOf(
+  context: CliContext,
+  given: Pick<Facts, 'broker' | 'url' | 'from' | 'since'>,
+): Facts {
+  const { broker } = given;
+  return {
+    ...given,
+    context,
+    pods: once(() => surveyed(broker, SURVEY)),
+    profiles: once(() => allPages(broker, 'listPostureProfiles', { query: { limit: 1000 } })),
+    samples: once(() => readSamples(broker)),
+  };
+}
+
+function once<T>(read: () => Promise<T>): () => Promise<T> {
+  let found: Promise<T> | undefined;
+  return () => (found ??= read());
+}
+
+type Check = (facts: Facts) => Promise<CheckResult>;
+type Found = Partial<CheckResult> & Pick<CheckResult, 'state' | 'text'>;
+
+function result(query: string, found: Found): CheckResult {
+  const { examples = [], entries = [] } = found;
+  return { query, entries, ...found, examples: examples.slice(0, MOST_EXAMPLES) };
+}
+
+/** Passes if no pod that holds a session has one of the findings. */
+function pods(codes: readonly string[], what: string, of?: RegExp): Check {
+  return async (facts) => {
+    const all = (await facts.pods()).filter(({ known }) => known);
+    const query = 'quaymaster posture survey FILE';
+    if (all.length === 0)
+      return result(query, {
+        state: 'not-applicable',
+        text: 'no pod of a watched cluster holds a session',
+      });
+    const failing = all.flatMap(({ workload, pod, findings }) => {
+      const found = findings.find(
+        ({ code, message }) => codes.includes(code) && (of === undefined || of.test(message)),
+      );
+      return found === undefined ? [] : [`${workload} ${pod.name}: ${found.message}`];
+    });
+    const text = `${counted(failing.length, 'pod')} of ${all.length} with a session ${what}`;
+    return result(query, {
+      state: failing.length === 0 ? 'pass' : 'fail',
+      text,
+      examples: failing,
+    });
+  };
+}
+
+/** A check of the Pod Security Standards, by its name at the end of the message. */
+const standard = (names: string, what: string): Check =>
+  pods(['pod_security'], what, new RegExp(`: (?:${names})\\)$`));
+
+/** Passes if a posture profile in the mode `enforce` demands it. */
+function gate(what: string, demands: (profile: ProfileDocument) => boolean): Check {
+  return async ({ profiles }) => {
+    const enforcing = (await profiles()).filter(
+      ({ document }) => (document as ProfileDocument).mode === 'enforce',
+    );
+    const names = enforcing
+      .filter(({ document }) => demands(document as ProfileDocument))
+      .map(({ name }) => name);
+    const text =
+      names.length === 0
+        ? `no posture profile that is enforced ${what}`
+        : `${counted(names.length, 'posture profile')} that ${names.length === 1 ? 'is' : 'are'} enforced ${what}: ${names.join(', ')}`;
+    return result('quaymaster posture-profile ls', {
+      state: names.length === 0 ? 'fail' : 'pass',
+      text,
+    });
+  };
+}
+
+interface ProfileDocument {
+  readonly mode: string;
+  readonly image?: {
+    readonly registries?: readonly string[];
+    readonly signatures?: readonly unknown[];
+  };
+  readonly vulnerabilities?: { readonly deny?: readonly unknown[] };
+}
+
+function fromFindings(query: string, findings: readonly Finding[]): CheckResult {
+  const failing = findings.filter(({ state }) => state === 'problem' || state === 'warning');
+  const [first] = findings;
+  const about = first?.about ?? '';
+  if (failing.length > 0) {
+    const examples = failing.map(({ text }) => text);
+    return result(query, {
+      state: 'fail',
+      text: `${about}: ${failing.length} with problems`,
+      examples,
+    });
+  }
+  const state = first?.state === 'unknown' ? 'not-assessed' : 'pass';
+  return result(query, { state, text: `${about}: ${first?.text ?? ''}` });
+}
+
+const valueOf = (samples: ReadonlyMap<string, readonly Sample[]>, name: string): number =>
+  samples.get(`quaymaster_${name}`)?.[0]?.value ?? 0;
+
+/** Entries of the log in the period, newest first: the count up to a thousand, and the newest as evidence. */
+async function entriesOf(
+  { broker, from }: Facts,
+  query: Readonly<Record<string, string>>,
+): Promise<{
+  readonly count: number;
+  readonly isMore: boolean;
+  readonly entries: readonly number[];
+}> {
+  const asked = { query: { ...query, from, limit: 1000 } };
+  const { items, next } = (await callWith(broker, 'searchAudit', asked)).body;
+  const entries = items.slice(0, MOST_EXAMPLES).map(({ index }) => index);
+  return { count: items.length, isMore: next !== undefined, entries };
+}
+
+/** Passes with the entries as evidence: an auditor reads what they say. */
+function history(
+  query: Readonly<Record<string, string>>,
+  [one, many]: readonly [string, string],
+): Check {
+  return async (facts) => {
+    const { count, isMore, entries } = await entriesOf(facts, query);
+    const options = Object.entries(query).map(([name, value]) => `--${name} ${value}`);
+    const found = `${isMore ? 'more than ' : ''}${counted(count, one, many)} since ${facts.from.slice(0, 10)}`;
+    return result(`quaymaster audit search ${options.join(' ')} --since ${facts.since}`, {
+      state: 'pass',
+      text: count === 0 ? found : `${found}; the log says who, when and why`,
+      entries,
+    });
+  };
+}
+
+/** The checks, by the name that the controls use. */
+export const CHECKS = {
+  secrets_not_in_environment: pods(['secret_in_environment'], 'have a secret in their environment'),
+  own_service_account: pods(['default_service_account'], 'run as the service account "default"'),
+  no_api_token: pods(['service_account_token'], 'have a token of the Kubernetes API mounted'),
+  pinned_images: pods(['image_not_pinned'], 'run an image that is not pinned to a digest'),
+  no_ephemeral_containers: pods(['ephemeral_container'], 'have an ephemeral container'),
+  restricted_pods: pods(['pod_security'], 'violate the Pod Security Standard "restricted"'),
+  not_privileged: standard('privileged', 'have a privileged container'),
+  no_host_namespaces: standard('hostNamespaces', 'share a namespace of the host'),
+  no_escalation: standard('allowPrivilegeEscalation', 'allow privilege escalation'),
+  not_root: standard('runAsNonRoot|runAsUser', 'may run as root'),
+  few_capabilities: standard('capabilities\\w*', 'keep or add capabilities'),
+  no_host_process: standard('windowsHostProcess', 'have a HostProcess container'),
+  no_host_path: standard(
+    'hostPathVolumes|restrictedVolumes',
+    'mount a volume of the host, or of another type that is not allowed',
+  ),
+  no_host_ports: standard('hostPorts', 'use a port of the host'),
+  seccomp: standard('seccompProfile\\w*', 'have no seccomp profile'),
+
+  named_namespaces: async ({ pods: read }) => {
+    const failing = (await read()).flatMap(({ workload, pod }) =>
+      workload.split('/')[3] === 'default' ? [`${workload} ${pod.name}`] : [],
+    );
+    return result('quaymaster session ls', {
+      state: failing.length === 0 ? 'pass' : 'fail',
+      text: `${counted(failing.length, 'pod')} with a session in the namespace "default"`,
+      examples: failing,
+    });
+  },
+
+  image_trust: gate(
+    'names registries or demands signatures',
+    ({ image }) => (image?.registries ?? []).length + (image?.signatures ?? []).length > 0,
+  ),
+  vulnerability_gate: gate(
+    'denies vulnerable images',
+    ({ vulnerabilities }) => (vulnerabilities?.deny ?? []).length > 0,
+  ),
+  posture_gate: gate('decides which pods get secrets', () => true),
+
+  narrow_policies: async ({ broker }) =>
+    fromFindings('quaymaster doctor', await broadPolicies(broker)),
+  admins: async ({ broker }) => fromFindings('quaymaster doctor', await accounts(broker)),
+  tls: ({ url }) => Promise.resolve(fromFindings('quaymaster doctor', [listener(url)])),
+
+  used_grants: async ({ context, from, since }) => {
+    const { grants, unused } = await unusedGrants(context, { from });
+    return result(`quaymaster policy unused --since ${since}`, {
+      state: grants === 0 ? 'not-applicable' : unused.length === 0 ? 'pass' : 'fail',
+      text: `${unused.length} of ${counted(grants, 'grant')} not used since ${from.slice(0, 10)}`,
+      examples: unused.map(({ policy, rule, path }) => `${policy}, ${rule}: ${path}`),
+    });
+  },
+
+  external_storage: async ({ broker }) => {
+    const mounts = await readMounts(broker);
+    return result('quaymaster mount ls', {
+      state: mounts.length === 0 ? 'fail' : 'pass',
+      text: `${counted(mounts.length, 'mount')}: secrets come from the broker, which encrypts its own and records each access`,
+    });
+  },
+
+  rotation: async ({ broker }) => {
+    const definitions = await allPages(broker, 'listDefinitions', { query: { limit: 1000 } });
+    const rotating = definitions.filter(({ document }) => document.rotation !== undefined);
+    const list = async (query: object): Promise<readonly string[]> =>
+      (await allPages(broker, 'listRotations', { query: { ...query, limit: 1000 } })).map(
+        ({ path }) => path,
+      );
+    const late = [...(await list({ overdue: true })), ...(await list({ state: 'parked' }))];
+    return result('quaymaster rotate ls --overdue', {
+      state: rotating.length > 0 && late.length === 0 ? 'pass' : 'fail',
+      text: `${counted(rotating.length, 'definition')} of ${definitions.length} rotate; ${late.length} overdue or parked`,
+      examples: late,
+    });
+  },
+
+  strong_login: async ({ broker }) => {
+    const bindings = await allPages(broker, 'listRoleBindings', { query: { limit: 1000 } });
+    const operators = await allPages(broker, 'listOperators', { query: { limit: 1000 } });
+    const weak = [
+      ...bindings
+        .filter(({ document: { acr = [], amr = [] } }) => acr.length + amr.length === 0)
+        .map(({ name }) => `role binding "${name}" demands neither acr nor amr`),
+      ...operators.map(({ name }) => `operator "${name}" logs in with a token alone`),
+    ];
+    const all = bindings.length + operators.length;
+    const share = all === 0 ? 0 : Math.round((100 * (all - weak.length)) / all);
+    return result('quaymaster role-binding ls; quaymaster operator ls', {
+      state: weak.length === 0 && all > 0 ? 'pass' : 'fail',
+      text: `${all - weak.length} of ${counted(all, 'way')} to log in as an operator (${share} %) prove a second factor`,
+      examples: weak,
+    });
+  },
+
+  two_persons: async ({ broker }) => {
+    const { required } = (await broker.call('listApprovals')).body;
+    return result('quaymaster approval ls', {
+      state: required.admin ? 'pass' : 'fail',
+      text: required.admin
+        ? 'a grant of admin needs another admin'
+        : 'one admin alone may grant admin: quaymaster approval require on',
+    });
+  },
+
+  log_intact: async ({ samples, context }) => {
+    const all = await samples();
+    const broken = valueOf(all, 'audit_broken_chains') + valueOf(all, 'audit_damaged_entries');
+    const done = valueOf(all, 'audit_scrub_completed_timestamp_seconds') * 1000;
+    const checked = done === 0 ? 'not yet in this process' : new Date(done).toISOString();
+    const isOld = context.clock.now() - done > 8 * DAY_MS;
+    return result('quaymaster audit verify EXPORT', {
+      state: broken > 0 ? 'fail' : done === 0 || isOld ? 'not-assessed' : 'pass',
+      text: `${valueOf(all, 'audit_entries')} entries, ${broken} do not verify; the broker last checked the whole log: ${checked}`,
+    });
+  },
+
+  log_witnessed: async ({ samples }) => {
+    const all = await samples();
+    const witnesses = all.get('quaymaster_audit_witness_failing') ?? [];
+    const behind = valueOf(all, 'audit_unwitnessed_seconds');
+    return result('quaymaster status', {
+      state: witnesses.length === 0 ? 'not-applicable' : behind > 900 ? 'fail' : 'pass',
+      text:
+        witnesses.length === 0
+          ? 'no witness is configured'
+          : `${counted(witnesses.length, 'witness', 'witnesses')}; the newest entries have waited ${behind} s for a cosignature`,
+    });
+  },
+
+  log_delivered: async ({ samples }) => {
+    const all = await samples();
+    const sinks = all.get('quaymaster_audit_sink_stopped') ?? [];
+    const failing = all.get('quaymaster_audit_sink_failing') ?? [];
+    const bad = [...sinks, ...failing].filter(({ value }) => value > 0).length;
+    return result('quaymaster status', {
+      state: sinks.length === 0 || bad > 0 ? 'fail' : 'pass',
+      text: `${counted(sinks.length, 'sink')} outside the broker, ${bad} stopped or failing`,
+    });
+  },
+
+  log_retained: async ({ samples }) => {
+    const all = await samples();
+    return result('quaymaster audit archive-status', {
+      state: 'pass',
+      text: `the log is complete: ${valueOf(all, 'audit_entries')} entries, of which ${valueOf(all, 'audit_archived_entries')} are in the archive; the broker deletes none`,
+    });
+  },
+
+  keys: async ({ broker }) => {
+    const { keys, keks } = (await broker.call('readKeys')).body;
+    const failing = keks.filter(({ problem }) => problem !== undefined);
+    const compromised = keys.filter(({ state }) => state === 'compromised');
+    const bad = [
+      ...failing.map(({ id, problem }) => `key-encryption key ${id}: ${problem ?? ''}`),
+      ...compromised.map(({ id }) => `root key ${id} is compromised and still needed`),
+    ];
+    const active = keys.find(({ state }) => state === 'active');
+    return result('quaymaster keys status', {
+      state: bad.length === 0 ? 'pass' : 'fail',
+      text: `secrets are encrypted under ${counted(keys.length, 'root key')}, wrapped by ${counted(keks.length, 'key-encryption key')}; the active one is from ${active?.createdAt.slice(0, 10) ?? 'an unknown day'}`,
+      examples: bad,
+    });
+  },
+
+  backups: async ({ broker, context }) => {
+    const items = await backupsOf(broker);
+    const newest = items
+      .map(({ createdAt }) => createdAt)
+      .toSorted()
+      .at(-1);
+    const isOld = newest === undefined || context.clock.now() - Date.parse(newest) > 7 * DAY_MS;
+    return result('quaymaster backup ls', {
+      state: isOld ? 'fail' : 'pass',
+      text:
+        newest === undefined
+          ? 'there is no backup'
+          : `the newest of ${counted(items.length, 'backup')} is from ${newest.slice(0, 10)}`,
+    });
+  },
+
+  changes: history({ action: 'document.write' }, ['change of a document', 'changes of documents']),
+  refusals: history({ outcome: 'deny' }, ['refused request', 'refused requests']),
+  quarantines: history({ action: 'quarantine.create' }, ['quarantine', 'quarantines']),
+  logins: history({ action: 'session.create' }, ['login of a workload', 'logins of workloads']),
+} as const satisfies Readonly<Record<string, Check>>;
+
+/** Without a section "backup" in the configuration there is none. */
+async function backupsOf(broker: Broker): Promise<readonly ItemOf<'listBackups'>[]> {
+  try {
+    return (await broker.call('listBackups')).body.items;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'ERR_CONFLICT') return [];
+    throw error;
+  }
+}
+
+export type CheckName = keyof typeof CHECKS;
+
+/** A check whose facts the caller may not see is not assessed; other errors end the report. */
+export async function assess(name: CheckName, facts: Facts): Promise<CheckResult> {
+  const found = await seen(() => CHECKS[name](facts));
+  if ('value' in found) return found.value;
+  return { state: 'not-assessed', text: found.unseen, examples: [], query: '', entries: [] };
+}
