@@ -34,6 +34,14 @@ const WRITERS: readonly Role[] = ['policy-editor', 'secret-editor', 'admin'];
 const LISTERS: readonly Role[] = ['secret-reader', 'secret-editor', 'admin'];
 const LEASES: readonly Role[] = ['responder', 'auditor', 'admin'];
 const RESPONDERS: readonly Role[] = ['responder', 'admin'];
+const WRITERS: readonly Role[] = ['evidence-writer', 'admin'];
+const TRUST: readonly Role[] = [
+  'evidence-writer',
+  'policy-editor',
+  'responder',
+  'auditor',
+  'admin',
+];
 const TURNERS: readonly Role[] = ['rotator', 'admin'];
 const ROTATORS: readonly Role[] = ['rotator', 'auditor', 'admin'];
 const AUDITORS: readonly Role[] = ['auditor', 'admin'];
@@ -211,6 +219,17 @@ const ROWS = {
     10,
     'approval.require',
   ],
+  pushAttestation: ['POST', '/api/v1/attestations', 'operator', WRITERS, 10, 'attestation.push'],
+  listAttestations: ['GET', '/api/v1/attestations', 'operator', TRUST, 5, 'attestation.list'],
+  readAttestation: ['GET', '/api/v1/attestations/{id}', 'operator', TRUST, 5, 'attestation.list'],
+  deleteAttestation: [
+    'DELETE',
+    '/api/v1/attestations/{id}',
+    'operator',
+    RESPONDERS,
+    5,
+    'attestation.delete',
+  ],
   ...documents('Policy', 'Policies', 'policies', POLICIES),
   validatePolicy: ['POST', '/api/v1/policies:validate', 'operator', POLICIES, 5, 'policy.validate'],
   explainDecision: [
@@ -377,6 +396,7 @@ const DANGEROUS: ReadonlySet<OperationId> = new Set([
   'revokeLeases',
   'seal',
   'liftQuarantine',
+  'deleteAttestation',
   'deleteSecret',
   'destroySecret',
   'deletePolicy',

@@ -10,6 +10,7 @@ import type { Store } from '../ports/store.ts';
 import type { Trace } from '../ports/trace.ts';
 import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 import type { Keyring } from '../crypto/keyring.ts';
+import type { Attestations } from './attestations/attestation-memory.ts';
 import type { Approvals } from './approvals/approval-memory.ts';
 import type { LeaseQuota } from './leases/lease-quota.ts';
 import type { SessionQuota } from './sessions/session-quota.ts';
@@ -67,6 +68,7 @@ export interface Rights {
   readonly clock: Clock;
   readonly catalog: Catalog;
   readonly clusters: Clusters;
+  readonly attestations: Attestations;
 }
 
 /** Finds a caller in its current state, and decides what it may do. */

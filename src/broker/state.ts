@@ -6,6 +6,7 @@ import type { Change, Store } from '../ports/store.ts';
 import type { CanaryValues, ValueCache } from './secrets/value-cache.ts';
 import type { Catalog } from './secrets/catalog.ts';
 import type { DocumentKind } from './documents/kinds.ts';
+import type { Attestations } from './attestations/attestation-memory.ts';
 import type { Approvals } from './approvals/approval-memory.ts';
 import type { Quarantines } from './sessions/quarantine-memory.ts';
 import type { OperatorTokens } from './sessions/operator-token-memory.ts';
@@ -23,6 +24,7 @@ export interface Followers {
   readonly canaries: CanaryValues;
   readonly quarantines: Quarantines;
   readonly approvals: Approvals;
+  readonly attestations: Attestations;
   readonly keyring: Keyring;
   /** Reads the root keys of the store into the ring. */
   readonly rereadKeys: () => Promise<void>;
@@ -34,6 +36,7 @@ const REREAD: ReadonlySet<string> = new Set([
   'canary',
   'quarantine',
   'approval',
+  'attestation',
   'root-keys',
 ]);
 /** The start of the key of a change that made a root key the active one. */
@@ -57,9 +60,9 @@ export class State {
     this.#followers = followers;
     this.#applied = followers.store.seq();
     this.#unwatch = followers.store.watch((changes) => this.#take(changes));
-    const { catalog, canaries, quarantines, approvals } = followers;
-    const loaded = [catalog.load(), canaries.load(), quarantines.load(), approvals.load()];
-    this.#work = Promise.all(loaded)
+    const { catalog, canaries, quarantines, approvals, attestations } = followers;
+    const loaded = [catalog, canaries, quarantines, approvals, attestations];
+    this.#work = Promise.all(loaded.map((each) => each.load()))
       .then(() => undefined)
       .finally(() => {
         this.#pending -= 1;
@@ -190,10 +193,11 @@ export class State {
 
   async #refresh(change: Change): Promise<void> {
     const { kind, key } = change;
-    const { catalog, canaries, quarantines, approvals } = this.#followers;
+    const { catalog, canaries, quarantines, approvals, attestations } = this.#followers;
     if (kind === 'canary') return canaries.refresh(key);
     if (kind === 'quarantine') return quarantines.refresh(key);
     if (kind === 'approval') return approvals.refresh(key);
+    if (kind === 'attestation') return attestations.refresh(key);
     if (kind === 'root-keys') return this.#followers.rereadKeys();
     const document = documentOf(change);
     await catalog.refresh(document.kind, document.name);

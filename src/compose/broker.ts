@@ -8,6 +8,7 @@ import { Catalog } from '../broker/secrets/catalog.ts';
 import { Connections } from '../broker/secrets/connections.ts';
 import { EventStreams } from '../broker/events/event-streams.ts';
 import { DueSignal } from '../broker/due-signal.ts';
+import { Attestations } from '../broker/attestations/attestation-memory.ts';
 import { Approvals } from '../broker/approvals/approval-memory.ts';
 import { Quarantines } from '../broker/sessions/quarantine-memory.ts';
 import { ProofMemory } from '../broker/sessions/proof/proof-memory.ts';
@@ -343,6 +344,7 @@ async function openParts(
   const catalog = new Catalog(store, rows, () => live.documents());
   const sealing = { keyring: keys.keyring, rows, digest: sha256Hex };
   const approvals = new Approvals(store, rows, clock);
+  const attestations = new Attestations(store, rows);
   const sessions = new Sessions(store, sealing);
   const tokens = new OperatorTokens(store, sealing, made.people.issuers, approvals);
   const values = new ValueCache(
@@ -356,6 +358,7 @@ async function openParts(
     canaries,
     quarantines,
     approvals,
+    attestations,
     keyring: keys.keyring,
     rereadKeys: () => rereadKeys(store, keys),
     ...{ store, clock, log, catalog, sessions, tokens, values },
@@ -373,6 +376,7 @@ async function openParts(
     tokens,
     quarantines,
     approvals,
+    attestations,
     proofs: new ProofMemory(clock),
     values,
     canaries,

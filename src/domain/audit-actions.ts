@@ -232,6 +232,8 @@ type OfApproval = With<
   never,
   'approval' | 'document' | 'requestedBy' | 'query' | 'comment' | 'cause' | 'endsAt'
 >;
+/** The document is the attestation; `query` has the digest of its image and its type. */
+type OfAttestation = With<never, 'document' | 'query' | 'comment' | 'cause' | 'count'>;
 /** The document is the root key (`root-key`), or the key-encryption key (`kek`). */
 type OfKey = With<never, 'document' | 'comment' | 'cause' | 'count'>;
 type OfNothing = With<never, 'comment' | 'cause' | 'count'>;
@@ -257,6 +259,9 @@ interface AuditActions {
   'approval.expire': OfApproval;
   'approval.list': OfApproval;
   'approval.require': OfApproval;
+  'attestation.push': OfAttestation;
+  'attestation.list': OfAttestation;
+  'attestation.delete': OfAttestation;
   'secret.read': OfSecret<'endsAt'>;
   'secret.list': With<'path', 'mount' | 'policy' | 'count'>;
   'secret.write': OfSecret;
@@ -338,6 +343,9 @@ const KNOWN_ACTIONS: Readonly<Record<AuditAction, true>> = {
   'approval.expire': true,
   'approval.list': true,
   'approval.require': true,
+  'attestation.push': true,
+  'attestation.list': true,
+  'attestation.delete': true,
   'secret.read': true,
   'secret.list': true,
   'secret.write': true,

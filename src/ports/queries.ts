@@ -239,6 +239,10 @@ export const ROOT_KEYS = {
   versionsUnder: query('secret_versions', { where: ['root_key_id'] }),
 };
 
+export const ATTESTATIONS = {
+  ofDigest: query('attestations', { where: ['digest'] }),
+};
+
 export const CLAIMS = {
   ofOwner: query('claims', { where: ['name', 'owner', 'epoch'] }),
 };
@@ -311,6 +315,7 @@ export const QUERIES = {
   CHANGES,
   SECRETS,
   ROOT_KEYS,
+  ATTESTATIONS,
   CLAIMS,
   LOG,
 };

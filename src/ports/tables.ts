@@ -347,6 +347,20 @@ export const SCHEMA = {
     key: ['id'],
     digestedSince: 3,
   },
+  /** Signatures of images and attestations about them, by the digest of the image. */
+  attestations: {
+    columns: {
+      digest: 'text',
+      id: 'text',
+      /** JSON: a Sigstore bundle, or payload and signature. Untrusted, until a profile names who must have signed it. */
+      body: 'bytes',
+      created_at: 'integer',
+      created_by: 'text',
+      mac: 'bytes',
+    },
+    key: ['digest', 'id'],
+    digestedSince: 4,
+  },
   /** Work that only one process may do at a time: the owner, its fencing epoch, and when the claim expires. */
   claims: {
     columns: {

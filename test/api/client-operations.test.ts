@@ -13,6 +13,7 @@ import {
 } from '../../src/client/index.ts';
 import { CertificateAuthority } from '../kit/certificates.ts';
 import { policy, RunningApi } from '../kit/parts.ts';
+import { ImageSigner } from '../kit/image-signer.ts';
 import { until } from '../kit/backends/until.ts';
 
 const CREATE = { 'If-None-Match': '*' } as const;
@@ -285,6 +286,16 @@ describe('the client over TLS', () => {
       [ask(admin, 'explainPosture', { body: { ...place, pod: 'web' } }), 200],
       [ask(admin, 'surveyPosture', { body }), 200],
       [ask(admin, 'deletePostureProfile', { ...absent, headers: REPLACE }), 'ERR_NOT_FOUND'],
+    ]);
+    const image = `sha256:${'a'.repeat(64)}`;
+    const none = { path: { id: 'att_none' } };
+    const attestation = new ImageSigner().bundle(image) as Record<string, unknown>;
+    await expectAll([
+      [ask(admin, 'pushAttestation', { body: { digest: image, attestation } }), 201],
+      [ask(admin, 'pushAttestation', { body: { attestation } }), 200],
+      [ask(admin, 'listAttestations', { query: { digest: image } }), 200],
+      [ask(admin, 'readAttestation', none), 'ERR_NOT_FOUND'],
+      [ask(admin, 'deleteAttestation', none), 'ERR_NOT_FOUND'],
     ]);
   });
 

@@ -268,6 +268,7 @@ describe('an explanation', () => {
                 message: 'the image registry.test/prod/web:v1 of the container "web" has no digest',
               },
             ],
+            trusted: [],
           },
         ],
       },

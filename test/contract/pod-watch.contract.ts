@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { createPodWatch } from '../../src/auth/index.ts';
 import { parseSpec } from '../../src/broker/documents/schema.ts';
 import { systemClock } from '../../src/clock.ts';
+import { NOTHING_SIGNED } from '../kit/nothing-signed.ts';
 import { evaluate } from '../../src/domain/posture/evaluate.ts';
 import { PodNode } from '../../src/domain/posture/pod-node.ts';
 import { compileProfile } from '../../src/domain/posture/profile.ts';
@@ -98,7 +99,11 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
       await untilState(pod, 'running');
       expect(watch.uidOf(namespace, 'checked')).toBe(pod.uid);
       const codes = (): readonly string[] =>
-        evaluate(STRICT, { name: 'checked', pod: new PodNode(manifestOf(pod), '') }, 0)
+        evaluate(
+          STRICT,
+          { name: 'checked', pod: new PodNode(manifestOf(pod), ''), trust: NOTHING_SIGNED },
+          0,
+        )
           .findings.map(({ code }) => code)
           .sort();
       expect(codes()).toEqual(['image_not_pinned', 'pod_security', 'secret_in_environment']);

@@ -17,6 +17,7 @@ import { Catalog } from '../../src/broker/secrets/catalog.ts';
 import { Connections, type BoundConnection } from '../../src/broker/secrets/connections.ts';
 import { EventStreams } from '../../src/broker/events/event-streams.ts';
 import { DueSignal } from '../../src/broker/due-signal.ts';
+import { Attestations } from '../../src/broker/attestations/attestation-memory.ts';
 import { Approvals } from '../../src/broker/approvals/approval-memory.ts';
 import { Quarantines } from '../../src/broker/sessions/quarantine-memory.ts';
 import { ProofMemory } from '../../src/broker/sessions/proof/proof-memory.ts';
@@ -354,6 +355,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const sealing = { keyring, rows, digest: sha256Hex };
   const sessions = new Sessions(store, sealing);
   const approvals = new Approvals(store, rows, clock);
+  const attestations = new Attestations(store, rows);
   const tokens = new OperatorTokens(store, sealing, undefined, approvals);
   const root = keyring.active;
   const values = new ValueCache(clock, new ValueFingerprints(root), 1_000_000);
@@ -362,7 +364,14 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const quarantines = new Quarantines(store, rows, clock);
   const followers = {
     ...{ store, clock, log, catalog, sessions, tokens, values },
-    ...{ canaries, quarantines, approvals, keyring, rereadKeys: () => Promise.resolve() },
+    ...{
+      canaries,
+      quarantines,
+      approvals,
+      attestations,
+      keyring,
+      rereadKeys: () => Promise.resolve(),
+    },
   };
   const state = await State.start(followers);
   return {
@@ -377,6 +386,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
       tokens,
       quarantines,
       approvals,
+      attestations,
       proofs: new ProofMemory(clock),
       connections,
       values,

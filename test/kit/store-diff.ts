@@ -20,6 +20,7 @@ const STATE = [
   'acknowledgements',
   'quarantines',
   'approvals',
+  'attestations',
   'changes',
 ] as const satisfies readonly TableName[];
 

@@ -61,6 +61,12 @@ import {
   writeSecret,
 } from './secrets.ts';
 import { readKeys, retireKek, rotateKeys } from './keys.ts';
+import {
+  deleteAttestation,
+  listAttestations,
+  pushAttestation,
+  readAttestation,
+} from './attestations.ts';
 import { explainPosture, surveyPosture } from './posture.ts';
 import { seal } from './seal.ts';
 import { endSessions, listSessions } from './selected-sessions.ts';
@@ -186,6 +192,10 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   listRoleBindingVersions: roleBindings.versions,
   explainPosture,
   surveyPosture,
+  pushAttestation,
+  listAttestations,
+  readAttestation,
+  deleteAttestation,
   listPostureProfiles: postureProfiles.list,
   readPostureProfile: postureProfiles.read,
   putPostureProfile: postureProfiles.put,

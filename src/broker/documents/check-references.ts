@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { loadKeyless, TrustRoot } from '../../crypto/keyless-signature.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { coversOverlap, isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { MountSpec } from '../../domain/mount.ts';
@@ -33,12 +34,30 @@ export async function checkReferences(
     const { issuer } = (document as StoredDocument<'role-binding'>).spec;
     if (!parts.people.issuers.has(issuer))
       throw wrong('/issuer', 'no such issuer under "people" in the configuration file');
+  } else if (document.kind === 'posture-profile') {
+    await checkTrustRoots(document as StoredDocument<'posture-profile'>);
   } else if (document.kind === 'definition') {
     await checkDefinition(parts, {
       definition: document as StoredDocument<'definition'>,
       current: current as StoredDocument<'definition'> | undefined,
       editor,
     });
+  }
+}
+
+/** A root that does not parse would trust nobody, and be noticed when pods lose their secrets. */
+async function checkTrustRoots({ spec }: StoredDocument<'posture-profile'>): Promise<void> {
+  const roots = Object.entries(spec.image.trustRoots);
+  if (roots.length > 0) await loadKeyless();
+  for (const [name, json] of roots) {
+    try {
+      new TrustRoot(json);
+    } catch {
+      throw wrong(
+        `/image/trustRoots/${name}`,
+        'must be a trusted_root.json with certificate authorities, logs of certificates and transparency logs',
+      );
+    }
   }
 }
 

@@ -7,7 +7,10 @@ import {
   POSTURE_MODES,
   type PostureException,
 } from '../../domain/posture/profile.ts';
-import { name, text } from './fields.ts';
+import { signerKey } from '../../crypto/image-signature.ts';
+import type { PinnedKey } from '../../domain/posture/image-trust.ts';
+import { identityProblem } from '../../domain/posture/trusted-identity.ts';
+import { name, positive, text } from './fields.ts';
 
 const GLOB = /^[A-Za-z0-9._+=@:*[\]-]+(?:\/[A-Za-z0-9._+=@:*[\]-]+)*$/;
 
@@ -40,18 +43,20 @@ const securityStandard = z
 
 const DATE = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?$/;
 
+const instant = z
+  .string()
+  .refine(
+    (value) => DATE.test(value) && !Number.isNaN(Date.parse(value)),
+    'must be a day such as 2026-12-31, or an instant such as 2026-12-31T12:00:00Z',
+  )
+  .transform((value) => Date.parse(value));
+
 const exception = z
   .strictObject({
     check: z.enum(POSTURE_CODES),
     pods: patterns,
     images: patterns,
-    until: z
-      .string()
-      .refine(
-        (value) => DATE.test(value) && !Number.isNaN(Date.parse(value)),
-        'must be a day such as 2026-12-31, or an instant such as 2026-12-31T12:00:00Z',
-      )
-      .transform((value) => Date.parse(value)),
+    until: instant,
     reason: text,
     owner: text,
   })
@@ -67,15 +72,92 @@ const pod = z.strictObject({
   resourceLimits: z.enum(['any', 'required']).default('any'),
 });
 
-const image = z.strictObject({
-  onUnknown: permission.optional(),
-  registries: patterns,
-  digest: z.enum(['any', 'pinned']).default('any'),
-  deniedDigests: z
-    .array(z.string().refine(isDigest, 'must be a digest such as sha256:<64 hexadecimal digits>'))
-    .max(4_096)
-    .default([]),
-});
+const NO_KEY =
+  'must be one public key in PEM ("BEGIN PUBLIC KEY"): ECDSA on P-256, RSA of 2048 to 8192 bits, or Ed25519';
+const identityText = z
+  .string()
+  .min(1)
+  .check(({ value, issues }) => {
+    const message = identityProblem(value);
+    if (message !== undefined) issues.push({ code: 'custom', message, input: value });
+  });
+
+const authority = z
+  .strictObject({
+    name,
+    key: z
+      .string()
+      .max(4_096)
+      .transform((pem, context): PinnedKey => {
+        const id = signerKey(pem)?.id;
+        if (id !== undefined) return { pem, id };
+        context.addIssue({ code: 'custom', message: NO_KEY });
+        return z.NEVER;
+      })
+      .optional(),
+    keyless: z
+      .strictObject({
+        trustRoot: name,
+        identities: z
+          .array(z.strictObject({ issuer: identityText, subject: identityText }))
+          .min(1)
+          .max(64),
+      })
+      .optional(),
+    revokedAt: instant.optional(),
+  })
+  .refine(({ key, keyless }) => (key === undefined) !== (keyless === undefined), {
+    message: 'needs either "key" or "keyless"',
+  });
+
+const signed = {
+  images: z.array(pattern).min(1).max(64),
+  authorities: z.array(authority).min(1).max(16),
+};
+const attestation = z
+  .strictObject({
+    ...signed,
+    slsaProvenance: z.strictObject({ builders: z.array(identityText).min(1).max(64) }).optional(),
+    vulnScan: z
+      .strictObject({ maxAge: positive })
+      .transform(({ maxAge }) => ({ maxAgeSeconds: maxAge }))
+      .optional(),
+  })
+  .refine(
+    ({ slsaProvenance, vulnScan }) => slsaProvenance !== undefined || vulnScan !== undefined,
+    {
+      message: 'needs "slsaProvenance" or "vulnScan"',
+    },
+  );
+
+const KEY_ID = /^sha256:[0-9a-f]{64}$/;
+const DIGEST_WORDS = 'must be a digest such as sha256:<64 hexadecimal digits>';
+
+const image = z
+  .strictObject({
+    onUnknown: permission.optional(),
+    registries: patterns,
+    digest: z.enum(['any', 'pinned']).default('any'),
+    deniedDigests: z.array(z.string().refine(isDigest, DIGEST_WORDS)).max(4_096).default([]),
+    signatures: z.array(z.strictObject(signed)).max(32).default([]),
+    attestations: z.array(attestation).max(32).default([]),
+    trustRoots: z.record(name, z.record(z.string(), z.unknown())).default({}),
+    deniedKeys: z
+      .array(z.string().regex(KEY_ID, 'must be the id of a key: sha256:<64 hexadecimal digits>'))
+      .max(256)
+      .default([]),
+  })
+  .superRefine(({ signatures, attestations, trustRoots }, context) => {
+    for (const [field, rules] of Object.entries({ signatures, attestations })) {
+      rules.forEach(({ authorities }, rule) => {
+        authorities.forEach(({ keyless }, at) => {
+          if (keyless === undefined || Object.hasOwn(trustRoots, keyless.trustRoot)) return;
+          const path = [field, rule, 'authorities', at, 'keyless', 'trustRoot'];
+          context.addIssue({ code: 'custom', message: 'is not in "trustRoots"', path });
+        });
+      });
+    }
+  });
 
 const match = z.strictObject({
   clusters: z.array(name).max(64).default([]),
@@ -105,7 +187,7 @@ export const postureProfile = z
 
 function checksSomething({
   pod: checks,
-  image: { registries, digest, deniedDigests },
+  image: { registries, digest, deniedDigests, signatures, attestations },
 }: {
   readonly pod: z.output<typeof pod>;
   readonly image: z.output<typeof image>;
@@ -121,6 +203,6 @@ function checksSomething({
     checks.securityStandard !== undefined ||
     checks.resourceLimits === 'required' ||
     digest === 'pinned' ||
-    registries.length + deniedDigests.length > 0
+    [registries, deniedDigests, signatures, attestations].some((rules) => rules.length > 0)
   );
 }

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { counts, type PostureFinding } from '../../domain/posture/evaluate.ts';
+import { counts, type PostureFinding, type TrustedImage } from '../../domain/posture/evaluate.ts';
 import { MalformedPod, PodNode } from '../../domain/posture/pod-node.ts';
 import { podsIn, type FoundPod } from '../../domain/posture/pods-in.ts';
 import type { PostureMode } from '../../domain/posture/profile.ts';
@@ -29,6 +29,8 @@ export interface ExplainedPosture {
     /** Whether it refuses, or in other modes would refuse, its secrets to the pod. */
     readonly isMet: boolean;
     readonly findings: readonly PostureFinding[];
+    /** The signatures and attestations that counted. */
+    readonly trusted: readonly TrustedImage[];
   }[];
 }
 
@@ -71,17 +73,18 @@ export async function explainPosture(
 }
 
 function explained(
-  parts: Pick<Access, 'catalog' | 'clock'>,
+  parts: Pick<Access, 'catalog' | 'clock' | 'attestations'>,
   named: NamedPod,
   { owner, facts }: { readonly owner: string; readonly facts: PodFacts | undefined },
 ): ExplainedPosture {
-  const profiles = judgePod(parts, named, facts).map(({ profile, findings }) => ({
+  const profiles = judgePod(parts, named, facts).map(({ profile, findings, trusted }) => ({
     name: profile.name,
     version: profile.version,
     mode: profile.spec.mode,
     secretPaths: profile.spec.match.secretPaths,
     isMet: !findings.some(counts),
     findings,
+    trusted,
   }));
   return { pod: owner, isKnown: facts !== undefined, profiles };
 }

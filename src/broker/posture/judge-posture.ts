@@ -1,4 +1,9 @@
-import { counts, evaluate, type PostureFinding } from '../../domain/posture/evaluate.ts';
+import {
+  counts,
+  evaluate,
+  type PostureFinding,
+  type TrustedImage,
+} from '../../domain/posture/evaluate.ts';
 import { PodNode } from '../../domain/posture/pod-node.ts';
 import { anyMatches, isForPod, type PostureProfile } from '../../domain/posture/profile.ts';
 import { PostureRefused, postureText } from '../../domain/posture/refusal.ts';
@@ -11,6 +16,7 @@ import { podFacts } from '../sessions/check-pod.ts';
 export interface JudgedProfile {
   readonly profile: PostureProfile;
   readonly findings: readonly PostureFinding[];
+  readonly trusted: readonly TrustedImage[];
 }
 
 /** What the profiles say to one read. */
@@ -27,6 +33,7 @@ const NOTHING: PostureJudgement = {};
 
 interface Kept {
   readonly profiles: readonly PostureProfile[];
+  readonly attestations: number;
   readonly validUntil: number;
   readonly judged: readonly JudgedProfile[];
 }
@@ -39,7 +46,7 @@ const kept = new WeakMap<PodManifest, Kept>();
  * Kubernetes have no pod, and no profile is for them.
  */
 export function judgePosture(
-  parts: Pick<Rights, 'catalog' | 'clusters' | 'clock'>,
+  parts: Rights,
   workload: Workload,
   path: string | undefined,
   facts = podFacts(parts, workload),
@@ -62,26 +69,33 @@ export interface NamedPod {
   readonly name: string;
 }
 
-/** All profiles for the pod, and what each finds. Kept in memory until the pod, a profile or the end of an exception changes it. */
+/** All profiles for the pod, and what each finds. Kept in memory until the pod, a profile, an attestation or the time changes it. */
 export function judgePod(
-  { catalog: { profiles }, clock }: Pick<Rights, 'catalog' | 'clock'>,
+  { catalog: { profiles }, attestations, clock }: Omit<Rights, 'clusters'>,
   { cluster, namespace, name }: NamedPod,
   facts: PodFacts | undefined,
 ): readonly JudgedProfile[] {
   const manifest = facts?.manifest;
   const known = manifest && kept.get(manifest);
   const now = clock.now();
-  if (known?.profiles === profiles && now < known.validUntil) return known.judged;
+  const { generation } = attestations;
+  const isSame = known?.profiles === profiles && known.attestations === generation;
+  if (isSame && now < known.validUntil) return known.judged;
   const pod = manifest && new PodNode(manifest.read(), '');
   let validUntil = Infinity;
   const judged = profiles
     .filter((profile) => isForPod(profile, { cluster, namespace, labels: facts?.labels }))
     .map((profile) => {
-      const verdict = evaluate(profile, { name: `${namespace}/${name}`, pod }, now);
+      const verdict = evaluate(
+        profile,
+        { name: `${namespace}/${name}`, pod, trust: attestations },
+        now,
+      );
       validUntil = Math.min(validUntil, verdict.validUntil);
-      return { profile, findings: verdict.findings };
+      return { profile, findings: verdict.findings, trusted: verdict.trusted };
     });
-  if (manifest !== undefined) kept.set(manifest, { profiles, validUntil, judged });
+  if (manifest !== undefined)
+    kept.set(manifest, { profiles, attestations: generation, validUntil, judged });
   return judged;
 }
 

@@ -6,6 +6,7 @@ import {
   type CompiledPolicy,
 } from '../../domain/policy/index.ts';
 import { compileProfile, type PostureProfile } from '../../domain/posture/profile.ts';
+import { loadKeyless } from '../../crypto/keyless-signature.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { allRows } from '../../ports/queries.ts';
@@ -50,7 +51,7 @@ export class Catalog {
     else for (const row of matched) this.#keep(row.kind, documentOf(row));
     this.#policies = indexPolicies(this.all('policy').map(compiled));
     this.#mounts = new MountTable(this.all('mount'));
-    this.#profiles = this.#compileProfiles();
+    this.#profiles = await this.#compileProfiles();
   }
 
   async #loadEach(): Promise<void> {
@@ -94,7 +95,7 @@ export class Catalog {
     if (document === undefined) this.#documents.get(kind)?.delete(name);
     else this.#keep(kind, document);
     if (kind === 'mount') this.#mounts = new MountTable(this.all('mount'));
-    if (kind === 'posture-profile') this.#profiles = this.#compileProfiles();
+    if (kind === 'posture-profile') this.#profiles = await this.#compileProfiles();
     if (kind === 'policy') this.#compile(name, document as StoredDocument<'policy'> | undefined);
   }
 
@@ -104,10 +105,13 @@ export class Catalog {
     else known.set(document.name, document);
   }
 
-  #compileProfiles(): readonly PostureProfile[] {
-    return this.all('posture-profile').map(({ name, version, spec }) =>
+  /** A profile counts from the moment when everything that it needs for a decision is loaded. */
+  async #compileProfiles(): Promise<readonly PostureProfile[]> {
+    const profiles = this.all('posture-profile').map(({ name, version, spec }) =>
       compileProfile(name, version, spec),
     );
+    if (profiles.some(({ trust }) => trust.trustRoots.size > 0)) await loadKeyless();
+    return profiles;
   }
 
   /** @throws ERR_POLICY_INVALID if a part does not parse. */

@@ -2,7 +2,7 @@ import type { Quarantine } from '../../domain/quarantine.ts';
 import { workloadId, type Workload } from '../../domain/workload.ts';
 import type { PodState } from '../../ports/pod-watch.ts';
 import { LEASES } from '../../ports/queries.ts';
-import type { Access, Storage } from '../parts.ts';
+import type { Access, Rights, Storage } from '../parts.ts';
 import { judgePosture, type PostureJudgement } from '../posture/judge-posture.ts';
 import { podFacts } from './check-pod.ts';
 import { scanSessions } from './select-sessions.ts';
@@ -30,7 +30,7 @@ const MOST_LEASES = 1_000;
  * the pod the path that it reads. Without a pod, no profile is asked.
  */
 export async function blocksOf(
-  parts: Pick<Storage, 'store'> & Pick<Access, 'clusters' | 'quarantines' | 'catalog' | 'clock'>,
+  parts: Pick<Storage, 'store'> & Pick<Access, keyof Rights | 'quarantines'>,
   workload: Workload,
   { at, session, reads }: BlocksQuery,
 ): Promise<readonly Block[]> {

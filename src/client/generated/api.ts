@@ -1055,6 +1055,16 @@ export interface components {
                 /** @enum {string} */
                 readonly digest?: "any" | "pinned";
                 readonly deniedDigests?: readonly string[];
+                readonly signatures?: readonly components["schemas"]["SignatureRule"][];
+                readonly attestations?: readonly components["schemas"]["AttestationRule"][];
+                /** @description A `trusted_root.json` of a Sigstore instance by its name */
+                readonly trustRoots?: {
+                    readonly [key: string]: {
+                        readonly [key: string]: unknown;
+                    };
+                };
+                /** @description Ids of keys that never count */
+                readonly deniedKeys?: readonly components["schemas"]["ImageDigest"][];
             };
             readonly ignoreContainers?: readonly {
                 readonly name: components["schemas"]["PosturePattern"];
@@ -1062,7 +1072,7 @@ export interface components {
             }[];
             readonly exceptions?: readonly {
                 /** @enum {string} */
-                readonly check: "pod_unknown" | "pod_malformed" | "pod_security" | "ephemeral_container" | "default_service_account" | "service_account_token" | "resource_limits" | "secret_in_environment" | "image_unknown" | "image_malformed" | "registry" | "image_not_pinned" | "image_denied";
+                readonly check: "pod_unknown" | "pod_malformed" | "pod_security" | "ephemeral_container" | "default_service_account" | "service_account_token" | "resource_limits" | "secret_in_environment" | "image_unknown" | "image_malformed" | "registry" | "image_not_pinned" | "image_denied" | "signature_missing" | "signer_not_trusted" | "attestation_missing";
                 readonly pods?: components["schemas"]["PosturePatterns"];
                 readonly images?: components["schemas"]["PosturePatterns"];
                 /** @description A day such as `2026-12-31`, or an instant such as `2026-12-31T12:00:00Z` */
@@ -1070,6 +1080,122 @@ export interface components {
                 readonly reason: string;
                 readonly owner: string;
             }[];
+        };
+        /** @description An image that one of the patterns matches needs a signature by one of the authorities. */
+        readonly SignatureRule: {
+            readonly images: components["schemas"]["PosturePatterns"];
+            readonly authorities: readonly components["schemas"]["SigningAuthority"][];
+        };
+        /** @description An image that one of the patterns matches needs each named attestation by one of the authorities. */
+        readonly AttestationRule: {
+            readonly images: components["schemas"]["PosturePatterns"];
+            readonly authorities: readonly components["schemas"]["SigningAuthority"][];
+            readonly slsaProvenance?: {
+                readonly builders: readonly components["schemas"]["SigningIdentity"][];
+            };
+            readonly vulnScan?: {
+                readonly maxAge: components["schemas"]["Duration"];
+            };
+        };
+        /** @description Has either `key` or `keyless` */
+        readonly SigningAuthority: {
+            readonly name: components["schemas"]["Name"];
+            /** @description One public key in PEM: ECDSA on P-256, RSA of 2048 to 8192 bits, or Ed25519 */
+            readonly key?: string;
+            readonly keyless?: {
+                readonly trustRoot: components["schemas"]["Name"];
+                readonly identities: readonly {
+                    readonly issuer: components["schemas"]["SigningIdentity"];
+                    readonly subject: components["schemas"]["SigningIdentity"];
+                }[];
+            };
+            /** @description A day or an instant. What was signed from then on does not count. */
+            readonly revokedAt?: string;
+        };
+        /** @description Exact, or a pattern whose scheme and host have no `*` */
+        readonly SigningIdentity: string;
+        readonly ImageDigest: string;
+        readonly AttestationPush: {
+            /** @description The image. Needed if the statement is about several. */
+            readonly digest?: components["schemas"]["ImageDigest"];
+            readonly attestation: components["schemas"]["AttestationContent"];
+        };
+        /** @description A Sigstore bundle of version 0.3, or `payload` and `signature` (base64) of a simple signing */
+        readonly AttestationContent: {
+            readonly [key: string]: unknown;
+        };
+        readonly Attestation: {
+            readonly id: components["schemas"]["Id"];
+            readonly digest: components["schemas"]["ImageDigest"];
+            /** @description `signature`, or the predicate type of the statement */
+            readonly type: string;
+            readonly bytes: number;
+            /** @description Of which a simple signing is */
+            readonly repository?: string;
+            /** @description The builder that a provenance names */
+            readonly builder?: string;
+            /**
+             * Format: date-time
+             * @description When the scan of a vulnerability attestation ended
+             */
+            readonly scannedAt?: string;
+            /** Format: date-time */
+            readonly createdAt: string;
+            readonly createdBy: string;
+        };
+        readonly AttestationPage: {
+            readonly items: readonly components["schemas"]["Attestation"][];
+            /** @description Send it as `after` for the next page; absent on the last page. */
+            readonly next?: string;
+        };
+        readonly AcceptedAttestation: {
+            readonly id: components["schemas"]["Id"];
+            readonly digest: components["schemas"]["ImageDigest"];
+            /** @description `signature`, or the predicate type of the statement */
+            readonly type: string;
+            readonly bytes: number;
+            /** @description Of which a simple signing is */
+            readonly repository?: string;
+            /** @description The builder that a provenance names */
+            readonly builder?: string;
+            /**
+             * Format: date-time
+             * @description When the scan of a vulnerability attestation ended
+             */
+            readonly scannedAt?: string;
+            /** Format: date-time */
+            readonly createdAt: string;
+            readonly createdBy: string;
+            /** @description The authorities of all posture profiles that signed it */
+            readonly acceptedBy: readonly {
+                readonly profile: string;
+                readonly authority: string;
+            }[];
+        };
+        readonly WholeAttestation: {
+            readonly id: components["schemas"]["Id"];
+            readonly digest: components["schemas"]["ImageDigest"];
+            /** @description `signature`, or the predicate type of the statement */
+            readonly type: string;
+            readonly bytes: number;
+            /** @description Of which a simple signing is */
+            readonly repository?: string;
+            /** @description The builder that a provenance names */
+            readonly builder?: string;
+            /**
+             * Format: date-time
+             * @description When the scan of a vulnerability attestation ended
+             */
+            readonly scannedAt?: string;
+            /** Format: date-time */
+            readonly createdAt: string;
+            readonly createdBy: string;
+            /** @description The authorities of all posture profiles that signed it */
+            readonly acceptedBy: readonly {
+                readonly profile: string;
+                readonly authority: string;
+            }[];
+            readonly attestation: components["schemas"]["AttestationContent"];
         };
         readonly PostureQuestion: {
             readonly cluster: components["schemas"]["Name"];
@@ -1097,6 +1223,8 @@ export interface components {
                 readonly secretPaths: readonly string[];
                 readonly met: boolean;
                 readonly findings: readonly components["schemas"]["PostureFinding"][];
+                /** @description The signatures and attestations that counted */
+                readonly trusted: readonly components["schemas"]["TrustedImage"][];
             }[];
         };
         readonly SurveyedPods: {
@@ -1126,6 +1254,16 @@ export interface components {
             /** @description JSON pointer into the pod */
             readonly pointer?: string;
             readonly message: string;
+        };
+        readonly TrustedImage: {
+            readonly container: string;
+            readonly digest: string;
+            /** @description The authority of the profile that signed */
+            readonly authority: string;
+            /** @description The id of the key, or issuer and subject */
+            readonly signer: string;
+            readonly type: string;
+            readonly attestation: components["schemas"]["Id"];
         };
         /** @enum {string} */
         readonly PosturePermission: "allow" | "deny";
@@ -2604,6 +2742,113 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description Why the quarantine is lifted. The audit entry has it as `comment`. */
+                readonly reason?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listAttestations: {
+        readonly parameters: {
+            readonly query?: {
+                readonly digest?: components["schemas"]["ImageDigest"];
+                readonly limit?: components["parameters"]["limit"];
+                /** @description The `next` of the previous page. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AttestationPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly pushAttestation: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["AttestationPush"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AcceptedAttestation"];
+                };
+            };
+            /** @description Stored */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AcceptedAttestation"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readAttestation: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WholeAttestation"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly deleteAttestation: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The audit entry has it as `comment`. */
                 readonly reason?: string;
             };
             readonly header?: never;
@@ -4256,7 +4501,7 @@ export interface operations {
                  */
                 readonly locator?: string;
                 /** @description Also finds the summaries of refusals of this action. An unknown action is refused. */
-                readonly action?: "session.create" | "session.renew" | "session.read" | "session.end" | "session.list" | "quarantine.create" | "quarantine.lift" | "quarantine.list" | "approval.request" | "approval.approve" | "approval.deny" | "approval.withdraw" | "approval.use" | "approval.expire" | "approval.list" | "approval.require" | "secret.read" | "secret.list" | "secret.write" | "secret.delete" | "secret.undelete" | "secret.destroy" | "secret.acknowledge" | "event.follow" | "credential.issue" | "credential.revoke" | "lease.read" | "lease.list" | "lease.renew" | "lease.revoke" | "lease.expire" | "pod.end" | "rotation.start" | "rotation.step" | "rotation.end" | "rotation.veto" | "rotation.request" | "rotation.abort" | "rotation.retry" | "rotation.retire" | "rotation.read" | "rotation.list" | "document.read" | "document.write" | "document.delete" | "document.check" | "operator-token.create" | "operator-token.revoke" | "operator-token.list" | "policy.validate" | "policy.explain" | "policy.replay" | "audit.search" | "audit.trace" | "audit.export" | "request.refused" | "request.refused_summary" | "backup.create" | "backup.list" | "config.read" | "config.reload" | "key.list" | "key.rotate" | "key.activate" | "key.destroy" | "key.wrap" | "key.unwrap" | "broker.start" | "broker.stop" | "broker.seal" | "broker.release" | "broker.hold" | "state.digest" | "recovery";
+                readonly action?: "session.create" | "session.renew" | "session.read" | "session.end" | "session.list" | "quarantine.create" | "quarantine.lift" | "quarantine.list" | "attestation.push" | "attestation.list" | "attestation.delete" | "approval.request" | "approval.approve" | "approval.deny" | "approval.withdraw" | "approval.use" | "approval.expire" | "approval.list" | "approval.require" | "secret.read" | "secret.list" | "secret.write" | "secret.delete" | "secret.undelete" | "secret.destroy" | "secret.acknowledge" | "event.follow" | "credential.issue" | "credential.revoke" | "lease.read" | "lease.list" | "lease.renew" | "lease.revoke" | "lease.expire" | "pod.end" | "rotation.start" | "rotation.step" | "rotation.end" | "rotation.veto" | "rotation.request" | "rotation.abort" | "rotation.retry" | "rotation.retire" | "rotation.read" | "rotation.list" | "document.read" | "document.write" | "document.delete" | "document.check" | "operator-token.create" | "operator-token.revoke" | "operator-token.list" | "policy.validate" | "policy.explain" | "policy.replay" | "audit.search" | "audit.trace" | "audit.export" | "request.refused" | "request.refused_summary" | "backup.create" | "backup.list" | "config.read" | "config.reload" | "key.list" | "key.rotate" | "key.activate" | "key.destroy" | "key.wrap" | "key.unwrap" | "broker.start" | "broker.stop" | "broker.seal" | "broker.release" | "broker.hold" | "state.digest" | "recovery";
                 readonly outcome?: "ok" | "deny" | "error";
                 readonly code?: components["schemas"]["ErrorCode"];
                 readonly version?: string;

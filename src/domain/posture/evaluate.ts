@@ -1,4 +1,5 @@
 import { imageReference, runningDigest, type ImageReference } from './image-reference.ts';
+import { isTrustRuled, judgeTrust, type ImageTrust, type TrustedStatement } from './image-trust.ts';
 import { containersOf, MalformedPod, type PodNode } from './pod-node.ts';
 import { podSecurityFindings } from './pod-security.ts';
 import { anyMatches, type Permission, type PostureCode, type PostureProfile } from './profile.ts';
@@ -18,16 +19,23 @@ export interface PostureFinding {
 
 export interface PostureVerdict {
   readonly findings: readonly PostureFinding[];
-  /** Milliseconds since the epoch: when an exception that was applied ends. */
+  /** The signatures and attestations that counted, by the container. */
+  readonly trusted: readonly TrustedImage[];
+  /** Milliseconds since the epoch: when an exception that was applied ends, or a scan that counted is too old. */
   readonly validUntil: number;
 }
 
-/** Everything that is known of a pod. */
+export interface TrustedImage extends TrustedStatement {
+  readonly container: string;
+}
+
+/** Everything that is known of a pod and its images. */
 export interface PodSnapshot {
   /** `namespace/name`. */
   readonly name: string;
   /** Metadata, specification and status; undefined if the pod is not known. */
   readonly pod: PodNode | undefined;
+  readonly trust: ImageTrust;
 }
 
 type Found = Omit<PostureFinding, 'status'> & {
@@ -43,11 +51,13 @@ type Found = Omit<PostureFinding, 'status'> & {
  */
 export function evaluate(
   profile: PostureProfile,
-  { name, pod }: PodSnapshot,
+  snapshot: PodSnapshot,
   now: number,
 ): PostureVerdict {
-  let validUntil = Infinity;
-  const findings = foundAt(profile, pod).map((found): PostureFinding => {
+  const { name } = snapshot;
+  const { found: all, trusted, validUntil: trustedUntil } = foundAt(profile, snapshot, now);
+  let validUntil = trustedUntil;
+  const findings = all.map((found): PostureFinding => {
     const { isUnknown, onUnknown, image, ...finding } = found;
     const except = profile.exceptions.find(
       ({ exception, pods, images }) =>
@@ -67,7 +77,7 @@ export function evaluate(
     const rule = onUnknown ?? profile.spec.onUnknown;
     return { ...finding, status: rule === 'deny' ? 'unknown' : 'tolerated' };
   });
-  return { findings, validUntil };
+  return { findings, trusted, validUntil };
 }
 
 /** Whether the finding stands between the pod and a secret. */
@@ -75,18 +85,34 @@ export function counts({ status }: PostureFinding): boolean {
   return status === 'fail' || status === 'unknown';
 }
 
-function foundAt(profile: PostureProfile, pod: PodNode | undefined): readonly Found[] {
+interface FoundInPod extends Pick<PostureVerdict, 'trusted' | 'validUntil'> {
+  readonly found: readonly Found[];
+}
+
+const NOTHING_TRUSTED = { trusted: [], validUntil: Infinity };
+
+function foundAt(profile: PostureProfile, { pod, trust }: PodSnapshot, now: number): FoundInPod {
   const { onUnknown } = profile.spec.pod;
   if (pod === undefined) {
     const message = 'the broker does not know the pod yet';
-    return [{ code: 'pod_unknown', message, isUnknown: true, onUnknown }];
+    return {
+      ...NOTHING_TRUSTED,
+      found: [{ code: 'pod_unknown', message, isUnknown: true, onUnknown }],
+    };
   }
   try {
-    return [...podFindings(profile, pod), ...imageFindings(profile, pod)];
+    const images = imagesOf(profile, pod);
+    const judged = trustFindings(profile, images, { trust, now });
+    const found = [
+      ...podFindings(profile, pod),
+      ...imageFindings(profile, images),
+      ...judged.found,
+    ];
+    return { ...judged, found };
   } catch (error) {
     if (!(error instanceof MalformedPod)) throw error;
     const { pointer, message } = error;
-    return [{ code: 'pod_malformed', pointer, message }];
+    return { ...NOTHING_TRUSTED, found: [{ code: 'pod_malformed', pointer, message }] };
   }
 }
 
@@ -167,30 +193,85 @@ function containerFindings(spec: PostureProfile['spec'], node: PodNode): readonl
   return found;
 }
 
-function imageFindings(profile: PostureProfile, pod: PodNode): readonly Found[] {
-  const { registries, digest, deniedDigests } = profile.spec.image;
-  if (registries.length === 0 && digest === 'any' && deniedDigests.length === 0) return [];
+interface PodImage {
+  readonly place: { readonly container: string; readonly pointer: string };
+  /** As the container names it. */
+  readonly text: string;
+  /** Undefined if no container engine accepts the name. */
+  readonly reference: ImageReference | undefined;
+  /** The digest that runs; undefined before it is pulled. */
+  readonly running: string | undefined;
+}
+
+function imagesOf(profile: PostureProfile, pod: PodNode): readonly PodImage[] {
   const running = runningImages(pod);
   return containersOf(pod)
     .filter((container) => !isIgnored(profile.ignoreContainers, container))
-    .flatMap((container): readonly Found[] => {
+    .map((container) => {
       const name = container.at('name').text() ?? '';
       const image = container.at('image');
-      const place = { container: name, pointer: image.pointer };
       const text = image.text() ?? '';
-      const reference = imageReference(text);
-      if (reference === undefined) {
-        const message = `the container "${name}" names an image that no container engine accepts`;
-        return [{ ...place, code: 'image_malformed', message, image: text }];
-      }
-      const found = judgeImage(profile, { reference, running: running.get(name) });
-      return found.map((each): Found => ({
-        ...place,
-        ...each,
-        message: `the image ${text} of the container "${name}" ${each.message}`,
-        image: reference.repository,
-      }));
+      const place = { container: name, pointer: image.pointer };
+      return { place, text, reference: imageReference(text), running: running.get(name) };
     });
+}
+
+function imageFindings(profile: PostureProfile, images: readonly PodImage[]): readonly Found[] {
+  const { registries, digest, deniedDigests, signatures, attestations } = profile.spec.image;
+  const rules = registries.length + deniedDigests.length + signatures.length + attestations.length;
+  if (rules === 0 && digest === 'any') return [];
+  return images.flatMap((image): readonly Found[] => {
+    const { place, text, reference, running } = image;
+    if (reference === undefined) {
+      const message = `the container "${place.container}" names an image that no container engine accepts`;
+      return [{ ...place, code: 'image_malformed', message, image: text }];
+    }
+    return judgeImage(profile, { reference, running }).map((each) =>
+      ofImage(image, reference, each),
+    );
+  });
+}
+
+function ofImage({ place, text }: PodImage, { repository }: ImageReference, found: Found): Found {
+  const message = `the image ${text} of the container "${place.container}" ${found.message}`;
+  return { ...place, ...found, message, image: repository };
+}
+
+const UNPULLED = 'has no digest yet: it was not pulled';
+
+/**
+ * The digest that the pod names is what will run, so it is what must be signed; the one that runs counts only if the pod names none. Every image of a malformed name
+ * is a finding already.
+ */
+function trustFindings(
+  profile: PostureProfile,
+  images: readonly PodImage[],
+  by: { readonly trust: ImageTrust; readonly now: number },
+): FoundInPod {
+  const { onUnknown } = profile.spec.image;
+  const found: Found[] = [];
+  const trusted: TrustedImage[] = [];
+  let validUntil = Infinity;
+  for (const image of images) {
+    const { reference, running, place } = image;
+    if (reference === undefined || !isTrustRuled(profile.trust, reference.repository)) continue;
+    const { repository, digest = running } = reference;
+    if (digest === undefined) {
+      const unknown = {
+        code: 'image_unknown',
+        message: UNPULLED,
+        isUnknown: true,
+        onUnknown,
+      } as const;
+      found.push(ofImage(image, reference, unknown));
+      continue;
+    }
+    const verdict = judgeTrust(profile.trust, { repository, digest }, by);
+    found.push(...verdict.findings.map((each) => ofImage(image, reference, each)));
+    trusted.push(...verdict.trusted.map((each) => ({ container: place.container, ...each })));
+    validUntil = Math.min(validUntil, verdict.validUntil);
+  }
+  return { found, trusted, validUntil };
 }
 
 function judgeImage(
@@ -218,8 +299,7 @@ function judgeImage(
   if (denied !== undefined) {
     found.push({ code: 'image_denied', message: `has the denied digest ${denied}` });
   } else if (digests.length === 0) {
-    const message = 'has no digest yet: it was not pulled';
-    found.push({ code: 'image_unknown', message, isUnknown: true, onUnknown });
+    found.push({ code: 'image_unknown', message: UNPULLED, isUnknown: true, onUnknown });
   }
   return found;
 }

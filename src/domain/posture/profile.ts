@@ -1,4 +1,5 @@
 import { glob, type Glob } from '../glob.ts';
+import { compileTrust, type CompiledTrust, type ImageTrustSpec } from './image-trust.ts';
 import type { PodStandard } from './pod-security.ts';
 
 /** What a profile can find. Callers see these words; the audit log, metrics and exceptions use them. */
@@ -16,6 +17,9 @@ export const POSTURE_CODES = [
   'registry',
   'image_not_pinned',
   'image_denied',
+  'signature_missing',
+  'signer_not_trusted',
+  'attestation_missing',
 ] as const;
 export type PostureCode = (typeof POSTURE_CODES)[number];
 
@@ -59,7 +63,7 @@ export interface PostureProfileSpec {
     readonly secretsInEnvironment: Permission;
     readonly resourceLimits: 'any' | 'required';
   };
-  readonly image: {
+  readonly image: ImageTrustSpec & {
     readonly onUnknown?: Permission | undefined;
     /** Globs of repositories; empty: any. */
     readonly registries: readonly string[];
@@ -80,6 +84,7 @@ export interface PostureProfile {
   readonly secretPaths: readonly Glob[];
   readonly registries: readonly Glob[];
   readonly deniedDigests: ReadonlySet<string>;
+  readonly trust: CompiledTrust;
   readonly ignoreContainers: readonly { readonly name: Glob; readonly image: Glob }[];
   readonly exceptions: readonly {
     readonly exception: PostureException;
@@ -101,6 +106,7 @@ export function compileProfile(
     secretPaths: spec.match.secretPaths.map(glob),
     registries: spec.image.registries.map(glob),
     deniedDigests: new Set(spec.image.deniedDigests),
+    trust: compileTrust(spec.image),
     ignoreContainers: spec.ignoreContainers.map((container) => ({
       name: glob(container.name),
       image: glob(container.image),

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { attestationId } from '../../../src/broker/attestations/attestation-memory.ts';
+import { ImageSigner } from '../../kit/image-signer.ts';
 import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 
 let own: AttackedInstallation;
@@ -138,6 +140,28 @@ describe.each(['before-root-key-wraps', 'before-approvals'])(
     });
   },
 );
+
+describe('a store of the release before attestations', () => {
+  it('is migrated and served, stores signatures, and is held when one was removed', async () => {
+    own = await AttackedInstallation.from('before-attestations');
+    expect(await own.unreadyAtStart()).toEqual([]);
+    expect(digests()).toEqual(expect.arrayContaining(['approvals 1', 'attestations 0']));
+    const broker = await own.open();
+    const { store, attestations, approvals } = broker.parts;
+    expect(approvals.isRequired).toBe(true);
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const body = Buffer.from(JSON.stringify(new ImageSigner().bundle(digest)));
+    const made = { digest, id: attestationId(digest, body), body, createdAt: 1, createdBy: 'ci' };
+    await store.commit({ writes: [{ table: 'attestations', put: attestations.seal(made) }] });
+    await broker.close('test');
+    expect(await own.unreadyAtStart()).toEqual([]);
+    expect(digests()).toEqual(expect.arrayContaining(['attestations 1']));
+    own.sql((database) => {
+      database.exec('DELETE FROM attestations');
+    });
+    expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+  });
+});
 
 describe('the rule that grants of admin need an approval', () => {
   it('is not removed by an attacker with write access to the database', async () => {

@@ -3,6 +3,7 @@ import Database from 'better-sqlite3';
 import { cp, rm } from 'node:fs/promises';
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { Compactor } from '../../../src/audit/compactor.ts';
+import { attestationId } from '../../../src/broker/attestations/attestation-memory.ts';
 import { SystemActor } from '../../../src/broker/recording/record.ts';
 import { systemClock } from '../../../src/clock.ts';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
@@ -16,6 +17,7 @@ import type { TableName } from '../../../src/ports/store.ts';
 import { DIGESTED, SEALED } from '../../../src/store/guarded-tables.ts';
 import { SCHEMA, shapeOf } from '../../../src/ports/tables.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
+import { ImageSigner } from '../../kit/image-signer.ts';
 import { AttackedInstallation, type Row } from '../../kit/attacked-installation.ts';
 import { listRows } from '../../kit/rows.ts';
 import { allRows } from '../../../src/ports/queries.ts';
@@ -63,6 +65,10 @@ async function addRows(): Promise<void> {
       { table: 'quarantines', put: parts.quarantines.seal(QUARANTINE) },
       { table: 'approvals', put: parts.approvals.seal(APPROVAL) },
       { table: 'approvals', put: parts.approvals.sealRule('test') },
+      ...['a', 'b'].map((letter) => ({
+        table: 'attestations' as const,
+        put: parts.attestations.seal(attestationOf(`sha256:${letter.repeat(64)}`)),
+      })),
     ],
   });
   await compactLog(broker);
@@ -110,6 +116,14 @@ const QUARANTINE: Quarantine = {
   createdAt: 1_000,
   endsAt: undefined,
 };
+
+function attestationOf(digest: string) {
+  const body = Buffer.from(JSON.stringify(SIGNER.bundle(digest)));
+  const made = { createdAt: 1_000, createdBy: 'test' };
+  return { ...made, digest, body, id: attestationId(digest, body) };
+}
+
+const SIGNER = new ImageSigner();
 
 const APPROVAL: Approval = {
   id: 'apr_1',

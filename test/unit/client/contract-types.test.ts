@@ -28,6 +28,7 @@ export async function typed(client: BrokerClient): Promise<void> {
     | 'listSessions'
     | 'listLeases'
     | 'listRevocations'
+    | 'listAttestations'
     | 'listRoleBindings'
     | 'listPostureProfiles'
     | 'surveyPosture'

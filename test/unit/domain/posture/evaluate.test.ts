@@ -4,6 +4,7 @@ import { evaluate, type PostureFinding } from '../../../../src/domain/posture/ev
 import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
 import { compileProfile } from '../../../../src/domain/posture/profile.ts';
 import { parseSpec } from '../../../../src/broker/documents/schema.ts';
+import { NOTHING_SIGNED } from '../../../kit/nothing-signed.ts';
 
 const NOW = Date.parse('2026-11-27T12:00:00Z');
 const DIGEST = `sha256:${'a'.repeat(64)}`;
@@ -43,6 +44,7 @@ function findings(
   const snapshot = {
     name: 'prod/web-0',
     pod: pod === undefined ? undefined : new PodNode(pod, ''),
+    trust: NOTHING_SIGNED,
   };
   return evaluate(profile, snapshot, now).findings.map(({ code, status, container }) => ({
     code,
@@ -186,7 +188,7 @@ describe('a posture profile', () => {
       fc.property(shapes, (pod) => {
         const { findings: found } = evaluate(
           profile,
-          { name: 'a/b', pod: new PodNode(pod, '') },
+          { name: 'a/b', pod: new PodNode(pod, ''), trust: NOTHING_SIGNED },
           NOW,
         );
         expect(found.length).toBeGreaterThan(0);

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import type { Attestation } from '../../broker/attestations/attestation-memory.ts';
+import {
+  deleteAttestation as remove,
+  listAttestations as list,
+  pushAttestation as push,
+  readAttestation as read,
+  type AcceptedAttestation,
+} from '../../broker/attestations/attestations.ts';
+import { MOST_ATTESTATION_BYTES } from '../../broker/attestations/parse-attestation.ts';
+import { instant } from '../../domain/instant.ts';
+import { identifier, remark } from '../fields.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
+import { parseInput, parseParameter } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+
+const digest = z
+  .string()
+  .regex(/^sha256:[0-9a-f]{64}$/, 'must be a digest such as sha256:<64 hexadecimal digits>')
+  .optional();
+const pushed = z.strictObject({ digest, attestation: z.looseObject({}) });
+
+export const pushAttestation: RouteOf<'pushAttestation'> = {
+  body: { maxBytes: MOST_ATTESTATION_BYTES + 4_096 },
+  read: ({ body }) => {
+    const wish = parseInput(pushed, body?.value);
+    return async ({ parts, call, caller }) => {
+      const { attestation, isNew } = await push(parts, call, caller, wish);
+      return { status: isNew ? 201 : 200, body: shownAccepted(attestation) };
+    };
+  },
+};
+
+export const listAttestations: RouteOf<'listAttestations'> = {
+  query: ['digest', ...PAGE_QUERY],
+  read: ({ query }) => {
+    const wanted = { digest: parseParameter(digest, query.get('digest')), page: readPage(query) };
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownPage(await list(parts, call, caller, wanted), shown),
+    });
+  },
+};
+
+export const readAttestation: RouteOf<'readAttestation'> = {
+  read: ({ params }) => {
+    const id = parseParameter(identifier, params['id']);
+    return async ({ parts, call, caller }) => {
+      const attestation = await read(parts, call, caller, id);
+      const content = JSON.parse(Buffer.from(attestation.body).toString()) as object;
+      return { status: 200, body: { ...shownAccepted(attestation), attestation: content } };
+    };
+  },
+};
+
+export const deleteAttestation: RouteOf<'deleteAttestation'> = {
+  query: ['reason'],
+  read: ({ params, query }) => {
+    const id = parseParameter(identifier, params['id']);
+    const reason = parseParameter(remark.min(1).optional(), query.get('reason'));
+    return async ({ parts, call, caller }) => {
+      await remove(parts, call, caller, { id, reason });
+      return { status: 204 };
+    };
+  },
+};
+
+function shownAccepted(attestation: AcceptedAttestation): object {
+  return { ...shown(attestation), acceptedBy: attestation.acceptedBy };
+}
+
+function shown(attestation: Attestation): object {
+  const { id, digest: image, type, repository, builder, scannedAt, body } = attestation;
+  return {
+    ...{ id, digest: image, type, bytes: body.length },
+    ...(repository !== undefined && { repository }),
+    ...(builder !== undefined && { builder }),
+    ...(scannedAt !== undefined && { scannedAt: instant(scannedAt) }),
+    ...{ createdAt: instant(attestation.createdAt), createdBy: attestation.createdBy },
+  };
+}

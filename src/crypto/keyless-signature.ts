@@ -1,0 +1,81 @@
+import { X509Certificate } from 'node:crypto';
+import type { TrustMaterial, Verifier } from '@sigstore/verify';
+
+/** Who signed without a key of their own, as Fulcio's certificate says. */
+export interface KeylessSigner {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly subjectType: 'uri' | 'email';
+  /** Milliseconds since the epoch: the end of the certificate, so the signature is older. */
+  readonly signedBefore: number;
+}
+
+interface Sigstore {
+  readonly bundle: typeof import('@sigstore/bundle');
+  readonly verify: typeof import('@sigstore/verify');
+  readonly specs: typeof import('@sigstore/protobuf-specs');
+}
+
+let sigstore: Sigstore | undefined;
+
+/** Loads the libraries. Verification itself does not wait, because a decision about a read does not. */
+export async function loadKeyless(): Promise<void> {
+  const [bundle, verify, specs] = await Promise.all([
+    import('@sigstore/bundle'),
+    import('@sigstore/verify'),
+    import('@sigstore/protobuf-specs'),
+  ]);
+  sigstore = { bundle, verify, specs };
+}
+
+/** Certificate authorities, logs and time-stamping authorities of a Sigstore instance. */
+export class TrustRoot {
+  readonly #sigstore: Sigstore;
+  readonly #verifier: Verifier;
+
+  /** @param json a `trusted_root.json`. @throws Error for another document, and before `loadKeyless` */
+  constructor(json: unknown) {
+    if (sigstore === undefined)
+      throw new Error('the libraries for keyless signatures are not loaded');
+    this.#sigstore = sigstore;
+    const root = sigstore.specs.TrustedRoot.fromJSON(json);
+    const material: TrustMaterial = sigstore.verify.toTrustMaterial(root);
+    if (material.certificateAuthorities.length === 0)
+      throw new Error('it has no certificate authority');
+    if (material.tlogs.length === 0) throw new Error('it has no transparency log');
+    if (material.ctlogs.length === 0) throw new Error('it has no log of certificates');
+    // One entry of each log and one trusted time: without a time, an expired certificate could be used for ever.
+    const thresholds = { tlogThreshold: 1, ctlogThreshold: 1, timestampThreshold: 1 };
+    this.#verifier = new sigstore.verify.Verifier(material, thresholds);
+  }
+
+  /** Undefined if the signature does not hold. The caller compares what was signed, and who signed it. */
+  signerOf(bundleJson: unknown): KeylessSigner | undefined {
+    try {
+      const bundle = this.#sigstore.bundle.bundleFromJSON(bundleJson);
+      const entity = this.#sigstore.verify.toSignedEntity(bundle);
+      if (entity.key.$case !== 'certificate') return undefined;
+      const { identity } = this.#verifier.verify(entity);
+      const issuer = identity?.extensions?.issuer;
+      const { root, notAfter } = entity.key.certificate;
+      const named = onlyName(root.toDER());
+      if (issuer === undefined || named === undefined) return undefined;
+      return { issuer, ...named, signedBefore: notAfter.getTime() };
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** Printable ASCII: Node quotes and escapes names with other characters. */
+const ONLY_NAME = /^(URI|email):([!-+\--~]+)$/;
+
+/**
+ * The subject of a certificate that has exactly one name, as Fulcio's have: of two, the one compared could differ from the one that was meant. Read by Node, because
+ * the library drops the highest bit of each character, so that another name could read as the trusted one.
+ */
+function onlyName(der: Buffer): Pick<KeylessSigner, 'subject' | 'subjectType'> | undefined {
+  const [, type, subject] = ONLY_NAME.exec(new X509Certificate(der).subjectAltName ?? '') ?? [];
+  if (subject === undefined) return undefined;
+  return { subject, subjectType: type === 'URI' ? 'uri' : 'email' };
+}

@@ -1,0 +1,320 @@
+import { glob, type Glob } from '../glob.ts';
+import { identityTest, type Signer, type TrustedIdentity } from './trusted-identity.ts';
+
+/** A pinned public key, as the profile names it. */
+export interface PinnedKey {
+  readonly pem: string;
+  /** SHA-256 of the key, as `sha256:<hex>`. */
+  readonly id: string;
+}
+
+/** Certificate authorities and logs of a Sigstore instance: a `trusted_root.json`. */
+export type PinnedRoot = Readonly<Record<string, unknown>>;
+
+/** Who may sign: the holder of a key, or identities that a Sigstore instance vouches for. */
+export interface Authority {
+  readonly name: string;
+  readonly key?: PinnedKey | undefined;
+  readonly keyless?:
+    { readonly trustRoot: string; readonly identities: readonly TrustedIdentity[] } | undefined;
+  /** Milliseconds since the epoch: what was signed from then on does not count. */
+  readonly revokedAt?: number | undefined;
+}
+
+interface RuleSpec {
+  /** Globs of repositories. */
+  readonly images: readonly string[];
+  /** One of them must have signed. */
+  readonly authorities: readonly Authority[];
+}
+
+export type SignatureRuleSpec = RuleSpec;
+
+/** What must be attested of an image, besides who signed it. */
+export interface AttestationRuleSpec extends RuleSpec {
+  /** Globs of the builders that may have built it. */
+  readonly slsaProvenance?: { readonly builders: readonly string[] } | undefined;
+  readonly vulnScan?: { readonly maxAgeSeconds: number } | undefined;
+}
+
+export interface ImageTrustSpec {
+  readonly signatures: readonly SignatureRuleSpec[];
+  readonly attestations: readonly AttestationRuleSpec[];
+  readonly trustRoots: Readonly<Record<string, PinnedRoot>>;
+  /** Ids of keys that never count, whichever authority has them. */
+  readonly deniedKeys: readonly string[];
+}
+
+/** What somebody signed about an image. What it says counts only once an authority of the profile is known to have signed it. */
+export interface Statement {
+  readonly id: string;
+  /** `signature`, or the predicate type of an in-toto statement. */
+  readonly type: string;
+  /** When the broker first stored it, in milliseconds since the epoch: it was signed before. */
+  readonly createdAt: number;
+  /** The repository that a simple signing payload names; undefined in other forms. */
+  readonly repository?: string | undefined;
+  /** Who built the image, in a provenance. */
+  readonly builder?: string | undefined;
+  /** When a scan ended, in a vulnerability attestation: milliseconds since the epoch. */
+  readonly scannedAt?: number | undefined;
+}
+
+/** Under what a signature must hold. */
+export type TrustAnchor = { readonly key: PinnedKey } | { readonly root: PinnedRoot };
+
+/** The statements that the broker stores, and who signed each. */
+export interface ImageTrust {
+  of(digest: string): readonly Statement[];
+  /** Undefined if its signature does not hold. */
+  signerOf(statement: Statement, by: TrustAnchor): Signer | undefined;
+}
+
+/** Type of a signature in either form: it says nothing but "I signed this image". */
+export const SIGNATURE = 'signature';
+const PROVENANCE = ['https://slsa.dev/provenance/v1', 'https://slsa.dev/provenance/v0.2'];
+const VULNERABILITIES = 'https://cosign.sigstore.dev/attestation/vuln/v1';
+/** Clocks of scanners differ; a scan from the future would never become old. */
+const MOST_AHEAD_MS = 300_000;
+
+interface CompiledAuthority {
+  readonly authority: Authority;
+  readonly identities: readonly ((signer: Signer) => boolean)[];
+}
+
+interface CompiledRule {
+  readonly images: readonly Glob[];
+  readonly authorities: readonly CompiledAuthority[];
+}
+
+/** The rules of a profile about signatures, with their patterns compiled. */
+export interface CompiledTrust {
+  readonly signatures: readonly CompiledRule[];
+  readonly attestations: readonly (CompiledRule & {
+    readonly builders: readonly Glob[] | undefined;
+    readonly maxAgeMs: number | undefined;
+  })[];
+  readonly trustRoots: ReadonlyMap<string, PinnedRoot>;
+  readonly deniedKeys: ReadonlySet<string>;
+}
+
+export function compileTrust(spec: ImageTrustSpec): CompiledTrust {
+  return {
+    signatures: spec.signatures.map(compileRule),
+    attestations: spec.attestations.map((rule) => ({
+      ...compileRule(rule),
+      builders: rule.slsaProvenance?.builders.map(glob),
+      maxAgeMs: rule.vulnScan && rule.vulnScan.maxAgeSeconds * 1_000,
+    })),
+    trustRoots: new Map(Object.entries(spec.trustRoots)),
+    deniedKeys: new Set(spec.deniedKeys),
+  };
+}
+
+function compileRule({ images, authorities }: RuleSpec): CompiledRule {
+  return {
+    images: images.map(glob),
+    authorities: authorities.map((authority) => ({
+      authority,
+      identities: authority.keyless?.identities.map(identityTest) ?? [],
+    })),
+  };
+}
+
+/** A statement that an authority signed. */
+export interface TrustedStatement {
+  readonly digest: string;
+  readonly authority: string;
+  /** The id of the key, or issuer and subject. */
+  readonly signer: string;
+  readonly type: string;
+  readonly attestation: string;
+}
+
+export interface TrustFinding {
+  readonly code: 'signature_missing' | 'signer_not_trusted' | 'attestation_missing';
+  /** Continues "the image … ". */
+  readonly message: string;
+}
+
+export interface TrustVerdict {
+  readonly findings: readonly TrustFinding[];
+  readonly trusted: readonly TrustedStatement[];
+  /** Milliseconds since the epoch: when a scan that counted is too old. */
+  readonly validUntil: number;
+}
+
+interface Judged {
+  readonly digest: string;
+  readonly statements: readonly Statement[];
+  readonly trust: ImageTrust;
+}
+
+/** Whether the profile has a rule about signatures of the repository. */
+export function isTrustRuled(rules: CompiledTrust, repository: string): boolean {
+  return [...rules.signatures, ...rules.attestations].some(({ images }) =>
+    isFor(images, repository),
+  );
+}
+
+/** Judges one image: each rule for its repository needs one of the rule's authorities. */
+export function judgeTrust(
+  rules: CompiledTrust,
+  image: { readonly repository: string; readonly digest: string },
+  { trust, now }: { readonly trust: ImageTrust; readonly now: number },
+): TrustVerdict {
+  const { digest } = image;
+  const judged: Judged = { digest, statements: trust.of(digest), trust };
+  const findings: TrustFinding[] = [];
+  const trusted: TrustedStatement[] = [];
+  let validUntil = Infinity;
+  for (const rule of rules.signatures) {
+    if (!isFor(rule.images, image.repository)) continue;
+    const [first] = signedBy(rules, rule, judged, ({ type }) => type === SIGNATURE);
+    if (first === undefined) findings.push(missingSignature(judged, rule));
+    else trusted.push(shown(judged, first));
+  }
+  for (const rule of rules.attestations) {
+    if (!isFor(rule.images, image.repository)) continue;
+    if (rule.builders !== undefined) {
+      const { builders } = rule;
+      const built = signedBy(rules, rule, judged, ({ type }) => PROVENANCE.includes(type));
+      const one = built.find(({ statement: { builder } }) => isOneOf(builders, builder));
+      if (one === undefined) findings.push(missingProvenance(rule, built));
+      else trusted.push(shown(judged, one));
+    }
+    if (rule.maxAgeMs !== undefined) {
+      const scans = signedBy(rules, rule, judged, ({ type }) => type === VULNERABILITIES);
+      const newest = newestScan(scans, now);
+      const until = (newest?.statement.scannedAt ?? -Infinity) + rule.maxAgeMs;
+      if (newest === undefined || until <= now) findings.push(missingScan(rule, newest));
+      else {
+        validUntil = Math.min(validUntil, until);
+        trusted.push(shown(judged, newest));
+      }
+    }
+  }
+  return { findings, trusted, validUntil };
+}
+
+/** The names of the authorities that signed a statement, in any rule of the profile. */
+export function authoritiesOf(
+  rules: CompiledTrust,
+  statement: Statement,
+  trust: ImageTrust,
+): readonly string[] {
+  const judged = { statements: [statement], trust };
+  const signed = [...rules.signatures, ...rules.attestations].flatMap((rule) =>
+    signedBy(rules, rule, judged, () => true),
+  );
+  return [...new Set(signed.map(({ authority }) => authority.name))];
+}
+
+interface Signed {
+  readonly authority: Authority;
+  readonly signer: Signer;
+  readonly statement: Statement;
+}
+
+/** The statements of one type that an authority of the rule signed. */
+function signedBy(
+  rules: CompiledTrust,
+  rule: CompiledRule,
+  { statements, trust }: Pick<Judged, 'statements' | 'trust'>,
+  isWanted: (statement: Statement) => boolean,
+): readonly Signed[] {
+  return statements
+    .filter((statement) => isWanted(statement) && isForRepository(rule, statement))
+    .flatMap((statement) =>
+      rule.authorities.flatMap(({ authority, identities }) => {
+        const by = anchorOf(rules, authority);
+        const signer = by && trust.signerOf(statement, by);
+        if (signer === undefined || isRevoked(authority, statement, signer)) return [];
+        const isTrusted = 'keyId' in signer || identities.some((matches) => matches(signer));
+        return isTrusted ? [{ authority, signer, statement }] : [];
+      }),
+    );
+}
+
+/** A simple signing payload names the repository it was signed for. A key that signs for several teams does not vouch for the images of the others. */
+function isForRepository({ images }: CompiledRule, { repository }: Statement): boolean {
+  return repository === undefined || isFor(images, repository);
+}
+
+function anchorOf(
+  { trustRoots, deniedKeys }: CompiledTrust,
+  { key, keyless }: Authority,
+): TrustAnchor | undefined {
+  if (key !== undefined) return deniedKeys.has(key.id) ? undefined : { key };
+  const root = keyless && trustRoots.get(keyless.trustRoot);
+  return root && { root };
+}
+
+/** It counts if it provably was signed before the revocation: its certificate ended before, or the broker had it already. */
+function isRevoked({ revokedAt }: Authority, { createdAt }: Statement, signer: Signer): boolean {
+  if (revokedAt === undefined) return false;
+  const signedBefore =
+    'signedBefore' in signer ? Math.min(signer.signedBefore, createdAt) : createdAt;
+  return signedBefore >= revokedAt;
+}
+
+function newestScan(scans: readonly Signed[], now: number): Signed | undefined {
+  const at = ({ statement: { scannedAt = -Infinity } }: Signed): number => scannedAt;
+  return scans
+    .filter((scan) => at(scan) <= now + MOST_AHEAD_MS)
+    .reduce<Signed | undefined>(
+      (newest, scan) => (newest === undefined || at(scan) > at(newest) ? scan : newest),
+      undefined,
+    );
+}
+
+function missingSignature({ statements, digest }: Judged, rule: CompiledRule): TrustFinding {
+  const count = statements.filter(({ type }) => type === SIGNATURE).length;
+  if (count === 0) {
+    const message = `has no signature in the broker for ${digest}; push it: quaymaster attestation push`;
+    return { code: 'signature_missing', message };
+  }
+  const message = `has ${count} signature${count === 1 ? '' : 's'}, none by ${namesOf(rule)} or none that still counts`;
+  return { code: 'signer_not_trusted', message };
+}
+
+function missingProvenance(rule: CompiledRule, built: readonly Signed[]): TrustFinding {
+  const [first] = built;
+  const message =
+    first === undefined
+      ? `has no provenance signed by ${namesOf(rule)}`
+      : `was built by ${first.statement.builder ?? 'an unnamed builder'}, which "builders" does not have`;
+  return { code: 'attestation_missing', message };
+}
+
+function missingScan(rule: CompiledRule, newest: Signed | undefined): TrustFinding {
+  const at = newest?.statement.scannedAt;
+  const message =
+    at === undefined
+      ? `has no scan for vulnerabilities signed by ${namesOf(rule)}`
+      : `was last scanned at ${new Date(at).toISOString()}, which is older than "maxAge"`;
+  return { code: 'attestation_missing', message };
+}
+
+function namesOf({ authorities }: CompiledRule): string {
+  return authorities.map(({ authority: { name } }) => name).join(' or ');
+}
+
+function shown({ digest }: Judged, { authority, signer, statement }: Signed): TrustedStatement {
+  const who = 'keyId' in signer ? signer.keyId : `${signer.issuer} ${signer.subject}`;
+  return {
+    digest,
+    authority: authority.name,
+    signer: who,
+    type: statement.type,
+    attestation: statement.id,
+  };
+}
+
+function isFor(globs: readonly Glob[], text: string): boolean {
+  return globs.some((matches) => matches(text));
+}
+
+function isOneOf(globs: readonly Glob[], text: string | undefined): boolean {
+  return text !== undefined && isFor(globs, text);
+}
