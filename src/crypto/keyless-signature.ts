@@ -1,7 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import type { TrustMaterial, Verifier } from '@sigstore/verify';
+import type * as Bundles from '@sigstore/bundle';
+import type * as Specs from '@sigstore/protobuf-specs';
+import type * as Verification from '@sigstore/verify';
 
-/** Who signed without a key of their own, as Fulcio's certificate says. */
+/** A signer without a key of its own, as Fulcio's certificate names it. */
 export interface KeylessSigner {
   readonly issuer: string;
   readonly subject: string;
@@ -11,9 +13,9 @@ export interface KeylessSigner {
 }
 
 interface Sigstore {
-  readonly bundle: typeof import('@sigstore/bundle');
-  readonly verify: typeof import('@sigstore/verify');
-  readonly specs: typeof import('@sigstore/protobuf-specs');
+  readonly bundle: typeof Bundles;
+  readonly verify: typeof Verification;
+  readonly specs: typeof Specs;
 }
 
 let sigstore: Sigstore | undefined;
@@ -31,7 +33,7 @@ export async function loadKeyless(): Promise<void> {
 /** Certificate authorities, logs and time-stamping authorities of a Sigstore instance. */
 export class TrustRoot {
   readonly #sigstore: Sigstore;
-  readonly #verifier: Verifier;
+  readonly #verifier: Verification.Verifier;
 
   /** @param json a `trusted_root.json`. @throws Error for another document, and before `loadKeyless` */
   constructor(json: unknown) {
@@ -39,7 +41,7 @@ export class TrustRoot {
       throw new Error('the libraries for keyless signatures are not loaded');
     this.#sigstore = sigstore;
     const root = sigstore.specs.TrustedRoot.fromJSON(json);
-    const material: TrustMaterial = sigstore.verify.toTrustMaterial(root);
+    const material = sigstore.verify.toTrustMaterial(root);
     if (material.certificateAuthorities.length === 0)
       throw new Error('it has no certificate authority');
     if (material.tlogs.length === 0) throw new Error('it has no transparency log');

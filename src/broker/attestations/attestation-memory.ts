@@ -47,7 +47,7 @@ export class Attestations implements ImageTrust {
   #count = 0;
   #bytes = 0;
   #generation = 0;
-  /** Who signed, by key or root of a profile. Results end with the object of the profile or of the attestation. */
+  /** The verified signers, by key or root of a profile. Results end with the object of the profile or of the attestation. */
   readonly #signers = new WeakMap<object, WeakMap<Statement, VerifiedSigner>>();
   readonly #roots = new WeakMap<PinnedRoot, { readonly root: TrustRoot | undefined }>();
 
@@ -172,7 +172,7 @@ function keySigner(
   return key !== undefined && isSignedBy(key, message, signature) ? { keyId: key.id } : undefined;
 }
 
-/** Nobody is trusted by a root that does not parse. */
+/** A root that does not parse trusts no signer. */
 function rootOf(json: PinnedRoot): TrustRoot | undefined {
   try {
     return new TrustRoot(json);

@@ -45,7 +45,7 @@ export async function checkReferences(
   }
 }
 
-/** A root that does not parse would trust nobody, and be noticed when pods lose their secrets. */
+/** A root that does not parse would trust no signer, and an operator would notice it only when pods lose their secrets. */
 async function checkTrustRoots({ spec }: StoredDocument<'posture-profile'>): Promise<void> {
   const roots = Object.entries(spec.image.trustRoots);
   if (roots.length > 0) await loadKeyless();

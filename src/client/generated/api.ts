@@ -1109,7 +1109,7 @@ export interface components {
                     readonly subject: components["schemas"]["SigningIdentity"];
                 }[];
             };
-            /** @description A day or an instant. What was signed from then on does not count. */
+            /** @description A day or an instant. Signatures made from then on do not count. */
             readonly revokedAt?: string;
         };
         /** @description Exact, or a pattern whose scheme and host have no `*` */

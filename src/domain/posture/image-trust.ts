@@ -11,7 +11,7 @@ export interface PinnedKey {
 /** Certificate authorities and logs of a Sigstore instance: a `trusted_root.json`. */
 export type PinnedRoot = Readonly<Record<string, unknown>>;
 
-/** Who may sign: the holder of a key, or identities that a Sigstore instance vouches for. */
+/** A trusted signer: the holder of a key, or one of the identities that a Sigstore instance certifies. */
 export interface Authority {
   readonly name: string;
   readonly key?: PinnedKey | undefined;
@@ -45,7 +45,7 @@ export interface ImageTrustSpec {
   readonly deniedKeys: readonly string[];
 }
 
-/** What somebody signed about an image. What it says counts only once an authority of the profile is known to have signed it. */
+/** A signed statement about an image. It counts only if an authority of the profile signed it. */
 export interface Statement {
   readonly id: string;
   /** `signature`, or the predicate type of an in-toto statement. */
@@ -54,7 +54,7 @@ export interface Statement {
   readonly createdAt: number;
   /** The repository that a simple signing payload names; undefined in other forms. */
   readonly repository?: string | undefined;
-  /** Who built the image, in a provenance. */
+  /** The builder of the image, in a provenance. */
   readonly builder?: string | undefined;
   /** When a scan ended, in a vulnerability attestation: milliseconds since the epoch. */
   readonly scannedAt?: number | undefined;
@@ -87,13 +87,15 @@ interface CompiledRule {
   readonly authorities: readonly CompiledAuthority[];
 }
 
+interface CompiledAttestationRule extends CompiledRule {
+  readonly builders: readonly Glob[] | undefined;
+  readonly maxAgeMs: number | undefined;
+}
+
 /** The rules of a profile about signatures, with their patterns compiled. */
 export interface CompiledTrust {
   readonly signatures: readonly CompiledRule[];
-  readonly attestations: readonly (CompiledRule & {
-    readonly builders: readonly Glob[] | undefined;
-    readonly maxAgeMs: number | undefined;
-  })[];
+  readonly attestations: readonly CompiledAttestationRule[];
   readonly trustRoots: ReadonlyMap<string, PinnedRoot>;
   readonly deniedKeys: ReadonlySet<string>;
 }
@@ -165,36 +167,56 @@ export function judgeTrust(
 ): TrustVerdict {
   const { digest } = image;
   const judged: Judged = { digest, statements: trust.of(digest), trust };
-  const findings: TrustFinding[] = [];
-  const trusted: TrustedStatement[] = [];
-  let validUntil = Infinity;
-  for (const rule of rules.signatures) {
-    if (!isFor(rule.images, image.repository)) continue;
-    const [first] = signedBy(rules, rule, judged, ({ type }) => type === SIGNATURE);
-    if (first === undefined) findings.push(missingSignature(judged, rule));
-    else trusted.push(shown(judged, first));
-  }
-  for (const rule of rules.attestations) {
-    if (!isFor(rule.images, image.repository)) continue;
-    if (rule.builders !== undefined) {
-      const { builders } = rule;
-      const built = signedBy(rules, rule, judged, ({ type }) => PROVENANCE.includes(type));
-      const one = built.find(({ statement: { builder } }) => isOneOf(builders, builder));
-      if (one === undefined) findings.push(missingProvenance(rule, built));
-      else trusted.push(shown(judged, one));
-    }
-    if (rule.maxAgeMs !== undefined) {
-      const scans = signedBy(rules, rule, judged, ({ type }) => type === VULNERABILITIES);
-      const newest = newestScan(scans, now);
-      const until = (newest?.statement.scannedAt ?? -Infinity) + rule.maxAgeMs;
-      if (newest === undefined || until <= now) findings.push(missingScan(rule, newest));
-      else {
-        validUntil = Math.min(validUntil, until);
-        trusted.push(shown(judged, newest));
-      }
-    }
-  }
-  return { findings, trusted, validUntil };
+  const isForImage = ({ images }: CompiledRule): boolean => isFor(images, image.repository);
+  const results = [
+    ...rules.signatures.filter(isForImage).map((rule) => signatureOf(rules, rule, judged)),
+    ...rules.attestations
+      .filter(isForImage)
+      .flatMap((rule) => [provenanceOf(rules, rule, judged), scanOf(rules, rule, judged, now)])
+      .filter((result) => result !== undefined),
+  ];
+  return {
+    findings: results.flatMap((result) => ('code' in result ? [result] : [])),
+    trusted: results.flatMap((result) => ('code' in result ? [] : [shown(judged, result)])),
+    validUntil: Math.min(
+      ...results.map((result) => ('until' in result ? result.until : undefined) ?? Infinity),
+    ),
+  };
+}
+
+/** What a rule demands: a statement that counts, perhaps until a time, or a finding. */
+type Result = TrustFinding | (Signed & { readonly until?: number });
+
+function signatureOf(rules: CompiledTrust, rule: CompiledRule, judged: Judged): Result {
+  const [first] = signedBy(rules, rule, judged, ({ type }) => type === SIGNATURE);
+  return first ?? missingSignature(judged, rule);
+}
+
+function provenanceOf(
+  rules: CompiledTrust,
+  rule: CompiledAttestationRule,
+  judged: Judged,
+): Result | undefined {
+  const { builders } = rule;
+  if (builders === undefined) return undefined;
+  const built = signedBy(rules, rule, judged, ({ type }) => PROVENANCE.includes(type));
+  const one = built.find(
+    ({ statement: { builder } }) => builder !== undefined && isFor(builders, builder),
+  );
+  return one ?? missingProvenance(rule, built);
+}
+
+function scanOf(
+  rules: CompiledTrust,
+  rule: CompiledAttestationRule,
+  judged: Judged,
+  now: number,
+): Result | undefined {
+  if (rule.maxAgeMs === undefined) return undefined;
+  const scans = signedBy(rules, rule, judged, ({ type }) => type === VULNERABILITIES);
+  const newest = newestScan(scans, now);
+  const until = (newest?.statement.scannedAt ?? -Infinity) + rule.maxAgeMs;
+  return newest === undefined || until <= now ? missingScan(rule, newest) : { ...newest, until };
 }
 
 /** The names of the authorities that signed a statement, in any rule of the profile. */
@@ -236,7 +258,7 @@ function signedBy(
     );
 }
 
-/** A simple signing payload names the repository it was signed for. A key that signs for several teams does not vouch for the images of the others. */
+/** A simple signing payload names the repository it was signed for. A signature for the image of one team does not count for the images of another. */
 function isForRepository({ images }: CompiledRule, { repository }: Statement): boolean {
   return repository === undefined || isFor(images, repository);
 }
@@ -313,8 +335,4 @@ function shown({ digest }: Judged, { authority, signer, statement }: Signed): Tr
 
 function isFor(globs: readonly Glob[], text: string): boolean {
   return globs.some((matches) => matches(text));
-}
-
-function isOneOf(globs: readonly Glob[], text: string | undefined): boolean {
-  return text !== undefined && isFor(globs, text);
 }

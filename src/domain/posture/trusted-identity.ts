@@ -1,6 +1,6 @@
 import { glob, MOST_DEEP_STARS, type Glob } from '../glob.ts';
 
-/** Who signed an image: the holder of a pinned key, or an identity that an issuer vouched for when it signed. */
+/** The signer of an image: the holder of a pinned key, or an identity that an issuer certified when it signed. */
 export type Signer =
   | { readonly keyId: string }
   | {
@@ -25,7 +25,7 @@ const URI_BEGINNING = /^[a-z][a-z0-9+.-]*:\/\/[^*/\s]+\//;
 const PRINTABLE = /^[!-~]+$/;
 
 /**
- * The reason why a text cannot name an issuer or a subject; undefined if it can. A pattern has scheme and host without a wildcard: `https://*` would trust everybody
+ * The reason why a text cannot name an issuer or a subject; undefined if it can. A pattern has scheme and host without a wildcard: `https://*` would trust everyone
  * with an account at any issuer.
  */
 export function identityProblem(text: string): string | undefined {

@@ -12,7 +12,8 @@ import type {
 import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
 import { compileProfile } from '../../../../src/domain/posture/profile.ts';
 import type { Store } from '../../../../src/ports/store.ts';
-import type { RowSeals } from '../../../../src/broker/recording/row-seals.ts';
+import { RowSeals } from '../../../../src/broker/recording/row-seals.ts';
+import type { Keyring } from '../../../../src/crypto/keyring.ts';
 import { ImageSigner } from '../../../kit/image-signer.ts';
 
 const NOW = Date.parse('2026-11-27T12:00:00Z');
@@ -35,13 +36,13 @@ interface Pushed {
 
 /** Statements as the broker keeps them, verified by its own memory. */
 function trustOf(pushed: readonly (object | Pushed)[]): ImageTrust {
-  const memory = new Attestations({} as Store, {} as RowSeals);
+  const memory = new Attestations({} as Store, new RowSeals({} as Keyring));
   const kept = pushed.map((each, index) => {
     const {
       attestation,
       createdAt = NOW,
       digest,
-    } = 'attestation' in each ? (each as Pushed) : { attestation: each };
+    } = 'attestation' in each ? each : { attestation: each };
     const { subjects, type, repository, builder, scannedAt } = parseAttestation(attestation);
     const body = Buffer.from(JSON.stringify(attestation));
     const statement = { id: `att_${index}`, type, repository, builder, scannedAt, createdAt, body };
@@ -282,7 +283,7 @@ describe('a profile with signatures', () => {
     ['a wildcard in an e-mail address', keyless('*@acme.test')],
     ['an issuer of any host', keyless('a@acme.test', 'https://*')],
     ['a root that the profile does not have', { ...keyless('a@acme.test'), trustRoots: {} }],
-    ['the id of a key that is none', { ...BY_CI, deniedKeys: ['abc'] }],
+    ['an invalid id of a key', { ...BY_CI, deniedKeys: ['abc'] }],
   ])('is refused with %s', (_name, image) => {
     expect(parse(image)).toThrow();
   });
