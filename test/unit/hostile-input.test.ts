@@ -67,6 +67,7 @@ import { parseStrictObject } from '../../src/text/strict-json.ts';
 import { readOneYaml, readYaml } from '../../src/text/strict-yaml.ts';
 import { parseTraceparent } from '../../src/trace/traceparent.ts';
 import { CertificateAuthority } from '../kit/certificates.ts';
+import { NOTHING_SIGNED } from '../kit/nothing-signed.ts';
 import { hostileBytes, hostileText, hostileValue, parses, parsesSoon } from '../kit/hostile.ts';
 import { boundClaims, ecKey, rawToken, signedToken } from '../kit/token-factory.ts';
 
@@ -364,7 +365,7 @@ describe('hostile input', () => {
     const profile = compileProfile('p', 1, parseSpec('posture-profile', PROFILE));
     fc.assert(
       fc.property(hostileValue(POD), (value) => {
-        const snapshot = { name: 'prod/web', pod: new PodNode(value, '') };
+        const snapshot = { name: 'prod/web', pod: new PodNode(value, ''), trust: NOTHING_SIGNED };
         expect(evaluate(profile, snapshot, NOW).findings).toEqual(expect.any(Array));
         parses(() => podsIn(value), MalformedPod);
       }),

@@ -2,6 +2,7 @@ import { setImmediate as loopTurn } from 'node:timers/promises';
 import { counts, evaluate, type PostureFinding } from '../../domain/posture/evaluate.ts';
 import { PodNode } from '../../domain/posture/pod-node.ts';
 import { compileProfile, isForPod, type PostureProfile } from '../../domain/posture/profile.ts';
+import { loadKeyless } from '../../crypto/keyless-signature.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import type { Session } from '../../domain/principal.ts';
 import { workloadId } from '../../domain/workload.ts';
@@ -46,6 +47,7 @@ export async function surveyPosture(
   return recordOperation(acting, recorded, async (operator) => {
     requireRole(operator, 'policy-editor', 'auditor');
     const profile = compileProfile('draft', 0, parseSpec('posture-profile', document));
+    if (profile.trust.trustRoots.size > 0) await loadKeyless();
     const after = decodeCursor(parts, LIST, page.after) as string | undefined;
     const { rows, next } = await scanSessions(parts, {}, { after, limit: page.limit });
     const items = new Map<string, SurveyedPod>();
@@ -66,7 +68,7 @@ const LIST = 'posture-survey';
 
 /** Undefined if the profile is not for the pod, or if the workload has none. */
 function surveyed(
-  parts: Pick<Access, 'clusters' | 'clock'>,
+  parts: Pick<Access, 'clusters' | 'clock' | 'attestations'>,
   profile: PostureProfile,
   { workload }: Session,
 ): SurveyedPod | undefined {
@@ -75,7 +77,7 @@ function surveyed(
   const facts = podFacts(parts, workload);
   if (!isForPod(profile, { cluster, namespace, labels: facts?.labels })) return undefined;
   const node = facts?.manifest && new PodNode(facts.manifest.read(), '');
-  const snapshot = { name: `${namespace}/${pod.name}`, pod: node };
+  const snapshot = { name: `${namespace}/${pod.name}`, pod: node, trust: parts.attestations };
   const { findings } = evaluate(profile, snapshot, parts.clock.now());
   return {
     workload: workloadId(workload),

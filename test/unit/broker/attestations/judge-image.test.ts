@@ -13,7 +13,8 @@ import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
 import { compileProfile } from '../../../../src/domain/posture/profile.ts';
 import type { Store } from '../../../../src/ports/store.ts';
 import { RowSeals } from '../../../../src/broker/recording/row-seals.ts';
-import type { Keyring } from '../../../../src/crypto/keyring.ts';
+import { Keyring } from '../../../../src/crypto/keyring.ts';
+import { generateRootKey } from '../../../../src/crypto/root-keys.ts';
 import { ImageSigner } from '../../../kit/image-signer.ts';
 
 const NOW = Date.parse('2026-11-27T12:00:00Z');
@@ -36,7 +37,7 @@ interface Pushed {
 
 /** Statements as the broker keeps them, verified by its own memory. */
 function trustOf(pushed: readonly (object | Pushed)[]): ImageTrust {
-  const memory = new Attestations({} as Store, new RowSeals({} as Keyring));
+  const memory = new Attestations({} as Store, new RowSeals(new Keyring(generateRootKey())));
   const kept = pushed.map((each, index) => {
     const {
       attestation,
