@@ -113,6 +113,7 @@ const COLLECTIONS: Readonly<Record<string, readonly [noun: string, list: string]
   leases: ['lease', 'lease ls'],
   quarantines: ['quarantine', 'quarantine ls'],
   approvals: ['request', 'approval ls'],
+  attestations: ['attestation', 'attestation ls'],
   revocations: ['pending revocation of', 'revocation ls'],
 };
 

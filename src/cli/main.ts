@@ -7,6 +7,7 @@ import { IMPORTS } from './commands/imports.ts';
 import { LEASES } from './commands/leases.ts';
 import { BACKUPS } from './commands/backups.ts';
 import { APPROVALS } from './commands/approvals.ts';
+import { ATTESTATIONS } from './commands/attestations.ts';
 import { INCIDENTS } from './commands/incidents.ts';
 import { KEYS } from './commands/keys.ts';
 import { ROTATIONS } from './commands/rotations.ts';
@@ -29,6 +30,7 @@ const TABLES: readonly CommandTable[] = [
   LEASES,
   INCIDENTS,
   APPROVALS,
+  ATTESTATIONS,
   KEYS,
   BACKUPS,
   IMPORTS,

@@ -103,6 +103,7 @@ it('groups the commands in the help by purpose, and shows the first steps', asyn
     'Leases',
     'Answering a compromise',
     'Approvals',
+    'Image signatures:',
     'Keys',
     'Backups',
     'Import',

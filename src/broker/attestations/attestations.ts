@@ -112,7 +112,7 @@ function checkLimits(
   bytes: number,
 ): void {
   const ofImage = attestations.of(digest).length;
-  const advice = 'delete some first: quaymaster attestation delete';
+  const advice = 'delete some first: quaymaster attestation rm';
   if (ofImage >= MOST_OF_IMAGE) {
     throw new BrokerError(
       'ERR_CONFLICT',

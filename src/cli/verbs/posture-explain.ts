@@ -87,9 +87,13 @@ function toLines(item: Explained): readonly string[] {
   return [
     `${verdict} ${printable(item.pod)}${unknownNote(item.known)}`,
     ...(item.profiles.length === 0 ? ['        no posture profile is for it'] : []),
-    ...item.profiles.flatMap(({ name, mode, met, secretPaths, findings }) => [
+    ...item.profiles.flatMap(({ name, mode, met, secretPaths, findings, trusted }) => [
       `        ${name} (${mode}, ${secretPaths.length === 0 ? 'all secrets' : secretPaths.join(', ')}): ${met ? 'met' : 'not met'}`,
       ...findingLines(findings),
+      ...trusted.map(
+        ({ container, type, authority, signer }) =>
+          `          trusted ${type} of the container "${printable(container)}": ${authority} (${printable(signer)})`,
+      ),
     ]),
   ];
 }
