@@ -103,7 +103,7 @@ it('groups the commands in the help by purpose, and shows the first steps', asyn
     'Leases',
     'Answering a compromise',
     'Approvals',
-    'Image signatures:',
+    'Image signatures',
     'Keys',
     'Backups',
     'Import',

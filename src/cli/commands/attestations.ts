@@ -26,7 +26,6 @@ export const ATTESTATIONS: CommandTable = {
       ],
       examples: [
         'quaymaster attestation push bundle.json',
-        'quaymaster attestation push --payload payload.json --signature payload.sig',
         'quaymaster attestation push --from-registry registry.example/prod/web@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
       ],
       load: async () => (await load()).runPush,
