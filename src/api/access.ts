@@ -34,7 +34,7 @@ const WRITERS: readonly Role[] = ['policy-editor', 'secret-editor', 'admin'];
 const LISTERS: readonly Role[] = ['secret-reader', 'secret-editor', 'admin'];
 const LEASES: readonly Role[] = ['responder', 'auditor', 'admin'];
 const RESPONDERS: readonly Role[] = ['responder', 'admin'];
-const WRITERS: readonly Role[] = ['evidence-writer', 'admin'];
+const PUSHERS: readonly Role[] = ['evidence-writer', 'admin'];
 const TRUST: readonly Role[] = [
   'evidence-writer',
   'policy-editor',
@@ -219,7 +219,7 @@ const ROWS = {
     10,
     'approval.require',
   ],
-  pushAttestation: ['POST', '/api/v1/attestations', 'operator', WRITERS, 10, 'attestation.push'],
+  pushAttestation: ['POST', '/api/v1/attestations', 'operator', PUSHERS, 10, 'attestation.push'],
   listAttestations: ['GET', '/api/v1/attestations', 'operator', TRUST, 5, 'attestation.list'],
   readAttestation: ['GET', '/api/v1/attestations/{id}', 'operator', TRUST, 5, 'attestation.list'],
   deleteAttestation: [
