@@ -35,13 +35,7 @@ const LISTERS: readonly Role[] = ['secret-reader', 'secret-editor', 'admin'];
 const LEASES: readonly Role[] = ['responder', 'auditor', 'admin'];
 const RESPONDERS: readonly Role[] = ['responder', 'admin'];
 const PUSHERS: readonly Role[] = ['evidence-writer', 'admin'];
-const TRUST: readonly Role[] = [
-  'evidence-writer',
-  'policy-editor',
-  'responder',
-  'auditor',
-  'admin',
-];
+const VIEW: readonly Role[] = ['evidence-writer', 'policy-editor', 'responder', 'auditor', 'admin'];
 const TURNERS: readonly Role[] = ['rotator', 'admin'];
 const ROTATORS: readonly Role[] = ['rotator', 'auditor', 'admin'];
 const AUDITORS: readonly Role[] = ['auditor', 'admin'];
@@ -220,8 +214,8 @@ const ROWS = {
     'approval.require',
   ],
   pushAttestation: ['POST', '/api/v1/attestations', 'operator', PUSHERS, 10, 'attestation.push'],
-  listAttestations: ['GET', '/api/v1/attestations', 'operator', TRUST, 5, 'attestation.list'],
-  readAttestation: ['GET', '/api/v1/attestations/{id}', 'operator', TRUST, 5, 'attestation.list'],
+  listAttestations: ['GET', '/api/v1/attestations', 'operator', VIEW, 5, 'attestation.list'],
+  readAttestation: ['GET', '/api/v1/attestations/{id}', 'operator', VIEW, 5, 'attestation.list'],
   deleteAttestation: [
     'DELETE',
     '/api/v1/attestations/{id}',
