@@ -5,6 +5,7 @@ const SEALED_ANSWER = '^src/crypto/sealed-answer\\.ts$';
 /** The one file of crypto that leaves the encoding of certificates to a library. */
 const SELF_SIGNED = '^src/crypto/self-signed\\.ts$';
 const BACKUP_FILE = '^src/crypto/age\\.ts$';
+const KEYLESS = '^src/crypto/keyless-signature\\.ts$';
 const rule = (name, from, to) => ({ name, severity: 'error', from, to });
 
 module.exports = {
@@ -19,13 +20,18 @@ module.exports = {
     ),
     rule(
       'crypto-is-a-leaf',
-      { path: room('crypto'), pathNot: [SEALED_ANSWER, SELF_SIGNED, BACKUP_FILE] },
+      { path: room('crypto'), pathNot: [SEALED_ANSWER, SELF_SIGNED, BACKUP_FILE, KEYLESS] },
       { pathNot: ['^src/(crypto|domain)/', '^(node:)?crypto$'] },
     ),
     rule(
       'sealed-answers-are-jwe-of-jose',
       { path: SEALED_ANSWER },
       { pathNot: ['^src/(crypto|domain)/', '(^|/)node_modules/jose/'] },
+    ),
+    rule(
+      'keyless-signatures-are-verified-by-sigstore',
+      { path: KEYLESS },
+      { pathNot: ['^src/(crypto|domain)/', '^(node:)?crypto$', '(^|/)node_modules/@sigstore/'] },
     ),
     rule(
       'backups-are-encrypted-with-one-library',

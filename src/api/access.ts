@@ -1,5 +1,6 @@
 import type { AuditAction } from '../domain/audit-event.ts';
 import { ROLES, type Role } from '../domain/principal.ts';
+import { documents } from './document-rows.ts';
 
 /** The facts of one operation. `{path}` alone matches across slashes. */
 export interface Operation {
@@ -41,39 +42,6 @@ const ROTATORS: readonly Role[] = ['rotator', 'auditor', 'admin'];
 const AUDITORS: readonly Role[] = ['auditor', 'admin'];
 /** Any operator may read metrics, and see and revoke its own tokens. */
 const ANY: readonly Role[] = ROLES;
-
-type DocumentRow = readonly [
-  Operation['method'],
-  string,
-  'operator',
-  readonly Role[],
-  number,
-  AuditAction,
-];
-
-/** The operations of one kind of document, by the names of one and of several of them. */
-function documents<One extends string, Many extends string>(
-  one: One,
-  many: Many,
-  place: string,
-  roles: readonly Role[],
-): Readonly<
-  Record<
-    `list${Many}` | `read${One}` | `put${One}` | `delete${One}` | `list${One}Versions`,
-    DocumentRow
-  >
-> {
-  const all = `/api/v1/${place}`;
-  const each = `${all}/{name}`;
-  const rows: Readonly<Record<string, DocumentRow>> = {
-    [`list${many}`]: ['GET', all, 'operator', roles, 5, 'document.read'],
-    [`read${one}`]: ['GET', each, 'operator', roles, 1, 'document.read'],
-    [`put${one}`]: ['PUT', each, 'operator', roles, 10, 'document.write'],
-    [`delete${one}`]: ['DELETE', each, 'operator', roles, 10, 'document.delete'],
-    [`list${one}Versions`]: ['GET', `${each}/versions`, 'operator', roles, 5, 'document.read'],
-  };
-  return rows;
-}
 
 /** All operations. The router is made from these rows, so an operation without a row cannot be called. The most frequent one is first. */
 const ROWS = {
