@@ -10,7 +10,7 @@ import { post } from './memory.ts';
 import { median, type Result } from './result.ts';
 import { commandLine, startBroker, type Broker } from './servers/broker.ts';
 import { offlinePods } from './servers/pods.ts';
-import { BATCH_BODY, logIn, OWN_PATHS, seed } from './servers/seed.ts';
+import { BATCH_BODY, logIn, OWN_PATHS, policyFor, seed } from './servers/seed.ts';
 import type { Stage } from './stage.ts';
 
 export interface BesideOptions {
@@ -37,6 +37,7 @@ type Work = (filled: Filled, signal: AbortSignal) => Promise<number>;
 const WORK: Readonly<Record<BesideName, Work>> = {
   'latency-search-500': search,
   'latency-export-500': exportLog,
+  'latency-replay-500': replay,
 };
 
 /** The p99 of reads at a constant rate beside searches and beside an export, each to that of reads alone in the same round. */
@@ -52,6 +53,7 @@ export async function besideResults(
   const broker = await stage.own(startBroker({ directory, connections }));
   await seed(broker.operator);
   const token = await logIn(broker.url, offline);
+  await savePolicies(broker);
   const begun = Date.now();
   await on(LOAD_CORE, () => fill(broker, token, options.entries));
   const filled = { broker, directory, middle: (begun + Date.now()) / 2 };
@@ -105,6 +107,39 @@ async function fill(broker: Broker, token: string, entries: number): Promise<voi
   };
   await Promise.all(Array.from({ length: CALLERS }, caller));
   agent.destroy();
+}
+
+const POLICIES = 10_000;
+/** Of one draft. */
+const CHANGED = 1_000;
+const AT_ONCE = 200;
+
+/** The policies that are searched for the workloads of a replay. */
+async function savePolicies({ operator }: Broker): Promise<void> {
+  for (let begun = 0; begun < POLICIES; begun += AT_ONCE) {
+    const documents = policies(begun, AT_ONCE).map((policy) => ({
+      ...{ kind: 'policy' as const, name: policy.metadata.name, ifNoneMatch: '*' as const },
+      document: JSON.stringify(policy),
+    }));
+    await operator.call('applyDocuments', { body: { documents } });
+  }
+}
+
+function policies(begun: number, count: number): readonly ReturnType<typeof policyFor>[] {
+  return Array.from({ length: count }, (_, at) => policyFor(`p${begun + at}`));
+}
+
+/** One page after another of replays of the same draft. */
+async function replay({ broker }: Filled, signal: AbortSignal): Promise<number> {
+  const draft = { policies: policies(0, CHANGED).map((policy) => JSON.stringify(policy)) };
+  const from = new Date(0).toISOString();
+  let times = 0;
+  for (let after: string | undefined; !signal.aborted; times += 1) {
+    const body = { draft, from, ...(after !== undefined && { after }) };
+    const { body: page } = await broker.operator.call('replayPolicies', { body });
+    after = page.next;
+  }
+  return times;
 }
 
 /** One search after another, each with another filter. */
