@@ -285,10 +285,16 @@ function addOfflineAudit(program: Command): void {
     summary:
       'export the log to a new directory, from a running broker or, with --config, from its store',
     arguments: [['<directory>', 'a directory that does not exist yet']],
-    options: [['-c, --config <file>', 'read the store of this configuration file instead']],
+    options: [
+      ['-c, --config <file>', 'read the store of this configuration file instead'],
+      [
+        '--format <format>',
+        'also write the entries as lines of ocsf, cef or kubernetes (docs/audit.md, "Formats")',
+      ],
+    ],
     examples: [
       'quaymaster audit export export/',
-      'quaymaster audit export export/ --config config.yaml',
+      'quaymaster audit export export/ --config config.yaml --format ocsf',
     ],
   });
   addConnection(exporting);
@@ -301,18 +307,19 @@ function addOfflineAudit(program: Command): void {
   });
 }
 
-type ExportOptions = ConnectionOptions & { readonly config?: string };
+type ExportOptions = ConnectionOptions & { readonly config?: string; readonly format?: string };
 
 async function exportAudit(directory: string, options: ExportOptions): Promise<void> {
-  const { config } = options;
+  const { config, format } = options;
+  const how = { progress, format };
   const { runAuditExport } = await import('./compose/verbs/audit-export.ts');
   if (config !== undefined) {
-    process.exitCode = showExport(await runAuditExport(directory, { config }, progress));
+    process.exitCode = showExport(await runAuditExport(directory, { config }, how));
     return;
   }
   const { runVerb } = await import('./cli/run-verb.ts');
   const verb = async (context: CliContext): Promise<number> =>
-    showExport(await runAuditExport(directory, { broker: await context.broker() }, progress));
+    showExport(await runAuditExport(directory, { broker: await context.broker() }, how));
   process.exitCode = await runVerb([directory], options, () => Promise.resolve(verb));
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseWitnessKey } from '../crypto/cosignature.ts';
+import { LOG_FORMATS } from '../domain/audit-formats/log-format.ts';
 import { isName } from '../domain/names.ts';
 
 const absolutePath = z
@@ -18,6 +19,9 @@ const address = z.url({ protocol: /^https?$/ }).refine((text) => {
 }, 'is https://host[:port]/path, or http:// on a loopback address, without credentials');
 
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:]{2,39})$/;
+
+/** How the sink writes an entry; `json` if absent. */
+const format = z.enum(LOG_FORMATS).optional();
 
 /** Answers wait until the sink has their entries. */
 const mustAcknowledge = z.boolean().optional();
@@ -39,6 +43,7 @@ const sinkSchema = z.discriminatedUnion('type', [
     caFile: absolutePath.optional(),
     /** Lines `Name: value`, for example with a token. */
     headersFile: absolutePath.optional(),
+    format,
     mustAcknowledge,
   }),
   z
@@ -54,6 +59,7 @@ const sinkSchema = z.discriminatedUnion('type', [
       /** The client certificate, with its chain, and its key. */
       certFile: absolutePath.optional(),
       keyFile: absolutePath.optional(),
+      format,
       mustAcknowledge: neverAcknowledges('syslog'),
     })
     .refine(({ certFile, keyFile }) => (certFile === undefined) === (keyFile === undefined), {

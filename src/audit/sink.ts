@@ -1,3 +1,6 @@
+import { leafHash } from '../crypto/merkle.ts';
+import { formatEntry, type LogFormat } from '../domain/audit-formats/log-format.ts';
+
 /** Neighbouring entries of the log, without newlines. */
 export interface Delivery {
   /** The origin of the log: an index names an entry only within its origin. */
@@ -39,6 +42,16 @@ export class SinkError extends Error {
 export function deliveryLines({ first, entries }: Delivery): string {
   const head = `{"delivery":{"firstIndex":${first},"count":${entries.length}}}`;
   return [head, ...entries].map((line) => `${line}\n`).join('');
+}
+
+/** The entries of a delivery as lines of the format, without their ends. */
+export function formatted(format: LogFormat, { origin, first, entries }: Delivery): string[] {
+  return entries.map((entry, at) =>
+    formatEntry(format, {
+      ...{ origin, index: first + at, entry },
+      leafHash: format === 'json' ? '' : leafHash(Buffer.from(entry)).toString('hex'),
+    }),
+  );
 }
 
 /** The delivery in parts of at most `bytes` of entries each, or of one entry. Entries are ASCII, so that one character is one byte. */

@@ -158,9 +158,13 @@ describe('a stored or signed record', () => {
         fc.dictionary(fc.constantFrom('time', 'outcome', 'writer', 'action'), fc.jsonValue()),
         (facts) => {
           const entry = JSON.stringify(facts).replaceAll(/[^\x20-\x7e]/g, '?');
-          const frame = syslogFrame({ origin: 'a]"\\', index: 1, entry, host: 'h h' }).toString(
-            'latin1',
-          );
+          const frame = syslogFrame({
+            origin: 'a]"\\',
+            index: 1,
+            entry,
+            text: entry,
+            host: 'h h',
+          }).toString('latin1');
           expect(frame).toMatch(/^\d+ <\d+>1 \S+ \S+ quaymaster \S+ \S+ \[[^\n]+\] \{[^\n]*\}$/);
           expect(frame.length).toBe(frame.indexOf(' ') + 1 + Number.parseInt(frame, 10));
         },

@@ -8,7 +8,8 @@ import { WatchedFile } from '../../net/watched-file.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import type { SinkConfig } from '../config.ts';
-import { deliveryParts, SinkError, type Delivery, type Sink } from '../sink.ts';
+import type { LogFormat } from '../../domain/audit-formats/log-format.ts';
+import { deliveryParts, formatted, SinkError, type Delivery, type Sink } from '../sink.ts';
 
 type HttpSinkConfig = Extract<SinkConfig, { type: 'http' }>;
 
@@ -18,8 +19,12 @@ const MOST_BYTES = 1_048_576;
 const MOST_ANSWER_BYTES = 65_536;
 
 /** One entry a line, each with its index in the log. The text of the entry is not changed, so that its hash can be computed. */
-function requestBody({ first, entries }: Delivery): string {
-  return entries.map((entry, at) => `{"index":${first + at},"entry":${entry}}\n`).join('');
+function requestBody(format: LogFormat, delivery: Delivery): string {
+  const lines = formatted(format, delivery);
+  const { first } = delivery;
+  return format === 'json'
+    ? lines.map((entry, at) => `{"index":${first + at},"entry":${entry}}\n`).join('')
+    : lines.map((line) => `${line}\n`).join('');
 }
 
 /** Posts entries to a receiver. An answer 2xx acknowledges all entries of its request; docs/spec/audit-sinks-v1.md. */
@@ -28,15 +33,20 @@ export class HttpSink implements Sink {
   readonly unconfirmed = 0;
   readonly #url: URL;
   readonly #clock: Pick<Clock, 'after'>;
+  readonly #format: LogFormat;
   readonly #ca: WatchedFile | undefined;
   readonly #headers: WatchedFile | undefined;
   #http: HttpClient | undefined;
   #trusted: string | undefined;
 
-  constructor({ url, caFile, headersFile }: HttpSinkConfig, clock: Pick<Clock, 'after'>) {
+  constructor(
+    { url, caFile, headersFile, format = 'json' }: HttpSinkConfig,
+    clock: Pick<Clock, 'after'>,
+  ) {
     this.name = `http:${url}`;
     this.#url = new URL(url);
     this.#clock = clock;
+    this.#format = format;
     this.#ca = caFile === undefined ? undefined : new WatchedFile(caFile);
     this.#headers = headersFile === undefined ? undefined : new WatchedFile(headersFile);
   }
@@ -67,7 +77,7 @@ export class HttpSink implements Sink {
     const http = this.#clientFor(await this.#read(this.#ca, 'caFile'));
     const headers = await this.#requestHeaders(part);
     try {
-      const body = requestBody(part);
+      const body = requestBody(this.#format, part);
       const sent = { method: 'POST', url: this.#url, headers, body, signal };
       const response = await http.open(sent);
       await readBody(response, MOST_ANSWER_BYTES).catch(() => response.destroy());
@@ -84,7 +94,7 @@ export class HttpSink implements Sink {
     const lines = await this.#read(this.#headers, 'headersFile');
     return {
       ...(lines !== undefined && headersIn(lines, 'headersFile')),
-      'content-type': 'application/x-ndjson',
+      'content-type': this.#format === 'cef' ? 'text/plain; charset=utf-8' : 'application/x-ndjson',
       'quaymaster-log-origin': origin,
       'quaymaster-first-index': String(first),
       'quaymaster-count': String(entries.length),

@@ -4,6 +4,8 @@ export interface SyslogEntry {
   readonly index: number;
   /** ASCII, as in the log. */
   readonly entry: string;
+  /** The entry in the format of the sink. */
+  readonly text: string;
   /** Of the broker that sends the message. */
   readonly host: string;
 }
@@ -26,7 +28,7 @@ export function syslogFrame(sent: SyslogEntry): Buffer {
   return Buffer.concat([Buffer.from(`${message.length} `), message]);
 }
 
-function syslogMessage({ origin, index, entry, host }: SyslogEntry): string {
+function syslogMessage({ origin, index, entry, text, host }: SyslogEntry): string {
   const facts = JSON.parse(entry) as Readonly<Record<string, unknown>>;
   const { time, outcome, writer, action } = facts;
   const severity = SEVERITIES[String(outcome)] ?? INFORMATIONAL;
@@ -39,7 +41,7 @@ function syslogMessage({ origin, index, entry, host }: SyslogEntry): string {
     headerField(action, LONGEST_MESSAGE_ID),
   ];
   const data = `[${SD_ID} index="${index}" origin="${escapeParameter(origin)}"]`;
-  return `${header.join(' ')} ${data} ${entry}`;
+  return `${header.join(' ')} ${data} ${text}`;
 }
 
 /** RFC 5424 section 6: printable ASCII without a space, of limited length. */

@@ -8,7 +8,8 @@ import { WatchedFile } from '../../net/watched-file.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import type { SinkConfig } from '../config.ts';
-import { deliveryParts, SinkError, type Delivery, type Sink } from '../sink.ts';
+import type { LogFormat } from '../../domain/audit-formats/log-format.ts';
+import { deliveryParts, formatted, SinkError, type Delivery, type Sink } from '../sink.ts';
 import { syslogFrame } from './syslog-message.ts';
 
 type SyslogSinkConfig = Extract<SinkConfig, { type: 'syslog' }>;
@@ -51,7 +52,9 @@ export class SyslogSink implements Sink {
     const socket = await this.#connected();
     try {
       for (const part of deliveryParts(delivery, MOST_BYTES))
-        await this.#bounded((signal) => write(socket, frames(part), signal));
+        await this.#bounded((signal) =>
+          write(socket, frames(this.#config.format ?? 'json', part), signal),
+        );
     } catch (error) {
       this.#socket = undefined;
       socket.destroy();
@@ -129,10 +132,14 @@ export class SyslogSink implements Sink {
   }
 }
 
-function frames({ origin, first, entries }: Delivery): Buffer {
+function frames(format: LogFormat, delivery: Delivery): Buffer {
+  const { origin, first, entries } = delivery;
   const host = hostname();
+  const texts = formatted(format, delivery);
   return Buffer.concat(
-    entries.map((entry, at) => syslogFrame({ origin, index: first + at, entry, host })),
+    entries.map((entry, at) =>
+      syslogFrame({ origin, index: first + at, entry, text: texts[at] ?? entry, host }),
+    ),
   );
 }
 

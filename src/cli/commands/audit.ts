@@ -23,9 +23,13 @@ export const AUDIT: CommandTable = {
     {
       command: 'audit search',
       summary: 'list entries that match all filters, newest first',
-      options: [...FILTERS, ...PERIOD],
+      options: [
+        ...FILTERS,
+        ...PERIOD,
+        ['--format <format>', 'print lines of ocsf, cef or kubernetes (docs/audit.md, "Formats")'],
+      ],
       examples: [
-        'quaymaster audit search --path payments/db --limit 20',
+        'quaymaster audit search --path payments/db --since 1h --format ocsf',
         'quaymaster audit search --outcome deny --since 2h --workload k8s://prod/shop/web',
       ],
       load: async () => (await import('../verbs/audit-search.ts')).runAuditSearch,

@@ -1,4 +1,7 @@
 import type { components } from '../../client/index.ts';
+import { leafHash } from '../../crypto/merkle.ts';
+import { asciiJson } from '../../domain/audit-formats/log-record.ts';
+import { formatEntry, LOG_FORMATS, type LogFormat } from '../../domain/audit-formats/log-format.ts';
 import { filterQuery, type FilterOptions } from '../audit-filters.ts';
 import { callWith } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
@@ -18,11 +21,14 @@ interface ListOptions extends PeriodOptions {
   readonly limit: string;
 }
 
+type SearchOptions = FilterOptions & ListOptions & { readonly format?: string };
+
 /** Lists the entries that match all filters, newest first. The log records the search too. */
 export async function runAuditSearch(
   { broker, output, clock }: CliContext,
-  { options }: Call<FilterOptions & ListOptions>,
+  { options: { format: asked, ...options } }: Call<SearchOptions>,
 ): Promise<void> {
+  const format = asked === undefined ? undefined : formatOf(asked);
   const wanted = countOf(options.limit);
   const limit = Math.min(wanted, LONGEST_PAGE);
   const query = { ...filterQuery(options), ...periodOf(options, clock.now()), limit };
@@ -31,7 +37,26 @@ export async function runAuditSearch(
     const page = { query: { ...query, ...defined({ after }) } };
     return (await callWith(client, 'searchAudit', page)).body;
   });
-  await show(output, found);
+  if (format === undefined) await show(output, found);
+  else {
+    const { body: checkpoint } = await client.call('readCheckpoint');
+    const [origin = ''] = checkpoint.split('\n');
+    const lines = found.items.map((item) => lineOf(format, origin, item));
+    await output.show({ lines }, () => lines.join('\n'));
+  }
+}
+
+/** @throws UsageError */
+function formatOf(text: string): LogFormat {
+  const format = LOG_FORMATS.find((each) => each === text);
+  if (format === undefined) throw new UsageError(`--format is ${LOG_FORMATS.join(', ')}`);
+  return format;
+}
+
+function lineOf(format: LogFormat, origin: string, { index, entry: found }: Found): string {
+  const entry = asciiJson(found);
+  const hash = leafHash(Buffer.from(entry)).toString('hex');
+  return formatEntry(format, { origin, index, entry, leafHash: hash });
 }
 
 interface TraceOptions extends ListOptions {

@@ -1,11 +1,14 @@
 import { systemClock } from '../../clock.ts';
 import { exportLog, type Progress } from '../../audit/export.ts';
+import { formattedFile, writeFormatted } from '../../audit/export-formatted.ts';
 import { damageText } from '../../audit/log-damage.ts';
 import { storeSource } from '../../audit/export-source.ts';
 import { loadConfig } from '../config/load.ts';
 import { openStore } from '../../store/index.ts';
 import { atOrigin, openBootLog } from '../audit-trail.ts';
 import { brokerSource, type LogClient } from './broker-source.ts';
+import { LOG_FORMATS, type LogFormat } from '../../domain/audit-formats/log-format.ts';
+import { BrokerError } from '../../domain/errors.ts';
 
 /** The store of a configuration file, or a running broker. */
 type ExportFrom = { readonly config: string } | { readonly broker: LogClient };
@@ -14,18 +17,37 @@ type ExportFrom = { readonly config: string } | { readonly broker: LogClient };
 export async function runAuditExport(
   directory: string,
   from: ExportFrom,
-  progress: Progress,
+  {
+    progress,
+    format: wanted,
+  }: { readonly progress: Progress; readonly format?: string | undefined },
 ): Promise<{ readonly text: string; readonly damage: readonly string[] }> {
+  const format = wanted === undefined ? undefined : formatOf(wanted);
   const manifest = await exported(directory, from, progress);
+  if (format !== undefined) await writeFormatted(directory, manifest, format);
   const { origin, size, logKey, damage = [], missingTiles = [] } = manifest;
   const lost = damage.reduce((sum, { first, end }) => sum + end - first, 0);
   return {
-    text: `exported ${size - lost} of ${size} entries of ${origin} to ${directory}\nlog key: ${logKey}`,
+    text: [
+      `exported ${size - lost} of ${size} entries of ${origin} to ${directory}`,
+      ...(format === undefined
+        ? []
+        : [`lines of ${format}: ${directory}/${formattedFile(format)}`]),
+      `log key: ${logKey}`,
+    ].join('\n'),
     damage: [
       ...damage.map(damageText),
       ...missingTiles.map((path) => `${path} is not in the store`),
     ],
   };
+}
+
+/** @throws ERR_CONFIG_INVALID before anything is written */
+function formatOf(text: string): LogFormat {
+  const format = LOG_FORMATS.find((each) => each === text);
+  if (format !== undefined) return format;
+  const detail = `--format is ${LOG_FORMATS.join(', ')}, not ${text}`;
+  throw new BrokerError('ERR_CONFIG_INVALID', detail, { isDetailShown: true });
 }
 
 async function exported(

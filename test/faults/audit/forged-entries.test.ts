@@ -72,7 +72,11 @@ describe('forged entries in the file of a stopped broker', () => {
     serving = await own.serve();
     const target = own.at('export');
     const broker = new BrokerClient({ url: serving.url }).as(bearer(token));
-    const { text, damage } = await runAuditExport(target, { broker }, () => undefined);
+    const { text, damage } = await runAuditExport(
+      target,
+      { broker },
+      { progress: () => undefined },
+    );
     broker.close();
     expect(text).toMatch(/^exported \d+ of \d+ entries of quaymaster.test\/attacked to /);
     expect(damage.length).toBeGreaterThan(0);

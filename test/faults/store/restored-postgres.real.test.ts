@@ -119,7 +119,7 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
       ...{ kind: 'policy', name: 'kept', precondition: { ifMatch: '*' } },
     });
     await broker!.trail.integrator.integrate();
-    await runAuditExport(own.at('newer'), { config }, () => undefined);
+    await runAuditExport(own.at('newer'), { config }, { progress: () => undefined });
     await stop();
     await restore();
     const text = await check(own.at('newer'));

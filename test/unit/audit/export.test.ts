@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { verifierKeyText } from '../../../src/crypto/signed-note.ts';
 import { generateSigningKey } from '../../../src/crypto/signing.ts';
 import { exportLog } from '../../../src/audit/export.ts';
+import { writeFormatted } from '../../../src/audit/export-formatted.ts';
+import type { Manifest } from '../../../src/audit/export-format.ts';
 import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
@@ -49,6 +51,29 @@ describe('an export', () => {
       [334, false],
       [443, true],
     ]);
+  });
+
+  it('has a line for each entry in another format, with the leaf hash of the tree, and still verifies', async () => {
+    const text = await readFile(join(directory, 'manifest.json'), 'utf8');
+    const copy = `${directory}-ocsf`;
+    await cp(directory, copy, { recursive: true });
+    await writeFormatted(copy, JSON.parse(text) as Manifest, 'ocsf');
+    const lines = (await readFile(join(copy, 'entries.ocsf'), 'utf8')).trimEnd().split('\n');
+    const hashes = lines.map((line, index) => {
+      const { raw_data: entry, unmapped } = JSON.parse(line) as {
+        readonly raw_data: string;
+        readonly unmapped: { readonly record_integrity: { index: number; leaf_hash: string } };
+      };
+      const { record_integrity: place } = unmapped;
+      expect(place.index).toBe(index);
+      const leaf = createHash('sha256').update(Buffer.of(0)).update(entry).digest('hex');
+      expect(place.leaf_hash).toBe(leaf);
+      return leaf;
+    });
+    expect(hashes).toHaveLength(777);
+    const tile = await readFile(join(directory, 'tile/0/000'));
+    expect(hashes.slice(0, 256).join('')).toBe(tile.toString('hex'));
+    expect(await verifyExport(copy)).toMatchObject({ holds: true });
   });
 
   it('is anchored by an external checkpoint of any earlier size', async () => {

@@ -63,7 +63,13 @@ function arrived(count: number): Promise<void> {
 
 describe('a syslog message', () => {
   it('has its length in octets, the header, the place of the entry, and its text', () => {
-    const frame = syslogFrame({ origin: ORIGIN, index: 41, entry: ENTRY, host: 'broker-0' });
+    const frame = syslogFrame({
+      origin: ORIGIN,
+      index: 41,
+      entry: ENTRY,
+      text: ENTRY,
+      host: 'broker-0',
+    });
     const message = `<110>1 2026-01-02T03:04:05.678Z broker-0 quaymaster w-1 secret.read [quaymaster@32473 index="41" origin="log.example/prod"] ${ENTRY}`;
     expect(frame.toString()).toBe(`${Buffer.byteLength(message)} ${message}`);
   });
@@ -74,12 +80,24 @@ describe('a syslog message', () => {
     ['error', 107],
   ])('for the outcome %s has the priority %i', (outcome, priority) => {
     const entry = ENTRY.replace('"outcome":"ok"', `"outcome":"${outcome}"`);
-    const frame = syslogFrame({ origin: ORIGIN, index: 0, entry, host: 'h' }).toString();
+    const frame = syslogFrame({
+      origin: ORIGIN,
+      index: 0,
+      entry,
+      text: entry,
+      host: 'h',
+    }).toString();
     expect(frame).toContain(`<${priority}>1 `);
   });
 
   it('has "-" for a header field that it cannot have', () => {
-    const frame = syslogFrame({ origin: ORIGIN, index: 0, entry: '{"time":"soon"}', host: 'é' });
+    const frame = syslogFrame({
+      origin: ORIGIN,
+      index: 0,
+      entry: '{"time":"soon"}',
+      text: '',
+      host: 'é',
+    });
     expect(frame.toString()).toMatch(/^\d+ <110>1 - - quaymaster - - \[/);
   });
 
@@ -91,7 +109,7 @@ describe('a syslog message', () => {
     fc.assert(
       fc.property(text, text, text, fc.nat(), (origin, host, action, index) => {
         const entry = JSON.stringify({ action });
-        const frame = syslogFrame({ origin, index, entry, host });
+        const frame = syslogFrame({ origin, index, entry, text: entry, host });
         const space = frame.indexOf(' ');
         expect(frame.length - space - 1).toBe(Number(frame.subarray(0, space).toString()));
         const message = parseSyslog(frame.subarray(space + 1).toString());
