@@ -4,6 +4,7 @@ import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import { ImageSigner } from '../kit/image-signer.ts';
 import { RunningApi, type Answered } from '../kit/parts.ts';
+import { SigstoreInstance } from '../kit/sigstore-instance.ts';
 import { storedEntries } from '../kit/store-diff.ts';
 
 const PLACE = '/api/v1/attestations';
@@ -147,6 +148,32 @@ describe('a profile that needs a signature', () => {
         },
       ],
     });
+  });
+
+  it('by a keyless identity accepts the signatures of that identity only', async () => {
+    const instance = await SigstoreInstance.start();
+    const digest = digestOf('9');
+    const identity = { issuer: 'https://issuer.test', subject: 'https://ci.test/acme/release' };
+    const keyless = {
+      trustRoot: 'own',
+      identities: [{ ...identity, subject: 'https://ci.test/acme/*' }],
+    };
+    const image = {
+      trustRoots: { own: instance.trustedRoot },
+      signatures: [
+        { images: ['registry.test/prod/**'], authorities: [{ name: 'release', keyless }] },
+      ],
+    };
+    await api.put('posture-profiles/keyless', {
+      ...{ mode: 'audit', match: { secretPaths: ['none/**'] }, image },
+    });
+    const accepted = (answer: Answered): object[] => answer.body.acceptedBy as object[];
+    const own = await push(await instance.sign(digest, identity));
+    expect(accepted(own)).toEqual([{ profile: 'keyless', authority: 'release' }]);
+    const other = { ...identity, subject: 'https://ci.test/evil/release' };
+    expect(accepted(await push(await instance.sign(digest, other)))).toEqual([]);
+    const foreign = await SigstoreInstance.start();
+    expect(accepted(await push(await foreign.sign(digest, identity)))).toEqual([]);
   });
 
   it('is refused if its trust root is none', async () => {

@@ -5,7 +5,7 @@ import { parseMembers } from '../../text/json-members.ts';
 import type { Call, CliContext } from '../context.ts';
 import { counted } from '../count.ts';
 import { defined } from '../defined.ts';
-import { Failed, UsageError } from '../errors.ts';
+import { Failed, readFailure, UsageError } from '../errors.ts';
 import { fields } from '../output/table.ts';
 import { fetchAttestations } from '../registry.ts';
 
@@ -57,10 +57,10 @@ async function ofRegistry(
       '--from-registry needs the image with its digest, such as registry.example/prod/web@sha256:…, and no --digest: a tag may name another image tomorrow',
     );
   }
-  const [ca, login] = await Promise.all(
-    [registryCa, registryLogin].map((path) => path && readFile(path, 'utf8')),
-  );
-  const access = { ...(ca && { ca }), ...(login && { login: login.trim() }) };
+  const access = {
+    ...(registryCa !== undefined && { ca: await readText(registryCa) }),
+    ...(registryLogin !== undefined && { login: (await readText(registryLogin)).trim() }),
+  };
   const wanted = { repository: reference.repository, digest: reference.digest };
   const contents = await fetchAttestations(wanted, access, context);
   if (contents.length === 0) {
@@ -78,14 +78,24 @@ async function ofFiles(
   { payload, signature }: Pick<PushOptions, 'payload' | 'signature'>,
 ): Promise<Content> {
   if (payload !== undefined && signature !== undefined) {
-    const [bytes, text] = await Promise.all([readFile(payload), readFile(signature, 'utf8')]);
+    const [bytes, text] = await Promise.all([read(payload), readText(signature)]);
     return { payload: bytes.toString('base64'), signature: text.trim() };
   }
-  const text = file === '-' ? await textOf(context.stdin) : await readFile(file ?? '', 'utf8');
+  const text = file === '-' ? await textOf(context.stdin) : await readText(file ?? '');
   const bundle = membersOf(text);
   if (bundle === undefined) throw new Failed(`${file ?? ''} is not a JSON object`);
   return bundle;
 }
+
+async function read(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new UsageError(`the file ${path} ${readFailure(error)}`);
+  }
+}
+
+const readText = async (path: string): Promise<string> => (await read(path)).toString();
 
 function membersOf(text: string): Content | undefined {
   try {
@@ -122,7 +132,7 @@ export async function runShow(
         ['id', body.id],
         ['image', body.digest],
         ['type', body.type],
-        ['accepted', acceptedText(body.acceptedBy)],
+        ['signer', acceptedText(body.acceptedBy)],
         ...(body.repository === undefined ? [] : ([['repository', body.repository]] as const)),
         ...(body.builder === undefined ? [] : ([['builder', body.builder]] as const)),
         ...(body.scannedAt === undefined ? [] : ([['scanned', body.scannedAt]] as const)),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parseAttestation } from '../../../../src/broker/attestations/parse-attestation.ts';
-import { BrokerError } from '../../../../src/domain/errors.ts';
+import type { BrokerError } from '../../../../src/domain/errors.ts';
 import { hostileBytes, hostileValue, parses } from '../../../kit/hostile.ts';
 import { ImageSigner } from '../../../kit/image-signer.ts';
 
