@@ -1,4 +1,5 @@
 import type { AuditAction } from '../domain/audit-event.ts';
+import { ALERT_ROWS } from './access-alerts.ts';
 import { ROLES, type Role } from '../domain/principal.ts';
 import { documents } from './document-rows.ts';
 
@@ -153,6 +154,7 @@ const ROWS = {
     5,
     'quarantine.lift',
   ],
+  ...ALERT_ROWS,
   requestBreakGlass: [
     'POST',
     '/api/v1/approvals:break-glass',
@@ -260,6 +262,7 @@ const ROWS = {
   ...documents('RoleBinding', 'RoleBindings', 'role-bindings', ADMIN),
   ...documents('PostureProfile', 'PostureProfiles', 'posture-profiles', POLICIES),
   applyDocuments: ['POST', '/api/v1/documents:apply', 'operator', WRITERS, 10, 'document.write'],
+  ...documents('ResponseRule', 'ResponseRules', 'response-rules', POLICIES),
   readOwnToken: ['GET', '/api/v1/operator-tokens/self', 'operator', ANY, 1, 'operator-token.list'],
   createOperatorToken: [
     'POST',
@@ -363,6 +366,7 @@ const DANGEROUS: ReadonlySet<OperationId> = new Set([
   'destroySecret',
   'deletePolicy',
   'deletePostureProfile',
+  'deleteResponseRule',
   'deleteCluster',
   'deleteMount',
   'deleteDefinition',

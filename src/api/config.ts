@@ -84,6 +84,8 @@ export const limitsConfigSchema = z
      * failure 10 more.
      */
     addressRate: rate(100, 500),
+    /** For each source of alerts: its requests. */
+    alertRate: rate(50, 1_000),
   })
   .prefault({});
 

@@ -56,6 +56,7 @@ export async function perform(
     const { caller } = identity;
     request.caller = caller;
     if (caller !== undefined) take(surroundings, exchange, caller, operation);
+    if (route.admit !== undefined) await admitSender(surroundings, exchange, route, params);
     if (countsAnswer(operation)) requireRoom(surroundings, exchange);
     const query = queryOf(exchange, route);
     if (caller !== undefined && route.body !== undefined) {
@@ -79,6 +80,25 @@ export async function perform(
     await refuseOrAnswer(surroundings, exchange, { ...request, operation }, error);
   } finally {
     request.share?.release();
+  }
+}
+
+/** Charges a sender that is not known to its network, as a refused token. @throws ERR_UNAUTHENTICATED */
+async function admitSender(
+  { parts, rates }: Surroundings,
+  exchange: Exchange,
+  route: Route<Caller | undefined>,
+  params: Params,
+): Promise<void> {
+  const { headers } = exchange.request;
+  const chain = (): ReturnType<typeof provenChain> => provenChain(exchange);
+  try {
+    const admitted = await route.admit?.({ parts, params, headers, chain, rates });
+    exchange.hasRights = admitted?.isProven === true;
+  } catch (error) {
+    if (error instanceof BrokerError && error.kind === 'unauthenticated')
+      rates.failed(exchange.network);
+    throw error;
   }
 }
 

@@ -23,6 +23,7 @@ export class Rates {
   readonly #logins: Buckets;
   readonly #denials: Buckets;
   readonly #forgeries: Buckets;
+  readonly #sources: Buckets;
   readonly #bySession = new WeakMap<LiveSession, Bucket>();
 
   /** The rates of `limits` may change while the broker runs: buckets read them at each use. */
@@ -34,6 +35,7 @@ export class Rates {
     this.#denials = new Buckets(clock, limits.denialRate);
     this.#logins = new Buckets(clock, limits.loginRate);
     this.#forgeries = new Buckets(clock, limits.addressRate);
+    this.#sources = new Buckets(clock, limits.alertRate);
   }
 
   of(caller: Caller): Bucket {
@@ -53,6 +55,11 @@ export class Rates {
   /** @throws ERR_RATE_LIMITED with the seconds to wait. */
   takeFromCaller(caller: Caller, weight: number): void {
     refuseAfter(this.of(caller).take(weight, this.#clock.monotonic()), 'rate');
+  }
+
+  /** Requests of one source of alerts, from all of its addresses. @throws ERR_RATE_LIMITED */
+  takeFromSource(source: string): void {
+    refuseAfter(this.#sources.of(source).take(1, this.#clock.monotonic()), 'alert_rate');
   }
 
   /** Charges the cost of a request beyond its weight to the caller; the next requests wait for it. */

@@ -54,11 +54,23 @@ export interface Asked<C> {
   readonly caller: C;
 }
 
+/** The headers of a request whose sender is no caller, such as a source of alerts. */
+export interface Admission extends Pick<Incoming, 'params' | 'headers' | 'chain' | 'rates'> {
+  readonly parts: ServedParts;
+}
+
+export interface Admitted {
+  /** Whether the sender is known already: its body may then be as large as the operation allows. */
+  readonly isProven: boolean;
+}
+
 /** One operation: reads its input strictly, calls one use case and renders its result. */
 export interface Route<C> {
   readonly body?: BodyRules;
   /** Names of the query's parameters. */
   readonly query?: readonly string[];
+  /** Identifies a sender that is no caller by its headers, before the body is read. @throws ERR_UNAUTHENTICATED */
+  readonly admit?: (asked: Admission) => Promise<Admitted>;
   /**
    * The decision on the path's parameters before a body is read; the use case makes the same decision again.
    * @throws ERR_PATH_INVALID, ERR_REQUEST_INVALID

@@ -1,6 +1,7 @@
 import type { Streams } from '../broker/events/event-streams.ts';
 import type {
   Access,
+  Alerting,
   Backends,
   Bounds,
   Keys,
@@ -46,6 +47,7 @@ export type ServedParts = Recording &
   Bounds &
   Streams &
   People &
+  Alerting &
   Proofs &
   Pick<Work, 'rotationsDue'> & {
     readonly audit: AuditLog;

@@ -12,6 +12,8 @@ import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 import type { Keyring } from '../crypto/keyring.ts';
 import type { Attestations } from './attestations/attestation-memory.ts';
 import type { Approvals } from './approvals/approval-memory.ts';
+import type { AlertSources } from '../ports/alert-sources.ts';
+import type { AlertTallies } from './alerts/alert-tallies.ts';
 import type { LeaseQuota } from './leases/lease-quota.ts';
 import type { SessionQuota } from './sessions/session-quota.ts';
 import type { Catalog } from './secrets/catalog.ts';
@@ -116,6 +118,12 @@ export interface People {
     /** What dangerous operations demand of a login. */
     readonly stepUp: { readonly maxAgeSeconds: number; readonly acr: readonly string[] };
   };
+}
+
+/** Alerts of runtime security: who may send them, and what this process counts of them. */
+export interface Alerting {
+  readonly alertSources: AlertSources;
+  readonly alertTallies: AlertTallies;
 }
 
 /** Background work, above all rotations. */

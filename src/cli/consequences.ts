@@ -43,6 +43,8 @@ export async function affectedByDocument(
       return 'people lose the roles that no other role binding gives them, at once';
     case 'posture-profile':
       return 'pods that only this profile refused get secrets again, at once';
+    case 'response-rule':
+      return 'alerts that only this rule answered are recorded without a response, at once';
     case 'policy':
       return policyText(broker, spec?.rules ?? []);
     case 'definition':

@@ -108,6 +108,7 @@ const COLLECTIONS: Readonly<Record<string, readonly [noun: string, list: string]
   clusters: ['cluster', 'cluster ls'],
   operators: ['operator', 'operator ls'],
   'role-bindings': ['role binding', 'role-binding ls'],
+  'response-rules': ['response rule', 'response-rule ls'],
   'posture-profiles': ['posture profile', 'posture-profile ls'],
   policies: ['policy', 'policy ls'],
   leases: ['lease', 'lease ls'],

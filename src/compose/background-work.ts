@@ -6,6 +6,7 @@ import type { Work } from '../broker/parts.ts';
 import { quarantineWorker } from '../broker/sessions/quarantine-worker.ts';
 import type { Worker } from '../broker/worker.ts';
 import { randomFraction } from '../crypto/random.ts';
+import { responseWorker } from '../rotation/response-worker.ts';
 import { releaseCrashedClaims, RotationWorker } from '../rotation/rotation-worker.ts';
 import type { RowGuard } from '../store/row-guard.ts';
 import type { AuditTrail } from './audit-trail.ts';
@@ -76,6 +77,7 @@ async function startWorkers(config: Config, deps: BackgroundDeps): Promise<Worke
     revoker(parts, randomFraction),
     quarantineWorker(parts),
     approvalWorker(parts),
+    responseWorker(parts),
     new RotationWorker(parts),
     await openKeyWorker(config, deps),
   ];

@@ -13,6 +13,8 @@ import { Approvals } from '../broker/approvals/approval-memory.ts';
 import { Quarantines } from '../broker/sessions/quarantine-memory.ts';
 import { ProofMemory } from '../broker/sessions/proof/proof-memory.ts';
 import { ConfiguredPeople } from './people.ts';
+import { ConfiguredAlertSources } from '../auth/alert-sources/alert-sources.ts';
+import { AlertTallies } from '../broker/alerts/alert-tallies.ts';
 import { OperatorTokens } from '../broker/sessions/operator-token-memory.ts';
 import { RotationTargets } from '../broker/documents/rotation-targets.ts';
 import { RowSeals } from '../broker/recording/row-seals.ts';
@@ -268,6 +270,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const { provider } = openEmbedded({ store, clock, ...keys });
   const embedded = { connection: provider, locators: ['**'], prefixes: ['**'] };
   const people = new ConfiguredPeople(config.people);
+  const alertSources = new ConfiguredAlertSources(config.alerts, clock);
   const limits = structuredClone(config.limits);
   const tallies = new RefusalTallies(config, { store, clock, log });
   const parts = await openParts(config, deps, {
@@ -279,6 +282,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     connections: new Connections([embedded, ...connections.providers]),
     targets: new RotationTargets(connections.targets),
     people,
+    alertSources,
     limits,
   });
   own.parts = parts;
@@ -300,7 +304,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     refused: tallies.counts,
     calls: connections.calls,
     limits,
-    reloadable: reloadableParts({ ...reloaded, parts }),
+    reloadable: reloadableParts({ ...reloaded, alertSources, parts }),
     unready: () => [sealedCode(parts), store.fault()].filter((code) => code !== undefined),
     async stop() {
       await halt();
@@ -332,6 +336,7 @@ type Made = Pick<
   | 'targets'
   | 'trace'
   | 'people'
+  | 'alertSources'
   | 'limits'
 >;
 
@@ -378,6 +383,7 @@ async function openParts(
     approvals,
     attestations,
     proofs: new ProofMemory(clock),
+    alertTallies: new AlertTallies(clock),
     values,
     canaries,
     quota: new LeaseQuota(store, limits),

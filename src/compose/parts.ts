@@ -1,5 +1,6 @@
 import type {
   Access,
+  Alerting,
   Backends,
   Bounds,
   Keys,
@@ -30,6 +31,7 @@ export type Parts = Recording &
   Work &
   Streams &
   People &
+  Alerting &
   Proofs & {
     readonly audit: AuditLog;
     readonly publicLog: PublicLog | undefined;

@@ -1,6 +1,7 @@
 import type { LimitsConfig } from '../api/config.ts';
 import type { BoundConnection } from '../broker/secrets/connections.ts';
 import { BrokerError } from '../domain/errors.ts';
+import type { ConfiguredAlertSources } from '../auth/alert-sources/alert-sources.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { ClusterRegistry } from './cluster-registry.ts';
 import { NO_CHANGE, reloadable, type Reloadable } from './config-reload.ts';
@@ -15,6 +16,7 @@ export interface ReloadedParts {
   readonly clusters: ClusterRegistry;
   readonly tallies: RefusalTallies;
   readonly people: ConfiguredPeople;
+  readonly alertSources: ConfiguredAlertSources;
   readonly limits: LimitsConfig;
   readonly trail: AuditTrail;
   /** The built-in connection, which no configuration changes. */
@@ -23,11 +25,12 @@ export interface ReloadedParts {
 
 /** The parts of a running broker that a reload changes. */
 export function reloadableParts(reloaded: ReloadedParts): readonly Reloadable[] {
-  const { tallies, people, limits, trail } = reloaded;
+  const { tallies, people, alertSources, limits, trail } = reloaded;
   return [
     reloadableConnections(reloaded),
     reloadable((next) => tallies.limit(next.audit)),
     reloadable((next) => people.use(next.people)),
+    reloadable((next) => alertSources.use(next.alerts)),
     reloadable((next) => replaceLimits(limits, next.limits)),
     reloadable((next) => trail.replaceSinks(next.audit)),
   ];
@@ -72,11 +75,12 @@ function warnOfMissing({ parts }: ReloadedParts): void {
 
 /** Changes the object that the parts read, with the rates inside it. */
 function replaceLimits(limits: LimitsConfig, next: LimitsConfig): void {
-  const { identityRate, denialRate, loginRate, addressRate } = limits;
+  const { identityRate, denialRate, loginRate, addressRate, alertRate } = limits;
   Object.assign(limits, next, {
     identityRate: Object.assign(identityRate, next.identityRate),
     denialRate: Object.assign(denialRate, next.denialRate),
     loginRate: Object.assign(loginRate, next.loginRate),
     addressRate: Object.assign(addressRate, next.addressRate),
+    alertRate: Object.assign(alertRate, next.alertRate),
   });
 }

@@ -31,3 +31,13 @@ export function readCertificate(pem: string): CertificateFacts | undefined {
     return undefined;
   }
 }
+
+/** The DNS names and URIs of a certificate in DER; none if it is not a certificate. */
+export function certificateNames(der: Uint8Array): readonly string[] {
+  try {
+    const names = new X509Certificate(der).subjectAltName?.split(', ') ?? [];
+    return names.flatMap((name) => /^(?:DNS|URI):(.*)$/.exec(name)?.[1] ?? []);
+  } catch {
+    return [];
+  }
+}

@@ -6,9 +6,12 @@ import { isDegenerate, type SecretKey } from './secret-key.ts';
 const LABELS = {
   request: 'quaymaster-webhook-v1-request',
   answer: 'quaymaster-webhook-v1-answer',
+  alert: 'quaymaster-alert-v1',
 } as const;
 
 const LEAST_KEY_BYTES = 32;
+/** How far the time of an alert may be from ours. */
+const WINDOW_SECONDS = 300;
 const HEADER = /^t=(0|[1-9]\d{0,11}),id=([0-9a-z_]{1,64}),v1=([0-9a-f]{64})$/;
 
 /** What one message of a webhook is, and in which direction; docs/spec/webhook-v1.md. */
@@ -44,6 +47,18 @@ export function isSignedAnswer(
   const [, at = '', answered, mac = ''] = HEADER.exec(header) ?? [];
   if (answered !== id) return false;
   const expected = macOf(key, { direction: 'answer', id, at: Number(at), body });
+  return constantTimeEqual(Buffer.from(mac, 'hex'), expected);
+}
+
+/** Whether `header` signs `body` as an alert (docs/spec/alert-v1.md) of now, `now` in seconds since the epoch. */
+export function isSignedAlert(
+  key: SecretKey,
+  header: string,
+  { body, now }: Pick<WebhookMessage, 'body'> & { readonly now: number },
+): boolean {
+  const [, at = '', id = '', mac = ''] = HEADER.exec(header) ?? [];
+  if (mac === '' || Math.abs(Number(at) - now) > WINDOW_SECONDS) return false;
+  const expected = macOf(key, { direction: 'alert', id, at: Number(at), body });
   return constantTimeEqual(Buffer.from(mac, 'hex'), expected);
 }
 

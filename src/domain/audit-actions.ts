@@ -76,6 +76,8 @@ export interface AuditFacts {
   readonly keyThumbprint: string;
   /** The quarantine made, lifted, or that refused a login. */
   readonly quarantine: string;
+  /** The alert received or answered, and the alert that caused a quarantine or the end of sessions. */
+  readonly alert: string;
   /** The approval requested, decided or used. */
   readonly approval: string;
   readonly boot: BootReference;
@@ -225,7 +227,12 @@ type OfRotation = With<
 >;
 type OfQuarantine = With<
   never,
-  'quarantine' | 'workload' | 'pod' | 'document' | 'comment' | 'cause' | 'endsAt'
+  'quarantine' | 'alert' | 'workload' | 'pod' | 'document' | 'comment' | 'cause' | 'endsAt'
+>;
+/** The source, the rule and the priority are in `query`. */
+type OfAlert = With<
+  never,
+  'alert' | 'workload' | 'pod' | 'path' | 'version' | 'query' | 'cause' | 'comment' | 'count'
 >;
 /** What is granted: a document, or a role as `query`. */
 type OfApproval = With<
@@ -251,6 +258,13 @@ interface AuditActions {
   'quarantine.create': OfQuarantine;
   'quarantine.lift': OfQuarantine;
   'quarantine.list': With<never, 'count'>;
+  'alert.receive': OfAlert;
+  'alert.approve': OfAlert;
+  'alert.dismiss': OfAlert;
+  'alert.list': OfAlert;
+  'alert.respond': OfAlert;
+  'incident.open': OfAlert;
+  'incident.read': OfAlert;
   'approval.request': OfApproval;
   'approval.approve': OfApproval;
   'approval.deny': OfApproval;
@@ -335,6 +349,13 @@ const KNOWN_ACTIONS: Readonly<Record<AuditAction, true>> = {
   'quarantine.create': true,
   'quarantine.lift': true,
   'quarantine.list': true,
+  'alert.receive': true,
+  'alert.approve': true,
+  'alert.dismiss': true,
+  'alert.list': true,
+  'alert.respond': true,
+  'incident.open': true,
+  'incident.read': true,
   'approval.request': true,
   'approval.approve': true,
   'approval.deny': true,

@@ -176,6 +176,7 @@ function encodeTexts(
     textFact('reviewedUid', facts.reviewedUid, digest) +
     textFact('keyThumbprint', facts.keyThumbprint, digest) +
     textFact('quarantine', facts.quarantine, digest) +
+    textFact('alert', facts.alert, digest) +
     textFact('approval', facts.approval, digest) +
     textFact('refused', facts.refused, digest) +
     textFact('posture', facts.posture, digest)

@@ -32,6 +32,8 @@ export interface PodWatch {
   find(uid: string): PodFacts | undefined;
   /** The UID of the pod that has this name now, from memory. */
   uidOf(namespace: string, name: string): string | undefined;
+  /** The UID of the pod with this container, by the first 12 hexadecimal digits of its id; undefined if two pods share them. */
+  uidOfContainer(id: string): string | undefined;
   /** Sends one fresh GET. @throws ERR_IDENTITY_UNAVAILABLE. */
   confirm(
     pod: { readonly namespace: string; readonly name: string; readonly uid: string },
@@ -44,5 +46,7 @@ export interface PodWatchEvents {
   onEnd(end: PodEnd): void;
   /** A relist lost more than a fifth of the known pods. Suspend these pods at once; revoke at backends only after an operator agrees. */
   onMassLoss(ends: readonly PodEnd[]): void;
+  /** A running pod was added or changed. */
+  onChange?(pod: Omit<PodEnd, 'reason'>): void;
   onStatus(status: 'starting' | 'live' | 'stale'): void;
 }

@@ -220,6 +220,13 @@ export const ACKNOWLEDGEMENTS = {
   purgeable: query('acknowledgements', { where: ['at <='], orderBy: ['at'] }),
 };
 
+export const ALERTS = {
+  newest: query('alerts', newest('received_at')),
+  newestInState: query('alerts', { where: ['state'], ...newest('received_at') }),
+  inState: query('alerts', { where: ['state'], orderBy: ['received_at'] }),
+  before: query('alerts', { where: ['received_at <='], orderBy: ['received_at'] }),
+};
+
 export const CHANGES = {
   from: query('changes', { where: ['seq >='] }),
 };
@@ -312,6 +319,7 @@ export const QUERIES = {
   ROTATIONS,
   ROTATION_STEPS,
   ACKNOWLEDGEMENTS,
+  ALERTS,
   CHANGES,
   SECRETS,
   ROOT_KEYS,

@@ -1,3 +1,4 @@
+import { LOG_TABLES } from './log-tables.ts';
 import { oneOf, type OneOf, type TableShape } from './table-shape.ts';
 
 /**
@@ -340,6 +341,25 @@ export const SCHEMA = {
     key: ['digest', 'id'],
     digestedSince: 4,
   },
+  /** Alerts of runtime security, reads of decoys, violations and opened incidents, each with the response to it. The oldest are deleted above a number. */
+  alerts: {
+    columns: {
+      /** Derived from the event, so that a repeated delivery finds it. */
+      id: 'text',
+      /** Name of the source, or the part of the broker that raised it. */
+      source: 'text',
+      /** `pending`: an operator must approve the response. */
+      state: oneOf<'kept' | 'unmatched' | 'pending' | 'responding' | 'done' | 'dismissed'>(),
+      received_at: 'integer',
+      /** JSON: the alert in the normal form, its pod, its rule and the progress of the response. */
+      body: 'text',
+      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      mac: 'bytes?',
+    },
+    key: ['id'],
+    digestedSince: 5,
+    sealedSince: 5,
+  },
   /** Work that only one process may do at a time: the owner, its fencing epoch, and when the claim expires. */
   claims: {
     columns: {
@@ -357,42 +377,7 @@ export const SCHEMA = {
     columns: { seq: 'integer', kind: 'text', key: 'text', at: 'integer' },
     key: ['seq'],
   },
-  audit_batches: {
-    columns: {
-      writer: 'text',
-      first_seq: 'integer',
-      count: 'integer',
-      /** Entries as the broker wrote them, each followed by a newline. */
-      entries: 'bytes',
-      head: 'bytes',
-      signature: 'bytes',
-    },
-    key: ['writer', 'first_seq'],
-  },
-  /** Compressed runs of batches, by the index of their first entry in the log (docs/spec/audit-segment-v1.md). */
-  audit_segments: {
-    columns: { first_index: 'integer', count: 'integer', body: 'bytes' },
-    key: ['first_index'],
-  },
-  /** Maps log indexes to rows of `audit_batches`: which batch holds the entries from `first_index` on. */
-  log_segments: {
-    columns: { first_index: 'integer', writer: 'text', first_seq: 'integer', count: 'integer' },
-    key: ['first_index'],
-  },
-  log_tiles: {
-    columns: { level: 'integer', tile_index: 'integer', hashes: 'bytes' },
-    key: ['level', 'tile_index'],
-  },
-  /** The search index: which bundles of 256 entries mention a workload, pod, path, …. */
-  log_terms: {
-    columns: { kind: 'text', term: 'text', bundle: 'integer' },
-    key: ['kind', 'term', 'bundle'],
-  },
-  /** `state`: the state digests that the entries of this tree name last, signed (docs/spec/state-digest-v1.md). */
-  log_checkpoints: {
-    columns: { size: 'integer', at: 'integer', note: 'text', state: 'text?' },
-    key: ['size'],
-  },
+  ...LOG_TABLES,
   /** The set hash over all rows of one kind. It reveals a deleted, replayed or forged row. */
   state_digests: {
     columns: {

@@ -97,7 +97,7 @@ async function scheduleFor(
 }
 
 /** From now on it does not wait for holders. A process at work on it reads the new cause before it waits. */
-async function expedite(
+export async function expedite(
   { store, clock, rotationsDue }: Storage & Pick<Work, 'rotationsDue'>,
   id: string,
 ): Promise<void> {

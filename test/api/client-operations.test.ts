@@ -299,6 +299,33 @@ describe('the client over TLS', () => {
     ]);
   });
 
+  it('runs the operations of alerts and response rules', async () => {
+    const absent = { path: { name: 'absent' } };
+    const unknown = { path: { id: 'alr_none' } };
+    const rule = { action: 'audit' as const };
+    const wish = {
+      ...{ kind: 'workload' as const, workload: 'k8s://c1/prod/none', reason: 'INC-1' },
+      ...{ since: '2026-01-01T00:00:00Z', dryRun: true },
+    };
+    await expectAll([
+      [
+        ask(admin, 'putResponseRule', { path: { name: 'shells' }, headers: CREATE, body: rule }),
+        201,
+      ],
+      [ask(admin, 'listResponseRules'), 200],
+      [ask(admin, 'readResponseRule', absent), 'ERR_NOT_FOUND'],
+      [ask(admin, 'listResponseRuleVersions', absent), 'ERR_NOT_FOUND'],
+      [ask(admin, 'deleteResponseRule', { ...absent, headers: REPLACE }), 'ERR_NOT_FOUND'],
+      [ask(admin, 'receiveAlert', { ...absent, body: {} }), 'ERR_UNAUTHENTICATED'],
+      [ask(admin, 'listAlertSources'), 200],
+      [ask(admin, 'listAlerts', { query: { state: 'pending' } }), 200],
+      [ask(admin, 'approveAlert', { ...unknown, body: {} }), 'ERR_NOT_FOUND'],
+      [ask(admin, 'dismissAlert', { ...unknown, body: {} }), 'ERR_NOT_FOUND'],
+      [ask(admin, 'openIncident', { body: wish }), 200],
+      [ask(admin, 'readIncident', unknown), 'ERR_NOT_FOUND'],
+    ]);
+  });
+
   it('runs the operations of incident response: quarantine and seal', async () => {
     const scope = { kind: 'pod' as const, cluster: 'c1', pod: 'none' };
     await expectAll([

@@ -371,7 +371,7 @@ const DOCUMENTS: readonly Row[] = [
     'apply --dry-run -f DIR/kind.yaml',
     64,
     'kind.yaml:2:',
-    'must be one of Cluster, Mount, Operator, RoleBinding, Definition, AccessPolicy, PostureProfile',
+    'must be one of Cluster, Mount, Operator, RoleBinding, Definition, AccessPolicy, PostureProfile, ResponseRule',
   ],
   [
     'a star without quotes',

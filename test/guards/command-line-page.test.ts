@@ -21,6 +21,14 @@ const VERBS: Readonly<Record<string, string>> = {
   endSession: 'logout',
   listSessions: 'session ls',
   endSessions: 'session end',
+  listAlerts: 'alert ls',
+  listAlertSources: 'alert sources',
+  approveAlert: 'alert approve',
+  dismissAlert: 'alert dismiss',
+  openIncident: 'incident open',
+  readIncident: 'incident show',
+  // Sources of alerts call it, with a proof of their own.
+  receiveAlert: 'api',
   createQuarantine: 'quarantine add',
   listQuarantines: 'quarantine ls',
   liftQuarantine: 'quarantine lift',
@@ -103,6 +111,7 @@ const VERBS: Readonly<Record<string, string>> = {
   ...documentVerbs('operator', 'Operator', 'Operators'),
   ...documentVerbs('role-binding', 'RoleBinding', 'RoleBindings'),
   ...documentVerbs('posture-profile', 'PostureProfile', 'PostureProfiles'),
+  ...documentVerbs('response-rule', 'ResponseRule', 'ResponseRules'),
 };
 
 function documentVerbs(word: string, one: string, many: string): Readonly<Record<string, string>> {

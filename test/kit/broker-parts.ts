@@ -18,6 +18,9 @@ import { Connections, type BoundConnection } from '../../src/broker/secrets/conn
 import { EventStreams } from '../../src/broker/events/event-streams.ts';
 import { DueSignal } from '../../src/broker/due-signal.ts';
 import { Attestations } from '../../src/broker/attestations/attestation-memory.ts';
+import { ConfiguredAlertSources } from '../../src/auth/alert-sources/alert-sources.ts';
+import { alertsConfigSchema } from '../../src/auth/alert-sources/config.ts';
+import { AlertTallies } from '../../src/broker/alerts/alert-tallies.ts';
 import { Approvals } from '../../src/broker/approvals/approval-memory.ts';
 import { Quarantines } from '../../src/broker/sessions/quarantine-memory.ts';
 import { ProofMemory } from '../../src/broker/sessions/proof/proof-memory.ts';
@@ -100,6 +103,10 @@ export class ScriptedWatch implements PodWatch {
   }
 
   uidOf(): string | undefined {
+    return undefined;
+  }
+
+  uidOfContainer(): string | undefined {
     return undefined;
   }
 
@@ -418,6 +425,8 @@ async function openParts(made: PartsOf): Promise<Parts> {
     denials: { admit: () => true },
     targets,
     people: new ConfiguredPeople(undefined),
+    alertSources: new ConfiguredAlertSources(alertsConfigSchema.parse(undefined), clock),
+    alertTallies: new AlertTallies(clock),
     rotationsDue: new DueSignal(),
   };
 }

@@ -31,6 +31,8 @@ export interface PartsOptions {
   readonly denials?: Record<string, unknown>;
   /** Connections besides `keys`, which has the keys of `c1`. */
   readonly connections?: Record<string, unknown>;
+  /** Sources of runtime alerts. */
+  readonly alerts?: Record<string, unknown>;
   /** Issuers of people. */
   readonly people?: Record<string, unknown>;
   readonly failpoint?: (name: string) => void;
@@ -279,6 +281,7 @@ function configOf(directory: string, options: PartsOptions): Config {
     },
     limits: options.limits,
     people: options.people,
+    alerts: options.alerts,
   });
 }
 

@@ -21,6 +21,7 @@ const STATE = [
   'quarantines',
   'approvals',
   'attestations',
+  'alerts',
   'changes',
 ] as const satisfies readonly TableName[];
 

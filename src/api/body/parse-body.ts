@@ -14,6 +14,8 @@ import {
 /** A parsed body: its value, and the position of each part in its text. */
 export interface ParsedBody {
   readonly value: unknown;
+  /** The body as it arrived, if the operation asks for it. */
+  readonly bytes?: Uint8Array;
   /** The position of the value at a JSON pointer. */
   locate(pointer: string): Position | undefined;
 }

@@ -8,6 +8,8 @@ export interface BodyRules {
   readonly maxBytes: number;
   /** Documents may also be YAML. */
   readonly yaml?: boolean;
+  /** The operation verifies a signature of the bytes. */
+  readonly keepsBytes?: boolean;
 }
 
 const JSON_TYPE = /^application\/json(?: *; *charset="?utf-8"?)?$/i;
@@ -28,7 +30,8 @@ export async function readBody(
   if (announced > rules.maxBytes) throw tooLarge(rules);
   share.receive(announced);
   const bytes = await collect(request, rules, share);
-  return parse(decode(bytes));
+  const parsed = parse(decode(bytes));
+  return rules.keepsBytes === true ? { ...(await parsed), bytes } : parsed;
 }
 
 /** Whether the headers of a request announce a body. */

@@ -19,6 +19,15 @@ import {
   searchAudit,
   traceAudit,
 } from './audit.ts';
+import {
+  approveAlert,
+  dismissAlert,
+  listAlerts,
+  listAlertSources,
+  openIncident,
+  readIncident,
+  receiveAlert,
+} from './alerts.ts';
 import { archiveAudit, listArchiveObjects, readArchive } from './archives.ts';
 import { createBackup, listBackups } from './backups.ts';
 import { readConfiguration, reloadConfiguration } from './configuration.ts';
@@ -78,6 +87,7 @@ const mounts = documentRoutes('mount', '/api/v1/mounts');
 const definitions = documentRoutes('definition', '/api/v1/definitions');
 const operators = documentRoutes('operator', '/api/v1/operators');
 const roleBindings = documentRoutes('role-binding', '/api/v1/role-bindings');
+const responseRules = documentRoutes('response-rule', '/api/v1/response-rules');
 const postureProfiles = documentRoutes('posture-profile', '/api/v1/posture-profiles');
 
 /** The routes of the rows of `access.ts`, except those that need facts about the process. */
@@ -190,6 +200,18 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   putRoleBinding: roleBindings.put,
   deleteRoleBinding: roleBindings.remove,
   listRoleBindingVersions: roleBindings.versions,
+  receiveAlert,
+  listAlertSources,
+  listAlerts,
+  approveAlert,
+  dismissAlert,
+  openIncident,
+  readIncident,
+  listResponseRules: responseRules.list,
+  readResponseRule: responseRules.read,
+  putResponseRule: responseRules.put,
+  deleteResponseRule: responseRules.remove,
+  listResponseRuleVersions: responseRules.versions,
   explainPosture,
   surveyPosture,
   pushAttestation,

@@ -42,7 +42,10 @@ export class ClusterPodWatch implements PodWatch {
     const { clock } = dependencies;
     this.#dependencies = dependencies;
     this.#events = events;
-    this.#table = new PodTable(cluster, clock, (end) => this.#tell(() => events.onEnd(end)));
+    this.#table = new PodTable(cluster, clock, {
+      onEnd: (end) => this.#tell(() => events.onEnd(end)),
+      onChange: (pod) => this.#tell(() => events.onChange?.(pod)),
+    });
     this.#liveness = new Liveness(clock, (status) => this.#tell(() => events.onStatus(status)));
     const sink = {
       page: (pods: readonly ObservedPod[]): void => this.#page(pods),
@@ -63,6 +66,10 @@ export class ClusterPodWatch implements PodWatch {
 
   uidOf(namespace: string, name: string): string | undefined {
     return this.#table.uidOf(namespace, name);
+  }
+
+  uidOfContainer(id: string): string | undefined {
+    return this.#table.uidOfContainer(id);
   }
 
   confirm(pod: PodName, { signal }: CallContext): Promise<PodFacts> {

@@ -74,8 +74,8 @@ function keptContainers(containers: unknown): unknown {
 
 function keptStatus(status: unknown): unknown {
   if (!isMembers(status)) return status;
-  const { name, imageID } = status;
-  return { name, imageID };
+  const { name, imageID, containerID } = status;
+  return { name, imageID, containerID };
 }
 
 function each(list: unknown, keep: (item: unknown) => unknown): unknown {

@@ -10,6 +10,7 @@ export function noPodWatch(clock: Clock, api?: KubernetesApi): PodWatch {
     status: () => 'off',
     find: () => undefined,
     uidOf: () => undefined,
+    uidOfContainer: () => undefined,
     confirm: (pod, { signal }) =>
       api === undefined
         ? Promise.reject(identityUnavailable('no_api_server'))

@@ -12,6 +12,8 @@ export interface ObservedPod {
   readonly deletionAt?: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly manifest: PodManifest;
+  /** The first 12 digits of the ids of its containers, as far as they have started. */
+  readonly containers: readonly string[];
 }
 
 type Members = Partial<Record<string, unknown>>;
@@ -33,8 +35,22 @@ export function readPod(object: unknown): ObservedPod {
     phase: typeof phase === 'string' ? phase : '',
     labels: labels === undefined ? NO_LABELS : (membersOf(labels) as Record<string, string>),
     manifest: keepManifest(membersOf(object)),
+    containers: containersOf(status),
     ...(deletionTimestamp !== undefined && { deletionAt: instantOf(deletionTimestamp) }),
   };
+}
+
+const STATUSES = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'];
+const CONTAINER_ID = /^[a-z0-9.-]+:\/\/([0-9a-f]{12})/;
+
+function containersOf(status: unknown): readonly string[] {
+  if (typeof status !== 'object' || status === null) return [];
+  const lists = STATUSES.map((name) => (status as Members)[name]).filter(Array.isArray);
+  return lists.flat().flatMap((each: unknown) => {
+    const id = typeof each === 'object' && each !== null ? (each as Members)['containerID'] : '';
+    const [, digits] = CONTAINER_ID.exec(typeof id === 'string' ? id : '') ?? [];
+    return digits ?? [];
+  });
 }
 
 /** The resource version of an object or a list. @throws ERR_PROVIDER_MALFORMED if it has none, because no watch can resume from it. */

@@ -1,5 +1,11 @@
 import type { Clock } from '../../ports/clock.ts';
-import type { PodEnd, PodFacts, PodManifest, PodState } from '../../ports/pod-watch.ts';
+import type {
+  PodEnd,
+  PodFacts,
+  PodManifest,
+  PodState,
+  PodWatchEvents,
+} from '../../ports/pod-watch.ts';
 import { LabelPool } from './label-pool.ts';
 import type { ObservedPod } from './observed-pod.ts';
 import { endReasonOf, podStateOf } from './pod-state.ts';
@@ -10,23 +16,27 @@ interface Entry {
   state: PodState;
   labels: ReadonlyMap<string, string>;
   manifest: PodManifest | undefined;
+  containers: readonly string[];
   cancelTimer: (() => void) | undefined;
 }
+
+type TableEvents = Required<Pick<PodWatchEvents, 'onEnd' | 'onChange'>>;
 
 /** All pods of one cluster, about 300 bytes each, and what is kept of the pod object. Each pod ends at most once. */
 export class PodTable {
   readonly #cluster: string;
   readonly #clock: Clock;
-  readonly #onEnd: (end: PodEnd) => void;
+  readonly #events: TableEvents;
   readonly #entries = new Map<string, Entry>();
   readonly #byName = new Map<string, string>();
   readonly #labels = new LabelPool();
+  readonly #byContainer = new Map<string, string>();
 
-  /** Calls `onEnd` for every ended pod except those that `dropUnseen` returns. */
-  constructor(cluster: string, clock: Clock, onEnd: (end: PodEnd) => void) {
+  /** Reports every ended pod except those that `dropUnseen` returns. */
+  constructor(cluster: string, clock: Clock, events: TableEvents) {
     this.#cluster = cluster;
     this.#clock = clock;
-    this.#onEnd = onEnd;
+    this.#events = events;
   }
 
   find(uid: string): PodFacts | undefined {
@@ -37,13 +47,17 @@ export class PodTable {
     return this.#byName.get(keyOf({ namespace, name }));
   }
 
+  uidOfContainer(id: string): string | undefined {
+    return this.#byContainer.get(id.slice(0, CONTAINER_DIGITS)) || undefined;
+  }
+
   /** The pod was added or changed: an earlier pod of the same name is gone. */
   observe(pod: ObservedPod): void {
     const previous = this.#byName.get(keyOf(pod));
     this.put(pod);
     if (previous === undefined || previous === pod.uid) return;
     const end = this.#drop(previous, 'replaced');
-    if (end !== undefined) this.#onEnd(end);
+    if (end !== undefined) this.#events.onEnd(end);
   }
 
   /** A list contains the pod. Only the complete list shows which pods are gone. */
@@ -55,16 +69,20 @@ export class PodTable {
     entry.cancelTimer = undefined;
     entry.labels = this.#labels.share(pod.labels);
     entry.manifest = pod.manifest;
+    this.#index(pod.uid, entry, pod.containers);
     entry.state = podStateOf(pod, now);
     const reason = endReasonOf(pod, now);
-    if (reason !== undefined) this.#onEnd(this.#endOf(pod.uid, entry, reason));
+    if (reason !== undefined) this.#events.onEnd(this.#endOf(pod.uid, entry, reason));
     else if (pod.deletionAt !== undefined) this.#endAt(pod.uid, entry, pod.deletionAt);
+    const { uid, namespace, name } = pod;
+    if (reason === undefined)
+      this.#events.onChange({ cluster: this.#cluster, uid, namespace, name });
   }
 
   /** The watch reported the deletion of the pod. */
   remove(uid: string): void {
     const end = this.#drop(uid, 'deleted');
-    if (end !== undefined) this.#onEnd(end);
+    if (end !== undefined) this.#events.onEnd(end);
   }
 
   /** Pods that had not ended. */
@@ -99,6 +117,7 @@ export class PodTable {
       state: 'unknown',
       labels: this.#labels.share({}),
       manifest: undefined,
+      containers: [],
       cancelTimer: undefined,
     };
     this.#entries.set(pod.uid, entry);
@@ -110,8 +129,22 @@ export class PodTable {
     if (entry === undefined) return undefined;
     entry.cancelTimer?.();
     this.#entries.delete(uid);
+    this.#index(uid, entry, []);
     if (this.#byName.get(entry.key) === uid) this.#byName.delete(entry.key);
     return entry.state === 'ended' ? undefined : this.#endOf(uid, entry, reason);
+  }
+
+  /** A prefix that two pods share names neither of them. */
+  #index(uid: string, entry: Entry, containers: readonly string[]): void {
+    for (const id of entry.containers) {
+      if (!containers.includes(id) && this.#byContainer.get(id) === uid)
+        this.#byContainer.delete(id);
+    }
+    for (const id of containers) {
+      const owner = this.#byContainer.get(id);
+      this.#byContainer.set(id, owner === undefined || owner === uid ? uid : '');
+    }
+    entry.containers = containers;
   }
 
   /** Finalizers can keep a pod long after its grace period; its containers are gone by then. */
@@ -124,7 +157,7 @@ export class PodTable {
       }
       entry.cancelTimer = undefined;
       entry.state = 'ended';
-      this.#onEnd(this.#endOf(uid, entry, 'deletion_passed'));
+      this.#events.onEnd(this.#endOf(uid, entry, 'deletion_passed'));
     });
   }
 
@@ -134,6 +167,9 @@ export class PodTable {
     return { cluster: this.#cluster, uid, namespace, name: key.slice(slash + 1), reason };
   }
 }
+
+/** Sources of alerts give at least this much of a container's id. */
+const CONTAINER_DIGITS = 12;
 
 /** Node's timers hold 31 bits of milliseconds. */
 const LONGEST_TIMER_MS = 24 * 60 * 60_000;

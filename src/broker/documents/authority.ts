@@ -41,6 +41,7 @@ export function mayTouch(
     case 'definition':
       return holdsFor(operator, 'secret-editor', name);
     case 'posture-profile':
+    case 'response-rule':
       return holdsEverywhere(operator, 'policy-editor');
     case 'policy':
       if (holdsEverywhere(operator, 'policy-editor')) return true;

@@ -24,6 +24,8 @@ export function documentFence(kind: DocumentKind, name: string): string {
     case 'policy':
     case 'posture-profile':
       return 'policies:all';
+    case 'response-rule':
+      return 'response-rules:all';
     case 'mount':
       return 'mounts:all';
     case 'role-binding':

@@ -2,6 +2,7 @@ import type { ClusterSpec } from '../../domain/cluster.ts';
 import type { DefinitionSpec } from '../../domain/definition.ts';
 import type { MountSpec } from '../../domain/mount.ts';
 import type { AccessPolicy } from '../../domain/policy/index.ts';
+import type { ResponseRuleSpec } from '../../domain/alerts/response-rule.ts';
 import type { PostureProfileSpec } from '../../domain/posture/profile.ts';
 import type { RoleBindingSpec } from '../../domain/role-binding.ts';
 import type { OperatorSpec } from '../../domain/principal.ts';
@@ -15,5 +16,6 @@ export interface DocumentSpecs {
   operator: OperatorSpec;
   'role-binding': RoleBindingSpec;
   'posture-profile': PostureProfileSpec;
+  'response-rule': ResponseRuleSpec;
 }
 export type DocumentKind = keyof DocumentSpecs;

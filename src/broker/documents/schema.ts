@@ -18,6 +18,7 @@ import { ANY_VALUE, type RoleBindingSpec } from '../../domain/role-binding.ts';
 import { duration, name, path, positive, text } from './fields.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
 import { postureProfile } from './posture-schema.ts';
+import { responseRule } from './response-schema.ts';
 import { rotation } from './rotation-schema.ts';
 import { pointerTo } from '../../domain/json-pointer.ts';
 
@@ -254,6 +255,7 @@ const PARSERS: { readonly [K in DocumentKind]: (body: unknown) => DocumentSpecs[
   operator: (body) => parseWith(operator, body),
   'role-binding': (body) => parseWith(roleBinding, body),
   'posture-profile': (body) => parseWith(postureProfile, body),
+  'response-rule': (body) => parseWith(responseRule, body),
 };
 
 /** @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID */

@@ -50,7 +50,7 @@ interface Author {
 /** The authority that ends sessions, and the reason. */
 export interface Ending {
   readonly parts: Storage & Streams & Pick<Bounds, 'limits'>;
-  readonly cause: 'ended_by_operator' | 'quarantined';
+  readonly cause: 'ended_by_operator' | 'quarantined' | 'alert';
   readonly comment?: string | undefined;
   commit<T>(attempt: (author: Author) => Promise<Attempt<T>>): Promise<T>;
 }
@@ -73,14 +73,15 @@ export function operatorEnding(
   };
 }
 
-/** The broker itself ends the sessions that a quarantine covers. */
+/** The broker itself ends the sessions that a quarantine covers, or that an alert is about. */
 export function systemEnding(
   parts: Ending['parts'] & Pick<Recording, 'state'>,
   actor: SystemActor,
+  cause: Ending['cause'] = 'quarantined',
 ): Ending {
   return {
     parts,
-    cause: 'quarantined',
+    cause,
     commit: (attempt) =>
       commitDecided(parts, () => attempt({ stamp: {}, entry: (event) => actor.entry(event) })),
   };

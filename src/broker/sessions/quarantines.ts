@@ -47,7 +47,7 @@ export async function createQuarantine(
     const quarantine = await commitAs(parts, live, (decidedAt, operator) => {
       authorize(operator);
       checkScope(parts, operator, scope);
-      const { made, ...fragment } = planned(parts, operator, request);
+      const { made, ...fragment } = quarantinePlan(parts, operator.operator.name, request);
       const { id, endsAt } = made;
       const entry = { ...described, outcome: 'ok', quarantine: id, endsAt } as const;
       return {
@@ -75,9 +75,12 @@ function authorize(operator: LiveOperator): void {
   requireRole(operator, 'responder');
 }
 
-function planned(
+/**
+ * The row that refuses everything to the scope, with the fence that every plan of the scope depends on. @throws ERR_CONFLICT above the most rows.
+ */
+export function quarantinePlan(
   parts: Pick<Access, 'clock' | 'quarantines'>,
-  { operator }: LiveOperator,
+  createdBy: string,
   { scope, reason, seconds }: QuarantineRequest,
 ): PlanFragment & { readonly made: Quarantine } {
   const { quarantines, clock } = parts;
@@ -96,7 +99,7 @@ function planned(
     standing === undefined
       ? {
           ...{ ...scope, id: randomId('qua'), reason, endsAt: until },
-          ...{ createdBy: operator.name, createdAt: now },
+          ...{ createdBy, createdAt: now },
         }
       : { ...standing, endsAt: later(standing.endsAt, until) };
   return {
@@ -120,11 +123,11 @@ function later(a: number | undefined, b: number | undefined): number | undefined
 }
 
 /** A misspelt scope would match no caller, but would seem to work. @throws ERR_REQUEST_INVALID, ERR_CONFLICT */
-function checkScope(
+export function checkScope(
   parts: Pick<Access, 'catalog' | 'quarantines'>,
   { operator }: LiveOperator,
   { kind, subject }: QuarantineScope,
-) {
+): void {
   const { catalog, quarantines } = parts;
   if (kind !== 'operator') {
     const cluster =

@@ -34,6 +34,7 @@ const EXAMPLE_NAMES: Readonly<Record<DocumentWord, string>> = {
   definition: 'payments/db',
   policy: 'shop-web',
   'posture-profile': 'production',
+  'response-rule': 'shells',
 };
 
 /** ls, get, rm and versions of one kind; `apply` creates and changes documents. */
@@ -126,10 +127,12 @@ export const POLICIES: CommandTable = {
   groups: {
     policy: 'access policies: who may do what; created and changed by apply',
     'posture-profile': 'what pods must be to get secrets; created and changed by apply',
+    'response-rule': 'what the broker does after runtime alerts; created and changed by apply',
   },
   commands: [
     ...documentCommands('policy'),
     ...documentCommands('posture-profile'),
+    ...documentCommands('response-rule'),
     {
       command: 'policy apply',
       summary: 'apply policy files, showing the plan first',

@@ -1,3 +1,4 @@
+import { ALERTS } from './alerts.ts';
 import { COMMENT, REASON, WORKLOAD, YES, type CommandTable, type OptionRow } from './command.ts';
 import { operation } from './operation.ts';
 
@@ -15,9 +16,12 @@ export const INCIDENTS: CommandTable = {
   heading: 'Answering a compromise:',
   groups: {
     session: 'list and end sessions of workloads',
+    alert: 'runtime alerts, and the responses to them',
+    incident: 'cut off what is compromised and rotate what it read',
     quarantine: 'refuse every request of workloads, pods and operators',
   },
   commands: [
+    ...ALERTS,
     operation('listSessions', {
       command: 'session ls',
       summary: 'list open sessions',

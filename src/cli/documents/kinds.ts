@@ -6,6 +6,7 @@ export const DOCUMENT_WORDS = [
   'definition',
   'policy',
   'posture-profile',
+  'response-rule',
 ] as const;
 export type DocumentWord = (typeof DOCUMENT_WORDS)[number];
 
@@ -91,6 +92,17 @@ export const DOCUMENT_KINDS = [
     put: 'putPostureProfile',
     remove: 'deletePostureProfile',
     versions: 'listPostureProfileVersions',
+  },
+  {
+    word: 'response-rule',
+    plural: 'response rules',
+    kind: 'ResponseRule',
+    parameter: 'name',
+    list: 'listResponseRules',
+    read: 'readResponseRule',
+    put: 'putResponseRule',
+    remove: 'deleteResponseRule',
+    versions: 'listResponseRuleVersions',
   },
 ] as const;
 export type DocumentKind = (typeof DOCUMENT_KINDS)[number];

@@ -20,6 +20,9 @@ interface Body {
   readonly connection?: string;
   readonly issuer?: string;
   readonly mode?: string;
+  readonly order?: number;
+  readonly action?: string;
+  readonly scope?: string;
   readonly class?: string;
   readonly rotation?: { readonly strategy?: string };
   readonly grants?: readonly components['schemas']['Grant'][];
@@ -42,6 +45,11 @@ const COLUMNS: Readonly<Record<DocumentWord, Readonly<Record<string, (body: Body
     rotation: (body) => body.rotation?.strategy,
   },
   'posture-profile': { mode: (body) => body.mode },
+  'response-rule': {
+    order: (body) => body.order,
+    action: (body) => body.action,
+    scope: (body) => body.scope,
+  },
   policy: { paths: (body) => body.spec?.rules?.flatMap(({ paths = [] }) => paths) },
 };
 

@@ -194,7 +194,7 @@ export interface components {
             readonly error: components["schemas"]["Problem"];
         };
         /** @enum {string} */
-        readonly DocumentKind: "cluster" | "mount" | "policy" | "definition" | "operator" | "role-binding" | "posture-profile";
+        readonly DocumentKind: "cluster" | "mount" | "policy" | "definition" | "operator" | "role-binding" | "posture-profile" | "response-rule";
         readonly SecretListing: {
             readonly path: components["schemas"]["SecretPath"];
             readonly version?: components["schemas"]["SecretVersionId"];
@@ -1662,6 +1662,216 @@ export interface components {
             readonly updatedAt: components["schemas"]["Instant"];
             readonly updatedBy: string;
             readonly document: components["schemas"]["RoleBinding"];
+        };
+        readonly StoredResponseRule: {
+            readonly name: string;
+            readonly uid: string;
+            readonly version: number;
+            readonly etag: string;
+            readonly updatedAt: components["schemas"]["Instant"];
+            readonly updatedBy: string;
+            readonly document: components["schemas"]["ResponseRule"];
+        };
+        readonly ResponseRulePage: {
+            readonly items: readonly components["schemas"]["StoredResponseRule"][];
+            /** @description Send it as `after` for the next page; absent on the last page. */
+            readonly next?: string;
+        };
+        readonly ResponseRuleVersions: {
+            readonly items: readonly {
+                readonly uid: string;
+                readonly version: number;
+                readonly deleted: boolean;
+                readonly createdAt: components["schemas"]["Instant"];
+                readonly createdBy: string;
+                readonly document?: components["schemas"]["ResponseRule"];
+            }[];
+        };
+        /**
+         * @description A level of syslog (RFC 5424). `notice` is more urgent than `informational`.
+         * @enum {string}
+         */
+        readonly Priority: "debug" | "informational" | "notice" | "warning" | "error" | "critical" | "alert" | "emergency";
+        /** @enum {string} */
+        readonly AlertState: "kept" | "unmatched" | "pending" | "responding" | "done" | "dismissed";
+        /** @description docs/runtime-alerts.md */
+        readonly ResponseRule: {
+            readonly description?: string;
+            /**
+             * @description The rule with the smallest number is asked first.
+             * @default 1000
+             */
+            readonly order?: number;
+            /** @description All must hold; an empty list is everything. */
+            readonly match?: {
+                readonly sources?: readonly components["schemas"]["Name"][];
+                /** @description Names of rules; a `*` at the end is a prefix. */
+                readonly rules?: readonly string[];
+                /** @description One of them. */
+                readonly tags?: readonly string[];
+                readonly minPriority?: components["schemas"]["Priority"];
+                /** @description Of the pod; a `*` at the end is a prefix. */
+                readonly namespaces?: readonly string[];
+            };
+            readonly action: components["schemas"]["ResponseAction"];
+            readonly scope?: components["schemas"]["ResponseScope"];
+            readonly rotate?: components["schemas"]["ResponseRotation"];
+        };
+        /**
+         * @description `revoke` ends sessions and leases; the pod may log in again. `quarantine` refuses everything until an operator lifts it.
+         * @enum {string}
+         */
+        readonly ResponseAction: "audit" | "revoke" | "quarantine";
+        /**
+         * @description `workload` is the service account with all its pods, `image` all pods with the same image.
+         * @enum {string}
+         */
+        readonly ResponseScope: "pod" | "workload" | "image";
+        /**
+         * @description `read`: the secrets that the scope read are rotated at once, without waiting for their holders.
+         * @enum {string}
+         */
+        readonly ResponseRotation: "none" | "read";
+        readonly ReceivedAlerts: {
+            readonly accepted: number;
+            /** @description Delivered before. */
+            readonly repeated: number;
+        };
+        readonly AlertDecision: {
+            readonly reason?: string;
+        };
+        readonly AlertSourceList: {
+            readonly items: readonly {
+                readonly name: components["schemas"]["Name"];
+                readonly format: string;
+                readonly cluster: components["schemas"]["Name"];
+                readonly lastAlertAt?: components["schemas"]["Instant"];
+            }[];
+        };
+        readonly AlertPage: {
+            readonly items: readonly components["schemas"]["Alert"][];
+            /** @description Send it as `after` for the next page; absent on the last page. */
+            readonly next?: string;
+        };
+        readonly Alert: {
+            readonly id: components["schemas"]["Id"];
+            readonly source: string;
+            readonly state: components["schemas"]["AlertState"];
+            readonly receivedAt: components["schemas"]["Instant"];
+            readonly cluster: string;
+            readonly rule: string;
+            readonly tags: readonly string[];
+            readonly priority: components["schemas"]["Priority"];
+            readonly time?: components["schemas"]["Instant"];
+            readonly node?: string;
+            readonly container: {
+                readonly id?: string;
+                readonly imageDigest?: string;
+            };
+            readonly pod?: {
+                readonly namespace: string;
+                readonly name: string;
+                readonly uid: string;
+            };
+            readonly workload?: string;
+            /**
+             * @description Why no running pod is certain to be meant.
+             * @enum {string}
+             */
+            readonly unmatched?: "no_pod_named" | "pod_unknown" | "facts_differ" | "older_than_pod" | "time_missing" | "watch_not_live";
+            readonly responseRule?: {
+                readonly name: components["schemas"]["Name"];
+                readonly version: number;
+            };
+            readonly response: {
+                readonly action: components["schemas"]["ResponseAction"];
+                readonly scope: components["schemas"]["ResponseScope"];
+                readonly rotate: components["schemas"]["ResponseRotation"];
+            };
+            /**
+             * @description Why the response is less than the rule says.
+             * @enum {string}
+             */
+            readonly held?: "protected" | "over_limit";
+            readonly quarantines: readonly components["schemas"]["Id"][];
+            readonly ended?: components["schemas"]["Ended"];
+            readonly reason?: string;
+            /** @description The operator that approved, dismissed or opened it. */
+            readonly operator?: string;
+        };
+        readonly IncidentWish: {
+            /** @constant */
+            readonly kind: "workload";
+            readonly workload: components["schemas"]["WorkloadName"];
+            readonly since: components["schemas"]["Instant"];
+            readonly reason: string;
+            /** @default true */
+            readonly rotate?: boolean;
+            /** @default false */
+            readonly dryRun?: boolean;
+        } | {
+            /** @constant */
+            readonly kind: "pod";
+            readonly cluster: components["schemas"]["Name"];
+            /** @description The UID of the pod, or else `namespace` and `name`. */
+            readonly uid?: string;
+            readonly namespace?: string;
+            readonly name?: string;
+            readonly since: components["schemas"]["Instant"];
+            readonly reason: string;
+            /** @default true */
+            readonly rotate?: boolean;
+            /** @default false */
+            readonly dryRun?: boolean;
+        } | {
+            /** @constant */
+            readonly kind: "image";
+            readonly cluster: components["schemas"]["Name"];
+            readonly digest: string;
+            readonly since: components["schemas"]["Instant"];
+            readonly reason: string;
+            /** @default true */
+            readonly rotate?: boolean;
+            /** @default false */
+            readonly dryRun?: boolean;
+        };
+        readonly Incident: {
+            readonly alert?: components["schemas"]["Alert"];
+            readonly scopes: readonly {
+                readonly kind: string;
+                readonly subject: string;
+            }[];
+            /** @description What the scopes read since the time, by path. */
+            readonly secrets: readonly components["schemas"]["IncidentSecret"][];
+            /** @description False if the log has more reads than one search returns. */
+            readonly isComplete: boolean;
+            /** @description The entries of the response, oldest first; empty for a dry run. `audit proof` proves each by its index. */
+            readonly timeline: readonly {
+                readonly index: number;
+                readonly entry: Record<string, unknown>;
+            }[];
+        };
+        readonly IncidentSecret: {
+            readonly path: string;
+            readonly versions: readonly string[];
+            readonly reads: number;
+            readonly firstAt: string;
+            readonly lastAt: string;
+            /** @description The entry of the last read in the log. */
+            readonly lastIndex: number;
+            /** @description Workloads and operators outside the scopes that read it since the time. */
+            readonly otherReaders: readonly string[];
+            /** @description Live leases of all holders. */
+            readonly liveLeases: number;
+            readonly rotation?: {
+                readonly id: components["schemas"]["Id"];
+                readonly state: string;
+            };
+            /**
+             * @description Why it was not rotated.
+             * @enum {string}
+             */
+            readonly unrotated?: "not_rotating" | "braked";
         };
         readonly StoredPostureProfile: {
             readonly name: string;
@@ -4332,6 +4542,327 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["PostureProfileVersions"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listResponseRules: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: components["parameters"]["limit"];
+                /** @description The `next` of the previous page. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ResponseRulePage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readResponseRule: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredResponseRule"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly putResponseRule: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
+                readonly dryRun?: "true" | "false";
+            };
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+                readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ResponseRule"];
+                readonly "application/yaml": components["schemas"]["ResponseRule"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredResponseRule"];
+                };
+            };
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly Location?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredResponseRule"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly deleteResponseRule: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listResponseRuleVersions: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ResponseRuleVersions"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly receiveAlert: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Name of the source in the configuration. */
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        /** @description At most 256 KiB, in the format of the source. */
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": Record<string, unknown>;
+            };
+        };
+        readonly responses: {
+            /** @description Accepted */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ReceivedAlerts"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listAlertSources: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AlertSourceList"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listAlerts: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: components["parameters"]["limit"];
+                /** @description The `next` of the previous page. */
+                readonly after?: components["parameters"]["after"];
+                /** @description `unmatched`: no running pod is certain to be meant. `pending`: the response waits for an operator. */
+                readonly state?: components["schemas"]["AlertState"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AlertPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly approveAlert: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["AlertDecision"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Alert"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly dismissAlert: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["AlertDecision"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Alert"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly openIncident: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["IncidentWish"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Incident"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readIncident: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Id of the incident or of the alert. */
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Incident"];
                 };
             };
             readonly default: components["responses"]["Problem"];

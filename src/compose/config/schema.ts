@@ -1,6 +1,7 @@
 import { dirname, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { limitsConfigSchema, listenerConfigSchema, metricsConfigSchema } from '../../api/config.ts';
+import { alertsConfigSchema } from '../../auth/alert-sources/config.ts';
 import { auditConfigSchema } from '../../audit/config.ts';
 import {
   jwksConnectionSchema,
@@ -53,6 +54,8 @@ export const configSchema = z
     traces: tracesConfigSchema.optional(),
     /** If absent, operators log in with tokens only. */
     people: peopleConfigSchema.optional(),
+    /** Sources of runtime alerts. Without one, the broker receives none. */
+    alerts: alertsConfigSchema,
     /** If absent, the broker serves no admission webhook. */
     injector: injectorConfigSchema.optional(),
     cache: z

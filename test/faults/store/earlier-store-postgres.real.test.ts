@@ -88,9 +88,10 @@ describeWith(['postgres'], 'a PostgreSQL store of an earlier release', ({ postgr
       const { own, database } = await installed(name);
       expect(await own.unreadyAtStart()).toEqual([]);
       const { rows } = await database.query(
-        `SELECT kind, count::int FROM state_digests WHERE kind IN ('approvals', 'attestations', 'quarantines') ORDER BY kind`,
+        `SELECT kind, count::int FROM state_digests WHERE kind IN ('alerts', 'approvals', 'attestations', 'quarantines') ORDER BY kind`,
       );
       expect(rows).toEqual([
+        { kind: 'alerts', count: 0 },
         { kind: 'approvals', count: approvals },
         { kind: 'attestations', count: 0 },
         { kind: 'quarantines', count: 1 },

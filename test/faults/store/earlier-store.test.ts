@@ -121,20 +121,22 @@ describe('a store of the release before undelete', () => {
   });
 });
 
-describe.each(['before-root-key-wraps', 'before-approvals'])(
+describe.each(['before-root-key-wraps', 'before-approvals', 'before-alerts'])(
   'a store of the release %s',
   (name) => {
     it('is migrated and served, its keys open, and it opens again unchanged', async () => {
       own = await AttackedInstallation.from(name);
       expect(await own.unreadyAtStart()).toEqual([]);
-      expect(digests()).toEqual(expect.arrayContaining(['approvals 0', 'quarantines 1']));
+      const rule = name === 'before-alerts' ? 1 : 0;
+      const counts = ['alerts 0', `approvals ${rule}`, 'quarantines 1'];
+      expect(digests()).toEqual(expect.arrayContaining(counts));
       expect(own.rows('root_key_wraps')).toHaveLength(1);
       const broker = await own.open();
       const [mount] = broker.parts.catalog.all('mount');
       const provider = broker.parts.connections.provider(mount!);
       const context = { requestId: 'req_1', signal: new AbortController().signal };
       expect((await provider.read('app/db', undefined, context)).data).toEqual({ v: 'two' });
-      expect(broker.parts.approvals.isRequired).toBe(false);
+      expect(broker.parts.approvals.isRequired).toBe(rule === 1);
       await broker.close('test');
       expect(await own.unreadyAtStart()).toEqual([]);
     });

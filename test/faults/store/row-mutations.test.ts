@@ -69,6 +69,19 @@ async function addRows(): Promise<void> {
         table: 'attestations' as const,
         put: parts.attestations.seal(attestationOf(`sha256:${letter.repeat(64)}`)),
       })),
+      {
+        table: 'alerts',
+        put: {
+          ...{
+            id: 'alr_1',
+            source: 'falco',
+            state: 'kept',
+            received_at: 1_000,
+            body: '{}',
+            mac: null,
+          },
+        },
+      },
     ],
   });
   await compactLog(broker);

@@ -9,6 +9,7 @@ export interface FakePod {
     readonly uid: string;
     readonly resourceVersion: string;
     readonly labels?: Readonly<Record<string, string>>;
+    readonly creationTimestamp?: string;
     readonly deletionTimestamp?: string;
   };
   readonly spec: { readonly nodeName: string; readonly serviceAccountName: string };
@@ -61,6 +62,7 @@ export class FakePods {
         namespace,
         uid: randomUUID(),
         resourceVersion: '',
+        creationTimestamp: new Date().toISOString(),
         ...(labels !== undefined && { labels }),
       },
       spec: { nodeName: 'node-1', serviceAccountName: serviceAccount, ...spec },
@@ -79,6 +81,12 @@ export class FakePods {
   setSpec(pod: FakePod, spec: object): FakePod {
     const stored = this.#stored(pod);
     return this.#record('MODIFIED', { ...stored, spec: { ...stored.spec, ...spec } });
+  }
+
+  setContainerId(pod: FakePod, name: string, containerID: string): FakePod {
+    const stored = this.#stored(pod);
+    const status = { ...stored.status, containerStatuses: [{ name, containerID }] };
+    return this.#record('MODIFIED', { ...stored, status });
   }
 
   setImageId(pod: FakePod, name: string, imageID: string): FakePod {

@@ -26,6 +26,8 @@ export async function typed(client: BrokerClient): Promise<void> {
     | 'listRotations'
     | 'readRotationHistory'
     | 'listSessions'
+    | 'listAlerts'
+    | 'listResponseRules'
     | 'listLeases'
     | 'listRevocations'
     | 'listAttestations'

@@ -1,0 +1,52 @@
+/** The rows of `access.ts` about alerts and incidents. A source of alerts proves itself to the route, so it is no caller. */
+export const ALERT_ROWS = {
+  receiveAlert: ['POST', '/api/v1/alert-sources/{name}/alerts', 'public', [], 1, 'alert.receive'],
+  listAlertSources: [
+    'GET',
+    '/api/v1/alert-sources',
+    'operator',
+    ['responder', 'auditor', 'admin'],
+    5,
+    'alert.list',
+  ],
+  listAlerts: [
+    'GET',
+    '/api/v1/alerts',
+    'operator',
+    ['responder', 'auditor', 'admin'],
+    5,
+    'alert.list',
+  ],
+  approveAlert: [
+    'POST',
+    '/api/v1/alerts/{id}:approve',
+    'operator',
+    ['responder', 'admin'],
+    10,
+    'alert.approve',
+  ],
+  dismissAlert: [
+    'POST',
+    '/api/v1/alerts/{id}:dismiss',
+    'operator',
+    ['responder', 'admin'],
+    5,
+    'alert.dismiss',
+  ],
+  openIncident: [
+    'POST',
+    '/api/v1/incidents',
+    'operator',
+    ['responder', 'admin'],
+    50,
+    'incident.open',
+  ],
+  readIncident: [
+    'GET',
+    '/api/v1/incidents/{id}',
+    'operator',
+    ['responder', 'auditor', 'admin'],
+    50,
+    'incident.read',
+  ],
+} as const;

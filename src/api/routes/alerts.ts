@@ -1,0 +1,200 @@
+import { z } from 'zod';
+import type { AlertRecord } from '../../broker/alerts/alert-record.ts';
+import {
+  decideAlert,
+  listAlerts as list,
+  listAlertSources as listSources,
+} from '../../broker/alerts/alerts.ts';
+import {
+  openIncident as open,
+  readIncident as read,
+  type Incident,
+  type IncidentRequest,
+} from '../../broker/alerts/incidents.ts';
+import { receiveAlerts } from '../../broker/alerts/receive-alerts.ts';
+import { readAlerts } from '../../domain/alerts/read-alerts.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { instant } from '../../domain/instant.ts';
+import { isName } from '../../domain/names.ts';
+import { isDigest } from '../../domain/posture/image-reference.ts';
+import type { AlertSource, PresentedSource } from '../../ports/alert-sources.ts';
+import { identifier, kubernetesName, objectName, podUid, remark, workloadName } from '../fields.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
+import { parseInput, parseParameter } from '../parse-input.ts';
+import type { Admission, Incoming, RouteOf } from '../route.ts';
+import type { ServedParts } from '../surroundings.ts';
+
+const MOST_BYTES = 262_144;
+const MOST_ALERTS = 100;
+const STATES = ['kept', 'unmatched', 'pending', 'responding', 'done', 'dismissed'] as const;
+
+/** The same answer for an unknown source and for a wrong secret. @throws ERR_UNAUTHENTICATED */
+function sourceOf({ alertSources }: ServedParts, { name = '' }: Incoming['params']): AlertSource {
+  const source = isName(name) ? alertSources.find(name) : undefined;
+  if (source !== undefined) return source;
+  throw new BrokerError('ERR_UNAUTHENTICATED', undefined, { reason: 'source_unknown' });
+}
+
+function presented({ headers, chain }: Pick<Admission, 'headers' | 'chain'>): PresentedSource {
+  const { authorization, 'quaymaster-signature': signature } = headers;
+  return { authorization, signature: signature?.toString(), chain };
+}
+
+export const receiveAlert: RouteOf<'receiveAlert'> = {
+  body: { maxBytes: MOST_BYTES, keepsBytes: true },
+  admit: async ({ parts, params, rates, ...request }) => {
+    const source = sourceOf(parts, params);
+    const isProven = await source.admit(presented(request));
+    if (isProven) rates.takeFromSource(source.name);
+    return { isProven };
+  },
+  read: (incoming) => {
+    const { params, body, rates } = incoming;
+    return async ({ parts, call }) => {
+      const source = sourceOf(parts, params);
+      if (!(await source.admit(presented(incoming)))) {
+        await source.verify(presented(incoming), body?.bytes ?? new Uint8Array());
+        rates.takeFromSource(source.name);
+      }
+      const alerts = readAlerts(source.format, body?.value);
+      if (alerts.length > MOST_ALERTS) {
+        throw new BrokerError('ERR_BODY_INVALID', `a request may have ${MOST_ALERTS} alerts`);
+      }
+      return { status: 202, body: await receiveAlerts(parts, call, source, alerts) };
+    };
+  },
+};
+
+export const listAlertSources: RouteOf<'listAlertSources'> = {
+  read:
+    () =>
+    async ({ parts, call, caller }) => ({
+      status: 200,
+      body: {
+        items: (await listSources(parts, call, caller)).map(({ lastAt, ...source }) => ({
+          ...source,
+          ...(lastAt !== undefined && { lastAlertAt: instant(lastAt) }),
+        })),
+      },
+    }),
+};
+
+export const listAlerts: RouteOf<'listAlerts'> = {
+  query: [...PAGE_QUERY, 'state'],
+  read: ({ query }) => {
+    const page = readPage(query);
+    const state = parseParameter(z.enum(STATES).optional(), query.get('state'));
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownPage(await list(parts, call, caller, { state, page }), shownAlert),
+    });
+  },
+};
+
+const decision = z.strictObject({ reason: remark.min(1).optional() });
+
+function deciding(approves: boolean): RouteOf<'approveAlert'> {
+  return {
+    body: { maxBytes: 4_096 },
+    read: ({ params, body }) => {
+      const id = parseParameter(identifier, params['id']);
+      const { reason } = parseInput(decision, body?.value);
+      return async ({ parts, call, caller }) => ({
+        status: 200,
+        body: shownAlert(await decideAlert(parts, call, caller, { id, approves, reason })),
+      });
+    },
+  };
+}
+
+export const approveAlert: RouteOf<'approveAlert'> = deciding(true);
+export const dismissAlert: RouteOf<'dismissAlert'> = deciding(false);
+
+const when = {
+  since: z.iso.datetime().transform((text) => Date.parse(text)),
+  reason: remark.min(1),
+  rotate: z.boolean().default(true),
+  dryRun: z.boolean().default(false),
+};
+const wish = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('workload'), workload: workloadName, ...when }),
+  z
+    .strictObject({
+      ...{ kind: z.literal('pod'), cluster: objectName, uid: podUid.optional(), ...when },
+      ...{ namespace: kubernetesName.optional(), name: kubernetesName.optional() },
+    })
+    .refine(
+      ({ uid, namespace, name }) =>
+        uid === undefined
+          ? namespace !== undefined && name !== undefined
+          : namespace === undefined && name === undefined,
+      { path: ['uid'], message: 'must be given, or "namespace" and "name"' },
+    ),
+  z.strictObject({
+    ...{ kind: z.literal('image'), cluster: objectName, ...when },
+    digest: z.string().refine(isDigest, 'must be a digest such as sha256:<64 hexadecimal digits>'),
+  }),
+]);
+
+export const openIncident: RouteOf<'openIncident'> = {
+  body: { maxBytes: 8_192 },
+  read: ({ body }) => {
+    const request = requestOf(parseInput(wish, body?.value));
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownIncident(await open(parts, call, caller, request)),
+    });
+  },
+};
+
+export const readIncident: RouteOf<'readIncident'> = {
+  read: ({ params }) => {
+    const id = parseParameter(identifier, params['id']);
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownIncident(await read(parts, call, caller, id)),
+    });
+  },
+};
+
+function requestOf(asked: z.output<typeof wish>): IncidentRequest {
+  const { since, reason, rotate: rotates, dryRun: isDryRun } = asked;
+  return { scope: scopeOf(asked), since, reason, rotates, isDryRun };
+}
+
+function scopeOf(asked: z.output<typeof wish>): IncidentRequest['scope'] {
+  const { kind } = asked;
+  if (kind === 'workload') return { kind, workload: asked.workload };
+  const { cluster } = asked;
+  if (kind === 'image') return { kind, cluster, digest: asked.digest };
+  const { uid, namespace = '', name = '' } = asked;
+  return uid === undefined ? { kind, cluster, namespace, name } : { kind, cluster, uid };
+}
+
+function shownAlert(record: AlertRecord): object {
+  const { id, source, state, receivedAt, cluster, alert, subject, response } = record;
+  const { rule, tags, priority, time, node, container } = alert;
+  const { unmatched, rule: responseRule, held, quarantines, ended, reason, operator } = record;
+  const { workload, ...pod } = subject ?? {};
+  return {
+    ...{ id, source, state, receivedAt: instant(receivedAt), cluster, rule, tags, priority },
+    ...(time !== undefined && { time: instant(Math.round(time)) }),
+    ...(node !== undefined && { node }),
+    ...{ container, ...(subject && { pod }), ...(workload !== undefined && { workload }) },
+    ...(unmatched !== undefined && { unmatched }),
+    ...(responseRule && { responseRule }),
+    ...{ response, ...(held && { held }), quarantines, ...(ended && { ended }) },
+    ...(reason !== undefined && { reason }),
+    ...(operator !== undefined && { operator }),
+  };
+}
+
+function shownIncident({ record, scopes, secrets, isComplete, timeline }: Incident): object {
+  return {
+    ...(record && { alert: shownAlert(record) }),
+    scopes,
+    secrets,
+    isComplete,
+    timeline: timeline.map(({ index, body }) => ({ index, entry: body })),
+  };
+}

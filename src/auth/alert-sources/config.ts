@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { ALERT_FORMATS } from '../../domain/alerts/alert.ts';
+import { isName } from '../../domain/names.ts';
+
+/** The broker raises alerts of its own under these names. */
+const RESERVED: readonly string[] = ['decoy', 'operator', 'pod-label', 'posture'];
+
+const name = z.string().refine(isName, 'is not a lower-case name');
+const secretFile = z.string().min(1).max(4_096);
+
+const authenticate = z.union([
+  z.strictObject({
+    /** One secret of at least 16 characters in each line, so that two hold during a change. Read again when the file changes. */
+    bearer: z.strictObject({ secretFile }),
+  }),
+  z.strictObject({
+    /** One key of at least 32 bytes in each line, for the signature of docs/spec/alert-v1.md. */
+    hmac: z.strictObject({ secretFile }),
+  }),
+  z.strictObject({
+    /** DNS names or URIs, of which the client certificate must have one. `listener.tls.clientCaFile` must have its authority. */
+    certificate: z.strictObject({
+      names: z.array(z.string().min(1).max(512)).min(1).max(16),
+    }),
+  }),
+]);
+
+const source = z.strictObject({
+  format: z.enum(ALERT_FORMATS),
+  cluster: name,
+  authenticate,
+  maxResponses: z.int().min(1).max(500).default(10),
+  maxWorkloadPercent: z.int().min(1).max(100).default(20),
+});
+
+/** Sources of runtime alerts, by the name that response rules use. */
+export const alertsConfigSchema = z
+  .strictObject({
+    sources: z
+      .record(
+        name.refine((own) => !RESERVED.includes(own), 'is a name of the broker itself'),
+        source,
+      )
+      .refine((sources) => Object.keys(sources).length <= 64, 'may be 64 at most')
+      .default({}),
+    /** Workloads whose alerts are only recorded, such as `k8s://prod/kube-system/*`. */
+    protectedSubjects: z.array(z.string().min(1).max(512)).max(256).default([]),
+    /** Rotations that responses may start in ten minutes; more wait. */
+    maxRotations: z.int().min(1).max(1_000).default(10),
+  })
+  .prefault({});
+
+export type AlertsConfig = z.output<typeof alertsConfigSchema>;
+export type AlertSourceConfig = z.output<typeof source>;

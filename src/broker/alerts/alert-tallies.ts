@@ -1,0 +1,69 @@
+import type { Clock } from '../../ports/clock.ts';
+
+const TEN_MINUTES_MS = 600_000;
+const RECOUNT_MS = 30_000;
+
+/** What became of a delivered alert. */
+export const ALERT_OUTCOMES = [
+  'kept',
+  'unmatched',
+  'responding',
+  'pending',
+  'repeated',
+  'refused',
+] as const;
+export type AlertOutcome = (typeof ALERT_OUTCOMES)[number];
+
+/** Counts of this process since its start, for metrics and for the brakes of responses. */
+export class AlertTallies {
+  readonly #clock: Clock;
+  readonly #outcomes = new Map<string, Map<AlertOutcome, number>>();
+  readonly #lastAt = new Map<string, number>();
+  readonly #recent = new Map<string, number[]>();
+  readonly #workloads = new Map<string, { readonly at: number; readonly count: number }>();
+  decoyReads = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  count(source: string, outcome: AlertOutcome): void {
+    const own = this.#outcomes.get(source) ?? new Map<AlertOutcome, number>();
+    own.set(outcome, (own.get(outcome) ?? 0) + 1);
+    this.#outcomes.set(source, own);
+    if (outcome !== 'refused') this.#lastAt.set(source, this.#clock.now());
+  }
+
+  outcomes(): ReadonlyMap<string, ReadonlyMap<AlertOutcome, number>> {
+    return this.#outcomes;
+  }
+
+  /** When the source last sent an alert or a test, in this process. */
+  lastAt(source: string): number | undefined {
+    return this.#lastAt.get(source);
+  }
+
+  /** How often this was done in the last ten minutes. */
+  recent(what: string): number {
+    const since = this.#clock.now() - TEN_MINUTES_MS;
+    const times = (this.#recent.get(what) ?? []).filter((at) => at > since);
+    this.#recent.set(what, times);
+    return times.length;
+  }
+
+  done(what: string): void {
+    const times = this.#recent.get(what) ?? [];
+    times.push(this.#clock.now());
+    this.#recent.set(what, times);
+  }
+
+  /** A count that may be half a minute old: a count of ten thousand sessions for each alert would delay the alerts of a flood. */
+  async workloadsOf(cluster: string, count: () => Promise<number>): Promise<number> {
+    const known = this.#workloads.get(cluster);
+    const at = this.#clock.now();
+    if (known !== undefined && at - known.at < RECOUNT_MS) return known.count;
+    const counted = await count();
+    this.#workloads.set(cluster, { at, count: counted });
+    return counted;
+  }
+}

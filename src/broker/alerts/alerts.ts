@@ -1,0 +1,115 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Page, PageRequest } from '../../domain/page.ts';
+import { ALERTS } from '../../ports/queries.ts';
+import type { Tables } from '../../ports/tables.ts';
+import type { Call } from '../call.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
+import type { Access, Alerting, Keys, Recording, Storage } from '../parts.ts';
+import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
+import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import { alertRow, openAlert, type AlertRecord } from './alert-record.ts';
+import { factsOfAlert } from './receive-alerts.ts';
+
+const LIST = 'alerts';
+type Position = Pick<Tables['alerts'], 'id' | 'received_at'>;
+
+/** Kept alerts, newest first. @throws ERR_DENIED */
+export async function listAlerts(
+  parts: Recording & Access & Pick<Keys, 'keyring'>,
+  call: Call,
+  live: LiveOperator,
+  {
+    state,
+    page,
+  }: { readonly state?: AlertRecord['state'] | undefined; readonly page: PageRequest },
+): Promise<Page<AlertRecord>> {
+  const acting = { parts, call, caller: live };
+  return recordOperation(acting, { action: 'alert.list' }, async (operator) => {
+    requireRole(operator, 'responder', 'auditor');
+    const after = decodeCursor(parts, LIST, page.after) as Position | undefined;
+    const query = state === undefined ? ALERTS.newest() : ALERTS.newestInState(state);
+    const rows = await parts.store.list(query, { limit: page.limit, after });
+    const last = rows.at(-1);
+    const isMore = last !== undefined && rows.length === page.limit;
+    const next = isMore ? { id: last.id, received_at: last.received_at } : undefined;
+    return {
+      items: rows.map(openAlert),
+      ...(next && { next: encodeCursor(parts, LIST, next) }),
+    };
+  });
+}
+
+/** The alert with this id. @throws ERR_NOT_FOUND */
+export async function findAlert(
+  { store }: Pick<Storage, 'store'>,
+  id: string,
+): Promise<AlertRecord> {
+  const row = await store.get('alerts', { id });
+  if (row === undefined) throw new BrokerError('ERR_NOT_FOUND');
+  return openAlert(row);
+}
+
+/** Begins the response that waits for an operator, or ends its waiting without one. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT */
+export async function decideAlert(
+  parts: Recording & Access & Alerting,
+  call: Call,
+  live: LiveOperator,
+  {
+    id,
+    approves,
+    reason,
+  }: { readonly id: string; readonly approves: boolean; readonly reason?: string | undefined },
+): Promise<AlertRecord> {
+  const action = approves ? 'alert.approve' : 'alert.dismiss';
+  const described = { action, alert: id, comment: reason } as const;
+  return commitAs(parts, live, async (decidedAt, operator): Promise<Attempt<AlertRecord>> => {
+    requireRole(operator, 'responder');
+    const found = await findAlert(parts, id);
+    if (found.state !== 'pending') {
+      const detail = `the response to this alert does not wait for an operator: its state is ${found.state}`;
+      throw new BrokerError('ERR_CONFLICT', detail);
+    }
+    const { name } = operator.operator;
+    const state = approves ? 'responding' : 'dismissed';
+    const decided: AlertRecord = { ...found, state, operator: name, ...(reason && { reason }) };
+    const entry = { ...factsOfAlert(decided), ...described, outcome: 'ok' } as const;
+    return {
+      plan: {
+        decidedAt,
+        reads: operator.fences,
+        notAfter: operator.operator.endsAt,
+        expect: [{ table: 'alerts', key: { id }, match: { state: 'pending' } }],
+        writes: [{ table: 'alerts', put: alertRow(decided) }],
+        entries: [entryOf(parts, call, operator, entry)],
+      },
+      settle: () => decided,
+    };
+  }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
+}
+
+/** A source of the configuration, and what this process received of it. */
+export interface AlertSourceStatus {
+  readonly name: string;
+  readonly format: string;
+  readonly cluster: string;
+  readonly lastAt: number | undefined;
+}
+
+/** @throws ERR_DENIED */
+export async function listAlertSources(
+  parts: Recording & Access & Alerting,
+  call: Call,
+  live: LiveOperator,
+): Promise<readonly AlertSourceStatus[]> {
+  const { alertSources, alertTallies } = parts;
+  return recordOperation({ parts, call, caller: live }, { action: 'alert.list' }, (operator) => {
+    requireRole(operator, 'responder', 'auditor');
+    return alertSources.names.flatMap((name) => {
+      const source = alertSources.find(name);
+      if (source === undefined) return [];
+      const { format, cluster } = source;
+      return [{ name, format, cluster, lastAt: alertTallies.lastAt(name) }];
+    });
+  });
+}

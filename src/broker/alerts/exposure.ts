@@ -1,0 +1,115 @@
+import type { QuarantineScope } from '../../domain/quarantine.ts';
+import type { AuditLog, AuditQuery, LogEntry } from '../../ports/audit-log.ts';
+
+/** One search reads this many entries at most. */
+const MOST_ENTRIES = 20_000;
+const PAGE = 1_000;
+
+/** The members of an entry that say who read what. */
+export interface ReadEntry {
+  readonly time?: string;
+  readonly action?: string;
+  readonly outcome?: string;
+  readonly cause?: string;
+  readonly path?: string;
+  readonly version?: string;
+  readonly rotation?: string;
+  readonly alert?: string;
+  readonly quarantine?: string;
+  readonly count?: number;
+  readonly comment?: string;
+  readonly actor?: { readonly kind?: string; readonly id?: string; readonly podUid?: string };
+}
+
+/** A secret that a scope read. */
+export interface ReadSecret {
+  readonly path: string;
+  readonly versions: readonly string[];
+  readonly reads: number;
+  readonly firstAt: string;
+  readonly lastAt: string;
+  /** The entry of the last read, for a proof. */
+  readonly lastIndex: number;
+}
+
+/** What the scopes read since a time, from the log. `isComplete` is false if the log has more entries than one search reads. */
+export async function readsOf(
+  audit: AuditLog,
+  scopes: readonly QuarantineScope[],
+  since: number,
+): Promise<{ readonly secrets: readonly ReadSecret[]; readonly isComplete: boolean }> {
+  const secrets = new Map<string, ReadSecret>();
+  let isComplete = true;
+  for (const scope of scopes) {
+    const query = { ...filterOf(scope), action: 'secret.read', outcome: 'ok', from: since };
+    const found = await entriesOf(audit, query, MOST_ENTRIES);
+    isComplete &&= found.length < MOST_ENTRIES;
+    for (const entry of found) add(secrets, entry);
+  }
+  const items = [...secrets.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  return { secrets: items, isComplete };
+}
+
+/** Others that read the path since a time: workloads and operators. */
+export async function otherReadersOf(
+  audit: AuditLog,
+  path: string,
+  { scopes, since }: { readonly scopes: readonly QuarantineScope[]; readonly since: number },
+): Promise<readonly string[]> {
+  const query = { path, action: 'secret.read', outcome: 'ok', from: since };
+  const readers = new Set<string>();
+  for (const { body } of await entriesOf(audit, query, PAGE)) {
+    const { id = '', podUid } = body.actor ?? {};
+    const isOwn = scopes.some(({ kind, subject }) =>
+      kind === 'pod' ? subject.endsWith(`/${podUid ?? ''}`) : subject === id,
+    );
+    if (!isOwn && id !== '') readers.add(id);
+  }
+  return [...readers].sort();
+}
+
+export interface FoundEntry {
+  readonly index: number;
+  readonly body: ReadEntry;
+}
+
+/** Matching entries, newest first. */
+export async function entriesOf(
+  audit: AuditLog,
+  query: AuditQuery,
+  most: number,
+): Promise<readonly FoundEntry[]> {
+  const found: FoundEntry[] = [];
+  let after: string | undefined;
+  do {
+    const page = await audit.search(query, { limit: Math.min(PAGE, most - found.length), after });
+    found.push(...page.items.map(opened));
+    after = page.next;
+  } while (after !== undefined && found.length < most);
+  return found;
+}
+
+/** The entries about a scope. */
+export function filterOf({ kind, subject }: QuarantineScope): AuditQuery {
+  if (kind === 'workload') return { workload: subject };
+  const slash = subject.indexOf('/');
+  return { cluster: subject.slice(0, slash), pod: subject.slice(slash + 1) };
+}
+
+function opened({ index, entry }: LogEntry): FoundEntry {
+  return { index, body: JSON.parse(entry) as ReadEntry };
+}
+
+/** Entries come newest first. */
+function add(secrets: Map<string, ReadSecret>, { index, body }: FoundEntry): void {
+  const { path, version = '', time = '' } = body;
+  if (path === undefined) return;
+  const first = { path, versions: [], reads: 0, firstAt: time, lastAt: time, lastIndex: index };
+  const known: ReadSecret = secrets.get(path) ?? first;
+  secrets.set(path, {
+    ...known,
+    versions: known.versions.includes(version) ? known.versions : [...known.versions, version],
+    reads: known.reads + 1,
+    firstAt: time,
+  });
+}

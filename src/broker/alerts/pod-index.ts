@@ -1,0 +1,74 @@
+import { containersOf, PodNode } from '../../domain/posture/pod-node.ts';
+import { imageReference, runningDigest } from '../../domain/posture/image-reference.ts';
+import type { KnownPod, PodIndex } from '../../domain/alerts/match-pod.ts';
+import { accountId } from '../../domain/workload.ts';
+import type { PodFacts, PodWatch } from '../../ports/pod-watch.ts';
+import type { AlertSubject } from './alert-record.ts';
+
+/** The running pods of a cluster, as its watch knows them. */
+export function podIndex(watch: PodWatch): PodIndex {
+  const byUid = (uid: string | undefined): KnownPod | undefined =>
+    uid === undefined ? undefined : knownPod(uid, watch.find(uid));
+  return {
+    byUid,
+    byContainer: (id) => byUid(watch.uidOfContainer(id)),
+    byName: (namespace, name) => byUid(watch.uidOf(namespace, name)),
+    isLive: watch.status() === 'live',
+  };
+}
+
+function knownPod(uid: string, facts: PodFacts | undefined): KnownPod | undefined {
+  if (facts === undefined || facts.state === 'ended') return undefined;
+  return reading(facts, (pod) => {
+    const metadata = pod.at('metadata');
+    const createdAt = Date.parse(metadata.at('creationTimestamp').text() ?? '');
+    return {
+      uid,
+      namespace: metadata.at('namespace').text() ?? '',
+      name: metadata.at('name').text() ?? '',
+      createdAt: Number.isNaN(createdAt) ? undefined : createdAt,
+    };
+  });
+}
+
+/** The pod with its workload. */
+export function subjectOf(watch: PodWatch, cluster: string, pod: KnownPod): AlertSubject {
+  const { uid, namespace, name } = pod;
+  const facts = watch.find(uid);
+  const workload =
+    facts &&
+    reading(facts, (manifest) => {
+      const serviceAccount = manifest.at('spec', 'serviceAccountName').text() ?? 'default';
+      return accountId({ cluster, namespace, serviceAccount });
+    });
+  return { uid, namespace, name, workload };
+}
+
+/** The digests of the images that a pod names or runs. */
+export function digestsOf(facts: PodFacts | undefined): ReadonlySet<string> {
+  const digests =
+    facts &&
+    reading(facts, (pod) => [
+      ...containersOf(pod).map(
+        (container) => imageReference(container.at('image').text() ?? '')?.digest,
+      ),
+      ...STATUSES.flatMap((list) =>
+        pod
+          .at('status', list)
+          .items()
+          .map((status) => runningDigest(status.at('imageID').text())),
+      ),
+    ]);
+  return new Set(digests?.filter((digest) => digest !== undefined));
+}
+
+const STATUSES = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'];
+
+/** A pod object of an unexpected form has no facts. */
+function reading<T>({ manifest }: PodFacts, read: (pod: PodNode) => T): T | undefined {
+  try {
+    return manifest && read(new PodNode(manifest.read(), ''));
+  } catch {
+    return undefined;
+  }
+}

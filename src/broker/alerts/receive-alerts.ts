@@ -1,0 +1,124 @@
+import type { Alert } from '../../domain/alerts/alert.ts';
+import { sha256Hex } from '../../crypto/digest.ts';
+import type { AlertSource } from '../../ports/alert-sources.ts';
+import type { Call } from '../call.ts';
+import type { Access, Alerting, Recordable, Recording } from '../parts.ts';
+import { commitDecided, SystemActor, type Attempt } from '../recording/record.ts';
+import { factsOf } from '../sessions/quarantines.ts';
+import { alertRow, type AlertRecord } from './alert-record.ts';
+import type { AlertOutcome } from './alert-tallies.ts';
+import {
+  creatorOf,
+  decideResponse,
+  limitFence,
+  quarantinesOf,
+  RESPONSE_RULES,
+  type Raised,
+} from './respond.ts';
+
+type Parts = Recording & Access & Alerting;
+
+/** What became of the alerts of one request. */
+export interface Received {
+  readonly accepted: number;
+  /** Delivered before. */
+  readonly repeated: number;
+}
+
+/**
+ * Keeps each alert with its audit entry, and begins the response to it: a quarantine commits together with the alert, so that no read of the pod commits
+ * after the source got its answer.
+ */
+export async function receiveAlerts(
+  parts: Parts,
+  call: Call,
+  source: AlertSource,
+  alerts: readonly Alert[],
+): Promise<Received> {
+  const outcomes = await Promise.all(
+    alerts.map((alert) => {
+      const { name, cluster } = source;
+      return raiseAlert(parts, { id: alertId(source, alert), source: name, cluster, alert }, call);
+    }),
+  );
+  const repeated = outcomes.filter((outcome) => outcome === 'repeated').length;
+  return { accepted: outcomes.length - repeated, repeated };
+}
+
+/** Keeps an alert and begins the response to it. Without a call, the broker itself raised it. */
+export async function raiseAlert(
+  parts: Parts,
+  raised: Raised,
+  call?: Pick<Call, 'requestId' | 'client'>,
+): Promise<AlertOutcome> {
+  const { id, source } = raised;
+  const actor = new SystemActor(parts, creatorOf(source));
+  const outcome = await commitDecided(parts, async (decidedAt): Promise<Attempt<AlertOutcome>> => {
+    const known = await parts.store.get('alerts', { id });
+    if (known !== undefined) return { plan: undefined, settle: () => 'repeated' };
+    const decided = await decideResponse(parts, raised);
+    const { ids, ...quarantined } =
+      decided.state === 'responding'
+        ? quarantinesOf(parts, decided)
+        : quarantinesOf(parts, {
+            ...decided,
+            scopes: [],
+          });
+    const record = { ...decided, quarantines: ids };
+    return {
+      plan: {
+        decidedAt,
+        reads: [RESPONSE_RULES, limitFence(source)],
+        expect: [{ table: 'alerts', key: { id }, absent: true }, ...quarantined.expect],
+        writes: [{ table: 'alerts', put: alertRow(record) }, ...quarantined.writes],
+        invalidates: [
+          ...quarantined.invalidates,
+          ...(record.state === 'responding' ? [limitFence(source)] : []),
+        ],
+        urgent: true,
+        entries: entriesOf(record).map((event) =>
+          actor.entry({ ...event, ...(call && { client: call.client }) }, call?.requestId),
+        ),
+      },
+      settle: () => record.state as AlertOutcome,
+    };
+  });
+  parts.alertTallies.count(source, outcome);
+  if (outcome === 'responding') parts.alertTallies.done(`revoke ${source}`);
+  return outcome;
+}
+
+function entriesOf(record: AlertRecord): readonly Recordable[] {
+  const { id, scopes, quarantines } = record;
+  return [
+    { action: 'alert.receive', outcome: 'ok', ...factsOfAlert(record) },
+    ...quarantines.map((quarantine, index): Recordable => {
+      const scope = scopes[index];
+      const facts = scope === undefined ? {} : factsOf(scope);
+      return { action: 'quarantine.create', outcome: 'ok', alert: id, quarantine, ...facts };
+    }),
+  ];
+}
+
+/** An alert in the form for audit entries. */
+export function factsOfAlert(record: AlertRecord): {
+  readonly alert: string;
+  readonly query: string;
+  readonly cause: string;
+  readonly workload?: string | undefined;
+  readonly pod?: { cluster: string; namespace: string; name: string; uid: string };
+} {
+  const { id, source, cluster, alert, subject, state, held, unmatched, response } = record;
+  const query = `source=${source} priority=${alert.priority} rule=${alert.rule}`;
+  const cause = held ?? unmatched ?? (state === 'responding' ? response.action : 'audit');
+  if (subject === undefined) return { alert: id, query, cause };
+  const { workload, namespace, name, uid } = subject;
+  return { alert: id, query, cause, workload, pod: { cluster, namespace, name, uid } };
+}
+
+/** The same event has the same id, however often it is delivered; a new delivery has another `uuid`, which is not part of it. */
+function alertId({ name }: AlertSource, { rule, instance, node, container, pod }: Alert): string {
+  const { namespace, name: podName, uid } = pod;
+  const parts = [name, rule, instance, node, container.id, namespace, podName, uid];
+  return `alr_${sha256Hex(JSON.stringify(parts)).slice(0, 32)}`;
+}

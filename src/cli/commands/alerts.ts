@@ -1,0 +1,99 @@
+import { REASON, WORKLOAD, YES, type CommandRow, type OptionRow } from './command.ts';
+import { operation } from './operation.ts';
+
+const load = () => import('../verbs/alerts.ts');
+const ID = [['<id>', 'id of the alert, as `alert ls` shows it']] as const;
+const WHY: OptionRow = ['--reason <text>', 'reason; recorded in the audit log'];
+
+/** Alerts of runtime security and the incidents that follow. */
+export const ALERTS: readonly CommandRow[] = [
+  operation('listAlerts', {
+    command: 'alert ls',
+    summary: 'list runtime alerts and what the broker did, newest first',
+    options: [
+      [
+        '--state <state>',
+        'only alerts in this state',
+        { choices: ['kept', 'unmatched', 'pending', 'responding', 'done', 'dismissed'] },
+      ],
+    ],
+    columns: {
+      id: 'id',
+      received: 'receivedAt',
+      source: 'source',
+      rule: 'rule',
+      priority: 'priority',
+      pod: ({ pod }) => (pod === undefined ? '' : `${pod.namespace}/${pod.name}`),
+      action: ({ response }) => response.action,
+      state: ({ state, held, unmatched }) =>
+        [state, held ?? unmatched].filter((word) => word !== undefined).join(': '),
+    },
+    examples: ['quaymaster alert ls', 'quaymaster alert ls --state pending'],
+  }),
+  operation('listAlertSources', {
+    command: 'alert sources',
+    summary: 'list the configured sources of alerts, and when each last sent one',
+    columns: {
+      name: 'name',
+      format: 'format',
+      cluster: 'cluster',
+      last: ({ lastAlertAt }) => lastAlertAt ?? 'never since this replica started',
+    },
+    examples: ['quaymaster alert sources'],
+  }),
+  {
+    command: 'alert approve',
+    summary: 'begin the response to an alert that exceeded the limit of its source',
+    arguments: ID,
+    options: [WHY, YES],
+    examples: ['quaymaster alert approve alr_01H8 --reason INC-7'],
+    load: async () => (await load()).runAlertApprove,
+  },
+  operation('dismissAlert', {
+    command: 'alert dismiss',
+    summary: 'end the waiting of an alert without a response',
+    arguments: ID,
+    options: [WHY],
+    body: ['reason'],
+    text: (_body, [id = '']) => `dismissed ${id}; nothing was changed`,
+    examples: ['quaymaster alert dismiss alr_01H8 --reason false-alarm'],
+  }),
+  {
+    command: 'incident open',
+    summary:
+      'cut off a pod, a workload or an image, rotate what it read, and show who else read that',
+    details:
+      'One commit puts the scope into quarantine. Then its sessions and leases end, and each secret that it read rotates without waiting for its holders. The same command continues an incident whose quarantine stands.',
+    options: [
+      ['--pod <pod>', 'with --cluster: the UID of a pod, or <namespace>/<name> of a running one'],
+      ['--workload <workload>', WORKLOAD],
+      ['--image <digest>', 'with --cluster: all pods with sessions that run this image'],
+      ['--cluster <name>', 'the cluster of the pod or the image'],
+      [
+        '--since <time>',
+        'reads from this time on: a time, a day, or a duration such as 2h',
+        { fallback: '1d' },
+      ],
+      REASON,
+      ['--no-rotate', 'do not rotate what was read'],
+      [
+        '--dry-run',
+        'show what was read, who else reads it and what is still valid; change nothing',
+      ],
+      YES,
+    ],
+    examples: [
+      'quaymaster incident open --cluster prod --pod shop/web-0 --since 2h --reason INC-7 --dry-run',
+      'quaymaster incident open --workload k8s://prod/shop/web --since 1d --reason INC-7',
+    ],
+    load: async () => (await load()).runIncidentOpen,
+  },
+  {
+    command: 'incident show',
+    summary:
+      'show an incident or an alert: what was read, what was done, and the timeline with entries to prove',
+    arguments: [['<id>', 'id of the incident or the alert']],
+    examples: ['quaymaster incident show inc_01H8', 'quaymaster incident show alr_01H8'],
+    load: async () => (await load()).runIncidentShow,
+  },
+];

@@ -1,0 +1,175 @@
+import type { components } from '../../client/index.ts';
+import { confirm } from '../ask.ts';
+import type { Call, CliContext } from '../context.ts';
+import { counted } from '../count.ts';
+import { defined } from '../defined.ts';
+import { UsageError } from '../errors.ts';
+import { printable } from '../output/printable.ts';
+import { table } from '../output/table.ts';
+import { instantOf } from '../time.ts';
+
+type Incident = components['schemas']['Incident'];
+type Wish = components['schemas']['IncidentWish'];
+
+const POLL_MS = 1_000;
+/** A rotation that waits for a limit may take long: the broker goes on without this command. */
+const MOST_POLLS = 60;
+
+/** Begins the response to an alert. */
+export async function runAlertApprove(
+  context: CliContext,
+  {
+    args: [id = ''],
+    options: { reason, yes },
+  }: Call<{ readonly reason?: string; readonly yes?: boolean }>,
+): Promise<void> {
+  const broker = await context.broker();
+  const { body: shown } = await broker.call('readIncident', { path: { id } });
+  const { alert, scopes } = shown;
+  const what = scopes.map(({ kind, subject }) => `${kind} ${subject}`).join(', ');
+  await confirm(
+    context,
+    (url) => `Begin the response "${alert?.response.action ?? ''}" for ${what} at ${url}`,
+    yes,
+  );
+  const { body } = await broker.call('approveAlert', { path: { id }, body: defined({ reason }) });
+  await context.output.show(
+    body,
+    () => `approved ${id}; follow it with: quaymaster incident show ${id}`,
+  );
+}
+
+interface OpenOptions {
+  readonly pod?: string;
+  readonly workload?: string;
+  readonly image?: string;
+  readonly cluster?: string;
+  readonly since: string;
+  readonly reason: string;
+  readonly rotate: boolean;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+}
+
+/** Opens an incident and waits until its response is complete. */
+export async function runIncidentOpen(
+  context: CliContext,
+  { options }: Call<OpenOptions>,
+): Promise<void> {
+  const { since, reason, rotate, dryRun = false, yes } = options;
+  const broker = await context.broker();
+  const asked = {
+    ...scopeOf(options),
+    ...{ since: instantOf('--since', since, context.clock.now()), reason, rotate },
+  } as Wish;
+  const { body: preview } = await broker.call('openIncident', { body: { ...asked, dryRun: true } });
+  if (dryRun) {
+    await context.output.show(preview, () => incidentText(preview));
+    return;
+  }
+  const subjects = preview.scopes.map(({ kind, subject }) => `${kind} ${subject}`).join(', ');
+  const rotating = rotate ? ` and rotate ${counted(preview.secrets.length, 'secret')}` : '';
+  await confirm(context, (url) => `Quarantine ${subjects}${rotating} at ${url}`, yes);
+  const { body: opened } = await broker.call('openIncident', { body: { ...asked, dryRun: false } });
+  const id = opened.alert?.id ?? '';
+  context.output.note(`opened ${id}: nothing of ${subjects} can read any more`);
+  const done = await followed(context, opened, id);
+  await context.output.show(done, () => incidentText(done));
+}
+
+async function followed(context: CliContext, opened: Incident, id: string): Promise<Incident> {
+  const broker = await context.broker();
+  let incident = opened;
+  for (let poll = 0; poll < MOST_POLLS && incident.alert?.state === 'responding'; poll += 1) {
+    await context.clock.sleep(POLL_MS);
+    incident = (await broker.call('readIncident', { path: { id } })).body;
+  }
+  if (incident.alert?.state === 'responding') {
+    context.output.note(`the response continues; follow it with: quaymaster incident show ${id}`);
+  }
+  return incident;
+}
+
+/** Shows an incident, or an alert with its response. */
+export async function runIncidentShow(
+  { broker, output }: CliContext,
+  { args: [id = ''] }: Call<object>,
+): Promise<void> {
+  const { body } = await (await broker()).call('readIncident', { path: { id } });
+  await output.show(body, () => incidentText(body));
+}
+
+function scopeOf({ pod, workload, image, cluster }: OpenOptions): object {
+  const given = [pod, workload, image].filter((each) => each !== undefined);
+  if (given.length !== 1) throw new UsageError('give one of --pod, --workload and --image');
+  if (workload !== undefined) return { kind: 'workload', workload };
+  if (cluster === undefined) throw new UsageError('--pod and --image need --cluster');
+  if (image !== undefined) return { kind: 'image', cluster, digest: image };
+  const [namespace = '', name] = (pod ?? '').split('/');
+  return name === undefined
+    ? { kind: 'pod', cluster, uid: namespace }
+    : { kind: 'pod', cluster, namespace, name };
+}
+
+function incidentText({ alert, scopes, secrets, isComplete, timeline }: Incident): string {
+  const lines = alert === undefined ? ['dry run: nothing was changed'] : [alertText(alert)];
+  lines.push(
+    `scope: ${scopes.map(({ kind, subject }) => `${kind} ${printable(subject)}`).join(', ')}`,
+  );
+  lines.push('', `read by the scope: ${counted(secrets.length, 'secret')}`);
+  if (secrets.length > 0) {
+    lines.push(
+      table(
+        ['path', 'versions', 'reads', 'last', 'entry', 'live leases', 'other readers', 'rotation'],
+        secrets.map((secret) => [
+          ...[secret.path, secret.versions.join(' '), secret.reads, secret.lastAt],
+          ...[secret.lastIndex, secret.liveLeases, secret.otherReaders.join(' ')],
+          secret.rotation === undefined
+            ? (secret.unrotated ?? '')
+            : `${secret.rotation.id} ${secret.rotation.state}`,
+        ]),
+      ),
+    );
+  }
+  if (!isComplete) lines.push('the log has more reads than one answer has: search it by path');
+  if (timeline.length > 0) lines.push('', 'timeline:', timelineText(timeline));
+  return lines.join('\n');
+}
+
+function alertText(alert: NonNullable<Incident['alert']>): string {
+  const { id, source, rule, state, receivedAt, response, quarantines, ended, held, unmatched } =
+    alert;
+  const lines = [`${id}: ${printable(rule)} from ${source} at ${receivedAt}`];
+  const why = [held, unmatched].filter((word) => word !== undefined).join(' ');
+  lines.push(`state: ${state}${why === '' ? '' : ` (${why})`}, response: ${response.action}`);
+  if (quarantines.length > 0) {
+    lines.push(
+      `quarantine: ${quarantines.join(' ')}, until: quaymaster quarantine lift ID --reason WHY`,
+    );
+  }
+  if (ended !== undefined) {
+    const leases = ended.revoked + ended.revoking;
+    lines.push(`ended: ${counted(ended.sessions, 'session')}, ${counted(leases, 'lease')}`);
+  }
+  return lines.join('\n');
+}
+
+interface Entry {
+  readonly time?: string;
+  readonly action?: string;
+  readonly outcome?: string;
+  readonly path?: string;
+  readonly cause?: string;
+  readonly actor?: { readonly id?: string };
+}
+
+/** Each entry has an index, for `quaymaster audit proof`. */
+function timelineText(timeline: Incident['timeline']): string {
+  return table(
+    ['entry', 'time', 'action', 'outcome', 'by', 'path', 'cause'],
+    timeline.map(({ index, entry }) => {
+      const { time, action, outcome, path, cause, actor }: Entry = entry;
+      return [index, time, action, outcome, actor?.id, path, cause];
+    }),
+  );
+}

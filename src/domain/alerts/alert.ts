@@ -1,0 +1,53 @@
+/** The forms in which alerts arrive. */
+export const ALERT_FORMATS = [
+  'falcosidekick',
+  'falco',
+  'sysdig',
+  'tracee',
+  'tetragon',
+  'kubernetes-audit',
+  'generic',
+] as const;
+export type AlertFormat = (typeof ALERT_FORMATS)[number];
+
+/** The levels of syslog (RFC 5424), the least urgent first: `notice` is more urgent than `informational`. */
+export const PRIORITIES = [
+  'debug',
+  'informational',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+/** An alert in the normal form, whatever sent it. A fact that the source did not give is undefined. */
+export interface Alert {
+  readonly rule: string;
+  readonly tags: readonly string[];
+  readonly priority: Priority;
+  /** When the event happened, milliseconds since the epoch. Undefined: the source gave no usable time. */
+  readonly time: number | undefined;
+  /** The time as the source wrote it, with its nanoseconds, and the id if the source gives one: they tell two events apart. */
+  readonly instance: string;
+  readonly node: string | undefined;
+  readonly container: {
+    /** At least the first 12 hexadecimal digits. */
+    readonly id: string | undefined;
+    readonly imageDigest: string | undefined;
+  };
+  readonly pod: {
+    readonly namespace: string | undefined;
+    readonly name: string | undefined;
+    readonly uid: string | undefined;
+  };
+  /** A rule that only tests the way from the source to the broker. */
+  readonly isTest: boolean;
+}
+
+/** Whether a priority is at least as urgent as another. */
+export function isAtLeast(priority: Priority, least: Priority): boolean {
+  return PRIORITIES.indexOf(priority) >= PRIORITIES.indexOf(least);
+}

@@ -1,0 +1,35 @@
+import type { AlertFormat } from '../domain/alerts/alert.ts';
+import type { PresentedChain } from './workload-authenticator.ts';
+
+/** How a request says which source it is from. */
+export interface PresentedSource {
+  readonly authorization: string | undefined;
+  readonly signature: string | undefined;
+  readonly chain: () => PresentedChain | undefined;
+}
+
+/** A configured sender of alerts. */
+export interface AlertSource {
+  readonly name: string;
+  readonly format: AlertFormat;
+  /** The registered cluster whose pods its alerts name. */
+  readonly cluster: string;
+  /** The most quarantines and revocations of its alerts at a time; more wait for an operator. */
+  readonly maxResponses: number;
+  /** The largest share of the workloads of its cluster that its alerts may quarantine. */
+  readonly maxWorkloadPercent: number;
+  /** Before the body is read. `false`: only the signature of the body can decide. @throws ERR_UNAUTHENTICATED */
+  admit(presented: PresentedSource): Promise<boolean>;
+  /** @throws ERR_UNAUTHENTICATED */
+  verify(presented: PresentedSource, body: Uint8Array): Promise<void>;
+}
+
+/** The sources of the configuration, and the bounds of the responses to all of them. */
+export interface AlertSources {
+  find(name: string): AlertSource | undefined;
+  readonly names: readonly string[];
+  /** Names of workloads that are never cut off; a `*` at the end is a prefix. */
+  readonly protectedSubjects: readonly string[];
+  /** Rotations that responses may start in ten minutes. */
+  readonly maxRotations: number;
+}

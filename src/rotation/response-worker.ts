@@ -1,0 +1,243 @@
+import {
+  openAlert,
+  alertRow,
+  type AlertRecord,
+  type ExposedSecret,
+} from '../broker/alerts/alert-record.ts';
+import { readsOf } from '../broker/alerts/exposure.ts';
+import { factsOfAlert } from '../broker/alerts/receive-alerts.ts';
+import { creatorOf, quarantinesOf } from '../broker/alerts/respond.ts';
+import type { Access, Alerting, Backends, Bounds, Recording, Work } from '../broker/parts.ts';
+import { commitDecided, SystemActor } from '../broker/recording/record.ts';
+import {
+  endSelected,
+  NOTHING_ENDED,
+  systemEnding,
+  type Ended,
+} from '../broker/sessions/end-selected.ts';
+import { factsOf, selectorOf } from '../broker/sessions/quarantines.ts';
+import type { Streams } from '../broker/events/event-streams.ts';
+import { Worker } from '../broker/worker.ts';
+import { sha256Hex } from '../crypto/digest.ts';
+import { BrokerError } from '../domain/errors.ts';
+import type { AuditLog } from '../ports/audit-log.ts';
+import { ALERTS } from '../ports/queries.ts';
+import { expedite } from './request-rotation.ts';
+import { rotatingPlace } from './rotation-place.ts';
+import { startRotation } from './start-and-end.ts';
+
+type Parts = Recording &
+  Access &
+  Alerting &
+  Backends &
+  Streams &
+  Pick<Bounds, 'limits'> &
+  Pick<Work, 'rotationsDue'> & { readonly audit: AuditLog };
+
+const EVERY_MS = 500;
+/** Responses that one round continues. */
+const AT_ONCE = 20;
+/** The log lags the last commit by at most one second. */
+const LOG_LAG_MS = 3_000;
+/** Above these, the oldest alerts are deleted. Their entries stay in the log. */
+const MOST_ALERTS = 10_000;
+const KEPT_MS = 30 * 86_400_000;
+const PRUNED_AT_ONCE = 500;
+
+/**
+ * Continues responses: puts what an operator approved into quarantine, ends sessions and leases, finds what was read, and rotates it. Every step can be
+ * repeated, so a response continues after a crash, and two replicas may work on the same one.
+ */
+export function responseWorker(parts: Parts): Worker {
+  let turn = 0;
+  return new Worker('responses', EVERY_MS, parts, async () => {
+    for (const row of await parts.store.list(ALERTS.inState('responding'), { limit: AT_ONCE })) {
+      const record = openAlert(row);
+      await advance(parts, record).catch((error: unknown) =>
+        parts.log.error({ err: error, alert: record.id }, 'a response failed; it continues later'),
+      );
+    }
+    turn += 1;
+    if (turn % 20 === 0) await prune(parts);
+  });
+}
+
+async function advance(parts: Parts, found: AlertRecord): Promise<void> {
+  const actor = new SystemActor(parts, creatorOf(found.source));
+  const contained = await quarantined(parts, actor, found);
+  const ended = contained.ended ?? (await endAll(parts, actor, contained));
+  const cut = contained.ended === undefined ? await saved(parts, contained, { ended }) : contained;
+  if (cut === undefined || parts.clock.now() < cut.receivedAt + LOG_LAG_MS) return;
+  const exposed = cut.exposed ?? (await exposedBy(parts, cut));
+  if (exposed === undefined) return;
+  const rotated =
+    cut.response.rotate === 'read' ? await rotateAll(parts, actor, cut, exposed) : exposed;
+  const isDone = rotated.every(({ unrotated }) => unrotated !== 'braked');
+  const changes = { exposed: rotated, ...(isDone && { state: 'done' as const }) };
+  if (!isDone && JSON.stringify(cut.exposed) === JSON.stringify(rotated)) return;
+  const facts = factsOfAlert(cut);
+  const entry = { ...facts, cause: cut.response.action, count: rotated.length } as const;
+  await saved(
+    parts,
+    cut,
+    changes,
+    isDone ? [actor.entry({ action: 'alert.respond', outcome: 'ok', ...entry })] : [],
+  );
+}
+
+/** A response that waited for an operator, or that the broker itself raised, has no quarantine yet. */
+async function quarantined(
+  parts: Parts,
+  actor: SystemActor,
+  record: AlertRecord,
+): Promise<AlertRecord> {
+  if (record.response.action !== 'quarantine' || record.quarantines.length > 0) return record;
+  return commitDecided(parts, (decidedAt) => {
+    const { ids, ...plan } = quarantinesOf(parts, record);
+    const made = { ...record, quarantines: ids };
+    return {
+      plan: {
+        decidedAt,
+        ...plan,
+        expect: [...plan.expect, unchanged(record)],
+        writes: [...plan.writes, { table: 'alerts', put: alertRow(made) }],
+        urgent: true,
+        entries: ids.map((quarantine, index) => {
+          const scope = record.scopes[index];
+          const facts = scope === undefined ? {} : factsOf(scope);
+          const event = { alert: record.id, quarantine, ...facts } as const;
+          return actor.entry({ action: 'quarantine.create', outcome: 'ok', ...event });
+        }),
+      },
+      settle: () => made,
+    };
+  });
+}
+
+async function endAll(parts: Parts, actor: SystemActor, record: AlertRecord): Promise<Ended> {
+  const { action } = record.response;
+  const cause = action === 'quarantine' ? 'quarantined' : 'alert';
+  const endings = [NOTHING_ENDED];
+  for (const scope of record.scopes) {
+    const selector = selectorOf(scope);
+    if (selector === undefined) continue;
+    endings.push(await endSelected(systemEnding(parts, actor, cause), selector));
+  }
+  return endings.reduce((sum, each) => ({
+    sessions: sum.sessions + each.sessions,
+    revoked: sum.revoked + each.revoked,
+    revoking: sum.revoking + each.revoking,
+    streams: sum.streams + each.streams,
+  }));
+}
+
+/** Undefined while the log does not have the entries of the response yet. */
+async function exposedBy(
+  { audit }: Parts,
+  record: AlertRecord,
+): Promise<readonly ExposedSecret[] | undefined> {
+  const { items } = await audit.search({ from: record.receivedAt }, { limit: 1 });
+  if (items.length === 0) return undefined;
+  const { secrets } = await readsOf(audit, record.scopes, record.since);
+  return secrets.map(({ path, versions }) => ({ path, versions }));
+}
+
+async function rotateAll(
+  parts: Parts,
+  actor: SystemActor,
+  record: AlertRecord,
+  exposed: readonly ExposedSecret[],
+): Promise<readonly ExposedSecret[]> {
+  const rotated: ExposedSecret[] = [];
+  for (const secret of exposed) {
+    const { path, versions, rotation, unrotated } = secret;
+    const isSettled = rotation !== undefined || unrotated === 'not_rotating';
+    rotated.push(
+      isSettled ? secret : { path, versions, ...(await rotate(parts, actor, record, path)) },
+    );
+  }
+  return rotated;
+}
+
+/** One rotation for each response and path, without waiting for holders. */
+async function rotate(
+  parts: Parts,
+  actor: SystemActor,
+  { id: alert, source, alert: { rule } }: AlertRecord,
+  path: string,
+): Promise<Pick<ExposedSecret, 'rotation' | 'unrotated'>> {
+  const id = `rot_${sha256Hex(JSON.stringify([alert, path])).slice(0, 32)}`;
+  if ((await parts.store.get('rotations', { id })) !== undefined) return { rotation: id };
+  const place = placeOf(parts, path);
+  const schedule = await parts.store.get('rotation_schedules', { path });
+  if (place === undefined || schedule === undefined) return { unrotated: 'not_rotating' };
+  if (schedule.active_id !== null) {
+    await expedite(parts, schedule.active_id);
+    return { unrotated: 'braked' };
+  }
+  const { alertTallies, alertSources } = parts;
+  // The broker may be told to rotate everything by a source that an attacker controls.
+  if (source !== 'operator' && alertTallies.recent('rotation') >= alertSources.maxRotations)
+    return { unrotated: 'braked' };
+  const comment = `${source}: ${rule} (${alert})`;
+  const requestedBy = creatorOf(source);
+  const reason = { kind: 'rotation', cause: 'incident', comment, requestedBy, id } as const;
+  const { expect, writes, invalidates } = startRotation(parts, place, schedule, { reason });
+  const event = { path, rotation: id, cause: 'incident', comment } as const;
+  const entries = [actor.entry({ action: 'rotation.request', outcome: 'ok', ...event })];
+  const { status } = await parts.store.commit({ expect, writes, invalidates, entries });
+  if (status !== 'committed') return { unrotated: 'braked' };
+  alertTallies.done('rotation');
+  parts.rotationsDue.ring();
+  return { rotation: id };
+}
+
+function placeOf(parts: Parts, path: string): ReturnType<typeof rotatingPlace> | undefined {
+  try {
+    return rotatingPlace(parts, path);
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'ERR_CONFLICT') return undefined;
+    throw error;
+  }
+}
+
+/** Undefined if another process continued the response meanwhile. */
+async function saved(
+  { store }: Parts,
+  record: AlertRecord,
+  changes: Partial<AlertRecord>,
+  entries: readonly string[] = [],
+): Promise<AlertRecord | undefined> {
+  const next = { ...record, ...changes };
+  const { status } = await store.commit({
+    expect: [unchanged(record)],
+    writes: [{ table: 'alerts', put: alertRow(next) }],
+    entries,
+  });
+  return status === 'committed' ? next : undefined;
+}
+
+function unchanged(record: AlertRecord): {
+  readonly table: 'alerts';
+  readonly key: { readonly id: string };
+  readonly match: { readonly body: string };
+} {
+  const { id, body } = alertRow(record);
+  return { table: 'alerts', key: { id }, match: { body } };
+}
+
+/** Deletes the oldest alerts, but none that an operator or the broker has to work on. */
+async function prune(parts: Parts): Promise<void> {
+  const { store, clock } = parts;
+  const excess = (await store.count(ALERTS.newest())) - MOST_ALERTS;
+  const old = await store.list(ALERTS.before(clock.now() - KEPT_MS), { limit: PRUNED_AT_ONCE });
+  const most = Math.min(excess, PRUNED_AT_ONCE);
+  const many = most > 0 ? await store.list(ALERTS.before(clock.now()), { limit: most }) : [];
+  const ids = new Set(
+    [...old, ...many]
+      .filter(({ state }) => state !== 'pending' && state !== 'responding')
+      .map(({ id }) => id),
+  );
+  if (ids.size === 0) return;
+  await store.commit({ writes: [...ids].map((id) => ({ table: 'alerts', remove: { id } })) });
+}

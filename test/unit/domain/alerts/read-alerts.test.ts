@@ -1,0 +1,338 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  ALERT_FORMATS,
+  type Alert,
+  type AlertFormat,
+} from '../../../../src/domain/alerts/alert.ts';
+import { readAlerts } from '../../../../src/domain/alerts/read-alerts.ts';
+import { BrokerError } from '../../../../src/domain/errors.ts';
+
+const UID = '3f1b7c5e-5a5b-4f5e-8a0d-1d2e3f4a5b6c';
+const DIGEST = `sha256:${'a'.repeat(64)}`;
+const ID = '0123456789abcdef'.repeat(4);
+const TIME = '2026-11-27T12:00:00.123456789Z';
+
+/** Recorded from Falco 0.41 behind falcosidekick 2.31, shortened. */
+const FALCO = {
+  uuid: '0c3e4f1e-5a5b-4f5e-8a0d-000000000001',
+  output: '12:00:00 Notice A shell was spawned in a container',
+  priority: 'Notice',
+  rule: 'Terminal shell in container',
+  time: TIME,
+  source: 'syscall',
+  hostname: 'node-1',
+  tags: ['T1059', 'container', 'mitre_execution', 'shell'],
+  output_fields: {
+    'container.id': ID.slice(0, 12),
+    'container.image.digest': DIGEST,
+    'evt.time': 1_764_244_800_123_456_800,
+    'k8s.ns.name': 'shop',
+    'k8s.pod.name': 'web-0',
+    'k8s.pod.uid': UID,
+    'proc.name': 'bash',
+  },
+};
+const SYSDIG = {
+  id: '17dec715376910362c8c3f62a4ceda2e',
+  type: 'policy',
+  timestamp: 1_764_244_800_123_456_800,
+  timestampRFC3339Nano: TIME,
+  severity: 4,
+  name: 'Suspicious Container Activity',
+  containerId: ID.slice(0, 12),
+  content: { policyId: 1, ruleName: 'Read sensitive file', ruleTags: ['MITRE_T1552'], fields: {} },
+  labels: {
+    'container.image.digest': DIGEST,
+    'kubernetes.cluster.name': 'prod',
+    'kubernetes.namespace.name': 'shop',
+    'kubernetes.node.name': 'node-1',
+    'kubernetes.pod.name': 'web-0',
+  },
+};
+const TRACEE = {
+  timestamp: { seconds: 1_764_244_800, nanos: 123_456_789 },
+  id: 6018,
+  name: 'fileless_execution',
+  policies: { matched: ['default'] },
+  workload: {
+    container: { id: ID, image: { repo_digests: [`registry.test/shop/web@${DIGEST}`] } },
+    k8s: { pod: { name: 'web-0', uid: UID }, namespace: { name: 'shop' } },
+  },
+  threat: { severity: 3, mitre: { technique: { id: 'T1620' } } },
+};
+const TETRAGON = {
+  process_kprobe: {
+    process: {
+      exec_id: 'a2luZC0x',
+      pod: {
+        namespace: 'shop',
+        name: 'web-0',
+        uid: UID,
+        container: { id: `containerd://${ID}`, image: { id: `registry.test/shop/web@${DIGEST}` } },
+      },
+    },
+    policy_name: 'read-shadow',
+    tags: ['T1003'],
+  },
+  node_name: 'node-1',
+  time: TIME,
+};
+const AUDIT = {
+  kind: 'Event',
+  apiVersion: 'audit.k8s.io/v1',
+  auditID: '7f2b1f9e-0000-4000-8000-000000000001',
+  stage: 'ResponseStarted',
+  verb: 'create',
+  user: { username: 'alice' },
+  objectRef: { resource: 'pods', namespace: 'shop', name: 'web-0', subresource: 'exec' },
+  responseStatus: { code: 101 },
+  requestReceivedTimestamp: '2026-11-27T12:00:00.123456Z',
+};
+const GENERIC = {
+  id: 'alert-1',
+  time: TIME,
+  rule: 'crypto miner',
+  priority: 'critical',
+  tags: ['T1496'],
+  node: 'node-1',
+  container: { id: ID, imageDigest: DIGEST },
+  pod: { namespace: 'shop', name: 'web-0', uid: UID },
+};
+const SAMPLES: Readonly<Record<AlertFormat, object>> = {
+  falcosidekick: FALCO,
+  falco: FALCO,
+  sysdig: SYSDIG,
+  tracee: TRACEE,
+  tetragon: TETRAGON,
+  'kubernetes-audit': AUDIT,
+  generic: GENERIC,
+};
+
+function only(format: AlertFormat, body: object = SAMPLES[format]): Alert {
+  const [alert, ...more] = readAlerts(format, body);
+  expect(more).toEqual([]);
+  return alert as Alert;
+}
+
+function problemsOf(format: AlertFormat, body: unknown): unknown {
+  try {
+    return readAlerts(format, body);
+  } catch (error) {
+    return error instanceof BrokerError ? [error.code, error.problems] : error;
+  }
+}
+
+const millis = Date.parse('2026-11-27T12:00:00.123Z');
+const everything = {
+  time: millis,
+  container: { id: ID, imageDigest: DIGEST },
+  pod: { namespace: 'shop', name: 'web-0', uid: UID },
+  isTest: false,
+};
+
+describe('the normal form', () => {
+  it.each(['falcosidekick', 'falco'] as const)('of an alert in the format %s', (format) => {
+    expect(only(format)).toEqual({
+      ...everything,
+      rule: 'Terminal shell in container',
+      tags: ['T1059', 'container', 'mitre_execution', 'shell'],
+      priority: 'notice',
+      instance: TIME,
+      node: 'node-1',
+      container: { id: ID.slice(0, 12), imageDigest: DIGEST },
+    });
+  });
+
+  it('of Sysdig', () => {
+    expect(only('sysdig')).toEqual({
+      ...everything,
+      rule: 'Read sensitive file',
+      tags: ['MITRE_T1552'],
+      priority: 'warning',
+      instance: `${SYSDIG.id} ${TIME}`,
+      node: 'node-1',
+      container: { id: ID.slice(0, 12), imageDigest: DIGEST },
+      pod: { namespace: 'shop', name: 'web-0', uid: undefined },
+    });
+  });
+
+  it('of Tracee, also with the pod where its page shows it', () => {
+    const alert = only('tracee');
+    expect(alert).toMatchObject({ ...everything, time: 1_764_244_800_000 });
+    expect(alert).toMatchObject({
+      rule: 'fileless_execution',
+      priority: 'error',
+      tags: ['default', 'T1620'],
+    });
+    const { container, k8s } = TRACEE.workload;
+    const workload = { container, pod: k8s.pod, namespace: k8s.namespace };
+    expect(only('tracee', { ...TRACEE, workload }).pod).toEqual(everything.pod);
+    expect(only('tracee', { ...TRACEE, threat: { severity: 'CRITICAL' } }).priority).toBe(
+      'critical',
+    );
+  });
+
+  it('of Tetragon', () => {
+    expect(only('tetragon')).toMatchObject({
+      ...everything,
+      rule: 'read-shadow',
+      priority: 'warning',
+      tags: ['T1003'],
+      node: 'node-1',
+    });
+  });
+
+  it('of requests that open a way into a pod', () => {
+    expect(only('kubernetes-audit')).toMatchObject({
+      rule: 'pod_exec',
+      tags: ['T1609'],
+      priority: 'warning',
+      time: millis,
+      pod: { namespace: 'shop', name: 'web-0', uid: undefined },
+    });
+    const ephemeral = { ...AUDIT.objectRef, subresource: 'ephemeralcontainers' };
+    const list = {
+      kind: 'EventList',
+      items: [
+        AUDIT,
+        { ...AUDIT, objectRef: ephemeral, verb: 'patch', responseStatus: { code: 200 } },
+      ],
+    };
+    expect(readAlerts('kubernetes-audit', list).map(({ rule }) => rule)).toEqual([
+      'pod_exec',
+      'pod_ephemeral_container',
+    ]);
+  });
+
+  it('of the generic form', () => {
+    expect(only('generic')).toMatchObject({
+      ...everything,
+      rule: 'crypto miner',
+      priority: 'critical',
+    });
+  });
+});
+
+describe('odd facts', () => {
+  it.each([null, '', '<NA>', '\u003cNA\u003e', 7, {}])('%j is an unknown fact', (unknown) => {
+    const fields = { 'k8s.pod.name': unknown, 'k8s.ns.name': unknown, 'k8s.pod.uid': unknown };
+    const alert = only('falco', { ...FALCO, output_fields: fields });
+    expect(alert.pod).toEqual({ namespace: undefined, name: undefined, uid: undefined });
+  });
+
+  it('a process of the host is in no container', () => {
+    const fields = { ...FALCO.output_fields, 'container.id': 'host' };
+    expect(only('falco', { ...FALCO, output_fields: fields }).container.id).toBeUndefined();
+  });
+
+  it('an event of the audit plugin of Falco names its target', () => {
+    const fields = {
+      'ka.target.resource': 'pods',
+      'ka.target.name': 'web-0',
+      'ka.target.namespace': 'shop',
+      'ka.user.name': 'alice',
+    };
+    const alert = only('falco', { ...FALCO, source: 'k8s_audit', output_fields: fields });
+    expect(alert.pod).toMatchObject({ namespace: 'shop', name: 'web-0' });
+  });
+
+  it('the test of falcosidekick is a test', () => {
+    const test = { ...FALCO, rule: 'Test rule', source: 'internal', priority: 'Debug' };
+    expect(only('falcosidekick', test)).toMatchObject({ isTest: true, priority: 'debug' });
+  });
+
+  it('a rule cannot forge lines, and long texts are cut', () => {
+    const alert = only('falco', { ...FALCO, rule: `a\r\n${'b'.repeat(1_000)}` });
+    expect(alert.rule).toHaveLength(256);
+    expect(alert.rule).toMatch(/^a b+$/);
+  });
+
+  it('requests that failed or open no way into a pod are no alerts', () => {
+    const events = [
+      { ...AUDIT, responseStatus: { code: 403 } },
+      { ...AUDIT, stage: 'RequestReceived' },
+      { ...AUDIT, objectRef: { ...AUDIT.objectRef, subresource: 'log' } },
+      { ...AUDIT, objectRef: { ...AUDIT.objectRef, resource: 'services' } },
+    ];
+    expect(readAlerts('kubernetes-audit', { kind: 'EventList', items: events })).toEqual([]);
+  });
+});
+
+describe('refused alerts', () => {
+  it.each([
+    ['falco', { ...FALCO, rule: undefined }, '/rule'],
+    ['falco', { ...FALCO, priority: 'High' }, '/priority'],
+    ['sysdig', { ...SYSDIG, severity: 9 }, '/severity'],
+    ['tetragon', { time: TIME }, ''],
+    ['kubernetes-audit', { kind: 'Pod' }, '/kind'],
+    ['generic', { ...GENERIC, time: 'yesterday' }, '/time'],
+    ['generic', [], '/rule'],
+  ] as const)('%s: names the place of the fault', (format, body, pointer) => {
+    expect(problemsOf(format, body)).toEqual([
+      'ERR_BODY_INVALID',
+      [{ pointer, message: expect.any(String) }],
+    ]);
+  });
+});
+
+describe('fuzz', () => {
+  const ODD = [
+    null,
+    true,
+    0,
+    -1,
+    2 ** 60,
+    '',
+    '<NA>',
+    'x'.repeat(5_000),
+    '\u0000\u001b[2J',
+    [],
+    {},
+    [[]],
+  ];
+  const KEYS = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'rule', 'items', 'at'];
+  let seed = 20_261_127;
+  /** xorshift32 (Marsaglia 2003): the same bodies in each run. */
+  const next = (bound: number): number => {
+    seed ^= seed << 13;
+    seed ^= seed >>> 17;
+    seed ^= seed << 5;
+    return (seed >>> 0) % bound;
+  };
+  const pick = <T>(from: readonly T[]): T => from[next(from.length)] as T;
+
+  function mutated(value: unknown, depth: number): unknown {
+    if (depth > 0 && next(12) === 0) return pick(ODD);
+    if (Array.isArray(value)) return value.map((item) => mutated(item, depth + 1));
+    if (typeof value !== 'object' || value === null) return value;
+    const changed = Object.entries(value).map(([name, item]) => [name, mutated(item, depth + 1)]);
+    if (next(4) === 0) changed.push([pick(KEYS), pick(ODD)]);
+    if (next(6) === 0) changed.splice(next(changed.length + 1), 1);
+    // JSON.parse makes own members of any name, as a body has them.
+    return JSON.parse(
+      `{${changed.map(([k, v]) => `${JSON.stringify(k)}:${JSON.stringify(v)}`).join(',')}}`,
+    );
+  }
+
+  it.each(ALERT_FORMATS)(
+    '%s: odd bodies give alerts with bounded texts, or one refusal',
+    (format) => {
+      const alerts: Alert[] = [];
+      for (let round = 0; round < 1_000; round += 1) {
+        const found = problemsOf(format, mutated(SAMPLES[format], 0)) as readonly unknown[];
+        if (found[0] !== 'ERR_BODY_INVALID') alerts.push(...(found as readonly Alert[]));
+      }
+      expect(alerts.length).toBeGreaterThan(100);
+      const long = alerts.filter(({ rule, tags, pod, node }) =>
+        [rule, ...tags, pod.name, pod.uid, node].some((text = '') => text.length > 256),
+      );
+      expect(long).toEqual([]);
+      const odd = alerts.filter(
+        ({ container, time = 0 }) =>
+          !/^[0-9a-f]{12,64}$/.test(container.id ?? ID) || typeof time !== 'number',
+      );
+      expect(odd).toEqual([]);
+      expect(Object.keys(Object.prototype)).toEqual([]);
+    },
+  );
+});
