@@ -1,4 +1,4 @@
-/** The rows of `access.ts` about alerts and incidents. A source of alerts proves itself to the route, so it is no caller. */
+/** The rows of `access.ts` about alerts and incidents. A source of alerts has no token: the route verifies its proof. */
 export const ALERT_ROWS = {
   receiveAlert: ['POST', '/api/v1/alert-sources/{name}/alerts', 'public', [], 1, 'alert.receive'],
   listAlertSources: [

@@ -54,7 +54,7 @@ export interface Asked<C> {
   readonly caller: C;
 }
 
-/** The headers of a request whose sender is no caller, such as a source of alerts. */
+/** The headers of a request whose sender has no token, such as a source of alerts. */
 export interface Admission extends Pick<Incoming, 'params' | 'headers' | 'chain' | 'rates'> {
   readonly parts: ServedParts;
 }
@@ -69,7 +69,7 @@ export interface Route<C> {
   readonly body?: BodyRules;
   /** Names of the query's parameters. */
   readonly query?: readonly string[];
-  /** Identifies a sender that is no caller by its headers, before the body is read. @throws ERR_UNAUTHENTICATED */
+  /** Identifies a sender without a token by its headers, before the body is read. @throws ERR_UNAUTHENTICATED */
   readonly admit?: (asked: Admission) => Promise<Admitted>;
   /**
    * The decision on the path's parameters before a body is read; the use case makes the same decision again.

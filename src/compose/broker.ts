@@ -270,7 +270,6 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const { provider } = openEmbedded({ store, clock, ...keys });
   const embedded = { connection: provider, locators: ['**'], prefixes: ['**'] };
   const people = new ConfiguredPeople(config.people);
-  const alertSources = new ConfiguredAlertSources(config.alerts, clock);
   const limits = structuredClone(config.limits);
   const tallies = new RefusalTallies(config, { store, clock, log });
   const parts = await openParts(config, deps, {
@@ -282,7 +281,6 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     connections: new Connections([embedded, ...connections.providers]),
     targets: new RotationTargets(connections.targets),
     people,
-    alertSources,
     limits,
   });
   own.parts = parts;
@@ -304,7 +302,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     refused: tallies.counts,
     calls: connections.calls,
     limits,
-    reloadable: reloadableParts({ ...reloaded, alertSources, parts }),
+    reloadable: reloadableParts({ ...reloaded, parts }),
     unready: () => [sealedCode(parts), store.fault()].filter((code) => code !== undefined),
     async stop() {
       await halt();
@@ -336,7 +334,6 @@ type Made = Pick<
   | 'targets'
   | 'trace'
   | 'people'
-  | 'alertSources'
   | 'limits'
 >;
 
@@ -383,6 +380,7 @@ async function openParts(
     approvals,
     attestations,
     proofs: new ProofMemory(clock),
+    alertSources: new ConfiguredAlertSources(config.alerts, clock),
     alertTallies: new AlertTallies(clock),
     values,
     canaries,

@@ -1,3 +1,4 @@
+import type { ConfiguredAlertSources } from '../auth/alert-sources/alert-sources.ts';
 import type {
   Access,
   Alerting,
@@ -33,6 +34,8 @@ export type Parts = Recording &
   People &
   Alerting &
   Proofs & {
+    /** With the method that a reload calls. */
+    readonly alertSources: ConfiguredAlertSources;
     readonly audit: AuditLog;
     readonly publicLog: PublicLog | undefined;
     readonly receivers: RequiredReceivers;

@@ -1,7 +1,6 @@
 import type { LimitsConfig } from '../api/config.ts';
 import type { BoundConnection } from '../broker/secrets/connections.ts';
 import { BrokerError } from '../domain/errors.ts';
-import type { ConfiguredAlertSources } from '../auth/alert-sources/alert-sources.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { ClusterRegistry } from './cluster-registry.ts';
 import { NO_CHANGE, reloadable, type Reloadable } from './config-reload.ts';
@@ -16,7 +15,6 @@ export interface ReloadedParts {
   readonly clusters: ClusterRegistry;
   readonly tallies: RefusalTallies;
   readonly people: ConfiguredPeople;
-  readonly alertSources: ConfiguredAlertSources;
   readonly limits: LimitsConfig;
   readonly trail: AuditTrail;
   /** The built-in connection, which no configuration changes. */
@@ -25,12 +23,12 @@ export interface ReloadedParts {
 
 /** The parts of a running broker that a reload changes. */
 export function reloadableParts(reloaded: ReloadedParts): readonly Reloadable[] {
-  const { tallies, people, alertSources, limits, trail } = reloaded;
+  const { tallies, people, limits, trail } = reloaded;
   return [
     reloadableConnections(reloaded),
     reloadable((next) => tallies.limit(next.audit)),
     reloadable((next) => people.use(next.people)),
-    reloadable((next) => alertSources.use(next.alerts)),
+    reloadable((next) => reloaded.parts.alertSources.use(next.alerts)),
     reloadable((next) => replaceLimits(limits, next.limits)),
     reloadable((next) => trail.replaceSinks(next.audit)),
   ];

@@ -176,7 +176,7 @@ async function rotate(
     return { unrotated: 'braked' };
   }
   const { alertTallies, alertSources } = parts;
-  // The broker may be told to rotate everything by a source that an attacker controls.
+  // A source that an attacker controls could make the broker rotate everything.
   if (source !== 'operator' && alertTallies.recent('rotation') >= alertSources.maxRotations)
     return { unrotated: 'braked' };
   const comment = `${source}: ${rule} (${alert})`;

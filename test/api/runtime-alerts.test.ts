@@ -207,7 +207,7 @@ describe('an alert', () => {
     expect((await read(token)).status).toBe(200);
   });
 
-  it('of a quarantine rule stops the pod before the source has its answer, and nobody else', async () => {
+  it('of a quarantine rule stops the pod before the source has its answer, and no other pod', async () => {
     const name = await rule({ match: { rules: ['Contact*'] }, action: 'quarantine' });
     const bad = await holder();
     const good = await holder();
@@ -374,8 +374,8 @@ describe('a flood', () => {
 
 describe('a source', () => {
   it.each([
-    ['an unknown source', 'nobody', {}],
-    ['a wrong secret', 'falco', { Authorization: 'Bearer a-secret-of-nobody' }],
+    ['an unknown source', 'unknown', {}],
+    ['a wrong secret', 'falco', { Authorization: 'Bearer another-secret-of-it' }],
     ['no secret', 'falco', { Authorization: '' }],
     ['an unreadable file', 'unreadable', {}],
     ['no certificate', 'mtls', {}],

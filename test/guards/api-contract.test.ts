@@ -58,10 +58,11 @@ describe('the contract, the access table and the routes', () => {
     expect(paths).toEqual(['/', '/healthz', '/readyz', '/metrics', '/openapi.json']);
   });
 
-  it('require a token for every recorded operation except logins and public tiles', () => {
+  it('require a token for every recorded operation except logins, alerts and public tiles', () => {
     const open = [...ACCESS].filter(([, { who, action }]) => who === 'public' && action);
     expect(open.map(([id]) => id)).toEqual([
       'createSession',
+      'receiveAlert',
       'beginPersonLogin',
       'finishPersonLogin',
       'readPublicCheckpoint',

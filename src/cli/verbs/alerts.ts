@@ -12,7 +12,7 @@ type Incident = components['schemas']['Incident'];
 type Wish = components['schemas']['IncidentWish'];
 
 const POLL_MS = 1_000;
-/** A rotation that waits for a limit may take long: the broker goes on without this command. */
+/** A rotation that waits for a limit may take long, and the broker continues it without this command. */
 const MOST_POLLS = 60;
 
 /** Begins the response to an alert. */

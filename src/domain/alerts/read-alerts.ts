@@ -5,7 +5,7 @@ type Reader = (body: AlertNode) => readonly Alert[];
 
 /**
  * The alerts of one request. Members that the broker does not use are ignored: sources add some with every release.
- * @throws ERR_BODY_INVALID if the text is no alert of this format.
+ * @throws ERR_BODY_INVALID if the body does not have this format.
  */
 export function readAlerts(format: AlertFormat, body: unknown): readonly Alert[] {
   return READERS[format](new AlertNode(body));
@@ -188,7 +188,7 @@ const AUDIT_RULES: ReadonlyMap<string, string> = new Map([
 ]);
 const AUDIT_VERBS: readonly (string | undefined)[] = ['create', 'get', 'update', 'patch'];
 
-/** One event or a list of them, as the audit webhook of the API server sends it. Requests that open no way into a pod are no alerts. */
+/** One event or a list of them, as the audit webhook of the API server sends it. Requests that open no way into a pod are left out. */
 const kubernetesAudit: Reader = (body) => {
   const kind = body.at('kind').text();
   if (kind !== 'Event' && kind !== 'EventList') {

@@ -66,7 +66,7 @@ describe('the pod of an alert', () => {
       'pod_unknown',
     ],
     ['nothing', alert({}), 'no_pod_named'],
-  ] as const)('is nobody for %s', (_what, given, unmatched) => {
+  ] as const)('is not found for %s', (_what, given, unmatched) => {
     expect(matchPod(given, indexOf([WEB]))).toEqual({ unmatched });
   });
 

@@ -247,7 +247,7 @@ describe('odd facts', () => {
     expect(alert.rule).toMatch(/^a b+$/);
   });
 
-  it('requests that failed or open no way into a pod are no alerts', () => {
+  it('requests that failed or open no way into a pod are left out', () => {
     const events = [
       { ...AUDIT, responseStatus: { code: 403 } },
       { ...AUDIT, stage: 'RequestReceived' },
