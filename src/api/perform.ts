@@ -57,7 +57,7 @@ export async function perform(
     request.caller = caller;
     if (caller !== undefined) take(surroundings, exchange, caller, operation);
     if (route.admit !== undefined) await admitSender(surroundings, exchange, route, params);
-    if (countsAnswer(operation)) requireRoom(surroundings, exchange);
+    requireRoom(surroundings, exchange, operation);
     const query = queryOf(exchange, route);
     if (caller !== undefined && route.body !== undefined) {
       await judgeRequest({ parts, call: exchange, caller }, performance, params);
@@ -167,8 +167,8 @@ function countsAnswer({ method, path }: Operation): boolean {
   return method === 'GET' ? !PROBES.includes(path) : LARGE.test(path);
 }
 
-function requireRoom({ shares }: Surroundings, exchange: Exchange): void {
-  if (!shares.answersOf(exchange).isFull(exchange.holder)) return;
+function requireRoom({ shares }: Surroundings, exchange: Exchange, operation: Operation): void {
+  if (!countsAnswer(operation) || !shares.answersOf(exchange).isFull(exchange.holder)) return;
   throw waiting('answers_waiting');
 }
 

@@ -31,6 +31,7 @@ const PUT = {
   operator: 'putOperator',
   'role-binding': 'putRoleBinding',
   'posture-profile': 'putPostureProfile',
+  'response-rule': 'putResponseRule',
 } as const satisfies Record<DocumentKind, OperationId>;
 
 const body = z.strictObject({ documents: z.array(z.unknown()).min(1).max(MOST_DOCUMENTS) });
