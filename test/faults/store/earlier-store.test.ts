@@ -121,13 +121,13 @@ describe('a store of the release before undelete', () => {
   });
 });
 
-describe.each(['before-root-key-wraps', 'before-approvals', 'before-alerts'])(
+describe.each(['before-root-key-wraps', 'before-approvals', 'before-attestations'])(
   'a store of the release %s',
   (name) => {
     it('is migrated and served, its keys open, and it opens again unchanged', async () => {
       own = await AttackedInstallation.from(name);
       expect(await own.unreadyAtStart()).toEqual([]);
-      const rule = name === 'before-alerts' ? 1 : 0;
+      const rule = name === 'before-attestations' ? 1 : 0;
       const counts = ['alerts 0', `approvals ${rule}`, 'quarantines 1'];
       expect(digests()).toEqual(expect.arrayContaining(counts));
       expect(own.rows('root_key_wraps')).toHaveLength(1);
