@@ -13,6 +13,7 @@ import {
   LITEWITNESS,
   POD_SECURITY,
   PROMTOOL,
+  RSYSLOG,
   SCHEMATHESIS,
   SHELLCHECK,
 } from './recipes.ts';
@@ -37,6 +38,7 @@ export interface Backends {
   readonly schemathesis: Tool;
   readonly podsecurity: Tool;
   readonly litewitness: Tool;
+  readonly rsyslog: Tool;
   readonly cosign: Signing;
 }
 
@@ -62,6 +64,7 @@ const START: Starters = {
   schemathesis: () => startTool(SCHEMATHESIS),
   podsecurity: () => startTool(POD_SECURITY),
   litewitness: () => startTool(LITEWITNESS),
+  rsyslog: () => startTool(RSYSLOG),
   cosign: startSigning,
 };
 

@@ -75,11 +75,12 @@ async function fetch(
 /** A recipe for one program of a package that would also start a service: the package is unpacked, not installed. */
 export function unpackedRecipe(unpacked: {
   readonly backend: BackendName;
-  readonly package: string;
+  /** The one with the program, and libraries that are not part of every system. */
+  readonly packages: readonly string[];
   /** Relative to the root of the package. */
   readonly program: string;
 }): Recipe {
-  const { backend, package: name, program } = unpacked;
+  const { backend, packages, program } = unpacked;
   return {
     name: backend,
     version: 'system',
@@ -89,9 +90,9 @@ export function unpackedRecipe(unpacked: {
     build: async (directory, progress) => {
       const options = { label: backend, cwd: directory, progress };
       if (process.getuid?.() === 0) await runCommand('apt-get', ['update', '-qq'], options);
-      await runCommand('apt-get', ['download', '-qq', name], options);
-      const [archive = ''] = (await readdir(directory)).filter((file) => file.endsWith('.deb'));
-      await runCommand('dpkg-deb', ['--extract', archive, '.'], options);
+      await runCommand('apt-get', ['download', '-qq', ...packages], options);
+      for (const archive of (await readdir(directory)).filter((file) => file.endsWith('.deb')))
+        await runCommand('dpkg-deb', ['--extract', archive, '.'], options);
     },
   };
 }

@@ -14,6 +14,7 @@ export const BACKEND_NAMES = [
   'schemathesis',
   'podsecurity',
   'litewitness',
+  'rsyslog',
   'cosign',
   'kube',
 ] as const;

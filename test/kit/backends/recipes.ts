@@ -74,8 +74,15 @@ export const REDIS = debianRecipe({
 
 export const PROMTOOL = unpackedRecipe({
   backend: 'promtool',
-  package: 'prometheus',
+  packages: ['prometheus'],
   program: 'usr/bin/promtool',
+});
+
+/** Unpacked, because the package would start a service that takes over the log of the system. */
+export const RSYSLOG = unpackedRecipe({
+  backend: 'rsyslog',
+  packages: ['rsyslog', 'rsyslog-gnutls', 'libestr0', 'libfastjson4', 'liblognorm5'],
+  program: 'usr/sbin/rsyslogd',
 });
 
 export const SHELLCHECK = debianRecipe({
@@ -209,6 +216,7 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   schemathesis: [SCHEMATHESIS],
   podsecurity: [POD_SECURITY],
   litewitness: [LITEWITNESS],
+  rsyslog: [RSYSLOG],
   cosign: [CRANE, COSIGN],
   kube: [ETCD, KUBE_APISERVER],
 };

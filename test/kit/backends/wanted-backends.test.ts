@@ -53,6 +53,7 @@ describe('wantedBackends', () => {
       'schemathesis',
       'podsecurity',
       'litewitness',
+      'rsyslog',
       'cosign',
       'kube',
     ]);
