@@ -38,6 +38,10 @@ describe('a production broker', () => {
     '--cpu-prof',
     '--insecure-http-parser',
     '--openssl-config=/tmp/x',
+    '--permission',
+    '--report-on-fatalerror',
+    '--report-uncaught-exception',
+    '--abort-on-uncaught-exception',
     '--max-old-space-size=400 --inspect',
   ])('is not started with %s', (option) => {
     for (const failure of [
