@@ -32,7 +32,8 @@ EXPOSE 8200
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "/app/dist/quaymaster.cjs", "healthcheck"]
 STOPSIGNAL SIGTERM
-# SIGUSR1 would open the inspector to every process that can reach loopback in the container. A core file would hold every key: Node cannot set the limit itself,
-# so prlimit (util-linux, part of Debian) sets it and becomes Node.
-ENTRYPOINT ["prlimit", "--core=0", "node", "--disable-sigusr1", "/app/dist/quaymaster.cjs"]
+# SIGUSR1 would open the inspector to every process that can reach loopback in the container. A core file would hold every key. The program leaves its memory out of
+# core files by itself; prlimit (util-linux, part of Debian) sets the limit besides, and becomes Node. With 1 the kernel writes no file either, and passes nothing to
+# the program of a core_pattern that is a pipe, which ignores 0.
+ENTRYPOINT ["prlimit", "--core=1", "node", "--disable-sigusr1", "/app/dist/quaymaster.cjs"]
 CMD ["serve"]

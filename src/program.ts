@@ -14,6 +14,7 @@ import { printableText } from './cli/output/printable.ts';
 import { BrokerError } from './domain/errors.ts';
 import { RELEASE } from './compose/release.ts';
 import { addBackups } from './backup-commands.ts';
+import { leaveMemoryOutOfCoreFiles } from './core-files.ts';
 import { leanStart } from './lean-start.ts';
 import type { VerifyArguments } from './compose/verbs/audit-verify.ts';
 
@@ -352,6 +353,7 @@ function byteProgress(done: number, total: number): void {
 
 /** Runs one command. A command that keeps running resolves when it has started. @returns the exit code, if the process must exit at once */
 export async function runProgram(): Promise<number | undefined> {
+  leaveMemoryOutOfCoreFiles();
   try {
     await createProgram().parseAsync();
     return undefined;

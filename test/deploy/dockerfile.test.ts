@@ -79,7 +79,7 @@ describe('the Dockerfile', () => {
   it('starts the broker without a shell, without core dumps and with SIGUSR1 disabled', () => {
     const program = execForm(the(final, 'ENTRYPOINT'));
     const node = ['node', '--disable-sigusr1', '/app/dist/quaymaster.cjs'];
-    expect(program).toEqual(['prlimit', '--core=0', ...node]);
+    expect(program).toEqual(['prlimit', '--core=1', ...node]);
     expect(execForm(the(final, 'CMD'))).toEqual(['serve']);
   });
 

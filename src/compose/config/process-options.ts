@@ -33,8 +33,6 @@ const HARMLESS: ReadonlySet<string> = new Set([
 /** Node itself reads these variables, and then writes data of the process to standard error or into files. */
 const REFUSED_VARIABLES = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE'];
 
-const LIMITS_FILE = '/proc/self/limits';
-
 /** How the process was started. */
 interface Started {
   readonly execArgv: readonly string[];
@@ -60,16 +58,33 @@ export function refuseOpenProcess(
   throw new BrokerError('ERR_CONFIG_INVALID', detail);
 }
 
-/** Whether a crash would write the process memory into a file; false if the system does not report it. */
-export function mayDumpCore(limitsFile = LIMITS_FILE): boolean {
-  let text: string;
+/** How the system treats a crash of this process. */
+export interface CoreFiles {
+  /** Whether a crash may write memory of the process into a file, or pass it to a program. */
+  readonly haveMemory: boolean;
+  /** Where the kernel writes core files, or the program that it passes them to after `|`. */
+  readonly pattern: string;
+}
+
+/** Undefined if the system reports nothing about core files. */
+export function coreFiles(proc = '/proc'): CoreFiles | undefined {
+  const pattern = textOf(`${proc}/sys/kernel/core_pattern`) ?? '';
+  const filter = textOf(`${proc}/self/coredump_filter`);
+  if (filter !== undefined && Number.parseInt(filter, 16) === 0)
+    return { haveMemory: false, pattern };
+  const [, limit] = /^Max core file size +(\S+)/m.exec(textOf(`${proc}/self/limits`) ?? '') ?? [];
+  if (limit === undefined) return undefined;
+  // A pipe ignores the limit, except for 1, which the kernel takes for a crash of that program itself (core(5)).
+  const harmless = pattern.startsWith('|') ? ['1'] : ['0', '1'];
+  return { haveMemory: !harmless.includes(limit), pattern };
+}
+
+function textOf(file: string): string | undefined {
   try {
-    text = readFileSync(limitsFile, 'utf8');
+    return readFileSync(file, 'utf8').trim();
   } catch {
-    return false;
+    return undefined;
   }
-  const [, soft] = /^Max core file size +(\S+)/m.exec(text) ?? [];
-  return soft !== undefined && soft !== '0';
 }
 
 /** The first refused option, without its value. Words that are not options are values of the preceding option. */

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { coreFiles, type CoreFiles } from '../config/process-options.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { tryKek } from '../keys.ts';
@@ -73,15 +74,19 @@ export async function runConfigCheck(path: string, withFiles: boolean): Promise<
 
 interface Finding {
   readonly about: string;
-  readonly state: 'ok' | 'problem';
+  readonly state: 'ok' | 'warning' | 'problem';
   readonly text: string;
   readonly cure?: string;
 }
 
-/** What `doctor` reports about a configuration: its files, and whether the key-encryption key opens. @throws ERR_CONFIG_INVALID */
+/** What `doctor` reports about a configuration on this machine: its files, core files, and whether the key-encryption key opens. @throws ERR_CONFIG_INVALID */
 export async function configFindings(path: string, clock: Clock): Promise<readonly Finding[]> {
   const config = await loadConfig(path);
-  return [...(await fileFindings(config, path)), await kekFinding(config, clock)];
+  return [
+    ...(await fileFindings(config, path)),
+    ...coreFindings(coreFiles()),
+    await kekFinding(config, clock),
+  ];
 }
 
 async function fileFindings(config: Config, path: string): Promise<readonly Finding[]> {
@@ -94,6 +99,18 @@ async function fileFindings(config: Config, path: string): Promise<readonly Find
     state: 'problem',
     text: `${file} ${problem}`,
   }));
+}
+
+/** Of this process: a broker that this user starts on this machine has the same. */
+export function coreFindings(found: CoreFiles | undefined): readonly Finding[] {
+  if (found === undefined) return [];
+  const about = 'core files';
+  const text = `core_pattern of this machine is "${found.pattern}"`;
+  if (!found.haveMemory) {
+    return [{ about, state: 'ok', text: `${text}; they have no memory of a broker` }];
+  }
+  const cure = 'set the core limit of the broker to 1 (prlimit --core=1, LimitCORE=1)';
+  return [{ about, state: 'warning', text: `${text}; after a crash they have its keys`, cure }];
 }
 
 async function kekFinding(config: Config, clock: Clock): Promise<Finding> {

@@ -1,6 +1,6 @@
 import { systemClock } from '../../clock.ts';
 import { loadConfig } from '../config/load.ts';
-import { mayDumpCore, refuseOpenProcess } from '../config/process-options.ts';
+import { coreFiles, refuseOpenProcess } from '../config/process-options.ts';
 import { ConfigReload, reloadable } from '../config-reload.ts';
 import { createLog } from '../../log.ts';
 import { MountedFile } from '../../net/mounted-file.ts';
@@ -8,7 +8,7 @@ import { serveUnsealed } from '../serve-unsealed.ts';
 import { onSignals } from '../on-signals.ts';
 
 const CORE_DUMPS =
-  'a crash may write the memory of the broker, with its keys, to a core file; set the core limit to 0 (prlimit --core=0, LimitCORE=0)';
+  'a crash may write the memory of the broker, with its keys, to a core file; set the core limit to 1 (prlimit --core=1, LimitCORE=1), which also holds if core_pattern is a pipe';
 
 /** Runs the broker with a configuration file until a signal stops it. */
 export async function runServe({
@@ -22,7 +22,7 @@ export async function runServe({
   const config = await loadConfig(path);
   refuseOpenProcess(config);
   const log = createLog({ level: config.log.level, clock: systemClock });
-  if (config.mode === 'production' && mayDumpCore()) log.warn({}, CORE_DUMPS);
+  if (config.mode === 'production' && coreFiles()?.haveMemory === true) log.warn({}, CORE_DUMPS);
   const reload = new ConfigReload(config, {
     load: () => loadConfig(path),
     mount,

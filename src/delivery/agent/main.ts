@@ -1,3 +1,4 @@
+import { leaveMemoryOutOfCoreFiles } from '../../core-files.ts';
 import { AgentFailure, EXIT } from '../failures.ts';
 import { runCommandLine } from './run-command-line.ts';
 
@@ -9,6 +10,9 @@ process.on('SIGUSR1', () => undefined);
 
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
+
+// The program that `exec` starts would inherit the setting, and its author may need its core files.
+if (words[0] !== 'exec') leaveMemoryOutOfCoreFiles();
 
 const print = (text: string): void => void process.stdout.write(text);
 // No await at the top: the agent is bundled as CommonJS, which starts faster (docs/performance.md).

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
@@ -36,6 +37,11 @@ async function serves(): Promise<void> {
 }
 
 describe('a broker', () => {
+  it('leaves its memory out of core files', async () => {
+    const filter = await readFile(`/proc/${broker.installation.pid}/coredump_filter`, 'utf8');
+    expect(Number.parseInt(filter, 16)).toBe(0);
+  });
+
   it('whose event loop stalls is alive afterwards, and a metric shows the stall (F55)', async () => {
     const { installation } = broker;
     await serves();

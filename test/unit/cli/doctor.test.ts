@@ -5,6 +5,7 @@ import { systemClock } from '../../../src/clock.ts';
 import {
   checkFiles,
   configFindings,
+  coreFindings,
   runConfigCheck,
 } from '../../../src/compose/verbs/check-files.ts';
 import { checkConfig } from '../../../src/compose/config/load.ts';
@@ -324,6 +325,19 @@ describe('config check --files', () => {
     ]);
     await writeFile(kek.path, 'quaymaster-kek-v1\nnonsense\n');
     expect(await find()).toMatchObject([{ state: 'problem' }]);
+  });
+
+  it('include what a core file would have', () => {
+    expect(coreFindings(undefined)).toEqual([]);
+    const pattern = '|/lib/systemd/systemd-coredump %P';
+    expect(coreFindings({ pattern, haveMemory: false })).toMatchObject([{ state: 'ok' }]);
+    expect(coreFindings({ pattern, haveMemory: true })).toMatchObject([
+      {
+        state: 'warning',
+        text: `core_pattern of this machine is "${pattern}"; after a crash they have its keys`,
+        cure: expect.stringContaining('--core=1') as unknown,
+      },
+    ]);
   });
 
   it('fails with all of them, and without --files checks the text only', async () => {

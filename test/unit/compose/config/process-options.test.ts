@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { mayDumpCore, refuseOpenProcess } from '../../../../src/compose/config/process-options.ts';
+import { coreFiles, refuseOpenProcess } from '../../../../src/compose/config/process-options.ts';
 import { fileTree, removeTreesAfterEach } from '../../../kit/file-tree.ts';
 
 removeTreesAfterEach();
@@ -92,18 +93,49 @@ describe('a broker for development', () => {
   });
 });
 
-describe('the core limit', () => {
+describe('core files', () => {
+  const LIMITS = (soft: string): string =>
+    `Max core file size        ${soft}                    unlimited            bytes`;
   it.each([
-    ['Max core file size        0                    unlimited            bytes', false],
-    ['Max core file size        unlimited            unlimited            bytes', true],
-    ['Max core file size        1024                 unlimited            bytes', true],
-    ['Max stack size            8388608              unlimited            bytes', false],
-  ])('of %j: %s', async (line, expected) => {
-    const root = await fileTree({ limits: `Limit   Soft Limit  Hard Limit  Units\n${line}\n` });
-    expect(mayDumpCore(join(root, 'limits'))).toBe(expected);
+    ['core', '00000033', LIMITS('0'), false],
+    ['core', '00000033', LIMITS('1'), false],
+    ['core', '00000033', LIMITS('unlimited'), true],
+    ['core', '00000033', LIMITS('4096'), true],
+    ['|/lib/systemd/systemd-coredump %P', '00000033', LIMITS('0'), true],
+    ['|/lib/systemd/systemd-coredump %P', '00000033', LIMITS('1'), false],
+    ['|/lib/systemd/systemd-coredump %P', '00000000', LIMITS('unlimited'), false],
+    ['core', '00000000', LIMITS('unlimited'), false],
+  ])(
+    'at %j with the filter %s and %j have memory: %s',
+    async (pattern, filter, limits, haveMemory) => {
+      const root = await fileTree({
+        'sys/kernel/core_pattern': `${pattern}\n`,
+        'self/coredump_filter': `${filter}\n`,
+        'self/limits': `Limit   Soft Limit  Hard Limit  Units\n${limits}\n`,
+      });
+      expect(coreFiles(root)).toEqual({ haveMemory, pattern });
+    },
+  );
+
+  it('are not judged if the system reports nothing about them', () => {
+    expect(coreFiles('/nowhere')).toBeUndefined();
   });
 
-  it('is treated as unlimited if the system does not report it', () => {
-    expect(mayDumpCore('/nowhere/limits')).toBe(false);
+  it('of a process that leaves its memory out do not contain its values', async () => {
+    const root = await fileTree({});
+    const module = join(import.meta.dirname, '../../../../src/core-files.ts');
+    const code = `
+      import { leaveMemoryOutOfCoreFiles } from ${JSON.stringify(module)};
+      leaveMemoryOutOfCoreFiles();
+      globalThis.kept = Buffer.from('can' + 'ary-of-core-files '.repeat(9));
+      process.abort();`;
+    const words = ['--core=unlimited', process.execPath, '--input-type=module', '-e', code];
+    const env = { ...process.env, NODE_OPTIONS: '--no-warnings' };
+    const { signal } = spawnSync('prlimit', words, { cwd: root, env });
+    expect(signal).toBe('SIGABRT');
+    // There is a file if core_pattern is a relative name.
+    for (const file of readdirSync(root)) {
+      expect(readFileSync(join(root, file)).includes('canary-of-core-files')).toBe(false);
+    }
   });
 });
