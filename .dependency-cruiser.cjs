@@ -123,7 +123,9 @@ module.exports = {
       { path: room('delivery') },
       {
         path: '^src/',
-        pathNot: ['^src/(delivery|client|net|domain|crypto|ports|text)/|^src/clock\\.ts$'],
+        pathNot: [
+          '^src/(delivery|client|net|domain|crypto|ports|text)/|^src/(clock|core-files)\\.ts$',
+        ],
       },
     ),
     rule(
