@@ -6,6 +6,7 @@ import {
   parseJson as parseJsonBody,
   parseYaml as parseYamlBody,
 } from '../../src/api/body/parse-body.ts';
+import { parseTexts } from '../../src/api/body/parse-texts.ts';
 import { readPreconditions } from '../../src/api/entity-tag.ts';
 import { readPage } from '../../src/api/page-query.ts';
 import { parseQuery } from '../../src/api/query.ts';
@@ -346,6 +347,7 @@ describe('hostile input', () => {
         if ('problems' in read) expect(read.problems.length).toBeGreaterThan(0);
         await readYaml(text, { bounded: true });
         await parsesSoon(() => parseYamlBody(text));
+        await parsesSoon(() => parseTexts([text, '{}'], (at) => `/items/${at}`));
       }),
     );
   });
