@@ -179,6 +179,19 @@ export const POLICIES: CommandTable = {
       load: async () => (await import('../verbs/policy-access.ts')).runPolicyUnused,
     },
     {
+      command: 'policy readers',
+      summary: 'list for each secret who may read it by the policies, and who did by the log',
+      details:
+        'The secrets are those of the definitions and of the log. A line without reads is a rule that no workload used: its subjects may read the secret unless another rule denies it. It needs the roles policy-editor, secret-editor and auditor.',
+      arguments: [['[prefix]', 'only secrets at and under this path']],
+      options: [SINCE, ['--csv', 'print CSV with all columns']],
+      examples: [
+        'quaymaster policy readers payments',
+        'quaymaster policy readers --since 90d --csv > readers.csv',
+      ],
+      load: async () => (await import('../verbs/policy-readers.ts')).runPolicyReaders,
+    },
+    {
       command: 'policy validate',
       summary: 'validate policy files; list every problem and exit 1 if there is one',
       arguments: [PLACES],

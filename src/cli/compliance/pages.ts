@@ -1,3 +1,4 @@
+import { csv } from '../output/csv.ts';
 import type { CheckName, CheckResult, CheckState } from './checks.ts';
 import type { StandardName } from './standards.ts';
 
@@ -35,7 +36,7 @@ const COLUMNS = [
   'entries',
 ];
 
-/** One line for each check of each control (RFC 4180). */
+/** One line for each check of each control. */
 export function csvOf({ standards }: ComplianceReport): string {
   const rows = standards.flatMap(({ name, controls }) =>
     controls.flatMap(({ id, title, state, checks }) => {
@@ -48,13 +49,7 @@ export function csvOf({ standards }: ComplianceReport): string {
       ]);
     }),
   );
-  return [COLUMNS, ...rows].map((row) => `${row.map(csvCell).join(',')}\r\n`).join('');
-}
-
-/** A cell that begins like a formula gets an apostrophe: spreadsheets would run it, and names of pods come from strangers. */
-function csvCell(text: string): string {
-  const plain = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+  return `${csv([COLUMNS, ...rows])}\n`;
 }
 
 const STYLE = `

@@ -127,7 +127,7 @@ async function replayIfAllowed(
   }
 }
 
-function periodSince({ clock }: CliContext, since: string): { readonly from: string } {
+export function periodSince({ clock }: CliContext, since: string): { readonly from: string } {
   const { from = '' } = periodOf({ since }, clock.now());
   if (Date.parse(from) <= clock.now()) return { from };
   throw new UsageError(`--since ${since}: is in the future`);

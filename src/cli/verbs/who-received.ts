@@ -3,6 +3,7 @@ import { pagesWith } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { periodOf, type PeriodOptions } from '../time.ts';
+import { csv } from '../output/csv.ts';
 import { table } from '../output/table.ts';
 
 type Found = components['schemas']['AuditEntry'];
@@ -56,7 +57,7 @@ export async function runWhoReceived(
   { broker, output, clock }: CliContext,
   { args: [path = ''], options }: Call<Options>,
 ): Promise<void> {
-  const { secretVersion: version, csv } = options;
+  const { secretVersion: version, csv: isCsv } = options;
   const filter = { path, outcome: 'ok', ...defined({ version }), limit: LONGEST_PAGE };
   const period = periodOf(options, clock.now());
   const receivers = new Map<string, Receiver>();
@@ -68,7 +69,7 @@ export async function runWhoReceived(
   // Newest first, as searches are shown.
   const items = [...receivers.values()].sort((left, right) => right.lastIndex - left.lastIndex);
   await output.show({ path, ...defined({ version }), items }, () =>
-    csv === true ? csvOf(items) : textOf(path, version, items),
+    isCsv === true ? csvOf(items) : textOf(path, version, items),
   );
 }
 
@@ -99,14 +100,7 @@ function textOf(path: string, version: string | undefined, items: readonly Recei
   );
 }
 
-/** RFC 4180 with line feeds, and the members of JSON as columns. */
+/** The members of JSON as columns. */
 function csvOf(items: readonly Receiver[]): string {
-  const rows = items.map((item) => COLUMNS.map((column) => cellOf(item[column])));
-  return [COLUMNS, ...rows].map((row) => row.join(',')).join('\n');
-}
-
-/** A spreadsheet runs a cell that begins like a formula, so such a cell gets a quote before it. */
-function cellOf(value: string | number | undefined): string {
-  const text = String(value ?? '').replace(/^(?=[=+\-@])/, "'");
-  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return csv([COLUMNS, ...items.map((item) => COLUMNS.map((column) => item[column]))]);
 }

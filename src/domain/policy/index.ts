@@ -1,10 +1,16 @@
 export { CAPABILITIES } from './access-policy.ts';
-export type { AccessPolicy, Capability, PolicyRule, StoredPolicy } from './access-policy.ts';
+export type {
+  AccessPolicy,
+  Capability,
+  PolicyRule,
+  PolicySubject,
+  StoredPolicy,
+} from './access-policy.ts';
 export type { AccessRequest, Decision } from './decision.ts';
 export type { Explanation } from './explanation.ts';
 export { parsePolicy } from './parse-policy.ts';
 export { compilePolicies, indexPolicies, withChanges } from './compiled-policies.ts';
-export { compilePolicy, compileSaved } from './compiled-policy.ts';
+export { compilePolicy, compileSaved, ruleLabel } from './compiled-policy.ts';
 export type { CompiledPolicy } from './compiled-policy.ts';
 export type { CompiledPolicies } from './compiled-policies.ts';
 export { sharedViewFor, viewFor } from './workload-view.ts';

@@ -236,7 +236,7 @@ describe('a compliance report', () => {
       { as: 'csv', standard: ['nist-800-190'] },
       'table',
     );
-    const lines = out.split('\r\n');
+    const lines = out.split('\n');
     expect(lines[0]).toBe(
       'standard,control,title,state,check,check_state,seen,examples,query,entries',
     );

@@ -1,0 +1,113 @@
+import { glob } from '../../domain/glob.ts';
+import { isUnder } from '../../domain/names.ts';
+import { ruleLabel, type AccessPolicy, type PolicySubject } from '../../domain/policy/index.ts';
+import { allPages, type Broker } from '../broker.ts';
+import type { Call, CliContext } from '../context.ts';
+import { counted } from '../count.ts';
+import { csv } from '../output/csv.ts';
+import { table } from '../output/table.ts';
+import { coverage } from '../policy-access/access-text.ts';
+import { readReplay, type ComparedRequest } from '../policy-access/replayed.ts';
+import { periodSince } from './policy-access.ts';
+
+interface ReadersOptions {
+  readonly since: string;
+  readonly csv?: true;
+}
+
+/** A workload that read a secret, or the subjects of a rule that no workload used. */
+interface Reader {
+  readonly path: string;
+  readonly who: string;
+  /** The policy and rule by which it may read now; absent if none allows it. */
+  readonly policy?: string | undefined;
+  readonly rule?: string | undefined;
+  readonly reads: number;
+  readonly last?: string | undefined;
+}
+
+const COLUMNS = ['path', 'who', 'policy', 'rule', 'reads', 'last'] as const;
+
+/** Lists for each secret who may read it and who did. */
+export async function runPolicyReaders(
+  context: CliContext,
+  { args: [prefix], options }: Call<ReadersOptions>,
+): Promise<void> {
+  const period = periodSince(context, options.since);
+  const broker = await context.broker();
+  const replayed = await readReplay(context, { period, comparison: 'log' });
+  const did = replayed.requests
+    .filter(({ capability, before }) => capability === 'read' && before.effect === 'allow')
+    .map(readerOf);
+  const known = [...did.map(({ path }) => path), ...(await definedPaths(broker))];
+  const paths = new Set(
+    known.filter((path) => prefix === undefined || path === prefix || isUnder(path, prefix)),
+  );
+  const may = await allowances(broker);
+  const items = [...paths].toSorted().flatMap((path) => {
+    const readers = did.filter((reader) => reader.path === path);
+    const used = new Set(readers.map(({ policy, rule }) => JSON.stringify([policy, rule])));
+    const unused = may
+      .filter(
+        ({ policy, rule, allows }) => allows(path) && !used.has(JSON.stringify([policy, rule])),
+      )
+      .map(({ who, policy, rule }): Reader => ({ path, who, policy, rule, reads: 0 }));
+    return [...readers, ...unused];
+  });
+  await context.output.show({ items }, () => {
+    if (options.csv === true)
+      return csv([COLUMNS, ...items.map((item) => COLUMNS.map((column) => item[column]))]);
+    const rows = items.map((item) => COLUMNS.map((column) => item[column]));
+    return [
+      ...(rows.length === 0 ? [] : [table(COLUMNS, rows)]),
+      counted(paths.size, 'secret'),
+      coverage(replayed, period),
+    ].join('\n');
+  });
+}
+
+function readerOf({ path, workload, after, count, last }: ComparedRequest): Reader {
+  const { effect, policy, rule } = after;
+  const by = effect === 'allow' ? { policy, rule } : {};
+  return { path, who: workload, ...by, reads: count, last };
+}
+
+async function definedPaths(broker: Broker): Promise<readonly string[]> {
+  const definitions = await allPages(broker, 'listDefinitions', { query: { limit: 1000 } });
+  return definitions.map(({ name }) => name);
+}
+
+interface Allowance {
+  readonly who: string;
+  readonly policy: string;
+  readonly rule: string;
+  readonly allows: (path: string) => boolean;
+}
+
+const VARIABLE = /\$\{[^}]*\}/g;
+
+/** Every rule that allows to read. A variable, such as the namespace of the caller, stands for anything. */
+async function allowances(broker: Broker): Promise<readonly Allowance[]> {
+  const policies = await allPages(broker, 'listPolicies', { query: { limit: 1000 } });
+  return policies.flatMap(({ document }) => {
+    const { metadata, spec } = document as AccessPolicy;
+    return spec.rules.flatMap((rule, index) => {
+      if (rule.effect === 'deny' || !rule.capabilities.includes('read')) return [];
+      const globs = rule.paths.map((pattern) => glob(pattern.replaceAll(VARIABLE, '*')));
+      return {
+        who: spec.subjects.map(subjectText).join('; '),
+        policy: metadata.name,
+        rule: ruleLabel(rule, index),
+        allows: (path: string) => globs.some((matches) => matches(path)),
+      };
+    });
+  });
+}
+
+function subjectText(subject: PolicySubject): string {
+  const clusters = subject.clusters.join('|');
+  if ('identities' in subject) return `ci://${clusters}/${subject.identities.join('|')}`;
+  const labels = Object.entries(subject.podLabels ?? {}).map(([name, value]) => `${name}=${value}`);
+  const names = `${subject.namespaces.join('|')}/${subject.serviceAccounts.join('|')}`;
+  return `k8s://${clusters}/${names}${labels.length === 0 ? '' : ` with ${labels.join(', ')}`}`;
+}
