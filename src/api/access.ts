@@ -41,6 +41,8 @@ const VIEW: readonly Role[] = ['evidence-writer', 'policy-editor', 'responder', 
 const TURNERS: readonly Role[] = ['rotator', 'admin'];
 const ROTATORS: readonly Role[] = ['rotator', 'auditor', 'admin'];
 const AUDITORS: readonly Role[] = ['auditor', 'admin'];
+const SCANNERS: readonly Role[] = ['evidence-writer', 'admin'];
+const EVIDENCE: readonly Role[] = ['evidence-writer', 'policy-editor', ...LEASES];
 /** Any operator may read metrics, and see and revoke its own tokens. */
 const ANY: readonly Role[] = ROLES;
 
@@ -236,6 +238,10 @@ const ROWS = {
     50,
     'policy.explain',
   ],
+  listEvidence: ['GET', '/api/v1/evidence', 'operator', EVIDENCE, 5, 'evidence.read'],
+  pushEvidence: ['POST', '/api/v1/evidence', 'operator', SCANNERS, 20, 'evidence.write'],
+  readEvidence: ['GET', '/api/v1/evidence/{id}', 'operator', EVIDENCE, 5, 'evidence.read'],
+  deleteEvidence: ['DELETE', '/api/v1/evidence/{id}', 'operator', SCANNERS, 5, 'evidence.delete'],
   ...documents('Cluster', 'Clusters', 'clusters', ADMIN),
   ...documents('Mount', 'Mounts', 'mounts', ADMIN),
   checkMount: ['POST', '/api/v1/mounts/{name}:check', 'operator', RESPONDERS, 20, 'document.check'],

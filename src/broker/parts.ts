@@ -14,6 +14,7 @@ import type { Attestations } from './attestations/attestation-memory.ts';
 import type { Approvals } from './approvals/approval-memory.ts';
 import type { AlertSources } from '../ports/alert-sources.ts';
 import type { AlertTallies } from './alerts/alert-tallies.ts';
+import type { ImageEvidence } from './posture/evidence-memory.ts';
 import type { LeaseQuota } from './leases/lease-quota.ts';
 import type { SessionQuota } from './sessions/session-quota.ts';
 import type { Catalog } from './secrets/catalog.ts';
@@ -71,6 +72,7 @@ export interface Rights {
   readonly catalog: Catalog;
   readonly clusters: Clusters;
   readonly attestations: Attestations;
+  readonly evidence: ImageEvidence;
 }
 
 /** Finds a caller in its current state, and decides what it may do. */

@@ -8,6 +8,7 @@ import type { Catalog } from './secrets/catalog.ts';
 import type { DocumentKind } from './documents/kinds.ts';
 import type { Attestations } from './attestations/attestation-memory.ts';
 import type { Approvals } from './approvals/approval-memory.ts';
+import type { ImageEvidence } from './posture/evidence-memory.ts';
 import type { Quarantines } from './sessions/quarantine-memory.ts';
 import type { OperatorTokens } from './sessions/operator-token-memory.ts';
 import type { Sessions } from './sessions/session-memory.ts';
@@ -25,6 +26,7 @@ export interface Followers {
   readonly quarantines: Quarantines;
   readonly approvals: Approvals;
   readonly attestations: Attestations;
+  readonly evidence: ImageEvidence;
   readonly keyring: Keyring;
   /** Reads the root keys of the store into the ring. */
   readonly rereadKeys: () => Promise<void>;
@@ -37,6 +39,7 @@ const REREAD: ReadonlySet<string> = new Set([
   'quarantine',
   'approval',
   'attestation',
+  'evidence',
   'root-keys',
 ]);
 /** The start of the key of a change that made a root key the active one. */
@@ -60,8 +63,8 @@ export class State {
     this.#followers = followers;
     this.#applied = followers.store.seq();
     this.#unwatch = followers.store.watch((changes) => this.#take(changes));
-    const { catalog, canaries, quarantines, approvals, attestations } = followers;
-    const loaded = [catalog, canaries, quarantines, approvals, attestations];
+    const { catalog, canaries, quarantines, approvals, attestations, evidence } = followers;
+    const loaded = [catalog, canaries, quarantines, approvals, attestations, evidence];
     this.#work = Promise.all(loaded.map((each) => each.load()))
       .then(() => undefined)
       .finally(() => {
@@ -193,11 +196,12 @@ export class State {
 
   async #refresh(change: Change): Promise<void> {
     const { kind, key } = change;
-    const { catalog, canaries, quarantines, approvals, attestations } = this.#followers;
+    const { catalog, canaries, quarantines, approvals, attestations, evidence } = this.#followers;
     if (kind === 'canary') return canaries.refresh(key);
     if (kind === 'quarantine') return quarantines.refresh(key);
     if (kind === 'approval') return approvals.refresh(key);
     if (kind === 'attestation') return attestations.refresh(key);
+    if (kind === 'evidence') return evidence.refresh(key);
     if (kind === 'root-keys') return this.#followers.rereadKeys();
     const document = documentOf(change);
     await catalog.refresh(document.kind, document.name);

@@ -8,6 +8,7 @@ import { LEASES } from './commands/leases.ts';
 import { BACKUPS } from './commands/backups.ts';
 import { APPROVALS } from './commands/approvals.ts';
 import { ATTESTATIONS } from './commands/attestations.ts';
+import { EVIDENCE } from './commands/evidence.ts';
 import { INCIDENTS } from './commands/incidents.ts';
 import { KEYS } from './commands/keys.ts';
 import { ROTATIONS } from './commands/rotations.ts';
@@ -31,6 +32,7 @@ const TABLES: readonly CommandTable[] = [
   INCIDENTS,
   APPROVALS,
   ATTESTATIONS,
+  EVIDENCE,
   KEYS,
   BACKUPS,
   IMPORTS,

@@ -3,6 +3,7 @@ import type { KeyWorker } from '../broker/keys/key-worker.ts';
 import { expiryWorker } from '../broker/leases/expiry.ts';
 import { adoptAbandoned, revoker } from '../broker/leases/revoker.ts';
 import type { Work } from '../broker/parts.ts';
+import { evidenceWorker } from '../broker/posture/evidence-worker.ts';
 import { quarantineWorker } from '../broker/sessions/quarantine-worker.ts';
 import type { Worker } from '../broker/worker.ts';
 import { randomFraction } from '../crypto/random.ts';
@@ -78,6 +79,7 @@ async function startWorkers(config: Config, deps: BackgroundDeps): Promise<Worke
     quarantineWorker(parts),
     approvalWorker(parts),
     responseWorker(parts),
+    evidenceWorker(parts),
     new RotationWorker(parts),
     await openKeyWorker(config, deps),
   ];

@@ -10,6 +10,7 @@ import { EventStreams } from '../broker/events/event-streams.ts';
 import { DueSignal } from '../broker/due-signal.ts';
 import { Attestations } from '../broker/attestations/attestation-memory.ts';
 import { Approvals } from '../broker/approvals/approval-memory.ts';
+import { ImageEvidence } from '../broker/posture/evidence-memory.ts';
 import { Quarantines } from '../broker/sessions/quarantine-memory.ts';
 import { ProofMemory } from '../broker/sessions/proof/proof-memory.ts';
 import { ConfiguredPeople } from './people.ts';
@@ -356,11 +357,12 @@ async function openParts(
   );
   const canaries = new RotationCanaries({ store, values, ...keys });
   const quarantines = new Quarantines(store, rows, clock);
+  const evidence = new ImageEvidence(store);
   const state = await State.start({
     canaries,
     quarantines,
     approvals,
-    attestations,
+    ...{ attestations, evidence },
     keyring: keys.keyring,
     rereadKeys: () => rereadKeys(store, keys),
     ...{ store, clock, log, catalog, sessions, tokens, values },
@@ -378,7 +380,7 @@ async function openParts(
     tokens,
     quarantines,
     approvals,
-    attestations,
+    ...{ attestations, evidence },
     proofs: new ProofMemory(clock),
     alertSources: new ConfiguredAlertSources(config.alerts, clock),
     alertTallies: new AlertTallies(clock),

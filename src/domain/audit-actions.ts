@@ -213,6 +213,8 @@ type OfLogIn = With<
   | 'posture'
 >;
 type OfDocument = With<'document', 'comment' | 'cause'>;
+/** The document is the evidence by its id; `query` is `kind scanner digest`, `count` the findings. */
+type OfEvidence = With<never, 'document' | 'query' | 'count' | 'cause'>;
 type OfRotation = With<
   'path',
   | 'locator'
@@ -302,6 +304,9 @@ interface AuditActions {
   'rotation.retire': OfRotation;
   'rotation.read': OfRotation;
   'rotation.list': With<never, 'count' | 'query'>;
+  'evidence.write': OfEvidence;
+  'evidence.delete': OfEvidence;
+  'evidence.read': OfEvidence;
   'document.read': OfDocument;
   'document.write': OfDocument;
   'document.delete': OfDocument;
@@ -393,6 +398,9 @@ const KNOWN_ACTIONS: Readonly<Record<AuditAction, true>> = {
   'rotation.retire': true,
   'rotation.read': true,
   'rotation.list': true,
+  'evidence.write': true,
+  'evidence.delete': true,
+  'evidence.read': true,
   'document.read': true,
   'document.write': true,
   'document.delete': true,

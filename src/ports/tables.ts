@@ -360,6 +360,33 @@ export const SCHEMA = {
     digestedSince: 5,
     sealedSince: 5,
   },
+  /** What one scanner says about one image, as far as a check reads it; the newest report of its kind. */
+  image_evidence: {
+    columns: {
+      /** Made from kind, scanner and image, so that a newer report replaces an older one. */
+      id: 'text',
+      kind: oneOf<'vulnerabilities' | 'secrets' | 'vex'>(),
+      scanner: 'text',
+      scanner_version: 'text',
+      /** JSON: all digests of the image. */
+      digests: 'text',
+      /** The digest of the configuration of the image, if the report has it. */
+      config_digest: 'text?',
+      /** The operator that sent it, or `watch:<cluster>`. */
+      writer: 'text',
+      reported_at: 'integer',
+      received_at: 'integer',
+      /** When a pod with this image was last judged. */
+      seen_at: 'integer',
+      /** The findings, as JSON, compressed. */
+      body: 'bytes',
+      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      mac: 'bytes?',
+    },
+    key: ['id'],
+    digestedSince: 6,
+    sealedSince: 6,
+  },
   /** Work that only one process may do at a time: the owner, its fencing epoch, and when the claim expires. */
   claims: {
     columns: {

@@ -14,6 +14,7 @@ import {
 import { CertificateAuthority } from '../kit/certificates.ts';
 import { policy, RunningApi } from '../kit/parts.ts';
 import { ImageSigner } from '../kit/image-signer.ts';
+import { trivyReport } from '../kit/scanner-reports.ts';
 import { until } from '../kit/backends/until.ts';
 
 const CREATE = { 'If-None-Match': '*' } as const;
@@ -345,6 +346,13 @@ describe('the client over TLS', () => {
       [ask(admin, 'approveRequest', { ...none, body: {} }), 'ERR_NOT_FOUND'],
       [ask(admin, 'denyRequest', { ...none, body: { reason: 'no' } }), 'ERR_NOT_FOUND'],
       [ask(admin, 'withdrawRequest', none), 'ERR_NOT_FOUND'],
+    ]);
+    const report = JSON.stringify(trivyReport());
+    await expectAll([
+      [ask(admin, 'pushEvidence', { body: { report } }), 200],
+      [ask(admin, 'listEvidence'), 200],
+      [ask(admin, 'readEvidence', { path: { id: 'evi_none' } }), 'ERR_NOT_FOUND'],
+      [ask(admin, 'deleteEvidence', { path: { id: 'evi_none' } }), 'ERR_NOT_FOUND'],
     ]);
     await expectAll([
       [ask(admin, 'readKeys'), 200],

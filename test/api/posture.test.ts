@@ -252,6 +252,7 @@ describe('an explanation', () => {
       {
         pod: `Pod ${pod.metadata.name}`,
         known: true,
+        evidence: [],
         profiles: [
           {
             name,

@@ -101,7 +101,12 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
       const codes = (): readonly string[] =>
         evaluate(
           STRICT,
-          { name: 'checked', pod: new PodNode(manifestOf(pod), ''), trust: NOTHING_SIGNED },
+          {
+            name: 'checked',
+            pod: new PodNode(manifestOf(pod), ''),
+            trust: NOTHING_SIGNED,
+            evidenceOf: () => [],
+          },
           0,
         )
           .findings.map(({ code }) => code)

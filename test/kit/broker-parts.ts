@@ -22,6 +22,7 @@ import { ConfiguredAlertSources } from '../../src/auth/alert-sources/alert-sourc
 import { alertsConfigSchema } from '../../src/auth/alert-sources/config.ts';
 import { AlertTallies } from '../../src/broker/alerts/alert-tallies.ts';
 import { Approvals } from '../../src/broker/approvals/approval-memory.ts';
+import { ImageEvidence } from '../../src/broker/posture/evidence-memory.ts';
 import { Quarantines } from '../../src/broker/sessions/quarantine-memory.ts';
 import { ProofMemory } from '../../src/broker/sessions/proof/proof-memory.ts';
 import {
@@ -369,6 +370,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const log = collector(logged);
   const canaries = new RotationCanaries({ store, values, keyring, installation: 'in_test' });
   const quarantines = new Quarantines(store, rows, clock);
+  const evidence = new ImageEvidence(store);
   const followers = {
     ...{ store, clock, log, catalog, sessions, tokens, values },
     ...{
@@ -376,6 +378,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
       quarantines,
       approvals,
       attestations,
+      evidence,
       keyring,
       rereadKeys: () => Promise.resolve(),
     },
@@ -394,6 +397,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
       quarantines,
       approvals,
       attestations,
+      evidence,
       proofs: new ProofMemory(clock),
       connections,
       values,

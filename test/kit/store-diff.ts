@@ -22,6 +22,7 @@ const STATE = [
   'approvals',
   'attestations',
   'alerts',
+  'image_evidence',
   'changes',
 ] as const satisfies readonly TableName[];
 

@@ -367,7 +367,12 @@ describe('hostile input', () => {
     const profile = compileProfile('p', 1, parseSpec('posture-profile', PROFILE));
     fc.assert(
       fc.property(hostileValue(POD), (value) => {
-        const snapshot = { name: 'prod/web', pod: new PodNode(value, ''), trust: NOTHING_SIGNED };
+        const snapshot = {
+          name: 'prod/web',
+          pod: new PodNode(value, ''),
+          trust: NOTHING_SIGNED,
+          evidenceOf: () => [],
+        };
         expect(evaluate(profile, snapshot, NOW).findings).toEqual(expect.any(Array));
         parses(() => podsIn(value), MalformedPod);
       }),

@@ -104,6 +104,7 @@ it('groups the commands in the help by purpose, and shows the first steps', asyn
     'Answering a compromise',
     'Approvals',
     'Image signatures',
+    'Evidence about images',
     'Keys',
     'Backups',
     'Import',

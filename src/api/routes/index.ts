@@ -76,6 +76,7 @@ import {
   pushAttestation,
   readAttestation,
 } from './attestations.ts';
+import { deleteEvidence, listEvidence, pushEvidence, readEvidence } from './evidence.ts';
 import { explainPosture, surveyPosture } from './posture.ts';
 import { seal } from './seal.ts';
 import { endSessions, listSessions } from './selected-sessions.ts';
@@ -218,6 +219,10 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   listAttestations,
   readAttestation,
   deleteAttestation,
+  listEvidence,
+  pushEvidence,
+  readEvidence,
+  deleteEvidence,
   listPostureProfiles: postureProfiles.list,
   readPostureProfile: postureProfiles.read,
   putPostureProfile: postureProfiles.put,

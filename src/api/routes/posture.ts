@@ -4,6 +4,7 @@ import { surveyPosture as survey } from '../../broker/posture/survey-posture.ts'
 import { kubernetesName, objectName } from '../fields.ts';
 import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
 import { parseInput } from '../parse-input.ts';
+import { shownCounted } from './evidence.ts';
 import type { RouteOf } from '../route.ts';
 
 /** Kubernetes stores no larger object. */
@@ -23,9 +24,10 @@ export const explainPosture: RouteOf<'explainPosture'> = {
     const about = 'pod' in asked ? { pod: { cluster, namespace, name: asked.pod } } : { ...asked };
     return async ({ parts, call, caller }) => {
       const found = await explain(parts, call, caller, about);
-      const items = found.map(({ pod, isKnown: known, profiles }) => ({
+      const items = found.map(({ pod, isKnown: known, evidence, profiles }) => ({
         pod,
         known,
+        evidence: evidence.map(shownCounted),
         profiles: profiles.map(({ isMet: met, ...profile }) => ({ ...profile, met })),
       }));
       return { status: 200, body: { items } };

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { isDigest } from '../../domain/posture/image-reference.ts';
 import { MOST_DEEP_STARS } from '../../domain/glob.ts';
+import { SEVERITIES } from '../../domain/posture/evidence.ts';
 import { NEWEST_MINOR } from '../../domain/posture/pod-security.ts';
 import {
   POSTURE_CODES,
@@ -10,7 +11,7 @@ import {
 import { signerKey } from '../../crypto/image-signature.ts';
 import type { PinnedKey } from '../../domain/posture/image-trust.ts';
 import { identityProblem } from '../../domain/posture/trusted-identity.ts';
-import { name, positive, text } from './fields.ts';
+import { duration, name, positive, text } from './fields.ts';
 
 const GLOB = /^[A-Za-z0-9._+=@:*[\]-]+(?:\/[A-Za-z0-9._+=@:*[\]-]+)*$/;
 
@@ -41,9 +42,10 @@ const securityStandard = z
   .strictObject({ level: z.enum(['baseline', 'restricted']), version })
   .transform(({ level, version: minor }) => ({ level, minor }));
 
+const DEFAULT_MAX_AGE_SECONDS = 72 * 60 * 60;
 const DATE = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?$/;
 
-const instant = z
+const until = z
   .string()
   .refine(
     (value) => DATE.test(value) && !Number.isNaN(Date.parse(value)),
@@ -56,7 +58,7 @@ const exception = z
     check: z.enum(POSTURE_CODES),
     pods: patterns,
     images: patterns,
-    until: instant,
+    until,
     reason: text,
     owner: text,
   })
@@ -104,7 +106,7 @@ const authority = z
           .max(64),
       })
       .optional(),
-    revokedAt: instant.optional(),
+    revokedAt: until.optional(),
   })
   .refine(({ key, keyless }) => (key === undefined) !== (keyless === undefined), {
     message: 'needs either "key" or "keyless"',
@@ -159,6 +161,60 @@ const image = z
     }
   });
 
+/** What every check that needs the report of a scanner has. */
+const reportRules = {
+  onUnknown: permission.optional(),
+  deny: z
+    .array(z.enum(SEVERITIES))
+    .min(1, 'must name at least one severity')
+    .max(SEVERITIES.length),
+  firstReportGrace: duration.default(0),
+};
+
+/** Package URLs have `%` where a name has `@`, such as `pkg:npm/%40babel/*`. */
+const purlPattern = z
+  .string()
+  .max(512)
+  .regex(/^pkg:[A-Za-z0-9._+=@:*%/~-]+$/, 'must be a package URL, with * and ** as wildcards')
+  .refine(
+    (value) => value.split('**').length - 1 <= MOST_DEEP_STARS,
+    `must have at most ${MOST_DEEP_STARS} "**"`,
+  );
+
+const vulnerabilities = z
+  .strictObject({
+    ...reportRules,
+    fixAvailableOnly: z.boolean().default(false),
+    graceDays: z.int().min(0).max(366).default(0),
+    reportMaxAge: positive.default(DEFAULT_MAX_AGE_SECONDS),
+    unknownSeverity: permission.default('allow'),
+    osEndOfLife: permission.default('allow'),
+    exceptions: z
+      .array(
+        z.strictObject({
+          id: z
+            .string()
+            .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{2,127}$/, 'must be a CVE or another id'),
+          purl: purlPattern.optional(),
+          until,
+          reason: text,
+          approvedBy: text,
+        }),
+      )
+      .max(1_024)
+      .default([]),
+  })
+  .transform(({ firstReportGrace, reportMaxAge, ...rest }) => ({
+    ...rest,
+    firstReportGraceSeconds: firstReportGrace,
+    reportMaxAgeSeconds: reportMaxAge,
+  }));
+
+const exposedSecrets = z.strictObject(reportRules).transform(({ firstReportGrace, ...rest }) => ({
+  ...rest,
+  firstReportGraceSeconds: firstReportGrace,
+}));
+
 const match = z.strictObject({
   clusters: z.array(name).max(64).default([]),
   namespaces: patterns,
@@ -167,7 +223,8 @@ const match = z.strictObject({
 });
 
 /** A profile that checks nothing would look like a gate and be none. */
-const CHECKS_NOTHING = 'must check something: at least one field of "pod" or "image"';
+const CHECKS_NOTHING =
+  'must check something: a field of "pod" or "image", "vulnerabilities" or "exposedSecrets"';
 
 export const postureProfile = z
   .strictObject({
@@ -177,6 +234,8 @@ export const postureProfile = z
     match: match.prefault({}),
     pod: pod.prefault({}),
     image: image.prefault({}),
+    vulnerabilities: vulnerabilities.optional(),
+    exposedSecrets: exposedSecrets.optional(),
     ignoreContainers: z
       .array(z.strictObject({ name: pattern, image: pattern }))
       .max(64)
@@ -188,9 +247,12 @@ export const postureProfile = z
 function checksSomething({
   pod: checks,
   image: { registries, digest, deniedDigests, signatures, attestations },
+  ...reports
 }: {
   readonly pod: z.output<typeof pod>;
   readonly image: z.output<typeof image>;
+  readonly vulnerabilities?: object | undefined;
+  readonly exposedSecrets?: object | undefined;
 }): boolean {
   const isDenying = [
     checks.ephemeralContainers,
@@ -200,6 +262,8 @@ function checksSomething({
   ].includes('deny');
   return (
     isDenying ||
+    reports.vulnerabilities !== undefined ||
+    reports.exposedSecrets !== undefined ||
     checks.securityStandard !== undefined ||
     checks.resourceLimits === 'required' ||
     digest === 'pinned' ||

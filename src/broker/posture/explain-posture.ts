@@ -1,5 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { counts, type PostureFinding, type TrustedImage } from '../../domain/posture/evaluate.ts';
+import { counts, type TrustedImage } from '../../domain/posture/evaluate.ts';
+import type { PostureFinding } from '../../domain/posture/finding.ts';
 import { MalformedPod, PodNode } from '../../domain/posture/pod-node.ts';
 import { podsIn, type FoundPod } from '../../domain/posture/pods-in.ts';
 import type { PostureMode } from '../../domain/posture/profile.ts';
@@ -8,6 +9,7 @@ import type { Call } from '../call.ts';
 import type { Access, Recording } from '../parts.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import type { StoredEvidence } from './evidence.ts';
 import { judgePod, type NamedPod } from './judge-posture.ts';
 
 /** A running pod by name, or the pods of an object that was not created yet. */
@@ -20,6 +22,8 @@ export interface ExplainedPosture {
   readonly pod: string;
   /** Whether the broker knows the pod now. */
   readonly isKnown: boolean;
+  /** What the profiles read about its images. */
+  readonly evidence: readonly StoredEvidence[];
   readonly profiles: readonly {
     readonly name: string;
     readonly version: number;
@@ -73,11 +77,12 @@ export async function explainPosture(
 }
 
 function explained(
-  parts: Pick<Access, 'catalog' | 'clock' | 'attestations'>,
+  parts: Pick<Access, 'catalog' | 'clock' | 'attestations' | 'evidence'>,
   named: NamedPod,
   { owner, facts }: { readonly owner: string; readonly facts: PodFacts | undefined },
 ): ExplainedPosture {
-  const profiles = judgePod(parts, named, facts).map(({ profile, findings, trusted }) => ({
+  const { judged, read } = judgePod(parts, named, facts);
+  const profiles = judged.map(({ profile, findings, trusted }) => ({
     name: profile.name,
     version: profile.version,
     mode: profile.spec.mode,
@@ -86,7 +91,11 @@ function explained(
     findings,
     trusted,
   }));
-  return { pod: owner, isKnown: facts !== undefined, profiles };
+  const evidence = [...new Set([...read.values()].flat())].map((each) => ({
+    evidence: each,
+    count: each.section().findings.length,
+  }));
+  return { pod: owner, isKnown: facts !== undefined, evidence, profiles };
 }
 
 function runningPod(

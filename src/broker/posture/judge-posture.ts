@@ -1,9 +1,6 @@
-import {
-  counts,
-  evaluate,
-  type PostureFinding,
-  type TrustedImage,
-} from '../../domain/posture/evaluate.ts';
+import { counts, evaluate, type TrustedImage } from '../../domain/posture/evaluate.ts';
+import type { Evidence } from '../../domain/posture/evidence.ts';
+import type { PostureFinding } from '../../domain/posture/finding.ts';
 import { PodNode } from '../../domain/posture/pod-node.ts';
 import { anyMatches, isForPod, type PostureProfile } from '../../domain/posture/profile.ts';
 import { PostureRefused, postureText } from '../../domain/posture/refusal.ts';
@@ -11,6 +8,7 @@ import type { Workload } from '../../domain/workload.ts';
 import type { PodFacts, PodManifest } from '../../ports/pod-watch.ts';
 import type { Rights } from '../parts.ts';
 import { podFacts } from '../sessions/check-pod.ts';
+import type { ImageEvidence } from './evidence-memory.ts';
 
 /** A profile that is for the pod, and what it finds there. */
 export interface JudgedProfile {
@@ -30,12 +28,21 @@ export interface PostureJudgement {
 }
 
 const NOTHING: PostureJudgement = {};
+const USED_EVERY_MS = 24 * 60 * 60_000;
 
-interface Kept {
+/** All profiles that are for a pod. */
+export interface JudgedPod {
+  readonly judged: readonly JudgedProfile[];
+  /** What the checks read about images, by digest. */
+  readonly read: ReadonlyMap<string, readonly Evidence[]>;
+}
+
+interface Kept extends JudgedPod {
+  /** The generation of the evidence in which `read` was last compared. */
+  generation: number;
   readonly profiles: readonly PostureProfile[];
   readonly attestations: number;
   readonly validUntil: number;
-  readonly judged: readonly JudgedProfile[];
 }
 
 /** By the pod object, which is another one after each change of the pod. */
@@ -54,7 +61,7 @@ export function judgePosture(
   if (parts.catalog.profiles.length === 0 || 'identity' in workload) return NOTHING;
   const { cluster, namespace, pod } = workload;
   const named = { cluster, namespace, name: pod?.name ?? '' };
-  const judged = judgePod(parts, named, facts).filter(({ profile, findings }) => {
+  const judged = judgePod(parts, named, facts).judged.filter(({ profile, findings }) => {
     const isForPath =
       path === undefined ? isForAll(profile) : anyMatches(profile.secretPaths, path);
     return isForPath && findings.some(counts);
@@ -69,34 +76,56 @@ export interface NamedPod {
   readonly name: string;
 }
 
-/** All profiles for the pod, and what each finds. Kept in memory until the pod, a profile, an attestation or the time changes it. */
+/** All profiles for the pod, and what each finds. Kept in memory until the pod, a profile, an attestation, evidence or the time changes it. */
 export function judgePod(
-  { catalog: { profiles }, attestations, clock }: Omit<Rights, 'clusters'>,
+  { catalog: { profiles }, attestations, evidence, clock }: Omit<Rights, 'clusters'>,
   { cluster, namespace, name }: NamedPod,
   facts: PodFacts | undefined,
-): readonly JudgedProfile[] {
+): JudgedPod {
   const manifest = facts?.manifest;
   const known = manifest && kept.get(manifest);
   const now = clock.now();
-  const { generation } = attestations;
-  const isSame = known?.profiles === profiles && known.attestations === generation;
-  if (isSame && now < known.validUntil) return known.judged;
+  const isSame = known?.profiles === profiles && known.attestations === attestations.generation;
+  if (isSame && now < known.validUntil && isCurrent(known, evidence)) return known;
   const pod = manifest && new PodNode(manifest.read(), '');
+  const read = new Map<string, readonly Evidence[]>();
+  const evidenceOf = (digest: string): readonly Evidence[] => {
+    const found = evidence.of(digest);
+    read.set(digest, found);
+    return found;
+  };
   let validUntil = Infinity;
   const judged = profiles
     .filter((profile) => isForPod(profile, { cluster, namespace, labels: facts?.labels }))
     .map((profile) => {
       const verdict = evaluate(
         profile,
-        { name: `${namespace}/${name}`, pod, trust: attestations },
+        { name: `${namespace}/${name}`, pod, trust: attestations, evidenceOf },
         now,
       );
       validUntil = Math.min(validUntil, verdict.validUntil);
       return { profile, findings: verdict.findings, trusted: verdict.trusted };
     });
-  if (manifest !== undefined)
-    kept.set(manifest, { profiles, attestations: generation, validUntil, judged });
-  return judged;
+  if (read.size > 0) {
+    evidence.use(read.keys());
+    // The next evaluation marks the evidence as used again.
+    validUntil = Math.min(validUntil, now + USED_EVERY_MS);
+  }
+  const made: Kept = {
+    ...{ read, profiles, validUntil, judged },
+    generation: evidence.generation,
+    attestations: attestations.generation,
+  };
+  if (manifest !== undefined) kept.set(manifest, made);
+  return made;
+}
+
+/** Whether no evidence that the verdict depends on has changed. Nearly always, this costs one comparison. */
+function isCurrent(known: Kept, evidence: Pick<ImageEvidence, 'of' | 'generation'>): boolean {
+  if (known.generation === evidence.generation) return true;
+  for (const [digest, read] of known.read) if (evidence.of(digest) !== read) return false;
+  known.generation = evidence.generation;
+  return true;
 }
 
 function isForAll({ spec }: PostureProfile): boolean {

@@ -1,5 +1,6 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
-import { counts, evaluate, type PostureFinding } from '../../domain/posture/evaluate.ts';
+import { counts, evaluate } from '../../domain/posture/evaluate.ts';
+import type { PostureFinding } from '../../domain/posture/finding.ts';
 import { PodNode } from '../../domain/posture/pod-node.ts';
 import { compileProfile, isForPod, type PostureProfile } from '../../domain/posture/profile.ts';
 import { loadKeyless } from '../../crypto/keyless-signature.ts';
@@ -68,7 +69,7 @@ const LIST = 'posture-survey';
 
 /** Undefined if the profile is not for the pod, or if the workload has none. */
 function surveyed(
-  parts: Pick<Access, 'clusters' | 'clock' | 'attestations'>,
+  parts: Pick<Access, 'clusters' | 'clock' | 'attestations' | 'evidence'>,
   profile: PostureProfile,
   { workload }: Session,
 ): SurveyedPod | undefined {
@@ -77,7 +78,8 @@ function surveyed(
   const facts = podFacts(parts, workload);
   if (!isForPod(profile, { cluster, namespace, labels: facts?.labels })) return undefined;
   const node = facts?.manifest && new PodNode(facts.manifest.read(), '');
-  const snapshot = { name: `${namespace}/${pod.name}`, pod: node, trust: parts.attestations };
+  const known = { trust: parts.attestations, evidenceOf: parts.evidence.of };
+  const snapshot = { name: `${namespace}/${pod.name}`, pod: node, ...known };
   const { findings } = evaluate(profile, snapshot, parts.clock.now());
   return {
     workload: workloadId(workload),

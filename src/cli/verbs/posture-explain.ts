@@ -86,6 +86,11 @@ function toLines(item: Explained): readonly string[] {
   const verdict = isRefused(item) ? coloured('red', 'REFUSED') : coloured('green', 'ok     ');
   return [
     `${verdict} ${printable(item.pod)}${unknownNote(item.known)}`,
+    ...item.evidence.map(({ scanner, kind, count, reportedAt, digests }) =>
+      printable(
+        `        read: ${scanner}, ${counted(count, 'finding')} (${kind}), scanned ${reportedAt}, ${digests[0] ?? ''}`,
+      ),
+    ),
     ...(item.profiles.length === 0 ? ['        no posture profile is for it'] : []),
     ...item.profiles.flatMap(({ name, mode, met, secretPaths, findings, trusted }) => [
       `        ${name} (${mode}, ${secretPaths.length === 0 ? 'all secrets' : secretPaths.join(', ')}): ${met ? 'met' : 'not met'}`,

@@ -1066,13 +1066,38 @@ export interface components {
                 /** @description Ids of keys that never count */
                 readonly deniedKeys?: readonly components["schemas"]["ImageDigest"][];
             };
+            readonly vulnerabilities?: {
+                readonly onUnknown?: components["schemas"]["PosturePermission"];
+                readonly deny: readonly components["schemas"]["Severity"][];
+                readonly firstReportGrace?: components["schemas"]["Duration"];
+                readonly fixAvailableOnly?: boolean;
+                readonly graceDays?: number;
+                readonly reportMaxAge?: components["schemas"]["Duration"];
+                readonly unknownSeverity?: components["schemas"]["PosturePermission"];
+                readonly osEndOfLife?: components["schemas"]["PosturePermission"];
+                readonly exceptions?: readonly {
+                    /** @description A CVE, or another name of the vulnerability */
+                    readonly id: string;
+                    /** @description Pattern of package URLs without qualifiers */
+                    readonly purl?: string;
+                    /** @description A day such as `2026-12-31`, or an instant such as `2026-12-31T12:00:00Z` */
+                    readonly until: string;
+                    readonly reason: string;
+                    readonly approvedBy: string;
+                }[];
+            };
+            readonly exposedSecrets?: {
+                readonly onUnknown?: components["schemas"]["PosturePermission"];
+                readonly deny: readonly components["schemas"]["Severity"][];
+                readonly firstReportGrace?: components["schemas"]["Duration"];
+            };
             readonly ignoreContainers?: readonly {
                 readonly name: components["schemas"]["PosturePattern"];
                 readonly image: components["schemas"]["PosturePattern"];
             }[];
             readonly exceptions?: readonly {
                 /** @enum {string} */
-                readonly check: "pod_unknown" | "pod_malformed" | "pod_security" | "ephemeral_container" | "default_service_account" | "service_account_token" | "resource_limits" | "secret_in_environment" | "image_unknown" | "image_malformed" | "registry" | "image_not_pinned" | "image_denied" | "signature_missing" | "signer_not_trusted" | "attestation_missing";
+                readonly check: "pod_unknown" | "pod_malformed" | "pod_security" | "ephemeral_container" | "default_service_account" | "service_account_token" | "resource_limits" | "secret_in_environment" | "image_unknown" | "image_malformed" | "registry" | "image_not_pinned" | "image_denied" | "signature_missing" | "signer_not_trusted" | "attestation_missing" | "report_missing" | "report_stale" | "vulnerability_denied" | "os_end_of_life" | "exposed_secret";
                 readonly pods?: components["schemas"]["PosturePatterns"];
                 readonly images?: components["schemas"]["PosturePatterns"];
                 /** @description A day such as `2026-12-31`, or an instant such as `2026-12-31T12:00:00Z` */
@@ -1197,6 +1222,92 @@ export interface components {
             }[];
             readonly attestation: components["schemas"]["AttestationContent"];
         };
+        /** @enum {string} */
+        readonly Severity: "CRITICAL" | "HIGH" | "MEDIUM" | "LOW" | "NEGLIGIBLE" | "UNKNOWN";
+        /** @enum {string} */
+        readonly EvidenceKind: "vulnerabilities" | "secrets" | "vex";
+        readonly EvidenceDigest: string;
+        readonly PushedReport: {
+            /** @description The text of the report, at most 1 MiB */
+            readonly report: string;
+            /**
+             * @description Without it, the broker finds it by the content
+             * @enum {string}
+             */
+            readonly format?: "trivy" | "trivy-operator" | "grype" | "clair" | "cyclonedx" | "openvex" | "cosign-vuln";
+            /** @description Digests of the image, if the report has none or not all of them */
+            readonly image?: readonly components["schemas"]["EvidenceDigest"][];
+            /** @description What the scan looked for, if the report does not show it */
+            readonly covers?: readonly ("vulnerabilities" | "secrets")[];
+        };
+        readonly PushedEvidence: {
+            readonly items: readonly components["schemas"]["CountedEvidence"][];
+        };
+        readonly Evidence: {
+            readonly id: components["schemas"]["Id"];
+            readonly kind: components["schemas"]["EvidenceKind"];
+            readonly scanner: string;
+            /** @description Absent if the report does not say */
+            readonly scannerVersion?: string;
+            /** @description All digests of the image */
+            readonly digests: readonly components["schemas"]["EvidenceDigest"][];
+            /** @description The operator that sent it, or `watch:<cluster>` */
+            readonly writer: string;
+            readonly reportedAt: components["schemas"]["Instant"];
+            readonly receivedAt: components["schemas"]["Instant"];
+        };
+        readonly CountedEvidence: {
+            readonly id: components["schemas"]["Id"];
+            readonly kind: components["schemas"]["EvidenceKind"];
+            readonly scanner: string;
+            /** @description Absent if the report does not say */
+            readonly scannerVersion?: string;
+            /** @description All digests of the image */
+            readonly digests: readonly components["schemas"]["EvidenceDigest"][];
+            /** @description The operator that sent it, or `watch:<cluster>` */
+            readonly writer: string;
+            readonly reportedAt: components["schemas"]["Instant"];
+            readonly receivedAt: components["schemas"]["Instant"];
+            /** @description How many findings it has */
+            readonly count: number;
+        };
+        readonly EvidencePage: {
+            readonly items: readonly components["schemas"]["Evidence"][];
+            readonly next?: string;
+        };
+        readonly EvidenceDetails: {
+            readonly id: components["schemas"]["Id"];
+            readonly kind: components["schemas"]["EvidenceKind"];
+            readonly scanner: string;
+            /** @description Absent if the report does not say */
+            readonly scannerVersion?: string;
+            /** @description All digests of the image */
+            readonly digests: readonly components["schemas"]["EvidenceDigest"][];
+            /** @description The operator that sent it, or `watch:<cluster>` */
+            readonly writer: string;
+            readonly reportedAt: components["schemas"]["Instant"];
+            readonly receivedAt: components["schemas"]["Instant"];
+            readonly count: number;
+            /** @description Whether the operating system of the image gets no security updates any more */
+            readonly osEndOfLife?: boolean;
+            readonly findings: readonly components["schemas"]["EvidenceFinding"][];
+        };
+        readonly EvidenceFinding: {
+            /** @description The vulnerability, or the rule that found a secret */
+            readonly id: string;
+            readonly aliases?: readonly string[];
+            readonly severity?: components["schemas"]["Severity"];
+            /** @description The package URL, or the file with the secret */
+            readonly place: string;
+            readonly fixable?: boolean;
+            readonly fixedVersion?: string;
+            readonly publishedAt?: components["schemas"]["Instant"];
+            /**
+             * @description What VEX says
+             * @enum {string}
+             */
+            readonly state?: "not_affected" | "fixed" | "affected" | "under_investigation";
+        };
         readonly PostureQuestion: {
             readonly cluster: components["schemas"]["Name"];
             readonly namespace: string;
@@ -1210,6 +1321,8 @@ export interface components {
             readonly items: readonly components["schemas"]["ExplainedPosture"][];
         };
         readonly ExplainedPosture: {
+            /** @description What the profiles read about the images of the pod */
+            readonly evidence: readonly components["schemas"]["CountedEvidence"][];
             /** @description Kind and name, such as `Deployment web` */
             readonly pod: string;
             /** @description Whether the broker knows the pod now */
@@ -3567,6 +3680,102 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["SurveyedPods"];
                 };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listEvidence: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: components["parameters"]["limit"];
+                /** @description The `next` of the previous page. */
+                readonly after?: components["parameters"]["after"];
+                /** @description Only evidence about the image with this digest */
+                readonly image?: components["schemas"]["EvidenceDigest"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["EvidencePage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly pushEvidence: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["PushedReport"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PushedEvidence"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readEvidence: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["EvidenceDetails"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly deleteEvidence: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             readonly default: components["responses"]["Problem"];
         };

@@ -1,27 +1,17 @@
+import type { EvidenceOf } from './evidence.ts';
+import type { Checked, Found, PostureFinding } from './finding.ts';
+import { exposedSecretFindings, vulnerabilityFindings, type JudgedImage } from './report-checks.ts';
 import { imageReference, runningDigest, type ImageReference } from './image-reference.ts';
 import { isTrustRuled, judgeTrust, type ImageTrust, type TrustedStatement } from './image-trust.ts';
 import { containersOf, MalformedPod, type PodNode } from './pod-node.ts';
 import { podSecurityFindings } from './pod-security.ts';
-import { anyMatches, type Permission, type PostureCode, type PostureProfile } from './profile.ts';
-
-/** One thing that a profile finds at a pod. */
-export interface PostureFinding {
-  readonly code: PostureCode;
-  /** `fail` and `unknown` count; a finding that is `excepted`, or `unknown` and allowed, does not. */
-  readonly status: 'fail' | 'unknown' | 'excepted' | 'tolerated';
-  /** The container that has it, if it is one. */
-  readonly container?: string;
-  /** JSON pointer into the pod. */
-  readonly pointer?: string;
-  /** For operators; callers see the code. */
-  readonly message: string;
-}
+import { anyMatches, type PostureProfile } from './profile.ts';
 
 export interface PostureVerdict {
   readonly findings: readonly PostureFinding[];
   /** The signatures and attestations that counted, by the container. */
   readonly trusted: readonly TrustedImage[];
-  /** Milliseconds since the epoch: when an exception that was applied ends, or a scan that counted is too old. */
+  /** Milliseconds since the epoch: when an exception that was applied ends, or a scan or report that counted is too old. */
   readonly validUntil: number;
 }
 
@@ -36,14 +26,8 @@ export interface PodSnapshot {
   /** Metadata, specification and status; undefined if the pod is not known. */
   readonly pod: PodNode | undefined;
   readonly trust: ImageTrust;
+  readonly evidenceOf: EvidenceOf;
 }
-
-type Found = Omit<PostureFinding, 'status'> & {
-  readonly isUnknown?: boolean;
-  readonly onUnknown?: Permission | undefined;
-  /** Its repository, or as the container names it. */
-  readonly image?: string | undefined;
-};
 
 /**
  * What a profile finds at a pod, in the order of the profile. A pure function: login, read, renewal, dry run and reports all ask it.
@@ -58,7 +42,8 @@ export function evaluate(
   const { found: all, trusted, validUntil: trustedUntil } = foundAt(profile, snapshot, now);
   let validUntil = trustedUntil;
   const findings = all.map((found): PostureFinding => {
-    const { isUnknown, onUnknown, image, ...finding } = found;
+    const { isUnknown, isExcepted, onUnknown, image, ...finding } = found;
+    if (isExcepted === true) return { ...finding, status: 'excepted' };
     const except = profile.exceptions.find(
       ({ exception, pods, images }) =>
         exception.code === found.code &&
@@ -91,7 +76,11 @@ interface FoundInPod extends Pick<PostureVerdict, 'trusted' | 'validUntil'> {
 
 const NOTHING_TRUSTED = { trusted: [], validUntil: Infinity };
 
-function foundAt(profile: PostureProfile, { pod, trust }: PodSnapshot, now: number): FoundInPod {
+function foundAt(
+  profile: PostureProfile,
+  { pod, trust, evidenceOf }: PodSnapshot,
+  now: number,
+): FoundInPod {
   const { onUnknown } = profile.spec.pod;
   if (pod === undefined) {
     const message = 'the broker does not know the pod yet';
@@ -103,12 +92,15 @@ function foundAt(profile: PostureProfile, { pod, trust }: PodSnapshot, now: numb
   try {
     const images = imagesOf(profile, pod);
     const judged = trustFindings(profile, images, { trust, now });
+    const createdAt = instantOf(pod.at('metadata', 'creationTimestamp').text());
+    const reports = reportFindings(profile, images, { evidenceOf, createdAt, now });
     const found = [
       ...podFindings(profile, pod),
       ...imageFindings(profile, images),
       ...judged.found,
+      ...reports.found,
     ];
-    return { ...judged, found };
+    return { ...judged, found, validUntil: Math.min(judged.validUntil, reports.validUntil) };
   } catch (error) {
     if (!(error instanceof MalformedPod)) throw error;
     const { pointer, message } = error;
@@ -217,9 +209,11 @@ function imagesOf(profile: PostureProfile, pod: PodNode): readonly PodImage[] {
 }
 
 function imageFindings(profile: PostureProfile, images: readonly PodImage[]): readonly Found[] {
-  const { registries, digest, deniedDigests, signatures, attestations } = profile.spec.image;
+  const { image: ruled, vulnerabilities, exposedSecrets } = profile.spec;
+  const { registries, digest, deniedDigests, signatures, attestations } = ruled;
+  const readsReports = vulnerabilities !== undefined || exposedSecrets !== undefined;
   const rules = registries.length + deniedDigests.length + signatures.length + attestations.length;
-  if (rules === 0 && digest === 'any') return [];
+  if (rules === 0 && digest === 'any' && !readsReports) return [];
   return images.flatMap((image): readonly Found[] => {
     const { place, text, reference, running } = image;
     if (reference === undefined) {
@@ -272,6 +266,33 @@ function trustFindings(
     validUntil = Math.min(validUntil, verdict.validUntil);
   }
   return { found, trusted, validUntil };
+}
+
+/** What scanners say about the images. The digest that the container names and the one that runs are both the image. */
+function reportFindings(
+  profile: PostureProfile,
+  images: readonly PodImage[],
+  by: Omit<JudgedImage, 'digests'>,
+): Checked {
+  const checks = images.flatMap((image): readonly Checked[] => {
+    const { reference, running } = image;
+    if (reference === undefined) return [];
+    const digests = [reference.digest, running].filter((digest) => digest !== undefined);
+    return [vulnerabilityFindings, exposedSecretFindings].map((check) => {
+      const { found, validUntil } = check(profile, { ...by, digests });
+      return { found: found.map((each) => ofImage(image, reference, each)), validUntil };
+    });
+  });
+  return {
+    found: checks.flatMap(({ found }) => found),
+    validUntil: Math.min(...checks.map(({ validUntil }) => validUntil)),
+  };
+}
+
+/** Undefined for a time that no API server writes: then no grace of a young pod applies. */
+function instantOf(text: string | undefined): number | undefined {
+  const instant = Date.parse(text ?? '');
+  return Number.isNaN(instant) ? undefined : instant;
 }
 
 function judgeImage(

@@ -1,5 +1,6 @@
 import { glob, type Glob } from '../glob.ts';
 import { compileTrust, type CompiledTrust, type ImageTrustSpec } from './image-trust.ts';
+import type { Severity } from './evidence.ts';
 import type { PodStandard } from './pod-security.ts';
 
 /** What a profile can find. Callers see these words; the audit log, metrics and exceptions use them. */
@@ -20,6 +21,11 @@ export const POSTURE_CODES = [
   'signature_missing',
   'signer_not_trusted',
   'attestation_missing',
+  'report_missing',
+  'report_stale',
+  'vulnerability_denied',
+  'os_end_of_life',
+  'exposed_secret',
 ] as const;
 export type PostureCode = (typeof POSTURE_CODES)[number];
 
@@ -39,6 +45,39 @@ export interface PostureException {
   readonly until: number;
   readonly reason: string;
   readonly owner: string;
+}
+
+/** What a check that needs the report of a scanner says about the report. */
+export interface ReportRules {
+  readonly onUnknown?: Permission | undefined;
+  /** A pod that is younger needs no report yet. */
+  readonly firstReportGraceSeconds: number;
+  readonly deny: readonly Severity[];
+}
+
+export interface VulnerabilityRules extends ReportRules {
+  /** Whether a vulnerability counts only if a fix is known. */
+  readonly fixAvailableOnly: boolean;
+  /** A vulnerability counts when it has been public for so long. */
+  readonly graceDays: number;
+  readonly reportMaxAgeSeconds: number;
+  readonly unknownSeverity: Permission;
+  readonly osEndOfLife: Permission;
+  readonly exceptions: readonly VulnerabilityException[];
+}
+
+export type ExposedSecretRules = ReportRules;
+
+/** One vulnerability that does not count until a day. */
+export interface VulnerabilityException {
+  /** Its CVE or another of its names. */
+  readonly id: string;
+  /** Glob of package URLs without qualifiers; undefined: every package. */
+  readonly purl?: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+  readonly reason: string;
+  readonly approvedBy: string;
 }
 
 /** What a pod must be to get secrets. A profile can only refuse: it never gives what the policies do not. */
@@ -70,9 +109,16 @@ export interface PostureProfileSpec {
     readonly digest: 'any' | 'pinned';
     readonly deniedDigests: readonly string[];
   };
+  readonly vulnerabilities?: VulnerabilityRules | undefined;
+  readonly exposedSecrets?: ExposedSecretRules | undefined;
   /** Containers that the checks of images and single containers skip: those of a mesh or the platform. */
   readonly ignoreContainers: readonly { readonly name: string; readonly image: string }[];
   readonly exceptions: readonly PostureException[];
+}
+
+export interface CompiledVulnerabilityException {
+  readonly exception: VulnerabilityException;
+  readonly purl: Glob | undefined;
 }
 
 /** A profile with its patterns compiled. */
@@ -86,6 +132,8 @@ export interface PostureProfile {
   readonly deniedDigests: ReadonlySet<string>;
   readonly trust: CompiledTrust;
   readonly ignoreContainers: readonly { readonly name: Glob; readonly image: Glob }[];
+  /** The exceptions of `vulnerabilities`, by the name of the vulnerability. */
+  readonly vulnerabilityExceptions: ReadonlyMap<string, readonly CompiledVulnerabilityException[]>;
   readonly exceptions: readonly {
     readonly exception: PostureException;
     readonly pods: readonly Glob[];
@@ -111,6 +159,13 @@ export function compileProfile(
       name: glob(container.name),
       image: glob(container.image),
     })),
+    vulnerabilityExceptions: Map.groupBy(
+      (spec.vulnerabilities?.exceptions ?? []).map((exception) => ({
+        exception,
+        purl: exception.purl === undefined ? undefined : glob(exception.purl),
+      })),
+      ({ exception }) => exception.id,
+    ),
     exceptions: spec.exceptions.map((exception) => ({
       exception,
       pods: exception.pods.map(glob),

@@ -1,5 +1,5 @@
 import { BrokerError } from '../errors.ts';
-import type { PostureFinding } from './evaluate.ts';
+import type { PostureFinding } from './finding.ts';
 import type { PostureCode } from './profile.ts';
 
 /** What a profile finds at a pod, for the audit log: `production: image_not_pinned, registry`. */

@@ -82,18 +82,20 @@ describeWith(['postgres'], 'a PostgreSQL store of an earlier release', ({ postgr
     ['before-root-key-wraps', 0],
     ['before-approvals', 0],
     ['before-attestations', 1],
+    ['before-evidence', 1],
   ])(
     'keeps its root key and its documents, and opens again unchanged: %s',
     async (name, approvals) => {
       const { own, database } = await installed(name);
       expect(await own.unreadyAtStart()).toEqual([]);
       const { rows } = await database.query(
-        `SELECT kind, count::int FROM state_digests WHERE kind IN ('alerts', 'approvals', 'attestations', 'quarantines') ORDER BY kind`,
+        `SELECT kind, count::int FROM state_digests WHERE kind IN ('alerts', 'approvals', 'attestations', 'image_evidence', 'quarantines') ORDER BY kind`,
       );
       expect(rows).toEqual([
         { kind: 'alerts', count: 0 },
         { kind: 'approvals', count: approvals },
         { kind: 'attestations', count: 0 },
+        { kind: 'image_evidence', count: 0 },
         { kind: 'quarantines', count: 1 },
       ]);
       const wraps = await database.query('SELECT root_key_id FROM root_key_wraps');
@@ -123,7 +125,7 @@ async function copyOf(
   await database.connect();
   cleanUps.push(drop, () => database.end());
   const versions = source.rows('quaymaster_schema').map(({ version }) => Number(version));
-  expect(Math.max(...versions)).toBeLessThan(17);
+  expect(Math.max(...versions)).toBeLessThan(18);
   const runner = new Postgrator({
     migrationPattern: MIGRATIONS,
     driver: 'pg',

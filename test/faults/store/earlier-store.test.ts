@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { attestationId } from '../../../src/broker/attestations/attestation-memory.ts';
 import { ImageSigner } from '../../kit/image-signer.ts';
+import { evidenceRow } from '../../../src/broker/posture/evidence-rows.ts';
 import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 
 let own: AttackedInstallation;
@@ -128,7 +129,7 @@ describe.each(['before-root-key-wraps', 'before-approvals', 'before-attestations
       own = await AttackedInstallation.from(name);
       expect(await own.unreadyAtStart()).toEqual([]);
       const rule = name === 'before-attestations' ? 1 : 0;
-      const counts = ['alerts 0', `approvals ${rule}`, 'quarantines 1'];
+      const counts = ['alerts 0', `approvals ${rule}`, 'image_evidence 0', 'quarantines 1'];
       expect(digests()).toEqual(expect.arrayContaining(counts));
       expect(own.rows('root_key_wraps')).toHaveLength(1);
       const broker = await own.open();
@@ -160,6 +161,30 @@ describe('a store of the release before attestations', () => {
     expect(digests()).toEqual(expect.arrayContaining(['attestations 1']));
     own.sql((database) => {
       database.exec('DELETE FROM attestations');
+    });
+    expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+  });
+});
+
+describe('a store of the release before evidence', () => {
+  it('is migrated and served, stores evidence, and is held when some was removed', async () => {
+    own = await AttackedInstallation.from('before-evidence');
+    expect(await own.unreadyAtStart()).toEqual([]);
+    expect(digests()).toEqual(expect.arrayContaining(['attestations 0', 'image_evidence 0']));
+    const broker = await own.open();
+    const facts = {
+      ...{ scanner: 'trivy', scannerVersion: '', writer: 'ci' },
+      kind: 'secrets',
+      config: undefined,
+      ...{ digests: [`sha256:${'a'.repeat(64)}`], reportedAt: Date.now(), receivedAt: Date.now() },
+    } as const;
+    const put = evidenceRow(facts, { findings: [] });
+    await broker.parts.store.commit({ writes: [{ table: 'image_evidence', put }] });
+    await broker.close('test');
+    expect(await own.unreadyAtStart()).toEqual([]);
+    expect(digests()).toEqual(expect.arrayContaining(['image_evidence 1']));
+    own.sql((database) => {
+      database.exec('DELETE FROM image_evidence');
     });
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
   });

@@ -4,6 +4,7 @@ import { cp, rm } from 'node:fs/promises';
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { Compactor } from '../../../src/audit/compactor.ts';
 import { attestationId } from '../../../src/broker/attestations/attestation-memory.ts';
+import { evidenceRow, type EvidenceFacts } from '../../../src/broker/posture/evidence-rows.ts';
 import { SystemActor } from '../../../src/broker/recording/record.ts';
 import { systemClock } from '../../../src/clock.ts';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
@@ -82,6 +83,8 @@ async function addRows(): Promise<void> {
           },
         },
       },
+      { table: 'image_evidence', put: evidenceRow(EVIDENCE, { findings: [] }) },
+      { table: 'image_evidence', put: evidenceRow(OTHER_EVIDENCE, { findings: [] }) },
     ],
   });
   await compactLog(broker);
@@ -137,6 +140,22 @@ function attestationOf(digest: string) {
 }
 
 const SIGNER = new ImageSigner();
+const EVIDENCE: EvidenceFacts = {
+  kind: 'secrets',
+  scanner: 'trivy',
+  scannerVersion: '0.74.0',
+  digests: [`sha256:${'a'.repeat(64)}`],
+  config: undefined,
+  writer: 'test',
+  reportedAt: 1_000,
+  receivedAt: 2_000,
+};
+const OTHER_EVIDENCE: EvidenceFacts = {
+  ...{ kind: 'vex', scanner: 'acme', scannerVersion: '', writer: 'other' },
+  digests: [`sha256:${'b'.repeat(64)}`],
+  config: `sha256:${'c'.repeat(64)}`,
+  ...{ reportedAt: 3_000, receivedAt: 4_000 },
+};
 
 const APPROVAL: Approval = {
   id: 'apr_1',

@@ -34,6 +34,7 @@ export async function typed(client: BrokerClient): Promise<void> {
     | 'listRoleBindings'
     | 'listPostureProfiles'
     | 'surveyPosture'
+    | 'listEvidence'
     | 'listPolicies'
     | 'listClusters'
     | 'listMounts'

@@ -64,7 +64,12 @@ function verdict(
   const profile = compileProfile('p', 1, parseSpec('posture-profile', { mode: 'enforce', image }));
   const web = { name: 'web', image: `registry.test/prod/web@${DIGEST}` };
   const whole = { metadata: {}, spec: { containers: [web] }, ...pod };
-  const snapshot = { name: 'prod/web-0', pod: new PodNode(whole, ''), trust: trustOf(pushed) };
+  const snapshot = {
+    name: 'prod/web-0',
+    pod: new PodNode(whole, ''),
+    trust: trustOf(pushed),
+    evidenceOf: () => [],
+  };
   return evaluate(profile, snapshot, now);
 }
 
@@ -210,7 +215,7 @@ describe('a rule about signatures', () => {
     });
     const web = { name: 'web', image: `registry.test/prod/web@${DIGEST}` };
     const pod = new PodNode({ spec: { containers: [web] } }, '');
-    const snapshot = { name: 'prod/web-0', pod, trust: trustOf([]) };
+    const snapshot = { name: 'prod/web-0', pod, trust: trustOf([]), evidenceOf: () => [] };
     const { findings, validUntil } = evaluate(compileProfile('p', 1, spec), snapshot, NOW);
     expect(findings).toMatchObject([{ status: 'excepted' }]);
     expect(validUntil).toBe(Date.parse('2026-12-01'));

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { evaluate, type PostureFinding } from '../../../../src/domain/posture/evaluate.ts';
+import { evaluate } from '../../../../src/domain/posture/evaluate.ts';
+import type { PostureFinding } from '../../../../src/domain/posture/finding.ts';
 import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
 import { compileProfile } from '../../../../src/domain/posture/profile.ts';
 import { parseSpec } from '../../../../src/broker/documents/schema.ts';
@@ -45,6 +46,7 @@ function findings(
     name: 'prod/web-0',
     pod: pod === undefined ? undefined : new PodNode(pod, ''),
     trust: NOTHING_SIGNED,
+    evidenceOf: () => [],
   };
   return evaluate(profile, snapshot, now).findings.map(({ code, status, container }) => ({
     code,
@@ -188,7 +190,7 @@ describe('a posture profile', () => {
       fc.property(shapes, (pod) => {
         const { findings: found } = evaluate(
           profile,
-          { name: 'a/b', pod: new PodNode(pod, ''), trust: NOTHING_SIGNED },
+          { name: 'a/b', pod: new PodNode(pod, ''), trust: NOTHING_SIGNED, evidenceOf: () => [] },
           NOW,
         );
         expect(found.length).toBeGreaterThan(0);

@@ -1,0 +1,135 @@
+import { z } from 'zod';
+import {
+  deleteEvidence as remove,
+  listEvidence as list,
+  pushEvidence as push,
+  readEvidence as read,
+  type StoredEvidence,
+} from '../../broker/posture/evidence.ts';
+import { MAX_REPORT_BYTES } from '../../broker/posture/report-text.ts';
+import { instant } from '../../domain/instant.ts';
+import {
+  SEVERITIES,
+  type Evidence,
+  type EvidenceSections,
+  type ExposedSecret,
+  type VexStatement,
+  type Vulnerability,
+} from '../../domain/posture/evidence.ts';
+import { isDigest } from '../../domain/posture/image-reference.ts';
+import { REPORT_FORMATS } from '../../domain/posture/reports/read-report.ts';
+import { identifier } from '../fields.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
+import { parseInput, parseParameter } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+
+const digest = z
+  .string()
+  .refine(isDigest, 'must be a digest such as sha256:<64 hexadecimal digits>');
+
+const pushed = z.strictObject({
+  report: z.string(),
+  format: z.enum(REPORT_FORMATS).optional(),
+  image: z.array(digest).max(8).default([]),
+  covers: z
+    .array(z.enum(['vulnerabilities', 'secrets']))
+    .min(1)
+    .max(2)
+    .optional(),
+});
+
+export const pushEvidence: RouteOf<'pushEvidence'> = {
+  // A report is a text in the body: its quotes and line ends take two characters.
+  body: { maxBytes: 2 * MAX_REPORT_BYTES },
+  read: ({ body }) => {
+    const { report, ...rest } = parseInput(pushed, body?.value);
+    return async ({ parts, call, caller }) => {
+      const items = await push(parts, call, caller, { text: report, ...rest });
+      return { status: 200, body: { items: items.map(shownCounted) } };
+    };
+  },
+};
+
+export const listEvidence: RouteOf<'listEvidence'> = {
+  query: [...PAGE_QUERY, 'image'],
+  read: ({ query }) => {
+    const page = readPage(query);
+    const image = parseParameter(digest.optional(), query.get('image'));
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownPage(await list(parts, call, caller, { image, page }), shown),
+    });
+  },
+};
+
+export const readEvidence: RouteOf<'readEvidence'> = {
+  read: ({ params }) => {
+    const id = parseParameter(identifier, params['id']);
+    return async ({ parts, call, caller }) => {
+      const evidence = await read(parts, call, caller, id);
+      return { status: 200, body: shownDetails(evidence) };
+    };
+  },
+};
+
+export const deleteEvidence: RouteOf<'deleteEvidence'> = {
+  read: ({ params }) => {
+    const id = parseParameter(identifier, params['id']);
+    return async ({ parts, call, caller }) => {
+      await remove(parts, call, caller, id);
+      return { status: 204 };
+    };
+  },
+};
+
+function shown({ id, kind, scanner, scannerVersion, digests, writer, ...times }: Evidence): object {
+  return {
+    ...{ id, kind, scanner, digests, writer },
+    ...(scannerVersion !== '' && { scannerVersion }),
+    reportedAt: instant(times.reportedAt),
+    receivedAt: instant(times.receivedAt),
+  };
+}
+
+export function shownCounted({ evidence, count }: StoredEvidence): object {
+  return { ...shown(evidence), count };
+}
+
+const MOST_FINDINGS = 1_000;
+
+function shownDetails(evidence: Evidence): object {
+  const section: NonNullable<EvidenceSections[keyof EvidenceSections]> = evidence.section();
+  const findings = section.findings
+    .map((found) => ({ rank: rankOf(found), finding: shownFinding(found) }))
+    .sort((a, b) => a.rank - b.rank);
+  return {
+    ...shown(evidence),
+    ...('isOsEnded' in section && { osEndOfLife: section.isOsEnded }),
+    count: findings.length,
+    findings: findings.slice(0, MOST_FINDINGS).map(({ finding }) => finding),
+  };
+}
+
+type Found = Vulnerability | ExposedSecret | VexStatement;
+
+function rankOf(found: Found): number {
+  return 'state' in found ? 0 : SEVERITIES.indexOf(found.severity);
+}
+
+function shownFinding(found: Found): object {
+  if ('state' in found) {
+    const { ids, purls, state } = found;
+    const [id, ...aliases] = ids;
+    return { id, aliases, place: purls.join(' '), state };
+  }
+  if ('rule' in found) {
+    const { rule, severity, target } = found;
+    return { id: rule, severity, place: target };
+  }
+  const { id, aliases, severity, isFixable: fixable, fixedVersion, publishedAt, purl } = found;
+  return {
+    ...{ id, aliases, severity, place: purl, fixable },
+    ...(fixedVersion !== '' && { fixedVersion }),
+    ...(publishedAt !== undefined && { publishedAt: instant(publishedAt) }),
+  };
+}

@@ -1,0 +1,288 @@
+import type { DocumentReference } from '../../domain/audit-actions.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { instant } from '../../domain/instant.ts';
+import {
+  EVIDENCE_KINDS,
+  type Evidence,
+  type EvidenceSections,
+} from '../../domain/posture/evidence.ts';
+import type { Report } from '../../domain/posture/reports/report.ts';
+import type { Page, PageRequest } from '../../domain/page.ts';
+import type { PlanFragment } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import type { Call } from '../call.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
+import type { Access, Keys, Recordable, Recording } from '../parts.ts';
+import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
+import { commitAs, entryOf } from '../recording/record.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import { evidenceId, evidenceRow, openEvidence } from './evidence-rows.ts';
+import { parseReport, type AskedReport } from './report-text.ts';
+
+type Row = Tables['image_evidence'];
+
+/** Every replica keeps all evidence in memory. One writer can fill a quarter of it. */
+const MOST = { rows: 20_000, bytes: 64 * 1_048_576 };
+const MOST_OF_WRITER = { rows: MOST.rows / 4, bytes: MOST.bytes / 4 };
+const MOST_DIGESTS = 16;
+/** Clocks of pipelines differ by minutes. A report of the future would never become too old. */
+const SKEW_MS = 5 * 60_000;
+
+export interface PushedReport extends AskedReport {
+  /** What the scan covered, if the sender says so. */
+  readonly covers?: readonly ('vulnerabilities' | 'secrets')[] | undefined;
+}
+
+/** Evidence as it was stored, and how many findings it has. */
+export interface StoredEvidence {
+  readonly evidence: Evidence;
+  readonly count: number;
+}
+
+/**
+ * Stores what a report says about an image. The next evaluation of a pod with the image reads it.
+ * @throws ERR_DENIED, ERR_BODY_INVALID, ERR_CONFLICT for a report that is older than the stored one, or that has no more place
+ */
+export async function pushEvidence(
+  parts: Recording & Access,
+  call: Call,
+  live: LiveOperator,
+  pushed: PushedReport,
+): Promise<readonly StoredEvidence[]> {
+  const acting = { parts, call, caller: live };
+  const described = { action: 'evidence.write' } as const;
+  try {
+    return await commitAs(parts, live, (decidedAt, operator) => {
+      requireRole(operator, 'evidence-writer');
+      const writer = operator.operator.name;
+      const plan = planned(parts, { ...asked(pushed), writer });
+      const entries = plan.events.map((event) => entryOf(parts, call, operator, event));
+      return {
+        plan: {
+          ...plan.fragment,
+          decidedAt,
+          reads: operator.fences,
+          notAfter: operator.operator.endsAt,
+          entries,
+        },
+        settle: () => plan.stored,
+      };
+    });
+  } catch (error) {
+    return recordFailure(acting, [described], error);
+  }
+}
+
+function asked({ covers, ...report }: PushedReport): Omit<Written, 'writer'> {
+  const parsed = parseReport(report);
+  const sections = covered(parsed.sections, covers);
+  if (Object.keys(sections).length === 0) {
+    throw refused('covers neither vulnerabilities nor secrets: say what the scan covered');
+  }
+  return { report: { ...parsed, sections }, image: report.image };
+}
+
+/** A scan without findings does not show what it looked for. The sender may say it. */
+function covered(sections: EvidenceSections, covers: PushedReport['covers']): EvidenceSections {
+  if (covers === undefined) return sections;
+  const vulnerabilities = sections.vulnerabilities ?? { isOsEnded: false, findings: [] };
+  const secrets = sections.secrets ?? { findings: [] };
+  return {
+    ...(covers.includes('vulnerabilities') && { vulnerabilities }),
+    ...(covers.includes('secrets') && { secrets }),
+    ...(sections.vex !== undefined && { vex: sections.vex }),
+  };
+}
+
+export interface Written {
+  readonly report: Report;
+  readonly image: readonly string[];
+  readonly writer: string;
+}
+
+interface Planned {
+  readonly fragment: PlanFragment;
+  readonly events: readonly Recordable[];
+  readonly stored: readonly StoredEvidence[];
+}
+
+/** The rows of a report. A report that is stored already changes nothing. @throws ERR_BODY_INVALID, ERR_CONFLICT */
+export function planned(
+  { clock, evidence }: Pick<Access, 'clock' | 'evidence'>,
+  { report, image, writer }: Written,
+): Planned {
+  const now = clock.now();
+  const { scanner, scannerVersion, manifests, configs, sections, reportedAt = now } = report;
+  if (reportedAt > now + SKEW_MS) throw refused(`is from the future: ${instant(reportedAt)}`);
+  const [config] = configs;
+  const own = [...new Set([...configs, ...[...manifests].sort(), ...[...image].sort()])];
+  if (own.length === 0)
+    throw refused('names no digest of an image: name the digest that you scanned');
+  const stored = EVIDENCE_KINDS.flatMap((kind): (StoredEvidence & { readonly row: Row })[] => {
+    const section = sections[kind];
+    if (section === undefined) return [];
+    const facts = { kind, scanner, scannerVersion, config, writer, reportedAt, receivedAt: now };
+    const known = evidence.find(evidenceId({ kind, scanner, digests: own }));
+    // An image may be in several repositories; each push names one of them.
+    const digests = [...new Set([...own, ...(known?.digests ?? [])])].slice(0, MOST_DIGESTS);
+    const row = evidenceRow({ ...facts, digests }, section);
+    return [{ row, evidence: openEvidence(row), count: section.findings.length }];
+  });
+  const changed = stored.filter(({ row }) => isNew(evidence.find(row.id), row));
+  checkSpace(
+    { evidence },
+    writer,
+    changed.map(({ row }) => row),
+  );
+  return {
+    stored,
+    events: changed.map(({ evidence: each, count }) => ({
+      action: 'evidence.write',
+      outcome: 'ok',
+      ...factsOf(each),
+      count,
+    })),
+    fragment: {
+      expect: changed.map(({ row }) => expectation(row.id, evidence.find(row.id))),
+      writes: changed.map(({ row }) => ({ table: 'image_evidence', put: row })),
+      invalidates: changed.map(({ row }) => `evidence:${row.id}`),
+    },
+  };
+}
+
+/** @throws ERR_CONFLICT for a row that is older than the stored one: it would hide what was found since */
+function isNew(known: Evidence | undefined, row: Row): boolean {
+  if (known === undefined || known.reportedAt < row.reported_at) return true;
+  if (known.reportedAt === row.reported_at) {
+    return known.digests.length < (JSON.parse(row.digests) as string[]).length;
+  }
+  throw new BrokerError(
+    'ERR_CONFLICT',
+    `a newer report of ${row.scanner} about this image is stored: ${instant(known.reportedAt)}, this one is of ${instant(row.reported_at)}`,
+    { reason: 'older_report', isDetailShown: true },
+  );
+}
+
+function expectation(id: string, known: Evidence | undefined): PlanFragment['expect'][number] {
+  const key = { id };
+  return known === undefined
+    ? { table: 'image_evidence', key, absent: true }
+    : { table: 'image_evidence', key, match: { received_at: known.receivedAt } };
+}
+
+function checkSpace(
+  { evidence }: Pick<Access, 'evidence'>,
+  writer: string,
+  rows: readonly Row[],
+): void {
+  const bytes = rows.reduce((sum, { body }) => sum + body.length, 0);
+  const limits = [
+    { share: evidence.shareOf(), most: MOST, whose: 'all writers' },
+    { share: evidence.shareOf(writer), most: MOST_OF_WRITER, whose: `the writer ${writer}` },
+  ];
+  for (const { share, most, whose } of limits) {
+    const isFull = share.rows + rows.length > most.rows || share.bytes + bytes > most.bytes;
+    if (!isFull) continue;
+    throw new BrokerError(
+      'ERR_CONFLICT',
+      `${whose} may store ${most.rows} reports and ${most.bytes} bytes, and has ${share.rows} and ${share.bytes}: delete some with "quaymaster evidence rm"`,
+      { reason: 'evidence_full', isDetailShown: true },
+    );
+  }
+}
+
+function refused(message: string): BrokerError {
+  return new BrokerError('ERR_BODY_INVALID', 'the report is not valid', {
+    reason: 'bad_report',
+    problems: [{ pointer: '/report', message }],
+  });
+}
+
+/** The facts about evidence that entries have. */
+export function factsOf({ id, kind, scanner, digests: [digest = ''] }: Evidence): {
+  readonly document: DocumentReference;
+  readonly query: string;
+} {
+  return { document: { kind: 'evidence', name: id }, query: `${kind} ${scanner} ${digest}` };
+}
+
+/** In the order of ids. @throws ERR_DENIED */
+export async function listEvidence(
+  parts: Recording & Access & Pick<Keys, 'keyring'>,
+  call: Call,
+  live: LiveOperator,
+  { image, page }: { readonly image: string | undefined; readonly page: PageRequest },
+): Promise<Page<Evidence>> {
+  const described = { action: 'evidence.read', query: image } as const;
+  return recordOperation({ parts, call, caller: live }, described, (operator) => {
+    requireRole(operator, ...READERS);
+    const after = decodeCursor(parts, 'evidence', page.after) as string | undefined;
+    const left = parts.evidence
+      .all()
+      .filter(({ id }) => after === undefined || id > after)
+      .filter(({ digests }) => image === undefined || digests.includes(image));
+    const items = left.slice(0, page.limit);
+    if (left.length === items.length) return { items };
+    return { items, next: encodeCursor(parts, 'evidence', items.at(-1)?.id) };
+  });
+}
+
+const READERS = ['evidence-writer', 'policy-editor', 'responder', 'auditor'] as const;
+
+/** @throws ERR_DENIED, ERR_NOT_FOUND */
+export async function readEvidence(
+  parts: Recording & Access,
+  call: Call,
+  live: LiveOperator,
+  id: string,
+): Promise<Evidence> {
+  const document = { kind: 'evidence', name: id };
+  const described = { action: 'evidence.read', document } as const;
+  return recordOperation({ parts, call, caller: live }, described, (operator) => {
+    requireRole(operator, ...READERS);
+    return found(parts, id);
+  });
+}
+
+/** The next evaluation lacks it: pods with the image wait for another report. @throws ERR_DENIED, ERR_NOT_FOUND */
+export async function deleteEvidence(
+  parts: Recording & Access,
+  call: Call,
+  live: LiveOperator,
+  id: string,
+): Promise<void> {
+  const document = { kind: 'evidence', name: id };
+  const described = { action: 'evidence.delete', document } as const;
+  const acting = { parts, call, caller: live };
+  await commitAs(parts, live, (decidedAt, operator) => {
+    requireRole(operator, 'evidence-writer');
+    const evidence = found(parts, id);
+    const event = { action: 'evidence.delete', outcome: 'ok', ...factsOf(evidence) } as const;
+    return {
+      plan: {
+        ...removalOf(evidence),
+        decidedAt,
+        reads: operator.fences,
+        notAfter: operator.operator.endsAt,
+        entries: [entryOf(parts, call, operator, event)],
+      },
+      settle: () => undefined,
+    };
+  }).catch((error: unknown) => recordFailure(acting, [described], error));
+}
+
+function found({ evidence }: Pick<Access, 'evidence'>, id: string): Evidence {
+  const known = evidence.find(id);
+  if (known === undefined) throw new BrokerError('ERR_NOT_FOUND');
+  return known;
+}
+
+/** Rows and changes that remove evidence. */
+export function removalOf(evidence: Evidence): PlanFragment {
+  const { id } = evidence;
+  return {
+    expect: [expectation(id, evidence)],
+    writes: [{ table: 'image_evidence', remove: { id } }],
+    invalidates: [`evidence:${id}`],
+  };
+}

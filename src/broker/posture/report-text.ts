@@ -1,0 +1,80 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { readReport, type ReportFormat } from '../../domain/posture/reports/read-report.ts';
+import { MalformedReport, type Report } from '../../domain/posture/reports/report.ts';
+import { exceededBound, type JsonBounds } from '../../text/json-bounds.ts';
+import { JsonText, Lines, type Position } from '../../text/strict-json.ts';
+
+export const MAX_REPORT_BYTES = 1_048_576;
+/** No scanner nests deeper than about ten. */
+const BOUNDS: JsonBounds = { depth: 32, values: 1_000_000, bare: MAX_REPORT_BYTES };
+
+const EXCEEDED: Readonly<Record<keyof JsonBounds, string>> = {
+  depth: `may nest ${BOUNDS.depth} deep`,
+  values: `may have ${BOUNDS.values} values`,
+  bare: `may have ${BOUNDS.bare} characters outside of its texts`,
+};
+/** The place of a fault has names of the report, of any length. */
+const LONGEST_MESSAGE = 512;
+
+export interface AskedReport {
+  readonly text: string;
+  /** Undefined: found by the content. */
+  readonly format?: ReportFormat | undefined;
+  /** Digests of the image that the sender names. */
+  readonly image: readonly string[];
+}
+
+/**
+ * Reads the text of a report. What a scanner writes is not authenticated: names of packages come from the image itself.
+ * @throws ERR_BODY_INVALID with the position of the fault in the text
+ */
+export function parseReport({ text, format, image }: AskedReport): Report & {
+  readonly format: ReportFormat;
+} {
+  const { value, source } = unwrapped(text);
+  try {
+    return readReport(value, { format, image });
+  } catch (error) {
+    if (!(error instanceof MalformedReport)) throw error;
+    const place = new JsonText(source).locate(error.pointer);
+    throw invalid(error.message.replace(/^the pod /, '').slice(0, LONGEST_MESSAGE), place);
+  }
+}
+
+const IN_TOTO = 'application/vnd.in-toto+json';
+
+/** The payload of a DSSE envelope, or the text itself. Its signature is not checked here: the sender is authenticated. */
+function unwrapped(text: string): { readonly value: unknown; readonly source: string } {
+  const value = parse(text);
+  const { payloadType, payload } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  if (payloadType !== IN_TOTO || typeof payload !== 'string') return { value, source: text };
+  const source = Buffer.from(payload, 'base64').toString();
+  return { value: parse(source), source };
+}
+
+function parse(text: string): unknown {
+  if (Buffer.byteLength(text) > MAX_REPORT_BYTES) {
+    throw invalid(`may have ${MAX_REPORT_BYTES} bytes`);
+  }
+  const exceeded = exceededBound(text, BOUNDS);
+  if (exceeded !== undefined) throw invalid(EXCEEDED[exceeded]);
+  try {
+    const value = JSON.parse(text) as unknown;
+    // Parsers disagree about which of two members counts (RFC 8259 section 4).
+    if (!new JsonText(text).hasDuplicateKeys) return value;
+  } catch (error) {
+    const [, offset] = /at position (\d+)/.exec((error as Error).message) ?? [];
+    const at = offset === undefined ? text.length : Number(offset);
+    throw invalid('is not JSON', new Lines(text).positionAt(at));
+  }
+  throw invalid('names a member of an object twice');
+}
+
+/** The report is a text in the body: the position is the one in that text. */
+function invalid(message: string, place?: Position): BrokerError {
+  const where = place === undefined ? '' : ` (line ${place.line}, column ${place.column})`;
+  return new BrokerError('ERR_BODY_INVALID', 'the report is not valid', {
+    reason: 'bad_report',
+    problems: [{ pointer: '/report', message: `${message}${where}` }],
+  });
+}

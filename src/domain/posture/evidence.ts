@@ -1,0 +1,95 @@
+/** From the worst to the least; `UNKNOWN` is what the scanner did not rate. */
+export const SEVERITIES = ['CRITICAL', 'HIGH', 'MEDIUM', 'LOW', 'NEGLIGIBLE', 'UNKNOWN'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** One vulnerability of one package of an image. */
+export interface Vulnerability {
+  /** The CVE if there is one, else the id of the scanner. */
+  readonly id: string;
+  /** Its other names, such as `GHSA-…`. */
+  readonly aliases: readonly string[];
+  readonly severity: Severity;
+  /** Package URL without qualifiers, or the name and version of the package if the scanner gives no URL. */
+  readonly purl: string;
+  /** Empty if no fix is known, or if the format does not name the version. */
+  readonly fixedVersion: string;
+  readonly isFixable: boolean;
+  /** Milliseconds since the epoch; undefined if the report does not say. */
+  readonly publishedAt?: number | undefined;
+}
+
+/** A secret that a scanner found in a file of an image. No scanner reports the value itself. */
+export interface ExposedSecret {
+  readonly rule: string;
+  readonly severity: Severity;
+  readonly target: string;
+}
+
+export const VEX_STATES = ['not_affected', 'fixed', 'affected', 'under_investigation'] as const;
+export type VexState = (typeof VEX_STATES)[number];
+
+/** What the vendor of an image says about one of its vulnerabilities. */
+export interface VexStatement {
+  readonly ids: readonly string[];
+  /** Package URLs; empty: every package of the image. A URL without a version is for every version. */
+  readonly purls: readonly string[];
+  readonly state: VexState;
+}
+
+export const EVIDENCE_KINDS = ['vulnerabilities', 'secrets', 'vex'] as const;
+export type EvidenceKind = (typeof EVIDENCE_KINDS)[number];
+
+/** What a report says about each kind; a kind that it does not cover is absent. */
+export interface EvidenceSections {
+  readonly vulnerabilities?: {
+    readonly isOsEnded: boolean;
+    readonly findings: readonly Vulnerability[];
+  };
+  readonly secrets?: { readonly findings: readonly ExposedSecret[] };
+  readonly vex?: { readonly findings: readonly VexStatement[] };
+}
+
+/** What one scanner says about one image: the latest of its kind. Instants are milliseconds since the epoch. */
+export interface Evidence<Kind extends EvidenceKind = EvidenceKind> {
+  readonly id: string;
+  readonly kind: Kind;
+  readonly scanner: string;
+  readonly scannerVersion: string;
+  /** All digests that are this image: of the index, the manifest and the configuration. */
+  readonly digests: readonly string[];
+  /** The digest of the configuration, which is another one for each platform; undefined if the report does not have it. */
+  readonly config?: string | undefined;
+  readonly reportedAt: number;
+  readonly receivedAt: number;
+  /** The operator that sent it, or `watch:<cluster>`. */
+  readonly writer: string;
+  /** Reads the findings; a new object at each call. */
+  section(): NonNullable<EvidenceSections[Kind]>;
+}
+
+/** The evidence about an image, by any of its digests. The same list until one of its members changes. */
+export type EvidenceOf = (digest: string) => readonly Evidence[];
+
+/**
+ * The reports that count: of each scanner the newest. Two reports of different platforms of one index do not replace each other, because the digest
+ * of the index does not say which platform runs.
+ */
+export function newestOfEach<Kind extends EvidenceKind>(
+  kind: Kind,
+  digests: readonly string[],
+  evidenceOf: EvidenceOf,
+): readonly Evidence<Kind>[] {
+  const matching = new Set(digests.flatMap((digest) => evidenceOf(digest)));
+  const newestFirst = [...matching]
+    .filter((each): each is Evidence<Kind> => each.kind === kind)
+    .sort((a, b) => b.reportedAt - a.reportedAt);
+  return newestFirst.filter(
+    (each, at) => !newestFirst.slice(0, at).some((newer) => replaces(newer, each)),
+  );
+}
+
+function replaces(newer: Evidence, older: Evidence): boolean {
+  const isSamePlatform =
+    newer.config === undefined || older.config === undefined || newer.config === older.config;
+  return newer.scanner === older.scanner && isSamePlatform;
+}

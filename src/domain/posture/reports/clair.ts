@@ -1,0 +1,57 @@
+import type { Vulnerability } from '../evidence.ts';
+import {
+  digestIn,
+  fieldText,
+  findingsOf,
+  instantOf,
+  keptName,
+  MalformedReport,
+  namesOf,
+  severityOf,
+  shortText,
+  type Report,
+  type ReportNode,
+} from './report.ts';
+
+/** A vulnerability report of the API of Clair 4. It names the manifest of one platform and has no time. */
+export function readClair(root: ReportNode): Report {
+  const packages = root.at('packages');
+  const vulnerabilities = root.at('vulnerabilities');
+  const findings = root
+    .at('package_vulnerabilities')
+    .members()
+    .flatMap(([id, list]) => {
+      const name = shortText(packages.at(id, 'name'));
+      const purl = `${name}@${shortText(packages.at(id, 'version'))}`;
+      return findingsOf(list).map((reference) =>
+        vulnerability(vulnerabilities.at(fieldText(reference)), purl),
+      );
+    });
+  return {
+    scanner: 'clair',
+    scannerVersion: '',
+    manifests: [],
+    // The digest of the manifest of one platform; the sender may name that of the index.
+    configs: digestIn(fieldText(root.at('manifest_hash'))),
+    sections: { vulnerabilities: { isOsEnded: false, findings } },
+  };
+}
+
+function vulnerability(node: ReportNode, purl: string): Vulnerability {
+  if (node.isAbsent) throw new MalformedReport(node.pointer, 'is missing');
+  const name = keptName(node.at('name'));
+  const version = shortText(node.at('fixed_in_version'));
+  return {
+    ...namesOf(name, name.match(/CVE-\d{4}-\d{4,}/g) ?? []),
+    severity: severityOf(node.at('normalized_severity')),
+    purl,
+    fixedVersion: version,
+    isFixable: version !== '',
+    publishedAt: publishedAt(node.at('issued')),
+  };
+}
+
+/** Clair writes the zero time of Go for "not known". */
+function publishedAt(node: ReportNode): number | undefined {
+  return fieldText(node).startsWith('0001-') ? undefined : instantOf(node);
+}

@@ -1,0 +1,165 @@
+import { SEVERITIES, type Severity, type VexState, type VexStatement } from '../evidence.ts';
+import {
+  digestIn,
+  fieldText,
+  findingsOf,
+  instantOf,
+  keptName,
+  MalformedReport,
+  namesOf,
+  purlOf,
+  severityOf,
+  shortText,
+  type Report,
+  type ReportNode,
+} from './report.ts';
+import { trivyVersion } from './trivy.ts';
+
+const STATES: ReadonlyMap<string, VexState> = new Map([
+  ['resolved', 'fixed'],
+  ['resolved_with_pedigree', 'fixed'],
+  ['false_positive', 'not_affected'],
+  ['not_affected', 'not_affected'],
+  ['exploitable', 'affected'],
+  ['in_triage', 'under_investigation'],
+]);
+
+/**
+ * CycloneDX 1.4 to 1.6 with vulnerabilities. If one of them has an analysis, the document is VEX, and says nothing about what a scan found: a list of
+ * vulnerabilities that do not matter must not pass as the complete list.
+ */
+export function readCycloneDx(root: ReportNode): Report {
+  if (!/^1\.[4-6]$/.test(fieldText(root.at('specVersion')))) {
+    throw new MalformedReport('/specVersion', 'must be 1.4, 1.5 or 1.6');
+  }
+  const list = root.at('vulnerabilities');
+  if (list.isAbsent) {
+    throw new MalformedReport('', 'has no list of vulnerabilities: it lists parts only');
+  }
+  const nodes = findingsOf(list);
+  const component = root.at('metadata', 'component');
+  const { name, version } = toolOf(root.at('metadata', 'tools'));
+  const purls = purlsByReference(root);
+  const isVex = nodes.some((node) => !node.at('analysis', 'state').isAbsent);
+  return {
+    scanner: name,
+    scannerVersion: version,
+    ...digestsOf(component),
+    reportedAt: instantOf(root.at('metadata', 'timestamp')),
+    sections: isVex
+      ? { vex: { findings: nodes.map((node) => statement(node, purls)) } }
+      : { vulnerabilities: { isOsEnded: false, findings: vulnerabilities(nodes, purls) } },
+  };
+}
+
+/** The list of 1.4, or the object of 1.5. */
+function toolOf(tools: ReportNode): { readonly name: string; readonly version: string } {
+  const list = Array.isArray(tools.value) ? tools : tools.at('components');
+  const [tool] = list.items();
+  const name = tool === undefined ? '' : shortText(tool.at('name')).toLowerCase();
+  if (tool === undefined || name === '') return { name: 'cyclonedx', version: '' };
+  const node = tool.at('version');
+  return { name, version: name === 'trivy' ? trivyVersion(node) : shortText(node) };
+}
+
+function digestsOf(component: ReportNode): Pick<Report, 'manifests' | 'configs'> {
+  const properties = component
+    .at('properties')
+    .items()
+    .map((property) => [fieldText(property.at('name')), fieldText(property.at('value'))] as const);
+  const named = (suffix: string): readonly string[] =>
+    properties.filter(([name]) => name.endsWith(suffix)).flatMap(([, value]) => digestIn(value));
+  const own = [
+    ...digestIn(decoded(fieldText(component.at('purl')).split('?', 1)[0] ?? '')),
+    ...digestIn(fieldText(component.at('version'))),
+  ];
+  return { manifests: [...own, ...named(':RepoDigest')], configs: named(':ImageID') };
+}
+
+/** Package URLs write the colon of a digest as `%3A`. */
+function decoded(purl: string): string {
+  return purl.replaceAll(/%3a/gi, ':');
+}
+
+function purlsByReference(root: ReportNode): ReadonlyMap<string, string> {
+  return new Map(
+    findingsOf(root.at('components')).flatMap((component) => {
+      const reference = fieldText(component.at('bom-ref'));
+      if (reference === '') return [];
+      const name = shortText(component.at('name'));
+      const version = shortText(component.at('version'));
+      return [[reference, purlOf(component.at('purl'), name, version)] as const];
+    }),
+  );
+}
+
+/** A reference to a part of another document (`urn:cdx:…#<reference>`) is its package URL in practice. */
+function affectedPurls(
+  node: ReportNode,
+  purls: ReadonlyMap<string, string>,
+): readonly { readonly purl: string; readonly affect: ReportNode }[] {
+  return findingsOf(node.at('affects')).map((affect) => {
+    const reference = keptReference(affect.at('ref'));
+    const own = reference.slice(reference.indexOf('#') + 1);
+    const [bare = own] = own.split('?', 1);
+    return { purl: purls.get(reference) ?? bare, affect };
+  });
+}
+
+function keptReference(node: ReportNode): string {
+  const text = fieldText(node);
+  if (text === '' || text.length > 512) {
+    throw new MalformedReport(node.pointer, 'must have 1 to 512 characters');
+  }
+  return text;
+}
+
+function vulnerabilities(nodes: readonly ReportNode[], purls: ReadonlyMap<string, string>) {
+  const found = nodes.flatMap((node) =>
+    affectedPurls(node, purls).map(({ purl, affect }) => {
+      const isFixable =
+        fieldText(node.at('recommendation')) !== '' ||
+        affect
+          .at('versions')
+          .items()
+          .some((version) => fieldText(version.at('status')) === 'unaffected');
+      return {
+        ...namesIn(node),
+        severity: worstOf(node.at('ratings').items()),
+        purl,
+        fixedVersion: '',
+        isFixable,
+        publishedAt: instantOf(node.at('published')),
+      };
+    }),
+  );
+  // A tool that writes no fix for any of them does not write fixes at all: then each may have one.
+  const saysFixes = found.some(({ isFixable }) => isFixable);
+  return saysFixes ? found : found.map((each) => ({ ...each, isFixable: true }));
+}
+
+function worstOf(ratings: readonly ReportNode[]): Severity {
+  const found = new Set(ratings.map((rating) => severityOf(rating.at('severity'))));
+  return SEVERITIES.find((severity) => found.has(severity)) ?? 'UNKNOWN';
+}
+
+function namesIn(node: ReportNode): ReturnType<typeof namesOf> {
+  const others = node
+    .at('references')
+    .items()
+    .map((reference) => keptName(reference.at('id')));
+  return namesOf(keptName(node.at('id')), others);
+}
+
+function statement(node: ReportNode, purls: ReadonlyMap<string, string>): VexStatement {
+  const { id, aliases } = namesIn(node);
+  const word = fieldText(node.at('analysis', 'state'));
+  const state = word === '' ? 'affected' : STATES.get(word);
+  if (state === undefined) {
+    throw new MalformedReport(`${node.pointer}/analysis/state`, 'is not a state of an analysis');
+  }
+  const affected = affectedPurls(node, purls).map(({ purl }) => purl);
+  // A statement about nothing must not hide the vulnerability in every package.
+  if (affected.length === 0) throw new MalformedReport(`${node.pointer}/affects`, 'is missing');
+  return { ids: [id, ...aliases], purls: affected, state };
+}

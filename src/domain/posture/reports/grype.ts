@@ -1,0 +1,53 @@
+import {
+  digestIn,
+  digestsIn,
+  fieldText,
+  findingsOf,
+  instantOf,
+  keptName,
+  MalformedReport,
+  namesOf,
+  purlOf,
+  severityOf,
+  shortText,
+  type Report,
+  type ReportNode,
+} from './report.ts';
+
+/** `grype IMAGE --output json`. */
+export function readGrype(root: ReportNode): Report {
+  if (fieldText(root.at('source', 'type')) !== 'image') {
+    throw new MalformedReport('/source/type', 'must be image: scan the image itself');
+  }
+  const target = root.at('source', 'target');
+  return {
+    scanner: 'grype',
+    scannerVersion: shortText(root.at('descriptor', 'version')),
+    // `manifestDigest` of a tar file is invented: no registry has it.
+    manifests: digestsIn(target.at('repoDigests')),
+    configs: digestIn(fieldText(target.at('imageID'))),
+    reportedAt: instantOf(root.at('descriptor', 'timestamp')),
+    sections: {
+      vulnerabilities: {
+        isOsEnded: false,
+        findings: findingsOf(root.at('matches')).map((match) => {
+          const found = match.at('vulnerability');
+          const related = match
+            .at('relatedVulnerabilities')
+            .items()
+            .map((each) => keptName(each.at('id')));
+          const artifact = match.at('artifact');
+          const name = shortText(artifact.at('name'));
+          const [version] = found.at('fix', 'versions').items();
+          return {
+            ...namesOf(keptName(found.at('id')), related),
+            severity: severityOf(found.at('severity')),
+            purl: purlOf(artifact.at('purl'), name, shortText(artifact.at('version'))),
+            fixedVersion: version === undefined ? '' : shortText(version),
+            isFixable: fieldText(found.at('fix', 'state')) === 'fixed',
+          };
+        }),
+      },
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import type { EvidenceSections } from '../evidence.ts';
+import {
+  digestIn,
+  fieldText,
+  findingsOf,
+  instantOf,
+  keptName,
+  MalformedReport,
+  namesOf,
+  purlOf,
+  severityOf,
+  shortText,
+  type Report,
+  type ReportNode,
+} from './report.ts';
+import { trivyVersion } from './trivy.ts';
+
+const GROUP = 'aquasecurity.github.io/';
+const TTL = 'trivy-operator.aquasecurity.github.io/report-ttl';
+
+export function isTrivyOperator(root: ReportNode): boolean {
+  return fieldText(root.at('apiVersion')).startsWith(GROUP);
+}
+
+/** A VulnerabilityReport or ExposedSecretReport of the Trivy Operator, 0.24 or later: an older one names the digest of the configuration only. */
+export function readTrivyOperator(root: ReportNode): Report {
+  if (fieldText(root.at('metadata', 'annotations', TTL)) === '0s') {
+    throw new MalformedReport('/metadata/annotations', 'marks the report as historical');
+  }
+  const report = root.at('report');
+  return {
+    scanner: 'trivy',
+    scannerVersion: trivyVersion(report.at('scanner', 'version')),
+    manifests: digestIn(fieldText(report.at('artifact', 'digest'))),
+    configs: [],
+    reportedAt: instantOf(report.at('updateTimestamp')),
+    sections: sectionOf(fieldText(root.at('kind')), report),
+  };
+}
+
+function sectionOf(kind: string, report: ReportNode): EvidenceSections {
+  if (kind === 'VulnerabilityReport') {
+    const findings = findingsOf(report.at('vulnerabilities')).map((node) => {
+      const version = shortText(node.at('fixedVersion'));
+      const name = shortText(node.at('resource'));
+      return {
+        ...namesOf(keptName(node.at('vulnerabilityID')), []),
+        severity: severityOf(node.at('severity')),
+        purl: purlOf(node.at('packagePURL'), name, shortText(node.at('installedVersion'))),
+        fixedVersion: version,
+        isFixable: version !== '',
+        publishedAt: instantOf(node.at('publishedDate')),
+      };
+    });
+    return { vulnerabilities: { isOsEnded: report.at('os', 'eosl').value === true, findings } };
+  }
+  if (kind === 'ExposedSecretReport') {
+    const findings = findingsOf(report.at('secrets')).map((node) => ({
+      rule: keptName(node.at('ruleID')),
+      severity: severityOf(node.at('severity')),
+      target: shortText(node.at('target')),
+    }));
+    return { secrets: { findings } };
+  }
+  throw new MalformedReport('/kind', 'must be VulnerabilityReport or ExposedSecretReport');
+}

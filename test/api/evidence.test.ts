@@ -1,0 +1,268 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '../kit/backends/until.ts';
+import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
+import type { FakePod } from '../kit/fakes/fake-pods.ts';
+import { RunningApi, type Answered } from '../kit/parts.ts';
+import { openVex, trivyReport, TRIVY_SECRETS } from '../kit/scanner-reports.ts';
+import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
+
+const HOUR_MS = 3_600_000;
+const VULNERABILITIES = { deny: ['CRITICAL'] };
+
+let kube: FakeApiServer;
+let api: RunningApi;
+let scanner: string;
+let tests = 0;
+
+beforeAll(async () => {
+  kube = await FakeApiServer.start();
+  kube.createAccount('prod', 'api');
+  api = await RunningApi.start({ connections: { kube: kube.access } });
+  await api.seed();
+  await api.put('clusters/watched', {
+    connection: 'kube',
+    issuer: kube.issuer,
+    audiences: ['quaymaster'],
+  });
+  await api.put('policies/watched', {
+    apiVersion: 'quaymaster.dev/v1',
+    kind: 'AccessPolicy',
+    metadata: { name: 'watched' },
+    spec: {
+      subjects: [{ clusters: ['watched'], namespaces: ['prod'], serviceAccounts: ['api'] }],
+      rules: [{ name: 'read', effect: 'allow', capabilities: ['read'], paths: ['app/**'] }],
+    },
+  });
+  await api.call('PUT', '/api/v1/secrets/app/db', {
+    token: api.admin,
+    body: { data: { value: 'v' } },
+    headers: { 'If-None-Match': '*' },
+  });
+  scanner = await api.operator('scanner', [{ role: 'evidence-writer' }]);
+});
+afterAll(async () => {
+  await api.stop();
+  await kube.close();
+});
+
+/** A digest that no other test has, and reports about the image with it, scanned by default a minute ago. */
+function image() {
+  tests += 1;
+  const digest = `sha256:${String(tests).padStart(64, 'e')}`;
+  const at = (agoMs = 60_000): string => new Date(Date.now() - agoMs).toISOString();
+  const Metadata = { RepoDigests: [`registry.test/web@${digest}`] };
+  return {
+    digest,
+    report: (found: object[] = [{}], change: object = {}) =>
+      trivyReport({ Metadata, CreatedAt: at(), ...change }, found as Record<string, unknown>[]),
+    vex: (statement: object = {}) =>
+      openVex(
+        { products: [{ '@id': `pkg:oci/web@${digest}` }], ...statement },
+        { timestamp: at() },
+      ),
+    at,
+  };
+}
+
+function push(report: unknown, more: object = {}, token = scanner): Promise<Answered> {
+  const body = { report: typeof report === 'string' ? report : JSON.stringify(report), ...more };
+  return api.call('POST', '/api/v1/evidence', { token, body });
+}
+
+async function pushed(report: unknown, more: object = {}): Promise<string> {
+  const { status, text, body } = await push(report, more);
+  if (status !== 200) throw new Error(text);
+  return body.items[0].id as string;
+}
+
+async function gate(rules: object): Promise<string> {
+  const name = `gate-${tests}`;
+  await api.put(`posture-profiles/${name}`, {
+    mode: 'enforce',
+    match: { podLabels: { test: name }, secretPaths: ['app/**'] },
+    ...rules,
+  });
+  return name;
+}
+
+/** The token of a pod with the image, for which only the profile of this test is. */
+async function podWith(digest: string, name: string): Promise<string> {
+  const pod: FakePod = kube.pods.create({
+    namespace: 'prod',
+    name: `pod-${tests}`,
+    serviceAccount: 'api',
+    labels: { test: name },
+    spec: { containers: [{ name: 'web', image: `registry.test/web@${digest}` }] },
+  });
+  const wish = { namespace: 'prod', serviceAccount: 'api', audience: ['quaymaster'], pod };
+  const body = { cluster: 'watched', token: kube.token(wish) };
+  const made = await api.call('POST', '/api/v1/sessions', { body });
+  if (made.status !== 201) throw new Error(made.text);
+  return made.body.token as string;
+}
+
+function read(token: string): Promise<Answered> {
+  return api.call('GET', '/api/v1/secrets/app/db', { token });
+}
+
+async function untilRead(token: string, code: string | undefined): Promise<Answered> {
+  let answer: Answered | undefined;
+  await until(`a read is ${code ?? 'allowed'}`, async () => {
+    answer = await read(token);
+    return answer.body.code === code;
+  });
+  return answer as Answered;
+}
+
+async function lastEntry(action: string): Promise<StoredEntry | undefined> {
+  const entries = await storedEntries(api.broker.parts.store);
+  return entries.findLast((entry) => entry.action === action);
+}
+
+describe('a profile with vulnerabilities', () => {
+  it('lets a pod wait for its first report, and refuses or gives by what the report says', async () => {
+    const { digest, report, at } = image();
+    const name = await gate({ vulnerabilities: VULNERABILITIES });
+    const token = await podWith(digest, name);
+    expect(await untilRead(token, 'ERR_POSTURE_PENDING')).toMatchObject({
+      status: 503,
+      body: { detail: expect.stringContaining(`${name}: report_missing`) },
+      headers: { 'retry-after': '5' },
+    });
+    await pushed(report([{}], { CreatedAt: at(120_000) }));
+    expect((await read(token)).body).toMatchObject({
+      code: 'ERR_POSTURE_DENIED',
+      detail: expect.stringContaining('vulnerability_denied'),
+    });
+    await pushed(report([{ Severity: 'HIGH' }]));
+    expect((await read(token)).status).toBe(200);
+  });
+
+  it('drops what VEX says is harmless, until the statement is deleted', async () => {
+    const { digest, report, vex } = image();
+    const token = await podWith(digest, await gate({ vulnerabilities: VULNERABILITIES }));
+    await pushed(report());
+    await untilRead(token, 'ERR_POSTURE_DENIED');
+    const id = await pushed(vex());
+    expect((await read(token)).status).toBe(200);
+    const path = `/api/v1/evidence/${id}`;
+    expect((await api.call('DELETE', path, { token: scanner })).status).toBe(204);
+    expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
+  });
+
+  it('shows operators which reports decide', async () => {
+    const { digest, report } = image();
+    const name = await gate({ vulnerabilities: VULNERABILITIES });
+    await podWith(digest, name);
+    await pushed(report());
+    const { body } = await api.call('POST', '/api/v1/posture:explain', {
+      token: api.admin,
+      body: { cluster: 'watched', namespace: 'prod', pod: `pod-${tests}` },
+    });
+    expect(body.items).toMatchObject([
+      {
+        evidence: [{ scanner: 'trivy', kind: 'vulnerabilities', digests: [digest], count: 1 }],
+        profiles: [
+          {
+            met: false,
+            findings: [
+              {
+                code: 'vulnerability_denied',
+                message: expect.stringContaining(
+                  'CVE-2026-1000 (CRITICAL) in pkg:deb/debian/zlib1g@1.2.13, fixed in 1.2.14 (trivy)',
+                ),
+              },
+            ],
+          },
+        ],
+      },
+    ]);
+  });
+});
+
+describe('a profile with exposedSecrets', () => {
+  it('needs a scan that looked for secrets', async () => {
+    const { digest, report } = image();
+    const token = await podWith(digest, await gate({ exposedSecrets: { deny: ['CRITICAL'] } }));
+    await pushed(report());
+    await untilRead(token, 'ERR_POSTURE_PENDING');
+    await pushed(report([], { Results: [TRIVY_SECRETS] }));
+    expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
+    await pushed(report([], { CreatedAt: new Date().toISOString() }), { covers: ['secrets'] });
+    expect((await read(token)).status).toBe(200);
+  });
+});
+
+describe('POST /api/v1/evidence', () => {
+  it('stores what checks read, and says what it stored', async () => {
+    const { digest, report } = image();
+    const { body } = await push(report());
+    expect(body.items).toMatchObject([
+      { kind: 'vulnerabilities', scanner: 'trivy', digests: [digest], writer: 'scanner', count: 1 },
+    ]);
+    const { id } = body.items[0] as { readonly id: string };
+    expect(await lastEntry('evidence.write')).toMatchObject({
+      outcome: 'ok',
+      document: { kind: 'evidence', name: id },
+      query: `vulnerabilities trivy ${digest}`,
+      count: 1,
+    });
+    const shown = await api.call('GET', `/api/v1/evidence/${id}`, { token: api.admin });
+    expect(shown.body.findings).toMatchObject([{ id: 'CVE-2026-1000', severity: 'CRITICAL' }]);
+    expect(shown.text).not.toContain('a text for people');
+    const list = await api.call('GET', `/api/v1/evidence?image=${digest}`, { token: api.admin });
+    expect(list.body.items).toMatchObject([{ id }]);
+  });
+
+  it('never lets an older report replace a newer one, and takes the same one twice', async () => {
+    const { report, at } = image();
+    const scanned = at();
+    const id = await pushed(report([{}], { CreatedAt: scanned }));
+    expect(await pushed(report([{}], { CreatedAt: scanned }))).toBe(id);
+    expect(await push(report([], { CreatedAt: at(2 * HOUR_MS) }))).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining('a newer report of trivy') },
+    });
+  });
+
+  it('refuses a report of the future', async () => {
+    const { report, at } = image();
+    const answer = await push(report([], { CreatedAt: at(-10 * 60_000) }));
+    expect(answer.body).toMatchObject({
+      code: 'ERR_BODY_INVALID',
+      problems: [{ message: expect.stringContaining('is from the future') }],
+    });
+  });
+
+  it.each<[string, string, string]>([
+    ['broken JSON', '{\n  "SchemaVersion": 2,,\n}', 'is not JSON (line 2, column 22)'],
+    ['deep nesting', '['.repeat(40), 'may nest 32 deep'],
+    ['a member twice', '{"a":1,"a":2}', 'names a member of an object twice'],
+    [
+      'a wrong type',
+      '{"SchemaVersion":2,"ArtifactName":"x",\n "Results":7}',
+      '/Results must be a list (line 2, column 12)',
+    ],
+    ['no known format', '{"runs":[]}', 'is in no known format'],
+    ['no digest', '{"SchemaVersion":2,"ArtifactName":"x"}', 'names no digest of an image'],
+  ])('refuses a report with %s, with its position', async (_, report, message) => {
+    const { status, body } = await push(report);
+    expect([status, body.code]).toEqual([400, 'ERR_BODY_INVALID']);
+    expect(body.problems).toMatchObject([
+      { pointer: '/report', message: expect.stringContaining(message) },
+    ]);
+  });
+
+  it('refuses a report of more than 1 MiB', async () => {
+    const { body } = await push(`{"x":"${'y'.repeat(1_048_576)}"}`);
+    expect(body.problems).toMatchObject([{ message: 'may have 1048576 bytes' }]);
+  });
+
+  it('needs the role evidence-writer, which reads no secrets', async () => {
+    const { report } = image();
+    const auditor = await api.operator(`auditor-${tests}`, [{ role: 'auditor' }]);
+    expect((await push(report(), {}, auditor)).status).toBe(403);
+    expect((await api.call('GET', '/api/v1/secrets/app/db', { token: scanner })).status).toBe(403);
+    expect((await api.call('GET', '/api/v1/evidence', { token: auditor })).status).toBe(200);
+  });
+});

@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  deleteEvidence,
+  pushEvidence,
+  type StoredEvidence,
+} from '../../../../src/broker/posture/evidence.ts';
+import { evidenceWorker } from '../../../../src/broker/posture/evidence-worker.ts';
+import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
+import { codeOf, TestBroker } from '../../../kit/broker-parts.ts';
+import { CONFIG, INDEX, openVex, trivyReport } from '../../../kit/scanner-reports.ts';
+
+const DAY = 24 * 3_600_000;
+const OTHER = `sha256:${'f'.repeat(64)}`;
+
+let broker: TestBroker;
+let scanner: LiveOperator;
+
+beforeEach(async () => {
+  broker = await TestBroker.open();
+  await broker.seed();
+  scanner = await broker.operator('scanner', [{ role: 'evidence-writer' }]);
+});
+afterEach(async () => broker.close());
+
+const at = (ageMs = 0): string => new Date(broker.clock.now() - ageMs).toISOString();
+
+function push(
+  report: object,
+  image: readonly string[] = [],
+  by = scanner,
+): Promise<readonly StoredEvidence[]> {
+  const text = JSON.stringify(report);
+  return pushEvidence(broker.parts, broker.call(), by, { text, image });
+}
+
+async function one(report: object, image: readonly string[] = []): Promise<string> {
+  const [stored] = await push(report, image);
+  return stored!.evidence.id;
+}
+
+/** One round of the worker. */
+async function round(): Promise<void> {
+  const worker = evidenceWorker(broker.parts);
+  worker.start();
+  await worker.stop();
+}
+
+it('finds evidence by each digest of the image, also after a restart', async () => {
+  const id = await one(trivyReport({ CreatedAt: at() }));
+  broker = await broker.reopen();
+  for (const digest of [INDEX, CONFIG]) {
+    expect(broker.parts.evidence.of(digest)).toMatchObject([{ id, config: CONFIG }]);
+  }
+  const [found] = broker.parts.evidence.of(INDEX);
+  expect(found?.section()).toMatchObject({ findings: [{ id: 'CVE-2026-1000' }] });
+  expect(broker.parts.evidence.of(OTHER)).toEqual([]);
+});
+
+it('keeps the digests of earlier reports about the same image', async () => {
+  const Metadata = { ImageID: CONFIG, RepoDigests: [`registry.test/copy@${OTHER}`] };
+  const id = await one(trivyReport({ CreatedAt: at(60_000) }));
+  expect(await one(trivyReport({ CreatedAt: at(), Metadata }))).toBe(id);
+  expect(broker.parts.evidence.find(id)?.digests).toEqual([CONFIG, OTHER, INDEX]);
+});
+
+it('keeps the list of an image while nothing about it changes', async () => {
+  await one(trivyReport({ CreatedAt: at() }));
+  const before = broker.parts.evidence.of(INDEX);
+  await one(openVex({ products: [`pkg:oci/web@${OTHER}`] }, { timestamp: at() }));
+  expect(broker.parts.evidence.of(INDEX)).toBe(before);
+  await one(openVex({}, { timestamp: at() }));
+  expect(broker.parts.evidence.of(INDEX)).not.toBe(before);
+});
+
+it('lets one of two deletions win', async () => {
+  const id = await one(trivyReport({ CreatedAt: at() }));
+  const remove = () => deleteEvidence(broker.parts, broker.call(), scanner, id);
+  const codes = await Promise.all([remove(), remove()].map((each) => codeOf(each)));
+  expect(codes.filter((code) => code === 'ERR_NOT_FOUND')).toHaveLength(1);
+  expect(broker.parts.evidence.of(INDEX)).toEqual([]);
+});
+
+describe('the worker', () => {
+  it('removes evidence 30 days after its last use', async () => {
+    await one(trivyReport({ CreatedAt: at() }));
+    broker.clock.advance(29 * DAY);
+    broker.parts.evidence.use([INDEX]);
+    await round();
+    broker.clock.advance(29 * DAY);
+    await round();
+    expect(broker.parts.evidence.of(INDEX)).toHaveLength(1);
+    broker.clock.advance(2 * DAY);
+    await round();
+    expect(broker.parts.evidence.of(INDEX)).toEqual([]);
+  });
+
+  it('does not change what verdicts depend on when it marks a use', async () => {
+    await one(trivyReport({ CreatedAt: at() }));
+    const { evidence } = broker.parts;
+    const before = evidence.of(INDEX);
+    broker.clock.advance(2 * DAY);
+    evidence.use([INDEX]);
+    await round();
+    expect(evidence.of(INDEX)).toBe(before);
+    expect(evidence.takeUsed(broker.clock.now())).toEqual([]);
+  });
+});
+
+describe('the space for evidence', () => {
+  it('is bounded for each writer', async () => {
+    const { evidence } = broker.parts;
+    const share = evidence.shareOf.bind(evidence);
+    evidence.shareOf = (writer) =>
+      writer === 'scanner' ? { rows: 5_000, bytes: 1 } : share(writer);
+    expect(await codeOf(push(trivyReport({ CreatedAt: at() })))).toBe('ERR_CONFLICT');
+    const other = await broker.operator('other', [{ role: 'evidence-writer' }]);
+    expect(await push(trivyReport({ CreatedAt: at() }), [], other)).toHaveLength(1);
+  });
+
+  it('is counted in rows and bytes', async () => {
+    await one(trivyReport({ CreatedAt: at() }));
+    const all = broker.parts.evidence.shareOf();
+    expect(all.rows).toBe(1);
+    expect(all.bytes).toBeGreaterThan(50);
+    expect(broker.parts.evidence.shareOf('scanner')).toEqual(all);
+    expect(broker.parts.evidence.shareOf('other')).toEqual({ rows: 0, bytes: 0 });
+  });
+});

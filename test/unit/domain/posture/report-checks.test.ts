@@ -1,0 +1,271 @@
+import { describe, expect, it } from '@jest/globals';
+import { parseSpec } from '../../../../src/broker/documents/schema.ts';
+import { evaluate } from '../../../../src/domain/posture/evaluate.ts';
+import type { PostureFinding } from '../../../../src/domain/posture/finding.ts';
+import type {
+  Evidence,
+  EvidenceKind,
+  VexState,
+  Vulnerability,
+} from '../../../../src/domain/posture/evidence.ts';
+import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
+import { compileProfile } from '../../../../src/domain/posture/profile.ts';
+import { NOTHING_SIGNED } from '../../../kit/nothing-signed.ts';
+
+const NOW = Date.parse('2026-11-27T12:00:00Z');
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const INDEX = `sha256:${'1'.repeat(64)}`;
+const [AMD, ARM] = [`sha256:${'a'.repeat(64)}`, `sha256:${'b'.repeat(64)}`];
+const ZLIB = 'pkg:deb/debian/zlib1g@1.2.13';
+const POD = {
+  metadata: {
+    name: 'web-0',
+    namespace: 'shop',
+    uid: 'u',
+    creationTimestamp: '2026-11-27T11:58:00Z',
+  },
+  spec: { containers: [{ name: 'web', image: `registry.test/web@${INDEX}` }] },
+};
+
+function vulnerability(change: Partial<Vulnerability> = {}): Vulnerability {
+  return {
+    ...{ id: 'CVE-2026-1', aliases: ['GHSA-1'], severity: 'CRITICAL', purl: ZLIB },
+    ...{ fixedVersion: '1.2.14', isFixable: true, publishedAt: NOW - 30 * DAY },
+    ...change,
+  };
+}
+
+let made = 0;
+
+function evidence(kind: EvidenceKind, section: unknown, change: Partial<Evidence> = {}): Evidence {
+  made += 1;
+  return {
+    ...{ id: `evi_${made}`, kind, scanner: 'trivy', scannerVersion: '', digests: [INDEX] },
+    ...{ reportedAt: NOW - HOUR, receivedAt: NOW - HOUR, writer: 'ci' },
+    section: () => section as never,
+    ...change,
+  };
+}
+
+function scan(found: readonly Vulnerability[], change: Partial<Evidence> = {}): Evidence {
+  return evidence('vulnerabilities', { isOsEnded: false, findings: found }, change);
+}
+
+function vex(state: VexState, purls: readonly string[] = [], ids = ['CVE-2026-1']): Evidence {
+  return evidence('vex', { findings: [{ ids, purls, state }] }, { scanner: `acme ${made}` });
+}
+
+function verdict(rules: object, known: readonly Evidence[], { pod = POD, now = NOW } = {}) {
+  const spec = parseSpec('posture-profile', { mode: 'enforce', ...rules });
+  return evaluate(
+    compileProfile('gate', 1, spec),
+    {
+      name: 'shop/web-0',
+      pod: new PodNode(pod, ''),
+      trust: NOTHING_SIGNED,
+      evidenceOf: (digest) => known.filter(({ digests }) => digests.includes(digest)),
+    },
+    now,
+  );
+}
+
+const codes = (rules: object, known: readonly Evidence[], more = {}): readonly string[] =>
+  verdict(rules, known, more).findings.map(({ code, status }: PostureFinding) =>
+    status === 'fail' ? code : `${code} ${status}`,
+  );
+
+const DENY = { vulnerabilities: { deny: ['CRITICAL'] } };
+const gate = (rules: object) => ({ vulnerabilities: { deny: ['CRITICAL'], ...rules } });
+
+describe('vulnerabilities', () => {
+  it.each<[string, object, Partial<Vulnerability>, readonly string[]]>([
+    ['a denied severity', {}, {}, ['vulnerability_denied']],
+    ['another severity', {}, { severity: 'HIGH' }, []],
+    ['no fix, if only fixable ones count', { fixAvailableOnly: true }, { isFixable: false }, []],
+    ['no fix', {}, { isFixable: false }, ['vulnerability_denied']],
+    ['a fix, if only fixable ones count', { fixAvailableOnly: true }, {}, ['vulnerability_denied']],
+    ['a day of grace left', { graceDays: 31 }, {}, []],
+    ['no grace left', { graceDays: 30 }, {}, ['vulnerability_denied']],
+    [
+      'no day of publication',
+      { graceDays: 31 },
+      { publishedAt: undefined },
+      ['vulnerability_denied'],
+    ],
+    ['no rating', {}, { severity: 'UNKNOWN' }, []],
+    [
+      'no rating, if these count',
+      { unknownSeverity: 'deny' },
+      { severity: 'UNKNOWN' },
+      ['vulnerability_denied'],
+    ],
+  ])('are judged: %s', (_, rules, found, expected) => {
+    expect(codes(gate(rules), [scan([vulnerability(found)])])).toEqual(expected);
+  });
+
+  it('begin to count when their grace ends', () => {
+    const rules = gate({ graceDays: 31, reportMaxAge: '30d' });
+    expect(verdict(rules, [scan([vulnerability()])]).validUntil).toBe(NOW + DAY);
+  });
+
+  it('are unknown without a report, and for a pod that was not pulled', () => {
+    expect(codes(DENY, [])).toEqual(['report_missing unknown']);
+    const pod = { ...POD, spec: { containers: [{ name: 'web', image: 'registry.test/web:1' }] } };
+    expect(codes(DENY, [scan([])], { pod })).toEqual(['image_unknown unknown']);
+    expect(codes(gate({ onUnknown: 'allow' }), [])).toEqual(['report_missing tolerated']);
+  });
+
+  it('need no report while the pod is young, if the profile says so', () => {
+    const rules = gate({ firstReportGrace: '5m' });
+    expect(verdict(rules, [])).toMatchObject({ findings: [], validUntil: NOW + 3 * 60_000 });
+    expect(codes(rules, [], { now: NOW + 3 * 60_000 })).toEqual(['report_missing unknown']);
+  });
+
+  it('are unknown when the last report is too old, and the verdict ends then', () => {
+    const rules = gate({ reportMaxAge: '2h' });
+    const old = scan([], { reportedAt: NOW - HOUR });
+    expect(verdict(rules, [old])).toMatchObject({ findings: [], validUntil: NOW + HOUR });
+    expect(codes(rules, [old], { now: NOW + HOUR })).toEqual(['report_stale unknown']);
+  });
+
+  it('takes the age from the receipt if the clock of the scanner is ahead', () => {
+    const ahead = scan([], { reportedAt: NOW + 4 * 60_000, receivedAt: NOW });
+    expect(verdict(gate({ reportMaxAge: '1h' }), [ahead]).validUntil).toBe(NOW + HOUR);
+  });
+
+  it('count from the newest report of each scanner, and from all scanners', () => {
+    const older = scan([vulnerability()], { reportedAt: NOW - 2 * HOUR });
+    expect(codes(DENY, [older, scan([])])).toEqual([]);
+    const grype = scan([vulnerability()], { scanner: 'grype', reportedAt: NOW - 2 * HOUR });
+    expect(codes(DENY, [grype, scan([])])).toEqual(['vulnerability_denied']);
+  });
+
+  it('of an old report of one scanner still count beside a new report of another', () => {
+    const grype = scan([vulnerability()], { scanner: 'grype', reportedAt: NOW - 300 * HOUR });
+    expect(codes(DENY, [grype, scan([])])).toEqual(['vulnerability_denied']);
+    const clean = scan([], { scanner: 'grype', reportedAt: NOW - 300 * HOUR });
+    expect(codes(DENY, [clean, scan([])])).toEqual([]);
+  });
+
+  it('count from every platform of an index, because the digest does not say which one runs', () => {
+    const amd = scan([vulnerability()], { config: AMD, digests: [AMD, INDEX] });
+    const arm = scan([], { config: ARM, digests: [ARM, INDEX], reportedAt: NOW });
+    expect(codes(DENY, [amd, arm])).toEqual(['vulnerability_denied']);
+  });
+
+  it('are taken of init containers too, but not of ignored ones', () => {
+    const init = { name: 'init', image: `registry.test/init@${AMD}` };
+    const pod = { ...POD, spec: { ...POD.spec, initContainers: [init] } };
+    const bad = scan([vulnerability()], { digests: [AMD] });
+    expect(codes(DENY, [scan([]), bad], { pod })).toEqual(['vulnerability_denied']);
+    const ignoreContainers = [{ name: 'init', image: 'registry.test/*' }];
+    expect(codes({ ...DENY, ignoreContainers }, [scan([]), bad], { pod })).toEqual([]);
+  });
+
+  it('are found for the digest that runs', () => {
+    const pod = {
+      ...POD,
+      spec: { containers: [{ name: 'web', image: 'registry.test/web:1' }] },
+      status: { containerStatuses: [{ name: 'web', imageID: `registry.test/web@${INDEX}` }] },
+    };
+    expect(codes(DENY, [scan([vulnerability()])], { pod })).toEqual(['vulnerability_denied']);
+  });
+
+  it('of thousands show the first ten', () => {
+    const found = verdict(DENY, [scan(Array.from({ length: 500 }, () => vulnerability()))]);
+    expect(found.findings).toHaveLength(11);
+    expect(found.findings.at(-1)?.message).toContain('490 more findings');
+  });
+
+  it('include the end of life of the operating system, if the profile says so', () => {
+    const ended = evidence('vulnerabilities', { isOsEnded: true, findings: [] });
+    expect(codes(DENY, [ended])).toEqual([]);
+    expect(codes(gate({ osEndOfLife: 'deny' }), [ended])).toEqual(['os_end_of_life']);
+  });
+});
+
+describe('VEX', () => {
+  const known = scan([vulnerability()]);
+  it.each<[string, readonly Evidence[], readonly string[]]>([
+    ['not_affected', [vex('not_affected')], []],
+    ['fixed', [vex('fixed')], []],
+    ['affected', [vex('affected')], ['vulnerability_denied']],
+    ['under_investigation', [vex('under_investigation')], ['vulnerability_denied']],
+    ['an alias', [vex('not_affected', [], ['GHSA-1'])], []],
+    ['another id', [vex('not_affected', [], ['CVE-2026-2'])], ['vulnerability_denied']],
+    ['the package in every version', [vex('fixed', ['pkg:deb/debian/zlib1g'])], []],
+    ['the package in this version', [vex('fixed', [ZLIB])], []],
+    [
+      'the package in another version',
+      [vex('fixed', ['pkg:deb/debian/zlib1g@1'])],
+      ['vulnerability_denied'],
+    ],
+    [
+      'a package with a longer name',
+      [vex('fixed', ['pkg:deb/debian/zlib'])],
+      ['vulnerability_denied'],
+    ],
+    ['authors that disagree', [vex('not_affected'), vex('affected')], ['vulnerability_denied']],
+  ])('drops a vulnerability or not: %s', (_, statements, expected) => {
+    expect(codes(DENY, [known, ...statements])).toEqual(expected);
+  });
+});
+
+describe('an exception for a vulnerability', () => {
+  const exception = {
+    id: 'CVE-2026-1',
+    until: '2026-11-28',
+    reason: 'not reachable',
+    approvedBy: 'alice',
+  };
+  const known = [scan([vulnerability()])];
+  const withException = (change: object) => gate({ exceptions: [{ ...exception, ...change }] });
+
+  it('holds until its day, is shown, and ends the verdict', () => {
+    const { findings, validUntil } = verdict(withException({}), known);
+    expect(findings).toMatchObject([
+      {
+        code: 'vulnerability_denied',
+        status: 'excepted',
+        message: expect.stringContaining('excepted until 2026-11-28T00:00:00.000Z by alice: not'),
+      },
+    ]);
+    expect(validUntil).toBe(Date.parse('2026-11-28'));
+    const now = Date.parse('2026-11-28');
+    expect(codes(withException({}), known, { now })).toEqual(['vulnerability_denied']);
+  });
+
+  it.each<[string, object, boolean]>([
+    ['its alias', { id: 'GHSA-1' }, true],
+    ['another id', { id: 'CVE-2026-9' }, false],
+    ['a pattern of packages', { purl: 'pkg:deb/debian/zlib*' }, true],
+    ['a pattern of other packages', { purl: 'pkg:npm/**' }, false],
+  ])('is for %s: %p', (_, change, isExcepted) => {
+    expect(codes(withException(change), known)).toEqual([
+      isExcepted ? 'vulnerability_denied excepted' : 'vulnerability_denied',
+    ]);
+  });
+});
+
+describe('exposed secrets', () => {
+  const rules = { exposedSecrets: { deny: ['CRITICAL', 'HIGH'] } };
+  const found = (severity: string) =>
+    evidence('secrets', { findings: [{ rule: 'private-key', severity, target: '/app/key.pem' }] });
+
+  it('are denied by severity', () => {
+    expect(codes(rules, [found('HIGH')])).toEqual(['exposed_secret']);
+    expect(codes(rules, [found('MEDIUM')])).toEqual([]);
+  });
+
+  it('are unknown without a report that looked for them', () => {
+    expect(codes(rules, [scan([])])).toEqual(['report_missing unknown']);
+  });
+
+  it('stay as they were found: the image of a digest does not change', () => {
+    expect(verdict(rules, [found('LOW')], { now: NOW + 300 * DAY })).toMatchObject({
+      findings: [],
+      validUntil: Infinity,
+    });
+  });
+});
