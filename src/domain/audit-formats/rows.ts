@@ -49,6 +49,9 @@ const ENABLE = 8;
 const ACTIVATE = 10;
 const SUSPEND = 12;
 
+/** `finding`: 2 is Update, as 1 is Create. */
+const FINDING_UPDATE = 2;
+
 /** A row for each action of the log: an action without one does not compile. */
 export const FORMAT_ROWS: Readonly<Record<AuditAction, FormatRow>> = {
   'session.create': row(['authentication', LOGON], 3, 'create', 'sessions'),
@@ -60,10 +63,10 @@ export const FORMAT_ROWS: Readonly<Record<AuditAction, FormatRow>> = {
   'quarantine.lift': row(['entity', ENABLE], 7, 'delete', 'quarantines'),
   'quarantine.list': row(['api', READ], 2, 'list', 'quarantines'),
   'alert.receive': row(['finding', CREATE], 6, 'create', 'alerts'),
-  'alert.approve': row(['finding', UPDATE], 7, 'update', 'alerts'),
-  'alert.dismiss': row(['finding', UPDATE], 5, 'update', 'alerts'),
+  'alert.approve': row(['finding', FINDING_UPDATE], 7, 'update', 'alerts'),
+  'alert.dismiss': row(['finding', FINDING_UPDATE], 5, 'update', 'alerts'),
   'alert.list': row(['api', READ], 2, 'list', 'alerts'),
-  'alert.respond': row(['finding', UPDATE], 7, 'update', 'alerts'),
+  'alert.respond': row(['finding', FINDING_UPDATE], 7, 'update', 'alerts'),
   'incident.open': row(['finding', CREATE], 9, 'create', 'incidents'),
   'incident.read': row(['api', READ], 3, 'get', 'incidents'),
   'approval.request': row(['entity', CREATE], 5, 'create', 'approvals'),
