@@ -31,6 +31,7 @@ type Row = readonly [
 const NO_ROLES: readonly Role[] = [];
 const ADMIN: readonly Role[] = ['admin'];
 const POLICIES: readonly Role[] = ['policy-editor', 'admin'];
+const EXPLAINERS: readonly Role[] = ['policy-editor', 'auditor', 'admin'];
 const EDITORS: readonly Role[] = ['secret-editor', 'admin'];
 const WRITERS: readonly Role[] = ['policy-editor', 'secret-editor', 'admin'];
 const LISTERS: readonly Role[] = ['secret-reader', 'secret-editor', 'admin'];
@@ -45,6 +46,8 @@ const SCANNERS: readonly Role[] = ['evidence-writer', 'admin'];
 const EVIDENCE: readonly Role[] = ['evidence-writer', 'policy-editor', ...LEASES];
 /** Any operator may read metrics, and see and revoke its own tokens. */
 const ANY: readonly Role[] = ROLES;
+
+const KEYS_OF_PEOPLE = '/api/v1/security-keys';
 
 /** All operations. The router is made from these rows, so an operation without a row cannot be called. The most frequent one is first. */
 const ROWS = {
@@ -202,7 +205,7 @@ const ROWS = {
     'POST',
     '/api/v1/policies:explain',
     'operator',
-    ['policy-editor', 'auditor', 'admin'],
+    EXPLAINERS,
     10,
     'policy.explain',
   ],
@@ -214,30 +217,9 @@ const ROWS = {
     20,
     'policy.explain',
   ],
-  replayPolicies: [
-    'POST',
-    '/api/v1/policies:replay',
-    'operator',
-    ['policy-editor', 'auditor', 'admin'],
-    200,
-    'policy.replay',
-  ],
-  explainPosture: [
-    'POST',
-    '/api/v1/posture:explain',
-    'operator',
-    ['policy-editor', 'auditor', 'admin'],
-    10,
-    'policy.explain',
-  ],
-  surveyPosture: [
-    'POST',
-    '/api/v1/posture:survey',
-    'operator',
-    ['policy-editor', 'auditor', 'admin'],
-    50,
-    'policy.explain',
-  ],
+  replayPolicies: ['POST', '/api/v1/policies:replay', 'operator', EXPLAINERS, 200, 'policy.replay'],
+  explainPosture: ['POST', '/api/v1/posture:explain', 'operator', EXPLAINERS, 10, 'policy.explain'],
+  surveyPosture: ['POST', '/api/v1/posture:survey', 'operator', EXPLAINERS, 50, 'policy.explain'],
   listEvidence: ['GET', '/api/v1/evidence', 'operator', EVIDENCE, 5, 'evidence.read'],
   pushEvidence: ['POST', '/api/v1/evidence', 'operator', SCANNERS, 20, 'evidence.write'],
   readEvidence: ['GET', '/api/v1/evidence/{id}', 'operator', EVIDENCE, 5, 'evidence.read'],
@@ -312,6 +294,26 @@ const ROWS = {
     10,
     'operator-token.revoke',
   ],
+  listSecurityKeys: ['GET', KEYS_OF_PEOPLE, 'operator', ANY, 5, 'security-key.list'],
+  beginSecurityKey: ['POST', `${KEYS_OF_PEOPLE}:begin`, 'operator', ANY, 5, 'security-key.prove'],
+  finishSecurityKey: [
+    'POST',
+    `${KEYS_OF_PEOPLE}:finish`,
+    'operator',
+    ANY,
+    20,
+    'security-key.prove',
+  ],
+  removeSecurityKey: [
+    'POST',
+    `${KEYS_OF_PEOPLE}/{id}:remove`,
+    'operator',
+    ANY,
+    5,
+    'security-key.remove',
+  ],
+  readKeyPage: ['GET', '/second-factor', 'public', NO_ROLES, 1, undefined],
+  readKeyScript: ['GET', '/second-factor.js', 'public', NO_ROLES, 1, undefined],
   traceAudit: ['POST', '/api/v1/audit:trace', 'operator', ['auditor'], 50, 'audit.trace'],
   searchAudit: ['GET', '/api/v1/audit/entries', 'operator', AUDITORS, 20, 'audit.search'],
   proveEntry: [
@@ -381,6 +383,7 @@ const DANGEROUS: ReadonlySet<OperationId> = new Set([
   'putRoleBinding',
   'deleteRoleBinding',
   'createOperatorToken',
+  'removeSecurityKey',
   'requestBreakGlass',
   'approveRequest',
   'requireApprovals',

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { identityOf, type Caller } from '../broker/call.ts';
 import { holdsAnything } from '../broker/secrets/judge-target.ts';
 import { isRecorded } from '../broker/recording/refusals.ts';
+import { requireStepUp } from '../broker/sessions/step-up.ts';
 import { BrokerError, type Problem } from '../domain/errors.ts';
 import { isProbe, type Operation } from './access.ts';
 import { answer, answerError, delivered, refuse } from './answers.ts';
@@ -18,7 +19,6 @@ import type { PathTemplate } from './path-template.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
 import { RequestShare, waiting } from './request-share.ts';
 import type { Incoming, Route } from './route.ts';
-import { requireStepUp } from './step-up.ts';
 import type { ServedParts, Surroundings } from './surroundings.ts';
 
 /** An operation with its route and its metrics. */

@@ -46,35 +46,57 @@ const peopleIssuerSchema = z.strictObject({
     .default(['openid']),
   /** Claims of the ID token that role bindings may name. */
   claims: z.array(claim).max(16).default([]),
+  /** `webauthn`: the issuer proves no second factor, so people prove a security key to the broker. */
+  secondFactor: z.enum(['issuer', 'webauthn']).default('issuer'),
 });
 
 /** Issuers of people's logins, by the name that role bindings use. */
-export const peopleConfigSchema = z.strictObject({
-  issuers: z.record(z.string().refine(isName, 'is not a lower-case name'), peopleIssuerSchema),
-  /** A session ends this long after its login, whatever happens. */
-  sessionSeconds: z
-    .int()
-    .min(60)
-    .max(DAY_SECONDS / 2)
-    .default(DAY_SECONDS / 2),
-  /** A session that is not used ends after this time. */
-  idleSeconds: z
-    .int()
-    .min(60)
-    .max(DAY_SECONDS / 2)
-    .default(3_600),
-  /** What dangerous operations demand of a login. */
-  stepUp: z
-    .strictObject({
-      maxAgeSeconds: z.int().min(30).max(DAY_SECONDS).default(900),
-      /** Any of these; empty: any context. */
-      acr: z.array(context).max(16).default([]),
-    })
-    .prefault({}),
-});
+export const peopleConfigSchema = z
+  .strictObject({
+    issuers: z.record(z.string().refine(isName, 'is not a lower-case name'), peopleIssuerSchema),
+    /** Where browsers reach the broker. Security keys are bound to its host. */
+    publicUrl: z
+      .url({ protocol: /^https?$/ })
+      .refine(isOrigin, 'is https://<host>, or http://localhost, with a port or without')
+      .optional(),
+    /** A session ends this long after its login, whatever happens. */
+    sessionSeconds: z
+      .int()
+      .min(60)
+      .max(DAY_SECONDS / 2)
+      .default(DAY_SECONDS / 2),
+    /** A session that is not used ends after this time. */
+    idleSeconds: z
+      .int()
+      .min(60)
+      .max(DAY_SECONDS / 2)
+      .default(3_600),
+    /** What dangerous operations demand of a login. */
+    stepUp: z
+      .strictObject({
+        maxAgeSeconds: z.int().min(30).max(DAY_SECONDS).default(900),
+        /** Any of these; empty: any context. */
+        acr: z.array(context).max(16).default([]),
+      })
+      .prefault({}),
+  })
+  .refine(
+    ({ issuers, publicUrl }) =>
+      publicUrl !== undefined ||
+      Object.values(issuers).every(({ secondFactor }) => secondFactor === 'issuer'),
+    { path: ['publicUrl'], message: 'is needed by "secondFactor: webauthn"' },
+  );
 
 export type PeopleConfig = z.output<typeof peopleConfigSchema>;
 export type PeopleIssuerConfig = z.output<typeof peopleIssuerSchema>;
+
+/** A security key accepts a domain, not an IP address, and browsers offer keys over TLS or to `localhost` only (WebAuthn §5.1.3). */
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || (text !== url.origin && text !== `${url.origin}/`)) return false;
+  const isAddress = url.hostname.startsWith('[') || /^[0-9.]+$/.test(url.hostname);
+  return !isAddress && (url.protocol === 'https:' || url.hostname === 'localhost');
+}
 
 function isPlainAddress(text: string): boolean {
   const url = URL.parse(text);

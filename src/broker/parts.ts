@@ -3,7 +3,7 @@ import type { ClusterSpec } from '../domain/cluster.ts';
 import type { TextDigest } from '../domain/audit-text.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { PeopleIssuer } from '../ports/people.ts';
+import type { PeopleIssuer, SecurityKeyVerifier } from '../ports/people.ts';
 import type { PodWatch } from '../ports/pod-watch.ts';
 import type { RefusalCounts, RefusalTally } from '../ports/refusal-tally.ts';
 import type { Store } from '../ports/store.ts';
@@ -119,6 +119,8 @@ export interface People {
     readonly idleSeconds: number;
     /** What dangerous operations demand of a login. */
     readonly stepUp: { readonly maxAgeSeconds: number; readonly acr: readonly string[] };
+    /** Undefined without a public URL in the configuration. */
+    readonly securityKeys: SecurityKeyVerifier | undefined;
   };
 }
 

@@ -39,6 +39,20 @@ export async function askHidden({ stdin, signal }: CliContext, question: string)
   }
 }
 
+/** Reads one line. In raw mode a terminal has no limit of the length, which is 1,024 characters on macOS otherwise. */
+export async function askLine(
+  { stdin, signal }: Pick<CliContext, 'stdin' | 'signal'>,
+  question: string,
+): Promise<string> {
+  const { isTTY: terminal } = stdin;
+  const reader = createInterface({ input: stdin, output: process.stderr, terminal });
+  try {
+    return await answerAt(reader, `${question}: `, signal);
+  } finally {
+    reader.close();
+  }
+}
+
 /** A terminal in raw mode sends no signal: Ctrl-C and the end of input arrive as keys. @throws Interrupted, Failed */
 async function answerAt(terminal: Interface, prompt: string, signal: AbortSignal): Promise<string> {
   const { promise, reject } = Promise.withResolvers<never>();

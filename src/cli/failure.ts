@@ -115,6 +115,7 @@ const COLLECTIONS: Readonly<Record<string, readonly [noun: string, list: string]
   quarantines: ['quarantine', 'quarantine ls'],
   approvals: ['request', 'approval ls'],
   attestations: ['attestation', 'attestation ls'],
+  'security-keys': ['security key', 'second-factor ls'],
   revocations: ['pending revocation of', 'revocation ls'],
 };
 

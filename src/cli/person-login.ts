@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { bearer, type BrokerClient } from '../client/index.ts';
+import { ApiError, bearer, type BrokerClient } from '../client/index.ts';
+import { Listener, showInBrowser } from './browser.ts';
 import { openClient } from './connection.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, Failed } from './errors.ts';
 import { ProfileFiles, type OperatorLogin } from './profiles.ts';
+import { proveKey } from './security-key.ts';
 
 export interface PersonLoginOptions {
   readonly issuer: string;
@@ -46,7 +45,7 @@ async function byBrowser(
     });
     const { address = '' } = begun;
     output.note(`Log in at:\n${address}`);
-    openBrowser(address, environment.browser);
+    showInBrowser(address, environment.browser);
     const answer = await listener.answer(new URL(address).searchParams.get('state') ?? '', signal);
     const { body } = await client.call('finishPersonLogin', {
       body: { login: begun.login, answer },
@@ -80,89 +79,37 @@ function finished(body: Finished | { readonly pending: boolean }): Finished {
   throw new Failed('the broker did not finish the login', EXIT.failed);
 }
 
-const PAGE = '<!doctype html><title>Quaymaster</title><p>You can close this window.';
+/** `no_key`: the person logged in, and must register a security key before dangerous operations. `no_person`: the profile is not a person's. */
+export type StepUp = 'done' | 'no_key' | 'no_person';
 
-/** Waits on a port of 127.0.0.1 for the browser that the issuer redirects (RFC 8252 §7.3). */
-class Listener {
-  readonly redirectUri: string;
-  readonly #server: ReturnType<typeof createServer>;
-
-  private constructor(server: ReturnType<typeof createServer>) {
-    this.#server = server;
-    this.redirectUri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/callback`;
-  }
-
-  static async open(): Promise<Listener> {
-    const server = createServer();
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject).listen(0, '127.0.0.1', resolve);
-    });
-    return new Listener(server);
-  }
-
-  /** The query of the redirect that has this `state`. Any page that the browser shows could send others, which are refused (RFC 9700 §4.7). */
-  answer(state: string, signal: AbortSignal): Promise<string> {
-    return new Promise((resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-      this.#server.on('request', (request, response) => {
-        const url = URL.parse(request.url ?? '', this.redirectUri);
-        const isAnswer =
-          request.method === 'GET' &&
-          url?.pathname === '/callback' &&
-          url.searchParams.get('state') === state;
-        response.setHeader('connection', 'close');
-        if (!isAnswer) {
-          response.writeHead(400).end();
-          return;
-        }
-        response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
-        resolve(url.search.slice(1));
-      });
-    });
-  }
-
-  close(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
-  }
-}
-
-const OPENERS: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
-  darwin: 'open',
-  linux: 'xdg-open',
-};
-
-/** Without a browser the person opens the printed address. */
-function openBrowser(address: string, browser: string | undefined): void {
-  const program = browser ?? OPENERS[process.platform];
-  if (program === undefined || program === '' || !address.startsWith('https://')) return;
-  spawn(program, [address], { stdio: 'ignore', detached: true })
-    .on('error', () => undefined)
-    .unref();
-}
-
-/** A new login of the profile's person that satisfies dangerous operations. Undefined if the profile is not a person's. */
+/** Lets the profile's person prove a security key, or log in again at the issuer, so that dangerous operations are allowed. */
 export async function stepUp(
-  context: Context & Pick<CliContext, 'target'>,
-): Promise<OperatorLogin | undefined> {
+  context: Context & Pick<CliContext, 'target' | 'stdin'>,
+): Promise<StepUp> {
   const { profile, profileName } = await context.target();
   const { login } = profile;
   if (login.kind !== 'operator' || login.issuer === undefined || profileName === undefined) {
-    return undefined;
+    return 'no_person';
   }
-  const { issuer, device } = login;
+  const { issuer, device = false } = login;
   const client = await openClient(profile);
   try {
+    const older = client.as(bearer(login.token));
+    if ((await proveKey(context, older, device).catch(afterEnd)) === 'proven') return 'done';
     const renewed = await logInPerson(context, client, { issuer, device, stepUp: true });
     const files = new ProfileFiles(context.environment.configDirectory);
     await files.write(profileName, { ...profile, login: renewed });
     // The older session is not needed any more. If it cannot be ended, it ends by itself.
-    await client
-      .as(bearer(login.token))
-      .call('endOwnLogin')
-      .catch(() => undefined);
-    return renewed;
+    await older.call('endOwnLogin').catch(() => undefined);
+    const proof = await proveKey(context, client.as(bearer(renewed.token)), device);
+    return proof === 'no_key' ? 'no_key' : 'done';
   } finally {
     client.close();
   }
+}
+
+/** A session that has ended proves no key: the person logs in again first. */
+function afterEnd(error: unknown): undefined {
+  if (error instanceof ApiError && error.code === 'ERR_UNAUTHENTICATED') return undefined;
+  throw error;
 }

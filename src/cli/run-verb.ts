@@ -54,9 +54,9 @@ export async function runVerb(
 async function hasSteppedUp(context: CliContext, error: unknown): Promise<boolean> {
   const code = (error as { readonly code?: unknown } | undefined)?.code;
   if (code !== 'ERR_STEP_UP_REQUIRED' || !process.stdin.isTTY) return false;
-  context.output.note('this operation needs a recent login');
+  context.output.note('this operation needs a recent login, or your security key');
   const { stepUp } = await import('./person-login.ts');
-  return (await stepUp(context)) !== undefined;
+  return (await stepUp(context)) !== 'no_person';
 }
 
 /** When the token of the profile expired; undefined if it has not, or if its end is not known. */

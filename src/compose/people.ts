@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PeopleConfig, PeopleIssuerConfig } from '../auth/config.ts';
 import { OpenIdIssuer } from '../auth/people/openid-issuer.ts';
+import { SecurityKeyChecks } from '../auth/people/security-key-checks.ts';
 import type { People } from '../broker/parts.ts';
+import type { SecurityKeyVerifier } from '../ports/people.ts';
 
 const NO_PEOPLE: PeopleConfig = {
   issuers: {},
@@ -14,6 +16,7 @@ const NO_PEOPLE: PeopleConfig = {
 export class ConfiguredPeople {
   readonly issuers = new Map<string, OpenIdIssuer>();
   #config: PeopleConfig;
+  #keys: SecurityKeyVerifier | undefined;
 
   constructor(config: PeopleConfig | undefined) {
     this.#config = NO_PEOPLE;
@@ -32,9 +35,15 @@ export class ConfiguredPeople {
     return this.#config.stepUp;
   }
 
+  get securityKeys(): SecurityKeyVerifier | undefined {
+    return this.#keys;
+  }
+
   use(config: PeopleConfig = NO_PEOPLE): void {
     const before: Readonly<Partial<Record<string, PeopleIssuerConfig>>> = this.#config.issuers;
     this.#config = config;
+    const { publicUrl } = config;
+    this.#keys = publicUrl === undefined ? undefined : new SecurityKeyChecks(publicUrl);
     for (const name of [...this.issuers.keys()]) {
       if (!Object.hasOwn(config.issuers, name)) this.issuers.delete(name);
     }

@@ -243,6 +243,8 @@ type OfApproval = With<
 >;
 /** The document is the attestation; `query` has the digest of its image and its type. */
 type OfAttestation = With<never, 'document' | 'query' | 'comment' | 'cause' | 'count'>;
+/** The document is the person, the query names the key. */
+type OfSecurityKey = With<never, 'document' | 'query' | 'comment' | 'count'>;
 /** The document is the root key (`root-key`), or the key-encryption key (`kek`). */
 type OfKey = With<never, 'document' | 'comment' | 'cause' | 'count'>;
 type OfNothing = With<never, 'comment' | 'cause' | 'count'>;
@@ -314,6 +316,10 @@ interface AuditActions {
   'operator-token.create': With<never, 'token' | 'document' | 'endsAt' | 'comment'>;
   'operator-token.revoke': With<never, 'token' | 'document' | 'cause' | 'comment'>;
   'operator-token.list': With<never, 'document' | 'count'>;
+  'security-key.register': OfSecurityKey;
+  'security-key.prove': OfSecurityKey;
+  'security-key.remove': OfSecurityKey;
+  'security-key.list': OfSecurityKey;
   'policy.validate': With<never, 'document' | 'count'>;
   'policy.explain': With<never, 'path' | 'policy' | 'query'>;
   'policy.replay': With<never, 'query' | 'count'>;
@@ -408,6 +414,10 @@ const KNOWN_ACTIONS: Readonly<Record<AuditAction, true>> = {
   'operator-token.create': true,
   'operator-token.revoke': true,
   'operator-token.list': true,
+  'security-key.register': true,
+  'security-key.prove': true,
+  'security-key.remove': true,
+  'security-key.list': true,
   'policy.validate': true,
   'policy.explain': true,
   'policy.replay': true,

@@ -19,4 +19,23 @@ export interface Person {
   readonly authTime?: number | undefined;
   /** Milliseconds since the epoch: the session ends then, however often it is used. */
   readonly latestEnd: number;
+  /** The security key that the person proved last in this session, and when, in milliseconds since the epoch. */
+  readonly proof?: { readonly key: string; readonly at: number } | undefined;
+}
+
+/** `issuer`: the issuer proves the second factor of its people. `webauthn`: people prove a security key to the broker. */
+export type SecondFactor = 'issuer' | 'webauthn';
+
+/** The method (`amr`) of a session in which the person proved a security key to the broker. */
+export const WEBAUTHN = 'webauthn';
+
+/** What a person does with a security key. A session has one open challenge at most; it can succeed once. */
+export interface KeyChallenge {
+  readonly purpose: 'register' | 'prove';
+  /** 32 random bytes in base64url. */
+  readonly challenge: string;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+  /** The name that the person gives the new key. */
+  readonly label?: string | undefined;
 }

@@ -1,6 +1,6 @@
 import { isUnder } from './names.ts';
 import type { SenderKey } from './sender-key.ts';
-import type { Person } from './person.ts';
+import type { KeyChallenge, Person } from './person.ts';
 import type { Workload } from './workload.ts';
 
 /** What an operator may do, each within a path scope; `admin` alone is never scoped. */
@@ -34,6 +34,7 @@ export interface OperatorTokenSpec {
   readonly description?: string;
   /** The token is the session of this person, whose roles come from role bindings. */
   readonly person?: Person;
+  readonly keyChallenge?: KeyChallenge | undefined;
 }
 
 /** The result of a workload's login, as later requests find it. */

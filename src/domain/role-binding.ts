@@ -1,5 +1,5 @@
 import type { ClaimValue } from './cluster.ts';
-import type { Person } from './person.ts';
+import { WEBAUTHN, type Person } from './person.ts';
 import type { Grant } from './principal.ts';
 
 /** Which people of an issuer hold which roles. Every condition that is given must hold. */
@@ -28,11 +28,12 @@ export function grantsOf(
 }
 
 function isBound(spec: RoleBindingSpec, person: Person): boolean {
+  const methods = person.proof === undefined ? person.amr : [...person.amr, WEBAUTHN];
   return (
     spec.issuer === person.issuer &&
     (spec.subjects.length === 0 || spec.subjects.includes(person.subject)) &&
     (spec.acr.length === 0 || (person.acr !== undefined && spec.acr.includes(person.acr))) &&
-    spec.amr.every((method) => person.amr.includes(method)) &&
+    spec.amr.every((method) => methods.includes(method)) &&
     Object.entries(spec.claims).every(([claim, values]) => holds(person.claims, claim, values))
   );
 }

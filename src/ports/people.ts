@@ -1,4 +1,4 @@
-import type { KeptClaim } from '../domain/person.ts';
+import type { KeptClaim, SecondFactor } from '../domain/person.ts';
 
 /** What a login must be, beyond the usual (RFC 9470). */
 export interface LogInDemand {
@@ -38,6 +38,7 @@ export interface AttestedPerson {
 export interface PeopleIssuer {
   /** `iss` of its ID tokens. */
   readonly url: string;
+  readonly secondFactor: SecondFactor;
   /** @throws ERR_IDENTITY_UNAVAILABLE */
   beginCode(
     redirectUri: string,
@@ -50,4 +51,49 @@ export interface PeopleIssuer {
   beginDevice(demand: LogInDemand, signal: AbortSignal): Promise<DeviceFlow>;
   /** Undefined while the person has not confirmed. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE */
   finishDevice(deviceCode: string, signal: AbortSignal): Promise<AttestedPerson | undefined>;
+}
+
+/** What a browser returns for a new security key (WebAuthn §5.1, JSON form), as a caller sent it. */
+export interface KeyRegistration {
+  readonly id: string;
+  readonly clientDataJSON: string;
+  readonly attestationObject: string;
+}
+
+/** What a browser returns for a registered security key. */
+export interface KeyAssertion {
+  readonly id: string;
+  readonly clientDataJSON: string;
+  readonly authenticatorData: string;
+  readonly signature: string;
+}
+
+/** A key that answered, with the signature counter of the answer. */
+export interface AnsweredKey {
+  readonly credentialId: string;
+  /** COSE key in base64url. */
+  readonly publicKey: string;
+  readonly counter: number;
+}
+
+export interface Challenge {
+  /** Base64url. */
+  readonly text: string;
+  /** A person has one check at a time. */
+  readonly person: string;
+  /** Aborts the check. */
+  readonly signal: AbortSignal;
+}
+
+/** Verifies answers of security keys for the origin and the RP ID of this broker. User verification is required. */
+export interface SecurityKeyVerifier {
+  /** Of the page on which people use their keys. */
+  readonly origin: string;
+  readonly rpId: string;
+  /** COSE algorithms of keys that may be registered, the best first. */
+  readonly algorithms: readonly number[];
+  /** @throws ERR_DENIED for every problem of the answer; ERR_BUSY */
+  registered(answer: KeyRegistration, challenge: Challenge): Promise<AnsweredKey>;
+  /** Does not compare counters. @throws as `registered` */
+  proven(answer: KeyAssertion, challenge: Challenge, publicKey: string): Promise<AnsweredKey>;
 }

@@ -153,6 +153,10 @@ export const OPERATOR_TOKENS = {
   expired: query('operator_tokens', { where: ['ends_at <='], orderBy: ['ends_at'] }),
 };
 
+export const SECURITY_KEYS = {
+  ofPerson: query('security_keys', { where: ['person'] }),
+};
+
 export const DOCUMENT_VERSIONS = {
   ofDocument: query('document_versions', { where: ['kind', 'name'], ...newest('created_at') }),
 };
@@ -314,6 +318,7 @@ export const QUERIES = {
   SESSIONS,
   ENDED_SESSIONS,
   OPERATOR_TOKENS,
+  SECURITY_KEYS,
   DOCUMENT_VERSIONS,
   SCHEDULES,
   ROTATIONS,

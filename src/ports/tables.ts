@@ -387,6 +387,15 @@ export const SCHEMA = {
     digestedSince: 6,
     sealedSince: 6,
   },
+  /**
+   * What people prove their second factor with, if the issuer proves none. `id` is from the digest of the credential id, so that no two people register
+   * the same key; `body` is JSON; `counter` is the last one that the key signed.
+   */
+  security_keys: {
+    columns: { id: 'text', person: 'text', body: 'text', counter: 'integer', mac: 'bytes' },
+    key: ['id'],
+    digestedSince: 7,
+  },
   /** Work that only one process may do at a time: the owner, its fencing epoch, and when the claim expires. */
   claims: {
     columns: {

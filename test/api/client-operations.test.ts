@@ -18,6 +18,7 @@ import { trivyReport } from '../kit/scanner-reports.ts';
 import { until } from '../kit/backends/until.ts';
 
 const CREATE = { 'If-None-Match': '*' } as const;
+const PROOF = { id: 'a', clientDataJSON: 'a', authenticatorData: 'a', signature: 'a' };
 const REPLACE = { 'If-Match': '*' } as const;
 const POLICY = policy('app', ['app/**'], ['read', 'list', 'write']) as never;
 
@@ -254,6 +255,12 @@ describe('the client over TLS', () => {
       [ask(admin, 'finishPersonLogin', { body: { login: 'x' } }), 'ERR_TOKEN_INVALID'],
       [ask(admin, 'endOwnLogin'), 'ERR_NOT_FOUND'],
       [ask(admin, 'endPersonLogins', { body: { person: 'oidc:corp/a' } }), 'ERR_NOT_FOUND'],
+      [ask(client, 'readKeyPage'), 'ERR_NOT_FOUND'],
+      [ask(client, 'readKeyScript'), 'ERR_NOT_FOUND'],
+      [ask(admin, 'listSecurityKeys'), 200],
+      [ask(admin, 'beginSecurityKey', { body: { purpose: 'prove' } }), 'ERR_DENIED'],
+      [ask(admin, 'finishSecurityKey', { body: PROOF }), 'ERR_DENIED'],
+      [ask(admin, 'removeSecurityKey', { path: { id: 'key_1' }, body: {} }), 'ERR_NOT_FOUND'],
       [ask(admin, 'putRoleBinding', create), 'ERR_BODY_INVALID'],
       [ask(admin, 'listRoleBindings'), 200],
       [ask(admin, 'readRoleBinding', named), 'ERR_NOT_FOUND'],

@@ -55,7 +55,15 @@ describe('the contract, the access table and the routes', () => {
   it('record every operation that reveals data', () => {
     const unrecorded = [...ACCESS.values()].filter(({ action }) => action === undefined);
     const paths = unrecorded.map(({ path }) => path);
-    expect(paths).toEqual(['/', '/healthz', '/readyz', '/metrics', '/openapi.json']);
+    expect(paths).toEqual([
+      '/second-factor',
+      '/second-factor.js',
+      '/',
+      '/healthz',
+      '/readyz',
+      '/metrics',
+      '/openapi.json',
+    ]);
   });
 
   it('require a token for every recorded operation except logins, alerts and public tiles', () => {

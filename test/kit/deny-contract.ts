@@ -24,9 +24,9 @@ export interface DenyExpectation {
 }
 
 const FIXED = ['type', 'title', 'status', 'code', 'requestId'];
-/** A denied operator learns which roles the operation needs and which the token has: both are known to it, whatever exists. */
+/** A denied operator learns which roles the operation needs and which the token has: both are known to it, whatever exists. A person learns that an answer of a security key was refused, and not why. */
 const OF_ROLES =
-  /^(?:this needs the role [a-z -]+, with a scope that covers the request; the token has (?:no role|[\w ,/.-]+)|only workloads may call this; the token is of an operator)$/;
+  /^(?:this needs the role [a-z -]+, with a scope that covers the request; the token has (?:no role|[\w ,/.-]+)|only workloads may call this; the token is of an operator|the answer of the security key is not valid; begin again)$/;
 const EXPLAINED = new Set([400, 404, 405, 409, 412, 413, 415, 428, 429, 431]);
 
 /**

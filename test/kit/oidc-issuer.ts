@@ -15,6 +15,8 @@ export interface IssuerUser {
   readonly claims?: Readonly<Record<string, unknown>>;
   readonly acr?: string;
   readonly amr?: readonly string[];
+  /** Seconds since the epoch; now, if absent. */
+  readonly authTime?: number;
 }
 
 export interface IssuerOptions {
@@ -187,7 +189,7 @@ export class OidcIssuer {
       void this.#provider.callback()(request, response);
       return;
     }
-    const { sub, acr, amr } = this.user;
+    const { sub, acr, amr, authTime } = this.user;
     const { prompt } = await this.#provider.interactionDetails(request, response);
     if (prompt.name === 'consent') {
       await this.#provider.interactionFinished(request, response, { consent: {} });
@@ -198,6 +200,7 @@ export class OidcIssuer {
         accountId: sub,
         ...(acr !== undefined && { acr }),
         ...(amr !== undefined && { amr: [...amr] }),
+        ...(authTime !== undefined && { ts: authTime }),
       },
     });
   }

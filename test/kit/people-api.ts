@@ -39,7 +39,12 @@ export class PeopleApi {
     this.key = key;
   }
 
-  static async start(clock: HandClock, people: object = {}): Promise<PeopleApi> {
+  /** `issuers` has more configuration of each issuer. */
+  static async start(
+    clock: HandClock,
+    people: object = {},
+    issuers: { readonly corp?: object; readonly other?: object } = {},
+  ): Promise<PeopleApi> {
     const clients = [
       {
         client_id: CLIENT,
@@ -66,7 +71,10 @@ export class PeopleApi {
       limits: { addressRate: rate },
       refusals: { entriesPerWindow: 1_000 },
       people: {
-        issuers: { corp: issuer(corp), other: issuer(other) },
+        issuers: {
+          corp: { ...issuer(corp), ...issuers.corp },
+          other: { ...issuer(other), ...issuers.other },
+        },
         stepUp: { maxAgeSeconds: 300, acr: ['urn:mfa'] },
         ...people,
       },

@@ -19,6 +19,7 @@ const STATE = [
   'rotations',
   'acknowledgements',
   'quarantines',
+  'security_keys',
   'approvals',
   'attestations',
   'alerts',

@@ -4,6 +4,7 @@ import type { DocumentWrite } from '../../broker/documents/apply-document.ts';
 import { applyDocuments as apply } from '../../broker/documents/apply-documents.ts';
 import { documentTag } from '../../broker/documents/document.ts';
 import type { DocumentKind } from '../../broker/documents/kinds.ts';
+import { requireStepUp } from '../../broker/sessions/step-up.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { DOCUMENT_CHARACTERS, parseTexts } from '../body/parse-texts.ts';
 import { ACCESS, type OperationId } from '../access.ts';
@@ -13,7 +14,6 @@ import { explainRefusal } from '../explain-refusal.ts';
 import { objectName, secretPath } from '../fields.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
-import { requireStepUp } from '../step-up.ts';
 import { flag } from './documents.ts';
 
 /** The envelopes of more would have more fields than a body may have. */

@@ -37,6 +37,14 @@ import { documentRoutes } from './documents.ts';
 import { followEvents } from './events.ts';
 import { listLeases, readLease, releaseLease, renewLease, revokeLeases } from './leases.ts';
 import { beginPersonLogin, endOwnLogin, endPersonLogins, finishPersonLogin } from './logins.ts';
+import {
+  beginSecurityKey,
+  finishSecurityKey,
+  listSecurityKeys,
+  readKeyPage,
+  readKeyScript,
+  removeSecurityKey,
+} from './security-keys.ts';
 import { machineRoutes, type MachineFacts, type MachineRoutes } from './machine.ts';
 import { checkMount } from './mount-check.ts';
 import {
@@ -147,6 +155,12 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   finishPersonLogin,
   endOwnLogin,
   endPersonLogins,
+  listSecurityKeys,
+  beginSecurityKey,
+  finishSecurityKey,
+  removeSecurityKey,
+  readKeyPage,
+  readKeyScript,
   createOperatorToken,
   listOperatorTokens,
   readOwnToken,

@@ -1,7 +1,7 @@
 import type * as openid from 'openid-client';
 import { BrokerError } from '../../domain/errors.ts';
 import { Once } from '../../domain/once.ts';
-import type { KeptClaim } from '../../domain/person.ts';
+import { WEBAUTHN, type KeptClaim, type SecondFactor } from '../../domain/person.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
 import { WatchedFile } from '../../net/watched-file.ts';
@@ -33,6 +33,7 @@ const PENDING: ReadonlySet<unknown> = new Set(['authorization_pending', 'slow_do
 /** Logins at one OpenID Connect issuer, by `openid-client` over the broker's own bounded HTTP. The library is loaded with the first login. */
 export class OpenIdIssuer implements PeopleIssuer {
   readonly url: string;
+  readonly secondFactor: SecondFactor;
   readonly #config: PeopleIssuerConfig;
   readonly #caFile: WatchedFile | undefined;
   readonly #secretFile: WatchedFile | undefined;
@@ -43,6 +44,7 @@ export class OpenIdIssuer implements PeopleIssuer {
 
   constructor(config: PeopleIssuerConfig) {
     this.url = config.issuerUrl;
+    this.secondFactor = config.secondFactor;
     this.#config = config;
     const { caFile, clientSecretFile } = config;
     this.#caFile = caFile === undefined ? undefined : new WatchedFile(caFile);
@@ -152,9 +154,14 @@ export class OpenIdIssuer implements PeopleIssuer {
       subject,
       claims: kept(claims, this.#config.claims),
       acr: typeof acr === 'string' ? acr : undefined,
-      amr: Array.isArray(amr) ? amr.filter((each) => typeof each === 'string').slice(0, 16) : [],
+      amr: Array.isArray(amr) ? amr.filter((each) => this.#isMethod(each)).slice(0, 16) : [],
       authTime: typeof authTime === 'number' ? authTime : undefined,
     };
+  }
+
+  /** Only the broker itself says `webauthn` of a person whose second factor it checks. */
+  #isMethod(method: unknown): method is string {
+    return typeof method === 'string' && !(this.secondFactor === 'webauthn' && method === WEBAUTHN);
   }
 
   /** Discovery is repeated after a failure, and when the secret or the authority changed. Otherwise its answer changes about never. */

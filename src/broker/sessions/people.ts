@@ -20,8 +20,8 @@ import {
   type Attempt,
 } from '../recording/record.ts';
 import { recordRefusal } from '../recording/refusals.ts';
-import type { LiveOperator } from './operator-token-memory.ts';
-import { type OperatorToken } from './operator-token-memory.ts';
+import type { LiveOperator, OperatorToken } from './operator-token-memory.ts';
+import { provesKeys } from './step-up.ts';
 
 /** A person has this long to log in at the issuer. */
 const FLOW_MS = 600_000;
@@ -70,7 +70,7 @@ export async function beginLogin(
   { issuer: name, redirectUri, isStepUp }: LoginRequest,
 ): Promise<BegunLogin> {
   const issuer = issuerOf(parts, name);
-  const demand: LogInDemand = isStepUp ? parts.people.stepUp : {};
+  const demand = isStepUp ? demandOf(parts, name) : {};
   const until = parts.clock.now() + FLOW_MS;
   const { signal } = call.context();
   const { maxAgeSeconds } = demand;
@@ -83,6 +83,12 @@ export async function beginLogin(
   const ends = Math.min(until, parts.clock.now() + expiresInSeconds * 1000);
   const login = encodeCursor(parts, LOGINS, { ...begun, until: ends, device: deviceCode });
   return { login, until: ends, device };
+}
+
+/** An issuer that proves no second factor is not asked for a context. */
+function demandOf(parts: People, issuer: string): LogInDemand {
+  const { maxAgeSeconds, acr } = parts.people.stepUp;
+  return provesKeys(parts, { issuer }) ? { maxAgeSeconds } : { maxAgeSeconds, acr };
 }
 
 export interface FinishedLogin {
@@ -177,7 +183,9 @@ function open(
     const quarantine = parts.quarantines.find(scopeFence({ kind: 'operator', subject: name }));
     if (quarantine !== undefined) throw new Quarantined(quarantine.id, name);
     const grants = grantsOf(parts.catalog.all('role-binding'), person);
-    if (grants.length === 0) throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_role' });
+    if (grants.length === 0 && !mayHoldRoles(parts, person)) {
+      throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_role' });
+    }
     if ((await parts.store.count(OPERATOR_TOKENS.ofOperator(name))) >= MOST_SESSIONS) {
       throw new BrokerError('ERR_RATE_LIMITED', undefined, { reason: 'person_sessions' });
     }
@@ -201,6 +209,13 @@ function open(
   };
 }
 
+/** Whether the person gets a role with the proof of a security key, which needs a session. */
+function mayHoldRoles(parts: PeopleParts, person: Person): boolean {
+  if (!provesKeys(parts, person)) return false;
+  const proven = { ...person, proof: { key: '', at: 0 } };
+  return grantsOf(parts.catalog.all('role-binding'), proven).length > 0;
+}
+
 /**
  * Postpones the end of a person's session while it is used, up to its latest end. The row changes at most four times in the idle time. A session
  * that ended in the meantime stays ended.
@@ -218,7 +233,13 @@ export async function keepAlive(parts: PeopleParts, live: LiveOperator): Promise
   const outcome = await parts.store.commit({
     reads: live.fences,
     decidedAt: parts.state.applied(),
-    expect: [{ table: 'operator_tokens', key: { id: row.id }, match: { ends_at: row.ends_at } }],
+    expect: [
+      {
+        table: 'operator_tokens',
+        key: { id: row.id },
+        match: { ends_at: row.ends_at, body: row.body },
+      },
+    ],
     writes: [{ table: 'operator_tokens', put: parts.tokens.seal({ ...stored, endsAt }, hash) }],
     invalidates: [`token:${row.id}`],
     entries: [],

@@ -1,8 +1,13 @@
 import type { CommandTable } from './command.ts';
+import { operation } from './operation.ts';
 
 export const SESSION: CommandTable = {
   heading: 'Login:',
-  groups: { profile: 'choose between profiles' },
+  groups: {
+    profile: 'choose between profiles',
+    'second-factor':
+      'security keys for dangerous operations, if the issuer proves no second factor',
+  },
   commands: [
     {
       command: 'login',
@@ -12,7 +17,10 @@ export const SESSION: CommandTable = {
         ['--token-stdin', 'read the token from standard input'],
         ['--issuer <name>', 'log in as a person at this issuer of the broker, in the browser'],
         ['--device', 'with --issuer: log in on another device'],
-        ['--step-up', 'log in again for dangerous operations; default issuer: that of the profile'],
+        [
+          '--step-up',
+          'log in again, or use your security key, for dangerous operations; default issuer: that of the profile',
+        ],
         ['--cluster <name>', 'log in as a workload of this cluster, as registered at the broker'],
         [
           '--pod-token-file <file>',
@@ -56,5 +64,47 @@ export const SESSION: CommandTable = {
       isLocal: true,
       load: async () => (await import('../verbs/login.ts')).runProfileUse,
     },
+    {
+      command: 'second-factor add',
+      summary: 'register a security key or passkey, in the browser',
+      details:
+        'The first key needs a recent login, every further one a key that you have. Register two: if you lose the only one, an admin must remove it.',
+      arguments: [['<label>', 'a name for the key, such as laptop']],
+      options: [['--device', 'the browser is on another device']],
+      examples: [
+        'quaymaster second-factor add laptop',
+        'quaymaster second-factor add yubikey --device',
+      ],
+      load: async () => (await import('../security-key.ts')).runAddKey,
+    },
+    operation('listSecurityKeys', {
+      command: 'second-factor ls',
+      summary: 'list your security keys',
+      options: [['--person <person>', 'oidc:ISSUER/SUBJECT: those of another person, for admins']],
+      columns: {
+        id: 'id',
+        label: 'label',
+        registered: 'createdAt',
+        used: ({ usedAt }) => usedAt ?? '',
+      },
+      examples: [
+        'quaymaster second-factor ls',
+        'quaymaster second-factor ls --person oidc:corp/alice',
+      ],
+    }),
+    operation('removeSecurityKey', {
+      command: 'second-factor rm',
+      summary: 'remove a security key; as an admin also that of another person',
+      arguments: [['<id>', 'id of the key, as `second-factor ls` shows it']],
+      options: [
+        ['--reason <text>', 'needed for the key of another person; recorded in the audit log'],
+      ],
+      body: ['reason'],
+      text: (_body, [id = '']) => `removed ${id}; its person cannot prove it any more`,
+      examples: [
+        'quaymaster second-factor rm key_01H8',
+        'quaymaster second-factor rm key_01H8 --reason lost',
+      ],
+    }),
   ],
 };

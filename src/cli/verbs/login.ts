@@ -15,6 +15,7 @@ import { UsageError } from '../errors.ts';
 import { isSessionToken, readIdentity } from '../identity.ts';
 import { logInWorkload, openBroker, saveOrEnd } from '../open-broker.ts';
 import { logInPerson, stepUp } from '../person-login.ts';
+import { proveKey } from '../security-key.ts';
 import { table } from '../output/table.ts';
 import { ProfileFiles, type OperatorLogin, type Profile, type WorkloadLogin } from '../profiles.ts';
 
@@ -28,6 +29,12 @@ export interface LoginOptions extends ConnectionOptions {
   readonly stepUp?: boolean;
 }
 
+const STEPPED_UP = {
+  done: 'dangerous operations are allowed now',
+  no_key:
+    'logged in again; dangerous operations need a security key: run quaymaster second-factor add LABEL now',
+} as const;
+
 /** Tries a login, and saves it as a profile if it succeeds. */
 export async function runLogin(
   context: CliContext,
@@ -35,8 +42,9 @@ export async function runLogin(
 ): Promise<void> {
   const { environment, output } = context;
   if (options.stepUp === true && options.issuer === undefined) {
-    if ((await stepUp(context)) !== undefined) {
-      await output.say('logged in again for dangerous operations');
+    const outcome = await stepUp(context);
+    if (outcome !== 'no_person') {
+      await output.say(STEPPED_UP[outcome]);
       return;
     }
     throw new UsageError('--step-up needs --issuer, or a profile of a login at an issuer');
@@ -77,6 +85,7 @@ async function personLogin(
   try {
     const login = await logInPerson(context, client, { issuer, device, stepUp: isStepUp });
     await save(login);
+    if (isStepUp === true) await proveKey(context, client.as(bearer(login.token)), device === true);
     return login;
   } finally {
     client.close();

@@ -969,6 +969,59 @@ export interface components {
         };
         /** @description A person by issuer and subject; the subject is percent-encoded. */
         readonly PersonName: string;
+        readonly SecurityKey: {
+            readonly id: components["schemas"]["Id"];
+            readonly person: components["schemas"]["PersonName"];
+            readonly label: string;
+            readonly createdAt: components["schemas"]["Instant"];
+            readonly usedAt?: components["schemas"]["Instant"];
+        };
+        readonly SecurityKeyList: {
+            readonly items: readonly components["schemas"]["SecurityKey"][];
+            /**
+             * @description How the caller proves the second factor; absent for operator tokens.
+             * @enum {string}
+             */
+            readonly secondFactor?: "issuer" | "webauthn";
+            /** @description When the caller last proved a key in this session. */
+            readonly provenAt?: components["schemas"]["Instant"];
+        };
+        readonly SecurityKeyOrder: {
+            /** @enum {string} */
+            readonly purpose: "register" | "prove";
+            /** @description The name of the new key; needed for `register`. */
+            readonly label?: string;
+        };
+        readonly BegunSecurityKey: {
+            /** @enum {string} */
+            readonly purpose: "register" | "prove";
+            readonly label?: string;
+            /** @description Base64url. */
+            readonly challenge: string;
+            readonly until: components["schemas"]["Instant"];
+            /** @description The page on which the browser asks for the key. */
+            readonly address: string;
+            readonly rpId: string;
+            readonly person: components["schemas"]["PersonName"];
+            /** @description The user handle, in base64url. */
+            readonly userId: string;
+            /** @description COSE algorithms of new keys, the best first. */
+            readonly algorithms: readonly number[];
+            /** @description Credential ids of the keys that the person has. */
+            readonly credentials: readonly string[];
+        };
+        /** @description What the browser returned, in the JSON form of WebAuthn: with `attestationObject` for a new key, with `authenticatorData` and `signature` for a proof. */
+        readonly SecurityKeyAnswer: {
+            readonly id: string;
+            readonly clientDataJSON: string;
+            readonly attestationObject?: string;
+            readonly authenticatorData?: string;
+            readonly signature?: string;
+        };
+        readonly SecurityKeyRemoval: {
+            /** @description Needed for the key of another person; recorded in the audit log. */
+            readonly reason?: string;
+        };
         readonly LoginOrder: {
             readonly issuer: components["schemas"]["Name"];
             /** @description A loopback address with the path `/callback`. */
@@ -4474,6 +4527,104 @@ export interface operations {
             readonly default: components["responses"]["Problem"];
         };
     };
+    readonly listSecurityKeys: {
+        readonly parameters: {
+            readonly query?: {
+                readonly person?: components["schemas"]["PersonName"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SecurityKeyList"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly beginSecurityKey: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SecurityKeyOrder"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BegunSecurityKey"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly finishSecurityKey: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SecurityKeyAnswer"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SecurityKey"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly removeSecurityKey: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SecurityKeyRemoval"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
     readonly listRoleBindings: {
         readonly parameters: {
             readonly query?: {
@@ -5241,7 +5392,7 @@ export interface operations {
                  */
                 readonly locator?: string;
                 /** @description Also finds the summaries of refusals of this action. An unknown action is refused. */
-                readonly action?: "session.create" | "session.renew" | "session.read" | "session.end" | "session.list" | "quarantine.create" | "quarantine.lift" | "quarantine.list" | "attestation.push" | "attestation.list" | "attestation.delete" | "approval.request" | "approval.approve" | "approval.deny" | "approval.withdraw" | "approval.use" | "approval.expire" | "approval.list" | "approval.require" | "secret.read" | "secret.list" | "secret.write" | "secret.delete" | "secret.undelete" | "secret.destroy" | "secret.acknowledge" | "event.follow" | "credential.issue" | "credential.revoke" | "lease.read" | "lease.list" | "lease.renew" | "lease.revoke" | "lease.expire" | "pod.end" | "rotation.start" | "rotation.step" | "rotation.end" | "rotation.veto" | "rotation.request" | "rotation.abort" | "rotation.retry" | "rotation.retire" | "rotation.read" | "rotation.list" | "document.read" | "document.write" | "document.delete" | "document.check" | "operator-token.create" | "operator-token.revoke" | "operator-token.list" | "policy.validate" | "policy.explain" | "policy.replay" | "audit.search" | "audit.trace" | "audit.export" | "request.refused" | "request.refused_summary" | "backup.create" | "backup.list" | "config.read" | "config.reload" | "key.list" | "key.rotate" | "key.activate" | "key.destroy" | "key.wrap" | "key.unwrap" | "broker.start" | "broker.stop" | "broker.seal" | "broker.release" | "broker.hold" | "state.digest" | "recovery";
+                readonly action?: "session.create" | "session.renew" | "session.read" | "session.end" | "session.list" | "quarantine.create" | "quarantine.lift" | "quarantine.list" | "attestation.push" | "attestation.list" | "attestation.delete" | "approval.request" | "approval.approve" | "approval.deny" | "approval.withdraw" | "approval.use" | "approval.expire" | "approval.list" | "approval.require" | "secret.read" | "secret.list" | "secret.write" | "secret.delete" | "secret.undelete" | "secret.destroy" | "secret.acknowledge" | "event.follow" | "credential.issue" | "credential.revoke" | "lease.read" | "lease.list" | "lease.renew" | "lease.revoke" | "lease.expire" | "pod.end" | "rotation.start" | "rotation.step" | "rotation.end" | "rotation.veto" | "rotation.request" | "rotation.abort" | "rotation.retry" | "rotation.retire" | "rotation.read" | "rotation.list" | "document.read" | "document.write" | "document.delete" | "document.check" | "operator-token.create" | "operator-token.revoke" | "operator-token.list" | "security-key.register" | "security-key.prove" | "security-key.remove" | "security-key.list" | "policy.validate" | "policy.explain" | "policy.replay" | "audit.search" | "audit.trace" | "audit.export" | "request.refused" | "request.refused_summary" | "backup.create" | "backup.list" | "config.read" | "config.reload" | "key.list" | "key.rotate" | "key.activate" | "key.destroy" | "key.wrap" | "key.unwrap" | "broker.start" | "broker.stop" | "broker.seal" | "broker.release" | "broker.hold" | "state.digest" | "recovery";
                 readonly outcome?: "ok" | "deny" | "error";
                 readonly code?: components["schemas"]["ErrorCode"];
                 readonly version?: string;
@@ -5678,6 +5829,48 @@ export interface operations {
                 };
                 content: {
                     readonly "application/octet-stream": unknown;
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readKeyPage: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/html": string;
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readKeyScript: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/javascript": string;
                 };
             };
             readonly default: components["responses"]["Problem"];

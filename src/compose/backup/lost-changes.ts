@@ -23,6 +23,7 @@ const KINDS: readonly (readonly [heading: string, actions: readonly AuditAction[
     [
       'document.delete',
       'operator-token.revoke',
+      'security-key.remove',
       'quarantine.create',
       'session.end',
       'lease.revoke',
@@ -35,8 +36,8 @@ const KINDS: readonly (readonly [heading: string, actions: readonly AuditAction[
     ['document.write'],
   ],
   [
-    'lifted quarantines and new operator tokens: the restored store does not know them',
-    ['quarantine.lift', 'operator-token.create'],
+    'lifted quarantines, new operator tokens and security keys: the restored store does not know them',
+    ['quarantine.lift', 'operator-token.create', 'security-key.register'],
   ],
   ['rotated root keys: rotate again, with --compromised if a key had leaked', ['key.rotate']],
   [

@@ -83,13 +83,14 @@ describeWith(['postgres'], 'a PostgreSQL store of an earlier release', ({ postgr
     ['before-approvals', 0],
     ['before-attestations', 1],
     ['before-evidence', 1],
+    ['before-security-keys', 0],
   ])(
     'keeps its root key and its documents, and opens again unchanged: %s',
     async (name, approvals) => {
       const { own, database } = await installed(name);
       expect(await own.unreadyAtStart()).toEqual([]);
       const { rows } = await database.query(
-        `SELECT kind, count::int FROM state_digests WHERE kind IN ('alerts', 'approvals', 'attestations', 'image_evidence', 'quarantines') ORDER BY kind`,
+        `SELECT kind, count::int FROM state_digests WHERE kind IN ('alerts', 'approvals', 'attestations', 'image_evidence', 'quarantines', 'security_keys') ORDER BY kind`,
       );
       expect(rows).toEqual([
         { kind: 'alerts', count: 0 },
@@ -97,6 +98,7 @@ describeWith(['postgres'], 'a PostgreSQL store of an earlier release', ({ postgr
         { kind: 'attestations', count: 0 },
         { kind: 'image_evidence', count: 0 },
         { kind: 'quarantines', count: 1 },
+        { kind: 'security_keys', count: 0 },
       ]);
       const wraps = await database.query('SELECT root_key_id FROM root_key_wraps');
       expect(wraps.rows).toHaveLength(1);

@@ -2,7 +2,20 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { attestationId } from '../../../src/broker/attestations/attestation-memory.ts';
 import { ImageSigner } from '../../kit/image-signer.ts';
 import { evidenceRow } from '../../../src/broker/posture/evidence-rows.ts';
+import { sealKey, type SecurityKey } from '../../../src/broker/sessions/security-key-rows.ts';
 import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+
+const KEY: SecurityKey = {
+  id: 'key_1',
+  person: 'oidc:corp/bob',
+  issuerUrl: 'https://login.example.com',
+  label: 'laptop',
+  credentialId: 'Y3JlZA',
+  publicKey: 'a2V5',
+  counter: 7,
+  createdAt: 1_000,
+  usedAt: undefined,
+};
 
 let own: AttackedInstallation;
 afterEach(() => own.remove());
@@ -122,27 +135,35 @@ describe('a store of the release before undelete', () => {
   });
 });
 
-describe.each(['before-root-key-wraps', 'before-approvals', 'before-attestations'])(
-  'a store of the release %s',
-  (name) => {
-    it('is migrated and served, its keys open, and it opens again unchanged', async () => {
-      own = await AttackedInstallation.from(name);
-      expect(await own.unreadyAtStart()).toEqual([]);
-      const rule = name === 'before-attestations' ? 1 : 0;
-      const counts = ['alerts 0', `approvals ${rule}`, 'image_evidence 0', 'quarantines 1'];
-      expect(digests()).toEqual(expect.arrayContaining(counts));
-      expect(own.rows('root_key_wraps')).toHaveLength(1);
-      const broker = await own.open();
-      const [mount] = broker.parts.catalog.all('mount');
-      const provider = broker.parts.connections.provider(mount!);
-      const context = { requestId: 'req_1', signal: new AbortController().signal };
-      expect((await provider.read('app/db', undefined, context)).data).toEqual({ v: 'two' });
-      expect(broker.parts.approvals.isRequired).toBe(rule === 1);
-      await broker.close('test');
-      expect(await own.unreadyAtStart()).toEqual([]);
-    });
-  },
-);
+describe.each([
+  'before-root-key-wraps',
+  'before-approvals',
+  'before-attestations',
+  'before-security-keys',
+])('a store of the release %s', (name) => {
+  it('is migrated and served, its keys open, and it opens again unchanged', async () => {
+    own = await AttackedInstallation.from(name);
+    expect(await own.unreadyAtStart()).toEqual([]);
+    const rule = name === 'before-attestations' ? 1 : 0;
+    const counts = [
+      'alerts 0',
+      `approvals ${rule}`,
+      'image_evidence 0',
+      'quarantines 1',
+      'security_keys 0',
+    ];
+    expect(digests()).toEqual(expect.arrayContaining(counts));
+    expect(own.rows('root_key_wraps')).toHaveLength(1);
+    const broker = await own.open();
+    const [mount] = broker.parts.catalog.all('mount');
+    const provider = broker.parts.connections.provider(mount!);
+    const context = { requestId: 'req_1', signal: new AbortController().signal };
+    expect((await provider.read('app/db', undefined, context)).data).toEqual({ v: 'two' });
+    expect(broker.parts.approvals.isRequired).toBe(rule === 1);
+    await broker.close('test');
+    expect(await own.unreadyAtStart()).toEqual([]);
+  });
+});
 
 describe('a store of the release before attestations', () => {
   it('is migrated and served, stores signatures, and is held when one was removed', async () => {
@@ -199,6 +220,26 @@ describe('the rule that grants of admin need an approval', () => {
     await broker.close('test');
     own.sql((database) => {
       database.exec('DELETE FROM approvals');
+    });
+    expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+  });
+});
+
+describe('a security key', () => {
+  it.each([
+    ['removed', 'DELETE FROM security_keys'],
+    ['given to another person', `UPDATE security_keys SET person = 'oidc:corp/mallory'`],
+    ['set back to an earlier counter', 'UPDATE security_keys SET counter = 0'],
+  ])('is not %s by an attacker with write access to the database', async (_what, attack) => {
+    own = await AttackedInstallation.from('before-security-keys');
+    const broker = await own.open();
+    await broker.parts.store.commit({
+      writes: [{ table: 'security_keys', put: sealKey(broker.parts, KEY) }],
+    });
+    await broker.close('test');
+    expect(await own.unreadyAtStart()).toEqual([]);
+    own.sql((database) => {
+      database.exec(attack);
     });
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
   });

@@ -9,6 +9,7 @@ import { SystemActor } from '../../../src/broker/recording/record.ts';
 import { systemClock } from '../../../src/clock.ts';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
 import { sha256Hex } from '../../../src/crypto/digest.ts';
+import { sealKey, type SecurityKey } from '../../../src/broker/sessions/security-key-rows.ts';
 import type { Approval } from '../../../src/domain/approval.ts';
 import type { Quarantine } from '../../../src/domain/quarantine.ts';
 import { newToken } from '../../../src/crypto/token.ts';
@@ -85,6 +86,7 @@ async function addRows(): Promise<void> {
       },
       { table: 'image_evidence', put: evidenceRow(EVIDENCE, { findings: [] }) },
       { table: 'image_evidence', put: evidenceRow(OTHER_EVIDENCE, { findings: [] }) },
+      { table: 'security_keys', put: sealKey(parts, SECURITY_KEY) },
     ],
   });
   await compactLog(broker);
@@ -155,6 +157,17 @@ const OTHER_EVIDENCE: EvidenceFacts = {
   digests: [`sha256:${'b'.repeat(64)}`],
   config: `sha256:${'c'.repeat(64)}`,
   ...{ reportedAt: 3_000, receivedAt: 4_000 },
+};
+const SECURITY_KEY: SecurityKey = {
+  id: 'key_1',
+  person: 'oidc:corp/ed',
+  issuerUrl: 'https://login.example.com',
+  label: 'laptop',
+  credentialId: 'Y3JlZA',
+  publicKey: 'a2V5',
+  counter: 7,
+  createdAt: 1_000,
+  usedAt: 2_000,
 };
 
 const APPROVAL: Approval = {

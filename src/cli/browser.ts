@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+const PAGE = '<!doctype html><title>Quaymaster</title><p>You can close this window.';
+
+/** Waits on a port of 127.0.0.1 for the browser that the issuer or the page of the broker redirects (RFC 8252 §7.3). */
+export class Listener {
+  readonly redirectUri: string;
+  readonly #server: ReturnType<typeof createServer>;
+
+  private constructor(server: ReturnType<typeof createServer>) {
+    this.#server = server;
+    this.redirectUri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/callback`;
+  }
+
+  static async open(): Promise<Listener> {
+    const server = createServer();
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(0, '127.0.0.1', resolve);
+    });
+    return new Listener(server);
+  }
+
+  /** The query of the redirect that has this `state`. Any page that the browser shows could send others, which are refused (RFC 9700 §4.7). */
+  answer(state: string, signal: AbortSignal): Promise<string> {
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+      this.#server.on('request', (request, response) => {
+        const url = URL.parse(request.url ?? '', this.redirectUri);
+        const isAnswer =
+          request.method === 'GET' &&
+          url?.pathname === '/callback' &&
+          url.searchParams.get('state') === state;
+        response.setHeader('connection', 'close');
+        if (!isAnswer) {
+          response.writeHead(400).end();
+          return;
+        }
+        response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
+        resolve(url.search.slice(1));
+      });
+    });
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+const OPENERS: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
+  darwin: 'open',
+  linux: 'xdg-open',
+};
+
+/** What the program must not take for a file or an option. */
+const SAFE = /^(?:https:\/\/|http:\/\/localhost[:/])/;
+
+/** Without a browser the person opens the printed address. */
+export function showInBrowser(address: string, browser: string | undefined): void {
+  const program = browser ?? OPENERS[process.platform];
+  if (program === undefined || program === '' || !SAFE.test(address)) return;
+  spawn(program, [address], { stdio: 'ignore', detached: true })
+    .on('error', () => undefined)
+    .unref();
+}
