@@ -1,4 +1,6 @@
+import { ARCHIVE } from './cli/commands/audit.ts';
 import type { CommandWords } from './cli/main.ts';
+import type { ArchiveArguments } from './compose/archive-arguments.ts';
 
 interface CommandParts {
   readonly add: (words: CommandWords, action: (...args: never[]) => Promise<void>) => void;
@@ -58,6 +60,7 @@ function addArchives({ add, print, byteProgress, CONFIG }: CommandParts): void {
         ['--identity <file>', 'secret key of a recipient', { isRequired: true }],
         ['--replace', 'replace the present store, which is kept beside the restored one'],
         NEWER_LOG,
+        ...ARCHIVE,
       ],
       examples: [
         'quaymaster restore /backup/quaymaster-20261127T061203123Z.age --config config.yaml --identity backup.key --replace',
@@ -65,7 +68,12 @@ function addArchives({ add, print, byteProgress, CONFIG }: CommandParts): void {
     },
     async (
       archive: string,
-      options: { config: string; identity: string; replace?: boolean; newerLog?: string },
+      options: ArchiveArguments & {
+        config: string;
+        identity: string;
+        replace?: boolean;
+        newerLog?: string;
+      },
     ) => {
       const { runRestore } = await import('./compose/verbs/backups.ts');
       print(await runRestore(archive, options, byteProgress));
@@ -96,12 +104,12 @@ function addDatabases({ add, print, CONFIG }: CommandParts): void {
       command: 'backup check',
       summary: 'verify a restored PostgreSQL store against its manifest, before the broker starts',
       arguments: [['<manifest>', 'a file that "backup manifest" wrote']],
-      options: [CONFIG, NEWER_LOG],
+      options: [CONFIG, NEWER_LOG, ...ARCHIVE],
       examples: [
         'quaymaster backup check /backup/quaymaster.manifest --config config.yaml --newer-log newer/',
       ],
     },
-    async (file: string, options: { config: string; newerLog?: string }) => {
+    async (file: string, options: ArchiveArguments & { config: string; newerLog?: string }) => {
       const { runBackupCheck } = await import('./compose/verbs/database-manifest.ts');
       print(await runBackupCheck(file, options));
     },

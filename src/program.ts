@@ -9,7 +9,8 @@ import {
   OUTPUT,
   type CommandWords,
 } from './cli/main.ts';
-import { AUDIT_VERIFY } from './cli/commands/audit.ts';
+import { AUDIT_ARCHIVE, AUDIT_VERIFY } from './cli/commands/audit.ts';
+import { UsageError } from './cli/errors.ts';
 import { printableText } from './cli/output/printable.ts';
 import { BrokerError } from './domain/errors.ts';
 import { RELEASE } from './compose/release.ts';
@@ -300,12 +301,41 @@ function addOfflineAudit(program: Command): void {
   });
   addConnection(exporting);
   exporting.action(exportAudit);
+  const archiving = addCommand(program, AUDIT_ARCHIVE);
+  addConnection(archiving);
+  archiving.action(archiveAudit);
   add(program, AUDIT_VERIFY, async (directory: string, options: VerifyArguments) => {
     const { runAuditVerify } = await import('./compose/verbs/audit-verify.ts');
     const report = await runAuditVerify(directory, options, progress);
     print(report.text);
     process.exitCode = report.holds ? 0 : EXIT_FAILED;
   });
+}
+
+type ArchiveOptions = ConnectionOptions & {
+  readonly config?: string;
+  readonly to?: string;
+  readonly reason: string;
+  readonly before?: string;
+  readonly keep?: string;
+  readonly dryRun?: boolean;
+};
+
+async function archiveAudit(options: ArchiveOptions): Promise<void> {
+  const { config, to } = options;
+  const { runVerb } = await import('./cli/run-verb.ts');
+  const { beforeOf, runAuditArchive } = await import('./cli/verbs/audit-archive.ts');
+  const stopped = async ({ clock, signal }: CliContext): Promise<number> => {
+    if (config === undefined) throw new UsageError('--to is for a stopped broker: add --config');
+    const { archiveStopped } = await import('./compose/verbs/audit-archive.ts');
+    const before = beforeOf(options, clock.now());
+    print(await archiveStopped({ ...options, config, before, signal }, progress));
+    return 0;
+  };
+  const isOnline = config === undefined && to === undefined;
+  process.exitCode = await runVerb([], options, () =>
+    Promise.resolve(isOnline ? runAuditArchive : stopped),
+  );
 }
 
 type ExportOptions = ConnectionOptions & { readonly config?: string; readonly format?: string };

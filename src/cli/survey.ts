@@ -4,6 +4,15 @@ import { refusalText } from './failure.ts';
 
 export type Mount = ItemOf<'listMounts'>;
 
+/** One result of a check, with what to do about a problem. */
+export interface Finding {
+  readonly about: string;
+  /** `unknown`: the caller may not see it. */
+  readonly state: 'ok' | 'warning' | 'problem' | 'unknown';
+  readonly text: string;
+  readonly cure?: string;
+}
+
 /** The value of a part, or why the caller cannot see it. */
 export type Seen<T> = { readonly value: T } | { readonly unseen: string };
 

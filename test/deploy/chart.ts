@@ -31,6 +31,19 @@ export const VARIANTS: Readonly<Record<string, object>> = {
     tolerations: [{ key: 'secrets', operator: 'Exists' }],
     image: { digest: `sha256:${'a'.repeat(64)}`, pullSecrets: ['registry'] },
   },
+  'sqlite with an archive of the log on a claim': {
+    config: {
+      audit: {
+        archive: {
+          to: { type: 'directory', path: '/var/lib/quaymaster-archive' },
+          keepDays: 90,
+          intervalHours: 24,
+        },
+      },
+    },
+    extraVolumes: [{ name: 'archive', persistentVolumeClaim: { claimName: 'audit-archive' } }],
+    extraVolumeMounts: [{ name: 'archive', mountPath: '/var/lib/quaymaster-archive' }],
+  },
   postgres: {
     replicas: 3,
     config: { store: { type: 'postgres', poolSize: 4 } },

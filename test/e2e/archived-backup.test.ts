@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdir, readdir } from 'node:fs/promises';
+import { cp, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '../kit/backends/until.ts';
 import { Installation } from '../kit/installation.ts';
@@ -102,15 +102,32 @@ describe('a broker whose log was archived in part', () => {
   });
 
   it('is restored, released under a new origin, and verifies across the archive', async () => {
+    await broker.create(admin, '/mounts/early', { prefix: 'early', connection: 'embedded' });
     await archive();
     await broker.create(admin, '/mounts/late', { prefix: 'late', connection: 'embedded' });
     await broker.stop();
     const newer = broker.file('newer');
     await broker.verb('audit', 'export', newer, ...config());
+    const present = broker.file('present');
+    await cp(broker.file('store'), present, { recursive: true });
     const restore = ['restore', made, ...config(), '--identity', broker.file('backup.key')];
     for (const more of [[], ['--newer-log', newer]]) {
       const printed = await broker.verb(...restore, '--replace', ...more);
       expect(printed).toMatch(/NOT COMPLETE: the entries \d+ to \d+ are in the archive of the log/);
+      expect(printed).toMatch(/document\.write {2}mount\/late/);
+      expect(printed).not.toContain('mount/early');
+    }
+    await rm(broker.file('store'), { recursive: true });
+    await cp(present, broker.file('store'), { recursive: true });
+    const empty = broker.file('empty');
+    await mkdir(empty);
+    await expect(
+      broker.verb(...restore, '--replace', '--newer-log', newer, '--archive', empty),
+    ).rejects.toThrow(/does not continue the log of the backup: the archive does not have/);
+    for (const more of [[], ['--newer-log', newer]]) {
+      const printed = await broker.verb(...restore, '--replace', '--archive', place(), ...more);
+      expect(printed).not.toContain('NOT COMPLETE');
+      expect(printed).toMatch(/document\.write {2}mount\/early/);
       expect(printed).toMatch(/document\.write {2}mount\/late/);
     }
     await broker.verb('release', ...config(), '--comment', 'restored');
@@ -127,5 +144,49 @@ describe('a broker whose log was archived in part', () => {
     expect((await readdir(place())).length).toBeGreaterThan(before);
     expect(await verified('--archive', place())).toMatch(/^verified: /);
     expect(await verified()).toContain('They were NOT read');
+  });
+
+  it('is archived while it is stopped, to the configured place or to a directory', async () => {
+    const stopped = (...more: readonly string[]): Promise<string> =>
+      broker.verb('audit', 'archive', ...config(), '--reason', 't', '--before', before, ...more);
+    const before = new Date(Date.now() + 3_600_000).toISOString();
+    await broker.start();
+    await expect(stopped()).rejects.toThrow(/another process holds the store/);
+    await record();
+    await broker.stop();
+    const to = broker.file('elsewhere');
+    expect(await stopped('--to', to, '--dry-run')).toMatch(
+      /^would archive \d+ entries, .*elsewhere/,
+    );
+    expect(await stopped('--to', to)).toMatch(
+      /^archived \d+ entries, \d+ to \d+, to .*elsewhere\nThe broker reads archived entries from audit\.archive/,
+    );
+    expect(await stopped()).toContain('nothing to archive');
+    await broker.start();
+    await record();
+    await broker.stop();
+    expect(await stopped()).toMatch(/^archived \d+ entries, .*archive$/m);
+    await cp(to, place(), { recursive: true });
+    expect(await verified('--archive', place())).toMatch(/^verified: /);
+  });
+
+  it('is shown by doctor and status: the last run, what is due, and a place that fails', async () => {
+    await broker.start();
+    expect(await verb('doctor', ...config())).toMatch(
+      /ok +place of the audit archive: .*archive can be reached\n[^]*ok +audit archive: .*archive: the last run was \d+ (s|min) ago; 0 entries are older than 90 days/,
+    );
+    const shown = async (word: string, ...more: readonly string[]): Promise<string> =>
+      verb(word, ...more).catch((error: unknown) => (error as { stdout: string }).stdout);
+    expect(await shown('status')).toMatch(/archive: last run \d+ (s|min) ago$/m);
+    await rename(place(), broker.file('moved'));
+    await writeFile(place(), '');
+    await record();
+    const before = new Date(Date.now() + 3_600_000).toISOString();
+    const failed = verb('audit', 'archive', '--before', before, '--reason', 't', '--yes');
+    await expect(failed).rejects.toThrow();
+    expect(await shown('doctor', ...config())).toMatch(
+      /PROBLEM +place of the audit archive: cannot be reached: [^]*PROBLEM +audit archive: .*: the last run failed: ERR_PROVIDER_UNAVAILABLE: .*could not be/,
+    );
+    expect(await shown('status')).toMatch(/archive: last run .*, 1 failed run; quaymaster audit/);
   });
 });

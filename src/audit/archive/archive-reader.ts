@@ -31,14 +31,15 @@ export class ArchiveReader {
    */
   entry(object: ArchiveObject, index: number): Promise<string> {
     const read = this.#last.then(async () => {
-      const content = await this.#content(object, index);
+      const content = await this.content(object, index);
       return entryIn(content, index) ?? missingFrom(object, index);
     });
     this.#last = read.catch(() => undefined);
     return read;
   }
 
-  async #content(object: ArchiveObject, index: number): Promise<ArchiveContent> {
+  /** The object that has the entry. Its entries are not proven. @throws as `entry` */
+  async content(object: ArchiveObject, index: number): Promise<ArchiveContent> {
     const { name, place, sha256 } = object;
     if (this.#place === undefined)
       throw notFound(
@@ -58,6 +59,18 @@ export class ArchiveReader {
       );
     return content;
   }
+}
+
+/** The entries of an object from `from` on, in their order. */
+export function* entriesFrom(
+  { first, end, rows }: ArchiveContent,
+  from: number,
+): Generator<{ readonly index: number; readonly entry: string }> {
+  for (const { first_index, row } of rows.flatMap((each) => batchesOf(each) ?? []))
+    for (const [offset, entry] of splitEntries(row.entries).entries()) {
+      const index = first_index + offset;
+      if (index >= Math.max(first, from) && index < end) yield { index, entry };
+    }
 }
 
 export function locationOf({ name, place }: Named): string {

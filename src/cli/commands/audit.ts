@@ -1,5 +1,6 @@
 import { STANDARD_NAMES } from '../compliance/standards.ts';
 import { AUDIT_FILTERS } from '../audit-filters.ts';
+import { OUTPUT } from './declare.ts';
 import { REASON, YES, type CommandTable, type CommandWords, type OptionRow } from './command.ts';
 import { FROM_JSON, VALUES } from './secrets.ts';
 
@@ -118,24 +119,6 @@ export const AUDIT: CommandTable = {
       load: async () => (await load()).runAuditProof,
     },
     {
-      command: 'audit archive',
-      summary: 'move old entries of the log to the archive of the configuration, and wait for it',
-      details:
-        'The broker writes and verifies objects, signs the truncation with one entry, and then removes the entries from its store. It serves requests meanwhile. Interrupting this command does not stop the run. A run that was interrupted, also by a crash, continues when the command is repeated. See docs/audit.md.',
-      options: [
-        ['--before <time>', 'entries that were recorded before this time, such as 2026-01-05'],
-        ['--keep <duration>', 'entries that are older than this, such as 90d'],
-        ['--dry-run', 'only say what would be archived'],
-        REASON,
-        YES,
-      ],
-      examples: [
-        'quaymaster audit archive --keep 90d --dry-run --reason retention',
-        'quaymaster audit archive --reason retention --yes',
-      ],
-      load: async () => (await import('../verbs/audit-archive.ts')).runAuditArchive,
-    },
-    {
       command: 'audit archive-status',
       summary: 'show the archive of the log, where the live log begins, and the run in progress',
       examples: ['quaymaster audit archive-status'],
@@ -165,6 +148,35 @@ export const AUDIT: CommandTable = {
   ],
 };
 
+/** Of a running broker, or of a stopped one. */
+export const AUDIT_ARCHIVE: CommandWords = {
+  command: 'audit archive',
+  summary: 'move old entries of the log to an archive, and wait for it',
+  details:
+    'The broker writes and verifies objects in its archive, signs the truncation with one entry, and then removes the entries from its store. It serves requests meanwhile. Interrupting this command does not stop the run. A run that was interrupted, also by a crash, continues when the command is repeated. With --config the command does this itself, for a stopped broker. See docs/audit.md.',
+  options: [
+    ['--before <time>', 'entries that were recorded before this time, such as 2026-01-05'],
+    ['--keep <duration>', 'entries that are older than this, such as 90d'],
+    ['--dry-run', 'only say what would be archived'],
+    REASON,
+    YES,
+    ['-c, --config <file>', 'archive the log of the stopped broker with this configuration file'],
+    ['--to <directory>', 'with --config: to this directory instead of the configured archive'],
+    OUTPUT,
+  ],
+  examples: [
+    'quaymaster audit archive --keep 90d --dry-run --reason retention',
+    'quaymaster audit archive --config config.yaml --to /archive/quaymaster --reason retention',
+  ],
+};
+
+/** Where the command finds archived entries. */
+export const ARCHIVE: readonly OptionRow[] = [
+  ['--archive <place>', 'also read the archived entries, from a directory or s3://bucket/prefix'],
+  ['--region <name>', 'region of the bucket; by default us-east-1'],
+  ['--endpoint <url>', 'of S3-compatible storage other than AWS'],
+];
+
 /** Needs no broker: it reads an export. */
 export const AUDIT_VERIFY: CommandWords = {
   command: 'audit verify',
@@ -184,9 +196,7 @@ export const AUDIT_VERIFY: CommandWords = {
       '--require-witnesses <count>',
       'cosignatures that one checkpoint must have; by default, one of each --witness-key',
     ],
-    ['--archive <place>', 'also read the archived entries, from a directory or s3://bucket/prefix'],
-    ['--region <name>', 'region of the bucket; by default us-east-1'],
-    ['--endpoint <url>', 'of S3-compatible storage other than AWS'],
+    ...ARCHIVE,
   ],
   examples: [
     'quaymaster audit verify export/ --checkpoint checkpoint.txt --archive s3://company-audit/quaymaster',

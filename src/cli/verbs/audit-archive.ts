@@ -68,7 +68,11 @@ async function followed({ broker, output, clock, signal }: CliContext, begun: Ru
   return run;
 }
 
-function beforeOf({ before, keep }: ArchiveOptions, now: number): string | undefined {
+/** The end that the options name; undefined if they name none. @throws UsageError if they name two */
+export function beforeOf(
+  { before, keep }: Pick<ArchiveOptions, 'before' | 'keep'>,
+  now: number,
+): string | undefined {
   if (before !== undefined && keep !== undefined)
     throw new UsageError('--before and --keep both name the end; use one of them');
   if (keep !== undefined) return instantOf('--keep', keep, now);

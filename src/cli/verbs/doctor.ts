@@ -12,16 +12,8 @@ import { EXIT, UsageError, type ExitCode } from '../errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { questionWorkload } from '../policy-test/evaluate.ts';
-import { checkOf, readMounts, readSamples, seen, type Mount } from '../survey.ts';
-
-/** One result of a check, with what to do about a problem. */
-export interface Finding {
-  readonly about: string;
-  /** `unknown`: the caller may not see it. */
-  readonly state: 'ok' | 'warning' | 'problem' | 'unknown';
-  readonly text: string;
-  readonly cure?: string;
-}
+import { archiveFindings } from './doctor-archive.ts';
+import { checkOf, readMounts, readSamples, seen, type Finding, type Mount } from '../survey.ts';
 
 interface DoctorOptions {
   readonly as?: string;
@@ -100,6 +92,7 @@ async function installation(
     ...(await checked('policies', () => broadPolicies(broker))),
     ...(await checked('operators', () => accounts(broker))),
     ...(await checked('audit log', () => auditLag(broker))),
+    ...(await checked('audit archive', () => archiveFindings(broker, clock.now()))),
     ...(await checked('mounts', () => mountHealth(broker))),
   ];
 }

@@ -5,6 +5,7 @@ import { counted } from '../count.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
+import { distance } from '../time.ts';
 import type { ConfigurationInUse } from './reload.ts';
 import { checkOf, readMounts, readSamples, seen, type Seen } from '../survey.ts';
 
@@ -32,6 +33,10 @@ interface AuditState {
   readonly entries: number;
   /** Of them, those that are archived. */
   readonly archived: number;
+  /** Milliseconds since the epoch of the newest archive run that archived entries; 0 if there is none. */
+  readonly archivedAt: number;
+  /** In the process that answers. */
+  readonly failedArchiveRuns: number;
   readonly brokenChains: number;
   readonly damagedEntries: number;
   readonly sinks: readonly {
@@ -75,7 +80,7 @@ export async function runStatus(context: CliContext): Promise<ExitCode> {
     revocations: await seen(() => revocationsOf(broker)),
     audit: await seen(() => auditOf(broker)),
   };
-  await context.output.show(status, () => linesOf(status).join('\n'));
+  await context.output.show(status, () => linesOf(status, context.clock.now()).join('\n'));
   return problemsIn(status) ? EXIT.failed : EXIT.done;
 }
 
@@ -115,6 +120,8 @@ async function auditOf(broker: Broker): Promise<AuditState> {
   return {
     entries: first('audit_entries'),
     archived: first('audit_archived_entries'),
+    archivedAt: first('audit_archive_completed_timestamp_seconds') * 1000,
+    failedArchiveRuns: first('audit_archive_failures_total'),
     brokenChains: first('audit_broken_chains'),
     damagedEntries: first('audit_damaged_entries'),
     sinks: stopped.map(({ labels, value }, sink) => ({
@@ -165,7 +172,7 @@ function has<T>(read: Seen<T>, isProblem: (value: T) => boolean): boolean {
 const NAME_WIDTH = 12;
 const SHORT_DIGEST = 12;
 
-function linesOf(status: Status): readonly string[] {
+function linesOf(status: Status, now: number): readonly string[] {
   const { url, readiness, configuration, mounts, rotations, revocations, audit } = status;
   return [
     line('broker', url),
@@ -174,7 +181,7 @@ function linesOf(status: Status): readonly string[] {
     ...part('mounts', mounts, mountLines),
     ...part('rotations', rotations, rotationLines),
     ...part('revocations', revocations, revocationLines),
-    ...part('audit', audit, auditLines),
+    ...part('audit', audit, (state) => auditLines(state, now)),
   ];
 }
 
@@ -254,7 +261,7 @@ function revocationLines({ revoking, irrevocable }: Revocations): readonly strin
   return [irrevocable > 0 ? coloured('red', text) : text];
 }
 
-function auditLines(audit: AuditState): readonly string[] {
+function auditLines(audit: AuditState, now: number): readonly string[] {
   const { entries, archived, brokenChains, damagedEntries, sinks, liveLeases } = audit;
   const isWhole = brokenChains + damagedEntries === 0;
   const state = isWhole
@@ -265,9 +272,21 @@ function auditLines(audit: AuditState): readonly string[] {
       );
   return [
     `${counted(entries, 'entry', 'entries')}${archived > 0 ? ` (${archived} archived)` : ''}, ${state}; ${counted(liveLeases, 'live lease')}`,
+    ...archiveLines(audit, now),
     ...sinks.map(sinkLine),
     ...witnessLines(audit),
   ];
+}
+
+function archiveLines(
+  { archivedAt, failedArchiveRuns }: AuditState,
+  now: number,
+): readonly string[] {
+  if (archivedAt + failedArchiveRuns === 0) return [];
+  const last = archivedAt > 0 ? `last run ${distance(archivedAt, now)}` : 'no run yet';
+  if (failedArchiveRuns === 0) return [`archive: ${last}`];
+  const failed = counted(failedArchiveRuns, 'failed run');
+  return [coloured('yellow', `archive: ${last}, ${failed}; quaymaster audit archive-status`)];
 }
 
 function sinkLine({ sink, lag, stopped, failing }: AuditState['sinks'][number]): string {

@@ -2,15 +2,21 @@ import { openLogCheckpoint } from '../../crypto/checkpoint.ts';
 import { verifierKeyText } from '../../crypto/signed-note.ts';
 import { decodeBundle, tileWidth, TILE_WIDTH } from '../../crypto/tiles.ts';
 import { constantTimeEqual } from '../../crypto/digest.ts';
+import { ArchiveReader, entriesFrom } from '../../audit/archive/archive-reader.ts';
+import { checkContent } from '../../audit/archive/check-content.ts';
+import { storedAnnouncement } from '../../audit/batch-heads.ts';
 import { ExportFiles } from '../../audit/export-files.ts';
+import { archiveObjectSchema, EXPORT_FILES } from '../../audit/export-format.ts';
 import type { LogIdentity } from '../../audit/log-identity.ts';
 import { storedIdentity } from '../../audit/log-origin.ts';
 import { LogReader } from '../../audit/log-reader.ts';
 import { PendingBatches } from '../../audit/pending-batches.ts';
+import { ProvenEntries } from '../../audit/proven-entries.ts';
 import { rootOf, storedCheckpoint } from '../../audit/stored-tree.ts';
 import { verifyExport } from '../../audit/verify.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { AuditAction } from '../../domain/audit-event.ts';
+import type { ArchivePlace } from '../../ports/archive-place.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
 
@@ -66,32 +72,50 @@ interface Entry {
 
 /** A log that continues the log of a backup. All its entries are verified. */
 export interface NewerLog {
-  /** Entries after the backup that were archived since, and so are not among the entries: `[first, end)`. */
+  /** Entries after the backup that were archived since, and are not among the entries, because no archive was given: `[first, end)`. */
   readonly archived: { readonly first: number; readonly end: number };
   /** The entries after the backup, in order. */
   readonly entries: () => AsyncIterable<{ readonly index: number; readonly entry: string }>;
 }
 
-/** An export that is newer than the backup. @throws ERR_CIPHERTEXT_INVALID if it does not verify, or does not continue the log of the backup */
+/** The checkpoint of the backup, and where archived entries are read from. */
+interface Since {
+  readonly checkpoint: string;
+  readonly archive: ArchivePlace | undefined;
+}
+
+/**
+ * An export that is newer than the backup, with its archive.
+ * @throws ERR_CIPHERTEXT_INVALID if they do not verify, or do not continue the log of the backup
+ */
 export async function newerExport(
   directory: string,
   identity: LogIdentity,
-  checkpoint: string,
+  { checkpoint, archive }: Since,
 ): Promise<NewerLog> {
   const { signer, verifier } = identity.configured;
   const logKey = verifierKeyText(signer.name, signer.key.publicKey);
-  const report = await verifyExport(directory, { externalCheckpoint: checkpoint, logKey });
+  const report = await verifyExport(directory, { externalCheckpoint: checkpoint, logKey, archive });
   if (report.assurance !== 'anchored')
     throw new BrokerError(
       'ERR_CIPHERTEXT_INVALID',
       `${directory} does not continue the log of the backup: ${report.findings[0]?.message ?? 'it is older'}`,
     );
   const { size: from } = openLogCheckpoint(checkpoint, verifier);
-  const archived = { first: from, end: report.archived?.end ?? 0 };
-  const start = Math.max(from, archived.end);
-  const entries = (): ReturnType<NewerLog['entries']> =>
-    exportedEntries(new ExportFiles(directory), start, report.size);
-  return { archived, entries };
+  const live = Math.max(from, report.archived?.end ?? 0);
+  const files = new ExportFiles(directory);
+  return {
+    archived: { first: from, end: archive === undefined ? live : from },
+    entries: async function* () {
+      if (archive !== undefined && from < live)
+        for await (const line of files.lines(EXPORT_FILES.archive)) {
+          const object = archiveObjectSchema.parse(JSON.parse(line));
+          if (object.end <= from) continue;
+          yield* entriesFrom(await new ArchiveReader(archive).content(object, from), from);
+        }
+      yield* exportedEntries(files, live, report.size);
+    },
+  };
 }
 
 /**
@@ -101,7 +125,7 @@ export async function newerExport(
 export async function newerStore(
   store: Store,
   configured: LogIdentity,
-  { checkpoint: note, clock }: { readonly checkpoint: string; readonly clock: Clock },
+  { checkpoint: note, archive, clock }: Since & { readonly clock: Clock },
 ): Promise<NewerLog> {
   const identity = await storedIdentity(store, configured);
   const newest = await storedCheckpoint(store, identity.verifier);
@@ -113,11 +137,23 @@ export async function newerStore(
       'the log of the present store does not continue that of the backup',
     );
   const reader = new LogReader(store, identity);
-  const archived = { first: backup.size, end: await reader.archived.end() };
+  const live = Math.max(backup.size, await reader.archived.end());
   return {
-    archived,
+    archived: { first: backup.size, end: archive === undefined ? live : backup.size },
     entries: async function* () {
-      for (let at = Math.max(backup.size, archived.end); at < newest.size; at += ENTRIES_A_READ)
+      if (archive !== undefined && backup.size < live)
+        for await (const object of reader.archived.objects(backup.size)) {
+          const content = await new ArchiveReader(archive).content(object, object.first);
+          // The list of the store names the object, but only the tree proves its entries.
+          await checkContent(content, {
+            ...{ checkpoint: newest, proven: new ProvenEntries(store) },
+            logKey: identity.verifier.key,
+            announced: (writer) => storedAnnouncement(store, writer),
+            pause: () => Promise.resolve(),
+          });
+          yield* entriesFrom(content, backup.size);
+        }
+      for (let at = live; at < newest.size; at += ENTRIES_A_READ)
         yield* await reader.entries(at, at + ENTRIES_A_READ);
       const pending = new PendingBatches(store, identity.verifier.key, clock);
       const batches: (readonly string[])[] = [];
@@ -155,7 +191,7 @@ async function lostChanges(log: NewerLog): Promise<readonly string[]> {
   const gap =
     first < end
       ? [
-          `NOT COMPLETE: the entries ${first} to ${end - 1} are in the archive of the log, and what changed in them is not listed here`,
+          `NOT COMPLETE: the entries ${first} to ${end - 1} are in the archive of the log, and what changed in them is not listed here; to list it: --archive PLACE`,
         ]
       : [];
   return [

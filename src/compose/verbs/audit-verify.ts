@@ -1,27 +1,18 @@
-import { systemClock } from '../../clock.ts';
 import type { Progress } from '../../audit/export.ts';
 import { verifyExport, type ArchivedReport, type VerifyReport } from '../../audit/verify.ts';
 import type { WitnessDemand } from '../../audit/witnesses/history-anchor.ts';
 import { parseWitnessKey } from '../../crypto/cosignature.ts';
 import { parseVerifierKey, type NoteVerifier } from '../../crypto/signed-note.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { ArchivePlace } from '../../ports/archive-place.ts';
-import { openPlace } from '../archive-runs.ts';
+import { archiveIn, type ArchiveArguments } from '../archive-arguments.ts';
 import { findNamedDirectory, readNamedFile } from '../named-file.ts';
 
-export interface VerifyArguments {
+export interface VerifyArguments extends ArchiveArguments {
   readonly checkpoint?: string;
   readonly logKey?: string;
   readonly witnessKey?: readonly string[];
   readonly requireWitnesses?: string;
-  /** A directory, or `s3://bucket/prefix`. */
-  readonly archive?: string;
-  readonly region?: string;
-  readonly endpoint?: string;
 }
-
-const S3 = /^s3:\/\/([^/]+)(?:\/(.+?))?\/?$/;
-const DEFAULT_REGION = 'us-east-1';
 
 /** Verifies an export and reports the findings. @throws ERR_CONFIG_INVALID if the directory or the checkpoint cannot be read */
 export async function runAuditVerify(
@@ -39,26 +30,10 @@ export async function runAuditVerify(
         : await readNamedFile('--checkpoint', options.checkpoint),
     logKey: options.logKey,
     witnesses: witnessesIn(options),
-    archive: await archiveOf(options),
+    archive: await archiveIn(options),
     progress,
   });
   return { holds: report.holds, text: textOf(report) };
-}
-
-async function archiveOf({
-  archive,
-  region,
-  endpoint,
-}: VerifyArguments): Promise<ArchivePlace | undefined> {
-  if (archive === undefined) return undefined;
-  const [, bucket, prefix] = S3.exec(archive) ?? [];
-  if (bucket !== undefined)
-    return openPlace(
-      { type: 's3', bucket, prefix, endpoint, region: region ?? DEFAULT_REGION },
-      systemClock,
-    );
-  await findNamedDirectory(archive);
-  return openPlace({ type: 'directory', path: archive }, systemClock);
 }
 
 /** Without this check a wrong key would look like a damaged manifest. @throws ERR_CONFIG_INVALID */

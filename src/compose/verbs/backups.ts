@@ -17,6 +17,7 @@ import {
   type FoundBackup,
 } from '../backup/restore.ts';
 import { NO_CHAIN } from '../backup/verify-copy.ts';
+import { archiveIn, type ArchiveArguments } from '../archive-arguments.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
@@ -74,7 +75,7 @@ export async function runBackupVerify(
   return `${textOf(found.manifest)}\nverified: manifest, archive, database, end of the log, and the digests of all rows`;
 }
 
-interface RestoreOptions {
+interface RestoreOptions extends ArchiveArguments {
   readonly config: string;
   readonly identity: string;
   readonly replace?: boolean;
@@ -109,17 +110,19 @@ export async function runRestore(
 /** The changes after the backup, by the given export, or by the store that the restore replaces. */
 async function changesSince(
   { identity, manifest: { checkpoint } }: FoundBackup,
-  { newerLog, replace }: RestoreOptions,
+  options: RestoreOptions,
   { store, mode }: Config,
 ): Promise<readonly string[]> {
+  const { newerLog, replace } = options;
+  const archive = await archiveIn(options);
   if (newerLog !== undefined)
-    return lostText(await newerExport(newerLog, identity, checkpoint), newerLog);
+    return lostText(await newerExport(newerLog, identity, { checkpoint, archive }), newerLog);
   if (replace !== true || store.type !== 'sqlite' || !existsSync(store.path)) return [UNLISTED];
   await assertUnused(store.path);
   try {
     const present = await openStore(store, { chain: NO_CHAIN, clock: systemClock, mode });
     try {
-      const log = await newerStore(present, identity, { checkpoint, clock: systemClock });
+      const log = await newerStore(present, identity, { checkpoint, archive, clock: systemClock });
       return await lostText(log, 'the log of the replaced store');
     } finally {
       await present.close();

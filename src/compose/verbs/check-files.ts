@@ -1,10 +1,12 @@
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { coreFiles, type CoreFiles } from '../config/process-options.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
+import { openPlace } from '../archive-runs.ts';
 import { tryKek } from '../keys.ts';
 
 /** One named file of the configuration that a start or a first use would fail on. */
@@ -86,7 +88,31 @@ export async function configFindings(path: string, clock: Clock): Promise<readon
     ...(await fileFindings(config, path)),
     ...coreFindings(coreFiles()),
     await kekFinding(config, clock),
+    ...(await archiveFinding(config, clock)),
   ];
+}
+
+/** Whether the place of the archive answers. A read is enough: it needs the place, its credentials and its permissions. */
+async function archiveFinding(
+  { audit: { archive } }: Config,
+  clock: Clock,
+): Promise<readonly Finding[]> {
+  if (archive === undefined) return [];
+  const about = 'place of the audit archive';
+  try {
+    const { to } = archive;
+    const isMissing = to.type === 'directory' && !existsSync(to.path);
+    const directory = to.type === 'directory' && (isMissing ? dirname(to.path) : to.path);
+    if (directory !== false) await access(directory, constants.W_OK | constants.X_OK);
+    const place = await openPlace(to, clock);
+    await place.get('quaymaster-doctor', 1);
+    const text = isMissing ? 'does not exist yet; the first run creates it' : 'can be reached';
+    return [{ about, state: 'ok', text: `${place.name} ${text}` }];
+  } catch (error) {
+    const { message } = error as Error;
+    const cure = 'docs/operations.md, "A failed archive run"';
+    return [{ about, state: 'problem', text: `cannot be reached: ${message}`, cure }];
+  }
 }
 
 async function fileFindings(config: Config, path: string): Promise<readonly Finding[]> {

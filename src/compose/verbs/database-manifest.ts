@@ -17,6 +17,7 @@ import {
   type DatabaseManifest,
 } from '../backup/manifest.ts';
 import { NO_CHAIN, verifyStore, type VerifiedCopy } from '../backup/verify-copy.ts';
+import { archiveIn, type ArchiveArguments } from '../archive-arguments.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';
@@ -56,7 +57,7 @@ export async function runBackupManifest(
   ].join('\n');
 }
 
-interface CheckOptions {
+interface CheckOptions extends ArchiveArguments {
   readonly config: string;
   readonly newerLog?: string;
 }
@@ -68,6 +69,7 @@ interface CheckOptions {
 export async function runBackupCheck(path: string, options: CheckOptions): Promise<string> {
   const config = await loadConfig(options.config);
   const note = await readNamedFile('manifest', path);
+  const archive = await archiveIn(options);
   return inDatabase(config, async ({ store, verify, identity }) => {
     const manifest = opened(note, identity, path);
     await refuseOtherBrokers(store);
@@ -79,7 +81,10 @@ export async function runBackupCheck(path: string, options: CheckOptions): Promi
       options.newerLog === undefined
         ? [UNLISTED]
         : await lostText(
-            await newerExport(options.newerLog, identity, found.checkpoint),
+            await newerExport(options.newerLog, identity, {
+              checkpoint: found.checkpoint,
+              archive,
+            }),
             options.newerLog,
           );
     return [
