@@ -50,6 +50,8 @@ const HEALTHY: Answers = {
   },
   listSecretVersions: () => ({ items: [{ state: 'current' }] }),
   searchAudit: () => ({ items: [] }),
+  readArchive: () => ({ place: 's3://audit', keepDays: 90 }),
+  archiveAudit: () => ({ total: 0 }),
 };
 const denied = (): never => {
   throw refusal(403, 'ERR_DENIED', { detail: 'this needs the role admin' });
@@ -195,6 +197,26 @@ describe('doctor', () => {
       { readMetrics: () => `${METRICS}quaymaster_audit_sink_failing{sink="0"} 1\n` },
       'a sink fails',
       'the log of the broker has the reason',
+    ],
+    [
+      'a failed archive run',
+      {
+        readArchive: () => ({ place: 's3://audit', run: { state: 'failed', error: 'no bucket' } }),
+      },
+      'audit archive: s3://audit: the last run failed: no bucket',
+      'A failed archive run',
+    ],
+    [
+      'old entries that no run archived',
+      { archiveAudit: () => ({ total: 200_000 }) },
+      's3://audit: nothing is archived yet; 200000 entries are older than 90 days',
+      'set audit.archive.intervalHours',
+    ],
+    [
+      'a sink that keeps entries in the store',
+      { archiveAudit: () => ({ total: 10, limitedBy: 'sink' }) },
+      'a sink that lags keeps older ones',
+      'docs/audit.md, "Sinks"',
     ],
     ['no sink', { readMetrics: () => '' }, 'no sink receives the entries', 'set audit.sinks'],
     [
