@@ -2,8 +2,8 @@ import { ApiError, type components, type ItemOf } from '../../client/index.ts';
 import { allPages, callWith, type Broker } from '../broker.ts';
 import type { CliContext } from '../context.ts';
 import { counted } from '../count.ts';
-import { readMounts, readSamples, seen, type Sample } from '../survey.ts';
-import { accounts, broadPolicies, listener, type Finding } from '../verbs/doctor.ts';
+import { readMounts, readSamples, seen, type Finding, type Sample } from '../survey.ts';
+import { accounts, broadPolicies, listener } from '../verbs/doctor.ts';
 import { unusedGrants } from '../verbs/policy-access.ts';
 import { surveyed } from '../verbs/posture-explain.ts';
 
