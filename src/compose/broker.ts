@@ -27,6 +27,7 @@ import { sha256Hex } from '../crypto/digest.ts';
 import { ValueFingerprints } from '../crypto/value-fingerprint.ts';
 import { randomFraction } from '../crypto/random.ts';
 import type { DurationTally } from '../domain/duration-tally.ts';
+import type { Keyring } from '../crypto/keyring.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
@@ -338,6 +339,10 @@ type Made = Pick<
   | 'limits'
 >;
 
+function valueCache({ cache }: Config, clock: Clock, { lookup }: Keyring): ValueCache {
+  return new ValueCache(clock, new ValueFingerprints(lookup), cache.maxBytes);
+}
+
 async function openParts(
   config: Config,
   { clock, log, store, live, trail, keys, copies, reload, failpoint }: CoreDeps,
@@ -350,11 +355,7 @@ async function openParts(
   const attestations = new Attestations(store, rows);
   const sessions = new Sessions(store, sealing);
   const tokens = new OperatorTokens(store, sealing, made.people.issuers, approvals);
-  const values = new ValueCache(
-    clock,
-    new ValueFingerprints(keys.keyring.lookup),
-    config.cache.maxBytes,
-  );
+  const values = valueCache(config, clock, keys.keyring);
   const canaries = new RotationCanaries({ store, values, ...keys });
   const quarantines = new Quarantines(store, rows, clock);
   const evidence = new ImageEvidence(store);

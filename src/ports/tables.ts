@@ -1,3 +1,4 @@
+import { CONTAINER_TABLES } from './container-tables.ts';
 import { LOG_TABLES } from './log-tables.ts';
 import { oneOf, type OneOf, type TableShape } from './table-shape.ts';
 
@@ -327,66 +328,7 @@ export const SCHEMA = {
     key: ['id'],
     digestedSince: 3,
   },
-  /** Signatures of images and attestations about them, by the digest of the image. */
-  attestations: {
-    columns: {
-      digest: 'text',
-      id: 'text',
-      /** JSON: a Sigstore bundle, or payload and signature. Untrusted, until a profile names who must have signed it. */
-      body: 'bytes',
-      created_at: 'integer',
-      created_by: 'text',
-      mac: 'bytes',
-    },
-    key: ['digest', 'id'],
-    digestedSince: 4,
-  },
-  /** Alerts of runtime security, reads of decoys, violations and opened incidents, each with the response to it. The oldest are deleted above a number. */
-  alerts: {
-    columns: {
-      /** Derived from the event, so that a repeated delivery finds it. */
-      id: 'text',
-      /** Name of the source, or the part of the broker that raised it. */
-      source: 'text',
-      /** `pending`: an operator must approve the response. */
-      state: oneOf<'kept' | 'unmatched' | 'pending' | 'responding' | 'done' | 'dismissed'>(),
-      received_at: 'integer',
-      /** JSON: the alert in the normal form, its pod, its rule and the progress of the response. */
-      body: 'text',
-      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
-      mac: 'bytes?',
-    },
-    key: ['id'],
-    digestedSince: 5,
-    sealedSince: 5,
-  },
-  /** What one scanner says about one image, as far as a check reads it; the newest report of its kind. */
-  image_evidence: {
-    columns: {
-      /** Made from kind, scanner and image, so that a newer report replaces an older one. */
-      id: 'text',
-      kind: oneOf<'vulnerabilities' | 'secrets' | 'vex'>(),
-      scanner: 'text',
-      scanner_version: 'text',
-      /** JSON: all digests of the image. */
-      digests: 'text',
-      /** The digest of the configuration of the image, if the report has it. */
-      config_digest: 'text?',
-      /** The operator that sent it, or `watch:<cluster>`. */
-      writer: 'text',
-      reported_at: 'integer',
-      received_at: 'integer',
-      /** When a pod with this image was last judged. */
-      seen_at: 'integer',
-      /** The findings, as JSON, compressed. */
-      body: 'bytes',
-      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
-      mac: 'bytes?',
-    },
-    key: ['id'],
-    digestedSince: 6,
-    sealedSince: 6,
-  },
+  ...CONTAINER_TABLES,
   /**
    * What people prove their second factor with, if the issuer proves none. `id` is from the digest of the credential id, so that no two people register
    * the same key; `body` is JSON; `counter` is the last one that the key signed.

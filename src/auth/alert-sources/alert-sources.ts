@@ -117,6 +117,6 @@ class ConfiguredSource implements AlertSource {
 }
 
 /** The same for an unknown source, so that a sender without the secret learns no names. */
-export function refused(reason: string, cause?: unknown): BrokerError {
+function refused(reason: string, cause?: unknown): BrokerError {
   return new BrokerError('ERR_UNAUTHENTICATED', undefined, { reason, cause });
 }

@@ -46,7 +46,7 @@ export async function receiveAlerts(
 }
 
 /** Keeps an alert and begins the response to it. Without a call, the broker itself raised it. */
-export async function raiseAlert(
+async function raiseAlert(
   parts: Parts,
   raised: Raised,
   call?: Pick<Call, 'requestId' | 'client'>,
