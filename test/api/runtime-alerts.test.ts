@@ -450,6 +450,8 @@ describe('an incident that an operator opens', () => {
 
     const opened = await open(wish);
     expect((await read(token)).status).toBe(401);
+    const { body } = await api.call('GET', '/api/v1/quarantines', { token: api.admin });
+    expect(body.items).toContainEqual(expect.objectContaining({ reason: 'INC-8' }));
     const again = await open(wish);
     expect(again.body.alert.id).toBe(opened.body.alert.id);
     const { alert, secrets, timeline } = await untilState(opened.body.alert.id as string, 'done');

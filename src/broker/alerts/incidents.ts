@@ -146,7 +146,7 @@ async function opening(
     },
     operator: name,
   };
-  const { ids, ...quarantined } = quarantinesOf(parts, draft);
+  const { ids, ...quarantined } = quarantinesOf(parts, draft, request.reason);
   // The quarantine has the same id while it stands, so that a repeated call finds the incident that it belongs to.
   const id = `inc_${sha256Hex(ids.join('\n')).slice(0, 32)}`;
   const known = await parts.store.get('alerts', { id });

@@ -71,8 +71,9 @@ export async function decideResponse(parts: Parts, raised: Raised): Promise<Aler
 export function quarantinesOf(
   parts: Parts,
   record: AlertRecord,
+  why = `${record.source}: ${record.alert.rule} (${record.id})`,
 ): PlanFragment & { readonly ids: readonly string[] } {
-  const reason = `${record.source}: ${record.alert.rule} (${record.id})`.slice(0, 1_024);
+  const reason = why.slice(0, 1_024);
   const plans =
     record.response.action === 'quarantine'
       ? record.scopes.map((scope) =>
