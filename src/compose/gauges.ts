@@ -4,7 +4,7 @@ import { registerDurations } from '../api/tallied-histogram.ts';
 import { UNREVOKED } from '../broker/credentials/credential-states.ts';
 import type { Storage, Values } from '../broker/parts.ts';
 import { registerAudit } from './audit-gauges.ts';
-import { registerApprovals, registerKeks } from './security-gauges.ts';
+import { registerAlerts, registerApprovals, registerKeks } from './security-gauges.ts';
 import type { RunningBroker } from './broker.ts';
 import type { ConfigReload } from './config-reload.ts';
 import { readCertificate } from '../crypto/certificate-facts.ts';
@@ -46,6 +46,7 @@ export function registerGauges(
   registerBackups(registers, broker);
   registerHoldings(registers, parts);
   registerApprovals(registers, parts);
+  registerAlerts(registers, parts);
   registerKeks(registers, parts);
   registerRotations(registers, parts);
   registerCalls(registry, broker);

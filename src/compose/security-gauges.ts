@@ -1,5 +1,6 @@
-import { Gauge, type Registry } from 'prom-client';
-import type { Access } from '../broker/parts.ts';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Access, Alerting, Storage } from '../broker/parts.ts';
+import { ALERTS } from '../ports/queries.ts';
 import type { Parts } from './parts.ts';
 
 /** Whether the key-encryption keys work: the next start needs one of them. */
@@ -40,6 +41,45 @@ export function registerApprovals(
           this.set({ kind, state }, own.filter((each) => each.state === state).length);
         }
       }
+    },
+  });
+}
+
+/** Alerts of runtime sensors. Every source of the configuration has its series, so that one that never sent anything shows. */
+export function registerAlerts(
+  registers: Registry[],
+  { alertTallies, alertSources, store }: Alerting & Pick<Storage, 'store'>,
+): void {
+  new Counter({
+    name: 'quaymaster_alerts_total',
+    help: 'Runtime alerts that this process received, by source and by what became of them',
+    labelNames: ['source', 'outcome'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [source, outcomes] of alertTallies.outcomes()) {
+        for (const [outcome, count] of outcomes) this.inc({ source, outcome }, count);
+      }
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_alert_source_last_timestamp_seconds',
+    help: 'When a source last sent an alert or a test to this process; 0 if it never did',
+    labelNames: ['source'],
+    registers,
+    collect() {
+      this.reset();
+      for (const source of alertSources.names) {
+        this.set({ source }, (alertTallies.lastAt(source) ?? 0) / 1000);
+      }
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_alerts_pending',
+    help: 'Alerts beyond the limit of their source, whose response an operator must begin or dismiss',
+    registers,
+    async collect() {
+      this.set(await store.count(ALERTS.inState('pending')));
     },
   });
 }

@@ -4,15 +4,7 @@ const TEN_MINUTES_MS = 600_000;
 const RECOUNT_MS = 30_000;
 
 /** What became of a delivered alert. */
-export const ALERT_OUTCOMES = [
-  'kept',
-  'unmatched',
-  'responding',
-  'pending',
-  'repeated',
-  'refused',
-] as const;
-export type AlertOutcome = (typeof ALERT_OUTCOMES)[number];
+export type AlertOutcome = 'kept' | 'unmatched' | 'responding' | 'pending' | 'repeated';
 
 /** Counts of this process since its start, for metrics and for the brakes of responses. */
 export class AlertTallies {
@@ -21,7 +13,6 @@ export class AlertTallies {
   readonly #lastAt = new Map<string, number>();
   readonly #recent = new Map<string, number[]>();
   readonly #workloads = new Map<string, { readonly at: number; readonly count: number }>();
-  decoyReads = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -31,7 +22,7 @@ export class AlertTallies {
     const own = this.#outcomes.get(source) ?? new Map<AlertOutcome, number>();
     own.set(outcome, (own.get(outcome) ?? 0) + 1);
     this.#outcomes.set(source, own);
-    if (outcome !== 'refused') this.#lastAt.set(source, this.#clock.now());
+    this.#lastAt.set(source, this.#clock.now());
   }
 
   outcomes(): ReadonlyMap<string, ReadonlyMap<AlertOutcome, number>> {
