@@ -6,6 +6,7 @@ import { ImageSigner } from '../kit/image-signer.ts';
 import { RunningApi, type Answered } from '../kit/parts.ts';
 import { SigstoreInstance } from '../kit/sigstore-instance.ts';
 import { storedEntries } from '../kit/store-diff.ts';
+import { logInPod, watchCluster } from '../kit/reading-pods.ts';
 
 const PLACE = '/api/v1/attestations';
 const ci = new ImageSigner();
@@ -28,33 +29,13 @@ beforeAll(async () => {
   kube.createAccount('prod', 'api');
   api = await RunningApi.start({ connections: { kube: kube.access } });
   await api.seed();
-  await api.put('clusters/watched', {
-    connection: 'kube',
-    issuer: kube.issuer,
-    audiences: ['quaymaster'],
-  });
-  await api.put('policies/watched', {
-    apiVersion: 'quaymaster.dev/v1',
-    kind: 'AccessPolicy',
-    metadata: { name: 'watched' },
-    spec: {
-      subjects: [{ clusters: ['watched'], namespaces: ['prod'], serviceAccounts: ['api'] }],
-      rules: [{ name: 'read', effect: 'allow', capabilities: ['read'], paths: ['app/**'] }],
-    },
-  });
-  await api.call('PUT', '/api/v1/secrets/app/db', {
-    token: api.admin,
-    body: { data: { value: 'v' } },
-    headers: { 'If-None-Match': '*' },
-  });
+  await watchCluster({ api, kube });
   writer = await api.operator('ci', [{ role: 'evidence-writer' }]);
   const pod = kube.pods.create({
     ...{ namespace: 'prod', name: 'web', serviceAccount: 'api' },
     spec: { containers: [{ name: 'web', image: `registry.test/prod/web@${DIGEST}` }] },
   });
-  const wish = { namespace: 'prod', serviceAccount: 'api', audience: ['quaymaster'], pod };
-  const body = { cluster: 'watched', token: kube.token(wish) };
-  const answer = await api.call('POST', '/api/v1/sessions', { body });
+  const answer = await logInPod({ api, kube }, pod);
   session = answer.body.token as string;
   await until('the pod is known', async () => (await read()).status === 200);
 });

@@ -5,6 +5,7 @@ import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { RunningApi, type Answered } from '../kit/parts.ts';
 import { openVex, trivyReport, TRIVY_SECRETS } from '../kit/scanner-reports.ts';
 import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
+import { logInPod, watchCluster } from '../kit/reading-pods.ts';
 
 const HOUR_MS = 3_600_000;
 const VULNERABILITIES = { deny: ['CRITICAL'] };
@@ -19,25 +20,7 @@ beforeAll(async () => {
   kube.createAccount('prod', 'api');
   api = await RunningApi.start({ connections: { kube: kube.access } });
   await api.seed();
-  await api.put('clusters/watched', {
-    connection: 'kube',
-    issuer: kube.issuer,
-    audiences: ['quaymaster'],
-  });
-  await api.put('policies/watched', {
-    apiVersion: 'quaymaster.dev/v1',
-    kind: 'AccessPolicy',
-    metadata: { name: 'watched' },
-    spec: {
-      subjects: [{ clusters: ['watched'], namespaces: ['prod'], serviceAccounts: ['api'] }],
-      rules: [{ name: 'read', effect: 'allow', capabilities: ['read'], paths: ['app/**'] }],
-    },
-  });
-  await api.call('PUT', '/api/v1/secrets/app/db', {
-    token: api.admin,
-    body: { data: { value: 'v' } },
-    headers: { 'If-None-Match': '*' },
-  });
+  await watchCluster({ api, kube });
   scanner = await api.operator('scanner', [{ role: 'evidence-writer' }]);
 });
 afterAll(async () => {
@@ -94,9 +77,7 @@ async function podWith(digest: string, name: string): Promise<string> {
     labels: { test: name },
     spec: { containers: [{ name: 'web', image: `registry.test/web@${digest}` }] },
   });
-  const wish = { namespace: 'prod', serviceAccount: 'api', audience: ['quaymaster'], pod };
-  const body = { cluster: 'watched', token: kube.token(wish) };
-  const made = await api.call('POST', '/api/v1/sessions', { body });
+  const made = await logInPod({ api, kube }, pod);
   if (made.status !== 201) throw new Error(made.text);
   return made.body.token as string;
 }

@@ -4,6 +4,7 @@ import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { RunningApi, type Answered } from '../kit/parts.ts';
 import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
+import { logInPod, watchCluster } from '../kit/reading-pods.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 const OTHER = `sha256:${'b'.repeat(64)}`;
@@ -23,25 +24,7 @@ beforeAll(async () => {
   kube.createAccount('prod', 'api');
   api = await RunningApi.start({ connections: { kube: kube.access } });
   await api.seed();
-  await api.put('clusters/watched', {
-    connection: 'kube',
-    issuer: kube.issuer,
-    audiences: ['quaymaster'],
-  });
-  await api.put('policies/watched', {
-    apiVersion: 'quaymaster.dev/v1',
-    kind: 'AccessPolicy',
-    metadata: { name: 'watched' },
-    spec: {
-      subjects: [{ clusters: ['watched'], namespaces: ['prod'], serviceAccounts: ['api'] }],
-      rules: [{ name: 'read', effect: 'allow', capabilities: ['read'], paths: ['app/**'] }],
-    },
-  });
-  await api.call('PUT', '/api/v1/secrets/app/db', {
-    token: api.admin,
-    body: { data: { value: 'v' } },
-    headers: { 'If-None-Match': '*' },
-  });
+  await watchCluster({ api, kube });
 });
 afterEach(async () => {
   const { body } = await api.call('GET', '/api/v1/posture-profiles', { token: api.admin });
@@ -70,11 +53,7 @@ function startPod(spec: object = { containers: [WEB] }): FakePod {
   return kube.pods.create({ namespace: 'prod', name: `web-${pods}`, serviceAccount: 'api', spec });
 }
 
-function attempt(pod: FakePod): Promise<Answered> {
-  const wish = { namespace: 'prod', serviceAccount: 'api', audience: ['quaymaster'], pod };
-  const body = { cluster: 'watched', token: kube.token(wish) };
-  return api.call('POST', '/api/v1/sessions', { body });
-}
+const attempt = (pod: FakePod): Promise<Answered> => logInPod({ api, kube }, pod);
 
 async function logIn(pod: FakePod): Promise<string> {
   const { status, text, body } = await attempt(pod);

@@ -9,6 +9,7 @@ import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { ScriptedFalcosidekick, type FalcoEvent } from '../kit/falcosidekick.ts';
 import { RunningApi, type Answered } from '../kit/parts.ts';
 import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
+import { logInPod, watchCluster, writeNew } from '../kit/reading-pods.ts';
 
 const SECRET = 'a-secret-of-falcosidekick';
 const NEXT = 'the-next-secret-of-falco!';
@@ -60,27 +61,8 @@ beforeAll(async () => {
     },
   });
   await api.seed();
-  await api.put('clusters/watched', {
-    connection: 'kube',
-    issuer: kube.issuer,
-    audiences: ['quaymaster'],
-  });
-  await api.put('policies/watched', {
-    apiVersion: 'quaymaster.dev/v1',
-    kind: 'AccessPolicy',
-    metadata: { name: 'watched' },
-    spec: {
-      subjects: [{ clusters: ['watched'], namespaces: ['prod'], serviceAccounts: ['*'] }],
-      rules: [{ name: 'read', effect: 'allow', capabilities: ['read'], paths: ['app/**'] }],
-    },
-  });
-  for (const path of ['app/db', 'app/other']) {
-    await api.call('PUT', `/api/v1/secrets/${path}`, {
-      token: api.admin,
-      body: { data: { password: 'v' } },
-      headers: { 'If-None-Match': '*' },
-    });
-  }
+  await watchCluster({ api, kube }, ['*']);
+  await writeNew(api, 'app/other');
   await api.put('definitions/app/db', {
     rotation: { strategy: 'generated', options: { keys: { password: {} } } },
   });
@@ -106,11 +88,8 @@ function startPod(serviceAccount = 'api', spec: object = {}): FakePod {
   return kube.pods.create({ namespace: 'prod', name: `web-${pods}`, serviceAccount, spec });
 }
 
-async function logIn(pod: FakePod): Promise<Answered> {
-  const { serviceAccountName: serviceAccount } = pod.spec;
-  const wish = { namespace: 'prod', serviceAccount, audience: ['quaymaster'], pod };
-  const body = { cluster: 'watched', token: kube.token(wish) };
-  return api.call('POST', '/api/v1/sessions', { body });
+function logIn(pod: FakePod): Promise<Answered> {
+  return logInPod({ api, kube }, pod);
 }
 
 /** A pod with a session that has read a secret, known to the watch. */

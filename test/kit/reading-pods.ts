@@ -1,0 +1,44 @@
+import type { FakeApiServer } from './fakes/fake-api-server.ts';
+import type { FakePod } from './fakes/fake-pods.ts';
+import type { Answered, RunningApi } from './parts.ts';
+
+interface Cluster {
+  readonly api: RunningApi;
+  /** It is the connection "kube" of the broker. */
+  readonly kube: FakeApiServer;
+}
+
+/** Registers the API server as the cluster "watched", and lets service accounts of the namespace "prod" read app/**, where app/db is a secret. */
+export async function watchCluster(
+  { api, kube }: Cluster,
+  serviceAccounts = ['api'],
+): Promise<void> {
+  const { issuer } = kube;
+  await api.put('clusters/watched', { connection: 'kube', issuer, audiences: ['quaymaster'] });
+  await api.put('policies/watched', {
+    apiVersion: 'quaymaster.dev/v1',
+    kind: 'AccessPolicy',
+    metadata: { name: 'watched' },
+    spec: {
+      subjects: [{ clusters: ['watched'], namespaces: ['prod'], serviceAccounts }],
+      rules: [{ name: 'read', effect: 'allow', capabilities: ['read'], paths: ['app/**'] }],
+    },
+  });
+  await writeNew(api, 'app/db');
+}
+
+export async function writeNew(api: RunningApi, path: string): Promise<void> {
+  await api.call('PUT', `/api/v1/secrets/${path}`, {
+    token: api.admin,
+    body: { data: { password: 'v' } },
+    headers: { 'If-None-Match': '*' },
+  });
+}
+
+/** A login of a pod of the namespace "prod". */
+export function logInPod({ api, kube }: Cluster, pod: FakePod): Promise<Answered> {
+  const { serviceAccountName: serviceAccount } = pod.spec;
+  const wish = { namespace: 'prod', serviceAccount, audience: ['quaymaster'], pod };
+  const body = { cluster: 'watched', token: kube.token(wish) };
+  return api.call('POST', '/api/v1/sessions', { body });
+}
