@@ -96,8 +96,15 @@ export class Installation {
   }
 
   /** Runs a verb of the program to its end. Rejects if it fails. */
-  async verb(...words: readonly string[]): Promise<string> {
-    const [command, args] = this.#commandLine([MAIN, ...words]);
+  verb(...words: readonly string[]): Promise<string> {
+    return this.verbBelow([], ...words);
+  }
+
+  /** Runs a verb as the child of another program, such as strace. */
+  async verbBelow(parent: readonly string[], ...words: readonly string[]): Promise<string> {
+    const [first = '', ...more] = parent;
+    const [node, own] = this.#commandLine([MAIN, ...words]);
+    const [command, args] = first === '' ? [node, own] : [first, [...more, node, ...own]];
     const { stdout } = await run(command, args, {
       env: { ...process.env, NODE_COMPILE_CACHE: COMPILED, ...this.#environment },
     });
