@@ -32,7 +32,10 @@ describe('a broker under a steady mixed load', () => {
   const failures: string[] = [];
 
   beforeAll(async () => {
+    const rate = { perSecond: 100_000, burst: 1_000_000 };
     broker = await PreparedBroker.start({
+      // The load is as fast as the machine allows, and its rates of requests and logins are not what is tested.
+      config: () => ({ limits: { identityRate: rate, loginRate: rate, addressRate: rate } }),
       documents: {
         '/definitions/own/rotated': { rotation: { takeover: 'confirmed', strategy: 'generated' } },
       },
