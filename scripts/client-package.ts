@@ -9,7 +9,7 @@ const ENTRY = join(DIST, 'client/index.js');
 const PACKAGE = join(DIST, 'packages/client');
 
 /**
- * Writes the package `@quaymaster/client` from tsc's output: the client, the modules that it imports, and their types. No file is changed, so a
+ * Writes the package `@quaymaster/client` from tsc's output: the client, the modules that it imports, and their types. No module is changed, so a
  * stack trace names the files of `src`.
  */
 async function writeClientPackage(): Promise<void> {
@@ -72,10 +72,15 @@ function withoutPageLinks(page: string): string {
   return readFileSync(page, 'utf8').replaceAll(PAGE_LINK, '$1');
 }
 
+const INDENT = /^(?: {4})+/gm;
+
+/** Declarations are indented with tabs: a third of their size is indentation, and no stack trace names them. */
 function copy(file: string): void {
-  const to = join(PACKAGE, file);
+  const [from, to] = [join(DIST, file), join(PACKAGE, file)];
   mkdirSync(dirname(to), { recursive: true });
-  copyFileSync(join(DIST, file), to);
+  if (!file.endsWith('.d.ts')) return copyFileSync(from, to);
+  const tabs = (indent: string): string => '\t'.repeat(indent.length / 4);
+  writeFileSync(to, readFileSync(from, 'utf8').replaceAll(INDENT, tabs));
 }
 
 await writeClientPackage();
