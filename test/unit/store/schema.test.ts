@@ -29,7 +29,12 @@ interface ColumnInfo {
 }
 
 /** Without a filter they read a table page by page, in the order of an index. */
-const UNFILTERED = ['LEASES.matching', 'SESSIONS.matching', 'LOG.newestCheckpoints'];
+const UNFILTERED = [
+  'LEASES.matching',
+  'SESSIONS.matching',
+  'LOG.newestCheckpoints',
+  'ALERTS.newest',
+];
 /** Their tables are read whole: a few root keys, and one checkpoint for each minute of the log. */
 const SORTED = ['ROOT_KEYS.byAge', 'LOG.checkpointsFrom', 'LOG.checkpointsBefore'];
 
