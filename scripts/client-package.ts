@@ -78,7 +78,10 @@ const INDENT = /^(?: {4})+/gm;
 function copy(file: string): void {
   const [from, to] = [join(DIST, file), join(PACKAGE, file)];
   mkdirSync(dirname(to), { recursive: true });
-  if (!file.endsWith('.d.ts')) return copyFileSync(from, to);
+  if (!file.endsWith('.d.ts')) {
+    copyFileSync(from, to);
+    return;
+  }
   const tabs = (indent: string): string => '\t'.repeat(indent.length / 4);
   writeFileSync(to, readFileSync(from, 'utf8').replaceAll(INDENT, tabs));
 }
