@@ -46,7 +46,5 @@ export interface PodWatchEvents {
   onEnd(end: PodEnd): void;
   /** A relist lost more than a fifth of the known pods. Suspend these pods at once; revoke at backends only after an operator agrees. */
   onMassLoss(ends: readonly PodEnd[]): void;
-  /** A running pod was added or changed. */
-  onChange?(pod: Omit<PodEnd, 'reason'>): void;
   onStatus(status: 'starting' | 'live' | 'stale'): void;
 }

@@ -42,10 +42,7 @@ export class ClusterPodWatch implements PodWatch {
     const { clock } = dependencies;
     this.#dependencies = dependencies;
     this.#events = events;
-    this.#table = new PodTable(cluster, clock, {
-      onEnd: (end) => this.#tell(() => events.onEnd(end)),
-      onChange: (pod) => this.#tell(() => events.onChange?.(pod)),
-    });
+    this.#table = new PodTable(cluster, clock, (end) => this.#tell(() => events.onEnd(end)));
     this.#liveness = new Liveness(clock, (status) => this.#tell(() => events.onStatus(status)));
     const sink = {
       page: (pods: readonly ObservedPod[]): void => this.#page(pods),

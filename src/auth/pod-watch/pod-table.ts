@@ -1,11 +1,5 @@
 import type { Clock } from '../../ports/clock.ts';
-import type {
-  PodEnd,
-  PodFacts,
-  PodManifest,
-  PodState,
-  PodWatchEvents,
-} from '../../ports/pod-watch.ts';
+import type { PodEnd, PodFacts, PodManifest, PodState } from '../../ports/pod-watch.ts';
 import { LabelPool } from './label-pool.ts';
 import type { ObservedPod } from './observed-pod.ts';
 import { endReasonOf, podStateOf } from './pod-state.ts';
@@ -20,23 +14,21 @@ interface Entry {
   cancelTimer: (() => void) | undefined;
 }
 
-type TableEvents = Required<Pick<PodWatchEvents, 'onEnd' | 'onChange'>>;
-
 /** All pods of one cluster, about 300 bytes each, and what is kept of the pod object. Each pod ends at most once. */
 export class PodTable {
   readonly #cluster: string;
   readonly #clock: Clock;
-  readonly #events: TableEvents;
+  readonly #onEnd: (end: PodEnd) => void;
   readonly #entries = new Map<string, Entry>();
   readonly #byName = new Map<string, string>();
   readonly #labels = new LabelPool();
   readonly #byContainer = new Map<string, string>();
 
-  /** Reports every ended pod except those that `dropUnseen` returns. */
-  constructor(cluster: string, clock: Clock, events: TableEvents) {
+  /** Calls `onEnd` for every ended pod except those that `dropUnseen` returns. */
+  constructor(cluster: string, clock: Clock, onEnd: (end: PodEnd) => void) {
     this.#cluster = cluster;
     this.#clock = clock;
-    this.#events = events;
+    this.#onEnd = onEnd;
   }
 
   find(uid: string): PodFacts | undefined {
@@ -57,7 +49,7 @@ export class PodTable {
     this.put(pod);
     if (previous === undefined || previous === pod.uid) return;
     const end = this.#drop(previous, 'replaced');
-    if (end !== undefined) this.#events.onEnd(end);
+    if (end !== undefined) this.#onEnd(end);
   }
 
   /** A list contains the pod. Only the complete list shows which pods are gone. */
@@ -72,17 +64,14 @@ export class PodTable {
     this.#index(pod.uid, entry, pod.containers);
     entry.state = podStateOf(pod, now);
     const reason = endReasonOf(pod, now);
-    if (reason !== undefined) this.#events.onEnd(this.#endOf(pod.uid, entry, reason));
+    if (reason !== undefined) this.#onEnd(this.#endOf(pod.uid, entry, reason));
     else if (pod.deletionAt !== undefined) this.#endAt(pod.uid, entry, pod.deletionAt);
-    const { uid, namespace, name } = pod;
-    if (reason === undefined)
-      this.#events.onChange({ cluster: this.#cluster, uid, namespace, name });
   }
 
   /** The watch reported the deletion of the pod. */
   remove(uid: string): void {
     const end = this.#drop(uid, 'deleted');
-    if (end !== undefined) this.#events.onEnd(end);
+    if (end !== undefined) this.#onEnd(end);
   }
 
   /** Pods that had not ended. */
@@ -157,7 +146,7 @@ export class PodTable {
       }
       entry.cancelTimer = undefined;
       entry.state = 'ended';
-      this.#events.onEnd(this.#endOf(uid, entry, 'deletion_passed'));
+      this.#onEnd(this.#endOf(uid, entry, 'deletion_passed'));
     });
   }
 
