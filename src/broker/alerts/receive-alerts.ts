@@ -45,11 +45,11 @@ export async function receiveAlerts(
   return { accepted: outcomes.length - repeated, repeated };
 }
 
-/** Keeps an alert and begins the response to it. Without a call, the broker itself raised it. */
+/** Keeps an alert and begins the response to it. */
 async function raiseAlert(
   parts: Parts,
   raised: Raised,
-  call?: Pick<Call, 'requestId' | 'client'>,
+  call: Pick<Call, 'requestId' | 'client'>,
 ): Promise<AlertOutcome> {
   const { id, source } = raised;
   const actor = new SystemActor(parts, creatorOf(source));
@@ -77,7 +77,7 @@ async function raiseAlert(
         ],
         urgent: true,
         entries: entriesOf(record).map((event) =>
-          actor.entry({ ...event, ...(call && { client: call.client }) }, call?.requestId),
+          actor.entry({ ...event, client: call.client }, call.requestId),
         ),
       },
       settle: () => record.state as AlertOutcome,

@@ -24,10 +24,6 @@ export interface Raised {
   readonly source: string;
   readonly cluster: string;
   readonly alert: Alert;
-  /** If the broker itself knows the pod. */
-  readonly subject?: AlertSubject | undefined;
-  /** The response if no rule is for the alert. */
-  readonly otherwise?: AlertRecord['response'] | undefined;
 }
 
 const ONLY_RECORD: AlertRecord['response'] = { action: 'audit', scope: 'pod', rotate: 'none' };
@@ -49,7 +45,7 @@ export async function decideResponse(parts: Parts, raised: Raised): Promise<Aler
   const { subject } = found;
   const rules = rulesOf(parts);
   const rule = ruleFor(rules, source, alert, subject.namespace);
-  const { action, scope, rotate } = rule?.spec ?? raised.otherwise ?? ONLY_RECORD;
+  const { action, scope, rotate } = rule?.spec ?? ONLY_RECORD;
   const decided: AlertRecord = {
     ...record,
     subject,
@@ -106,9 +102,8 @@ function rulesOf({ catalog }: Pick<Access, 'catalog'>): readonly ResponseRule[] 
 
 function subjectFor(
   { clusters }: Pick<Access, 'clusters'>,
-  { cluster, alert, subject }: Raised,
+  { cluster, alert }: Raised,
 ): { readonly subject: AlertSubject } | Extract<PodMatch, { readonly unmatched: unknown }> {
-  if (subject !== undefined) return { subject };
   const watch = clusters.watch(cluster);
   if (watch === undefined) return { unmatched: 'watch_not_live' };
   const match = matchPod(alert, podIndex(watch));

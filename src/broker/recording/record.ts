@@ -46,7 +46,10 @@ export class SystemActor {
     this.#actor = encodeActor(actor, parts.digest);
   }
 
-  entry(event: Recordable, requestId: string = randomId('req')): string {
+  entry(
+    event: Recordable & { readonly client?: EncodedClient },
+    requestId: string = randomId('req'),
+  ): string {
     const time = this.#parts.clock.now();
     return encodeEvent({ time, requestId, actor: this.#actor, ...event }, this.#parts.digest);
   }
