@@ -1,4 +1,4 @@
-import { containersOf, PodNode } from '../../domain/posture/pod-node.ts';
+import { containersOf, containerStatusesOf, PodNode } from '../../domain/posture/pod-node.ts';
 import { imageReference, runningDigest } from '../../domain/posture/image-reference.ts';
 import type { KnownPod, PodIndex } from '../../domain/alerts/match-pod.ts';
 import { accountId } from '../../domain/workload.ts';
@@ -52,17 +52,10 @@ export function digestsOf(facts: PodFacts | undefined): ReadonlySet<string> {
       ...containersOf(pod).map(
         (container) => imageReference(container.at('image').text() ?? '')?.digest,
       ),
-      ...STATUSES.flatMap((list) =>
-        pod
-          .at('status', list)
-          .items()
-          .map((status) => runningDigest(status.at('imageID').text())),
-      ),
+      ...containerStatusesOf(pod).map((status) => runningDigest(status.at('imageID').text())),
     ]);
   return new Set(digests?.filter((digest) => digest !== undefined));
 }
-
-const STATUSES = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'];
 
 /** A pod object of an unexpected form has no facts. */
 function reading<T>({ manifest }: PodFacts, read: (pod: PodNode) => T): T | undefined {

@@ -3,7 +3,7 @@ import type { Checked, Found, PostureFinding } from './finding.ts';
 import { exposedSecretFindings, vulnerabilityFindings, type JudgedImage } from './report-checks.ts';
 import { imageReference, runningDigest, type ImageReference } from './image-reference.ts';
 import { isTrustRuled, judgeTrust, type ImageTrust, type TrustedStatement } from './image-trust.ts';
-import { containersOf, MalformedPod, type PodNode } from './pod-node.ts';
+import { containersOf, containerStatusesOf, MalformedPod, type PodNode } from './pod-node.ts';
 import { podSecurityFindings } from './pod-security.ts';
 import { anyMatches, type PostureProfile } from './profile.ts';
 
@@ -327,10 +327,8 @@ function judgeImage(
 
 /** By the name of the container. */
 function runningImages(pod: PodNode): ReadonlyMap<string, string> {
-  const lists = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'];
-  const statuses = lists.flatMap((list) => pod.at('status', list).items());
   return new Map(
-    statuses.flatMap((status) => {
+    containerStatusesOf(pod).flatMap((status) => {
       const digest = runningDigest(status.at('imageID').text());
       return digest === undefined ? [] : [[status.at('name').text() ?? '', digest] as const];
     }),

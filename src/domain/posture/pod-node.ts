@@ -67,6 +67,13 @@ export class PodNode {
   }
 }
 
+/** What the node reports of all containers of a pod. @throws MalformedPod */
+export function containerStatusesOf(pod: PodNode): readonly PodNode[] {
+  return ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'].flatMap(
+    (list) => pod.at('status', list).items(),
+  );
+}
+
 /** All containers of a pod: init, regular and ephemeral ones. @throws MalformedPod */
 export function containersOf(pod: PodNode): readonly PodNode[] {
   return ['initContainers', 'containers', 'ephemeralContainers'].flatMap((list) =>
