@@ -110,8 +110,13 @@ export async function openClient({
 }
 
 export async function readText(path: string): Promise<string> {
+  return (await readBytes(path)).toString();
+}
+
+/** @throws UsageError */
+export async function readBytes(path: string): Promise<Buffer> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFile(path);
   } catch (error) {
     throw new UsageError(`${path} ${readFailure(error)}`, [], { cause: error });
   }

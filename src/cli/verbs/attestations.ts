@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import type { components } from '../../client/index.ts';
 import { imageReference } from '../../domain/posture/image-reference.ts';
 import { parseMembers } from '../../text/json-members.ts';
+import { readStdin } from '../ask.ts';
+import { readBytes, readText } from '../connection.ts';
 import type { Call, CliContext } from '../context.ts';
 import { counted } from '../count.ts';
 import { defined } from '../defined.ts';
-import { Failed, readFailure, UsageError } from '../errors.ts';
+import { Failed, UsageError } from '../errors.ts';
 import { fields } from '../output/table.ts';
 import { fetchAttestations } from '../registry.ts';
 
@@ -78,24 +79,14 @@ async function ofFiles(
   { payload, signature }: Pick<PushOptions, 'payload' | 'signature'>,
 ): Promise<Content> {
   if (payload !== undefined && signature !== undefined) {
-    const [bytes, text] = await Promise.all([read(payload), readText(signature)]);
+    const [bytes, text] = await Promise.all([readBytes(payload), readText(signature)]);
     return { payload: bytes.toString('base64'), signature: text.trim() };
   }
-  const text = file === '-' ? await textOf(context.stdin) : await readText(file ?? '');
+  const text = file === '-' ? (await readStdin(context)).toString() : await readText(file ?? '');
   const bundle = membersOf(text);
   if (bundle === undefined) throw new Failed(`${file ?? ''} is not a JSON object`);
   return bundle;
 }
-
-async function read(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    throw new UsageError(`the file ${path} ${readFailure(error)}`);
-  }
-}
-
-const readText = async (path: string): Promise<string> => (await read(path)).toString();
 
 function membersOf(text: string): Content | undefined {
   try {
@@ -103,12 +94,6 @@ function membersOf(text: string): Content | undefined {
   } catch {
     return undefined;
   }
-}
-
-async function textOf(stdin: NodeJS.ReadStream): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString();
 }
 
 function pushedText({ id, digest, type, acceptedBy }: Accepted): string {
