@@ -38,12 +38,10 @@ const LISTERS: readonly Role[] = ['secret-reader', 'secret-editor', 'admin'];
 const LEASES: readonly Role[] = ['responder', 'auditor', 'admin'];
 const RESPONDERS: readonly Role[] = ['responder', 'admin'];
 const PUSHERS: readonly Role[] = ['evidence-writer', 'admin'];
-const VIEW: readonly Role[] = ['evidence-writer', 'policy-editor', 'responder', 'auditor', 'admin'];
 const TURNERS: readonly Role[] = ['rotator', 'admin'];
 const ROTATORS: readonly Role[] = ['rotator', 'auditor', 'admin'];
 const AUDITORS: readonly Role[] = ['auditor', 'admin'];
-const SCANNERS: readonly Role[] = ['evidence-writer', 'admin'];
-const EVIDENCE: readonly Role[] = ['evidence-writer', 'policy-editor', ...LEASES];
+const VIEW: readonly Role[] = ['evidence-writer', 'policy-editor', ...LEASES];
 /** Any operator may read metrics, and see and revoke its own tokens. */
 const ANY: readonly Role[] = ROLES;
 
@@ -220,10 +218,10 @@ const ROWS = {
   replayPolicies: ['POST', '/api/v1/policies:replay', 'operator', EXPLAINERS, 200, 'policy.replay'],
   explainPosture: ['POST', '/api/v1/posture:explain', 'operator', EXPLAINERS, 10, 'policy.explain'],
   surveyPosture: ['POST', '/api/v1/posture:survey', 'operator', EXPLAINERS, 50, 'policy.explain'],
-  listEvidence: ['GET', '/api/v1/evidence', 'operator', EVIDENCE, 5, 'evidence.read'],
-  pushEvidence: ['POST', '/api/v1/evidence', 'operator', SCANNERS, 20, 'evidence.write'],
-  readEvidence: ['GET', '/api/v1/evidence/{id}', 'operator', EVIDENCE, 5, 'evidence.read'],
-  deleteEvidence: ['DELETE', '/api/v1/evidence/{id}', 'operator', SCANNERS, 5, 'evidence.delete'],
+  listEvidence: ['GET', '/api/v1/evidence', 'operator', VIEW, 5, 'evidence.read'],
+  pushEvidence: ['POST', '/api/v1/evidence', 'operator', PUSHERS, 20, 'evidence.write'],
+  readEvidence: ['GET', '/api/v1/evidence/{id}', 'operator', VIEW, 5, 'evidence.read'],
+  deleteEvidence: ['DELETE', '/api/v1/evidence/{id}', 'operator', PUSHERS, 5, 'evidence.delete'],
   ...documents('Cluster', 'Clusters', 'clusters', ADMIN),
   ...documents('Mount', 'Mounts', 'mounts', ADMIN),
   checkMount: ['POST', '/api/v1/mounts/{name}:check', 'operator', RESPONDERS, 20, 'document.check'],

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isDigest } from '../domain/posture/image-reference.ts';
 import { parseCidr } from '../domain/cidr.ts';
 import { isName, isSecretPath } from '../domain/names.ts';
 import { parseWorkloadId, WORKLOAD_FORMS } from '../domain/workload.ts';
@@ -75,6 +76,10 @@ export const workloadName = z
   .refine((text) => parseWorkloadId(text) !== undefined, WORKLOAD_FORMS);
 
 /** The UID of a pod. */
+/** The digest of an image. */
+export const imageDigest = z
+  .string()
+  .refine(isDigest, 'must be a digest such as sha256:<64 hexadecimal digits>');
 export const podUid = z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not a UID');
 
 /** A block of addresses; one address is a block of `/32` or `/128`. */

@@ -16,9 +16,16 @@ import { readAlerts } from '../../domain/alerts/read-alerts.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { instant } from '../../domain/instant.ts';
 import { isName } from '../../domain/names.ts';
-import { isDigest } from '../../domain/posture/image-reference.ts';
 import type { AlertSource, PresentedSource } from '../../ports/alert-sources.ts';
-import { identifier, kubernetesName, objectName, podUid, remark, workloadName } from '../fields.ts';
+import {
+  identifier,
+  imageDigest,
+  kubernetesName,
+  objectName,
+  podUid,
+  remark,
+  workloadName,
+} from '../fields.ts';
 import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
 import type { Admission, Incoming, RouteOf } from '../route.ts';
@@ -132,7 +139,7 @@ const wish = z.discriminatedUnion('kind', [
     ),
   z.strictObject({
     ...{ kind: z.literal('image'), cluster: objectName, ...when },
-    digest: z.string().refine(isDigest, 'must be a digest such as sha256:<64 hexadecimal digits>'),
+    digest: imageDigest,
   }),
 ]);
 

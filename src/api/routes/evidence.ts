@@ -16,21 +16,16 @@ import {
   type VexStatement,
   type Vulnerability,
 } from '../../domain/posture/evidence.ts';
-import { isDigest } from '../../domain/posture/image-reference.ts';
 import { REPORT_FORMATS } from '../../domain/posture/reports/read-report.ts';
-import { identifier } from '../fields.ts';
+import { identifier, imageDigest } from '../fields.ts';
 import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
 
-const digest = z
-  .string()
-  .refine(isDigest, 'must be a digest such as sha256:<64 hexadecimal digits>');
-
 const pushed = z.strictObject({
   report: z.string(),
   format: z.enum(REPORT_FORMATS).optional(),
-  image: z.array(digest).max(8).default([]),
+  image: z.array(imageDigest).max(8).default([]),
   covers: z
     .array(z.enum(['vulnerabilities', 'secrets']))
     .min(1)
@@ -54,7 +49,7 @@ export const listEvidence: RouteOf<'listEvidence'> = {
   query: [...PAGE_QUERY, 'image'],
   read: ({ query }) => {
     const page = readPage(query);
-    const image = parseParameter(digest.optional(), query.get('image'));
+    const image = parseParameter(imageDigest.optional(), query.get('image'));
     return async ({ parts, call, caller }) => ({
       status: 200,
       body: shownPage(await list(parts, call, caller, { image, page }), shown),
