@@ -24,10 +24,13 @@ export interface PodManifest {
   read(): unknown;
 }
 
+/** `stale`: the watch received nothing for 60 s. `off`: this cluster has no watch. */
+export type WatchStatus = 'off' | 'starting' | 'live' | 'stale';
+
 /** Tracks the running pods of one cluster. */
 export interface PodWatch {
-  /** `stale`: the watch received nothing for 60 s, so login and renewal need a fresh check (`confirm`). `off`: this cluster has no watch. */
-  status(): 'off' | 'starting' | 'live' | 'stale';
+  /** While it is stale, login and renewal need a fresh check (`confirm`). */
+  status(): WatchStatus;
   /** Answers from memory; undefined if the watch has not seen the pod. */
   find(uid: string): PodFacts | undefined;
   /** The UID of the pod that has this name now, from memory. */
@@ -46,5 +49,5 @@ export interface PodWatchEvents {
   onEnd(end: PodEnd): void;
   /** A relist lost more than a fifth of the known pods. Suspend these pods at once; revoke at backends only after an operator agrees. */
   onMassLoss(ends: readonly PodEnd[]): void;
-  onStatus(status: 'starting' | 'live' | 'stale'): void;
+  onStatus(status: Exclude<WatchStatus, 'off'>): void;
 }

@@ -17,7 +17,7 @@ import { readOidcClaims, type OidcRules } from '../../src/auth/jwt/oidc-claims.t
 import { readTokenClaims } from '../../src/auth/jwt/token-claims.ts';
 import { readTokenHeader } from '../../src/auth/jwt/token-header.ts';
 import { readPod } from '../../src/auth/pod-watch/observed-pod.ts';
-import { readWatchEvent } from '../../src/auth/pod-watch/watch-event.ts';
+import { readWatchEvent } from '../../src/auth/watch/watch-event.ts';
 import { readReviewedUser } from '../../src/auth/token-review/reviewed-user.ts';
 import { parseOperatorToken, parseSpec } from '../../src/broker/documents/schema.ts';
 import { readProofHeader } from '../../src/broker/sessions/proof/read-proof-header.ts';

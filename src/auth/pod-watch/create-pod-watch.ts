@@ -1,6 +1,6 @@
 import type { PodWatch, PodWatchEvents } from '../../ports/pod-watch.ts';
+import type { WatchDependencies } from '../watch/resource-watch.ts';
 import { ClusterPodWatch } from './cluster-pod-watch.ts';
-import type { PodWatchDependencies } from './cluster-pod-watch.ts';
 
 /**
  * Starts to watch the pods of `cluster`. `onEnd` is also called for every pod that the first list shows as ended, because it may have ended while
@@ -9,7 +9,7 @@ import type { PodWatchDependencies } from './cluster-pod-watch.ts';
 export function createPodWatch(
   cluster: string,
   events: PodWatchEvents,
-  dependencies: PodWatchDependencies,
+  dependencies: WatchDependencies,
 ): PodWatch {
   return new ClusterPodWatch(cluster, events, dependencies);
 }

@@ -1,7 +1,6 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { PodManifest } from '../../ports/pod-watch.ts';
-
-type Members = Partial<Record<string, unknown>>;
+import type { Members } from '../watch/members.ts';
 
 /** Annotations that the Pod Security Standards of old versions read. */
 const KEPT_ANNOTATION =

@@ -1,5 +1,5 @@
-import { BrokerError } from '../../domain/errors.ts';
 import type { PodManifest } from '../../ports/pod-watch.ts';
+import { malformed, membersOf, type Members } from '../watch/members.ts';
 import { keepManifest } from './kept-manifest.ts';
 
 /** The few facts of a pod object that the broker uses. */
@@ -16,8 +16,6 @@ export interface ObservedPod {
   readonly containers: readonly string[];
 }
 
-type Members = Partial<Record<string, unknown>>;
-
 const NO_LABELS: Readonly<Record<string, string>> = {};
 
 /** @throws ERR_PROVIDER_MALFORMED. */
@@ -26,7 +24,7 @@ export function readPod(object: unknown): ObservedPod {
   const { uid, namespace, name, labels, deletionTimestamp } = membersOf(metadata);
   const { phase } = membersOf(status ?? {});
   if (typeof uid !== 'string' || typeof namespace !== 'string' || typeof name !== 'string') {
-    throw malformed();
+    throw malformed('not_a_pod');
   }
   return {
     uid,
@@ -53,24 +51,8 @@ function containersOf(status: unknown): readonly string[] {
   });
 }
 
-/** The resource version of an object or a list. @throws ERR_PROVIDER_MALFORMED if it has none, because no watch can resume from it. */
-export function resourceVersionOf(object: unknown): string {
-  const { resourceVersion } = membersOf(membersOf(object)['metadata']);
-  if (typeof resourceVersion !== 'string' || resourceVersion === '') throw malformed();
-  return resourceVersion;
-}
-
-export function membersOf(value: unknown): Members {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw malformed();
-}
-
 function instantOf(text: unknown): number {
   const instant = typeof text === 'string' ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(instant)) throw malformed();
+  if (Number.isNaN(instant)) throw malformed('not_a_pod');
   return instant;
-}
-
-function malformed(): BrokerError {
-  return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'not_a_pod' });
 }

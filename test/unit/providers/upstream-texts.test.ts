@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/clock.ts';
-import { readWatchEvent } from '../../../src/auth/pod-watch/watch-event.ts';
+import { readWatchEvent } from '../../../src/auth/watch/watch-event.ts';
 import { Sensitive } from '../../../src/domain/sensitive.ts';
 import { createLog } from '../../../src/log.ts';
 import { connectKubernetes } from '../../../src/providers/kubernetes/client/client.ts';

@@ -1,11 +1,10 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { membersOf, readPod, resourceVersionOf } from './observed-pod.ts';
-import type { ObservedPod } from './observed-pod.ts';
+import { malformed, membersOf, resourceVersionOf } from './members.ts';
 
 export type WatchEvent =
   | {
       readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
-      readonly pod: ObservedPod;
+      readonly object: unknown;
       readonly version: string;
     }
   | { readonly type: 'BOOKMARK'; readonly version: string };
@@ -17,13 +16,13 @@ export function readWatchEvent(line: unknown): WatchEvent {
     case 'ADDED':
     case 'MODIFIED':
     case 'DELETED':
-      return { type, pod: readPod(object), version: resourceVersionOf(object) };
+      return { type, object, version: resourceVersionOf(object) };
     case 'BOOKMARK':
       return { type, version: resourceVersionOf(object) };
     case 'ERROR':
       throw failed(membersOf(object)['code']);
     default:
-      throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'not_an_event' });
+      throw malformed('not_an_event');
   }
 }
 

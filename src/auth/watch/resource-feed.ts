@@ -1,21 +1,19 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
-import { ALL_PODS, listPods } from './list-pods.ts';
-import type { ObservedPod } from './observed-pod.ts';
-import { readWatchEvent } from './watch-event.ts';
-import type { WatchEvent } from './watch-event.ts';
+import { listResources, type Resource } from './list-resources.ts';
+import { readWatchEvent, type WatchEvent } from './watch-event.ts';
 
-/** Receives pods and events as the feed reads them. */
-export interface PodFeedSink {
+/** Receives objects and events as the feed reads them. The feed reads on when they are taken. */
+export interface FeedSink {
   /** One page of a list. */
-  page(pods: readonly ObservedPod[]): void;
-  event(event: WatchEvent): void;
+  page(objects: readonly unknown[]): void | Promise<void>;
+  event(event: WatchEvent): void | Promise<void>;
   /** A watch was opened or received an event. */
   alive(): void;
 }
 
-export interface PodFeedDependencies {
+export interface FeedDependencies {
   readonly api: KubernetesApi;
   readonly clock: Clock;
   readonly random: () => number;
@@ -31,22 +29,29 @@ const OVERTIME_MS = 10_000;
 /** A watch that ends sooner than this is a fault: reopening it at once would be a busy loop. */
 const SHORTEST_WATCH_MS = 1_000;
 
-/** Reads the pods of a cluster: one list, then watches that each resume the one before. */
-export class PodFeed {
-  readonly #dependencies: PodFeedDependencies;
-  readonly #sink: PodFeedSink;
+/** Reads the objects of one kind: one list, then watches that each resume the one before. */
+export class ResourceFeed {
+  readonly #dependencies: FeedDependencies;
+  readonly #resource: Resource;
+  readonly #sink: FeedSink;
   readonly #closed: AbortSignal;
 
-  constructor(dependencies: PodFeedDependencies, sink: PodFeedSink, closed: AbortSignal) {
+  constructor(
+    dependencies: FeedDependencies,
+    resource: Resource,
+    sink: FeedSink,
+    closed: AbortSignal,
+  ) {
     this.#dependencies = dependencies;
+    this.#resource = resource;
     this.#sink = sink;
     this.#closed = closed;
   }
 
   /** Returns the version to watch from. @throws ERR_PROVIDER_*. */
   list(): Promise<string> {
-    const onPage = (pods: readonly ObservedPod[]): void => this.#sink.page(pods);
-    return listPods(this.#dependencies, onPage, this.#closed);
+    const onPage = (objects: readonly unknown[]): void | Promise<void> => this.#sink.page(objects);
+    return listResources(this.#dependencies, this.#resource, onPage, this.#closed);
   }
 
   /** One watch from `version` until the server ends it, which it does every half minute. @throws ERR_PROVIDER_*. */
@@ -65,7 +70,7 @@ export class PodFeed {
       for await (const line of lines) {
         const event = readWatchEvent(line);
         this.#sink.alive();
-        this.#sink.event(event);
+        await this.#sink.event(event);
       }
       if (clock.monotonic() - openedAt < SHORTEST_WATCH_MS) throw tooShort();
     } finally {
@@ -82,7 +87,7 @@ export class PodFeed {
       timeoutSeconds: String(seconds),
     };
     const signal = AbortSignal.any([stalled, this.#closed]);
-    return this.#dependencies.api.stream({ path: ALL_PODS, query }, signal);
+    return this.#dependencies.api.stream({ path: this.#resource.path, query }, signal);
   }
 
   #watchSeconds(): number {

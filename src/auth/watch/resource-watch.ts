@@ -1,0 +1,122 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { WatchStatus } from '../../ports/pod-watch.ts';
+import type { AuthLog } from '../auth-log.ts';
+import { backOffMs } from './back-off.ts';
+import type { Resource } from './list-resources.ts';
+import { Liveness } from './liveness.ts';
+import { ResourceFeed, type FeedDependencies } from './resource-feed.ts';
+import type { WatchEvent } from './watch-event.ts';
+
+export interface WatchDependencies extends FeedDependencies {
+  readonly log: AuthLog;
+}
+
+export type ObjectEvent = Exclude<WatchEvent, { readonly type: 'BOOKMARK' }>;
+
+/** Receives what a watch reads. An error casts doubt on the known state, so that the watch lists again; only `status` may not throw. */
+export interface WatchSink {
+  /** A list begins. Until it is complete, a page shows which objects exist and none shows which are gone. */
+  begin(): void;
+  page(objects: readonly unknown[]): void | Promise<void>;
+  /** The list is complete. */
+  complete(): void;
+  event(event: ObjectEvent): void | Promise<void>;
+  status(status: Exclude<WatchStatus, 'off'>): void;
+}
+
+/** After this many failures in a row the resource version itself may be wrong. */
+const FAILURES_UNTIL_RELIST = 3;
+
+/**
+ * Lists, watches and resumes for ever. The informer of client-node drops lines that it cannot parse, and stops silently on errors other
+ * than 410. Here any doubt leads to a new list, and silence makes the watch stale.
+ */
+export class ResourceWatch {
+  readonly #resource: Resource;
+  readonly #sink: WatchSink;
+  readonly #dependencies: WatchDependencies;
+  readonly #closed = new AbortController();
+  readonly #liveness: Liveness;
+  readonly #feed: ResourceFeed;
+  readonly #done: Promise<void>;
+  /** The version at which the next watch resumes; undefined: a new list is needed. */
+  #version: string | undefined;
+  #failures = 0;
+
+  constructor(resource: Resource, sink: WatchSink, dependencies: WatchDependencies) {
+    this.#resource = resource;
+    this.#sink = sink;
+    this.#dependencies = dependencies;
+    this.#liveness = new Liveness(dependencies.clock, (status) => sink.status(status));
+    const fed = {
+      page: (objects: readonly unknown[]): void | Promise<void> => sink.page(objects),
+      event: (event: WatchEvent): Promise<void> => this.#event(event),
+      alive: (): void => this.#liveness.alive(),
+    };
+    this.#feed = new ResourceFeed(dependencies, resource, fed, this.#closed.signal);
+    this.#done = this.#run();
+  }
+
+  status(): Exclude<WatchStatus, 'off'> {
+    return this.#liveness.status();
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    this.#liveness.close();
+    await this.#done;
+  }
+
+  async #run(): Promise<void> {
+    this.#sink.status('starting');
+    while (!this.#closed.signal.aborted) {
+      try {
+        await this.#cycle();
+      } catch (err) {
+        await this.#recover(err);
+      }
+    }
+  }
+
+  async #cycle(): Promise<void> {
+    if (this.#liveness.status() !== 'live') this.#version = undefined;
+    await this.#feed.watch(this.#version ?? (await this.#relist()));
+    this.#failures = 0;
+  }
+
+  async #recover(err: unknown): Promise<void> {
+    if (this.#closed.signal.aborted) return;
+    const { log, clock, random } = this.#dependencies;
+    const { name } = this.#resource;
+    this.#failures += 1;
+    log.warn({ err, resource: name, failures: this.#failures }, 'a watch was interrupted');
+    if (!isTransport(err) || this.#failures >= FAILURES_UNTIL_RELIST) this.#version = undefined;
+    const pause = backOffMs(this.#failures, random);
+    await clock.sleep(pause, this.#closed.signal).catch(() => undefined);
+  }
+
+  async #relist(): Promise<string> {
+    this.#sink.begin();
+    const version = await this.#feed.list();
+    this.#sink.complete();
+    this.#version = version;
+    this.#liveness.synced();
+    return version;
+  }
+
+  async #event(event: WatchEvent): Promise<void> {
+    // Lines that a suspended process finds in its socket are from before the suspension.
+    if (this.#liveness.status() !== 'live') {
+      throw new BrokerError('ERR_PROVIDER_FAILED', undefined, { reason: 'watch_stale' });
+    }
+    if (event.type !== 'BOOKMARK') await this.#sink.event(event);
+    this.#version = event.version;
+    this.#failures = 0;
+  }
+}
+
+/** The connection broke: the next watch resumes where this one stopped. Any other error casts doubt on the known state. */
+function isTransport(error: unknown): boolean {
+  if (!(error instanceof BrokerError)) return false;
+  return error.code === 'ERR_PROVIDER_UNAVAILABLE' || error.code === 'ERR_PROVIDER_TIMEOUT';
+}
