@@ -14,6 +14,7 @@ import type { Attestations } from './attestations/attestation-memory.ts';
 import type { Approvals } from './approvals/approval-memory.ts';
 import type { AlertSources } from '../ports/alert-sources.ts';
 import type { AlertTallies } from './alerts/alert-tallies.ts';
+import type { ChangedPods } from './alerts/changed-pods.ts';
 import type { ImageEvidence } from './posture/evidence-memory.ts';
 import type { LeaseQuota } from './leases/lease-quota.ts';
 import type { SessionQuota } from './sessions/session-quota.ts';
@@ -128,6 +129,7 @@ export interface People {
 export interface Alerting {
   readonly alertSources: AlertSources;
   readonly alertTallies: AlertTallies;
+  readonly changedPods: ChangedPods;
 }
 
 /** Background work, above all rotations. */

@@ -1,4 +1,5 @@
 import { approvalWorker } from '../broker/approvals/approval-worker.ts';
+import { podResponseWorker } from '../broker/alerts/pod-responses.ts';
 import type { KeyWorker } from '../broker/keys/key-worker.ts';
 import { expiryWorker } from '../broker/leases/expiry.ts';
 import { adoptAbandoned, revoker } from '../broker/leases/revoker.ts';
@@ -79,6 +80,7 @@ async function startWorkers(config: Config, deps: BackgroundDeps): Promise<Worke
     quarantineWorker(parts),
     approvalWorker(parts),
     responseWorker(parts),
+    podResponseWorker(parts),
     evidenceWorker(parts),
     new RotationWorker(parts),
     await openKeyWorker(config, deps),

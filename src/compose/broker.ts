@@ -276,7 +276,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const tallies = new RefusalTallies(config, { store, clock, log });
   const parts = await openParts(config, deps, {
     trace,
-    clusters,
+    ...{ clusters, changedPods: clusters.changedPods },
     refusals: tallies.refusals,
     denials: tallies.denials,
     refusalCounts: tallies.counts,
@@ -329,6 +329,7 @@ function sealedCode({ keyring }: Pick<Keys, 'keyring'>): 'ERR_SEALED' | undefine
 type Made = Pick<
   Parts,
   | 'clusters'
+  | 'changedPods'
   | 'refusals'
   | 'denials'
   | 'refusalCounts'

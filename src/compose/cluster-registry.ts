@@ -7,6 +7,7 @@ import {
 import { BrokerError } from '../domain/errors.ts';
 import type { ClusterSpec } from '../domain/cluster.ts';
 import type { Clusters } from '../broker/parts.ts';
+import { ChangedPods } from '../broker/alerts/changed-pods.ts';
 import type { StoredDocument } from '../broker/documents/document.ts';
 import type { PodEndings } from '../broker/sessions/pod-endings.ts';
 import { checkCluster } from '../auth/check-cluster.ts';
@@ -33,6 +34,7 @@ interface RegistryDeps {
 /** The active clusters. A cluster is created with its document, replaced when the document changes, and closed when it is deleted. */
 export class ClusterRegistry implements Clusters {
   readonly #deps: RegistryDeps;
+  readonly changedPods = new ChangedPods();
   readonly #registered = new Map<string, RegisteredCluster>();
   #endings: PodEndings | undefined;
 
@@ -136,6 +138,7 @@ export class ClusterRegistry implements Clusters {
       {
         onEnd: (end) => this.#endings?.ended(end),
         onMassLoss: (ends) => this.#endings?.lost(ends),
+        onChange: (pod) => this.changedPods.changed(pod),
         onStatus: (status) => {
           log.info({ cluster: name, status }, 'pod watch');
           if (status === 'live') void this.#reconcile(name);

@@ -48,7 +48,11 @@ export function registerApprovals(
 /** Alerts of runtime sensors. Every source of the configuration has its series, so that one that never sent anything shows. */
 export function registerAlerts(
   registers: Registry[],
-  { alertTallies, alertSources, store }: Alerting & Pick<Storage, 'store'>,
+  {
+    alertTallies,
+    alertSources,
+    store,
+  }: Pick<Alerting, 'alertTallies' | 'alertSources'> & Pick<Storage, 'store'>,
 ): void {
   new Counter({
     name: 'quaymaster_alerts_total',

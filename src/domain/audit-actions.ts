@@ -234,7 +234,16 @@ type OfQuarantine = With<
 /** The source, the rule and the priority are in `query`. */
 type OfAlert = With<
   never,
-  'alert' | 'workload' | 'pod' | 'path' | 'version' | 'query' | 'cause' | 'comment' | 'count'
+  | 'alert'
+  | 'workload'
+  | 'pod'
+  | 'path'
+  | 'version'
+  | 'query'
+  | 'cause'
+  | 'comment'
+  | 'count'
+  | 'posture'
 >;
 /** What is granted: a document, or a role as `query`. */
 type OfApproval = With<

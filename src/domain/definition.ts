@@ -1,4 +1,11 @@
+import type { ResponseAction } from './alerts/response-rule.ts';
 import type { RotationSpec } from './rotation/rotation-spec.ts';
+
+/** What happens to the reader of a decoy: a secret that nothing uses, so that only an intruder reads it. */
+export interface Decoy {
+  readonly action: ResponseAction;
+  readonly scope: 'pod' | 'workload';
+}
 
 /** Settings of one path: its exact place at the backend, and how long it may be held. */
 export interface DefinitionSpec {
@@ -12,6 +19,8 @@ export interface DefinitionSpec {
   readonly cacheTtlSeconds?: number;
   readonly staleIfErrorSeconds?: number;
   readonly description?: string;
+  /** Static only. */
+  readonly decoy?: Decoy;
   /** Static only: how its credential is rotated. */
   readonly rotation?: RotationSpec;
 }

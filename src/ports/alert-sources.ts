@@ -30,6 +30,8 @@ export interface AlertSources {
   readonly names: readonly string[];
   /** Names of workloads that are never cut off; a `*` at the end is a prefix. */
   readonly protectedSubjects: readonly string[];
+  /** The label that puts its pod into quarantine. Undefined: none does. */
+  readonly podLabel: string | undefined;
   /** Rotations that responses may start in ten minutes. */
   readonly maxRotations: number;
 }

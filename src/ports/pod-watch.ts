@@ -9,6 +9,10 @@ export interface PodEnd {
   readonly reason: 'deleted' | 'succeeded' | 'failed' | 'deletion_passed' | 'replaced';
 }
 
+export interface ChangedPod extends Omit<PodEnd, 'reason'> {
+  readonly labels: ReadonlyMap<string, string>;
+}
+
 export type PodState = 'running' | 'terminating' | 'ended' | 'unknown';
 
 export interface PodFacts {
@@ -50,4 +54,6 @@ export interface PodWatchEvents {
   /** A relist lost more than a fifth of the known pods. Suspend these pods at once; revoke at backends only after an operator agrees. */
   onMassLoss(ends: readonly PodEnd[]): void;
   onStatus(status: Exclude<WatchStatus, 'off'>): void;
+  /** A running pod was added or changed; also for each pod of a list. */
+  onChange(pod: ChangedPod): void;
 }

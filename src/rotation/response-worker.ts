@@ -5,17 +5,17 @@ import {
   type ExposedSecret,
 } from '../broker/alerts/alert-record.ts';
 import { readsOf } from '../broker/alerts/exposure.ts';
-import { factsOfAlert } from '../broker/alerts/receive-alerts.ts';
-import { creatorOf, quarantinesOf } from '../broker/alerts/respond.ts';
+import { DECOY, factsOfAlert, quarantineEvents } from '../broker/alerts/receive-alerts.ts';
+import { creatorOf, exceedsLimits, limitFence, quarantinesOf } from '../broker/alerts/respond.ts';
 import type { Access, Alerting, Backends, Bounds, Recording, Work } from '../broker/parts.ts';
-import { commitDecided, SystemActor } from '../broker/recording/record.ts';
+import { commitDecided, SystemActor, type Attempt } from '../broker/recording/record.ts';
 import {
   endSelected,
   NOTHING_ENDED,
   systemEnding,
   type Ended,
 } from '../broker/sessions/end-selected.ts';
-import { factsOf, selectorOf } from '../broker/sessions/quarantines.ts';
+import { isLastAdmin, selectorOf } from '../broker/sessions/quarantines.ts';
 import type { Streams } from '../broker/events/event-streams.ts';
 import { Worker } from '../broker/worker.ts';
 import { sha256Hex } from '../crypto/digest.ts';
@@ -45,7 +45,7 @@ const KEPT_MS = 30 * 86_400_000;
 const PRUNED_AT_ONCE = 500;
 
 /**
- * Continues responses: puts what an operator approved into quarantine, ends sessions and leases, finds what was read, and rotates it. Every step can be
+ * Continues responses: puts the reader of a decoy into quarantine, ends sessions and leases, finds what was read, and rotates it. Every step can be
  * repeated, so a response continues after a crash, and two replicas may work on the same one.
  */
 export function responseWorker(parts: Parts): Worker {
@@ -64,10 +64,16 @@ export function responseWorker(parts: Parts): Worker {
 
 async function advance(parts: Parts, found: AlertRecord): Promise<void> {
   const actor = new SystemActor(parts, creatorOf(found.source));
-  const contained = await quarantined(parts, actor, found);
+  const contained = await contain(parts, actor, found);
+  if (contained === undefined) return;
   const ended = contained.ended ?? (await endAll(parts, actor, contained));
   const cut = contained.ended === undefined ? await saved(parts, contained, { ended }) : contained;
   if (cut === undefined || parts.clock.now() < cut.receivedAt + LOG_LAG_MS) return;
+  await replaceExposed(parts, actor, cut);
+}
+
+/** Finds what the scope read, and rotates it if the response says so. */
+async function replaceExposed(parts: Parts, actor: SystemActor, cut: AlertRecord): Promise<void> {
   const exposed = cut.exposed ?? (await exposedBy(parts, cut));
   if (exposed === undefined) return;
   const rotated =
@@ -85,31 +91,43 @@ async function advance(parts: Parts, found: AlertRecord): Promise<void> {
   );
 }
 
-/** A response that waited for an operator, or that the broker itself raised, has no quarantine yet. */
-async function quarantined(
+/**
+ * The read of a decoy has no quarantine yet, and the limits were not applied: the answer must not take longer than that of another secret. Every other
+ * response began with its quarantines. Undefined if the response waits for an operator now, or protects the last admin.
+ */
+async function contain(
   parts: Parts,
   actor: SystemActor,
   record: AlertRecord,
-): Promise<AlertRecord> {
-  if (record.response.action !== 'quarantine' || record.quarantines.length > 0) return record;
-  return commitDecided(parts, (decidedAt) => {
-    const { ids, ...plan } = quarantinesOf(parts, record);
-    const made = { ...record, quarantines: ids };
+): Promise<AlertRecord | undefined> {
+  const { source, operator, quarantines, ended, scopes } = record;
+  const isNew = quarantines.length === 0 && ended === undefined && operator === undefined;
+  if (source !== DECOY || !isNew) return record;
+  const [scope] = scopes;
+  if (scope?.kind === 'operator' && isLastAdmin(parts, scope.subject)) {
+    await saved(parts, record, { state: 'kept', held: 'protected' });
+    return undefined;
+  }
+  return commitDecided(parts, async (decidedAt): Promise<Attempt<AlertRecord | undefined>> => {
+    const isOver = await exceedsLimits(parts, record);
+    const held = { ...record, state: 'pending', held: 'over_limit' } as const;
+    const { ids, ...plan } = quarantinesOf(parts, isOver ? { ...record, scopes: [] } : record);
+    const made = isOver ? held : { ...record, quarantines: ids };
+    const fence = limitFence(source);
     return {
       plan: {
         decidedAt,
-        ...plan,
+        reads: [fence],
         expect: [...plan.expect, unchanged(record)],
         writes: [...plan.writes, { table: 'alerts', put: alertRow(made) }],
+        invalidates: [...plan.invalidates, ...(isOver ? [] : [fence])],
         urgent: true,
-        entries: ids.map((quarantine, index) => {
-          const scope = record.scopes[index];
-          const facts = scope === undefined ? {} : factsOf(scope);
-          const event = { alert: record.id, quarantine, ...facts } as const;
-          return actor.entry({ action: 'quarantine.create', outcome: 'ok', ...event });
-        }),
+        entries: quarantineEvents(made).map((event) => actor.entry(event)),
       },
-      settle: () => made,
+      settle: () => {
+        if (!isOver) parts.alertTallies.done(`revoke ${source}`);
+        return isOver ? undefined : made;
+      },
     };
   });
 }

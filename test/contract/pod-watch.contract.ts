@@ -48,6 +48,7 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
     async function start(): Promise<void> {
       const events = {
         onEnd: (end: PodEnd): void => void ends.push(end),
+        onChange: (): void => undefined,
         onMassLoss: (): void => void statuses.push('mass loss'),
         onStatus: (status: string): void => void statuses.push(status),
       };

@@ -20,6 +20,7 @@ import { DueSignal } from '../../src/broker/due-signal.ts';
 import { Attestations } from '../../src/broker/attestations/attestation-memory.ts';
 import { ConfiguredAlertSources } from '../../src/auth/alert-sources/alert-sources.ts';
 import { alertsConfigSchema } from '../../src/auth/alert-sources/config.ts';
+import { ChangedPods } from '../../src/broker/alerts/changed-pods.ts';
 import { AlertTallies } from '../../src/broker/alerts/alert-tallies.ts';
 import { Approvals } from '../../src/broker/approvals/approval-memory.ts';
 import { ImageEvidence } from '../../src/broker/posture/evidence-memory.ts';
@@ -431,6 +432,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     people: new ConfiguredPeople(undefined),
     alertSources: new ConfiguredAlertSources(alertsConfigSchema.parse(undefined), clock),
     alertTallies: new AlertTallies(clock),
+    changedPods: new ChangedPods(),
     rotationsDue: new DueSignal(),
   };
 }

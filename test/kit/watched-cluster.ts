@@ -1,5 +1,5 @@
 import { createPodWatch } from '../../src/auth/index.ts';
-import type { PodEnd, PodWatch } from '../../src/ports/pod-watch.ts';
+import type { ChangedPod, PodEnd, PodWatch } from '../../src/ports/pod-watch.ts';
 import { connectKubernetes } from '../../src/providers/kubernetes/client/client.ts';
 import { until } from './backends/until.ts';
 import { FakeApiServer } from './fakes/fake-api-server.ts';
@@ -27,6 +27,7 @@ export interface WatchedCluster {
   readonly ends: PodEnd[];
   readonly massLosses: (readonly PodEnd[])[];
   readonly statuses: string[];
+  readonly changes: ChangedPod[];
   readonly log: unknown[];
   /** `<name> <reason>` of each end, in order. */
   reasons(): readonly string[];
@@ -46,12 +47,14 @@ export async function watchedCluster(options: WatchedOptions = {}): Promise<Watc
   const ends: PodEnd[] = [];
   const massLosses: (readonly PodEnd[])[] = [];
   const statuses: string[] = [];
+  const changes: ChangedPod[] = [];
   const log: unknown[] = [];
   const events = {
     onEnd: (end: PodEnd): void => {
       ends.push(end);
       options.onEnd?.(end);
     },
+    onChange: (pod: ChangedPod): void => void changes.push(pod),
     onMassLoss: (lost: readonly PodEnd[]): void => void massLosses.push(lost),
     onStatus: (status: string): void => void statuses.push(status),
   };
@@ -68,6 +71,7 @@ export async function watchedCluster(options: WatchedOptions = {}): Promise<Watc
     ends,
     massLosses,
     statuses,
+    changes,
     log,
     reasons: () => ends.map(({ name, reason }) => `${name} ${reason}`),
     async close() {

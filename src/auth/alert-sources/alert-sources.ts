@@ -44,6 +44,10 @@ export class ConfiguredAlertSources implements AlertSources {
     return this.#config.protectedSubjects;
   }
 
+  get podLabel(): string | undefined {
+    return this.#config.podLabel;
+  }
+
   get maxRotations(): number {
     return this.#config.maxRotations;
   }

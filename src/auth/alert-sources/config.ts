@@ -45,6 +45,15 @@ export const alertsConfigSchema = z
       .default({}),
     /** Workloads whose alerts are only recorded, such as `k8s://prod/kube-system/*`. */
     protectedSubjects: z.array(z.string().min(1).max(512)).max(256).default([]),
+    /** A label that puts its pod into quarantine, such as `quaymaster.io/quarantine`; its value is the reason. Everyone who may label pods can use it. */
+    podLabel: z
+      .string()
+      .max(317)
+      .regex(
+        /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/,
+        'must be the key of a label',
+      )
+      .optional(),
     /** Rotations that responses may start in ten minutes; more wait. */
     maxRotations: z.int().min(1).max(1_000).default(10),
   })

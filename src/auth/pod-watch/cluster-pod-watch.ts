@@ -29,7 +29,10 @@ export class ClusterPodWatch implements PodWatch {
     const { clock } = dependencies;
     this.#dependencies = dependencies;
     this.#events = events;
-    this.#table = new PodTable(cluster, clock, (end) => this.#tell(() => events.onEnd(end)));
+    this.#table = new PodTable(cluster, clock, {
+      onEnd: (end) => this.#tell(() => events.onEnd(end)),
+      onChange: (pod) => this.#tell(() => events.onChange(pod)),
+    });
     const sink: WatchSink = {
       begin: () => {
         this.#seen = new Set();

@@ -1,5 +1,11 @@
 import type { Clock } from '../../ports/clock.ts';
-import type { PodEnd, PodFacts, PodManifest, PodState } from '../../ports/pod-watch.ts';
+import type {
+  PodEnd,
+  PodFacts,
+  PodManifest,
+  PodState,
+  PodWatchEvents,
+} from '../../ports/pod-watch.ts';
 import { LabelPool } from './label-pool.ts';
 import type { ObservedPod } from './observed-pod.ts';
 import { endReasonOf, podStateOf } from './pod-state.ts';
@@ -14,21 +20,23 @@ interface Entry {
   cancelTimer: (() => void) | undefined;
 }
 
+type TableEvents = Pick<PodWatchEvents, 'onEnd' | 'onChange'>;
+
 /** All pods of one cluster, about 300 bytes each, and what is kept of the pod object. Each pod ends at most once. */
 export class PodTable {
   readonly #cluster: string;
   readonly #clock: Clock;
-  readonly #onEnd: (end: PodEnd) => void;
+  readonly #events: TableEvents;
   readonly #entries = new Map<string, Entry>();
   readonly #byName = new Map<string, string>();
   readonly #labels = new LabelPool();
   readonly #byContainer = new Map<string, string>();
 
-  /** Calls `onEnd` for every ended pod except those that `dropUnseen` returns. */
-  constructor(cluster: string, clock: Clock, onEnd: (end: PodEnd) => void) {
+  /** Reports every ended pod except those that `dropUnseen` returns. */
+  constructor(cluster: string, clock: Clock, events: TableEvents) {
     this.#cluster = cluster;
     this.#clock = clock;
-    this.#onEnd = onEnd;
+    this.#events = events;
   }
 
   find(uid: string): PodFacts | undefined {
@@ -49,7 +57,7 @@ export class PodTable {
     this.put(pod);
     if (previous === undefined || previous === pod.uid) return;
     const end = this.#drop(previous, 'replaced');
-    if (end !== undefined) this.#onEnd(end);
+    if (end !== undefined) this.#events.onEnd(end);
   }
 
   /** A list contains the pod. Only the complete list shows which pods are gone. */
@@ -64,14 +72,18 @@ export class PodTable {
     this.#index(pod.uid, entry, pod.containers);
     entry.state = podStateOf(pod, now);
     const reason = endReasonOf(pod, now);
-    if (reason !== undefined) this.#onEnd(this.#endOf(pod.uid, entry, reason));
+    if (reason !== undefined) this.#events.onEnd(this.#endOf(pod.uid, entry, reason));
     else if (pod.deletionAt !== undefined) this.#endAt(pod.uid, entry, pod.deletionAt);
+    const { uid, namespace, name } = pod;
+    const { labels } = entry;
+    if (reason === undefined)
+      this.#events.onChange({ cluster: this.#cluster, uid, namespace, name, labels });
   }
 
   /** The watch reported the deletion of the pod. */
   remove(uid: string): void {
     const end = this.#drop(uid, 'deleted');
-    if (end !== undefined) this.#onEnd(end);
+    if (end !== undefined) this.#events.onEnd(end);
   }
 
   /** Pods that had not ended. */
@@ -146,7 +158,7 @@ export class PodTable {
       }
       entry.cancelTimer = undefined;
       entry.state = 'ended';
-      this.#onEnd(this.#endOf(uid, entry, 'deletion_passed'));
+      this.#events.onEnd(this.#endOf(uid, entry, 'deletion_passed'));
     });
   }
 

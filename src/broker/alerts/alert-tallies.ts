@@ -2,6 +2,8 @@ import type { Clock } from '../../ports/clock.ts';
 
 const TEN_MINUTES_MS = 600_000;
 const RECOUNT_MS = 30_000;
+/** Above this many, the marks start again. */
+const MOST_MARKS = 10_000;
 
 /** What became of a delivered alert. */
 export type AlertOutcome = 'kept' | 'unmatched' | 'responding' | 'pending' | 'repeated';
@@ -12,6 +14,7 @@ export class AlertTallies {
   readonly #outcomes = new Map<string, Map<AlertOutcome, number>>();
   readonly #lastAt = new Map<string, number>();
   readonly #recent = new Map<string, number[]>();
+  readonly #marks = new Map<string, number>();
   readonly #workloads = new Map<string, { readonly at: number; readonly count: number }>();
 
   constructor(clock: Clock) {
@@ -46,6 +49,17 @@ export class AlertTallies {
     const times = this.#recent.get(what) ?? [];
     times.push(this.#clock.now());
     this.#recent.set(what, times);
+  }
+
+  /** Whether this was marked in the last ten minutes. */
+  isMarked(what: string): boolean {
+    const at = this.#marks.get(what);
+    return at !== undefined && at > this.#clock.now() - TEN_MINUTES_MS;
+  }
+
+  mark(what: string): void {
+    if (this.#marks.size >= MOST_MARKS) this.#marks.clear();
+    this.#marks.set(what, this.#clock.now());
   }
 
   /** A count that may be half a minute old: a count of ten thousand sessions for each alert would delay the alerts of a flood. */

@@ -9,7 +9,8 @@ import { recordFailure, recordOperation, requireRole } from '../recording/operat
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { alertRow, openAlert, type AlertRecord } from './alert-record.ts';
-import { factsOfAlert } from './receive-alerts.ts';
+import { factsOfAlert, quarantineEvents } from './receive-alerts.ts';
+import { quarantinesOf } from './respond.ts';
 
 const LIST = 'alerts';
 type Position = Pick<Tables['alerts'], 'id' | 'received_at'>;
@@ -50,7 +51,10 @@ export async function findAlert(
   return openAlert(row);
 }
 
-/** Begins the response that waits for an operator, or ends its waiting without one. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT */
+/**
+ * Begins the response that waits for an operator, or ends its waiting without one. Its quarantines commit together with the approval.
+ * @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT
+ */
 export async function decideAlert(
   parts: Recording & Access & Alerting,
   call: Call,
@@ -72,16 +76,25 @@ export async function decideAlert(
     }
     const { name } = operator.operator;
     const state = approves ? 'responding' : 'dismissed';
-    const decided: AlertRecord = { ...found, state, operator: name, ...(reason && { reason }) };
+    const wish: AlertRecord = { ...found, state, operator: name, ...(reason && { reason }) };
+    const { ids, ...quarantined } = quarantinesOf(parts, approves ? wish : { ...wish, scopes: [] });
+    const decided: AlertRecord = { ...wish, quarantines: ids };
     const entry = { ...factsOfAlert(decided), ...described, outcome: 'ok' } as const;
     return {
       plan: {
         decidedAt,
         reads: operator.fences,
         notAfter: operator.operator.endsAt,
-        expect: [{ table: 'alerts', key: { id }, match: { state: 'pending' } }],
-        writes: [{ table: 'alerts', put: alertRow(decided) }],
-        entries: [entryOf(parts, call, operator, entry)],
+        expect: [
+          { table: 'alerts', key: { id }, match: { state: 'pending' } },
+          ...quarantined.expect,
+        ],
+        writes: [{ table: 'alerts', put: alertRow(decided) }, ...quarantined.writes],
+        invalidates: quarantined.invalidates,
+        urgent: true,
+        entries: [entry, ...quarantineEvents(decided)].map((event) =>
+          entryOf(parts, call, operator, event),
+        ),
       },
       settle: () => decided,
     };

@@ -92,6 +92,7 @@ export async function entriesOf(
 /** The entries about a scope. */
 export function filterOf({ kind, subject }: QuarantineScope): AuditQuery {
   if (kind === 'workload') return { workload: subject };
+  if (kind === 'operator') return { operator: subject };
   const slash = subject.indexOf('/');
   return { cluster: subject.slice(0, slash), pod: subject.slice(slash + 1) };
 }

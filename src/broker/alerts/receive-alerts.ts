@@ -18,6 +18,11 @@ import {
 
 type Parts = Recording & Access & Alerting;
 
+/** The source of alerts about pods that stop meeting a posture profile. */
+export const POSTURE = 'posture';
+/** The source of alerts about reads of decoys. */
+export const DECOY = 'decoy';
+
 /** What became of the alerts of one request. */
 export interface Received {
   readonly accepted: number;
@@ -45,11 +50,11 @@ export async function receiveAlerts(
   return { accepted: outcomes.length - repeated, repeated };
 }
 
-/** Keeps an alert and begins the response to it. */
-async function raiseAlert(
+/** Keeps an alert and begins the response to it. Without a call, the broker itself raised it. */
+export async function raiseAlert(
   parts: Parts,
   raised: Raised,
-  call: Pick<Call, 'requestId' | 'client'>,
+  call?: Pick<Call, 'requestId' | 'client'>,
 ): Promise<AlertOutcome> {
   const { id, source } = raised;
   const actor = new SystemActor(parts, creatorOf(source));
@@ -77,7 +82,7 @@ async function raiseAlert(
         ],
         urgent: true,
         entries: entriesOf(record).map((event) =>
-          actor.entry({ ...event, client: call.client }, call.requestId),
+          actor.entry({ ...event, ...(call && { client: call.client }) }, call?.requestId),
         ),
       },
       settle: () => record.state as AlertOutcome,
@@ -89,15 +94,23 @@ async function raiseAlert(
 }
 
 function entriesOf(record: AlertRecord): readonly Recordable[] {
-  const { id, scopes, quarantines } = record;
   return [
     { action: 'alert.receive', outcome: 'ok', ...factsOfAlert(record) },
-    ...quarantines.map((quarantine, index): Recordable => {
-      const scope = scopes[index];
-      const facts = scope === undefined ? {} : factsOf(scope);
-      return { action: 'quarantine.create', outcome: 'ok', alert: id, quarantine, ...facts };
-    }),
+    ...quarantineEvents(record),
   ];
+}
+
+/** The quarantines of a response, for the log. */
+export function quarantineEvents({
+  id: alert,
+  scopes,
+  quarantines,
+}: AlertRecord): readonly Recordable[] {
+  return quarantines.map((quarantine, index) => {
+    const scope = scopes[index];
+    const facts = scope === undefined ? {} : factsOf(scope);
+    return { action: 'quarantine.create', outcome: 'ok', alert, quarantine, ...facts };
+  });
 }
 
 /** An alert in the form for audit entries. */
@@ -105,15 +118,22 @@ export function factsOfAlert(record: AlertRecord): {
   readonly alert: string;
   readonly query: string;
   readonly cause: string;
+  readonly path?: string | undefined;
+  readonly posture?: string | undefined;
   readonly workload?: string | undefined;
   readonly pod?: { cluster: string; namespace: string; name: string; uid: string };
 } {
   const { id, source, cluster, alert, subject, state, held, unmatched, response } = record;
   const query = `source=${source} priority=${alert.priority} rule=${alert.rule}`;
   const cause = held ?? unmatched ?? (state === 'responding' ? response.action : 'audit');
-  if (subject === undefined) return { alert: id, query, cause };
+  const facts = {
+    ...{ alert: id, query, cause },
+    ...(source === DECOY && { path: alert.rule }),
+    ...(source === POSTURE && { posture: `${alert.rule}: ${alert.tags.join(', ')}` }),
+  };
+  if (subject === undefined) return facts;
   const { workload, namespace, name, uid } = subject;
-  return { alert: id, query, cause, workload, pod: { cluster, namespace, name, uid } };
+  return { ...facts, workload, pod: { cluster, namespace, name, uid } };
 }
 
 /** The same event has the same id, however often it is delivered; a new delivery has another `uuid`, which is not part of it. */

@@ -24,6 +24,10 @@ export interface Raised {
   readonly source: string;
   readonly cluster: string;
   readonly alert: Alert;
+  /** If the broker itself knows the pod. */
+  readonly subject?: AlertSubject | undefined;
+  /** The response if no rule is for the alert. */
+  readonly otherwise?: AlertRecord['response'] | undefined;
 }
 
 const ONLY_RECORD: AlertRecord['response'] = { action: 'audit', scope: 'pod', rotate: 'none' };
@@ -45,7 +49,7 @@ export async function decideResponse(parts: Parts, raised: Raised): Promise<Aler
   const { subject } = found;
   const rules = rulesOf(parts);
   const rule = ruleFor(rules, source, alert, subject.namespace);
-  const { action, scope, rotate } = rule?.spec ?? ONLY_RECORD;
+  const { action, scope, rotate } = rule?.spec ?? raised.otherwise ?? ONLY_RECORD;
   const decided: AlertRecord = {
     ...record,
     subject,
@@ -56,11 +60,10 @@ export async function decideResponse(parts: Parts, raised: Raised): Promise<Aler
   };
   if (action === 'audit' || alert.isTest) return decided;
   if (isProtected(parts, subject)) return { ...decided, held: 'protected' };
-  const scopes = await scopesOf(parts, decided, subject);
-  const isOver = await exceedsLimits(parts, decided, scopes);
-  return isOver
-    ? { ...decided, scopes, state: 'pending', held: 'over_limit' }
-    : { ...decided, scopes, state: 'responding' };
+  const scoped = { ...decided, scopes: await scopesOf(parts, decided, subject) };
+  return (await exceedsLimits(parts, scoped))
+    ? { ...scoped, state: 'pending', held: 'over_limit' }
+    : { ...scoped, state: 'responding' };
 }
 
 /** The rows that put every scope of a response into quarantine, in one plan. */
@@ -102,19 +105,20 @@ function rulesOf({ catalog }: Pick<Access, 'catalog'>): readonly ResponseRule[] 
 
 function subjectFor(
   { clusters }: Pick<Access, 'clusters'>,
-  { cluster, alert }: Raised,
+  { cluster, alert, subject }: Raised,
 ): { readonly subject: AlertSubject } | Extract<PodMatch, { readonly unmatched: unknown }> {
+  if (subject !== undefined) return { subject };
   const watch = clusters.watch(cluster);
   if (watch === undefined) return { unmatched: 'watch_not_live' };
   const match = matchPod(alert, podIndex(watch));
   return 'unmatched' in match ? match : { subject: subjectOf(watch, cluster, match.pod) };
 }
 
-function isProtected(
+export function isProtected(
   { alertSources: { protectedSubjects } }: Pick<Alerting, 'alertSources'>,
-  { workload }: AlertSubject,
+  subject: AlertSubject | undefined,
 ): boolean {
-  return protectedSubjects.length > 0 && names(protectedSubjects, workload ?? '');
+  return protectedSubjects.length > 0 && names(protectedSubjects, subject?.workload ?? '');
 }
 
 async function scopesOf(
@@ -151,10 +155,9 @@ export async function podsWithImage(
 }
 
 /** A flood of alerts, or a source that an attacker controls, must not cut off the fleet. */
-async function exceedsLimits(
+export async function exceedsLimits(
   parts: Parts,
-  { source, cluster, response }: AlertRecord,
-  scopes: readonly QuarantineScope[],
+  { source, cluster, response, scopes }: AlertRecord,
 ): Promise<boolean> {
   const { quarantines, alertSources, alertTallies } = parts;
   const { maxResponses = 10, maxWorkloadPercent = 20 } = alertSources.find(source) ?? {};

@@ -6,6 +6,7 @@ import { NEWEST_MINOR } from '../../domain/posture/pod-security.ts';
 import {
   POSTURE_CODES,
   POSTURE_MODES,
+  VIOLATION_ACTIONS,
   type PostureException,
 } from '../../domain/posture/profile.ts';
 import { signerKey } from '../../crypto/image-signature.ts';
@@ -230,6 +231,7 @@ export const postureProfile = z
   .strictObject({
     description: text.optional(),
     mode: z.enum(POSTURE_MODES),
+    onViolation: z.enum(VIOLATION_ACTIONS).optional(),
     onUnknown: permission.default('deny'),
     match: match.prefault({}),
     pod: pod.prefault({}),

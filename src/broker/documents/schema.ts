@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { RESPONSE_ACTIONS } from '../../domain/alerts/response-rule.ts';
 import type { ClaimMapping, ClusterSpec } from '../../domain/cluster.ts';
 import type { DefinitionSpec } from '../../domain/definition.ts';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
@@ -137,6 +138,12 @@ const definition = z
     staleIfError: duration.optional(),
     description: text.optional(),
     rotation: rotation.optional(),
+    decoy: z
+      .strictObject({
+        action: z.enum(RESPONSE_ACTIONS).default('audit'),
+        scope: z.enum(['pod', 'workload']).default('pod'),
+      })
+      .optional(),
   })
   .superRefine((value, context) => {
     const dynamic = value.class === 'dynamic';
@@ -152,6 +159,13 @@ const definition = z
         code: 'custom',
         path: ['rotation'],
         message: 'a dynamic credential is issued for each lease and does not rotate',
+      });
+    }
+    if (dynamic && value.decoy !== undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['decoy'],
+        message: 'is for static definitions only',
       });
     }
     if (dynamic && (value.cacheTtl !== undefined || value.staleIfError !== undefined)) {
@@ -171,6 +185,7 @@ const definition = z
     ...(value.staleIfError === undefined ? {} : { staleIfErrorSeconds: value.staleIfError }),
     ...(value.description === undefined ? {} : { description: value.description }),
     ...(value.rotation === undefined ? {} : { rotation: value.rotation }),
+    ...(value.decoy === undefined ? {} : { decoy: value.decoy }),
   }));
 
 const grant: z.ZodType<Grant> = z

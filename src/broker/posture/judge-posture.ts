@@ -35,6 +35,8 @@ export interface JudgedPod {
   readonly judged: readonly JudgedProfile[];
   /** What the checks read about images, by digest. */
   readonly read: ReadonlyMap<string, readonly Evidence[]>;
+  /** Milliseconds since the epoch: until then, only a change of the pod, of a profile or of what is known of its images changes the findings. */
+  readonly validUntil: number;
 }
 
 interface Kept extends JudgedPod {
@@ -42,7 +44,6 @@ interface Kept extends JudgedPod {
   generation: number;
   readonly profiles: readonly PostureProfile[];
   readonly attestations: number;
-  readonly validUntil: number;
 }
 
 /** By the pod object, which is another one after each change of the pod. */

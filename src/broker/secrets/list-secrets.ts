@@ -2,7 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { isUnder, parseSecretPath } from '../../domain/names.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import { mayListUnder } from '../../domain/policy/index.ts';
-import type { Role } from '../../domain/principal.ts';
+import { holdsEverywhere, holdsFor, type Role } from '../../domain/principal.ts';
 import type { SecretListing } from '../../domain/secret.ts';
 import type { ListedPage } from '../../ports/secret-provider.ts';
 import type { StoredDocument } from '../documents/document.ts';
@@ -19,6 +19,8 @@ export interface ListedSecret {
   readonly version?: string;
   /** Only of a deleted secret. */
   readonly destroyAt?: number;
+  /** Only for operators that may edit the definition or answer alerts: no other caller can tell a decoy from a secret. */
+  readonly decoy?: true;
 }
 
 /** The most names read from backends for one page. The rest is on the next page, even if the caller may see few of these. */
@@ -123,7 +125,11 @@ function take(
     collected.read += 1;
     const path = `${mount.spec.prefix}/${name.name}`;
     if (isWithin(listing, path) && mayList(listing, path) && isReadable(listing, mount, path))
-      collected.items.push({ path, ...shown(name) });
+      collected.items.push({
+        path,
+        ...shown(name),
+        ...(isKnownDecoy(listing, path) && { decoy: true }),
+      });
   }
   return names.length;
 }
@@ -133,6 +139,15 @@ function shown({ version, destroyAt }: SecretListing): Omit<ListedSecret, 'path'
     ...(version !== undefined && { version }),
     ...(destroyAt !== undefined && { destroyAt }),
   };
+}
+
+function isKnownDecoy({ parts, caller }: Listing, path: string): boolean {
+  if (caller instanceof LiveSession) return false;
+  const { operator } = caller;
+  return (
+    parts.catalog.find('definition', path)?.spec.decoy !== undefined &&
+    (holdsFor(operator, 'secret-editor', path) || holdsEverywhere(operator, 'responder'))
+  );
 }
 
 function isWithin({ prefix }: Listing, path: string): boolean {

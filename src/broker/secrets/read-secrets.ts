@@ -5,13 +5,14 @@ import type { SecretVersion } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import type { Write } from '../../ports/store.ts';
+import { decoyAlarm, type DecoyAlarm } from '../alerts/decoys.ts';
 import { earlyValue } from './early-value.ts';
 import { allReady, whenReady, type Eventually } from '../eventually.ts';
 import { grantLease, type GrantedLease } from '../leases/grant-lease.ts';
 import { refusalOf, judge, type Verdict } from './judge.ts';
 import { authorityEnd, type Call, type Caller } from '../call.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
-import type { Access, Backends, Bounds, Recording, Rights, Values } from '../parts.ts';
+import type { Access, Alerting, Backends, Bounds, Recording, Rights, Values } from '../parts.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import { refusalEntry } from '../recording/refusals.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
@@ -40,6 +41,13 @@ export interface Disclosure {
 const SHARED_READ_MS = 60_000;
 
 type Result = Disclosure | BrokerError;
+type Alarming = Pick<Alerting, 'alertSources' | 'alertTallies'>;
+type ReadingParts = Recording &
+  Access &
+  Values &
+  Alarming &
+  Pick<Backends, 'connections'> &
+  Pick<Bounds, 'quota'>;
 
 /** One item that is decided and fetched, but not recorded yet. */
 interface Prepared {
@@ -47,6 +55,7 @@ interface Prepared {
   /** Undefined for a refusal that was counted. */
   readonly entry: string | undefined;
   readonly grant?: GrantedLease;
+  readonly alarm?: DecoyAlarm | undefined;
 }
 
 /**
@@ -54,7 +63,7 @@ interface Prepared {
  * ERR_AUDIT_UNAVAILABLE.
  */
 export async function readSecret(
-  parts: Recording & Access & Values & Pick<Backends, 'connections'> & Pick<Bounds, 'quota'>,
+  parts: ReadingParts,
   call: Call,
   caller: Caller,
   item: ReadItem,
@@ -99,7 +108,7 @@ async function recordUnread(
 
 /** Reads several secrets. Each is decided, recorded and answered separately; all entries and leases commit together. */
 export async function readSecrets(
-  parts: Recording & Access & Backends & Values & Pick<Bounds, 'quota'>,
+  parts: ReadingParts & Backends,
   call: Call,
   caller: Caller,
   asked: readonly ReadItem[],
@@ -126,9 +135,12 @@ function attemptOf<T>(
 ): Attempt<T> {
   const writes: Write[] = [];
   const entries: string[] = [];
-  for (const { grant, entry } of prepared) {
+  for (const { grant, entry, alarm } of prepared) {
     if (grant?.write !== undefined) writes.push(grant.write);
     if (entry !== undefined) entries.push(entry);
+    if (alarm === undefined) continue;
+    writes.push(alarm.write);
+    entries.push(alarm.entry);
   }
   const plan = {
     decidedAt,
@@ -141,7 +153,10 @@ function attemptOf<T>(
     // Every disclosed value has an entry. No entries means that all items were refused and counted.
     plan: entries.length === 0 ? undefined : plan,
     settle: () => {
-      for (const { grant } of prepared) grant?.committed?.();
+      for (const { grant, alarm } of prepared) {
+        grant?.committed?.();
+        alarm?.committed();
+      }
       return settle(prepared.map(({ result }) => result));
     },
     undo: () => {
@@ -172,7 +187,7 @@ interface Item extends ReadItem {
 
 /** Decides on one item, gets its value and its lease, and creates its entry. A refusal is also a result with an entry. */
 function prepare(
-  parts: Recording & Rights & Values & Pick<Backends, 'connections'> & Pick<Bounds, 'quota'>,
+  parts: ReadingParts,
   call: Call,
   caller: Caller,
   item: Item,
@@ -220,7 +235,7 @@ function leaseFor(
 }
 
 function granted(
-  parts: Pick<Recording, 'clock' | 'digest'>,
+  parts: Pick<Recording, 'clock' | 'digest'> & Alarming,
   call: Call,
   caller: Caller,
   read: {
@@ -249,7 +264,9 @@ function granted(
   });
   const { warning } = verdict;
   const result = { path: item.path, value, lease: grant?.lease, ...(warning && { warning }) };
-  return grant === undefined ? { result, entry } : { result, entry, grant };
+  const { decoy } = target.definition?.spec ?? {};
+  const alarm = decoy && decoyAlarm(parts, call, caller, { path: item.path, decoy });
+  return { result, entry, ...(grant && { grant }), alarm };
 }
 
 function refused(

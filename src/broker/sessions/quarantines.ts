@@ -128,7 +128,7 @@ export function checkScope(
   { operator }: LiveOperator,
   { kind, subject }: QuarantineScope,
 ): void {
-  const { catalog, quarantines } = parts;
+  const { catalog } = parts;
   if (kind !== 'operator') {
     const cluster =
       kind === 'pod' ? subject.slice(0, subject.indexOf('/')) : parseWorkloadId(subject)?.cluster;
@@ -142,19 +142,26 @@ export function checkScope(
   if (subject === operator.name) {
     throw new BrokerError('ERR_CONFLICT', 'you cannot quarantine yourself; ask another responder');
   }
-  const isAdminLeft = catalog
-    .all('operator')
-    .some(
-      ({ name, spec }) =>
-        name !== subject &&
-        spec.grants.some(({ role }) => role === 'admin') &&
-        quarantines.covering([`operator:${name}`]) === undefined,
-    );
-  if (isAdminLeft) return;
+  if (!isLastAdmin(parts, subject)) return;
   throw new BrokerError(
     'ERR_CONFLICT',
     `"${subject}" is the last admin outside quarantine; give another operator the role admin first`,
   );
+}
+
+/** Whether no admin outside quarantine would be left without the operator. */
+export function isLastAdmin(
+  { catalog, quarantines }: Pick<Access, 'catalog' | 'quarantines'>,
+  operator: string,
+): boolean {
+  return !catalog
+    .all('operator')
+    .some(
+      ({ name, spec }) =>
+        name !== operator &&
+        spec.grants.some(({ role }) => role === 'admin') &&
+        quarantines.covering([`operator:${name}`]) === undefined,
+    );
 }
 
 /** All quarantines in force, oldest first; there is no paging because they are few. @throws ERR_DENIED */

@@ -14,10 +14,16 @@ export async function runLs(
   const { deleted } = options;
   const query = { ...defined({ prefix, deleted }), limit: PAGE };
   const items = await allPages(await context.broker(), 'listSecrets', { query });
-  const header = ['path', 'version', ...(deleted ? ['destroyed'] : [])];
-  const cells = items.map(({ path, version, destroyAt }) => [
+  // Most operators see no decoys, and most installations have none.
+  const hasDecoys = items.some(({ decoy }) => decoy);
+  const header = [
+    ...['path', 'version', ...(deleted ? ['destroyed'] : [])],
+    ...(hasDecoys ? ['note'] : []),
+  ];
+  const cells = items.map(({ path, version, destroyAt, decoy }) => [
     ...[path, version],
     ...(deleted ? [destroyAt] : []),
+    ...(hasDecoys ? [decoy ? 'decoy' : ''] : []),
   ]);
   await context.output.show({ items }, () => table(header, cells, context.clock.now()));
 }

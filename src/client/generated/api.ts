@@ -203,6 +203,11 @@ export interface components {
              * @description Only of a deleted secret. The broker destroys its versions then; until then it can be restored.
              */
             readonly destroyAt?: string;
+            /**
+             * @description A decoy. Only for operators that may edit its definition, or that have the role responder without a scope.
+             * @constant
+             */
+            readonly decoy?: true;
         };
         readonly SecretPage: {
             readonly items: readonly components["schemas"]["SecretListing"][];
@@ -911,6 +916,20 @@ export interface components {
             readonly staleIfError?: components["schemas"]["DurationOrNone"];
             readonly description?: string;
             readonly rotation?: components["schemas"]["RotationSpec"];
+            /** @description Nothing uses this secret. Each reader gets its value as that of any other secret, and raises an alert of the source `decoy`; docs/runtime-alerts.md. */
+            readonly decoy?: {
+                /**
+                 * @default audit
+                 * @enum {unknown}
+                 */
+                readonly action?: "audit" | "revoke" | "quarantine";
+                /**
+                 * @description What is cut off. A workload without a pod, or an operator, is cut off itself.
+                 * @default pod
+                 * @enum {unknown}
+                 */
+                readonly scope?: "pod" | "workload";
+            };
         };
         /** @description How the broker rotates the credential at the path; docs/rotation.md. */
         readonly RotationSpec: {
@@ -1078,6 +1097,12 @@ export interface components {
             readonly description?: string;
             /** @enum {string} */
             readonly mode: "enforce" | "warn" | "audit";
+            /**
+             * @description For `enforce`, what happens to a pod that holds leases on these secrets and stops meeting the profile. Its reads and renewals are refused in any case.
+             * @default denyRenewal
+             * @enum {string}
+             */
+            readonly onViolation?: "denyRenewal" | "revoke" | "quarantine";
             readonly onUnknown?: components["schemas"]["PosturePermission"];
             readonly match?: {
                 readonly clusters?: readonly components["schemas"]["Name"][];
@@ -1150,7 +1175,7 @@ export interface components {
             }[];
             readonly exceptions?: readonly {
                 /** @enum {string} */
-                readonly check: "pod_unknown" | "pod_malformed" | "pod_security" | "ephemeral_container" | "default_service_account" | "service_account_token" | "resource_limits" | "secret_in_environment" | "image_unknown" | "image_malformed" | "registry" | "image_not_pinned" | "image_denied" | "signature_missing" | "signer_not_trusted" | "attestation_missing" | "report_missing" | "report_stale" | "vulnerability_denied" | "os_end_of_life" | "exposed_secret";
+                readonly check: "pod_unknown" | "pod_malformed" | "pod_security" | "ephemeral_container" | "default_service_account" | "service_account_token" | "resource_limits" | "secret_in_environment" | "image_unknown" | "image_malformed" | "registry" | "image_not_pinned" | "image_denied" | "digest_mismatch" | "signature_missing" | "signer_not_trusted" | "attestation_missing" | "report_missing" | "report_stale" | "vulnerability_denied" | "os_end_of_life" | "exposed_secret";
                 readonly pods?: components["schemas"]["PosturePatterns"];
                 readonly images?: components["schemas"]["PosturePatterns"];
                 /** @description A day such as `2026-12-31`, or an instant such as `2026-12-31T12:00:00Z` */

@@ -96,7 +96,7 @@ function foundAt(
     const reports = reportFindings(profile, images, { evidenceOf, createdAt, now });
     const found = [
       ...podFindings(profile, pod),
-      ...imageFindings(profile, images),
+      ...imageFindings(profile, images, evidenceOf),
       ...judged.found,
       ...reports.found,
     ];
@@ -208,7 +208,11 @@ function imagesOf(profile: PostureProfile, pod: PodNode): readonly PodImage[] {
     });
 }
 
-function imageFindings(profile: PostureProfile, images: readonly PodImage[]): readonly Found[] {
+function imageFindings(
+  profile: PostureProfile,
+  images: readonly PodImage[],
+  evidenceOf: EvidenceOf,
+): readonly Found[] {
   const { image: ruled, vulnerabilities, exposedSecrets } = profile.spec;
   const { registries, digest, deniedDigests, signatures, attestations } = ruled;
   const readsReports = vulnerabilities !== undefined || exposedSecrets !== undefined;
@@ -220,7 +224,7 @@ function imageFindings(profile: PostureProfile, images: readonly PodImage[]): re
       const message = `the container "${place.container}" names an image that no container engine accepts`;
       return [{ ...place, code: 'image_malformed', message, image: text }];
     }
-    return judgeImage(profile, { reference, running }).map((each) =>
+    return judgeImage(profile, { reference, running, evidenceOf }).map((each) =>
       ofImage(image, reference, each),
     );
   });
@@ -300,7 +304,12 @@ function judgeImage(
   {
     reference,
     running,
-  }: { readonly reference: ImageReference; readonly running: string | undefined },
+    evidenceOf,
+  }: {
+    readonly reference: ImageReference;
+    readonly running: string | undefined;
+    readonly evidenceOf: EvidenceOf;
+  },
 ): readonly Found[] {
   const { digest: rule, onUnknown } = profile.spec.image;
   const { repository, digest: pinned } = reference;
@@ -314,6 +323,10 @@ function judgeImage(
   if (rule === 'pinned' && pinned === undefined) {
     found.push({ code: 'image_not_pinned', message: 'has no digest' });
   }
+  if (rule === 'pinned' && pinned !== undefined && isAnother({ pinned, running, evidenceOf })) {
+    const message = `runs as ${running ?? ''}, which is not the digest that it pins`;
+    found.push({ code: 'digest_mismatch', message });
+  }
   if (profile.deniedDigests.size === 0) return found;
   const digests = [pinned, running].filter((digest) => digest !== undefined);
   const denied = digests.find((digest) => profile.deniedDigests.has(digest));
@@ -323,6 +336,20 @@ function judgeImage(
     found.push({ code: 'image_unknown', message: UNPULLED, isUnknown: true, onUnknown });
   }
   return found;
+}
+
+/** Some runtimes report the digest of the platform where the pod pins that of the index: a report that names both shows that they are one image. */
+function isAnother({
+  pinned,
+  running,
+  evidenceOf,
+}: {
+  readonly pinned: string;
+  readonly running: string | undefined;
+  readonly evidenceOf: EvidenceOf;
+}): boolean {
+  if (running === undefined || running === pinned) return false;
+  return !evidenceOf(pinned).some(({ digests }) => digests.includes(running));
 }
 
 /** By the name of the container. */

@@ -18,6 +18,7 @@ export const POSTURE_CODES = [
   'registry',
   'image_not_pinned',
   'image_denied',
+  'digest_mismatch',
   'signature_missing',
   'signer_not_trusted',
   'attestation_missing',
@@ -32,6 +33,10 @@ export type PostureCode = (typeof POSTURE_CODES)[number];
 /** `enforce` refuses the secret. `warn` gives it, and tells the caller and the log. `audit` gives it and tells the log. */
 export const POSTURE_MODES = ['enforce', 'warn', 'audit'] as const;
 export type PostureMode = (typeof POSTURE_MODES)[number];
+
+/** What `enforce` does to a pod that holds leases and stops meeting the profile. Reads and renewals are refused in any case. */
+export const VIOLATION_ACTIONS = ['denyRenewal', 'revoke', 'quarantine'] as const;
+export type ViolationAction = (typeof VIOLATION_ACTIONS)[number];
 
 export type Permission = 'allow' | 'deny';
 
@@ -84,6 +89,8 @@ export interface VulnerabilityException {
 export interface PostureProfileSpec {
   readonly description?: string | undefined;
   readonly mode: PostureMode;
+  /** Undefined in documents of earlier releases: `denyRenewal`. */
+  readonly onViolation?: ViolationAction | undefined;
   /** What counts if a fact is not known. */
   readonly onUnknown: Permission;
   /** The pods and secrets that the profile is for; an empty list is all of them. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { evaluate } from '../../../../src/domain/posture/evaluate.ts';
+import type { Evidence, EvidenceOf } from '../../../../src/domain/posture/evidence.ts';
 import type { PostureFinding } from '../../../../src/domain/posture/finding.ts';
 import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
 import { compileProfile } from '../../../../src/domain/posture/profile.ts';
@@ -40,13 +41,14 @@ function findings(
   document: object,
   pod: unknown,
   now = NOW,
+  evidenceOf: EvidenceOf = () => [],
 ): readonly Pick<PostureFinding, 'code' | 'status' | 'container'>[] {
   const profile = compileProfile('strict', 1, parseSpec('posture-profile', document));
   const snapshot = {
     name: 'prod/web-0',
     pod: pod === undefined ? undefined : new PodNode(pod, ''),
     trust: NOTHING_SIGNED,
-    evidenceOf: () => [],
+    evidenceOf,
   };
   return evaluate(profile, snapshot, now).findings.map(({ code, status, container }) => ({
     code,
@@ -120,8 +122,21 @@ describe('a posture profile', () => {
 
   it('finds a denied digest that runs under an allowed name', () => {
     const status = { containerStatuses: [{ name: 'web', imageID: `registry.test/x@${OTHER}` }] };
-    const [finding] = findings(STRICT, { ...GOOD, status });
-    expect(finding).toEqual({ code: 'image_denied', status: 'fail', container: 'web' });
+    expect(findings(STRICT, { ...GOOD, status })).toEqual([
+      { code: 'digest_mismatch', status: 'fail', container: 'web' },
+      { code: 'image_denied', status: 'fail', container: 'web' },
+    ]);
+  });
+
+  it('takes two digests for one image if a report names both', () => {
+    const status = { containerStatuses: [{ name: 'web', imageID: `registry.test/x@${OTHER}` }] };
+    const pinned = { mode: 'enforce', image: { digest: 'pinned' } };
+    const judge = (digests: readonly string[]): readonly object[] =>
+      findings(pinned, { ...GOOD, status }, NOW, (digest) =>
+        digests.includes(digest) ? [{ digests } as unknown as Evidence] : [],
+      );
+    expect(judge([DIGEST, OTHER])).toEqual([]);
+    expect(judge([DIGEST])).toMatchObject([{ code: 'digest_mismatch' }]);
   });
 
   it('does not know the digest of an image by tag that was not pulled, and does after it was', () => {

@@ -1,0 +1,90 @@
+import { randomId } from '../../crypto/random.ts';
+import type { Decoy } from '../../domain/definition.ts';
+import type { QuarantineScope } from '../../domain/quarantine.ts';
+import type { Write } from '../../ports/store.ts';
+import type { Call, Caller } from '../call.ts';
+import type { Alerting, Recording } from '../parts.ts';
+import { SystemActor } from '../recording/record.ts';
+import { LiveSession } from '../sessions/session-memory.ts';
+import { alertRow, type AlertRecord, type AlertSubject } from './alert-record.ts';
+import { DECOY, factsOfAlert } from './receive-alerts.ts';
+import { creatorOf, isProtected } from './respond.ts';
+
+/** What the read of a decoy adds to the commit of the read. */
+export interface DecoyAlarm {
+  readonly write: Write;
+  readonly entry: string;
+  readonly committed: () => void;
+}
+
+/**
+ * The alarm about a read of a decoy. It commits together with the read, so that no crash loses it. Everything else, above all the quarantine, is left to
+ * the response worker: the reader gets the same answer, after the same waiting, as for any other secret. Undefined if the caller's last read raised one
+ * already; each read has its own entry in the log.
+ */
+export function decoyAlarm(
+  parts: Pick<Recording, 'clock' | 'digest'> & Pick<Alerting, 'alertSources' | 'alertTallies'>,
+  call: Call,
+  caller: Caller,
+  { path, decoy }: { readonly path: string; readonly decoy: Decoy },
+): DecoyAlarm | undefined {
+  const { alertTallies, clock } = parts;
+  const { reader, ...facts } = readerOf(caller, decoy);
+  const mark = `${path} ${reader}`;
+  if (alertTallies.isMarked(mark)) return undefined;
+  const { action, scope } = decoy;
+  const isHeld = action !== 'audit' && isProtected(parts, facts.subject);
+  const record: AlertRecord = {
+    ...{ id: randomId('alr'), source: DECOY, receivedAt: clock.now(), since: 0, quarantines: [] },
+    ...facts,
+    state: action === 'audit' || isHeld ? 'kept' : 'responding',
+    ...(isHeld && { held: 'protected' }),
+    alert: {
+      ...{ rule: path, tags: [], priority: 'critical', time: clock.now(), node: undefined },
+      container: { id: undefined, imageDigest: undefined },
+    },
+    response: { action, scope, rotate: 'none' },
+    reason: `${reader} read the decoy ${path}`,
+  };
+  const event = { action: 'alert.receive', outcome: 'ok', ...factsOfAlert(record) } as const;
+  const actor = new SystemActor(parts, creatorOf(DECOY));
+  return {
+    write: { table: 'alerts', put: alertRow(record) },
+    entry: actor.entry({ ...event, client: call.client }, call.requestId),
+    committed: () => {
+      alertTallies.mark(mark);
+      alertTallies.count(DECOY, action === 'audit' || isHeld ? 'kept' : 'responding');
+    },
+  };
+}
+
+interface Reader {
+  readonly reader: string;
+  readonly cluster: string;
+  readonly subject?: AlertSubject;
+  readonly scopes: readonly QuarantineScope[];
+}
+
+/** An operator has no pod and no workload: the operator itself is cut off. */
+function readerOf(caller: Caller, { scope }: Decoy): Reader {
+  if (!(caller instanceof LiveSession)) {
+    const { name } = caller.operator;
+    return {
+      reader: `the operator ${name}`,
+      cluster: '',
+      scopes: [{ kind: 'operator', subject: name }],
+    };
+  }
+  const { workloadId: workload, session } = caller;
+  const { cluster, pod } = session.workload;
+  const reader = pod === undefined ? workload : `the pod ${pod.name} of ${workload}`;
+  const isWhole = scope === 'workload' || pod === undefined;
+  const own: QuarantineScope = isWhole
+    ? { kind: 'workload', subject: workload }
+    : { kind: 'pod', subject: `${cluster}/${pod.uid}` };
+  const namespace = 'namespace' in session.workload ? session.workload.namespace : '';
+  return {
+    ...{ reader, cluster, scopes: [own] },
+    ...(pod !== undefined && { subject: { namespace, name: pod.name, uid: pod.uid, workload } }),
+  };
+}

@@ -1,0 +1,183 @@
+import { setImmediate as loopTurn } from 'node:timers/promises';
+import { sha256Hex } from '../../crypto/digest.ts';
+import type { Alert } from '../../domain/alerts/alert.ts';
+import type { PostureFinding } from '../../domain/posture/finding.ts';
+import { anyMatches, type PostureProfile } from '../../domain/posture/profile.ts';
+import type { PodFacts } from '../../ports/pod-watch.ts';
+import { LEASES, allRows } from '../../ports/queries.ts';
+import { listAll } from '../list-all.ts';
+import type { Access, Alerting, Recording, Work } from '../parts.ts';
+import { judgePod } from '../posture/judge-posture.ts';
+import { factsOf } from '../sessions/select-sessions.ts';
+import { Worker } from '../worker.ts';
+import type { AlertRecord } from './alert-record.ts';
+import { subjectOf } from './pod-index.ts';
+import { POSTURE, raiseAlert } from './receive-alerts.ts';
+
+type Parts = Recording & Access & Alerting & Pick<Work, 'log'>;
+
+/** The source of alerts about pods with the label of `alerts.podLabel`. */
+const POD_LABEL = 'pod-label';
+const EVERY_MS = 500;
+/** All pods with sessions are examined no more often: a scanner that reports hundreds of images must not cost as many rounds. */
+const ALL_EVERY_MS = 5_000;
+/** Evaluations before other requests are answered: a pod of five containers takes up to a millisecond. */
+const SLICE = 4;
+
+type Response = AlertRecord['response'];
+
+interface ExaminedPod {
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/**
+ * Examines pods when they change, and all pods with sessions when a profile or what is known of images changes, or when an exception ends. It raises an
+ * alert for a pod that holds leases and does not meet an enforced profile any more, and for a pod with the quarantine label.
+ */
+export function podResponseWorker(parts: Parts): Worker {
+  const responses = new PodResponses(parts);
+  return new Worker('pod-responses', EVERY_MS, parts, (signal) => responses.round(signal));
+}
+
+class PodResponses {
+  readonly #parts: Parts;
+  /** What the last complete examination depended on. */
+  #basis = '';
+  #profiles: readonly PostureProfile[] = [];
+  #examinedAt = -Infinity;
+  /** When an exception ends, or a report becomes too old. */
+  #validUntil = Infinity;
+  #evaluated = 0;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async round(signal: AbortSignal): Promise<void> {
+    const { changedPods } = this.#parts;
+    const { pods, isOver } = changedPods.take();
+    if (isOver) this.#basis = '';
+    for (const pod of pods) {
+      if (signal.aborted) return;
+      await this.#examine(pod).catch((error: unknown) => {
+        changedPods.changed(pod);
+        this.#parts.log.error(
+          { err: error, pod: pod.uid },
+          'could not examine a changed pod; retrying',
+        );
+      });
+    }
+    await this.#examineAll(signal);
+  }
+
+  async #examineAll(signal: AbortSignal): Promise<void> {
+    const { clock, catalog, store } = this.#parts;
+    const now = clock.now();
+    const basis = this.#currentBasis();
+    const isSame = basis === this.#basis && this.#profiles === catalog.profiles;
+    if ((isSame && now < this.#validUntil) || now < this.#examinedAt + ALL_EVERY_MS) return;
+    this.#examinedAt = now;
+    this.#validUntil = Infinity;
+    this.#profiles = catalog.profiles;
+    const seen = new Set<string>();
+    for await (const row of listAll(store, allRows('sessions'))) {
+      const { cluster, namespace, pod_uid: uid } = row;
+      if (signal.aborted) return;
+      if (uid === null || seen.has(`${cluster}/${uid}`)) continue;
+      seen.add(`${cluster}/${uid}`);
+      await this.#examine({ cluster, namespace, name: factsOf(row).pod?.name ?? '', uid });
+    }
+    // Only now: a round that failed is repeated.
+    this.#basis = basis;
+  }
+
+  #currentBasis(): string {
+    const { attestations, evidence, alertSources } = this.#parts;
+    return JSON.stringify([attestations.generation, evidence.generation, alertSources.podLabel]);
+  }
+
+  async #examine(pod: ExaminedPod): Promise<void> {
+    const { clusters, alertSources } = this.#parts;
+    const watch = clusters.watch(pod.cluster);
+    const facts = watch?.status() === 'live' ? watch.find(pod.uid) : undefined;
+    // Without a live watch, reads and renewals are refused, and the broker takes nothing back.
+    if (facts?.manifest === undefined || facts.state === 'ended') return;
+    const { podLabel } = alertSources;
+    const label = podLabel === undefined ? undefined : facts.labels.get(podLabel);
+    if (label !== undefined) await this.#labelled(pod, label);
+    await this.#judge(pod, facts);
+  }
+
+  async #judge(pod: ExaminedPod, facts: PodFacts): Promise<void> {
+    const { catalog, store } = this.#parts;
+    if (!catalog.profiles.some(({ spec }) => spec.mode === 'enforce')) return;
+    // Most pods of a cluster hold nothing of the broker.
+    const [held] = await store.list(LEASES.liveOfPod(pod.cluster, pod.uid), { limit: 1 });
+    if (held === undefined) return;
+    this.#evaluated += 1;
+    if (this.#evaluated % SLICE === 0) await loopTurn();
+    const { judged, validUntil } = judgePod(this.#parts, pod, facts);
+    this.#validUntil = Math.min(this.#validUntil, validUntil);
+    for (const { profile, findings } of judged) {
+      const failed = findings.filter(({ status }) => status === 'fail');
+      if (profile.spec.mode === 'enforce' && failed.length > 0)
+        await this.#violated(pod, profile, failed);
+    }
+  }
+
+  /** The same label on the same pod counts once, so that an operator can lift the quarantine. */
+  async #labelled(pod: ExaminedPod, label: string): Promise<void> {
+    const response = { action: 'quarantine', scope: 'pod', rotate: 'none' } as const;
+    const about = { source: POD_LABEL, rule: label, tags: [], instance: '' };
+    await this.#raise(pod, about, response);
+  }
+
+  /** One alert for a session of the pod and what was found, so that all replicas raise the same one. */
+  async #violated(
+    pod: ExaminedPod,
+    profile: PostureProfile,
+    failed: readonly PostureFinding[],
+  ): Promise<void> {
+    const session = await this.#holderOf(pod, profile);
+    if (session === undefined) return;
+    const { onViolation = 'denyRenewal' } = profile.spec;
+    const action = onViolation === 'denyRenewal' ? 'audit' : onViolation;
+    const tags = [...new Set(failed.map(({ code }) => code))].sort();
+    const about = { source: POSTURE, rule: profile.name, tags, instance: session };
+    await this.#raise(pod, about, { action, scope: 'pod', rotate: 'none' });
+  }
+
+  /** The oldest session of the pod with a live lease on a secret of the profile. */
+  async #holderOf(
+    { cluster, uid }: ExaminedPod,
+    { secretPaths }: PostureProfile,
+  ): Promise<string | undefined> {
+    for await (const lease of listAll(this.#parts.store, LEASES.liveOfPod(cluster, uid))) {
+      if (anyMatches(secretPaths, lease.path)) return lease.session_id;
+    }
+    return undefined;
+  }
+
+  async #raise(
+    pod: ExaminedPod,
+    about: Pick<Alert, 'rule' | 'tags' | 'instance'> & { readonly source: string },
+    otherwise: Response,
+  ): Promise<void> {
+    const { cluster, namespace, name, uid } = pod;
+    const watch = this.#parts.clusters.watch(cluster);
+    if (watch === undefined) return;
+    const { source, ...named } = about;
+    const id = `alr_${sha256Hex(JSON.stringify([about, cluster, uid])).slice(0, 32)}`;
+    const alert: Alert = {
+      ...named,
+      ...{ priority: 'warning', time: this.#parts.clock.now(), node: undefined, isTest: false },
+      container: { id: undefined, imageDigest: undefined },
+      pod: { namespace, name, uid },
+    };
+    const subject = subjectOf(watch, cluster, { uid, namespace, name, createdAt: undefined });
+    await raiseAlert(this.#parts, { id, source, cluster, alert, subject, otherwise });
+  }
+}

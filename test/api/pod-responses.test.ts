@@ -1,0 +1,329 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '../kit/backends/until.ts';
+import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
+import type { FakePod } from '../kit/fakes/fake-pods.ts';
+import { RunningApi, type Answered } from '../kit/parts.ts';
+import { logInPod, watchCluster, writeNew } from '../kit/reading-pods.ts';
+import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
+
+const LABEL = 'quaymaster.io/quarantine';
+const digest = (digit: string): string => `sha256:${digit.repeat(64)}`;
+const WEB = { name: 'web', image: `registry.test/prod/web@${digest('a')}` };
+const NO_DEBUG = { pod: { ephemeralContainers: 'deny' }, match: { secretPaths: ['app/**'] } };
+
+let kube: FakeApiServer;
+let api: RunningApi;
+let count = 0;
+
+beforeAll(async () => {
+  kube = await FakeApiServer.start();
+  for (const account of ['api', 'guarded', 'own', 'revoked']) kube.createAccount('prod', account);
+  api = await RunningApi.start({
+    connections: { kube: kube.access },
+    alerts: { podLabel: LABEL, protectedSubjects: ['k8s://watched/prod/guarded'] },
+  });
+  await api.seed();
+  await watchCluster({ api, kube }, ['*']);
+  for (const path of ['app/lure', 'app/lure-plain', 'app/lure-revoking', 'app/lure-whole'])
+    await writeNew(api, path);
+});
+afterEach(async () => {
+  for (const kind of ['posture-profiles', 'quarantines']) {
+    const { body } = await api.call('GET', `/api/v1/${kind}`, { token: api.admin });
+    for (const { name, id, etag } of body.items as Record<string, string>[]) {
+      const headers = etag === undefined ? {} : { 'If-Match': etag };
+      await api.call('DELETE', `/api/v1/${kind}/${name ?? id}`, { token: api.admin, headers });
+    }
+  }
+});
+afterAll(async () => {
+  await api.stop();
+  await kube.close();
+});
+
+interface Held {
+  readonly pod: FakePod;
+  readonly token: string;
+}
+
+const logIn = (pod: FakePod): Promise<Answered> => logInPod({ api, kube }, pod);
+
+function read(token: string, path = 'app/db'): Promise<Answered> {
+  return api.call('GET', `/api/v1/secrets/${path}`, { token });
+}
+
+/** A pod with a session and a lease, known to the watch. */
+async function holder(serviceAccount = 'api', spec: object = { containers: [WEB] }): Promise<Held> {
+  count += 1;
+  const pod = kube.pods.create({ namespace: 'prod', name: `p-${count}`, serviceAccount, spec });
+  const watch = api.broker.parts.clusters.watch('watched');
+  await until('the watch knows the pod', () =>
+    Promise.resolve(watch?.find(pod.metadata.uid) !== undefined),
+  );
+  const token = (await logIn(pod)).body.token as string;
+  expect((await read(token)).status).toBe(200);
+  return { pod, token };
+}
+
+async function profile(spec: object): Promise<string> {
+  count += 1;
+  await api.put(`posture-profiles/p${count}`, { mode: 'enforce', ...spec });
+  return `p${count}`;
+}
+
+/** The newest alert of the source about the pod. */
+async function alertOf(source: string, { metadata }: FakePod): Promise<Answered['body']> {
+  let found: Answered['body'];
+  await until(`an alert of ${source}`, async () => {
+    const { body } = await api.call('GET', '/api/v1/alerts', { token: api.admin });
+    const items = body.items as { source: string; pod?: { uid: string } }[];
+    found = items.find((each) => each.source === source && each.pod?.uid === metadata.uid);
+    return found !== undefined;
+  });
+  return found;
+}
+
+async function untilState(id: string, state: string): Promise<Answered['body']> {
+  let incident: Answered['body'];
+  await until(`the response is ${state}`, async () => {
+    const answer = await api.call('GET', `/api/v1/incidents/${id}`, { token: api.admin });
+    incident = answer.body;
+    return incident.alert?.state === state;
+  });
+  return incident;
+}
+
+async function entriesOf(action: string): Promise<readonly StoredEntry[]> {
+  const entries = await storedEntries(api.broker.parts.store);
+  return entries.filter((entry) => entry.action === action);
+}
+
+function runningImage(digit: string): object {
+  return { containers: [{ ...WEB, image: `registry.test/prod/web@${digest(digit)}` }] };
+}
+
+/** A profile that quarantines pods with the image. */
+function denying(digit: string, more: object): Promise<string> {
+  const match = { secretPaths: ['app/**'] };
+  const image = { deniedDigests: [digest(digit)] };
+  return profile({ ...{ image, match, onViolation: 'quarantine' }, ...more });
+}
+
+function debug(pod: FakePod): void {
+  kube.pods.setSpec(pod, { ephemeralContainers: [{ ...WEB, name: 'debug' }] });
+}
+
+describe('a pod that stops meeting a profile', () => {
+  it('is quarantined, with the codes in the log, and other pods are not', async () => {
+    const name = await profile({ ...NO_DEBUG, onViolation: 'quarantine' });
+    const [bad, good] = [await holder(), await holder()];
+    debug(bad.pod);
+    const alert = await alertOf('posture', bad.pod);
+    expect(alert).toMatchObject({
+      ...{ rule: name, tags: ['ephemeral_container'], workload: 'k8s://watched/prod/api' },
+      response: { action: 'quarantine', scope: 'pod', rotate: 'none' },
+      quarantines: [expect.stringMatching(/^qua_/)],
+    });
+    expect((await entriesOf('alert.receive')).at(-1)).toMatchObject({
+      actor: { kind: 'system', id: 'alerts/posture' },
+      posture: `${name}: ephemeral_container`,
+      cause: 'quarantine',
+    });
+    expect((await read(bad.token)).status).toBe(401);
+    expect((await logIn(bad.pod)).status).toBe(403);
+    expect((await read(good.token)).status).toBe(200);
+  });
+
+  it('loses its sessions and leases, and may log in again', async () => {
+    await profile({ ...NO_DEBUG, onViolation: 'revoke' });
+    const { pod, token } = await holder();
+    debug(pod);
+    const { id } = await alertOf('posture', pod);
+    const { alert } = await untilState(id as string, 'done');
+    expect(alert.ended).toMatchObject({ sessions: 1, revoked: 1 });
+    expect((await read(token)).status).toBe(401);
+    const again = await logIn(pod);
+    expect(again.status).toBe(201);
+    expect((await read(again.body.token as string)).body.code).toBe('ERR_POSTURE_DENIED');
+  });
+
+  it('keeps what it holds and gets no more, if the profile says nothing', async () => {
+    await profile(NO_DEBUG);
+    const { pod, token } = await holder();
+    debug(pod);
+    expect(await alertOf('posture', pod)).toMatchObject({
+      ...{ state: 'kept', quarantines: [], response: { action: 'audit' } },
+    });
+    expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
+    expect((await api.call('GET', '/api/v1/sessions/self', { token })).status).toBe(200);
+  });
+
+  it.each([
+    ['a profile in the mode warn', { mode: 'warn' }],
+    ['a profile for other secrets', { match: { secretPaths: ['other/**'] } }],
+  ])('is not cut off by %s', async (_what, spec) => {
+    const name = await profile({ ...NO_DEBUG, onViolation: 'quarantine', ...spec });
+    const { pod, token } = await holder();
+    debug(pod);
+    // The next pod is examined after this one.
+    const next = await holder('own', runningImage('c'));
+    await denying('c', {});
+    await alertOf('posture', next.pod);
+    const { body } = await api.call('GET', '/api/v1/alerts', { token: api.admin });
+    expect((body.items as { rule: string }[]).filter(({ rule }) => rule === name)).toEqual([]);
+    expect((await read(token)).status).not.toBe(401);
+  });
+
+  it('is cut off when the profile itself changes, although the pod does not', async () => {
+    const { pod, token } = await holder('api', runningImage('d'));
+    await denying('d', {});
+    expect(await alertOf('posture', pod)).toMatchObject({ tags: ['image_denied'] });
+    expect((await read(token)).status).toBe(401);
+  });
+
+  it('is cut off when an exception ends', async () => {
+    const until = new Date(Date.now() + 4_000).toISOString().replace(/\.\d+Z$/, 'Z');
+    const exceptions = [{ check: 'image_denied', until, reason: 'INC-1', owner: 'team' }];
+    await denying('e', { exceptions });
+    const { pod, token } = await holder('api', runningImage('e'));
+    await alertOf('posture', pod);
+    expect((await read(token)).status).toBe(401);
+  });
+
+  it('is only recorded if its workload is protected', async () => {
+    await profile({ ...NO_DEBUG, onViolation: 'quarantine' });
+    const { pod, token } = await holder('guarded');
+    debug(pod);
+    expect(await alertOf('posture', pod)).toMatchObject({ held: 'protected', quarantines: [] });
+    expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
+  });
+
+  it('is found if another image runs than the one that it pins', async () => {
+    const spec = { image: { digest: 'pinned' }, match: { secretPaths: ['app/**'] } };
+    const name = await profile({ ...spec, onViolation: 'quarantine' });
+    const { pod, token } = await holder();
+    kube.pods.setImageId(pod, 'web', `registry.test/prod/web@${digest('b')}`);
+    expect(await alertOf('posture', pod)).toMatchObject({ rule: name, tags: ['digest_mismatch'] });
+    expect((await read(token)).status).toBe(401);
+  });
+});
+
+describe('the quarantine label', () => {
+  it('cuts its pod off, also one without a session, until an operator lifts it', async () => {
+    const { pod, token } = await holder();
+    kube.pods.setLabels(pod, { [LABEL]: 'talon-shell' });
+    const alert = await alertOf('pod-label', pod);
+    expect(alert).toMatchObject({ rule: 'talon-shell', response: { action: 'quarantine' } });
+    expect((await read(token)).status).toBe(401);
+    kube.pods.setLabels(pod, {});
+    await alertOf('pod-label', pod);
+    expect((await logIn(pod)).status).toBe(403);
+    const [id] = alert.quarantines as string[];
+    await api.call('DELETE', `/api/v1/quarantines/${id}`, { token: api.admin });
+    expect((await logIn(pod)).status).toBe(201);
+
+    const born = kube.pods.create({
+      ...{ namespace: 'prod', name: 'born', serviceAccount: 'api', labels: { [LABEL]: 'drill' } },
+    });
+    await alertOf('pod-label', born);
+    expect((await logIn(born)).status).toBe(403);
+  });
+});
+
+describe('a decoy', () => {
+  const define = (path: string, decoy: object): Promise<unknown> =>
+    api.put(`definitions/${path}`, { decoy });
+
+  it('has the same answer as any other secret, and then quarantines its reader', async () => {
+    await define('app/lure', { action: 'quarantine' });
+    const { pod, token } = await holder();
+    const [plain, lure] = [await read(token), await read(token, 'app/lure')];
+    expect(lure.status).toBe(plain.status);
+    const shape = ({ body, headers }: Answered): unknown => [
+      Object.keys(body as object),
+      Object.keys((body as { lease: object }).lease),
+      Object.keys(headers).filter((name) => name !== 'x-request-id'),
+    ];
+    expect(shape(lure)).toEqual(shape(plain));
+    const alert = await alertOf('decoy', pod);
+    expect(alert).toMatchObject({ rule: 'app/lure', priority: 'critical' });
+    expect(alert.reason).toBe(
+      `the pod ${pod.metadata.name} of k8s://watched/prod/api read the decoy app/lure`,
+    );
+    await untilState(alert.id as string, 'done');
+    expect((await read(token)).status).toBe(401);
+    expect((await logIn(pod)).status).toBe(403);
+    const received = (await entriesOf('alert.receive')).filter(({ path }) => path === 'app/lure');
+    expect(received).toMatchObject([{ alert: alert.id, cause: 'quarantine' }]);
+  });
+
+  it('raises one alert for repeated reads and for a batch', async () => {
+    await define('app/lure-plain', {});
+    const { pod, token } = await holder();
+    const body = { items: [{ path: 'app/db' }, { path: 'app/lure-plain' }] };
+    await api.call('POST', '/api/v1/secrets:batch', { token, body });
+    await read(token, 'app/lure-plain');
+    await alertOf('decoy', pod);
+    const received = (await entriesOf('alert.receive')).filter(
+      ({ path }) => path === 'app/lure-plain',
+    );
+    expect(received).toMatchObject([{ cause: 'audit' }]);
+    expect((await read(token)).status).toBe(200);
+  });
+
+  it('ends the sessions of the workload, if its definition says so', async () => {
+    await define('app/lure-revoking', { action: 'revoke', scope: 'workload' });
+    const { pod, token } = await holder('revoked');
+    await read(token, 'app/lure-revoking');
+    const { id } = await alertOf('decoy', pod);
+    await untilState(id as string, 'done');
+    expect((await read(token)).status).toBe(401);
+    expect((await logIn(pod)).status).toBe(201);
+  });
+
+  it('does not cut off more than the limit, and not a protected workload', async () => {
+    await define('app/lure-whole', { action: 'quarantine' });
+    const held = await holder('guarded');
+    await read(held.token, 'app/lure-whole');
+    expect(await alertOf('decoy', held.pod)).toMatchObject({ state: 'kept', held: 'protected' });
+    expect((await read(held.token)).status).toBe(200);
+    const [one, two] = [await holder(), await holder()];
+    await read(one.token, 'app/lure-whole');
+    await untilState((await alertOf('decoy', one.pod)).id as string, 'done');
+    await read(two.token, 'app/lure-whole');
+    const { id } = await alertOf('decoy', two.pod);
+    const { alert } = await untilState(id as string, 'pending');
+    expect(alert).toMatchObject({ held: 'over_limit', quarantines: [] });
+    expect((await read(two.token)).status).toBe(200);
+    // The quarantine commits together with the approval: no read succeeds after the answer.
+    const approved = await api.call('POST', `/api/v1/alerts/${id}:approve`, {
+      ...{ token: api.admin, body: {} },
+    });
+    expect(approved.body.quarantines).toHaveLength(1);
+    expect((await read(two.token)).status).toBe(401);
+  });
+
+  it('quarantines an operator that reads it, but never the last admin', async () => {
+    const reader = await api.operator('curious', [{ role: 'secret-reader', scope: ['app'] }]);
+    const admin = await api.operator('last', [{ role: 'admin' }, { role: 'secret-reader' }]);
+    await read(reader, 'app/lure');
+    await until('the operator is cut off', async () => (await read(reader)).status === 401);
+    expect((await read(admin, 'app/lure')).status).toBe(200);
+  });
+
+  it('shows only to operators that edit its definition or answer alerts', async () => {
+    const list = async (grants: object[]): Promise<unknown> => {
+      count += 1;
+      const token = await api.operator(`lister-${count}`, grants);
+      const { body } = await api.call('GET', '/api/v1/secrets?prefix=app', { token });
+      return (body.items as { path: string; decoy?: boolean }[]).find(
+        ({ path }) => path === 'app/lure',
+      )?.decoy;
+    };
+    const reader = { role: 'secret-reader', scope: ['app'] };
+    expect(await list([reader])).toBeUndefined();
+    expect(await list([reader, { role: 'secret-editor', scope: ['other'] }])).toBeUndefined();
+    expect(await list([{ role: 'secret-editor', scope: ['app'] }])).toBe(true);
+    expect(await list([reader, { role: 'responder' }])).toBe(true);
+  });
+});
