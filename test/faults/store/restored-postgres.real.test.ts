@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,11 +14,13 @@ import { runAuditExport } from '../../../src/compose/verbs/audit-export.ts';
 import { runBackupCheck, runBackupManifest } from '../../../src/compose/verbs/database-manifest.ts';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
-import { createDatabase } from '../../kit/backends/postgres.ts';
+import { createDatabase, startOnCopy } from '../../kit/backends/postgres.ts';
 import { findPostgres15 } from '../../kit/backends/postgres-programs.ts';
+import type { User } from '../../kit/backends/unprivileged-user.ts';
 import { until } from '../../kit/backends/until.ts';
 import { policy } from '../../kit/broker-parts.ts';
 import { newCall } from '../../kit/call.ts';
+import { shellBlocks } from '../../kit/pasted-page.ts';
 import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 
 const run = promisify(execFile);
@@ -32,6 +34,7 @@ const programs = (): string => {
 describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({ postgres15 }) => {
   let own: AttackedInstallation;
   let url: string;
+  let connectionStringFile: string;
   let config: string;
   let broker: RunningBroker | undefined;
   let operator: LiveOperator;
@@ -41,7 +44,7 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
     const made = await createDatabase(postgres15);
     url = made.connectionString;
     const directory = await mkdtemp(join(tmpdir(), 'qm-dump-'));
-    const connectionStringFile = join(directory, 'connection');
+    connectionStringFile = join(directory, 'connection');
     await writeFile(connectionStringFile, url, { mode: 0o600 });
     own = await AttackedInstallation.make(() => ({
       store: { type: 'postgres', connectionStringFile },
@@ -99,6 +102,41 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
       own.at('dump'),
     ]);
 
+  /** Runs the commands of docs/upgrade-and-backup.md that begin with `program`, with other directories than its examples. */
+  async function runDocumented(program: string, directories: Record<string, string>) {
+    const block = shellBlocks('docs/upgrade-and-backup.md').find(
+      ({ text, isOutside }) => isOutside && text.startsWith(program),
+    );
+    let text = block?.text ?? 'exit 1';
+    for (const [shown, own] of Object.entries(directories)) text = text.replaceAll(shown, own);
+    const { hostname, port, username, password } = new URL(url);
+    const login = { PGHOST: hostname, PGPORT: port, PGUSER: username, PGPASSWORD: password };
+    const PATH = `${programs()}:${process.env['PATH']}`;
+    await run('sh', ['-euc', text], { env: { PATH, time: '20261127T061203Z', ...login } });
+  }
+
+  const baseBackup = (): Promise<void> =>
+    mkdir(own.at('backup')).then(() =>
+      runDocumented('pg_basebackup ', { '/backup': own.at('backup') }),
+    );
+
+  /** Restores the base backup into a new cluster, which the configuration names from then on. */
+  async function restoreBase(): Promise<void> {
+    const copy = async (data: string, user?: User): Promise<void> => {
+      await runDocumented('install -d -m 0700 /var/lib/postgresql', {
+        '/var/lib/postgresql/restored': data,
+        '/backup': own.at('backup'),
+      });
+      if (user !== undefined) await run('chown', ['-R', `${user.uid}:${user.gid}`, data]);
+    };
+    const cluster = await startOnCopy(postgres15, copy, { programs: findPostgres15() });
+    cleanUps.push(() => cluster.stop());
+    const restored = new URL(url);
+    restored.port = String(cluster.port);
+    url = restored.href;
+    await writeFile(connectionStringFile, url);
+  }
+
   async function sql(text: string): Promise<void> {
     const client = new pg.Client({ connectionString: url });
     await client.connect();
@@ -134,6 +172,37 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
     );
     expect(names).toEqual(['kept', 'during']);
   });
+
+  it('restores a base backup into a new cluster, held until the release, and lists what was lost', async () => {
+    await makeManifest();
+    await baseBackup();
+    await save('lost');
+    await broker!.trail.integrator.integrate();
+    await runAuditExport(own.at('newer'), { config }, { progress: () => undefined });
+    await stop();
+    await restoreBase();
+    const text = await check(own.at('newer'));
+    expect(text).toMatch(/verified: the database has all of it and \d+ later entries/);
+    expect(text).toMatch(/document\.write {2}policy\/lost {2}by bootstrap/);
+    expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+    await runRelease({ config, comment: 'restored' });
+    broker = await own.open();
+    expect(broker.unready()).toEqual([]);
+    const found = ['kept', 'lost'].map((name) => broker!.parts.catalog.find('policy', name)?.name);
+    expect(found).toEqual(['kept', undefined]);
+  }, 240_000);
+
+  it('refuses a base backup in which one row was changed, and holds the broker', async () => {
+    await makeManifest();
+    await baseBackup();
+    await stop();
+    await restoreBase();
+    await sql(
+      `UPDATE documents SET body = replace(body, 'app/db', 'app/**') WHERE kind = 'policy'`,
+    );
+    expect(await failureOf(check())).toMatchObject({ code: 'ERR_CIPHERTEXT_INVALID' });
+    expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+  }, 240_000);
 
   it('refuses a check and a release while another broker is connected', async () => {
     await makeManifest();

@@ -109,17 +109,28 @@ export async function startStandby(
   primary: Postgres,
   options: PostgresOptions = {},
 ): Promise<Running<Postgres>> {
+  const { password } = new URL(primary.adminConnectionString);
+  const source = `host=${primary.host} port=${primary.port} user=postgres password=${password}`;
+  const settings = { primary_conninfo: source, ...options.settings };
+  const copy = (data: string, user: User | undefined): Promise<void> =>
+    copyRunning(primary, data, user);
+  return startOnCopy(primary, copy, { ...options, settings });
+}
+
+/** Starts a server on a copy of the files of `source`, which `copy` makes for the user. Databases, roles and password are those of the source. */
+export async function startOnCopy(
+  source: Postgres,
+  copy: (data: string, user: User | undefined) => Promise<void>,
+  options: PostgresOptions = {},
+): Promise<Running<Postgres>> {
   const user = await unprivilegedUser();
   const directory = await createDataDirectory('postgres', user);
   return startIn(directory, async (processes) => {
     const bin = await programsFor(directory, options.programs);
-    const { password } = new URL(primary.adminConnectionString);
+    const { password } = new URL(source.adminConnectionString);
     const data = join(directory, 'data');
-    await copyRunning(primary, data, user);
-    const source = `host=${primary.host} port=${primary.port} user=postgres password=${password}`;
-    const settings = { primary_conninfo: source, ...options.settings };
-    const cluster = { bin, data, directory, password, user };
-    const { server, ...postgres } = await serve(cluster, { ...options, settings });
+    await copy(data, user);
+    const { server, ...postgres } = await serve({ bin, data, directory, password, user }, options);
     processes.push(server);
     return { ...postgres, processes };
   });
