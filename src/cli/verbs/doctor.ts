@@ -12,7 +12,7 @@ import { EXIT, UsageError, type ExitCode } from '../errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { questionWorkload } from '../policy-test/evaluate.ts';
-import { archiveFindings } from './doctor-archive.ts';
+import { archiveFindings } from './doctor-audit.ts';
 import { checkOf, readMounts, readSamples, seen, type Finding, type Mount } from '../survey.ts';
 
 interface DoctorOptions {
