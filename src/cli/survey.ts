@@ -28,7 +28,9 @@ export async function seen<T>(read: () => Promise<T>): Promise<Seen<T>> {
 }
 
 /** Samples of the broker's metrics by name, each with its labels. */
-export async function readSamples(broker: Broker): Promise<ReadonlyMap<string, readonly Sample[]>> {
+export type Samples = ReadonlyMap<string, readonly Sample[]>;
+
+export async function readSamples(broker: Broker): Promise<Samples> {
   const { body } = await broker.call('readMetrics');
   const samples = new Map<string, Sample[]>();
   for (const line of body.split('\n')) {
@@ -44,6 +46,23 @@ const SAMPLE = /^(quaymaster_\w+)(?:\{(.*)\})? (\S+)/;
 export interface Sample {
   readonly labels: string;
   readonly value: number;
+}
+
+export interface WitnessState {
+  readonly witness: string;
+  readonly failing: boolean;
+  /** It contradicted the log, or itself, since the start of the broker. */
+  readonly contradicts: boolean;
+}
+
+/** The witnesses of the audit log; empty if there are none. */
+export function witnessesIn(samples: Samples): readonly WitnessState[] {
+  const contradictions = samples.get('quaymaster_audit_witness_contradictions') ?? [];
+  return (samples.get('quaymaster_audit_witness_failing') ?? []).map(({ labels, value }) => ({
+    witness: /witness="([^"]*)"/.exec(labels)?.[1] ?? '',
+    failing: value > 0,
+    contradicts: (contradictions.find((each) => each.labels === labels)?.value ?? 0) > 0,
+  }));
 }
 
 export function readMounts(broker: Broker): Promise<readonly Mount[]> {

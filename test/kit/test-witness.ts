@@ -40,8 +40,10 @@ interface Request {
 export type Misbehaviour =
   /** Signs with a key that is not its own. */
   | 'other_key'
-  /** Signs another tree than the one submitted. */
+  /** Signs a tree of another size than the one submitted. */
   | 'other_text'
+  /** Signs another root of the size that was submitted. */
+  | 'other_root'
   /** Cosigns whatever the log signed, without a proof. */
   | 'credulous'
   /** Never answers. */
@@ -157,9 +159,17 @@ export class TestWitness {
     return { status: 200, body: this.#cosign(request.text) };
   }
 
+  /** The checkpoint that it signs instead of the one submitted. */
+  #shown(text: string): string {
+    if (this.misbehaviour === 'other_text') return text.replace(/\n\d+\n/, '\n1\n');
+    if (this.misbehaviour !== 'other_root') return text;
+    const [origin, size] = text.split('\n');
+    return `${origin}\n${size}\n${hash(Buffer.from('another tree')).toString('base64')}\n`;
+  }
+
   #cosign(text: string): string {
     const time = this.now();
-    const shown = this.misbehaviour === 'other_text' ? text.replace(/\n\d+\n/, '\n1\n') : text;
+    const shown = this.#shown(text);
     const message = Buffer.from(`cosignature/v1\ntime ${time}\n${shown}`);
     const stamp = Buffer.alloc(8);
     stamp.writeBigUInt64BE(BigInt(time));

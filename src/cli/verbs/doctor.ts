@@ -12,8 +12,8 @@ import { EXIT, UsageError, type ExitCode } from '../errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { questionWorkload } from '../policy-test/evaluate.ts';
-import { archiveFindings } from './doctor-audit.ts';
-import { checkOf, readMounts, readSamples, seen, type Finding, type Mount } from '../survey.ts';
+import { archiveFindings, logFindings } from './doctor-audit.ts';
+import { checkOf, readMounts, seen, type Finding, type Mount } from '../survey.ts';
 
 interface DoctorOptions {
   readonly as?: string;
@@ -91,7 +91,7 @@ async function installation(
     await clockOf(broker, clock.now()),
     ...(await checked('policies', () => broadPolicies(broker))),
     ...(await checked('operators', () => accounts(broker))),
-    ...(await checked('audit log', () => auditLag(broker))),
+    ...(await checked('audit log', () => logFindings(broker))),
     ...(await checked('audit archive', () => archiveFindings(broker, clock.now()))),
     ...(await checked('mounts', () => mountHealth(broker))),
   ];
@@ -211,38 +211,6 @@ export async function accounts(broker: Broker): Promise<readonly Finding[]> {
 function isAdmin({ document }: { readonly document: object }): boolean {
   const { grants } = document as { readonly grants: readonly { readonly role: string }[] };
   return grants.some(({ role }) => role === 'admin');
-}
-
-const MOST_LAG = 10_000;
-
-async function auditLag(broker: Broker): Promise<readonly Finding[]> {
-  const samples = await readSamples(broker);
-  const about = 'audit log';
-  const of = (name: string): number => samples.get(`quaymaster_audit_${name}`)?.[0]?.value ?? 0;
-  if (of('broken_chains') + of('damaged_entries') > 0) {
-    const cure = 'docs/operations.md, "Damage in the log"';
-    return [{ about, state: 'problem', text: 'entries do not verify', cure }];
-  }
-  const stopped = samples.get('quaymaster_audit_sink_stopped') ?? [];
-  if (stopped.length === 0) {
-    const cure = 'set audit.sinks in the configuration, so that entries are also kept elsewhere';
-    return [{ about, state: 'warning', text: 'no sink receives the entries', cure }];
-  }
-  if (stopped.some(({ value }) => value > 0)) {
-    return [{ about, state: 'problem', text: 'a sink stopped', cure: 'docs/audit.md, "Sinks"' }];
-  }
-  if ((samples.get('quaymaster_audit_sink_failing') ?? []).some(({ value }) => value > 0)) {
-    const cure = 'the log of the broker has the reason: "an audit sink failed"';
-    return [{ about, state: 'problem', text: 'a sink fails', cure }];
-  }
-  const lag = Math.max(
-    0,
-    ...(samples.get('quaymaster_audit_sink_lag_entries') ?? []).map(({ value }) => value),
-  );
-  const text = `a sink is ${lag} entries behind`;
-  if (lag > MOST_LAG)
-    return [{ about, state: 'problem', text, cure: 'check the receiver of the sink' }];
-  return [{ about, state: 'ok', text: `${of('entries')} entries, ${text}` }];
 }
 
 async function mountHealth(broker: Broker): Promise<readonly Finding[]> {

@@ -7,7 +7,15 @@ import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { distance } from '../time.ts';
 import type { ConfigurationInUse } from './reload.ts';
-import { checkOf, readMounts, readSamples, seen, type Seen } from '../survey.ts';
+import {
+  checkOf,
+  readMounts,
+  readSamples,
+  seen,
+  witnessesIn,
+  type Seen,
+  type WitnessState,
+} from '../survey.ts';
 
 type Readiness = components['schemas']['Readiness'];
 
@@ -48,11 +56,7 @@ interface AuditState {
   readonly witnessedEntries: number;
   /** Since the newest witnessed checkpoint; 0 if it covers every entry. */
   readonly unwitnessedSeconds: number;
-  readonly witnesses: readonly {
-    readonly witness: string;
-    readonly failing: boolean;
-    readonly contradicts: boolean;
-  }[];
+  readonly witnesses: readonly WitnessState[];
   readonly liveLeases: number;
 }
 
@@ -116,7 +120,6 @@ async function auditOf(broker: Broker): Promise<AuditState> {
   const stopped = samples.get('quaymaster_audit_sink_stopped') ?? [];
   const lags = samples.get('quaymaster_audit_sink_lag_entries') ?? [];
   const failing = samples.get('quaymaster_audit_sink_failing') ?? [];
-  const contradictions = samples.get('quaymaster_audit_witness_contradictions') ?? [];
   return {
     entries: first('audit_entries'),
     archived: first('audit_archived_entries'),
@@ -132,11 +135,7 @@ async function auditOf(broker: Broker): Promise<AuditState> {
     })),
     witnessedEntries: first('audit_witnessed_entries'),
     unwitnessedSeconds: first('audit_unwitnessed_seconds'),
-    witnesses: (samples.get('quaymaster_audit_witness_failing') ?? []).map(({ labels, value }) => ({
-      witness: /witness="([^"]*)"/.exec(labels)?.[1] ?? '',
-      failing: value > 0,
-      contradicts: (contradictions.find((each) => each.labels === labels)?.value ?? 0) > 0,
-    })),
+    witnesses: witnessesIn(samples),
     liveLeases: (samples.get('quaymaster_leases_live') ?? []).reduce(
       (sum, { value }) => sum + value,
       0,

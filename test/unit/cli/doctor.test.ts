@@ -26,6 +26,13 @@ quaymaster_audit_sink_stopped{sink="0"} 0
 quaymaster_audit_sink_lag_entries{sink="0"} 3
 quaymaster_leases_live{kind="static"} 2
 `;
+const WITNESSED = `${METRICS}quaymaster_audit_witnessed_entries 40
+quaymaster_audit_unwitnessed_seconds 7
+quaymaster_audit_witness_failing{witness="a"} 0
+quaymaster_audit_witness_failing{witness="b"} 0
+quaymaster_audit_witness_contradictions{witness="a"} 0
+quaymaster_audit_witness_contradictions{witness="b"} 0
+`;
 const IN_USE = { generation: 3, loadedAt: '2026-01-02T03:04:05.000Z', digest: 'ab'.repeat(32) };
 const HEALTHY: Answers = {
   readReadiness: () => ({ ready: true, reasons: [] }),
@@ -158,6 +165,13 @@ describe('doctor', () => {
     expect(out).not.toContain('PROBLEM');
   });
 
+  it('says how many entries the witnesses cosigned, if there are witnesses', async () => {
+    expect((await doctor([])).out).not.toContain('witness');
+    const { code, out } = await doctor([], { readMetrics: () => WITNESSED });
+    expect(code).toBe(0);
+    expect(out).toContain('ok       witnesses: enough of them cosigned 40 entries');
+  });
+
   it.each<[string, Answers, string, string]>([
     [
       'a policy for all workloads',
@@ -217,6 +231,27 @@ describe('doctor', () => {
       { archiveAudit: () => ({ total: 10, limitedBy: 'sink' }) },
       'a sink that lags keeps older ones',
       'docs/audit.md, "Sinks"',
+    ],
+    [
+      'a witness that contradicts the log',
+      {
+        readMetrics: () =>
+          WITNESSED.replace('contradictions{witness="b"} 0', 'contradictions{witness="b"} 2'),
+      },
+      'PROBLEM  witness "b": contradicts the log, or itself',
+      'docs/audit.md, "Witnesses"',
+    ],
+    [
+      'a witness that gives no cosignature',
+      { readMetrics: () => WITNESSED.replace('failing{witness="a"} 0', 'failing{witness="a"} 1') },
+      'WARNING  witness "a": gives no cosignature',
+      'the log of the broker has the reason',
+    ],
+    [
+      'entries that too few witnesses cosigned',
+      { readMetrics: () => WITNESSED.replace('unwitnessed_seconds 7', 'unwitnessed_seconds 901') },
+      'WARNING  witnesses: no checkpoint of the last 901 s has enough cosignatures',
+      'docs/audit.md, "Witnesses"',
     ],
     ['no sink', { readMetrics: () => '' }, 'no sink receives the entries', 'set audit.sinks'],
     [
