@@ -52,6 +52,8 @@ export class Follower {
   readonly #options: FollowerOptions;
   readonly #backoff: Backoff;
   #next: number | undefined;
+  /** As stored. */
+  #cursor = 0;
   /** Where the follower continues after a failure. */
   #confirmed = 0;
   #status: FollowerStatus = {
@@ -150,8 +152,12 @@ export class Follower {
     const entries = await this.#proven(checkpoint, next, end);
     await sink.deliver({ origin: checkpoint.origin, first: next, entries });
     onDelivered?.(entries);
-    await cursors.move(sink.name, next + entries.length);
     this.#next = next + entries.length;
+    // Repeated entries do not move it back: each crash meanwhile would make it repeat more, and the archive may have removed those.
+    if (this.#next > this.#cursor) {
+      await cursors.move(sink.name, this.#next);
+      this.#cursor = this.#next;
+    }
     this.#confirmed = Math.max(this.#confirmed, this.#next - sink.unconfirmed);
     this.#backoff.reset();
     this.#status = { ...this.#status, isStopped: false, isFailing: false };
@@ -182,6 +188,7 @@ export class Follower {
     const { next, forged } = await cursors.read(sink.name, size);
     if (forged) onForgedCursor?.();
     this.#status = { ...this.#status, cursorForged: forged };
+    this.#cursor = next;
     // A sink that is new, or whose cursor was forged, gets the log from where it begins now.
     const live = await reader.archived.end();
     if (live > next) onArchived?.(next, live);

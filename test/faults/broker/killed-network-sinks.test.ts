@@ -27,6 +27,7 @@ beforeEach(async () => {
       checkpointFile: `${directory}/keys/checkpoint`,
       denials: { entriesPerWindow: 10_000 },
       sinks,
+      archive: { to: { type: 'directory', path: `${directory}/archive` } },
     };
     return { limits: LOAD_LIMITS, audit };
   };
@@ -74,5 +75,55 @@ describe('F24: receivers of the log, when the broker was killed under load', () 
     expect(ofKilled.length).toBeGreaterThan(300);
     expect(http.requests[0]?.headers.authorization).toBe('Bearer siem');
     expect(syslog.errors).toEqual([]);
+  }, 240_000);
+
+  it('get the last 1,024 syslog messages again although the log before them was archived', async () => {
+    const { installation } = broker;
+    const session = await broker.logIn();
+    const body = { items: Array.from({ length: 100 }, () => ({ path: 'own/p0' })) };
+    for (let batch = 0; batch < 25; batch += 1) {
+      const call = installation.call('POST', '/api/v1/secrets:batch', { token: session, body });
+      expect((await call).status).toBe(200);
+    }
+    await installation.write('operator.token', broker.operator);
+    const operator = [
+      '--url',
+      installation.url,
+      '--token-file',
+      installation.file('operator.token'),
+    ];
+    const before = ['--before', new Date(Date.now() + 3_600_000).toISOString()];
+    const archive = ['audit', 'archive', ...before, '--reason', 'test', ...operator];
+    type Plan = { readonly total: number; readonly limitedBy?: string };
+    await until('what syslog has may be archived', async () => {
+      const plan = await installation.verb(...archive, '--dry-run', '--output', 'json');
+      return (JSON.parse(plan) as Plan).total >= 1_280;
+    });
+    await installation.verb(...archive, '--yes');
+    const status = await installation.verb(
+      ...['audit', 'archive-status', '--output', 'json', ...operator],
+    );
+    const { end } = (JSON.parse(status) as { truncation: { end: number } }).truncation;
+    expect(end).toBeGreaterThanOrEqual(1_280);
+
+    await installation.stop('SIGKILL');
+    const last = Math.max(...syslog.entries().keys());
+    const sent = syslog.messages.length;
+    await installation.start();
+    await until('both have the new start', () =>
+      Promise.resolve(
+        [http, syslog].every((each) =>
+          [...each.entries().values()].some((entry) => entry.includes('"action":"recovery"')),
+        ),
+      ),
+    );
+    const repeated = syslog.messages.slice(sent).map(({ data }) => Number(data['index']));
+    expect(repeated[0]).toBeGreaterThanOrEqual(end);
+    expect(repeated[0]).toBeLessThanOrEqual(last - 900);
+    for (const receiver of [http, syslog]) {
+      const entries = receiver.entries();
+      expect(entries.size).toBe(Math.max(...entries.keys()) + 1);
+    }
+    expect(installation.output).not.toContain('because they are archived');
   }, 240_000);
 });
