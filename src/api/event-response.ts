@@ -56,7 +56,11 @@ interface Receiver {
 }
 
 /** Sends server-sent events (WHATWG HTML, "Server-sent events"). Each event has an id, which the client returns in `Last-Event-ID`. */
-export function sendEvents(response: ServerResponse, feed: EventFeed, receiver: Receiver): void {
+export function sendEvents(
+  response: ServerResponse,
+  feed: Pick<EventFeed, 'start'>,
+  receiver: Receiver,
+): void {
   const waiting = new Waiting(response, receiver);
   const end = feed.start({
     send(event) {

@@ -6,7 +6,7 @@ import { isRecorded } from '../broker/recording/refusals.ts';
 import { requireStepUp } from '../broker/sessions/step-up.ts';
 import { BrokerError, type Problem } from '../domain/errors.ts';
 import { isProbe, type Operation } from './access.ts';
-import { answer, answerError, delivered, refuse } from './answers.ts';
+import { answer, answerError, delivered, refuse, type Answer } from './answers.ts';
 import type { ParsedBody } from './body/parse-body.ts';
 import { hasBody, readBody, type BodyRules } from './body/read-body.ts';
 import { checkRequest } from './check-request.ts';
@@ -72,7 +72,7 @@ export async function perform(
     );
     const made = await run({ parts, call: exchange, caller });
     request.isRecorded = true;
-    const acknowledgement = acknowledged(parts, operation);
+    const acknowledgement = acknowledged(parts, operation, made);
     if (acknowledgement !== undefined) await acknowledgement;
     const delivery = delivered(made, caller, identity.proofId);
     answer(surroundings, exchange, delivery instanceof Promise ? await delivery : delivery);
@@ -148,10 +148,26 @@ function take(
 
 /** Only an operation with an audit action has an entry that a receiver of the log can acknowledge. */
 function acknowledged(
-  { receivers }: Pick<ServedParts, 'receivers'>,
+  parts: Pick<ServedParts, 'receivers' | 'keyring'>,
   { action }: Operation,
+  made: Answer,
 ): Promise<void> | undefined {
-  return receivers.isRequired && action !== undefined ? receivers.acknowledged() : undefined;
+  const isNeeded = parts.receivers.isRequired && action !== undefined;
+  return isNeeded ? awaitReceivers(parts, made) : undefined;
+}
+
+/** @throws ERR_AUDIT_UNACKNOWLEDGED; ERR_SEALED if the broker was sealed while a secret waited. */
+async function awaitReceivers(
+  { receivers, keyring }: Pick<ServedParts, 'receivers' | 'keyring'>,
+  { feed, values }: Answer,
+): Promise<void> {
+  try {
+    await receivers.acknowledged();
+    if (values !== undefined && keyring.isSealed) throw new BrokerError('ERR_SEALED');
+  } catch (error) {
+    feed?.cancel();
+    throw error;
+  }
 }
 
 /** Largest body of a sender without rights: such a request can only be refused, unless it is a login. */

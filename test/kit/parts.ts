@@ -29,6 +29,8 @@ export interface PartsOptions {
   readonly refusals?: Record<string, unknown>;
   /** Tests read the entry of each refusal, so by default none is counted into a summary. */
   readonly denials?: Record<string, unknown>;
+  /** Of the audit log, besides its origin and files. */
+  readonly audit?: Record<string, unknown>;
   /** Connections besides `keys`, which has the keys of `c1`. */
   readonly connections?: Record<string, unknown>;
   /** Sources of runtime alerts. */
@@ -274,6 +276,7 @@ function configOf(directory: string, options: PartsOptions): Config {
       checkpointFile: join(directory, 'keys', 'checkpoint'),
       refusals: options.refusals,
       denials: options.denials ?? { entriesPerWindow: 1_000 },
+      ...options.audit,
     },
     connections: {
       keys: { type: 'jwks', file: join(directory, 'jwks.json') },

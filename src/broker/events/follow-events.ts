@@ -12,6 +12,8 @@ import type { LiveSession } from '../sessions/session-memory.ts';
 export interface EventFeed {
   /** @returns a function that ends the stream. */
   start(sink: EventSink): () => void;
+  /** Instead of `start`, if the stream cannot be answered. Its place is free then. */
+  cancel(): void;
 }
 
 /**
@@ -33,7 +35,10 @@ export async function followEvents(
     release?.();
     throw error;
   }
-  return { start: (sink) => begin({ parts, call, live, since, release }, sink) };
+  return {
+    start: (sink) => begin({ parts, call, live, since, release }, sink),
+    cancel: () => release?.(),
+  };
 }
 
 interface Following {

@@ -13,6 +13,7 @@ import { freePort } from '../../kit/backends/free-port.ts';
 import { until } from '../../kit/backends/until.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 import { KmsProxy, type KmsFault } from '../../kit/kms-proxy.ts';
+import { HttpReceiver } from '../../kit/sink-receivers.ts';
 
 const silent = (): void => undefined;
 const log = { info: silent, warn: silent, error: silent };
@@ -49,7 +50,7 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
   }
 
   /** The configuration of the page as it is written, with the address of the proxy and the ARN of a key that exists there. */
-  async function prepare(): Promise<string> {
+  async function prepare(more: object = {}): Promise<string> {
     kms = await KmsProxy.start(moto.endpoint);
     const [example = ''] = await blocksOf('yaml');
     const { kek } = parse(example) as { kek: object };
@@ -57,6 +58,7 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
     own = await AttackedInstallation.make(() => ({
       kek: { ...kek, endpoint: kms.address, keyId },
       kekOutageSeconds: 7_200,
+      ...more,
     }));
     return own.init();
   }
@@ -148,6 +150,68 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
     const serving = await started;
     expect((await ready())?.status).toBe(200);
     await serving.stop('test');
+  });
+
+  it('that stays disabled: no answer leaves before a sink that must acknowledge has its entry', async () => {
+    const receiver = await HttpReceiver.start();
+    const sinks = [{ type: 'http', url: receiver.url, mustAcknowledge: true }];
+    const token = await prepare({ audit: { acknowledgeWithinSeconds: 30, sinks } });
+    const clock = new HandClock(Date.now());
+    const serving = await serve(own.config, { clock, log });
+    const { acknowledgements } = serving.broker.trail;
+    const call = async (method: string, path: string, as: string, body?: unknown) => {
+      const headers = {
+        ...{ authorization: `Bearer ${as}`, 'content-type': 'application/json' },
+        ...(method === 'PUT' && { 'if-none-match': '*' }),
+      };
+      const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) };
+      const answer = await fetch(`${serving.url}/api/v1${path}`, init);
+      return { status: answer.status, text: await answer.text() };
+    };
+    try {
+      await call('PUT', '/mounts/own', token, { prefix: 'own', connection: 'embedded' });
+      await call('PUT', '/secrets/own/db', token, { data: { value: 'hunter2' } });
+      await call('PUT', '/operators/reader', token, { grants: [{ role: 'secret-reader' }] });
+      const minted = await call('POST', '/operators/reader/tokens', token, { ttl: '50m' });
+      const { token: reader } = JSON.parse(minted.text) as { readonly token: string };
+      expect(minted.status).toBe(201);
+      const read = () => call('GET', '/secrets/own/db', reader);
+      const isRead = () =>
+        [...receiver.entries().values()].some((entry) => entry.includes('"action":"secret.read"'));
+      expect(await read()).toMatchObject({ status: 200 });
+      kms.fault = 'DisabledException';
+      await until('the failure is noticed', async () => {
+        await minute(clock);
+        return serving.broker.warnings().includes('kek_unreachable');
+      });
+      receiver.isRefusing = true;
+      let wasRecorded: boolean | undefined;
+      const answer = read().finally(() => (wasRecorded = isRead()));
+      await until('the read waits', () => Promise.resolve(acknowledgements.status().waiting > 0));
+      expect(wasRecorded).toBeUndefined();
+      receiver.isRefusing = false;
+      await until('the read is answered', () => {
+        clock.advance(250);
+        return Promise.resolve(wasRecorded !== undefined);
+      });
+      expect(await answer).toMatchObject({ status: 200, text: expect.stringContaining('hunter2') });
+      expect(wasRecorded).toBe(true);
+
+      receiver.isRefusing = true;
+      const withheld = read();
+      await until('the read waits', () => Promise.resolve(acknowledgements.status().waiting > 0));
+      await until('the broker is sealed', async () => {
+        await minute(clock);
+        return serving.broker.unready().includes('ERR_SEALED');
+      });
+      const { status, text } = await withheld;
+      expect(status).toBe(503);
+      expect(text).not.toContain('hunter2');
+      expect(await read()).toMatchObject({ status: 503, text: expect.stringContaining('SEALED') });
+    } finally {
+      await serving.stop('test');
+      await receiver.close();
+    }
   });
 
   it('that answers with another key: neither a start nor a new installation accepts it', async () => {
