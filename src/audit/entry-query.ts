@@ -4,7 +4,7 @@ import { encodeText, LONGEST_REFUSED, refusedText } from '../domain/audit-text.t
 import { restOf } from './entry.ts';
 import type { WantedText } from './stored-batches.ts';
 import { entryTerms, type EntryScan } from './entry-scan.ts';
-import type { SearchTerm, TermKind } from './search-term.ts';
+import { isIndexed, type SearchTerm, type TermKind } from './search-term.ts';
 
 type TextField = Exclude<keyof AuditQuery, 'from' | 'to' | 'path' | 'pathPrefix'>;
 
@@ -75,10 +75,16 @@ function isWithin(time: number, { from, to }: AuditQuery): boolean {
   return time >= (from ?? 0) && time < (to ?? Number.POSITIVE_INFINITY);
 }
 
+/** A long text is found faster than a short one, so it has the name of the member where each term of the kind has the same. */
+function textOf({ kind, term }: SearchTerm): string {
+  if (isIndexed(kind)) return term;
+  return `"${kind === 'request' ? 'requestId' : kind}":"${term}"`;
+}
+
 /** Excludes most entries of a bundle at a tenth of the cost of reading their terms. */
 export function wantedText(query: AuditQuery, wanted: readonly SearchTerm[]): WantedText {
   // The term of a document is put together from two members, all others are in the entry as they are.
-  const parts = wanted.filter(({ kind }) => kind !== 'document').map(({ term }) => term);
+  const parts = wanted.filter(({ kind }) => kind !== 'document').map(textOf);
   return {
     part: parts.toSorted((left, right) => right.length - left.length)[0] ?? '',
     mayMatch: (rest) => parts.every((part) => rest.includes(part)) && isWithin(timeOf(rest), query),

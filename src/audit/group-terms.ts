@@ -3,6 +3,7 @@ import type { Store, Write } from '../ports/store.ts';
 import { LOG } from '../ports/queries.ts';
 import { BundleTerms, firstFrom, TERMS_LEVEL } from './bundle-terms.ts';
 import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
+import { SHORTCUTS_LEVEL } from './shortcuts.ts';
 
 /** The level under which log_tiles keeps the terms of whole groups; docs/spec/audit-log-v1.md, "Search index". */
 const GROUP_LEVEL = -3;
@@ -83,6 +84,7 @@ export async function removeGroup(store: Store, group: number, commit: Commit): 
     { level: GROUP_LEVEL, first: end - BUCKETS, last: end },
     { level: TERMS_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
     { level: FILTER_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
+    { level: SHORTCUTS_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
   ];
   for (const { level, first, last } of ranges)
     for (let at = first; ; at += BUNDLES_A_READ) {

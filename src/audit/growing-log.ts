@@ -41,7 +41,7 @@ export class GrowingLog {
     const first_index = this.#tree.size;
     this.#state.take(entries);
     leafHashes(row.entries).forEach((leaf, i) => {
-      this.#index.add(first_index + i, entries[i] ?? '');
+      this.#index.add(first_index + i, entries[i] ?? '', leaf);
       this.#tree.append(leaf);
     });
     this.#segments.push({ table: 'log_segments', put: { first_index, writer, first_seq, count } });

@@ -33,13 +33,9 @@ import { ArchivedLog } from './archive/archived-log.ts';
 import { batchHeads } from './batch-heads.ts';
 import type { BatchHead } from './export-format.ts';
 import type { LogIdentity } from './log-identity.ts';
-import {
-  ProvenEntries,
-  type Candidates,
-  type ProvenMatches,
-  type ProvenPart,
-} from './proven-entries.ts';
+import { ProvenEntries, type ProvenMatches, type ProvenPart } from './proven-entries.ts';
 import { searchEntries, type AcceptValue } from './search.ts';
+import type { Candidates } from './stored-batches.ts';
 import { storedWitnessed } from './witnesses/witnessed-checkpoint.ts';
 import { rootOf, storedCheckpoint, tileReader, type SignedCheckpoint } from './stored-tree.ts';
 

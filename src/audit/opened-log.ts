@@ -1,5 +1,6 @@
 import { constantTimeEqual } from '../crypto/digest.ts';
 import { openLogCheckpoint, type Checkpoint } from '../crypto/checkpoint.ts';
+import { leafHash } from '../crypto/merkle.ts';
 import { TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Store } from '../ports/store.ts';
@@ -162,7 +163,8 @@ export async function openLog(
   if (checkpoint !== undefined) {
     const begun = await new ProvenEntries(store).readSome(checkpoint, bundleStart, size);
     begun.entries.forEach((entry, i) => {
-      if (entry !== undefined) index.add(bundleStart + i, entry);
+      if (entry !== undefined)
+        index.add(bundleStart + i, entry, leafHash(Buffer.from(entry, 'latin1')));
     });
   }
   const state =

@@ -1,15 +1,17 @@
 import { LRUCache } from 'lru-cache';
 import { constantTimeEqual, sha256Hex } from '../crypto/digest.ts';
-import { HASH_BYTES, leafHash } from '../crypto/merkle.ts';
-import { inclusionProof, verifyInclusion, type ReadNodes } from '../crypto/proofs.ts';
+import { HASH_BYTES, leafHash, perfectRoot } from '../crypto/merkle.ts';
+import { inclusionProof, verifyInclusion } from '../crypto/proofs.ts';
 import { nodesFromTiles, tileWidth, TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { LogCheckpoint } from '../ports/audit-log.ts';
 import type { Store } from '../ports/store.ts';
 import { leafHashes, splitEntries } from './entry.ts';
 import { addDamage, DamagedLog, type Damage } from './log-damage.ts';
+import { ProvenParents } from './proven-parents.ts';
 import { RebuiltTiles, type ReadTile } from './rebuilt-tiles.ts';
-import { StoredBatches, type WantedText } from './stored-batches.ts';
+import { Shortcuts } from './shortcuts.ts';
+import { StoredBatches, type Candidates } from './stored-batches.ts';
 import { tileReader } from './stored-tree.ts';
 
 type Tree = Pick<LogCheckpoint, 'size' | 'root'>;
@@ -26,12 +28,6 @@ interface Stored {
     readonly texts: readonly string[];
     readonly leaves: readonly Uint8Array[];
   }[];
-}
-
-export interface Candidates {
-  readonly start: number;
-  readonly end: number;
-  readonly wanted: WantedText;
 }
 
 /** The entries that may match, by index, and the damage. */
@@ -52,38 +48,7 @@ export interface ProvenPart {
  * Node's whole pool of 64 KB in memory (measured: 34 MB for 513 tiles).
  */
 const MOST_KNOWN_TILES = 8_192;
-/** Levels of the tree within a tile. */
-const TILE_HEIGHT = 8;
-const NO_HASH = new Uint8Array();
-
-/**
- * Nodes above the tiles of leaf hashes that were part of a proof up to the signed root, so they are proven too. The proofs of neighbouring tiles
- * share most of them. A node never changes, because the log only grows. They are kept as text for the reason above.
- */
-class ProvenNodes {
-  readonly #known = new LRUCache<string, string>({ max: MOST_KNOWN_TILES });
-
-  /** Reads nodes for one proof. After the proof has verified, `keep` adds them to the known ones. */
-  reader(read: ReadNodes): { readonly read: ReadNodes; readonly keep: () => void } {
-    const found = new Map<string, Uint8Array>();
-    const keep = (): void => {
-      for (const [key, hash] of found) this.#known.set(key, hex(hash));
-    };
-    const readUnknown: ReadNodes = async (nodes) => {
-      const known = nodes.map(({ level, index }) => this.#known.get(`${level}.${index}`));
-      const missing = nodes.filter((_, i) => known[i] === undefined);
-      const hashes = (await read(missing)).values();
-      return nodes.map(({ level, index }, i) => {
-        const text = known[i];
-        if (text !== undefined) return Buffer.from(text, 'hex');
-        const hash = hashes.next().value ?? NO_HASH;
-        if (level >= TILE_HEIGHT) found.set(`${level}.${index}`, hash);
-        return hash;
-      });
-    };
-    return { read: readUnknown, keep };
-  }
-}
+const FULL_BYTES = TILE_WIDTH * HASH_BYTES;
 
 /**
  * Reads entries of the log and proves each against the signed root before it returns them. The rows of entries and of hashes come from the
@@ -93,13 +58,14 @@ export class ProvenEntries {
   readonly #store: Store;
   readonly #batches: StoredBatches;
   readonly #known = new LRUCache<number, string>({ max: MOST_KNOWN_TILES });
-  readonly #nodes = new ProvenNodes();
+  readonly #parents: ProvenParents;
   readonly #rebuilt: RebuiltTiles;
   #tilesAltered = false;
 
   constructor(store: Store) {
     this.#store = store;
     this.#batches = new StoredBatches(store);
+    this.#parents = new ProvenParents(store);
     this.#rebuilt = new RebuiltTiles(store);
   }
 
@@ -137,9 +103,12 @@ export class ProvenEntries {
    * Entries `[start, end)` of one bundle that may match. Each is proven, and no other entry is restored or hashed. If one does not verify, or an entry
    * of the range is missing, the result is that of `readSome`.
    */
-  async readMatching(tree: Tree, { start, end, wanted }: Candidates): Promise<ProvenMatches> {
-    const found = await this.#batches.matching(start, end, wanted);
-    if (found !== undefined && (await this.#areProven(tree, found)))
+  async readMatching(tree: Tree, candidates: Candidates): Promise<ProvenMatches> {
+    const { start, end } = candidates;
+    const bundle = Math.floor(start / TILE_WIDTH);
+    const shortcuts = await Shortcuts.of(this.#store, bundle);
+    const found = await this.#batches.matching(candidates, (index) => shortcuts?.prevAt(index));
+    if (found !== undefined && (await this.#areProven(tree, found, shortcuts)))
       return { entries: found, damage: [] };
     const { entries, damage } = await this.readSome(tree, start, end);
     const proven = new Map<number, string>();
@@ -148,11 +117,31 @@ export class ProvenEntries {
     return { entries: proven, damage };
   }
 
-  async #areProven(tree: Tree, entries: ReadonlyMap<number, string>): Promise<boolean> {
+  /** Entries of one bundle. */
+  async #areProven(
+    tree: Tree,
+    entries: ReadonlyMap<number, string>,
+    shortcuts: Shortcuts | undefined,
+  ): Promise<boolean> {
     const [first] = entries.keys();
     if (first === undefined) return true;
-    const tile = await this.leaves(tree, Math.floor(first / TILE_WIDTH));
+    const bundle = Math.floor(first / TILE_WIDTH);
+    const tile =
+      shortcuts !== undefined && (await this.#parents.have(tree, bundle, shortcuts.root()))
+        ? await this.#coveredLeaves(bundle, entries.keys(), shortcuts)
+        : await this.leaves(tree, bundle);
     return tile !== undefined && [...entries].every(([index, entry]) => isLeaf(tile, index, entry));
+  }
+
+  /** The stored leaf hashes of a full bundle, if those around all these entries are under the proven nodes of the shortcuts. */
+  async #coveredLeaves(
+    tile_index: number,
+    indexes: Iterable<number>,
+    shortcuts: Shortcuts,
+  ): Promise<Uint8Array | undefined> {
+    const tile = (await this.#store.get('log_tiles', { level: 0, tile_index }))?.hashes;
+    const isWhole = tile?.length === FULL_BYTES;
+    return isWhole && shortcuts.cover(tile, indexes) ? tile : undefined;
   }
 
   /** Leaf hashes of a bundle as the signed root covers them; undefined if neither its tile nor its entries match. */
@@ -205,10 +194,11 @@ export class ProvenEntries {
    * covers the whole tile.
    */
   async #isProven(tree: Tree, bundle: number, tile: Uint8Array): Promise<boolean> {
-    const isFull = tile.length === TILE_WIDTH * HASH_BYTES;
+    const isFull = tile.length === FULL_BYTES;
     const digest = sha256Hex(tile);
     if (isFull && this.#known.get(bundle) === digest) return true;
-    if (!(await this.#isIncluded(tree, bundle, tile))) return false;
+    const isUnder = isFull && (await this.#parents.have(tree, bundle, perfectRoot(tile)));
+    if (!isUnder && !(await this.#isIncluded(tree, bundle, tile))) return false;
     if (isFull) this.#known.set(bundle, digest);
     return true;
   }
@@ -236,14 +226,11 @@ export class ProvenEntries {
       read,
     }: { readonly bundle: number; readonly tile: Uint8Array; readonly read: ReadTile },
   ): Promise<boolean> {
-    const nodes = this.#nodes.reader(nodesFromTiles(size, read));
     const index = bundle * TILE_WIDTH;
     try {
-      const hashes = await inclusionProof(index, size, nodes.read);
+      const hashes = await inclusionProof(index, size, nodesFromTiles(size, read));
       const leaf = tile.subarray(0, HASH_BYTES);
-      const isIncluded = verifyInclusion({ leaf, index, size, root }, hashes);
-      if (isIncluded) nodes.keep();
-      return isIncluded;
+      return verifyInclusion({ leaf, index, size, root }, hashes);
     } catch (error) {
       if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return false;
       throw error;

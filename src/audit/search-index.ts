@@ -3,6 +3,7 @@ import type { Write } from '../ports/store.ts';
 import { encodeTerms, TERMS_LEVEL, termHash, type TimeSpan } from './bundle-terms.ts';
 import { entryTime } from './entry-query.ts';
 import { actorTerms, pathTerms, scanEntry, whatTerms } from './entry-scan.ts';
+import { GrowingShortcuts } from './shortcuts.ts';
 import { isIndexed, type SearchTerm } from './search-term.ts';
 
 /**
@@ -41,10 +42,12 @@ export class SearchIndex {
   #written = new Set<string>();
   #hashes = new Set<number>();
   #times: TimeSpan | undefined;
+  readonly #shortcuts = new GrowingShortcuts();
   #writes: Write[] = [];
 
   /** Entries must come in index order, from the first of a bundle on. Non-canonical text is not indexed, but it is still proven. */
-  add(index: number, entry: string): void {
+  add(index: number, entry: string, leaf: Uint8Array): void {
+    this.#shortcuts.add(index, entry, leaf);
     const bundle = Math.floor(index / TILE_WIDTH);
     this.#enterGroup(Math.floor(bundle / GROUP_BUNDLES));
     const scan = scanEntry(entry);
@@ -138,6 +141,7 @@ export class SearchIndex {
       table: 'log_tiles',
       put: { level: TERMS_LEVEL, tile_index: bundle, hashes },
     });
+    this.#writes.push(this.#shortcuts.write(bundle));
     this.#hashes = new Set();
     this.#times = undefined;
     if (this.#sessions.size > MOST_SESSIONS) this.#sessions.clear();

@@ -7,10 +7,10 @@ import type { ArchivedLog } from './archive/archived-log.ts';
 import type { Store } from '../ports/store.ts';
 import { candidatesBelow } from './bundle-candidates.ts';
 import { DamagedLog } from './log-damage.ts';
-import type { Candidates, ProvenMatches } from './proven-entries.ts';
+import type { ProvenMatches } from './proven-entries.ts';
 import { matches, queryTerms, wantedText } from './entry-query.ts';
 import { LOG } from '../ports/queries.ts';
-import type { WantedText } from './stored-batches.ts';
+import type { Candidates, WantedText } from './stored-batches.ts';
 import { member, scanEntry } from './entry-scan.ts';
 import type { SearchTerm } from './search-term.ts';
 

@@ -87,6 +87,27 @@ function placeLength(entry: string): number {
   return place === undefined ? 0 : placeText(place).length;
 }
 
+/** A place of a segment, with the number of its entry in the chain of its writer. */
+interface Place {
+  readonly link: Link;
+  readonly seq: number;
+  readonly at: number;
+}
+
+function* placesOf(heads: readonly Head[]): Generator<Place, undefined> {
+  const seqs = new Map<Link, number>();
+  let at = 0;
+  for (const { link, count } of heads) {
+    const first = seqs.get(link) ?? link.first;
+    seqs.set(link, first + count);
+    for (let i = 0; i < count; i++) yield { link, seq: first + i, at: at++ };
+  }
+  return undefined;
+}
+
+/** `prev` of the entry at a place of the segment, if it is known. */
+export type PrevAt = (place: number) => string | undefined;
+
 interface SegmentParts {
   /** Index in the log of the first entry. */
   readonly first: number;
@@ -102,6 +123,9 @@ interface SegmentParts {
 export class OpenSegment {
   readonly #parts: SegmentParts;
   readonly #entries: string[] = [];
+  #places: readonly Place[] | undefined;
+  /** Entries that were restored from an untrusted `prev`. */
+  readonly #nears = new Map<number, string>();
   /** The hash of the last entry of each batch that is restored. */
   readonly #hashes: string[] = [];
   /** Entries of the batch in progress that are restored. */
@@ -109,6 +133,19 @@ export class OpenSegment {
 
   constructor(parts: SegmentParts) {
     this.#parts = parts;
+  }
+
+  /** Index in the log of its first entry. */
+  get first(): number {
+    return this.#parts.first;
+  }
+
+  get count(): number {
+    return this.#parts.rests.count;
+  }
+
+  get end(): number {
+    return this.first + this.count;
   }
 
   /** What follows `"time":"` in the entry at this place of the segment. */
@@ -121,10 +158,41 @@ export class OpenSegment {
     return this.#parts.rests.containing(part, first, end);
   }
 
-  /** The entry at this place. */
-  entry(place: number): string {
+  /**
+   * The entry at this place. `prevAt` knows `prev` of some places, so that not every entry before it is hashed. It is not trusted: a wrong one leads to a
+   * wrong entry, which no proof covers.
+   */
+  entry(place: number, prevAt?: PrevAt): string {
+    const near = prevAt && this.#near(place, prevAt);
+    if (near !== undefined) return near;
     while (this.#entries.length <= place) this.#restore();
     return this.#entries[place] ?? '';
+  }
+
+  /** Restores the entry from the nearest one of its writer that was restored so, or whose `prev` is known; undefined if there is none. */
+  #near(place: number, prevAt: PrevAt): string | undefined {
+    this.#places ??= [...placesOf(this.#parts.heads)];
+    const link = this.#places[place]?.link;
+    const between: Place[] = [];
+    for (let at = place; at >= 0; at--) {
+      const own = this.#places[at];
+      if (own === undefined || own.link !== link) continue;
+      const known = this.#nears.get(at);
+      const prev = known === undefined ? prevAt(at) : undefined;
+      if (known === undefined) between.push(own);
+      if (known === undefined && prev === undefined) continue;
+      return between.reduceRight(
+        (text, next) => this.#continue(next, text === '' ? (prev ?? '') : sha256Hex(text)),
+        known ?? '',
+      );
+    }
+    return undefined;
+  }
+
+  #continue({ link, seq, at }: Place, prev: string): string {
+    const text = placeText({ writer: link.writer, seq, prev }) + this.rest(at);
+    this.#nears.set(at, text);
+    return text;
   }
 
   /** All batches, in the order of the log. */

@@ -3,7 +3,7 @@ import type { Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
 import { LOG } from '../ports/queries.ts';
 import { restOf, splitEntries } from './entry.ts';
-import { openSegment, type OpenSegment, type PlacedBatch } from './segment.ts';
+import { openSegment, type OpenSegment, type PlacedBatch, type PrevAt } from './segment.ts';
 
 /** Batches that hold a range of entries. */
 export interface BatchRange {
@@ -22,6 +22,13 @@ export interface WantedText {
   /** A text that each wanted entry contains; empty if none is known. */
   readonly part: string;
   mayMatch(rest: string): boolean;
+}
+
+/** Entries `[start, end)` of a bundle, of which a search wants some. */
+export interface Candidates {
+  readonly start: number;
+  readonly end: number;
+  readonly wanted: WantedText;
 }
 
 /** Consecutive entries. */
@@ -70,12 +77,11 @@ export class StoredBatches {
 
   /**
    * The entries of `[start, end)` that pass, by index. No other entry is restored, so this takes a fraction of the time of `overlapping`.
-   * Undefined if an entry of the range is missing or unreadable.
+   * Undefined if an entry of the range is missing or unreadable. `prevAt`: `prev` of some entries, by index.
    */
   async matching(
-    start: number,
-    end: number,
-    wanted: WantedText,
+    { start, end, wanted }: Candidates,
+    prevAt: PrevAt,
   ): Promise<ReadonlyMap<number, string> | undefined> {
     const found = new Map<number, string>();
     const isThere = new Uint8Array(end - start);
@@ -83,13 +89,20 @@ export class StoredBatches {
       const from = Math.max(0, start - first);
       const to = Math.min(count, end - first);
       isThere.fill(1, first + from - start, Math.max(0, first + to - start));
-      for (const place of texts.containing(wanted.part, from, to))
-        if (wanted.mayMatch(texts.rest(place))) found.set(first + place, texts.entry(place));
+      for (const place of texts.containing(wanted.part, from, to)) {
+        if (!wanted.mayMatch(texts.rest(place))) continue;
+        found.set(
+          first + place,
+          texts.entry(place, (at) => prevAt(first + at)),
+        );
+      }
     };
-    for (const row of await this.#segments(start, end)) {
-      const opened = this.#open(row);
-      if (opened === undefined) return undefined;
-      take(row.first_index, row.count, opened);
+    for (let below = end; below > start;) {
+      const segment = await this.#segmentWith(below - 1);
+      if (segment === 'unreadable') return undefined;
+      if (segment === undefined || segment.end <= start) break;
+      take(segment.first, segment.count, segment);
+      below = segment.first;
     }
     if (!isThere.includes(0)) return found;
     for await (const { first_index, row } of this.#own(start, end)) {
@@ -182,6 +195,14 @@ export class StoredBatches {
       below = row.first_index;
     }
     return found;
+  }
+
+  /** The newest segment that begins at or below the index. An open one needs no query: a search walks through neighbouring bundles. */
+  async #segmentWith(index: number): Promise<OpenSegment | 'unreadable' | undefined> {
+    for (const opened of this.#opened.values())
+      if (opened.first <= index && index < opened.end) return opened;
+    const [row] = await this.#store.list(LOG.closedBefore(index), { limit: 1 });
+    return row && (this.#open(row) ?? 'unreadable');
   }
 
   #decode(segment: Tables['audit_segments']): readonly PlacedBatch[] | undefined {

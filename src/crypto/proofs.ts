@@ -21,13 +21,25 @@ function split(size: number): number {
   return width;
 }
 
-/** PATH(m, D[n]) of RFC 6962 section 2.1.1, each hash as the subtrees it is folded from. */
-function inclusionPath(index: number, start: number, end: number): (readonly NodeAddress[])[] {
-  if (end - start <= 1) return [];
+interface Leaves {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * PATH(m, D[n]) of RFC 6962 section 2.1.1, each hash as the subtrees it is folded from. It begins above the perfect subtree of `width` leaves that has the
+ * leaf.
+ */
+function inclusionPath(
+  index: number,
+  { start, end }: Leaves,
+  width = 1,
+): (readonly NodeAddress[])[] {
+  if (end - start <= width) return [];
   const middle = start + split(end - start);
   return index < middle
-    ? [...inclusionPath(index, start, middle), cover(middle, end)]
-    : [...inclusionPath(index, middle, end), cover(start, middle)];
+    ? [...inclusionPath(index, { start, end: middle }, width), cover(middle, end)]
+    : [...inclusionPath(index, { start: middle, end }, width), cover(start, middle)];
 }
 
 /** SUBPROOF(m, D[n], b) of RFC 6962 section 2.1.2. */
@@ -61,7 +73,7 @@ export function inclusionProof(
   read: ReadNodes,
 ): Promise<readonly Uint8Array[]> {
   if (!isEntry(index, size)) throw new RangeError('no such entry in a tree of this size');
-  return readPath(inclusionPath(index, 0, size), read);
+  return readPath(inclusionPath(index, { start: 0, end: size }), read);
 }
 
 /** Proof that the tree of `first` is the beginning of the tree of `second`. @throws RangeError unless `0 < first <= second`. */
@@ -91,6 +103,26 @@ export function verifyInclusion(
   const sides = sidesToRoot(index, size - 1, proof.length);
   if (sides === undefined) return false;
   return constantTimeEqual(climb(leaf, proof, sides), root);
+}
+
+/** A perfect subtree with this hash in the tree of `size` with this root. */
+export interface SubtreeClaim extends Omit<Inclusion, 'leaf' | 'index'> {
+  readonly node: NodeAddress;
+  readonly hash: Uint8Array;
+}
+
+/** Whether the tree has the subtree, by the hashes that are read, which are not trusted. */
+export async function isNodeOf(
+  { node, hash, size, root }: SubtreeClaim,
+  read: ReadNodes,
+): Promise<boolean> {
+  const { level, index } = node;
+  const width = 2 ** level;
+  if (!isEntry((index + 1) * width - 1, size)) return false;
+  const path = inclusionPath(index * width, { start: 0, end: size }, width);
+  const proof = await readPath(path, read);
+  // RFC 6962 splits at powers of two, so from this level up the tree is that of its subtrees of this width; the last one may be smaller.
+  return verifyInclusion({ leaf: hash, index, size: Math.ceil(size / width), root }, proof);
 }
 
 /** What a consistency proof claims. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { BundleTerms, termHash, TERMS_LEVEL, timesAt } from '../../../src/audit/bundle-terms.ts';
 import { entryTerms, scanEntry } from '../../../src/audit/entry-scan.ts';
 import { SearchIndex } from '../../../src/audit/search-index.ts';
+import { leafHash } from '../../../src/crypto/merkle.ts';
 import { TILE_WIDTH } from '../../../src/crypto/tiles.ts';
 import { encodeActor } from '../../../src/domain/audit-event.ts';
 import { sha256Hex } from '../../../src/crypto/digest.ts';
@@ -33,7 +34,7 @@ const ENTRIES = Array.from({ length: TILE_WIDTH }, (_, index) =>
 
 describe('the search index', () => {
   const index = new SearchIndex();
-  ENTRIES.forEach((entry, at) => index.add(at, entry));
+  ENTRIES.forEach((entry, at) => index.add(at, entry, leafHash(Buffer.from(entry))));
   const writes = index.takeWrites();
   const terms = ENTRIES.flatMap((entry) => {
     const scan = scanEntry(entry);

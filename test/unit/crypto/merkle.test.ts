@@ -10,6 +10,7 @@ import {
 import {
   consistencyProof,
   inclusionProof,
+  isNodeOf,
   verifyConsistency,
   verifyInclusion,
   type ReadNodes,
@@ -97,6 +98,24 @@ describe('the tree', () => {
       [8, 256],
       [16, 1],
     ]);
+  });
+});
+
+describe('a perfect subtree', () => {
+  it('is in every tree up to 70 that has all its leaves, and in no other', async () => {
+    for (let size = 1; size <= SIZE; size++)
+      for (let level = 0; level <= 6; level++)
+        for (let index = 0; index <= size / 2 ** level; index++) {
+          const node = { level, index };
+          const isIn = (index + 1) * 2 ** level <= size;
+          const hash = isIn ? naiveNode(leaves, node) : leaves[0]!;
+          const claim = { node, hash, size, root: rootOf(size) };
+          expect(await isNodeOf(claim, reader(leaves))).toBe(isIn);
+          if (!isIn) continue;
+          expect(await isNodeOf({ ...claim, root: rootOf(size - 1) }, reader(leaves))).toBe(false);
+          const other = { ...claim, hash: leafHash(Buffer.from('x')) };
+          expect(await isNodeOf(other, reader(leaves))).toBe(false);
+        }
   });
 });
 
