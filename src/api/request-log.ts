@@ -37,7 +37,8 @@ export class RequestLog {
       code: error.code,
       ms: Math.round(now - request.startedAt),
     };
-    if (status >= 500) {
+    // A pod that waits for a scan asks every few seconds: that is a refusal, although the answer says "later" with a 503.
+    if (status >= 500 && error.code !== 'ERR_POSTURE_PENDING') {
       this.#log.error({ ...fields, err: error }, 'a request failed');
       return;
     }

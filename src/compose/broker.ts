@@ -30,6 +30,7 @@ import type { DurationTally } from '../domain/duration-tally.ts';
 import type { Keyring } from '../crypto/keyring.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import type { PodWatch } from '../ports/pod-watch.ts';
 import type { Store } from '../ports/store.ts';
 import type { Trace } from '../ports/trace.ts';
 import { openEmbedded } from '../providers/embedded/open.ts';
@@ -100,6 +101,8 @@ export interface BrokerDeps {
   readonly trace?: Trace | undefined;
   /** Absent without a configuration file, in development mode. */
   readonly reload?: ConfigReload | undefined;
+  /** Pods that run in no cluster, by the name of the cluster; only in development mode. */
+  readonly pods?: ReadonlyMap<string, PodWatch> | undefined;
 }
 
 /** @throws ERR_CONFIG_INVALID, ERR_SEALED, ERR_CIPHERTEXT_INVALID, ERR_STORE_UNAVAILABLE. The broker does not start on state that it cannot trust. */
@@ -254,7 +257,7 @@ interface Core extends Pick<
 }
 
 async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
-  const { clock, log, store, keys, trace, trail } = deps;
+  const { clock, log, store, keys, trace, trail, pods } = deps;
   const own: { parts?: Parts } = {};
   const connections = await OpenedConnections.open(config, {
     clock,
@@ -264,9 +267,8 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     },
   });
   const clusters = new ClusterRegistry({
+    ...{ clock, log, pods },
     connections: connections.clusters,
-    clock,
-    log,
     random: randomFraction,
   });
   const { provider } = openEmbedded({ store, clock, ...keys });

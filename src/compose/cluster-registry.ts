@@ -29,6 +29,7 @@ interface RegistryDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
+  readonly pods: ReadonlyMap<string, PodWatch> | undefined;
 }
 
 /** The active clusters. A cluster is created with its document, replaced when the document changes, and closed when it is deleted. */
@@ -130,8 +131,8 @@ export class ClusterRegistry implements Clusters {
   }
 
   #watch(name: string, spec: ClusterSpec, connection: ClusterConnection): PodWatch {
-    const { clock, log, random } = this.#deps;
-    if (connection.type !== 'kubernetes') return noPodWatch(clock);
+    const { clock, log, random, pods } = this.#deps;
+    if (connection.type !== 'kubernetes') return pods?.get(name) ?? noPodWatch(clock);
     if (spec.type !== 'kubernetes' || !spec.podWatch) return noPodWatch(clock, connection.api);
     const watch: PodWatch = createPodWatch(
       name,

@@ -61,6 +61,10 @@ describe('development mode', () => {
     expect(output).toContain('a pod of shop/web logged in: ses_');
     expect(output).toContain('it read demo/shop/db: 200');
     expect(output).toContain('it asked for demo/payments/db: 403 ERR_DENIED');
+    expect(output).toMatch(
+      /no scanner saw its image: 503 ERR_POSTURE_PENDING\n.*has a fix: 403 ERR_POSTURE_DENIED\n.*found none: 200\n.*a read is 401 ERR_UNAUTHENTICATED, and a new login 403 ERR_DENIED\n/,
+    );
+    expect(output).not.toContain('"level":"error"');
   });
 
   it('prints lines that log in, read one, read a batch, are refused and rotate', async () => {
@@ -110,6 +114,7 @@ describe('development mode', () => {
       'operator.token',
       'login.json',
       'pod.token',
+      'alerts.secret',
       'agent.yaml',
       'store/quaymaster.db',
     ]) {
@@ -133,6 +138,7 @@ describe('development mode', () => {
     await start();
     expect(await readFile(file, 'utf8')).toBe(before);
     expect(output).not.toMatch(/^(created|registered|mounted|wrote|saved|defined) /m);
+    expect(output).toMatch(/saw its image: 503.*\n.*: 403.*\n.*: 200\n.*is 401 .* login 403/);
     expect(await paste('qm()', 'operator ')).toContain('demo/shop/api');
   });
 

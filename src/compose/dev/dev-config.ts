@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { ALERT_FORMATS } from '../../domain/alerts/alert.ts';
 import { checkConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 
@@ -12,6 +13,8 @@ export interface DevFiles {
   readonly operatorToken: string;
   /** Token of the demonstration pod, as the kubelet would project it. */
   readonly podToken: string;
+  /** Secret of all sources of alerts. */
+  readonly alertSecret: string;
   readonly agentConfig: string;
   /** Directory that the agent writes to. */
   readonly secrets: string;
@@ -26,6 +29,7 @@ export function devFiles(directory: string): DevFiles {
     checkpoint: join(directory, 'keys', 'checkpoint'),
     operatorToken: join(directory, 'operator.token'),
     podToken: join(directory, 'pod.token'),
+    alertSecret: join(directory, 'alerts.secret'),
     agentConfig: join(directory, 'agent.yaml'),
     secrets: join(directory, 'secrets'),
   };
@@ -44,6 +48,15 @@ export function devConfig(files: DevFiles, keySetFile: string, port: number): Co
       checkpointFile: files.checkpoint,
     },
     connections: { 'dev-issuer': { type: 'jwks', file: keySetFile } },
+    alerts: {
+      // A source of each format, with the name of the format.
+      sources: Object.fromEntries(
+        ALERT_FORMATS.map((format) => {
+          const authenticate = { bearer: { secretFile: files.alertSecret } };
+          return [format, { format, cluster: 'dev', authenticate }];
+        }),
+      ),
+    },
     log: { level: 'warn' },
   };
   return checkConfig(document, 'development mode');

@@ -8,6 +8,7 @@ import {
   SignJWT,
   type CryptoKey,
 } from 'jose';
+import { sha256Hex } from '../../crypto/digest.ts';
 import { randomId } from '../../crypto/random.ts';
 
 const ALGORITHM = 'RS256';
@@ -21,6 +22,14 @@ export interface DevPod {
   readonly name: string;
 }
 
+/** The same after a restart, so that sessions and quarantines of the pod stay valid. */
+export function uidOf(kind: 'node' | 'pod' | 'sa', name: string): string {
+  return sha256Hex(`${kind}/${name}`).replace(
+    /^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/,
+    '$1-$2-$3-$4-$5',
+  );
+}
+
 /**
  * A token issuer on this machine, for development without a cluster. Its tokens have exactly the claims of a bound service-account token
  * (KEP-1205).
@@ -31,7 +40,6 @@ export class DevIssuer {
   /** The key set that a `jwks` connection reads. */
   readonly keySetFile: string;
   readonly #key: CryptoKey;
-  readonly #uids = new Map<string, string>();
 
   private constructor(keySetFile: string, key: CryptoKey) {
     this.keySetFile = keySetFile;
@@ -56,9 +64,12 @@ export class DevIssuer {
     const { namespace, serviceAccount, name } = pod;
     const bound = {
       namespace,
-      node: { name: 'dev-node', uid: this.#uid('node') },
-      pod: { name, uid: this.#uid(`pod/${namespace}/${name}`) },
-      serviceaccount: { name: serviceAccount, uid: this.#uid(`sa/${namespace}/${serviceAccount}`) },
+      node: { name: 'dev-node', uid: uidOf('node', 'dev-node') },
+      pod: { name, uid: uidOf('pod', `${namespace}/${name}`) },
+      serviceaccount: {
+        name: serviceAccount,
+        uid: uidOf('sa', `${namespace}/${serviceAccount}`),
+      },
     };
     return new SignJWT({ 'kubernetes.io': bound })
       .setProtectedHeader({ alg: ALGORITHM, kid: KEY_ID })
@@ -70,13 +81,5 @@ export class DevIssuer {
       .setExpirationTime(now + TOKEN_SECONDS)
       .setJti(randomId('jti'))
       .sign(this.#key);
-  }
-
-  #uid(of: string): string {
-    const known = this.#uids.get(of);
-    if (known !== undefined) return known;
-    const uid = crypto.randomUUID();
-    this.#uids.set(of, uid);
-    return uid;
   }
 }

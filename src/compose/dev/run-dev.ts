@@ -2,6 +2,7 @@ import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../../clock.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { randomBytes } from '../../crypto/random.ts';
 import { createLog } from '../../log.ts';
 import { bearer, BrokerClient } from '../../client/index.ts';
 import { initialise } from '../initialise.ts';
@@ -13,6 +14,8 @@ import { devAgentConfig } from './agent-config.ts';
 import { devConfig, devFiles, type DevFiles } from './dev-config.ts';
 import { guide } from './guide.ts';
 import { DevIssuer } from './issuer.ts';
+import { devPods } from './pods.ts';
+import { demonstrateScan, SCANNED_POD } from './scan-demonstration.ts';
 import { DEMO_POD, demonstrate, seed } from './seed.ts';
 
 const OPERATOR_TOKEN_SECONDS = 30 * 86_400;
@@ -33,6 +36,7 @@ export async function runDev(
   }
   const files = devFiles(resolve(options.directory));
   await mkdir(files.directory, { recursive: true, mode: 0o700 });
+  await createAlertSecret(files);
   const issuer = await DevIssuer.open(files.directory);
   const config = devConfig(files, issuer.keySetFile, port);
   const log = createLog({ level: config.log.level, clock: systemClock });
@@ -40,6 +44,7 @@ export async function runDev(
   const deps: ServeDeps = {
     clock: systemClock,
     log,
+    pods: new Map([['dev', devPods([DEMO_POD, SCANNED_POD], systemClock.now())]]),
     onAnswered: (answered) => {
       if (isShowing) print(requestLine(answered, systemClock.now()));
     },
@@ -48,11 +53,19 @@ export async function runDev(
     (await serveWithKeptToken(files, config, deps)) ??
     (await serveWithNewToken(files, config, deps, print));
   onSignals(serving, log);
-  const operatorToken = await tokenOf(files);
-  const client = new BrokerClient({ url: serving.url });
+  const operatorToken = await textOf(files.operatorToken);
+  // The demonstration shows the first answer, also one that a client would retry.
+  const client = new BrokerClient({ url: serving.url, tries: 1 });
+  const operator = client.as(bearer(operatorToken));
+  for (const line of await seed(operator)) print(line);
   const podToken = await issuer.token(DEMO_POD, systemClock.now());
-  for (const line of await seed(client.as(bearer(operatorToken)))) print(line);
   for (const line of await demonstrate(client, podToken)) print(line);
+  const scanned = {
+    ...{ client, operator, clock: systemClock },
+    token: await issuer.token(SCANNED_POD, systemClock.now()),
+    alertSecret: await textOf(files.alertSecret),
+  };
+  for (const line of await demonstrateScan(scanned)) print(line);
   client.close();
   await keepTokenFresh(files, issuer);
   await mkdir(files.secrets, { recursive: true, mode: 0o700 });
@@ -62,8 +75,18 @@ export async function runDev(
   isShowing = true;
 }
 
-function tokenOf(files: DevFiles): Promise<string> {
-  return readFile(files.operatorToken, 'utf8').then((text) => text.trim());
+async function textOf(file: string): Promise<string> {
+  return (await readFile(file, 'utf8')).trim();
+}
+
+/** Keeps the secret of an earlier start, which the shells of its reader know. */
+async function createAlertSecret({ alertSecret }: DevFiles): Promise<void> {
+  const secret = randomBytes(32).toString('hex');
+  try {
+    await writeFile(alertSecret, `${secret}\n`, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 /**
@@ -87,7 +110,7 @@ async function serveWithKeptToken(
   if (present.includes(false)) return undefined;
   const serving = await serve(config, deps);
   const client = new BrokerClient({ url: serving.url });
-  const token = bearer(await tokenOf(files));
+  const token = bearer(await textOf(files.operatorToken));
   const own = client.as(token).call('readOwnToken');
   const endsAt = await own.then(
     ({ body }) => Date.parse(body.endsAt),

@@ -1,7 +1,14 @@
 import { ApiError, WorkloadSession, type BrokerClient } from '../../client/index.ts';
-import { DevIssuer, type DevPod } from './issuer.ts';
+import { DevIssuer } from './issuer.ts';
+import type { RunningPod } from './pods.ts';
 
-export const DEMO_POD: DevPod = { namespace: 'shop', serviceAccount: 'web', name: 'web-0' };
+export const DEMO_POD: RunningPod = {
+  namespace: 'shop',
+  serviceAccount: 'web',
+  name: 'web-0',
+  labels: { app: 'web' },
+  image: `registry.example/shop/web@sha256:${'5fcbb5dd'.repeat(8)}`,
+};
 
 const CREATE = { 'If-None-Match': '*' } as const;
 
@@ -28,6 +35,16 @@ export async function seed(operator: BrokerClient): Promise<readonly string[]> {
   const definition = await isCreated(() =>
     operator.call('putDefinition', { path: { path: 'demo/shop/db' }, ...named, body: DEFINITION }),
   );
+  const profile = await isCreated(() =>
+    operator.call('putPostureProfile', {
+      path: { name: 'demo-scanned' },
+      ...named,
+      body: SCANNED_PROFILE,
+    }),
+  );
+  const rule = await isCreated(() =>
+    operator.call('putResponseRule', { path: { name: 'demo-shell' }, ...named, body: SHELL_RULE }),
+  );
   const lines: readonly (readonly [boolean, string])[] = [
     [cluster, 'registered cluster "dev", whose tokens this process signs'],
     [mount, 'mounted the embedded encrypted store at demo/'],
@@ -37,6 +54,11 @@ export async function seed(operator: BrokerClient): Promise<readonly string[]> {
       'saved policy "demo-web": service account shop/web may read and list demo/shop/**, and nothing else',
     ],
     [definition, 'defined demo/shop/db to rotate every 30 days'],
+    [
+      profile,
+      'saved posture profile "demo-scanned": pods with the label scan=required need an image without a critical vulnerability that has a fix',
+    ],
+    [rule, 'saved response rule "demo-shell": a shell in such a pod puts the pod in quarantine'],
   ];
   return lines.flatMap(([isNew, line]) => (isNew ? [line] : []));
 }
@@ -84,6 +106,18 @@ const POLICY = {
   },
 } as const;
 
+const SCANNED_PROFILE = {
+  mode: 'enforce',
+  match: { podLabels: { scan: 'required' }, secretPaths: ['demo/shop/**'] },
+  vulnerabilities: { deny: ['CRITICAL'], fixAvailableOnly: true },
+} as const;
+
+const SHELL_RULE = {
+  match: { rules: ['Terminal shell in container'], namespaces: ['shop'] },
+  action: 'quarantine',
+  scope: 'pod',
+} as const;
+
 /** False if it exists already. */
 async function isCreated(create: () => Promise<unknown>): Promise<boolean> {
   try {
@@ -100,7 +134,8 @@ export async function demonstrate(client: BrokerClient, token: string): Promise<
   const session = await WorkloadSession.logIn(client, { cluster: 'dev', token });
   const read = { path: { path: 'demo/shop/db' } };
   const { status, body } = await session.client.call('readSecret', read);
-  const refused = await refusalOf(session.client, 'demo/payments/db');
+  const other = { path: { path: 'demo/payments/db' } };
+  const refused = await outcomeOf(session.client.call('readSecret', other));
   await session.end();
   return [
     `a pod of shop/web logged in: ${session.id}`,
@@ -109,10 +144,10 @@ export async function demonstrate(client: BrokerClient, token: string): Promise<
   ];
 }
 
-async function refusalOf(client: BrokerClient, path: string): Promise<string> {
+/** The status of an answer, with the code if it is a refusal. */
+export async function outcomeOf(call: Promise<{ readonly status: number }>): Promise<string> {
   try {
-    const { status } = await client.call('readSecret', { path: { path } });
-    return String(status);
+    return String((await call).status);
   } catch (error) {
     if (error instanceof ApiError) return `${error.status} ${error.code}`;
     throw error;
