@@ -36,8 +36,9 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/compliance.md': [1, 0],
   'docs/configuration.md': [1, 0],
   'docs/disaster-recovery.md': [6, 1],
-  'docs/evidence.md': [4, 0],
   'docs/external-secrets.md': [0, 1],
+  'docs/gate-on-a-scan.md': [7, 0],
+  'docs/incident-runbook.md': [3, 0],
   'docs/install.md': [2, 8],
   'docs/kms-vault-transit.md': [0, 2],
   'docs/monitoring.md': [0, 2],
@@ -78,8 +79,11 @@ const SHOWN: Readonly<Record<string, readonly RegExp[]>> = {
   ],
   'docs/api.md': [/event: secret\.changed/, /"policy":"payments"/],
   'docs/audit.md': [/^verified: /m],
-  'docs/evidence.md': [
-    /report_missing[^]*refused[^]*vulnerability_denied: [^]*refused[^]*^ok +Pod web/m,
+  'docs/gate-on-a-scan.md': [
+    /"data":[^]*report_missing[^]*vulnerability_denied: [^]* 0 findings[^]*"data":[^]*ERR_UNAUTHENTICATED[^]*quarantine[^]*read by the scope: 2 secrets[^]*"data":/,
+  ],
+  'docs/incident-runbook.md': [
+    /generic +crypto miner[^]*falcosidekick +Read sensitive[^]*ERR_UNAUTHENTICATED[^]*rotation\.end +ok[^]*"version":"2"/,
   ],
   'docs/operations.md': [/^blocked: /m, /^verified: /m],
   'docs/policy-tests.md': [/^2 passed, 0 failed$/m],
