@@ -1,6 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { BrokerClient } from '../client/index.ts';
+import {
+  BrokerClient,
+  CertificateFiles,
+  UnusableCertificate,
+  type ClientOptions,
+} from '../client/index.ts';
 import { defined } from './defined.ts';
 import type { CliEnvironment } from './environment.ts';
 import { readFailure, UsageError } from './errors.ts';
@@ -12,7 +17,12 @@ export interface ConnectionOptions {
   readonly url?: string | undefined;
   readonly tokenFile?: string | undefined;
   readonly ca?: string | undefined;
+  readonly clientCert?: string | undefined;
+  readonly clientKey?: string | undefined;
 }
+
+/** What a client needs to connect to a broker. */
+export type BrokerAddress = Omit<Profile, 'login'>;
 
 export interface Target {
   /** Undefined if options and environment name everything. */
@@ -23,8 +33,8 @@ export interface Target {
 const DEFAULT_PROFILE = 'default';
 
 /**
- * An option overrides the environment, which overrides the profile; `--profile` overrides the environment as a whole. The token of a profile is
- * sent to the broker of that profile only, so another URL needs another token. @throws UsageError
+ * An option overrides the environment, which overrides the profile; `--profile` overrides the environment as a whole. Token and client
+ * certificate of a profile are sent to the broker of that profile only, so another URL needs another token. @throws UsageError
  */
 export async function findTarget(
   options: ConnectionOptions,
@@ -36,30 +46,61 @@ export async function findTarget(
   const given = { ...fromEnvironment(fallback), ...defined(options) };
   const address = given.url ?? stored?.url;
   if (address === undefined) {
-    throw new UsageError(
-      name === DEFAULT_PROFILE
-        ? 'not logged in; run: quaymaster login --url https://HOST:PORT --token-file FILE'
-        : `profile "${name}" does not exist; list profiles: quaymaster profiles; create it: quaymaster login --name ${name}`,
-    );
+    throw noProfile(name);
   }
-  const caFile = given.ca ?? stored?.caFile;
+  const own = isSameUrl(stored?.url, address) ? stored : undefined;
+  const broker = {
+    url: address,
+    caFile: given.ca ?? stored?.caFile,
+    ...(namedCertificate(given) ?? storedCertificate(own)),
+  };
   const { tokenFile } = given;
   if (tokenFile !== undefined) {
     const login = await operatorLogin(tokenFile);
-    return { profileName: undefined, profile: { url: address, caFile, login } };
+    return { profileName: undefined, profile: { ...broker, login } };
   }
-  if (stored === undefined || !isSameUrl(stored.url, address)) {
+  if (own === undefined) {
     throw new UsageError(
       `no token for ${address}: name its file with --token-file or QUAYMASTER_TOKEN_FILE, or run quaymaster login`,
     );
   }
-  return { profileName: name, profile: { ...stored, caFile } };
+  return { profileName: name, profile: { ...broker, login: own.login } };
 }
 
-function fromEnvironment(environment: CliEnvironment | undefined): ConnectionOptions {
+function noProfile(name: string): UsageError {
+  return new UsageError(
+    name === DEFAULT_PROFILE
+      ? 'not logged in; run: quaymaster login --url https://HOST:PORT --token-file FILE'
+      : `profile "${name}" does not exist; list profiles: quaymaster profiles; create it: quaymaster login --name ${name}`,
+  );
+}
+
+type CertificateOptions = Pick<ConnectionOptions, 'clientCert' | 'clientKey'>;
+
+/** The files that options or environment name. Undefined if they name none. @throws UsageError for one without the other */
+export function namedCertificate({
+  clientCert,
+  clientKey,
+}: CertificateOptions): Pick<Profile, 'clientCertFile' | 'clientKeyFile'> | undefined {
+  if (clientCert === undefined && clientKey === undefined) return undefined;
+  if (clientCert === undefined || clientKey === undefined) {
+    throw new UsageError(
+      'a client certificate needs both --client-cert and --client-key (QUAYMASTER_CLIENT_CERT_FILE, QUAYMASTER_CLIENT_KEY_FILE)',
+    );
+  }
+  return { clientCertFile: resolve(clientCert), clientKeyFile: resolve(clientKey) };
+}
+
+function storedCertificate(profile: Profile | undefined): Partial<BrokerAddress> {
+  const { clientCertFile, clientKeyFile } = profile ?? {};
+  return { clientCertFile, clientKeyFile };
+}
+
+export function fromEnvironment(environment: CliEnvironment | undefined): ConnectionOptions {
   if (environment === undefined) return {};
   const { url, tokenFile, caFile: ca } = environment;
-  return { url, tokenFile, ca };
+  const { clientCertFile: clientCert, clientKeyFile: clientKey } = environment;
+  return { url, tokenFile, ca, clientCert, clientKey };
 }
 
 /** The name of the profile to use. */
@@ -87,26 +128,47 @@ export function checkToken(text: string, source: string): string {
   return token;
 }
 
-/** @throws UsageError if the CA file cannot be read or the URL is not valid */
-export async function openClient({
-  url,
-  caFile,
-}: Pick<Profile, 'url' | 'caFile'>): Promise<BrokerClient> {
+/**
+ * @param note reports a client certificate that has a problem and can be used
+ * @throws UsageError if a file cannot be used or the URL is not valid
+ */
+export async function openClient(
+  { url, caFile, ...certificate }: BrokerAddress,
+  note: (text: string) => void,
+): Promise<BrokerClient> {
   const ca = caFile === undefined ? undefined : await readText(caFile);
   if (ca !== undefined && !ca.includes('-----BEGIN CERTIFICATE-----')) {
     throw new UsageError(
       `${caFile ?? ''} contains no certificate in PEM (--ca, QUAYMASTER_CA_FILE)`,
     );
   }
+  const clientCertificate = certificateReader(certificate, note);
   try {
     return new BrokerClient({
       url,
       userAgent: 'quaymaster-cli',
+      clientCertificate,
       ...(ca !== undefined && { ca }),
     });
   } catch (error) {
     throw new UsageError(`${url}: ${(error as Error).message}`, [], { cause: error });
   }
+}
+
+/** Reads the files once to report their problems. @throws UsageError if they cannot be used */
+function certificateReader(
+  { clientCertFile: certFile, clientKeyFile: keyFile }: Partial<BrokerAddress>,
+  onProblem: (text: string) => void,
+): ClientOptions['clientCertificate'] {
+  if (certFile === undefined || keyFile === undefined) return undefined;
+  const files = new CertificateFiles({ certFile, keyFile, onProblem });
+  try {
+    files.current();
+  } catch (error) {
+    if (!(error instanceof UnusableCertificate)) throw error;
+    throw new UsageError(`${error.message} (--client-cert, --client-key)`, [], { cause: error });
+  }
+  return () => files.current();
 }
 
 export async function readText(path: string): Promise<string> {
@@ -126,6 +188,6 @@ export function absolute(path: string | undefined): string | undefined {
   return path === undefined ? undefined : resolve(path);
 }
 
-function isSameUrl(left: string, right: string): boolean {
+function isSameUrl(left = '', right: string): boolean {
   return URL.canParse(left) && URL.canParse(right) && new URL(left).href === new URL(right).href;
 }

@@ -7,6 +7,8 @@ export interface CliEnvironment {
   readonly url: string | undefined;
   readonly tokenFile: string | undefined;
   readonly caFile: string | undefined;
+  readonly clientCertFile?: string | undefined;
+  readonly clientKeyFile?: string | undefined;
   readonly profile: string | undefined;
   /** The program that opens addresses; empty: none. */
   readonly browser?: string | undefined;
@@ -31,6 +33,8 @@ export function readEnvironment(variables: NodeJS.ProcessEnv): CliEnvironment {
     url: set(variables['QUAYMASTER_URL']),
     tokenFile: set(variables['QUAYMASTER_TOKEN_FILE']),
     caFile: set(variables['QUAYMASTER_CA_FILE']),
+    clientCertFile: set(variables['QUAYMASTER_CLIENT_CERT_FILE']),
+    clientKeyFile: set(variables['QUAYMASTER_CLIENT_KEY_FILE']),
     profile: set(variables['QUAYMASTER_PROFILE']),
     browser: variables['BROWSER'],
     configDirectory: join(base, 'quaymaster'),

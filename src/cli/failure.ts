@@ -23,7 +23,7 @@ export interface Failure {
 /** Remedies of errors that have the same remedy for all callers; docs/errors.md has the rest. */
 const REMEDIES: Readonly<Record<string, string>> = {
   ERR_TOKEN_INVALID:
-    'check that the pod token is from this cluster, for the audience of the broker, and of a running pod; an operator finds the reason with quaymaster audit search --request-id ID',
+    'check that the pod token is from this cluster, for the audience of the broker, and of a running pod, or that the certificate of --client-cert is valid and of this trust domain; an operator finds the reason with quaymaster audit search --request-id ID',
   ERR_UNAUTHENTICATED:
     'the token has expired, was revoked or is of another broker: run quaymaster login again; an operator creates tokens with quaymaster operator token create',
   ERR_DENIED:
@@ -58,7 +58,7 @@ export function failureOf(error: unknown, expired?: string): Failure {
   if (error instanceof Interrupted) return interrupted(error);
   if (error instanceof ApiError) return refused(error, expired);
   if (error instanceof UnreachableError) {
-    const remedy = isPlainToTls(error) ? HTTPS : UNREACHABLE_REMEDIES[error.reason];
+    const remedy = unreachableRemedy(error);
     const lines = [`no response: ${error.message}`, ...indented(remedy)];
     return failure(EXIT.unreachable, 'unreachable', lines.join('\n'));
   }
@@ -74,7 +74,18 @@ export function failureOf(error: unknown, expired?: string): Failure {
   return failure(EXIT.failed, 'internal', `internal error (${code ?? name ?? 'unknown'})`);
 }
 
+/** Alerts of a listener with `clientAuth: required`, as Node names them. */
+const REFUSED_CERTIFICATE =
+  /_ALERT_(?:CERTIFICATE_(?:REQUIRED|EXPIRED|UNKNOWN)|(?:BAD|UNSUPPORTED)_CERTIFICATE|UNKNOWN_CA)$/;
+const CLIENT_CERTIFICATE =
+  'the listener requires a valid client certificate of one of its authorities: name it with --client-cert and --client-key, and check its end with: openssl x509 -enddate -noout -in FILE';
 const HTTPS = 'the port may speak TLS: the URL of a broker with TLS begins with https://';
+
+function unreachableRemedy(error: UnreachableError): string | undefined {
+  if (isPlainToTls(error)) return HTTPS;
+  if (REFUSED_CERTIFICATE.test(error.message)) return CLIENT_CERTIFICATE;
+  return UNREACHABLE_REMEDIES[error.reason];
+}
 
 /** A port that speaks TLS answers a plain request with an alert, or closes the connection. */
 function isPlainToTls({ reason, message }: UnreachableError): boolean {

@@ -1,7 +1,6 @@
 import { bearer, type BrokerClient } from '../client/index.ts';
-import type { Clock } from '../ports/clock.ts';
 import { openClient, readText, type Target } from './connection.ts';
-import type { CliEnvironment } from './environment.ts';
+import type { CliContext } from './context.ts';
 import { ProfileFiles, type WorkloadLogin } from './profiles.ts';
 
 /** A session that expires this soon is renewed first, so that it does not expire while the verb runs. */
@@ -15,15 +14,14 @@ export interface OpenedBroker {
 /** @throws UsageError, and every error of a login */
 export async function openBroker(
   { profile, profileName }: Target,
-  environment: CliEnvironment,
-  clock: Clock,
+  { environment, clock, output }: Pick<CliContext, 'environment' | 'clock' | 'output'>,
 ): Promise<OpenedBroker> {
-  const client = await openClient(profile);
+  const client = await openClient(profile, (text) => output.note(text));
   const close = (): void => client.close();
   const { login } = profile;
   if (login.kind === 'operator') return { broker: client.as(bearer(login.token)), close };
   try {
-    const session = await currentSession(client, login, clock);
+    const session = await currentSession(client, login, clock.now());
     if (session !== login.session && profileName !== undefined) {
       const files = new ProfileFiles(environment.configDirectory);
       const save = () => files.write(profileName, { ...profile, login: { ...login, session } });
@@ -41,25 +39,32 @@ export async function openBroker(
 async function currentSession(
   client: BrokerClient,
   login: WorkloadLogin,
-  clock: Clock,
+  now: number,
 ): Promise<WorkloadLogin['session']> {
   const { session } = login;
-  const left = Date.parse(session.endsAt) - clock.now();
+  const left = Date.parse(session.endsAt) - now;
   if (left > RENEW_BEFORE_MS) return session;
   if (left <= 0) return logInWorkload(client, login);
-  const token = (await readText(login.podTokenFile)).trim();
-  const renewed = await client.as(bearer(session.token)).call('renewSession', { body: { token } });
+  const body = await proofOf(login);
+  const renewed = await client.as(bearer(session.token)).call('renewSession', { body });
   return { token: session.token, endsAt: renewed.body.session.endsAt };
 }
 
-/** A new session for the pod whose token is in the file. */
+/** A new session for the workload whose token is in the file; without a file, for that of the client's certificate. */
 export async function logInWorkload(
   client: BrokerClient,
-  { cluster, podTokenFile }: Pick<WorkloadLogin, 'cluster' | 'podTokenFile'>,
+  login: Pick<WorkloadLogin, 'cluster' | 'podTokenFile'>,
 ): Promise<WorkloadLogin['session']> {
-  const token = (await readText(podTokenFile)).trim();
-  const { body } = await client.call('createSession', { body: { cluster, token } });
+  const request = { cluster: login.cluster, ...(await proofOf(login)) };
+  const { body } = await client.call('createSession', { body: request });
   return { token: body.token, endsAt: body.session.endsAt };
+}
+
+/** Nothing if the login is by certificate: the connection proves it. */
+async function proofOf({
+  podTokenFile,
+}: Pick<WorkloadLogin, 'podTokenFile'>): Promise<{ readonly token?: string }> {
+  return podTokenFile === undefined ? {} : { token: (await readText(podTokenFile)).trim() };
 }
 
 /** Saves a new session, and ends it if that fails: its token would be lost while it still works. */

@@ -92,7 +92,7 @@ export async function stepUp(
     return 'no_person';
   }
   const { issuer, device = false } = login;
-  const client = await openClient(profile);
+  const client = await openClient(profile, (text) => context.output.note(text));
   try {
     const older = client.as(bearer(login.token));
     if ((await proveKey(context, older, device).catch(afterEnd)) === 'proven') return 'done';

@@ -9,6 +9,9 @@ export interface Profile {
   readonly url: string;
   /** Absolute path of the CA's PEM file, read at each use; absent for a public CA. */
   readonly caFile?: string | undefined;
+  /** Absolute paths of the client certificate and its key, both or neither; also read at each use. */
+  readonly clientCertFile?: string | undefined;
+  readonly clientKeyFile?: string | undefined;
   readonly login: OperatorLogin | WorkloadLogin;
 }
 
@@ -22,11 +25,12 @@ export interface OperatorLogin {
   readonly device?: boolean;
 }
 
-/** The login of a pod: when its session has expired, the pod's token opens a new one. */
+/** The login of a workload: when its session has expired, its token or client certificate opens a new one. */
 export interface WorkloadLogin {
   readonly kind: 'workload';
   readonly cluster: string;
-  readonly podTokenFile: string;
+  /** Absent: the client certificate of the profile. */
+  readonly podTokenFile?: string | undefined;
   readonly session: { readonly token: string; readonly endsAt: string };
 }
 

@@ -82,7 +82,7 @@ function createContext(
   const findOnce: CliContext['target'] = () => (target ??= findTarget(options, environment));
   const open: CliContext['broker'] = async () => {
     const { openBroker } = await import('./open-broker.ts');
-    const opened = await openBroker(await findOnce(), environment, systemClock);
+    const opened = await openBroker(await findOnce(), { environment, clock: systemClock, output });
     closings.push(opened.close);
     return abortedBy(opened.broker, signal);
   };

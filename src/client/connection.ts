@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { systemClock } from '../clock.ts';
 import { randomFraction } from '../crypto/random.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { ClientCertificate } from './certificate-files.ts';
 import { brokerUrl } from './broker-url.ts';
 import type { Authorization, Credential } from './credential.ts';
 import { API_VERSION } from './generated/operations.ts';
@@ -20,6 +21,8 @@ export interface ClientOptions {
   readonly url: string;
   /** PEM of the CAs that are trusted for the broker's certificate; default: the CAs of Node. */
   readonly ca?: string | undefined;
+  /** Asked before each request; a broker that requests a certificate gets this one. Of files: `CertificateFiles`. */
+  readonly clientCertificate?: (() => ClientCertificate) | undefined;
   /** Allows `http://` to other machines, for a service mesh that encrypts. */
   readonly allowPlaintext?: boolean;
   /** Time limit of one attempt, up to the last byte of its response; default: 30,000. */
@@ -42,19 +45,19 @@ export class Connection {
   readonly #random: () => number;
   readonly #userAgent: string;
 
-  /** @throws TypeError for an invalid URL */
+  /** @throws TypeError for an invalid URL, or a client certificate without TLS */
   constructor(options: ClientOptions) {
     const { clock = systemClock, random = randomFraction, userAgent } = options;
     const url = brokerUrl(options.url, options.allowPlaintext === true);
     this.clock = clock;
-    this.#transport = new Transport(url, options.ca);
+    this.#transport = new Transport(url, options);
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#tries = options.tries ?? TRIES;
     this.#random = random;
     this.#userAgent = userAgent === undefined ? LIBRARY : `${userAgent} ${LIBRARY}`;
   }
 
-  /** One call, with retries if it is safe to repeat. @throws ApiError, UnreachableError, the reason of `signal` */
+  /** One call, with retries if it is safe to repeat. @throws ApiError, UnreachableError, the reason of `signal`, every error of `clientCertificate` */
   call(
     request: PreparedRequest,
     credential: Credential,

@@ -9,13 +9,17 @@ interface FollowedSession {
   readonly client: BrokerClient;
   readonly eventId: string;
   readonly endsAt: number;
+  readonly isByCertificate: boolean;
   now(): number;
   read(path: string, signal: AbortSignal): Promise<Secret>;
-  renew(token: string, signal: AbortSignal): Promise<void>;
+  renew(token: string | undefined, signal: AbortSignal): Promise<void>;
 }
 
 export interface FollowOptions {
-  /** Reads the pod's current token. With it the session is renewed; without it the session expires with the token of the login. */
+  /**
+   * Reads the pod's current token. With it the session is renewed; without it the session expires with the token of the login. A session that was opened by
+   * a certificate needs no token.
+   */
   readonly token?: () => Promise<string>;
   readonly signal?: AbortSignal;
 }
@@ -82,7 +86,9 @@ class Following {
   start(token: FollowOptions['token']): void {
     const fail = (error: unknown): void => this.fail(error);
     this.#work.push(this.#listen().catch(fail));
-    if (token !== undefined) this.#work.push(this.#keepRenewed(token).catch(fail));
+    if (token !== undefined || this.#session.isByCertificate) {
+      this.#work.push(this.#keepRenewed(token).catch(fail));
+    }
   }
 
   /** The next read or the read in progress fails with this error. */
@@ -154,13 +160,13 @@ class Following {
   }
 
   /** Renews the session until the end. The session's expiry limits how long the broker may be unreachable. */
-  async #keepRenewed(token: NonNullable<FollowOptions['token']>): Promise<void> {
+  async #keepRenewed(token: FollowOptions['token']): Promise<void> {
     const { signal } = this.#stop;
     for (;;) {
       await this.#pause(this.#untilExtension(this.#session.endsAt));
       if (signal.aborted) return;
       try {
-        await this.#session.renew(await token(), signal);
+        await this.#session.renew(await token?.(), signal);
       } catch (error) {
         if (!mayPass(error)) throw error;
       }

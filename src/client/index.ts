@@ -1,5 +1,11 @@
 /** The client library, `@quaymaster/client`: docs/client.md. */
 export { BrokerClient, type EventOptions } from './broker-client.ts';
+export {
+  CertificateFiles,
+  UnusableCertificate,
+  type CertificateFilesOptions,
+  type ClientCertificate,
+} from './certificate-files.ts';
 export type { ClientOptions } from './connection.ts';
 export type {
   Answer,

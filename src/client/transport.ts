@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { isTlsFault } from '../domain/tls-fault.ts';
+import type { ClientCertificate } from './certificate-files.ts';
 import { HttpClient } from '../net/https/http-client.ts';
 import { UnusableResponse } from '../net/https/unusable-response.ts';
 import { UnreachableError, type UnreachableReason } from './errors.ts';
@@ -15,28 +16,44 @@ export interface SentRequest {
   readonly body: string | undefined;
 }
 
+interface TransportTls {
+  /** PEM of the authorities of the broker's certificate; default: those of Node. */
+  readonly ca?: string | undefined;
+  readonly clientCertificate?: (() => ClientCertificate) | undefined;
+}
+
 /** Connections to one broker, without redirects, decompression, caches and proxies. */
 export class Transport {
   readonly #url: URL;
-  readonly #http: HttpClient;
+  readonly #tls: TransportTls;
+  /** The last one is in use; the others have requests in progress with certificates that were replaced. */
+  #clients: readonly HttpClient[] = [];
+  #certificate: ClientCertificate | undefined;
   #closed = false;
 
-  constructor(url: URL, ca: string | undefined) {
+  /** @throws TypeError for a client certificate without TLS */
+  constructor(url: URL, tls: TransportTls) {
+    if (url.protocol === 'http:' && tls.clientCertificate !== undefined) {
+      throw new TypeError('a client certificate needs a URL that begins with https://');
+    }
     this.#url = url;
-    const tls = url.protocol === 'http:' ? 'off' : { ...(ca !== undefined && { ca }) };
-    this.#http = new HttpClient({ tls, minVersion: 'TLSv1.3', maxSockets: MOST_SOCKETS });
+    this.#tls = tls;
   }
 
   get origin(): string {
     return this.#url.origin;
   }
 
-  /** Resolves with the headers of the response, whatever its status. @throws UnreachableError, the reason of `signal` */
+  /**
+   * Resolves with the headers of the response, whatever its status.
+   * @throws UnreachableError, the reason of `signal`, every error of `clientCertificate`
+   */
   async open(sent: SentRequest, signal: AbortSignal): Promise<IncomingMessage> {
     if (this.#closed) throw new UnreachableError('no_connection', 'the client is closed');
     signal.throwIfAborted();
+    const http = this.#client();
     try {
-      return await this.#http.open({ ...sent, url: this.#url, signal });
+      return await http.open({ ...sent, url: this.#url, signal });
     } catch (error) {
       throw transportError(error, this.origin);
     }
@@ -45,7 +62,26 @@ export class Transport {
   /** Closes all connections, event streams included. */
   close(): void {
     this.#closed = true;
-    this.#http.close();
+    for (const each of this.#clients) each.close();
+  }
+
+  /** A connection keeps the certificate of its handshake, so a replaced certificate needs new connections. */
+  #client(): HttpClient {
+    const { ca, clientCertificate } = this.#tls;
+    const certificate = clientCertificate?.();
+    const last = this.#clients.at(-1);
+    const isSame =
+      certificate?.cert === this.#certificate?.cert && certificate?.key === this.#certificate?.key;
+    if (last !== undefined && isSame) return last;
+    const tls = { ...(ca !== undefined && { ca }), ...certificate };
+    const http = new HttpClient({
+      tls: this.#url.protocol === 'http:' ? 'off' : tls,
+      minVersion: 'TLSv1.3',
+      maxSockets: MOST_SOCKETS,
+    });
+    this.#certificate = certificate;
+    this.#clients = [...this.#clients.filter((each) => each.isInUse), http];
+    return http;
   }
 }
 

@@ -10,14 +10,14 @@ type Opened = components['schemas']['OpenedSession'];
 export interface LogIn {
   /** Name of the cluster, as registered at the broker. */
   readonly cluster: string;
-  /** The pod's service-account token, projected for the broker's audience. */
-  readonly token: string;
+  /** The pod's service-account token, projected for the broker's audience. Absent: the certificate of the client proves who it is. */
+  readonly token?: string | undefined;
   /** Binds the session to a key that never leaves this process; the broker seals values to it: docs/sealed-delivery.md. */
   readonly sealed?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The session of a workload. It expires with the last token that the broker has received for it. */
+/** The session of a workload. It expires with the last token, or certificate, that the broker has received for it. */
 export class WorkloadSession {
   readonly id: string;
   readonly workload: components['schemas']['Workload'];
@@ -25,14 +25,17 @@ export class WorkloadSession {
   readonly createdAt: number;
   /** A client with the credential of this session. */
   readonly client: BrokerClient;
+  /** Whether the login was by the certificate of the client. Then renewals are too. */
+  readonly isByCertificate: boolean;
   /** For the first `events`, which then starts with the events since the login. */
   readonly eventId: string;
   /** The broker's clock minus ours, in milliseconds. */
   readonly #offset: number;
   #endsAt: number;
 
-  private constructor(client: BrokerClient, { session, eventId }: Opened) {
+  private constructor(client: BrokerClient, { session, eventId }: Opened, token?: string) {
     this.client = client;
+    this.isByCertificate = token === undefined;
     this.id = session.id;
     this.workload = session.workload;
     this.createdAt = Date.parse(session.createdAt);
@@ -42,15 +45,15 @@ export class WorkloadSession {
   }
 
   /**
-   * @throws as `BrokerClient.call`; ApiError ERR_TOKEN_INVALID for any problem of the token; UnreachableError if `sealed` is set and the session is not bound
-   * to the key, because a proxy on the way removed the proof
+   * @throws as `BrokerClient.call`; ApiError ERR_TOKEN_INVALID for any problem of the token or certificate; UnreachableError if `sealed` is set and the
+   * session is not bound to the key, because a proxy on the way removed the proof
    */
   static async logIn(client: BrokerClient, logIn: LogIn): Promise<WorkloadSession> {
     const { cluster, token, signal, sealed = false } = logIn;
-    const input = { body: { cluster, token }, signal };
+    const input = { body: { cluster, ...(token !== undefined && { token }) }, signal };
     if (!sealed) {
       const { body } = await client.call('createSession', input);
-      return new WorkloadSession(client.as(bearer(body.token)), body);
+      return new WorkloadSession(client.as(bearer(body.token)), body, token);
     }
     const { SealingKey } = await import('./sealing-key.ts');
     const key = await SealingKey.generate();
@@ -58,7 +61,7 @@ export class WorkloadSession {
     if (body.session.keyThumbprint !== key.thumbprint) {
       throw new UnreachableError('not_ours', 'the session is not bound to the key of this process');
     }
-    return new WorkloadSession(client.as(key.bearing(body.token)), body);
+    return new WorkloadSession(client.as(key.bearing(body.token)), body, token);
   }
 
   /** Expiry by the broker's clock, in milliseconds since the epoch. */
@@ -95,10 +98,11 @@ export class WorkloadSession {
     return followSecrets(this, paths, options);
   }
 
-  /** Extends the session to the expiry of a current token of the same pod. @throws as `BrokerClient.call` */
-  async renew(token: string, signal?: AbortSignal): Promise<void> {
-    const { body } = await this.client.call('renewSession', { body: { token }, signal });
-    this.#endsAt = Date.parse(body.session.endsAt);
+  /** Extends the session to the expiry of a current token of the same pod; without one, of the current certificate. @throws as `BrokerClient.call` */
+  async renew(token?: string, signal?: AbortSignal): Promise<void> {
+    const body = token === undefined ? {} : { token };
+    const { body: renewed } = await this.client.call('renewSession', { body, signal });
+    this.#endsAt = Date.parse(renewed.session.endsAt);
   }
 
   /** Ends the leases and credentials of this session too. @throws as `BrokerClient.call` */

@@ -25,10 +25,18 @@ export function readCertificate(pem: string): CertificateFacts | undefined {
       nameCount: names.length,
       holdsDnsName: (name) => names.includes(`DNS:${name}`),
       holdsAddress: (address) => certificate.checkIP(address) !== undefined,
-      belongsTo: (privateKey) => certificate.checkPrivateKey(createPrivateKey(privateKey)),
+      belongsTo: (privateKey) => isKeyOf(certificate, privateKey),
     };
   } catch {
     return undefined;
+  }
+}
+
+function isKeyOf(certificate: X509Certificate, privateKey: string): boolean {
+  try {
+    return certificate.checkPrivateKey(createPrivateKey(privateKey));
+  } catch {
+    return false;
   }
 }
 

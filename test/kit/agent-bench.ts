@@ -67,7 +67,7 @@ export class AgentBench {
     );
     return new Agent(settings, {
       access: this.broker,
-      readToken: () => Promise.resolve(this.token),
+      readIdentity: () => Promise.resolve(this.token),
       deliveries: {
         deliver: async (values) => Promise.resolve(this.#deliver(values)),
         remove: (names) => this.#remove(names),

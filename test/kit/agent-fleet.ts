@@ -60,7 +60,7 @@ export class AgentFleet {
     const access = new ClientAccess(this.#clients[index]!, settings);
     return new Agent(settings, {
       access: this.#counted(access),
-      readToken: () => Promise.resolve(token),
+      readIdentity: () => Promise.resolve(token),
       deliveries: {
         deliver: () => Promise.resolve({ changed: [], replaced: [] }),
         remove: () => Promise.resolve(),

@@ -18,6 +18,14 @@ const CONNECTION: readonly OptionRow[] = [
     '--ca <file>',
     "PEM file with the CA of the broker's certificate; default: QUAYMASTER_CA_FILE, else from the profile",
   ],
+  [
+    '--client-cert <file>',
+    'PEM file with your client certificate and its intermediates; default: QUAYMASTER_CLIENT_CERT_FILE, else from the profile',
+  ],
+  [
+    '--client-key <file>',
+    'PEM file with its private key; default: QUAYMASTER_CLIENT_KEY_FILE, else from the profile',
+  ],
 ];
 
 /** Second names, which users of Vault type. */

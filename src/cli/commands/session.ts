@@ -24,12 +24,12 @@ export const SESSION: CommandTable = {
         ['--cluster <name>', 'log in as a workload of this cluster, as registered at the broker'],
         [
           '--pod-token-file <file>',
-          'with --cluster: the token of the workload; --token-file does the same',
+          'with --cluster: the token of the workload; --token-file does the same; without a token, --client-cert proves who it is',
         ],
       ],
       examples: [
         'quaymaster login --url https://broker.example:8200 --issuer corp',
-        'quaymaster login --url https://broker.example:8200 --cluster github --token-file token.jwt',
+        'quaymaster login --url https://broker.example:8200 --cluster mesh --client-cert svid.pem --client-key svid.key',
       ],
       load: async () => (await import('../verbs/login.ts')).runLogin,
     },

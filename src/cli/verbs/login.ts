@@ -1,23 +1,27 @@
-import { bearer } from '../../client/index.ts';
+import { bearer, type BrokerClient } from '../../client/index.ts';
 import { askHidden, readStdin } from '../ask.ts';
 import { abortedBy, type Broker } from '../broker.ts';
 import {
   absolute,
   checkToken,
   findTarget,
+  fromEnvironment,
+  namedCertificate,
   openClient,
   operatorLogin,
   profileName,
+  type BrokerAddress,
   type ConnectionOptions,
 } from '../connection.ts';
 import type { Call, CliContext } from '../context.ts';
+import { defined } from '../defined.ts';
 import { UsageError } from '../errors.ts';
 import { isSessionToken, readIdentity } from '../identity.ts';
 import { logInWorkload, openBroker, saveOrEnd } from '../open-broker.ts';
 import { logInPerson, stepUp } from '../person-login.ts';
 import { proveKey } from '../security-key.ts';
 import { table } from '../output/table.ts';
-import { ProfileFiles, type OperatorLogin, type Profile, type WorkloadLogin } from '../profiles.ts';
+import { ProfileFiles, type OperatorLogin, type WorkloadLogin } from '../profiles.ts';
 
 export interface LoginOptions extends ConnectionOptions {
   readonly name?: string;
@@ -54,7 +58,8 @@ export async function runLogin(
   const url = options.url ?? environment.url ?? (await files.read(name))?.url;
   if (url === undefined) throw new UsageError('login needs --url https://HOST:PORT');
   const caFile = absolute(options.ca ?? environment.caFile);
-  const broker = { url, ...(caFile !== undefined && { caFile }) };
+  const certificate = namedCertificate({ ...fromEnvironment(environment), ...defined(options) });
+  const broker = { url, ...(caFile !== undefined && { caFile }), ...certificate };
   const save: Save = async (login) => {
     await files.write(name, { ...broker, login });
     await files.use(name);
@@ -65,31 +70,40 @@ export async function runLogin(
 
 function loginOf(
   context: CliContext,
-  broker: Pick<Profile, 'url' | 'caFile'>,
+  broker: BrokerAddress,
   options: LoginOptions,
   save: Save,
 ): Promise<OperatorLogin | WorkloadLogin> {
-  if (options.issuer !== undefined) return personLogin(context, broker, options, save);
-  return isWorkload(options)
-    ? workloadLogin(broker, options, save)
-    : operatorToken(context, options).then((login) => checkedLogin(broker, login, save));
+  return withClient(context, broker, async (client) => {
+    if (options.issuer !== undefined) return personLogin(context, client, options, save);
+    if (isWorkload(options, broker)) return workloadLogin(client, options, save);
+    return checkedLogin(client, await operatorToken(context, options), save);
+  });
+}
+
+async function withClient<T>(
+  { output }: CliContext,
+  broker: BrokerAddress,
+  work: (client: BrokerClient) => Promise<T>,
+): Promise<T> {
+  const client = await openClient(broker, (text) => output.note(text));
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+  }
 }
 
 async function personLogin(
   context: CliContext,
-  broker: Pick<Profile, 'url' | 'caFile'>,
+  client: BrokerClient,
   { issuer = '', device, stepUp: isStepUp }: LoginOptions,
   save: Save,
 ): Promise<OperatorLogin> {
-  const client = await openClient(broker);
-  try {
-    const login = await logInPerson(context, client, { issuer, device, stepUp: isStepUp });
-    await save(login);
-    if (isStepUp === true) await proveKey(context, client.as(bearer(login.token)), device === true);
-    return login;
-  } finally {
-    client.close();
-  }
+  const login = await logInPerson(context, client, { issuer, device, stepUp: isStepUp });
+  await save(login);
+  if (isStepUp === true) await proveKey(context, client.as(bearer(login.token)), device === true);
+  return login;
 }
 
 function whoIs(login: OperatorLogin | WorkloadLogin): string {
@@ -99,12 +113,16 @@ function whoIs(login: OperatorLogin | WorkloadLogin): string {
 
 type Save = (login: OperatorLogin | WorkloadLogin) => Promise<void>;
 
-function isWorkload({ cluster, podTokenFile, tokenFile, tokenStdin }: LoginOptions): boolean {
+/** @throws UsageError */
+function isWorkload(
+  { cluster, podTokenFile, tokenFile, tokenStdin }: LoginOptions,
+  { clientCertFile }: BrokerAddress,
+): boolean {
   if (cluster === undefined && podTokenFile === undefined) return false;
   const files = [podTokenFile, tokenFile].filter((file) => file !== undefined);
-  if (cluster === undefined || files.length === 0) {
+  if (cluster === undefined || (files.length === 0 && clientCertFile === undefined)) {
     throw new UsageError(
-      'the login of a workload needs both --cluster and --pod-token-file (or --token-file)',
+      'the login of a workload needs both --cluster and --pod-token-file (or --token-file); to log in by certificate: --cluster, --client-cert and --client-key',
     );
   }
   if (files.length > 1 || tokenStdin === true) {
@@ -116,20 +134,15 @@ function isWorkload({ cluster, podTokenFile, tokenFile, tokenStdin }: LoginOptio
 }
 
 async function workloadLogin(
-  broker: Pick<Profile, 'url' | 'caFile'>,
-  { cluster = '', tokenFile = '', podTokenFile = tokenFile }: LoginOptions,
+  client: BrokerClient,
+  { cluster = '', tokenFile, podTokenFile = tokenFile }: LoginOptions,
   save: Save,
 ): Promise<WorkloadLogin> {
-  const client = await openClient(broker);
-  try {
-    const path = absolute(podTokenFile) ?? '';
-    const session = await logInWorkload(client, { cluster, podTokenFile: path });
-    const login = { kind: 'workload', cluster, podTokenFile: path, session } as const;
-    await saveOrEnd(client, session, () => save(login));
-    return login;
-  } finally {
-    client.close();
-  }
+  const workload = { cluster, podTokenFile: absolute(podTokenFile) };
+  const session = await logInWorkload(client, workload);
+  const login = { kind: 'workload', ...workload, session } as const;
+  await saveOrEnd(client, session, () => save(login));
+  return login;
 }
 
 async function operatorToken(
@@ -151,19 +164,14 @@ async function operatorToken(
 
 /** Saves a token only after the broker has accepted it. */
 async function checkedLogin(
-  broker: Pick<Profile, 'url' | 'caFile'>,
+  client: BrokerClient,
   login: OperatorLogin,
   save: Save,
 ): Promise<OperatorLogin> {
-  const client = await openClient(broker);
-  try {
-    const who = await readIdentity(client.as(bearer(login.token)), isSessionToken(login.token));
-    const { endsAt } = 'session' in who ? who.session : who.operator;
-    await save({ ...login, endsAt });
-    return login;
-  } finally {
-    client.close();
-  }
+  const who = await readIdentity(client.as(bearer(login.token)), isSessionToken(login.token));
+  const { endsAt } = 'session' in who ? who.session : who.operator;
+  await save({ ...login, endsAt });
+  return login;
 }
 
 interface LogoutOptions extends ConnectionOptions {
@@ -187,8 +195,9 @@ export async function runLogout(
   const { login } = profile;
   const call = endOf(login, options.everywhere === true);
   // The profile's own token is used: a token that an option or the environment names belongs to another login and stays valid.
-  const ca = options.ca ?? (options.profile === undefined ? environment.caFile : undefined);
-  const asProfile = callingAs(context, { profile: name, ca });
+  const given = fromEnvironment(options.profile === undefined ? environment : undefined);
+  const { ca, clientCert, clientKey } = { ...given, ...defined(options) };
+  const asProfile = callingAs(context, { profile: name, ca, clientCert, clientKey });
   if (call !== undefined) await endSession(context, asProfile, call);
   else if (options.revoke === true) await asProfile(revokeOwnToken);
   await files.remove(name);
@@ -213,15 +222,12 @@ function endOf(
 
 type CallAs = (work: (broker: Broker) => Promise<unknown>) => Promise<void>;
 
-function callingAs(
-  { environment, clock, signal }: CliContext,
-  connection: ConnectionOptions,
-): CallAs {
+function callingAs(context: CliContext, connection: ConnectionOptions): CallAs {
   return async (work) => {
-    const target = await findTarget(connection, environment);
-    const { broker, close } = await openBroker(target, environment, clock);
+    const target = await findTarget(connection, context.environment);
+    const { broker, close } = await openBroker(target, context);
     try {
-      await work(abortedBy(broker, signal));
+      await work(abortedBy(broker, context.signal));
     } finally {
       close();
     }

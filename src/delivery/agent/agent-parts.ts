@@ -16,7 +16,8 @@ import { WakeableTimer } from './wakeable-timer.ts';
 
 export interface AgentDeps {
   readonly access: BrokerAccess;
-  readonly readToken: () => Promise<string>;
+  /** The current proof of the pod's identity: its token, or its client certificate. */
+  readonly readIdentity: () => Promise<string>;
   readonly deliveries: Delivering;
   /** How `exec` notifies its child of new values. @returns why that failed, as a code */
   readonly child?: (() => Promise<string | undefined>) | undefined;
@@ -44,7 +45,7 @@ export interface AgentParts {
 
 /** The parts of one agent: it shares none of them with another in the same process. */
 export function agentParts(settings: Settings, deps: AgentDeps): AgentParts {
-  const { clock, random, log, access, readToken, child, deliveries } = deps;
+  const { clock, random, log, access, readIdentity, child, deliveries } = deps;
   const { onChange, acknowledge } = settings;
   const time = new BrokerTime(clock);
   const holdings = new Holdings(settings.secrets, time, random);
@@ -60,7 +61,7 @@ export function agentParts(settings: Settings, deps: AgentDeps): AgentParts {
   });
   return {
     ...{ time, holdings, reports, timer, application },
-    keeper: new SessionKeeper({ access, readToken, time, random, log }),
+    keeper: new SessionKeeper({ access, readIdentity, time, random, log }),
     fetcher: new SecretFetcher({ holdings, time, log }),
     queue: new RefetchQueue(clock, settings.debounce),
     refreshes: new Refreshes(clock),

@@ -4,14 +4,14 @@ import { factsOf, failureKind } from './access/failure-kind.ts';
 import { renewalTime, type BrokerTime } from './broker-time.ts';
 import type { AgentLog } from './agent-log.ts';
 
-/** How often the token file is polled while it still has the token that was presented last. */
+/** How often the file is polled while it still has the token or certificate that was presented last. */
 const POLL_MS = 10_000;
 const SHORTEST_POLL_MS = 1_000;
 
 export interface SessionKeeperDeps {
   readonly access: BrokerAccess;
-  /** The current projected token: the kubelet replaces it at four fifths of its life. */
-  readonly readToken: () => Promise<string>;
+  /** The current projected token, which the kubelet replaces at four fifths of its life, or the current client certificate. */
+  readonly readIdentity: () => Promise<string>;
   readonly time: BrokerTime;
   readonly random: () => number;
   readonly log: AgentLog;
@@ -21,9 +21,9 @@ export interface SessionKeeperDeps {
 export class SessionKeeper {
   readonly #deps: SessionKeeperDeps;
   #session: AgentSession | undefined;
-  /** The token that was presented last. */
+  /** The token or certificate that was presented last. */
   #presented = '';
-  /** The session cannot be extended further with that token. */
+  /** The session cannot be extended further with it. */
   #isExhausted = false;
   #dueAt = 0;
   /** The broker ended the last session early. */
@@ -79,51 +79,51 @@ export class SessionKeeper {
   }
 
   async #logIn(signal: AbortSignal): Promise<AgentSession> {
-    const token = await this.#deps.readToken();
-    const session = await this.#deps.access.logIn(token, signal);
+    const identity = await this.#deps.readIdentity();
+    const session = await this.#deps.access.logIn(identity, signal);
     this.#deps.log.debug({}, 'logged in');
     // Before the renewal is planned: with a wrong clock of the pod, two thirds of the rest would be another time.
     this.#deps.time.learn(session.createdAt);
     this.#session = session;
     this.#wasRevoked = false;
-    this.#presented = token;
+    this.#presented = identity;
     this.#plan(session);
     return session;
   }
 
   /**
-   * A renewal with a token that was presented before cannot extend the session beyond that token's end. Once it did not extend it, the file is polled
-   * until the kubelet has written another token. @returns whether the session is still valid
+   * A renewal with a token or certificate that was presented before cannot extend the session beyond its end. Once it did not extend it, the file is
+   * polled until it has another one. @returns whether the session is still valid
    */
   async #isRenewed(session: AgentSession, signal: AbortSignal): Promise<boolean> {
-    const token = await this.#deps.readToken();
-    if (token === this.#presented && this.#isExhausted) {
-      this.#pollToken(session);
+    const identity = await this.#deps.readIdentity();
+    if (identity === this.#presented && this.#isExhausted) {
+      this.#pollFile(session);
       return true;
     }
     const before = session.endsAt;
     try {
-      await session.renew(token, signal);
+      await session.renew(identity, signal);
     } catch (error) {
-      return this.#isValidWithout(session, token, error);
+      return this.#isValidWithout(session, identity, error);
     }
     const endsAt = new Date(session.endsAt).toISOString();
     this.#deps.log.debug({ endsAt }, 'renewed the session');
-    this.#presented = token;
+    this.#presented = identity;
     this.#plan(session);
     this.#isExhausted = session.endsAt <= before;
-    if (this.#isExhausted) this.#pollToken(session);
+    if (this.#isExhausted) this.#pollFile(session);
     return true;
   }
 
-  /** A token that is not accepted does not end the session. */
-  #isValidWithout(session: AgentSession, token: string, error: unknown): boolean {
+  /** A token or certificate that is not accepted does not end the session. */
+  #isValidWithout(session: AgentSession, identity: string, error: unknown): boolean {
     if (failureKind(error) !== 'unauthenticated') throw error;
     this.#deps.log.warn(factsOf(error), 'the session could not be renewed');
     if (error instanceof ApiError && error.code === 'ERR_TOKEN_INVALID') {
-      this.#presented = token;
+      this.#presented = identity;
       this.#isExhausted = true;
-      this.#pollToken(session);
+      this.#pollFile(session);
       return true;
     }
     this.invalidate();
@@ -135,7 +135,7 @@ export class SessionKeeper {
     this.#dueAt = renewalTime(this.#deps.time.now(), endsAt, this.#deps.random);
   }
 
-  #pollToken({ endsAt }: AgentSession): void {
+  #pollFile({ endsAt }: AgentSession): void {
     const now = this.#deps.time.now();
     const pause = Math.max(SHORTEST_POLL_MS, Math.min(POLL_MS, (endsAt - now) / 4));
     this.#dueAt = now + pause * (0.5 + this.#deps.random() / 2);

@@ -137,17 +137,31 @@ const execSchema = z.prefault(
   {},
 );
 
+const broker = z
+  .strictObject({
+    url: z.url(),
+    caFile: z.optional(absolutePath),
+    /** PEM, instead of a file. */
+    ca: z.optional(z.string().check(z.startsWith('-----BEGIN CERTIFICATE-----'))),
+    clientCertFile: z.optional(absolutePath),
+    clientKeyFile: z.optional(absolutePath),
+    sealed: z._default(z.boolean(), false),
+  })
+  .check(
+    z.refine(
+      ({ clientCertFile, clientKeyFile }) =>
+        (clientCertFile === undefined) === (clientKeyFile === undefined),
+      'clientCertFile and clientKeyFile belong together: set both or neither',
+    ),
+  );
+
 /** All settings of the agent. docs/agent.md has a row for each; a test compares them. */
 export const settingsSchema = z
   .strictObject({
-    broker: z.strictObject({
-      url: z.url(),
-      caFile: z.optional(absolutePath),
-      /** PEM, instead of a file. */
-      ca: z.optional(z.string().check(z.startsWith('-----BEGIN CERTIFICATE-----'))),
-      sealed: z._default(z.boolean(), false),
-    }),
+    broker,
     cluster: clusterName,
+    /** What proves the identity of the workload: the token of `tokenFile`, or the client certificate. */
+    login: z._default(z.enum(['token', 'certificate']), 'token'),
     tokenFile: z._default(absolutePath, '/var/run/secrets/quaymaster/token'),
     directory: z._default(absolutePath, '/var/run/quaymaster/secrets'),
     secrets: z.array(secret).check(z.minLength(1), z.maxLength(100)),
@@ -166,7 +180,11 @@ export const settingsSchema = z
     ),
   })
   .check((checking) => {
-    const { secrets, exec } = checking.value;
+    const { secrets, exec, login, broker: to } = checking.value;
+    if (login === 'certificate' && to.clientCertFile === undefined) {
+      const message = 'certificate needs broker.clientCertFile and broker.clientKeyFile';
+      problem(checking, ['login'], message);
+    }
     const names = secrets.map(nameOf);
     for (const [index, name] of names.entries()) {
       if (names.indexOf(name) === index) continue;

@@ -96,6 +96,12 @@ export class HttpClient {
     });
   }
 
+  /** Whether it has open connections. Idle ones close by themselves. */
+  get isInUse(): boolean {
+    const { sockets = {}, freeSockets = {} } = this.#connector?.agent ?? {};
+    return Object.keys(sockets).length + Object.keys(freeSockets).length > 0;
+  }
+
   /** Closes every connection, also those with a response in progress. */
   close(): void {
     this.#connector?.agent.destroy();

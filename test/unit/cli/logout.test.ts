@@ -50,7 +50,7 @@ it.each(['environment', 'options'] as const)(
     // Every other verb uses the named token.
     const target = () => findTarget(options, environment);
     const broker = async () =>
-      (await openBroker(await target(), environment, context.clock)).broker;
+      (await openBroker(await target(), { ...context, environment })).broker;
     await runLogout({ ...context, environment, broker }, { args: [], options });
     expect(asked).toEqual([`GET Bearer ${OWN}`, `DELETE Bearer ${OWN}`]);
     expect(await files.read('default')).toBeUndefined();

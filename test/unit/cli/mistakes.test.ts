@@ -99,7 +99,7 @@ describe('a broker that cannot be reached', () => {
   });
 
   it('reports an invalid CA file before it connects', async () => {
-    const open = openClient({ url: 'https://x', caFile: '/dev/null' });
+    const open = openClient({ url: 'https://x', caFile: '/dev/null' }, () => undefined);
     await expect(open).rejects.toThrow('/dev/null contains no certificate in PEM');
   });
 });

@@ -66,15 +66,15 @@ describe(`the session of a pod${leftOut}`, () => {
     const disk = SmallDisk.mount('1m');
     const configDirectory = disk?.path ?? '';
     try {
-      const { environment, clock } = cliContext({ configDirectory });
+      const context = cliContext({ configDirectory });
       const login = { cluster: 'c1', podTokenFile: join(root, 'pod-token') };
       const options = { ...login, url: address() };
       await runLogin(cliContext({ configDirectory }), { args: [], options });
       await writeFile(join(configDirectory, 'full'), Buffer.alloc(2_000_000)).catch(() => 'full');
       asked = [];
-      const later = { ...clock, now: () => Date.parse(SESSION.endsAt) };
-      const target = await findTarget({}, environment);
-      const failure = await openBroker(target, environment, later).catch(failureOf);
+      const clock = { ...context.clock, now: () => Date.parse(SESSION.endsAt) };
+      const target = await findTarget({}, context.environment);
+      const failure = await openBroker(target, { ...context, clock }).catch(failureOf);
       expect(failure).toMatchObject({ exitCode: 1 });
       expect(asked).toEqual([MADE, ended(2)]);
     } finally {

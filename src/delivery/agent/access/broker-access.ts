@@ -22,7 +22,7 @@ export interface AgentSession {
   readonly endsAt: number;
   /** The position of the event stream at the login. */
   readonly eventId: string;
-  renew(token: string, signal: AbortSignal): Promise<void>;
+  renew(identity: string, signal: AbortSignal): Promise<void>;
   end(signal: AbortSignal): Promise<void>;
   read(items: readonly BatchItem[], signal: AbortSignal): Promise<BatchAnswer>;
   /** @returns the new end of the lease. */
@@ -34,6 +34,6 @@ export interface AgentSession {
 
 /** The broker, as the agent needs it; tests script one. */
 export interface BrokerAccess {
-  /** @throws as `BrokerClient.call` */
-  logIn(token: string, signal: AbortSignal): Promise<AgentSession>;
+  /** @param identity the token, or the text of the client certificate @throws as `BrokerClient.call` */
+  logIn(identity: string, signal: AbortSignal): Promise<AgentSession>;
 }

@@ -13,14 +13,17 @@ export class ClientAccess implements BrokerAccess {
   readonly #client: BrokerClient;
   readonly #cluster: string;
   readonly #sealed: boolean;
+  readonly #isByCertificate: boolean;
 
-  constructor(client: BrokerClient, settings: Pick<Settings, 'cluster' | 'broker'>) {
+  constructor(client: BrokerClient, settings: Pick<Settings, 'cluster' | 'broker' | 'login'>) {
     this.#client = client;
     this.#cluster = settings.cluster;
     this.#sealed = settings.broker.sealed;
+    this.#isByCertificate = settings.login === 'certificate';
   }
 
-  async logIn(token: string, signal: AbortSignal): Promise<AgentSession> {
+  async logIn(identity: string, signal: AbortSignal): Promise<AgentSession> {
+    const token = this.#isByCertificate ? undefined : identity;
     const who = { cluster: this.#cluster, sealed: this.#sealed, token, signal };
     const session = await WorkloadSession.logIn(this.#client, who);
     return new ClientSession(session);
@@ -46,8 +49,8 @@ class ClientSession implements AgentSession {
     return this.#session.eventId;
   }
 
-  renew(token: string, signal: AbortSignal): Promise<void> {
-    return this.#session.renew(token, signal);
+  renew(identity: string, signal: AbortSignal): Promise<void> {
+    return this.#session.renew(this.#session.isByCertificate ? undefined : identity, signal);
   }
 
   end(signal: AbortSignal): Promise<void> {

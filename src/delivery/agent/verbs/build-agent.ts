@@ -1,5 +1,5 @@
 import { systemClock } from '../../../clock.ts';
-import { BrokerClient } from '../../../client/index.ts';
+import { BrokerClient, CertificateFiles, UnusableCertificate } from '../../../client/index.ts';
 import { randomFraction } from '../../../crypto/random.ts';
 import { ClientAccess } from '../access/client-access.ts';
 import { Agent } from '../agent.ts';
@@ -24,12 +24,18 @@ type Options = Pick<AgentDeps, 'isResident' | 'child'>;
 export async function buildAgent(settings: Settings, options: Options): Promise<BuiltAgent> {
   const clock = systemClock;
   const log = new AgentLog(settings.log.level, clock, (line) => void process.stderr.write(line));
-  const client = await clientOf(settings);
+  const certificate = certificateOf(settings, log);
+  const client = await clientOf(settings, certificate);
   const deliveries = await Deliveries.prepare(outputsOf(settings), { clock, log });
   const agent = new Agent(settings, {
     ...options,
     access: new ClientAccess(client, settings),
-    readToken: async () => Promise.resolve(readToken(settings.tokenFile)),
+    readIdentity: async () =>
+      Promise.resolve(
+        settings.login === 'certificate' && certificate !== undefined
+          ? certificate.current().cert
+          : readToken(settings.tokenFile),
+      ),
     deliveries,
     clock,
     random: randomFraction,
@@ -45,11 +51,31 @@ export async function buildAgent(settings: Settings, options: Options): Promise<
   };
 }
 
-/** One attempt for each call: the agent decides about retries. */
-async function clientOf({ broker: { url, caFile, ca } }: Settings): Promise<BrokerClient> {
-  const authority = caFile === undefined ? ca : await authorityIn(caFile);
+/** @throws ConfigError if the files cannot be used. Once they could, their former content stays in use when they cannot. */
+function certificateOf({ broker }: Settings, log: AgentLog): CertificateFiles | undefined {
+  const { clientCertFile: certFile, clientKeyFile: keyFile } = broker;
+  if (certFile === undefined || keyFile === undefined) return undefined;
+  const onProblem = (problem: string): void => log.warn({ problem }, 'client certificate');
+  const files = new CertificateFiles({ certFile, keyFile, onProblem });
   try {
-    return new BrokerClient({ url, ca: authority, tries: 1, userAgent: 'quaymaster-agent' });
+    files.current();
+  } catch (error) {
+    if (!(error instanceof UnusableCertificate)) throw error;
+    throw new ConfigError('broker', [error.message]);
+  }
+  return files;
+}
+
+/** One attempt for each call: the agent decides about retries. */
+async function clientOf(
+  { broker: { url, caFile, ca } }: Settings,
+  certificate: CertificateFiles | undefined,
+): Promise<BrokerClient> {
+  const authority = caFile === undefined ? ca : await authorityIn(caFile);
+  const clientCertificate = certificate && (() => certificate.current());
+  const userAgent = 'quaymaster-agent';
+  try {
+    return new BrokerClient({ url, ca: authority, clientCertificate, tries: 1, userAgent });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     throw new ConfigError('broker', [`/broker/url: ${error.message}`]);
