@@ -1,6 +1,7 @@
 import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../src/clock.ts';
+import { ConfigReload } from '../../src/compose/config-reload.ts';
 import { onSignals } from '../../src/compose/on-signals.ts';
 import { serve } from '../../src/compose/serve.ts';
 import { loadConfig } from '../../src/compose/config/load.ts';
@@ -24,7 +25,9 @@ async function run(): Promise<void> {
   const log = createLog({ level: config.log.level, clock });
   // A clock with another speed restarts at each start, often behind the log of the previous start.
   const trustClock = values.clock !== undefined;
-  const serving = await serve(config, { clock, log, trustClock, failpoint: failpoints.commit });
+  const reload = new ConfigReload(config, { load: () => loadConfig(values.config), clock, log });
+  const failpoint = failpoints.commit;
+  const serving = await serve(config, { clock, log, trustClock, reload, failpoint });
   failpoints.watch(serving.broker.parts.store);
   onSignals(serving, log);
   // A process that is killed at a point writes no compile cache at its end, so the next start would compile everything again.
