@@ -2,3 +2,4 @@ export type { ClusterConnection } from './cluster-connection.ts';
 export { createAuthenticator } from './create-authenticator.ts';
 export { createPodWatch } from './pod-watch/create-pod-watch.ts';
 export { noPodWatch } from './pod-watch/no-pod-watch.ts';
+export { NamespaceWatch } from './namespace-watch/namespace-watch.ts';

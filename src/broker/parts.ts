@@ -4,7 +4,7 @@ import type { TextDigest } from '../domain/audit-text.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { PeopleIssuer, SecurityKeyVerifier } from '../ports/people.ts';
-import type { PodWatch } from '../ports/pod-watch.ts';
+import type { NamespaceFacts, PodWatch } from '../ports/pod-watch.ts';
 import type { RefusalCounts, RefusalTally } from '../ports/refusal-tally.ts';
 import type { Store } from '../ports/store.ts';
 import type { Trace } from '../ports/trace.ts';
@@ -44,6 +44,7 @@ export interface Clusters {
   /** @throws ERR_IDENTITY_UNAVAILABLE when its connection is not configured. */
   authenticator(name: string): WorkloadAuthenticator | undefined;
   watch(name: string): PodWatch | undefined;
+  namespaces(name: string): NamespaceFacts | undefined;
   /** The reason why this cluster cannot be served: its connection is missing or of another kind. */
   problem(spec: ClusterSpec): string | undefined;
 }

@@ -291,10 +291,10 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const reloaded = { connections, clusters, tallies, people, limits, embedded, trail };
   const endings = new PodEndings(parts);
   const isHeld = store.fault() === 'ERR_HELD';
-  if (!isHeld) clusters.start(endings, parts.catalog.all('cluster'));
-  parts.state.onDocument((kind, name) => {
-    if (kind === 'cluster' && !isHeld) clusters.apply(name, parts.catalog.find('cluster', name));
-  });
+  if (!isHeld) {
+    clusters.start(endings, parts.catalog);
+    parts.state.onDocument((kind, name) => clusters.changed(kind, name, parts.catalog));
+  }
   const watches = { stop: () => clusters.close() };
   const halt = await startBackgroundWork(config, { ...deps, parts, isHeld }, async (workers) => {
     for (const part of [...workers, watches, endings]) await part.stop();

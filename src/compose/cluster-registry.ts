@@ -1,6 +1,7 @@
 import {
   createAuthenticator,
   createPodWatch,
+  NamespaceWatch,
   noPodWatch,
   type ClusterConnection,
 } from '../auth/index.ts';
@@ -8,12 +9,19 @@ import { BrokerError } from '../domain/errors.ts';
 import type { ClusterSpec } from '../domain/cluster.ts';
 import type { Clusters } from '../broker/parts.ts';
 import { ChangedPods } from '../broker/alerts/changed-pods.ts';
+import type { DocumentKind } from '../broker/documents/kinds.ts';
+import type { Catalog } from '../broker/secrets/catalog.ts';
 import type { StoredDocument } from '../broker/documents/document.ts';
 import type { PodEndings } from '../broker/sessions/pod-endings.ts';
 import { checkCluster } from '../auth/check-cluster.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { PodWatch } from '../ports/pod-watch.ts';
+import {
+  isForCluster,
+  needsNamespaceLabels,
+  type PostureProfile,
+} from '../domain/posture/profile.ts';
+import type { NamespaceFacts, PodWatch, WatchStatus } from '../ports/pod-watch.ts';
 import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 
 interface RegisteredCluster {
@@ -22,7 +30,11 @@ interface RegisteredCluster {
   readonly connection: ClusterConnection;
   readonly authenticator: WorkloadAuthenticator;
   readonly watch: PodWatch;
+  /** Undefined without a pod watch. */
+  readonly namespaces: NamespaceWatch | undefined;
 }
+
+type Documents = Pick<Catalog, 'all' | 'find' | 'profiles'>;
 
 interface RegistryDeps {
   readonly connections: ReadonlyMap<string, ClusterConnection>;
@@ -38,20 +50,28 @@ export class ClusterRegistry implements Clusters {
   readonly changedPods = new ChangedPods();
   readonly #registered = new Map<string, RegisteredCluster>();
   #endings: PodEndings | undefined;
+  #profiles: readonly PostureProfile[] = [];
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
   }
 
   /** Connects the watches to `endings`. Before this call the registry serves no cluster. */
-  start(endings: PodEndings, clusters: readonly StoredDocument<'cluster'>[]): void {
+  start(endings: PodEndings, catalog: Documents): void {
     this.#endings = endings;
-    for (const cluster of clusters) this.apply(cluster.name, cluster);
+    this.#follow(catalog.profiles);
+    for (const cluster of catalog.all('cluster')) this.#apply(cluster.name, cluster);
     void this.#endStrays(endings);
   }
 
+  /** A document changed. */
+  changed(kind: DocumentKind, name: string, catalog: Documents): void {
+    if (kind === 'cluster') this.#apply(name, catalog.find('cluster', name));
+    if (kind === 'posture-profile') this.#follow(catalog.profiles);
+  }
+
   /** Updates one cluster to match its document and its connection; undefined means that the document was deleted. */
-  apply(name: string, document: StoredDocument<'cluster'> | undefined): void {
+  #apply(name: string, document: StoredDocument<'cluster'> | undefined): void {
     const known = this.#registered.get(name);
     const generation = document === undefined ? '' : `${document.uid}.${document.version}`;
     const connection = document && this.#deps.connections.get(document.spec.connection);
@@ -72,10 +92,24 @@ export class ClusterRegistry implements Clusters {
     }
   }
 
+  /** Begins to watch what the profiles ask for, and stops what none asks for any more. */
+  #follow(profiles: readonly PostureProfile[]): void {
+    this.#profiles = profiles;
+    for (const [name, { namespaces }] of this.#registered) this.#want(name, namespaces);
+  }
+
+  #want(name: string, namespaces: NamespaceWatch | undefined): void {
+    const own = this.#profiles.filter((profile) => isForCluster(profile, name));
+    namespaces?.want({
+      labels: own.some(needsNamespaceLabels),
+      networkPolicies: own.some(({ spec }) => spec.pod.networkPolicy === 'required'),
+    });
+  }
+
   /** Opens the clusters again whose connection was replaced. A held broker serves none. */
   reconnect(clusters: readonly StoredDocument<'cluster'>[]): void {
     if (this.#endings === undefined) return;
-    for (const cluster of clusters) this.apply(cluster.name, cluster);
+    for (const cluster of clusters) this.#apply(cluster.name, cluster);
   }
 
   /** `uid`: of the cluster that has the name now. */
@@ -83,6 +117,7 @@ export class ClusterRegistry implements Clusters {
     this.#registered.delete(name);
     known.authenticator.close();
     void known.watch.close();
+    void known.namespaces?.close();
     if (known.uid !== uid) this.#endings?.clusterGone(name, known.uid);
   }
 
@@ -92,6 +127,10 @@ export class ClusterRegistry implements Clusters {
 
   watch(name: string): PodWatch | undefined {
     return this.#registered.get(name)?.watch;
+  }
+
+  namespaces(name: string): NamespaceFacts | undefined {
+    return this.#registered.get(name)?.namespaces;
   }
 
   problem(spec: ClusterSpec): string | undefined {
@@ -113,10 +152,17 @@ export class ClusterRegistry implements Clusters {
     return new Map([...this.#registered].map(([name, { watch }]) => [name, watch.status()]));
   }
 
+  /** Resource and status of each further watch. */
+  resourceWatches(): readonly (readonly [resource: string, status: WatchStatus])[] {
+    return [...this.#registered.values()].flatMap(({ namespaces }) => [
+      ...(namespaces?.statuses() ?? []),
+    ]);
+  }
+
   async close(): Promise<void> {
-    for (const { authenticator, watch } of this.#registered.values()) {
+    for (const { authenticator, watch, namespaces } of this.#registered.values()) {
       authenticator.close();
-      await watch.close();
+      await Promise.all([watch.close(), namespaces?.close()]);
     }
     this.#registered.clear();
   }
@@ -127,7 +173,13 @@ export class ClusterRegistry implements Clusters {
     if (connection === undefined)
       throw new BrokerError('ERR_CONFIG_INVALID', `no connection "${spec.connection}"`);
     const authenticator = createAuthenticator({ name, spec }, connection, { clock, log });
-    return { connection, authenticator, watch: this.#watch(name, spec, connection) };
+    const watch = this.#watch(name, spec, connection);
+    return {
+      connection,
+      authenticator,
+      watch,
+      namespaces: this.#namespaces(name, spec, connection),
+    };
   }
 
   #watch(name: string, spec: ClusterSpec, connection: ClusterConnection): PodWatch {
@@ -148,6 +200,19 @@ export class ClusterRegistry implements Clusters {
       { api: connection.api, clock, random, log },
     );
     return watch;
+  }
+
+  #namespaces(
+    name: string,
+    spec: ClusterSpec,
+    connection: ClusterConnection,
+  ): NamespaceWatch | undefined {
+    if (connection.type !== 'kubernetes' || spec.type !== 'kubernetes' || !spec.podWatch)
+      return undefined;
+    const { clock, log, random } = this.#deps;
+    const namespaces = new NamespaceWatch({ api: connection.api, clock, random, log });
+    this.#want(name, namespaces);
+    return namespaces;
   }
 
   async #endStrays(endings: PodEndings): Promise<void> {

@@ -17,7 +17,7 @@ export function registerGauges(
   broker: RunningBroker,
   unready: () => readonly string[],
 ): void {
-  const { parts, trail, clusters } = broker;
+  const { parts, trail } = broker;
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   new Gauge({
@@ -30,18 +30,7 @@ export function registerGauges(
   });
   registerAudit(registers, trail);
   registerArchive(registers, broker);
-  new Gauge({
-    name: 'quaymaster_pod_watches',
-    help: 'Registered clusters by the state of their pod watch; stale ones need an operator',
-    labelNames: ['status'],
-    registers,
-    collect() {
-      const statuses = [...clusters.watches().values()];
-      for (const status of ['off', 'starting', 'live', 'stale'] as const) {
-        this.set({ status }, statuses.filter((own) => own === status).length);
-      }
-    },
-  });
+  registerWatches(registers, broker);
   registerSpace(registers, broker);
   registerBackups(registers, broker);
   registerHoldings(registers, parts);
@@ -53,6 +42,33 @@ export function registerGauges(
   registerCircuits(registers, broker);
   registerCache(registers, parts);
   registerDecisions(registry, broker);
+}
+
+const STATUSES = ['off', 'starting', 'live', 'stale'] as const;
+
+function registerWatches(registers: Registry[], { clusters }: RunningBroker): void {
+  new Gauge({
+    name: 'quaymaster_pod_watches',
+    help: 'Registered clusters by the state of their pod watch; stale ones need an operator',
+    labelNames: ['status'],
+    registers,
+    collect() {
+      const statuses = [...clusters.watches().values()];
+      for (const status of STATUSES) {
+        this.set({ status }, statuses.filter((own) => own === status).length);
+      }
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_cluster_watches',
+    help: 'Watches of other objects than pods, by resource and state; what is not live is unknown to posture profiles',
+    labelNames: ['resource', 'status'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [resource, status] of clusters.resourceWatches()) this.inc({ resource, status });
+    },
+  });
 }
 
 /** The certificate of the API listener. */

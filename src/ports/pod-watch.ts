@@ -1,3 +1,4 @@
+import type { LabelSelector, Labels } from '../domain/posture/label-selector.ts';
 import type { CallContext } from './call-context.ts';
 
 /** Why a pod ended: DELETED, Succeeded or Failed, a deletionTimestamp in the past, or another UID under its name. */
@@ -17,7 +18,7 @@ export type PodState = 'running' | 'terminating' | 'ended' | 'unknown';
 
 export interface PodFacts {
   readonly state: PodState;
-  readonly labels: ReadonlyMap<string, string>;
+  readonly labels: Labels;
   /** Undefined for a pod that is gone. Another object after each change of the pod. */
   readonly manifest?: PodManifest | undefined;
 }
@@ -47,6 +48,14 @@ export interface PodWatch {
     context: CallContext,
   ): Promise<PodFacts>;
   close(): Promise<void>;
+}
+
+/** What one cluster says about the namespaces of its pods. Undefined: not known, because no profile asked for it or the watch is not live. */
+export interface NamespaceFacts {
+  /** The same map until a label changes. */
+  labelsOf(namespace: string): Labels | undefined;
+  /** The pods whose egress a NetworkPolicy limits; the same list until a policy changes. */
+  egressSelectorsOf(namespace: string): readonly LabelSelector[] | undefined;
 }
 
 export interface PodWatchEvents {

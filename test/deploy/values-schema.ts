@@ -81,6 +81,11 @@ const values = z.strictObject({
   storage: z.strictObject({ data: claim, keys: claim }),
   tls,
   serviceAccount: z.strictObject({ annotations: texts }),
+  watch: z.strictObject({
+    namespaces: z.boolean(),
+    networkPolicies: z.boolean(),
+    trivyReports: z.boolean(),
+  }),
   networkPolicy,
   serviceMonitor: z.strictObject({ enabled: z.boolean(), interval: z.string(), labels: texts }),
   injector,

@@ -412,6 +412,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
           close: () => undefined,
         },
       watch: (name) => watches.get(name),
+      namespaces: () => undefined,
       problem: ({ connection }) => (connection === 'k' ? undefined : 'no such connection'),
     },
     quota: new LeaseQuota(store, limits),

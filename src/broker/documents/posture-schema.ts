@@ -73,6 +73,7 @@ const pod = z.strictObject({
   serviceAccountToken: permission.default('allow'),
   secretsInEnvironment: permission.default('allow'),
   resourceLimits: z.enum(['any', 'required']).default('any'),
+  networkPolicy: z.enum(['any', 'required']).default('any'),
 });
 
 const NO_KEY =
@@ -216,10 +217,13 @@ const exposedSecrets = z.strictObject(reportRules).transform(({ firstReportGrace
   firstReportGraceSeconds: firstReportGrace,
 }));
 
+const labels = z.record(z.string().min(1).max(317), z.string().max(63)).default({});
+
 const match = z.strictObject({
   clusters: z.array(name).max(64).default([]),
   namespaces: patterns,
-  podLabels: z.record(z.string().min(1).max(317), z.string().max(63)).default({}),
+  namespaceLabels: labels,
+  podLabels: labels,
   secretPaths: patterns,
 });
 
@@ -268,6 +272,7 @@ function checksSomething({
     reports.exposedSecrets !== undefined ||
     checks.securityStandard !== undefined ||
     checks.resourceLimits === 'required' ||
+    checks.networkPolicy === 'required' ||
     digest === 'pinned' ||
     [registries, deniedDigests, signatures, attestations].some((rules) => rules.length > 0)
   );

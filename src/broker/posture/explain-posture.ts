@@ -6,7 +6,7 @@ import { podsIn, type FoundPod } from '../../domain/posture/pods-in.ts';
 import type { PostureMode } from '../../domain/posture/profile.ts';
 import type { PodFacts } from '../../ports/pod-watch.ts';
 import type { Call } from '../call.ts';
-import type { Access, Recording } from '../parts.ts';
+import type { Access, Recording, Rights } from '../parts.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import type { StoredEvidence } from './evidence.ts';
@@ -77,7 +77,7 @@ export async function explainPosture(
 }
 
 function explained(
-  parts: Pick<Access, 'catalog' | 'clock' | 'attestations' | 'evidence'>,
+  parts: Rights,
   named: NamedPod,
   { owner, facts }: { readonly owner: string; readonly facts: PodFacts | undefined },
 ): ExplainedPosture {

@@ -1,14 +1,19 @@
 import { counts, evaluate, type TrustedImage } from '../../domain/posture/evaluate.ts';
 import type { Evidence } from '../../domain/posture/evidence.ts';
 import type { PostureFinding } from '../../domain/posture/finding.ts';
+import type { LabelSelector } from '../../domain/posture/label-selector.ts';
 import { PodNode } from '../../domain/posture/pod-node.ts';
-import { anyMatches, isForPod, type PostureProfile } from '../../domain/posture/profile.ts';
+import {
+  anyMatches,
+  isForPod,
+  type PodPlace,
+  type PostureProfile,
+} from '../../domain/posture/profile.ts';
 import { PostureRefused, postureText } from '../../domain/posture/refusal.ts';
 import type { Workload } from '../../domain/workload.ts';
 import type { PodFacts, PodManifest } from '../../ports/pod-watch.ts';
 import type { Rights } from '../parts.ts';
 import { podFacts } from '../sessions/check-pod.ts';
-import type { ImageEvidence } from './evidence-memory.ts';
 
 /** A profile that is for the pod, and what it finds there. */
 export interface JudgedProfile {
@@ -44,6 +49,7 @@ interface Kept extends JudgedPod {
   generation: number;
   readonly profiles: readonly PostureProfile[];
   readonly attestations: number;
+  readonly around: Surroundings;
 }
 
 /** By the pod object, which is another one after each change of the pod. */
@@ -77,17 +83,33 @@ export interface NamedPod {
   readonly name: string;
 }
 
-/** All profiles for the pod, and what each finds. Kept in memory until the pod, a profile, an attestation, evidence or the time changes it. */
-export function judgePod(
-  { catalog: { profiles }, attestations, evidence, clock }: Omit<Rights, 'clusters'>,
-  { cluster, namespace, name }: NamedPod,
+/** What is known around a pod: what profiles match, and what limits its network. */
+interface Surroundings extends PodPlace {
+  readonly egressSelectors: readonly LabelSelector[] | undefined;
+}
+
+export function surroundingsOf(
+  { clusters }: Pick<Rights, 'clusters'>,
+  { cluster, namespace }: Pick<NamedPod, 'cluster' | 'namespace'>,
   facts: PodFacts | undefined,
-): JudgedPod {
+): Surroundings {
+  const namespaces = clusters.namespaces(cluster);
+  return {
+    ...{ cluster, namespace, labels: facts?.labels },
+    namespaceLabels: namespaces?.labelsOf(namespace),
+    egressSelectors: namespaces?.egressSelectorsOf(namespace),
+  };
+}
+
+/** All profiles for the pod, and what each finds. Kept in memory until the pod, its namespace, a profile, an attestation, evidence or the time changes it. */
+export function judgePod(parts: Rights, named: NamedPod, facts: PodFacts | undefined): JudgedPod {
+  const { attestations, evidence, clock } = parts;
+  const { profiles } = parts.catalog;
   const manifest = facts?.manifest;
+  const around = surroundingsOf(parts, named, facts);
   const known = manifest && kept.get(manifest);
   const now = clock.now();
-  const isSame = known?.profiles === profiles && known.attestations === attestations.generation;
-  if (isSame && now < known.validUntil && isCurrent(known, evidence)) return known;
+  if (known !== undefined && isCurrent(known, parts, around, now)) return known;
   const pod = manifest && new PodNode(manifest.read(), '');
   const read = new Map<string, readonly Evidence[]>();
   const evidenceOf = (digest: string): readonly Evidence[] => {
@@ -95,15 +117,13 @@ export function judgePod(
     read.set(digest, found);
     return found;
   };
+  const name = `${named.namespace}/${named.name}`;
+  const snapshot = { ...around, name, pod, trust: attestations, evidenceOf };
   let validUntil = Infinity;
   const judged = profiles
-    .filter((profile) => isForPod(profile, { cluster, namespace, labels: facts?.labels }))
+    .filter((profile) => isForPod(profile, around))
     .map((profile) => {
-      const verdict = evaluate(
-        profile,
-        { name: `${namespace}/${name}`, pod, trust: attestations, evidenceOf },
-        now,
-      );
+      const verdict = evaluate(profile, snapshot, now);
       validUntil = Math.min(validUntil, verdict.validUntil);
       return { profile, findings: verdict.findings, trusted: verdict.trusted };
     });
@@ -113,7 +133,7 @@ export function judgePod(
     validUntil = Math.min(validUntil, now + USED_EVERY_MS);
   }
   const made: Kept = {
-    ...{ read, profiles, validUntil, judged },
+    ...{ read, profiles, validUntil, judged, around },
     generation: evidence.generation,
     attestations: attestations.generation,
   };
@@ -121,8 +141,20 @@ export function judgePod(
   return made;
 }
 
-/** Whether no evidence that the verdict depends on has changed. Nearly always, this costs one comparison. */
-function isCurrent(known: Kept, evidence: Pick<ImageEvidence, 'of' | 'generation'>): boolean {
+/** Whether nothing that the verdict depends on has changed. Nearly always, this costs a few comparisons. */
+function isCurrent(
+  known: Kept,
+  { catalog, attestations, evidence }: Rights,
+  { namespaceLabels, egressSelectors }: Surroundings,
+  now: number,
+): boolean {
+  const isSame =
+    now < known.validUntil &&
+    known.profiles === catalog.profiles &&
+    known.attestations === attestations.generation &&
+    known.around.namespaceLabels === namespaceLabels &&
+    known.around.egressSelectors === egressSelectors;
+  if (!isSame) return false;
   if (known.generation === evidence.generation) return true;
   for (const [digest, read] of known.read) if (evidence.of(digest) !== read) return false;
   known.generation = evidence.generation;

@@ -12,6 +12,7 @@ import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { parseSpec } from '../documents/schema.ts';
 import type { Access, Keys, Recording } from '../parts.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
+import { surroundingsOf } from './judge-posture.ts';
 import { podFacts } from '../sessions/check-pod.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { scanSessions } from '../sessions/select-sessions.ts';
@@ -74,12 +75,13 @@ function surveyed(
   { workload }: Session,
 ): SurveyedPod | undefined {
   if ('identity' in workload || workload.pod === undefined) return undefined;
-  const { cluster, namespace, pod } = workload;
+  const { namespace, pod } = workload;
   const facts = podFacts(parts, workload);
-  if (!isForPod(profile, { cluster, namespace, labels: facts?.labels })) return undefined;
+  const around = surroundingsOf(parts, workload, facts);
+  if (!isForPod(profile, around)) return undefined;
   const node = facts?.manifest && new PodNode(facts.manifest.read(), '');
   const known = { trust: parts.attestations, evidenceOf: parts.evidence.of };
-  const snapshot = { name: `${namespace}/${pod.name}`, pod: node, ...known };
+  const snapshot = { ...around, name: `${namespace}/${pod.name}`, pod: node, ...known };
   const { findings } = evaluate(profile, snapshot, parts.clock.now());
   return {
     workload: workloadId(workload),

@@ -1107,6 +1107,9 @@ export interface components {
             readonly match?: {
                 readonly clusters?: readonly components["schemas"]["Name"][];
                 readonly namespaces?: components["schemas"]["PosturePatterns"];
+                readonly namespaceLabels?: {
+                    readonly [key: string]: string;
+                };
                 readonly podLabels?: {
                     readonly [key: string]: string;
                 };
@@ -1126,6 +1129,8 @@ export interface components {
                 readonly secretsInEnvironment?: components["schemas"]["PosturePermission"];
                 /** @enum {string} */
                 readonly resourceLimits?: "any" | "required";
+                /** @enum {string} */
+                readonly networkPolicy?: "any" | "required";
             };
             readonly image?: {
                 readonly onUnknown?: components["schemas"]["PosturePermission"];
@@ -1175,7 +1180,7 @@ export interface components {
             }[];
             readonly exceptions?: readonly {
                 /** @enum {string} */
-                readonly check: "pod_unknown" | "pod_malformed" | "pod_security" | "ephemeral_container" | "default_service_account" | "service_account_token" | "resource_limits" | "secret_in_environment" | "image_unknown" | "image_malformed" | "registry" | "image_not_pinned" | "image_denied" | "digest_mismatch" | "signature_missing" | "signer_not_trusted" | "attestation_missing" | "report_missing" | "report_stale" | "vulnerability_denied" | "os_end_of_life" | "exposed_secret";
+                readonly check: "pod_unknown" | "pod_malformed" | "namespace_unknown" | "pod_security" | "ephemeral_container" | "default_service_account" | "service_account_token" | "resource_limits" | "network_policy" | "secret_in_environment" | "image_unknown" | "image_malformed" | "registry" | "image_not_pinned" | "image_denied" | "digest_mismatch" | "signature_missing" | "signer_not_trusted" | "attestation_missing" | "report_missing" | "report_stale" | "vulnerability_denied" | "os_end_of_life" | "exposed_secret";
                 readonly pods?: components["schemas"]["PosturePatterns"];
                 readonly images?: components["schemas"]["PosturePatterns"];
                 /** @description A day such as `2026-12-31`, or an instant such as `2026-12-31T12:00:00Z` */

@@ -5,7 +5,8 @@ import { imageReference, runningDigest, type ImageReference } from './image-refe
 import { isTrustRuled, judgeTrust, type ImageTrust, type TrustedStatement } from './image-trust.ts';
 import { containersOf, containerStatusesOf, MalformedPod, type PodNode } from './pod-node.ts';
 import { podSecurityFindings } from './pod-security.ts';
-import { anyMatches, type PostureProfile } from './profile.ts';
+import { selects, type Labels, type LabelSelector } from './label-selector.ts';
+import { anyMatches, needsNamespaceLabels, type PostureProfile } from './profile.ts';
 
 export interface PostureVerdict {
   readonly findings: readonly PostureFinding[];
@@ -25,6 +26,12 @@ export interface PodSnapshot {
   readonly name: string;
   /** Metadata, specification and status; undefined if the pod is not known. */
   readonly pod: PodNode | undefined;
+  /** Of the pod; undefined if it is not known. */
+  readonly labels?: Labels | undefined;
+  /** Undefined: not known. */
+  readonly namespaceLabels?: Labels | undefined;
+  /** The pods of the namespace whose egress a NetworkPolicy limits; undefined: not known. */
+  readonly egressSelectors?: readonly LabelSelector[] | undefined;
   readonly trust: ImageTrust;
   readonly evidenceOf: EvidenceOf;
 }
@@ -76,12 +83,16 @@ interface FoundInPod extends Pick<PostureVerdict, 'trusted' | 'validUntil'> {
 
 const NOTHING_TRUSTED = { trusted: [], validUntil: Infinity };
 
-function foundAt(
-  profile: PostureProfile,
-  { pod, trust, evidenceOf }: PodSnapshot,
-  now: number,
-): FoundInPod {
+function foundAt(profile: PostureProfile, snapshot: PodSnapshot, now: number): FoundInPod {
+  const { pod, trust, evidenceOf } = snapshot;
   const { onUnknown } = profile.spec.pod;
+  if (snapshot.namespaceLabels === undefined && needsNamespaceLabels(profile)) {
+    const message = 'the broker does not know the labels of the namespace';
+    return {
+      ...NOTHING_TRUSTED,
+      found: [{ code: 'namespace_unknown', message, isUnknown: true }],
+    };
+  }
   if (pod === undefined) {
     const message = 'the broker does not know the pod yet';
     return {
@@ -96,6 +107,7 @@ function foundAt(
     const reports = reportFindings(profile, images, { evidenceOf, createdAt, now });
     const found = [
       ...podFindings(profile, pod),
+      ...networkFindings(profile, pod, snapshot),
       ...imageFindings(profile, images, evidenceOf),
       ...judged.found,
       ...reports.found,
@@ -132,6 +144,28 @@ function podFindings({ spec, ...profile }: PostureProfile, pod: PodNode): readon
   const containers = containersOf(pod).filter((each) => !isIgnored(profile.ignoreContainers, each));
   for (const container of containers) found.push(...containerFindings(spec, container));
   return found;
+}
+
+/** A NetworkPolicy does not apply to a pod in the network of its node. */
+function networkFindings(
+  { spec }: PostureProfile,
+  pod: PodNode,
+  { labels, egressSelectors }: PodSnapshot,
+): readonly Found[] {
+  if (spec.pod.networkPolicy === 'any') return [];
+  const { onUnknown } = spec.pod;
+  const code = 'network_policy';
+  const hostNetwork = pod.at('spec', 'hostNetwork');
+  if (hostNetwork.value === true) {
+    const message = 'no NetworkPolicy applies to the pod: it is in the network of its node';
+    return [{ code, pointer: hostNetwork.pointer, message }];
+  }
+  if (egressSelectors === undefined || labels === undefined) {
+    const message = 'the broker does not know the NetworkPolicies of the namespace';
+    return [{ code, message, isUnknown: true, onUnknown }];
+  }
+  if (egressSelectors.some((selector) => selects(selector, labels))) return [];
+  return [{ code, message: 'no NetworkPolicy with the policy type Egress selects the pod' }];
 }
 
 const TOKEN_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';

@@ -1,4 +1,5 @@
 import { glob, type Glob } from '../glob.ts';
+import type { Labels } from './label-selector.ts';
 import { compileTrust, type CompiledTrust, type ImageTrustSpec } from './image-trust.ts';
 import type { Severity } from './evidence.ts';
 import type { PodStandard } from './pod-security.ts';
@@ -7,11 +8,13 @@ import type { PodStandard } from './pod-security.ts';
 export const POSTURE_CODES = [
   'pod_unknown',
   'pod_malformed',
+  'namespace_unknown',
   'pod_security',
   'ephemeral_container',
   'default_service_account',
   'service_account_token',
   'resource_limits',
+  'network_policy',
   'secret_in_environment',
   'image_unknown',
   'image_malformed',
@@ -97,6 +100,7 @@ export interface PostureProfileSpec {
   readonly match: {
     readonly clusters: readonly string[];
     readonly namespaces: readonly string[];
+    readonly namespaceLabels: Readonly<Record<string, string>>;
     readonly podLabels: Readonly<Record<string, string>>;
     readonly secretPaths: readonly string[];
   };
@@ -108,6 +112,8 @@ export interface PostureProfileSpec {
     readonly serviceAccountToken: Permission;
     readonly secretsInEnvironment: Permission;
     readonly resourceLimits: 'any' | 'required';
+    /** `required`: a NetworkPolicy limits the egress of the pod. */
+    readonly networkPolicy: 'any' | 'required';
   };
   readonly image: ImageTrustSpec & {
     readonly onUnknown?: Permission | undefined;
@@ -190,16 +196,35 @@ export interface PodPlace {
   readonly cluster: string;
   readonly namespace: string;
   /** Undefined: not known. A profile that asks for labels is then for the pod, because a refusal is safe and a gap is not. */
-  readonly labels: ReadonlyMap<string, string> | undefined;
+  readonly labels: Labels | undefined;
+  /** Undefined: not known. The same holds, and the profile finds `namespace_unknown`. */
+  readonly namespaceLabels: Labels | undefined;
 }
 
 /** Whether the profile is for the pod, whatever the secret. */
-export function isForPod({ spec, namespaces }: PostureProfile, place: PodPlace): boolean {
-  const { clusters, podLabels } = spec.match;
-  if (clusters.length > 0 && !clusters.includes(place.cluster)) return false;
-  if (!anyMatches(namespaces, place.namespace)) return false;
+export function isForPod(profile: PostureProfile, place: PodPlace): boolean {
+  const { podLabels, namespaceLabels } = profile.spec.match;
   return (
-    place.labels === undefined ||
-    Object.entries(podLabels).every(([name, value]) => place.labels?.get(name) === value)
+    isForCluster(profile, place.cluster) &&
+    anyMatches(profile.namespaces, place.namespace) &&
+    hasLabels(podLabels, place.labels) &&
+    hasLabels(namespaceLabels, place.namespaceLabels)
+  );
+}
+
+export function isForCluster({ spec }: PostureProfile, cluster: string): boolean {
+  const { clusters } = spec.match;
+  return clusters.length === 0 || clusters.includes(cluster);
+}
+
+/** Whether the profile asks for labels of namespaces. */
+export function needsNamespaceLabels({ spec }: PostureProfile): boolean {
+  return Object.keys(spec.match.namespaceLabels).length > 0;
+}
+
+function hasLabels(asked: Readonly<Record<string, string>>, labels: Labels | undefined): boolean {
+  return (
+    labels === undefined ||
+    Object.entries(asked).every(([name, value]) => labels.get(name) === value)
   );
 }

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { evaluate } from '../../../../src/domain/posture/evaluate.ts';
+import { evaluate, type PodSnapshot } from '../../../../src/domain/posture/evaluate.ts';
 import type { Evidence, EvidenceOf } from '../../../../src/domain/posture/evidence.ts';
 import type { PostureFinding } from '../../../../src/domain/posture/finding.ts';
 import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
-import { compileProfile } from '../../../../src/domain/posture/profile.ts';
+import { compileProfile, isForPod } from '../../../../src/domain/posture/profile.ts';
 import { parseSpec } from '../../../../src/broker/documents/schema.ts';
 import { NOTHING_SIGNED } from '../../../kit/nothing-signed.ts';
 
@@ -44,17 +44,21 @@ function findings(
   evidenceOf: EvidenceOf = () => [],
 ): readonly Pick<PostureFinding, 'code' | 'status' | 'container'>[] {
   const profile = compileProfile('strict', 1, parseSpec('posture-profile', document));
-  const snapshot = {
-    name: 'prod/web-0',
-    pod: pod === undefined ? undefined : new PodNode(pod, ''),
-    trust: NOTHING_SIGNED,
-    evidenceOf,
-  };
+  const snapshot = snapshotOf(pod, evidenceOf);
   return evaluate(profile, snapshot, now).findings.map(({ code, status, container }) => ({
     code,
     status,
     ...(container !== undefined && { container }),
   }));
+}
+
+function snapshotOf(pod: unknown, evidenceOf: EvidenceOf = () => []): PodSnapshot {
+  return {
+    name: 'prod/web-0',
+    pod: pod === undefined ? undefined : new PodNode(pod, ''),
+    trust: NOTHING_SIGNED,
+    evidenceOf,
+  };
 }
 
 function withContainer(change: object, spec: object = {}): object {
@@ -203,14 +207,76 @@ describe('a posture profile', () => {
     );
     fc.assert(
       fc.property(shapes, (pod) => {
-        const { findings: found } = evaluate(
-          profile,
-          { name: 'a/b', pod: new PodNode(pod, ''), trust: NOTHING_SIGNED, evidenceOf: () => [] },
-          NOW,
-        );
+        const { findings: found } = evaluate(profile, snapshotOf(pod), NOW);
         expect(found.length).toBeGreaterThan(0);
       }),
     );
+  });
+});
+
+describe('a profile for labels of namespaces', () => {
+  const document = { ...STRICT, match: { namespaceLabels: { env: 'prod' } } };
+  const profile = (more: object = {}) =>
+    compileProfile('strict', 1, parseSpec('posture-profile', { ...document, ...more }));
+  const place = { cluster: 'c1', namespace: 'prod', labels: new Map<string, string>() };
+  const labelled = (env: string) => ({ ...place, namespaceLabels: new Map([['env', env]]) });
+  const bad = { ...snapshotOf(withContainer({}, { hostNetwork: true })), ...place };
+  const found = (more: object, around: object): readonly string[] =>
+    evaluate(profile(more), { ...bad, ...around }, NOW).findings.map(
+      ({ code, status }) => `${code} ${status}`,
+    );
+
+  it('is for the namespaces that have them, and for all while they are not known', () => {
+    expect(isForPod(profile(), labelled('prod'))).toBe(true);
+    expect(isForPod(profile(), labelled('dev'))).toBe(false);
+    expect(isForPod(profile(), { ...place, namespaceLabels: new Map() })).toBe(false);
+    expect(isForPod(profile(), { ...place, namespaceLabels: undefined })).toBe(true);
+  });
+
+  it('finds only that they are not known, and onUnknown decides', () => {
+    expect(found({}, labelled('prod'))).toEqual(['pod_security fail']);
+    expect(found({}, {})).toEqual(['namespace_unknown unknown']);
+    expect(found({ onUnknown: 'allow' }, {})).toEqual(['namespace_unknown tolerated']);
+  });
+});
+
+describe('a profile that requires a NetworkPolicy', () => {
+  const document = { mode: 'enforce', pod: { networkPolicy: 'required' } };
+  const WEB = { requirements: [{ key: 'app', operator: 'In', values: ['web'] }] } as const;
+  const ALL = { requirements: [] };
+  const found = (around: object, pod: object = GOOD, more: object = {}): readonly string[] => {
+    const profile = compileProfile(
+      'net',
+      1,
+      parseSpec('posture-profile', { ...document, ...more }),
+    );
+    const labels = new Map([['app', 'web']]);
+    return evaluate(profile, { ...snapshotOf(pod), labels, ...around }, NOW).findings.map(
+      ({ code, status }) => `${code} ${status}`,
+    );
+  };
+
+  it('is met if one with egress selects the pod', () => {
+    expect(found({ egressSelectors: [WEB] })).toEqual([]);
+    expect(found({ egressSelectors: [ALL] })).toEqual([]);
+    expect(found({ egressSelectors: [] })).toEqual(['network_policy fail']);
+    const labels = new Map([['app', 'api']]);
+    expect(found({ egressSelectors: [WEB], labels })).toEqual(['network_policy fail']);
+  });
+
+  it('is never met in the network of the node', () => {
+    const pod = withContainer({}, { hostNetwork: true });
+    expect(found({ egressSelectors: [ALL] }, pod)).toEqual(['network_policy fail']);
+  });
+
+  it('lets onUnknown decide while policies or labels are not known', () => {
+    expect(found({})).toEqual(['network_policy unknown']);
+    expect(found({ egressSelectors: [ALL], labels: undefined })).toEqual([
+      'network_policy unknown',
+    ]);
+    expect(found({}, GOOD, { onUnknown: 'allow' })).toEqual(['network_policy tolerated']);
+    const pod = { networkPolicy: 'required', onUnknown: 'allow' };
+    expect(found({}, GOOD, { pod })).toEqual(['network_policy tolerated']);
   });
 });
 
