@@ -61,7 +61,7 @@ function registerWatches(registers: Registry[], { clusters }: RunningBroker): vo
   });
   new Gauge({
     name: 'quaymaster_cluster_watches',
-    help: 'Watches of other objects than pods, by resource and state; what is not live is unknown to posture profiles',
+    help: 'Watches of other objects than pods, by resource and state',
     labelNames: ['resource', 'status'],
     registers,
     collect() {

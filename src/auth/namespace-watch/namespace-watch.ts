@@ -140,7 +140,7 @@ function namespaceOf(object: unknown): { name: string; labels: Record<string, st
   return { name, labels: membersOf(labels) as Record<string, string> };
 }
 
-/** A team may create policies without end. What is not kept selects no pod, in its own namespace only. */
+/** A team may create any number of policies. A policy that is not kept selects no pod, and only its own namespace notices. */
 const MOST_POLICIES_OF_NAMESPACE = 1_000;
 const NONE: readonly LabelSelector[] = [];
 
