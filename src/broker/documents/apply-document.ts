@@ -186,7 +186,8 @@ function authorizeChange(
   const reached = policyOf(current) ?? (kind === 'policy' ? policyIn(body) : undefined);
   authorizeDocument(live, kind, name, reached);
   if (kind !== 'policy' || current !== undefined) return;
-  if (precondition.ifNoneMatch === undefined || !mayCreatePolicy(live, name)) {
+  const { ifNoneMatch, writtenBy } = precondition;
+  if ((ifNoneMatch ?? writtenBy) === undefined || !mayCreatePolicy(live, name)) {
     throw denied('scope_name');
   }
 }

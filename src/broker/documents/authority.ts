@@ -1,6 +1,7 @@
 import { holdsEverywhere, holdsFor } from '../../domain/principal.ts';
 import { policyScope, type AccessPolicy } from '../../domain/policy/index.ts';
 import { denied } from '../secrets/judge.ts';
+import { ClusterEditor } from '../sessions/cluster-editor.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import type { DocumentKind } from './kinds.ts';
 
@@ -59,7 +60,9 @@ export function mayTouch(
  * Whether the operator may create a policy of this name. All editors share one namespace, so a free name would reveal which names are
  * taken. A scoped editor therefore creates only names that begin with its scope: `kv.team` and `kv.team.…` for `kv/team`.
  */
-export function mayCreatePolicy({ operator }: LiveOperator, name: string): boolean {
+export function mayCreatePolicy(live: LiveOperator, name: string): boolean {
+  const { operator } = live;
+  if (live instanceof ClusterEditor) return name.startsWith(live.policyPrefix);
   if (holdsEverywhere(operator, 'policy-editor')) return true;
   return operator.grants
     .filter(({ role }) => role === 'policy-editor')

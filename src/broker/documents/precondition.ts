@@ -8,16 +8,25 @@ import { documentTag, type StoredDocument } from './document.ts';
 export interface Precondition {
   readonly ifNoneMatch?: '*' | undefined;
   readonly ifMatch?: string | undefined;
+  /** The document is absent, or this writer wrote it last. Only the broker's own editor for a cluster sends it. */
+  readonly writtenBy?: string | undefined;
 }
 
 /**
  * @throws ERR_PRECONDITION_REQUIRED without a precondition, ERR_VERSION_CONFLICT if it fails, ERR_NOT_FOUND for `If-Match: *` on an absent
- * document.
+ * document, ERR_CONFLICT if another writer wrote it.
  */
 export function checkPrecondition(
   precondition: Precondition,
   current: StoredDocument | undefined,
 ): void {
+  if (precondition.writtenBy !== undefined) {
+    if (current === undefined || current.updatedBy === precondition.writtenBy) return;
+    throw new BrokerError(
+      'ERR_CONFLICT',
+      `"${current.updatedBy}" wrote the ${current.kind} "${current.name}"; delete it, or choose another name`,
+    );
+  }
   if (precondition.ifNoneMatch !== undefined) {
     if (current !== undefined) throw conflict('it exists already');
   } else if (precondition.ifMatch !== undefined) {

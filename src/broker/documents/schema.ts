@@ -254,6 +254,14 @@ const operatorToken = z
     return { ttlSeconds: ttl, spec };
   });
 
+/** Schemas of bodies from which others are generated, such as those of the custom resources of Kubernetes. */
+export const BODY_SCHEMAS = {
+  mount,
+  definition,
+  'posture-profile': postureProfile,
+  'response-rule': responseRule,
+} as const satisfies Partial<Record<DocumentKind, z.ZodType>>;
+
 /**
  * Validates a document's body strictly and adds its defaults.
  * @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID or ERR_POLICY_INVALID, each with all problems at once.

@@ -7,6 +7,7 @@ import type { Access, Keys } from '../parts.ts';
 import { checkRequestProof } from './proof/check-proof.ts';
 import { proofRefused } from './proof/proof-refused.ts';
 import type { ShownProof } from './proof/shown-proof.ts';
+import { ClusterEditor } from './cluster-editor.ts';
 import type { LiveOperator } from './operator-token-memory.ts';
 import { LiveSession } from './session-memory.ts';
 import type { Proofs } from './proof/proof-memory.ts';
@@ -63,12 +64,16 @@ async function findSession(parts: Access, token: string): Promise<LiveSession> {
   return live;
 }
 
-/** Whether memory follows the session and it is valid. Its content is then current, without a read of the store. */
+/**
+ * Whether memory follows the session and it is valid. Its content is then current, without a read of the store. The broker's own editor for a
+ * cluster has no session that could end.
+ */
 export function isStanding(
   parts: Pick<Access, 'catalog' | 'clock' | 'quarantines'>,
   caller: Caller,
 ): boolean {
-  return caller instanceof LiveSession && caller.isFollowed && stands(parts, caller);
+  if (!(caller instanceof LiveSession)) return caller instanceof ClusterEditor;
+  return caller.isFollowed && stands(parts, caller);
 }
 
 /**

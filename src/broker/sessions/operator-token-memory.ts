@@ -30,6 +30,14 @@ export interface OperatorToken {
   readonly endsAt: number;
 }
 
+interface LiveFacts {
+  readonly hash: Buffer;
+  readonly digest: TextDigest;
+  readonly person: Person | undefined;
+  /** If entries name another actor than the operator. */
+  readonly actor?: EncodedActor;
+}
+
 /** An identified operator, with the data for its entries and plans. */
 export class LiveOperator {
   /** With elevations: its grants are more, and it ends with the first of them at the latest. */
@@ -46,21 +54,15 @@ export class LiveOperator {
   constructor(
     own: Operator,
     elevated: readonly Elevated[],
-    {
-      hash,
-      digest,
-      person,
-    }: { readonly hash: Buffer; readonly digest: TextDigest; readonly person: Person | undefined },
+    { hash, digest, person, actor }: LiveFacts,
   ) {
     this.own = own;
     const operator = elevated.length === 0 ? own : elevatedOf(own, elevated);
     this.operator = operator;
     this.hash = hash;
     this.person = person;
-    this.actor = encodeActor(
-      { kind: 'operator', operator: operator.name, token: operator.tokenId },
-      digest,
-    );
+    const { name, tokenId } = operator;
+    this.actor = actor ?? encodeActor({ kind: 'operator', operator: name, token: tokenId }, digest);
     this.fences = [
       `operator:${operator.name}`,
       `token:${operator.tokenId}`,

@@ -23,3 +23,4 @@ export type { RuleFact } from './request-facts.ts';
 export { explain } from './explain.ts';
 export { mayListUnder } from './may-list-under.ts';
 export { isPolicyWithin, policyScope } from './policy-scope.ts';
+export { staticPrefix } from './path-pattern.ts';

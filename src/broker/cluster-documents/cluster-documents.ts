@@ -1,0 +1,272 @@
+import { isDeepStrictEqual } from 'node:util';
+import { BrokerError, type ErrorCode, type ErrorKind, type Problem } from '../../domain/errors.ts';
+import { pathOf } from '../../domain/json-pointer.ts';
+import { encodeClient } from '../../domain/audit-event.ts';
+import { randomId } from '../../crypto/random.ts';
+import type { Call } from '../call.ts';
+import { applyDocument, deleteDocument } from '../documents/apply-document.ts';
+import { checkReferences } from '../documents/check-references.ts';
+import type { StoredDocument } from '../documents/document.ts';
+import type { ClusterEditor } from '../sessions/cluster-editor.ts';
+import {
+  RESOURCE_GROUP,
+  RESOURCE_VERSION,
+  type ClusterObject,
+  type Resource,
+} from './cluster-object.ts';
+import { inSpec, type ObjectAuthority, type WantedDocument } from './object-authority.ts';
+
+/** What the broker says of an object, in its status. */
+export interface Verdict {
+  readonly isAccepted: boolean;
+  readonly reason: 'Accepted' | 'Invalid' | 'NotAllowed' | 'Conflict' | 'TooMany';
+  readonly message: string;
+  /** The document, if the object has one, perhaps from an earlier generation. */
+  readonly document?: string | undefined;
+}
+
+type Parts = Parameters<typeof applyDocument>[0];
+
+/** Every version of a document stays in the store, so that changes without a bound would fill it. */
+const MOST_OF_NAMESPACE = 500;
+const CHANGES = { burst: 600, perMinute: 60 };
+/** Errors that are not the object's fault: the same object is retried. */
+const TEMPORARY: readonly ErrorKind[] = [
+  'limited',
+  'timeout',
+  'unavailable',
+  'internal',
+  'upstream',
+];
+
+interface Budget {
+  left: number;
+  at: number;
+}
+
+/** The documents of one cluster's custom resources. */
+export class ClusterDocuments {
+  readonly authority: ObjectAuthority;
+  readonly #parts: Parts;
+  readonly #server: string;
+  readonly #budgets = new Map<string, Budget>();
+  /** Documents of this cluster by kind and writer; undefined after a change of a document. */
+  readonly #owned = new Map<Resource['kind'], Map<string, StoredDocument[]>>();
+
+  /** @param server the address of the API server, for the log */
+  constructor(parts: Parts, authority: ObjectAuthority, server: string) {
+    this.#parts = parts;
+    this.authority = authority;
+    this.#server = server;
+    parts.state.onDocument((kind) => this.#owned.delete(kind as Resource['kind']));
+  }
+
+  /**
+   * Makes the object's document as the object says. A refused object keeps the document of its last accepted generation, unless its namespace may not
+   * have that any more.
+   * @throws the errors that a later attempt may not meet, such as ERR_STORE_UNAVAILABLE
+   */
+  async apply(object: ClusterObject): Promise<Verdict> {
+    const { authority } = this;
+    const name = authority.nameOf(object);
+    const owner = authority.ownerOf(object);
+    await this.#withdraw(object, (document) => document.name === name || name === undefined);
+    const kept = (): string | undefined => this.#ownedBy(object.resource.kind, owner)[0]?.name;
+    try {
+      const wanted = authority.check(object);
+      await this.#write(object, wanted);
+      return {
+        isAccepted: true,
+        reason: 'Accepted',
+        message: 'The broker holds the document',
+        document: wanted.name,
+      };
+    } catch (error) {
+      const { code, problems, detail } = BrokerError.from(error);
+      const reason = reasonOf(BrokerError.from(error));
+      if (reason === undefined) throw error;
+      const message = problems === undefined ? (detail ?? code) : messageOf(problems);
+      return { isAccepted: false, reason, message, document: kept() };
+    }
+  }
+
+  /** Deletes the documents of an object that is gone. */
+  async remove(
+    origin: Pick<ClusterObject, 'resource' | 'namespace' | 'name' | 'uid' | 'generation'>,
+  ): Promise<void> {
+    await this.#withdraw(origin, () => false);
+  }
+
+  /** After a complete list of a kind: deletes the documents of objects that no longer exist. The broker may have missed their deletion. */
+  async removeOthers(resource: Resource, seen: ReadonlySet<string>): Promise<void> {
+    const failures: unknown[] = [];
+    for (const owner of [...this.#ownersOf(resource.kind).keys()]) {
+      if (seen.has(owner)) continue;
+      const place = owner.slice(this.authority.ownerPrefix.length).split('/');
+      const [name = '', namespace = ''] = place.reverse();
+      const gone = { resource, namespace, name, uid: '', generation: 0 };
+      // One mount that is still in use must not keep the policies of others.
+      await this.remove(gone).catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #write(object: ClusterObject, wanted: WantedDocument): Promise<void> {
+    try {
+      await this.#writeBody(object, wanted);
+    } catch (error) {
+      throw wanted.kind === 'policy' ? error : inSpec(error);
+    }
+  }
+
+  async #writeBody(object: ClusterObject, { kind, name, body }: WantedDocument): Promise<void> {
+    const { authority } = this;
+    const owner = authority.ownerOf(object);
+    const current = this.#parts.catalog.find(kind, name);
+    const editor = authority.editor(object);
+    if (current?.updatedBy === owner && isDeepStrictEqual(current.body, body)) {
+      await this.#checkScope(current, editor);
+      return;
+    }
+    if (current !== undefined && current.updatedBy !== owner) throw conflict(current);
+    if (current === undefined) this.#checkCount(object);
+    this.#spend(object);
+    const change = { kind, name, body, precondition: { writtenBy: owner } };
+    await applyDocument(this.#parts, this.#call(object), editor, change);
+  }
+
+  /** Deletes documents of the object, except those that it wants and may have. */
+  async #withdraw(
+    origin: Parameters<ClusterDocuments['remove']>[0],
+    isWanted: (document: StoredDocument) => boolean,
+  ): Promise<void> {
+    const { authority } = this;
+    const writtenBy = authority.ownerOf(origin);
+    for (const document of this.#ownedBy(origin.resource.kind, writtenBy)) {
+      if (isWanted(document) && (await this.#mayKeep(origin, document))) continue;
+      const { kind, name } = document;
+      const change = { kind, name, precondition: { writtenBy } };
+      await deleteDocument(this.#parts, this.#call(origin), authority.remover(origin), change);
+    }
+  }
+
+  /** A definition also names a place at a backend, which must lie in the prefixes of now, not of the time when it was accepted. */
+  async #mayKeep(
+    origin: Parameters<ObjectAuthority['mayKeep']>[0],
+    document: StoredDocument,
+  ): Promise<boolean> {
+    if (!this.authority.mayKeep(origin, document)) return false;
+    try {
+      await this.#checkScope(document, this.authority.editor(origin));
+      return true;
+    } catch (error) {
+      return BrokerError.from(error).reason !== 'scope_ref';
+    }
+  }
+
+  /** @throws ERR_BODY_INVALID with the reason `scope_ref` */
+  async #checkScope(document: StoredDocument, editor: ClusterEditor): Promise<void> {
+    if (document.kind === 'definition')
+      await checkReferences(this.#parts, document, undefined, editor);
+  }
+
+  #checkCount({ resource, namespace }: ClusterObject): void {
+    if (!resource.isNamespaced) return;
+    const own = `${this.authority.ownerPrefix}${namespace}/`;
+    let count = 0;
+    for (const owner of this.#ownersOf(resource.kind).keys()) if (owner.startsWith(own)) count += 1;
+    if (count < MOST_OF_NAMESPACE) return;
+    throw new BrokerError(
+      'ERR_CONFLICT',
+      `the namespace "${namespace}" has ${count} documents of this kind; the limit is ${MOST_OF_NAMESPACE}`,
+      { reason: 'too_many' },
+    );
+  }
+
+  /** @throws ERR_RATE_LIMITED */
+  #spend({ namespace }: ClusterObject): void {
+    const now = this.#parts.clock.now();
+    const { left, at } = this.#budgets.get(namespace) ?? { left: CHANGES.burst, at: now };
+    const gained = (Math.max(now - at, 0) / 60_000) * CHANGES.perMinute;
+    const next = Math.min(left + gained, CHANGES.burst) - 1;
+    if (next < 0) throw new BrokerError('ERR_RATE_LIMITED', undefined, { retryAfterSeconds: 1 });
+    this.#budgets.set(namespace, { left: next, at: now });
+  }
+
+  #ownedBy(kind: Resource['kind'], owner: string): readonly StoredDocument[] {
+    return this.#ownersOf(kind).get(owner) ?? [];
+  }
+
+  #ownersOf(kind: Resource['kind']): ReadonlyMap<string, readonly StoredDocument[]> {
+    const known = this.#owned.get(kind);
+    if (known !== undefined) return known;
+    const own = this.#parts.catalog
+      .all(kind)
+      .filter(({ updatedBy }) => updatedBy.startsWith(this.authority.ownerPrefix));
+    const owners = Map.groupBy(own, ({ updatedBy }) => updatedBy) as Map<string, StoredDocument[]>;
+    this.#owned.set(kind, owners);
+    return owners;
+  }
+
+  /** The request of the log: the object's place at the API server, with its uid and generation. */
+  #call(origin: Parameters<ClusterDocuments['remove']>[0]): Call {
+    const { resource, namespace, name, uid, generation } = origin;
+    const place = resource.isNamespaced ? `/namespaces/${namespace}` : '';
+    const address = this.#server;
+    const client = encodeClient(
+      {
+        address,
+        requestId: `${uid}/${generation}`,
+        target: `/apis/${RESOURCE_GROUP}/${RESOURCE_VERSION}${place}/${resource.plural}/${name}`,
+      },
+      this.#parts.digest,
+    );
+    const requestId = randomId('req');
+    const holder = `kubernetes/${this.authority.cluster}`;
+    const signal = new AbortController().signal;
+    return {
+      ...{ requestId, address, network: holder, holder, client, refusedClient: client },
+      context: () => ({ requestId, signal }),
+    };
+  }
+}
+
+const REASONS: Partial<Record<ErrorCode, Exclude<Verdict['reason'], 'Accepted'>>> = {
+  ERR_DENIED: 'NotAllowed',
+  ERR_CONFLICT: 'Conflict',
+  ERR_VERSION_CONFLICT: 'Conflict',
+};
+
+/** Undefined for an error that a later attempt may not meet. */
+function reasonOf({
+  code,
+  kind,
+  reason,
+}: BrokerError): Exclude<Verdict['reason'], 'Accepted'> | undefined {
+  if (reason === 'too_many') return 'TooMany';
+  return REASONS[code] ?? (TEMPORARY.includes(kind) ? undefined : 'Invalid');
+}
+
+const LONGEST_MESSAGE = 8_192;
+
+/** Problems as Kubernetes words them: `spec.rules[0].paths[1]: …`. */
+export function messageOf(problems: readonly Problem[]): string {
+  const text = problems
+    .map(({ pointer, message }) => `${fieldPath(pointer)}: ${message}`)
+    .join('; ');
+  return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE)}…` : text;
+}
+
+function fieldPath(pointer: string): string {
+  const path = pathOf(pointer)
+    .map((part) => {
+      if (/^\d+$/.test(part)) return `[${part}]`;
+      return /^[A-Za-z][A-Za-z0-9]*$/.test(part) ? `.${part}` : `[${JSON.stringify(part)}]`;
+    })
+    .join('');
+  return path.replace(/^\./, '') || 'object';
+}
+
+function conflict({ kind, name, updatedBy }: StoredDocument): BrokerError {
+  return new BrokerError('ERR_CONFLICT', `"${updatedBy}" wrote the ${kind} "${name}": it stays`);
+}

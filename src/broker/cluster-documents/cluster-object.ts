@@ -1,0 +1,84 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { DocumentKind } from '../documents/kinds.ts';
+
+/** The API group and version of the custom resources; policies have the same `apiVersion` everywhere. */
+export const RESOURCE_GROUP = 'quaymaster.dev';
+export const RESOURCE_VERSION = 'v1';
+
+/** A kind of document that Kubernetes may hold as a custom resource. Kinds that say who has rights are not among them. */
+export interface Resource {
+  readonly kind: Exclude<DocumentKind, 'cluster' | 'operator' | 'role-binding'>;
+  readonly objectKind: string;
+  readonly plural: string;
+  readonly isNamespaced: boolean;
+}
+
+const resource = (
+  kind: Resource['kind'],
+  objectKind: string,
+  plural: string,
+  isNamespaced: boolean,
+): Resource => ({ kind, objectKind, plural, isNamespaced });
+
+/** In the order in which a start applies them: definitions need their mounts. */
+export const RESOURCES: readonly Resource[] = [
+  resource('mount', 'Mount', 'mounts', false),
+  resource('definition', 'SecretDefinition', 'secretdefinitions', true),
+  resource('posture-profile', 'PostureProfile', 'postureprofiles', false),
+  resource('response-rule', 'ResponseRule', 'responserules', false),
+  resource('policy', 'AccessPolicy', 'accesspolicies', true),
+];
+
+/** A custom resource, as far as the broker uses it. */
+export interface ClusterObject {
+  readonly resource: Resource;
+  /** Empty for an object of the whole cluster. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  readonly spec: unknown;
+  readonly conditions: readonly unknown[];
+}
+
+/** As much as the API accepts for one document. */
+const MOST_BYTES = 65_536;
+
+/** @throws ERR_PROVIDER_MALFORMED if it is not an object of Kubernetes. */
+export function readClusterObject(resource: Resource, object: unknown): ClusterObject {
+  const { metadata, spec, status } = membersOf(object);
+  const { namespace = '', name, uid = '', generation = 0 } = membersOf(metadata);
+  const { conditions } = membersOf(status ?? {});
+  if (
+    typeof name !== 'string' ||
+    typeof namespace !== 'string' ||
+    typeof uid !== 'string' ||
+    typeof generation !== 'number' ||
+    (namespace === '') === resource.isNamespaced
+  ) {
+    throw malformed();
+  }
+  return {
+    ...{ resource, namespace, name, uid, generation, spec },
+    conditions: Array.isArray(conditions) ? (conditions as unknown[]) : [],
+  };
+}
+
+/** @throws ERR_BODY_INVALID */
+export function checkSize({ spec }: ClusterObject): void {
+  const bytes = Buffer.byteLength(JSON.stringify(spec ?? null));
+  if (bytes <= MOST_BYTES) return;
+  const message = `has ${bytes} bytes as JSON; the limit is ${MOST_BYTES}`;
+  throw new BrokerError('ERR_BODY_INVALID', undefined, {
+    problems: [{ pointer: '/spec', message }],
+  });
+}
+
+function membersOf(value: unknown): Partial<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw malformed();
+}
+
+function malformed(): BrokerError {
+  return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'not_a_resource' });
+}
