@@ -16,6 +16,8 @@ const certificate = z.union(
         connection: z.string().min(1),
         /** Name of the MutatingWebhookConfiguration whose `caBundle` is updated. */
         webhookConfiguration: z.string().min(1).max(253),
+        /** Name of the ValidatingWebhookConfiguration for custom resources, if there is one; updated alike. */
+        validatingWebhookConfiguration: z.string().min(1).max(253).optional(),
         /** Names that the API server calls us by: `<service>.<namespace>.svc`. */
         dnsNames: z.array(z.string().min(1).max(253)).min(1).max(10),
       }),

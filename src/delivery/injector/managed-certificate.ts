@@ -36,7 +36,8 @@ export interface CertificateTimes {
 const TIMES: CertificateTimes = { lifetime: LIFETIME, check: CHECK_MS, spread: SPREAD_MS };
 
 export interface ManagedCertificateParts {
-  readonly configuration: WebhookConfiguration;
+  /** Each is kept current. */
+  readonly configurations: readonly Pick<WebhookConfiguration, 'changeBundles'>[];
   readonly dnsNames: readonly string[];
   /** Identifies this broker in the installation, also after a restart: pod and port. */
   readonly owner: string;
@@ -122,7 +123,7 @@ export class ManagedCertificate {
   }
 
   async #update(): Promise<void> {
-    const { clock, log, configuration } = this.#parts;
+    const { clock, log, configurations } = this.#parts;
     try {
       this.#switch();
       if (this.#next === undefined && clock.now() >= this.#current.renewAt) {
@@ -131,15 +132,17 @@ export class ManagedCertificate {
       const own = [this.#current, ...(this.#next === undefined ? [] : [this.#next.made])];
       const certificates = own.map(({ cert }) => cert);
       const at = { owner: this.#owner, now: clock.now() };
-      const isWritten = await configuration.changeBundles(
-        (bundle) => withCertificates(bundle, certificates, at),
-        this.#closed.signal,
-      );
-      if (isWritten)
-        log.info(
-          { certificates: own.length },
-          'entered our certificate into the webhook configuration',
+      for (const configuration of configurations) {
+        const isWritten = await configuration.changeBundles(
+          (bundle) => withCertificates(bundle, certificates, at),
+          this.#closed.signal,
         );
+        if (isWritten)
+          log.info(
+            { certificates: own.length },
+            'entered our certificate into the webhook configuration',
+          );
+      }
       if (this.#next !== undefined) this.#next.enteredAt ??= clock.monotonic();
       this.#failures = 0;
       this.#isEntered = true;

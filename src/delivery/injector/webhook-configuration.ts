@@ -20,14 +20,20 @@ const configurationSchema = z.looseObject({
     .default([]),
 });
 
-/** One MutatingWebhookConfiguration. The operator creates it; this keeps its `caBundle`s current. */
+/** One MutatingWebhookConfiguration or ValidatingWebhookConfiguration. The operator creates it; this keeps its `caBundle`s current. */
 export class WebhookConfiguration {
   readonly #api: KubernetesApi;
+  readonly #kind: 'mutating' | 'validating';
   readonly #name: string;
   readonly #clock: Clock;
 
-  constructor(api: KubernetesApi, name: string, clock: Clock) {
+  constructor(
+    api: KubernetesApi,
+    { kind, name }: { readonly kind: 'mutating' | 'validating'; readonly name: string },
+    clock: Clock,
+  ) {
     this.#api = api;
+    this.#kind = kind;
     this.#name = name;
     this.#clock = clock;
   }
@@ -66,7 +72,7 @@ export class WebhookConfiguration {
       'apis',
       'admissionregistration.k8s.io',
       'v1',
-      'mutatingwebhookconfigurations',
+      `${this.#kind}webhookconfigurations`,
       this.#name,
     ];
     return withDeadline(this.#clock, TIMEOUT_MS, (deadline) =>

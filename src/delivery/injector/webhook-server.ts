@@ -34,7 +34,10 @@ export interface WebhookServerOptions {
 /** Answers a review with JSON; undefined if the document is not a review. */
 export type Review = (document: unknown) => Promise<object | undefined>;
 
-/** `POST /inject` over TLS, and nothing else. */
+/** By path, such as `/inject`. */
+export type Reviews = Readonly<Record<string, Review>>;
+
+/** Reviews by `POST` over TLS, each kind at its own path, and nothing else. */
 export class WebhookServer {
   readonly #server: Server;
   readonly #options: WebhookServerOptions;
@@ -48,7 +51,7 @@ export class WebhookServer {
   constructor(
     options: WebhookServerOptions,
     certificate: ServingCertificate,
-    { clock, review }: { readonly clock: Clock; readonly review: Review },
+    { clock, reviews }: { readonly clock: Clock; readonly reviews: Reviews },
   ) {
     this.#options = options;
     this.#clock = clock;
@@ -72,9 +75,10 @@ export class WebhookServer {
         });
         void answerRequest(request, response, {
           held: this.#held,
-          review: async (body) => {
+          paths: Object.keys(reviews),
+          review: async (path, body) => {
             const document = await this.#parsed(body);
-            return this.#inTurn(() => review(document));
+            return this.#inTurn(() => reviews[path]?.(document));
           },
         });
       },
@@ -135,12 +139,14 @@ async function answerRequest(
   {
     review,
     held,
+    paths,
   }: {
-    readonly review: (body: Buffer) => Promise<object | undefined>;
+    readonly review: (path: string, body: Buffer) => Promise<object | undefined>;
     readonly held: HeldBytes;
+    readonly paths: readonly string[];
   },
 ): Promise<void> {
-  const refusal = refusalOf(request);
+  const refusal = refusalOf(request, paths);
   if (refusal !== undefined) {
     refuse(response, refusal);
     return;
@@ -158,18 +164,23 @@ async function answerRequest(
       refuse(response, body === 'too_long' ? 413 : 429);
       return;
     }
-    const answer = await review(body);
+    const answer = await review(pathOf(request), body);
     if (answer === undefined) refuse(response, 400);
     else send(response, answer);
   } catch {
-    // The caller went away, or our code failed. Fail closed: the API server denies the pod.
+    // The caller went away, or our code failed. Fail closed: the API server decides by the failure policy of the webhook.
     refuse(response, 500);
   }
 }
 
 /** The API server adds `?timeout=…`. */
-function refusalOf({ method, url = '', headers }: IncomingMessage): number | undefined {
-  if (url.split('?', 1)[0] !== '/inject') return 404;
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? '';
+}
+
+function refusalOf(request: IncomingMessage, paths: readonly string[]): number | undefined {
+  const { method, headers } = request;
+  if (!paths.includes(pathOf(request))) return 404;
   if (method !== 'POST') return 405;
   const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
   return type === 'application/json' ? undefined : 415;

@@ -98,7 +98,9 @@ async function kept(): Promise<{
     error: (fields: unknown) => errors.push(fields),
   };
   const certificate = await ManagedCertificate.make({
-    configuration: new WebhookConfiguration(api, 'quaymaster-injector', clock),
+    configurations: [
+      new WebhookConfiguration(api, { kind: 'mutating', name: 'quaymaster-injector' }, clock),
+    ],
     dnsNames: ['injector.test'],
     owner: 'pod-0:8443',
     clock,

@@ -25,7 +25,7 @@ interface Wanted {
 const answering: Review = async (document) => (await answerReview(document, SETTINGS))?.body;
 
 function serverWith({ clock, ...options }: Wanted = {}, review = answering): WebhookServer {
-  const deps = { clock: clock ?? systemClock, review };
+  const deps = { clock: clock ?? systemClock, reviews: { '/inject': review } };
   return new WebhookServer({ ...listening, ...options }, issue(), deps);
 }
 
