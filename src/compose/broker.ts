@@ -43,6 +43,7 @@ import type { RowGuard } from '../store/row-guard.ts';
 import { startBackgroundWork } from './background-work.ts';
 import { openArchive, type ArchiveRuns } from './archive-runs.ts';
 import { atOrigin, AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
+import type { ClusterDocumentsDeps, ClusterDocumentsWork } from './cluster-documents.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
 import type { ConfigReload, Reloadable } from './config-reload.ts';
 import { OpenedConnections } from './connections.ts';
@@ -62,6 +63,8 @@ export interface RunningBroker {
   readonly parts: Parts;
   readonly trail: AuditTrail;
   readonly clusters: ClusterRegistry;
+  /** Copies of custom resources, one for each cluster of the configuration. */
+  readonly clusterDocuments: readonly ClusterDocumentsWork[];
   /** Codes of the reasons why the broker is not ready for requests. */
   unready(): readonly string[];
   /** The reasons why the store is held; empty if it is not. */
@@ -251,7 +254,14 @@ interface CoreDeps extends BrokerDeps {
 
 interface Core extends Pick<
   RunningBroker,
-  'parts' | 'clusters' | 'unready' | 'refused' | 'calls' | 'reloadable' | 'limits'
+  | 'parts'
+  | 'clusters'
+  | 'clusterDocuments'
+  | 'unready'
+  | 'refused'
+  | 'calls'
+  | 'reloadable'
+  | 'limits'
 > {
   stop(): Promise<void>;
 }
@@ -291,18 +301,17 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const reloaded = { connections, clusters, tallies, people, limits, embedded, trail };
   const endings = new PodEndings(parts);
   const isHeld = store.fault() === 'ERR_HELD';
-  if (!isHeld) {
-    clusters.start(endings, parts.catalog);
-    parts.state.onDocument((kind, name) => clusters.changed(kind, name, parts.catalog));
-  }
+  if (!isHeld) serveClusters(clusters, parts, endings);
   const watches = { stop: () => clusters.close() };
+  const copied = isHeld ? [] : await startDocuments(config, { parts, trail, connections });
   const halt = await startBackgroundWork(config, { ...deps, parts, isHeld }, async (workers) => {
-    for (const part of [...workers, watches, endings]) await part.stop();
+    for (const part of [...copied, ...workers, watches, endings]) await part.stop();
     await connections.close();
   });
   return {
     parts,
     clusters,
+    clusterDocuments: copied,
     refused: tallies.counts,
     calls: connections.calls,
     limits,
@@ -314,6 +323,24 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
       parts.state.close();
     },
   };
+}
+
+/** Serves the registered clusters, and follows the documents that they depend on. */
+function serveClusters(clusters: ClusterRegistry, parts: Parts, endings: PodEndings): void {
+  clusters.start(endings, parts.catalog);
+  parts.state.onDocument((kind, name) => clusters.changed(kind, name, parts.catalog));
+}
+
+/** Copies custom resources. It loads the code only if the configuration has a cluster for it. */
+async function startDocuments(
+  config: Config,
+  deps: ClusterDocumentsDeps,
+): Promise<readonly ClusterDocumentsWork[]> {
+  if (config.kubernetes.documents.length === 0) return [];
+  const { clusterDocuments } = await import('./cluster-documents.ts');
+  const works = clusterDocuments(config, deps);
+  for (const work of works) work.start();
+  return works;
 }
 
 /** The audiences that this broker accepts at login, from the clusters registered now. No mount issues a token for them. */

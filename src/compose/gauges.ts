@@ -8,8 +8,11 @@ import { registerAlerts, registerApprovals, registerKeks } from './security-gaug
 import type { RunningBroker } from './broker.ts';
 import type { ConfigReload } from './config-reload.ts';
 import { readCertificate } from '../crypto/certificate-facts.ts';
+import type { ObjectState } from './cluster-documents.ts';
 import { registerRotations } from './rotation-gauges.ts';
 import { CREDENTIALS, LEASES } from '../ports/queries.ts';
+
+const OBJECT_STATES: readonly ObjectState[] = ['accepted', 'refused', 'failed'];
 
 /** Registers the gauges of the broker's parts. They show counts and states but no names, because any client may scrape metrics. */
 export function registerGauges(
@@ -31,6 +34,7 @@ export function registerGauges(
   registerAudit(registers, trail);
   registerArchive(registers, broker);
   registerWatches(registers, broker);
+  registerCustomResources(registers, broker);
   registerSpace(registers, broker);
   registerBackups(registers, broker);
   registerHoldings(registers, parts);
@@ -315,6 +319,21 @@ function registerHoldings(registers: Registry[], { store }: Pick<Storage, 'store
     registers,
     async collect() {
       this.set(await store.count(LEASES.live()));
+    },
+  });
+}
+
+function registerCustomResources(registers: Registry[], broker: RunningBroker): void {
+  new Gauge({
+    name: 'quaymaster_custom_resources',
+    help: 'Custom resources of Kubernetes by cluster and state: accepted, refused, or failed and retried; 0 in brokers that do not copy them',
+    labelNames: ['cluster', 'state'],
+    registers,
+    collect() {
+      for (const each of broker.clusterDocuments) {
+        for (const state of OBJECT_STATES)
+          this.set({ cluster: each.cluster, state }, each.count(state));
+      }
     },
   });
 }

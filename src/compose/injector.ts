@@ -1,7 +1,11 @@
 import { hostname } from 'node:os';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { readTlsFiles } from '../api/tls-files.ts';
+import type { ClusterDocumentsConfig } from '../broker/cluster-documents/config.ts';
+import { ObjectAuthority } from '../broker/cluster-documents/object-authority.ts';
+import { reviewObject } from '../broker/cluster-documents/review-object.ts';
 import type { Config } from './config/schema.ts';
+import { sha256Hex } from '../crypto/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { InjectionSettings } from '../delivery/injector/inject.ts';
 import type { InjectorConfig } from '../delivery/injector/config.ts';
@@ -15,6 +19,7 @@ import { WebhookConfiguration } from '../delivery/injector/webhook-configuration
 import {
   WebhookServer,
   type Review,
+  type Reviews,
   type ServingCertificate,
 } from '../delivery/injector/webhook-server.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -32,6 +37,8 @@ export interface InjectorDeps {
   readonly log: Log;
   readonly metrics: Registry;
   readonly certificateTimes?: CertificateTimes;
+  /** Checks custom resources; absent unless the configuration copies those of this cluster. */
+  readonly objects?: ClusterDocumentsConfig | undefined;
 }
 
 export interface RunningInjector {
@@ -78,12 +85,12 @@ async function open(
   const settings = settingsOf(injector, api, { ...deps, brokerCa, closed: closed.signal });
   const { clientCaFile, host, port } = listener;
   const clientCa = await followed(clientCaFile, deps);
-  const review = reviewing(settings, deps);
+  const reviews = reviewsOf(settings, deps);
   const make = (first: ServingCertificate): WebhookServer =>
     new WebhookServer(
       { host, port, ...(clientCa !== undefined && { clientCa: () => clientCa.text }) },
       first,
-      { clock, review },
+      { clock, reviews },
     );
   const kept =
     'managed' in certificate && api !== undefined
@@ -174,10 +181,33 @@ function asking(
   return () => (asked ??= ask());
 }
 
+function reviewsOf(settings: () => Promise<InjectionSettings>, deps: InjectorDeps): Reviews {
+  const { objects, metrics } = deps;
+  return {
+    '/inject': reviewing(settings, deps),
+    ...(objects !== undefined && { '/validate': reviewingObjects(objects, metrics) }),
+  };
+}
+
+function reviewingObjects(objects: ClusterDocumentsConfig, metrics: Registry): Review {
+  const authority = new ObjectAuthority(objects, sha256Hex);
+  const count = new Counter({
+    name: 'quaymaster_object_reviews_total',
+    help: 'Admission reviews of custom resources by outcome',
+    labelNames: ['outcome'],
+    registers: [metrics],
+  });
+  return (document) => {
+    const review = reviewObject(authority, document);
+    count.inc({ outcome: review?.outcome ?? 'malformed' });
+    return Promise.resolve(review?.body);
+  };
+}
+
 /** Injections disclose no secret, so they are counted and logged but get no audit entry. */
 function reviewing(
   settings: () => Promise<InjectionSettings>,
-  { log, metrics }: InjectorDeps,
+  { log, metrics }: Pick<InjectorDeps, 'log' | 'metrics'>,
 ): Review {
   const count = new Counter({
     name: 'quaymaster_injections_total',
@@ -219,12 +249,17 @@ type ManagedConfig = Extract<InjectorConfig['certificate'], { managed: unknown }
 type FilesCertificate = Extract<InjectorConfig['certificate'], { files: unknown }>;
 
 async function manage(
-  { webhookConfiguration, dnsNames }: ManagedConfig,
+  { webhookConfiguration, validatingWebhookConfiguration, dnsNames }: ManagedConfig,
   { api, make, port, deps }: Managing,
 ): Promise<Kept> {
   const own: { server?: WebhookServer } = {};
   const certificate = await ManagedCertificate.make({
-    configuration: new WebhookConfiguration(api, webhookConfiguration, deps.clock),
+    configurations: [
+      { kind: 'mutating' as const, name: webhookConfiguration },
+      { kind: 'validating' as const, name: validatingWebhookConfiguration },
+    ].flatMap(({ kind, name }) =>
+      name === undefined ? [] : [new WebhookConfiguration(api, { kind, name }, deps.clock)],
+    ),
     dnsNames,
     owner: `${hostname()}:${port}`,
     clock: deps.clock,

@@ -163,13 +163,14 @@ async function listenForMetrics(
 
 /** Loads the injector only if the configuration enables it. */
 async function openInjector(
-  { injector, connections }: Config,
+  { injector, connections, kubernetes }: Config,
   { clock, log }: BrokerDeps,
   metrics: Registry,
 ): Promise<RunningInjector | undefined> {
   if (injector === undefined) return undefined;
   const opened = await import('./injector.ts');
-  return opened.openInjector(injector, connections, { clock, log, metrics });
+  const objects = kubernetes.documents.find(({ cluster }) => cluster === injector.broker.cluster);
+  return opened.openInjector(injector, connections, { clock, log, metrics, objects });
 }
 
 function stopOnce(

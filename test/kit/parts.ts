@@ -35,6 +35,8 @@ export interface PartsOptions {
   readonly connections?: Record<string, unknown>;
   /** Sources of runtime alerts. */
   readonly alerts?: Record<string, unknown>;
+  /** Clusters whose custom resources become documents. */
+  readonly kubernetes?: Record<string, unknown>;
   /** Issuers of people. */
   readonly people?: Record<string, unknown>;
   readonly failpoint?: (name: string) => void;
@@ -285,6 +287,7 @@ function configOf(directory: string, options: PartsOptions): Config {
     limits: options.limits,
     people: options.people,
     alerts: options.alerts,
+    kubernetes: options.kubernetes,
   });
 }
 

@@ -1,6 +1,7 @@
 import { dirname, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { limitsConfigSchema, listenerConfigSchema, metricsConfigSchema } from '../../api/config.ts';
+import { clusterDocumentsConfigSchema } from '../../broker/cluster-documents/config.ts';
 import { alertsConfigSchema } from '../../auth/alert-sources/config.ts';
 import { auditConfigSchema } from '../../audit/config.ts';
 import {
@@ -71,6 +72,8 @@ export const configSchema = z
       .strictObject({
         /** Namespaces that no mount may access. The list must include the broker's own namespace. */
         forbiddenNamespaces: z.array(z.string().min(1)).default(['quaymaster']),
+        /** Clusters whose custom resources become documents. None by default. */
+        documents: clusterDocumentsConfigSchema,
       })
       .prefault({}),
     log: z
@@ -109,7 +112,17 @@ export const configSchema = z
       path: ['injector', 'certificate', 'managed', 'connection'],
       message: 'is not the name of a connection of type kubernetes',
     },
-  );
+  )
+  .superRefine(({ kubernetes, connections }, context) => {
+    kubernetes.documents.forEach(({ connection: used }, at) => {
+      if (connections[used]?.type === 'kubernetes') return;
+      context.addIssue({
+        code: 'custom',
+        path: ['kubernetes', 'documents', at, 'connection'],
+        message: 'is not the name of a connection of type kubernetes',
+      });
+    });
+  });
 
 /** A backup on the store's volume would be lost together with the store. The broker can check only the directory. */
 function isOutside(directory: string, store: StoreConfig): boolean {

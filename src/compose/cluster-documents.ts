@@ -1,0 +1,287 @@
+import { ResourceWatch } from '../auth/index.ts';
+import { Claims } from '../audit/claim.ts';
+import { ClusterDocuments, type Verdict } from '../broker/cluster-documents/cluster-documents.ts';
+import {
+  readClusterObject,
+  RESOURCE_GROUP,
+  RESOURCE_VERSION,
+  RESOURCES,
+  type ClusterObject,
+  type Resource,
+} from '../broker/cluster-documents/cluster-object.ts';
+import type { ClusterDocumentsConfig } from '../broker/cluster-documents/config.ts';
+import { ObjectAuthority } from '../broker/cluster-documents/object-authority.ts';
+import { statusPatch } from '../broker/cluster-documents/object-status.ts';
+import { Worker } from '../broker/worker.ts';
+import { randomFraction } from '../crypto/random.ts';
+import { BrokerError } from '../domain/errors.ts';
+import { withDeadline } from '../ports/deadline.ts';
+import type { KubernetesApi } from '../ports/kubernetes-api.ts';
+import type { AuditTrail } from './audit-trail.ts';
+import type { Config } from './config/schema.ts';
+import type { OpenedConnections } from './connections.ts';
+import type { Parts } from './parts.ts';
+
+const ROUND_MS = 2_000;
+/** Objects that were refused for what others wrote, such as a definition without its mount, are retried. */
+const RETRY_MS = 20_000;
+/** A change that an operator makes to a document shows up in the status of its object by then. */
+const RESYNC_MS = 10 * 60_000;
+const STATUS_MS = 10_000;
+/** A page has a few megabytes at most. */
+const PAGE_LIMIT = 100;
+/** More wait for the next complete list. */
+const MOST_RETRIES = 1_000;
+const MERGE_PATCH = 'application/merge-patch+json';
+
+export interface ClusterDocumentsDeps {
+  readonly parts: Parts;
+  readonly connections: Pick<OpenedConnections, 'clusters'>;
+  readonly trail: Pick<AuditTrail, 'owner'>;
+}
+
+export type ObjectState = 'accepted' | 'refused' | 'failed';
+
+/** The watches of one cluster while this process has the claim. */
+interface Watching {
+  readonly api: KubernetesApi;
+  readonly openedAt: number;
+  readonly watches: readonly ResourceWatch[];
+}
+
+interface Retry {
+  readonly object: ClusterObject;
+  /** Monotonic milliseconds. */
+  readonly at: number;
+}
+
+/** Copies the custom resources of one cluster into documents. One process of an installation does it, under a claim. */
+export class ClusterDocumentsWork {
+  readonly cluster: string;
+  readonly #config: ClusterDocumentsConfig;
+  readonly #deps: ClusterDocumentsDeps;
+  readonly #claims: Claims;
+  readonly #documents: ClusterDocuments;
+  readonly #worker: Worker;
+  /** Existing objects of each kind, by the writer of their documents. A kind is absent until its list was complete. */
+  readonly #live = new Map<Resource, Set<string>>();
+  readonly #states = new Map<string, ObjectState>();
+  readonly #retries = new Map<string, Retry>();
+  #watching: Watching | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** @param alone whether no other process can have the store open */
+  constructor(config: ClusterDocumentsConfig, alone: boolean, deps: ClusterDocumentsDeps) {
+    const { parts, trail } = deps;
+    const { store, clock, digest } = parts;
+    this.cluster = config.cluster;
+    this.#config = config;
+    this.#deps = deps;
+    const name = `kubernetes-documents/${config.cluster}`;
+    this.#claims = new Claims(store, clock, { name, owner: trail.owner, alone });
+    const authority = new ObjectAuthority(config, digest);
+    this.#documents = new ClusterDocuments(parts, authority, hostOf(this.#api()));
+    this.#worker = new Worker(name, ROUND_MS, parts, () => this.#round());
+  }
+
+  start(): void {
+    this.#worker.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker.stop();
+    await this.#close();
+    await this.#turn;
+  }
+
+  /** Objects in this state; 0 in the processes that do not have the claim. */
+  count(state: ObjectState): number {
+    return [...this.#states.values()].filter((each) => each === state).length;
+  }
+
+  async #round(): Promise<void> {
+    if ((await this.#claims.take()) === undefined) {
+      await this.#close();
+      return;
+    }
+    const { clock } = this.#deps.parts;
+    const known = this.#watching;
+    const isCurrent = known?.api === this.#api() && clock.monotonic() - known.openedAt < RESYNC_MS;
+    if (!isCurrent) {
+      await this.#close();
+      this.#open();
+    }
+    await this.#removeGone();
+    for (const [key, retry] of this.#retries) {
+      if (clock.monotonic() - retry.at < RETRY_MS) continue;
+      await this.#inTurn(async () => {
+        // The watch may have brought a newer state of the object meanwhile.
+        if (this.#retries.get(key) === retry) await this.#copy(retry.object);
+      });
+    }
+  }
+
+  #api(): KubernetesApi {
+    const { connection } = this.#config;
+    const found = this.#deps.connections.clusters.get(connection);
+    if (found?.type === 'kubernetes') return found.api;
+    throw new BrokerError('ERR_CONFIG_INVALID', `no kubernetes connection "${connection}"`);
+  }
+
+  /** Kinds that the configuration does not accept are not watched: the broker needs no rights on them, and their documents go. */
+  #open(): void {
+    const { namespaces, clusterKinds } = this.#config;
+    const accepted: readonly string[] = clusterKinds;
+    const watched = RESOURCES.filter(({ isNamespaced, objectKind }) =>
+      isNamespaced ? namespaces.length > 0 : accepted.includes(objectKind),
+    );
+    for (const resource of RESOURCES) {
+      if (!watched.includes(resource)) this.#live.set(resource, new Set());
+    }
+    const api = this.#api();
+    this.#watching = {
+      api,
+      openedAt: this.#deps.parts.clock.monotonic(),
+      watches: watched.map((resource) => this.#watch(api, resource)),
+    };
+  }
+
+  async #close(): Promise<void> {
+    const watches = this.#watching?.watches ?? [];
+    this.#watching = undefined;
+    await Promise.all(watches.map((watch) => watch.close()));
+    this.#live.clear();
+    this.#states.clear();
+    this.#retries.clear();
+  }
+
+  #watch(api: KubernetesApi, resource: Resource): ResourceWatch {
+    const { clock, log } = this.#deps.parts;
+    const path = ['apis', RESOURCE_GROUP, RESOURCE_VERSION, resource.plural];
+    const { cluster } = this;
+    let listed = new Set<string>();
+    return new ResourceWatch(
+      { name: resource.plural, path, pageLimit: PAGE_LIMIT },
+      {
+        begin: () => {
+          listed = new Set();
+        },
+        page: async (objects) => {
+          for (const each of objects) await this.#seen(readClusterObject(resource, each), listed);
+        },
+        complete: () => {
+          this.#live.set(resource, listed);
+        },
+        event: async ({ type, object }) => {
+          const read = readClusterObject(resource, object);
+          if (type === 'DELETED') await this.#gone(read);
+          else await this.#seen(read, this.#live.get(resource));
+        },
+        status: (status) => {
+          if (status !== 'stale') return;
+          log.warn({ cluster, resource: resource.plural }, 'a watch of custom resources is silent');
+        },
+      },
+      { api, clock, log, random: randomFraction },
+    );
+  }
+
+  async #seen(object: ClusterObject, existing: Set<string> | undefined): Promise<void> {
+    existing?.add(this.#documents.authority.ownerOf(object));
+    await this.#inTurn(() => this.#copy(object));
+  }
+
+  async #gone(object: ClusterObject): Promise<void> {
+    this.#live.get(object.resource)?.delete(this.#documents.authority.ownerOf(object));
+    this.#forget(keyOf(object));
+    await this.#removeGone();
+  }
+
+  /** Deletes the documents of objects that no longer exist. What fails, such as a mount in use, is retried in the next round. */
+  async #removeGone(): Promise<void> {
+    for (const [resource, existing] of this.#live) {
+      try {
+        await this.#inTurn(() => this.#documents.removeOthers(resource, existing));
+      } catch (err) {
+        const { cluster } = this;
+        this.#deps.parts.log.warn(
+          { err, cluster, resource: resource.plural },
+          'a document whose object was deleted stays until it can be deleted too; the broker retries',
+        );
+      }
+    }
+  }
+
+  /** Applies the object and writes its status. */
+  async #copy(object: ClusterObject): Promise<void> {
+    const key = keyOf(object);
+    this.#forget(key);
+    try {
+      const verdict = await this.#documents.apply(object);
+      this.#states.set(key, verdict.isAccepted ? 'accepted' : 'refused');
+      if (!verdict.isAccepted) this.#retryLater(key, object);
+      await this.#writeStatus(object, verdict);
+    } catch (err) {
+      this.#states.set(key, 'failed');
+      this.#retryLater(key, object);
+      const { cluster } = this;
+      this.#deps.parts.log.warn(
+        { err, cluster, object: key },
+        'a custom resource could not be copied into a document now; the broker retries',
+      );
+    }
+  }
+
+  async #writeStatus(object: ClusterObject, verdict: Verdict): Promise<void> {
+    const { clock } = this.#deps.parts;
+    const body = statusPatch(object, verdict, clock.now());
+    if (body === undefined) return;
+    const { resource, namespace, name } = object;
+    const place = resource.isNamespaced ? ['namespaces', namespace] : [];
+    const path = ['apis', RESOURCE_GROUP, RESOURCE_VERSION, ...place, resource.plural, name];
+    const request = {
+      ...{ method: 'PATCH' as const, path: [...path, 'status'] },
+      ...{ body, contentType: MERGE_PATCH },
+    };
+    try {
+      await withDeadline(clock, STATUS_MS, (signal) => this.#api().call(request, signal));
+    } catch (error) {
+      // It was deleted meanwhile.
+      if (BrokerError.from(error).code !== 'ERR_NOT_FOUND') throw error;
+    }
+  }
+
+  #retryLater(key: string, object: ClusterObject): void {
+    if (this.#retries.size >= MOST_RETRIES) return;
+    this.#retries.set(key, { object, at: this.#deps.parts.clock.monotonic() });
+  }
+
+  #forget(key: string): void {
+    this.#states.delete(key);
+    this.#retries.delete(key);
+  }
+
+  /** One change after another: an older state of an object never overwrites a newer one. */
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => undefined);
+    await mine;
+  }
+}
+
+function keyOf({ resource, namespace, name }: ClusterObject): string {
+  return `${resource.plural}/${namespace}/${name}`;
+}
+
+function hostOf({ server }: KubernetesApi): string {
+  return URL.parse(server)?.hostname ?? server;
+}
+
+/** @throws ERR_CONFIG_INVALID */
+export function clusterDocuments(
+  { kubernetes, store }: Config,
+  deps: ClusterDocumentsDeps,
+): readonly ClusterDocumentsWork[] {
+  const alone = store.type === 'sqlite';
+  return kubernetes.documents.map((each) => new ClusterDocumentsWork(each, alone, deps));
+}
