@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { Tool } from '../kit/backends/tool.ts';
 import { CHART } from './chart.ts';
-import { plainManifests } from './plain-manifests.ts';
+import { customResources } from './custom-resources.ts';
+import { formatted, plainManifests } from './plain-manifests.ts';
 import { valuesSchema } from './values-schema.ts';
 import { valuesTable } from './values-table.ts';
 
@@ -18,6 +19,7 @@ function readme(): string {
  */
 export async function* chartFiles(helm: Tool): AsyncGenerator<readonly [string, string]> {
   yield [`${CHART}/values.schema.json`, `${JSON.stringify(valuesSchema(), null, 1)}\n`];
+  yield await formatted(`${CHART}/files/custom-resources.yaml`, customResources());
   yield [`${CHART}/README.md`, readme()];
   yield* await plainManifests(helm);
 }

@@ -107,6 +107,29 @@ export const VARIANTS: Readonly<Record<string, object>> = {
       broker: { url: 'https://secrets.example', caFile: '/etc/quaymaster-ca/ca.crt' },
     },
   },
+  'custom resources, with a webhook that checks them, and alerts': {
+    config: {
+      kubernetes: {
+        documents: [
+          {
+            cluster: 'home',
+            connection: 'home',
+            clusterKinds: ['Mount', 'PostureProfile', 'ResponseRule'],
+            namespaces: [{ name: 'shop', prefixes: ['kv/shop'] }],
+          },
+        ],
+      },
+    },
+    injector: INJECTOR,
+    evidenceWriters: ['system:serviceaccount:trivy-system:trivy-operator'],
+    alerts: { secretName: 'alert-sources' },
+    networkPolicy: {
+      apiFrom: [{ namespaceSelector: { matchLabels: { 'quaymaster.dev/client': 'true' } } }],
+      alertsFrom: [
+        { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'falco' } } },
+      ],
+    },
+  },
   'the CSI provider': {
     csiProvider: { enabled: true, cluster: 'home', caConfigMap: 'quaymaster-ca' },
   },

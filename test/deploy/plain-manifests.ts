@@ -30,7 +30,8 @@ async function rendered(helm: Tool, args: readonly string[]): Promise<string> {
   return stdout.replaceAll(/^# Source: .*\n/gm, '').replace(/^---\n/, '');
 }
 
-async function formatted(path: string, text: string): Promise<[string, string]> {
+/** A file of the chart as Prettier writes it, with its path. */
+export async function formatted(path: string, text: string): Promise<[string, string]> {
   const options = await resolveConfig(path);
   return [path, await format(text, { ...options, filepath: path })];
 }

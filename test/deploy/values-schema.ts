@@ -31,6 +31,12 @@ const injector = z.strictObject({
   caFromCertManager: z.string().regex(/^(?:[^/]+\/[^/]+)?$/),
 });
 
+const customResources = z.strictObject({
+  install: z.boolean(),
+  protectStatus: z.boolean(),
+  validate: z.boolean(),
+});
+
 const tls = z.strictObject({
   source: z.enum(['secret', 'cert-manager', 'proxy']),
   secretName: name,
@@ -55,6 +61,7 @@ const networkPolicy = z.strictObject({
   enabled: z.boolean(),
   apiFrom: z.array(kubernetesObject),
   injectorFrom: z.array(kubernetesObject),
+  alertsFrom: z.array(kubernetesObject),
   metricsFrom: z.array(kubernetesObject),
   egressPorts: z.array(port),
   extraEgress: z.array(kubernetesObject),
@@ -89,6 +96,9 @@ const values = z.strictObject({
   networkPolicy,
   serviceMonitor: z.strictObject({ enabled: z.boolean(), interval: z.string(), labels: texts }),
   injector,
+  alerts: z.strictObject({ secretName: name }),
+  customResources,
+  evidenceWriters: z.array(z.string().regex(/^system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+$/)),
   csiProvider,
   resources: kubernetesObject,
   nodeSelector: texts,

@@ -43,6 +43,9 @@ certificate:
   managed:
     connection: {{ .connection }}
     webhookConfiguration: {{ $name }}
+    {{- if include "quaymaster.validates" $ }}
+    validatingWebhookConfiguration: {{ include "quaymaster.name" $ }}-documents
+    {{- end }}
     dnsNames: [{{ $name }}.{{ $.Release.Namespace }}.svc]
   {{- end }}
 image: {{ .image | default (include "quaymaster.image" $) }}
@@ -71,4 +74,27 @@ broker:
   {{- end }}
 cluster: {{ .Values.csiProvider.cluster }}
 audience: {{ .Values.csiProvider.audience }}
+{{- end -}}
+
+{{/* The kinds of custom resources that the broker copies from this cluster. */}}
+{{- define "quaymaster.documentKinds" -}}
+{{- $plurals := list -}}
+{{- range dig "kubernetes" "documents" list .Values.config -}}
+{{- if .namespaces -}}
+{{- $plurals = concat $plurals (list "accesspolicies" "secretdefinitions") -}}
+{{- end -}}
+{{- range .clusterKinds -}}
+{{- $plurals = append $plurals (get (dict "Mount" "mounts" "PostureProfile" "postureprofiles" "ResponseRule" "responserules") .) -}}
+{{- end -}}
+{{- end -}}
+{{- $plurals | uniq | toJson -}}
+{{- end -}}
+
+{{- define "quaymaster.copiesDocuments" -}}
+{{- if include "quaymaster.documentKinds" . | fromJsonArray -}}true{{- end -}}
+{{- end -}}
+
+{{/* Whether the webhook checks custom resources. */}}
+{{- define "quaymaster.validates" -}}
+{{- if and .Values.injector.enabled .Values.customResources.validate (include "quaymaster.copiesDocuments" .) -}}true{{- end -}}
 {{- end -}}

@@ -51,6 +51,9 @@ priorityClassName: {{ . }}
 {{- else }}
 - { name: data, mountPath: /var/lib/quaymaster }
 {{- end }}
+{{- if .Values.alerts.secretName }}
+- { name: alerts, mountPath: /etc/quaymaster/alerts, readOnly: true }
+{{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -73,6 +76,12 @@ priorityClassName: {{ . }}
 - name: data
   persistentVolumeClaim:
     claimName: {{ .Values.storage.data.existingClaim | default (printf "%s-data" $name) }}
+{{- end }}
+{{- if .Values.alerts.secretName }}
+- name: alerts
+  secret:
+    secretName: {{ .Values.alerts.secretName }}
+    defaultMode: 0440
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
