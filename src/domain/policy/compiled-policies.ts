@@ -33,26 +33,48 @@ export function indexPolicies(compiled: readonly CompiledPolicy[]): CompiledPoli
   return { revision: Symbol('policies'), policies, subjects: edit.done() };
 }
 
-/** The policies after changes: each is added, replaces the one of its name, or is undefined for a removal. No other is compiled. */
+/** Changes of policies that leave the original as it was. What they share is copied once, so a long list of changes can be divided into slices. */
+export class PoliciesEdit {
+  readonly #original: CompiledPolicies;
+  #edit:
+    | { readonly policies: Map<string, CompiledPolicy>; readonly subjects: SubjectIndexEdit }
+    | undefined;
+
+  constructor(original: CompiledPolicies) {
+    this.#original = original;
+  }
+
+  /** The policy is added, or replaces the one of its name; undefined removes that one. No other is compiled. */
+  change(name: string, policy: CompiledPolicy | undefined): void {
+    if (policy === undefined && !(this.#edit ?? this.#original).policies.has(name)) return;
+    const { policies, subjects } = (this.#edit ??= {
+      policies: new Map(this.#original.policies),
+      subjects: new SubjectIndexEdit(this.#original.subjects),
+    });
+    const replaced = policies.get(name);
+    if (replaced !== undefined) subjects.remove(replaced);
+    policies.delete(name);
+    if (policy === undefined) return;
+    subjects.add(policy);
+    policies.set(name, policy);
+  }
+
+  /** The policies after the changes. Nothing is changed any more. */
+  done(): CompiledPolicies {
+    if (this.#edit === undefined) return this.#original;
+    const { policies, subjects } = this.#edit;
+    return { revision: Symbol('policies'), policies, subjects: subjects.done() };
+  }
+}
+
+/** The policies after changes: each is added, replaces the one of its name, or is undefined for a removal. */
 export function withChanges(
   compiled: CompiledPolicies,
   changes: ReadonlyMap<string, CompiledPolicy | undefined>,
 ): CompiledPolicies {
-  const effective = [...changes].filter(
-    ([name, policy]) => policy !== undefined || compiled.policies.has(name),
-  );
-  if (effective.length === 0) return compiled;
-  const edit = new SubjectIndexEdit(compiled.subjects);
-  const policies = new Map(compiled.policies);
-  for (const [name, policy] of effective) {
-    const replaced = policies.get(name);
-    if (replaced !== undefined) edit.remove(replaced);
-    policies.delete(name);
-    if (policy === undefined) continue;
-    edit.add(policy);
-    policies.set(name, policy);
-  }
-  return { revision: Symbol('policies'), policies, subjects: edit.done() };
+  const edit = new PoliciesEdit(compiled);
+  for (const [name, policy] of changes) edit.change(name, policy);
+  return edit.done();
 }
 
 /** The policies with a subject of the workload's names, by name, each with the subjects that have them. */

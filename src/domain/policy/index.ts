@@ -9,7 +9,7 @@ export type {
 export type { AccessRequest, Decision } from './decision.ts';
 export type { Explanation } from './explanation.ts';
 export { parsePolicy } from './parse-policy.ts';
-export { compilePolicies, indexPolicies, withChanges } from './compiled-policies.ts';
+export { compilePolicies, indexPolicies, PoliciesEdit, withChanges } from './compiled-policies.ts';
 export { compilePolicy, compileSaved, ruleLabel } from './compiled-policy.ts';
 export type { CompiledPolicy } from './compiled-policy.ts';
 export type { CompiledPolicies } from './compiled-policies.ts';
