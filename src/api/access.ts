@@ -314,6 +314,7 @@ const ROWS = {
   readKeyScript: ['GET', '/second-factor.js', 'public', NO_ROLES, 1, undefined],
   traceAudit: ['POST', '/api/v1/audit:trace', 'operator', ['auditor'], 50, 'audit.trace'],
   searchAudit: ['GET', '/api/v1/audit/entries', 'operator', AUDITORS, 20, 'audit.search'],
+  listReceivers: ['GET', '/api/v1/audit/receivers', 'operator', AUDITORS, 20, 'audit.search'],
   proveEntry: [
     'GET',
     '/api/v1/audit/entries/{index}/proof',

@@ -224,6 +224,7 @@ describe('the client over TLS', () => {
         ask(admin, 'searchAudit', { query: { pathPrefix: 'app', from: '2020-01-01T00:00:00Z' } }),
         200,
       ],
+      [ask(admin, 'listReceivers', { query: { path: 'app/one' } }), 200],
       [ask(admin, 'traceAudit', { body: { data: { password: 'p' } } }), 'ERR_DENIED'],
       [ask(admin, 'proveEntry', { path: { index: 0 } }), 200],
       [ask(admin, 'readCheckpoint'), 200],

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runWhoReceived } from '../../src/cli/verbs/who-received.ts';
-import { bearer, BrokerClient } from '../../src/client/index.ts';
+import { bearer, BrokerClient, type components } from '../../src/client/index.ts';
 import type { EventFields } from '../kit/log-bench.ts';
 import { LogBench, workloadActor } from '../kit/log-bench.ts';
 import { cliContext, type CapturedContext } from '../kit/cli-context.ts';
 import { HandClock } from '../kit/hand-clock.ts';
 import { RunningApi } from '../kit/parts.ts';
+import { ScriptedBroker } from '../kit/scripted-api.ts';
 
 const PATH = 'payments/db';
 const START = Date.UTC(2026, 0, 1);
@@ -84,8 +85,8 @@ describe('audit who-received', () => {
   it('prints CSV with the members of JSON as columns', async () => {
     const { out } = await ask({ secretVersion: '1', csv: true }, 'table');
     expect(out().trimEnd().split('\n')).toEqual([
-      'receiver,pod,podUid,node,action,version,reads,first,last,firstIndex,lastIndex',
-      'k8s://c1/ns-web/web,web-pod,uid-web-pod,,secret.read,1,1,2026-01-01T00:04:00.000Z,2026-01-01T00:04:00.000Z,4,4',
+      'receiver,pod,podUid,node,action,version,reads,first,last,firstIndex,lastIndex,validUntil',
+      'k8s://c1/ns-web/web,web-pod,uid-web-pod,,secret.read,1,1,2026-01-01T00:04:00.000Z,2026-01-01T00:04:00.000Z,4,4,',
     ]);
   });
 
@@ -96,6 +97,44 @@ describe('audit who-received', () => {
     );
   });
 
+  it('adds up the pages, keeps the latest end of a lease, and names the archive', async () => {
+    const receipt = { receiver: 'k8s://c1/a/b', podUid: 'u', action: 'secret.read', version: '3' };
+    const at = (minute: number): string => `2026-01-01T00:0${minute}:00.000Z`;
+    const [newer, older] = [
+      {
+        ...receipt,
+        lease: 'lea_2',
+        reads: 2,
+        first: at(4),
+        last: at(5),
+        firstIndex: 7,
+        lastIndex: 9,
+      },
+      {
+        ...receipt,
+        lease: 'lea_1',
+        reads: 3,
+        first: at(1),
+        last: at(3),
+        firstIndex: 2,
+        lastIndex: 6,
+      },
+    ];
+    const archived = { first: 0, end: 2, objects: ['log-0'], hasMore: false };
+    const broker = new ScriptedBroker({
+      listReceivers: ({ query }) =>
+        query?.['after'] === undefined
+          ? { items: [newer, { ...older, validUntil: at(8) }], next: '0.2' }
+          : { items: [{ ...older, reads: 1, firstIndex: 1, validUntil: at(7) }], archived },
+    });
+    const context = cliContext({ broker, format: 'json' });
+    await runWhoReceived(context, { args: [PATH], options: {} });
+    const facts = { ...receipt, first: at(1), last: at(5), validUntil: at(8), reads: 6 };
+    const items = [{ ...facts, firstIndex: 1, lastIndex: 9 }];
+    expect(JSON.parse(context.out())).toEqual({ path: PATH, archived, items });
+    expect(context.err()).toContain('entries 0 to 1 may match too: they are archived');
+  });
+
   it('needs the role auditor', async () => {
     const reader = await api.operator('reader', [{ role: 'secret-reader' }]);
     const other = new BrokerClient({ url: api.url }, bearer(reader));
@@ -104,5 +143,79 @@ describe('audit who-received', () => {
       code: 'ERR_DENIED',
     });
     other.close();
+  });
+});
+
+describe('GET /audit/receivers', () => {
+  type Receipt = components['schemas']['Receipt'];
+
+  /** The items of all pages of so many entries. */
+  async function pages(limit: number): Promise<readonly Receipt[]> {
+    const items: Receipt[] = [];
+    for await (const item of client.pages('listReceivers', { query: { path: PATH, limit } }))
+      items.push(item);
+    return items;
+  }
+
+  it('shows the same disclosures in pages of any size', async () => {
+    const counts = (items: readonly Receipt[]): Record<string, number> => {
+      const sums: Record<string, number> = {};
+      for (const { receiver, podUid, version = '', reads } of items) {
+        const name = `${receiver} ${podUid} ${version}`;
+        sums[name] = (sums[name] ?? 0) + reads;
+      }
+      return sums;
+    };
+    const whole = counts(await pages(1_000));
+    expect(Object.values(whole).reduce((sum, reads) => sum + reads)).toBe(1_105);
+    // 1,104 reads in twelve pages: the issued credential is in a page of its own.
+    expect(counts(await pages(92))).toEqual(whole);
+    expect(counts(await pages(500))).toEqual(whole);
+  });
+
+  it('refuses a cursor that it did not return, and a missing path', async () => {
+    for (const query of ['path=a/b&after=2', 'path=a/b&after=0.x', 'version=3']) {
+      const { status } = await api.call('GET', `/api/v1/audit/receivers?${query}`, {
+        token: api.admin,
+      });
+      expect(status).toBe(400);
+    }
+  });
+
+  it('shows until when the lease of a receiver is valid', async () => {
+    const own = await RunningApi.start();
+    try {
+      await own.seed();
+      const session = await own.logIn();
+      await own.call('PUT', '/api/v1/secrets/app/one', {
+        token: session,
+        body: { data: { password: 'x' } },
+        headers: { 'If-None-Match': '*' },
+      });
+      const read = await own.call('GET', '/api/v1/secrets/app/one', { token: session });
+      const { id, endsAt } = read.body.lease;
+      const receivers = async (): Promise<readonly Receipt[]> => {
+        const url = '/api/v1/audit/receivers?path=app/one&version=1';
+        const { body } = await own.call('GET', url, { token: own.admin });
+        return (body as { items: Receipt[] }).items;
+      };
+      const [receipt, ...others] = await receivers();
+      expect(others).toEqual([]);
+      expect(receipt).toMatchObject({ lease: id, validUntil: endsAt, version: '1', reads: 1 });
+      const { status, text } = await own.call(
+        'GET',
+        `/api/v1/audit/entries/${receipt!.lastIndex}/proof`,
+        { token: own.admin },
+      );
+      expect(status).toBe(200);
+      expect(text).toContain(id);
+      await own.call('POST', '/api/v1/leases:revoke', {
+        token: own.admin,
+        body: { by: 'path', path: 'app/one' },
+      });
+      expect((await receivers())[0]).not.toHaveProperty('validUntil');
+    } finally {
+      await own.stop();
+    }
   });
 });

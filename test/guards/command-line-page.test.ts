@@ -95,6 +95,7 @@ const VERBS: Readonly<Record<string, string>> = {
   removeSecurityKey: 'second-factor rm',
   readOwnToken: 'whoami',
   searchAudit: 'audit search',
+  listReceivers: 'audit who-received',
   traceAudit: 'audit trace',
   proveEntry: 'audit proof',
   readCheckpoint: 'audit checkpoint',

@@ -8,12 +8,14 @@ import {
   searchAudit as search,
   traceAudit as traceValue,
 } from '../../broker/recording/audit.ts';
+import { listReceivers as receivers } from '../../broker/recording/receivers.ts';
 import type { AuditQuery, LogEntry, LogPage } from '../../ports/audit-log.ts';
 import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../domain/audit-actions.ts';
 import { ERRORS } from '../../domain/errors.ts';
+import { instant } from '../../domain/instant.ts';
 import { JSON_TYPE, PLAIN_TEXT } from '../answers.ts';
-import { secretData } from '../fields.ts';
-import { PAGE_QUERY, readPage } from '../page-query.ts';
+import { secretData, secretPath } from '../fields.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
 import type { Query } from '../query.ts';
 import type { RouteOf } from '../route.ts';
@@ -83,6 +85,22 @@ function filterOf(query: Query): AuditQuery {
   }
   return filter;
 }
+
+export const listReceivers: RouteOf<'listReceivers'> = {
+  query: ['path', 'version', ...TIMES, ...PAGE_QUERY],
+  read: ({ query }) => {
+    const path = parseParameter(secretPath, query.get('path'));
+    const asked = { query: { ...filterOf(query), path }, page: readPage(query) };
+    return async ({ parts, call, caller }) => {
+      const { archived, ...page } = await receivers(parts, call, caller, asked);
+      const items = shownPage(page, ({ validUntil, ...receipt }) => ({
+        ...receipt,
+        ...(validUntil !== undefined && { validUntil: instant(validUntil) }),
+      }));
+      return { status: 200, body: { ...items, ...(archived && { archived }) } };
+    };
+  },
+};
 
 const trace = z.strictObject({
   data: secretData,

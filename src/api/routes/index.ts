@@ -12,6 +12,7 @@ import type { Routes } from '../route.ts';
 import { acknowledge } from './acknowledgements.ts';
 import {
   listHeads,
+  listReceivers,
   proveEntry,
   readCheckpoint,
   readLogKey,
@@ -166,6 +167,7 @@ const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   readOwnToken,
   revokeOperatorToken,
   searchAudit,
+  listReceivers,
   traceAudit,
   proveEntry,
   readCheckpoint,

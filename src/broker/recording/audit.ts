@@ -66,7 +66,8 @@ export async function traceAudit(
   );
 }
 
-function describedQuery(query: AuditQuery): string {
+/** The filters as the entry of a search has them. */
+export function describedQuery(query: AuditQuery): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined);
   return given.map(([name, value]) => `${name}=${String(value)}`).join(' ');
 }

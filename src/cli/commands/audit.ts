@@ -54,9 +54,10 @@ export const AUDIT: CommandTable = {
     },
     {
       command: 'audit who-received',
-      summary: 'list every caller that received a path, or one version of it, over the whole log',
+      summary:
+        'list every caller that received a path, or one version of it, over the whole live log',
       details:
-        'It reads the log through its search index. Each shown entry is proven. To exclude that an attacker with access to the database hid entries, export and verify the log.',
+        'It shows how often and when, the entries for audit proof, and until when a lease of the caller is valid. It reads the log through its search index. Each entry is proven. To exclude that an attacker with access to the database hid entries, export and verify the log.',
       arguments: [['<path>', 'path of a secret']],
       options: [
         ['--secret-version <version>', 'only callers that received this version'],

@@ -1,50 +1,33 @@
 import type { components } from '../../client/index.ts';
-import { pagesWith } from '../broker.ts';
+import { callWith } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { periodOf, type PeriodOptions } from '../time.ts';
 import { csv } from '../output/csv.ts';
 import { table } from '../output/table.ts';
+import { archivedNote } from './audit-archive.ts';
 
-type Found = components['schemas']['AuditEntry'];
+type Receipt = components['schemas']['Receipt'];
+type Page = components['schemas']['ReceiversPage'];
 
-/** The members of an entry that say who received what. */
-interface Entry {
-  readonly time?: string;
-  readonly actor?: {
-    readonly kind?: string;
-    readonly id?: string;
-    readonly podName?: string;
-    readonly podUid?: string;
-    readonly nodeName?: string;
-  };
-  readonly action?: string;
-  readonly version?: string;
-}
-
-/** One caller, with all its reads of one version. */
-interface Receiver {
-  readonly receiver: string;
-  readonly pod: string | undefined;
-  readonly podUid: string | undefined;
-  readonly node: string | undefined;
-  readonly action: string;
-  readonly version: string | undefined;
-  readonly reads: number;
-  readonly first: string | undefined;
-  readonly last: string | undefined;
-  /** Indexes of the first and the last entry, for `audit proof`. */
-  readonly firstIndex: number;
-  readonly lastIndex: number;
-}
+/** One caller, with all its reads of one version, under every lease. */
+type Receiver = Omit<Receipt, 'lease' | 'credential'>;
 
 const COLUMNS = [
   ...['receiver', 'pod', 'podUid', 'node', 'action', 'version', 'reads'],
-  ...['first', 'last', 'firstIndex', 'lastIndex'],
-] as const satisfies readonly (keyof Receiver)[];
-const SHOWN = ['receiver', 'pod', 'version', 'reads', 'first', 'last', 'lastIndex'] as const;
-/** The actions by which a value leaves the broker. */
-const DISCLOSURES = ['secret.read', 'credential.issue'];
+  ...['first', 'last', 'firstIndex', 'lastIndex', 'validUntil'],
+] as const satisfies readonly (keyof Receipt)[];
+const SHOWN = [
+  'receiver',
+  'pod',
+  'version',
+  'reads',
+  'first',
+  'last',
+  'validUntil',
+  'lastIndex',
+] as const satisfies readonly (keyof Receipt)[];
+/** Entries that one page reads, at most. */
 const LONGEST_PAGE = 1_000;
 
 interface Options extends PeriodOptions {
@@ -52,42 +35,50 @@ interface Options extends PeriodOptions {
   readonly csv?: true;
 }
 
-/** Lists every caller that received a value of the path, over the whole log. The log records the search too. */
+/** Lists every caller that received a value of the path, over the whole live log. The log records the search too. */
 export async function runWhoReceived(
   { broker, output, clock }: CliContext,
   { args: [path = ''], options }: Call<Options>,
 ): Promise<void> {
   const { secretVersion: version, csv: isCsv } = options;
-  const filter = { path, outcome: 'ok', ...defined({ version }), limit: LONGEST_PAGE };
-  const period = periodOf(options, clock.now());
+  const question = { path, ...defined({ version }), ...periodOf(options, clock.now()) };
+  const client = await broker();
   const receivers = new Map<string, Receiver>();
-  for (const action of DISCLOSURES) {
-    const query = { ...filter, ...period, action };
-    for await (const found of pagesWith(await broker(), 'searchAudit', { query }))
-      add(receivers, found);
-  }
+  let page: Page | undefined;
+  do {
+    const query = { ...question, limit: LONGEST_PAGE, ...defined({ after: page?.next }) };
+    page = (await callWith(client, 'listReceivers', { query })).body;
+    for (const receipt of page.items) add(receivers, receipt);
+  } while (page.next !== undefined);
+  const { archived } = page;
   // Newest first, as searches are shown.
   const items = [...receivers.values()].sort((left, right) => right.lastIndex - left.lastIndex);
-  await output.show({ path, ...defined({ version }), items }, () =>
+  await output.show({ path, ...defined({ version, archived }), items }, () =>
     isCsv === true ? csvOf(items) : textOf(path, version, items),
   );
+  if (archived !== undefined) output.note(archivedNote(archived));
 }
 
-/** Entries of one action come newest first. */
-function add(receivers: Map<string, Receiver>, { index, entry: found }: Found): void {
-  const { time, actor = {}, action = '', version }: Entry = found;
-  const receiver = actor.id ?? actor.kind ?? 'unknown';
-  const { podName: pod, podUid, nodeName: node } = actor;
+/** Pages of one action come newest first. The latest end of a lease is kept. */
+function add(receivers: Map<string, Receiver>, receipt: Receipt): void {
+  const facts = { ...receipt };
+  delete facts.lease;
+  delete facts.credential;
+  const { receiver, podUid, action, version } = facts;
   const key = JSON.stringify([receiver, podUid, action, version]);
   const known = receivers.get(key);
-  const facts = { receiver, pod, podUid, node, action, version };
+  if (known === undefined) {
+    receivers.set(key, facts);
+    return;
+  }
+  const oldest = facts.firstIndex < known.firstIndex ? facts : known;
+  const ends = [known.validUntil, facts.validUntil].filter((end) => end !== undefined).sort();
   receivers.set(key, {
-    ...facts,
-    reads: (known?.reads ?? 0) + 1,
-    first: time,
-    last: known?.last ?? time,
-    firstIndex: index,
-    lastIndex: known?.lastIndex ?? index,
+    ...known,
+    reads: known.reads + facts.reads,
+    ...{ first: oldest.first, firstIndex: oldest.firstIndex },
+    ...(facts.lastIndex > known.lastIndex && { last: facts.last, lastIndex: facts.lastIndex }),
+    ...defined({ validUntil: ends.at(-1) }),
   });
 }
 

@@ -1693,15 +1693,44 @@ export interface components {
             readonly items: readonly components["schemas"]["AuditEntry"][];
             /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
-            /** @description On the last page, if archived entries may match too. The broker does not search them. */
-            readonly archived?: {
-                /** @description The entries from `first` up to before `end` */
-                readonly first: number;
-                readonly end: number;
-                /** @description The objects of the archive that have them, the newest first; at most eight */
-                readonly objects: readonly string[];
-                readonly hasMore: boolean;
-            };
+            readonly archived?: components["schemas"]["ArchivedPart"];
+        };
+        /** @description On the last page, if archived entries may match too. The broker does not search them. */
+        readonly ArchivedPart: {
+            /** @description The entries from `first` up to before `end` */
+            readonly first: number;
+            readonly end: number;
+            /** @description The objects of the archive that have them, the newest first; at most eight */
+            readonly objects: readonly string[];
+            readonly hasMore: boolean;
+        };
+        readonly ReceiversPage: {
+            readonly items: readonly components["schemas"]["Receipt"][];
+            /** @description Send it as `after` for the next page; absent on the last page. */
+            readonly next?: string;
+            readonly archived?: components["schemas"]["ArchivedPart"];
+        };
+        /** @description The disclosures of one version to one caller under one lease. */
+        readonly Receipt: {
+            /** @description The workload, operator or system actor */
+            readonly receiver: string;
+            readonly pod?: string;
+            readonly podUid?: string;
+            readonly node?: string;
+            /** @enum {unknown} */
+            readonly action: "secret.read" | "credential.issue";
+            readonly version?: string;
+            readonly lease?: string;
+            readonly credential?: string;
+            /** @description When the lease ends; absent if it has ended, or if the caller had none */
+            readonly validUntil?: components["schemas"]["Instant"];
+            readonly reads: number;
+            readonly first: components["schemas"]["Instant"];
+            readonly last: components["schemas"]["Instant"];
+            /** @description Index of the oldest entry */
+            readonly firstIndex: number;
+            /** @description Index of the newest entry */
+            readonly lastIndex: number;
         };
         /** @description The signed end of one commit's chain. */
         readonly BatchHead: {
@@ -5451,6 +5480,36 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listReceivers: {
+        readonly parameters: {
+            readonly query: {
+                readonly path: components["schemas"]["SecretPath"];
+                /** @description Only callers that received this version. */
+                readonly version?: string;
+                readonly from?: components["schemas"]["Instant"];
+                readonly to?: components["schemas"]["Instant"];
+                readonly limit?: components["parameters"]["limit"];
+                /** @description The `next` of the previous page. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ReceiversPage"];
                 };
             };
             readonly default: components["responses"]["Problem"];

@@ -123,6 +123,7 @@ export const OPERATIONS = {
   revokeOperatorToken: {"method":"DELETE","path":"/api/v1/operators/{name}/tokens/{id}","query":[],"headers":[],"body":[],"answers":{"204":"none"}},
   traceAudit: {"method":"POST","path":"/api/v1/audit:trace","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   searchAudit: {"method":"GET","path":"/api/v1/audit/entries","query":["workload","cluster","namespace","pod","operator","system","path","pathPrefix","document","locator","action","outcome","code","version","lease","credential","session","token","requestId","fingerprint","from","to","limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
+  listReceivers: {"method":"GET","path":"/api/v1/audit/receivers","query":["path","version","from","to","limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
   proveEntry: {"method":"GET","path":"/api/v1/audit/entries/{index}/proof","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   readCheckpoint: {"method":"GET","path":"/api/v1/audit/checkpoint","query":["witnessed"],"headers":[],"body":[],"answers":{"200":"text"}},
   readLogKey: {"method":"GET","path":"/api/v1/audit/log-key","query":[],"headers":[],"body":[],"answers":{"200":"text"}},

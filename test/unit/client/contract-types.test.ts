@@ -41,6 +41,7 @@ export async function typed(client: BrokerClient): Promise<void> {
     | 'listDefinitions'
     | 'listOperators'
     | 'searchAudit'
+    | 'listReceivers'
   > = true;
   const item: Same<ItemOf<'listSecrets'>['path'], string> = true;
   expect([bytes, nothing, paged, item]).toHaveLength(4);
