@@ -274,6 +274,31 @@ export const APPLY_FIGURES: readonly Figure<'apply-policies'>[] = [
   },
 ];
 
+export type PostureName = 'posture-evaluate' | 'posture-read' | 'posture-alert' | 'posture-watch';
+
+export const POSTURE_FIGURES: readonly Figure<PostureName>[] = [
+  {
+    name: 'posture-evaluate',
+    label: 'Evaluation of a pod with five containers and 2,000 findings each, processor time',
+    target: { most: 5 },
+  },
+  {
+    name: 'posture-read',
+    label: 'Durable audited read under a posture profile, to one without, processor time',
+    target: { most: 1.05 },
+  },
+  {
+    name: 'posture-alert',
+    label: 'From an alert to "no more reads", p99, with 10,000 live sessions',
+    target: { most: 1_000 },
+  },
+  {
+    name: 'posture-watch',
+    label: 'Memory of 10,000 watched pods',
+    target: { most: 60 },
+  },
+];
+
 type SearchName = 'search-page' | 'search-growth' | 'log-size';
 
 export const SEARCH_FIGURES: readonly Figure<SearchName>[] = [

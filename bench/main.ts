@@ -15,6 +15,7 @@ import {
   LATENCY_FIGURES,
   MEMORY_FIGURES,
   POSTGRES_FIGURES,
+  POSTURE_FIGURES,
   RATIO_FIGURES,
   ROTATION_FIGURES,
   SEARCH_FIGURES,
@@ -30,6 +31,7 @@ import { ratioResult } from './ratios.ts';
 import { chart } from './report/chart.ts';
 import { figureLines, variantLines, variantRecords } from './report/table.ts';
 import type { Result } from './result.ts';
+import { postureResults } from './posture.ts';
 import { rotationResults } from './rotation.ts';
 import { runRounds, type Samples } from './rounds.ts';
 import { searchResults } from './search.ts';
@@ -48,6 +50,7 @@ interface Options {
 
 const FULL = {
   sessions: 10_000,
+  pods: 10_000,
   settleSeconds: 10,
   entries: 1_200_000,
   policies: 10_000,
@@ -64,6 +67,7 @@ const FULL = {
 };
 const QUICK = {
   sessions: 200,
+  pods: 1_000,
   settleSeconds: 1,
   entries: 2_000,
   policies: 100,
@@ -87,6 +91,7 @@ const FIGURES = [
   ...MEMORY_FIGURES,
   ...START_FIGURES,
   ...APPLY_FIGURES,
+  ...POSTURE_FIGURES,
   ...SEARCH_FIGURES,
   ...ROTATION_FIGURES,
   ...AGENT_FIGURES,
@@ -167,6 +172,8 @@ async function bench(options: Options): Promise<void> {
   for (const figure of APPLY_FIGURES.filter(isChosen)) {
     results.push(await staged((stage) => applyResult(stage, figure, settings)));
   }
+  const posture = POSTURE_FIGURES.filter(isChosen);
+  if (posture.length > 0) results.push(...(await postureResults(posture, settings)));
   const search = SEARCH_FIGURES.filter(isChosen);
   if (search.length > 0) {
     const progress = (line: string): void => console.log(line);

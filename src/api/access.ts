@@ -368,6 +368,7 @@ const DANGEROUS: ReadonlySet<OperationId> = new Set([
   'revokeLeases',
   'seal',
   'liftQuarantine',
+  'openIncident',
   'deleteAttestation',
   'deleteSecret',
   'destroySecret',

@@ -2,6 +2,7 @@ import type { AuditEvent, EncodedActor } from '../domain/audit-event.ts';
 import type { ClusterSpec } from '../domain/cluster.ts';
 import type { TextDigest } from '../domain/audit-text.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { HeldAlertPlace } from '../ports/held-alerts.ts';
 import type { Log } from '../ports/log.ts';
 import type { PeopleIssuer, SecurityKeyVerifier } from '../ports/people.ts';
 import type { NamespaceFacts, PodWatch } from '../ports/pod-watch.ts';
@@ -131,6 +132,7 @@ export interface Alerting {
   readonly alertSources: AlertSources;
   readonly alertTallies: AlertTallies;
   readonly changedPods: ChangedPods;
+  readonly heldAlerts: HeldAlertPlace;
 }
 
 /** Background work, above all rotations. */

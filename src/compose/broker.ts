@@ -49,6 +49,7 @@ import type { ConfigReload, Reloadable } from './config-reload.ts';
 import { OpenedConnections } from './connections.ts';
 import { createGuard, heldKinds, openState, type HeldKind } from './guarded-state.ts';
 import { holdable, traced } from './holdable-store.ts';
+import { HeldAlertFiles, takeHeldAlerts } from './held-alerts.ts';
 import { IndexScrub, type IndexScrubStatus } from './index-scrub.ts';
 import { loadKeys, rereadKeys, wrappersOf, type InstallationKeys } from './keys.ts';
 import { RefusalTallies, type CountedRefusals } from './refusal-tallies.ts';
@@ -160,6 +161,7 @@ async function openOn(
   try {
     const core = await openCore(config, { ...deps, store, live, trail, guard, keys, copies });
     await space.start();
+    if (store.fault() === undefined) await takeHeldAlerts(core.parts);
     const sweep = new StateSweep({ store: opened, guard, clock, log });
     const indexes = indexScrub(config, { check: opened.indexCheck, guard, clock, log });
     if (held === undefined) {
@@ -415,6 +417,7 @@ async function openParts(
     proofs: new ProofMemory(clock),
     alertSources: new ConfiguredAlertSources(config.alerts, clock),
     alertTallies: new AlertTallies(clock),
+    heldAlerts: new HeldAlertFiles(config.audit.checkpointFile, log),
     values,
     canaries,
     quota: new LeaseQuota(store, limits),

@@ -32,6 +32,6 @@ export interface AlertSources {
   readonly protectedSubjects: readonly string[];
   /** The label that puts its pod into quarantine. Undefined: none does. */
   readonly podLabel: string | undefined;
-  /** Rotations that responses may start in ten minutes. */
+  /** Rotations that responses to alerts may start in an hour. */
   readonly maxRotations: number;
 }

@@ -4,6 +4,7 @@ import {
   type AlertRecord,
   type ExposedSecret,
 } from '../broker/alerts/alert-record.ts';
+import { HOUR_MS } from '../broker/alerts/alert-tallies.ts';
 import { readsOf } from '../broker/alerts/exposure.ts';
 import { DECOY, factsOfAlert, quarantineEvents } from '../broker/alerts/receive-alerts.ts';
 import { creatorOf, exceedsLimits, limitFence, quarantinesOf } from '../broker/alerts/respond.ts';
@@ -195,8 +196,8 @@ async function rotate(
   }
   const { alertTallies, alertSources } = parts;
   // A source that an attacker controls could make the broker rotate everything.
-  if (source !== 'operator' && alertTallies.recent('rotation') >= alertSources.maxRotations)
-    return { unrotated: 'braked' };
+  const recent = alertTallies.recent('rotation', HOUR_MS);
+  if (source !== 'operator' && recent >= alertSources.maxRotations) return { unrotated: 'braked' };
   const comment = `${source}: ${rule} (${alert})`;
   const requestedBy = creatorOf(source);
   const reason = { kind: 'rotation', cause: 'incident', comment, requestedBy, id } as const;

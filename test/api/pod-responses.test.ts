@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
@@ -6,6 +9,7 @@ import { RunningApi, type Answered } from '../kit/parts.ts';
 import { logInPod, watchCluster, writeNew } from '../kit/reading-pods.ts';
 import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
 
+const SECRET = 'a-secret-of-falcosidekick';
 const LABEL = 'quaymaster.io/quarantine';
 const digest = (digit: string): string => `sha256:${digit.repeat(64)}`;
 const WEB = { name: 'web', image: `registry.test/prod/web@${digest('a')}` };
@@ -13,14 +17,25 @@ const NO_DEBUG = { pod: { ephemeralContainers: 'deny' }, match: { secretPaths: [
 
 let kube: FakeApiServer;
 let api: RunningApi;
+let directory: string;
 let count = 0;
 
 beforeAll(async () => {
   kube = await FakeApiServer.start();
   for (const account of ['api', 'guarded', 'own', 'revoked']) kube.createAccount('prod', account);
+  directory = await mkdtemp(join(tmpdir(), 'qm-responses-'));
+  const secretFile = join(directory, 'bearer');
+  await writeFile(secretFile, SECRET);
   api = await RunningApi.start({
     connections: { kube: kube.access },
-    alerts: { podLabel: LABEL, protectedSubjects: ['k8s://watched/prod/guarded'] },
+    alerts: {
+      sources: {
+        falco: { format: 'generic', cluster: 'watched', authenticate: { bearer: { secretFile } } },
+      },
+      podLabel: LABEL,
+      protectedSubjects: ['k8s://watched/prod/guarded'],
+      maxRotations: 1,
+    },
   });
   await api.seed();
   await watchCluster({ api, kube }, ['*']);
@@ -39,6 +54,7 @@ afterEach(async () => {
 afterAll(async () => {
   await api.stop();
   await kube.close();
+  await rm(directory, { recursive: true });
 });
 
 interface Held {
@@ -63,6 +79,14 @@ async function holder(serviceAccount = 'api', spec: object = { containers: [WEB]
   const token = (await logIn(pod)).body.token as string;
   expect((await read(token)).status).toBe(200);
   return { pod, token };
+}
+
+async function removeDocument(path: string): Promise<void> {
+  const { headers } = await api.call('GET', `/api/v1/${path}`, { token: api.admin });
+  await api.call('DELETE', `/api/v1/${path}`, {
+    token: api.admin,
+    headers: { 'If-Match': headers['etag'] ?? '' },
+  });
 }
 
 async function profile(spec: object): Promise<string> {
@@ -198,6 +222,28 @@ describe('a pod that stops meeting a profile', () => {
     expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
   });
 
+  it('does not make the broker rotate more in an hour than the limit', async () => {
+    for (const path of ['app/db', 'app/lure']) {
+      const rotation = { strategy: 'generated', options: { keys: { password: {} } } };
+      await api.put(`definitions/${path}`, { rotation });
+    }
+    const rule = { order: 1, match: { sources: ['posture'], rules: ['brake'] } };
+    await api.put('response-rules/brake', { ...rule, action: 'revoke', rotate: 'read' });
+    const { pod, token } = await holder();
+    await read(token, 'app/lure');
+    await api.put('posture-profiles/brake', { mode: 'enforce', ...NO_DEBUG });
+    debug(pod);
+    const { id } = await alertOf('posture', pod);
+    let secrets: readonly { rotation?: object; unrotated?: string }[] = [];
+    await until('one secret waits', async () => {
+      const answer = await api.call('GET', `/api/v1/incidents/${id}`, { token: api.admin });
+      secrets = answer.body.secrets as typeof secrets;
+      return secrets.some(({ unrotated }) => unrotated !== undefined);
+    });
+    expect(secrets).toMatchObject([{ rotation: {} }, { unrotated: 'braked' }]);
+    for (const path of ['app/db', 'app/lure']) await removeDocument(`definitions/${path}`);
+  });
+
   it('is found if another image runs than the one that it pins', async () => {
     const spec = { image: { digest: 'pinned' }, match: { secretPaths: ['app/**'] } };
     const name = await profile({ ...spec, onViolation: 'quarantine' });
@@ -206,6 +252,51 @@ describe('a pod that stops meeting a profile', () => {
     expect(await alertOf('posture', pod)).toMatchObject({ rule: name, tags: ['digest_mismatch'] });
     expect((await read(token)).status).toBe(401);
   });
+});
+
+describe('an alert beside requests in flight', () => {
+  const WRITES = ['secret.read', 'lease.renew', 'session.create', 'session.renew'];
+
+  it.each([1, 2, 3])(
+    'is followed by no read, renewal or login of the pod, round %s',
+    async (round) => {
+      await api.put(`response-rules/race-${round}`, {
+        ...{ order: 2, match: { rules: [`race-${round}`] }, action: 'quarantine' },
+      });
+      const { pod, token } = await holder();
+      const { body } = await read(token);
+      const lease = (body.lease as { id: string }).id;
+      let isOver = false;
+      const hammer = async (send: () => Promise<Answered>): Promise<void> => {
+        while (!isOver) await send();
+      };
+      const renew = (): Promise<Answered> =>
+        api.call('POST', `/api/v1/leases/${lease}/renew`, { token, body: {} });
+      const senders = [() => read(token), () => read(token, 'app/lure-plain'), renew];
+      const hammers = [...senders, ...senders, () => logIn(pod)].map(hammer);
+      const alert = { rule: `race-${round}`, priority: 'critical', time: new Date().toISOString() };
+      const answer = await api.call('POST', '/api/v1/alert-sources/falco/alerts', {
+        body: { ...alert, pod: { uid: pod.metadata.uid } },
+        headers: { Authorization: `Bearer ${SECRET}` },
+      });
+      expect(answer.body).toEqual({ accepted: 1, repeated: 0 });
+      expect((await read(token)).status).toBe(401);
+      isOver = true;
+      await Promise.all(hammers);
+      const entries = await storedEntries(api.broker.parts.store);
+      const at = entries.findIndex(
+        (entry) =>
+          entry.action === 'quarantine.create' &&
+          (entry['pod'] as { uid: string }).uid === pod.metadata.uid,
+      );
+      const own = (entry: StoredEntry): boolean =>
+        (entry.actor as { podUid?: string }).podUid === pod.metadata.uid &&
+        entry.outcome === 'ok' &&
+        WRITES.includes(entry.action);
+      expect(entries.slice(0, at).filter(own).length).toBeGreaterThan(2);
+      expect(entries.slice(at).filter(own)).toEqual([]);
+    },
+  );
 });
 
 describe('the quarantine label', () => {

@@ -434,6 +434,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     alertSources: new ConfiguredAlertSources(alertsConfigSchema.parse(undefined), clock),
     alertTallies: new AlertTallies(clock),
     changedPods: new ChangedPods(),
+    heldAlerts: { keep: () => Promise.resolve(), drain: () => Promise.resolve() },
     rotationsDue: new DueSignal(),
   };
 }

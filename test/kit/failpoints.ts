@@ -1,5 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Store, Write } from '../../src/ports/store.ts';
+import type { Tables } from '../../src/ports/tables.ts';
 
 /** The action at a point: the process is killed or stopped, or the code throws. */
 export type FailpointAction = 'kill' | 'stop' | 'throw';
@@ -83,10 +84,18 @@ export class Failpoints {
 
 /** The new state of a credential in a commit, or the session or rotation that it starts. */
 function stageOf(write: Write): string | undefined {
-  if (write.table === 'sessions' && 'put' in write) return 'session.created';
+  if (write.table === 'sessions')
+    return 'put' in write ? 'session.created' : 'remove' in write ? 'session.ended' : undefined;
+  if (write.table === 'alerts' && 'put' in write) return alertStageOf(write.put);
   if (write.table === 'rotations' && 'put' in write) return 'rotation.started';
   if (write.table !== 'credentials') return undefined;
   if ('put' in write) return 'credential.intended';
   const state = 'change' in write ? write.change.state : undefined;
   return state === undefined ? undefined : `credential.${state}`;
+}
+
+/** How far the response to an alert or of an incident is. */
+function alertStageOf({ state, body }: Tables['alerts']): string {
+  const { ended } = JSON.parse(body) as { readonly ended?: object };
+  return state === 'responding' && ended !== undefined ? 'alert.contained' : `alert.${state}`;
 }

@@ -54,7 +54,7 @@ export const alertsConfigSchema = z
         'must be the key of a label',
       )
       .optional(),
-    /** Rotations that responses may start in ten minutes; more wait. */
+    /** Rotations that responses to alerts may start in an hour; more wait. */
     maxRotations: z.int().min(1).max(1_000).default(10),
   })
   .prefault({});

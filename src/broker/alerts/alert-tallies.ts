@@ -1,6 +1,8 @@
 import type { Clock } from '../../ports/clock.ts';
 
 const TEN_MINUTES_MS = 600_000;
+/** The longest time that is counted. */
+export const HOUR_MS = 3_600_000;
 const RECOUNT_MS = 30_000;
 /** Above this many, the marks start again. */
 const MOST_MARKS = 10_000;
@@ -37,12 +39,12 @@ export class AlertTallies {
     return this.#lastAt.get(source);
   }
 
-  /** How often this was done in the last ten minutes. */
-  recent(what: string): number {
-    const since = this.#clock.now() - TEN_MINUTES_MS;
-    const times = (this.#recent.get(what) ?? []).filter((at) => at > since);
+  /** How often this was done in the last ten minutes, or in a longer time of an hour at most. */
+  recent(what: string, ms = TEN_MINUTES_MS): number {
+    const now = this.#clock.now();
+    const times = (this.#recent.get(what) ?? []).filter((at) => at > now - HOUR_MS);
     this.#recent.set(what, times);
-    return times.length;
+    return times.filter((at) => at > now - ms).length;
   }
 
   done(what: string): void {

@@ -1,4 +1,5 @@
 import type { Alert } from '../../domain/alerts/alert.ts';
+import { BrokerError } from '../../domain/errors.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import type { AlertSource } from '../../ports/alert-sources.ts';
 import type { Call } from '../call.ts';
@@ -32,7 +33,7 @@ export interface Received {
 
 /**
  * Keeps each alert with its audit entry, and begins the response to it: a quarantine commits together with the alert, so that no read of the pod commits
- * after the source got its answer.
+ * after the source got its answer. A held broker serves no reads: it keeps the alerts outside the store, and takes them before it serves again.
  */
 export async function receiveAlerts(
   parts: Parts,
@@ -40,12 +41,16 @@ export async function receiveAlerts(
   source: AlertSource,
   alerts: readonly Alert[],
 ): Promise<Received> {
+  const { name, cluster } = source;
   const outcomes = await Promise.all(
-    alerts.map((alert) => {
-      const { name, cluster } = source;
-      return raiseAlert(parts, { id: alertId(source, alert), source: name, cluster, alert }, call);
-    }),
-  );
+    alerts.map((alert) =>
+      raiseAlert(parts, { id: alertId(name, alert), source: name, cluster, alert }, call),
+    ),
+  ).catch(async (error: unknown): Promise<readonly AlertOutcome[]> => {
+    if (!(error instanceof BrokerError) || error.code !== 'ERR_HELD') throw error;
+    await parts.heldAlerts.keep({ source: name, cluster, alerts });
+    return alerts.map(() => 'kept');
+  });
   const repeated = outcomes.filter((outcome) => outcome === 'repeated').length;
   return { accepted: outcomes.length - repeated, repeated };
 }
@@ -137,8 +142,8 @@ export function factsOfAlert(record: AlertRecord): {
 }
 
 /** The same event has the same id, however often it is delivered; a new delivery has another `uuid`, which is not part of it. */
-function alertId({ name }: AlertSource, { rule, instance, node, container, pod }: Alert): string {
+export function alertId(source: string, { rule, instance, node, container, pod }: Alert): string {
   const { namespace, name: podName, uid } = pod;
-  const parts = [name, rule, instance, node, container.id, namespace, podName, uid];
+  const parts = [source, rule, instance, node, container.id, namespace, podName, uid];
   return `alr_${sha256Hex(JSON.stringify(parts)).slice(0, 32)}`;
 }

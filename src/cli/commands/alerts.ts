@@ -89,6 +89,12 @@ export const ALERTS: readonly CommandRow[] = [
     load: async () => (await load()).runIncidentOpen,
   },
   {
+    command: 'incident ls',
+    summary: 'list incidents and alerts with a response, newest first',
+    examples: ['quaymaster incident ls'],
+    load: async () => (await load()).runIncidentLs,
+  },
+  {
     command: 'incident show',
     summary:
       'show an incident or an alert: what was read, what was done, and the timeline with entries to prove',

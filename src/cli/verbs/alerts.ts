@@ -1,4 +1,5 @@
 import type { components } from '../../client/index.ts';
+import { allPages } from '../broker.ts';
 import { confirm } from '../ask.ts';
 import type { Call, CliContext } from '../context.ts';
 import { counted } from '../count.ts';
@@ -11,6 +12,8 @@ import { instantOf } from '../time.ts';
 type Incident = components['schemas']['Incident'];
 type Wish = components['schemas']['IncidentWish'];
 
+/** The most that the API returns in one page. */
+const PAGE = 1_000;
 const POLL_MS = 1_000;
 /** A rotation that waits for a limit may take long, and the broker continues it without this command. */
 const MOST_POLLS = 60;
@@ -88,6 +91,19 @@ async function followed(context: CliContext, opened: Incident, id: string): Prom
     context.output.note(`the response continues; follow it with: quaymaster incident show ${id}`);
   }
   return incident;
+}
+
+/** Lists the alerts that have a response; those that are only recorded are in `alert ls`. */
+export async function runIncidentLs(context: CliContext): Promise<void> {
+  const query = { limit: PAGE };
+  const alerts = await allPages(await context.broker(), 'listAlerts', { query });
+  const items = alerts.filter(({ response }) => response.action !== 'audit');
+  const cells = items.map(({ id, receivedAt, source, rule, pod, workload, response, ...rest }) => [
+    ...[id, receivedAt, rest.operator ?? source, printable(rest.reason ?? rule)],
+    ...[pod === undefined ? workload : `${pod.namespace}/${pod.name}`, response.action, rest.state],
+  ]);
+  const header = ['id', 'received', 'by', 'reason', 'subject', 'action', 'state'];
+  await context.output.show({ items }, () => table(header, cells, context.clock.now()));
 }
 
 /** Shows an incident, or an alert with its response. */
