@@ -26,10 +26,10 @@ const SECRET = 'a-secret-of-falcosidekick';
 const CONTAINERS = 5;
 const FINDINGS = 2_000;
 const ALERTS = 100;
-const READS = 5_000;
+const READS = 1_000;
 /** They share commits, as reads of many callers do. */
 const AT_ONCE = 50;
-const ROUNDS = 5;
+const ROUNDS = 15;
 
 interface Size {
   readonly sessions: number;
