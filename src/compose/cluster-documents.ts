@@ -1,5 +1,5 @@
 import { ResourceWatch } from '../auth/index.ts';
-import { Claims } from '../audit/claim.ts';
+import { Claims, type Claim } from '../audit/claim.ts';
 import { ClusterDocuments, type Verdict } from '../broker/cluster-documents/cluster-documents.ts';
 import {
   readClusterObject,
@@ -15,6 +15,7 @@ import { statusPatch } from '../broker/cluster-documents/object-status.ts';
 import { Worker } from '../broker/worker.ts';
 import { randomFraction } from '../crypto/random.ts';
 import { BrokerError } from '../domain/errors.ts';
+import { doubledDelay } from '../ports/backoff.ts';
 import { withDeadline } from '../ports/deadline.ts';
 import type { KubernetesApi } from '../ports/kubernetes-api.ts';
 import type { AuditTrail } from './audit-trail.ts';
@@ -23,8 +24,9 @@ import type { OpenedConnections } from './connections.ts';
 import type { Parts } from './parts.ts';
 
 const ROUND_MS = 2_000;
-/** Objects that were refused for what others wrote, such as a definition without its mount, are retried. */
-const RETRY_MS = 20_000;
+/** Objects that were refused for what others wrote, such as a definition without its mount, are retried after this pause, which doubles. */
+const RETRY_MS = 5_000;
+const DEPENDS_ON_OTHERS: readonly Verdict['reason'][] = ['Conflict', 'TooMany'];
 /** A change that an operator makes to a document shows up in the status of its object by then. */
 const RESYNC_MS = 10 * 60_000;
 const STATUS_MS = 10_000;
@@ -51,6 +53,8 @@ interface Watching {
 
 interface Retry {
   readonly object: ClusterObject;
+  /** Attempts so far. Each refusal is an entry of the log, so the pause grows. */
+  readonly attempts: number;
   /** Monotonic milliseconds. */
   readonly at: number;
 }
@@ -67,6 +71,7 @@ export class ClusterDocumentsWork {
   readonly #live = new Map<Resource, Set<string>>();
   readonly #states = new Map<string, ObjectState>();
   readonly #retries = new Map<string, Retry>();
+  #claim: Claim | undefined;
   #watching: Watching | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -92,6 +97,8 @@ export class ClusterDocumentsWork {
     await this.#worker.stop();
     await this.#close();
     await this.#turn;
+    // Another broker need not wait until the claim expires. A store that does not answer frees it with time.
+    if (this.#claim !== undefined) await this.#claims.giveUp(this.#claim).catch(() => undefined);
   }
 
   /** Objects in this state; 0 in the processes that do not have the claim. */
@@ -100,7 +107,8 @@ export class ClusterDocumentsWork {
   }
 
   async #round(): Promise<void> {
-    if ((await this.#claims.take()) === undefined) {
+    this.#claim = await this.#claims.take();
+    if (this.#claim === undefined) {
       await this.#close();
       return;
     }
@@ -112,11 +120,14 @@ export class ClusterDocumentsWork {
       this.#open();
     }
     await this.#removeGone();
+    const until = clock.monotonic() + ROUND_MS;
     for (const [key, retry] of this.#retries) {
-      if (clock.monotonic() - retry.at < RETRY_MS) continue;
+      // The claim is renewed between two rounds.
+      if (clock.monotonic() >= until) break;
+      if (clock.monotonic() < retry.at) continue;
       await this.#inTurn(async () => {
         // The watch may have brought a newer state of the object meanwhile.
-        if (this.#retries.get(key) === retry) await this.#copy(retry.object);
+        if (this.#retries.get(key) === retry) await this.#copy(retry.object, retry.attempts);
       });
     }
   }
@@ -213,17 +224,17 @@ export class ClusterDocumentsWork {
   }
 
   /** Applies the object and writes its status. */
-  async #copy(object: ClusterObject): Promise<void> {
+  async #copy(object: ClusterObject, attempts = 0): Promise<void> {
     const key = keyOf(object);
     this.#forget(key);
     try {
       const verdict = await this.#documents.apply(object);
       this.#states.set(key, verdict.isAccepted ? 'accepted' : 'refused');
-      if (!verdict.isAccepted) this.#retryLater(key, object);
+      if (DEPENDS_ON_OTHERS.includes(verdict.reason)) this.#retryLater(key, object, attempts);
       await this.#writeStatus(object, verdict);
     } catch (err) {
       this.#states.set(key, 'failed');
-      this.#retryLater(key, object);
+      this.#retryLater(key, object, attempts);
       const { cluster } = this;
       this.#deps.parts.log.warn(
         { err, cluster, object: key },
@@ -251,9 +262,10 @@ export class ClusterDocumentsWork {
     }
   }
 
-  #retryLater(key: string, object: ClusterObject): void {
+  #retryLater(key: string, object: ClusterObject, attempts: number): void {
     if (this.#retries.size >= MOST_RETRIES) return;
-    this.#retries.set(key, { object, at: this.#deps.parts.clock.monotonic() });
+    const at = this.#deps.parts.clock.monotonic() + doubledDelay(RETRY_MS, RESYNC_MS, attempts);
+    this.#retries.set(key, { object, attempts: attempts + 1, at });
   }
 
   #forget(key: string): void {
