@@ -44,6 +44,9 @@ function connectionProblems(spec: ClusterSpec, connection: ClusterConnection): P
   if (spec.type === 'kubernetes' && spec.podWatch) {
     problems.push(problem('/podWatch', 'a watch needs a kubernetes connection'));
   }
+  if (spec.type === 'kubernetes' && spec.trivyReports) {
+    problems.push(problem('/trivyReports', 'a watch needs a kubernetes connection'));
+  }
   if ('issuerUrl' in connection && connection.issuerUrl !== spec.issuer) {
     problems.push(problem('/issuer', 'not the issuerUrl of the connection'));
   }

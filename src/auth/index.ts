@@ -2,5 +2,6 @@ export type { ClusterConnection } from './cluster-connection.ts';
 export { createAuthenticator } from './create-authenticator.ts';
 export { createPodWatch } from './pod-watch/create-pod-watch.ts';
 export { noPodWatch } from './pod-watch/no-pod-watch.ts';
+export { ReportWatch } from './report-watch/report-watch.ts';
 export { NamespaceWatch } from './namespace-watch/namespace-watch.ts';
 export { ResourceWatch } from './watch/resource-watch.ts';

@@ -11,6 +11,7 @@ import { DueSignal } from '../broker/due-signal.ts';
 import { Attestations } from '../broker/attestations/attestation-memory.ts';
 import { Approvals } from '../broker/approvals/approval-memory.ts';
 import { ImageEvidence } from '../broker/posture/evidence-memory.ts';
+import { WatchedReports } from '../broker/posture/watched-reports.ts';
 import { Quarantines } from '../broker/sessions/quarantine-memory.ts';
 import { ProofMemory } from '../broker/sessions/proof/proof-memory.ts';
 import { ConfiguredPeople } from './people.ts';
@@ -329,7 +330,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
 
 /** Serves the registered clusters, and follows the documents that they depend on. */
 function serveClusters(clusters: ClusterRegistry, parts: Parts, endings: PodEndings): void {
-  clusters.start(endings, parts.catalog);
+  clusters.start(endings, new WatchedReports(parts), parts.catalog);
   parts.state.onDocument((kind, name) => clusters.changed(kind, name, parts.catalog));
 }
 

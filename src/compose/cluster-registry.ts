@@ -2,6 +2,7 @@ import {
   createAuthenticator,
   createPodWatch,
   NamespaceWatch,
+  ReportWatch,
   noPodWatch,
   type ClusterConnection,
 } from '../auth/index.ts';
@@ -12,6 +13,7 @@ import { ChangedPods } from '../broker/alerts/changed-pods.ts';
 import type { DocumentKind } from '../broker/documents/kinds.ts';
 import type { Catalog } from '../broker/secrets/catalog.ts';
 import type { StoredDocument } from '../broker/documents/document.ts';
+import type { WatchedOutcome, WatchedReports } from '../broker/posture/watched-reports.ts';
 import type { PodEndings } from '../broker/sessions/pod-endings.ts';
 import { checkCluster } from '../auth/check-cluster.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -32,6 +34,8 @@ interface RegisteredCluster {
   readonly watch: PodWatch;
   /** Undefined without a pod watch. */
   readonly namespaces: NamespaceWatch | undefined;
+  /** Undefined unless the cluster's document asks for it. */
+  readonly reports: ReportWatch | undefined;
 }
 
 type Documents = Pick<Catalog, 'all' | 'find' | 'profiles'>;
@@ -50,15 +54,17 @@ export class ClusterRegistry implements Clusters {
   readonly changedPods = new ChangedPods();
   readonly #registered = new Map<string, RegisteredCluster>();
   #endings: PodEndings | undefined;
+  #reports: WatchedReports | undefined;
   #profiles: readonly PostureProfile[] = [];
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
   }
 
-  /** Connects the watches to `endings`. Before this call the registry serves no cluster. */
-  start(endings: PodEndings, catalog: Documents): void {
+  /** Connects the watches to those that act on what they see. Before this call the registry serves no cluster. */
+  start(endings: PodEndings, reports: WatchedReports, catalog: Documents): void {
     this.#endings = endings;
+    this.#reports = reports;
     this.#follow(catalog.profiles);
     for (const cluster of catalog.all('cluster')) this.#apply(cluster.name, cluster);
     void this.#endStrays(endings);
@@ -118,6 +124,7 @@ export class ClusterRegistry implements Clusters {
     known.authenticator.close();
     void known.watch.close();
     void known.namespaces?.close();
+    void known.reports?.close();
     if (known.uid !== uid) this.#endings?.clusterGone(name, known.uid);
   }
 
@@ -154,15 +161,21 @@ export class ClusterRegistry implements Clusters {
 
   /** Resource and status of each further watch. */
   resourceWatches(): readonly (readonly [resource: string, status: WatchStatus])[] {
-    return [...this.#registered.values()].flatMap(({ namespaces }) => [
+    return [...this.#registered.values()].flatMap(({ namespaces, reports }) => [
       ...(namespaces?.statuses() ?? []),
+      ...(reports?.statuses() ?? []),
     ]);
   }
 
+  /** What became of the watched reports, by outcome. */
+  watchedReports(): ReadonlyMap<WatchedOutcome, number> {
+    return this.#reports?.counts() ?? new Map<WatchedOutcome, number>();
+  }
+
   async close(): Promise<void> {
-    for (const { authenticator, watch, namespaces } of this.#registered.values()) {
+    for (const { authenticator, watch, namespaces, reports } of this.#registered.values()) {
       authenticator.close();
-      await Promise.all([watch.close(), namespaces?.close()]);
+      await Promise.all([watch.close(), namespaces?.close(), reports?.close()]);
     }
     this.#registered.clear();
   }
@@ -178,7 +191,7 @@ export class ClusterRegistry implements Clusters {
       connection,
       authenticator,
       watch,
-      namespaces: this.#namespaces(name, spec, connection),
+      ...this.#furtherWatches(name, spec, connection),
     };
   }
 
@@ -202,17 +215,23 @@ export class ClusterRegistry implements Clusters {
     return watch;
   }
 
-  #namespaces(
+  #furtherWatches(
     name: string,
     spec: ClusterSpec,
     connection: ClusterConnection,
-  ): NamespaceWatch | undefined {
-    if (connection.type !== 'kubernetes' || spec.type !== 'kubernetes' || !spec.podWatch)
-      return undefined;
+  ): Pick<RegisteredCluster, 'namespaces' | 'reports'> {
+    if (connection.type !== 'kubernetes' || spec.type !== 'kubernetes')
+      return { namespaces: undefined, reports: undefined };
     const { clock, log, random } = this.#deps;
-    const namespaces = new NamespaceWatch({ api: connection.api, clock, random, log });
+    const dependencies = { api: connection.api, clock, random, log };
+    const namespaces = spec.podWatch ? new NamespaceWatch(dependencies) : undefined;
     this.#want(name, namespaces);
-    return namespaces;
+    const taken = this.#reports;
+    const reports =
+      spec.trivyReports && taken !== undefined
+        ? new ReportWatch((object) => taken.take(name, object), dependencies)
+        : undefined;
+    return { namespaces, reports };
   }
 
   async #endStrays(endings: PodEndings): Promise<void> {

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-clien
 import type { ApiServer } from '../api/server.ts';
 import { registerDurations } from '../api/tallied-histogram.ts';
 import { UNREVOKED } from '../broker/credentials/credential-states.ts';
+import { WATCHED_OUTCOMES } from '../broker/posture/watched-reports.ts';
 import type { Storage, Values } from '../broker/parts.ts';
 import { registerAudit } from './audit-gauges.ts';
 import { registerAlerts, registerApprovals, registerKeks } from './security-gauges.ts';
@@ -71,6 +72,17 @@ function registerWatches(registers: Registry[], { clusters }: RunningBroker): vo
     collect() {
       this.reset();
       for (const [resource, status] of clusters.resourceWatches()) this.inc({ resource, status });
+    },
+  });
+  new Counter({
+    name: 'quaymaster_watched_reports_total',
+    help: 'Reports of the Trivy Operator that this process read, by what became of them',
+    labelNames: ['outcome'],
+    registers,
+    collect() {
+      this.reset();
+      const counts = clusters.watchedReports();
+      for (const outcome of WATCHED_OUTCOMES) this.inc({ outcome }, counts.get(outcome) ?? 0);
     },
   });
 }

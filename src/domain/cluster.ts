@@ -20,6 +20,8 @@ export interface KubernetesClusterSpec extends IssuerSpec {
   /** Tokens without a pod may log in, for static reads only. */
   readonly allowWithoutPod: boolean;
   readonly podWatch: boolean;
+  /** Whether reports of the Trivy Operator in the cluster become evidence. */
+  readonly trivyReports: boolean;
 }
 
 /** Any OpenID Connect issuer, over a connection of type `jwks`: pipelines, virtual machines, SPIFFE. */

@@ -44,6 +44,7 @@ export function workloadAuthenticatorContract(
         maxTokenLifetimeSeconds: 86_400,
         allowWithoutPod: false,
         podWatch: false,
+        trivyReports: false,
         ...own,
       };
       const connection = { type: 'kubernetes', api: cluster.api } as const;

@@ -21,6 +21,7 @@ export const SPEC: KubernetesClusterSpec = {
   maxTokenLifetimeSeconds: 86_400,
   allowWithoutPod: false,
   podWatch: false,
+  trivyReports: false,
 };
 
 export interface LogLine {

@@ -46,6 +46,7 @@ const kubernetesCluster = z
     mode: z.enum(['jwks', 'token-review', 'both']).default('jwks'),
     allowWithoutPod: z.boolean().default(false),
     podWatch: z.boolean().default(true),
+    trivyReports: z.boolean().default(false),
   })
   .transform(({ maxTokenLifetime, ...rest }): ClusterSpec => ({
     ...rest,

@@ -107,7 +107,7 @@ interface Planned {
 }
 
 /** The rows of a report. A report that is stored already changes nothing. @throws ERR_BODY_INVALID, ERR_CONFLICT */
-function planned(
+export function planned(
   { clock, evidence }: Pick<Access, 'clock' | 'evidence'>,
   { report, image, writer }: Written,
 ): Planned {

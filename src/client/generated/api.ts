@@ -879,8 +879,9 @@ export interface components {
             readonly maxTokenLifetime?: components["schemas"]["Duration"];
             readonly allowWithoutPod?: boolean;
             readonly podWatch?: boolean;
+            readonly trivyReports?: boolean;
             /**
-             * @description `kubernetes` if absent. `identity` and `requiredClaims` are for `oidc`; `mode`, `allowWithoutPod` and `podWatch` are for `kubernetes`. Both need
+             * @description `kubernetes` if absent. `identity` and `requiredClaims` are for `oidc`; `mode`, `allowWithoutPod`, `podWatch` and `trivyReports` are for `kubernetes`. Both need
              *     `audiences`; `spiffe` has only `connection` and `issuer`.
              * @enum {unknown}
              */

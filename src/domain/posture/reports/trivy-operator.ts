@@ -22,9 +22,14 @@ export function isTrivyOperator(root: ReportNode): boolean {
   return fieldText(root.at('apiVersion')).startsWith(GROUP);
 }
 
+/** Whether the operator keeps the report although its workload is gone. @throws MalformedReport */
+export function isHistorical(root: ReportNode): boolean {
+  return fieldText(root.at('metadata', 'annotations', TTL)) === '0s';
+}
+
 /** A VulnerabilityReport or ExposedSecretReport of the Trivy Operator, 0.24 or later: an older one names the digest of the configuration only. */
 export function readTrivyOperator(root: ReportNode): Report {
-  if (fieldText(root.at('metadata', 'annotations', TTL)) === '0s') {
+  if (isHistorical(root)) {
     throw new MalformedReport('/metadata/annotations', 'marks the report as historical');
   }
   const report = root.at('report');
