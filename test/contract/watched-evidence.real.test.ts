@@ -32,7 +32,7 @@ const RULES = [
 ];
 const OTHER = `sha256:${'e'.repeat(64)}`;
 
-describeWith(['kube'], 'what a broker watches in a real cluster', ({ kube }) => {
+describeWith(['kube'], 'watches of a real cluster', ({ kube }) => {
   let api: RunningApi;
   let directory = '';
   let namespace = '';
