@@ -201,6 +201,25 @@ export const BESIDE_FIGURES: readonly Figure<BesideName>[] = [
   },
 ];
 
+export const ACKNOWLEDGERS = ['http', 'file'] as const;
+export type AcknowledgeName = `acknowledge-${(typeof ACKNOWLEDGERS)[number]}-${'p50' | 'cost'}`;
+
+/** Answers that wait for a sink (`mustAcknowledge`). */
+export const ACKNOWLEDGE_FIGURES: readonly Figure<AcknowledgeName>[] = ACKNOWLEDGERS.flatMap(
+  (sink) => [
+    {
+      name: `acknowledge-${sink}-p50` as const,
+      label: `p50 of durable audited GETs at 200/s that wait for a ${sink} sink, to the same without a sink`,
+      target: {},
+    },
+    {
+      name: `acknowledge-${sink}-cost` as const,
+      label: `Processor time of the same GETs that wait for a ${sink} sink, to the same without a sink`,
+      target: {},
+    },
+  ],
+);
+
 export type PostgresName =
   `postgres-${'read-p50' | 'read-p99' | 'two-rate' | 'three-rate' | 'two-cost' | 'three-cost'}`;
 

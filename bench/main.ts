@@ -2,11 +2,13 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { acknowledgeResults } from './acknowledge.ts';
 import { fleetResults } from './agent/fleet.ts';
 import { startUpResults } from './agent/start-up.ts';
 import { applyResult } from './apply.ts';
 import { besideResults } from './beside.ts';
 import {
+  ACKNOWLEDGE_FIGURES,
   AGENT_FIGURES,
   APPLY_FIGURES,
   BEFORE_FIGURES,
@@ -87,6 +89,7 @@ const FIGURES = [
   ...RATIO_FIGURES,
   ...LATENCY_FIGURES,
   ...BESIDE_FIGURES,
+  ...ACKNOWLEDGE_FIGURES,
   ...POSTGRES_FIGURES,
   ...MEMORY_FIGURES,
   ...START_FIGURES,
@@ -154,6 +157,12 @@ async function bench(options: Options): Promise<void> {
     results.push(
       ...(await staged((stage) => besideResults(stage, beside, { ...length, progress }))),
     );
+  }
+  const acknowledge = ACKNOWLEDGE_FIGURES.filter(isChosen);
+  if (acknowledge.length > 0) {
+    const progress = (line: string): void => console.log(line);
+    const length = { ...lengthOf(options), progress };
+    results.push(...(await staged((stage) => acknowledgeResults(stage, acknowledge, length))));
   }
   const postgres = POSTGRES_FIGURES.filter(isChosen);
   if (postgres.length > 0) {

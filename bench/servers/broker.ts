@@ -33,6 +33,8 @@ export interface BrokerOptions {
   readonly connections: Readonly<Record<string, unknown>>;
   /** The connection string of a PostgreSQL database for the store; by default the store is a SQLite file. */
   readonly database?: string;
+  /** Of the audit log, besides its origin and files. */
+  readonly audit?: Readonly<Record<string, unknown>>;
   /** The program; by default this checkout's build. */
   readonly main?: string | undefined;
   readonly environment?: Readonly<Record<string, string>>;
@@ -87,6 +89,7 @@ async function configure(options: BrokerOptions, first: string): Promise<Configu
       origin: 'quaymaster.invalid/bench',
       logKeyFile: join(first, 'keys/log.pem'),
       checkpointFile: file(CHECKPOINT_FILE),
+      ...options.audit,
     },
     limits: { ...LIMITS, ...SESSION_LIMITS },
     connections,
