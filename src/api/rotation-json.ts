@@ -50,13 +50,13 @@ function shownStep({ step, outcome, actor, error, at }: Steps[number]): object {
 
 /** The status of a path: its schedule, the rotation in progress, and the version of each holder. */
 export function shownStatus(status: RotationStatus): object {
-  const { path, spec, problem, slots, drillable, schedule, active, holders, holderCount, probe } =
-    status;
+  const { path, spec, problem, slots, drillable, accounts } = status;
+  const { schedule, active, holders, holderCount, probe } = status;
   return {
     path,
     strategy: spec.strategy,
     ...(spec.connection !== undefined && { connection: spec.connection }),
-    ...{ problem, slots, drillable, paused: spec.paused, retire: spec.retire },
+    ...{ problem, slots, drillable, accounts, paused: spec.paused, retire: spec.retire },
     ...shownSchedule(schedule),
     nextRuns: status.nextRuns.map(instant),
     ...(active !== undefined && { active: shownRotation(active) }),

@@ -39,6 +39,8 @@ export interface RotationStatus {
   readonly problem: string | undefined;
   readonly slots: 'one' | 'two' | undefined;
   readonly drillable: boolean | undefined;
+  /** What a rotation changes and tests at the target, as locators. */
+  readonly accounts: readonly string[] | undefined;
   readonly schedule: ScheduleRow;
   /** The next scheduled runs, beginning with that of the schedule row. Milliseconds since the epoch. */
   readonly nextRuns: readonly number[];
@@ -92,16 +94,16 @@ async function statusOf(
   };
 }
 
-type Traits = Pick<RotationStatus, 'problem' | 'slots' | 'drillable'>;
+type Traits = Pick<RotationStatus, 'problem' | 'slots' | 'drillable' | 'accounts'>;
 
 /** A problem with the target must not hide the rest of the status from the operator who looks for it. */
 function traitsAt(parts: Backends, path: string): Traits {
   try {
-    const { slots, drillable } = rotatingPlace(parts, path).target;
-    return { problem: undefined, slots, drillable };
+    const { slots, drillable, locators } = rotatingPlace(parts, path).target;
+    return { problem: undefined, slots, drillable, accounts: locators };
   } catch (error) {
     const { reason, code } = BrokerError.from(error);
-    return { problem: reason ?? code, slots: undefined, drillable: undefined };
+    return { problem: reason ?? code, slots: undefined, drillable: undefined, accounts: undefined };
   }
 }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { RunningApi } from '../kit/parts.ts';
+import { policy, RunningApi } from '../kit/parts.ts';
 
 let api: RunningApi;
 let token: string;
@@ -52,6 +52,25 @@ describe('a list of deleted secrets', () => {
     expect(pathsOf(await deleted(editor))).toEqual(['app/listed/b']);
     const elsewhere = [{ role: 'secret-editor', scope: ['app/other'] }] as const;
     expect((await deleted(await api.operator('other-editor', elsewhere))).status).toBe(403);
+  });
+
+  it('shows a workload that may list but not write nothing, as if nothing was deleted', async () => {
+    const lister = { clusters: ['c1'], namespaces: ['lists'], serviceAccounts: ['*'] };
+    const document = policy('lists', ['app/listed/*', 'app/none/*'], ['list']);
+    await api.put('policies/lists', {
+      ...document,
+      spec: { ...(document as { spec: object }).spec, subjects: [lister] },
+    });
+    const as = await api.logIn({ namespace: 'lists' });
+    const present = await api.call('GET', '/api/v1/secrets?prefix=app/listed', { token: as });
+    expect(pathsOf(present)).toEqual(['app/listed/present']);
+    const none = await api.call('GET', '/api/v1/secrets?deleted=true&prefix=app/none', {
+      token: as,
+    });
+    expect(none).toMatchObject({ status: 200, body: { items: [] } });
+    expect((await deleted(as)).body).toEqual(none.body);
+    const stranger = await api.logIn({ namespace: 'strangers' });
+    expect((await deleted(stranger)).status).toBe(403);
   });
 
   it('refuses another word than true and false', async () => {

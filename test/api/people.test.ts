@@ -287,6 +287,32 @@ describe('a role binding', () => {
     expect([answer.status, answer.body.problems[0].pointer]).toEqual([400, pointer]);
   });
 
+  it('is refused with admin by a wildcard, with line, column and reason', async () => {
+    const body = [
+      '{',
+      '  "issuer": "corp",',
+      '  "claims": { "groups": "*" },',
+      '  "grants": [{ "role": "admin", "scope": [] }]',
+      '}',
+    ];
+    const answer = await api.call('PUT', '/api/v1/role-bindings/wrong', {
+      token: api.admin,
+      body: body.join('\n'),
+      headers: { 'If-None-Match': '*', 'Content-Type': 'application/json' },
+    });
+    expect(answer).toMatchObject({
+      status: 400,
+      body: {
+        problems: [
+          {
+            ...{ pointer: '/claims/groups', line: 3, column: 25 },
+            message: 'must not be "*" in a binding of the role admin: name the values',
+          },
+        ],
+      },
+    });
+  });
+
   it('gives a role only to logins with its context and methods', async () => {
     const grants = [{ role: 'rotator', scope: [] }];
     await api.put('role-bindings/strong', {

@@ -1,6 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cp, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemClock } from '../../src/clock.ts';
+import { archiveBucket } from '../../src/providers/aws/archive-bucket.ts';
+import { createBucket } from '../kit/aws-bucket.ts';
+import { REGION, setCredentials } from '../kit/aws-connection.ts';
+import { describeWith } from '../kit/backends/backends.ts';
 import { until } from '../kit/backends/until.ts';
 import { Installation } from '../kit/installation.ts';
 
@@ -91,8 +96,25 @@ async function verified(...more: readonly string[]): Promise<string> {
   return broker.verb('audit', 'verify', target, ...more);
 }
 
-describe('a broker whose log was archived in part', () => {
+describeWith(['moto'], 'a broker whose log was archived in part', ({ moto }) => {
   let made: string;
+
+  /** Copies the archive into a bucket. @returns the options that name it */
+  async function bucketOptions(): Promise<readonly string[]> {
+    setCredentials();
+    const bucket = await createBucket(moto.endpoint);
+    const to = {
+      type: 's3',
+      bucket,
+      prefix: 'log',
+      region: REGION,
+      endpoint: moto.endpoint,
+    } as const;
+    const copied = await archiveBucket(to, systemClock);
+    for (const name of await readdir(place()))
+      await copied.put(name, await readFile(join(place(), name)));
+    return ['--archive', `s3://${bucket}/log`, '--region', REGION, '--endpoint', moto.endpoint];
+  }
 
   it('is backed up, and the backup verifies in all its parts', async () => {
     await archive(512);
@@ -126,8 +148,13 @@ describe('a broker whose log was archived in part', () => {
     await expect(
       broker.verb(...restore, '--replace', '--newer-log', newer, '--archive', empty),
     ).rejects.toThrow(/does not continue the log of the backup: the archive does not have/);
-    for (const more of [[], ['--newer-log', newer]]) {
-      const printed = await broker.verb(...restore, '--replace', '--archive', place(), ...more);
+    const newerLog = ['--newer-log', newer];
+    for (const more of [
+      ['--archive', place()],
+      ['--archive', place(), ...newerLog],
+      [...(await bucketOptions()), ...newerLog],
+    ]) {
+      const printed = await broker.verb(...restore, '--replace', ...more);
       expect(printed).not.toContain('NOT COMPLETE');
       expect(printed).toMatch(/document\.write {2}mount\/early/);
       expect(printed).toMatch(/document\.write {2}mount\/late/);

@@ -25,6 +25,7 @@ function statusText(status: Status, now: number): string {
         ['path', status.path],
         ['strategy', status.strategy],
         ['connection', status.connection],
+        ['accounts', status.accounts?.join(', ')],
         ['slots', status.slots],
         ['cannot rotate', status.problem],
         ['next runs', status.nextRuns],

@@ -34,18 +34,59 @@ export async function waitUntilFinished(
     now = next;
   }
   output.endProgress();
+  const proofs = now.state === 'done' ? await proofsOf(broker, now) : [];
   await output.show(now, () =>
-    fields([
-      ['id', now.id],
-      ['path', now.path],
-      ['state', now.state],
-      ['step', now.state === 'parked' ? now.step : undefined],
-      ['version', now.version],
-      ['last error', now.lastError],
-    ]),
+    [
+      fields([
+        ['id', now.id],
+        ['path', now.path],
+        ['state', now.state],
+        ['step', now.state === 'parked' ? now.step : undefined],
+        ['version', now.version],
+        ['last error', now.lastError],
+      ]),
+      ...proofs,
+    ].join('\n'),
   );
   if (now.state === 'parked') reportParked(output, now);
   return successStates.includes(now.state) ? EXIT.done : EXIT.failed;
+}
+
+/** Steps that concern readers. The others concern accounts at the target. */
+const OF_READERS: readonly string[] = ['canary', 'promote', 'settle'];
+
+/** What a finished step proves, in the words of the contract of a rotation target. */
+const PROOFS: Readonly<Record<string, string>> = {
+  set: 'the target has the new credential',
+  test: 'a login with the new credential worked, and it may do what the definition demands',
+  canary: 'the new version passed the canary',
+  promote: 'readers get the new version',
+  settle: 'the holders changed to the new version, or their time was over',
+  retire: 'the target revoked the old credential',
+  discard: 'the target revoked the new credential',
+};
+
+/** The steps that finished, and the accounts at the target that they changed and tested. */
+async function proofsOf(
+  broker: Broker,
+  { path, steps = [], previousVersion }: Rotation,
+): Promise<readonly string[]> {
+  const { connection, accounts = [] } = (await broker.call('readRotation', { path: { path } }))
+    .body;
+  const isShown = (step: string): boolean =>
+    OF_READERS.includes(step) ||
+    (accounts.length > 0 && (step !== 'retire' || previousVersion !== undefined));
+  const done = steps.filter(({ outcome, step }) => outcome === 'done' && isShown(step));
+  const where = connection === undefined ? '' : ` at connection "${connection}"`;
+  return [
+    '',
+    'proven:',
+    ...done.flatMap(({ step, at }) => {
+      const proof = PROOFS[step];
+      return proof === undefined ? [] : [`  ${at}  ${step.padEnd(7)}  ${proof}`];
+    }),
+    `accounts checked: ${accounts.length === 0 ? 'none, because its rotator names none' : accounts.join(', ') + where}`,
+  ];
 }
 
 /** The rotation while it is in progress, or as it finished. */

@@ -349,6 +349,8 @@ export interface components {
              */
             readonly slots?: "one" | "two";
             readonly drillable?: boolean;
+            /** @description What a rotation changes and tests at the target, as locators such as `roles/app_a`. Absent if the path cannot rotate at present; empty if the rotator names none. */
+            readonly accounts?: readonly string[];
             readonly paused: boolean;
             /** @enum {unknown} */
             readonly retire: "afterAcks" | "afterGrace" | "manual";

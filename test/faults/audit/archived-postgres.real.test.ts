@@ -58,13 +58,12 @@ describeWith(['postgres', 'moto'], 'an archive in a bucket, of a PostgreSQL stor
   const verb = (...words: readonly string[]): Promise<string> =>
     broker.installation.verb(...words, '--url', broker.installation.url, '--token-file', tokenFile);
 
-  /** In the future: the newest entries are wanted too. */
-  const archive = (): Promise<string> => {
-    const before = new Date(Date.now() + 3_600_000).toISOString();
-    return verb('audit', 'archive', '--before', before, '--reason', 'test', '--yes');
-  };
+  /** The newest entries are wanted too. */
+  const inAnHour = (): string => new Date(Date.now() + 3_600_000).toISOString();
+  const archive = (): Promise<string> =>
+    verb('audit', 'archive', '--before', inAnHour(), '--reason', 'test', '--yes');
 
-  it('is complete and verifies although the broker was killed in the middle of its runs', async () => {
+  it('is complete and verifies although the broker was killed in the middle of its runs, and continues while it is stopped', async () => {
     const { installation } = broker;
     tokenFile = await installation.write('operator.token', broker.operator);
     for (let kill = 0; kill < KILLS; kill += 1) {
@@ -82,7 +81,16 @@ describeWith(['postgres', 'moto'], 'an archive in a bucket, of a PostgreSQL stor
       };
       return (status.truncation?.end ?? 0) > (KILLS - 1) * READS;
     });
+    await record();
+    const stopped = (): Promise<string> =>
+      installation.verb(
+        ...['audit', 'archive', '--config', installation.file('config.yaml')],
+        ...['--before', inAnHour(), '--reason', 'retention'],
+      );
+    await expect(stopped()).rejects.toThrow(/another broker uses it|stop every replica/);
     await installation.stop();
+    expect(await stopped()).toMatch(/^archived \d+ entries, \d+ to \d+, to s3:/);
+    expect(await stopped()).toContain('nothing to archive');
     const target = installation.file('export');
     await installation.verb(
       'audit',

@@ -95,6 +95,36 @@ describe('waiting for a rotation', () => {
     expect(context.out()).toMatch(/step +set\n/);
   });
 
+  it('says at its end which steps proved what, and which accounts were checked', async () => {
+    const step = (name: string, outcome: string, at: string) => ({
+      ...{ step: name, outcome, actor: 'system', at: `2026-01-06T10:00:0${at}Z` },
+    });
+    const steps = [
+      step('test', 'begun', '1'),
+      step('test', 'failed', '2'),
+      step('test', 'done', '3'),
+      step('retire', 'done', '4'),
+    ];
+    const ended = { ...ROTATION, state: 'done', version: '2', previousVersion: '1', steps };
+    const broker = new ScriptedBroker({
+      runRotation: () => ROTATION,
+      readRotation: () => ({ connection: 'pg', accounts: ['roles/app_a', 'roles/app_b'] }),
+      readRotationHistory: () => ({ items: [ended] }),
+    });
+    const context = cliContext({ broker });
+    const clock = { ...context.clock, sleep: () => Promise.resolve() };
+    const call = { args: ['a/b'], options: { wait: true } };
+    await rotationVerb('runRotation')({ ...context, clock }, call);
+    expect(context.out()).toContain(
+      [
+        'proven:',
+        '  2026-01-06T10:00:03Z  test     a login with the new credential worked, and it may do what the definition demands',
+        '  2026-01-06T10:00:04Z  retire   the target revoked the old credential',
+        'accounts checked: roles/app_a, roles/app_b at connection "pg"',
+      ].join('\n'),
+    );
+  });
+
   it.each([
     ['retryRotation', 'running', 'done', EXIT.done],
     ['retryRotation', 'running', 'parked', EXIT.failed],
