@@ -108,7 +108,10 @@ describeWith(['postgres'], 'an operator who repairs blocked work', ({ postgres }
 
     await place.createRole(role, password);
     const words = ['rotate', 'retry', 'own/app', '--comment', 'made the role', '--wait'];
-    expect(await operator.ok(...words)).toMatch(/state +done\nversion +2\n/);
+    const done = await operator.ok(...words);
+    expect(done).toMatch(/state +done\nversion +2\n/);
+    expect(done).toMatch(/test +a login with the new credential worked, and it may do what/);
+    expect(done).toContain(`accounts checked: roles/${role} at connection "`);
     const [ended] = (await operator.json('rotate', 'history', 'own/app')).items as Rotation[];
     expect(ended).toMatchObject({ state: 'done', version: '2' });
     const read = await pod.ok('get', 'own/app', '--key', 'password', '--reveal');
