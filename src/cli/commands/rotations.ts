@@ -13,7 +13,10 @@ const KEY: OptionRow = [
   '--idempotency-key <key>',
   'safe to repeat: the same key returns the same rotation',
 ];
-const WAIT: OptionRow = ['--wait', 'wait until it finishes, and say what was proven; exit 1 if it fails'];
+const WAIT: OptionRow = [
+  '--wait',
+  'wait until it finishes, and say what was proven; exit 1 if it fails',
+];
 
 /** The verbs that steer the rotation of a path that is in progress. */
 function steering(
