@@ -113,6 +113,47 @@ describe('the rate limit of an address', () => {
     expect(known.status).toBe(200);
   });
 
+  it('limits a flood of logins from one and from many addresses, counts it, and serves others (F49)', async () => {
+    api = await RunningApi.start({
+      listener: { trustedProxies: ['127.0.0.0/8'] },
+      limits: { addressRate: { ...slow, burst: 100 } },
+    });
+    await api.seed();
+    const token = await api.logIn();
+    let count = 0;
+    const forged = (from: string) => {
+      count += 1;
+      const account = { name: `api-${count}`, uid: `uid-${count}` };
+      const body = {
+        cluster: 'c1',
+        token: `${api.serviceAccountToken({ serviceAccount: account }).slice(0, -4)}AAAA`,
+      };
+      return api.call('POST', '/api/v1/sessions', { body, headers: { 'X-Forwarded-For': from } });
+    };
+    const statuses = async (addresses: readonly string[]): Promise<Record<string, number>> => {
+      const seen: Record<string, number> = {};
+      for (const address of addresses) {
+        const { status } = await forged(address);
+        seen[status] = (seen[status] ?? 0) + 1;
+      }
+      return seen;
+    };
+    const one = await statuses(Array.from({ length: 200 }, () => '203.0.113.1'));
+    expect(one['401']).toBeLessThan(15);
+    expect((one['401'] ?? 0) + (one['429'] ?? 0)).toBe(200);
+    // Refusals beyond a number in a window share an entry with their count, so that a flood does not fill the log.
+    const entries = await storedEntries(api.broker.parts.store);
+    expect(entries.filter(({ outcome }) => outcome !== 'ok').length).toBeLessThan(100);
+    const many = Array.from({ length: 60 }, (_, n) => `198.51.${n}.7`);
+    expect(await statuses([...many, ...many])).toEqual({ 401: 120 });
+    const known = await api.call('GET', '/api/v1/sessions/self', { token });
+    const another = await api.call('POST', '/api/v1/sessions', {
+      body: { cluster: 'c1', token: api.serviceAccountToken() },
+      headers: { 'X-Forwarded-For': '192.0.2.1' },
+    });
+    expect([known.status, another.status]).toEqual([200, 201]);
+  });
+
   it('uses the rightmost address that a trusted proxy wrote', async () => {
     api = await RunningApi.start({
       listener: { trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'] },

@@ -128,9 +128,11 @@ export class AwsKmsKey implements KeyEncryptionKey {
   }
 
   /** KMS names the key that it used, by its ARN. A root key must not be wrapped under a key that the server chose. */
-  #requireOwnKey(used: string | undefined): void {
-    if (used === this.#keyId || used?.endsWith(`:key/${this.#keyId}`) === true) return;
-    const name = used !== undefined && KEY_NAME.test(used) ? used : 'without a valid KeyId';
+  #requireOwnKey(answered: unknown): void {
+    // The SDK does not check the types of an answer.
+    const used = typeof answered === 'string' ? answered : '';
+    if (used === this.#keyId || used.endsWith(`:key/${this.#keyId}`)) return;
+    const name = KEY_NAME.test(used) ? used : 'without a valid KeyId';
     throw new BrokerError(
       'ERR_CIPHERTEXT_INVALID',
       `${this.id}: KMS answered with another key (${name}); check kek.endpoint and what is between the broker and KMS`,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { verifierKeyText } from '../../../src/crypto/signed-note.ts';
 import { exportLog } from '../../../src/audit/export.ts';
 import type { Manifest } from '../../../src/audit/export-format.ts';
@@ -8,6 +9,7 @@ import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
+import { hostileBytes, parsesSoon } from '../../kit/hostile.ts';
 import { LogBench } from '../../kit/log-bench.ts';
 
 type Batch = Tables['audit_batches'];
@@ -206,5 +208,41 @@ describe('the manifest of an export', () => {
       }
     }
     expect(missed).toEqual([]);
+  });
+});
+
+describe('a whole export', () => {
+  it('with changed bytes, or without a file, is never accepted, and gives a report or an error of the broker', async () => {
+    const { directory } = await exported();
+    const logKey = verifierKeyText(bench.log.origin, bench.log.signer.key.publicKey);
+    const names = (await readdir(directory, { recursive: true, withFileTypes: true }))
+      .filter((each) => each.isFile())
+      .map(({ parentPath, name }) => join(parentPath, name));
+    const whole = await Promise.all(names.map((name) => readFile(name)));
+    const change = fc
+      .nat(names.length - 1)
+      .chain((at) =>
+        fc.tuple(
+          fc.constant(at),
+          fc.option(hostileBytes(whole[at]!), { nil: undefined, freq: 20 }),
+        ),
+      );
+    const accepted: string[] = [];
+    await fc.assert(
+      fc.asyncProperty(change, async ([at, bytes]) => {
+        const name = names[at]!;
+        if (bytes === undefined) await rm(name);
+        else await writeFile(name, bytes);
+        await parsesSoon(async () => {
+          const { holds } = await verifyExport(directory, { logKey });
+          const isSame = bytes?.equals(whole[at]!) === true;
+          if (holds && !isSame) accepted.push(`${name} ${String(bytes?.toString('base64'))}`);
+        });
+        await writeFile(name, whole[at]!);
+      }),
+      { numRuns: 300 },
+    );
+    expect(accepted).toEqual([]);
+    expect(await verifyExport(directory, { logKey })).toMatchObject({ holds: true });
   });
 });
