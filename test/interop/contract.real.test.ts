@@ -1,5 +1,6 @@
 import { describeWith } from '../kit/backends/backends.ts';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { OPERATIONS } from '../../src/client/index.ts';
 import { runSchemathesis } from '../kit/backends/schemathesis.ts';
 import { PreparedBroker } from '../kit/prepared-broker.ts';
 
@@ -49,4 +50,39 @@ describeWith(['schemathesis'], 'the API under requests generated from its contra
     },
     600_000,
   );
+
+  it('is refused by every operation that has input or a condition, and succeeds at those that need no object', async () => {
+    const reached = await answersByOperation();
+    const ids = Object.keys(OPERATIONS);
+    const without = (status: string): readonly string[] =>
+      ids.filter((id) => !reached.has(`${id} ${status}`)).sort();
+    const rows = ids.map((id) =>
+      [id, ...STATUSES.map((status) => String(reached.get(`${id} ${status}`) ?? 0))].join('\t'),
+    );
+    process.stdout.write(`${[['operation', ...STATUSES].join('\t'), ...rows].join('\n')}\n`);
+    expect(without('4xx')).toEqual(Object.keys(NEVER_REFUSED).sort());
+    // Others need an object that exists: test/api judges their successful answers by the contract too.
+    expect(ids.length - without('2xx').length).toBeGreaterThan(15);
+  });
 });
+
+const STATUSES = ['2xx', '4xx'];
+/** Operations without an answer 4xx, and why. */
+const NEVER_REFUSED: Readonly<Record<string, string>> = {
+  followEvents: 'it is not sent: the stream has no end',
+  readHealth: 'it has no input and is open to all',
+  readOpenApi: 'it has no input and is open to all',
+  readReadiness: 'it has no input and is open to all',
+  readRoot: 'it has no input and is open to all',
+  seal: 'it is not sent: it ends the work of the broker',
+};
+
+/** The broker's own count of its answers, by operation and class of status. */
+async function answersByOperation(): Promise<ReadonlyMap<string, number>> {
+  const headers = { authorization: `Bearer ${broker.operator}` };
+  const text = await (await fetch(`${broker.installation.url}/metrics`, { headers })).text();
+  const line = /^quaymaster_http_requests_total\{operation="(\w+)",status="(\dxx)"\} (\d+)$/gm;
+  return new Map(
+    [...text.matchAll(line)].map(([, id, status, count]) => [`${id} ${status}`, Number(count)]),
+  );
+}
