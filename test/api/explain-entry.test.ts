@@ -99,6 +99,34 @@ describe('POST /policies:explain-entry', () => {
     expect(after.lines.at(-1)).toBe('now: allowed');
   });
 
+  it('shows changes of cluster, mount and definition, a revocation, and what the caller gets now', async () => {
+    const requestId = await read('app/db');
+    await api.put('definitions/app/db', { leaseTtl: '5m' });
+    const replace = { token: api.admin, headers: { 'If-Match': '*' } };
+    for (const name of ['clusters/c1', 'mounts/app']) {
+      const { body: stored } = await api.call('GET', `/api/v1/${name}`, { token: api.admin });
+      const answer = await api.call('PUT', `/api/v1/${name}`, {
+        ...replace,
+        body: stored.document,
+      });
+      expect(answer.status).toBe(200);
+    }
+    const body = { by: 'path', path: 'app/db' };
+    await api.call('POST', '/api/v1/leases:revoke', { token: api.admin, body });
+    const { lines, steps } = await explained(requestId);
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^changed: definition app\/db created, v1 /),
+        expect.stringMatching(/^changed: cluster c1 v1 to v2, same content /),
+        expect.stringMatching(/^changed: mount app v1 to v2, same content /),
+        'definition: app/db v1, class static',
+        expect.stringMatching(/^revoked: version 1 for session ses_/),
+      ]),
+    );
+    expect(steps.map(({ step }) => step)).toContain('revocation');
+    expect(lines.at(-1)).toBe('now: allowed');
+  });
+
   it('shows what changed since, a quarantine, and that the session has ended', async () => {
     const requestId = await read('app/db');
     await change('app', policy('app', ['app/other'], ['read']));
