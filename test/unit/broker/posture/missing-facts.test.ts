@@ -1,0 +1,116 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { judgePosture } from '../../../../src/broker/posture/judge-posture.ts';
+import { pushEvidence } from '../../../../src/broker/posture/evidence.ts';
+import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
+import type { Workload } from '../../../../src/domain/workload.ts';
+import { ScriptedWatch, TestBroker } from '../../../kit/broker-parts.ts';
+import { CONFIG, trivyReport } from '../../../kit/scanner-reports.ts';
+
+const HOUR = 3_600_000;
+const INDEX = `sha256:${'4'.repeat(64)}`;
+const NEXT = `sha256:${'5'.repeat(64)}`;
+const WEB: Workload = {
+  ...{ cluster: 'c1', namespace: 'prod', serviceAccount: 'web' },
+  serviceAccountUid: 'sa',
+  pod: { name: 'web-0', uid: 'u1' },
+};
+
+let broker: TestBroker;
+let admin: LiveOperator;
+let watch: ScriptedWatch;
+
+beforeEach(async () => {
+  broker = await TestBroker.open();
+  admin = await broker.seed();
+  watch = new ScriptedWatch();
+  broker.watches.set('c1', watch);
+  runs(INDEX);
+});
+afterEach(() => broker.close());
+
+/** The pod runs this image under its tag. */
+function runs(digest: string, uid = 'u1'): void {
+  const image = 'registry.test/prod/web:1';
+  const manifest = {
+    metadata: { name: 'web-0', namespace: 'prod', uid },
+    spec: { containers: [{ name: 'web', image }] },
+    status: { containerStatuses: [{ name: 'web', imageID: `registry.test/prod/web@${digest}` }] },
+  };
+  watch.pods.clear();
+  const facts = {
+    state: 'running',
+    labels: new Map(),
+    manifest: { read: () => manifest },
+  } as const;
+  watch.pods.set(uid, facts);
+}
+
+const gate = (mode = 'enforce'): Promise<void> =>
+  broker.put(admin, 'posture-profile', 'gate', {
+    mode,
+    vulnerabilities: { deny: ['CRITICAL'], reportMaxAge: '24h' },
+  });
+
+async function scan(digest: string): Promise<void> {
+  const writer = await broker.operator('scanner', [{ role: 'evidence-writer' }]);
+  const report = trivyReport(
+    {
+      CreatedAt: new Date(broker.clock.now()).toISOString(),
+      Metadata: { ImageID: CONFIG, RepoDigests: [`registry.test/prod/web@${digest}`] },
+    },
+    [],
+  );
+  const pushed = { text: JSON.stringify(report), image: [] };
+  await pushEvidence(broker.parts, broker.call(), writer, pushed);
+}
+
+/** What a read of the pod gets. */
+function answer(): string {
+  const { refusal, noted } = judgePosture(broker.parts, WEB, 'app/db');
+  return refusal === undefined
+    ? `allowed ${noted ?? ''}`.trim()
+    : `${refusal.code} ${refusal.facts.posture}`;
+}
+
+describe('a profile that enforces', () => {
+  beforeEach(async () => {
+    await gate();
+    await scan(INDEX);
+    expect(answer()).toBe('allowed');
+  });
+
+  it('refuses while the watch of the cluster is silent, and allows again after it', () => {
+    watch.state = 'stale';
+    expect(answer()).toBe('ERR_POSTURE_PENDING gate: pod_unknown');
+    watch.state = 'live';
+    expect(answer()).toBe('allowed');
+  });
+
+  it('refuses when no scanner reports any more', async () => {
+    broker.clock.advance(24 * HOUR - 1);
+    expect(answer()).toBe('allowed');
+    broker.clock.advance(1);
+    expect(answer()).toBe('ERR_POSTURE_PENDING gate: report_stale');
+    await scan(INDEX);
+    expect(answer()).toBe('allowed');
+  });
+
+  it('refuses an image that was tagged again, until a scanner reports on it', async () => {
+    runs(NEXT);
+    expect(answer()).toBe('ERR_POSTURE_PENDING gate: report_missing');
+    await scan(NEXT);
+    expect(answer()).toBe('allowed');
+  });
+
+  it('does not take the next pod of the name for the pod of the session', () => {
+    runs(INDEX, 'u2');
+    expect(answer()).toBe('ERR_POSTURE_PENDING gate: pod_unknown');
+  });
+});
+
+it('a profile in the mode audit only records what is missing', async () => {
+  await gate('audit');
+  expect(answer()).toBe('allowed gate: report_missing');
+  watch.state = 'stale';
+  expect(answer()).toBe('allowed gate: pod_unknown');
+});
