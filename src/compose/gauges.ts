@@ -5,7 +5,12 @@ import { UNREVOKED } from '../broker/credentials/credential-states.ts';
 import { WATCHED_OUTCOMES } from '../broker/posture/watched-reports.ts';
 import type { Storage, Values } from '../broker/parts.ts';
 import { registerAudit } from './audit-gauges.ts';
-import { registerAlerts, registerApprovals, registerKeks } from './security-gauges.ts';
+import {
+  registerAlerts,
+  registerApprovals,
+  registerContainers,
+  registerKeks,
+} from './security-gauges.ts';
 import type { RunningBroker } from './broker.ts';
 import type { ConfigReload } from './config-reload.ts';
 import { readCertificate } from '../crypto/certificate-facts.ts';
@@ -41,6 +46,7 @@ export function registerGauges(
   registerHoldings(registers, parts);
   registerApprovals(registers, parts);
   registerAlerts(registers, parts);
+  registerContainers(registers, parts);
   registerKeks(registers, parts);
   registerRotations(registers, parts);
   registerCalls(registry, broker);

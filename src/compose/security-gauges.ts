@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Access, Alerting, Storage } from '../broker/parts.ts';
+import { QUARANTINE_KINDS } from '../domain/quarantine.ts';
 import { ALERTS } from '../ports/queries.ts';
 import type { Parts } from './parts.ts';
 
@@ -84,6 +85,57 @@ export function registerAlerts(
     registers,
     async collect() {
       this.set(await store.count(ALERTS.inState('pending')));
+    },
+  });
+}
+
+/** What the broker knows of images, whom it refuses everything, and how many responses are not complete. */
+export function registerContainers(
+  registers: Registry[],
+  {
+    evidence,
+    attestations,
+    quarantines,
+    store,
+  }: Pick<Access, 'evidence' | 'attestations' | 'quarantines'> & Pick<Storage, 'store'>,
+): void {
+  new Gauge({
+    name: 'quaymaster_image_statements',
+    help: 'Reports of scanners (evidence) and signatures (attestation) about images in the store',
+    labelNames: ['kind'],
+    registers,
+    collect() {
+      this.set({ kind: 'evidence' }, evidence.shareOf().rows);
+      this.set({ kind: 'attestation' }, attestations.count);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_image_statement_bytes',
+    help: 'Bytes of these reports and signatures; each replica keeps them in memory',
+    labelNames: ['kind'],
+    registers,
+    collect() {
+      this.set({ kind: 'evidence' }, evidence.shareOf().bytes);
+      this.set({ kind: 'attestation' }, attestations.bytes);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_quarantines',
+    help: 'Quarantines in force, by what they cover',
+    labelNames: ['kind'],
+    registers,
+    collect() {
+      const inForce = quarantines.inForce();
+      for (const kind of QUARANTINE_KINDS)
+        this.set({ kind }, inForce.filter((each) => each.kind === kind).length);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_responses_unfinished',
+    help: 'Responses to alerts and incidents that are not complete yet',
+    registers,
+    async collect() {
+      this.set(await store.count(ALERTS.inState('responding')));
     },
   });
 }

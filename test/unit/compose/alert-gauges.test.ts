@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 import { AlertTallies } from '../../../src/broker/alerts/alert-tallies.ts';
-import { registerAlerts } from '../../../src/compose/security-gauges.ts';
+import { registerAlerts, registerContainers } from '../../../src/compose/security-gauges.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 
 type Parts = Parameters<typeof registerAlerts>[1];
@@ -26,4 +26,26 @@ it('the metrics of alerts show each source of the configuration, also one that n
   ]);
   // A second scrape counts nothing twice.
   expect(await registry.metrics()).toBe(text);
+});
+
+it('the metrics of containers count statements, quarantines by kind and unfinished responses', async () => {
+  const registry = new Registry();
+  const parts = {
+    evidence: { shareOf: () => ({ rows: 3, bytes: 400 }) },
+    attestations: { count: 2, bytes: 50 },
+    quarantines: { inForce: () => [{ kind: 'pod' }, { kind: 'pod' }, { kind: 'operator' }] },
+    store: { count: () => Promise.resolve(1) },
+  } as unknown as Parameters<typeof registerContainers>[1];
+  registerContainers([registry], parts);
+  const text = await registry.metrics();
+  expect(text.split('\n').filter((line) => line.startsWith('quaymaster'))).toEqual([
+    'quaymaster_image_statements{kind="evidence"} 3',
+    'quaymaster_image_statements{kind="attestation"} 2',
+    'quaymaster_image_statement_bytes{kind="evidence"} 400',
+    'quaymaster_image_statement_bytes{kind="attestation"} 50',
+    'quaymaster_quarantines{kind="workload"} 0',
+    'quaymaster_quarantines{kind="pod"} 2',
+    'quaymaster_quarantines{kind="operator"} 1',
+    'quaymaster_responses_unfinished 1',
+  ]);
 });

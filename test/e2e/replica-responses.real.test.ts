@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { describeWith } from '../kit/backends/backends.ts';
+import type { Running } from '../kit/backends/footprint.ts';
+import {
+  createDatabase,
+  startPostgres,
+  type Postgres,
+  type TestDatabase,
+} from '../kit/backends/postgres.ts';
+import { until } from '../kit/backends/until.ts';
+import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
+import type { FakePod } from '../kit/fakes/fake-pods.ts';
+import { PreparedBroker } from '../kit/prepared-broker.ts';
+import type { Answer } from '../kit/installation.ts';
+import { trivyReport } from '../kit/scanner-reports.ts';
+
+const SECRET = 'a-secret-of-falcosidekick';
+const DIGEST = `sha256:${'1'.repeat(64)}`;
+const POLICY = {
+  apiVersion: 'quaymaster.dev/v1',
+  kind: 'AccessPolicy',
+  metadata: { name: 'pods' },
+  spec: {
+    subjects: [{ clusters: ['pods'], namespaces: ['shop'], serviceAccounts: ['web'] }],
+    rules: [{ name: 'some', effect: 'allow', paths: ['own/**'], capabilities: ['read'] }],
+  },
+};
+
+describeWith(['postgres'], 'two replicas on one database', () => {
+  let postgres: Running<Postgres>;
+  let database: TestDatabase;
+  let kube: FakeApiServer;
+  let first: PreparedBroker;
+  let second: PreparedBroker;
+
+  beforeAll(async () => {
+    kube = await FakeApiServer.start();
+    kube.createAccount('shop', 'web');
+    postgres = await startPostgres();
+    database = await createDatabase(postgres);
+    const { access, caFile, issuer } = kube;
+    first = await PreparedBroker.start({
+      files: { dsn: database.connectionString, falco: SECRET },
+      config: (directory) => ({
+        store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
+        connections: { kube: { ...access, caFile } },
+        alerts: {
+          sources: {
+            falco: {
+              ...{ format: 'generic', cluster: 'pods' },
+              authenticate: { bearer: { secretFile: `${directory}/falco` } },
+            },
+          },
+        },
+      }),
+      documents: {
+        '/clusters/pods': { connection: 'kube', issuer, audiences: ['quaymaster'], mode: 'jwks' },
+        '/policies/pods': POLICY,
+        '/response-rules/all': { order: 1, match: { sources: ['falco'] }, action: 'quarantine' },
+      },
+      secrets: { 'own/db': { password: 'v' } },
+    });
+    second = await first.replica();
+    await second.installation.start();
+  });
+  afterAll(async () => {
+    await (second as PreparedBroker | undefined)?.remove();
+    await (first as PreparedBroker | undefined)?.remove();
+    await kube.close();
+    await postgres.stop();
+  });
+
+  const ask = (
+    { installation, operator }: PreparedBroker,
+    path: string,
+    body: object,
+    token = operator,
+  ): Promise<Answer> => installation.call('POST', `/api/v1/${path}`, { token, body });
+
+  /** A pod that logged in at the first replica and reads at the second. */
+  async function reader(name: string): Promise<{ readonly pod: FakePod; readonly token: string }> {
+    const image = `registry.test/prod/web@${DIGEST}`;
+    const spec = { containers: [{ name: 'web', image }] };
+    const pod = kube.pods.create({ namespace: 'shop', name, serviceAccount: 'web', spec });
+    let token = '';
+    await until('a session', async () => {
+      const wish = { namespace: 'shop', serviceAccount: 'web', audience: ['quaymaster'], pod };
+      const body = { cluster: 'pods', token: kube.token(wish) };
+      const { status, json } = await ask(first, 'sessions', body, '');
+      token = String(json['token']);
+      return status === 201;
+    });
+    expect((await second.read(token, 'own/db')).status).toBe(200);
+    return { pod, token };
+  }
+
+  it('stop reads at one for an alert that reached the other', async () => {
+    const { pod, token } = await reader('alerted');
+    const alert = { rule: 'shell', priority: 'critical', time: new Date().toISOString() };
+    const body = { ...alert, pod: { uid: pod.metadata.uid } };
+    expect((await ask(first, 'alert-sources/falco/alerts', body, SECRET)).status).toBe(202);
+    // No wait: the quarantine is a fence in the database.
+    expect((await second.read(token, 'own/db')).status).not.toBe(200);
+    await until('the session is unknown', async () => {
+      return (await second.read(token, 'own/db')).status === 401;
+    });
+  });
+
+  it('decide at one by evidence that reached the other', async () => {
+    const { token } = await reader('scanned');
+    await first.create('/operators/scanner', { grants: [{ role: 'evidence-writer' }] });
+    const minted = await ask(first, 'operators/scanner/tokens', {});
+    const report = trivyReport({ CreatedAt: new Date().toISOString() });
+    const pushed = await ask(
+      first,
+      'evidence',
+      { report: JSON.stringify(report) },
+      String(minted.json['token']),
+    );
+    expect([pushed.status, JSON.stringify(pushed.json)]).toEqual([200, expect.any(String)]);
+    await first.create('/posture-profiles/gate', {
+      mode: 'enforce',
+      match: { secretPaths: ['own/**'] },
+      vulnerabilities: { deny: ['CRITICAL'] },
+    });
+    await until('the read is refused', async () => {
+      const { json } = await second.read(token, 'own/db');
+      return json['code'] === 'ERR_POSTURE_DENIED';
+    });
+  });
+});
