@@ -1,13 +1,8 @@
-/** Suites run as native ES modules (`--experimental-vm-modules`), TypeScript through swc without type checks: `npm run check` does those. */
+/** Suites run as native ES modules in processes of their own. Node strips the types without checking them: `npm run check` does that. */
 export default {
-  testEnvironment: 'node',
+  runner: '<rootDir>/test/kit/runner/runner.ts',
   extensionsToTreatAsEsm: ['.ts'],
-  transform: {
-    '\\.ts$': [
-      '@swc/jest',
-      { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
-    ],
-  },
+  transform: {},
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   globalSetup: '<rootDir>/test/kit/backends/global-setup.ts',
   globalTeardown: '<rootDir>/test/kit/backends/global-teardown.ts',

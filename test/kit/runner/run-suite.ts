@@ -1,0 +1,70 @@
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { jest, setGlobals } from './globals.ts';
+import type { Ran, Suite, SuiteResult } from './runner.ts';
+
+const require = createRequire(import.meta.url);
+/** A process that has grown this far is replaced. */
+const LARGEST_BYTES = 700e6;
+/** Open resources that act later. Others, such as connections that are kept alive, only wait. */
+const ACTIVE = [
+  ...['FSEventWrap', 'MessagePort', 'ProcessWrap', 'SignalWrap', 'TCPServerWrap', 'Timeout'],
+  ...['UDPWrap'],
+];
+
+/** What jest-circus needs of a runtime: Node itself. */
+const NODE = {
+  /** jest-circus keeps the tests of a suite in its own state, so each suite gets a new one. */
+  requireInternalModule(path: string): unknown {
+    Reflect.deleteProperty(require.cache, path);
+    Reflect.deleteProperty(globalThis, Symbol.for('EVENT_HANDLERS'));
+    return require(path);
+  },
+  requireModule: require,
+  setGlobalsForRuntime: setGlobals,
+  unstable_shouldLoadAsEsm: () => true,
+  unstable_importModule: (path: string) => import(pathToFileURL(path).href),
+  enterTestCode: () => undefined,
+  leaveTestCode: () => undefined,
+};
+
+const { default: adapter } = require('jest-circus/runner') as {
+  readonly default: (
+    globalConfig: Suite['globalConfig'],
+    config: Suite['config'],
+    environment: { readonly global: typeof globalThis },
+    runtime: typeof NODE,
+    path: string,
+  ) => Promise<SuiteResult>;
+};
+
+/** What a suite can change for those after it: module state apart, which no module of the project keeps. */
+function processState(): string {
+  const listeners = process
+    .eventNames()
+    .map((name) => [String(name), process.listenerCount(name)].join(' '));
+  const open = process.getActiveResourcesInfo().filter((name) => ACTIVE.includes(name));
+  const { env, argv, execArgv } = process;
+  return JSON.stringify([{ ...env }, argv, execArgv, process.cwd(), listeners.sort(), open.sort()]);
+}
+
+/** Runs one suite. */
+export async function runSuite({ globalConfig, config, path }: Suite): Promise<Ran> {
+  const before = processState();
+  const start = Date.now();
+  const result = await adapter(globalConfig, config, { global: globalThis }, NODE, path);
+  jest.restoreAllMocks();
+  process.exitCode = undefined;
+  const end = Date.now();
+  const runtime = end - start;
+  const slow = runtime / 1000 > config.slowTestThreshold;
+  return {
+    result: {
+      ...result,
+      skipped: result.numPendingTests === result.testResults.length,
+      testFilePath: path,
+      perfStats: { ...result.perfStats, start, end, runtime, slow },
+    },
+    isReusable: processState() === before && process.memoryUsage.rss() < LARGEST_BYTES,
+  };
+}
