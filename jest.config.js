@@ -10,6 +10,6 @@ export default {
   reporters: ['default', '<rootDir>/test/kit/backends/left-out-reporter.ts'],
   // Ends a test that hangs. On a busy machine a start takes many seconds, so no test is judged by its duration, and none has a shorter limit.
   testTimeout: 300_000,
-  // One more than the cores of the smallest machine: suites often wait for a server or for time to pass.
-  maxWorkers: 3,
+  // Twice the cores of the smallest machine: the longest suites use 0.4 of a core each, and wait for servers and for time to pass.
+  maxWorkers: 4,
 };
