@@ -78,7 +78,7 @@ class Worker {
       reject(new Error(`the worker ended without a result: ${signal ?? `exit code ${code}`}`));
     };
     child.once('message', (answer: Ran | { readonly error: unknown }) => {
-      if ('error' in answer) reject(answer.error as Error);
+      if ('error' in answer) reject(answer.error);
       else resolve(answer);
     });
     child.once('exit', failed);
