@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { until } from '../kit/backends/until.ts';
 import { expectDenied, expectProblem } from '../kit/deny-contract.ts';
+import { HandClock } from '../kit/hand-clock.ts';
 import { RunningApi } from '../kit/parts.ts';
 import { storedEntries } from '../kit/store-diff.ts';
 
@@ -173,15 +175,17 @@ describe('the rate limit of an address', () => {
   });
 
   it('records one counted summary of refused requests', async () => {
-    api = await RunningApi.start({ refusals: { entriesPerWindow: 3, windowSeconds: 1 } });
+    const clock = new HandClock();
+    api = await RunningApi.start({ clock, refusals: { entriesPerWindow: 3, windowSeconds: 1 } });
     const { store } = api.broker.parts;
     const refused = async (action: string) =>
       (await storedEntries(store)).filter((entry) => entry.action === action);
     for (let count = 0; count < 10; count += 1) await api.call('GET', '/api/v1/nothing');
     expect(await refused('request.refused')).toHaveLength(3);
-    while ((await refused('request.refused_summary')).length === 0) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    clock.advance(1_000);
+    await until('the summary is recorded', async () => {
+      return (await refused('request.refused_summary')).length > 0;
+    });
     expect(await refused('request.refused_summary')).toMatchObject([{ count: 7, outcome: 'deny' }]);
   });
 });
