@@ -53,3 +53,6 @@ export interface ClaimMapping {
    */
   readonly parts: number | 'any';
 }
+
+/** Writers of documents that are copies of custom resources begin with it; no name of an operator or a person does. */
+export const CLUSTER_WRITER = 'kubernetes/';

@@ -71,7 +71,7 @@ describeWith(['helm', 'kube'], 'custom resources of a real API server', ({ helm 
       { apiGroups: ['quaymaster.dev'], resources: ['*'], verbs: ['*'] },
       { apiGroups: ['aquasecurity.github.io'], resources: ['*'], verbs: ['*'] },
     ]);
-  }, 120_000);
+  });
   afterAll(async () => {
     await injector.close();
     await api.stop();

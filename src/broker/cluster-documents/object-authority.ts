@@ -1,4 +1,5 @@
 import type { TextDigest } from '../../domain/audit-text.ts';
+import { CLUSTER_WRITER } from '../../domain/cluster.ts';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
 import { pointerTo } from '../../domain/json-pointer.ts';
 import { isName, isSecretPath, isUnder } from '../../domain/names.ts';
@@ -36,7 +37,7 @@ export class ObjectAuthority {
 
   constructor({ cluster, clusterKinds, namespaces }: ClusterDocumentsConfig, digest: TextDigest) {
     this.cluster = cluster;
-    this.ownerPrefix = `kubernetes/${cluster}/`;
+    this.ownerPrefix = `${CLUSTER_WRITER}${cluster}/`;
     this.#clusterKinds = new Set<string>(clusterKinds);
     this.#prefixes = new Map(namespaces.map(({ name, prefixes }) => [name, prefixes]));
     this.#digest = digest;

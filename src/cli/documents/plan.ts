@@ -1,4 +1,5 @@
 import type { Answer } from '../../client/index.ts';
+import { CLUSTER_WRITER } from '../../domain/cluster.ts';
 import { allPages, type Broker } from '../broker.ts';
 import { UsageError } from '../errors.ts';
 import { differences, type Difference } from './difference.ts';
@@ -36,7 +37,8 @@ export interface DocumentPlan {
 }
 
 /**
- * The changes that bring the broker to the state of the files. A kind in `prune` is deleted where no file has it.
+ * The changes that bring the broker to the state of the files. A kind in `prune` is deleted where no file has it, except copies of custom resources of
+ * Kubernetes: the broker would write them again.
  * @throws UsageError if the files have no document of a kind to prune: a wrong directory must not empty a broker
  */
 export async function planChanges(
@@ -81,6 +83,6 @@ function deletionsOf(
 ): readonly Change[] {
   const names = new Set(wanted.map(({ name }) => name));
   return stored
-    .filter(({ name }) => !names.has(name))
+    .filter(({ name, updatedBy }) => !names.has(name) && !updatedBy.startsWith(CLUSTER_WRITER))
     .map(({ name, etag }) => ({ action: 'delete', kind, name, etag }));
 }

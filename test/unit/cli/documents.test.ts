@@ -210,10 +210,13 @@ describe('apply', () => {
     expect(await apply({ 'm.yaml': MOUNT }, {}, {})).toMatchObject({ exit: 64, written: [] });
   });
 
-  it('deletes documents that are not in the files, of pruned kinds only', async () => {
+  it('deletes documents that are not in the files, of pruned kinds only, and no copy of a custom resource', async () => {
     const at = {
       listMounts: [stored('pay', BODY), stored('more', BODY)],
-      listPolicies: [stored('gone', {})],
+      listPolicies: [
+        stored('gone', {}),
+        { ...stored('c1.shop.web', {}), updatedBy: 'kubernetes/c1/shop/web' },
+      ],
     };
     const files = { 'm.yaml': MOUNT, 'p.yaml': POLICY };
     const { written, out } = await apply(files, at, { yes: true, prune: ['policy'] });
