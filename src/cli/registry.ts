@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import * as z from 'zod';
 import { sha256Hex } from '../crypto/digest.ts';
 import { HttpClient } from '../net/https/http-client.ts';
@@ -19,13 +20,20 @@ interface RegistryAccess {
   readonly ca?: string;
   /** `user:password` */
   readonly login?: string;
+  /** Other hosts that belong to the registry: they hand out tokens, or have its blobs. */
+  readonly hosts?: readonly string[];
 }
 
 const TIMEOUT_MS = 30_000;
+/** For everything: a slow registry could otherwise hold a pipeline for an hour. */
+const TOTAL_MS = 300_000;
+const MOST_TOKEN_BYTES = 65_536;
 const MOST_BYTES = 1_048_576;
 const MOST_REFERRERS = 50;
 const BUNDLE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 const SIGNATURE = 'dev.cosignproject.cosign/signature';
+const CERTIFICATE = 'dev.sigstore.cosign/certificate';
+const REKOR_BUNDLE = 'dev.sigstore.cosign/bundle';
 const ACCEPT = [
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.oci.image.manifest.v1+json',
@@ -49,20 +57,24 @@ const manifest = z.object({
 
 /**
  * Signatures and attestations of an image in its registry: bundles that refer to it, and signatures under the tag `sha256-….sig`. Everything is compared with its
- * digest, from one host, and bounded. Redirects are not followed: they would take the credentials to another server.
+ * digest, and bounded. Tokens and redirects are taken from the hosts that the caller names only: another server would learn the password, or be asked for
+ * what only this machine can reach.
  * @throws Failed
  */
 export async function fetchAttestations(
   image: Image,
   access: RegistryAccess,
-  context: Pick<CliContext, 'clock' | 'signal'>,
+  { clock, signal }: Pick<CliContext, 'clock' | 'signal'>,
 ): Promise<readonly Content[]> {
-  const registry = new Registry(image, access, context);
-  try {
-    return [...(await bundles(registry, image)), ...(await simpleSignings(registry, image))];
-  } finally {
-    registry.close();
-  }
+  return withDeadline(clock, TOTAL_MS, async (deadline) => {
+    const within = AbortSignal.any([signal, deadline]);
+    const registry = new Registry(image, access, { clock, signal: within });
+    try {
+      return [...(await bundles(registry, image)), ...(await simpleSignings(registry, image))];
+    } finally {
+      registry.close();
+    }
+  });
 }
 
 async function bundles(registry: Registry, image: Image): Promise<readonly Content[]> {
@@ -73,7 +85,13 @@ async function bundles(registry: Registry, image: Image): Promise<readonly Conte
   const { manifests } = registry.parse(index, listed);
   const found: Content[] = [];
   const candidates = manifests.filter(({ artifactType = BUNDLE }) => artifactType === BUNDLE);
-  for (const each of candidates.slice(0, MOST_REFERRERS)) {
+  // The first ones could be those of an attacker who may write to the registry.
+  if (candidates.length > MOST_REFERRERS) {
+    throw new Failed(
+      `the registry has ${candidates.length} attestations of the image, and the broker takes ${MOST_REFERRERS}: delete some, or push the files that count`,
+    );
+  }
+  for (const each of candidates) {
     const { subject, layers } = registry.parse(
       manifest,
       await registry.content('manifests', each.digest),
@@ -93,23 +111,38 @@ async function simpleSignings(registry: Registry, image: Image): Promise<readonl
   for (const { digest: at, annotations = {} } of registry.parse(manifest, stored).layers) {
     const signature = annotations[SIGNATURE];
     if (signature === undefined) continue;
-    const payload = await registry.content('blobs', at);
-    found.push({ payload: payload.toString('base64'), signature });
+    const payload = (await registry.content('blobs', at)).toString('base64');
+    found.push({ payload, signature, ...keylessOf(annotations) });
   }
   return found;
+}
+
+/** The certificate and the log entry, if cosign 2 signed without a key. */
+function keylessOf(annotations: Readonly<Record<string, string>>): Content {
+  const { [CERTIFICATE]: certificate, [REKOR_BUNDLE]: bundle } = annotations;
+  if (certificate === undefined || bundle === undefined) return {};
+  return { certificate, rekorBundle: parseJson(Buffer.from(bundle)) };
+}
+
+interface RegistryAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly bytes: Buffer;
 }
 
 /** One repository of one registry (OCI distribution specification 1.1). */
 class Registry {
   readonly #http: HttpClient;
+  readonly #others = new Map<string, HttpClient>();
   readonly #origin: URL;
   readonly #name: string;
-  readonly #headers: Readonly<Record<string, string>>;
+  readonly #access: RegistryAccess;
   readonly #context: Pick<CliContext, 'clock' | 'signal'>;
+  #authorization: string | undefined;
 
   constructor(
     { repository }: Image,
-    { ca, login }: RegistryAccess,
+    access: RegistryAccess,
     context: Pick<CliContext, 'clock' | 'signal'>,
   ) {
     const slash = repository.indexOf('/');
@@ -118,44 +151,32 @@ class Registry {
       throw new Failed(`the image must name its registry: HOST/${repository}`);
     }
     // Only the registry of a test on this machine speaks HTTP without TLS.
-    const isLocal = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/.test(host);
-    const isPlain = isLocal && ca === undefined;
-    this.#http = new HttpClient({ tls: isPlain ? 'off' : { ...(ca !== undefined && { ca }) } });
+    const isPlain = isLocal(host) && access.ca === undefined;
     this.#origin = new URL(`${isPlain ? 'http' : 'https'}://${host}`);
     this.#name = repository.slice(slash + 1);
-    this.#headers = {
-      accept: ACCEPT,
-      ...(login !== undefined && {
-        authorization: `Basic ${Buffer.from(login).toString('base64')}`,
-      }),
-    };
+    this.#access = access;
     this.#context = context;
+    this.#http = this.#client(isPlain);
   }
 
   close(): void {
-    this.#http.close();
+    for (const http of [this.#http, ...this.#others.values()]) http.close();
   }
 
   /** Undefined if the registry does not have it. */
   async get(place: string): Promise<Buffer | undefined> {
-    const { status, bytes } = await this.#fetch(place);
+    const { status, bytes } = await this.#getFollowed(place);
     if (status === 404) return undefined;
     if (status === 200) return bytes;
-    const why =
-      status >= 300 && status < 400
-        ? 'redirects to another address; push the file instead: cosign download signature'
-        : `answers with status ${status}`;
     const login = status === 401 ? '; give --registry-login' : '';
-    throw new Failed(`the registry ${this.#origin.host} ${why} for ${this.#name}/${place}${login}`);
+    throw this.#failed(`answers with status ${status} for ${this.#name}/${place}${login}`);
   }
 
   /** What has this digest. */
   async content(kind: 'manifests' | 'blobs', at: string): Promise<Buffer> {
     const bytes = await this.get(`${kind}/${at}`);
     if (bytes === undefined || `sha256:${sha256Hex(bytes)}` !== at) {
-      throw new Failed(
-        `the registry ${this.#origin.host} does not have ${at}, or sends other bytes`,
-      );
+      throw this.#failed(`does not have ${at}, or sends other bytes`);
     }
     return bytes;
   }
@@ -164,30 +185,118 @@ class Registry {
     try {
       return schema.parse(parseJson(bytes));
     } catch {
-      throw new Failed(
-        `the registry ${this.#origin.host} sends an index or manifest that is not valid`,
-      );
+      throw this.#failed('sends an index, a manifest or a token that is not valid');
     }
   }
 
-  async #fetch(place: string): Promise<{ readonly status: number; readonly bytes: Buffer }> {
-    const { clock, signal } = this.#context;
-    const request = { method: 'GET', url: this.#origin, headers: this.#headers };
+  #failed(why: string): Failed {
+    return new Failed(`the registry ${this.#origin.host} ${why}`);
+  }
+
+  /** Follows one redirect to a host that the caller named, without the credentials. */
+  async #getFollowed(place: string): Promise<RegistryAnswer> {
+    const answer = await this.#getAuthorized(place);
+    const { location } = answer.headers;
+    if (answer.status < 300 || answer.status >= 400 || location === undefined) return answer;
+    const next = URL.parse(location, this.#origin.href);
+    return this.#send(this.#allowed(next, 'redirects to'), {});
+  }
+
+  async #getAuthorized(place: string): Promise<RegistryAnswer> {
     const target = `/v2/${this.#name}/${place}`;
+    const send = (): Promise<RegistryAnswer> => {
+      const authorization = this.#authorization;
+      return this.#send(this.#origin, { ...(authorization && { authorization }) }, target);
+    };
+    const answer = await send();
+    if (answer.status !== 401 || this.#authorization !== undefined) return answer;
+    this.#authorization = await this.#authorize(answer.headers['www-authenticate'] ?? '');
+    return this.#authorization === undefined ? answer : send();
+  }
+
+  /** Answers the challenge of the registry: with the login, or with a token of the server that it names. Undefined if neither is possible. */
+  async #authorize(challenge: string): Promise<string | undefined> {
+    const { login } = this.#access;
+    const basic = login && `Basic ${Buffer.from(login).toString('base64')}`;
+    if (!/^bearer /i.test(challenge)) return basic;
+    const realm = URL.parse(parameterOf(challenge, 'realm') ?? '');
+    const url = new URL(this.#allowed(realm, 'wants a token of').href);
+    const service = parameterOf(challenge, 'service');
+    if (service !== undefined) url.searchParams.set('service', service);
+    // Never the scope of the challenge: it could ask for more than reading this repository.
+    url.searchParams.set('scope', `repository:${this.#name}:pull`);
+    const answer = await this.#send(url, { ...(basic && { authorization: basic }) });
+    if (answer.status !== 200 || answer.bytes.length > MOST_TOKEN_BYTES) {
+      throw this.#failed(`gives no token: ${url.host} answers with status ${answer.status}`);
+    }
+    const { token, access_token: accessToken } = this.parse(tokenAnswer, answer.bytes);
+    return `Bearer ${token ?? accessToken ?? ''}`;
+  }
+
+  /** @throws Failed if the host is not the registry and not one that the caller named */
+  #allowed(url: URL | null, does: string): URL {
+    const { hosts = [] } = this.#access;
+    if (url !== null && url.username === '' && url.password === '') {
+      if (url.origin === this.#origin.origin) return url;
+      const isSafe = url.protocol === 'https:' || (isLocal(url.host) && isLocal(this.#origin.host));
+      if (isSafe && hosts.includes(url.host)) return url;
+      throw this.#failed(
+        `${does} ${url.host}: give --registry-host ${url.host} if that server belongs to it, or push the files`,
+      );
+    }
+    throw this.#failed(`${does} an address that is not valid`);
+  }
+
+  #client(isPlain: boolean): HttpClient {
+    const { ca } = this.#access;
+    return new HttpClient({ tls: isPlain ? 'off' : { ...(ca !== undefined && { ca }) } });
+  }
+
+  /** One client for each host, as `HttpClient` demands. */
+  #clientOf({ origin, protocol }: URL): HttpClient {
+    if (origin === this.#origin.origin) return this.#http;
+    const known = this.#others.get(origin) ?? this.#client(protocol === 'http:');
+    this.#others.set(origin, known);
+    return known;
+  }
+
+  async #send(
+    url: URL,
+    headers: Readonly<Record<string, string>>,
+    target = url.pathname + url.search,
+  ): Promise<RegistryAnswer> {
+    const { clock, signal } = this.#context;
+    const request = { method: 'GET', url, target, headers: { accept: ACCEPT, ...headers } };
     try {
       return await withDeadline(clock, TIMEOUT_MS, async (deadline) => {
         const both = AbortSignal.any([signal, deadline]);
-        const response = await this.#http.open({ ...request, target, signal: both });
-        return { status: response.statusCode ?? 0, bytes: await readBody(response, MOST_BYTES) };
+        const response = await this.#clientOf(url).open({ ...request, signal: both });
+        const bytes = await readBody(response, MOST_BYTES);
+        return { status: response.statusCode ?? 0, headers: response.headers, bytes };
       });
     } catch (error) {
-      signal.throwIfAborted();
+      if (signal.aborted && (signal.reason as Error).name !== 'TimeoutError') throw signal.reason;
       const { code, reason } = error as { readonly code?: string; readonly reason?: string };
       const why = reason ?? code ?? 'no complete response';
-      throw new Failed(
-        `the registry ${this.#origin.host} cannot be read: ${why}`,
-        EXIT.unreachable,
-      );
+      throw new Failed(`the registry ${url.host} cannot be read: ${why}`, EXIT.unreachable);
     }
   }
+}
+
+const tokenAnswer = z
+  .object({ token: z.string().min(1).optional(), access_token: z.string().min(1).optional() })
+  .refine(({ token, access_token: other }) => isToken(token ?? other));
+
+/** A token that is a header value: another one could add a header. */
+function isToken(text: string | undefined): boolean {
+  return text !== undefined && /^[!-~]{1,16384}$/.test(text);
+}
+
+/** The value of a parameter of a challenge (RFC 9110 section 11.6.1). */
+function parameterOf(challenge: string, name: string): string | undefined {
+  return new RegExp(`[ ,]${name}="([^"\\\\]{1,1024})"`, 'i').exec(challenge)?.[1];
+}
+
+function isLocal(host: string): boolean {
+  return /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/.test(host);
 }

@@ -51,11 +51,11 @@ export class TrustRoot {
     this.#verifier = new sigstore.verify.Verifier(material, thresholds);
   }
 
-  /** Undefined if the signature does not hold. The caller compares what was signed, and who signed it. */
-  signerOf(bundleJson: unknown): KeylessSigner | undefined {
+  /** Undefined if the signature does not hold. `message`: what was signed, if it is not in the bundle. The caller compares what was signed, and who signed it. */
+  signerOf(bundleJson: unknown, message?: Uint8Array): KeylessSigner | undefined {
     try {
       const bundle = this.#sigstore.bundle.bundleFromJSON(bundleJson);
-      const entity = this.#sigstore.verify.toSignedEntity(bundle);
+      const entity = this.#sigstore.verify.toSignedEntity(bundle, message && Buffer.from(message));
       if (entity.key.$case !== 'certificate') return undefined;
       const { identity } = this.#verifier.verify(entity);
       const issuer = identity?.extensions?.issuer;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Attestations } from '../../src/broker/attestations/attestation-memory.ts';
+import { attestationId, Attestations } from '../../src/broker/attestations/attestation-memory.ts';
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import { ImageSigner } from '../kit/image-signer.ts';
@@ -235,5 +235,33 @@ describe('a pushed attestation', () => {
     const answer = await push(ci.bundle(digest));
     expect(answer).toMatchObject({ status: 409, body: { code: 'ERR_CONFLICT' } });
     expect(answer.body.detail).toContain('the image has 50 attestations');
+  });
+
+  it('is refused at 10,000 attestations of all images, until one is deleted', async () => {
+    const { store, attestations } = api.broker.parts;
+    const body = Buffer.from(JSON.stringify(ci.bundle(DIGEST)));
+    const missing = 10_000 - attestations.count;
+    const digests = Array.from(
+      { length: missing },
+      (_, at) => `sha256:${String(at).padStart(64, '0')}`,
+    );
+    for (let at = 0; at < missing; at += 500) {
+      const some = digests.slice(at, at + 500);
+      const writes = some.map((digest) => {
+        const id = attestationId(digest, body);
+        const put = attestations.seal({ digest, id, body, createdAt: 1, createdBy: 'ci' });
+        return { table: 'attestations', put } as const;
+      });
+      await store.commit({ writes, invalidates: some.map((digest) => `attestation:${digest}`) });
+    }
+    await until('all are in memory', () => Promise.resolve(attestations.count === 10_000));
+    const digest = digestOf('7');
+    const answer = await push(ci.bundle(digest));
+    expect(answer).toMatchObject({ status: 409, body: { code: 'ERR_CONFLICT' } });
+    expect(answer.body.detail).toContain('the broker has 10000 attestations');
+    const [oldest = ''] = digests;
+    const place = `${PLACE}/${attestationId(oldest, body)}?reason=INC-7`;
+    expect((await api.call('DELETE', place, { token: api.admin })).status).toBe(204);
+    expect((await push(ci.bundle(digest))).status).toBe(201);
   });
 });

@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { initializeCA, initializeCTLog, initializeTLog } from '@sigstore/mock';
 
 const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
@@ -72,16 +72,9 @@ export class SigstoreInstance {
   }
 
   /** Signs as cosign does without a key: a key for this signature, its certificate, and an entry of the log. */
-  async sign(
-    digest: string,
-    { issuer, subject }: Identity,
-  ): Promise<Readonly<Record<string, unknown>>> {
+  async sign(digest: string, identity: Identity): Promise<Readonly<Record<string, unknown>>> {
     const { publicKey, privateKey } = keyPair();
-    const certificate = await this.#ca.issueCertificate({
-      publicKey: publicKey.export({ type: 'spki', format: 'der' }),
-      subjectAltName: subject,
-      extensions: [{ oid: ISSUER_OID, value: issuer }],
-    });
+    const certificate = await this.#certify(publicKey, identity);
     const payload = Buffer.from(
       JSON.stringify({
         _type: 'https://in-toto.io/Statement/v1',
@@ -104,6 +97,63 @@ export class SigstoreInstance {
         signatures: [{ sig }],
       },
     };
+  }
+
+  /** Signs as cosign 2 does without a key: a simple signing, with the annotations of its layer. */
+  async signLegacy(
+    digest: string,
+    identity: Identity,
+    repository = 'registry.test/prod/web',
+  ): Promise<{
+    readonly payload: string;
+    readonly signature: string;
+    readonly certificate: string;
+    readonly rekorBundle: Readonly<Record<string, unknown>>;
+  }> {
+    const { publicKey, privateKey } = keyPair();
+    const certificate = await this.#certify(publicKey, identity);
+    const lines = base64(certificate).match(/.{1,64}/g) ?? [];
+    const pem = ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join(
+      '\n',
+    );
+    const critical = {
+      identity: { 'docker-reference': repository },
+      image: { 'docker-manifest-digest': digest },
+      type: 'cosign container image signature',
+    };
+    const payload = Buffer.from(JSON.stringify({ critical, optional: null }));
+    const signature = sign('sha256', payload, privateKey).toString('base64');
+    const logged = await this.#log.log({
+      ...{ apiVersion: '0.0.1', kind: 'hashedrekord' },
+      spec: {
+        signature: {
+          content: signature,
+          publicKey: { content: Buffer.from(pem).toString('base64') },
+        },
+        data: {
+          hash: { algorithm: 'sha256', value: createHash('sha256').update(payload).digest('hex') },
+        },
+      },
+    });
+    const [entry] = Object.values(logged) as [LoggedEntry];
+    const { body, integratedTime, logIndex, logID } = entry;
+    return {
+      payload: payload.toString('base64'),
+      signature,
+      certificate: pem,
+      rekorBundle: {
+        SignedEntryTimestamp: entry.verification.signedEntryTimestamp,
+        Payload: { body, integratedTime, logIndex, logID },
+      },
+    };
+  }
+
+  #certify(publicKey: KeyObject, { issuer, subject }: Identity): Promise<ArrayBufferView> {
+    return this.#ca.issueCertificate({
+      publicKey: publicKey.export({ type: 'spki', format: 'der' }),
+      subjectAltName: subject,
+      extensions: [{ oid: ISSUER_OID, value: issuer }],
+    });
   }
 
   async #entry(payload: Buffer, signature: string): Promise<object> {

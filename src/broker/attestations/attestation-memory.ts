@@ -122,11 +122,11 @@ export class Attestations implements ImageTrust {
     return 'key' in by ? keySigner(parsed, by.key) : this.#keylessSigner(parsed, by.root);
   }
 
-  #keylessSigner({ keyless }: ParsedAttestation, json: PinnedRoot): Signer | undefined {
+  #keylessSigner({ keyless, message }: ParsedAttestation, json: PinnedRoot): Signer | undefined {
     if (keyless === undefined) return undefined;
     const known = this.#roots.get(json) ?? { root: rootOf(json) };
     this.#roots.set(json, known);
-    return known.root?.signerOf(keyless);
+    return known.root?.signerOf(keyless, message);
   }
 
   seal(attestation: Omit<Attestation, keyof ParsedAttestation>): Row {

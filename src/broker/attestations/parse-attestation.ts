@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { decodeBase64 } from '../../crypto/base64.ts';
+import { sha256 } from '../../crypto/digest.ts';
 import { dsseMessage } from '../../crypto/image-signature.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { pointerTo } from '../../domain/json-pointer.ts';
@@ -16,7 +17,7 @@ export interface ParsedAttestation extends Omit<Statement, 'id' | 'createdAt'> {
   /** What a key signs. */
   readonly message: Uint8Array;
   readonly signature: Uint8Array;
-  /** The bundle, if a certificate is in it instead of the hint at a key. */
+  /** A bundle for the verifier, if a certificate takes the place of the key. */
   readonly keyless: JsonObject | undefined;
 }
 
@@ -47,7 +48,27 @@ const bytes = z
     return z.NEVER;
   });
 
+/** What cosign 2 writes into the annotation `dev.sigstore.cosign/bundle`. */
+const rekorBundle = z.strictObject({
+  SignedEntryTimestamp: bytes,
+  Payload: z.strictObject({
+    body: bytes,
+    integratedTime: z.int().nonnegative(),
+    logIndex: z.int().nonnegative(),
+    logID: z.string().regex(/^[0-9a-f]{64}$/),
+  }),
+});
+
+const MOST_CERTIFICATE = 16_384;
+const PEM_CERTIFICATE =
+  /^-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END CERTIFICATE-----\s*$/;
+const certificate = z
+  .string()
+  .max(MOST_CERTIFICATE)
+  .regex(PEM_CERTIFICATE, 'must be one certificate in PEM');
+
 const legacy = z.strictObject({ payload: bytes, signature: bytes });
+const legacyKeyless = legacy.extend({ certificate, rekorBundle });
 
 const bundle = z.object({
   mediaType: z.enum(BUNDLE_TYPES, 'must be a Sigstore bundle of version 0.3'),
@@ -99,7 +120,7 @@ const scan = z
   .transform(({ metadata }) => Date.parse(metadata.scanFinishedOn));
 
 /**
- * Reads an attestation as it was pushed or stored: a bundle, or `payload` and `signature` of a simple signing.
+ * Reads an attestation as it was pushed or stored: a bundle, or `payload` and `signature` of a simple signing, by a key or with `certificate` and `rekorBundle`.
  * @throws ERR_BODY_INVALID with the place below `/attestation`
  */
 export function parseAttestation(value: unknown): ParsedAttestation {
@@ -129,7 +150,9 @@ function parseBundle(value: JsonObject): ParsedAttestation {
 }
 
 function parseLegacy(value: unknown): ParsedAttestation {
-  const { payload, signature } = parsed(legacy, value, '');
+  const isKeyless = typeof value === 'object' && value !== null && 'certificate' in value;
+  const keyless = isKeyless ? parsed(legacyKeyless, value, '') : undefined;
+  const { payload, signature } = keyless ?? parsed(legacy, value, '');
   const { critical } = parsed(simpleSigning, innerJson(payload, '/payload'), '/payload');
   const named = imageReference(critical.identity['docker-reference']);
   if (named === undefined)
@@ -139,8 +162,39 @@ function parseLegacy(value: unknown): ParsedAttestation {
     subjects: [critical.image['docker-manifest-digest']],
     message: payload,
     signature,
-    keyless: undefined,
+    keyless: keyless && bundleOf(keyless),
     repository: named.repository,
+  };
+}
+
+/** The same facts as a bundle of version 0.1, the form that the verifier reads: it has the promise of the log instead of a proof. */
+function bundleOf({
+  payload,
+  signature,
+  certificate: pem,
+  rekorBundle: { SignedEntryTimestamp, Payload },
+}: z.output<typeof legacyKeyless>): JsonObject {
+  const [, rawBytes = ''] = PEM_CERTIFICATE.exec(pem) ?? [];
+  const { body, integratedTime, logIndex, logID } = Payload;
+  return {
+    mediaType: 'application/vnd.dev.sigstore.bundle+json;version=0.1',
+    verificationMaterial: {
+      x509CertificateChain: { certificates: [{ rawBytes: rawBytes.replaceAll(/\s/g, '') }] },
+      tlogEntries: [
+        {
+          logIndex: String(logIndex),
+          logId: { keyId: Buffer.from(logID, 'hex').toString('base64') },
+          kindVersion: { kind: 'hashedrekord', version: '0.0.1' },
+          integratedTime: String(integratedTime),
+          inclusionPromise: { signedEntryTimestamp: SignedEntryTimestamp.toString('base64') },
+          canonicalizedBody: body.toString('base64'),
+        },
+      ],
+    },
+    messageSignature: {
+      messageDigest: { algorithm: 'SHA2_256', digest: sha256(payload).toString('base64') },
+      signature: signature.toString('base64'),
+    },
   };
 }
 

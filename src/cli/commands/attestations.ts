@@ -23,6 +23,11 @@ export const ATTESTATIONS: CommandTable = {
         ['--from-registry <image>', 'fetch from the registry; the image with its digest'],
         ['--registry-ca <file>', 'CA of the certificate of the registry'],
         ['--registry-login <file>', 'file with user:password for the registry'],
+        [
+          '--registry-host <host>',
+          'another host of the registry, for tokens and redirects, such as auth.docker.io',
+          { isRepeated: true },
+        ],
       ],
       examples: [
         'quaymaster attestation push bundle.json',

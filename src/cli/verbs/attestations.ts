@@ -20,6 +20,7 @@ interface PushOptions {
   readonly fromRegistry?: string;
   readonly registryCa?: string;
   readonly registryLogin?: string;
+  readonly registryHost?: readonly string[];
 }
 
 /** Pushes everything that the options name. */
@@ -50,7 +51,7 @@ export async function runPush(
 async function ofRegistry(
   context: CliContext,
   image: string,
-  { digest, registryCa, registryLogin }: PushOptions,
+  { digest, registryCa, registryLogin, registryHost: hosts = [] }: PushOptions,
 ): Promise<{ readonly digest: string; readonly contents: readonly Content[] }> {
   const reference = imageReference(image);
   if (reference?.digest === undefined || digest !== undefined) {
@@ -59,6 +60,7 @@ async function ofRegistry(
     );
   }
   const access = {
+    hosts,
     ...(registryCa !== undefined && { ca: await readText(registryCa) }),
     ...(registryLogin !== undefined && { login: (await readText(registryLogin)).trim() }),
   };

@@ -1231,7 +1231,7 @@ export interface components {
             readonly digest?: components["schemas"]["ImageDigest"];
             readonly attestation: components["schemas"]["AttestationContent"];
         };
-        /** @description A Sigstore bundle of version 0.3, or `payload` and `signature` (base64) of a simple signing */
+        /** @description A Sigstore bundle of version 0.3, or `payload` and `signature` (base64) of a simple signing. A keyless one has `certificate` (PEM) and `rekorBundle` too, as in the annotations of cosign 2. */
         readonly AttestationContent: {
             readonly [key: string]: unknown;
         };

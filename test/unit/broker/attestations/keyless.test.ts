@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { parseAttestation } from '../../../../src/broker/attestations/parse-attestation.ts';
 import { loadKeyless, TrustRoot } from '../../../../src/crypto/keyless-signature.ts';
 import { identityTest } from '../../../../src/domain/posture/trusted-identity.ts';
-import { hostileValue } from '../../../kit/hostile.ts';
+import { hostileValue, parses } from '../../../kit/hostile.ts';
 import { ImageSigner } from '../../../kit/image-signer.ts';
 import { SigstoreInstance } from '../../../kit/sigstore-instance.ts';
 
@@ -96,6 +97,45 @@ describe('a keyless signature', () => {
     const trusted = { issuer: ISSUER, subject: 'https://a@b.test/' };
     expect(identityTest(trusted)(signer)).toBe(false);
     expect(identityTest(trusted)({ ...signer, subjectType: 'uri' })).toBe(true);
+  });
+});
+
+describe('a keyless signature of cosign 2', () => {
+  const signerOf = (value: unknown) => {
+    const { keyless, message } = parseAttestation(value);
+    return root.signerOf(keyless, message);
+  };
+
+  it('names its signer, its image and its repository', async () => {
+    const legacy = await instance.signLegacy(DIGEST, IDENTITY);
+    const parsed = parseAttestation(legacy);
+    expect(parsed).toMatchObject({
+      ...{ type: 'signature', subjects: [DIGEST], repository: 'registry.test/prod/web' },
+    });
+    expect(signerOf(legacy)).toMatchObject({ ...IDENTITY, subjectType: 'uri' });
+    const other = await SigstoreInstance.start();
+    expect(signerOf(await other.signLegacy(DIGEST, IDENTITY))).toBeUndefined();
+  });
+
+  it('has no signer with the payload, the signature, the certificate or the log entry of another', async () => {
+    const legacy = await instance.signLegacy(DIGEST, IDENTITY);
+    const other = await instance.signLegacy(`sha256:${'b'.repeat(64)}`, IDENTITY);
+    for (const part of ['payload', 'signature', 'certificate', 'rekorBundle'] as const) {
+      expect(signerOf({ ...legacy, [part]: other[part] })).toBeUndefined();
+    }
+  });
+
+  it('has its signer, none, or is refused with the place, whatever is changed in it', async () => {
+    const legacy = await instance.signLegacy(DIGEST, IDENTITY);
+    fc.assert(
+      fc.property(hostileValue(legacy), (value) => {
+        parses(() => {
+          const signer = signerOf(value);
+          if (signer !== undefined) expect(signer).toMatchObject(IDENTITY);
+        });
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 

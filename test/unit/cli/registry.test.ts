@@ -1,0 +1,309 @@
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { parseAttestation } from '../../../src/broker/attestations/parse-attestation.ts';
+import { fetchAttestations } from '../../../src/cli/registry.ts';
+import { until } from '../../kit/backends/until.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
+import { ImageSigner } from '../../kit/image-signer.ts';
+import { SigstoreInstance } from '../../kit/sigstore-instance.ts';
+
+const DIGEST = `sha256:${'a'.repeat(64)}`;
+const BUNDLE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
+const LOGIN = 'ci:registry-password';
+const BASIC = `Basic ${Buffer.from(LOGIN).toString('base64')}`;
+const signer = new ImageSigner();
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** A registry that answers as a test scripts it, and records the requests. */
+class ScriptedRegistry {
+  readonly #server: Server;
+  readonly #contents = new Map<string, string | Buffer | Answer>();
+  readonly requests: { readonly url: string; readonly authorization: string | undefined }[] = [];
+  /** Runs before the contents; true if it answered. */
+  guard: (request: IncomingMessage, response: ServerResponse) => boolean = () => false;
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      const { url = '' } = request;
+      this.requests.push({ url, authorization: request.headers.authorization });
+      if (this.guard(request, response)) return;
+      const content = this.#contents.get(url.replace('/v2/prod/web/', ''));
+      if (typeof content === 'function') content(request, response);
+      else response.writeHead(content === undefined ? 404 : 200).end(content);
+    });
+  }
+
+  static async start(): Promise<ScriptedRegistry> {
+    const registry = new ScriptedRegistry();
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    registry.#server.listen(0, '127.0.0.1', () => resolve(undefined));
+    await promise;
+    started.push(registry);
+    return registry;
+  }
+
+  get host(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  has(place: string, content: string | Buffer | object | Answer): void {
+    const isRaw = typeof content !== 'object' || Buffer.isBuffer(content);
+    this.#contents.set(place, isRaw ? content : JSON.stringify(content));
+  }
+
+  /** Stores a content under its digest. */
+  stores(kind: 'blobs' | 'manifests', content: object | Buffer): string {
+    const bytes = Buffer.isBuffer(content) ? content : Buffer.from(JSON.stringify(content));
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    this.has(`${kind}/${digest}`, bytes);
+    return digest;
+  }
+
+  /** A referrer with a bundle over the image. @returns the digests of manifest and blob */
+  refers(bundle: object = signer.bundle(DIGEST)): {
+    readonly manifest: string;
+    readonly blob: string;
+  } {
+    const blob = this.stores('blobs', bundle);
+    const layers = [{ digest: blob, mediaType: BUNDLE }];
+    return { blob, manifest: this.stores('manifests', { subject: { digest: DIGEST }, layers }) };
+  }
+
+  lists(...manifests: readonly string[]): void {
+    const items = manifests.map((digest) => ({ digest, artifactType: BUNDLE }));
+    this.has(`referrers/${DIGEST}`, { manifests: items });
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+}
+
+const started: ScriptedRegistry[] = [];
+afterEach(() => {
+  for (const registry of started.splice(0)) registry.close();
+});
+
+interface Options {
+  readonly login?: string;
+  readonly hosts?: readonly string[];
+}
+
+function fetched(
+  registry: ScriptedRegistry,
+  access: Options = {},
+  clock = new HandClock(Date.now()),
+): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const image = { repository: `${registry.host}/prod/web`, digest: DIGEST };
+  return fetchAttestations(image, access, { clock, signal: new AbortController().signal });
+}
+
+describe('a registry', () => {
+  it('gives bundles and signatures in the older form, with and without a key', async () => {
+    const registry = await ScriptedRegistry.start();
+    registry.lists(registry.refers().manifest);
+    const instance = await SigstoreInstance.start();
+    const identity = { issuer: 'https://issuer.test', subject: 'https://ci.test/release' };
+    const keyless = await instance.signLegacy(DIGEST, identity);
+    const byKey = signer.legacy(DIGEST) as { readonly payload: string; readonly signature: string };
+    const layer = ({ payload, signature }: typeof byKey, more = {}): object => ({
+      digest: registry.stores('blobs', Buffer.from(payload, 'base64')),
+      mediaType: 'application/vnd.dev.cosign.simplesigning.v1+json',
+      annotations: { 'dev.cosignproject.cosign/signature': signature, ...more },
+    });
+    registry.has(`manifests/${DIGEST.replace(':', '-')}.sig`, {
+      layers: [
+        layer(byKey),
+        layer(keyless, {
+          'dev.sigstore.cosign/certificate': keyless.certificate,
+          'dev.sigstore.cosign/bundle': JSON.stringify(keyless.rekorBundle),
+        }),
+      ],
+    });
+    const contents = await fetched(registry);
+    expect(contents).toEqual([expect.objectContaining({ mediaType: BUNDLE }), byKey, keyless]);
+    expect(contents.map((each) => parseAttestation(each).subjects)).toEqual(
+      Array(3).fill([DIGEST]),
+    );
+  });
+
+  it('that asks for the login gets it, and no request before that has it', async () => {
+    const registry = await ScriptedRegistry.start();
+    registry.lists(registry.refers().manifest);
+    registry.guard = ({ headers }, response) => {
+      if (headers.authorization === BASIC) return false;
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="registry"' }).end();
+      return true;
+    };
+    await expect(fetched(registry)).rejects.toThrow('give --registry-login');
+    expect(await fetched(registry, { login: LOGIN })).toHaveLength(1);
+    const known = registry.requests.map(({ authorization }) => authorization);
+    expect(known.slice(0, 3)).toEqual([undefined, undefined, BASIC]);
+  });
+
+  it('that hands out tokens gets the login at its own token address only, for reading this repository', async () => {
+    const registry = await ScriptedRegistry.start();
+    registry.lists(registry.refers().manifest);
+    registry.guard = ({ url = '', headers }, response) => {
+      if (url.startsWith('/token')) {
+        response.end(JSON.stringify({ access_token: 'a-token' }));
+        return true;
+      }
+      if (headers.authorization === 'Bearer a-token') return false;
+      const challenge = `Bearer realm="http://${registry.host}/token",service="reg",scope="repository:*:*"`;
+      response.writeHead(401, { 'www-authenticate': challenge }).end();
+      return true;
+    };
+    expect(await fetched(registry, { login: LOGIN })).toHaveLength(1);
+    const asked = registry.requests.filter(({ url }) => url.startsWith('/token'));
+    expect(asked).toEqual([
+      {
+        url: '/token?service=reg&scope=repository%3Aprod%2Fweb%3Apull',
+        authorization: BASIC,
+      },
+    ]);
+    const withLogin = registry.requests.filter(({ authorization }) => authorization === BASIC);
+    expect(withLogin).toEqual(asked);
+  });
+
+  it('gets a token of another server only if the caller named that server', async () => {
+    const registry = await ScriptedRegistry.start();
+    const other = await ScriptedRegistry.start();
+    registry.lists(registry.refers().manifest);
+    other.guard = (_request, response) => {
+      response.end(JSON.stringify({ token: 'a-token' }));
+      return true;
+    };
+    registry.guard = ({ headers }, response) => {
+      if (headers.authorization === 'Bearer a-token') return false;
+      const challenge = `Bearer realm="http://${other.host}/token"`;
+      response.writeHead(401, { 'www-authenticate': challenge }).end();
+      return true;
+    };
+    await expect(fetched(registry, { login: LOGIN })).rejects.toThrow(
+      `wants a token of ${other.host}: give --registry-host ${other.host}`,
+    );
+    expect(other.requests).toEqual([]);
+    expect(await fetched(registry, { login: LOGIN, hosts: [other.host] })).toHaveLength(1);
+  });
+
+  it.each([
+    ['no token', {}],
+    ['a token that would add a header', { token: 'a\r\nx: y' }],
+    ['a token of the wrong type', { token: 7 }],
+  ])('is refused if its token server sends %s', async (_name, token) => {
+    const registry = await ScriptedRegistry.start();
+    registry.guard = ({ url = '' }, response) => {
+      const challenge = `Bearer realm="http://${registry.host}/token"`;
+      if (url.startsWith('/token')) response.end(JSON.stringify(token));
+      else response.writeHead(401, { 'www-authenticate': challenge }).end();
+      return true;
+    };
+    await expect(fetched(registry)).rejects.toThrow('a token that is not valid');
+  });
+
+  it('is followed to a host that the caller named, without credentials, and to no other', async () => {
+    const registry = await ScriptedRegistry.start();
+    const other = await ScriptedRegistry.start();
+    const bundle = signer.bundle(DIGEST);
+    registry.lists(registry.refers(bundle).manifest);
+    other.has('/store/blob', bundle);
+    registry.guard = ({ url = '', headers }, response) => {
+      if (headers.authorization !== BASIC) {
+        response.writeHead(401, { 'www-authenticate': 'Basic realm="registry"' }).end();
+        return true;
+      }
+      if (!url.includes('/blobs/')) return false;
+      response.writeHead(307, { location: `http://${other.host}/store/blob` }).end();
+      return true;
+    };
+    await expect(fetched(registry, { login: LOGIN })).rejects.toThrow(
+      `redirects to ${other.host}: give --registry-host`,
+    );
+    expect(other.requests).toEqual([]);
+    const access = { login: LOGIN, hosts: [other.host] };
+    expect(await fetched(registry, access)).toEqual([bundle]);
+    expect(other.requests).toEqual([{ url: '/store/blob', authorization: undefined }]);
+  });
+
+  it.each([
+    ['an address inside the network', 'http://169.254.169.254/latest'],
+    ['another scheme', 'file:///etc/passwd'],
+    ['a user in the address', 'https://user@registry.example/'],
+    ['no address', 'http://['],
+  ])('is not followed to %s', async (_name, location) => {
+    const registry = await ScriptedRegistry.start();
+    registry.has(`referrers/${DIGEST}`, (_request, response) =>
+      response.writeHead(302, { location }).end(),
+    );
+    await expect(fetched(registry)).rejects.toThrow(/redirects to/);
+  });
+
+  it('is refused with other bytes than those of the digest', async () => {
+    const registry = await ScriptedRegistry.start();
+    const { manifest, blob } = registry.refers();
+    registry.lists(manifest);
+    registry.has(`blobs/${blob}`, signer.bundle(DIGEST));
+    await expect(fetched(registry)).rejects.toThrow(`does not have ${blob}, or sends other bytes`);
+  });
+
+  it('is refused with a body of more than 1 MiB, whether announced or not', async () => {
+    const registry = await ScriptedRegistry.start();
+    for (const head of [{ 'content-length': '1048577' }, {}] as const) {
+      registry.has(`referrers/${DIGEST}`, (_request, response) => {
+        response.writeHead(200, head);
+        response.write(Buffer.alloc(1_048_577));
+      });
+      await expect(fetched(registry)).rejects.toThrow('body_too_large');
+    }
+  });
+
+  it('is refused with more attestations of the image than the broker takes', async () => {
+    const registry = await ScriptedRegistry.start();
+    registry.lists(...Array<string>(51).fill(registry.refers().manifest));
+    await expect(fetched(registry)).rejects.toThrow('has 51 attestations of the image');
+    expect(registry.requests).toHaveLength(1);
+  });
+
+  it('is refused with an index of 1,001 manifests', async () => {
+    const registry = await ScriptedRegistry.start();
+    registry.lists(...Array<string>(1_001).fill(DIGEST));
+    await expect(fetched(registry)).rejects.toThrow('that is not valid');
+  });
+
+  it('cannot pass a bundle of another image', async () => {
+    const registry = await ScriptedRegistry.start();
+    const layers = [{ digest: registry.stores('blobs', signer.bundle(DIGEST)), mediaType: BUNDLE }];
+    const subject = { digest: `sha256:${'b'.repeat(64)}` };
+    registry.lists(registry.stores('manifests', { subject, layers }));
+    expect(await fetched(registry)).toEqual([]);
+  });
+
+  it('that sends nothing ends one request after 30 seconds', async () => {
+    const registry = await ScriptedRegistry.start();
+    const clock = new HandClock(Date.now());
+    registry.has(`referrers/${DIGEST}`, () => undefined);
+    const pending = fetched(registry, {}, clock);
+    const refused = expect(pending).rejects.toThrow('cannot be read');
+    await until('the request arrived', () => Promise.resolve(registry.requests.length === 1));
+    clock.advance(30_000);
+    await refused;
+  });
+
+  it('that answers each request late is left after five minutes', async () => {
+    const registry = await ScriptedRegistry.start();
+    const clock = new HandClock(Date.now());
+    const manifests = Array.from({ length: 50 }, () => registry.refers().manifest);
+    registry.lists(...manifests);
+    registry.guard = () => {
+      clock.advance(29_000);
+      return false;
+    };
+    await expect(fetched(registry, {}, clock)).rejects.toThrow('cannot be read');
+    expect(registry.requests.length).toBeLessThan(15);
+  });
+});
