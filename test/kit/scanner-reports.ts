@@ -1,4 +1,7 @@
-/** Reports in the shapes that scanners write (the fields of Trivy 0.74, Trivy Operator 0.32, Grype 0.121, Clair 4), made up and short. */
+/**
+ * Reports in the shapes that scanners write (the fields of Trivy 0.74, Trivy Operator 0.32, Grype 0.121, Clair 4), made up and short.
+ * test/contract/scanner-reports.real.test.ts reads those that Trivy and Grype wrote.
+ */
 
 export const INDEX = `sha256:${'1'.repeat(64)}`;
 export const PLATFORM = `sha256:${'2'.repeat(64)}`;

@@ -1,10 +1,10 @@
 import { pointerTo } from '../json-pointer.ts';
 
-/** A pod whose value at `pointer` has a type that Kubernetes does not accept there. */
+/** A pod or another document (`whole`) whose value at `pointer` has a type that is not accepted there. */
 export class MalformedPod extends Error {
   readonly pointer: string;
-  constructor(pointer: string, message: string) {
-    super(`${pointer === '' ? 'the pod' : pointer} ${message}`);
+  constructor(pointer: string, message: string, whole = 'the pod') {
+    super(`${pointer === '' ? whole : pointer} ${message}`);
     this.pointer = pointer;
   }
 }

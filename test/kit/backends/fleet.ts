@@ -9,6 +9,7 @@ import { startPostgres, type Postgres } from './postgres.ts';
 import type { BackendName } from './recipe.ts';
 import {
   BUILDAH,
+  GRYPE_REPORTS,
   HELM,
   LITEWITNESS,
   POD_SECURITY,
@@ -16,6 +17,7 @@ import {
   RSYSLOG,
   SCHEMATHESIS,
   SHELLCHECK,
+  TRIVY_REPORTS,
 } from './recipes.ts';
 import { startRedis, type Redis } from './redis.ts';
 import { startSigning, type Signing } from './signing.ts';
@@ -37,6 +39,8 @@ export interface Backends {
   readonly buildah: Tool;
   readonly schemathesis: Tool;
   readonly podsecurity: Tool;
+  readonly trivyreports: Tool;
+  readonly grypereports: Tool;
   readonly litewitness: Tool;
   readonly rsyslog: Tool;
   readonly cosign: Signing;
@@ -63,6 +67,8 @@ const START: Starters = {
   buildah: () => startTool(BUILDAH),
   schemathesis: () => startTool(SCHEMATHESIS),
   podsecurity: () => startTool(POD_SECURITY),
+  trivyreports: () => startTool(TRIVY_REPORTS),
+  grypereports: () => startTool(GRYPE_REPORTS),
   litewitness: () => startTool(LITEWITNESS),
   rsyslog: () => startTool(RSYSLOG),
   cosign: startSigning,

@@ -13,6 +13,8 @@ export const BACKEND_NAMES = [
   'buildah',
   'schemathesis',
   'podsecurity',
+  'trivyreports',
+  'grypereports',
   'litewitness',
   'rsyslog',
   'cosign',

@@ -116,6 +116,24 @@ export const POD_SECURITY = goDataRecipe({
   folder: 'test/testdata',
 });
 
+/** Reports with which Trivy 0.74.0 tests its own output, as it writes them. */
+export const TRIVY_REPORTS = goDataRecipe({
+  name: 'trivy-reports',
+  version: '0.74.0',
+  backend: 'trivyreports',
+  module: 'github.com/aquasecurity/trivy',
+  folder: 'integration/testdata',
+});
+
+/** Reports with which Grype 0.121.2 tests its own output. */
+export const GRYPE_REPORTS = goDataRecipe({
+  name: 'grype-reports',
+  version: '0.121.2',
+  backend: 'grypereports',
+  module: 'github.com/anchore/grype',
+  folder: 'grype/presenter',
+});
+
 const HELM_VERSION = '4.3.1';
 
 export const HELM = goRecipe({
@@ -215,6 +233,8 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   buildah: [BUILDAH],
   schemathesis: [SCHEMATHESIS],
   podsecurity: [POD_SECURITY],
+  trivyreports: [TRIVY_REPORTS],
+  grypereports: [GRYPE_REPORTS],
   litewitness: [LITEWITNESS],
   rsyslog: [RSYSLOG],
   cosign: [CRANE, COSIGN],

@@ -52,6 +52,8 @@ describe('wantedBackends', () => {
       'buildah',
       'schemathesis',
       'podsecurity',
+      'trivyreports',
+      'grypereports',
       'litewitness',
       'rsyslog',
       'cosign',

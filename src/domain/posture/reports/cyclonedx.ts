@@ -25,16 +25,20 @@ const STATES: ReadonlyMap<string, VexState> = new Map([
 ]);
 
 /**
- * CycloneDX 1.4 to 1.6 with vulnerabilities. If one of them has an analysis, the document is VEX, and says nothing about what a scan found: a list of
+ * CycloneDX 1.4 to 1.7 with vulnerabilities. If one of them has an analysis, the document is VEX, and says nothing about what a scan found: a list of
  * vulnerabilities that do not matter must not pass as the complete list.
  */
 export function readCycloneDx(root: ReportNode): Report {
-  if (!/^1\.[4-6]$/.test(fieldText(root.at('specVersion')))) {
-    throw new MalformedReport('/specVersion', 'must be 1.4, 1.5 or 1.6');
+  if (!/^1\.[4-7]$/.test(fieldText(root.at('specVersion')))) {
+    throw new MalformedReport('/specVersion', 'must be 1.4 to 1.7');
   }
   const list = root.at('vulnerabilities');
   if (list.isAbsent) {
-    throw new MalformedReport('', 'has no list of vulnerabilities: it lists parts only');
+    throw new MalformedReport(
+      '',
+      'has no list of vulnerabilities: it lists parts only',
+      'the report',
+    );
   }
   const nodes = findingsOf(list);
   const component = root.at('metadata', 'component');

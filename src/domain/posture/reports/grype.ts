@@ -19,6 +19,11 @@ export function readGrype(root: ReportNode): Report {
   if (fieldText(root.at('source', 'type')) !== 'image') {
     throw new MalformedReport('/source/type', 'must be image: scan the image itself');
   }
+  const database = root.at('descriptor', 'db', 'status');
+  if (database.at('valid').value === false) {
+    const why = 'is false: scan again with a database that is whole';
+    throw new MalformedReport(database.at('valid').pointer, why);
+  }
   const target = root.at('source', 'target');
   return {
     scanner: 'grype',

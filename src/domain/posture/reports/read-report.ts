@@ -47,7 +47,7 @@ export function readReport(
 ): Report & { readonly format: ReportFormat } {
   const root = new ReportNode(value, '');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new MalformedReport('', 'must be a JSON object');
+    throw new MalformedReport('', 'must be a JSON object', 'the report');
   }
   const found = format ?? formatOf(root);
   const report = ADAPTERS[found](root, image);
@@ -66,6 +66,7 @@ function formatOf(root: ReportNode): ReportFormat {
   throw new MalformedReport(
     '',
     `is in no known format: the known ones are ${REPORT_FORMATS.join(', ')}`,
+    'the report',
   );
 }
 
@@ -105,5 +106,9 @@ function checkImage({ manifests, configs }: Report, image: readonly string[]): v
   const own = [...manifests, ...configs];
   if (manifests.length === 0 || image.length === 0) return;
   if (image.some((digest) => own.includes(digest))) return;
-  throw new MalformedReport('', `is about the image ${own.join(', ')}, not ${image.join(', ')}`);
+  throw new MalformedReport(
+    '',
+    `is about the image ${own.join(', ')}, not ${image.join(', ')}`,
+    'the report',
+  );
 }

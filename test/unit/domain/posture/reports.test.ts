@@ -81,7 +81,7 @@ describe('a report of a scanner', () => {
   });
 
   it('is refused if it is in no known format, or no object', () => {
-    expect(fault({ runs: [] })).toContain('is in no known format');
+    expect(fault({ runs: [] })).toContain('the report is in no known format');
     expect(fault([trivyReport()])).toContain('must be a JSON object');
   });
 
@@ -202,6 +202,14 @@ describe('Grype', () => {
 
   it('does not use the digest of the manifest, which it invents for a tar file', () => {
     expect(read(grypeReport())).toMatchObject({ manifests: [INDEX], configs: [CONFIG] });
+  });
+
+  it('is refused if Grype calls its own database invalid', () => {
+    const descriptor = { name: 'grype', version: '0.121.2', timestamp: SCANNED_AT };
+    const withDatabase = (status: object) =>
+      grypeReport({ descriptor: { ...descriptor, db: { status } } });
+    expect(fault(withDatabase({ valid: false }))).toContain('/descriptor/db/status/valid is false');
+    expect(read(withDatabase({})).scanner).toBe('grype');
   });
 });
 
