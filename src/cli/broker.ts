@@ -29,7 +29,7 @@ export function callWith<Id extends CallId>(
 }
 
 /** The items of a list page by page, as {@link callWith}. */
-export function pagesWith<Id extends PagedId>(
+function pagesWith<Id extends PagedId>(
   broker: Broker,
   id: Id,
   input: LooseInput = {},
