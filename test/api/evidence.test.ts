@@ -3,7 +3,7 @@ import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { RunningApi, type Answered } from '../kit/parts.ts';
-import { openVex, trivyReport, TRIVY_SECRETS } from '../kit/scanner-reports.ts';
+import { grypeReport, openVex, trivyReport, TRIVY_SECRETS } from '../kit/scanner-reports.ts';
 import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
 import { logInPod, watchCluster } from '../kit/reading-pods.ts';
 
@@ -38,6 +38,16 @@ function image() {
     digest,
     report: (found: object[] = [{}], change: object = {}) =>
       trivyReport({ Metadata, CreatedAt: at(), ...change }, found as Record<string, unknown>[]),
+    /** Of Grype, without findings: a scan of now with a database that was built `agoMs` ago. */
+    clean: (agoMs: number) =>
+      grypeReport({
+        matches: [],
+        source: { type: 'image', target: { repoDigests: Metadata.RepoDigests } },
+        descriptor: {
+          ...{ name: 'grype', version: '0.121.2', timestamp: at(0) },
+          db: { status: { built: at(agoMs), valid: true } },
+        },
+      }),
     vex: (statement: object = {}) =>
       openVex(
         { products: [{ '@id': `pkg:oci/web@${digest}` }], ...statement },
@@ -116,6 +126,17 @@ describe('a profile with vulnerabilities', () => {
       detail: expect.stringContaining('vulnerability_denied'),
     });
     await pushed(report([{ Severity: 'HIGH' }]));
+    expect((await read(token)).status).toBe(200);
+  });
+
+  it('takes the age of a scan from the database of the scanner', async () => {
+    const { digest, clean } = image();
+    const token = await podWith(digest, await gate({ vulnerabilities: VULNERABILITIES }));
+    const id = await pushed(clean(80 * HOUR_MS));
+    expect((await untilRead(token, 'ERR_POSTURE_PENDING')).body.detail).toContain('report_stale');
+    const details = await api.call('GET', `/api/v1/evidence/${id}`, { token: api.admin });
+    expect(Date.now() - Date.parse(details.body.databaseBuiltAt)).toBeGreaterThan(79 * HOUR_MS);
+    await pushed(clean(HOUR_MS));
     expect((await read(token)).status).toBe(200);
   });
 

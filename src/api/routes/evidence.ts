@@ -99,9 +99,19 @@ function shownDetails(evidence: Evidence): object {
     .sort((a, b) => a.rank - b.rank);
   return {
     ...shown(evidence),
-    ...('isOsEnded' in section && { osEndOfLife: section.isOsEnded }),
+    ...('isOsEnded' in section && shownScan(section)),
     count: findings.length,
     findings: findings.slice(0, MOST_FINDINGS).map(({ finding }) => finding),
+  };
+}
+
+function shownScan({
+  isOsEnded,
+  databaseBuiltAt,
+}: NonNullable<EvidenceSections['vulnerabilities']>): object {
+  return {
+    osEndOfLife: isOsEnded,
+    ...(databaseBuiltAt !== undefined && { databaseBuiltAt: instant(databaseBuiltAt) }),
   };
 }
 

@@ -71,10 +71,20 @@ type PackedVulnerability = readonly [
   ...aliases: string[],
 ];
 
+interface PackedSection {
+  readonly end?: boolean;
+  readonly built?: number;
+  readonly list: never[];
+}
+
 function packed(section: NonNullable<EvidenceSections[EvidenceKind]>): Uint8Array {
   const body =
     'isOsEnded' in section
-      ? { end: section.isOsEnded, list: section.findings.map(packedVulnerability) }
+      ? {
+          end: section.isOsEnded,
+          built: section.databaseBuiltAt,
+          list: section.findings.map(packedVulnerability),
+        }
       : { list: section.findings };
   // A copy: the result of the compressor keeps its whole output block.
   return new Uint8Array(zstdCompressSync(Buffer.from(JSON.stringify(body))));
@@ -95,10 +105,10 @@ function packedVulnerability(found: Vulnerability): PackedVulnerability {
 
 function unpacked(body: Uint8Array, kind: EvidenceKind): NonNullable<EvidenceSections['vex']> {
   const json = zstdDecompressSync(body, { maxOutputLength: MAX_UNPACKED }).toString();
-  const { end, list } = JSON.parse(json) as { readonly end?: boolean; readonly list: never[] };
+  const { end, built, list } = JSON.parse(json) as PackedSection;
   if (kind !== 'vulnerabilities') return { findings: list };
   const findings = (list as readonly PackedVulnerability[]).map(openVulnerability);
-  return { isOsEnded: end === true, findings } as never;
+  return { isOsEnded: end === true, databaseBuiltAt: built, findings } as never;
 }
 
 function openVulnerability(found: PackedVulnerability): Vulnerability {

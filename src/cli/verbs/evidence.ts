@@ -81,7 +81,16 @@ export async function runEvidenceShow(
 }
 
 function textOf(details: Details, now: number): string {
-  const { id, kind, scanner, scannerVersion = '', digests, writer, osEndOfLife } = details;
+  const {
+    id,
+    kind,
+    scanner,
+    scannerVersion = '',
+    digests,
+    writer,
+    osEndOfLife,
+    databaseBuiltAt,
+  } = details;
   const head = fields(
     [
       ['id', id],
@@ -91,6 +100,7 @@ function textOf(details: Details, now: number): string {
       ['written by', writer],
       ['scanned', details.reportedAt],
       ['received', details.receivedAt],
+      ...(databaseBuiltAt === undefined ? [] : ([['database built', databaseBuiltAt]] as const)),
       ...(osEndOfLife === true ? ([['operating system', 'end of life']] as const) : []),
       ['findings', details.count],
     ],

@@ -1376,6 +1376,7 @@ export interface components {
             readonly count: number;
             /** @description Whether the operating system of the image gets no security updates any more */
             readonly osEndOfLife?: boolean;
+            readonly databaseBuiltAt?: components["schemas"]["Instant"];
             readonly findings: readonly components["schemas"]["EvidenceFinding"][];
         };
         readonly EvidenceFinding: {

@@ -43,6 +43,8 @@ export type EvidenceKind = (typeof EVIDENCE_KINDS)[number];
 export interface EvidenceSections {
   readonly vulnerabilities?: {
     readonly isOsEnded: boolean;
+    /** When the scanner's database was built, in milliseconds since the epoch; undefined if the report does not say. */
+    readonly databaseBuiltAt?: number | undefined;
     readonly findings: readonly Vulnerability[];
   };
   readonly secrets?: { readonly findings: readonly ExposedSecret[] };

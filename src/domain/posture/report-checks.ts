@@ -34,13 +34,13 @@ export function vulnerabilityFindings(profile: PostureProfile, image: JudgedImag
     (each) => each.section().findings,
   );
   const judge = new VulnerabilityJudge({ rules, profile, vex: byId(statements), now });
-  for (const report of reports) judge.take(report);
+  const knownUntil = reports.map((report) => judge.take(report));
   // One fresh report is enough: an older report of another scanner still counts for what it found.
-  const staleAt = Math.max(...reports.map(ageOf)) + rules.reportMaxAgeSeconds * 1000;
+  const staleAt = Math.max(...knownUntil) + rules.reportMaxAgeSeconds * 1000;
   if (staleAt > now) return judge.result(staleAt);
   const checked = judge.result(Infinity);
   const oldest = new Date(staleAt).toISOString();
-  const message = `has no report that is new enough: the last one was valid until ${oldest}`;
+  const message = `has no report that is new enough: the last one was valid until ${oldest}, by the time of the scan or of its database`;
   return {
     ...checked,
     found: [
@@ -89,10 +89,6 @@ function missingReport(
   return { found: [found], validUntil: Infinity };
 }
 
-function ageOf({ reportedAt, receivedAt }: Evidence): number {
-  return Math.min(reportedAt, receivedAt);
-}
-
 interface Rules {
   readonly rules: VulnerabilityRules;
   readonly profile: PostureProfile;
@@ -114,13 +110,15 @@ class VulnerabilityJudge {
     this.#denied = new Set(unknownSeverity === 'deny' ? [...deny, 'UNKNOWN'] : deny);
   }
 
-  take(report: Evidence<'vulnerabilities'>): void {
-    const { isOsEnded, findings } = report.section();
+  /** @returns the instant up to which the scanner knew vulnerabilities: a scan of today with an old database misses the new ones. */
+  take(report: Evidence<'vulnerabilities'>): number {
+    const { isOsEnded, databaseBuiltAt = Infinity, findings } = report.section();
     if (isOsEnded && this.#given.rules.osEndOfLife === 'deny') {
       const message = `has an operating system without security updates (${report.scanner})`;
       this.#found.push({ code: 'os_end_of_life', message });
     }
     for (const finding of findings) this.#judge(finding, report.scanner);
+    return Math.min(report.reportedAt, report.receivedAt, databaseBuiltAt);
   }
 
   result(validUntil: number): Checked {

@@ -35,6 +35,7 @@ export function readGrype(root: ReportNode): Report {
     sections: {
       vulnerabilities: {
         isOsEnded: false,
+        databaseBuiltAt: instantOf(database.at('built')),
         findings: findingsOf(root.at('matches')).map((match) => {
           const found = match.at('vulnerability');
           const related = match

@@ -134,6 +134,17 @@ describe('vulnerabilities', () => {
     expect(verdict(gate({ reportMaxAge: '1h' }), [ahead]).validUntil).toBe(NOW + HOUR);
   });
 
+  it.each<[string, number, number]>([
+    ['older than the scan', NOW - 2 * HOUR, NOW + HOUR],
+    ['newer than the scan', NOW + DAY, NOW + 2 * HOUR],
+  ])('take the age from the database of the scanner if it is %s', (_, built, validUntil) => {
+    const section = { isOsEnded: false, databaseBuiltAt: built, findings: [] };
+    const known = [evidence('vulnerabilities', section)];
+    const rules = gate({ reportMaxAge: '3h' });
+    expect(verdict(rules, known).validUntil).toBe(validUntil);
+    expect(codes(rules, known, { now: validUntil })).toEqual(['report_stale unknown']);
+  });
+
   it('count from the newest report of each scanner, and from all scanners', () => {
     const older = scan([vulnerability()], { reportedAt: NOW - 2 * HOUR });
     expect(codes(DENY, [older, scan([])])).toEqual([]);

@@ -204,6 +204,11 @@ describe('Grype', () => {
     expect(read(grypeReport())).toMatchObject({ manifests: [INDEX], configs: [CONFIG] });
   });
 
+  it('says when its database was built', () => {
+    const built = Date.parse('2026-11-26T00:00:00Z');
+    expect(read(grypeReport()).sections.vulnerabilities?.databaseBuiltAt).toBe(built);
+  });
+
   it('is refused if Grype calls its own database invalid', () => {
     const descriptor = { name: 'grype', version: '0.121.2', timestamp: SCANNED_AT };
     const withDatabase = (status: object) =>
