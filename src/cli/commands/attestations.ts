@@ -25,7 +25,7 @@ export const ATTESTATIONS: CommandTable = {
         ['--registry-login <file>', 'file with user:password for the registry'],
         [
           '--registry-host <host>',
-          'another host of the registry, for tokens and redirects, such as auth.docker.io',
+          'another host of the registry, for tokens and redirects, such as auth.registry.example',
           { isRepeated: true },
         ],
       ],
