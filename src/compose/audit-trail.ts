@@ -76,6 +76,8 @@ interface TrailDeps {
   readonly isNew?: boolean;
   /** Undefined if the configuration has no archive. */
   readonly archive?: ArchivePlace | undefined;
+  /** A command prints its result on standard output. It sends no entries there: the next broker does, for the log collector. */
+  readonly isCommand?: boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -328,14 +330,12 @@ export class AuditTrail {
   #follow(config: Config['audit']['sinks'][number]): Follower {
     const { clock, log } = this.#deps;
     const sink = openSink(config, process.stdout, clock);
-    const isLocal = config.type === 'file' || config.type === 'stdout';
     return new Follower({
       reader: this.reader,
       cursors: this.#cursors,
       clock,
       sink,
-      // Several brokers have one receiver, but each its own files.
-      ...(!isLocal && { isActive: () => this.integrator.status().state === 'active' }),
+      isActive: () => this.#delivers(config),
       isAwaited: config.mustAcknowledge === true,
       onDelivered: (entries) => this.acknowledgements.delivered(sink.name, entries),
       onForgedCursor: () =>
@@ -351,6 +351,12 @@ export class AuditTrail {
       onError: (error) =>
         log.error({ err: error, sink: sink.name }, 'an audit sink failed; retrying'),
     });
+  }
+
+  /** Several brokers have one receiver, but each its own files. */
+  #delivers({ type }: Config['audit']['sinks'][number]): boolean {
+    if (type === 'stdout') return this.#deps.isCommand !== true;
+    return type === 'file' || this.integrator.status().state === 'active';
   }
 
   /** Reopens the sinks' files after log rotation moved them away. */

@@ -30,7 +30,7 @@ beforeAll(async () => {
       origin: 'quaymaster.test/e2e',
       logKeyFile: broker.file('keys/log.pem'),
       checkpointFile: broker.file('keys/checkpoint'),
-      sinks: [{ type: 'file', path: broker.file('audit.jsonl') }],
+      sinks: [{ type: 'file', path: broker.file('audit.jsonl') }, { type: 'stdout' }],
       denials: { entriesPerWindow: 10_000 },
       archive: { to: { type: 'directory', path: place() } },
     },
@@ -159,7 +159,8 @@ describeWith(['moto'], 'a broker whose log was archived in part', ({ moto }) => 
       expect(printed).toMatch(/document\.write {2}mount\/early/);
       expect(printed).toMatch(/document\.write {2}mount\/late/);
     }
-    await broker.verb('release', ...config(), '--comment', 'restored');
+    const released = await broker.verb('release', ...config(), '--comment', 'restored');
+    expect(released).not.toContain('{"delivery"');
     const text = await verified('--archive', place());
     expect(text).toMatch(/^verified: /);
     expect(text).toContain('They were read from the archive');
@@ -194,7 +195,8 @@ describeWith(['moto'], 'a broker whose log was archived in part', ({ moto }) => 
     await broker.start();
     await record();
     await broker.stop();
-    expect(await stopped()).toMatch(/^archived \d+ entries, .*archive$/m);
+    // The next broker continues the sink of standard output; the result of a command has none of its entries.
+    expect(await stopped()).toMatch(/^archived \d+ entries, .*archive\n$/);
     await cp(to, place(), { recursive: true });
     expect(await verified('--archive', place())).toMatch(/^verified: /);
   });

@@ -100,7 +100,8 @@ async function withTrail<T>(
     const rows = new RowSeals(keyring);
     guard.open({ keyring, rows });
     const opened = await atOrigin(bootLog, store);
-    const trail = new AuditTrail(opened, { config, store, rows, archive, clock, log });
+    const deps = { config, store, rows, archive, clock, log, isCommand: true };
+    const trail = new AuditTrail(opened, deps);
     try {
       const { held } = await trail.start();
       if (held !== undefined)

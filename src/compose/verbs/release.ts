@@ -34,7 +34,8 @@ export async function runRelease(options: {
     const rows = new RowSeals(keys.keyring);
     guard.open({ keyring: keys.keyring, rows });
     const opened = await atOrigin(bootLog, store);
-    const trail = new AuditTrail(opened, { config, store, rows, clock, log });
+    const deps = { config, store, rows, clock, log, isCommand: true };
+    const trail = new AuditTrail(opened, deps);
     try {
       const { held } = await trail.start();
       const released = held === undefined ? undefined : await trail.release(options.comment);
