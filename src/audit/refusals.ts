@@ -16,14 +16,14 @@ export interface RefusalLimits {
   readonly windowSeconds: number;
   /** How many kinds of refusals are counted separately for one holder. */
   readonly kindsPerHolder: number;
+  /** Single entries of all holders together in a window. */
+  readonly entriesInAll: number;
+  /** Rows of all holders together: bounds memory, and the summaries of one window. */
+  readonly rowsInAll: number;
 }
 
-/** Rows of all holders together: bounds memory, and the summaries of one window. */
-const MOST_ROWS = 1_024;
 /** One holder may have as many single entries in a window as this many kinds of refusal together. */
 const KINDS_WITH_ENTRIES = 10;
-/** Single entries of all holders together, at least as many as one holder may have. */
-const ENTRIES_IN_ALL = 1_000;
 const MS = 1000;
 
 interface Row {
@@ -104,23 +104,22 @@ export class Refusals implements RefusalTally {
   }
 
   #hasRoom(holder: Holder, row: Row): boolean {
-    const { entriesPerWindow } = this.#limits;
-    const perHolder = entriesPerWindow * KINDS_WITH_ENTRIES;
+    const { entriesPerWindow, entriesInAll } = this.#limits;
     return (
       row.entries < entriesPerWindow &&
-      holder.entries < perHolder &&
-      this.#entries < Math.max(perHolder, ENTRIES_IN_ALL)
+      holder.entries < entriesPerWindow * KINDS_WITH_ENTRIES &&
+      this.#entries < entriesInAll
     );
   }
 
   #find(refused: Refused): { readonly holder: Holder; readonly row: Row } {
     const known = this.#holders.get(refused.holder);
-    const isFull = known === undefined && this.#rows >= MOST_ROWS;
+    const { kindsPerHolder, rowsInAll } = this.#limits;
+    const isFull = known === undefined && this.#rows >= rowsInAll;
     const holder = known ?? this.#holder(isFull ? EVERYONE : refused.holder);
     const isNew = !holder.rows.has(refused.kind);
     const isShared =
-      isFull ||
-      (isNew && (this.#rows >= MOST_ROWS || holder.rows.size >= this.#limits.kindsPerHolder));
+      isFull || (isNew && (this.#rows >= rowsInAll || holder.rows.size >= kindsPerHolder));
     return { holder, row: this.#row(holder, isShared ? shared(refused, isFull) : refused) };
   }
 

@@ -11,6 +11,13 @@ import type { Store } from '../ports/store.ts';
 
 /** The number of kinds of refusals (by action, path and reason) that the summaries of one caller distinguish. */
 const KINDS_PER_CALLER = 32;
+/** Single entries of all callers in a window, at least ten times those of one kind. */
+const ENTRIES_OF_CALLERS = 1_000;
+const ROWS_OF_CALLERS = 1_024;
+/** All networks together may have as many single entries in a window as this many networks: an attacker has many addresses. */
+const NETWORKS_WITH_ENTRIES = 10;
+/** Further networks share one summary. */
+const NETWORKS_APART = 256;
 
 interface Deps {
   readonly store: Store;
@@ -52,8 +59,18 @@ function limitsOf({ refusals, denials }: Config['audit']): {
   readonly denials: RefusalLimits;
 } {
   return {
-    refusals: { ...refusals, kindsPerHolder: 1 },
-    denials: { ...denials, kindsPerHolder: KINDS_PER_CALLER },
+    refusals: {
+      ...refusals,
+      kindsPerHolder: 1,
+      entriesInAll: refusals.entriesPerWindow * NETWORKS_WITH_ENTRIES,
+      rowsInAll: NETWORKS_APART,
+    },
+    denials: {
+      ...denials,
+      kindsPerHolder: KINDS_PER_CALLER,
+      entriesInAll: Math.max(denials.entriesPerWindow * 10, ENTRIES_OF_CALLERS),
+      rowsInAll: ROWS_OF_CALLERS,
+    },
   };
 }
 

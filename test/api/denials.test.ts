@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Refusals } from '../../src/audit/refusals.ts';
 import { RunningApi, type PartsOptions } from '../kit/parts.ts';
 import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
@@ -147,22 +147,44 @@ describe('a workload with many denials', () => {
   });
 });
 
-describe('a caller without a session that uses all addresses of an IPv6 network', () => {
-  it('produces as many entries as one address, and one summary with the network', async () => {
+describe('a caller without a session', () => {
+  beforeEach(async () => {
     const listener = { trustedProxies: ['127.0.0.0/8'] };
-    api = await RunningApi.start({ listener, limits: { addressRate: wide } });
-    const send = (index: number) => {
-      const headers = { 'X-Forwarded-For': `2001:db8:7:1::${index.toString(16)}` };
-      return api.call('GET', '/api/v1/sessions/self', { token: 'none', headers });
-    };
-    expect(await many(100, send)).toEqual(new Set([401]));
+    api = await RunningApi.start({ listener, limits: { addressRate: wide }, refusals: {} });
+  });
+
+  const from = (address: string) => {
+    const headers = { 'X-Forwarded-For': address };
+    return api.call('GET', '/api/v1/sessions/self', { token: 'none', headers });
+  };
+
+  /** Its refusals in the log, with the summaries of this window. */
+  async function recorded(): Promise<readonly StoredEntry[]> {
     const { refusals } = api.broker.parts;
     if (!(refusals instanceof Refusals)) throw new Error('another tally');
     await refusals.flush();
-    const found = await refused();
+    return refused();
+  }
+
+  it('produces as many entries with all addresses of an IPv6 network as with one, and one summary with the network', async () => {
+    const send = (index: number) => from(`2001:db8:7:1::${index.toString(16)}`);
+    expect(await many(100, send)).toEqual(new Set([401]));
+    const found = await recorded();
     expect(found.filter(({ action }) => action === 'request.refused')).toHaveLength(20);
     expect(found.filter(({ action }) => action === 'request.refused_summary')).toMatchObject([
       { count: 80, client: { address: '2001:db8:7:1::/64' }, actor: { kind: 'unauthenticated' } },
+    ]);
+  });
+
+  it('produces at most 200 entries and 257 summaries, however many networks it uses', async () => {
+    const send = (index: number) => from(`10.0.${index >> 8}.${index & 255}`);
+    expect(await many(500, send)).toEqual(new Set([401]));
+    const found = await recorded();
+    const counted = found.filter(({ action }) => action === 'request.refused_summary');
+    expect(found.length - counted.length).toBe(200);
+    expect(counted).toHaveLength(56 + 1);
+    expect(counted.filter(({ client }) => client === undefined)).toMatchObject([
+      { count: 500 - 200 - 56, actor: { kind: 'system', id: 'refusals' } },
     ]);
   });
 });

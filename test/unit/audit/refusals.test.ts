@@ -11,7 +11,10 @@ function make(kindsPerHolder = 1): {
 } {
   const clock = new HandClock(1000);
   const summaries: RefusalSummary[] = [];
-  const limits = { entriesPerWindow: 3, windowSeconds: 60, kindsPerHolder };
+  const limits = {
+    ...{ entriesPerWindow: 3, windowSeconds: 60, kindsPerHolder },
+    ...{ entriesInAll: 1_000, rowsInAll: 1_024 },
+  };
   const refusals = new Refusals(limits, clock, (each) => {
     summaries.push(...each);
     return Promise.resolve();
