@@ -24,6 +24,8 @@ const EXIT_FAILED = 1;
 const EXIT_INVALID = 2;
 /** EX_USAGE of sysexits(3). */
 const EXIT_USAGE = 64;
+/** As shells report SIGPIPE. */
+const EXIT_BROKEN_PIPE = 141;
 
 const CONFIG = [
   '-c, --config <file>',
@@ -48,6 +50,7 @@ export function createProgram(): Command {
     .enablePositionalOptions()
     .showHelpAfterError('(run with --help for details)')
     .configureOutput({
+      writeOut,
       writeErr: (text) => process.stderr.write(printableText(text)),
       outputError: (text, write) => write(withAdvice(text)),
     })
@@ -367,7 +370,19 @@ function showExport({ text, damage }: { text: string; damage: readonly string[] 
 
 /** Other people may have written parts of the text: a terminal must not interpret them. */
 function print(text: string): void {
-  console.log(printableText(text));
+  writeOut(`${printableText(text)}\n`);
+}
+
+/** The reader of a pipe may close it early, as `head` does: the command then ends with another code, and without an error. */
+function writeOut(text: string): void {
+  const { stdout } = process;
+  if (!stdout.listeners('error').includes(unwritten)) stdout.on('error', unwritten);
+  stdout.write(text);
+}
+
+function unwritten({ code = 'unknown' }: NodeJS.ErrnoException): void {
+  process.exitCode = code === 'EPIPE' ? EXIT_BROKEN_PIPE : EXIT_FAILED;
+  if (code !== 'EPIPE') console.error(`cannot write to standard output: ${code}`);
 }
 
 /** One line on a terminal that the next one overwrites. */
@@ -393,8 +408,8 @@ export async function runProgram(): Promise<number | undefined> {
 }
 
 /** Commander has reported its own errors already. */
-function reportFailure(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+function reportFailure(error: unknown): number | undefined {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? undefined : EXIT_USAGE;
   const failure = BrokerError.from(error);
   const lines = [`${failure.code}: ${failure.message}`];
   if (failure.code === 'ERR_INTERNAL') lines.push(inspect(failure.cause));

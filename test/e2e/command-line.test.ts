@@ -370,8 +370,14 @@ describe('leases, rotations and the log', () => {
 });
 
 describe('the program', () => {
-  it('prints no error when its output is closed', async () => {
-    const child = operator.begin('api', 'readOpenApi');
+  it.each([
+    ['a result', 'api readOpenApi'],
+    ['a report', 'doctor'],
+    ['its help', 'doctor --help'],
+    ['an answer without a broker', 'version'],
+    ['the help of the agent', 'agent --help'],
+  ])('prints no error when its output is closed before it writes %s', async (_what, words) => {
+    const child = operator.begin(...words.split(' '));
     let err = '';
     child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
     child.stdout.destroy();

@@ -14,6 +14,12 @@ process.on('unhandledRejection', fail);
 // The program that `exec` starts would inherit the setting, and its author may need its core files.
 if (words[0] !== 'exec') leaveMemoryOutOfCoreFiles();
 
+/** 141 is the code by which shells report SIGPIPE: the reader of a pipe may close it early, as `head` does. */
+const BROKEN_PIPE = 141;
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) =>
+  process.exit(code === 'EPIPE' ? BROKEN_PIPE : EXIT.internal),
+);
+
 const print = (text: string): void => void process.stdout.write(text);
 // No await at the top: the agent is bundled as CommonJS, which starts faster (docs/performance.md).
 void runCommandLine(words, process.env, print).then((code) => process.exit(code), fail);
