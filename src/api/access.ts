@@ -370,6 +370,7 @@ const DANGEROUS: ReadonlySet<OperationId> = new Set([
   'liftQuarantine',
   'openIncident',
   'deleteAttestation',
+  'deleteEvidence',
   'deleteSecret',
   'destroySecret',
   'deletePolicy',

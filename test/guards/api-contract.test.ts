@@ -16,6 +16,60 @@ const routes = allRoutes({
   openApi: () => '{}',
 });
 
+/** Operations that change nothing; a body has their question. */
+const READS: ReadonlySet<string> = new Set([
+  'readSecrets',
+  'validatePolicy',
+  'explainDecision',
+  'explainEntry',
+  'replayPolicies',
+  'explainPosture',
+  'surveyPosture',
+  'checkMount',
+  'traceAudit',
+]);
+
+const KEPT = 'the broker keeps the versions before it';
+const ADDS = 'it removes nothing';
+const PROTECTS = 'it must work at once during an attack, and can be undone';
+const OWN = 'it takes a right only from the caller, or from a request of the caller';
+const ROTATES = 'it runs or stops one rotation, which the definition allows at any time';
+
+/** Changes for which a person needs no recent login, and why. */
+const NO_STEP_UP: Readonly<Record<string, string>> = {
+  writeSecret: KEPT,
+  patchSecret: KEPT,
+  undeleteSecret: ADDS,
+  putPolicy: KEPT,
+  putCluster: KEPT,
+  putMount: KEPT,
+  putDefinition: KEPT,
+  putPostureProfile: KEPT,
+  putResponseRule: KEPT,
+  applyDocuments: 'it demands what the operation of each document demands',
+  runRotation: ROTATES,
+  drillRotation: ROTATES,
+  retryRotation: ROTATES,
+  abortRotation: ROTATES,
+  rollBackRotation: ROTATES,
+  retireRotation: ROTATES,
+  retryRevocation: 'it repeats a revocation that was decided before',
+  createQuarantine: PROTECTS,
+  endPersonLogins: PROTECTS,
+  revokeOperatorToken: 'it must work at once for a token that leaked, and ends one session only',
+  approveAlert: PROTECTS,
+  dismissAlert: 'the alert stays in the log, and the same alert can come again',
+  denyRequest: 'it grants nothing',
+  withdrawRequest: OWN,
+  endOwnLogin: OWN,
+  pushAttestation: ADDS,
+  pushEvidence: ADDS,
+  beginSecurityKey: 'it grants nothing',
+  finishSecurityKey: 'it is the proof itself; registering a key demands a recent login there',
+  createBackup: 'only the recipients of the configuration can read it',
+  reloadConfiguration: 'it reads a file that only the host of the broker can change',
+};
+
 describe('the contract, the access table and the routes', () => {
   it('have the same operations at the same places', () => {
     const rows = [...ACCESS].map(([id, { method, path }]) => `${id} ${method} ${path}`);
@@ -76,6 +130,15 @@ describe('the contract, the access table and the routes', () => {
       'readPublicCheckpoint',
       'readPublicTile',
     ]);
+  });
+
+  it('demand a recent login of a person for every change, except those with a reason', () => {
+    const changes = contractOperations.filter(
+      ({ id, method, who }) =>
+        method !== 'GET' && who !== 'public' && who !== 'workload' && !READS.has(id),
+    );
+    const exempt = changes.filter(({ id }) => ACCESS.get(id as never)?.isDangerous !== true);
+    expect(exempt.map(({ id }) => id).sort()).toEqual(Object.keys(NO_STEP_UP).sort());
   });
 
   it('map no path to two operations', () => {
