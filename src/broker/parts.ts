@@ -17,6 +17,7 @@ import type { AlertSources } from '../ports/alert-sources.ts';
 import type { AlertTallies } from './alerts/alert-tallies.ts';
 import type { ChangedPods } from './alerts/changed-pods.ts';
 import type { ImageEvidence } from './posture/evidence-memory.ts';
+import type { SecretValueMemory } from './posture/secret-value-memory.ts';
 import type { LeaseQuota } from './leases/lease-quota.ts';
 import type { SessionQuota } from './sessions/session-quota.ts';
 import type { Catalog } from './secrets/catalog.ts';
@@ -76,6 +77,7 @@ export interface Rights {
   readonly clusters: Clusters;
   readonly attestations: Attestations;
   readonly evidence: ImageEvidence;
+  readonly secretValues: SecretValueMemory;
 }
 
 /** Finds a caller in its current state, and decides what it may do. */

@@ -9,6 +9,7 @@ import type { DocumentKind } from './documents/kinds.ts';
 import type { Attestations } from './attestations/attestation-memory.ts';
 import type { Approvals } from './approvals/approval-memory.ts';
 import type { ImageEvidence } from './posture/evidence-memory.ts';
+import type { SecretValueMemory } from './posture/secret-value-memory.ts';
 import type { Quarantines } from './sessions/quarantine-memory.ts';
 import type { OperatorTokens } from './sessions/operator-token-memory.ts';
 import type { Sessions } from './sessions/session-memory.ts';
@@ -27,6 +28,7 @@ export interface Followers {
   readonly approvals: Approvals;
   readonly attestations: Attestations;
   readonly evidence: ImageEvidence;
+  readonly secretValues: SecretValueMemory;
   readonly keyring: Keyring;
   /** Reads the root keys of the store into the ring. */
   readonly rereadKeys: () => Promise<void>;
@@ -131,10 +133,11 @@ export class State {
 
   /** The installation was sealed: this process drops its keys and values before it applies the rest of the change. */
   #seal(): void {
-    const { keyring, sessions, tokens, values } = this.#followers;
+    const { keyring, sessions, tokens, values, secretValues } = this.#followers;
     if (keyring.isSealed) return;
     keyring.seal();
     values.seal();
+    secretValues.clear();
     sessions.clear();
     tokens.clear();
     for (const listener of this.#sealListeners) listener();
@@ -165,13 +168,16 @@ export class State {
   }
 
   #forget({ kind, key }: Change): void {
-    const { sessions, tokens, values, keyring } = this.#followers;
+    const { sessions, tokens, values, secretValues, keyring } = this.#followers;
     if (kind === 'seal') this.#seal();
     else if (kind === 'root-keys' && key.startsWith(ACTIVE))
       keyring.promote(key.slice(ACTIVE.length));
     else if (kind === 'session' || kind === 'leases') sessions.changed(kind, key);
     else if (kind === 'token') tokens.changed(key);
-    else if (kind === 'secret') values.drop(key);
+    else if (kind === 'secret') {
+      values.drop(key);
+      secretValues.changed(key);
+    }
   }
 
   /**

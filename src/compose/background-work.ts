@@ -5,6 +5,7 @@ import { expiryWorker } from '../broker/leases/expiry.ts';
 import { adoptAbandoned, revoker } from '../broker/leases/revoker.ts';
 import type { Work } from '../broker/parts.ts';
 import { evidenceWorker } from '../broker/posture/evidence-worker.ts';
+import { secretValueWorker } from '../broker/posture/secret-value-worker.ts';
 import { quarantineWorker } from '../broker/sessions/quarantine-worker.ts';
 import type { Worker } from '../broker/worker.ts';
 import { randomFraction } from '../crypto/random.ts';
@@ -82,6 +83,7 @@ async function startWorkers(config: Config, deps: BackgroundDeps): Promise<Worke
     responseWorker(parts),
     podResponseWorker(parts),
     evidenceWorker(parts),
+    secretValueWorker(parts),
     new RotationWorker(parts),
     await openKeyWorker(config, deps),
   ];

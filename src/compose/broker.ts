@@ -11,6 +11,7 @@ import { DueSignal } from '../broker/due-signal.ts';
 import { Attestations } from '../broker/attestations/attestation-memory.ts';
 import { Approvals } from '../broker/approvals/approval-memory.ts';
 import { ImageEvidence } from '../broker/posture/evidence-memory.ts';
+import { SecretValueMemory } from '../broker/posture/secret-value-memory.ts';
 import { WatchedReports } from '../broker/posture/watched-reports.ts';
 import { Quarantines } from '../broker/sessions/quarantine-memory.ts';
 import { ProofMemory } from '../broker/sessions/proof/proof-memory.ts';
@@ -392,11 +393,12 @@ async function openParts(
   const canaries = new RotationCanaries({ store, values, ...keys });
   const quarantines = new Quarantines(store, rows, clock);
   const evidence = new ImageEvidence(store);
+  const secretValues = new SecretValueMemory();
   const state = await State.start({
     canaries,
     quarantines,
     approvals,
-    ...{ attestations, evidence },
+    ...{ attestations, evidence, secretValues },
     keyring: keys.keyring,
     rereadKeys: () => rereadKeys(store, keys),
     ...{ store, clock, log, catalog, sessions, tokens, values },
@@ -414,7 +416,7 @@ async function openParts(
     tokens,
     quarantines,
     approvals,
-    ...{ attestations, evidence },
+    ...{ attestations, evidence, secretValues },
     proofs: new ProofMemory(clock),
     alertSources: new ConfiguredAlertSources(config.alerts, clock),
     alertTallies: new AlertTallies(clock),

@@ -23,7 +23,7 @@ export interface PodFacts {
   readonly manifest?: PodManifest | undefined;
 }
 
-/** What is kept of a pod object: all but command lines, values of environment variables and most annotations. */
+/** What is kept of a pod object: all but command lines, values of environment variables and most annotations. Longer values leave a fingerprint. */
 export interface PodManifest {
   /** The parsed object; a new one at each call. */
   read(): unknown;

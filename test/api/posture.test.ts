@@ -288,6 +288,49 @@ describe('an explanation', () => {
     if (pointer !== undefined) expect(body.problems[0].pointer).toBe(pointer);
   });
 
+  it('names an equal secret to operators that may see its path, and compares no value of a manifest', async () => {
+    const value = 'the-password-of-app-env';
+    const editor = await api.operator('editor', [{ role: 'policy-editor' }]);
+    const write = (password: string): Promise<Answered> =>
+      api.call('PUT', '/api/v1/secrets/app/env', {
+        token: api.admin,
+        body: { data: { password } },
+      });
+    await write(value);
+    const named = (text: string): object => ({ ...WEB, env: [{ name: 'PASSWORD', value: text }] });
+    const pod = startPod({ containers: [named(value)] });
+    const token = await logIn(pod);
+    await untilRead(token, undefined);
+    const checks = { secretValuesInEnvironment: 'deny' };
+    const name = await profile({ mode: 'enforce', pod: checks, match: SOME });
+    const { body, text } = await untilRead(token, 'ERR_POSTURE_DENIED');
+    expect(body.detail).toBe(
+      `the pod does not meet the posture profile ${name}: secret_value_in_environment`,
+    );
+    expect(text).not.toContain('PASSWORD');
+    expect(text).not.toContain('app/env');
+    const findingFor = async (manifest: object, asking: string): Promise<unknown> => {
+      const answer = await explain({ ...PLACE, ...manifest }, asking);
+      return answer.body.items[0].profiles[0].findings[0];
+    };
+    const running = { pod: pod.metadata.name };
+    const message = 'the variable "PASSWORD" of the container "web" has the value of a secret';
+    expect(await findingFor(running, api.admin)).toMatchObject({ message: `${message}: app/env` });
+    expect(await findingFor(running, editor)).toEqual({
+      ...{ code: 'secret_value_in_environment', status: 'fail', container: 'web', message },
+      pointer: '/spec/containers/0/env/0',
+    });
+    const guess = (guessed: string): Promise<unknown> =>
+      findingFor(
+        { manifest: { kind: 'Pod', metadata: {}, spec: { containers: [named(guessed)] } } },
+        api.admin,
+      );
+    expect(await guess(value)).toMatchObject({ status: 'unknown' });
+    expect(await guess(value)).toEqual(await guess('another-password-of-app'));
+    await write('the-next-password-of-app');
+    await untilRead(token, undefined);
+  });
+
   it('of a decision names the profile that refuses', async () => {
     const pod = startPod({ containers: [BY_TAG] });
     await untilRead(await logIn(pod), undefined);

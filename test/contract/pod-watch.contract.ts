@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { createPodWatch } from '../../src/auth/index.ts';
 import { parseSpec } from '../../src/broker/documents/schema.ts';
 import { systemClock } from '../../src/clock.ts';
+import { processFingerprint } from '../../src/crypto/process-fingerprint.ts';
 import { NOTHING_SIGNED } from '../kit/nothing-signed.ts';
 import { evaluate } from '../../src/domain/posture/evaluate.ts';
 import { PodNode } from '../../src/domain/posture/pod-node.ts';
@@ -90,6 +91,7 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
         command: ['run', '--password=canary-argument'],
         env: [
           { name: 'PLAIN', value: 'canary-value' },
+          { name: 'LONG', value: 'canary-value-of-a-secret' },
           { name: 'FROM', valueFrom: { secretKeyRef: { name: 'db', key: 'password' } } },
         ],
       };
@@ -114,6 +116,10 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
           .sort();
       expect(codes()).toEqual(['image_not_pinned', 'pod_security', 'secret_in_environment']);
       expect(JSON.stringify(manifestOf(pod))).not.toContain('canary');
+      const valueFingerprint = processFingerprint('canary-value-of-a-secret');
+      expect(manifestOf(pod)).toMatchObject({
+        spec: { containers: [{ env: [{ name: 'PLAIN' }, { valueFingerprint }, {}] }] },
+      });
       const { manifest } = await watch.confirm(pod, context);
       expect(manifest?.read()).toEqual(manifestOf(pod));
       await cluster.debug(pod, { name: 'debug', image: 'registry.test/tools:1' });

@@ -24,6 +24,7 @@ import { ChangedPods } from '../../src/broker/alerts/changed-pods.ts';
 import { AlertTallies } from '../../src/broker/alerts/alert-tallies.ts';
 import { Approvals } from '../../src/broker/approvals/approval-memory.ts';
 import { ImageEvidence } from '../../src/broker/posture/evidence-memory.ts';
+import { SecretValueMemory } from '../../src/broker/posture/secret-value-memory.ts';
 import { Quarantines } from '../../src/broker/sessions/quarantine-memory.ts';
 import { ProofMemory } from '../../src/broker/sessions/proof/proof-memory.ts';
 import {
@@ -372,6 +373,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const canaries = new RotationCanaries({ store, values, keyring, installation: 'in_test' });
   const quarantines = new Quarantines(store, rows, clock);
   const evidence = new ImageEvidence(store);
+  const secretValues = new SecretValueMemory();
   const followers = {
     ...{ store, clock, log, catalog, sessions, tokens, values },
     ...{
@@ -380,6 +382,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
       approvals,
       attestations,
       evidence,
+      secretValues,
       keyring,
       rereadKeys: () => Promise.resolve(),
     },
@@ -399,6 +402,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
       approvals,
       attestations,
       evidence,
+      secretValues,
       proofs: new ProofMemory(clock),
       connections,
       values,

@@ -1,4 +1,6 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { processFingerprint } from '../../crypto/process-fingerprint.ts';
+import { SHORTEST_COMPARED } from '../../domain/posture/secret-values.ts';
 import type { PodManifest } from '../../ports/pod-watch.ts';
 import type { Members } from '../watch/members.ts';
 
@@ -8,17 +10,22 @@ const KEPT_ANNOTATION =
 const CONTAINERS = ['initContainers', 'containers', 'ephemeralContainers'];
 const STATUSES = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'];
 const DROPPED = ['command', 'args'];
+/** A pod may name thousands of guesses in its variables. */
+const MOST_FINGERPRINTS = 256;
 
 /**
  * Keeps a pod object in about a kilobyte, for checks that may come later. Command lines, values of environment variables and other annotations may
- * hold secrets, and no check needs them. Members of an unexpected type are kept as they are, so that a check refuses the pod.
+ * hold secrets, and no check needs them. Of longer values it keeps a fingerprint
+ * (`valueFingerprint`). Members of an unexpected type are kept as they are, so that a check refuses the pod.
  */
 export function keepManifest({ metadata, spec, status }: Members): PodManifest {
+  const fingerprints = { left: MOST_FINGERPRINTS };
+  const keep = (containers: unknown): unknown => keptContainers(containers, fingerprints);
   const kept = {
     metadata: changed(metadata, { annotations: keptAnnotations }, [
       ...['managedFields', 'labels', 'ownerReferences'],
     ]),
-    spec: changed(spec, Object.fromEntries(CONTAINERS.map((list) => [list, keptContainers]))),
+    spec: changed(spec, Object.fromEntries(CONTAINERS.map((list) => [list, keep]))),
     status: isMembers(status)
       ? Object.fromEntries(STATUSES.map((list) => [list, each(status[list], keptStatus)]))
       : status,
@@ -61,14 +68,24 @@ function keptAnnotations(annotations: unknown): unknown {
   );
 }
 
-function keptContainers(containers: unknown): unknown {
+function keptContainers(containers: unknown, fingerprints: { left: number }): unknown {
   return each(containers, (container) =>
     changed(
       container,
-      { env: (env) => each(env, (variable) => changed(variable, {}, ['value'])) },
+      { env: (env) => each(env, (variable) => keptVariable(variable, fingerprints)) },
       DROPPED,
     ),
   );
+}
+
+/** The fingerprint is empty if the pod has too many. */
+function keptVariable(variable: unknown, fingerprints: { left: number }): unknown {
+  const kept = changed(variable, {}, ['value', 'valueFingerprint']);
+  const value = isMembers(variable) ? variable['value'] : undefined;
+  if (typeof value !== 'string' || value.length < SHORTEST_COMPARED || !isMembers(kept))
+    return kept;
+  fingerprints.left -= 1;
+  return { ...kept, valueFingerprint: fingerprints.left < 0 ? '' : processFingerprint(value) };
 }
 
 function keptStatus(status: unknown): unknown {

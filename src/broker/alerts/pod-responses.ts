@@ -95,8 +95,9 @@ class PodResponses {
   }
 
   #currentBasis(): string {
-    const { attestations, evidence, alertSources } = this.#parts;
-    return JSON.stringify([attestations.generation, evidence.generation, alertSources.podLabel]);
+    const { attestations, evidence, secretValues, alertSources } = this.#parts;
+    const generations = [attestations, evidence, secretValues].map(({ generation }) => generation);
+    return JSON.stringify([...generations, alertSources.podLabel]);
   }
 
   async #examine(pod: ExaminedPod): Promise<void> {

@@ -72,6 +72,7 @@ const pod = z.strictObject({
   defaultServiceAccount: permission.default('allow'),
   serviceAccountToken: permission.default('allow'),
   secretsInEnvironment: permission.default('allow'),
+  secretValuesInEnvironment: permission.default('allow'),
   resourceLimits: z.enum(['any', 'required']).default('any'),
   networkPolicy: z.enum(['any', 'required']).default('any'),
 });
@@ -265,6 +266,7 @@ function checksSomething({
     checks.defaultServiceAccount,
     checks.serviceAccountToken,
     checks.secretsInEnvironment,
+    checks.secretValuesInEnvironment,
   ].includes('deny');
   return (
     isDenying ||

@@ -11,6 +11,7 @@ import { recordOperation, requireRole } from '../recording/operation.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import type { StoredEvidence } from './evidence.ts';
 import { judgePod, type NamedPod } from './judge-posture.ts';
+import { shownTo } from './shown-finding.ts';
 
 /** A running pod by name, or the pods of an object that was not created yet. */
 export type PostureQuestion =
@@ -61,7 +62,7 @@ export async function explainPosture(
         });
       return 'pod' in question
         ? [
-            explained(parts, question.pod, {
+            explained(parts, operator, question.pod, {
               owner: `Pod ${name}`,
               facts: runningPod(parts, question.pod),
             }),
@@ -70,7 +71,7 @@ export async function explainPosture(
             const whole = new PodNode(question.manifest, '');
             const own = namespaceOf(pod) ?? namespaceOf(whole) ?? namespace;
             const named = { cluster, namespace: own, name: nameOf(pod) };
-            return explained(parts, named, { owner, facts: factsOf(pod) });
+            return explained(parts, operator, named, { owner, facts: factsOf(pod) });
           });
     },
   );
@@ -78,6 +79,7 @@ export async function explainPosture(
 
 function explained(
   parts: Rights,
+  operator: LiveOperator,
   named: NamedPod,
   { owner, facts }: { readonly owner: string; readonly facts: PodFacts | undefined },
 ): ExplainedPosture {
@@ -88,7 +90,7 @@ function explained(
     mode: profile.spec.mode,
     secretPaths: profile.spec.match.secretPaths,
     isMet: !findings.some(counts),
-    findings,
+    findings: findings.map((each) => shownTo(operator, each)),
     trusted,
   }));
   const evidence = [...new Set([...read.values()].flat())].map((each) => ({

@@ -11,8 +11,10 @@ import {
 } from '../../domain/posture/profile.ts';
 import { PostureRefused, postureText } from '../../domain/posture/refusal.ts';
 import type { Workload } from '../../domain/workload.ts';
+import type { SecretValues } from '../../domain/posture/secret-values.ts';
 import type { PodFacts, PodManifest } from '../../ports/pod-watch.ts';
 import type { Rights } from '../parts.ts';
+import type { SecretValueMemory } from './secret-value-memory.ts';
 import { podFacts } from '../sessions/check-pod.ts';
 
 /** A profile that is for the pod, and what it finds there. */
@@ -50,6 +52,7 @@ interface Kept extends JudgedPod {
   readonly profiles: readonly PostureProfile[];
   readonly attestations: number;
   readonly around: Surroundings;
+  readonly values: ComparedValues;
 }
 
 /** By the pod object, which is another one after each change of the pod. */
@@ -118,7 +121,11 @@ export function judgePod(parts: Rights, named: NamedPod, facts: PodFacts | undef
     return found;
   };
   const name = `${named.namespace}/${named.name}`;
-  const snapshot = { ...around, name, pod, trust: attestations, evidenceOf };
+  const values = new ComparedValues(parts.secretValues);
+  const snapshot = {
+    ...around,
+    ...{ name, pod, trust: attestations, evidenceOf, secretValues: values },
+  };
   let validUntil = Infinity;
   const judged = profiles
     .filter((profile) => isForPod(profile, around))
@@ -133,7 +140,7 @@ export function judgePod(parts: Rights, named: NamedPod, facts: PodFacts | undef
     validUntil = Math.min(validUntil, now + USED_EVERY_MS);
   }
   const made: Kept = {
-    ...{ read, profiles, validUntil, judged, around },
+    ...{ read, profiles, validUntil, judged, around, values },
     generation: evidence.generation,
     attestations: attestations.generation,
   };
@@ -154,11 +161,42 @@ function isCurrent(
     known.attestations === attestations.generation &&
     known.around.namespaceLabels === namespaceLabels &&
     known.around.egressSelectors === egressSelectors;
-  if (!isSame) return false;
+  if (!isSame || !known.values.isCurrent()) return false;
   if (known.generation === evidence.generation) return true;
   for (const [digest, read] of known.read) if (evidence.of(digest) !== read) return false;
   known.generation = evidence.generation;
   return true;
+}
+
+/** What one evaluation read of the values of secrets. */
+class ComparedValues implements SecretValues {
+  readonly isComplete: boolean;
+  readonly #values: SecretValueMemory;
+  readonly #paths = new Map<string, readonly string[]>();
+  #generation: number;
+
+  constructor(values: SecretValueMemory) {
+    this.#values = values;
+    this.isComplete = values.isComplete;
+    this.#generation = values.generation;
+  }
+
+  pathsOf(fingerprint: string): readonly string[] {
+    const paths = this.#values.pathsOf(fingerprint);
+    this.#paths.set(fingerprint, paths);
+    return paths;
+  }
+
+  /** Whether it would read the same now. */
+  isCurrent(): boolean {
+    const { generation, isComplete } = this.#values;
+    if (this.#generation === generation) return true;
+    if (this.#paths.size > 0 && this.isComplete !== isComplete) return false;
+    for (const [fingerprint, paths] of this.#paths)
+      if (this.#values.pathsOf(fingerprint) !== paths) return false;
+    this.#generation = generation;
+    return true;
+  }
 }
 
 function isForAll({ spec }: PostureProfile): boolean {

@@ -13,6 +13,7 @@ import { parseSpec } from '../documents/schema.ts';
 import type { Access, Keys, Recording } from '../parts.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
 import { surroundingsOf } from './judge-posture.ts';
+import { shownTo } from './shown-finding.ts';
 import { podFacts } from '../sessions/check-pod.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { scanSessions } from '../sessions/select-sessions.ts';
@@ -58,7 +59,7 @@ export async function surveyPosture(
       const session = parts.sessions.open(row);
       const { cluster, pod } = session.workload;
       const key = `${cluster}/${pod?.uid}`;
-      const found = items.has(key) ? undefined : surveyed(parts, profile, session);
+      const found = items.has(key) ? undefined : surveyed(parts, operator, profile, session);
       if (found !== undefined) items.set(key, found);
     }
     const found = { items: [...items.values()] };
@@ -70,7 +71,8 @@ const LIST = 'posture-survey';
 
 /** Undefined if the profile is not for the pod, or if the workload has none. */
 function surveyed(
-  parts: Pick<Access, 'clusters' | 'clock' | 'attestations' | 'evidence'>,
+  parts: Pick<Access, 'clusters' | 'clock' | 'attestations' | 'evidence' | 'secretValues'>,
+  operator: LiveOperator,
   profile: PostureProfile,
   { workload }: Session,
 ): SurveyedPod | undefined {
@@ -80,7 +82,8 @@ function surveyed(
   const around = surroundingsOf(parts, workload, facts);
   if (!isForPod(profile, around)) return undefined;
   const node = facts?.manifest && new PodNode(facts.manifest.read(), '');
-  const known = { trust: parts.attestations, evidenceOf: parts.evidence.of };
+  const { attestations: trust, evidence, secretValues } = parts;
+  const known = { trust, evidenceOf: evidence.of, secretValues };
   const snapshot = { ...around, name: `${namespace}/${pod.name}`, pod: node, ...known };
   const { findings } = evaluate(profile, snapshot, parts.clock.now());
   return {
@@ -88,6 +91,6 @@ function surveyed(
     pod,
     isKnown: facts !== undefined,
     isMet: !findings.some(counts),
-    findings,
+    findings: findings.map((each) => shownTo(operator, each)),
   };
 }

@@ -5,6 +5,7 @@ import { imageReference, runningDigest, type ImageReference } from './image-refe
 import { isTrustRuled, judgeTrust, type ImageTrust, type TrustedStatement } from './image-trust.ts';
 import { containersOf, containerStatusesOf, MalformedPod, type PodNode } from './pod-node.ts';
 import { podSecurityFindings } from './pod-security.ts';
+import { secretValueFindings, type SecretValues } from './secret-values.ts';
 import { selects, type Labels, type LabelSelector } from './label-selector.ts';
 import { anyMatches, needsNamespaceLabels, type PostureProfile } from './profile.ts';
 
@@ -34,6 +35,8 @@ export interface PodSnapshot {
   readonly egressSelectors?: readonly LabelSelector[] | undefined;
   readonly trust: ImageTrust;
   readonly evidenceOf: EvidenceOf;
+  /** Undefined: not known. */
+  readonly secretValues?: SecretValues | undefined;
 }
 
 /**
@@ -106,7 +109,7 @@ function foundAt(profile: PostureProfile, snapshot: PodSnapshot, now: number): F
     const createdAt = instantOf(pod.at('metadata', 'creationTimestamp').text());
     const reports = reportFindings(profile, images, { evidenceOf, createdAt, now });
     const found = [
-      ...podFindings(profile, pod),
+      ...podFindings(profile, pod, snapshot.secretValues),
       ...networkFindings(profile, pod, snapshot),
       ...imageFindings(profile, images, evidenceOf),
       ...judged.found,
@@ -120,7 +123,12 @@ function foundAt(profile: PostureProfile, snapshot: PodSnapshot, now: number): F
   }
 }
 
-function podFindings({ spec, ...profile }: PostureProfile, pod: PodNode): readonly Found[] {
+function podFindings(
+  profile: PostureProfile,
+  pod: PodNode,
+  values: SecretValues | undefined,
+): readonly Found[] {
+  const { spec } = profile;
   const found: Found[] = [];
   const { securityStandard: standard } = spec.pod;
   if (standard !== undefined) {
@@ -142,7 +150,7 @@ function podFindings({ spec, ...profile }: PostureProfile, pod: PodNode): readon
   }
   if (spec.pod.serviceAccountToken === 'deny') found.push(...mountedTokens(pod));
   const containers = containersOf(pod).filter((each) => !isIgnored(profile.ignoreContainers, each));
-  for (const container of containers) found.push(...containerFindings(spec, container));
+  for (const container of containers) found.push(...containerFindings(profile, container, values));
   return found;
 }
 
@@ -182,7 +190,12 @@ function mountedTokens(pod: PodNode): readonly Found[] {
   return [{ code: 'service_account_token', pointer: automount.pointer, message }];
 }
 
-function containerFindings(spec: PostureProfile['spec'], node: PodNode): readonly Found[] {
+function containerFindings(
+  profile: PostureProfile,
+  node: PodNode,
+  values: SecretValues | undefined,
+): readonly Found[] {
+  const { spec } = profile;
   const found: Found[] = [];
   const container = node.at('name').text() ?? '';
   const place = { container, pointer: node.pointer, image: repositoryOf(node) };
@@ -207,6 +220,8 @@ function containerFindings(spec: PostureProfile['spec'], node: PodNode): readonl
       found.push({ ...place, pointer, code: 'secret_in_environment', message });
     }
   }
+  const equal = secretValueFindings(profile, node, values);
+  found.push(...equal.map((each) => ({ ...place, ...each })));
   // An ephemeral container cannot have limits.
   if (spec.pod.resourceLimits === 'required' && !isEphemeral) {
     for (const resource of ['cpu', 'memory']) {

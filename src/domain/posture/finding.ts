@@ -11,6 +11,8 @@ export interface PostureFinding {
   readonly pointer?: string;
   /** For operators; callers see the code. */
   readonly message: string;
+  /** Paths of secrets that it is about; only operators that may see them get them. */
+  readonly equalSecrets?: readonly string[];
 }
 
 /** A finding before the exceptions of the profile. */

@@ -16,6 +16,7 @@ export const POSTURE_CODES = [
   'resource_limits',
   'network_policy',
   'secret_in_environment',
+  'secret_value_in_environment',
   'image_unknown',
   'image_malformed',
   'registry',
@@ -111,6 +112,7 @@ export interface PostureProfileSpec {
     readonly defaultServiceAccount: Permission;
     readonly serviceAccountToken: Permission;
     readonly secretsInEnvironment: Permission;
+    readonly secretValuesInEnvironment: Permission;
     readonly resourceLimits: 'any' | 'required';
     /** `required`: a NetworkPolicy limits the egress of the pod. */
     readonly networkPolicy: 'any' | 'required';

@@ -1,0 +1,57 @@
+import type { Found } from './finding.ts';
+import type { PodNode } from './pod-node.ts';
+import { anyMatches, type PostureProfile } from './profile.ts';
+
+/** Shorter values are not compared: settings such as `production` would equal them by chance, and a person who may create pods could guess them. */
+export const SHORTEST_COMPARED = 16;
+
+/** The current values of secrets, by fingerprint. */
+export interface SecretValues {
+  /** Whether all current values are known. */
+  readonly isComplete: boolean;
+  /** The paths that have the value; the same list until one of them changes. */
+  pathsOf(fingerprint: string): readonly string[];
+}
+
+/**
+ * Variables of a container whose value is that of a secret of the profile. A watched pod has fingerprints in the place of its values, made under a key that only
+ * the broker has. Values of a submitted manifest are never compared, because the answers would let its sender test guesses.
+ */
+export function secretValueFindings(
+  { spec, secretPaths }: PostureProfile,
+  container: PodNode,
+  values: SecretValues | undefined,
+): readonly Found[] {
+  if (spec.pod.secretValuesInEnvironment !== 'deny') return [];
+  const code = 'secret_value_in_environment';
+  const name = nameOf(container);
+  const found: Found[] = [];
+  let isUnknown = false;
+  for (const variable of container.at('env').items()) {
+    const fingerprint = fingerprintOf(variable);
+    if (fingerprint === undefined) continue;
+    const paths = fingerprint === '' ? NONE : (values?.pathsOf(fingerprint) ?? NONE);
+    const equalSecrets = paths.filter((path) => anyMatches(secretPaths, path));
+    if (equalSecrets.length === 0) {
+      isUnknown ||= fingerprint === '' || values?.isComplete !== true;
+      continue;
+    }
+    const message = `the variable "${nameOf(variable)}" of the container "${name}" has the value of a secret`;
+    found.push({ code, pointer: variable.pointer, message, equalSecrets });
+  }
+  if (!isUnknown) return found;
+  const message = `the broker could not compare all variables of the container "${name}" with the secrets`;
+  return [...found, { code, message, isUnknown, onUnknown: spec.pod.onUnknown }];
+}
+
+const NONE: readonly string[] = [];
+
+function nameOf(node: PodNode): string {
+  return node.at('name').text() ?? '';
+}
+
+/** Empty for a value that has none; undefined for a value that is not compared. */
+function fingerprintOf(variable: PodNode): string | undefined {
+  const value = variable.at('value').text() ?? '';
+  return value.length >= SHORTEST_COMPARED ? '' : variable.at('valueFingerprint').text();
+}
