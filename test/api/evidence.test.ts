@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
-import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { RunningApi, type Answered } from '../kit/parts.ts';
 import { grypeReport, openVex, trivyReport, TRIVY_SECRETS } from '../kit/scanner-reports.ts';
 import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
-import { logInPod, watchCluster } from '../kit/reading-pods.ts';
+import { podToken, watchCluster } from '../kit/reading-pods.ts';
 
 const HOUR_MS = 3_600_000;
 const VULNERABILITIES = { deny: ['CRITICAL'] };
@@ -80,16 +79,8 @@ async function gate(rules: object): Promise<string> {
 
 /** The token of a pod with the image, for which only the profile of this test is. */
 async function podWith(digest: string, name: string): Promise<string> {
-  const pod: FakePod = kube.pods.create({
-    namespace: 'prod',
-    name: `pod-${tests}`,
-    serviceAccount: 'api',
-    labels: { test: name },
-    spec: { containers: [{ name: 'web', image: `registry.test/web@${digest}` }] },
-  });
-  const made = await logInPod({ api, kube }, pod);
-  if (made.status !== 201) throw new Error(made.text);
-  return made.body.token as string;
+  const pod = { name: `pod-${tests}`, image: `registry.test/web@${digest}` };
+  return podToken({ api, kube }, { ...pod, labels: { test: name } });
 }
 
 function read(token: string): Promise<Answered> {

@@ -35,6 +35,26 @@ export async function writeNew(api: RunningApi, path: string): Promise<void> {
   });
 }
 
+interface ReadingPod {
+  readonly name: string;
+  readonly image: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The token of a new pod of the namespace "prod" with one container. */
+export async function podToken(
+  { api, kube }: Cluster,
+  { name, image, labels }: ReadingPod,
+): Promise<string> {
+  const pod = kube.pods.create({
+    ...{ namespace: 'prod', serviceAccount: 'api', name, labels },
+    spec: { containers: [{ name: 'web', image }] },
+  });
+  const made = await logInPod({ api, kube }, pod);
+  if (made.status !== 201) throw new Error(made.text);
+  return made.body.token as string;
+}
+
 /** A login of a pod of the namespace "prod". */
 export function logInPod({ api, kube }: Cluster, pod: FakePod): Promise<Answered> {
   const { serviceAccountName: serviceAccount } = pod.spec;

@@ -17,6 +17,7 @@ import {
   RSYSLOG,
   SCHEMATHESIS,
   SHELLCHECK,
+  TRIVY,
   TRIVY_REPORTS,
 } from './recipes.ts';
 import { startRedis, type Redis } from './redis.ts';
@@ -44,6 +45,7 @@ export interface Backends {
   readonly litewitness: Tool;
   readonly rsyslog: Tool;
   readonly cosign: Signing;
+  readonly trivy: Tool;
 }
 
 type Starters = {
@@ -72,6 +74,7 @@ const START: Starters = {
   litewitness: () => startTool(LITEWITNESS),
   rsyslog: () => startTool(RSYSLOG),
   cosign: startSigning,
+  trivy: () => startTool(TRIVY),
 };
 
 /** Starts the named backends one after another. If one fails, stops those already started. */

@@ -1,4 +1,4 @@
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,6 +16,13 @@ export interface GoProgram {
   /** Lines for our go.mod, derived from the module's own. */
   readonly replacements: (moduleFile: string) => readonly string[];
   readonly linkerVariables: readonly string[];
+  /** Value of GOEXPERIMENT for the build. */
+  readonly experiment?: string;
+  /**
+   * A second program, from a source of ours that uses the modules of the first one. It is installed beside it, and rebuilt only with it: after a
+   * change of the source, delete the directory from the cache.
+   */
+  readonly beside?: { readonly name: string; readonly source: URL };
 }
 
 type GoModule = Pick<GoProgram, 'name' | 'version' | 'backend' | 'module'>;
@@ -43,6 +50,10 @@ async function writeModule(directory: string, program: GoProgram): Promise<void>
   await writeFile(join(directory, 'go.mod'), lines.join('\n') + '\n');
   const source = `//go:build tools\n\npackage tools\n\nimport _ "${program.package}"\n`;
   await writeFile(join(directory, 'tools.go'), source);
+  if (program.beside === undefined) return;
+  const { name, source: ours } = program.beside;
+  await mkdir(join(directory, `${name}-source`));
+  await copyFile(ours, join(directory, `${name}-source`, 'main.go'));
 }
 
 /** A recipe that builds a Go program from the module proxy. */
@@ -55,7 +66,9 @@ export function goRecipe(program: GoProgram): Recipe {
     program: program.name,
     build: async (directory, progress) => {
       await writeModule(directory, program);
-      const options = { cwd: directory, progress, env: { GOFLAGS: '-buildvcs=false' } };
+      const { experiment: GOEXPERIMENT, beside } = program;
+      const env = { GOFLAGS: '-buildvcs=false', ...(GOEXPERIMENT && { GOEXPERIMENT }) };
+      const options = { cwd: directory, progress, env };
       // -e: a module that only the tests of a dependency need may be missing. The build fails if the program needs it.
       await runCommand('go', ['mod', 'tidy', '-e'], {
         ...options,
@@ -63,8 +76,13 @@ export function goRecipe(program: GoProgram): Recipe {
       });
       const variables = program.linkerVariables.map((variable) => `-X ${variable}`);
       const flags = ['-trimpath', '-ldflags', ['-s', '-w', ...variables].join(' ')];
-      const build = ['build', ...flags, '-o', program.name, program.package];
-      await runCommand('go', build, { ...options, label: `${program.name} build` });
+      const build = (name: string, source: string): Promise<void> =>
+        runCommand('go', ['build', ...flags, '-o', name, source], {
+          ...options,
+          label: `${name} build`,
+        });
+      await build(program.name, program.package);
+      if (beside !== undefined) await build(beside.name, `./${beside.name}-source`);
     },
   };
 }

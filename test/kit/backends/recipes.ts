@@ -193,6 +193,23 @@ export const CRANE = goRecipe({
   linkerVariables: [],
 });
 
+/** Scans images for vulnerabilities and secrets, with a database that `trivy-db` makes. */
+export const TRIVY = goRecipe({
+  name: 'trivy',
+  version: '0.74.0',
+  backend: 'trivy',
+  module: 'github.com/aquasecurity/trivy',
+  package: 'github.com/aquasecurity/trivy/cmd/trivy',
+  replacements: () => [],
+  linkerVariables: ['github.com/aquasecurity/trivy/pkg/version/app.ver=0.74.0'],
+  experiment: 'jsonv2',
+  beside: databaseMaker('trivy-db'),
+});
+
+function databaseMaker(name: string): { readonly name: string; readonly source: URL } {
+  return { name, source: new URL(`scanner-databases/${name}.go`, import.meta.url) };
+}
+
 const STAGED = /^\s*(k8s\.io\/\S+) => \.\/staging\//gm;
 
 /** Kubernetes keeps its libraries in ./staging and publishes each as k8s.io/X v0.N.P beside k8s.io/kubernetes v1.N.P. */
@@ -238,5 +255,6 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   litewitness: [LITEWITNESS],
   rsyslog: [RSYSLOG],
   cosign: [CRANE, COSIGN],
+  trivy: [TRIVY],
   kube: [ETCD, KUBE_APISERVER],
 };
