@@ -12,6 +12,7 @@ import {
   type KnownVulnerability,
 } from '../kit/scanned-images.ts';
 
+const DAY_MS = 24 * 3_600_000;
 const KNOWN: readonly KnownVulnerability[] = [
   {
     ...{ id: 'CVE-2026-1001', ecosystem: 'debian', package: 'zlib', severity: 'critical' },
@@ -39,10 +40,11 @@ type Check = keyof typeof PROFILES;
 
 interface Shown {
   readonly digests: readonly string[];
+  readonly databaseBuiltAt?: string;
   readonly findings: readonly object[];
 }
 
-describeWith(['cosign', 'trivy'], 'images that Trivy scanned', (programs) => {
+describeWith(['cosign', 'trivy', 'grype'], 'images that real scanners scanned', (programs) => {
   let images: ScannedImages;
   let kube: FakeApiServer;
   let api: RunningApi;
@@ -79,6 +81,7 @@ describeWith(['cosign', 'trivy'], 'images that Trivy scanned', (programs) => {
 
   const scans = {
     trivy: (digest: string) => images.trivy(`${images.repository}@${digest}`),
+    grype: (digest: string) => images.grype(`registry:${images.repository}@${digest}`),
   };
 
   /** Pushes a report with the built command. @returns the stored vulnerabilities */
@@ -104,7 +107,7 @@ describeWith(['cosign', 'trivy'], 'images that Trivy scanned', (programs) => {
     return read(token);
   }
 
-  it.each(['trivy'] as const)(
+  it.each(['trivy', 'grype'] as const)(
     'get no secret while they are vulnerable, and get it when they are fixed: %s',
     async (name) => {
       const [bad, good] = [await image(VULNERABLE), await image(FIXED)];
@@ -122,7 +125,7 @@ describeWith(['cosign', 'trivy'], 'images that Trivy scanned', (programs) => {
     },
   );
 
-  it.each(['trivy'] as const)(
+  it.each(['trivy', 'grype'] as const)(
     'have the same findings, with the CVE of a GHSA: %s',
     async (name) => {
       const { findings } = await push(await scans[name](await image(VULNERABLE)));
@@ -146,7 +149,7 @@ describeWith(['cosign', 'trivy'], 'images that Trivy scanned', (programs) => {
     },
   );
 
-  it.each(['trivy'] as const)(
+  it.each(['trivy', 'grype'] as const)(
     'pass with a vulnerability without a fix only if the profile allows it: %s',
     async (name) => {
       const digest = await image({ ...FIXED, openssl: '3.0.11-1' });
@@ -173,8 +176,9 @@ describeWith(['cosign', 'trivy'], 'images that Trivy scanned', (programs) => {
     for (const kept of [text, scanner.traces]) expect(kept).not.toContain(KEY_ID);
   });
 
-  it.each<['trivy', (file: string) => Promise<string>]>([
+  it.each<['trivy' | 'grype', (file: string) => Promise<string>]>([
     ['trivy', (file) => images.trivy('--input', file)],
+    ['grype', (file) => images.grype(`docker-archive:${file}`)],
   ])('in a tar file count for the digest that the sender names: %s', async (_, scan) => {
     const digest = await image(FIXED);
     const report = await scan(await images.pull(digest));
@@ -197,5 +201,21 @@ describeWith(['cosign', 'trivy'], 'images that Trivy scanned', (programs) => {
     const platform = ['--platform', 'linux/arm64'];
     await push(await images.trivy(...platform, `${images.repository}@${index}`));
     expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
+  });
+
+  it('are as old as the database with which Grype scanned them', async () => {
+    const digest = await image(FIXED);
+    const token = await pod(digest);
+    const built = new Date(Date.now() - 5 * DAY_MS);
+    images.setGrypeDatabaseDate(built);
+    const old = await push(await scans.grype(digest));
+    expect(Math.abs(Date.parse(old.databaseBuiltAt!) - built.getTime())).toBeLessThan(1000);
+    await until('the report is stale', async () => {
+      const { body } = await read(token);
+      return JSON.stringify(body).includes('report_stale');
+    });
+    images.setGrypeDatabaseDate(new Date());
+    await push(await scans.grype(digest));
+    expect((await read(token)).status).toBe(200);
   });
 });

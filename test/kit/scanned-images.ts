@@ -2,13 +2,14 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import type { Backends } from './backends/fleet.ts';
 import { uniqueName } from './backends/unique-name.ts';
 
-type Programs = Pick<Backends, 'cosign' | 'trivy'>;
+type Programs = Pick<Backends, 'cosign' | 'trivy' | 'grype'>;
 
-/** One row of the database of a scanner. */
+/** One row of the databases that both scanners get. */
 export interface KnownVulnerability {
   readonly id: string;
   readonly ecosystem: 'debian' | 'npm';
@@ -32,7 +33,7 @@ export interface ImageContent {
 
 const OS_RELEASE = 'PRETTY_NAME="Debian GNU/Linux 12"\nVERSION_ID="12"\nID=debian\n';
 
-/** Images in the registry of the backend `cosign`, and the real Trivy with a database of a few made-up vulnerabilities. */
+/** Images in the registry of the backend `cosign`, and the real scanners with databases of a few made-up vulnerabilities. */
 export class ScannedImages {
   readonly repository: string;
   readonly #directory: string;
@@ -53,6 +54,7 @@ export class ScannedImages {
       await mkdtemp(join(programs.trivy.directory, 'scans-')),
     );
     await images.#fill(programs.trivy, 'trivy-db', 'trivy/db', vulnerabilities);
+    await images.#fill(programs.grype, 'grype-db', 'grype/6', vulnerabilities);
     return images;
   }
 
@@ -70,6 +72,15 @@ export class ScannedImages {
     child.stdin.end(JSON.stringify(vulnerabilities));
     const [code] = (await once(child, 'close')) as [number | null];
     if (code !== 0) throw new Error(`${maker} ended with ${code}`);
+  }
+
+  /** Makes the database of Grype older than it is. */
+  setGrypeDatabaseDate(built: Date): void {
+    const database = new DatabaseSync(this.#at('grype/6/vulnerability.db'));
+    database
+      .prepare('UPDATE db_metadata SET build_timestamp = ?')
+      .run(built.toISOString().replace('T', ' ').replace('Z', '+00:00'));
+    database.close();
   }
 
   /** Pushes an image of one platform with a tag. @returns its digest */
@@ -116,6 +127,11 @@ export class ScannedImages {
     return this.#run(program, 'image', ...database, ...offline, ...silent, ...asked, ...target);
   }
 
+  /** The report of `grype` about `registry:IMAGE` or `docker-archive:FILE`. */
+  grype(target: string): Promise<string> {
+    return this.#run(this.#programs.grype.program, target, '--quiet', '--output', 'json');
+  }
+
   #crane(...words: readonly string[]): Promise<string> {
     return this.#run(this.#programs.cosign.crane, '--insecure', ...words);
   }
@@ -125,6 +141,13 @@ export class ScannedImages {
       PATH: process.env['PATH'],
       HOME: this.#directory,
       TMPDIR: this.#directory,
+      GRYPE_DB_CACHE_DIR: this.#at('grype'),
+      GRYPE_DB_AUTO_UPDATE: 'false',
+      GRYPE_DB_VALIDATE_AGE: 'false',
+      // The checksum is of the database as it was made, before `setGrypeDatabaseDate`.
+      GRYPE_DB_VALIDATE_BY_HASH_ON_START: 'false',
+      GRYPE_CHECK_FOR_APP_UPDATE: 'false',
+      GRYPE_REGISTRY_INSECURE_USE_HTTP: 'true',
     };
     const { stdout } = await promisify(execFile)(program, [...words], {
       env,

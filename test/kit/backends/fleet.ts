@@ -9,6 +9,7 @@ import { startPostgres, type Postgres } from './postgres.ts';
 import type { BackendName } from './recipe.ts';
 import {
   BUILDAH,
+  GRYPE,
   GRYPE_REPORTS,
   HELM,
   LITEWITNESS,
@@ -45,6 +46,7 @@ export interface Backends {
   readonly litewitness: Tool;
   readonly rsyslog: Tool;
   readonly cosign: Signing;
+  readonly grype: Tool;
   readonly trivy: Tool;
 }
 
@@ -74,6 +76,7 @@ const START: Starters = {
   litewitness: () => startTool(LITEWITNESS),
   rsyslog: () => startTool(RSYSLOG),
   cosign: startSigning,
+  grype: () => startTool(GRYPE),
   trivy: () => startTool(TRIVY),
 };
 

@@ -18,6 +18,7 @@ export const BACKEND_NAMES = [
   'litewitness',
   'rsyslog',
   'cosign',
+  'grype',
   'trivy',
   'kube',
 ] as const;

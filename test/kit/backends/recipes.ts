@@ -206,6 +206,18 @@ export const TRIVY = goRecipe({
   beside: databaseMaker('trivy-db'),
 });
 
+/** Scans images for vulnerabilities, with a database that `grype-db` makes. */
+export const GRYPE = goRecipe({
+  name: 'grype',
+  version: '0.121.2',
+  backend: 'grype',
+  module: 'github.com/anchore/grype',
+  package: 'github.com/anchore/grype/cmd/grype',
+  replacements: () => [],
+  linkerVariables: ['main.version=0.121.2'],
+  beside: databaseMaker('grype-db'),
+});
+
 function databaseMaker(name: string): { readonly name: string; readonly source: URL } {
   return { name, source: new URL(`scanner-databases/${name}.go`, import.meta.url) };
 }
@@ -255,6 +267,7 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   litewitness: [LITEWITNESS],
   rsyslog: [RSYSLOG],
   cosign: [CRANE, COSIGN],
+  grype: [GRYPE],
   trivy: [TRIVY],
   kube: [ETCD, KUBE_APISERVER],
 };

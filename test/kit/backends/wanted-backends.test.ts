@@ -57,6 +57,7 @@ describe('wantedBackends', () => {
       'litewitness',
       'rsyslog',
       'cosign',
+      'grype',
       'trivy',
       'kube',
     ]);
