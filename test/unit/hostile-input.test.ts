@@ -313,6 +313,13 @@ describe('hostile input', () => {
     fc.assert(fc.property(hostileText(valid), (text) => parses(() => parse(text))));
   });
 
+  it('refuses a binding of the role admin with an invalid claim beside a single value', () => {
+    const claims = { auth: false, data: [] };
+    expect(() =>
+      parseSpec('role-binding', { issuer: 'corp', claims, grants: [{ role: 'admin' }] }),
+    ).toThrow(expect.objectContaining({ code: 'ERR_BODY_INVALID' }));
+  });
+
   it.each(VALUES)('%s: is parsed or refused with an error of the broker', (_what, parse, valid) => {
     expect(() => parse(valid)).not.toThrow();
     fc.assert(

@@ -224,7 +224,8 @@ const roleBinding = z
   })
   .superRefine(({ grants, subjects, claims }, context) => {
     if (!grants.some(({ role }) => role === 'admin')) return;
-    const open = Object.keys(claims).filter((claim) => claims[claim]?.includes(ANY_VALUE));
+    // This also runs if a claim is invalid. A single value was then not made a list.
+    const open = Object.keys(claims).filter((claim) => [claims[claim]].flat().includes(ANY_VALUE));
     for (const claim of open) {
       const message = 'must not be "*" in a binding of the role admin: name the values';
       context.addIssue({ code: 'custom', path: ['claims', claim], message });
