@@ -25,7 +25,7 @@ const ENTRIES_A_READ = 256;
 /** Changes that a restored store does not have, in the order in which an operator must look at them. */
 const KINDS: readonly (readonly [heading: string, actions: readonly AuditAction[]])[] = [
   [
-    'removals and restrictions: apply them again before anybody uses the broker',
+    'removals and restrictions: apply them again before a caller uses the broker',
     [
       'document.delete',
       'operator-token.revoke',

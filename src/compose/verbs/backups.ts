@@ -103,7 +103,7 @@ export async function runRestore(
     ...(previous === undefined ? [] : [`the previous store is now ${previous}`]),
     'The next start is held (store_behind), because the checkpoint file is newer than this store.',
     ...lost,
-    'Then unlock the store: quaymaster release --comment "restored the backup of …"',
+    `Then unlock the store: quaymaster release --config ${options.config} --comment "restored the backup of …"`,
   ].join('\n');
 }
 
