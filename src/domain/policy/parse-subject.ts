@@ -92,7 +92,7 @@ function serviceAccountProblem(text: string): string | undefined {
 function identityProblem(text: string): string | undefined {
   const segments = text.split('/');
   if (!isIdentity(segments.map((each) => each.replaceAll('*', '-')))) {
-    return 'must be an identity as in ci://<cluster>/<identity>, or a pattern of one: [A-Za-z0-9._+=@:-], "*" and %XX in segments';
+    return 'must be an identity without ci://<cluster>/, such as ns/prod/sa/shop, or a pattern of one: [A-Za-z0-9._+=@:-], "*" and %XX in segments';
   }
   if (segments[0]?.includes('*')) return 'must not have "*" in its first segment';
   return segments.map(starProblem).find((problem) => problem !== undefined);
