@@ -56,6 +56,21 @@ describe('a broker with many live leases', () => {
     expect(await broker.metric('nodejs_heap_size_used_bytes')).toBeLessThan(GIB);
   }, 300_000);
 
+  it('revokes all of one path at once, and leaves the others (F19)', async () => {
+    const request = { token: broker.operator, body: { by: 'path', path: 'own/p0' } };
+    const revoke = () => broker.installation.call('POST', '/api/v1/leases:revoke', request);
+    const { status, json } = await revoke();
+    expect({ status, json }).toEqual({
+      status: 200,
+      json: { revoked: LEASES / PATHS, revoking: 0 },
+    });
+    expect((await revoke()).json).toEqual({ revoked: 0, revoking: 0 });
+    await until('the others are live', async () => (await live()) === LEASES - LEASES / PATHS);
+    expect((await broker.read(sessions.at(-1) ?? '', 'own/p0')).status).toBe(403);
+    expect((await broker.read(sessions.at(-1) ?? '', 'own/p1')).status).toBe(200);
+    expect(await broker.metric('nodejs_heap_size_used_bytes')).toBeLessThan(GIB);
+  }, 300_000);
+
   it('ends all of them when their time is over, and issues new ones (F19)', async () => {
     await broker.installation.stop();
     // Its clock is a day ahead, and twice as fast.
