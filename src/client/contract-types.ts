@@ -74,13 +74,15 @@ export type SuccessBody<Id extends OperationId> = {
   [Status in Exclude<keyof ResponsesOf<Id>, 'default'>]: BodyOf<ResponsesOf<Id>[Status]>;
 }[Exclude<keyof ResponsesOf<Id>, 'default'>];
 
-/** Lists with pages. */
+/** Lists with pages of `items`. */
 export type PagedId = {
   [Id in CallId]: ParametersOf<Id> extends { readonly query?: { readonly after?: string } }
     ? IsNever<PartOf<ParametersOf<Id>, 'query'>> extends true
       ? never
       : 'after' extends keyof PartOf<ParametersOf<Id>, 'query'>
-        ? Id
+        ? IsNever<ItemOf<Id>> extends true
+          ? never
+          : Id
         : never
     : never;
 }[CallId];

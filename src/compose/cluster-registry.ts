@@ -224,7 +224,12 @@ export class ClusterRegistry implements Clusters {
       return { namespaces: undefined, reports: undefined };
     const { clock, log, random } = this.#deps;
     const dependencies = { api: connection.api, clock, random, log };
-    const namespaces = spec.podWatch ? new NamespaceWatch(dependencies) : undefined;
+    const namespaces = spec.podWatch
+      ? new NamespaceWatch(dependencies, (namespace) => {
+          if (namespace === undefined) this.changedPods.changedAll();
+          else this.changedPods.changedNamespace({ cluster: name, namespace });
+        })
+      : undefined;
     this.#want(name, namespaces);
     const taken = this.#reports;
     const reports =

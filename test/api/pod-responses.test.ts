@@ -402,6 +402,21 @@ describe('a decoy', () => {
     expect((await read(admin, 'app/lure')).status).toBe(200);
   });
 
+  it('is explained as one only to those who may know it', async () => {
+    const explained = async (more: object[]): Promise<string> => {
+      count += 1;
+      const token = await api.operator(`explainer-${count}`, [{ role: 'auditor' }, ...more]);
+      const who = { cluster: 'watched', namespace: 'prod', serviceAccount: 'api' };
+      const body = { ...who, capability: 'read', path: 'app/lure' };
+      const answer = await api.call('POST', '/api/v1/policies:explain', { token, body });
+      return (answer.body.lines as string[]).find((line) => line.startsWith('definition: ')) ?? '';
+    };
+    expect(await explained([{ role: 'responder' }])).toContain(
+      ', a decoy: each read raises an alert',
+    );
+    expect(await explained([])).toMatch(/^definition: app\/lure v\d+, class static$/);
+  });
+
   it('shows only to operators that edit its definition or answer alerts', async () => {
     const list = async (grants: object[]): Promise<unknown> => {
       count += 1;

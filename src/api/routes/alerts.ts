@@ -155,11 +155,13 @@ export const openIncident: RouteOf<'openIncident'> = {
 };
 
 export const readIncident: RouteOf<'readIncident'> = {
-  read: ({ params }) => {
+  query: PAGE_QUERY,
+  read: ({ params, query }) => {
     const id = parseParameter(identifier, params['id']);
+    const page = readPage(query);
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownIncident(await read(parts, call, caller, id)),
+      body: shownIncident(await read(parts, call, caller, { id, page })),
     });
   },
 };
@@ -196,12 +198,14 @@ function shownAlert(record: AlertRecord): object {
   };
 }
 
-function shownIncident({ record, scopes, secrets, isComplete, timeline }: Incident): object {
+function shownIncident(incident: Incident): object {
+  const { record, scopes, secrets, isComplete, timeline, next } = incident;
   return {
     ...(record && { alert: shownAlert(record) }),
     scopes,
     secrets,
     isComplete,
     timeline: timeline.map(({ index, body }) => ({ index, entry: body })),
+    ...(next !== undefined && { next }),
   };
 }

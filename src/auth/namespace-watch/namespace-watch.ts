@@ -11,6 +11,9 @@ export interface WantedOfNamespaces {
   readonly networkPolicies: boolean;
 }
 
+/** What changed in one namespace; without a name, a list may have changed every namespace. */
+export type OnNamespaceChange = (namespace: string | undefined) => void;
+
 interface Named {
   readonly namespace: string;
   readonly name: string;
@@ -19,7 +22,7 @@ interface Named {
 /** A table that a list and a watch fill. */
 interface Table {
   put(object: unknown): Named;
-  remove(object: unknown): void;
+  remove(object: unknown): Named;
   dropUnseen(seen: ReadonlySet<string>): void;
 }
 
@@ -33,23 +36,28 @@ const NETWORK_POLICIES = {
 /** Labels of namespaces, and the NetworkPolicies in them. Each is watched only while a profile asks for it. */
 export class NamespaceWatch implements NamespaceFacts {
   readonly #dependencies: WatchDependencies;
+  readonly #onChange: OnNamespaceChange;
   #labels: Watched<LabelTable> | undefined;
   #policies: Watched<PolicyTable> | undefined;
 
-  constructor(dependencies: WatchDependencies) {
+  constructor(dependencies: WatchDependencies, onChange: OnNamespaceChange) {
     this.#dependencies = dependencies;
+    this.#onChange = onChange;
   }
 
   want({ labels, networkPolicies }: WantedOfNamespaces): void {
-    const dependencies = this.#dependencies;
     if (!labels) void this.#labels?.close();
     this.#labels = labels
-      ? (this.#labels ?? new Watched(NAMESPACES, new LabelTable(), dependencies))
+      ? (this.#labels ?? this.#watched(NAMESPACES, new LabelTable()))
       : undefined;
     if (!networkPolicies) void this.#policies?.close();
     this.#policies = networkPolicies
-      ? (this.#policies ?? new Watched(NETWORK_POLICIES, new PolicyTable(), dependencies))
+      ? (this.#policies ?? this.#watched(NETWORK_POLICIES, new PolicyTable()))
       : undefined;
+  }
+
+  #watched<T extends Table>(resource: typeof NAMESPACES, table: T): Watched<T> {
+    return new Watched(resource, table, this.#onChange, this.#dependencies);
   }
 
   labelsOf(namespace: string): Labels | undefined {
@@ -78,7 +86,12 @@ class Watched<T extends Table> {
   readonly #watch: ResourceWatch;
   #seen = new Set<string>();
 
-  constructor(resource: typeof NAMESPACES, table: T, dependencies: WatchDependencies) {
+  constructor(
+    resource: typeof NAMESPACES,
+    table: T,
+    onChange: OnNamespaceChange,
+    dependencies: WatchDependencies,
+  ) {
     this.#table = table;
     const sink: WatchSink = {
       begin: () => this.#seen.clear(),
@@ -86,10 +99,10 @@ class Watched<T extends Table> {
       complete: () => {
         table.dropUnseen(this.#seen);
         this.#seen.clear();
+        onChange(undefined);
       },
       event: ({ type, object }) => {
-        if (type === 'DELETED') table.remove(object);
-        else table.put(object);
+        onChange((type === 'DELETED' ? table.remove(object) : table.put(object)).namespace);
       },
       status: () => undefined,
     };
@@ -124,8 +137,10 @@ class LabelTable implements Table {
     return { namespace: name, name };
   }
 
-  remove(object: unknown): void {
-    this.#labels.delete(namespaceOf(object).name);
+  remove(object: unknown): Named {
+    const { name } = namespaceOf(object);
+    this.#labels.delete(name);
+    return { namespace: name, name };
   }
 
   dropUnseen(seen: ReadonlySet<string>): void {
@@ -164,8 +179,10 @@ class PolicyTable implements Table {
     return policy;
   }
 
-  remove(object: unknown): void {
-    this.#drop(readNetworkPolicy(object));
+  remove(object: unknown): Named {
+    const policy = readNetworkPolicy(object);
+    this.#drop(policy);
+    return policy;
   }
 
   dropUnseen(seen: ReadonlySet<string>): void {

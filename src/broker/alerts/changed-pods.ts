@@ -5,19 +5,46 @@ const MOST = 10_000;
 
 export interface TakenPods {
   readonly pods: readonly ChangedPod[];
-  /** More pods changed than are kept: examine all that have sessions. */
+  /** More changed than is kept, or a watch began again: examine all that have sessions. */
   readonly isOver: boolean;
 }
 
-/** Pods that changed since they were last examined. Bounded, because a cluster can change pods faster than they are examined. */
+export interface ChangedNamespace {
+  readonly cluster: string;
+  readonly namespace: string;
+}
+
+/**
+ * Pods that changed since they were last examined, and namespaces with new labels or NetworkPolicies. Bounded, because a cluster can change pods faster
+ * than they are examined.
+ */
 export class ChangedPods {
   readonly #pods = new Map<string, ChangedPod>();
+  readonly #namespaces = new Map<string, ChangedNamespace>();
   #isOver = false;
 
   changed(pod: ChangedPod): void {
     const key = `${pod.cluster}/${pod.uid}`;
     if (this.#pods.size < MOST || this.#pods.has(key)) this.#pods.set(key, pod);
     else this.#isOver = true;
+  }
+
+  changedNamespace(changed: ChangedNamespace): void {
+    const key = `${changed.cluster}/${changed.namespace}`;
+    if (this.#namespaces.size < MOST || this.#namespaces.has(key))
+      this.#namespaces.set(key, changed);
+    else this.#isOver = true;
+  }
+
+  /** All pods with sessions may be affected. */
+  changedAll(): void {
+    this.#isOver = true;
+  }
+
+  takeNamespaces(): readonly ChangedNamespace[] {
+    const taken = [...this.#namespaces.values()];
+    this.#namespaces.clear();
+    return taken;
   }
 
   take(): TakenPods {

@@ -1,10 +1,12 @@
 import { randomId } from '../../crypto/random.ts';
 import type { Decoy } from '../../domain/definition.ts';
+import { holdsEverywhere, holdsFor } from '../../domain/principal.ts';
 import type { QuarantineScope } from '../../domain/quarantine.ts';
 import type { Write } from '../../ports/store.ts';
 import type { Call, Caller } from '../call.ts';
-import type { Alerting, Recording } from '../parts.ts';
+import type { Access, Alerting, Recording } from '../parts.ts';
 import { SystemActor } from '../recording/record.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 import { alertRow, type AlertRecord, type AlertSubject } from './alert-record.ts';
 import { DECOY, factsOfAlert } from './receive-alerts.ts';
@@ -56,6 +58,18 @@ export function decoyAlarm(
       alertTallies.count(DECOY, action === 'audit' || isHeld ? 'kept' : 'responding');
     },
   };
+}
+
+/** Whether the path is a decoy and the operator may know it: it may edit the definition or answer alerts. No other caller can tell a decoy from a secret. */
+export function isKnownDecoy(
+  { catalog }: Pick<Access, 'catalog'>,
+  { operator }: LiveOperator,
+  path: string,
+): boolean {
+  return (
+    catalog.find('definition', path)?.spec.decoy !== undefined &&
+    (holdsFor(operator, 'secret-editor', path) || holdsEverywhere(operator, 'responder'))
+  );
 }
 
 interface Reader {

@@ -32,40 +32,72 @@ export interface ReadSecret {
   readonly lastIndex: number;
 }
 
-/** What the scopes read since a time, from the log. `isComplete` is false if the log has more entries than one search reads. */
+export interface Reads {
+  /** By path. */
+  readonly secrets: readonly ReadSecret[];
+  /** The identities of the scopes: the workload of a pod, the operator. */
+  readonly readers: ReadonlySet<string>;
+  /** False if the log has more entries than one search reads. */
+  readonly isComplete: boolean;
+}
+
+/** What the scopes read since a time, from the log. */
 export async function readsOf(
   audit: AuditLog,
   scopes: readonly QuarantineScope[],
   since: number,
-): Promise<{ readonly secrets: readonly ReadSecret[]; readonly isComplete: boolean }> {
+): Promise<Reads> {
   const secrets = new Map<string, ReadSecret>();
+  const readers = new Set<string>();
   let isComplete = true;
   for (const scope of scopes) {
     const query = { ...filterOf(scope), action: 'secret.read', outcome: 'ok', from: since };
     const found = await entriesOf(audit, query, MOST_ENTRIES);
     isComplete &&= found.length < MOST_ENTRIES;
-    for (const entry of found) add(secrets, entry);
+    for (const entry of found) {
+      add(secrets, entry);
+      const { id } = entry.body.actor ?? {};
+      if (id !== undefined) readers.add(id);
+    }
   }
   const items = [...secrets.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
-  return { secrets: items, isComplete };
+  return { secrets: items, readers, isComplete };
 }
 
-/** Others that read the path since a time: workloads and operators. */
+export interface OtherReaders {
+  /** Workloads and operators. */
+  readonly otherReaders: readonly string[];
+  /** Pods outside the scopes, of a workload that a pod of the scopes has. */
+  readonly otherPods: number;
+}
+
+/** Who read the path since a time, outside the scopes. */
 export async function otherReadersOf(
   audit: AuditLog,
   path: string,
-  { scopes, since }: { readonly scopes: readonly QuarantineScope[]; readonly since: number },
-): Promise<readonly string[]> {
+  {
+    scopes,
+    since,
+    readers: own,
+  }: {
+    readonly scopes: readonly QuarantineScope[];
+    readonly since: number;
+    readonly readers: ReadonlySet<string>;
+  },
+): Promise<OtherReaders> {
   const query = { path, action: 'secret.read', outcome: 'ok', from: since };
   const readers = new Set<string>();
+  const pods = new Set<string>();
   for (const { body } of await entriesOf(audit, query, PAGE)) {
-    const { id = '', podUid } = body.actor ?? {};
-    const isOwn = scopes.some(({ kind, subject }) =>
-      kind === 'pod' ? subject.endsWith(`/${podUid ?? ''}`) : subject === id,
+    const { id = '', podUid = '' } = body.actor ?? {};
+    const isInScope = scopes.some(({ kind, subject }) =>
+      kind === 'pod' ? subject.endsWith(`/${podUid}`) : subject === id,
     );
-    if (!isOwn && id !== '') readers.add(id);
+    if (isInScope || id === '') continue;
+    if (own.has(id)) pods.add(podUid);
+    else readers.add(id);
   }
-  return [...readers].sort();
+  return { otherReaders: [...readers].sort(), otherPods: pods.size };
 }
 
 export interface FoundEntry {

@@ -1,10 +1,12 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import type { QuarantineScope } from '../../domain/quarantine.ts';
-import type { AuditLog } from '../../ports/audit-log.ts';
+import type { PageRequest } from '../../domain/page.ts';
+import type { AuditLog, AuditQuery } from '../../ports/audit-log.ts';
 import { LEASES } from '../../ports/queries.ts';
 import type { Call } from '../call.ts';
-import type { Access, Alerting, Recording } from '../parts.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
+import type { Access, Alerting, Keys, Recording } from '../parts.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
@@ -17,12 +19,14 @@ import {
   otherReadersOf,
   readsOf,
   type FoundEntry,
+  type OtherReaders,
+  type Reads,
   type ReadSecret,
 } from './exposure.ts';
 import { podIndex, subjectOf } from './pod-index.ts';
 import { podsWithImage, quarantinesOf } from './respond.ts';
 
-type Parts = Recording & Access & Alerting & { readonly audit: AuditLog };
+type Parts = Recording & Access & Alerting & Pick<Keys, 'keyring'> & { readonly audit: AuditLog };
 
 /** What an incident is about. */
 export type IncidentScope =
@@ -46,8 +50,7 @@ export interface IncidentRequest {
 }
 
 /** A secret that the scope of an incident read. */
-export interface IncidentSecret extends ReadSecret {
-  readonly otherReaders: readonly string[];
+export interface IncidentSecret extends ReadSecret, OtherReaders {
   /** Live leases of all holders on the path: what is still valid. */
   readonly liveLeases: number;
   readonly rotation?: { readonly id: string; readonly state: string } | undefined;
@@ -59,14 +62,17 @@ export interface Incident {
   readonly record: AlertRecord | undefined;
   readonly scopes: readonly QuarantineScope[];
   readonly secrets: readonly IncidentSecret[];
+  /** False if the log has more entries than were read for this page. */
   readonly isComplete: boolean;
-  /** Oldest first. */
+  /** Oldest first, and on the pages after the last secret. */
   readonly timeline: readonly FoundEntry[];
+  readonly next?: string | undefined;
 }
 
-/** Details are for this many secrets at most. */
-const MOST_SECRETS = 1_000;
-const MOST_EVENTS = 1_000;
+/** The first page: the answer to a request that opens an incident. */
+const FIRST: PageRequest = { limit: 1_000 };
+/** One search for the timeline reads this many entries at most. */
+const MOST_EVENTS = 5_000;
 const TIMELINE: readonly string[] = [
   ...['alert.receive', 'alert.approve', 'alert.respond', 'incident.open'],
   ...['quarantine.create', 'quarantine.lift', 'session.end', 'lease.revoke', 'credential.revoke'],
@@ -94,7 +100,7 @@ export async function openIncident(
       async (operator) => {
         requireRole(operator, 'responder');
         const { scopes } = await resolved(parts, request);
-        return describedIncident(parts, undefined, { scopes, since: request.since });
+        return previewOf(parts, { scopes, since: request.since });
       },
     );
   }
@@ -102,7 +108,7 @@ export async function openIncident(
     requireRole(operator, 'responder');
     return opening(parts, { call, operator, decidedAt }, request);
   }).catch((error: unknown) => recordFailure(acting, [described], error));
-  return describedIncident(parts, record, record);
+  return pageOf(parts, record, FIRST);
 }
 
 /** An incident, or an alert with its response: what was read, and what happened since. @throws ERR_DENIED, ERR_NOT_FOUND */
@@ -110,13 +116,12 @@ export async function readIncident(
   parts: Parts,
   call: Call,
   live: LiveOperator,
-  id: string,
+  { id, page }: { readonly id: string; readonly page: PageRequest },
 ): Promise<Incident> {
   const acting = { parts, call, caller: live };
   return recordOperation(acting, { action: 'incident.read', alert: id }, async (operator) => {
     requireRole(operator, 'responder', 'auditor');
-    const record = await findAlert(parts, id);
-    return describedIncident(parts, record, record);
+    return pageOf(parts, await findAlert(parts, id), page);
   });
 }
 
@@ -227,28 +232,92 @@ function notFound(detail: string): BrokerError {
   return new BrokerError('ERR_NOT_FOUND', detail, { isDetailShown: true });
 }
 
-async function describedIncident(
+/** What a dry run shows: the first secrets, and no timeline. */
+async function previewOf(
+  parts: Parts,
+  own: Pick<AlertRecord, 'scopes' | 'since'>,
+): Promise<Incident> {
+  const reads = await readsOf(parts.audit, own.scopes, own.since);
+  const shown = reads.secrets.slice(0, FIRST.limit);
+  const isComplete = reads.isComplete && shown.length === reads.secrets.length;
+  const secrets = await detailed(parts, undefined, shown, { ...own, ...reads });
+  return { record: undefined, scopes: own.scopes, secrets, isComplete, timeline: [] };
+}
+
+/** Where a page begins: after a path, or after an entry of the timeline, which follows the last path. */
+type Position = { readonly path: string } | { readonly index: number };
+const TIMELINE_BEGINS = { index: -1 };
+
+async function pageOf(
+  parts: Parts,
+  record: AlertRecord,
+  { limit, after }: PageRequest,
+): Promise<Incident> {
+  const list = `incident/${record.id}`;
+  const from = (decodeCursor(parts, list, after) as Position | undefined) ?? { path: '' };
+  const { scopes } = record;
+  const read =
+    'path' in from ? await secretsAfter(parts, record, { from, limit }) : { ...NO_SECRETS, from };
+  const room = limit - read.secrets.length;
+  const shown = { record, scopes, secrets: read.secrets };
+  if (room === 0 || 'path' in read.from) {
+    const next = encodeCursor(parts, list, read.from);
+    return { ...shown, isComplete: read.isComplete, timeline: [], next };
+  }
+  const { index: last } = read.from;
+  const { entries, isComplete } = await timelineOf(parts, record);
+  const rest = entries.filter(({ index }) => index > last);
+  const timeline = rest.slice(0, room);
+  const index = timeline.at(-1)?.index;
+  return {
+    ...shown,
+    isComplete: read.isComplete && isComplete,
+    timeline,
+    ...(timeline.length < rest.length && { next: encodeCursor(parts, list, { index }) }),
+  };
+}
+
+const NO_SECRETS = { secrets: [], isComplete: true };
+
+interface SecretsPage extends Pick<Incident, 'secrets' | 'isComplete'> {
+  /** Where the next page begins. */
+  readonly from: Position;
+}
+
+async function secretsAfter(
+  parts: Parts,
+  record: AlertRecord,
+  { from, limit }: { readonly from: { readonly path: string }; readonly limit: number },
+): Promise<SecretsPage> {
+  const reads = await readsOf(parts.audit, record.scopes, record.since);
+  const rest = reads.secrets.filter(({ path }) => path > from.path);
+  const shown = rest.slice(0, limit);
+  const secrets = await detailed(parts, record, shown, { ...reads, ...record });
+  const isLast = shown.length === rest.length;
+  const { isComplete } = reads;
+  return {
+    secrets,
+    isComplete,
+    from: isLast ? TIMELINE_BEGINS : { path: shown.at(-1)?.path ?? '' },
+  };
+}
+
+async function detailed(
   parts: Parts,
   record: AlertRecord | undefined,
-  { scopes, since }: Pick<AlertRecord, 'scopes' | 'since'>,
-): Promise<Incident> {
-  const { secrets, isComplete } = await readsOf(parts.audit, scopes, since);
-  const shown = secrets.slice(0, MOST_SECRETS);
+  secrets: readonly ReadSecret[],
+  own: Pick<AlertRecord, 'scopes' | 'since'> & Pick<Reads, 'readers'>,
+): Promise<readonly IncidentSecret[]> {
   const details: IncidentSecret[] = [];
-  for (const secret of shown)
-    details.push(await detailsOf(parts, record, secret, { scopes, since }));
-  return {
-    ...{ record, scopes, secrets: details },
-    isComplete: isComplete && shown.length === secrets.length,
-    timeline: record === undefined ? [] : await timelineOf(parts, record),
-  };
+  for (const secret of secrets) details.push(await detailsOf(parts, record, secret, own));
+  return details;
 }
 
 async function detailsOf(
   { audit, store }: Parts,
   record: AlertRecord | undefined,
   secret: ReadSecret,
-  own: Pick<AlertRecord, 'scopes' | 'since'>,
+  own: Pick<AlertRecord, 'scopes' | 'since'> & Pick<Reads, 'readers'>,
 ): Promise<IncidentSecret> {
   const { path } = secret;
   const exposed = record?.exposed?.find((each) => each.path === path);
@@ -258,29 +327,52 @@ async function detailsOf(
       : await store.get('rotations', { id: exposed.rotation });
   return {
     ...secret,
-    otherReaders: await otherReadersOf(audit, path, own),
+    ...(await otherReadersOf(audit, path, own)),
     liveLeases: await store.count(LEASES.liveOfPath(path)),
     ...(rotation && { rotation: { id: rotation.id, state: rotation.state } }),
     ...(exposed?.unrotated && { unrotated: exposed.unrotated }),
   };
 }
 
+interface Timeline {
+  readonly entries: readonly FoundEntry[];
+  readonly isComplete: boolean;
+}
+
 /** The entries of the response: those about its scopes, and the rotations of what they read. */
 async function timelineOf(
   { audit }: Parts,
   { scopes, receivedAt, exposed = [], source, alert }: AlertRecord,
-): Promise<readonly FoundEntry[]> {
+): Promise<Timeline> {
   const from = Math.min(receivedAt, alert.time ?? receivedAt, receivedAt - 1_000);
-  const found = new Map<number, FoundEntry>();
   const queries = [
     ...scopes.map(filterOf),
     ...exposed.filter(({ rotation }) => rotation !== undefined).map(({ path }) => ({ path })),
     { system: `alerts/${source}` },
   ];
+  const entries = new Map<number, FoundEntry>();
+  let isComplete = true;
   for (const query of queries) {
-    for (const entry of await entriesOf(audit, { ...query, from }, MOST_EVENTS)) {
-      if (TIMELINE.includes(entry.body.action ?? '')) found.set(entry.index, entry);
-    }
+    const found = await eventsOf(audit, { ...query, from });
+    isComplete &&= found.isComplete;
+    for (const entry of found.entries) entries.set(entry.index, entry);
   }
-  return [...found.values()].sort((a, b) => a.index - b.index).slice(0, MOST_EVENTS);
+  return { entries: [...entries.values()].sort((a, b) => a.index - b.index), isComplete };
+}
+
+async function eventsOf(audit: AuditLog, query: AuditQuery): Promise<Timeline> {
+  const all = await entriesOf(audit, query, MOST_EVENTS);
+  if (all.length < MOST_EVENTS) {
+    const entries = all.filter(({ body }) => TIMELINE.includes(body.action ?? ''));
+    return { entries, isComplete: true };
+  }
+  // The scope reads again after the incident. A search finds the newest entries first, and those of the response are the oldest.
+  const entries: FoundEntry[] = [];
+  let isComplete = true;
+  for (const action of TIMELINE) {
+    const found = await entriesOf(audit, { ...query, action }, MOST_EVENTS);
+    isComplete &&= found.length < MOST_EVENTS;
+    entries.push(...found);
+  }
+  return { entries, isComplete };
 }

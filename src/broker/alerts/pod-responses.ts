@@ -4,7 +4,8 @@ import type { Alert } from '../../domain/alerts/alert.ts';
 import type { PostureFinding } from '../../domain/posture/finding.ts';
 import { anyMatches, type PostureProfile } from '../../domain/posture/profile.ts';
 import type { PodFacts } from '../../ports/pod-watch.ts';
-import { LEASES, allRows } from '../../ports/queries.ts';
+import { LEASES, SESSIONS, allRows } from '../../ports/queries.ts';
+import type { Query } from '../../ports/store.ts';
 import { listAll } from '../list-all.ts';
 import type { Access, Alerting, Recording, Work } from '../parts.ts';
 import { judgePod } from '../posture/judge-posture.ts';
@@ -19,7 +20,10 @@ type Parts = Recording & Access & Alerting & Pick<Work, 'log'>;
 /** The source of alerts about pods with the label of `alerts.podLabel`. */
 const POD_LABEL = 'pod-label';
 const EVERY_MS = 500;
-/** All pods with sessions are examined no more often: a scanner that reports hundreds of images must not cost as many rounds. */
+/**
+ * All pods with sessions are examined no more often, and those of changed namespaces either: a scanner that reports hundreds of images, or a team that keeps
+ * changing its NetworkPolicies, must not cost as many rounds.
+ */
 const ALL_EVERY_MS = 5_000;
 /** Evaluations before other requests are answered: a pod of five containers takes up to a millisecond. */
 const SLICE = 4;
@@ -34,8 +38,8 @@ interface ExaminedPod {
 }
 
 /**
- * Examines pods when they change, and all pods with sessions when a profile or what is known of images changes, or when an exception ends. It raises an
- * alert for a pod that holds leases and does not meet an enforced profile any more, and for a pod with the quarantine label.
+ * Examines pods when they or their namespace change, and all pods with sessions when a profile or what is known of images changes, or when an exception
+ * ends. It raises an alert for a pod that holds leases and does not meet an enforced profile any more, and for a pod with the quarantine label.
  */
 export function podResponseWorker(parts: Parts): Worker {
   const responses = new PodResponses(parts);
@@ -48,6 +52,7 @@ class PodResponses {
   #basis = '';
   #profiles: readonly PostureProfile[] = [];
   #examinedAt = -Infinity;
+  #namespacesAt = -Infinity;
   /** When an exception ends, or a report becomes too old. */
   #validUntil = Infinity;
   #evaluated = 0;
@@ -70,11 +75,31 @@ class PodResponses {
         );
       });
     }
+    await this.#examineNamespaces(signal);
     await this.#examineAll(signal);
   }
 
+  async #examineNamespaces(signal: AbortSignal): Promise<void> {
+    const { changedPods, clock, log } = this.#parts;
+    const now = clock.now();
+    if (now < this.#namespacesAt + ALL_EVERY_MS) return;
+    const changed = changedPods.takeNamespaces();
+    if (changed.length > 0) this.#namespacesAt = now;
+    for (const each of changed) {
+      const { cluster, namespace } = each;
+      const ofNamespace = SESSIONS.matching(cluster, namespace, undefined, undefined, undefined);
+      await this.#examineHolders(ofNamespace, signal).catch((error: unknown) => {
+        changedPods.changedNamespace(each);
+        log.error(
+          { err: error, cluster, namespace },
+          'could not examine the pods of a changed namespace; retrying',
+        );
+      });
+    }
+  }
+
   async #examineAll(signal: AbortSignal): Promise<void> {
-    const { clock, catalog, store } = this.#parts;
+    const { clock, catalog } = this.#parts;
     const now = clock.now();
     const basis = this.#currentBasis();
     const isSame = basis === this.#basis && this.#profiles === catalog.profiles;
@@ -82,16 +107,21 @@ class PodResponses {
     this.#examinedAt = now;
     this.#validUntil = Infinity;
     this.#profiles = catalog.profiles;
+    await this.#examineHolders(allRows('sessions'), signal);
+    // Only now: a round that failed is repeated.
+    this.#basis = basis;
+  }
+
+  /** Examines the pods of sessions, each once. */
+  async #examineHolders(sessions: Query<'sessions'>, signal: AbortSignal): Promise<void> {
     const seen = new Set<string>();
-    for await (const row of listAll(store, allRows('sessions'))) {
+    for await (const row of listAll(this.#parts.store, sessions)) {
       const { cluster, namespace, pod_uid: uid } = row;
       if (signal.aborted) return;
       if (uid === null || seen.has(`${cluster}/${uid}`)) continue;
       seen.add(`${cluster}/${uid}`);
       await this.#examine({ cluster, namespace, name: factsOf(row).pod?.name ?? '', uid });
     }
-    // Only now: a round that failed is repeated.
-    this.#basis = basis;
   }
 
   #currentBasis(): string {

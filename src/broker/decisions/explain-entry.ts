@@ -5,6 +5,7 @@ import { sharedViewFor, decidePossible, type Capability } from '../../domain/pol
 import { workloadId } from '../../domain/workload.ts';
 import type { AuditLog, LogEntry } from '../../ports/audit-log.ts';
 import { DOCUMENT_VERSIONS } from '../../ports/queries.ts';
+import { isKnownDecoy } from '../alerts/decoys.ts';
 import type { Call } from '../call.ts';
 import { openDocumentVersion, type DocumentVersion } from '../documents/document.ts';
 import type { DocumentKind } from '../documents/kinds.ts';
@@ -60,7 +61,7 @@ export async function explainEntry(
       for (const found of entries) {
         const decision = loggedDecision(found.entry);
         if (decision === undefined || 'skipped' in decision) continue;
-        explained.push(await explainOne(parts, found, decision));
+        explained.push(await explainOne(parts, operator, found, decision));
       }
       if (explained.length === 0) throw noDecision(question, entries);
       return explained;
@@ -93,6 +94,7 @@ function noDecision(question: EntryQuestion, entries: readonly LogEntry[]): Brok
 
 async function explainOne(
   parts: Parts,
+  operator: LiveOperator,
   { index, entry }: LogEntry,
   decision: LoggedDecision,
 ): Promise<ExplainedEntry> {
@@ -110,7 +112,8 @@ async function explainOne(
   const blocks = await blocksOf(parts, workload, { at: now, session: undefined, reads });
   const revoked = await revokedVersions(parts, { workload, path, session });
   const policy = { verdict: VERDICTS[current.effect], text: decisionText(current) };
-  const steps = explainSteps(parts, { workload, path, policy, blocks, revoked });
+  const isDecoy = isKnownDecoy(parts, operator, path);
+  const steps = explainSteps(parts, { workload, path, policy, blocks, revoked, isDecoy });
   const changes = await changesSince(parts, decision, current);
   const lines = [
     `entry ${index}, ${instant(time)}: ${workloadId(workload)} ${capability} ${path}`,

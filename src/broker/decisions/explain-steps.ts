@@ -27,12 +27,14 @@ export interface Explained {
   readonly policy: Pick<ExplainStep, 'verdict' | 'text'>;
   readonly blocks: readonly Block[];
   readonly revoked: readonly RevokedVersion[];
+  /** Only if the operator may know it. */
+  readonly isDecoy: boolean;
 }
 
 /** Everything that decides whether a request gets its secret. */
 export function explainSteps(
   { catalog }: Pick<Access, 'catalog'>,
-  { workload, path, policy, blocks, revoked }: Explained,
+  { workload, path, policy, blocks, revoked, isDecoy }: Explained,
 ): readonly ExplainStep[] {
   const cluster = catalog.find('cluster', workload.cluster);
   const mount = catalog.mounts.find(path);
@@ -57,7 +59,7 @@ export function explainSteps(
       ...passed(
         definition === undefined
           ? 'none; the settings of the mount apply'
-          : `${versionText(definition)}, class ${definition.spec.class}`,
+          : `${versionText(definition)}, class ${definition.spec.class}${isDecoy ? ', a decoy: each read raises an alert' : ''}`,
       ),
     },
     ...revoked.map((each): ExplainStep => ({ step: 'revocation', ...passed(revokedText(each)) })),

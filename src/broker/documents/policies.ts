@@ -14,6 +14,7 @@ import {
   stepLines,
   type ExplainStep,
 } from '../decisions/explain-steps.ts';
+import { isKnownDecoy } from '../alerts/decoys.ts';
 import { blocksOf, revokedVersions, type Block, type RevokedVersion } from '../sessions/blocks.ts';
 import type { Call } from '../call.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
@@ -104,7 +105,8 @@ export async function explainDecision(
         verdict: effect === 'allow' ? 'passes' : 'blocks',
         text: explanation.lines[0] ?? effect,
       } as const;
-      const steps = explainSteps(parts, { workload, path, policy, blocks, revoked });
+      const isDecoy = isKnownDecoy(parts, operator, path);
+      const steps = explainSteps(parts, { workload, path, policy, blocks, revoked, isDecoy });
       const lines = [...explanation.lines, ...stepLines(steps), resultLine(steps, at)];
       return { ...explanation, lines, steps, blocks, revoked };
     },

@@ -2,9 +2,10 @@ import { BrokerError } from '../../domain/errors.ts';
 import { isUnder, parseSecretPath } from '../../domain/names.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import { mayListUnder } from '../../domain/policy/index.ts';
-import { holdsEverywhere, holdsFor, type Role } from '../../domain/principal.ts';
+import type { Role } from '../../domain/principal.ts';
 import type { SecretListing } from '../../domain/secret.ts';
 import type { ListedPage } from '../../ports/secret-provider.ts';
+import { isKnownDecoy } from '../alerts/decoys.ts';
 import type { StoredDocument } from '../documents/document.ts';
 import type { Call, Caller } from '../call.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
@@ -19,7 +20,7 @@ export interface ListedSecret {
   readonly version?: string;
   /** Only of a deleted secret. */
   readonly destroyAt?: number;
-  /** Only for operators that may edit the definition or answer alerts: no other caller can tell a decoy from a secret. */
+  /** Only for operators that may know it: `isKnownDecoy`. */
   readonly decoy?: true;
 }
 
@@ -128,7 +129,7 @@ function take(
       collected.items.push({
         path,
         ...shown(name),
-        ...(isKnownDecoy(listing, path) && { decoy: true }),
+        ...(isShownAsDecoy(listing, path) && { decoy: true }),
       });
   }
   return names.length;
@@ -141,13 +142,8 @@ function shown({ version, destroyAt }: SecretListing): Omit<ListedSecret, 'path'
   };
 }
 
-function isKnownDecoy({ parts, caller }: Listing, path: string): boolean {
-  if (caller instanceof LiveSession) return false;
-  const { operator } = caller;
-  return (
-    parts.catalog.find('definition', path)?.spec.decoy !== undefined &&
-    (holdsFor(operator, 'secret-editor', path) || holdsEverywhere(operator, 'responder'))
-  );
+function isShownAsDecoy({ parts, caller }: Listing, path: string): boolean {
+  return !(caller instanceof LiveSession) && isKnownDecoy(parts, caller, path);
 }
 
 function isWithin({ prefix }: Listing, path: string): boolean {

@@ -1,5 +1,5 @@
 import type { components } from '../../client/index.ts';
-import { allPages } from '../broker.ts';
+import { allPages, type Broker } from '../broker.ts';
 import { confirm } from '../ask.ts';
 import type { Call, CliContext } from '../context.ts';
 import { counted } from '../count.ts';
@@ -27,8 +27,7 @@ export async function runAlertApprove(
   }: Call<{ readonly reason?: string; readonly yes?: boolean }>,
 ): Promise<void> {
   const broker = await context.broker();
-  const { body: shown } = await broker.call('readIncident', { path: { id } });
-  const { alert, scopes } = shown;
+  const { alert, scopes } = await incidentHead(broker, id);
   const what = scopes.map(({ kind, subject }) => `${kind} ${subject}`).join(', ');
   await confirm(
     context,
@@ -71,24 +70,53 @@ export async function runIncidentOpen(
     return;
   }
   const subjects = preview.scopes.map(({ kind, subject }) => `${kind} ${subject}`).join(', ');
-  const rotating = rotate ? ` and rotate ${counted(preview.secrets.length, 'secret')}` : '';
+  const least = preview.isComplete ? '' : 'at least ';
+  const rotating = rotate ? ` and rotate ${least}${counted(preview.secrets.length, 'secret')}` : '';
   await confirm(context, (url) => `Quarantine ${subjects}${rotating} at ${url}`, yes);
   const { body: opened } = await broker.call('openIncident', { body: { ...asked, dryRun: false } });
   const id = opened.alert?.id ?? '';
   context.output.note(`opened ${id}: nothing of ${subjects} can read any more`);
-  const done = await followed(context, opened, id);
+  await followed(context, opened, id);
+  const done = await wholeIncident(broker, id);
   await context.output.show(done, () => incidentText(done));
 }
 
-async function followed(context: CliContext, opened: Incident, id: string): Promise<Incident> {
+async function followed(context: CliContext, opened: Incident, id: string): Promise<void> {
   const broker = await context.broker();
-  let incident = opened;
-  for (let poll = 0; poll < MOST_POLLS && incident.alert?.state === 'responding'; poll += 1) {
+  let { alert } = opened;
+  for (let poll = 0; poll < MOST_POLLS && alert?.state === 'responding'; poll += 1) {
     await context.clock.sleep(POLL_MS);
-    incident = (await broker.call('readIncident', { path: { id } })).body;
+    ({ alert } = await incidentHead(broker, id));
   }
-  if (incident.alert?.state === 'responding') {
+  if (alert?.state === 'responding') {
     context.output.note(`the response continues; follow it with: quaymaster incident show ${id}`);
+  }
+}
+
+/** What an incident is about and its state, without the lists. */
+async function incidentHead(
+  broker: Broker,
+  id: string,
+): Promise<Pick<Incident, 'alert' | 'scopes'>> {
+  return (await broker.call('readIncident', { path: { id }, query: { limit: 1 } })).body;
+}
+
+/** An incident with all pages of its lists. */
+async function wholeIncident(broker: Broker, id: string): Promise<Incident> {
+  const read = async (after: string | undefined): Promise<Incident> => {
+    const query = { limit: PAGE, ...defined({ after }) };
+    return (await broker.call('readIncident', { path: { id }, query })).body;
+  };
+  let { next, ...incident } = await read(undefined);
+  while (next !== undefined) {
+    const page = await read(next);
+    incident = {
+      ...incident,
+      secrets: [...incident.secrets, ...page.secrets],
+      isComplete: incident.isComplete && page.isComplete,
+      timeline: [...incident.timeline, ...page.timeline],
+    };
+    next = page.next;
   }
   return incident;
 }
@@ -111,8 +139,8 @@ export async function runIncidentShow(
   { broker, output }: CliContext,
   { args: [id = ''] }: Call<object>,
 ): Promise<void> {
-  const { body } = await (await broker()).call('readIncident', { path: { id } });
-  await output.show(body, () => incidentText(body));
+  const incident = await wholeIncident(await broker(), id);
+  await output.show(incident, () => incidentText(incident));
 }
 
 function scopeOf({ pod, workload, image, cluster }: OpenOptions): object {
@@ -139,7 +167,7 @@ function incidentText({ alert, scopes, secrets, isComplete, timeline }: Incident
         ['path', 'versions', 'reads', 'last', 'entry', 'live leases', 'other readers', 'rotation'],
         secrets.map((secret) => [
           ...[secret.path, secret.versions.join(' '), secret.reads, secret.lastAt],
-          ...[secret.lastIndex, secret.liveLeases, secret.otherReaders.join(' ')],
+          ...[secret.lastIndex, secret.liveLeases, othersText(secret)],
           secret.rotation === undefined
             ? (secret.unrotated ?? '')
             : `${secret.rotation.id} ${secret.rotation.state}`,
@@ -147,9 +175,18 @@ function incidentText({ alert, scopes, secrets, isComplete, timeline }: Incident
       ),
     );
   }
-  if (!isComplete) lines.push('the log has more reads than one answer has: search it by path');
+  if (!isComplete) {
+    lines.push(
+      'the log has more entries than were read: see the rest with quaymaster audit search',
+    );
+  }
   if (timeline.length > 0) lines.push('', 'timeline:', timelineText(timeline));
   return lines.join('\n');
+}
+
+function othersText({ otherReaders, otherPods }: Incident['secrets'][number]): string {
+  const pods = otherPods === 0 ? [] : [`${counted(otherPods, 'more pod')} of the workload`];
+  return [...otherReaders, ...pods].join(', ');
 }
 
 function alertText(alert: NonNullable<Incident['alert']>): string {

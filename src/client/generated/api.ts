@@ -2073,13 +2073,15 @@ export interface components {
             }[];
             /** @description What the scopes read since the time, by path. */
             readonly secrets: readonly components["schemas"]["IncidentSecret"][];
-            /** @description False if the log has more reads than one search returns. */
+            /** @description False if the log has more entries than the broker read for this page, or if a dry run does not show all secrets. */
             readonly isComplete: boolean;
             /** @description The entries of the response, oldest first; empty for a dry run. `audit proof` proves each by its index. */
             readonly timeline: readonly {
                 readonly index: number;
                 readonly entry: Record<string, unknown>;
             }[];
+            /** @description Send it as `after` for the next page; absent on the last page. */
+            readonly next?: string;
         };
         readonly IncidentSecret: {
             readonly path: string;
@@ -2089,8 +2091,10 @@ export interface components {
             readonly lastAt: string;
             /** @description The entry of the last read in the log. */
             readonly lastIndex: number;
-            /** @description Workloads and operators outside the scopes that read it since the time. */
+            /** @description Other workloads and operators that read it since the time. */
             readonly otherReaders: readonly string[];
+            /** @description Pods outside the scopes that read it since the time, and whose workload is that of a pod in the scopes. */
+            readonly otherPods: number;
             /** @description Live leases of all holders. */
             readonly liveLeases: number;
             readonly rotation?: {
@@ -5270,7 +5274,11 @@ export interface operations {
     };
     readonly readIncident: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                readonly limit?: components["parameters"]["limit"];
+                /** @description The `next` of the previous page. */
+                readonly after?: components["parameters"]["after"];
+            };
             readonly header?: never;
             readonly path: {
                 /** @description Id of the incident or of the alert. */

@@ -16,16 +16,17 @@ let api: ScriptedResources;
 let clock: HandClock;
 let watch: NamespaceWatch;
 let interruptions = 0;
+let changes: (string | undefined)[];
 beforeEach(() => {
   interruptions = 0;
+  changes = [];
   api = new ScriptedResources();
   clock = new HandClock(0);
-  watch = new NamespaceWatch({
-    api,
-    clock,
-    random: () => 0.5,
-    log: { warn: () => void (interruptions += 1) },
-  });
+  const log = { warn: () => void (interruptions += 1) };
+  watch = new NamespaceWatch(
+    { api, clock, random: () => 0.5, log },
+    (namespace) => void changes.push(namespace),
+  );
 });
 afterEach(() => watch.close());
 
@@ -90,6 +91,21 @@ describe('the watch of namespaces and NetworkPolicies', () => {
     await eventually('the watches pause', () => interruptions === 2);
     clock.advance(1_000);
     await eventually('it is gone', () => watch.labelsOf('old') === undefined && count() === 1);
+  });
+
+  it('reports each changed namespace, and after a list that all may have changed', async () => {
+    api.set(NAMESPACES, [namespace('shop')]);
+    watch.want(BOTH);
+    await watched(NAMESPACES);
+    await watched(POLICIES);
+    expect(changes).toEqual([undefined, undefined]);
+    api.send(NAMESPACES, 'MODIFIED', namespace('shop', { env: 'dev' }));
+    await eventually('the label is reported', () => changes.length === 3);
+    api.send(POLICIES, 'ADDED', policy('a', EGRESS, 'other'));
+    await eventually('the policy is reported', () => changes.length === 4);
+    api.send(POLICIES, 'DELETED', policy('a', EGRESS, 'other'));
+    await eventually('its deletion is reported', () => changes.length === 5);
+    expect(changes.slice(2)).toEqual(['shop', 'other', 'other']);
   });
 
   it('knows nothing while the API server is silent', async () => {
