@@ -1,4 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import {
+  runAlertApprove,
+  runIncidentLs,
+  runIncidentOpen,
+  runIncidentShow,
+} from '../../../src/cli/verbs/alerts.ts';
 import { runLeaseRevoke } from '../../../src/cli/verbs/leases.ts';
 import { runQuarantineAdd } from '../../../src/cli/verbs/incidents.ts';
 import { runSeal } from '../../../src/cli/verbs/incidents.ts';
@@ -121,5 +127,104 @@ describe('quarantine add and seal', () => {
         'ended 1 session, closed 2 event streams of this replica, revoked 3 leases\n',
       ].join('\n'),
     );
+  });
+});
+
+const ALERT = {
+  ...{ id: 'inc_1', source: 'operator', rule: 'incident', tags: [], priority: 'critical' },
+  ...{ receivedAt: '2026-01-05T10:00:00Z', cluster: 'c1', container: {}, operator: 'eve' },
+  ...{ workload: WORKLOAD, reason: 'INC-7', state: 'done', quarantines: ['qua_1'] },
+  response: { action: 'quarantine', scope: 'workload', rotate: 'none' },
+};
+
+function secretRead(path: string, otherPods = 0): object {
+  const times = { firstAt: '2026-01-05T09:00:00Z', lastAt: '2026-01-05T09:30:00Z' };
+  const others = { otherReaders: ['k8s://c1/prod/jobs'], otherPods };
+  return { path, versions: ['1'], reads: 1, lastIndex: 7, liveLeases: 2, ...times, ...others };
+}
+
+/** An incident with three pages. */
+function incident() {
+  const scopes = [{ kind: 'workload', subject: WORKLOAD }];
+  const event = { index: 9, entry: { action: 'incident.open', actor: { id: 'eve' } } };
+  const pages: Record<string, object> = {
+    first: { secrets: [secretRead('app/a', 2)], timeline: [], next: 'second' },
+    second: { secrets: [secretRead('app/b')], timeline: [], next: 'third' },
+    third: { secrets: [], timeline: [event] },
+  };
+  const broker = new ScriptedBroker({
+    readIncident: ({ query }) => {
+      const { after = 'first' } = query as { after?: string };
+      return { alert: ALERT, scopes, isComplete: after !== 'second', ...pages[after] };
+    },
+    openIncident: ({ body }) => {
+      const { dryRun } = body as { dryRun: boolean };
+      return { ...(!dryRun && { alert: ALERT }), scopes, isComplete: true, ...pages['first'] };
+    },
+    approveAlert: () => ALERT,
+    listAlerts: () => {
+      const opened = { ...ALERT, id: 'inc_2', state: 'responding' };
+      const pod = { namespace: 'prod', name: 'web-0', uid: 'u' };
+      const { operator: _none, ...sent } = { ...ALERT, id: 'alr_1', source: 'falco', pod };
+      const kept = { ...sent, id: 'alr_2', response: { ...ALERT.response, action: 'audit' } };
+      return { items: [{ ...sent, reason: undefined, rule: 'Shell' }, kept, opened] };
+    },
+  });
+  return { broker, context: cliContext({ broker }) };
+}
+
+describe('incident ls', () => {
+  it('lists the alerts that have a response, and who or what began it', async () => {
+    const { broker, context } = incident();
+    await runIncidentLs(context);
+    expect(broker.asked).toEqual([{ id: 'listAlerts', query: { limit: 1_000 } }]);
+    const [header, ...rows] = context
+      .out()
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(/ {2,}/));
+    expect(header).toEqual(['ID', 'RECEIVED', 'BY', 'REASON', 'SUBJECT', 'ACTION', 'STATE']);
+    expect(rows.map(([id, , ...rest]) => [id, ...rest])).toEqual([
+      ['alr_1', 'falco', 'Shell', 'prod/web-0', 'quarantine', 'done'],
+      ['inc_2', 'eve', 'INC-7', WORKLOAD, 'quarantine', 'responding'],
+    ]);
+  });
+});
+
+describe('incident show', () => {
+  it('shows all pages as one, and says if the log has more', async () => {
+    const { context } = incident();
+    await runIncidentShow(context, { args: ['inc_1'], options: {} });
+    const text = context.out();
+    expect(text).toContain('read by the scope: 2 secrets');
+    expect(text).toContain('k8s://c1/prod/jobs, 2 more pods of the workload');
+    expect(text).toMatch(/timeline:\n.*\n9 +- +incident\.open/);
+    expect(text).toContain('the log has more entries than were read');
+  });
+});
+
+describe('incident open', () => {
+  it('shows all pages when the response is complete', async () => {
+    const { broker, context } = incident();
+    const options = { workload: WORKLOAD, since: '1d', reason: 'INC-7', rotate: true, yes: true };
+    await runIncidentOpen(context, { args: [], options });
+    const reads = broker.asked.filter(({ id }) => id === 'readIncident');
+    expect(reads.map(({ query }) => query)).toEqual([
+      { limit: 1_000 },
+      { limit: 1_000, after: 'second' },
+      { limit: 1_000, after: 'third' },
+    ]);
+    expect(context.out()).toContain('app/b');
+  });
+});
+
+describe('alert approve', () => {
+  it('asks for no list', async () => {
+    const { broker, context } = incident();
+    await runAlertApprove(context, { args: ['alr_1'], options: { yes: true } });
+    expect(broker.asked.map(({ id, query }) => [id, query])).toEqual([
+      ['readIncident', { limit: 1 }],
+      ['approveAlert', undefined],
+    ]);
   });
 });
