@@ -407,7 +407,7 @@ describe('a decoy', () => {
       count += 1;
       const token = await api.operator(`explainer-${count}`, [{ role: 'auditor' }, ...more]);
       const who = { cluster: 'watched', namespace: 'prod', serviceAccount: 'api' };
-      const body = { ...who, capability: 'read', path: 'app/lure' };
+      const body = { ...who, capability: 'read', path: 'app/lure', sourceAddress: '10.0.0.1' };
       const answer = await api.call('POST', '/api/v1/policies:explain', { token, body });
       return (answer.body.lines as string[]).find((line) => line.startsWith('definition: ')) ?? '';
     };

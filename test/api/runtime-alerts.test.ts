@@ -203,7 +203,7 @@ describe('an alert', () => {
     const { alert: done, secrets, timeline } = await untilState(alert.id as string, 'done');
     expect(done.ended).toMatchObject({ sessions: 1, revoked: 1 });
     expect(secrets).toMatchObject([{ path: 'app/db', versions: ['1'], reads: 1 }]);
-    // The other pods of the workload are no other readers.
+    // Other pods of the workload are counted apart from other readers.
     expect(secrets[0].otherReaders).not.toContain('k8s://watched/prod/api');
     expect(secrets[0].otherReaders).toContain('k8s://watched/prod/own-9');
     expect(secrets[0].otherPods).toBeGreaterThan(0);

@@ -71,7 +71,7 @@ export interface OtherReaders {
   readonly otherPods: number;
 }
 
-/** Who read the path since a time, outside the scopes. */
+/** Finds the readers of the path since a time that are outside the scopes. */
 export async function otherReadersOf(
   audit: AuditLog,
   path: string,

@@ -165,7 +165,7 @@ function incident() {
     listAlerts: () => {
       const opened = { ...ALERT, id: 'inc_2', state: 'responding' };
       const pod = { namespace: 'prod', name: 'web-0', uid: 'u' };
-      const { operator: _none, ...sent } = { ...ALERT, id: 'alr_1', source: 'falco', pod };
+      const sent = { ...ALERT, id: 'alr_1', source: 'falco', pod, operator: undefined };
       const kept = { ...sent, id: 'alr_2', response: { ...ALERT.response, action: 'audit' } };
       return { items: [{ ...sent, reason: undefined, rule: 'Shell' }, kept, opened] };
     },
