@@ -403,18 +403,24 @@ describe('a decoy', () => {
   });
 
   it('is explained as one only to those who may know it', async () => {
+    await define('app/lure-explained', {});
     const explained = async (more: object[]): Promise<string> => {
       count += 1;
       const token = await api.operator(`explainer-${count}`, [{ role: 'auditor' }, ...more]);
-      const who = { cluster: 'watched', namespace: 'prod', serviceAccount: 'api' };
-      const body = { ...who, capability: 'read', path: 'app/lure', sourceAddress: '10.0.0.1' };
+      const who = { workload: { cluster: 'watched', namespace: 'prod', serviceAccount: 'api' } };
+      const body = {
+        ...who,
+        capability: 'read',
+        path: 'app/lure-explained',
+        sourceAddress: '10.0.0.1',
+      };
       const answer = await api.call('POST', '/api/v1/policies:explain', { token, body });
       return (answer.body.lines as string[]).find((line) => line.startsWith('definition: ')) ?? '';
     };
     expect(await explained([{ role: 'responder' }])).toContain(
       ', a decoy: each read raises an alert',
     );
-    expect(await explained([])).toMatch(/^definition: app\/lure v\d+, class static$/);
+    expect(await explained([])).toMatch(/^definition: app\/lure-explained v\d+, class static$/);
   });
 
   it('shows only to operators that edit its definition or answer alerts', async () => {

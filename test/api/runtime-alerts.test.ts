@@ -425,12 +425,6 @@ describe('a source', () => {
   });
 });
 
-interface Pages {
-  readonly secrets: { readonly path: string }[];
-  readonly timeline: object[];
-  readonly next?: string;
-}
-
 describe('an incident that an operator opens', () => {
   const open = (body: object): Promise<Answered> =>
     api.call('POST', '/api/v1/incidents', { token: api.admin, body });
@@ -471,51 +465,6 @@ describe('an incident that an operator opens', () => {
         'rotation.request',
       ]),
     );
-  });
-
-  it('is read page by page: what was read by path, then the timeline', async () => {
-    const { pod, token } = await holder();
-    await read(token, 'app/other');
-    const wish = { kind: 'pod', cluster: 'watched', uid: pod.metadata.uid, since, reason: 'INC-9' };
-    const { alert } = (await open({ ...wish, rotate: false })).body;
-    const place = `/api/v1/incidents/${alert.id}`;
-    const whole = (await untilState(alert.id as string, 'done')) as Pages;
-    expect(whole.secrets.map(({ path }) => path)).toEqual(['app/db', 'app/other']);
-    expect(whole.next).toBeUndefined();
-    for (const limit of [1, 2, 3]) {
-      const found: Pages = { secrets: [], timeline: [] };
-      let next: string | undefined = '';
-      while (next !== undefined) {
-        const after = next === '' ? '' : `&after=${next}`;
-        const query = `?limit=${limit}${after}`;
-        const { body } = await api.call('GET', `${place}${query}`, { token: api.admin });
-        const shown = body as Pages;
-        expect(shown.secrets.length + shown.timeline.length).toBeLessThanOrEqual(limit);
-        found.secrets.push(...shown.secrets);
-        found.timeline.push(...shown.timeline);
-        ({ next } = shown);
-      }
-      const { secrets, timeline } = whole;
-      expect(found).toEqual({ secrets, timeline });
-    }
-    const other = await open({ ...wish, uid: 'gone' });
-    const first = await api.call('GET', `${place}?limit=1`, { token: api.admin });
-    const elsewhere = `/api/v1/incidents/${other.body.alert.id}?after=${first.body.next}`;
-    const refused = await api.call('GET', elsewhere, { token: api.admin });
-    expect([refused.status, refused.body.code]).toEqual([400, 'ERR_REQUEST_INVALID']);
-  });
-
-  it.each([
-    ['a workload', 'b', { kind: 'workload', workload: 'k8s://watched/prod/own-2' }],
-    ['an image', 'c', { kind: 'image', cluster: 'watched', digest: `sha256:${'c'.repeat(64)}` }],
-  ])('cuts off %s', async (_what, digit, scope) => {
-    const containers = [{ name: 'a', image: `registry.test/own@sha256:${digit.repeat(64)}` }];
-    const { token } = await holder(digit === 'b' ? 'own-2' : 'own-3', { containers });
-    const other = await holder('own-9');
-    const opened = await open({ ...scope, since, reason: 'INC-10', rotate: false });
-    expect(opened.body.alert.quarantines).toHaveLength(1);
-    expect((await read(token)).status).toBe(401);
-    expect((await read(other.token)).status).toBe(200);
   });
 
   it('is not opened for a name that no running pod has', async () => {
