@@ -146,7 +146,8 @@ describe('development mode', () => {
     const file = join(directory, 'files/operator.token');
     await stop();
     const before = await readFile(file, 'utf8');
-    await writeFile(file, `${before.trim().slice(0, -1)}0\n`);
+    const other = before.trim().endsWith('0') ? '1' : '0';
+    await writeFile(file, `${before.trim().slice(0, -1)}${other}\n`);
     await start();
     expect(await readFile(file, 'utf8')).not.toContain(before.trim().slice(0, -1));
     expect(await paste('qm()', 'operator ')).toContain('demo/shop/api');
