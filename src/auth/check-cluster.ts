@@ -37,20 +37,27 @@ function connectionProblems(spec: ClusterSpec, connection: ClusterConnection): P
       ? [problem('/connection', 'a cluster of type oidc needs a jwks connection')]
       : [];
   }
-  const problems: Problem[] = [];
-  if (spec.type === 'kubernetes' && spec.mode !== 'jwks') {
-    problems.push(problem('/mode', 'a review needs a kubernetes connection'));
-  }
-  if (spec.type === 'kubernetes' && spec.podWatch) {
-    problems.push(problem('/podWatch', 'a watch needs a kubernetes connection'));
-  }
-  if (spec.type === 'kubernetes' && spec.trivyReports) {
-    problems.push(problem('/trivyReports', 'a watch needs a kubernetes connection'));
-  }
+  const problems = spec.type === 'kubernetes' ? problemsWithoutApi(spec) : [];
   if ('issuerUrl' in connection && connection.issuerUrl !== spec.issuer) {
     problems.push(problem('/issuer', 'not the issuerUrl of the connection'));
   }
   return problems;
+}
+
+/** What a cluster asks for although its connection leads to no API server. */
+function problemsWithoutApi({
+  mode,
+  podWatch,
+  trivyReports,
+}: Extract<ClusterSpec, { readonly type: 'kubernetes' }>): Problem[] {
+  const needsApi: readonly [pointer: string, isAsked: boolean, message: string][] = [
+    ['/mode', mode !== 'jwks', 'a review needs a kubernetes connection'],
+    ['/podWatch', podWatch, 'a watch needs a kubernetes connection'],
+    ['/trivyReports', trivyReports, 'a watch needs a kubernetes connection'],
+  ];
+  return needsApi
+    .filter(([, isAsked]) => isAsked)
+    .map(([pointer, , message]) => problem(pointer, message));
 }
 
 function spiffeProblems(spec: ClusterSpec, connection: ClusterConnection): Problem[] {
