@@ -65,7 +65,7 @@ describeWith(['cosign', 'trivy', 'grype'], 'images that real scanners scanned', 
     const token = await api.operator('scanner', [{ role: 'evidence-writer' }]);
     const file = await scanner.write('token', token);
     await scanner.ok('login', '--url', api.url, '--token-file', file);
-  }, 120_000);
+  });
   afterAll(async () => {
     await scanner.remove();
     await api.stop();

@@ -37,6 +37,7 @@ const LONGEST = [
   'test/e2e/command-line.test.ts',
   'test/unit/audit/archive.test.ts',
   'test/e2e/kill-switch.real.test.ts',
+  'test/e2e/scanned-image.real.test.ts',
   'test/contract/embedded-provider.real.test.ts',
   'test/e2e/main-job.real.test.ts',
   'test/faults/broker/disk-full.test.ts',
