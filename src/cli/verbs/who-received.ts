@@ -17,16 +17,12 @@ const COLUMNS = [
   ...['receiver', 'pod', 'podUid', 'node', 'action', 'version', 'reads'],
   ...['first', 'last', 'firstIndex', 'lastIndex', 'validUntil'],
 ] as const satisfies readonly (keyof Receipt)[];
-const SHOWN = [
-  'receiver',
-  'pod',
-  'version',
-  'reads',
-  'first',
-  'last',
-  'validUntil',
-  'lastIndex',
-] as const satisfies readonly (keyof Receipt)[];
+/** Columns of the table, with their headings. */
+const SHOWN = {
+  ...{ receiver: 'receiver', pod: 'pod', version: 'version', reads: 'reads' },
+  ...{ first: 'first', last: 'last', validUntil: 'valid until', lastIndex: 'entry' },
+} as const satisfies Partial<Record<keyof Receipt, string>>;
+const SHOWN_COLUMNS = Object.keys(SHOWN) as readonly (keyof typeof SHOWN)[];
 /** Entries that one page reads, at most. */
 const LONGEST_PAGE = 1_000;
 
@@ -86,8 +82,8 @@ function textOf(path: string, version: string | undefined, items: readonly Recei
   const what = version === undefined ? path : `version ${version} of ${path}`;
   if (items.length === 0) return `no entry of the log shows a caller that received ${what}`;
   return table(
-    SHOWN,
-    items.map((item) => SHOWN.map((column) => item[column])),
+    Object.values(SHOWN),
+    items.map((item) => SHOWN_COLUMNS.map((column) => item[column])),
   );
 }
 
