@@ -126,7 +126,10 @@ async function open(): Promise<Bench> {
         },
       },
     },
-    limits: { sessionsPerWorkload: 100_000, loginRate: rates, alertRate: rates },
+    limits: {
+      ...{ sessionsPerWorkload: 100_000, loginRate: rates },
+      ...{ addressRate: rates, identityRate: rates, alertRate: rates },
+    },
   });
   await api.seed();
   await watchCluster({ api, kube });
