@@ -40,6 +40,8 @@ const USED_EVERY_MS = 24 * 60 * 60_000;
 /** All profiles that are for a pod. */
 export interface JudgedPod {
   readonly judged: readonly JudgedProfile[];
+  /** Those of them with a finding that counts. */
+  readonly counting: readonly JudgedProfile[];
   /** What the checks read about images, by digest. */
   readonly read: ReadonlyMap<string, readonly Evidence[]>;
   /** Milliseconds since the epoch: until then, only a change of the pod, of a profile or of what is known of its images changes the findings. */
@@ -71,11 +73,12 @@ export function judgePosture(
   if (parts.catalog.profiles.length === 0 || 'identity' in workload) return NOTHING;
   const { cluster, namespace, pod } = workload;
   const named = { cluster, namespace, name: pod?.name ?? '' };
-  const judged = judgePod(parts, named, facts).judged.filter(({ profile, findings }) => {
-    const isForPath =
-      path === undefined ? isForAll(profile) : anyMatches(profile.secretPaths, path);
-    return isForPath && findings.some(counts);
-  });
+  const { counting } = judgePod(parts, named, facts);
+  // Most pods are fit, and this is part of every read.
+  if (counting.length === 0) return NOTHING;
+  const judged = counting.filter(({ profile }) =>
+    path === undefined ? isForAll(profile) : anyMatches(profile.secretPaths, path),
+  );
   return judged.length === 0 ? NOTHING : judgementOf(judged);
 }
 
@@ -141,6 +144,7 @@ export function judgePod(parts: Rights, named: NamedPod, facts: PodFacts | undef
   }
   const made: Kept = {
     ...{ read, profiles, validUntil, judged, around, values },
+    counting: judged.filter(({ findings }) => findings.some(counts)),
     generation: evidence.generation,
     attestations: attestations.generation,
   };
