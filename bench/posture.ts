@@ -26,7 +26,7 @@ const SECRET = 'a-secret-of-falcosidekick';
 const CONTAINERS = 5;
 const FINDINGS = 2_000;
 const ALERTS = 100;
-const READS = 1_000;
+const READS = 8_000;
 /** They share commits, as reads of many callers do. */
 const AT_ONCE = 50;
 const ROUNDS = 15;
