@@ -3,7 +3,7 @@ import { LiveSession } from '../broker/sessions/session-memory.ts';
 import { BrokerError, type ErrorKind } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LimitsConfig } from './config.ts';
-import { Buckets, MemberBucket, type Bucket, type Rate } from './token-bucket.ts';
+import { Buckets, MemberBucket, type Bucket, type Rate } from '../broker/token-bucket.ts';
 
 /** The additional weight of a rejected token in the rate of its network. */
 const FAILURE_WEIGHT = 10;

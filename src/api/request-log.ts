@@ -2,7 +2,7 @@ import type { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { statusOf } from './error-response.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { TokenBucket } from '../broker/token-bucket.ts';
 
 const LINES = { perSecond: 50, burst: 200 };
 

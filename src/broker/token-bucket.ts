@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { atMost } from '../broker/at-most.ts';
+import { atMost } from './at-most.ts';
 import type { Clock } from '../ports/clock.ts';
 
 export interface Rate {

@@ -1,5 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { Buckets, MemberBucket, TokenBucket, type Bucket } from '../../../src/api/token-bucket.ts';
+import {
+  Buckets,
+  MemberBucket,
+  TokenBucket,
+  type Bucket,
+} from '../../../src/broker/token-bucket.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 
 describe('a token bucket', () => {
