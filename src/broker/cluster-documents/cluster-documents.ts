@@ -8,6 +8,7 @@ import { applyDocument, deleteDocument } from '../documents/apply-document.ts';
 import { checkReferences } from '../documents/check-references.ts';
 import type { StoredDocument } from '../documents/document.ts';
 import type { ClusterEditor } from '../sessions/cluster-editor.ts';
+import { Buckets } from '../token-bucket.ts';
 import {
   RESOURCE_GROUP,
   RESOURCE_VERSION,
@@ -29,7 +30,7 @@ type Parts = Parameters<typeof applyDocument>[0];
 
 /** Every version of a document stays in the store, so that changes without a bound would fill it. */
 const MOST_OF_NAMESPACE = 500;
-const CHANGES = { burst: 600, perMinute: 60 };
+const CHANGES = { perSecond: 1, burst: 600 };
 /** Errors that are not the object's fault: the same object is retried. */
 const TEMPORARY: readonly ErrorKind[] = [
   'limited',
@@ -39,17 +40,13 @@ const TEMPORARY: readonly ErrorKind[] = [
   'upstream',
 ];
 
-interface Budget {
-  left: number;
-  at: number;
-}
-
 /** The documents of one cluster's custom resources. */
 export class ClusterDocuments {
   readonly authority: ObjectAuthority;
   readonly #parts: Parts;
   readonly #server: string;
-  readonly #budgets = new Map<string, Budget>();
+  /** By namespace. */
+  readonly #changes: Buckets;
   /** Documents of this cluster by kind and writer; undefined after a change of a document. */
   readonly #owned = new Map<Resource['kind'], Map<string, StoredDocument[]>>();
 
@@ -58,6 +55,7 @@ export class ClusterDocuments {
     this.#parts = parts;
     this.authority = authority;
     this.#server = server;
+    this.#changes = new Buckets(parts.clock, CHANGES);
     parts.state.onDocument((kind) => this.#owned.delete(kind as Resource['kind']));
   }
 
@@ -185,12 +183,8 @@ export class ClusterDocuments {
 
   /** @throws ERR_RATE_LIMITED */
   #spend({ namespace }: ClusterObject): void {
-    const now = this.#parts.clock.now();
-    const { left, at } = this.#budgets.get(namespace) ?? { left: CHANGES.burst, at: now };
-    const gained = (Math.max(now - at, 0) / 60_000) * CHANGES.perMinute;
-    const next = Math.min(left + gained, CHANGES.burst) - 1;
-    if (next < 0) throw new BrokerError('ERR_RATE_LIMITED', undefined, { retryAfterSeconds: 1 });
-    this.#budgets.set(namespace, { left: next, at: now });
+    const wait = this.#changes.of(namespace).take(1, this.#parts.clock.monotonic());
+    if (wait > 0) throw new BrokerError('ERR_RATE_LIMITED', undefined, { retryAfterSeconds: wait });
   }
 
   #ownedBy(kind: Resource['kind'], owner: string): readonly StoredDocument[] {
