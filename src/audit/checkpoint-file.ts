@@ -1,6 +1,7 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { randomId } from '../crypto/random.ts';
+import { syncDirectory } from './durable-file.ts';
 
 /** The last checkpoint, in a file outside the store that no copy of the store includes. It shows that a store was rolled back. */
 export interface CheckpointFile {
@@ -8,16 +9,6 @@ export interface CheckpointFile {
   read(): Promise<string | undefined>;
   /** The note is durable when it resolves. A reader sees the old note or the new one, never a part. */
   write(note: string): Promise<void>;
-}
-
-/** Makes new and renamed entries of a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }
 
 /** A file outside the store's directory. */

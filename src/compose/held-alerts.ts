@@ -1,9 +1,8 @@
-import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncDirectory } from '../audit/checkpoint-file.ts';
+import { syncDirectory, writeDurably } from '../audit/durable-file.ts';
 import { alertId, raiseAlert } from '../broker/alerts/receive-alerts.ts';
 import { sha256Hex } from '../crypto/digest.ts';
-import { randomId } from '../crypto/random.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { HeldAlertPlace, HeldAlerts } from '../ports/held-alerts.ts';
 import type { Log } from '../ports/log.ts';
@@ -31,16 +30,7 @@ export class HeldAlertFiles implements HeldAlertPlace {
     await syncDirectory(dirname(this.#directory));
     if ((await readdir(this.#directory)).length >= MOST) throw new BrokerError('ERR_HELD');
     const text = JSON.stringify(held);
-    const draft = join(this.#directory, `.${randomId('next')}`);
-    const file = await open(draft, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, join(this.#directory, `${sha256Hex(text)}.json`));
-    await syncDirectory(this.#directory);
+    await writeDurably(join(this.#directory, `${sha256Hex(text)}.json`), text);
     this.#log.warn(
       { source: held.source, alerts: held.alerts.length },
       'the store is held: runtime alerts are kept in files, and count when the broker starts after the release',

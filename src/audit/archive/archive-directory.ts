@@ -1,9 +1,8 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { randomId } from '../../crypto/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { ArchivePlace } from '../../ports/archive-place.ts';
-import { syncDirectory } from '../checkpoint-file.ts';
+import { writeDurably } from '../durable-file.ts';
 
 /** Objects as files of a directory, mode 0600. */
 export function archiveDirectory(directory: string): ArchivePlace {
@@ -15,14 +14,10 @@ export function archiveDirectory(directory: string): ArchivePlace {
   return {
     name: directory,
     async put(name, bytes) {
-      const draft = join(directory, `${name}.${randomId('part')}`);
       try {
         await mkdir(directory, { recursive: true, mode: 0o700 });
-        await writeWhole(draft, bytes);
-        await rename(draft, join(directory, name));
-        await syncDirectory(directory);
+        await writeDurably(join(directory, name), bytes);
       } catch (error) {
-        await rm(draft, { force: true }).catch(() => undefined);
         throw failed(`the archive object ${name} could not be written`, error);
       }
     },
@@ -36,16 +31,6 @@ export function archiveDirectory(directory: string): ArchivePlace {
       }
     },
   };
-}
-
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 async function readWhole(path: string, maxBytes: number): Promise<Uint8Array> {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { link, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { syncDirectory } from '../../audit/checkpoint-file.ts';
+import { syncDirectory } from '../../audit/durable-file.ts';
 import { logIdentity, type LogIdentity } from '../../audit/log-identity.ts';
 import { loadLogKeyFile } from '../../audit/log-key.ts';
 import { identityIn } from '../../crypto/age.ts';

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncDirectory } from '../../audit/checkpoint-file.ts';
+import { syncDirectory } from '../../audit/durable-file.ts';
 import type { LogIdentity } from '../../audit/log-identity.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
 import { assertRecipient } from '../../crypto/age.ts';
