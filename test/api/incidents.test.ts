@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
-import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { RunningApi, type Answered } from '../kit/parts.ts';
-import { logInPod, watchCluster, writeNew } from '../kit/reading-pods.ts';
+import { holderOf, watchCluster, writeNew, type Holder } from '../kit/reading-pods.ts';
 
 const since = '2020-01-01T00:00:00Z';
 
@@ -33,19 +32,11 @@ function open(body: object): Promise<Answered> {
 }
 
 /** A pod with a session that has read a secret, known to the watch. */
-async function holder(
-  serviceAccount = 'api',
-  spec: object = {},
-): Promise<{ readonly pod: FakePod; readonly token: string }> {
+function holder(serviceAccount = 'api', spec: object = {}): Promise<Holder> {
   pods += 1;
-  const pod = kube.pods.create({ namespace: 'prod', name: `web-${pods}`, serviceAccount, spec });
-  const token = (await logInPod({ api, kube }, pod)).body.token as string;
-  expect((await read(token)).status).toBe(200);
-  const watch = api.broker.parts.clusters.watch('watched');
-  await until('the watch knows the pod', () =>
-    Promise.resolve(watch?.find(pod.metadata.uid) !== undefined),
-  );
-  return { pod, token };
+  const name = `web-${pods}`;
+  const pod = kube.pods.create({ namespace: 'prod', name, serviceAccount, spec });
+  return holderOf({ api, kube }, pod);
 }
 
 async function untilDone(place: string): Promise<Pages> {

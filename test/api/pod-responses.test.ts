@@ -6,7 +6,7 @@ import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { RunningApi, type Answered } from '../kit/parts.ts';
-import { logInPod, watchCluster, writeNew } from '../kit/reading-pods.ts';
+import { holderOf, logInPod, watchCluster, writeNew, type Holder } from '../kit/reading-pods.ts';
 import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
 
 const SECRET = 'a-secret-of-falcosidekick';
@@ -57,11 +57,6 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-interface Held {
-  readonly pod: FakePod;
-  readonly token: string;
-}
-
 const logIn = (pod: FakePod): Promise<Answered> => logInPod({ api, kube }, pod);
 
 function read(token: string, path = 'app/db'): Promise<Answered> {
@@ -69,16 +64,11 @@ function read(token: string, path = 'app/db'): Promise<Answered> {
 }
 
 /** A pod with a session and a lease, known to the watch. */
-async function holder(serviceAccount = 'api', spec: object = { containers: [WEB] }): Promise<Held> {
+function holder(serviceAccount = 'api', spec: object = { containers: [WEB] }): Promise<Holder> {
   count += 1;
-  const pod = kube.pods.create({ namespace: 'prod', name: `p-${count}`, serviceAccount, spec });
-  const watch = api.broker.parts.clusters.watch('watched');
-  await until('the watch knows the pod', () =>
-    Promise.resolve(watch?.find(pod.metadata.uid) !== undefined),
-  );
-  const token = (await logIn(pod)).body.token as string;
-  expect((await read(token)).status).toBe(200);
-  return { pod, token };
+  const name = `p-${count}`;
+  const pod = kube.pods.create({ namespace: 'prod', name, serviceAccount, spec });
+  return holderOf({ api, kube }, pod);
 }
 
 async function removeDocument(path: string): Promise<void> {

@@ -9,7 +9,7 @@ import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { ScriptedFalcosidekick, type FalcoEvent } from '../kit/falcosidekick.ts';
 import { RunningApi, type Answered } from '../kit/parts.ts';
 import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
-import { logInPod, watchCluster, writeNew } from '../kit/reading-pods.ts';
+import { holderOf, logInPod, watchCluster, writeNew, type Holder } from '../kit/reading-pods.ts';
 
 const SECRET = 'a-secret-of-falcosidekick';
 const NEXT = 'the-next-secret-of-falco!';
@@ -78,11 +78,6 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-interface Held {
-  readonly pod: FakePod;
-  readonly token: string;
-}
-
 function startPod(serviceAccount = 'api', spec: object = {}): FakePod {
   pods += 1;
   return kube.pods.create({ namespace: 'prod', name: `web-${pods}`, serviceAccount, spec });
@@ -93,16 +88,8 @@ function logIn(pod: FakePod): Promise<Answered> {
 }
 
 /** A pod with a session that has read a secret, known to the watch. */
-async function holder(serviceAccount?: string, spec?: object): Promise<Held> {
-  const pod = startPod(serviceAccount, spec);
-  const { body } = await logIn(pod);
-  const token = body.token as string;
-  expect((await read(token)).status).toBe(200);
-  const watch = api.broker.parts.clusters.watch('watched');
-  await until('the watch knows the pod', () =>
-    Promise.resolve(watch?.find(pod.metadata.uid) !== undefined),
-  );
-  return { pod, token };
+function holder(serviceAccount?: string, spec?: object): Promise<Holder> {
+  return holderOf({ api, kube }, startPod(serviceAccount, spec));
 }
 
 function read(token: string, path = 'app/db'): Promise<Answered> {
@@ -348,7 +335,7 @@ describe('the wrong pod', () => {
 describe('a flood', () => {
   it('cuts off as many as the source may, and the others wait for an operator', async () => {
     await rule({ match: { sources: ['flood'] }, action: 'quarantine' });
-    const holders: Held[] = [];
+    const holders: Holder[] = [];
     for (let each = 4; each < 8; each += 1) holders.push(await holder(`own-${each}`));
     // At once: the limit holds for concurrent alerts too.
     await Promise.all(holders.map(({ pod }) => deliver('flood', generic(pod))));

@@ -1,3 +1,4 @@
+import { until } from './backends/until.ts';
 import type { FakeApiServer } from './fakes/fake-api-server.ts';
 import type { FakePod } from './fakes/fake-pods.ts';
 import type { Answered, RunningApi } from './parts.ts';
@@ -53,6 +54,23 @@ export async function podToken(
   const made = await logInPod({ api, kube }, pod);
   if (made.status !== 201) throw new Error(made.text);
   return made.body.token as string;
+}
+
+export interface Holder {
+  readonly pod: FakePod;
+  readonly token: string;
+}
+
+/** The pod with a session that has read app/db, known to the watch. */
+export async function holderOf({ api, kube }: Cluster, pod: FakePod): Promise<Holder> {
+  const watch = api.broker.parts.clusters.watch('watched');
+  await until('the watch knows the pod', () =>
+    Promise.resolve(watch?.find(pod.metadata.uid) !== undefined),
+  );
+  const token = (await logInPod({ api, kube }, pod)).body.token as string;
+  const { status } = await api.call('GET', '/api/v1/secrets/app/db', { token });
+  if (status !== 200) throw new Error(`the pod reads app/db: ${status}`);
+  return { pod, token };
 }
 
 /** A login of a pod of the namespace "prod". */
