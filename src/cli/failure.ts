@@ -78,7 +78,7 @@ export function failureOf(error: unknown, expired?: string): Failure {
 const REFUSED_CERTIFICATE =
   /_ALERT_(?:CERTIFICATE_(?:REQUIRED|EXPIRED|UNKNOWN)|(?:BAD|UNSUPPORTED)_CERTIFICATE|UNKNOWN_CA)$/;
 const CLIENT_CERTIFICATE =
-  'the listener requires a valid client certificate of one of its authorities: name it with --client-cert and --client-key, and check its end with: openssl x509 -enddate -noout -in FILE';
+  'the listener requires a valid client certificate of one of its authorities: name it with --client-cert and --client-key, and see when it expires with: openssl x509 -enddate -noout -in FILE';
 const HTTPS = 'the port may speak TLS: the URL of a broker with TLS begins with https://';
 
 function unreachableRemedy(error: UnreachableError): string | undefined {

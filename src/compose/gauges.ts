@@ -82,7 +82,7 @@ function registerWatches(registers: Registry[], { clusters }: RunningBroker): vo
   });
   new Counter({
     name: 'quaymaster_watched_reports_total',
-    help: 'Reports of the Trivy Operator that this process read, by what became of them',
+    help: 'Reports of the Trivy Operator that this process read, by outcome',
     labelNames: ['outcome'],
     registers,
     collect() {

@@ -57,7 +57,7 @@ export function registerAlerts(
 ): void {
   new Counter({
     name: 'quaymaster_alerts_total',
-    help: 'Runtime alerts that this process received, by source and by what became of them',
+    help: 'Runtime alerts that this process received, by source and outcome',
     labelNames: ['source', 'outcome'],
     registers,
     collect() {

@@ -7,7 +7,7 @@ const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
 const namespace = z
   .strictObject({
-    name: z.string().regex(NAMESPACE, 'must be the name of one namespace; wildcards have no place'),
+    name: z.string().regex(NAMESPACE, 'must be the name of one namespace, without wildcards'),
     /** Its policies and definitions may name paths at or below these. Its policies speak of its own workloads only. */
     prefixes: z.array(prefix).min(1).max(64).optional(),
     /** Its policies and definitions may name every path and every workload: for the team that runs the platform. */

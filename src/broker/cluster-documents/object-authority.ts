@@ -161,7 +161,7 @@ export class ObjectAuthority {
     const own = (names: readonly string[], name: string): boolean =>
       names.every((each) => each === name);
     if ('identities' in subject) {
-      const message = `a policy of the namespace "${namespace}" speaks of its service accounts only`;
+      const message = `a policy of the namespace "${namespace}" may name its service accounts only, not identities`;
       return [{ pointer: place('identities'), message }];
     }
     return [

@@ -61,7 +61,7 @@ const PROOFS: Readonly<Record<string, string>> = {
   test: 'a login with the new credential worked, and it may do what the definition demands',
   canary: 'the new version passed the canary',
   promote: 'readers get the new version',
-  settle: 'the holders changed to the new version, or their time was over',
+  settle: 'the holders changed to the new version, or the time to change had passed',
   retire: 'the target revoked the old credential',
   discard: 'the target revoked the new credential',
 };

@@ -21,7 +21,8 @@ export function readGrype(root: ReportNode): Report {
   }
   const database = root.at('descriptor', 'db', 'status');
   if (database.at('valid').value === false) {
-    const why = 'is false: scan again with a database that is whole';
+    const why =
+      'is false, so the database of the scanner is damaged or out of date: update it and scan again';
     throw new MalformedReport(database.at('valid').pointer, why);
   }
   const target = root.at('source', 'target');
