@@ -191,7 +191,8 @@ describeWith(['moto'], 'a broker whose log was archived in part', ({ moto }) => 
     expect(await stopped('--to', to)).toMatch(
       /^archived \d+ entries, \d+ to \d+, to .*elsewhere\nThe broker reads archived entries from audit\.archive/,
     );
-    expect(await stopped()).toContain('nothing to archive');
+    // The entries of the first run can complete one more bundle of 256.
+    expect(await stopped()).toMatch(/^archived 256 entries|nothing to archive/);
     await broker.start();
     await record();
     await broker.stop();
