@@ -73,7 +73,7 @@ async function ask<Id extends CallId>(
   try {
     const { status, body, headers } = await caller.call(id, ...input);
     const { method, path } = OPERATIONS[id];
-    const answered = { status, type: headers['content-type'], body: body ?? '' };
+    const answered = { status, type: headers['content-type'], body: (body as unknown) ?? '' };
     expect(contractFault(method, path.replaceAll(/\{\w+\}/g, 'x'), answered)).toBeUndefined();
     succeeded.add(id);
     return [status, body as never];
