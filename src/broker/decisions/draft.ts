@@ -47,8 +47,9 @@ export async function openDraft(
   const take = (name: string, policy: AccessPolicy | undefined): void => {
     const stored = policyOf(catalog.find('policy', name));
     authorize(live, name, [stored, policy]);
-    edit.change(name, policy && compilePolicy({ name, version: 0, policy }));
-    widened.push(...widenedGrants(stored, policy));
+    const compiled = policy && compilePolicy({ name, version: 0, policy });
+    edit.change(name, compiled);
+    widened.push(...widenedGrants(current.policies.get(name), compiled));
   };
   const slices = new Slices(clock);
   for (const policy of await parseAll(policies, slices)) {

@@ -1,7 +1,7 @@
 import { isCovered } from '../cidr.ts';
 import type { AccessPolicy, Capability } from './access-policy.ts';
 import { bindRule } from './bound-rule.ts';
-import { compilePolicy, ruleLabel } from './compiled-policy.ts';
+import { ruleLabel } from './compiled-policy.ts';
 import type { CompiledPolicy, CompiledRule, CompiledSubject } from './compiled-policy.ts';
 import { allowsFor } from './decide.ts';
 import type { AccessRequest } from './decision.ts';
@@ -52,24 +52,19 @@ export interface WidenedGrant extends PolicyGrant {
  * and only within the policy: a grant that another policy has too is listed.
  */
 export function widenedGrants(
-  before: AccessPolicy | undefined,
-  after: AccessPolicy | undefined,
+  before: CompiledPolicy | undefined,
+  after: CompiledPolicy | undefined,
 ): readonly WidenedGrant[] {
-  const [old, changed] = [prepared(before), prepared(after)];
   return [
-    ...uncovered(changed, old, 'allow').map((each) => ({
+    ...uncovered(after, before, 'allow').map((each) => ({
       ...each,
       change: 'allow_added' as const,
     })),
-    ...uncovered(old, changed, 'deny').map((each) => ({
+    ...uncovered(before, after, 'deny').map((each) => ({
       ...each,
       change: 'deny_removed' as const,
     })),
   ];
-}
-
-function prepared(policy: AccessPolicy | undefined): CompiledPolicy | undefined {
-  return policy && compilePolicy({ name: policy.metadata.name, version: 0, policy });
 }
 
 /** The parts of the rules of `own` with this effect that no rule of `other` covers. */

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from '@jest/globals';
 import {
   compilePolicies,
+  compilePolicy,
   decide,
   decidePossible,
   grantsFor,
@@ -106,8 +107,10 @@ describe('grantsFor', () => {
 });
 
 describe('widenedGrants', () => {
+  const compiled = (sketch: PolicySketch | undefined) =>
+    sketch && compilePolicy(storedPolicy(sketch));
   const widened = (before: PolicySketch | undefined, after: PolicySketch | undefined) =>
-    widenedGrants(before && storedPolicy(before).policy, after && storedPolicy(after).policy).map(
+    widenedGrants(compiled(before), compiled(after)).map(
       ({ change, path, capabilities }) => `${change} ${path} ${capabilities.join(',')}`,
     );
 
