@@ -178,7 +178,7 @@ async function openOn(
       lastBackup: () => copies.backups?.last,
       archives: copies.archives,
       held: () => heldKinds(trail, guard),
-      warnings: () => warningsOf({ opened, space, trail, indexes, ...copies, keys }),
+      warnings: () => warningsOf({ ...core, opened, space, trail, indexes, ...copies, keys }),
       indexes: () => indexes.status(),
       async close(cause) {
         space.stop();
@@ -202,7 +202,7 @@ function indexScrub(
   return new IndexScrub({ ...scrubbed, intervalMs: audit.scrubIntervalHours * HOUR_MS });
 }
 
-interface Watched extends Copies {
+interface Watched extends Copies, Pick<Core, 'clusterDocuments'> {
   readonly opened: OpenedStore;
   readonly space: SpaceWatch;
   readonly trail: AuditTrail;
@@ -218,6 +218,7 @@ function warningsOf({
   backups,
   archives,
   keys,
+  clusterDocuments,
 }: Watched): readonly string[] {
   return [
     ...(opened.condition.revokeConnect === undefined ? [] : ['store_open_to_all_roles']),
@@ -228,6 +229,7 @@ function warningsOf({
     ...(backups?.hasFailed === true ? ['backup_failed'] : []),
     ...(archives?.hasFailed === true ? ['audit_archive_failed'] : []),
     ...(keys.wrappers.problems().size > 0 ? ['kek_unreachable'] : []),
+    ...(clusterDocuments.some(({ held }) => held > 0) ? ['deletions_held'] : []),
   ];
 }
 

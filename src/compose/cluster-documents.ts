@@ -43,6 +43,8 @@ export interface ClusterDocumentsDeps {
 }
 
 export type ObjectState = 'accepted' | 'refused' | 'failed';
+/** The operator's command for documents that the broker keeps without their resources. */
+const CONFIRM = 'quaymaster custom-resource prune';
 
 /** The watches of one cluster while this process has the claim. */
 interface Watching {
@@ -104,6 +106,11 @@ export class ClusterDocumentsWork {
   /** Objects in this state; 0 in the processes that do not have the claim. */
   count(state: ObjectState): number {
     return [...this.#states.values()].filter((each) => each === state).length;
+  }
+
+  /** Documents whose deletion is held; in every process. */
+  get held(): number {
+    return this.#documents.held;
   }
 
   async #round(): Promise<void> {
@@ -185,7 +192,7 @@ export class ClusterDocumentsWork {
         },
         event: async ({ type, object }) => {
           const read = readClusterObject(resource, object);
-          if (type === 'DELETED') await this.#gone(read);
+          if (type === 'DELETED') this.#gone(read);
           else await this.#seen(read, this.#live.get(resource));
         },
         status: (status) => {
@@ -202,20 +209,28 @@ export class ClusterDocumentsWork {
     await this.#inTurn(() => this.#copy(object));
   }
 
-  async #gone(object: ClusterObject): Promise<void> {
+  /** The next round deletes its document, together with others that go at the same time, so that the broker sees how many they are. */
+  #gone(object: ClusterObject): void {
     this.#live.get(object.resource)?.delete(this.#documents.authority.ownerOf(object));
     this.#forget(keyOf(object));
-    await this.#removeGone();
   }
 
   /** Deletes the documents of objects that no longer exist. What fails, such as a mount in use, is retried in the next round. */
   async #removeGone(): Promise<void> {
+    const { cluster } = this;
+    const { log } = this.#deps.parts;
     for (const [resource, existing] of this.#live) {
       try {
-        await this.#inTurn(() => this.#documents.removeOthers(resource, existing));
+        await this.#inTurn(async () => {
+          const held = await this.#documents.removeOthers(resource, existing);
+          if (held === 0) return;
+          log.error(
+            { cluster, resource: resource.plural, held, all: this.held, run: CONFIRM },
+            'too many custom resources are gone at once: the broker keeps their documents until an operator deletes them or the resources return',
+          );
+        });
       } catch (err) {
-        const { cluster } = this;
-        this.#deps.parts.log.warn(
+        log.warn(
           { err, cluster, resource: resource.plural },
           'a document whose object was deleted stays until it can be deleted too; the broker retries',
         );

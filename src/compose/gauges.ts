@@ -344,13 +344,14 @@ function registerHoldings(registers: Registry[], { store }: Pick<Storage, 'store
 function registerCustomResources(registers: Registry[], broker: RunningBroker): void {
   new Gauge({
     name: 'quaymaster_custom_resources',
-    help: 'Custom resources of Kubernetes by cluster and state: accepted, refused, or failed and retried; 0 in brokers that do not copy them',
+    help: 'Custom resources of Kubernetes by cluster and state: accepted, refused, or failed and retried; 0 in brokers that do not copy them. held: documents that are kept without their resource',
     labelNames: ['cluster', 'state'],
     registers,
     collect() {
       for (const each of broker.clusterDocuments) {
         for (const state of OBJECT_STATES)
           this.set({ cluster: each.cluster, state }, each.count(state));
+        this.set({ cluster: each.cluster, state: 'held' }, each.held);
       }
     },
   });

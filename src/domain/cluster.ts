@@ -56,3 +56,5 @@ export interface ClaimMapping {
 
 /** Writers of documents that are copies of custom resources begin with it; no name of an operator or a person does. */
 export const CLUSTER_WRITER = 'kubernetes/';
+/** Ends the writer of a copy whose resource is gone with too many others: the broker keeps the document until an operator deletes it. No name has a `#`. */
+export const HELD_DELETION = '#deletion-held';

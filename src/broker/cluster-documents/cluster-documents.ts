@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { BrokerError, type ErrorCode, type ErrorKind, type Problem } from '../../domain/errors.ts';
 import { pathOf } from '../../domain/json-pointer.ts';
 import { encodeClient } from '../../domain/audit-event.ts';
+import { HELD_DELETION } from '../../domain/cluster.ts';
 import { randomId } from '../../crypto/random.ts';
 import type { Call } from '../call.ts';
 import { applyDocument, deleteDocument } from '../documents/apply-document.ts';
@@ -12,9 +13,11 @@ import { Buckets } from '../token-bucket.ts';
 import {
   RESOURCE_GROUP,
   RESOURCE_VERSION,
+  RESOURCES,
   type ClusterObject,
   type Resource,
 } from './cluster-object.ts';
+import { DeletionLimit } from './deletion-limit.ts';
 import { inSpec, type ObjectAuthority, type WantedDocument } from './object-authority.ts';
 
 /** What the broker says of an object, in its status. */
@@ -27,6 +30,12 @@ export interface Verdict {
 }
 
 type Parts = Parameters<typeof applyDocument>[0];
+type Origin = Pick<ClusterObject, 'resource' | 'namespace' | 'name' | 'uid' | 'generation'>;
+
+/** A document whose object no longer exists. */
+interface Gone extends Origin {
+  readonly document: StoredDocument;
+}
 
 /** Every version of a document stays in the store, so that changes without a bound would fill it. */
 const MOST_OF_NAMESPACE = 500;
@@ -47,7 +56,8 @@ export class ClusterDocuments {
   readonly #server: string;
   /** By namespace. */
   readonly #changes: Buckets;
-  /** Documents of this cluster by kind and writer; undefined after a change of a document. */
+  readonly #limit: DeletionLimit;
+  /** Documents of this cluster by kind and object; undefined after a change of a document. */
   readonly #owned = new Map<Resource['kind'], Map<string, StoredDocument[]>>();
 
   /** @param server the address of the API server, for the log */
@@ -56,6 +66,7 @@ export class ClusterDocuments {
     this.authority = authority;
     this.#server = server;
     this.#changes = new Buckets(parts.clock, CHANGES);
+    this.#limit = new DeletionLimit(parts.clock);
     parts.state.onDocument((kind) => this.#owned.delete(kind as Resource['kind']));
   }
 
@@ -89,24 +100,73 @@ export class ClusterDocuments {
   }
 
   /** Deletes the documents of an object that is gone. */
-  async remove(
-    origin: Pick<ClusterObject, 'resource' | 'namespace' | 'name' | 'uid' | 'generation'>,
-  ): Promise<void> {
+  async remove(origin: Origin): Promise<void> {
     await this.#withdraw(origin, () => false);
   }
 
-  /** After a complete list of a kind: deletes the documents of objects that no longer exist. The broker may have missed their deletion. */
-  async removeOthers(resource: Resource, seen: ReadonlySet<string>): Promise<void> {
+  /** Documents whose deletion is held. Every process knows them. */
+  get held(): number {
+    const all = RESOURCES.flatMap(({ kind }) => [...this.#ownersOf(kind).values()].flat());
+    return all.filter(isHeld).length;
+  }
+
+  /**
+   * After a complete list of a kind: deletes the documents of objects that no longer exist. The broker may have missed their deletion. Above a limit it
+   * keeps them, and marks them for an operator. Documents that the configuration no longer allows always go.
+   * @returns how many it has marked
+   */
+  async removeOthers(resource: Resource, seen: ReadonlySet<string>): Promise<number> {
+    const gone = this.#gone(resource, seen);
+    const lost = gone.filter((each) => !this.authority.mayKeep(each, each.document));
+    const missed = gone.filter((each) => !lost.includes(each) && !isHeld(each.document));
+    const allowed = this.#limit.allowed(resource, missed, this.#countsOf(resource.kind));
     const failures: unknown[] = [];
-    for (const owner of [...this.#ownersOf(resource.kind).keys()]) {
-      if (seen.has(owner)) continue;
-      const place = owner.slice(this.authority.ownerPrefix.length).split('/');
-      const [name = '', namespace = ''] = place.reverse();
-      const gone = { resource, namespace, name, uid: '', generation: 0 };
+    const tried = async (work: Promise<void>): Promise<void> =>
       // One mount that is still in use must not keep the policies of others.
-      await this.remove(gone).catch((error: unknown) => failures.push(error));
+      work.catch((error: unknown) => void failures.push(error));
+    for (const each of lost) await tried(this.remove(each));
+    let held = 0;
+    for (const each of missed) {
+      if (allowed.includes(each)) {
+        const done = this.remove(each).then(() => this.#limit.count(resource, each.namespace));
+        await tried(done);
+      } else {
+        await tried(this.#hold(each).then(() => void (held += 1)));
+      }
     }
     if (failures.length > 0) throw failures[0];
+    return held;
+  }
+
+  #gone(resource: Resource, seen: ReadonlySet<string>): readonly Gone[] {
+    const owners = [...this.#ownersOf(resource.kind)].filter(([owner]) => !seen.has(owner));
+    return owners.flatMap(([owner, documents]) => {
+      const [name = '', namespace = ''] = this.#placeOf(owner);
+      const origin = { resource, namespace, name, uid: '', generation: 0 };
+      return documents.map((document) => ({ ...origin, document }));
+    });
+  }
+
+  /** The parts of the object's place, its name first. */
+  #placeOf(owner: string): readonly string[] {
+    return owner.slice(this.authority.ownerPrefix.length).split('/').reverse();
+  }
+
+  /** Documents by namespace. */
+  #countsOf(kind: Resource['kind']): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const [owner, documents] of this.#ownersOf(kind)) {
+      const [, namespace = ''] = this.#placeOf(owner);
+      counts.set(namespace, (counts.get(namespace) ?? 0) + documents.length);
+    }
+    return counts;
+  }
+
+  /** Writes the document as it is, with the mark: it stays in the store, and another process knows it after a takeover. */
+  async #hold({ document, ...origin }: Gone): Promise<void> {
+    const { kind, name, body, updatedBy: writtenBy } = document;
+    const change = { kind, name, body, precondition: { writtenBy } };
+    await applyDocument(this.#parts, this.#call(origin), this.authority.holder(origin), change);
   }
 
   async #write(object: ClusterObject, wanted: WantedDocument): Promise<void> {
@@ -126,23 +186,19 @@ export class ClusterDocuments {
       await this.#checkScope(current, editor);
       return;
     }
-    if (current !== undefined && current.updatedBy !== owner) throw conflict(current);
+    if (current !== undefined && ownerIn(current) !== owner) throw conflict(current);
     if (current === undefined) this.#checkCount(object);
     this.#spend(object);
-    const change = { kind, name, body, precondition: { writtenBy: owner } };
+    const change = { kind, name, body, precondition: { writtenBy: current?.updatedBy ?? owner } };
     await applyDocument(this.#parts, this.#call(object), editor, change);
   }
 
   /** Deletes documents of the object, except those that it wants and may have. */
-  async #withdraw(
-    origin: Parameters<ClusterDocuments['remove']>[0],
-    isWanted: (document: StoredDocument) => boolean,
-  ): Promise<void> {
+  async #withdraw(origin: Origin, isWanted: (document: StoredDocument) => boolean): Promise<void> {
     const { authority } = this;
-    const writtenBy = authority.ownerOf(origin);
-    for (const document of this.#ownedBy(origin.resource.kind, writtenBy)) {
+    for (const document of this.#ownedBy(origin.resource.kind, authority.ownerOf(origin))) {
       if (isWanted(document) && (await this.#mayKeep(origin, document))) continue;
-      const { kind, name } = document;
+      const { kind, name, updatedBy: writtenBy } = document;
       const change = { kind, name, precondition: { writtenBy } };
       await deleteDocument(this.#parts, this.#call(origin), authority.remover(origin), change);
     }
@@ -197,13 +253,13 @@ export class ClusterDocuments {
     const own = this.#parts.catalog
       .all(kind)
       .filter(({ updatedBy }) => updatedBy.startsWith(this.authority.ownerPrefix));
-    const owners = Map.groupBy(own, ({ updatedBy }) => updatedBy) as Map<string, StoredDocument[]>;
+    const owners = Map.groupBy(own, ownerIn) as Map<string, StoredDocument[]>;
     this.#owned.set(kind, owners);
     return owners;
   }
 
   /** The request of the log: the object's place at the API server, with its uid and generation. */
-  #call(origin: Parameters<ClusterDocuments['remove']>[0]): Call {
+  #call(origin: Origin): Call {
     const { resource, namespace, name, uid, generation } = origin;
     const place = resource.isNamespaced ? `/namespaces/${namespace}` : '';
     const address = this.#server;
@@ -223,6 +279,15 @@ export class ClusterDocuments {
       context: () => ({ requestId, signal }),
     };
   }
+}
+
+function isHeld({ updatedBy }: StoredDocument): boolean {
+  return updatedBy.endsWith(HELD_DELETION);
+}
+
+/** The writer, without the mark of a held deletion. */
+function ownerIn({ updatedBy }: StoredDocument): string {
+  return updatedBy.split('#')[0] ?? updatedBy;
 }
 
 const REASONS: Partial<Record<ErrorCode, Exclude<Verdict['reason'], 'Accepted'>>> = {

@@ -1,5 +1,5 @@
 import type { TextDigest } from '../../domain/audit-text.ts';
-import { CLUSTER_WRITER } from '../../domain/cluster.ts';
+import { CLUSTER_WRITER, HELD_DELETION } from '../../domain/cluster.ts';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
 import { pointerTo } from '../../domain/json-pointer.ts';
 import { isName, isSecretPath, isUnder } from '../../domain/names.ts';
@@ -85,13 +85,16 @@ export class ObjectAuthority {
     return this.#editor(origin, [{ role: 'admin', scope: [] }]);
   }
 
-  #editor(origin: Origin, grants: readonly Grant[]): ClusterEditor {
+  /** The editor that marks a document whose deletion is held. */
+  holder(origin: Origin): ClusterEditor {
+    const owner = `${this.ownerOf(origin)}${HELD_DELETION}`;
+    return this.#editor(origin, [{ role: 'admin', scope: [] }], owner);
+  }
+
+  #editor(origin: Origin, grants: readonly Grant[], owner = this.ownerOf(origin)): ClusterEditor {
     const { cluster } = this;
     const policyPrefix = this.#policyPrefix(origin);
-    return new ClusterEditor(
-      { cluster, owner: this.ownerOf(origin), grants, policyPrefix },
-      this.#digest,
-    );
+    return new ClusterEditor({ cluster, owner, grants, policyPrefix }, this.#digest);
   }
 
   /** A namespace has no dot, so no two objects of a cluster have the same name here. */

@@ -87,6 +87,7 @@ export const DOCUMENTS: CommandTable = {
     mount: 'backends attached at path prefixes; created and changed by apply',
     definition:
       'per-path settings (rotation, lease time, backend reference); created and changed by apply',
+    'custom-resource': 'documents that come from Kubernetes',
   },
   commands: [
     {
@@ -119,6 +120,18 @@ export const DOCUMENTS: CommandTable = {
       load: async () => (await import('../verbs/documents.ts')).runMountCheck,
     },
     ...documentCommands('definition'),
+    {
+      command: 'custom-resource prune',
+      summary: 'delete documents that the broker keeps although their custom resources are gone',
+      details:
+        'The broker keeps documents if too many resources of a cluster disappear at once. Compare the list with the cluster first. It needs the role admin.',
+      options: [['--cluster <name>', 'only documents of this cluster'], DRY_RUN, YES],
+      examples: [
+        'quaymaster custom-resource prune --dry-run',
+        'quaymaster custom-resource prune --cluster prod',
+      ],
+      load: async () => (await import('../verbs/custom-resources.ts')).runCustomResourcePrune,
+    },
   ],
 };
 

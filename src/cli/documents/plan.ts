@@ -1,5 +1,5 @@
 import type { Answer } from '../../client/index.ts';
-import { CLUSTER_WRITER } from '../../domain/cluster.ts';
+import { CLUSTER_WRITER, HELD_DELETION } from '../../domain/cluster.ts';
 import { allPages, type Broker } from '../broker.ts';
 import { UsageError } from '../errors.ts';
 import { differences, type Difference } from './difference.ts';
@@ -65,6 +65,25 @@ export async function planChanges(
     if (prune.includes(kind)) deletions.unshift(...deletionsOf(kind, stored, wanted));
   }
   return { changes: [...writes, ...deletions], unchanged };
+}
+
+/** Deletes the documents whose custom resources are gone, and which the broker keeps for that reason. @param cluster undefined: of all clusters */
+export async function planHeldDeletions(
+  broker: Broker,
+  cluster: string | undefined,
+): Promise<DocumentPlan> {
+  const writer = cluster === undefined ? CLUSTER_WRITER : `${CLUSTER_WRITER}${cluster}/`;
+  const deletions: Change[] = [];
+  for (const kind of DOCUMENT_KINDS) {
+    const stored = await allPages(broker, kind.list, { query: { limit: 1000 } });
+    const held = stored.filter(
+      ({ updatedBy }) => updatedBy.startsWith(writer) && updatedBy.endsWith(HELD_DELETION),
+    );
+    deletions.unshift(
+      ...held.map(({ name, etag }): Change => ({ action: 'delete', kind, name, etag })),
+    );
+  }
+  return { changes: deletions, unchanged: 0 };
 }
 
 function changeOf(manifest: Manifest, stored: StoredDocument | undefined): readonly Change[] {

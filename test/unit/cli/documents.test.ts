@@ -9,6 +9,7 @@ import { kindOf, type DocumentWord } from '../../../src/cli/documents/kinds.ts';
 import { readDocuments } from '../../../src/cli/documents/read-files.ts';
 import { Interrupted } from '../../../src/cli/errors.ts';
 import { runApply } from '../../../src/cli/verbs/apply.ts';
+import { runCustomResourcePrune } from '../../../src/cli/verbs/custom-resources.ts';
 import { cliContext } from '../../kit/cli-context.ts';
 import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
 import { refusal, ScriptedBroker } from '../../kit/scripted-api.ts';
@@ -407,5 +408,49 @@ describe('the files of a directory', () => {
     const root = await fileTree({ 'here/..data/a.yaml': MOUNT });
     await symlink('..data/a.yaml', join(root, 'here/a.yaml'));
     expect(await read(join(root, 'here'))).toHaveLength(1);
+  });
+});
+
+describe('the documents that the broker keeps without their custom resources', () => {
+  const by = (name: string, updatedBy: string): object => ({ ...stored(name, {}), updatedBy });
+  const lists = ['Clusters', 'Mounts', 'Operators', 'RoleBindings', 'Definitions', 'ResponseRules'];
+
+  async function prune(options: object) {
+    const removed: LooseInput[] = [];
+    const remove = (input: LooseInput) => void removed.push(input);
+    const broker = new ScriptedBroker({
+      ...Object.fromEntries(lists.map((name) => [`list${name}`, () => ({ items: [] })])),
+      listPolicies: () => ({
+        items: [
+          by('c1.shop.web', 'kubernetes/c1/shop/web'),
+          by('c1.shop.old', 'kubernetes/c1/shop/old#deletion-held'),
+          by('c2.shop.old', 'kubernetes/c2/shop/old#deletion-held'),
+          by('all', 'root'),
+        ],
+      }),
+      listPostureProfiles: () => ({ items: [by('base', 'kubernetes/c1/base#deletion-held')] }),
+      deletePolicy: remove,
+      deletePostureProfile: remove,
+    });
+    const context = cliContext({ broker });
+    const exit = await runCustomResourcePrune(context, { args: [], options });
+    return { exit, out: context.out(), removed };
+  }
+
+  it('are deleted after they are listed, each only in the version that was listed', async () => {
+    const { exit, out, removed } = await prune({ cluster: 'c1', yes: true });
+    expect(exit).toBe(EXIT.done);
+    expect(out).toContain('- policy c1.shop.old');
+    expect(out).toContain('0 to create, 0 to change, 2 to delete');
+    expect(removed).toEqual([
+      { path: { name: 'base' }, headers: { 'If-Match': '"base.4"' } },
+      { path: { name: 'c1.shop.old' }, headers: { 'If-Match': '"c1.shop.old.4"' } },
+    ]);
+  });
+
+  it('are only listed by a dry run, those of all clusters without --cluster', async () => {
+    const { exit, out, removed } = await prune({ dryRun: true });
+    expect([exit, removed]).toEqual([EXIT.changes, []]);
+    expect(out).toContain('3 to delete');
   });
 });

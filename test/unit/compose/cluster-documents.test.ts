@@ -149,6 +149,26 @@ describe('the copy of custom resources', () => {
     expect(isThere('kept')).toBe(true);
   });
 
+  it('keeps documents when the list of a restored API server lacks many, until the objects return', async () => {
+    const names = Array.from({ length: 12 }, (_, n) => `p${n}`);
+    api.objects.set(
+      'accesspolicies',
+      names.map((name) => access(name)),
+    );
+    await stopAfter(start(), () => names.every(isThere));
+    api.objects.set('accesspolicies', []);
+    const second = start('b');
+    await waitFor('the hold', () => second.held === 12);
+    expect(names.every(isThere)).toBe(true);
+    await second.stop();
+    api.objects.set(
+      'accesspolicies',
+      names.map((name) => access(name)),
+    );
+    const third = start('c');
+    await waitFor('the return', () => third.held === 0 && third.count('accepted') === 12);
+  });
+
   it('asks for configured kinds only, and deletes documents of others', async () => {
     api.objects.set('accesspolicies', [access('shop')]);
     await stopAfter(start(), () => isThere('shop'));
