@@ -159,6 +159,11 @@ export class Installation {
     return this.#output;
   }
 
+  /** Closes the reader of its standard output, as `head` does after some lines. */
+  closeOutput(): void {
+    this.#process?.stdout?.destroy();
+  }
+
   get pid(): number {
     return this.#process?.pid ?? 0;
   }

@@ -1,6 +1,5 @@
-import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { deliveryLines, type Delivery, type Sink } from '../sink.ts';
+import { deliveryLines, SinkError, type Delivery, type Sink } from '../sink.ts';
 
 /**
  * Writes the head of each delivery and one entry a line to a stream, usually standard output, for the log collector of a container. Waits
@@ -14,10 +13,16 @@ export class StreamSink implements Sink {
   constructor(name: string, stream: Writable) {
     this.name = name;
     this.#stream = stream;
+    // An error event without a listener ends the process. Each write reports its own failure.
+    if (!stream.listeners('error').includes(ignored)) stream.on('error', ignored);
   }
 
-  async deliver(delivery: Delivery): Promise<void> {
-    if (!this.#stream.write(deliveryLines(delivery))) await once(this.#stream, 'drain');
+  deliver(delivery: Delivery): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    this.#stream.write(deliveryLines(delivery), (error) =>
+      error ? reject(unwritten(error)) : resolve(undefined),
+    );
+    return promise;
   }
 
   reopen(): Promise<void> {
@@ -28,4 +33,13 @@ export class StreamSink implements Sink {
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+function ignored(): void {
+  return undefined;
+}
+
+/** A stream that failed once stays closed: only a restart of the process opens standard output again. */
+function unwritten({ code = 'unknown' }: NodeJS.ErrnoException): SinkError {
+  return new SinkError(`cannot write to standard output: ${code}; restart the broker to open it`);
 }

@@ -9,6 +9,8 @@ import {
   truncate,
   writeFile,
 } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -128,6 +130,19 @@ describe('the stream sink', () => {
     );
     await sink.reopen();
     await sink.close();
+  });
+
+  it('fails each delivery after the reader of the pipe has closed it', async () => {
+    const reader = spawn('sh', ['-c', 'exec <&-; echo closed; exec sleep 600'], { stdio: 'pipe' });
+    await once(reader.stdout, 'data');
+    const deliver = (): Promise<void> =>
+      new StreamSink('stdout', reader.stdin).deliver(delivery('{}'));
+    const failure = 'cannot write to standard output';
+    await expect(deliver()).rejects.toThrow(`${failure}: EPIPE`);
+    // A retry, and a sink that a reload of the configuration opens.
+    await expect(deliver()).rejects.toThrow(failure);
+    reader.kill();
+    await once(reader, 'exit');
   });
 
   it('has a name of its own, as each type that the configuration can name', async () => {
