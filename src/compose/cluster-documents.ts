@@ -114,6 +114,7 @@ export class ClusterDocumentsWork {
   }
 
   async #round(): Promise<void> {
+    const isOwner = this.#isOwner();
     this.#claim = await this.#claims.take();
     if (this.#claim === undefined) {
       await this.#close();
@@ -122,7 +123,8 @@ export class ClusterDocumentsWork {
     const { clock } = this.#deps.parts;
     const known = this.#watching;
     const isCurrent = known?.api === this.#api() && clock.monotonic() - known.openedAt < RESYNC_MS;
-    if (!isCurrent) {
+    // Without the claim, what the watch brought was not copied.
+    if (!isOwner || !isCurrent) {
       await this.#close();
       this.#open();
     }
@@ -137,6 +139,11 @@ export class ClusterDocumentsWork {
         if (this.#retries.get(key) === retry) await this.#copy(retry.object, retry.attempts);
       });
     }
+  }
+
+  /** After a pause of this process, another one may have the claim and newer states of the objects. */
+  #isOwner(): boolean {
+    return this.#claim !== undefined && this.#claim.until > this.#deps.parts.clock.now();
   }
 
   #api(): KubernetesApi {
@@ -288,9 +295,9 @@ export class ClusterDocumentsWork {
     this.#retries.delete(key);
   }
 
-  /** One change after another: an older state of an object never overwrites a newer one. */
+  /** One change after another, and none without the claim: an older state of an object never overwrites a newer one. */
   async #inTurn(work: () => Promise<void>): Promise<void> {
-    const mine = this.#turn.then(work);
+    const mine = this.#turn.then(() => (this.#isOwner() ? work() : undefined));
     this.#turn = mine.catch(() => undefined);
     await mine;
   }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { clusterDocumentsConfigSchema } from '../../../src/broker/cluster-documents/config.ts';
 import { systemClock } from '../../../src/clock.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
 import { ClusterDocumentsWork } from '../../../src/compose/cluster-documents.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import type { KubernetesApi, KubernetesRequest } from '../../../src/ports/kubernetes-api.ts';
@@ -86,12 +87,12 @@ afterEach(async () => {
   await broker.close();
 });
 
-function start(owner = 'a', config: object = {}): ClusterDocumentsWork {
+function start(owner = 'a', config: object = {}, clock: Clock = systemClock): ClusterDocumentsWork {
   const namespaces = [{ name: 'pay', prefixes: ['app/pay'] }];
   const source = { cluster: 'c1', connection: 'home', namespaces, ...config };
   const [parsed] = clusterDocumentsConfigSchema.parse([source]);
   const connections = { clusters: new Map([['home', { type: 'kubernetes' as const, api }]]) };
-  const parts = { ...broker.parts, clock: systemClock };
+  const parts = { ...broker.parts, clock };
   const work = new ClusterDocumentsWork(parsed!, false, { parts, connections, trail: { owner } });
   works.push(work);
   work.start();
@@ -189,6 +190,21 @@ describe('the copy of custom resources', () => {
     expect([second.count('accepted'), api.patched.length]).toEqual([0, written]);
     await first.stop();
     await waitFor('the second broker', () => second.count('accepted') === 1);
+  });
+
+  it('copies nothing that it sees after its claim expired, until it has the claim again', async () => {
+    api.objects.set('accesspolicies', [access('shop')]);
+    const late = { ms: 0 };
+    const clock = { ...systemClock, now: () => systemClock.now() + late.ms };
+    const work = start('a', {}, clock);
+    await waitFor('the copy', () => work.count('accepted') === 1);
+    const before = api.watches.get('accesspolicies');
+    late.ms = 31_000;
+    before?.push({ type: 'ADDED', object: access('stale') });
+    await waitFor('a new watch', () => api.watches.get('accesspolicies') !== before);
+    await waitFor('the copy again', () => work.count('accepted') === 1);
+    const written = api.patched.map(({ path }) => path.at(-2));
+    expect([written.includes('shop'), written.includes('stale')]).toEqual([true, false]);
   });
 
   it('counts an object whose status cannot be written, and keeps its document', async () => {
