@@ -65,10 +65,15 @@ function putText(dialect: Dialect, table: TableName, fresh: boolean): string {
 }
 
 function makePutText(dialect: Dialect, table: TableName, fresh: boolean): string {
+  const values = Object.keys(shapeOf(table).columns).map((_, i) => dialect.placeholder(i + 1));
+  return insertText(table, `VALUES (${values.join(', ')})`, fresh);
+}
+
+/** Inserts the rows of `source`, which have all columns in the order of the schema. Rows that are not `fresh` replace others of the same key. */
+export function insertText(table: TableName, source: string, fresh: boolean): string {
   const { columns, key } = shapeOf(table);
   const names = Object.keys(columns);
-  const values = names.map((_, index) => dialect.placeholder(index + 1)).join(', ');
-  const insert = `INSERT INTO "${table}" (${names.map(quoted).join(', ')}) VALUES (${values})`;
+  const insert = `INSERT INTO "${table}" (${names.map(quoted).join(', ')}) ${source}`;
   if (fresh) return insert;
   const updates = names
     .filter((name) => !key.includes(name))

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { systemClock } from '../../src/clock.ts';
-import type { Change, Outcome, Store } from '../../src/ports/store.ts';
+import type { Change, Outcome, Plan, Store } from '../../src/ports/store.ts';
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Running } from '../kit/backends/footprint.ts';
@@ -153,20 +153,23 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
     });
 
     it.each(['read committed', 'serializable'])(
-      'refuses a read that waited for an invalidation in progress (default isolation: %s)',
+      'refuses plans that waited for an invalidation in progress (default isolation: %s)',
       async (isolation) => {
         const name = new URL(database.connectionString).pathname.slice(1);
         await query(`ALTER DATABASE ${name} SET default_transaction_isolation = '${isolation}'`);
         const store = await open();
-        const read = (key: string): Promise<Outcome> =>
-          store.commit({ decidedAt: store.seq(), reads: [key], entries: [key] });
+        const read = (key: string, writes: Plan['writes'] = []): Promise<Outcome> =>
+          store.commit({ decidedAt: store.seq(), reads: [key], entries: [key], writes });
+        const lease = (id: string): Plan['writes'] => [{ table: 'leases', put: leaseRow(id) }];
         const other = new pg.Client({ connectionString: database.connectionString });
         await other.connect();
         // From the sixth run on, the server may use another kind of plan for a prepared statement.
-        for (let round = 1; round <= 8; round += 1) {
+        for (let round = 1; round <= 16; round += 1) {
           await other.query('BEGIN; LOCK TABLE "fence" IN EXCLUSIVE MODE');
           await other.query(`INSERT INTO "changes" VALUES (${round}, 'session', 'ses_1', 1)`);
-          const outcomes = [read('session:ses_1'), read('session:ses_2')];
+          const [stale, kept] =
+            round % 2 === 0 ? [] : [lease(`lea_stale_${round}`), lease(`lea_kept_${round}`)];
+          const outcomes = [read('session:ses_1', stale), read('session:ses_2', kept)];
           const waiting = `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = '"fence"'::regclass`;
           while ((await query(waiting)).length === 0) await turn();
           await other.query('COMMIT');
@@ -178,7 +181,9 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
         await other.end();
         const batches = await query('SELECT "entries" FROM "audit_batches"');
         const bodies = batches.flatMap((batch) => bodiesOf(batch as never));
-        expect(bodies).toEqual(Array.from({ length: 8 }, () => 'session:ses_2'));
+        expect(bodies).toEqual(Array.from({ length: 16 }, () => 'session:ses_2'));
+        const leases = await query(`SELECT DISTINCT substr("id", 1, 8) AS "kind" FROM "leases"`);
+        expect(leases).toEqual([{ kind: 'lea_kept' }]);
       },
     );
 

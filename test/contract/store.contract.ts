@@ -6,7 +6,7 @@ import type { Tables } from '../../src/ports/tables.ts';
 import type { OpenedStore } from '../../src/store/index.ts';
 import { bodiesOf, FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
 import { HandClock } from '../kit/hand-clock.ts';
-import { credentialRow, leaseRow, versionRow } from '../kit/fakes/store-rows.ts';
+import { credentialRow, leaseRow, sessionRow, versionRow } from '../kit/fakes/store-rows.ts';
 import { countRows, listRows } from '../kit/rows.ts';
 
 type LeaseConditions = Partial<Parameters<typeof listRows<'leases'>>[2]>;
@@ -110,6 +110,37 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         await Promise.all(plans);
         expect(await countRows(store, 'audit_batches', {})).toBe(1);
         expect(await bodies()).toEqual(Array.from({ length: 64 }, (_, n) => `{"n":${n}}`));
+      });
+
+      it('record the rows of several tables with the entries of their turn', async () => {
+        await open();
+        const texts = ['NULL', '{"a",b}', '\\x00"', ' ', ''];
+        const rows = texts.map((path, n) =>
+          leaseRow(`l${n}`, { path, cause: n === 0 ? null : path }),
+        );
+        const session = { table: 'sessions', put: sessionRow('s1') } as const;
+        await Promise.all([
+          ...rows.map((row, n) =>
+            store.commit({ writes: [{ table: 'leases', put: row }], entries: [`${n}`] }),
+          ),
+          store.commit({ writes: [session], entries: ['5'] }),
+        ]);
+        for (const row of rows) expect(await store.get('leases', { id: row.id })).toEqual(row);
+        expect(await store.get('sessions', { id: 's1' })).toEqual(sessionRow('s1'));
+        expect(await bodies()).toEqual(['0', '1', '2', '3', '4', '5']);
+        expect(await countRows(store, 'audit_batches', {})).toBe(1);
+      });
+
+      it('keep the last of the rows that plans of one turn put at the same place', async () => {
+        await open();
+        const plans = ['first', 'second'].map((path) => ({
+          writes: [put('a', { path })],
+          entries: [JSON.stringify(path)],
+        }));
+        const outcomes = await Promise.all(plans.map((plan) => store.commit(plan)));
+        expect(outcomes.map(status)).toEqual(['committed', 'committed']);
+        expect(await store.get('leases', { id: 'a' })).toMatchObject({ path: 'second' });
+        expect(await bodies()).toEqual(['"first"', '"second"']);
       });
 
       it('handle more plans than one batch takes, all of them and in order', async () => {
@@ -246,6 +277,19 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(first).toMatchObject({ status: 'committed' });
         expect(second).toEqual({ status: 'conflict', index: -1 });
         expect(third).toMatchObject({ status: 'committed' });
+        expect(await ids({})).toEqual(['kept']);
+        expect(await bodies()).toEqual(['"kept"']);
+      });
+
+      it('conflict with -1 for a plan that only puts rows, and keep the others of its turn', async () => {
+        await open();
+        const plans = ['kept', 'lost'].map((id) => ({
+          writes: [put(id), { table: 'sessions', put: sessionRow(id) } as const],
+          entries: [JSON.stringify(id)],
+        }));
+        const [first, second] = await Promise.all(plans.map((plan) => store.commit(plan)));
+        expect(first).toMatchObject({ status: 'committed' });
+        expect(second).toEqual({ status: 'conflict', index: -1 });
         expect(await ids({})).toEqual(['kept']);
         expect(await bodies()).toEqual(['"kept"']);
       });

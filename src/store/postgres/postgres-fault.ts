@@ -8,8 +8,8 @@ const DUPLICATES: ReadonlySet<string> = new Set(['42P07', '42710', UNIQUE_VIOLAT
 const RETRYABLE: ReadonlySet<string> = new Set(['40001', '40P01', '55P03']);
 /** `data_corrupted` and `index_corrupted`. */
 const DAMAGED: ReadonlySet<string> = new Set(['XX001', 'XX002']);
-/** SQLSTATE classes of bad data and integrity violations: the row is at fault. */
-const ROW_CLASSES = ['22', '23'];
+/** SQLSTATE classes of two rows of one key in one statement, of bad data, and of integrity violations: the row is at fault. */
+const ROW_CLASSES = ['21', '22', '23'];
 const PROTOCOL_VIOLATION = '08P01';
 /** Insufficient resources: disk, memory, a configured limit. */
 const NO_ROOM_CLASS = '53';

@@ -14,7 +14,7 @@ import { RETRY_AFTER_MS } from '../store-deps.ts';
 import type { UnreadablePages } from '../unreadable-pages.ts';
 import { writeSql } from '../write-sql.ts';
 import { isNoRoom, isRefusedRow, isRetryable, isUnreadable } from './postgres-fault.ts';
-import { onlyRecords, recordSql } from './recorded-batch.ts';
+import { onlyAdds, recordSql, type RecordStatement } from './recorded-batch.ts';
 import { firstChecks, runPlans } from './run-plans.ts';
 import type { WriterConnection } from './writer-connection.ts';
 import { NOTIFY } from './writer-connection.ts';
@@ -175,7 +175,7 @@ export class PostgresWriter {
     const { feed, deps } = this.#parts;
     this.#isSent = false;
     const connection = this.#ready();
-    if (!isCareful && onlyRecords(batch) && (await this.#recordAtOnce(connection, batch))) return;
+    if (!isCareful && onlyAdds(batch) && (await this.#recordAtOnce(connection, batch))) return;
     this.#isSent = false;
     const invalidates = batch.some(({ plan }) => (plan.invalidates ?? []).length > 0);
     const mode = invalidates ? 'invalidate' : 'read';
@@ -201,8 +201,8 @@ export class PostgresWriter {
   }
 
   /**
-   * Commits plans that only add entries, in one round trip. @returns false if it recorded nothing, because the server has an invalidation that this
-   * process does not know, or a later clock.
+   * Commits plans that only add entries and rows, in one round trip. @returns false if it wrote nothing, because the server has an invalidation that
+   * this process does not know, or a later clock.
    */
   async #recordAtOnce(
     connection: WriterConnection,
@@ -220,8 +220,7 @@ export class PostgresWriter {
     if (current.length > 0) {
       const row = (this.#staged = deps.chain.stage(staged.bodies));
       deps.failpoint?.('store.before_commit');
-      const plans = current.map(({ plan }) => plan);
-      const isRecorded = await this.#record(connection, recordSql(row, plans, feed.seq));
+      const isRecorded = await this.#record(connection, recordSql(row, current, feed.seq));
       deps.failpoint?.('store.after_commit');
       this.#unknown = undefined;
       if (!isRecorded) {
@@ -235,7 +234,7 @@ export class PostgresWriter {
   }
 
   /** @returns whether the statement inserted its row. */
-  async #record(connection: WriterConnection, statement: Statement): Promise<boolean> {
+  async #record(connection: WriterConnection, statement: RecordStatement): Promise<boolean> {
     this.#send(connection);
     try {
       return (await connection.run(statement)).rowCount === 1;

@@ -2,6 +2,7 @@ import type { Client, QueryResult } from 'pg';
 import type { Change } from '../../ports/store.ts';
 import type { Statement } from '../sql.ts';
 import { SET_TIMEOUTS } from './client-options.ts';
+import type { RecordStatement } from './recorded-batch.ts';
 import type { StatementNames } from './statement-names.ts';
 
 /**
@@ -129,7 +130,7 @@ export class WriterConnection {
     return Promise.allSettled(statements.map((statement) => this.run(statement)));
   }
 
-  run({ text, values }: Statement): Promise<QueryResult> {
+  run({ text, values }: Statement | RecordStatement): Promise<QueryResult> {
     const name = this.#names.nameOf(text);
     return this.#client.query({
       text,

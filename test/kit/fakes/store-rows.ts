@@ -71,3 +71,21 @@ export function versionRow(
     metadata: null,
   };
 }
+
+/** A complete session row. All have the same hash, so a store keeps one of them. */
+export function sessionRow(id: string): Tables['sessions'] {
+  return {
+    id,
+    hash: new Uint8Array([1, 2, 3]),
+    cluster: 'c1',
+    cluster_uid: 'u1',
+    namespace: 'pay',
+    service_account: 'api',
+    pod_uid: null,
+    body: '{"source":"127.0.0.1"}',
+    created_at: 1,
+    ends_at: 2,
+    mac: new Uint8Array(32),
+    sender_key: null,
+  };
+}
