@@ -1,7 +1,5 @@
-import { open, readFile, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { randomId } from '../crypto/random.ts';
-import { syncDirectory } from './durable-file.ts';
+import { readFile } from 'node:fs/promises';
+import { writeDurably } from './durable-file.ts';
 
 /** The last checkpoint, in a file outside the store that no copy of the store includes. It shows that a store was rolled back. */
 export interface CheckpointFile {
@@ -13,8 +11,6 @@ export interface CheckpointFile {
 
 /** A file outside the store's directory. */
 export function checkpointFile(path: string): CheckpointFile {
-  // Replicas may share the file. A replica that was paused while another took over must not write into the other's draft.
-  const next = `${path}.${randomId('next')}`;
   return {
     async read() {
       try {
@@ -24,16 +20,7 @@ export function checkpointFile(path: string): CheckpointFile {
         throw error;
       }
     },
-    async write(note) {
-      const file = await open(next, 'w', 0o600);
-      try {
-        await file.writeFile(note);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(next, path);
-      await syncDirectory(dirname(path));
-    },
+    // Replicas may share the file, so each write has a draft of its own.
+    write: (note) => writeDurably(path, note),
   };
 }

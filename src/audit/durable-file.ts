@@ -12,21 +12,33 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** Creates a file of mode 0600. It is durable when this resolves. @throws EEXIST if the file exists; a failed write leaves a part of it */
+export async function createDurably(path: string, content: string | Uint8Array): Promise<void> {
+  await writeNew(path, content);
+  await syncDirectory(dirname(path));
+}
+
 /** Writes or replaces a file of mode 0600. It is durable when this resolves, and no reader sees a part of it. A failure leaves no draft. */
 export async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
   const draft = `${path}.${randomId('part')}`;
   try {
-    const file = await open(draft, 'wx', 0o600);
-    try {
-      await file.writeFile(content);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeNew(draft, content);
     await rename(draft, path);
     await syncDirectory(dirname(path));
   } catch (error) {
     await rm(draft, { force: true }).catch(() => undefined);
     throw error;
+  }
+}
+
+async function writeNew(path: string, content: string | Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    // The mask of the process may have taken more than the bits of others.
+    await file.chmod(0o600);
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }

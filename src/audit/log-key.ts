@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { generateSigningKey, loadSigningKey, type SigningKey } from '../crypto/signing.ts';
 import { BrokerError } from '../domain/errors.ts';
+import { createDurably } from './durable-file.ts';
 
 const OTHERS = 0o077;
 const LONGEST_FILE = 4096;
@@ -16,19 +17,9 @@ function refused(path: string, why: string, cause?: unknown): BrokerError {
  */
 export async function createLogKeyFile(path: string): Promise<SigningKey> {
   const key = generateSigningKey();
-  let file: FileHandle;
-  try {
-    file = await open(path, 'wx', 0o600);
-  } catch (cause) {
+  await createDurably(path, key.exportPem()).catch((cause: unknown) => {
     throw refused(path, 'cannot be created; an existing key is never replaced', cause);
-  }
-  try {
-    await file.chmod(0o600);
-    await file.writeFile(key.exportPem());
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  });
   return key;
 }
 

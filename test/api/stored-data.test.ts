@@ -111,7 +111,7 @@ describe('a broker that was started under umask 000', () => {
       expect((await stat(path)).mode & 0o777).toBe(0o700);
       for (const name of await readdir(path)) {
         // The next checkpoint replaces the last one by rename at any moment.
-        if (name.startsWith('checkpoint.next')) continue;
+        if (name.startsWith('checkpoint.part')) continue;
         found.push(name);
         expect([name, (await stat(join(path, name))).mode & 0o777]).toEqual([name, 0o600]);
       }

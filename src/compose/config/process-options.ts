@@ -15,7 +15,6 @@ const HARMLESS: ReadonlySet<string> = new Set([
   '--disable-warning',
   '--dns-result-order',
   '--enable-source-maps',
-  '--experimental-vm-modules',
   '--max-http-header-size',
   '--max-old-space-size',
   '--max-semi-space-size',

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { createDurably } from '../../audit/durable-file.ts';
 import { systemClock } from '../../clock.ts';
 import { generateAgeKeyPair } from '../../crypto/age.ts';
 import { BrokerError } from '../../domain/errors.ts';
@@ -25,19 +25,14 @@ import { refuseOpenProcess } from '../config/process-options.ts';
 /** Writes a new secret key of age to a new file of mode 0600. @returns the text for the operator. @throws ERR_CONFIG_INVALID */
 export async function runBackupKeygen(path: string): Promise<string> {
   const { identity, recipient } = await generateAgeKeyPair();
-  const file = await open(path, 'wx', 0o600).catch((cause: unknown) => {
+  const text = `# public key: ${recipient}\n${identity}\n`;
+  await createDurably(path, text).catch((cause: unknown) => {
     throw new BrokerError(
       'ERR_CONFIG_INVALID',
       `${path} cannot be created; an existing key is never replaced`,
       { cause },
     );
   });
-  try {
-    await file.writeFile(`# public key: ${recipient}\n${identity}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
   return [
     `wrote the secret key to ${path}: keep it away from the broker and from the backups`,
     `recipient for the broker's configuration: ${recipient}`,

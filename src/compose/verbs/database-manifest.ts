@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { createDurably } from '../../audit/durable-file.ts';
 import { storedIdentity } from '../../audit/log-origin.ts';
 import { loadLogKeyFile } from '../../audit/log-key.ts';
 import { logIdentity, type LogIdentity } from '../../audit/log-identity.ts';
@@ -40,17 +40,11 @@ export async function runBackupManifest(
     manifest: { createdAt, release: RELEASE, ...(await verify()) },
     identity: database.identity,
   }));
-  const file = await open(path, 'wx', 0o600).catch((cause: unknown) => {
+  await createDurably(path, signDatabaseManifest(manifest, identity)).catch((cause: unknown) => {
     throw new BrokerError('ERR_CONFIG_INVALID', `${path} cannot be created; name a new file`, {
       cause,
     });
   });
-  try {
-    await file.writeFile(signDatabaseManifest(manifest, identity));
-    await file.sync();
-  } finally {
-    await file.close();
-  }
   return [
     ...textOf(manifest),
     `wrote ${path}. Start the dump or base backup now, and keep the manifest with it.`,
