@@ -71,7 +71,8 @@ function evaluation(): Measured {
   const evidenceOf = (image: string): readonly Evidence[] => [
     {
       ...{ id: image, kind: 'vulnerabilities', scanner: 'trivy', scannerVersion: '1' },
-      ...{ digests: [image], config: undefined, writer: 'ci', reportedAt: now, receivedAt: now },
+      ...{ digests: [image], config: undefined, writer: 'ci', scope: [] },
+      ...{ reportedAt: now, receivedAt: now },
       section: () => ({ isOsEnded: false, findings }),
     },
   ];

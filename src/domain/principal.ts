@@ -16,7 +16,7 @@ export const ROLES = [
 ] as const;
 export type Role = (typeof ROLES)[number];
 
-/** A role within path prefixes; no prefixes at all means everywhere. */
+/** A role within path prefixes, or for `evidence-writer` prefixes of image repositories; no prefixes at all means everywhere. */
 export interface Grant {
   readonly role: Role;
   readonly scope: readonly string[];
@@ -76,6 +76,14 @@ export function holdsFor(operator: Operator, role: Role, path: string): boolean 
       (grant.role === role || (grant.role === 'admin' && role !== 'secret-reader')) &&
       (grant.scope.length === 0 || grant.scope.some((prefix) => isUnder(path, prefix))),
   );
+}
+
+/** The prefixes of the repositories about whose images these grants allow evidence; empty: all images. Undefined: none. */
+export function evidenceScope(grants: readonly Grant[]): readonly string[] | undefined {
+  const own = grants.filter(({ role }) => role === 'evidence-writer' || role === 'admin');
+  if (own.length === 0) return undefined;
+  if (own.some(({ scope }) => scope.length === 0)) return [];
+  return [...new Set(own.flatMap(({ scope }) => scope))].sort();
 }
 
 /** What of `wanted` lies within `held`: a token never carries more than its operator holds now. */

@@ -57,9 +57,12 @@ export const CONTAINER_TABLES = {
       body: 'bytes',
       /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
+      /** JSON: prefixes of the repositories for whose images it counts; null: for all. */
+      scope: 'text?',
     },
     key: ['id'],
     digestedSince: 6,
     sealedSince: 6,
+    laterColumns: ['scope'],
   },
 } as const;

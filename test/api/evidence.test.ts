@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
-import { RunningApi, type Answered } from '../kit/parts.ts';
+import { itemsOf, RunningApi, type Answered } from '../kit/parts.ts';
 import { grypeReport, openVex, trivyReport, TRIVY_SECRETS } from '../kit/scanner-reports.ts';
 import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
 import { podToken, watchCluster } from '../kit/reading-pods.ts';
@@ -183,6 +183,67 @@ describe('a profile with exposedSecrets', () => {
     expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
     await pushed(report([], { CreatedAt: new Date().toISOString() }), { covers: ['secrets'] });
     expect((await read(token)).status).toBe(200);
+  });
+});
+
+describe('a report of a writer with a scope', () => {
+  it('counts only for containers whose image is from its repositories, and is shown with them', async () => {
+    const { digest, report, at } = image();
+    const name = await gate({ vulnerabilities: VULNERABILITIES });
+    const token = await podWith(digest, name);
+    const writer = (of: string, ...scope: readonly string[]) =>
+      api.operator(`${of}-${tests}`, [{ role: 'evidence-writer', scope }]);
+    const other = await writer('other', 'registry.test/other');
+    const own = await writer('own', 'registry.test/web');
+    const claimed = report([], { ArtifactName: `registry.test/web@${digest}`, CreatedAt: at(0) });
+    await pushed(report([{}], { CreatedAt: at(120_000) }));
+    await untilRead(token, 'ERR_POSTURE_DENIED');
+    const { body } = await push(claimed, {}, other);
+    expect(body.items).toMatchObject([{ scope: ['registry.test/other'] }]);
+    expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
+    expect((await push(claimed, {}, own)).status).toBe(200);
+    expect((await read(token)).status).toBe(200);
+    const list = await api.call('GET', `/api/v1/evidence?image=${digest}`, { token: api.admin });
+    expect(itemsOf(list).map(({ scope }) => scope)).toEqual(
+      expect.arrayContaining([undefined, ['registry.test/other'], ['registry.test/web']]),
+    );
+  });
+
+  it.each(['GET /evidence', 'GET /attestations'])(
+    'gives its writer no view of what others pushed: %s',
+    async (asked) => {
+      const grants = [{ role: 'evidence-writer', scope: ['registry.test/web'] }];
+      const token = await api.operator(`blind-${asked.slice(5)}`, grants);
+      const [method = '', path = ''] = asked.split(' ');
+      expect((await api.call(method, `/api/v1${path}`, { token })).status).toBe(403);
+    },
+  );
+
+  it.each(['registry.test/web:1', 'registry.test/*', 'Registry.test/web', 'a/', '../x', 'a b'])(
+    'has no scope that no repository has: %s',
+    async (prefix) => {
+      const grants = [{ role: 'evidence-writer', scope: [prefix] }];
+      const headers = { 'If-None-Match': '*' };
+      const answer = await api.call('PUT', '/api/v1/operators/odd', {
+        ...{ token: api.admin, body: { grants }, headers },
+      });
+      expect([answer.status, answer.body.problems]).toMatchObject([
+        400,
+        [
+          {
+            pointer: '/grants/0/scope/0',
+            message: expect.stringContaining('must be a repository'),
+          },
+        ],
+      ]);
+    },
+  );
+
+  it('may have a registry with a port as its scope', async () => {
+    const { report } = image();
+    const scope = ['registry.test:5000', 'registry.test:5000/prod'];
+    const token = await api.operator('ported', [{ role: 'evidence-writer', scope }]);
+    expect((await push(report(), {}, token)).body.items).toMatchObject([{ scope }]);
   });
 });
 

@@ -77,9 +77,11 @@ export const deleteEvidence: RouteOf<'deleteEvidence'> = {
   },
 };
 
-function shown({ id, kind, scanner, scannerVersion, digests, writer, ...times }: Evidence): object {
+function shown(evidence: Evidence): object {
+  const { id, kind, scanner, scannerVersion, digests, writer, scope, ...times } = evidence;
   return {
     ...{ id, kind, scanner, digests, writer },
+    ...(scope.length > 0 && { scope }),
     ...(scannerVersion !== '' && { scannerVersion }),
     reportedAt: instant(times.reportedAt),
     receivedAt: instant(times.receivedAt),

@@ -6,6 +6,7 @@ import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { Access, Keys, Recording } from '../parts.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
+import { requireWriter } from '../posture/evidence-writers.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { attestationId, type Attestation } from './attestation-memory.ts';
 import {
@@ -46,7 +47,7 @@ export async function pushAttestation(
 ): Promise<{ readonly attestation: AcceptedAttestation; readonly isNew: boolean }> {
   const described = { action: 'attestation.push' } as const;
   return commitAs(parts, live, (decidedAt, now): Attempt<Pushed> => {
-    requireRole(now, 'evidence-writer');
+    const { writer: createdBy } = requireWriter(now);
     const parsed = parseAttestation(value);
     const digest = subjectOf(parsed, wanted);
     const body = Buffer.from(JSON.stringify(value));
@@ -54,7 +55,6 @@ export async function pushAttestation(
     const id = attestationId(digest, body);
     const stored = parts.attestations.of(digest).find((each) => each.id === id);
     if (stored === undefined) checkLimits(parts, digest, body.length);
-    const createdBy = now.operator.name;
     const made = { digest, id, body, createdAt: parts.clock.now(), createdBy };
     const entry = {
       ...described,

@@ -12,10 +12,8 @@ export const name = text.refine(
   isName,
   'must be a lower-case name of up to 63 characters [a-z0-9._-]',
 );
-export const path = text.refine(
-  isSecretPath,
-  'must be a path: segments of [A-Za-z0-9._+=@-] joined by /',
-);
+export const PATH_FORM = 'must be a path: segments of [A-Za-z0-9._+=@-] joined by /';
+export const path = text.refine(isSecretPath, PATH_FORM);
 
 /** Converts `30s`, `15m`, `1h` or `7d` to seconds; `0s` means none at all. */
 export const duration = z

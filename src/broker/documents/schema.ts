@@ -7,16 +7,12 @@ import type { MountSpec } from '../../domain/mount.ts';
 import { parseCidr } from '../../domain/cidr.ts';
 import { parsePolicy } from '../../domain/policy/index.ts';
 import { schemaWords } from '../../domain/schema-words.ts';
-import {
-  ROLES,
-  type Grant,
-  type OperatorSpec,
-  type OperatorTokenSpec,
-} from '../../domain/principal.ts';
+import type { OperatorSpec, OperatorTokenSpec } from '../../domain/principal.ts';
 import { isTrustDomain } from '../../domain/spiffe-id.ts';
 import { IDENTITY_LIMITS } from '../../domain/workload.ts';
 import { ANY_VALUE, type RoleBindingSpec } from '../../domain/role-binding.ts';
 import { duration, name, path, positive, text } from './fields.ts';
+import { grant } from './grant-schema.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
 import { postureProfile } from './posture-schema.ts';
 import { responseRule } from './response-schema.ts';
@@ -188,13 +184,6 @@ const definition = z
     ...(value.rotation === undefined ? {} : { rotation: value.rotation }),
     ...(value.decoy === undefined ? {} : { decoy: value.decoy }),
   }));
-
-const grant: z.ZodType<Grant> = z
-  .strictObject({ role: z.enum(ROLES), scope: z.array(path).max(64).default([]) })
-  .refine((value) => value.role !== 'admin' || value.scope.length === 0, {
-    message: 'admin has no scope: it holds everywhere or not at all',
-    path: ['scope'],
-  });
 
 const operator = z
   .strictObject({ description: text.optional(), grants: z.array(grant).max(64) })

@@ -18,13 +18,18 @@ export type EvidenceFacts = Omit<Evidence, 'section' | 'id'>;
 /** No body unpacks to more: a report of 1 MiB has less than that to keep. */
 const MAX_UNPACKED = 8 * 1_048_576;
 
-/** A later report of the same kind, scanner and image has the same id. The first digest is one that every report about the image has. */
+/**
+ * A later report of the same kind, scanner, image and scope has the same id. The first digest is one that every report about the image has. Without the scope,
+ * a writer could replace what counts for the images of others.
+ */
 export function evidenceId({
   kind,
   scanner,
   digests,
-}: Pick<Evidence, 'kind' | 'scanner' | 'digests'>): string {
-  return `evi_${sha256Hex(JSON.stringify([kind, scanner, digests[0]])).slice(0, 32)}`;
+  scope,
+}: Pick<Evidence, 'kind' | 'scanner' | 'digests' | 'scope'>): string {
+  const named = JSON.stringify([kind, scanner, digests[0], ...scope]);
+  return `evi_${sha256Hex(named).slice(0, 32)}`;
 }
 
 /** The row of a section of a report. */
@@ -32,7 +37,7 @@ export function evidenceRow(
   facts: EvidenceFacts,
   section: NonNullable<EvidenceSections[EvidenceKind]>,
 ): Row {
-  const { kind, scanner, digests, config, writer } = facts;
+  const { kind, scanner, digests, config, writer, scope } = facts;
   return {
     id: evidenceId(facts),
     ...{ kind, scanner, writer },
@@ -44,6 +49,7 @@ export function evidenceRow(
     seen_at: facts.receivedAt,
     body: packed(section),
     mac: null,
+    scope: scope.length === 0 ? null : JSON.stringify(scope),
   };
 }
 
@@ -53,6 +59,7 @@ export function openEvidence(row: Row): Evidence {
     ...{ id, kind, scanner, writer },
     scannerVersion: row.scanner_version,
     digests: JSON.parse(row.digests) as string[],
+    scope: row.scope === null ? [] : (JSON.parse(row.scope) as string[]),
     config: row.config_digest ?? undefined,
     reportedAt: row.reported_at,
     receivedAt: row.received_at,

@@ -17,6 +17,7 @@ import { recordFailure, recordOperation, requireRole } from '../recording/operat
 import { commitAs, entryOf } from '../recording/record.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { evidenceId, evidenceRow, openEvidence } from './evidence-rows.ts';
+import { requireWriter } from './evidence-writers.ts';
 import { parseReport, type AskedReport } from './report-text.ts';
 
 type Row = Tables['image_evidence'];
@@ -53,9 +54,8 @@ export async function pushEvidence(
   const described = { action: 'evidence.write' } as const;
   try {
     return await commitAs(parts, live, (decidedAt, operator) => {
-      requireRole(operator, 'evidence-writer');
-      const writer = operator.operator.name;
-      const plan = planned(parts, { ...asked(pushed), writer });
+      const writer = requireWriter(operator);
+      const plan = planned(parts, { ...asked(pushed), ...writer });
       const entries = plan.events.map((event) => entryOf(parts, call, operator, event));
       return {
         plan: {
@@ -73,7 +73,7 @@ export async function pushEvidence(
   }
 }
 
-function asked({ covers, ...report }: PushedReport): Omit<Written, 'writer'> {
+function asked({ covers, ...report }: PushedReport): Pick<Written, 'report' | 'image'> {
   const parsed = parseReport(report);
   const sections = covered(parsed.sections, covers);
   if (Object.keys(sections).length === 0) {
@@ -94,10 +94,9 @@ function covered(sections: EvidenceSections, covers: PushedReport['covers']): Ev
   };
 }
 
-export interface Written {
+export interface Written extends Pick<Evidence, 'writer' | 'scope'> {
   readonly report: Report;
   readonly image: readonly string[];
-  readonly writer: string;
 }
 
 interface Planned {
@@ -109,7 +108,7 @@ interface Planned {
 /** The rows of a report. A report that is stored already changes nothing. @throws ERR_BODY_INVALID, ERR_CONFLICT */
 export function planned(
   { clock, evidence }: Pick<Access, 'clock' | 'evidence'>,
-  { report, image, writer }: Written,
+  { report, image, writer, scope }: Written,
 ): Planned {
   const now = clock.now();
   const { scanner, scannerVersion, manifests, configs, sections, reportedAt = now } = report;
@@ -121,8 +120,9 @@ export function planned(
   const stored = EVIDENCE_KINDS.flatMap((kind): (StoredEvidence & { readonly row: Row })[] => {
     const section = sections[kind];
     if (section === undefined) return [];
-    const facts = { kind, scanner, scannerVersion, config, writer, reportedAt, receivedAt: now };
-    const known = evidence.find(evidenceId({ kind, scanner, digests: own }));
+    const source = { kind, scanner, scannerVersion, config, writer, scope };
+    const facts = { ...source, reportedAt, receivedAt: now };
+    const known = evidence.find(evidenceId({ kind, scanner, digests: own, scope }));
     // An image may be in several repositories; each push names one of them.
     const digests = [...new Set([...own, ...(known?.digests ?? [])])].slice(0, MOST_DIGESTS);
     const row = evidenceRow({ ...facts, digests }, section);

@@ -53,7 +53,7 @@ export class WatchedReports {
       if (isHistorical(root)) return { plan: undefined, settle: () => 'unchanged' };
       const report = readReport(object, { format: 'trivy-operator', image: [] });
       const writer = `watch:${cluster}`;
-      const { fragment, events } = planned(this.#parts, { report, image: [], writer });
+      const { fragment, events } = planned(this.#parts, { report, image: [], writer, scope: [] });
       if (events.length === 0) return { plan: undefined, settle: () => 'unchanged' };
       const actor = new SystemActor(this.#parts, writer);
       const entries = events.map((event) => actor.entry(event));

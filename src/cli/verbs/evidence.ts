@@ -90,6 +90,7 @@ function textOf(details: Details, now: number): string {
     writer,
     osEndOfLife,
     databaseBuiltAt,
+    scope,
   } = details;
   const head = fields(
     [
@@ -98,6 +99,7 @@ function textOf(details: Details, now: number): string {
       ['scanner', `${scanner} ${scannerVersion}`.trim()],
       ['image', digests.join(' ')],
       ['written by', writer],
+      ...(scope === undefined ? [] : ([['counts for', scope]] as const)),
       ['scanned', details.reportedAt],
       ['received', details.receivedAt],
       ...(databaseBuiltAt === undefined ? [] : ([['database built', databaseBuiltAt]] as const)),

@@ -107,10 +107,9 @@ async function saveToken(
 
 /** `auditor`, or `rotator:payments,shared` for a role that is restricted to paths. @throws UsageError */
 function grantOf(text: string): Grant {
-  const [word = '', scope] = text.split(':');
-  const role = ROLES.find((each) => each === word);
+  const role = ROLES.find((each) => text === each || text.startsWith(`${each}:`));
   if (role === undefined) throw new UsageError(`--role must be one of ${ROLES.join(', ')}`);
-  return { role, ...(scope !== undefined && { scope: scope.split(',') }) };
+  return { role, ...(role !== text && { scope: text.slice(role.length + 1).split(',') }) };
 }
 
 function tokenText({ id, operator, grants, sourceCidrs, endsAt }: Token, now: number): string {

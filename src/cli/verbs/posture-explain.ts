@@ -86,9 +86,9 @@ function toLines(item: Explained): readonly string[] {
   const verdict = isRefused(item) ? coloured('red', 'REFUSED') : coloured('green', 'ok     ');
   return [
     `${verdict} ${printable(item.pod)}${unknownNote(item.known)}`,
-    ...item.evidence.map(({ scanner, kind, count, reportedAt, digests }) =>
+    ...item.evidence.map(({ scanner, kind, count, reportedAt, digests, scope }) =>
       printable(
-        `        read: ${scanner}, ${counted(count, 'finding')} (${kind}), scanned ${reportedAt}, ${digests[0] ?? ''}`,
+        `        read: ${scanner}, ${counted(count, 'finding')} (${kind}), scanned ${reportedAt}, ${digests[0] ?? ''}${scopeNote(scope)}`,
       ),
     ),
     ...(item.profiles.length === 0 ? ['        no posture profile is for it'] : []),
@@ -103,6 +103,8 @@ function toLines(item: Explained): readonly string[] {
   ];
 }
 
+const scopeNote = (scope: readonly string[] = []): string =>
+  scope.length === 0 ? '' : `, for images of ${scope.join(', ')} only`;
 const unknownNote = (isKnown: boolean): string => (isKnown ? '' : ' (not known to the broker)');
 
 function findingLines(findings: Surveyed['findings']): readonly string[] {

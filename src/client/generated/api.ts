@@ -982,8 +982,8 @@ export interface components {
         readonly Role: "policy-editor" | "secret-editor" | "secret-reader" | "rotator" | "responder" | "evidence-writer" | "auditor" | "admin";
         readonly Grant: {
             readonly role: components["schemas"]["Role"];
-            /** @description Path prefixes; without any, all paths. */
-            readonly scope?: readonly components["schemas"]["SecretPath"][];
+            /** @description Path prefixes, or of `evidence-writer` prefixes of image repositories; without any, everything. */
+            readonly scope?: readonly string[];
         };
         readonly Operator: {
             readonly description?: string;
@@ -1340,6 +1340,8 @@ export interface components {
             readonly digests: readonly components["schemas"]["EvidenceDigest"][];
             /** @description The operator that sent it, or `watch:<cluster>` */
             readonly writer: string;
+            /** @description Prefixes of image repositories. It counts only for containers whose image is from one of them; absent, for all. */
+            readonly scope?: readonly string[];
             readonly reportedAt: components["schemas"]["Instant"];
             readonly receivedAt: components["schemas"]["Instant"];
         };
@@ -1353,6 +1355,8 @@ export interface components {
             readonly digests: readonly components["schemas"]["EvidenceDigest"][];
             /** @description The operator that sent it, or `watch:<cluster>` */
             readonly writer: string;
+            /** @description Prefixes of image repositories. It counts only for containers whose image is from one of them; absent, for all. */
+            readonly scope?: readonly string[];
             readonly reportedAt: components["schemas"]["Instant"];
             readonly receivedAt: components["schemas"]["Instant"];
             /** @description How many findings it has */
@@ -1372,6 +1376,8 @@ export interface components {
             readonly digests: readonly components["schemas"]["EvidenceDigest"][];
             /** @description The operator that sent it, or `watch:<cluster>` */
             readonly writer: string;
+            /** @description Prefixes of image repositories. It counts only for containers whose image is from one of them; absent, for all. */
+            readonly scope?: readonly string[];
             readonly reportedAt: components["schemas"]["Instant"];
             readonly receivedAt: components["schemas"]["Instant"];
             readonly count: number;

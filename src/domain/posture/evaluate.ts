@@ -1,4 +1,4 @@
-import type { EvidenceOf } from './evidence.ts';
+import { evidenceFor, type EvidenceOf } from './evidence.ts';
 import type { Checked, Found, PostureFinding } from './finding.ts';
 import { exposedSecretFindings, vulnerabilityFindings, type JudgedImage } from './report-checks.ts';
 import { imageReference, runningDigest, type ImageReference } from './image-reference.ts';
@@ -273,7 +273,8 @@ function imageFindings(
       const message = `the container "${place.container}" names an image that no container engine accepts`;
       return [{ ...place, code: 'image_malformed', message, image: text }];
     }
-    return judgeImage(profile, { reference, running, evidenceOf }).map((each) =>
+    const known = evidenceFor(reference.repository, evidenceOf);
+    return judgeImage(profile, { reference, running, evidenceOf: known }).map((each) =>
       ofImage(image, reference, each),
     );
   });
@@ -331,8 +332,9 @@ function reportFindings(
     const { reference, running } = image;
     if (reference === undefined) return [];
     const digests = [reference.digest, running].filter((digest) => digest !== undefined);
+    const evidenceOf = evidenceFor(reference.repository, by.evidenceOf);
     return [vulnerabilityFindings, exposedSecretFindings].map((check) => {
-      const { found, validUntil } = check(profile, { ...by, digests });
+      const { found, validUntil } = check(profile, { ...by, evidenceOf, digests });
       return { found: found.map((each) => ofImage(image, reference, each)), validUntil };
     });
   });

@@ -1,3 +1,5 @@
+import { isUnder } from '../names.ts';
+
 /** From the worst to the least; `UNKNOWN` is what the scanner did not rate. */
 export const SEVERITIES = ['CRITICAL', 'HIGH', 'MEDIUM', 'LOW', 'NEGLIGIBLE', 'UNKNOWN'] as const;
 export type Severity = (typeof SEVERITIES)[number];
@@ -65,12 +67,25 @@ export interface Evidence<Kind extends EvidenceKind = EvidenceKind> {
   readonly receivedAt: number;
   /** The operator that sent it, or `watch:<cluster>`. */
   readonly writer: string;
+  /** Prefixes of repositories: it counts for their images only, because its writer may speak about no others. Empty: all. */
+  readonly scope: readonly string[];
   /** Reads the findings; a new object at each call. */
   section(): NonNullable<EvidenceSections[Kind]>;
 }
 
 /** The evidence about an image, by any of its digests. The same list until one of its members changes. */
 export type EvidenceOf = (digest: string) => readonly Evidence[];
+
+/**
+ * The evidence that counts for images of a repository. The repository in a report is the word of its writer; that of the container is where its
+ * image comes from.
+ */
+export function evidenceFor(repository: string, evidenceOf: EvidenceOf): EvidenceOf {
+  return (digest) =>
+    evidenceOf(digest).filter(
+      ({ scope }) => scope.length === 0 || scope.some((prefix) => isUnder(repository, prefix)),
+    );
+}
 
 /**
  * The reports that count: of each scanner the newest. Two reports of different platforms of one index do not replace each other, because the digest

@@ -30,6 +30,13 @@ export function imageReference(text: string): ImageReference | undefined {
   return repository === undefined ? undefined : { repository, digest };
 }
 
+/** Whether the text is a repository or the beginning of one, up to a slash: `registry.example:5000`, `registry.example/prod`. */
+export function isRepositoryPrefix(text: string): boolean {
+  const below = `${text}/x`;
+  const reference = imageReference(below);
+  return reference?.repository === below && reference.digest === undefined;
+}
+
 function wholeRepository(named: string): string | undefined {
   const segments = named.split('/');
   const [first = ''] = segments;

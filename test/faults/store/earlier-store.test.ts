@@ -194,7 +194,7 @@ describe('a store of the release before evidence', () => {
     expect(digests()).toEqual(expect.arrayContaining(['attestations 0', 'image_evidence 0']));
     const broker = await own.open();
     const facts = {
-      ...{ scanner: 'trivy', scannerVersion: '', writer: 'ci' },
+      ...{ scanner: 'trivy', scannerVersion: '', writer: 'ci', scope: [] },
       kind: 'secrets',
       config: undefined,
       ...{ digests: [`sha256:${'a'.repeat(64)}`], reportedAt: Date.now(), receivedAt: Date.now() },

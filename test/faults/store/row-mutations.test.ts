@@ -149,11 +149,12 @@ const EVIDENCE: EvidenceFacts = {
   digests: [`sha256:${'a'.repeat(64)}`],
   config: undefined,
   writer: 'test',
+  scope: ['registry.test/prod'],
   reportedAt: 1_000,
   receivedAt: 2_000,
 };
 const OTHER_EVIDENCE: EvidenceFacts = {
-  ...{ kind: 'vex', scanner: 'acme', scannerVersion: '', writer: 'other' },
+  ...{ kind: 'vex', scanner: 'acme', scannerVersion: '', writer: 'other', scope: [] },
   digests: [`sha256:${'b'.repeat(64)}`],
   config: `sha256:${'c'.repeat(64)}`,
   ...{ reportedAt: 3_000, receivedAt: 4_000 },

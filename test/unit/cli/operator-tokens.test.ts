@@ -18,14 +18,15 @@ const MADE = { id: 'tok_1', operator: 'ops', token: TEXT, sourceCidrs: [], endsA
 async function create(
   out: string,
   answers: ConstructorParameters<typeof ScriptedBroker>[0] = {},
-): Promise<{ code: number; said: string; asked: string[] }> {
+  options: object = {},
+): Promise<{ code: number; said: string; asked: string[]; bodies: unknown[] }> {
   const broker = new ScriptedBroker({
     createOperatorToken: () => MADE,
     revokeOperatorToken: () => undefined,
     ...answers,
   });
   const context = cliContext({ broker });
-  const call = { args: ['ops'], options: { out, ttl: '1h' } };
+  const call = { args: ['ops'], options: { out, ttl: '1h', ...options } };
   const { exitCode, text } = await runTokenCreate(context, call).then(
     () => ({ exitCode: 0, text: '' }),
     failureOf,
@@ -33,7 +34,8 @@ async function create(
   const said = `${context.out()}${context.err()}${text}`;
   expect(said).not.toContain(TEXT);
   const asked = broker.asked.map(({ id, path }) => [id, ...Object.values(path ?? {})].join(' '));
-  return { code: exitCode, said, asked };
+  const bodies = broker.asked.map(({ body }) => body);
+  return { code: exitCode, said, asked, bodies };
 }
 
 describe(`a token that is created into a file${leftOut}`, () => {
@@ -50,6 +52,19 @@ describe(`a token that is created into a file${leftOut}`, () => {
     expect(await create(out)).toMatchObject({ code: 0, asked: ['createOperatorToken ops'] });
     expect(readFileSync(out, 'utf8')).toBe(`${TEXT}\n`);
     expect(statSync(out).mode & 0o777).toBe(0o600);
+  });
+
+  it('has the scope of its role, also with the port of a registry', async () => {
+    const role = ['auditor', 'evidence-writer:registry.test:5000/a,registry.test/b'];
+    const { bodies } = await create(join(await fileTree({}), 'token'), {}, { role });
+    expect(bodies).toMatchObject([
+      {
+        grants: [
+          { role: 'auditor' },
+          { role: 'evidence-writer', scope: ['registry.test:5000/a', 'registry.test/b'] },
+        ],
+      },
+    ]);
   });
 
   it.each(['taken', 'nowhere/token'])(

@@ -72,6 +72,30 @@ it('keeps the list of an image while nothing about it changes', async () => {
   expect(broker.parts.evidence.of(INDEX)).not.toBe(before);
 });
 
+it('never lets a writer with a scope replace what counts for other images', async () => {
+  const all = await one(trivyReport({ CreatedAt: at(60_000) }));
+  const scoped = async (name: string, ...scope: readonly string[]) => {
+    const writer = await broker.operator(name, [{ role: 'evidence-writer', scope }]);
+    const [stored] = await push(trivyReport({ CreatedAt: at() }, []), [], writer);
+    return stored!.evidence;
+  };
+  const web = await scoped('web', 'registry.test/prod/web');
+  const same = await scoped('same', 'registry.test/prod/web');
+  const both = await scoped('both', 'registry.test/x', 'registry.test/prod/web');
+  expect(web.scope).toEqual(['registry.test/prod/web']);
+  expect(both.scope).toEqual(['registry.test/prod/web', 'registry.test/x']);
+  expect(same.id).toBe(web.id);
+  expect(new Set([all, web.id, both.id]).size).toBe(3);
+  broker = await broker.reopen();
+  expect(broker.parts.evidence.of(INDEX).map(({ id, scope }) => [id, scope])).toEqual(
+    expect.arrayContaining([
+      [all, []],
+      [web.id, web.scope],
+      [both.id, both.scope],
+    ]),
+  );
+});
+
 it('lets one of two deletions win', async () => {
   const id = await one(trivyReport({ CreatedAt: at() }));
   const remove = () => deleteEvidence(broker.parts, broker.call(), scanner, id);

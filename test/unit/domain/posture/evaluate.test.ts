@@ -135,12 +135,15 @@ describe('a posture profile', () => {
   it('takes two digests for one image if a report names both', () => {
     const status = { containerStatuses: [{ name: 'web', imageID: `registry.test/x@${OTHER}` }] };
     const pinned = { mode: 'enforce', image: { digest: 'pinned' } };
-    const judge = (digests: readonly string[]): readonly object[] =>
+    const judge = (digests: readonly string[], scope: readonly string[] = []): readonly object[] =>
       findings(pinned, { ...GOOD, status }, NOW, (digest) =>
-        digests.includes(digest) ? [{ digests } as unknown as Evidence] : [],
+        digests.includes(digest) ? [{ digests, scope } as unknown as Evidence] : [],
       );
     expect(judge([DIGEST, OTHER])).toEqual([]);
     expect(judge([DIGEST])).toMatchObject([{ code: 'digest_mismatch' }]);
+    expect(judge([DIGEST, OTHER], ['registry.test/other'])).toMatchObject([
+      { code: 'digest_mismatch' },
+    ]);
   });
 
   it('does not know the digest of an image by tag that was not pulled, and does after it was', () => {

@@ -42,7 +42,7 @@ function evidence(kind: EvidenceKind, section: unknown, change: Partial<Evidence
   made += 1;
   return {
     ...{ id: `evi_${made}`, kind, scanner: 'trivy', scannerVersion: '', digests: [INDEX] },
-    ...{ reportedAt: NOW - HOUR, receivedAt: NOW - HOUR, writer: 'ci' },
+    ...{ reportedAt: NOW - HOUR, receivedAt: NOW - HOUR, writer: 'ci', scope: [] },
     section: () => section as never,
     ...change,
   };
@@ -181,6 +181,24 @@ describe('vulnerabilities', () => {
       status: { containerStatuses: [{ name: 'web', imageID: `registry.test/web@${INDEX}` }] },
     };
     expect(codes(DENY, [scan([vulnerability()])], { pod })).toEqual(['vulnerability_denied']);
+  });
+
+  it.each<[readonly string[], readonly string[]]>([
+    [['registry.test'], []],
+    [['registry.test/other', 'registry.test/web'], []],
+    [['registry.test/we'], ['report_missing unknown']],
+    [['registry.test/web/x'], ['report_missing unknown']],
+    [['registry'], ['report_missing unknown']],
+  ])('of a writer for %j count only for the images of its repositories', (scope, expected) => {
+    expect(codes(DENY, [scan([], { scope })])).toEqual(expected);
+  });
+
+  it('of a writer for other repositories hide nothing, however new they are', () => {
+    const known = [
+      scan([vulnerability()], { reportedAt: NOW - 2 * HOUR }),
+      scan([], { scope: ['registry.test/other'] }),
+    ];
+    expect(codes(DENY, known)).toEqual(['vulnerability_denied']);
   });
 
   it('of thousands show the first ten', () => {
