@@ -7,7 +7,7 @@ import { documents } from './document-rows.ts';
 export interface Operation {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
-  /** `public` needs no token; `caller` is a workload by its policies or an operator by its roles. */
+  /** `public` needs no token; `caller` is a workload by its policies or role bindings, or an operator by its roles. */
   readonly who: 'public' | 'workload' | 'operator' | 'caller';
   /** Roles of which an operator needs one, each within its scope; the use case checks. Workloads have policies instead. */
   readonly roles: readonly Role[];
@@ -186,7 +186,7 @@ const ROWS = {
     10,
     'approval.require',
   ],
-  pushAttestation: ['POST', '/api/v1/attestations', 'operator', PUSHERS, 10, 'attestation.push'],
+  pushAttestation: ['POST', '/api/v1/attestations', 'caller', PUSHERS, 10, 'attestation.push'],
   listAttestations: ['GET', '/api/v1/attestations', 'operator', VIEW, 5, 'attestation.list'],
   readAttestation: ['GET', '/api/v1/attestations/{id}', 'operator', VIEW, 5, 'attestation.list'],
   deleteAttestation: [
@@ -219,7 +219,7 @@ const ROWS = {
   explainPosture: ['POST', '/api/v1/posture:explain', 'operator', EXPLAINERS, 10, 'policy.explain'],
   surveyPosture: ['POST', '/api/v1/posture:survey', 'operator', EXPLAINERS, 50, 'policy.explain'],
   listEvidence: ['GET', '/api/v1/evidence', 'operator', VIEW, 5, 'evidence.read'],
-  pushEvidence: ['POST', '/api/v1/evidence', 'operator', PUSHERS, 20, 'evidence.write'],
+  pushEvidence: ['POST', '/api/v1/evidence', 'caller', PUSHERS, 20, 'evidence.write'],
   readEvidence: ['GET', '/api/v1/evidence/{id}', 'operator', VIEW, 5, 'evidence.read'],
   deleteEvidence: ['DELETE', '/api/v1/evidence/{id}', 'operator', PUSHERS, 5, 'evidence.delete'],
   ...documents('Cluster', 'Clusters', 'clusters', ADMIN),

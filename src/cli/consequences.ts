@@ -40,7 +40,7 @@ export async function affectedByDocument(
     case 'operator':
       return `no longer accepted: ${await joined([tokensOf(broker, name)])}`;
     case 'role-binding':
-      return 'people lose the roles that no other role binding gives them, at once';
+      return 'people and workloads lose the roles that no other role binding gives them, at once';
     case 'posture-profile':
       return 'pods that only this profile refused get secrets again, at once';
     case 'response-rule':

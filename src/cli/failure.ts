@@ -43,7 +43,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 };
 
 const WHOAMI =
-  'your token: quaymaster whoami; an admin grants roles in the document of an operator';
+  'your token: quaymaster whoami; an admin grants roles in the document of an operator, or by a role binding';
 
 const CHECK_URL =
   'check that the broker runs and that its URL is right: --url, QUAYMASTER_URL or the profile';

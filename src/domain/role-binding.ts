@@ -1,9 +1,13 @@
 import type { ClaimValue } from './cluster.ts';
 import { WEBAUTHN, type Person } from './person.ts';
+import { isSubject, type PolicySubject } from './policy/index.ts';
 import type { Grant } from './principal.ts';
+import type { Workload } from './workload.ts';
+
+export type RoleBindingSpec = PeopleBinding | WorkloadBinding;
 
 /** Which people of an issuer hold which roles. Every condition that is given must hold. */
-export interface RoleBindingSpec {
+export interface PeopleBinding {
   readonly description?: string;
   /** The name of an issuer in `people.issuers` of the configuration. */
   readonly issuer: string;
@@ -17,17 +21,34 @@ export interface RoleBindingSpec {
   readonly grants: readonly Grant[];
 }
 
+/** Which workloads may push evidence about images. It gives no other role: policies give workloads what they may read and change. */
+export interface WorkloadBinding {
+  readonly description?: string;
+  readonly workloads: readonly PolicySubject[];
+  readonly grants: readonly Grant[];
+}
+
+type Bindings = readonly { readonly spec: RoleBindingSpec }[];
+
 export const ANY_VALUE = '*';
 
 /** What the person holds now, by the current bindings. */
-export function grantsOf(
-  bindings: readonly { readonly spec: RoleBindingSpec }[],
-  person: Person,
-): readonly Grant[] {
-  return bindings.filter(({ spec }) => isBound(spec, person)).flatMap(({ spec }) => spec.grants);
+export function grantsOf(bindings: Bindings, person: Person): readonly Grant[] {
+  return bindings.flatMap(({ spec }) =>
+    'issuer' in spec && isBound(spec, person) ? spec.grants : [],
+  );
 }
 
-function isBound(spec: RoleBindingSpec, person: Person): boolean {
+/** What the workload holds now, by the current bindings. */
+export function grantsOfWorkload(bindings: Bindings, workload: Workload): readonly Grant[] {
+  return bindings.flatMap(({ spec }) =>
+    'workloads' in spec && spec.workloads.some((subject) => isSubject(subject, workload))
+      ? spec.grants
+      : [],
+  );
+}
+
+function isBound(spec: PeopleBinding, person: Person): boolean {
   const methods = person.proof === undefined ? person.amr : [...person.amr, WEBAUTHN];
   return (
     spec.issuer === person.issuer &&

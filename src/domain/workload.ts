@@ -60,6 +60,11 @@ export function accountId({ cluster, namespace, serviceAccount }: Account): stri
     : `k8s://${cluster}/${namespace}/${serviceAccount}`;
 }
 
+/** Whether the text, such as the writer of a report, names a workload: names of operators and people begin with neither. */
+export function isWorkloadId(text: string): boolean {
+  return /^(?:k8s|ci):\/\//.test(text);
+}
+
 const KUBERNETES_ID = /^k8s:\/\/([a-z0-9._-]{1,63})\/([a-z0-9-]{1,63})\/([a-z0-9.-]{1,253})$/;
 const OIDC_ID = /^ci:\/\/([a-z0-9._-]{1,63})\/([^/]+(?:\/[^/]+)*)$/;
 

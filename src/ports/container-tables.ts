@@ -47,7 +47,7 @@ export const CONTAINER_TABLES = {
       digests: 'text',
       /** The digest of the configuration of the image, if the report has it. */
       config_digest: 'text?',
-      /** The operator that sent it, or `watch:<cluster>`. */
+      /** The operator or workload that sent it, or `watch:<cluster>`. */
       writer: 'text',
       reported_at: 'integer',
       received_at: 'integer',

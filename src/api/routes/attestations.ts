@@ -8,6 +8,7 @@ import {
   type AcceptedAttestation,
 } from '../../broker/attestations/attestations.ts';
 import { MOST_ATTESTATION_BYTES } from '../../broker/attestations/parse-attestation.ts';
+import { judgeWriter } from '../../broker/posture/evidence-writers.ts';
 import { instant } from '../../domain/instant.ts';
 import { identifier, remark } from '../fields.ts';
 import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
@@ -22,6 +23,7 @@ const pushed = z.strictObject({ digest, attestation: z.looseObject({}) });
 
 export const pushAttestation: RouteOf<'pushAttestation'> = {
   body: { maxBytes: MOST_ATTESTATION_BYTES + 4_096 },
+  judge: () => judgeWriter({ action: 'attestation.push' }),
   read: ({ body }) => {
     const wish = parseInput(pushed, body?.value);
     return async ({ parts, call, caller }) => {

@@ -6,6 +6,7 @@ import {
   readEvidence as read,
   type StoredEvidence,
 } from '../../broker/posture/evidence.ts';
+import { judgeWriter } from '../../broker/posture/evidence-writers.ts';
 import { MAX_REPORT_BYTES } from '../../broker/posture/report-text.ts';
 import { instant } from '../../domain/instant.ts';
 import {
@@ -36,6 +37,7 @@ const pushed = z.strictObject({
 export const pushEvidence: RouteOf<'pushEvidence'> = {
   // A report is a text in the body: its quotes and line ends take two characters.
   body: { maxBytes: 2 * MAX_REPORT_BYTES },
+  judge: () => judgeWriter({ action: 'evidence.write' }),
   read: ({ body }) => {
     const { report, ...rest } = parseInput(pushed, body?.value);
     return async ({ parts, call, caller }) => {

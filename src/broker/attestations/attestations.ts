@@ -1,7 +1,8 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
+import { isWorkloadId } from '../../domain/workload.ts';
 import { authoritiesOf, SIGNATURE } from '../../domain/posture/image-trust.ts';
-import type { Call } from '../call.ts';
+import { authorityEnd, type Call, type Caller } from '../call.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { Access, Keys, Recording } from '../parts.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
@@ -18,7 +19,7 @@ import {
 
 type Parts = Recording & Access;
 
-/** Every replica keeps all of them in memory. */
+/** Every replica keeps all of them in memory. Workloads can fill half, so that they leave space for operators. */
 const MOST_OF_IMAGE = 50;
 const MOST = 10_000;
 const MOST_BYTES = 32 * 1_048_576;
@@ -42,19 +43,19 @@ export interface Push {
 export async function pushAttestation(
   parts: Parts,
   call: Call,
-  live: LiveOperator,
+  caller: Caller,
   { digest: wanted, attestation: value }: Push,
 ): Promise<{ readonly attestation: AcceptedAttestation; readonly isNew: boolean }> {
   const described = { action: 'attestation.push' } as const;
-  return commitAs(parts, live, (decidedAt, now): Attempt<Pushed> => {
-    const { writer: createdBy } = requireWriter(now);
+  return commitAs(parts, caller, (decidedAt, now): Attempt<Pushed> => {
+    const { writer: createdBy, fences } = requireWriter(parts, now);
     const parsed = parseAttestation(value);
     const digest = subjectOf(parsed, wanted);
     const body = Buffer.from(JSON.stringify(value));
     checkSize(parsed, body);
     const id = attestationId(digest, body);
     const stored = parts.attestations.of(digest).find((each) => each.id === id);
-    if (stored === undefined) checkLimits(parts, digest, body.length);
+    if (stored === undefined) checkLimits(parts, { digest, bytes: body.length, createdBy });
     const made = { digest, id, body, createdAt: parts.clock.now(), createdBy };
     const entry = {
       ...described,
@@ -64,8 +65,8 @@ export async function pushAttestation(
     return {
       plan: {
         decidedAt,
-        reads: now.fences,
-        notAfter: now.operator.endsAt,
+        reads: fences,
+        notAfter: authorityEnd(now),
         ...(stored === undefined && {
           expect: [{ table: 'attestations', key: { digest, id }, absent: true }],
           writes: [{ table: 'attestations', put: parts.attestations.seal(made) }],
@@ -78,7 +79,7 @@ export async function pushAttestation(
         isNew: stored === undefined,
       }),
     };
-  }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
+  }).catch((error: unknown) => recordFailure({ parts, call, caller }, [described], error));
 }
 
 type Pushed = Awaited<ReturnType<typeof pushAttestation>>;
@@ -108,11 +109,14 @@ function checkSize({ type }: ParsedAttestation, body: Uint8Array): void {
 /** @throws ERR_CONFLICT */
 function checkLimits(
   { attestations }: Pick<Access, 'attestations'>,
-  digest: string,
-  bytes: number,
+  {
+    digest,
+    bytes,
+    createdBy,
+  }: { readonly digest: string; readonly bytes: number; readonly createdBy: string },
 ): void {
   const ofImage = attestations.of(digest).length;
-  const advice = 'delete some first: quaymaster attestation rm';
+  const advice = 'an operator deletes some: quaymaster attestation rm';
   if (ofImage >= MOST_OF_IMAGE) {
     throw new BrokerError(
       'ERR_CONFLICT',
@@ -125,6 +129,15 @@ function checkLimits(
       `the broker has ${attestations.count} attestations with ${attestations.bytes} bytes; the most are ${MOST} and ${MOST_BYTES} bytes; ${advice}`,
     );
   }
+  if (!isWorkloadId(createdBy)) return;
+  const pushed = (list: readonly Attestation[]) =>
+    list.filter((each) => isWorkloadId(each.createdBy)).length;
+  const ofWorkloads = { image: pushed(attestations.of(digest)), all: pushed(attestations.all()) };
+  if (ofWorkloads.image < MOST_OF_IMAGE / 2 && ofWorkloads.all < MOST / 2) return;
+  throw new BrokerError(
+    'ERR_CONFLICT',
+    `workloads pushed ${ofWorkloads.image} attestations of the image and ${ofWorkloads.all} in all; the most are ${MOST_OF_IMAGE / 2} and ${MOST / 2}; ${advice}`,
+  );
 }
 
 const SEEING = ['evidence-writer', 'policy-editor', 'responder', 'auditor'] as const;

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { PeopleBinding } from '../../domain/role-binding.ts';
 import type { Granting } from '../approvals/consent.ts';
 import type { StoredDocument } from './document.ts';
 
@@ -16,7 +17,7 @@ export function adminGrant(
 function grantsMore(current: StoredDocument | undefined, next: StoredDocument): boolean {
   if (!grantsAdmin(next)) return false;
   if (current === undefined || !grantsAdmin(current)) return true;
-  // The people of a binding are those of its conditions: with others, other people may get the role.
+  // Bindings of workloads never give admin. The people of a binding are those of its conditions: with others, other people may get the role.
   return next.kind === 'role-binding' && !isDeepStrictEqual(conditions(current), conditions(next));
 }
 
@@ -27,6 +28,6 @@ export function grantsAdmin({ kind, spec }: StoredDocument): boolean {
 }
 
 function conditions({ spec }: StoredDocument): object {
-  const { issuer, subjects, claims, acr, amr } = spec as StoredDocument<'role-binding'>['spec'];
+  const { issuer, subjects, claims, acr, amr } = spec as PeopleBinding;
   return { issuer, subjects, claims, acr, amr };
 }

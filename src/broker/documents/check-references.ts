@@ -31,8 +31,8 @@ export async function checkReferences(
   } else if (document.kind === 'cluster')
     checkCluster(parts, document as StoredDocument<'cluster'>);
   else if (document.kind === 'role-binding') {
-    const { issuer } = (document as StoredDocument<'role-binding'>).spec;
-    if (!parts.people.issuers.has(issuer))
+    const { spec } = document as StoredDocument<'role-binding'>;
+    if ('issuer' in spec && !parts.people.issuers.has(spec.issuer))
       throw wrong('/issuer', 'no such issuer under "people" in the configuration file');
   } else if (document.kind === 'posture-profile') {
     await checkTrustRoots(document as StoredDocument<'posture-profile'>);

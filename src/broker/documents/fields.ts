@@ -15,6 +15,10 @@ export const name = text.refine(
 export const PATH_FORM = 'must be a path: segments of [A-Za-z0-9._+=@-] joined by /';
 export const path = text.refine(isSecretPath, PATH_FORM);
 
+/** Of an ID token. */
+export const claimName = z.string().min(1).max(128);
+export const claimValue = z.union([z.string().max(1_024), z.number(), z.boolean()]);
+
 /** Converts `30s`, `15m`, `1h` or `7d` to seconds; `0s` means none at all. */
 export const duration = z
   .string({ error: ({ input }) => (input === undefined ? undefined : NO_DURATION) })

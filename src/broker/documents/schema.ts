@@ -10,12 +10,12 @@ import { schemaWords } from '../../domain/schema-words.ts';
 import type { OperatorSpec, OperatorTokenSpec } from '../../domain/principal.ts';
 import { isTrustDomain } from '../../domain/spiffe-id.ts';
 import { IDENTITY_LIMITS } from '../../domain/workload.ts';
-import { ANY_VALUE, type RoleBindingSpec } from '../../domain/role-binding.ts';
-import { duration, name, path, positive, text } from './fields.ts';
+import { claimName, claimValue, duration, name, path, positive, text } from './fields.ts';
 import { grant } from './grant-schema.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
 import { postureProfile } from './posture-schema.ts';
 import { responseRule } from './response-schema.ts';
+import { roleBindingSchema } from './role-binding-schema.ts';
 import { rotation } from './rotation-schema.ts';
 import { pointerTo } from '../../domain/json-pointer.ts';
 
@@ -48,9 +48,6 @@ const kubernetesCluster = z
     ...rest,
     maxTokenLifetimeSeconds: maxTokenLifetime,
   }));
-
-const claimName = z.string().min(1).max(128);
-const claimValue = z.union([z.string().max(1_024), z.number(), z.boolean()]);
 
 const claimMapping = z
   .strictObject({
@@ -192,43 +189,6 @@ const operator = z
     ...(description === undefined ? {} : { description }),
   }));
 
-const condition = z.union([claimValue, z.array(claimValue).min(1).max(64)]);
-
-const roleBinding = z
-  .strictObject({
-    description: text.optional(),
-    issuer: name,
-    subjects: z.array(z.string().min(1).max(255)).max(256).default([]),
-    claims: z
-      .record(claimName, condition)
-      .default({})
-      .transform((claims) =>
-        Object.fromEntries(
-          Object.entries(claims).map(([claim, values]) => [claim, [values].flat()]),
-        ),
-      ),
-    acr: z.array(z.string().min(1).max(255)).max(16).default([]),
-    amr: z.array(z.string().min(1).max(64)).max(16).default([]),
-    grants: z.array(grant).min(1).max(64),
-  })
-  .superRefine(({ grants, subjects, claims }, context) => {
-    if (!grants.some(({ role }) => role === 'admin')) return;
-    // This also runs if a claim is invalid. A single value was then not made a list.
-    const open = Object.keys(claims).filter((claim) => [claims[claim]].flat().includes(ANY_VALUE));
-    for (const claim of open) {
-      const message = 'must not be "*" in a binding of the role admin: name the values';
-      context.addIssue({ code: 'custom', path: ['claims', claim], message });
-    }
-    if (subjects.length === 0 && Object.keys(claims).length === 0) {
-      const message = 'must name the subjects or claims of a binding of the role admin';
-      context.addIssue({ code: 'custom', path: ['claims'], message });
-    }
-  })
-  .transform(({ description, ...rest }): RoleBindingSpec => ({
-    ...rest,
-    ...(description === undefined ? {} : { description }),
-  }));
-
 const operatorToken = z
   .strictObject({
     ttl: positive.optional(),
@@ -267,7 +227,7 @@ const PARSERS: { readonly [K in DocumentKind]: (body: unknown) => DocumentSpecs[
   mount: (body) => parseWith(mount, body),
   definition: (body) => parseWith(definition, body),
   operator: (body) => parseWith(operator, body),
-  'role-binding': (body) => parseWith(roleBinding, body),
+  'role-binding': (body) => parseWith(roleBindingSchema(body), body),
   'posture-profile': (body) => parseWith(postureProfile, body),
   'response-rule': (body) => parseWith(responseRule, body),
 };

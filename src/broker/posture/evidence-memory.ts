@@ -8,7 +8,7 @@ import { openEvidence } from './evidence-rows.ts';
 
 type Row = Tables['image_evidence'];
 
-/** What one writer, or all of them, have in the store. */
+/** What some writers, or all of them, have in the store. */
 export interface EvidenceShare {
   readonly rows: number;
   readonly bytes: number;
@@ -65,12 +65,12 @@ export class ImageEvidence {
       .sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  /** What a writer has; of all writers without a name. */
-  shareOf(writer?: string): EvidenceShare {
+  /** What the counted writers have; by default all. */
+  shareOf(isCounted: (writer: string) => boolean = () => true): EvidenceShare {
     let rows = 0;
     let total = 0;
     for (const { row } of this.#byId.values()) {
-      if (writer !== undefined && row.writer !== writer) continue;
+      if (!isCounted(row.writer)) continue;
       rows += 1;
       total += row.body.length;
     }

@@ -8,9 +8,10 @@ import {
 } from '../../domain/posture/evidence.ts';
 import type { Report } from '../../domain/posture/reports/report.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
+import { isWorkloadId } from '../../domain/workload.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
-import type { Call } from '../call.ts';
+import { authorityEnd, type Call, type Caller } from '../call.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { Access, Keys, Recordable, Recording } from '../parts.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
@@ -25,6 +26,8 @@ type Row = Tables['image_evidence'];
 /** Every replica keeps all evidence in memory. One writer can fill a quarter of it. */
 const MOST = { rows: 20_000, bytes: 64 * 1_048_576 };
 const MOST_OF_WRITER = { rows: MOST.rows / 4, bytes: MOST.bytes / 4 };
+/** One person may start pipelines with many identities. Together they leave space for operators and watches. */
+const MOST_OF_WORKLOADS = { rows: MOST.rows / 2, bytes: MOST.bytes / 2 };
 const MOST_DIGESTS = 16;
 /** Clocks of pipelines differ by minutes. A report of the future would never become too old. */
 const SKEW_MS = 5 * 60_000;
@@ -47,22 +50,22 @@ export interface StoredEvidence {
 export async function pushEvidence(
   parts: Recording & Access,
   call: Call,
-  live: LiveOperator,
+  caller: Caller,
   pushed: PushedReport,
 ): Promise<readonly StoredEvidence[]> {
-  const acting = { parts, call, caller: live };
+  const acting = { parts, call, caller };
   const described = { action: 'evidence.write' } as const;
   try {
-    return await commitAs(parts, live, (decidedAt, operator) => {
-      const writer = requireWriter(operator);
+    return await commitAs(parts, caller, (decidedAt, now) => {
+      const { fences, ...writer } = requireWriter(parts, now);
       const plan = planned(parts, { ...asked(pushed), ...writer });
-      const entries = plan.events.map((event) => entryOf(parts, call, operator, event));
+      const entries = plan.events.map((event) => entryOf(parts, call, now, event));
       return {
         plan: {
           ...plan.fragment,
           decidedAt,
-          reads: operator.fences,
-          notAfter: operator.operator.endsAt,
+          reads: fences,
+          notAfter: authorityEnd(now),
           entries,
         },
         settle: () => plan.stored,
@@ -177,15 +180,23 @@ function checkSpace(
 ): void {
   const bytes = rows.reduce((sum, { body }) => sum + body.length, 0);
   const limits = [
-    { share: evidence.shareOf(), most: MOST, whose: 'all writers' },
-    { share: evidence.shareOf(writer), most: MOST_OF_WRITER, whose: `the writer ${writer}` },
+    { isCounted: () => true, most: MOST, whose: 'all writers' },
+    {
+      isCounted: (other: string) => other === writer,
+      most: MOST_OF_WRITER,
+      whose: `the writer ${writer}`,
+    },
+    ...(isWorkloadId(writer)
+      ? [{ isCounted: isWorkloadId, most: MOST_OF_WORKLOADS, whose: 'all workloads' }]
+      : []),
   ];
-  for (const { share, most, whose } of limits) {
+  for (const { isCounted, most, whose } of limits) {
+    const share = evidence.shareOf(isCounted);
     const isFull = share.rows + rows.length > most.rows || share.bytes + bytes > most.bytes;
     if (!isFull) continue;
     throw new BrokerError(
       'ERR_CONFLICT',
-      `${whose} may store ${most.rows} reports and ${most.bytes} bytes, and has ${share.rows} and ${share.bytes}: delete some with "quaymaster evidence rm"`,
+      `${whose} may store ${most.rows} reports and ${most.bytes} bytes, and has ${share.rows} and ${share.bytes}: an operator deletes some with "quaymaster evidence rm"`,
       { reason: 'evidence_full', isDetailShown: true },
     );
   }

@@ -1,3 +1,4 @@
+import { grantsOfWorkload } from '../../domain/role-binding.ts';
 import type { Caller } from '../call.ts';
 import { refusalOf, type Verdict } from './judge.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
@@ -39,7 +40,10 @@ async function verdictOf<C extends Caller>(
 
 /** Whether any allow rule or grant covers the caller. A caller without one gets a small share of memory. */
 export function holdsAnything({ parts, caller }: Pick<Acting, 'parts' | 'caller'>): boolean {
-  return caller instanceof LiveSession
-    ? caller.view(parts.catalog.policies).allowsAnything
-    : caller.operator.grants.length > 0;
+  if (!(caller instanceof LiveSession)) return caller.operator.grants.length > 0;
+  const { catalog } = parts;
+  return (
+    caller.view(catalog.policies).allowsAnything ||
+    grantsOfWorkload(catalog.all('role-binding'), caller.session.workload).length > 0
+  );
 }

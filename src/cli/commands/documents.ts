@@ -266,7 +266,8 @@ export const OPERATORS: CommandTable = {
   heading: 'Operators:',
   groups: {
     operator: 'people and machines that operate the broker; created and changed by apply',
-    'role-binding': 'roles of people who log in through an OpenID Connect issuer',
+    'role-binding':
+      'roles of people who log in through an OpenID Connect issuer, and of pipelines that push evidence',
     'operator token': 'tokens that operators log in with',
   },
   commands: [

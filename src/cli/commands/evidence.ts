@@ -13,7 +13,7 @@ export const EVIDENCE: CommandTable = {
       command: 'evidence push',
       summary: 'store the report of a scanner, or VEX, about an image',
       details:
-        'Reads JSON of Trivy, the Trivy Operator, Grype, Clair 4 and CycloneDX, OpenVEX, and vulnerability attestations of cosign. Descriptions of a large report are not sent. The newest report of each scanner counts. Needs the role evidence-writer.',
+        'Reads JSON of Trivy, the Trivy Operator, Grype, Clair 4 and CycloneDX, OpenVEX, and vulnerability attestations of cosign. Descriptions of a large report are not sent. The newest report of each scanner counts. Needs the role evidence-writer, which a role binding gives to a pipeline.',
       arguments: [['<file>', 'the report, or - for standard input']],
       options: [
         [

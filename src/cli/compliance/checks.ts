@@ -271,7 +271,9 @@ export const CHECKS = {
   },
 
   strong_login: async ({ broker }) => {
-    const bindings = await allPages(broker, 'listRoleBindings', { query: { limit: 1000 } });
+    const bindings = (
+      await allPages(broker, 'listRoleBindings', { query: { limit: 1000 } })
+    ).filter(({ document: { workloads } }) => workloads === undefined);
     const operators = await allPages(broker, 'listOperators', { query: { limit: 1000 } });
     const weak = [
       ...bindings

@@ -1,4 +1,5 @@
 import type { components } from '../../client/index.ts';
+import type { PolicySubject } from '../../domain/policy/index.ts';
 import { confirm } from '../ask.ts';
 import { allPages, callWith } from '../broker.ts';
 import { affectedByDocument } from '../consequences.ts';
@@ -6,7 +7,7 @@ import type { Call, CliContext, Verb } from '../context.ts';
 import { kindOf, pathOf, type DocumentWord } from '../documents/kinds.ts';
 import { asManifest } from '../documents/manifest.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
-import { grantText } from '../identity.ts';
+import { grantText, subjectText } from '../identity.ts';
 import { printable, printableYaml } from '../output/printable.ts';
 import { fields, table } from '../output/table.ts';
 
@@ -25,6 +26,7 @@ interface Body {
   readonly scope?: string;
   readonly class?: string;
   readonly rotation?: { readonly strategy?: string };
+  readonly workloads?: readonly PolicySubject[];
   readonly grants?: readonly components['schemas']['Grant'][];
   readonly spec?: {
     readonly subjects?: readonly unknown[];
@@ -38,6 +40,7 @@ const COLUMNS: Readonly<Record<DocumentWord, Readonly<Record<string, (body: Body
   operator: { roles: (body) => body.grants?.map(grantText) },
   'role-binding': {
     issuer: (body) => body.issuer,
+    workloads: (body) => body.workloads?.map(subjectText),
     roles: (body) => body.grants?.map(grantText),
   },
   definition: {

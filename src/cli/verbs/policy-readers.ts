@@ -1,9 +1,10 @@
 import { glob } from '../../domain/glob.ts';
 import { isUnder } from '../../domain/names.ts';
-import { ruleLabel, type AccessPolicy, type PolicySubject } from '../../domain/policy/index.ts';
+import { ruleLabel, type AccessPolicy } from '../../domain/policy/index.ts';
 import { allPages, type Broker } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { counted } from '../count.ts';
+import { subjectText } from '../identity.ts';
 import { csv } from '../output/csv.ts';
 import { table } from '../output/table.ts';
 import { coverage } from '../policy-access/access-text.ts';
@@ -102,12 +103,4 @@ async function allowances(broker: Broker): Promise<readonly Allowance[]> {
       };
     });
   });
-}
-
-function subjectText(subject: PolicySubject): string {
-  const clusters = subject.clusters.join('|');
-  if ('identities' in subject) return `ci://${clusters}/${subject.identities.join('|')}`;
-  const labels = Object.entries(subject.podLabels ?? {}).map(([name, value]) => `${name}=${value}`);
-  const names = `${subject.namespaces.join('|')}/${subject.serviceAccounts.join('|')}`;
-  return `k8s://${clusters}/${names}${labels.length === 0 ? '' : ` with ${labels.join(', ')}`}`;
 }

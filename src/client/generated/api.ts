@@ -1083,10 +1083,14 @@ export interface components {
         readonly EndedLogins: {
             readonly ended: number;
         };
-        /** @description docs/people.md */
+        /**
+         * @description Either `issuer`, for people (docs/people.md), or `workloads`, which may then push evidence about images (docs/evidence.md). Only `grants` of the role
+         *     `evidence-writer` are for workloads, and `podLabels`, `subjects`, `claims`, `acr` and `amr` are not.
+         */
         readonly RoleBinding: {
             readonly description?: string;
-            readonly issuer: components["schemas"]["Name"];
+            readonly issuer?: components["schemas"]["Name"];
+            readonly workloads?: readonly components["schemas"]["PolicySubject"][];
             readonly subjects?: readonly string[];
             readonly claims?: {
                 readonly [key: string]: components["schemas"]["ClaimValue"] | readonly components["schemas"]["ClaimValue"][];
@@ -1338,7 +1342,7 @@ export interface components {
             readonly scannerVersion?: string;
             /** @description All digests of the image */
             readonly digests: readonly components["schemas"]["EvidenceDigest"][];
-            /** @description The operator that sent it, or `watch:<cluster>` */
+            /** @description The operator or workload that sent it, or `watch:<cluster>` */
             readonly writer: string;
             /** @description Prefixes of image repositories. It counts only for containers whose image is from one of them; absent, for all. */
             readonly scope?: readonly string[];
@@ -1353,7 +1357,7 @@ export interface components {
             readonly scannerVersion?: string;
             /** @description All digests of the image */
             readonly digests: readonly components["schemas"]["EvidenceDigest"][];
-            /** @description The operator that sent it, or `watch:<cluster>` */
+            /** @description The operator or workload that sent it, or `watch:<cluster>` */
             readonly writer: string;
             /** @description Prefixes of image repositories. It counts only for containers whose image is from one of them; absent, for all. */
             readonly scope?: readonly string[];
@@ -1374,7 +1378,7 @@ export interface components {
             readonly scannerVersion?: string;
             /** @description All digests of the image */
             readonly digests: readonly components["schemas"]["EvidenceDigest"][];
-            /** @description The operator that sent it, or `watch:<cluster>` */
+            /** @description The operator or workload that sent it, or `watch:<cluster>` */
             readonly writer: string;
             /** @description Prefixes of image repositories. It counts only for containers whose image is from one of them; absent, for all. */
             readonly scope?: readonly string[];

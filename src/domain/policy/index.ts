@@ -8,7 +8,8 @@ export type {
 } from './access-policy.ts';
 export type { AccessRequest, Decision } from './decision.ts';
 export type { Explanation } from './explanation.ts';
-export { parsePolicy } from './parse-policy.ts';
+export { parsePolicy, readSubjects } from './parse-policy.ts';
+export { isSubject } from './is-subject.ts';
 export { compilePolicies, indexPolicies, PoliciesEdit, withChanges } from './compiled-policies.ts';
 export { compilePolicy, compileSaved, ruleLabel } from './compiled-policy.ts';
 export type { CompiledPolicy } from './compiled-policy.ts';

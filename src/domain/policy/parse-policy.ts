@@ -1,4 +1,4 @@
-import { BrokerError } from '../errors.ts';
+import { BrokerError, type Problem } from '../errors.ts';
 import { isName } from '../names.ts';
 import { POLICY_API_VERSION, POLICY_KIND } from './access-policy.ts';
 import type { AccessPolicy, PolicySubject } from './access-policy.ts';
@@ -20,9 +20,24 @@ export function parsePolicy(document: unknown): AccessPolicy {
 export function parsePolicySubjects(document: unknown): readonly PolicySubject[] {
   const problems = new ProblemList();
   const fields = DocumentNode.root(document, problems).fields(DOCUMENT);
-  const subjects = parseSubjects(fields.object('spec', SPEC));
+  const subjects = parseSubjects(fields.object('spec', SPEC), 'subjects');
   refuseIf(problems);
   return subjects;
+}
+
+/** Workloads in a document of another kind, in the form of a policy's subjects, and what is wrong with them, at places in the list. */
+export function readSubjects(list: unknown): {
+  readonly subjects: readonly PolicySubject[];
+  readonly problems: readonly Problem[];
+} {
+  const problems = new ProblemList();
+  const fields = DocumentNode.root({ list }, problems).fields({ required: ['list'] });
+  const subjects = parseSubjects(fields, 'list');
+  const found = problems.list().map(({ pointer, message }) => ({
+    pointer: pointer.replace('/list', ''),
+    message,
+  }));
+  return { subjects, problems: found };
 }
 
 function refuseIf(problems: ProblemList): void {
@@ -49,7 +64,7 @@ function readDocument(root: DocumentNode): AccessPolicy {
       name: metadata.text('name', nameProblem),
       ...(description !== undefined && { description }),
     },
-    spec: { subjects: parseSubjects(spec), rules: parseRules(spec) },
+    spec: { subjects: parseSubjects(spec, 'subjects'), rules: parseRules(spec) },
   };
 }
 

@@ -10,10 +10,10 @@ const LABEL_KEY =
   /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/;
 
-export function parseSubjects(spec: DocumentFields): readonly PolicySubject[] {
+export function parseSubjects(fields: DocumentFields, key: string): readonly PolicySubject[] {
   const max = POLICY_LIMITS.subjectCombinations;
   let combinations = 0;
-  return spec.items('subjects', POLICY_LIMITS.subjects, (node) => {
+  return fields.items(key, POLICY_LIMITS.subjects, (node) => {
     const subject = parseSubject(node);
     combinations += subject.clusters.length * namesOf(subject);
     if (combinations > max) {

@@ -65,7 +65,7 @@ export interface Evidence<Kind extends EvidenceKind = EvidenceKind> {
   readonly config?: string | undefined;
   readonly reportedAt: number;
   readonly receivedAt: number;
-  /** The operator that sent it, or `watch:<cluster>`. */
+  /** The operator or workload that sent it, or `watch:<cluster>`. */
   readonly writer: string;
   /** Prefixes of repositories: it counts for their images only, because its writer may speak about no others. Empty: all. */
   readonly scope: readonly string[];
