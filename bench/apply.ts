@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import { holds, targetText, type Figure } from './figures.ts';
 import { LOAD_CORE, processorSeconds } from './machine.ts';
 import type { Result } from './result.ts';
@@ -25,7 +25,7 @@ export async function applyResult(
   const connections = { issuer: { type: 'jwks', file: offline.keySetFile } };
   const broker = await stage.own(startBroker({ directory, connections }));
   await seed(broker.operator);
-  const documents = Array.from({ length: policies }, (_, n) => stringify(policyFor(`p${n}`)));
+  const documents = Array.from({ length: policies }, (_, n) => dump(policyFor(`p${n}`)));
   const path = await stage.write('policies.yaml', documents.join('---\n'));
   const { file, args, env } = commandLine(broker, directory, ['apply', '-f', path, '--yes']);
   const [begun, used] = [performance.now(), processorSeconds(broker.pid)];

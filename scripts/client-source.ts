@@ -1,5 +1,5 @@
 import openapiTS, { astToString } from 'openapi-typescript';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 
 const HEAD = '// Generated from openapi.yaml by `npm run generate`.\n';
 
@@ -45,7 +45,7 @@ export async function clientTypes(contract: string): Promise<string> {
 
 /** The properties of each operation at run time. */
 export function operationTable(contract: string): string {
-  const { info, paths, components } = parse(contract) as Contract;
+  const { info, paths, components } = load(contract) as Contract;
   const rows = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => {
       const parameters = (operation.parameters ?? []).map((each) =>

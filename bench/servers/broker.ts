@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import { bearer, BrokerClient } from '../../src/client/index.ts';
 import { freePort } from '../../test/kit/backends/free-port.ts';
 import { endProcess } from '../../test/kit/backends/process-id.ts';
@@ -95,10 +95,10 @@ async function configure(options: BrokerOptions, first: string): Promise<Configu
     connections,
     log: { level: 'warn' },
   };
-  await writeFile(file('config.yaml'), stringify(config));
+  await writeFile(file('config.yaml'), dump(config));
   const args = ['--config', file('config.yaml')];
   await run(process.execPath, [main, 'config', 'check', ...args]).catch(() =>
-    writeFile(file('config.yaml'), stringify({ ...config, limits: LIMITS })),
+    writeFile(file('config.yaml'), dump({ ...config, limits: LIMITS })),
   );
   return { port, args };
 }

@@ -72,9 +72,13 @@ export class Lines {
 
   positionAt(offset: number): Position {
     this.#starts ??= startsOf(this.#text);
-    const after = this.#starts.findIndex((start) => start > offset);
-    const line = after === -1 ? this.#starts.length : after;
-    return { line, column: offset - (this.#starts[line - 1] ?? 0) + 1 };
+    let [line, after] = [0, this.#starts.length];
+    while (after - line > 1) {
+      const middle = (line + after) >> 1;
+      if ((this.#starts[middle] ?? 0) > offset) after = middle;
+      else line = middle;
+    }
+    return { line: after, column: offset - (this.#starts[line] ?? 0) + 1 };
   }
 }
 

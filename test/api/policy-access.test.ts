@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import type { Format } from '../../src/cli/output/formats.ts';
 import {
   runPolicyDiff,
@@ -47,7 +47,7 @@ function contextOf(operator: string, format: Format = 'table') {
 
 async function draftOf(...documents: readonly object[]): Promise<string> {
   const directory = await fileTree({
-    'draft/policies.yaml': documents.map((each) => stringify(each)).join('---\n'),
+    'draft/policies.yaml': documents.map((each) => dump(each)).join('---\n'),
   });
   return join(directory, 'draft');
 }

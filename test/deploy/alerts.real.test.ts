@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from '@jest/globals';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import { describeWith } from '../kit/backends/backends.ts';
 
 const run = promisify(execFile);
@@ -28,7 +28,7 @@ describeWith(['promtool'], 'promtool', ({ promtool: { program, directory } }) =>
       expr: expr.replaceAll('$__rate_interval', '5m').replaceAll('$instance', '.*'),
     }));
     const file = join(directory, 'panels.yaml');
-    await writeFile(file, stringify({ groups: [{ name: 'panels', rules }] }));
+    await writeFile(file, dump({ groups: [{ name: 'panels', rules }] }));
     const { stdout } = await run(program, ['check', 'rules', file]);
     expect(stdout).toContain(`SUCCESS: ${expressions.length} rules found`);
   });

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Running } from '../kit/backends/footprint.ts';
 import { freePort } from '../kit/backends/free-port.ts';
@@ -77,7 +77,7 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
   async function brokerSettings(): Promise<Readonly<Record<string, unknown>>> {
     const path = `/api/v1/namespaces/${NAMESPACE}/configmaps/quaymaster`;
     const { data } = (await kubeCall(kube, 'GET', path)) as { data: { 'config.yaml': string } };
-    const { injector } = parse(data['config.yaml']) as { injector: { broker: object } };
+    const { injector } = load(data['config.yaml']) as { injector: { broker: object } };
     const request = { namespace: NAMESPACE, serviceAccount: 'quaymaster', audience: kube.issuer };
     const home = {
       type: 'kubernetes',

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 import { checkConfig } from '../../src/compose/config/load.ts';
 import { settingsSchema } from '../../src/delivery/csi/settings.ts';
 import { describeWith } from '../kit/backends/backends.ts';
@@ -20,7 +20,7 @@ function fileOf(manifests: readonly Manifest[], name: string): unknown {
     .map((map) => (map['data'] as Record<string, string>)[name])
     .filter((file) => file !== undefined);
   expect(files).toHaveLength(1);
-  return parse(files[0]!);
+  return load(files[0]!);
 }
 
 /** The broker's configuration file. */
@@ -37,7 +37,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
 
   it('has the version of the project', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
-    const chart = parse(readFileSync(`${CHART}/Chart.yaml`, 'utf8')) as Record<string, unknown>;
+    const chart = load(readFileSync(`${CHART}/Chart.yaml`, 'utf8')) as Record<string, unknown>;
     expect([chart['version'], chart['appVersion']]).toEqual([version, version]);
   });
 
@@ -107,7 +107,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
   it('accepts the values of docs/install.md', async () => {
     const page = readFileSync('docs/install.md', 'utf8');
     const [, values = ''] = /values\.yaml <<'YAML'\n([^]*?)^YAML$/m.exec(page) ?? [];
-    const manifests = await renderChart(helm, parse(values) as object);
+    const manifests = await renderChart(helm, load(values) as object);
     expect(checkConfig(configOf(manifests), 'the ConfigMap').audit.origin).toBe(
       'quaymaster.example/prod',
     );
@@ -159,7 +159,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     const page = readFileSync(path, 'utf8');
     const [, values = ''] = /^## In Kubernetes$[^]*?^```yaml\n([^]*?)^```$/m.exec(page) ?? [];
     for (const initialise of [{ enabled: true }, { enabled: false }]) {
-      const manifests = await renderChart(helm, { ...(parse(values) as object), initialise });
+      const manifests = await renderChart(helm, { ...(load(values) as object), initialise });
       expect(checkConfig(configOf(manifests), 'the ConfigMap').kek.type).toBe(type);
     }
   });

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { parse } from 'yaml';
+import { CORE_SCHEMA, load, mergeTag } from 'js-yaml';
 import { describeWith } from '../kit/backends/backends.ts';
 import { installedProgram } from '../kit/backends/cache.ts';
 import { freePort } from '../kit/backends/free-port.ts';
@@ -41,7 +41,9 @@ interface Compose {
 }
 
 const COMPOSE = 'deploy/compose.yaml';
-const { services, volumes } = parse(textOf(COMPOSE), { merge: true }) as Compose;
+const { services, volumes } = load(textOf(COMPOSE), {
+  schema: CORE_SCHEMA.withTags(mergeTag),
+}) as Compose;
 const entries = Object.entries(services);
 /** The image of the broker has a health check of its own. */
 const OWN_IMAGE = 'quaymaster:0.1.0';

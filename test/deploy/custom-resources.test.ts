@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from '@jest/globals';
-import { parseAllDocuments } from 'yaml';
+import { loadAll } from 'js-yaml';
 import { RESOURCES } from '../../src/broker/cluster-documents/cluster-object.ts';
 import { parseSpec } from '../../src/broker/documents/schema.ts';
 import { CHART } from './chart.ts';
@@ -21,7 +21,7 @@ interface Schema {
 }
 
 const FILE = readFileSync(`${CHART}/files/custom-resources.yaml`, 'utf8');
-const DEFINITIONS = parseAllDocuments(FILE).map((each) => each.toJS() as Definition);
+const DEFINITIONS = loadAll(FILE) as Definition[];
 const VECTORS = JSON.parse(readFileSync('test/vectors/policy-documents-v1.json', 'utf8')) as {
   readonly valid: { readonly spec: object };
 };

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parse, stringify } from 'yaml';
+import { dump, load } from 'js-yaml';
 import { z } from 'zod';
 import {
   RESOURCE_GROUP,
@@ -73,7 +73,7 @@ function joined(variants: readonly Schema[]): Schema {
 
 /** The body of a policy has a parser of its own; its schema is that of the API. */
 function policySpec(): object {
-  const { components } = parse(readFileSync('openapi.yaml', 'utf8')) as Contract;
+  const { components } = load(readFileSync('openapi.yaml', 'utf8')) as Contract;
   const resolve = (reference: string): Schema =>
     components.schemas[reference.replace('#/components/schemas/', '')]!;
   return structural(resolve('AccessPolicy').properties!['spec']!, resolve);
@@ -176,6 +176,6 @@ function definitionOf(group: string, resource: Resource): object {
 /** The definitions of the custom resources, from the schemas by which the broker checks documents. */
 export function customResources(): string {
   const group = RESOURCE_GROUP;
-  const options = { aliasDuplicateObjects: false, lineWidth: 0 };
-  return RESOURCES.map((each) => stringify(definitionOf(group, each), options)).join('---\n');
+  const options = { noRefs: true, lineWidth: -1 };
+  return RESOURCES.map((each) => dump(definitionOf(group, each), options)).join('---\n');
 }

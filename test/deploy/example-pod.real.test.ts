@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 import { checkSettings } from '../../src/delivery/settings/settings.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { createNamespace } from '../kit/backends/kube-objects.ts';
@@ -37,7 +37,7 @@ function mountPath(container: Container, volume: string): string | undefined {
 
 describe("the example pod's agent", () => {
   const data = only(manifests, 'ConfigMap')['data'] as { 'agent.yaml': string };
-  const settings = checkSettings(parse(data['agent.yaml']), FILE);
+  const settings = checkSettings(load(data['agent.yaml']), FILE);
   const [agent] = pod.initContainers as [Container];
 
   it('has valid settings, and every path in them is on a mounted volume', () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { parseAllDocuments } from 'yaml';
+import { loadAll } from 'js-yaml';
 import { describeWith } from '../kit/backends/backends.ts';
 import { kubeRequest } from '../kit/backends/kube-calls.ts';
 import { runHelm } from '../kit/backends/helm-calls.ts';
@@ -118,7 +118,7 @@ describeWith(['shellcheck', 'helm', 'kube'], 'deploy/kind.sh', ({ shellcheck, he
 
   it('has a pod that the API server accepts at the level restricted', async () => {
     const text = await readFile('deploy/kind/pod.yaml', 'utf8');
-    const objects = parseAllDocuments(text).map((each) => each.toJS() as KubernetesObject);
+    const objects = loadAll(text) as KubernetesObject[];
     const shop = uniqueName('shop');
     const paths: Readonly<Record<string, string>> = {
       Namespace: '/api/v1/namespaces',

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
-import { parseAllDocuments } from 'yaml';
+import { loadAll } from 'js-yaml';
 import { systemClock } from '../../src/clock.ts';
 import { checkConfig } from '../../src/compose/config/load.ts';
 import { openInjector, type RunningInjector } from '../../src/compose/injector.ts';
@@ -254,7 +254,7 @@ describeWith(['helm', 'kube'], 'custom resources of a real API server', ({ helm 
   it('the objects of a page of documentation become documents', async () => {
     const page = await readFile('docs/kubernetes-documents.md', 'utf8');
     const [, text = ''] = /<<'YAML'\n([^]*?)^YAML$/m.exec(page) ?? [];
-    const objects = parseAllDocuments(text).map((each) => each.toJS() as Manifest);
+    const objects = loadAll(text) as Manifest[];
     expect(objects.map(({ kind }) => kind).sort()).toEqual(['AccessPolicy', 'SecretDefinition']);
     for (const object of objects) {
       expect((await send(object)).status).toBe(201);

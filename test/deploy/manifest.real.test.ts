@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 import { checkConfig } from '../../src/compose/config/load.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { kubeRequest } from '../kit/backends/kube-calls.ts';
@@ -15,11 +15,11 @@ describe('the configuration in the manifest', () => {
   )['config.yaml'];
 
   it('is valid', () => {
-    expect(checkConfig(parse(config), 'deploy/quaymaster.yaml').mode).toBe('production');
+    expect(checkConfig(load(config), 'deploy/quaymaster.yaml').mode).toBe('production');
   });
 
   it('keeps the keys and the last checkpoint on another volume than the store', () => {
-    const { store, kek, audit } = checkConfig(parse(config), 'deploy/quaymaster.yaml');
+    const { store, kek, audit } = checkConfig(load(config), 'deploy/quaymaster.yaml');
     expect(store).toHaveProperty('path', expect.stringMatching(/^\/var\/lib\/quaymaster\//));
     const keys = /^\/var\/lib\/quaymaster-keys\//;
     expect(kek).toHaveProperty('path', expect.stringMatching(keys));
@@ -28,7 +28,7 @@ describe('the configuration in the manifest', () => {
   });
 
   it("forbids mounts of the broker's own namespace", () => {
-    const { kubernetes } = checkConfig(parse(config), 'deploy/quaymaster.yaml');
+    const { kubernetes } = checkConfig(load(config), 'deploy/quaymaster.yaml');
     expect(kubernetes.forbiddenNamespaces).toContain('quaymaster');
   });
 });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parseAllDocuments } from 'yaml';
+import { loadAll } from 'js-yaml';
 import { kubeRequest, type KubeAccess } from '../kit/backends/kube-calls.ts';
 import type { Manifest } from '../kit/backends/kube-apply.ts';
 
@@ -10,10 +10,7 @@ export function manifestsOf(file: string): readonly Manifest[] {
 
 /** The objects of a text, in its order. */
 export function parseManifests(text: string): readonly Manifest[] {
-  return parseAllDocuments(text, { strict: true, uniqueKeys: true }).map((document) => {
-    if (document.errors.length > 0) throw document.errors[0]!;
-    return document.toJS() as Manifest;
-  });
+  return loadAll(text) as Manifest[];
 }
 
 /** The one object of a kind. */

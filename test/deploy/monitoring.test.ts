@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { Counter, Gauge, Registry } from 'prom-client';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 import { OperationTallies } from '../../src/api/operation-tallies.ts';
 import { Shares } from '../../src/api/shares.ts';
 import type { RunningBroker } from '../../src/compose/broker.ts';
@@ -26,7 +26,7 @@ interface Panel {
 }
 
 const ALERTS = 'deploy/prometheus/alerts.yaml';
-const { groups } = parse(readFileSync(ALERTS, 'utf8')) as {
+const { groups } = load(readFileSync(ALERTS, 'utf8')) as {
   groups: readonly { rules: readonly Rule[] }[];
 };
 const rules = groups.flatMap((group) => group.rules);

@@ -1,4 +1,4 @@
-import { isMap, parseDocument, type Pair, type Scalar, type YAMLMap } from 'yaml';
+import { load } from 'js-yaml';
 
 /** A value of the chart: its place with dots, its default as JSON, and its description. */
 interface ValueRow {
@@ -7,39 +7,38 @@ interface ValueRow {
   readonly meaning: string;
 }
 
-type ValuePair = Pair<Scalar<string>>;
-
-function commentOf(text: string | null | undefined): string {
-  return (text ?? '')
-    .split('\n')
-    .map((line) => line.trim())
-    .join(' ')
-    .trim();
-}
-
-function rowsOf(map: YAMLMap, place: string): readonly ValueRow[] {
-  return (map.items as ValuePair[]).flatMap((pair, index) => {
-    const inner = place === '' ? pair.key.value : `${place}.${pair.key.value}`;
-    // The parser attaches the comment before the first key of a map to the map.
-    const above = index === 0 ? map.commentBefore : pair.key.commentBefore;
-    const meaning = commentOf(above);
-    const { value } = pair;
-    const isGroup = isMap(value) && value.items.length > 0 && value.flow !== true;
-    if (!isGroup) return [{ place: inner, fallback: JSON.stringify(toJson(value)), meaning }];
-    const rows = rowsOf(value, inner);
-    return meaning === '' ? rows : [{ place: inner, fallback: '', meaning }, ...rows];
-  });
-}
-
-function toJson(value: unknown): unknown {
-  return (value as { toJSON(): unknown }).toJSON();
-}
+const KEY = /^( *)([\w-]+):(.*)$/;
 
 /** The table of all values, generated from values.yaml and the comments in it. */
 export function valuesTable(valuesYaml: string): string {
-  const rows = rowsOf(parseDocument(valuesYaml).contents as YAMLMap, '').map(
+  const rows = rowsOf(valuesYaml).map(
     ({ place, fallback, meaning }) =>
       `| \`${place}\` | ${fallback === '' ? '' : `\`${fallback}\``} | ${meaning} |`,
   );
   return ['| value | default | meaning |', '|---|---|---|', ...rows].join('\n');
+}
+
+/** Each key is on a line of its own, below its comment. A map in block style is a group, which has no default of its own. */
+function rowsOf(valuesYaml: string): readonly ValueRow[] {
+  const values = load(valuesYaml) as object;
+  const rows: ValueRow[] = [];
+  let path: readonly string[] = [];
+  let comment: readonly string[] = [];
+  for (const line of valuesYaml.split('\n')) {
+    const [, indent = '', key, rest = ''] = KEY.exec(line) ?? [];
+    if (key !== undefined) {
+      path = [...path.slice(0, indent.length / 2), key];
+      const value = valueAt(values, path);
+      const isGroup = rest === '' && !Array.isArray(value);
+      const fallback = isGroup ? '' : JSON.stringify(value);
+      const meaning = comment.join(' ');
+      if (!isGroup || meaning !== '') rows.push({ place: path.join('.'), fallback, meaning });
+    }
+    comment = line.trim().startsWith('#') ? [...comment, line.trim().slice(1).trim()] : [];
+  }
+  return rows;
+}
+
+function valueAt(values: object, path: readonly string[]): unknown {
+  return path.reduce<unknown>((within, key) => (within as Record<string, unknown>)[key], values);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 import type { z } from 'zod';
 import { VARIABLES } from '../../src/delivery/agent/environment.ts';
 import { checkSettings, settingsSchema } from '../../src/delivery/settings/settings.ts';
@@ -43,6 +43,6 @@ describe('docs/agent.md', () => {
 
   it('begins with a valid configuration', () => {
     const [, example = ''] = /```yaml\n([^]*?)```/.exec(page) ?? [];
-    expect(checkSettings(parse(example), 'docs/agent.md').cluster).toBe('prod-eu');
+    expect(checkSettings(load(example), 'docs/agent.md').cluster).toBe('prod-eu');
   });
 });

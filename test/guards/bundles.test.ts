@@ -52,7 +52,7 @@ const NOTICE = text('THIRD-PARTY.txt');
 
 describe('the bundle of the agent', () => {
   it('has these packages and no other: no client of a backend, no server framework', () => {
-    expect(packagesOf(paths)).toEqual(['jose', 'liquidjs', 'yaml', 'zod']);
+    expect(packagesOf(paths)).toEqual(['jose', 'js-yaml', 'liquidjs', 'zod']);
   });
 
   it('has no folder of the broker', () => {

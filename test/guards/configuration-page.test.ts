@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 import { checkConfig } from '../../src/compose/config/load.ts';
 import { configSchema } from '../../src/compose/config/schema.ts';
 import { optionsOf } from '../kit/options.ts';
@@ -49,6 +49,6 @@ describe('docs/configuration.md', () => {
 
   it('begins with a valid file', () => {
     const [, example = ''] = /```yaml\n([^]*?)```/.exec(page) ?? [];
-    expect(checkConfig(parse(example), 'docs/configuration.md').mode).toBe('production');
+    expect(checkConfig(load(example), 'docs/configuration.md').mode).toBe('production');
   });
 });

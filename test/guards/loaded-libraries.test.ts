@@ -16,11 +16,11 @@ const RUNS_ON = [
   'better-sqlite3',
   'express',
   'jose',
+  'js-yaml',
   'lru-cache',
   'pino',
   'postgrator',
   'prom-client',
-  'yaml',
   'zod',
 ];
 /** The others cost memory and start-up time only if the configuration or a document names their use. */
@@ -164,7 +164,7 @@ describe('libraries', () => {
     [
       'a policy test',
       ['policy', 'test', testsFile, '--policies', policyFile],
-      ['commander', 'yaml'],
+      ['commander', 'js-yaml'],
     ],
   ])('of the broker are not loaded by the command line for %s', async (_what, words, expected) => {
     const argv = [...words, '--token-file', operatorTokenFile];

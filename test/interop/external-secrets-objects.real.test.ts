@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, it } from '@jest/globals';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 import { describeWith } from '../kit/backends/backends.ts';
 import { apply, type Manifest } from '../kit/backends/kube-apply.ts';
 import { kubeRequest } from '../kit/backends/kube-calls.ts';
@@ -26,7 +26,7 @@ async function moduleDirectory(): Promise<string> {
 
 function documented(): readonly Manifest[] {
   const page = readFileSync('docs/external-secrets.md', 'utf8');
-  return [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, yaml = '']) => parse(yaml) as Manifest);
+  return [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, yaml = '']) => load(yaml) as Manifest);
 }
 
 describeWith(['kube'], "the page's objects under the operator's own definitions", ({ kube }) => {
@@ -36,7 +36,7 @@ describeWith(['kube'], "the page's objects under the operator's own definitions"
     const definitions = join(await moduleDirectory(), 'config/crds/bases');
     for (const kind of KINDS) {
       const text = readFileSync(join(definitions, `external-secrets.io_${kind}.yaml`), 'utf8');
-      await apply(kube, parse(text) as Manifest);
+      await apply(kube, load(text) as Manifest);
     }
     await createNamespace(kube, namespace);
   });

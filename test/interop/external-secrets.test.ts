@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 import { findProgram } from '../kit/backends/find-program.ts';
 import { PreparedBroker } from '../kit/prepared-broker.ts';
 
@@ -34,7 +34,7 @@ interface Store {
 /** The objects of docs/external-secrets.md, in its order. */
 function documented(): readonly object[] {
   const page = readFileSync('docs/external-secrets.md', 'utf8');
-  return [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, yaml = '']) => parse(yaml) as object);
+  return [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, yaml = '']) => load(yaml) as object);
 }
 
 (go === null ? describe.skip : describe)('External Secrets Operator', () => {

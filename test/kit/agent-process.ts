@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import { freePort } from './backends/free-port.ts';
 import { until } from './backends/until.ts';
 import type { PreparedBroker } from './prepared-broker.ts';
@@ -67,7 +67,7 @@ export class AgentProcess {
       log: { level: 'debug' },
       ...more,
     };
-    await writeFile(this.file('agent.yaml'), stringify(settings));
+    await writeFile(this.file('agent.yaml'), dump(settings));
   }
 
   /** Starts a verb with this configuration without waiting for it. */

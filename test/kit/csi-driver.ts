@@ -1,6 +1,6 @@
 import { credentials, loadPackageDefinition, type Client, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 
 const PROTO = new URL('csi-driver.proto', import.meta.url).pathname;
 
@@ -48,7 +48,7 @@ export class CsiDriver {
   /** The driver's call for a volume of the pod `prod/api-0`. */
   async mount(objects: unknown, { token, attributes = {} }: OfPod): Promise<Mounted> {
     const all = {
-      objects: typeof objects === 'string' ? objects : stringify(objects),
+      objects: typeof objects === 'string' ? objects : dump(objects),
       'csi.storage.k8s.io/pod.name': 'api-0',
       'csi.storage.k8s.io/pod.namespace': 'prod',
       'csi.storage.k8s.io/serviceAccount.tokens': JSON.stringify({

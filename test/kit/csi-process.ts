@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import { freePort } from './backends/free-port.ts';
 import { until } from './backends/until.ts';
 import { CsiDriver, type Mounted } from './csi-driver.ts';
@@ -51,7 +51,7 @@ export class CsiProcess {
       health: { host: '127.0.0.1', port: this.healthPort },
       ...more,
     };
-    await writeFile(join(this.directory, 'csi.yaml'), stringify(settings));
+    await writeFile(join(this.directory, 'csi.yaml'), dump(settings));
   }
 
   run(): void {

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import { freePort } from './backends/free-port.ts';
 import type { Host } from './network.ts';
 
@@ -92,7 +92,7 @@ export class Installation {
       },
       ...more,
     };
-    await this.write('config.yaml', stringify(config));
+    await this.write('config.yaml', dump(config));
   }
 
   /** Runs a verb of the program to its end. Rejects if it fails. */

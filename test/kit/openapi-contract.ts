@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 
 interface Media {
   readonly schema: object;
@@ -43,7 +43,7 @@ function readDocument(): unknown {
   const digest = createHash('sha256').update(text).digest('hex');
   const file = join(tmpdir(), `openapi-${digest}.json`);
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
-  const document: unknown = parse(text);
+  const document: unknown = load(text);
   const part = `${file}.${process.pid}`;
   writeFileSync(part, JSON.stringify(document));
   renameSync(part, file);

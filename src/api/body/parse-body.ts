@@ -56,7 +56,7 @@ function parse(text: string): unknown {
 
 /** One document of YAML that JSON could express. @throws ERR_BODY_INVALID with the position of each fault. */
 export async function parseYaml(text: string): Promise<ParsedBody> {
-  const { documents, problems } = await readYaml(text, { bounded: true });
+  const { documents, problems } = await readYaml(text);
   if (problems.length > 0) throw notYaml(problems);
   const [document] = documents;
   if (document === undefined || documents.length > 1) {

@@ -84,7 +84,6 @@ export async function parseLocated(file: string, text: string): Promise<LocatedF
   };
 }
 
-/** After the first mistakes of a file, the parser mostly reports their consequences. */
 const SHOWN_PROBLEMS = 5;
 
 function firstProblems(
@@ -92,11 +91,15 @@ function firstProblems(
   text: string,
   problems: readonly YamlProblem[],
 ): readonly FileProblem[] {
-  const shown = problems.slice(0, SHOWN_PROBLEMS).map((problem) => ({ file, ...problem }));
+  const shown: FileProblem[] = problems
+    .slice(0, SHOWN_PROBLEMS)
+    .map((problem) => ({ file, ...problem }));
   const more = problems.length - shown.length;
-  if (more === 0) return shown;
-  const hint = text.includes('{{') ? '; it looks like a template, so render it first' : '';
-  return [...shown, { file, message: `and ${more} more problems${hint}` }];
+  if (more > 0) shown.push({ file, message: `and ${more} more problems` });
+  if (problems.length > 0 && text.includes('{{')) {
+    shown.push({ file, message: 'looks like a template; render it first' });
+  }
+  return shown;
 }
 
 function nearestPosition(document: YamlDocument, pointer: string): Position {

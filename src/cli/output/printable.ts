@@ -35,16 +35,18 @@ function escaped(character: string): string {
 
 /** YAML with the same content, with characters that a terminal would interpret as escapes in double quotes. */
 export async function printableYaml(body: unknown): Promise<string> {
-  const { Document, visit } = await import('yaml');
-  const document = new Document(body);
-  visit(document, {
-    Scalar: (_key, node) => {
-      if (typeof node.value === 'string' && !isPrintable(node.value)) node.type = 'QUOTE_DOUBLE';
+  const { dump, visit, SCALAR_STYLE } = await import('js-yaml');
+  const text = dump(body, {
+    noRefs: true,
+    lineWidth: -1,
+    transform: (documents) => {
+      visit(documents, (node) => {
+        if (node.kind !== 'scalar' || isPrintable(node.value)) return;
+        node.style = SCALAR_STYLE.DOUBLE_QUOTED;
+      });
     },
   });
-  return document
-    .toString({ lineWidth: 0 })
-    .replace(/[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu, yamlEscape);
+  return text.replace(/[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu, yamlEscape);
 }
 
 /** YAML 1.2.2, section 5.7: `\u` has four digits, `\U` has eight. */

@@ -103,7 +103,7 @@ function tokenFor(audience: string, text: string | undefined): string {
 }
 
 async function readObjects(text: string): Promise<readonly MountedObject[]> {
-  const read = await readOneYaml(text, { bounded: true });
+  const read = await readOneYaml(text);
   if ('problems' in read) {
     throw invalid(`"objects": ${read.problems.map(yamlProblemText).join('; ')}`);
   }

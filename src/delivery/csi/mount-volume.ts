@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import { SecretRenderer } from '../files/secret-renderer.ts';
+import { renderSecret } from '../files/secret-renderer.ts';
 import { ApiError, type SuccessBody, type WorkloadSession } from '../../client/index.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import { Sensitive } from '../../domain/sensitive.ts';
@@ -25,8 +25,7 @@ export async function mountVolume(
     return item === undefined || 'error' in item ? [{ path, item }] : [];
   });
   if (failed.length > 0) throw refusal(failed);
-  const renderer = await SecretRenderer.prepare(new Set(spec.objects.map(({ format }) => format)));
-  const files = spec.objects.flatMap((object, index) => filesOf(object, items[index], renderer));
+  const files = spec.objects.flatMap((object, index) => filesOf(object, items[index]));
   if (files.reduce((sum, { contents }) => sum + contents.length, 0) > MOST_BYTES) {
     throw new MountRefused(
       status.RESOURCE_EXHAUSTED,
@@ -86,11 +85,7 @@ function reasonOf(item: Item | undefined): string {
   return code === 'ERR_CONFLICT' ? `${code}: is a dynamic credential; ${NO_CREDENTIALS}` : code;
 }
 
-function filesOf(
-  object: MountedObject,
-  item: Item | undefined,
-  renderer: SecretRenderer,
-): readonly MountedFile[] {
+function filesOf(object: MountedObject, item: Item | undefined): readonly MountedFile[] {
   if (item === undefined || 'error' in item) return [];
   const { path, key, file, format, mode } = object;
   const held = {
@@ -102,7 +97,7 @@ function filesOf(
     endsAt: undefined,
     stale: false,
   };
-  const rendered = render(renderer, { name: path, file, format, mode }, held);
+  const rendered = render({ name: path, file, format, mode }, held);
   return rendered.map(({ target, bytes }) => ({
     path: key === undefined ? target : file,
     mode,
@@ -118,12 +113,9 @@ function only(key: string, data: SecretData, path: string): SecretData {
 }
 
 /** A failure to render names path and key. */
-function render(
-  renderer: SecretRenderer,
-  ...of: Parameters<SecretRenderer['render']>
-): ReturnType<SecretRenderer['render']> {
+function render(...of: Parameters<typeof renderSecret>): ReturnType<typeof renderSecret> {
   try {
-    return renderer.render(...of);
+    return renderSecret(...of);
   } catch (error) {
     const message = error instanceof Error ? error.message : 'cannot be written';
     throw new MountRefused(status.FAILED_PRECONDITION, message);

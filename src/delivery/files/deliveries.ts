@@ -4,7 +4,7 @@ import type { HeldSecret } from './held-secret.ts';
 import { ConfigError, DeliveryError } from '../failures.ts';
 import { SecretDirectory, type Replacement } from './directory/secret-directory.ts';
 import { directoryMode, targetConflicts, type FileOutput, type Outputs } from './outputs.ts';
-import { SecretRenderer } from './secret-renderer.ts';
+import { renderSecret } from './secret-renderer.ts';
 import { TemplateRenderer } from './template-renderer.ts';
 
 export interface DeliveryDeps {
@@ -14,7 +14,6 @@ export interface DeliveryDeps {
 
 interface Parts {
   readonly files: readonly FileOutput[];
-  readonly secrets: SecretRenderer;
   readonly templates: TemplateRenderer;
   readonly directory: SecretDirectory | undefined;
 }
@@ -40,11 +39,9 @@ export class Deliveries {
     const files = outputs.secrets.filter(
       (output): output is FileOutput => output.file !== undefined,
     );
-    const secrets = await SecretRenderer.prepare(new Set(files.map(({ format }) => format)));
     const templates = await TemplateRenderer.prepare(outputs, problems);
     const places = [...files, ...outputs.templates];
-    if (places.length === 0)
-      return new Deliveries({ files, secrets, templates, directory: undefined });
+    if (places.length === 0) return new Deliveries({ files, templates, directory: undefined });
     const opening = () => SecretDirectory.open(outputs.directory, directoryMode(places), deps);
     const directory = opened(opening, problems);
     for (const { file } of places) {
@@ -57,7 +54,7 @@ export class Deliveries {
     }
     for (const warning of directory?.warnings ?? [])
       deps.log.warn({ directory: outputs.directory }, warning);
-    return new Deliveries({ files, secrets, templates, directory });
+    return new Deliveries({ files, templates, directory });
   }
 
   /**
@@ -110,13 +107,13 @@ export class Deliveries {
   }
 
   #write(held: ReadonlyMap<string, HeldSecret>, gone: ReadonlySet<string>): Replacement {
-    const { files, secrets, templates, directory } = this.#parts;
+    const { files, templates, directory } = this.#parts;
     if (directory === undefined) return { changed: [], replaced: [] };
     this.#writes += 1;
     directory.setNotificationPending(true);
     const rendered = files.flatMap((output) => {
       const secret = held.get(output.name);
-      return secret === undefined ? [] : secrets.render(output, secret);
+      return secret === undefined ? [] : renderSecret(output, secret);
     });
     return directory.replace([...rendered, ...templates.render(held, gone)]);
   }

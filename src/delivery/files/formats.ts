@@ -1,4 +1,3 @@
-import type { SchemaOptions, ToStringOptions } from 'yaml';
 import type { SecretData } from '../../domain/secret.ts';
 import { DeliveryError } from '../failures.ts';
 import { isFileName } from './file-options.ts';
@@ -90,28 +89,24 @@ function hex(unit: string): string {
   return unit.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
 }
 
+/** A map of strings, all quoted: YAML 1.1 parsers read a bare `no`, `012` or `1:30` as something else. Bytes are `!!binary`. */
+export function renderYaml(data: SecretData): Buffer {
+  const lines = sortedKeys(data).map((key) => {
+    const value = data[key] ?? '';
+    const text = typeof value === 'string' ? quoteYaml(value) : `!!binary "${value.base64}"`;
+    return `${quoteYaml(key)}: ${text}\n`;
+  });
+  return Buffer.from(lines.join('') || '{}\n');
+}
+
 /**
- * A map of strings, all quoted: YAML 1.1 parsers read a bare `no`, `012` or `1:30` as something else. Bytes are `!!binary`. The library is
- * loaded here, because few agents write YAML.
+ * A text in double quotes, for YAML and TOML: their escapes include those of JSON. Characters that these two call unprintable are escaped as well.
  */
-export async function yamlRenderer(): Promise<(data: SecretData) => Buffer> {
-  const { stringify } = await import('yaml');
-  const options: ToStringOptions & SchemaOptions = {
-    defaultStringType: 'QUOTE_DOUBLE',
-    defaultKeyType: 'QUOTE_DOUBLE',
-    lineWidth: 0,
-    customTags: ['binary'],
-  };
-  return (data) => {
-    const entries = sortedKeys(data).map((key) => {
-      const value = data[key];
-      return [
-        key,
-        typeof value === 'object' ? Buffer.from(value.base64, 'base64') : value,
-      ] as const;
-    });
-    return Buffer.from(stringify(new Map(entries), options));
-  };
+export function quoteYaml(text: string): string {
+  return JSON.stringify(text).replaceAll(
+    /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 function sortedKeys(data: SecretData): readonly string[] {

@@ -1,5 +1,5 @@
 import type { Liquid } from 'liquidjs';
-import { escapePropertyValue, quoteDotenv } from './formats.ts';
+import { escapePropertyValue, quoteDotenv, quoteYaml } from './formats.ts';
 
 /** A value that holds bytes. A template must convert it with a filter: it never becomes text by itself. */
 export class BytesValue {
@@ -71,10 +71,6 @@ function percentEncoded(sign: string): string {
   return `%${sign.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
-/** JSON's escapes are a subset of those of TOML and YAML. Characters that these two call unprintable are escaped as well. */
 function quoted(value: unknown): string {
-  return JSON.stringify(text(value)).replaceAll(
-    /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return quoteYaml(text(value));
 }

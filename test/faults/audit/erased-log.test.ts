@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFile, writeFile } from 'node:fs/promises';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
 import { entryLines } from '../../kit/sink-lines.ts';
 import { AttackedInstallation } from '../../kit/attacked-installation.ts';
@@ -30,7 +30,7 @@ async function serveOnce(): Promise<void> {
 
 async function release(): Promise<string> {
   const path = own.at('config.yaml');
-  await writeFile(path, stringify(own.config), { mode: 0o600 });
+  await writeFile(path, dump(own.config), { mode: 0o600 });
   return runRelease({ config: path, comment: 'the volume was lost' });
 }
 

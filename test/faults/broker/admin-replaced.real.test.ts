@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { readFile, rename } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import mysql from 'mysql2/promise';
-import { parse, stringify } from 'yaml';
+import { dump, load } from 'js-yaml';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
 import { until } from '../../kit/backends/until.ts';
@@ -189,14 +189,14 @@ async function replace(broker: PreparedBroker, name: string, text: string): Prom
 /** Names the second administrators in the configuration file, and reloads it. */
 async function useSecond(broker: PreparedBroker): Promise<void> {
   const { installation, operator: token } = broker;
-  const config = parse(await readFile(installation.file('config.yaml'), 'utf8')) as {
+  const config = load(await readFile(installation.file('config.yaml'), 'utf8')) as {
     connections: Record<string, object>;
   };
   for (const name of ['postgres', 'mariadb']) {
     const passwordFile = installation.file(`${name}-second`);
     config.connections[name] = { ...config.connections[name], username: SECOND, passwordFile };
   }
-  await replace(broker, 'config.yaml', stringify(config));
+  await replace(broker, 'config.yaml', dump(config));
   const answer = await installation.call('POST', '/api/v1/configuration:reload', { token });
   expect(answer).toMatchObject({ status: 200, json: { generation: 2 } });
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import { systemClock } from '../../../src/clock.ts';
 import { ConfigReload } from '../../../src/compose/config-reload.ts';
 import { loadConfig } from '../../../src/compose/config/load.ts';
@@ -70,7 +70,7 @@ async function configure(more: Readonly<Record<string, unknown>> = {}): Promise<
     },
     ...settings,
   };
-  await replace('config.yaml', stringify(config));
+  await replace('config.yaml', dump(config));
 }
 
 async function call(

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { cp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import { SystemActor } from '../../../src/broker/recording/record.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
@@ -73,7 +73,7 @@ describe('a store that was killed before the checkpoint file named its last comm
   it('serves after a release, which reports the last acknowledged entry', async () => {
     await flipInWal(100);
     const config = own.at('config.yaml');
-    await writeFile(config, stringify(own.config), { mode: 0o600 });
+    await writeFile(config, dump(own.config), { mode: 0o600 });
     const text = await runRelease({ config, comment: 'the disk was replaced' });
     expect(text).toContain('held because of commits_missing');
     expect(text).toMatch(/last acknowledged entry: +number \d+ of boot w/);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
 import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 
@@ -25,7 +25,7 @@ function recorded(): unknown {
 
 async function release(): Promise<string> {
   const path = own.at('config.yaml');
-  await writeFile(path, stringify(own.config), { mode: 0o600 });
+  await writeFile(path, dump(own.config), { mode: 0o600 });
   return runRelease({ config: path, comment: 'it looks fine' });
 }
 

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import { HeldAlertFiles } from '../../../src/compose/held-alerts.ts';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
 import type { Serving } from '../../../src/compose/serve.ts';
@@ -77,7 +77,7 @@ async function serve(): Promise<Serving> {
 
 async function release(): Promise<void> {
   const path = own.at('config.yaml');
-  await writeFile(path, stringify(own.config), { mode: 0o600 });
+  await writeFile(path, dump(own.config), { mode: 0o600 });
   await runRelease({ config: path, comment: 'the log was lost' });
 }
 

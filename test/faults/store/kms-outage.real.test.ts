@@ -1,7 +1,7 @@
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { afterEach, beforeAll, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 import { systemClock } from '../../../src/clock.ts';
 import { openBroker, type RunningBroker } from '../../../src/compose/broker.ts';
 import { serve } from '../../../src/compose/serve.ts';
@@ -53,7 +53,7 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
   async function prepare(more: object = {}): Promise<string> {
     kms = await KmsProxy.start(moto.endpoint);
     const [example = ''] = await blocksOf('yaml');
-    const { kek } = parse(example) as { kek: object };
+    const { kek } = load(example) as { kek: object };
     const keyId = await createKey();
     own = await AttackedInstallation.make(() => ({
       kek: { ...kek, endpoint: kms.address, keyId },
@@ -66,7 +66,7 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
   it('works with the configuration and the policy of the page, and needs nothing else', async () => {
     const [example = ''] = await blocksOf('yaml');
     await prepare();
-    const { kek } = parse(example) as { kek: { region: string; connection: string } };
+    const { kek } = load(example) as { kek: { region: string; connection: string } };
     expect(own.config.kek).toMatchObject({ ...kek, keyId: expect.any(String) as unknown });
     expect(await own.unreadyAtStart()).toEqual([]);
     const [policy = ''] = await blocksOf('json');

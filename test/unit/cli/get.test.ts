@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 import { failureOf } from '../../../src/cli/failure.ts';
 import { runGet } from '../../../src/cli/verbs/get.ts';
 import { cliContext } from '../../kit/cli-context.ts';
@@ -74,7 +74,7 @@ describe('get', () => {
       await runGet(context, { args: ['a/b'], options: { reveal: true } });
       expect(context.out()).not.toMatch(/[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/u);
       if (format === 'json') expect(JSON.parse(context.out())).toEqual(disclosure);
-      if (format === 'yaml') expect(parse(context.out())).toEqual(disclosure);
+      if (format === 'yaml') expect(load(context.out())).toEqual(disclosure);
     },
   );
 

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import { runHealthcheck } from '../../../src/compose/verbs/healthcheck.ts';
 import { CertificateAuthority } from '../../kit/certificates.ts';
 import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
@@ -35,7 +35,7 @@ async function listening(status: number, clientAuth: 'optional' | 'required'): P
     kek: { type: 'local-file', path: '/b/kek' },
     audit: { origin: 'quaymaster.test/x', logKeyFile: '/b/log', checkpointFile: '/b/checkpoint' },
   };
-  const root = await fileTree({ 'config.yaml': stringify(config) });
+  const root = await fileTree({ 'config.yaml': dump(config) });
   return join(root, 'config.yaml');
 }
 

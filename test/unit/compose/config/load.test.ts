@@ -75,8 +75,8 @@ describe('a configuration file', () => {
     ['log: { level: loud }\n', ':5:8: /log/level: must be one of: debug, info, warn, error'],
     ['cache: { maxBytes: much }\n', ':5:10: /cache/maxBytes: must be of type number'],
     ['backup: {}\n', ':5:1: /backup/directory: is missing'],
-    ['log: [\nmode: x\n', ':6:1: is not valid YAML: bad indent, or a [ or { before this place'],
-    ['log: { level: "x }\n', ':6:1: is not valid YAML: a quote, a bracket or a comma before'],
+    ['log: [\nmode: x\n', ':6:1: is not valid YAML: bad indent, or a quote, [ or { before'],
+    ['log: { level: "x }\n', ':6:1: is not valid YAML: bad indent, or a quote, [ or { before'],
     ['x: [*]\n', ':5:5: is not valid YAML: put quotes around a text that begins with * or &'],
   ])('is refused with file, line and column of %j', async (more, problem) => {
     const { message } = await refusal(load(LEAST + more));

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, expect } from '@jest/globals';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import type { Problem } from '../../../../src/domain/errors.ts';
 import { parsePolicy } from '../../../../src/domain/policy/index.ts';
@@ -53,7 +53,7 @@ describe('parsePolicy', () => {
   it('accepts the example of the documentation', () => {
     const page = readFileSync(join(import.meta.dirname, '../../../../docs/policies.md'), 'utf8');
     const [, example = ''] = /```yaml\n(apiVersion[^`]*)```/.exec(page) ?? [];
-    expect(parsePolicy(parse(example)).metadata.name).toBe('payments');
+    expect(parsePolicy(load(example)).metadata.name).toBe('payments');
   });
 
   it('accepts an object without a prototype', () => {

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
 import {
   podSecurityFindings,
@@ -18,7 +18,7 @@ interface Fixture {
 /** The same pod is in the folders of many versions. */
 const parsed = new Map<string, PodNode>();
 function podOf(text: string): PodNode {
-  const pod = parsed.get(text) ?? new PodNode(parse(text), '');
+  const pod = parsed.get(text) ?? new PodNode(load(text), '');
   parsed.set(text, pod);
   return pod;
 }
