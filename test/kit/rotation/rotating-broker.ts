@@ -26,6 +26,9 @@ export interface Current {
   readonly version: string;
 }
 
+/** After a kill a rotation waits for its claim to expire, then retries. On a busy machine each step takes many seconds; a test may take five minutes. */
+const ROTATION_MS = 240_000;
+
 /** A broker as a process, some of whose secrets rotate at real targets. */
 export class RotatingBroker {
   readonly prepared: PreparedBroker;
@@ -91,7 +94,8 @@ export class RotatingBroker {
   }
 
   async untilEnded(path: string): Promise<void> {
-    await until('the rotation is over', async () => (await this.active(path)) === undefined);
+    const isOver = async () => (await this.active(path)) === undefined;
+    await until('the rotation is over', isOver, ROTATION_MS);
   }
 
   /** Newest first. */
