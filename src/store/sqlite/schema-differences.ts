@@ -22,18 +22,27 @@ export function schemaDifferences(
   Driver: SqliteDriver,
   migrations: readonly string[],
 ): readonly string[] {
+  const expected = expectedObjects(Driver, migrations.join('\n'));
+  const found = byName(connection.prepare(OBJECTS).all() as SchemaObject[]);
+  return [...missing(expected, found), ...added(expected, found)];
+}
+
+type Objects = ReadonlyMap<string, SchemaObject>;
+
+/** The latest result: running the migrations takes two thirds of the opening of a store, and a process may open several stores. */
+let latest: { readonly script: string; readonly objects: Objects } | undefined;
+
+function expectedObjects(Driver: SqliteDriver, script: string): Objects {
+  if (latest?.script === script) return latest.objects;
   const fresh = new Driver(':memory:');
   try {
-    for (const migration of migrations) fresh.exec(migration);
-    const expected = byName(fresh.prepare(OBJECTS).all() as SchemaObject[]);
-    const found = byName(connection.prepare(OBJECTS).all() as SchemaObject[]);
-    return [...missing(expected, found), ...added(expected, found)];
+    fresh.exec(script);
+    latest = { script, objects: byName(fresh.prepare(OBJECTS).all() as SchemaObject[]) };
+    return latest.objects;
   } finally {
     fresh.close();
   }
 }
-
-type Objects = ReadonlyMap<string, SchemaObject>;
 
 function byName(objects: readonly SchemaObject[]): Objects {
   return new Map(objects.map((object) => [`${object.type} "${object.name}"`, object]));
