@@ -56,6 +56,7 @@ import { newCall } from './call.ts';
 import { FakeAuditChain } from './fakes/fake-audit-chain.ts';
 import { HandClock } from './hand-clock.ts';
 import { HookedStore } from './hooked-store.ts';
+import { writeNewStore } from './new-store.ts';
 import { ScriptedBackend } from './scripted-provider.ts';
 import { ScriptedTarget } from './scripted-target.ts';
 import { storedEntries, type StoredEntry } from './store-diff.ts';
@@ -162,6 +163,7 @@ export class TestBroker {
 
   static async open(limits: Partial<Limits> = {}, shared: Shared = {}): Promise<TestBroker> {
     const directory = shared.directory ?? (await mkdtemp(join(tmpdir(), 'qm-broker-')));
+    if (shared.directory === undefined) await writeNewStore(join(directory, 'broker.db'));
     const clock = shared.clock ?? new HandClock();
     const store = new HookedStore(
       await openSqliteStore(

@@ -11,6 +11,7 @@ import type { StoreDeps } from '../../src/store/store-deps.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from './fakes/fake-audit-chain.ts';
 import { HandClock } from './hand-clock.ts';
+import { writeNewStore } from './new-store.ts';
 import { allRows } from '../../src/ports/queries.ts';
 
 export const CONTEXT: CallContext = { requestId: 'req-1', signal: new AbortController().signal };
@@ -41,9 +42,10 @@ export type MakeStore = () => Promise<OwnStore>;
 
 export const onSqlite: MakeStore = async () => {
   const directory = await mkdtemp(join(tmpdir(), 'quaymaster-embedded-'));
+  const path = join(directory, 'store.db');
+  await writeNewStore(path);
   return {
-    open: (deps) =>
-      openSqliteStore({ path: join(directory, 'store.db'), ballastBytes: 4096 }, deps),
+    open: (deps) => openSqliteStore({ path, ballastBytes: 4096 }, deps),
     remove: () => rm(directory, { recursive: true }),
   };
 };

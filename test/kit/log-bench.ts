@@ -25,6 +25,7 @@ import { nextIdentity } from '../../src/audit/log-origin.ts';
 import { LogReader } from '../../src/audit/log-reader.ts';
 import { OwnBatches } from '../../src/audit/own-batches.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
+import { writeNewStore } from './new-store.ts';
 
 /** The fields of an event that a test sets; the others have defaults. */
 export type EventFields = Partial<AuditEvent> & Readonly<Record<string, unknown>>;
@@ -76,6 +77,10 @@ export function startBody(boot: Boot, fields: EventFields = {}): string {
   } as EventFields);
 }
 
+function storeOf(directory: string): string {
+  return join(directory, 'store', 'log.sqlite');
+}
+
 /** A log on a SQLite store in its own directory, with one boot that has announced itself. */
 export class LogBench {
   readonly directory: string;
@@ -96,6 +101,7 @@ export class LogBench {
 
   static async open(clock: Clock): Promise<LogBench> {
     const directory = await mkdtemp(join(tmpdir(), 'audit-'));
+    await writeNewStore(storeOf(directory));
     return LogBench.openAt(directory, clock, generateSigningKey());
   }
 
@@ -115,7 +121,7 @@ export class LogBench {
     this.boot = createBoot(this.log.signer.key, this.clock.now());
     this.own = new OwnBatches();
     this.store = await openSqliteStore(
-      { path: join(this.directory, 'store', 'log.sqlite'), ballastBytes: 4096 },
+      { path: storeOf(this.directory), ballastBytes: 4096 },
       { chain: createChain(this.boot, this.own), clock: this.clock, mode: 'development' },
     );
     this.integrator = this.newIntegrator();
