@@ -122,16 +122,17 @@ export class PendingBatches {
     };
     const [segment] = await this.#store.list(LOG.lastSegmentOf(writer), { limit: 1 });
     if (segment === undefined) return start;
-    const first = await this.#store.get('audit_batches', { writer, first_seq: 1 });
     const { first_seq } = segment;
     const last = await this.#store.get('audit_batches', { writer, first_seq });
-    start.key = this.#announced(first);
     const head = hex(last?.head ?? new Uint8Array());
     start.position = { writer, seq: segment.first_seq + segment.count - 1, head };
     return start;
   }
 
-  #announced(first: Batch | undefined): VerifyingKey | undefined {
+  /** Only for a writer with pending batches: a start finds every boot of the installation, and each key costs a verification. */
+  async #announced({ position: { writer, seq } }: Writer, next: Batch): Promise<Writer['key']> {
+    const first =
+      seq === 0 ? next : await this.#store.get('audit_batches', { writer, first_seq: 1 });
     const [entry] = first === undefined ? [] : splitEntries(first.entries);
     return entry === undefined ? undefined : announcedKey(entry, this.#logKey);
   }
@@ -143,6 +144,8 @@ export class PendingBatches {
     const limit = Math.min(MOST_BATCHES, wanted);
     const rows = await this.#store.list(LOG.batchesFrom(name, seq + 1), { limit });
     if (rows.length === limit) this.#drained = false;
+    const [next] = rows;
+    if (next !== undefined) writer.key ??= await this.#announced(writer, next);
     // The integrator may have accepted some of them while the store was read.
     return rows.filter(({ first_seq }) => first_seq > writer.position.seq);
   }
@@ -151,7 +154,6 @@ export class PendingBatches {
   #check(writer: Writer, rows: readonly Batch[]): readonly ChainedBatch[] {
     if (rows.length === 0) return [];
     const { writer: name, seq } = writer.position;
-    writer.key ??= this.#announced(rows[0]);
     if (writer.key === undefined) return this.#break(name, seq + 1, 'not_announced');
     const checked: ChainedBatch[] = [];
     let at = writer.position;

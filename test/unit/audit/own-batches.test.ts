@@ -3,6 +3,7 @@ import { generateSigningKey } from '../../../src/crypto/signing.ts';
 import { createBoot } from '../../../src/audit/boot.ts';
 import { createChain } from '../../../src/audit/chain.ts';
 import type { ChainedBatch } from '../../../src/audit/chained-batch.ts';
+import type { Store, TableName } from '../../../src/ports/store.ts';
 import { OwnBatches } from '../../../src/audit/own-batches.ts';
 import { PendingBatches } from '../../../src/audit/pending-batches.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
@@ -86,5 +87,33 @@ describe('a batch of this process', () => {
     await readStore();
     expect(pending.broken()).toEqual([{ writer: row.writer, seq: 2, why: 'entry_altered' }]);
     expect(accepted()).toEqual([false, false, false]);
+  });
+});
+
+describe('an earlier boot', () => {
+  it('is announced by a row that is read only when the boot has pending batches', async () => {
+    const clock = new HandClock();
+    const bench = await LogBench.open(clock);
+    await bench.record({});
+    await bench.integrate();
+    const announcements: unknown[] = [];
+    const { store } = bench;
+    const counted = {
+      list: store.list.bind(store),
+      get: (table: TableName, key: { writer: string; first_seq: number }) => {
+        if (table === 'audit_batches' && key.first_seq === 1) announcements.push(key);
+        return store.get(table, key);
+      },
+    } as unknown as Store;
+    const pending = new PendingBatches(counted, bench.log.verifier.key, clock);
+    const read: ChainedBatch[] = [];
+    await pending.read((batch) => read.push(batch));
+    expect([read, announcements]).toEqual([[], []]);
+    await bench.record({});
+    await pending.read((batch) => read.push(batch));
+    expect(sequence(read)).toEqual([3]);
+    expect(announcements).toHaveLength(1);
+    expect(pending.broken()).toEqual([]);
+    await bench.remove();
   });
 });
