@@ -125,27 +125,40 @@ function encodeFields(fields: readonly Field[]): Buffer {
 const ASCII = /^[\0-\x7f]*$/;
 const ASCII_END = 0x80;
 const ZEROS = '\0'.repeat(INTEGER_BYTES - 1);
+/** MACs and hashes are shorter. Longer bytes are copied once only by a write into a buffer. */
+const SHORT_BYTES = 64;
 
 /**
- * The same bytes as one text, if all of them are below 128. A write into a buffer for each field costs four times as much (measured: 8 against
- * 2 microseconds for the message of a lease).
+ * The same bytes as one text with a character for each, if all text is ASCII. A write into a buffer for each field costs four times as much (measured: 8
+ * against 2 microseconds for the message of a lease).
  */
 function asciiFields(fields: readonly Field[]): string | undefined {
   let text = '';
   for (const field of fields) {
-    if (typeof field === 'string') {
-      if (field.length >= ASCII_END) return undefined;
-      text += `\0\0\0${String.fromCharCode(field.length)}${field}`;
-    } else if (
-      typeof field === 'number' &&
-      Number.isInteger(field) &&
-      field >= 0 &&
-      field < ASCII_END
-    ) {
-      text += `\0\0\0${String.fromCharCode(INTEGER_BYTES)}${ZEROS}${String.fromCharCode(field)}`;
-    } else return undefined;
+    const bytes = asciiField(field);
+    if (bytes === undefined) return undefined;
+    text += lengthBytes(bytes.length) + bytes;
   }
-  return ASCII.test(text) ? text : undefined;
+  return text;
+}
+
+function asciiField(field: Field): string | undefined {
+  if (typeof field === 'string') return ASCII.test(field) ? field : undefined;
+  if (typeof field !== 'number')
+    return field.length > SHORT_BYTES ? undefined : bytesOf(field).toString('latin1');
+  const isByte = Number.isInteger(field) && field >= 0 && field < ASCII_END;
+  return isByte ? ZEROS + String.fromCharCode(field) : undefined;
+}
+
+function bytesOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
+}
+
+/** Four bytes, big-endian. */
+function lengthBytes(length: number): string {
+  if (length < ASCII_END) return `\0\0\0${String.fromCharCode(length)}`;
+  const [high, low] = [length >>> 16, length & 0xffff];
+  return String.fromCharCode(high >>> 8, high & 0xff, low >>> 8, low & 0xff);
 }
 
 const associatedData = (...fields: readonly Field[]): AssociatedData =>

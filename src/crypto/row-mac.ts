@@ -1,6 +1,6 @@
 import { invalidCiphertext } from './aead.ts';
 import { rowMessage, type Field } from './associated-data.ts';
-import { constantTimeEqual, hmac } from './digest.ts';
+import { constantTimeEqual, hmac, hmacText } from './digest.ts';
 import type { SecretKey } from './secret-key.ts';
 
 /** A column's value. Integers are numbers or bigints; a boolean is 0 or 1, an instant milliseconds, a document its text. */
@@ -18,22 +18,22 @@ export interface RowMacs {
 
 const VERSION = Buffer.of(1);
 
-function typed(value: RowValue): readonly [type: string, value: Field] {
-  if (value === null) return ['null', ''];
-  if (typeof value === 'string') return ['text', value];
-  if (typeof value === 'bigint') return ['integer', value.toString()];
-  if (typeof value !== 'number') return ['bytes', value];
-  if (!Number.isSafeInteger(value))
-    throw new RangeError('a number in a row must be a safe integer');
-  return ['integer', String(value)];
+/** Adds the type and the value of a column to a message. */
+function addCell(cells: Field[], value: RowValue): void {
+  if (value === null) cells.push('null', '');
+  else if (typeof value === 'string') cells.push('text', value);
+  else if (typeof value === 'bigint') cells.push('integer', value.toString());
+  else if (typeof value !== 'number') cells.push('bytes', value);
+  else if (Number.isSafeInteger(value)) cells.push('integer', String(value));
+  else throw new RangeError('a number in a row must be a safe integer');
 }
 
 function message(table: string, fields: CanonicalFields): Buffer {
   const names = Object.keys(fields).sort();
   const cells: Field[] = [];
   for (const name of names) {
-    const [type, value] = typed(fields[name] ?? null);
-    cells.push(name, type, value);
+    cells.push(name);
+    addCell(cells, fields[name] ?? null);
   }
   return rowMessage(table, names.length, cells);
 }
@@ -43,9 +43,9 @@ export function macRow(key: SecretKey, table: string, fields: CanonicalFields): 
   return Buffer.concat([VERSION, hmac(key, message(table, fields))]);
 }
 
-/** 32 bytes: HMAC-SHA256 over the same message, under a key of another purpose: the element that a row is in a set hash. */
-export function rowElement(key: SecretKey, table: string, fields: CanonicalFields): Buffer {
-  return hmac(key, message(table, fields));
+/** HMAC-SHA256 over the same message, under a key of another purpose: the element that a row is in a set hash, one character for each byte. */
+export function rowElement(key: SecretKey, table: string, fields: CanonicalFields): string {
+  return hmacText(key, message(table, fields));
 }
 
 /** Refuses a row that was edited, moved to another table or inserted by hand. @throws ERR_CIPHERTEXT_INVALID */

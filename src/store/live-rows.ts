@@ -11,7 +11,7 @@ import {
   type RowGuard,
   type StoredRow,
 } from './row-guard.ts';
-import { rowsOf, type KeepMatched, type MatchedRows } from './state-check.ts';
+import { pagesOf, type KeepMatched, type MatchedRows } from './state-check.ts';
 
 /** The kinds of rows that take effect in a running broker as soon as they are written. */
 const LIVE = ['documents', 'operator_tokens'] as const;
@@ -87,7 +87,7 @@ export class LiveRows implements KeepMatched {
     const { elements } = mirror;
     for (const [name, element] of changed) {
       if (element === undefined) elements.delete(name);
-      else elements.set(name, element.toString('latin1'));
+      else elements.set(name, element);
     }
     const { generation, state } = after;
     this.#mirrors.set(table, { generation, set: SetHash.from(state), elements });
@@ -99,7 +99,7 @@ export class LiveRows implements KeepMatched {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const row = (await this.#store.get(table, key)) as StoredRow | undefined;
       const digest = await this.#digest(table);
-      const element = row && this.#guard.element(digest.root_key_id, table, row).toString('latin1');
+      const element = row && this.#guard.element(digest.root_key_id, table, row);
       const mirror = this.#mirrors.get(table);
       // A commit finished after this digest was read, so the digest is outdated.
       if (mirror !== undefined && digest.generation < mirror.generation) continue;
@@ -128,8 +128,8 @@ export class LiveRows implements KeepMatched {
   ): boolean {
     const set = SetHash.from(mirror.set.state());
     const before = mirror.elements.get(name);
-    if (before !== undefined) set.remove(Buffer.from(before, 'latin1'));
-    if (element !== undefined) set.add(Buffer.from(element, 'latin1'));
+    if (before !== undefined) set.remove(before);
+    if (element !== undefined) set.add(element);
     if (!constantTimeEqual(set.state(), digest.state)) return false;
     const { elements } = mirror;
     if (element === undefined) elements.delete(name);
@@ -144,12 +144,13 @@ export class LiveRows implements KeepMatched {
       const set = SetHash.empty();
       const elements = new Map<string, string>();
       const rows: StoredRow[] = [];
-      for await (const row of rowsOf(this.#store, table)) {
-        const stored = row as unknown as StoredRow;
-        const element = this.#guard.element(digest.root_key_id, table, stored);
-        set.add(element);
-        elements.set(nameOf(table, stored), element.toString('latin1'));
-        rows.push(stored);
+      for await (const page of pagesOf(this.#store, table)) {
+        for (const row of page as readonly unknown[] as readonly StoredRow[]) {
+          const element = this.#guard.element(digest.root_key_id, table, row);
+          set.add(element);
+          elements.set(nameOf(table, row), element);
+          rows.push(row);
+        }
       }
       const { generation } = await this.#digest(table);
       if (generation === digest.generation) {

@@ -4,13 +4,13 @@ import type { Store } from '../ports/store.ts';
 import type { DigestedTable } from '../ports/tables.ts';
 import { DIGESTED } from './guarded-tables.ts';
 import { nameOf, type DigestRow, type RowGuard, type StoredRow } from './row-guard.ts';
-import { rowsOf } from './state-check.ts';
+import { pagesOf } from './state-check.ts';
 
 /** Each attempt reads only rows, and computes elements only for the rows that changed since the attempt before. */
 const ATTEMPTS = 64;
 
 /** The elements of the rows of a kind under the active root key, by row. A row whose MAC is the same has the same content. */
-type Elements = Map<string, { readonly mac: string; readonly element: Buffer }>;
+type Elements = Map<string, { readonly mac: string; readonly element: string }>;
 
 /**
  * Computes the digests that are still under an older root key again under the active one, each in one commit with an entry that names it. The commit
@@ -65,15 +65,16 @@ async function rekey(
   const set = SetHash.empty();
   const seen: Elements = new Map();
   let count = 0;
-  for await (const row of rowsOf(store, kind)) {
-    const stored = row as unknown as StoredRow;
-    const name = nameOf(kind, stored);
-    const mac = Buffer.from(stored['mac'] as Uint8Array).toString('latin1');
-    const known = elements.get(name);
-    const element = known?.mac === mac ? known.element : guard.element(rootKeyId, kind, stored);
-    seen.set(name, { mac, element });
-    set.add(element);
-    count += 1;
+  for await (const page of pagesOf(store, kind)) {
+    for (const row of page as readonly unknown[] as readonly StoredRow[]) {
+      const name = nameOf(kind, row);
+      const mac = Buffer.from(row['mac'] as Uint8Array).toString('latin1');
+      const known = elements.get(name);
+      const element = known?.mac === mac ? known.element : guard.element(rootKeyId, kind, row);
+      seen.set(name, { mac, element });
+      set.add(element);
+    }
+    count += page.length;
   }
   elements.clear();
   for (const [name, element] of seen) elements.set(name, element);

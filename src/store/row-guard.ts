@@ -45,7 +45,7 @@ export interface DigestChange {
   readonly before: DigestRow;
   readonly after: DigestRow;
   /** The new elements of the changed rows, by row name, in the order of their writes; undefined for a removed row. */
-  readonly elements: readonly (readonly [name: string, element: Buffer | undefined])[];
+  readonly elements: readonly (readonly [name: string, element: string | undefined])[];
 }
 
 /** The digests of a batch after its commit. */
@@ -170,7 +170,7 @@ export class RowGuard {
   }
 
   /** The element of a row in the digest of its table. It uses the root key that the digest names; for a new digest, the active one. */
-  element(rootKeyId: string | undefined, table: DigestedTable, row: StoredRow): Buffer {
+  element(rootKeyId: string | undefined, table: DigestedTable, row: StoredRow): string {
     const id = rootKeyId ?? this.#opened().keyring.active.id;
     return rowElement(this.#digestKey(id), table, present(row));
   }
@@ -287,7 +287,7 @@ export class RowGuard {
 
   #changed(before: DigestRow, changes: readonly RowChange[]): DigestChange {
     const set = SetHash.from(before.state);
-    const elements: [string, Buffer | undefined][] = [];
+    const elements: [string, string | undefined][] = [];
     let { count } = before;
     for (const { table, before: old, after } of changes) {
       if (old !== undefined) {

@@ -30,7 +30,7 @@ export interface LoggedDigests {
 export interface MatchedRows {
   readonly digest: DigestRow;
   readonly rows: readonly StoredRow[];
-  /** The elements of the rows, by row name, as text. */
+  /** The elements of the rows, by row name. */
   readonly elements: Map<string, string>;
 }
 
@@ -71,12 +71,24 @@ export async function checkState(
     if (isNew) adopt.push(group);
   }
   const adopted = new Set(adopt.flatMap(({ digests }) => digests));
+  const kinds = DIGESTED.filter((kind) => !adopted.has(kind));
+  const compared = new Map<DigestedTable, Compared | undefined>();
+  for (const kind of kinds) compared.set(kind, await compareKind(store, guard, { kind, keep }));
+  // Once for all kinds, because a reading takes time for each boot of the installation. A commit before this reading and after that of the rows makes
+  // its kind differ, and only this kind is checked again.
+  const last = await logged();
   const problems: HeldRows[] = [];
-  for (const kind of DIGESTED) {
-    if (!adopted.has(kind))
+  for (const kind of kinds) {
+    const matched = compared.get(kind);
+    if (matched === undefined || 'problem' in matched || !isLogged(guard, matched.digest, last))
       problems.push(...(await checkKind(store, guard, { kind, logged, keep })));
+    else matched.take();
   }
   return { adopt, problems };
+}
+
+function isLogged(guard: RowGuard, digest: DigestRow, logged: LoggedDigests): boolean {
+  return compareWithLog(guard, digest, logged.get(digest.kind)) === undefined;
 }
 
 interface Checked {
@@ -98,27 +110,28 @@ async function checkKind(
   guard: RowGuard,
   checked: Checked,
 ): Promise<readonly HeldRows[]> {
-  const { kind, keep } = checked;
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const isKept = keep?.kinds.includes(kind) === true;
-    const found: FoundRows | undefined = isKept ? { rows: [], elements: new Map() } : undefined;
-    const compared = await compareKind(store, guard, { ...checked, found });
+    const compared = await compareKind(store, guard, checked);
     if (compared === undefined) continue;
     if ('problem' in compared) return [compared.problem];
-    if (found !== undefined) keep?.take(kind, { digest: compared.digest, ...found });
+    compared.take();
     return [];
   }
   throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
 }
 
-type Compared = { readonly problem: HeldRows } | { readonly digest: DigestRow };
+type Compared =
+  | { readonly problem: HeldRows }
+  /** `take` gives the rows to `keep`. */
+  | { readonly digest: DigestRow; readonly take: () => void };
 
 /** Undefined if another replica changed rows during the read. */
 async function compareKind(
   store: Store,
   guard: RowGuard,
-  { kind, logged, found }: Checked & { readonly found: FoundRows | undefined },
+  { kind, logged, keep }: Checked,
 ): Promise<Compared | undefined> {
+  const found = foundRows(kind, keep);
   const before = await digestOf(store, kind);
   const log = await logged?.();
   const rows = await readKind(store, guard, { kind, rootKeyId: before?.root_key_id, found });
@@ -129,7 +142,8 @@ async function compareKind(
   const problem =
     (log && compareWithLog(guard, before, log.get(kind))) ??
     (await compareRows(store, guard, before, rows));
-  return problem === undefined ? { digest: before } : { problem };
+  if (problem !== undefined) return { problem };
+  return { digest: before, take: () => found && keep?.take(kind, { digest: before, ...found }) };
 }
 
 function compareWithLog(
@@ -167,19 +181,23 @@ type Version = Tables['document_versions'];
 /** Returns documents that differ from their newest version. Most likely they were changed by hand. */
 async function differingDocuments(store: Store): Promise<readonly string[]> {
   const newest = new Map<string, Version>();
-  for await (const row of rowsOf(store, 'document_versions')) {
-    const key = `${row.kind}/${row.name}`;
-    if (isNewer(row, newest.get(key))) newest.set(key, row);
+  for await (const page of pagesOf(store, 'document_versions')) {
+    for (const row of page) {
+      const key = `${row.kind}/${row.name}`;
+      if (isNewer(row, newest.get(key))) newest.set(key, row);
+    }
   }
   const names: string[] = [];
-  for await (const { kind, name, uid, version } of rowsOf(store, 'documents')) {
-    const key = `${kind}/${name}`;
-    const last = newest.get(key);
-    newest.delete(key);
-    if (isHead(last, uid, version)) continue;
-    names.push(
-      `${key} is version ${version}, the last one written is ${last?.version ?? 'not there'}`,
-    );
+  for await (const page of pagesOf(store, 'documents')) {
+    for (const { kind, name, uid, version } of page) {
+      const key = `${kind}/${name}`;
+      const last = newest.get(key);
+      newest.delete(key);
+      if (isHead(last, uid, version)) continue;
+      names.push(
+        `${key} is version ${version}, the last one written is ${last?.version ?? 'not there'}`,
+      );
+    }
   }
   for (const [key, { body }] of newest) if (body !== null) names.push(`${key} is missing`);
   return names;
@@ -206,6 +224,11 @@ interface KindRead {
   readonly found: FoundRows | undefined;
 }
 
+/** Undefined for a kind whose rows are not kept. */
+function foundRows(kind: DigestedTable, keep: KeepMatched | undefined): FoundRows | undefined {
+  return keep?.kinds.includes(kind) === true ? { rows: [], elements: new Map() } : undefined;
+}
+
 /** Reads all rows of one kind, under the root key of their digest. */
 async function readKind(
   store: Store,
@@ -214,12 +237,14 @@ async function readKind(
 ): Promise<Pick<KindRows, 'set' | 'count'>> {
   const set = SetHash.empty();
   let count = 0;
-  for await (const row of rowsOf(store, kind)) {
-    const element = guard.element(rootKeyId, kind, row);
-    set.add(element);
-    count += 1;
-    found?.rows.push(row);
-    found?.elements.set(nameOf(kind, row), element.toString('latin1'));
+  for await (const page of pagesOf(store, kind)) {
+    for (const row of page) {
+      const element = guard.element(rootKeyId, kind, row);
+      set.add(element);
+      found?.rows.push(row);
+      found?.elements.set(nameOf(kind, row), element);
+    }
+    count += page.length;
   }
   return { set, count };
 }
@@ -229,11 +254,13 @@ async function readSealed(store: Store, guard: RowGuard, kind: DigestedTable): P
   const set = SetHash.empty();
   const unsealed: string[] = [];
   let count = 0;
-  for await (const row of rowsOf(store, kind)) {
-    const stored = row as unknown as StoredRow;
-    if (!guard.isSealed(kind, stored)) unsealed.push(nameOf(kind, stored));
-    set.add(guard.element(undefined, kind, stored));
-    count += 1;
+  for await (const page of pagesOf(store, kind)) {
+    for (const row of page) {
+      const stored = row as unknown as StoredRow;
+      if (!guard.isSealed(kind, stored)) unsealed.push(nameOf(kind, stored));
+      set.add(guard.element(undefined, kind, stored));
+    }
+    count += page.length;
   }
   return { set, count, unsealed };
 }
@@ -264,14 +291,10 @@ export async function adoptState(
 
 /** Adds the MAC to all rows of a table that have none, a page at a time. There may be one lease for each read of a day. */
 async function sealRows(store: Store, table: TableName): Promise<void> {
-  let page: Write[] = [];
-  for await (const row of rowsOf(store, table)) {
-    if ((row as { mac?: unknown }).mac === null) page.push(reseal(table, row));
-    if (page.length < PAGE) continue;
-    await store.commit({ writes: page });
-    page = [];
+  for await (const page of pagesOf(store, table)) {
+    const bare = page.filter((row) => (row as { mac?: unknown }).mac === null);
+    if (bare.length > 0) await store.commit({ writes: bare.map((row) => reseal(table, row)) });
   }
-  if (page.length > 0) await store.commit({ writes: page });
 }
 
 /**
@@ -342,15 +365,18 @@ async function digestOf(store: Store, kind: DigestedTable): Promise<DigestRow | 
   return store.get('state_digests', { kind });
 }
 
-/** Reads every row of a table, a page at a time. The process handles other requests in between. */
-export async function* rowsOf<T extends TableName>(
+/**
+ * Reads every row of a table in pages. The process handles other requests in between. Single rows would take a promise for each of ten thousand
+ * documents.
+ */
+export async function* pagesOf<T extends TableName>(
   store: Store,
   table: T,
-): AsyncGenerator<Tables[T]> {
+): AsyncGenerator<readonly Tables[T][]> {
   let after: Tables[T] | undefined;
   for (;;) {
     const rows: readonly Tables[T][] = await store.list(allRows(table), { limit: PAGE, after });
-    yield* rows;
+    yield rows;
     after = rows.at(-1);
     if (after === undefined || rows.length < PAGE) return;
     await loopTurn();

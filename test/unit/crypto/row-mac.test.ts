@@ -3,10 +3,12 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
   macRow,
+  rowElement,
   verifyRow,
   type CanonicalFields,
   type RowValue,
 } from '../../../src/crypto/row-mac.ts';
+import { hmac } from '../../../src/crypto/digest.ts';
 import { generateSecretKey, importSecretKey } from '../../../src/crypto/secret-key.ts';
 import { codeOf } from '../../kit/code-of.ts';
 
@@ -66,6 +68,35 @@ describe('row MACs', () => {
       expect(codeOf(() => verifyRow(key, 't', { a: bad }, Buffer.alloc(33, 1)))).toBe(INVALID);
     }
     expect(() => macRow(key, 't', { 'a\udfff': 1 })).toThrow();
+  });
+
+  it('cover the bytes that the specification names, whatever the length and the characters', () => {
+    const framed = (part: string | Uint8Array): Buffer => {
+      const bytes = Buffer.from(part);
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(bytes.length);
+      return Buffer.concat([length, bytes]);
+    };
+    const one = Buffer.alloc(8);
+    one.writeUInt8(1, 7);
+    for (const length of [0, 1, 63, 64, 65, 127, 128, 255, 256, 65_535, 65_536]) {
+      for (const [type, cell] of [
+        ['text', 'a'.repeat(length)],
+        ['text', `${'a'.repeat(length)}\u00e9`],
+        ['text', '\u0080'.repeat(length)],
+        ['bytes', Buffer.alloc(length, 0xff)],
+        ['bytes', new Uint8Array(Buffer.alloc(length + 2, 0x80).buffer).subarray(1, length + 1)],
+      ] as const) {
+        const message = ['quaymaster/v1/row', 't', one, 'body', type, cell].map(framed);
+        expect([length, mac('t', { body: cell })]).toEqual([
+          length,
+          `01${hmac(key, ...message).toString('hex')}`,
+        ]);
+        expect(Buffer.from(rowElement(key, 't', { body: cell }), 'latin1')).toEqual(
+          hmac(key, ...message),
+        );
+      }
+    }
   });
 
   it('are equal only for equal rows of equal tables', () => {

@@ -26,7 +26,7 @@ const vectors = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../vectors/state-digest-v1.json'), 'utf8'),
 ) as Vectors;
 const key = importSecretKey(Buffer.from(vectors.key, 'hex'));
-const elements = vectors.rows.map(({ element }) => Buffer.from(element, 'hex'));
+const elements = vectors.rows.map(({ element }) => Buffer.from(element, 'hex').toString('latin1'));
 
 describe('the set hash', () => {
   it('computes the elements of the vectors', () => {
@@ -39,7 +39,7 @@ describe('the set hash', () => {
     const actions = [
       () => undefined,
       ...elements.map((element) => () => set.add(element)),
-      () => set.remove(elements[1] ?? Buffer.alloc(0)),
+      () => set.remove(elements[1] ?? ''),
     ];
     vectors.steps.forEach(({ generation, count, stateSha256, digest }, index) => {
       actions[index]?.();
@@ -58,7 +58,7 @@ describe('the set hash', () => {
 
   it('distinguishes a set with an element twice from one with it once', () => {
     const [once, twice] = [SetHash.empty(), SetHash.empty()];
-    const [element = Buffer.alloc(0)] = elements;
+    const [element = ''] = elements;
     once.add(element);
     twice.add(element);
     twice.add(element);
@@ -67,7 +67,7 @@ describe('the set hash', () => {
 
   it('continues from its state, and leaves that state unchanged', () => {
     const set = SetHash.empty();
-    const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = elements;
+    const [first = '', second = ''] = elements;
     set.add(first);
     const state = set.state();
     const copy = Buffer.from(state);
