@@ -45,56 +45,49 @@ function add(terms: SearchTerm[], kind: TermKind, term: string | undefined): voi
   if (term !== undefined) terms.push({ kind, term });
 }
 
-const OWN_MEMBERS = [
-  ['version', ',"version":"'],
-  ['lease', ',"lease":"'],
-  ['credential', ',"credential":"'],
-  ['session', ',"session":"'],
-  ['workload', ',"workload":"'],
-  ['fingerprint', ',"fingerprint":"'],
-  ['token', ',"token":"'],
-  // A summary of refusals is found by the action that was refused.
-  ['action', ',"refused":"'],
-] as const;
+/** Members whose text is a term. One pass for all of them takes half the time of a search for each (measured). */
+const OWN_MEMBERS =
+  /,"(?:(version|lease|credential|session|workload|fingerprint|token|refused|locator)":"|(document|pod)":\{)/g;
 
-const LOCATOR = ',"locator":"';
-
+/** Of each member, only the first counts. */
 function ownTerms(entry: string, from: number): SearchTerm[] {
   const terms: SearchTerm[] = [];
-  for (const [kind, label] of OWN_MEMBERS) {
-    const at = entry.indexOf(label, from);
-    if (at < 0) continue;
-    const start = at + label.length;
-    terms.push({ kind, term: entry.slice(start, closing(entry, start)) });
+  const seen: string[] = [];
+  OWN_MEMBERS.lastIndex = from;
+  for (let found = OWN_MEMBERS.exec(entry); found !== null; found = OWN_MEMBERS.exec(entry)) {
+    const [, text, object = ''] = found;
+    const name = text ?? object;
+    if (seen.includes(name)) continue;
+    seen.push(name);
+    if (text === undefined) addReference(terms, object, entry, found.index);
+    else addOwn(terms, text, textAt(entry, OWN_MEMBERS.lastIndex));
   }
-  addLocator(terms, entry, from);
-  addReferences(terms, entry, from);
   return terms;
 }
 
-/** The place, and the place without the key that a definition may name there: `vault:secret/data/db#password`. */
-function addLocator(terms: SearchTerm[], entry: string, from: number): void {
-  const at = entry.indexOf(LOCATOR, from);
-  if (at < 0) return;
-  const start = at + LOCATOR.length;
-  const locator = entry.slice(start, closing(entry, start));
-  terms.push({ kind: 'locator', term: locator });
-  const key = locator.indexOf('#');
-  if (key > 0) terms.push({ kind: 'locator', term: locator.slice(0, key) });
+function textAt(entry: string, start: number): string {
+  return entry.slice(start, closing(entry, start));
 }
 
-function addReferences(terms: SearchTerm[], entry: string, from: number): void {
-  const document = entry.indexOf(',"document":{', from);
-  if (document >= 0) {
-    const name = member(entry, 'name', document);
-    add(terms, 'document', `${member(entry, 'kind', document) ?? ''}/${name ?? ''}`);
+function addOwn(terms: SearchTerm[], name: string, term: string): void {
+  // A summary of refusals is found by the action that was refused.
+  terms.push({ kind: (name === 'refused' ? 'action' : name) as TermKind, term });
+  if (name !== 'locator') return;
+  // The place, and the place without the key that a definition may name there: `vault:secret/data/db#password`.
+  const key = term.indexOf('#');
+  if (key > 0) terms.push({ kind: 'locator', term: term.slice(0, key) });
+}
+
+function addReference(terms: SearchTerm[], name: string, entry: string, at: number): void {
+  if (name === 'document') {
+    const kind = member(entry, 'kind', at) ?? '';
+    terms.push({ kind: 'document', term: `${kind}/${member(entry, 'name', at) ?? ''}` });
+    return;
   }
-  const pod = entry.indexOf(',"pod":{', from);
-  if (pod < 0) return;
-  add(terms, 'cluster', member(entry, 'cluster', pod));
-  add(terms, 'namespace', member(entry, 'namespace', pod));
-  add(terms, 'pod', member(entry, 'name', pod));
-  add(terms, 'pod', member(entry, 'uid', pod));
+  add(terms, 'cluster', member(entry, 'cluster', at));
+  add(terms, 'namespace', member(entry, 'namespace', at));
+  add(terms, 'pod', member(entry, 'name', at));
+  add(terms, 'pod', member(entry, 'uid', at));
 }
 
 /** Undefined unless the text is an entry in canonical form. */

@@ -40,7 +40,10 @@ export class SearchIndex {
   #pieces = new Map<string, Piece>();
   readonly #sessions = new Map<string, Piece>();
   #written = new Set<string>();
+  /** As signed numbers, because V8 allocates an object for an integer from 2^31 on. */
   #hashes = new Set<number>();
+  /** The actor of the last entry. The entries of a commit often have the same, and a look-up of its text takes 0.6 µs (measured). */
+  #last: { readonly text: string; readonly piece: Piece } | undefined;
   #times: TimeSpan | undefined;
   readonly #shortcuts = new GrowingShortcuts();
   #writes: Write[] = [];
@@ -79,12 +82,18 @@ export class SearchIndex {
     if (group === this.#group) return;
     this.#group = group;
     this.#pieces = new Map();
+    this.#last = undefined;
     this.#sessions.clear();
     this.#written = new Set();
   }
 
-  /** A login brings a new actor that differs from others of its pod only in the session, its last member. */
   #actor(bundle: number, text: string): Piece {
+    if (this.#last?.text !== text) this.#last = { text, piece: this.#knownActor(bundle, text) };
+    return this.#last.piece;
+  }
+
+  /** A login brings a new actor that differs from others of its pod only in the session, its last member. */
+  #knownActor(bundle: number, text: string): Piece {
     const known = this.#sessions.get(text);
     if (known !== undefined) return known;
     const at = text.indexOf(SESSION);
@@ -111,12 +120,12 @@ export class SearchIndex {
   #addPiece(bundle: number, piece: Piece): void {
     if (piece.lastBundle === bundle) return;
     piece.lastBundle = bundle;
-    for (const hash of piece.hashes) this.#hashes.add(hash);
+    for (const hash of piece.hashes) this.#hashes.add(hash | 0);
     if (piece.shared !== undefined) this.#addPiece(bundle, piece.shared);
   }
 
   #addOwn(bundle: number, own: SearchTerm): void {
-    this.#hashes.add(termHash(own));
+    this.#hashes.add(termHash(own) | 0);
     this.#writeTerm(bundle, own);
   }
 
