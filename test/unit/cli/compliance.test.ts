@@ -144,8 +144,18 @@ describe('a compliance report', () => {
     ['no gate', { listPostureProfiles: () => ({ items: [] }) }, ['5.5.1', '11.3.1', 'CC6.8']],
     ['late rotations', { listRotations: () => ({ items: [{ path: 'a' }] }) }, ['8.6.3']],
     [
-      'an operator token',
-      { listOperators: () => ({ items: [{ name: 'x', document: { grants: [] } }] }) },
+      'a role binding without a second factor',
+      { listRoleBindings: () => ({ items: [{ name: 'a', document: { grants: [] } }] }) },
+      ['8.4.2'],
+    ],
+    [
+      'a live token with the role admin',
+      {
+        listOperators: () => ({
+          items: [{ name: 'x', document: { grants: [{ role: 'admin' }] } }],
+        }),
+        listOperatorTokens: () => ({ items: [{ endsAt: '2026-07-01T00:00:00.000Z' }] }),
+      },
       ['8.4.2'],
     ],
     [
@@ -202,6 +212,40 @@ describe('a compliance report', () => {
       '8.4.2': 'not-assessed',
       '5.4.1': 'not-assessed',
       '5.6.3': 'not-assessed',
+    });
+  });
+
+  it('counts the logins of people, and leaves live tokens of machines to the auditor', async () => {
+    const operator = (name: string, role: string) => ({ name, document: { grants: [{ role }] } });
+    const tokens: Readonly<Record<string, readonly object[]>> = {
+      ci: [{ endsAt: '2026-07-01T00:00:00.000Z' }],
+      expired: [{ endsAt: '2026-05-31T00:00:00.000Z' }],
+      narrowed: [{ endsAt: '2026-07-01T00:00:00.000Z', grants: [{ role: 'auditor' }] }],
+    };
+    const items = [
+      operator('ci', 'evidence-writer'),
+      operator('expired', 'admin'),
+      operator('narrowed', 'admin'),
+      operator('unused', 'admin'),
+    ];
+    const strongLogin = async (change: Answers): Promise<object | undefined> => {
+      const { out } = await report(change, { standard: ['pci-dss-4.0.1'] });
+      const controls = (JSON.parse(out) as Parsed).standards[0]?.controls ?? [];
+      return controls.find(({ id }) => id === '8.4.2')?.checks[0];
+    };
+    const listOperatorTokens: Answers[string] = ({ path }) => ({
+      items: tokens[path?.['name'] ?? ''] ?? [],
+    });
+    const found = await strongLogin({ listOperators: () => ({ items }), listOperatorTokens });
+    expect(found).toMatchObject({
+      state: 'not-assessed',
+      text: '1 of 1 role binding of people (100 %) prove a second factor; 2 operators with a live token, which proves none: ci, narrowed; the broker does not know whether machines or people use them',
+      examples: [],
+    });
+    const unused = { items: items.slice(3) };
+    expect(await strongLogin({ listOperators: () => unused, listOperatorTokens })).toMatchObject({
+      state: 'pass',
+      text: '1 of 1 role binding of people (100 %) prove a second factor',
     });
   });
 
