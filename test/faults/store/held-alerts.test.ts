@@ -1,11 +1,15 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { dump } from 'js-yaml';
 import { HeldAlertFiles } from '../../../src/compose/held-alerts.ts';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
 import type { Serving } from '../../../src/compose/serve.ts';
+import { alertId } from '../../../src/broker/alerts/receive-alerts.ts';
+import { sha256Hex } from '../../../src/crypto/digest.ts';
+import { BrokerError } from '../../../src/domain/errors.ts';
+import type { Alert } from '../../../src/domain/alerts/alert.ts';
 import type { HeldAlerts } from '../../../src/ports/held-alerts.ts';
 import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 import { FakeApiServer } from '../../kit/fakes/fake-api-server.ts';
@@ -133,26 +137,106 @@ it('quarantines after the release, before anything is served, the pod of an aler
   expect(await readdir(`${own.config.audit.checkpointFile}.alerts`)).toEqual([]);
 });
 
-it('keeps what could not be taken, ignores altered files, and has a limit', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'qm-held-'));
-  const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const files = new HeldAlertFiles(join(directory, 'checkpoint'), log);
-  const taken: string[] = [];
-  const take = (held: HeldAlerts): Promise<void> => {
-    taken.push(held.source);
-    return Promise.resolve();
+/** Stops the broker, and keeps an alert as a held broker does. */
+async function keepAlert(held: Omit<HeldAlerts, 'alerts'>, uid: string): Promise<Alert> {
+  await serving?.stop('test');
+  serving = undefined;
+  const ignore = (): void => undefined;
+  const log = { info: ignore, warn: ignore, error: ignore };
+  const alert: Alert = {
+    ...{ rule: 'shell', tags: [], priority: 'critical', instance: 'i', isTest: false },
+    ...{ time: Date.now(), node: undefined },
+    container: { id: undefined, imageDigest: undefined },
+    pod: { uid, namespace: undefined, name: undefined },
   };
-  await files.drain(take);
-  await files.keep({ source: 'one', cluster: 'prod', alerts: [] });
-  await expect(files.drain(() => Promise.reject(new Error('busy')))).rejects.toThrow('busy');
-  const forged = JSON.stringify({ source: 'forged', cluster: 'prod', alerts: [] });
-  await writeFile(join(directory, 'checkpoint.alerts', `${'0'.repeat(64)}.json`), forged);
-  await files.drain(take);
-  expect(taken).toEqual(['one']);
-  for (let each = 0; each < 1_000; each += 1)
-    await writeFile(join(directory, 'checkpoint.alerts', `${each}.json`), '');
-  await expect(files.keep({ source: 'two', cluster: 'prod', alerts: [] })).rejects.toMatchObject({
-    code: 'ERR_HELD',
+  await new HeldAlertFiles(own.config.audit.checkpointFile, log).keep({ ...held, alerts: [alert] });
+  return alert;
+}
+
+it('starts although the source or the cluster of a kept alert is gone, and the former counts', async () => {
+  const pod = kube.pods.create({ namespace: 'prod', name: 'other', serviceAccount: 'api' });
+  const { uid } = pod.metadata;
+  await keepAlert({ source: 'removed', cluster: 'prod' }, uid);
+  await keepAlert({ source: 'falco', cluster: 'removed' }, uid);
+  const { url, broker } = await serve();
+  expect(broker.unready()).toEqual([]);
+  const { body } = await call(url, ['GET', 'alerts'], {});
+  const items = body['items'] as readonly { source: string; cluster: string }[];
+  expect(items.find(({ source }) => source === 'removed')).toMatchObject({
+    pod: { uid },
+    response: { action: 'quarantine' },
   });
-  await rm(directory, { recursive: true });
+  expect(items.find(({ cluster }) => cluster === 'removed')).toMatchObject({ state: 'unmatched' });
+});
+
+it('starts held, and keeps the alert, if a row in the database would hide it', async () => {
+  const alert = await keepAlert({ source: 'falco', cluster: 'prod' }, 'uid-hidden');
+  const id = alertId('falco', alert);
+  const forged = { id, source: 'falco', state: 'done', received_at: 1, body: '{}', mac: null };
+  own.putRow('alerts', forged);
+  const { url, broker } = await serve();
+  expect(broker.unready()).toContain('ERR_HELD');
+  expect((await call(url, ['GET', 'alerts'], {})).status).toBe(503);
+  expect(await readdir(`${own.config.audit.checkpointFile}.alerts`)).toHaveLength(1);
+});
+
+describe('files of kept alerts', () => {
+  const KEPT: HeldAlerts = { source: 'one', cluster: 'prod', alerts: [] };
+  let directory: string;
+  let files: HeldAlertFiles;
+  let logged: unknown[];
+  const kept = (): Promise<string[]> => readdir(join(directory, 'checkpoint.alerts'));
+  const write = (name: string, text: string): Promise<void> =>
+    writeFile(join(directory, 'checkpoint.alerts', name), text);
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'qm-held-'));
+    logged = [];
+    const ignore = (): void => undefined;
+    const log = { info: ignore, warn: ignore, error: (fields: unknown) => logged.push(fields) };
+    files = new HeldAlertFiles(join(directory, 'checkpoint'), log);
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  async function taken(): Promise<readonly HeldAlerts[]> {
+    const all: HeldAlerts[] = [];
+    await files.drain((held) => Promise.resolve(void all.push(held)));
+    return all;
+  }
+
+  it('stay until they are taken, and the failure names the file and keeps its code', async () => {
+    expect(await taken()).toEqual([]);
+    await files.keep(KEPT);
+    const [name = ''] = await kept();
+    const refusing = files.drain(() => Promise.reject(new BrokerError('ERR_STORE_UNAVAILABLE')));
+    await expect(refusing).rejects.toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+      message: expect.stringContaining(name) as unknown,
+    });
+    expect(await taken()).toMatchObject([KEPT]);
+    expect(await kept()).toEqual([]);
+  });
+
+  it.each([
+    ['altered', JSON.stringify({ version: 1, ...KEPT }), '0'.repeat(64)],
+    ['of another version', JSON.stringify({ version: 2, ...KEPT }), undefined],
+    ['incomplete', JSON.stringify({ version: 1, ...KEPT, alerts: [{ rule: 'x' }] }), undefined],
+    ['not JSON', '{', undefined],
+  ])('that are %s are set aside for people, and the others are taken', async (_, text, name) => {
+    await files.keep(KEPT);
+    const aside = `${name ?? sha256Hex(text)}.json`;
+    await write(aside, text);
+    expect(await taken()).toMatchObject([KEPT]);
+    expect(await kept()).toEqual([`${aside}.refused`]);
+    expect(logged).toEqual([{ path: join(directory, 'checkpoint.alerts', `${aside}.refused`) }]);
+    expect(await taken()).toEqual([]);
+  });
+
+  it('have a limit', async () => {
+    await files.keep(KEPT);
+    for (let each = 0; each < 1_000; each += 1) await write(`${each}.json`, '');
+    await expect(files.keep({ ...KEPT, source: 'two' })).rejects.toMatchObject({
+      code: 'ERR_HELD',
+    });
+  });
 });
