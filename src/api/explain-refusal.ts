@@ -14,22 +14,25 @@ interface Refused {
 
 /**
  * Adds to a refusal what an operator may know. A denial names the roles that the operation needs and those of the token: both are known to the caller, and the
- * text is the same whatever exists. A path without a mount names the mounts at which the operator may list secrets. Workloads learn neither.
+ * text is the same whatever exists. A path without a mount names the mounts at which the operator may list secrets. Workloads learn neither, but that an operation is
+ * for operators.
  */
 export function explainRefusal(
   { parts, caller, operation }: Refused,
   error: BrokerError,
 ): BrokerError {
-  if (caller === undefined || caller instanceof LiveSession) {
-    return error;
+  if (caller === undefined || error.isDetailShown) return error;
+  if (caller instanceof LiveSession) {
+    return error.reason === 'operator_only' ? shown(error, OPERATORS_ONLY) : error;
   }
-  if (error.isDetailShown) return error;
   if (error.code === 'ERR_DENIED') return shown(error, needed(operation, caller.operator));
   if (error.code === 'ERR_NOT_FOUND' && error.reason === 'no_mount') {
     return shown(error, mounted(parts, caller.operator));
   }
   return error;
 }
+
+const OPERATORS_ONLY = 'only operators may call this; the session is of a workload';
 
 function shown({ code, reason, cause }: BrokerError, detail: string): BrokerError {
   return new BrokerError(code, detail, {

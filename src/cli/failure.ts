@@ -23,7 +23,7 @@ export interface Failure {
 /** Remedies of errors that have the same remedy for all callers; docs/errors.md has the rest. */
 const REMEDIES: Readonly<Record<string, string>> = {
   ERR_TOKEN_INVALID:
-    'check that the pod token is from this cluster, for the audience of the broker, and of a running pod, or that the certificate of --client-cert is valid and of this trust domain; an operator finds the reason with quaymaster audit search --request-id ID',
+    'check that the token is from this cluster, for the audience of the broker, not expired and of a running pod, or that the certificate of --client-cert is valid and of this trust domain; an operator finds the reason with quaymaster audit search --request-id ID',
   ERR_UNAUTHENTICATED:
     'the token has expired, was revoked or is of another broker: run quaymaster login again; an operator creates tokens with quaymaster operator token create',
   ERR_DENIED:

@@ -105,7 +105,9 @@ it('a pipeline with the ID token of its job pushes a report and a signature, and
   const binding = await admin.write('binding.yaml', BINDING);
   await admin.ok('apply', '-f', binding, '--yes');
   expect(await admin.ok('role-binding', 'ls')).toContain('ci://ci/acme/shop/production');
-  expect(await pipeline.ok('evidence', 'push', report)).toContain('stored evi_');
+  expect(await pipeline.ok('evidence', 'push', report)).toMatch(
+    /^stored evi_.*, for images of registry\.test\/shop only$/m,
+  );
   expect(await pipeline.ok('attestation', 'push', bundle)).toContain('accepted by ci');
   await until('the pod reads its secret', async () => (await read()) === 200);
 

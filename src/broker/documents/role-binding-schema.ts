@@ -12,10 +12,16 @@ import { grant } from './grant-schema.ts';
 
 const condition = z.union([claimValue, z.array(claimValue).min(1).max(64)]);
 
+function whoIsMissing({ input }: { readonly input: unknown }): string | undefined {
+  return input === undefined
+    ? 'is missing: name the issuer of people, or the workloads of pipelines in "workloads"'
+    : undefined;
+}
+
 const people = z
   .strictObject({
     description: text.optional(),
-    issuer: name,
+    issuer: z.string({ error: whoIsMissing }).pipe(name),
     subjects: z.array(z.string().min(1).max(255)).max(256).default([]),
     claims: z
       .record(claimName, condition)
@@ -47,31 +53,30 @@ const people = z
     ...(description === undefined ? {} : { description }),
   }));
 
+const subjects = z.array(z.unknown()).transform((list, context) => {
+  const read = readSubjects(list);
+  for (const { pointer, message } of read.problems) {
+    context.addIssue({ code: 'custom', path: pathOf(pointer), message });
+  }
+  for (const [at, subject] of read.subjects.entries()) {
+    if (!('podLabels' in subject)) continue;
+    // Every account that may patch a pod can change its labels.
+    const message = 'is for policies only: name the service account';
+    context.addIssue({ code: 'custom', path: [at, 'podLabels'], message });
+  }
+  return read.subjects;
+});
+
+const writerGrant = grant.refine(({ role }) => role === 'evidence-writer', {
+  message: 'must be evidence-writer: policies (kind: AccessPolicy) give workloads everything else',
+  path: ['role'],
+});
+
 const workloads = z
   .strictObject({
     description: text.optional(),
-    workloads: z.array(z.unknown()).transform((list, context) => {
-      const { subjects, problems } = readSubjects(list);
-      for (const { pointer, message } of problems) {
-        context.addIssue({ code: 'custom', path: pathOf(pointer), message });
-      }
-      return subjects;
-    }),
-    grants: z.array(grant).min(1).max(64),
-  })
-  .superRefine((binding, context) => {
-    for (const [at, subject] of binding.workloads.entries()) {
-      if (!('podLabels' in subject)) continue;
-      // Every account that may patch a pod can change its labels.
-      const message = 'is for policies only: name the service account';
-      context.addIssue({ code: 'custom', path: ['workloads', at, 'podLabels'], message });
-    }
-    for (const [at, { role }] of binding.grants.entries()) {
-      if (role === 'evidence-writer') continue;
-      const message =
-        'must be evidence-writer: policies (kind: AccessPolicy) give workloads everything else';
-      context.addIssue({ code: 'custom', path: ['grants', at, 'role'], message });
-    }
+    workloads: subjects,
+    grants: z.array(writerGrant).min(1).max(64),
   })
   .transform(({ description, ...rest }): WorkloadBinding => ({
     ...rest,

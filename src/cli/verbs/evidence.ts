@@ -34,13 +34,18 @@ export async function runEvidencePush(
   const { body: pushed } = await (await context.broker()).call('pushEvidence', { body });
   await context.output.show(pushed, () =>
     pushed.items
-      .map(({ id, kind, scanner, digests, count: found, reportedAt }) =>
+      .map(({ id, kind, scanner, digests, count: found, reportedAt, scope }) =>
         printable(
-          `stored ${id}: ${counted(found, 'finding')} (${kind}) of ${scanner} in ${digests[0] ?? ''}, scanned ${reportedAt}`,
+          `stored ${id}: ${counted(found, 'finding')} (${kind}) of ${scanner} in ${digests[0] ?? ''}, scanned ${reportedAt}${scopeNote(scope)}`,
         ),
       )
       .join('\n'),
   );
+}
+
+/** For which images a report counts, if its writer has a scope. */
+export function scopeNote(scope: readonly string[] = []): string {
+  return scope.length === 0 ? '' : `, for images of ${scope.join(', ')} only`;
 }
 
 /** What no check reads, and most of a report is: texts for people, and where a scanner looked. A masked secret stays here too. */

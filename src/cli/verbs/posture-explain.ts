@@ -9,6 +9,7 @@ import { readDocuments } from '../documents/read-files.ts';
 import { EXIT, UsageError, type ExitCode } from '../errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
+import { scopeNote } from './evidence.ts';
 
 interface ExplainOptions {
   readonly cluster: string;
@@ -103,8 +104,6 @@ function toLines(item: Explained): readonly string[] {
   ];
 }
 
-const scopeNote = (scope: readonly string[] = []): string =>
-  scope.length === 0 ? '' : `, for images of ${scope.join(', ')} only`;
 const unknownNote = (isKnown: boolean): string => (isKnown ? '' : ' (not known to the broker)');
 
 function findingLines(findings: Surveyed['findings']): readonly string[] {
