@@ -392,4 +392,33 @@ describe('a survey', () => {
       problems: [{ pointer: '/pod' }],
     });
   });
+
+  it('does not tell by the secretPaths of a draft which secret a variable has', async () => {
+    const value = 'the-password-of-app-narrow';
+    await api.call('PUT', '/api/v1/secrets/app/narrow', {
+      token: api.admin,
+      body: { data: { password: value } },
+    });
+    const container = { ...WEB, env: [{ name: 'PASSWORD', value }] };
+    const pod = startPod({ containers: [container] });
+    const token = await logIn(pod);
+    await profile({ mode: 'enforce', pod: { secretValuesInEnvironment: 'deny' }, match: SOME });
+    await untilRead(token, 'ERR_POSTURE_DENIED');
+    const findingFor = async (...secretPaths: readonly string[]): Promise<object | undefined> => {
+      const draft = { mode: 'audit', pod: { secretValuesInEnvironment: 'deny' } };
+      const { body } = await survey({ ...draft, match: { secretPaths } }, '?limit=1000');
+      const items = body.items as { pod: { uid: string }; findings: object[] }[];
+      return items.find((each) => each.pod.uid === pod.metadata.uid)?.findings[0];
+    };
+    const unknown = {
+      code: 'secret_value_in_environment',
+      status: 'unknown',
+      message: expect.stringContaining('a draft compares values only'),
+    };
+    expect(await findingFor('app/narrow')).toMatchObject(unknown);
+    expect(await findingFor('app/narrow')).toEqual(await findingFor('app/other'));
+    expect(await findingFor('app/**', 'other/**')).toMatchObject(unknown);
+    expect(await findingFor('app/**')).toMatchObject({ status: 'fail' });
+    expect(await findingFor()).toMatchObject({ status: 'fail' });
+  });
 });

@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { counts, evaluate } from '../../domain/posture/evaluate.ts';
 import type { PostureFinding } from '../../domain/posture/finding.ts';
 import { PodNode } from '../../domain/posture/pod-node.ts';
+import type { SecretValues } from '../../domain/posture/secret-values.ts';
 import { compileProfile, isForPod, type PostureProfile } from '../../domain/posture/profile.ts';
 import { loadKeyless } from '../../crypto/keyless-signature.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
@@ -51,6 +53,7 @@ export async function surveyPosture(
     requireRole(operator, 'policy-editor', 'auditor');
     const profile = compileProfile('draft', 0, parseSpec('posture-profile', document));
     if (profile.trust.trustRoots.size > 0) await loadKeyless();
+    const compared = { ...parts, secretValues: valuesFor(parts, profile) };
     const after = decodeCursor(parts, LIST, page.after) as string | undefined;
     const { rows, next } = await scanSessions(parts, {}, { after, limit: page.limit });
     const items = new Map<string, SurveyedPod>();
@@ -59,7 +62,7 @@ export async function surveyPosture(
       const session = parts.sessions.open(row);
       const { cluster, pod } = session.workload;
       const key = `${cluster}/${pod?.uid}`;
-      const found = items.has(key) ? undefined : surveyed(parts, operator, profile, session);
+      const found = items.has(key) ? undefined : surveyed(compared, operator, profile, session);
       if (found !== undefined) items.set(key, found);
     }
     const found = { items: [...items.values()] };
@@ -69,9 +72,33 @@ export async function surveyPosture(
 
 const LIST = 'posture-survey';
 
+const NOT_IN_DRAFTS: SecretValues = {
+  isComplete: false,
+  omission:
+    'a draft compares values only with the secretPaths of a saved profile, or with all secrets',
+  pathsOf: () => [],
+};
+
+/** With paths of its own choice, an editor could narrow them from draft to draft, and so find the path of the secret that a variable has. */
+function valuesFor(
+  { catalog, secretValues }: Pick<Access, 'catalog' | 'secretValues'>,
+  draft: PostureProfile,
+): SecretValues {
+  const pathsOf = ({ spec }: PostureProfile): readonly string[] =>
+    spec.match.secretPaths.toSorted();
+  const paths = pathsOf(draft);
+  const isSaved = catalog.profiles.some(
+    (each) =>
+      each.spec.pod.secretValuesInEnvironment === 'deny' && isDeepStrictEqual(pathsOf(each), paths),
+  );
+  return isSaved || paths.length === 0 ? secretValues : NOT_IN_DRAFTS;
+}
+
 /** Undefined if the profile is not for the pod, or if the workload has none. */
 function surveyed(
-  parts: Pick<Access, 'clusters' | 'clock' | 'attestations' | 'evidence' | 'secretValues'>,
+  parts: Pick<Access, 'clusters' | 'clock' | 'attestations' | 'evidence'> & {
+    readonly secretValues: SecretValues;
+  },
   operator: LiveOperator,
   profile: PostureProfile,
   { workload }: Session,

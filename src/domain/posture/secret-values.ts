@@ -9,6 +9,8 @@ export const SHORTEST_COMPARED = 16;
 export interface SecretValues {
   /** Whether all current values are known. */
   readonly isComplete: boolean;
+  /** Why no value is compared, if that is intended. */
+  readonly omission?: string;
   /** The paths that have the value; the same list until one of them changes. */
   pathsOf(fingerprint: string): readonly string[];
 }
@@ -40,8 +42,12 @@ export function secretValueFindings(
     found.push({ code, pointer: variable.pointer, message, equalSecrets });
   }
   if (!isUnknown) return found;
-  const message = `the broker could not compare all variables of the container "${name}" with the secrets`;
+  const message = `the broker could not compare all variables of the container "${name}" with the secrets${reasonOf(values)}`;
   return [...found, { code, message, isUnknown, onUnknown: spec.pod.onUnknown }];
+}
+
+function reasonOf(values: SecretValues | undefined): string {
+  return values?.omission === undefined ? '' : `: ${values.omission}`;
 }
 
 const NONE: readonly string[] = [];
