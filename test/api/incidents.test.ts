@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SystemActor } from '../../src/broker/recording/record.ts';
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
-import { RunningApi, type Answered } from '../kit/parts.ts';
+import { itemsOf, RunningApi, type Answered } from '../kit/parts.ts';
 import { holderOf, watchCluster, writeNew, type Holder } from '../kit/reading-pods.ts';
 
 const since = '2020-01-01T00:00:00Z';
@@ -50,8 +51,32 @@ async function untilDone(place: string): Promise<Pages> {
 
 interface Pages {
   readonly secrets: { readonly path: string }[];
-  readonly timeline: object[];
+  readonly timeline: { readonly entry: { readonly action: string; readonly alert?: string } }[];
   readonly next?: string;
+}
+
+/** Writes entries as a workload's leases make them, and waits until the log has them. */
+async function writeRevocations(workload: string, count: number): Promise<void> {
+  const { store, clock, digest } = api.broker.parts;
+  const actor = new SystemActor({ clock, digest }, 'expiry');
+  for (let written = 0; written < count; written += 100) {
+    const event = { action: 'lease.revoke', outcome: 'ok', workload } as const;
+    await store.commit({ entries: Array.from({ length: 100 }, () => actor.entry(event)) });
+  }
+  const query = `workload=${workload}&action=lease.revoke`;
+  await until('the log has the entries', async () => (await countEntries(query)) === count);
+}
+
+async function countEntries(query: string): Promise<number> {
+  let count = 0;
+  for (let next: string | undefined = ''; next !== undefined;) {
+    const after: string = next === '' ? '' : `&after=${next}`;
+    const place = `/api/v1/audit/entries?limit=1000&${query}${after}`;
+    const page = await api.call('GET', place, { token: api.admin });
+    count += itemsOf(page).length;
+    ({ next } = page.body as Pages);
+  }
+  return count;
 }
 
 describe('an incident', () => {
@@ -85,6 +110,37 @@ describe('an incident', () => {
     const elsewhere = `/api/v1/incidents/${other.body.alert.id}?after=${first.body.next}`;
     const refused = await api.call('GET', elsewhere, { token: api.admin });
     expect([refused.status, refused.body.code]).toEqual([400, 'ERR_REQUEST_INVALID']);
+  });
+
+  it('says that its timeline is not complete if the log has more entries, and a search has them all', async () => {
+    const workload = 'k8s://watched/prod/own-8';
+    const before = await open({
+      kind: 'workload',
+      workload: `${workload}0`,
+      since,
+      reason: 'INC-7',
+    });
+    const wish = { kind: 'workload', workload, since, reason: 'INC-8', rotate: false };
+    const { alert } = (await open(wish)).body;
+    const place = `/api/v1/incidents/${alert.id}`;
+    await untilDone(`/api/v1/incidents/${before.body.alert.id}`);
+    expect(await untilDone(place)).toMatchObject({ isComplete: true });
+    await writeRevocations(workload, 5_100);
+    const found: Pages['timeline'][number]['entry'][] = [];
+    for (let next: string | undefined = ''; next !== undefined;) {
+      const query: string = next === '' ? '?limit=1000' : `?limit=1000&after=${next}`;
+      const { body } = await api.call('GET', `${place}${query}`, { token: api.admin });
+      const shown = body as Pages & { readonly isComplete: boolean };
+      expect(shown.isComplete).toBe(false);
+      found.push(...shown.timeline.map(({ entry }) => entry));
+      ({ next } = shown);
+    }
+    const actions = found.map(({ action }) => action);
+    const ofResponse = ['incident.open', 'quarantine.create', 'alert.respond'];
+    expect(actions.slice(0, 3)).toEqual(ofResponse);
+    expect(actions.slice(3)).toEqual(Array.from({ length: 5_000 }, () => 'lease.revoke'));
+    expect(found.filter((entry) => (entry.alert ?? alert.id) !== alert.id)).toEqual([]);
+    expect(await countEntries(`workload=${workload}&action=lease.revoke`)).toBe(5_100);
   });
 
   it.each([

@@ -342,20 +342,25 @@ interface Timeline {
 /** The entries of the response: those about its scopes, and the rotations of what they read. */
 async function timelineOf(
   { audit }: Parts,
-  { scopes, receivedAt, exposed = [], source, alert }: AlertRecord,
+  { id, scopes, receivedAt, exposed = [], source, alert }: AlertRecord,
 ): Promise<Timeline> {
   const from = Math.min(receivedAt, alert.time ?? receivedAt, receivedAt - 1_000);
+  const bySource: AuditQuery = { system: `alerts/${source}` };
   const queries = [
     ...scopes.map(filterOf),
     ...exposed.filter(({ rotation }) => rotation !== undefined).map(({ path }) => ({ path })),
-    { system: `alerts/${source}` },
+    bySource,
   ];
   const entries = new Map<number, FoundEntry>();
   let isComplete = true;
   for (const query of queries) {
     const found = await eventsOf(audit, { ...query, from });
     isComplete &&= found.isComplete;
-    for (const entry of found.entries) entries.set(entry.index, entry);
+    for (const entry of found.entries) {
+      const isOfOther =
+        query === bySource && entry.body.alert !== undefined && entry.body.alert !== id;
+      if (!isOfOther) entries.set(entry.index, entry);
+    }
   }
   return { entries: [...entries.values()].sort((a, b) => a.index - b.index), isComplete };
 }

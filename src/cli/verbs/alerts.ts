@@ -177,11 +177,16 @@ function incidentText({ alert, scopes, secrets, isComplete, timeline }: Incident
   }
   if (!isComplete) {
     lines.push(
-      'the log has more entries than were read: see the rest with quaymaster audit search',
+      `the log has more entries than were read: see the rest with ${scopes.map(searchOf).join(', ')}`,
     );
   }
   if (timeline.length > 0) lines.push('', 'timeline:', timelineText(timeline));
   return lines.join('\n');
+}
+
+function searchOf({ kind, subject }: Incident['scopes'][number]): string {
+  const uid = subject.slice(subject.indexOf('/') + 1);
+  return `quaymaster audit search --${kind} ${printable(kind === 'pod' ? uid : subject)}`;
 }
 
 function othersText({ otherReaders, otherPods }: Incident['secrets'][number]): string {

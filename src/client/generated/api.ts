@@ -2083,7 +2083,7 @@ export interface components {
             }[];
             /** @description What the scopes read since the time, by path. */
             readonly secrets: readonly components["schemas"]["IncidentSecret"][];
-            /** @description False if the log has more entries than the broker read for this page, or if a dry run does not show all secrets. */
+            /** @description False if the log has more entries than the broker read for this page, or if a dry run does not show all secrets. A timeline then has the newest 5,000 entries of each action; `GET /api/v1/audit/entries` has all. */
             readonly isComplete: boolean;
             /** @description The entries of the response, oldest first; empty for a dry run. `audit proof` proves each by its index. */
             readonly timeline: readonly {

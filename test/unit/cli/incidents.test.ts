@@ -199,7 +199,9 @@ describe('incident show', () => {
     expect(text).toContain('read by the scope: 2 secrets');
     expect(text).toContain('k8s://c1/prod/jobs, 2 more pods of the workload');
     expect(text).toMatch(/timeline:\n.*\n9 +- +incident\.open/);
-    expect(text).toContain('the log has more entries than were read');
+    expect(text).toContain(
+      `the log has more entries than were read: see the rest with quaymaster audit search --workload ${WORKLOAD}`,
+    );
   });
 });
 
