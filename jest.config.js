@@ -10,6 +10,7 @@ export default {
   reporters: ['default', '<rootDir>/test/kit/backends/left-out-reporter.ts'],
   // Ends a test that hangs. On a busy machine a start takes many seconds, so no test is judged by its duration, and none has a shorter limit.
   testTimeout: 300_000,
-  // Twice the cores of the smallest machine: the longest suites use 0.4 of a core each, and wait for servers and for time to pass.
-  maxWorkers: 4,
+  // Three times the cores of the smallest machine: two workers begin with the suites that compute, and four with the suites that start processes.
+  // Each of the longest uses 0.4 of a core, and waits for servers and for time to pass.
+  maxWorkers: 6,
 };

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 const LOWEST = 21_000;
 const HIGHEST = 32_100;
 /** `maxWorkers` of the jest configuration; both bounds are multiples of it. */
-const WORKERS = 4;
+const WORKERS = 6;
 
 function isFree(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();

@@ -5,6 +5,11 @@ import { fileURLToPath } from 'node:url';
 const WORKER_MAIN = fileURLToPath(new URL('worker-main.ts', import.meta.url));
 /** These start processes, kill or measure them: each suite has a process of its own. */
 const ALONE = /\/test\/(deploy|e2e|faults|interop|model)\//;
+/**
+ * The share of the workers that begin with the other suites. Those compute all the time, and suites with processes mostly wait: side by side they keep the
+ * processors busy, one after the other they do not.
+ */
+const OF_SHARED = 1 / 3;
 
 interface GlobalConfig {
   readonly maxWorkers: number;
@@ -120,9 +125,15 @@ export default class SuiteRunner {
     onResult: (test: Test, result: SuiteResult) => Promise<void>,
     onFailure: (test: Test, error: unknown) => Promise<void>,
   ): Promise<void> {
-    const waiting = [...tests];
-    const runAll = async (worker: Worker): Promise<void> => {
-      for (let test = waiting.shift(); test !== undefined; test = waiting.shift()) {
+    const { maxWorkers } = this.#globalConfig;
+    const { alone = [], shared = [] } = Object.groupBy(tests, ({ path }) =>
+      ALONE.test(path) ? 'alone' : 'shared',
+    );
+    const runAll = async (id: number): Promise<void> => {
+      const worker = new Worker(id);
+      const [first, second] = id <= maxWorkers * OF_SHARED ? [shared, alone] : [alone, shared];
+      const next = (): Test | undefined => first.shift() ?? second.shift();
+      for (let test = next(); test !== undefined; test = next()) {
         if (watcher.isInterrupted()) return;
         const { path, context } = test;
         await onStart(test);
@@ -136,7 +147,6 @@ export default class SuiteRunner {
       }
       await worker.end();
     };
-    const workers = Array.from({ length: this.#globalConfig.maxWorkers }, (_, id) => id + 1);
-    await Promise.all(workers.map((id) => runAll(new Worker(id))));
+    await Promise.all(Array.from({ length: maxWorkers }, (_, index) => runAll(index + 1)));
   }
 }
