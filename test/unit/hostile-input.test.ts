@@ -35,7 +35,11 @@ import { glob } from '../../src/domain/glob.ts';
 import { parseIpAddress } from '../../src/domain/ip-address.ts';
 import { parseNewPath, parseSecretPath } from '../../src/domain/names.ts';
 import { parseDuration } from '../../src/domain/policy/duration.ts';
-import { parsePolicy, parsePolicySubjects } from '../../src/domain/policy/parse-policy.ts';
+import {
+  parsePolicy,
+  parsePolicySubjects,
+  readSubjects,
+} from '../../src/domain/policy/parse-policy.ts';
 import { evaluate } from '../../src/domain/posture/evaluate.ts';
 import { imageReference } from '../../src/domain/posture/image-reference.ts';
 import { MalformedPod, PodNode } from '../../src/domain/posture/pod-node.ts';
@@ -277,6 +281,15 @@ const VALUES: readonly (readonly [string, (value: unknown) => unknown, unknown])
   ['operator token', parseOperatorToken, { ttl: '1h', grants: [], sourceCidrs: ['10.0.0.0/8'] }],
   ['policy', parsePolicy, POLICY],
   ['subjects of a policy', parsePolicySubjects, POLICY],
+  ['workloads of a document', readSubjects, [{ clusters: ['ci'], identities: ['acme/*'] }]],
+  [
+    'role binding of workloads',
+    (value) => parseSpec('role-binding', value),
+    {
+      workloads: [{ clusters: ['ci'], identities: ['acme/*'] }],
+      grants: [{ role: 'evidence-writer', scope: ['registry.test:5000/prod'] }],
+    },
+  ],
   [
     'cluster',
     (value) => parseSpec('cluster', value),
