@@ -1,4 +1,5 @@
-import { runHelm, type HelmOutcome } from '../kit/backends/helm-calls.ts';
+import { runHelm } from '../kit/backends/helm-calls.ts';
+import type { ToolOutcome } from '../kit/backends/run-tool.ts';
 import type { Tool } from '../kit/backends/tool.ts';
 import type { Manifest } from '../kit/backends/kube-apply.ts';
 import { parseManifests } from './manifests.ts';
@@ -148,7 +149,7 @@ export function templateChart(
   helm: Tool,
   values: object,
   { name, namespace }: Release = RELEASE,
-): Promise<HelmOutcome> {
+): Promise<ToolOutcome> {
   return runHelm(helm, ['template', name, CHART, '--namespace', namespace, ...VALUES], values);
 }
 
