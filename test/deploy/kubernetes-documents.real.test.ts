@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
-import { loadAll } from 'js-yaml';
 import { systemClock } from '../../src/clock.ts';
 import { checkConfig } from '../../src/compose/config/load.ts';
 import { openInjector, type RunningInjector } from '../../src/compose/injector.ts';
@@ -12,6 +11,7 @@ import type { Running } from '../kit/backends/footprint.ts';
 import { freePort } from '../kit/backends/free-port.ts';
 import { apply, deleteObject, grant, type Manifest } from '../kit/backends/kube-apply.ts';
 import { kubeRequest, type KubeAccess } from '../kit/backends/kube-calls.ts';
+import { Kubectl } from '../kit/backends/kubectl.ts';
 import { createNamespace, createServiceAccount } from '../kit/backends/kube-objects.ts';
 import { boundToken } from '../kit/backends/kube-tokens.ts';
 import { startKube, type Kube } from '../kit/backends/kube.ts';
@@ -30,6 +30,8 @@ const SOURCE = {
 };
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const GROUP = '/apis/quaymaster.dev/v1';
+const HEADER = ['NAME', 'ACCEPTED', 'REASON', 'DOCUMENT'];
+const ACCEPTED = ['wait', '--for=condition=Accepted', '--timeout=60s'];
 
 interface Condition {
   readonly status: string;
@@ -43,13 +45,21 @@ interface Stored {
   readonly status?: { readonly document?: string; readonly conditions: readonly Condition[] };
 }
 
+const rowsOf = (table: string): readonly (readonly string[])[] =>
+  table
+    .split('\n')
+    .filter((row) => row !== '')
+    .map((row) => row.trim().split(/\s+/));
+
 /** The chart's definitions, rights, policies and webhook on a real API server, and a broker with the chart's account. */
-describeWith(['helm', 'kube'], 'custom resources of a real API server', ({ helm }) => {
+describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server', (programs) => {
+  const { helm } = programs;
   let kube: Running<Kube>;
   let directory: string;
   let api: RunningApi;
   let injector: RunningInjector;
   let team: KubeAccess;
+  let kubectl: Kubectl;
 
   beforeAll(async () => {
     kube = await startKube();
@@ -71,6 +81,7 @@ describeWith(['helm', 'kube'], 'custom resources of a real API server', ({ helm 
       { apiGroups: ['quaymaster.dev'], resources: ['*'], verbs: ['*'] },
       { apiGroups: ['aquasecurity.github.io'], resources: ['*'], verbs: ['*'] },
     ]);
+    kubectl = await Kubectl.with(programs.kubectl, team);
   });
   afterAll(async () => {
     await injector.close();
@@ -229,6 +240,11 @@ describeWith(['helm', 'kube'], 'custom resources of a real API server', ({ helm 
     };
   }
 
+  /** The table of `kubectl get quaymaster`, which the columns of the definitions make. */
+  async function list(namespace: string): Promise<readonly (readonly string[])[]> {
+    return rowsOf(await kubectl.ok(['get', 'quaymaster', '--namespace', namespace]));
+  }
+
   const isGone = async (path: string): Promise<boolean> =>
     (await api.call('GET', `/api/v1/${path}`, { token: api.admin })).status === 404;
 
@@ -241,40 +257,68 @@ describeWith(['helm', 'kube'], 'custom resources of a real API server', ({ helm 
     const statusOfRead = async (): Promise<number> =>
       (await api.call('GET', '/api/v1/secrets/app/prod/db', { token: session })).status;
     expect(await statusOfRead()).toBe(403);
-    const shop = policy('shop');
-    expect((await send(shop)).status).toBe(201);
-    expect(await verdict(shop)).toMatchObject({ status: 'True', reason: 'Accepted' });
-    expect((await read(shop)).status?.document).toBe('c1.prod.shop');
+    const shop = JSON.stringify(policy('shop'));
+    await kubectl.ok(['apply', '-f', '-'], shop);
+    await kubectl.ok([...ACCEPTED, '--namespace', 'prod', 'accesspolicy/shop']);
+    expect(await list('prod')).toEqual([
+      HEADER,
+      ['accesspolicy.quaymaster.dev/shop', 'True', 'Accepted', 'c1.prod.shop'],
+    ]);
     expect(await statusOfRead()).toBe(200);
-    await deleteObject(kube, shop);
+    await kubectl.ok(['delete', '-f', '-'], shop);
     await until('the policy is gone', () => isGone('policies/c1.prod.shop'));
     expect(await statusOfRead()).toBe(403);
   });
 
-  it('the objects of a page of documentation become documents', async () => {
+  it('a change is accepted only when the broker has seen it', async () => {
+    const at = ['--namespace', 'prod', 'accesspolicy/changing'];
+    await kubectl.ok(['apply', '-f', '-'], JSON.stringify(policy('changing')));
+    await kubectl.ok([...ACCEPTED, ...at]);
+    const changed = policy('changing', {}, { paths: ['app/prod/other'] });
+    await kubectl.ok(['apply', '-f', '-'], JSON.stringify(changed));
+    await kubectl.ok([...ACCEPTED, ...at]);
+    const { body } = await api.call('GET', '/api/v1/policies/c1.prod.changing', {
+      token: api.admin,
+    });
+    expect(body.document).toMatchObject({ spec: { rules: [{ paths: ['app/prod/other'] }] } });
+    await kubectl.ok(['delete', ...at]);
+  });
+
+  it('the commands of a page of documentation make documents', async () => {
     const page = await readFile('docs/kubernetes-documents.md', 'utf8');
-    const [, text = ''] = /<<'YAML'\n([^]*?)^YAML$/m.exec(page) ?? [];
-    const objects = loadAll(text) as Manifest[];
-    expect(objects.map(({ kind }) => kind).sort()).toEqual(['AccessPolicy', 'SecretDefinition']);
-    for (const object of objects) {
-      expect((await send(object)).status).toBe(201);
-      expect(await verdict(object)).toMatchObject({ status: 'True' });
-      await deleteObject(kube, object);
-    }
+    const [, commands = ''] = /^```sh outside\n(kubectl apply -f - [^]*?)^```$/m.exec(page) ?? [];
+    const pasted = await kubectl.paste(commands);
+    expect(pasted).toMatchObject({ code: 0, stderr: '' });
+    const [policies, definitions] = ['accesspolicy', 'secretdefinition'].map(
+      (kind) => `${kind}.quaymaster.dev`,
+    );
+    expect(rowsOf(pasted.stdout)).toEqual([
+      [`${policies}/shop`, 'created'],
+      [`${definitions}/database`, 'created'],
+      [`${policies}/shop`, 'condition', 'met'],
+      [`${definitions}/database`, 'condition', 'met'],
+      HEADER,
+      [`${policies}/shop`, 'True', 'Accepted', 'c1.prod.shop'],
+      HEADER,
+      [`${definitions}/database`, 'True', 'Accepted', 'app/prod/database'],
+    ]);
+    await kubectl.ok(['delete', 'quaymaster', '--all', '--namespace', 'prod']);
   });
 
   it('a server-side dry run refuses a faulty policy with the place, and stores nothing', async () => {
+    const dryRun = ['apply', '--dry-run=server', '-f', '-'];
     const faulty = policy('faulty', {}, { condition: {} });
-    const { status, message } = await send(faulty, { query: '&dryRun=All' });
-    expect(status).toBe(422);
-    expect(message).toContain('spec.rules[0].condition: is not a known field');
+    const refused = await kubectl.run(dryRun, JSON.stringify(faulty));
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toContain('spec.rules[0].condition: is not a known field');
     const foreign = policy('foreign', { namespaces: ['*'] });
-    const refused = await send(foreign, { query: '&dryRun=All' });
-    expect(refused.message).toContain('spec.subjects[0].namespaces: must be "prod" only');
-    expect((await send(policy('fine'), { query: '&dryRun=All' })).status).toBe(201);
-    for (const name of ['faulty', 'foreign', 'fine']) {
-      expect(await read(policy(name))).toMatchObject({ code: 404 });
-    }
+    expect((await kubectl.run(dryRun, JSON.stringify(foreign))).stderr).toContain(
+      'spec.subjects[0].namespaces: must be "prod" only',
+    );
+    expect(await kubectl.ok(dryRun, JSON.stringify(policy('fine')))).toBe(
+      'accesspolicy.quaymaster.dev/fine created (server dry run)\n',
+    );
+    expect(await list('prod')).toEqual([]);
   });
 
   describe('without the webhook', () => {
@@ -326,11 +370,10 @@ describeWith(['helm', 'kube'], 'custom resources of a real API server', ({ helm 
         { mode: 'audit', pod: { resourceLimits: 'required' } },
       );
       const rule = kind('ResponseRule', { name: 'note' }, { action: 'audit' });
-      for (const object of [mount, profile, rule]) {
-        expect((await send(object)).status).toBe(201);
-        expect(await verdict(object)).toMatchObject({ status: 'True' });
-        await deleteObject(kube, object);
-      }
+      const file = [mount, profile, rule].map((each) => JSON.stringify(each)).join('\n---\n');
+      await kubectl.ok(['apply', '-f', '-'], file);
+      await kubectl.ok([...ACCEPTED, '-f', '-'], file);
+      await kubectl.ok(['delete', '-f', '-'], file);
       await until('they are gone', async () => isGone('mounts/other'));
     });
 
@@ -340,10 +383,14 @@ describeWith(['helm', 'kube'], 'custom resources of a real API server', ({ helm 
       await api.put(`policies/${name}`, {
         ...{ apiVersion: 'quaymaster.dev/v1', kind: 'AccessPolicy', metadata: { name }, spec },
       });
-      const taken = policy('taken');
-      await send(taken);
-      expect(await verdict(taken)).toMatchObject({ status: 'False', reason: 'Conflict' });
-      await deleteObject(kube, taken);
+      await kubectl.ok(['apply', '-f', '-'], JSON.stringify(policy('taken')));
+      const refused = ['wait', '--for=condition=Accepted=False', '--timeout=60s'];
+      await kubectl.ok([...refused, '--namespace', 'prod', 'accesspolicy/taken']);
+      expect(await list('prod')).toEqual([
+        HEADER,
+        ['accesspolicy.quaymaster.dev/taken', 'False', 'Conflict'],
+      ]);
+      await kubectl.ok(['delete', '--namespace', 'prod', 'accesspolicy/taken']);
       expect(await isGone(`policies/${name}`)).toBe(false);
     });
   });

@@ -12,6 +12,7 @@ import {
   GRYPE,
   GRYPE_REPORTS,
   HELM,
+  KUBECTL,
   LITEWITNESS,
   POD_SECURITY,
   PROMTOOL,
@@ -48,6 +49,7 @@ export interface Backends {
   readonly cosign: Signing;
   readonly grype: Tool;
   readonly trivy: Tool;
+  readonly kubectl: Tool;
 }
 
 type Starters = {
@@ -78,6 +80,7 @@ const START: Starters = {
   cosign: startSigning,
   grype: () => startTool(GRYPE),
   trivy: () => startTool(TRIVY),
+  kubectl: () => startTool(KUBECTL),
 };
 
 /** Starts the named backends one after another. If one fails, stops those already started. */

@@ -21,6 +21,7 @@ export const BACKEND_NAMES = [
   'grype',
   'trivy',
   'kube',
+  'kubectl',
 ] as const;
 
 export type BackendName = (typeof BACKEND_NAMES)[number];

@@ -232,6 +232,11 @@ function stagedModules(moduleFile: string, version: string): readonly string[] {
 }
 
 const KUBERNETES = '1.37.2';
+const KUBERNETES_VARIABLES = [
+  `k8s.io/component-base/version.gitVersion=v${KUBERNETES}`,
+  'k8s.io/component-base/version.gitMajor=1',
+  'k8s.io/component-base/version.gitMinor=37',
+];
 
 export const KUBE_APISERVER = goRecipe({
   name: 'kube-apiserver',
@@ -240,11 +245,17 @@ export const KUBE_APISERVER = goRecipe({
   module: 'k8s.io/kubernetes',
   package: 'k8s.io/kubernetes/cmd/kube-apiserver',
   replacements: (moduleFile) => stagedModules(moduleFile, KUBERNETES),
-  linkerVariables: [
-    `k8s.io/component-base/version.gitVersion=v${KUBERNETES}`,
-    'k8s.io/component-base/version.gitMajor=1',
-    'k8s.io/component-base/version.gitMinor=37',
-  ],
+  linkerVariables: KUBERNETES_VARIABLES,
+});
+
+export const KUBECTL = goRecipe({
+  name: 'kubectl',
+  version: KUBERNETES,
+  backend: 'kubectl',
+  module: 'k8s.io/kubernetes',
+  package: 'k8s.io/kubernetes/cmd/kubectl',
+  replacements: (moduleFile) => stagedModules(moduleFile, KUBERNETES),
+  linkerVariables: KUBERNETES_VARIABLES,
 });
 
 /** The programs of each backend. */
@@ -270,4 +281,5 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   grype: [GRYPE],
   trivy: [TRIVY],
   kube: [ETCD, KUBE_APISERVER],
+  kubectl: [KUBECTL],
 };

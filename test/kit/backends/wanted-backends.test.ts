@@ -60,6 +60,7 @@ describe('wantedBackends', () => {
       'grype',
       'trivy',
       'kube',
+      'kubectl',
     ]);
   });
 
