@@ -13,6 +13,7 @@ import {
   GRYPE_REPORTS,
   HELM,
   KUBECTL,
+  KYVERNO,
   LITEWITNESS,
   POD_SECURITY,
   PROMTOOL,
@@ -50,6 +51,7 @@ export interface Backends {
   readonly grype: Tool;
   readonly trivy: Tool;
   readonly kubectl: Tool;
+  readonly kyverno: Tool;
 }
 
 type Starters = {
@@ -81,6 +83,7 @@ const START: Starters = {
   grype: () => startTool(GRYPE),
   trivy: () => startTool(TRIVY),
   kubectl: () => startTool(KUBECTL),
+  kyverno: () => startTool(KYVERNO),
 };
 
 /** Starts the named backends one after another. If one fails, stops those already started. */

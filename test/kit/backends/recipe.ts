@@ -22,6 +22,7 @@ export const BACKEND_NAMES = [
   'trivy',
   'kube',
   'kubectl',
+  'kyverno',
 ] as const;
 
 export type BackendName = (typeof BACKEND_NAMES)[number];

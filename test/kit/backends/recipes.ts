@@ -258,6 +258,20 @@ export const KUBECTL = goRecipe({
   linkerVariables: KUBERNETES_VARIABLES,
 });
 
+const KYVERNO_VERSION = '1.19.1';
+
+/** Judges pods and image signatures by policies, without a cluster: a second opinion on what the broker decides. */
+export const KYVERNO = goRecipe({
+  name: 'kyverno',
+  version: KYVERNO_VERSION,
+  backend: 'kyverno',
+  module: 'github.com/kyverno/kyverno',
+  package: 'github.com/kyverno/kyverno/cmd/cli/kubectl-kyverno',
+  // Its fork of k8s.io/pod-security-admission has functions that the original does not have.
+  replacements: (moduleFile) => moduleFile.match(/^replace .*$/gm) ?? [],
+  linkerVariables: [`github.com/kyverno/kyverno/pkg/version.BuildVersion=${KYVERNO_VERSION}`],
+});
+
 /** The programs of each backend. */
 export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   openbao: [OPENBAO, AWS_ENGINE],
@@ -282,4 +296,5 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   trivy: [TRIVY],
   kube: [ETCD, KUBE_APISERVER],
   kubectl: [KUBECTL],
+  kyverno: [KYVERNO],
 };

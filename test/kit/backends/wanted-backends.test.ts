@@ -61,6 +61,7 @@ describe('wantedBackends', () => {
       'trivy',
       'kube',
       'kubectl',
+      'kyverno',
     ]);
   });
 
