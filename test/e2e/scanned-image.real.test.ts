@@ -80,8 +80,10 @@ describeWith(['cosign', 'trivy', 'grype'], 'images that real scanners scanned', 
   };
 
   const scans = {
-    trivy: (digest: string) => images.trivy(`${images.repository}@${digest}`),
-    grype: (digest: string) => images.grype(`registry:${images.repository}@${digest}`),
+    trivy: (digest: string, ...options: readonly string[]) =>
+      images.trivy(...options, `${images.repository}@${digest}`),
+    grype: (digest: string, ...options: readonly string[]) =>
+      images.grype(...options, `registry:${images.repository}@${digest}`),
   };
 
   /** Pushes a report with the built command. @returns the stored vulnerabilities */
@@ -191,16 +193,46 @@ describeWith(['cosign', 'trivy', 'grype'], 'images that real scanners scanned', 
     expect((await read(token)).status).toBe(200);
   });
 
-  it('of an index count with every platform', async () => {
+  /** Pushes an index with a fixed image for this machine and a vulnerable one for another. */
+  async function twoPlatforms() {
     const amd = await image(FIXED);
     const arm = await image(VULNERABLE, 'linux/arm64');
     const index = await images.pushIndex(uniqueName('index'), [amd, arm]);
-    const token = await pod(index);
-    expect((await push(await scans.trivy(index))).digests).toContain(index);
-    await readUntil(token, 200);
-    const platform = ['--platform', 'linux/arm64'];
-    await push(await images.trivy(...platform, `${images.repository}@${index}`));
-    expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
+    return { amd, arm, index };
+  }
+  const ARM = ['--platform', 'linux/arm64'];
+
+  it.each(['trivy', 'grype'] as const)(
+    'of an index count with every platform: %s',
+    async (name) => {
+      const { index } = await twoPlatforms();
+      const token = await pod(index);
+      expect((await push(await scans[name](index))).digests).toContain(index);
+      await readUntil(token, 200);
+      await push(await scans[name](index, ...ARM));
+      expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
+    },
+  );
+
+  it('of an index that Grype scanned are known by the digest of the platform that a runtime reports', async () => {
+    const { amd, arm, index } = await twoPlatforms();
+    expect((await push(await scans.grype(index))).digests).toEqual(
+      expect.arrayContaining([index, amd]),
+    );
+    expect((await push(await scans.grype(index, ...ARM))).digests).toEqual(
+      expect.arrayContaining([index, arm]),
+    );
+    const runningAs = async (digest: string): Promise<string> => {
+      const name = uniqueName('pod');
+      const labels = { check: 'all' };
+      const wish = { name, image: `${images.repository}:latest`, labels };
+      const token = await podToken({ api, kube }, wish);
+      const made = kube.pods.get('prod', name)!;
+      kube.pods.setImageId(made, 'web', `${images.repository}@${digest}`);
+      return token;
+    };
+    await readUntil(await runningAs(amd), 200);
+    expect((await readUntil(await runningAs(arm), 403)).body.code).toBe('ERR_POSTURE_DENIED');
   });
 
   it('are as old as the database with which Grype scanned them', async () => {

@@ -127,9 +127,9 @@ export class ScannedImages {
     return this.#run(program, 'image', ...database, ...offline, ...silent, ...asked, ...target);
   }
 
-  /** The report of `grype` about `registry:IMAGE` or `docker-archive:FILE`. */
-  grype(target: string): Promise<string> {
-    return this.#run(this.#programs.grype.program, target, '--quiet', '--output', 'json');
+  /** The report of `grype` about `registry:IMAGE` or `docker-archive:FILE`, or with other arguments before it. */
+  grype(...target: readonly string[]): Promise<string> {
+    return this.#run(this.#programs.grype.program, ...target, '--quiet', '--output', 'json');
   }
 
   #crane(...words: readonly string[]): Promise<string> {

@@ -129,7 +129,7 @@ export function grypeReport(change: Members = {}): Members {
       type: 'image',
       target: {
         imageID: CONFIG,
-        manifestDigest: `sha256:${'9'.repeat(64)}`,
+        manifestDigest: PLATFORM,
         repoDigests: [`registry.test/prod/web@${INDEX}`],
       },
     },

@@ -26,11 +26,15 @@ export function readGrype(root: ReportNode): Report {
     throw new MalformedReport(database.at('valid').pointer, why);
   }
   const target = root.at('source', 'target');
+  const ofRegistry = digestsIn(target.at('repoDigests'));
   return {
     scanner: 'grype',
     scannerVersion: shortText(root.at('descriptor', 'version')),
-    // `manifestDigest` of a tar file is invented: no registry has it.
-    manifests: digestsIn(target.at('repoDigests')),
+    // After a scan of an index, only `manifestDigest` names the platform. That of a tar file is invented: no registry has it.
+    manifests:
+      ofRegistry.length === 0
+        ? ofRegistry
+        : [...new Set([...ofRegistry, ...digestIn(fieldText(target.at('manifestDigest')))])],
     configs: digestIn(fieldText(target.at('imageID'))),
     reportedAt: instantOf(root.at('descriptor', 'timestamp')),
     sections: {

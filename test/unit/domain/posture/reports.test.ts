@@ -200,8 +200,14 @@ describe('Grype', () => {
     ]);
   });
 
-  it('does not use the digest of the manifest, which it invents for a tar file', () => {
-    expect(read(grypeReport())).toMatchObject({ manifests: [INDEX], configs: [CONFIG] });
+  it('names the platform of an index by the digest of its manifest, which it invents for a tar file', () => {
+    expect(read(grypeReport())).toMatchObject({
+      manifests: [INDEX, PLATFORM],
+      configs: [CONFIG],
+    });
+    const target = { imageID: CONFIG, manifestDigest: PLATFORM, repoDigests: [] };
+    const ofTar = read(grypeReport({ source: { type: 'image', target } }));
+    expect(ofTar).toMatchObject({ manifests: [], configs: [CONFIG] });
   });
 
   it('says when its database was built', () => {
