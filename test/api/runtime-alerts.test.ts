@@ -40,6 +40,7 @@ beforeAll(async () => {
     alerts: {
       sources: {
         falco: { format: 'falcosidekick', ...bearer, ...wide },
+        audit: { format: 'kubernetes-audit', ...bearer, ...wide },
         flood: { format: 'generic', ...bearer, maxResponses: 2, maxWorkloadPercent: 100 },
         signed: {
           format: 'generic',
@@ -129,6 +130,27 @@ function deliver(source: string, body: object, headers: object = {}): Promise<An
     headers: { Authorization: `Bearer ${SECRET}`, ...headers },
   });
 }
+
+it('takes an event of the audit webhook of Kubernetes, which adds a timeout to the address', async () => {
+  const { pod } = await holder();
+  const { namespace, name } = pod.metadata;
+  const answer = await api.call('POST', '/api/v1/alert-sources/audit/alerts?timeout=30s', {
+    headers: { Authorization: `Bearer ${SECRET}` },
+    body: {
+      ...{ kind: 'EventList', apiVersion: 'audit.k8s.io/v1' },
+      items: [
+        {
+          ...{ auditID: '6b1d', stage: 'ResponseComplete', verb: 'patch' },
+          requestReceivedTimestamp: new Date(Date.now() + 1_000).toISOString(),
+          objectRef: { resource: 'pods', subresource: 'ephemeralcontainers', namespace, name },
+          responseStatus: { code: 200 },
+        },
+      ],
+    },
+  });
+  expect([answer.status, answer.body]).toEqual([202, { accepted: 1, repeated: 0 }]);
+  expect(await newest()).toMatchObject({ rule: 'pod_ephemeral_container', pod: { name } });
+});
 
 function generic({ metadata }: FakePod, more: object = {}): object {
   const pod = { uid: metadata.uid };

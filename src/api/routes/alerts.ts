@@ -48,6 +48,8 @@ function presented({ headers, chain }: Pick<Admission, 'headers' | 'chain'>): Pr
 }
 
 export const receiveAlert: RouteOf<'receiveAlert'> = {
+  // The audit webhook of the API server adds `?timeout=30s`.
+  query: ['timeout'],
   body: { maxBytes: MOST_BYTES, keepsBytes: true },
   admit: async ({ parts, params, rates, ...request }) => {
     const source = sourceOf(parts, params);

@@ -5128,7 +5128,10 @@ export interface operations {
     };
     readonly receiveAlert: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description Ignored. The audit webhook of Kubernetes adds it. */
+                readonly timeout?: string;
+            };
             readonly header?: never;
             readonly path: {
                 /** @description Name of the source in the configuration. */

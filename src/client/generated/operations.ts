@@ -109,7 +109,7 @@ export const OPERATIONS = {
   putResponseRule: {"method":"PUT","path":"/api/v1/response-rules/{name}","query":["dryRun"],"headers":["If-Match","If-None-Match"],"body":["application/json","application/yaml"],"answers":{"200":"json","201":"json"}},
   deleteResponseRule: {"method":"DELETE","path":"/api/v1/response-rules/{name}","query":[],"headers":["If-Match"],"body":[],"answers":{"204":"none"}},
   listResponseRuleVersions: {"method":"GET","path":"/api/v1/response-rules/{name}/versions","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
-  receiveAlert: {"method":"POST","path":"/api/v1/alert-sources/{name}/alerts","query":[],"headers":[],"body":["application/json"],"answers":{"202":"json"}},
+  receiveAlert: {"method":"POST","path":"/api/v1/alert-sources/{name}/alerts","query":["timeout"],"headers":[],"body":["application/json"],"answers":{"202":"json"}},
   listAlertSources: {"method":"GET","path":"/api/v1/alert-sources","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   listAlerts: {"method":"GET","path":"/api/v1/alerts","query":["limit","after","state"],"headers":[],"body":[],"answers":{"200":"json"}},
   approveAlert: {"method":"POST","path":"/api/v1/alerts/{id}:approve","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},

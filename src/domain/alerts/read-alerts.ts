@@ -181,12 +181,14 @@ const tetragon: Reader = (body) => {
   ];
 };
 
-const AUDIT_RULES: ReadonlyMap<string, string> = new Map([
-  ['exec', 'pod_exec'],
-  ['attach', 'pod_attach'],
-  ['ephemeralcontainers', 'pod_ephemeral_container'],
+/** `get` opens a stream over a WebSocket. Of `ephemeralcontainers` it only reads the pod, and kubectl does that before each patch. */
+const STREAM_VERBS: readonly (string | undefined)[] = ['create', 'get'];
+const CHANGE_VERBS: readonly (string | undefined)[] = ['update', 'patch'];
+const AUDIT_RULES = new Map([
+  ['exec', { rule: 'pod_exec', verbs: STREAM_VERBS }],
+  ['attach', { rule: 'pod_attach', verbs: STREAM_VERBS }],
+  ['ephemeralcontainers', { rule: 'pod_ephemeral_container', verbs: CHANGE_VERBS }],
 ]);
-const AUDIT_VERBS: readonly (string | undefined)[] = ['create', 'get', 'update', 'patch'];
 
 /** One event or a list of them, as the audit webhook of the API server sends it. Requests that open no way into a pod are left out. */
 const kubernetesAudit: Reader = (body) => {
@@ -203,16 +205,16 @@ const kubernetesAudit: Reader = (body) => {
 
 function auditEvent(event: AlertNode): readonly Alert[] {
   const object = event.at('objectRef');
-  const rule = AUDIT_RULES.get(object.at('subresource').text() ?? '');
+  const found = AUDIT_RULES.get(object.at('subresource').text() ?? '');
   const isOfPod = object.at('resource').text() === 'pods';
   const code = event.at('responseStatus', 'code').number() ?? 0;
   // A stream has the stage ResponseStarted when it opens, and ResponseComplete only when it closes.
   const hasAnswer = event.at('stage').text()?.startsWith('Response') === true;
-  if (rule === undefined || !isOfPod || !hasAnswer || code >= 400) return [];
-  if (!AUDIT_VERBS.includes(event.at('verb').text())) return [];
+  if (!found?.verbs.includes(event.at('verb').text())) return [];
+  if (!isOfPod || !hasAnswer || code >= 400) return [];
   return [
     {
-      rule,
+      rule: found.rule,
       tags: ['T1609'],
       priority: 'warning',
       time: event.at('requestReceivedTimestamp').instant(),

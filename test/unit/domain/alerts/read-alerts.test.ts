@@ -204,6 +204,10 @@ describe('the normal form', () => {
     ]);
   });
 
+  it('of an exec over a WebSocket, whose verb is get', () => {
+    expect(only('kubernetes-audit', { ...AUDIT, verb: 'get' })).toMatchObject({ rule: 'pod_exec' });
+  });
+
   it('of the generic form', () => {
     expect(only('generic')).toMatchObject({
       ...everything,
@@ -253,6 +257,11 @@ describe('odd facts', () => {
       { ...AUDIT, stage: 'RequestReceived' },
       { ...AUDIT, objectRef: { ...AUDIT.objectRef, subresource: 'log' } },
       { ...AUDIT, objectRef: { ...AUDIT.objectRef, resource: 'services' } },
+      // kubectl reads the pod in this way before it adds a container.
+      {
+        ...{ ...AUDIT, verb: 'get', responseStatus: { code: 200 } },
+        objectRef: { ...AUDIT.objectRef, subresource: 'ephemeralcontainers' },
+      },
     ];
     expect(readAlerts('kubernetes-audit', { kind: 'EventList', items: events })).toEqual([]);
   });
