@@ -122,6 +122,8 @@ function configure(database: BetterSqlite3.Database, path: string): void {
   database.pragma('synchronous = FULL');
   // SQLite copies pages that many commits change only once: the log grows to 16 MB instead of 4.
   database.pragma('wal_autocheckpoint = 4000');
+  // SQLite keeps what a savepoint changes in a temporary file, and a container may have no directory for one: the commit failed. It also doubled what is written.
+  database.pragma('temp_store = MEMORY');
   database.pragma('trusted_schema = OFF');
   database.pragma('cell_size_check = ON');
   // SQLite overwrites a destroyed data key in its page, even if the page is no longer used.
