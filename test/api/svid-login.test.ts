@@ -5,7 +5,8 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CertificateAuthority, type CertificateRequest } from '../kit/certificates.ts';
 import { storedEntries } from '../kit/store-diff.ts';
-import { DIGITAL_SIGNATURE, SHOP, SvidApi, type Answer, type Asked } from '../kit/svid-api.ts';
+import type { Answer } from '../kit/json-over-tls.ts';
+import { DIGITAL_SIGNATURE, SHOP, SvidApi, type SvidAsked } from '../kit/svid-api.ts';
 
 const HOST = '127.0.0.1';
 const CLIENT_USE = '2b06010505070302';
@@ -20,7 +21,7 @@ afterEach(() => broker.stop());
 
 const call = (...asked: Parameters<SvidApi['call']>): Promise<Answer> => broker.call(...asked);
 
-async function logIn(own?: Asked['own'], more: Asked = {}): Promise<Answer> {
+async function logIn(own?: SvidAsked['own'], more: SvidAsked = {}): Promise<Answer> {
   return call('POST', '/sessions', {
     body: { cluster: 'mesh' },
     ...more,

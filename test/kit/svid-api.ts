@@ -1,24 +1,16 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { Agent, request } from 'node:https';
+import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { CertificateAuthority, type Certificate, type CertificateRequest } from './certificates.ts';
+import { jsonOverTls, type Answer, type Asked } from './json-over-tls.ts';
 import { RunningApi } from './parts.ts';
 
 const HOST = '127.0.0.1';
 export const SHOP = 'spiffe://example.org/ns/prod/shop';
 export const DIGITAL_SIGNATURE = 0x80;
 
-export interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-}
-
-export interface Asked {
-  readonly token?: string;
-  readonly body?: object;
-  readonly headers?: Readonly<Record<string, string>>;
+export interface SvidAsked extends Asked {
   readonly own?: Certificate;
 }
 
@@ -78,24 +70,10 @@ export class SvidApi {
     if (answer.status !== 201) throw new Error(`${path}: ${JSON.stringify(answer)}`);
   }
 
-  async call(method: string, path: string, asked: Asked = {}): Promise<Answer> {
-    const { token, body, headers: more, own } = asked;
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const headers = {
-      ...more,
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-    };
+  async call(method: string, path: string, asked: SvidAsked = {}): Promise<Answer> {
+    const { own, ...rest } = asked;
     const agent = new Agent({ ca: this.server.cert, ...own });
-    const sent = request(`${this.url}/api/v1${path}`, { agent, method, headers }, (response) => {
-      text(response).then((received) => {
-        const parsed = (received === '' ? {} : JSON.parse(received)) as Record<string, unknown>;
-        resolve({ status: response.statusCode ?? 0, body: parsed });
-      }, reject);
-    });
-    sent.on('error', reject);
-    sent.end(body === undefined ? undefined : JSON.stringify(body));
-    return promise;
+    return jsonOverTls(agent, [method, `${this.url}/api/v1${path}`], rest);
   }
 
   async #start({ tls, ...listener }: Readonly<Record<string, unknown>>): Promise<void> {

@@ -1,8 +1,7 @@
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { Agent, request } from 'node:https';
+import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { dump } from 'js-yaml';
 import { systemClock } from '../../../src/clock.ts';
@@ -14,6 +13,7 @@ import { createLog } from '../../../src/log.ts';
 import { until } from '../../kit/backends/until.ts';
 import { CertificateAuthority } from '../../kit/certificates.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
+import { jsonOverTls, type Answer, type Asked } from '../../kit/json-over-tls.ts';
 import { boundClaims, ecKey, signedToken } from '../../kit/token-factory.ts';
 
 const ROUNDS = 20;
@@ -49,6 +49,8 @@ async function configure(more: Readonly<Record<string, unknown>> = {}): Promise<
     address: vaults[0].address,
     auth: { method: 'token', tokenFile: at('vault.token') },
     locators: ['secret/data/**'],
+    // A busy machine can take longer than the default for an answer.
+    limits: { timeoutMs: 30_000 },
   };
   const { connections, ...settings } = more;
   const config = {
@@ -73,30 +75,10 @@ async function configure(more: Readonly<Record<string, unknown>> = {}): Promise<
   await replace('config.yaml', dump(config));
 }
 
-async function call(
-  agent: Agent,
-  method: string,
-  path: string,
-  { token, body }: { readonly token?: string; readonly body?: object } = {},
-): Promise<{ readonly status: number; readonly body: Record<string, unknown> }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{
-    status: number;
-    body: Record<string, unknown>;
-  }>();
-  const headers = {
-    ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    ...(body !== undefined && { 'content-type': 'application/json' }),
-    ...(method === 'PUT' && { 'if-none-match': '*' }),
-  };
-  const sent = request(`${serving.url}/api/v1${path}`, { agent, method, headers }, (response) => {
-    text(response).then((received) => {
-      const parsed = (received === '' ? {} : JSON.parse(received)) as Record<string, unknown>;
-      resolve({ status: response.statusCode ?? 0, body: parsed });
-    }, reject);
-  });
-  sent.on('error', reject);
-  sent.end(body === undefined ? undefined : JSON.stringify(body));
-  return promise;
+function call(agent: Agent, method: string, path: string, asked: Asked = {}): Promise<Answer> {
+  const headers = method === 'PUT' ? { 'if-none-match': '*' } : {};
+  const to = [method, `${serving.url}/api/v1${path}`] as const;
+  return jsonOverTls(agent, to, { ...asked, headers });
 }
 
 function newAgent(keepAlive: boolean): Agent {
