@@ -1421,7 +1421,7 @@ export interface components {
         readonly ExplainedPosture: {
             /** @description What the profiles read about the images of the pod */
             readonly evidence: readonly components["schemas"]["CountedEvidence"][];
-            /** @description Kind and name, such as `Deployment web` */
+            /** @description Kind, namespace if the object names one, and name, such as `Deployment shop/web` */
             readonly pod: string;
             /** @description Whether the broker knows the pod now */
             readonly known: boolean;

@@ -14,7 +14,7 @@ const POD_OF_KIND: Readonly<Record<string, readonly string[]>> = {
 };
 
 export interface FoundPod {
-  /** The kind and name of the object that has the pod, such as `Deployment web`. */
+  /** The kind, namespace if it has one, and name of the object that has the pod, such as `Deployment shop/web`. */
   readonly owner: string;
   readonly pod: PodNode;
 }
@@ -31,6 +31,8 @@ export function podsIn(value: unknown, pointer = ''): readonly FoundPod[] {
   }
   const names = Object.hasOwn(POD_OF_KIND, kind) ? POD_OF_KIND[kind] : undefined;
   if (names === undefined) return [];
-  const owner = `${kind} ${object.at('metadata', 'name').text() ?? '(without a name)'}`;
+  const name = object.at('metadata', 'name').text() ?? '(without a name)';
+  const namespace = object.at('metadata', 'namespace').text();
+  const owner = `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
   return [{ owner, pod: object.at(...names) }];
 }
