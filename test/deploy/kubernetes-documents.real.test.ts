@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { loadAll } from 'js-yaml';
 import { Registry } from 'prom-client';
 import { systemClock } from '../../src/clock.ts';
 import { checkConfig } from '../../src/compose/config/load.ts';
@@ -436,5 +437,39 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
     const removed = await kubeRequest(own, 'DELETE', `${pathOf(shop)}/rights`);
     expect(removed.status).toBe(403);
     await deleteObject(kube, shop);
+  });
+
+  it('a deleted definition of a kind deletes no more than a few documents', async () => {
+    const { broker } = api;
+    const [work] = broker.clusterDocuments;
+    const many = Array.from({ length: 40 }, (_, n) => policy(`many-${n}`));
+    const present = (): number =>
+      many.filter(({ metadata: { name } }) =>
+        broker.parts.catalog.find('policy', `c1.prod.${name}`),
+      ).length;
+    const sendAll = async (): Promise<void> => {
+      for (const each of many) expect((await send(each)).status).toBeLessThan(300);
+    };
+    await sendAll();
+    await until('all are documents', () => Promise.resolve(present() === 40));
+    const definitions = await readFile(
+      'deploy/helm/quaymaster/files/custom-resources.yaml',
+      'utf8',
+    );
+    const definition = (loadAll(definitions) as Manifest[]).find(({ metadata: { name } }) =>
+      name.startsWith('accesspolicies.'),
+    )!;
+    await deleteObject(kube, definition);
+    const isServed = async (): Promise<boolean> =>
+      (await kubeRequest(kube, 'GET', `${GROUP}/accesspolicies`)).status === 200;
+    await until('the API server has deleted the objects', async () => !(await isServed()));
+    await until('the others are held', () => Promise.resolve(work!.held === present()));
+    expect(present()).toBeGreaterThanOrEqual(30);
+    expect(broker.warnings()).toContain('deletions_held');
+    await applyStrictly(kube, definition);
+    await until('the kind is served again', isServed);
+    await sendAll();
+    await until('the marks are gone', () => Promise.resolve(work!.held === 0 && present() === 40));
+    expect(broker.warnings()).not.toContain('deletions_held');
   });
 });
