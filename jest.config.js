@@ -10,7 +10,7 @@ export default {
   reporters: ['default', '<rootDir>/test/kit/backends/left-out-reporter.ts'],
   // Ends a test that hangs. On a busy machine a start takes many seconds, so no test is judged by its duration, and none has a shorter limit.
   testTimeout: 300_000,
-  // Three times the cores of the smallest machine: two workers begin with the suites that compute, and four with the suites that start processes.
-  // Each of the longest uses 0.4 of a core, and waits for servers and for time to pass.
-  maxWorkers: 6,
+  // Four times the cores of the smallest machine: two workers begin with the suites that compute, and six with the suites that start processes.
+  // Those wait three quarters of their time, for servers and for time to pass.
+  maxWorkers: 8,
 };

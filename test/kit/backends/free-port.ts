@@ -3,9 +3,9 @@ import { createServer } from 'node:net';
 
 // Below the ephemeral range of Linux, so that no outgoing connection takes the port between this check and its use.
 const LOWEST = 21_000;
-const HIGHEST = 32_100;
+const HIGHEST = 32_096;
 /** `maxWorkers` of the jest configuration; both bounds are multiples of it. */
-const WORKERS = 6;
+const WORKERS = 8;
 
 function isFree(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();

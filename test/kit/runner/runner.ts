@@ -9,7 +9,7 @@ const ALONE = /\/test\/(deploy|e2e|faults|interop|model)\//;
  * The share of the workers that begin with the other suites. Those compute all the time, and suites with processes mostly wait: side by side they keep the
  * processors busy, one after the other they do not.
  */
-const OF_SHARED = 1 / 3;
+const OF_SHARED = 1 / 4;
 
 interface GlobalConfig {
   readonly maxWorkers: number;
