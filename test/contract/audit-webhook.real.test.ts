@@ -1,0 +1,85 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { describeWith } from '../kit/backends/backends.ts';
+import type { Running } from '../kit/backends/footprint.ts';
+import {
+  addEphemeralContainer,
+  createNamespace,
+  createPod,
+  createServiceAccount,
+} from '../kit/backends/kube-objects.ts';
+import { startKube, type Kube } from '../kit/backends/kube.ts';
+import { until } from '../kit/backends/until.ts';
+import { RunningApi } from '../kit/parts.ts';
+import { TlsFront } from '../kit/tls-front.ts';
+
+const SECRET = 'a-secret-of-the-api-server';
+
+describeWith(['kube'], 'the audit webhook of a real API server', () => {
+  let api: RunningApi;
+  let front: TlsFront;
+  let kube: Running<Kube>;
+  let directory = '';
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'qm-audit-webhook-'));
+    const secretFile = await write('secret', SECRET);
+    const source = { cluster: 'real', authenticate: { bearer: { secretFile } } };
+    api = await RunningApi.start({
+      alerts: { sources: { events: { format: 'kubernetes-audit', ...source } } },
+    });
+    front = await TlsFront.listen(Number(new URL(api.url).port));
+    kube = await startKube({ flags: await auditFlags() });
+  });
+  afterAll(async () => {
+    await kube.stop();
+    front.close();
+    await api.stop();
+    await rm(directory, { recursive: true });
+  });
+
+  async function write(name: string, text: string): Promise<string> {
+    const path = join(directory, name);
+    await writeFile(path, text, { mode: 0o600 });
+    return path;
+  }
+
+  /** As docs/alert-sources/kubernetes-audit.md, with a bearer secret in place of a client certificate. */
+  async function auditFlags(): Promise<Readonly<Record<string, string>>> {
+    const server = `${front.url}/api/v1/alert-sources/events/alerts`;
+    const ca = Buffer.from(front.caPem).toString('base64');
+    const webhook = {
+      ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'default' },
+      clusters: [{ name: 'c', cluster: { server, 'certificate-authority-data': ca } }],
+      users: [{ name: 'u', user: { token: SECRET } }],
+      contexts: [{ name: 'default', context: { cluster: 'c', user: 'u' } }],
+    };
+    const resources = ['pods/exec', 'pods/attach', 'pods/ephemeralcontainers'];
+    const policy = {
+      ...{ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages: ['RequestReceived'] },
+      rules: [{ level: 'Metadata', resources: [{ group: '', resources }] }, { level: 'None' }],
+    };
+    return {
+      'audit-webhook-config-file': await write('webhook.json', JSON.stringify(webhook)),
+      'audit-policy-file': await write('policy.json', JSON.stringify(policy)),
+      'audit-webhook-mode': 'batch',
+      'audit-webhook-batch-max-wait': '1s',
+      'audit-webhook-batch-max-size': '100',
+    };
+  }
+
+  it('reports an ephemeral container as one alert about its pod', async () => {
+    const { name: namespace } = (await createNamespace(kube)).metadata;
+    await createServiceAccount(kube, namespace, 'web');
+    const pod = await createPod(kube, { namespace, name: 'web-0', serviceAccount: 'web' });
+    await addEphemeralContainer(kube, pod, { name: 'debug', image: 'registry.test/tools:1' });
+    const alerts = async (): Promise<readonly unknown[]> =>
+      (await api.call('GET', '/api/v1/alerts', { token: api.admin })).body.items as unknown[];
+    await until('the alert', async () => (await alerts()).length > 0);
+    expect(await alerts()).toEqual([
+      expect.objectContaining({ source: 'events', rule: 'pod_ephemeral_container' }),
+    ]);
+  });
+});
