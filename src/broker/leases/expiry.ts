@@ -1,3 +1,4 @@
+import { setImmediate as loopTurn } from 'node:timers/promises';
 import type { Lease } from '../../domain/lease.ts';
 import type { Expectation, Write } from '../../ports/store.ts';
 import {
@@ -9,7 +10,7 @@ import {
   ROTATIONS,
   SESSIONS,
 } from '../../ports/queries.ts';
-import { endLeases, queueRevocation, TOMBSTONE_MS } from './end-leases.ts';
+import { ENDED_AT_ONCE, endLeases, queueRevocation, TOMBSTONE_MS } from './end-leases.ts';
 import { endSessions } from '../sessions/end-session.ts';
 import { leftLeasesEnding } from '../sessions/ended-sessions.ts';
 import type { Backends, Bounds, Recording, Storage, Work } from '../parts.ts';
@@ -35,6 +36,9 @@ export function expiryWorker(
   const actor = new SystemActor(parts, 'expiry');
   const endLeftLeases = leftLeasesEnding(parts, actor);
   return new Worker('expiry', EVERY_MS, parts, async (signal) => {
+    // To read and check the next leases is a turn of its own.
+    while (!signal.aborted && (await expireLeases(parts, actor)) === ENDED_AT_ONCE)
+      await loopTurn();
     for (const endSome of ENDINGS) {
       while (!signal.aborted && (await endSome(parts, actor)) === CHUNK);
     }
@@ -44,7 +48,6 @@ export function expiryWorker(
 
 /** Each step ends at most one chunk and returns how many rows it found. */
 const ENDINGS: readonly ((parts: Expiring, actor: SystemActor) => Promise<number>)[] = [
-  expireLeases,
   expireCredentials,
   expireSessions,
   expireTokens,
@@ -57,7 +60,9 @@ const ENDINGS: readonly ((parts: Expiring, actor: SystemActor) => Promise<number
 ];
 
 async function expireLeases(parts: Storage, actor: SystemActor): Promise<number> {
-  const rows = await parts.store.list(LEASES.expired(parts.clock.now()), { limit: CHUNK });
+  const rows = await parts.store.list(LEASES.expired(parts.clock.now()), {
+    limit: ENDED_AT_ONCE,
+  });
   if (rows.length === 0) return 0;
   const leases = rows.map(openLease);
   await parts.store.commit({

@@ -1,7 +1,7 @@
 import type { Lease } from '../../domain/lease.ts';
 import { holdsEverywhere, holdsFor } from '../../domain/principal.ts';
 import type { Call } from '../call.ts';
-import { endLeases } from './end-leases.ts';
+import { ENDED_AT_ONCE, endLeases } from './end-leases.ts';
 import { denied } from '../secrets/judge.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
 import type { Access, Recording, Rights, Storage } from '../parts.ts';
@@ -24,9 +24,6 @@ export interface RevokedLeases {
   readonly revoking: number;
 }
 
-/** The most leases that one commit ends. A larger revocation takes several commits and reports its progress. */
-const CHUNK = 500;
-
 /**
  * Ends live leases and queues their credentials for revocation at the backends. Their sessions continue. A session cannot lease a version
  * again that was revoked from it.
@@ -48,7 +45,7 @@ export async function revokeLeases(
       const queued = leases.filter(({ credentialId }) => credentialId !== undefined).length;
       revoked += leases.length - queued;
       revoking += queued;
-      if (leases.length < CHUNK) return { revoked, revoking };
+      if (leases.length < ENDED_AT_ONCE) return { revoked, revoking };
     }
   } catch (error) {
     return recordFailure(acting, [{ action: 'lease.revoke', comment, ...lease(selector) }], error);
@@ -111,6 +108,6 @@ async function select(
     const row = await parts.store.get('leases', { id: selector.id });
     return row?.state === 'live' ? [openLease(row)] : [];
   }
-  const rows = await selectLeases(parts, { ...selector, state: 'live' }, { limit: CHUNK });
+  const rows = await selectLeases(parts, { ...selector, state: 'live' }, { limit: ENDED_AT_ONCE });
   return rows.map(openLease);
 }

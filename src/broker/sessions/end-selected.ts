@@ -3,7 +3,7 @@ import type { Plan, Query } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { LEASES } from '../../ports/queries.ts';
 import { accountId } from '../../domain/workload.ts';
-import { endLeases } from '../leases/end-leases.ts';
+import { ENDED_AT_ONCE, endLeases } from '../leases/end-leases.ts';
 import type { Acting } from '../recording/operation.ts';
 import type { Access, Bounds, Recordable, Recording, Storage } from '../parts.ts';
 import {
@@ -37,9 +37,8 @@ export interface Ended {
 
 export const NOTHING_ENDED: Ended = { sessions: 0, revoked: 0, revoking: 0, streams: 0 };
 
-/** The most sessions and leases that one commit ends. More take several commits, each with its own entries. */
+/** The most sessions that one commit ends. More take several commits, each with its own entries. */
 const SESSIONS = 200;
-const CHUNK = 500;
 
 interface Author {
   /** The fences that the plan of a chunk depends on. */
@@ -176,7 +175,7 @@ function endLeaseChunk(
 ): Promise<{ readonly next: LeaseRow | undefined; readonly ended: Ended }> {
   const { parts } = ending;
   return ending.commit(async ({ stamp, entry }) => {
-    const rows = await parts.store.list(live, { limit: CHUNK, after });
+    const rows = await parts.store.list(live, { limit: ENDED_AT_ONCE, after });
     const leases = rows.map(openLease);
     const revoking = leases.filter(({ credentialId }) => credentialId !== undefined).length;
     return {
@@ -187,7 +186,7 @@ function endLeaseChunk(
         entries: leases.map((lease) => entry(endedLease(lease, ending))),
       },
       settle: () => ({
-        next: rows.length < CHUNK ? undefined : rows.at(-1),
+        next: rows.length < ENDED_AT_ONCE ? undefined : rows.at(-1),
         ended: { ...NOTHING_ENDED, revoked: leases.length - revoking, revoking },
       }),
     };

@@ -1,4 +1,4 @@
-import { endLeases } from '../leases/end-leases.ts';
+import { ENDED_AT_ONCE, endLeases } from '../leases/end-leases.ts';
 import { openLease } from '../leases/lease-rows.ts';
 import type { Write } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
@@ -9,7 +9,6 @@ import type { SystemActor } from '../recording/record.ts';
 /** The process that ends a session also ends its leases within this time, unless it died. */
 const OWN_TIME_MS = 30_000;
 const SESSIONS = 100;
-const CHUNK = 500;
 
 /**
  * Removes sessions before they expire. Because of the `ended_sessions` row, the broker refuses a restored copy of the session's row. The
@@ -60,7 +59,7 @@ async function endSomeLeases(
   actor: SystemActor,
   session: string,
 ): Promise<boolean> {
-  const rows = await parts.store.list(LEASES.liveOfSession(session), { limit: CHUNK });
+  const rows = await parts.store.list(LEASES.liveOfSession(session), { limit: ENDED_AT_ONCE });
   if (rows.length === 0) return false;
   const leases = rows.map(openLease);
   const { status } = await parts.store.commit({
@@ -71,5 +70,5 @@ async function endSomeLeases(
       return actor.entry({ action: 'lease.revoke', outcome: 'ok', ...facts });
     }),
   });
-  return rows.length === CHUNK || status === 'conflict';
+  return rows.length === ENDED_AT_ONCE || status === 'conflict';
 }

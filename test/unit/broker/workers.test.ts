@@ -14,6 +14,8 @@ import { Keyring } from '../../../src/crypto/keyring.ts';
 import { generateRootKey } from '../../../src/crypto/root-keys.ts';
 import type { PodEnd } from '../../../src/ports/pod-watch.ts';
 import { codeOf, TestBroker } from '../../kit/broker-parts.ts';
+import { until } from '../../kit/backends/until.ts';
+import { leaseRow } from '../../kit/fakes/store-rows.ts';
 import { records } from '../../kit/hooked-store.ts';
 import { countRows, listRows } from '../../kit/rows.ts';
 
@@ -53,6 +55,24 @@ async function expire(): Promise<void> {
 async function settled(): Promise<void> {
   for (let turns = 0; turns < 50; turns += 1) await new Promise((resolve) => setImmediate(resolve));
 }
+
+it('ends many expired leases in commits of a bounded size', async () => {
+  const { store, parts } = broker;
+  const rows = Array.from({ length: 600 }, (_, n) =>
+    leaseRow(`lea_${n}`, { path: 'kv/many', ends_at: broker.clock.now() }),
+  );
+  await store.real.commit({ writes: rows.map((put) => ({ table: 'leases', put })) });
+  const sizes: number[] = [];
+  store.beforeCommit = ({ writes = [] }) => {
+    sizes.push(writes.filter(({ table }) => table === 'leases').length);
+  };
+  const worker = expiryWorker(parts);
+  worker.start();
+  const left = { path: 'kv/many', state: 'live' } as const;
+  await until('no lease is left', async () => (await countRows(store.real, 'leases', left)) === 0);
+  await worker.stop();
+  expect(sizes.filter((size) => size > 0)).toEqual([256, 256, 88]);
+});
 
 async function ended(work: (endings: PodEndings) => unknown): Promise<readonly string[]> {
   const entries = await broker.entriesOf(async () => {

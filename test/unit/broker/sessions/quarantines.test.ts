@@ -134,7 +134,7 @@ describe('a quarantine', () => {
     };
     const { ended } = await quarantine();
     expect(ended).toMatchObject({ sessions: 1, revoked: 3_000 });
-    expect(largest.writes).toBeLessThanOrEqual(500);
+    expect(largest.writes).toBeLessThanOrEqual(256);
     expect(await counts()).toMatchObject({ leases: 0 });
   });
 
