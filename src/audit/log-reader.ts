@@ -25,6 +25,7 @@ import type {
   LogEntry,
   LogPage,
   LogTruncation,
+  PendingEntries,
 } from '../ports/audit-log.ts';
 import type { Store } from '../ports/store.ts';
 import type { ArchivePlace } from '../ports/archive-place.ts';
@@ -34,6 +35,7 @@ import { batchHeads } from './batch-heads.ts';
 import type { BatchHead } from './export-format.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { ProvenEntries, type ProvenMatches, type ProvenPart } from './proven-entries.ts';
+import { pendingEntries } from './pending-entries.ts';
 import { searchEntries, type AcceptValue } from './search.ts';
 import type { Candidates } from './stored-batches.ts';
 import { storedWitnessed } from './witnesses/witnessed-checkpoint.ts';
@@ -147,6 +149,10 @@ export class LogReader implements AuditLog {
         { isDetailShown: true },
       );
     return this.#objects.entry(object, index);
+  }
+
+  pending(): Promise<readonly PendingEntries[]> {
+    return pendingEntries(this.#store);
   }
 
   async truncation(): Promise<LogTruncation | undefined> {

@@ -110,6 +110,13 @@ export interface BatchHead {
   readonly endorsement?: string | undefined;
 }
 
+/** Committed entries of one process that the log does not have yet: its sequence numbers `[first, end)`. */
+export interface PendingEntries {
+  readonly writer: string;
+  readonly first: number;
+  readonly end: number;
+}
+
 /** The log as readers see it: the entries that the last checkpoint covers. It lags the last commit by at most one second. */
 export interface AuditLog {
   checkpoint(): Promise<LogCheckpoint | undefined>;
@@ -129,6 +136,8 @@ export interface AuditLog {
   logKey(): Promise<string>;
   /** The heads of the commits that hold entries `[start, end)`, in order. */
   heads(start: number, end: number): AsyncIterable<BatchHead>;
+  /** What every process that wrote to the store has committed, but the log does not have yet. */
+  pending(): Promise<readonly PendingEntries[]>;
   /** Undefined if the store has the whole log. */
   truncation(): Promise<LogTruncation | undefined>;
   /** Objects of the archive from the one with the entry `from` on, in the order of the log. */

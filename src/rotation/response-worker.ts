@@ -21,7 +21,7 @@ import type { Streams } from '../broker/events/event-streams.ts';
 import { Worker } from '../broker/worker.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
-import type { AuditLog } from '../ports/audit-log.ts';
+import type { AuditLog, PendingEntries } from '../ports/audit-log.ts';
 import { ALERTS } from '../ports/queries.ts';
 import { expedite } from './request-rotation.ts';
 import { rotatingPlace } from './rotation-place.ts';
@@ -38,8 +38,8 @@ type Parts = Recording &
 const EVERY_MS = 500;
 /** Responses that one round continues. */
 const AT_ONCE = 20;
-/** The log lags the last commit by at most one second. */
-const LOG_LAG_MS = 3_000;
+/** The log lags the last commit by a second, and by some more after a crash. Damage can keep it from growing at all. */
+const LONGEST_LAG_MS = 120_000;
 /** Above these, the oldest alerts are deleted. Their entries stay in the log. */
 const MOST_ALERTS = 10_000;
 const KEPT_MS = 30 * 86_400_000;
@@ -51,10 +51,13 @@ const PRUNED_AT_ONCE = 500;
  */
 export function responseWorker(parts: Parts): Worker {
   let turn = 0;
+  const lags = new Map<string, Lag>();
   return new Worker('responses', EVERY_MS, parts, async () => {
-    for (const row of await parts.store.list(ALERTS.inState('responding'), { limit: AT_ONCE })) {
+    const rows = await parts.store.list(ALERTS.inState('responding'), { limit: AT_ONCE });
+    for (const id of lags.keys()) if (rows.every((row) => row.id !== id)) lags.delete(id);
+    for (const row of rows) {
       const record = openAlert(row);
-      await advance(parts, record).catch((error: unknown) =>
+      await advance(parts, lags, record).catch((error: unknown) =>
         parts.log.error({ err: error, alert: record.id }, 'a response failed; it continues later'),
       );
     }
@@ -63,20 +66,52 @@ export function responseWorker(parts: Parts): Worker {
   });
 }
 
-async function advance(parts: Parts, found: AlertRecord): Promise<void> {
+/** What the log lacked when the broker had ended what the scope held. */
+interface Lag {
+  readonly entries: readonly PendingEntries[];
+  /** Monotonic milliseconds. */
+  readonly since: number;
+}
+
+async function advance(parts: Parts, lags: Map<string, Lag>, found: AlertRecord): Promise<void> {
   const actor = new SystemActor(parts, creatorOf(found.source));
   const contained = await contain(parts, actor, found);
   if (contained === undefined) return;
   const ended = contained.ended ?? (await endAll(parts, actor, contained));
   const cut = contained.ended === undefined ? await saved(parts, contained, { ended }) : contained;
-  if (cut === undefined || parts.clock.now() < cut.receivedAt + LOG_LAG_MS) return;
+  if (cut === undefined) return;
+  if (cut.exposed === undefined && (await isBehind(parts, lags, cut.id))) return;
   await replaceExposed(parts, actor, cut);
+}
+
+/**
+ * Whether the log still lacks an entry that was committed when the response first asked: a read among them would not be rotated. After a crash the first
+ * entries of the new process can be in the log before the last ones of the old process, so the log's newest entry does not tell.
+ */
+async function isBehind(
+  { audit, clock, log }: Parts,
+  lags: Map<string, Lag>,
+  alert: string,
+): Promise<boolean> {
+  const pending = await audit.pending();
+  const now = clock.monotonic();
+  const lag = lags.get(alert) ?? { entries: pending, since: now };
+  lags.set(alert, lag);
+  const missing = lag.entries.filter(({ writer, end }) =>
+    pending.some((each) => each.writer === writer && each.first < end),
+  );
+  if (missing.length === 0) return false;
+  if (now < lag.since + LONGEST_LAG_MS) return true;
+  log.error(
+    { alert, writers: missing.map(({ writer }) => writer) },
+    'the audit log does not grow: the response continues, and rotates nothing that was read in the missing entries; see quaymaster doctor',
+  );
+  return false;
 }
 
 /** Finds what the scope read, and rotates it if the response says so. */
 async function replaceExposed(parts: Parts, actor: SystemActor, cut: AlertRecord): Promise<void> {
   const exposed = cut.exposed ?? (await exposedBy(parts, cut));
-  if (exposed === undefined) return;
   const rotated =
     cut.response.rotate === 'read' ? await rotateAll(parts, actor, cut, exposed) : exposed;
   const isDone = rotated.every(({ unrotated }) => unrotated !== 'braked');
@@ -150,14 +185,11 @@ async function endAll(parts: Parts, actor: SystemActor, record: AlertRecord): Pr
   }));
 }
 
-/** Undefined while the log does not have the entries of the response yet. */
 async function exposedBy(
   { audit }: Parts,
-  record: AlertRecord,
-): Promise<readonly ExposedSecret[] | undefined> {
-  const { items } = await audit.search({ from: record.receivedAt }, { limit: 1 });
-  if (items.length === 0) return undefined;
-  const { secrets } = await readsOf(audit, record.scopes, record.since);
+  { scopes, since }: AlertRecord,
+): Promise<readonly ExposedSecret[]> {
+  const { secrets } = await readsOf(audit, scopes, since);
   return secrets.map(({ path, versions }) => ({ path, versions }));
 }
 

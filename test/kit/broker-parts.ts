@@ -478,6 +478,7 @@ const EMPTY_LOG: AuditLog = {
     await Promise.resolve();
     yield* [];
   },
+  pending: () => Promise.resolve([]),
   truncation: () => Promise.resolve(undefined),
   async *archiveObjects() {
     await Promise.resolve();

@@ -1,0 +1,32 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { HandClock } from '../../kit/hand-clock.ts';
+import { LogBench } from '../../kit/log-bench.ts';
+
+const clock = new HandClock();
+let bench: LogBench;
+
+beforeEach(async () => {
+  bench = await LogBench.open(clock);
+});
+afterEach(() => bench.remove());
+
+it('a log names what it lacks of each process, also of one that was killed', async () => {
+  await bench.integrate();
+  expect(await bench.reader.pending()).toEqual([]);
+  const { writer: killed } = bench.boot;
+  await bench.integrator.close();
+  await bench.record({ path: 'a' }, { path: 'b' });
+  const [lacking] = await bench.reader.pending();
+  expect(lacking).toEqual({ writer: killed, first: 2, end: 4 });
+  await bench.store.close();
+  // Writers sort by the time of their boot.
+  clock.advance(1_000);
+  await bench.restart();
+  const { writer: next } = bench.boot;
+  await bench.record({ path: 'c' });
+  const all = await bench.reader.pending();
+  expect(all.map(({ writer }) => writer)).toEqual([killed, next]);
+  expect(all[0]).toEqual(lacking);
+  await bench.integrate();
+  expect(await bench.reader.pending()).toEqual([]);
+});
