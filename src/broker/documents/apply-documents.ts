@@ -3,8 +3,8 @@ import type { Call } from '../call.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { applyDocument, type AppliedDocument, type DocumentWrite } from './apply-document.ts';
 
-/** Policies that are decided in one turn of the event loop: a few milliseconds, in which no read is answered. */
-const AT_ONCE = 16;
+/** Policies that are decided in one turn of the event loop: about six milliseconds with their commit, in which no read is answered. A sync is a third of it. */
+const AT_ONCE = 40;
 
 /**
  * Applies changes in order, each as a change of its own, and stops at the first that fails, because later documents may depend on it. Dry
