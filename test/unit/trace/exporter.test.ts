@@ -74,7 +74,8 @@ describe('the exporter', () => {
     const exporter = await exporterFor();
     clock.advance(PERIOD_MS);
     exporter.add(span('first'));
-    await passing(PERIOD_MS, () => exporter.counts.exported > 0);
+    // Small steps: the deadline of the request is only two periods, and the clock advances while it is sent.
+    await passing(PERIOD_MS / 50, () => exporter.counts.exported > 0);
     expect(collector.spans.map(({ name }) => name)).toEqual(['first']);
     expect(collector.requests).toHaveLength(1);
     expect(exporter.counts).toEqual({ exported: 1, dropped: 0 });
@@ -105,7 +106,7 @@ describe('the exporter', () => {
     collector.answers.push({ status: 503 }, { status: 429, headers: { 'retry-after': '1' } });
     const exporter = await exporterFor();
     exporter.add(span());
-    await passing(1_000, () => exporter.counts.exported === 1);
+    await passing(200, () => exporter.counts.exported === 1);
     expect(collector.requests).toHaveLength(3);
     expect(exporter.counts.dropped).toBe(0);
     expect(logged.map(({ message }) => message)).toEqual([
@@ -118,7 +119,7 @@ describe('the exporter', () => {
     collector.answers.push({ status: 400 });
     const exporter = await exporterFor();
     exporter.add(span());
-    await passing(1_000, () => exporter.counts.dropped === 1);
+    await passing(200, () => exporter.counts.dropped === 1);
     expect(logged[0]?.text).toContain('status 400');
   });
 

@@ -11,6 +11,8 @@ const ROUNDS = 12;
 const CONTENDED = new Set(['40P01', 'XX000', '23505']);
 /** The same: lock_not_available. */
 const LOCKED = '55P03';
+/** The same: duplicate_object. Another process created the role after this one had looked for it. */
+const CREATED = '42710';
 const LOCK_TIMEOUT_MS = 500;
 /** How long a change waits before the broker looks for its blockers; well within its own timeout. */
 const BLOCKED_AFTER_S = 0.2;
@@ -49,7 +51,7 @@ export async function changeContestedRole<T>(
     try {
       return await change(contested, round > 0, work);
     } catch (error) {
-      if (!isContended(error) && !isLocked(error)) throw error;
+      if (!isContended(error) && !isLocked(error) && sqlStateOf(error) !== CREATED) throw error;
     }
   }
   throw blocked(contested);
