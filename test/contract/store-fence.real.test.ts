@@ -286,7 +286,8 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       const [stat] = await query(
         'SELECT deadlocks::int AS n FROM pg_stat_database WHERE datname = current_database()',
       );
-      expect(stat).toEqual({ n: 1 });
+      // The repeated batch can meet the other session's locks once more.
+      expect(stat?.['n']).toBeGreaterThanOrEqual(1);
     });
   });
 
