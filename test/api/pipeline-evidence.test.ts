@@ -3,12 +3,17 @@ import { until } from '../kit/backends/until.ts';
 import { expectDenied } from '../kit/deny-contract.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import { ImageSigner } from '../kit/image-signer.ts';
-import { OidcIssuer } from '../kit/oidc-issuer.ts';
+import type { OidcIssuer } from '../kit/oidc-issuer.ts';
 import { itemsOf, RunningApi, type Answered } from '../kit/parts.ts';
+import {
+  PIPELINE_CLIENT,
+  pipelineCluster,
+  startPipelineIssuer,
+  useJob,
+} from '../kit/pipeline-issuer.ts';
 import { podToken, watchCluster } from '../kit/reading-pods.ts';
 import { trivyReport } from '../kit/scanner-reports.ts';
 
-const CLIENT = 'quaymaster-ci';
 const PIPELINE = 'ci://ci/acme/shop/production';
 const BINDING = {
   workloads: [{ clusters: ['ci'], identities: ['acme/shop/*'] }],
@@ -22,17 +27,7 @@ let api: RunningApi;
 let images = 0;
 
 beforeAll(async () => {
-  issuer = await OidcIssuer.start({
-    clients: [
-      {
-        client_id: CLIENT,
-        redirect_uris: ['http://127.0.0.1/callback'],
-        token_endpoint_auth_method: 'none',
-        application_type: 'native',
-      },
-    ],
-    claims: ['repository', 'environment'],
-  });
+  issuer = await startPipelineIssuer();
   kube = await FakeApiServer.start();
   kube.createAccount('prod', 'api');
   const rate = { perSecond: 10_000, burst: 1_000_000 };
@@ -45,10 +40,7 @@ beforeAll(async () => {
   });
   await api.seed();
   await watchCluster({ api, kube });
-  await api.put('clusters/ci', {
-    ...{ type: 'oidc', connection: 'issuer', issuer: issuer.url, audiences: [CLIENT] },
-    identity: [{ claim: 'repository', parts: 2 }, { claim: 'environment' }],
-  });
+  await api.put('clusters/ci', pipelineCluster(issuer));
   await api.put('role-bindings/shop-pipeline', BINDING);
   await api.put('posture-profiles/scanned', {
     mode: 'enforce',
@@ -64,8 +56,8 @@ afterAll(async () => {
 
 /** Logs a job in with the ID token that the issuer gives it. @returns the token of its session */
 async function job(repository = 'acme/shop', environment = 'production'): Promise<string> {
-  issuer.user = { sub: `repo:${repository}`, claims: { repository, environment } };
-  const body = { cluster: 'ci', token: await issuer.idToken(CLIENT) };
+  useJob(issuer, repository, environment);
+  const body = { cluster: 'ci', token: await issuer.idToken(PIPELINE_CLIENT) };
   const answer = await api.call('POST', '/api/v1/sessions', { body });
   expect(answer.status).toBe(201);
   return answer.body.token as string;

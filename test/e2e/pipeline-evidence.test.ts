@@ -3,12 +3,17 @@ import { until } from '../kit/backends/until.ts';
 import { CommandLine } from '../kit/command-line.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import { ImageSigner } from '../kit/image-signer.ts';
-import { OidcIssuer } from '../kit/oidc-issuer.ts';
+import type { OidcIssuer } from '../kit/oidc-issuer.ts';
 import { RunningApi } from '../kit/parts.ts';
+import {
+  PIPELINE_CLIENT,
+  pipelineCluster,
+  startPipelineIssuer,
+  useJob,
+} from '../kit/pipeline-issuer.ts';
 import { podToken, watchCluster } from '../kit/reading-pods.ts';
 import { trivyReport } from '../kit/scanner-reports.ts';
 
-const CLIENT = 'quaymaster-ci';
 const DIGEST = `sha256:${'c'.repeat(64)}`;
 const IMAGE = `registry.test/shop/web@${DIGEST}`;
 const SIGNER = new ImageSigner();
@@ -31,31 +36,15 @@ let admin: CommandLine;
 let pipeline: CommandLine;
 
 beforeAll(async () => {
-  issuer = await OidcIssuer.start({
-    clients: [
-      {
-        client_id: CLIENT,
-        redirect_uris: ['http://127.0.0.1/callback'],
-        token_endpoint_auth_method: 'none',
-        application_type: 'native',
-      },
-    ],
-    claims: ['repository', 'environment'],
-  });
-  issuer.user = {
-    sub: 'repo:acme/shop:environment:production',
-    claims: { repository: 'acme/shop', environment: 'production' },
-  };
+  issuer = await startPipelineIssuer();
+  useJob(issuer, 'acme/shop', 'production');
   kube = await FakeApiServer.start();
   kube.createAccount('prod', 'api');
   const connection = { type: 'jwks', issuerUrl: issuer.url, caFile: issuer.caFile };
   api = await RunningApi.start({ connections: { kube: kube.access, issuer: connection } });
   await api.seed();
   await watchCluster({ api, kube });
-  await api.put('clusters/ci', {
-    ...{ type: 'oidc', connection: 'issuer', issuer: issuer.url, audiences: [CLIENT] },
-    identity: [{ claim: 'repository', parts: 2 }, { claim: 'environment' }],
-  });
+  await api.put('clusters/ci', pipelineCluster(issuer));
   await api.put('posture-profiles/gate', {
     mode: 'enforce',
     match: { secretPaths: ['app/**'] },
@@ -85,7 +74,7 @@ it('a pipeline with the ID token of its job pushes a report and a signature, and
     api.call('GET', '/api/v1/secrets/app/db', { token: pod }).then(({ status }) => status);
   await until('the pod is known and waits', async () => (await read()) === 403);
 
-  const idToken = await issuer.idToken(CLIENT);
+  const idToken = await issuer.idToken(PIPELINE_CLIENT);
   const job = await pipeline.write('token.jwt', idToken);
   const Metadata = { RepoDigests: [IMAGE] };
   const CreatedAt = new Date().toISOString();
