@@ -104,7 +104,7 @@ async function isBehind(
   if (now < lag.since + LONGEST_LAG_MS) return true;
   log.error(
     { alert, writers: missing.map(({ writer }) => writer) },
-    'the audit log does not grow: the response continues, and rotates nothing that was read in the missing entries; see quaymaster doctor',
+    'the audit log has lacked committed entries of these writers for two minutes: the response continues, and rotates nothing that was read in them; run quaymaster doctor',
   );
   return false;
 }
