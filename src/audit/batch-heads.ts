@@ -1,5 +1,5 @@
 import { LOG } from '../ports/queries.ts';
-import type { Store } from '../ports/store.ts';
+import type { RowReader } from '../ports/store.ts';
 import { announcement, type Announcement } from './boot-announcement.ts';
 import { splitEntries } from './entry.ts';
 import type { BatchHead } from './export-format.ts';
@@ -11,7 +11,7 @@ import { StoredBatches } from './stored-batches.ts';
  * first entry that is not archived.
  */
 export async function* batchHeads(
-  store: Store,
+  store: RowReader,
   { start, end, live }: { readonly start: number; readonly end: number; readonly live: number },
 ): AsyncGenerator<BatchHead, undefined> {
   const seen = new Set<string>();
@@ -38,7 +38,7 @@ export function headOf({ first_index, row }: PlacedBatch): BatchHead {
 
 /** What a writer announced in an archived entry. Its first batch stays in the store. */
 async function archivedAnnouncement(
-  store: Store,
+  store: RowReader,
   writer: string,
   live: number,
 ): Promise<Announcement | undefined> {
@@ -50,7 +50,7 @@ async function archivedAnnouncement(
 
 /** What the first entry of a writer announces; it is not proven. */
 export async function storedAnnouncement(
-  store: Store,
+  store: RowReader,
   writer: string,
 ): Promise<Announcement | undefined> {
   const row = await store.get('audit_batches', { writer, first_seq: 1 });

@@ -1,5 +1,5 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
-import type { Store } from '../ports/store.ts';
+import type { RowReader } from '../ports/store.ts';
 import { LOG } from '../ports/queries.ts';
 import { filterBits, mayContain } from './bundle-filter.ts';
 import { BundleTerms, termHash, TERMS_LEVEL, timesAt, type TimeSpan } from './bundle-terms.ts';
@@ -18,7 +18,7 @@ export interface Wanted {
 
 /** The greatest group, by its first bundle, at or below `bundle` that has the term. */
 async function groupWith(
-  store: Store,
+  store: RowReader,
   { kind, term }: SearchTerm,
   bundle: number,
 ): Promise<number | undefined> {
@@ -28,7 +28,7 @@ async function groupWith(
 
 /** The greatest group at or below `bundle` that has all terms. */
 async function groupWithAll(
-  store: Store,
+  store: RowReader,
   terms: readonly SearchTerm[],
   bundle: number,
 ): Promise<number | undefined> {
@@ -58,7 +58,7 @@ interface Bundles {
 
 /** Candidates in the newest group at or below `bundle` that may have a wanted entry; undefined if no group is left. */
 export async function candidatesBelow(
-  store: Store,
+  store: RowReader,
   wanted: Wanted,
   bundle: number,
 ): Promise<GroupCandidates | undefined> {
@@ -80,7 +80,7 @@ export async function candidatesBelow(
 type IsCandidate = (bundle: number) => boolean;
 
 async function mergedCandidates(
-  store: Store,
+  store: RowReader,
   { terms, from, to }: Wanted,
   { group, times }: { readonly group: number; readonly times: Uint8Array },
 ): Promise<IsCandidate> {
@@ -95,7 +95,7 @@ const BUNDLES_A_READ = 64;
 
 /** For the newest group, and for groups of earlier releases. A bundle without a row in the index is a candidate. */
 async function openCandidates(
-  store: Store,
+  store: RowReader,
   wanted: Wanted,
   { first, last }: Bundles,
 ): Promise<IsCandidate> {
@@ -111,7 +111,7 @@ async function openCandidates(
 }
 
 async function excludeByTerms(
-  store: Store,
+  store: RowReader,
   wanted: Wanted,
   { range, excluded }: { readonly range: Bundles; readonly excluded: Set<number> },
 ): Promise<void> {

@@ -1,5 +1,5 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
-import type { Store, Write } from '../ports/store.ts';
+import type { RowReader, Write } from '../ports/store.ts';
 import { LOG } from '../ports/queries.ts';
 import { BundleTerms, firstFrom, TERMS_LEVEL } from './bundle-terms.ts';
 import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
@@ -24,13 +24,13 @@ function rowOf(
 }
 
 /** The time spans of a group's bundles, in order; undefined unless the group is merged. */
-export async function groupTimes(store: Store, group: number): Promise<Uint8Array | undefined> {
+export async function groupTimes(store: RowReader, group: number): Promise<Uint8Array | undefined> {
   return (await store.get('log_tiles', rowOf(group, BUCKETS)))?.hashes;
 }
 
 /** Bundles of a merged group, counted from its first, that may have the term with this hash. */
 export async function bundlesWith(
-  store: Store,
+  store: RowReader,
   group: number,
   hash: number,
 ): Promise<ReadonlySet<number>> {
@@ -54,7 +54,7 @@ type Commit = (writes: readonly Write[]) => Promise<void>;
  * Merges the rows of a group's 1,024 bundles, so that a search reads one row for each term. Every plan is small, and no search uses the group
  * before its last row is written. A group stays as it is if an earlier release indexed a part of it.
  */
-export async function mergeGroup(store: Store, group: number, commit: Commit): Promise<void> {
+export async function mergeGroup(store: RowReader, group: number, commit: Commit): Promise<void> {
   const bundles = await readBundles(store, group);
   if ((await groupTimes(store, group)) !== undefined) {
     // A crash may have left rows of bundles.
@@ -78,7 +78,7 @@ export async function mergeGroup(store: Store, group: number, commit: Commit): P
 }
 
 /** Removes the search index of a group, except for the rows of `log_terms`. */
-export async function removeGroup(store: Store, group: number, commit: Commit): Promise<void> {
+export async function removeGroup(store: RowReader, group: number, commit: Commit): Promise<void> {
   const end = (group / GROUP_BUNDLES + 1) * ROWS - 1;
   const ranges = [
     { level: GROUP_LEVEL, first: end - BUCKETS, last: end },
@@ -113,7 +113,7 @@ async function removeBundles(group: number, commit: Commit): Promise<void> {
   }
 }
 
-async function readBundles(store: Store, group: number): Promise<readonly BundleTerms[]> {
+async function readBundles(store: RowReader, group: number): Promise<readonly BundleTerms[]> {
   const bundles: BundleTerms[] = [];
   for (let first = group; first < group + GROUP_BUNDLES; first += BUNDLES_A_READ) {
     const query = LOG.tilesBetween(TERMS_LEVEL, first, first + BUNDLES_A_READ - 1);

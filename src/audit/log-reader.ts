@@ -27,7 +27,7 @@ import type {
   LogTruncation,
   PendingEntries,
 } from '../ports/audit-log.ts';
-import type { Store } from '../ports/store.ts';
+import type { RowReader } from '../ports/store.ts';
 import type { ArchivePlace } from '../ports/archive-place.ts';
 import { ArchiveReader } from './archive/archive-reader.ts';
 import { ArchivedLog } from './archive/archived-log.ts';
@@ -50,7 +50,7 @@ interface ReaderOptions {
 
 /** The log as readers see it: the entries that the last checkpoint covers, at most a second behind the last commit. */
 export class LogReader implements AuditLog {
-  readonly #store: Store;
+  readonly #store: RowReader;
   readonly #log: LogIdentity;
   readonly #proven: ProvenEntries;
   /** Where the live log begins. */
@@ -59,7 +59,7 @@ export class LogReader implements AuditLog {
   readonly #objects: ArchiveReader;
 
   constructor(
-    store: Store,
+    store: RowReader,
     log: LogIdentity,
     { catchUp = (): Promise<void> => Promise.resolve(), archive }: ReaderOptions = {},
   ) {

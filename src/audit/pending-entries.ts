@@ -1,10 +1,10 @@
 import type { PendingEntries } from '../ports/audit-log.ts';
 import { LOG } from '../ports/queries.ts';
-import type { Store } from '../ports/store.ts';
+import type { RowReader } from '../ports/store.ts';
 import { writersAfter } from './writer-scan.ts';
 
 /** Finds what is committed, but not in the log yet. It reads three rows for each boot of the installation. */
-export async function pendingEntries(store: Store): Promise<readonly PendingEntries[]> {
+export async function pendingEntries(store: RowReader): Promise<readonly PendingEntries[]> {
   const pending: PendingEntries[] = [];
   for await (const writer of writersAfter(store, '')) {
     // The batch first: the log may grow between both reads.

@@ -5,7 +5,7 @@ import { inclusionProof, verifyInclusion } from '../crypto/proofs.ts';
 import { nodesFromTiles, tileWidth, TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { LogCheckpoint } from '../ports/audit-log.ts';
-import type { Store } from '../ports/store.ts';
+import type { RowReader } from '../ports/store.ts';
 import { leafHashes, splitEntries } from './entry.ts';
 import { addDamage, DamagedLog, type Damage } from './log-damage.ts';
 import { ProvenParents } from './proven-parents.ts';
@@ -55,14 +55,14 @@ const FULL_BYTES = TILE_WIDTH * HASH_BYTES;
  * same database, which is not trusted. So a tile of 256 leaf hashes is proven against the root, and an entry against its tile.
  */
 export class ProvenEntries {
-  readonly #store: Store;
+  readonly #store: RowReader;
   readonly #batches: StoredBatches;
   readonly #known = new LRUCache<number, string>({ max: MOST_KNOWN_TILES });
   readonly #parents: ProvenParents;
   readonly #rebuilt: RebuiltTiles;
   #tilesAltered = false;
 
-  constructor(store: Store) {
+  constructor(store: RowReader) {
     this.#store = store;
     this.#batches = new StoredBatches(store);
     this.#parents = new ProvenParents(store);

@@ -5,7 +5,7 @@ import { isNodeOf } from '../crypto/proofs.ts';
 import { nodesFromTiles, tileWidth, TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { LogCheckpoint } from '../ports/audit-log.ts';
-import type { Store } from '../ports/store.ts';
+import type { RowReader } from '../ports/store.ts';
 import { tileReader } from './stored-tree.ts';
 
 /** 8 KB each, for 65,536 entries each. */
@@ -18,10 +18,10 @@ const BUNDLE_LEVEL = 8;
  * never changes, because the log only grows.
  */
 export class ProvenParents {
-  readonly #store: Store;
+  readonly #store: RowReader;
   readonly #kept = new LRUCache<number, Uint8Array>({ max: MOST_KEPT });
 
-  constructor(store: Store) {
+  constructor(store: RowReader) {
     this.#store = store;
   }
 

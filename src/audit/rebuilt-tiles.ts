@@ -2,7 +2,7 @@ import { setImmediate as loopTurn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { HASH_BYTES, TreeAccumulator } from '../crypto/merkle.ts';
 import { TILE_WIDTH, type TileAddress } from '../crypto/tiles.ts';
-import type { Store } from '../ports/store.ts';
+import type { RowReader } from '../ports/store.ts';
 import { tileReader } from './stored-tree.ts';
 
 const MOST_KEPT = 8;
@@ -17,10 +17,10 @@ export type ReadTile = (tile: TileAddress) => Promise<Uint8Array>;
  * leaf hashes from the entries. The result is proven against the root like all other data.
  */
 export class RebuiltTiles {
-  readonly #store: Store;
+  readonly #store: RowReader;
   readonly #ofLevel1 = new LRUCache<string, Buffer>({ max: MOST_KEPT });
 
-  constructor(store: Store) {
+  constructor(store: RowReader) {
     this.#store = store;
   }
 

@@ -4,7 +4,7 @@ import { TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { PageRequest } from '../domain/page.ts';
 import type { ArchivedLog } from './archive/archived-log.ts';
-import type { Store } from '../ports/store.ts';
+import type { RowReader } from '../ports/store.ts';
 import { candidatesBelow } from './bundle-candidates.ts';
 import { DamagedLog } from './log-damage.ts';
 import type { ProvenMatches } from './proven-entries.ts';
@@ -22,7 +22,7 @@ type Wanted = AuditQuery & { readonly accepts?: AcceptValue | undefined };
 
 /** The log that the search reads. */
 export interface SearchedLog {
-  readonly store: Store;
+  readonly store: RowReader;
   /** Entries that the checkpoint covers. */
   readonly size: number;
   readonly archived: ArchivedLog;
@@ -52,7 +52,7 @@ const SLACK_MS = 300_000;
  * or beyond its size are younger. Entries below the size of a checkpoint with an earlier `at` are older than `at`.
  */
 async function timeBounds(
-  store: Store,
+  store: RowReader,
   { from, to }: AuditQuery,
 ): Promise<{ readonly lowest: number; readonly highest: number }> {
   const lowest = from === undefined ? 0 : await sizeBefore(store, from - SLACK_MS);
@@ -62,14 +62,14 @@ async function timeBounds(
 }
 
 /** The number of the first entries that are certainly older than the time; 0 if that is not known. */
-export async function sizeBefore(store: Store, time: number): Promise<number> {
+export async function sizeBefore(store: RowReader, time: number): Promise<number> {
   const last = await lastCheckpoint(store, time);
   const earlier = last === undefined ? undefined : await lastCheckpoint(store, last.at - 1);
   return earlier?.size ?? 0;
 }
 
 async function lastCheckpoint(
-  store: Store,
+  store: RowReader,
   at: number,
 ): Promise<{ readonly size: number; readonly at: number } | undefined> {
   const [row] = await store.list(LOG.checkpointsBefore(at), { limit: 1 });

@@ -1,6 +1,6 @@
 import { HASH_BYTES, perfectRoot } from '../crypto/merkle.ts';
 import { TILE_WIDTH } from '../crypto/tiles.ts';
-import type { Store, Write } from '../ports/store.ts';
+import type { RowReader, Write } from '../ports/store.ts';
 import { parsePlace } from './entry.ts';
 
 /** The level under which log_tiles keeps the shortcuts of full bundles; docs/spec/audit-log-v1.md, "Search index". */
@@ -25,7 +25,7 @@ export class Shortcuts {
     this.#first = bundle * TILE_WIDTH;
   }
 
-  static async of(store: Store, bundle: number): Promise<Shortcuts | undefined> {
+  static async of(store: RowReader, bundle: number): Promise<Shortcuts | undefined> {
     const row = await store.get('log_tiles', { level: SHORTCUTS_LEVEL, tile_index: bundle });
     if (row?.hashes.length !== 2 * LIST_BYTES) return undefined;
     const { buffer, byteOffset, length } = row.hashes;

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Store } from '../ports/store.ts';
+import type { RowReader } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
 import { LOG } from '../ports/queries.ts';
 import { restOf, splitEntries } from './entry.ts';
@@ -48,10 +48,10 @@ const CHUNK = 256;
  * rows may be missing or altered, so `ProvenEntries` proves the entries afterwards.
  */
 export class StoredBatches {
-  readonly #store: Store;
+  readonly #store: RowReader;
   readonly #opened = new LRUCache<number, OpenSegment>({ max: MOST_SEGMENTS });
 
-  constructor(store: Store) {
+  constructor(store: RowReader) {
     this.#store = store;
   }
 

@@ -3,7 +3,7 @@ import { foldRight, HASH_BYTES, subtreeLevels, TreeAccumulator } from '../crypto
 import { nodesFromTiles, tileWidth, TILE_WIDTH, type TileAddress } from '../crypto/tiles.ts';
 import type { NoteVerifier } from '../crypto/signed-note.ts';
 import { BrokerError } from '../domain/errors.ts';
-import type { Store } from '../ports/store.ts';
+import type { RowReader } from '../ports/store.ts';
 import { LOG } from '../ports/queries.ts';
 import { TreeTiles, type PartialTile } from './tree-tiles.ts';
 
@@ -14,7 +14,7 @@ export interface SignedCheckpoint extends Checkpoint {
 
 /** The newest checkpoint in the store; undefined for an empty log. @throws ERR_CIPHERTEXT_INVALID unless the log key signed it. */
 export async function storedCheckpoint(
-  store: Store,
+  store: RowReader,
   verifier: NoteVerifier,
 ): Promise<SignedCheckpoint | undefined> {
   const [row] = await store.list(LOG.newestCheckpoints(), { limit: 1 });
@@ -25,7 +25,7 @@ export async function storedCheckpoint(
 }
 
 /** Reads tiles from the store; a tile may be wider than requested. @throws ERR_CIPHERTEXT_INVALID if a tile is missing. */
-export function tileReader(store: Store): (tile: TileAddress) => Promise<Uint8Array> {
+export function tileReader(store: RowReader): (tile: TileAddress) => Promise<Uint8Array> {
   return async ({ level, index }) => {
     if (level === 'entries') throw new RangeError('entry bundles are not tiles of hashes');
     const row = await store.get('log_tiles', { level, tile_index: index });
@@ -49,11 +49,11 @@ export function compactRange(
 }
 
 /** The root over the first `size` entries, from the store's tiles. @throws ERR_CIPHERTEXT_INVALID if tiles are missing or short. */
-export async function rootOf(store: Store, size: number): Promise<Uint8Array> {
+export async function rootOf(store: RowReader, size: number): Promise<Uint8Array> {
   return foldRight(await compactRange(size, tileReader(store)));
 }
 
-async function edgeTiles(store: Store, size: number): Promise<readonly PartialTile[]> {
+async function edgeTiles(store: RowReader, size: number): Promise<readonly PartialTile[]> {
   const tiles: PartialTile[] = [];
   const read = tileReader(store);
   for (let level = 0; TILE_WIDTH ** level <= size; level++) {
@@ -67,7 +67,7 @@ async function edgeTiles(store: Store, size: number): Promise<readonly PartialTi
 }
 
 /** The tree of the first `size` entries, ready to grow. @throws ERR_CIPHERTEXT_INVALID if tiles are missing or short. */
-export async function openTree(store: Store, size: number): Promise<TreeTiles> {
+export async function openTree(store: RowReader, size: number): Promise<TreeTiles> {
   const tree = new TreeAccumulator(size, await compactRange(size, tileReader(store)));
   return new TreeTiles(tree, await edgeTiles(store, size));
 }

@@ -111,16 +111,20 @@ export interface Window<T extends TableName> {
   readonly after?: Partial<Tables[T]> | undefined;
 }
 
+/** Reads rows of the broker's database. */
+export interface RowReader {
+  get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined>;
+  list<T extends TableName>(query: Query<T>, window: Window<T>): Promise<readonly Tables[T][]>;
+}
+
 /** The broker's database. The storage is untrusted: it holds only ciphertext and rows with a MAC. */
-export interface Store {
+export interface Store extends RowReader {
   /**
    * Commits at the end of this event-loop turn, with all other plans of the turn, in the order of the calls.
    * @throws ERR_AUDIT_UNAVAILABLE, or ERR_STORE_UNAVAILABLE for a plan without entries: no part of the plan was committed.
    * ERR_OUTCOME_UNKNOWN: all of the plan was committed or none of it. The caller must release nothing.
    */
   commit(plan: Plan): Promise<Outcome>;
-  get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined>;
-  list<T extends TableName>(query: Query<T>, window: Window<T>): Promise<readonly Tables[T][]>;
   count(query: Query<TableName>): Promise<number>;
   /** The number of the last change this process knows of. */
   seq(): number;

@@ -3,7 +3,7 @@ import { TILE_WIDTH } from '../../crypto/tiles.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { ArchivedPart, ArchiveObject, LogCheckpoint } from '../../ports/audit-log.ts';
 import { LOG } from '../../ports/queries.ts';
-import type { Store, Write } from '../../ports/store.ts';
+import type { RowReader, Write } from '../../ports/store.ts';
 import type { ProvenEntries } from '../proven-entries.ts';
 import { locationOf } from './archive-reader.ts';
 import { parseTruncation, type Truncation } from './truncation.ts';
@@ -26,13 +26,13 @@ export interface StoredTruncation extends Truncation {
  * cannot pass a removed part of the log off as archived.
  */
 export class ArchivedLog {
-  readonly #store: Store;
+  readonly #store: RowReader;
   readonly #proven: ProvenEntries;
   readonly #checkpoint: () => Promise<LogCheckpoint | undefined>;
   readonly #known = new LRUCache<string, StoredTruncation>({ max: 1 });
 
   constructor(
-    store: Store,
+    store: RowReader,
     proven: ProvenEntries,
     checkpoint: () => Promise<LogCheckpoint | undefined>,
   ) {

@@ -2,7 +2,7 @@ import { openCheckpoint } from '../../crypto/checkpoint.ts';
 import { cosignaturesOf, type Cosignature } from '../../crypto/cosignature.ts';
 import type { NoteVerifier } from '../../crypto/signed-note.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { Store, Write } from '../../ports/store.ts';
+import type { RowReader, Write } from '../../ports/store.ts';
 import type { SignedCheckpoint } from '../stored-tree.ts';
 
 const KEY = 'audit-witnessed';
@@ -19,7 +19,7 @@ export function witnessedWrite(note: string): Write {
 }
 
 /** The note in the store. Attacker-controlled until it is opened. */
-async function storedWitnessedNote(store: Store): Promise<string | undefined> {
+async function storedWitnessedNote(store: RowReader): Promise<string | undefined> {
   return (await store.get('meta', { key: KEY }))?.value;
 }
 
@@ -38,7 +38,7 @@ export function openWitnessed(
  * cosignature instead.
  */
 export async function storedWitnessed(
-  store: Store,
+  store: RowReader,
   log: NoteVerifier,
   witnesses: readonly NoteVerifier[],
 ): Promise<WitnessedCheckpoint | undefined> {
