@@ -2,6 +2,7 @@ import { ResourceWatch } from '../auth/index.ts';
 import { Claims, type Claim } from '../audit/claim.ts';
 import { ClusterDocuments, type Verdict } from '../broker/cluster-documents/cluster-documents.ts';
 import {
+  objectKey,
   readClusterObject,
   RESOURCE_GROUP,
   RESOURCE_VERSION,
@@ -219,35 +220,34 @@ export class ClusterDocumentsWork {
   /** The next round deletes its document, together with others that go at the same time, so that the broker sees how many they are. */
   #gone(object: ClusterObject): void {
     this.#live.get(object.resource)?.delete(this.#documents.authority.ownerOf(object));
-    this.#forget(keyOf(object));
+    this.#forget(objectKey(object));
   }
 
-  /** Deletes the documents of objects that no longer exist. What fails, such as a mount in use, is retried in the next round. */
+  /** Deletes the documents of objects that no longer exist. */
   async #removeGone(): Promise<void> {
     const { cluster } = this;
     const { log } = this.#deps.parts;
     for (const [resource, existing] of this.#live) {
-      try {
-        await this.#inTurn(async () => {
-          const held = await this.#documents.removeOthers(resource, existing);
-          if (held === 0) return;
-          log.error(
-            { cluster, resource: resource.plural, held, all: this.held, run: CONFIRM },
-            'too many custom resources are gone at once: the broker keeps their documents until an operator deletes them or the resources return',
+      await this.#inTurn(async () => {
+        const { held, failures } = await this.#documents.removeOthers(resource, existing);
+        for (const { document, error: err, count } of failures) {
+          log.warn(
+            { err, cluster, document: `${document.kind} ${document.name}`, count },
+            'a document whose object was deleted stays until it can be deleted too; the broker retries ever less often, up to every five minutes',
           );
-        });
-      } catch (err) {
-        log.warn(
-          { err, cluster, resource: resource.plural },
-          'a document whose object was deleted stays until it can be deleted too; the broker retries',
+        }
+        if (held === 0) return;
+        log.error(
+          { cluster, resource: resource.plural, held, all: this.held, run: CONFIRM },
+          'too many custom resources are gone at once: the broker keeps their documents until an operator deletes them or the resources return',
         );
-      }
+      });
     }
   }
 
   /** Applies the object and writes its status. */
   async #copy(object: ClusterObject, attempts = 0): Promise<void> {
-    const key = keyOf(object);
+    const key = objectKey(object);
     this.#forget(key);
     try {
       const verdict = await this.#documents.apply(object);
@@ -301,10 +301,6 @@ export class ClusterDocumentsWork {
     this.#turn = mine.catch(() => undefined);
     await mine;
   }
-}
-
-function keyOf({ resource, namespace, name }: ClusterObject): string {
-  return `${resource.plural}/${namespace}/${name}`;
 }
 
 function hostOf({ server }: KubernetesApi): string {

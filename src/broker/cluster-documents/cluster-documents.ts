@@ -18,6 +18,7 @@ import {
   type Resource,
 } from './cluster-object.ts';
 import { DeletionLimit } from './deletion-limit.ts';
+import { DeletionRetries } from './deletion-retries.ts';
 import { inSpec, type ObjectAuthority, type WantedDocument } from './object-authority.ts';
 
 /** What the broker says of an object, in its status. */
@@ -35,6 +36,20 @@ type Origin = Pick<ClusterObject, 'resource' | 'namespace' | 'name' | 'uid' | 'g
 /** A document whose object no longer exists. */
 interface Gone extends Origin {
   readonly document: StoredDocument;
+}
+
+/** Deletions that failed for one cause, which was not that of their last attempts. */
+interface DeletionFailure {
+  /** One of them. */
+  readonly document: StoredDocument;
+  readonly error: unknown;
+  readonly count: number;
+}
+
+export interface Removal {
+  /** Documents that were marked now. */
+  readonly held: number;
+  readonly failures: readonly DeletionFailure[];
 }
 
 /** Every version of a document stays in the store, so that changes without a bound would fill it. */
@@ -57,6 +72,7 @@ export class ClusterDocuments {
   /** By namespace. */
   readonly #changes: Buckets;
   readonly #limit: DeletionLimit;
+  readonly #retries: DeletionRetries;
   /** Documents of this cluster by kind and object; undefined after a change of a document. */
   readonly #owned = new Map<Resource['kind'], Map<string, StoredDocument[]>>();
 
@@ -67,6 +83,7 @@ export class ClusterDocuments {
     this.#server = server;
     this.#changes = new Buckets(parts.clock, CHANGES);
     this.#limit = new DeletionLimit(parts.clock);
+    this.#retries = new DeletionRetries(parts.clock);
     parts.state.onDocument((kind) => this.#owned.delete(kind as Resource['kind']));
   }
 
@@ -77,6 +94,7 @@ export class ClusterDocuments {
    */
   async apply(object: ClusterObject): Promise<Verdict> {
     const { authority } = this;
+    this.#retries.forget(object);
     const name = authority.nameOf(object);
     const owner = authority.ownerOf(object);
     await this.#withdraw(object, (document) => document.name === name || name === undefined);
@@ -112,30 +130,34 @@ export class ClusterDocuments {
 
   /**
    * After a complete list of a kind: deletes the documents of objects that no longer exist. The broker may have missed their deletion. Above a limit it
-   * keeps them, and marks them for an operator. Documents that the configuration no longer allows always go.
-   * @returns how many it has marked
+   * keeps them, and marks them for an operator. Documents that the configuration no longer allows always go. A deletion that failed waits for its retry.
    */
-  async removeOthers(resource: Resource, seen: ReadonlySet<string>): Promise<number> {
+  async removeOthers(resource: Resource, seen: ReadonlySet<string>): Promise<Removal> {
     const gone = this.#gone(resource, seen);
+    this.#retries.keepOnly(resource, gone);
     const lost = gone.filter((each) => !this.authority.mayKeep(each, each.document));
     const missed = gone.filter((each) => !lost.includes(each) && !isHeld(each.document));
     const allowed = this.#limit.allowed(resource, missed, this.#countsOf(resource.kind));
-    const failures: unknown[] = [];
-    const tried = async (work: Promise<void>): Promise<void> =>
-      // One mount that is still in use must not keep the policies of others.
-      work.catch((error: unknown) => void failures.push(error));
-    for (const each of lost) await tried(this.remove(each));
+    const failures = new Map<string, DeletionFailure>();
     let held = 0;
-    for (const each of missed) {
-      if (allowed.includes(each)) {
-        const done = this.remove(each).then(() => this.#limit.count(resource, each.namespace));
-        await tried(done);
-      } else {
-        await tried(this.#hold(each).then(() => void (held += 1)));
+    for (const each of [...lost, ...missed]) {
+      if (!this.#retries.isDue(each)) continue;
+      const isHold =
+        missed.includes(each) && (!allowed.includes(each) || this.#retries.isHold(each));
+      try {
+        if (isHold) await this.#hold(each);
+        else await this.remove(each);
+        if (isHold) held += 1;
+        else if (missed.includes(each)) this.#limit.count(resource, each.namespace);
+      } catch (error) {
+        // One mount that is still in use must not keep the policies of others.
+        const cause = this.#retries.failed(each, error, isHold);
+        if (cause === undefined) continue;
+        const count = (failures.get(cause)?.count ?? 0) + 1;
+        failures.set(cause, { document: each.document, error, count });
       }
     }
-    if (failures.length > 0) throw failures[0];
-    return held;
+    return { held, failures: [...failures.values()] };
   }
 
   #gone(resource: Resource, seen: ReadonlySet<string>): readonly Gone[] {

@@ -41,6 +41,15 @@ export interface ClusterObject {
   readonly conditions: readonly unknown[];
 }
 
+/** The place of an object in its cluster. */
+export function objectKey({
+  resource,
+  namespace,
+  name,
+}: Pick<ClusterObject, 'resource' | 'namespace' | 'name'>): string {
+  return `${resource.plural}/${namespace}/${name}`;
+}
+
 /** As much as the API accepts for one document. */
 const MOST_BYTES = 65_536;
 

@@ -70,7 +70,7 @@ describe('documents whose objects disappear', () => {
   it('are all kept and marked when too many disappear at once', async () => {
     await applied(many(11));
     const entries = await broker.entriesOf(async () => {
-      expect(await source.removeOthers(POLICIES, NONE)).toBe(11);
+      expect(await source.removeOthers(POLICIES, NONE)).toMatchObject({ held: 11 });
     });
     expect([present('c1.pay.'), source.held]).toEqual([11, 11]);
     expect(broker.parts.catalog.find('policy', 'c1.pay.p0')).toMatchObject({
@@ -94,7 +94,7 @@ describe('documents whose objects disappear', () => {
     }
     expect([present('c1.pay.'), source.held]).toEqual([2, 1]);
     broker.clock.advance(WINDOW_MS);
-    expect(await source.removeOthers(POLICIES, NONE)).toBe(0);
+    expect(await source.removeOthers(POLICIES, NONE)).toMatchObject({ held: 0 });
     expect([present('c1.pay.'), source.held]).toEqual([1, 1]);
   });
 
@@ -102,13 +102,13 @@ describe('documents whose objects disappear', () => {
     const objects = many(60);
     await applied(objects);
     const seen = new Set(objects.slice(12).map((each) => source.authority.ownerOf(each)));
-    expect(await source.removeOthers(POLICIES, seen)).toBe(0);
+    expect(await source.removeOthers(POLICIES, seen)).toMatchObject({ held: 0 });
     expect(present('c1.pay.')).toBe(48);
   });
 
   it('of one namespace do not delay the deletions of another', async () => {
     await applied([...many(15), ...many(3, 'bank')]);
-    expect(await source.removeOthers(POLICIES, NONE)).toBe(15);
+    expect(await source.removeOthers(POLICIES, NONE)).toMatchObject({ held: 15 });
     expect([present('c1.pay.'), present('c1.bank.')]).toEqual([15, 0]);
   });
 
@@ -116,13 +116,13 @@ describe('documents whose objects disappear', () => {
     const names = ['a', 'b', 'c'];
     source = documents(names.map((name) => ({ name, prefixes: [`kv/${name}`] })));
     await applied(names.flatMap((name) => many(8, name)));
-    expect(await source.removeOthers(POLICIES, NONE)).toBe(24);
+    expect(await source.removeOthers(POLICIES, NONE)).toMatchObject({ held: 24 });
     expect([present('c1.'), source.held]).toEqual([24, 24]);
   });
 
   it('of a kind for the whole cluster are kept if more than two disappear', async () => {
     await applied(['one', 'two', 'three'].map(profile));
-    expect(await source.removeOthers(PROFILES, NONE)).toBe(3);
+    expect(await source.removeOthers(PROFILES, NONE)).toMatchObject({ held: 3 });
     expect(broker.parts.catalog.all('posture-profile')).toHaveLength(3);
   });
 
@@ -130,7 +130,7 @@ describe('documents whose objects disappear', () => {
     await applied(many(11));
     await source.removeOthers(POLICIES, NONE);
     source = documents([{ name: 'bank', prefixes: ['kv/bank'] }]);
-    expect(await source.removeOthers(POLICIES, NONE)).toBe(0);
+    expect(await source.removeOthers(POLICIES, NONE)).toMatchObject({ held: 0 });
     expect([present('c1.pay.'), source.held]).toEqual([0, 0]);
   });
 });
