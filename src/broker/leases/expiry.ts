@@ -1,6 +1,6 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import type { Lease } from '../../domain/lease.ts';
-import type { Expectation, Write } from '../../ports/store.ts';
+import type { Write } from '../../ports/store.ts';
 import {
   ACKNOWLEDGEMENTS,
   CREDENTIALS,
@@ -11,7 +11,7 @@ import {
   SESSIONS,
 } from '../../ports/queries.ts';
 import { ENDED_AT_ONCE, endLeases, queueRevocation, TOMBSTONE_MS } from './end-leases.ts';
-import { endSessions } from '../sessions/end-session.ts';
+import { endSomeSessions } from '../sessions/end-session.ts';
 import { leftLeasesEnding } from '../sessions/ended-sessions.ts';
 import type { Backends, Bounds, Recording, Storage, Work } from '../parts.ts';
 import { SystemActor } from '../recording/record.ts';
@@ -37,8 +37,8 @@ export function expiryWorker(
   const endLeftLeases = leftLeasesEnding(parts, actor);
   return new Worker('expiry', EVERY_MS, parts, async (signal) => {
     // To read and check the next leases is a turn of its own.
-    while (!signal.aborted && (await expireLeases(parts, actor)) === ENDED_AT_ONCE)
-      await loopTurn();
+    while (!signal.aborted && (await expireLeases(parts, actor))) await loopTurn();
+    while (!signal.aborted && (await expireSessions(parts, actor))) await loopTurn();
     for (const endSome of ENDINGS) {
       while (!signal.aborted && (await endSome(parts, actor)) === CHUNK);
     }
@@ -49,7 +49,6 @@ export function expiryWorker(
 /** Each step ends at most one chunk and returns how many rows it found. */
 const ENDINGS: readonly ((parts: Expiring, actor: SystemActor) => Promise<number>)[] = [
   expireCredentials,
-  expireSessions,
   expireTokens,
   destroyDeleted,
   purgeLeases,
@@ -59,11 +58,12 @@ const ENDINGS: readonly ((parts: Expiring, actor: SystemActor) => Promise<number
   purgeRotations,
 ];
 
-async function expireLeases(parts: Storage, actor: SystemActor): Promise<number> {
+/** @returns whether there may be more now. */
+async function expireLeases(parts: Storage, actor: SystemActor): Promise<boolean> {
   const rows = await parts.store.list(LEASES.expired(parts.clock.now()), {
     limit: ENDED_AT_ONCE,
   });
-  if (rows.length === 0) return 0;
+  if (rows.length === 0) return false;
   const leases = rows.map(openLease);
   await parts.store.commit({
     ...endLeases(parts, leases, 'expired'),
@@ -72,7 +72,7 @@ async function expireLeases(parts: Storage, actor: SystemActor): Promise<number>
       actor.entry({ action: 'lease.expire', outcome: 'ok', ...facts(lease) }),
     ),
   });
-  return rows.length;
+  return rows.length === ENDED_AT_ONCE;
 }
 
 /**
@@ -101,24 +101,23 @@ async function expireCredentials(parts: Storage, actor: SystemActor): Promise<nu
   return rows.length;
 }
 
+/**
+ * The leases of an expired session have usually expired too. They have not if its last renewal made the session shorter.
+ * @returns whether there may be more now.
+ */
 async function expireSessions(
   parts: Storage & Pick<Bounds, 'limits'>,
   actor: SystemActor,
-): Promise<number> {
-  const rows = await parts.store.list(SESSIONS.expired(parts.clock.now()), { limit: CHUNK });
-  if (rows.length === 0) return 0;
-  const ids = rows.map(({ id }) => id);
-  const { leases, ...ended } = await endSessions(parts, ids, 'session_ended');
-  const unrenewed = rows.map(({ id, ends_at }): Expectation => ({
-    table: 'sessions',
-    key: { id },
-    match: { ends_at },
-  }));
+): Promise<boolean> {
+  const rows = await parts.store.list(SESSIONS.expired(parts.clock.now()), {
+    limit: ENDED_AT_ONCE,
+  });
+  if (rows.length === 0) return false;
+  const { ids, leases, ...ended } = await endSomeSessions(parts, rows);
   await parts.store.commit({
     ...ended,
     // The row of an expired session already shows its end, so a copy of it is useless and needs no `ended_sessions` row.
     writes: ended.writes.filter(({ table }) => table !== 'ended_sessions'),
-    expect: [...ended.expect, ...unrenewed],
     urgent: true,
     entries: [
       ...ids.map((session) =>
@@ -134,7 +133,7 @@ async function expireSessions(
       ),
     ],
   });
-  return rows.length;
+  return rows.length === ENDED_AT_ONCE || ids.length < rows.length;
 }
 
 /** Removes expired operator tokens from the store and from the memory of every replica. */

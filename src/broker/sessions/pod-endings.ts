@@ -5,7 +5,7 @@ import type { Lease } from '../../domain/lease.ts';
 import type { Expectation } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random.ts';
 import { endLeases } from '../leases/end-leases.ts';
-import { endSessions } from './end-session.ts';
+import { endSomeSessions } from './end-session.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { LEASES, SESSIONS, allRows } from '../../ports/queries.ts';
 import type { Backends, Bounds, Recording } from '../parts.ts';
@@ -15,7 +15,7 @@ import { removeSessions } from './ended-sessions.ts';
 import { listAll } from '../list-all.ts';
 import { facts } from '../leases/expiry.ts';
 
-/** The most sessions that one commit ends with all their leases. */
+/** The most sessions that one commit ends. */
 const CHUNK = 50;
 const FEW = 10;
 const RETRY_MS = 1_000;
@@ -156,8 +156,7 @@ export class PodEndings {
         limit: CHUNK,
       });
       if (rows.length === 0) return;
-      const ids = rows.map(({ id }) => id);
-      const { leases, ...ended } = await endSessions(this.#parts, ids, 'session_ended');
+      const { ids, leases, ...ended } = await endSomeSessions(this.#parts, rows);
       await this.#parts.store.commit({
         ...ended,
         urgent: true,
