@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { HandClock } from '../kit/hand-clock.ts';
+import { trivyReport } from '../kit/scanner-reports.ts';
 import type { Answered, RunningApi } from '../kit/parts.ts';
 import { ALICE, PeopleApi } from '../kit/people-api.ts';
 import type { OidcIssuer } from '../kit/oidc-issuer.ts';
@@ -80,12 +81,28 @@ describe('two people with the role admin', () => {
       [{ duration: '5h' }, '/duration'],
       [{ role: 'admin', scope: ['app'] }, '/scope'],
       [{ scope: ['a//b'] }, '/scope/0'],
+      [{ scope: ['registry.example:5000/app'] }, '/scope/0'],
+      [{ role: 'evidence-writer', scope: ['app', 'Registry.example/app'] }, '/scope/1'],
       [{ reason: '' }, '/reason'],
     ] as const) {
       const wish = { role: 'secret-reader', reason: 'INC-7', ...more };
       const { status, body } = await post(':break-glass', api.admin, wish);
       expect([status, body['problems']]).toEqual([400, [expect.objectContaining({ pointer })]]);
     }
+  });
+
+  it('approve evidence about the images of a registry with a port', async () => {
+    const oncall = await api.operator('pusher', [{ role: 'auditor' }]);
+    const scope = ['registry.example:5000/app'];
+    const wish = { role: 'evidence-writer', scope, reason: 'INC-7' };
+    const requested = await post(':break-glass', oncall, wish);
+    expect(requested.body).toMatchObject({ elevation: { role: 'evidence-writer', scope } });
+    expect((await approve(requested.body['id'] as string, api.admin)).status).toBe(200);
+    const RepoDigests = [`registry.example:5000/app@sha256:${'e'.repeat(64)}`];
+    const CreatedAt = new Date(Date.now() - 60_000).toISOString();
+    const report = JSON.stringify(trivyReport({ Metadata: { RepoDigests }, CreatedAt }));
+    const pushed = await api.call('POST', '/api/v1/evidence', { token: oncall, body: { report } });
+    expect(pushed.body['items']).toMatchObject([{ scope }]);
   });
 
   it('see the role of an approved session end by itself', async () => {

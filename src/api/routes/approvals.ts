@@ -8,10 +8,12 @@ import {
   requireApprovals as require,
   withdraw,
 } from '../../broker/approvals/approvals.ts';
+import { text } from '../../broker/documents/fields.ts';
+import { checkScope } from '../../broker/documents/grant-schema.ts';
 import type { Approval } from '../../domain/approval.ts';
 import { instant } from '../../domain/instant.ts';
 import { ROLES } from '../../domain/principal.ts';
-import { duration, identifier, remark, secretPath } from '../fields.ts';
+import { duration, identifier, remark } from '../fields.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
 import type { Incoming, RouteOf } from '../route.ts';
 
@@ -21,16 +23,13 @@ const LONGEST_SECONDS = 4 * 3_600;
 const wish = z
   .strictObject({
     role: z.enum(ROLES),
-    scope: z.array(secretPath).max(16).default([]),
+    scope: z.array(text).max(16).default([]),
     reason: remark.min(1),
     duration: duration
       .refine((seconds) => seconds > 0 && seconds <= LONGEST_SECONDS, 'must be from 1s to 4h')
       .default(3_600),
   })
-  .refine(({ role, scope }) => role !== 'admin' || scope.length === 0, {
-    message: 'admin has no scope: it holds everywhere or not at all',
-    path: ['scope'],
-  });
+  .superRefine(checkScope);
 const rule = z.strictObject({ admin: z.boolean() });
 const decision = z.strictObject({ reason: remark.min(1).optional() });
 

@@ -9,19 +9,22 @@ const REPOSITORY_FORM =
 
 export const grant: z.ZodType<Grant> = z
   .strictObject({ role: z.enum(ROLES), scope: z.array(text).max(64).default([]) })
-  .superRefine(({ role, scope }, context) => {
-    if (role === 'admin' && scope.length > 0) {
-      const message = 'admin has no scope: it holds everywhere or not at all';
-      context.addIssue({ code: 'custom', path: ['scope'], message });
-      return;
+  .superRefine(checkScope);
+
+/** What the prefixes of a scope are depends on the role. */
+export function checkScope({ role, scope }: Grant, context: z.RefinementCtx): void {
+  if (role === 'admin' && scope.length > 0) {
+    const message = 'admin has no scope: it holds everywhere or not at all';
+    context.addIssue({ code: 'custom', path: ['scope'], message });
+    return;
+  }
+  for (const [at, prefix] of scope.entries()) {
+    const message = scopeProblem(role, prefix);
+    if (message !== undefined) {
+      context.addIssue({ code: 'custom', path: ['scope', at], message });
     }
-    for (const [at, prefix] of scope.entries()) {
-      const message = scopeProblem(role, prefix);
-      if (message !== undefined) {
-        context.addIssue({ code: 'custom', path: ['scope', at], message });
-      }
-    }
-  });
+  }
+}
 
 function scopeProblem(role: Role, prefix: string): string | undefined {
   if (role === 'evidence-writer') return isRepositoryPrefix(prefix) ? undefined : REPOSITORY_FORM;

@@ -78,7 +78,11 @@ export const APPROVALS: CommandTable = {
         'The role is for the token or login of this command only, and ends by itself. It never changes operators, role bindings, tokens or approvals.',
       options: [
         ['--role <role>', 'the role, such as secret-reader', { isRequired: true }],
-        ['--scope <path>', 'path prefix; default: all paths', { isRepeated: true }],
+        [
+          '--scope <prefix>',
+          'prefix of paths, or of image repositories for evidence-writer; default: everything',
+          { isRepeated: true },
+        ],
         ['--for <duration>', 'how long, at most 4h', { fallback: '1h' }],
         REASON,
         YES,

@@ -567,8 +567,8 @@ export interface components {
         };
         readonly BreakGlassWish: {
             readonly role: components["schemas"]["Role"];
-            /** @description Path prefixes; none: everywhere. The role admin has no scope. */
-            readonly scope?: readonly components["schemas"]["SecretPath"][];
+            /** @description Path prefixes, or of `evidence-writer` prefixes of image repositories; none: everywhere. The role admin has no scope. */
+            readonly scope?: readonly string[];
             /** @description How long the role lasts after the approval: at most 4h; 1h if absent. */
             readonly duration?: components["schemas"]["Duration"];
             readonly reason: components["schemas"]["Reason"];
@@ -599,7 +599,7 @@ export interface components {
             };
             readonly elevation?: {
                 readonly role: components["schemas"]["Role"];
-                readonly scope: readonly components["schemas"]["SecretPath"][];
+                readonly scope: readonly string[];
                 readonly seconds: number;
                 readonly reason: components["schemas"]["Remark"];
             };
