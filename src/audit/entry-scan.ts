@@ -17,7 +17,8 @@ export interface EntryScan {
 const REQUEST = ',"requestId":"';
 const ACTOR = ',"actor":{';
 const ACTOR_END = '},"action":"';
-const CODE = ',"code":"';
+/** It follows the outcome of a refusal. */
+export const CODE = ',"code":"';
 
 /** Index of the quote that closes the string whose text begins at `from`. */
 function closing(text: string, from: number): number {
@@ -92,6 +93,22 @@ function addReference(terms: SearchTerm[], name: string, entry: string, at: numb
 
 /** Undefined unless the text is an entry in canonical form. */
 export function scanEntry(entry: string): EntryScan | undefined {
+  const head = scanHead(entry);
+  if (head === undefined) return undefined;
+  const { path, own } = scanRest(entry, head.end);
+  own.push({ kind: 'request', term: head.request });
+  return { actor: head.actor, what: head.what, path, own };
+}
+
+/** The part of an entry that the items of one request have in common: up to its outcome or code. */
+export interface HeadScan extends Pick<EntryScan, 'actor' | 'what'> {
+  readonly request: string;
+  /** Where the rest of the entry begins. */
+  readonly end: number;
+}
+
+/** Undefined unless the text begins like an entry in canonical form. */
+export function scanHead(entry: string): HeadScan | undefined {
   const request = entry.indexOf(REQUEST);
   const requestStart = request + REQUEST.length;
   const requestEnd = closing(entry, requestStart);
@@ -101,16 +118,25 @@ export function scanEntry(entry: string): EntryScan | undefined {
   const whatStart = actorEnd + 2;
   const outcome = entry.indexOf('"outcome":"', whatStart);
   if (outcome < 0) return undefined;
-  let whatEnd = closing(entry, outcome + 11) + 1;
-  if (entry.startsWith(CODE, whatEnd)) whatEnd = closing(entry, whatEnd + CODE.length) + 1;
-  const path = entry.indexOf(',"path":"', whatEnd);
-  const own = ownTerms(entry, whatEnd);
-  own.push({ kind: 'request', term: entry.slice(requestStart, requestEnd) });
+  let end = closing(entry, outcome + 11) + 1;
+  if (entry.startsWith(CODE, end)) end = closing(entry, end + CODE.length) + 1;
   return {
+    request: entry.slice(requestStart, requestEnd),
     actor: entry.slice(actorStart, actorEnd + 1),
-    what: entry.slice(whatStart, whatEnd),
+    what: entry.slice(whatStart, end),
+    end,
+  };
+}
+
+/** The parts of an entry after its head. */
+export function scanRest(
+  entry: string,
+  from: number,
+): { readonly path: string | undefined; readonly own: SearchTerm[] } {
+  const path = entry.indexOf(',"path":"', from);
+  return {
     path: path < 0 ? undefined : entry.slice(path + 9, closing(entry, path + 9)),
-    own,
+    own: ownTerms(entry, from),
   };
 }
 

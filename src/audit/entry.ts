@@ -29,14 +29,32 @@ export function placeText({ writer, seq, prev }: EntryPlace): string {
 
 const TIME_START = ',"time":"';
 
-/** What follows `"time":"` in an entry: all that an event says, and nothing of the chain. */
-export function restOf(entry: string): string {
-  return entry.slice(entry.indexOf(TIME_START) + TIME_START.length);
+/** Where the text of an event begins in an entry: behind the members of the chain, with the value of its time. */
+export function eventStart(entry: string): number {
+  return entry.indexOf(TIME_START) + TIME_START.length;
 }
 
-/** A batch's entries in the form that `splitEntries` parses: each followed by a newline. */
+/** What follows `"time":"` in an entry: all that an event says, and nothing of the chain. */
+export function restOf(entry: string): string {
+  return entry.slice(eventStart(entry));
+}
+
+const NEWLINE = 0x0a;
+
+/**
+ * A batch's entries in the form that `splitEntries` parses: each followed by a newline. Each is written to its place, because a text of the whole batch
+ * would be two more copies of them (measured: 1.3 µs an entry).
+ */
 export function joinEntries(entries: readonly string[]): Buffer {
-  return Buffer.from(`${entries.join('\n')}\n`);
+  const size = entries.reduce((sum, entry) => sum + entry.length + 1, 0);
+  const bytes = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const entry of entries) {
+    at += bytes.write(entry, at, 'latin1');
+    bytes[at] = NEWLINE;
+    at += 1;
+  }
+  return bytes;
 }
 
 /** A batch's entries as texts. They are printable ASCII, so one character is one byte. */
@@ -51,8 +69,6 @@ export function splitEntries(bytes: Uint8Array): readonly string[] {
   }
   return entries;
 }
-
-const NEWLINE = 0x0a;
 
 /** One entry with its leaf prefix, zero. An entry that a database holds may be longer than the log allows. */
 const framed = Buffer.alloc(1 + LONGEST_ENTRY);

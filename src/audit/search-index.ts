@@ -1,8 +1,9 @@
 import { TILE_WIDTH } from '../crypto/tiles.ts';
 import type { Write } from '../ports/store.ts';
 import { encodeTerms, TERMS_LEVEL, termHash, type TimeSpan } from './bundle-terms.ts';
+import { eventStart } from './entry.ts';
 import { entryTime } from './entry-query.ts';
-import { actorTerms, pathTerms, scanEntry, whatTerms } from './entry-scan.ts';
+import { actorTerms, CODE, pathTerms, scanHead, scanRest, whatTerms } from './entry-scan.ts';
 import { GrowingShortcuts } from './shortcuts.ts';
 import { isIndexed, type SearchTerm } from './search-term.ts';
 
@@ -20,6 +21,13 @@ interface Piece {
   /** The part that other pieces have too. */
   readonly shared: Piece | undefined;
   lastBundle: number;
+}
+
+/** The text of an entry from its time to its outcome or code, and what it adds to the index. */
+interface Head {
+  readonly text: string;
+  readonly time: number;
+  readonly pieces: readonly Piece[];
 }
 
 const SESSION = ',"session":"';
@@ -44,6 +52,7 @@ export class SearchIndex {
   #hashes = new Set<number>();
   /** The actor of the last entry. The entries of a commit often have the same, and a look-up of its text takes 0.6 µs (measured). */
   #last: { readonly text: string; readonly piece: Piece } | undefined;
+  #head: Head | undefined;
   #times: TimeSpan | undefined;
   readonly #shortcuts = new GrowingShortcuts();
   #writes: Write[] = [];
@@ -53,15 +62,14 @@ export class SearchIndex {
     this.#shortcuts.add(index, entry, leaf);
     const bundle = Math.floor(index / TILE_WIDTH);
     this.#enterGroup(Math.floor(bundle / GROUP_BUNDLES));
-    const scan = scanEntry(entry);
-    if (scan !== undefined) {
-      this.#addTime(entryTime(entry));
-      this.#addPiece(bundle, this.#actor(bundle, scan.actor));
-      this.#addPiece(bundle, this.#piece(bundle, scan.what, whatTerms));
-      if (scan.path !== undefined) {
-        this.#addPiece(bundle, this.#piece(bundle, scan.path, pathTerms));
-      }
-      for (const term of scan.own) this.#addOwn(bundle, term);
+    const start = eventStart(entry);
+    const head = this.#headOf(bundle, entry, start);
+    if (head !== undefined) {
+      this.#addTime(head.time);
+      for (const piece of head.pieces) this.#addPiece(bundle, piece);
+      const { path, own } = scanRest(entry, start + head.text.length);
+      if (path !== undefined) this.#addPiece(bundle, this.#piece(bundle, path, pathTerms));
+      for (const term of own) this.#addOwn(bundle, term);
     }
     if (index % TILE_WIDTH === TILE_WIDTH - 1) this.#closeBundle(bundle);
   }
@@ -83,8 +91,32 @@ export class SearchIndex {
     this.#group = group;
     this.#pieces = new Map();
     this.#last = undefined;
+    this.#head = undefined;
     this.#sessions.clear();
     this.#written = new Set();
+  }
+
+  /**
+   * The items of a batch have the same head, which is compared as a slice: 0.05 µs for 500 characters, and 1.3 µs with `startsWith` (measured).
+   */
+  #headOf(bundle: number, entry: string, start: number): Head | undefined {
+    const last = this.#head;
+    if (last !== undefined) {
+      const end = start + last.text.length;
+      // Without a code, the text of a head is also the beginning of one with a code.
+      if (entry.slice(start, end) === last.text && !entry.startsWith(CODE, end)) return last;
+    }
+    const scan = scanHead(entry);
+    if (scan === undefined) return undefined;
+    const { request, actor, what, end } = scan;
+    const hashes = [termHash({ kind: 'request', term: request })];
+    const pieces = [
+      this.#actor(bundle, actor),
+      this.#piece(bundle, what, whatTerms),
+      { hashes, shared: undefined, lastBundle: -1 },
+    ];
+    this.#head = { text: entry.slice(start, end), time: entryTime(entry), pieces };
+    return this.#head;
   }
 
   #actor(bundle: number, text: string): Piece {

@@ -24,6 +24,21 @@ function workload(name: string, session: string | undefined): ReturnType<typeof 
   return encodeActor({ kind: 'workload', workload: { ...account, pod }, session }, sha256Hex);
 }
 
+/** The row of the first bundle. */
+function listOf(writes: readonly Write[]): BundleTerms {
+  const [row] = writes.flatMap((write: Write) =>
+    write.table === 'log_tiles' && 'put' in write && write.put.level === TERMS_LEVEL
+      ? [write.put.hashes]
+      : [],
+  );
+  return new BundleTerms(row ?? new Uint8Array());
+}
+
+function hashesOf(writes: readonly Write[]): readonly number[] {
+  const list = listOf(writes);
+  return Array.from({ length: list.size }, (_, place) => list.at(place));
+}
+
 const ENTRIES = Array.from({ length: TILE_WIDTH }, (_, index) =>
   body({
     requestId: `req_${index}`,
@@ -42,15 +57,9 @@ describe('the search index', () => {
   });
 
   it('lists exactly the hashes of all terms of a bundle, and its time span', () => {
-    const [row] = writes.flatMap((write: Write) =>
-      write.table === 'log_tiles' && 'put' in write && write.put.level === TERMS_LEVEL
-        ? [write.put.hashes]
-        : [],
-    );
-    const list = new BundleTerms(row ?? new Uint8Array());
-    const found = Array.from({ length: list.size }, (_, place) => list.at(place));
+    const list = listOf(writes);
     const expected = [...new Set(terms.map(termHash))].sort((a, b) => a - b);
-    expect(found).toEqual(expected);
+    expect(hashesOf(writes)).toEqual(expected);
     expect(expected.every((hash) => list.has(hash))).toBe(true);
     expect(list.has(expected[0]! + 1)).toBe(expected.includes(expected[0]! + 1));
     const time = Date.UTC(2026, 0, 1);
@@ -65,5 +74,21 @@ describe('the search index', () => {
     );
     const expected = new Set(terms.filter(({ kind }) => kind === 'pod').map(({ term }) => term));
     expect(pods.toSorted()).toEqual([...expected].toSorted());
+  });
+
+  it('has all terms of the items of one request, whose entries begin with the same text', () => {
+    const items = Array.from({ length: TILE_WIDTH }, (_, at) =>
+      body({
+        requestId: `req_${Math.floor(at / 8)}`,
+        outcome: at % 4 === 0 ? 'ok' : 'deny',
+        ...(at % 2 === 1 && { code: at % 4 === 1 ? 'ERR_DENIED' : 'ERR_NOT_FOUND' }),
+        path: `a/b${at}`,
+        actor: ACTORS[Math.floor(at / 4) % 2]!,
+      }).replace('{', `{"writer":"w0","seq":${at + 1},"prev":"",`),
+    );
+    const batch = new SearchIndex();
+    items.forEach((entry, at) => batch.add(at, entry, leafHash(Buffer.from(entry))));
+    const expected = items.flatMap((entry) => entryTerms(scanEntry(entry)!)).map(termHash);
+    expect(hashesOf(batch.takeWrites())).toEqual([...new Set(expected)].sort((a, b) => a - b));
   });
 });
