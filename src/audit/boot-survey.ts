@@ -6,7 +6,6 @@ import type { Boot } from './boot.ts';
 import { splitEntries } from './entry.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { storedCheckpoint } from './stored-tree.ts';
-import { writersAfter } from './writer-scan.ts';
 
 /** The most heads in one entry. More than one for each live replica is already rare. */
 const MOST_HEADS = 64;
@@ -25,18 +24,15 @@ function headOf(batch: Tables['audit_batches']): HeadReference {
   return { writer: batch.writer, seq, head: Buffer.from(batch.head).toString('hex') };
 }
 
-async function isIntegrated(store: Store, batch: Tables['audit_batches']): Promise<boolean> {
-  const { writer, first_seq } = batch;
-  const segments = await store.list(LOG.segmentOfBatch(writer, first_seq), { limit: 1 });
-  return segments.length > 0;
-}
-
-async function lastBatch(
-  store: Store,
-  writer: string,
-): Promise<Tables['audit_batches'] | undefined> {
-  const [batch] = await store.list(LOG.lastBatchOf(writer), { limit: 1 });
-  return batch;
+/** Of the boots whose last entries are not in the tree. */
+async function pendingHeads(store: Store): Promise<readonly HeadReference[]> {
+  const writers = await store.pendingWriters();
+  const heads: HeadReference[] = [];
+  for (const writer of writers.slice(0, MOST_HEADS)) {
+    const [batch] = await store.list(LOG.lastBatchOf(writer), { limit: 1 });
+    if (batch !== undefined) heads.push(headOf(batch));
+  }
+  return heads;
 }
 
 /**
@@ -51,14 +47,8 @@ export async function surveyLog(
   release: string,
 ): Promise<BootSurvey> {
   const checkpoint = await storedCheckpoint(store, log.verifier);
-  const heads: HeadReference[] = [];
-  let newest: Tables['audit_batches'] | undefined;
-  for await (const writer of writersAfter(store, '')) {
-    const batch = await lastBatch(store, writer);
-    if (batch === undefined) continue;
-    newest = batch;
-    if (heads.length < MOST_HEADS && !(await isIntegrated(store, batch))) heads.push(headOf(batch));
-  }
+  const heads = await pendingHeads(store);
+  const [newest] = await store.list(LOG.newestBatch(), { limit: 1 });
   const { publicKey: key, endorsement } = boot;
   const treeSize = checkpoint?.size ?? 0;
   const treeRoot = Buffer.from(checkpoint?.root ?? []).toString('base64');

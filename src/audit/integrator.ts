@@ -73,6 +73,8 @@ const INTERVAL_MS = 250;
 const NOTE_MS = 1_000;
 /** A killed owner is replaced after this time. A living one renews its claim every second. */
 const SILENCE_MS = 4_000;
+/** No other process writes to the store, so only a batch that was not accepted from memory can be found. */
+const ALONE_SWEEP_MS = 30_000;
 const MINUTE_MS = 60_000;
 /** The integrator writes before the interval is over if this many rows wait: a larger plan would delay the commit it is part of. */
 const MOST_WAITING = 256;
@@ -215,12 +217,16 @@ export class Integrator {
 
   /** Runs one round now. If this process integrates, all entries committed before the call are in the tree when it resolves. */
   async integrate(): Promise<void> {
-    await this.#runNext(0);
+    await this.#runNext(() => {
+      this.#session?.pending.sweepNext();
+      return this.#runRound(0);
+    });
   }
 
-  /** As `integrate`, but without a new checkpoint file in each round. */
+  /** As `integrate`, but without a new checkpoint file in each round, and without a search for the entries of silent writers. */
   async append(): Promise<void> {
-    await this.#runNext(this.#options.lastCommit === undefined ? 0 : NOTE_MS);
+    const noteMs = this.#options.lastCommit === undefined ? 0 : NOTE_MS;
+    await this.#runNext(() => this.#runRound(noteMs));
   }
 
   async close(): Promise<void> {
@@ -250,8 +256,8 @@ export class Integrator {
     });
   }
 
-  #runNext(noteMs: number): Promise<void> {
-    this.#round = this.#round.then(() => this.#runRound(noteMs));
+  #runNext(round: () => Promise<void>): Promise<void> {
+    this.#round = this.#round.then(round);
     return this.#round;
   }
 
@@ -344,7 +350,7 @@ export class Integrator {
   }
 
   async #open({ epoch }: Claim): Promise<Session> {
-    const { store, clock, anchor } = this.#options;
+    const { store, clock, anchor, alone } = this.#options;
     const { log, checkpoint } = await openLog(store, this.#log, anchor);
     const known = this.#checkpoint;
     const replaced = known && (await differenceFrom(store, known, checkpoint?.size ?? 0));
@@ -354,18 +360,22 @@ export class Integrator {
       throw new BrokerError('ERR_HELD', 'the store was replaced while the broker ran');
     }
     this.#checkpoint = checkpoint;
-    return { epoch, log, pending: new PendingBatches(store, this.#log.verifier.key, clock) };
+    const sweepMs = alone ? ALONE_SWEEP_MS : undefined;
+    const pending = new PendingBatches(store, this.#log.verifier.key, clock, sweepMs);
+    return { epoch, log, pending };
   }
 
   /** Whether more entries wait. */
   async #turn({ log, pending }: Session, claim: Claim): Promise<boolean> {
-    const begun = this.#options.clock.now();
+    const { alone, clock } = this.#options;
+    const begun = clock.now();
     // Lets committed batches arrive and requests be answered in between.
     await loopTurn();
     this.#takeGroup();
     await pending.read((batch) => log.append(batch));
     if (log.size > (this.#checkpoint?.size ?? 0)) {
-      await this.#write(log, claim, pending.drained ? begun : this.#checkpointAt);
+      const foundUntil = alone ? begun : pending.foundUntil;
+      await this.#write(log, claim, pending.drained ? foundUntil : this.#checkpointAt);
     }
     return !pending.drained;
   }

@@ -7,7 +7,6 @@ import { announcedKey } from './boot-announcement.ts';
 import { followChain, isSigned, type ChainPosition } from './batch-check.ts';
 import type { ChainedBatch } from './chained-batch.ts';
 import { FIRST_PREV, splitEntries } from './entry.ts';
-import { writersAfter } from './writer-scan.ts';
 
 type Batch = Tables['audit_batches'];
 
@@ -23,6 +22,8 @@ interface Writer {
   key: VerifyingKey | undefined;
   /** The integrator accepted its last batch from memory and expects the next one there. */
   isFollowed: boolean;
+  /** The store has batches that were not read yet. */
+  isDue: boolean;
   /** Monotonic milliseconds. */
   progressedAt: number;
   entriesABatch: number;
@@ -31,32 +32,44 @@ interface Writer {
 /** Takes about two milliseconds, during which no request is answered. */
 const ENTRIES_A_READ = 256;
 const MOST_BATCHES = 64;
-const SWEEP_MS = 30_000;
-const DORMANT_MS = 60_000;
+const SWEEP_MS = 1_000;
+/** A writer is polled in each read for so long after its last batch. Later, a sweep finds its next one. */
+const ACTIVE_MS = 2_000;
 
 /**
- * Finds committed entries that the log lacks, and tracks the position of each writer. Silent writers are polled only in each sweep, because
- * a crashed boot never reports its end.
+ * Finds committed entries that the log lacks, and tracks the position of each writer. Most boots of an installation have ended, and a crashed one never
+ * reports its end. So a sweep asks the store for the writers with such entries, and only active writers are polled between two sweeps.
  */
 export class PendingBatches {
   readonly #store: Store;
   readonly #logKey: VerifyingKey;
   readonly #clock: Clock;
+  readonly #sweepMs: number;
+  /** Those that waited longest come first. */
   readonly #writers = new Map<string, Writer>();
   readonly #broken = new Map<string, BrokenChain>();
-  #lastWriter = '';
+  /** Monotonic milliseconds. */
   #sweptAt = Number.NEGATIVE_INFINITY;
+  /** The same in milliseconds since the epoch. */
+  #sweepTime = 0;
+  #foundUntil = 0;
   #drained = false;
 
-  constructor(store: Store, logKey: VerifyingKey, clock: Clock) {
+  constructor(store: Store, logKey: VerifyingKey, clock: Clock, sweepMs: number = SWEEP_MS) {
     this.#store = store;
     this.#logKey = logKey;
     this.#clock = clock;
+    this.#sweepMs = sweepMs;
   }
 
   /** Whether the last `read` found all pending entries. */
   get drained(): boolean {
     return this.#drained;
+  }
+
+  /** All entries that were committed before this time were found, in milliseconds since the epoch. */
+  get foundUntil(): number {
+    return this.#foundUntil;
   }
 
   broken(): readonly BrokenChain[] {
@@ -69,6 +82,7 @@ export class PendingBatches {
    */
   accepts({ row }: ChainedBatch): boolean {
     const writer = this.#writers.get(row.writer);
+    if (writer === undefined) this.sweepNext();
     if (writer === undefined || this.#broken.has(row.writer)) return false;
     writer.progressedAt = this.#clock.monotonic();
     writer.isFollowed = row.first_seq === writer.position.seq + 1;
@@ -78,22 +92,27 @@ export class PendingBatches {
     return true;
   }
 
+  /** The next `read` finds all entries that are committed now, also those of silent writers. */
+  sweepNext(): void {
+    this.#sweptAt = Number.NEGATIVE_INFINITY;
+  }
+
   /**
    * Reads and checks up to about 256 entries. Each batch goes to `append` at once, those of one writer in sequence, and counts as
    * integrated. After a failed commit, start again with a new object.
    */
   async read(append: (batch: ChainedBatch) => void): Promise<void> {
     const now = this.#clock.monotonic();
-    const sweeps = now - this.#sweptAt >= SWEEP_MS;
-    if (sweeps) this.#sweptAt = now;
-    await this.#discover(sweeps ? '' : this.#lastWriter, now);
+    if (now - this.#sweptAt >= this.#sweepMs) await this.#sweep(now);
     let entries = 0;
     this.#drained = true;
-    for (const [name, writer] of this.#writers) {
-      if (!sweeps && now - writer.progressedAt > DORMANT_MS) continue;
+    for (const [name, writer] of [...this.#writers]) {
+      if (!writer.isDue && now - writer.progressedAt > ACTIVE_MS) continue;
       if (writer.isFollowed || this.#broken.has(name)) continue;
       const rows = await this.#rows(writer);
-      if (rows.length > 0) writer.progressedAt = now;
+      if (rows.length === 0) continue;
+      writer.progressedAt = now;
+      this.#moveToEnd(name, writer);
       for (const batch of this.#check(writer, rows)) {
         entries += batch.entries.length;
         append(batch);
@@ -102,14 +121,23 @@ export class PendingBatches {
       this.#drained = false;
       break;
     }
+    if (this.#drained) this.#foundUntil = this.#sweepTime;
   }
 
-  /** Writers sort by the time of their boot. The next sweep finds a writer whose clock was behind. */
-  async #discover(after: string, now: number): Promise<void> {
-    for await (const name of writersAfter(this.#store, after)) {
-      if (name > this.#lastWriter) this.#lastWriter = name;
-      if (!this.#writers.has(name)) this.#writers.set(name, await this.#restore(name, now));
+  async #sweep(now: number): Promise<void> {
+    this.#sweptAt = now;
+    this.#sweepTime = this.#clock.now();
+    for (const name of await this.#store.pendingWriters()) {
+      const known = this.#writers.get(name);
+      if (known === undefined) this.#writers.set(name, await this.#restore(name, now));
+      else known.isDue = true;
     }
+  }
+
+  /** The next read begins with another writer, so that a busy one does not delay the entries of the others. */
+  #moveToEnd(name: string, writer: Writer): void {
+    this.#writers.delete(name);
+    this.#writers.set(name, writer);
   }
 
   async #restore(writer: string, now: number): Promise<Writer> {
@@ -117,6 +145,7 @@ export class PendingBatches {
       position: { writer, seq: 0, head: FIRST_PREV },
       key: undefined,
       isFollowed: false,
+      isDue: true,
       progressedAt: now,
       entriesABatch: ENTRIES_A_READ,
     };
@@ -143,7 +172,8 @@ export class PendingBatches {
     const wanted = 1 + Math.ceil(ENTRIES_A_READ / writer.entriesABatch);
     const limit = Math.min(MOST_BATCHES, wanted);
     const rows = await this.#store.list(LOG.batchesFrom(name, seq + 1), { limit });
-    if (rows.length === limit) this.#drained = false;
+    writer.isDue = rows.length === limit;
+    if (writer.isDue) this.#drained = false;
     const [next] = rows;
     if (next !== undefined) writer.key ??= await this.#announced(writer, next);
     // The integrator may have accepted some of them while the store was read.

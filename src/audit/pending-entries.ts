@@ -1,12 +1,11 @@
 import type { PendingEntries } from '../ports/audit-log.ts';
 import { LOG } from '../ports/queries.ts';
 import type { RowReader } from '../ports/store.ts';
-import { writersAfter } from './writer-scan.ts';
 
-/** Finds what is committed, but not in the log yet. It reads three rows for each boot of the installation. */
+/** Finds what is committed, but not in the log yet. */
 export async function pendingEntries(store: RowReader): Promise<readonly PendingEntries[]> {
   const pending: PendingEntries[] = [];
-  for await (const writer of writersAfter(store, '')) {
+  for (const writer of await store.pendingWriters()) {
     // The batch first: the log may grow between both reads.
     const [batch] = await store.list(LOG.lastBatchOf(writer), { limit: 1 });
     const [segment] = await store.list(LOG.lastSegmentOf(writer), { limit: 1 });

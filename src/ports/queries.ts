@@ -269,6 +269,8 @@ export const LOG = {
     orderBy: ['first_seq'],
     descending: true,
   }),
+  /** The last batch of the newest boot. */
+  newestBatch: query('audit_batches', newest('writer')),
   batchesFrom: query('audit_batches', {
     where: ['writer', 'first_seq >='],
     orderBy: ['first_seq'],

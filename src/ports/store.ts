@@ -115,6 +115,8 @@ export interface Window<T extends TableName> {
 export interface RowReader {
   get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined>;
   list<T extends TableName>(query: Query<T>, window: Window<T>): Promise<readonly Tables[T][]>;
+  /** Names of the log's writers whose last batch is not in the tree, in order, which is about the order of their boots. */
+  pendingWriters(): Promise<readonly string[]>;
 }
 
 /** The broker's database. The storage is untrusted: it holds only ciphertext and rows with a MAC. */

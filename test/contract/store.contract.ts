@@ -474,6 +474,25 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         }
       });
 
+      it('name the writers whose last batch is not in the tree, in order', async () => {
+        await open();
+        expect(await store.pendingWriters()).toEqual([]);
+        const empty = new Uint8Array();
+        const batch = (writer: string, first_seq: number): Write => ({
+          table: 'audit_batches',
+          put: { writer, first_seq, count: 1, entries: empty, head: empty, signature: empty },
+        });
+        const segment = (first_index: number, writer: string, first_seq: number): Write => ({
+          table: 'log_segments',
+          put: { first_index, writer, first_seq, count: 1 },
+        });
+        const writes = ['w3', 'w1', 'w2', 'w4'].flatMap((name) => [batch(name, 1), batch(name, 9)]);
+        // Of `w2`, all batches are in the tree, of `w3` one is missing, of `w4` all are.
+        writes.push(segment(0, 'w3', 1), segment(1, 'w2', 1), segment(2, 'w2', 9));
+        await store.commit({ writes });
+        expect(await store.pendingWriters()).toEqual(['w1', 'w3', 'w4']);
+      });
+
       it('count', async () => {
         await fill();
         expect(await countRows(store, 'leases', {})).toBe(6);

@@ -37,6 +37,7 @@ export class HookedStore implements Store {
   get: Store['get'] = (table, key) => this.real.get(table, key);
   list: Store['list'] = (query, window) => this.real.list(query, window);
   count: Store['count'] = (query) => this.real.count(query);
+  pendingWriters: Store['pendingWriters'] = () => this.real.pendingWriters();
   seq: Store['seq'] = () => this.real.seq();
   watch: Store['watch'] = (listener) => this.real.watch(listener);
   fault: Store['fault'] = () => this.faultCode ?? this.real.fault();

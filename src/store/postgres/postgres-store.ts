@@ -16,7 +16,7 @@ import type { ChangeFeed } from '../change-feed.ts';
 import { CommitQueue } from '../commit-queue.ts';
 import type { OpenedStore, StoreCondition, StoreSpace } from '../opened-store.ts';
 import { planWrites } from '../planned-writes.ts';
-import { countSql, getSql, listSql } from '../query-sql.ts';
+import { countSql, getSql, listSql, PENDING_WRITERS } from '../query-sql.ts';
 import type { StoredRow } from '../row-guard.ts';
 import type { Statement } from '../sql.ts';
 import { POSTGRES } from '../sql.ts';
@@ -98,6 +98,11 @@ export class PostgresStore implements OpenedStore {
   async count(query: Query<TableName>): Promise<number> {
     const { rows } = await this.#read(countSql(POSTGRES, query));
     return (rows[0] as { n: number }).n;
+  }
+
+  async pendingWriters(): Promise<readonly string[]> {
+    const { rows } = await this.#read({ text: PENDING_WRITERS, values: [] });
+    return rows.map((row) => (row as { writer: string }).writer);
   }
 
   seq(): number {

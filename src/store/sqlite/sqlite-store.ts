@@ -16,7 +16,7 @@ import type { ChangeFeed } from '../change-feed.ts';
 import { CommitQueue } from '../commit-queue.ts';
 import type { OpenedStore, StoreCondition, StoreSpace } from '../opened-store.ts';
 import { planWrites } from '../planned-writes.ts';
-import { countSql, getSql, listSql } from '../query-sql.ts';
+import { countSql, getSql, listSql, PENDING_WRITERS } from '../query-sql.ts';
 import { SQLITE } from '../sql.ts';
 import type { StoredRow } from '../row-guard.ts';
 import type { StoreDeps } from '../store-deps.ts';
@@ -92,6 +92,13 @@ export class SqliteStore implements OpenedStore {
   count(query: Query<TableName>): Promise<number> {
     return this.#read((connection) => {
       return (connection.get(countSql(SQLITE, query)) as { n: number }).n;
+    });
+  }
+
+  pendingWriters(): Promise<readonly string[]> {
+    return this.#read((connection) => {
+      const rows = connection.all({ text: PENDING_WRITERS, values: [] });
+      return rows.map((row) => (row as { writer: string }).writer);
     });
   }
 

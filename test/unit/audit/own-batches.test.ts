@@ -100,6 +100,7 @@ describe('an earlier boot', () => {
     const { store } = bench;
     const counted = {
       list: store.list.bind(store),
+      pendingWriters: store.pendingWriters.bind(store),
       get: (table: TableName, key: { writer: string; first_seq: number }) => {
         if (table === 'audit_batches' && key.first_seq === 1) announcements.push(key);
         return store.get(table, key);
@@ -110,6 +111,7 @@ describe('an earlier boot', () => {
     await pending.read((batch) => read.push(batch));
     expect([read, announcements]).toEqual([[], []]);
     await bench.record({});
+    pending.sweepNext();
     await pending.read((batch) => read.push(batch));
     expect(sequence(read)).toEqual([3]);
     expect(announcements).toHaveLength(1);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { systemClock } from '../../../src/clock.ts';
 import type { Query, QuerySpec, TableName } from '../../../src/ports/store.ts';
-import { listSql } from '../../../src/store/query-sql.ts';
+import { listSql, PENDING_WRITERS } from '../../../src/store/query-sql.ts';
 import { LEASES, QUERIES, SESSIONS } from '../../../src/ports/queries.ts';
 import { SCHEMA, shapeOf, type Tables } from '../../../src/ports/tables.ts';
 import { SQLITE } from '../../../src/store/sql.ts';
@@ -33,6 +33,7 @@ const UNFILTERED = [
   'LEASES.matching',
   'SESSIONS.matching',
   'LOG.newestCheckpoints',
+  'LOG.newestBatch',
   'ALERTS.newest',
 ];
 /** Their tables are read whole: a few root keys, and one checkpoint for each minute of the log. */
@@ -91,6 +92,14 @@ describe('the tables of the SQLite migrations', () => {
     if (SORTED.includes(name)) expect(plan).toContain('USE TEMP B-TREE');
     else if (UNFILTERED.includes(name)) expect(plan).toMatch(/^SCAN \w+( USING INDEX \w+)?$/);
     else expect(plan).toMatch(/^SEARCH \w+ USING/);
+  });
+
+  it('answer which writers are pending by searches of indexes without the entries', () => {
+    const steps = database.prepare<[], { detail: string }>(`EXPLAIN QUERY PLAN ${PENDING_WRITERS}`);
+    const reads = steps.all().filter(({ detail }) => /audit_batches|log_segments/.test(detail));
+    expect(reads).toHaveLength(4);
+    for (const { detail } of reads)
+      expect(detail).toMatch(/^SEARCH (audit_batches|log_segments) USING COVERING INDEX/);
   });
 
   it.each<[string, Query<TableName>]>([
