@@ -10,6 +10,11 @@ export interface QuarantineScope {
   readonly subject: string;
 }
 
+/** A scope with the name of its pod, if the broker knew it. */
+export interface NamedScope extends QuarantineScope {
+  readonly pod?: { readonly namespace: string; readonly name: string } | undefined;
+}
+
 /** A scope that is refused everything. Instants are milliseconds since the epoch. */
 export interface Quarantine extends QuarantineScope {
   readonly id: string;

@@ -50,6 +50,7 @@ async function untilDone(place: string): Promise<Pages> {
 }
 
 interface Pages {
+  readonly scopes: readonly object[];
   readonly secrets: { readonly path: string }[];
   readonly timeline: { readonly entry: { readonly action: string; readonly alert?: string } }[];
   readonly next?: string;
@@ -80,6 +81,31 @@ async function countEntries(query: string): Promise<number> {
 }
 
 describe('an incident', () => {
+  it('names the pods that the broker knows, beside their UIDs, also after they are gone', async () => {
+    const containers = [{ name: 'a', image: `registry.test/own@sha256:${'d'.repeat(64)}` }];
+    const { pod } = await holder('api', { containers });
+    const { name, namespace, uid } = pod.metadata;
+    const ofPod = { kind: 'pod', subject: `watched/${uid}`, pod: { namespace, name } };
+    const common = { cluster: 'watched', since, reason: 'INC-6', rotate: false };
+    const digest = `sha256:${'d'.repeat(64)}`;
+    for (const scope of [
+      { kind: 'pod', uid },
+      { kind: 'image', digest },
+    ]) {
+      const preview = await open({ ...common, ...scope, dryRun: true });
+      expect(preview.body['scopes']).toEqual([ofPod]);
+    }
+    const { alert } = (await open({ ...common, kind: 'pod', uid })).body;
+    kube.pods.remove(pod);
+    const whole = await untilDone(`/api/v1/incidents/${alert.id}`);
+    expect(whole.scopes).toEqual([ofPod]);
+    const created = whole.timeline.filter(({ entry }) => entry.action === 'quarantine.create');
+    const named = { cluster: 'watched', namespace, name, uid };
+    expect(created).toMatchObject([{ entry: { pod: named } }]);
+    const unknown = await open({ ...common, kind: 'pod', uid: 'never-seen' });
+    expect(unknown.body['scopes']).toEqual([{ kind: 'pod', subject: 'watched/never-seen' }]);
+  });
+
   it('is read page by page: what was read by path, then the timeline', async () => {
     const { pod, token } = await holder();
     await read(token, 'app/other');
@@ -90,7 +116,7 @@ describe('an incident', () => {
     expect(whole.secrets.map(({ path }) => path)).toEqual(['app/db', 'app/other']);
     expect(whole.next).toBeUndefined();
     for (const limit of [1, 2, 3]) {
-      const found: Pages = { secrets: [], timeline: [] };
+      const found: Pick<Pages, 'secrets' | 'timeline'> = { secrets: [], timeline: [] };
       let next: string | undefined = '';
       while (next !== undefined) {
         const after = next === '' ? '' : `&after=${next}`;

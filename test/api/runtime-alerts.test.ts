@@ -449,7 +449,7 @@ describe('an incident that an operator opens', () => {
       return shown.body.secrets.length > 0;
     });
     expect(shown?.body).toMatchObject({
-      scopes: [{ kind: 'pod', subject: `watched/${pod.metadata.uid}` }],
+      scopes: [{ kind: 'pod', subject: `watched/${pod.metadata.uid}`, pod: { namespace, name } }],
       secrets: [{ path: 'app/db', reads: 1 }],
       timeline: [],
     });

@@ -1,7 +1,7 @@
 import type { Alert } from '../../domain/alerts/alert.ts';
 import type { Unmatched } from '../../domain/alerts/match-pod.ts';
 import type { ResponseRuleSpec } from '../../domain/alerts/response-rule.ts';
-import type { QuarantineScope } from '../../domain/quarantine.ts';
+import type { NamedScope } from '../../domain/quarantine.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { Ended } from '../sessions/end-selected.ts';
 
@@ -40,7 +40,7 @@ export interface AlertRecord {
   readonly rule?: { readonly name: string; readonly version: number } | undefined;
   readonly response: Pick<ResponseRuleSpec, 'action' | 'scope' | 'rotate'>;
   /** What the response cuts off; each gets a quarantine, or loses its sessions. */
-  readonly scopes: readonly QuarantineScope[];
+  readonly scopes: readonly NamedScope[];
   /** Why the response is less than the rule says. */
   readonly held?: 'protected' | 'over_limit' | undefined;
   readonly quarantines: readonly string[];

@@ -1,7 +1,7 @@
 import { randomId } from '../../crypto/random.ts';
 import type { Decoy } from '../../domain/definition.ts';
 import { holdsEverywhere, holdsFor } from '../../domain/principal.ts';
-import type { QuarantineScope } from '../../domain/quarantine.ts';
+import type { NamedScope } from '../../domain/quarantine.ts';
 import type { Write } from '../../ports/store.ts';
 import type { Call, Caller } from '../call.ts';
 import type { Access, Alerting, Recording } from '../parts.ts';
@@ -9,6 +9,7 @@ import { SystemActor } from '../recording/record.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 import { alertRow, type AlertRecord, type AlertSubject } from './alert-record.ts';
+import { podScope } from './pod-index.ts';
 import { DECOY, factsOfAlert } from './receive-alerts.ts';
 import { creatorOf, isProtected } from './respond.ts';
 
@@ -76,7 +77,7 @@ interface Reader {
   readonly reader: string;
   readonly cluster: string;
   readonly subject?: AlertSubject;
-  readonly scopes: readonly QuarantineScope[];
+  readonly scopes: readonly NamedScope[];
 }
 
 /** An operator has no pod and no workload: the operator itself is cut off. */
@@ -93,10 +94,10 @@ function readerOf(caller: Caller, { scope }: Decoy): Reader {
   const { cluster, pod } = session.workload;
   const reader = pod === undefined ? workload : `the pod ${pod.name} of ${workload}`;
   const isWhole = scope === 'workload' || pod === undefined;
-  const own: QuarantineScope = isWhole
-    ? { kind: 'workload', subject: workload }
-    : { kind: 'pod', subject: `${cluster}/${pod.uid}` };
   const namespace = 'namespace' in session.workload ? session.workload.namespace : '';
+  const own: NamedScope = isWhole
+    ? { kind: 'workload', subject: workload }
+    : podScope(cluster, pod.uid, { namespace, name: pod.name });
   return {
     ...{ reader, cluster, scopes: [own] },
     ...(pod !== undefined && { subject: { namespace, name: pod.name, uid: pod.uid, workload } }),

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
-import type { QuarantineScope } from '../../domain/quarantine.ts';
+import type { NamedScope } from '../../domain/quarantine.ts';
 import type { PageRequest } from '../../domain/page.ts';
 import type { AuditLog, AuditQuery } from '../../ports/audit-log.ts';
 import { LEASES } from '../../ports/queries.ts';
@@ -23,7 +23,7 @@ import {
   type Reads,
   type ReadSecret,
 } from './exposure.ts';
-import { podIndex, subjectOf } from './pod-index.ts';
+import { podIndex, podScope, subjectOf } from './pod-index.ts';
 import { podsWithImage, quarantinesOf } from './respond.ts';
 
 type Parts = Recording & Access & Alerting & Pick<Keys, 'keyring'> & { readonly audit: AuditLog };
@@ -60,7 +60,7 @@ export interface IncidentSecret extends ReadSecret, OtherReaders {
 export interface Incident {
   /** Undefined for a dry run. */
   readonly record: AlertRecord | undefined;
-  readonly scopes: readonly QuarantineScope[];
+  readonly scopes: readonly NamedScope[];
   readonly secrets: readonly IncidentSecret[];
   /** False if the log has more entries than were read for this page. */
   readonly isComplete: boolean;
@@ -181,7 +181,7 @@ async function opening(
 
 interface Resolved {
   readonly cluster: string;
-  readonly scopes: readonly QuarantineScope[];
+  readonly scopes: readonly NamedScope[];
   readonly subject: AlertSubject | undefined;
 }
 
@@ -202,7 +202,7 @@ async function resolvedImage(
   const pods = await podsWithImage(parts, cluster, new Set([digest]));
   if (pods.length === 0)
     throw notFound('no pod with a session runs this image; is the digest right?');
-  return { cluster, scopes: pods.map((uid) => podScope(cluster, uid)), subject: undefined };
+  return { cluster, scopes: pods, subject: undefined };
 }
 
 function resolvedPod(
@@ -221,11 +221,7 @@ function resolvedPod(
     );
   }
   const subject = watch && known && subjectOf(watch, cluster, known);
-  return { cluster, scopes: [podScope(cluster, uid)], subject };
-}
-
-function podScope(cluster: string, uid: string): QuarantineScope {
-  return { kind: 'pod', subject: `${cluster}/${uid}` };
+  return { cluster, scopes: [podScope(cluster, uid, known)], subject };
 }
 
 function notFound(detail: string): BrokerError {

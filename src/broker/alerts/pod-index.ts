@@ -1,6 +1,7 @@
 import { containersOf, containerStatusesOf, PodNode } from '../../domain/posture/pod-node.ts';
 import { imageReference, runningDigest } from '../../domain/posture/image-reference.ts';
 import type { KnownPod, PodIndex } from '../../domain/alerts/match-pod.ts';
+import type { NamedScope } from '../../domain/quarantine.ts';
 import { accountId } from '../../domain/workload.ts';
 import type { PodFacts, PodWatch } from '../../ports/pod-watch.ts';
 import type { AlertSubject } from './alert-record.ts';
@@ -42,6 +43,15 @@ export function subjectOf(watch: PodWatch, cluster: string, pod: KnownPod): Aler
       return accountId({ cluster, namespace, serviceAccount });
     });
   return { uid, namespace, name, workload };
+}
+
+export function podScope(
+  cluster: string,
+  uid: string,
+  pod: Pick<KnownPod, 'namespace' | 'name'> | undefined,
+): NamedScope {
+  const named = pod && { pod: { namespace: pod.namespace, name: pod.name } };
+  return { kind: 'pod', subject: `${cluster}/${uid}`, ...named };
 }
 
 /** The digests of the images that a pod names or runs. */

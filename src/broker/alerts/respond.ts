@@ -1,7 +1,7 @@
 import type { Alert } from '../../domain/alerts/alert.ts';
 import { matchPod, type PodMatch } from '../../domain/alerts/match-pod.ts';
 import { inOrder, names, ruleFor, type ResponseRule } from '../../domain/alerts/response-rule.ts';
-import { scopeFence, type QuarantineScope } from '../../domain/quarantine.ts';
+import { scopeFence, type NamedScope, type QuarantineScope } from '../../domain/quarantine.ts';
 import { accountId } from '../../domain/workload.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import { SESSIONS } from '../../ports/queries.ts';
@@ -9,7 +9,7 @@ import { listAll } from '../list-all.ts';
 import type { Access, Alerting, Storage } from '../parts.ts';
 import { quarantinePlan } from '../sessions/quarantines.ts';
 import type { AlertRecord, AlertSubject } from './alert-record.ts';
-import { digestsOf, podIndex, subjectOf } from './pod-index.ts';
+import { digestsOf, podIndex, podScope, subjectOf } from './pod-index.ts';
 
 type Parts = Storage & Access & Alerting;
 
@@ -75,8 +75,10 @@ export function quarantinesOf(
   const reason = why.slice(0, 1_024);
   const plans =
     record.response.action === 'quarantine'
-      ? record.scopes.map((scope) =>
-          quarantinePlan(parts, creatorOf(record.source), { scope, reason, seconds: undefined }),
+      ? record.scopes.map(({ kind, subject }) =>
+          quarantinePlan(parts, creatorOf(record.source), {
+            ...{ scope: { kind, subject }, reason, seconds: undefined },
+          }),
         )
       : [];
   return {
@@ -125,16 +127,16 @@ async function scopesOf(
   parts: Parts,
   { cluster, response, alert }: AlertRecord,
   subject: AlertSubject,
-): Promise<readonly QuarantineScope[]> {
-  const own: QuarantineScope = { kind: 'pod', subject: `${cluster}/${subject.uid}` };
+): Promise<readonly NamedScope[]> {
+  const own = podScope(cluster, subject.uid, subject);
   if (response.scope === 'workload' && subject.workload !== undefined)
     return [{ kind: 'workload', subject: subject.workload }];
   if (response.scope !== 'image') return [own];
   const named = alert.container.imageDigest;
   const watch = parts.clusters.watch(cluster);
   const digests = named === undefined ? digestsOf(watch?.find(subject.uid)) : new Set([named]);
-  const pods = new Set([subject.uid, ...(await podsWithImage(parts, cluster, digests))]);
-  return [...pods].map((uid) => ({ kind: 'pod', subject: `${cluster}/${uid}` }));
+  const others = await podsWithImage(parts, cluster, digests);
+  return [own, ...others.filter((each) => each.subject !== own.subject)];
 }
 
 /** Pods with a session that name or run one of the images. */
@@ -142,14 +144,16 @@ export async function podsWithImage(
   { clusters, store }: Pick<Parts, 'clusters' | 'store'>,
   cluster: string,
   digests: ReadonlySet<string>,
-): Promise<readonly string[]> {
+): Promise<readonly NamedScope[]> {
   const watch = clusters.watch(cluster);
+  const index = watch && podIndex(watch);
   const seen = new Set<string>();
-  const found: string[] = [];
+  const found: NamedScope[] = [];
   for await (const { pod_uid: uid } of listAll(store, SESSIONS.ofCluster(cluster))) {
     if (uid === null || seen.has(uid)) continue;
     seen.add(uid);
-    if ([...digestsOf(watch?.find(uid))].some((digest) => digests.has(digest))) found.push(uid);
+    if ([...digestsOf(watch?.find(uid))].some((digest) => digests.has(digest)))
+      found.push(podScope(cluster, uid, index?.byUid(uid)));
   }
   return found;
 }

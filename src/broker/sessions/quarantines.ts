@@ -1,6 +1,11 @@
 import { PERSON_NAME } from '../../domain/person.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { scopeFence, type Quarantine, type QuarantineScope } from '../../domain/quarantine.ts';
+import {
+  scopeFence,
+  type NamedScope,
+  type Quarantine,
+  type QuarantineScope,
+} from '../../domain/quarantine.ts';
 import { parseWorkloadId } from '../../domain/workload.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random.ts';
@@ -232,10 +237,11 @@ type Facts = Pick<
 >;
 
 /** The scope in the form for audit entries. For a pod, only the cluster and the UID are certain. */
-export function factsOf({ kind, subject }: QuarantineScope): Facts {
+export function factsOf({ kind, subject, pod }: NamedScope): Facts {
   if (kind === 'workload') return { workload: subject };
   if (kind === 'operator') return { document: { kind, name: subject } };
   const slash = subject.indexOf('/');
   const cluster = subject.slice(0, slash);
-  return { pod: { cluster, namespace: '', name: '', uid: subject.slice(slash + 1) } };
+  const { namespace, name } = pod ?? { namespace: '', name: '' };
+  return { pod: { cluster, namespace, name, uid: subject.slice(slash + 1) } };
 }

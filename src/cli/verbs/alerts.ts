@@ -28,7 +28,7 @@ export async function runAlertApprove(
 ): Promise<void> {
   const broker = await context.broker();
   const { alert, scopes } = await incidentHead(broker, id);
-  const what = scopes.map(({ kind, subject }) => `${kind} ${subject}`).join(', ');
+  const what = scopes.map(scopeText).join(', ');
   await confirm(
     context,
     (url) => `Begin the response "${alert?.response.action ?? ''}" for ${what} at ${url}`,
@@ -69,7 +69,7 @@ export async function runIncidentOpen(
     await context.output.show(preview, () => incidentText(preview));
     return;
   }
-  const subjects = preview.scopes.map(({ kind, subject }) => `${kind} ${subject}`).join(', ');
+  const subjects = preview.scopes.map(scopeText).join(', ');
   const least = preview.isComplete ? '' : 'at least ';
   const rotating = rotate ? ` and rotate ${least}${counted(preview.secrets.length, 'secret')}` : '';
   await confirm(context, (url) => `Quarantine ${subjects}${rotating} at ${url}`, yes);
@@ -128,7 +128,7 @@ export async function runIncidentLs(context: CliContext): Promise<void> {
   const items = alerts.filter(({ response }) => response.action !== 'audit');
   const cells = items.map(({ id, receivedAt, source, rule, pod, workload, response, ...rest }) => [
     ...[id, receivedAt, rest.operator ?? source, printable(rest.reason ?? rule)],
-    ...[pod === undefined ? workload : `${pod.namespace}/${pod.name}`, response.action, rest.state],
+    ...[pod === undefined ? workload : podText(pod), response.action, rest.state],
   ]);
   const header = ['id', 'received', 'by', 'reason', 'subject', 'action', 'state'];
   await context.output.show({ items }, () => table(header, cells, context.clock.now()));
@@ -157,9 +157,7 @@ function scopeOf({ pod, workload, image, cluster }: OpenOptions): object {
 
 function incidentText({ alert, scopes, secrets, isComplete, timeline }: Incident): string {
   const lines = alert === undefined ? ['dry run: nothing was changed'] : [alertText(alert)];
-  lines.push(
-    `scope: ${scopes.map(({ kind, subject }) => `${kind} ${printable(subject)}`).join(', ')}`,
-  );
+  lines.push(`scope: ${scopes.map(scopeText).join(', ')}`);
   lines.push('', `read by the scope: ${counted(secrets.length, 'secret')}`);
   if (secrets.length > 0) {
     lines.push(
@@ -182,6 +180,14 @@ function incidentText({ alert, scopes, secrets, isComplete, timeline }: Incident
   }
   if (timeline.length > 0) lines.push('', 'timeline:', timelineText(timeline));
   return lines.join('\n');
+}
+
+function scopeText({ kind, subject, pod }: Incident['scopes'][number]): string {
+  return printable(`${kind} ${pod === undefined ? subject : `${podText(pod)} (${subject})`}`);
+}
+
+function podText({ namespace, name }: { namespace: string; name: string }): string {
+  return `${namespace}/${name}`;
 }
 
 function searchOf({ kind, subject }: Incident['scopes'][number]): string {
@@ -219,15 +225,17 @@ interface Entry {
   readonly path?: string;
   readonly cause?: string;
   readonly actor?: { readonly id?: string };
+  readonly pod?: { readonly namespace: string; readonly name: string; readonly uid: string };
 }
 
 /** Each entry has an index, for `quaymaster audit proof`. */
 function timelineText(timeline: Incident['timeline']): string {
   return table(
-    ['entry', 'time', 'action', 'outcome', 'by', 'path', 'cause'],
+    ['entry', 'time', 'action', 'outcome', 'by', 'pod', 'path', 'cause'],
     timeline.map(({ index, entry }) => {
-      const { time, action, outcome, path, cause, actor }: Entry = entry;
-      return [index, time, action, outcome, actor?.id, path, cause];
+      const { time, action, outcome, path, cause, actor, pod }: Entry = entry;
+      const named = pod === undefined || pod.name === '' ? pod?.uid : podText(pod);
+      return [index, time, action, outcome, actor?.id, named, path, cause];
     }),
   );
 }

@@ -2079,7 +2079,13 @@ export interface components {
             readonly alert?: components["schemas"]["Alert"];
             readonly scopes: readonly {
                 readonly kind: string;
+                /** @description Of a pod, `<cluster>/<UID>`. */
                 readonly subject: string;
+                /** @description Absent if the broker did not know the pod when the response began. */
+                readonly pod?: {
+                    readonly namespace: string;
+                    readonly name: string;
+                };
             }[];
             /** @description What the scopes read since the time, by path. */
             readonly secrets: readonly components["schemas"]["IncidentSecret"][];

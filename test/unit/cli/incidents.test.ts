@@ -144,9 +144,11 @@ function secretRead(path: string, otherPods = 0): object {
 }
 
 /** An incident with three pages. */
-function incident() {
-  const scopes = [{ kind: 'workload', subject: WORKLOAD }];
-  const event = { index: 9, entry: { action: 'incident.open', actor: { id: 'eve' } } };
+function incident(
+  scopes: readonly object[] = [{ kind: 'workload', subject: WORKLOAD }],
+  about: object = {},
+) {
+  const event = { index: 9, entry: { action: 'incident.open', actor: { id: 'eve' }, ...about } };
   const pages: Record<string, object> = {
     first: { secrets: [secretRead('app/a', 2)], timeline: [], next: 'second' },
     second: { secrets: [secretRead('app/b')], timeline: [], next: 'third' },
@@ -202,6 +204,36 @@ describe('incident show', () => {
     expect(text).toContain(
       `the log has more entries than were read: see the rest with quaymaster audit search --workload ${WORKLOAD}`,
     );
+  });
+});
+
+describe('the pod of an incident', () => {
+  const scope = { kind: 'pod', subject: 'c1/uid-1' };
+  const pod = { namespace: 'prod', name: 'web-0' };
+
+  it.each([
+    ['its name beside its UID', { ...scope, pod }, pod, 'pod prod/web-0 (c1/uid-1)', 'prod/web-0'],
+    [
+      'its UID if the name is not known',
+      scope,
+      { namespace: '', name: '' },
+      'pod c1/uid-1',
+      'uid-1',
+    ],
+    [
+      'a name without what a terminal interprets',
+      { ...scope, pod: { ...pod, name: 'a\u001b[2J' } },
+      { ...pod, name: 'a\u001b[2J' },
+      'pod prod/a\\u{1b}[2J (c1/uid-1)',
+      'prod/a\\u{1b}[2J',
+    ],
+  ])('is shown as %s', async (_what, shown, named, head, cell) => {
+    const { context } = incident([shown], { pod: { cluster: 'c1', uid: 'uid-1', ...named } });
+    await runIncidentShow(context, { args: ['inc_1'], options: {} });
+    const lines = context.out().split('\n');
+    expect(lines).toContain(`scope: ${head}`);
+    const event = lines.find((line) => line.startsWith('9 '))?.split(/ {2,}/);
+    expect(event?.slice(2)).toEqual(['incident.open', '-', 'eve', cell, '-', '-']);
   });
 });
 
