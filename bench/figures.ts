@@ -221,7 +221,7 @@ export const ACKNOWLEDGE_FIGURES: readonly Figure<AcknowledgeName>[] = ACKNOWLED
 );
 
 export type PostgresName =
-  `postgres-${'read-p50' | 'read-p99' | 'two-rate' | 'three-rate' | 'two-cost' | 'three-cost'}`;
+  `postgres-${'read-p50' | 'read-p99' | 'two-rate' | 'three-rate' | 'two-cost' | 'three-cost' | 'two-divided-cost' | 'three-divided-cost'}`;
 
 /** Brokers whose store is a PostgreSQL server with fsync on. */
 export const POSTGRES_FIGURES: readonly Figure<PostgresName>[] = [
@@ -247,13 +247,23 @@ export const POSTGRES_FIGURES: readonly Figure<PostgresName>[] = [
   },
   {
     name: 'postgres-two-cost',
-    label: 'Processor time of the brokers for a GET, two brokers to one',
+    label: 'Processor time of the brokers for a GET, two brokers with 64 connections each to one',
     target: { most: 1.2 },
   },
   {
     name: 'postgres-three-cost',
-    label: 'Processor time of the brokers for a GET, three brokers to one',
+    label: 'Processor time of the brokers for a GET, three brokers with 64 connections each to one',
     target: { most: 1.2 },
+  },
+  {
+    name: 'postgres-two-divided-cost',
+    label: 'Processor time of the brokers for a GET, two brokers with 32 connections each to one',
+    target: {},
+  },
+  {
+    name: 'postgres-three-divided-cost',
+    label: 'Processor time of the brokers for a GET, three brokers with 21 connections each to one',
+    target: {},
   },
 ];
 

@@ -54,9 +54,23 @@ const TICKS_PER_SECOND = 100;
 
 /** Processor time of a process so far, in seconds, threads included. */
 export function processorSeconds(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const fields = statOf(pid);
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** Processor time of a process and of all its children so far, also of those that have ended: a PostgreSQL server has a process for each session. */
+export function familySeconds(pid: number): number {
+  const [ended, endedInKernel] = statOf(pid).slice(13, 15).map(Number);
+  const own = processorSeconds(pid) + (Number(ended) + Number(endedInKernel)) / TICKS_PER_SECOND;
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  if (children === '') return own;
+  return children.split(' ').reduce((sum, child) => sum + processorSeconds(Number(child)), own);
+}
+
+/** The fields of proc(5), from the state on. */
+function statOf(pid: number): readonly string[] {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
 /** Resident memory of a process in megabytes of 2^20 bytes. */

@@ -31,7 +31,13 @@ interface Fleet {
   readonly name: string;
   readonly brokers: readonly Broker[];
   readonly session: string;
+  /** Undefined for SQLite. */
+  readonly database: string | undefined;
 }
+
+/** How many connections read at once: 64 from each broker, or 64 from all brokers together, which makes the commits of each smaller. */
+const SHARES = ['each', 'divided'] as const;
+type Share = (typeof SHARES)[number];
 
 /** Saturated reads of some brokers at once. */
 interface Saturated {
@@ -44,7 +50,7 @@ interface Saturated {
 interface Round {
   readonly paced: PacedReport;
   /** With one, two and three brokers. */
-  readonly saturated: readonly Saturated[];
+  readonly saturated: Readonly<Record<Share, readonly Saturated[]>>;
 }
 
 /**
@@ -103,13 +109,13 @@ async function startFleet(
   for (const own of database === undefined ? [] : REPLICAS) {
     brokers.push(await stage.own(startReplica(options(own), directory('first'))));
   }
-  return { name, brokers, session: await logIn(first.url, offline) };
+  return { name, brokers, database, session: await logIn(first.url, offline) };
 }
 
-function load({ url }: Broker, session: string): Load {
+function load({ url }: Broker, session: string, connections = READERS): Load {
   return {
     url: `${url}/api/v1/secrets/${OWN_PATHS[0]}`,
-    connections: READERS,
+    connections,
     headers: { Authorization: `Bearer ${session}` },
   };
 }
@@ -126,32 +132,71 @@ async function measure(
 ): Promise<{ readonly round: Round; readonly lines: readonly string[] }> {
   const report = await paced(fleet, seconds);
   const lines = [pacedText(report)];
-  const saturated: Saturated[] = [];
+  const saturated: Record<Share, Saturated[]> = { each: [], divided: [] };
   for (let count = 1; count <= fleet.brokers.length; count += 1) {
-    const waits = sampleWaits(postgres);
-    const result = await saturate(fleet, count, seconds);
-    saturated.push(result);
-    const { perSecond, processorMicros } = result;
-    const rate = `${Math.round(perSecond)}/s, ${processorMicros.toFixed(1)} us of CPU`;
-    lines.push(`${count} saturated: ${rate}; waits ${await waits.stop()}`);
+    for (const share of SHARES) {
+      // One broker has all connections in both forms.
+      const alone = count === 1 && share === 'divided' ? saturated.each[0] : undefined;
+      if (alone !== undefined) {
+        saturated.divided.push(alone);
+        continue;
+      }
+      const waits = sampleWaits(postgres);
+      const { text, ...result } = await saturate(fleet, { count, share, seconds });
+      saturated[share].push(result);
+      lines.push(`${count} saturated (${share}): ${text}; waits ${await waits.stop()}`);
+    }
   }
   return { round: { paced: report, saturated }, lines };
 }
 
 async function saturate(
-  { brokers, session }: Fleet,
-  count: number,
-  seconds: number,
-): Promise<Saturated> {
+  { brokers, session, database }: Fleet,
+  {
+    count,
+    share,
+    seconds,
+  }: { readonly count: number; readonly share: Share; readonly seconds: number },
+): Promise<Saturated & { readonly text: string }> {
   const loaded = brokers.slice(0, count);
+  const connections = share === 'each' ? READERS : Math.floor(READERS / count);
+  const commits = await countCommits(database);
   // An idle broker may integrate the log of the others, so its processor time counts too.
-  const spent = (): number => brokers.reduce((sum, { pid }) => sum + processorSeconds(pid), 0);
+  const spent = (): readonly number[] => brokers.map(({ pid }) => processorSeconds(pid));
   const begun = spent();
-  const reports = await Promise.all(loaded.map((broker) => drive(load(broker, session), seconds)));
-  const processorMicros =
-    ((spent() - begun) * 1e6) / reports.reduce((sum, { requests }) => sum + requests, 0);
-  return { perSecond: reports.reduce((sum, each) => sum + each.perSecond, 0), processorMicros };
+  const reports = await Promise.all(
+    loaded.map((broker) => drive(load(broker, session, connections), seconds)),
+  );
+  const micros = spent().map((after, n) => (after - (begun[n] ?? 0)) * 1e6);
+  const requests = reports.reduce((sum, each) => sum + each.requests, 0);
+  const perSecond = reports.reduce((sum, each) => sum + each.perSecond, 0);
+  const processorMicros = micros.reduce((sum, each) => sum + each, 0) / requests;
+  const ofEach = reports.map((each, n) => ((micros[n] ?? 0) / each.requests).toFixed(1));
+  const text = `${Math.round(perSecond)}/s, ${processorMicros.toFixed(1)} us of CPU (${ofEach.join(', ')}), ${await commits()} reads a commit`;
+  return { perSecond, processorMicros, text };
 }
+
+/** From now on; the returned function has the entries of a commit so far. */
+async function countCommits(database: string | undefined): Promise<() => Promise<string>> {
+  const query = async (text: string, values: readonly unknown[]): Promise<readonly unknown[]> => {
+    const client = new pg.Client({ connectionString: database });
+    await client.connect();
+    const { rows } = await client.query(text, [...values]);
+    await client.end();
+    return rows as readonly unknown[];
+  };
+  const begun = (await query(LAST_COMMITS, [])) as readonly { writer: string; last: string }[];
+  return async () => {
+    const values = [begun.map(({ writer }) => writer), begun.map(({ last }) => last)];
+    const [row] = (await query(ENTRIES_A_COMMIT, values)) as readonly { entries: number | null }[];
+    return (row?.entries ?? Number.NaN).toFixed(1);
+  };
+}
+
+const LAST_COMMITS =
+  'SELECT "writer", max("first_seq") AS "last" FROM "audit_batches" GROUP BY "writer"';
+const ENTRIES_A_COMMIT = `SELECT avg("count")::float8 AS "entries" FROM "audit_batches" JOIN unnest($1::text[], $2::bigint[]) AS "begun" ("name", "last")
+  ON "writer" = "name" AND "first_seq" > "last"`;
 
 /** Counts what the sessions that commit wait for. */
 function sampleWaits(postgres: Postgres): { readonly stop: () => Promise<string> } {
@@ -204,8 +249,8 @@ function comparedOf(
   rounds: readonly Round[],
   peers: readonly PacedReport[],
 ): Compared {
-  const of = (count: number, field: keyof Saturated): readonly number[] =>
-    rounds.map(({ saturated }) => saturated[count - 1]?.[field] ?? Number.NaN);
+  const of = (count: number, field: keyof Saturated, share: Share = 'each'): readonly number[] =>
+    rounds.map(({ saturated }) => saturated[share][count - 1]?.[field] ?? Number.NaN);
   switch (name) {
     case 'postgres-read-p50': {
       const values = rounds.map(({ paced: { p50 } }) => p50);
@@ -228,6 +273,10 @@ function comparedOf(
       return ratioOf('us/request', of(2, 'processorMicros'), of(1, 'processorMicros'));
     case 'postgres-three-cost':
       return ratioOf('us/request', of(3, 'processorMicros'), of(1, 'processorMicros'));
+    case 'postgres-two-divided-cost':
+      return ratioOf('us/request', of(2, 'processorMicros', 'divided'), of(1, 'processorMicros'));
+    case 'postgres-three-divided-cost':
+      return ratioOf('us/request', of(3, 'processorMicros', 'divided'), of(1, 'processorMicros'));
   }
 }
 

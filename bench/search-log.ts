@@ -28,7 +28,8 @@ const pods = Array.from({ length: 50 }, () => {
 /** One entry of each 256 has this version: the least that can make a whole bundle a candidate. */
 const RARE = 'rare';
 
-function read(index: number, time: number): EventFields {
+/** The fields of a read by one of the pods. */
+export function readFields(index: number, time: number): EventFields {
   const { actor, leases } = pods[index % pods.length]!;
   const { path, lease } = leases[index % leases.length]!;
   const client = { address: '10.1.2.3', method: 'GET', target: `/api/v1/secrets/${path}` };
@@ -57,7 +58,7 @@ export async function fillLog(
   for (let at = 0; at < entries; at += commit) {
     clock.advance(10);
     const now = clock.now();
-    await bench.record(...Array.from({ length: commit }, (_, i) => read(at + i, now)));
+    await bench.record(...Array.from({ length: commit }, (_, i) => readFields(at + i, now)));
     if (Math.floor(at / 4096) !== Math.floor((at + commit) / 4096)) await bench.integrate();
   }
   await bench.integrate();
