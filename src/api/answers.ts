@@ -3,6 +3,7 @@ import { whenReady, type Eventually } from '../broker/eventually.ts';
 import type { EventFeed } from '../broker/events/follow-events.ts';
 import { deliver } from '../broker/secrets/deliver.ts';
 import { refuseRequest } from '../broker/recording/refusals.ts';
+import { ByteText } from '../domain/byte-text.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { challengeOf } from './bearer.ts';
 import { errorResponse } from './error-response.ts';
@@ -17,9 +18,9 @@ export interface Answer {
   /** Replaces `no-store`, for an answer that is the same for everyone. */
   readonly cacheControl?: string;
   /** Rendered text or bytes, or an object for JSON; undefined for 204. */
-  readonly body?: string | Buffer | object | undefined;
+  readonly body?: string | Buffer | ByteText | object | undefined;
   /** Replaces the body: JSON that contains secret values. A session that is bound to a key gets it sealed. */
-  readonly values?: Buffer;
+  readonly values?: ByteText;
   /** Replaces the body: an event stream that runs until one of the two ends closes it. */
   readonly feed?: EventFeed;
 }
@@ -56,7 +57,7 @@ export function answer(
     });
     return;
   }
-  const isRendered = typeof body === 'string' || Buffer.isBuffer(body);
+  const isRendered = typeof body === 'string' || Buffer.isBuffer(body) || body instanceof ByteText;
   const bytes = isRendered ? body : body === undefined ? '' : JSON.stringify(body);
   const type = body === undefined || isRendered ? [] : JSON_TYPE;
   exchange.send(status, [...type, ...(headers ?? [])], bytes, cacheControl);

@@ -1,9 +1,10 @@
-import { instant } from '../domain/instant.ts';
-import type { Disclosure } from '../broker/secrets/read-secrets.ts';
 import type { IssuedDisclosure } from '../broker/credentials/credential-order.ts';
+import type { Disclosure } from '../broker/secrets/read-secrets.ts';
+import { ByteText } from '../domain/byte-text.ts';
+import { instant } from '../domain/instant.ts';
 
-/** A disclosure as an answer. The value's JSON bytes are copied unchanged and never parsed again. */
-export function disclosureJson(disclosure: Disclosure | IssuedDisclosure): Buffer {
+/** A disclosure as an answer. The value's JSON bytes are inserted unchanged and never parsed again. */
+export function disclosureJson(disclosure: Disclosure | IssuedDisclosure): ByteText {
   const { path, value, lease } = disclosure;
   const head = `{"path":"${path}","version":${JSON.stringify(value.version)},"data":`;
   let tail = '';
@@ -12,20 +13,13 @@ export function disclosureJson(disclosure: Disclosure | IssuedDisclosure): Buffe
   if (lease !== undefined)
     tail += `,"lease":{"id":"${lease.id}","endsAt":"${instant(lease.endsAt)}"}`;
   if ('warning' in disclosure) tail += `,"warning":${JSON.stringify(disclosure.warning)}`;
-  return spliced(head, value.json, `${tail}}`);
+  const json = value.json.toString('latin1');
+  return new ByteText(`${ByteText.of(head).latin1}${json}${ByteText.of(tail).latin1}}`);
 }
 
 /** Several answers in one, in order. */
-export function listJson(name: string, items: readonly Buffer[]): Buffer {
-  const parts = items.flatMap((item, index) => (index === 0 ? [item] : [Buffer.from(','), item]));
-  return Buffer.concat([Buffer.from(`{"${name}":[`), ...parts, Buffer.from(']}')]);
-}
-
-function spliced(head: string, bytes: Buffer, tail: string): Buffer {
-  const headLength = Buffer.byteLength(head);
-  const all = Buffer.allocUnsafe(headLength + bytes.length + Buffer.byteLength(tail));
-  all.write(head, 0);
-  bytes.copy(all, headLength);
-  all.write(tail, headLength + bytes.length);
-  return all;
+export function listJson(name: string, items: readonly ByteText[]): ByteText {
+  let all = '';
+  for (const { latin1 } of items) all += all === '' ? latin1 : `,${latin1}`;
+  return new ByteText(`{"${name}":[${all}]}`);
 }

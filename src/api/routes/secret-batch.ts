@@ -3,6 +3,7 @@ import { identityOf, type Call, type Caller } from '../../broker/call.ts';
 import { issueCredential } from '../../broker/credentials/issue-credential.ts';
 import { readSecrets as discloseSecrets, refuseReads } from '../../broker/secrets/read-secrets.ts';
 import { LiveSession } from '../../broker/sessions/session-memory.ts';
+import { ByteText } from '../../domain/byte-text.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { disclosureJson, listJson } from '../disclosure-json.ts';
 import { problemOf } from '../error-response.ts';
@@ -25,7 +26,7 @@ type ReadItem = z.infer<typeof readItem>;
 type OrderItem = z.infer<typeof orderItem>;
 type Item = ReadItem | OrderItem;
 /** Renders the failure of an item. */
-type Failed = (path: string, error: BrokerError) => Buffer;
+type Failed = (path: string, error: BrokerError) => ByteText;
 
 /** Several secrets and dynamic credentials in one call. Each item is decided, recorded and answered separately. */
 export const readSecrets: RouteOf<'readSecrets'> = {
@@ -40,7 +41,7 @@ export const readSecrets: RouteOf<'readSecrets'> = {
     }
     return async ({ parts, call, caller: asked }) => {
       const identity = identityOf(asked);
-      const failed = (path: string, error: BrokerError): Buffer =>
+      const failed = (path: string, error: BrokerError): ByteText =>
         failure(
           call,
           path,
@@ -77,10 +78,10 @@ async function answers(
   acting: Asked<Caller>,
   items: readonly Item[],
   { failed, share }: { readonly failed: Failed; readonly share: RequestShare },
-): Promise<readonly Buffer[]> {
+): Promise<readonly ByteText[]> {
   const { parts, call, caller } = acting;
-  const shown = new Map<number, Buffer>();
-  const show = (index: number, answer: Buffer): void => {
+  const shown = new Map<number, ByteText>();
+  const show = (index: number, answer: ByteText): void => {
     share.produce(answer.length);
     shown.set(index, answer);
   };
@@ -116,7 +117,7 @@ async function ordered(
   { parts, call, caller: live }: Asked<LiveSession>,
   item: OrderItem & { readonly index: number },
   failed: Failed,
-): Promise<Buffer> {
+): Promise<ByteText> {
   const { path, idempotencyKey: key, ttl, index } = item;
   const order = { path, idempotencyKey: key, ttlSeconds: ttl, index };
   try {
@@ -126,6 +127,6 @@ async function ordered(
   }
 }
 
-function failure(call: Call, path: string, error: BrokerError): Buffer {
-  return Buffer.from(JSON.stringify({ path, error: problemOf(error, call.requestId) }));
+function failure(call: Call, path: string, error: BrokerError): ByteText {
+  return ByteText.of(JSON.stringify({ path, error: problemOf(error, call.requestId) }));
 }

@@ -1,14 +1,15 @@
 import { sealAnswer } from '../../crypto/sealed-answer.ts';
+import type { ByteText } from '../../domain/byte-text.ts';
 import type { Caller } from '../call.ts';
 import type { Eventually } from '../eventually.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 
 /** Values in a response: in the clear, or sealed to the key that the caller's session is bound to. */
-export type Delivery = { readonly json: Buffer } | { readonly jwe: string };
+export type Delivery = { readonly json: ByteText } | { readonly jwe: string };
 
 /** The session decides whether to seal, not the request: otherwise a request without a proof would receive the value in the clear. */
 export function deliver(
-  json: Buffer,
+  json: ByteText,
   caller: Caller | undefined,
   proofId: string | undefined,
 ): Eventually<Delivery> {
@@ -16,5 +17,5 @@ export function deliver(
   if (key === undefined) return { json };
   if (proofId === undefined)
     throw new Error('a session bound to a key was admitted without a proof');
-  return sealAnswer(json, { key, proofId }).then((jwe) => ({ jwe }));
+  return sealAnswer(json.bytes(), { key, proofId }).then((jwe) => ({ jwe }));
 }

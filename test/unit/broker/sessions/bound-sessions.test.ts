@@ -10,6 +10,7 @@ import type { ShownProof } from '../../../../src/broker/sessions/proof/shown-pro
 import { deliver } from '../../../../src/broker/secrets/deliver.ts';
 import { ProofMemory } from '../../../../src/broker/sessions/proof/proof-memory.ts';
 import { Sessions } from '../../../../src/broker/sessions/session-memory.ts';
+import { ByteText } from '../../../../src/domain/byte-text.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import type { Tables } from '../../../../src/ports/tables.ts';
 import { TestBroker } from '../../../kit/broker-parts.ts';
@@ -80,7 +81,7 @@ describe('a bound session', () => {
 
   it('gets no value in the clear if the request had no proof', async () => {
     const live = await broker.parts.sessions.find(token);
-    expect(() => deliver(Buffer.from('{}'), live, undefined)).toThrow('without a proof');
+    expect(() => deliver(ByteText.of('{}'), live, undefined)).toThrow('without a proof');
   });
 });
 
