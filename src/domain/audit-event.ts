@@ -107,13 +107,13 @@ export function encodeLocator(kind: string, locator: string, digest: TextDigest)
   return `,"locator":${text}` as EncodedLocator;
 }
 
-function encodeHead(head: HeadReference, digest: TextDigest): string {
+function encodeChainHead(head: HeadReference, digest: TextDigest): string {
   return `{${members({ writer: head.writer, seq: head.seq, head: head.head }, digest)}}`;
 }
 
 function encodeBoot(boot: BootReference, digest: TextDigest): string {
   const { release, key, endorsement, treeSize, treeRoot } = boot;
-  const heads = boot.heads.map((head) => encodeHead(head, digest)).join(',');
+  const heads = boot.heads.map((head) => encodeChainHead(head, digest)).join(',');
   const own = members({ release, key, endorsement, treeSize, treeRoot }, digest);
   return `{${own},"heads":[${heads}]}`;
 }
@@ -214,21 +214,57 @@ function encodeNumbers(facts: Partial<AuditFacts>): string {
   return text;
 }
 
+type HeadFields = Pick<
+  AuditEvent,
+  'time' | 'requestId' | 'actor' | 'action' | 'outcome' | 'code' | 'reason' | 'client'
+>;
+
+/** The beginning of the last entry. The items of a batch have the same, which is half of an entry. */
+let lastHead: { readonly of: HeadFields; text: string; isShared: boolean } | undefined;
+
+function isHeadOf(of: HeadFields, event: HeadFields): boolean {
+  return (
+    of.requestId === event.requestId &&
+    of.time === event.time &&
+    of.actor === event.actor &&
+    of.action === event.action &&
+    of.outcome === event.outcome &&
+    of.code === event.code &&
+    of.reason === event.reason &&
+    of.client === event.client
+  );
+}
+
+/** The members from the time to the client. */
+function encodeHead(event: HeadFields, digest: TextDigest): string {
+  if (lastHead !== undefined && isHeadOf(lastHead.of, event)) {
+    // A text in one piece: otherwise each entry would join its parts again.
+    if (!lastHead.isShared) lastHead.text = Buffer.from(lastHead.text, 'latin1').toString('latin1');
+    lastHead.isShared = true;
+    return lastHead.text;
+  }
+  const { time, requestId, actor, action, outcome, code, reason, client } = event;
+  let text =
+    `{"time":"${instant(time)}","requestId":${encodeText(requestId, digest)},` +
+    `${actor},"action":"${action}","outcome":"${outcome}"`;
+  if (code !== undefined) text += `,"code":"${code}"`;
+  if (reason !== undefined) text += `,"reason":${encodeText(reason, digest)}`;
+  if (client !== undefined) text += `,${client}`;
+  const of = { time, requestId, actor, action, outcome, code, reason, client };
+  lastHead = { of, text, isShared: false };
+  return text;
+}
+
 /**
  * The body of an entry: one JSON object in the canonical form of docs/spec/audit-log-v1.md, printable ASCII, to which
  * the chain adds `writer`, `seq` and `prev`.
  */
 export function encodeEvent(event: AuditEvent, digest: TextDigest): string {
   const facts: Partial<AuditFacts> = event as Partial<AuditFacts>;
-  let text =
-    `{"time":"${instant(event.time)}","requestId":${encodeText(event.requestId, digest)},` +
-    `${event.actor},"action":"${event.action}","outcome":"${event.outcome}"`;
-  if (event.code !== undefined) text += `,"code":"${event.code}"`;
-  if (event.reason !== undefined) text += `,"reason":${encodeText(event.reason, digest)}`;
-  if (event.client !== undefined) text += `,${event.client}`;
+  const head = encodeHead(event, digest);
   // A secret that was read exists under its name, which was checked when it was made: the most frequent entry pays for no check.
   const named = event.action === 'secret.read' && event.outcome === 'ok' ? textFact : chosenFact;
-  return `${text}${encodeTexts(facts, digest, named)}${encodeReferences(facts, digest)}${encodeNumbers(facts)}}`;
+  return `${head}${encodeTexts(facts, digest, named)}${encodeReferences(facts, digest)}${encodeNumbers(facts)}}`;
 }
 
 /** Texts of an event that no caller chooses. */
