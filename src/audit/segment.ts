@@ -25,20 +25,23 @@ const CHUNK_BYTES = 256 * 1024;
 
 const compress = promisify(zstdCompress);
 
-/** The chain of a writer within a segment, as far as it was followed. */
+/** The chain of a writer within a segment. */
 interface Link {
   readonly writer: string;
   /** The sequence number of its first entry in the segment. */
   readonly first: number;
-  /** The sequence number of its next entry, and the hash of the entry before that one. */
-  seq: number;
-  hash: string;
+  /** `prev` of that entry. */
+  readonly prev: string;
 }
 
 /** A batch of a segment. */
 interface Head {
   readonly link: Link;
   readonly count: number;
+  /** The place in the segment of its first entry. */
+  readonly start: number;
+  /** The sequence number of that entry. */
+  readonly seq: number;
 }
 
 /**
@@ -94,17 +97,6 @@ interface Place {
   readonly at: number;
 }
 
-function* placesOf(heads: readonly Head[]): Generator<Place, undefined> {
-  const seqs = new Map<Link, number>();
-  let at = 0;
-  for (const { link, count } of heads) {
-    const first = seqs.get(link) ?? link.first;
-    seqs.set(link, first + count);
-    for (let i = 0; i < count; i++) yield { link, seq: first + i, at: at++ };
-  }
-  return undefined;
-}
-
 /** `prev` of the entry at a place of the segment, if it is known. */
 export type PrevAt = (place: number) => string | undefined;
 
@@ -112,24 +104,19 @@ interface SegmentParts {
   /** Index in the log of the first entry. */
   readonly first: number;
   readonly heads: readonly Head[];
-  readonly signatures: readonly Buffer[];
+  /** Of the batches, one after another. */
+  readonly signatures: Buffer;
   readonly rests: Lines;
 }
 
 /**
- * A decoded segment. It restores the entries up to a place only when that place is asked for: hashing the chains takes most of the time.
- * Their content is not proven.
+ * A decoded segment. It restores an entry only when that entry is asked for: hashing the chains takes most of the time. Their content is not proven.
  */
 export class OpenSegment {
   readonly #parts: SegmentParts;
-  readonly #entries: string[] = [];
-  #places: readonly Place[] | undefined;
-  /** Entries that were restored from an untrusted `prev`. */
-  readonly #nears = new Map<number, string>();
-  /** The hash of the last entry of each batch that is restored. */
-  readonly #hashes: string[] = [];
-  /** Entries of the batch in progress that are restored. */
-  #done = 0;
+  /** `prev` by place, from an untrusted `prev`. */
+  readonly #prevs = new Map<number, string>();
+  #batches: readonly PlacedBatch[] | undefined;
 
   constructor(parts: SegmentParts) {
     this.#parts = parts;
@@ -163,71 +150,67 @@ export class OpenSegment {
    * wrong entry, which no proof covers.
    */
   entry(place: number, prevAt?: PrevAt): string {
-    const near = prevAt && this.#near(place, prevAt);
-    if (near !== undefined) return near;
-    while (this.#entries.length <= place) this.#restore();
-    return this.#entries[place] ?? '';
+    const chain: Place[] = [];
+    let prev: string | undefined;
+    for (const own of this.#backwards(place)) {
+      chain.unshift(own);
+      prev = this.#prevs.get(own.at) ?? prevAt?.(own.at);
+      if (prev !== undefined) break;
+    }
+    let text: string | undefined;
+    for (const own of chain) {
+      prev = text === undefined ? (prev ?? own.link.prev) : sha256Hex(text);
+      this.#prevs.set(own.at, prev);
+      text = this.#text(own, prev);
+    }
+    return text ?? '';
   }
 
-  /** Restores the entry from the nearest one of its writer that was restored so, or whose `prev` is known; undefined if there is none. */
-  #near(place: number, prevAt: PrevAt): string | undefined {
-    this.#places ??= [...placesOf(this.#parts.heads)];
-    const link = this.#places[place]?.link;
-    const between: Place[] = [];
-    for (let at = place; at >= 0; at--) {
-      const own = this.#places[at];
-      if (own === undefined || own.link !== link) continue;
-      const known = this.#nears.get(at);
-      const prev = known === undefined ? prevAt(at) : undefined;
-      if (known === undefined) between.push(own);
-      if (known === undefined && prev === undefined) continue;
-      return between.reduceRight(
-        (text, next) => this.#continue(next, text === '' ? (prev ?? '') : sha256Hex(text)),
-        known ?? '',
-      );
+  /** The place and those of its writer before it, the nearest first. */
+  *#backwards(place: number): Generator<Place, undefined> {
+    const { heads } = this.#parts;
+    let number = firstFrom(heads.length, (i) => (heads[i]?.start ?? 0) > place) - 1;
+    const link = heads[number]?.link;
+    for (let head = heads[number]; head !== undefined; head = heads[--number]) {
+      if (head.link !== link) continue;
+      const { start, count, seq } = head;
+      for (let at = Math.min(place, start + count - 1); at >= start; at--)
+        yield { link, seq: seq + at - start, at };
     }
     return undefined;
   }
 
-  #continue({ link, seq, at }: Place, prev: string): string {
-    const text = placeText({ writer: link.writer, seq, prev }) + this.rest(at);
-    this.#nears.set(at, text);
-    return text;
+  #text({ link: { writer }, seq, at }: Place, prev: string): string {
+    return placeText({ writer, seq, prev }) + this.rest(at);
   }
 
-  /** All batches, in the order of the log. */
+  /** All batches, in the order of the log. They are restored from the first `prev` of each writer only. */
   batches(): readonly PlacedBatch[] {
-    const { first, heads, signatures, rests } = this.#parts;
-    this.entry(rests.count - 1);
-    let at = 0;
-    const seqs = new Map(heads.map(({ link }) => [link, link.first]));
-    return heads.map(({ link, count }, i) => {
-      const start = at;
-      at += count;
-      const first_seq = seqs.get(link) ?? link.first;
-      seqs.set(link, first_seq + count);
-      const entries = joinEntries(this.#entries.slice(start, at));
-      const head = Buffer.from(this.#hashes[i] ?? '', 'hex');
-      const signature = signatures[i] ?? Buffer.alloc(0);
-      const row = { writer: link.writer, first_seq, count, entries, head, signature };
-      return { first_index: first + start, row };
-    });
+    this.#batches ??= this.#restored();
+    return this.#batches;
   }
 
-  /** Continues the chain of a writer by one entry. */
-  #restore(): void {
-    const head = this.#parts.heads[this.#hashes.length];
-    if (head === undefined) throw new RangeError('the segment has no such entry');
-    const { link, count } = head;
-    const place = placeText({ writer: link.writer, seq: link.seq, prev: link.hash });
-    const entry = place + this.rest(this.#entries.length);
-    link.seq += 1;
-    link.hash = sha256Hex(entry);
-    this.#entries.push(entry);
-    this.#done += 1;
-    if (this.#done < count) return;
-    this.#hashes.push(link.hash);
-    this.#done = 0;
+  #restored(): readonly PlacedBatch[] {
+    const { first, heads, signatures } = this.#parts;
+    const ends = new Map<Link, string>();
+    return heads.map(({ link, count, start, seq }, number) => {
+      const entries: string[] = [];
+      let prev = ends.get(link) ?? link.prev;
+      for (let i = 0; i < count; i++) {
+        const entry = this.#text({ link, seq: seq + i, at: start + i }, prev);
+        prev = sha256Hex(entry);
+        entries.push(entry);
+      }
+      ends.set(link, prev);
+      const head = Buffer.from(prev, 'hex');
+      const at = SIGNATURE_BYTES * number;
+      const signature = signatures.subarray(at, at + SIGNATURE_BYTES);
+      const row = { writer: link.writer, first_seq: seq, count };
+      return {
+        first_index: first + start,
+        row: { ...row, entries: joinEntries(entries), head, signature },
+      };
+    });
   }
 }
 
@@ -239,16 +222,17 @@ export function openSegment({ first_index, count, body }: Segment): OpenSegment 
   const headsAt = text.indexOf('\n\n') + 2;
   const restsAt = text.indexOf('\n\n', headsAt) + 2;
   if (headsAt < 2 || restsAt < 2) return undefined;
-  const { signatures } = parts;
+  const { batches, signatures } = parts;
   const links = text
     .toString('latin1', 0, headsAt - 2)
-    .split('\n', signatures.length)
+    .split('\n', batches)
     .map(parseLink);
-  const lines = Lines.of(text.subarray(headsAt, restsAt - 1), signatures.length);
-  const heads = signatures.flatMap((_, i) => parseHead(lines?.line(i) ?? '', links) ?? []);
+  const lines = Lines.of(text.subarray(headsAt, restsAt - 1), batches);
+  const heads = lines && parseHeads(lines, links);
   // The counts are compared before the lines are counted: a forged text may have millions.
-  const total = heads.reduce((sum, head) => sum + head.count, 0);
-  if (heads.length < signatures.length || total !== count) return undefined;
+  const last = heads?.at(-1);
+  if (heads === undefined || last === undefined || last.start + last.count !== count)
+    return undefined;
   const rests = Lines.of(text.subarray(restsAt), count);
   return rests && new OpenSegment({ first: first_index, heads, signatures, rests });
 }
@@ -307,19 +291,24 @@ export function decodeSegment(segment: Segment): readonly PlacedBatch[] | undefi
   return openSegment(segment)?.batches();
 }
 
-function partsOf(
-  bytes: Uint8Array,
-): { readonly signatures: readonly Buffer[]; readonly frame: Buffer } | undefined {
+interface BodyParts {
+  /** The number of batches. */
+  readonly batches: number;
+  readonly signatures: Buffer;
+  readonly frame: Buffer;
+}
+
+function partsOf(bytes: Uint8Array): BodyParts | undefined {
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (body.length < HEADER_BYTES || body.readUInt8() !== VERSION) return undefined;
   const batches = body.readUInt32BE(1);
   const frameAt = HEADER_BYTES + SIGNATURE_BYTES * batches;
   if (frameAt >= body.length) return undefined;
-  const signatures = Array.from({ length: batches }, (_, i) => {
-    const at = HEADER_BYTES + SIGNATURE_BYTES * i;
-    return body.subarray(at, at + SIGNATURE_BYTES);
-  });
-  return { signatures, frame: body.subarray(frameAt) };
+  return {
+    batches,
+    signatures: body.subarray(HEADER_BYTES, frameAt),
+    frame: body.subarray(frameAt),
+  };
 }
 
 /**
@@ -339,13 +328,26 @@ const LINK = /^([0-9a-z-]{1,32}) ([1-9][0-9]{0,15}) ([0-9a-f]{64})$/;
 const HEAD = /^(0|[1-9][0-9]{0,5}) ([1-9][0-9]{0,6})$/;
 
 function parseLink(line: string): Link | undefined {
-  const [, writer, seq, hash] = LINK.exec(line) ?? [];
-  if (writer === undefined || hash === undefined) return undefined;
-  return { writer, first: Number(seq), seq: Number(seq), hash };
+  const [, writer, seq, prev] = LINK.exec(line) ?? [];
+  if (writer === undefined || prev === undefined) return undefined;
+  return { writer, first: Number(seq), prev };
 }
 
-function parseHead(line: string, links: readonly (Link | undefined)[]): Head | undefined {
-  const [, number, count] = HEAD.exec(line) ?? [];
-  const link = links[Number(number)];
-  return link === undefined ? undefined : { link, count: Number(count) };
+/** Undefined unless each line is the head of a batch. */
+function parseHeads(
+  lines: Lines,
+  links: readonly (Link | undefined)[],
+): readonly Head[] | undefined {
+  const heads: Head[] = [];
+  const seqs = new Map<Link, number>();
+  for (let i = 0, start = 0; i < lines.count; i++) {
+    const [, number, entries] = HEAD.exec(lines.line(i)) ?? [];
+    const link = links[Number(number)];
+    if (link === undefined) return undefined;
+    const [seq, count] = [seqs.get(link) ?? link.first, Number(entries)];
+    heads.push({ link, count, start, seq });
+    seqs.set(link, seq + count);
+    start += count;
+  }
+  return heads;
 }
