@@ -30,6 +30,12 @@ interface Stored {
   }[];
 }
 
+/** Unproven hashes of a bundle. */
+interface StoredHashes {
+  readonly shortcuts: Shortcuts | undefined;
+  readonly leaves: Uint8Array | undefined;
+}
+
 /** The entries that may match, by index, and the damage. */
 export interface ProvenMatches {
   readonly entries: ReadonlyMap<number, string>;
@@ -104,11 +110,12 @@ export class ProvenEntries {
    * of the range is missing, the result is that of `readSome`.
    */
   async readMatching(tree: Tree, candidates: Candidates): Promise<ProvenMatches> {
-    const { start, end } = candidates;
+    const { start, end, rows } = candidates;
     const bundle = Math.floor(start / TILE_WIDTH);
-    const shortcuts = await Shortcuts.of(this.#store, bundle);
+    const shortcuts = Shortcuts.of(rows.shortcuts(bundle), bundle);
     const found = await this.#batches.matching(candidates, (index) => shortcuts?.prevAt(index));
-    if (found !== undefined && (await this.#areProven(tree, found, shortcuts)))
+    const leaves = rows.leaves(bundle);
+    if (found !== undefined && (await this.#areProven(tree, found, { shortcuts, leaves })))
       return { entries: found, damage: [] };
     const { entries, damage } = await this.readSome(tree, start, end);
     const proven = new Map<number, string>();
@@ -117,31 +124,21 @@ export class ProvenEntries {
     return { entries: proven, damage };
   }
 
-  /** Entries of one bundle. */
+  /** Entries of one bundle. If the shortcuts are proven and cover the stored leaves around the entries, nothing else of the bundle is hashed. */
   async #areProven(
     tree: Tree,
     entries: ReadonlyMap<number, string>,
-    shortcuts: Shortcuts | undefined,
+    { shortcuts, leaves }: StoredHashes,
   ): Promise<boolean> {
     const [first] = entries.keys();
     if (first === undefined) return true;
     const bundle = Math.floor(first / TILE_WIDTH);
-    const tile =
-      shortcuts !== undefined && (await this.#parents.have(tree, bundle, shortcuts.root()))
-        ? await this.#coveredLeaves(bundle, entries.keys(), shortcuts)
-        : await this.leaves(tree, bundle);
+    const isShort =
+      shortcuts !== undefined && (await this.#parents.have(tree, bundle, shortcuts.root()));
+    const tile = isShort
+      ? shortcuts.covered(leaves, entries.keys())
+      : await this.leaves(tree, bundle);
     return tile !== undefined && [...entries].every(([index, entry]) => isLeaf(tile, index, entry));
-  }
-
-  /** The stored leaf hashes of a full bundle, if those around all these entries are under the proven nodes of the shortcuts. */
-  async #coveredLeaves(
-    tile_index: number,
-    indexes: Iterable<number>,
-    shortcuts: Shortcuts,
-  ): Promise<Uint8Array | undefined> {
-    const tile = (await this.#store.get('log_tiles', { level: 0, tile_index }))?.hashes;
-    const isWhole = tile?.length === FULL_BYTES;
-    return isWhole && shortcuts.cover(tile, indexes) ? tile : undefined;
   }
 
   /** Leaf hashes of a bundle as the signed root covers them; undefined if neither its tile nor its entries match. */

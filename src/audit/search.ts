@@ -6,6 +6,7 @@ import type { PageRequest } from '../domain/page.ts';
 import type { ArchivedLog } from './archive/archived-log.ts';
 import type { RowReader } from '../ports/store.ts';
 import { candidatesBelow } from './bundle-candidates.ts';
+import { BundleRows } from './bundle-rows.ts';
 import { DamagedLog } from './log-damage.ts';
 import type { ProvenMatches } from './proven-entries.ts';
 import { matches, queryTerms, wantedText } from './entry-query.ts';
@@ -82,6 +83,7 @@ class Search {
   readonly #terms: readonly SearchTerm[];
   readonly #wanted: WantedText;
   readonly #limit: number;
+  readonly #rows: BundleRows;
   readonly found: LogEntry[] = [];
   #bundlesLeft = MOST_BUNDLES;
   /** Entries from here on were searched. */
@@ -93,6 +95,7 @@ class Search {
     this.#terms = queryTerms(query);
     this.#wanted = wantedText(query, this.#terms);
     this.#limit = limit;
+    this.#rows = new BundleRows(log.store);
     this.position = position;
   }
 
@@ -116,10 +119,11 @@ class Search {
 
   /** False if the page is full. */
   async #readAll(bundles: readonly number[], lowest: number): Promise<boolean> {
-    for (const bundle of bundles) {
+    for (const [place, bundle] of bundles.entries()) {
       if ((bundle + 1) * TILE_WIDTH <= lowest) return true;
       if (this.#bundlesLeft === 0) return false;
       this.#bundlesLeft -= 1;
+      await this.#rows.load(bundles, place);
       if (!(await this.#readBundle(bundle))) return false;
     }
     return true;
@@ -140,22 +144,25 @@ class Search {
   async #readBundle(bundle: number): Promise<boolean> {
     const start = bundle * TILE_WIDTH;
     const end = Math.min(this.position, start + TILE_WIDTH);
-    const wanted = this.#wanted;
-    const { entries, damage } = await this.#log.read({ start, end, wanted });
+    const [wanted, rows] = [this.#wanted, this.#rows];
+    const { entries, damage } = await this.#log.read({ start, end, wanted, rows });
     // A page reads many bundles: other requests are answered in between.
     await loopTurn();
-    for (let index = end - 1; index >= start; index--) {
-      const range = damage.find(({ first, end }) => first <= index && index < end);
+    const damaged = new Map(damage.map((range) => [Math.min(end, range.end) - 1, range]));
+    for (const index of [...entries.keys(), ...damaged.keys()].toSorted((a, b) => b - a)) {
+      const range = damaged.get(index);
       if (range !== undefined) {
+        this.position = index + 1;
         // A page ends above the damage; the next one begins with it.
         if (this.found.length > 0) return false;
         throw new DamagedLog(range);
       }
       const entry = entries.get(index);
-      if (entry !== undefined && this.#isWanted(entry)) this.found.push({ index, entry });
       this.position = index;
+      if (entry !== undefined && this.#isWanted(entry)) this.found.push({ index, entry });
       if (this.found.length === this.#limit) return false;
     }
+    this.position = start;
     return true;
   }
 }

@@ -1,6 +1,6 @@
 import { HASH_BYTES, perfectRoot } from '../crypto/merkle.ts';
 import { TILE_WIDTH } from '../crypto/tiles.ts';
-import type { RowReader, Write } from '../ports/store.ts';
+import type { Write } from '../ports/store.ts';
 import { parsePlace } from './entry.ts';
 
 /** The level under which log_tiles keeps the shortcuts of full bundles; docs/spec/audit-log-v1.md, "Search index". */
@@ -25,10 +25,10 @@ export class Shortcuts {
     this.#first = bundle * TILE_WIDTH;
   }
 
-  static async of(store: RowReader, bundle: number): Promise<Shortcuts | undefined> {
-    const row = await store.get('log_tiles', { level: SHORTCUTS_LEVEL, tile_index: bundle });
-    if (row?.hashes.length !== 2 * LIST_BYTES) return undefined;
-    const { buffer, byteOffset, length } = row.hashes;
+  /** Undefined unless the bundle has a row of the right length. */
+  static of(row: Uint8Array | undefined, bundle: number): Shortcuts | undefined {
+    if (row?.length !== 2 * LIST_BYTES) return undefined;
+    const { buffer, byteOffset, length } = row;
     return new Shortcuts(Buffer.from(buffer, byteOffset, length), bundle);
   }
 
@@ -45,15 +45,17 @@ export class Shortcuts {
     return perfectRoot(this.#row.subarray(LIST_BYTES));
   }
 
-  /** Whether the bundle's leaves around these entries hash to their nodes. */
-  cover(leaves: Uint8Array, indexes: Iterable<number>): boolean {
+  /** The leaves, if they are whole and those around these entries hash to their nodes. */
+  covered(leaves: Uint8Array | undefined, indexes: Iterable<number>): Uint8Array | undefined {
+    if (leaves?.length !== PLACES * STRIDE_BYTES) return undefined;
     const groups = new Set<number>();
     for (const index of indexes) groups.add(Math.floor((index - this.#first) / STRIDE));
-    return [...groups].every((group) => {
+    const isCovered = [...groups].every((group) => {
       const at = LIST_BYTES + group * HASH_BYTES;
       const node = perfectRoot(leaves.subarray(group * STRIDE_BYTES, (group + 1) * STRIDE_BYTES));
       return this.#row.subarray(at, at + HASH_BYTES).equals(node);
     });
+    return isCovered ? leaves : undefined;
   }
 }
 

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { RowReader } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
 import { LOG } from '../ports/queries.ts';
+import type { BundleRows } from './bundle-rows.ts';
 import { restOf, splitEntries } from './entry.ts';
 import { openSegment, type OpenSegment, type PlacedBatch, type PrevAt } from './segment.ts';
 
@@ -29,6 +30,8 @@ export interface Candidates {
   readonly start: number;
   readonly end: number;
   readonly wanted: WantedText;
+  /** The rows of the bundle are loaded. */
+  readonly rows: BundleRows;
 }
 
 /** Consecutive entries. */
@@ -80,7 +83,7 @@ export class StoredBatches {
    * Undefined if an entry of the range is missing or unreadable. `prevAt`: `prev` of some entries, by index.
    */
   async matching(
-    { start, end, wanted }: Candidates,
+    { start, end, wanted, rows }: Candidates,
     prevAt: PrevAt,
   ): Promise<ReadonlyMap<number, string> | undefined> {
     const found = new Map<number, string>();
@@ -98,7 +101,7 @@ export class StoredBatches {
       }
     };
     for (let below = end; below > start;) {
-      const segment = await this.#segmentWith(below - 1);
+      const segment = await this.#segmentWith(below - 1, rows);
       if (segment === 'unreadable') return undefined;
       if (segment === undefined || segment.end <= start) break;
       take(segment.first, segment.count, segment);
@@ -157,7 +160,7 @@ export class StoredBatches {
     const [begin] = await this.#store.list(LOG.segmentOfBatch(writer, own.first_seq), { limit: 1 });
     const lowest = begin?.first_index ?? 0;
     for (let at = Number.MAX_SAFE_INTEGER; at > lowest;) {
-      const [segment] = await this.#store.list(LOG.closedBefore(at - 1), { limit: 1 });
+      const segment = await this.#segmentBefore(at - 1);
       if (segment === undefined) return undefined;
       for (const { row } of this.#decode(segment) ?? []) {
         if (row.writer === writer && row.first_seq <= seq && seq < row.first_seq + row.count)
@@ -189,7 +192,7 @@ export class StoredBatches {
   async #segments(start: number, end: number): Promise<readonly Tables['audit_segments'][]> {
     const found: Tables['audit_segments'][] = [];
     for (let below = end; below > start;) {
-      const [row] = await this.#store.list(LOG.closedBefore(below - 1), { limit: 1 });
+      const row = await this.#segmentBefore(below - 1);
       if (row === undefined || row.first_index + row.count <= start) break;
       found.push(row);
       below = row.first_index;
@@ -198,11 +201,19 @@ export class StoredBatches {
   }
 
   /** The newest segment that begins at or below the index. An open one needs no query: a search walks through neighbouring bundles. */
-  async #segmentWith(index: number): Promise<OpenSegment | 'unreadable' | undefined> {
+  async #segmentWith(
+    index: number,
+    rows: BundleRows,
+  ): Promise<OpenSegment | 'unreadable' | undefined> {
     for (const opened of this.#opened.values())
       if (opened.first <= index && index < opened.end) return opened;
-    const [row] = await this.#store.list(LOG.closedBefore(index), { limit: 1 });
+    const row = rows.segmentBefore(index) ?? (await this.#segmentBefore(index));
     return row && (this.#open(row) ?? 'unreadable');
+  }
+
+  async #segmentBefore(index: number): Promise<Tables['audit_segments'] | undefined> {
+    const [row] = await this.#store.list(LOG.closedBefore(index), { limit: 1 });
+    return row;
   }
 
   #decode(segment: Tables['audit_segments']): readonly PlacedBatch[] | undefined {
