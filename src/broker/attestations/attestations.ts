@@ -23,6 +23,9 @@ type Parts = Recording & Access;
 const MOST_OF_IMAGE = 50;
 const MOST = 10_000;
 const MOST_BYTES = 32 * 1_048_576;
+/** Above this share of a limit, pushes are decided one after another, so that pushes at the same moment do not exceed it together. */
+const NEAR = 0.9;
+const COUNTED = 'attestations:count';
 
 /** An attestation, and the authorities of all profiles that signed it. */
 export interface AcceptedAttestation extends Attestation {
@@ -55,7 +58,9 @@ export async function pushAttestation(
     checkSize(parsed, body);
     const id = attestationId(digest, body);
     const stored = parts.attestations.of(digest).find((each) => each.id === id);
-    if (stored === undefined) checkLimits(parts, { digest, bytes: body.length, createdBy });
+    const isNear =
+      stored === undefined && checkLimits(parts, { digest, bytes: body.length, createdBy });
+    const counted = isNear ? [COUNTED] : [];
     const made = { digest, id, body, createdAt: parts.clock.now(), createdBy };
     const entry = {
       ...described,
@@ -65,12 +70,12 @@ export async function pushAttestation(
     return {
       plan: {
         decidedAt,
-        reads: fences,
+        reads: [...fences, `attestation:${digest}`, ...counted],
         notAfter: authorityEnd(now),
         ...(stored === undefined && {
           expect: [{ table: 'attestations', key: { digest, id }, absent: true }],
           writes: [{ table: 'attestations', put: parts.attestations.seal(made) }],
-          invalidates: [`attestation:${digest}`],
+          invalidates: [`attestation:${digest}`, ...counted],
         }),
         entries: [entryOf(parts, call, now, entry)],
       },
@@ -106,7 +111,10 @@ function checkSize({ type }: ParsedAttestation, body: Uint8Array): void {
   });
 }
 
-/** @throws ERR_CONFLICT */
+/**
+ * @returns whether the push is near a limit of all images.
+ * @throws ERR_CONFLICT
+ */
 function checkLimits(
   { attestations }: Pick<Access, 'attestations'>,
   {
@@ -114,7 +122,7 @@ function checkLimits(
     bytes,
     createdBy,
   }: { readonly digest: string; readonly bytes: number; readonly createdBy: string },
-): void {
+): boolean {
   const ofImage = attestations.of(digest).length;
   const advice = 'an operator deletes some: quaymaster attestation rm';
   if (ofImage >= MOST_OF_IMAGE) {
@@ -129,11 +137,13 @@ function checkLimits(
       `the broker has ${attestations.count} attestations with ${attestations.bytes} bytes; the most are ${MOST} and ${MOST_BYTES} bytes; ${advice}`,
     );
   }
-  if (!isWorkloadId(createdBy)) return;
+  const isNear = attestations.count >= NEAR * MOST || attestations.bytes >= NEAR * MOST_BYTES;
+  if (!isWorkloadId(createdBy)) return isNear;
   const pushed = (list: readonly Attestation[]) =>
     list.filter((each) => isWorkloadId(each.createdBy)).length;
   const ofWorkloads = { image: pushed(attestations.of(digest)), all: pushed(attestations.all()) };
-  if (ofWorkloads.image < MOST_OF_IMAGE / 2 && ofWorkloads.all < MOST / 2) return;
+  if (ofWorkloads.image < MOST_OF_IMAGE / 2 && ofWorkloads.all < MOST / 2)
+    return isNear || ofWorkloads.all >= (NEAR * MOST) / 2;
   throw new BrokerError(
     'ERR_CONFLICT',
     `workloads pushed ${ofWorkloads.image} attestations of the image and ${ofWorkloads.all} in all; the most are ${MOST_OF_IMAGE / 2} and ${MOST / 2}; ${advice}`,
