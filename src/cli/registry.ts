@@ -7,6 +7,7 @@ import { readBody } from '../net/https/read-body.ts';
 import { withDeadline } from '../ports/deadline.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, Failed } from './errors.ts';
+import { jsonObject } from './json-object.ts';
 
 type Content = Readonly<Record<string, unknown>>;
 
@@ -98,8 +99,8 @@ async function bundles(registry: Registry, image: Image): Promise<readonly Conte
     );
     const [only, ...more] = layers;
     if (subject?.digest !== image.digest || only?.mediaType !== BUNDLE || more.length > 0) continue;
-    const bundle = parseJson(await registry.content('blobs', only.digest));
-    if (typeof bundle === 'object' && bundle !== null) found.push(bundle as Content);
+    const bundle = await registry.content('blobs', only.digest);
+    found.push(registry.object(bundle.toString(), `the bundle ${only.digest}`));
   }
   return found;
 }
@@ -112,16 +113,16 @@ async function simpleSignings(registry: Registry, image: Image): Promise<readonl
     const signature = annotations[SIGNATURE];
     if (signature === undefined) continue;
     const payload = (await registry.content('blobs', at)).toString('base64');
-    found.push({ payload, signature, ...keylessOf(annotations) });
+    found.push({ payload, signature, ...keylessOf(registry, annotations) });
   }
   return found;
 }
 
 /** The certificate and the log entry, if cosign 2 signed without a key. */
-function keylessOf(annotations: Readonly<Record<string, string>>): Content {
+function keylessOf(registry: Registry, annotations: Readonly<Record<string, string>>): Content {
   const { [CERTIFICATE]: certificate, [REKOR_BUNDLE]: bundle } = annotations;
   if (certificate === undefined || bundle === undefined) return {};
-  return { certificate, rekorBundle: parseJson(Buffer.from(bundle)) };
+  return { certificate, rekorBundle: registry.object(bundle, `the annotation ${REKOR_BUNDLE}`) };
 }
 
 interface RegistryAnswer {
@@ -187,6 +188,12 @@ class Registry {
     } catch {
       throw this.#failed('sends an index, a manifest or a token that is not valid');
     }
+  }
+
+  object(text: string, what: string): Content {
+    const members = jsonObject(text);
+    if (members === undefined) throw this.#failed(`sends ${what}, which is not a JSON object`);
+    return members;
   }
 
   #failed(why: string): Failed {

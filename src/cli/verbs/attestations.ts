@@ -1,12 +1,12 @@
 import type { components } from '../../client/index.ts';
 import { imageReference } from '../../domain/posture/image-reference.ts';
-import { parseMembers } from '../../text/json-members.ts';
 import { readStdin } from '../ask.ts';
 import { readBytes, readText } from '../connection.ts';
 import type { Call, CliContext } from '../context.ts';
 import { counted } from '../count.ts';
 import { defined } from '../defined.ts';
 import { Failed, UsageError } from '../errors.ts';
+import { jsonObject } from '../json-object.ts';
 import { fields } from '../output/table.ts';
 import { fetchAttestations } from '../registry.ts';
 
@@ -85,17 +85,9 @@ async function ofFiles(
     return { payload: bytes.toString('base64'), signature: text.trim() };
   }
   const text = file === '-' ? (await readStdin(context)).toString() : await readText(file ?? '');
-  const bundle = membersOf(text);
+  const bundle = jsonObject(text);
   if (bundle === undefined) throw new Failed(`${file ?? ''} is not a JSON object`);
   return bundle;
-}
-
-function membersOf(text: string): Content | undefined {
-  try {
-    return parseMembers(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function pushedText({ id, digest, type, acceptedBy }: Accepted): string {
