@@ -52,7 +52,12 @@ const CHUNK = 256;
  */
 export class StoredBatches {
   readonly #store: RowReader;
-  readonly #opened = new LRUCache<number, OpenSegment>({ max: MOST_SEGMENTS });
+  readonly #opened = new LRUCache<number, OpenSegment>({
+    max: MOST_SEGMENTS,
+    dispose: (segment) => {
+      segment.close();
+    },
+  });
 
   constructor(store: RowReader) {
     this.#store = store;
@@ -101,9 +106,11 @@ export class StoredBatches {
       }
     };
     for (let below = end; below > start;) {
-      const segment = await this.#segmentWith(below - 1, rows);
-      if (segment === 'unreadable') return undefined;
-      if (segment === undefined || segment.end <= start) break;
+      const row = rows.segmentBefore(below - 1) ?? (await this.#segmentBefore(below - 1));
+      if (row === undefined || row.first_index + row.count <= start) break;
+      // Another search may close the segment, so nothing waits before its last use.
+      const segment = this.#open(row);
+      if (segment === undefined) return undefined;
       take(segment.first, segment.count, segment);
       below = segment.first;
     }
@@ -198,17 +205,6 @@ export class StoredBatches {
       below = row.first_index;
     }
     return found;
-  }
-
-  /** The newest segment that begins at or below the index. An open one needs no query: a search walks through neighbouring bundles. */
-  async #segmentWith(
-    index: number,
-    rows: BundleRows,
-  ): Promise<OpenSegment | 'unreadable' | undefined> {
-    for (const opened of this.#opened.values())
-      if (opened.first <= index && index < opened.end) return opened;
-    const row = rows.segmentBefore(index) ?? (await this.#segmentBefore(index));
-    return row && (this.#open(row) ?? 'unreadable');
   }
 
   async #segmentBefore(index: number): Promise<Tables['audit_segments'] | undefined> {

@@ -67,4 +67,13 @@ describe('the rows of bundles that a search reads', () => {
     expect(isCompacted).toBe(true);
     expect(items).toEqual(rare);
   });
+
+  it('are used by several searches of one reader at the same time', async () => {
+    await bench.compact();
+    const { reader } = bench;
+    const pages = await Promise.all(
+      rare.map(({ index }) => reader.search(RARE, { limit: 100, after: String(index) })),
+    );
+    for (const [place, { items }] of pages.entries()) expect(items).toEqual(rare.slice(place + 1));
+  });
 });

@@ -67,6 +67,25 @@ describe('an entry of a segment', () => {
     expect(opened.entry(50, () => 'f'.repeat(64))).not.toBe(entries[50]);
     expect(opened.batches()).toEqual(batches);
   });
+
+  it('is not restored after the segment is closed, but the batches stay readable', async () => {
+    const { batches, entries } = chained();
+    // A text that is decompressed in one step, and one that takes two.
+    for (const length of [10, 300_000]) {
+      const comment = 'x'.repeat(length);
+      const entry = `${placeText({ writer: 'w3', seq: 1, prev: '0'.repeat(64) })}${comment}"}`;
+      const head = Buffer.from(sha256Hex(entry), 'hex');
+      const row = { writer: 'w3', first_seq: 1, count: 1, entries: joinEntries([entry]), head };
+      const last = { first_index: entries.length, row: { ...row, signature: Buffer.alloc(64) } };
+      const all = [...batches, last];
+      const opened = openSegment(await encodeSegment(all))!;
+      const restored = opened.batches();
+      opened.close();
+      expect(() => opened.entry(0)).toThrow(TypeError);
+      expect(() => [...opened.containing('entry', 0, 9)]).toThrow(TypeError);
+      expect(restored).toEqual(all);
+    }
+  });
 });
 
 describe('a search of a compacted log', () => {
