@@ -12,7 +12,7 @@ import {
   type WorkloadView,
 } from '../../domain/policy/index.ts';
 import { workloadId, type Workload } from '../../domain/workload.ts';
-import type { LoggedDecision, Recorded, Skipped } from './logged-decision.ts';
+import type { LoggedDecision, Recorded, Skipped } from '../../domain/logged-decision.ts';
 
 /** What policies decide on a request that was seen. `unknown`: it depends on facts that nothing recorded. */
 interface RuleName {

@@ -1,6 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { BrokerError } from '../../domain/errors.ts';
 import { instant } from '../../domain/instant.ts';
+import {
+  loggedDecision,
+  type LoggedDecision,
+  type Recorded,
+} from '../../domain/logged-decision.ts';
 import { sharedViewFor, decidePossible, type Capability } from '../../domain/policy/index.ts';
 import { workloadId } from '../../domain/workload.ts';
 import type { AuditLog, LogEntry } from '../../ports/audit-log.ts';
@@ -17,7 +22,6 @@ import { blocksOf, revokedVersions } from '../sessions/blocks.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { shownDecision, type Redecision } from './decision-tally.ts';
 import { explainSteps, resultLine, stepLines, type ExplainStep } from './explain-steps.ts';
-import { loggedDecision, type LoggedDecision, type Recorded } from './logged-decision.ts';
 
 type Parts = Recording & Access & SealedRows & { readonly audit: AuditLog };
 

@@ -15,7 +15,7 @@ import { recordOperation } from '../recording/operation.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { DecisionTally, type SeenRequest, type UsedGrant } from './decision-tally.ts';
 import { openDraft, type Draft } from './draft.ts';
-import { loggedDecision } from './logged-decision.ts';
+import { loggedDecision } from '../../domain/logged-decision.ts';
 
 type Parts = Recording & Access & Pick<Keys, 'keyring'> & { readonly audit: AuditLog };
 

@@ -1,6 +1,6 @@
-import { isSecretPath } from '../../domain/names.ts';
-import type { Capability } from '../../domain/policy/index.ts';
-import { parseWorkloadId, workloadOf, type Workload } from '../../domain/workload.ts';
+import { isSecretPath } from './names.ts';
+import type { Capability } from './policy/index.ts';
+import { parseWorkloadId, workloadOf, type Workload } from './workload.ts';
 
 /** A decision of the policies as the log recorded it, with the facts that the entry has. */
 export interface LoggedDecision {
