@@ -43,7 +43,8 @@ export class FakeWatches {
 
   /** Writes raw bytes to every open watch. */
   write(bytes: string | Uint8Array): void {
-    for (const response of this.#open) if (!this.#isSilent) response.write(bytes);
+    for (const response of this.#open)
+      if (!this.#isSilent && !response.writableEnded) response.write(bytes);
   }
 
   /** Ends them as the server does after their timeout. */
@@ -70,6 +71,7 @@ export class FakeWatches {
   }
 
   #write(response: ServerResponse, event: unknown): void {
-    if (!this.#isSilent) response.write(`${JSON.stringify(event)}\n`);
+    // An ended watch stays open until the client closes it.
+    if (!this.#isSilent && !response.writableEnded) response.write(`${JSON.stringify(event)}\n`);
   }
 }
