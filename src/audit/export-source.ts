@@ -30,7 +30,7 @@ export function storeSource(store: Store, log: LogIdentity): ExportSource {
     witnessed: async () => (await reader.witnessed())?.note,
     logKey: () => reader.logKey(),
     file: (path) => reader.file(path),
-    heads: (size) => reader.heads(0, size),
+    heads: (size) => reader.allHeads(0, size),
     truncation: () => reader.truncation(),
     archiveObjects: () => reader.archiveObjects(0),
   };

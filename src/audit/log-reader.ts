@@ -5,7 +5,7 @@ import {
   verifyInclusion,
 } from '../crypto/proofs.ts';
 import { HASH_BYTES, leafHash } from '../crypto/merkle.ts';
-import { verifierKeyText } from '../crypto/signed-note.ts';
+import { verifierKeyText, type NoteVerifier } from '../crypto/signed-note.ts';
 import {
   encodeBundle,
   nodesFromTiles,
@@ -17,9 +17,12 @@ import {
 import { BrokerError } from '../domain/errors.ts';
 import type { PageRequest } from '../domain/page.ts';
 import type {
+  AcceptValues,
   ArchiveObject,
   AuditLog,
   AuditQuery,
+  DecisionsPage,
+  DecisionsWindow,
   EntryProof,
   LogCheckpoint,
   LogEntry,
@@ -32,11 +35,11 @@ import type { ArchivePlace } from '../ports/archive-place.ts';
 import { ArchiveReader } from './archive/archive-reader.ts';
 import { ArchivedLog } from './archive/archived-log.ts';
 import { batchHeads } from './batch-heads.ts';
+import { readDecisions } from './decisions.ts';
 import type { BatchHead } from './export-format.ts';
-import type { LogIdentity } from './log-identity.ts';
 import { ProvenEntries, type ProvenMatches, type ProvenPart } from './proven-entries.ts';
 import { pendingEntries } from './pending-entries.ts';
-import { searchEntries, type AcceptValue } from './search.ts';
+import { searchEntries } from './search.ts';
 import type { Candidates } from './stored-batches.ts';
 import { storedWitnessed } from './witnesses/witnessed-checkpoint.ts';
 import { rootOf, storedCheckpoint, tileReader, type SignedCheckpoint } from './stored-tree.ts';
@@ -51,7 +54,7 @@ interface ReaderOptions {
 /** The log as readers see it: the entries that the last checkpoint covers, at most a second behind the last commit. */
 export class LogReader implements AuditLog {
   readonly #store: RowReader;
-  readonly #log: LogIdentity;
+  readonly #verifier: NoteVerifier;
   readonly #proven: ProvenEntries;
   /** Where the live log begins. */
   readonly archived: ArchivedLog;
@@ -60,11 +63,11 @@ export class LogReader implements AuditLog {
 
   constructor(
     store: RowReader,
-    log: LogIdentity,
+    { verifier }: { readonly verifier: NoteVerifier },
     { catchUp = (): Promise<void> => Promise.resolve(), archive }: ReaderOptions = {},
   ) {
     this.#store = store;
-    this.#log = log;
+    this.#verifier = verifier;
     this.#catchUp = catchUp;
     this.#objects = new ArchiveReader(archive);
     this.#proven = new ProvenEntries(store);
@@ -73,12 +76,12 @@ export class LogReader implements AuditLog {
 
   /** Undefined before the first entry is in the tree. @throws ERR_CIPHERTEXT_INVALID if the stored checkpoint is not the log's. */
   checkpoint(): Promise<SignedCheckpoint | undefined> {
-    return storedCheckpoint(this.#store, this.#log.verifier);
+    return storedCheckpoint(this.#store, this.#verifier);
   }
 
   /** The newest checkpoint that enough witnesses cosigned; undefined if there is none. */
   async witnessed(): Promise<LogCheckpoint | undefined> {
-    return storedWitnessed(this.#store, this.#log.verifier, []);
+    return storedWitnessed(this.#store, this.#verifier, []);
   }
 
   async size(): Promise<number> {
@@ -98,8 +101,13 @@ export class LogReader implements AuditLog {
     return this.#proven.readSome(checkpoint, start, end);
   }
 
+  /** Resolves when the checkpoint covers what this process committed before the call, or when that takes too long. */
+  catchUp(): Promise<void> {
+    return this.#catchUp();
+  }
+
   /** Newest first; see `searchEntries`. The first page includes everything that this process committed before. @throws DamagedLog */
-  async search(query: AuditQuery, page: PageRequest, accepts?: AcceptValue): Promise<LogPage> {
+  async search(query: AuditQuery, page: PageRequest, accepts?: AcceptValues): Promise<LogPage> {
     if (page.after === undefined) await this.#catchUp();
     const checkpoint = await this.checkpoint();
     if (checkpoint === undefined) return { items: [] };
@@ -108,6 +116,14 @@ export class LogReader implements AuditLog {
     const { archived } = this;
     const log = { store: this.#store, size: checkpoint.size, archived, read };
     return archived.read((live) => searchEntries({ ...log, live }, { ...query, accepts }, page));
+  }
+
+  /** The first page includes everything that this process committed before. @throws DamagedLog */
+  decisions(
+    query: Pick<AuditQuery, 'from' | 'to'>,
+    window: DecisionsWindow,
+  ): Promise<DecisionsPage> {
+    return readDecisions((page) => this.search(query, page), window);
   }
 
   /** @throws DamagedLog */
@@ -191,12 +207,21 @@ export class LogReader implements AuditLog {
 
   /** The log's verifier key (C2SP signed note). */
   logKey(): Promise<string> {
-    const { origin, signer } = this.#log;
-    return Promise.resolve(verifierKeyText(origin, signer.key.publicKey));
+    const { name, key } = this.#verifier;
+    return Promise.resolve(verifierKeyText(name, key.publicKey));
+  }
+
+  async heads(start: number, limit: number): Promise<readonly BatchHead[]> {
+    const heads: BatchHead[] = [];
+    for await (const head of this.allHeads(start, await this.size())) {
+      heads.push(head);
+      if (heads.length === limit) break;
+    }
+    return heads;
   }
 
   /** Heads of the commits that hold entries `[start, end)` of the live log, in order. */
-  async *heads(start: number, end: number): AsyncGenerator<BatchHead> {
+  async *allHeads(start: number, end: number): AsyncGenerator<BatchHead> {
     const live = await this.archived.end();
     yield* batchHeads(this.#store, { start, end, live });
   }

@@ -1,4 +1,10 @@
-import type { AuditQuery, LogEntry, LogPage } from '../ports/audit-log.ts';
+import type {
+  AcceptValues,
+  AuditQuery,
+  LogEntry,
+  LogPage,
+  RecordedValue,
+} from '../ports/audit-log.ts';
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
@@ -15,11 +21,8 @@ import type { Candidates, WantedText } from './stored-batches.ts';
 import { member, scanEntry } from './entry-scan.ts';
 import type { SearchTerm } from './search-term.ts';
 
-/** Whether the search returns an entry with this path and these fingerprints. */
-export type AcceptValue = (path: string, fingerprint: string, fields: string) => boolean;
-
 /** The query, with the optional check of values. */
-type Wanted = AuditQuery & { readonly accepts?: AcceptValue | undefined };
+type Wanted = AuditQuery & { readonly accepts?: AcceptValues | undefined };
 
 /** The log that the search reads. */
 export interface SearchedLog {
@@ -129,16 +132,25 @@ class Search {
     return true;
   }
 
-  #isWanted(entry: string): boolean {
-    const { accepts } = this.#query;
+  #isMatch(entry: string): boolean {
     const scan = scanEntry(entry);
-    if (scan === undefined) return false;
-    if (accepts === undefined) return matches(entry, scan, this.#query, this.#terms);
-    const { path, own } = scan;
-    const fingerprint = own.find(({ kind }) => kind === 'fingerprint')?.term;
-    if (path === undefined || fingerprint === undefined) return false;
-    if (!matches(entry, scan, this.#query, this.#terms)) return false;
-    return accepts(decoded(path), decoded(fingerprint), member(entry, 'fieldFingerprints') ?? '');
+    return scan !== undefined && matches(entry, scan, this.#query, this.#terms);
+  }
+
+  /** The entries that match, by index. */
+  async #matching(entries: ReadonlyMap<number, string>): Promise<ReadonlyMap<number, string>> {
+    const { accepts } = this.#query;
+    const found = [...entries].filter(([, entry]) => this.#isMatch(entry));
+    if (accepts === undefined) return new Map(found);
+    const values = found.flatMap(([index, entry]) => {
+      const value = valueIn(entry);
+      return value === undefined ? [] : [{ index, entry, value }];
+    });
+    if (values.length === 0) return new Map();
+    const accepted = await accepts(values.map(({ value }) => value));
+    return new Map(
+      values.filter((_, at) => accepted[at]).map(({ index, entry }) => [index, entry]),
+    );
   }
 
   async #readBundle(bundle: number): Promise<boolean> {
@@ -148,8 +160,9 @@ class Search {
     const { entries, damage } = await this.#log.read({ start, end, wanted, rows });
     // A page reads many bundles: other requests are answered in between.
     await loopTurn();
+    const found = await this.#matching(entries);
     const damaged = new Map(damage.map((range) => [Math.min(end, range.end) - 1, range]));
-    for (const index of [...entries.keys(), ...damaged.keys()].toSorted((a, b) => b - a)) {
+    for (const index of [...found.keys(), ...damaged.keys()].toSorted((a, b) => b - a)) {
       const range = damaged.get(index);
       if (range !== undefined) {
         this.position = index + 1;
@@ -157,14 +170,23 @@ class Search {
         if (this.found.length > 0) return false;
         throw new DamagedLog(range);
       }
-      const entry = entries.get(index);
+      const entry = found.get(index);
       this.position = index;
-      if (entry !== undefined && this.#isWanted(entry)) this.found.push({ index, entry });
+      if (entry !== undefined) this.found.push({ index, entry });
       if (this.found.length === this.#limit) return false;
     }
     this.position = start;
     return true;
   }
+}
+
+/** The value that the entry is about; undefined if it is about none. */
+function valueIn(entry: string): RecordedValue | undefined {
+  const { path, own = [] } = scanEntry(entry) ?? {};
+  const fingerprint = own.find(({ kind }) => kind === 'fingerprint')?.term;
+  if (path === undefined || fingerprint === undefined) return undefined;
+  const fields = member(entry, 'fieldFingerprints') ?? '';
+  return { path: decoded(path), fingerprint: decoded(fingerprint), fields };
 }
 
 /** Decodes the text between two quotes of an entry, which is ASCII. */

@@ -1,3 +1,4 @@
+import type { LoggedDecision, Skipped } from '../domain/logged-decision.ts';
 import type { Page, PageRequest } from '../domain/page.ts';
 
 /** Filters of a search. An entry must match every filter that is set. */
@@ -54,6 +55,40 @@ export interface ArchivedPart {
 export interface LogPage extends Page<LogEntry> {
   /** Set on the last page if archived entries may match too. The search does not read them. */
   readonly archived?: ArchivedPart | undefined;
+}
+
+/** A value that an entry is about, as the entry has it. */
+export interface RecordedValue {
+  readonly path: string;
+  readonly fingerprint: string;
+  /** Fingerprints of the value's fields, separated by dots; empty if the entry has none. */
+  readonly fields: string;
+}
+
+/** For each value, whether the search returns its entry. */
+export type AcceptValues = (values: readonly RecordedValue[]) => Promise<readonly boolean[]>;
+
+/** Equal requests in the log: of one session in one pod, from one address, with one result. At most 256 of them; more are in further items. */
+export interface LoggedDecisions extends Omit<LoggedDecision, 'at'> {
+  /** When they were decided, in milliseconds since the epoch. One NaN for a summary, which covers a time. */
+  readonly times: Float64Array;
+}
+
+/** Where a reading of decisions begins, and when it ends. */
+export interface DecisionsWindow {
+  readonly after?: string | undefined;
+  /** It ends after about this many entries, or distinct requests. */
+  readonly entries: number;
+  readonly requests: number;
+}
+
+/** The decisions in one part of the log. */
+export interface DecisionsPage extends Page<LoggedDecisions> {
+  readonly skipped: readonly Skipped[];
+  /** Entries that were read. */
+  readonly entries: number;
+  /** The time of the oldest of them. */
+  readonly reached: number | undefined;
 }
 
 /** An object of the archive. */
@@ -122,20 +157,21 @@ export interface AuditLog {
   checkpoint(): Promise<LogCheckpoint | undefined>;
   /** The newest checkpoint that enough witnesses cosigned, with its cosignatures; undefined if there is none. */
   witnessed(): Promise<LogCheckpoint | undefined>;
-  /** Returns the newest entries first. If `accepts` is set, a matching entry also needs its approval of the path and the fingerprints. */
-  search(
-    query: AuditQuery,
-    page: PageRequest,
-    accepts?: (path: string, fingerprint: string, fields: string) => boolean,
-  ): Promise<LogPage>;
+  /** Returns the newest entries first. With `accepts`, a matching entry must also be about a value that it accepts. */
+  search(query: AuditQuery, page: PageRequest, accepts?: AcceptValues): Promise<LogPage>;
+  /** The decisions of the policies on requests of workloads that entries record, newest first. */
+  decisions(
+    query: Pick<AuditQuery, 'from' | 'to'>,
+    window: DecisionsWindow,
+  ): Promise<DecisionsPage>;
   /** The oldest entry that the log still has; undefined for an empty log. */
   oldest(): Promise<LogEntry | undefined>;
   /** @throws ERR_NOT_FOUND */
   proveEntry(index: number): Promise<EntryProof>;
   /** The log's verifier key (C2SP signed note). */
   logKey(): Promise<string>;
-  /** The heads of the commits that hold entries `[start, end)`, in order. */
-  heads(start: number, end: number): AsyncIterable<BatchHead>;
+  /** The heads of the commits that hold the entries from `start` on, in order; at most `limit`. */
+  heads(start: number, limit: number): Promise<readonly BatchHead[]>;
   /** What every process that wrote to the store has committed, but the log does not have yet. */
   pending(): Promise<readonly PendingEntries[]>;
   /** Undefined if the store has the whole log. */

@@ -474,10 +474,8 @@ const EMPTY_LOG: AuditLog = {
   oldest: () => Promise.resolve(undefined),
   proveEntry: () => Promise.reject(new BrokerError('ERR_NOT_FOUND')),
   logKey: () => Promise.resolve('key'),
-  async *heads() {
-    await Promise.resolve();
-    yield* [];
-  },
+  decisions: () => Promise.resolve({ items: [], skipped: [], entries: 0, reached: undefined }),
+  heads: () => Promise.resolve([]),
   pending: () => Promise.resolve([]),
   truncation: () => Promise.resolve(undefined),
   async *archiveObjects() {

@@ -11,8 +11,9 @@ import {
   type PossibleDecision,
   type WorkloadView,
 } from '../../domain/policy/index.ts';
+import type { Recorded, Skipped } from '../../domain/logged-decision.ts';
 import { workloadId, type Workload } from '../../domain/workload.ts';
-import type { LoggedDecision, Recorded, Skipped } from '../../domain/logged-decision.ts';
+import type { LoggedDecisions } from '../../ports/audit-log.ts';
 
 /** What policies decide on a request that was seen. `unknown`: it depends on facts that nothing recorded. */
 interface RuleName {
@@ -72,7 +73,7 @@ export interface ComparedPolicies {
 type Facts = Omit<AccessRequest, 'capability' | 'path' | 'workload'> & {
   readonly isPodKnown: boolean;
 };
-type Asked = Pick<LoggedDecision, 'workload' | 'path' | 'capability' | 'first' | 'last'>;
+type Asked = Pick<LoggedDecisions, 'workload' | 'path' | 'capability' | 'first' | 'last'>;
 
 /** Decides requests that were seen again, with the function that decides reads, and counts equal results together. */
 export class DecisionTally {
@@ -93,10 +94,6 @@ export class DecisionTally {
     this.#sealedOf = sealedOf;
   }
 
-  get size(): number {
-    return this.#seen.size;
-  }
-
   seen(): readonly SeenRequest[] {
     return [...this.#seen.values()];
   }
@@ -113,14 +110,22 @@ export class DecisionTally {
     this.#skipped.set(skipped, (this.#skipped.get(skipped) ?? 0) + count);
   }
 
-  async addLogged(decision: LoggedDecision): Promise<void> {
-    const { sourceAddress, at: now, isPodKnown, session, recorded, count } = decision;
+  async addLogged(decisions: LoggedDecisions): Promise<void> {
+    const { sourceAddress, times, isPodKnown, session, recorded, workload, count } = decisions;
     const sealed =
-      session !== undefined && this.#needsSealed(decision.workload)
+      session !== undefined && this.#dependsOn('sealed', workload)
         ? await this.#sealedOf(session)
         : undefined;
-    const seen = this.#find(decision, { sourceAddress, now, isPodKnown, sealed }, recorded);
-    this.#count(seen, decision, { count });
+    const facts = { sourceAddress, isPodKnown, sealed };
+    if (times.length === 1 || !this.#dependsOn('time', workload)) {
+      const found = this.#find(decisions, { ...facts, now: times[0] ?? Number.NaN }, recorded);
+      this.#count(found, decisions, { count });
+      return;
+    }
+    for (const now of times) {
+      const asked = { ...decisions, first: now, last: now };
+      this.#count(this.#find(asked, { ...facts, now }, recorded), asked, { count: 1 });
+    }
   }
 
   addLive({ sealed, last, now, podLabels, workload, path }: LiveRequest): void {
@@ -130,9 +135,9 @@ export class DecisionTally {
     this.#count(this.#find(asked, facts), asked, { live: 1 });
   }
 
-  #needsSealed(workload: Workload): boolean {
+  #dependsOn(fact: 'sealed' | 'time', workload: Workload): boolean {
     return [this.#current, this.#draft].some(
-      (views) => views?.of(workload).dependsOn.sealed === true,
+      (views) => views?.of(workload).dependsOn[fact] === true,
     );
   }
 

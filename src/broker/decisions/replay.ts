@@ -15,7 +15,6 @@ import { recordOperation } from '../recording/operation.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { DecisionTally, type SeenRequest, type UsedGrant } from './decision-tally.ts';
 import { openDraft, type Draft } from './draft.ts';
-import { loggedDecision } from '../../domain/logged-decision.ts';
 
 type Parts = Recording & Access & Pick<Keys, 'keyring'> & { readonly audit: AuditLog };
 
@@ -49,7 +48,6 @@ export interface ReplayPage {
 const ENTRIES_A_PAGE = 32_768;
 const ITEMS_A_PAGE = 2_000;
 const LEASES_A_PAGE = 2_000;
-const ENTRIES_A_SEARCH = 2_048;
 
 /**
  * Decides again what workloads asked for: with live leases, then with the log, newest first. Whatever the result, it grants nothing.
@@ -171,25 +169,16 @@ async function readLog(
   { from, to, after }: Pick<ReplayRequest, 'from' | 'to' | 'after'>,
   tally: DecisionTally,
 ): Promise<Part> {
-  let entries = 0;
-  let reached: number | undefined;
-  let position = after;
+  const window = { after, entries: ENTRIES_A_PAGE, requests: ITEMS_A_PAGE };
+  const page = await audit.decisions({ from, to }, window);
   const slices = new Slices(clock);
-  do {
-    const found = await audit.search({ from, to }, { limit: ENTRIES_A_SEARCH, after: position });
-    for (const { entry } of found.items) {
-      if (slices.isOver) await slices.next();
-      const decision = loggedDecision(entry);
-      if (decision !== undefined && 'skipped' in decision) tally.skip(decision);
-      else if (decision !== undefined) await tally.addLogged(decision);
-    }
-    entries += found.items.length;
-    reached = timeIn(found.items.at(-1)?.entry) ?? reached;
-    position = found.next;
-  } while (position !== undefined && entries < ENTRIES_A_PAGE && tally.size < ITEMS_A_PAGE);
-  const next: Position | undefined =
-    position === undefined ? undefined : { of: 'log', after: position };
-  return { entries, reached, next };
+  for (const decisions of page.items) {
+    if (slices.isOver) await slices.next();
+    await tally.addLogged(decisions);
+  }
+  for (const skipped of page.skipped) tally.skip(skipped);
+  const { entries, reached, next } = page;
+  return { entries, reached, next: next === undefined ? undefined : { of: 'log', after: next } };
 }
 
 function timeIn(entry: string | undefined): number | undefined {

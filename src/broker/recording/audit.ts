@@ -61,7 +61,11 @@ export async function traceAudit(
     (operator) => {
       requireOwnRole(operator, 'auditor');
       const traced = parts.values.trace(data);
-      return parts.audit.search(query, page, traced.isIn);
+      return parts.audit.search(query, page, (values) =>
+        Promise.resolve(
+          values.map(({ path, fingerprint, fields }) => traced.isIn(path, fingerprint, fields)),
+        ),
+      );
     },
   );
 }
@@ -119,15 +123,9 @@ export async function readHeads(
   live: LiveOperator,
   start: number,
 ): Promise<readonly BatchHead[]> {
-  return exported({ parts, call, live, query: `heads=${start}` }, async () => {
-    const size = (await parts.audit.checkpoint())?.size ?? 0;
-    const heads: BatchHead[] = [];
-    for await (const head of parts.audit.heads(start, size)) {
-      heads.push(head);
-      if (heads.length === HEADS_A_PAGE) break;
-    }
-    return heads;
-  });
+  return exported({ parts, call, live, query: `heads=${start}` }, () =>
+    parts.audit.heads(start, HEADS_A_PAGE),
+  );
 }
 
 /** The verifier key of the log; anyone can verify its checkpoints with it. @throws ERR_DENIED */
