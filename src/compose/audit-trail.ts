@@ -23,6 +23,7 @@ import type { HeldReason, LogExtent } from '../audit/opened-log.ts';
 import { damageText } from '../audit/log-damage.ts';
 import { publicLog } from '../audit/public-log.ts';
 import { Scrubber } from '../audit/scrubber.ts';
+import { ThreadedLog } from '../audit/thread/threaded-log.ts';
 import { SinkCursors } from '../audit/sink-cursor.ts';
 import { openSink } from '../audit/sinks/open-sink.ts';
 import { Witnesses } from '../audit/witnesses/witnesses.ts';
@@ -106,6 +107,8 @@ function lastCommitFile({ audit }: Config): LastCommitFile {
 /** The running audit log. It integrates commits into the tree and delivers them to the sinks. */
 export class AuditTrail {
   readonly reader: LogReader;
+  /** For requests. */
+  readonly log: ThreadedLog;
   readonly integrator: Integrator;
   readonly #bootLog: BootLog;
   readonly #deps: TrailDeps;
@@ -133,8 +136,8 @@ export class AuditTrail {
     [this.#bootLog, this.#deps] = [bootLog, deps];
     this.#cursors = new SinkCursors(store, rows);
     this.#system = new SystemActor({ clock, digest: sha256Hex }, 'broker');
-    const reading = { catchUp: () => this.#catchUp(), archive };
-    this.reader = new LogReader(store, bootLog.identity, reading);
+    this.reader = this.#openReader();
+    this.log = new ThreadedLog({ reader: this.reader, store, clock });
     const alone = config.store.type === 'sqlite';
     this.#lastCommit = alone ? lastCommitFile(config) : undefined;
     this.integrator = new Integrator({
@@ -185,8 +188,14 @@ export class AuditTrail {
     this.archiver = archive && this.#openArchiver({ ...worker, place: archive });
     this.witnesses = this.#openWitnesses();
     this.publicLog = config.audit.publicTiles
-      ? publicLog(this.reader, this.witnesses !== undefined)
+      ? publicLog(this.log, this.witnesses !== undefined)
       : undefined;
+  }
+
+  #openReader(): LogReader {
+    const { store, archive } = this.#deps;
+    const catchUp = (): Promise<void> => this.#catchUp();
+    return new LogReader(store, this.#bootLog.identity, { catchUp, archive });
   }
 
   #openAcknowledgements(): Acknowledgements {
@@ -367,6 +376,7 @@ export class AuditTrail {
   /** Records the end of this boot (if its start was recorded), integrates all entries into the tree, and stops. */
   async stop(cause: string): Promise<void> {
     const { store, log } = this.#deps;
+    await this.log.close();
     if (!this.#isAnnounced) return;
     try {
       await store.commit({

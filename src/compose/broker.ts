@@ -155,9 +155,6 @@ async function openOn(
   const isHeld = (): boolean => trail.held !== undefined || guard.isHeld;
   const store = holdable(committing, held === undefined ? live : opened, isHeld);
   const space = new SpaceWatch({ store: opened, clock, log });
-  const stopTrail = async (cause: string): Promise<void> => {
-    if (held === undefined) await trail.stop(cause);
-  };
   const beside = { ...deps, opened, store, keys, bootLog, trail };
   const copies = held === undefined ? await openCopies(config, beside) : NO_COPIES;
   try {
@@ -185,12 +182,12 @@ async function openOn(
         await Promise.all([copies.backups?.stop(), copies.archives?.stop()]);
         await Promise.all([sweep.close(), indexes.close()]);
         await core.stop();
-        await stopTrail(cause);
+        await trail.stop(cause);
         await opened.close();
       },
     };
   } catch (error) {
-    await stopTrail('start_failed');
+    await trail.stop('start_failed');
     throw error;
   }
 }
@@ -430,7 +427,7 @@ async function openParts(
     events: new EventStreams({ store, clock, log, state, limits }),
     ...copies,
     configuration: reload,
-    ...{ audit: trail.reader, publicLog: trail.publicLog },
+    ...{ audit: trail.log, publicLog: trail.publicLog },
     receivers: trail.acknowledgements,
     digest: sha256Hex,
     rows,

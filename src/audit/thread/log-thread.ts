@@ -1,0 +1,108 @@
+import { setPriority } from 'node:os';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { parseVerifierKey } from '../../crypto/signed-note.ts';
+import type { AcceptValues, AuditQuery } from '../../ports/audit-log.ts';
+import type { PageRequest } from '../../domain/page.ts';
+import type { KeyOf, Query, RowReader, TableName, Window } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { LogReader } from '../log-reader.ts';
+import {
+  answerOf,
+  OpenAnswers,
+  type Call,
+  type FromThread,
+  type Question,
+  type ThreadData,
+  type ThreadMethod,
+  type ToThread,
+} from './messages.ts';
+
+/** Below requests: where the broker has one core, the kernel gives it to the event loop first. */
+const NICE = 10;
+/** A page of a search takes 20 MB. */
+const HEAP_MB = 128;
+const YOUNG_HEAP_MB = 16;
+
+/** Starts a thread that reads the log. It has neither the store, nor keys of the broker, nor its environment. */
+export function startLogThread(logKey: string): Worker {
+  const data: ThreadData = { kind: 'quaymaster-audit-log', logKey };
+  return new Worker(new URL(import.meta.url), {
+    workerData: data,
+    env: {},
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_HEAP_MB },
+  });
+}
+
+/** Asks the broker. All questions of one turn are one message. */
+class Questions implements RowReader {
+  readonly #awaited = new OpenAnswers();
+  #asked: Question[] = [];
+
+  async get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined> {
+    const row = await this.#ask({ get: [table, key] });
+    return row as Tables[T] | undefined;
+  }
+
+  async list<T extends TableName>(
+    query: Query<T>,
+    window: Window<T>,
+  ): Promise<readonly Tables[T][]> {
+    const rows = await this.#ask({ list: [query, window] });
+    return rows as readonly Tables[T][];
+  }
+
+  accepts(call: number): AcceptValues {
+    return async (values) => (await this.#ask({ accepts: call, values })) as readonly boolean[];
+  }
+
+  receive({ answers }: Extract<ToThread, { answers: unknown }>): void {
+    for (const answer of answers) this.#awaited.settle(answer);
+  }
+
+  #ask(question: DistributiveOmit<Question, 'id'>): Promise<unknown> {
+    const { id, answer } = this.#awaited.next();
+    if (this.#asked.length === 0) queueMicrotask(() => this.#send());
+    this.#asked.push({ id, ...question });
+    return answer;
+  }
+
+  #send(): void {
+    const questions = this.#asked;
+    this.#asked = [];
+    post({ questions });
+  }
+}
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+
+function post(message: FromThread): void {
+  parentPort?.postMessage(message);
+}
+
+type AnyMethods = Record<ThreadMethod, (...args: readonly unknown[]) => Promise<unknown>>;
+
+function read(reader: LogReader, questions: Questions, call: Call): Promise<unknown> {
+  const { method, args, hasAccepts } = call;
+  if (method === 'search' && hasAccepts) {
+    const [query, page] = args as [AuditQuery, PageRequest];
+    return reader.search(query, page, questions.accepts(call.call));
+  }
+  return (reader as unknown as AnyMethods)[method](...args);
+}
+
+function serve({ logKey }: ThreadData): void {
+  // On Linux a priority belongs to a thread; elsewhere it would be that of the whole process.
+  if (process.platform === 'linux') setPriority(NICE);
+  const questions = new Questions();
+  const reader = new LogReader(questions, { verifier: parseVerifierKey(logKey) });
+  parentPort?.on('message', (message: ToThread) => {
+    if ('answers' in message) questions.receive(message);
+    else
+      void answerOf(message.call, () => read(reader, questions, message)).then((done) =>
+        post({ done }),
+      );
+  });
+}
+
+const data = workerData as ThreadData | null;
+if (!isMainThread && data?.kind === 'quaymaster-audit-log') serve(data);

@@ -1,0 +1,235 @@
+import { once } from 'node:events';
+import type { Worker } from 'node:worker_threads';
+import { BrokerError } from '../../domain/errors.ts';
+import type { PageRequest } from '../../domain/page.ts';
+import type {
+  AcceptValues,
+  ArchiveObject,
+  AuditLog,
+  AuditQuery,
+  BatchHead,
+  DecisionsPage,
+  DecisionsWindow,
+  EntryProof,
+  LogCheckpoint,
+  LogEntry,
+  LogPage,
+  LogTruncation,
+  PendingEntries,
+} from '../../ports/audit-log.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { RowReader } from '../../ports/store.ts';
+import type { LogReader } from '../log-reader.ts';
+import {
+  answerOf,
+  compact,
+  OpenAnswers,
+  type Answer,
+  type FromThread,
+  type Question,
+  type ThreadedMethods,
+  type ThreadMethod,
+  type ToThread,
+} from './messages.ts';
+
+/** A thread that nobody uses ends, and its memory is free again. */
+const IDLE_MS = 60_000;
+
+export interface ThreadedLogParts {
+  readonly reader: LogReader;
+  /** The thread reads its rows here. */
+  readonly store: RowReader;
+  readonly clock: Pick<Clock, 'after'>;
+}
+
+/**
+ * The log for requests. Whatever reads many entries runs in a thread with its own heap, so that reads of secrets do not wait for it. The thread
+ * decompresses, proves and searches; the rows come from the broker, because no second connection can open a SQLite store.
+ */
+export class ThreadedLog implements AuditLog {
+  readonly #parts: ThreadedLogParts;
+  #thread: Promise<LogThread> | undefined;
+  #cancelEnd: () => void = () => undefined;
+
+  constructor(parts: ThreadedLogParts) {
+    this.#parts = parts;
+  }
+
+  checkpoint(): Promise<LogCheckpoint | undefined> {
+    return this.#parts.reader.checkpoint();
+  }
+
+  witnessed(): Promise<LogCheckpoint | undefined> {
+    return this.#parts.reader.witnessed();
+  }
+
+  async search(query: AuditQuery, page: PageRequest, accepts?: AcceptValues): Promise<LogPage> {
+    if (page.after === undefined) await this.#parts.reader.catchUp();
+    return this.#call('search', [query, page], accepts);
+  }
+
+  async decisions(
+    query: Pick<AuditQuery, 'from' | 'to'>,
+    window: DecisionsWindow,
+  ): Promise<DecisionsPage> {
+    if (window.after === undefined) await this.#parts.reader.catchUp();
+    return this.#call('decisions', [query, window]);
+  }
+
+  oldest(): Promise<LogEntry | undefined> {
+    return this.#call('oldest', []);
+  }
+
+  proveEntry(index: number): Promise<EntryProof> {
+    return this.#parts.reader.proveEntry(index);
+  }
+
+  logKey(): Promise<string> {
+    return this.#parts.reader.logKey();
+  }
+
+  heads(start: number, limit: number): Promise<readonly BatchHead[]> {
+    return this.#call('heads', [start, limit]);
+  }
+
+  pending(): Promise<readonly PendingEntries[]> {
+    return this.#parts.reader.pending();
+  }
+
+  truncation(): Promise<LogTruncation | undefined> {
+    return this.#parts.reader.truncation();
+  }
+
+  archiveObjects(from: number): AsyncIterable<ArchiveObject> {
+    return this.#parts.reader.archiveObjects(from);
+  }
+
+  file(path: string): Promise<Uint8Array | undefined> {
+    return this.#call('file', [path]);
+  }
+
+  /** Ends the thread. Calls that it works on fail. */
+  async close(): Promise<void> {
+    this.#cancelEnd();
+    const thread = this.#thread;
+    this.#thread = undefined;
+    await (await thread)?.end();
+  }
+
+  async #call<M extends ThreadMethod>(
+    method: M,
+    args: Readonly<Parameters<ThreadedMethods[M]>>,
+    accepts?: AcceptValues,
+  ): Promise<Awaited<ReturnType<ThreadedMethods[M]>>> {
+    this.#cancelEnd();
+    const starting = (this.#thread ??= this.#start());
+    const thread = await starting;
+    try {
+      const result = await thread.call(method, args, accepts);
+      return result as Awaited<ReturnType<ThreadedMethods[M]>>;
+    } finally {
+      if (thread.isIdle && this.#thread === starting)
+        this.#cancelEnd = this.#parts.clock.after(IDLE_MS, () => void this.close());
+    }
+  }
+
+  /** If the thread ends by itself, the next call starts another. */
+  #start(): Promise<LogThread> {
+    const starting = this.#open();
+    const forget = (): void => {
+      if (this.#thread === starting) this.#thread = undefined;
+    };
+    starting.then(({ ended }) => ended).then(forget, forget);
+    return starting;
+  }
+
+  async #open(): Promise<LogThread> {
+    const { startLogThread } = await import('./log-thread.ts');
+    return new LogThread(startLogThread(await this.logKey()), this.#parts.store);
+  }
+}
+
+/** A row reader whose types a message did not keep. */
+interface AnyRows {
+  get(table: string, key: unknown): Promise<object | undefined>;
+  list(query: unknown, window: unknown): Promise<readonly object[]>;
+}
+
+/** A running thread, its calls, and the answers to its questions. */
+class LogThread {
+  readonly #worker: Worker;
+  readonly #rows: AnyRows;
+  readonly #results = new OpenAnswers();
+  readonly #accepts = new Map<number, AcceptValues>();
+  #answers: Answer[] = [];
+  readonly ended: Promise<unknown>;
+
+  constructor(worker: Worker, store: RowReader) {
+    [this.#worker, this.#rows] = [worker, store];
+    this.ended = once(worker, 'exit');
+    let cause: unknown = new Error('the thread that reads the audit log ended');
+    worker.unref();
+    worker.on('message', (message: FromThread) => {
+      if ('done' in message) this.#results.settle(message.done);
+      else for (const question of message.questions) void this.#answer(question);
+    });
+    worker.on('error', (error: unknown) => {
+      cause = error;
+    });
+    worker.once('exit', () => {
+      this.#results.rejectAll(new BrokerError('ERR_INTERNAL', undefined, { cause }));
+    });
+  }
+
+  get isIdle(): boolean {
+    return this.#results.size === 0;
+  }
+
+  async call(
+    method: ThreadMethod,
+    args: readonly unknown[],
+    accepts?: AcceptValues,
+  ): Promise<unknown> {
+    const { id, answer } = this.#results.next();
+    if (accepts !== undefined) this.#accepts.set(id, accepts);
+    try {
+      this.#send({ call: id, method, args, hasAccepts: accepts !== undefined });
+      return await answer;
+    } finally {
+      this.#accepts.delete(id);
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  /** All answers of one turn are one message. */
+  async #answer(question: Question): Promise<void> {
+    const answer = await answerOf(question.id, () => this.#resultOf(question));
+    if (this.#answers.length === 0) setImmediate(() => this.#sendAnswers());
+    this.#answers.push(answer);
+  }
+
+  #sendAnswers(): void {
+    const answers = this.#answers;
+    this.#answers = [];
+    this.#send({ answers });
+  }
+
+  async #resultOf(question: Question): Promise<unknown> {
+    if ('accepts' in question)
+      return (await this.#accepts.get(question.accepts)?.(question.values)) ?? [];
+    if ('list' in question) return (await this.#rows.list(...question.list)).map(sendable);
+    const row = await this.#rows.get(...question.get);
+    return row && sendable(row);
+  }
+
+  #send(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
+}
+
+function sendable(row: object): object {
+  return Object.fromEntries(Object.entries(row).map(([column, value]) => [column, compact(value)]));
+}
