@@ -35,14 +35,21 @@ export class BundleRows {
     while (limit < this.#width && bundles[place + limit] === bundle - limit) limit += 1;
     this.#width = Math.min(MOST_AHEAD, 2 * this.#width);
     const first = bundle - limit + 1;
-    for (const level of [0, SHORTCUTS_LEVEL]) {
-      const rows = await this.#store.list(LOG.tilesBetween(level, first, bundle), { limit });
-      this.#tiles.set(level, new Map(rows.map((row) => [row.tile_index, row.hashes])));
-    }
-    // Most bundles end within a segment, so one more segment is needed.
     const last = (bundle + 1) * TILE_WIDTH - 1;
-    this.#segments = await this.#store.list(LOG.closedBefore(last), { limit: limit + 1 });
+    // All at once: in the thread of the log, that is one question.
+    const [segments] = await Promise.all([
+      // Most bundles end within a segment, so one more segment is needed.
+      this.#store.list(LOG.closedBefore(last), { limit: limit + 1 }),
+      ...[0, SHORTCUTS_LEVEL].map((level) => this.#loadTiles(level, first, limit)),
+    ]);
+    this.#segments = segments;
     [this.#first, this.#end] = [first, bundle + 1];
+  }
+
+  async #loadTiles(level: number, first: number, limit: number): Promise<void> {
+    const tiles = LOG.tilesBetween(level, first, first + limit - 1);
+    const rows = await this.#store.list(tiles, { limit });
+    this.#tiles.set(level, new Map(rows.map((row) => [row.tile_index, row.hashes])));
   }
 
   /** Leaf hashes of a loaded bundle. */

@@ -28,7 +28,6 @@ import type {
   LogEntry,
   LogPage,
   LogTruncation,
-  PendingEntries,
 } from '../ports/audit-log.ts';
 import type { RowReader } from '../ports/store.ts';
 import type { ArchivePlace } from '../ports/archive-place.ts';
@@ -38,7 +37,6 @@ import { batchHeads } from './batch-heads.ts';
 import { readDecisions } from './decisions.ts';
 import type { BatchHead } from './export-format.ts';
 import { ProvenEntries, type ProvenMatches, type ProvenPart } from './proven-entries.ts';
-import { pendingEntries } from './pending-entries.ts';
 import { searchEntries } from './search.ts';
 import type { Candidates } from './stored-batches.ts';
 import { storedWitnessed } from './witnesses/witnessed-checkpoint.ts';
@@ -52,7 +50,7 @@ interface ReaderOptions {
 }
 
 /** The log as readers see it: the entries that the last checkpoint covers, at most a second behind the last commit. */
-export class LogReader implements AuditLog {
+export class LogReader implements Omit<AuditLog, 'pending'> {
   readonly #store: RowReader;
   readonly #verifier: NoteVerifier;
   readonly #proven: ProvenEntries;
@@ -165,10 +163,6 @@ export class LogReader implements AuditLog {
         { isDetailShown: true },
       );
     return this.#objects.entry(object, index);
-  }
-
-  pending(): Promise<readonly PendingEntries[]> {
-    return pendingEntries(this.#store);
   }
 
   async truncation(): Promise<LogTruncation | undefined> {

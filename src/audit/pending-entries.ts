@@ -1,9 +1,9 @@
 import type { PendingEntries } from '../ports/audit-log.ts';
 import { LOG } from '../ports/queries.ts';
-import type { RowReader } from '../ports/store.ts';
+import type { Store } from '../ports/store.ts';
 
 /** Finds what is committed, but not in the log yet. */
-export async function pendingEntries(store: RowReader): Promise<readonly PendingEntries[]> {
+export async function pendingEntries(store: Store): Promise<readonly PendingEntries[]> {
   const pending: PendingEntries[] = [];
   for (const writer of await store.pendingWriters()) {
     // The batch first: the log may grow between both reads.

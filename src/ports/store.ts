@@ -115,8 +115,6 @@ export interface Window<T extends TableName> {
 export interface RowReader {
   get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined>;
   list<T extends TableName>(query: Query<T>, window: Window<T>): Promise<readonly Tables[T][]>;
-  /** Names of the log's writers whose last batch is not in the tree, in order, which is about the order of their boots. */
-  pendingWriters(): Promise<readonly string[]>;
 }
 
 /** The broker's database. The storage is untrusted: it holds only ciphertext and rows with a MAC. */
@@ -128,6 +126,8 @@ export interface Store extends RowReader {
    */
   commit(plan: Plan): Promise<Outcome>;
   count(query: Query<TableName>): Promise<number>;
+  /** Names of the log's writers whose last batch is not in the tree, in order, which is about the order of their boots. */
+  pendingWriters(): Promise<readonly string[]>;
   /** The number of the last change this process knows of. */
   seq(): number;
   /** Calls `listener` in commit order with every change of this process and of others, after its commit. The returned function unsubscribes. */

@@ -18,8 +18,9 @@ import type {
   PendingEntries,
 } from '../../ports/audit-log.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { RowReader } from '../../ports/store.ts';
+import type { RowReader, Store } from '../../ports/store.ts';
 import type { LogReader } from '../log-reader.ts';
+import { pendingEntries } from '../pending-entries.ts';
 import {
   answerOf,
   compact,
@@ -38,7 +39,7 @@ const IDLE_MS = 60_000;
 export interface ThreadedLogParts {
   readonly reader: LogReader;
   /** The thread reads its rows here. */
-  readonly store: RowReader;
+  readonly store: Store;
   readonly clock: Pick<Clock, 'after'>;
 }
 
@@ -93,7 +94,7 @@ export class ThreadedLog implements AuditLog {
   }
 
   pending(): Promise<readonly PendingEntries[]> {
-    return this.#parts.reader.pending();
+    return pendingEntries(this.#parts.store);
   }
 
   truncation(): Promise<LogTruncation | undefined> {

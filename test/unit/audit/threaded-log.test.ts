@@ -4,7 +4,7 @@ import { ThreadedLog } from '../../../src/audit/thread/threaded-log.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import { tilePath } from '../../../src/crypto/tiles.ts';
 import type { AuditQuery, RecordedValue } from '../../../src/ports/audit-log.ts';
-import type { RowReader } from '../../../src/ports/store.ts';
+import type { RowReader, Store } from '../../../src/ports/store.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 import { until } from '../../kit/backends/until.ts';
 import { LogBench, workloadActor, type EventFields } from '../../kit/log-bench.ts';
@@ -42,8 +42,8 @@ afterAll(async () => {
   await bench.remove();
 });
 
-function threaded(store: RowReader = bench.store): ThreadedLog {
-  const log = new ThreadedLog({ reader: bench.reader, store, clock });
+function threaded(rows: RowReader = bench.store): ThreadedLog {
+  const log = new ThreadedLog({ reader: bench.reader, store: rows as Store, clock });
   opened.push(log);
   return log;
 }
