@@ -369,10 +369,14 @@ export class Integrator {
   async #turn({ log, pending }: Session, claim: Claim): Promise<boolean> {
     const { alone, clock } = this.#options;
     const begun = clock.now();
-    // Lets committed batches arrive and requests be answered in between.
-    await loopTurn();
-    this.#takeGroup();
-    await pending.read((batch) => log.append(batch));
+    const end = clock.monotonic() + INTERVAL_MS;
+    // A plan for each read would cost a quarter more processor time (measured with commits of 16 entries).
+    do {
+      // Lets committed batches arrive and requests be answered in between.
+      await loopTurn();
+      this.#takeGroup();
+      await pending.read((batch) => log.append(batch));
+    } while (!pending.drained && log.waiting < MOST_WAITING && clock.monotonic() < end);
     if (log.size > (this.#checkpoint?.size ?? 0)) {
       const foundUntil = alone ? begun : pending.foundUntil;
       await this.#write(log, claim, pending.drained ? foundUntil : this.#checkpointAt);

@@ -5,6 +5,7 @@ import { surveyLog } from '../../../src/audit/boot-survey.ts';
 import { createChain } from '../../../src/audit/chain.ts';
 import { exportLog } from '../../../src/audit/export.ts';
 import { storeSource } from '../../../src/audit/export-source.ts';
+import { Integrator } from '../../../src/audit/integrator.ts';
 import { PendingBatches } from '../../../src/audit/pending-batches.ts';
 import { pendingEntries } from '../../../src/audit/pending-entries.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
@@ -94,6 +95,28 @@ describe('two replicas on one store', () => {
     await integrator.integrate();
     expect(integrator.status().size).toBe(4);
     expect(await at()).toBeGreaterThan(committedAt);
+    await integrator.close();
+  });
+
+  it('are written in one plan when one has committed much', async () => {
+    const boot = createBoot(bench.log.signer.key, clock.now());
+    const chain = createChain(boot);
+    for (let i = 0; i < 10; i++) {
+      const events = Array.from({ length: 200 }, () => body({}));
+      const put = chain.stage(i === 0 ? [startBody(boot)] : events);
+      await bench.store.commit({ writes: [{ table: 'audit_batches', put }] });
+      chain.keep();
+    }
+    const store = new HookedStore(bench.store);
+    const sizes: number[] = [];
+    store.beforeCommit = ({ writes = [] }) => {
+      for (const write of writes)
+        if (write.table === 'log_checkpoints' && 'put' in write) sizes.push(write.put.size);
+    };
+    const integrator = new Integrator({ ...bench.integratorOptions(), store });
+    await integrator.start();
+    await integrator.integrate();
+    expect(sizes).toEqual([1 + 1 + 9 * 200]);
     await integrator.close();
   });
 
