@@ -267,6 +267,44 @@ export const POSTGRES_FIGURES: readonly Figure<PostgresName>[] = [
   },
 ];
 
+export type BrokersName =
+  `brokers-${'idle' | 'idle-server' | 'memory' | 'sessions' | 'lag' | 'takeover'}`;
+
+/** Many brokers on one PostgreSQL server, with little or no load. */
+export const BROKERS_FIGURES: readonly Figure<BrokersName>[] = [
+  {
+    name: 'brokers-idle',
+    label: 'Processor time of an idle broker, 20 brokers on one PostgreSQL',
+    target: { most: 20 },
+  },
+  {
+    name: 'brokers-idle-server',
+    label: 'Processor time of PostgreSQL for 20 idle brokers',
+    target: { most: 200 },
+  },
+  {
+    name: 'brokers-memory',
+    label: 'Resident memory of each of 20 idle brokers',
+    target: { most: 110 },
+  },
+  {
+    name: 'brokers-sessions',
+    label: 'Sessions at PostgreSQL for each broker',
+    target: { most: 9 },
+  },
+  {
+    name: 'brokers-lag',
+    label:
+      'Longest time from a commit until its entries are in the tree, 20 brokers with 5 reads a second each',
+    target: { most: 2 },
+  },
+  {
+    name: 'brokers-takeover',
+    label: 'From the kill of the broker that integrates the log until another one does',
+    target: { most: 5 },
+  },
+];
+
 export type MemoryName = 'memory-idle' | 'memory-connections' | 'memory-loaded';
 
 export const MEMORY_FIGURES: readonly Figure<MemoryName>[] = [

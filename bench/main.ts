@@ -7,12 +7,14 @@ import { fleetResults } from './agent/fleet.ts';
 import { startUpResults } from './agent/start-up.ts';
 import { applyResult } from './apply.ts';
 import { besideResults } from './beside.ts';
+import { brokersResults } from './brokers.ts';
 import {
   ACKNOWLEDGE_FIGURES,
   AGENT_FIGURES,
   APPLY_FIGURES,
   BEFORE_FIGURES,
   BESIDE_FIGURES,
+  BROKERS_FIGURES,
   FLEET_FIGURES,
   LATENCY_FIGURES,
   MEMORY_FIGURES,
@@ -63,6 +65,8 @@ const FULL = {
   schedules: 100_000,
   idleSeconds: 60,
   restSeconds: 3,
+  brokers: 20,
+  watchSeconds: 15,
   agents: 10_000,
   launchSeconds: 60,
   outageSeconds: 300,
@@ -80,6 +84,8 @@ const QUICK = {
   schedules: 1_000,
   idleSeconds: 5,
   restSeconds: 1,
+  brokers: 3,
+  watchSeconds: 2,
   agents: 200,
   launchSeconds: 2,
   outageSeconds: 3,
@@ -91,6 +97,7 @@ const FIGURES = [
   ...BESIDE_FIGURES,
   ...ACKNOWLEDGE_FIGURES,
   ...POSTGRES_FIGURES,
+  ...BROKERS_FIGURES,
   ...MEMORY_FIGURES,
   ...START_FIGURES,
   ...APPLY_FIGURES,
@@ -170,6 +177,13 @@ async function bench(options: Options): Promise<void> {
     const progress = (line: string): void => console.log(line);
     results.push(
       ...(await staged((stage) => postgresResults(stage, postgres, { ...length, progress }))),
+    );
+  }
+  const brokers = BROKERS_FIGURES.filter(isChosen);
+  if (brokers.length > 0) {
+    const progress = (line: string): void => console.log(line);
+    results.push(
+      ...(await staged((stage) => brokersResults(stage, brokers, { ...settings, progress }))),
     );
   }
   for (const figure of MEMORY_FIGURES.filter(isChosen)) {
