@@ -221,7 +221,7 @@ export const ACKNOWLEDGE_FIGURES: readonly Figure<AcknowledgeName>[] = ACKNOWLED
 );
 
 export type PostgresName =
-  `postgres-${'read-p50' | 'read-p99' | 'two-rate' | 'three-rate' | 'two-cost' | 'three-cost' | 'two-divided-cost' | 'three-divided-cost'}`;
+  `postgres-${'read-p50' | 'read-p99' | 'two-rate' | 'three-rate' | 'two-cost' | 'three-cost' | 'two-divided-cost' | 'three-divided-cost' | 'small-commits-cost'}`;
 
 /** Brokers whose store is a PostgreSQL server with fsync on. */
 export const POSTGRES_FIGURES: readonly Figure<PostgresName>[] = [
@@ -263,6 +263,11 @@ export const POSTGRES_FIGURES: readonly Figure<PostgresName>[] = [
   {
     name: 'postgres-three-divided-cost',
     label: 'Processor time of the brokers for a GET, three brokers with 21 connections each to one',
+    target: {},
+  },
+  {
+    name: 'postgres-small-commits-cost',
+    label: 'Processor time of one broker for a GET, with 21 connections to 64',
     target: {},
   },
 ];

@@ -35,9 +35,9 @@ interface Fleet {
   readonly database: string | undefined;
 }
 
-/** How many connections read at once: 64 from each broker, or 64 from all brokers together, which makes the commits of each smaller. */
-const SHARES = ['each', 'divided'] as const;
-type Share = (typeof SHARES)[number];
+/** Connections of each broker that reads, by the number of these brokers. Few connections make small commits, with one broker as with three. */
+const LOADS = ['1x64', '1x21', '2x64', '2x32', '3x64', '3x21'] as const;
+type LoadName = (typeof LOADS)[number];
 
 /** Saturated reads of some brokers at once. */
 interface Saturated {
@@ -49,8 +49,7 @@ interface Saturated {
 /** One round of one fleet. */
 interface Round {
   readonly paced: PacedReport;
-  /** With one, two and three brokers. */
-  readonly saturated: Readonly<Record<Share, readonly Saturated[]>>;
+  readonly saturated: ReadonlyMap<LoadName, Saturated>;
 }
 
 /**
@@ -132,34 +131,23 @@ async function measure(
 ): Promise<{ readonly round: Round; readonly lines: readonly string[] }> {
   const report = await paced(fleet, seconds);
   const lines = [pacedText(report)];
-  const saturated: Record<Share, Saturated[]> = { each: [], divided: [] };
-  for (let count = 1; count <= fleet.brokers.length; count += 1) {
-    for (const share of SHARES) {
-      // One broker has all connections in both forms.
-      const alone = count === 1 && share === 'divided' ? saturated.each[0] : undefined;
-      if (alone !== undefined) {
-        saturated.divided.push(alone);
-        continue;
-      }
-      const waits = sampleWaits(postgres);
-      const { text, ...result } = await saturate(fleet, { count, share, seconds });
-      saturated[share].push(result);
-      lines.push(`${count} saturated (${share}): ${text}; waits ${await waits.stop()}`);
-    }
+  const saturated = new Map<LoadName, Saturated>();
+  for (const name of LOADS) {
+    const waits = sampleWaits(postgres);
+    const { text, ...result } = await saturate(fleet, name, seconds);
+    saturated.set(name, result);
+    lines.push(`${name} connections, saturated: ${text}; waits ${await waits.stop()}`);
   }
   return { round: { paced: report, saturated }, lines };
 }
 
 async function saturate(
   { brokers, session, database }: Fleet,
-  {
-    count,
-    share,
-    seconds,
-  }: { readonly count: number; readonly share: Share; readonly seconds: number },
+  name: LoadName,
+  seconds: number,
 ): Promise<Saturated & { readonly text: string }> {
+  const [count, connections] = name.split('x').map(Number);
   const loaded = brokers.slice(0, count);
-  const connections = share === 'each' ? READERS : Math.floor(READERS / count);
   const commits = await countCommits(database);
   // An idle broker may integrate the log of the others, so its processor time counts too.
   const spent = (): readonly number[] => brokers.map(({ pid }) => processorSeconds(pid));
@@ -249,8 +237,10 @@ function comparedOf(
   rounds: readonly Round[],
   peers: readonly PacedReport[],
 ): Compared {
-  const of = (count: number, field: keyof Saturated, share: Share = 'each'): readonly number[] =>
-    rounds.map(({ saturated }) => saturated[share][count - 1]?.[field] ?? Number.NaN);
+  const of = (load: LoadName, field: keyof Saturated): readonly number[] =>
+    rounds.map(({ saturated }) => saturated.get(load)?.[field] ?? Number.NaN);
+  const cost = (ours: LoadName, peer: LoadName): Compared =>
+    ratioOf('us/request', of(ours, 'processorMicros'), of(peer, 'processorMicros'));
   switch (name) {
     case 'postgres-read-p50': {
       const values = rounds.map(({ paced: { p50 } }) => p50);
@@ -266,17 +256,19 @@ function comparedOf(
       );
     }
     case 'postgres-two-rate':
-      return ratioOf('requests/s', of(2, 'perSecond'), of(1, 'perSecond'));
+      return ratioOf('requests/s', of('2x64', 'perSecond'), of('1x64', 'perSecond'));
     case 'postgres-three-rate':
-      return ratioOf('requests/s', of(3, 'perSecond'), of(1, 'perSecond'));
+      return ratioOf('requests/s', of('3x64', 'perSecond'), of('1x64', 'perSecond'));
     case 'postgres-two-cost':
-      return ratioOf('us/request', of(2, 'processorMicros'), of(1, 'processorMicros'));
+      return cost('2x64', '1x64');
     case 'postgres-three-cost':
-      return ratioOf('us/request', of(3, 'processorMicros'), of(1, 'processorMicros'));
+      return cost('3x64', '1x64');
     case 'postgres-two-divided-cost':
-      return ratioOf('us/request', of(2, 'processorMicros', 'divided'), of(1, 'processorMicros'));
+      return cost('2x32', '1x64');
     case 'postgres-three-divided-cost':
-      return ratioOf('us/request', of(3, 'processorMicros', 'divided'), of(1, 'processorMicros'));
+      return cost('3x21', '1x64');
+    case 'postgres-small-commits-cost':
+      return cost('1x21', '1x64');
   }
 }
 

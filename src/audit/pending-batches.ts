@@ -33,6 +33,11 @@ interface Writer {
 const ENTRIES_A_READ = 256;
 const MOST_BATCHES = 64;
 const SWEEP_MS = 1_000;
+/**
+ * The next sweep is later by so many times the duration of the last one: it takes PostgreSQL 8 ms for 1,000 boots of the log and 92 ms for 10,000 (measured at a
+ * load of 20).
+ */
+const REST_FACTOR = 50;
 /** A writer is polled in each read for so long after its last batch. Later, a sweep finds its next one. */
 const ACTIVE_MS = 2_000;
 
@@ -48,9 +53,9 @@ export class PendingBatches {
   /** Those that waited longest come first. */
   readonly #writers = new Map<string, Writer>();
   readonly #broken = new Map<string, BrokenChain>();
-  /** Monotonic milliseconds. */
-  #sweptAt = Number.NEGATIVE_INFINITY;
-  /** The same in milliseconds since the epoch. */
+  /** When the next sweep is due, in monotonic milliseconds. */
+  #sweepDueAt = Number.NEGATIVE_INFINITY;
+  /** When the last sweep began, in milliseconds since the epoch. */
   #sweepTime = 0;
   #foundUntil = 0;
   #drained = false;
@@ -94,7 +99,7 @@ export class PendingBatches {
 
   /** The next `read` finds all entries that are committed now, also those of silent writers. */
   sweepNext(): void {
-    this.#sweptAt = Number.NEGATIVE_INFINITY;
+    this.#sweepDueAt = Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -103,7 +108,7 @@ export class PendingBatches {
    */
   async read(append: (batch: ChainedBatch) => void): Promise<void> {
     const now = this.#clock.monotonic();
-    if (now - this.#sweptAt >= this.#sweepMs) await this.#sweep(now);
+    if (now >= this.#sweepDueAt) await this.#sweep(now);
     let entries = 0;
     this.#drained = true;
     for (const [name, writer] of [...this.#writers]) {
@@ -125,9 +130,12 @@ export class PendingBatches {
   }
 
   async #sweep(now: number): Promise<void> {
-    this.#sweptAt = now;
     this.#sweepTime = this.#clock.now();
-    for (const name of await this.#store.pendingWriters()) {
+    this.#sweepDueAt = now + this.#sweepMs;
+    const names = await this.#store.pendingWriters();
+    // A sum, so that a call of `sweepNext` during the query stays in force.
+    this.#sweepDueAt += (this.#clock.monotonic() - now) * REST_FACTOR;
+    for (const name of names) {
       const known = this.#writers.get(name);
       if (known === undefined) this.#writers.set(name, await this.#restore(name, now));
       else known.isDue = true;
