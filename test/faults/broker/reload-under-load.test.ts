@@ -10,6 +10,7 @@ import { loadConfig } from '../../../src/compose/config/load.ts';
 import { initialise } from '../../../src/compose/initialise.ts';
 import { serve, type Serving } from '../../../src/compose/serve.ts';
 import { createLog } from '../../../src/log.ts';
+import { HANDSHAKE_MS, HTTP_BOUNDS } from '../../../src/net/listener/bounds.ts';
 import { until } from '../../kit/backends/until.ts';
 import { CertificateAuthority } from '../../kit/certificates.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
@@ -19,6 +20,10 @@ import { boundClaims, ecKey, signedToken } from '../../kit/token-factory.ts';
 const ROUNDS = 20;
 /** Answers between two reloads, so that each reload meets requests in flight. */
 const ANSWERS_A_ROUND = 15;
+/** The listener cuts connections that are slower, as all are on a very busy machine. Reloads would cut fast ones too. */
+const SLOW_MS = Math.min(HANDSHAKE_MS, HTTP_BOUNDS.headersTimeout);
+/** On a very busy machine a round takes twenty seconds. */
+const TEST_MS = 900_000;
 const KEY = ecKey('key-1');
 const HOST = '127.0.0.1';
 
@@ -146,12 +151,14 @@ beforeEach(async () => {
     const { status } = await call(agent, 'PUT', path, { token: admin, body });
     if (status !== 201) throw new Error(`PUT ${path}: ${status}`);
   }
-}, 120_000);
+}, TEST_MS);
 afterEach(async () => {
   await serving.stop('test_over');
   for (const vault of vaults) await vault.close();
   await rm(directory, { recursive: true });
 });
+
+type Request = readonly [method: string, path: string, asked: Asked];
 
 /** Callers that log in, read and log out without a pause. */
 class Callers {
@@ -179,29 +186,38 @@ class Callers {
   }
 
   async #run(n: number): Promise<void> {
-    const agent = this.#agents[n % 2] ?? this.#agents[0];
-    const ask = async (
-      ...asked: Parameters<typeof call> extends [unknown, ...infer R] ? R : never
-    ) => {
-      const answer = await call(agent, ...asked);
+    try {
+      while (!this.#isOver) await this.#session(n);
+    } catch (error) {
+      this.failures.push(String(error));
+    }
+  }
+
+  async #session(n: number): Promise<void> {
+    const body = { cluster: 'c1', token: podToken(`pod-${n}`) };
+    const login = await this.#ask(n, 'POST', '/sessions', { body });
+    if (login === undefined) return;
+    const token = String(login.body['token']);
+    for (const path of ['own/db', 'vault/db', 'vault/db', 'own/db']) {
+      await this.#ask(n, 'GET', `/secrets/${path}`, { token });
+    }
+    await this.#ask(n, 'DELETE', '/sessions/self', { token });
+  }
+
+  /** @returns undefined if the connection was cut, and slow. */
+  async #ask(n: number, ...asked: Request): Promise<Answer | undefined> {
+    const begun = performance.now();
+    try {
+      const answer = await call(this.#agents[n % 2] ?? this.#agents[0], ...asked);
       this.answers += 1;
       if (answer.status >= 300)
         this.failures.push(
           `${asked[0]} ${asked[1]}: ${answer.status} ${JSON.stringify(answer.body)}`,
         );
       return answer;
-    };
-    try {
-      while (!this.#isOver) {
-        const body = { cluster: 'c1', token: podToken(`pod-${n}`) };
-        const session = String((await ask('POST', '/sessions', { body })).body['token']);
-        for (const path of ['own/db', 'vault/db', 'vault/db', 'own/db']) {
-          await ask('GET', `/secrets/${path}`, { token: session });
-        }
-        await ask('DELETE', '/sessions/self', { token: session });
-      }
     } catch (error) {
-      this.failures.push(String(error));
+      if (performance.now() - begun < SLOW_MS) throw error;
+      return undefined;
     }
   }
 }
@@ -211,89 +227,101 @@ function listeners(): number {
 }
 
 describe('a broker under load', () => {
-  it(`refuses no request while configuration, certificate and credentials are replaced ${ROUNDS} times (F48)`, async () => {
-    const before = listeners();
-    const callers = new Callers();
-    for (let round = 1; round <= ROUNDS; round += 1) {
+  it(
+    `refuses no request while configuration, certificate and credentials are replaced ${ROUNDS} times (F48)`,
+    async () => {
+      const before = listeners();
+      const callers = new Callers();
+      for (let round = 1; round <= ROUNDS; round += 1) {
+        await callers.waitForMore(ANSWERS_A_ROUND);
+        vaults.forEach((vault) => vault.addToken(`s.${round}`));
+        await replace('vault.token', `s.${round}`);
+        await useCertificate(authorities[round % 2 === 0 ? 0 : 1], `broker-${round}`);
+        await configure({
+          connections: {
+            address: vaults[round % 2 === 0 ? 0 : 1].address,
+            limits: { timeoutMs: 5_000 + round },
+          },
+          limits: { batchItems: 100 + round },
+          log: { level: round % 2 === 0 ? 'error' : 'warn' },
+        });
+        await reload.reload();
+      }
       await callers.waitForMore(ANSWERS_A_ROUND);
-      vaults.forEach((vault) => vault.addToken(`s.${round}`));
-      await replace('vault.token', `s.${round}`);
-      await useCertificate(authorities[round % 2 === 0 ? 0 : 1], `broker-${round}`);
-      await configure({
-        connections: {
-          address: vaults[round % 2 === 0 ? 0 : 1].address,
-          limits: { timeoutMs: 5_000 + round },
-        },
-        limits: { batchItems: 100 + round },
-        log: { level: round % 2 === 0 ? 'error' : 'warn' },
-      });
+      await callers.stop();
+      expect(callers.failures).toEqual([]);
+      expect(reload.inUse().generation).toBe(ROUNDS + 1);
+      expect(listeners()).toBe(before);
+      // The last round counts: the certificate, the backend and its credential.
+      const [vault] = vaults;
+      expect(vault.requests.at(-1)?.token).toBe(`s.${ROUNDS}`);
+      expect(serving.broker.limits.batchItems).toBe(100 + ROUNDS);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'refuses no request while every reload fails, and says why (F59)',
+    async () => {
+      const callers = new Callers();
+      const broken: readonly (readonly [string, RegExp])[] = [
+        ['limits: { batchItem: 1 }\n', /config\.yaml:1:\d+: \/limits: unknown key "batchItem"/],
+        ['limits: [\n', /config\.yaml:\d+:\d+: /],
+        ['', /\/store: is missing/],
+      ];
+      for (const [file, reason] of broken) {
+        await callers.waitForMore(ANSWERS_A_ROUND);
+        await replace('config.yaml', file);
+        await expect(reload.reload()).rejects.toMatchObject({
+          code: 'ERR_CONFIG_INVALID',
+          message: expect.stringMatching(reason),
+        });
+        expect(reload.inUse().failure?.detail).toMatch(reason);
+      }
+      // A certificate without its key.
+      await configure({ limits: { batchItems: 7 } });
+      const { cert } = authorities[0].issue({ commonName: 'other', ipAddresses: [HOST] });
+      await replace('cert.pem', cert);
+      await expect(reload.reload()).rejects.toThrow(/cannot be used as certificate and key/);
+      expect(serving.broker.limits.batchItems).toBe(100);
+      await callers.waitForMore(ANSWERS_A_ROUND);
+      await callers.stop();
+      expect(callers.failures).toEqual([]);
+      const agent = newAgent(false);
+      const { body } = await call(agent, 'GET', '/configuration', { token: admin });
+      expect(body).toMatchObject({ generation: 1, failure: { detail: expect.any(String) } });
+      const refused = await call(agent, 'POST', '/configuration:reload', { token: admin });
+      expect(refused).toMatchObject({ status: 409, body: { code: 'ERR_CONFLICT' } });
+      // The right pair again: the change that was refused is applied.
+      await useCertificate(authorities[0], 'again');
+      const applied = await call(agent, 'POST', '/configuration:reload', { token: admin });
+      expect(applied).toMatchObject({ status: 200, body: { generation: 2 } });
+      expect(serving.broker.limits.batchItems).toBe(7);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'serves the connections of the file: a removed one answers 503, and again when it is back',
+    async () => {
+      const agent = newAgent(true);
+      const login = { body: { cluster: 'c1', token: podToken('pod-x') } };
+      const token = String((await call(agent, 'POST', '/sessions', login)).body['token']);
+      const read = async (): Promise<number> =>
+        (await call(agent, 'GET', '/secrets/vault/db', { token })).status;
+      expect(await read()).toBe(200);
+      await configure({ connections: { locators: ['other/**'] } });
       await reload.reload();
-    }
-    await callers.waitForMore(ANSWERS_A_ROUND);
-    await callers.stop();
-    expect(callers.failures).toEqual([]);
-    expect(reload.inUse().generation).toBe(ROUNDS + 1);
-    expect(listeners()).toBe(before);
-    // The last round counts: the certificate, the backend and its credential.
-    const [vault] = vaults;
-    expect(vault.requests.at(-1)?.token).toBe(`s.${ROUNDS}`);
-    expect(serving.broker.limits.batchItems).toBe(100 + ROUNDS);
-  }, 300_000);
-
-  it('refuses no request while every reload fails, and says why (F59)', async () => {
-    const callers = new Callers();
-    const broken: readonly (readonly [string, RegExp])[] = [
-      ['limits: { batchItem: 1 }\n', /config\.yaml:1:\d+: \/limits: unknown key "batchItem"/],
-      ['limits: [\n', /config\.yaml:\d+:\d+: /],
-      ['', /\/store: is missing/],
-    ];
-    for (const [file, reason] of broken) {
-      await callers.waitForMore(ANSWERS_A_ROUND);
-      await replace('config.yaml', file);
-      await expect(reload.reload()).rejects.toMatchObject({
-        code: 'ERR_CONFIG_INVALID',
-        message: expect.stringMatching(reason),
-      });
-      expect(reload.inUse().failure?.detail).toMatch(reason);
-    }
-    // A certificate without its key.
-    await configure({ limits: { batchItems: 7 } });
-    const { cert } = authorities[0].issue({ commonName: 'other', ipAddresses: [HOST] });
-    await replace('cert.pem', cert);
-    await expect(reload.reload()).rejects.toThrow(/cannot be used as certificate and key/);
-    expect(serving.broker.limits.batchItems).toBe(100);
-    await callers.waitForMore(ANSWERS_A_ROUND);
-    await callers.stop();
-    expect(callers.failures).toEqual([]);
-    const agent = newAgent(false);
-    const { body } = await call(agent, 'GET', '/configuration', { token: admin });
-    expect(body).toMatchObject({ generation: 1, failure: { detail: expect.any(String) } });
-    const refused = await call(agent, 'POST', '/configuration:reload', { token: admin });
-    expect(refused).toMatchObject({ status: 409, body: { code: 'ERR_CONFLICT' } });
-    // The right pair again: the change that was refused is applied.
-    await useCertificate(authorities[0], 'again');
-    const applied = await call(agent, 'POST', '/configuration:reload', { token: admin });
-    expect(applied).toMatchObject({ status: 200, body: { generation: 2 } });
-    expect(serving.broker.limits.batchItems).toBe(7);
-  }, 300_000);
-
-  it('serves the connections of the file: a removed one answers 503, and again when it is back', async () => {
-    const agent = newAgent(true);
-    const login = { body: { cluster: 'c1', token: podToken('pod-x') } };
-    const token = String((await call(agent, 'POST', '/sessions', login)).body['token']);
-    const read = async (): Promise<number> =>
-      (await call(agent, 'GET', '/secrets/vault/db', { token })).status;
-    expect(await read()).toBe(200);
-    await configure({ connections: { locators: ['other/**'] } });
-    await reload.reload();
-    expect(await read()).toBe(403);
-    const whole = await readFile(at('config.yaml'), 'utf8');
-    await replace('config.yaml', whole.replace('  vault:', '  renamed:'));
-    await reload.reload();
-    expect(await read()).toBe(503);
-    await configure();
-    await reload.reload();
-    expect(await read()).toBe(200);
-    agent.destroy();
-  }, 120_000);
+      expect(await read()).toBe(403);
+      const whole = await readFile(at('config.yaml'), 'utf8');
+      await replace('config.yaml', whole.replace('  vault:', '  renamed:'));
+      await reload.reload();
+      expect(await read()).toBe(503);
+      await configure();
+      await reload.reload();
+      expect(await read()).toBe(200);
+      agent.destroy();
+    },
+    TEST_MS,
+  );
 });
