@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { disclosureJson, listJson } from '../../../src/api/disclosure-json.ts';
 import { ByteText } from '../../../src/domain/byte-text.ts';
@@ -32,6 +33,11 @@ describe('an answer with values', () => {
     const answer = disclosureJson(disclosure);
     expect(JSON.parse(answer.bytes().toString())).toEqual(expected);
     expect(answer).toHaveLength(answer.bytes().length);
+  });
+
+  it('prints without its values', () => {
+    const answer = disclosureJson(disclosure);
+    expect([inspect({ answer }), JSON.stringify({ answer })].join()).not.toContain('payments');
   });
 
   it('lists several in order', () => {
