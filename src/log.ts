@@ -1,3 +1,4 @@
+import { LogOutput } from './log-output.ts';
 import { pino, type DestinationStream, type Level } from 'pino';
 import { BrokerError } from './domain/errors.ts';
 import { redactCredentials } from './domain/redact-credentials.ts';
@@ -44,7 +45,14 @@ export function createLog({ level, clock, destination }: LogOptions): LevelledLo
     redact: { paths: [...REDACTED, ...REDACTED.map((name) => `*.${name}`)], censor: '[sensitive]' },
     serializers: { err: (error: unknown) => shownError(error, stacks, 0) },
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  const log: LevelledLog = pino(
+    options,
+    destination ??
+      new LogOutput(process.stdout, (dropped) =>
+        log.warn({ dropped }, 'standard output was not read: the process dropped lines of its log'),
+      ),
+  );
+  return log;
 }
 
 /** The stacks that were logged lately, without their messages, which differ from call to call. */

@@ -1,5 +1,9 @@
+import { systemClock } from '../clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Serving } from './serve.ts';
+
+/** What was written to standard output keeps the process alive until somebody reads it. After this time nobody does. */
+const OUTPUT_MS = 5_000;
 
 /** SIGHUP reloads the configuration and the certificate, and reopens the audit sinks. SIGTERM and SIGINT drain and stop. A second one exits at once, which loses nothing that was answered. */
 export function onSignals(serving: Serving, log: Log): void {
@@ -11,13 +15,16 @@ export function onSignals(serving: Serving, log: Log): void {
     }
     stopping = true;
     log.info({ signal }, 'draining');
-    serving.stop(signal).then(
-      () => log.info({}, 'stopped'),
-      (error: unknown) => {
-        log.error({ err: error }, 'stopped with an error');
-        process.exitCode = 1;
-      },
-    );
+    void serving
+      .stop(signal)
+      .then(
+        () => log.info({}, 'stopped'),
+        (error: unknown) => {
+          log.error({ err: error }, 'stopped with an error');
+          process.exitCode = 1;
+        },
+      )
+      .then(() => systemClock.after(OUTPUT_MS, () => process.exit()));
   };
   process.on('SIGHUP', () => void serving.reload());
   process.on('SIGTERM', stop);

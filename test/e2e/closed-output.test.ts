@@ -25,6 +25,20 @@ beforeAll(async () => {
 });
 afterAll(() => broker.remove());
 
+it('serves and stops while nobody reads its standard output', async () => {
+  const token = await broker.logIn();
+  broker.installation.pauseOutput();
+  // Their entries have more than a megabyte, and a pipe takes a few hundred kilobytes.
+  for (let round = 0; round < 30; round += 1) {
+    const reads = Array.from({ length: 50 }, () => broker.read(token, 'own/a'));
+    const statuses = (await Promise.all(reads)).map(({ status }) => status);
+    expect(new Set(statuses)).toEqual(new Set([200]));
+  }
+  expect(await broker.metric(FAILING)).toBe(0);
+  expect(await broker.installation.stop()).toBe(0);
+  await broker.installation.start();
+});
+
 it('continues to serve when its standard output is closed, and reports that the sink fails', async () => {
   const token = await broker.logIn();
   expect(await broker.metric(FAILING)).toBe(0);

@@ -164,6 +164,11 @@ export class Installation {
     this.#process?.stdout?.destroy();
   }
 
+  /** Stops reading its standard output, as a log collector does that hangs. */
+  pauseOutput(): void {
+    this.#process?.stdout?.pause();
+  }
+
   get pid(): number {
     return this.#process?.pid ?? 0;
   }
