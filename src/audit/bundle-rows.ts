@@ -10,8 +10,8 @@ type Segment = Tables['audit_segments'];
 const MOST_AHEAD = 8;
 
 /**
- * The rows for the bundles that a search reads one after another. Neighbouring bundles share three statements. A statement for each row takes three
- * times as long, because the work on a bundle removes SQLite's code and pages from the processor's cache (measured: 88 and 40 µs a bundle).
+ * The rows for the bundles that a search reads one after another. Neighbouring bundles share three statements. A statement for each row takes
+ * twice as long, because the work on a bundle removes SQLite's code and pages from the processor's cache (measured: 88 and 40 µs a bundle).
  */
 export class BundleRows {
   readonly #store: RowReader;
