@@ -68,13 +68,18 @@ const without = (...lists) => {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'coverage/', 'bench-out/', 'src/client/generated/'] },
+  {
+    ignores: [
+      ...['dist/', 'node_modules/', 'coverage/', 'bench-out/', 'src/client/generated/'],
+      'docs/site/.vitepress/{.temp,cache}/',
+    ],
+  },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: {
-      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+      parserOptions: { project: true, tsconfigRootDir: import.meta.dirname },
     },
     rules: {
       '@typescript-eslint/consistent-type-imports': 'error',

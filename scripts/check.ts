@@ -7,14 +7,17 @@ const ROOT = new URL('..', import.meta.url).pathname;
 /** They take longest, so they start first. */
 const LONGEST = ['check:lint', 'check:types'];
 
-/** The scripts `check:<name>` of package.json. */
+/** Scripts that run beside the checks: one check takes longer than all others together, and leaves a core free. */
+const BESIDE = process.argv.slice(2);
+
+/** The scripts `check:<name>` of package.json, and those beside them. */
 function checks(): string[] {
   const { scripts = {} } = manifestOf(ROOT);
   const names = Object.keys(scripts).filter((name) => name.startsWith('check:'));
-  return [...LONGEST, ...names.filter((name) => !LONGEST.includes(name))];
+  return [...LONGEST, ...BESIDE, ...names.filter((name) => !LONGEST.includes(name))];
 }
 
-/** Runs one check and prints its output if it fails. */
+/** Runs one script and prints its output if it fails. */
 async function check(name: string): Promise<void> {
   const begun = performance.now();
   const child = spawn('npm', ['run', '--silent', name]);
@@ -28,7 +31,7 @@ async function check(name: string): Promise<void> {
   if (code !== 0) process.exitCode = 1;
 }
 
-/** Runs the checks side by side, one for each core: none of them uses more. */
+/** Runs the scripts side by side, one for each core: few of them use more. */
 async function runAll(): Promise<void> {
   const waiting = checks();
   const worker = async (): Promise<void> => {
