@@ -55,7 +55,8 @@ describe('dependencies (X05)', () => {
 
   it('are pinned to one version each', () => {
     const all = { ...manifest.dependencies, ...manifest.devDependencies };
-    const loose = Object.entries(all).filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version));
+    const pinned = /^(?:npm:[a-z-]+@)?\d+\.\d+\.\d+$/;
+    const loose = Object.entries(all).filter(([, version]) => !pinned.test(version));
     expect(loose).toEqual([]);
   });
 
