@@ -7,7 +7,9 @@ import { privateFile } from '../../kit/rotating-place.ts';
 import { rotatingAt } from '../../kit/rotation/made-at.ts';
 import { postgresUsers } from '../../kit/rotation/postgres-user.ts';
 import { webhookAccount } from '../../kit/rotation/webhook-account.ts';
-import { strategy } from '../../kit/rotation/strategy.ts';
+import { strategies } from '../../kit/rotation/strategy.ts';
+
+const strategy = strategies();
 
 describe('F01 to F05: a broker that fails while a secret rotates (I5)', () => {
   strategy('an account behind a webhook', {

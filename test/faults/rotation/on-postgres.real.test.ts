@@ -6,7 +6,9 @@ import { postgresStore } from '../../kit/rotation/postgres-store.ts';
 import { rotatingAt } from '../../kit/rotation/made-at.ts';
 import { postgresUsers } from '../../kit/rotation/postgres-user.ts';
 import { writtenToVault } from '../../kit/rotation/written-elsewhere.ts';
-import { strategy } from '../../kit/rotation/strategy.ts';
+import { strategies } from '../../kit/rotation/strategy.ts';
+
+const strategy = strategies();
 
 const title = 'F01 to F05: a broker whose store is in PostgreSQL';
 

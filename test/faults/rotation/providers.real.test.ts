@@ -12,7 +12,9 @@ import {
   writtenToKubernetes,
   writtenToVault,
 } from '../../kit/rotation/written-elsewhere.ts';
-import { strategy } from '../../kit/rotation/strategy.ts';
+import { strategies } from '../../kit/rotation/strategy.ts';
+
+const strategy = strategies();
 
 describeWith(['openbao', 'postgres'], 'F01 to F05: OpenBao', ({ openbao, postgres }) => {
   strategy('a static role', {

@@ -38,12 +38,18 @@ function share(points: readonly string[], every: number, offset: number): readon
   return IS_ALL ? points : points.filter((_, index) => index % every === offset % every);
 }
 
-let offset = 0;
+/** The function that tests the strategies of one file. */
+export function strategies(): (title: string, tried: Strategy) => void {
+  let tests = 0;
+  return (title, tried) => {
+    testStrategy(title, tried, tests);
+    tests += 1;
+  };
+}
 
-/** Tests one strategy with its process killed, stopped or throwing at its points. */
-export function strategy(title: string, tried: Strategy): void {
+/** Tests one strategy with its process killed, stopped or throwing at its points. `own` determines them. */
+function testStrategy(title: string, tried: Strategy, own: number): void {
   const { path, open, store, isAhead = false, outlives = false } = tried;
-  const own = offset++;
   describe(title, () => {
     let broker: RotatingBroker;
     let elsewhere: StoreElsewhere | undefined;

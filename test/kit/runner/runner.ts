@@ -3,13 +3,10 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const WORKER_MAIN = fileURLToPath(new URL('worker-main.ts', import.meta.url));
-/** These start processes, kill or measure them: each suite has a process of its own. */
-const ALONE = /\/test\/(deploy|e2e|faults|interop|model)\//;
-/**
- * The share of the workers that begin with the other suites. Those compute all the time, and suites with processes mostly wait: side by side they keep the
- * processors busy, one after the other they do not.
- */
-const OF_SHARED = 1 / 4;
+/** These start processes, kill or measure them, and mostly wait for them. */
+const WAITING = /\/test\/(deploy|e2e|faults|interop|model)\//;
+/** The share of the workers that begin with the other suites. Those compute all the time: side by side they keep the processors busy, one after the other they do not. */
+const OF_COMPUTING = 1 / 4;
 
 interface GlobalConfig {
   readonly maxWorkers: number;
@@ -58,8 +55,6 @@ class Worker {
       this.#process = undefined;
       throw new Error(`the worker ended after ${this.#latest}, which left something that failed`);
     }
-    const isAlone = ALONE.test(suite.path);
-    if (isAlone) await this.end();
     this.#process ??= fork(WORKER_MAIN, {
       env: this.#environment,
       serialization: 'advanced',
@@ -69,7 +64,7 @@ class Worker {
     let isReusable = false;
     try {
       const ran = await this.#send(this.#process, suite);
-      isReusable = ran.isReusable && !isAlone;
+      ({ isReusable } = ran);
       return ran.result;
     } finally {
       if (!isReusable) await this.end();
@@ -126,12 +121,13 @@ export default class SuiteRunner {
     onFailure: (test: Test, error: unknown) => Promise<void>,
   ): Promise<void> {
     const { maxWorkers } = this.#globalConfig;
-    const { alone = [], shared = [] } = Object.groupBy(tests, ({ path }) =>
-      ALONE.test(path) ? 'alone' : 'shared',
+    const { waiting = [], computing = [] } = Object.groupBy(tests, ({ path }) =>
+      WAITING.test(path) ? 'waiting' : 'computing',
     );
     const runAll = async (id: number): Promise<void> => {
       const worker = new Worker(id);
-      const [first, second] = id <= maxWorkers * OF_SHARED ? [shared, alone] : [alone, shared];
+      const [first, second] =
+        id <= maxWorkers * OF_COMPUTING ? [computing, waiting] : [waiting, computing];
       const next = (): Test | undefined => first.shift() ?? second.shift();
       for (let test = next(); test !== undefined; test = next()) {
         if (watcher.isInterrupted()) return;
