@@ -9,6 +9,8 @@ import type { SinkCursors } from './sink-cursor.ts';
 import { SinkError, type Sink } from './sink.ts';
 
 const INTERVAL_MS = 250;
+/** How often the lag is measured during a delivery. */
+const LAG_MS = 1_000;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
 /** If answers wait for the sink, a receiver that is back must not stay unused for a minute. */
@@ -150,7 +152,13 @@ export class Follower {
     const end = Math.min(size, next - (next % TILE_WIDTH) + TILE_WIDTH);
     if (this.#closed || checkpoint === undefined || end <= next) return false;
     const entries = await this.#proven(checkpoint, next, end);
-    await sink.deliver({ origin: checkpoint.origin, first: next, entries });
+    const waiting = new AbortController();
+    void this.#measureLag(next, waiting.signal);
+    try {
+      await sink.deliver({ origin: checkpoint.origin, first: next, entries });
+    } finally {
+      waiting.abort();
+    }
     onDelivered?.(entries);
     this.#next = next + entries.length;
     // Repeated entries do not move it back: each crash meanwhile would make it repeat more, and the archive may have removed those.
@@ -162,6 +170,18 @@ export class Follower {
     this.#backoff.reset();
     this.#status = { ...this.#status, isStopped: false, isFailing: false };
     return true;
+  }
+
+  /** A sink that hangs must not look as if it had kept up. */
+  async #measureLag(next: number, delivered: AbortSignal): Promise<void> {
+    const { clock, reader } = this.#options;
+    while (!this.#closed) {
+      await clock.sleep(LAG_MS, delivered).catch(() => undefined);
+      const checkpoint = await reader.checkpoint().catch(() => undefined);
+      if (delivered.aborted) return;
+      if (checkpoint !== undefined)
+        this.#status = { ...this.#status, lag: Math.max(0, checkpoint.size - next) };
+    }
   }
 
   #isActive(): boolean {

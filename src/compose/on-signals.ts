@@ -2,7 +2,7 @@ import { systemClock } from '../clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Serving } from './serve.ts';
 
-/** What was written to standard output keeps the process alive until somebody reads it. After this time nobody does. */
+/** What was written to standard output keeps the process alive until its reader takes it. After this time the reader hangs. */
 const OUTPUT_MS = 5_000;
 
 /** SIGHUP reloads the configuration and the certificate, and reopens the audit sinks. SIGTERM and SIGINT drain and stop. A second one exits at once, which loses nothing that was answered. */

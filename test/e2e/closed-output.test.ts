@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.remove());
 
-it('serves and stops while nobody reads its standard output', async () => {
+it('serves and stops while the reader of its standard output hangs', async () => {
   const token = await broker.logIn();
   broker.installation.pauseOutput();
   // Their entries have more than a megabyte, and a pipe takes a few hundred kilobytes.

@@ -34,7 +34,7 @@ async function linesUntilEnd(): Promise<readonly Line[]> {
     .map((line) => JSON.parse(line) as Line);
 }
 
-it('continues while nobody reads, and says how many lines it dropped when somebody does', async () => {
+it('continues while its reader hangs, and says how many lines it dropped when the reader continues', async () => {
   await logged(LINES);
   const reading = linesUntilEnd();
   child.send('continue');
@@ -47,7 +47,7 @@ it('continues while nobody reads, and says how many lines it dropped when somebo
   expect(kept).toEqual(kept.toSorted((a, b) => a - b));
 });
 
-it('ends while nobody reads', async () => {
+it('ends while its reader hangs', async () => {
   await logged(LINES);
   child.send('exit');
   expect(await once(child, 'exit')).toEqual([0, null]);

@@ -276,9 +276,11 @@ describe('the follower', () => {
     for (let i = 0; i < 5; i++) await bench.record({});
     await bench.integrate();
     expect(await bench.reader.size()).toBe(6);
-    expect(follower.status().lag).toBe(1);
+    clock.advance(1_000);
+    await settle(() => follower.status().lag === 6);
+    expect(follower.status().lag).toBe(6);
     release?.();
-    await settle(() => follower.status().lag !== 1);
+    await settle(() => follower.status().lag !== 6);
     expect(follower.status().lag).toBe(5);
     const closed = follower.close(1000);
     clock.advance(1000);
