@@ -30,10 +30,15 @@ let bench: LogBench;
 beforeEach(async () => {
   clock = new HandClock();
   bench = await LogBench.open(clock);
-  for (let i = 0; i < 2_000; i += 40)
+  for (let i = 0; i < 2_000; i += 40) {
     await bench.record(
       ...Array.from({ length: 40 }, () => ({ path: i === 0 ? 'oldest/db' : 'payments/db' })),
     );
+    // The age of an entry is known if it was in the tree before two checkpoints.
+    if (i !== 1_920) continue;
+    await bench.integrate();
+    clock.advance(MINUTE);
+  }
   await bench.integrate();
   clock.advance(2 * MINUTE);
 });
