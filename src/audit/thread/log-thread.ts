@@ -90,9 +90,18 @@ function read(reader: LogReader, questions: Questions, call: Call): Promise<unkn
   return (reader as unknown as AnyMethods)[method](...args);
 }
 
+/** On Linux a priority belongs to a thread; elsewhere it would be that of the whole process. */
+function lowerPriority(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    setPriority(NICE);
+  } catch {
+    // A sandbox may forbid it. Then searches compete with reads for the core.
+  }
+}
+
 function serve({ logKey }: ThreadData): void {
-  // On Linux a priority belongs to a thread; elsewhere it would be that of the whole process.
-  if (process.platform === 'linux') setPriority(NICE);
+  lowerPriority();
   const questions = new Questions();
   const reader = new LogReader(questions, { verifier: parseVerifierKey(logKey) });
   parentPort?.on('message', (message: ToThread) => {
