@@ -46,7 +46,7 @@ export interface SentError {
   readonly cause: string | undefined;
 }
 
-export function sentError(error: unknown): SentError {
+function sentError(error: unknown): SentError {
   const { code, detail, reason, isDetailShown, cause } = BrokerError.from(error);
   return {
     ...{ code, detail, reason, isDetailShown },
@@ -55,7 +55,7 @@ export function sentError(error: unknown): SentError {
   };
 }
 
-export function receivedError({ code, detail, damage, cause, ...options }: SentError): BrokerError {
+function receivedError({ code, detail, damage, cause, ...options }: SentError): BrokerError {
   if (damage !== undefined) return new DamagedLog(damage);
   return new BrokerError(code, detail, {
     isDetailShown: options.isDetailShown,

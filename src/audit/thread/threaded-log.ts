@@ -33,7 +33,7 @@ import {
   type ToThread,
 } from './messages.ts';
 
-/** A thread that nobody uses ends, and its memory is free again. */
+/** A thread without calls ends, and its memory is free again. */
 const IDLE_MS = 60_000;
 
 export interface ThreadedLogParts {

@@ -149,7 +149,7 @@ describe('the log that a thread reads', () => {
     await expect(waiting).resolves.toMatchObject({ index: 0 });
   });
 
-  it('fails a call whose thread ran out of memory, and reads again in another thread', async () => {
+  it('fails a call whose thread has used up its memory, and reads again in another thread', async () => {
     // Each becomes a text of its own in the thread.
     const note = new Array<string>(6_000_000).fill('abcdefgh');
     let isFirst = true;
@@ -166,7 +166,7 @@ describe('the log that a thread reads', () => {
     await expect(log.oldest()).resolves.toMatchObject({ index: 0 });
   });
 
-  it('ends its thread when nobody used it for a minute, with everything that it kept', async () => {
+  it('ends its thread after a minute without calls, with everything that it kept', async () => {
     let reads = 0;
     const counted = listing((query, window) => {
       reads += 1;
