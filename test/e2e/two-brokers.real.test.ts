@@ -140,6 +140,8 @@ async function entries(): Promise<readonly CommittedEntry[]> {
   return commits.read();
 }
 
+const REVOKED = ['credential.revoke'];
+
 /** The number of times that each was ended, by its name in the entries. */
 function ends(log: readonly CommittedEntry[], name: string, actions: readonly string[]): number[] {
   const ended = log.filter(
@@ -311,9 +313,9 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     expect((await read(first, session, 'own/kept'))?.status).toBe(200);
     expect((await endSession(first, session))?.status).toBe(204);
     expect((await read(second, session, 'own/kept'))?.status).toBe(401);
-    await until('everything that it held is revoked', () =>
-      Promise.resolve(vault.leases.size === 0),
-    );
+    await until('everything that it held is revoked, and recorded', async () => {
+      return vault.leases.size === 0 && ends(await entries(), 'credential', REVOKED).length >= 2;
+    });
   });
 
   it('keep one valid log, in which everything ends once', async () => {
@@ -330,7 +332,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     };
     once(ends(log, 'lease', ['lease.revoke', 'lease.expire']), 2 * PODS);
     once(ends(log, 'session', ['session.end']), 2 * PODS);
-    once(ends(log, 'credential', ['credential.revoke']), 2);
+    once(ends(log, 'credential', REVOKED), 2);
     const starts = log.filter(({ action }) => action === 'broker.start');
     expect(new Set(starts.map(({ writer }) => writer)).size).toBe(starts.length);
     const last = new Map(

@@ -227,14 +227,13 @@ describe('the lease quota', () => {
 
 describe('heads of the log', () => {
   it('are limited to one page', async () => {
-    async function* heads() {
-      await Promise.resolve();
-      for (let first_index = 0; ; first_index += 1) {
-        yield { first_index, writer: 'w', first_seq: 0, count: 1, head: '', signature: '' };
-      }
-    }
-    const checkpoint = () => Promise.resolve({ size: 9_999, root: new Uint8Array(), note: '' });
-    Object.assign(broker.parts.audit, { heads, checkpoint });
-    expect(await readHeads(broker.parts, broker.call(), admin, 0)).toHaveLength(1_000);
+    const asked: number[] = [];
+    const heads = (_start: number, limit: number) => {
+      asked.push(limit);
+      return Promise.resolve([]);
+    };
+    Object.assign(broker.parts.audit, { heads });
+    await readHeads(broker.parts, broker.call(), admin, 0);
+    expect(asked).toEqual([1_000]);
   });
 });
