@@ -17,6 +17,7 @@ import { RELEASE } from './compose/release.ts';
 import { addBackups } from './backup-commands.ts';
 import { leaveMemoryOutOfCoreFiles } from './core-files.ts';
 import { leanStart } from './lean-start.ts';
+import { preferEventLoop } from './thread-priorities.ts';
 import type { VerifyArguments } from './compose/verbs/audit-verify.ts';
 
 const EXIT_FAILED = 1;
@@ -117,6 +118,7 @@ function addBroker(program: Command): void {
         const { runServe } = await import('./compose/verbs/serve.ts');
         await runServe(options);
       });
+      preferEventLoop();
     },
   );
   add(
