@@ -408,7 +408,7 @@ export class AuditTrail {
   async #catchUp(): Promise<void> {
     const stop = new AbortController();
     const limit = this.#deps.clock.sleep(CATCH_UP_MS, stop.signal).catch(() => undefined);
-    await Promise.race([this.integrator.integrate(), limit]);
+    await Promise.race([this.integrator.catchUp(), limit]);
     stop.abort();
   }
 
