@@ -15,7 +15,6 @@ import type { Ballast } from './ballast.ts';
 import { putBatch, putChanges, readDigests, runPlans } from './batch-transaction.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import { destroysKey } from './destroys-key.ts';
-import { LogCopies } from './log-copies.ts';
 import { isNoRoom, isSqliteFault, isUnreadable } from './sqlite-fault.ts';
 
 const FIND_BATCH = 'SELECT 1 FROM "audit_batches" WHERE "writer" = ? AND "first_seq" = ?';
@@ -24,6 +23,14 @@ const CHANGES_AFTER =
 
 /** Destroyed data keys are removed from the write-ahead log within this time. Several destructions share one checkpoint. */
 const ERASE_AFTER_MS = 500;
+/**
+ * Under a moderate load the write-ahead log is copied back in small steps: after this time, if there were this many commits. SQLite itself copies
+ * only at 4,000 pages, in one commit that takes 20 ms. A busier store, with more plans in a commit, leaves it to SQLite: larger steps copy a page
+ * that many commits change only once.
+ */
+const COPY_EVERY_MS = 1_000;
+const COPIED_COMMITS = 200;
+const BUSY_PLANS = 4;
 
 export interface SqliteWriterParts {
   readonly open: () => SqliteConnection;
@@ -46,14 +53,16 @@ export class SqliteWriter {
   #isSent = false;
   /** The last batch was one statement, without a transaction around it. It reads pages before it writes anything. */
   #isAlone = false;
-  readonly #copies: LogCopies;
+  /** Commits and their plans since the write-ahead log was copied back. */
+  #uncopied = 0;
+  #uncopiedPlans = 0;
+  #cancelCopy: (() => void) | undefined;
   #cancelProbe: (() => void) | undefined;
   #cancelErasure: (() => void) | undefined;
 
   constructor(connection: SqliteConnection, parts: SqliteWriterParts) {
     this.#connection = connection;
     this.#parts = parts;
-    this.#copies = new LogCopies(parts.deps.clock, () => this.#connection?.copyLog());
   }
 
   get isWell(): boolean {
@@ -111,7 +120,7 @@ export class SqliteWriter {
   close(): void {
     this.#cancelProbe?.();
     this.#cancelErasure?.();
-    this.#copies.stop();
+    this.#cancelCopy?.();
     this.#connection?.close();
     this.#connection = undefined;
     this.#state = 'broken';
@@ -131,13 +140,14 @@ export class SqliteWriter {
     if (bodies.length > 0) this.#unsettled = deps.chain.stage(bodies);
     this.#send(connection);
     if (this.#unsettled !== undefined) deps.chain.keep();
-    const appended = this.#isAlone ? (this.#unsettled?.entries.length ?? 0) : 0;
     this.#unsettled = undefined;
     digests?.keep();
     feed.apply(staged.changes);
     if (batch.some(({ plan }) => destroysKey(plan))) this.emptyLogSoon();
     settleAll(batch, staged.outcomes);
-    this.#copies.committed(batch.length, appended);
+    this.#uncopied += 1;
+    this.#uncopiedPlans += batch.length;
+    if (this.#uncopied === COPIED_COMMITS) this.#copyLogSoon();
   }
 
   /**
@@ -155,6 +165,16 @@ export class SqliteWriter {
     if (this.#isAlone) put();
     else connection.commit();
     failpoint?.('store.after_commit');
+  }
+
+  #copyLogSoon(): void {
+    this.#cancelCopy ??= this.#parts.deps.clock.after(COPY_EVERY_MS, () => {
+      this.#cancelCopy = undefined;
+      const isBusy = this.#uncopiedPlans > this.#uncopied * BUSY_PLANS;
+      this.#uncopied = 0;
+      this.#uncopiedPlans = 0;
+      if (!isBusy) this.#connection?.copyLog();
+    });
   }
 
   /** Empties the write-ahead log, because it still has pages from before a destruction, even after a checkpoint. */

@@ -1,7 +1,6 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
 import type { OpenedStore } from '../../../src/store/index.ts';
@@ -54,26 +53,6 @@ describe('the write-ahead log of a store on SQLite', () => {
     expect(copied()).toBe(0);
     clock.advance(1_000);
     expect(copied()).toBe(COMMITS);
-  });
-
-  it('is copied back after two megabytes of entries alone', async () => {
-    const entry = JSON.stringify({ text: 'x'.repeat(64 * 1024) });
-    for (let count = 0; count < 31; count += 1) await store.commit({ entries: [entry] });
-    await setImmediate();
-    expect(copied()).toBe(0);
-    for (let count = 0; count < 2; count += 1) await store.commit({ entries: [entry] });
-    await setImmediate();
-    expect(copied()).toBeGreaterThanOrEqual(32);
-  });
-
-  it('is left to SQLite while entries come with other rows', async () => {
-    const entries = [JSON.stringify({ text: 'x'.repeat(64 * 1024) })];
-    for (let count = 0; count < 40; count += 1) {
-      const writes = [{ table: 'meta', put: { key: 'k', value: String(count) } }] as const;
-      await store.commit({ entries, writes });
-    }
-    await setImmediate();
-    expect(copied()).toBe(0);
   });
 
   it('is left to SQLite while many plans share a commit', async () => {
