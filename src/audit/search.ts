@@ -18,7 +18,7 @@ import type { ProvenMatches } from './proven-entries.ts';
 import { matches, queryTerms, wantedText } from './entry-query.ts';
 import { LOG } from '../ports/queries.ts';
 import type { Candidates, WantedText } from './stored-batches.ts';
-import { member, scanEntry } from './entry-scan.ts';
+import { member, scanEntry, type EntryScan } from './entry-scan.ts';
 import type { SearchTerm } from './search-term.ts';
 
 /** The query, with the optional check of values. */
@@ -132,20 +132,19 @@ class Search {
     return true;
   }
 
-  #isMatch(entry: string): boolean {
-    const scan = scanEntry(entry);
-    return scan !== undefined && matches(entry, scan, this.#query, this.#terms);
-  }
-
   /** The entries that match, by index. */
   async #matching(entries: ReadonlyMap<number, string>): Promise<ReadonlyMap<number, string>> {
     const { accepts } = this.#query;
-    const found = [...entries].filter(([, entry]) => this.#isMatch(entry));
+    const found: [number, string][] = [];
+    const values: { index: number; entry: string; value: RecordedValue }[] = [];
+    for (const [index, entry] of entries) {
+      const scan = scanEntry(entry);
+      if (scan === undefined || !matches(entry, scan, this.#query, this.#terms)) continue;
+      found.push([index, entry]);
+      const value = accepts && valueIn(entry, scan);
+      if (value !== undefined) values.push({ index, entry, value });
+    }
     if (accepts === undefined) return new Map(found);
-    const values = found.flatMap(([index, entry]) => {
-      const value = valueIn(entry);
-      return value === undefined ? [] : [{ index, entry, value }];
-    });
     if (values.length === 0) return new Map();
     const accepted = await accepts(values.map(({ value }) => value));
     return new Map(
@@ -181,8 +180,7 @@ class Search {
 }
 
 /** The value that the entry is about; undefined if it is about none. */
-function valueIn(entry: string): RecordedValue | undefined {
-  const { path, own = [] } = scanEntry(entry) ?? {};
+function valueIn(entry: string, { path, own }: EntryScan): RecordedValue | undefined {
   const fingerprint = own.find(({ kind }) => kind === 'fingerprint')?.term;
   if (path === undefined || fingerprint === undefined) return undefined;
   const fields = member(entry, 'fieldFingerprints') ?? '';
