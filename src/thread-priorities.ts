@@ -8,7 +8,7 @@ const V8_THREAD = 'V8Worker';
 
 /**
  * Gives V8's threads a lower priority than the event loop. On one core they otherwise take most of it while they mark garbage, and requests wait
- * (measured: the longest of 4,000 reads took 25 to 37 ms, and with this 8 to 12 ms). Only Linux has priorities of threads.
+ * (measured in turn: the longest of 4,000 reads took 25 and 32 ms, and with this 8 to 13 ms). Only Linux has priorities of threads.
  */
 export function preferEventLoop(): void {
   if (process.platform !== 'linux') return;

@@ -19,7 +19,7 @@ import {
 
 /** Below requests: where the broker has one core, the kernel gives it to the event loop first. */
 const NICE = 10;
-/** A page of a search takes 20 MB. */
+/** A call that needs more ends the thread, not the process. */
 const HEAP_MB = 128;
 const YOUNG_HEAP_MB = 16;
 
