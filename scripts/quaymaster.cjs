@@ -2,7 +2,7 @@
 /*
  * The program's entry. The agent starts in every pod, so it has a way of its own: one CommonJS file, whose compiled code lies beside it (made
  * by scripts/bundle.ts). Not Node's compile cache: that is a directory per user id, and pods choose theirs. A cache of another Node is
- * rejected by V8 and does no harm. docs/performance.md has what each of these saves.
+ * rejected by V8 and does no harm. docs/measurements/agent.md has what each of these saves.
  */
 'use strict';
 
