@@ -1,27 +1,8 @@
 import openapiTS, { astToString } from 'openapi-typescript';
 import { load } from 'js-yaml';
+import { operationsOf, type Contract, type ContractOperation } from './contract.ts';
 
 const HEAD = '// Generated from openapi.yaml by `npm run generate`.\n';
-
-interface Parameter {
-  readonly name: string;
-  readonly in: 'path' | 'query' | 'header';
-}
-
-interface ContractOperation {
-  readonly operationId: string;
-  readonly parameters?: readonly (Parameter | { readonly $ref: string })[];
-  readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> };
-  readonly responses: Readonly<
-    Record<string, { readonly content?: Readonly<Record<string, unknown>> }>
-  >;
-}
-
-interface Contract {
-  readonly info: { readonly version: string };
-  readonly paths: Readonly<Record<string, Readonly<Record<string, ContractOperation>>>>;
-  readonly components: { readonly parameters: Readonly<Record<string, Parameter>> };
-}
 
 /** The client finds everything by the id of the operation. `paths` has it again by URL: a third of the package. */
 const USED = ['components', 'operations'];
@@ -45,27 +26,22 @@ export async function clientTypes(contract: string): Promise<string> {
 
 /** The properties of each operation at run time. */
 export function operationTable(contract: string): string {
-  const { info, paths, components } = load(contract) as Contract;
-  const rows = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => {
-      const parameters = (operation.parameters ?? []).map((each) =>
-        '$ref' in each ? components.parameters[each.$ref.split('/').at(-1) ?? ''] : each,
-      );
-      const namesIn = (place: Parameter['in']): readonly string[] =>
-        parameters.flatMap((each) => (each?.in === place ? [each.name] : []));
-      const row = {
-        method: method.toUpperCase(),
-        path,
-        query: namesIn('query'),
-        // The client's credential creates the proof, so the caller does not pass this header.
-        headers: namesIn('header').filter((name) => name !== 'DPoP'),
-        body: Object.keys(operation.requestBody?.content ?? {}),
-        answers: formsOf(operation.responses),
-      };
-      return `  ${operation.operationId}: ${JSON.stringify(row)},\n`;
-    }),
-  );
-  const version = `export const API_VERSION = ${JSON.stringify(info.version)};\n`;
+  const document = load(contract) as Contract;
+  const rows = operationsOf(document).map(({ id, method, path, parameters, body, responses }) => {
+    const namesIn = (place: string): readonly string[] =>
+      parameters.flatMap((each) => (each.in === place ? [each.name] : []));
+    const row = {
+      method,
+      path,
+      query: namesIn('query'),
+      // The client's credential creates the proof, so the caller does not pass this header.
+      headers: namesIn('header').filter((name) => name !== 'DPoP'),
+      body: Object.keys(body.content ?? {}),
+      answers: formsOf(responses),
+    };
+    return `  ${id}: ${JSON.stringify(row)},\n`;
+  });
+  const version = `export const API_VERSION = ${JSON.stringify(document.info.version)};\n`;
   return `${HEAD}${version}export const OPERATIONS = {\n${rows.join('')}} as const;\n`;
 }
 

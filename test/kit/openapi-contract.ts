@@ -5,31 +5,7 @@ import { join } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { load } from 'js-yaml';
-
-interface Media {
-  readonly schema: object;
-}
-
-export interface ContractResponse {
-  readonly $ref?: string;
-  readonly content?: Readonly<Record<string, Media>>;
-}
-
-export interface ContractOperation {
-  readonly id: string;
-  readonly method: string;
-  readonly path: string;
-  readonly who: string;
-  readonly roles: readonly string[];
-  readonly isPublic: boolean;
-  readonly parameters: readonly {
-    readonly name?: string;
-    readonly in?: string;
-    readonly $ref?: string;
-    readonly 'x-multi-segment'?: boolean;
-  }[];
-  readonly responses: Readonly<Record<string, ContractResponse>>;
-}
+import { operationsOf, type Contract, type ContractOperation } from '../../scripts/contract.ts';
 
 interface Answered {
   readonly status: number;
@@ -50,36 +26,19 @@ function readDocument(): unknown {
   return document;
 }
 
-const document = readDocument() as {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, Record<string, unknown>>>>>;
-  readonly components: {
-    readonly responses: Readonly<Record<string, ContractResponse>>;
-    readonly schemas: { readonly ErrorCode: { readonly enum: readonly string[] } };
-  };
-};
+const document = readDocument() as Contract;
 
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 formats.default(ajv);
 ajv.addSchema(document, 'openapi.yaml');
 const validators = new Map<string, ValidateFunction>();
 
-/** The error codes that the contract lists. */
-export const contractCodes = document.components.schemas.ErrorCode.enum;
+const { schemas, responses } = document.components;
 
-export const contractOperations: readonly ContractOperation[] = Object.entries(
-  document.paths,
-).flatMap(([path, methods]) =>
-  Object.entries(methods).map(([method, operation]) => ({
-    id: operation['operationId'] as string,
-    method: method.toUpperCase(),
-    path,
-    who: operation['x-who'] as string,
-    roles: (operation['x-roles'] ?? []) as string[],
-    isPublic: operation['security'] !== undefined,
-    parameters: (operation['parameters'] ?? []) as ContractOperation['parameters'],
-    responses: operation['responses'] as ContractOperation['responses'],
-  })),
-);
+/** The error codes that the contract lists. */
+export const contractCodes = (schemas['ErrorCode'] as { readonly enum: readonly string[] }).enum;
+
+export const contractOperations = operationsOf(document);
 
 /** The operation of a request, if the contract has one. */
 function operationAt(method: string, target: string): ContractOperation | undefined {
@@ -104,8 +63,7 @@ export function contractFault(
 ): string | undefined {
   const operation = operationAt(method, target);
   const { status, type = '' } = answered;
-  const described =
-    operation?.responses[String(status)] ?? document.components.responses['Problem'];
+  const described = operation?.responses[String(status)] ?? responses['Problem'];
   const name = operation === undefined ? 'no operation' : operation.id;
   if (described?.content === undefined) {
     return answered.body === '' ? undefined : `${name} ${status}: a body where none is described`;

@@ -211,8 +211,7 @@ export interface components {
         };
         readonly SecretPage: {
             readonly items: readonly components["schemas"]["SecretListing"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly SecretWrite: {
             readonly data: components["schemas"]["SecretData"];
@@ -391,11 +390,11 @@ export interface components {
                 readonly durationMs?: number;
                 readonly active?: components["schemas"]["Rotation"];
             }[];
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly RotationHistory: {
             readonly items: readonly components["schemas"]["Rotation"][];
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly Acknowledgements: {
             /** @description Each path once. */
@@ -437,8 +436,7 @@ export interface components {
         };
         readonly LeasePage: {
             readonly items: readonly components["schemas"]["Lease"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly LeaseRenewal: {
             readonly ttl?: components["schemas"]["Duration"];
@@ -471,6 +469,8 @@ export interface components {
             readonly mount: components["schemas"]["Name"];
             readonly comment?: components["schemas"]["Remark"];
         };
+        /** @description Send it as `after` for the next page; absent on the last page. */
+        readonly Next: string;
         /** @description The reason, for people. The broker records it in the log. */
         readonly Remark: string;
         readonly SealOrder: {
@@ -495,8 +495,7 @@ export interface components {
         };
         readonly SessionPage: {
             readonly items: readonly components["schemas"]["ListedSession"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly ListedSession: {
             readonly id: components["schemas"]["Id"];
@@ -815,8 +814,7 @@ export interface components {
         };
         readonly RevocationPage: {
             readonly items: readonly components["schemas"]["Revocation"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly RetriedRevocation: {
             readonly credential: components["schemas"]["Id"];
@@ -1261,8 +1259,7 @@ export interface components {
         };
         readonly AttestationPage: {
             readonly items: readonly components["schemas"]["Attestation"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly AcceptedAttestation: {
             readonly id: components["schemas"]["Id"];
@@ -1368,7 +1365,7 @@ export interface components {
         };
         readonly EvidencePage: {
             readonly items: readonly components["schemas"]["Evidence"][];
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly EvidenceDetails: {
             readonly id: components["schemas"]["Id"];
@@ -1440,8 +1437,7 @@ export interface components {
         };
         readonly SurveyedPods: {
             readonly items: readonly components["schemas"]["SurveyedPod"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly SurveyedPod: {
             readonly workload: string;
@@ -1637,7 +1633,7 @@ export interface components {
             readonly reached?: components["schemas"]["Instant"];
             /** @description Time of the oldest entry that the log has. */
             readonly knownSince?: components["schemas"]["Instant"];
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly SeenRequest: {
             readonly workload: string;
@@ -1706,8 +1702,7 @@ export interface components {
         };
         readonly AuditPage: {
             readonly items: readonly components["schemas"]["AuditEntry"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
             readonly archived?: components["schemas"]["ArchivedPart"];
         };
         /** @description On the last page, if archived entries may match too. The broker does not search them. */
@@ -1721,8 +1716,7 @@ export interface components {
         };
         readonly ReceiversPage: {
             readonly items: readonly components["schemas"]["Receipt"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
             readonly archived?: components["schemas"]["ArchivedPart"];
         };
         /** @description The disclosures of one version to one caller under one lease. */
@@ -1789,143 +1783,86 @@ export interface components {
             /** @description Conditions that an operator should fix. The broker still serves requests. Absent if there are none. */
             readonly warnings?: readonly string[];
         };
-        readonly StoredAccessPolicy: {
+        readonly StoredDocument: {
             readonly name: string;
             readonly uid: string;
             readonly version: number;
             readonly etag: string;
             readonly updatedAt: components["schemas"]["Instant"];
             readonly updatedBy: string;
-            readonly document: components["schemas"]["AccessPolicy"];
         };
+        readonly DocumentVersion: {
+            readonly uid: string;
+            readonly version: number;
+            readonly deleted: boolean;
+            readonly createdAt: components["schemas"]["Instant"];
+            readonly createdBy: string;
+        };
+        readonly StoredAccessPolicy: {
+            readonly document: components["schemas"]["AccessPolicy"];
+        } & components["schemas"]["StoredDocument"];
         readonly AccessPolicyPage: {
             readonly items: readonly components["schemas"]["StoredAccessPolicy"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly AccessPolicyVersions: {
-            readonly items: readonly {
-                readonly uid: string;
-                readonly version: number;
-                readonly deleted: boolean;
-                readonly createdAt: components["schemas"]["Instant"];
-                readonly createdBy: string;
+            readonly items: readonly ({
                 readonly document?: components["schemas"]["AccessPolicy"];
-            }[];
+            } & components["schemas"]["DocumentVersion"])[];
         };
         readonly StoredCluster: {
-            readonly name: string;
-            readonly uid: string;
-            readonly version: number;
-            readonly etag: string;
-            readonly updatedAt: components["schemas"]["Instant"];
-            readonly updatedBy: string;
             readonly document: components["schemas"]["Cluster"];
-        };
+        } & components["schemas"]["StoredDocument"];
         readonly ClusterPage: {
             readonly items: readonly components["schemas"]["StoredCluster"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly ClusterVersions: {
-            readonly items: readonly {
-                readonly uid: string;
-                readonly version: number;
-                readonly deleted: boolean;
-                readonly createdAt: components["schemas"]["Instant"];
-                readonly createdBy: string;
+            readonly items: readonly ({
                 readonly document?: components["schemas"]["Cluster"];
-            }[];
+            } & components["schemas"]["DocumentVersion"])[];
         };
         readonly StoredMount: {
-            readonly name: string;
-            readonly uid: string;
-            readonly version: number;
-            readonly etag: string;
-            readonly updatedAt: components["schemas"]["Instant"];
-            readonly updatedBy: string;
             readonly document: components["schemas"]["Mount"];
-        };
+        } & components["schemas"]["StoredDocument"];
         readonly MountPage: {
             readonly items: readonly components["schemas"]["StoredMount"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly MountVersions: {
-            readonly items: readonly {
-                readonly uid: string;
-                readonly version: number;
-                readonly deleted: boolean;
-                readonly createdAt: components["schemas"]["Instant"];
-                readonly createdBy: string;
+            readonly items: readonly ({
                 readonly document?: components["schemas"]["Mount"];
-            }[];
+            } & components["schemas"]["DocumentVersion"])[];
         };
         readonly StoredDefinition: {
-            readonly name: string;
-            readonly uid: string;
-            readonly version: number;
-            readonly etag: string;
-            readonly updatedAt: components["schemas"]["Instant"];
-            readonly updatedBy: string;
             readonly document: components["schemas"]["Definition"];
-        };
+        } & components["schemas"]["StoredDocument"];
         readonly DefinitionPage: {
             readonly items: readonly components["schemas"]["StoredDefinition"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly DefinitionVersions: {
-            readonly items: readonly {
-                readonly uid: string;
-                readonly version: number;
-                readonly deleted: boolean;
-                readonly createdAt: components["schemas"]["Instant"];
-                readonly createdBy: string;
+            readonly items: readonly ({
                 readonly document?: components["schemas"]["Definition"];
-            }[];
+            } & components["schemas"]["DocumentVersion"])[];
         };
         readonly StoredOperator: {
-            readonly name: string;
-            readonly uid: string;
-            readonly version: number;
-            readonly etag: string;
-            readonly updatedAt: components["schemas"]["Instant"];
-            readonly updatedBy: string;
             readonly document: components["schemas"]["Operator"];
-        };
+        } & components["schemas"]["StoredDocument"];
         readonly StoredRoleBinding: {
-            readonly name: string;
-            readonly uid: string;
-            readonly version: number;
-            readonly etag: string;
-            readonly updatedAt: components["schemas"]["Instant"];
-            readonly updatedBy: string;
             readonly document: components["schemas"]["RoleBinding"];
-        };
+        } & components["schemas"]["StoredDocument"];
         readonly StoredResponseRule: {
-            readonly name: string;
-            readonly uid: string;
-            readonly version: number;
-            readonly etag: string;
-            readonly updatedAt: components["schemas"]["Instant"];
-            readonly updatedBy: string;
             readonly document: components["schemas"]["ResponseRule"];
-        };
+        } & components["schemas"]["StoredDocument"];
         readonly ResponseRulePage: {
             readonly items: readonly components["schemas"]["StoredResponseRule"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly ResponseRuleVersions: {
-            readonly items: readonly {
-                readonly uid: string;
-                readonly version: number;
-                readonly deleted: boolean;
-                readonly createdAt: components["schemas"]["Instant"];
-                readonly createdBy: string;
+            readonly items: readonly ({
                 readonly document?: components["schemas"]["ResponseRule"];
-            }[];
+            } & components["schemas"]["DocumentVersion"])[];
         };
         /**
          * @description A level of syslog (RFC 5424). `notice` is more urgent than `informational`.
@@ -1990,8 +1927,7 @@ export interface components {
         };
         readonly AlertPage: {
             readonly items: readonly components["schemas"]["Alert"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly Alert: {
             readonly id: components["schemas"]["Id"];
@@ -2096,8 +2032,7 @@ export interface components {
                 readonly index: number;
                 readonly entry: Record<string, unknown>;
             }[];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly IncidentSecret: {
             readonly path: string;
@@ -2124,61 +2059,226 @@ export interface components {
             readonly unrotated?: "not_rotating" | "braked";
         };
         readonly StoredPostureProfile: {
-            readonly name: string;
-            readonly uid: string;
-            readonly version: number;
-            readonly etag: string;
-            readonly updatedAt: components["schemas"]["Instant"];
-            readonly updatedBy: string;
             readonly document: components["schemas"]["PostureProfile"];
-        };
+        } & components["schemas"]["StoredDocument"];
         readonly OperatorPage: {
             readonly items: readonly components["schemas"]["StoredOperator"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly RoleBindingPage: {
             readonly items: readonly components["schemas"]["StoredRoleBinding"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly PostureProfilePage: {
             readonly items: readonly components["schemas"]["StoredPostureProfile"][];
-            /** @description Send it as `after` for the next page; absent on the last page. */
-            readonly next?: string;
+            readonly next?: components["schemas"]["Next"];
         };
         readonly OperatorVersions: {
-            readonly items: readonly {
-                readonly uid: string;
-                readonly version: number;
-                readonly deleted: boolean;
-                readonly createdAt: components["schemas"]["Instant"];
-                readonly createdBy: string;
+            readonly items: readonly ({
                 readonly document?: components["schemas"]["Operator"];
-            }[];
+            } & components["schemas"]["DocumentVersion"])[];
         };
         readonly RoleBindingVersions: {
-            readonly items: readonly {
-                readonly uid: string;
-                readonly version: number;
-                readonly deleted: boolean;
-                readonly createdAt: components["schemas"]["Instant"];
-                readonly createdBy: string;
+            readonly items: readonly ({
                 readonly document?: components["schemas"]["RoleBinding"];
-            }[];
+            } & components["schemas"]["DocumentVersion"])[];
         };
         readonly PostureProfileVersions: {
-            readonly items: readonly {
-                readonly uid: string;
-                readonly version: number;
-                readonly deleted: boolean;
-                readonly createdAt: components["schemas"]["Instant"];
-                readonly createdBy: string;
+            readonly items: readonly ({
                 readonly document?: components["schemas"]["PostureProfile"];
-            }[];
+            } & components["schemas"]["DocumentVersion"])[];
         };
     };
     responses: {
+        /** @description Done */
+        readonly WrittenSecret: {
+            headers: {
+                readonly ETag: components["headers"]["ETag"];
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["WrittenSecret"];
+            };
+        };
+        /** @description Done */
+        readonly SessionAnswer: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["SessionAnswer"];
+            };
+        };
+        /** @description Accepted */
+        readonly Rotation: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Rotation"];
+            };
+        };
+        /** @description Done */
+        readonly Lease: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Lease"];
+            };
+        };
+        /** @description Done */
+        readonly Approval: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Approval"];
+            };
+        };
+        /** @description Done */
+        readonly StoredAccessPolicy: {
+            headers: {
+                readonly ETag: components["headers"]["ETag"];
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["StoredAccessPolicy"];
+            };
+        };
+        /** @description Done */
+        readonly StoredCluster: {
+            headers: {
+                readonly ETag: components["headers"]["ETag"];
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["StoredCluster"];
+            };
+        };
+        /** @description Done */
+        readonly StoredMount: {
+            headers: {
+                readonly ETag: components["headers"]["ETag"];
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["StoredMount"];
+            };
+        };
+        /** @description Done */
+        readonly StoredDefinition: {
+            headers: {
+                readonly ETag: components["headers"]["ETag"];
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["StoredDefinition"];
+            };
+        };
+        /** @description Done */
+        readonly StoredOperator: {
+            headers: {
+                readonly ETag: components["headers"]["ETag"];
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["StoredOperator"];
+            };
+        };
+        /** @description Done */
+        readonly EndedLogins: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["EndedLogins"];
+            };
+        };
+        /** @description Done */
+        readonly StoredRoleBinding: {
+            headers: {
+                readonly ETag: components["headers"]["ETag"];
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["StoredRoleBinding"];
+            };
+        };
+        /** @description Done */
+        readonly StoredPostureProfile: {
+            headers: {
+                readonly ETag: components["headers"]["ETag"];
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["StoredPostureProfile"];
+            };
+        };
+        /** @description Done */
+        readonly StoredResponseRule: {
+            headers: {
+                readonly ETag: components["headers"]["ETag"];
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["StoredResponseRule"];
+            };
+        };
+        /** @description Done */
+        readonly Alert: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Alert"];
+            };
+        };
+        /** @description Done */
+        readonly Incident: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Incident"];
+            };
+        };
+        /** @description Done */
+        readonly AuditPage: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["AuditPage"];
+            };
+        };
+        /** @description Done */
+        readonly Text: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "text/plain": string;
+            };
+        };
+        /** @description Done */
+        readonly Tile: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/octet-stream": unknown;
+            };
+        };
+        /** @description Done */
+        readonly KeyStatus: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["KeyStatus"];
+            };
+        };
         /** @description Refused or failed */
         readonly Problem: {
             headers: {
@@ -2193,6 +2293,18 @@ export interface components {
         };
     };
     parameters: {
+        readonly name: components["schemas"]["Name"];
+        readonly path: components["schemas"]["SecretPath"];
+        readonly tile: string;
+        readonly id: components["schemas"]["Id"];
+        /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
+        readonly dryRun: "true" | "false";
+        readonly workload: components["schemas"]["WorkloadName"];
+        /** @description UID */
+        readonly pod: string;
+        readonly idempotencyKey: components["schemas"]["IdempotencyKey"];
+        readonly from: components["schemas"]["Instant"];
+        readonly to: components["schemas"]["Instant"];
         /**
          * @description A proof of possession (RFC 9449 §4.2), a compact JWS: header `typ` `dpop+jwt`, `alg` `ES256` and the public P-256 key as `jwk`; claims
          *     `jti`, `htm`, `htu` (without query and fragment), `iat`; no `ath` at a login.
@@ -2204,8 +2316,28 @@ export interface components {
         readonly ifMatch: string;
         readonly ifNoneMatch: "*";
     };
-    requestBodies: never;
-    headers: never;
+    requestBodies: {
+        readonly RotationRequest: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RotationRequest"];
+            };
+        };
+        readonly ApprovalDecision: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ApprovalDecision"];
+            };
+        };
+        readonly AlertDecision: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["AlertDecision"];
+            };
+        };
+    };
+    headers: {
+        /** @description The version in quotes. */
+        readonly ETag: string;
+        readonly Location: string;
+    };
     pathItems: never;
 }
 export interface operations {
@@ -2216,7 +2348,7 @@ export interface operations {
             };
             readonly header?: never;
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -2245,7 +2377,7 @@ export interface operations {
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -2255,22 +2387,11 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    /** @description The version in quotes. */
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["WrittenSecret"];
-                };
-            };
+            readonly 200: components["responses"]["WrittenSecret"];
             /** @description Created */
             readonly 201: {
                 headers: {
-                    /** @description The version in quotes. */
-                    readonly ETag?: string;
+                    readonly ETag: components["headers"]["ETag"];
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -2287,7 +2408,7 @@ export interface operations {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
             };
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -2308,10 +2429,10 @@ export interface operations {
     readonly listSessions: {
         readonly parameters: {
             readonly query?: {
-                readonly workload?: components["schemas"]["WorkloadName"];
+                readonly workload?: components["parameters"]["workload"];
                 readonly cluster?: components["schemas"]["Name"];
                 /** @description UID */
-                readonly pod?: string;
+                readonly pod?: components["parameters"]["pod"];
                 /** @description Sessions whose login came from an address in this block. */
                 readonly source?: components["schemas"]["CidrBlock"];
                 readonly limit?: components["parameters"]["limit"];
@@ -2401,15 +2522,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["SessionAnswer"];
-                };
-            };
+            readonly 200: components["responses"]["SessionAnswer"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2445,15 +2558,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["SessionAnswer"];
-                };
-            };
+            readonly 200: components["responses"]["SessionAnswer"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2517,7 +2622,7 @@ export interface operations {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
             };
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -2527,17 +2632,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    /** @description The version in quotes. */
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["WrittenSecret"];
-                };
-            };
+            readonly 200: components["responses"]["WrittenSecret"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2546,7 +2641,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -2556,17 +2651,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    /** @description The version in quotes. */
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["WrittenSecret"];
-                };
-            };
+            readonly 200: components["responses"]["WrittenSecret"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2577,7 +2662,7 @@ export interface operations {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
             };
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -2602,7 +2687,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -2627,7 +2712,7 @@ export interface operations {
                 readonly "Idempotency-Key": components["schemas"]["IdempotencyKey"];
             };
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -2739,7 +2824,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -2766,7 +2851,7 @@ export interface operations {
             };
             readonly header?: never;
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -2788,10 +2873,10 @@ export interface operations {
         readonly parameters: {
             readonly query?: never;
             readonly header?: {
-                readonly "Idempotency-Key"?: components["schemas"]["IdempotencyKey"];
+                readonly "Idempotency-Key"?: components["parameters"]["idempotencyKey"];
             };
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -2801,15 +2886,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Accepted */
-            readonly 202: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Rotation"];
-                };
-            };
+            readonly 202: components["responses"]["Rotation"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2817,28 +2894,16 @@ export interface operations {
         readonly parameters: {
             readonly query?: never;
             readonly header?: {
-                readonly "Idempotency-Key"?: components["schemas"]["IdempotencyKey"];
+                readonly "Idempotency-Key"?: components["parameters"]["idempotencyKey"];
             };
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": components["schemas"]["RotationRequest"];
-            };
-        };
+        readonly requestBody: components["requestBodies"]["RotationRequest"];
         readonly responses: {
-            /** @description Accepted */
-            readonly 202: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Rotation"];
-                };
-            };
+            readonly 202: components["responses"]["Rotation"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2847,25 +2912,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": components["schemas"]["RotationRequest"];
-            };
-        };
+        readonly requestBody: components["requestBodies"]["RotationRequest"];
         readonly responses: {
-            /** @description Accepted */
-            readonly 202: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Rotation"];
-                };
-            };
+            readonly 202: components["responses"]["Rotation"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2874,25 +2927,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": components["schemas"]["RotationRequest"];
-            };
-        };
+        readonly requestBody: components["requestBodies"]["RotationRequest"];
         readonly responses: {
-            /** @description Accepted */
-            readonly 202: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Rotation"];
-                };
-            };
+            readonly 202: components["responses"]["Rotation"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2901,25 +2942,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": components["schemas"]["RotationRequest"];
-            };
-        };
+        readonly requestBody: components["requestBodies"]["RotationRequest"];
         readonly responses: {
-            /** @description Accepted */
-            readonly 202: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Rotation"];
-                };
-            };
+            readonly 202: components["responses"]["Rotation"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -2928,34 +2957,22 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": components["schemas"]["RotationRequest"];
-            };
-        };
+        readonly requestBody: components["requestBodies"]["RotationRequest"];
         readonly responses: {
-            /** @description Accepted */
-            readonly 202: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Rotation"];
-                };
-            };
+            readonly 202: components["responses"]["Rotation"];
             readonly default: components["responses"]["Problem"];
         };
     };
     readonly listLeases: {
         readonly parameters: {
             readonly query?: {
-                readonly workload?: components["schemas"]["WorkloadName"];
+                readonly workload?: components["parameters"]["workload"];
                 /** @description UID */
-                readonly pod?: string;
+                readonly pod?: components["parameters"]["pod"];
                 /** @description The path and what lies below it. */
                 readonly path?: components["schemas"]["SecretPath"];
                 readonly mount?: components["schemas"]["Name"];
@@ -2987,21 +3004,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Lease"];
-                };
-            };
+            readonly 200: components["responses"]["Lease"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3010,7 +3019,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
@@ -3031,7 +3040,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
@@ -3041,15 +3050,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Lease"];
-                };
-            };
+            readonly 200: components["responses"]["Lease"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3109,7 +3110,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
@@ -3206,7 +3207,7 @@ export interface operations {
             };
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
@@ -3287,7 +3288,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
@@ -3313,7 +3314,7 @@ export interface operations {
             };
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
@@ -3342,15 +3343,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 201: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Approval"];
-                };
-            };
+            readonly 201: components["responses"]["Approval"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3380,21 +3373,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Approval"];
-                };
-            };
+            readonly 200: components["responses"]["Approval"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3406,7 +3391,7 @@ export interface operations {
             };
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
@@ -3427,25 +3412,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": components["schemas"]["ApprovalDecision"];
-            };
-        };
+        readonly requestBody: components["requestBodies"]["ApprovalDecision"];
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Approval"];
-                };
-            };
+            readonly 200: components["responses"]["Approval"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3454,15 +3427,11 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": components["schemas"]["ApprovalDecision"];
-            };
-        };
+        readonly requestBody: components["requestBodies"]["ApprovalDecision"];
         readonly responses: {
             /** @description Done */
             readonly 204: {
@@ -3529,22 +3498,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredAccessPolicy"];
-                };
-            };
+            readonly 200: components["responses"]["StoredAccessPolicy"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3552,14 +3512,14 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
-                readonly dryRun?: "true" | "false";
+                readonly dryRun?: components["parameters"]["dryRun"];
             };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -3570,21 +3530,12 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredAccessPolicy"];
-                };
-            };
+            readonly 200: components["responses"]["StoredAccessPolicy"];
             /** @description Created */
             readonly 201: {
                 headers: {
-                    readonly ETag?: string;
-                    readonly Location?: string;
+                    readonly ETag: components["headers"]["ETag"];
+                    readonly Location: components["headers"]["Location"];
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -3601,7 +3552,7 @@ export interface operations {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -3622,7 +3573,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -3878,7 +3829,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
@@ -3901,7 +3852,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
@@ -3947,22 +3898,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredCluster"];
-                };
-            };
+            readonly 200: components["responses"]["StoredCluster"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -3970,14 +3912,14 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
-                readonly dryRun?: "true" | "false";
+                readonly dryRun?: components["parameters"]["dryRun"];
             };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -3988,21 +3930,12 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredCluster"];
-                };
-            };
+            readonly 200: components["responses"]["StoredCluster"];
             /** @description Created */
             readonly 201: {
                 headers: {
-                    readonly ETag?: string;
-                    readonly Location?: string;
+                    readonly ETag: components["headers"]["ETag"];
+                    readonly Location: components["headers"]["Location"];
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -4019,7 +3952,7 @@ export interface operations {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4040,7 +3973,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4088,22 +4021,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredMount"];
-                };
-            };
+            readonly 200: components["responses"]["StoredMount"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4111,14 +4035,14 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
-                readonly dryRun?: "true" | "false";
+                readonly dryRun?: components["parameters"]["dryRun"];
             };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4129,21 +4053,12 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredMount"];
-                };
-            };
+            readonly 200: components["responses"]["StoredMount"];
             /** @description Created */
             readonly 201: {
                 headers: {
-                    readonly ETag?: string;
-                    readonly Location?: string;
+                    readonly ETag: components["headers"]["ETag"];
+                    readonly Location: components["headers"]["Location"];
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -4160,7 +4075,7 @@ export interface operations {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4181,7 +4096,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4204,7 +4119,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4252,22 +4167,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredDefinition"];
-                };
-            };
+            readonly 200: components["responses"]["StoredDefinition"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4275,14 +4181,14 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
-                readonly dryRun?: "true" | "false";
+                readonly dryRun?: components["parameters"]["dryRun"];
             };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -4293,21 +4199,12 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredDefinition"];
-                };
-            };
+            readonly 200: components["responses"]["StoredDefinition"];
             /** @description Created */
             readonly 201: {
                 headers: {
-                    readonly ETag?: string;
-                    readonly Location?: string;
+                    readonly ETag: components["headers"]["ETag"];
+                    readonly Location: components["headers"]["Location"];
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -4324,7 +4221,7 @@ export interface operations {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
             };
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -4345,7 +4242,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly path: components["schemas"]["SecretPath"];
+                readonly path: components["parameters"]["path"];
             };
             readonly cookie?: never;
         };
@@ -4393,22 +4290,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredOperator"];
-                };
-            };
+            readonly 200: components["responses"]["StoredOperator"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4416,14 +4304,14 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
-                readonly dryRun?: "true" | "false";
+                readonly dryRun?: components["parameters"]["dryRun"];
             };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4434,21 +4322,12 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredOperator"];
-                };
-            };
+            readonly 200: components["responses"]["StoredOperator"];
             /** @description Created */
             readonly 201: {
                 headers: {
-                    readonly ETag?: string;
-                    readonly Location?: string;
+                    readonly ETag: components["headers"]["ETag"];
+                    readonly Location: components["headers"]["Location"];
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -4465,7 +4344,7 @@ export interface operations {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4486,7 +4365,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4574,15 +4453,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["EndedLogins"];
-                };
-            };
+            readonly 200: components["responses"]["EndedLogins"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4599,15 +4470,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["EndedLogins"];
-                };
-            };
+            readonly 200: components["responses"]["EndedLogins"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4689,7 +4552,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
@@ -4739,22 +4602,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredRoleBinding"];
-                };
-            };
+            readonly 200: components["responses"]["StoredRoleBinding"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4762,14 +4616,14 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
-                readonly dryRun?: "true" | "false";
+                readonly dryRun?: components["parameters"]["dryRun"];
             };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4780,21 +4634,12 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredRoleBinding"];
-                };
-            };
+            readonly 200: components["responses"]["StoredRoleBinding"];
             /** @description Created */
             readonly 201: {
                 headers: {
-                    readonly ETag?: string;
-                    readonly Location?: string;
+                    readonly ETag: components["headers"]["ETag"];
+                    readonly Location: components["headers"]["Location"];
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -4811,7 +4656,7 @@ export interface operations {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4832,7 +4677,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4880,22 +4725,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredPostureProfile"];
-                };
-            };
+            readonly 200: components["responses"]["StoredPostureProfile"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -4903,14 +4739,14 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
-                readonly dryRun?: "true" | "false";
+                readonly dryRun?: components["parameters"]["dryRun"];
             };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4921,21 +4757,12 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredPostureProfile"];
-                };
-            };
+            readonly 200: components["responses"]["StoredPostureProfile"];
             /** @description Created */
             readonly 201: {
                 headers: {
-                    readonly ETag?: string;
-                    readonly Location?: string;
+                    readonly ETag: components["headers"]["ETag"];
+                    readonly Location: components["headers"]["Location"];
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -4952,7 +4779,7 @@ export interface operations {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -4973,7 +4800,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -5021,22 +4848,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredResponseRule"];
-                };
-            };
+            readonly 200: components["responses"]["StoredResponseRule"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5044,14 +4862,14 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
-                readonly dryRun?: "true" | "false";
+                readonly dryRun?: components["parameters"]["dryRun"];
             };
             readonly header?: {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
                 readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -5062,21 +4880,12 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly ETag?: string;
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["StoredResponseRule"];
-                };
-            };
+            readonly 200: components["responses"]["StoredResponseRule"];
             /** @description Created */
             readonly 201: {
                 headers: {
-                    readonly ETag?: string;
-                    readonly Location?: string;
+                    readonly ETag: components["headers"]["ETag"];
+                    readonly Location: components["headers"]["Location"];
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -5093,7 +4902,7 @@ export interface operations {
                 readonly "If-Match"?: components["parameters"]["ifMatch"];
             };
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -5114,7 +4923,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -5217,25 +5026,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": components["schemas"]["AlertDecision"];
-            };
-        };
+        readonly requestBody: components["requestBodies"]["AlertDecision"];
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Alert"];
-                };
-            };
+            readonly 200: components["responses"]["Alert"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5244,25 +5041,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly id: components["schemas"]["Id"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": components["schemas"]["AlertDecision"];
-            };
-        };
+        readonly requestBody: components["requestBodies"]["AlertDecision"];
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Alert"];
-                };
-            };
+            readonly 200: components["responses"]["Alert"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5279,15 +5064,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Incident"];
-                };
-            };
+            readonly 200: components["responses"]["Incident"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5307,15 +5084,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Incident"];
-                };
-            };
+            readonly 200: components["responses"]["Incident"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5373,7 +5142,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -5396,7 +5165,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
+                readonly name: components["parameters"]["name"];
             };
             readonly cookie?: never;
         };
@@ -5423,8 +5192,8 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly name: components["schemas"]["Name"];
-                readonly id: components["schemas"]["Id"];
+                readonly name: components["parameters"]["name"];
+                readonly id: components["parameters"]["id"];
             };
             readonly cookie?: never;
         };
@@ -5453,15 +5222,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["AuditPage"];
-                };
-            };
+            readonly 200: components["responses"]["AuditPage"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5493,8 +5254,8 @@ export interface operations {
                 readonly token?: string;
                 readonly requestId?: string;
                 readonly fingerprint?: string;
-                readonly from?: components["schemas"]["Instant"];
-                readonly to?: components["schemas"]["Instant"];
+                readonly from?: components["parameters"]["from"];
+                readonly to?: components["parameters"]["to"];
                 readonly limit?: components["parameters"]["limit"];
                 /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
@@ -5505,15 +5266,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["AuditPage"];
-                };
-            };
+            readonly 200: components["responses"]["AuditPage"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5523,8 +5276,8 @@ export interface operations {
                 readonly path: components["schemas"]["SecretPath"];
                 /** @description Only callers that received this version. */
                 readonly version?: string;
-                readonly from?: components["schemas"]["Instant"];
-                readonly to?: components["schemas"]["Instant"];
+                readonly from?: components["parameters"]["from"];
+                readonly to?: components["parameters"]["to"];
                 readonly limit?: components["parameters"]["limit"];
                 /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
@@ -5582,15 +5335,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "text/plain": string;
-                };
-            };
+            readonly 200: components["responses"]["Text"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5603,15 +5348,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "text/plain": string;
-                };
-            };
+            readonly 200: components["responses"]["Text"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5645,21 +5382,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly path: string;
+                readonly path: components["parameters"]["tile"];
             };
             readonly cookie?: never;
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/octet-stream": unknown;
-                };
-            };
+            readonly 200: components["responses"]["Tile"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5672,15 +5401,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["KeyStatus"];
-                };
-            };
+            readonly 200: components["responses"]["KeyStatus"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5722,15 +5443,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["KeyStatus"];
-                };
-            };
+            readonly 200: components["responses"]["KeyStatus"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5899,15 +5612,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "text/plain": string;
-                };
-            };
+            readonly 200: components["responses"]["Text"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5920,15 +5625,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "text/plain": string;
-                };
-            };
+            readonly 200: components["responses"]["Text"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -5937,21 +5634,13 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                readonly path: string;
+                readonly path: components["parameters"]["tile"];
             };
             readonly cookie?: never;
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/octet-stream": unknown;
-                };
-            };
+            readonly 200: components["responses"]["Tile"];
             readonly default: components["responses"]["Problem"];
         };
     };
@@ -6057,15 +5746,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "text/plain": string;
-                };
-            };
+            readonly 200: components["responses"]["Text"];
             readonly default: components["responses"]["Problem"];
         };
     };
