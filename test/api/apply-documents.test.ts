@@ -205,7 +205,7 @@ describe('a document of a request', () => {
   });
 
   it.each(['{', '{"a":1,"a":2}', '{"__proto__":{}}'])(
-    'that is not strict JSON refuses the whole request: %s',
+    'refuses the whole request unless it is strict JSON: %s',
     async (document) => {
       const documents = [{ kind: 'mount', name: 'bad', ifNoneMatch: '*', document }];
       const path = '/api/v1/documents:apply';
@@ -222,7 +222,7 @@ describe('a document of a request', () => {
     ['an invalid name', { name: '../x' }],
     ['an unknown field', { more: 1 }],
     ['a weak tag', { ifNoneMatch: undefined, ifMatch: 'W/"x"' }],
-  ])('with %s refuses the whole request', async (_what, more) => {
+  ])('refuses the whole request with %s', async (_what, more) => {
     const { status, body } = await send([created('before'), { ...created('bad'), ...more }]);
     expect(status).toBe(400);
     expect(JSON.stringify(body['problems'])).toContain('/documents/1');

@@ -131,7 +131,7 @@ describe('a profile that needs a signature', () => {
     });
   });
 
-  it('by a keyless identity accepts the signatures of that identity only', async () => {
+  it('accepts the signatures of its keyless identity only', async () => {
     const instance = await SigstoreInstance.start();
     const digest = digestOf('9');
     const identity = { issuer: 'https://issuer.test', subject: 'https://ci.test/acme/release' };

@@ -266,7 +266,7 @@ describe('a dynamic credential for a bound session', () => {
 });
 
 describe('two connections', () => {
-  it('to one server do not share a login (B08)', async () => {
+  it('do not share a login at one server (B08)', async () => {
     secured.put('secret', 'x', { v: 'secured' });
     expect((await read('right/x')).body.data).toEqual({ v: 'secured' });
     for (let n = 0; n < 3; n += 1) {

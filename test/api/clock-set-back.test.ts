@@ -61,7 +61,7 @@ describe('a system clock that is set back', () => {
     expect(await statusOf('sessions/self', token)).toBe(401);
   });
 
-  it('neither extends an operator token nor reactivates an expired one', async () => {
+  it('does not extend an operator token or reactivate an expired one', async () => {
     const token = await api.operator('ann', [{ role: 'auditor' }]);
     clock.set(-24 * 60 * MINUTE);
     clock.pass(61 * MINUTE);

@@ -120,7 +120,7 @@ describe('a document name', () => {
     },
   );
 
-  it('of a policy must equal the name in its address', async () => {
+  it('must equal the name in the address of a policy', async () => {
     const answer = await asAdmin('PUT', 'policies/here', policy('there', ['a/**'], ['read']), {
       'If-None-Match': '*',
     });
@@ -217,7 +217,7 @@ describe('an operator token', () => {
     });
   });
 
-  it('of a scoped policy editor saves only policies inside its scope', async () => {
+  it('saves only policies inside the scope of its policy editor', async () => {
     const editor = await api.operator('scoped-editor', [
       { role: 'policy-editor', scope: ['team'] },
     ]);

@@ -25,7 +25,7 @@ describe('a dry run', () => {
     ['operators/x', { grants: [{ role: 'editor' }] }, 'role'],
     ['definitions/app/x', { rotation: { strategy: 'alternatingusers' } }, 'strategy'],
     ['policies/x', { kind: 'AccessPolicy' }, 'metadata'],
-  ])('of %s with %j names the problem', async (path, body, word) => {
+  ])('names the problem of %s with %j', async (path, body, word) => {
     const refused = await dryRun(path, body);
     expect(refused.status).toBe(400);
     expect(refused.text).toContain(word);
@@ -36,7 +36,7 @@ describe('a dry run', () => {
     ['operators/fresh', { grants: [{ role: 'auditor' }] }],
     ['definitions/app/fresh', {}],
     ['policies/fresh', policy('fresh', ['app/**'], ['read'])],
-  ])('of a valid %s changes nothing and is recorded as a check', async (path, body) => {
+  ])('changes nothing for a valid %s and is recorded as a check', async (path, body) => {
     const { store } = api.broker.parts;
     const before = await storeSnapshot(store);
     const checked = await dryRun(path, body);
@@ -59,7 +59,7 @@ describe('a dry run', () => {
     expect(answers.map(({ status }) => status)).toEqual([403, 403]);
   });
 
-  it('of a document that exists is a conflict, as the change would be', async () => {
+  it('reports a conflict for a document that exists, as the change would', async () => {
     await api.put('mounts/taken', { prefix: 'taken', connection: 'embedded' });
     const refused = await dryRun('mounts/taken', { prefix: 'taken', connection: 'embedded' });
     expect(refused.status).toBe(412);

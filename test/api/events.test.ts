@@ -57,7 +57,7 @@ describe('a stream of events', () => {
     other.close();
   });
 
-  it("that starts at the login's event id delivers changes made since then", async () => {
+  it("delivers the changes since a login if it starts at the login's event id", async () => {
     await write('app/begun', 'one');
     const opened = await api.call('POST', '/api/v1/sessions', {
       body: { cluster: 'c1', token: api.serviceAccountToken() },
@@ -235,7 +235,7 @@ describe('an acknowledgement', () => {
     });
   });
 
-  it('of an older version expires nothing, and a failure is only recorded', async () => {
+  it('expires nothing for an older version, and only records a failure', async () => {
     await write('app/back', 'one');
     const token = await holder();
     const old = await read('app/back', token);

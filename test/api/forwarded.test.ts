@@ -46,7 +46,7 @@ describe('a request from a trusted proxy', () => {
     },
   );
 
-  it('without a usable address is recorded with an unknown address', async () => {
+  it('is recorded with an unknown address if it names no usable one', async () => {
     await read('_hidden');
     const entries = await storedEntries(api.broker.parts.store);
     expect(entries.at(-1)?.client).toMatchObject({ address: 'unknown' });

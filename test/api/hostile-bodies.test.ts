@@ -52,13 +52,13 @@ function leaveOpen(request: Announced): void {
   sockets.push(socket);
 }
 
-describe('the broker does not read the body', () => {
+describe('the broker', () => {
   it.each([
     ['PUT /api/v1/secrets/app/x', 'secret.write', 'no_match'],
     ['POST /api/v1/credentials/app/x', 'credential.issue', 'no_match'],
     ['POST /api/v1/rotations/app/x:run', 'rotation.request', 'no_match'],
     ['POST /api/v1/rotations/app/x:abort', 'rotation.abort', 'no_match'],
-  ])('of a workload without permission for %s', async (line, action) => {
+  ])('does not read the body of a workload without permission for %s', async (line, action) => {
     const token = await withoutRights();
     const bytes = line.startsWith('PUT') ? 2 * MIB - 1 : 4_000;
     const entry = await expectDenied(api, {
@@ -69,7 +69,7 @@ describe('the broker does not read the body', () => {
     expect(entry).toMatchObject({ action, path: 'app/x', actor: { namespace: 'empty' } });
   });
 
-  it('of a workload whose policy denies the path, and the entry names the path', async () => {
+  it('does not read the body of a workload whose policy denies the path, and the entry names the path', async () => {
     const token = await api.logIn();
     const entry = await expectDenied(api, {
       status: 403,
@@ -99,7 +99,7 @@ describe('the broker does not read the body', () => {
     ['POST /api/v1/policies:explain', { action: 'policy.explain' }],
     ['POST /api/v1/leases:revoke', { action: 'lease.revoke' }],
     ['POST /api/v1/secrets:batch', { action: 'secret.read' }],
-  ])('of an operator without a role for %s', async (line, facts) => {
+  ])('does not read the body of an operator without a role for %s', async (line, facts) => {
     const token = await operatorWith([{ role: 'rotator', scope: ['nowhere'] }]);
     const entry = await expectDenied(api, {
       status: 403,
@@ -110,7 +110,7 @@ describe('the broker does not read the body', () => {
     expect(entry).toMatchObject({ ...facts, actor: { kind: 'operator' } });
   });
 
-  it("of a renewal of another caller's lease", async () => {
+  it("does not read the body of a renewal of another caller's lease", async () => {
     const token = await api.logIn();
     const other = await api.logIn({ pod: { name: 'api-2', uid: 'pod-2' } });
     const id = await leaseOf(other);
@@ -124,7 +124,7 @@ describe('the broker does not read the body', () => {
     expect(entry).toMatchObject({ action: 'lease.renew', lease: id });
   });
 
-  it('of a renewal of a lease whose path the policies no longer allow', async () => {
+  it('does not read the body of a renewal of a lease whose path the policies no longer allow', async () => {
     const token = await api.logIn();
     const id = await leaseOf(token);
     const all = { token: api.admin, headers: { 'If-Match': '*' } };
@@ -138,7 +138,7 @@ describe('the broker does not read the body', () => {
     expect(entry).toMatchObject({ action: 'lease.renew', lease: id });
   });
 
-  it('of a renewal of an expired session', async () => {
+  it('does not read the body of a renewal of an expired session', async () => {
     const token = await api.logIn();
     await api.call('DELETE', '/api/v1/sessions/self', { token });
     await expectDenied(api, {
@@ -150,7 +150,7 @@ describe('the broker does not read the body', () => {
     });
   });
 
-  it('of a denied client that waits for 100 Continue, and sends no 100 Continue', async () => {
+  it('does not read the body of a denied client that waits for 100 Continue, and sends none', async () => {
     const token = await withoutRights();
     const head = announced({ line: 'PUT /api/v1/secrets/app/x', token, bytes: MIB });
     const waiting = Buffer.from(
@@ -159,7 +159,7 @@ describe('the broker does not read the body', () => {
     expect((await rawHttp(api.port, waiting, { end: false }))?.status).toBe(403);
   });
 
-  it('before it sends 100 Continue to an allowed client that waits for it', async () => {
+  it('sends 100 Continue to an allowed client that waits for it before it reads the body', async () => {
     const token = await api.logIn();
     const body = '{"data":{"a":"b"}}';
     const head = announced({ line: 'PUT /api/v1/secrets/app/x', token, bytes: body.length });

@@ -57,7 +57,7 @@ describe('a lease', () => {
     });
   });
 
-  it('of another session looks absent', async () => {
+  it('looks absent to another session', async () => {
     const id = await leaseOf('app/mine');
     const other = await api.logIn({ pod: { name: 'api-1', uid: 'pod-uid-2' } });
     for (const [method, path, body] of [
@@ -83,7 +83,7 @@ describe('a lease', () => {
     },
   );
 
-  it("over the workload's limit is refused, and other workloads are not affected", async () => {
+  it("is refused over the workload's limit, which does not affect other workloads", async () => {
     const crowd = await api.logIn({ serviceAccount: { name: 'crowd', uid: 'sa-uid-9' } });
     const editor = await api.operator('crowd-editor', [{ role: 'secret-editor' }]);
     for (let index = 0; index < 13; index += 1) {
@@ -107,7 +107,7 @@ describe('a lease', () => {
 });
 
 describe('revocation of leases', () => {
-  it('by path covers paths below it, by whole segments', async () => {
+  it('covers the paths below its path, by whole segments', async () => {
     const workload = { serviceAccount: { name: 'paths', uid: 'sa-uid-7' } };
     const own = await api.logIn(workload);
     for (const path of ['app/a', 'app/a/b', 'app/ab', 'app/a.b']) await leaseOf(path, own);
@@ -144,7 +144,7 @@ describe('revocation of leases', () => {
     { by: 'id', id: 'lea_%' },
     { by: 'everything' },
     {},
-  ])('by %j is refused', async (body) => {
+  ])('refuses %j', async (body) => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_BODY_INVALID',
@@ -152,7 +152,7 @@ describe('revocation of leases', () => {
     });
   });
 
-  it('with two selectors is refused', async () => {
+  it('refuses two selectors', async () => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_UNKNOWN_FIELD',

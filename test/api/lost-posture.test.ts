@@ -143,8 +143,8 @@ function push(place: string, body: object): Promise<Answered> {
   return api.call('POST', `/api/v1/${place}`, { token: api.admin, body });
 }
 
-describe('a pod that holds a lease is cut off', () => {
-  it('by a report that finds a denied vulnerability', async () => {
+describe('a pod that holds a lease', () => {
+  it('is cut off by a report that finds a denied vulnerability', async () => {
     const own = await holder();
     const scan = (found: Record<string, unknown>[], agoMs: number): Promise<Answered> => {
       const CreatedAt = new Date(Date.now() - agoMs).toISOString();
@@ -157,7 +157,7 @@ describe('a pod that holds a lease is cut off', () => {
     await expectCutOff(own, 'vulnerability_denied', () => scan([{}], 0));
   });
 
-  it('by the end of the key that signed its image', async () => {
+  it('is cut off when the key that signed its image ends', async () => {
     const own = await holder();
     const signer = new ImageSigner();
     const signedBy = (more: object): Promise<void> => {
@@ -169,7 +169,7 @@ describe('a pod that holds a lease is cut off', () => {
     await expectCutOff(own, 'signer_not_trusted', () => signedBy({ revokedAt: '2020-01-01' }));
   });
 
-  it('by a deleted NetworkPolicy', async () => {
+  it('is cut off when a NetworkPolicy is deleted', async () => {
     const own = await holder();
     await own.require({ pod: { networkPolicy: 'required' } });
     await until('the pod reads', async () => (await own.read()).status === 200);
@@ -179,7 +179,7 @@ describe('a pod that holds a lease is cut off', () => {
     );
   });
 
-  it('by a label of its namespace for which a profile is', async () => {
+  it('is cut off when its namespace gets a label that a profile selects', async () => {
     const own = await holder();
     await own.require({
       match: { namespaceLabels: { stage: 'prod' } },

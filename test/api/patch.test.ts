@@ -102,7 +102,7 @@ describe('a patch', () => {
     expect(answers.map(({ status }) => status)).toEqual([403, 403]);
   });
 
-  it('of a secret that does not exist is 404', async () => {
+  it('gets 404 for a secret that does not exist', async () => {
     expect((await patch('app/never', { a: 'b' })).status).toBe(404);
   });
 });

@@ -102,7 +102,7 @@ describe('policy diff', () => {
     expect(await runPolicyDiff(context, { args, options: { since } })).toBe(0);
   });
 
-  it('still shows the documents to an editor that may not read the log', async () => {
+  it('shows the documents also to an editor that may not read the log', async () => {
     const context = contextOf(await api.operator('editor', [{ role: 'policy-editor' }]));
     const args = [await draftOf(NARROW)];
     expect(await runPolicyDiff(context, { args, options: { since } })).toBe(2);

@@ -109,7 +109,7 @@ describe('a posture profile', () => {
     expect(other.text).not.toContain('posture');
   });
 
-  it('for all secrets refuses the login, and one for some secrets only these', async () => {
+  it('refuses the login if it covers all secrets, and only some secrets if it names them', async () => {
     const name = await profile({ ...PINNED, match: { secretPaths: ['other/**'] } });
     const token = await logIn(startPod({ containers: [BY_TAG] }));
     await untilRead(token, undefined);
@@ -157,7 +157,7 @@ describe('a posture profile', () => {
     await untilRead(token, 'ERR_POSTURE_DENIED');
   });
 
-  it('in the modes warn and audit gives the secret and records what it found; warn also tells the caller', async () => {
+  it('gives the secret in the modes warn and audit and records what it found; warn also tells the caller', async () => {
     const token = await logIn(startPod({ containers: [BY_TAG] }));
     await untilRead(token, undefined);
     const audit = await profile({ ...PINNED, mode: 'audit' });
@@ -331,7 +331,7 @@ describe('an explanation', () => {
     await untilRead(token, undefined);
   });
 
-  it('of a decision names the profile that refuses', async () => {
+  it('names the profile that refuses', async () => {
     const pod = startPod({ containers: [BY_TAG] });
     await untilRead(await logIn(pod), undefined);
     const name = await profile({ ...PINNED, match: SOME });

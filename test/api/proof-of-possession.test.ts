@@ -194,7 +194,7 @@ describe('an unbound token', () => {
     });
   });
 
-  it('of an operator is refused with a proof', async () => {
+  it('is refused with a proof if it belongs to an operator', async () => {
     const token = api.admin;
     const proof = new Sender().proof({ method: 'GET', url: `${api.url}/api/v1/policies`, token });
     await expectDenied(api, {

@@ -286,7 +286,7 @@ describe('sessions', () => {
     },
   );
 
-  it('that do not exist are reported as absent by the answer and the log', async () => {
+  it('are reported as absent by the answer and the log if they do not exist', async () => {
     const answer = await end({ by: 'id', id: 'ses_none', comment: 'INC-9' });
     expect(answer.body).toEqual({ sessions: 0, revoked: 0, revoking: 0, streams: 0 });
     const entries = await storedEntries(api.broker.parts.store);

@@ -56,7 +56,7 @@ describe('a path', () => {
     });
   });
 
-  it('with dots is valid if no segment is a dot segment', async () => {
+  it('may have dots if no segment is a dot segment', async () => {
     const body = { data: { a: 'b' } };
     for (const path of ['app/...', 'app/..x', 'app/x..', 'app/.x']) {
       await api.call('PUT', `/api/v1/secrets/${path}`, { token, body });
@@ -88,7 +88,7 @@ describe('a path', () => {
     ]);
   });
 
-  it('with another method gets 405 with the allowed methods', async () => {
+  it('gets 405 with the allowed methods for another method', async () => {
     const answer = await api.call('DELETE', '/api/v1/policies', { token: api.admin });
     expect(answer).toMatchObject({ status: 405, headers: { allow: 'GET' } });
   });
@@ -144,7 +144,7 @@ describe('a query', () => {
     });
   });
 
-  it.each(['token', 'access_token'])('with %s is refused and stored nowhere', async (name) => {
+  it.each(['token', 'access_token'])('is refused with %s and stored nowhere', async (name) => {
     const entry = await expectDenied(api, {
       status: 401,
       code: 'ERR_UNAUTHENTICATED',
@@ -185,7 +185,7 @@ describe('a token', () => {
     ['a second empty header', (t: string) => `Authorization: Bearer ${t}\r\nAuthorization:`],
     ['another header', (t: string) => `X-Vault-Token: ${t}`],
     ['a cookie', (t: string) => `Cookie: token=${t}`],
-  ])('with %s is refused', async (_what, header) => {
+  ])('is refused with %s', async (_what, header) => {
     const entry = await expectDenied(api, {
       status: 401,
       code: 'ERR_UNAUTHENTICATED',
@@ -195,7 +195,7 @@ describe('a token', () => {
     expect(entry.actor).toEqual({ kind: 'unauthenticated' });
   });
 
-  it('with NUL makes the request malformed', async () => {
+  it('makes the request malformed if it has NUL', async () => {
     const answer = await raw('GET /api/v1/secrets/app/db HTTP/1.1', [`${bearer}\0`]);
     expect(answer?.status).toBe(400);
   });
@@ -205,7 +205,7 @@ describe('a token', () => {
     expect(answer?.headers['www-authenticate']).toBe('Bearer');
   });
 
-  it('of a service account is refused as a broker token', async () => {
+  it('is refused as a broker token if it is that of a service account', async () => {
     await expectDenied(api, {
       status: 401,
       code: 'ERR_UNAUTHENTICATED',
@@ -273,7 +273,7 @@ describe('framing', () => {
     ['a space before a colon', ['Content-Length : 5']],
     ['two codings', ['Transfer-Encoding: chunked, identity']],
     ['a header without a name', [': x']],
-  ])('of %s closes the connection', async (_what, headers) => {
+  ])('closes the connection after %s', async (_what, headers) => {
     const answer = await raw(
       'POST /api/v1/sessions HTTP/1.1',
       headers,
@@ -304,13 +304,13 @@ describe('framing', () => {
     ],
     ['garbage', '\x16\x03\x01\x02\x00\x01\x00'],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
-  ])('of %s gets 400 or a closed connection', async (_what, request) => {
+  ])('answers %s with 400 or a closed connection', async (_what, request) => {
     const answer = await rawHttp(api.port, request);
     expect([400, undefined]).toContain(answer?.status);
     expect((await api.call('GET', '/healthz')).status).toBe(200);
   });
 
-  it('with two hosts is refused', async () => {
+  it('refuses two hosts', async () => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_REQUEST_INVALID',
@@ -320,7 +320,7 @@ describe('framing', () => {
     });
   });
 
-  it('with an absolute target is refused', async () => {
+  it('refuses an absolute target', async () => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_REQUEST_INVALID',
@@ -331,26 +331,26 @@ describe('framing', () => {
   });
 
   it.each(['__proto__: x', 'constructor: x', 'toString: x', 'hasOwnProperty: x'])(
-    'with a header %s is handled like any other request',
+    'handles a request with a header %s like any other',
     async (header) => {
       const answer = await raw('GET /api/v1/secrets/app/db HTTP/1.1', [header, bearer]);
       expect(answer?.status).toBe(200);
     },
   );
 
-  it.each([100, 148, 160, 900])('with %i extra headers is refused, not cut', async (count) => {
+  it.each([100, 148, 160, 900])('refuses %i extra headers and does not cut them', async (count) => {
     const many = Array.from({ length: count }, () => 'a: b');
     const answer = await raw('GET /api/v1/secrets/app/db HTTP/1.1', [...many, bearer]);
     expect(answer?.status).toBe(431);
     expect(JSON.parse(answer?.text ?? '')).toMatchObject({ code: 'ERR_HEADERS_TOO_LARGE' });
   });
 
-  it('with a header of 20 KiB is refused', async () => {
+  it('refuses a header of 20 KiB', async () => {
     const answer = await raw('GET / HTTP/1.1', [`a: ${'x'.repeat(20_000)}`]);
     expect(answer?.status).toBe(431);
   });
 
-  it('of 64 pipelined requests is answered in order, and more are refused', async () => {
+  it('answers 64 pipelined requests in order, and refuses more', async () => {
     const one = `GET /api/v1/secrets/app/db HTTP/1.1\r\nHost: x\r\n${bearer}\r\n\r\n`;
     const socket = connect(api.port, '127.0.0.1');
     let text = '';

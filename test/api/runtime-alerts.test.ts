@@ -173,7 +173,7 @@ async function untilState(id: string, state: string): Promise<Answered['body']> 
 }
 
 describe('an alert', () => {
-  it('without a rule for it is kept, recorded and changes nothing', async () => {
+  it('is kept and recorded without a rule for it, and changes nothing', async () => {
     const { pod, token } = await holder();
     await falco.forward(event(pod));
     expect(falco.errors).toEqual([]);
@@ -195,7 +195,7 @@ describe('an alert', () => {
     expect((await read(token)).status).toBe(200);
   });
 
-  it('of a quarantine rule stops the pod before the source has its answer, and no other pod', async () => {
+  it('stops the pod by a quarantine rule before the source has its answer, and no other pod', async () => {
     const name = await rule({ match: { rules: ['Contact*'] }, action: 'quarantine' });
     const bad = await holder();
     const good = await holder();
@@ -228,7 +228,7 @@ describe('an alert', () => {
     expect(actions.indexOf('quarantine.create')).toBeLessThan(actions.indexOf('session.end'));
   });
 
-  it('of a revoke rule ends the sessions of the workload, which may log in again', async () => {
+  it('ends the sessions of the workload by a revoke rule; the workload may log in again', async () => {
     await rule({ match: { tags: ['revoke-me'] }, action: 'revoke', scope: 'workload' });
     const one = await holder('own-0');
     const two = await holder('own-0');
@@ -239,7 +239,7 @@ describe('an alert', () => {
     expect((await logIn(two.pod)).status).toBe(201);
   });
 
-  it('of the scope workload cuts off all pods of the service account, and no other one', async () => {
+  it('cuts off all pods of the service account by the scope workload, and no other one', async () => {
     await rule({
       ...{ match: { rules: ['Whole account'] }, action: 'quarantine', scope: 'workload' },
     });
@@ -282,7 +282,7 @@ describe('an alert', () => {
     expect(row).toMatchObject({ cause: 'incident', path: 'app/db', requested_by: 'alerts/falco' });
   });
 
-  it('that is delivered again changes nothing, also after the quarantine is lifted', async () => {
+  it('changes nothing when it is delivered again, also after the quarantine is lifted', async () => {
     await rule({ match: { rules: ['Again'] }, action: 'quarantine' });
     const { pod } = await holder();
     const sent = event(pod, { rule: 'Again' });
@@ -296,7 +296,7 @@ describe('an alert', () => {
     expect((await logIn(pod)).status).toBe(201);
   });
 
-  it('of a protected workload is only recorded', async () => {
+  it('is only recorded for a protected workload', async () => {
     await rule({ match: { rules: ['Protected'] }, action: 'quarantine' });
     const { pod, token } = await holder('guarded');
     await falco.forward(event(pod, { rule: 'Protected' }));

@@ -73,7 +73,7 @@ describe('a sealed broker', () => {
     expect(keyring.ids()).toEqual([]);
   });
 
-  it('recorded the seal first, and its log continues', async () => {
+  it('records the seal first, and its log continues', async () => {
     const { integrator } = api.broker.trail;
     // A sealed broker keeps its claim, but cannot take one.
     await integrator.integrate();

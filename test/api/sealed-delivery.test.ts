@@ -101,7 +101,7 @@ describe('an answer with values', () => {
     await expect(new Sender().open(answer.text)).rejects.toThrow();
   });
 
-  it('of a batch is encrypted as a whole, failures included', async () => {
+  it('is encrypted as a whole if it answers a batch, failures included', async () => {
     const items = [{ path: 'app/db' }, { path: 'app/nowhere' }, { path: 'other/x' }];
     const answer = await bound.call('POST', '/api/v1/secrets:batch', { items });
     expect(answer.headers['content-type']).toBe('application/jose');

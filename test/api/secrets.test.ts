@@ -101,7 +101,7 @@ describe('reading a secret', () => {
     });
   });
 
-  it('as an operator needs the role that reads values, and admin does not include it', async () => {
+  it('needs the role that reads values if an operator reads, and admin does not include it', async () => {
     await expectDenied(api, {
       status: 403,
       code: 'ERR_DENIED',
@@ -114,7 +114,7 @@ describe('reading a secret', () => {
     expect(answer.body).not.toHaveProperty('lease');
   });
 
-  it('by HEAD, OPTIONS, PATCH and unknown methods is refused and recorded', async () => {
+  it('is refused and recorded for HEAD, OPTIONS, PATCH and unknown methods', async () => {
     for (const method of ['HEAD', 'OPTIONS', 'PATCH']) {
       const answer = await api.call(method, '/api/v1/secrets/app/db', { token });
       expect(answer.status).toBe(405);
@@ -144,7 +144,7 @@ describe('reading a secret', () => {
 });
 
 describe('writing a secret', () => {
-  it('with If-None-Match creates only an absent secret', async () => {
+  it('creates only an absent secret with If-None-Match', async () => {
     const created = await write('app/new', { a: '1' }, { 'If-None-Match': '*' });
     expect(created).toMatchObject({ status: 201, headers: { etag: '"1"' } });
     await expectDenied(api, {
@@ -155,7 +155,7 @@ describe('writing a secret', () => {
     });
   });
 
-  it('with If-Match replaces only the given version', async () => {
+  it('replaces only the given version with If-Match', async () => {
     await write('app/seen', { a: '1' });
     const replaced = await write('app/seen', { a: '2' }, { 'If-Match': '"1"' });
     expect(replaced).toMatchObject({ status: 200, body: { path: 'app/seen', version: '2' } });
@@ -354,7 +354,7 @@ describe('a batch', () => {
       { items: [{ path: 'app/db', idempotencyKey: 'k', ttl: '1h; x' }] },
       'ERR_BODY_INVALID',
     ],
-  ])('of %s is refused as a whole', async (_what, body, code) => {
+  ])('is refused as a whole with %s', async (_what, body, code) => {
     await expectDenied(api, {
       status: 400,
       code,
@@ -362,7 +362,7 @@ describe('a batch', () => {
     });
   });
 
-  it('of credentials is refused to operators', async () => {
+  it('issues no credentials to operators', async () => {
     const reader = await api.operator('batcher', [{ role: 'secret-reader' }]);
     await expectDenied(api, {
       status: 403,
@@ -400,7 +400,7 @@ describe('a list', () => {
   });
 
   it.each(['%25', 'a%2F%2Fb', '..', 'a%2F..%2Fb', '*', "x'--"])(
-    'of the prefix %s is refused',
+    'refuses the prefix %s',
     async (prefix) => {
       await expectDenied(api, {
         status: 400,
@@ -419,7 +419,7 @@ describe('a list', () => {
     'limit=-1',
     'after=%00',
     'after=!',
-  ])('with %s is refused', async (query) => {
+  ])('is refused with %s', async (query) => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_REQUEST_INVALID',

@@ -334,7 +334,7 @@ describe('a key', () => {
     expect((await add(token)).credentialId).toEqual(expect.any(String));
   });
 
-  it('of another person looks absent, and is listed for admins only', async () => {
+  it('looks absent to another person, and is listed for admins only', async () => {
     const id = await idOf(await logIn().then(async (token) => (await add(token), token)));
     const person = `oidc:corp/${people.corp.user.sub}`;
     people.corp.user = { ...people.corp.user, sub: `other${persons}` };

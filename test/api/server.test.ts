@@ -143,7 +143,7 @@ describe('draining', () => {
 });
 
 describe('connections', () => {
-  it('of one address are limited', async () => {
+  it('are limited for one address', async () => {
     await start({ listener: { maxConnectionsPerAddress: 5 } });
     const sockets = Array.from({ length: 5 }, () => connect(api.port, '127.0.0.1'));
     await Promise.all(sockets.map((socket) => once(socket, 'connect')));
@@ -166,7 +166,7 @@ describe('connections', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('with slow headers are cut, and that is recorded', async () => {
+  it('are cut if their headers are slow, and that is recorded', async () => {
     await start();
     const server = await serverBehind(() => api.call('GET', '/healthz'));
     expect(server.headersTimeout).toBe(10_000);
@@ -183,7 +183,7 @@ describe('connections', () => {
     expect(entries.at(-1)).toMatchObject({ action: 'request.refused', reason: 'timeout' });
   });
 
-  it('with slow bodies are cut, each is recorded, and others are served meanwhile', async () => {
+  it('are cut if their bodies are slow, each is recorded, and others are served meanwhile', async () => {
     await start({ refusals: { entriesPerWindow: 1_000 } });
     await api.seed();
     const token = await api.logIn();
@@ -455,7 +455,7 @@ describe('the listener', () => {
     [{ trustedProxies: ['10.0.0.1'] }, false],
     [{ trustedProxies: ['10.0.0.0/8'] }, true],
     [{ insecureHTTPParser: true }, false],
-  ])('configured as %j is valid: %s', async (config, valid) => {
+  ])('accepts or refuses the configuration %j: %s', async (config, valid) => {
     await start();
     expect(listenerConfigSchema.safeParse(config).success).toBe(valid);
   });

@@ -144,7 +144,7 @@ describe('a self-signed certificate', () => {
     attach('certificate', options).create(turnOf(undefined));
 
   it.each(['ec-p256', 'ed25519', 'rsa-2048'])(
-    'of type %s is accepted by a client that trusts it, for its names and no other',
+    'is accepted with the type %s by a client that trusts it, for its names and no other',
     async (keyType) => {
       const made = await make({ ...NAMES, keyType });
       const [cert, key] = [made['tls.crt'] as string, made['tls.key'] as string];

@@ -73,7 +73,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
     expect(await ask(server)).toEqual([['t', expect.stringMatching(/^TLSv1\.[23]$/)]]);
   });
 
-  describe('hides from an eavesdropper', () => {
+  describe('an eavesdropper', () => {
     /** A connection on which the eavesdropper records every byte. */
     const overheard = async () => {
       const eavesdropper = await eavesdrop();
@@ -88,28 +88,31 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
       }
     };
 
-    it.each(['single-user', 'alternating-users'])('a whole rotation by %s', async (strategy) => {
-      const { eavesdropper, server } = await overheard();
-      const current = await createUser();
-      const { username } = current;
-      const usernames = [username, `${username}_b`];
-      const options = strategy === 'single-user' ? { username } : { usernames };
-      const target = postgresAt('db', server, { clock: systemClock }).rotation.target(
-        strategy,
-        options,
-      );
-      const turn = turnOf(current);
-      const pending = await target.create(turn);
-      await target.set(turn, pending);
-      expect(await target.test(pending, contextOf())).toEqual({ accepted: true });
-      expect(await logsIn(pending)).toBe(true);
-      await target.retire(turnOf(pending), current);
-      expect(await logsIn(pending)).toBe(true);
-      expect(await logsIn(current)).toBe(false);
-      expectHidden(eavesdropper, username, pending['password']);
-    });
+    it.each(['single-user', 'alternating-users'])(
+      'learns nothing from a whole rotation by %s',
+      async (strategy) => {
+        const { eavesdropper, server } = await overheard();
+        const current = await createUser();
+        const { username } = current;
+        const usernames = [username, `${username}_b`];
+        const options = strategy === 'single-user' ? { username } : { usernames };
+        const target = postgresAt('db', server, { clock: systemClock }).rotation.target(
+          strategy,
+          options,
+        );
+        const turn = turnOf(current);
+        const pending = await target.create(turn);
+        await target.set(turn, pending);
+        expect(await target.test(pending, contextOf())).toEqual({ accepted: true });
+        expect(await logsIn(pending)).toBe(true);
+        await target.retire(turnOf(pending), current);
+        expect(await logsIn(pending)).toBe(true);
+        expect(await logsIn(current)).toBe(false);
+        expectHidden(eavesdropper, username, pending['password']);
+      },
+    );
 
-    it('a dynamic role, from its creation to its revocation', async () => {
+    it('learns nothing from a dynamic role, from its creation to its revocation', async () => {
       const { eavesdropper, server } = await overheard();
       const creation = [
         'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}',
@@ -134,7 +137,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
     });
   });
 
-  describe('a server gets no login from the broker', () => {
+  describe('a server with the wrong identity', () => {
     const expectSilence = async (
       eavesdropper: PostgresEavesdropper,
       tls: object,
@@ -167,19 +170,19 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
         'that is not valid yet',
         () => authority.issue({ ...EXPECTED, notBefore: new Date(Date.now() + AN_HOUR_MS) }),
       ],
-    ])('when it shows a certificate %s', async (_whose, issue) => {
+    ])('gets no login from the broker when it shows a certificate %s', async (_whose, issue) => {
       const eavesdropper = await eavesdrop(issue());
       await expectSilence(eavesdropper, { caFile });
       expect(eavesdropper.captured()).toBe('');
     });
 
-    it('when it shows a certificate without the expected name', async () => {
+    it('gets no login from the broker when it shows a certificate without the expected name', async () => {
       const eavesdropper = await eavesdrop(authority.issue({ ...EXPECTED, dnsNames: ['db'] }));
       await expectSilence(eavesdropper, { caFile, serverName: 'db.elsewhere.example' });
       expect(eavesdropper.captured()).toBe('');
     });
 
-    it('when it has no TLS and `off` is not set', async () => {
+    it('gets no login from the broker when it has no TLS and `off` is not set', async () => {
       const plain = await startPostgres({ settings: { ssl: 'off' } });
       try {
         const eavesdropper = await eavesdrop(undefined, plain.port);
@@ -190,7 +193,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
       }
     });
 
-    it('until the certificate is right: then the login is inside TLS', async () => {
+    it('gets its login only inside TLS, once its certificate is right', async () => {
       const eavesdropper = await eavesdrop(authority.issue(EXPECTED));
       await ask(await connect({ caFile }, { port: eavesdropper.port }));
       expect(eavesdropper.captured()).toContain(place.admin);
@@ -204,7 +207,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
     ['another name', () => ({ caFile: postgres.caFile, serverName: 'elsewhere.example' })],
     ['the authorities of the world', () => ({})],
     ['an authority whose file is gone', () => ({ caFile: join(directory, 'gone') })],
-  ])('when the connection expects %s', async (_what, tls) => {
+  ])('gets no login of the broker when the connection expects %s', async (_what, tls) => {
     const current = await createUser();
     const { username } = current;
     const target = postgresAt('db', await connect(tls()), { clock: systemClock }).rotation.target(

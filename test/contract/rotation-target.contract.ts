@@ -248,7 +248,7 @@ export function rotationTargetContract(
         expect(await fixture.target.test(pending, contextOf())).toEqual({ accepted: true });
       });
 
-      it('twice has the same effect as once', async () => {
+      it('has the same effect once and twice', async () => {
         const { fixture, turn, pending } = await isSet();
         const before = await fixture.state();
         await fixture.target.set(turn, pending);
@@ -325,7 +325,7 @@ export function rotationTargetContract(
         if (!local) expect(await fixture.logsIn(fixture.current)).toBe(isAliveAfter.retire);
       });
 
-      it('twice has the same effect as once, also in another process', async () => {
+      it('has the same effect once and twice, also in another process', async () => {
         const { fixture, pending } = await isSet();
         const turn = turnOf(pending);
         await fixture.target.retire(turn, fixture.current);
@@ -391,7 +391,7 @@ export function rotationTargetContract(
           });
         });
 
-        it('twice has the same effect as once, also in another process', async () => {
+        it('has the same effect once and twice, also in another process', async () => {
           const { fixture, turn, pending } = await isSet();
           await fixture.target.discard(turn, pending);
           const before = await fixture.state();
@@ -411,7 +411,7 @@ export function rotationTargetContract(
       }
 
       if (traits.oneWay !== 'create') {
-        it('of a value that was never set changes nothing, and the next rotation succeeds', async () => {
+        it('changes nothing for a value that was never set, and the next rotation succeeds', async () => {
           const { fixture, turn, pending } = await created();
           await fixture.target.discard(turn, pending);
           expect(await fixture.logsIn(fixture.current)).toBe(true);

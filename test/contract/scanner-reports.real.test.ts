@@ -50,7 +50,7 @@ describeWith(['trivyreports'], 'reports that Trivy 0.74.0 writes', ({ trivyrepor
   const ofType = (type: string) =>
     reports.filter(({ report }) => (report['ArtifactType'] ?? report['bomFormat']) === type);
 
-  it('of images are read with each finding, and with the digest of the configuration', () => {
+  it('give each finding of an image, and the digest of its configuration', () => {
     const images = ofType('container_image');
     expect(images.length).toBeGreaterThan(30);
     for (const { name, report } of images) {
@@ -69,7 +69,7 @@ describeWith(['trivyreports'], 'reports that Trivy 0.74.0 writes', ({ trivyrepor
     }
   });
 
-  it('of an operating system without updates are known as such', () => {
+  it('tell an operating system without updates', () => {
     const ended = ofType('container_image').filter(
       ({ report }) => read(report).sections.vulnerabilities?.isOsEnded === true,
     );
@@ -78,7 +78,7 @@ describeWith(['trivyreports'], 'reports that Trivy 0.74.0 writes', ({ trivyrepor
     expect(named).not.toContain('debian-buster.json.golden');
   });
 
-  it('about secrets name rule and severity, and never what was found', () => {
+  it('name rule and severity of secrets, and never what was found', () => {
     const { report } = reports.find(({ name }) => name === 'secrets.json.golden')!;
     const results = report['Results'] as readonly TrivyResult[];
     const parsed = read({ ...report, ArtifactType: 'container_image' });
@@ -91,7 +91,7 @@ describeWith(['trivyreports'], 'reports that Trivy 0.74.0 writes', ({ trivyrepor
   });
 
   it.each(['repository', 'filesystem', 'vm', 'cyclonedx'])(
-    'of the type %s are refused, because they are not of an image',
+    'are refused for the type %s, because they are not about an image',
     (type) => {
       const others = ofType(type);
       expect(others.length).toBeGreaterThan(0);
@@ -101,7 +101,7 @@ describeWith(['trivyreports'], 'reports that Trivy 0.74.0 writes', ({ trivyrepor
     },
   );
 
-  it('in CycloneDX are read, or refused if they list parts only', () => {
+  it('are read in CycloneDX, or refused if they list parts only', () => {
     const documents = ofType('CycloneDX');
     expect(documents.map(({ report }) => report['specVersion'])).toContain('1.7');
     for (const { name, report } of documents) {
@@ -120,7 +120,7 @@ describeWith(['grypereports'], 'reports that Grype 0.121.2 knows', ({ gryperepor
     'explain/testdata/ghsa-test.json',
     'explain/testdata/keycloak-test.json',
     'json/testdata/snapshot/TestJsonImgsPresenter.golden',
-  ])('of images are read with each finding, by its CVE: %s', (path) => {
+  ])('give each finding of an image by its CVE: %s', (path) => {
     const report = at(path);
     const matches = report['matches'] as readonly GrypeMatch[];
     const expected = matches.map(({ vulnerability, relatedVulnerabilities }) => {
@@ -137,12 +137,12 @@ describeWith(['grypereports'], 'reports that Grype 0.121.2 knows', ({ gryperepor
     expect(parsed.manifests).toEqual(named.length === 0 ? [] : [...named, manifestDigest]);
   });
 
-  it.each(['Dirs', 'Empty'])('of something else than an image are refused: %s', (name) => {
+  it.each(['Dirs', 'Empty'])('are refused if they are not about an image: %s', (name) => {
     const path = name === 'Dirs' ? 'TestJsonDirsPresenter.golden' : 'TestEmptyJsonPresenter.golden';
     expect(() => read(at(`json/testdata/snapshot/${path}`))).toThrow(MalformedReport);
   });
 
-  it('in CycloneDX are read with the worst rating, whatever other ratings say', () => {
+  it('give the worst rating in CycloneDX, whatever other ratings say', () => {
     const report = at('cyclonedx/testdata/snapshot/TestCycloneDxPresenterImage.golden');
     expect(report['specVersion']).toBe('1.7');
     expect(found(read(report))).toEqual(['LOW CVE-1999-0001 true', 'CRITICAL CVE-1999-0002 false']);

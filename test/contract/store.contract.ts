@@ -423,7 +423,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(await ids({ startsWith: { path: '\u{10ffff}' } })).toEqual([]);
       });
 
-      it('bound from below and above, both inclusive', async () => {
+      it('include both bounds', async () => {
         await fill();
         expect(await ids({ from: { ends_at: 20 }, upTo: { ends_at: 30 } })).toEqual([
           'l2',

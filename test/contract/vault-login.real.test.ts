@@ -57,7 +57,7 @@ describeWith(['openbao', 'kube'], 'the login of the broker at OpenBao', ({ openb
     return ((await client.read(request, contextOf())) as { data: OwnToken }).data;
   };
 
-  it.each(METHODS)('by %s gives a token that reads', async (method) => {
+  it.each(METHODS)('gives a token that reads: %s', async (method) => {
     const { auth, mount, right } = logins[method];
     const connection = await files.connect(openbao.address, '', {
       auth: auth(await files.file(`${right}\n`)),
@@ -68,7 +68,7 @@ describeWith(['openbao', 'kube'], 'the login of the broker at OpenBao', ({ openb
     expect((await own(connection.client)).path).toBe(`auth/${mount}/login`);
   });
 
-  it.each(METHODS)('by %s gives a token that is renewed', async (method) => {
+  it.each(METHODS)('gives a token that is renewed: %s', async (method) => {
     const clock = new HandClock();
     const client = await connectBy(method, clock);
     const first = await own(client);
@@ -105,7 +105,7 @@ describeWith(['openbao', 'kube'], 'the login of the broker at OpenBao', ({ openb
     for (const method of METHODS) await logins[method].setRole({});
   });
 
-  it.each(METHODS)('by %s is revoked when the connection closes', async (method) => {
+  it.each(METHODS)('is revoked when the connection closes: %s', async (method) => {
     const client = await connectBy(method);
     const { accessor } = await own(client);
     const look = async (): Promise<number> =>
@@ -115,7 +115,7 @@ describeWith(['openbao', 'kube'], 'the login of the broker at OpenBao', ({ openb
     expect(await look()).toBe(400);
   });
 
-  it.each(METHODS)('by %s is refused with a wrong credential, and reveals none', async (method) => {
+  it.each(METHODS)('is refused with a wrong credential, and reveals none: %s', async (method) => {
     const { auth, wrong } = logins[method];
     for (const [what, credential] of Object.entries(wrong)) {
       const client = await connect(auth(await files.file(credential)), new HandClock());
@@ -129,7 +129,7 @@ describeWith(['openbao', 'kube'], 'the login of the broker at OpenBao', ({ openb
     }
   });
 
-  it.each(METHODS)('by %s is refused for another role, and at another mount', async (method) => {
+  it.each(METHODS)('is refused for another role, and at another mount: %s', async (method) => {
     const { auth, right } = logins[method];
     const file = await files.file(right);
     for (const wrong of [auth(file, 'unknown'), { ...auth(file), mount: 'nowhere' }]) {
@@ -139,19 +139,16 @@ describeWith(['openbao', 'kube'], 'the login of the broker at OpenBao', ({ openb
     }
   });
 
-  it.each(METHODS)(
-    'by %s succeeds as soon as the file has the right credential',
-    async (method) => {
-      const { auth, right, wrong } = logins[method];
-      const file = await files.file(Object.values(wrong)[0]!);
-      const clock = new HandClock();
-      const client = await connect(auth(file), clock);
-      await failureOf(read(client));
-      await writeFile(file, right);
-      clock.advance(1000);
-      await expect(read(client)).resolves.toBeDefined();
-    },
-  );
+  it.each(METHODS)('succeeds as soon as the file has the right credential: %s', async (method) => {
+    const { auth, right, wrong } = logins[method];
+    const file = await files.file(Object.values(wrong)[0]!);
+    const clock = new HandClock();
+    const client = await connect(auth(file), clock);
+    await failureOf(read(client));
+    await writeFile(file, right);
+    clock.advance(1000);
+    await expect(read(client)).resolves.toBeDefined();
+  });
 
   it('is refused while the server cannot reach the API server, and succeeds afterwards', async () => {
     const clock = new HandClock();

@@ -128,7 +128,7 @@ function example(what: string, program: string, body: (program: string) => Promi
 }
 
 describe('the example', () => {
-  it('in JavaScript, sealed, reads, follows, renews and prints no value', async () => {
+  it('reads, follows and renews sealed answers in JavaScript, and prints no value', async () => {
     // A proof names the address that the client sees: a broker behind a proxy that terminates TLS must know that
     // address.
     const where = { QUAYMASTER_URL: broker.installation.url };

@@ -28,7 +28,7 @@ describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
   });
 
   it.each(['1', '2'] as const)(
-    'from KV %s copies the secrets below a folder, again without changes, and writes nothing to a disk',
+    'copies the secrets below a folder of KV %s, again without changes, and writes nothing to a disk',
     async (version) => {
       const mount = await mountEngine(openbao, 'kv', { options: { version } });
       const put = async (path: string, data: object): Promise<void> => {
@@ -102,7 +102,7 @@ describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
     return [data['password'] ?? '', data['port'] ?? ''];
   };
 
-  it('from a KV that the token may not list stops, and copies nothing', async () => {
+  it('stops at a KV that the token may not list, and copies nothing', async () => {
     const mount = await mountEngine(openbao, 'kv', { options: { version: '2' } });
     const scoped = await createToken(openbao, `path "${mount}/data/x" { capabilities = ["read"] }`);
     const tokenFile = await operator.write('vault-token', scoped);
@@ -111,7 +111,7 @@ describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
     expect(ran.code).toBe(3);
   });
 
-  it('from AWS copies secrets in the form of the AWS provider', async () => {
+  it('copies secrets of AWS in the form of the AWS provider', async () => {
     const { endpoint, region, accessKeyId, secretAccessKey } = moto;
     const credentials = { accessKeyId, secretAccessKey };
     const client = new SecretsManagerClient({ endpoint, region, credentials });

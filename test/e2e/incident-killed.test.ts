@@ -53,7 +53,7 @@ async function get(path: string): Promise<Record<string, unknown>> {
 }
 
 describe('an incident whose process is killed', () => {
-  it.each(POINTS)('at %s is repeated and completes', async (point) => {
+  it.each(POINTS)('is repeated and completes after a kill at %s', async (point) => {
     const since = Date.now();
     const session = await broker.logInEarly();
     expect((await broker.read(session, 'own/db')).status).toBe(200);

@@ -181,7 +181,7 @@ describeWith(['cosign', 'trivy', 'grype'], 'images that real scanners scanned', 
   it.each<['trivy' | 'grype', (file: string) => Promise<string>]>([
     ['trivy', (file) => images.trivy('--input', file)],
     ['grype', (file) => images.grype(`docker-archive:${file}`)],
-  ])('in a tar file count for the digest that the sender names: %s', async (_, scan) => {
+  ])('count in a tar file for the digest that the sender names: %s', async (_, scan) => {
     const digest = await image(FIXED);
     const report = await scan(await images.pull(digest));
     const token = await pod(digest);
@@ -203,7 +203,7 @@ describeWith(['cosign', 'trivy', 'grype'], 'images that real scanners scanned', 
   const ARM = ['--platform', 'linux/arm64'];
 
   it.each(['trivy', 'grype'] as const)(
-    'of an index count with every platform: %s',
+    'count with every platform of an index: %s',
     async (name) => {
       const { index } = await twoPlatforms();
       const token = await pod(index);
@@ -214,7 +214,7 @@ describeWith(['cosign', 'trivy', 'grype'], 'images that real scanners scanned', 
     },
   );
 
-  it('of an index that Grype scanned are known by the digest of the platform that a runtime reports', async () => {
+  it('are known by the digest of the platform that a runtime reports if Grype scanned an index', async () => {
     const { amd, arm, index } = await twoPlatforms();
     expect((await push(await scans.grype(index))).digests).toEqual(
       expect.arrayContaining([index, amd]),

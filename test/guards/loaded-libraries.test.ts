@@ -122,7 +122,7 @@ const VAULT = {
 };
 
 describe('libraries', () => {
-  it('of external systems are not loaded by a broker with embedded defaults', async () => {
+  it('are not loaded for external systems by a broker with embedded defaults', async () => {
     const listener = { host: '127.0.0.1', port: await freePort() };
     const tokenFile = JSON.stringify(join(directory, 'operator.token'));
     const loaded = await loadedBy(`${READ}
@@ -154,7 +154,7 @@ describe('libraries', () => {
     ['a mysql', { type: 'mysql', ...DATABASE }, ['mysql2']],
     ['a postgres', { type: 'postgres', ...DATABASE }, ['pg']],
     ['a redis', { type: 'redis', ...DATABASE }, ['@redis/client']],
-  ])('of %s connection are loaded for it, and no others', async (_what, connection, expected) => {
+  ])('are loaded for %s connection, and no others', async (_what, connection, expected) => {
     const loaded = await loadedBy(opening({ it: connection }));
     expect(loaded.filter((name) => ON_DEMAND.includes(name))).toEqual(expected);
   });
@@ -166,7 +166,7 @@ describe('libraries', () => {
       ['policy', 'test', testsFile, '--policies', policyFile],
       ['commander', 'js-yaml'],
     ],
-  ])('of the broker are not loaded by the command line for %s', async (_what, words, expected) => {
+  ])('are not loaded by the command line for %s', async (_what, words, expected) => {
     const argv = [...words, '--token-file', operatorTokenFile];
     const loaded = await loadedBy(`
       const said = [];
@@ -180,7 +180,7 @@ describe('libraries', () => {
     expect(loaded).toEqual(expected);
   });
 
-  it('of a vault connection are loaded for its first call', async () => {
+  it('are loaded for the first call of a vault connection', async () => {
     const check = "await it.check({ requestId: 'r', signal: AbortSignal.timeout(60000) });";
     const loaded = await loadedBy(opening({ it: VAULT }, check));
     expect(loaded.filter((name) => ON_DEMAND.includes(name))).toEqual(['node-vault']);

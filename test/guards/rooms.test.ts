@@ -57,7 +57,7 @@ describe('every backend', () => {
     ['credentials', 'dynamic-credentials'],
     ['rotator', 'rotation-target'],
     ['kek', 'key-encryption-key'],
-  ])('that has %s runs the suite %s with it', (part, contract) => {
+  ])('has, for %s, the suite %s', (part, contract) => {
     const having = houses.filter((name) =>
       [part, `${part}.ts`].some((file) => existsSync(`src/providers/${name}/${file}`)),
     );
@@ -95,7 +95,7 @@ describe('the maps of the folders of src', () => {
   it.each([
     ['ARCHITECTURE.md', /^\| `(\w+)` \| /gm],
     ['README.md', /^src\/(\w+) /gm],
-  ])('in %s name every folder once', (page, row) => {
+  ])('name every folder once in %s', (page, row) => {
     const map = /^## (?:Map|Find your way)$([^]*?)^## /m.exec(`${textOf(page)}\n## `)?.[1] ?? '';
     const named = [...map.matchAll(row)].map(([, folder = '']) => folder);
     expect(named.sort()).toEqual([...foldersOf('src')].sort());

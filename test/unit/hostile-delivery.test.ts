@@ -297,14 +297,14 @@ describe('a command line', () => {
   }, 120_000);
 
   it.each(['__proto__', 'constructor', 'toString'])(
-    'of the agent has no command named like a member of every object: %s',
+    'has no command of the agent named like a member of every object: %s',
     (name) => {
       expect(() => parseCommand([name])).toThrow(`unknown command "${name}"`);
       expect(() => parseCommand(['--once', name])).toThrow(ConfigError);
     },
   );
 
-  it('of the agent is a command, or names the mistake', () => {
+  it('is a command of the agent, or names the mistake', () => {
     const known = [
       'exec',
       'config',

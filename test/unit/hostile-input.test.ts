@@ -321,7 +321,7 @@ const VALUES: readonly (readonly [string, (value: unknown) => unknown, unknown])
 ];
 
 describe('hostile input', () => {
-  it.each(TEXTS)('%s: is parsed or refused with an error of the broker', (_what, parse, valid) => {
+  it.each(TEXTS)('is parsed or refused with an error of the broker: %s', (_what, parse, valid) => {
     expect(() => parse(valid)).not.toThrow();
     fc.assert(fc.property(hostileText(valid), (text) => parses(() => parse(text))));
   });
@@ -333,7 +333,7 @@ describe('hostile input', () => {
     ).toThrow(expect.objectContaining({ code: 'ERR_BODY_INVALID' }));
   });
 
-  it.each(VALUES)('%s: is parsed or refused with an error of the broker', (_what, parse, valid) => {
+  it.each(VALUES)('is parsed or refused with an error of the broker: %s', (_what, parse, valid) => {
     expect(() => parse(valid)).not.toThrow();
     fc.assert(
       fc.property(hostileValue(valid), (each) => parses(() => parse(each))),

@@ -61,7 +61,7 @@ describe('a stored or signed record', () => {
       (text) => openDatabaseManifest(text, verifier),
       backup.database.note,
     ],
-  ])('%s: opens unchanged, and is refused if it was changed', (_what, open, valid) => {
+  ])('opens unchanged, and is refused if it was changed: %s', (_what, open, valid) => {
     const opened = open(valid);
     fc.assert(
       fc.property(hostileText(valid), (text) => {
@@ -86,16 +86,16 @@ describe('a stored or signed record', () => {
     ['place of an entry', parsePlace, START],
     ['truncation', parseTruncation, ENTRY],
     ['start of a broker', announcement, START],
-  ])('%s: is parsed or refused', (_what, parse, valid) => {
+  ])('is parsed or refused: %s', (_what, parse, valid) => {
     fc.assert(fc.property(hostileText(valid), (text) => parses(() => parse(text))));
   });
 
-  it('of the log is read as it was written', () => {
+  it('is read as it was written if it is of the log', () => {
     expect([parsePlace(START)?.seq, announcement(START)?.key]).toEqual([1, 'AAAA']);
     expect(parseTruncation(ENTRY)).toBeDefined();
   });
 
-  it('of the archive is decoded with all its batches, or not at all', () => {
+  it('is decoded with all its batches, or not at all, if it is of the archive', () => {
     const bytes = Buffer.from(archive.object, 'base64');
     expect(decodeObject(bytes)?.rows.flatMap((row) => batchesOf(row) ?? []).length).toBeGreaterThan(
       0,
@@ -108,7 +108,7 @@ describe('a stored or signed record', () => {
     );
   });
 
-  it('of a segment is decoded with as many entries as its row says, or not at all', () => {
+  it('is decoded with as many entries as its row says, or not at all, if it is a segment', () => {
     const body = Buffer.from(segment.body, 'base64');
     expect(decodeSegment({ ...segment, body })).toBeDefined();
     fc.assert(
@@ -123,7 +123,7 @@ describe('a stored or signed record', () => {
     );
   });
 
-  it('of a bundle or a list of entries is split, or refused', () => {
+  it('is split, or refused, if it is a bundle or a list of entries', () => {
     const bundle = encodeBundle([Buffer.from('{"a":1}'), Buffer.alloc(0)]);
     fc.assert(
       fc.property(hostileBytes(bundle), (bytes) => {
@@ -140,7 +140,7 @@ describe('a stored or signed record', () => {
     );
   });
 
-  it('of a page position is the one that the list returned, or refused', () => {
+  it('is a page position that the list returned, or refused', () => {
     const parts = { keyring: new Keyring(generateRootKey()) };
     const cursor = encodeCursor(parts, 'list', { after: 'a/b' });
     expect(decodeCursor(parts, 'list', cursor)).toEqual({ after: 'a/b' });
@@ -152,7 +152,7 @@ describe('a stored or signed record', () => {
     );
   });
 
-  it('of the log is one frame of syslog, whatever its members are', () => {
+  it('is one frame of syslog, whatever its members are', () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.constantFrom('time', 'outcome', 'writer', 'action'), fc.jsonValue()),

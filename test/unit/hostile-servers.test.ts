@@ -79,8 +79,8 @@ const CONNECTION = {
   limits: { ...PATIENT, maxRetries: 0 },
 };
 
-describe('a hostile database server causes an error of the broker, whatever it sends', () => {
-  it('PostgreSQL', async () => {
+describe('a hostile database server', () => {
+  it('causes an error of the broker, whatever it sends as PostgreSQL', async () => {
     const column = Buffer.concat([
       text('x'),
       int32(0),
@@ -112,7 +112,7 @@ describe('a hostile database server causes an error of the broker, whatever it s
     });
   }, 120_000);
 
-  it('MariaDB', async () => {
+  it('causes an error of the broker, whatever it sends as MariaDB', async () => {
     // The driver warns of packets out of order.
     const warned = jest.spyOn(console, 'error').mockImplementation(() => undefined);
     const packet = (sequence: number, ...parts: readonly (Buffer | string)[]): Buffer => {
@@ -163,7 +163,7 @@ describe('a hostile database server causes an error of the broker, whatever it s
     warned.mockRestore();
   }, 120_000);
 
-  it('Redis', async () => {
+  it('causes an error of the broker, whatever it sends as Redis', async () => {
     const hash = 'a'.repeat(64);
     const user = `*4\r\n$5\r\nflags\r\n*1\r\n$2\r\non\r\n$9\r\npasswords\r\n*1\r\n$64\r\n${hash}\r\n`;
     const options = aclUserOptions.parse({ username: 'app', keys: {}, save: false });
@@ -190,7 +190,7 @@ describe('a hostile HTTP server', () => {
   const http = (type: string, body: string): string =>
     `HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 
-  it('that answers for the broker gives an error of the client', async () => {
+  it('causes an error of the client if it answers for the broker', async () => {
     const valid = http('application/json', '{"data":{"a":"b"},"version":"1","lease":{"id":"x"}}');
     let answer: Buffer | undefined;
     server = await startHostileServer((socket, count) => {
@@ -218,7 +218,7 @@ describe('a hostile HTTP server', () => {
     client.close();
   }, 120_000);
 
-  it('that receives traces changes only what is counted', async () => {
+  it('changes only what is counted if it receives traces', async () => {
     let answer: Buffer | undefined;
     server = await startHostileServer((socket, count) => {
       if (count > 0) socket.end(answer ?? '');
@@ -254,7 +254,7 @@ describe('a hostile HTTP server', () => {
     );
   }, 120_000);
 
-  it('that answers a rotation, signed by the key of the webhook, gives an error of the broker', async () => {
+  it('causes an error of the broker if it answers a rotation, signed by the key of the webhook', async () => {
     const receiver = new LyingReceiver();
     await receiver.start();
     const done = {
@@ -279,7 +279,7 @@ describe('a hostile HTTP server', () => {
     await receiver.stop();
   }, 120_000);
 
-  it('that answers for Vault gives an error of the broker', async () => {
+  it('causes an error of the broker if it answers for Vault', async () => {
     const vault = await FakeVault.start();
     const connections = await VaultConnections.create();
     const version = {

@@ -220,7 +220,7 @@ function saysTheSame(name: string, before: Buffer, after: Buffer | undefined): b
 }
 
 describe('a whole export', () => {
-  it('with changed bytes, or without a file, is never accepted, and gives a report or an error of the broker', async () => {
+  it('is never accepted with changed bytes or without a file, and gives a report or an error of the broker', async () => {
     const { directory } = await exported();
     const logKey = verifierKeyText(bench.log.origin, bench.log.signer.key.publicKey);
     const names = (await readdir(directory, { recursive: true, withFileTypes: true }))

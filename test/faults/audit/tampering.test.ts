@@ -216,7 +216,7 @@ describe('tampering with an export (F26)', () => {
     expect(tried).toBe(ROUNDS);
   });
 
-  it('by cutting the tail is detected with the external checkpoint alone', async () => {
+  it('is detected with the external checkpoint alone if the tail was cut', async () => {
     expect(await verifyExport(older)).toMatchObject({
       holds: true,
       assurance: 'self-consistent only',

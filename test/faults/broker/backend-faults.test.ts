@@ -226,7 +226,7 @@ describe('F14: a failing backend', () => {
     [500, 502, 'ERR_PROVIDER_FAILED'],
     [503, 503, 'ERR_PROVIDER_UNAVAILABLE'],
     [429, 503, 'ERR_PROVIDER_UNAVAILABLE'],
-  ])('with status %i gives %i, at a tenth more load at most', async (theirs, ours, code) => {
+  ])('turns the status %i into %i, at a tenth more load at most', async (theirs, ours, code) => {
     await within(failing(theirs), async () => {
       const asked = vault.requests.length;
       const answers = await Promise.all(many().map((name) => read(`vault/${name}`)));

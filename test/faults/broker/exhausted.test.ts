@@ -42,7 +42,7 @@ describe('a broker', () => {
     expect(Number.parseInt(filter, 16)).toBe(0);
   });
 
-  it('whose event loop stalls is alive afterwards, and a metric shows the stall (F55)', async () => {
+  it('is alive after its event loop stalled, and a metric shows the stall (F55)', async () => {
     const { installation } = broker;
     await serves();
     installation.signal('SIGSTOP');
@@ -57,7 +57,7 @@ describe('a broker', () => {
     await serves();
   }, 180_000);
 
-  it('without free descriptors accepts no connection, and serves again when there are some (F56)', async () => {
+  it('accepts no connection without free descriptors, and serves again when there are some (F56)', async () => {
     const { installation } = broker;
     const limit = `--nofile=${DESCRIPTORS}:${DESCRIPTORS}`;
     const { status } = spawnSync('prlimit', ['--pid', String(installation.pid), limit]);
@@ -76,7 +76,7 @@ describe('a broker', () => {
     expect(await broker.metric('process_open_fds')).toBeLessThan(DESCRIPTORS);
   }, 180_000);
 
-  it('with little memory refuses what is too large, and does not grow beyond its limit (F57)', async () => {
+  it('refuses what is too large for little memory, and does not grow beyond its limit (F57)', async () => {
     const { installation, operator } = broker;
     const body = { data: { value: 'x'.repeat(MIB - 1_000) } };
     const tooLarge = { data: { value: 'x'.repeat(3 * MIB) } };

@@ -42,7 +42,7 @@ afterEach(async () => {
 });
 
 describe('a broker whose sinks must acknowledge, killed under load', () => {
-  it('sent no answer whose entry a sink lacks (F24)', async () => {
+  it('has sent no answer whose entry a sink lacks (F24)', async () => {
     const { installation } = broker;
     const session = await broker.logIn();
     const answered: string[] = [];

@@ -22,7 +22,7 @@ afterEach(() => broker.remove());
 
 describe('F24, F29: a broker killed under load', () => {
   it(
-    'recorded every disclosure, kept every acknowledged change, and has a valid log (I1, I3, I7, I9, I10)',
+    'has recorded every disclosure, kept every acknowledged change, and has a valid log (I1, I3, I7, I9, I10)',
     async () => {
       for (let round = 0; round < ROUNDS; round += 1) {
         await load.killUnder(round);

@@ -48,7 +48,7 @@ describe('F58: an internal exception', () => {
       'list.secrets',
       () => broker.installation.call('GET', '/api/v1/secrets?prefix=own', { token: session }),
     ],
-  ])('in a route causes one 500 without details, and one entry: %s', async (_what, point, ask) => {
+  ])('causes one 500 without details, and one entry, in a route: %s', async (_what, point, ask) => {
     const { pid } = broker.installation;
     await broker.arm(point, 'throw');
     const answer = kept(await ask());
@@ -61,7 +61,7 @@ describe('F58: an internal exception', () => {
   });
 
   it.each(['store.before_commit', 'store.after_commit'])(
-    'in a commit fails the requests of its batch and discloses nothing: %s',
+    'fails the requests of its batch and discloses nothing in a commit: %s',
     async (point) => {
       const { pid } = broker.installation;
       await broker.arm(point, 'throw');
@@ -81,7 +81,7 @@ describe('F58: an internal exception', () => {
     ['the expiry of leases', 'list.sessions'],
     ['the revoke queue', 'list.credentials'],
   ])(
-    'in a timer causes one line of the log, and the next round continues: %s',
+    'causes one line of the log in a timer, and the next round continues: %s',
     async (_what, point) => {
       const { pid } = broker.installation;
       await broker.arm(point, 'throw');

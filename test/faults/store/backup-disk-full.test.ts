@@ -80,7 +80,7 @@ describe(`a backup while the broker runs, when the disk becomes full (F22)${left
   };
 
   itIfMounted(
-    'in the middle of the archive, fails and leaves no file; the next one succeeds',
+    'fails in the middle of the archive and leaves no file; the next one succeeds',
     async () => {
       disk = SmallDisk.mount('64m')!;
       await start({ backups: disk.path });
@@ -98,7 +98,7 @@ describe(`a backup while the broker runs, when the disk becomes full (F22)${left
     },
   );
 
-  itIfMounted('before the manifest, fails and leaves no archive', async () => {
+  itIfMounted('fails before the manifest and leaves no archive', async () => {
     disk = SmallDisk.mount('64m', 1)!;
     await start({ backups: disk.path });
     expectFailed(await backUp(() => undefined));
@@ -107,7 +107,7 @@ describe(`a backup while the broker runs, when the disk becomes full (F22)${left
   });
 
   itIfMounted(
-    'in the middle of the copy beside the store, fails; the broker serves when there is room',
+    'fails in the middle of the copy beside the store; the broker serves when there is room',
     async () => {
       disk = SmallDisk.mount('64m')!;
       await start({ store: disk.path });

@@ -222,7 +222,7 @@ describe('files of kept alerts', () => {
     ['of another version', JSON.stringify({ version: 2, ...KEPT }), undefined],
     ['incomplete', JSON.stringify({ version: 1, ...KEPT, alerts: [{ rule: 'x' }] }), undefined],
     ['not JSON', '{', undefined],
-  ])('that are %s are set aside for people, and the others are taken', async (_, text, name) => {
+  ])('are set aside for people if they are %s, and the others are taken', async (_, text, name) => {
     await files.keep(KEPT);
     const aside = `${name ?? sha256Hex(text)}.json`;
     await write(aside, text);

@@ -85,7 +85,7 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
     'AccessDeniedException',
     'KMSInternalException',
     'no answer',
-  ])('that gives %s while the broker runs: the broker serves on and warns (F42)', async (fault) => {
+  ])('lets the broker serve on with a warning while it gives %s (F42)', async (fault) => {
     const token = await prepare();
     const clock = new HandClock(Date.now());
     const serving = await serve(own.config, { clock, log });
@@ -122,7 +122,7 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
     }
   });
 
-  it('that stays disabled for kekOutageSeconds: the broker seals itself, and a restart is sealed until the key is back (F41, F42)', async () => {
+  it('seals the broker if it stays disabled for kekOutageSeconds, and a restart is sealed until the key is back (F41, F42)', async () => {
     await prepare();
     const clock = new HandClock(Date.now());
     broker = await openBroker(own.config, { clock, log });
@@ -152,7 +152,7 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
     await serving.stop('test');
   });
 
-  it('that stays disabled: no answer leaves before a sink that must acknowledge has its entry', async () => {
+  it('lets no answer leave while it stays disabled, before a sink that must acknowledge has its entry', async () => {
     const receiver = await HttpReceiver.start();
     const sinks = [{ type: 'http', url: receiver.url, mustAcknowledge: true }];
     const token = await prepare({ audit: { acknowledgeWithinSeconds: 30, sinks } });
@@ -214,7 +214,7 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
     }
   });
 
-  it('that answers with another key: neither a start nor a new installation accepts it', async () => {
+  it('is accepted neither at a start nor for a new installation if it answers with another key', async () => {
     await prepare();
     const other = await createKey();
     kms.change = (answer) => ({ ...answer, KeyId: other });
@@ -234,7 +234,7 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
     }
   });
 
-  it('that answers with the plaintext of another key: the start ends and names the key', async () => {
+  it('ends the start, which names the key, if it answers with the plaintext of another key', async () => {
     await prepare();
     const plaintext = Buffer.alloc(32, 7).toString('base64');
     let isProven = false;

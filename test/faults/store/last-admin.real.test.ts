@@ -144,7 +144,7 @@ describe('the last two admins', () => {
     await own.remove();
   });
 
-  it.each(CASES)('%s at once on SQLite: one admin remains', async (_, remover) => {
+  it.each(CASES)('leave one admin after %s at once on SQLite', async (_, remover) => {
     own = await AttackedInstallation.make();
     const token = await own.init();
     serving = await own.serve();
@@ -158,34 +158,37 @@ describeWith(['postgres'], 'the last two admins', ({ postgres }) => {
     for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
   });
 
-  it.each(CASES)('%s at two brokers on one PostgreSQL: one admin remains', async (_, remover) => {
-    const { connectionString, drop } = await createDatabase(postgres);
-    const directory = await mkdtemp(join(tmpdir(), 'qm-admins-'));
-    const connectionStringFile = join(directory, 'connection');
-    await writeFile(connectionStringFile, connectionString, { mode: 0o600 });
-    const store = { type: 'postgres', connectionStringFile };
-    const one = await AttackedInstallation.make(() => ({ store }));
-    cleanUps.push(
-      drop,
-      () => rm(directory, { recursive: true }),
-      () => one.remove(),
-    );
-    const token = await one.init();
-    const first = await one.serve();
-    cleanUps.push(() => first.stop('test'));
-    const two = await AttackedInstallation.make((own) => ({
-      store,
-      kek: { type: 'local-file', path: one.at('keys/kek') },
-      audit: {
-        logKeyFile: one.at('keys/log.pem'),
-        checkpointFile: join(own, 'keys', 'checkpoint'),
-      },
-    }));
-    cleanUps.push(() => two.remove());
-    await mkdir(two.at('keys'), { mode: 0o700 });
-    await copyFile(one.at('keys/checkpoint'), two.at('keys/checkpoint'));
-    const second = await two.serve();
-    cleanUps.push(() => second.stop('test'));
-    await race([first, second], token, remover);
-  });
+  it.each(CASES)(
+    'leave one admin after %s at two brokers on one PostgreSQL',
+    async (_, remover) => {
+      const { connectionString, drop } = await createDatabase(postgres);
+      const directory = await mkdtemp(join(tmpdir(), 'qm-admins-'));
+      const connectionStringFile = join(directory, 'connection');
+      await writeFile(connectionStringFile, connectionString, { mode: 0o600 });
+      const store = { type: 'postgres', connectionStringFile };
+      const one = await AttackedInstallation.make(() => ({ store }));
+      cleanUps.push(
+        drop,
+        () => rm(directory, { recursive: true }),
+        () => one.remove(),
+      );
+      const token = await one.init();
+      const first = await one.serve();
+      cleanUps.push(() => first.stop('test'));
+      const two = await AttackedInstallation.make((own) => ({
+        store,
+        kek: { type: 'local-file', path: one.at('keys/kek') },
+        audit: {
+          logKeyFile: one.at('keys/log.pem'),
+          checkpointFile: join(own, 'keys', 'checkpoint'),
+        },
+      }));
+      cleanUps.push(() => two.remove());
+      await mkdir(two.at('keys'), { mode: 0o700 });
+      await copyFile(one.at('keys/checkpoint'), two.at('keys/checkpoint'));
+      const second = await two.serve();
+      cleanUps.push(() => second.stop('test'));
+      await race([first, second], token, remover);
+    },
+  );
 });

@@ -108,26 +108,32 @@ async function flip(path: string, share: number): Promise<void> {
   await writeFile(path, bytes);
 }
 
-describe('a restore of a manipulated backup names the file, and changes nothing', () => {
-  it.each([0, 0.001, 0.3, 0.6, 1])('with a flipped bit at %d of the archive', async (share) => {
-    const archive = await copyOf(made[0] ?? '');
-    await flip(archive, share);
-    expect(await failureOf(restore(archive))).toMatch(
-      /ERR_CIPHERTEXT_INVALID: \S+\.age is not the archive of its manifest/,
-    );
-    await expectUnchanged();
-  });
+describe('a restore of a manipulated backup', () => {
+  it.each([0, 0.001, 0.3, 0.6, 1])(
+    'names the file and changes nothing with a flipped bit at %d of the archive',
+    async (share) => {
+      const archive = await copyOf(made[0] ?? '');
+      await flip(archive, share);
+      expect(await failureOf(restore(archive))).toMatch(
+        /ERR_CIPHERTEXT_INVALID: \S+\.age is not the archive of its manifest/,
+      );
+      await expectUnchanged();
+    },
+  );
 
-  it.each([0, 0.05, 0.5, 0.8, 0.97])('with a flipped bit at %d of the manifest', async (share) => {
-    const archive = await copyOf(made[0] ?? '');
-    const manifest = archive.replace('.age', '.manifest');
-    await flip(manifest, share);
-    const text = await failureOf(restore(archive));
-    expect(text).toMatch(/ERR_CIPHERTEXT_INVALID: .*did not sign \S+\.manifest/);
-    await expectUnchanged();
-  });
+  it.each([0, 0.05, 0.5, 0.8, 0.97])(
+    'names the file and changes nothing with a flipped bit at %d of the manifest',
+    async (share) => {
+      const archive = await copyOf(made[0] ?? '');
+      const manifest = archive.replace('.age', '.manifest');
+      await flip(manifest, share);
+      const text = await failureOf(restore(archive));
+      expect(text).toMatch(/ERR_CIPHERTEXT_INVALID: .*did not sign \S+\.manifest/);
+      await expectUnchanged();
+    },
+  );
 
-  it('with the manifest of another backup, or the archive of another', async () => {
+  it('names the file and changes nothing with the manifest of another backup, or the archive of another', async () => {
     const [first = '', second = ''] = made;
     const archive = await copyOf(first);
     await copyFile(join(backups, `${second}.manifest`), archive.replace('.age', '.manifest'));
@@ -138,7 +144,7 @@ describe('a restore of a manipulated backup names the file, and changes nothing'
     await expectUnchanged();
   });
 
-  it('with another log key, and with the secret key of another recipient', async () => {
+  it('names the file and changes nothing with another log key, and with the secret key of another recipient', async () => {
     const archive = await copyOf(made[0] ?? '');
     await broker.verb('backup', 'keygen', broker.file('other.key'));
     const wrong = await failureOf(
@@ -179,7 +185,7 @@ describe('a restore of a manipulated backup names the file, and changes nothing'
     return archive;
   }
 
-  it('of a newer release', async () => {
+  it('refuses a backup of a newer release, names the file and changes nothing', async () => {
     const archive = await archiveOf((database) =>
       database.exec(
         `INSERT INTO "quaymaster_schema" SELECT max("version") + 1, 'later', 'x', 'x' FROM "quaymaster_schema"; UPDATE "meta" SET "value" = 'later' WHERE "key" = 'migrations'`,
@@ -196,11 +202,14 @@ describe('a restore of a manipulated backup names the file, and changes nothing'
     ['a deleted row', `DELETE FROM "documents" WHERE "kind" = 'operator'`, 'documents'],
     ['the log', `DELETE FROM "log_tiles" WHERE "level" = 0`, 'ERR_CIPHERTEXT_INVALID'],
     ['the schema', `CREATE TRIGGER "t" AFTER INSERT ON "meta" BEGIN SELECT 1; END`, 'trigger'],
-  ])('signed over %s that is not the one of the broker', async (_what, sql, expected) => {
-    const archive = await archiveOf((database) => database.exec(sql));
-    expect(await failureOf(restore(archive))).toContain(expected);
-    await expectUnchanged();
-  });
+  ])(
+    'names the file and changes nothing if the signature is over %s that is not the one of the broker',
+    async (_what, sql, expected) => {
+      const archive = await archiveOf((database) => database.exec(sql));
+      expect(await failureOf(restore(archive))).toContain(expected);
+      await expectUnchanged();
+    },
+  );
 });
 
 describe('a restore that is interrupted', () => {

@@ -295,7 +295,7 @@ describe('a row without a valid MAC at the start of the broker', () => {
   it.each([
     ['documents', `UPDATE documents SET updated_by = 'x' WHERE kind = 'operator'`],
     ['operator_tokens', `UPDATE operator_tokens SET ends_at = ends_at + 1`],
-  ])('of %s leaves the broker up and held, and names it', async (kind, change) => {
+  ])('leaves the broker up and held if it is one of %s, and is named', async (kind, change) => {
     own.sql((database) => database.exec(change));
     own.heldRows();
     const broker = await own.open();
@@ -307,7 +307,7 @@ describe('a row without a valid MAC at the start of the broker', () => {
     ]);
   });
 
-  it('of quarantines leaves the broker up and held, and names it', async () => {
+  it('leaves the broker up and held if it is one of the quarantines, and is named', async () => {
     own.putRow('quarantines', {
       ...{ kind: 'operator', subject: 'ed', id: 'qua_1', reason: 'invented' },
       ...{ created_by: 'attacker', created_at: 1, ends_at: null, mac: Buffer.alloc(33) },

@@ -15,7 +15,7 @@ const respond = (code: ErrorCode) =>
   );
 
 describe('an error response', () => {
-  it.each(codes)('for %s has its status, title and nothing of its cause or reason', (code) => {
+  it.each(codes)('has the status and title of %s, and nothing of its cause or reason', (code) => {
     const { status, headers, body } = respond(code);
     expect(status).toBeGreaterThanOrEqual(400);
     expect(headers.slice(0, 2)).toEqual(['Content-Type', 'application/problem+json']);

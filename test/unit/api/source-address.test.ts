@@ -4,7 +4,7 @@ import { SourceAddress } from '../../../src/api/source-address.ts';
 describe('the source address', () => {
   const sources = new SourceAddress(['10.0.0.0/8', 'fd00::/8']);
 
-  it('of an IPv4 peer on a dual-stack socket is IPv4', () => {
+  it('is the IPv4 address of an IPv4 peer on a dual-stack socket', () => {
     expect(SourceAddress.ofPeer('::ffff:192.0.2.1')).toBe('192.0.2.1');
     expect(SourceAddress.ofPeer('2001:db8::1')).toBe('2001:db8::1');
     expect(SourceAddress.ofPeer(undefined)).toBe('');
@@ -26,7 +26,7 @@ describe('the source address', () => {
     ['[2001:db8::1]', '2001:db8::1'],
     ['2001:db8::1,[fd00::7]:15001', '2001:db8::1'],
     ['::ffff:203.0.113.1', '::ffff:203.0.113.1'],
-  ])('behind a proxy that writes "%s" is %s', (forwarded, expected) => {
+  ])('is read behind a proxy that writes "%s": %s', (forwarded, expected) => {
     expect(sources.behind('10.0.0.1', forwarded)).toBe(expected);
   });
 
@@ -50,7 +50,7 @@ describe('the source address', () => {
     '2001:db8:85a3:8d3:1319:8a2e:370:7348:8080',
     '"203.0.113.1"',
     'for=203.0.113.1',
-  ])('behind a proxy that writes "%s" is unknown, and never that of the proxy', (forwarded) => {
+  ])('is unknown behind a proxy that writes "%s", and never that of the proxy', (forwarded) => {
     expect(sources.behind('10.0.0.1', forwarded)).toBe('unknown');
   });
 

@@ -305,7 +305,7 @@ describe('a forged segment', () => {
     expect(below.items).toHaveLength(10);
   });
 
-  it('that claims the entries of others hides none of them', async () => {
+  it('hides none of the entries that it claims from others', async () => {
     await record(SIZE);
     await bench.compact();
     const [row] = await rowsOf('audit_segments');

@@ -40,7 +40,7 @@ describe('the body of an entry', () => {
     expect(encoded(vector)).toBe(vector.body);
   });
 
-  it('of a refusal is a bounded line of printable ASCII for any text in it', () => {
+  it('is a bounded line of printable ASCII for a refusal with any text in it', () => {
     const texts = ['\u0001'.repeat(9_000), '\ud83d\ude00'.repeat(400), '"\\'.repeat(300), '\ud800'];
     for (const text of texts) {
       const body = encoded({

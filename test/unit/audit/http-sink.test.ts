@@ -265,7 +265,7 @@ describe('the configuration of HTTP sinks', () => {
     ['https://user:canary@siem.example/', 'without credentials'],
     ['https://siem.example/?token=canary', 'must have no query'],
     ['ftp://siem.example/', 'Invalid URL'],
-  ])('%s: "%s"', (url, message) => {
+  ])('is accepted or named: %s: "%s"', (url, message) => {
     const found = problem({ type: 'http', url });
     if (message === '') expect(found).toBe('');
     else expect(found).toContain(message);

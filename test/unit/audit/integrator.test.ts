@@ -322,7 +322,7 @@ describe('an invalid chain', () => {
   });
 });
 
-describe('a store is held', () => {
+describe('a store', () => {
   async function held(): Promise<string | undefined> {
     const status = await bench.newIntegrator().start();
     return status.held;
@@ -340,7 +340,7 @@ describe('a store is held', () => {
     expect(await held()).toBeUndefined();
   });
 
-  it('when it has fewer entries than the external checkpoint', async () => {
+  it('is held when it has fewer entries than the external checkpoint', async () => {
     await record(3);
     await bench.integrate();
     const root = Buffer.alloc(32, 1);
@@ -349,7 +349,7 @@ describe('a store is held', () => {
     expect(await held()).toBe('store_behind');
   });
 
-  it('when its entries are not those of the external checkpoint', async () => {
+  it('is held when its entries are not those of the external checkpoint', async () => {
     await record(3);
     await bench.integrate();
     const root = Buffer.alloc(32, 1);
@@ -358,7 +358,7 @@ describe('a store is held', () => {
     expect(await held()).toBe('store_forked');
   });
 
-  it('when the external checkpoint is missing or belongs to another log', async () => {
+  it('is held when the external checkpoint is missing or belongs to another log', async () => {
     await record(3);
     await bench.integrate();
     const path = join(bench.directory, 'checkpoint');
@@ -370,7 +370,7 @@ describe('a store is held', () => {
     expect(await held()).toBe('checkpoint_foreign');
   });
 
-  it('when its own tiles do not hash to its checkpoint', async () => {
+  it('is held when its own tiles do not hash to its checkpoint', async () => {
     await record(3);
     await bench.integrate();
     await bench.store.commit({
@@ -385,7 +385,7 @@ describe('a store is held', () => {
     expect(await held()).toBe('log_damaged');
   });
 
-  it('until an operator unlocks it', async () => {
+  it('is held until an operator unlocks it', async () => {
     await record(3);
     await bench.integrate();
     await rm(join(bench.directory, 'checkpoint'));

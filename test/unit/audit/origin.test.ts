@@ -161,7 +161,7 @@ describe('a released log', () => {
   });
 });
 
-describe('the verification of an export refuses', () => {
+describe('the verification of an export', () => {
   /** Signs the export again, as the holder of the log key could. */
   async function resign(directory: string, origin: string): Promise<void> {
     const log = logIdentity(origin, bench.log.signer.key);
@@ -182,7 +182,7 @@ describe('the verification of an export refuses', () => {
     await writeFile(manifestPath, JSON.stringify({ ...covered, digest: manifestDigest(covered) }));
   }
 
-  it('a log that continues an origin that it closed', async () => {
+  it('refuses a log that continues an origin that it closed', async () => {
     await restore();
     await release();
     const directory = await exported('new');
@@ -191,13 +191,13 @@ describe('the verification of an export refuses', () => {
     expect(found(report)).toEqual(['origin_mismatch']);
   });
 
-  it('a log whose origin no entry opened', async () => {
+  it('refuses a log whose origin no entry opened', async () => {
     const directory = await exported('old');
     await resign(directory, `${bench.log.origin}/later`);
     expect(found(await verifyExport(directory, { logKey }))).toEqual(['checkpoint_invalid']);
   });
 
-  it('a checkpoint of an origin that the log does not continue', async () => {
+  it('refuses a checkpoint of an origin that the log does not continue', async () => {
     await restore();
     await release();
     const { origin, signer } = nextIdentity(bench.log, clock.now() + 1);
@@ -207,7 +207,7 @@ describe('the verification of an export refuses', () => {
     expect(found(report)).toEqual(['other_history']);
   });
 
-  it('a release that names another root than the entries have', async () => {
+  it('refuses a release that names another root than the entries have', async () => {
     await restore();
     expect((await bench.integrator.start()).held).toBe('store_behind');
     const next = nextIdentity(bench.log, clock.now());

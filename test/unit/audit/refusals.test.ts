@@ -55,7 +55,7 @@ describe('refusals', () => {
     expect(summaries[0]?.refused.path).toBeUndefined();
   });
 
-  it('of one holder are limited in entries over all kinds', () => {
+  it('are limited in entries over all kinds for one holder', () => {
     const { refusals, summaries } = make(1_000);
     expect(times(500, (index) => refusals.admit(by('a', `path-${index % 100}`)))).toBe(30);
     void refusals.flush();

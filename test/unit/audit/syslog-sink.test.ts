@@ -78,7 +78,7 @@ describe('a syslog message', () => {
     ['ok', 110],
     ['deny', 108],
     ['error', 107],
-  ])('for the outcome %s has the priority %i', (outcome, priority) => {
+  ])('has for the outcome %s the priority %i', (outcome, priority) => {
     const entry = ENTRY.replace('"outcome":"ok"', `"outcome":"${outcome}"`);
     const frame = syslogFrame({
       origin: ORIGIN,
@@ -343,7 +343,7 @@ describe('the configuration of syslog sinks', () => {
     [{ host: 'siem.example', certFile: '/cert' }, 'certFile and keyFile belong together'],
     [{ host: 'https://siem.example' }, 'is not a host name'],
     [{ host: 'siem.example', port: 0 }, '>=1'],
-  ])('%j: "%s"', (sink, message) => {
+  ])('is accepted or named: %j: "%s"', (sink, message) => {
     const sinks = [{ type: 'syslog', ...sink }];
     const parsed = auditConfigSchema.safeParse({ ...base, sinks });
     const found = parsed.success

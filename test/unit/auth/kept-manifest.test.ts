@@ -10,7 +10,7 @@ function keptOf(spec: object): unknown {
 
 describe('a kept manifest', () => {
   it.each(['initContainers', 'containers', 'ephemeralContainers'])(
-    'of %s has a fingerprint of each value of 16 characters or more, and no value',
+    'has a fingerprint of each value of 16 characters or more of %s, and no value',
     (list) => {
       const env = [
         { name: 'LONG', value: LONG },

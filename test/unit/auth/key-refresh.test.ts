@@ -91,7 +91,7 @@ describe('the keys of a cluster', () => {
     }
   });
 
-  it('that are removed without overlap are refused within five minutes (F44)', async () => {
+  it('are refused within five minutes if they are removed without overlap (F44)', async () => {
     cluster = await fakeCluster({});
     const token = cluster.token();
     await login(token);

@@ -63,7 +63,7 @@ describe('a key set', () => {
   );
 
   it.each(BAD_KEYS.filter(([reason]) => reason !== 'duplicate_kid'))(
-    'without any usable key makes the cluster unready and does not call its tokens invalid (%s; J31)',
+    'makes the cluster unready without any usable key, and does not call its tokens invalid (%s; J31)',
     async (_, key) => {
       const cluster = await open([key]);
       const attempt = cluster.authenticate(signedToken(good, cluster.claims()));
@@ -71,13 +71,13 @@ describe('a key set', () => {
     },
   );
 
-  it('without keys makes the cluster unready (J31)', async () => {
+  it('makes the cluster unready without keys (J31)', async () => {
     const cluster = await open([]);
     const attempt = cluster.authenticate(signedToken(good, cluster.claims()));
     expect(await refusalOf(attempt)).toBe('ERR_IDENTITY_UNAVAILABLE keys_unavailable');
   });
 
-  it('of over 100 keys is refused (T10)', async () => {
+  it('is refused with over 100 keys (T10)', async () => {
     const cluster = await open(Array.from({ length: 101 }, () => good.jwk));
     const attempt = cluster.authenticate(signedToken(good, cluster.claims()));
     expect(await refusalOf(attempt)).toBe('ERR_IDENTITY_UNAVAILABLE keys_unavailable');

@@ -153,7 +153,7 @@ describe('a NetworkPolicy', () => {
     ['no type and an empty list of egress rules', { egress: [] }, false],
     ['no type and egress rules', { egress: [{}] }, true],
     ['an empty list of types and egress rules', { policyTypes: [], egress: [{}] }, true],
-  ])('of %s limits egress: %#', (_what, spec, expected) => {
+  ])('limits egress by %s: %#', (_what, spec, expected) => {
     expect(egressOf({ podSelector: {}, ...spec })).toBe(expected);
   });
 
@@ -188,14 +188,14 @@ describe('a NetworkPolicy', () => {
     ['values of another type', expression('app', 'In', [1]), false],
     ['expressions of another type', { matchExpressions: {} }, false],
     ['a label of another type', { matchLabels: { app: 1 } }, false],
-  ])('with %s selects a pod: %#', (_what, podSelector, expected) => {
+  ])('selects a pod by %s: %#', (_what, podSelector, expected) => {
     const { egressOf: selector } = readNetworkPolicy(
       policy('p', { podSelector, policyTypes: ['Egress'] }),
     );
     expect(selector !== undefined && selects(selector, WEB)).toBe(expected);
   });
 
-  it('of any shape is read or refused with an error of the broker', () => {
+  it('is read or refused with an error of the broker, whatever its shape is', () => {
     const valid = policy('p', { ...EGRESS, podSelector: { matchLabels: { app: 'web' } } });
     fc.assert(
       fc.property(hostileValue(valid), (value) => parses(() => readNetworkPolicy(value))),

@@ -384,7 +384,7 @@ describe('a list that lacks pods', () => {
     [20, 11, 'suspends'],
     [20, 20, 'suspends'],
     [5, 5, 'ends'],
-  ])('of %i lacks %i: it %s them', async (known, lost, outcome) => {
+  ])('has %i pods, loses %i, and %s them', async (known, lost, outcome) => {
     await watching({ prepare: (fake) => void createPods(fake, known) });
     const pods = cluster.fake.pods.list(known, undefined)?.items ?? [];
     cluster.fake.pods.vanish(pods.slice(0, lost));

@@ -268,7 +268,7 @@ describe('the Kubernetes claims', () => {
 });
 
 describe('other kinds of tokens', () => {
-  it('from Secrets are refused, whatever the settings of the cluster are (J18)', async () => {
+  it('are refused if they are from Secrets, whatever the settings of the cluster are (J18)', async () => {
     const legacy = {
       iss: 'kubernetes/serviceaccount',
       'kubernetes.io/serviceaccount/namespace': 'prod',
@@ -297,7 +297,7 @@ describe('other kinds of tokens', () => {
     await lax.close();
   });
 
-  it('of people are refused (J27)', async () => {
+  it('are refused if they belong to people (J27)', async () => {
     const idToken = {
       iss: 'https://login.test',
       sub: 'alice',
@@ -314,7 +314,7 @@ describe('other kinds of tokens', () => {
     );
   });
 
-  it('of another cluster with the same issuer are refused, and name their own cluster there (J08)', async () => {
+  it('are refused if another cluster has the same issuer, and name their own cluster there (J08)', async () => {
     const otherKey = ecKey('ec-1');
     const west = await offlineCluster([otherKey.jwk], {}, 'west');
     const token = signedToken(

@@ -206,7 +206,7 @@ describe('grants of admin', () => {
     });
   });
 
-  it('of a role binding with admin need an approval if its people change', async () => {
+  it('need an approval if the people of a role binding with admin change', async () => {
     const { parts } = broker;
     (parts.people.issuers as Map<string, unknown>).set('corp', {});
     const bind = (body: object, create = false) =>

@@ -101,7 +101,7 @@ describe('memory that follows changes', () => {
     expect(rows).toBe(1_001);
   });
 
-  it('of a session has every tombstone, however many leases the session had', async () => {
+  it('has every tombstone of a session, however many leases the session had', async () => {
     const { session } = await broker.logIn();
     expect(session.id).toMatch(/^ses_/);
     const live = await broker.logIn();
@@ -147,7 +147,7 @@ describe('decisions', () => {
     expect(entries.at(-1)).toMatchObject({ reason: 'denied_by_rule', policy: { name: 'no' } });
   });
 
-  it('on a path without a mount give not found to callers that may read it', async () => {
+  it('give not found on a path without a mount to callers that may read it', async () => {
     await broker.put(admin, 'policy', 'all', policy('all', ['none/**']));
     const live = await broker.logIn();
     const reading = readSecret(broker.parts, broker.call(), live, { path: 'none/x' });

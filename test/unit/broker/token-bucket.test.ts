@@ -59,13 +59,13 @@ describe('a member of a group', () => {
     return taken;
   };
 
-  it('that requests without pause leaves the others a quarter of the burst', () => {
+  it('leaves the others a quarter of the burst when it requests without pause', () => {
     const { member } = make();
     expect(takenBy(member(), 0)).toBe(300);
     expect(takenBy(member(), 0)).toBe(100);
   });
 
-  it('that requests without pause leaves the others half of the refill', () => {
+  it('leaves the others half of the refill when it requests without pause', () => {
     const { group, member } = make();
     const greedy = member();
     takenBy(greedy, 0);
@@ -77,7 +77,7 @@ describe('a member of a group', () => {
     }
   });
 
-  it('that is alone gets the whole refill', () => {
+  it('gets the whole refill when it is alone', () => {
     const { member } = make();
     const alone = member();
     takenBy(alone, 0);

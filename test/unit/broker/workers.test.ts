@@ -111,7 +111,7 @@ describe('the end of a pod', () => {
     expect(await ended((endings) => endings.ended(END))).toEqual([]);
   });
 
-  it('reported by two watches at once is recorded once', async () => {
+  it('is recorded once if two watches report it at once', async () => {
     const words = await ended((endings) => {
       endings.ended(END);
       endings.ended(END);
@@ -136,14 +136,14 @@ describe('the end of a pod', () => {
     expect(broker.logged).toHaveLength(1);
   });
 
-  it('of many at once only suspends their sessions', async () => {
+  it('only suspends the sessions if many pods end at once', async () => {
     const words = await ended((endings) => endings.lost([END]));
     expect(words).toEqual(['pod.end suspended', 'session.end suspended']);
     expect(await counts()).toEqual({ sessions: 0, leases: 1 });
     expect(await ended((endings) => endings.lost([END]))).toEqual([]);
   });
 
-  it('of many is recorded once by two watches', async () => {
+  it('is recorded once by two watches if many pods end', async () => {
     const words = await ended((endings) => {
       endings.lost([END]);
       endings.lost([END]);
@@ -176,7 +176,7 @@ describe('a pod watch that recovers', () => {
     expect(again).toEqual(['pod.end suspended', 'session.end suspended']);
   });
 
-  it('that misses a fifth of the pods suspends them, however many sessions the others have', async () => {
+  it('suspends the missing pods if a fifth is missing, however many sessions the others have', async () => {
     const watch = broker.watches.get('c1')!;
     watch.pods.set('pod-1', { state: 'running', labels: new Map() });
     for (let n = 0; n < 60; n += 1) await broker.logIn();
@@ -203,7 +203,7 @@ describe('the end of a cluster', () => {
     expect(await ended((endings) => endings.clusterGone('c1', uid))).toEqual([]);
   });
 
-  it('that no process noticed is found at the next start', async () => {
+  it('is found at the next start if no process noticed it', async () => {
     await broker.remove(admin, 'cluster', 'c1');
     expect(await ended((endings) => endings.endStrays())).toHaveLength(2);
     expect(await counts()).toEqual({ sessions: 0, leases: 0 });
@@ -263,7 +263,7 @@ describe('expiry', () => {
     expect(await counts()).toEqual({ sessions: 0, leases: 0 });
   });
 
-  it('and a revocation at the same moment end a lease once', async () => {
+  it('ends a lease once when a revocation comes at the same moment', async () => {
     const short = await readLast();
     broker.clock.advance(3_599_000);
     broker.store.once(records('lease.revoke'), async () => {

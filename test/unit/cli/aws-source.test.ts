@@ -42,7 +42,7 @@ it.each([
   },
 );
 
-describe('an import from AWS stops', () => {
+describe('an import from AWS', () => {
   let aws: FakeAws;
   beforeEach(async () => {
     aws = await FakeAws.start();
@@ -76,7 +76,7 @@ describe('an import from AWS stops', () => {
     aws.requests.filter(({ operation }) => operation === 'GetSecretValue').length;
   const at = (): string => `AWS Secrets Manager in eu-west-1 at ${new URL(aws.endpoint).host}`;
 
-  it('before it starts for an endpoint without a server', async () => {
+  it('stops before it starts for an endpoint without a server', async () => {
     const { endpoint } = aws;
     const host = at();
     await aws.close();
@@ -112,7 +112,7 @@ describe('an import from AWS stops', () => {
       3,
     ],
   ] as const)(
-    'when %s: no further secret is requested',
+    'stops at %s and requests no further secret',
     async (_what, answer, said, word, code) => {
       aws.script(() => {
         aws.always(answer);
@@ -128,7 +128,7 @@ describe('an import from AWS stops', () => {
     },
   );
 
-  it('not at the refusal of one secret', async () => {
+  it('continues after the refusal of one secret', async () => {
     const refused = ({ SecretId }: Readonly<Record<string, unknown>>) =>
       SecretId === 'b' ? awsFault('AccessDeniedException', 'x') : undefined;
     aws.script(...Array.from({ length: 9 }, () => refused));
@@ -144,11 +144,11 @@ describe('an import from AWS stops', () => {
   it.each([
     ['none', 'x y'],
     ['plain at another machine', 'http://aws.test'],
-  ])('before any request for an endpoint that is %s', async (_what, endpoint) => {
+  ])('stops before any request for an endpoint that is %s', async (_what, endpoint) => {
     expect(await run({ endpoint })).toMatchObject({ exitCode: 64 });
   });
 
-  it('without credentials', async () => {
+  it('stops without credentials', async () => {
     delete process.env['AWS_ACCESS_KEY_ID'];
     process.env['AWS_SHARED_CREDENTIALS_FILE'] = '/dev/null';
     process.env['AWS_CONFIG_FILE'] = '/dev/null';

@@ -16,7 +16,7 @@ describe('completion', () => {
       ['create', 'ls', 'revoke'],
     ],
     [['get', 'policy', '--rev'], ['--reveal']],
-  ])('in bash of %j offers %j', (words, expected) => {
+  ])('completes %j in bash to %j', (words, expected) => {
     const line = ['quaymaster', ...words].map((word) => `'${word}'`).join(' ');
     const script = `${completionScript('bash', 'quaymaster', tree)}
       COMP_WORDS=(${line}); COMP_CWORD=${words.length}; _quaymaster; printf '%s\\n' "\${COMPREPLY[@]}"`;
@@ -26,7 +26,7 @@ describe('completion', () => {
     );
   });
 
-  it.each(['zsh', 'fish'] as const)('in %s has every command and every option', (shell) => {
+  it.each(['zsh', 'fish'] as const)('has every command and every option in %s', (shell) => {
     const script = completionScript(shell, 'quaymaster', tree);
     for (const { path, options } of tree) {
       expect(script).toContain(`'${path.map((word) => ` ${word}`).join('')}'`);

@@ -269,7 +269,7 @@ describe('a compliance report', () => {
     });
   });
 
-  it('as CSV has one line for each check, and no cell that a spreadsheet runs', async () => {
+  it('has one line for each check as CSV, and no cell that a spreadsheet runs', async () => {
     const findings = [{ code: 'image_not_pinned', status: 'fail', message: 'say "no", please' }];
     const pod = { name: '=cmd()', uid: 'u' };
     const surveyPosture = () => ({
@@ -289,7 +289,7 @@ describe('a compliance report', () => {
     expect(lines.find((each) => each.includes('4.3.3'))).toMatch(/,not-assessed,,,,,,$/);
   });
 
-  it('as HTML contains no markup of strangers, and loads nothing', async () => {
+  it('contains no markup of strangers as HTML, and loads nothing', async () => {
     const findings = [{ code: 'image_not_pinned', status: 'fail', message: '<script>x</script>' }];
     const surveyPosture = () => ({ items: [{ ...FIT, met: false, findings }] });
     const { out } = await report({ surveyPosture }, { as: 'html' }, 'table');

@@ -15,7 +15,7 @@ const rotations = () => ({
 });
 
 describe('the question before a deletion', () => {
-  it('of a mount counts its secrets, rotating paths and live leases', async () => {
+  it('counts the secrets, rotating paths and live leases of a mount', async () => {
     const broker = new ScriptedBroker({
       listSecrets: items(3),
       listLeases: items(1),
@@ -31,7 +31,7 @@ describe('the question before a deletion', () => {
     expect(leases?.query).toMatchObject({ mount: 'm', state: 'live' });
   });
 
-  it('of a cluster counts its open sessions, and of an operator its tokens', async () => {
+  it('counts the open sessions of a cluster, and the tokens of an operator', async () => {
     const broker = new ScriptedBroker({ listSessions: items(2), listOperatorTokens: items(1) });
     expect(await affectedByDocument(broker, 'cluster', 'c', {})).toContain('2 open sessions');
     expect(broker.asked[0]?.query).toMatchObject({ cluster: 'c' });
@@ -40,7 +40,7 @@ describe('the question before a deletion', () => {
     );
   });
 
-  it('of a policy counts its rules and the live leases below its paths', async () => {
+  it('counts the rules of a policy and the live leases below its paths', async () => {
     const broker = new ScriptedBroker({ listLeases: items(4) });
     const rules = [
       { effect: 'allow', paths: ['team/app/**', 'team/${namespace}/*', '**'] },
@@ -60,7 +60,7 @@ describe('the question before a deletion', () => {
     listRotations: rotations,
   });
 
-  it('of a secret counts the versions that can be read', async () => {
+  it('counts the versions of a secret that can be read', async () => {
     expect(await affectedByDeletion(secret, 'team/db')).toBe(
       'affected: 2 versions, 2 live leases, 1 rotating path',
     );
@@ -71,7 +71,7 @@ describe('the question before a deletion', () => {
     [['3'], '1 of 3 versions'],
     [['2'], '1 of 3 versions (1 of them could still be restored)'],
     [['4', '3'], '2 of 3 versions, the current one included: the secret is absent then'],
-  ])('of destruction counts the versions that are lost: %j', async (chosen, text) => {
+  ])('counts the versions that a destruction loses: %j', async (chosen, text) => {
     expect(await affectedByDestruction(secret, 'team/db', chosen)).toBe(
       `affected: ${text}, 2 live leases, 1 rotating path`,
     );

@@ -323,14 +323,14 @@ describe('doctor', () => {
       },
       'pod_ended',
     ],
-  ])('of a path names %s, and exits with 1', async (_what, path, as, change, text) => {
+  ])('names %s for a path, and exits with 1', async (_what, path, as, change, text) => {
     const { code, out } = await doctor([path], change, as);
     expect(code).toBe(1);
     expect(out).toContain(text);
     expect(out).toContain('cure: ');
   });
 
-  it('of a path that works exits with 0', async () => {
+  it('exits with 0 for a path that works', async () => {
     expect((await doctor(['pay/db'], {}, 'k8s://prod/s/w')).code).toBe(0);
   });
 

@@ -18,13 +18,13 @@ describe('a failure', () => {
     [500, 'ERR_INTERNAL', 1],
     [503, 'ERR_SEALED', 5],
     [504, 'ERR_PROVIDER_TIMEOUT', 5],
-  ])('with the answer %i %s exits with %i', (status, code, exitCode) => {
+  ])('exits, with the answer %i %s, with %i', (status, code, exitCode) => {
     const failure = failureOf(refusal(status, code));
     expect(failure).toMatchObject({ exitCode, json: { code, status, requestId: 'req_refused' } });
     expect(failure.text).toContain('request req_refused');
   });
 
-  it('without an answer exits with 5, and an error of the caller with 64', () => {
+  it('exits with 5 without an answer, and with 64 for an error of the caller', () => {
     expect(failureOf(new UnreachableError('tls', 'no')).exitCode).toBe(5);
     const problem = { file: 'a.yaml', line: 3, column: 5, pointer: '/x', message: 'is odd' };
     expect(failureOf(new UsageError('no', [problem]))).toMatchObject({
@@ -37,18 +37,18 @@ describe('a failure', () => {
     ['tls', '--ca or QUAYMASTER_CA_FILE'],
     ['no_connection', 'check that the broker runs'],
     ['not_ours', 'its URL is right'],
-  ] as const)('without an answer (%s) gives a remedy', (reason, advice) => {
+  ] as const)('gives a remedy without an answer (%s)', (reason, advice) => {
     const { text } = failureOf(new UnreachableError(reason, 'https://x: WORD'));
     expect(text).toMatch(/^no response: https:\/\/x: WORD\n {2}\S/);
     expect(text).toContain(advice);
   });
 
-  it('of an unknown token names the command that creates one', () => {
+  it('names the command that creates a token if the token is unknown', () => {
     const { text } = failureOf(refusal(401, 'ERR_UNAUTHENTICATED'));
     expect(text).toContain('quaymaster operator token create');
   });
 
-  it('of a call that cannot be sent is an error of the caller, and does not repeat the value', async () => {
+  it('is an error of the caller if the call cannot be sent, and does not repeat the value', async () => {
     const client = new BrokerClient({ url: 'http://127.0.0.1:9' });
     const failure = await client
       .call('readSecret', { path: { path: '/hunter2' } })
@@ -59,7 +59,7 @@ describe('a failure', () => {
     });
   });
 
-  it('that is unexpected shows its type only, not its message', () => {
+  it('shows its type only, not its message, if it is unexpected', () => {
     expect(failureOf(new RangeError('hunter2')).text).toBe('internal error (RangeError)');
   });
 });

@@ -80,7 +80,7 @@ describe('an import', () => {
   });
   const plan = planOf(['a', 'b', 'c', 'd'], {}, ['d']);
 
-  it('only creates, so that it can be run again, and continues after a failed secret', async () => {
+  it('creates and never replaces, so that it can be run again, and continues after a failed secret', async () => {
     const broker = new ScriptedBroker({
       writeSecret: ({ path }) => {
         if (path?.['path'] === 'a') throw refusal(412, 'ERR_VERSION_CONFLICT');

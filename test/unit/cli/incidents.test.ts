@@ -58,7 +58,7 @@ describe('lease revoke', () => {
     ['an id', ['lea_1'], {}, { kind: 'workload', workload: WORKLOAD }],
     ['a workload', [], { workload: WORKLOAD }, { kind: 'workload', workload: WORKLOAD }],
     ['a pod', [], { pod: 'uid-1' }, { kind: 'pod', cluster: 'c1', pod: 'uid-1' }],
-  ])('by %s quarantines the holder first with --quarantine', async (_what, args, by, scope) => {
+  ])('quarantines the holder by %s first with --quarantine', async (_what, args, by, scope) => {
     const { broker, context } = scripted({ revoked: 0, revoking: 0 });
     const options = { ...by, quarantine: '1h', comment: 'INC-7', yes: true };
     await runLeaseRevoke(context, { args, options });
@@ -73,7 +73,7 @@ describe('lease revoke', () => {
   });
 
   it.each([[{ path: 'a/b' }], [{ mount: 'm' }]])(
-    'by %j refuses --quarantine, and sends nothing',
+    'refuses --quarantine with %j, and sends nothing',
     async (by) => {
       const { broker, context } = scripted();
       const options = { ...by, quarantine: '1h', yes: true };

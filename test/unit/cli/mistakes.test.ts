@@ -79,7 +79,7 @@ describe('a command of Vault', () => {
     expect((await mistake(word, '--help')).text).toContain(usage);
   });
 
-  it('version prints the release', async () => {
+  it('prints the release for version', async () => {
     expect(await mistake('version')).toEqual({
       text: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
       code: 0,
@@ -88,12 +88,12 @@ describe('a command of Vault', () => {
 });
 
 describe('a broker that cannot be reached', () => {
-  it.each(['cut_off', 'not_ours'] as const)('at a port that speaks TLS (%s) names https', (why) => {
+  it.each(['cut_off', 'not_ours'] as const)('names https at a port that speaks TLS (%s)', (why) => {
     const { text } = failureOf(new UnreachableError(why, 'http://127.0.0.1:1: ECONNRESET'));
     expect(text).toContain('begins with https://');
   });
 
-  it('with an untrusted certificate is reported with the CA file', () => {
+  it('is reported with the CA file if its certificate is untrusted', () => {
     const { text } = failureOf(new UnreachableError('tls', 'https://x: CERT'));
     expect(text).toContain('if you have named one, it did not sign this certificate');
   });
@@ -247,7 +247,7 @@ describe('a put', () => {
   };
   const written = () => ({ path: 'a/b', version: '2' });
 
-  it('that would drop keys names them and both options', async () => {
+  it('names the keys that it would drop, and both options', async () => {
     const detail = 'the new version would drop 2 keys: host, username';
     const { done, broker } = put(() => {
       throw refusal(409, 'ERR_CONFLICT', { detail });
@@ -261,13 +261,13 @@ describe('a put', () => {
     expect(broker.asked).toMatchObject([{ query: { dropKeys: 'refuse' } }]);
   });
 
-  it('with --replace drops them', async () => {
+  it('drops them with --replace', async () => {
     const { done, broker } = put(written, { replace: true });
     await done;
     expect(broker.asked[0]).toMatchObject({ query: { dropKeys: 'allow' } });
   });
 
-  it('with --create says that the secret exists', async () => {
+  it('says with --create that the secret exists', async () => {
     const { done } = put(
       () => {
         throw refusal(412, 'ERR_VERSION_CONFLICT');
@@ -291,7 +291,7 @@ describe('a put', () => {
     await expect(done).rejects.toThrow('the value of port must be a string');
   });
 
-  it('as a patch sends what is set and what is removed', async () => {
+  it('sends as a patch what is set and what is removed', async () => {
     const { done, broker } = put(written, { remove: ['old'], ifVersion: '1' }, runPatch);
     await done;
     expect(broker.asked[0]).toMatchObject({

@@ -57,7 +57,7 @@ describe('profiles', () => {
     await expect(files.read(name)).rejects.toThrow('the name of a profile has up to 63 characters');
   });
 
-  it('that do not exist give another error than an empty list', async () => {
+  it('give another error than an empty list if they do not exist', async () => {
     const { directory } = await configured();
     const environment = { ...readEnvironment({}), configDirectory: directory };
     await expect(findTarget({ profile: 'prdo' }, environment)).rejects.toThrow(

@@ -42,7 +42,7 @@ describe('a registry', () => {
     );
   });
 
-  it('that asks for the login gets it, and no request before that has it', async () => {
+  it('gets the login if it asks for it, and no request before that has it', async () => {
     const registry = await ScriptedRegistry.start();
     registry.lists(registry.refers().manifest);
     registry.guard = ({ headers }, response) => {
@@ -56,7 +56,7 @@ describe('a registry', () => {
     expect(known.slice(0, 3)).toEqual([undefined, undefined, BASIC]);
   });
 
-  it('that hands out tokens gets the login at its own token address only, for reading this repository', async () => {
+  it('gets the login at its own token address only if it hands out tokens, for reading this repository', async () => {
     const registry = await ScriptedRegistry.start();
     registry.lists(registry.refers().manifest);
     registry.guard = ({ url = '', headers }, response) => {
@@ -194,7 +194,7 @@ describe('a registry', () => {
     expect(await fetched(registry)).toEqual([]);
   });
 
-  it('that sends nothing ends one request after 30 seconds', async () => {
+  it('ends one request after 30 seconds if it sends nothing', async () => {
     const registry = await ScriptedRegistry.start();
     const clock = new HandClock(Date.now());
     registry.has(`referrers/${DIGEST}`, () => undefined);
@@ -205,7 +205,7 @@ describe('a registry', () => {
     await refused;
   });
 
-  it('that answers each request late is left after five minutes', async () => {
+  it('is left after five minutes if it answers each request late', async () => {
     const registry = await ScriptedRegistry.start();
     const clock = new HandClock(Date.now());
     const manifests = Array.from({ length: 50 }, () => registry.refers().manifest);

@@ -48,7 +48,7 @@ export async function typed(client: BrokerClient): Promise<void> {
 }
 
 describe('a call', () => {
-  it('without a path parameter that the compiler requires is refused before it is sent', async () => {
+  it('is refused before it is sent without a path parameter that the compiler requires', async () => {
     const client = new BrokerClient({ url: 'http://127.0.0.1:9' });
     // @ts-expect-error -- a path is required
     const call = client.call('readSecret', {});

@@ -169,7 +169,7 @@ describe('a refusal of the broker', () => {
     expect(broker.received).toHaveLength(1);
   });
 
-  it('to readiness is an answer', async () => {
+  it('is an answer to readiness', async () => {
     const client = await clientOf([json(503, { ready: false, reasons: ['held'] })]);
     expect(await client.call('readReadiness')).toMatchObject({
       status: 503,

@@ -205,7 +205,7 @@ describe('settings that need a restart', () => {
       { injector: MANAGED, connections: { kube: { ...KUBE, limits: { maxConcurrent: 1 } } } },
       ['/connections/kube/limits/maxConcurrent'],
     ],
-  ])('%s', (_what, before, after, expected) => {
+  ])('are listed for a change of %s', (_what, before, after, expected) => {
     expect(settingsForRestart(configWith(before), configWith(after))).toEqual(expected);
   });
 

@@ -20,7 +20,7 @@ const key = importWebhookKey(text)!;
 
 describe('the signature of an alert', () => {
   it.each(cases)(
-    'of the frozen alert $id is unchanged, and verifies',
+    'is unchanged for the frozen alert $id, and verifies',
     ({ header, body, id, at }) => {
       const bytes = Buffer.from(body);
       expect(signWebhook(key, { direction: 'alert', id, at, body: bytes })).toBe(header);
@@ -40,11 +40,11 @@ describe('the signature of an alert', () => {
     ['as a request of the broker', signed('request'), false],
     ['without a signature', '', false],
     ['with another time', signed('alert').replace('t=1000', 't=1001'), false],
-  ])('%s', (_what, header, isGood) => {
+  ])('verifies only within 300 seconds, as it was signed: %s', (_what, header, isGood) => {
     expect(isSignedAlert(key, header, { body, now: 1_000 })).toBe(isGood);
   });
 
-  it('of another body or under another key does not verify', () => {
+  it('does not verify another body or under another key', () => {
     const other = importWebhookKey(`${text}x`)!;
     expect(isSignedAlert(key, signed('alert'), { body: Buffer.from('[]'), now: 1_000 })).toBe(
       false,

@@ -52,7 +52,7 @@ describe('signed checkpoints', () => {
     expect(signCheckpoint({ origin, size, root }, { name: origin, key })).toBe(vectors.note);
   });
 
-  it.each(vectors.cases)('frozen vector: $name', (each) => {
+  it.each(vectors.cases)('equal the frozen vector $name', (each) => {
     const attempt = (): unknown => openCheckpoint(each.note, origin, [verifier]);
     if (each.expect === 'opens') expect(attempt()).toEqual({ origin, size, root });
     else expect(codeOf(attempt)).toBe(each.expect);

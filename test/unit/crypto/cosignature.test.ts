@@ -34,7 +34,7 @@ describe('cosignatures', () => {
     expect(verify(null, Buffer.from(vectors.message), key, bytes.subarray(12))).toBe(true);
   });
 
-  it.each(vectors.cases)('frozen vector: $name ($why)', ({ lines, expect: expected }) => {
+  it.each(vectors.cases)('equal the frozen vector $name ($why)', ({ lines, expect: expected }) => {
     const note = vectors.checkpoint + lines.map((line) => `${line}\n`).join('');
     const read = (): unknown => cosignaturesOf(note, [witness]).map(({ time }) => time);
     if (typeof expected === 'string') expect(codeOf(read)).toBe(expected);

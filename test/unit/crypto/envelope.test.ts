@@ -53,7 +53,7 @@ const place = { installation: 'in_a', secretId: 'sc_a', path: 'payments/db', ver
 const INVALID = 'ERR_CIPHERTEXT_INVALID';
 
 describe('the envelope', () => {
-  it.each(vectors.cases)('frozen vector: $name', (each) => {
+  it.each(vectors.cases)('equals the frozen vector $name', (each) => {
     const sealed = {
       rootKeyId: each.rootKeyId,
       wrappedDek: Buffer.from(each.wrappedDek, 'hex'),

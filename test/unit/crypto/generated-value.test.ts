@@ -104,7 +104,7 @@ describe('a generated password', () => {
   });
 });
 
-describe('rules for a generated password that are refused (R08)', () => {
+describe('rules for a generated password (R08)', () => {
   it.each<readonly [string, PasswordSpec, string]>([
     ['one character', { length: 1 }, '/length'],
     ['no character', { length: 0 }, '/length'],
@@ -138,12 +138,12 @@ describe('rules for a generated password that are refused (R08)', () => {
       '/require',
     ],
     ['a required class that is excluded', { exclude: DIGITS, require: ['digit'] }, '/require'],
-  ])('%s', (_what, spec, pointer) => {
+  ])('are refused with %s', (_what, spec, pointer) => {
     expect(() => checkPasswordSpec(spec)).toThrow(problemsAt(pointer));
     expect(() => generatePassword(spec)).toThrow(problemsAt(pointer));
   });
 
-  it('classes that almost no text has, because drawing would take for ever', () => {
+  it('are refused with classes that almost no text has, because drawing would take for ever', () => {
     const alphabet = `${PRINTABLE.replaceAll(/[A-Z0-9]/g, '')}A0`;
     const require: CharacterClass[] = ['upper', 'digit'];
     expect(generatePassword({ length: 24, alphabet, require })).toMatch(/^(?=.*A).*0|^(?=.*0).*A/);

@@ -8,18 +8,21 @@ const { cases } = JSON.parse(readFileSync('test/vectors/openssh-lines.json', 'ut
 };
 
 describe('a key pair', () => {
-  it.each(KEY_TYPES)('of type %s signs with one half and verifies with the other', async (type) => {
-    const pair = await generateKeyPair(type);
-    expect(pair.privateKey).toMatch(/^-----BEGIN PRIVATE KEY-----\n/);
-    expect(pair.publicKey).toMatch(/^-----BEGIN PUBLIC KEY-----\n/);
-    const digest = type === 'ed25519' ? null : 'sha256';
-    const message = Buffer.from('message');
-    const signature = sign(digest, message, createPrivateKey(pair.privateKey));
-    expect(verify(digest, message, createPublicKey(pair.publicKey), signature)).toBe(true);
-    expect(readKeyPair(pair.privateKey)).toEqual({ type, ...pair });
-  });
+  it.each(KEY_TYPES)(
+    'signs with one half of the type %s and verifies with the other',
+    async (type) => {
+      const pair = await generateKeyPair(type);
+      expect(pair.privateKey).toMatch(/^-----BEGIN PRIVATE KEY-----\n/);
+      expect(pair.publicKey).toMatch(/^-----BEGIN PUBLIC KEY-----\n/);
+      const digest = type === 'ed25519' ? null : 'sha256';
+      const message = Buffer.from('message');
+      const signature = sign(digest, message, createPrivateKey(pair.privateKey));
+      expect(verify(digest, message, createPublicKey(pair.publicKey), signature)).toBe(true);
+      expect(readKeyPair(pair.privateKey)).toEqual({ type, ...pair });
+    },
+  );
 
-  it.each(cases)("of type $type is written in OpenSSH's own format", (vector) => {
+  it.each(cases)("is written in OpenSSH's own format with the type $type", (vector) => {
     expect(readKeyPair(vector.privateKey)).toMatchObject({
       type: vector.type,
       privateKey: vector.privateKey,

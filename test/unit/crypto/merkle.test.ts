@@ -121,7 +121,7 @@ describe('a perfect subtree', () => {
 
 describe('inclusion proofs', () => {
   it.each(vectors.inclusion)(
-    'frozen vector: entry $index of $size',
+    'equal the frozen vector of entry $index of $size',
     async ({ index, size, proof }) => {
       expect((await inclusionProof(index, size, reader(known))).map(hex)).toEqual(proof);
       const claim = { leaf: known[index]!, index, size, root: knownRoot(size) };
@@ -182,7 +182,7 @@ describe('inclusion proofs', () => {
 
 describe('consistency proofs', () => {
   it.each(vectors.consistency)(
-    'frozen vector: $first in $second',
+    'equal the frozen vector of $first in $second',
     async ({ first, second, proof }) => {
       expect((await consistencyProof(first, second, reader(known))).map(hex)).toEqual(proof);
       const claim = { first, second, firstRoot: knownRoot(first), secondRoot: knownRoot(second) };

@@ -89,7 +89,7 @@ describe('ordered ids', () => {
     expect([...ids].sort()).toEqual(ids);
   });
 
-  it('of one moment differ in 80 random bits', () => {
+  it('differ in 80 random bits if they are of one moment', () => {
     const ids = Array.from({ length: 5000 }, () => orderedId('ses', at));
     expect(new Set(ids).size).toBe(5000);
     // 48 bits of time are nine characters and three bits of the tenth.

@@ -43,7 +43,7 @@ const parse = (record: HexRecord): WrappedRootKey => ({
 });
 
 describe('root keys', () => {
-  it.each(vectors.cases)('frozen vector: $name', async (each) => {
+  it.each(vectors.cases)('equal the frozen vector $name', async (each) => {
     const attempt = unwrapRootKey(parse(each.record), {
       kek,
       installation: each.installation,

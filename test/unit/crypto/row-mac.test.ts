@@ -39,7 +39,7 @@ const mac = (table: string, fields: CanonicalFields): string =>
   macRow(key, table, fields).toString('hex');
 
 describe('row MACs', () => {
-  it.each(vectors.cases)('frozen vector: $name', (each) => {
+  it.each(vectors.cases)('equal the frozen vector $name', (each) => {
     const code = codeOf(() =>
       verifyRow(key, each.table, fieldsOf(each.fields), Buffer.from(each.mac, 'hex')),
     );

@@ -22,7 +22,7 @@ const privateKey = createPrivateKey({ key: VECTORS.key, format: 'jwk' });
 const own = new Sender(privateKey);
 
 describe('a sealed answer', () => {
-  it('of the vectors opens with its key', async () => {
+  it('opens with its key in the vectors', async () => {
     const { jwe, header, json } = VECTORS.answer;
     const opened = await own.open(jwe);
     expect(opened.protectedHeader).toEqual(header);
@@ -45,7 +45,7 @@ describe('a sealed answer', () => {
     expect(new Set(jwes.map((jwe) => jwe.split('.')[2])).size).toBe(2);
   });
 
-  it('of any bytes opens with its own key, and with no other', async () => {
+  it('opens with its own key, and with no other, whatever its bytes are', async () => {
     const other = new Sender();
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {

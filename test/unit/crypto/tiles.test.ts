@@ -27,7 +27,7 @@ const vectors = JSON.parse(readFileSync('test/vectors/merkle.json', 'utf8')) as 
 const INVALID = 'ERR_CIPHERTEXT_INVALID';
 
 describe('tile paths', () => {
-  it.each(vectors.tiles)('frozen vector: $path', ({ path, ...tile }) => {
+  it.each(vectors.tiles)('equal the frozen vector $path', ({ path, ...tile }) => {
     expect(tilePath(tile)).toBe(path);
     expect(parseTilePath(path)).toEqual(tile);
   });
@@ -38,7 +38,7 @@ describe('tile paths', () => {
 });
 
 describe('tile arithmetic', () => {
-  it('for a tree of 70,000 equals the specification', () => {
+  it('equals the specification for a tree of 70,000', () => {
     const tiles = grownTiles(0, 70_000);
     const of = (level: number): TileAddress[] => tiles.filter((tile) => tile.level === level);
     expect(of(0).filter((tile) => tile.width === 256)).toHaveLength(273);
@@ -51,7 +51,7 @@ describe('tile arithmetic', () => {
     expect(tiles).toHaveLength(277);
   });
 
-  it('for a tree of 256 gives one full tile and one of width 1 above it', () => {
+  it('gives for a tree of 256 one full tile, and one of width 1 above it', () => {
     expect(grownTiles(0, 256)).toEqual([
       { level: 0, index: 0, width: 256 },
       { level: 1, index: 0, width: 1 },

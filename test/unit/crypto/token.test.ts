@@ -8,12 +8,12 @@ const vectors = JSON.parse(readFileSync('test/vectors/token-v1.json', 'utf8')) a
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 describe('tokens', () => {
-  it.each(vectors.cases)('frozen vector: $name', ({ prefix, text, wellFormed }) => {
+  it.each(vectors.cases)('equal the frozen vector $name', ({ prefix, text, wellFormed }) => {
     expect(isWellFormedToken(prefix, text)).toBe(wellFormed);
   });
 
   it.each(['qms', 'qmo'] as const)(
-    '%s tokens are 53 characters, well formed, and of their own kind only',
+    'have 53 characters as %s tokens, are well formed, and of their own kind only',
     (prefix) => {
       const token = newToken(prefix);
       expect(token).toMatch(/^qm[so]_[0-9A-Za-z]{49}$/);

@@ -35,7 +35,7 @@ describe('the fingerprint of a value', () => {
     },
   );
 
-  it('of one key finds the value at any key of a secret, and nowhere else', () => {
+  it('finds the value of one key at any key of a secret, and nowhere else', () => {
     const secret = { password: 'correct-horse', pin: '1234', user: 'correct-horse' };
     const { fingerprint, fields = '' } = fingerprints.of('p', secret);
     const isFound = (data: SecretData, path = 'p'): boolean =>
@@ -50,7 +50,7 @@ describe('the fingerprint of a value', () => {
     expect(user).not.toBe(password);
   });
 
-  it('of a secret with many keys covers its first 16', () => {
+  it('covers the first 16 keys of a secret with many', () => {
     const keys = Array.from({ length: 40 }, (_, n) => `k${String(n).padStart(2, '0')}`);
     const data = Object.fromEntries(keys.map((key) => [key, `value-of-${key}`]));
     const { fingerprint, fields } = fingerprints.of('p', data);

@@ -18,7 +18,7 @@ const { key: text, cases } = JSON.parse(readFileSync('test/vectors/webhook-v1.js
 const key = importWebhookKey(text)!;
 
 describe('the signature of a webhook', () => {
-  it.each(cases)('of the frozen $direction at $at is unchanged', ({ header, body, ...vector }) => {
+  it.each(cases)('is unchanged for the frozen $direction at $at', ({ header, body, ...vector }) => {
     expect(signWebhook(key, { ...vector, body: Buffer.from(body) })).toBe(header);
   });
 

@@ -18,7 +18,7 @@ describe('a glob', () => {
     ['a/**/b/**/c', 'a/x/b/y/z/c', true],
     ['a/**/b/**/c', 'a/b/x', false],
     ['a.c', 'abc', false],
-  ])('%s on %s: %s', (pattern, text, expected) => {
+  ])('matches or does not, %s on %s: %s', (pattern, text, expected) => {
     expect(glob(pattern)(text)).toBe(expected);
   });
 

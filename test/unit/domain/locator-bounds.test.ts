@@ -14,7 +14,7 @@ describe('the bounds of a connection', () => {
     ['prod/db#password', ['prod/db'], true],
     ['other?x=/prod/db', ['*/prod/db', '*/db'], false],
     ['other#/prod/db', ['**'], true],
-  ])('%s within %j: %s', (locator, patterns, expected) => {
+  ])('contain or exclude %s within %j: %s', (locator, patterns, expected) => {
     expect(isWithinBounds(locator, patterns)).toBe(expected);
   });
 

@@ -15,7 +15,7 @@ describe('Retry-After', () => {
     ['-1', DATE, undefined],
     ['soon', DATE, undefined],
     ['1e9', DATE, undefined],
-  ])('%s at %s is %s', (retryAfter, date, seconds) => {
+  ])('means, as %s at %s, %s', (retryAfter, date, seconds) => {
     expect(retryAfterSeconds(retryAfter, date)).toBe(seconds);
   });
 });

@@ -41,32 +41,35 @@ function texts(error: unknown): string {
 
 const get = { method: 'GET', path: 'secret/data/db' } as const;
 
-describe('text of a hostile server reaches no error and no log line', () => {
-  it.each(STATUSES)('from Vault, with status %i', async (status) => {
-    const vault = await FakeVault.start();
-    const connections = await VaultConnections.create();
-    closing.push(
-      () => vault.close(),
-      () => connections.close(),
-    );
-    const { client } = await connections.connect(vault.address, 's.broker');
-    for (const said of [
-      'permission denied: CANARY',
-      'CANARY no handler for route CANARY',
-      CANARY,
-    ]) {
-      vault.fault = (_request, response) => {
-        const headers = { 'content-type': CANARY, 'retry-after': CANARY, 'x-vault-id': CANARY };
-        response.writeHead(status, CANARY, headers);
-        response.end(JSON.stringify({ errors: [said, said], request_id: said, [said]: said }));
-        return 'handled';
-      };
-      const error = await failureOf(client.read(get, contextOf()));
-      expect(texts(error)).not.toContain(CANARY);
-    }
-  });
+describe('the text of a hostile server', () => {
+  it.each(STATUSES)(
+    'reaches no error and no log line from Vault, with status %i',
+    async (status) => {
+      const vault = await FakeVault.start();
+      const connections = await VaultConnections.create();
+      closing.push(
+        () => vault.close(),
+        () => connections.close(),
+      );
+      const { client } = await connections.connect(vault.address, 's.broker');
+      for (const said of [
+        'permission denied: CANARY',
+        'CANARY no handler for route CANARY',
+        CANARY,
+      ]) {
+        vault.fault = (_request, response) => {
+          const headers = { 'content-type': CANARY, 'retry-after': CANARY, 'x-vault-id': CANARY };
+          response.writeHead(status, CANARY, headers);
+          response.end(JSON.stringify({ errors: [said, said], request_id: said, [said]: said }));
+          return 'handled';
+        };
+        const error = await failureOf(client.read(get, contextOf()));
+        expect(texts(error)).not.toContain(CANARY);
+      }
+    },
+  );
 
-  it('from Vault, in its certificate', async () => {
+  it('reaches no error and no log line from Vault, in its certificate', async () => {
     const authority = new CertificateAuthority();
     const names = { commonName: CANARY, dnsNames: ['CANARY.example'] };
     const vault = await FakeVault.start(authority.issue(names));
@@ -83,7 +86,7 @@ describe('text of a hostile server reaches no error and no log line', () => {
     expect(texts(error)).toContain('ERR_TLS_CERT_ALTNAME_INVALID');
   });
 
-  it.each(STATUSES)('from AWS, with status %i', async (status) => {
+  it.each(STATUSES)('reaches no error and no log line from AWS, with status %i', async (status) => {
     setCredentials();
     const aws = await FakeAws.start();
     closing.push(() => aws.close());
@@ -99,7 +102,7 @@ describe('text of a hostile server reaches no error and no log line', () => {
   });
 
   it.each(STATUSES.filter((status) => status > 201))(
-    'from a Kubernetes API server, with status %i',
+    'reaches no error and no log line from a Kubernetes API server, with status %i',
     async (status) => {
       const fake = await FakeApiServer.start();
       closing.push(() => fake.close());
@@ -112,7 +115,7 @@ describe('text of a hostile server reaches no error and no log line', () => {
     },
   );
 
-  it('from a Kubernetes API server, in its certificate and in an event of a watch', async () => {
+  it('reaches no error and no log line from a Kubernetes API server, in its certificate and in an event of a watch', async () => {
     const fake = await FakeApiServer.start({ commonName: CANARY, dnsNames: ['CANARY.example'] });
     closing.push(() => fake.close());
     const api = await connectKubernetes(fake.access);
@@ -129,7 +132,7 @@ describe('text of a hostile server reaches no error and no log line', () => {
   });
 
   it.each([`-${CANARY} said`, `-ERR ${CANARY}`, `-WRONGPASS ${CANARY}`, `+${CANARY}`, `$6`])(
-    'from Redis: %s',
+    'reaches no error and no log line from Redis: %s',
     async (line) => {
       const server = await startHostileServer((socket, count) => {
         if (count > 0) socket.write(`${line}\r\n${CANARY}\r\n`);
@@ -150,7 +153,7 @@ describe('text of a hostile server reaches no error and no log line', () => {
     },
   );
 
-  it('from the server of the store, in the log', () => {
+  it('reaches no error and no log line from the server of the store, in the log', () => {
     const said = Object.assign(new Error(`invalid input: "${CANARY}"`), {
       ...{ severity: 'ERROR', code: '22P02', detail: CANARY, hint: CANARY },
     });

@@ -200,7 +200,7 @@ describe('schedules', () => {
   it.each([
     ['one process', 1],
     ['three processes on one store', 3],
-  ])('of many secrets run within the cap of their connection: %s', async (_who, processes) => {
+  ])('run for many secrets within the cap of their connection: %s', async (_who, processes) => {
     const { target } = bench.broker;
     let running = 0;
     let most = 0;

@@ -50,7 +50,7 @@ describe('the next runs of a cron line', () => {
       '2026-01-15T00:00Z',
       [...['2026-01-31T11:00', '2026-02-28T11:00', '2026-03-31T10:00']],
     ],
-  ])('%s', async (_name, line, from, expected) => {
+  ])('follow the time zone and the calendar: %s', async (_name, line, from, expected) => {
     expect(texts(await nextRuns(cron(line), clockOf(from), 3))).toEqual(expected);
   });
 

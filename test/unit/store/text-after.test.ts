@@ -13,7 +13,7 @@ describe('the first text after all texts with a prefix', () => {
     ['a\u{10ffff}', 'b'],
     ['', undefined],
     ['\u{10ffff}\u{10ffff}', undefined],
-  ])('after %j is %j', (prefix, expected) => {
+  ])('follows %j and is %j', (prefix, expected) => {
     expect(textAfter(prefix)).toBe(expected);
   });
 

@@ -91,7 +91,7 @@ describe('a fault in YAML', () => {
     ['a: !canary x\n', '1:4', anchors],
     ['a: !<canary canary> x\n', '1:20', 'is not valid YAML'],
     ['!canary!x a\n', '1:10', 'is not valid YAML'],
-  ])('of %j is at %s', async (text, place, words) => {
+  ])('is found in %j at %s', async (text, place, words) => {
     const { problems } = await readYaml(text);
     expect(problems).toEqual([
       expect.objectContaining({ message: expect.stringContaining(words) }),
@@ -148,7 +148,7 @@ describe('the value of YAML', () => {
     ['\ufeff%YAML 1.1\n--- # c\na: no\n...\n', { a: 'no' }],
     ['{"a":\n\t{"b": [1,\n\t2]}}', { a: { b: [1, 2] } }],
     ['a: x\r\nb:\r\n  - y\r\n', { a: 'x', b: ['y'] }],
-  ])('of %j is as YAML 1.2 says', async (text, value) => {
+  ])('is read from %j as YAML 1.2 says', async (text, value) => {
     expect(await readOneYaml(text)).toMatchObject({ value });
   });
 

@@ -160,7 +160,7 @@ describe('sampling', () => {
   it.each([
     [0, 0],
     [1, 100],
-  ])('with a ratio of %d records %d of 100', async (ratio, count) => {
+  ])('records, with a ratio of %d, %d of 100', async (ratio, count) => {
     const traces = tracer({ ratio });
     for (let index = 0; index < 100; index += 1) {
       await traces.request(REQUEST, () => Promise.resolve(200));

@@ -87,7 +87,7 @@ describe('a keyless signature', () => {
     expect(identityTest(trusted)(root.signerOf(bundle)!)).toBe(isTrusted);
   });
 
-  it('of an e-mail address does not count for a URI of the same text', () => {
+  it('does not count for a URI of the same text if its identity is an e-mail address', () => {
     const signer = {
       issuer: ISSUER,
       subject: 'https://a@b.test/',

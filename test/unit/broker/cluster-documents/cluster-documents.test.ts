@@ -322,7 +322,7 @@ describe('objects that the operator of the cluster writes', () => {
     await source.remove(made);
   });
 
-  it('of kinds without a namespace need their kind in the configuration', async () => {
+  it('need their kind in the configuration if it has no namespace', async () => {
     const source = documents({ clusterKinds: ['Mount', 'ResponseRule', 'PostureProfile'] });
     const made = [
       object('Mount', { name: 'other', spec: mount('other') }),

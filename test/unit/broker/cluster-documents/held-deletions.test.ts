@@ -106,7 +106,7 @@ describe('documents whose objects disappear', () => {
     expect(present('c1.pay.')).toBe(48);
   });
 
-  it('of one namespace do not delay the deletions of another', async () => {
+  it('do not delay the deletions of another namespace', async () => {
     await applied([...many(15), ...many(3, 'bank')]);
     expect(await source.removeOthers(POLICIES, NONE)).toMatchObject({ held: 15 });
     expect([present('c1.pay.'), present('c1.bank.')]).toEqual([15, 0]);
@@ -120,7 +120,7 @@ describe('documents whose objects disappear', () => {
     expect([present('c1.'), source.held]).toEqual([24, 24]);
   });
 
-  it('of a kind for the whole cluster are kept if more than two disappear', async () => {
+  it('are kept if more than two of a kind for the whole cluster disappear', async () => {
     await applied(['one', 'two', 'three'].map(profile));
     expect(await source.removeOthers(PROFILES, NONE)).toMatchObject({ held: 3 });
     expect(broker.parts.catalog.all('posture-profile')).toHaveLength(3);

@@ -117,7 +117,7 @@ describe('objects that an attacker writes', () => {
   });
 
   it.each(RESOURCES.map(({ plural }) => plural))(
-    'of any form are refused or read: %s',
+    'are refused or read, whatever their form is: %s',
     (plural) => {
       const any = fc.anything({ withBigInt: false, maxDepth: 4 });
       const known = fc.record({

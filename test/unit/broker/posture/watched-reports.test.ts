@@ -75,7 +75,7 @@ describe('a watched report', () => {
     expect(counts()).toEqual({ stored: 2, unchanged: 2 });
   });
 
-  it('that is historical is not read', async () => {
+  it('is not read if it is historical', async () => {
     const metadata = {
       annotations: { 'trivy-operator.aquasecurity.github.io/report-ttl': '0s' },
     };
@@ -106,7 +106,7 @@ describe('a watched report', () => {
     ]);
   });
 
-  it('of any shape is stored, skipped or refused', async () => {
+  it('is stored, skipped or refused, whatever its shape is', async () => {
     await fc.assert(
       fc.asyncProperty(hostileValue(report()), (value) => take(value)),
       { numRuns: 40 },

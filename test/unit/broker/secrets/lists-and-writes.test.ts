@@ -95,7 +95,7 @@ describe('a list', () => {
     expect(await codeOf(list('', next))).toBe('ERR_REQUEST_INVALID');
   });
 
-  it('by an operator is filtered by its scopes', async () => {
+  it('is filtered by the scopes of an operator', async () => {
     const editor = await broker.operator('ed', [{ role: 'secret-editor', scope: ['kv/db'] }]);
     expect((await list('', undefined, editor)).items).toEqual([{ path: 'kv/db' }]);
     expect((await list('kv', undefined, editor)).items).toEqual([{ path: 'kv/db' }]);
@@ -142,7 +142,7 @@ describe('a write', () => {
     expect(await write('app/s')).toEqual({ path: 'app/s', version: '3' });
   });
 
-  it('with an unknown outcome is not recorded as failed, and its caller gets that answer', async () => {
+  it('is not recorded as failed if its outcome is unknown, and its caller gets that answer', async () => {
     broker.store.once(records('secret.write'), async (plan) => {
       await broker.store.real.commit(plan);
       throw new BrokerError('ERR_OUTCOME_UNKNOWN');

@@ -124,7 +124,7 @@ describe('the reach of locators', () => {
     ['ab/', ['a/**'], false],
     ['a/b', ['a/*'], true],
     ['a/', [], false],
-  ])('for %j by %j: %s', (covers, patterns, reached) => {
+  ])('covers or refuses %j by %j: %s', (covers, patterns, reached) => {
     expect(isReachable(covers, patterns)).toBe(reached);
   });
 });

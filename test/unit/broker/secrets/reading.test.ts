@@ -47,7 +47,7 @@ describe('a read', () => {
     expect(await countRows(broker.parts.store, 'leases', {})).toBe(1);
   });
 
-  it('of an old version calls the backend and has a lease of its own', async () => {
+  it('calls the backend for an old version, and has a lease of its own', async () => {
     expect((await read('kv/db', live, '1')).value.version).toBe('1');
     expect(await codeOf(read('kv/db', live, '9'))).toBe('ERR_NOT_FOUND');
   });
@@ -153,7 +153,7 @@ describe('a read', () => {
     expect(entries).toMatchObject([{ action: 'secret.read', outcome: 'error', code: 'ERR_BUSY' }]);
   });
 
-  it('by an operator needs secret-reader, holds no lease, and fails once the token is revoked', async () => {
+  it('needs secret-reader for an operator, holds no lease, and fails once the token is revoked', async () => {
     const reader = await broker.operator('ann', [{ role: 'secret-reader', scope: ['kv/db'] }]);
     expect((await read('kv/db', reader)).lease).toBeUndefined();
     expect(await codeOf(read('kv/other', reader))).toBe('ERR_DENIED');
@@ -166,7 +166,7 @@ describe('a read', () => {
     expect(await codeOf(read('kv/db', reader))).toBe('ERR_UNAUTHENTICATED');
   });
 
-  it("by an operator is decided on the operator's current roles", async () => {
+  it("is decided on the operator's current roles", async () => {
     const reader = await broker.operator('ann', [{ role: 'secret-reader' }]);
     await broker.put(admin, 'operator', 'ann', { grants: [{ role: 'auditor' }] });
     expect(await codeOf(read('kv/db', reader))).toBe('ERR_DENIED');
@@ -455,7 +455,7 @@ describe('leases of reads', () => {
     expect((await read('kv/s30', a)).value.version).toBe('1');
   });
 
-  it('that could not be recorded do not count', async () => {
+  it('do not count if they could not be recorded', async () => {
     await broker.close();
     broker = await TestBroker.open({ leasesPerWorkload: 1 });
     await broker.seed();

@@ -113,7 +113,7 @@ describe('the row of a session', () => {
     }
   });
 
-  it('from before bound sessions existed is accepted unchanged', async () => {
+  it('is accepted unchanged if it was written before bound sessions existed', async () => {
     const unbound = await rowOf((await broker.openSession()).token);
     const columns = Object.entries(unbound).filter(
       ([name]) => name !== 'mac' && name !== 'sender_key',

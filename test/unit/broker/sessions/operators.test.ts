@@ -250,7 +250,7 @@ describe('documents', () => {
     expect(await codeOf(nothing)).toBe('ERR_NOT_FOUND');
   });
 
-  it('of a mount outside the prefixes of its connection are refused', async () => {
+  it('are refused for a mount outside the prefixes of its connection', async () => {
     const { connection, locators } = broker.parts.connections.find('vault-1')!;
     Object.assign(broker.parts.connections.find('vault-1')!, { prefixes: ['kv', 'dyn'] });
     expect({ name: connection.name, locators: locators.length }).toEqual({
@@ -267,7 +267,7 @@ describe('documents', () => {
     expect(await codeOf(apply('policy', 'p', policy('p', ['app/b'])))).toBe('ERR_VERSION_CONFLICT');
   });
 
-  it('of two nested mounts saved at once: one succeeds', async () => {
+  it('let one of two nested mounts succeed if both are saved at once', async () => {
     broker.store.once(records('document.write'), () =>
       apply('mount', 'm1', { ...mount('other'), prefix: 'm' }),
     );
@@ -276,7 +276,7 @@ describe('documents', () => {
     );
   });
 
-  it('that were refused do not leave state for the next change under the same number', async () => {
+  it('leave no state for the next change under the same number if they were refused', async () => {
     const live = await broker.logIn();
     await broker.put(admin, 'policy', 'all', policy('all', ['one/**', 'kv/**']));
     await apply('mount', 'one', { ...mount('other'), prefix: 'one' });

@@ -110,7 +110,7 @@ describe('a proof of possession', () => {
     expect(refusalOf(check)?.reason).toBe('dpop_iat');
   });
 
-  it('with a jti that another session used counts as new', () => {
+  it('counts as new with a jti that another session used', () => {
     const time = clock();
     const parts = { clock: time, proofs: new ProofMemory(time) };
     const shown = shownWith(VECTORS.accepted[0]!.proof);
@@ -129,7 +129,7 @@ describe('a proof of possession', () => {
     expect(parts.proofs.remember(session, jti)).toBe('new');
   });
 
-  it('without room in memory is refused for now and accepted later', () => {
+  it('is refused for now without room in memory, and accepted later', () => {
     const time = clock();
     const proofs = new ProofMemory(time, { ofSession: 1, ofWorkload: 1, ofAll: 1 });
     proofs.remember(session, 'another');
@@ -148,7 +148,7 @@ describe('a proof of possession', () => {
     expect(refusalOf(() => spent(parts, shown, unbound))?.reason).toBe('dpop_unbound');
   });
 
-  it('with any one character changed is refused', () => {
+  it('is refused with any one character changed', () => {
     const [{ proof }] = VECTORS.accepted as [Shown];
     const characters = fc.constantFrom(...Array.from('ABCxyz019-_.=+/ ,"{}\u0000é'));
     fc.assert(
@@ -163,7 +163,7 @@ describe('a proof of possession', () => {
     );
   });
 
-  it('with any header, claims or text is refused with a fixed reason of the broker', () => {
+  it('is refused with a fixed reason of the broker, whatever its header, claims or text are', () => {
     const json = fc.oneof(
       fc.json(),
       fc.object().map((value) => JSON.stringify(value)),

@@ -189,7 +189,7 @@ describe('a quarantine', () => {
     }
   });
 
-  it('of another scope does not make plans of this one stale', async () => {
+  it('does not make plans of another scope stale', async () => {
     broker.store.once(records('secret.read'), () =>
       quarantine({ kind: 'workload', subject: 'k8s://c1/pay/other' }),
     );
@@ -227,7 +227,7 @@ describe('a quarantine', () => {
 describe('a quarantine of an operator', () => {
   const of = (subject: string): QuarantineScope => ({ kind: 'operator', subject });
 
-  it("that commits first refuses the operator's changes in flight", async () => {
+  it("refuses the operator's changes in flight if it commits first", async () => {
     const responder = await broker.operator('r', [{ role: 'responder' }]);
     broker.store.once(records('session.end'), () => quarantine(of('r')));
     const selector = { workload: WORKLOAD.subject };

@@ -104,7 +104,7 @@ describe('the sessions of a workload', () => {
     await broker.openSession({ serviceAccount: 'web', pod: pod('web-1') });
   });
 
-  it('of many pods with one login each cost one count of the store for a sixteenth of the logins', async () => {
+  it('cost one count of the store for a sixteenth of the logins if each of many pods logs in once', async () => {
     await start({ sessionsPerWorkload: 1_600 });
     let counts = 0;
     const { count } = broker.store;

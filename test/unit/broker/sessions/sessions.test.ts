@@ -117,7 +117,7 @@ describe('a login', () => {
     expect(await codeOf(attempt('{"pod":null}'))).toBe('no error');
   });
 
-  it('of cluster A does not get the permissions of the same name in cluster B (J08)', async () => {
+  it('does not get the permissions of the same name in another cluster (J08)', async () => {
     await broker.put(admin, 'cluster', 'c2', cluster());
     const other = await broker.logIn({}, 'c2');
     broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '1' });
@@ -139,7 +139,7 @@ describe('a session token', () => {
     expect(await codeOf(whoIs(token))).toBe('ERR_UNAUTHENTICATED');
   });
 
-  it('that is malformed or unknown is refused the same way', async () => {
+  it('is refused the same way whether it is malformed or unknown', async () => {
     expect(sessionInMemory(broker.parts, 'x')).toBeUndefined();
     const { token } = await broker.openSession();
     for (const text of ['x', 'qms_x', `${token.slice(0, -1)}!`, 'qmo_x'])
@@ -175,7 +175,7 @@ describe('a renewal of a session', () => {
     ['another pod', { pod: { name: 'api-1', uid: 'pod-2' } }],
     ['no pod', { pod: null }],
     ['a token that is over', { lifeMs: -1 }],
-  ])('with %s is refused, once', async (_, claims) => {
+  ])('is refused with %s, once', async (_, claims) => {
     const { token } = await broker.openSession();
     const live = (await broker.parts.sessions.find(token))!;
     const entries = await broker.entriesOf(async () => {
@@ -184,7 +184,7 @@ describe('a renewal of a session', () => {
     expect(entries).toMatchObject([{ action: 'session.renew', outcome: 'deny' }]);
   });
 
-  it('that loses against another one reports it, and is an entry', async () => {
+  it('reports that it lost against another one, and is an entry', async () => {
     const { token } = await broker.openSession();
     const live = (await broker.parts.sessions.find(token))!;
     broker.store.once(records('session.renew'), async () => {
@@ -258,7 +258,7 @@ describe('leases', () => {
   const revoke = (selector: LeaseSelector, by: LiveOperator = admin) =>
     revokeLeases(broker.parts, broker.call(), by, { selector, comment: 'incident 7' });
 
-  it('below a prefix match by whole segments, in lists and in revocations (L06)', async () => {
+  it('match below a prefix by whole segments, in lists and in revocations (L06)', async () => {
     const { items } = await list({ path: 'kv/a' });
     expect(items.map(({ path }) => path)).toEqual(['kv/a', 'kv/a/1']);
     const one = await list({ path: 'kv/a' }, 1);

@@ -160,7 +160,7 @@ describe('the cover of a network', () => {
     ['::ffff:10.0.0.0/104', ['10.0.0.0/8'], true],
     ['10.0.0.0/8', ['::ffff:10.0.0.0/104'], true],
     ['10.0.0.0/8', [], false],
-  ])('for %s by %j is %s', (inner, outer, covered) => {
+  ])('decides %s by %j: %s', (inner, outer, covered) => {
     const [block] = cidrs([inner]);
     expect(isCovered(block!, cidrs(outer))).toBe(covered);
   });

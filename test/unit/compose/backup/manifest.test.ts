@@ -84,7 +84,7 @@ describe('the manifest of a database', () => {
     expect(openDatabaseManifest(database.note, identity.verifier)).toEqual(database.manifest);
   });
 
-  it('and that of an archive do not pass for each other', () => {
+  it('does not pass for that of an archive, nor that of an archive for it', () => {
     for (const attempt of [
       () => openDatabaseManifest(note, identity.verifier),
       () => openManifest(database.note, identity.verifier),

@@ -174,7 +174,7 @@ describe('the environment', () => {
   it.each([
     ['0', true],
     ['1', false],
-  ])('with NODE_TLS_REJECT_UNAUTHORIZED=%s is refused: %s', async (value, isRefused) => {
+  ])('is refused with NODE_TLS_REJECT_UNAUTHORIZED=%s: %s', async (value, isRefused) => {
     const loading = load(LEAST, { NODE_TLS_REJECT_UNAUTHORIZED: value });
     if (isRefused) expect((await refusal(loading)).message).toMatch(/caFile/);
     else expect((await loading).mode).toBe('production');

@@ -30,7 +30,7 @@ describe('an invalid connection', () => {
     expect(problemsWith({ keys: { type: 'jwks' } })).not.toEqual([]);
   });
 
-  it('of an unknown type is reported with the known types', () => {
+  it('is reported with the known types if its type is unknown', () => {
     const [problem, ...others] = problemsWith({ odd: { type: 'carrier-pigeon' } });
     expect(others).toEqual([]);
     expect(problem).toMatchObject({ pointer: '/connections/odd/type' });

@@ -106,7 +106,7 @@ describe('core files', () => {
     ['|/lib/systemd/systemd-coredump %P', '00000000', LIMITS('unlimited'), false],
     ['core', '00000000', LIMITS('unlimited'), false],
   ])(
-    'at %j with the filter %s and %j have memory: %s',
+    'are judged at %j with the filter %s and %j by whether they have memory: %s',
     async (pattern, filter, limits, haveMemory) => {
       const root = await fileTree({
         'sys/kernel/core_pattern': `${pattern}\n`,
@@ -121,7 +121,7 @@ describe('core files', () => {
     expect(coreFiles('/nowhere')).toBeUndefined();
   });
 
-  it('of a process that leaves its memory out do not contain its values', async () => {
+  it('do not contain the values of a process that leaves its memory out', async () => {
     const root = await fileTree({});
     const module = join(import.meta.dirname, '../../../../src/core-files.ts');
     const code = `

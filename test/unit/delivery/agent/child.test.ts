@@ -37,7 +37,7 @@ const canDrop =
 const leftOut = canDrop ? '' : ` (${LEFT_OUT}a right cannot be dropped here)`;
 
 describe(`the child${leftOut}`, () => {
-  it('that is stopped while it is replaced is not started again', async () => {
+  it('is not started again if it is stopped while it is replaced', async () => {
     const one = child(['/bin/sleep', '60']);
     one.start({});
     const replaced = one.restart(() => ({}));

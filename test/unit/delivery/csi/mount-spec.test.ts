@@ -63,7 +63,7 @@ describe('the parameters of a SecretProviderClass', () => {
     await expect(wishOf(objects)).rejects.toThrow(/\/0\/path.*\/0\/mode.*\/1\/format/);
   });
 
-  it('with dynamic credentials are refused with the alternative', async () => {
+  it('are refused with the alternative for dynamic credentials', async () => {
     const objects = '- { path: a, credential: { ttl: 10m } }';
     await expect(wishOf(objects)).rejects.toThrow(/\/0\/credential: .*dynamic credentials.*agent/);
   });

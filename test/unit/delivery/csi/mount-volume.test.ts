@@ -234,7 +234,7 @@ describe('mounting a volume', () => {
 });
 
 describe('a failure', () => {
-  it('that is unexpected is reported without its message', () => {
+  it('is reported without its message if it is unexpected', () => {
     const refused = MountRefused.from(new Error('canary'));
     expect(refused.code).toBe(status.INTERNAL);
     expect(refused.message).toBe('internal error');

@@ -75,7 +75,7 @@ describe('a provider', () => {
     expect([...modes]).toEqual([0o600]);
   });
 
-  it('that cannot listen for health holds no socket, and reports the address', async () => {
+  it('holds no socket and reports the address if it cannot listen for health', async () => {
     const other = createServer().listen(port, '127.0.0.1');
     await once(other, 'listening');
     await expect(listen()).rejects.toThrow(`cannot listen at 127.0.0.1:${port}`);

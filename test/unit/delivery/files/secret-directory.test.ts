@@ -295,7 +295,7 @@ describe(`the directory of secrets${leftOut}`, () => {
   });
 
   itIfMounted(
-    'that cannot be changed reports the reason, and retries the removal of the replaced set',
+    'reports the reason if it cannot be changed, and retries the removal of the replaced set',
     () => {
       mkdirSync(root);
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', root]);

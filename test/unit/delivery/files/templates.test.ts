@@ -129,7 +129,7 @@ describe('a template', () => {
   it.each([
     '{% for i in (1..100000000) %}{{ i }}{% endfor %}',
     "{% assign x = 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' %}{% for i in (1..64) %}{% assign x = x | append: x %}{% endfor %}",
-  ])('that would use all memory is stopped: %s', (text) => {
+  ])('is stopped before it uses all memory: %s', (text) => {
     expect(failure(text)).toMatch(/limit exceeded/);
   });
 

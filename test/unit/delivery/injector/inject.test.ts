@@ -13,7 +13,7 @@ import {
 const at = (key: string): unknown => expect.stringContaining(`quaymaster.dev/${key}: `);
 
 describe('a pod', () => {
-  it('without annotations stays unchanged', () => {
+  it('stays unchanged without annotations', () => {
     const pod = podWith({});
     for (const asked of [undefined, 'false']) {
       const annotations = asked === undefined ? {} : { 'quaymaster.dev/inject': asked };
@@ -23,7 +23,7 @@ describe('a pod', () => {
     expect(inject({ spec: pod.spec }, SETTINGS)).toEqual({ outcome: 'unchanged' });
   });
 
-  it('without inject: "true" gets a warning about its annotations', () => {
+  it('gets a warning about its annotations without inject: "true"', () => {
     const pod = podWith({});
     const annotations = annotated({ 'secret-db': 'payments/db' }, {});
     expect(inject({ ...pod, metadata: { annotations } }, SETTINGS)).toEqual({
@@ -32,7 +32,7 @@ describe('a pod', () => {
     });
   });
 
-  it('from a file of the kubelet stays unchanged, because its containers already run', () => {
+  it('stays unchanged from a file of the kubelet, because its containers already run', () => {
     const pod = podWith({});
     const annotations = { ...annotated({}), 'kubernetes.io/config.mirror': 'x' };
     expect(inject({ ...pod, metadata: { annotations } }, SETTINGS)).toMatchObject({
@@ -255,7 +255,7 @@ describe('the configuration of the agent', () => {
     [{ 'format-db': 'files' }, [{ file: 'db', format: 'files' }]],
     [{ 'credential-db': '1h' }, [{ credential: { ttl: '1h' } }]],
     [{ 'optional-db': 'true' }, [{ optional: true }]],
-  ])('for %j is %j', (annotations, secrets) => {
+  ])('gives for %j the value %j', (annotations, secrets) => {
     expect(configOf(injected(podWith(annotations)))['secrets']).toMatchObject(secrets);
   });
 
@@ -311,7 +311,7 @@ describe('the configuration of the agent', () => {
   });
 });
 
-describe('a pod is denied', () => {
+describe('a pod with mistakes', () => {
   it.each([
     [{ inject: 'yes' }, 'inject'],
     [{ 'secrets-db': 'a/b' }, 'secrets-db'],
@@ -360,18 +360,18 @@ describe('a pod is denied', () => {
     [{ 'on-change-signal': 'SIGHUP' }, 'on-change-signal'],
     [{ 'on-change-process': 'x' }, 'on-change-process'],
     [{ 'template-db': 'x'.repeat(140_000) }, 'inject'],
-  ])('for %j, which is named', (annotations, place) => {
+  ])('is denied for %j, which is named', (annotations, place) => {
     const found = denials(podWith(annotations, { shareProcessNamespace: true }));
     if (place === undefined) expect(found).toEqual([]);
     else expect(found).toContainEqual(at(place));
   });
 
-  it('for all problems at once', () => {
+  it('is denied for all problems at once', () => {
     const found = denials(podWith({ 'mode-db': 'x', once: 'x', 'format-db': 'x', typo: 'x' }));
     expect(found).toEqual([at('typo'), at('mode-db'), at('format-db'), at('once')]);
   });
 
-  it('when it requests no secret, or too many', () => {
+  it('is denied when it requests no secret, or too many', () => {
     const none = { ...podWith({}), metadata: { annotations: annotated({}, { inject: 'true' }) } };
     expect(denials(none)).toEqual([at('inject')]);
     const many = Object.fromEntries(
@@ -397,11 +397,11 @@ describe('a pod is denied', () => {
       },
       'quaymaster.dev/directory',
     ],
-  ])('when the pod itself does not fit: %j', (spec, place) => {
+  ])('is denied when the pod itself does not fit: %j', (spec, place) => {
     expect(denials(podWith({}, spec))).toEqual([expect.stringContaining(`${place}: `)]);
   });
 
-  it('if the application could not read the file, or the agent could not signal', () => {
+  it('is denied if the application could not read the file, or the agent could not signal', () => {
     const anybody = { securityContext: {} };
     expect(denials(podWith({ 'mode-db': '0400' }, anybody))).toEqual([at('mode-db')]);
     const signals = { 'on-change-signal': 'SIGHUP', 'on-change-process': 'x' };

@@ -131,7 +131,7 @@ const everything = {
 };
 
 describe('the normal form', () => {
-  it.each(['falcosidekick', 'falco'] as const)('of an alert in the format %s', (format) => {
+  it.each(['falcosidekick', 'falco'] as const)('is read from the format %s', (format) => {
     expect(only(format)).toEqual({
       ...everything,
       rule: 'Terminal shell in container',
@@ -143,7 +143,7 @@ describe('the normal form', () => {
     });
   });
 
-  it('of Sysdig', () => {
+  it('is read from Sysdig', () => {
     expect(only('sysdig')).toEqual({
       ...everything,
       rule: 'Read sensitive file',
@@ -156,7 +156,7 @@ describe('the normal form', () => {
     });
   });
 
-  it('of Tracee, also with the pod where its page shows it', () => {
+  it('is read from Tracee, also with the pod where its page shows it', () => {
     const alert = only('tracee');
     expect(alert).toMatchObject({ ...everything, time: 1_764_244_800_000 });
     expect(alert).toMatchObject({
@@ -172,7 +172,7 @@ describe('the normal form', () => {
     );
   });
 
-  it('of Tetragon', () => {
+  it('is read from Tetragon', () => {
     expect(only('tetragon')).toMatchObject({
       ...everything,
       rule: 'read-shadow',
@@ -182,7 +182,7 @@ describe('the normal form', () => {
     });
   });
 
-  it('of requests that open a way into a pod', () => {
+  it('has the target of requests that open a way into a pod', () => {
     expect(only('kubernetes-audit')).toMatchObject({
       rule: 'pod_exec',
       tags: ['T1609'],
@@ -204,11 +204,11 @@ describe('the normal form', () => {
     ]);
   });
 
-  it('of an exec over a WebSocket, whose verb is get', () => {
+  it('has the target of an exec over a WebSocket, whose verb is get', () => {
     expect(only('kubernetes-audit', { ...AUDIT, verb: 'get' })).toMatchObject({ rule: 'pod_exec' });
   });
 
-  it('of the generic form', () => {
+  it('is read from the generic form', () => {
     expect(only('generic')).toMatchObject({
       ...everything,
       rule: 'crypto miner',
@@ -276,7 +276,7 @@ describe('refused alerts', () => {
     ['kubernetes-audit', { kind: 'Pod' }, '/kind'],
     ['generic', { ...GENERIC, time: 'yesterday' }, '/time'],
     ['generic', [], '/rule'],
-  ] as const)('%s: names the place of the fault', (format, body, pointer) => {
+  ] as const)('name the place of the fault: %s', (format, body, pointer) => {
     expect(problemsOf(format, body)).toEqual([
       'ERR_BODY_INVALID',
       [{ pointer, message: expect.any(String) }],
@@ -324,7 +324,7 @@ describe('fuzz', () => {
   }
 
   it.each(ALERT_FORMATS)(
-    '%s: odd bodies give alerts with bounded texts, or one refusal',
+    'gives alerts with bounded texts, or one refusal, for odd bodies of %s',
     (format) => {
       const alerts: Alert[] = [];
       for (let round = 0; round < 1_000; round += 1) {

@@ -10,7 +10,7 @@ import { ADDRESSES, TIME_WINDOWS } from '../../../kit/policy/vectors.ts';
 
 describe('a source network', () => {
   it.each(ADDRESSES.networks)(
-    '$cidr contains its own addresses and no other',
+    'contains its own addresses and no other: $cidr',
     ({ cidr, holds, not }) => {
       const network = parseCidr(cidr)!;
       for (const text of holds)
@@ -48,15 +48,18 @@ describe('a source network', () => {
 });
 
 describe('a time window', () => {
-  it.each(TIME_WINDOWS.windows)('$why', ({ window, inside, outside }) => {
-    const compiled = compilePolicies([
-      storedPolicy({ rules: [allow(['**'], { conditions: { timeWindows: [window] } })] }),
-    ]);
-    const effectAt = (instant: string): string =>
-      decide(compiled, { ...REQUEST, now: Date.parse(instant) }).effect;
-    expect(inside.map(effectAt)).toEqual(inside.map(() => 'allow'));
-    expect(outside.map(effectAt)).toEqual(outside.map(() => 'deny'));
-  });
+  it.each(TIME_WINDOWS.windows)(
+    'contains the times inside it and no others: $why',
+    ({ window, inside, outside }) => {
+      const compiled = compilePolicies([
+        storedPolicy({ rules: [allow(['**'], { conditions: { timeWindows: [window] } })] }),
+      ]);
+      const effectAt = (instant: string): string =>
+        decide(compiled, { ...REQUEST, now: Date.parse(instant) }).effect;
+      expect(inside.map(effectAt)).toEqual(inside.map(() => 'allow'));
+      expect(outside.map(effectAt)).toEqual(outside.map(() => 'deny'));
+    },
+  );
 
   it('refuses a time of another form', () => {
     for (const text of ['', '9:00', '09:0', '09:60', '25:00', '09:00:00', ' 09:00', '09.00']) {

@@ -65,7 +65,7 @@ describe('parsePolicy', () => {
     expect(problemsOf(changed(set, value)).map(({ pointer }) => pointer)).toContain(at);
   });
 
-  it('P15: pollutes no prototype', () => {
+  it('pollutes no prototype (P15)', () => {
     problemsOf(JSON.parse('{"__proto__":{"admin":true},"constructor":{"prototype":{"admin":1}}}'));
     expect(({} as { admin?: unknown }).admin).toBeUndefined();
   });

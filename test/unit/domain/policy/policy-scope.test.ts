@@ -64,7 +64,7 @@ describe('mayListUnder', () => {
     ['deep/x/y/z', true],
     ['any/pay-eu', true],
     ['any/pay-us', false],
-  ])('under %s: %s', (prefix, may) => {
+  ])('decides for %s: %s', (prefix, may) => {
     const view = viewOf(allow(['a/b/c', 'deep/**/z', 'any/${namespace}/*'], list), allow(['b/**']));
     expect(mayListUnder(view, prefix)).toBe(may);
   });

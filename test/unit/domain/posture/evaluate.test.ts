@@ -309,7 +309,7 @@ describe('the document of a posture profile', () => {
       { ...STRICT, exceptions: [{ check: 'registry', until: 'never', reason: 'r', owner: 'o' }] },
       '/exceptions/0/until',
     ],
-  ])('that %s is refused with its position', (_what, document, pointer) => {
+  ])('is refused with its position if it %s', (_what, document, pointer) => {
     let problems: readonly { readonly pointer: string }[] = [];
     try {
       parseSpec('posture-profile', document);

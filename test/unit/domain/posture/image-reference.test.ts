@@ -45,7 +45,7 @@ describe('the digest of a running image', () => {
     ['', undefined],
     ['registry.test/web:v1', undefined],
     [undefined, undefined],
-  ])('in %s is %s', (imageId, digest) => {
+  ])('is read from %s: %s', (imageId, digest) => {
     expect(runningDigest(imageId)).toBe(digest);
   });
 });

@@ -152,7 +152,7 @@ describe('vulnerabilities', () => {
     expect(codes(DENY, [grype, scan([])])).toEqual(['vulnerability_denied']);
   });
 
-  it('of an old report of one scanner still count beside a new report of another', () => {
+  it('still count in an old report of one scanner beside a new report of another', () => {
     const grype = scan([vulnerability()], { scanner: 'grype', reportedAt: NOW - 300 * HOUR });
     expect(codes(DENY, [grype, scan([])])).toEqual(['vulnerability_denied']);
     const clean = scan([], { scanner: 'grype', reportedAt: NOW - 300 * HOUR });
@@ -189,11 +189,11 @@ describe('vulnerabilities', () => {
     [['registry.test/we'], ['report_missing unknown']],
     [['registry.test/web/x'], ['report_missing unknown']],
     [['registry'], ['report_missing unknown']],
-  ])('of a writer for %j count only for the images of its repositories', (scope, expected) => {
+  ])('count from a writer for %j only for the images of its repositories', (scope, expected) => {
     expect(codes(DENY, [scan([], { scope })])).toEqual(expected);
   });
 
-  it('of a writer for other repositories hide nothing, however new they are', () => {
+  it('are not hidden by a writer for other repositories, however new its reports are', () => {
     const known = [
       scan([vulnerability()], { reportedAt: NOW - 2 * HOUR }),
       scan([], { scope: ['registry.test/other'] }),
@@ -201,7 +201,7 @@ describe('vulnerabilities', () => {
     expect(codes(DENY, known)).toEqual(['vulnerability_denied']);
   });
 
-  it('of thousands show the first ten', () => {
+  it('show the first ten of thousands', () => {
     const found = verdict(DENY, [scan(Array.from({ length: 500 }, () => vulnerability()))]);
     expect(found.findings).toHaveLength(11);
     expect(found.findings.at(-1)?.message).toContain('490 more findings');

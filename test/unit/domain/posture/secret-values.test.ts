@@ -26,7 +26,7 @@ function found(
 }
 
 describe('a variable', () => {
-  it('with the value of a secret of the profile is found, and the message has no path', () => {
+  it('is found with the value of a secret of the profile, and the message has no path', () => {
     expect(found([{ name: 'A' }, EQUAL], valuesOf(['app/db', 'other/db']))).toEqual([
       {
         code: CODE,
@@ -40,7 +40,7 @@ describe('a variable', () => {
     ]);
   });
 
-  it('with another value, or that of a secret that the profile is not for, is not found', () => {
+  it('is not found with another value, or that of a secret that the profile is not for', () => {
     const other = { name: 'B', valueFingerprint: 'other' };
     expect(found([{ name: 'A' }, other], valuesOf(['app/db']))).toEqual([]);
     expect(found([EQUAL], valuesOf(['other/db']))).toEqual([]);

@@ -24,7 +24,7 @@ describe('the next opening of windows', () => {
     // Past midnight.
     ['2026-06-06T12:00Z', 1380, 60, '2026-06-07T21:00'],
     ['2026-06-07T22:30Z', 1380, 60, '2026-06-07T22:30'],
-  ])('after %s of %i to %i is %s', (from, fromMinute, toMinute, expected) => {
+  ])('follows %s of %i to %i at %s', (from, fromMinute, toMinute, expected) => {
     expect(of(from, window(fromMinute, toMinute))).toBe(expected);
   });
 

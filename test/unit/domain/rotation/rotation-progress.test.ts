@@ -57,11 +57,11 @@ describe('the steps of a rotation (R01)', () => {
     ['retire', 'done/end/0'],
     ['discard', 'done/end/0'],
     ['end', 'refused'],
-  ] as const)('%s, done, leads to %s', (step, expected) => {
+  ] as const)('lead from %s, done, to %s', (step, expected) => {
     expect(after({ step }, { type: 'done', step })).toBe(expected);
   });
 
-  it.each(STEPS)('at %s accept only their own completion', (step) => {
+  it.each(STEPS)('accept at %s only their own completion', (step) => {
     for (const other of STEPS.filter((each) => each !== step)) {
       expect(after({ step }, { type: 'done', step: other })).toBe('refused');
       expect(after({ step }, { type: 'begun', step: other })).toBe('refused');
@@ -97,13 +97,13 @@ describe('a failing step', () => {
     [MOST_ATTEMPTS - 1, false, 'running/set/5'],
     [MOST_ATTEMPTS, false, 'parked/set/6'],
     [1, true, 'parked/set/1'],
-  ])('at attempt %s, finally: %s, gives %s', (attempts, isFinal, expected) => {
+  ])('gives, at attempt %s, finally: %s, the state %s', (attempts, isFinal, expected) => {
     expect(after({ step: 'set', attempts }, { type: 'failed', step: 'set', isFinal })).toBe(
       expected,
     );
   });
 
-  it.each(STEPS)('and parked at %s does not continue by itself', (step) => {
+  it.each(STEPS)('does not continue by itself once it is parked at %s', (step) => {
     const from = { state: 'parked', step } as const;
     expect(after(from, { type: 'begun', step })).toBe('refused');
     expect(after(from, { type: 'done', step })).toBe('refused');
@@ -115,12 +115,12 @@ describe('a failing step', () => {
     ['retire', {}, 'running/retire/1'],
     ['discard', {}, 'undoing/discard/1'],
     ['discard', { kind: 'drill' }, 'running/discard/1'],
-  ] as const)('and parked at %s (%j) is retried as %s', (step, traits, expected) => {
+  ] as const)('is retried from %s (%j), once parked, as %s', (step, traits, expected) => {
     const from = { state: 'parked', step, attempts: MOST_ATTEMPTS } as const;
     expect(after(from, { type: 'retry' }, traits)).toBe(expected);
   });
 
-  it('and parked before its first attempt is retried as the same step', () => {
+  it('is retried as the same step if it was parked before its first attempt', () => {
     const from = { state: 'parked', step: 'promote', attempts: 0 } as const;
     expect(after(from, { type: 'retry' })).toBe('running/promote/0');
   });
@@ -140,7 +140,7 @@ describe('a failing step', () => {
 });
 
 describe('a step that waits for its target', () => {
-  it.each(STEPS)('%s, stays the current step, and uses no attempt', (step) => {
+  it.each(STEPS)('stays the current step at %s, and uses no attempt', (step) => {
     const from = { step, attempts: MOST_ATTEMPTS };
     expect(after(from, { type: 'waits', step })).toBe(`running/${step}/1`);
   });
@@ -163,11 +163,14 @@ describe('the action of an operator', () => {
     ['retire', 'refused', 'refused', 'refused'],
     ['discard', 'refused', 'refused', 'refused'],
     ['end', 'refused', 'refused', 'refused'],
-  ] as const)('at %s: abort %s, roll back %s, retire %s', (step, abort, rollBack, retire) => {
-    expect(after({ step }, { type: 'abort' })).toBe(abort);
-    expect(after({ step }, { type: 'rollBack' })).toBe(rollBack);
-    expect(after({ step }, { type: 'retire' })).toBe(retire);
-  });
+  ] as const)(
+    'is judged at %s: abort %s, roll back %s, retire %s',
+    (step, abort, rollBack, retire) => {
+      expect(after({ step }, { type: 'abort' })).toBe(abort);
+      expect(after({ step }, { type: 'rollBack' })).toBe(rollBack);
+      expect(after({ step }, { type: 'retire' })).toBe(retire);
+    },
+  );
 
   it.each([
     ['roll back with one slot', 'settle', 'rollBack', { slots: 'one' }],

@@ -144,7 +144,7 @@ describe('the owner of a key file', () => {
       'is reached by a symbolic link of another user',
     ],
     ['a device', { ...ours, regular: false }, 1000, 'must be a regular file'],
-  ])('%s', (_, file, link, problem) => {
+  ])('must be this user or root, also of links: %s', (_, file, link, problem) => {
     expect(keyFileProblem(file, { uid: link }, 1000)).toBe(problem);
   });
 });

@@ -71,7 +71,7 @@ describe('a hostile MySQL server (R05)', () => {
   };
 
   it.each(['mysql_clear_password', 'sha256_password'])(
-    'that requests the plain password, by %s, does not get it',
+    'does not get the plain password that it requests by %s',
     async (method) => {
       const mysql = await reach((socket, count) => {
         if (count === 0) socket.write(GREETING);
@@ -85,7 +85,7 @@ describe('a hostile MySQL server (R05)', () => {
     },
   );
 
-  it('without TLS gets no login if TLS is required', async () => {
+  it('gets no login without TLS if TLS is required', async () => {
     const mysql = await reach(
       (socket, count) => {
         if (count === 0) socket.write(GREETING);
@@ -96,7 +96,7 @@ describe('a hostile MySQL server (R05)', () => {
     expect(server.received()).toHaveLength(0);
   });
 
-  it('that requests a local file does not get it', async () => {
+  it('does not get a local file that it requests', async () => {
     const mysql = await reach((socket, count) => {
       if (count === 0) socket.write(GREETING);
       if (count === 1) socket.write(packet(2, OK));
@@ -111,7 +111,7 @@ describe('a hostile MySQL server (R05)', () => {
     expect(server.received().toString('latin1')).not.toContain(PASSWORD);
   });
 
-  it('that never stops sending is disconnected', async () => {
+  it('is disconnected if it never stops sending', async () => {
     const mysql = await reach((socket, count) => {
       if (count === 0) socket.write(GREETING);
       if (count === 1) socket.write(packet(2, OK));
@@ -126,7 +126,7 @@ describe('a hostile MySQL server (R05)', () => {
     });
   });
 
-  it('that closes the connection after malformed rows ends the call at once', async () => {
+  it('ends the call at once if it closes the connection after malformed rows', async () => {
     const rows = [
       ...['01000001', '01', '17000002', '036465660000000131000c3f000100000008810000000005000003'],
       ...['f911ad334b0000020002000004', '0131', '05000005', 'fe00000200'],
@@ -142,7 +142,7 @@ describe('a hostile MySQL server (R05)', () => {
     });
   });
 
-  it('that repeats the password in its error has no text kept', async () => {
+  it('has no text kept if it repeats the password in its error', async () => {
     const mysql = await reach((socket, count) => {
       if (count === 0) socket.write(GREETING);
       if (count === 1) socket.write(packet(2, bytes(0xff, 0x15, 0x04), `#28000 no: ${PASSWORD}`));

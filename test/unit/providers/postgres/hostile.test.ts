@@ -75,7 +75,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
     expect(sent()).toContain('broker');
   });
 
-  it('on another host gets no byte before TLS', async () => {
+  it('gets no byte before TLS on another host', async () => {
     const { ask, sent } = await against((socket) => socket.write('N'), {}, '127.0.0.2');
     expect(await failureOf(ask())).toMatchObject({
       code: 'ERR_PROVIDER_UNAVAILABLE',
@@ -206,7 +206,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
     expect(wholeText(error)).not.toContain(PASSWORD);
   });
 
-  it('that stays silent is disconnected at the deadline', async () => {
+  it('is disconnected at the deadline if it stays silent', async () => {
     const limits = { timeoutMs: 100, maxRetries: 0 };
     const { ask } = await against(() => undefined, { limits });
     expect((await failureOf(ask())).code).toBe('ERR_PROVIDER_TIMEOUT');

@@ -104,7 +104,7 @@ describe('a statement of a mount (R04)', () => {
     );
   });
 
-  it('that is invalid is named by its position when the mount is saved', () => {
+  it('is named by its position when the mount is saved if it is invalid', () => {
     const parsed = postgresMountOptions.safeParse({
       roles: { a: { creation: [CREATE, 'DROP TABLE x'], revocation: ['SELECT 1'] } },
     });

@@ -26,7 +26,7 @@ describe('a hostile Redis server (R05)', () => {
     ['quotes the password in an error', `-WRONGPASS ${PASSWORD}\r\n`, 'ERR_PROVIDER_DENIED'],
     ['is busy', `-LOADING ${PASSWORD}\r\n`, 'ERR_PROVIDER_UNAVAILABLE'],
     ['speaks another protocol', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'ERR_PROVIDER_MALFORMED'],
-  ])("that %s causes one failure with the broker's own text", async (_case, answer, code) => {
+  ])("causes one failure with the broker's own text if it %s", async (_case, answer, code) => {
     server = await startHostileServer((socket, count) => {
       if (count > 0) socket.write(answer);
     });

@@ -101,7 +101,7 @@ describe('a key in the transit engine', () => {
     ['ciphertext or signature version is disallowed by policy (too old)', 'ERR_SEALED'],
     ['cipher: message authentication failed', 'ERR_CIPHERTEXT_INVALID'],
     ['invalid ciphertext: version is too new', 'ERR_CIPHERTEXT_INVALID'],
-  ])('that answers “%s” is %s', async (said, code) => {
+  ])('answers “%s” and is %s', async (said, code) => {
     vault.fault = engine(true);
     const wrapped = await wrap();
     vault.fault = () => ({ status: 400, body: { errors: [said] } });

@@ -62,7 +62,7 @@ describe('requests to the server', () => {
     expect(vault.requests[0]?.headers['accept-encoding']).toBeUndefined();
   });
 
-  it('with a token of their own use it, and are not repeated', async () => {
+  it('use a token of their own, and are not repeated', async () => {
     const { client } = await connections.connect(vault.address, 's.broker');
     const request = { ...get('secret/data/db'), token: new Sensitive('s.child') };
     expect((await failureOf(client.read(request, contextOf()))).code).toBe('ERR_PROVIDER_DENIED');
@@ -95,11 +95,11 @@ describe('answers of the server', () => {
     [503, 'ERR_PROVIDER_UNAVAILABLE', 'not_serving'],
     [201, 'ERR_PROVIDER_FAILED', 'refused'],
     [302, 'ERR_PROVIDER_FAILED', 'refused'],
-  ])('with status %i are %s %s', async (status, code, reason) => {
+  ])('mean at status %i %s %s', async (status, code, reason) => {
     expect(await answered(status, { errors: ['said'] })).toMatchObject({ code, reason });
   });
 
-  it('with an error are errors even if the path reads like that of the health check', async () => {
+  it('are errors if they have an error, even if the path reads like that of the health check', async () => {
     const error = await answered(403, { errors: ['no'] }, 'secret/data/sys/health');
     expect(error.code).toBe('ERR_PROVIDER_DENIED');
   });

@@ -25,7 +25,7 @@ const fault =
   (_heard, response, request) =>
     what(request as never, response as never);
 
-describe('a receiver with false answers is distinguished from a working one', () => {
+describe('a receiver with false answers', () => {
   it.each<readonly [string, Lie, object]>([
     ['garbage', say('<html>'), { code: 'ERR_PROVIDER_MALFORMED', reason: 'not_json' }],
     ['nothing', say(''), { code: 'ERR_PROVIDER_MALFORMED', reason: 'not_json' }],
@@ -91,7 +91,7 @@ describe('a receiver with false answers is distinguished from a working one', ()
       say({ version: 1, outcome: 'conflict', reason: 'in_use' }),
       { code: 'ERR_CONFLICT', reason: 'in_use' },
     ],
-  ])('when it answers %s', async (_what, lie, expected) => {
+  ])('is distinguished from a working one when it answers %s', async (_what, lie, expected) => {
     receiver.lie = lie;
     const error = await failureOf(receiver.target().set(turnOf(CURRENT), PENDING));
     expect(error).toMatchObject(expected);
@@ -102,7 +102,7 @@ describe('a receiver with false answers is distinguished from a working one', ()
   it.each([
     ['stays silent', stall],
     ['answers byte by byte', drip],
-  ])('when it %s, at the deadline', async (_what, what) => {
+  ])('is distinguished at the deadline when it %s', async (_what, what) => {
     receiver.lie = fault(what);
     const target = receiver.target({}, { limits: { maxRetries: 0, timeoutMs: 100 } });
     const error = await failureOf(target.set(turnOf(CURRENT), PENDING));
@@ -110,8 +110,8 @@ describe('a receiver with false answers is distinguished from a working one', ()
   });
 });
 
-describe('only a test decides', () => {
-  it('and a receiver that accepts everything is refused', async () => {
+describe('a test at a receiver', () => {
+  it('refuses a receiver that accepts everything', async () => {
     receiver.lie = say({ version: 1, outcome: 'accepted' });
     const verdict = await receiver.target().test(PENDING, contextOf());
     expect(verdict).toEqual({ accepted: false, reason: 'accepts_anything' });
@@ -120,7 +120,7 @@ describe('only a test decides', () => {
     expect(message).not.toMatchObject({ value: PENDING });
   });
 
-  it('and detects that nothing was set', async () => {
+  it('detects that nothing was set', async () => {
     receiver.lie = (heard, ...rest) => {
       const isTest = heard.message['step'] === 'test';
       say(isTest ? { version: 1, outcome: 'refused', reason: 'login_refused' } : DONE)(
@@ -134,13 +134,13 @@ describe('only a test decides', () => {
     expect(verdict).toEqual({ accepted: false, reason: 'login_refused' });
   });
 
-  it('and "done" is not a verdict', async () => {
+  it('does not take "done" as a verdict', async () => {
     receiver.lie = say(DONE);
     const error = await failureOf(receiver.target().test(PENDING, contextOf()));
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_MALFORMED', reason: 'answer' });
   });
 
-  it('and a value without its credential is refused without a request', async () => {
+  it('refuses a value without its credential without a request', async () => {
     const verdict = await receiver.target().test({ note: 'kept' }, contextOf());
     expect(verdict).toEqual({ accepted: false, reason: 'value_incomplete' });
     expect(receiver.heard).toEqual([]);
