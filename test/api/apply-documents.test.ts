@@ -184,7 +184,7 @@ describe('a document of a request', () => {
     expect((await send([created('x')], await api.logIn())).status).toBe(403);
   });
 
-  it('cannot take the role from the last admin, together with another one', async () => {
+  it('cannot take the role from the last admin together with another document', async () => {
     await api.operator('second', [{ role: 'admin' }]);
     const { body } = await api.call('GET', '/api/v1/operators', { token: api.admin });
     const admins = (
@@ -229,7 +229,7 @@ describe('a document of a request', () => {
     expect(await version('policies/before')).toBeUndefined();
   });
 
-  it('may have 65,536 characters, and a request 200 documents', async () => {
+  it('is accepted up to 65,536 characters, in a request of up to 200 documents', async () => {
     const large = { ...created('large'), document: { x: 'x'.repeat(70_000) } };
     expect((await send([large])).body['code']).toBe('ERR_BODY_INVALID');
     const many = Array.from({ length: 201 }, (_, n) => created(`n${n}`));

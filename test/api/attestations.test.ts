@@ -216,7 +216,7 @@ describe('a pushed attestation', () => {
       expect((await api.call('GET', path, { token: writer })).status).toBe(403);
   });
 
-  it('must be about the image that the caller names', async () => {
+  it('is refused if it is not about the image that the caller names', async () => {
     const [one, two] = [digestOf('1'), digestOf('2')];
     const of = (answer: Answered) => answer.body.problems[0].pointer as string;
     expect(of(await push(ci.bundle(one), two))).toBe('/digest');

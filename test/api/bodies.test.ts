@@ -98,7 +98,7 @@ describe('the size of a body', () => {
     expect((await api.call('GET', '/healthz')).status).toBe(200);
   });
 
-  it('must be zero for an operation without a body', async () => {
+  it('is zero for an operation without a body, or the request is refused', async () => {
     const headers = [
       `Authorization: Bearer ${token}`,
       'Content-Type: application/json',
@@ -180,7 +180,7 @@ describe('the JSON of a body', () => {
     expect(({} as Record<string, unknown>)['admin']).toBeUndefined();
   });
 
-  it('may hold a key with an odd but harmless name', async () => {
+  it('accepts a key with an odd but harmless name', async () => {
     expect((await send('{"data":{"constructor":"b","toString":"c"}}'))?.status).toBe(200);
     const read = await api.call('GET', '/api/v1/secrets/app/x', { token });
     expect(read.body.data).toEqual({ constructor: 'b', toString: 'c' });
@@ -273,7 +273,7 @@ spec:
     );
   });
 
-  it('can be validated before it is saved', async () => {
+  it('is validated without being saved', async () => {
     const check = (body: string) =>
       api.call('POST', '/api/v1/policies:validate', {
         token: api.admin,

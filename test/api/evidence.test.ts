@@ -239,7 +239,7 @@ describe('a report of a writer with a scope', () => {
     },
   );
 
-  it('may have a registry with a port as its scope', async () => {
+  it('accepts a registry with a port as the scope', async () => {
     const { report } = image();
     const scope = ['registry.test:5000', 'registry.test:5000/prod'];
     const token = await api.operator('ported', [{ role: 'evidence-writer', scope }]);

@@ -602,7 +602,7 @@ describe.each([
   ['the configuration', SETTINGS],
   ['connections', CONNECTIONS],
 ])('a mistake with %s', (_, rows) => {
-  it.each(rows)('%s: %s', async (_what, words, code, ...says) => {
+  it.each(rows)('is explained: %s: %s', async (_what, words, code, ...says) => {
     const ended = await run(words);
     for (const each of says) {
       if (typeof each === 'string') expect(printed).toContain(each);

@@ -84,7 +84,7 @@ describe('a patch', () => {
     expect(changed).toHaveLength(done);
   });
 
-  it('may not remove the last key', async () => {
+  it('refuses to remove the last key', async () => {
     await write('app/p5', { only: 'x' });
     const refused = await patch('app/p5', { only: null });
     expect(refused.status).toBe(409);

@@ -223,7 +223,7 @@ describe('a workload that no role binding names', () => {
     expect((await push(await job('acme/other'), report(newDigest()))).status).toBe(403);
   });
 
-  it('may be a service account, if a binding names it', async () => {
+  it('gets its role as a service account if a binding names it', async () => {
     const token = await api.logIn();
     expect((await push(token, report(newDigest()))).status).toBe(403);
     await api.put('role-bindings/tekton', {

@@ -86,7 +86,7 @@ describe('the rate limit of a workload', () => {
 });
 
 describe('the scheme in a proof', () => {
-  it('may be https if a proxy terminates TLS, and http', async () => {
+  it('is accepted as https if a proxy terminates TLS, and as http', async () => {
     const bound = await started({ listener: { plaintextBehindProxy: true } });
     const statusFor = async (url: string): Promise<number> => {
       const headers = bound.headers('GET', SELF, { claims: { htu: url } });

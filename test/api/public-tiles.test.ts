@@ -74,7 +74,7 @@ describe('public tiles', () => {
     expect(split(upper)).toEqual(tiles.slice(0, 3).map((tile) => rootOf(split(tile))));
   });
 
-  it('may be cached for ever if they are full, and for an hour if they are partial', async () => {
+  it('are cached for ever if they are full, and for an hour if they are partial', async () => {
     serve(true);
     const caching = async (path: string) => (await get(path)).headers.get('cache-control');
     expect(await caching('/tile/0/000')).toBe('public, max-age=31536000, immutable');

@@ -292,7 +292,7 @@ describe('a rotation by API', () => {
     expect(data.password).toBe('the-first-password');
   });
 
-  it('can be a drill, which promotes nothing and proves that a rotation would work', async () => {
+  it('runs as a drill, which promotes nothing and proves that a rotation would work', async () => {
     await rotating('app/drill');
     expect((await ask('drill', 'app/drill')).status).toBe(202);
     await until('app/drill', ({ state }) => state === 'done');

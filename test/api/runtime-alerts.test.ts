@@ -414,7 +414,7 @@ describe('a source', () => {
     expect((await send(sign(now))).body).toEqual({ accepted: 0, repeated: 1 });
   });
 
-  it('may send 256 KiB, and a stranger 16', async () => {
+  it('sends up to 256 KiB, and a stranger up to 16', async () => {
     const { pod } = await holder();
     const large = generic(pod, { note: 'x'.repeat(200_000) });
     expect((await deliver('flood', large)).status).toBe(202);

@@ -36,7 +36,7 @@ describe('a login with a proof', () => {
     expect((await api.call('GET', DB, { token })).body.data).toEqual({ password: CANARY });
   });
 
-  it('may use a key that another session is bound to', async () => {
+  it('accepts a key that another session is bound to', async () => {
     const again = await BoundSession.open(api, bound.sender);
     expect(again.token).not.toBe(bound.token);
     expect((await again.call('GET', DB)).status).toBe(200);

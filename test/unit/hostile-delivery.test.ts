@@ -188,7 +188,7 @@ describe('a call of the CSI driver', () => {
       expect(await called('Version', Buffer.alloc(0))).toBe(status.OK);
     }, 120_000);
 
-    it('may be preceded by connections of other protocols', async () => {
+    it('is answered after connections of other protocols', async () => {
       const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
       const frames = fc.oneof(
         hostileBytes(preface),

@@ -83,7 +83,7 @@ describe('a store that was killed before the checkpoint file named its last comm
 });
 
 describe('the file that names the last acknowledged entry', () => {
-  it('may be missing, as after an upgrade, and is created at the next start', async () => {
+  it('is created at the next start if it is missing, as after an upgrade', async () => {
     await rm(own.at(LAST_COMMIT));
     expect(await heldReasons()).toEqual([]);
     const last = await readFile(own.at(LAST_COMMIT), 'utf8');

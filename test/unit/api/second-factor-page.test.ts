@@ -127,7 +127,7 @@ describe('the page for security keys', () => {
     },
   );
 
-  it('can be used again after the person cancelled', async () => {
+  it('works again after the person cancelled', async () => {
     const { elements, use } = open(fragmentOf({ port: 1 }), undefined, 'NotAllowedError');
     await use();
     expect(elements['use']?.disabled).toBe(false);

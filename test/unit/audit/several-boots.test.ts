@@ -120,7 +120,7 @@ describe('two replicas on one store', () => {
     await integrator.close();
   });
 
-  it('take turns: many entries of one do not delay those of the other', async () => {
+  it('take turns, so that many entries of one do not delay those of the other', async () => {
     const boots = [0, 1].map((ms) => createBoot(bench.log.signer.key, clock.now() + ms));
     for (const boot of boots) {
       const chain = createChain(boot);

@@ -79,7 +79,7 @@ describe('the keys of a cluster', () => {
     expect(fetches()).toBe(3);
   });
 
-  it('may be replaced with overlap while logins continue, and no login fails (F44)', async () => {
+  it('are replaced with overlap while logins continue, and no login fails (F44)', async () => {
     cluster = await fakeCluster({});
     await login();
     for (let round = 2; round < 8; round += 1) {

@@ -90,14 +90,14 @@ describe('a key set', () => {
     expect(await refusalOf(attempt)).toBe(refused('key_not_trusted'));
   });
 
-  it.each(['ES256', 'ES384', 'ES512'] as const)('may hold a key for %s', async (alg) => {
+  it.each(['ES256', 'ES384', 'ES512'] as const)('accepts a key for %s', async (alg) => {
     const key = ecKey('ec', alg);
     const cluster = await open([key.jwk]);
     await expect(cluster.authenticate(signedToken(key, cluster.claims()))).resolves.toBeDefined();
   });
 
   it.each(['RS256', 'RS384', 'RS512'])(
-    'may hold an RSA key without an algorithm, which then verifies %s',
+    'accepts an RSA key without an algorithm, which then verifies %s',
     async (alg) => {
       const key = { ...rsaKey('any'), alg };
       const cluster = await open([{ ...key.jwk, alg: undefined }]);

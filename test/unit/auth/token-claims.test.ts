@@ -32,7 +32,7 @@ describe('the issuer of a token', () => {
     '',
     null,
     undefined,
-  ])('must match as a whole: refuses %j (J09)', async (iss) => {
+  ])('is refused if it does not match as a whole: %j (J09)', async (iss) => {
     expect(await refusal({ iss })).toBe(refused('iss_mismatch'));
   });
 });
@@ -55,22 +55,22 @@ describe('the audience of a token', () => {
     [[AUDIENCE, '']],
     [''],
     [Array.from({ length: 33 }, () => AUDIENCE)],
-  ])("must be the broker's: refuses %j (J11)", async (aud) => {
+  ])("is refused if it is not the broker's: %j (J11)", async (aud) => {
     expect(await refusal({ aud })).toBe(refused('aud_mismatch'));
   });
 
-  it.each([AUDIENCE, [AUDIENCE]])('may be a string or a list of one', async (aud) => {
+  it.each([AUDIENCE, [AUDIENCE]])('is accepted as a string or a list of one', async (aud) => {
     expect(await accepted({ aud })).toBe(true);
   });
 
   it.each([[[AUDIENCE, 'https://other.test']], [[AUDIENCE, AUDIENCE]]])(
-    "must be the broker's alone, because any other audience could replay the token: refuses %j (J13)",
+    'is refused beside any other audience, which could replay the token: %j (J13)',
     async (aud) => {
       expect(await refusal({ aud })).toBe(refused('multi_aud'));
     },
   );
 
-  it('may be one of several if the cluster allows it, and all are reported (J13)', async () => {
+  it('is accepted among several if the cluster allows it, and all are reported (J13)', async () => {
     const lax = await offlineCluster([key.jwk], { allowSeveralAudiences: true });
     const aud = ['https://other.test', AUDIENCE];
     const attested = await lax.authenticate(signedToken(key, lax.claims({ aud })));
@@ -82,23 +82,26 @@ describe('the audience of a token', () => {
 describe('the times of a token', () => {
   const INVALID = ['9999999999', -1, 1.5, 2 ** 53, null, true, [], {}, undefined];
 
-  it.each(INVALID)('must have a whole number of seconds as exp: refuses %j (J15)', async (exp) => {
-    expect(await refusal({ exp })).toBe(refused('exp_invalid'));
-  });
+  it.each(INVALID)(
+    'are refused without a whole number of seconds as exp: %j (J15)',
+    async (exp) => {
+      expect(await refusal({ exp })).toBe(refused('exp_invalid'));
+    },
+  );
 
-  it.each(INVALID)('must have a whole number of seconds as iat: refuses %j', async (iat) => {
+  it.each(INVALID)('are refused without a whole number of seconds as iat: %j', async (iat) => {
     expect(await refusal({ iat })).toBe(refused('iat_invalid'));
   });
 
   it.each(INVALID.filter((value) => value !== undefined))(
-    'must have a whole number of seconds as nbf if it is present: refuses %j',
+    'are refused if nbf is present and no whole number of seconds: %j',
     async (nbf) => {
       expect(await refusal({ nbf })).toBe(refused('nbf_invalid'));
     },
   );
 
   it.each(['1e999', '-1e999', '9007199254740993', '1e400'])(
-    'must not have an exp of %s, which never expires (J15)',
+    'are refused with an exp of %s, which never expires (J15)',
     async (exp) => {
       const text = JSON.stringify(cluster.claims()).replace(/"exp":\d+/, `"exp":${exp}`);
       const token = rawToken({ header: { alg: 'ES256', kid: 'ec-1' }, payload: text, key });
@@ -179,11 +182,11 @@ describe('the subject of a token', () => {
     '',
     null,
     undefined,
-  ])('must be a service account: refuses %j (J20)', async (sub) => {
+  ])('is refused if it is no service account: %j (J20)', async (sub) => {
     expect(await refusal(named(sub))).toBe(refused('not_a_service_account'));
   });
 
-  it('may use every character that Kubernetes allows in names', async () => {
+  it('accepts every character that Kubernetes allows in names', async () => {
     const name = `a.${'b'.repeat(240)}.9`;
     const sub = `system:serviceaccount:${'n'.repeat(63)}:${name}`;
     const attested = await cluster.authenticate(sign(named(sub, 'n'.repeat(63), name)));
@@ -194,7 +197,7 @@ describe('the subject of a token', () => {
     named('system:serviceaccount:prod:admin', 'prod', 'dev'),
     named('system:serviceaccount:prod:api', 'dev', 'api'),
     named('system:serviceaccount:kube-system:api', 'prod', 'api'),
-  ])('must be the service account that the other claims name (J19)', async (claims) => {
+  ])('is refused if the other claims name another service account (J19)', async (claims) => {
     expect(await refusal(claims)).toBe(refused('claim_mismatch'));
   });
 });
@@ -231,17 +234,17 @@ describe('the Kubernetes claims', () => {
     { jti: 7 },
     { jti: '' },
     { jti: 'x'.repeat(257) },
-  ])('must have the form of bound tokens: refuses %j', async (claims) => {
+  ])('are refused without the form of bound tokens: %j', async (claims) => {
     expect(await refusal(claims)).toBe(refused('claim_invalid'));
   });
 
-  it('may omit the node, its UID and the token id', async () => {
+  it('are accepted without the node, its UID and the token id', async () => {
     expect(await accepted({ ...bound({}), jti: undefined })).toBe(true);
     const named = await cluster.authenticate(sign(bound({ node: { name: 'n1' } })));
     expect(named.workload.node).toEqual({ name: 'n1' });
   });
 
-  it('must name a pod, unless the cluster allows tokens without one', async () => {
+  it('are refused without a pod, unless the cluster allows tokens without one', async () => {
     const withoutPod = bound({ pod: undefined });
     expect(await refusal(withoutPod)).toBe(refused('pod_required'));
     const lax = await offlineCluster([key.jwk], { allowWithoutPod: true });
@@ -250,7 +253,7 @@ describe('the Kubernetes claims', () => {
     await lax.close();
   });
 
-  it('must not be repeated (J21)', async () => {
+  it('are refused if they are repeated (J21)', async () => {
     const claims = JSON.stringify(cluster.claims());
     const header = { alg: 'ES256', kid: 'ec-1' };
     for (const extra of [

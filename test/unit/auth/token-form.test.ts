@@ -35,7 +35,7 @@ describe('the form of a token', () => {
     });
   });
 
-  it('may name its type JWT', async () => {
+  it('accepts the type JWT', async () => {
     await expect(cluster.authenticate(withHeader({ typ: 'JWT' }))).resolves.toBeDefined();
   });
 

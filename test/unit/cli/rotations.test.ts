@@ -155,7 +155,7 @@ describe('a requested rotation', () => {
   const steering = createProgram().commands.find((each) => each.name() === 'rotate')?.commands;
 
   it.each(['run', 'drill', 'retry', 'abort', 'rollback', 'retire'])(
-    'can be waited for: %s',
+    'is waited for until it ends: %s',
     (verb) => {
       const options = steering?.find((each) => each.name() === verb)?.options;
       expect(options?.map(({ long }) => long)).toContain('--wait');

@@ -215,7 +215,7 @@ describe('the peer of a TLS connection', () => {
     expect(await failureOver(options, ca)).toMatchObject({ reason: 'tls' });
   });
 
-  it('may be slow if it has proved its identity', async () => {
+  it('has the time of a call once it has proved its identity', async () => {
     expect(await failureOver(own, authority.cert, 1_000)).toMatchObject({ reason: 'timeout' });
   });
 });
@@ -246,11 +246,11 @@ describe('the URL of the broker', () => {
     'http://localhost:1',
     'http://127.1.2.3',
     'http://[::1]:8200/',
-  ])('may be %s', (url) => {
+  ])('is accepted as %s', (url) => {
     expect(() => new BrokerClient({ url })).not.toThrow();
   });
 
-  it('may be plain if its network encrypts', () => {
+  it('is accepted as plain HTTP if its network encrypts', () => {
     expect(() => new BrokerClient({ url: 'http://broker.ns', allowPlaintext: true })).not.toThrow();
   });
 });

@@ -65,7 +65,7 @@ describe('a generated password', () => {
     { exclude: '' },
     { require: [] },
     { require: ['digit', 'digit'] },
-  ])('may be %j', (spec) => {
+  ])('is drawn by %j', (spec) => {
     expect(generatePassword(spec)).toHaveLength(spec.length ?? 32);
   });
 

@@ -314,7 +314,7 @@ describe('a hostile object', () => {
 });
 
 describe('objects that the operator of the cluster writes', () => {
-  it('may speak of everything from an unrestricted namespace', async () => {
+  it('are about everything if their namespace is unrestricted', async () => {
     const source = documents({ namespaces: [{ name: 'platform', unrestricted: true }] });
     const wide = { subject: { namespaces: ['*'] }, rule: { paths: ['**'] } };
     const made = access(wide, { namespace: 'platform' });

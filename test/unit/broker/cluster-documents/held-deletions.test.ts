@@ -98,7 +98,7 @@ describe('documents whose objects disappear', () => {
     expect([present('c1.pay.'), source.held]).toEqual([1, 1]);
   });
 
-  it('may be a fifth of those of a namespace that has many', async () => {
+  it('are deleted without delay up to a fifth of a namespace that has many', async () => {
     const objects = many(60);
     await applied(objects);
     const seen = new Set(objects.slice(12).map((each) => source.authority.ownerOf(each)));

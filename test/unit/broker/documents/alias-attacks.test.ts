@@ -167,7 +167,7 @@ describe('an editor with several scoped grants', () => {
     await broker.remove(admin, 'definition', path);
   });
 
-  it('may name both places with a scope for each', async () => {
+  it('names both places with a scope for each', async () => {
     const scope = ['kv2/team-a', 'kv2/team-b'];
     const by = await broker.operator('both', [{ role: 'secret-editor', scope }]);
     expect(await save(by, path, { ref })).toBe('no error');
@@ -205,20 +205,20 @@ describe('a place that an unscoped editor chose', () => {
     ['a rotation', { ref, rotation: { strategy: 'generated' } }],
     ['one more field in the ref', { ref: { ...ref, more: 1 } }],
     ['the same text in another case', { ref: { at: 'KV/TEAM-B/DB' } }],
-  ])('may not be kept with %s', async (_what, body) => {
+  ])('is not kept with %s', async (_what, body) => {
     expect(await save(admin, path, { ref })).toBe('no error');
     expect(await save(editor, path, body)).toBe('ERR_BODY_INVALID');
     await broker.remove(admin, 'definition', path);
   });
 
-  it('may not be kept when it is removed before the commit of the scoped editor', async () => {
+  it('is not kept when it is removed before the commit of the scoped editor', async () => {
     expect(await save(admin, path, { ref })).toBe('no error');
     broker.store.once(records('document.write'), () => broker.remove(admin, 'definition', path));
     expect(await save(editor, path, { ref, leaseTtl: '5m' })).toMatch(/^ERR_/);
     expect(found(path)).toBeUndefined();
   });
 
-  it('may not be kept when it is corrected before the commit of the scoped editor', async () => {
+  it('is not kept when it is corrected before the commit of the scoped editor', async () => {
     expect(await save(admin, path, { ref })).toBe('no error');
     broker.store.once(records('document.write'), () => broker.put(admin, 'definition', path, {}));
     expect(await save(editor, path, { ref, leaseTtl: '5m' })).toMatch(/^ERR_/);

@@ -60,7 +60,7 @@ describe('the ref of a definition that a scoped secret-editor saves', () => {
     ['kube', { name: 'team-a', key: 'password' }],
     ['pg', { role: 'team-a' }],
     ['my', { role: 'team-a' }],
-  ])('may name a place inside the scope (%s %j)', async (mount, ref) => {
+  ])('is accepted for a place inside the scope (%s %j)', async (mount, ref) => {
     const path = `${mount}/team-a/alias`;
     const dynamic = ['creds', 'iam', 'pg', 'my'].includes(mount);
     const body = { ref, ...(dynamic && { class: 'dynamic' }) };
@@ -87,7 +87,7 @@ describe('the ref of a definition that a scoped secret-editor saves', () => {
     ['pg', { role: 'no-such-role' }],
     ['my', { role: 'admin' }],
     ['my', { role: 'no-such-role' }],
-  ])('may not name any other place (%s %j)', async (mount, ref) => {
+  ])('is refused for any other place (%s %j)', async (mount, ref) => {
     const path = `${mount}/team-a/alias`;
     const entries = await broker.entriesOf(async () => {
       const failure = await failureOf(broker.put(editor, 'definition', path, { ref }));
@@ -107,7 +107,7 @@ describe('the ref of a definition that a scoped secret-editor saves', () => {
     }
   });
 
-  it('may stay where an unscoped editor pointed it, if no other field changes what it reaches', async () => {
+  it('stays where an unscoped editor pointed it, if no other field changes what it reaches', async () => {
     const path = 'kv2/team-a/shared';
     const ref = { path: 'secret/data/team-b/db' };
     await broker.put(admin, 'definition', path, { ref });
@@ -173,7 +173,7 @@ describe('the rotation target of a definition that a scoped secret-editor saves'
   ];
 
   it.each(rotations)(
-    'may not be at a connection that other scopes use (%s %j)',
+    'is refused at a connection that other scopes use (%s %j)',
     async (connection, how) => {
       for (const path of ['app/stolen', 'kv2/team-a/stolen', 'aws/team-a/stolen']) {
         const rotation = { connection, ...how };
@@ -192,7 +192,7 @@ describe('the rotation target of a definition that a scoped secret-editor saves'
     expect(await attempt()).toEqual(before);
   });
 
-  it('may be at a connection whose prefixes all lie in the scope', async () => {
+  it('is accepted at a connection whose prefixes all lie in the scope', async () => {
     const rotation = {
       ...{ connection: 'pg-a', strategy: 'single-user', options: { username: 'app_a' } },
     };
@@ -204,7 +204,7 @@ describe('the rotation target of a definition that a scoped secret-editor saves'
     expect(await codeOf(broker.put(scoped, 'definition', path, { rotation }))).toBe('no error');
   });
 
-  it('may be the AWS secret that the path itself reads', async () => {
+  it('is accepted if it is the AWS secret that the path itself reads', async () => {
     const rotation = {
       ...{ connection: 'aws', strategy: 'own-rotation', options: { name: 'team-a/db' } },
     };

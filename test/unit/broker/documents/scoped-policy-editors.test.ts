@@ -123,7 +123,7 @@ describe('policies of a scoped policy-editor', () => {
     },
   );
 
-  it('may keep a name that an unscoped editor gave them', async () => {
+  it('keep a name that an unscoped editor gave them', async () => {
     await apply('policy', 'theirs', policy('theirs', ['kv/team/**']));
     const ifAny = { by: scoped, precondition: { ifMatch: '*' } };
     const next = policy('theirs', ['kv/team/x']);

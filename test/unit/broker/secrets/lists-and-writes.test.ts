@@ -153,7 +153,7 @@ describe('a write', () => {
     expect(entries).toMatchObject([{ action: 'secret.write', outcome: 'ok' }]);
   });
 
-  it('can be listed by version and deleted by an authorized caller', async () => {
+  it('is listed by version and deleted by an authorized caller', async () => {
     await write('app/s');
     const editor = await broker.operator('ed', [{ role: 'secret-editor', scope: ['app'] }]);
     const { parts } = broker;

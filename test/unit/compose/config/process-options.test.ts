@@ -87,7 +87,7 @@ describe('a production broker', () => {
 });
 
 describe('a broker for development', () => {
-  it('may be debugged', () => {
+  it('starts with the options of a debugger', () => {
     const started = { execArgv: ['--inspect'], environment: {} };
     expect(() => refuseOpenProcess({ mode: 'development' }, started)).not.toThrow();
   });

@@ -115,7 +115,7 @@ describe('an expensive review', () => {
     expect(podSchema.safeParse({ spec }).error?.issues.length).toBeLessThan(5);
   });
 
-  it('may have as many items as the limit', () => {
+  it('is answered with as many items as the limit', () => {
     const pod = injected(podWith(templates(MOST_ITEMS - 1)));
     expect(configOf(pod)['templates']).toHaveLength(MOST_ITEMS - 1);
   });

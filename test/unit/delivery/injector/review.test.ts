@@ -46,7 +46,7 @@ describe('the templates of a pod', () => {
     ]);
   });
 
-  it('may use any key: the webhook does not know what a secret contains', async () => {
+  it('accept any key, because the webhook does not know what a secret contains', async () => {
     expect(await reviewOf({ 'template-db': '{{ secrets.db.no-such-key }}' })).toMatchObject({
       outcome: 'injected',
     });

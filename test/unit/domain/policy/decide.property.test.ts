@@ -172,7 +172,7 @@ describe('decide, for any policies and request,', () => {
     );
   });
 
-  it('may list under every prefix of a path that it may list', () => {
+  it('lists under every prefix of a path that it may list', () => {
     fc.assert(
       fc.property(policies, request, (list, asked) => {
         const compiled = compilePolicies(list);

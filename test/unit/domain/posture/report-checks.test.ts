@@ -137,7 +137,7 @@ describe('vulnerabilities', () => {
   it.each<[string, number, number]>([
     ['older than the scan', NOW - 2 * HOUR, NOW + HOUR],
     ['newer than the scan', NOW + DAY, NOW + 2 * HOUR],
-  ])('take the age from the database of the scanner if it is %s', (_, built, validUntil) => {
+  ])('have the age in the database of the scanner if it is %s', (_, built, validUntil) => {
     const section = { isOsEnded: false, databaseBuiltAt: built, findings: [] };
     const known = [evidence('vulnerabilities', section)];
     const rules = gate({ reportMaxAge: '3h' });

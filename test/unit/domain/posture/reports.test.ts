@@ -326,7 +326,7 @@ describe('an attestation of cosign', () => {
     expect(fault(cosignVuln(trivyReport({ Metadata })))).toContain(`not ${INDEX}`);
   });
 
-  it('may be the predicate alone', () => {
+  it('is read as the predicate alone', () => {
     const { predicate } = cosignVuln();
     expect(read(predicate)).toMatchObject({ format: 'cosign-vuln', manifests: [INDEX] });
   });

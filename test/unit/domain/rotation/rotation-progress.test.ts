@@ -125,7 +125,7 @@ describe('a failing step', () => {
     expect(after(from, { type: 'retry' })).toBe('running/promote/0');
   });
 
-  it('may have happened, also after a retry: no way leads back to "not started"', () => {
+  it('never becomes "not started" again once it may have happened, also after a retry', () => {
     const from = { state: 'parked', step: 'promote', attempts: 6 } as const;
     const retried = progressAfter(from, { type: 'retry' }, TRAITS);
     expect(after(retried, { type: 'abort' }, { hasPrevious: false })).toBe('refused');
@@ -145,7 +145,7 @@ describe('a step that waits for its target', () => {
     expect(after(from, { type: 'waits', step })).toBe(`running/${step}/1`);
   });
 
-  it('must be the current one, and not parked', () => {
+  it('is refused if it is not the current one, or parked', () => {
     expect(after({ step: 'set' }, { type: 'waits', step: 'create' })).toBe('refused');
     expect(after({ state: 'parked' }, { type: 'waits', step: 'create' })).toBe('refused');
   });

@@ -294,7 +294,7 @@ describe('a kubeconfig file', () => {
     client.close();
   });
 
-  it('may set the expected server name of the certificate', async () => {
+  it('sets the expected server name of the certificate', async () => {
     const cluster = {
       server: fake.address,
       'certificate-authority-data': authority(),

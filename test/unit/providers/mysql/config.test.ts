@@ -13,7 +13,7 @@ const problemsWith = (username: string): readonly string[] => {
 };
 
 describe('the name of a MySQL connection', () => {
-  it.each(['quaymaster', 'ключ', "o'brien`", 'x'.repeat(80)])('may be %j', (username) => {
+  it.each(['quaymaster', 'ключ', "o'brien`", 'x'.repeat(80)])('is accepted as %j', (username) => {
     expect(problemsWith(username)).toEqual([]);
   });
 

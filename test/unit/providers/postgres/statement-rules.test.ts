@@ -13,7 +13,7 @@ describe('a statement of a mount (R04)', () => {
     CREATE,
     `create user "{{name}}" with password '{{ password }}' valid until '{{expiration}}' in role app`,
     `CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}} CONNECTION LIMIT 5`,
-  ])('may create a role: %s', (text) => {
+  ])('is accepted if it creates the role with its password and expiry: %s', (text) => {
     expect(creationProblem(text, true)).toBeUndefined();
   });
 
@@ -28,7 +28,7 @@ describe('a statement of a mount (R04)', () => {
     `${CREATE} IN ROLE "pg_write_server_files"`,
     `${CREATE} ADMIN {{name}}`,
     `${CREATE} IN ROLE {{password}}`,
-  ])('may not create a role: %s', (text) => {
+  ])('is refused if it creates the role in any other way: %s', (text) => {
     expect(creationProblem(text, true)).toEqual(expect.any(String));
   });
 
@@ -37,7 +37,7 @@ describe('a statement of a mount (R04)', () => {
     'GRANT SELECT (id, "odd "" name"), INSERT ON sales.orders TO {{name}}',
     `ALTER ROLE {{name}} SET search_path TO sales, 'it''s'`,
     'GRANT SELECT ON pg_catalog.pg_authid TO {{name}}',
-  ])('may grant: %s', (text) => {
+  ])('is accepted if it grants: %s', (text) => {
     expect(creationProblem(text, false)).toBeUndefined();
   });
 
@@ -83,7 +83,7 @@ describe('a statement of a mount (R04)', () => {
     expect(revocationProblem('REVOKE {{role}} FROM {{name}}')).toBe(said);
   });
 
-  it('may have {{name}} but no password in a revocation', () => {
+  it('accepts {{name}} and refuses a password in a revocation', () => {
     expect(revocationProblem('DROP OWNED BY {{name}}')).toBeUndefined();
     expect(revocationProblem('REASSIGN OWNED BY {{name}} TO app')).toBeUndefined();
     expect(revocationProblem('ALTER ROLE {{name}} PASSWORD {{password}}')).toBeDefined();

@@ -25,7 +25,7 @@ describe('a Vault connection in the configuration', () => {
   });
 
   it.each(['http://127.0.0.1:8200', 'http://localhost:8200', 'http://[::1]:8200'])(
-    'may use plain HTTP to this machine: %s',
+    'accepts plain HTTP to this machine: %s',
     (address) => expect(accepts(config({ address }))).toBe(true),
   );
 
@@ -46,7 +46,7 @@ describe('a Vault connection in the configuration', () => {
     (locator) => expect(accepts(config({ locators: [locator] }))).toBe(false),
   );
 
-  it('must be restricted', () => {
+  it('is refused without a restriction', () => {
     expect(accepts(config({ locators: [] }))).toBe(false);
   });
 
