@@ -182,7 +182,7 @@ describe('the subject of a token', () => {
     '',
     null,
     undefined,
-  ])('is refused if it is no service account: %j (J20)', async (sub) => {
+  ])('is refused if it is not a service account: %j (J20)', async (sub) => {
     expect(await refusal(named(sub))).toBe(refused('not_a_service_account'));
   });
 
