@@ -9,7 +9,7 @@ const DAY_MS = 86_400_000;
 
 /** Deletion, its window, and the metadata of versions, on every store. */
 export function embeddedDeletionContract(store: string, makeStore: MakeStore): void {
-  describe(`deleted secrets in the embedded store, on ${store}`, () => {
+  describe(`a deleted secret in the embedded store, on ${store}`, () => {
     let embedded: Embedded;
 
     beforeEach(async () => {

@@ -401,8 +401,8 @@ describe('hostile input', () => {
   });
 });
 
-describe('an encoding is decoded to the same value', () => {
-  it('names of workloads', () => {
+describe('an encoding', () => {
+  it('is decoded to the same name of a workload', () => {
     const segment = fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,10}$/);
     fc.assert(
       fc.property(segment, segment, segment, (cluster, namespace, account) => {

@@ -328,7 +328,7 @@ describe('a store', () => {
     return status.held;
   }
 
-  it('never when it is at or ahead of the external checkpoint', async () => {
+  it('is not held when it is at or ahead of the external checkpoint', async () => {
     expect(await held()).toBeUndefined();
     await record(3);
     await bench.integrate();

@@ -384,7 +384,7 @@ describe('config check --files', () => {
     expect(await find()).toMatchObject([{ state: 'problem' }]);
   });
 
-  it('include what a core file would have', () => {
+  it('includes what a core file would have', () => {
     expect(coreFindings(undefined)).toEqual([]);
     const pattern = '|/lib/systemd/systemd-coredump %P';
     expect(coreFindings({ pattern, haveMemory: false })).toMatchObject([{ state: 'ok' }]);

@@ -41,7 +41,7 @@ describe('cosignatures', () => {
     else expect(read()).toEqual(expected);
   });
 
-  it('has no key of a log, nor a key with another ID', () => {
+  it('have no key of a log, nor a key with another ID', () => {
     const log = 'quaymaster.example/log+d0b052a9+ATHHk2fC03x88ONAGkh6T2h1npS3e5bz+y6SuaGAC8tr';
     const renamed = vectors.witnessKey.replace('/w1+', '/w2+');
     for (const text of [log, renamed, '', `${vectors.witnessKey}=`])

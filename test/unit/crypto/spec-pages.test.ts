@@ -25,7 +25,7 @@ describe('the worked example of a page', () => {
       expect(page('root-keys-v1')).toContain(text);
   });
 
-  it('root-keys-v1 names every derived key', () => {
+  it('names every derived key of root-keys-v1', () => {
     const derived = vectors('root-key-v1')['derived'] as Record<string, { label: string }>;
     for (const { label } of Object.values(derived))
       expect(page('root-keys-v1')).toContain(`\`${label}\``);
@@ -36,13 +36,13 @@ describe('the worked example of a page', () => {
       expect(page('tokens-v1')).toContain(text);
   });
 
-  it('webhook-v1', () => {
+  it('is the first vector of webhook-v1', () => {
     const { key, cases } = vectors('webhook-v1');
     for (const text of longTexts([key, cases[0], cases[1]?.['header']]))
       expect(page('webhook-v1')).toContain(text);
   });
 
-  it('sealed-delivery-v1', () => {
+  it('is the first vector of sealed-delivery-v1', () => {
     const { thumbprint, ath, accepted, answer } = vectors('sealed-delivery-v1') as unknown as {
       readonly thumbprint: string;
       readonly ath: string;
@@ -53,14 +53,14 @@ describe('the worked example of a page', () => {
       expect(page('sealed-delivery-v1')).toContain(text);
   });
 
-  it('witness-v1', () => {
+  it('is the first vector of witness-v1', () => {
     const { seed, publicKey, witnessKey, message, cosignature, submission } = vectors('witness-v1');
     const { body } = submission as Json;
     for (const text of longTexts([seed, publicKey, witnessKey, message, cosignature, body]))
       expect(page('witness-v1')).toContain(text);
   });
 
-  it('checkpoint-v1', () => {
+  it('is the first vector of checkpoint-v1', () => {
     const { seed, publicKey, verifierKey, root, note } = vectors('checkpoint-v1');
     for (const text of longTexts([seed, publicKey, verifierKey, root, note]))
       expect(page('checkpoint-v1')).toContain(text);

@@ -32,7 +32,7 @@ describe('tile paths', () => {
     expect(parseTilePath(path)).toEqual(tile);
   });
 
-  it.each(vectors.notTiles)('refuses %j', (path) => {
+  it.each(vectors.notTiles)('are refused as %j', (path) => {
     expect(parseTilePath(path)).toBeUndefined();
   });
 });

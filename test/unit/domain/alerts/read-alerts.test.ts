@@ -240,7 +240,7 @@ describe('odd facts', () => {
     expect(alert.pod).toMatchObject({ namespace: 'shop', name: 'web-0' });
   });
 
-  it('the test of falcosidekick is a test', () => {
+  it('the test of falcosidekick is read as a test', () => {
     const test = { ...FALCO, rule: 'Test rule', source: 'internal', priority: 'Debug' };
     expect(only('falcosidekick', test)).toMatchObject({ isTest: true, priority: 'debug' });
   });

@@ -129,7 +129,7 @@ describe('vulnerabilities', () => {
     expect(codes(rules, [old], { now: NOW + HOUR })).toEqual(['report_stale unknown']);
   });
 
-  it('takes the age from the receipt if the clock of the scanner is ahead', () => {
+  it('have the age since the receipt if the clock of the scanner is ahead', () => {
     const ahead = scan([], { reportedAt: NOW + 4 * 60_000, receivedAt: NOW });
     expect(verdict(gate({ reportMaxAge: '1h' }), [ahead]).validUntil).toBe(NOW + HOUR);
   });

@@ -306,7 +306,7 @@ describe('a faulty AWS Secrets Manager', () => {
     [awsFault('ThrottlingException', CANARY), 'lower limits.maxConcurrent'],
     [{ status: 200, body: '<html>' }, 'not AWS Secrets Manager'],
     [awsFault('Odd', CANARY), 'check region and endpoint'],
-  ])('check reports the problem and the remedy (%j)', async (answer, advice) => {
+  ])('is reported by the check with the problem and the remedy (%j)', async (answer, advice) => {
     await open();
     fake.script(answer);
     const report = await connection.check(CONTEXT);
@@ -327,7 +327,7 @@ describe('a faulty AWS Secrets Manager', () => {
     });
   });
 
-  it('check reports missing credentials', async () => {
+  it('has a check that reports missing credentials', async () => {
     const { awsSecretsManagerConnectionSchema: schema } =
       await import('../../../../src/providers/aws/config.ts');
     const { openAwsSecretsManager } = await import('../../../../src/providers/aws/open.ts');
