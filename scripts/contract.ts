@@ -21,9 +21,6 @@ interface WrittenOperation {
   readonly parameters?: readonly (ContractParameter | Reference)[];
   readonly requestBody?: ContractContent | Reference;
   readonly responses: Shared<ContractContent | Reference>;
-  readonly security?: readonly object[];
-  readonly 'x-who': string;
-  readonly 'x-roles'?: readonly string[];
 }
 
 /** What scripts and tests read of openapi.yaml. */
@@ -43,9 +40,6 @@ export interface ContractOperation {
   readonly id: string;
   readonly method: string;
   readonly path: string;
-  readonly who: string;
-  readonly roles: readonly string[];
-  readonly isPublic: boolean;
   readonly parameters: readonly ContractParameter[];
   readonly body: ContractContent;
   readonly responses: Shared<ContractContent>;
@@ -66,9 +60,6 @@ export function operationsOf({ paths, components }: Contract): readonly Contract
         id: operation.operationId,
         method: method.toUpperCase(),
         path,
-        who: operation['x-who'],
-        roles: operation['x-roles'] ?? [],
-        isPublic: operation.security !== undefined,
         parameters: parameters.map((each) => resolve(components.parameters, each)),
         body: resolve(components.requestBodies, requestBody),
         responses: Object.fromEntries(

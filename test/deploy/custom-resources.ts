@@ -1,12 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { dump, load } from 'js-yaml';
-import { z } from 'zod';
 import {
   RESOURCE_GROUP,
   RESOURCES,
   type Resource,
 } from '../../src/broker/cluster-documents/cluster-object.ts';
-import { BODY_SCHEMAS } from '../../src/broker/documents/schema.ts';
 
 interface Schema {
   readonly type?: string | readonly string[];
@@ -32,14 +30,14 @@ const ANYTHING = { 'x-kubernetes-preserve-unknown-fields': true };
  * each problem is reported by one validator, with its position. Unknown fields are kept for it: the API server would drop the misspelt condition
  * of a rule silently, and the rule would hold without the condition.
  */
-function structural(schema: Schema, resolve: (reference: string) => Schema): object {
-  const inner = (each: Schema): object => structural(each, resolve);
+function structural(schema: Schema): object {
   const { $ref, anyOf, type, properties, additionalProperties, items, description } = schema;
-  if ($ref !== undefined) return inner(resolve($ref));
-  if (anyOf !== undefined) return inner(joined(anyOf));
+  const own = description === undefined ? {} : { description };
   const words = description === undefined ? {} : { description: description.trim() };
+  if ($ref !== undefined) return structural({ ...resolve($ref), ...own });
+  if (anyOf !== undefined) return structural({ ...joined(anyOf), ...own });
   if (type === 'object' && properties !== undefined) {
-    const fields = Object.entries(properties).map(([name, field]) => [name, inner(field)]);
+    const fields = Object.entries(properties).map(([name, field]) => [name, structural(field)]);
     const { required } = schema;
     const needs = required === undefined ? {} : { required };
     return { type, ...words, ...ANYTHING, ...needs, properties: Object.fromEntries(fields) };
@@ -48,9 +46,9 @@ function structural(schema: Schema, resolve: (reference: string) => Schema): obj
     const isOpen = typeof additionalProperties !== 'object' || isEmpty(additionalProperties);
     return isOpen
       ? { type, ...words, ...ANYTHING }
-      : { type, ...words, additionalProperties: inner(additionalProperties) };
+      : { type, ...words, additionalProperties: structural(additionalProperties) };
   }
-  if (type === 'array') return { type, ...words, items: inner(items ?? {}) };
+  if (type === 'array') return { type, ...words, items: structural(items ?? {}) };
   const values = 'const' in schema ? [schema.const] : schema.enum;
   if (values !== undefined) return { type: 'string', ...words, enum: values };
   return typeof type === 'string' ? { type, ...words } : { ...words, ...ANYTHING };
@@ -71,21 +69,23 @@ function joined(variants: readonly Schema[]): Schema {
   };
 }
 
-/** The body of a policy has a parser of its own; its schema is that of the API. */
-function policySpec(): object {
-  const { components } = load(readFileSync('openapi.yaml', 'utf8')) as Contract;
-  const resolve = (reference: string): Schema =>
-    components.schemas[reference.replace('#/components/schemas/', '')]!;
-  return structural(resolve('AccessPolicy').properties!['spec']!, resolve);
+const CONTRACT = load(readFileSync('openapi.yaml', 'utf8')) as Contract;
+
+function resolve(reference: string): Schema {
+  return CONTRACT.components.schemas[reference.replace('#/components/schemas/', '')]!;
 }
 
+/** The schema of a kind's body in the contract. */
+const BODIES: Readonly<Record<Resource['kind'], () => Schema>> = {
+  mount: () => resolve('Mount'),
+  definition: () => resolve('Definition'),
+  'posture-profile': () => resolve('PostureProfile'),
+  'response-rule': () => resolve('ResponseRule'),
+  policy: () => resolve('AccessPolicy').properties!['spec']!,
+};
+
 function bodySpec({ kind }: Resource): object {
-  if (kind === 'policy') return policySpec();
-  const schema = z.toJSONSchema(BODY_SCHEMAS[kind], { io: 'input', unrepresentable: 'any' });
-  const never = (reference: string): Schema => {
-    throw new Error(`a reference: ${reference}`);
-  };
-  return structural(schema as Schema, never);
+  return structural(BODIES[kind]());
 }
 
 const TEXT = { type: 'string' };

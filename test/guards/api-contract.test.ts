@@ -78,14 +78,6 @@ describe('the contract, the access table and the routes', () => {
     expect(Object.keys(routes).sort()).toEqual([...ACCESS.keys()].sort());
   });
 
-  it('agree on the permitted callers', () => {
-    for (const { id, who, roles, isPublic } of contractOperations) {
-      const row = ACCESS.get(id as never);
-      expect({ id, who, roles }).toEqual({ id, who: row?.who, roles: row?.roles });
-      expect(isPublic).toBe(row?.who === 'public');
-    }
-  });
-
   it('mark the parameters that span slashes', () => {
     for (const { id, path, parameters } of contractOperations) {
       const marked = parameters.filter((each) => each['x-multi-segment'] === true);
@@ -129,12 +121,12 @@ describe('the contract, the access table and the routes', () => {
   });
 
   it('demand a recent login of a person for every change, except those with a reason', () => {
-    const changes = contractOperations.filter(
-      ({ id, method, who }) =>
+    const changes = [...ACCESS].filter(
+      ([id, { method, who }]) =>
         method !== 'GET' && who !== 'public' && who !== 'workload' && !READS.has(id),
     );
-    const exempt = changes.filter(({ id }) => ACCESS.get(id as never)?.isDangerous !== true);
-    expect(exempt.map(({ id }) => id).sort()).toEqual(Object.keys(NO_STEP_UP).sort());
+    const exempt = changes.filter(([, { isDangerous }]) => !isDangerous);
+    expect(exempt.map(([id]) => id).sort()).toEqual(Object.keys(NO_STEP_UP).sort());
   });
 
   it('map no path to two operations', () => {

@@ -8,8 +8,18 @@ const REPOSITORY_FORM =
   'must be a repository of images or its beginning, such as registry.example/prod: host in lower case, no tag, no digest, no "*"';
 
 export const grant: z.ZodType<Grant> = z
-  .strictObject({ role: z.enum(ROLES), scope: z.array(text).max(64).default([]) })
-  .superRefine(checkScope);
+  .strictObject({
+    role: z.enum(ROLES).meta({ id: 'Role' }),
+    scope: z
+      .array(text)
+      .max(64)
+      .default([])
+      .describe(
+        'Path prefixes, or of `evidence-writer` prefixes of image repositories; without any, everything.',
+      ),
+  })
+  .superRefine(checkScope)
+  .meta({ id: 'Grant' });
 
 /** What the prefixes of a scope are depends on the role. */
 export function checkScope({ role, scope }: Grant, context: z.RefinementCtx): void {

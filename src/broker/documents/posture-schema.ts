@@ -29,13 +29,18 @@ const pattern = z
   .refine(
     (value) => value.split('/').every((segment) => segment === '**' || !segment.includes('**')),
     '"**" must be a whole segment',
-  );
-const patterns = z.array(pattern).max(64).default([]);
-const permission = z.enum(['allow', 'deny']);
+  )
+  .meta({
+    id: 'PosturePattern',
+    description: 'Segments joined by `/`; `*` within one, `**` for any number of them',
+  });
+const patterns = z.array(pattern).max(64).default([]).meta({ id: 'PosturePatterns' });
+const permission = z.enum(['allow', 'deny']).meta({ id: 'PosturePermission' });
 
 const version = z
   .string()
   .regex(/^(?:latest|v1\.\d{1,3})$/, 'must be latest, or a version such as v1.34')
+  .describe('`latest`, or such as `v1.34`')
   .transform((value) => (value === 'latest' ? NEWEST_MINOR : Number(value.slice('v1.'.length))))
   .refine((minor) => minor <= NEWEST_MINOR, `must be at most v1.${NEWEST_MINOR}`);
 
@@ -52,7 +57,11 @@ const until = z
     (value) => DATE.test(value) && !Number.isNaN(Date.parse(value)),
     'must be a day such as 2026-12-31, or an instant such as 2026-12-31T12:00:00Z',
   )
-  .transform((value) => Date.parse(value));
+  .transform((value) => Date.parse(value))
+  .meta({
+    id: 'DayOrInstant',
+    description: 'A day such as `2026-12-31`, or an instant such as `2026-12-31T12:00:00Z`',
+  });
 
 const exception = z
   .strictObject({
@@ -85,6 +94,10 @@ const identityText = z
   .check(({ value, issues }) => {
     const message = identityProblem(value);
     if (message !== undefined) issues.push({ code: 'custom', message, input: value });
+  })
+  .meta({
+    id: 'SigningIdentity',
+    description: 'Exact, or a pattern whose scheme and host have no `*`',
   });
 
 const authority = z
@@ -99,7 +112,8 @@ const authority = z
         context.addIssue({ code: 'custom', message: NO_KEY });
         return z.NEVER;
       })
-      .optional(),
+      .optional()
+      .describe('One public key in PEM: ECDSA on P-256, RSA of 2048 to 8192 bits, or Ed25519'),
     keyless: z
       .strictObject({
         trustRoot: name,
@@ -109,16 +123,22 @@ const authority = z
           .max(64),
       })
       .optional(),
-    revokedAt: until.optional(),
+    revokedAt: until.optional().describe('Signatures made from then on do not count.'),
   })
   .refine(({ key, keyless }) => (key === undefined) !== (keyless === undefined), {
     message: 'needs either "key" or "keyless"',
-  });
+  })
+  .meta({ id: 'SigningAuthority', description: 'Has either `key` or `keyless`' });
 
 const signed = {
   images: z.array(pattern).min(1).max(64),
   authorities: z.array(authority).min(1).max(16),
 };
+const signature = z.strictObject(signed).meta({
+  id: 'SignatureRule',
+  description:
+    'An image that one of the patterns matches needs a signature by one of the authorities.',
+});
 const attestation = z
   .strictObject({
     ...signed,
@@ -133,24 +153,34 @@ const attestation = z
     {
       message: 'needs "slsaProvenance" or "vulnScan"',
     },
-  );
+  )
+  .meta({
+    id: 'AttestationRule',
+    description:
+      'An image that one of the patterns matches needs each named attestation by one of the authorities.',
+  });
 
 const KEY_ID = /^sha256:[0-9a-f]{64}$/;
 const DIGEST_WORDS = 'must be a digest such as sha256:<64 hexadecimal digits>';
+const digest = z.string().refine(isDigest, DIGEST_WORDS).meta({ id: 'ImageDigest' });
+const keyId = z
+  .string()
+  .regex(KEY_ID, 'must be the id of a key: sha256:<64 hexadecimal digits>')
+  .describe('`sha256:` and 64 hexadecimal digits');
 
 const image = z
   .strictObject({
     onUnknown: permission.optional(),
     registries: patterns,
     digest: z.enum(['any', 'pinned']).default('any'),
-    deniedDigests: z.array(z.string().refine(isDigest, DIGEST_WORDS)).max(4_096).default([]),
-    signatures: z.array(z.strictObject(signed)).max(32).default([]),
+    deniedDigests: z.array(digest).max(4_096).default([]),
+    signatures: z.array(signature).max(32).default([]),
     attestations: z.array(attestation).max(32).default([]),
-    trustRoots: z.record(name, z.record(z.string(), z.unknown())).default({}),
-    deniedKeys: z
-      .array(z.string().regex(KEY_ID, 'must be the id of a key: sha256:<64 hexadecimal digits>'))
-      .max(256)
-      .default([]),
+    trustRoots: z
+      .record(name, z.record(z.string(), z.unknown()))
+      .default({})
+      .describe('A `trusted_root.json` of a Sigstore instance by its name'),
+    deniedKeys: z.array(keyId).max(256).default([]).describe('Ids of keys that never count'),
   })
   .superRefine(({ signatures, attestations, trustRoots }, context) => {
     for (const [field, rules] of Object.entries({ signatures, attestations })) {
@@ -168,7 +198,7 @@ const image = z
 const reportRules = {
   onUnknown: permission.optional(),
   deny: z
-    .array(z.enum(SEVERITIES))
+    .array(z.enum(SEVERITIES).meta({ id: 'Severity' }))
     .min(1, 'must name at least one severity')
     .max(SEVERITIES.length),
   firstReportGrace: duration.default(0),
@@ -197,8 +227,9 @@ const vulnerabilities = z
         z.strictObject({
           id: z
             .string()
-            .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{2,127}$/, 'must be a CVE or another id'),
-          purl: purlPattern.optional(),
+            .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{2,127}$/, 'must be a CVE or another id')
+            .describe('A CVE, or another name of the vulnerability'),
+          purl: purlPattern.optional().describe('Pattern of package URLs without qualifiers'),
           until,
           reason: text,
           approvedBy: text,
@@ -236,7 +267,11 @@ export const postureProfile = z
   .strictObject({
     description: text.optional(),
     mode: z.enum(POSTURE_MODES),
-    onViolation: z.enum(VIOLATION_ACTIONS).optional(),
+    onViolation: z.enum(VIOLATION_ACTIONS).optional().meta({
+      default: 'denyRenewal',
+      description:
+        'For `enforce`, what happens to a pod that holds leases on these secrets and stops meeting the profile. Its reads and renewals are refused in any case.',
+    }),
     onUnknown: permission.default('deny'),
     match: match.prefault({}),
     pod: pod.prefault({}),
@@ -249,7 +284,8 @@ export const postureProfile = z
       .default([]),
     exceptions: z.array(exception).max(256).default([]),
   })
-  .refine(checksSomething, { message: CHECKS_NOTHING, path: ['pod'] });
+  .refine(checksSomething, { message: CHECKS_NOTHING, path: ['pod'] })
+  .describe('docs/posture.md');
 
 function checksSomething({
   pod: checks,

@@ -21,7 +21,10 @@ function whoIsMissing({ input }: { readonly input: unknown }): string | undefine
 const people = z
   .strictObject({
     description: text.optional(),
-    issuer: z.string({ error: whoIsMissing }).pipe(name),
+    issuer: z
+      .string({ error: whoIsMissing })
+      .pipe(name)
+      .describe('The name of the issuer in the configuration.'),
     subjects: z.array(z.string().min(1).max(255)).max(256).default([]),
     claims: z
       .record(claimName, condition)
@@ -53,7 +56,8 @@ const people = z
     ...(description === undefined ? {} : { description }),
   }));
 
-const subjects = z.array(z.unknown()).transform((list, context) => {
+const listOfSubjects = z.array(z.unknown().meta({ id: 'PolicySubject' }));
+const subjects = listOfSubjects.transform((list, context) => {
   const read = readSubjects(list);
   for (const { pointer, message } of read.problems) {
     context.addIssue({ code: 'custom', path: pathOf(pointer), message });
@@ -83,7 +87,12 @@ const workloads = z
     ...(description === undefined ? {} : { description }),
   }));
 
-/** Of people of an issuer, or of workloads. */
+export const ROLE_BINDING_FORMS = [
+  people.describe('Roles of people of an issuer; docs/people.md.'),
+  workloads.describe('Pipelines that may push evidence about images; docs/evidence.md.'),
+] as const;
+
+/** The form of the body: for people of an issuer, or for workloads. */
 export function roleBindingSchema(body: unknown): z.ZodType<RoleBindingSpec> {
   const isOfWorkloads = typeof body === 'object' && body !== null && 'workloads' in body;
   return isOfWorkloads ? workloads : people;

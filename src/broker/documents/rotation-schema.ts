@@ -61,7 +61,10 @@ export const rotation = z
   .strictObject({
     connection: name.optional(),
     strategy: name.default('generated'),
-    options: z.record(z.string(), z.unknown()).default({}),
+    options: z
+      .record(z.string(), z.unknown())
+      .default({})
+      .describe('Settings of the strategy; each has a page in docs/rotators.'),
     schedule: schedule.optional(),
     windows: z.array(window).max(MAX_WINDOWS).default([]),
     jitter: duration.default(0),
@@ -77,7 +80,12 @@ export const rotation = z
         every: positive.refine((seconds) => seconds >= MINUTE, 'must be at least 1m'),
       })
       .optional(),
-    takeover: z.literal('confirmed').optional(),
+    takeover: z
+      .literal('confirmed')
+      .optional()
+      .describe(
+        'An admin confirms that the accounts of the target belong to this path. Without it the first rotation needs the current credential of the account as the stored value.',
+      ),
   })
   .transform((value): RotationSpec => ({
     strategy: value.strategy,
@@ -93,7 +101,11 @@ export const rotation = z
     ...(value.canary === undefined ? {} : { canary: value.canary }),
     ...(value.takeover === undefined ? {} : { takeover: value.takeover }),
     ...(value.drill === undefined ? {} : { drillEverySeconds: value.drill.every }),
-  }));
+  }))
+  .meta({
+    id: 'RotationSpec',
+    description: 'How the broker rotates the credential at the path; docs/rotation.md.',
+  });
 
 function scheduleOf(given: z.output<typeof schedule>): NonNullable<RotationSpec['schedule']> {
   return 'cron' in given ? given : { everySeconds: given.every };

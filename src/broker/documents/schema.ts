@@ -15,7 +15,7 @@ import { grant } from './grant-schema.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
 import { postureProfile } from './posture-schema.ts';
 import { responseRule } from './response-schema.ts';
-import { roleBindingSchema } from './role-binding-schema.ts';
+import { ROLE_BINDING_FORMS, roleBindingSchema } from './role-binding-schema.ts';
 import { rotation } from './rotation-schema.ts';
 import { pointerTo } from '../../domain/json-pointer.ts';
 
@@ -47,7 +47,8 @@ const kubernetesCluster = z
   .transform(({ maxTokenLifetime, ...rest }): ClusterSpec => ({
     ...rest,
     maxTokenLifetimeSeconds: maxTokenLifetime,
-  }));
+  }))
+  .describe('A Kubernetes cluster; docs/clusters.md.');
 
 const claimMapping = z
   .strictObject({
@@ -82,16 +83,19 @@ const oidcCluster = z
       Object.entries(requiredClaims).map(([claim, values]) => [claim, [values].flat()]),
     ),
     maxTokenLifetimeSeconds: maxTokenLifetime,
-  }));
+  }))
+  .describe('Pipelines and other workloads of an OIDC issuer; docs/clusters.md.');
 
-const spiffeCluster = z.strictObject({
-  type: z.literal('spiffe'),
-  connection: name,
-  issuer: text.refine(
-    (value) => value.startsWith(SPIFFE) && isTrustDomain(value.slice(SPIFFE.length)),
-    'must be a trust domain such as spiffe://example.org',
-  ),
-});
+const spiffeCluster = z
+  .strictObject({
+    type: z.literal('spiffe'),
+    connection: name,
+    issuer: text.refine(
+      (value) => value.startsWith(SPIFFE) && isTrustDomain(value.slice(SPIFFE.length)),
+      'must be a trust domain such as spiffe://example.org',
+    ),
+  })
+  .describe('Workloads with SVIDs of a SPIFFE trust domain; docs/clusters.md.');
 
 /** The schema of the cluster's own type. */
 function clusterSchema(body: unknown): z.ZodType<ClusterSpec> {
@@ -107,7 +111,10 @@ const mount = z
   .strictObject({
     prefix: path,
     connection: name,
-    options: z.record(z.string(), z.unknown()).default({}),
+    options: z
+      .record(z.string(), z.unknown())
+      .default({})
+      .describe('Settings of the provider; docs/providers.'),
     leaseTtl: positive.default(3_600),
     cacheTtl: duration.optional(),
     staleIfError: duration.default(0),
@@ -124,10 +131,17 @@ const mount = z
 
 const definition = z
   .strictObject({
-    ref: z.unknown().optional(),
+    ref: z
+      .unknown()
+      .optional()
+      .describe("The exact reference at the backend, in the provider's terms."),
     class: z.enum(['static', 'dynamic']).default('static'),
     leaseTtl: positive.optional(),
-    maxLeaseTtl: positive.optional(),
+    maxLeaseTtl: positive
+      .optional()
+      .describe(
+        'For a dynamic definition, the longest lifetime of a lease with all its renewals, from its issue on. 24h by default.',
+      ),
     cacheTtl: duration.optional(),
     staleIfError: duration.optional(),
     description: text.optional(),
@@ -135,9 +149,17 @@ const definition = z
     decoy: z
       .strictObject({
         action: z.enum(RESPONSE_ACTIONS).default('audit'),
-        scope: z.enum(['pod', 'workload']).default('pod'),
+        scope: z
+          .enum(['pod', 'workload'])
+          .default('pod')
+          .describe(
+            'Cut off the pod or the workload. A workload without a pod, or an operator, is cut off itself.',
+          ),
       })
-      .optional(),
+      .optional()
+      .describe(
+        'Nothing uses this secret. Each reader gets its value as that of any other secret, and raises an alert of the source `decoy`; docs/runtime-alerts.md.',
+      ),
   })
   .superRefine((value, context) => {
     const dynamic = value.class === 'dynamic';
@@ -205,13 +227,19 @@ const operatorToken = z
     return { ttlSeconds: ttl, spec };
   });
 
-/** Schemas of bodies from which others are generated, such as those of the custom resources of Kubernetes. */
-export const BODY_SCHEMAS = {
-  mount,
-  definition,
-  'posture-profile': postureProfile,
-  'response-rule': responseRule,
-} as const satisfies Partial<Record<DocumentKind, z.ZodType>>;
+/**
+ * The forms of the body of each kind. openapi.yaml and the custom resources of Kubernetes get their schemas from these. Policies have a parser of
+ * their own, and their schema stands in openapi.yaml.
+ */
+export const BODY_FORMS: Readonly<Record<Exclude<DocumentKind, 'policy'>, readonly z.ZodType[]>> = {
+  cluster: [kubernetesCluster, oidcCluster, spiffeCluster],
+  mount: [mount],
+  definition: [definition],
+  operator: [operator],
+  'role-binding': ROLE_BINDING_FORMS,
+  'posture-profile': [postureProfile],
+  'response-rule': [responseRule],
+};
 
 /**
  * Validates a document's body strictly and adds its defaults.

@@ -297,11 +297,12 @@ export const CHECKS = {
   },
 
   strong_login: async ({ broker, context }) => {
-    const bindings = (
-      await allPages(broker, 'listRoleBindings', { query: { limit: 1000 } })
-    ).filter(({ document: { workloads } }) => workloads === undefined);
+    const all = await allPages(broker, 'listRoleBindings', { query: { limit: 1000 } });
+    const bindings = all.flatMap(({ name, document }) =>
+      'workloads' in document ? [] : [{ name, ...document }],
+    );
     const weak = bindings
-      .filter(({ document: { acr = [], amr = [] } }) => acr.length + amr.length === 0)
+      .filter(({ acr = [], amr = [] }) => acr.length + amr.length === 0)
       .map(({ name }) => `role binding "${name}" demands neither acr nor amr`);
     const tokens = await liveTokens(broker, context.clock.now());
     const admins = tokens

@@ -13,8 +13,6 @@ export interface components {
             readonly requestId: string;
             readonly problems?: readonly components["schemas"]["DocumentProblem"][];
         };
-        /** @enum {string} */
-        readonly ErrorCode: "ERR_REQUEST_INVALID" | "ERR_PATH_INVALID" | "ERR_BODY_INVALID" | "ERR_UNKNOWN_FIELD" | "ERR_POLICY_INVALID" | "ERR_TOKEN_INVALID" | "ERR_UNAUTHENTICATED" | "ERR_STEP_UP_REQUIRED" | "ERR_DENIED" | "ERR_APPROVAL_REQUIRED" | "ERR_POSTURE_DENIED" | "ERR_POSTURE_PENDING" | "ERR_NOT_FOUND" | "ERR_METHOD" | "ERR_CONFLICT" | "ERR_VERSION_CONFLICT" | "ERR_PRECONDITION_REQUIRED" | "ERR_IDEMPOTENCY_MISMATCH" | "ERR_BODY_TOO_LARGE" | "ERR_HEADERS_TOO_LARGE" | "ERR_MEDIA_TYPE" | "ERR_RATE_LIMITED" | "ERR_LEASE_QUOTA" | "ERR_PROVIDER_FAILED" | "ERR_PROVIDER_MALFORMED" | "ERR_PROVIDER_DENIED" | "ERR_PROVIDER_TIMEOUT" | "ERR_PROVIDER_UNAVAILABLE" | "ERR_IDENTITY_UNAVAILABLE" | "ERR_AUDIT_UNAVAILABLE" | "ERR_AUDIT_UNACKNOWLEDGED" | "ERR_STORE_UNAVAILABLE" | "ERR_OUTCOME_UNKNOWN" | "ERR_BUSY" | "ERR_SEALED" | "ERR_HELD" | "ERR_CIPHERTEXT_INVALID" | "ERR_CONFIG_INVALID" | "ERR_INTERNAL";
         readonly DocumentProblem: {
             /** @description JSON pointer (RFC 6901) into the body. */
             readonly pointer: string;
@@ -868,125 +866,6 @@ export interface components {
                 }[];
             };
         };
-        /** @description docs/clusters.md */
-        readonly Cluster: {
-            readonly connection: components["schemas"]["Name"];
-            readonly issuer: string;
-            readonly audiences?: readonly string[];
-            readonly allowSeveralAudiences?: boolean;
-            /** @enum {unknown} */
-            readonly mode?: "jwks" | "token-review" | "both";
-            readonly maxTokenLifetime?: components["schemas"]["Duration"];
-            readonly allowWithoutPod?: boolean;
-            readonly podWatch?: boolean;
-            readonly trivyReports?: boolean;
-            /**
-             * @description `kubernetes` if absent. `identity` and `requiredClaims` are for `oidc`; `mode`, `allowWithoutPod`, `podWatch` and `trivyReports` are for `kubernetes`. Both need
-             *     `audiences`; `spiffe` has only `connection` and `issuer`.
-             * @enum {unknown}
-             */
-            readonly type?: "kubernetes" | "oidc" | "spiffe";
-            readonly requiredClaims?: {
-                readonly [key: string]: components["schemas"]["ClaimValue"] | readonly components["schemas"]["ClaimValue"][];
-            };
-            readonly identity?: readonly {
-                readonly claim: string;
-                readonly prefix?: string;
-                readonly parts?: number | "any";
-            }[];
-        };
-        readonly ClaimValue: string | number | boolean;
-        readonly Mount: {
-            readonly prefix: components["schemas"]["SecretPath"];
-            readonly connection: components["schemas"]["Name"];
-            /** @description Settings of the provider; docs/providers. */
-            readonly options?: Record<string, unknown>;
-            readonly leaseTtl?: components["schemas"]["Duration"];
-            readonly cacheTtl?: components["schemas"]["DurationOrNone"];
-            readonly staleIfError?: components["schemas"]["DurationOrNone"];
-        };
-        readonly Definition: {
-            /** @description The exact reference at the backend, in the provider's terms. */
-            readonly ref?: unknown;
-            /** @enum {unknown} */
-            readonly class?: "static" | "dynamic";
-            readonly leaseTtl?: components["schemas"]["Duration"];
-            /** @description For a dynamic definition, the longest lifetime of a lease with all its renewals, from its issue on. 24h by default. */
-            readonly maxLeaseTtl?: components["schemas"]["Duration"];
-            readonly cacheTtl?: components["schemas"]["DurationOrNone"];
-            readonly staleIfError?: components["schemas"]["DurationOrNone"];
-            readonly description?: string;
-            readonly rotation?: components["schemas"]["RotationSpec"];
-            /** @description Nothing uses this secret. Each reader gets its value as that of any other secret, and raises an alert of the source `decoy`; docs/runtime-alerts.md. */
-            readonly decoy?: {
-                /**
-                 * @default audit
-                 * @enum {unknown}
-                 */
-                readonly action?: "audit" | "revoke" | "quarantine";
-                /**
-                 * @description What is cut off. A workload without a pod, or an operator, is cut off itself.
-                 * @default pod
-                 * @enum {unknown}
-                 */
-                readonly scope?: "pod" | "workload";
-            };
-        };
-        /** @description How the broker rotates the credential at the path; docs/rotation.md. */
-        readonly RotationSpec: {
-            readonly connection?: components["schemas"]["Name"];
-            /** @default generated */
-            readonly strategy?: string;
-            /** @description Settings of the strategy; each has a page in docs/rotators. */
-            readonly options?: Record<string, unknown>;
-            readonly schedule?: {
-                readonly cron: string;
-                /** @default UTC */
-                readonly timeZone?: string;
-            } | {
-                readonly every: components["schemas"]["Duration"];
-            };
-            readonly windows?: readonly {
-                readonly days?: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
-                readonly from: string;
-                readonly to: string;
-                readonly timeZone: string;
-            }[];
-            readonly jitter?: components["schemas"]["DurationOrNone"];
-            readonly atMostEvery?: components["schemas"]["Duration"];
-            /** @default false */
-            readonly paused?: boolean;
-            /**
-             * @default afterAcks
-             * @enum {unknown}
-             */
-            readonly retire?: "afterAcks" | "afterGrace" | "manual";
-            readonly grace?: components["schemas"]["Duration"];
-            readonly canary?: {
-                /** @default 25 */
-                readonly share?: number;
-                readonly soak?: components["schemas"]["Duration"];
-            };
-            readonly drill?: {
-                readonly every: components["schemas"]["Duration"];
-            };
-            /**
-             * @description An admin confirms that the accounts of the target belong to this path. Without it the first rotation needs the current credential of the account as the stored value.
-             * @enum {unknown}
-             */
-            readonly takeover?: "confirmed";
-        };
-        /** @enum {unknown} */
-        readonly Role: "policy-editor" | "secret-editor" | "secret-reader" | "rotator" | "responder" | "evidence-writer" | "auditor" | "admin";
-        readonly Grant: {
-            readonly role: components["schemas"]["Role"];
-            /** @description Path prefixes, or of `evidence-writer` prefixes of image repositories; without any, everything. */
-            readonly scope?: readonly string[];
-        };
-        readonly Operator: {
-            readonly description?: string;
-            readonly grants: readonly components["schemas"]["Grant"][];
-        };
         /** @description A person by issuer and subject; the subject is percent-encoded. */
         readonly PersonName: string;
         readonly SecurityKey: {
@@ -1081,153 +960,6 @@ export interface components {
         readonly EndedLogins: {
             readonly ended: number;
         };
-        /**
-         * @description Either `issuer`, for people (docs/people.md), or `workloads`, which may then push evidence about images (docs/evidence.md). Only `grants` of the role
-         *     `evidence-writer` are for workloads, and `podLabels`, `subjects`, `claims`, `acr` and `amr` are not.
-         */
-        readonly RoleBinding: {
-            readonly description?: string;
-            readonly issuer?: components["schemas"]["Name"];
-            readonly workloads?: readonly components["schemas"]["PolicySubject"][];
-            readonly subjects?: readonly string[];
-            readonly claims?: {
-                readonly [key: string]: components["schemas"]["ClaimValue"] | readonly components["schemas"]["ClaimValue"][];
-            };
-            readonly acr?: readonly string[];
-            readonly amr?: readonly string[];
-            readonly grants: readonly components["schemas"]["Grant"][];
-        };
-        /** @description docs/posture.md */
-        readonly PostureProfile: {
-            readonly description?: string;
-            /** @enum {string} */
-            readonly mode: "enforce" | "warn" | "audit";
-            /**
-             * @description For `enforce`, what happens to a pod that holds leases on these secrets and stops meeting the profile. Its reads and renewals are refused in any case.
-             * @default denyRenewal
-             * @enum {string}
-             */
-            readonly onViolation?: "denyRenewal" | "revoke" | "quarantine";
-            readonly onUnknown?: components["schemas"]["PosturePermission"];
-            readonly match?: {
-                readonly clusters?: readonly components["schemas"]["Name"][];
-                readonly namespaces?: components["schemas"]["PosturePatterns"];
-                readonly namespaceLabels?: {
-                    readonly [key: string]: string;
-                };
-                readonly podLabels?: {
-                    readonly [key: string]: string;
-                };
-                readonly secretPaths?: components["schemas"]["PosturePatterns"];
-            };
-            readonly pod?: {
-                readonly onUnknown?: components["schemas"]["PosturePermission"];
-                readonly securityStandard?: {
-                    /** @enum {string} */
-                    readonly level: "baseline" | "restricted";
-                    /** @description `latest`, or such as `v1.34` */
-                    readonly version: string;
-                };
-                readonly ephemeralContainers?: components["schemas"]["PosturePermission"];
-                readonly defaultServiceAccount?: components["schemas"]["PosturePermission"];
-                readonly serviceAccountToken?: components["schemas"]["PosturePermission"];
-                readonly secretsInEnvironment?: components["schemas"]["PosturePermission"];
-                readonly secretValuesInEnvironment?: components["schemas"]["PosturePermission"];
-                /** @enum {string} */
-                readonly resourceLimits?: "any" | "required";
-                /** @enum {string} */
-                readonly networkPolicy?: "any" | "required";
-            };
-            readonly image?: {
-                readonly onUnknown?: components["schemas"]["PosturePermission"];
-                readonly registries?: components["schemas"]["PosturePatterns"];
-                /** @enum {string} */
-                readonly digest?: "any" | "pinned";
-                readonly deniedDigests?: readonly string[];
-                readonly signatures?: readonly components["schemas"]["SignatureRule"][];
-                readonly attestations?: readonly components["schemas"]["AttestationRule"][];
-                /** @description A `trusted_root.json` of a Sigstore instance by its name */
-                readonly trustRoots?: {
-                    readonly [key: string]: {
-                        readonly [key: string]: unknown;
-                    };
-                };
-                /** @description Ids of keys that never count */
-                readonly deniedKeys?: readonly components["schemas"]["ImageDigest"][];
-            };
-            readonly vulnerabilities?: {
-                readonly onUnknown?: components["schemas"]["PosturePermission"];
-                readonly deny: readonly components["schemas"]["Severity"][];
-                readonly firstReportGrace?: components["schemas"]["Duration"];
-                readonly fixAvailableOnly?: boolean;
-                readonly graceDays?: number;
-                readonly reportMaxAge?: components["schemas"]["Duration"];
-                readonly unknownSeverity?: components["schemas"]["PosturePermission"];
-                readonly osEndOfLife?: components["schemas"]["PosturePermission"];
-                readonly exceptions?: readonly {
-                    /** @description A CVE, or another name of the vulnerability */
-                    readonly id: string;
-                    /** @description Pattern of package URLs without qualifiers */
-                    readonly purl?: string;
-                    /** @description A day such as `2026-12-31`, or an instant such as `2026-12-31T12:00:00Z` */
-                    readonly until: string;
-                    readonly reason: string;
-                    readonly approvedBy: string;
-                }[];
-            };
-            readonly exposedSecrets?: {
-                readonly onUnknown?: components["schemas"]["PosturePermission"];
-                readonly deny: readonly components["schemas"]["Severity"][];
-                readonly firstReportGrace?: components["schemas"]["Duration"];
-            };
-            readonly ignoreContainers?: readonly {
-                readonly name: components["schemas"]["PosturePattern"];
-                readonly image: components["schemas"]["PosturePattern"];
-            }[];
-            readonly exceptions?: readonly {
-                /** @enum {string} */
-                readonly check: "pod_unknown" | "pod_malformed" | "namespace_unknown" | "pod_security" | "ephemeral_container" | "default_service_account" | "service_account_token" | "resource_limits" | "network_policy" | "secret_in_environment" | "secret_value_in_environment" | "image_unknown" | "image_malformed" | "registry" | "image_not_pinned" | "image_denied" | "digest_mismatch" | "signature_missing" | "signer_not_trusted" | "attestation_missing" | "report_missing" | "report_stale" | "vulnerability_denied" | "os_end_of_life" | "exposed_secret";
-                readonly pods?: components["schemas"]["PosturePatterns"];
-                readonly images?: components["schemas"]["PosturePatterns"];
-                /** @description A day such as `2026-12-31`, or an instant such as `2026-12-31T12:00:00Z` */
-                readonly until: string;
-                readonly reason: string;
-                readonly owner: string;
-            }[];
-        };
-        /** @description An image that one of the patterns matches needs a signature by one of the authorities. */
-        readonly SignatureRule: {
-            readonly images: components["schemas"]["PosturePatterns"];
-            readonly authorities: readonly components["schemas"]["SigningAuthority"][];
-        };
-        /** @description An image that one of the patterns matches needs each named attestation by one of the authorities. */
-        readonly AttestationRule: {
-            readonly images: components["schemas"]["PosturePatterns"];
-            readonly authorities: readonly components["schemas"]["SigningAuthority"][];
-            readonly slsaProvenance?: {
-                readonly builders: readonly components["schemas"]["SigningIdentity"][];
-            };
-            readonly vulnScan?: {
-                readonly maxAge: components["schemas"]["Duration"];
-            };
-        };
-        /** @description Has either `key` or `keyless` */
-        readonly SigningAuthority: {
-            readonly name: components["schemas"]["Name"];
-            /** @description One public key in PEM: ECDSA on P-256, RSA of 2048 to 8192 bits, or Ed25519 */
-            readonly key?: string;
-            readonly keyless?: {
-                readonly trustRoot: components["schemas"]["Name"];
-                readonly identities: readonly {
-                    readonly issuer: components["schemas"]["SigningIdentity"];
-                    readonly subject: components["schemas"]["SigningIdentity"];
-                }[];
-            };
-            /** @description A day or an instant. Signatures made from then on do not count. */
-            readonly revokedAt?: string;
-        };
-        /** @description Exact, or a pattern whose scheme and host have no `*` */
-        readonly SigningIdentity: string;
         readonly ImageDigest: string;
         readonly AttestationPush: {
             /** @description The image. Needed if the statement is about several. */
@@ -1310,8 +1042,6 @@ export interface components {
             }[];
             readonly attestation: components["schemas"]["AttestationContent"];
         };
-        /** @enum {string} */
-        readonly Severity: "CRITICAL" | "HIGH" | "MEDIUM" | "LOW" | "NEGLIGIBLE" | "UNKNOWN";
         /** @enum {string} */
         readonly EvidenceKind: "vulnerabilities" | "secrets" | "vex";
         readonly EvidenceDigest: string;
@@ -1472,11 +1202,6 @@ export interface components {
             readonly type: string;
             readonly attestation: components["schemas"]["Id"];
         };
-        /** @enum {string} */
-        readonly PosturePermission: "allow" | "deny";
-        /** @description Segments joined by `/`; `*` within one, `**` for any number of them */
-        readonly PosturePattern: string;
-        readonly PosturePatterns: readonly components["schemas"]["PosturePattern"][];
         /** @description The token ends no later than the one that mints it, is accepted from no more networks, and carries no more of the same operator. */
         readonly OperatorTokenOrder: {
             /** @description Absent: one hour, or until the creating token expires. */
@@ -1864,51 +1589,8 @@ export interface components {
                 readonly document?: components["schemas"]["ResponseRule"];
             } & components["schemas"]["DocumentVersion"])[];
         };
-        /**
-         * @description A level of syslog (RFC 5424). `notice` is more urgent than `informational`.
-         * @enum {string}
-         */
-        readonly Priority: "debug" | "informational" | "notice" | "warning" | "error" | "critical" | "alert" | "emergency";
         /** @enum {string} */
         readonly AlertState: "kept" | "unmatched" | "pending" | "responding" | "done" | "dismissed";
-        /** @description docs/runtime-alerts.md */
-        readonly ResponseRule: {
-            readonly description?: string;
-            /**
-             * @description The rule with the smallest number is asked first.
-             * @default 1000
-             */
-            readonly order?: number;
-            /** @description All must hold; an empty list is everything. */
-            readonly match?: {
-                readonly sources?: readonly components["schemas"]["Name"][];
-                /** @description Names of rules; a `*` at the end is a prefix. */
-                readonly rules?: readonly string[];
-                /** @description One of them. */
-                readonly tags?: readonly string[];
-                readonly minPriority?: components["schemas"]["Priority"];
-                /** @description Of the pod; a `*` at the end is a prefix. */
-                readonly namespaces?: readonly string[];
-            };
-            readonly action: components["schemas"]["ResponseAction"];
-            readonly scope?: components["schemas"]["ResponseScope"];
-            readonly rotate?: components["schemas"]["ResponseRotation"];
-        };
-        /**
-         * @description `revoke` ends sessions and leases; the pod may log in again. `quarantine` refuses everything until an operator lifts it.
-         * @enum {string}
-         */
-        readonly ResponseAction: "audit" | "revoke" | "quarantine";
-        /**
-         * @description `workload` is the service account with all its pods, `image` all pods with the same image.
-         * @enum {string}
-         */
-        readonly ResponseScope: "pod" | "workload" | "image";
-        /**
-         * @description `read`: the secrets that the scope read are rotated at once, without waiting for their holders.
-         * @enum {string}
-         */
-        readonly ResponseRotation: "none" | "read";
         readonly ReceivedAlerts: {
             readonly accepted: number;
             /** @description Delivered before. */
@@ -2088,6 +1770,420 @@ export interface components {
                 readonly document?: components["schemas"]["PostureProfile"];
             } & components["schemas"]["DocumentVersion"])[];
         };
+        /** @enum {string} */
+        readonly ErrorCode: "ERR_REQUEST_INVALID" | "ERR_PATH_INVALID" | "ERR_BODY_INVALID" | "ERR_UNKNOWN_FIELD" | "ERR_POLICY_INVALID" | "ERR_TOKEN_INVALID" | "ERR_UNAUTHENTICATED" | "ERR_STEP_UP_REQUIRED" | "ERR_DENIED" | "ERR_APPROVAL_REQUIRED" | "ERR_POSTURE_DENIED" | "ERR_POSTURE_PENDING" | "ERR_NOT_FOUND" | "ERR_METHOD" | "ERR_CONFLICT" | "ERR_VERSION_CONFLICT" | "ERR_PRECONDITION_REQUIRED" | "ERR_IDEMPOTENCY_MISMATCH" | "ERR_BODY_TOO_LARGE" | "ERR_HEADERS_TOO_LARGE" | "ERR_MEDIA_TYPE" | "ERR_RATE_LIMITED" | "ERR_LEASE_QUOTA" | "ERR_PROVIDER_FAILED" | "ERR_PROVIDER_MALFORMED" | "ERR_PROVIDER_DENIED" | "ERR_PROVIDER_TIMEOUT" | "ERR_PROVIDER_UNAVAILABLE" | "ERR_IDENTITY_UNAVAILABLE" | "ERR_AUDIT_UNAVAILABLE" | "ERR_AUDIT_UNACKNOWLEDGED" | "ERR_STORE_UNAVAILABLE" | "ERR_OUTCOME_UNKNOWN" | "ERR_BUSY" | "ERR_SEALED" | "ERR_HELD" | "ERR_CIPHERTEXT_INVALID" | "ERR_CONFIG_INVALID" | "ERR_INTERNAL";
+        readonly Cluster: {
+            readonly connection: components["schemas"]["Name"];
+            readonly issuer: string;
+            readonly audiences: readonly string[];
+            /** @default false */
+            readonly allowSeveralAudiences?: boolean;
+            readonly maxTokenLifetime?: components["schemas"]["Duration"];
+            /**
+             * @default kubernetes
+             * @constant
+             */
+            readonly type?: "kubernetes";
+            /**
+             * @default jwks
+             * @enum {string}
+             */
+            readonly mode?: "jwks" | "token-review" | "both";
+            /** @default false */
+            readonly allowWithoutPod?: boolean;
+            /** @default true */
+            readonly podWatch?: boolean;
+            /** @default false */
+            readonly trivyReports?: boolean;
+        } | {
+            readonly connection: components["schemas"]["Name"];
+            readonly issuer: string;
+            readonly audiences: readonly string[];
+            /** @default false */
+            readonly allowSeveralAudiences?: boolean;
+            readonly maxTokenLifetime?: components["schemas"]["Duration"];
+            /** @constant */
+            readonly type: "oidc";
+            /** @default {} */
+            readonly requiredClaims?: {
+                readonly [key: string]: components["schemas"]["ClaimValue"] | readonly components["schemas"]["ClaimValue"][];
+            };
+            readonly identity: readonly {
+                readonly claim: string;
+                readonly prefix?: string;
+                /** @default 1 */
+                readonly parts?: number | "any";
+            }[];
+        } | {
+            /** @constant */
+            readonly type: "spiffe";
+            readonly connection: components["schemas"]["Name"];
+            readonly issuer: string;
+        };
+        readonly Mount: {
+            readonly prefix: components["schemas"]["SecretPath"];
+            readonly connection: components["schemas"]["Name"];
+            /**
+             * @description Settings of the provider; docs/providers.
+             * @default {}
+             */
+            readonly options?: Record<string, unknown>;
+            readonly leaseTtl?: components["schemas"]["Duration"];
+            readonly cacheTtl?: components["schemas"]["DurationOrNone"];
+            readonly staleIfError?: components["schemas"]["DurationOrNone"];
+        };
+        readonly Definition: {
+            /** @description The exact reference at the backend, in the provider's terms. */
+            readonly ref?: unknown;
+            /**
+             * @default static
+             * @enum {string}
+             */
+            readonly class?: "static" | "dynamic";
+            readonly leaseTtl?: components["schemas"]["Duration"];
+            /** @description For a dynamic definition, the longest lifetime of a lease with all its renewals, from its issue on. 24h by default. */
+            readonly maxLeaseTtl?: components["schemas"]["Duration"];
+            readonly cacheTtl?: components["schemas"]["DurationOrNone"];
+            readonly staleIfError?: components["schemas"]["DurationOrNone"];
+            readonly description?: string;
+            readonly rotation?: components["schemas"]["RotationSpec"];
+            /** @description Nothing uses this secret. Each reader gets its value as that of any other secret, and raises an alert of the source `decoy`; docs/runtime-alerts.md. */
+            readonly decoy?: {
+                /**
+                 * @default audit
+                 * @enum {string}
+                 */
+                readonly action?: "audit" | "revoke" | "quarantine";
+                /**
+                 * @description Cut off the pod or the workload. A workload without a pod, or an operator, is cut off itself.
+                 * @default pod
+                 * @enum {string}
+                 */
+                readonly scope?: "pod" | "workload";
+            };
+        };
+        readonly Operator: {
+            readonly description?: string;
+            readonly grants: readonly components["schemas"]["Grant"][];
+        };
+        readonly RoleBinding: {
+            readonly description?: string;
+            /** @description The name of the issuer in the configuration. */
+            readonly issuer: string;
+            /** @default [] */
+            readonly subjects?: readonly string[];
+            /** @default {} */
+            readonly claims?: {
+                readonly [key: string]: components["schemas"]["ClaimValue"] | readonly components["schemas"]["ClaimValue"][];
+            };
+            /** @default [] */
+            readonly acr?: readonly string[];
+            /** @default [] */
+            readonly amr?: readonly string[];
+            readonly grants: readonly components["schemas"]["Grant"][];
+        } | {
+            readonly description?: string;
+            readonly workloads: readonly components["schemas"]["PolicySubject"][];
+            readonly grants: readonly components["schemas"]["Grant"][];
+        };
+        /** @description docs/posture.md */
+        readonly PostureProfile: {
+            readonly description?: string;
+            /** @enum {string} */
+            readonly mode: "enforce" | "warn" | "audit";
+            /**
+             * @description For `enforce`, what happens to a pod that holds leases on these secrets and stops meeting the profile. Its reads and renewals are refused in any case.
+             * @default denyRenewal
+             * @enum {string}
+             */
+            readonly onViolation?: "denyRenewal" | "revoke" | "quarantine";
+            /** @default deny */
+            readonly onUnknown?: components["schemas"]["PosturePermission"];
+            /** @default {} */
+            readonly match?: {
+                /** @default [] */
+                readonly clusters?: readonly components["schemas"]["Name"][];
+                readonly namespaces?: components["schemas"]["PosturePatterns"];
+                /** @default {} */
+                readonly namespaceLabels?: {
+                    readonly [key: string]: string;
+                };
+                /** @default {} */
+                readonly podLabels?: {
+                    readonly [key: string]: string;
+                };
+                readonly secretPaths?: components["schemas"]["PosturePatterns"];
+            };
+            /** @default {} */
+            readonly pod?: {
+                readonly onUnknown?: components["schemas"]["PosturePermission"];
+                readonly securityStandard?: {
+                    /** @enum {string} */
+                    readonly level: "baseline" | "restricted";
+                    /** @description `latest`, or such as `v1.34` */
+                    readonly version: string;
+                };
+                /** @default allow */
+                readonly ephemeralContainers?: components["schemas"]["PosturePermission"];
+                /** @default allow */
+                readonly defaultServiceAccount?: components["schemas"]["PosturePermission"];
+                /** @default allow */
+                readonly serviceAccountToken?: components["schemas"]["PosturePermission"];
+                /** @default allow */
+                readonly secretsInEnvironment?: components["schemas"]["PosturePermission"];
+                /** @default allow */
+                readonly secretValuesInEnvironment?: components["schemas"]["PosturePermission"];
+                /**
+                 * @default any
+                 * @enum {string}
+                 */
+                readonly resourceLimits?: "any" | "required";
+                /**
+                 * @default any
+                 * @enum {string}
+                 */
+                readonly networkPolicy?: "any" | "required";
+            };
+            /** @default {} */
+            readonly image?: {
+                readonly onUnknown?: components["schemas"]["PosturePermission"];
+                readonly registries?: components["schemas"]["PosturePatterns"];
+                /**
+                 * @default any
+                 * @enum {string}
+                 */
+                readonly digest?: "any" | "pinned";
+                /** @default [] */
+                readonly deniedDigests?: readonly components["schemas"]["ImageDigest"][];
+                readonly signatures?: readonly components["schemas"]["SignatureRule"][];
+                readonly attestations?: readonly components["schemas"]["AttestationRule"][];
+                /**
+                 * @description A `trusted_root.json` of a Sigstore instance by its name
+                 * @default {}
+                 */
+                readonly trustRoots?: {
+                    readonly [key: string]: Record<string, unknown>;
+                };
+                /**
+                 * @description Ids of keys that never count
+                 * @default []
+                 */
+                readonly deniedKeys?: readonly string[];
+            };
+            readonly vulnerabilities?: {
+                readonly onUnknown?: components["schemas"]["PosturePermission"];
+                readonly deny: readonly components["schemas"]["Severity"][];
+                readonly firstReportGrace?: components["schemas"]["DurationOrNone"];
+                /** @default false */
+                readonly fixAvailableOnly?: boolean;
+                /** @default 0 */
+                readonly graceDays?: number;
+                readonly reportMaxAge?: components["schemas"]["Duration"];
+                /** @default allow */
+                readonly unknownSeverity?: components["schemas"]["PosturePermission"];
+                /** @default allow */
+                readonly osEndOfLife?: components["schemas"]["PosturePermission"];
+                readonly exceptions?: readonly {
+                    /** @description A CVE, or another name of the vulnerability */
+                    readonly id: string;
+                    /** @description Pattern of package URLs without qualifiers */
+                    readonly purl?: string;
+                    readonly until: components["schemas"]["DayOrInstant"];
+                    readonly reason: string;
+                    readonly approvedBy: string;
+                }[];
+            };
+            readonly exposedSecrets?: {
+                readonly onUnknown?: components["schemas"]["PosturePermission"];
+                readonly deny: readonly components["schemas"]["Severity"][];
+                readonly firstReportGrace?: components["schemas"]["DurationOrNone"];
+            };
+            /** @default [] */
+            readonly ignoreContainers?: readonly {
+                readonly name: components["schemas"]["PosturePattern"];
+                readonly image: components["schemas"]["PosturePattern"];
+            }[];
+            readonly exceptions?: readonly {
+                /** @enum {string} */
+                readonly check: "pod_unknown" | "pod_malformed" | "namespace_unknown" | "pod_security" | "ephemeral_container" | "default_service_account" | "service_account_token" | "resource_limits" | "network_policy" | "secret_in_environment" | "secret_value_in_environment" | "image_unknown" | "image_malformed" | "registry" | "image_not_pinned" | "image_denied" | "digest_mismatch" | "signature_missing" | "signer_not_trusted" | "attestation_missing" | "report_missing" | "report_stale" | "vulnerability_denied" | "os_end_of_life" | "exposed_secret";
+                readonly pods?: components["schemas"]["PosturePatterns"];
+                readonly images?: components["schemas"]["PosturePatterns"];
+                readonly until: components["schemas"]["DayOrInstant"];
+                readonly reason: string;
+                readonly owner: string;
+            }[];
+        };
+        /** @description docs/runtime-alerts.md */
+        readonly ResponseRule: {
+            readonly description?: string;
+            /**
+             * @description The rule with the smallest number is asked first.
+             * @default 1000
+             */
+            readonly order?: number;
+            /**
+             * @description All must hold; an empty list is everything.
+             * @default {}
+             */
+            readonly match?: {
+                /** @default [] */
+                readonly sources?: readonly components["schemas"]["Name"][];
+                /**
+                 * @description Names of rules; a `*` at the end is a prefix.
+                 * @default []
+                 */
+                readonly rules?: readonly string[];
+                /**
+                 * @description One of them.
+                 * @default []
+                 */
+                readonly tags?: readonly string[];
+                /** @default debug */
+                readonly minPriority?: components["schemas"]["Priority"];
+                /**
+                 * @description Of the pod; a `*` at the end is a prefix.
+                 * @default []
+                 */
+                readonly namespaces?: readonly string[];
+            };
+            readonly action: components["schemas"]["ResponseAction"];
+            /** @default pod */
+            readonly scope?: components["schemas"]["ResponseScope"];
+            /** @default none */
+            readonly rotate?: components["schemas"]["ResponseRotation"];
+        };
+        /** @description An image that one of the patterns matches needs each named attestation by one of the authorities. */
+        readonly AttestationRule: {
+            readonly images: readonly components["schemas"]["PosturePattern"][];
+            readonly authorities: readonly components["schemas"]["SigningAuthority"][];
+            readonly slsaProvenance?: {
+                readonly builders: readonly components["schemas"]["SigningIdentity"][];
+            };
+            readonly vulnScan?: {
+                readonly maxAge: components["schemas"]["Duration"];
+            };
+        };
+        readonly ClaimValue: string | number | boolean;
+        /** @description A day such as `2026-12-31`, or an instant such as `2026-12-31T12:00:00Z` */
+        readonly DayOrInstant: string;
+        readonly Grant: {
+            readonly role: components["schemas"]["Role"];
+            /**
+             * @description Path prefixes, or of `evidence-writer` prefixes of image repositories; without any, everything.
+             * @default []
+             */
+            readonly scope?: readonly string[];
+        };
+        /** @description Segments joined by `/`; `*` within one, `**` for any number of them */
+        readonly PosturePattern: string;
+        /** @default [] */
+        readonly PosturePatterns: readonly components["schemas"]["PosturePattern"][];
+        /** @enum {string} */
+        readonly PosturePermission: "allow" | "deny";
+        /**
+         * @description A level of syslog (RFC 5424). `notice` is more urgent than `informational`.
+         * @enum {string}
+         */
+        readonly Priority: "debug" | "informational" | "notice" | "warning" | "error" | "critical" | "alert" | "emergency";
+        /**
+         * @description `revoke` ends sessions and leases; the pod may log in again. `quarantine` refuses everything until an operator lifts it.
+         * @enum {string}
+         */
+        readonly ResponseAction: "audit" | "revoke" | "quarantine";
+        /**
+         * @description `read`: the secrets that the scope read are rotated at once, without waiting for their holders.
+         * @enum {string}
+         */
+        readonly ResponseRotation: "none" | "read";
+        /**
+         * @description `workload` is the service account with all its pods, `image` all pods with the same image.
+         * @enum {string}
+         */
+        readonly ResponseScope: "pod" | "workload" | "image";
+        /** @enum {string} */
+        readonly Role: "policy-editor" | "secret-editor" | "secret-reader" | "rotator" | "responder" | "evidence-writer" | "auditor" | "admin";
+        /** @description How the broker rotates the credential at the path; docs/rotation.md. */
+        readonly RotationSpec: {
+            readonly connection?: components["schemas"]["Name"];
+            /** @default generated */
+            readonly strategy?: components["schemas"]["Name"];
+            /**
+             * @description Settings of the strategy; each has a page in docs/rotators.
+             * @default {}
+             */
+            readonly options?: Record<string, unknown>;
+            readonly schedule?: {
+                readonly cron: string;
+                /** @default UTC */
+                readonly timeZone?: string;
+            } | {
+                readonly every: components["schemas"]["Duration"];
+            };
+            readonly windows?: readonly {
+                /**
+                 * @default [
+                 *       "mon",
+                 *       "tue",
+                 *       "wed",
+                 *       "thu",
+                 *       "fri",
+                 *       "sat",
+                 *       "sun"
+                 *     ]
+                 */
+                readonly days?: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+                readonly from: string;
+                readonly to: string;
+                readonly timeZone: string;
+            }[];
+            readonly jitter?: components["schemas"]["DurationOrNone"];
+            readonly atMostEvery?: components["schemas"]["Duration"];
+            /** @default false */
+            readonly paused?: boolean;
+            /**
+             * @default afterAcks
+             * @enum {string}
+             */
+            readonly retire?: "afterAcks" | "afterGrace" | "manual";
+            readonly grace?: components["schemas"]["Duration"];
+            readonly canary?: {
+                /** @default 25 */
+                readonly share?: number;
+                readonly soak?: components["schemas"]["Duration"];
+            };
+            readonly drill?: {
+                readonly every: components["schemas"]["Duration"];
+            };
+            /**
+             * @description An admin confirms that the accounts of the target belong to this path. Without it the first rotation needs the current credential of the account as the stored value.
+             * @constant
+             */
+            readonly takeover?: "confirmed";
+        };
+        /** @enum {string} */
+        readonly Severity: "CRITICAL" | "HIGH" | "MEDIUM" | "LOW" | "NEGLIGIBLE" | "UNKNOWN";
+        /** @description An image that one of the patterns matches needs a signature by one of the authorities. */
+        readonly SignatureRule: {
+            readonly images: readonly components["schemas"]["PosturePattern"][];
+            readonly authorities: readonly components["schemas"]["SigningAuthority"][];
+        };
+        /** @description Has either `key` or `keyless` */
+        readonly SigningAuthority: {
+            readonly name: components["schemas"]["Name"];
+            /** @description One public key in PEM: ECDSA on P-256, RSA of 2048 to 8192 bits, or Ed25519 */
+            readonly key?: string;
+            readonly keyless?: {
+                readonly trustRoot: components["schemas"]["Name"];
+                readonly identities: readonly {
+                    readonly issuer: components["schemas"]["SigningIdentity"];
+                    readonly subject: components["schemas"]["SigningIdentity"];
+                }[];
+            };
+            /** @description Signatures made from then on do not count. */
+            readonly revokedAt?: components["schemas"]["DayOrInstant"];
+        };
+        /** @description Exact, or a pattern whose scheme and host have no `*` */
+        readonly SigningIdentity: string;
     };
     responses: {
         /** @description Done */

@@ -1,14 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
+import { generatedContract } from '../../scripts/contract-source.ts';
 import { clientTypes, operationTable } from '../../scripts/client-source.ts';
 import { textOf } from '../kit/tracked-files.ts';
 
 const contract = textOf('openapi.yaml');
 
-describe('the generated client', () => {
+describe('the generated files', () => {
   it.each([
+    ['contract', 'openapi.yaml', generatedContract],
     ['types', 'src/client/generated/api.ts', clientTypes],
     ['operations', 'src/client/generated/operations.ts', operationTable],
-  ])('is up to date (npm run generate): %s', async (_what, path, generate) => {
+  ])('are up to date (npm run generate): %s', async (_what, path, generate) => {
     expect(textOf(path) === (await generate(contract))).toBe(true);
   });
 });

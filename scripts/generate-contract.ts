@@ -1,0 +1,6 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { generatedContract } from './contract-source.ts';
+
+/** `npm run generate`: writes into openapi.yaml what access.ts and the schemas of documents say. test/guards/generated-files.test.ts fails if it is out of date. */
+const file = 'openapi.yaml';
+writeFileSync(file, generatedContract(readFileSync(file, 'utf8')));
