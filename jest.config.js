@@ -6,7 +6,7 @@ export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   globalSetup: '<rootDir>/test/kit/backends/global-setup.ts',
   globalTeardown: '<rootDir>/test/kit/backends/global-teardown.ts',
-  testSequencer: '<rootDir>/test/kit/longest-first.ts',
+  testSequencer: '<rootDir>/test/kit/runner/longest-first.ts',
   reporters: ['default', '<rootDir>/test/kit/backends/left-out-reporter.ts'],
   // Ends a test that hangs. On a busy machine a start takes many seconds, so no test is judged by its duration, and none has a shorter limit.
   testTimeout: 300_000,

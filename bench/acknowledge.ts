@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { HttpReceiver } from '../test/kit/sink-receivers.ts';
+import { HttpReceiver } from '../test/kit/log/sink-receivers.ts';
 import { ACKNOWLEDGERS, holds, targetText, type AcknowledgeName, type Figure } from './figures.ts';
 import { pace } from './latency.ts';
 import { processorSeconds } from './machine.ts';

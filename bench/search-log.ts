@@ -1,9 +1,9 @@
-import { sha256Hex } from '../src/crypto/digest.ts';
-import { randomId } from '../src/crypto/random.ts';
-import { encodeActor, encodeClient, encodeLocator } from '../src/domain/audit-event.ts';
+import { sha256Hex } from '../src/crypto/hashes/digest.ts';
+import { randomId } from '../src/crypto/random/random.ts';
+import { encodeActor, encodeClient, encodeLocator } from '../src/domain/audit/audit-event.ts';
 import type { AuditQuery } from '../src/ports/audit-log.ts';
-import type { HandClock } from '../test/kit/hand-clock.ts';
-import type { EventFields, LogBench } from '../test/kit/log-bench.ts';
+import type { HandClock } from '../test/kit/time/hand-clock.ts';
+import type { EventFields, LogBench } from '../test/kit/log/log-bench.ts';
 
 const POD = 'api-7d9f8b6c5d-abcde';
 const WORKLOAD = {

@@ -1,8 +1,8 @@
 import Database from 'better-sqlite3';
 import { join } from 'node:path';
-import { generateSigningKey } from '../src/crypto/signing.ts';
-import { HandClock } from '../test/kit/hand-clock.ts';
-import { LogBench } from '../test/kit/log-bench.ts';
+import { generateSigningKey } from '../src/crypto/signatures/signing.ts';
+import { HandClock } from '../test/kit/time/hand-clock.ts';
+import { LogBench } from '../test/kit/log/log-bench.ts';
 import { holds, targetText, type Figure, type SEARCH_FIGURES } from './figures.ts';
 import type { Result } from './result.ts';
 import { fillLog, queriesFor } from './search-log.ts';

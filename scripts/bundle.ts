@@ -35,7 +35,7 @@ async function bundle(): Promise<void> {
   chmodSync(join(DIST, 'quaymaster.cjs'), 0o755);
   const agent = await bundleAgent();
   rmSync(PROGRAM, { recursive: true, force: true });
-  const program = await writeChunks({ program: join(ROOT, 'src/program.ts') }, CHUNKS);
+  const program = await writeChunks({ program: join(ROOT, 'src/program/program.ts') }, CHUNKS);
   copyData();
   writeFileSync(join(DIST, 'agent.meta.json'), JSON.stringify(agent));
   writeFileSync(join(DIST, 'program.meta.json'), JSON.stringify(program));

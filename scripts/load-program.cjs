@@ -8,7 +8,7 @@ const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { Script } = require('node:vm');
 
-/** @returns what `src/program.ts` exports. `compiled` is called with each chunk before it runs. */
+/** @returns what `src/program/program.ts` exports. `compiled` is called with each chunk before it runs. */
 exports.loadProgram = function (directory, compiled = () => {}) {
   const modules = new Map();
   const load = (filename) => {

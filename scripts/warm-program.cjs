@@ -1,6 +1,6 @@
 /*
  * Writes V8's code of the chunks that a broker loads beside them. V8 accepts compiled code only under the flags that it was compiled with, and a
- * start changes one (src/lean-start.ts): each chunk's code is therefore written under the flags of its loading.
+ * start changes one (src/process/lean-start.ts): each chunk's code is therefore written under the flags of its loading.
  */
 'use strict';
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { PreparedBroker } from '../../test/kit/prepared-broker.ts';
-import { AgentFleet } from '../../test/kit/agent-fleet.ts';
+import { PreparedBroker } from '../../test/kit/broker/prepared-broker.ts';
+import { AgentFleet } from '../../test/kit/delivery/agent-fleet.ts';
 import { holds, targetText, type Figure, type FleetName } from '../figures.ts';
 import { BOTH_CORES, on } from '../machine.ts';
 import type { Result } from '../result.ts';

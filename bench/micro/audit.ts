@@ -1,8 +1,8 @@
-import { encodeClient } from '../../src/domain/audit-event.ts';
-import { systemClock } from '../../src/clock.ts';
-import { sha256Hex } from '../../src/crypto/digest.ts';
-import { randomId } from '../../src/crypto/random.ts';
-import { body, LogBench, workloadActor } from '../../test/kit/log-bench.ts';
+import { encodeClient } from '../../src/domain/audit/audit-event.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import { sha256Hex } from '../../src/crypto/hashes/digest.ts';
+import { randomId } from '../../src/crypto/random/random.ts';
+import { body, LogBench, workloadActor } from '../../test/kit/log/log-bench.ts';
 
 /**
  * Processor time of one audit entry, in microseconds: `node bench/micro/audit.ts`. Commits of 64 reads on SQLite, chained, first without

@@ -1,17 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createBoot } from '../../src/audit/boot.ts';
-import { createChain } from '../../src/audit/chain.ts';
-import { checkpointFile } from '../../src/audit/checkpoint-file.ts';
-import { Integrator } from '../../src/audit/integrator.ts';
-import { logIdentity } from '../../src/audit/log-identity.ts';
-import { OwnBatches } from '../../src/audit/own-batches.ts';
-import { systemClock } from '../../src/clock.ts';
-import { generateSigningKey } from '../../src/crypto/signing.ts';
+import { createBoot } from '../../src/audit/chain/boot.ts';
+import { createChain } from '../../src/audit/chain/chain.ts';
+import { checkpointFile } from '../../src/audit/tree/checkpoint-file.ts';
+import { Integrator } from '../../src/audit/tree/integrator.ts';
+import { logIdentity } from '../../src/audit/identity/log-identity.ts';
+import { OwnBatches } from '../../src/audit/chain/local-batches.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import { generateSigningKey } from '../../src/crypto/signatures/signing.ts';
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts';
 import { createDatabase, startPostgres } from '../../test/kit/backends/postgres.ts';
-import { body, startBody } from '../../test/kit/log-bench.ts';
+import { body, startBody } from '../../test/kit/log/log-bench.ts';
 import { familySeconds } from '../machine.ts';
 import { readFields } from '../search-log.ts';
 

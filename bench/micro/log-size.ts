@@ -2,8 +2,8 @@ import Database from 'better-sqlite3';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { HandClock } from '../../test/kit/hand-clock.ts';
-import { LogBench } from '../../test/kit/log-bench.ts';
+import { HandClock } from '../../test/kit/time/hand-clock.ts';
+import { LogBench } from '../../test/kit/log/log-bench.ts';
 import { fillLog, queriesFor } from '../search-log.ts';
 
 /**

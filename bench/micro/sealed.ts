@@ -1,11 +1,11 @@
-import { systemClock } from '../../src/clock.ts';
-import { checkRequestProof, spendProof } from '../../src/broker/sessions/proof/check-proof.ts';
-import { ProofMemory } from '../../src/broker/sessions/proof/proof-memory.ts';
-import { sealAnswer } from '../../src/crypto/sealed-answer.ts';
-import { senderKey } from '../../src/crypto/sender-key.ts';
-import { newToken } from '../../src/crypto/token.ts';
-import type { Session } from '../../src/domain/principal.ts';
-import { Sender } from '../../test/kit/sender.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import { checkRequestProof, spendProof } from '../../src/broker/access/check-proof.ts';
+import { ProofMemory } from '../../src/broker/state/proof-memory.ts';
+import { sealAnswer } from '../../src/crypto/encryption/sealed-answer.ts';
+import { senderKey } from '../../src/crypto/keys/sender-key.ts';
+import { newToken } from '../../src/crypto/random/token.ts';
+import type { Session } from '../../src/domain/identity/principal.ts';
+import { Sender } from '../../test/kit/identity/proof-sender.ts';
 
 /** The broker's cost per request of a session that is bound to a key: `node bench/micro/sealed.ts`. */
 const COUNT = 3_000;

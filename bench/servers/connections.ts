@@ -1,5 +1,5 @@
 import { createToken } from '../../test/kit/backends/openbao-calls.ts';
-import { kvV2Policy } from '../../test/kit/vault-policies.ts';
+import { kvV2Policy } from '../../test/kit/providers/vault-policies.ts';
 import type { Moto } from '../../test/kit/backends/moto.ts';
 import type { Stage } from '../stage.ts';
 import type { Peer } from './open-bao.ts';

@@ -1,4 +1,4 @@
-import { DevIssuer } from '../../src/compose/dev/issuer.ts';
+import { DevIssuer } from '../../src/dev/issuer.ts';
 import { createToken, openBaoCall } from '../../test/kit/backends/openbao-calls.ts';
 import { startOpenBao, type OpenBao } from '../../test/kit/backends/openbao.ts';
 import { AUDIENCE, SECRET, SERVICE_ACCOUNT } from '../sample.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseCidr } from '../domain/cidr.ts';
+import { parseCidr } from '../domain/network/cidr.ts';
 
 const port = z.int().min(0).max(65_535);
 const cidr = z.string().refine((text) => parseCidr(text) !== undefined, 'is not a CIDR block');

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { parseWitnessKey } from '../crypto/cosignature.ts';
-import { LOG_FORMATS } from '../domain/audit-formats/log-format.ts';
-import { isName } from '../domain/names.ts';
+import { parseWitnessKey } from '../crypto/log/cosignature.ts';
+import { LOG_FORMATS } from '../domain/audit/formats/log-format.ts';
+import { isName } from '../domain/words/names.ts';
 
 const absolutePath = z
   .string()

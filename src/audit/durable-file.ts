@@ -1,6 +1,6 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { randomId } from '../crypto/random.ts';
+import { randomId } from '../crypto/random/random.ts';
 
 /** Makes new and renamed entries of a directory durable. */
 export async function syncDirectory(path: string): Promise<void> {

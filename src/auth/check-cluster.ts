@@ -1,4 +1,4 @@
-import type { ClusterSpec } from '../domain/cluster.ts';
+import type { ClusterSpec } from '../domain/identity/cluster.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Problem } from '../domain/errors.ts';
 import type { ClusterConnection } from './cluster-connection.ts';

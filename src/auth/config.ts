@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { isTrustDomain } from '../domain/spiffe-id.ts';
-import { isName } from '../domain/names.ts';
+import { isTrustDomain } from '../domain/identity/spiffe-id.ts';
+import { isName } from '../domain/words/names.ts';
 
 const HOST = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[1-9][0-9]{0,4})?$/;
 const file = z.string().min(1).max(4096);

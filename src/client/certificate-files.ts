@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import { systemClock } from '../clock.ts';
-import { readCertificate } from '../crypto/certificate-facts.ts';
+import { systemClock } from '../process/clock.ts';
+import { readCertificate } from '../crypto/certificates/certificate-facts.ts';
 import type { Clock } from '../ports/clock.ts';
 
 /** The certificate of a client, with its intermediates, and its private key: PEM. */

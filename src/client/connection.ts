@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { systemClock } from '../clock.ts';
-import { randomFraction } from '../crypto/random.ts';
+import { systemClock } from '../process/clock.ts';
+import { randomFraction } from '../crypto/random/random.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ClientCertificate } from './certificate-files.ts';
 import { brokerUrl } from './broker-url.ts';

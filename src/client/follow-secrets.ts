@@ -1,5 +1,5 @@
 import { Backoff } from '../ports/backoff.ts';
-import { randomFraction } from '../crypto/random.ts';
+import { randomFraction } from '../crypto/random/random.ts';
 import type { BrokerClient } from './broker-client.ts';
 import type { Secret } from './contract-types.ts';
 import { ApiError, UnreachableError } from './errors.ts';

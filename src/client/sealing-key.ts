@@ -8,8 +8,8 @@ import {
   type CryptoKey,
   type JWK,
 } from 'jose';
-import { sha256 } from '../crypto/digest.ts';
-import { randomBytes } from '../crypto/random.ts';
+import { sha256 } from '../crypto/hashes/digest.ts';
+import { randomBytes } from '../crypto/random/random.ts';
 import type { Authorization, Credential, RequestFacts } from './credential.ts';
 import { UnreachableError } from './errors.ts';
 

@@ -3,19 +3,19 @@ import { podResponseWorker } from '../broker/alerts/pod-responses.ts';
 import type { KeyWorker } from '../broker/keys/key-worker.ts';
 import { expiryWorker } from '../broker/leases/expiry.ts';
 import { adoptAbandoned, revoker } from '../broker/leases/revoker.ts';
-import type { Work } from '../broker/parts.ts';
+import type { Work } from '../broker/state/dependencies.ts';
 import { evidenceWorker } from '../broker/posture/evidence-worker.ts';
 import { secretValueWorker } from '../broker/posture/secret-value-worker.ts';
 import { quarantineWorker } from '../broker/sessions/quarantine-worker.ts';
-import type { Worker } from '../broker/worker.ts';
-import { randomFraction } from '../crypto/random.ts';
-import { responseWorker } from '../rotation/response-worker.ts';
-import { releaseCrashedClaims, RotationWorker } from '../rotation/rotation-worker.ts';
-import type { RowGuard } from '../store/row-guard.ts';
-import type { AuditTrail } from './audit-trail.ts';
-import { collectGarbage } from './collect-garbage.ts';
+import type { Worker } from '../broker/kernel/worker.ts';
+import { randomFraction } from '../crypto/random/random.ts';
+import { responseWorker } from '../broker/alerts/response-worker.ts';
+import { releaseCrashedClaims, RotationWorker } from '../broker/rotations/rotation-worker.ts';
+import type { RowGuard } from '../store/guard/row-guard.ts';
+import type { AuditTrail } from './log/audit-trail.ts';
+import { collectGarbage } from '../process/collect-garbage.ts';
 import type { Config } from './config/schema.ts';
-import { openKeyWorker } from './key-worker.ts';
+import { openKeyWorker } from './installation/key-worker.ts';
 import type { Parts } from './parts.ts';
 
 interface BackgroundDeps {

@@ -9,10 +9,10 @@ import type {
   Recording,
   Values,
   Work,
-} from '../broker/parts.ts';
-import type { SealedRows } from '../broker/recording/row-seals.ts';
-import type { Streams } from '../broker/events/event-streams.ts';
-import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
+} from '../broker/state/dependencies.ts';
+import type { SealedRows } from '../broker/kernel/row-seals.ts';
+import type { Streams } from '../broker/state/event-streams.ts';
+import type { Proofs } from '../broker/state/proof-memory.ts';
 import type { Archives } from '../ports/archives.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
 import type { PublicLog } from '../ports/public-log.ts';

@@ -1,4 +1,4 @@
-/** What went wrong, in nine closed kinds; `api/error-response.ts` alone maps a kind to an HTTP status. */
+/** What went wrong, in nine closed kinds; `api/answer/error-response.ts` alone maps a kind to an HTTP status. */
 export type ErrorKind =
   | 'invalid'
   | 'unauthenticated'

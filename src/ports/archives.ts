@@ -1,4 +1,4 @@
-import type { ArchiveReference } from '../domain/audit-actions.ts';
+import type { ArchiveReference } from '../domain/audit/audit-actions.ts';
 
 /** Entries `[first, end)` of the log; none if both are equal. */
 export interface ArchivePlan {

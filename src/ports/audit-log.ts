@@ -1,4 +1,4 @@
-import type { LoggedDecision, Skipped } from '../domain/logged-decision.ts';
+import type { LoggedDecision, Skipped } from '../domain/audit/logged-decision.ts';
 import type { Page, PageRequest } from '../domain/page.ts';
 
 /** Filters of a search. An entry must match every filter that is set. */

@@ -1,4 +1,4 @@
-import type { DurationTally } from '../domain/duration-tally.ts';
+import type { DurationTally } from '../domain/time/duration-tally.ts';
 import type { ErrorCode } from '../domain/errors.ts';
 import type { Clock } from './clock.ts';
 import type { KubernetesApi } from './kubernetes-api.ts';

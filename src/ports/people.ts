@@ -1,4 +1,4 @@
-import type { KeptClaim, SecondFactor } from '../domain/person.ts';
+import type { KeptClaim, SecondFactor } from '../domain/identity/person.ts';
 
 /** What a login must be, beyond the usual (RFC 9470). */
 export interface LogInDemand {

@@ -1,4 +1,4 @@
-import type { AuditAction, EncodedActor } from '../domain/audit-event.ts';
+import type { AuditAction, EncodedActor } from '../domain/audit/audit-event.ts';
 import type { ErrorCode } from '../domain/errors.ts';
 
 /** A refusal, with the fields that its count depends on. */

@@ -1,4 +1,4 @@
-import type { SecretData } from '../domain/secret.ts';
+import type { SecretData } from '../domain/secrets/secret.ts';
 import type { CallContext } from './call-context.ts';
 
 /** A connection of the configuration file at which the broker rotates credentials. It knows a host, but no policy, audit or schedule. */

@@ -5,8 +5,8 @@ import type {
   SecretVersion,
   VersionNote,
   WriteMethod,
-} from '../domain/secret.ts';
-import type { Workload } from '../domain/workload.ts';
+} from '../domain/secrets/secret.ts';
+import type { Workload } from '../domain/identity/workload.ts';
 import type { CallContext } from './call-context.ts';
 import type { PlanFragment } from './store.ts';
 

@@ -1,4 +1,4 @@
-import type { Workload } from '../domain/workload.ts';
+import type { Workload } from '../domain/identity/workload.ts';
 import type { CallContext } from './call-context.ts';
 
 /** What a verified token or certificate says of its workload. */

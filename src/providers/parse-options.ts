@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import { BrokerError } from '../domain/errors.ts';
-import { schemaWords } from '../domain/schema-words.ts';
-import { pointerTo } from '../domain/json-pointer.ts';
+import { schemaWords } from '../domain/words/schema-words.ts';
+import { pointerTo } from '../domain/words/json-pointer.ts';
 
 /**
  * Parses a document's options or reference with the strict schema of a provider or a rotation strategy.

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { BrokerError } from '../domain/errors.ts';
-import { errorField } from './error-field.ts';
+import { errorField } from './sql/error-field.ts';
 
 const SCHEMA_TABLE = 'quaymaster_schema';
 

@@ -1,4 +1,4 @@
-import type { DurationTally } from '../domain/duration-tally.ts';
+import type { DurationTally } from '../domain/time/duration-tally.ts';
 import type { Store } from '../ports/store.ts';
 
 /** The condition of the store when it was opened. */

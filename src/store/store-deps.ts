@@ -1,6 +1,6 @@
 import type { AuditChain } from '../ports/audit-chain.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { RowGuard } from './row-guard.ts';
+import type { RowGuard } from './guard/row-guard.ts';
 
 /** The modes stamp their stores. A store of one mode is refused in the other. */
 export type StoreMode = 'development' | 'production';

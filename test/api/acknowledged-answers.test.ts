@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { EventReader } from '../kit/event-reader.ts';
-import { RunningApi, type Answered } from '../kit/parts.ts';
-import { HttpReceiver } from '../kit/sink-receivers.ts';
+import { EventReader } from '../kit/api/event-reader.ts';
+import { RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { HttpReceiver } from '../kit/log/sink-receivers.ts';
 
 /** Of one pod. */
 const MOST_STREAMS = 4;

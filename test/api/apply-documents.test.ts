@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { HandClock } from '../kit/hand-clock.ts';
-import { policy, RunningApi, type Answered } from '../kit/parts.ts';
-import { ALICE, PeopleApi } from '../kit/people-api.ts';
-import { storedEntries } from '../kit/store-diff.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import { policy, RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { ALICE, PeopleApi } from '../kit/identity/people-api.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
 
 interface Item {
   readonly kind: string;

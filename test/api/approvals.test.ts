@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { HandClock } from '../kit/hand-clock.ts';
-import { trivyReport } from '../kit/scanner-reports.ts';
-import type { Answered, RunningApi } from '../kit/parts.ts';
-import { ALICE, PeopleApi } from '../kit/people-api.ts';
-import type { OidcIssuer } from '../kit/oidc-issuer.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import { trivyReport } from '../kit/images/scanner-reports.ts';
+import type { Answered, RunningApi } from '../kit/api/running-api.ts';
+import { ALICE, PeopleApi } from '../kit/identity/people-api.ts';
+import type { OidcIssuer } from '../kit/identity/oidc-issuer.ts';
 
 let people: PeopleApi;
 let api: RunningApi;

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { attestationId, Attestations } from '../../src/broker/attestations/attestation-memory.ts';
+import { attestationId, Attestations } from '../../src/broker/state/attestation-memory.ts';
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
-import { ImageSigner } from '../kit/image-signer.ts';
-import { RunningApi, type Answered } from '../kit/parts.ts';
-import { SigstoreInstance } from '../kit/sigstore-instance.ts';
-import { storedEntries } from '../kit/store-diff.ts';
-import { logInPod, watchCluster } from '../kit/reading-pods.ts';
+import { ImageSigner } from '../kit/images/image-signer.ts';
+import { RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { SigstoreInstance } from '../kit/images/sigstore-instance.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
+import { logInPod, watchCluster } from '../kit/cluster/readers.ts';
 
 const PLACE = '/api/v1/attestations';
 const ci = new ImageSigner();

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { hmac } from '../../src/crypto/digest.ts';
-import { generateRootKey } from '../../src/crypto/root-keys.ts';
-import { ValueFingerprints } from '../../src/crypto/value-fingerprint.ts';
-import { RunningApi, type Answered } from '../kit/parts.ts';
+import { hmac } from '../../src/crypto/hashes/digest.ts';
+import { generateRootKey } from '../../src/crypto/keys/root-keys.ts';
+import { ValueFingerprints } from '../../src/crypto/hashes/value-fingerprint.ts';
+import { RunningApi, type Answered } from '../kit/api/running-api.ts';
 
 const VALUE = { password: 'hunter2-Xy7' };
 

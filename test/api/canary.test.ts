@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { filesBelow, findCanary } from '../kit/canary.ts';
-import { RunningApi } from '../kit/parts.ts';
-import { rawHttp, rawRequest } from '../kit/raw-http.ts';
+import { filesBelow, findCanary } from '../kit/checks/find-canary.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { rawHttp, rawRequest } from '../kit/network/raw-http.ts';
 
 const CANARY = 'c4nary/+"\u00fc value 7f3a9b';
 

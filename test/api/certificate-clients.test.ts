@@ -1,17 +1,17 @@
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { failureOf, type Failure } from '../../src/cli/failure.ts';
-import { findTarget } from '../../src/cli/connection.ts';
-import { openBroker } from '../../src/cli/open-broker.ts';
+import { failureOf, type Failure } from '../../src/cli/run/failure.ts';
+import { findTarget } from '../../src/cli/connection/connection.ts';
+import { openBroker } from '../../src/cli/connection/open-broker.ts';
 import { runLogin, type LoginOptions } from '../../src/cli/verbs/login.ts';
 import { BrokerClient, CertificateFiles, WorkloadSession } from '../../src/client/index.ts';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { buildAgent } from '../../src/delivery/agent/verbs/build-agent.ts';
 import { checkSettings } from '../../src/delivery/settings/settings.ts';
 import { until } from '../kit/backends/until.ts';
-import type { Certificate } from '../kit/certificates.ts';
-import { cliContext, type CapturedContext } from '../kit/cli-context.ts';
-import { DIGITAL_SIGNATURE, SHOP, SvidApi } from '../kit/svid-api.ts';
+import type { Certificate } from '../kit/network/certificates.ts';
+import { cliContext, type CapturedContext } from '../kit/cli/cli-context.ts';
+import { DIGITAL_SIGNATURE, SHOP, SvidApi } from '../kit/identity/svid-api.ts';
 
 let broker: SvidApi;
 

@@ -11,11 +11,11 @@ import {
   type CallId,
   type InputArguments,
 } from '../../src/client/index.ts';
-import { CertificateAuthority } from '../kit/certificates.ts';
-import { contractFault } from '../kit/openapi-contract.ts';
-import { policy, RunningApi } from '../kit/parts.ts';
-import { ImageSigner } from '../kit/image-signer.ts';
-import { trivyReport } from '../kit/scanner-reports.ts';
+import { CertificateAuthority } from '../kit/network/certificates.ts';
+import { contractFault } from '../kit/api/openapi-contract.ts';
+import { policy, RunningApi } from '../kit/api/running-api.ts';
+import { ImageSigner } from '../kit/images/image-signer.ts';
+import { trivyReport } from '../kit/images/scanner-reports.ts';
 import { until } from '../kit/backends/until.ts';
 
 const CREATE = { 'If-None-Match': '*' } as const;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { bearer, BrokerClient, WorkloadSession } from '../../src/client/index.ts';
-import { eventually } from '../kit/eventually.ts';
-import { RunningApi } from '../kit/parts.ts';
+import { eventually } from '../kit/time/eventually.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
 
 let api: RunningApi;
 let client: BrokerClient;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import { RunningApi } from '../kit/parts.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
 
 const MINUTE = 60_000;
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { newToken } from '../../src/crypto/token.ts';
-import { RunningApi } from '../kit/parts.ts';
-import { listRows } from '../kit/rows.ts';
+import { newToken } from '../../src/crypto/random/token.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { listRows } from '../kit/store/table-rows.ts';
 
 let api: RunningApi;
 let token: string;

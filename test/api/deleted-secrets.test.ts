@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { policy, RunningApi } from '../kit/parts.ts';
+import { policy, RunningApi } from '../kit/api/running-api.ts';
 
 let api: RunningApi;
 let token: string;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Refusals } from '../../src/audit/refusals.ts';
-import { RunningApi, type PartsOptions } from '../kit/parts.ts';
-import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
+import { RunningApi, type PartsOptions } from '../kit/api/running-api.ts';
+import { storedEntries, type StoredEntry } from '../kit/store/store-diff.ts';
 
 let api: RunningApi;
 let token: string;

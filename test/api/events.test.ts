@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { EventReader } from '../kit/event-reader.ts';
-import { RunningApi } from '../kit/parts.ts';
-import { storedEntries } from '../kit/store-diff.ts';
-import { listRows } from '../kit/rows.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { EventReader } from '../kit/api/event-reader.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
+import { listRows } from '../kit/store/table-rows.ts';
 
 let api: RunningApi;
 let pods = 0;

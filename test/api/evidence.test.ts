@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
-import { itemsOf, RunningApi, type Answered } from '../kit/parts.ts';
-import { grypeReport, openVex, trivyReport, TRIVY_SECRETS } from '../kit/scanner-reports.ts';
-import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
-import { podToken, watchCluster } from '../kit/reading-pods.ts';
+import { itemsOf, RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { grypeReport, openVex, trivyReport, TRIVY_SECRETS } from '../kit/images/scanner-reports.ts';
+import { storedEntries, type StoredEntry } from '../kit/store/store-diff.ts';
+import { podToken, watchCluster } from '../kit/cluster/readers.ts';
 
 const HOUR_MS = 3_600_000;
 const VULNERABILITIES = { deny: ['CRITICAL'] };

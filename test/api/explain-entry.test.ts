@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runExplain } from '../../src/cli/verbs/policies.ts';
 import { bearer, BrokerClient } from '../../src/client/index.ts';
-import { cliContext } from '../kit/cli-context.ts';
-import { policy, RunningApi, type Answered } from '../kit/parts.ts';
+import { cliContext } from '../kit/cli/cli-context.ts';
+import { policy, RunningApi, type Answered } from '../kit/api/running-api.ts';
 
 interface Explained {
   readonly index: number;

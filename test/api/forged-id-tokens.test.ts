@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { HandClock } from '../kit/hand-clock.ts';
-import { ALICE, CLIENT, PeopleApi, queryOf } from '../kit/people-api.ts';
-import { ecKey, rawToken, signedToken } from '../kit/token-factory.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import { ALICE, CLIENT, PeopleApi, queryOf } from '../kit/identity/people-api.ts';
+import { ecKey, rawToken, signedToken } from '../kit/identity/token-factory.ts';
 
 type Claims = Record<string, unknown>;
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { policy, RunningApi } from '../kit/parts.ts';
-import { storedEntries } from '../kit/store-diff.ts';
+import { policy, RunningApi } from '../kit/api/running-api.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
 
 const OFFICE = '127.0.0.0/8';
 

@@ -1,9 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { RunningApi } from '../kit/parts.ts';
-import { rawHttp, rawRequest } from '../kit/raw-http.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { rawHttp, rawRequest } from '../kit/network/raw-http.ts';
 
 const MIB = 1024 * 1024;
 const OPEN = { perSecond: 100_000, burst: 1_000_000 };

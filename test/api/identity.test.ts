@@ -11,11 +11,11 @@ import {
   type ServerFault,
 } from '../kit/fakes/server-faults.ts';
 import { until } from '../kit/backends/until.ts';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { HandClock } from '../kit/hand-clock.ts';
-import { RunningApi, type Answered } from '../kit/parts.ts';
-import type { StoredEntry } from '../kit/store-diff.ts';
-import { listRows } from '../kit/rows.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import { RunningApi, type Answered } from '../kit/api/running-api.ts';
+import type { StoredEntry } from '../kit/store/store-diff.ts';
+import { listRows } from '../kit/store/table-rows.ts';
 
 const AUDIENCE = 'quaymaster';
 const HOUR_MS = 3_600_000;

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SystemActor } from '../../src/broker/recording/record.ts';
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
-import { itemsOf, RunningApi, type Answered } from '../kit/parts.ts';
-import { holderOf, watchCluster, writeNew, type Holder } from '../kit/reading-pods.ts';
+import { itemsOf, RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { holderOf, watchCluster, writeNew, type Holder } from '../kit/cluster/readers.ts';
 
 const since = '2020-01-01T00:00:00Z';
 

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { expectDenied, expectProblem } from '../kit/deny-contract.ts';
-import { HandClock } from '../kit/hand-clock.ts';
-import { RunningApi } from '../kit/parts.ts';
-import { storedEntries } from '../kit/store-diff.ts';
+import { expectDenied, expectProblem } from '../kit/api/deny-contract.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
 
 let api: RunningApi;
 afterEach(() => api.stop());

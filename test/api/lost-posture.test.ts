@@ -3,10 +3,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
-import { ImageSigner } from '../kit/image-signer.ts';
-import { RunningApi, type Answered } from '../kit/parts.ts';
-import { logInPod, watchCluster } from '../kit/reading-pods.ts';
-import { trivyReport } from '../kit/scanner-reports.ts';
+import { ImageSigner } from '../kit/images/image-signer.ts';
+import { RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { logInPod, watchCluster } from '../kit/cluster/readers.ts';
+import { trivyReport } from '../kit/images/scanner-reports.ts';
 
 const SELECTING = { podSelector: {}, policyTypes: ['Egress'] };
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { newToken } from '../../src/crypto/token.ts';
-import { ROLES } from '../../src/domain/principal.ts';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { itemsOf, RunningApi } from '../kit/parts.ts';
-import { rawHttp, rawRequest } from '../kit/raw-http.ts';
-import { storedEntries } from '../kit/store-diff.ts';
+import { newToken } from '../../src/crypto/random/token.ts';
+import { ROLES } from '../../src/domain/identity/principal.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { itemsOf, RunningApi } from '../kit/api/running-api.ts';
+import { rawHttp, rawRequest } from '../kit/network/raw-http.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
 
 let api: RunningApi;
 let token: string;

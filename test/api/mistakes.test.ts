@@ -10,9 +10,9 @@ import {
   it,
   jest,
 } from '@jest/globals';
-import { runProgram } from '../../src/program.ts';
-import { fileTree } from '../kit/file-tree.ts';
-import { RunningApi } from '../kit/parts.ts';
+import { runProgram } from '../../src/program/program.ts';
+import { fileTree } from '../kit/files/file-tree.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
 
 /**
  * The mistakes that people make, as a table: what they type, the exit code, and what the message must say: what happened, to what, why, and what to

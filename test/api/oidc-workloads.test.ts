@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { HandClock } from '../kit/hand-clock.ts';
-import { OidcIssuer } from '../kit/oidc-issuer.ts';
-import { itemsOf, RunningApi, type Answered } from '../kit/parts.ts';
-import { ecKey, rsaKey, signedToken } from '../kit/token-factory.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import { OidcIssuer } from '../kit/identity/oidc-issuer.ts';
+import { itemsOf, RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { ecKey, rsaKey, signedToken } from '../kit/identity/token-factory.ts';
 
 const CLIENT = 'quaymaster-ci';
 const WORKLOAD = 'ci://ci/acme/shop/production';

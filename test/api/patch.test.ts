@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { storedEntries } from '../kit/store-diff.ts';
-import { policy, RunningApi, type Answered } from '../kit/parts.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
+import { policy, RunningApi, type Answered } from '../kit/api/running-api.ts';
 
 let api: RunningApi;
 let editor: string;

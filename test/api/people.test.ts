@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { HandClock } from '../kit/hand-clock.ts';
-import type { OidcIssuer } from '../kit/oidc-issuer.ts';
-import { itemsOf, type Answered, type RunningApi } from '../kit/parts.ts';
-import { ALICE, PeopleApi, queryOf } from '../kit/people-api.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import type { OidcIssuer } from '../kit/identity/oidc-issuer.ts';
+import { itemsOf, type Answered, type RunningApi } from '../kit/api/running-api.ts';
+import { ALICE, PeopleApi, queryOf } from '../kit/identity/people-api.ts';
 
 let people: PeopleApi;
 let corp: OidcIssuer;

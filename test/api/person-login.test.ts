@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { join } from 'node:path';
 import { runLogin, runLogout } from '../../src/cli/verbs/login.ts';
-import { ProfileFiles } from '../../src/cli/profiles.ts';
-import { systemClock } from '../../src/clock.ts';
+import { ProfileFiles } from '../../src/cli/connection/profiles.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { until } from '../kit/backends/until.ts';
-import { cliContext, type CapturedContext } from '../kit/cli-context.ts';
-import { fileTree, removeTreesAfterEach } from '../kit/file-tree.ts';
-import { OidcIssuer } from '../kit/oidc-issuer.ts';
-import { RunningApi } from '../kit/parts.ts';
+import { cliContext, type CapturedContext } from '../kit/cli/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../kit/files/file-tree.ts';
+import { OidcIssuer } from '../kit/identity/oidc-issuer.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
 
 removeTreesAfterEach();
 

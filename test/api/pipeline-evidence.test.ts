@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { expectDenied } from '../kit/deny-contract.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
-import { ImageSigner } from '../kit/image-signer.ts';
-import type { OidcIssuer } from '../kit/oidc-issuer.ts';
-import { itemsOf, RunningApi, type Answered } from '../kit/parts.ts';
+import { ImageSigner } from '../kit/images/image-signer.ts';
+import type { OidcIssuer } from '../kit/identity/oidc-issuer.ts';
+import { itemsOf, RunningApi, type Answered } from '../kit/api/running-api.ts';
 import {
   PIPELINE_CLIENT,
   pipelineCluster,
   startPipelineIssuer,
   useJob,
-} from '../kit/pipeline-issuer.ts';
-import { podToken, watchCluster } from '../kit/reading-pods.ts';
-import { trivyReport } from '../kit/scanner-reports.ts';
+} from '../kit/identity/pipeline-issuer.ts';
+import { podToken, watchCluster } from '../kit/cluster/readers.ts';
+import { trivyReport } from '../kit/images/scanner-reports.ts';
 
 const PIPELINE = 'ci://ci/acme/shop/production';
 const BINDING = {

@@ -5,9 +5,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
-import { RunningApi, type Answered } from '../kit/parts.ts';
-import { holderOf, logInPod, watchCluster, writeNew, type Holder } from '../kit/reading-pods.ts';
-import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
+import { RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { holderOf, logInPod, watchCluster, writeNew, type Holder } from '../kit/cluster/readers.ts';
+import { storedEntries, type StoredEntry } from '../kit/store/store-diff.ts';
 
 const SECRET = 'a-secret-of-falcosidekick';
 const LABEL = 'quaymaster.io/quarantine';

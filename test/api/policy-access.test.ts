@@ -8,9 +8,9 @@ import {
   runPolicyUnused,
 } from '../../src/cli/verbs/policy-access.ts';
 import { bearer, BrokerClient } from '../../src/client/index.ts';
-import { cliContext } from '../kit/cli-context.ts';
-import { fileTree, removeTreesAfterEach } from '../kit/file-tree.ts';
-import { policy, RunningApi } from '../kit/parts.ts';
+import { cliContext } from '../kit/cli/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../kit/files/file-tree.ts';
+import { policy, RunningApi } from '../kit/api/running-api.ts';
 
 removeTreesAfterEach();
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { policy, RunningApi, type Answered } from '../kit/parts.ts';
+import { policy, RunningApi, type Answered } from '../kit/api/running-api.ts';
 
 interface Seen {
   readonly workload: string;

@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
-import { RunningApi, type Answered } from '../kit/parts.ts';
-import { storedEntries, type StoredEntry } from '../kit/store-diff.ts';
-import { logInPod, watchCluster } from '../kit/reading-pods.ts';
+import { RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { storedEntries, type StoredEntry } from '../kit/store/store-diff.ts';
+import { logInPod, watchCluster } from '../kit/cluster/readers.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 const OTHER = `sha256:${'b'.repeat(64)}`;

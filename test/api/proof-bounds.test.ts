@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { RunningApi } from '../kit/parts.ts';
-import { BoundSession, jtiOf, Sender } from '../kit/sender.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { BoundSession, jtiOf, Sender } from '../kit/identity/proof-sender.ts';
 
 const SELF = '/api/v1/sessions/self';
 

@@ -1,8 +1,8 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectDenied, type Denial } from '../kit/deny-contract.ts';
-import type { Answered, RunningApi } from '../kit/parts.ts';
-import { rawHttp, rawRequest } from '../kit/raw-http.ts';
+import { expectDenied, type Denial } from '../kit/api/deny-contract.ts';
+import type { Answered, RunningApi } from '../kit/api/running-api.ts';
+import { rawHttp, rawRequest } from '../kit/network/raw-http.ts';
 import {
   BOUND_SECRET as DB,
   BOUND_VALUE as CANARY,
@@ -10,7 +10,7 @@ import {
   Sender,
   startWithBound,
   type BoundSession,
-} from '../kit/sender.ts';
+} from '../kit/identity/proof-sender.ts';
 
 const CHALLENGE = 'DPoP error="invalid_dpop_proof"';
 

@@ -1,10 +1,10 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { publicLog } from '../../src/audit/public-log.ts';
-import { HandClock } from '../kit/hand-clock.ts';
-import { LogBench } from '../kit/log-bench.ts';
-import { RunningApi } from '../kit/parts.ts';
-import { storedEntries } from '../kit/store-diff.ts';
+import { publicLog } from '../../src/audit/tree/public-log.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import { LogBench } from '../kit/log/log-bench.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
 
 let bench: LogBench;
 let api: RunningApi;

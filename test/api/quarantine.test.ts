@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { EventReader } from '../kit/event-reader.ts';
-import { itemsOf, RunningApi, type Answered } from '../kit/parts.ts';
-import { storedEntries } from '../kit/store-diff.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { EventReader } from '../kit/api/event-reader.ts';
+import { itemsOf, RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
 
 let api: RunningApi;
 /** A workload of its own for each test: quarantines of one must not reach another. */

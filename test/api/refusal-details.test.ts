@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { RunningApi, type Answered } from '../kit/parts.ts';
+import { RunningApi, type Answered } from '../kit/api/running-api.ts';
 
 let api: RunningApi;
 let auditor: string;

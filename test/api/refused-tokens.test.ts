@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { RunningApi } from '../kit/parts.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
 
 let api: RunningApi;
 beforeAll(async () => {

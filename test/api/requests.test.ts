@@ -1,10 +1,10 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { RunningApi } from '../kit/parts.ts';
-import { rawHttp, rawRequest } from '../kit/raw-http.ts';
-import { storedEntries } from '../kit/store-diff.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { rawHttp, rawRequest } from '../kit/network/raw-http.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
 
 let api: RunningApi;
 let token: string;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { EventReader } from '../kit/event-reader.ts';
-import { itemsOf, RunningApi } from '../kit/parts.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { EventReader } from '../kit/api/event-reader.ts';
+import { itemsOf, RunningApi } from '../kit/api/running-api.ts';
 
 let api: RunningApi;
 let pods = 0;

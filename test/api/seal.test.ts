@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { EventReader } from '../kit/event-reader.ts';
-import { RunningApi, type Answered } from '../kit/parts.ts';
-import { storedEntries } from '../kit/store-diff.ts';
+import { EventReader } from '../kit/api/event-reader.ts';
+import { RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
 
 let api: RunningApi;
 let token: string;

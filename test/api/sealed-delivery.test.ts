@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { EventReader } from '../kit/event-reader.ts';
-import type { RunningApi } from '../kit/parts.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { EventReader } from '../kit/api/event-reader.ts';
+import type { RunningApi } from '../kit/api/running-api.ts';
 import {
   BOUND_SECRET as DB,
   BOUND_VALUE as CANARY,
@@ -9,8 +9,8 @@ import {
   Sender,
   startWithBound,
   BoundSession,
-} from '../kit/sender.ts';
-import { storedEntries } from '../kit/store-diff.ts';
+} from '../kit/identity/proof-sender.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
 
 let api: RunningApi;
 let bound: BoundSession;

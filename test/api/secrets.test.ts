@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { itemsOf, policy, RunningApi } from '../kit/parts.ts';
-import { storedEntries } from '../kit/store-diff.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { itemsOf, policy, RunningApi } from '../kit/api/running-api.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
 
 let api: RunningApi;
 let token: string;

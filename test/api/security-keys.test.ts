@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { keysOf, sealKey } from '../../src/broker/sessions/security-key-rows.ts';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { HandClock } from '../kit/hand-clock.ts';
-import { itemsOf, type Answered, type RunningApi } from '../kit/parts.ts';
-import { ALICE, PeopleApi } from '../kit/people-api.ts';
-import { SoftwareKey, type Deviation, type KeyOrder } from '../kit/software-key.ts';
+import { keysOf, sealKey } from '../../src/broker/state/security-key-rows.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import { itemsOf, type Answered, type RunningApi } from '../kit/api/running-api.ts';
+import { ALICE, PeopleApi } from '../kit/identity/people-api.ts';
+import { SoftwareKey, type Deviation, type KeyOrder } from '../kit/identity/software-key.ts';
 
 const ORIGIN = 'https://broker.example';
 const KEYS = '/api/v1/security-keys';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectProblem } from '../kit/deny-contract.ts';
-import { RunningApi } from '../kit/parts.ts';
-import { storeSnapshot } from '../kit/store-diff.ts';
+import { expectProblem } from '../kit/api/deny-contract.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { storeSnapshot } from '../kit/store/store-diff.ts';
 
 let api: RunningApi;
 let token: string;

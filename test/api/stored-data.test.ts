@@ -2,9 +2,9 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Tables } from '../../src/ports/tables.ts';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { itemsOf, RunningApi, type Answered } from '../kit/parts.ts';
-import { storedEntries } from '../kit/store-diff.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { itemsOf, RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
 
 type VersionRow = Tables['secret_versions'];
 type Change = (row: VersionRow, other: VersionRow) => Partial<VersionRow>;

@@ -3,10 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CertificateAuthority, type CertificateRequest } from '../kit/certificates.ts';
-import { storedEntries } from '../kit/store-diff.ts';
-import type { Answer } from '../kit/json-over-tls.ts';
-import { DIGITAL_SIGNATURE, SHOP, SvidApi, type SvidAsked } from '../kit/svid-api.ts';
+import { CertificateAuthority, type CertificateRequest } from '../kit/network/certificates.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
+import type { Answer } from '../kit/network/json-over-tls.ts';
+import { DIGITAL_SIGNATURE, SHOP, SvidApi, type SvidAsked } from '../kit/identity/svid-api.ts';
 
 const HOST = '127.0.0.1';
 const CLIENT_USE = '2b06010505070302';

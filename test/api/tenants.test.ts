@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { RunningApi } from '../kit/parts.ts';
-import { rawHttp, rawRequest } from '../kit/raw-http.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { rawHttp, rawRequest } from '../kit/network/raw-http.ts';
 
 /** The workloads of two teams, each with a policy for its own paths. */
 let api: RunningApi;

@@ -1,10 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { expectDenied } from '../kit/deny-contract.ts';
-import { serverBehind } from '../kit/node-server.ts';
-import { RunningApi } from '../kit/parts.ts';
-import { storedEntries } from '../kit/store-diff.ts';
+import { expectDenied } from '../kit/api/deny-contract.ts';
+import { serverBehind } from '../kit/network/node-server.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { storedEntries } from '../kit/store/store-diff.ts';
 
 let api: RunningApi;
 afterEach(() => api.stop());

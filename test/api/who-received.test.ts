@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runWhoReceived } from '../../src/cli/verbs/who-received.ts';
 import { bearer, BrokerClient, type components } from '../../src/client/index.ts';
-import type { EventFields } from '../kit/log-bench.ts';
-import { LogBench, workloadActor } from '../kit/log-bench.ts';
-import { cliContext, type CapturedContext } from '../kit/cli-context.ts';
-import { HandClock } from '../kit/hand-clock.ts';
-import { RunningApi } from '../kit/parts.ts';
-import { ScriptedBroker } from '../kit/scripted-api.ts';
+import type { EventFields } from '../kit/log/log-bench.ts';
+import { LogBench, workloadActor } from '../kit/log/log-bench.ts';
+import { cliContext, type CapturedContext } from '../kit/cli/cli-context.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { ScriptedBroker } from '../kit/cli/scripted-api.ts';
 
 const PATH = 'payments/db';
 const START = Date.UTC(2026, 0, 1);

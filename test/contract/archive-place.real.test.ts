@@ -1,7 +1,7 @@
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { archiveBucket } from '../../src/providers/aws/archive-bucket.ts';
-import { createBucket } from '../kit/aws-bucket.ts';
-import { REGION, setCredentials } from '../kit/aws-connection.ts';
+import { createBucket } from '../kit/aws/aws-bucket.ts';
+import { REGION, setCredentials } from '../kit/aws/aws-connection.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { archivePlaceContract } from './archive-place.contract.ts';
 

@@ -12,8 +12,8 @@ import {
 } from '../kit/backends/kube-objects.ts';
 import { startKube, type Kube } from '../kit/backends/kube.ts';
 import { until } from '../kit/backends/until.ts';
-import { RunningApi } from '../kit/parts.ts';
-import { TlsFront } from '../kit/tls-front.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
+import { TlsFront } from '../kit/network/tls-front.ts';
 
 const SECRET = 'a-secret-of-the-api-server';
 

@@ -2,19 +2,19 @@ import { CreateRoleCommand, IAMClient } from '@aws-sdk/client-iam';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import type { SecretProvider } from '../../src/ports/secret-provider.ts';
 import { awsIamConnectionSchema } from '../../src/providers/aws/config.ts';
 import { openAwsIam } from '../../src/providers/aws/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { awsFault, FakeAws } from '../kit/fakes/fake-aws.ts';
-import { LossyProxy } from '../kit/lossy-proxy.ts';
-import { REGION, setCredentials } from '../kit/aws-connection.ts';
+import { LossyProxy } from '../kit/network/lossy-proxy.ts';
+import { REGION, setCredentials } from '../kit/aws/aws-connection.ts';
 import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
-import { closableProvider, type ClosableProvider } from '../kit/closable-provider.ts';
-import { PATIENT } from '../kit/patient.ts';
+import { closableProvider, type ClosableProvider } from '../kit/providers/closable-provider.ts';
+import { PATIENT } from '../kit/providers/longest-timeout.ts';
 
 const ACCOUNT = '123456789012';
 const workload = {

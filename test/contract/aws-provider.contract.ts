@@ -7,8 +7,8 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { SecretProvider } from '../../src/ports/secret-provider.ts';
-import { connect, CONTEXT, REGION, setCredentials } from '../kit/aws-connection.ts';
-import type { ClosableProvider } from '../kit/closable-provider.ts';
+import { connect, CONTEXT, REGION, setCredentials } from '../kit/aws/aws-connection.ts';
+import type { ClosableProvider } from '../kit/providers/closable-provider.ts';
 
 /** The actions of an operator at AWS. */
 export class AwsOperator {

@@ -1,6 +1,6 @@
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
-import { awsFixture } from '../kit/aws-fixture.ts';
+import { awsFixture } from '../kit/aws/aws-fixture.ts';
 import { awsProviderContract } from './aws-provider.contract.ts';
 import { secretProviderContract } from './secret-provider.contract.ts';
 

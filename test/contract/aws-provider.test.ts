@@ -1,5 +1,5 @@
 import { FakeAws } from '../kit/fakes/fake-aws.ts';
-import { awsFixture } from '../kit/aws-fixture.ts';
+import { awsFixture } from '../kit/aws/aws-fixture.ts';
 import { awsProviderContract } from './aws-provider.contract.ts';
 import { secretProviderContract } from './secret-provider.contract.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/clock.ts';
-import type { SecretData } from '../../src/domain/secret.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import type { SecretData } from '../../src/domain/secrets/secret.ts';
 import type { RotationTarget } from '../../src/ports/rotation-target.ts';
 import { vaultAt } from '../../src/providers/vault/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
@@ -8,10 +8,15 @@ import type { Running } from '../kit/backends/footprint.ts';
 import type { Moto } from '../kit/backends/moto.ts';
 import { openBaoRequest } from '../kit/backends/openbao-calls.ts';
 import { until } from '../kit/backends/until.ts';
-import { VaultConnections } from '../kit/vault-connections.ts';
-import { realAwsRole, scriptedAwsRole, type AwsRole, type RealAwsRole } from '../kit/aws-role.ts';
-import { strictMoto } from '../kit/iam-user.ts';
-import { fixtureAt, type RotatingPlace } from '../kit/rotating-place.ts';
+import { VaultConnections } from '../kit/providers/vault-connections.ts';
+import {
+  realAwsRole,
+  scriptedAwsRole,
+  type AwsRole,
+  type RealAwsRole,
+} from '../kit/rotation/vault-aws-role.ts';
+import { strictMoto } from '../kit/aws/iam-user.ts';
+import { fixtureAt, type RotatingPlace } from '../kit/rotation/target-fixture.ts';
 import {
   rotationTargetContract,
   turnOf,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Workload } from '../../src/domain/workload.ts';
+import type { Workload } from '../../src/domain/identity/workload.ts';
 import type { DynamicCredentials, SecretProvider } from '../../src/ports/secret-provider.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 

@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Tables } from '../../src/ports/tables.ts';
 import { NOT_DELETED } from '../../src/providers/embedded/secrets/rows.ts';
-import { CONTEXT, openEmbedded, type Embedded, type MakeStore } from '../kit/embedded-fixture.ts';
+import {
+  CONTEXT,
+  openEmbedded,
+  type Embedded,
+  type MakeStore,
+} from '../kit/providers/embedded-fixture.ts';
 
 const refused = expect.objectContaining({ code: 'ERR_CIPHERTEXT_INVALID' });
 type VersionRow = Tables['secret_versions'];

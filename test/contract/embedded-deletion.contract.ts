@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { StagedWrite } from '../../src/ports/secret-provider.ts';
-import { openEmbedded, type Embedded, type MakeStore } from '../kit/embedded-fixture.ts';
+import { openEmbedded, type Embedded, type MakeStore } from '../kit/providers/embedded-fixture.ts';
 import { openEmbedded as openBackend } from '../../src/providers/embedded/open.ts';
 
 const code = (name: string): object => expect.objectContaining({ code: name });

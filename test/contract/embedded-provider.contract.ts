@@ -1,6 +1,6 @@
 import { embeddedAttacksContract } from './embedded-attacks.contract.ts';
 import { embeddedDeletionContract } from './embedded-deletion.contract.ts';
-import { openEmbedded, type MakeStore } from '../kit/embedded-fixture.ts';
+import { openEmbedded, type MakeStore } from '../kit/providers/embedded-fixture.ts';
 import { embeddedPublishingContract } from './embedded-publishing.contract.ts';
 import { embeddedWritesContract } from './embedded-writes.contract.ts';
 import { secretProviderContract } from './secret-provider.contract.ts';

@@ -1,4 +1,4 @@
-import { onSqlite } from '../kit/embedded-fixture.ts';
+import { onSqlite } from '../kit/providers/embedded-fixture.ts';
 import { embeddedProviderContract } from './embedded-provider.contract.ts';
 
 embeddedProviderContract('SQLite', onSqlite);

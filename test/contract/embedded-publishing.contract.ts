@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { SecretData } from '../../src/domain/secret.ts';
+import type { SecretData } from '../../src/domain/secrets/secret.ts';
 import type { PublishedVersion } from '../../src/ports/secret-provider.ts';
-import { CONTEXT, openEmbedded, type Embedded, type MakeStore } from '../kit/embedded-fixture.ts';
+import {
+  CONTEXT,
+  openEmbedded,
+  type Embedded,
+  type MakeStore,
+} from '../kit/providers/embedded-fixture.ts';
 
 /** Rotated values get into the embedded store as parts of a plan, so that they commit with the rotation's row. */
 export function embeddedPublishingContract(store: string, makeStore: MakeStore): void {

@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CONTEXT, openEmbedded, type Embedded, type MakeStore } from '../kit/embedded-fixture.ts';
-import { listRows } from '../kit/rows.ts';
+import {
+  CONTEXT,
+  openEmbedded,
+  type Embedded,
+  type MakeStore,
+} from '../kit/providers/embedded-fixture.ts';
+import { listRows } from '../kit/store/table-rows.ts';
 
 const code = (name: string): object => expect.objectContaining({ code: name });
 
@@ -224,7 +229,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
 
     it('opens old versions after the root key was replaced, and seals new ones under the new root', async () => {
       await embedded.put('app/db', { v: 'one' });
-      const { generateRootKey } = await import('../../src/crypto/root-keys.ts');
+      const { generateRootKey } = await import('../../src/crypto/keys/root-keys.ts');
       const older = [embedded.keyring.active];
       embedded.keyring.replace({ active: generateRootKey(), older });
       expect(await embedded.value('app/db')).toEqual({ v: 'one' });

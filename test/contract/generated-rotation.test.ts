@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer } from 'node:tls';
 import { describe, expect, it } from '@jest/globals';
-import type { SecretData } from '../../src/domain/secret.ts';
+import type { SecretData } from '../../src/domain/secrets/secret.ts';
 import type { RotationTarget } from '../../src/ports/rotation-target.ts';
 import { openGenerator } from '../../src/providers/generator/open.ts';
-import { HandClock } from '../kit/hand-clock.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
 import { CARRIED, rotationTargetContract, turnOf } from './rotation-target.contract.ts';
 import { contextOf } from './secret-provider.contract.ts';
 

@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-iam';
 import { AssumeRoleCommand, GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { awsIamConnectionSchema } from '../../src/providers/aws/config.ts';
 import { awsIamAt } from '../../src/providers/aws/open.ts';
 import { type AwsAccount, connectAwsAccount } from '../../src/providers/aws/client/account.ts';
@@ -16,9 +16,9 @@ import { guardLimitsSchema } from '../../src/providers/guard/config.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Running } from '../kit/backends/footprint.ts';
 import { startMoto, type Moto } from '../kit/backends/moto.ts';
-import { HandClock } from '../kit/hand-clock.ts';
-import { iamUser, strictMoto, type IamUser } from '../kit/iam-user.ts';
-import { fixtureAt } from '../kit/rotating-place.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import { iamUser, strictMoto, type IamUser } from '../kit/aws/iam-user.ts';
+import { fixtureAt } from '../kit/rotation/target-fixture.ts';
 import {
   HOSTILE_NAMES,
   rotationTargetContract,
@@ -26,7 +26,7 @@ import {
   type RotationFixture,
 } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
-import { PATIENT } from '../kit/patient.ts';
+import { PATIENT } from '../kit/providers/longest-timeout.ts';
 
 type IamFixture = IamUser & RotationFixture;
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { parseAttestation } from '../../src/broker/attestations/parse-attestation.ts';
-import { fetchAttestations } from '../../src/cli/registry.ts';
-import { systemClock } from '../../src/clock.ts';
+import { parseAttestation } from '../../src/broker/state/parse-attestation.ts';
+import { fetchAttestations } from '../../src/cli/input/oci-registry.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { describeWith } from '../kit/backends/backends.ts';
-import { imageFindings, type Content } from '../kit/image-findings.ts';
-import { SignedImages } from '../kit/signed-images.ts';
+import { imageFindings, type Content } from '../kit/images/image-findings.ts';
+import { SignedImages } from '../kit/images/signed-images.ts';
 
 const context = { clock: systemClock, signal: new AbortController().signal };
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { generateRootKey, unwrapRootKey, wrapRootKey } from '../../src/crypto/root-keys.ts';
+import { generateRootKey, unwrapRootKey, wrapRootKey } from '../../src/crypto/keys/root-keys.ts';
 import type { CallContext } from '../../src/ports/call-context.ts';
 import type { KeyEncryptionKey } from '../../src/ports/key-encryption-key.ts';
 

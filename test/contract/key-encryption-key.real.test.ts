@@ -1,6 +1,6 @@
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { awsKmsConfig } from '../../src/providers/aws/config.ts';
 import { openAwsKmsKey } from '../../src/providers/aws/kek.ts';
 import { vaultTransitConfig } from '../../src/providers/vault/config.ts';
@@ -8,9 +8,9 @@ import { openVaultTransitKey } from '../../src/providers/vault/kek.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { freePort } from '../kit/backends/free-port.ts';
 import { createToken, mountEngine, openBaoCall } from '../kit/backends/openbao-calls.ts';
-import { setCredentials } from '../kit/aws-connection.ts';
-import { VaultConnections } from '../kit/vault-connections.ts';
-import { transitPolicy } from '../kit/vault-policies.ts';
+import { setCredentials } from '../kit/aws/aws-connection.ts';
+import { VaultConnections } from '../kit/providers/vault-connections.ts';
+import { transitPolicy } from '../kit/providers/vault-policies.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 import { keyEncryptionKeyContract } from './key-encryption-key.contract.ts';
 

@@ -9,7 +9,7 @@ import type { Kube } from '../kit/backends/kube.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';
 import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
-import { KubernetesConnections, OWN, SecretOwner } from '../kit/kubernetes-fixture.ts';
+import { KubernetesConnections, OWN, SecretOwner } from '../kit/cluster/kubernetes-fixture.ts';
 import { contextOf, failureOf, secretProviderContract } from './secret-provider.contract.ts';
 
 /** Exactly the permissions of docs/providers/kubernetes.md. */

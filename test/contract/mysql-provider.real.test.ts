@@ -3,7 +3,7 @@ import mysql from 'mysql2/promise';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import type { SecretProvider } from '../../src/ports/secret-provider.ts';
 import { mysqlConnectionSchema } from '../../src/providers/mysql/config.ts';
 import { openMysql } from '../../src/providers/mysql/open.ts';
@@ -12,7 +12,7 @@ import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';
 import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
 import { contextOf } from './secret-provider.contract.ts';
-import { PATIENT } from '../kit/patient.ts';
+import { PATIENT } from '../kit/providers/longest-timeout.ts';
 
 describeWith(['mariadb'], 'credentials of MariaDB', ({ mariadb }) => {
   const { host, port, username: user, password } = mariadb;

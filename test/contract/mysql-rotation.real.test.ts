@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
-import { systemClock } from '../../src/clock.ts';
-import type { SecretData } from '../../src/domain/secret.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import type { SecretData } from '../../src/domain/secrets/secret.ts';
 import type { RotationConnection } from '../../src/ports/rotation-target.ts';
 import { mysqlConnectionSchema } from '../../src/providers/mysql/config.ts';
 import { openMysql } from '../../src/providers/mysql/open.ts';
@@ -14,8 +14,8 @@ import {
   mysqlUsers,
   sql,
   type MysqlStrategy,
-} from '../kit/mysql-users.ts';
-import { fixtureAt, privateFile, type RotatingPlace } from '../kit/rotating-place.ts';
+} from '../kit/databases/mysql-users.ts';
+import { fixtureAt, privateFile, type RotatingPlace } from '../kit/rotation/target-fixture.ts';
 import {
   HOSTILE_NAMES,
   type RotationFixture,

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/clock.ts';
-import type { SecretData } from '../../src/domain/secret.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import type { SecretData } from '../../src/domain/secrets/secret.ts';
 import type { RotationConnection, RotationTarget } from '../../src/ports/rotation-target.ts';
 import type { ProviderConnection } from '../../src/ports/secret-provider.ts';
 import { awsSecretsManagerConnectionSchema } from '../../src/providers/aws/config.ts';
 import { openAwsSecretsManager } from '../../src/providers/aws/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Moto } from '../kit/backends/moto.ts';
-import { OwnSecret } from '../kit/own-secret.ts';
+import { OwnSecret } from '../kit/aws/self-rotating-secret.ts';
 import { rotationTargetContract, turnOf } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 

@@ -1,15 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createPodWatch } from '../../src/auth/index.ts';
-import { parseSpec } from '../../src/broker/documents/schema.ts';
-import { systemClock } from '../../src/clock.ts';
-import { processFingerprint } from '../../src/crypto/process-fingerprint.ts';
-import { NOTHING_SIGNED } from '../kit/nothing-signed.ts';
+import { parseSpec } from '../../src/broker/model/schema.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import { processFingerprint } from '../../src/crypto/hashes/process-fingerprint.ts';
+import { NOTHING_SIGNED } from '../kit/images/unsigned-images.ts';
 import { evaluate } from '../../src/domain/posture/evaluate.ts';
 import { PodNode } from '../../src/domain/posture/pod-node.ts';
 import { compileProfile } from '../../src/domain/posture/profile.ts';
 import type { PodEnd, PodState, PodWatch } from '../../src/ports/pod-watch.ts';
 import { until } from '../kit/backends/until.ts';
-import type { KubeCluster, PodRef } from '../kit/kube-cluster.ts';
+import type { KubeCluster, PodRef } from '../kit/cluster/kube-cluster.ts';
 
 const STRICT = compileProfile(
   'strict',

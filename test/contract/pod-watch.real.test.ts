@@ -1,6 +1,6 @@
 import { startKube } from '../kit/backends/kube.ts';
 import { describeWith } from '../kit/backends/backends.ts';
-import { realKubeCluster } from '../kit/real-kube-cluster.ts';
+import { realKubeCluster } from '../kit/cluster/real-kube-cluster.ts';
 import { podWatchContract } from './pod-watch.contract.ts';
 
 describeWith(['kube'], 'kube-apiserver', () => {

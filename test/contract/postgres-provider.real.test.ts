@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Workload } from '../../src/domain/workload.ts';
+import type { Workload } from '../../src/domain/identity/workload.ts';
 import { postgresAt } from '../../src/providers/postgres/open.ts';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { quoteIdentifier } from '../../src/providers/postgres/client/quote.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';
 import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
-import { makePostgresPlace, type PostgresPlace } from '../kit/postgres-fixture.ts';
+import { makePostgresPlace, type PostgresPlace } from '../kit/databases/postgres-fixture.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 
 const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';

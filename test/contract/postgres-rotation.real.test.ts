@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { randomBytes } from 'node:crypto';
-import type { SecretData } from '../../src/domain/secret.ts';
+import type { SecretData } from '../../src/domain/secrets/secret.ts';
 import { quoteIdentifier } from '../../src/providers/postgres/client/quote.ts';
 import { postgresAt } from '../../src/providers/postgres/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';
-import { makePostgresPlace, type PostgresPlace } from '../kit/postgres-fixture.ts';
+import { makePostgresPlace, type PostgresPlace } from '../kit/databases/postgres-fixture.ts';
 import {
   CARRIED,
   type RotationFixture,

@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../src/clock.ts';
-import type { SecretData } from '../../src/domain/secret.ts';
-import { Sensitive } from '../../src/domain/sensitive.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import type { SecretData } from '../../src/domain/secrets/secret.ts';
+import { Sensitive } from '../../src/domain/secrets/sensitive.ts';
 import type { PostgresServer } from '../../src/providers/postgres/client/server.ts';
 import { postgresAt } from '../../src/providers/postgres/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
@@ -14,9 +14,9 @@ import {
   type Certificate,
   CertificateAuthority,
   type CertificateRequest,
-} from '../kit/certificates.ts';
-import { PostgresEavesdropper, TLS_REQUEST } from '../kit/postgres-eavesdropper.ts';
-import { makePostgresPlace, type PostgresPlace } from '../kit/postgres-fixture.ts';
+} from '../kit/network/certificates.ts';
+import { PostgresEavesdropper, TLS_REQUEST } from '../kit/databases/postgres-eavesdropper.ts';
+import { makePostgresPlace, type PostgresPlace } from '../kit/databases/postgres-fixture.ts';
 import { turnOf, wholeText } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import type { RotationConnection } from '../../src/ports/rotation-target.ts';
 import { openRedis } from '../../src/providers/redis/open.ts';
 import { redisConnectionSchema } from '../../src/providers/redis/config.ts';
 import { describeWith } from '../kit/backends/backends.ts';
-import { asAdmin, connected, redisUser, sha256, textOf } from '../kit/redis-user.ts';
-import { fixtureAt, privateFile, type RotatingPlace } from '../kit/rotating-place.ts';
+import { asAdmin, connected, redisUser, sha256, textOf } from '../kit/databases/redis-user.ts';
+import { fixtureAt, privateFile, type RotatingPlace } from '../kit/rotation/target-fixture.ts';
 import {
   HOSTILE_NAMES,
   rotationTargetContract,

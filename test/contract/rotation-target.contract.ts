@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { inspect } from 'node:util';
 import { BrokerError } from '../../src/domain/errors.ts';
-import type { SecretData } from '../../src/domain/secret.ts';
+import type { SecretData } from '../../src/domain/secrets/secret.ts';
 import type { RotationTarget, RotationTurn } from '../../src/ports/rotation-target.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { BrokerError } from '../../src/domain/errors.ts';
-import type { SecretListing } from '../../src/domain/secret.ts';
+import type { SecretListing } from '../../src/domain/secrets/secret.ts';
 import type { CallContext } from '../../src/ports/call-context.ts';
 import type { SecretProvider } from '../../src/ports/secret-provider.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { inspect } from 'node:util';
-import type { SecretData } from '../../src/domain/secret.ts';
+import type { SecretData } from '../../src/domain/secrets/secret.ts';
 import type { SecretProvider } from '../../src/ports/secret-provider.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 

@@ -8,7 +8,7 @@ import {
   kubernetesPublishing,
   kvPublishing,
   type AwsPublishing,
-} from '../kit/publishing-fixtures.ts';
+} from '../kit/rotation/publishing-fixtures.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 import { secretPublishingContract } from './secret-publishing.contract.ts';
 

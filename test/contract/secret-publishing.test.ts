@@ -1,4 +1,4 @@
-import { onSqlite, openEmbedded } from '../kit/embedded-fixture.ts';
+import { onSqlite, openEmbedded } from '../kit/providers/embedded-fixture.ts';
 import { secretPublishingContract } from './secret-publishing.contract.ts';
 
 secretPublishingContract(

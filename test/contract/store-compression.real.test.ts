@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import pg from 'pg';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { createDatabase, type Postgres } from '../kit/backends/postgres.ts';

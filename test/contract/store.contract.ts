@@ -5,9 +5,9 @@ import type { Change, Outcome, Plan, Write } from '../../src/ports/store.ts';
 import type { Tables } from '../../src/ports/tables.ts';
 import type { OpenedStore } from '../../src/store/index.ts';
 import { bodiesOf, FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
-import { HandClock } from '../kit/hand-clock.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
 import { credentialRow, leaseRow, sessionRow, versionRow } from '../kit/fakes/store-rows.ts';
-import { countRows, listRows } from '../kit/rows.ts';
+import { countRows, listRows } from '../kit/store/table-rows.ts';
 
 type LeaseConditions = Partial<Parameters<typeof listRows<'leases'>>[2]>;
 

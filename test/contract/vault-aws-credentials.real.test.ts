@@ -7,13 +7,13 @@ import type { Moto } from '../kit/backends/moto.ts';
 import { mountEngine, openBaoCall, openBaoRequest } from '../kit/backends/openbao-calls.ts';
 import type { OpenBao } from '../kit/backends/openbao.ts';
 import { until } from '../kit/backends/until.ts';
-import { configureAwsEngine } from '../kit/aws-role.ts';
+import { configureAwsEngine } from '../kit/rotation/vault-aws-role.ts';
 import {
   dynamicCredentialsContract,
   type CredentialsFixture,
 } from './dynamic-credentials.contract.ts';
-import { dynamicMount } from '../kit/dynamic-mount.ts';
-import { strictMoto } from '../kit/iam-user.ts';
+import { dynamicMount } from '../kit/providers/dynamic-mount.ts';
+import { strictMoto } from '../kit/aws/iam-user.ts';
 
 /** The policy of every user of the role. */
 const POLICY = JSON.stringify({

@@ -1,17 +1,17 @@
 import { inspect } from 'node:util';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { vaultServerSchema } from '../../src/providers/vault/config.ts';
 import { connectVault, type VaultClient } from '../../src/providers/vault/client/client.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { openBaoRequest } from '../kit/backends/openbao-calls.ts';
 import { until } from '../kit/backends/until.ts';
-import { HandClock } from '../kit/hand-clock.ts';
-import { VaultConnections } from '../kit/vault-connections.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import { VaultConnections } from '../kit/providers/vault-connections.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
-import { vaultLogins, type VaultLogins } from '../kit/vault-login-fixture.ts';
+import { vaultLogins, type VaultLogins } from '../kit/providers/vault-login-fixture.ts';
 
 const METHODS = ['approle', 'kubernetes', 'jwt'] as const;
 type Method = (typeof METHODS)[number];

@@ -11,13 +11,13 @@ import {
 import type { Postgres } from '../kit/backends/postgres.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';
-import { VaultConnections } from '../kit/vault-connections.ts';
-import { kvV1Policy, kvV2Policy } from '../kit/vault-policies.ts';
+import { VaultConnections } from '../kit/providers/vault-connections.ts';
+import { kvV1Policy, kvV2Policy } from '../kit/providers/vault-policies.ts';
 import {
   dynamicCredentialsContract,
   type CredentialsFixture,
 } from './dynamic-credentials.contract.ts';
-import { dynamicMount } from '../kit/dynamic-mount.ts';
+import { dynamicMount } from '../kit/providers/dynamic-mount.ts';
 import {
   contextOf,
   failureOf,

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { FakeVault } from '../kit/fakes/fake-vault.ts';
-import { VaultConnections } from '../kit/vault-connections.ts';
+import { VaultConnections } from '../kit/providers/vault-connections.ts';
 import { until } from '../kit/backends/until.ts';
 import { expect } from '@jest/globals';
 import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';

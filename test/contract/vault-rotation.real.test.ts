@@ -1,4 +1,4 @@
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { expect, it } from '@jest/globals';
 import { staticRoleOptions } from '../../src/providers/vault/config.ts';
 import { vaultAt } from '../../src/providers/vault/open.ts';
@@ -6,9 +6,9 @@ import { describeWith } from '../kit/backends/backends.ts';
 import { openBaoCall } from '../kit/backends/openbao-calls.ts';
 import type { OpenBao } from '../kit/backends/openbao.ts';
 import type { Postgres } from '../kit/backends/postgres.ts';
-import { VaultConnections } from '../kit/vault-connections.ts';
-import { databaseRole } from '../kit/database-role.ts';
-import { fixtureAt } from '../kit/rotating-place.ts';
+import { VaultConnections } from '../kit/providers/vault-connections.ts';
+import { databaseRole } from '../kit/rotation/vault-database-role.ts';
+import { fixtureAt } from '../kit/rotation/target-fixture.ts';
 import {
   rotationTargetContract,
   turnOf,

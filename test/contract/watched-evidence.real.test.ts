@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { sha256Hex } from '../../src/crypto/digest.ts';
+import { sha256Hex } from '../../src/crypto/hashes/digest.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { apply, deleteObject, grant, type Manifest } from '../kit/backends/kube-apply.ts';
 import { kubeCall, type KubeObject } from '../kit/backends/kube-calls.ts';
@@ -14,8 +14,8 @@ import {
 } from '../kit/backends/kube-objects.ts';
 import { boundToken } from '../kit/backends/kube-tokens.ts';
 import { until } from '../kit/backends/until.ts';
-import { RunningApi, type Answered } from '../kit/parts.ts';
-import { operatorReport } from '../kit/scanner-reports.ts';
+import { RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { operatorReport } from '../kit/images/scanner-reports.ts';
 
 const GROUP = 'aquasecurity.github.io';
 /** docs/clusters.md: the pod watch, and each further watch. */

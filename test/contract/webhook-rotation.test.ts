@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/clock.ts';
-import { importWebhookKey, signWebhook } from '../../src/crypto/webhook-signature.ts';
-import type { SecretData } from '../../src/domain/secret.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import { importWebhookKey, signWebhook } from '../../src/crypto/signatures/webhook-signature.ts';
+import type { SecretData } from '../../src/domain/secrets/secret.ts';
 import type { RotationTarget } from '../../src/ports/rotation-target.ts';
 import { openWebhook } from '../../src/providers/webhook/open.ts';
 import { webhookConnectionSchema } from '../../src/providers/webhook/config.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
-import { startWebhookReceiver, type WebhookReceiver } from '../kit/webhook-receiver.ts';
+import { startWebhookReceiver, type WebhookReceiver } from '../kit/rotation/webhook-receiver.ts';
 import {
   CARRIED,
   rotationTargetContract,
@@ -17,7 +17,7 @@ import {
   type RotationNames,
 } from './rotation-target.contract.ts';
 import { contextOf } from './secret-provider.contract.ts';
-import { PATIENT } from '../kit/patient.ts';
+import { PATIENT } from '../kit/providers/longest-timeout.ts';
 
 let receiver: WebhookReceiver;
 beforeAll(async () => {

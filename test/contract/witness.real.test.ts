@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { join } from 'node:path';
-import { exportLog } from '../../src/audit/export.ts';
-import { storeSource } from '../../src/audit/export-source.ts';
+import { exportLog } from '../../src/audit/export/export.ts';
+import { storeSource } from '../../src/audit/export/export-source.ts';
 import type { WitnessFault } from '../../src/audit/witnesses/add-checkpoint.ts';
 import { Witnesses } from '../../src/audit/witnesses/witnesses.ts';
 import { runAuditVerify } from '../../src/compose/verbs/audit-verify.ts';
-import { parseWitnessKey } from '../../src/crypto/cosignature.ts';
+import { parseWitnessKey } from '../../src/crypto/log/cosignature.ts';
 import { describeWith } from '../kit/backends/backends.ts';
-import { HandClock } from '../kit/hand-clock.ts';
-import { LiteWitness } from '../kit/lite-witness.ts';
-import { LogBench } from '../kit/log-bench.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import { LiteWitness } from '../kit/log/lite-witness.ts';
+import { LogBench } from '../kit/log/log-bench.ts';
 
 describeWith(['litewitness'], 'a real witness (litewitness)', ({ litewitness }) => {
   // The witness signs the time of the system, and the broker refuses the far future.

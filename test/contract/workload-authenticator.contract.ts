@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createAuthenticator } from '../../src/auth/index.ts';
-import { systemClock } from '../../src/clock.ts';
-import type { KubernetesClusterSpec } from '../../src/domain/cluster.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import type { KubernetesClusterSpec } from '../../src/domain/identity/cluster.ts';
 import { BrokerError } from '../../src/domain/errors.ts';
 import type { AttestedWorkload } from '../../src/ports/workload-authenticator.ts';
-import type { KubeCluster, PodRef } from '../kit/kube-cluster.ts';
+import type { KubeCluster, PodRef } from '../kit/cluster/kube-cluster.ts';
 
 const AUDIENCE = 'https://broker.test';
 const MODES = ['jwks', 'token-review', 'both'] as const;

@@ -1,4 +1,4 @@
-import { fakeKubeCluster } from '../kit/fake-kube-cluster.ts';
+import { fakeKubeCluster } from '../kit/cluster/fake-kube-cluster.ts';
 import { workloadAuthenticatorContract } from './workload-authenticator.contract.ts';
 
 workloadAuthenticatorContract('the scripted API server', fakeKubeCluster);

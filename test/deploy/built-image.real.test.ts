@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../kit/backends/backends.ts';
 import { freePort } from '../kit/backends/free-port.ts';
 import { until } from '../kit/backends/until.ts';
-import { CertificateAuthority } from '../kit/certificates.ts';
+import { CertificateAuthority } from '../kit/network/certificates.ts';
 import { BuiltImage } from './built-image.ts';
 import { ended } from './staged-image.ts';
 

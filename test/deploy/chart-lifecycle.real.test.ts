@@ -17,7 +17,7 @@ import {
 import { boundToken } from '../kit/backends/kube-tokens.ts';
 import { startKube, type Kube } from '../kit/backends/kube.ts';
 import { until } from '../kit/backends/until.ts';
-import { Installation } from '../kit/installation.ts';
+import { Installation } from '../kit/broker/installation.ts';
 import { CHART, VALUES } from './chart.ts';
 
 const INJECTOR = { injector: { enabled: true, cluster: 'home' } };

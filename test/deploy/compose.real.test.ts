@@ -14,8 +14,8 @@ import { freePort } from '../kit/backends/free-port.ts';
 import { OPENBAO } from '../kit/backends/recipes.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';
-import { PROGRAM } from '../kit/dev-broker.ts';
-import { textOf } from '../kit/tracked-files.ts';
+import { PROGRAM } from '../kit/broker/dev-broker.ts';
+import { textOf } from '../kit/pages/tracked-files.ts';
 
 const run = promisify(execFile);
 

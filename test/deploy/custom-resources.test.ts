@@ -3,7 +3,7 @@ import { Ajv } from 'ajv';
 import { describe, expect, it } from '@jest/globals';
 import { loadAll } from 'js-yaml';
 import { RESOURCES } from '../../src/broker/cluster-documents/cluster-object.ts';
-import { parseSpec } from '../../src/broker/documents/schema.ts';
+import { parseSpec } from '../../src/broker/model/schema.ts';
 import { CHART } from './chart.ts';
 
 interface Definition {

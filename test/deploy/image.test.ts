@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '../kit/backends/free-port.ts';
 import { until } from '../kit/backends/until.ts';
-import { CertificateAuthority } from '../kit/certificates.ts';
+import { CertificateAuthority } from '../kit/network/certificates.ts';
 import { manifestsOf, only } from './manifests.ts';
 import { ended, StagedImage, type Ended } from './staged-image.ts';
 

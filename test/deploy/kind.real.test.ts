@@ -10,7 +10,7 @@ import { describeWith } from '../kit/backends/backends.ts';
 import { kubeRequest } from '../kit/backends/kube-calls.ts';
 import { runHelm } from '../kit/backends/helm-calls.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
-import { PROGRAM, startDevBroker } from '../kit/dev-broker.ts';
+import { PROGRAM, startDevBroker } from '../kit/broker/dev-broker.ts';
 import { CHART } from './chart.ts';
 
 const run = promisify(execFile);

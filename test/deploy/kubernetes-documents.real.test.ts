@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadAll } from 'js-yaml';
 import { Registry } from 'prom-client';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { checkConfig } from '../../src/compose/config/load.ts';
-import { openInjector, type RunningInjector } from '../../src/compose/injector.ts';
+import { openInjector, type RunningInjector } from '../../src/compose/clusters/injector.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Running } from '../kit/backends/footprint.ts';
 import { freePort } from '../kit/backends/free-port.ts';
@@ -17,7 +17,7 @@ import { createNamespace, createServiceAccount } from '../kit/backends/kube-obje
 import { boundToken } from '../kit/backends/kube-tokens.ts';
 import { startKube, type Kube } from '../kit/backends/kube.ts';
 import { until } from '../kit/backends/until.ts';
-import { RunningApi } from '../kit/parts.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
 import { renderChart } from './chart.ts';
 import { applyStrictly } from './manifests.ts';
 

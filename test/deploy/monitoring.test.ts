@@ -2,17 +2,17 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { load } from 'js-yaml';
-import { OperationTallies } from '../../src/api/operation-tallies.ts';
-import { Shares } from '../../src/api/shares.ts';
+import { OperationTallies } from '../../src/api/server/operation-tallies.ts';
+import { Shares } from '../../src/api/request/memory-shares.ts';
 import type { RunningBroker } from '../../src/compose/broker.ts';
-import type { ApiServer } from '../../src/api/server.ts';
-import type { ConfigReload } from '../../src/compose/config-reload.ts';
+import type { ApiServer } from '../../src/api/server/server.ts';
+import type { ConfigReload } from '../../src/compose/configuration/config-reload.ts';
 import {
   registerCertificate,
   registerConfiguration,
   registerGauges,
-} from '../../src/compose/gauges.ts';
-import { registerTraces } from '../../src/compose/serve.ts';
+} from '../../src/metrics/gauges.ts';
+import { registerTraces } from '../../src/compose/serving/serve.ts';
 
 interface Rule {
   readonly alert: string;

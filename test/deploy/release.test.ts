@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { textOf } from '../kit/tracked-files.ts';
+import { textOf } from '../kit/pages/tracked-files.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const { version, dependencies } = JSON.parse(textOf('package.json')) as {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../kit/backends/postgres.ts';
 import { until } from '../kit/backends/until.ts';
-import { Installation } from '../kit/installation.ts';
+import { Installation } from '../kit/broker/installation.ts';
 
 /** The chart's replicas on PostgreSQL: one volume with the keys and the checkpoint for all of them. */
 describeWith(['postgres'], 'replicas that share the volume of the keys', ({ postgres }) => {

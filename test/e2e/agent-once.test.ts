@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import type { AgentProcess } from '../kit/agent-process.ts';
-import { agentSuite } from '../kit/agent-suite.ts';
-import type { PreparedBroker } from '../kit/prepared-broker.ts';
+import type { AgentProcess } from '../kit/delivery/agent-process.ts';
+import { agentSuite } from '../kit/delivery/agent-suite.ts';
+import type { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const PASSWORD = 'canary-once-8d2f';
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import type { AgentProcess } from '../kit/agent-process.ts';
-import { agentSuite } from '../kit/agent-suite.ts';
-import type { PreparedBroker } from '../kit/prepared-broker.ts';
+import type { AgentProcess } from '../kit/delivery/agent-process.ts';
+import { agentSuite } from '../kit/delivery/agent-suite.ts';
+import type { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 import { Rotated } from '../kit/rotation/rotated.ts';
 
 const PASSWORD = 'canary-outage-2b7a';

@@ -3,12 +3,12 @@ import { constants, existsSync } from 'node:fs';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { CertificateAuthority } from '../kit/certificates.ts';
-import { findCanary } from '../kit/canary.ts';
-import { AgentProcess } from '../kit/agent-process.ts';
-import { agentSuite } from '../kit/agent-suite.ts';
-import { eventually } from '../kit/eventually.ts';
-import type { PreparedBroker } from '../kit/prepared-broker.ts';
+import { CertificateAuthority } from '../kit/network/certificates.ts';
+import { findCanary } from '../kit/checks/find-canary.ts';
+import { AgentProcess } from '../kit/delivery/agent-process.ts';
+import { agentSuite } from '../kit/delivery/agent-suite.ts';
+import { eventually } from '../kit/time/eventually.ts';
+import type { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 import { Rotated } from '../kit/rotation/rotated.ts';
 
 const PASSWORD = 'canary-resident-71c0';

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { findCanary } from '../kit/canary.ts';
-import { RecordingProxy } from '../kit/recording-proxy.ts';
-import type { AgentProcess } from '../kit/agent-process.ts';
-import { agentSuite } from '../kit/agent-suite.ts';
-import type { PreparedBroker } from '../kit/prepared-broker.ts';
+import { findCanary } from '../kit/checks/find-canary.ts';
+import { RecordingProxy } from '../kit/network/recording-proxy.ts';
+import type { AgentProcess } from '../kit/delivery/agent-process.ts';
+import { agentSuite } from '../kit/delivery/agent-suite.ts';
+import type { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 import { Rotated } from '../kit/rotation/rotated.ts';
 
 const PASSWORD = 'canary-sealed-5e09';

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { archiveBucket } from '../../src/providers/aws/archive-bucket.ts';
-import { createBucket } from '../kit/aws-bucket.ts';
-import { REGION, setCredentials } from '../kit/aws-connection.ts';
+import { createBucket } from '../kit/aws/aws-bucket.ts';
+import { REGION, setCredentials } from '../kit/aws/aws-connection.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { until } from '../kit/backends/until.ts';
-import { Installation } from '../kit/installation.ts';
+import { Installation } from '../kit/broker/installation.ts';
 
 /** The newest 512 entries stay in the store. */
 const ENTRIES = 1_200;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { copyFile, mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { generateAgeKeyPair } from '../../src/crypto/age.ts';
+import { generateAgeKeyPair } from '../../src/crypto/encryption/age.ts';
 import { until } from '../kit/backends/until.ts';
-import { Installation } from '../kit/installation.ts';
+import { Installation } from '../kit/broker/installation.ts';
 
 let broker: Installation;
 let admin: string;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../kit/backends/postgres.ts';
-import { Sender } from '../kit/sender.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { Sender } from '../kit/identity/proof-sender.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const VALUE = 'canary-2b7c90e1';
 const PATH = '/api/v1/secrets/own/kept';

@@ -5,11 +5,11 @@ import type { components } from '../../src/client/index.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../kit/backends/postgres.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
-import { makePostgresPlace, type PostgresPlace } from '../kit/postgres-fixture.ts';
-import { findCanary } from '../kit/canary.ts';
-import { CommandLine } from '../kit/command-line.ts';
-import { eventually } from '../kit/eventually.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { makePostgresPlace, type PostgresPlace } from '../kit/databases/postgres-fixture.ts';
+import { findCanary } from '../kit/checks/find-canary.ts';
+import { CommandLine } from '../kit/cli/command-line.ts';
+import { eventually } from '../kit/time/eventually.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
 

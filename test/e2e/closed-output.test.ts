@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const MAIN = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;

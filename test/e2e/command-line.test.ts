@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { findCanary } from '../kit/canary.ts';
-import { CommandLine } from '../kit/command-line.ts';
-import { eventually } from '../kit/eventually.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { findCanary } from '../kit/checks/find-canary.ts';
+import { CommandLine } from '../kit/cli/command-line.ts';
+import { eventually } from '../kit/time/eventually.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const CANARY = 'canary-7f3kQz9!"x';
 const API_VERSION = 'quaymaster.dev/v1';

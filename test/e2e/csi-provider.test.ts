@@ -1,11 +1,11 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { findCanary } from '../kit/canary.ts';
-import type { Mounted } from '../kit/csi-driver.ts';
-import { CsiProcess } from '../kit/csi-process.ts';
-import { eventually } from '../kit/eventually.ts';
-import { PreparedBroker, type BrokerSetup } from '../kit/prepared-broker.ts';
+import { findCanary } from '../kit/checks/find-canary.ts';
+import type { Mounted } from '../kit/delivery/csi-driver.ts';
+import { CsiProcess } from '../kit/delivery/csi-process.ts';
+import { eventually } from '../kit/time/eventually.ts';
+import { PreparedBroker, type BrokerSetup } from '../kit/broker/prepared-broker.ts';
 
 const PASSWORD = 'canary-csi-51c0';
 

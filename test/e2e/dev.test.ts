@@ -19,7 +19,7 @@ describe('development mode', () => {
   async function start(): Promise<void> {
     output = '';
     const words = [
-      join(ROOT, 'src/main.ts'),
+      join(ROOT, 'src/program/main.ts'),
       'dev',
       '--directory',
       join(directory, 'files'),
@@ -124,7 +124,7 @@ describe('development mode', () => {
 
   it('listens on loopback and refuses any other address', async () => {
     const files = join(directory, 'files');
-    const { devConfig, devFiles } = await import('../../src/compose/dev/dev-config.ts');
+    const { devConfig, devFiles } = await import('../../src/dev/dev-config.ts');
     const { checkConfig } = await import('../../src/compose/config/load.ts');
     const config = devConfig(devFiles(files), join(files, 'issuer.jwks.json'), 8200);
     const listener = { ...config.listener, host: '0.0.0.0', plaintextBehindProxy: true };

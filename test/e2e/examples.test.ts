@@ -8,9 +8,9 @@ import { createServer, type Server } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findProgram } from '../kit/backends/find-program.ts';
-import { findCanary } from '../kit/canary.ts';
-import { CertificateAuthority } from '../kit/certificates.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { findCanary } from '../kit/checks/find-canary.ts';
+import { CertificateAuthority } from '../kit/network/certificates.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const EXAMPLES = new URL('../../docs/examples/', import.meta.url).pathname;
 const CLIENT = new URL('../../dist/packages/client', import.meta.url).pathname;

@@ -3,9 +3,9 @@ import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secre
 import { describeWith } from '../kit/backends/backends.ts';
 import { createToken, mountEngine, openBaoCall } from '../kit/backends/openbao-calls.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
-import { filesBelow, findCanary } from '../kit/canary.ts';
-import { CommandLine } from '../kit/command-line.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { filesBelow, findCanary } from '../kit/checks/find-canary.ts';
+import { CommandLine } from '../kit/cli/command-line.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const CANARY = 'canary-Jq72vv0p';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const WORKLOAD = 'k8s://c1/prod/api';
 /** After each commit of an incident, and before the first and the last. */

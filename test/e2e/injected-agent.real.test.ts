@@ -11,9 +11,9 @@ import { objectCall, type KubeObject } from '../kit/backends/kube-calls.ts';
 import { createNamespace, createServiceAccount, deletePod } from '../kit/backends/kube-objects.ts';
 import { boundToken } from '../kit/backends/kube-tokens.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
-import { eventually } from '../kit/eventually.ts';
-import { Installation } from '../kit/installation.ts';
-import { TlsFront } from '../kit/tls-front.ts';
+import { eventually } from '../kit/time/eventually.ts';
+import { Installation } from '../kit/broker/installation.ts';
+import { TlsFront } from '../kit/network/tls-front.ts';
 
 const PROGRAM = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;

@@ -4,8 +4,8 @@ import { inject } from '../../src/delivery/injector/inject.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { kubeRequest } from '../kit/backends/kube-calls.ts';
 import { until } from '../kit/backends/until.ts';
-import { podWith, SETTINGS } from '../kit/pods.ts';
-import { InjectorBench, WANTED } from '../kit/injector-bench.ts';
+import { podWith, SETTINGS } from '../kit/delivery/injected-pods.ts';
+import { InjectorBench, WANTED } from '../kit/delivery/injector-bench.ts';
 
 /** The currently presented certificate, PEM without its end of line. */
 async function presented(port: number): Promise<string> {

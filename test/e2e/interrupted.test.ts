@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { FakeVault } from '../kit/fakes/fake-vault.ts';
-import { LossyProxy } from '../kit/lossy-proxy.ts';
-import { CommandLine } from '../kit/command-line.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { LossyProxy } from '../kit/network/lossy-proxy.ts';
+import { CommandLine } from '../kit/cli/command-line.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const forever = (): Promise<void> => new Promise(() => undefined);
 const mount = (name: string): string =>

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../kit/backends/backends.ts';
 import { createToken, mountEngine, openBaoCall } from '../kit/backends/openbao-calls.ts';
 import { until } from '../kit/backends/until.ts';
-import { Installation } from '../kit/installation.ts';
-import { transitPolicy } from '../kit/vault-policies.ts';
+import { Installation } from '../kit/broker/installation.ts';
+import { transitPolicy } from '../kit/providers/vault-policies.ts';
 
 type Kek = Readonly<Record<string, unknown>>;
 

@@ -9,14 +9,14 @@ import {
 } from '../kit/backends/postgres.ts';
 import type { Running } from '../kit/backends/footprint.ts';
 import { until } from '../kit/backends/until.ts';
-import { loadKeys, wrappersOf } from '../../src/compose/keys.ts';
-import { systemClock } from '../../src/clock.ts';
+import { loadKeys, wrappersOf } from '../../src/compose/installation/keys.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { loadConfig } from '../../src/compose/config/load.ts';
 import { openStore } from '../../src/store/index.ts';
 import { FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
-import { CommitRecorder } from '../kit/commit-order.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
-import type { Answer } from '../kit/installation.ts';
+import { CommitRecorder } from '../kit/store/commit-order.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
+import type { Answer } from '../kit/broker/installation.ts';
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4);
 const READERS = 4;

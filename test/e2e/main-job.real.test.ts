@@ -14,9 +14,9 @@ import type { KubeObject } from '../kit/backends/kube-calls.ts';
 import { createToken, openBaoCall } from '../kit/backends/openbao-calls.ts';
 import { createDatabase } from '../kit/backends/postgres.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
-import { createAwsSecret } from '../kit/aws-secret.ts';
-import { eventually } from '../kit/eventually.ts';
-import { Installation, type Answer } from '../kit/installation.ts';
+import { createAwsSecret } from '../kit/aws/aws-secret.ts';
+import { eventually } from '../kit/time/eventually.ts';
+import { Installation, type Answer } from '../kit/broker/installation.ts';
 
 /** A value that appears in answers only. */
 const CANARY = uniqueName('canary');

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { loadAll } from 'js-yaml';
 import { freePort } from '../kit/backends/free-port.ts';
-import { PROGRAM, startDevBroker } from '../kit/dev-broker.ts';
-import { writeMachinePrograms } from '../kit/machine-programs.ts';
-import { paste, shellBlocks, SHELLS, type Pasted, type Shell } from '../kit/pasted-page.ts';
-import { textOf, trackedFiles } from '../kit/tracked-files.ts';
+import { PROGRAM, startDevBroker } from '../kit/broker/dev-broker.ts';
+import { writeMachinePrograms } from '../kit/pages/machine-programs.ts';
+import { paste, shellBlocks, SHELLS, type Pasted, type Shell } from '../kit/pages/pasted-page.ts';
+import { textOf, trackedFiles } from '../kit/pages/tracked-files.ts';
 
 const QUICKSTART = 'docs/quickstart.md';
 /** Pages for one machine, in the order in which an operator follows them. */

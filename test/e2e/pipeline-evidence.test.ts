@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { CommandLine } from '../kit/command-line.ts';
+import { CommandLine } from '../kit/cli/command-line.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
-import { ImageSigner } from '../kit/image-signer.ts';
-import type { OidcIssuer } from '../kit/oidc-issuer.ts';
-import { RunningApi } from '../kit/parts.ts';
+import { ImageSigner } from '../kit/images/image-signer.ts';
+import type { OidcIssuer } from '../kit/identity/oidc-issuer.ts';
+import { RunningApi } from '../kit/api/running-api.ts';
 import {
   PIPELINE_CLIENT,
   pipelineCluster,
   startPipelineIssuer,
   useJob,
-} from '../kit/pipeline-issuer.ts';
-import { podToken, watchCluster } from '../kit/reading-pods.ts';
-import { trivyReport } from '../kit/scanner-reports.ts';
+} from '../kit/identity/pipeline-issuer.ts';
+import { podToken, watchCluster } from '../kit/cluster/readers.ts';
+import { trivyReport } from '../kit/images/scanner-reports.ts';
 
 const DIGEST = `sha256:${'c'.repeat(64)}`;
 const IMAGE = `registry.test/shop/web@${DIGEST}`;

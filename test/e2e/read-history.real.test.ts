@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Running } from '../kit/backends/footprint.ts';
 import { createDatabase, startPostgres, type Postgres } from '../kit/backends/postgres.ts';
-import { checkReads } from '../kit/commit-history.ts';
-import { CommitRecorder } from '../kit/commit-order.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { checkReads } from '../kit/store/commit-history.ts';
+import { CommitRecorder } from '../kit/store/commit-order.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 /** The actions of each operator; `ROUNDS` in the environment multiplies them. Readers read as long as the operators work. */
 const OPERATIONS = 250 * Number(process.env['ROUNDS'] ?? 1);

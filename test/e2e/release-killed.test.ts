@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LEFT_OUT } from '../kit/backends/left-out.ts';
-import { Installation } from '../kit/installation.ts';
+import { Installation } from '../kit/broker/installation.ts';
 
 const canTrace = spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status === 0;
 const describeTraced = canTrace ? describe : describe.skip;

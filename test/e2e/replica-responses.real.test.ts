@@ -10,9 +10,9 @@ import {
 import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
-import type { Answer } from '../kit/installation.ts';
-import { trivyReport } from '../kit/scanner-reports.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
+import type { Answer } from '../kit/broker/installation.ts';
+import { trivyReport } from '../kit/images/scanner-reports.ts';
 
 const SECRET = 'a-secret-of-falcosidekick';
 const DIGEST = `sha256:${'1'.repeat(64)}`;

@@ -2,15 +2,15 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';
-import { CommandLine } from '../kit/command-line.ts';
+import { CommandLine } from '../kit/cli/command-line.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
-import { RunningApi, type Answered } from '../kit/parts.ts';
-import { podToken, watchCluster } from '../kit/reading-pods.ts';
+import { RunningApi, type Answered } from '../kit/api/running-api.ts';
+import { podToken, watchCluster } from '../kit/cluster/readers.ts';
 import {
   ScannedImages,
   type ImageContent,
   type KnownVulnerability,
-} from '../kit/scanned-images.ts';
+} from '../kit/images/scanned-images.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const KNOWN: readonly KnownVulnerability[] = [

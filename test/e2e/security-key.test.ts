@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { eventually } from '../kit/eventually.ts';
-import { CommandLine, type Ran } from '../kit/command-line.ts';
-import { Installation } from '../kit/installation.ts';
-import { OidcIssuer } from '../kit/oidc-issuer.ts';
-import { SoftwareKey, type KeyOrder } from '../kit/software-key.ts';
+import { eventually } from '../kit/time/eventually.ts';
+import { CommandLine, type Ran } from '../kit/cli/command-line.ts';
+import { Installation } from '../kit/broker/installation.ts';
+import { OidcIssuer } from '../kit/identity/oidc-issuer.ts';
+import { SoftwareKey, type KeyOrder } from '../kit/identity/software-key.ts';
 
 const ORIGIN = 'https://broker.example';
 

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { findCanary } from '../kit/canary.ts';
-import { CommandLine } from '../kit/command-line.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { findCanary } from '../kit/checks/find-canary.ts';
+import { CommandLine } from '../kit/cli/command-line.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const TYPED = 'canary-typed-90ab';
 const [CTRL_C, CTRL_D, ENTER] = ['\u0003', '\u0004', '\r'];

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 let broker: PreparedBroker;
 

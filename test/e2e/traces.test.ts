@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import { Collector, type ReceivedSpan } from '../kit/collector.ts';
+import { Collector, type ReceivedSpan } from '../kit/fakes/trace-collector.ts';
 import { FakeVault } from '../kit/fakes/fake-vault.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const CANARY = 'canary-traces-81f3';
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';

@@ -11,10 +11,10 @@ import { until } from '../kit/backends/until.ts';
 import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
 import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { FakeVault } from '../kit/fakes/fake-vault.ts';
-import { CommitRecorder, type CommittedEntry } from '../kit/commit-order.ts';
-import { History } from '../kit/history.ts';
-import { PreparedBroker, vaultConnection } from '../kit/prepared-broker.ts';
-import type { Answer } from '../kit/installation.ts';
+import { CommitRecorder, type CommittedEntry } from '../kit/store/commit-order.ts';
+import { History } from '../kit/broker/request-history.ts';
+import { PreparedBroker, vaultConnection } from '../kit/broker/prepared-broker.ts';
+import type { Answer } from '../kit/broker/installation.ts';
 
 /** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 8);

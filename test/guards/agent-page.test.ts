@@ -4,8 +4,8 @@ import type { z } from 'zod';
 import { VARIABLES } from '../../src/delivery/agent/environment.ts';
 import { checkSettings, settingsSchema } from '../../src/delivery/settings/settings.ts';
 import { EXIT } from '../../src/delivery/failures.ts';
-import { optionsOf } from '../kit/options.ts';
-import { textOf } from '../kit/tracked-files.ts';
+import { optionsOf } from '../kit/pages/schema-settings.ts';
+import { textOf } from '../kit/pages/tracked-files.ts';
 
 const page = textOf('docs/agent.md');
 /** Settings in the table: place, default, variable. */

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
-import { ACCESS } from '../../src/api/access.ts';
-import { PathTemplate } from '../../src/api/path-template.ts';
+import { ACCESS } from '../../src/api/contract/access.ts';
+import { PathTemplate } from '../../src/api/contract/path-template.ts';
 import { allRoutes } from '../../src/api/routes/index.ts';
 import { ERRORS } from '../../src/domain/errors.ts';
-import { contractCodes, contractOperations } from '../kit/openapi-contract.ts';
+import { contractCodes, contractOperations } from '../kit/api/openapi-contract.ts';
 
 const routes = allRoutes({
   unready: () => [],

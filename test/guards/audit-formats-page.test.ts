@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
-import { FORMAT_ROWS, OCSF_CLASSES } from '../../src/domain/audit-formats/rows.ts';
+import { FORMAT_ROWS, OCSF_CLASSES } from '../../src/domain/audit/formats/rows.ts';
 
 it('docs/spec/audit-formats-v1.md has the row of each action', () => {
   const page = readFileSync('docs/spec/audit-formats-v1.md', 'utf8');

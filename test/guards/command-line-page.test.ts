@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { examplesOf, leavesOf, withReference } from '../../scripts/command-line-page.ts';
-import { createProgram } from '../../src/program.ts';
-import { contractOperations } from '../kit/openapi-contract.ts';
-import { textOf } from '../kit/tracked-files.ts';
+import { createProgram } from '../../src/program/program.ts';
+import { contractOperations } from '../kit/api/openapi-contract.ts';
+import { textOf } from '../kit/pages/tracked-files.ts';
 
 /** The command that calls each operation; `api` can call all of them. */
 const VERBS: Readonly<Record<string, string>> = {

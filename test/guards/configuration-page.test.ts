@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
 import { checkConfig } from '../../src/compose/config/load.ts';
 import { configSchema } from '../../src/compose/config/schema.ts';
-import { optionsOf } from '../kit/options.ts';
-import { textOf } from '../kit/tracked-files.ts';
+import { optionsOf } from '../kit/pages/schema-settings.ts';
+import { textOf } from '../kit/pages/tracked-files.ts';
 
 const page = textOf('docs/configuration.md');
 /** Settings in the tables, with their second column. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { settingsSchema } from '../../src/delivery/csi/settings.ts';
-import { optionsOf } from '../kit/options.ts';
-import { textOf } from '../kit/tracked-files.ts';
+import { optionsOf } from '../kit/pages/schema-settings.ts';
+import { textOf } from '../kit/pages/tracked-files.ts';
 
 const [, table = ''] = /## Setting up([^]*?)## Objects/.exec(textOf('docs/csi.md')) ?? [];
 const rows = [...table.matchAll(/^\| `([^`]+)` \| ([^|]*) \|/gm)].map(

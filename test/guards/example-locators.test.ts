@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { isWithinBounds } from '../../src/domain/locator-bounds.ts';
+import { isWithinBounds } from '../../src/domain/secrets/locator-bounds.ts';
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/providers/kubernetes.md'), 'utf8');
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { generatedContract } from '../../scripts/contract-source.ts';
 import { clientTypes, operationTable } from '../../scripts/client-source.ts';
-import { textOf } from '../kit/tracked-files.ts';
+import { textOf } from '../kit/pages/tracked-files.ts';
 
 const contract = textOf('openapi.yaml');
 

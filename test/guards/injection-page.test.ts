@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ITEM_ANNOTATIONS, POD_ANNOTATIONS } from '../../src/delivery/injector/annotations.ts';
-import { textOf } from '../kit/tracked-files.ts';
+import { textOf } from '../kit/pages/tracked-files.ts';
 
 const [, table = ''] =
   /## Annotations([^]*?)## What a pod gets/.exec(textOf('docs/injection.md')) ?? [];

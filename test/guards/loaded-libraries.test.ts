@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '../kit/backends/free-port.ts';
-import { textOf } from '../kit/tracked-files.ts';
+import { textOf } from '../kit/pages/tracked-files.ts';
 
 const { dependencies } = JSON.parse(textOf('package.json')) as {
   readonly dependencies: Readonly<Record<string, string>>;
@@ -74,7 +74,7 @@ const RECORDER = `data:text/javascript,${encodeURIComponent(`
 
 const READ = `
   const { checkConfig } = await import(${source('compose/config/load.ts')});
-  const { systemClock: clock } = await import(${source('clock.ts')});`;
+  const { systemClock: clock } = await import(${source('process/clock.ts')});`;
 
 /** The dependencies that a program loads, sorted by name. */
 async function loadedBy(program: string): Promise<readonly string[]> {
@@ -103,7 +103,7 @@ function configWith(more: Readonly<Record<string, unknown>>): string {
 
 /** Opens connections, does something with the first provider, `it`, and closes them. */
 const opening = (connections: Readonly<Record<string, unknown>>, use = ''): string => `${READ}
-  const { OpenedConnections } = await import(${source('compose/connections.ts')});
+  const { OpenedConnections } = await import(${source('compose/configuration/connections.ts')});
   const config = checkConfig(${configWith({ connections })}, 'test');
   const deps = { clock, forbiddenAudiences: [] };
   const opened = await OpenedConnections.open(config, deps);
@@ -126,9 +126,9 @@ describe('libraries', () => {
     const listener = { host: '127.0.0.1', port: await freePort() };
     const tokenFile = JSON.stringify(join(directory, 'operator.token'));
     const loaded = await loadedBy(`${READ}
-      const { createLog } = await import(${source('log.ts')});
-      const { initialise } = await import(${source('compose/initialise.ts')});
-      const { serve } = await import(${source('compose/serve.ts')});
+      const { createLog } = await import(${source('process/log.ts')});
+      const { initialise } = await import(${source('compose/installation/initialise.ts')});
+      const { serve } = await import(${source('compose/serving/serve.ts')});
       const config = checkConfig(${configWith({ listener })}, 'test');
       const deps = { clock, log: createLog({ level: 'error', clock }) };
       await initialise(config, { tokenFile: ${tokenFile}, tokenTtlSeconds: 3600 }, deps);
@@ -172,7 +172,7 @@ describe('libraries', () => {
       const said = [];
       const write = process.stdout.write.bind(process.stdout);
       process.stdout.write = process.stderr.write = (text, written) => (said.push(text), written?.(), true);
-      const { createProgram } = await import(${source('program.ts')});
+      const { createProgram } = await import(${source('program/program.ts')});
       await createProgram().parseAsync(${JSON.stringify(argv)}, { from: 'user' });
       process.stdout.write = write;
       if (!/no response|1 passed/.test(said.join(''))) throw new Error(said.join(''));

@@ -9,11 +9,12 @@ const PARSER =
 
 /** Functions of this form that read something else, or nothing that others control. */
 const OTHERS: Readonly<Record<string, string>> = {
-  'api/body/read-body.ts readBody': 'collects bytes up to a bound; test/api/hostile-bodies.test.ts',
+  'api/request/body/read-body.ts readBody':
+    'collects bytes up to a bound; test/api/hostile-bodies.test.ts',
   'auth/jwt/token-claims.ts readAudiences': 'a part of readTokenClaims and readOidcClaims',
   'auth/jwt/token-claims.ts readTimes': 'a part of readTokenClaims and readOidcClaims',
   'auth/jwt/token-claims.ts readTokenId': 'a part of readTokenClaims and readOidcClaims',
-  'cli/errors.ts readFailure': 'names an error of the file system',
+  'cli/run/errors.ts readFailure': 'names an error of the file system',
   'domain/rotation/canary-stage.ts openCanaryStage': 'a column under the MAC of its row',
   'net/https/read-body.ts readBody':
     'collects bytes up to a bound; test/unit/client/hostile-answers.test.ts',

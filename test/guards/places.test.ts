@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { textOf, trackedFiles } from '../kit/tracked-files.ts';
+import { textOf, trackedFiles } from '../kit/pages/tracked-files.ts';
 
 /** Written in parts, because the guard checks this file too. */
 const REGISTRIES = [

@@ -100,7 +100,7 @@ describe('the map in ARCHITECTURE.md', () => {
 });
 
 describe('the parts of the broker', () => {
-  const groups = [...textOf('src/broker/parts.ts').matchAll(/^export interface (\w+)/gm)]
+  const groups = [...textOf('src/broker/state/dependencies.ts').matchAll(/^export interface (\w+)/gm)]
     .map(([, name = '']) => name)
     .filter((name) => !['Limits', 'Clusters'].includes(name));
   /** The groups that a file imports, with those that a group extends. */
@@ -118,7 +118,7 @@ describe('the parts of the broker', () => {
     const everywhere = trackedFiles()
       .filter((path) => /^src\/.*\.ts$/.test(path))
       .filter((path) => imported(path).length === groups.length);
-    expect(everywhere.sort()).toEqual(['src/api/surroundings.ts', 'src/compose/parts.ts']);
+    expect(everywhere.sort()).toEqual(['src/api/request/request-deps.ts', 'src/compose/parts.ts']);
   });
 });
 

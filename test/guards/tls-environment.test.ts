@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CertificateAuthority } from '../kit/certificates.ts';
+import { CertificateAuthority } from '../kit/network/certificates.ts';
 
 /** A server whose certificate no trusted authority signed, and the requests that it received nevertheless. */
 const heard: string[] = [];
@@ -34,7 +34,7 @@ function dialOut(port: number): Readonly<Record<string, string>> {
     vault: `
       const { connectVault } = await import('${source('providers/vault/client/client.ts')}');
       const { vaultServerSchema } = await import('${source('providers/vault/config.ts')}');
-      const { systemClock } = await import('${source('clock.ts')}');
+      const { systemClock } = await import('${source('process/clock.ts')}');
       const auth = { method: 'token', tokenFile: '${tokenFile}' };
       const server = vaultServerSchema.parse({ address: '${address}', auth, limits: { maxRetries: 0 } });
       const client = await connectVault(server, { clock: systemClock, random: () => 0 });
@@ -74,7 +74,14 @@ describe('NODE_TLS_REJECT_UNAUTHORIZED=0 (G06, CVE-2021-22939)', () => {
   );
 
   it('stops the program at its start, because libraries read it too', async () => {
-    const args = ['--no-warnings', 'src/main.ts', 'config', 'check', '--config', 'absent.yaml'];
+    const args = [
+      '--no-warnings',
+      'src/program/main.ts',
+      'config',
+      'check',
+      '--config',
+      'absent.yaml',
+    ];
     const started = promisify(execFile)(process.execPath, args, { env });
     await expect(started).rejects.toMatchObject({
       code: 2,

@@ -2,7 +2,7 @@ import { describeWith } from '../kit/backends/backends.ts';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { OPERATIONS } from '../../src/client/index.ts';
 import { runSchemathesis } from '../kit/backends/schemathesis.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const CONTRACT = new URL('../../openapi.yaml', import.meta.url).pathname;
 const CHECKS = [

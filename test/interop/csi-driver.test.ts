@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findProgram } from '../kit/backends/find-program.ts';
-import { CsiProcess } from '../kit/csi-process.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { CsiProcess } from '../kit/delivery/csi-process.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const run = promisify(execFile);
 const go = findProgram('go');

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
 import { findProgram } from '../kit/backends/find-program.ts';
-import { PreparedBroker } from '../kit/prepared-broker.ts';
+import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const run = promisify(execFile);
 const go = findProgram('go');

@@ -4,8 +4,8 @@ import { runPostureCheck } from '../../src/cli/verbs/posture-check.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { createNamespace, createPod, createServiceAccount } from '../kit/backends/kube-objects.ts';
 import { Kubectl } from '../kit/backends/kubectl.ts';
-import { cliContext } from '../kit/cli-context.ts';
-import { fileTree, removeTreesAfterEach } from '../kit/file-tree.ts';
+import { cliContext } from '../kit/cli/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../kit/files/file-tree.ts';
 
 removeTreesAfterEach();
 

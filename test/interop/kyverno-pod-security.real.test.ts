@@ -11,7 +11,7 @@ import {
   type PodStandard,
 } from '../../src/domain/posture/pod-security.ts';
 import { describeWith } from '../kit/backends/backends.ts';
-import { opinionsOf, podPolicy } from '../kit/kyverno.ts';
+import { opinionsOf, podPolicy } from '../kit/delivery/kyverno.ts';
 
 /** Kyverno accepts `v1.19` to `v1.32` and `latest`: those at which a rule changed. */
 const MINORS: readonly MinorVersion[] = [19, 22, 23, 25, 27, 29, 31, 32, NEWEST_MINOR];

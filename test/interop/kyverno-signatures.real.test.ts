@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { fetchAttestations } from '../../src/cli/registry.ts';
-import { systemClock } from '../../src/clock.ts';
+import { fetchAttestations } from '../../src/cli/input/oci-registry.ts';
+import { systemClock } from '../../src/process/clock.ts';
 import { describeWith } from '../kit/backends/backends.ts';
-import { imageFindings, type Content } from '../kit/image-findings.ts';
-import { opinionsOf, podPolicy, type Opinion } from '../kit/kyverno.ts';
-import { SignedImages, type SignatureForm, type Signer } from '../kit/signed-images.ts';
+import { imageFindings, type Content } from '../kit/images/image-findings.ts';
+import { opinionsOf, podPolicy, type Opinion } from '../kit/delivery/kyverno.ts';
+import { SignedImages, type SignatureForm, type Signer } from '../kit/images/signed-images.ts';
 
 const FORMS: readonly SignatureForm[] = ['bundle', 'legacy'];
 const SIGNERS: readonly Signer[] = ['ci', 'other'];

@@ -1,6 +1,6 @@
 import { afterAll, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { DrivenBroker } from '../kit/driven-broker.ts';
+import { DrivenBroker } from '../kit/broker/driven-broker.ts';
 import { ReferenceModel, type Command } from './reference-model.ts';
 
 /** `HISTORIES` in the environment sets another number. */

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { acknowledgeVersions } from '../../rotation/acknowledge.ts';
-import { identityOf } from '../../broker/call.ts';
+import { acknowledgeVersions } from '../../broker/rotations/acknowledge.ts';
+import { identityOf } from '../../broker/access/call.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { problemOf } from '../error-response.ts';
-import { secretPath, secretVersion } from '../fields.ts';
-import { parseInput } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { problemOf } from '../answer/error-response.ts';
+import { secretPath, secretVersion } from '../request/fields.ts';
+import { parseInput } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 const BODY_BYTES = 65_536;
 

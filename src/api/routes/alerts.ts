@@ -14,8 +14,8 @@ import {
 import { receiveAlerts } from '../../broker/alerts/receive-alerts.ts';
 import { readAlerts } from '../../domain/alerts/read-alerts.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { instant } from '../../domain/instant.ts';
-import { isName } from '../../domain/names.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { isName } from '../../domain/words/names.ts';
 import type { AlertSource, PresentedSource } from '../../ports/alert-sources.ts';
 import {
   identifier,
@@ -25,11 +25,11 @@ import {
   podUid,
   remark,
   workloadName,
-} from '../fields.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { Admission, Incoming, RouteOf } from '../route.ts';
-import type { ServedParts } from '../surroundings.ts';
+} from '../request/fields.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { Admission, Incoming, RouteOf } from '../contract/route.ts';
+import type { ServedParts } from '../request/request-deps.ts';
 
 const MOST_BYTES = 262_144;
 const MOST_ALERTS = 100;

@@ -8,14 +8,14 @@ import {
   requireApprovals as require,
   withdraw,
 } from '../../broker/approvals/approvals.ts';
-import { text } from '../../broker/documents/fields.ts';
-import { checkScope } from '../../broker/documents/grant-schema.ts';
-import type { Approval } from '../../domain/approval.ts';
-import { instant } from '../../domain/instant.ts';
-import { ROLES } from '../../domain/principal.ts';
-import { duration, identifier, remark } from '../fields.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { Incoming, RouteOf } from '../route.ts';
+import { text } from '../../broker/model/fields.ts';
+import { checkScope } from '../../broker/model/grant-schema.ts';
+import type { Approval } from '../../domain/identity/approval.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { ROLES } from '../../domain/identity/principal.ts';
+import { duration, identifier, remark } from '../request/fields.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { Incoming, RouteOf } from '../contract/route.ts';
 
 const BODY = { maxBytes: 8_192 };
 const LONGEST_SECONDS = 4 * 3_600;

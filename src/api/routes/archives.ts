@@ -3,11 +3,11 @@ import {
   archiveAudit as archive,
   listArchiveObjects as listObjects,
   readArchive as read,
-} from '../../broker/archives.ts';
-import { instant } from '../../domain/instant.ts';
+} from '../../broker/upkeep/archives.ts';
+import { instant } from '../../domain/time/instant.ts';
 import type { ArchivePlan, ArchiveRun } from '../../ports/archives.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 import { entryIndex } from './audit.ts';
 
 const request = z.strictObject({

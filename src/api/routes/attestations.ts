@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Attestation } from '../../broker/attestations/attestation-memory.ts';
+import type { Attestation } from '../../broker/state/attestation-memory.ts';
 import {
   deleteAttestation as remove,
   listAttestations as list,
@@ -7,13 +7,13 @@ import {
   readAttestation as read,
   type AcceptedAttestation,
 } from '../../broker/attestations/attestations.ts';
-import { MOST_ATTESTATION_BYTES } from '../../broker/attestations/parse-attestation.ts';
-import { judgeWriter } from '../../broker/posture/evidence-writers.ts';
-import { instant } from '../../domain/instant.ts';
-import { identifier, remark } from '../fields.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { MOST_ATTESTATION_BYTES } from '../../broker/state/parse-attestation.ts';
+import { judgeWriter } from '../../broker/recording/evidence-writers.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { identifier, remark } from '../request/fields.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 const digest = z
   .string()

@@ -8,17 +8,17 @@ import {
   searchAudit as search,
   traceAudit as traceValue,
 } from '../../broker/recording/audit.ts';
-import { listReceivers as receivers } from '../../broker/recording/receivers.ts';
+import { listReceivers as receivers } from '../../broker/upkeep/receivers.ts';
 import type { AuditQuery, LogEntry, LogPage } from '../../ports/audit-log.ts';
-import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../domain/audit-actions.ts';
+import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../domain/audit/audit-actions.ts';
 import { ERRORS } from '../../domain/errors.ts';
-import { instant } from '../../domain/instant.ts';
-import { JSON_TYPE, PLAIN_TEXT } from '../answers.ts';
-import { secretData, secretPath } from '../fields.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { Query } from '../query.ts';
-import type { RouteOf } from '../route.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { JSON_TYPE, PLAIN_TEXT } from '../answer/answers.ts';
+import { secretData, secretPath } from '../request/fields.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { Query } from '../request/query.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 /** Names of the filter's text fields; an entry must match all that are given. */
 const TEXTS = [

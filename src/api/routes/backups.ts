@@ -1,7 +1,7 @@
-import { createBackup as create, listBackups as list } from '../../broker/backups.ts';
-import { instant } from '../../domain/instant.ts';
+import { createBackup as create, listBackups as list } from '../../broker/upkeep/backups.ts';
+import { instant } from '../../domain/time/instant.ts';
 import type { Backup, BackupRun } from '../../ports/backups.ts';
-import type { RouteOf } from '../route.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 export const createBackup: RouteOf<'createBackup'> = {
   read:

@@ -1,10 +1,10 @@
 import {
   readConfiguration as read,
   reloadConfiguration as reload,
-} from '../../broker/configuration.ts';
-import { instant } from '../../domain/instant.ts';
+} from '../../broker/upkeep/configuration.ts';
+import { instant } from '../../domain/time/instant.ts';
 import type { ConfigurationInUse } from '../../ports/configuration.ts';
-import type { RouteOf } from '../route.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 export const readConfiguration: RouteOf<'readConfiguration'> = {
   read:

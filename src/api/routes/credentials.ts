@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { issueCredential as issue } from '../../broker/credentials/issue-credential.ts';
-import { parseSecretPath } from '../../domain/names.ts';
-import { disclosureJson } from '../disclosure-json.ts';
-import { duration, idempotencyKey } from '../fields.ts';
-import { judgePath } from '../judge-request.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { parseSecretPath } from '../../domain/words/names.ts';
+import { disclosureJson } from '../answer/disclosure-json.ts';
+import { duration, idempotencyKey } from '../request/fields.ts';
+import { judgePath } from '../request/judge-request.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 const order = z.strictObject({ ttl: duration.optional() });
 

@@ -1,19 +1,19 @@
 import { z } from 'zod';
-import { identityOf } from '../../broker/call.ts';
+import { identityOf } from '../../broker/access/call.ts';
 import type { DocumentWrite } from '../../broker/documents/apply-document.ts';
 import { applyDocuments as apply } from '../../broker/documents/apply-documents.ts';
-import { documentTag } from '../../broker/documents/document.ts';
-import type { DocumentKind } from '../../broker/documents/kinds.ts';
-import { requireStepUp } from '../../broker/sessions/step-up.ts';
+import { documentTag } from '../../broker/model/document.ts';
+import type { DocumentKind } from '../../broker/model/kinds.ts';
+import { requireStepUp } from '../../broker/access/step-up.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { DOCUMENT_CHARACTERS, parseTexts } from '../body/parse-texts.ts';
-import { ACCESS, type OperationId } from '../access.ts';
-import { TAG } from '../entity-tag.ts';
-import { problemOf } from '../error-response.ts';
-import { explainRefusal } from '../explain-refusal.ts';
-import { objectName, secretPath } from '../fields.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { DOCUMENT_CHARACTERS, parseTexts } from '../request/body/parse-texts.ts';
+import { ACCESS, type OperationId } from '../contract/access.ts';
+import { TAG } from '../answer/entity-tag.ts';
+import { problemOf } from '../answer/error-response.ts';
+import { explainRefusal } from '../request/explain-refusal.ts';
+import { objectName, secretPath } from '../request/fields.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 import { flag } from './documents.ts';
 
 /** The envelopes of more would have more fields than a body may have. */

@@ -5,21 +5,21 @@ import {
   documentTag,
   type DocumentVersion,
   type StoredDocument,
-} from '../../broker/documents/document.ts';
-import type { DocumentKind } from '../../broker/documents/kinds.ts';
+} from '../../broker/model/document.ts';
+import type { DocumentKind } from '../../broker/model/kinds.ts';
 import {
   documentVersions,
   listDocuments,
   readDocument,
 } from '../../broker/documents/read-documents.ts';
-import type { LiveOperator } from '../../broker/sessions/operator-token-memory.ts';
-import { parseSecretPath } from '../../domain/names.ts';
-import { readPreconditions } from '../entity-tag.ts';
-import { objectName } from '../fields.ts';
-import { instant } from '../../domain/instant.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
-import { parseParameter } from '../parse-input.ts';
-import type { Incoming, Route } from '../route.ts';
+import type { LiveOperator } from '../../broker/state/operator-token-memory.ts';
+import { parseSecretPath } from '../../domain/words/names.ts';
+import { readPreconditions } from '../answer/entity-tag.ts';
+import { objectName } from '../request/fields.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { parseParameter } from '../request/parse-input.ts';
+import type { Incoming, Route } from '../contract/route.ts';
 
 type OperatorRoute = Route<LiveOperator>;
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { followEvents as follow } from '../../broker/events/follow-events.ts';
-import { EVENT_STREAM_HEAD } from '../event-response.ts';
-import { parseParameter } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { EVENT_STREAM_HEAD } from '../answer/event-response.ts';
+import { parseParameter } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 /** The id of an event: the sequence number of a change. */
 const lastEventId = z

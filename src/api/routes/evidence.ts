@@ -6,9 +6,9 @@ import {
   readEvidence as read,
   type StoredEvidence,
 } from '../../broker/posture/evidence.ts';
-import { judgeWriter } from '../../broker/posture/evidence-writers.ts';
-import { MAX_REPORT_BYTES } from '../../broker/posture/report-text.ts';
-import { instant } from '../../domain/instant.ts';
+import { judgeWriter } from '../../broker/recording/evidence-writers.ts';
+import { MAX_REPORT_BYTES } from '../../broker/state/report-text.ts';
+import { instant } from '../../domain/time/instant.ts';
 import {
   SEVERITIES,
   type Evidence,
@@ -18,10 +18,10 @@ import {
   type Vulnerability,
 } from '../../domain/posture/evidence.ts';
 import { REPORT_FORMATS } from '../../domain/posture/reports/read-report.ts';
-import { identifier, imageDigest } from '../fields.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { identifier, imageDigest } from '../request/fields.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 const pushed = z.strictObject({
   report: z.string(),

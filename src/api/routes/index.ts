@@ -8,7 +8,7 @@ import {
   withdrawRequest,
 } from './approvals.ts';
 import { readPublicCheckpoint, readPublicTile } from './public-log.ts';
-import type { Routes } from '../route.ts';
+import type { Routes } from '../contract/route.ts';
 import { acknowledge } from './acknowledgements.ts';
 import {
   listHeads,
@@ -46,7 +46,7 @@ import {
   readKeyScript,
   removeSecurityKey,
 } from './security-keys.ts';
-import { machineRoutes, type MachineFacts, type MachineRoutes } from './machine.ts';
+import { machineRoutes, type MachineFacts, type MachineRoutes } from './probes.ts';
 import { checkMount } from './mount-check.ts';
 import {
   createOperatorToken,
@@ -88,7 +88,7 @@ import {
 import { deleteEvidence, listEvidence, pushEvidence, readEvidence } from './evidence.ts';
 import { explainPosture, surveyPosture } from './posture.ts';
 import { seal } from './seal.ts';
-import { endSessions, listSessions } from './selected-sessions.ts';
+import { endSessions, listSessions } from './operator-sessions.ts';
 import { createSession, endSession, readSession, renewSession } from './sessions.ts';
 
 const policies = documentRoutes('policy', '/api/v1/policies');

@@ -6,10 +6,10 @@ import {
   type KeyStatus,
 } from '../../broker/keys/rotate-keys.ts';
 import type { RewrapReport } from '../../broker/keys/rewrap-report.ts';
-import { instant } from '../../domain/instant.ts';
-import { remark } from '../fields.ts';
-import { parseInput } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { remark } from '../request/fields.ts';
+import { parseInput } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 const order = z.strictObject({ reason: remark.min(1), compromised: z.boolean().default(false) });
 

@@ -6,7 +6,7 @@ import {
 } from '../../broker/leases/leases.ts';
 import { judgeRenewal, renewLease as renew } from '../../broker/leases/renew-lease.ts';
 import { revokeLeases as revoke, type LeaseSelector } from '../../broker/leases/revoke-leases.ts';
-import type { Lease } from '../../domain/lease.ts';
+import type { Lease } from '../../domain/secrets/lease.ts';
 import {
   duration,
   identifier,
@@ -15,11 +15,11 @@ import {
   remark,
   secretPath,
   workloadName,
-} from '../fields.ts';
-import { instant } from '../../domain/instant.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { Incoming, RouteOf } from '../route.ts';
+} from '../request/fields.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { Incoming, RouteOf } from '../contract/route.ts';
 
 const SMALL = { maxBytes: 4_096 };
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { beginLogin, endLoginsOf, finishLogin, signOut } from '../../broker/sessions/people.ts';
-import { instant } from '../../domain/instant.ts';
-import { PERSON_NAME } from '../../domain/person.ts';
-import { objectName } from '../fields.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { PERSON_NAME } from '../../domain/identity/person.ts';
+import { objectName } from '../request/fields.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 const LOGIN_BYTES = 16_384;
 /** RFC 8252 §7.3: a loopback address by number, because a name could resolve to another machine. */

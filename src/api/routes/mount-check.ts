@@ -1,7 +1,7 @@
 import { checkMount as check } from '../../broker/documents/check-mount.ts';
-import { objectName } from '../fields.ts';
-import { parseParameter } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { objectName } from '../request/fields.ts';
+import { parseParameter } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 export const checkMount: RouteOf<'checkMount'> = {
   read: ({ params }) => {

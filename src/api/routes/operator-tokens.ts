@@ -4,12 +4,12 @@ import {
   readOwnToken as readOwn,
   revokeOperatorToken as revoke,
 } from '../../broker/sessions/operator-tokens.ts';
-import type { OperatorToken } from '../../broker/sessions/operator-token-memory.ts';
-import { holdsEverywhere } from '../../domain/principal.ts';
-import { identifier, objectName } from '../fields.ts';
-import { instant } from '../../domain/instant.ts';
-import { parseParameter } from '../parse-input.ts';
-import type { Incoming, RouteOf } from '../route.ts';
+import type { OperatorToken } from '../../broker/state/operator-token-memory.ts';
+import { holdsEverywhere } from '../../domain/identity/principal.ts';
+import { identifier, objectName } from '../request/fields.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { parseParameter } from '../request/parse-input.ts';
+import type { Incoming, RouteOf } from '../contract/route.ts';
 
 /** Only this answer contains the token; it cannot be read again. */
 export const createOperatorToken: RouteOf<'createOperatorToken'> = {

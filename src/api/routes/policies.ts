@@ -2,19 +2,19 @@ import { z } from 'zod';
 import {
   explainDecision as explain,
   validatePolicy as validate,
-} from '../../broker/documents/policies.ts';
+} from '../../broker/decisions/policies.ts';
 import {
   explainEntry as explainLogged,
   type ExplainedEntry,
 } from '../../broker/decisions/explain-entry.ts';
-import { instant } from '../../domain/instant.ts';
+import { instant } from '../../domain/time/instant.ts';
 import { CAPABILITIES } from '../../domain/policy/index.ts';
-import { isIdentity, type Workload } from '../../domain/workload.ts';
-import { parseIpAddress } from '../../domain/ip-address.ts';
-import type { Block } from '../../broker/sessions/blocks.ts';
-import { identifier, kubernetesName, objectName, podUid, secretPath } from '../fields.ts';
-import { parseInput } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { isIdentity, type Workload } from '../../domain/identity/workload.ts';
+import { parseIpAddress } from '../../domain/network/ip-address.ts';
+import type { Block } from '../../broker/access/access-blocks.ts';
+import { identifier, kubernetesName, objectName, podUid, secretPath } from '../request/fields.ts';
+import { parseInput } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 import { shownQuarantine } from './quarantines.ts';
 
 const DOCUMENT_BYTES = 65_536;

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { DOCUMENT_CHARACTERS, parseTexts } from '../body/parse-texts.ts';
+import { DOCUMENT_CHARACTERS, parseTexts } from '../request/body/parse-texts.ts';
 import { replayDecisions, type ReplayPage } from '../../broker/decisions/replay.ts';
-import { instant } from '../../domain/instant.ts';
-import { objectName } from '../fields.ts';
-import { parseInput } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { objectName } from '../request/fields.ts';
+import { parseInput } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 const time = z.iso
   .datetime({ offset: true, error: 'must be a time such as 2026-01-05T10:00:00Z' })

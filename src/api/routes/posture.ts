@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { explainPosture as explain } from '../../broker/posture/explain-posture.ts';
 import { surveyPosture as survey } from '../../broker/posture/survey-posture.ts';
-import { kubernetesName, objectName } from '../fields.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
-import { parseInput } from '../parse-input.ts';
+import { kubernetesName, objectName } from '../request/fields.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { parseInput } from '../request/parse-input.ts';
 import { shownCounted } from './evidence.ts';
-import type { RouteOf } from '../route.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 /** Kubernetes stores no larger object. */
 const MANIFEST_BYTES = 1_048_576 * 2;

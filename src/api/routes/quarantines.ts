@@ -4,12 +4,19 @@ import {
   liftQuarantine as lift,
   listQuarantines as list,
 } from '../../broker/sessions/quarantines.ts';
-import { instant } from '../../domain/instant.ts';
-import type { Quarantine, QuarantineScope } from '../../domain/quarantine.ts';
-import { PERSON_NAME } from '../../domain/person.ts';
-import { duration, identifier, objectName, podUid, remark, workloadName } from '../fields.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { instant } from '../../domain/time/instant.ts';
+import type { Quarantine, QuarantineScope } from '../../domain/identity/quarantine.ts';
+import { PERSON_NAME } from '../../domain/identity/person.ts';
+import {
+  duration,
+  identifier,
+  objectName,
+  podUid,
+  remark,
+  workloadName,
+} from '../request/fields.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 /** An operator, or a person who logs in at an issuer. */
 const operatorName = z.union([objectName, z.string().regex(PERSON_NAME)]);

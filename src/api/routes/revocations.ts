@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { REVOCATION_STATES } from '../../broker/credentials/credential-states.ts';
+import { REVOCATION_STATES } from '../../broker/kernel/credential-states.ts';
 import {
   listRevocations as list,
   retryRevocation as retry,
   type Revocation,
 } from '../../broker/leases/revocations.ts';
-import { identifier } from '../fields.ts';
-import { instant } from '../../domain/instant.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
-import { parseParameter } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { identifier } from '../request/fields.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { parseParameter } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 const state = z.enum(REVOCATION_STATES).default('revoking');
 

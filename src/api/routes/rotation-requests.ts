@@ -1,14 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import { ACTIONS, controlRotation, type RotationControl } from '../../rotation/control-rotation.ts';
-import { requestRotation } from '../../rotation/request-rotation.ts';
-import { parseSecretPath } from '../../domain/names.ts';
-import type { Caller } from '../../broker/call.ts';
-import { idempotencyKey, remark } from '../fields.ts';
-import { judgePath } from '../judge-request.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { Route } from '../route.ts';
-import { shownDirected, shownRotation } from '../rotation-json.ts';
+import {
+  ACTIONS,
+  controlRotation,
+  type RotationControl,
+} from '../../broker/rotations/control-rotation.ts';
+import { requestRotation } from '../../broker/rotations/request-rotation.ts';
+import { parseSecretPath } from '../../domain/words/names.ts';
+import type { Caller } from '../../broker/access/call.ts';
+import { idempotencyKey, remark } from '../request/fields.ts';
+import { judgePath } from '../request/judge-request.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { Route } from '../contract/route.ts';
+import { shownDirected, shownRotation } from '../answer/rotation-json.ts';
 
 const SMALL = { maxBytes: 4_096 };
 const comment = remark.min(1).optional();

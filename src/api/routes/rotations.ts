@@ -3,12 +3,12 @@ import {
   listRotations as list,
   rotationHistory,
   rotationStatus,
-} from '../../rotation/rotation-status.ts';
-import { parseSecretPath } from '../../domain/names.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
-import { parseParameter } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
-import { shownListed, shownRotation, shownStatus } from '../rotation-json.ts';
+} from '../../broker/rotations/rotation-status.ts';
+import { parseSecretPath } from '../../domain/words/names.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { parseParameter } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
+import { shownListed, shownRotation, shownStatus } from '../answer/rotation-json.ts';
 
 const HISTORY_MOST = 100;
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { sealInstallation } from '../../broker/sessions/seal.ts';
-import { remark } from '../fields.ts';
-import { parseInput } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { remark } from '../request/fields.ts';
+import { parseInput } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 const order = z.strictObject({ reason: remark.min(1) });
 

@@ -1,17 +1,17 @@
 import { z } from 'zod';
-import { identityOf, type Call, type Caller } from '../../broker/call.ts';
+import { identityOf, type Call, type Caller } from '../../broker/access/call.ts';
 import { issueCredential } from '../../broker/credentials/issue-credential.ts';
 import { readSecrets as discloseSecrets, refuseReads } from '../../broker/secrets/read-secrets.ts';
-import { LiveSession } from '../../broker/sessions/session-memory.ts';
-import { ByteText } from '../../domain/byte-text.ts';
+import { LiveSession } from '../../broker/state/session-memory.ts';
+import { ByteText } from '../../domain/words/byte-text.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { disclosureJson, listJson } from '../disclosure-json.ts';
-import { problemOf } from '../error-response.ts';
-import { explainRefusal } from '../explain-refusal.ts';
-import { duration, idempotencyKey, secretPath, secretVersion } from '../fields.ts';
-import { parseInput } from '../parse-input.ts';
-import { waiting, type RequestShare } from '../request-share.ts';
-import type { Asked, RouteOf } from '../route.ts';
+import { disclosureJson, listJson } from '../answer/disclosure-json.ts';
+import { problemOf } from '../answer/error-response.ts';
+import { explainRefusal } from '../request/explain-refusal.ts';
+import { duration, idempotencyKey, secretPath, secretVersion } from '../request/fields.ts';
+import { parseInput } from '../request/parse-input.ts';
+import { waiting, type RequestShare } from '../request/request-share.ts';
+import type { Asked, RouteOf } from '../contract/route.ts';
 
 const BATCH_BYTES = 131_072;
 const SLICE_BYTES = 4 * 1024 * 1024;

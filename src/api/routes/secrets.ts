@@ -10,15 +10,15 @@ import {
   writeSecret as write,
 } from '../../broker/secrets/write-secret.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { parseSecretPath } from '../../domain/names.ts';
-import { disclosureJson } from '../disclosure-json.ts';
-import { readPreconditions } from '../entity-tag.ts';
-import { secretChanges, secretData, secretVersion, versionNote } from '../fields.ts';
-import { instant } from '../../domain/instant.ts';
-import { judgePath } from '../judge-request.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { Incoming, RouteOf } from '../route.ts';
+import { parseSecretPath } from '../../domain/words/names.ts';
+import { disclosureJson } from '../answer/disclosure-json.ts';
+import { readPreconditions } from '../answer/entity-tag.ts';
+import { secretChanges, secretData, secretVersion, versionNote } from '../request/fields.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { judgePath } from '../request/judge-request.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { Incoming, RouteOf } from '../contract/route.ts';
 
 /** The largest value as JSON text with each character escaped, and room for the rest of the body. */
 const WRITE_BYTES = 1_048_576 * 2;

@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import type { SecurityKey } from '../../broker/sessions/security-key-rows.ts';
+import type { SecurityKey } from '../../broker/state/security-key-rows.ts';
 import { beginKey, finishKey, listKeys, removeKey } from '../../broker/sessions/security-keys.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { instant } from '../../domain/instant.ts';
-import { PERSON_NAME } from '../../domain/person.ts';
-import type { Answer } from '../answers.ts';
-import { identifier, remark } from '../fields.ts';
-import { parseInput, parseParameter } from '../parse-input.ts';
-import type { Asked, RouteOf } from '../route.ts';
-import { KEY_PAGE, KEY_SCRIPT } from '../second-factor-page.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { PERSON_NAME } from '../../domain/identity/person.ts';
+import type { Answer } from '../answer/answers.ts';
+import { identifier, remark } from '../request/fields.ts';
+import { parseInput, parseParameter } from '../request/parse-input.ts';
+import type { Asked, RouteOf } from '../contract/route.ts';
+import { KEY_PAGE, KEY_SCRIPT } from '../answer/second-factor-page.ts';
 
 const BODY = { maxBytes: 16_384 };
 const MOST_ID = 1_364;

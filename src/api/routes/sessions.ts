@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { endOwnSession } from '../../broker/sessions/end-session.ts';
+import { endOwnSession } from '../../broker/leases/end-session.ts';
 import { logIn } from '../../broker/sessions/log-in.ts';
 import { recordOperation } from '../../broker/recording/operation.ts';
 import { renewSession as renew } from '../../broker/sessions/renew-session.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { Session } from '../../domain/principal.ts';
-import { workloadId } from '../../domain/workload.ts';
-import { instant } from '../../domain/instant.ts';
+import type { Session } from '../../domain/identity/principal.ts';
+import { workloadId } from '../../domain/identity/workload.ts';
+import { instant } from '../../domain/time/instant.ts';
 import type { PresentedChain } from '../../ports/workload-authenticator.ts';
-import { parseInput } from '../parse-input.ts';
-import type { RouteOf } from '../route.ts';
+import { parseInput } from '../request/parse-input.ts';
+import type { RouteOf } from '../contract/route.ts';
 
 const LOGIN_BYTES = 16_384;
 /** Limits of a service-account token; the authenticator refuses all other tokens. */

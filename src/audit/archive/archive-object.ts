@@ -1,6 +1,6 @@
-import { sha256Hex } from '../../crypto/digest.ts';
-import { decodeSegment, type PlacedBatch } from '../segment.ts';
-import type { StoredRow } from '../stored-batches.ts';
+import { sha256Hex } from '../../crypto/hashes/digest.ts';
+import { decodeSegment, type PlacedBatch } from '../segments/segment.ts';
+import type { StoredRow } from '../segments/stored-batches.ts';
 
 /** The content of one object: all batches that have entries of `[first, end)`, in the order of the log. */
 export interface ArchiveContent {

@@ -1,9 +1,9 @@
-import { sha256Hex } from '../../crypto/digest.ts';
+import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { ArchivePlace } from '../../ports/archive-place.ts';
 import type { ArchiveObject } from '../../ports/audit-log.ts';
-import { splitEntries } from '../entry.ts';
-import type { PlacedBatch } from '../segment.ts';
+import { splitEntries } from '../chain/entry.ts';
+import type { PlacedBatch } from '../segments/segment.ts';
 import {
   batchesOf,
   decodeObject,

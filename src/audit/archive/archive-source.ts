@@ -1,14 +1,14 @@
 import { LRUCache } from 'lru-cache';
-import { sha256Hex } from '../../crypto/digest.ts';
-import { TILE_WIDTH } from '../../crypto/tiles.ts';
+import { sha256Hex } from '../../crypto/hashes/digest.ts';
+import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import type { ArchivePlace } from '../../ports/archive-place.ts';
 import type { ArchiveObject } from '../../ports/audit-log.ts';
-import { headOf } from '../batch-heads.ts';
-import { firstFrom } from '../bundle-terms.ts';
-import { splitEntries } from '../entry.ts';
-import type { BatchHead } from '../export-format.ts';
-import type { Findings } from '../finding.ts';
-import type { PlacedBatch } from '../segment.ts';
+import { headOf } from '../segments/batch-heads.ts';
+import { firstFrom } from '../search/bundle-terms.ts';
+import { splitEntries } from '../chain/entry.ts';
+import type { BatchHead } from '../export/export-format.ts';
+import type { Findings } from '../verification/finding.ts';
+import type { PlacedBatch } from '../segments/segment.ts';
 import { batchesOf, decodeObject, MOST_OBJECT_BYTES } from './archive-object.ts';
 import { locationOf } from './archive-reader.ts';
 

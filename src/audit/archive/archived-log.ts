@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import { TILE_WIDTH } from '../../crypto/tiles.ts';
+import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { ArchivedPart, ArchiveObject, LogCheckpoint } from '../../ports/audit-log.ts';
 import { LOG } from '../../ports/queries.ts';
 import type { RowReader, Write } from '../../ports/store.ts';
-import type { ProvenEntries } from '../proven-entries.ts';
+import type { ProvenEntries } from '../entries/proven-entries.ts';
 import { locationOf } from './archive-reader.ts';
 import { parseTruncation, type Truncation } from './truncation.ts';
 

@@ -1,16 +1,16 @@
-import { HASH_BYTES, leafHash } from '../../crypto/merkle.ts';
-import type { VerifyingKey } from '../../crypto/signing.ts';
-import { TILE_WIDTH } from '../../crypto/tiles.ts';
+import { HASH_BYTES, leafHash } from '../../crypto/log/merkle.ts';
+import type { VerifyingKey } from '../../crypto/signatures/signing.ts';
+import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { LogCheckpoint } from '../../ports/audit-log.ts';
-import { headOf } from '../batch-heads.ts';
-import type { Announcement } from '../boot-announcement.ts';
-import { ChainVerifier } from '../chain-verifier.ts';
-import { splitEntries } from '../entry.ts';
-import { Findings } from '../finding.ts';
-import type { ProvenEntries } from '../proven-entries.ts';
-import type { PlacedBatch } from '../segment.ts';
-import type { StoredRow } from '../stored-batches.ts';
+import { headOf } from '../segments/batch-heads.ts';
+import type { Announcement } from '../chain/boot-announcement.ts';
+import { ChainVerifier } from '../verification/chain-verifier.ts';
+import { splitEntries } from '../chain/entry.ts';
+import { Findings } from '../verification/finding.ts';
+import type { ProvenEntries } from '../entries/proven-entries.ts';
+import type { PlacedBatch } from '../segments/segment.ts';
+import type { StoredRow } from '../segments/stored-batches.ts';
 import { batchesOf, placeOf, type ArchiveContent } from './archive-object.ts';
 
 export interface ContentChecks {

@@ -1,9 +1,9 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
-import { TILE_WIDTH } from '../../crypto/tiles.ts';
+import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import { allRows, LOG } from '../../ports/queries.ts';
 import type { Store, Write } from '../../ports/store.ts';
-import { removeGroup } from '../group-terms.ts';
-import { GROUP_BUNDLES } from '../search-index.ts';
+import { removeGroup } from '../search/group-terms.ts';
+import { GROUP_BUNDLES } from '../search/search-index.ts';
 
 /** Rows that one plan removes: a larger plan would delay the commits of requests. */
 const ROWS_A_PLAN = 64;

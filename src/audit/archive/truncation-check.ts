@@ -1,6 +1,6 @@
-import { constantTimeEqual } from '../../crypto/digest.ts';
+import { constantTimeEqual } from '../../crypto/hashes/digest.ts';
 import type { ArchiveObject } from '../../ports/audit-log.ts';
-import type { Findings } from '../finding.ts';
+import type { Findings } from '../verification/finding.ts';
 import { parseTruncation, type Truncation } from './truncation.ts';
 
 /** The archived beginning of a log, as an export describes it. */

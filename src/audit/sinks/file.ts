@@ -1,5 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { deliveryLines, type Delivery, type Sink } from '../sink.ts';
+import { deliveryLines, type Delivery, type Sink } from './sink.ts';
 
 const NEWLINE = 0x0a;
 const TAIL_BYTES = 65_536 + 1;

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { deliveryLines, SinkError, type Delivery, type Sink } from '../sink.ts';
+import { deliveryLines, SinkError, type Delivery, type Sink } from './sink.ts';
 
 /**
  * Writes the head of each delivery and one entry a line to a stream, usually standard output, for the log collector of a container. Waits

@@ -1,11 +1,11 @@
 import { setPriority } from 'node:os';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { parseVerifierKey } from '../../crypto/signed-note.ts';
+import { parseVerifierKey } from '../../crypto/log/signed-note.ts';
 import type { AcceptValues, AuditQuery } from '../../ports/audit-log.ts';
 import type { PageRequest } from '../../domain/page.ts';
 import type { KeyOf, Query, RowReader, TableName, Window } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
-import { LogReader } from '../log-reader.ts';
+import { LogReader } from '../entries/log-reader.ts';
 import {
   answerOf,
   OpenAnswers,

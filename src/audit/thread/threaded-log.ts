@@ -19,8 +19,8 @@ import type {
 } from '../../ports/audit-log.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RowReader, Store } from '../../ports/store.ts';
-import type { LogReader } from '../log-reader.ts';
-import { pendingEntries } from '../pending-entries.ts';
+import type { LogReader } from '../entries/log-reader.ts';
+import { pendingEntries } from '../tree/pending-entries.ts';
 import {
   answerOf,
   compact,

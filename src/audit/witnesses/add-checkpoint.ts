@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { cosignaturesOf, type Cosignature } from '../../crypto/cosignature.ts';
-import type { NoteVerifier } from '../../crypto/signed-note.ts';
+import { cosignaturesOf, type Cosignature } from '../../crypto/log/cosignature.ts';
+import type { NoteVerifier } from '../../crypto/log/signed-note.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
 import { WatchedFile } from '../../net/watched-file.ts';

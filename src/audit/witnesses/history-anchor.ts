@@ -1,10 +1,10 @@
-import { openCheckpoint, verifierOf, type Checkpoint } from '../../crypto/checkpoint.ts';
-import { cosignaturesOf, type Cosignature } from '../../crypto/cosignature.ts';
-import { constantTimeEqual } from '../../crypto/digest.ts';
-import type { NoteVerifier } from '../../crypto/signed-note.ts';
-import type { Manifest } from '../export-format.ts';
-import type { Findings } from '../finding.ts';
-import type { OriginVerifier } from '../origin-verifier.ts';
+import { openCheckpoint, verifierOf, type Checkpoint } from '../../crypto/log/checkpoint.ts';
+import { cosignaturesOf, type Cosignature } from '../../crypto/log/cosignature.ts';
+import { constantTimeEqual } from '../../crypto/hashes/digest.ts';
+import type { NoteVerifier } from '../../crypto/log/signed-note.ts';
+import type { Manifest } from '../export/export-format.ts';
+import type { Findings } from '../verification/finding.ts';
+import type { OriginVerifier } from '../verification/origin-verifier.ts';
 
 /** The witnesses that a verification demands. */
 export interface WitnessDemand {

@@ -1,9 +1,9 @@
-import { openCheckpoint } from '../../crypto/checkpoint.ts';
-import { cosignaturesOf, type Cosignature } from '../../crypto/cosignature.ts';
-import type { NoteVerifier } from '../../crypto/signed-note.ts';
+import { openCheckpoint } from '../../crypto/log/checkpoint.ts';
+import { cosignaturesOf, type Cosignature } from '../../crypto/log/cosignature.ts';
+import type { NoteVerifier } from '../../crypto/log/signed-note.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { RowReader, Write } from '../../ports/store.ts';
-import type { SignedCheckpoint } from '../stored-tree.ts';
+import type { SignedCheckpoint } from '../tree/stored-tree.ts';
 
 const KEY = 'audit-witnessed';
 

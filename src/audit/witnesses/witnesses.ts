@@ -1,10 +1,10 @@
-import type { Cosignature } from '../../crypto/cosignature.ts';
-import type { NoteVerifier } from '../../crypto/signed-note.ts';
+import type { Cosignature } from '../../crypto/log/cosignature.ts';
+import type { NoteVerifier } from '../../crypto/log/signed-note.ts';
 import { doubledDelay } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
-import type { LogReader } from '../log-reader.ts';
-import type { SignedCheckpoint } from '../stored-tree.ts';
+import type { LogReader } from '../entries/log-reader.ts';
+import type { SignedCheckpoint } from '../tree/stored-tree.ts';
 import { WitnessClient, WitnessError, type WitnessFault } from './add-checkpoint.ts';
 import {
   openWitnessed,

@@ -1,6 +1,6 @@
-import { constantTimeEqual, sha256 } from '../../crypto/digest.ts';
-import { certificateNames } from '../../crypto/certificate-facts.ts';
-import { importWebhookKey, isSignedAlert } from '../../crypto/webhook-signature.ts';
+import { constantTimeEqual, sha256 } from '../../crypto/hashes/digest.ts';
+import { certificateNames } from '../../crypto/certificates/certificate-facts.ts';
+import { importWebhookKey, isSignedAlert } from '../../crypto/signatures/webhook-signature.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { WatchedFile } from '../../net/watched-file.ts';
 import type { AlertSource, AlertSources, PresentedSource } from '../../ports/alert-sources.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ALERT_FORMATS } from '../../domain/alerts/alert.ts';
-import { isName } from '../../domain/names.ts';
+import { isName } from '../../domain/words/names.ts';
 
 /** The broker raises alerts of its own under these names. */
 const RESERVED: readonly string[] = ['decoy', 'operator', 'pod-label', 'posture'];

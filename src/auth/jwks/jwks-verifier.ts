@@ -1,4 +1,4 @@
-import { isJwsSignature } from '../../crypto/jws-signature.ts';
+import { isJwsSignature } from '../../crypto/signatures/jws-signature.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import { parseCompactToken } from '../jwt/compact-token.ts';
 import { readTokenHeader } from '../jwt/token-header.ts';

@@ -1,6 +1,6 @@
 import { importJWK } from 'jose';
 import type { CryptoKey, JWK } from 'jose';
-import { jwsKey } from '../../crypto/jws-signature.ts';
+import { jwsKey } from '../../crypto/signatures/jws-signature.ts';
 import type { TrustedKey } from './trusted-key.ts';
 
 const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512'];

@@ -1,4 +1,4 @@
-import type { JwsKey } from '../../crypto/jws-signature.ts';
+import type { JwsKey } from '../../crypto/signatures/jws-signature.ts';
 
 /** A key of the cluster's set that passed the checks, imported once for each algorithm that it may verify. */
 export interface TrustedKey {

@@ -1,4 +1,4 @@
-import { parseCompactJws, type CompactJws } from '../../domain/compact-jws.ts';
+import { parseCompactJws, type CompactJws } from '../../domain/identity/compact-jws.ts';
 import { tokenRefused } from '../token-refused.ts';
 
 /** A bound service-account token has 0.9 to 2 KB. Longer tokens than this are refused unread (CVE-2025-30204). */

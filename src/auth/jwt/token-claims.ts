@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { KubernetesClusterSpec } from '../../domain/cluster.ts';
+import type { KubernetesClusterSpec } from '../../domain/identity/cluster.ts';
 import { parseStrictObject, type JsonObject } from '../../text/strict-json.ts';
-import type { KubernetesWorkload } from '../../domain/workload.ts';
+import type { KubernetesWorkload } from '../../domain/identity/workload.ts';
 import { tokenRefused, type TokenRefusal } from '../token-refused.ts';
 
 /** The tokens that a cluster accepts, and their maximum age. */

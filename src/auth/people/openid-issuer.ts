@@ -1,7 +1,7 @@
 import type * as openid from 'openid-client';
 import { BrokerError } from '../../domain/errors.ts';
 import { Once } from '../../domain/once.ts';
-import { WEBAUTHN, type KeptClaim, type SecondFactor } from '../../domain/person.ts';
+import { WEBAUTHN, type KeptClaim, type SecondFactor } from '../../domain/identity/person.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
 import { WatchedFile } from '../../net/watched-file.ts';

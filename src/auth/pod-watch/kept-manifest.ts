@@ -1,5 +1,5 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { processFingerprint } from '../../crypto/process-fingerprint.ts';
+import { processFingerprint } from '../../crypto/hashes/process-fingerprint.ts';
 import { SHORTEST_COMPARED } from '../../domain/posture/secret-values.ts';
 import type { PodManifest } from '../../ports/pod-watch.ts';
 import type { Members } from '../watch/members.ts';

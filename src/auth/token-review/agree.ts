@@ -1,4 +1,4 @@
-import { AccountMismatch } from '../../domain/account-mismatch.ts';
+import { AccountMismatch } from '../../domain/identity/account-mismatch.ts';
 import type { TokenClaims } from '../jwt/token-claims.ts';
 import { tokenRefused } from '../token-refused.ts';
 import type { ReviewedUser } from './reviewed-user.ts';

@@ -1,4 +1,4 @@
-import { sha256Hex } from '../../crypto/digest.ts';
+import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { KubernetesApi } from '../../ports/kubernetes-api.ts';

@@ -1,7 +1,12 @@
-import { CLIENT_AUTHENTICATION, leadsTo, readLeaf, type LeafFacts } from '../../crypto/svid.ts';
-import type { SpiffeClusterSpec } from '../../domain/cluster.ts';
-import { parseSpiffeId, type SpiffeId } from '../../domain/spiffe-id.ts';
-import { isIdentity } from '../../domain/workload.ts';
+import {
+  CLIENT_AUTHENTICATION,
+  leadsTo,
+  readLeaf,
+  type LeafFacts,
+} from '../../crypto/certificates/svid.ts';
+import type { SpiffeClusterSpec } from '../../domain/identity/cluster.ts';
+import { parseSpiffeId, type SpiffeId } from '../../domain/identity/spiffe-id.ts';
+import { isIdentity } from '../../domain/identity/workload.ts';
 import { WatchedFile } from '../../net/watched-file.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type {

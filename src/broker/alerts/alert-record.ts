@@ -1,7 +1,7 @@
 import type { Alert } from '../../domain/alerts/alert.ts';
 import type { Unmatched } from '../../domain/alerts/match-pod.ts';
 import type { ResponseRuleSpec } from '../../domain/alerts/response-rule.ts';
-import type { NamedScope } from '../../domain/quarantine.ts';
+import type { NamedScope } from '../../domain/identity/quarantine.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { Ended } from '../sessions/end-selected.ts';
 

@@ -1,4 +1,4 @@
-import type { QuarantineScope } from '../../domain/quarantine.ts';
+import type { QuarantineScope } from '../../domain/identity/quarantine.ts';
 import type { AuditLog, AuditQuery, LogEntry } from '../../ports/audit-log.ts';
 
 /** One search reads this many entries at most. */

@@ -1,8 +1,8 @@
 import { containersOf, containerStatusesOf, PodNode } from '../../domain/posture/pod-node.ts';
 import { imageReference, runningDigest } from '../../domain/posture/image-reference.ts';
 import type { KnownPod, PodIndex } from '../../domain/alerts/match-pod.ts';
-import type { NamedScope } from '../../domain/quarantine.ts';
-import { accountId } from '../../domain/workload.ts';
+import type { NamedScope } from '../../domain/identity/quarantine.ts';
+import { accountId } from '../../domain/identity/workload.ts';
 import type { PodFacts, PodWatch } from '../../ports/pod-watch.ts';
 import type { AlertSubject } from './alert-record.ts';
 

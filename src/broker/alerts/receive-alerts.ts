@@ -1,13 +1,13 @@
 import type { Alert } from '../../domain/alerts/alert.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { sha256Hex } from '../../crypto/digest.ts';
+import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { AlertSource } from '../../ports/alert-sources.ts';
-import type { Call } from '../call.ts';
-import type { Access, Alerting, Recordable, Recording } from '../parts.ts';
+import type { Call } from '../access/call.ts';
+import type { Access, Alerting, Recordable, Recording } from '../state/dependencies.ts';
 import { commitDecided, SystemActor, type Attempt } from '../recording/record.ts';
 import { factsOf } from '../sessions/quarantines.ts';
 import { alertRow, type AlertRecord } from './alert-record.ts';
-import type { AlertOutcome } from './alert-tallies.ts';
+import type { AlertOutcome } from '../state/alert-tallies.ts';
 import {
   creatorOf,
   decideResponse,

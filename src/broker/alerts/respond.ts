@@ -1,12 +1,16 @@
 import type { Alert } from '../../domain/alerts/alert.ts';
 import { matchPod, type PodMatch } from '../../domain/alerts/match-pod.ts';
 import { inOrder, names, ruleFor, type ResponseRule } from '../../domain/alerts/response-rule.ts';
-import { scopeFence, type NamedScope, type QuarantineScope } from '../../domain/quarantine.ts';
-import { accountId } from '../../domain/workload.ts';
+import {
+  scopeFence,
+  type NamedScope,
+  type QuarantineScope,
+} from '../../domain/identity/quarantine.ts';
+import { accountId } from '../../domain/identity/workload.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import { SESSIONS } from '../../ports/queries.ts';
-import { listAll } from '../list-all.ts';
-import type { Access, Alerting, Storage } from '../parts.ts';
+import { listAll } from '../kernel/list-all.ts';
+import type { Access, Alerting, Storage } from '../state/dependencies.ts';
 import { quarantinePlan } from '../sessions/quarantines.ts';
 import type { AlertRecord, AlertSubject } from './alert-record.ts';
 import { digestsOf, podIndex, podScope, subjectOf } from './pod-index.ts';

@@ -1,7 +1,7 @@
-import type { Access, Recordable, Recording, Work } from '../parts.ts';
+import type { Access, Recordable, Recording, Work } from '../state/dependencies.ts';
 import { SystemActor } from '../recording/record.ts';
-import { Worker } from '../worker.ts';
-import { factsOf, removalOf } from './consent.ts';
+import { Worker } from '../kernel/worker.ts';
+import { factsOf, removalOf } from '../recording/consent.ts';
 
 const EVERY_MS = 1_000;
 

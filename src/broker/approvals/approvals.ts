@@ -3,16 +3,16 @@ import {
   approvalFence,
   type Approval,
   type Elevation,
-} from '../../domain/approval.ts';
+} from '../../domain/identity/approval.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { holdsEverywhere, narrowGrants } from '../../domain/principal.ts';
-import { grantsAdmin } from '../documents/admin-grant.ts';
-import type { Call } from '../call.ts';
-import type { Access, Recordable, Recording } from '../parts.ts';
+import { holdsEverywhere, narrowGrants } from '../../domain/identity/principal.ts';
+import { grantsAdmin } from './admin-grant.ts';
+import type { Call } from '../access/call.ts';
+import type { Access, Recordable, Recording } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireOwnAdmin } from '../recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
-import { consentTo, factsOf, isConsent, newRequest, removalOf } from './consent.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
+import { consentTo, factsOf, isConsent, newRequest, removalOf } from '../recording/consent.ts';
 
 /** An emergency does not wait longer. */
 const PENDING_MS = 3_600_000;

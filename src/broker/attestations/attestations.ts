@@ -1,21 +1,21 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
-import { isWorkloadId } from '../../domain/workload.ts';
+import { isWorkloadId } from '../../domain/identity/workload.ts';
 import { authoritiesOf, SIGNATURE } from '../../domain/posture/image-trust.ts';
-import { authorityEnd, type Call, type Caller } from '../call.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
-import type { Access, Keys, Recording } from '../parts.ts';
+import { authorityEnd, type Call, type Caller } from '../access/call.ts';
+import { decodeCursor, encodeCursor } from '../state/cursor.ts';
+import type { Access, Keys, Recording } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
-import { requireWriter } from '../posture/evidence-writers.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
-import { attestationId, type Attestation } from './attestation-memory.ts';
+import { requireWriter } from '../recording/evidence-writers.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
+import { attestationId, type Attestation } from '../state/attestation-memory.ts';
 import {
   MOST_ATTESTATION_BYTES,
   MOST_SIGNATURE_BYTES,
   parseAttestation,
   type ParsedAttestation,
-} from './parse-attestation.ts';
+} from '../state/parse-attestation.ts';
 
 type Parts = Recording & Access;
 

@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { BrokerError, type ErrorCode, type ErrorKind, type Problem } from '../../domain/errors.ts';
-import { pathOf } from '../../domain/json-pointer.ts';
-import { encodeClient } from '../../domain/audit-event.ts';
-import { HELD_DELETION } from '../../domain/cluster.ts';
-import { randomId } from '../../crypto/random.ts';
-import type { Call } from '../call.ts';
+import { pathOf } from '../../domain/words/json-pointer.ts';
+import { encodeClient } from '../../domain/audit/audit-event.ts';
+import { HELD_DELETION } from '../../domain/identity/cluster.ts';
+import { randomId } from '../../crypto/random/random.ts';
+import type { Call } from '../access/call.ts';
 import { applyDocument, deleteDocument } from '../documents/apply-document.ts';
 import { checkReferences } from '../documents/check-references.ts';
-import type { StoredDocument } from '../documents/document.ts';
-import type { ClusterEditor } from '../sessions/cluster-editor.ts';
-import { Buckets } from '../token-bucket.ts';
+import type { StoredDocument } from '../model/document.ts';
+import type { ClusterEditor } from '../access/cluster-editor.ts';
+import { Buckets } from '../kernel/token-bucket.ts';
 import {
   RESOURCE_GROUP,
   RESOURCE_VERSION,

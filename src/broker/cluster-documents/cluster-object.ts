@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { DocumentKind } from '../documents/kinds.ts';
+import type { DocumentKind } from '../model/kinds.ts';
 
 /** The API group and version of the custom resources; policies have the same `apiVersion` everywhere. */
 export const RESOURCE_GROUP = 'quaymaster.dev';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isName, isSecretPath } from '../../domain/names.ts';
+import { isName, isSecretPath } from '../../domain/words/names.ts';
 
 const name = z.string().refine(isName, 'is not a lower-case name');
 const prefix = z.string().refine(isSecretPath, 'must be a path such as kv/payments');

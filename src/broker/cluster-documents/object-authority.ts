@@ -1,15 +1,15 @@
-import type { TextDigest } from '../../domain/audit-text.ts';
-import { CLUSTER_WRITER, HELD_DELETION } from '../../domain/cluster.ts';
+import type { TextDigest } from '../../domain/audit/audit-text.ts';
+import { CLUSTER_WRITER, HELD_DELETION } from '../../domain/identity/cluster.ts';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
-import { pointerTo } from '../../domain/json-pointer.ts';
-import { isName, isSecretPath, isUnder } from '../../domain/names.ts';
+import { pointerTo } from '../../domain/words/json-pointer.ts';
+import { isName, isSecretPath, isUnder } from '../../domain/words/names.ts';
 import { POLICY_API_VERSION, POLICY_KIND } from '../../domain/policy/access-policy.ts';
 import { staticPrefix } from '../../domain/policy/index.ts';
 import type { AccessPolicy } from '../../domain/policy/index.ts';
-import type { Grant } from '../../domain/principal.ts';
-import { parseSpec } from '../documents/schema.ts';
-import type { StoredDocument } from '../documents/document.ts';
-import { ClusterEditor } from '../sessions/cluster-editor.ts';
+import type { Grant } from '../../domain/identity/principal.ts';
+import { parseSpec } from '../model/schema.ts';
+import type { StoredDocument } from '../model/document.ts';
+import { ClusterEditor } from '../access/cluster-editor.ts';
 import { checkSize, type ClusterObject, type Resource } from './cluster-object.ts';
 import type { ClusterDocumentsConfig } from './config.ts';
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { instant } from '../../domain/instant.ts';
+import { instant } from '../../domain/time/instant.ts';
 import type { Verdict } from './cluster-documents.ts';
 import type { ClusterObject } from './cluster-object.ts';
 

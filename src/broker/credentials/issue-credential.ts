@@ -1,10 +1,10 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { Lease } from '../../domain/lease.ts';
-import { parseSecretPath } from '../../domain/names.ts';
-import { workloadId } from '../../domain/workload.ts';
+import type { Lease } from '../../domain/secrets/lease.ts';
+import { parseSecretPath } from '../../domain/words/names.ts';
+import { workloadId } from '../../domain/identity/workload.ts';
 import type { IssuedCredential } from '../../ports/secret-provider.ts';
-import { sealCredential } from '../../crypto/sealed-credential.ts';
-import { standing } from '../sessions/authenticate.ts';
+import { sealCredential } from '../../crypto/encryption/sealed-credential.ts';
+import { standing } from '../access/authenticate.ts';
 import {
   decideAgain,
   decideOrder,
@@ -16,14 +16,14 @@ import {
   type DecidedOrder,
   type IssuedDisclosure,
   type Ordering,
-} from './credential-order.ts';
-import { queueRevocation } from '../leases/end-leases.ts';
-import { wholeSeconds } from '../leases/granted-seconds.ts';
+} from '../leases/credential-order.ts';
+import { queueRevocation } from '../state/end-leases.ts';
+import { wholeSeconds } from '../state/granted-seconds.ts';
 import { recordFailure } from '../recording/operation.ts';
 import { commitAs, type Attempt } from '../recording/record.ts';
-import { locatorAt } from '../secrets/target.ts';
+import { locatorAt } from '../state/target.ts';
 import { repeatCredential } from './repeat-credential.ts';
-import { leaseRow } from '../leases/lease-rows.ts';
+import { leaseRow } from '../state/lease-rows.ts';
 
 /** For a definition without `maxLeaseTtl`: a lease can be renewed for one day, not for the whole life of the pod. */
 const MAX_LEASE_SECONDS = 86_400;

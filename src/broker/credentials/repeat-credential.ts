@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { openCredential } from '../../crypto/sealed-credential.ts';
+import { openCredential } from '../../crypto/encryption/sealed-credential.ts';
 import {
   decideAgain,
   inProgress,
@@ -9,9 +9,9 @@ import {
   type CredentialRow,
   type DecidedOrder,
   type IssuedDisclosure,
-} from './credential-order.ts';
+} from '../leases/credential-order.ts';
 import { commitAs } from '../recording/record.ts';
-import { openLease } from '../leases/lease-rows.ts';
+import { openLease } from '../state/lease-rows.ts';
 
 /**
  * Answers a repeated order with the credential that the first order issued.

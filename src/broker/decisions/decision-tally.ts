@@ -11,8 +11,8 @@ import {
   type PossibleDecision,
   type WorkloadView,
 } from '../../domain/policy/index.ts';
-import type { Recorded, Skipped } from '../../domain/logged-decision.ts';
-import { workloadId, type Workload } from '../../domain/workload.ts';
+import type { Recorded, Skipped } from '../../domain/audit/logged-decision.ts';
+import { workloadId, type Workload } from '../../domain/identity/workload.ts';
 import type { LoggedDecisions } from '../../ports/audit-log.ts';
 
 /** What policies decide on a request that was seen. `unknown`: it depends on facts that nothing recorded. */

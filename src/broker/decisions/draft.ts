@@ -1,5 +1,5 @@
 import { BrokerError, type Problem } from '../../domain/errors.ts';
-import { pointerTo } from '../../domain/json-pointer.ts';
+import { pointerTo } from '../../domain/words/json-pointer.ts';
 import {
   compilePolicy,
   parsePolicy,
@@ -10,11 +10,11 @@ import {
   type WidenedGrant,
 } from '../../domain/policy/index.ts';
 import { mayCreatePolicy, mayTouch } from '../documents/authority.ts';
-import { policyOf } from '../documents/policy-form.ts';
-import type { Rights, Storage } from '../parts.ts';
-import { Slices } from '../slices.ts';
-import { denied } from '../secrets/judge.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import { policyOf } from '../model/policy-form.ts';
+import type { Rights, Storage } from '../state/dependencies.ts';
+import { Slices } from '../kernel/yield-to-loop.ts';
+import { denied } from '../access/judge.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 
 /** Changes of policies that are not saved. */
 export interface Draft {

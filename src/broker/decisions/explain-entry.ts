@@ -1,27 +1,27 @@
 import { isDeepStrictEqual } from 'node:util';
 import { BrokerError } from '../../domain/errors.ts';
-import { instant } from '../../domain/instant.ts';
+import { instant } from '../../domain/time/instant.ts';
 import {
   loggedDecision,
   type LoggedDecision,
   type Recorded,
-} from '../../domain/logged-decision.ts';
+} from '../../domain/audit/logged-decision.ts';
 import { sharedViewFor, decidePossible, type Capability } from '../../domain/policy/index.ts';
-import { workloadId } from '../../domain/workload.ts';
+import { workloadId } from '../../domain/identity/workload.ts';
 import type { AuditLog, LogEntry } from '../../ports/audit-log.ts';
 import { DOCUMENT_VERSIONS } from '../../ports/queries.ts';
 import { isKnownDecoy } from '../alerts/decoys.ts';
-import type { Call } from '../call.ts';
-import { openDocumentVersion, type DocumentVersion } from '../documents/document.ts';
-import type { DocumentKind } from '../documents/kinds.ts';
-import type { Access, Recording } from '../parts.ts';
+import type { Call } from '../access/call.ts';
+import { openDocumentVersion, type DocumentVersion } from '../model/document.ts';
+import type { DocumentKind } from '../model/kinds.ts';
+import type { Access, Recording } from '../state/dependencies.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
-import type { SealedRows } from '../recording/row-seals.ts';
-import { knownLabels } from '../secrets/judge.ts';
-import { blocksOf, revokedVersions } from '../sessions/blocks.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import type { SealedRows } from '../kernel/row-seals.ts';
+import { knownLabels } from '../access/judge.ts';
+import { blocksOf, revokedVersions } from '../access/access-blocks.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { shownDecision, type Redecision } from './decision-tally.ts';
-import { explainSteps, resultLine, stepLines, type ExplainStep } from './explain-steps.ts';
+import { explainSteps, resultLine, stepLines, type ExplainStep } from '../access/explain-steps.ts';
 
 type Parts = Recording & Access & SealedRows & { readonly audit: AuditLog };
 

@@ -1,18 +1,18 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { instant } from '../../domain/instant.ts';
+import { instant } from '../../domain/time/instant.ts';
 import type { WidenedGrant } from '../../domain/policy/index.ts';
-import { holdsEverywhere, holdsFor, type Session } from '../../domain/principal.ts';
+import { holdsEverywhere, holdsFor, type Session } from '../../domain/identity/principal.ts';
 import type { AuditLog } from '../../ports/audit-log.ts';
 import { LEASES } from '../../ports/queries.ts';
-import type { Call } from '../call.ts';
-import { Slices } from '../slices.ts';
-import { knownLabels } from '../secrets/judge.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
-import type { Access, Keys, Recording } from '../parts.ts';
+import type { Call } from '../access/call.ts';
+import { Slices } from '../kernel/yield-to-loop.ts';
+import { knownLabels } from '../access/judge.ts';
+import { decodeCursor, encodeCursor } from '../state/cursor.ts';
+import type { Access, Keys, Recording } from '../state/dependencies.ts';
 import { mayTouch } from '../documents/authority.ts';
-import { policyOf } from '../documents/policy-form.ts';
+import { policyOf } from '../model/policy-form.ts';
 import { recordOperation } from '../recording/operation.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { DecisionTally, type SeenRequest, type UsedGrant } from './decision-tally.ts';
 import { openDraft, type Draft } from './draft.ts';
 

@@ -1,33 +1,33 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { DocumentReference } from '../../domain/audit-actions.ts';
+import type { DocumentReference } from '../../domain/audit/audit-actions.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { isName, parseNewPath } from '../../domain/names.ts';
-import { holdsEverywhere } from '../../domain/principal.ts';
+import { isName, parseNewPath } from '../../domain/words/names.ts';
+import { holdsEverywhere } from '../../domain/identity/principal.ts';
 import type { AccessPolicy } from '../../domain/policy/index.ts';
 import type { Expectation, Plan } from '../../ports/store.ts';
-import { randomId } from '../../crypto/random.ts';
-import type { Call } from '../call.ts';
+import { randomId } from '../../crypto/random/random.ts';
+import type { Call } from '../access/call.ts';
 import { recordFailure } from '../recording/operation.ts';
-import type { Access, Backends, People, Recording, Storage, Work } from '../parts.ts';
-import type { SealedRows } from '../recording/row-seals.ts';
-import { consentTo, isConsent, withConsent } from '../approvals/consent.ts';
+import type { Access, Backends, People, Recording, Storage, Work } from '../state/dependencies.ts';
+import type { SealedRows } from '../kernel/row-seals.ts';
+import { consentTo, isConsent, withConsent } from '../recording/consent.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
-import { denied } from '../secrets/judge.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
+import { denied } from '../access/judge.ts';
 import { authorizeDocument, mayCreatePolicy } from './authority.ts';
-import { adminGrant } from './admin-grant.ts';
+import { adminGrant } from '../approvals/admin-grant.ts';
 import { checkAdminRemains, checkReferences, checkUnused } from './check-references.ts';
 import {
   documentFence,
   sealDocument,
   sealDocumentVersion,
   type StoredDocument,
-} from './document.ts';
-import type { DocumentKind } from './kinds.ts';
-import { policyIn, policyOf } from './policy-form.ts';
-import { checkPrecondition, type Precondition } from './precondition.ts';
-import { scheduleChange, type ScheduleChange } from './schedule-row.ts';
-import { parseSpec } from './schema.ts';
+} from '../model/document.ts';
+import type { DocumentKind } from '../model/kinds.ts';
+import { policyIn, policyOf } from '../model/policy-form.ts';
+import { checkPrecondition, type Precondition } from '../model/precondition.ts';
+import { scheduleChange, type ScheduleChange } from '../model/schedule-row.ts';
+import { parseSpec } from '../model/schema.ts';
 
 export interface DocumentChange {
   readonly kind: DocumentKind;

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { Call } from '../call.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import type { Call } from '../access/call.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { applyDocument, type AppliedDocument, type DocumentWrite } from './apply-document.ts';
 
 /** Policies that are decided in one turn of the event loop: about six milliseconds with their commit, in which no read is answered. A sync is a third of it. */

@@ -1,9 +1,9 @@
-import { holdsEverywhere, holdsFor } from '../../domain/principal.ts';
+import { holdsEverywhere, holdsFor } from '../../domain/identity/principal.ts';
 import { policyScope, type AccessPolicy } from '../../domain/policy/index.ts';
-import { denied } from '../secrets/judge.ts';
-import { ClusterEditor } from '../sessions/cluster-editor.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
-import type { DocumentKind } from './kinds.ts';
+import { denied } from '../access/judge.ts';
+import { ClusterEditor } from '../access/cluster-editor.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
+import type { DocumentKind } from '../model/kinds.ts';
 
 /**
  * Checks whether the operator may change or read the document. A scoped policy-editor reads and saves only policies entirely inside its

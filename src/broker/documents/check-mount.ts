@@ -1,10 +1,10 @@
-import { isUnder } from '../../domain/names.ts';
+import { isUnder } from '../../domain/words/names.ts';
 import type { CheckReport, SecretProvider } from '../../ports/secret-provider.ts';
-import type { Call } from '../call.ts';
-import { found, type StoredDocument } from './document.ts';
+import type { Call } from '../access/call.ts';
+import { found, type StoredDocument } from '../model/document.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
-import type { Access, Backends, Recording, Rights } from '../parts.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import type { Access, Backends, Recording, Rights } from '../state/dependencies.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 
 /** Checks the mount's connection and provider, and reports problems. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function checkMount(

@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
-import { loadKeyless, TrustRoot } from '../../crypto/keyless-signature.ts';
+import { loadKeyless, TrustRoot } from '../../crypto/signatures/keyless-signature.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { coversOverlap, isWithinBounds } from '../../domain/locator-bounds.ts';
-import type { MountSpec } from '../../domain/mount.ts';
-import type { Backends, People, Rights, Storage } from '../parts.ts';
-import { UNREVOKED } from '../credentials/credential-states.ts';
+import { coversOverlap, isWithinBounds } from '../../domain/secrets/locator-bounds.ts';
+import type { MountSpec } from '../../domain/secrets/mount.ts';
+import type { Backends, People, Rights, Storage } from '../state/dependencies.ts';
+import { UNREVOKED } from '../kernel/credential-states.ts';
 import { checkRotation } from './check-rotation.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
-import type { StoredDocument } from './document.ts';
-import { checkTakeover, EditorScope } from './editor-scope.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
+import type { StoredDocument } from '../model/document.ts';
+import { checkTakeover, EditorScope } from '../access/editor-scope.ts';
 import { CREDENTIALS, ROTATIONS } from '../../ports/queries.ts';
 
 const UNDER_WAY = ['running', 'parked', 'undoing'] as const;

@@ -1,12 +1,12 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { isWithinBounds } from '../../domain/locator-bounds.ts';
+import { isWithinBounds } from '../../domain/secrets/locator-bounds.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { RotationTarget } from '../../ports/rotation-target.ts';
-import type { Backends } from '../parts.ts';
-import type { StoredDocument } from './document.ts';
-import type { EditorScope } from './editor-scope.ts';
-import type { BoundTargets } from './rotation-targets.ts';
-import { lifetimeProblem, scheduleProblem } from './rotation-times.ts';
+import type { Backends } from '../state/dependencies.ts';
+import type { StoredDocument } from '../model/document.ts';
+import type { EditorScope } from '../access/editor-scope.ts';
+import type { BoundTargets } from '../state/rotation-targets.ts';
+import { lifetimeProblem, scheduleProblem } from '../model/rotation-times.ts';
 
 /** Where a definition is saved: its mount, its locator at the backend, and the bound of a scoped editor. */
 interface DefinitionPlace {

@@ -1,20 +1,20 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
-import type { Call } from '../call.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
+import type { Call } from '../access/call.ts';
+import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import { recordOperation } from '../recording/operation.ts';
-import type { Access, Keys, Recording } from '../parts.ts';
-import type { SealedRows } from '../recording/row-seals.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import type { Access, Keys, Recording } from '../state/dependencies.ts';
+import type { SealedRows } from '../kernel/row-seals.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { authorizeDocument, mayTouch } from './authority.ts';
 import {
   found,
   openDocumentVersion,
   type DocumentVersion,
   type StoredDocument,
-} from './document.ts';
-import type { DocumentKind } from './kinds.ts';
-import { policyIn, policyOf } from './policy-form.ts';
+} from '../model/document.ts';
+import type { DocumentKind } from '../model/kinds.ts';
+import { policyIn, policyOf } from '../model/policy-form.ts';
 import { DOCUMENT_VERSIONS } from '../../ports/queries.ts';
 
 interface Named {

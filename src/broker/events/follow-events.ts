@@ -1,12 +1,12 @@
-import { workloadId } from '../../domain/workload.ts';
+import { workloadId } from '../../domain/identity/workload.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { standing } from '../sessions/authenticate.ts';
-import type { Call } from '../call.ts';
-import { judge } from '../secrets/judge.ts';
+import { standing } from '../access/authenticate.ts';
+import type { Call } from '../access/call.ts';
+import { judge } from '../access/judge.ts';
 import { recordOperation } from '../recording/operation.ts';
-import type { Access, Recording } from '../parts.ts';
-import type { EventSink, Streams } from './event-streams.ts';
-import type { LiveSession } from '../sessions/session-memory.ts';
+import type { Access, Recording } from '../state/dependencies.ts';
+import type { EventSink, Streams } from '../state/event-streams.ts';
+import type { LiveSession } from '../state/session-memory.ts';
 
 /** A stream that is ready to start: it sends nothing before it has a sink. */
 export interface EventFeed {

@@ -1,9 +1,9 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Expectation, Plan } from '../../ports/store.ts';
 import { ROOT_KEYS } from '../../ports/queries.ts';
-import type { Keys, Recording } from '../parts.ts';
+import type { Keys, Recording } from '../state/dependencies.ts';
 import { SystemActor } from '../recording/record.ts';
-import { Worker } from '../worker.ts';
+import { Worker } from '../kernel/worker.ts';
 import { RewrapPass, type RewrapParts } from './rewrap-pass.ts';
 import { readRewrapReport, reportWrite } from './rewrap-report.ts';
 import {

@@ -1,16 +1,16 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
-import { openValue, rewrapDek, sealValue } from '../../crypto/envelope.ts';
-import type { RootKey } from '../../crypto/root-keys.ts';
-import type { CanonicalFields } from '../../crypto/row-mac.ts';
-import { rootKeyIdOf } from '../../crypto/sealed-column.ts';
-import { openCredential, sealCredential } from '../../crypto/sealed-credential.ts';
-import { openRotation, sealRotation } from '../../crypto/sealed-rotation.ts';
+import { openValue, rewrapDek, sealValue } from '../../crypto/encryption/envelope.ts';
+import type { RootKey } from '../../crypto/keys/root-keys.ts';
+import type { CanonicalFields } from '../../crypto/hashes/row-mac.ts';
+import { rootKeyIdOf } from '../../crypto/encryption/sealed-column.ts';
+import { openCredential, sealCredential } from '../../crypto/encryption/sealed-credential.ts';
+import { openRotation, sealRotation } from '../../crypto/encryption/sealed-rotation.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Log } from '../../ports/log.ts';
 import { allRows, ROOT_KEYS } from '../../ports/queries.ts';
 import type { ColumnValue, Expectation, TableName, Write } from '../../ports/store.ts';
 import { macColumns, SCHEMA, shapeOf, type Tables } from '../../ports/tables.ts';
-import type { Storage } from '../parts.ts';
+import type { Storage } from '../state/dependencies.ts';
 import {
   reportWrite,
   type ExposedValues,

@@ -1,4 +1,4 @@
-import type { RowSeals } from '../recording/row-seals.ts';
+import type { RowSeals } from '../kernel/row-seals.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Store, Write } from '../../ports/store.ts';
 

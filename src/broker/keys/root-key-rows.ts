@@ -1,7 +1,7 @@
-import type { Keyring, RingKeys } from '../../crypto/keyring.ts';
-import { LookupKeys } from '../../crypto/lookup-keys.ts';
-import { macRow, verifyRow, type CanonicalFields } from '../../crypto/row-mac.ts';
-import type { RootKey } from '../../crypto/root-keys.ts';
+import type { Keyring, RingKeys } from '../../crypto/keys/keyring.ts';
+import { LookupKeys } from '../../crypto/keys/lookup-keys.ts';
+import { macRow, verifyRow, type CanonicalFields } from '../../crypto/hashes/row-mac.ts';
+import type { RootKey } from '../../crypto/keys/root-keys.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Expectation, Store, Write } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';

@@ -4,8 +4,8 @@ import {
   type RootKey,
   type WrappedRootKey,
   type WrappingScope,
-} from '../../crypto/root-keys.ts';
-import { randomId } from '../../crypto/random.ts';
+} from '../../crypto/keys/root-keys.ts';
+import { randomId } from '../../crypto/random/random.ts';
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';

@@ -1,12 +1,12 @@
-import { generateRootKey } from '../../crypto/root-keys.ts';
+import { generateRootKey } from '../../crypto/keys/root-keys.ts';
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import type { Plan } from '../../ports/store.ts';
-import type { Call } from '../call.ts';
-import type { Access, Keys, Recording } from '../parts.ts';
+import type { Call } from '../access/call.ts';
+import type { Access, Keys, Recording } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
-import type { RowSeals } from '../recording/row-seals.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import type { RowSeals } from '../kernel/row-seals.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { readRewrapReport, type RewrapReport } from './rewrap-report.ts';
 import {
   activeRow,

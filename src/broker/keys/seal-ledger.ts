@@ -1,6 +1,6 @@
-import type { Keyring } from '../../crypto/keyring.ts';
-import type { RootKey } from '../../crypto/root-keys.ts';
-import type { Storage } from '../parts.ts';
+import type { Keyring } from '../../crypto/keys/keyring.ts';
+import type { RootKey } from '../../crypto/keys/root-keys.ts';
+import type { Storage } from '../state/dependencies.ts';
 import { activeRow, changeRootKeys, pendingRow, readRootKeys } from './root-key-rows.ts';
 
 /** The number of seals that the store counts ahead of time. After a crash the unused ones stay counted. */

@@ -1,5 +1,5 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
-import type { Lease } from '../../domain/lease.ts';
+import type { Lease } from '../../domain/secrets/lease.ts';
 import type { Write } from '../../ports/store.ts';
 import {
   ACKNOWLEDGEMENTS,
@@ -10,13 +10,13 @@ import {
   ROTATIONS,
   SESSIONS,
 } from '../../ports/queries.ts';
-import { ENDED_AT_ONCE, endLeases, queueRevocation, TOMBSTONE_MS } from './end-leases.ts';
-import { endSomeSessions } from '../sessions/end-session.ts';
-import { leftLeasesEnding } from '../sessions/ended-sessions.ts';
-import type { Backends, Bounds, Recording, Storage, Work } from '../parts.ts';
+import { ENDED_AT_ONCE, endLeases, queueRevocation, TOMBSTONE_MS } from '../state/end-leases.ts';
+import { endSomeSessions } from './end-session.ts';
+import { leftLeasesEnding } from './ended-sessions.ts';
+import type { Backends, Bounds, Recording, Storage, Work } from '../state/dependencies.ts';
 import { SystemActor } from '../recording/record.ts';
-import { openLease } from './lease-rows.ts';
-import { Worker } from '../worker.ts';
+import { openLease } from '../state/lease-rows.ts';
+import { Worker } from '../kernel/worker.ts';
 
 const EVERY_MS = 1_000;
 const CHUNK = 500;

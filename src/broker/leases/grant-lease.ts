@@ -1,11 +1,11 @@
-import { isInLastThird, type Lease } from '../../domain/lease.ts';
+import { isInLastThird, type Lease } from '../../domain/secrets/lease.ts';
 import type { Write } from '../../ports/store.ts';
-import { randomId } from '../../crypto/random.ts';
-import { whenReady, type Eventually } from '../eventually.ts';
-import { denied } from '../secrets/judge.ts';
-import type { Bounds, Storage } from '../parts.ts';
-import { leaseRow } from './lease-rows.ts';
-import type { LiveSession } from '../sessions/session-memory.ts';
+import { randomId } from '../../crypto/random/random.ts';
+import { whenReady, type Eventually } from '../kernel/eventually.ts';
+import { denied } from '../access/judge.ts';
+import type { Bounds, Storage } from '../state/dependencies.ts';
+import { leaseRow } from '../state/lease-rows.ts';
+import type { LiveSession } from '../state/session-memory.ts';
 
 export interface LeaseTerms {
   readonly path: string;

@@ -1,16 +1,16 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { Lease } from '../../domain/lease.ts';
+import type { Lease } from '../../domain/secrets/lease.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
-import type { Call, Caller } from '../call.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
-import { endLeases } from './end-leases.ts';
+import type { Call, Caller } from '../access/call.ts';
+import { decodeCursor, encodeCursor } from '../state/cursor.ts';
+import { endLeases } from '../state/end-leases.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
-import type { Access, Keys, Recording, Storage } from '../parts.ts';
+import type { Access, Keys, Recording, Storage } from '../state/dependencies.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
-import { selectLeases, type LeaseFilter, type LeasePosition } from './select-leases.ts';
-import { openLease } from './lease-rows.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
-import { LiveSession } from '../sessions/session-memory.ts';
+import { selectLeases, type LeaseFilter, type LeasePosition } from '../state/select-leases.ts';
+import { openLease } from '../state/lease-rows.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
+import { LiveSession } from '../state/session-memory.ts';
 
 /** The caller's own lease, or any lease for a responder. The lease of another caller looks absent. @throws ERR_NOT_FOUND */
 export async function readLease(

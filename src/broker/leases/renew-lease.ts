@@ -1,15 +1,15 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { Lease } from '../../domain/lease.ts';
+import type { Lease } from '../../domain/secrets/lease.ts';
 import type { Expectation, Write } from '../../ports/store.ts';
-import type { Call } from '../call.ts';
-import { refusalOf, judge, type Verdict } from '../secrets/judge.ts';
-import { wholeSeconds } from './granted-seconds.ts';
+import type { Call } from '../access/call.ts';
+import { refusalOf, judge, type Verdict } from '../access/judge.ts';
+import { wholeSeconds } from '../state/granted-seconds.ts';
 import { ownLease } from './leases.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
-import type { Access, Backends, Recording, Rights, Storage } from '../parts.ts';
+import type { Access, Backends, Recording, Rights, Storage } from '../state/dependencies.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
-import type { LiveSession } from '../sessions/session-memory.ts';
-import { leaseTtlMs, targetOf } from '../secrets/target.ts';
+import type { LiveSession } from '../state/session-memory.ts';
+import { leaseTtlMs, targetOf } from '../state/target.ts';
 
 /**
  * Extends a lease for as long as the policy still allows. It never outlives its session or the maximum that was set when it was issued.

@@ -2,14 +2,14 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { CREDENTIALS } from '../../ports/queries.ts';
-import type { Call } from '../call.ts';
-import { REVOCATION_STATES } from '../credentials/credential-states.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
-import { queueRevocation } from './end-leases.ts';
+import type { Call } from '../access/call.ts';
+import { REVOCATION_STATES } from '../kernel/credential-states.ts';
+import { decodeCursor, encodeCursor } from '../state/cursor.ts';
+import { queueRevocation } from '../state/end-leases.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
-import type { Access, Keys, Recording } from '../parts.ts';
+import type { Access, Keys, Recording } from '../state/dependencies.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 
 type RevocationState = (typeof REVOCATION_STATES)[number];
 

@@ -1,14 +1,14 @@
-import type { Lease } from '../../domain/lease.ts';
-import { holdsEverywhere, holdsFor } from '../../domain/principal.ts';
-import type { Call } from '../call.ts';
-import { ENDED_AT_ONCE, endLeases } from './end-leases.ts';
-import { denied } from '../secrets/judge.ts';
+import type { Lease } from '../../domain/secrets/lease.ts';
+import { holdsEverywhere, holdsFor } from '../../domain/identity/principal.ts';
+import type { Call } from '../access/call.ts';
+import { ENDED_AT_ONCE, endLeases } from '../state/end-leases.ts';
+import { denied } from '../access/judge.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
-import type { Access, Recording, Rights, Storage } from '../parts.ts';
+import type { Access, Recording, Rights, Storage } from '../state/dependencies.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
-import { selectLeases } from './select-leases.ts';
-import { openLease } from './lease-rows.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import { selectLeases } from '../state/select-leases.ts';
+import { openLease } from '../state/lease-rows.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 
 /** Exactly one of these; a path also covers everything below it, by whole segments. */
 export type LeaseSelector =

@@ -3,14 +3,14 @@ import { doubledDelay } from '../../ports/backoff.ts';
 import type { Expectation } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { CREDENTIALS } from '../../ports/queries.ts';
-import { randomId } from '../../crypto/random.ts';
-import { REVOCATION_STATES } from '../credentials/credential-states.ts';
-import { FILLED_MS } from '../credentials/credential-order.ts';
-import { queueRevocation } from './end-leases.ts';
-import type { Backends, Recording, Storage } from '../parts.ts';
+import { randomId } from '../../crypto/random/random.ts';
+import { REVOCATION_STATES } from '../kernel/credential-states.ts';
+import { FILLED_MS } from './credential-order.ts';
+import { queueRevocation } from '../state/end-leases.ts';
+import type { Backends, Recording, Storage } from '../state/dependencies.ts';
 import { SystemActor } from '../recording/record.ts';
-import { listAll } from '../list-all.ts';
-import { Worker } from '../worker.ts';
+import { listAll } from '../kernel/list-all.ts';
+import { Worker } from '../kernel/worker.ts';
 
 type Row = Tables['credentials'];
 

@@ -1,6 +1,6 @@
-import type { Access, Recording, Work } from '../parts.ts';
+import type { Access, Recording, Work } from '../state/dependencies.ts';
 import { SystemActor } from '../recording/record.ts';
-import { Worker } from '../worker.ts';
+import { Worker } from '../kernel/worker.ts';
 import { factsOf, removalOf } from './evidence.ts';
 
 const EVERY_MS = 60 * 60_000;

@@ -1,6 +1,6 @@
-import type { DocumentReference } from '../../domain/audit-actions.ts';
+import type { DocumentReference } from '../../domain/audit/audit-actions.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { instant } from '../../domain/instant.ts';
+import { instant } from '../../domain/time/instant.ts';
 import {
   EVIDENCE_KINDS,
   type Evidence,
@@ -8,18 +8,18 @@ import {
 } from '../../domain/posture/evidence.ts';
 import type { Report } from '../../domain/posture/reports/report.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
-import { isWorkloadId } from '../../domain/workload.ts';
+import { isWorkloadId } from '../../domain/identity/workload.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
-import { authorityEnd, type Call, type Caller } from '../call.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
-import type { Access, Keys, Recordable, Recording } from '../parts.ts';
+import { authorityEnd, type Call, type Caller } from '../access/call.ts';
+import { decodeCursor, encodeCursor } from '../state/cursor.ts';
+import type { Access, Keys, Recordable, Recording } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
-import { evidenceId, evidenceRow, openEvidence } from './evidence-rows.ts';
-import { requireWriter } from './evidence-writers.ts';
-import { parseReport, type AskedReport } from './report-text.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
+import { evidenceId, evidenceRow, openEvidence } from '../state/evidence-rows.ts';
+import { requireWriter } from '../recording/evidence-writers.ts';
+import { parseReport, type AskedReport } from '../state/report-text.ts';
 
 type Row = Tables['image_evidence'];
 

@@ -5,12 +5,12 @@ import { MalformedPod, PodNode } from '../../domain/posture/pod-node.ts';
 import { podsIn, type FoundPod } from '../../domain/posture/pods-in.ts';
 import type { PostureMode } from '../../domain/posture/profile.ts';
 import type { PodFacts } from '../../ports/pod-watch.ts';
-import type { Call } from '../call.ts';
-import type { Access, Recording, Rights } from '../parts.ts';
+import type { Call } from '../access/call.ts';
+import type { Access, Recording, Rights } from '../state/dependencies.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 import type { StoredEvidence } from './evidence.ts';
-import { judgePod, type NamedPod } from './judge-posture.ts';
+import { judgePod, type NamedPod } from '../access/judge-posture.ts';
 import { shownTo } from './shown-finding.ts';
 
 /** A running pod by name, or the pods of an object that was not created yet. */

@@ -1,10 +1,10 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { SecretData } from '../../domain/secret.ts';
+import type { SecretData } from '../../domain/secrets/secret.ts';
 import { allRows } from '../../ports/queries.ts';
-import { listAll } from '../list-all.ts';
-import type { Backends, Rights, Storage, Work } from '../parts.ts';
-import { Slices } from '../slices.ts';
-import { Worker } from '../worker.ts';
+import { listAll } from '../kernel/list-all.ts';
+import type { Backends, Rights, Storage, Work } from '../state/dependencies.ts';
+import { Slices } from '../kernel/yield-to-loop.ts';
+import { Worker } from '../kernel/worker.ts';
 
 type Parts = Storage &
   Pick<Backends, 'connections'> &

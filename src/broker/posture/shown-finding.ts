@@ -1,6 +1,6 @@
 import type { PostureFinding } from '../../domain/posture/finding.ts';
-import { holdsFor } from '../../domain/principal.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import { holdsFor } from '../../domain/identity/principal.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 
 const SEEING = ['secret-reader', 'secret-editor', 'auditor'] as const;
 

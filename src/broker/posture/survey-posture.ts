@@ -5,20 +5,20 @@ import type { PostureFinding } from '../../domain/posture/finding.ts';
 import { PodNode } from '../../domain/posture/pod-node.ts';
 import type { SecretValues } from '../../domain/posture/secret-values.ts';
 import { compileProfile, isForPod, type PostureProfile } from '../../domain/posture/profile.ts';
-import { loadKeyless } from '../../crypto/keyless-signature.ts';
+import { loadKeyless } from '../../crypto/signatures/keyless-signature.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
-import type { Session } from '../../domain/principal.ts';
-import { workloadId } from '../../domain/workload.ts';
-import type { Call } from '../call.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
-import { parseSpec } from '../documents/schema.ts';
-import type { Access, Keys, Recording } from '../parts.ts';
+import type { Session } from '../../domain/identity/principal.ts';
+import { workloadId } from '../../domain/identity/workload.ts';
+import type { Call } from '../access/call.ts';
+import { decodeCursor, encodeCursor } from '../state/cursor.ts';
+import { parseSpec } from '../model/schema.ts';
+import type { Access, Keys, Recording } from '../state/dependencies.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
-import { surroundingsOf } from './judge-posture.ts';
+import { surroundingsOf } from '../access/judge-posture.ts';
 import { shownTo } from './shown-finding.ts';
-import { podFacts } from '../sessions/check-pod.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
-import { scanSessions } from '../sessions/select-sessions.ts';
+import { podFacts } from '../access/check-pod.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
+import { scanSessions } from '../state/select-sessions.ts';
 
 /** A pod that holds a session, and what the profile finds there. */
 export interface SurveyedPod {

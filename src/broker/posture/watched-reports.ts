@@ -2,7 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { ReportNode, MalformedReport } from '../../domain/posture/reports/report.ts';
 import { isHistorical } from '../../domain/posture/reports/trivy-operator.ts';
 import { readReport } from '../../domain/posture/reports/read-report.ts';
-import type { Access, Recording, Work } from '../parts.ts';
+import type { Access, Recording, Work } from '../state/dependencies.ts';
 import { commitDecided, SystemActor } from '../recording/record.ts';
 import { planned } from './evidence.ts';
 

@@ -8,11 +8,11 @@ import type {
   LogCheckpoint,
   LogPage,
 } from '../../ports/audit-log.ts';
-import type { Call } from '../call.ts';
-import type { SecretData } from '../../domain/secret.ts';
+import type { Call } from '../access/call.ts';
+import type { SecretData } from '../../domain/secrets/secret.ts';
 import { recordOperation, requireOwnRole, requireRole } from './operation.ts';
-import type { Access, Recording, Values } from '../parts.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import type { Access, Recording, Values } from '../state/dependencies.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 
 /** The parts of an operation on the audit log. */
 type Audited = Recording & Access & { readonly audit: AuditLog };

@@ -1,12 +1,12 @@
-import type { Recording, Access } from '../parts.ts';
+import type { Recording, Access } from '../state/dependencies.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { holdsEverywhere, type Role } from '../../domain/principal.ts';
-import { authorityEnd, type Call, type Caller } from '../call.ts';
-import { denied } from '../secrets/judge.ts';
+import { holdsEverywhere, type Role } from '../../domain/identity/principal.ts';
+import { authorityEnd, type Call, type Caller } from '../access/call.ts';
+import { denied } from '../access/judge.ts';
 
 import { commitAs, entryOf, isUnrecordable } from './record.ts';
 import { refusalEntry, type Described } from './refusals.ts';
-import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 
 /** A caller, the request through which it acts, and the parts that its operation needs. */
 export interface Acting<C extends Caller = Caller, N = Recording & Access> {

@@ -1,12 +1,12 @@
-import type { EncodedActor, EncodedClient } from '../../domain/audit-event.ts';
-import type { AuditActor } from '../../domain/audit-actor.ts';
-import { encodeActor, encodeEvent, encodeRefusal } from '../../domain/audit-event.ts';
+import type { EncodedActor, EncodedClient } from '../../domain/audit/audit-event.ts';
+import type { AuditActor } from '../../domain/audit/audit-actor.ts';
+import { encodeActor, encodeEvent, encodeRefusal } from '../../domain/audit/audit-event.ts';
 import { BrokerError, type ErrorKind } from '../../domain/errors.ts';
 import type { Outcome, Plan } from '../../ports/store.ts';
-import { randomId } from '../../crypto/random.ts';
-import { isStanding, standing } from '../sessions/authenticate.ts';
-import type { Call, Caller } from '../call.ts';
-import type { Access, Recordable, Recording } from '../parts.ts';
+import { randomId } from '../../crypto/random/random.ts';
+import { isStanding, standing } from '../access/authenticate.ts';
+import type { Call, Caller } from '../access/call.ts';
+import type { Access, Recordable, Recording } from '../state/dependencies.ts';
 
 /** The audit entry of a caller's action. */
 export function entryOf(

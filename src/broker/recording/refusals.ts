@@ -1,11 +1,11 @@
-import { encodeActor, encodeRefusal, type EncodedActor } from '../../domain/audit-event.ts';
+import { encodeActor, encodeRefusal, type EncodedActor } from '../../domain/audit/audit-event.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { PostureRefused } from '../../domain/posture/refusal.ts';
 import type { Refused } from '../../ports/refusal-tally.ts';
-import { identityOf, type Call, type Caller } from '../call.ts';
-import type { Recordable, Recording } from '../parts.ts';
+import { identityOf, type Call, type Caller } from '../access/call.ts';
+import type { Recordable, Recording } from '../state/dependencies.ts';
 import { isUnrecordable, outcomeOf } from './record.ts';
-import { LiveSession } from '../sessions/session-memory.ts';
+import { LiveSession } from '../state/session-memory.ts';
 
 /** A refused or failed event, without its outcome. */
 export type Described = Recordable extends infer E

@@ -1,18 +1,18 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { isUnder, parseSecretPath } from '../../domain/names.ts';
+import { isUnder, parseSecretPath } from '../../domain/words/names.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import { mayListUnder } from '../../domain/policy/index.ts';
-import type { Role } from '../../domain/principal.ts';
-import type { SecretListing } from '../../domain/secret.ts';
+import type { Role } from '../../domain/identity/principal.ts';
+import type { SecretListing } from '../../domain/secrets/secret.ts';
 import type { ListedPage } from '../../ports/secret-provider.ts';
 import { isKnownDecoy } from '../alerts/decoys.ts';
-import type { StoredDocument } from '../documents/document.ts';
-import type { Call, Caller } from '../call.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
-import { denied, judge } from './judge.ts';
+import type { StoredDocument } from '../model/document.ts';
+import type { Call, Caller } from '../access/call.ts';
+import { decodeCursor, encodeCursor } from '../state/cursor.ts';
+import { denied, judge } from '../access/judge.ts';
 import { recordOperation } from '../recording/operation.ts';
-import type { Access, Backends, Keys, Recording, Rights } from '../parts.ts';
-import { LiveSession } from '../sessions/session-memory.ts';
+import type { Access, Backends, Keys, Recording, Rights } from '../state/dependencies.ts';
+import { LiveSession } from '../state/session-memory.ts';
 
 export interface ListedSecret {
   readonly path: string;

@@ -1,24 +1,32 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { Lease } from '../../domain/lease.ts';
-import { parseSecretPath } from '../../domain/names.ts';
-import type { SecretVersion } from '../../domain/secret.ts';
+import type { Lease } from '../../domain/secrets/lease.ts';
+import { parseSecretPath } from '../../domain/words/names.ts';
+import type { SecretVersion } from '../../domain/secrets/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import type { Write } from '../../ports/store.ts';
 import { decoyAlarm, type DecoyAlarm } from '../alerts/decoys.ts';
-import { earlyValue } from './early-value.ts';
-import { allReady, whenReady, type Eventually } from '../eventually.ts';
+import { earlyValue } from './canary-value.ts';
+import { allReady, whenReady, type Eventually } from '../kernel/eventually.ts';
 import { grantLease, type GrantedLease } from '../leases/grant-lease.ts';
-import { refusalOf, judge, type Verdict } from './judge.ts';
-import { authorityEnd, type Call, type Caller } from '../call.ts';
+import { refusalOf, judge, type Verdict } from '../access/judge.ts';
+import { authorityEnd, type Call, type Caller } from '../access/call.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
-import type { Access, Alerting, Backends, Bounds, Recording, Rights, Values } from '../parts.ts';
+import type {
+  Access,
+  Alerting,
+  Backends,
+  Bounds,
+  Recording,
+  Rights,
+  Values,
+} from '../state/dependencies.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import { refusalEntry } from '../recording/refusals.ts';
-import { LiveSession } from '../sessions/session-memory.ts';
-import type { Target } from './target.ts';
-import { cacheTerms, encodedLocator, leaseTtlMs, locatorAt, targetOf } from './target.ts';
-import type { Value } from './value-cache.ts';
+import { LiveSession } from '../state/session-memory.ts';
+import type { Target } from '../state/target.ts';
+import { cacheTerms, encodedLocator, leaseTtlMs, locatorAt, targetOf } from '../state/target.ts';
+import type { Value } from '../state/value-cache.ts';
 
 /** One requested secret; `version` undefined requests the current version. */
 export interface ReadItem {

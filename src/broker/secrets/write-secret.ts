@@ -1,21 +1,26 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { PolicyReference } from '../../domain/audit-actions.ts';
-import { parseNewPath, parseSecretPath } from '../../domain/names.ts';
-import { workloadId } from '../../domain/workload.ts';
-import type { SecretData, SecretVersion, VersionNote, WriteMethod } from '../../domain/secret.ts';
+import type { PolicyReference } from '../../domain/audit/audit-actions.ts';
+import { parseNewPath, parseSecretPath } from '../../domain/words/names.ts';
+import { workloadId } from '../../domain/identity/workload.ts';
+import type {
+  SecretData,
+  SecretVersion,
+  VersionNote,
+  WriteMethod,
+} from '../../domain/secrets/secret.ts';
 import type {
   SecretVersionInfo,
   SecretWrites,
   StagedWrite,
   VersionOrigin,
 } from '../../ports/secret-provider.ts';
-import { authorityEnd, type Call, type Caller } from '../call.ts';
-import { refusalOf, judge } from './judge.ts';
+import { authorityEnd, type Call, type Caller } from '../access/call.ts';
+import { refusalOf, judge } from '../access/judge.ts';
 import { recordFailure, recordOperation } from '../recording/operation.ts';
-import type { Access, Backends, Bounds, Recording } from '../parts.ts';
+import type { Access, Backends, Bounds, Recording } from '../state/dependencies.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
-import { LiveSession } from '../sessions/session-memory.ts';
-import { targetOf } from './target.ts';
+import { LiveSession } from '../state/session-memory.ts';
+import { targetOf } from '../state/target.ts';
 
 const MOST_KEYS = 256;
 

@@ -1,11 +1,11 @@
-import type { Lease } from '../../domain/lease.ts';
+import type { Lease } from '../../domain/secrets/lease.ts';
 import type { Plan, Query } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { LEASES } from '../../ports/queries.ts';
-import { accountId } from '../../domain/workload.ts';
-import { ENDED_AT_ONCE, endLeases } from '../leases/end-leases.ts';
+import { accountId } from '../../domain/identity/workload.ts';
+import { ENDED_AT_ONCE, endLeases } from '../state/end-leases.ts';
 import type { Acting } from '../recording/operation.ts';
-import type { Access, Bounds, Recordable, Recording, Storage } from '../parts.ts';
+import type { Access, Bounds, Recordable, Recording, Storage } from '../state/dependencies.ts';
 import {
   commitAs,
   commitDecided,
@@ -18,11 +18,11 @@ import {
   scanSessions,
   type SessionScan,
   type SessionSelector,
-} from './select-sessions.ts';
-import { removeSessions } from './ended-sessions.ts';
-import { openLease } from '../leases/lease-rows.ts';
-import type { LiveOperator } from './operator-token-memory.ts';
-import type { Streams } from '../events/event-streams.ts';
+} from '../state/select-sessions.ts';
+import { removeSessions } from '../leases/ended-sessions.ts';
+import { openLease } from '../state/lease-rows.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
+import type { Streams } from '../state/event-streams.ts';
 
 /** What the operator's action ended. `revoked` is complete; `revoking` is queued for revocation at the backend. */
 export interface Ended {

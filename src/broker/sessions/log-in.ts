@@ -1,27 +1,27 @@
-import { AccountMismatch } from '../../domain/account-mismatch.ts';
+import { AccountMismatch } from '../../domain/identity/account-mismatch.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { Session } from '../../domain/principal.ts';
-import { Quarantined } from '../../domain/quarantine.ts';
-import { TooManySessions } from '../../domain/too-many-sessions.ts';
-import type { SenderKey } from '../../domain/sender-key.ts';
+import type { Session } from '../../domain/identity/principal.ts';
+import { Quarantined } from '../../domain/identity/quarantine.ts';
+import { TooManySessions } from '../../domain/identity/too-many-sessions.ts';
+import type { SenderKey } from '../../domain/identity/sender-key.ts';
 import type { PodFacts } from '../../ports/pod-watch.ts';
 import type {
   AttestedWorkload,
   PresentedChain,
   WorkloadAuthenticator,
 } from '../../ports/workload-authenticator.ts';
-import { orderedId } from '../../crypto/random.ts';
-import { newToken } from '../../crypto/token.ts';
-import type { Call } from '../call.ts';
-import type { Access, Bounds, Recording, Rights, Storage } from '../parts.ts';
-import { checkPod } from './check-pod.ts';
-import { checkLogInProof } from './proof/check-proof.ts';
-import type { ShownProof } from './proof/shown-proof.ts';
+import { orderedId } from '../../crypto/random/random.ts';
+import { newToken } from '../../crypto/random/token.ts';
+import type { Call } from '../access/call.ts';
+import type { Access, Bounds, Recording, Rights, Storage } from '../state/dependencies.ts';
+import { checkPod } from '../access/check-pod.ts';
+import { checkLogInProof } from '../access/check-proof.ts';
+import type { ShownProof } from '../access/shown-proof.ts';
 import { commitDecided, entryOf, isUnrecordable } from '../recording/record.ts';
 import { recordRefusal } from '../recording/refusals.ts';
-import type { StoredDocument } from '../documents/document.ts';
-import { judgePosture } from '../posture/judge-posture.ts';
-import { LiveSession } from './session-memory.ts';
+import type { StoredDocument } from '../model/document.ts';
+import { judgePosture } from '../access/judge-posture.ts';
+import { LiveSession } from '../state/session-memory.ts';
 
 export interface LogInRequest {
   readonly cluster: string;

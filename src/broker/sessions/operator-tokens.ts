@@ -1,21 +1,21 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { narrowGrants, type Operator } from '../../domain/principal.ts';
-import { randomId } from '../../crypto/random.ts';
-import { newToken } from '../../crypto/token.ts';
-import type { Call } from '../call.ts';
-import { consentTo, isConsent, withConsent, type Granting } from '../approvals/consent.ts';
-import { found, type StoredDocument } from '../documents/document.ts';
-import { parseOperatorToken } from '../documents/schema.ts';
+import { narrowGrants, type Operator } from '../../domain/identity/principal.ts';
+import { randomId } from '../../crypto/random/random.ts';
+import { newToken } from '../../crypto/random/token.ts';
+import type { Call } from '../access/call.ts';
+import { consentTo, isConsent, withConsent, type Granting } from '../recording/consent.ts';
+import { found, type StoredDocument } from '../model/document.ts';
+import { parseOperatorToken } from '../model/schema.ts';
 import {
   recordFailure,
   recordOperation,
   requireOwnAdmin,
   requireRole,
 } from '../recording/operation.ts';
-import type { Access, Recording } from '../parts.ts';
+import type { Access, Recording } from '../state/dependencies.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
-import { checkTokenBounds } from './token-bounds.ts';
-import type { LiveOperator, OperatorToken } from './operator-token-memory.ts';
+import { checkTokenBounds } from '../access/token-bounds.ts';
+import type { LiveOperator, OperatorToken } from '../state/operator-token-memory.ts';
 import { OPERATOR_TOKENS } from '../../ports/queries.ts';
 
 const MOST = 1_000;

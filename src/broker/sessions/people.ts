@@ -1,16 +1,16 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { Quarantined, scopeFence } from '../../domain/quarantine.ts';
-import type { Person } from '../../domain/person.ts';
-import { grantsOf } from '../../domain/role-binding.ts';
-import { identitySegment } from '../../domain/workload.ts';
+import { Quarantined, scopeFence } from '../../domain/identity/quarantine.ts';
+import type { Person } from '../../domain/identity/person.ts';
+import { grantsOf } from '../../domain/identity/role-binding.ts';
+import { identitySegment } from '../../domain/identity/workload.ts';
 import type { AttestedPerson, CodeFlow, LogInDemand, PeopleIssuer } from '../../ports/people.ts';
 import { OPERATOR_TOKENS } from '../../ports/queries.ts';
 import type { Tables } from '../../ports/tables.ts';
-import { randomId } from '../../crypto/random.ts';
-import { newToken } from '../../crypto/token.ts';
-import type { Call } from '../call.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
-import type { Access, Keys, People, Recording } from '../parts.ts';
+import { randomId } from '../../crypto/random/random.ts';
+import { newToken } from '../../crypto/random/token.ts';
+import type { Call } from '../access/call.ts';
+import { decodeCursor, encodeCursor } from '../state/cursor.ts';
+import type { Access, Keys, People, Recording } from '../state/dependencies.ts';
 import { recordFailure, requireRole } from '../recording/operation.ts';
 import {
   commitAs,
@@ -20,8 +20,8 @@ import {
   type Attempt,
 } from '../recording/record.ts';
 import { recordRefusal } from '../recording/refusals.ts';
-import type { LiveOperator, OperatorToken } from './operator-token-memory.ts';
-import { provesKeys } from './step-up.ts';
+import type { LiveOperator, OperatorToken } from '../state/operator-token-memory.ts';
+import { provesKeys } from '../access/step-up.ts';
 
 /** A person has this long to log in at the issuer. */
 const FLOW_MS = 600_000;

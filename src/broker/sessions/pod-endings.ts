@@ -1,18 +1,18 @@
 import { withDeadline } from '../../ports/deadline.ts';
 import type { PodEnd, PodWatch } from '../../ports/pod-watch.ts';
-import type { Workload } from '../../domain/workload.ts';
-import type { Lease } from '../../domain/lease.ts';
+import type { Workload } from '../../domain/identity/workload.ts';
+import type { Lease } from '../../domain/secrets/lease.ts';
 import type { Expectation } from '../../ports/store.ts';
-import { randomId } from '../../crypto/random.ts';
-import { endLeases } from '../leases/end-leases.ts';
-import { endSomeSessions } from './end-session.ts';
+import { randomId } from '../../crypto/random/random.ts';
+import { endLeases } from '../state/end-leases.ts';
+import { endSomeSessions } from '../leases/end-session.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { LEASES, SESSIONS, allRows } from '../../ports/queries.ts';
-import type { Backends, Bounds, Recording } from '../parts.ts';
+import type { Backends, Bounds, Recording } from '../state/dependencies.ts';
 import { SystemActor } from '../recording/record.ts';
-import { openLease } from '../leases/lease-rows.ts';
-import { removeSessions } from './ended-sessions.ts';
-import { listAll } from '../list-all.ts';
+import { openLease } from '../state/lease-rows.ts';
+import { removeSessions } from '../leases/ended-sessions.ts';
+import { listAll } from '../kernel/list-all.ts';
 import { facts } from '../leases/expiry.ts';
 
 /** The most sessions that one commit ends. */

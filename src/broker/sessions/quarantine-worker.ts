@@ -1,9 +1,9 @@
 import { systemEnding, endSelected, isAnythingLeft } from './end-selected.ts';
-import type { Access, Bounds, Recording, Storage, Work } from '../parts.ts';
+import type { Access, Bounds, Recording, Storage, Work } from '../state/dependencies.ts';
 import { factsOf, removal, selectorOf } from './quarantines.ts';
 import { SystemActor } from '../recording/record.ts';
-import { Worker } from '../worker.ts';
-import type { Streams } from '../events/event-streams.ts';
+import { Worker } from '../kernel/worker.ts';
+import type { Streams } from '../state/event-streams.ts';
 
 const EVERY_MS = 1_000;
 /** The request that creates a quarantine also ends its sessions. After this time, it has finished or its process has died. */

@@ -1,23 +1,23 @@
-import { PERSON_NAME } from '../../domain/person.ts';
+import { PERSON_NAME } from '../../domain/identity/person.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import {
   scopeFence,
   type NamedScope,
   type Quarantine,
   type QuarantineScope,
-} from '../../domain/quarantine.ts';
-import { parseWorkloadId } from '../../domain/workload.ts';
+} from '../../domain/identity/quarantine.ts';
+import { parseWorkloadId } from '../../domain/identity/workload.ts';
 import type { PlanFragment } from '../../ports/store.ts';
-import { randomId } from '../../crypto/random.ts';
-import type { Call } from '../call.ts';
+import { randomId } from '../../crypto/random/random.ts';
+import type { Call } from '../access/call.ts';
 import { endSelected, NOTHING_ENDED, operatorEnding, type Ended } from './end-selected.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
-import type { Access, Bounds, Recording } from '../parts.ts';
+import type { Access, Bounds, Recording } from '../state/dependencies.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { Described } from '../recording/refusals.ts';
-import type { SessionSelector } from './select-sessions.ts';
-import type { LiveOperator } from './operator-token-memory.ts';
-import type { Streams } from '../events/event-streams.ts';
+import type { SessionSelector } from '../state/select-sessions.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
+import type { Streams } from '../state/event-streams.ts';
 
 /** The most rows: every replica keeps each row in memory. */
 const MOST = 1_000;

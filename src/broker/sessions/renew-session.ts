@@ -1,13 +1,13 @@
-import { AccountMismatch } from '../../domain/account-mismatch.ts';
+import { AccountMismatch } from '../../domain/identity/account-mismatch.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { Session } from '../../domain/principal.ts';
-import { workloadId, type Workload } from '../../domain/workload.ts';
-import type { Call } from '../call.ts';
+import type { Session } from '../../domain/identity/principal.ts';
+import { workloadId, type Workload } from '../../domain/identity/workload.ts';
+import type { Call } from '../access/call.ts';
 import { attest, sessionEnd, type LogInRequest } from './log-in.ts';
 import { recordFailure } from '../recording/operation.ts';
-import type { Access, Bounds, Recording } from '../parts.ts';
+import type { Access, Bounds, Recording } from '../state/dependencies.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
-import type { LiveSession } from './session-memory.ts';
+import type { LiveSession } from '../state/session-memory.ts';
 
 interface Renewing {
   /** The token of the session. */

@@ -1,8 +1,8 @@
-import type { Call } from '../call.ts';
+import type { Call } from '../access/call.ts';
 import { recordFailure, requireRole } from '../recording/operation.ts';
-import type { Access, Recording } from '../parts.ts';
+import type { Access, Recording } from '../state/dependencies.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
-import type { LiveOperator } from './operator-token-memory.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
 
 /**
  * Seals the installation: every replica drops its keys and values, and refuses every request until it is restarted. The entry commits

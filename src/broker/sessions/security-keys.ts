@@ -1,8 +1,8 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { KeyChallenge, Person, SecondFactor } from '../../domain/person.ts';
-import { holdsEverywhere } from '../../domain/principal.ts';
-import { sha256 } from '../../crypto/digest.ts';
-import { randomBytes } from '../../crypto/random.ts';
+import type { KeyChallenge, Person, SecondFactor } from '../../domain/identity/person.ts';
+import { holdsEverywhere } from '../../domain/identity/principal.ts';
+import { sha256 } from '../../crypto/hashes/digest.ts';
+import { randomBytes } from '../../crypto/random/random.ts';
 import type {
   AnsweredKey,
   Challenge,
@@ -13,15 +13,15 @@ import type {
 import { OPERATOR_TOKENS } from '../../ports/queries.ts';
 import type { Expectation, Plan, Write } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
-import type { Call } from '../call.ts';
-import type { Access, Keys, People, Recording } from '../parts.ts';
+import type { Call } from '../access/call.ts';
+import type { Access, Keys, People, Recording } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { Described } from '../recording/refusals.ts';
-import type { SealedRows } from '../recording/row-seals.ts';
-import type { LiveOperator, OperatorToken } from './operator-token-memory.ts';
-import { findKey, keyIdOf, keysOf, sealKey, type SecurityKey } from './security-key-rows.ts';
-import { provesKeys, requireProof, requireRecentLogin } from './step-up.ts';
+import type { SealedRows } from '../kernel/row-seals.ts';
+import type { LiveOperator, OperatorToken } from '../state/operator-token-memory.ts';
+import { findKey, keyIdOf, keysOf, sealKey, type SecurityKey } from '../state/security-key-rows.ts';
+import { provesKeys, requireProof, requireRecentLogin } from '../access/step-up.ts';
 
 const MOST_KEYS = 10;
 const MOST_SESSIONS = 1_000;

@@ -1,13 +1,17 @@
 import type { Page, PageRequest } from '../../domain/page.ts';
-import type { Session } from '../../domain/principal.ts';
-import type { Call } from '../call.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
+import type { Session } from '../../domain/identity/principal.ts';
+import type { Call } from '../access/call.ts';
+import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import { endSelected, operatorEnding, queryOf, type Ended } from './end-selected.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
-import type { Access, Bounds, Keys, Recording } from '../parts.ts';
-import { scanSessions, type SessionFilter, type SessionSelector } from './select-sessions.ts';
-import type { LiveOperator } from './operator-token-memory.ts';
-import type { Streams } from '../events/event-streams.ts';
+import type { Access, Bounds, Keys, Recording } from '../state/dependencies.ts';
+import {
+  scanSessions,
+  type SessionFilter,
+  type SessionSelector,
+} from '../state/select-sessions.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
+import type { Streams } from '../state/event-streams.ts';
 
 /**
  * Open sessions, oldest login first. With a filter by address, a page may have fewer items than its limit, even none, and still have a

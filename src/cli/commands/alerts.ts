@@ -1,7 +1,7 @@
 import { REASON, WORKLOAD, YES, type CommandRow, type OptionRow } from './command.ts';
 import { operation } from './operation.ts';
 
-const load = () => import('../verbs/alerts.ts');
+const load = () => import('../verbs/incidents.ts');
 const ID = [['<id>', 'id of the alert, as `alert ls` shows it']] as const;
 const WHY: OptionRow = ['--reason <text>', 'reason; recorded in the audit log'];
 

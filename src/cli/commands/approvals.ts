@@ -1,4 +1,4 @@
-import { wantedText } from '../wanted-text.ts';
+import { wantedText } from '../verbs/approval-text.ts';
 import { REASON, YES, type CommandTable } from './command.ts';
 import { operation } from './operation.ts';
 

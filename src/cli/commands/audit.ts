@@ -1,5 +1,5 @@
 import { STANDARD_NAMES } from '../compliance/standards.ts';
-import { AUDIT_FILTERS } from '../audit-filters.ts';
+import { AUDIT_FILTERS } from '../input/audit-filters.ts';
 import { OUTPUT } from './declare.ts';
 import { REASON, YES, type CommandTable, type CommandWords, type OptionRow } from './command.ts';
 import { FROM_JSON, VALUES } from './secrets.ts';
@@ -16,7 +16,7 @@ const PERIOD: readonly OptionRow[] = [
 ];
 const load = () => import('../verbs/audit-proof.ts');
 
-/** The commands that query the audit log of a running broker; src/program.ts adds those that read a store or an export. */
+/** The commands that query the audit log of a running broker; src/program/program.ts adds those that read a store or an export. */
 export const AUDIT: CommandTable = {
   heading: 'Audit log:',
   groups: { audit: 'search, export and verify the audit log' },

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { CallId, ItemOf, SuccessBody } from '../../client/index.ts';
-import type { Verb } from '../context.ts';
+import type { Verb } from '../run/context.ts';
 
 /** An argument as commander writes it, such as `<path>` or `[id]`. */
 export type ArgumentRow = readonly [
@@ -68,7 +68,7 @@ export type OperationRow<Id extends CallId> = CommandWords &
     readonly body?: readonly string[];
   };
 
-export { WORKLOAD_FORMS as WORKLOAD } from '../../domain/workload.ts';
+export { WORKLOAD_FORMS as WORKLOAD } from '../../domain/identity/workload.ts';
 export const YES: OptionRow = ['-y, --yes', 'do not ask for confirmation'];
 export const COMMENT: OptionRow = ['--comment <text>', 'reason; recorded in the audit log'];
 export const REASON: OptionRow = [

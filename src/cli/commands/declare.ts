@@ -41,7 +41,7 @@ function addVerb(program: Command, row: CommandRow, groups: CommandTable['groups
   const command = addCommand(program, row, groups).addOption(optionOf(OUTPUT));
   if (row.isLocal !== true) addConnection(command);
   command.action(async () => {
-    const { runVerb } = await import('../run-verb.ts');
+    const { runVerb } = await import('../run/run-verb.ts');
     process.exitCode = await runVerb(command.args, command.opts(), () => row.load(program));
   });
 }

@@ -1,4 +1,4 @@
-import { grantText } from '../identity.ts';
+import { grantText } from '../connection/identity.ts';
 import { kindOf, DOCUMENT_WORDS, type DocumentWord } from '../documents/kinds.ts';
 import {
   WORKLOAD,

@@ -2,7 +2,7 @@ import { ALERTS } from './alerts.ts';
 import { COMMENT, REASON, WORKLOAD, YES, type CommandTable, type OptionRow } from './command.ts';
 import { operation } from './operation.ts';
 
-const load = () => import('../verbs/incidents.ts');
+const load = () => import('../verbs/quarantines.ts');
 
 const SESSIONS: readonly OptionRow[] = [
   ['--workload <workload>', `sessions of this workload, ${WORKLOAD}`],

@@ -5,6 +5,6 @@ import type { CommandRow, OperationRow } from './command.ts';
 export function operation<Id extends CallId>(id: Id, row: OperationRow<Id>): CommandRow {
   return {
     ...row,
-    load: async () => (await import('../run-operation.ts')).operationVerb(id, row),
+    load: async () => (await import('../run/run-operation.ts')).operationVerb(id, row),
   };
 }

@@ -1,8 +1,14 @@
 import { ApiError, type components, type ItemOf } from '../../client/index.ts';
-import { allPages, callWith, type Broker } from '../broker.ts';
-import type { CliContext } from '../context.ts';
-import { counted } from '../count.ts';
-import { readMounts, readSamples, seen, type Finding, type Sample } from '../survey.ts';
+import { allPages, callWith, type Broker } from '../connection/broker.ts';
+import type { CliContext } from '../run/context.ts';
+import { counted } from '../run/count.ts';
+import {
+  readMounts,
+  readSamples,
+  seen,
+  type Finding,
+  type Sample,
+} from '../verbs/health-checks.ts';
 import { accounts, broadPolicies, listener } from '../verbs/doctor.ts';
 import { unusedGrants } from '../verbs/policy-access.ts';
 import { surveyed } from '../verbs/posture-explain.ts';

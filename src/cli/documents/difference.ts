@@ -1,4 +1,4 @@
-import { pointerTo } from '../../domain/json-pointer.ts';
+import { pointerTo } from '../../domain/words/json-pointer.ts';
 /** One place where two documents differ. */
 export interface Difference {
   /** JSON pointer. */

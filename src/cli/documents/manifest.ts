@@ -1,9 +1,9 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { isName, isSecretPath } from '../../domain/names.ts';
+import { isName, isSecretPath } from '../../domain/words/names.ts';
 import { DocumentNode } from '../../domain/policy/document-node.ts';
 import { parsePolicy } from '../../domain/policy/index.ts';
 import { ProblemList } from '../../domain/policy/problem-list.ts';
-import { UsageError, type FileProblem } from '../errors.ts';
+import { UsageError, type FileProblem } from '../run/errors.ts';
 import { DOCUMENT_KINDS, POLICY, type DocumentKind } from './kinds.ts';
 import type { LocatedDocument } from './read-files.ts';
 

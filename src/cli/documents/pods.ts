@@ -1,7 +1,7 @@
 import { MalformedPod } from '../../domain/posture/pod-node.ts';
 import { podsIn, type FoundPod } from '../../domain/posture/pods-in.ts';
-import type { CliContext } from '../context.ts';
-import { UsageError } from '../errors.ts';
+import type { CliContext } from '../run/context.ts';
+import { UsageError } from '../run/errors.ts';
 import { problemAt } from './manifest.ts';
 import { readDocuments, type LocatedDocument } from './read-files.ts';
 

@@ -1,8 +1,8 @@
 import { ApiError, type PagedId } from '../../client/index.ts';
-import { isUnder } from '../../domain/names.ts';
+import { isUnder } from '../../domain/words/names.ts';
 import { parsePolicy, type AccessPolicy } from '../../domain/policy/index.ts';
-import { allPages, type Broker } from '../broker.ts';
-import { literalPart } from '../consequences.ts';
+import { allPages, type Broker } from '../connection/broker.ts';
+import { literalPart } from '../verbs/deletion-impact.ts';
 import type { Manifest } from './manifest.ts';
 
 type Policies = readonly Pick<AccessPolicy, 'metadata' | 'spec'>[];

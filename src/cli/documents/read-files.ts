@@ -1,10 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readStdin } from '../ask.ts';
-import { readText } from '../connection.ts';
-import type { CliContext } from '../context.ts';
-import { UsageError, type FileProblem } from '../errors.ts';
-import { pathOf, pointerTo } from '../../domain/json-pointer.ts';
+import { readStdin } from '../input/ask.ts';
+import { readText } from '../connection/connection.ts';
+import type { CliContext } from '../run/context.ts';
+import { UsageError, type FileProblem } from '../run/errors.ts';
+import { pathOf, pointerTo } from '../../domain/words/json-pointer.ts';
 import type { Position } from '../../text/strict-json.ts';
 import { readYaml, type YamlDocument, type YamlProblem } from '../../text/strict-yaml.ts';
 

@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../run/errors.ts';
 import type { SecretData } from '../verbs/secret-values.ts';
 
 /** A path by its name at the source. */

@@ -1,10 +1,10 @@
-import { isSecretPath } from '../../domain/names.ts';
-import { readText } from '../connection.ts';
+import { isSecretPath } from '../../domain/words/names.ts';
+import { readText } from '../connection/connection.ts';
 import { parseLocated, type LocatedDocument } from '../documents/read-files.ts';
 import { problemAt } from '../documents/manifest.ts';
-import { UsageError, type FileProblem } from '../errors.ts';
+import { UsageError, type FileProblem } from '../run/errors.ts';
 import type { Mapping } from './import-plan.ts';
-import { pointerTo } from '../../domain/json-pointer.ts';
+import { pointerTo } from '../../domain/words/json-pointer.ts';
 
 interface MapFile extends Pick<Mapping, 'exact'> {
   /** @throws UsageError with the line of every source that does not exist: a misspelt name would silently have no effect */

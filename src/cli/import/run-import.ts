@@ -1,8 +1,8 @@
 import { ApiError } from '../../client/index.ts';
-import type { Broker } from '../broker.ts';
-import type { CliContext } from '../context.ts';
-import { EXIT, exitCodeOfStatus } from '../errors.ts';
-import { causeOf, mayHaveBeenDone } from '../unfinished.ts';
+import type { Broker } from '../connection/broker.ts';
+import type { CliContext } from '../run/context.ts';
+import { EXIT, exitCodeOfStatus } from '../run/errors.ts';
+import { causeOf, mayHaveBeenDone } from '../run/unknown-outcome.ts';
 import type { SecretData } from '../verbs/secret-values.ts';
 import type { PlannedImport } from './import-plan.ts';
 import { SourceError, type ImportSource } from './import-source.ts';

@@ -1,13 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { parseMembers } from '../../text/json-members.ts';
-import { isTlsFault } from '../../domain/tls-fault.ts';
+import { isTlsFault } from '../../domain/network/tls-fault.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
 import { UnusableResponse } from '../../net/https/unusable-response.ts';
 import { doubledDelay } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
-import { EXIT, Failed } from '../errors.ts';
+import { EXIT, Failed } from '../run/errors.ts';
 import { checkSourceAddress, SourceError } from './import-source.ts';
 
 const TIMEOUT_MS = 30_000;

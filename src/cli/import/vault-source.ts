@@ -1,5 +1,5 @@
 import { memberText } from '../../text/json-members.ts';
-import { EXIT, Failed, UsageError } from '../errors.ts';
+import { EXIT, Failed, UsageError } from '../run/errors.ts';
 import type { SecretData } from '../verbs/secret-values.ts';
 import { SourceError, type ImportSource, type ListedPath } from './import-source.ts';
 import type { VaultAnswer, VaultHttp } from './vault-http.ts';

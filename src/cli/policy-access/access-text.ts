@@ -1,4 +1,4 @@
-import { counted } from '../count.ts';
+import { counted } from '../run/count.ts';
 import { coloured } from '../output/output.ts';
 import { table } from '../output/table.ts';
 import { changeOf, type Change, type ComparedRequest, type Redecision } from './replayed.ts';

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { components } from '../../client/index.ts';
-import { callWith } from '../broker.ts';
-import type { CliContext } from '../context.ts';
-import { counted } from '../count.ts';
-import { defined } from '../defined.ts';
-import { Failed } from '../errors.ts';
+import { callWith } from '../connection/broker.ts';
+import type { CliContext } from '../run/context.ts';
+import { counted } from '../run/count.ts';
+import { defined } from '../run/defined.ts';
+import { Failed } from '../run/errors.ts';
 
 type Schemas = components['schemas'];
 export type Redecision = Schemas['Redecision'];

@@ -1,10 +1,10 @@
 import { compilePolicies, explain, type AccessPolicy } from '../../domain/policy/index.ts';
 import type { components } from '../../client/index.ts';
-import type { Workload } from '../../domain/workload.ts';
-import type { Broker } from '../broker.ts';
+import type { Workload } from '../../domain/identity/workload.ts';
+import type { Broker } from '../connection/broker.ts';
 import type { Manifest } from '../documents/manifest.ts';
 import { problemAt } from '../documents/manifest.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../run/errors.ts';
 import type { PolicyCase } from './fixture.ts';
 
 /** A decision with its reasons. */

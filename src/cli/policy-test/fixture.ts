@@ -1,5 +1,5 @@
-import { parseIpAddress } from '../../domain/ip-address.ts';
-import { isSecretPath } from '../../domain/names.ts';
+import { parseIpAddress } from '../../domain/network/ip-address.ts';
+import { isSecretPath } from '../../domain/words/names.ts';
 import { DocumentNode, type DocumentFields } from '../../domain/policy/document-node.ts';
 import { CAPABILITIES, type Capability } from '../../domain/policy/index.ts';
 import { ProblemList } from '../../domain/policy/problem-list.ts';
@@ -11,8 +11,8 @@ import {
   WORKLOAD_FORMS,
   type Account,
   type Workload,
-} from '../../domain/workload.ts';
-import { UsageError, type FileProblem } from '../errors.ts';
+} from '../../domain/identity/workload.ts';
+import { UsageError, type FileProblem } from '../run/errors.ts';
 
 const API_VERSION = 'quaymaster.dev/v1';
 export const TEST_KIND = 'PolicyTest';

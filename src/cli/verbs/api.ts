@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { OPERATIONS, type CallId } from '../../client/index.ts';
-import { readStdin } from '../ask.ts';
-import { callWith } from '../broker.ts';
-import type { Call, CliContext } from '../context.ts';
-import { defined } from '../defined.ts';
+import { readStdin } from '../input/ask.ts';
+import { callWith } from '../connection/broker.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { defined } from '../run/defined.ts';
 import { printableJson, printableText } from '../output/printable.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../run/errors.ts';
 
 interface ApiOptions {
   readonly param?: readonly string[];

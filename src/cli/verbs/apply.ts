@@ -1,7 +1,7 @@
-import { confirm } from '../ask.ts';
-import type { Call, CliContext } from '../context.ts';
-import { counted } from '../count.ts';
-import { carryOut, checkPlan } from '../documents/carry-out.ts';
+import { confirm } from '../input/ask.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { counted } from '../run/count.ts';
+import { carryOut, checkPlan } from '../documents/apply-plan.ts';
 import {
   DOCUMENT_KINDS,
   kindOf,
@@ -14,7 +14,7 @@ import { planJson, planText } from '../documents/plan-text.ts';
 import { planChanges } from '../documents/plan.ts';
 import { absentReferences, policyOf } from '../documents/policy-references.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, UsageError, type ExitCode } from '../errors.ts';
+import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
 
 interface ApplyOptions {
   readonly file?: readonly string[];

@@ -1,10 +1,10 @@
 import type { components } from '../../client/index.ts';
-import { confirm } from '../ask.ts';
-import type { Call, CliContext } from '../context.ts';
-import { defined } from '../defined.ts';
+import { confirm } from '../input/ask.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { defined } from '../run/defined.ts';
 import { printableJson } from '../output/printable.ts';
 import { fields } from '../output/table.ts';
-import { wantedText } from '../wanted-text.ts';
+import { wantedText } from './approval-text.ts';
 
 type Approval = components['schemas']['Approval'];
 

@@ -1,14 +1,14 @@
 import type { components } from '../../client/index.ts';
 import { imageReference } from '../../domain/posture/image-reference.ts';
-import { readStdin } from '../ask.ts';
-import { readBytes, readText } from '../connection.ts';
-import type { Call, CliContext } from '../context.ts';
-import { counted } from '../count.ts';
-import { defined } from '../defined.ts';
-import { Failed, UsageError } from '../errors.ts';
-import { jsonObject } from '../json-object.ts';
+import { readStdin } from '../input/ask.ts';
+import { readBytes, readText } from '../connection/connection.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { counted } from '../run/count.ts';
+import { defined } from '../run/defined.ts';
+import { Failed, UsageError } from '../run/errors.ts';
+import { jsonObject } from '../input/json-object.ts';
 import { fields } from '../output/table.ts';
-import { fetchAttestations } from '../registry.ts';
+import { fetchAttestations } from '../input/oci-registry.ts';
 
 type Content = components['schemas']['AttestationContent'];
 type Accepted = components['schemas']['AcceptedAttestation'];

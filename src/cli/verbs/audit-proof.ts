@@ -1,11 +1,11 @@
-import { openLogCheckpoint } from '../../crypto/checkpoint.ts';
-import { decodeBase64 } from '../../crypto/base64.ts';
-import { leafHash } from '../../crypto/merkle.ts';
-import { verifyInclusion } from '../../crypto/proofs.ts';
-import { parseVerifierKey } from '../../crypto/signed-note.ts';
+import { openLogCheckpoint } from '../../crypto/log/checkpoint.ts';
+import { decodeBase64 } from '../../crypto/random/base64.ts';
+import { leafHash } from '../../crypto/log/merkle.ts';
+import { verifyInclusion } from '../../crypto/log/proofs.ts';
+import { parseVerifierKey } from '../../crypto/log/signed-note.ts';
 import type { components } from '../../client/index.ts';
-import type { Call, CliContext } from '../context.ts';
-import { EXIT, UsageError, type ExitCode } from '../errors.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
 import { fields } from '../output/table.ts';
 
 type Proof = components['schemas']['EntryProof'];

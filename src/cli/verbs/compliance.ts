@@ -1,4 +1,4 @@
-import type { Call, CliContext } from '../context.ts';
+import type { Call, CliContext } from '../run/context.ts';
 import {
   assess,
   CHECKS,
@@ -15,10 +15,10 @@ import {
   type Control,
   type StandardName,
 } from '../compliance/standards.ts';
-import { EXIT, UsageError, type ExitCode } from '../errors.ts';
+import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
-import { periodOf } from '../time.ts';
+import { periodOf } from '../run/time.ts';
 
 interface ComplianceOptions {
   readonly standard?: readonly StandardName[];

@@ -1,10 +1,10 @@
-import { confirm } from '../ask.ts';
-import type { Call, CliContext } from '../context.ts';
-import { counted } from '../count.ts';
-import { carryOut } from '../documents/carry-out.ts';
+import { confirm } from '../input/ask.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { counted } from '../run/count.ts';
+import { carryOut } from '../documents/apply-plan.ts';
 import { planJson, planText } from '../documents/plan-text.ts';
 import { planHeldDeletions } from '../documents/plan.ts';
-import { EXIT, type ExitCode } from '../errors.ts';
+import { EXIT, type ExitCode } from '../run/errors.ts';
 
 interface PruneOptions {
   readonly cluster?: string;

@@ -1,9 +1,9 @@
-import { confirm } from '../ask.ts';
-import { affectedByDeletion, affectedByDestruction } from '../consequences.ts';
-import type { Call, CliContext } from '../context.ts';
-import { defined } from '../defined.ts';
+import { confirm } from '../input/ask.ts';
+import { affectedByDeletion, affectedByDestruction } from './deletion-impact.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { defined } from '../run/defined.ts';
 import { fields } from '../output/table.ts';
-import { distance } from '../time.ts';
+import { distance } from '../run/time.ts';
 
 interface RemoveOptions {
   readonly ifVersion?: string;

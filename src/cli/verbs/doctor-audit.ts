@@ -1,6 +1,6 @@
-import type { Broker } from '../broker.ts';
-import { readSamples, seen, witnessesIn, type Finding, type Samples } from '../survey.ts';
-import { distance } from '../time.ts';
+import type { Broker } from '../connection/broker.ts';
+import { readSamples, seen, witnessesIn, type Finding, type Samples } from './health-checks.ts';
+import { distance } from '../run/time.ts';
 
 const MOST_LAG = 10_000;
 

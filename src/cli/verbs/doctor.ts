@@ -1,19 +1,19 @@
 import { ApiError } from '../../client/index.ts';
-import { isUnder } from '../../domain/names.ts';
+import { isUnder } from '../../domain/words/names.ts';
 import {
   parseWorkloadId,
   workloadOf,
   WORKLOAD_FORMS,
   type Account,
-} from '../../domain/workload.ts';
-import { allPages, type Broker } from '../broker.ts';
-import type { Call, CliContext } from '../context.ts';
-import { EXIT, UsageError, type ExitCode } from '../errors.ts';
+} from '../../domain/identity/workload.ts';
+import { allPages, type Broker } from '../connection/broker.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { questionWorkload } from '../policy-test/evaluate.ts';
 import { archiveFindings, logFindings } from './doctor-audit.ts';
-import { checkOf, readMounts, seen, type Finding, type Mount } from '../survey.ts';
+import { checkOf, readMounts, seen, type Finding, type Mount } from './health-checks.ts';
 
 interface DoctorOptions {
   readonly as?: string;

@@ -1,13 +1,13 @@
 import type { components } from '../../client/index.ts';
 import type { PolicySubject } from '../../domain/policy/index.ts';
-import { confirm } from '../ask.ts';
-import { allPages, callWith } from '../broker.ts';
-import { affectedByDocument } from '../consequences.ts';
-import type { Call, CliContext, Verb } from '../context.ts';
+import { confirm } from '../input/ask.ts';
+import { allPages, callWith } from '../connection/broker.ts';
+import { affectedByDocument } from './deletion-impact.ts';
+import type { Call, CliContext, Verb } from '../run/context.ts';
 import { kindOf, pathOf, type DocumentWord } from '../documents/kinds.ts';
 import { asManifest } from '../documents/manifest.ts';
-import { EXIT, type ExitCode } from '../errors.ts';
-import { grantText, subjectText } from '../identity.ts';
+import { EXIT, type ExitCode } from '../run/errors.ts';
+import { grantText, subjectText } from '../connection/identity.ts';
 import { printable, printableYaml } from '../output/printable.ts';
 import { fields, table } from '../output/table.ts';
 

@@ -1,7 +1,7 @@
 import type { components } from '../../client/index.ts';
-import type { Call, CliContext } from '../context.ts';
-import { defined } from '../defined.ts';
-import { EXIT, exitCodeOfStatus, Failed, UsageError, type ExitCode } from '../errors.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { defined } from '../run/defined.ts';
+import { EXIT, exitCodeOfStatus, Failed, UsageError, type ExitCode } from '../run/errors.ts';
 import { fields, table } from '../output/table.ts';
 import type { SecretValue } from './secret-values.ts';
 

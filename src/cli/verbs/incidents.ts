@@ -1,168 +1,241 @@
 import type { components } from '../../client/index.ts';
-import { confirm } from '../ask.ts';
-import type { Call, CliContext } from '../context.ts';
-import { counted, countText } from '../count.ts';
-import { defined } from '../defined.ts';
-import { EXIT, Failed, UsageError } from '../errors.ts';
+import { allPages, type Broker } from '../connection/broker.ts';
+import { confirm } from '../input/ask.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { counted } from '../run/count.ts';
+import { defined } from '../run/defined.ts';
+import { UsageError } from '../run/errors.ts';
 import { printable } from '../output/printable.ts';
+import { table } from '../output/table.ts';
+import { instantOf } from '../run/time.ts';
 
-interface EndOptions {
-  readonly workload?: string;
-  readonly cluster?: string;
-  readonly pod?: string;
-  readonly source?: string;
-  readonly comment?: string;
-  readonly yes?: boolean;
-}
+type Incident = components['schemas']['Incident'];
+type Wish = components['schemas']['IncidentWish'];
 
-/** Ends sessions with their leases. The workloads may log in again. */
-export async function runSessionEnd(
+/** The most that the API returns in one page. */
+const PAGE = 1_000;
+const POLL_MS = 1_000;
+/** A rotation that waits for a limit may take long, and the broker continues it without this command. */
+const MOST_POLLS = 60;
+
+/** Begins the response to an alert. */
+export async function runAlertApprove(
   context: CliContext,
-  { args: [id], options }: Call<EndOptions>,
+  {
+    args: [id = ''],
+    options: { reason, yes },
+  }: Call<{ readonly reason?: string; readonly yes?: boolean }>,
 ): Promise<void> {
-  const { comment, yes } = options;
-  const selection = sessionSelection(id, options);
-  const { by, ...filter } = selection;
-  const what = `${by} ${Object.values(filter).join(' ')}`;
   const broker = await context.broker();
+  const { alert, scopes } = await incidentHead(broker, id);
+  const what = scopes.map(scopeText).join(', ');
   await confirm(
     context,
-    async (url) => {
-      const names = ['session', 'sessions'] as const;
-      return `End ${await countText(broker, 'listSessions', filter, names)} of ${what} at ${url}`;
-    },
-    by === 'id' || yes,
-  );
-  const { body } = await broker.call('endSessions', {
-    body: { ...selection, ...defined({ comment }) },
-  });
-  if (body.sessions + body.revoked + body.revoking === 0) {
-    throw new Failed(`no session matches ${what}; nothing was ended`, EXIT.notFound);
-  }
-  await context.output.show(body, () => endedText(body));
-  context.output.note(
-    'the workloads may log in again; "quaymaster quarantine add" keeps a workload or a pod out',
-  );
-}
-
-type SessionSelection = components['schemas']['SessionSelection'];
-
-function sessionSelection(
-  id: string | undefined,
-  { workload, cluster, pod, source }: EndOptions,
-): SessionSelection {
-  if (pod !== undefined && cluster === undefined) {
-    throw new UsageError('--pod needs --cluster, the cluster that the pod runs in');
-  }
-  const inCluster = (name: string): SessionSelection =>
-    pod === undefined ? { by: 'cluster', cluster: name } : { by: 'pod', cluster: name, pod };
-  return onlyOne<SessionSelection>(
-    'sessions',
-    'ID, --workload, --pod with --cluster, --cluster or --source',
-    [
-      id === undefined ? undefined : { by: 'id', id },
-      workload === undefined ? undefined : { by: 'workload', workload },
-      cluster === undefined ? undefined : inCluster(cluster),
-      source === undefined ? undefined : { by: 'source', source },
-    ],
-  );
-}
-
-/** The only selection that is given. @throws UsageError for none, and for several */
-export function onlyOne<T>(what: string, ways: string, given: readonly (T | undefined)[]): T {
-  const [selection, more] = given.filter((each) => each !== undefined);
-  if (selection !== undefined && more === undefined) return selection;
-  throw new UsageError(`select the ${what} in exactly one way: ${ways}`);
-}
-
-export type Scope =
-  | { readonly kind: 'workload'; readonly workload: string }
-  | { readonly kind: 'pod'; readonly cluster: string; readonly pod: string }
-  | { readonly kind: 'operator'; readonly operator: string };
-
-interface QuarantineOptions {
-  readonly workload?: string;
-  readonly pod?: string;
-  readonly cluster?: string;
-  readonly operator?: string;
-  readonly reason: string;
-  readonly for?: string;
-  readonly yes?: boolean;
-}
-
-/** Refuses every request of a workload, a pod or an operator, for a time or until it is lifted. */
-export async function runQuarantineAdd(
-  context: CliContext,
-  { options }: Call<QuarantineOptions>,
-): Promise<void> {
-  const { reason, for: duration, yes } = options;
-  const scope = scopeOf(options);
-  const until = duration === undefined ? 'until it is lifted' : `for ${duration}`;
-  await confirm(
-    context,
-    (url) => `Quarantine ${Object.values(scope).join(' ')} ${until} at ${url}`,
+    (url) => `Begin the response "${alert?.response.action ?? ''}" for ${what} at ${url}`,
     yes,
   );
-  const created = await addQuarantine(context, scope, { reason, duration });
-  await context.output.show(created, () => quarantineText(created));
+  const { body } = await broker.call('approveAlert', { path: { id }, body: defined({ reason }) });
+  await context.output.show(
+    body,
+    () => `approved ${id}; follow it with: quaymaster incident show ${id}`,
+  );
 }
 
-export async function addQuarantine(
-  { broker }: CliContext,
-  scope: Scope,
-  { reason, duration }: { readonly reason: string; readonly duration: string | undefined },
-): Promise<components['schemas']['CreatedQuarantine']> {
-  const body = { ...scope, reason, ...defined({ duration }) };
-  return (await (await broker()).call('createQuarantine', { body })).body;
+interface OpenOptions {
+  readonly pod?: string;
+  readonly workload?: string;
+  readonly image?: string;
+  readonly cluster?: string;
+  readonly since: string;
+  readonly reason: string;
+  readonly rotate: boolean;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
 }
 
-export function quarantineText({
-  quarantine,
-  ended,
-}: components['schemas']['CreatedQuarantine']): string {
-  const { id, kind, subject, until } = quarantine;
-  const end = until === undefined ? 'until it is lifted' : `until ${until}`;
-  const lines = [`quarantined ${kind} ${printable(subject)} ${end}: ${id}`];
-  if (kind !== 'operator') lines.push(endedText(ended));
+/** Opens an incident and waits until its response is complete. */
+export async function runIncidentOpen(
+  context: CliContext,
+  { options }: Call<OpenOptions>,
+): Promise<void> {
+  const { since, reason, rotate, dryRun = false, yes } = options;
+  const broker = await context.broker();
+  const asked = {
+    ...scopeOf(options),
+    ...{ since: instantOf('--since', since, context.clock.now()), reason, rotate },
+  } as Wish;
+  const { body: preview } = await broker.call('openIncident', { body: { ...asked, dryRun: true } });
+  if (dryRun) {
+    await context.output.show(preview, () => incidentText(preview));
+    return;
+  }
+  const subjects = preview.scopes.map(scopeText).join(', ');
+  const least = preview.isComplete ? '' : 'at least ';
+  const rotating = rotate ? ` and rotate ${least}${counted(preview.secrets.length, 'secret')}` : '';
+  await confirm(context, (url) => `Quarantine ${subjects}${rotating} at ${url}`, yes);
+  const { body: opened } = await broker.call('openIncident', { body: { ...asked, dryRun: false } });
+  const id = opened.alert?.id ?? '';
+  context.output.note(`opened ${id}: nothing of ${subjects} can read any more`);
+  await followed(context, opened, id);
+  const done = await wholeIncident(broker, id);
+  await context.output.show(done, () => incidentText(done));
+}
+
+async function followed(context: CliContext, opened: Incident, id: string): Promise<void> {
+  const broker = await context.broker();
+  let { alert } = opened;
+  for (let poll = 0; poll < MOST_POLLS && alert?.state === 'responding'; poll += 1) {
+    await context.clock.sleep(POLL_MS);
+    ({ alert } = await incidentHead(broker, id));
+  }
+  if (alert?.state === 'responding') {
+    context.output.note(`the response continues; follow it with: quaymaster incident show ${id}`);
+  }
+}
+
+/** What an incident is about and its state, without the lists. */
+async function incidentHead(
+  broker: Broker,
+  id: string,
+): Promise<Pick<Incident, 'alert' | 'scopes'>> {
+  return (await broker.call('readIncident', { path: { id }, query: { limit: 1 } })).body;
+}
+
+/** An incident with all pages of its lists. */
+async function wholeIncident(broker: Broker, id: string): Promise<Incident> {
+  const read = async (after: string | undefined): Promise<Incident> => {
+    const query = { limit: PAGE, ...defined({ after }) };
+    return (await broker.call('readIncident', { path: { id }, query })).body;
+  };
+  let { next, ...incident } = await read(undefined);
+  while (next !== undefined) {
+    const page = await read(next);
+    incident = {
+      ...incident,
+      secrets: [...incident.secrets, ...page.secrets],
+      isComplete: incident.isComplete && page.isComplete,
+      timeline: [...incident.timeline, ...page.timeline],
+    };
+    next = page.next;
+  }
+  return incident;
+}
+
+/** Lists the alerts that have a response; those that are only recorded are in `alert ls`. */
+export async function runIncidentLs(context: CliContext): Promise<void> {
+  const query = { limit: PAGE };
+  const alerts = await allPages(await context.broker(), 'listAlerts', { query });
+  const items = alerts.filter(({ response }) => response.action !== 'audit');
+  const cells = items.map(({ id, receivedAt, source, rule, pod, workload, response, ...rest }) => [
+    ...[id, receivedAt, rest.operator ?? source, printable(rest.reason ?? rule)],
+    ...[pod === undefined ? workload : podText(pod), response.action, rest.state],
+  ]);
+  const header = ['id', 'received', 'by', 'reason', 'subject', 'action', 'state'];
+  await context.output.show({ items }, () => table(header, cells, context.clock.now()));
+}
+
+/** Shows an incident, or an alert with its response. */
+export async function runIncidentShow(
+  { broker, output }: CliContext,
+  { args: [id = ''] }: Call<object>,
+): Promise<void> {
+  const incident = await wholeIncident(await broker(), id);
+  await output.show(incident, () => incidentText(incident));
+}
+
+function scopeOf({ pod, workload, image, cluster }: OpenOptions): object {
+  const given = [pod, workload, image].filter((each) => each !== undefined);
+  if (given.length !== 1) throw new UsageError('give one of --pod, --workload and --image');
+  if (workload !== undefined) return { kind: 'workload', workload };
+  if (cluster === undefined) throw new UsageError('--pod and --image need --cluster');
+  if (image !== undefined) return { kind: 'image', cluster, digest: image };
+  const [namespace = '', name] = (pod ?? '').split('/');
+  return name === undefined
+    ? { kind: 'pod', cluster, uid: namespace }
+    : { kind: 'pod', cluster, namespace, name };
+}
+
+function incidentText({ alert, scopes, secrets, isComplete, timeline }: Incident): string {
+  const lines = alert === undefined ? ['dry run: nothing was changed'] : [alertText(alert)];
+  lines.push(`scope: ${scopes.map(scopeText).join(', ')}`);
+  lines.push('', `read by the scope: ${counted(secrets.length, 'secret')}`);
+  if (secrets.length > 0) {
+    lines.push(
+      table(
+        ['path', 'versions', 'reads', 'last', 'entry', 'live leases', 'other readers', 'rotation'],
+        secrets.map((secret) => [
+          ...[secret.path, secret.versions.join(' '), secret.reads, secret.lastAt],
+          ...[secret.lastIndex, secret.liveLeases, othersText(secret)],
+          secret.rotation === undefined
+            ? (secret.unrotated ?? '')
+            : `${secret.rotation.id} ${secret.rotation.state}`,
+        ]),
+      ),
+    );
+  }
+  if (!isComplete) {
+    lines.push(
+      `the log has more entries than were read: see the rest with ${scopes.map(searchOf).join(', ')}`,
+    );
+  }
+  if (timeline.length > 0) lines.push('', 'timeline:', timelineText(timeline));
   return lines.join('\n');
 }
 
-function scopeOf({ workload, pod, cluster, operator }: QuarantineOptions): Scope {
-  if ((pod === undefined) !== (cluster === undefined)) {
-    throw new UsageError('a pod needs both --pod and --cluster');
+function scopeText({ kind, subject, pod }: Incident['scopes'][number]): string {
+  return printable(`${kind} ${pod === undefined ? subject : `${podText(pod)} (${subject})`}`);
+}
+
+function podText({ namespace, name }: { namespace: string; name: string }): string {
+  return `${namespace}/${name}`;
+}
+
+function searchOf({ kind, subject }: Incident['scopes'][number]): string {
+  const uid = subject.slice(subject.indexOf('/') + 1);
+  return `quaymaster audit search --${kind} ${printable(kind === 'pod' ? uid : subject)}`;
+}
+
+function othersText({ otherReaders, otherPods }: Incident['secrets'][number]): string {
+  const pods = otherPods === 0 ? [] : [`${counted(otherPods, 'more pod')} of the workload`];
+  return [...otherReaders, ...pods].join(', ');
+}
+
+function alertText(alert: NonNullable<Incident['alert']>): string {
+  const { id, source, rule, state, receivedAt, response, quarantines, ended, held, unmatched } =
+    alert;
+  const lines = [`${id}: ${printable(rule)} from ${source} at ${receivedAt}`];
+  const why = [held, unmatched].filter((word) => word !== undefined).join(' ');
+  lines.push(`state: ${state}${why === '' ? '' : ` (${why})`}, response: ${response.action}`);
+  if (quarantines.length > 0) {
+    lines.push(
+      `quarantine: ${quarantines.join(' ')}, until: quaymaster quarantine lift ID --reason WHY`,
+    );
   }
-  return onlyOne<Scope>('subject', '--workload, --pod with --cluster, or --operator', [
-    workload === undefined ? undefined : { kind: 'workload', workload },
-    pod === undefined || cluster === undefined ? undefined : { kind: 'pod', cluster, pod },
-    operator === undefined ? undefined : { kind: 'operator', operator },
-  ]);
+  if (ended !== undefined) {
+    const leases = ended.revoked + ended.revoking;
+    lines.push(`ended: ${counted(ended.sessions, 'session')}, ${counted(leases, 'lease')}`);
+  }
+  return lines.join('\n');
 }
 
-/** The emergency stop: every replica erases its keys. */
-export async function runSeal(
-  context: CliContext,
-  { options: { reason, yes } }: Call<{ readonly reason: string; readonly yes?: boolean }>,
-): Promise<void> {
-  await confirm(
-    context,
-    (url) =>
-      `Seal the broker at ${url}, so that every replica refuses every request until it is restarted`,
-    yes,
+interface Entry {
+  readonly time?: string;
+  readonly action?: string;
+  readonly outcome?: string;
+  readonly path?: string;
+  readonly cause?: string;
+  readonly actor?: { readonly id?: string };
+  readonly pod?: { readonly namespace: string; readonly name: string; readonly uid: string };
+}
+
+/** Each entry has an index, for `quaymaster audit proof`. */
+function timelineText(timeline: Incident['timeline']): string {
+  return table(
+    ['entry', 'time', 'action', 'outcome', 'by', 'pod', 'path', 'cause'],
+    timeline.map(({ index, entry }) => {
+      const { time, action, outcome, path, cause, actor, pod }: Entry = entry;
+      const named = pod === undefined || pod.name === '' ? pod?.uid : podText(pod);
+      return [index, time, action, outcome, actor?.id, named, path, cause];
+    }),
   );
-  const { body } = await (await context.broker()).call('seal', { body: { reason } });
-  await context.output.show(body, () => 'sealed; restart each replica to unseal it');
-}
-
-/** Leases that are revoked, and credentials that a backend still has to revoke. The two are never added up. */
-export function revokedText({ revoked, revoking }: components['schemas']['RevokedLeases']): string {
-  const done = `revoked ${counted(revoked, 'lease')}`;
-  if (revoking === 0) return done;
-  const verb = revoking === 1 ? 'is' : 'are';
-  return `${done}; ${counted(revoking, 'credential')} ${verb} being revoked at the backend (follow with: quaymaster revocation ls)`;
-}
-
-function endedText(ended: components['schemas']['Ended']): string {
-  const streams =
-    ended.streams === 0 ? '' : `closed ${counted(ended.streams, 'event stream')} of this replica, `;
-  return `ended ${counted(ended.sessions, 'session')}, ${streams}${revokedText(ended)}`;
 }

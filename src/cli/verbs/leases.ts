@@ -1,13 +1,13 @@
 import type { components } from '../../client/index.ts';
-import { parseWorkloadId } from '../../domain/workload.ts';
-import { confirm } from '../ask.ts';
-import { allPages } from '../broker.ts';
-import type { Call, CliContext } from '../context.ts';
-import { countText } from '../count.ts';
-import { defined } from '../defined.ts';
-import { EXIT, Failed, UsageError } from '../errors.ts';
+import { parseWorkloadId } from '../../domain/identity/workload.ts';
+import { confirm } from '../input/ask.ts';
+import { allPages } from '../connection/broker.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { countText } from '../run/count.ts';
+import { defined } from '../run/defined.ts';
+import { EXIT, Failed, UsageError } from '../run/errors.ts';
 import { table } from '../output/table.ts';
-import { addQuarantine, onlyOne, quarantineText, revokedText, type Scope } from './incidents.ts';
+import { addQuarantine, onlyOne, quarantineText, revokedText, type Scope } from './quarantines.ts';
 
 interface RevokeOptions {
   readonly workload?: string;

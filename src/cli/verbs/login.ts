@@ -1,6 +1,6 @@
 import { bearer, type BrokerClient } from '../../client/index.ts';
-import { askHidden, readStdin } from '../ask.ts';
-import { abortedBy, type Broker } from '../broker.ts';
+import { askHidden, readStdin } from '../input/ask.ts';
+import { abortedBy, type Broker } from '../connection/broker.ts';
 import {
   absolute,
   checkToken,
@@ -12,16 +12,16 @@ import {
   profileName,
   type BrokerAddress,
   type ConnectionOptions,
-} from '../connection.ts';
-import type { Call, CliContext } from '../context.ts';
-import { defined } from '../defined.ts';
-import { UsageError } from '../errors.ts';
-import { isSessionToken, readIdentity } from '../identity.ts';
-import { logInWorkload, openBroker, saveOrEnd } from '../open-broker.ts';
-import { logInPerson, stepUp } from '../person-login.ts';
-import { proveKey } from '../security-key.ts';
+} from '../connection/connection.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { defined } from '../run/defined.ts';
+import { UsageError } from '../run/errors.ts';
+import { isSessionToken, readIdentity } from '../connection/identity.ts';
+import { logInWorkload, openBroker, saveOrEnd } from '../connection/open-broker.ts';
+import { logInPerson, stepUp } from '../connection/person-login.ts';
+import { proveKey } from '../connection/security-key.ts';
 import { table } from '../output/table.ts';
-import { ProfileFiles, type OperatorLogin, type WorkloadLogin } from '../profiles.ts';
+import { ProfileFiles, type OperatorLogin, type WorkloadLogin } from '../connection/profiles.ts';
 
 export interface LoginOptions extends ConnectionOptions {
   readonly name?: string;

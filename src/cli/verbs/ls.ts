@@ -1,6 +1,6 @@
-import { allPages } from '../broker.ts';
-import type { Call, CliContext } from '../context.ts';
-import { defined } from '../defined.ts';
+import { allPages } from '../connection/broker.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { defined } from '../run/defined.ts';
 import { table } from '../output/table.ts';
 
 /** The most that the API returns in one page. */

@@ -1,13 +1,13 @@
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import type { components } from '../../client/index.ts';
-import { ROLES } from '../../domain/principal.ts';
-import type { Broker } from '../broker.ts';
-import type { Call, CliContext } from '../context.ts';
-import { defined } from '../defined.ts';
-import { EXIT, Failed, UsageError } from '../errors.ts';
-import { grantText } from '../identity.ts';
+import { ROLES } from '../../domain/identity/principal.ts';
+import type { Broker } from '../connection/broker.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { defined } from '../run/defined.ts';
+import { EXIT, Failed, UsageError } from '../run/errors.ts';
+import { grantText } from '../connection/identity.ts';
 import { fields } from '../output/table.ts';
-import { causeOf, mayHaveBeenDone, stopped } from '../unfinished.ts';
+import { causeOf, mayHaveBeenDone, stopped } from '../run/unknown-outcome.ts';
 
 type Token = components['schemas']['OperatorToken'];
 type Grant = components['schemas']['Grant'];

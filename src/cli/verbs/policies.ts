@@ -1,14 +1,14 @@
 import type { components } from '../../client/index.ts';
 import { CAPABILITIES } from '../../domain/policy/index.ts';
-import { parseWorkloadId, workloadOf, WORKLOAD_FORMS } from '../../domain/workload.ts';
-import { callWith } from '../broker.ts';
-import type { Call, CliContext } from '../context.ts';
-import { defined } from '../defined.ts';
+import { parseWorkloadId, workloadOf, WORKLOAD_FORMS } from '../../domain/identity/workload.ts';
+import { callWith } from '../connection/broker.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { defined } from '../run/defined.ts';
 import { POLICY } from '../documents/kinds.ts';
 import { problemAt, toManifests } from '../documents/manifest.ts';
 import { absentReferences, policyOf } from '../documents/policy-references.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, problemLine, UsageError, type ExitCode, type FileProblem } from '../errors.ts';
+import { EXIT, problemLine, UsageError, type ExitCode, type FileProblem } from '../run/errors.ts';
 import { questionWorkload } from '../policy-test/evaluate.ts';
 import { printable } from '../output/printable.ts';
 

@@ -1,16 +1,16 @@
 import { ApiError } from '../../client/index.ts';
 import { grantsOf, type AccessPolicy, type PolicyGrant } from '../../domain/policy/index.ts';
-import { allPages } from '../broker.ts';
-import type { Call, CliContext } from '../context.ts';
-import { counted } from '../count.ts';
-import { checkPlan } from '../documents/carry-out.ts';
+import { allPages } from '../connection/broker.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { counted } from '../run/count.ts';
+import { checkPlan } from '../documents/apply-plan.ts';
 import { kindOf, POLICY, type DocumentWord } from '../documents/kinds.ts';
 import { toManifests } from '../documents/manifest.ts';
 import { planJson, planText } from '../documents/plan-text.ts';
 import { planChanges, type DocumentPlan } from '../documents/plan.ts';
 import { absentReferences, policyOf } from '../documents/policy-references.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, Failed, UsageError, type ExitCode } from '../errors.ts';
+import { EXIT, Failed, UsageError, type ExitCode } from '../run/errors.ts';
 import { table } from '../output/table.ts';
 import { accessChanges, accessJson, accessText, coverage } from '../policy-access/access-text.ts';
 import {
@@ -24,7 +24,7 @@ import {
   type Replayed,
   type UsedGrant,
 } from '../policy-access/replayed.ts';
-import { periodOf } from '../time.ts';
+import { periodOf } from '../run/time.ts';
 
 interface DraftOptions {
   readonly prune?: readonly DocumentWord[];

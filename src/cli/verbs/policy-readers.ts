@@ -1,10 +1,10 @@
-import { glob } from '../../domain/glob.ts';
-import { isUnder } from '../../domain/names.ts';
+import { glob } from '../../domain/words/glob.ts';
+import { isUnder } from '../../domain/words/names.ts';
 import { ruleLabel, type AccessPolicy } from '../../domain/policy/index.ts';
-import { allPages, type Broker } from '../broker.ts';
-import type { Call, CliContext } from '../context.ts';
-import { counted } from '../count.ts';
-import { subjectText } from '../identity.ts';
+import { allPages, type Broker } from '../connection/broker.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { counted } from '../run/count.ts';
+import { subjectText } from '../connection/identity.ts';
 import { csv } from '../output/csv.ts';
 import { table } from '../output/table.ts';
 import { coverage } from '../policy-access/access-text.ts';

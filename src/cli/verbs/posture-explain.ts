@@ -1,12 +1,12 @@
 import type { components } from '../../client/index.ts';
-import type { Call, CliContext } from '../context.ts';
-import { allPages, type Broker } from '../broker.ts';
-import { counted } from '../count.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { allPages, type Broker } from '../connection/broker.ts';
+import { counted } from '../run/count.ts';
 import { POSTURE_PROFILE } from '../documents/kinds.ts';
 import { toManifests } from '../documents/manifest.ts';
 import { readPods } from '../documents/pods.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, UsageError, type ExitCode } from '../errors.ts';
+import { EXIT, UsageError, type ExitCode } from '../run/errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { scopeNote } from './evidence.ts';

@@ -1,9 +1,9 @@
 import { ApiError, type components } from '../../client/index.ts';
-import type { Broker } from '../broker.ts';
-import type { Call, CliContext } from '../context.ts';
-import { defined } from '../defined.ts';
-import { EXIT, Failed, UsageError } from '../errors.ts';
-import { isSessionToken } from '../identity.ts';
+import type { Broker } from '../connection/broker.ts';
+import type { Call, CliContext } from '../run/context.ts';
+import { defined } from '../run/defined.ts';
+import { EXIT, Failed, UsageError } from '../run/errors.ts';
+import { isSessionToken } from '../connection/identity.ts';
 import { fields } from '../output/table.ts';
 import { readSecretData } from './secret-values.ts';
 

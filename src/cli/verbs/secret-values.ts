@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { askHidden, readStdin } from '../ask.ts';
-import type { CliContext } from '../context.ts';
-import { readFailure, UsageError } from '../errors.ts';
+import { askHidden, readStdin } from '../input/ask.ts';
+import type { CliContext } from '../run/context.ts';
+import { readFailure, UsageError } from '../run/errors.ts';
 
 export type SecretValue = string | { readonly base64: string };
 export type SecretData = Readonly<Record<string, SecretValue>>;

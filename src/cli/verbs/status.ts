@@ -1,11 +1,11 @@
 import type { components } from '../../client/index.ts';
-import { allPages, type Broker } from '../broker.ts';
-import type { CliContext } from '../context.ts';
-import { counted } from '../count.ts';
-import { EXIT, type ExitCode } from '../errors.ts';
+import { allPages, type Broker } from '../connection/broker.ts';
+import type { CliContext } from '../run/context.ts';
+import { counted } from '../run/count.ts';
+import { EXIT, type ExitCode } from '../run/errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
-import { distance } from '../time.ts';
+import { distance } from '../run/time.ts';
 import type { ConfigurationInUse } from './reload.ts';
 import {
   checkOf,
@@ -15,7 +15,7 @@ import {
   witnessesIn,
   type Seen,
   type WitnessState,
-} from '../survey.ts';
+} from './health-checks.ts';
 
 type Readiness = components['schemas']['Readiness'];
 

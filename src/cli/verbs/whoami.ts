@@ -1,5 +1,5 @@
-import type { CliContext } from '../context.ts';
-import { grantText, isSessionToken, readIdentity, type Identity } from '../identity.ts';
+import type { CliContext } from '../run/context.ts';
+import { grantText, isSessionToken, readIdentity, type Identity } from '../connection/identity.ts';
 import { fields } from '../output/table.ts';
 
 /** Shows the caller's identity as the broker knows it, and when the login expires. */

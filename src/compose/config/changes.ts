@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { pointerTo } from '../../domain/json-pointer.ts';
+import { pointerTo } from '../../domain/words/json-pointer.ts';
 import type { Config } from './schema.ts';
 
 /**

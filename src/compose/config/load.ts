@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
-import { settingWords } from '../../domain/schema-words.ts';
+import { settingWords } from '../../domain/words/schema-words.ts';
 import { readOneYaml, type YamlDocument } from '../../text/strict-yaml.ts';
 import { configSchema, type Config } from './schema.ts';
-import { pathOf, pointerTo } from '../../domain/json-pointer.ts';
+import { pathOf, pointerTo } from '../../domain/words/json-pointer.ts';
 
 const ENVIRONMENT_PREFIX = 'QUAYMASTER__';
 /** Node itself reads this variable, so it affects every library: the PostgreSQL and AWS clients would accept any certificate (CVE-2021-22939). */

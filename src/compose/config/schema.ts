@@ -9,12 +9,12 @@ import {
   peopleConfigSchema,
   spiffeConnectionSchema,
 } from '../../auth/config.ts';
-import { isName } from '../../domain/names.ts';
+import { isName } from '../../domain/words/names.ts';
 import { injectorConfigSchema } from '../../delivery/injector/config.ts';
-import { backupConfigSchema } from '../backup/config.ts';
-import { tracesConfigSchema } from '../../trace/config.ts';
+import { backupConfigSchema } from '../../backup/config.ts';
+import { tracesConfigSchema } from '../../process/trace/config.ts';
 import { storeConfigSchema, type StoreConfig } from '../../store/config.ts';
-import { backendSchema, kekSchema } from '../backends.ts';
+import { backendSchema, kekSchema } from '../configuration/backends.ts';
 
 /** Reserved names: the embedded provider and the value generator always exist and need no configuration. */
 const RESERVED_NAMES = ['embedded', 'generated'];

@@ -1,13 +1,13 @@
-import { systemClock } from '../../clock.ts';
-import { exportLog, type Progress } from '../../audit/export.ts';
-import { formattedFile, writeFormatted } from '../../audit/export-formatted.ts';
-import { damageText } from '../../audit/log-damage.ts';
-import { storeSource } from '../../audit/export-source.ts';
+import { systemClock } from '../../process/clock.ts';
+import { exportLog, type Progress } from '../../audit/export/export.ts';
+import { formattedFile, writeFormatted } from '../../audit/export/export-formatted.ts';
+import { damageText } from '../../audit/entries/log-damage.ts';
+import { storeSource } from '../../audit/export/export-source.ts';
 import { loadConfig } from '../config/load.ts';
 import { openStore } from '../../store/index.ts';
-import { atOrigin, openBootLog } from '../audit-trail.ts';
+import { atOrigin, openBootLog } from '../log/audit-trail.ts';
 import { brokerSource, type LogClient } from './broker-source.ts';
-import { LOG_FORMATS, type LogFormat } from '../../domain/audit-formats/log-format.ts';
+import { LOG_FORMATS, type LogFormat } from '../../domain/audit/formats/log-format.ts';
 import { BrokerError } from '../../domain/errors.ts';
 
 /** The store of a configuration file, or a running broker. */

@@ -1,11 +1,15 @@
-import type { Progress } from '../../audit/export.ts';
-import { verifyExport, type ArchivedReport, type VerifyReport } from '../../audit/verify.ts';
+import type { Progress } from '../../audit/export/export.ts';
+import {
+  verifyExport,
+  type ArchivedReport,
+  type VerifyReport,
+} from '../../audit/verification/verify.ts';
 import type { WitnessDemand } from '../../audit/witnesses/history-anchor.ts';
-import { parseWitnessKey } from '../../crypto/cosignature.ts';
-import { parseVerifierKey, type NoteVerifier } from '../../crypto/signed-note.ts';
+import { parseWitnessKey } from '../../crypto/log/cosignature.ts';
+import { parseVerifierKey, type NoteVerifier } from '../../crypto/log/signed-note.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { archiveIn, type ArchiveArguments } from '../archive-arguments.ts';
-import { findNamedDirectory, readNamedFile } from '../named-file.ts';
+import { archiveIn, type ArchiveArguments } from '../installation/archive-arguments.ts';
+import { findNamedDirectory, readNamedFile } from '../../process/named-file.ts';
 
 export interface VerifyArguments extends ArchiveArguments {
   readonly checkpoint?: string;

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { createDurably } from '../../audit/durable-file.ts';
-import { systemClock } from '../../clock.ts';
-import { generateAgeKeyPair } from '../../crypto/age.ts';
+import { systemClock } from '../../process/clock.ts';
+import { generateAgeKeyPair } from '../../crypto/encryption/age.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { createLog } from '../../log.ts';
+import { createLog } from '../../process/log.ts';
 import { removeStoreFiles } from '../../store/sqlite/store-files.ts';
 import { openStore } from '../../store/index.ts';
-import { lostText, newerExport, newerStore, UNLISTED } from '../backup/lost-changes.ts';
-import type { BackupManifest } from '../backup/manifest.ts';
+import { lostText, newerExport, newerStore, UNLISTED } from '../../backup/lost-changes.ts';
+import type { BackupManifest } from '../../backup/manifest.ts';
 import {
   assertUnused,
   decryptBackup,
@@ -15,9 +15,9 @@ import {
   restoreBackup,
   type ByteProgress,
   type FoundBackup,
-} from '../backup/restore.ts';
-import { NO_CHAIN } from '../backup/verify-copy.ts';
-import { archiveIn, type ArchiveArguments } from '../archive-arguments.ts';
+} from '../../backup/restore.ts';
+import { NO_CHAIN } from '../../backup/verify-copy.ts';
+import { archiveIn, type ArchiveArguments } from '../installation/archive-arguments.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';

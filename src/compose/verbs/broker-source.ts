@@ -1,5 +1,5 @@
-import { batchHeadSchema, type BatchHead } from '../../audit/export-format.ts';
-import type { ExportSource } from '../../audit/export-source.ts';
+import { batchHeadSchema, type BatchHead } from '../../audit/export/export-format.ts';
+import type { ExportSource } from '../../audit/export/export-source.ts';
 import type { ArchiveObject } from '../../ports/audit-log.ts';
 import { ApiError, type BrokerClient } from '../../client/index.ts';
 

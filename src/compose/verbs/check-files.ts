@@ -6,8 +6,8 @@ import type { Clock } from '../../ports/clock.ts';
 import { coreFiles, type CoreFiles } from '../config/process-options.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import { openPlace } from '../archive-runs.ts';
-import { tryKek } from '../keys.ts';
+import { openPlace } from '../../backup/archive-runs.ts';
+import { tryKek } from '../installation/keys.ts';
 
 /** One named file of the configuration that a start or a first use would fail on. */
 export interface FileFinding {

@@ -1,8 +1,8 @@
-import { systemClock } from '../../clock.ts';
+import { systemClock } from '../../process/clock.ts';
 import { Provider } from '../../delivery/csi/provider.ts';
 import { loadSettings } from '../../delivery/csi/settings.ts';
-import { createLog } from '../../log.ts';
-import { RELEASE } from '../release.ts';
+import { createLog } from '../../process/log.ts';
+import { RELEASE } from '../../process/version.ts';
 
 /** Runs the provider with a configuration file until a signal stops it. */
 export async function runCsiProvider(path: string): Promise<void> {

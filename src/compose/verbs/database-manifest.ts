@@ -1,30 +1,30 @@
 import { createDurably } from '../../audit/durable-file.ts';
-import { storedIdentity } from '../../audit/log-origin.ts';
-import { loadLogKeyFile } from '../../audit/log-key.ts';
-import { logIdentity, type LogIdentity } from '../../audit/log-identity.ts';
-import { rootOf } from '../../audit/stored-tree.ts';
-import { systemClock } from '../../clock.ts';
-import { openLogCheckpoint } from '../../crypto/checkpoint.ts';
-import { constantTimeEqual } from '../../crypto/digest.ts';
+import { storedIdentity } from '../../audit/identity/log-origin.ts';
+import { loadLogKeyFile } from '../../audit/identity/log-key.ts';
+import { logIdentity, type LogIdentity } from '../../audit/identity/log-identity.ts';
+import { rootOf } from '../../audit/tree/stored-tree.ts';
+import { systemClock } from '../../process/clock.ts';
+import { openLogCheckpoint } from '../../crypto/log/checkpoint.ts';
+import { constantTimeEqual } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { instant } from '../../domain/instant.ts';
-import { createLog } from '../../log.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { createLog } from '../../process/log.ts';
 import { openStore, type OpenedStore } from '../../store/index.ts';
-import { lostText, newerExport, UNLISTED } from '../backup/lost-changes.ts';
+import { lostText, newerExport, UNLISTED } from '../../backup/lost-changes.ts';
 import {
   openDatabaseManifest,
   signDatabaseManifest,
   type DatabaseManifest,
-} from '../backup/manifest.ts';
-import { NO_CHAIN, verifyStore, type VerifiedCopy } from '../backup/verify-copy.ts';
-import { archiveIn, type ArchiveArguments } from '../archive-arguments.ts';
+} from '../../backup/manifest.ts';
+import { NO_CHAIN, verifyStore, type VerifiedCopy } from '../../backup/verify-copy.ts';
+import { archiveIn, type ArchiveArguments } from '../installation/archive-arguments.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';
-import { createGuard } from '../guarded-state.ts';
-import { loadKeys, wrappersOf } from '../keys.ts';
-import { readNamedFile } from '../named-file.ts';
-import { RELEASE } from '../release.ts';
+import { createGuard } from '../installation/guarded-state.ts';
+import { loadKeys, wrappersOf } from '../installation/keys.ts';
+import { readNamedFile } from '../../process/named-file.ts';
+import { RELEASE } from '../../process/version.ts';
 
 /**
  * Verifies the database of a PostgreSQL store and signs what it contains now. A dump or base backup that begins afterwards contains at least this.

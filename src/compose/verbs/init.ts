@@ -1,10 +1,10 @@
-import { systemClock } from '../../clock.ts';
+import { systemClock } from '../../process/clock.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { parseDuration } from '../../domain/policy/duration.ts';
-import { createLog } from '../../log.ts';
-import { initialise } from '../initialise.ts';
+import { createLog } from '../../process/log.ts';
+import { initialise } from '../installation/initialise.ts';
 
 /** Creates missing keys, store and admin token. @returns the text for the operator. @throws ERR_CONFIG_INVALID, ERR_CONFLICT */
 export async function runInit(options: {

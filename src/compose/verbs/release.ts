@@ -1,15 +1,15 @@
-import { systemClock } from '../../clock.ts';
+import { systemClock } from '../../process/clock.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { createLog } from '../../log.ts';
+import { createLog } from '../../process/log.ts';
 import { openStore } from '../../store/index.ts';
-import type { LogExtent } from '../../audit/opened-log.ts';
-import { verifierKeyText } from '../../crypto/signed-note.ts';
-import { RowSeals } from '../../broker/recording/row-seals.ts';
-import { atOrigin, AuditTrail, openBootLog, type Released } from '../audit-trail.ts';
-import { createGuard, releaseRows } from '../guarded-state.ts';
-import { loadKeys, wrappersOf } from '../keys.ts';
+import type { LogExtent } from '../../audit/identity/held-reasons.ts';
+import { verifierKeyText } from '../../crypto/log/signed-note.ts';
+import { RowSeals } from '../../broker/kernel/row-seals.ts';
+import { atOrigin, AuditTrail, openBootLog, type Released } from '../log/audit-trail.ts';
+import { createGuard, releaseRows } from '../installation/guarded-state.ts';
+import { loadKeys, wrappersOf } from '../installation/keys.ts';
 import { refuseOtherBrokers } from './database-manifest.ts';
 
 /**

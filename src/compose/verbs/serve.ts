@@ -1,11 +1,11 @@
-import { systemClock } from '../../clock.ts';
+import { systemClock } from '../../process/clock.ts';
 import { loadConfig } from '../config/load.ts';
 import { coreFiles, refuseOpenProcess } from '../config/process-options.ts';
-import { ConfigReload, reloadable } from '../config-reload.ts';
-import { createLog } from '../../log.ts';
+import { ConfigReload, reloadable } from '../configuration/config-reload.ts';
+import { createLog } from '../../process/log.ts';
 import { MountedFile } from '../../net/mounted-file.ts';
-import { serveUnsealed } from '../serve-unsealed.ts';
-import { onSignals } from '../on-signals.ts';
+import { serveUnsealed } from '../serving/serve-unsealed.ts';
+import { onSignals } from '../configuration/on-signals.ts';
 
 const CORE_DUMPS =
   'a crash may write the memory of the broker, with its keys, to a core file; set the core limit to 1 (prlimit --core=1, LimitCORE=1), which also holds if core_pattern is a pipe';

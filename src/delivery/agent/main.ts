@@ -1,4 +1,4 @@
-import { leaveMemoryOutOfCoreFiles } from '../../core-files.ts';
+import { leaveMemoryOutOfCoreFiles } from '../../process/core-files.ts';
 import { AgentFailure, EXIT } from '../failures.ts';
 import { runCommandLine } from './run-command-line.ts';
 

@@ -10,10 +10,10 @@ import {
   type Format,
 } from '../files/file-options.ts';
 import { readOneYaml, yamlProblemText } from '../../text/strict-yaml.ts';
-import { isSecretPath } from '../../domain/names.ts';
-import { Sensitive } from '../../domain/sensitive.ts';
+import { isSecretPath } from '../../domain/words/names.ts';
+import { Sensitive } from '../../domain/secrets/sensitive.ts';
 import { MountRefused, NO_CREDENTIALS } from './mount-refused.ts';
-import { pointerTo } from '../../domain/json-pointer.ts';
+import { pointerTo } from '../../domain/words/json-pointer.ts';
 
 const TOKENS = 'csi.storage.k8s.io/serviceAccount.tokens';
 const POD = 'csi.storage.k8s.io/pod.name';

@@ -1,8 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import { renderSecret } from '../files/secret-renderer.ts';
 import { ApiError, type SuccessBody, type WorkloadSession } from '../../client/index.ts';
-import type { SecretData } from '../../domain/secret.ts';
-import { Sensitive } from '../../domain/sensitive.ts';
+import type { SecretData } from '../../domain/secrets/secret.ts';
+import { Sensitive } from '../../domain/secrets/sensitive.ts';
 import type { MountedFile, MountResponse, ObjectVersion } from './driver-protocol.ts';
 import { grpcStatus, MountRefused, NO_CREDENTIALS } from './mount-refused.ts';
 import type { MountSpec, MountedObject } from './mount-spec.ts';

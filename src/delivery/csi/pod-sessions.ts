@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { ApiError, WorkloadSession, type BrokerClient } from '../../client/index.ts';
-import { sha256Hex } from '../../crypto/digest.ts';
-import type { Sensitive } from '../../domain/sensitive.ts';
+import { sha256Hex } from '../../crypto/hashes/digest.ts';
+import type { Sensitive } from '../../domain/secrets/sensitive.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 /** Twice the pods of one node, because tokens rotate. */

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { BrokerError } from '../../domain/errors.ts';
-import { isName } from '../../domain/names.ts';
-import { settingWords } from '../../domain/schema-words.ts';
+import { isName } from '../../domain/words/names.ts';
+import { settingWords } from '../../domain/words/schema-words.ts';
 import { readOneYaml, yamlProblemText } from '../../text/strict-yaml.ts';
-import { pointerTo } from '../../domain/json-pointer.ts';
+import { pointerTo } from '../../domain/words/json-pointer.ts';
 
 const path = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');
 const port = z.int().min(1).max(65_535);

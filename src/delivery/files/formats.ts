@@ -1,4 +1,4 @@
-import type { SecretData } from '../../domain/secret.ts';
+import type { SecretData } from '../../domain/secrets/secret.ts';
 import { DeliveryError } from '../failures.ts';
 import { isFileName } from './file-options.ts';
 

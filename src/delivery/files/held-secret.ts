@@ -1,5 +1,5 @@
-import type { SecretData } from '../../domain/secret.ts';
-import type { Sensitive } from '../../domain/sensitive.ts';
+import type { SecretData } from '../../domain/secrets/secret.ts';
+import type { Sensitive } from '../../domain/secrets/sensitive.ts';
 
 /** The current value of one secret. */
 export interface HeldSecret {

@@ -1,4 +1,4 @@
-import type { SecretData } from '../../domain/secret.ts';
+import type { SecretData } from '../../domain/secrets/secret.ts';
 import type { HeldSecret } from './held-secret.ts';
 import { DeliveryError } from '../failures.ts';
 import type { Format } from './file-options.ts';

@@ -1,4 +1,4 @@
-import { readCertificate } from '../../crypto/certificate-facts.ts';
+import { readCertificate } from '../../crypto/certificates/certificate-facts.ts';
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n?/g;
 /** Far more than the brokers of one installation issue in the life of a certificate. The object must stay small (etcd: 1.5 MiB). */

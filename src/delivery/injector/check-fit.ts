@@ -1,4 +1,4 @@
-import { isUnder } from '../../domain/names.ts';
+import { isUnder } from '../../domain/words/names.ts';
 import { parseSettings } from '../settings/settings.ts';
 import { isReservedContainer, isReservedVolume } from './agent-containers.ts';
 import { DOMAIN, type Problems } from './annotations.ts';

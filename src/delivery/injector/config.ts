@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isName } from '../../domain/names.ts';
+import { isName } from '../../domain/words/names.ts';
 
 const port = z.int().min(0).max(65_535);
 const file = z.string().min(1).max(4096);

@@ -1,4 +1,4 @@
-import { generateKeyPair } from '../../crypto/key-pair.ts';
+import { generateKeyPair } from '../../crypto/keys/key-pair.ts';
 import { doubledDelay } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -173,7 +173,7 @@ export class ManagedCertificate {
 /** The library for certificates is loaded here, and not by brokers that read theirs from files. */
 async function make(parts: ManagedCertificateParts, owner: string): Promise<Made> {
   const { clock, dnsNames, times = TIMES } = parts;
-  const { selfSigned } = await import('../../crypto/self-signed.ts');
+  const { selfSigned } = await import('../../crypto/certificates/self-signed.ts');
   const pair = await generateKeyPair('ec-p256');
   const now = clock.now();
   const cert = selfSigned('ec-p256', pair, {

@@ -1,4 +1,4 @@
-import { isSecretPath } from '../../domain/names.ts';
+import { isSecretPath } from '../../domain/words/names.ts';
 import { parseDuration } from '../../domain/policy/duration.ts';
 import {
   FILE_ENDINGS,

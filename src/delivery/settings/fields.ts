@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { isName, isSecretPath } from '../../domain/names.ts';
+import { isName, isSecretPath } from '../../domain/words/names.ts';
 import { parseDuration } from '../../domain/policy/duration.ts';
 
 /*

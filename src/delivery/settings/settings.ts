@@ -14,8 +14,8 @@ import {
   secretPath,
   signalName,
 } from './fields.ts';
-import { pointerTo } from '../../domain/json-pointer.ts';
-import { settingWords } from '../../domain/schema-words.ts';
+import { pointerTo } from '../../domain/words/json-pointer.ts';
+import { settingWords } from '../../domain/words/schema-words.ts';
 
 /** Below `directory`. */
 const target = z.string().check((checking) => {

@@ -1,5 +1,5 @@
 import { BrokerError } from '../errors.ts';
-import type { Workload } from '../workload.ts';
+import type { Workload } from '../identity/workload.ts';
 import type { StoredPolicy } from './access-policy.ts';
 import { compilePolicy, subjectNames } from './compiled-policy.ts';
 import type { CompiledPolicy, CompiledSubject } from './compiled-policy.ts';

@@ -1,9 +1,9 @@
-import { parseCidr } from '../cidr.ts';
-import type { Cidr } from '../cidr.ts';
+import { parseCidr } from '../network/cidr.ts';
+import type { Cidr } from '../network/cidr.ts';
 import { BrokerError } from '../errors.ts';
-import { parseTimeOfDay } from '../time-window.ts';
-import type { TimeWindow } from '../time-window.ts';
-import { openTimeZone } from '../time-zone.ts';
+import { parseTimeOfDay } from '../time/time-window.ts';
+import type { TimeWindow } from '../time/time-window.ts';
+import { openTimeZone } from '../time/time-zone.ts';
 import { DAYS } from './access-policy.ts';
 import type {
   AccessPolicy,
@@ -15,7 +15,7 @@ import type {
   StoredPolicy,
 } from './access-policy.ts';
 import { parseDuration } from './duration.ts';
-import type { Workload } from '../workload.ts';
+import type { Workload } from '../identity/workload.ts';
 import { parsePolicySubjects } from './parse-policy.ts';
 
 export interface CompiledPolicy {

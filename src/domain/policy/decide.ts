@@ -1,4 +1,4 @@
-import { isSecretPath } from '../names.ts';
+import { isSecretPath } from '../words/names.ts';
 import type { BoundRule } from './bound-rule.ts';
 import type { CompiledPolicies } from './compiled-policies.ts';
 import { counts, countsAtMost } from './certainty.ts';

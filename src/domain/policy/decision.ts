@@ -1,4 +1,4 @@
-import type { Workload } from '../workload.ts';
+import type { Workload } from '../identity/workload.ts';
 import type { Capability } from './access-policy.ts';
 
 /** What is asked of a view: everything about the request that is not the workload itself. */

@@ -1,5 +1,5 @@
 import type { ProblemList } from './problem-list.ts';
-import { pointerTo } from '../json-pointer.ts';
+import { pointerTo } from '../words/json-pointer.ts';
 
 export interface FieldNames {
   readonly required: readonly string[];

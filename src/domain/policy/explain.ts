@@ -1,4 +1,4 @@
-import { isSecretPath } from '../names.ts';
+import { isSecretPath } from '../words/names.ts';
 import { bindRule } from './bound-rule.ts';
 import type { BoundRule } from './bound-rule.ts';
 import { byPolicyName, policiesFor } from './compiled-policies.ts';

@@ -1,4 +1,4 @@
-import { isCovered } from '../cidr.ts';
+import { isCovered } from '../network/cidr.ts';
 import type { AccessPolicy, Capability } from './access-policy.ts';
 import { bindRule } from './bound-rule.ts';
 import { ruleLabel } from './compiled-policy.ts';

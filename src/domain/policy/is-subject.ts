@@ -1,5 +1,5 @@
-import { glob } from '../glob.ts';
-import type { Workload } from '../workload.ts';
+import { glob } from '../words/glob.ts';
+import type { Workload } from '../identity/workload.ts';
 import type { PolicySubject } from './access-policy.ts';
 
 /** Whether the subject names the workload. Labels of pods are not asked. */

@@ -1,4 +1,4 @@
-import { isSecretPath } from '../names.ts';
+import { isSecretPath } from '../words/names.ts';
 import { PathWalk } from './path-walk.ts';
 import type { WorkloadView } from './workload-view.ts';
 

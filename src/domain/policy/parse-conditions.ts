@@ -1,6 +1,6 @@
-import { parseCidr } from '../cidr.ts';
-import { parseTimeOfDay } from '../time-window.ts';
-import { openTimeZone } from '../time-zone.ts';
+import { parseCidr } from '../network/cidr.ts';
+import { parseTimeOfDay } from '../time/time-window.ts';
+import { openTimeZone } from '../time/time-zone.ts';
 import { DAYS } from './access-policy.ts';
 import type { Day, PolicyConditions, PolicyTimeWindow } from './access-policy.ts';
 import type { DocumentNode } from './document-node.ts';

@@ -1,5 +1,5 @@
 import { BrokerError, type Problem } from '../errors.ts';
-import { isName } from '../names.ts';
+import { isName } from '../words/names.ts';
 import { POLICY_API_VERSION, POLICY_KIND } from './access-policy.ts';
 import type { AccessPolicy, PolicySubject } from './access-policy.ts';
 import { DocumentNode } from './document-node.ts';

@@ -1,4 +1,4 @@
-import { isName } from '../names.ts';
+import { isName } from '../words/names.ts';
 import { CAPABILITIES } from './access-policy.ts';
 import type { Capability, PolicyRule } from './access-policy.ts';
 import type { DocumentFields, DocumentNode } from './document-node.ts';

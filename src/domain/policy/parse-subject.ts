@@ -1,5 +1,5 @@
-import { isName } from '../names.ts';
-import { isIdentity } from '../workload.ts';
+import { isName } from '../words/names.ts';
+import { isIdentity } from '../identity/workload.ts';
 import type { PolicySubject } from './access-policy.ts';
 import type { DocumentFields, DocumentNode } from './document-node.ts';
 import { POLICY_LIMITS } from './policy-limits.ts';

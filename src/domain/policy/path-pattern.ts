@@ -1,4 +1,4 @@
-import { MAX_PATH_SEGMENTS } from '../names.ts';
+import { MAX_PATH_SEGMENTS } from '../words/names.ts';
 import { isPolicyVariable } from './policy-variable.ts';
 import type { PolicyVariable, VariableValues } from './policy-variable.ts';
 import { POLICY_LIMITS } from './policy-limits.ts';

@@ -1,4 +1,4 @@
-import { isUnder } from '../names.ts';
+import { isUnder } from '../words/names.ts';
 import type { AccessPolicy } from './access-policy.ts';
 import { staticPrefix } from './path-pattern.ts';
 

@@ -1,5 +1,5 @@
-import { isPathSegment } from '../names.ts';
-import type { Workload } from '../workload.ts';
+import { isPathSegment } from '../words/names.ts';
+import type { Workload } from '../identity/workload.ts';
 
 const POLICY_VARIABLES = [
   'cluster',

@@ -1,9 +1,9 @@
-import { cidrHolds } from '../cidr.ts';
-import type { Cidr } from '../cidr.ts';
-import { parseIpAddress } from '../ip-address.ts';
-import type { IpAddress } from '../ip-address.ts';
-import { timeWindowHolds } from '../time-window.ts';
-import type { TimeWindow } from '../time-window.ts';
+import { cidrHolds } from '../network/cidr.ts';
+import type { Cidr } from '../network/cidr.ts';
+import { parseIpAddress } from '../network/ip-address.ts';
+import type { IpAddress } from '../network/ip-address.ts';
+import { timeWindowHolds } from '../time/time-window.ts';
+import type { TimeWindow } from '../time/time-window.ts';
 import type { BoundRule, LabelSet } from './bound-rule.ts';
 import type { Certainty, counts } from './certainty.ts';
 import type { ViewRequest } from './decision.ts';

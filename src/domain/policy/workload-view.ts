@@ -1,4 +1,4 @@
-import { workloadId, type Workload } from '../workload.ts';
+import { workloadId, type Workload } from '../identity/workload.ts';
 import { bindRule } from './bound-rule.ts';
 import type { BoundRule } from './bound-rule.ts';
 import { policiesFor } from './compiled-policies.ts';

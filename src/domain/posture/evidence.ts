@@ -1,4 +1,4 @@
-import { isUnder } from '../names.ts';
+import { isUnder } from '../words/names.ts';
 
 /** From the worst to the least; `UNKNOWN` is what the scanner did not rate. */
 export const SEVERITIES = ['CRITICAL', 'HIGH', 'MEDIUM', 'LOW', 'NEGLIGIBLE', 'UNKNOWN'] as const;

@@ -1,4 +1,4 @@
-import { glob, type Glob } from '../glob.ts';
+import { glob, type Glob } from '../words/glob.ts';
 import { identityTest, type Signer, type TrustedIdentity } from './trusted-identity.ts';
 
 /** A pinned public key, as the profile names it. */

@@ -1,4 +1,4 @@
-import { pointerTo } from '../json-pointer.ts';
+import { pointerTo } from '../words/json-pointer.ts';
 
 /** A pod or another document (`whole`) whose value at `pointer` has a type that is not accepted there. */
 export class MalformedPod extends Error {

@@ -1,4 +1,4 @@
-import { glob, type Glob } from '../glob.ts';
+import { glob, type Glob } from '../words/glob.ts';
 import type { Labels } from './label-selector.ts';
 import { compileTrust, type CompiledTrust, type ImageTrustSpec } from './image-trust.ts';
 import type { Severity } from './evidence.ts';

@@ -1,4 +1,4 @@
-import { glob, MOST_DEEP_STARS, type Glob } from '../glob.ts';
+import { glob, MOST_DEEP_STARS, type Glob } from '../words/glob.ts';
 
 /** The signer of an image: the holder of a pinned key, or an identity that an issuer certified when it signed. */
 export type Signer =

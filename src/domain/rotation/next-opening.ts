@@ -1,4 +1,4 @@
-import { timeWindowHolds, type TimeWindow } from '../time-window.ts';
+import { timeWindowHolds, type TimeWindow } from '../time/time-window.ts';
 
 const MINUTE_MS = 60_000;
 const WEEK_MINUTES = 7 * 24 * 60;

@@ -1,4 +1,4 @@
-import type { TimeWindow } from '../time-window.ts';
+import type { TimeWindow } from '../time/time-window.ts';
 
 /** When a secret rotates by itself. */
 export type RotationSchedule =

@@ -1,5 +1,5 @@
 import type { Server, Socket } from 'node:net';
-import { networkOf } from '../../domain/ip-address.ts';
+import { networkOf } from '../../domain/network/ip-address.ts';
 
 export interface ConnectionBounds {
   readonly maxConnections: number;

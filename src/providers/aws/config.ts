@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isSecretPath } from '../../domain/names.ts';
+import { isSecretPath } from '../../domain/words/names.ts';
 import { guardLimitsSchema } from '../guard/config.ts';
 import { accessKeyNames } from '../rotator/options.ts';
 

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { accountOf, type Workload } from '../../domain/workload.ts';
+import { accountOf, type Workload } from '../../domain/identity/workload.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type {
@@ -13,7 +13,7 @@ import type { AwsAccount } from './client/account.ts';
 import { parseOptions } from '../parse-options.ts';
 import { MIN_SESSION_SECONDS, roleRef, isRoleName, type AwsIamMountOptions } from './config.ts';
 import type { Page } from '../../domain/page.ts';
-import type { SecretListing, SecretVersion } from '../../domain/secret.ts';
+import type { SecretListing, SecretVersion } from '../../domain/secrets/secret.ts';
 import { checkIdentity } from './check.ts';
 import { z } from 'zod';
 

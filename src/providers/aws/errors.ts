@@ -1,4 +1,4 @@
-import { AWS_NO_CREDENTIALS, AWS_NOT_ACCEPTED } from '../../domain/aws-refusals.ts';
+import { AWS_NO_CREDENTIALS, AWS_NOT_ACCEPTED } from '../../domain/secrets/aws-refusals.ts';
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 
 /** AWS request ids are UUIDs. Any other text is chosen by the server that answered, so it is dropped. */

@@ -1,17 +1,17 @@
 import { lstat, open as openFile, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
-import { decodeBase64 } from '../../crypto/base64.ts';
-import { randomBytes } from '../../crypto/random.ts';
+import { decodeBase64 } from '../../crypto/random/base64.ts';
+import { randomBytes } from '../../crypto/random/random.ts';
 import {
   importSecretKey,
   isDegenerate,
   SECRET_KEY_BYTES,
   type SecretKey,
-} from '../../crypto/secret-key.ts';
+} from '../../crypto/keys/secret-key.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { open, seal } from '../../crypto/aead.ts';
-import { localFileData, localFileInfo } from '../../crypto/associated-data.ts';
-import { deriveBytes, deriveKey } from '../../crypto/derived-keys.ts';
+import { open, seal } from '../../crypto/encryption/aead.ts';
+import { localFileData, localFileInfo } from '../../crypto/encryption/associated-data.ts';
+import { deriveBytes, deriveKey } from '../../crypto/keys/derived-keys.ts';
 import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';
 
 const HEADER = 'quaymaster-kek-v1';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { KEY_TYPES } from '../../crypto/key-pair.ts';
-import { parseIpAddress } from '../../domain/ip-address.ts';
+import { KEY_TYPES } from '../../crypto/keys/key-pair.ts';
+import { parseIpAddress } from '../../domain/network/ip-address.ts';
 import { passwordOptions, secretKey } from '../rotator/options.ts';
 
 const MOST_VALUES = 32;

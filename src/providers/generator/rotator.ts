@@ -1,4 +1,4 @@
-import type { SecretData } from '../../domain/secret.ts';
+import type { SecretData } from '../../domain/secrets/secret.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { refuseStaleCopies } from '../rotator/values.ts';
 import type { GeneratedValue } from './values.ts';

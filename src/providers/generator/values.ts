@@ -1,9 +1,9 @@
-import type { SecretData } from '../../domain/secret.ts';
+import type { SecretData } from '../../domain/secrets/secret.ts';
 import type { TargetVerdict } from '../../ports/rotation-target.ts';
-import { fitsPasswordSpec, generatePassword } from '../../crypto/generated-value.ts';
+import { fitsPasswordSpec, generatePassword } from '../../crypto/random/generated-value.ts';
 import type { GeneratedOptions, KeyPairOptions, CertificateOptions } from './config.ts';
-import { generateKeyPair, readKeyPair } from '../../crypto/key-pair.ts';
-import { readCertificate } from '../../crypto/certificate-facts.ts';
+import { generateKeyPair, readKeyPair } from '../../crypto/keys/key-pair.ts';
+import { readCertificate } from '../../crypto/certificates/certificate-facts.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 /** A kind of value that the broker generates. */
@@ -99,7 +99,7 @@ export class GeneratedCertificate implements GeneratedValue {
 
   async make(): Promise<SecretData> {
     const { keyType, keys, commonName, dnsNames, ipAddresses } = this.#options;
-    const { selfSigned } = await import('../../crypto/self-signed.ts');
+    const { selfSigned } = await import('../../crypto/certificates/self-signed.ts');
     const pair = await generateKeyPair(keyType);
     const now = this.#clock.now();
     const notBefore = new Date(now - BACKDATED);

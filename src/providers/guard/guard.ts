@@ -1,5 +1,5 @@
-import { randomFraction } from '../../crypto/random.ts';
-import { DurationTally } from '../../domain/duration-tally.ts';
+import { randomFraction } from '../../crypto/random/random.ts';
+import { DurationTally } from '../../domain/time/duration-tally.ts';
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import type { CallState } from '../../ports/backend.ts';
 import { Backoff } from '../../ports/backoff.ts';

@@ -2,7 +2,7 @@ import type { RedisClient, RedisClientOptions } from '@redis/client';
 import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import { BrokerError } from '../../domain/errors.ts';
-import type { Sensitive } from '../../domain/sensitive.ts';
+import type { Sensitive } from '../../domain/secrets/sensitive.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import { createGuard, type Guard, type GuardParts } from '../guard/guard.ts';
 import { BoundedSocket } from '../server/bounded-socket.ts';

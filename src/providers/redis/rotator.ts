@@ -1,6 +1,6 @@
-import { sha256Hex } from '../../crypto/digest.ts';
+import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { SecretData } from '../../domain/secret.ts';
+import type { SecretData } from '../../domain/secrets/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { checkHost, conflict, nextLogin, readLogin } from '../rotator/values.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { MOST_CHARACTERS, passwordProblems } from '../../crypto/generated-value.ts';
+import { MOST_CHARACTERS, passwordProblems } from '../../crypto/random/generated-value.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { RotationTarget } from '../../ports/rotation-target.ts';
 

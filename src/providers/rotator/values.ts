@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { generatePassword } from '../../crypto/generated-value.ts';
-import type { SecretData } from '../../domain/secret.ts';
-import { Sensitive } from '../../domain/sensitive.ts';
+import { generatePassword } from '../../crypto/random/generated-value.ts';
+import type { SecretData } from '../../domain/secrets/secret.ts';
+import { Sensitive } from '../../domain/secrets/sensitive.ts';
 import type { LoginKeys, PasswordOptions } from './options.ts';
 
 /** A shorter secret occurs in other texts by chance, so only a text that is the whole secret counts. */

@@ -1,4 +1,4 @@
-import { randomBytes } from '../../crypto/random.ts';
+import { randomBytes } from '../../crypto/random/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 

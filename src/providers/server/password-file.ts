@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { BrokerError } from '../../domain/errors.ts';
-import { Sensitive } from '../../domain/sensitive.ts';
+import { Sensitive } from '../../domain/secrets/sensitive.ts';
 
 const MOST_BYTES = 4096;
 

@@ -1,4 +1,4 @@
-import type { SecretData } from '../../domain/secret.ts';
+import type { SecretData } from '../../domain/secrets/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import type { LoginKeys, PasswordOptions } from '../rotator/options.ts';

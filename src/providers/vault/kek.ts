@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { decodeBase64 } from '../../crypto/base64.ts';
-import { randomFraction } from '../../crypto/random.ts';
+import { decodeBase64 } from '../../crypto/random/base64.ts';
+import { randomFraction } from '../../crypto/random/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { Once } from '../../domain/once.ts';
 import type { CallContext } from '../../ports/call-context.ts';

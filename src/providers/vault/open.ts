@@ -1,4 +1,4 @@
-import { randomFraction } from '../../crypto/random.ts';
+import { randomFraction } from '../../crypto/random/random.ts';
 import type { Backend } from '../../ports/backend.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RotationTarget } from '../../ports/rotation-target.ts';

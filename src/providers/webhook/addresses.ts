@@ -1,5 +1,5 @@
-import { cidrHolds, parseCidr, type Cidr } from '../../domain/cidr.ts';
-import { parseIpAddress } from '../../domain/ip-address.ts';
+import { cidrHolds, parseCidr, type Cidr } from '../../domain/network/cidr.ts';
+import { parseIpAddress } from '../../domain/network/ip-address.ts';
 import { lookup } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import { BrokerError } from '../../domain/errors.ts';

@@ -1,6 +1,10 @@
-import { randomId } from '../../crypto/random.ts';
-import type { SecretKey } from '../../crypto/secret-key.ts';
-import { importWebhookKey, isSignedAnswer, signWebhook } from '../../crypto/webhook-signature.ts';
+import { randomId } from '../../crypto/random/random.ts';
+import type { SecretKey } from '../../crypto/keys/secret-key.ts';
+import {
+  importWebhookKey,
+  isSignedAnswer,
+  signWebhook,
+} from '../../crypto/signatures/webhook-signature.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { CallState } from '../../ports/backend.ts';
 import type { CallContext } from '../../ports/call-context.ts';
@@ -11,7 +15,7 @@ import { parseJson } from '../../net/https/parse-json.ts';
 import type { WebhookConnectionConfig } from './config.ts';
 import type { WebhookEndpoint } from './client.ts';
 import * as z from 'zod';
-import type { SecretData } from '../../domain/secret.ts';
+import type { SecretData } from '../../domain/secrets/secret.ts';
 import type { TargetVerdict } from '../../ports/rotation-target.ts';
 import { secretKey } from '../rotator/options.ts';
 

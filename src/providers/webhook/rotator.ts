@@ -1,6 +1,6 @@
-import { generatePassword } from '../../crypto/generated-value.ts';
+import { generatePassword } from '../../crypto/random/generated-value.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { SecretData } from '../../domain/secret.ts';
+import type { SecretData } from '../../domain/secrets/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { conflict, refuseStaleCopies } from '../rotator/values.ts';

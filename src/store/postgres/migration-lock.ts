@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { BrokerError } from '../../domain/errors.ts';
-import { errorField } from '../error-field.ts';
+import { errorField } from '../sql/error-field.ts';
 
 /** Advisory locks of releases without the table `fence`: one for migrations, one for commits ("quam" and "quay" in ASCII). */
 const FORMER_LOCKS = [0x7175616d, 0x71756179];

@@ -1,12 +1,12 @@
 import type { Client } from 'pg';
 import { BrokerError } from '../../domain/errors.ts';
-import { randomBytes } from '../../crypto/random.ts';
-import { bringUpToDate, type UpToDate } from '../bring-up-to-date.ts';
-import { ChangeFeed } from '../change-feed.ts';
+import { randomBytes } from '../../crypto/random/random.ts';
+import { bringUpToDate, type UpToDate } from '../schema/run-migrations.ts';
+import { ChangeFeed } from '../commits/change-feed.ts';
 import type { MigrationTarget } from '../migrate.ts';
 import type { OpenedStore, StoreCondition } from '../opened-store.ts';
 import type { StoreDeps, StoreMode } from '../store-deps.ts';
-import { UnreadablePages } from '../unreadable-pages.ts';
+import { UnreadablePages } from '../schema/unreadable-pages.ts';
 import { clientOptions } from './client-options.ts';
 import { lockForMigration } from './migration-lock.ts';
 import { asOpenFailure, isDuplicate, isRetryable } from './postgres-fault.ts';

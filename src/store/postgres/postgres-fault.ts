@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { errorField } from '../error-field.ts';
+import { errorField } from '../sql/error-field.ts';
 
 const UNIQUE_VIOLATION = '23505';
 /** A duplicate table, object or catalog row: another process is creating the same tables. */

@@ -1,9 +1,9 @@
 import type { ColumnValue, TableName } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { shapeOf } from '../../ports/tables.ts';
-import type { PendingPlan } from '../commit-queue.ts';
-import { isGuarded } from '../guarded-writes.ts';
-import { insertText } from '../write-sql.ts';
+import type { PendingPlan } from '../commits/commit-queue.ts';
+import { isGuarded } from '../commits/guarded-writes.ts';
+import { insertText } from '../sql/write-sql.ts';
 
 /** The types of the schema's columns, without the mark of a column that may be null. */
 const TYPES: Readonly<Record<string, string>> = { text: 'text', integer: 'bigint', bytes: 'bytea' };

@@ -1,18 +1,18 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Outcome } from '../../ports/store.ts';
-import type { PendingPlan } from '../commit-queue.ts';
+import type { PendingPlan } from '../commits/commit-queue.ts';
 import {
   isGuarded,
   resolveWrites,
   selectsOf,
   type PlannedWrite,
   type ResolvedWrites,
-} from '../guarded-writes.ts';
-import type { RowGuard, StoredRow } from '../row-guard.ts';
-import { POSTGRES, type Statement } from '../sql.ts';
-import type { StagedBatch } from '../staged-batch.ts';
+} from '../commits/guarded-writes.ts';
+import type { RowGuard, StoredRow } from '../guard/row-guard.ts';
+import { POSTGRES, type Statement } from '../sql/sql.ts';
+import type { StagedBatch } from '../commits/staged-batch.ts';
 import { brokenUniqueness, isRefusedRow } from './postgres-fault.ts';
-import { firstWave } from './wave.ts';
+import { firstWave } from './independent-plans.ts';
 import type { Answer, WriterConnection } from './writer-connection.ts';
 
 type Refusal = Outcome | BrokerError;

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { randomBytes } from '../../crypto/random.ts';
+import { randomBytes } from '../../crypto/random/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
 
 /** A setting that PostgreSQL does not have. It lets each session set any name with a prefix. */

@@ -1,6 +1,6 @@
 import type { Client, QueryResult } from 'pg';
 import type { Change } from '../../ports/store.ts';
-import type { Statement } from '../sql.ts';
+import type { Statement } from '../sql/sql.ts';
 import { SET_TIMEOUTS } from './client-options.ts';
 import type { RecordStatement } from './recorded-batch.ts';
 import type { StatementNames } from './statement-names.ts';

@@ -1,13 +1,18 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Change, Outcome } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
-import type { PendingPlan } from '../commit-queue.ts';
-import { isGuarded, resolveWrites, selectsOf, type ResolvedWrites } from '../guarded-writes.ts';
-import type { PlannedWrites } from '../planned-writes.ts';
-import type { DigestRow, RowGuard, StoredRow } from '../row-guard.ts';
-import { digestSql } from '../query-sql.ts';
-import { SQLITE } from '../sql.ts';
-import type { StagedBatch } from '../staged-batch.ts';
+import type { PendingPlan } from '../commits/commit-queue.ts';
+import {
+  isGuarded,
+  resolveWrites,
+  selectsOf,
+  type ResolvedWrites,
+} from '../commits/guarded-writes.ts';
+import type { PlannedWrites } from '../commits/planned-writes.ts';
+import type { DigestRow, RowGuard, StoredRow } from '../guard/row-guard.ts';
+import { digestSql } from '../sql/query-sql.ts';
+import { SQLITE } from '../sql/sql.ts';
+import type { StagedBatch } from '../commits/staged-batch.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import { isDuplicate, isRefusedRow } from './sqlite-fault.ts';
 

@@ -1,10 +1,10 @@
 import { dirname } from 'node:path';
-import { bringUpToDate, type UpToDate } from '../bring-up-to-date.ts';
-import { ChangeFeed } from '../change-feed.ts';
+import { bringUpToDate, type UpToDate } from '../schema/run-migrations.ts';
+import { ChangeFeed } from '../commits/change-feed.ts';
 import type { MigrationTarget } from '../migrate.ts';
 import type { OpenedStore } from '../opened-store.ts';
 import type { StoreDeps, StoreMode } from '../store-deps.ts';
-import { UnreadablePages } from '../unreadable-pages.ts';
+import { UnreadablePages } from '../schema/unreadable-pages.ts';
 import { Ballast } from './ballast.ts';
 import { schemaDifferences } from './schema-differences.ts';
 import { SqliteConnection } from './sqlite-connection.ts';

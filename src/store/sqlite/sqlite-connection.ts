@@ -1,6 +1,6 @@
 import type BetterSqlite3 from 'better-sqlite3';
 import type { ColumnValue } from '../../ports/store.ts';
-import type { Statement } from '../sql.ts';
+import type { Statement } from '../sql/sql.ts';
 import { asOpenFailure, damaged } from './sqlite-fault.ts';
 import { assertSqliteVersion } from './sqlite-version.ts';
 

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { errorField } from '../error-field.ts';
+import { errorField } from '../sql/error-field.ts';
 
 const NO_ROOM: ReadonlySet<string> = new Set([
   'SQLITE_FULL',

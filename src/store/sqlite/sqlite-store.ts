@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import type { DurationTally } from '../../domain/duration-tally.ts';
+import type { DurationTally } from '../../domain/time/duration-tally.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type {
   Change,
@@ -12,19 +12,19 @@ import type {
   Window,
 } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
-import type { ChangeFeed } from '../change-feed.ts';
-import { CommitQueue } from '../commit-queue.ts';
+import type { ChangeFeed } from '../commits/change-feed.ts';
+import { CommitQueue } from '../commits/commit-queue.ts';
 import type { OpenedStore, StoreCondition, StoreSpace } from '../opened-store.ts';
-import { planWrites } from '../planned-writes.ts';
-import { countSql, getSql, listSql, PENDING_WRITERS } from '../query-sql.ts';
-import { SQLITE } from '../sql.ts';
-import type { StoredRow } from '../row-guard.ts';
+import { planWrites } from '../commits/planned-writes.ts';
+import { countSql, getSql, listSql, PENDING_WRITERS } from '../sql/query-sql.ts';
+import { SQLITE } from '../sql/sql.ts';
+import type { StoredRow } from '../guard/row-guard.ts';
 import type { StoreDeps } from '../store-deps.ts';
 import { CHANGES_KEPT_MS, PRUNE_EVERY_MS } from '../store-deps.ts';
 import { SqliteIndexCheck } from './index-check.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import { isUnreadable } from './sqlite-fault.ts';
-import type { UnreadablePages } from '../unreadable-pages.ts';
+import type { UnreadablePages } from '../schema/unreadable-pages.ts';
 import type { SqliteWriter } from './sqlite-writer.ts';
 
 /** Keeps the newest change, because the next one is numbered after it. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import { AgentFleet } from '../../kit/agent-fleet.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import { AgentFleet } from '../../kit/delivery/agent-fleet.ts';
 
 /** `npm run bench -- --only fleet` does the same with 10,000 agents and five minutes. */
 const AGENTS = Number(process.env['AGENTS'] ?? 60);

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { Deliveries } from '../../../src/delivery/files/deliveries.ts';
-import { systemClock } from '../../../src/clock.ts';
-import { heldSecrets } from '../../kit/held.ts';
+import { systemClock } from '../../../src/process/clock.ts';
+import { heldSecrets } from '../../kit/delivery/held-secret.ts';
 
 const READS = 100_000;
-const CHILD = new URL('../../kit/reading-child.ts', import.meta.url).pathname;
+const CHILD = new URL('../../kit/delivery/file-reader-child.ts', import.meta.url).pathname;
 /** In memory, as in a pod: on a disk each file would be synced. */
 const place = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 const base = mkdtempSync(join(place, 'qm-whole-'));

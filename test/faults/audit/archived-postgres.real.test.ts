@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { createBucket } from '../../kit/aws-bucket.ts';
-import { REGION, setCredentials } from '../../kit/aws-connection.ts';
+import { createBucket } from '../../kit/aws/aws-bucket.ts';
+import { REGION, setCredentials } from '../../kit/aws/aws-connection.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
 
 const KILLS = 3;
 /** The newest 512 entries stay in the store. */

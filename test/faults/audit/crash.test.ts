@@ -4,14 +4,14 @@ import { cp, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { exportLog } from '../../../src/audit/export.ts';
-import { storeSource } from '../../../src/audit/export-source.ts';
-import { createLogKeyFile } from '../../../src/audit/log-key.ts';
-import { verifyExport } from '../../../src/audit/verify.ts';
-import type { SigningKey } from '../../../src/crypto/signing.ts';
-import { HandClock } from '../../kit/hand-clock.ts';
-import { LogBench } from '../../kit/log-bench.ts';
-import { listRows } from '../../kit/rows.ts';
+import { exportLog } from '../../../src/audit/export/export.ts';
+import { storeSource } from '../../../src/audit/export/export-source.ts';
+import { createLogKeyFile } from '../../../src/audit/identity/log-key.ts';
+import { verifyExport } from '../../../src/audit/verification/verify.ts';
+import type { SigningKey } from '../../../src/crypto/signatures/signing.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
+import { LogBench } from '../../kit/log/log-bench.ts';
+import { listRows } from '../../kit/store/table-rows.ts';
 
 /** F24. `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4);
@@ -27,7 +27,7 @@ afterEach(() => rm(directory, { recursive: true }));
 
 /** Requests acknowledged before the process was killed with `kill -9`. */
 async function writeUntilKilled(acknowledgements: number): Promise<string[]> {
-  const script = join(import.meta.dirname, '../../kit/writing-child.ts');
+  const script = join(import.meta.dirname, '../../kit/log/log-writer-child.ts');
   const child = spawn(process.execPath, [script, directory, join(directory, 'log.key')], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });

@@ -3,15 +3,15 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import { verifierKeyText } from '../../../src/crypto/signed-note.ts';
-import { exportLog } from '../../../src/audit/export.ts';
-import type { Manifest } from '../../../src/audit/export-format.ts';
-import { storeSource } from '../../../src/audit/export-source.ts';
-import { verifyExport } from '../../../src/audit/verify.ts';
+import { verifierKeyText } from '../../../src/crypto/log/signed-note.ts';
+import { exportLog } from '../../../src/audit/export/export.ts';
+import type { Manifest } from '../../../src/audit/export/export-format.ts';
+import { storeSource } from '../../../src/audit/export/export-source.ts';
+import { verifyExport } from '../../../src/audit/verification/verify.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
-import { HandClock } from '../../kit/hand-clock.ts';
-import { hostileBytes, parsesSoon } from '../../kit/hostile.ts';
-import { LogBench } from '../../kit/log-bench.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
+import { hostileBytes, parsesSoon } from '../../kit/checks/hostile-values.ts';
+import { LogBench } from '../../kit/log/log-bench.ts';
 
 type Batch = Tables['audit_batches'];
 

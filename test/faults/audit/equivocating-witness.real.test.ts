@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { until } from '../../kit/backends/until.ts';
-import { Installation } from '../../kit/installation.ts';
-import { LiteWitness } from '../../kit/lite-witness.ts';
-import { TestWitness } from '../../kit/test-witness.ts';
+import { Installation } from '../../kit/broker/installation.ts';
+import { LiteWitness } from '../../kit/log/lite-witness.ts';
+import { TestWitness } from '../../kit/log/test-witness.ts';
 
 const NAMES = ['forks', 'forgets', 'stranger'] as const;
 type Name = (typeof NAMES)[number];

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFile, writeFile } from 'node:fs/promises';
 import { dump } from 'js-yaml';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
-import { entryLines } from '../../kit/sink-lines.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import { entryLines } from '../../kit/log/sink-lines.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 
 let own: AttackedInstallation;
 let token: string;

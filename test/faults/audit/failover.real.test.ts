@@ -4,18 +4,18 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { createBoot } from '../../../src/audit/boot.ts';
-import { createChain } from '../../../src/audit/chain.ts';
-import { checkpointFile } from '../../../src/audit/checkpoint-file.ts';
-import { splitEntries } from '../../../src/audit/entry.ts';
-import { exportLog } from '../../../src/audit/export.ts';
-import { storeSource } from '../../../src/audit/export-source.ts';
-import { Integrator } from '../../../src/audit/integrator.ts';
-import { logIdentity } from '../../../src/audit/log-identity.ts';
-import { OwnBatches } from '../../../src/audit/own-batches.ts';
-import { verifyExport } from '../../../src/audit/verify.ts';
-import { systemClock } from '../../../src/clock.ts';
-import { generateSigningKey } from '../../../src/crypto/signing.ts';
+import { createBoot } from '../../../src/audit/chain/boot.ts';
+import { createChain } from '../../../src/audit/chain/chain.ts';
+import { checkpointFile } from '../../../src/audit/tree/checkpoint-file.ts';
+import { splitEntries } from '../../../src/audit/chain/entry.ts';
+import { exportLog } from '../../../src/audit/export/export.ts';
+import { storeSource } from '../../../src/audit/export/export-source.ts';
+import { Integrator } from '../../../src/audit/tree/integrator.ts';
+import { logIdentity } from '../../../src/audit/identity/log-identity.ts';
+import { OwnBatches } from '../../../src/audit/chain/local-batches.ts';
+import { verifyExport } from '../../../src/audit/verification/verify.ts';
+import { systemClock } from '../../../src/process/clock.ts';
+import { generateSigningKey } from '../../../src/crypto/signatures/signing.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
@@ -27,7 +27,7 @@ import {
   type Postgres,
 } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { body, startBody } from '../../kit/log-bench.ts';
+import { body, startBody } from '../../kit/log/log-bench.ts';
 
 /** The address of the primary, which moves to another server when that one is promoted. */
 class MovingAddress {

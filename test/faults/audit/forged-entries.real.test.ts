@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
 import pg from 'pg';
-import type { Serving } from '../../../src/compose/serve.ts';
+import type { Serving } from '../../../src/compose/serving/serve.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
-import { ask, expectFound, forge, leaveEntries } from '../../kit/forged-entries.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
+import { ask, expectFound, forge, leaveEntries } from '../../kit/log/forged-entries.ts';
 
 interface Batch {
   readonly writer: string;

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
-import { verifyExport } from '../../../src/audit/verify.ts';
+import { verifyExport } from '../../../src/audit/verification/verify.ts';
 import { bearer, BrokerClient } from '../../../src/client/index.ts';
 import { runAuditExport } from '../../../src/compose/verbs/audit-export.ts';
-import type { Serving } from '../../../src/compose/serve.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import type { Serving } from '../../../src/compose/serving/serve.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 import {
   ask,
   expectFound,
@@ -12,7 +12,7 @@ import {
   FORGED,
   leaveEntries,
   searchUntilDamage,
-} from '../../kit/forged-entries.ts';
+} from '../../kit/log/forged-entries.ts';
 
 interface Batch {
   readonly rowid: number;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type Database from 'better-sqlite3';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
-import { forge, FORGED, leaveEntries, searchUntilDamage } from '../../kit/forged-entries.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
+import { forge, FORGED, leaveEntries, searchUntilDamage } from '../../kit/log/forged-entries.ts';
 
 let own: AttackedInstallation;
 let token: string;

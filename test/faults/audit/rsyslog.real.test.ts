@@ -2,10 +2,10 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import { Rsyslog } from '../../kit/rsyslog.ts';
-import { HttpReceiver } from '../../kit/sink-receivers.ts';
-import { storedLog } from '../../kit/stored-log.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import { Rsyslog } from '../../kit/log/rsyslog.ts';
+import { HttpReceiver } from '../../kit/log/sink-receivers.ts';
+import { storedLog } from '../../kit/log/stored-log.ts';
 
 const READS = 30;
 const ORIGIN = 'quaymaster.test/e2e';

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { exportLog } from '../../../src/audit/export.ts';
-import { storeSource } from '../../../src/audit/export-source.ts';
-import { verifyExport } from '../../../src/audit/verify.ts';
-import { HandClock } from '../../kit/hand-clock.ts';
-import { LogBench, workloadActor } from '../../kit/log-bench.ts';
+import { exportLog } from '../../../src/audit/export/export.ts';
+import { storeSource } from '../../../src/audit/export/export-source.ts';
+import { verifyExport } from '../../../src/audit/verification/verify.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
+import { LogBench, workloadActor } from '../../kit/log/log-bench.ts';
 
 /** F26. A failing run prints its seed, which repeats it. */
 const ROUNDS = 1000;

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { LOAD_LIMITS } from '../../kit/load.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import { HttpReceiver } from '../../kit/sink-receivers.ts';
+import { LOAD_LIMITS } from '../../kit/broker/broker-load.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import { HttpReceiver } from '../../kit/log/sink-receivers.ts';
 
 describeWith(['postgres'], 'two brokers with a sink that must acknowledge', ({ postgres }) => {
   let database: TestDatabase;

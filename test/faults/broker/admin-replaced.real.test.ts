@@ -6,10 +6,10 @@ import { dump, load } from 'js-yaml';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
 import { until } from '../../kit/backends/until.ts';
-import { PATIENT } from '../../kit/patient.ts';
-import { makePostgresPlace, type PostgresPlace } from '../../kit/postgres-fixture.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import { asAdmin, sha256 } from '../../kit/redis-user.ts';
+import { PATIENT } from '../../kit/providers/longest-timeout.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../kit/databases/postgres-fixture.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import { asAdmin, sha256 } from '../../kit/databases/redis-user.ts';
 
 const CALLERS = 2;
 /** Calls of each caller to each backend before the next step of the replacement. */

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker, vaultConnection } from '../../kit/prepared-broker.ts';
-import type { Answer } from '../../kit/installation.ts';
+import { PreparedBroker, vaultConnection } from '../../kit/broker/prepared-broker.ts';
+import type { Answer } from '../../kit/broker/installation.ts';
 import { FakeVault, type Fault } from '../../kit/fakes/fake-vault.ts';
 import { flood } from '../../kit/fakes/server-faults.ts';
-import { FaultProxy } from '../../kit/fault-proxy.ts';
-import { storedLog } from '../../kit/stored-log.ts';
+import { FaultProxy } from '../../kit/network/fault-proxy.ts';
+import { storedLog } from '../../kit/log/stored-log.ts';
 
 /** A request that its connection does not end is ended after this time, with the same error. */
 const REQUEST_SECONDS = 25;

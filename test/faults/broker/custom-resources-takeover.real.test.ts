@@ -4,8 +4,8 @@ import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.t
 import { until } from '../../kit/backends/until.ts';
 import { FakeApiServer } from '../../kit/fakes/fake-api-server.ts';
 import { FakeCustomResources } from '../../kit/fakes/fake-custom-resources.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import { postgresLog } from '../../kit/stored-log.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import { postgresLog } from '../../kit/log/stored-log.ts';
 
 const ACCEPTED = 'quaymaster_custom_resources{cluster="c1",state="accepted"}';
 const SOURCE = {

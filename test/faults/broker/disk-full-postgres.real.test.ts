@@ -5,10 +5,10 @@ import { describeWith } from '../../kit/backends/backends.ts';
 import type { Running } from '../../kit/backends/footprint.ts';
 import { startPostgres, type Postgres } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import type { Answer } from '../../kit/installation.ts';
-import { canMount, leftOut, SmallDisk, itIfMounted } from '../../kit/small-disk.ts';
-import { smallDatabase } from '../../kit/small-database.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import type { Answer } from '../../kit/broker/installation.ts';
+import { canMount, leftOut, SmallDisk, itIfMounted } from '../../kit/files/small-disk.ts';
+import { smallDatabase } from '../../kit/store/small-database.ts';
 
 describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${leftOut}`, () => {
   let disk: SmallDisk | undefined;

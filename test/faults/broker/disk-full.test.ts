@@ -2,9 +2,9 @@ import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import type { Answer } from '../../kit/installation.ts';
-import { canMount, leftOut, SmallDisk, itIfMounted } from '../../kit/small-disk.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import type { Answer } from '../../kit/broker/installation.ts';
+import { canMount, leftOut, SmallDisk, itIfMounted } from '../../kit/files/small-disk.ts';
 
 /** Space left on the disk, which reads then fill. */
 const BYTES_LEFT = 16_384;

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker, vaultConnection } from '../../kit/prepared-broker.ts';
+import { PreparedBroker, vaultConnection } from '../../kit/broker/prepared-broker.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
-import { KILL_POINTS } from '../../kit/kill-points.ts';
+import { KILL_POINTS } from '../../kit/leases/issue-kill-points.ts';
 
 /**
  * An issue counts as abandoned after two minutes, because another replica may still work on it: these minutes pass for

@@ -1,7 +1,7 @@
 import { describeWith } from '../../kit/backends/backends.ts';
-import { mysqlUserCredentials, postgresRoles } from '../../kit/credentials-of-databases.ts';
-import { kubernetesTokens, vaultCredentials } from '../../kit/credentials-of-providers.ts';
-import { leavesNothingAfterKill } from '../../kit/dynamic-credentials.ts';
+import { mysqlUserCredentials, postgresRoles } from '../../kit/leases/database-credentials.ts';
+import { kubernetesTokens, vaultCredentials } from '../../kit/leases/provider-credentials.ts';
+import { leavesNothingAfterKill } from '../../kit/leases/dynamic-credentials.ts';
 
 describeWith(['kube'], 'kube-apiserver', (backends) => {
   leavesNothingAfterKill('kube-apiserver', () => kubernetesTokens(backends));

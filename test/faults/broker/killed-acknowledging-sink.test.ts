@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { until } from '../../kit/backends/until.ts';
-import type { Answer } from '../../kit/installation.ts';
-import { LOAD_LIMITS } from '../../kit/load.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import { HttpReceiver } from '../../kit/sink-receivers.ts';
+import type { Answer } from '../../kit/broker/installation.ts';
+import { LOAD_LIMITS } from '../../kit/broker/broker-load.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import { HttpReceiver } from '../../kit/log/sink-receivers.ts';
 
 const CLIENTS = 10;
 

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { CertificateAuthority } from '../../kit/certificates.ts';
-import { LOAD_LIMITS } from '../../kit/load.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import { HttpReceiver, SyslogReceiver } from '../../kit/sink-receivers.ts';
-import { storedLog } from '../../kit/stored-log.ts';
+import { CertificateAuthority } from '../../kit/network/certificates.ts';
+import { LOAD_LIMITS } from '../../kit/broker/broker-load.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import { HttpReceiver, SyslogReceiver } from '../../kit/log/sink-receivers.ts';
+import { storedLog } from '../../kit/log/stored-log.ts';
 
 let http: HttpReceiver;
 let syslog: SyslogReceiver;

@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import { entryLines } from '../../kit/sink-lines.ts';
-import type { StoredEntry } from '../../kit/store-diff.ts';
-import { postgresLog } from '../../kit/stored-log.ts';
-import { Load, LOAD_LIMITS } from '../../kit/load.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import { entryLines } from '../../kit/log/sink-lines.ts';
+import type { StoredEntry } from '../../kit/store/store-diff.ts';
+import { postgresLog } from '../../kit/log/stored-log.ts';
+import { Load, LOAD_LIMITS } from '../../kit/broker/broker-load.ts';
 
 /** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 3);

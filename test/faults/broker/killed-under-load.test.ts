@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import { entryLines } from '../../kit/sink-lines.ts';
-import type { StoredEntry } from '../../kit/store-diff.ts';
-import { integrityOf, storedLog } from '../../kit/stored-log.ts';
-import { Load, LOAD_LIMITS } from '../../kit/load.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import { entryLines } from '../../kit/log/sink-lines.ts';
+import type { StoredEntry } from '../../kit/store/store-diff.ts';
+import { integrityOf, storedLog } from '../../kit/log/stored-log.ts';
+import { Load, LOAD_LIMITS } from '../../kit/broker/broker-load.ts';
 
 /** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
 
 /** `LEASES=256000` is the number of the fault; it takes some minutes. */
 const LEASES = Number(process.env['LEASES'] ?? 5_000);

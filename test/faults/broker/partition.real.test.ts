@@ -4,12 +4,17 @@ import pg from 'pg';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, startPostgres } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { History } from '../../kit/history.ts';
-import type { Answer } from '../../kit/installation.ts';
-import { LOAD_LIMITS } from '../../kit/load.ts';
-import { itOnNetwork, Network, withoutNetwork, type Host } from '../../kit/network.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import { postgresLog } from '../../kit/stored-log.ts';
+import { History } from '../../kit/broker/request-history.ts';
+import type { Answer } from '../../kit/broker/installation.ts';
+import { LOAD_LIMITS } from '../../kit/broker/broker-load.ts';
+import {
+  itOnNetwork,
+  Network,
+  withoutNetwork,
+  type Host,
+} from '../../kit/network/network-namespaces.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import { postgresLog } from '../../kit/log/stored-log.ts';
 
 /** A broker on its host, and its client. */
 interface Side {

@@ -3,10 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LEFT_OUT } from '../../kit/backends/left-out.ts';
-import { Load, LOAD_LIMITS } from '../../kit/load.ts';
-import { canCompile, compilePowerLoss, dropUnsynced, keepAsSynced } from '../../kit/power-loss.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import { integrityOf, storedLog } from '../../kit/stored-log.ts';
+import { Load, LOAD_LIMITS } from '../../kit/broker/broker-load.ts';
+import {
+  canCompile,
+  compilePowerLoss,
+  dropUnsynced,
+  keepAsSynced,
+} from '../../kit/files/power-loss.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import { integrityOf, storedLog } from '../../kit/log/stored-log.ts';
 
 /** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 2);

@@ -1,8 +1,8 @@
 import { readFile, rename } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { digestOf } from '../../../src/compose/config-reload.ts';
+import { digestOf } from '../../../src/compose/configuration/config-reload.ts';
 import { loadConfig } from '../../../src/compose/config/load.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
 
 /** The change has parts that are used in different places: a limit and a connection. */
 const CHANGED_LIMIT = 7;

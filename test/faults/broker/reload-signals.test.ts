@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
 
 /** SIGHUPs, as a script in a loop sends them. */
 const STORM = 300;

@@ -4,18 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { dump } from 'js-yaml';
-import { systemClock } from '../../../src/clock.ts';
-import { ConfigReload } from '../../../src/compose/config-reload.ts';
+import { systemClock } from '../../../src/process/clock.ts';
+import { ConfigReload } from '../../../src/compose/configuration/config-reload.ts';
 import { loadConfig } from '../../../src/compose/config/load.ts';
-import { initialise } from '../../../src/compose/initialise.ts';
-import { serve, type Serving } from '../../../src/compose/serve.ts';
-import { createLog } from '../../../src/log.ts';
+import { initialise } from '../../../src/compose/installation/initialise.ts';
+import { serve, type Serving } from '../../../src/compose/serving/serve.ts';
+import { createLog } from '../../../src/process/log.ts';
 import { HANDSHAKE_MS, HTTP_BOUNDS } from '../../../src/net/listener/bounds.ts';
 import { until } from '../../kit/backends/until.ts';
-import { CertificateAuthority } from '../../kit/certificates.ts';
+import { CertificateAuthority } from '../../kit/network/certificates.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
-import { jsonOverTls, type Answer, type Asked } from '../../kit/json-over-tls.ts';
-import { boundClaims, ecKey, signedToken } from '../../kit/token-factory.ts';
+import { jsonOverTls, type Answer, type Asked } from '../../kit/network/json-over-tls.ts';
+import { boundClaims, ecKey, signedToken } from '../../kit/identity/token-factory.ts';
 
 const ROUNDS = 20;
 /** Answers between two reloads, so that each reload meets requests in flight. */

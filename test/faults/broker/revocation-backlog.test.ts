@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker, vaultConnection } from '../../kit/prepared-broker.ts';
+import { PreparedBroker, vaultConnection } from '../../kit/broker/prepared-broker.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
-import { FaultProxy } from '../../kit/fault-proxy.ts';
+import { FaultProxy } from '../../kit/network/fault-proxy.ts';
 
 /** `CREDENTIALS` in the environment sets a higher number. */
 const CREDENTIALS = Number(process.env['CREDENTIALS'] ?? 500);

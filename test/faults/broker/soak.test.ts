@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
-import { EventReader } from '../../kit/event-reader.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
+import { EventReader } from '../../kit/api/event-reader.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
 
 /** `npm run soak` runs for 15 minutes. */
 const SECONDS = Number(process.env['SOAK_SECONDS'] ?? 20);

@@ -3,10 +3,10 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker, vaultConnection } from '../../kit/prepared-broker.ts';
+import { PreparedBroker, vaultConnection } from '../../kit/broker/prepared-broker.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
-import { FaultProxy } from '../../kit/fault-proxy.ts';
-import { storedLog } from '../../kit/stored-log.ts';
+import { FaultProxy } from '../../kit/network/fault-proxy.ts';
+import { storedLog } from '../../kit/log/stored-log.ts';
 
 /** Latency of the backend: the requests that wait for it are in flight when the signal comes. */
 const BACKEND_MS = 1_500;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
-import type { Answer } from '../../kit/installation.ts';
-import { storedLog } from '../../kit/stored-log.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
+import type { Answer } from '../../kit/broker/installation.ts';
+import { storedLog } from '../../kit/log/stored-log.ts';
 
 let broker: PreparedBroker;
 let session: string;

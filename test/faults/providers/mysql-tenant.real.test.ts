@@ -3,16 +3,16 @@ import mysql from 'mysql2/promise';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import { connectMysql } from '../../../src/providers/mysql/client/server.ts';
 import { mysqlConnectionSchema } from '../../../src/providers/mysql/config.ts';
 import { mysqlAt } from '../../../src/providers/mysql/open.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
-import { asAdmin } from '../../kit/mysql-users.ts';
+import { asAdmin } from '../../kit/databases/mysql-users.ts';
 import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
-import { beginLogin } from '../../kit/delayed-mysql-login.ts';
-import { PATIENT } from '../../kit/patient.ts';
+import { beginLogin } from '../../kit/databases/delayed-mysql-login.ts';
+import { PATIENT } from '../../kit/providers/longest-timeout.ts';
 
 const RIGHTS =
   'SELECT, INSERT, CREATE, DROP, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, EXECUTE, TRIGGER, EVENT';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { postgresAt } from '../../../src/providers/postgres/open.ts';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import { quoteIdentifier } from '../../../src/providers/postgres/client/quote.ts';
 import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
@@ -11,7 +11,7 @@ import {
   tenantPlace,
   type HostileTenant,
   type TenantPlace,
-} from '../../kit/postgres-tenant.ts';
+} from '../../kit/databases/postgres-tenant.ts';
 
 /**
  * A server of its own, because tenants take every connection of it. The shared one is requested only so that the suite

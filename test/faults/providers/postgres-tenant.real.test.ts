@@ -1,9 +1,9 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import type { Postgres } from '../../kit/backends/postgres.ts';
-import { leftovers } from '../../kit/postgres-leftovers.ts';
-import { resisting } from '../../kit/postgres-resisting.ts';
-import { tenantPlace, type TenantPlace } from '../../kit/postgres-tenant.ts';
+import { leftovers } from '../../kit/databases/postgres-leftovers.ts';
+import { resisting } from '../../kit/databases/postgres-resisting.ts';
+import { tenantPlace, type TenantPlace } from '../../kit/databases/postgres-tenant.ts';
 
 function hostileTenant(postgres: Postgres): void {
   let place: TenantPlace;

@@ -5,9 +5,9 @@ import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
 import { until } from '../../kit/backends/until.ts';
 import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
 import { FakeVault, type Fault } from '../../kit/fakes/fake-vault.ts';
-import { FaultProxy } from '../../kit/fault-proxy.ts';
-import { HandClock } from '../../kit/hand-clock.ts';
-import { VaultConnections, type VaultConnection } from '../../kit/vault-connections.ts';
+import { FaultProxy } from '../../kit/network/fault-proxy.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
+import { VaultConnections, type VaultConnection } from '../../kit/providers/vault-connections.ts';
 
 /** By the clock of the test: without a step of it no call times out, no circuit probes, and no retry begins. */
 const LIMITS = { timeoutMs: 5_000, failuresToOpen: 5, probeAfterMs: 300, maxRetries: 0 };

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
-import { mysqlUsers } from '../../kit/mysql-users.ts';
-import { makePostgresPlace, type PostgresPlace } from '../../kit/postgres-fixture.ts';
-import { redisUser } from '../../kit/redis-user.ts';
-import { privateFile } from '../../kit/rotating-place.ts';
+import { mysqlUsers } from '../../kit/databases/mysql-users.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../kit/databases/postgres-fixture.ts';
+import { redisUser } from '../../kit/databases/redis-user.ts';
+import { privateFile } from '../../kit/rotation/target-fixture.ts';
 import { rotatingAt } from '../../kit/rotation/made-at.ts';
 import { postgresUsers } from '../../kit/rotation/postgres-user.ts';
 import { webhookAccount } from '../../kit/rotation/webhook-account.ts';

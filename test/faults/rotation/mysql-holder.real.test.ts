@@ -1,16 +1,22 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import type mysql from 'mysql2/promise';
-import { systemClock } from '../../../src/clock.ts';
-import type { SecretData } from '../../../src/domain/secret.ts';
+import { systemClock } from '../../../src/process/clock.ts';
+import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import type { RotationTarget } from '../../../src/ports/rotation-target.ts';
 import { mysqlConnectionSchema } from '../../../src/providers/mysql/config.ts';
 import { openMysql } from '../../../src/providers/mysql/open.ts';
 import { turnOf } from '../../contract/rotation-target.contract.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
-import { asAdmin, connected, mysqlUsers, sql, type MysqlStrategy } from '../../kit/mysql-users.ts';
-import { beginLogin } from '../../kit/delayed-mysql-login.ts';
-import { privateFile } from '../../kit/rotating-place.ts';
+import {
+  asAdmin,
+  connected,
+  mysqlUsers,
+  sql,
+  type MysqlStrategy,
+} from '../../kit/databases/mysql-users.ts';
+import { beginLogin } from '../../kit/databases/delayed-mysql-login.ts';
+import { privateFile } from '../../kit/rotation/target-fixture.ts';
 
 /** A login that begins so long after the answer of the broker must fail. */
 const NEW_LOGINS_MS = 2_000;

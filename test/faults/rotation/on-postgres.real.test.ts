@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
-import { databaseRole } from '../../kit/database-role.ts';
-import { makePostgresPlace, type PostgresPlace } from '../../kit/postgres-fixture.ts';
+import { databaseRole } from '../../kit/rotation/vault-database-role.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../kit/databases/postgres-fixture.ts';
 import { postgresStore } from '../../kit/rotation/postgres-store.ts';
 import { rotatingAt } from '../../kit/rotation/made-at.ts';
 import { postgresUsers } from '../../kit/rotation/postgres-user.ts';

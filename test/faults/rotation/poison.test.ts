@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { eventually } from '../../kit/eventually.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
+import { eventually } from '../../kit/time/eventually.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
 import { AccountReceiver } from '../../kit/rotation/account-receiver.ts';
 import type { ShownRotation } from '../../kit/rotation/rotating-broker.ts';
 

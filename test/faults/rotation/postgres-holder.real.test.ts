@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
-import type { SecretData } from '../../../src/domain/secret.ts';
+import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import { postgresAt } from '../../../src/providers/postgres/open.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import type { Postgres } from '../../kit/backends/postgres.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
 import { until } from '../../kit/backends/until.ts';
-import { makePostgresPlace, type PostgresPlace } from '../../kit/postgres-fixture.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../kit/databases/postgres-fixture.ts';
 import { turnOf } from '../../contract/rotation-target.contract.ts';
 
 /** A holder of the password that a rotation replaces. */

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import type { Running } from '../../kit/backends/footprint.ts';
 import type { Moto } from '../../kit/backends/moto.ts';
-import { scriptedAwsRole } from '../../kit/aws-role.ts';
-import { databaseRole } from '../../kit/database-role.ts';
-import { iamUser, strictMoto } from '../../kit/iam-user.ts';
+import { scriptedAwsRole } from '../../kit/rotation/vault-aws-role.ts';
+import { databaseRole } from '../../kit/rotation/vault-database-role.ts';
+import { iamUser, strictMoto } from '../../kit/aws/iam-user.ts';
 import { followedAt, rotatingAt } from '../../kit/rotation/made-at.ts';
 import { ownRotation } from '../../kit/rotation/own-rotation.ts';
 import {

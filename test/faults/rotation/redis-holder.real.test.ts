@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createClient } from '@redis/client';
-import { systemClock } from '../../../src/clock.ts';
-import type { SecretData } from '../../../src/domain/secret.ts';
+import { systemClock } from '../../../src/process/clock.ts';
+import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import { openRedis } from '../../../src/providers/redis/open.ts';
 import { redisConnectionSchema } from '../../../src/providers/redis/config.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
@@ -12,10 +12,10 @@ import type { Running } from '../../kit/backends/footprint.ts';
 import { startRedis, type Redis } from '../../kit/backends/redis.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
 import { until } from '../../kit/backends/until.ts';
-import { asAdmin, sha256 } from '../../kit/redis-user.ts';
+import { asAdmin, sha256 } from '../../kit/databases/redis-user.ts';
 import { turnOf } from '../../contract/rotation-target.contract.ts';
 import { failureOf } from '../../contract/secret-provider.contract.ts';
-import { PATIENT } from '../../kit/patient.ts';
+import { PATIENT } from '../../kit/providers/longest-timeout.ts';
 
 const ENDLESS = 'while true do end';
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { until } from '../../kit/backends/until.ts';
 import { CommitProxy } from '../../kit/rotation/commit-proxy.ts';
-import { makePostgresPlace, type PostgresPlace } from '../../kit/postgres-fixture.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../kit/databases/postgres-fixture.ts';
 import { RotatingBroker } from '../../kit/rotation/rotating-broker.ts';
 import { postgresUsers, verifiers, type PostgresUser } from '../../kit/rotation/postgres-user.ts';
 

@@ -3,9 +3,9 @@ import pg from 'pg';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { PreparedBroker } from '../../kit/prepared-broker.ts';
+import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
 import { isStandingStill } from '../../kit/rotation/at-points.ts';
-import { postgresLog } from '../../kit/stored-log.ts';
+import { postgresLog } from '../../kit/log/stored-log.ts';
 import { AccountReceiver } from '../../kit/rotation/account-receiver.ts';
 
 /** Secrets that are due at one moment. */

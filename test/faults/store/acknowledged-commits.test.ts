@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { cp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { dump } from 'js-yaml';
 import { SystemActor } from '../../../src/broker/recording/record.ts';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
-import { sha256Hex } from '../../../src/crypto/digest.ts';
-import { HandClock } from '../../kit/hand-clock.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import { sha256Hex } from '../../../src/crypto/hashes/digest.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 
 const WAL = 'store/quaymaster.db-wal';
 const LAST_COMMIT = 'keys/checkpoint.last-commit';

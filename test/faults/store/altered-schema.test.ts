@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
 import { dump } from 'js-yaml';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 
 const UNDO = `CREATE TRIGGER "undo" AFTER DELETE ON "operator_tokens" BEGIN
   INSERT INTO "operator_tokens" VALUES (old.id, old.operator, old.operator_uid, old.hash, old.body, old.created_at, old.ends_at, old.mac); END`;

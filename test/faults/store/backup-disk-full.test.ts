@@ -3,12 +3,12 @@ import { existsSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node
 import { mkdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { setImmediate as loopTurn } from 'node:timers/promises';
-import type { Serving } from '../../../src/compose/serve.ts';
-import { generateAgeKeyPair } from '../../../src/crypto/age.ts';
+import type { Serving } from '../../../src/compose/serving/serve.ts';
+import { generateAgeKeyPair } from '../../../src/crypto/encryption/age.ts';
 import type { BackupRun } from '../../../src/ports/backups.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 import { until } from '../../kit/backends/until.ts';
-import { itIfMounted, leftOut, SmallDisk } from '../../kit/small-disk.ts';
+import { itIfMounted, leftOut, SmallDisk } from '../../kit/files/small-disk.ts';
 
 const FULL =
   /^ERR_STORE_UNAVAILABLE: the disk is full: a backup needs room for a copy beside .*quaymaster\.db and for the archive in /;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../../src/clock.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import { systemClock } from '../../../src/process/clock.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 
 const DAY = 86_400_000;
 

@@ -7,7 +7,7 @@ import pg from 'pg';
 import Postgrator from 'postgrator';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type Postgres } from '../../kit/backends/postgres.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 
 const MIGRATIONS = fileURLToPath(
   new URL('../../../migrations/postgres/*.do.*.sql', import.meta.url),

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { attestationId } from '../../../src/broker/attestations/attestation-memory.ts';
-import { ImageSigner } from '../../kit/image-signer.ts';
-import { evidenceRow } from '../../../src/broker/posture/evidence-rows.ts';
-import { sealKey, type SecurityKey } from '../../../src/broker/sessions/security-key-rows.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import { attestationId } from '../../../src/broker/state/attestation-memory.ts';
+import { ImageSigner } from '../../kit/images/image-signer.ts';
+import { evidenceRow } from '../../../src/broker/state/evidence-rows.ts';
+import { sealKey, type SecurityKey } from '../../../src/broker/state/security-key-rows.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 
 const KEY: SecurityKey = {
   id: 'key_1',

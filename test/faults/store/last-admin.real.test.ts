@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase } from '../../kit/backends/postgres.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 import { until } from '../../kit/backends/until.ts';
-import { records } from '../../kit/hooked-store.ts';
-import type { Serving } from '../../../src/compose/serve.ts';
+import { records } from '../../kit/store/hooked-store.ts';
+import type { Serving } from '../../../src/compose/serving/serve.ts';
 import type { Plan, Store } from '../../../src/ports/store.ts';
 
 interface Admin {

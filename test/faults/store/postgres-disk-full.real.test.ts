@@ -7,11 +7,11 @@ import { describeWith } from '../../kit/backends/backends.ts';
 import type { Running } from '../../kit/backends/footprint.ts';
 import { startPostgres, type Postgres } from '../../kit/backends/postgres.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
-import { HandClock } from '../../kit/hand-clock.ts';
-import { canMount, leftOut, SmallDisk, itIfMounted } from '../../kit/small-disk.ts';
-import { smallDatabase } from '../../kit/small-database.ts';
-import { storedIds } from '../../kit/stored-entries.ts';
-import { countRows } from '../../kit/rows.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
+import { canMount, leftOut, SmallDisk, itIfMounted } from '../../kit/files/small-disk.ts';
+import { smallDatabase } from '../../kit/store/small-database.ts';
+import { storedIds } from '../../kit/log/stored-entries.ts';
+import { countRows } from '../../kit/store/table-rows.ts';
 
 describeWith(['postgres'], `F22: a store whose PostgreSQL has a full disk${leftOut}`, () => {
   const clock = new HandClock(Date.now());

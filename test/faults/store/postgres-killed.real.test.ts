@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
@@ -9,8 +9,8 @@ import type { Postgres, TestDatabase } from '../../kit/backends/postgres.ts';
 import { createDatabase, startPostgres } from '../../kit/backends/postgres.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { CommitProxy } from '../../kit/rotation/commit-proxy.ts';
-import { storedIds, storedNames } from '../../kit/stored-entries.ts';
-import { countRows } from '../../kit/rows.ts';
+import { storedIds, storedNames } from '../../kit/log/stored-entries.ts';
+import { countRows } from '../../kit/store/table-rows.ts';
 
 /** The same database, through the proxy. */
 function proxied(connectionString: string, { port }: CommitProxy): string {

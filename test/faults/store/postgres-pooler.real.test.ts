@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { startPooler } from '../../kit/backends/pgbouncer.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { bodiesOf, FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
-import { listRows } from '../../kit/rows.ts';
+import { listRows } from '../../kit/store/table-rows.ts';
 
 const IGNORED = {
   ignore_startup_parameters: 'statement_timeout, idle_in_transaction_session_timeout',

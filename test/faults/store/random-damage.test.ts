@@ -5,7 +5,7 @@ import {
   flipInPages,
   seededRandom,
   type Trial,
-} from '../../kit/damaged-store.ts';
+} from '../../kit/store/damaged-store.ts';
 
 /** `ROUNDS` in the environment asks for more, `SEED` for other places. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 5);

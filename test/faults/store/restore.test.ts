@@ -6,13 +6,13 @@ import { copyFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import Driver from 'better-sqlite3';
-import { logIdentity } from '../../../src/audit/log-identity.ts';
-import { loadLogKeyFile } from '../../../src/audit/log-key.ts';
-import { encryptFile } from '../../../src/compose/backup/archive.ts';
-import { openManifest, signManifest } from '../../../src/compose/backup/manifest.ts';
+import { logIdentity } from '../../../src/audit/identity/log-identity.ts';
+import { loadLogKeyFile } from '../../../src/audit/identity/log-key.ts';
+import { encryptFile } from '../../../src/backup/archive.ts';
+import { openManifest, signManifest } from '../../../src/backup/manifest.ts';
 import { until } from '../../kit/backends/until.ts';
-import { Installation } from '../../kit/installation.ts';
-import { canMount, itIfMounted, leftOut, SmallDisk } from '../../kit/small-disk.ts';
+import { Installation } from '../../kit/broker/installation.ts';
+import { canMount, itIfMounted, leftOut, SmallDisk } from '../../kit/files/small-disk.ts';
 
 const ORIGIN = 'quaymaster.test/e2e';
 

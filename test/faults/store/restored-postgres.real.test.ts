@@ -8,7 +8,7 @@ import pg from 'pg';
 import { applyDocument } from '../../../src/broker/documents/apply-document.ts';
 import { deleteDocument } from '../../../src/broker/documents/apply-document.ts';
 import { SystemActor } from '../../../src/broker/recording/record.ts';
-import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
+import type { LiveOperator } from '../../../src/broker/state/operator-token-memory.ts';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
 import { runAuditExport } from '../../../src/compose/verbs/audit-export.ts';
 import { runBackupCheck, runBackupManifest } from '../../../src/compose/verbs/database-manifest.ts';
@@ -18,10 +18,10 @@ import { createDatabase, startOnCopy } from '../../kit/backends/postgres.ts';
 import { findPostgres15 } from '../../kit/backends/postgres-programs.ts';
 import type { User } from '../../kit/backends/unprivileged-user.ts';
 import { until } from '../../kit/backends/until.ts';
-import { policy } from '../../kit/broker-parts.ts';
-import { newCall } from '../../kit/call.ts';
-import { shellBlocks } from '../../kit/pasted-page.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import { policy } from '../../kit/broker/test-broker.ts';
+import { newCall } from '../../kit/broker/api-call.ts';
+import { shellBlocks } from '../../kit/pages/pasted-page.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 
 const run = promisify(execFile);
 

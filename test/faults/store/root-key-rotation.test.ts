@@ -4,10 +4,10 @@ import { MOST_SEALS, rotateRootKey, type KeyStatus } from '../../../src/broker/k
 import { changeRootKeys, readRootKeys } from '../../../src/broker/keys/root-key-rows.ts';
 import { readRewrapReport } from '../../../src/broker/keys/rewrap-report.ts';
 import { SEAL_STEP } from '../../../src/broker/keys/seal-ledger.ts';
-import { sealCredential } from '../../../src/crypto/sealed-credential.ts';
+import { sealCredential } from '../../../src/crypto/encryption/sealed-credential.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
-import { newCall } from '../../kit/call.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
+import { newCall } from '../../kit/broker/api-call.ts';
 import type { TableName } from '../../../src/ports/store.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
 import { allRows } from '../../../src/ports/queries.ts';

@@ -5,10 +5,10 @@ import type { BrokerError } from '../../../src/domain/errors.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
-import { HandClock } from '../../kit/hand-clock.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
 import { leaseRow } from '../../kit/fakes/store-rows.ts';
-import { storedIds } from '../../kit/stored-entries.ts';
-import { leftOut, SmallDisk, itIfMounted } from '../../kit/small-disk.ts';
+import { storedIds } from '../../kit/log/stored-entries.ts';
+import { leftOut, SmallDisk, itIfMounted } from '../../kit/files/small-disk.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const BALLAST = MEBIBYTE;

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
-import { storedIds, storedNames } from '../../kit/stored-entries.ts';
-import { WriterChild } from '../../kit/writer-child.ts';
-import { countRows } from '../../kit/rows.ts';
+import { storedIds, storedNames } from '../../kit/log/stored-entries.ts';
+import { WriterChild } from '../../kit/store/store-writer.ts';
+import { countRows } from '../../kit/store/table-rows.ts';
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 12);
 

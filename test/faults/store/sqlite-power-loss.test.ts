@@ -2,14 +2,14 @@ import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { LEFT_OUT } from '../../kit/backends/left-out.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
-import { canCompile, compilePowerLoss } from '../../kit/power-loss.ts';
-import { integrityOf } from '../../kit/stored-log.ts';
-import { storedIds, storedNames } from '../../kit/stored-entries.ts';
-import { WriterChild } from '../../kit/writer-child.ts';
+import { canCompile, compilePowerLoss } from '../../kit/files/power-loss.ts';
+import { integrityOf } from '../../kit/log/stored-log.ts';
+import { storedIds, storedNames } from '../../kit/log/stored-entries.ts';
+import { WriterChild } from '../../kit/store/store-writer.ts';
 
 /** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 3);

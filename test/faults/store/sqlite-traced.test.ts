@@ -3,12 +3,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { LEFT_OUT } from '../../kit/backends/left-out.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
-import { storedIds, storedNames } from '../../kit/stored-entries.ts';
-import { WriterChild } from '../../kit/writer-child.ts';
+import { storedIds, storedNames } from '../../kit/log/stored-entries.ts';
+import { WriterChild } from '../../kit/store/store-writer.ts';
 
 const canTrace = spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status === 0;
 const itIfTraced = canTrace ? it : it.skip;

@@ -8,19 +8,19 @@ import {
   createOperatorToken,
   revokeOperatorToken,
 } from '../../../src/broker/sessions/operator-tokens.ts';
-import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
+import type { LiveOperator } from '../../../src/broker/state/operator-token-memory.ts';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { policy } from '../../kit/broker-parts.ts';
-import { newCall } from '../../kit/call.ts';
+import { policy } from '../../kit/broker/test-broker.ts';
+import { newCall } from '../../kit/broker/api-call.ts';
 import { leaseRow } from '../../kit/fakes/store-rows.ts';
-import { HandClock } from '../../kit/hand-clock.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
-import { newToken } from '../../../src/crypto/token.ts';
-import { removeSessions } from '../../../src/broker/sessions/ended-sessions.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import { newToken } from '../../../src/crypto/random/token.ts';
+import { removeSessions } from '../../../src/broker/leases/ended-sessions.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 
 describeWith(['postgres'], 'modified rows of running brokers on PostgreSQL', ({ postgres }) => {
   let own: AttackedInstallation;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import type { OpenedStore } from '../../../src/store/index.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
@@ -10,7 +10,7 @@ import type { Running } from '../../kit/backends/footprint.ts';
 import { createDatabase, startPostgres, type Postgres } from '../../kit/backends/postgres.ts';
 import { bodiesOf, FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { leaseRow } from '../../kit/fakes/store-rows.ts';
-import { listRows } from '../../kit/rows.ts';
+import { listRows } from '../../kit/store/table-rows.ts';
 
 const UNREADABLE = { code: 'ERR_CIPHERTEXT_INVALID', reason: 'page_unreadable' };
 const HEADER_BYTES = 24;

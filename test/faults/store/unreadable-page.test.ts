@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import type { OpenedStore } from '../../../src/store/index.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { leaseRow } from '../../kit/fakes/store-rows.ts';
-import { listRows } from '../../kit/rows.ts';
+import { listRows } from '../../kit/store/table-rows.ts';
 
 const PAGE_BYTES = 4096;
 /** Larger than the files that are checked as a whole at start. */

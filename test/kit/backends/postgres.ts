@@ -4,7 +4,7 @@ import { appendFile, chown, cp, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import type { Host } from '../network.ts';
+import type { Host } from '../network/network-namespaces.ts';
 import { createDataDirectory } from './data-directory.ts';
 import { startIn, type Footprint, type Running } from './footprint.ts';
 import { freePort } from './free-port.ts';

@@ -1,6 +1,6 @@
 import { chown, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CertificateAuthority } from '../certificates.ts';
+import { CertificateAuthority } from '../network/certificates.ts';
 import type { User } from './unprivileged-user.ts';
 
 /** PEM files: the server's certificate, its key (readable only by `user`), and the authority that signed it. */

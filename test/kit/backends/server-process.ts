@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { findProgram } from './find-program.ts';
-import type { Host } from '../network.ts';
+import type { Host } from '../network/network-namespaces.ts';
 import { endProcess, identify, type ProcessId } from './process-id.ts';
 
 /** The command of a server; `keep` leaves it running after the process that started it. */

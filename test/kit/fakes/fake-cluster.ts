@@ -1,13 +1,13 @@
 import { createAuthenticator } from '../../../src/auth/index.ts';
 import type { ClusterConnection } from '../../../src/auth/index.ts';
-import type { KubernetesClusterSpec } from '../../../src/domain/cluster.ts';
+import type { KubernetesClusterSpec } from '../../../src/domain/identity/cluster.ts';
 import type { AttestedWorkload } from '../../../src/ports/workload-authenticator.ts';
 import { connectKubernetes } from '../../../src/providers/kubernetes/client/client.ts';
 import { FakeApiServer } from './fake-api-server.ts';
 import type { FakePod } from './fake-pods.ts';
-import { HandClock } from '../hand-clock.ts';
-import { AUDIENCE, SPEC } from '../offline-cluster.ts';
-import type { LogLine } from '../offline-cluster.ts';
+import { HandClock } from '../time/hand-clock.ts';
+import { AUDIENCE, SPEC } from '../identity/offline-cluster.ts';
+import type { LogLine } from '../identity/offline-cluster.ts';
 
 /** A cluster behind a scripted API server; its clock is set to the present hour, like the server's. */
 export interface FakeCluster {

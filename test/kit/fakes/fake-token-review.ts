@@ -1,5 +1,5 @@
 import { createPublicKey, verify } from 'node:crypto';
-import type { SigningKey } from '../token-factory.ts';
+import type { SigningKey } from '../identity/token-factory.ts';
 import type { FakePods } from './fake-pods.ts';
 
 export interface ReviewState {

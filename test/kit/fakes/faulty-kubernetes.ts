@@ -1,9 +1,9 @@
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import { kubernetesProviderConnectionSchema } from '../../../src/providers/kubernetes/config.ts';
 import { openKubernetes } from '../../../src/providers/kubernetes/open.ts';
 import type { FakeApiServer } from './fake-api-server.ts';
-import { closableProvider, type ClosableProvider } from '../closable-provider.ts';
-import { PATIENT } from '../patient.ts';
+import { closableProvider, type ClosableProvider } from '../providers/closable-provider.ts';
+import { PATIENT } from '../providers/longest-timeout.ts';
 
 const BOUNDS = {
   forbiddenNamespaces: ['quaymaster'],

@@ -4,12 +4,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import type { RotationTarget } from '../../../src/ports/rotation-target.ts';
 import { openWebhook } from '../../../src/providers/webhook/open.ts';
 import type { Resolve } from '../../../src/providers/webhook/addresses.ts';
 import { webhookConnectionSchema } from '../../../src/providers/webhook/config.ts';
-import { PATIENT } from '../patient.ts';
+import { PATIENT } from '../providers/longest-timeout.ts';
 
 const KEY = 'a key of the tests, 0123456789abcdef';
 

@@ -9,7 +9,7 @@ import type {
   ReportAnswer,
 } from '../../../src/delivery/agent/access/broker-access.ts';
 import { ApiError, type BrokerEvent } from '../../../src/client/index.ts';
-import type { HandClock } from '../hand-clock.ts';
+import type { HandClock } from '../time/hand-clock.ts';
 
 function problem(status: number, code: Problem['code']): Problem {
   return { type: `urn:quaymaster:error:${code}`, title: 'no', status, code, requestId: 'req_1' };

@@ -1,5 +1,5 @@
 import { parsePolicy } from '../../../src/domain/policy/index.ts';
-import type { KubernetesWorkload } from '../../../src/domain/workload.ts';
+import type { KubernetesWorkload } from '../../../src/domain/identity/workload.ts';
 import type { AccessRequest, StoredPolicy } from '../../../src/domain/policy/index.ts';
 
 export interface PolicySketch {

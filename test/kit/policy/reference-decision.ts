@@ -1,5 +1,5 @@
-import { isSecretPath } from '../../../src/domain/names.ts';
-import { accountOf } from '../../../src/domain/workload.ts';
+import { isSecretPath } from '../../../src/domain/words/names.ts';
+import { accountOf } from '../../../src/domain/identity/workload.ts';
 import type { AccessRequest, PolicyRule, StoredPolicy } from '../../../src/domain/policy/index.ts';
 
 /** Matching by definition: tries every way to give segments to `**` and characters to `*`. It is slow, and independent of the trie. */

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { LyingReceiver, say, type Heard } from '../fakes/lying-receiver.ts';
-import { PATIENT } from '../patient.ts';
+import { PATIENT } from '../providers/longest-timeout.ts';
 
 interface Delivered {
   readonly step: string;

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from '@jest/globals';
 import { MOST_ATTEMPTS } from '../../../src/domain/rotation/rotation-progress.ts';
-import type { SecretData } from '../../../src/domain/secret.ts';
+import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import { until } from '../backends/until.ts';
-import type { PreparedBroker } from '../prepared-broker.ts';
+import type { PreparedBroker } from '../broker/prepared-broker.ts';
 import { BEFORE_ALL } from './fault-points.ts';
 import type { Current, RotatingBroker } from './rotating-broker.ts';
 

@@ -1,6 +1,6 @@
-import type { AwsRole } from '../aws-role.ts';
-import type { RotatingPlace } from '../rotating-place.ts';
-import { PATIENT } from '../patient.ts';
+import type { AwsRole } from './vault-aws-role.ts';
+import type { RotatingPlace } from './target-fixture.ts';
+import { PATIENT } from '../providers/longest-timeout.ts';
 import type { Rotating } from './rotating.ts';
 
 /** A credential of the contract suites under a path of the broker. */

@@ -1,6 +1,6 @@
 import type { Moto } from '../backends/moto.ts';
-import { OwnSecret } from '../own-secret.ts';
-import { PATIENT } from '../patient.ts';
+import { OwnSecret } from '../aws/self-rotating-secret.ts';
+import { PATIENT } from '../providers/longest-timeout.ts';
 import type { Rotating } from './rotating.ts';
 
 /** A secret of AWS that rotates with its own function, which continues by itself once it is started. */

@@ -1,5 +1,5 @@
 import { createDatabase, type Postgres } from '../backends/postgres.ts';
-import type { BrokerSetup } from '../prepared-broker.ts';
+import type { BrokerSetup } from '../broker/prepared-broker.ts';
 
 /** A store that several processes can share. */
 export interface StoreElsewhere {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { uniqueName } from '../backends/unique-name.ts';
-import type { PostgresPlace } from '../postgres-fixture.ts';
-import { PATIENT } from '../patient.ts';
+import type { PostgresPlace } from '../databases/postgres-fixture.ts';
+import { PATIENT } from '../providers/longest-timeout.ts';
 import type { Rotating } from './rotating.ts';
 
 /** The definition of one rotating path. */

@@ -1,5 +1,5 @@
 import { until } from '../backends/until.ts';
-import type { PreparedBroker } from '../prepared-broker.ts';
+import type { PreparedBroker } from '../broker/prepared-broker.ts';
 
 interface Rotation {
   readonly step: string;

@@ -1,6 +1,6 @@
-import type { SecretData } from '../../../src/domain/secret.ts';
+import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import { until } from '../backends/until.ts';
-import { PreparedBroker, type BrokerSetup } from '../prepared-broker.ts';
+import { PreparedBroker, type BrokerSetup } from '../broker/prepared-broker.ts';
 import type { Rotating } from './rotating.ts';
 import { storedSecret, type StoredSecret } from './stored-secret.ts';
 

@@ -1,4 +1,4 @@
-import type { SecretData } from '../../../src/domain/secret.ts';
+import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 
 /** One rotating secret: the configuration of a broker process for it, and how a test checks what its target accepts. */
 export interface Rotating {

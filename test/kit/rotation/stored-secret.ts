@@ -1,19 +1,19 @@
-import { randomId } from '../../../src/crypto/random.ts';
+import { randomId } from '../../../src/crypto/random/random.ts';
 import {
   openedValue,
   type RotationRow,
   type ScheduleRow,
-} from '../../../src/rotation/rotation-row.ts';
-import { systemClock } from '../../../src/clock.ts';
-import { openBootLog } from '../../../src/compose/audit-trail.ts';
-import { loadKeys, wrappersOf } from '../../../src/compose/keys.ts';
+} from '../../../src/broker/rotations/rotation-row.ts';
+import { systemClock } from '../../../src/process/clock.ts';
+import { openBootLog } from '../../../src/compose/log/audit-trail.ts';
+import { loadKeys, wrappersOf } from '../../../src/compose/installation/keys.ts';
 import { loadConfig } from '../../../src/compose/config/load.ts';
-import type { SecretData } from '../../../src/domain/secret.ts';
+import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { openStore } from '../../../src/store/index.ts';
-import { listRows } from '../rows.ts';
+import { listRows } from '../store/table-rows.ts';
 
 /** A store's data about one path, with the current value if it is below `own`: every value with which a recovered broker could log in. */
 export interface StoredSecret {

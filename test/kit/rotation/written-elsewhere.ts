@@ -5,7 +5,7 @@ import {
   ListSecretVersionIdsCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import type { SecretData } from '../../../src/domain/secret.ts';
+import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import { grant } from '../backends/kube-apply.ts';
 import { kubeRequest } from '../backends/kube-calls.ts';
 import { createNamespace, createServiceAccount } from '../backends/kube-objects.ts';
@@ -15,9 +15,9 @@ import type { Moto } from '../backends/moto.ts';
 import { createToken, openBaoCall } from '../backends/openbao-calls.ts';
 import type { OpenBao } from '../backends/openbao.ts';
 import { uniqueName } from '../backends/unique-name.ts';
-import { privateFile } from '../rotating-place.ts';
-import { setCredentials } from '../aws-connection.ts';
-import { PATIENT } from '../patient.ts';
+import { privateFile } from './target-fixture.ts';
+import { setCredentials } from '../aws/aws-connection.ts';
+import { PATIENT } from '../providers/longest-timeout.ts';
 import type { Rotating } from './rotating.ts';
 
 const FIRST: SecretData = { password: 'the password at first', other: 'kept' };

@@ -2,9 +2,9 @@ import { createServer, Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { limitsConfigSchema } from '../../../src/api/config.ts';
 import { ConnectionLimits } from '../../../src/net/listener/connection-limits.ts';
-import { Rates } from '../../../src/api/rates.ts';
-import { networkOf } from '../../../src/domain/ip-address.ts';
-import { HandClock } from '../../kit/hand-clock.ts';
+import { Rates } from '../../../src/api/request/rates.ts';
+import { networkOf } from '../../../src/domain/network/ip-address.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
 
 /** Addresses of one /64, each used once. */
 function addressesOfOneHost(count: number): readonly string[] {

@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { sha256Hex } from '../../../src/crypto/digest.ts';
-import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../../src/domain/audit-actions.ts';
-import { escapeHeader, escapeValue } from '../../../src/domain/audit-formats/cef.ts';
+import { sha256Hex } from '../../../src/crypto/hashes/digest.ts';
+import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../../src/domain/audit/audit-actions.ts';
+import { escapeHeader, escapeValue } from '../../../src/domain/audit/formats/cef.ts';
 import {
   formatEntry,
   LOG_FORMATS,
   type LocatedEntry,
   type LogFormat,
-} from '../../../src/domain/audit-formats/log-format.ts';
-import { FORMAT_ROWS, OCSF_CLASSES } from '../../../src/domain/audit-formats/rows.ts';
+} from '../../../src/domain/audit/formats/log-format.ts';
+import { FORMAT_ROWS, OCSF_CLASSES } from '../../../src/domain/audit/formats/rows.ts';
 
 interface FormatVectors {
   readonly entries: readonly (LocatedEntry & {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { Refusals, type RefusalSummary } from '../../../src/audit/refusals.ts';
-import type { EncodedActor } from '../../../src/domain/audit-event.ts';
+import type { EncodedActor } from '../../../src/domain/audit/audit-event.ts';
 import type { Refused } from '../../../src/ports/refusal-tally.ts';
-import { HandClock } from '../../kit/hand-clock.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
 
 function make(kindsPerHolder = 1): {
   refusals: Refusals;

@@ -10,8 +10,8 @@ import {
   stall,
 } from '../../kit/fakes/server-faults.ts';
 import type { ServerFault } from '../../kit/fakes/server-faults.ts';
-import { ecKey } from '../../kit/token-factory.ts';
-import { refusalOf, refused } from '../../kit/offline-cluster.ts';
+import { ecKey } from '../../kit/identity/token-factory.ts';
+import { refusalOf, refused } from '../../kit/identity/offline-cluster.ts';
 import { fakeCluster } from '../../kit/fakes/fake-cluster.ts';
 import type { FakeCluster } from '../../kit/fakes/fake-cluster.ts';
 

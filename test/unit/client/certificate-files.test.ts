@@ -2,9 +2,9 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { BrokerClient, CertificateFiles, UnusableCertificate } from '../../../src/client/index.ts';
-import { CertificateAuthority } from '../../kit/certificates.ts';
-import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
-import { HandClock } from '../../kit/hand-clock.ts';
+import { CertificateAuthority } from '../../kit/network/certificates.ts';
+import { fileTree, removeTreesAfterEach } from '../../kit/files/file-tree.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
 
 removeTreesAfterEach();
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { BrokerClient } from '../../../src/client/index.ts';
 import { EventStreamParser, type StreamedEvent } from '../../../src/client/event-stream.ts';
 import { problem, ScriptedBroker, type Step } from '../../kit/fakes/scripted-broker.ts';
-import { HandClock } from '../../kit/hand-clock.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
 
 function parsed(...pieces: readonly Uint8Array[]): readonly StreamedEvent[] {
   const parser = new EventStreamParser();

@@ -4,8 +4,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { inspect } from 'node:util';
 import { bearer, BrokerClient } from '../../../src/client/index.ts';
 import { startHostileServer, type HostileServer } from '../../kit/fakes/hostile-server.ts';
-import { findCanary } from '../../kit/canary.ts';
-import { CertificateAuthority } from '../../kit/certificates.ts';
+import { findCanary } from '../../kit/checks/find-canary.ts';
+import { CertificateAuthority } from '../../kit/network/certificates.ts';
 
 const TOKEN = 'qms_0123456789abcdefghijABCDEFGHIJ0123456789abcdefghiX';
 const VALUE = 'canary-value-of-a-secret';

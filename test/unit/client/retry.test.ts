@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import { BrokerClient } from '../../../src/client/index.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import { freePort } from '../../kit/backends/free-port.ts';

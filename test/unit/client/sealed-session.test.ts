@@ -2,11 +2,11 @@ import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader } from 'jose';
 import { BrokerClient, WorkloadSession } from '../../../src/client/index.ts';
-import { sealAnswer } from '../../../src/crypto/sealed-answer.ts';
-import { senderKey } from '../../../src/crypto/sender-key.ts';
-import type { SenderKey } from '../../../src/domain/sender-key.ts';
+import { sealAnswer } from '../../../src/crypto/encryption/sealed-answer.ts';
+import { senderKey } from '../../../src/crypto/keys/sender-key.ts';
+import type { SenderKey } from '../../../src/domain/identity/sender-key.ts';
 import { json, problem, ScriptedBroker, type Step } from '../../kit/fakes/scripted-broker.ts';
-import { findCanary } from '../../kit/canary.ts';
+import { findCanary } from '../../kit/checks/find-canary.ts';
 
 const TOKEN = 'qms_0123456789abcdefghijABCDEFGHIJ0123456789abcdefghiX';
 const DISCLOSURE = { path: 'a/b', version: '1', data: { k: 'canary-value' } };

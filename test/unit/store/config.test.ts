@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import { openStore, storeConfigSchema } from '../../../src/store/index.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
-import { countRows } from '../../kit/rows.ts';
+import { countRows } from '../../kit/store/table-rows.ts';
 
 const deps = { chain: new FakeAuditChain(), clock: systemClock, mode: 'development' } as const;
 

@@ -6,7 +6,7 @@ import Database from 'better-sqlite3';
 import type { OpenedStore } from '../../../src/store/index.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
-import { HandClock } from '../../kit/hand-clock.ts';
+import { HandClock } from '../../kit/time/hand-clock.ts';
 
 const COMMITS = 200;
 

@@ -1,5 +1,5 @@
-import { isSameSecretData } from '../../../domain/same-secret-data.ts';
-import { Sensitive } from '../../../domain/sensitive.ts';
+import { isSameSecretData } from '../../../domain/secrets/same-secret-data.ts';
+import { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { BatchItem, Disclosed } from '../access/broker-access.ts';
 import { Backoff } from '../../../ports/backoff.ts';
 import { nameOf, type SecretSettings } from '../../settings/settings.ts';

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { constantTimeEqual, sha256 } from '../../../crypto/digest.ts';
+import { constantTimeEqual, sha256 } from '../../../crypto/hashes/digest.ts';
 
 /** The header of AWS's Lambda extension and agent. An attacker who makes another program send a request cannot set headers. */
 const TOKEN_HEADER = 'x-aws-parameters-secrets-token';

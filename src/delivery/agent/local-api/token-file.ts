@@ -1,5 +1,5 @@
 import { closeSync, constants, fchmodSync, openSync, writeSync, type Stats } from 'node:fs';
-import { randomBytes } from '../../../crypto/random.ts';
+import { randomBytes } from '../../../crypto/random/random.ts';
 import { codeOf, ConfigError } from '../../failures.ts';
 import { readSmallFile, type SmallFile } from '../../files/read-file.ts';
 

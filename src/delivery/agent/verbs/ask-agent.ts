@@ -1,4 +1,4 @@
-import { systemClock } from '../../../clock.ts';
+import { systemClock } from '../../../process/clock.ts';
 import { withDeadline } from '../../../ports/deadline.ts';
 import { AgentFailure, EXIT } from '../../failures.ts';
 import { httpStatus, isSuccess } from '../http-status.ts';

@@ -1,6 +1,6 @@
-import { systemClock } from '../../../clock.ts';
+import { systemClock } from '../../../process/clock.ts';
 import { BrokerClient, CertificateFiles, UnusableCertificate } from '../../../client/index.ts';
-import { randomFraction } from '../../../crypto/random.ts';
+import { randomFraction } from '../../../crypto/random/random.ts';
 import { ClientAccess } from '../access/client-access.ts';
 import { Agent } from '../agent.ts';
 import type { AgentDeps } from '../agent-parts.ts';

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { systemClock } from '../../../clock.ts';
+import { systemClock } from '../../../process/clock.ts';
 import type { Agent } from '../agent.ts';
 import { Child } from '../child/child.ts';
 import { childEnvironment } from '../child/environment.ts';

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { systemClock } from '../../../clock.ts';
+import { systemClock } from '../../../process/clock.ts';
 import { withDeadline } from '../../../ports/deadline.ts';
 import type { Agent } from '../agent.ts';
 import type { Settings } from '../../settings/settings.ts';

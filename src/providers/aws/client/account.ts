@@ -1,4 +1,4 @@
-import { Sensitive } from '../../../domain/sensitive.ts';
+import { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { CallState } from '../../../ports/backend.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type * as IamSdk from '@aws-sdk/client-iam';

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretVersion } from '../../../domain/secret.ts';
+import type { SecretVersion } from '../../../domain/secrets/secret.ts';
 import type { AwsLocation } from './location.ts';
 import { pickMember, toSecretData, type AwsValue } from './secret-content.ts';
 

@@ -1,7 +1,7 @@
 import type { SecretListEntry } from '@aws-sdk/client-secrets-manager';
-import { isSecretPath } from '../../../domain/names.ts';
+import { isSecretPath } from '../../../domain/words/names.ts';
 import type { PageRequest } from '../../../domain/page.ts';
-import type { SecretListing } from '../../../domain/secret.ts';
+import type { SecretListing } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { AwsMountOptions } from '../config.ts';
 import type { ListedPage } from '../../../ports/secret-provider.ts';

@@ -1,7 +1,7 @@
 import { BrokerError } from '../../../domain/errors.ts';
-import { isSecretPath } from '../../../domain/names.ts';
+import { isSecretPath } from '../../../domain/words/names.ts';
 import type { Page, PageRequest } from '../../../domain/page.ts';
-import type { SecretListing, SecretVersion } from '../../../domain/secret.ts';
+import type { SecretListing, SecretVersion } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type {
   CheckReport,

@@ -1,7 +1,7 @@
-import { namedUuid } from '../../../crypto/named-uuid.ts';
+import { namedUuid } from '../../../crypto/hashes/named-uuid.ts';
 import { BrokerError } from '../../../domain/errors.ts';
-import { isSameSecretData } from '../../../domain/same-secret-data.ts';
-import type { SecretData } from '../../../domain/secret.ts';
+import { isSameSecretData } from '../../../domain/secrets/same-secret-data.ts';
+import type { SecretData } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { PublishedVersion, SecretPublishing } from '../../../ports/secret-provider.ts';
 import { isAsAsked, type AwsAnswer } from './answer.ts';

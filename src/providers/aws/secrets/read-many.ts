@@ -1,5 +1,5 @@
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretVersion } from '../../../domain/secret.ts';
+import type { SecretVersion } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { isAsAsked, versionOf, type AwsAnswer } from './answer.ts';
 import { itemError } from '../errors.ts';

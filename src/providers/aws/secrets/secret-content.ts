@@ -1,7 +1,7 @@
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretData } from '../../../domain/secret.ts';
+import type { SecretData } from '../../../domain/secrets/secret.ts';
 import { memberText, parseMembers } from '../../../text/json-members.ts';
-import { isSameSecretData } from '../../../domain/same-secret-data.ts';
+import { isSameSecretData } from '../../../domain/secrets/same-secret-data.ts';
 
 const MAX_KEYS = 256;
 

@@ -1,8 +1,8 @@
-import { invalidCiphertext } from '../../../crypto/aead.ts';
+import { invalidCiphertext } from '../../../crypto/encryption/aead.ts';
 import { BrokerError } from '../../../domain/errors.ts';
-import { isUnder, parseSecretPath } from '../../../domain/names.ts';
+import { isUnder, parseSecretPath } from '../../../domain/words/names.ts';
 import type { Page, PageRequest } from '../../../domain/page.ts';
-import type { SecretListing, SecretVersion } from '../../../domain/secret.ts';
+import type { SecretListing, SecretVersion } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type {
   CheckReport,

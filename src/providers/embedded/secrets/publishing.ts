@@ -1,5 +1,5 @@
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretData } from '../../../domain/secret.ts';
+import type { SecretData } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type {
   PublishedVersion,

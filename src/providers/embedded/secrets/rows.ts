@@ -1,14 +1,14 @@
-import { invalidCiphertext } from '../../../crypto/aead.ts';
-import type { SecretPlace } from '../../../crypto/associated-data.ts';
-import { openValue, type SealedValue } from '../../../crypto/envelope.ts';
-import type { Keyring } from '../../../crypto/keyring.ts';
+import { invalidCiphertext } from '../../../crypto/encryption/aead.ts';
+import type { SecretPlace } from '../../../crypto/encryption/associated-data.ts';
+import { openValue, type SealedValue } from '../../../crypto/encryption/envelope.ts';
+import type { Keyring } from '../../../crypto/keys/keyring.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type { Store, Expectation } from '../../../ports/store.ts';
 import { macColumns, type Tables } from '../../../ports/tables.ts';
 import { SECRETS } from '../../../ports/queries.ts';
 import { HISTORY_LENGTH } from '../config.ts';
-import { macRow, verifyRow } from '../../../crypto/row-mac.ts';
-import type { RootKey } from '../../../crypto/root-keys.ts';
+import { macRow, verifyRow } from '../../../crypto/hashes/row-mac.ts';
+import type { RootKey } from '../../../crypto/keys/root-keys.ts';
 import { BrokerError } from '../../../domain/errors.ts';
 
 export interface EmbeddedParts {

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretData } from '../../../domain/secret.ts';
+import type { SecretData } from '../../../domain/secrets/secret.ts';
 
 const MAX_KEYS = 256;
 const MAX_BYTES = 1_048_576;

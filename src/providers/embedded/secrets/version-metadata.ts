@@ -1,4 +1,4 @@
-import { WRITE_METHODS, type VersionNote } from '../../../domain/secret.ts';
+import { WRITE_METHODS, type VersionNote } from '../../../domain/secrets/secret.ts';
 import type { SecretVersionInfo, VersionOrigin } from '../../../ports/secret-provider.ts';
 import { isDeleted, type SecretHead, type VersionRow } from './rows.ts';
 

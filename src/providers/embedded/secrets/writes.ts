@@ -1,7 +1,7 @@
-import { sealValue } from '../../../crypto/envelope.ts';
-import { randomId } from '../../../crypto/random.ts';
+import { sealValue } from '../../../crypto/encryption/envelope.ts';
+import { randomId } from '../../../crypto/random/random.ts';
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretData } from '../../../domain/secret.ts';
+import type { SecretData } from '../../../domain/secrets/secret.ts';
 import type {
   OverdueDeletion,
   SecretVersionInfo,

@@ -1,4 +1,4 @@
-import { Sensitive } from '../../../domain/sensitive.ts';
+import { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
 import { WatchedFile } from '../../../net/watched-file.ts';
 import type { RequestOptions } from 'node:https';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { Page, PageRequest } from '../../../domain/page.ts';
-import type { SecretListing } from '../../../domain/secret.ts';
+import type { SecretListing } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { ANCHOR_LABEL } from '../credentials.ts';
 import { hasStatus } from '../errors.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretData } from '../../../domain/secret.ts';
+import type { SecretData } from '../../../domain/secrets/secret.ts';
 import { isDataKey } from '../config.ts';
 
 /** etcd accepts objects of 1.5 MiB; managed fields and the base64 of a last-applied copy add to that. */

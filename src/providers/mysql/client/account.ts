@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
-import type { Sensitive } from '../../../domain/sensitive.ts';
+import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import { errorNumberOf } from '../errors.ts';
 import { quoteIdentifier, quoteLiteral } from './quote.ts';
 import type { MysqlSession } from './session.ts';

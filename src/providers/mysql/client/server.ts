@@ -1,6 +1,6 @@
 import type { Connection, ConnectionOptions, createConnection } from 'mysql2';
 import type { BrokerError } from '../../../domain/errors.ts';
-import type { Sensitive } from '../../../domain/sensitive.ts';
+import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { createGuard, type Guard, type GuardParts } from '../../guard/guard.ts';
 import { BoundedSocket } from '../../server/bounded-socket.ts';

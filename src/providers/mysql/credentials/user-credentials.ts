@@ -1,8 +1,8 @@
-import { sha256Hex } from '../../../crypto/digest.ts';
-import { generatePassword } from '../../../crypto/generated-value.ts';
-import { mysqlNativeHash } from '../../../crypto/mysql-native-hash.ts';
+import { sha256Hex } from '../../../crypto/hashes/digest.ts';
+import { generatePassword } from '../../../crypto/random/generated-value.ts';
+import { mysqlNativeHash } from '../../../crypto/hashes/mysql-native-hash.ts';
 import { BrokerError } from '../../../domain/errors.ts';
-import { Sensitive } from '../../../domain/sensitive.ts';
+import { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type {
   CredentialRequest,

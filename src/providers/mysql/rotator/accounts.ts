@@ -1,6 +1,6 @@
-import { mysqlNativeHash } from '../../../crypto/mysql-native-hash.ts';
+import { mysqlNativeHash } from '../../../crypto/hashes/mysql-native-hash.ts';
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretData } from '../../../domain/secret.ts';
+import type { SecretData } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { RotationTurn, TargetVerdict } from '../../../ports/rotation-target.ts';
 import type { LoginKeys } from '../../rotator/options.ts';

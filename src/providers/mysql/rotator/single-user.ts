@@ -1,6 +1,6 @@
-import { generatePassword } from '../../../crypto/generated-value.ts';
-import type { SecretData } from '../../../domain/secret.ts';
-import { Sensitive } from '../../../domain/sensitive.ts';
+import { generatePassword } from '../../../crypto/random/generated-value.ts';
+import type { SecretData } from '../../../domain/secrets/secret.ts';
+import { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type {
   RotationTarget,

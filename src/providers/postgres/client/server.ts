@@ -1,4 +1,4 @@
-import type { Sensitive } from '../../../domain/sensitive.ts';
+import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { CallState } from '../../../ports/backend.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { createGuard, type Guard, type GuardParts } from '../../guard/guard.ts';

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { ClientConfig, QueryArrayConfig } from 'pg';
 import { BrokerError } from '../../../domain/errors.ts';
-import type { Sensitive } from '../../../domain/sensitive.ts';
+import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
 import { toBrokerError } from '../errors.ts';
 import { PostgresWire } from './wire.ts';

@@ -1,7 +1,7 @@
-import { generatePassword } from '../../../crypto/generated-value.ts';
-import { scramVerifier } from '../../../crypto/scram-verifier.ts';
+import { generatePassword } from '../../../crypto/random/generated-value.ts';
+import { scramVerifier } from '../../../crypto/hashes/scram-verifier.ts';
 import { BrokerError } from '../../../domain/errors.ts';
-import { accountOf } from '../../../domain/workload.ts';
+import { accountOf } from '../../../domain/identity/workload.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type {

@@ -1,11 +1,11 @@
-import { scramVerifier } from '../../../crypto/scram-verifier.ts';
+import { scramVerifier } from '../../../crypto/hashes/scram-verifier.ts';
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretData } from '../../../domain/secret.ts';
+import type { SecretData } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { RotationTurn, TargetVerdict } from '../../../ports/rotation-target.ts';
 import type { LoginKeys } from '../../rotator/options.ts';
 import { conflict, type Login } from '../../rotator/values.ts';
-import { Sensitive } from '../../../domain/sensitive.ts';
+import { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { SqlAccounts } from '../../sql/alternating-users.ts';
 import { closeRole, roleExists, signalListed, terminateSessions } from '../client/close-role.ts';
 import { changeContestedRole } from '../client/contested-role.ts';

@@ -1,4 +1,4 @@
-import { Sensitive } from '../../../domain/sensitive.ts';
+import { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import { toBrokerError } from '../errors.ts';

@@ -1,4 +1,4 @@
-import type { Sensitive } from '../../../domain/sensitive.ts';
+import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import { toBrokerError, VaultResponseError } from '../errors.ts';
 import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../../domain/errors.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretData } from '../../../domain/secret.ts';
-import { Sensitive } from '../../../domain/sensitive.ts';
+import type { SecretData } from '../../../domain/secrets/secret.ts';
+import { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import { VaultResponseError, failMalformed } from '../errors.ts';
 import { toSecretData } from '../secrets/kv-data.ts';
 

@@ -21,7 +21,7 @@ import { dynamicRef, type DynamicRef } from '../config.ts';
 import { parseHandle, printHandle, type CredentialHandle } from './handle.ts';
 import type { VaultCalls } from '../client/calls.ts';
 import { encodeVaultPath } from '../client/encode-path.ts';
-import type { Sensitive } from '../../../domain/sensitive.ts';
+import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { Clock } from '../../../ports/clock.ts';
 
 /** With the id of its namespace where there are namespaces. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretData } from '../../../domain/secret.ts';
+import type { SecretData } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type {

@@ -1,4 +1,4 @@
-import type { SecretData } from '../../../domain/secret.ts';
+import type { SecretData } from '../../../domain/secrets/secret.ts';
 import { failMalformed } from '../errors.ts';
 import { BrokerError } from '../../../domain/errors.ts';
 

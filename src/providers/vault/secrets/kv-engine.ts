@@ -1,4 +1,4 @@
-import type { SecretVersion } from '../../../domain/secret.ts';
+import type { SecretVersion } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 
 /** The present content of a path at the server. */

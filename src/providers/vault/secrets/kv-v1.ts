@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretVersion } from '../../../domain/secret.ts';
+import type { SecretVersion } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { failMalformed } from '../errors.ts';
 import { isCode } from '../check/findings.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretVersion } from '../../../domain/secret.ts';
+import type { SecretVersion } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { encodeVaultPath } from '../client/encode-path.ts';
 import { VaultResponseError, failMalformed } from '../errors.ts';

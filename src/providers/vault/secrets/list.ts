@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
-import { isPathSegment, MAX_PATH_SEGMENTS } from '../../../domain/names.ts';
+import { isPathSegment, MAX_PATH_SEGMENTS } from '../../../domain/words/names.ts';
 import type { PageRequest } from '../../../domain/page.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { encodeVaultPath } from '../client/encode-path.ts';

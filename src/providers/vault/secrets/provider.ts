@@ -1,6 +1,6 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { Page, PageRequest } from '../../../domain/page.ts';
-import type { SecretListing, SecretVersion } from '../../../domain/secret.ts';
+import type { SecretListing, SecretVersion } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type {
   CheckReport,

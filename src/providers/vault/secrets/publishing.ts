@@ -1,6 +1,6 @@
-import { isSameSecretData } from '../../../domain/same-secret-data.ts';
+import { isSameSecretData } from '../../../domain/secrets/same-secret-data.ts';
 import { BrokerError } from '../../../domain/errors.ts';
-import type { SecretData } from '../../../domain/secret.ts';
+import type { SecretData } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { PublishedVersion, SecretPublishing } from '../../../ports/secret-provider.ts';
 import type { KvEngine } from './kv-engine.ts';

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { attestationId } from '../../../../src/broker/attestations/attestation-memory.ts';
+import { attestationId } from '../../../../src/broker/state/attestation-memory.ts';
 import { pushAttestation } from '../../../../src/broker/attestations/attestations.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import { TestBroker } from '../../../kit/broker-parts.ts';
-import { ImageSigner } from '../../../kit/image-signer.ts';
-import { countRows } from '../../../kit/rows.ts';
+import { TestBroker } from '../../../kit/broker/test-broker.ts';
+import { ImageSigner } from '../../../kit/images/image-signer.ts';
+import { countRows } from '../../../kit/store/table-rows.ts';
 
 const MOST = 10_000;
 const MOST_OF_IMAGE = 50;

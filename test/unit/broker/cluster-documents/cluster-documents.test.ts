@@ -11,9 +11,9 @@ import {
 import { clusterDocumentsConfigSchema } from '../../../../src/broker/cluster-documents/config.ts';
 import { ObjectAuthority } from '../../../../src/broker/cluster-documents/object-authority.ts';
 import { statusPatch } from '../../../../src/broker/cluster-documents/object-status.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import { sha256Hex } from '../../../../src/crypto/digest.ts';
-import { mount, policy, TestBroker } from '../../../kit/broker-parts.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
+import { mount, policy, TestBroker } from '../../../kit/broker/test-broker.ts';
 
 const TEAM = { name: 'pay', prefixes: ['kv/pay', 'app/pay'] };
 const CLUSTER = { cluster: 'c1', connection: 'home' };

@@ -10,11 +10,11 @@ import {
 } from '../../../../src/broker/cluster-documents/cluster-object.ts';
 import { clusterDocumentsConfigSchema } from '../../../../src/broker/cluster-documents/config.ts';
 import { ObjectAuthority } from '../../../../src/broker/cluster-documents/object-authority.ts';
-import { sha256Hex } from '../../../../src/crypto/digest.ts';
+import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
 import type { Tables } from '../../../../src/ports/tables.ts';
-import { mount, TestBroker } from '../../../kit/broker-parts.ts';
+import { mount, TestBroker } from '../../../kit/broker/test-broker.ts';
 import { credentialRow } from '../../../kit/fakes/store-rows.ts';
-import { records } from '../../../kit/hooked-store.ts';
+import { records } from '../../../kit/store/hooked-store.ts';
 
 const MOUNTS = RESOURCES.find(({ kind }) => kind === 'mount')!;
 const NONE: ReadonlySet<string> = new Set();

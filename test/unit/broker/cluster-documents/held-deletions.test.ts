@@ -7,9 +7,9 @@ import {
 } from '../../../../src/broker/cluster-documents/cluster-object.ts';
 import { clusterDocumentsConfigSchema } from '../../../../src/broker/cluster-documents/config.ts';
 import { ObjectAuthority } from '../../../../src/broker/cluster-documents/object-authority.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import { sha256Hex } from '../../../../src/crypto/digest.ts';
-import { TestBroker } from '../../../kit/broker-parts.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
+import { TestBroker } from '../../../kit/broker/test-broker.ts';
 
 const POLICIES = RESOURCES.find(({ kind }) => kind === 'policy')!;
 const PROFILES = RESOURCES.find(({ kind }) => kind === 'posture-profile')!;

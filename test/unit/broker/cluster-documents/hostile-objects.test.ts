@@ -11,9 +11,9 @@ import {
 } from '../../../../src/broker/cluster-documents/object-authority.ts';
 import { reviewObject } from '../../../../src/broker/cluster-documents/review-object.ts';
 import { statusPatch } from '../../../../src/broker/cluster-documents/object-status.ts';
-import { sha256Hex } from '../../../../src/crypto/digest.ts';
+import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import { isUnder } from '../../../../src/domain/names.ts';
+import { isUnder } from '../../../../src/domain/words/names.ts';
 import { compilePolicies, decide, parsePolicy } from '../../../../src/domain/policy/index.ts';
 
 const [CONFIG] = clusterDocumentsConfigSchema.parse([

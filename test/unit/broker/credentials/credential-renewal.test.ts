@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { issueCredential } from '../../../../src/broker/credentials/issue-credential.ts';
 import { readLease } from '../../../../src/broker/leases/leases.ts';
 import { renewLease } from '../../../../src/broker/leases/renew-lease.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import { renewSession } from '../../../../src/broker/sessions/renew-session.ts';
-import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
-import { codeOf, TestBroker } from '../../../kit/broker-parts.ts';
-import { records } from '../../../kit/hooked-store.ts';
+import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';
+import { codeOf, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { records } from '../../../kit/store/hooked-store.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { issueCredential } from '../../../../src/broker/credentials/issue-credential.ts';
 import { releaseLease } from '../../../../src/broker/leases/leases.ts';
-import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
+import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';
 import { adoptAbandoned, revoker } from '../../../../src/broker/leases/revoker.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import { codeOf, mount, TestBroker } from '../../../kit/broker-parts.ts';
-import { records } from '../../../kit/hooked-store.ts';
-import { listRows } from '../../../kit/rows.ts';
+import { codeOf, mount, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { records } from '../../../kit/store/hooked-store.ts';
+import { listRows } from '../../../kit/store/table-rows.ts';
 
 let broker: TestBroker;
 let live: LiveSession;

@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { endOwnSession } from '../../../../src/broker/sessions/end-session.ts';
+import { endOwnSession } from '../../../../src/broker/leases/end-session.ts';
 import { issueCredential } from '../../../../src/broker/credentials/issue-credential.ts';
 import { releaseLease } from '../../../../src/broker/leases/leases.ts';
 import { listRevocations, retryRevocation } from '../../../../src/broker/leases/revocations.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';
 import { expiryWorker } from '../../../../src/broker/leases/expiry.ts';
 import { adoptAbandoned, revoker } from '../../../../src/broker/leases/revoker.ts';
-import type { Worker } from '../../../../src/broker/worker.ts';
+import type { Worker } from '../../../../src/broker/kernel/worker.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import { codeOf, mount, TestBroker } from '../../../kit/broker-parts.ts';
-import { records } from '../../../kit/hooked-store.ts';
-import { countRows, listRows } from '../../../kit/rows.ts';
+import { codeOf, mount, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { records } from '../../../kit/store/hooked-store.ts';
+import { countRows, listRows } from '../../../kit/store/table-rows.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { issueCredential } from '../../../../src/broker/credentials/issue-credential.ts';
 import { readSecret, readSecrets } from '../../../../src/broker/secrets/read-secrets.ts';
 import { createOperatorToken } from '../../../../src/broker/sessions/operator-tokens.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
-import { codeOf, mount, policy, TestBroker } from '../../../kit/broker-parts.ts';
-import { everyConnection, type EveryConnection } from '../../../kit/every-connection.ts';
-import { records } from '../../../kit/hooked-store.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';
+import { codeOf, mount, policy, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { everyConnection, type EveryConnection } from '../../../kit/providers/every-connection.ts';
+import { records } from '../../../kit/store/hooked-store.ts';
 
 const SCOPES = ['kv2', 'kv1', 'creds', 'aws', 'iam', 'kube', 'kv', 'dyn'].map((prefix) => {
   return `${prefix}/team-a`;

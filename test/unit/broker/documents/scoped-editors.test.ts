@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { checkMount } from '../../../../src/broker/documents/check-mount.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import { codeOf, policy, TestBroker } from '../../../kit/broker-parts.ts';
-import { everyConnection, type EveryConnection } from '../../../kit/every-connection.ts';
+import { codeOf, policy, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { everyConnection, type EveryConnection } from '../../../kit/providers/every-connection.ts';
 
 const SETS = {
   creation: ['CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}'],

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { applyDocument, deleteDocument } from '../../../../src/broker/documents/apply-document.ts';
 import { documentVersions, readDocument } from '../../../../src/broker/documents/read-documents.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import { codeOf, policy, TestBroker } from '../../../kit/broker-parts.ts';
+import { codeOf, policy, TestBroker } from '../../../kit/broker/test-broker.ts';
 
 const NAME = 'kv.team.t';
 

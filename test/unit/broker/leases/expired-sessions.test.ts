@@ -2,13 +2,13 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { expiryWorker } from '../../../../src/broker/leases/expiry.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
 import { PodEndings } from '../../../../src/broker/sessions/pod-endings.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';
 import type { Plan } from '../../../../src/ports/store.ts';
-import { codeOf, TestBroker } from '../../../kit/broker-parts.ts';
+import { codeOf, TestBroker } from '../../../kit/broker/test-broker.ts';
 import { until } from '../../../kit/backends/until.ts';
 import { leaseRow } from '../../../kit/fakes/store-rows.ts';
-import { countRows } from '../../../kit/rows.ts';
+import { countRows } from '../../../kit/store/table-rows.ts';
 
 const HOUR_MS = 3_600_000;
 

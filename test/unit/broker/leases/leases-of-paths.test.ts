@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { acknowledgeVersions } from '../../../../src/rotation/acknowledge.ts';
+import { acknowledgeVersions } from '../../../../src/broker/rotations/acknowledge.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
 import { revokeLeases } from '../../../../src/broker/leases/revoke-leases.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
-import type { Lease } from '../../../../src/domain/lease.ts';
-import { mount, TestBroker } from '../../../kit/broker-parts.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';
+import type { Lease } from '../../../../src/domain/secrets/lease.ts';
+import { mount, TestBroker } from '../../../kit/broker/test-broker.ts';
 
 const PATH = 'kv/db';
 

@@ -4,8 +4,8 @@ import { issueCredential } from '../../../../src/broker/credentials/issue-creden
 import { releaseLease } from '../../../../src/broker/leases/leases.ts';
 import { revoker } from '../../../../src/broker/leases/revoker.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import { TestBroker } from '../../../kit/broker-parts.ts';
-import { listRows } from '../../../kit/rows.ts';
+import { TestBroker } from '../../../kit/broker/test-broker.ts';
+import { listRows } from '../../../kit/store/table-rows.ts';
 
 let broker: TestBroker;
 

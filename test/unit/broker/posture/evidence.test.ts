@@ -5,9 +5,9 @@ import {
   type StoredEvidence,
 } from '../../../../src/broker/posture/evidence.ts';
 import { evidenceWorker } from '../../../../src/broker/posture/evidence-worker.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import { codeOf, TestBroker } from '../../../kit/broker-parts.ts';
-import { CONFIG, INDEX, openVex, trivyReport } from '../../../kit/scanner-reports.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import { codeOf, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { CONFIG, INDEX, openVex, trivyReport } from '../../../kit/images/scanner-reports.ts';
 
 const DAY = 24 * 3_600_000;
 const OTHER = `sha256:${'f'.repeat(64)}`;

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { judgePosture } from '../../../../src/broker/posture/judge-posture.ts';
+import { judgePosture } from '../../../../src/broker/access/judge-posture.ts';
 import { pushEvidence } from '../../../../src/broker/posture/evidence.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import type { Workload } from '../../../../src/domain/workload.ts';
-import { ScriptedWatch, TestBroker } from '../../../kit/broker-parts.ts';
-import { CONFIG, trivyReport } from '../../../kit/scanner-reports.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import type { Workload } from '../../../../src/domain/identity/workload.ts';
+import { ScriptedWatch, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { CONFIG, trivyReport } from '../../../kit/images/scanner-reports.ts';
 
 const HOUR = 3_600_000;
 const INDEX = `sha256:${'4'.repeat(64)}`;

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { judgePosture } from '../../../../src/broker/posture/judge-posture.ts';
-import { SecretValueMemory } from '../../../../src/broker/posture/secret-value-memory.ts';
+import { judgePosture } from '../../../../src/broker/access/judge-posture.ts';
+import { SecretValueMemory } from '../../../../src/broker/state/secret-value-memory.ts';
 import { destroySecret, writeSecret } from '../../../../src/broker/secrets/write-secret.ts';
 import { secretValueWorker } from '../../../../src/broker/posture/secret-value-worker.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import type { Worker } from '../../../../src/broker/worker.ts';
-import { processFingerprint } from '../../../../src/crypto/process-fingerprint.ts';
-import type { Workload } from '../../../../src/domain/workload.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import type { Worker } from '../../../../src/broker/kernel/worker.ts';
+import { processFingerprint } from '../../../../src/crypto/hashes/process-fingerprint.ts';
+import type { Workload } from '../../../../src/domain/identity/workload.ts';
 import { until } from '../../../kit/backends/until.ts';
-import { ScriptedWatch, TestBroker } from '../../../kit/broker-parts.ts';
+import { ScriptedWatch, TestBroker } from '../../../kit/broker/test-broker.ts';
 
 const OLD = 'the-first-password';
 const NEW = 'the-second-password';

@@ -4,11 +4,11 @@ import { ReportWatch } from '../../../../src/auth/index.ts';
 import { WatchedReports } from '../../../../src/broker/posture/watched-reports.ts';
 import type { Log } from '../../../../src/ports/log.ts';
 import { until } from '../../../kit/backends/until.ts';
-import { TestBroker } from '../../../kit/broker-parts.ts';
-import { hostileValue } from '../../../kit/hostile.ts';
-import { INDEX, operatorReport } from '../../../kit/scanner-reports.ts';
-import { ScriptedResources } from '../../../kit/scripted-resources.ts';
-import { storedEntries } from '../../../kit/store-diff.ts';
+import { TestBroker } from '../../../kit/broker/test-broker.ts';
+import { hostileValue } from '../../../kit/checks/hostile-values.ts';
+import { INDEX, operatorReport } from '../../../kit/images/scanner-reports.ts';
+import { ScriptedResources } from '../../../kit/fakes/scripted-resources.ts';
+import { storedEntries } from '../../../kit/store/store-diff.ts';
 
 const HOUR = 3_600_000;
 const VULNERABILITIES = 'apis/aquasecurity.github.io/v1alpha1/vulnerabilityreports';

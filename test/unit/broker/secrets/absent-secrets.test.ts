@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readSecret, readSecrets } from '../../../../src/broker/secrets/read-secrets.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';
 import { writeSecret } from '../../../../src/broker/secrets/write-secret.ts';
-import { codeOf, mount, policy, TestBroker } from '../../../kit/broker-parts.ts';
+import { codeOf, mount, policy, TestBroker } from '../../../kit/broker/test-broker.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { listSecrets } from '../../../../src/broker/secrets/list-secrets.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';
 import {
   destroySecret,
   secretVersions,
   writeSecret,
 } from '../../../../src/broker/secrets/write-secret.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import { codeOf, policy, TestBroker } from '../../../kit/broker-parts.ts';
-import { records } from '../../../kit/hooked-store.ts';
-import { countRows } from '../../../kit/rows.ts';
+import { codeOf, policy, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { records } from '../../../kit/store/hooked-store.ts';
+import { countRows } from '../../../kit/store/table-rows.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { listSecrets } from '../../../../src/broker/secrets/list-secrets.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import { isReachable } from '../../../../src/domain/locator-bounds.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import { isReachable } from '../../../../src/domain/secrets/locator-bounds.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import { codeOf, policy, TestBroker } from '../../../kit/broker-parts.ts';
-import { everyConnection, type EveryConnection } from '../../../kit/every-connection.ts';
-import { ScriptedBackend } from '../../../kit/scripted-provider.ts';
+import { codeOf, policy, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { everyConnection, type EveryConnection } from '../../../kit/providers/every-connection.ts';
+import { ScriptedBackend } from '../../../kit/fakes/scripted-backend.ts';
 
 const LOCATORS = {
   vault: ['kv1/own/**', 'secret/data/payments/**', 'db/creds/app'],

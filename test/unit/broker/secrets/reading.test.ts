@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { endOwnSession } from '../../../../src/broker/sessions/end-session.ts';
+import { endOwnSession } from '../../../../src/broker/leases/end-session.ts';
 import { readSecret, readSecrets } from '../../../../src/broker/secrets/read-secrets.ts';
 import { renewSession } from '../../../../src/broker/sessions/renew-session.ts';
 import { revokeLeases } from '../../../../src/broker/leases/revoke-leases.ts';
 import { revokeOperatorToken } from '../../../../src/broker/sessions/operator-tokens.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
-import { senderKey } from '../../../../src/crypto/sender-key.ts';
-import { judge } from '../../../../src/broker/secrets/judge.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import { LiveSession } from '../../../../src/broker/state/session-memory.ts';
+import { senderKey } from '../../../../src/crypto/keys/sender-key.ts';
+import { judge } from '../../../../src/broker/access/judge.ts';
 import { writeSecret } from '../../../../src/broker/secrets/write-secret.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import { codeOf, mount, policy, TestBroker } from '../../../kit/broker-parts.ts';
-import { Sender } from '../../../kit/sender.ts';
-import { records } from '../../../kit/hooked-store.ts';
-import { countRows } from '../../../kit/rows.ts';
+import { codeOf, mount, policy, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { Sender } from '../../../kit/identity/proof-sender.ts';
+import { records } from '../../../kit/store/hooked-store.ts';
+import { countRows } from '../../../kit/store/table-rows.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

@@ -3,19 +3,19 @@ import {
   authenticate,
   sessionInMemory,
   authenticateSender,
-} from '../../../../src/broker/sessions/authenticate.ts';
+} from '../../../../src/broker/access/authenticate.ts';
 import { logIn } from '../../../../src/broker/sessions/log-in.ts';
 import type { Parts } from '../../../../src/compose/parts.ts';
-import type { ShownProof } from '../../../../src/broker/sessions/proof/shown-proof.ts';
-import { deliver } from '../../../../src/broker/secrets/deliver.ts';
-import { ProofMemory } from '../../../../src/broker/sessions/proof/proof-memory.ts';
-import { Sessions } from '../../../../src/broker/sessions/session-memory.ts';
-import { ByteText } from '../../../../src/domain/byte-text.ts';
+import type { ShownProof } from '../../../../src/broker/access/shown-proof.ts';
+import { deliver } from '../../../../src/broker/secrets/seal-for-session.ts';
+import { ProofMemory } from '../../../../src/broker/state/proof-memory.ts';
+import { Sessions } from '../../../../src/broker/state/session-memory.ts';
+import { ByteText } from '../../../../src/domain/words/byte-text.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import type { Tables } from '../../../../src/ports/tables.ts';
-import { TestBroker } from '../../../kit/broker-parts.ts';
-import { Sender } from '../../../kit/sender.ts';
-import { listRows } from '../../../kit/rows.ts';
+import { TestBroker } from '../../../kit/broker/test-broker.ts';
+import { Sender } from '../../../kit/identity/proof-sender.ts';
+import { listRows } from '../../../kit/store/table-rows.ts';
 
 let broker: TestBroker;
 const sender = new Sender();

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { explainDecision } from '../../../../src/broker/documents/policies.ts';
+import { explainDecision } from '../../../../src/broker/decisions/policies.ts';
 import { createQuarantine } from '../../../../src/broker/sessions/quarantines.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
 import { revokeLeases } from '../../../../src/broker/leases/revoke-leases.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import { TestBroker } from '../../../kit/broker-parts.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import { TestBroker } from '../../../kit/broker/test-broker.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

@@ -7,10 +7,10 @@ import {
   readTile,
   searchAudit,
 } from '../../../../src/broker/recording/audit.ts';
-import { authenticate } from '../../../../src/broker/sessions/authenticate.ts';
+import { authenticate } from '../../../../src/broker/access/authenticate.ts';
 import { checkMount } from '../../../../src/broker/documents/check-mount.ts';
 import { applyDocument, deleteDocument } from '../../../../src/broker/documents/apply-document.ts';
-import { documentTag } from '../../../../src/broker/documents/document.ts';
+import { documentTag } from '../../../../src/broker/model/document.ts';
 import {
   documentVersions,
   listDocuments,
@@ -21,12 +21,12 @@ import {
   listOperatorTokens,
   revokeOperatorToken,
 } from '../../../../src/broker/sessions/operator-tokens.ts';
-import { explainDecision, validatePolicy } from '../../../../src/broker/documents/policies.ts';
+import { explainDecision, validatePolicy } from '../../../../src/broker/decisions/policies.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import type { BrokerError } from '../../../../src/domain/errors.ts';
-import { cluster, codeOf, mount, policy, TestBroker } from '../../../kit/broker-parts.ts';
-import { records } from '../../../kit/hooked-store.ts';
+import { cluster, codeOf, mount, policy, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { records } from '../../../kit/store/hooked-store.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

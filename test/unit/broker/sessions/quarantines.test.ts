@@ -1,20 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { acknowledgeVersions } from '../../../../src/rotation/acknowledge.ts';
+import { acknowledgeVersions } from '../../../../src/broker/rotations/acknowledge.ts';
 import { listRevocations } from '../../../../src/broker/leases/revocations.ts';
 import { issueCredential } from '../../../../src/broker/credentials/issue-credential.ts';
 import { createQuarantine, listQuarantines } from '../../../../src/broker/sessions/quarantines.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
 import { renewSession } from '../../../../src/broker/sessions/renew-session.ts';
 import { endMatchingSessions } from '../../../../src/broker/sessions/sessions.ts';
-import { Quarantines } from '../../../../src/broker/sessions/quarantine-memory.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
+import { Quarantines } from '../../../../src/broker/state/quarantine-memory.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';
 import { quarantineWorker } from '../../../../src/broker/sessions/quarantine-worker.ts';
-import type { QuarantineScope } from '../../../../src/domain/quarantine.ts';
+import type { QuarantineScope } from '../../../../src/domain/identity/quarantine.ts';
 import { leaseRow } from '../../../kit/fakes/store-rows.ts';
-import { codeOf, TestBroker } from '../../../kit/broker-parts.ts';
-import { records } from '../../../kit/hooked-store.ts';
-import { countRows, listRows } from '../../../kit/rows.ts';
+import { codeOf, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { records } from '../../../kit/store/hooked-store.ts';
+import { countRows, listRows } from '../../../kit/store/table-rows.ts';
 
 const WORKLOAD: QuarantineScope = { kind: 'workload', subject: 'k8s://c1/pay/api' };
 const POD: QuarantineScope = { kind: 'pod', subject: 'c1/pod-1' };

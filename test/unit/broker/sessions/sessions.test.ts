@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { authenticate, sessionInMemory } from '../../../../src/broker/sessions/authenticate.ts';
-import { endOwnSession } from '../../../../src/broker/sessions/end-session.ts';
+import { authenticate, sessionInMemory } from '../../../../src/broker/access/authenticate.ts';
+import { endOwnSession } from '../../../../src/broker/leases/end-session.ts';
 import { issueCredential } from '../../../../src/broker/credentials/issue-credential.ts';
 import { listLeases, readLease, releaseLease } from '../../../../src/broker/leases/leases.ts';
 import { logIn } from '../../../../src/broker/sessions/log-in.ts';
@@ -9,13 +9,13 @@ import { refuseRequest } from '../../../../src/broker/recording/refusals.ts';
 import { renewLease } from '../../../../src/broker/leases/renew-lease.ts';
 import { renewSession } from '../../../../src/broker/sessions/renew-session.ts';
 import { revokeLeases, type LeaseSelector } from '../../../../src/broker/leases/revoke-leases.ts';
-import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
-import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
+import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
+import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { leaseRow } from '../../../kit/fakes/store-rows.ts';
-import { cluster, codeOf, mount, policy, TestBroker } from '../../../kit/broker-parts.ts';
-import { records } from '../../../kit/hooked-store.ts';
-import { countRows } from '../../../kit/rows.ts';
+import { cluster, codeOf, mount, policy, TestBroker } from '../../../kit/broker/test-broker.ts';
+import { records } from '../../../kit/store/hooked-store.ts';
+import { countRows } from '../../../kit/store/table-rows.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { coreFiles, refuseOpenProcess } from '../../../../src/compose/config/process-options.ts';
-import { fileTree, removeTreesAfterEach } from '../../../kit/file-tree.ts';
+import { fileTree, removeTreesAfterEach } from '../../../kit/files/file-tree.ts';
 
 removeTreesAfterEach();
 
@@ -75,7 +75,7 @@ describe('a production broker', () => {
         'audit: { origin: a/b, logKeyFile: /nowhere/log.key, checkpointFile: /nowhere/checkpoint }',
       ].join('\n'),
     });
-    const program = join(import.meta.dirname, '../../../../src/main.ts');
+    const program = join(import.meta.dirname, '../../../../src/program/main.ts');
     const words = [program, 'serve', '--config', join(root, 'config.yaml')];
     const env = { ...process.env, NODE_OPTIONS: '--report-on-signal' };
     const { status, stderr } = spawnSync(process.execPath, words, { env, encoding: 'utf8' });
@@ -123,7 +123,7 @@ describe('core files', () => {
 
   it('do not contain the values of a process that leaves its memory out', async () => {
     const root = await fileTree({});
-    const module = join(import.meta.dirname, '../../../../src/core-files.ts');
+    const module = join(import.meta.dirname, '../../../../src/process/core-files.ts');
     const code = `
       import { leaveMemoryOutOfCoreFiles } from ${JSON.stringify(module)};
       leaveMemoryOutOfCoreFiles();

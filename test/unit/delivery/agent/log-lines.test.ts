@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { AgentLog } from '../../../../src/delivery/agent/agent-log.ts';
-import { Sensitive } from '../../../../src/domain/sensitive.ts';
-import { HandClock } from '../../../kit/hand-clock.ts';
+import { Sensitive } from '../../../../src/domain/secrets/sensitive.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
 
 function logged(fields: Readonly<Record<string, unknown>>): string {
   let text = '';

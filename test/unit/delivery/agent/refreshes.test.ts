@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { refusal } from '../../../kit/fakes/scripted-access.ts';
-import { AgentBench } from '../../../kit/agent-bench.ts';
+import { AgentBench } from '../../../kit/delivery/agent-bench.ts';
 
 let bench: AgentBench;
 

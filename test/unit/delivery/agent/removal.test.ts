@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { AgentBench } from '../../../kit/agent-bench.ts';
+import { AgentBench } from '../../../kit/delivery/agent-bench.ts';
 
 let bench: AgentBench;
 

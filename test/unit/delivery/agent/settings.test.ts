@@ -7,7 +7,7 @@ import { parseCommand } from '../../../../src/delivery/agent/command-line.ts';
 import { VARIABLES } from '../../../../src/delivery/agent/environment.ts';
 import { loadSettings } from '../../../../src/delivery/agent/load-settings.ts';
 import { checkSettings, settingsSchema } from '../../../../src/delivery/settings/settings.ts';
-import { optionsOf } from '../../../kit/options.ts';
+import { optionsOf } from '../../../kit/pages/schema-settings.ts';
 
 const MINIMAL = {
   broker: { url: 'https://quaymaster.test:8200' },

@@ -7,9 +7,9 @@ import { MountRefused } from '../../../../src/delivery/csi/mount-refused.ts';
 import { mountVolume } from '../../../../src/delivery/csi/mount-volume.ts';
 import { PodSessions } from '../../../../src/delivery/csi/pod-sessions.ts';
 import type { MountResponse } from '../../../../src/delivery/csi/driver-protocol.ts';
-import { Sensitive } from '../../../../src/domain/sensitive.ts';
+import { Sensitive } from '../../../../src/domain/secrets/sensitive.ts';
 import { until } from '../../../kit/backends/until.ts';
-import { HandClock } from '../../../kit/hand-clock.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
 
 const HOUR = 3_600_000;
 

@@ -10,9 +10,9 @@ import { Provider } from '../../../../src/delivery/csi/provider.ts';
 import { settingsSchema } from '../../../../src/delivery/csi/settings.ts';
 import { freePort } from '../../../kit/backends/free-port.ts';
 import { until } from '../../../kit/backends/until.ts';
-import { BusySocket } from '../../../kit/busy-socket.ts';
-import { CsiDriver } from '../../../kit/csi-driver.ts';
-import { HandClock } from '../../../kit/hand-clock.ts';
+import { BusySocket } from '../../../kit/delivery/busy-socket.ts';
+import { CsiDriver } from '../../../kit/delivery/csi-driver.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
 
 const log = { debug: () => 0, info: () => 0, warn: () => 0, error: () => 0 };
 

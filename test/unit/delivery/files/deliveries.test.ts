@@ -15,9 +15,9 @@ import type {
   SecretOutput,
   TemplateOutput,
 } from '../../../../src/delivery/files/outputs.ts';
-import { HandClock } from '../../../kit/hand-clock.ts';
-import { findCanary } from '../../../kit/canary.ts';
-import { heldSecrets } from '../../../kit/held.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
+import { findCanary } from '../../../kit/checks/find-canary.ts';
+import { heldSecrets } from '../../../kit/delivery/held-secret.ts';
 
 const CANARY = 'qm-canary-77ab';
 // On a disk, about which the agent warns; the temporary files of a run are in memory.

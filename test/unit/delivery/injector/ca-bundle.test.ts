@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { generateKeyPair } from '../../../../src/crypto/key-pair.ts';
-import { selfSigned } from '../../../../src/crypto/self-signed.ts';
+import { generateKeyPair } from '../../../../src/crypto/keys/key-pair.ts';
+import { selfSigned } from '../../../../src/crypto/certificates/self-signed.ts';
 import { withCertificates } from '../../../../src/delivery/injector/ca-bundle.ts';
 
 const HOUR = 3_600_000;

@@ -7,8 +7,14 @@ import {
 } from '../../../../src/delivery/injector/annotations.ts';
 import { answerReview } from '../../../../src/delivery/injector/review.ts';
 import { podSchema, type Container, type Pod } from '../../../../src/delivery/injector/pod.ts';
-import { growthOf } from '../../../kit/growth.ts';
-import { configOf, denials, injected, podWith, SETTINGS } from '../../../kit/pods.ts';
+import { growthOf } from '../../../kit/checks/time-growth.ts';
+import {
+  configOf,
+  denials,
+  injected,
+  podWith,
+  SETTINGS,
+} from '../../../kit/delivery/injected-pods.ts';
 
 /** `count` templates: each is an item with a file, and no two files may collide. */
 function templates(count: number): Record<string, string> {

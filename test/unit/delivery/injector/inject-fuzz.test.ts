@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { settingsSchema } from '../../../../src/delivery/settings/settings.ts';
 import { inject } from '../../../../src/delivery/injector/inject.ts';
 import { jsonPatch } from '../../../../src/delivery/injector/json-patch.ts';
-import { applyPatch } from '../../../kit/apply-patch.ts';
-import { configOf, podWith, SETTINGS } from '../../../kit/pods.ts';
+import { applyPatch } from '../../../kit/delivery/apply-json-patch.ts';
+import { configOf, podWith, SETTINGS } from '../../../kit/delivery/injected-pods.ts';
 
 const KEYS = [
   ...['inject', 'injected', 'containers', 'directory', 'once', 'health-port'],

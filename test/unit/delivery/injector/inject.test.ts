@@ -8,7 +8,7 @@ import {
   injected,
   podWith,
   SETTINGS,
-} from '../../../kit/pods.ts';
+} from '../../../kit/delivery/injected-pods.ts';
 
 const at = (key: string): unknown => expect.stringContaining(`quaymaster.dev/${key}: `);
 

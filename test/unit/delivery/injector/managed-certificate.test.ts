@@ -4,7 +4,7 @@ import { BrokerError } from '../../../../src/domain/errors.ts';
 import { ManagedCertificate } from '../../../../src/delivery/injector/managed-certificate.ts';
 import { WebhookConfiguration } from '../../../../src/delivery/injector/webhook-configuration.ts';
 import type { KubernetesApi, KubernetesRequest } from '../../../../src/ports/kubernetes-api.ts';
-import { HandClock } from '../../../kit/hand-clock.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
 
 const DAY = 86_400_000;
 const LOOK = 10_000;

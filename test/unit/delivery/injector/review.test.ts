@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { templateProblems } from '../../../../src/delivery/injector/check-templates.ts';
 import { answerReview, warmUp } from '../../../../src/delivery/injector/review.ts';
-import { podWith, SETTINGS } from '../../../kit/pods.ts';
+import { podWith, SETTINGS } from '../../../kit/delivery/injected-pods.ts';
 
 function reviewOf(annotations: Readonly<Record<string, string>>) {
   return answerReview(

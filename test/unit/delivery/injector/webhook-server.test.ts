@@ -5,12 +5,12 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { answerReview } from '../../../../src/delivery/injector/review.ts';
 import { WebhookServer, type Review } from '../../../../src/delivery/injector/webhook-server.ts';
-import { systemClock } from '../../../../src/clock.ts';
+import { systemClock } from '../../../../src/process/clock.ts';
 import type { Clock } from '../../../../src/ports/clock.ts';
-import { CertificateAuthority } from '../../../kit/certificates.ts';
+import { CertificateAuthority } from '../../../kit/network/certificates.ts';
 import { until } from '../../../kit/backends/until.ts';
-import { HandClock } from '../../../kit/hand-clock.ts';
-import { podWith, SETTINGS } from '../../../kit/pods.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
+import { podWith, SETTINGS } from '../../../kit/delivery/injected-pods.ts';
 
 const authority = new CertificateAuthority();
 const issue = (): { cert: string; key: string } =>

@@ -1,10 +1,10 @@
 import { describe, it, expect } from '@jest/globals';
 import fc from 'fast-check';
-import { cidrHolds, parseCidr } from '../../../../src/domain/cidr.ts';
-import { parseIpAddress } from '../../../../src/domain/ip-address.ts';
+import { cidrHolds, parseCidr } from '../../../../src/domain/network/cidr.ts';
+import { parseIpAddress } from '../../../../src/domain/network/ip-address.ts';
 import { compilePolicies, decide } from '../../../../src/domain/policy/index.ts';
-import { parseTimeOfDay } from '../../../../src/domain/time-window.ts';
-import { openTimeZone } from '../../../../src/domain/time-zone.ts';
+import { parseTimeOfDay } from '../../../../src/domain/time/time-window.ts';
+import { openTimeZone } from '../../../../src/domain/time/time-zone.ts';
 import { REQUEST, allow, storedPolicy } from '../../../kit/policy/documents.ts';
 import { ADDRESSES, TIME_WINDOWS } from '../../../kit/policy/vectors.ts';
 

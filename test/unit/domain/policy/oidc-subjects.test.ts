@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { compilePolicies, decide } from '../../../../src/domain/policy/index.ts';
 import type { BrokerError } from '../../../../src/domain/errors.ts';
-import type { Workload } from '../../../../src/domain/workload.ts';
+import type { Workload } from '../../../../src/domain/identity/workload.ts';
 import { allow, deny, REQUEST, storedPolicy } from '../../../kit/policy/documents.ts';
 import { withoutPolicy } from '../../../kit/policy/one-change.ts';
 

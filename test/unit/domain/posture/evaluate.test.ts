@@ -5,8 +5,8 @@ import type { Evidence, EvidenceOf } from '../../../../src/domain/posture/eviden
 import type { PostureFinding } from '../../../../src/domain/posture/finding.ts';
 import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
 import { compileProfile, isForPod } from '../../../../src/domain/posture/profile.ts';
-import { parseSpec } from '../../../../src/broker/documents/schema.ts';
-import { NOTHING_SIGNED } from '../../../kit/nothing-signed.ts';
+import { parseSpec } from '../../../../src/broker/model/schema.ts';
+import { NOTHING_SIGNED } from '../../../kit/images/unsigned-images.ts';
 
 const NOW = Date.parse('2026-11-27T12:00:00Z');
 const DIGEST = `sha256:${'a'.repeat(64)}`;

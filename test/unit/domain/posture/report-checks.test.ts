@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseSpec } from '../../../../src/broker/documents/schema.ts';
+import { parseSpec } from '../../../../src/broker/model/schema.ts';
 import { evaluate } from '../../../../src/domain/posture/evaluate.ts';
 import type { PostureFinding } from '../../../../src/domain/posture/finding.ts';
 import type {
@@ -10,7 +10,7 @@ import type {
 } from '../../../../src/domain/posture/evidence.ts';
 import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
 import { compileProfile } from '../../../../src/domain/posture/profile.ts';
-import { NOTHING_SIGNED } from '../../../kit/nothing-signed.ts';
+import { NOTHING_SIGNED } from '../../../kit/images/unsigned-images.ts';
 
 const NOW = Date.parse('2026-11-27T12:00:00Z');
 const HOUR = 3_600_000;

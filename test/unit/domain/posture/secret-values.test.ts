@@ -5,7 +5,7 @@ import {
   secretValueFindings,
   type SecretValues,
 } from '../../../../src/domain/posture/secret-values.ts';
-import { parseSpec } from '../../../../src/broker/documents/schema.ts';
+import { parseSpec } from '../../../../src/broker/model/schema.ts';
 
 const CODE = 'secret_value_in_environment';
 const EQUAL = { name: 'PASSWORD', valueFingerprint: 'known' };

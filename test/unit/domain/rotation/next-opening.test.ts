@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { nextOpening } from '../../../../src/domain/rotation/next-opening.ts';
-import type { TimeWindow } from '../../../../src/domain/time-window.ts';
-import { openTimeZone } from '../../../../src/domain/time-zone.ts';
+import type { TimeWindow } from '../../../../src/domain/time/time-window.ts';
+import { openTimeZone } from '../../../../src/domain/time/time-zone.ts';
 
 const SUNDAY = 6;
 function window(fromMinute: number, toMinute: number, days = [SUNDAY]): TimeWindow {

@@ -4,9 +4,12 @@ import { inspect, promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { SecretProvider } from '../../../../src/ports/secret-provider.ts';
 import { AwsOperator } from '../../../contract/aws-provider.contract.ts';
-import { connect, CONTEXT, setCredentials } from '../../../kit/aws-connection.ts';
+import { connect, CONTEXT, setCredentials } from '../../../kit/aws/aws-connection.ts';
 import { awsFault, FakeAws, type ScriptedAnswer } from '../../../kit/fakes/fake-aws.ts';
-import { closableProvider, type ClosableProvider } from '../../../kit/closable-provider.ts';
+import {
+  closableProvider,
+  type ClosableProvider,
+} from '../../../kit/providers/closable-provider.ts';
 
 const CANARY = 'canary-9c1f-secret';
 const good = (over: object): string =>
@@ -317,7 +320,7 @@ describe('a faulty AWS Secrets Manager', () => {
 
   it('gives different errors for broken connections and invalid answers', async () => {
     await open();
-    const probe = new URL('../../../kit/transport-fault-probe.ts', import.meta.url);
+    const probe = new URL('../../../kit/aws/transport-fault-probe.ts', import.meta.url);
     const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(probe)]);
     expect(JSON.parse(stdout)).toEqual({
       cut: 'ERR_PROVIDER_MALFORMED',
@@ -331,7 +334,7 @@ describe('a faulty AWS Secrets Manager', () => {
     const { awsSecretsManagerConnectionSchema: schema } =
       await import('../../../../src/providers/aws/config.ts');
     const { openAwsSecretsManager } = await import('../../../../src/providers/aws/open.ts');
-    const { systemClock } = await import('../../../../src/clock.ts');
+    const { systemClock } = await import('../../../../src/process/clock.ts');
     const config = schema.parse({
       type: 'aws-secrets-manager',
       region: 'eu-central-1',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { systemClock } from '../../../../src/clock.ts';
+import { systemClock } from '../../../../src/process/clock.ts';
 import { awsSecretsManagerConnectionSchema } from '../../../../src/providers/aws/config.ts';
 import { openAwsSecretsManager } from '../../../../src/providers/aws/open.ts';
 import { formatLocation, parseLocation } from '../../../../src/providers/aws/secrets/location.ts';

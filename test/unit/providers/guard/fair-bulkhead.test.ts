@@ -3,7 +3,7 @@ import { BrokerError } from '../../../../src/domain/errors.ts';
 import { createGuard } from '../../../../src/providers/guard/guard.ts';
 import { FairBulkhead } from '../../../../src/providers/guard/fair-bulkhead.ts';
 import { guardLimitsSchema } from '../../../../src/providers/guard/config.ts';
-import { HandClock } from '../../../kit/hand-clock.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
 
 const FOREVER = new AbortController().signal;
 

@@ -3,7 +3,7 @@ import { BrokerError, type ErrorCode } from '../../../../src/domain/errors.ts';
 import type { CallContext } from '../../../../src/ports/call-context.ts';
 import { createGuard, type Guard } from '../../../../src/providers/guard/guard.ts';
 import { guardLimitsSchema } from '../../../../src/providers/guard/config.ts';
-import { HandClock } from '../../../kit/hand-clock.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
 
 const context = (signal = new AbortController().signal): CallContext => ({
   requestId: 'req_1',

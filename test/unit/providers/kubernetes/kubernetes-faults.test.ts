@@ -6,7 +6,7 @@ import type { CredentialRequest, SecretProvider } from '../../../../src/ports/se
 import { FakeApiServer } from '../../../kit/fakes/fake-api-server.ts';
 import { drip, drop, flood, gzipBomb, stall } from '../../../kit/fakes/server-faults.ts';
 import { connectTo } from '../../../kit/fakes/faulty-kubernetes.ts';
-import type { ClosableProvider } from '../../../kit/closable-provider.ts';
+import type { ClosableProvider } from '../../../kit/providers/closable-provider.ts';
 
 const CANARY = 'canary-4d1e-secret';
 const CONTEXT: CallContext = { requestId: 'req-1', signal: new AbortController().signal };

@@ -3,7 +3,7 @@ import type { SecretProvider } from '../../../../src/ports/secret-provider.ts';
 import { kubernetesProviderConnectionSchema } from '../../../../src/providers/kubernetes/config.ts';
 import { FakeApiServer } from '../../../kit/fakes/fake-api-server.ts';
 import { connectTo } from '../../../kit/fakes/faulty-kubernetes.ts';
-import type { ClosableProvider } from '../../../kit/closable-provider.ts';
+import type { ClosableProvider } from '../../../kit/providers/closable-provider.ts';
 
 const refusal = (code: string) => expect.objectContaining({ code });
 

@@ -3,14 +3,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../../../src/clock.ts';
-import { Sensitive } from '../../../../src/domain/sensitive.ts';
+import { systemClock } from '../../../../src/process/clock.ts';
+import { Sensitive } from '../../../../src/domain/secrets/sensitive.ts';
 import { connectMysql, type MysqlServer } from '../../../../src/providers/mysql/client/server.ts';
 import { mysqlConnectionSchema } from '../../../../src/providers/mysql/config.ts';
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { type HostileServer, startHostileServer } from '../../../kit/fakes/hostile-server.ts';
-import { PATIENT } from '../../../kit/patient.ts';
+import { PATIENT } from '../../../kit/providers/longest-timeout.ts';
 
 const PASSWORD = 'canary-password-of-the-login';
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../../../src/clock.ts';
+import { systemClock } from '../../../../src/process/clock.ts';
 import { connectPostgres } from '../../../../src/providers/postgres/client/server.ts';
 import { postgresConnectionSchema } from '../../../../src/providers/postgres/config.ts';
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
@@ -16,7 +16,7 @@ import {
   READY,
   text,
 } from '../../../kit/fakes/hostile-postgres.ts';
-import { PATIENT } from '../../../kit/patient.ts';
+import { PATIENT } from '../../../kit/providers/longest-timeout.ts';
 
 const PASSWORD = 'canary-9f1c-password';
 

@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../../../src/clock.ts';
-import { Sensitive } from '../../../../src/domain/sensitive.ts';
+import { systemClock } from '../../../../src/process/clock.ts';
+import { Sensitive } from '../../../../src/domain/secrets/sensitive.ts';
 import { redisConnectionSchema } from '../../../../src/providers/redis/config.ts';
 import { connectRedis } from '../../../../src/providers/redis/client.ts';
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { startHostileServer, type HostileServer } from '../../../kit/fakes/hostile-server.ts';
-import { PATIENT } from '../../../kit/patient.ts';
+import { PATIENT } from '../../../kit/providers/longest-timeout.ts';
 
 const PASSWORD = 'canary-password-of-the-login';
 const CONFIG = {

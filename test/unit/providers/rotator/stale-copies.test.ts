@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { growthOf } from '../../../kit/growth.ts';
+import { growthOf } from '../../../kit/checks/time-growth.ts';
 import { refuseStaleCopies, refuseStaleLogin } from '../../../../src/providers/rotator/values.ts';
 
 const KEYS = { username: 'username', password: 'password' };

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { inspect } from 'node:util';
-import { createLog } from '../../../../src/log.ts';
+import { createLog } from '../../../../src/process/log.ts';
 import type { SecretProvider } from '../../../../src/ports/secret-provider.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { FakeVault } from '../../../kit/fakes/fake-vault.ts';
-import { HandClock } from '../../../kit/hand-clock.ts';
-import { VaultConnections } from '../../../kit/vault-connections.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
+import { VaultConnections } from '../../../kit/providers/vault-connections.ts';
 
 const CANARY = 'canary-7d20';
 const errors = [`permission denied: ${CANARY}`];

@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import type { SecretProvider } from '../../../../src/ports/secret-provider.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { FakeVault, type FakeAnswer } from '../../../kit/fakes/fake-vault.ts';
-import { VaultConnections } from '../../../kit/vault-connections.ts';
+import { VaultConnections } from '../../../kit/providers/vault-connections.ts';
 
 const CANARY = 'canary-52c8';
 

@@ -5,8 +5,8 @@ import { connectVault, type VaultClient } from '../../../../src/providers/vault/
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { until } from '../../../kit/backends/until.ts';
 import { FakeVault } from '../../../kit/fakes/fake-vault.ts';
-import { HandClock } from '../../../kit/hand-clock.ts';
-import { VaultConnections } from '../../../kit/vault-connections.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
+import { VaultConnections } from '../../../kit/providers/vault-connections.ts';
 
 let vault: FakeVault;
 let files: VaultConnections;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../../../src/clock.ts';
+import { systemClock } from '../../../../src/process/clock.ts';
 import {
   parseCiphertext,
   openVaultTransitKey,
@@ -8,7 +8,7 @@ import {
 import { vaultTransitConfig } from '../../../../src/providers/vault/config.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { FakeVault, type SeenRequest } from '../../../kit/fakes/fake-vault.ts';
-import { VaultConnections } from '../../../kit/vault-connections.ts';
+import { VaultConnections } from '../../../kit/providers/vault-connections.ts';
 
 let vault: FakeVault;
 let files: VaultConnections;

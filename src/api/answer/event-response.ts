@@ -1,0 +1,83 @@
+import type { ServerResponse } from 'node:http';
+import type { EventFeed } from '../../broker/events/follow-events.ts';
+import type { BrokerEvent } from '../../domain/secrets/broker-event.ts';
+import type { HeldBytes } from '../../net/listener/held-bytes.ts';
+
+export const EVENT_STREAM_HEAD = [
+  'Content-Type',
+  'text/event-stream',
+  // Proxies that buffer responses (nginx) then forward this one at once.
+  'X-Accel-Buffering',
+  'no',
+] as const;
+
+/** The most bytes that may wait to be sent to one client. */
+const MOST_WAITING = 65_536;
+
+/** Bytes that wait to be sent to one client. They count for its holder, as those of each answer do. */
+class Waiting {
+  readonly #response: ServerResponse;
+  readonly #for: Receiver;
+  #bytes = 0;
+  #isOver = false;
+
+  constructor(response: ServerResponse, receiver: Receiver) {
+    this.#response = response;
+    this.#for = receiver;
+  }
+
+  write(text: string): void {
+    const bytes = Buffer.byteLength(text);
+    this.#count(bytes);
+    this.#response.write(text, () => this.#count(-bytes));
+  }
+
+  /** Whether the client reads more slowly than events occur, or its holder has too many unread bytes. */
+  get isTooMuch(): boolean {
+    const { held, holder } = this.#for;
+    return this.#response.writableLength > MOST_WAITING || held.isFull(holder);
+  }
+
+  end(): void {
+    this.#count(-this.#bytes);
+    this.#isOver = true;
+  }
+
+  #count(bytes: number): void {
+    if (this.#isOver) return;
+    this.#bytes += bytes;
+    this.#for.held.add(this.#for.holder, bytes);
+  }
+}
+
+interface Receiver {
+  readonly held: HeldBytes;
+  readonly holder: string;
+}
+
+/** Sends server-sent events (WHATWG HTML, "Server-sent events"). Each event has an id, which the client returns in `Last-Event-ID`. */
+export function sendEvents(
+  response: ServerResponse,
+  feed: Pick<EventFeed, 'start'>,
+  receiver: Receiver,
+): void {
+  const waiting = new Waiting(response, receiver);
+  const end = feed.start({
+    send(event) {
+      waiting.write(frame(event));
+      return !waiting.isTooMuch;
+    },
+    beat: () => waiting.write(':\n\n'),
+    end: () => void response.end(),
+  });
+  const over = (): void => {
+    waiting.end();
+    end();
+  };
+  if (response.destroyed) over();
+  else response.once('close', over);
+}
+
+function frame({ type, id, ...data }: BrokerEvent): string {
+  return `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+}

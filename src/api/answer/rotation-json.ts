@@ -1,0 +1,110 @@
+import type { ControlledRotation } from '../../broker/rotations/control-rotation.ts';
+import type { ListedRotation, RotationStatus } from '../../broker/rotations/rotation-status.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { instant } from '../../domain/time/instant.ts';
+import { openCanaryStage } from '../../domain/rotation/canary-stage.ts';
+
+type Row = Tables['rotations'];
+type Steps = readonly Tables['rotation_steps'][];
+
+/** A rotation or drill, without its stored values. */
+export function shownRotation(row: Row & { readonly steps?: Steps }): object {
+  const { id, path, kind, cause, state, step, attempts } = row;
+  const stage = openCanaryStage(row.canary);
+  return {
+    ...{ id, path, kind, cause, state, step, attempts },
+    requestedBy: row.requested_by,
+    ...present({
+      comment: row.comment,
+      lastError: row.last_error,
+      previousVersion: row.previous_version,
+      version: row.version,
+    }),
+    ...(stage !== undefined && {
+      canary: {
+        stage: stage.stage,
+        since: instant(stage.since),
+        pods: stage.pods,
+        version: stage.version,
+      },
+    }),
+    createdAt: instant(row.created_at),
+    ...times({
+      nextAttemptAt: row.next_attempt_at,
+      promotedAt: row.promoted_at,
+      settlesUntil: row.settle_until,
+      endedAt: row.ended_at,
+    }),
+    ...(row.steps !== undefined && { steps: row.steps.map(shownStep) }),
+  };
+}
+
+/** The rotation after the request. For a parked one, also what its target accepted right before. */
+export function shownDirected({ row, probe }: ControlledRotation): object {
+  return { ...shownRotation(row), ...(probe !== undefined && { target: probe }) };
+}
+
+function shownStep({ step, outcome, actor, error, at }: Steps[number]): object {
+  return { step, outcome, actor, ...present({ error }), at: instant(at) };
+}
+
+/** The status of a path: its schedule, the rotation in progress, and the version of each holder. */
+export function shownStatus(status: RotationStatus): object {
+  const { path, spec, problem, slots, drillable, accounts } = status;
+  const { schedule, active, holders, holderCount, probe } = status;
+  return {
+    path,
+    strategy: spec.strategy,
+    ...(spec.connection !== undefined && { connection: spec.connection }),
+    ...{ problem, slots, drillable, accounts, paused: spec.paused, retire: spec.retire },
+    ...shownSchedule(schedule),
+    nextRuns: status.nextRuns.map(instant),
+    ...(active !== undefined && { active: shownRotation(active) }),
+    ...(probe !== undefined && { target: probe }),
+    holders: holders.map(({ workload, podUid, versions, said }) => ({
+      workload,
+      ...(podUid !== undefined && { podUid }),
+      versions,
+      ...(said !== undefined && {
+        acknowledged: {
+          version: said.version,
+          outcome: said.outcome,
+          ...present({ reason: said.reason }),
+          at: instant(said.at),
+        },
+      }),
+    })),
+    holderCount,
+  };
+}
+
+export function shownListed({ schedule, active }: ListedRotation): object {
+  return {
+    path: schedule.path,
+    ...shownSchedule(schedule),
+    ...(active !== undefined && { active: shownRotation(active) }),
+  };
+}
+
+function shownSchedule(schedule: ListedRotation['schedule']): object {
+  return {
+    failures: schedule.failures,
+    ...times({
+      nextRunAt: schedule.next_run_at,
+      nextDrillAt: schedule.next_drill_at,
+      rotatedAt: schedule.rotated_at,
+      provenAt: schedule.proven_at,
+    }),
+    ...(schedule.duration_ms !== null && { durationMs: schedule.duration_ms }),
+  };
+}
+
+function present(fields: Readonly<Record<string, string | null>>): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+}
+
+function times(fields: Readonly<Record<string, number | null>>): object {
+  return Object.fromEntries(
+    Object.entries(fields).flatMap(([name, at]) => (at === null ? [] : [[name, instant(at)]])),
+  );
+}

@@ -1,0 +1,85 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Call, Caller } from '../../broker/access/call.ts';
+import type { Limits } from '../../broker/state/dependencies.ts';
+import type { PresentedChain } from '../../ports/workload-authenticator.ts';
+import type { ShownProof } from '../../broker/access/shown-proof.ts';
+import type { LiveOperator } from '../../broker/state/operator-token-memory.ts';
+import type { LiveSession } from '../../broker/state/session-memory.ts';
+import type { TargetJudgement } from '../../broker/recording/judge-target.ts';
+import type { Operation, OperationId, WhoOf } from './access.ts';
+import type { Answer } from '../answer/answers.ts';
+import type { BodyRules } from '../request/body/read-body.ts';
+import type { ParsedBody } from '../request/body/parse-body.ts';
+import type { Query } from '../request/query.ts';
+import type { Rates } from '../request/rates.ts';
+import type { RequestShare } from '../request/request-share.ts';
+import type { ServedParts } from '../request/request-deps.ts';
+
+/** A request with valid syntax that is not interpreted yet. */
+export interface Incoming {
+  readonly operation: Operation;
+  /** The parameters of the path, as the client wrote them. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Query;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: ParsedBody | undefined;
+  /** The token that identified the caller; '' if the operation needs none. */
+  readonly token: string;
+  /** The `DPoP` header with the facts that it must cover; undefined without the header. It is verified if the caller is a bound session. */
+  readonly proof: ShownProof | undefined;
+  /** The certificate of the client's connection, if it proved one. */
+  readonly chain: () => PresentedChain | undefined;
+  /** The caller, if the operation needs one. */
+  readonly caller: Caller | undefined;
+  readonly limits: Limits;
+  /** The network, by which a caller without a known identity is counted. */
+  readonly network: string;
+  /** For requests that cost more than the weight of their operation. */
+  readonly rates: Rates;
+  /** For an answer that is built item by item. */
+  readonly share: RequestShare;
+}
+
+interface Callers {
+  readonly public: undefined;
+  readonly workload: LiveSession;
+  readonly operator: LiveOperator;
+  readonly caller: Caller;
+}
+
+/** The input of a route's verb. */
+export interface Asked<C> {
+  readonly parts: ServedParts;
+  readonly call: Call;
+  readonly caller: C;
+}
+
+/** The headers of a request whose sender has no token, such as a source of alerts. */
+export interface Admission extends Pick<Incoming, 'params' | 'headers' | 'chain' | 'rates'> {
+  readonly parts: ServedParts;
+}
+
+export interface Admitted {
+  /** Whether the sender is known already: its body may then be as large as the operation allows. */
+  readonly isProven: boolean;
+}
+
+/** One operation: reads its input strictly, calls one use case and renders its result. */
+export interface Route<C> {
+  readonly body?: BodyRules;
+  /** Names of the query's parameters. */
+  readonly query?: readonly string[];
+  /** Identifies a sender without a token by its headers, before the body is read. @throws ERR_UNAUTHENTICATED */
+  readonly admit?: (asked: Admission) => Promise<Admitted>;
+  /**
+   * The decision on the path's parameters before a body is read; the use case makes the same decision again.
+   * @throws ERR_PATH_INVALID, ERR_REQUEST_INVALID
+   */
+  readonly judge?: (params: Readonly<Record<string, string>>) => TargetJudgement<C & Caller>;
+  /** @throws ERR_BODY_INVALID, ERR_UNKNOWN_FIELD, ERR_REQUEST_INVALID, ERR_PATH_INVALID: refusals before any use case runs. */
+  readonly read: (incoming: Incoming) => (asked: Asked<C>) => Promise<Answer>;
+}
+
+export type RouteOf<Id extends OperationId> = Route<Callers[WhoOf<Id>]>;
+/** All operations, each with the caller type of its row. */
+export type Routes = { readonly [Id in OperationId]: RouteOf<Id> };

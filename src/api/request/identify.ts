@@ -1,0 +1,145 @@
+import type { IncomingMessage } from 'node:http';
+import {
+  authenticate,
+  authenticateSender,
+  isStanding,
+  sessionInMemory,
+} from '../../broker/access/authenticate.ts';
+import type { Caller } from '../../broker/access/call.ts';
+import { whenReady, type Eventually } from '../../broker/kernel/eventually.ts';
+import type { Access, Keys } from '../../broker/state/dependencies.ts';
+import { LiveSession } from '../../broker/state/session-memory.ts';
+import type { ShownProof } from '../../broker/access/shown-proof.ts';
+import { keepAlive } from '../../broker/sessions/people.ts';
+import { spendProof } from '../../broker/access/check-proof.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Operation } from '../contract/access.ts';
+import { findBearer, findSenderToken, readBearer } from './bearer.ts';
+import { isRepeated } from './check-request.ts';
+import type { Exchange } from './exchange.ts';
+import type { Surroundings } from './request-deps.ts';
+
+/** The only reason for a refused proof whose check costs a signature verification. */
+const FORGED = 'dpop_signature';
+
+/** The caller, and the facts that the request proved. */
+export interface Identity {
+  /** Undefined if the operation needs no caller. */
+  readonly caller: Caller | undefined;
+  /** `jti` of the proof, for a session that is bound to a key. */
+  readonly proofId?: string;
+  /** The token of the request; '' if the operation needs none. */
+  readonly token: string;
+}
+
+/** Identifies the caller and charges the weight of the operation to its rate. @throws ERR_UNAUTHENTICATED, ERR_RATE_LIMITED */
+export function identify(
+  surroundings: Surroundings,
+  exchange: Exchange,
+  operation: Operation,
+): Eventually<Identity> {
+  const { parts, rates } = surroundings;
+  if (operation.who === 'public') {
+    if (operation.weight > 0) rates.takeFromNetwork(exchange.network, operation.weight);
+    return { caller: undefined, token: '' };
+  }
+  const senderToken = findSenderToken(exchange.request);
+  if (senderToken !== undefined) {
+    return identifySender(surroundings, exchange, { token: senderToken, operation });
+  }
+  const token = findBearer(exchange.request) ?? '';
+  const known = unboundSession(parts, exchange, token);
+  return whenReady(known ?? identifyStranger(surroundings, exchange), (caller) => {
+    rates.takeFromCaller(caller, operation.weight);
+    return { caller, token };
+  });
+}
+
+/**
+ * The session of a bearer token if it is in memory and bound to no key. A connection keeps the session of its last token, because the keyed
+ * hash of a token costs as much as decrypting a value.
+ */
+function unboundSession(
+  parts: Access & Pick<Keys, 'keyring'>,
+  { request, peer }: Exchange,
+  token: string,
+): LiveSession | undefined {
+  const { authorization } = request.headers;
+  if (token === '' || authorization === undefined) return undefined;
+  const last = peer.session;
+  if (last?.authorization === authorization && isStanding(parts, last.live)) return last.live;
+  const live = sessionInMemory(parts, token);
+  const isUnbound = live !== undefined && live.session.senderKey === undefined;
+  peer.session = isUnbound ? { authorization, live } : undefined;
+  return isUnbound ? live : undefined;
+}
+
+/** @throws ERR_DENIED to a workload that calls an operation for operators, and to an operator that calls one for workloads. */
+export function admit(caller: Caller, operation: Operation): void {
+  const kind = caller instanceof LiveSession ? 'workload' : 'operator';
+  if (operation.who !== 'caller' && operation.who !== kind) {
+    throw new BrokerError('ERR_DENIED', undefined, { reason: `${operation.who}_only` });
+  }
+}
+
+async function identifyStranger(
+  { parts, rates }: Surroundings,
+  exchange: Exchange,
+): Promise<Caller> {
+  rates.takeFromNetwork(exchange.network, 1);
+  try {
+    const caller = await authenticate(parts, exchange, readBearer(exchange.request));
+    if (!(caller instanceof LiveSession)) await keepAlive(parts, caller);
+    return caller;
+  } catch (error) {
+    if (isRefused(error)) rates.failed(exchange.network);
+    throw error;
+  }
+}
+
+/**
+ * A session in memory is not charged to the rate of its network, but a failed proof is. Otherwise a stolen token could send more requests,
+ * or make the broker verify many signatures.
+ */
+async function identifySender(
+  { parts, rates, schemes }: Surroundings,
+  { request, network }: Exchange,
+  { token, operation }: { readonly token: string; readonly operation: Operation },
+): Promise<Identity> {
+  const known = sessionInMemory(parts, token);
+  if (known === undefined) rates.takeFromNetwork(network, 1);
+  else rates.admitProof(known.session.id, network);
+  try {
+    const shown = shownProof(request, schemes);
+    const { live, proofId } = await authenticateSender(parts, { token, known }, shown);
+    rates.takeFromCaller(live, operation.weight);
+    spendProof(parts, live.session, proofId);
+    return { caller: live, proofId, token };
+  } catch (error) {
+    if (isRefused(error)) {
+      if (known !== undefined && error.reason === FORGED) rates.forged(known.session.id, network);
+      if (known !== undefined) rates.takeFromNetwork(network, 1);
+      rates.failed(network);
+    }
+    throw error;
+  }
+}
+
+function isRefused(error: unknown): error is BrokerError {
+  return error instanceof BrokerError && error.kind === 'unauthenticated';
+}
+
+/** The proof of a request, with the facts it must cover. `schemes` are those by which clients may reach the listener. */
+export function shownProof(request: IncomingMessage, schemes: readonly string[]): ShownProof {
+  const { headers, rawHeaders, method = '', url = '' } = request;
+  const text = headers['dpop'];
+  const [path = ''] = url.split('?', 1);
+  return {
+    text: text === undefined ? undefined : String(text),
+    isRepeated: isRepeated(rawHeaders, 'dpop'),
+    method,
+    schemes,
+    host: headers.host ?? '',
+    path,
+  };
+}

@@ -1,0 +1,250 @@
+import { provenChain } from './client-certificate.ts';
+import type { IncomingMessage } from 'node:http';
+import { identityOf, type Caller } from '../../broker/access/call.ts';
+import { holdsAnything } from '../../broker/recording/judge-target.ts';
+import { isRecorded } from '../../broker/recording/refusals.ts';
+import { requireStepUp } from '../../broker/access/step-up.ts';
+import { BrokerError, type Problem } from '../../domain/errors.ts';
+import { isProbe, type Operation } from '../contract/access.ts';
+import { answer, answerError, delivered, refuse, type Answer } from '../answer/answers.ts';
+import type { ParsedBody } from './body/parse-body.ts';
+import { hasBody, readBody, type BodyRules } from './body/read-body.ts';
+import { checkRequest } from './check-request.ts';
+import type { Exchange } from './exchange.ts';
+import { explainRefusal } from './explain-refusal.ts';
+import { admit, identify, shownProof, type Identity } from './identify.ts';
+import { judgeRequest, type Params } from './judge-request.ts';
+import type { OperationTally } from '../server/operation-tallies.ts';
+import type { PathTemplate } from '../contract/path-template.ts';
+import { NO_QUERY, parseQuery, type Query } from './query.ts';
+import { RequestShare, waiting } from './request-share.ts';
+import type { Incoming, Route } from '../contract/route.ts';
+import type { ServedParts, Surroundings } from './request-deps.ts';
+
+/** An operation with its route and its metrics. */
+export interface Performance {
+  readonly operation: Operation;
+  readonly template: PathTemplate;
+  readonly route: Route<Caller | undefined>;
+  readonly tally: OperationTally;
+}
+
+/**
+ * The steps of each request: check, identify, admit, judge, read, run, wait for required receivers of the log, deliver, answer. A step is asynchronous only if it must wait, so a
+ * request whose session, value and lease are in memory waits only for its commit. Use cases and the judgement record their refusals;
+ * `perform` records all others. `params` are those of the path.
+ */
+export async function perform(
+  surroundings: Surroundings,
+  exchange: Exchange,
+  performance: Performance,
+  params: Params,
+): Promise<void> {
+  const { operation, route } = performance;
+  const { parts } = surroundings;
+  const request: Request = {
+    caller: undefined,
+    body: undefined,
+    share: undefined,
+    isRecorded: false,
+  };
+  try {
+    checkRequest(exchange);
+    requireKeys(surroundings, operation);
+    const identified = identify(surroundings, exchange, operation);
+    const identity = identified instanceof Promise ? await identified : identified;
+    const { caller } = identity;
+    request.caller = caller;
+    if (caller !== undefined) take(surroundings, exchange, caller, operation);
+    if (route.admit !== undefined) await admitSender(surroundings, exchange, route, params);
+    requireRoom(surroundings, exchange, operation);
+    const query = queryOf(exchange, route);
+    if (caller !== undefined && route.body !== undefined) {
+      await judgeRequest({ parts, call: exchange, caller }, performance, params);
+    }
+    if (route.body === undefined) requireNoBody(exchange);
+    const share = new RequestShare(surroundings, exchange, caller);
+    request.share = share;
+    const body = route.body && (await bodyOf(exchange, route.body, share));
+    request.body = body;
+    const run = route.read(
+      incoming(surroundings, exchange, identity, { operation, params, query, body, share }),
+    );
+    const made = await run({ parts, call: exchange, caller });
+    request.isRecorded = true;
+    const acknowledgement = acknowledged(parts, operation, made);
+    if (acknowledgement !== undefined) await acknowledgement;
+    const delivery = delivered(made, caller, identity.proofId);
+    answer(surroundings, exchange, delivery instanceof Promise ? await delivery : delivery);
+  } catch (error) {
+    await refuseOrAnswer(surroundings, exchange, { ...request, operation }, error);
+  } finally {
+    request.share?.release();
+  }
+}
+
+/** Charges a sender that is not known to its network, as a refused token. @throws ERR_UNAUTHENTICATED */
+async function admitSender(
+  { parts, rates }: Surroundings,
+  exchange: Exchange,
+  route: Route<Caller | undefined>,
+  params: Params,
+): Promise<void> {
+  const { headers } = exchange.request;
+  const chain = (): ReturnType<typeof provenChain> => provenChain(exchange);
+  try {
+    const admitted = await route.admit?.({ parts, params, headers, chain, rates });
+    exchange.hasRights = admitted?.isProven === true;
+  } catch (error) {
+    if (error instanceof BrokerError && error.kind === 'unauthenticated')
+      rates.failed(exchange.network);
+    throw error;
+  }
+}
+
+/** The progress of a request, for its refusal. */
+interface Request {
+  caller: Caller | undefined;
+  body: ParsedBody | undefined;
+  share: RequestShare | undefined;
+  /** Its use case succeeded, so it has an audit entry. */
+  isRecorded: boolean;
+}
+
+type Refusal = Request & Pick<Performance, 'operation'>;
+
+async function refuseOrAnswer(
+  surroundings: Surroundings,
+  exchange: Exchange,
+  { caller, body, operation, isRecorded: wasRecorded }: Refusal,
+  error: unknown,
+): Promise<void> {
+  const { parts } = surroundings;
+  const failure = explainRefusal(
+    { parts, caller, operation },
+    placed(BrokerError.from(error), body),
+  );
+  if (wasRecorded || isRecorded(error)) answerError(surroundings, exchange, failure);
+  else await refuse(surroundings, exchange, failure, { caller });
+}
+
+/** A sealed broker answers only probes. @throws ERR_SEALED */
+function requireKeys({ parts }: Surroundings, operation: Operation): void {
+  if (parts.keyring.isSealed && !isProbe(operation)) throw new BrokerError('ERR_SEALED');
+}
+
+/** Counts body and answer for the caller from now on. @throws ERR_DENIED */
+function take(
+  { parts }: Surroundings,
+  exchange: Exchange,
+  caller: Caller,
+  operation: Operation,
+): void {
+  exchange.identity = identityOf(caller);
+  exchange.hasRights = holdsAnything({ parts, caller });
+  admit(caller, operation);
+  requireStepUp(parts, caller, operation);
+}
+
+/** Only an operation with an audit action has an entry that a receiver of the log can acknowledge. */
+function acknowledged(
+  parts: Pick<ServedParts, 'receivers' | 'keyring'>,
+  { action }: Operation,
+  made: Answer,
+): Promise<void> | undefined {
+  const isNeeded = parts.receivers.isRequired && action !== undefined;
+  return isNeeded ? awaitReceivers(parts, made) : undefined;
+}
+
+/** @throws ERR_AUDIT_UNACKNOWLEDGED; ERR_SEALED if the broker was sealed while a secret waited. */
+async function awaitReceivers(
+  { receivers, keyring }: Pick<ServedParts, 'receivers' | 'keyring'>,
+  { feed, values }: Answer,
+): Promise<void> {
+  try {
+    await receivers.acknowledged();
+    if (values !== undefined && keyring.isSealed) throw new BrokerError('ERR_SEALED');
+  } catch (error) {
+    feed?.cancel();
+    throw error;
+  }
+}
+
+/** Largest body of a sender without rights: such a request can only be refused, unless it is a login. */
+const STRANGERS_BYTES = 16_384;
+const LARGE = /:(?:apply|batch|replay)$/;
+const PROBES: readonly string[] = ['/healthz', '/readyz'];
+
+/**
+ * Whether answers of the operation can be large. Probes, and operations that end, revoke or renew something, are answered regardless of
+ * unread bytes.
+ */
+function countsAnswer({ method, path }: Operation): boolean {
+  return method === 'GET' ? !PROBES.includes(path) : LARGE.test(path);
+}
+
+function requireRoom({ shares }: Surroundings, exchange: Exchange, operation: Operation): void {
+  if (!countsAnswer(operation) || !shares.answersOf(exchange).isFull(exchange.holder)) return;
+  throw waiting('answers_waiting');
+}
+
+function incoming(
+  { rates, parts, schemes }: Surroundings,
+  exchange: Exchange,
+  { token, caller }: Identity,
+  asked: Pick<Incoming, 'operation' | 'params' | 'query' | 'body' | 'share'>,
+): Incoming {
+  const { request, network } = exchange;
+  const { headers } = request;
+  const chain = (): ReturnType<typeof provenChain> => provenChain(exchange);
+  const proof = headers['dpop'] === undefined ? undefined : shownProof(request, schemes);
+  const { limits } = parts;
+  return { ...asked, headers, token, proof, chain, caller, limits, network, rates };
+}
+
+/** The path of a request target. */
+export function pathOf(url: string): string {
+  const end = url.indexOf('?');
+  return end === -1 ? url : url.slice(0, end);
+}
+
+function queryOf(exchange: Exchange, route: Route<Caller | undefined>): Query {
+  const { url = '' } = exchange.request;
+  const start = url.indexOf('?');
+  return start === -1 ? NO_QUERY : parseQuery(url.slice(start + 1), route.query ?? []);
+}
+
+/** @throws ERR_BODY_INVALID for a request with a body */
+function requireNoBody({ request }: Exchange): void {
+  if (!hasBody(request)) return;
+  throw new BrokerError('ERR_BODY_INVALID', 'this operation takes no body', { reason: 'body' });
+}
+
+function bodyOf(
+  { request, response, hasRights }: Exchange,
+  rules: BodyRules,
+  share: RequestShare,
+): Promise<ParsedBody> {
+  if (isAsking(request)) response.writeContinue();
+  const maxBytes = hasRights ? rules.maxBytes : Math.min(rules.maxBytes, STRANGERS_BYTES);
+  return readBody(request, { ...rules, maxBytes }, share);
+}
+
+/** Whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */
+function isAsking({ headers }: IncomingMessage): boolean {
+  return headers.expect?.toLowerCase() === '100-continue';
+}
+
+/** Adds to each problem of a document its line and column in the sent text. */
+function placed(error: BrokerError, body: ParsedBody | undefined): BrokerError {
+  if (error.problems === undefined || body === undefined) return error;
+  const problems = error.problems.map((problem): Problem => {
+    return problem.line === undefined ? { ...problem, ...body.locate(problem.pointer) } : problem;
+  });
+  const { code, detail, reason, cause } = error;
+  return new BrokerError(code, detail, {
+    problems,
+    cause,
+    ...(reason !== undefined && { reason }),
+  });
+}

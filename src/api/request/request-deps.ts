@@ -1,0 +1,78 @@
+import type { Streams } from '../../broker/state/event-streams.ts';
+import type {
+  Access,
+  Alerting,
+  Backends,
+  Bounds,
+  Keys,
+  People,
+  Recording,
+  Values,
+  Work,
+} from '../../broker/state/dependencies.ts';
+import type { SealedRows } from '../../broker/kernel/row-seals.ts';
+import type { Proofs } from '../../broker/state/proof-memory.ts';
+import type { Archives } from '../../ports/archives.ts';
+import type { AuditLog } from '../../ports/audit-log.ts';
+import type { PublicLog } from '../../ports/public-log.ts';
+import type { RequiredReceivers } from '../../ports/required-receivers.ts';
+import type { Backups } from '../../ports/backups.ts';
+import type { Configuration } from '../../ports/configuration.ts';
+import type { RootKeyWrappers } from '../../broker/keys/root-key-wrappers.ts';
+import type { Drain } from '../server/drain.ts';
+import type { OperationTallies } from '../server/operation-tallies.ts';
+import type { Rates } from './rates.ts';
+import type { RequestIds } from './request-ids.ts';
+import type { RequestLog } from '../server/request-log.ts';
+import type { SourceAddress } from './source-address.ts';
+import type { Shares } from './memory-shares.ts';
+
+/** What development mode shows of a request. */
+export interface AnsweredRequest {
+  /** Method and path, as the client wrote them. */
+  readonly method: string;
+  readonly path: string;
+  /** The caller, once it is known: a workload, or the id of an operator token. */
+  readonly identity: string | undefined;
+  readonly status: number;
+}
+
+/** The needs of all operations together. Each operation passes them to its use case, which names the groups that it needs. */
+export type ServedParts = Recording &
+  Access &
+  Backends &
+  Keys &
+  SealedRows &
+  Values &
+  Bounds &
+  Streams &
+  People &
+  Alerting &
+  Proofs &
+  Pick<Work, 'rotationsDue'> & {
+    readonly audit: AuditLog;
+    /** Undefined unless the configuration makes the log public. */
+    readonly publicLog: PublicLog | undefined;
+    readonly receivers: RequiredReceivers;
+    readonly backups: Backups | undefined;
+    readonly configuration: Configuration | undefined;
+    readonly archives: Archives | undefined;
+    readonly wrappers: RootKeyWrappers;
+  };
+
+/** What all requests share, made once by `createApp`. */
+export interface Surroundings {
+  readonly parts: ServedParts;
+  readonly ids: RequestIds;
+  readonly sources: SourceAddress;
+  readonly rates: Rates;
+  readonly shares: Shares;
+  readonly tallies: OperationTallies;
+  readonly log: RequestLog;
+  readonly drain: Drain;
+  readonly requestMs: number;
+  /** Schemes by which clients may reach the listener: `http`, `https`, or both behind a proxy that terminates TLS. */
+  readonly schemes: readonly string[];
+  /** Called with each answered request; development mode prints them. */
+  readonly onAnswered: ((answered: AnsweredRequest) => void) | undefined;
+}

@@ -1,0 +1,82 @@
+import type { Registry } from 'prom-client';
+import { BrokerError } from '../../domain/errors.ts';
+import type { LiveOperator } from '../../broker/state/operator-token-memory.ts';
+import { JSON_TYPE, PLAIN_TEXT } from '../answer/answers.ts';
+import type { Routes } from '../contract/route.ts';
+
+/** Facts about the process that probes and metrics report. */
+export interface MachineFacts {
+  /** Codes that say why the broker should get no requests now; empty: it is ready. */
+  readonly unready: () => readonly string[];
+  /** Why the store is stopped, by kind of row and without names; empty: it is not stopped. */
+  readonly held: () => readonly {
+    readonly reason: string;
+    readonly kind?: string;
+    readonly count?: number;
+  }[];
+  /** Codes of conditions that an operator should change; requests are served nevertheless. */
+  readonly warnings: () => readonly string[];
+  readonly metrics: Registry;
+  /** False if metrics have their own listener. */
+  readonly servesMetrics: boolean;
+  /** openapi.yaml as JSON text. */
+  readonly openApi: () => string;
+}
+
+export type MachineRoutes = Pick<
+  Routes,
+  'readRoot' | 'readHealth' | 'readReadiness' | 'readMetrics' | 'readOpenApi'
+>;
+
+/** The same for every caller, and without the release, which would help to choose an attack. */
+const GREETING = `This is a Quaymaster broker.
+
+  /openapi.json   the API
+  /readyz         whether it is ready
+
+Log in from a terminal: quaymaster login --url URL --token-file FILE
+`;
+
+/** Probes, metrics and the contract. No answer names a path, a workload or a version. */
+export function machineRoutes(facts: MachineFacts): MachineRoutes {
+  return {
+    readRoot: {
+      read: () => () => Promise.resolve({ status: 200, headers: PLAIN_TEXT, body: GREETING }),
+    },
+    readHealth: { read: () => () => Promise.resolve({ status: 200, body: { status: 'ok' } }) },
+    readReadiness: {
+      read: () => () => {
+        const reasons = facts.unready();
+        const status = reasons.length === 0 ? 200 : 503;
+        const [held, warnings] = [facts.held(), facts.warnings()];
+        const body = {
+          ready: status === 200,
+          reasons,
+          ...(held.length > 0 && { held }),
+          ...(warnings.length > 0 && { warnings }),
+        };
+        return Promise.resolve({ status, body });
+      },
+    },
+    readMetrics: {
+      read:
+        () =>
+        async ({ caller }) => {
+          requireAnyRole(caller);
+          if (!facts.servesMetrics) throw new BrokerError('ERR_NOT_FOUND');
+          const headers = ['Content-Type', facts.metrics.contentType];
+          return { status: 200, headers, body: await facts.metrics.metrics() };
+        },
+    },
+    readOpenApi: {
+      read: () => () => Promise.resolve({ status: 200, headers: JSON_TYPE, body: facts.openApi() }),
+    },
+  };
+}
+
+/** An operator keeps its token after its document lost its grants. @throws ERR_DENIED */
+function requireAnyRole({ operator }: LiveOperator): void {
+  if (operator.grants.length === 0) {
+    throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_role' });
+  }
+}

@@ -1,0 +1,206 @@
+import type { RequestListener } from 'node:http';
+import { Router, type NextFunction, type Request, type Response } from 'express';
+import type { Registry } from 'prom-client';
+import type { Caller } from '../../broker/access/call.ts';
+import type { MachineFacts } from '../routes/probes.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { ACCESS, isProbe, type Operation, type OperationId } from '../contract/access.ts';
+import { refuse } from '../answer/answers.ts';
+import { checkRequest } from '../request/check-request.ts';
+import type { LimitsConfig } from '../config.ts';
+import type { Drain } from './drain.ts';
+import { Exchange } from '../request/exchange.ts';
+import { openApiJson } from '../open-api.ts';
+import { OperationTallies } from './operation-tallies.ts';
+import { PathTemplate } from '../contract/path-template.ts';
+import type { Params } from '../request/judge-request.ts';
+import { pathOf, perform, type Performance } from '../request/perform.ts';
+import { Rates } from '../request/rates.ts';
+import { RequestIds } from '../request/request-ids.ts';
+import { RequestLog } from './request-log.ts';
+import type { Route } from '../contract/route.ts';
+import { allRoutes } from '../routes/index.ts';
+import { Shares } from '../request/memory-shares.ts';
+import type { SourceAddress } from '../request/source-address.ts';
+import type { ServedParts, Surroundings } from '../request/request-deps.ts';
+
+const SECRETS = '/api/v1/secrets/';
+
+/** Dependencies of the API besides the broker's parts. */
+export interface ApiDeps {
+  /** Random and new at each start: request ids begin with it. Lower-case letters and digits. */
+  readonly boot: string;
+  /** They may change while the broker runs. */
+  readonly limits: LimitsConfig;
+  readonly sources: SourceAddress;
+  /** Schemes by which clients may reach the listener: `http`, `https`, or both behind a proxy that terminates TLS. */
+  readonly schemes: readonly string[];
+  readonly drain: Drain;
+  /** Codes that say why the broker should get no requests now; empty: it is ready. */
+  readonly unready: () => readonly string[];
+  readonly held: MachineFacts['held'];
+  /** Codes of conditions that an operator should change; requests are served nevertheless. */
+  readonly warnings: () => readonly string[];
+  /** Other modules register their gauges here. */
+  readonly metrics: Registry;
+  /** False if `/metrics` has its own listener. */
+  readonly servesMetrics: boolean;
+  readonly onAnswered?: Surroundings['onAnswered'];
+}
+
+/** The HTTP API, not listening yet. Its routes are made from the rows of `access.ts`. */
+export function createApp(parts: ServedParts, deps: ApiDeps): RequestListener {
+  const surroundings = surroundingsOf(parts, deps);
+  const router = Router({ caseSensitive: true, strict: true });
+  const routes: Readonly<Record<OperationId, Route<never>>> = allRoutes({
+    unready: () => (deps.drain.active ? ['draining', ...deps.unready()] : deps.unready()),
+    held: deps.held,
+    warnings: deps.warnings,
+    metrics: deps.metrics,
+    servesMetrics: deps.servesMetrics,
+    openApi: openApiJson,
+  });
+  const known: Performance[] = [];
+  for (const [id, operation] of ACCESS) {
+    const route = routes[id] as Route<Caller | undefined>;
+    const tally = surroundings.tallies.of(id);
+    const performance = { operation, template: new PathTemplate(operation.path), route, tally };
+    known.push(performance);
+    mount(router, surroundings, performance);
+  }
+  refuseTheRest(router, surroundings, known);
+  return withHotRead(router, surroundings, known);
+}
+
+/**
+ * The read of a secret is 99 of 100 requests, so its prefix is matched before the router; the router matches everything else. A target that
+ * only begins like a secret's is refused by the read, with the same answer as the router's.
+ */
+function withHotRead(
+  router: Router,
+  surroundings: Surroundings,
+  known: readonly Performance[],
+): RequestListener {
+  const reading = known.find(({ operation }) => operation === ACCESS.get('readSecret'));
+  return (request, response) => {
+    const { method, url = '' } = request;
+    if (reading !== undefined && method === 'GET' && url.startsWith(SECRETS)) {
+      const exchange = new Exchange(surroundings, request, response, reading.tally);
+      const params = { path: pathOf(url).slice(SECRETS.length) };
+      void run(surroundings, exchange, reading, params);
+      return;
+    }
+    // The last handlers of the router refuse every request, so `next` is never needed.
+    router(request as Request, response as Response, () => undefined);
+  };
+}
+
+function surroundingsOf(parts: ServedParts, deps: ApiDeps): Surroundings {
+  const shares = new Shares();
+  shares.measure(deps.metrics);
+  return {
+    parts,
+    ids: new RequestIds(deps.boot),
+    sources: deps.sources,
+    rates: new Rates(parts.clock, deps.limits),
+    shares,
+    tallies: new OperationTallies(deps.metrics),
+    log: new RequestLog(parts.log, parts.clock),
+    drain: deps.drain,
+    get requestMs() {
+      return deps.limits.requestSeconds * 1000;
+    },
+    schemes: deps.schemes,
+    onAnswered: deps.onAnswered,
+  };
+}
+
+function run(
+  surroundings: Surroundings,
+  exchange: Exchange,
+  performance: Performance,
+  params: Params,
+): Promise<unknown> {
+  const { trace } = surroundings.parts;
+  if (trace === undefined) return perform(surroundings, exchange, performance, params);
+  const { request, response, requestId } = exchange;
+  const { method, path: route } = performance.operation;
+  const traceparent = request.headers['traceparent']?.toString();
+  const asked = { method, route, path: pathOf(request.url ?? ''), requestId, traceparent };
+  return trace.request(asked, async () => {
+    await perform(surroundings, exchange, performance, params);
+    return response.statusCode;
+  });
+}
+
+function mount(router: Router, surroundings: Surroundings, performance: Performance): void {
+  const { operation, template, tally } = performance;
+  const begin = (request: Request, response: Response, next: NextFunction): void => {
+    if (request.method !== operation.method && !isHead(request, operation)) {
+      next();
+      return;
+    }
+    const exchange = new Exchange(surroundings, request, response, tally);
+    const params = template.parametersOf(pathOf(request.url));
+    void run(surroundings, exchange, performance, params);
+  };
+  const verb = operation.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete';
+  router[verb](template.matcher, begin);
+}
+
+/** HEAD is for probes that any client may send. HEAD of a secret would be a read that returns nothing. */
+function isHead(request: Request, operation: Operation): boolean {
+  return request.method === 'HEAD' && isProbe(operation);
+}
+
+/** Refuses unknown routes, methods that a route does not have, and requests that Express could not parse. */
+function refuseTheRest(
+  router: Router,
+  surroundings: Surroundings,
+  known: readonly Performance[],
+): void {
+  const tally = surroundings.tallies.of('none');
+  router.use((request: Request, response: Response) => {
+    const exchange = new Exchange(surroundings, request, response, tally);
+    const methods = methodsAt(known, pathOf(request.url));
+    const headers = methods.length === 0 ? [] : ['Allow', methods.join(', ')];
+    void refuse(surroundings, exchange, refusal(exchange, known, methods), { headers });
+  });
+  // Express recognizes an error handler by its four parameters.
+  router.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
+    if (response.headersSent) {
+      next(error);
+      return;
+    }
+    const exchange = new Exchange(surroundings, request, response, tally);
+    const isUnreadable = error instanceof URIError;
+    void refuse(surroundings, exchange, isUnreadable ? new BrokerError('ERR_PATH_INVALID') : error);
+  });
+}
+
+function methodsAt(known: readonly Performance[], path: string): readonly string[] {
+  return known
+    .filter(({ template }) => template.matcher.test(path))
+    .map(({ operation }) => operation.method);
+}
+
+function refusal(
+  exchange: Exchange,
+  known: readonly Performance[],
+  methods: readonly string[],
+): unknown {
+  try {
+    checkRequest(exchange);
+  } catch (error) {
+    return error;
+  }
+  const { method = '' } = exchange.request;
+  const isUsed = known.some(({ operation }) => operation.method === method);
+  return new BrokerError(
+    methods.length > 0 || !isUsed ? 'ERR_METHOD' : 'ERR_NOT_FOUND',
+    undefined,
+    {
+      reason: methods.length > 0 || !isUsed ? 'method' : 'no_route',
+    },
+  );
+}

@@ -1,0 +1,75 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { BrokerError } from '../../domain/errors.ts';
+import { HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../../net/listener/bounds.ts';
+import { listenAt } from '../../net/listener/listen-at.ts';
+import type { ListenerConfig } from '../config.ts';
+import { problemOf, statusOf } from '../answer/error-response.ts';
+import { readTlsFiles } from './tls-files.ts';
+
+const RETRY_SECONDS = 5;
+const MOST_CONNECTIONS = 64;
+
+/**
+ * Answers at the broker's address while its keys cannot be opened: probes say why the broker is not ready, and every other request gets ERR_SEALED. It
+ * reads no request body and knows no caller.
+ */
+export class SealedServer {
+  readonly #server: Server;
+  readonly #config: ListenerConfig;
+
+  private constructor(server: Server, config: ListenerConfig) {
+    this.#server = server;
+    this.#config = config;
+    this.#server.maxConnections = MOST_CONNECTIONS;
+    this.#server.timeout = STALLED_MS;
+  }
+
+  /** @throws ERR_CONFIG_INVALID for unusable certificate files, or an address that it cannot listen on. */
+  static async listen(config: ListenerConfig, requestId: () => string): Promise<SealedServer> {
+    const material = config.tls === undefined ? undefined : await readTlsFiles(config.tls);
+    const server =
+      material === undefined
+        ? createServer(HTTP_BOUNDS)
+        : createHttpsServer({
+            ...HTTP_BOUNDS,
+            ...TLS_BOUNDS,
+            cert: material.cert,
+            key: material.key,
+          });
+    server.on('request', ({ url = '' }, response: ServerResponse) =>
+      answer(url, response, requestId()),
+    );
+    const sealed = new SealedServer(server, config);
+    await listenAt(server, sealed.#config);
+    return sealed;
+  }
+
+  async close(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#server.close(() => resolve(undefined));
+    this.#server.closeAllConnections();
+    await promise;
+  }
+}
+
+function answer(url: string, response: ServerResponse, requestId: string): void {
+  const error = new BrokerError('ERR_SEALED');
+  if (url === '/healthz') send(response, 200, { status: 'ok' });
+  else if (url === '/readyz') send(response, 503, { ready: false, reasons: [error.code] });
+  else send(response, statusOf(error), problemOf(error, requestId));
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  const type = 'title' in body ? 'application/problem+json' : 'application/json';
+  const text = JSON.stringify(body);
+  response
+    .writeHead(status, {
+      'Content-Type': type,
+      'Content-Length': Buffer.byteLength(text),
+      'Cache-Control': 'no-store',
+      Connection: 'close',
+      ...(status === 503 && { 'Retry-After': RETRY_SECONDS }),
+    })
+    .end(text);
+}

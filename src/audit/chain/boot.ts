@@ -1,0 +1,29 @@
+import { randomId } from '../../crypto/random/random.ts';
+import { generateSigningKey, type SigningKey } from '../../crypto/signatures/signing.ts';
+import { bootMessage } from './signed-messages.ts';
+
+const RANDOM_CHARACTERS = 10;
+
+/** One start of one process, as the log records it. Its private key exists only in the memory of this process. */
+export interface Boot {
+  readonly writer: string;
+  readonly key: SigningKey;
+  /** Raw public key, base64; for the `boot` fact of `broker.start`. */
+  readonly publicKey: string;
+  /** The log key's signature over writer and public key, base64. */
+  readonly endorsement: string;
+}
+
+export function createBoot(logKey: SigningKey, now: number): Boot {
+  const writer = newWriterId(now);
+  const key = generateSigningKey();
+  const publicKey = Buffer.from(key.publicKey).toString('base64');
+  const endorsement = logKey.sign(bootMessage(writer, publicKey)).toString('base64');
+  return { writer, key, publicKey, endorsement };
+}
+
+/** Names one boot: `w`, its time as nine base-36 digits so that later boots sort after earlier ones, and 50 random bits. */
+export function newWriterId(now: number): string {
+  const time = Math.floor(now).toString(36).padStart(9, '0');
+  return `w${time}-${randomId('w').slice(2, 2 + RANDOM_CHARACTERS)}`;
+}

@@ -1,0 +1,175 @@
+import { constantTimeEqual } from '../../crypto/hashes/digest.ts';
+import { openLogCheckpoint, type Checkpoint } from '../../crypto/log/checkpoint.ts';
+import { leafHash } from '../../crypto/log/merkle.ts';
+import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Store } from '../../ports/store.ts';
+import type { CheckpointFile } from '../tree/checkpoint-file.ts';
+import { GrowingLog } from '../tree/growing-log.ts';
+import type { LastCommit, LastCommitFile } from '../chain/last-commit.ts';
+import { isMarked, type Anchor, type LogAnchor } from './log-anchor.ts';
+import { LoggedState, stateAt } from './logged-state.ts';
+import type { LogIdentity } from './log-identity.ts';
+import { ProvenEntries } from '../entries/proven-entries.ts';
+import { SearchIndex } from '../search/search-index.ts';
+import { openTree, rootOf, storedCheckpoint, type SignedCheckpoint } from '../tree/stored-tree.ts';
+
+/** Why the broker must not serve from the store before an operator has checked it. */
+export type HeldReason =
+  /** The schema differs from that of the migrations: a trigger, for example, could undo committed changes. `release` does not lift it. */
+  | 'schema_differs'
+  /** The installation exists but has no log: the log's tables were emptied. */
+  | 'log_missing'
+  /** The store has fewer entries than the checkpoint outside it, or than its anchor, or that checkpoint has another origin: it was rolled back or replaced. */
+  | 'store_behind'
+  /** The store's entries differ from those of the checkpoint outside, or of the anchor. */
+  | 'store_forked'
+  /** The store has a checkpoint but there is none outside: nothing proves that the store is the newest. */
+  | 'checkpoint_missing'
+  /** The log key did not sign the checkpoint outside, or no root key authenticates the anchor: it is another installation's, or altered. */
+  | 'checkpoint_foreign'
+  /** The store lacks the last entry that the broker acknowledged: its write-ahead log was cut or damaged. */
+  | 'commits_missing'
+  /** The store's own checkpoint, tiles or entries are inconsistent. */
+  | 'log_damaged';
+
+/** Only a failed integrity check counts as damage: an unreachable store is not held. */
+async function unlessDamaged<T>(work: () => Promise<T>): Promise<T | 'damaged'> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return 'damaged';
+    throw error;
+  }
+}
+
+/** The references for the check of the store's log. */
+export interface Expected {
+  readonly log: LogIdentity;
+  readonly file: CheckpointFile;
+  /** Undefined while the store is being initialised: then it may have no log. */
+  readonly anchor: LogAnchor | undefined;
+  /** Undefined if other processes may write to the store. */
+  readonly lastCommit: LastCommitFile | undefined;
+}
+
+/** The extent of the log, by each of the places that record it. */
+export interface LogExtent {
+  /** By the checkpoint file outside the store; undefined: there is no file. */
+  readonly outside: Checkpoint | 'foreign' | undefined;
+  /** The file says that the store has an anchor. A store without one is older, or its row was deleted. */
+  readonly isMarked: boolean;
+  /** By the row in `meta` that a root key authenticates. */
+  readonly anchored: Anchor | 'foreign' | undefined;
+  /** By the newest checkpoint in the store. */
+  readonly stored: Anchor | 'damaged' | undefined;
+  /** The last acknowledged entry, by the file beside the checkpoint file. */
+  readonly acknowledged: LastCommit | 'unreadable' | undefined;
+}
+
+/**
+ * Reads the three places in the reverse order of their writes. If another replica appends meanwhile, only the later reads can be larger.
+ */
+export async function logExtent(store: Store, expected: Expected): Promise<LogExtent> {
+  const { log, file, anchor } = expected;
+  const note = await file.read();
+  const outside = await unlessDamaged(() =>
+    Promise.resolve().then(() => note && openLogCheckpoint(note, log.configured.verifier)),
+  );
+  const anchored = await unlessDamaged(() => Promise.resolve(anchor?.read(store)));
+  const stored = await unlessDamaged(() => storedCheckpoint(store, log.verifier));
+  return {
+    outside: outside === 'damaged' || outside === '' ? 'foreign' : outside,
+    anchored: anchored === 'damaged' ? 'foreign' : anchored,
+    stored,
+    acknowledged: expected.lastCommit?.read(),
+    isMarked: note !== undefined && isMarked(note, log.origin),
+  };
+}
+
+/**
+ * Why the store is held. Undefined if it is at or ahead of the checkpoint outside and of its anchor, and has the same entries and the last
+ * acknowledged one.
+ */
+export async function heldReason(
+  store: Store,
+  expected: Expected,
+): Promise<HeldReason | undefined> {
+  const extent = await logExtent(store, expected);
+  const { outside, anchored, stored } = extent;
+  const unusable = unusablePlace(extent, expected.anchor === undefined);
+  if (unusable !== undefined) return unusable;
+  // A store from before a release, or a file from before it, is one of two histories.
+  if (typeof outside === 'object' && outside.origin !== expected.log.origin) return 'store_behind';
+  const earlier = [outside, anchored].filter((each) => typeof each === 'object');
+  const size = typeof stored === 'object' ? stored.size : 0;
+  if (earlier.some((each) => each.size > size)) return 'store_behind';
+  if (outside === undefined && stored !== undefined) return 'checkpoint_missing';
+  for (const each of earlier) {
+    const reason = await differenceFrom(store, each, size);
+    if (reason !== undefined) return reason;
+  }
+  return (await expected.lastCommit?.isIn(store)) === false ? 'commits_missing' : undefined;
+}
+
+/** The reason if one of the places is missing or belongs to another installation. */
+function unusablePlace(
+  { outside, anchored, stored, isMarked: marked }: LogExtent,
+  isNew: boolean,
+): HeldReason | undefined {
+  if (stored === 'damaged') return 'log_damaged';
+  if (stored === undefined && !isNew) return 'log_missing';
+  if (anchored === 'foreign' || outside === 'foreign') return 'checkpoint_foreign';
+  return marked && anchored === undefined && !isNew ? 'store_behind' : undefined;
+}
+
+/** Why a stored log of `size` entries does not continue that of an earlier checkpoint; undefined if it does. */
+export async function differenceFrom(
+  store: Store,
+  earlier: Anchor,
+  size: number,
+): Promise<HeldReason | undefined> {
+  if (earlier.size > size) return 'store_behind';
+  const root = await unlessDamaged(() => rootOf(store, earlier.size));
+  if (root === 'damaged') return 'log_damaged';
+  return constantTimeEqual(root, earlier.root) ? undefined : 'store_forked';
+}
+
+/** A sealed broker continues to record. It can neither read nor write the digests of its log, so the next start reads the entries. */
+function unlessSealed(error: unknown): LoggedState {
+  if (error instanceof BrokerError && error.code === 'ERR_SEALED') return new LoggedState();
+  throw error;
+}
+
+/** The log as the integrator continues it. */
+export interface OpenedLog {
+  readonly log: GrowingLog;
+  readonly checkpoint: SignedCheckpoint | undefined;
+}
+
+/** @throws ERR_CIPHERTEXT_INVALID if checkpoint, tiles and entries are inconsistent. */
+export async function openLog(
+  store: Store,
+  log: LogIdentity,
+  anchor: LogAnchor | undefined,
+): Promise<OpenedLog> {
+  const checkpoint = await storedCheckpoint(store, log.verifier);
+  const size = checkpoint?.size ?? 0;
+  const tree = await openTree(store, size);
+  if (checkpoint !== undefined && !constantTimeEqual(tree.root(), checkpoint.root))
+    throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+  const index = new SearchIndex();
+  const bundleStart = size - (size % TILE_WIDTH);
+  if (checkpoint !== undefined) {
+    const begun = await new ProvenEntries(store).readSome(checkpoint, bundleStart, size);
+    begun.entries.forEach((entry, i) => {
+      if (entry !== undefined)
+        index.add(bundleStart + i, entry, leafHash(Buffer.from(entry, 'latin1')));
+    });
+  }
+  const state =
+    anchor === undefined
+      ? new LoggedState()
+      : await stateAt(store, checkpoint, anchor).catch(unlessSealed);
+  return { log: new GrowingLog(tree, index, state), checkpoint };
+}

@@ -1,0 +1,146 @@
+import { setImmediate as loopTurn } from 'node:timers/promises';
+import type { RowReader, Write } from '../../ports/store.ts';
+import { LOG } from '../../ports/queries.ts';
+import { BundleTerms, firstFrom, TERMS_LEVEL } from './bundle-terms.ts';
+import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
+import { SHORTCUTS_LEVEL } from '../entries/proof-shortcuts.ts';
+
+/** The level under which log_tiles keeps the terms of whole groups; docs/spec/audit-log-v1.md, "Search index". */
+const GROUP_LEVEL = -3;
+/** The rows of a group: one for each first byte of a hash, and one with the time spans of its bundles. */
+const BUCKETS = 256;
+const ROWS = BUCKETS + 1;
+/** Three bytes of the hash after the first, and the bundle within the group. */
+const RECORD_BYTES = 5;
+const BUNDLES_A_READ = 32;
+const BUCKETS_A_PLAN = 16;
+
+/** `group`: its first bundle. */
+function rowOf(
+  group: number,
+  bucket: number,
+): { readonly level: number; readonly tile_index: number } {
+  return { level: GROUP_LEVEL, tile_index: (group / GROUP_BUNDLES) * ROWS + bucket };
+}
+
+/** The time spans of a group's bundles, in order; undefined unless the group is merged. */
+export async function groupTimes(store: RowReader, group: number): Promise<Uint8Array | undefined> {
+  return (await store.get('log_tiles', rowOf(group, BUCKETS)))?.hashes;
+}
+
+/** Bundles of a merged group, counted from its first, that may have the term with this hash. */
+export async function bundlesWith(
+  store: RowReader,
+  group: number,
+  hash: number,
+): Promise<ReadonlySet<number>> {
+  const row = await store.get('log_tiles', rowOf(group, hash >>> 24));
+  const body = Buffer.from(row?.hashes ?? []);
+  const size = Math.floor(body.length / RECORD_BYTES);
+  const low = hash & 0xffffff;
+  const found = new Set<number>();
+  for (
+    let i = firstFrom(size, (place) => body.readUIntBE(RECORD_BYTES * place, 3) >= low);
+    i < size && body.readUIntBE(RECORD_BYTES * i, 3) === low;
+    i++
+  )
+    found.add(body.readUInt16BE(RECORD_BYTES * i + 3));
+  return found;
+}
+
+type Commit = (writes: readonly Write[]) => Promise<void>;
+
+/**
+ * Merges the rows of a group's 1,024 bundles, so that a search reads one row for each term. Every plan is small, and no search uses the group
+ * before its last row is written. A group stays as it is if an earlier release indexed a part of it.
+ */
+export async function mergeGroup(store: RowReader, group: number, commit: Commit): Promise<void> {
+  const bundles = await readBundles(store, group);
+  if ((await groupTimes(store, group)) !== undefined) {
+    // A crash may have left rows of bundles.
+    if (bundles.length > 0) await removeBundles(group, commit);
+    return;
+  }
+  if (bundles.length < GROUP_BUNDLES) return;
+  const places = new Uint32Array(GROUP_BUNDLES);
+  let writes: Write[] = [];
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    const hashes = bucketOf(bundles, places, bucket);
+    writes.push({ table: 'log_tiles', put: { ...rowOf(group, bucket), hashes } });
+    if (writes.length < BUCKETS_A_PLAN) continue;
+    await commit(writes);
+    writes = [];
+    await loopTurn();
+  }
+  const hashes = Buffer.concat(bundles.map(({ times }) => times));
+  await commit([{ table: 'log_tiles', put: { ...rowOf(group, BUCKETS), hashes } }]);
+  await removeBundles(group, commit);
+}
+
+/** Removes the search index of a group, except for the rows of `log_terms`. */
+export async function removeGroup(store: RowReader, group: number, commit: Commit): Promise<void> {
+  const end = (group / GROUP_BUNDLES + 1) * ROWS - 1;
+  const ranges = [
+    { level: GROUP_LEVEL, first: end - BUCKETS, last: end },
+    { level: TERMS_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
+    { level: FILTER_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
+    { level: SHORTCUTS_LEVEL, first: group, last: group + GROUP_BUNDLES - 1 },
+  ];
+  for (const { level, first, last } of ranges)
+    for (let at = first; ; at += BUNDLES_A_READ) {
+      const [row] = await store.list(LOG.tilesBetween(level, at, last), { limit: 1 });
+      if (row === undefined) break;
+      at = row.tile_index;
+      const range = { first: at, last: Math.min(at + BUNDLES_A_READ - 1, last) };
+      const where = { level };
+      await commit([
+        { table: 'log_tiles', removeRange: { where, column: 'tile_index', ...range } },
+      ]);
+      await loopTurn();
+    }
+}
+
+/** Removes the rows that a merged group replaces. */
+async function removeBundles(group: number, commit: Commit): Promise<void> {
+  // The first ones last, because their presence shows that some are left.
+  for (let last = group + GROUP_BUNDLES - 1; last >= group; last -= BUNDLES_A_READ) {
+    const first = last - BUNDLES_A_READ + 1;
+    const where = { level: TERMS_LEVEL };
+    await commit([
+      { table: 'log_tiles', removeRange: { where, column: 'tile_index', first, last } },
+    ]);
+    await loopTurn();
+  }
+}
+
+async function readBundles(store: RowReader, group: number): Promise<readonly BundleTerms[]> {
+  const bundles: BundleTerms[] = [];
+  for (let first = group; first < group + GROUP_BUNDLES; first += BUNDLES_A_READ) {
+    const query = LOG.tilesBetween(TERMS_LEVEL, first, first + BUNDLES_A_READ - 1);
+    const rows = await store.list(query, { limit: BUNDLES_A_READ });
+    bundles.push(...rows.map(({ hashes }) => new BundleTerms(hashes)));
+    if (rows.length < BUNDLES_A_READ) break;
+    await loopTurn();
+  }
+  return bundles;
+}
+
+/** The sorted records of one bucket. `places`: how far each bundle was read; buckets are taken in order. */
+function bucketOf(
+  bundles: readonly BundleTerms[],
+  places: Uint32Array,
+  bucket: number,
+): Uint8Array {
+  const records: number[] = [];
+  bundles.forEach((bundle, at) => {
+    let place = places[at] ?? 0;
+    for (; place < bundle.size && bundle.at(place) >>> 24 === bucket; place++)
+      records.push((bundle.at(place) & 0xffffff) * 65_536 + at);
+    places[at] = place;
+  });
+  const body = Buffer.alloc(RECORD_BYTES * records.length);
+  Float64Array.from(records)
+    .sort()
+    .forEach((record, i) => body.writeUIntBE(record, RECORD_BYTES * i, RECORD_BYTES));
+  return body;
+}

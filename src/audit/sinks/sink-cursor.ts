@@ -1,0 +1,70 @@
+import type { RowMacs } from '../../crypto/hashes/row-mac.ts';
+import type { Store } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { allRows } from '../../ports/queries.ts';
+import { BrokerError } from '../../domain/errors.ts';
+
+type Row = Tables['sink_cursors'];
+
+const MOST_SINKS = 100;
+
+/**
+ * The position from which a sink continues. `forged`: none of the broker's keys authenticates the row, so the sink gets the log from its
+ * beginning.
+ */
+export interface SinkPosition {
+  readonly next: number;
+  readonly forged: boolean;
+}
+
+/** The position of each sink, under the row MAC: an attacker who writes the database cannot make a sink skip entries. */
+export class SinkCursors {
+  readonly #store: Store;
+  readonly #rows: RowMacs;
+
+  constructor(store: Store, rows: RowMacs) {
+    this.#store = store;
+    this.#rows = rows;
+  }
+
+  /** `size` of the log: a cursor beyond it belongs to another log. */
+  async read(sink: string, size: number): Promise<SinkPosition> {
+    const row = await this.#store.get('sink_cursors', { sink });
+    if (row === undefined) return { next: 0, forged: false };
+    const isOurs = this.#isOurs(row) && row.next_index <= size;
+    return { next: isOurs ? row.next_index : 0, forged: !isOurs };
+  }
+
+  /** A sealed broker has no key for the MAC. The cursor does not move, and the next start repeats the entries sent meanwhile. */
+  async move(sink: string, next_index: number): Promise<void> {
+    const put = this.#sealed(sink, next_index);
+    if (put !== undefined) await this.#store.commit({ writes: [{ table: 'sink_cursors', put }] });
+  }
+
+  /** Seals cursors of a release without MACs. Only for a store that no later release has opened. */
+  async sealAll(): Promise<void> {
+    const rows = await this.#store.list(allRows('sink_cursors'), { limit: MOST_SINKS });
+    const unsealed = rows.filter(({ mac }) => mac === null);
+    for (const { sink, next_index } of unsealed) await this.move(sink, next_index);
+  }
+
+  #sealed(sink: string, next_index: number): Row | undefined {
+    try {
+      return { sink, next_index, mac: this.#rows.mac('sink_cursors', { sink, next_index }) };
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'ERR_SEALED') return undefined;
+      throw error;
+    }
+  }
+
+  #isOurs({ sink, next_index, mac }: Row): boolean {
+    if (mac === null) return false;
+    try {
+      this.#rows.verify('sink_cursors', { sink, next_index }, mac);
+      return true;
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return false;
+      throw error;
+    }
+  }
+}

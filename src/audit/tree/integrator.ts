@@ -1,0 +1,442 @@
+import { setImmediate as loopTurn } from 'node:timers/promises';
+import { signCheckpoint } from '../../crypto/log/checkpoint.ts';
+import { EMPTY_ROOT } from '../../crypto/log/merkle.ts';
+import type { OriginReference } from '../../domain/audit/audit-actions.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Expectation, Store, Write } from '../../ports/store.ts';
+import type { CheckpointFile } from './checkpoint-file.ts';
+import { Claims, type Claim } from '../../store/claim.ts';
+import type { ChainedBatch } from '../chain/chained-batch.ts';
+import type { GrowingLog } from './growing-log.ts';
+import type { LogIdentity } from '../identity/log-identity.ts';
+import type { LastCommitFile } from '../chain/last-commit.ts';
+import { markedNote, type LogAnchor } from '../identity/log-anchor.ts';
+import { referenceTo, writeOrigin } from '../identity/log-origin.ts';
+import {
+  differenceFrom,
+  heldReason,
+  logExtent,
+  openLog,
+  type Expected,
+  type HeldReason,
+  type LogExtent,
+} from '../identity/held-reasons.ts';
+import type { OwnBatches } from '../chain/local-batches.ts';
+import { PendingBatches, type BrokenChain } from './pending-batches.ts';
+import { storedCheckpoint, type SignedCheckpoint } from './stored-tree.ts';
+
+export interface IntegratorOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: LogIdentity;
+  readonly checkpointFile: CheckpointFile;
+  /** A second record of the log's extent, besides the file; undefined while the store has no keys. */
+  readonly anchor?: LogAnchor | undefined;
+  /** Names the last acknowledged entry; undefined if other processes may write to the store. */
+  readonly lastCommit?: LastCommitFile | undefined;
+  /** The store is being initialised, so it may have no log yet. */
+  readonly isNew?: boolean;
+  /**
+   * The store is good and has no anchor, because no broker of this release opened it before. Runs before the store gets an anchor, so once
+   * in its life.
+   */
+  readonly onUnanchored?: () => Promise<void>;
+  /** The batches that this process commits. */
+  readonly own: OwnBatches;
+  /** Names this process in the claim: its writer id. */
+  readonly owner: string;
+  /** No other process can have this store open. */
+  readonly alone: boolean;
+  readonly intervalMs?: number;
+  /** A round failed: for the log and an alarm. The next round starts again from the store. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export interface IntegratorStatus {
+  /** `standby`: another process integrates. `held`: see `held`; nothing is appended. */
+  readonly state: 'stopped' | 'standby' | 'active' | 'held';
+  readonly held: HeldReason | undefined;
+  /** Entries in the tree of the last checkpoint. */
+  readonly size: number;
+  /** Milliseconds since the epoch of the last round that left no work. */
+  readonly caughtUpAt: number | undefined;
+  /** Chains that do not verify: tampering or damage between commit and integration. */
+  readonly broken: readonly BrokenChain[];
+}
+
+const INTERVAL_MS = 250;
+/**
+ * With a last-commit file, which is synced in each round, the checkpoint file is written only this often. To replace and sync it takes two commits of
+ * the file system's journal, and the commits of the store wait for these; to sync the other file takes one flush.
+ */
+const NOTE_MS = 1_000;
+/** A killed owner is replaced after this time. A living one renews its claim every second. */
+const SILENCE_MS = 4_000;
+/** No other process writes to the store, so only a batch that was not accepted from memory can be found. */
+const ALONE_SWEEP_MS = 30_000;
+const MINUTE_MS = 60_000;
+/** The integrator writes before the interval is over if this many rows wait: a larger plan would delay the commit it is part of. */
+const MOST_WAITING = 256;
+/**
+ * Small commits of this process are appended together: after this time, or when this many entries wait. Appending one entry alone takes 90 µs,
+ * because nothing of it is in the processor's caches; in a group it takes 10 µs (measured).
+ */
+const GROUP_MS = 20;
+const GROUP_ENTRIES = 32;
+
+/** The log as one claim continues it. */
+interface Session {
+  readonly epoch: number;
+  readonly log: GrowingLog;
+  readonly pending: PendingBatches;
+}
+
+/**
+ * Appends committed entries to the one Merkle tree, indexes them and signs a checkpoint, within a second. Batches of this process are
+ * appended from memory soon after their commit. All others are read from the store and checked in small steps, so that no request waits.
+ * One plan writes everything that was appended, so the stored tree is always complete.
+ */
+export class Integrator {
+  readonly #options: IntegratorOptions;
+  readonly #claims: Claims;
+  #log: LogIdentity;
+  #state: IntegratorStatus['state'] = 'stopped';
+  #held: HeldReason | undefined;
+  #claim: Claim | undefined;
+  #session: Session | undefined;
+  #checkpoint: SignedCheckpoint | undefined;
+  #checkpointAt = 0;
+  #caughtUpAt: number | undefined;
+  #cancel: () => void = () => undefined;
+  /** Durable batches of this process that are not appended yet, in order, with the number of their entries. */
+  #group: ChainedBatch[] = [];
+  #grouped = 0;
+  #cancelGroup: () => void = () => undefined;
+  #round: Promise<void> = Promise.resolve();
+  #isWorking = false;
+  /** The last note that was written to the checkpoint file. */
+  #noted: string | undefined;
+  /** Monotonic milliseconds. */
+  #notedAt = Number.NEGATIVE_INFINITY;
+  #unfollow: () => void = () => undefined;
+  #closed = false;
+
+  constructor(options: IntegratorOptions) {
+    const { store, clock, owner, alone } = options;
+    this.#options = options;
+    this.#log = options.log;
+    this.#claims = new Claims(store, clock, {
+      ...{ name: 'audit-integrator', owner, alone },
+      silenceMs: SILENCE_MS,
+    });
+  }
+
+  status(): IntegratorStatus {
+    return {
+      state: this.#state,
+      held: this.#held,
+      size: this.#checkpoint?.size ?? 0,
+      caughtUpAt: this.#caughtUpAt,
+      broken: this.#session?.pending.broken() ?? [],
+    };
+  }
+
+  /** Why the broker must not serve; undefined while the log is good. */
+  get held(): HeldReason | undefined {
+    return this.#held;
+  }
+
+  /** Compares the store with the checkpoint outside it, then works until `close`. Resolves once it is known whether the store is held. */
+  async start(): Promise<IntegratorStatus> {
+    this.#held = await heldReason(this.#options.store, this.#expected());
+    this.#state = this.#held === undefined ? 'standby' : 'held';
+    if (this.#held === undefined) await this.#begin();
+    return this.status();
+  }
+
+  /** The extent of the log, by each place that records it. */
+  extent(): Promise<LogExtent> {
+    return logExtent(this.#options.store, this.#expected());
+  }
+
+  #expected(): Expected {
+    const { checkpointFile: file, anchor, isNew, lastCommit } = this.#options;
+    return { log: this.#log, file, anchor: isNew === true ? undefined : anchor, lastCommit };
+  }
+
+  async #begin(): Promise<void> {
+    const { store, checkpointFile, onUnanchored } = this.#options;
+    if ((await this.extent()).anchored === undefined) await onUnanchored?.();
+    this.#checkpoint = await storedCheckpoint(store, this.#log.verifier);
+    // Written before the store has a checkpoint. After a crash between the two writes, the file would otherwise seem to be lost.
+    if (this.#checkpoint === undefined) await checkpointFile.write(this.#emptyNote());
+    this.#unfollow = this.#options.own.follow((batch) => this.#collect(batch));
+    this.#schedule();
+  }
+
+  /**
+   * An operator accepts a held store as it is. Its log continues under the origin of `next`, because another history may have a checkpoint of the present
+   * origin. `record` commits the given writes with the entry of the release. The file is written first: after a crash between the two the store is
+   * still held, and nothing but these entries was ever signed under the origin. A damaged log stays held.
+   */
+  async release(
+    next: LogIdentity,
+    record: (writes: readonly Write[], link: OriginReference) => Promise<void>,
+  ): Promise<IntegratorStatus> {
+    const { store, checkpointFile, anchor } = this.#options;
+    if (this.#state !== 'held' || this.#held === 'log_damaged') return this.status();
+    const { outside } = await this.extent();
+    const stored = await storedCheckpoint(store, this.#log.verifier);
+    const { size, root } = stored ?? { size: 0, root: EMPTY_ROOT };
+    const note = signCheckpoint({ origin: next.origin, size, root }, next.signer);
+    const previous = referenceTo({ origin: this.#log.origin, size, root });
+    const isLost = this.#held === 'store_behind' || this.#held === 'store_forked';
+    const abandoned = isLost && typeof outside === 'object' ? referenceTo(outside) : undefined;
+    await checkpointFile.write(note);
+    const anchored = anchor?.write({ size, root });
+    const writes: Write[] = [
+      writeOrigin(next),
+      ...(stored === undefined
+        ? []
+        : [{ table: 'log_checkpoints', key: { size }, change: { note } } as const]),
+      ...(anchored === undefined ? [] : [anchored]),
+    ];
+    await record(writes, { origin: next.origin, previous, abandoned });
+    this.#log = next;
+    this.#held = undefined;
+    this.#state = 'standby';
+    await this.#begin();
+    return this.status();
+  }
+
+  #emptyNote(): string {
+    const { origin, signer } = this.#log;
+    return signCheckpoint({ origin, size: 0, root: EMPTY_ROOT }, signer);
+  }
+
+  /** Runs one round now. If this process integrates, all entries committed before the call are in the tree when it resolves. */
+  async integrate(): Promise<void> {
+    await this.#runNext(() => {
+      this.#sweepNext();
+      return this.#runRound(0);
+    });
+  }
+
+  /** As `integrate`, for a search: the files outside the store follow in the next round. Their flushes would delay the commits of reads. */
+  async catchUp(): Promise<void> {
+    await this.#runNext(() => {
+      this.#sweepNext();
+      return this.#attempt(() => this.#work());
+    });
+  }
+
+  /** As `integrate`, but without a new checkpoint file in each round, and without a search for the entries of silent writers. */
+  async append(): Promise<void> {
+    const noteMs = this.#options.lastCommit === undefined ? 0 : NOTE_MS;
+    await this.#runNext(() => this.#runRound(noteMs));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancel();
+    this.#cancelGroup();
+    this.#unfollow();
+    await this.#round;
+    if (this.#state === 'active') await this.#giveUp();
+    this.#state = 'stopped';
+  }
+
+  async #giveUp(): Promise<void> {
+    const { onError } = this.#options;
+    try {
+      if (this.#claim !== undefined) await this.#claims.giveUp(this.#claim);
+    } catch (error) {
+      onError?.(error);
+    }
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    const { clock, intervalMs = INTERVAL_MS } = this.#options;
+    this.#cancel = clock.after(intervalMs, () => {
+      void this.append().then(() => this.#schedule());
+    });
+  }
+
+  /** Alone, this process knows of all entries. A sweep takes 14 ms if the log has 10,000 boots. */
+  #sweepNext(): void {
+    if (!this.#options.alone) this.#session?.pending.sweepNext();
+  }
+
+  #runNext(round: () => Promise<void>): Promise<void> {
+    this.#round = this.#round.then(round);
+    return this.#round;
+  }
+
+  /** Takes one durable batch of this process. Runs within its commit, so callers wait for it, and not for the tree. */
+  #collect(batch: ChainedBatch): void {
+    const isFull = this.#grouped >= GROUP_ENTRIES;
+    if (this.#grouped === 0)
+      this.#cancelGroup = this.#options.clock.after(GROUP_MS, () => this.#appendGroup());
+    this.#group.push(batch);
+    this.#grouped += batch.row.count;
+    if (!isFull && this.#grouped >= GROUP_ENTRIES) setImmediate(() => this.#appendGroup());
+  }
+
+  #appendGroup(): void {
+    this.#takeGroup();
+    const waiting = this.#session?.log.waiting ?? 0;
+    if (waiting >= MOST_WAITING && !this.#isWorking)
+      this.#round = this.#attempt(() => this.#work());
+  }
+
+  /** Batches that the log does not take are read from the store. */
+  #takeGroup(): void {
+    this.#cancelGroup();
+    const group = this.#group;
+    this.#group = [];
+    this.#grouped = 0;
+    if (this.#session === undefined) return;
+    const { log, pending } = this.#session;
+    for (const batch of group) if (pending.accepts(batch)) log.append(batch);
+  }
+
+  async #runRound(noteMs: number): Promise<void> {
+    await this.#attempt(async () => {
+      await this.#work();
+      await this.#note(noteMs);
+      await this.#options.lastCommit?.sync();
+    });
+  }
+
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    if (this.#closed || this.#state === 'held' || this.#state === 'stopped') return;
+    this.#isWorking = true;
+    try {
+      await work();
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isWorking = false;
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#session = undefined;
+    // A forged claim holds the store with its own reason: the log is not damaged.
+    const isForged = error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID';
+    if (isForged && error.reason !== 'rows_differ') {
+      this.#state = 'held';
+      this.#held = 'log_damaged';
+    }
+    this.#options.onError?.(error);
+  }
+
+  async #work(): Promise<void> {
+    this.#claim = await this.#claims.take();
+    this.#state = this.#claim === undefined ? 'standby' : 'active';
+    // Another process may have appended and given up the claim while this one was paused. The epoch shows that.
+    if (this.#session?.epoch !== this.#claim?.epoch) this.#session = undefined;
+    if (this.#claim === undefined) return;
+    const session = (this.#session ??= await this.#open(this.#claim));
+    while (await this.#turn(session, this.#claim)) {
+      await this.#note(INTERVAL_MS);
+      // Renewed during a long backlog too, which must not look like silence.
+      const claim = await this.#claims.take();
+      if (claim?.epoch !== session.epoch) throw new BrokerError('ERR_CONFLICT', 'claim lost');
+      this.#claim = claim;
+    }
+    this.#caughtUpAt = this.#options.clock.now();
+  }
+
+  /** Writes the checkpoint file, unless it was written within `ms`: each sync of the file delays the syncs of the store. */
+  async #note(ms: number): Promise<void> {
+    const { checkpointFile, clock } = this.#options;
+    const note = this.#checkpoint?.note;
+    if (this.#state !== 'active' || note === undefined || note === this.#noted) return;
+    if (clock.monotonic() - this.#notedAt < ms) return;
+    const { anchor } = this.#options;
+    await checkpointFile.write(anchor === undefined ? note : markedNote(note, this.#log.origin));
+    this.#noted = note;
+    this.#notedAt = clock.monotonic();
+  }
+
+  async #open({ epoch }: Claim): Promise<Session> {
+    const { store, clock, anchor, alone } = this.#options;
+    const { log, checkpoint } = await openLog(store, this.#log, anchor);
+    const known = this.#checkpoint;
+    const replaced = known && (await differenceFrom(store, known, checkpoint?.size ?? 0));
+    if (replaced !== undefined) {
+      this.#state = 'held';
+      this.#held = replaced;
+      throw new BrokerError('ERR_HELD', 'the store was replaced while the broker ran');
+    }
+    this.#checkpoint = checkpoint;
+    const sweepMs = alone ? ALONE_SWEEP_MS : undefined;
+    const pending = new PendingBatches(store, this.#log.verifier.key, clock, sweepMs);
+    return { epoch, log, pending };
+  }
+
+  /** Whether more entries wait. */
+  async #turn({ log, pending }: Session, claim: Claim): Promise<boolean> {
+    const { alone, clock } = this.#options;
+    const begun = clock.now();
+    const end = clock.monotonic() + INTERVAL_MS;
+    // A plan for each read would cost a quarter more processor time (measured with commits of 16 entries).
+    do {
+      // Lets committed batches arrive and requests be answered in between.
+      await loopTurn();
+      this.#takeGroup();
+      await pending.read((batch) => log.append(batch));
+    } while (!pending.drained && log.waiting < MOST_WAITING && clock.monotonic() < end);
+    if (log.size > (this.#checkpoint?.size ?? 0)) {
+      const foundUntil = alone ? begun : pending.foundUntil;
+      await this.#write(log, claim, pending.drained ? foundUntil : this.#checkpointAt);
+    }
+    return !pending.drained;
+  }
+
+  /** `at`: see `#checkpointWrites`. */
+  async #write(log: GrowingLog, claim: Claim, at: number): Promise<void> {
+    const checkpoint = this.#sign(log);
+    const writes = [...log.takeWrites(), ...this.#checkpointWrites(checkpoint, at, log.state)];
+    const last = this.#checkpoint;
+    const expect: Expectation[] = [this.#claims.isHeld(claim)];
+    // A database that was restored under a running broker may still have this claim. Its log must not continue from memory.
+    if (last !== undefined)
+      expect.push({
+        ...{ table: 'log_checkpoints', key: { size: last.size }, match: { note: last.note } },
+      });
+    const outcome = await this.#options.store.commit({ expect, writes });
+    if (outcome.status !== 'committed') throw new BrokerError('ERR_CONFLICT', 'claim lost');
+    this.#checkpoint = checkpoint;
+    this.#checkpointAt = at;
+  }
+
+  #sign(log: GrowingLog): SignedCheckpoint {
+    const { origin, signer } = this.#log;
+    const checkpoint = { origin, size: log.size, root: log.root() };
+    return { ...checkpoint, note: signCheckpoint(checkpoint, signer) };
+  }
+
+  /**
+   * Keeps the last checkpoint of each minute; otherwise the table would grow by a row a second for ever. `at`: the tree contains everything
+   * committed before. During a backlog it does not advance, so that a search by time misses nothing.
+   */
+  #checkpointWrites(
+    { size, root, note }: SignedCheckpoint,
+    at: number,
+    digests: string,
+  ): readonly Write[] {
+    const { anchor } = this.#options;
+    const state = anchor?.sealState(size, digests) ?? null;
+    const put: Write = { table: 'log_checkpoints', put: { size, at, note, state } };
+    const last = this.#checkpoint;
+    const sameMinute = Math.floor(this.#checkpointAt / MINUTE_MS) === Math.floor(at / MINUTE_MS);
+    const anchored = anchor?.write({ size, root });
+    const writes = anchored === undefined ? [put] : [put, anchored];
+    if (last === undefined || !sameMinute) return writes;
+    return [{ table: 'log_checkpoints', remove: { size: last.size } }, ...writes];
+  }
+}

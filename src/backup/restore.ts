@@ -1,0 +1,211 @@
+import { existsSync } from 'node:fs';
+import { link, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { syncDirectory } from '../audit/durable-file.ts';
+import { logIdentity, type LogIdentity } from '../audit/identity/log-identity.ts';
+import { loadLogKeyFile } from '../audit/identity/log-key.ts';
+import { identityIn } from '../crypto/encryption/age.ts';
+import { BrokerError } from '../domain/errors.ts';
+import { instant } from '../domain/time/instant.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import { SqliteConnection } from '../store/sqlite/sqlite-connection.ts';
+import { prepareStoreDirectory, removeStoreFiles } from '../store/sqlite/store-files.ts';
+import { loadKeys, wrappersOf } from '../compose/installation/keys.ts';
+import { readNamedFile } from '../process/named-file.ts';
+import type { Config } from '../compose/config/schema.ts';
+import { decryptFile, fileFacts, type FileFacts } from './archive.ts';
+import { ARCHIVE, MANIFEST, openManifest, type BackupManifest } from './manifest.ts';
+import { verifyCopy } from './verify-copy.ts';
+
+/** Bytes done and in all. */
+export type ByteProgress = (done: number, total: number) => void;
+
+export interface FoundBackup {
+  readonly archive: string;
+  readonly manifest: BackupManifest;
+  readonly identity: LogIdentity;
+}
+
+/**
+ * Reads the manifest beside an archive and compares the archive with it.
+ * @throws ERR_CONFIG_INVALID for files that cannot be read, ERR_CIPHERTEXT_INVALID for a changed manifest or archive
+ */
+export async function findBackup(config: Config, archive: string): Promise<FoundBackup> {
+  if (!archive.endsWith(ARCHIVE))
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      `${archive} is not an archive: its name must end with ${ARCHIVE}`,
+    );
+  const identity = logIdentity(config.audit.origin, await loadLogKeyFile(config.audit.logKeyFile));
+  const path = `${archive.slice(0, -ARCHIVE.length)}${MANIFEST}`;
+  const manifest = signed(await readNamedFile('manifest', path), identity, path);
+  if (manifest.name !== basename(archive, ARCHIVE))
+    throw invalid(`${path} is the manifest of ${manifest.name}`);
+  assertSame(archive, await factsOf(archive), manifest.archive);
+  return { archive, manifest, identity };
+}
+
+interface DecryptDeps {
+  readonly config: Config;
+  readonly identityFile: string;
+  readonly progress: ByteProgress;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Decrypts the archive to a new file and verifies it as a start of the broker would.
+ * @throws ERR_CONFIG_INVALID for an identity file that is not one, ERR_CIPHERTEXT_INVALID, ERR_SEALED
+ */
+export async function decryptBackup(
+  { archive, manifest, identity }: FoundBackup,
+  to: string,
+  { config, identityFile, progress, clock, log }: DecryptDeps,
+): Promise<void> {
+  const secret = identityIn(await readNamedFile('--identity', identityFile));
+  if (secret === undefined)
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      `${identityFile} does not contain one AGE-SECRET-KEY-1…`,
+    );
+  const { bytes } = manifest.archive;
+  const { plain } = await decryptFile(archive, to, secret, (done) => progress(done, bytes)).catch(
+    (cause: unknown) => {
+      const { code } = cause as NodeJS.ErrnoException;
+      if (code !== undefined) throw cannotWrite(to, cause);
+      const { recipients } = manifest;
+      throw new BrokerError(
+        'ERR_CIPHERTEXT_INVALID',
+        `the identity in ${identityFile} does not open ${archive}; its recipients: ${recipients.join(', ')}`,
+        { cause },
+      );
+    },
+  );
+  assertSame(archive, plain, manifest.store);
+  const verified = await verifyCopy(to, {
+    ...{ identity, mode: config.mode, clock, log },
+    keys: async (copy) => loadKeys(copy, await wrappersOf(config, clock)),
+  });
+  if (verified.checkpoint !== manifest.checkpoint)
+    throw invalid('the log in the archive is not that of the manifest');
+}
+
+/** What a restore did. */
+export interface Restored {
+  readonly manifest: BackupManifest;
+  /** Where the store is now that was in its place; undefined if there was none. */
+  readonly previous: string | undefined;
+}
+
+/**
+ * Replaces the store of a stopped broker. The new store is complete and verified before it takes the place; the previous one is kept beside it.
+ * @throws ERR_CONFLICT if there is a store and `replace` is not set, ERR_CONFIG_INVALID if a broker uses it
+ */
+export async function restoreBackup(
+  found: FoundBackup,
+  deps: DecryptDeps & { readonly replace: boolean },
+): Promise<Restored> {
+  const { config, clock, replace } = deps;
+  if (config.store.type !== 'sqlite')
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      'archives are restored to SQLite; restore PostgreSQL with its own tools',
+    );
+  const { path } = config.store;
+  const isThere = existsSync(path);
+  if (isThere && !replace)
+    throw new BrokerError(
+      'ERR_CONFLICT',
+      `there is a store at ${path}: stop the broker, then add --replace, which keeps the present store beside the restored one`,
+    );
+  if (isThere) await assertUnused(path);
+  prepareStoreDirectory(dirname(path));
+  if (isThere) await dropSecondNames(path);
+  const draft = `${path}.restore`;
+  await removeStoreFiles(draft);
+  try {
+    await decryptBackup(found, draft, deps);
+    // Decryption takes long: a broker may have started meanwhile.
+    const isStillThere = existsSync(path);
+    if (isStillThere) await assertUnused(path);
+    const previous = isStillThere
+      ? `${path}.before-${instant(clock.now()).replaceAll(/[-:.]/g, '')}`
+      : undefined;
+    if (previous !== undefined) await keepStore(path, previous);
+    await rename(draft, path);
+    await syncDirectory(dirname(path));
+    return { manifest: found.manifest, previous };
+  } finally {
+    await removeStoreFiles(draft);
+  }
+}
+
+/** @throws ERR_CONFIG_INVALID while a broker has the store open. A damaged store may be replaced. */
+export async function assertUnused(path: string): Promise<void> {
+  const { default: Driver } = await import('better-sqlite3');
+  try {
+    SqliteConnection.open(Driver, path).close();
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'ERR_STORE_UNAVAILABLE') return;
+    throw error;
+  }
+}
+
+/**
+ * Gives the present store a second name. The rename of the new store then replaces the first name at once, so that a kill at any point leaves a whole store
+ * in place. The write-ahead log is only there if the store could not be opened. It must go first, because SQLite would apply it to the new store.
+ */
+async function keepStore(path: string, to: string): Promise<void> {
+  if (existsSync(`${path}-wal`)) await rename(`${path}-wal`, `${to}-wal`);
+  await link(path, to);
+}
+
+/** A restore that was killed before its last step leaves the present store with two names. */
+async function dropSecondNames(path: string): Promise<void> {
+  const { ino } = await stat(path);
+  const directory = dirname(path);
+  for (const file of await readdir(directory)) {
+    const name = join(directory, file);
+    if (name.startsWith(`${path}.before-`) && (await stat(name)).ino === ino) await rm(name);
+  }
+}
+
+function signed(note: string, { configured }: LogIdentity, path: string): BackupManifest {
+  try {
+    return openManifest(note, configured.verifier);
+  } catch (cause) {
+    throw new BrokerError(
+      'ERR_CIPHERTEXT_INVALID',
+      `the log key of this configuration did not sign ${path}, or the file was changed`,
+      { cause },
+    );
+  }
+}
+
+function assertSame(archive: string, found: FileFacts, expected: FileFacts): void {
+  if (found.bytes === expected.bytes && found.sha256 === expected.sha256) return;
+  throw invalid(
+    `${archive} is not the archive of its manifest: ${found.bytes} bytes, SHA-256 ${found.sha256}; expected ${expected.bytes} bytes, ${expected.sha256}`,
+  );
+}
+
+function invalid(text: string): BrokerError {
+  return new BrokerError('ERR_CIPHERTEXT_INVALID', text);
+}
+
+function factsOf(archive: string): Promise<FileFacts> {
+  return fileFacts(archive).catch((cause: unknown) => {
+    throw new BrokerError('ERR_CONFIG_INVALID', `the archive ${archive} cannot be read`, { cause });
+  });
+}
+
+function cannotWrite(path: string, cause: unknown): BrokerError {
+  const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+  const why = code === 'ENOSPC' || code === 'EDQUOT' ? `the disk is full (${code})` : code;
+  return new BrokerError(
+    'ERR_STORE_UNAVAILABLE',
+    `the archive cannot be decrypted to ${path}: ${why}. Nothing was replaced`,
+    { cause },
+  );
+}

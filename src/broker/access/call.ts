@@ -1,0 +1,33 @@
+import type { EncodedClient } from '../../domain/audit/audit-event.ts';
+import type { CallContext } from '../../ports/call-context.ts';
+import type { LiveOperator } from '../state/operator-token-memory.ts';
+import { LiveSession } from '../state/session-memory.ts';
+
+/** One request as the broker sees it. */
+export interface Call {
+  readonly requestId: string;
+  /** The address of the peer, or the address that a trusted proxy reports. */
+  readonly address: string;
+  /** The counting key of a caller without a known identity: an IPv4 address, or the /64 of an IPv6 address. */
+  readonly network: string;
+  /** The counting key of the call: the identity of the caller once it is known, otherwise the network. */
+  readonly holder: string;
+  readonly client: EncodedClient;
+  /** As `client`, for the audit entry of a refusal: every text that the client chose is truncated. */
+  readonly refusedClient: EncodedClient;
+  /** Created for calls that leave the process; its signal aborts when the caller disconnects. */
+  context(): CallContext;
+}
+
+/** An identified caller. */
+export type Caller = LiveSession | LiveOperator;
+
+/** The counting key of a caller: all sessions of a workload share one; each operator token has its own. */
+export function identityOf(caller: Caller): string {
+  return caller instanceof LiveSession ? caller.workloadId : caller.operator.tokenId;
+}
+
+/** The time at which the authority of the caller expires: no plan commits at or after it. */
+export function authorityEnd(caller: Caller): number {
+  return caller instanceof LiveSession ? caller.session.endsAt : caller.operator.endsAt;
+}

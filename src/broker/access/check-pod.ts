@@ -1,0 +1,35 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Workload } from '../../domain/identity/workload.ts';
+import type { PodFacts } from '../../ports/pod-watch.ts';
+import type { Call } from './call.ts';
+import type { Rights } from '../state/dependencies.ts';
+
+/**
+ * The pod behind a token must be running. A live watch must know it; if the watch has not seen it or is stale, one fresh lookup decides.
+ * Returns what is known of it, or nothing about a workload without a pod or a cluster without a watch.
+ * @throws ERR_TOKEN_INVALID for a pod that is terminating or has ended, ERR_IDENTITY_UNAVAILABLE if its state cannot be determined.
+ */
+export async function checkPod(
+  parts: Pick<Rights, 'clusters'>,
+  call: Call,
+  workload: Workload,
+): Promise<PodFacts | undefined> {
+  if (workload.pod === undefined) return undefined;
+  const watch = parts.clusters.watch(workload.cluster);
+  const { pod, namespace } = workload;
+  if (watch === undefined || watch.status() === 'off') return undefined;
+  const seen = watch.status() === 'live' ? watch.find(pod.uid) : undefined;
+  const facts = seen ?? (await watch.confirm({ ...pod, namespace }, call.context()));
+  if (facts.state === 'running') return facts;
+  if (facts.state === 'unknown') throw new BrokerError('ERR_IDENTITY_UNAVAILABLE');
+  throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: `pod_${facts.state}` });
+}
+
+/** What a live watch knows of the workload's pod. */
+export function podFacts(
+  { clusters }: Pick<Rights, 'clusters'>,
+  { cluster, pod }: Workload,
+): PodFacts | undefined {
+  const watch = clusters.watch(cluster);
+  return pod !== undefined && watch?.status() === 'live' ? watch.find(pod.uid) : undefined;
+}

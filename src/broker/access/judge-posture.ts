@@ -1,0 +1,231 @@
+import { counts, evaluate, type TrustedImage } from '../../domain/posture/evaluate.ts';
+import type { Evidence } from '../../domain/posture/evidence.ts';
+import type { PostureFinding } from '../../domain/posture/finding.ts';
+import type { LabelSelector } from '../../domain/posture/label-selector.ts';
+import { PodNode } from '../../domain/posture/pod-node.ts';
+import {
+  anyMatches,
+  isForPod,
+  type PodPlace,
+  type PostureProfile,
+} from '../../domain/posture/profile.ts';
+import { PostureRefused, postureText } from '../../domain/posture/refusal.ts';
+import type { Workload } from '../../domain/identity/workload.ts';
+import type { SecretValues } from '../../domain/posture/secret-values.ts';
+import type { PodFacts, PodManifest } from '../../ports/pod-watch.ts';
+import type { Rights } from '../state/dependencies.ts';
+import type { SecretValueMemory } from '../state/secret-value-memory.ts';
+import { podFacts } from './check-pod.ts';
+
+/** A profile that is for the pod, and what it finds there. */
+export interface JudgedProfile {
+  readonly profile: PostureProfile;
+  readonly findings: readonly PostureFinding[];
+  readonly trusted: readonly TrustedImage[];
+}
+
+/** What the profiles say to one read. */
+export interface PostureJudgement {
+  /** The first profile in the order of names that refuses. */
+  readonly refusal?: PostureRefused;
+  /** What profiles in the modes `warn` and `audit` found, for the log. */
+  readonly noted?: string;
+  /** What profiles in the mode `warn` found, for the caller. */
+  readonly warned?: string;
+}
+
+const NOTHING: PostureJudgement = {};
+const USED_EVERY_MS = 24 * 60 * 60_000;
+
+/** All profiles that are for a pod. */
+export interface JudgedPod {
+  readonly judged: readonly JudgedProfile[];
+  /** Those of them with a finding that counts. */
+  readonly counting: readonly JudgedProfile[];
+  /** What the checks read about images, by digest. */
+  readonly read: ReadonlyMap<string, readonly Evidence[]>;
+  /** Milliseconds since the epoch: until then, only a change of the pod, of a profile or of what is known of its images changes the findings. */
+  readonly validUntil: number;
+}
+
+interface Kept extends JudgedPod {
+  /** The generation of the evidence in which `read` was last compared. */
+  generation: number;
+  readonly profiles: readonly PostureProfile[];
+  readonly attestations: number;
+  readonly around: Surroundings;
+  readonly values: ComparedValues;
+}
+
+/** By the pod object, which is another one after each change of the pod. */
+const kept = new WeakMap<PodManifest, Kept>();
+
+/**
+ * Whether the workload's pod is fit for the secret, or for a session if there is no path: then only profiles for all secrets count. Workloads outside
+ * Kubernetes have no pod, and no profile is for them.
+ */
+export function judgePosture(
+  parts: Rights,
+  workload: Workload,
+  path: string | undefined,
+  facts = podFacts(parts, workload),
+): PostureJudgement {
+  if (parts.catalog.profiles.length === 0 || 'identity' in workload) return NOTHING;
+  const { cluster, namespace, pod } = workload;
+  const named = { cluster, namespace, name: pod?.name ?? '' };
+  const { counting } = judgePod(parts, named, facts);
+  // Most pods are fit, and this is part of every read.
+  if (counting.length === 0) return NOTHING;
+  const judged = counting.filter(({ profile }) =>
+    path === undefined ? isForAll(profile) : anyMatches(profile.secretPaths, path),
+  );
+  return judged.length === 0 ? NOTHING : judgementOf(judged);
+}
+
+/** A pod by name; the name is empty for a workload without a pod. */
+export interface NamedPod {
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** What is known around a pod: what profiles match, and what limits its network. */
+interface Surroundings extends PodPlace {
+  readonly egressSelectors: readonly LabelSelector[] | undefined;
+}
+
+export function surroundingsOf(
+  { clusters }: Pick<Rights, 'clusters'>,
+  { cluster, namespace }: Pick<NamedPod, 'cluster' | 'namespace'>,
+  facts: PodFacts | undefined,
+): Surroundings {
+  const namespaces = clusters.namespaces(cluster);
+  return {
+    ...{ cluster, namespace, labels: facts?.labels },
+    namespaceLabels: namespaces?.labelsOf(namespace),
+    egressSelectors: namespaces?.egressSelectorsOf(namespace),
+  };
+}
+
+/** All profiles for the pod, and what each finds. Kept in memory until the pod, its namespace, a profile, an attestation, evidence or the time changes it. */
+export function judgePod(parts: Rights, named: NamedPod, facts: PodFacts | undefined): JudgedPod {
+  const { attestations, evidence, clock } = parts;
+  const { profiles } = parts.catalog;
+  const manifest = facts?.manifest;
+  const around = surroundingsOf(parts, named, facts);
+  const known = manifest && kept.get(manifest);
+  const now = clock.now();
+  if (known !== undefined && isCurrent(known, parts, around, now)) return known;
+  const pod = manifest && new PodNode(manifest.read(), '');
+  const read = new Map<string, readonly Evidence[]>();
+  const evidenceOf = (digest: string): readonly Evidence[] => {
+    const found = evidence.of(digest);
+    read.set(digest, found);
+    return found;
+  };
+  const name = `${named.namespace}/${named.name}`;
+  const values = new ComparedValues(parts.secretValues);
+  const snapshot = {
+    ...around,
+    ...{ name, pod, trust: attestations, evidenceOf, secretValues: values },
+  };
+  let validUntil = Infinity;
+  const judged = profiles
+    .filter((profile) => isForPod(profile, around))
+    .map((profile) => {
+      const verdict = evaluate(profile, snapshot, now);
+      validUntil = Math.min(validUntil, verdict.validUntil);
+      return { profile, findings: verdict.findings, trusted: verdict.trusted };
+    });
+  if (read.size > 0) {
+    evidence.use(read.keys());
+    // The next evaluation marks the evidence as used again.
+    validUntil = Math.min(validUntil, now + USED_EVERY_MS);
+  }
+  const made: Kept = {
+    ...{ read, profiles, validUntil, judged, around, values },
+    counting: judged.filter(({ findings }) => findings.some(counts)),
+    generation: evidence.generation,
+    attestations: attestations.generation,
+  };
+  if (manifest !== undefined) kept.set(manifest, made);
+  return made;
+}
+
+/** Whether nothing that the verdict depends on has changed. Nearly always, this costs a few comparisons. */
+function isCurrent(
+  known: Kept,
+  { catalog, attestations, evidence }: Rights,
+  { namespaceLabels, egressSelectors }: Surroundings,
+  now: number,
+): boolean {
+  const isSame =
+    now < known.validUntil &&
+    known.profiles === catalog.profiles &&
+    known.attestations === attestations.generation &&
+    known.around.namespaceLabels === namespaceLabels &&
+    known.around.egressSelectors === egressSelectors;
+  if (!isSame || !known.values.isCurrent()) return false;
+  if (known.generation === evidence.generation) return true;
+  for (const [digest, read] of known.read) if (evidence.of(digest) !== read) return false;
+  known.generation = evidence.generation;
+  return true;
+}
+
+/** What one evaluation read of the values of secrets. */
+class ComparedValues implements SecretValues {
+  readonly isComplete: boolean;
+  readonly #values: SecretValueMemory;
+  readonly #paths = new Map<string, readonly string[]>();
+  #generation: number;
+
+  constructor(values: SecretValueMemory) {
+    this.#values = values;
+    this.isComplete = values.isComplete;
+    this.#generation = values.generation;
+  }
+
+  pathsOf(fingerprint: string): readonly string[] {
+    const paths = this.#values.pathsOf(fingerprint);
+    this.#paths.set(fingerprint, paths);
+    return paths;
+  }
+
+  /** Whether it would read the same now. */
+  isCurrent(): boolean {
+    const { generation, isComplete } = this.#values;
+    if (this.#generation === generation) return true;
+    if (this.#paths.size > 0 && this.isComplete !== isComplete) return false;
+    for (const [fingerprint, paths] of this.#paths)
+      if (this.#values.pathsOf(fingerprint) !== paths) return false;
+    this.#generation = generation;
+    return true;
+  }
+}
+
+function isForAll({ spec }: PostureProfile): boolean {
+  return spec.match.secretPaths.length === 0;
+}
+
+function judgementOf(judged: readonly JudgedProfile[]): PostureJudgement {
+  const enforcing = judged.filter(({ profile }) => profile.spec.mode === 'enforce');
+  // A profile that found something decides before one that only lacks a fact: a retry cannot help.
+  const refusing =
+    enforcing.find(({ findings }) => findings.some(({ status }) => status === 'fail')) ??
+    enforcing[0];
+  if (refusing === undefined) {
+    const warning = judged.filter(({ profile }) => profile.spec.mode === 'warn');
+    return {
+      noted: textOf(judged),
+      ...(warning.length > 0 && { warned: textOf(warning) }),
+    };
+  }
+  const isPending = !refusing.findings.some(({ status }) => status === 'fail');
+  return { refusal: new PostureRefused(textOf([refusing]), isPending) };
+}
+
+function textOf(judged: readonly JudgedProfile[]): string {
+  return judged
+    .map(({ profile, findings }) => postureText(profile.name, findings.filter(counts)))
+    .join('; ');
+}

@@ -1,0 +1,69 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { WEBAUTHN, type Person } from '../../domain/identity/person.ts';
+import type { Caller } from './call.ts';
+import type { People, Storage } from '../state/dependencies.ts';
+import { LiveSession } from '../state/session-memory.ts';
+
+type StepUpParts = People & Pick<Storage, 'clock'>;
+
+/**
+ * A dangerous operation needs a recent login of the person, with one of the demanded contexts; or a recent proof of a security key, if the issuer
+ * proves no second factor (RFC 9470). Operator tokens are exempt: no login stands behind them.
+ * @throws ERR_STEP_UP_REQUIRED
+ */
+export function requireStepUp(
+  parts: StepUpParts,
+  caller: Caller,
+  { isDangerous }: { readonly isDangerous: boolean },
+): void {
+  if (!isDangerous || caller instanceof LiveSession) return;
+  const { person } = caller;
+  if (person === undefined) return;
+  if (provesKeys(parts, person)) requireProof(parts, person);
+  else requireRecentLogin(parts, person, parts.people.stepUp.acr);
+}
+
+/** Whether the person's second factor is a security key that the broker checks. */
+export function provesKeys({ people }: People, { issuer }: Pick<Person, 'issuer'>): boolean {
+  return people.issuers.get(issuer)?.secondFactor === WEBAUTHN;
+}
+
+/** @throws ERR_STEP_UP_REQUIRED unless the person proved a security key in this session recently */
+export function requireProof({ people, clock }: StepUpParts, { proof }: Person): void {
+  const { maxAgeSeconds } = people.stepUp;
+  if (proof !== undefined && clock.now() - proof.at <= maxAgeSeconds * 1000) return;
+  const detail =
+    'your security key must confirm this: quaymaster login --step-up; to register a first one: quaymaster second-factor add';
+  throw needed('second_factor', { acr: [WEBAUTHN], maxAgeSeconds, detail });
+}
+
+/** @throws ERR_STEP_UP_REQUIRED unless the person logged in at the issuer recently, with one of the contexts */
+export function requireRecentLogin(
+  { people, clock }: StepUpParts,
+  { authTime, acr: own }: Person,
+  acr: readonly string[],
+): void {
+  const { maxAgeSeconds } = people.stepUp;
+  const isRecent = authTime !== undefined && clock.now() / 1000 - authTime <= maxAgeSeconds;
+  const isStrong = acr.length === 0 || (own !== undefined && acr.includes(own));
+  if (!isRecent || !isStrong) throw needed(isRecent ? 'acr' : 'auth_time', { acr, maxAgeSeconds });
+}
+
+interface Demand {
+  readonly acr: readonly string[];
+  readonly maxAgeSeconds: number;
+  readonly detail?: string;
+}
+
+function needed(reason: string, { acr, maxAgeSeconds, detail }: Demand): BrokerError {
+  const demands = [
+    'error="insufficient_user_authentication"',
+    ...(acr.length === 0 ? [] : [`acr_values="${acr.join(' ')}"`]),
+    `max_age="${maxAgeSeconds}"`,
+  ];
+  return new BrokerError('ERR_STEP_UP_REQUIRED', detail, {
+    reason,
+    challenge: `Bearer ${demands.join(', ')}`,
+    isDetailShown: detail !== undefined,
+  });
+}

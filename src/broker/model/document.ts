@@ -1,0 +1,158 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Tables } from '../../ports/tables.ts';
+import type { RowSeals } from '../kernel/row-seals.ts';
+import type { DocumentKind, DocumentSpecs } from './kinds.ts';
+import { parseSpec } from './schema.ts';
+
+/** A document in the store. `uid` changes if the document is deleted and created again; `version` counts from 1 within a `uid`. */
+export interface StoredDocument<K extends DocumentKind = DocumentKind> {
+  readonly kind: K;
+  readonly name: string;
+  readonly uid: string;
+  readonly version: number;
+  /** As the operator wrote it. */
+  readonly body: unknown;
+  /** Validated, with defaults. */
+  readonly spec: DocumentSpecs[K];
+  readonly updatedAt: number;
+  readonly updatedBy: string;
+}
+
+/** The fence key in every decision that read documents of this kind. */
+export function documentFence(kind: DocumentKind, name: string): string {
+  switch (kind) {
+    case 'policy':
+    case 'posture-profile':
+      return 'policies:all';
+    case 'response-rule':
+      return 'response-rules:all';
+    case 'mount':
+      return 'mounts:all';
+    case 'role-binding':
+      return 'role-bindings:all';
+    case 'cluster':
+    case 'definition':
+    case 'operator':
+      return `${kind}:${name}`;
+  }
+}
+
+/** Opens a row: verifies its MAC, then parses its JSON. @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write. */
+export function openDocument(rows: RowSeals, row: Tables['documents']): StoredDocument {
+  const { mac, ...fields } = row;
+  rows.verify('documents', fields, mac);
+  return documentOf(row);
+}
+
+/** The document in a row whose MAC, or whose place in the digest of its table, is verified. */
+export function documentOf(row: Tables['documents']): StoredDocument {
+  const kind = row.kind as DocumentKind;
+  if (kind === 'policy') return new SavedPolicyDocument(row);
+  const body = JSON.parse(row.body) as unknown;
+  return {
+    kind,
+    name: row.name,
+    uid: row.uid,
+    version: row.version,
+    body,
+    spec: parseSpec(kind, body),
+    updatedAt: row.updated_at,
+    updatedBy: row.updated_by,
+  };
+}
+
+/** A policy of the store. Body and spec are parsed when they are first needed: few of ten thousand are, for long after a start. */
+class SavedPolicyDocument implements StoredDocument {
+  readonly kind = 'policy';
+  readonly name: string;
+  readonly uid: string;
+  readonly version: number;
+  readonly updatedAt: number;
+  readonly updatedBy: string;
+  readonly #text: string;
+  #spec: DocumentSpecs['policy'] | undefined;
+
+  constructor(row: Tables['documents']) {
+    this.name = row.name;
+    this.uid = row.uid;
+    this.version = row.version;
+    this.updatedAt = row.updated_at;
+    this.updatedBy = row.updated_by;
+    this.#text = row.body;
+  }
+
+  get body(): unknown {
+    return JSON.parse(this.#text) as unknown;
+  }
+
+  get spec(): DocumentSpecs['policy'] {
+    return (this.#spec ??= parseSpec('policy', this.body));
+  }
+}
+
+export function sealDocument(rows: RowSeals, document: StoredDocument): Tables['documents'] {
+  const fields = {
+    kind: document.kind,
+    name: document.name,
+    uid: document.uid,
+    version: document.version,
+    body: JSON.stringify(document.body),
+    updated_at: document.updatedAt,
+    updated_by: document.updatedBy,
+  };
+  return { ...fields, mac: rows.mac('documents', fields) };
+}
+
+/** The history row of one version. A deletion has no body. */
+export function sealDocumentVersion(
+  rows: RowSeals,
+  document: Omit<StoredDocument, 'body' | 'spec'> & { readonly body?: unknown },
+): Tables['document_versions'] {
+  const fields = {
+    kind: document.kind,
+    name: document.name,
+    uid: document.uid,
+    version: document.version,
+    body: document.body === undefined ? null : JSON.stringify(document.body),
+    created_at: document.updatedAt,
+    created_by: document.updatedBy,
+  };
+  return { ...fields, mac: rows.mac('document_versions', fields) };
+}
+
+/** @throws ERR_CIPHERTEXT_INVALID */
+export function openDocumentVersion(
+  rows: RowSeals,
+  row: Tables['document_versions'],
+): DocumentVersion {
+  const { mac, ...fields } = row;
+  rows.verify('document_versions', fields, mac);
+  return {
+    uid: row.uid,
+    version: row.version,
+    deleted: row.body === null,
+    ...(row.body === null ? {} : { body: JSON.parse(row.body) as unknown }),
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+  };
+}
+
+export interface DocumentVersion {
+  readonly uid: string;
+  readonly version: number;
+  readonly deleted: boolean;
+  readonly body?: unknown;
+  readonly createdAt: number;
+  readonly createdBy: string;
+}
+
+/** The entity tag of a document: quoted, opaque, and different for every version of every document. */
+export function documentTag(document: StoredDocument): string {
+  return `"${document.uid}.${document.version}"`;
+}
+
+/** @throws ERR_NOT_FOUND */
+export function found<T>(value: T | undefined): T {
+  if (value === undefined) throw new BrokerError('ERR_NOT_FOUND');
+  return value;
+}

@@ -1,0 +1,73 @@
+import type { Tables } from '../../ports/tables.ts';
+import { ACKNOWLEDGEMENTS, LEASES } from '../../ports/queries.ts';
+import type { Storage } from '../state/dependencies.ts';
+import { listAll } from '../kernel/list-all.ts';
+
+/** A holder of versions of a path; all sessions of a pod count as one. */
+export interface Holder {
+  readonly workload: string;
+  readonly podUid: string | undefined;
+  /** Of its live leases. */
+  readonly versions: ReadonlySet<string>;
+  /** `<session> <version>` of each live lease: which session may report on which version. */
+  readonly held: ReadonlySet<string>;
+}
+
+/** Holders and their last reports, by `holderKey`. */
+export interface HolderState {
+  readonly holders: ReadonlyMap<string, Holder>;
+  readonly reports: ReadonlyMap<string, Report>;
+}
+
+export type Report = Tables['acknowledgements'];
+
+/** `<cluster>/<pod UID>`, or the workload if there is no pod. */
+function holderKey(row: Pick<Report, 'cluster' | 'pod_uid' | 'workload'>): string {
+  return row.pod_uid === null ? row.workload : `${row.cluster}/${row.pod_uid}`;
+}
+
+/** Live leases on versions of a path; an index has them in this order. */
+export async function* heldLeases(
+  { store, clock }: Storage,
+  path: string,
+): AsyncGenerator<Tables['leases']> {
+  const now = clock.now();
+  for await (const row of listAll(store, LEASES.liveOfPath(path))) {
+    if (row.kind === 'static' && row.ends_at > now) yield row;
+  }
+}
+
+/** By `holderKey`. */
+export async function holdersOf(
+  parts: Storage,
+  path: string,
+): Promise<ReadonlyMap<string, Holder>> {
+  const holders = new Map<string, Holder & Record<'versions' | 'held', Set<string>>>();
+  for await (const row of heldLeases(parts, path)) {
+    const key = holderKey(row);
+    const podUid = row.pod_uid ?? undefined;
+    const { workload } = row;
+    const holder = holders.get(key) ?? { workload, podUid, versions: new Set(), held: new Set() };
+    holder.versions.add(row.version);
+    holder.held.add(heldKey(row.session_id, row.version));
+    holders.set(key, holder);
+  }
+  return holders;
+}
+
+/** The last report of each holder of a path, by `holderKey`. */
+export async function reportsOf(
+  { store }: Pick<Storage, 'store'>,
+  path: string,
+): Promise<ReadonlyMap<string, Report>> {
+  const reports = new Map<string, Report>();
+  for await (const row of listAll(store, ACKNOWLEDGEMENTS.ofPath(path))) {
+    const key = holderKey(row);
+    if ((reports.get(key)?.at ?? -1) < row.at) reports.set(key, row);
+  }
+  return reports;
+}
+
+export function heldKey(session: string, version: string): string {
+  return `${session} ${version}`;
+}

@@ -1,0 +1,184 @@
+import { randomFraction, randomId } from '../../crypto/random/random.ts';
+import type { Storage } from '../state/dependencies.ts';
+import { SystemActor } from '../recording/record.ts';
+import { driveRotation, type Driver, type EngineParts } from './drive-rotation.ts';
+import { UNCLAIMED, rotationUpdate, type RotationRow } from './rotation-row.ts';
+import { nextDue, startDue } from './start-due.ts';
+import { listAll } from '../kernel/list-all.ts';
+import { DueRotations } from './due-rotations.ts';
+import { ROTATIONS } from '../../ports/queries.ts';
+
+/** Rotations that one process works on at the same time, at all connections together. */
+const MOST_RUNNING = 64;
+/** A rotation that another process left is found after this time at the latest. */
+const LONGEST_SLEEP_MS = 10_000;
+const SHORTEST_SLEEP_MS = 50;
+const AFTER_FAILURE_MS = 1_000;
+/** When a poll that stopped at its bound continues, and the longest pause between polls of a busy worker. */
+const POLL_AGAIN_MS = 1_000;
+/** The pause after a poll, in multiples of its duration: with a long queue, each started rotation would otherwise read the whole queue again. */
+const POLL_PAUSES = 20;
+/** A connection at its cap is checked again after a random part of this time. */
+const FULL_MS = 1_000;
+
+/**
+ * Starts scheduled rotations and runs the steps of due ones. Sleeps until the next due time; a round without work costs three index look-ups.
+ */
+export class RotationWorker {
+  readonly #parts: EngineParts;
+  readonly #driver: Driver;
+  readonly #stopping = new AbortController();
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #perConnection = new Map<string, number>();
+  /** Connections at their cap in other processes, each with the function that cancels its pause. */
+  readonly #full = new Map<string, () => void>();
+  readonly #due: DueRotations;
+  #wake: () => void = () => undefined;
+  #isRung = false;
+  #pollAgainAt = 0;
+  #unlisten: () => void = () => undefined;
+  #loop: Promise<void> | undefined;
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    this.#due = new DueRotations(parts);
+    this.#driver = {
+      parts,
+      owner: randomId('own'),
+      actor: new SystemActor(parts, 'rotation'),
+      signal: this.#stopping.signal,
+    };
+  }
+
+  start(): void {
+    if (this.#loop !== undefined) return;
+    this.#unlisten = this.#parts.rotationsDue.listen(() => this.#ring());
+    this.#loop = this.#run();
+  }
+
+  /** Cancels and releases the steps in progress, and waits for them. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('stopping'));
+    this.#unlisten();
+    for (const cancel of this.#full.values()) cancel();
+    this.#ring();
+    await this.#loop;
+    await Promise.all(this.#running.values());
+  }
+
+  #ring(): void {
+    this.#isRung = true;
+    this.#wake();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      this.#isRung = false;
+      let pause = AFTER_FAILURE_MS;
+      try {
+        const started = await startDue(this.#parts, this.#driver.actor);
+        const isEarly = this.#parts.clock.monotonic() < this.#pollAgainAt;
+        const isWhole = !isEarly && (await this.#poll());
+        this.#pump();
+        if (started > 0) pause = SHORTEST_SLEEP_MS;
+        else if (isEarly) pause = this.#pollAgainAt - this.#parts.clock.monotonic();
+        else pause = isWhole ? await this.#untilNext() : POLL_AGAIN_MS;
+      } catch (error) {
+        this.#parts.log.error(
+          { err: error },
+          'a round of the rotation worker failed; the next round retries',
+        );
+      }
+      await this.#sleep(pause);
+    }
+  }
+
+  async #poll(): Promise<boolean> {
+    const { clock } = this.#parts;
+    const begun = clock.monotonic();
+    const isWhole = await this.#due.poll();
+    const end = clock.monotonic();
+    this.#pollAgainAt = end + Math.min((end - begun) * POLL_PAUSES, POLL_AGAIN_MS);
+    return isWhole;
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    if (this.#isRung) return;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const cancel = this.#parts.clock.after(ms, () => resolve(undefined));
+    this.#wake = () => resolve(undefined);
+    await promise;
+    cancel();
+  }
+
+  /** Until the next schedule or rotation is due. Due rotations without a free place are taken as places become free. */
+  async #untilNext(): Promise<number> {
+    const { store, clock } = this.#parts;
+    const [next] = await store.list(ROTATIONS.next(clock.now() + 1), { limit: 1 });
+    const times = [next?.next_attempt_at ?? Infinity, (await nextDue(this.#parts)) ?? Infinity];
+    const at = Math.min(...times);
+    return Math.max(SHORTEST_SLEEP_MS, Math.min(LONGEST_SLEEP_MS, at - clock.now()));
+  }
+
+  /** Starts work on due rotations, each connection within its cap, so that a slow one does not delay the others. */
+  #pump(): void {
+    while (this.#running.size < MOST_RUNNING && !this.#stopping.signal.aborted) {
+      const row = this.#due.take((connection) => this.#inProgress(connection));
+      if (row === undefined) return;
+      if (!this.#running.has(row.id)) this.#drive(row);
+    }
+  }
+
+  /** How many are in progress there; undefined if the connection is at its cap. */
+  #inProgress(connection: string): number | undefined {
+    const busy = this.#perConnection.get(connection) ?? 0;
+    const most = this.#parts.targets.concurrency(connection);
+    return busy < most && !this.#full.has(connection) ? busy : undefined;
+  }
+
+  #drive(row: RotationRow): void {
+    const { id, connection } = row;
+    const count = (by: number): void => {
+      this.#perConnection.set(connection, (this.#perConnection.get(connection) ?? 0) + by);
+    };
+    count(1);
+    const work = driveRotation(this.#driver, row).then((outcome) => {
+      count(-1);
+      this.#running.delete(id);
+      if (outcome === 'full') this.#pauseConnection(connection);
+      // The next one takes the place; if none waits, the end may have made a schedule due.
+      this.#pump();
+      if (outcome === 'driven' && this.#due.isExhausted(connection)) this.#ring();
+    });
+    this.#running.set(id, work);
+  }
+
+  /** Other processes do not announce a free place, so the worker polls the connection after a pause. */
+  #pauseConnection(connection: string): void {
+    if (this.#full.has(connection) || this.#stopping.signal.aborted) return;
+    const again = (): void => {
+      this.#full.delete(connection);
+      this.#ring();
+    };
+    this.#full.set(connection, this.#parts.clock.after(FULL_MS * randomFraction(), again));
+  }
+}
+
+/**
+ * If no other process can share the store, no other process works on a rotation when the broker starts. Claims that a crash left are then
+ * released, and due at once.
+ */
+export async function releaseCrashedClaims(parts: Storage): Promise<void> {
+  const now = parts.clock.now();
+  for (const state of ['running', 'undoing'] as const) {
+    for await (const row of listAll(parts.store, ROTATIONS.inState(state))) {
+      if (row.owner === null) continue;
+      const { id, epoch } = row;
+      await parts.store.commit({
+        expect: [{ table: 'rotations', key: { id }, match: { epoch } }],
+        writes: [rotationUpdate(id, { ...UNCLAIMED, next_attempt_at: now })],
+      });
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import { sealAnswer } from '../../crypto/encryption/sealed-answer.ts';
+import type { ByteText } from '../../domain/words/byte-text.ts';
+import type { Caller } from '../access/call.ts';
+import type { Eventually } from '../kernel/eventually.ts';
+import { LiveSession } from '../state/session-memory.ts';
+
+/** Values in a response: in the clear, or sealed to the key that the caller's session is bound to. */
+export type Delivery = { readonly json: ByteText } | { readonly jwe: string };
+
+/** The session decides whether to seal, not the request: otherwise a request without a proof would receive the value in the clear. */
+export function deliver(
+  json: ByteText,
+  caller: Caller | undefined,
+  proofId: string | undefined,
+): Eventually<Delivery> {
+  const key = caller instanceof LiveSession ? caller.session.senderKey : undefined;
+  if (key === undefined) return { json };
+  if (proofId === undefined)
+    throw new Error('a session bound to a key was admitted without a proof');
+  return sealAnswer(json.bytes(), { key, proofId }).then((jwe) => ({ jwe }));
+}

@@ -1,0 +1,124 @@
+import {
+  APPROVAL_RULE,
+  type AdminGrant,
+  type Approval,
+  type Elevation,
+} from '../../domain/identity/approval.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { allRows } from '../../ports/queries.ts';
+import type { Store } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { listAll } from '../kernel/list-all.ts';
+import { openRow, type RowSeals } from '../kernel/row-seals.ts';
+
+type Row = Tables['approvals'];
+
+/** What `body` of a row has. */
+type Body =
+  | { readonly tokenId: string; readonly change: AdminGrant }
+  | { readonly tokenId: string; readonly elevation: Elevation };
+
+/** An elevation in force. */
+export interface Elevated {
+  readonly elevation: Elevation;
+  readonly endsAt: number;
+}
+
+const NOT_ELEVATED: readonly Elevated[] = [];
+
+/** All approvals, in memory. A change of kind `approval` makes it read one again. Their number is bounded. */
+export class Approvals {
+  readonly #store: Store;
+  readonly #rows: RowSeals;
+  readonly #clock: Clock;
+  readonly #byId = new Map<string, Approval>();
+  #isRequired = false;
+
+  constructor(store: Store, rows: RowSeals, clock: Clock) {
+    this.#store = store;
+    this.#rows = rows;
+    this.#clock = clock;
+  }
+
+  /**
+   * Reads all approvals. In a held store, altered ones are skipped.
+   * @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write.
+   */
+  async load(): Promise<void> {
+    for await (const row of listAll(this.#store, allRows('approvals')))
+      openRow(this.#store, () => this.#keep(row));
+  }
+
+  async refresh(id: string): Promise<void> {
+    const row = await this.#store.get('approvals', { id });
+    if (row !== undefined) this.#keep(row);
+    else if (id === APPROVAL_RULE) this.#isRequired = false;
+    else this.#byId.delete(id);
+  }
+
+  /** Whether grants of admin need an approval. */
+  get isRequired(): boolean {
+    return this.#isRequired;
+  }
+
+  /** Oldest first, including expired ones. */
+  all(): readonly Approval[] {
+    return [...this.#byId.values()].sort(
+      (a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1),
+    );
+  }
+
+  /** Oldest first. */
+  inForce(): readonly Approval[] {
+    const now = this.#clock.now();
+    return this.all().filter(({ endsAt }) => endsAt > now);
+  }
+
+  /** The elevations of a token that are in force. Without any approval, this costs one comparison. */
+  elevationsOf(tokenId: string): readonly Elevated[] {
+    if (this.#byId.size === 0) return NOT_ELEVATED;
+    return this.inForce().flatMap(({ state, tokenId: own, what, endsAt }) =>
+      state === 'approved' && own === tokenId && 'elevation' in what
+        ? [{ elevation: what.elevation, endsAt }]
+        : [],
+    );
+  }
+
+  seal({ id, state, requester, tokenId, what, approvedBy, createdAt, endsAt }: Approval): Row {
+    const body: Body = { tokenId, ...what };
+    return this.#sealed({
+      ...{ id, kind: 'change' in what ? 'admin-grant' : 'break-glass', state, requester },
+      ...{ body: JSON.stringify(body), approved_by: approvedBy ?? null },
+      ...{ created_at: createdAt, ends_at: endsAt },
+    });
+  }
+
+  /** The row that makes grants of admin need an approval. */
+  sealRule(requester: string): Row {
+    return this.#sealed({
+      ...{ id: APPROVAL_RULE, kind: 'rule', state: 'approved', requester },
+      ...{ body: '{}', approved_by: null, created_at: this.#clock.now(), ends_at: null },
+    });
+  }
+
+  #sealed(fields: Omit<Row, 'mac'>): Row {
+    return { ...fields, mac: this.#rows.mac('approvals', fields) };
+  }
+
+  #keep(row: Row): void {
+    const { mac, ...fields } = row;
+    this.#rows.verify('approvals', fields, mac);
+    if (row.id === APPROVAL_RULE) {
+      this.#isRequired = true;
+      return;
+    }
+    const { tokenId, ...what } = JSON.parse(row.body) as Body;
+    if (row.ends_at === null) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+    this.#byId.set(row.id, {
+      ...{ id: row.id, state: row.state, requester: row.requester, tokenId, what },
+      ...{ approvedBy: row.approved_by ?? undefined },
+      ...{ createdAt: row.created_at, endsAt: row.ends_at },
+    });
+  }
+}

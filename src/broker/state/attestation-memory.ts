@@ -1,0 +1,186 @@
+import { sha256Hex } from '../../crypto/hashes/digest.ts';
+import { isSignedBy, signerKey } from '../../crypto/signatures/image-signature.ts';
+import { TrustRoot } from '../../crypto/signatures/keyless-signature.ts';
+import type {
+  ImageTrust,
+  PinnedKey,
+  PinnedRoot,
+  Statement,
+  TrustAnchor,
+} from '../../domain/posture/image-trust.ts';
+import type { Signer } from '../../domain/posture/trusted-identity.ts';
+import { allRows, ATTESTATIONS } from '../../ports/queries.ts';
+import type { Store } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { listAll } from '../kernel/list-all.ts';
+import { openRow, type RowSeals } from '../kernel/row-seals.ts';
+import { parseAttestation, type ParsedAttestation } from './parse-attestation.ts';
+
+type Row = Tables['attestations'];
+
+/** A stored signature or attestation of one image. */
+export interface Attestation extends Statement {
+  readonly digest: string;
+  readonly body: Uint8Array;
+  readonly createdBy: string;
+}
+
+interface VerifiedSigner {
+  readonly signer: Signer | undefined;
+}
+
+const NONE: readonly Attestation[] = [];
+
+/** The id of what was pushed: the same bytes for the same image are one attestation. */
+export function attestationId(digest: string, body: Uint8Array): string {
+  return `att_${sha256Hex(digest, '\n', body).slice(0, 32)}`;
+}
+
+/**
+ * All signatures and attestations of images, in memory, because a decision about a read does not wait for the store. Their number and size are bounded. A change of
+ * kind `attestation` makes it read those of one image again.
+ */
+export class Attestations implements ImageTrust {
+  readonly #store: Store;
+  readonly #rows: RowSeals;
+  readonly #byDigest = new Map<string, readonly Attestation[]>();
+  #count = 0;
+  #bytes = 0;
+  #generation = 0;
+  /** The verified signers, by key or root of a profile. Results end with the object of the profile or of the attestation. */
+  readonly #signers = new WeakMap<object, WeakMap<Statement, VerifiedSigner>>();
+  readonly #roots = new WeakMap<PinnedRoot, { readonly root: TrustRoot | undefined }>();
+
+  constructor(store: Store, rows: RowSeals) {
+    this.#store = store;
+    this.#rows = rows;
+  }
+
+  /**
+   * Reads all of them. In a held store, altered ones are skipped.
+   * @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write.
+   */
+  async load(): Promise<void> {
+    for await (const row of listAll(this.#store, allRows('attestations'))) {
+      const opened = openRow(this.#store, () => this.#open(row));
+      if (opened !== undefined) this.#keep(row.digest, [...this.of(row.digest), opened]);
+    }
+  }
+
+  /** Reads those of one image again. */
+  async refresh(digest: string): Promise<void> {
+    const read: Attestation[] = [];
+    for await (const row of listAll(this.#store, ATTESTATIONS.ofDigest(digest))) {
+      const opened = this.#open(row);
+      if (opened !== undefined) read.push(opened);
+    }
+    this.#keep(digest, read);
+  }
+
+  /** Changes with each change of an attestation: a verdict made before is not valid any more. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  of(digest: string): readonly Attestation[] {
+    return this.#byDigest.get(digest) ?? NONE;
+  }
+
+  /** Ordered by digest, then by id. */
+  all(): readonly Attestation[] {
+    return [...this.#byDigest.keys()].sort().flatMap((digest) => this.of(digest));
+  }
+
+  find(id: string): Attestation | undefined {
+    for (const each of this.#byDigest.values()) {
+      const found = each.find((attestation) => attestation.id === id);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  signerOf(statement: Statement, by: TrustAnchor): Signer | undefined {
+    const anchor = 'key' in by ? by.key : by.root;
+    const known = this.#signers.get(anchor) ?? new WeakMap<Statement, VerifiedSigner>();
+    this.#signers.set(anchor, known);
+    const result = known.get(statement) ?? { signer: this.#verified(statement as Attestation, by) };
+    known.set(statement, result);
+    return result.signer;
+  }
+
+  #verified({ body }: Attestation, by: TrustAnchor): Signer | undefined {
+    const parsed = readStored(body);
+    if (parsed === undefined) return undefined;
+    return 'key' in by ? keySigner(parsed, by.key) : this.#keylessSigner(parsed, by.root);
+  }
+
+  #keylessSigner({ keyless, message }: ParsedAttestation, json: PinnedRoot): Signer | undefined {
+    if (keyless === undefined) return undefined;
+    const known = this.#roots.get(json) ?? { root: rootOf(json) };
+    this.#roots.set(json, known);
+    return known.root?.signerOf(keyless, message);
+  }
+
+  seal(attestation: Omit<Attestation, keyof ParsedAttestation>): Row {
+    const { digest, id, body, createdAt, createdBy } = attestation;
+    const fields = { digest, id, body, created_at: createdAt, created_by: createdBy };
+    return { ...fields, mac: this.#rows.mac('attestations', fields) };
+  }
+
+  /** Undefined if this build does not read it any more: then it does not count. */
+  #open(row: Row): Attestation | undefined {
+    const { mac, ...fields } = row;
+    this.#rows.verify('attestations', fields, mac);
+    const parsed = readStored(row.body);
+    if (parsed === undefined) return undefined;
+    const { type, repository, builder, scannedAt } = parsed;
+    const { digest, id, body, created_at: createdAt, created_by: createdBy } = row;
+    return { digest, id, body, createdAt, createdBy, type, repository, builder, scannedAt };
+  }
+
+  #keep(digest: string, now: readonly Attestation[]): void {
+    const before = this.of(digest);
+    this.#count += now.length - before.length;
+    this.#bytes += bytesOf(now) - bytesOf(before);
+    this.#generation += 1;
+    if (now.length === 0) this.#byDigest.delete(digest);
+    else this.#byDigest.set(digest, now);
+  }
+}
+
+function readStored(body: Uint8Array): ParsedAttestation | undefined {
+  try {
+    return parseAttestation(JSON.parse(Buffer.from(body).toString()));
+  } catch {
+    return undefined;
+  }
+}
+
+function keySigner(
+  { message, signature }: ParsedAttestation,
+  { pem }: PinnedKey,
+): Signer | undefined {
+  const key = signerKey(pem);
+  return key !== undefined && isSignedBy(key, message, signature) ? { keyId: key.id } : undefined;
+}
+
+/** A root that does not parse trusts no signer. */
+function rootOf(json: PinnedRoot): TrustRoot | undefined {
+  try {
+    return new TrustRoot(json);
+  } catch {
+    return undefined;
+  }
+}
+
+function bytesOf(attestations: readonly Attestation[]): number {
+  return attestations.reduce((sum, { body }) => sum + body.length, 0);
+}

@@ -1,0 +1,156 @@
+import type { AuditEvent, EncodedActor } from '../../domain/audit/audit-event.ts';
+import type { ClusterSpec } from '../../domain/identity/cluster.ts';
+import type { TextDigest } from '../../domain/audit/audit-text.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { HeldAlertPlace } from '../../ports/held-alerts.ts';
+import type { Log } from '../../ports/log.ts';
+import type { PeopleIssuer, SecurityKeyVerifier } from '../../ports/people.ts';
+import type { NamespaceFacts, PodWatch } from '../../ports/pod-watch.ts';
+import type { RefusalCounts, RefusalTally } from '../../ports/refusal-tally.ts';
+import type { Store } from '../../ports/store.ts';
+import type { Trace } from '../../ports/trace.ts';
+import type { WorkloadAuthenticator } from '../../ports/workload-authenticator.ts';
+import type { Keyring } from '../../crypto/keys/keyring.ts';
+import type { Attestations } from './attestation-memory.ts';
+import type { Approvals } from './approval-memory.ts';
+import type { AlertSources } from '../../ports/alert-sources.ts';
+import type { AlertTallies } from './alert-tallies.ts';
+import type { ChangedPods } from './changed-pods.ts';
+import type { ImageEvidence } from './evidence-memory.ts';
+import type { SecretValueMemory } from './secret-value-memory.ts';
+import type { LeaseQuota } from './lease-quota.ts';
+import type { SessionQuota } from './session-quota.ts';
+import type { Catalog } from './catalog.ts';
+import type { Connections } from './connections.ts';
+import type { DueSignal } from '../kernel/due-signal.ts';
+import type { Quarantines } from './quarantine-memory.ts';
+import type { OperatorTokens } from './operator-token-memory.ts';
+import type { RotationTargets } from './rotation-targets.ts';
+import type { Sessions } from './session-memory.ts';
+import type { State } from './change-follower.ts';
+import type { CanaryValues, ValueCache } from './value-cache.ts';
+
+/** Bounds that the configuration file may change. */
+export interface Limits {
+  readonly batchItems: number;
+  readonly leasesPerWorkload: number;
+  readonly sessionsPerPod: number;
+  readonly sessionsPerWorkload: number;
+  readonly maxSessionSeconds: number;
+  readonly maxValueBytes: number;
+  readonly eventStreams: number;
+}
+
+/** The registered clusters in use. Each has one authenticator and one watch, created and closed as cluster documents change. */
+export interface Clusters {
+  /** @throws ERR_IDENTITY_UNAVAILABLE when its connection is not configured. */
+  authenticator(name: string): WorkloadAuthenticator | undefined;
+  watch(name: string): PodWatch | undefined;
+  namespaces(name: string): NamespaceFacts | undefined;
+  /** The reason why this cluster cannot be served: its connection is missing or of another kind. */
+  problem(spec: ClusterSpec): string | undefined;
+}
+
+/** The database, and the time by which rows begin and end. */
+export interface Storage {
+  readonly store: Store;
+  readonly clock: Clock;
+}
+
+/** Commits decisions with their audit entries, and records or counts refusals. */
+export interface Recording extends Storage {
+  readonly state: State;
+  readonly digest: TextDigest;
+  /** Refusals of requests without a known caller. */
+  readonly refusals: RefusalTally;
+  /** Refusals and failures of identified callers. */
+  readonly denials: RefusalTally;
+  readonly refusalCounts: RefusalCounts;
+  /** Absent unless the configuration has traces. */
+  readonly trace?: Trace | undefined;
+}
+
+/** Decides what a caller may do on a path. */
+export interface Rights {
+  readonly clock: Clock;
+  readonly catalog: Catalog;
+  readonly clusters: Clusters;
+  readonly attestations: Attestations;
+  readonly evidence: ImageEvidence;
+  readonly secretValues: SecretValueMemory;
+}
+
+/** Finds a caller in its current state, and decides what it may do. */
+export interface Access extends Rights {
+  readonly sessions: Sessions;
+  readonly tokens: OperatorTokens;
+  readonly quarantines: Quarantines;
+  readonly approvals: Approvals;
+}
+
+/** Finds the mount and definition of a path, and calls the system behind it. */
+export interface Backends {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly catalog: Catalog;
+  readonly connections: Connections;
+  readonly targets: RotationTargets;
+}
+
+/** Seals values and cursors of this installation. */
+export interface Keys {
+  readonly keyring: Keyring;
+  readonly installation: string;
+}
+
+/** Current values in memory, and the values that canary pods get before all others. */
+export interface Values {
+  readonly values: ValueCache;
+  readonly canaries: CanaryValues;
+}
+
+/** Bounds on requests, sessions and leases. */
+export interface Bounds {
+  readonly limits: Limits;
+  readonly quota: LeaseQuota;
+  readonly sessionQuota: SessionQuota;
+}
+
+/** Logins of people at the issuers of the configuration. */
+export interface People {
+  readonly people: {
+    readonly issuers: ReadonlyMap<string, PeopleIssuer>;
+    readonly sessionSeconds: number;
+    readonly idleSeconds: number;
+    /** What dangerous operations demand of a login. */
+    readonly stepUp: { readonly maxAgeSeconds: number; readonly acr: readonly string[] };
+    /** Undefined without a public URL in the configuration. */
+    readonly securityKeys: SecurityKeyVerifier | undefined;
+  };
+}
+
+/** Alerts of runtime security: who may send them, and what this process counts of them. */
+export interface Alerting {
+  readonly alertSources: AlertSources;
+  readonly alertTallies: AlertTallies;
+  readonly changedPods: ChangedPods;
+  readonly heldAlerts: HeldAlertPlace;
+}
+
+/** Background work, above all rotations. */
+export interface Work {
+  readonly log: Log;
+  /** Notifies the scheduler when a rotation or a schedule changes, because the next due time may be earlier. */
+  readonly rotationsDue: DueSignal;
+  /** Rotations that holders vetoed since the process started. */
+  readonly vetoes: { count: number };
+  /** In test builds: called with the name of a point in a rotation, where the process crashes, throws or blocks. */
+  readonly failpoint?: ((name: string) => void | Promise<void>) | undefined;
+}
+
+/** An event without the fields that the recorder adds. */
+export type Recordable = AuditEvent extends infer E
+  ? E extends AuditEvent
+    ? Omit<E, 'time' | 'requestId' | 'actor' | 'client'> & { readonly actor?: EncodedActor }
+    : never
+  : never;

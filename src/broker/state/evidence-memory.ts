@@ -1,0 +1,136 @@
+import type { Evidence, EvidenceOf } from '../../domain/posture/evidence.ts';
+import { allRows } from '../../ports/queries.ts';
+import type { Store } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { listAll } from '../kernel/list-all.ts';
+import { openRow } from '../kernel/row-seals.ts';
+import { openEvidence } from './evidence-rows.ts';
+
+type Row = Tables['image_evidence'];
+
+/** What some writers, or all of them, have in the store. */
+export interface EvidenceShare {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+interface Kept {
+  readonly row: Row;
+  readonly evidence: Evidence;
+}
+
+const NONE: readonly Evidence[] = [];
+
+/** All evidence about images, in memory, compressed. A change of kind `evidence` makes it read one row again. Rows and bytes are bounded. */
+export class ImageEvidence {
+  readonly #store: Store;
+  readonly #byId = new Map<string, Kept>();
+  readonly #byDigest = new Map<string, readonly Evidence[]>();
+  readonly #used = new Set<string>();
+  #generation = 0;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Reads all rows. In a held store, altered rows are skipped. @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write */
+  async load(): Promise<void> {
+    for await (const row of listAll(this.#store, allRows('image_evidence')))
+      openRow(this.#store, () => this.#keep(row));
+  }
+
+  /** Reads one row again, after a change. */
+  async refresh(id: string): Promise<void> {
+    const row = await this.#store.get('image_evidence', { id });
+    if (row === undefined) this.#drop(id);
+    else this.#keep(row);
+  }
+
+  /** Another number after each change. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** The evidence about an image. The same list until one of its members changes. */
+  readonly of: EvidenceOf = (digest) => this.#byDigest.get(digest) ?? NONE;
+
+  find(id: string): Evidence | undefined {
+    return this.#byId.get(id)?.evidence;
+  }
+
+  /** In the order of ids. */
+  all(): readonly Evidence[] {
+    return [...this.#byId.values()]
+      .map(({ evidence }) => evidence)
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** What the counted writers have; by default all. */
+  shareOf(isCounted: (writer: string) => boolean = () => true): EvidenceShare {
+    let rows = 0;
+    let total = 0;
+    for (const { row } of this.#byId.values()) {
+      if (!isCounted(row.writer)) continue;
+      rows += 1;
+      total += row.body.length;
+    }
+    return { rows, bytes: total };
+  }
+
+  /** A pod with these digests was judged: the evidence about them is still needed. */
+  use(digests: Iterable<string>): void {
+    for (const digest of digests) for (const { id } of this.of(digest)) this.#used.add(id);
+  }
+
+  /** Evidence that was used since the last call, and was last marked before `before`. */
+  takeUsed(before: number): readonly string[] {
+    const used = [...this.#used].filter(
+      (id) => (this.#byId.get(id)?.row.seen_at ?? before) < before,
+    );
+    this.#used.clear();
+    return used;
+  }
+
+  /** Evidence that was neither received nor used since `before`. */
+  unusedSince(before: number): readonly Evidence[] {
+    return [...this.#byId.values()]
+      .filter(({ row }) => Math.max(row.received_at, row.seen_at) < before)
+      .map(({ evidence }) => evidence);
+  }
+
+  #keep(row: Row): void {
+    const known = this.#byId.get(row.id);
+    if (known !== undefined && isSameReport(known.row, row)) {
+      this.#byId.set(row.id, { ...known, row });
+      return;
+    }
+    this.#drop(row.id);
+    const evidence = openEvidence(row);
+    this.#byId.set(row.id, { row, evidence });
+    this.#generation += 1;
+    for (const digest of evidence.digests)
+      this.#byDigest.set(digest, [...this.of(digest), evidence]);
+  }
+
+  #drop(id: string): void {
+    const known = this.#byId.get(id);
+    if (known === undefined) return;
+    this.#byId.delete(id);
+    this.#generation += 1;
+    for (const digest of known.evidence.digests) {
+      const left = this.of(digest).filter((each) => each.id !== id);
+      if (left.length === 0) this.#byDigest.delete(digest);
+      else this.#byDigest.set(digest, left);
+    }
+  }
+}
+
+/** Whether only the mark of the last use differs, which no verdict depends on. */
+function isSameReport(a: Row, b: Row): boolean {
+  return (
+    a.reported_at === b.reported_at &&
+    a.received_at === b.received_at &&
+    a.digests === b.digests &&
+    Buffer.compare(a.body, b.body) === 0
+  );
+}

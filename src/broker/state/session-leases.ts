@@ -1,0 +1,106 @@
+import type { Lease } from '../../domain/secrets/lease.ts';
+import { openLease } from './lease-rows.ts';
+import type { Query, Store } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { LEASES } from '../../ports/queries.ts';
+import { listAll } from '../kernel/list-all.ts';
+import { readUnchanged } from '../kernel/read-unchanged.ts';
+
+/** A backend names its versions itself. At another mount, or at the place of another `ref`, the same name is a version of another secret. */
+type LeasePlace = Pick<Lease, 'mountUid' | 'path' | 'version' | 'generation'>;
+
+/** The leases of one session, read once and then kept in memory. A change of kind `leases` makes it read them again. */
+export class SessionLeases {
+  readonly #sessionId: string;
+  readonly #store: Store;
+  /** Created or extended by a plan that has not committed yet. */
+  readonly #pending = new Set<Lease>();
+  #byVersion: Map<string, Lease> | undefined;
+  /** Whether some lease does not name its place; such a lease counts for every place. */
+  #hasUnplaced = false;
+
+  constructor(sessionId: string, store: Store) {
+    this.#sessionId = sessionId;
+    this.#store = store;
+  }
+
+  /** Undefined until loaded. */
+  get loaded(): boolean {
+    return this.#byVersion !== undefined;
+  }
+
+  /** @throws ERR_BUSY if changes keep arriving. */
+  async load(): Promise<void> {
+    await readUnchanged(
+      this.#store,
+      () => this.#read(),
+      (rows) => {
+        if (this.#byVersion !== undefined) return;
+        this.#byVersion = new Map();
+        for (const row of rows) this.keep(openLease(row));
+      },
+    );
+  }
+
+  /**
+   * Lists live leases first, then tombstones of revoked ones. If two replicas issued one each and one was revoked, the version is revoked.
+   * Leases that the session ended itself are not read, because there can be any number of them.
+   */
+  async #read(): Promise<readonly Tables['leases'][]> {
+    const live = await this.#list(LEASES.liveStaticOfSession(this.#sessionId));
+    const revoked = await this.#list(LEASES.revokedStaticOfSession(this.#sessionId));
+    // An expired lease stays live until the expiry worker ends it, so the lease with the later end wins.
+    live.sort((one, other) => one.ends_at - other.ends_at);
+    return [...live, ...revoked];
+  }
+
+  async #list(query: Query<'leases'>): Promise<Tables['leases'][]> {
+    const rows: Tables['leases'][] = [];
+    for await (const row of listAll(this.#store, query)) rows.push(row);
+    return rows;
+  }
+
+  /** The live lease, or the tombstone of a revoked one, for a version of a path. */
+  find(place: LeasePlace): Lease | undefined {
+    const found = this.#byVersion?.get(key(place));
+    if (found !== undefined || !this.#hasUnplaced) return found;
+    return this.#byVersion?.get(key({ ...place, generation: undefined }));
+  }
+
+  keep(lease: Lease): void {
+    if (lease.state === 'ended' && lease.cause !== 'revoked') return;
+    if (lease.generation === undefined) this.#hasUnplaced = true;
+    this.#byVersion?.set(key(lease), lease);
+  }
+
+  /** Keeps a lease that a plan is about to commit, so that reads in the same event loop turn share it. */
+  propose(lease: Lease): void {
+    this.#pending.add(lease);
+    this.keep(lease);
+  }
+
+  isPending(lease: Lease): boolean {
+    return this.#pending.has(lease);
+  }
+
+  committed(lease: Lease): void {
+    this.#pending.delete(lease);
+  }
+
+  /** Restores the previous lease, because the plan did not commit. */
+  undo(lease: Lease, before: Lease | undefined): void {
+    this.#pending.delete(lease);
+    const at = key(lease);
+    if (this.#byVersion?.get(at) !== lease) return;
+    if (before === undefined) this.#byVersion.delete(at);
+    else this.#byVersion.set(at, before);
+  }
+
+  forget(): void {
+    this.#byVersion = undefined;
+  }
+}
+
+function key({ mountUid, path, version, generation = '' }: LeasePlace): string {
+  return `${mountUid}\n${generation}\n${path}\n${version}`;
+}

@@ -1,0 +1,115 @@
+import { ApiError, bearer, type BrokerClient } from '../../client/index.ts';
+import { Listener, showInBrowser } from './browser.ts';
+import { openClient } from './connection.ts';
+import type { CliContext } from '../run/context.ts';
+import { EXIT, Failed } from '../run/errors.ts';
+import { ProfileFiles, type OperatorLogin } from './profiles.ts';
+import { proveKey } from './security-key.ts';
+
+export interface PersonLoginOptions {
+  readonly issuer: string;
+  readonly device?: boolean | undefined;
+  /** The login must satisfy dangerous operations. */
+  readonly stepUp?: boolean | undefined;
+}
+
+type Context = Pick<CliContext, 'output' | 'clock' | 'signal' | 'environment'>;
+
+/** Logs a person in at an issuer of the broker, in the browser of this machine or on another device. */
+export async function logInPerson(
+  context: Context,
+  client: BrokerClient,
+  options: PersonLoginOptions,
+): Promise<OperatorLogin> {
+  const { token, endsAt } = await (options.device === true
+    ? byDevice(context, client, options)
+    : byBrowser(context, client, options));
+  const { issuer, device = false } = options;
+  return { kind: 'operator', token, endsAt, issuer, ...(device && { device }) };
+}
+
+interface Finished {
+  readonly token: string;
+  readonly endsAt: string;
+}
+
+async function byBrowser(
+  { output, signal, environment }: Context,
+  client: BrokerClient,
+  { issuer, stepUp = false }: PersonLoginOptions,
+): Promise<Finished> {
+  const listener = await Listener.open();
+  try {
+    const { body: begun } = await client.call('beginPersonLogin', {
+      body: { issuer, redirectUri: listener.redirectUri, stepUp },
+    });
+    const { address = '' } = begun;
+    output.note(`Log in at:\n${address}`);
+    showInBrowser(address, environment.browser);
+    const answer = await listener.answer(new URL(address).searchParams.get('state') ?? '', signal);
+    const { body } = await client.call('finishPersonLogin', {
+      body: { login: begun.login, answer },
+    });
+    return finished(body);
+  } finally {
+    listener.close();
+  }
+}
+
+async function byDevice(
+  { output, clock, signal }: Context,
+  client: BrokerClient,
+  { issuer, stepUp = false }: PersonLoginOptions,
+): Promise<Finished> {
+  const { body: begun } = await client.call('beginPersonLogin', { body: { issuer, stepUp } });
+  const { login, until, device } = begun;
+  if (device === undefined) throw new Failed('the broker offers no device login', EXIT.failed);
+  output.note(`Open ${device.verificationUri}\nand enter the code ${device.userCode}`);
+  while (clock.now() < Date.parse(until)) {
+    await clock.sleep(device.intervalSeconds * 1000, signal);
+    signal.throwIfAborted();
+    const { body } = await client.call('finishPersonLogin', { body: { login } });
+    if ('token' in body) return body;
+  }
+  throw new Failed('the login was not confirmed in time; run quaymaster login again', EXIT.failed);
+}
+
+function finished(body: Finished | { readonly pending: boolean }): Finished {
+  if ('token' in body) return body;
+  throw new Failed('the broker did not finish the login', EXIT.failed);
+}
+
+/** `no_key`: the person logged in, and must register a security key before dangerous operations. `no_person`: the profile is not a person's. */
+export type StepUp = 'done' | 'no_key' | 'no_person';
+
+/** Lets the profile's person prove a security key, or log in again at the issuer, so that dangerous operations are allowed. */
+export async function stepUp(
+  context: Context & Pick<CliContext, 'target' | 'stdin'>,
+): Promise<StepUp> {
+  const { profile, profileName } = await context.target();
+  const { login } = profile;
+  if (login.kind !== 'operator' || login.issuer === undefined || profileName === undefined) {
+    return 'no_person';
+  }
+  const { issuer, device = false } = login;
+  const client = await openClient(profile, (text) => context.output.note(text));
+  try {
+    const older = client.as(bearer(login.token));
+    if ((await proveKey(context, older, device).catch(afterEnd)) === 'proven') return 'done';
+    const renewed = await logInPerson(context, client, { issuer, device, stepUp: true });
+    const files = new ProfileFiles(context.environment.configDirectory);
+    await files.write(profileName, { ...profile, login: renewed });
+    // The older session is not needed any more. If it cannot be ended, it ends by itself.
+    await older.call('endOwnLogin').catch(() => undefined);
+    const proof = await proveKey(context, client.as(bearer(renewed.token)), device);
+    return proof === 'no_key' ? 'no_key' : 'done';
+  } finally {
+    client.close();
+  }
+}
+
+/** A session that has ended proves no key: the person logs in again first. */
+function afterEnd(error: unknown): undefined {
+  if (error instanceof ApiError && error.code === 'ERR_UNAUTHENTICATED') return undefined;
+  throw error;
+}

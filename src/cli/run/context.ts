@@ -1,0 +1,27 @@
+import type { Clock } from '../../ports/clock.ts';
+import type { Broker } from '../connection/broker.ts';
+import type { Target } from '../connection/connection.ts';
+import type { CliEnvironment } from './environment.ts';
+import type { Output } from '../output/output.ts';
+
+/** What every verb is given. */
+export interface CliContext {
+  readonly output: Output;
+  readonly environment: CliEnvironment;
+  readonly clock: Clock;
+  /** Aborted by Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+  readonly stdin: NodeJS.ReadStream;
+  /** The broker and the login that options, environment and profile name. @throws UsageError if there is none */
+  readonly target: () => Promise<Target>;
+  /** The client of the target, logged in at the first use. @throws UsageError if there is no login */
+  readonly broker: () => Promise<Broker>;
+}
+
+/** The arguments and options of a command. */
+export interface Call<Options> {
+  readonly args: readonly string[];
+  readonly options: Options;
+}
+
+export type Verb<Options> = (context: CliContext, call: Call<Options>) => Promise<unknown>;

@@ -1,0 +1,115 @@
+import { systemClock } from '../../process/clock.ts';
+import { abortedBy } from '../connection/broker.ts';
+import { findTarget, type ConnectionOptions } from '../connection/connection.ts';
+import type { CliContext, Verb } from './context.ts';
+import { readEnvironment } from './environment.ts';
+import { EXIT, Interrupted, type ExitCode } from './errors.ts';
+import { failureOf, type Failure } from './failure.ts';
+import type { Format } from '../output/formats.ts';
+import { Output } from '../output/output.ts';
+import { printableJson } from '../output/printable.ts';
+import { distance } from './time.ts';
+
+interface CommonOptions extends ConnectionOptions {
+  readonly output?: Format;
+}
+
+/** Runs one verb and reports its failure on standard error. @returns the exit code */
+export async function runVerb(
+  args: readonly string[],
+  given: CommonOptions,
+  load: () => Promise<Verb<never>>,
+): Promise<ExitCode> {
+  // Write errors on results are reported by the write itself; progress output may fail silently.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  const output = new Output(given.output ?? 'table', process);
+  const signal = interruptSignal();
+  const closings: (() => void)[] = [];
+  let context: CliContext | undefined;
+  try {
+    context = createContext(given, output, signal, closings);
+    const verb = await load();
+    // Commander has parsed the options by the row that also names the verb.
+    const run = (): ReturnType<typeof verb> =>
+      verb(context as CliContext, { args, options: given as never });
+    const code = await run().catch(async (error: unknown) => {
+      if (!(await hasSteppedUp(context as CliContext, error))) throw error;
+      context = createContext(given, output, signal, closings);
+      return run();
+    });
+    signal.throwIfAborted();
+    return typeof code === 'number' ? (code as ExitCode) : EXIT.done;
+  } catch (error) {
+    const reportsProgress = error instanceof Interrupted || !signal.aborted;
+    const failure = failureOf(reportsProgress ? error : signal.reason, await expiryOf(context));
+    report(failure, output);
+    return failure.exitCode;
+  } finally {
+    output.endProgress();
+    for (const close of closings) close();
+  }
+}
+
+/** Whether the person logged in again because the broker demanded it. Without a terminal no person is there to do so. */
+async function hasSteppedUp(context: CliContext, error: unknown): Promise<boolean> {
+  const code = (error as { readonly code?: unknown } | undefined)?.code;
+  if (code !== 'ERR_STEP_UP_REQUIRED' || !process.stdin.isTTY) return false;
+  context.output.note('this operation needs a recent login, or your security key');
+  const { stepUp } = await import('../connection/person-login.ts');
+  return (await stepUp(context)) !== 'no_person';
+}
+
+/** When the token of the profile expired; undefined if it has not, or if its end is not known. */
+async function expiryOf(context: CliContext | undefined): Promise<string | undefined> {
+  const target = await context?.target().catch(() => undefined);
+  const login = target?.profile.login;
+  if (context === undefined || login?.kind !== 'operator' || login.endsAt === undefined)
+    return undefined;
+  const now = context.clock.now();
+  const end = Date.parse(login.endsAt);
+  return end <= now ? distance(end, now) : undefined;
+}
+
+function createContext(
+  options: ConnectionOptions,
+  output: Output,
+  signal: AbortSignal,
+  closings: (() => void)[],
+): CliContext {
+  const environment = readEnvironment(process.env);
+  let target: ReturnType<CliContext['target']> | undefined;
+  let broker: ReturnType<CliContext['broker']> | undefined;
+  const findOnce: CliContext['target'] = () => (target ??= findTarget(options, environment));
+  const open: CliContext['broker'] = async () => {
+    const { openBroker } = await import('../connection/open-broker.ts');
+    const opened = await openBroker(await findOnce(), { environment, clock: systemClock, output });
+    closings.push(opened.close);
+    return abortedBy(opened.broker, signal);
+  };
+  return {
+    output,
+    environment,
+    clock: systemClock,
+    signal,
+    // Opened when a verb reads it: a verb that does not read it must not wait for the other end of a pipe.
+    get stdin() {
+      return process.stdin;
+    },
+    target: findOnce,
+    broker: () => (broker ??= open()),
+  };
+}
+
+/** Aborted by Ctrl-C and SIGTERM. */
+function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  const abort = (code: ExitCode): void => controller.abort(new Interrupted(code));
+  process.once('SIGINT', () => abort(EXIT.interrupted));
+  process.once('SIGTERM', () => abort(EXIT.terminated));
+  return controller.signal;
+}
+
+function report({ text, json }: Failure, output: Output): void {
+  if (text === '') return;
+  output.note(output.format === 'json' ? printableJson(json) : text);
+}

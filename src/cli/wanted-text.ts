@@ -1,9 +1,0 @@
-import type { components } from '../client/index.ts';
-
-/** What a request asks for, in one line. */
-export function wantedText({ change, elevation }: components['schemas']['Approval']): string {
-  if (change !== undefined) return `${change.kind} ${change.name}`;
-  if (elevation === undefined) return '';
-  const { role, scope, seconds } = elevation;
-  return `${role} for ${scope.length === 0 ? 'all paths' : scope.join(', ')}, ${seconds}s`;
-}

@@ -1,0 +1,320 @@
+import { ResourceWatch } from '../../auth/index.ts';
+import { Claims, type Claim } from '../../store/claim.ts';
+import {
+  ClusterDocuments,
+  type Verdict,
+} from '../../broker/cluster-documents/cluster-documents.ts';
+import {
+  objectKey,
+  readClusterObject,
+  RESOURCE_GROUP,
+  RESOURCE_VERSION,
+  RESOURCES,
+  type ClusterObject,
+  type Resource,
+} from '../../broker/cluster-documents/cluster-object.ts';
+import type { ClusterDocumentsConfig } from '../../broker/cluster-documents/config.ts';
+import { ObjectAuthority } from '../../broker/cluster-documents/object-authority.ts';
+import { statusPatch } from '../../broker/cluster-documents/object-status.ts';
+import { Worker } from '../../broker/kernel/worker.ts';
+import { randomFraction } from '../../crypto/random/random.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { doubledDelay } from '../../ports/backoff.ts';
+import { withDeadline } from '../../ports/deadline.ts';
+import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
+import type { AuditTrail } from '../log/audit-trail.ts';
+import type { Config } from '../config/schema.ts';
+import type { OpenedConnections } from '../configuration/connections.ts';
+import type { Parts } from '../parts.ts';
+
+const ROUND_MS = 2_000;
+/** Objects that were refused for what others wrote, such as a definition without its mount, are retried after this pause, which doubles. */
+const RETRY_MS = 5_000;
+const DEPENDS_ON_OTHERS: readonly Verdict['reason'][] = ['Conflict', 'TooMany'];
+/** A change that an operator makes to a document shows up in the status of its object by then. */
+const RESYNC_MS = 10 * 60_000;
+const STATUS_MS = 10_000;
+/** A page has a few megabytes at most. */
+const PAGE_LIMIT = 100;
+/** More wait for the next complete list. */
+const MOST_RETRIES = 1_000;
+const MERGE_PATCH = 'application/merge-patch+json';
+
+export interface ClusterDocumentsDeps {
+  readonly parts: Parts;
+  readonly connections: Pick<OpenedConnections, 'clusters'>;
+  readonly trail: Pick<AuditTrail, 'owner'>;
+}
+
+export type ObjectState = 'accepted' | 'refused' | 'failed';
+/** The operator's command for documents that the broker keeps without their resources. */
+const CONFIRM = 'quaymaster custom-resource prune';
+
+/** The watches of one cluster while this process has the claim. */
+interface Watching {
+  readonly api: KubernetesApi;
+  readonly openedAt: number;
+  readonly watches: readonly ResourceWatch[];
+}
+
+interface Retry {
+  readonly object: ClusterObject;
+  /** Attempts so far. Each refusal is an entry of the log, so the pause grows. */
+  readonly attempts: number;
+  /** Monotonic milliseconds. */
+  readonly at: number;
+}
+
+/** Copies the custom resources of one cluster into documents. One process of an installation does it, under a claim. */
+export class ClusterDocumentsWork {
+  readonly cluster: string;
+  readonly #config: ClusterDocumentsConfig;
+  readonly #deps: ClusterDocumentsDeps;
+  readonly #claims: Claims;
+  readonly #documents: ClusterDocuments;
+  readonly #worker: Worker;
+  /** Existing objects of each kind, by the writer of their documents. A kind is absent until its list was complete. */
+  readonly #live = new Map<Resource, Set<string>>();
+  readonly #states = new Map<string, ObjectState>();
+  readonly #retries = new Map<string, Retry>();
+  #claim: Claim | undefined;
+  #watching: Watching | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** @param alone whether no other process can have the store open */
+  constructor(config: ClusterDocumentsConfig, alone: boolean, deps: ClusterDocumentsDeps) {
+    const { parts, trail } = deps;
+    const { store, clock, digest } = parts;
+    this.cluster = config.cluster;
+    this.#config = config;
+    this.#deps = deps;
+    const name = `kubernetes-documents/${config.cluster}`;
+    this.#claims = new Claims(store, clock, { name, owner: trail.owner, alone });
+    const authority = new ObjectAuthority(config, digest);
+    this.#documents = new ClusterDocuments(parts, authority, hostOf(this.#api()));
+    this.#worker = new Worker(name, ROUND_MS, parts, () => this.#round());
+  }
+
+  start(): void {
+    this.#worker.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker.stop();
+    await this.#close();
+    await this.#turn;
+    // Another broker need not wait until the claim expires. A store that does not answer frees it with time.
+    if (this.#claim !== undefined) await this.#claims.giveUp(this.#claim).catch(() => undefined);
+  }
+
+  /** Objects in this state; 0 in the processes that do not have the claim. */
+  count(state: ObjectState): number {
+    return [...this.#states.values()].filter((each) => each === state).length;
+  }
+
+  /** Documents whose deletion is held; in every process. */
+  get held(): number {
+    return this.#documents.held;
+  }
+
+  async #round(): Promise<void> {
+    const isOwner = this.#isOwner();
+    this.#claim = await this.#claims.take();
+    if (this.#claim === undefined) {
+      await this.#close();
+      return;
+    }
+    const { clock } = this.#deps.parts;
+    const known = this.#watching;
+    const isCurrent = known?.api === this.#api() && clock.monotonic() - known.openedAt < RESYNC_MS;
+    // Without the claim, what the watch brought was not copied.
+    if (!isOwner || !isCurrent) {
+      await this.#close();
+      this.#open();
+    }
+    await this.#removeGone();
+    const until = clock.monotonic() + ROUND_MS;
+    for (const [key, retry] of this.#retries) {
+      // The claim is renewed between two rounds.
+      if (clock.monotonic() >= until) break;
+      if (clock.monotonic() < retry.at) continue;
+      await this.#inTurn(async () => {
+        // The watch may have brought a newer state of the object meanwhile.
+        if (this.#retries.get(key) === retry) await this.#copy(retry.object, retry.attempts);
+      });
+    }
+  }
+
+  /** After a pause of this process, another one may have the claim and newer states of the objects. */
+  #isOwner(): boolean {
+    return this.#claim !== undefined && this.#claim.until > this.#deps.parts.clock.now();
+  }
+
+  #api(): KubernetesApi {
+    const { connection } = this.#config;
+    const found = this.#deps.connections.clusters.get(connection);
+    if (found?.type === 'kubernetes') return found.api;
+    throw new BrokerError('ERR_CONFIG_INVALID', `no kubernetes connection "${connection}"`);
+  }
+
+  /** Kinds that the configuration does not accept are not watched: the broker needs no rights on them, and their documents go. */
+  #open(): void {
+    const { namespaces, clusterKinds } = this.#config;
+    const accepted: readonly string[] = clusterKinds;
+    const watched = RESOURCES.filter(({ isNamespaced, objectKind }) =>
+      isNamespaced ? namespaces.length > 0 : accepted.includes(objectKind),
+    );
+    for (const resource of RESOURCES) {
+      if (!watched.includes(resource)) this.#live.set(resource, new Set());
+    }
+    const api = this.#api();
+    this.#watching = {
+      api,
+      openedAt: this.#deps.parts.clock.monotonic(),
+      watches: watched.map((resource) => this.#watch(api, resource)),
+    };
+  }
+
+  async #close(): Promise<void> {
+    const watches = this.#watching?.watches ?? [];
+    this.#watching = undefined;
+    await Promise.all(watches.map((watch) => watch.close()));
+    this.#live.clear();
+    this.#states.clear();
+    this.#retries.clear();
+  }
+
+  #watch(api: KubernetesApi, resource: Resource): ResourceWatch {
+    const { clock, log } = this.#deps.parts;
+    const path = ['apis', RESOURCE_GROUP, RESOURCE_VERSION, resource.plural];
+    const { cluster } = this;
+    let listed = new Set<string>();
+    return new ResourceWatch(
+      { name: resource.plural, path, pageLimit: PAGE_LIMIT },
+      {
+        begin: () => {
+          listed = new Set();
+        },
+        page: async (objects) => {
+          for (const each of objects) await this.#seen(readClusterObject(resource, each), listed);
+        },
+        complete: () => {
+          this.#live.set(resource, listed);
+        },
+        event: async ({ type, object }) => {
+          const read = readClusterObject(resource, object);
+          if (type === 'DELETED') this.#gone(read);
+          else await this.#seen(read, this.#live.get(resource));
+        },
+        status: (status) => {
+          if (status !== 'stale') return;
+          log.warn({ cluster, resource: resource.plural }, 'a watch of custom resources is silent');
+        },
+      },
+      { api, clock, log, random: randomFraction },
+    );
+  }
+
+  async #seen(object: ClusterObject, existing: Set<string> | undefined): Promise<void> {
+    existing?.add(this.#documents.authority.ownerOf(object));
+    await this.#inTurn(() => this.#copy(object));
+  }
+
+  /** The next round deletes its document, together with others that go at the same time, so that the broker sees how many they are. */
+  #gone(object: ClusterObject): void {
+    this.#live.get(object.resource)?.delete(this.#documents.authority.ownerOf(object));
+    this.#forget(objectKey(object));
+  }
+
+  /** Deletes the documents of objects that no longer exist. */
+  async #removeGone(): Promise<void> {
+    const { cluster } = this;
+    const { log } = this.#deps.parts;
+    for (const [resource, existing] of this.#live) {
+      await this.#inTurn(async () => {
+        const { held, failures } = await this.#documents.removeOthers(resource, existing);
+        for (const { document, error: err, count } of failures) {
+          log.warn(
+            { err, cluster, document: `${document.kind} ${document.name}`, count },
+            'a document whose object was deleted stays until it can be deleted too; the broker retries ever less often, up to every five minutes',
+          );
+        }
+        if (held === 0) return;
+        log.error(
+          { cluster, resource: resource.plural, held, all: this.held, run: CONFIRM },
+          'too many custom resources are gone at once: the broker keeps their documents until an operator deletes them or the resources return',
+        );
+      });
+    }
+  }
+
+  /** Applies the object and writes its status. */
+  async #copy(object: ClusterObject, attempts = 0): Promise<void> {
+    const key = objectKey(object);
+    this.#forget(key);
+    try {
+      const verdict = await this.#documents.apply(object);
+      this.#states.set(key, verdict.isAccepted ? 'accepted' : 'refused');
+      if (DEPENDS_ON_OTHERS.includes(verdict.reason)) this.#retryLater(key, object, attempts);
+      await this.#writeStatus(object, verdict);
+    } catch (err) {
+      this.#states.set(key, 'failed');
+      this.#retryLater(key, object, attempts);
+      const { cluster } = this;
+      this.#deps.parts.log.warn(
+        { err, cluster, object: key },
+        'a custom resource could not be copied into a document now; the broker retries',
+      );
+    }
+  }
+
+  async #writeStatus(object: ClusterObject, verdict: Verdict): Promise<void> {
+    const { clock } = this.#deps.parts;
+    const body = statusPatch(object, verdict, clock.now());
+    if (body === undefined) return;
+    const { resource, namespace, name } = object;
+    const place = resource.isNamespaced ? ['namespaces', namespace] : [];
+    const path = ['apis', RESOURCE_GROUP, RESOURCE_VERSION, ...place, resource.plural, name];
+    const request = {
+      ...{ method: 'PATCH' as const, path: [...path, 'status'] },
+      ...{ body, contentType: MERGE_PATCH },
+    };
+    try {
+      await withDeadline(clock, STATUS_MS, (signal) => this.#api().call(request, signal));
+    } catch (error) {
+      // It was deleted meanwhile.
+      if (BrokerError.from(error).code !== 'ERR_NOT_FOUND') throw error;
+    }
+  }
+
+  #retryLater(key: string, object: ClusterObject, attempts: number): void {
+    if (this.#retries.size >= MOST_RETRIES) return;
+    const at = this.#deps.parts.clock.monotonic() + doubledDelay(RETRY_MS, RESYNC_MS, attempts);
+    this.#retries.set(key, { object, attempts: attempts + 1, at });
+  }
+
+  #forget(key: string): void {
+    this.#states.delete(key);
+    this.#retries.delete(key);
+  }
+
+  /** One change after another, and none without the claim: an older state of an object never overwrites a newer one. */
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const mine = this.#turn.then(() => (this.#isOwner() ? work() : undefined));
+    this.#turn = mine.catch(() => undefined);
+    await mine;
+  }
+}
+
+function hostOf({ server }: KubernetesApi): string {
+  return URL.parse(server)?.hostname ?? server;
+}
+
+/** @throws ERR_CONFIG_INVALID */
+export function clusterDocuments(
+  { kubernetes, store }: Config,
+  deps: ClusterDocumentsDeps,
+): readonly ClusterDocumentsWork[] {
+  const alone = store.type === 'sqlite';
+  return kubernetes.documents.map((each) => new ClusterDocumentsWork(each, alone, deps));
+}

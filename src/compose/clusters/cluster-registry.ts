@@ -1,0 +1,263 @@
+import {
+  createAuthenticator,
+  createPodWatch,
+  NamespaceWatch,
+  ReportWatch,
+  noPodWatch,
+  type ClusterConnection,
+} from '../../auth/index.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { ClusterSpec } from '../../domain/identity/cluster.ts';
+import type { Clusters } from '../../broker/state/dependencies.ts';
+import { ChangedPods } from '../../broker/state/changed-pods.ts';
+import type { DocumentKind } from '../../broker/model/kinds.ts';
+import type { Catalog } from '../../broker/state/catalog.ts';
+import type { StoredDocument } from '../../broker/model/document.ts';
+import type { WatchedOutcome, WatchedReports } from '../../broker/posture/watched-reports.ts';
+import type { PodEndings } from '../../broker/sessions/pod-endings.ts';
+import { checkCluster } from '../../auth/check-cluster.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import {
+  isForCluster,
+  needsNamespaceLabels,
+  type PostureProfile,
+} from '../../domain/posture/profile.ts';
+import type { NamespaceFacts, PodWatch, WatchStatus } from '../../ports/pod-watch.ts';
+import type { WorkloadAuthenticator } from '../../ports/workload-authenticator.ts';
+
+interface RegisteredCluster {
+  readonly uid: string;
+  readonly generation: string;
+  readonly connection: ClusterConnection;
+  readonly authenticator: WorkloadAuthenticator;
+  readonly watch: PodWatch;
+  /** Undefined without a pod watch. */
+  readonly namespaces: NamespaceWatch | undefined;
+  /** Undefined unless the cluster's document asks for it. */
+  readonly reports: ReportWatch | undefined;
+}
+
+type Documents = Pick<Catalog, 'all' | 'find' | 'profiles'>;
+
+interface RegistryDeps {
+  readonly connections: ReadonlyMap<string, ClusterConnection>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly pods: ReadonlyMap<string, PodWatch> | undefined;
+}
+
+/** The active clusters. A cluster is created with its document, replaced when the document changes, and closed when it is deleted. */
+export class ClusterRegistry implements Clusters {
+  readonly #deps: RegistryDeps;
+  readonly changedPods = new ChangedPods();
+  readonly #registered = new Map<string, RegisteredCluster>();
+  #endings: PodEndings | undefined;
+  #reports: WatchedReports | undefined;
+  #profiles: readonly PostureProfile[] = [];
+
+  constructor(deps: RegistryDeps) {
+    this.#deps = deps;
+  }
+
+  /** Connects the watches to those that act on what they see. Before this call the registry serves no cluster. */
+  start(endings: PodEndings, reports: WatchedReports, catalog: Documents): void {
+    this.#endings = endings;
+    this.#reports = reports;
+    this.#follow(catalog.profiles);
+    for (const cluster of catalog.all('cluster')) this.#apply(cluster.name, cluster);
+    void this.#endStrays(endings);
+  }
+
+  /** A document changed. */
+  changed(kind: DocumentKind, name: string, catalog: Documents): void {
+    if (kind === 'cluster') this.#apply(name, catalog.find('cluster', name));
+    if (kind === 'posture-profile') this.#follow(catalog.profiles);
+  }
+
+  /** Updates one cluster to match its document and its connection; undefined means that the document was deleted. */
+  #apply(name: string, document: StoredDocument<'cluster'> | undefined): void {
+    const known = this.#registered.get(name);
+    const generation = document === undefined ? '' : `${document.uid}.${document.version}`;
+    const connection = document && this.#deps.connections.get(document.spec.connection);
+    if (known?.generation === generation && known.connection === connection) return;
+    if (known !== undefined) this.#close(name, known, document?.uid);
+    if (document === undefined) return;
+    try {
+      this.#registered.set(name, {
+        uid: document.uid,
+        generation,
+        ...this.#open(name, document.spec),
+      });
+    } catch (error) {
+      this.#deps.log.error(
+        { err: error, cluster: name },
+        'a registered cluster cannot be served; its logins are refused',
+      );
+    }
+  }
+
+  /** Begins to watch what the profiles ask for, and stops what none asks for any more. */
+  #follow(profiles: readonly PostureProfile[]): void {
+    this.#profiles = profiles;
+    for (const [name, { namespaces }] of this.#registered) this.#want(name, namespaces);
+  }
+
+  #want(name: string, namespaces: NamespaceWatch | undefined): void {
+    const own = this.#profiles.filter((profile) => isForCluster(profile, name));
+    namespaces?.want({
+      labels: own.some(needsNamespaceLabels),
+      networkPolicies: own.some(({ spec }) => spec.pod.networkPolicy === 'required'),
+    });
+  }
+
+  /** Opens the clusters again whose connection was replaced. A held broker serves none. */
+  reconnect(clusters: readonly StoredDocument<'cluster'>[]): void {
+    if (this.#endings === undefined) return;
+    for (const cluster of clusters) this.#apply(cluster.name, cluster);
+  }
+
+  /** `uid`: of the cluster that has the name now. */
+  #close(name: string, known: RegisteredCluster, uid: string | undefined): void {
+    this.#registered.delete(name);
+    known.authenticator.close();
+    void known.watch.close();
+    void known.namespaces?.close();
+    void known.reports?.close();
+    if (known.uid !== uid) this.#endings?.clusterGone(name, known.uid);
+  }
+
+  authenticator(name: string): WorkloadAuthenticator | undefined {
+    return this.#registered.get(name)?.authenticator;
+  }
+
+  watch(name: string): PodWatch | undefined {
+    return this.#registered.get(name)?.watch;
+  }
+
+  namespaces(name: string): NamespaceFacts | undefined {
+    return this.#registered.get(name)?.namespaces;
+  }
+
+  problem(spec: ClusterSpec): string | undefined {
+    const connection = this.#deps.connections.get(spec.connection);
+    if (connection === undefined)
+      return 'no kubernetes, jwks or spiffe connection of this name in the configuration file';
+    try {
+      checkCluster(spec, connection);
+      return undefined;
+    } catch (error) {
+      return BrokerError.from(error)
+        .problems?.map(({ pointer, message }) => `${pointer}: ${message}`)
+        .join('; ');
+    }
+  }
+
+  /** The watch status of each cluster, for metrics and readiness. */
+  watches(): ReadonlyMap<string, ReturnType<PodWatch['status']>> {
+    return new Map([...this.#registered].map(([name, { watch }]) => [name, watch.status()]));
+  }
+
+  /** Resource and status of each further watch. */
+  resourceWatches(): readonly (readonly [resource: string, status: WatchStatus])[] {
+    return [...this.#registered.values()].flatMap(({ namespaces, reports }) => [
+      ...(namespaces?.statuses() ?? []),
+      ...(reports?.statuses() ?? []),
+    ]);
+  }
+
+  /** What became of the watched reports, by outcome. */
+  watchedReports(): ReadonlyMap<WatchedOutcome, number> {
+    return this.#reports?.counts() ?? new Map<WatchedOutcome, number>();
+  }
+
+  async close(): Promise<void> {
+    for (const { authenticator, watch, namespaces, reports } of this.#registered.values()) {
+      authenticator.close();
+      await Promise.all([watch.close(), namespaces?.close(), reports?.close()]);
+    }
+    this.#registered.clear();
+  }
+
+  #open(name: string, spec: ClusterSpec): Omit<RegisteredCluster, 'uid' | 'generation'> {
+    const { connections, clock, log } = this.#deps;
+    const connection = connections.get(spec.connection);
+    if (connection === undefined)
+      throw new BrokerError('ERR_CONFIG_INVALID', `no connection "${spec.connection}"`);
+    const authenticator = createAuthenticator({ name, spec }, connection, { clock, log });
+    const watch = this.#watch(name, spec, connection);
+    return {
+      connection,
+      authenticator,
+      watch,
+      ...this.#furtherWatches(name, spec, connection),
+    };
+  }
+
+  #watch(name: string, spec: ClusterSpec, connection: ClusterConnection): PodWatch {
+    const { clock, log, random, pods } = this.#deps;
+    if (connection.type !== 'kubernetes') return pods?.get(name) ?? noPodWatch(clock);
+    if (spec.type !== 'kubernetes' || !spec.podWatch) return noPodWatch(clock, connection.api);
+    const watch: PodWatch = createPodWatch(
+      name,
+      {
+        onEnd: (end) => this.#endings?.ended(end),
+        onMassLoss: (ends) => this.#endings?.lost(ends),
+        onChange: (pod) => this.changedPods.changed(pod),
+        onStatus: (status) => {
+          log.info({ cluster: name, status }, 'pod watch');
+          if (status === 'live') void this.#reconcile(name);
+        },
+      },
+      { api: connection.api, clock, random, log },
+    );
+    return watch;
+  }
+
+  #furtherWatches(
+    name: string,
+    spec: ClusterSpec,
+    connection: ClusterConnection,
+  ): Pick<RegisteredCluster, 'namespaces' | 'reports'> {
+    if (connection.type !== 'kubernetes' || spec.type !== 'kubernetes')
+      return { namespaces: undefined, reports: undefined };
+    const { clock, log, random } = this.#deps;
+    const dependencies = { api: connection.api, clock, random, log };
+    const namespaces = spec.podWatch
+      ? new NamespaceWatch(dependencies, (namespace) => {
+          if (namespace === undefined) this.changedPods.changedAll();
+          else this.changedPods.changedNamespace({ cluster: name, namespace });
+        })
+      : undefined;
+    this.#want(name, namespaces);
+    const taken = this.#reports;
+    const reports =
+      spec.trivyReports && taken !== undefined
+        ? new ReportWatch((object) => taken.take(name, object), dependencies)
+        : undefined;
+    return { namespaces, reports };
+  }
+
+  async #endStrays(endings: PodEndings): Promise<void> {
+    try {
+      await endings.endStrays();
+    } catch (error) {
+      this.#deps.log.error({ err: error }, 'sessions could not be compared with the clusters');
+    }
+  }
+
+  /** Processes pods that ended while no watch was running. */
+  async #reconcile(name: string): Promise<void> {
+    const watch = this.#registered.get(name)?.watch;
+    if (watch === undefined || this.#endings === undefined) return;
+    try {
+      await this.#endings.reconcile(name, watch);
+    } catch (error) {
+      this.#deps.log.error(
+        { err: error, cluster: name },
+        'sessions could not be compared with the pods that live',
+      );
+    }
+  }
+}

@@ -1,0 +1,315 @@
+import { hostname } from 'node:os';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { readTlsFiles } from '../../api/server/tls-files.ts';
+import type { ClusterDocumentsConfig } from '../../broker/cluster-documents/config.ts';
+import { ObjectAuthority } from '../../broker/cluster-documents/object-authority.ts';
+import { reviewObject } from '../../broker/cluster-documents/review-object.ts';
+import type { Config } from '../config/schema.ts';
+import { sha256Hex } from '../../crypto/hashes/digest.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { InjectionSettings } from '../../delivery/injector/inject.ts';
+import type { InjectorConfig } from '../../delivery/injector/config.ts';
+import {
+  ManagedCertificate,
+  type CertificateTimes,
+} from '../../delivery/injector/managed-certificate.ts';
+import { hasNativeSidecars } from '../../delivery/injector/native-sidecars.ts';
+import { answerReview, warmUp, type ReviewAnswer } from '../../delivery/injector/review.ts';
+import { WebhookConfiguration } from '../../delivery/injector/webhook-configuration.ts';
+import {
+  WebhookServer,
+  type Review,
+  type Reviews,
+  type ServingCertificate,
+} from '../../delivery/injector/webhook-server.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import { connectKubernetes } from '../../providers/kubernetes/client/client.ts';
+import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
+import { Closings } from '../serving/close-stack.ts';
+import { FollowedText } from '../configuration/followed-text.ts';
+
+/** The same interval as for the API listener's certificate. */
+const RELOAD_MS = 60_000;
+
+export interface InjectorDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Registry;
+  readonly certificateTimes?: CertificateTimes;
+  /** Checks custom resources; absent unless the configuration copies those of this cluster. */
+  readonly objects?: ClusterDocumentsConfig | undefined;
+}
+
+export interface RunningInjector {
+  readonly port: number;
+  /** Reasons why the broker is not ready for requests yet. */
+  unready(): readonly string[];
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the webhook listener without waiting for the API server.
+ * @throws ERR_CONFIG_INVALID for unusable files, or if it cannot listen on the address
+ */
+export async function openInjector(
+  injector: InjectorConfig,
+  connections: Config['connections'],
+  deps: InjectorDeps,
+): Promise<RunningInjector> {
+  const closings = new Closings();
+  try {
+    return await open(injector, connections, { ...deps, closings });
+  } catch (error) {
+    await closings.close();
+    throw error;
+  }
+}
+
+type OpeningDeps = InjectorDeps & { readonly closings: Closings };
+
+async function open(
+  injector: InjectorConfig,
+  connections: Config['connections'],
+  deps: OpeningDeps,
+): Promise<RunningInjector> {
+  const { certificate, listener } = injector;
+  const { closings, clock } = deps;
+  const closed = new AbortController();
+  const api =
+    'managed' in certificate
+      ? await connect(certificate.managed.connection, connections)
+      : undefined;
+  closings.add(() => api?.close());
+  const brokerCa = await followed(injector.broker.caFile, deps);
+  const settings = settingsOf(injector, api, { ...deps, brokerCa, closed: closed.signal });
+  const { clientCaFile, host, port } = listener;
+  const clientCa = await followed(clientCaFile, deps);
+  const reviews = reviewsOf(settings, deps);
+  const make = (first: ServingCertificate): WebhookServer =>
+    new WebhookServer(
+      { host, port, ...(clientCa !== undefined && { clientCa: () => clientCa.text }) },
+      first,
+      { clock, reviews },
+    );
+  const kept =
+    'managed' in certificate && api !== undefined
+      ? await manage(certificate.managed, { api, make, port, deps })
+      : await follow(certificate as FilesCertificate, make, deps);
+  await warmUp();
+  const address = await kept.server.listen();
+  closings.add(() => kept.server.close());
+  // A pending review that waits for an API server gets its answer without that result.
+  closings.add(() => closed.abort());
+  kept.start();
+  closings.add(() => kept.stop());
+  return {
+    port: address.port,
+    unready: () => (kept.isAwaited() ? ['injector_untrusted'] : []),
+    close: () => closings.close(),
+  };
+}
+
+async function connect(name: string, connections: Config['connections']): Promise<KubernetesApi> {
+  const connection = connections[name];
+  if (connection?.type === 'kubernetes') return connectKubernetes(connection);
+  throw new BrokerError('ERR_CONFIG_INVALID', `no kubernetes connection is called ${name}`);
+}
+
+async function followed(
+  path: string | undefined,
+  deps: OpeningDeps,
+): Promise<FollowedText | undefined> {
+  if (path === undefined) return undefined;
+  const text = await FollowedText.read(path, deps);
+  deps.closings.add(() => text.close());
+  return text;
+}
+
+interface SettingsDeps extends InjectorDeps {
+  readonly brokerCa: FollowedText | undefined;
+  readonly closed: AbortSignal;
+}
+
+function settingsOf(
+  { image, broker, resources, nativeSidecars }: InjectorConfig,
+  api: KubernetesApi | undefined,
+  { brokerCa, ...deps }: SettingsDeps,
+): () => Promise<InjectionSettings> {
+  const { url, cluster, audience } = broker;
+  const runsSidecars =
+    nativeSidecars === 'auto' && api !== undefined
+      ? asking(api, deps)
+      : (): Promise<boolean> => Promise.resolve(nativeSidecars !== 'never');
+  return async () => ({
+    image,
+    resources,
+    broker: {
+      url,
+      cluster,
+      audience,
+      ...(brokerCa !== undefined && { ca: certificatesOf(brokerCa.text) }),
+    },
+    hasNativeSidecars: await runsSidecars(),
+  });
+}
+
+/** Drops text between the certificates, because pods do not need it. */
+function certificatesOf(pem: string): string {
+  const found = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  return `${found.join('\n')}\n`;
+}
+
+/** Queries the API server once, at the first review. If there is no response, it queries again at the next review. */
+function asking(
+  api: KubernetesApi,
+  { clock, log, closed }: Omit<SettingsDeps, 'brokerCa'>,
+): () => Promise<boolean> {
+  let asked: Promise<boolean> | undefined;
+  const ask = async (): Promise<boolean> => {
+    try {
+      return await hasNativeSidecars(api, clock, closed);
+    } catch (error) {
+      asked = undefined;
+      log.warn(
+        { err: error },
+        'the version of the cluster is not known; native sidecars are taken for granted',
+      );
+      return true;
+    }
+  };
+  return () => (asked ??= ask());
+}
+
+function reviewsOf(settings: () => Promise<InjectionSettings>, deps: InjectorDeps): Reviews {
+  const { objects, metrics } = deps;
+  return {
+    '/inject': reviewing(settings, deps),
+    ...(objects !== undefined && { '/validate': reviewingObjects(objects, metrics) }),
+  };
+}
+
+function reviewingObjects(objects: ClusterDocumentsConfig, metrics: Registry): Review {
+  const authority = new ObjectAuthority(objects, sha256Hex);
+  const count = new Counter({
+    name: 'quaymaster_object_reviews_total',
+    help: 'Admission reviews of custom resources by outcome',
+    labelNames: ['outcome'],
+    registers: [metrics],
+  });
+  return (document) => {
+    const review = reviewObject(authority, document);
+    count.inc({ outcome: review?.outcome ?? 'malformed' });
+    return Promise.resolve(review?.body);
+  };
+}
+
+/** Injections disclose no secret, so they are counted and logged but get no audit entry. */
+function reviewing(
+  settings: () => Promise<InjectionSettings>,
+  { log, metrics }: Pick<InjectorDeps, 'log' | 'metrics'>,
+): Review {
+  const count = new Counter({
+    name: 'quaymaster_injections_total',
+    help: 'Admission reviews by outcome',
+    labelNames: ['outcome'],
+    registers: [metrics],
+  });
+  return async (document) => {
+    const answer = await answerReview(document, await settings());
+    count.inc({ outcome: answer?.outcome ?? 'malformed' });
+    if (answer !== undefined) logAnswer(log, answer);
+    return answer?.body;
+  };
+}
+
+function logAnswer(log: Log, { outcome, namespace, pod, problems }: ReviewAnswer): void {
+  if (outcome === 'injected') log.info({ namespace, pod }, 'injected');
+  if (outcome === 'denied')
+    log.warn({ namespace, pod, problems }, 'pod rejected: injection failed');
+}
+
+/** A server with the component that maintains its certificate. */
+interface Kept {
+  readonly server: WebhookServer;
+  /** As far as is known, API servers do not trust the presented certificate yet, and readiness should wait until they do. */
+  isAwaited(): boolean;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+interface Managing {
+  readonly api: KubernetesApi;
+  readonly make: (first: ServingCertificate) => WebhookServer;
+  readonly port: number;
+  readonly deps: InjectorDeps;
+}
+
+type ManagedConfig = Extract<InjectorConfig['certificate'], { managed: unknown }>['managed'];
+type FilesCertificate = Extract<InjectorConfig['certificate'], { files: unknown }>;
+
+async function manage(
+  { webhookConfiguration, validatingWebhookConfiguration, dnsNames }: ManagedConfig,
+  { api, make, port, deps }: Managing,
+): Promise<Kept> {
+  const own: { server?: WebhookServer } = {};
+  const certificate = await ManagedCertificate.make({
+    configurations: [
+      { kind: 'mutating' as const, name: webhookConfiguration },
+      { kind: 'validating' as const, name: validatingWebhookConfiguration },
+    ].flatMap(({ kind, name }) =>
+      name === undefined ? [] : [new WebhookConfiguration(api, { kind, name }, deps.clock)],
+    ),
+    dnsNames,
+    owner: `${hostname()}:${port}`,
+    clock: deps.clock,
+    log: deps.log,
+    present: (next) => own.server?.present(next),
+    ...(deps.certificateTimes !== undefined && { times: deps.certificateTimes }),
+  });
+  const server = make(certificate.current);
+  own.server = server;
+  new Gauge({
+    name: 'quaymaster_injector_trusted',
+    help: '1 while the webhook configuration holds our certificate, as far as it could be looked at',
+    registers: [deps.metrics],
+    collect() {
+      this.set(certificate.isEntered ? 1 : 0);
+    },
+  });
+  return {
+    server,
+    isAwaited: () => certificate.isAwaited,
+    start: () => void certificate.start(),
+    stop: () => certificate.close(),
+  };
+}
+
+/** Reads the files again every minute. If they are unusable, the old certificate stays in place and the error is logged. */
+async function follow(
+  { files }: FilesCertificate,
+  make: (first: ServingCertificate) => WebhookServer,
+  { clock, log }: InjectorDeps,
+): Promise<Kept> {
+  const server = make(await readTlsFiles(files));
+  const own: { cancel?: () => void } = {};
+  const schedule = (): void => {
+    own.cancel = clock.after(RELOAD_MS, () => {
+      readTlsFiles(files)
+        .then((next) => server.present(next))
+        .catch((error: unknown) => {
+          log.error({ err: error }, 'the certificate could not be read again; the old one stays');
+        })
+        .finally(schedule);
+    });
+  };
+  return {
+    server,
+    isAwaited: () => false,
+    start: schedule,
+    stop() {
+      own.cancel?.();
+      return Promise.resolve();
+    },
+  };
+}

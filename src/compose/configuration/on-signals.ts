@@ -1,0 +1,32 @@
+import { systemClock } from '../../process/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { Serving } from '../serving/serve.ts';
+
+/** What was written to standard output keeps the process alive until its reader takes it. After this time the reader hangs. */
+const OUTPUT_MS = 5_000;
+
+/** SIGHUP reloads the configuration and the certificate, and reopens the audit sinks. SIGTERM and SIGINT drain and stop. A second one exits at once, which loses nothing that was answered. */
+export function onSignals(serving: Serving, log: Log): void {
+  let stopping = false;
+  const stop = (signal: string): void => {
+    if (stopping) {
+      log.warn({ signal }, 'second signal: ending without draining');
+      process.kill(process.pid, 'SIGKILL');
+    }
+    stopping = true;
+    log.info({ signal }, 'draining');
+    void serving
+      .stop(signal)
+      .then(
+        () => log.info({}, 'stopped'),
+        (error: unknown) => {
+          log.error({ err: error }, 'stopped with an error');
+          process.exitCode = 1;
+        },
+      )
+      .then(() => systemClock.after(OUTPUT_MS, () => process.exit()));
+  };
+  process.on('SIGHUP', () => void serving.reload());
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}

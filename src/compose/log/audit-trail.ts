@@ -1,0 +1,471 @@
+import { isDeepStrictEqual } from 'node:util';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Config } from '../config/schema.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import { Acknowledgements } from '../../audit/sinks/acknowledgements.ts';
+import { Archiver, type ArchiverOptions } from '../../audit/archive/archiver.ts';
+import { createBoot, type Boot } from '../../audit/chain/boot.ts';
+import { surveyLog } from '../../audit/chain/boot-survey.ts';
+import { createChain } from '../../audit/chain/chain.ts';
+import { checkpointFile } from '../../audit/tree/checkpoint-file.ts';
+import { Compactor } from '../../audit/segments/compactor.ts';
+import { Follower, type FollowerStatus } from '../../audit/sinks/follower.ts';
+import { Integrator } from '../../audit/tree/integrator.ts';
+import { LastCommitFile } from '../../audit/chain/last-commit.ts';
+import { LogAnchor } from '../../audit/identity/log-anchor.ts';
+import { logIdentity, type LogIdentity } from '../../audit/identity/log-identity.ts';
+import { loadLogKeyFile } from '../../audit/identity/log-key.ts';
+import { nextIdentity, storedIdentity } from '../../audit/identity/log-origin.ts';
+import { LogReader } from '../../audit/entries/log-reader.ts';
+import { OwnBatches } from '../../audit/chain/local-batches.ts';
+import type { HeldReason, LogExtent } from '../../audit/identity/held-reasons.ts';
+import { damageText } from '../../audit/entries/log-damage.ts';
+import { publicLog } from '../../audit/tree/public-log.ts';
+import { Scrubber } from '../../audit/verification/scrubber.ts';
+import { ThreadedLog } from '../../audit/thread/threaded-log.ts';
+import { SinkCursors } from '../../audit/sinks/sink-cursor.ts';
+import { openSink } from '../../audit/sinks/open-sink.ts';
+import { Witnesses } from '../../audit/witnesses/witnesses.ts';
+import type { PublicLog } from '../../ports/public-log.ts';
+import type { ArchivePlace } from '../../ports/archive-place.ts';
+import type { AuditChain } from '../../ports/audit-chain.ts';
+import type { Plan, Store } from '../../ports/store.ts';
+import { SystemActor } from '../../broker/recording/record.ts';
+import { parseWitnessKey } from '../../crypto/log/cosignature.ts';
+import { sha256Hex } from '../../crypto/hashes/digest.ts';
+import type { RowMacs } from '../../crypto/hashes/row-mac.ts';
+import type { OpenedStore } from '../../store/index.ts';
+import { RELEASE } from '../../process/version.ts';
+
+const SINK_GRACE_MS = 2_000;
+/** Compaction waits while the event loop works for a larger share of the time. */
+const BUSY_SHARE = 0.25;
+/** A search waits this long for entries that are not in the tree yet. */
+const CATCH_UP_MS = 1_000;
+const HOUR_MS = 3_600_000;
+
+/** The log entry of this boot, before a store is open to write it to. */
+export interface BootLog {
+  readonly identity: LogIdentity;
+  readonly boot: Boot;
+  readonly chain: AuditChain;
+  /** The batches that the chain committed. */
+  readonly own: OwnBatches;
+}
+
+/** @throws ERR_CONFIG_INVALID for an unusable log key file. */
+export async function openBootLog(config: Config, clock: Clock): Promise<BootLog> {
+  const key = await loadLogKeyFile(config.audit.logKeyFile);
+  const boot = createBoot(key, clock.now());
+  const own = new OwnBatches();
+  const identity = logIdentity(config.audit.origin, key);
+  return { identity, boot, chain: createChain(boot, own), own };
+}
+
+/** With the origin that the store's log has since its last release. */
+export async function atOrigin(bootLog: BootLog, store: Store): Promise<BootLog> {
+  return { ...bootLog, identity: await storedIdentity(store, bootLog.identity) };
+}
+
+interface TrailDeps {
+  readonly config: Config;
+  readonly store: OpenedStore;
+  /** Authenticates rows that the log keeps in other tables. */
+  readonly rows: RowMacs;
+  /** The store is being initialised, so it may have no log yet. */
+  readonly isNew?: boolean;
+  /** Undefined if the configuration has no archive. */
+  readonly archive?: ArchivePlace | undefined;
+  /** A command prints its result on standard output. It sends no entries there: the next broker does, for the log collector. */
+  readonly isCommand?: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+type Announced = Pick<Plan, 'writes' | 'entries'>;
+
+/** The state that `release` accepted. */
+export interface Released {
+  readonly held: HeldReason;
+  readonly extent: LogExtent;
+  /** The log under its new origin. */
+  readonly identity: LogIdentity;
+}
+
+interface SinkFollower {
+  readonly config: Config['audit']['sinks'][number];
+  readonly follower: Follower;
+}
+
+export type SinkSettings = Pick<Config['audit'], 'sinks' | 'acknowledgeWithinSeconds'>;
+
+function lastCommitFile({ audit }: Config): LastCommitFile {
+  return new LastCommitFile(`${audit.checkpointFile}.last-commit`);
+}
+
+/** The running audit log. It integrates commits into the tree and delivers them to the sinks. */
+export class AuditTrail {
+  readonly reader: LogReader;
+  /** For requests. */
+  readonly log: ThreadedLog;
+  readonly integrator: Integrator;
+  readonly #bootLog: BootLog;
+  readonly #deps: TrailDeps;
+  readonly #system: SystemActor;
+  readonly scrubber: Scrubber;
+  readonly compactor: Compactor;
+  /** Undefined unless the configuration makes the log public. */
+  readonly publicLog: PublicLog | undefined;
+  /** Undefined if the configuration names no witnesses. */
+  readonly witnesses: Witnesses | undefined;
+  /** Undefined if the configuration has no archive. */
+  readonly archiver: Archiver | undefined;
+  /** For answers that wait for sinks. */
+  readonly acknowledgements: Acknowledgements;
+  readonly #cursors: SinkCursors;
+  /** Only for a store that no other process writes to. */
+  readonly #lastCommit: LastCommitFile | undefined;
+  #followers: readonly SinkFollower[] = [];
+  /** Removed sinks that still get the rest of the log. */
+  #leaving: Promise<unknown> = Promise.resolve();
+  #isAnnounced = false;
+
+  constructor(bootLog: BootLog, deps: TrailDeps) {
+    const { store, clock, config, log, rows, isNew = false, archive } = deps;
+    [this.#bootLog, this.#deps] = [bootLog, deps];
+    this.#cursors = new SinkCursors(store, rows);
+    this.#system = new SystemActor({ clock, digest: sha256Hex }, 'broker');
+    this.reader = this.#openReader();
+    this.log = new ThreadedLog({ reader: this.reader, store, clock });
+    const alone = config.store.type === 'sqlite';
+    this.#lastCommit = alone ? lastCommitFile(config) : undefined;
+    this.integrator = new Integrator({
+      store,
+      clock,
+      log: bootLog.identity,
+      checkpointFile: checkpointFile(config.audit.checkpointFile),
+      anchor: new LogAnchor(rows),
+      lastCommit: this.#lastCommit,
+      isNew,
+      onUnanchored: () => this.#cursors.sealAll(),
+      own: bootLog.own,
+      owner: bootLog.boot.writer,
+      alone,
+      onError: (error) => this.#integrationFailed(error),
+    });
+    this.acknowledgements = this.#openAcknowledgements();
+    const worker = { store, reader: this.reader, clock, owner: bootLog.boot.writer, alone };
+    this.scrubber = new Scrubber({
+      ...worker,
+      logKey: bootLog.identity.verifier.key,
+      intervalMs: config.audit.scrubIntervalHours * HOUR_MS,
+      onDamage: (damage) =>
+        log.error(
+          { ...damage },
+          `the audit log is damaged: ${damageText(damage)}; see docs/operations.md`,
+        ),
+      onAlteredBatch: (finding) =>
+        log.error(
+          { ...finding },
+          `the audit log is damaged: ${finding.message}; see docs/operations.md`,
+        ),
+      onAlteredTiles: () =>
+        log.error(
+          {},
+          'the audit log is damaged: hashes of the tree are altered or gone, the entries verify; see docs/operations.md',
+        ),
+      onError: (error) => log.error({ err: error }, 'the check of the audit log failed; retrying'),
+    });
+    this.compactor = new Compactor({
+      ...worker,
+      isBusy: loopIsBusierThan(BUSY_SHARE),
+      onProgress: (done, size) =>
+        log.info({ done, size }, `compressed the audit log up to entry ${done} of ${size}`),
+      onError: (error) =>
+        log.error({ err: error }, 'the audit log could not be compressed; retrying'),
+    });
+    this.archiver = archive && this.#openArchiver({ ...worker, place: archive });
+    this.witnesses = this.#openWitnesses();
+    this.publicLog = config.audit.publicTiles
+      ? publicLog(this.log, this.witnesses !== undefined)
+      : undefined;
+  }
+
+  #openReader(): LogReader {
+    const { store, archive } = this.#deps;
+    const catchUp = (): Promise<void> => this.#catchUp();
+    return new LogReader(store, this.#bootLog.identity, { catchUp, archive });
+  }
+
+  #openAcknowledgements(): Acknowledgements {
+    const { store, clock } = this.#deps;
+    const { own, boot } = this.#bootLog;
+    return new Acknowledgements({
+      ...{ own, writer: boot.writer, store, cursors: this.#cursors, clock },
+      append: () => this.integrator.append(),
+      size: () => this.reader.size(),
+    });
+  }
+
+  #openArchiver(options: Omit<ArchiverOptions, 'origin' | 'logKey' | 'delivered'>): Archiver {
+    const { origin, verifier } = this.#bootLog.identity;
+    const delivered = (size: number): Promise<number> => this.#delivered(size);
+    return new Archiver({ ...options, origin, logKey: verifier.key, delivered });
+  }
+
+  #openWitnesses(): Witnesses | undefined {
+    const { config, store, clock, log } = this.#deps;
+    const { witnesses, witnessPolicy } = config.audit;
+    if (witnesses.length === 0) return undefined;
+    return new Witnesses({
+      settings: witnesses.map(({ key, ...witness }) => {
+        return { ...witness, verifier: parseWitnessKey(key) };
+      }),
+      required: witnessPolicy?.required ?? witnesses.length,
+      reader: this.reader,
+      log: this.#bootLog.identity.verifier,
+      store,
+      clock,
+      isActive: () => this.integrator.status().state === 'active',
+      onFault: (witness, { fault, message, isContradiction }) =>
+        log[isContradiction ? 'error' : 'warn'](
+          { witness, fault },
+          `witness "${witness}" gave no cosignature: ${message}; docs/audit.md, "Witnesses"`,
+        ),
+      onError: (error) =>
+        log.error({ err: error }, 'could not submit the checkpoint to the witnesses; retrying'),
+    });
+  }
+
+  /** Records this boot, links it to earlier boots, and starts. @returns the reason if the store is held. */
+  async start(): Promise<{ readonly held: HeldReason | undefined }> {
+    const { config } = this.#deps;
+    if (this.held !== undefined) return { held: this.held };
+    const { held } = await this.integrator.start();
+    if (held !== undefined) return { held };
+    await this.#announce({});
+    this.replaceSinks(config.audit);
+    this.scrubber.start();
+    this.compactor.start();
+    this.witnesses?.start();
+    return { held: undefined };
+  }
+
+  /**
+   * Accepts a held store as it is, on behalf of an operator.
+   * @returns why it was held, and what was accepted.
+   * @throws ERR_CONFLICT if it is not held, ERR_HELD if its contents are inconsistent.
+   */
+  async release(comment: string): Promise<Released> {
+    const { differences } = this.#deps.store.condition;
+    if (differences.length > 0) throw schemaDiffers(differences);
+    const { held } = await this.integrator.start();
+    if (held === undefined) throw new BrokerError('ERR_CONFLICT', 'the store is not held');
+    const extent = await this.integrator.extent();
+    const identity = nextIdentity(this.#bootLog.identity, this.#deps.clock.now());
+    const after = await this.integrator.release(identity, (writes, link) =>
+      this.#announce({
+        writes,
+        entries: [
+          this.#system.entry({
+            ...{ action: 'broker.release', outcome: 'ok', cause: held, comment, log: link },
+          }),
+        ],
+      }),
+    );
+    if (after.held !== undefined)
+      throw new BrokerError('ERR_HELD', `the store stays held: ${after.held}`);
+    return { held, extent, identity };
+  }
+
+  /** The reason why the broker must serve nothing. It is found at the start or during an append to the log. */
+  get held(): HeldReason | undefined {
+    return this.#deps.store.condition.differences.length > 0
+      ? 'schema_differs'
+      : this.integrator.held;
+  }
+
+  /** Problems that an operator must examine while the broker serves; empty if none. See docs/operations.md, "Damage in the audit log". */
+  warnings(): readonly string[] {
+    const sinks = this.sinks();
+    const { damaged, tilesAltered, alteredBatches } = this.scrubber.status();
+    const found = {
+      audit_log_damaged: damaged > 0 || tilesAltered || alteredBatches > 0,
+      audit_chain_broken: this.integrator.status().broken.length > 0,
+      audit_sink_stopped: sinks.some(({ isStopped }) => isStopped),
+      audit_sink_cursor_forged: sinks.some(({ cursorForged }) => cursorForged),
+      audit_witness_contradicts: this.witnesses
+        ?.status()
+        .witnesses.some(({ contradictions }) => contradictions > 0),
+    };
+    return Object.entries(found).flatMap(([name, isFound]) => (isFound === true ? [name] : []));
+  }
+
+  /** Names this process in claims. */
+  get owner(): string {
+    return this.#bootLog.boot.writer;
+  }
+
+  /** The status of each sink, in the order of the configuration. */
+  sinks(): readonly FollowerStatus[] {
+    return this.#followers.map(({ follower }) => follower.status());
+  }
+
+  /** Sends the log to these sinks from now on. A sink that is removed gets the entries so far, then nothing more. */
+  replaceSinks({ sinks, acknowledgeWithinSeconds }: SinkSettings): void {
+    if (!this.#isAnnounced) return;
+    const before = this.#followers;
+    this.#followers = sinks.map((config) => {
+      const known = before.find((follower) => isDeepStrictEqual(follower.config, config));
+      if (known !== undefined) return known;
+      const opened = { config, follower: this.#follow(config) };
+      // A file that was removed and is back again must not get entries from two followers.
+      void this.#leaving.then(() => opened.follower.start());
+      return opened;
+    });
+    const required = this.#followers.filter(({ config }) => config.mustAcknowledge === true);
+    this.acknowledgements.require(
+      required.map(({ follower }) => follower),
+      acknowledgeWithinSeconds * 1_000,
+    );
+    const leaving = before.filter((former) => !this.#followers.includes(former));
+    this.#leaving = Promise.all([
+      this.#leaving,
+      ...leaving.map(({ follower }) => follower.close(SINK_GRACE_MS)),
+    ]);
+  }
+
+  #follow(config: Config['audit']['sinks'][number]): Follower {
+    const { clock, log } = this.#deps;
+    const sink = openSink(config, process.stdout, clock);
+    return new Follower({
+      reader: this.reader,
+      cursors: this.#cursors,
+      clock,
+      sink,
+      isActive: () => this.#delivers(config),
+      isAwaited: config.mustAcknowledge === true,
+      onDelivered: (entries) => this.acknowledgements.delivered(sink.name, entries),
+      onForgedCursor: () =>
+        log.error(
+          { sink: sink.name },
+          'the cursor of an audit sink was changed in the database; the sink gets the log again from entry 0',
+        ),
+      onArchived: (first, end) =>
+        log.warn(
+          { sink: sink.name, first, end },
+          `an audit sink does not get the entries ${first} to ${end - 1}, because they are archived`,
+        ),
+      onError: (error) =>
+        log.error({ err: error, sink: sink.name }, 'an audit sink failed; retrying'),
+    });
+  }
+
+  /** Several brokers have one receiver, but each its own files. */
+  #delivers({ type }: Config['audit']['sinks'][number]): boolean {
+    if (type === 'stdout') return this.#deps.isCommand !== true;
+    return type === 'file' || this.integrator.status().state === 'active';
+  }
+
+  /** Reopens the sinks' files after log rotation moved them away. */
+  async reopenSinks(): Promise<void> {
+    await Promise.all(this.#followers.map(({ follower }) => follower.reopen()));
+  }
+
+  /** Records the end of this boot (if its start was recorded), integrates all entries into the tree, and stops. */
+  async stop(cause: string): Promise<void> {
+    const { store, log } = this.#deps;
+    await this.log.close();
+    if (!this.#isAnnounced) return;
+    try {
+      await store.commit({
+        entries: [this.#system.entry({ action: 'broker.stop', outcome: 'ok', cause })],
+      });
+      await this.integrator.integrate();
+    } catch (error) {
+      log.error({ err: error }, 'the end of this boot could not be recorded');
+    }
+    await this.witnesses?.close();
+    await this.compactor.close();
+    await this.scrubber.close();
+    await this.#leaving;
+    await Promise.all(this.#followers.map(({ follower }) => follower.close(SINK_GRACE_MS)));
+    await this.integrator.close();
+    this.#lastCommit?.close();
+  }
+
+  /** The first entry that a configured sink may still need. */
+  async #delivered(size: number): Promise<number> {
+    const needed = this.#followers.map(async ({ follower }) => {
+      const { next } = await this.#cursors.read(follower.name, size);
+      return Math.max(0, next - follower.unconfirmed);
+    });
+    return Math.min(size, ...(await Promise.all(needed)));
+  }
+
+  /** Integrates what was committed before the call. It gives up after a second: a long backlog, or another replica that integrates. */
+  async #catchUp(): Promise<void> {
+    const stop = new AbortController();
+    const limit = this.#deps.clock.sleep(CATCH_UP_MS, stop.signal).catch(() => undefined);
+    await Promise.race([this.integrator.catchUp(), limit]);
+    stop.abort();
+  }
+
+  #integrationFailed(error: unknown): void {
+    const { log } = this.#deps;
+    const { held: reason } = this;
+    if (reason === undefined)
+      log.error({ err: error }, 'could not integrate the audit log; retrying');
+    else if (reason !== 'log_damaged')
+      log.error(
+        { err: error, reason },
+        'the store was replaced by another copy while the broker ran: nothing is served any more; stop every replica and restore the store as in docs/upgrade-and-backup.md',
+      );
+    else
+      log.error(
+        { err: error, reason },
+        'the end of the audit log is damaged, so that nothing can be added to it: nothing is served any more; restore a backup',
+      );
+  }
+
+  /** Writes the first entries of this boot: its key, the link to earlier boots, and what belongs into the same commit. */
+  async #announce({ writes = [], entries: more = [] }: Announced): Promise<void> {
+    const { store } = this.#deps;
+    const { boot, unfinished } = await surveyLog(
+      store,
+      this.#bootLog.identity,
+      this.#bootLog.boot,
+      RELEASE,
+    );
+    const entries = [this.#system.entry({ action: 'broker.start', outcome: 'ok', boot })];
+    if (unfinished !== undefined) {
+      const comment = `${unfinished.writer} ${unfinished.seq}`;
+      entries.push(
+        this.#system.entry({ action: 'recovery', outcome: 'ok', cause: 'unclean_stop', comment }),
+      );
+    }
+    this.#lastCommit?.follow(this.#bootLog.own);
+    await store.commit({ writes, entries: [...entries, ...more] });
+    this.#isAnnounced = true;
+  }
+}
+
+/** Lists the objects that an operator must repair in the database. `release` does not accept these differences. */
+export function schemaDiffers(differences: readonly string[]): BrokerError {
+  return new BrokerError(
+    'ERR_HELD',
+    `the store is held (schema_differs): ${differences.join('; ')}. Restore the schema as the migrations make it, or a backup`,
+  );
+}
+
+/** Whether the event loop worked for more than this share of the time since the last call. */
+function loopIsBusierThan(share: number): () => boolean {
+  let last = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    return utilization > share;
+  };
+}

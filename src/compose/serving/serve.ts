@@ -1,0 +1,212 @@
+import { Counter, Registry } from 'prom-client';
+import type { OpenedTraces } from '../../process/trace/index.ts';
+import type { Config } from '../config/schema.ts';
+import { createApp, type ApiDeps } from '../../api/server/app.ts';
+import { schemesOf } from '../../api/config.ts';
+import { SourceAddress } from '../../api/request/source-address.ts';
+import { Drain } from '../../api/server/drain.ts';
+import { MalformedRequests } from '../../api/request/malformed-requests.ts';
+import { MetricsServer } from '../../api/server/metrics-server.ts';
+import { createServer, type ApiServer } from '../../api/server/server.ts';
+import { randomId } from '../../crypto/random/random.ts';
+import { Closings } from './close-stack.ts';
+import { NO_CHANGE, type ConfigReload, type Reloadable } from '../configuration/config-reload.ts';
+import { openBroker, type BrokerDeps, type RunningBroker } from '../broker.ts';
+import {
+  registerCertificate,
+  registerConfiguration,
+  registerGauges,
+} from '../../metrics/gauges.ts';
+import type { RunningInjector } from '../clusters/injector.ts';
+import { RELEASE } from '../../process/version.ts';
+
+const DRAIN_MS = 25_000;
+
+/** A listening broker. */
+export interface Serving {
+  /** The base URL, for example `https://127.0.0.1:8200`. */
+  readonly url: string;
+  readonly broker: RunningBroker;
+  /** Reads the configuration file and the certificate again, and reopens the files of sinks. Failures are logged. */
+  reload(): Promise<void>;
+  /** Completes requests in flight, refuses new ones, and stops everything. A second call waits for the first. */
+  stop(cause: string): Promise<void>;
+}
+
+export type ServeDeps = BrokerDeps &
+  Pick<ApiDeps, 'onAnswered'> & {
+    /** Runs when the broker is open, before it listens: it frees the address. */
+    readonly beforeListening?: () => Promise<void>;
+  };
+
+/** Opens the broker and listens. @throws as `openBroker`, and ERR_CONFIG_INVALID if it cannot listen on an address. It then closes everything. */
+export async function serve(config: Config, given: ServeDeps): Promise<Serving> {
+  const beside = new Closings();
+  const traces = await openTraces(config, given);
+  const deps = { ...given, trace: traces?.trace };
+  try {
+    const broker = await openBroker(config, deps);
+    try {
+      return await listen(config, deps, { broker, beside, traces });
+    } catch (error) {
+      await beside.close();
+      await broker.close('start_failed');
+      throw error;
+    }
+  } catch (error) {
+    await traces?.close();
+    throw error;
+  }
+}
+
+interface Opened {
+  readonly broker: RunningBroker;
+  /** Listeners other than that of the API. */
+  readonly beside: Closings;
+  readonly traces: OpenedTraces | undefined;
+}
+
+/** Loads the code of traces only if the configuration has them. */
+async function openTraces(
+  { traces }: Config,
+  { clock, log }: BrokerDeps,
+): Promise<OpenedTraces | undefined> {
+  if (traces === undefined) return undefined;
+  const opened = await import('../../process/trace/index.ts');
+  return opened.OpenedTraces.open(traces, { clock, log, release: RELEASE });
+}
+
+async function listen(
+  config: Config,
+  deps: ServeDeps,
+  { broker, beside, traces }: Opened,
+): Promise<Serving> {
+  const { parts } = broker;
+  const { reload } = deps;
+  const drain = new Drain();
+  const metrics = new Registry();
+  const injector = await openInjector(config, deps, metrics);
+  beside.add(() => injector?.close());
+  const unready = (): readonly string[] => [...broker.unready(), ...(injector?.unready() ?? [])];
+  registerGauges(metrics, broker, unready);
+  if (traces !== undefined) registerTraces(metrics, traces);
+  const boot = randomId('r').slice(2, 10);
+  const sources = new SourceAddress(config.listener.trustedProxies);
+  const running: { server?: ApiServer } = {};
+  const app = createApp(parts, {
+    boot,
+    limits: broker.limits,
+    sources,
+    schemes: schemesOf(config.listener),
+    drain,
+    unready,
+    held: () => broker.held(),
+    warnings: () => [
+      ...broker.warnings(),
+      ...(reload?.inUse().failure === undefined ? [] : ['config_reload_failed']),
+      ...(running.server?.hasTlsFailed === true ? ['certificate_reload_failed'] : []),
+    ],
+    metrics,
+    servesMetrics: config.metrics.listener === undefined,
+    onAnswered: deps.onAnswered,
+  });
+  const malformed = new MalformedRequests(parts, boot);
+  const server = await createServer(app, config.listener, { ...deps, drain, malformed, sources });
+  running.server = server;
+  registerCertificate(metrics, server);
+  if (reload !== undefined) registerConfiguration(metrics, reload);
+  await listenForMetrics(config.metrics.listener, metrics, beside);
+  await deps.beforeListening?.();
+  const { port } = await server.listen();
+  const scheme = config.listener.tls === undefined ? 'http' : 'https';
+  const url = `${scheme}://${config.listener.host}:${port}`;
+  const listener: Reloadable = { prepare: (next) => server.prepare(next.listener) };
+  reload?.start([...broker.reloadable, listener, reloadableTraces(traces)], parts.store);
+  return {
+    url,
+    broker,
+    reload: () => reloadAll({ broker, server, reload }, deps),
+    stop: stopOnce({ broker, beside, traces }, server, reload),
+  };
+}
+
+function reloadableTraces(traces: OpenedTraces | undefined): Reloadable {
+  return {
+    prepare: ({ traces: next }) =>
+      traces === undefined || next === undefined ? NO_CHANGE : traces.prepare(next),
+  };
+}
+
+interface Reloaded {
+  readonly broker: RunningBroker;
+  readonly server: ApiServer;
+  readonly reload: ConfigReload | undefined;
+}
+
+async function reloadAll(
+  { broker, server, reload }: Reloaded,
+  { log }: Pick<ServeDeps, 'log'>,
+): Promise<void> {
+  await broker.trail.reopenSinks().catch((error: unknown) => {
+    log.error({ err: error }, 'the audit sinks could not be reopened');
+  });
+  // A failure is logged and recorded where it happens. A renewed certificate is used even if the configuration is refused.
+  await reload?.reload().catch(() => server.reloadTls());
+}
+
+async function listenForMetrics(
+  listener: Config['metrics']['listener'],
+  metrics: Registry,
+  beside: Closings,
+): Promise<void> {
+  if (listener === undefined) return;
+  const server = new MetricsServer(metrics);
+  await server.listen(listener);
+  beside.add(() => server.close());
+}
+
+/** Loads the injector only if the configuration enables it. */
+async function openInjector(
+  { injector, connections, kubernetes }: Config,
+  { clock, log }: BrokerDeps,
+  metrics: Registry,
+): Promise<RunningInjector | undefined> {
+  if (injector === undefined) return undefined;
+  const opened = await import('../clusters/injector.ts');
+  const objects = kubernetes.documents.find(({ cluster }) => cluster === injector.broker.cluster);
+  return opened.openInjector(injector, connections, { clock, log, metrics, objects });
+}
+
+function stopOnce(
+  { broker, beside, traces }: Opened,
+  server: ApiServer,
+  reload: ConfigReload | undefined,
+): (cause: string) => Promise<void> {
+  let stopping: Promise<void> | undefined;
+  const stop = async (cause: string): Promise<void> => {
+    await reload?.close();
+    broker.parts.events.close();
+    await server.drain(DRAIN_MS);
+    await beside.close();
+    await broker.close(cause);
+    await traces?.close();
+  };
+  return async (cause) => {
+    stopping ??= stop(cause);
+    await stopping;
+  };
+}
+
+/** Spans of this process. */
+export function registerTraces(registry: Registry, { counts }: Pick<OpenedTraces, 'counts'>): void {
+  new Counter({
+    name: 'quaymaster_trace_spans_total',
+    help: 'Spans by result: exported, or dropped because the collector refused them or too many waited for it',
+    labelNames: ['result'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [result, count] of Object.entries(counts)) this.inc({ result }, count);
+    },
+  });
+}

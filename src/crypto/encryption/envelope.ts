@@ -1,0 +1,88 @@
+import { invalidCiphertext, open, seal } from './aead.ts';
+import { dataKeyData, secretValueData, type SecretPlace } from './associated-data.ts';
+import type { RootKey } from '../keys/root-keys.ts';
+import { importSecretKey, SECRET_KEY_BYTES, type SecretKey } from '../keys/secret-key.ts';
+import { randomBytes } from '../random/random.ts';
+
+/** A data key as the store keeps it. */
+export interface WrappedDek {
+  readonly rootKeyId: string;
+  /** 61 bytes, AES-256-GCM under a key derived from the root key. */
+  readonly wrappedDek: Uint8Array;
+}
+
+/** One version of a secret as the store keeps it; docs/spec/envelope-v1.md. */
+export interface SealedValue extends WrappedDek {
+  readonly ciphertext: Uint8Array;
+}
+
+/** `Keyring.find`: undefined for a key that is not in memory. */
+export type FindRootKey = (id: string) => RootKey | undefined;
+
+/** Seals one version under a data key of its own, so that no data key ever meets a second IV. */
+export function sealValue(
+  rootKey: RootKey,
+  place: SecretPlace,
+  plaintext: Uint8Array,
+): SealedValue {
+  const material = randomBytes(SECRET_KEY_BYTES);
+  const wrappedDek = wrapDek(rootKey, place, material);
+  const ciphertext = seal(importSecretKey(material), plaintext, secretValueData(place));
+  return { rootKeyId: rootKey.id, wrappedDek, ciphertext };
+}
+
+/** @throws ERR_CIPHERTEXT_INVALID, the same whatever is wrong. */
+export function openValue(
+  findRootKey: FindRootKey,
+  place: SecretPlace,
+  sealed: SealedValue,
+): Buffer {
+  return openWithDek(unwrapDek(findRootKey, place, sealed), place, sealed.ciphertext);
+}
+
+/** The first half of `openValue`; the key may be cached for as long as `place` holds. @throws ERR_CIPHERTEXT_INVALID */
+export function unwrapDek(
+  findRootKey: FindRootKey,
+  place: SecretPlace,
+  sealed: WrappedDek,
+): SecretKey {
+  return importSecretKey(openDek(findRootKey, place, sealed));
+}
+
+/** The second half of `openValue`. @throws ERR_CIPHERTEXT_INVALID */
+export function openWithDek(dek: SecretKey, place: SecretPlace, ciphertext: Uint8Array): Buffer {
+  return open(dek, ciphertext, secretValueData(place));
+}
+
+/** Wraps the data key again under another root key; the value itself stays as it is. @throws ERR_CIPHERTEXT_INVALID */
+export function rewrapDek(
+  findRootKey: FindRootKey,
+  rootKey: RootKey,
+  place: SecretPlace,
+  sealed: WrappedDek,
+): WrappedDek {
+  const material = openDek(findRootKey, place, sealed);
+  try {
+    return { rootKeyId: rootKey.id, wrappedDek: wrapDek(rootKey, place, material) };
+  } finally {
+    material.fill(0);
+  }
+}
+
+function wrapDek(rootKey: RootKey, place: SecretPlace, material: Uint8Array): Buffer {
+  return seal(rootKey.sealingKeyFor('dataKeyWrap'), material, dataKeyData(place, rootKey.id));
+}
+
+function openDek(findRootKey: FindRootKey, place: SecretPlace, sealed: WrappedDek): Buffer {
+  const rootKey = findRootKey(sealed.rootKeyId);
+  if (rootKey === undefined)
+    throw invalidCiphertext(new Error('the root key is not in the keyring'));
+  const material = open(
+    rootKey.keyFor('dataKeyWrap'),
+    sealed.wrappedDek,
+    dataKeyData(place, rootKey.id),
+  );
+  if (material.length !== SECRET_KEY_BYTES)
+    throw invalidCiphertext(new Error('a data key of another length'));
+  return material;
+}

@@ -1,0 +1,63 @@
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { invalidCiphertext } from './aead.ts';
+import { generateSecretKey } from '../keys/secret-key.ts';
+
+/** Seals what only this process will open again: entries of the in-memory cache. */
+export interface EphemeralSealer {
+  /** `place` must name the entry completely: an entry opens under no other. */
+  seal(plaintext: Uint8Array, place: string): Buffer;
+  /** @throws ERR_CIPHERTEXT_INVALID */
+  open(sealed: Uint8Array, place: string): Buffer;
+}
+
+const ALGORITHM = 'aes-256-gcm';
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+const OPTIONS = { authTagLength: TAG_BYTES } as const;
+
+function placeData(place: string): Buffer {
+  // A lone surrogate is written as U+FFFD: two places would be one.
+  if (!place.isWellFormed()) throw new TypeError('a place is Unicode text');
+  return Buffer.from(place);
+}
+
+/**
+ * A sealer under a random key that exists nowhere else. Because the key is never shared or stored, its IVs are a
+ * counter (NIST SP 800-38D section 8.2.1): none repeats, there is no limit of 2^32, and no random bytes are drawn.
+ */
+export function ephemeralSealer(): EphemeralSealer {
+  const key = generateSecretKey();
+  let sealedSoFar = 0;
+  const nextIv = (): Buffer => {
+    if (sealedSoFar >= Number.MAX_SAFE_INTEGER) throw new RangeError('the sealer has no IV left');
+    sealedSoFar += 1;
+    const iv = Buffer.alloc(IV_BYTES);
+    iv.writeUInt32BE(Math.floor(sealedSoFar / 2 ** 32), 4);
+    iv.writeUInt32BE(sealedSoFar % 2 ** 32, 8);
+    return iv;
+  };
+  return {
+    seal(plaintext, place) {
+      const iv = nextIv();
+      const cipher = createCipheriv(ALGORITHM, key, iv, OPTIONS);
+      cipher.setAAD(placeData(place));
+      const body = cipher.update(plaintext);
+      cipher.final();
+      return Buffer.concat([iv, body, cipher.getAuthTag()]);
+    },
+    open(sealed, place) {
+      const bodyEnd = sealed.length - TAG_BYTES;
+      if (bodyEnd < IV_BYTES) throw invalidCiphertext();
+      try {
+        const decipher = createDecipheriv(ALGORITHM, key, sealed.subarray(0, IV_BYTES), OPTIONS);
+        decipher.setAAD(placeData(place));
+        decipher.setAuthTag(sealed.subarray(bodyEnd));
+        const plaintext = decipher.update(sealed.subarray(IV_BYTES, bodyEnd));
+        decipher.final();
+        return plaintext;
+      } catch (cause) {
+        throw invalidCiphertext(cause);
+      }
+    },
+  };
+}

@@ -1,0 +1,25 @@
+import { CompactEncrypt } from 'jose';
+import type { SenderKey } from '../../domain/identity/sender-key.ts';
+import { invalidCiphertext } from './aead.ts';
+import { importSenderKey } from '../keys/sender-key.ts';
+
+/**
+ * A compact JWE (RFC 7516 §7.1) that only the holder of the key opens: ECDH-ES with a new ephemeral key each time, A256GCM. `jti` of the
+ * request's proof is in the protected header, so that no answer passes for that to another request; docs/spec/sealed-delivery-v1.md.
+ */
+export async function sealAnswer(
+  json: Uint8Array,
+  to: { readonly key: SenderKey; readonly proofId: string },
+): Promise<string> {
+  const key = importSenderKey(to.key);
+  if (key === undefined) throw invalidCiphertext();
+  return new CompactEncrypt(json)
+    .setProtectedHeader({
+      alg: 'ECDH-ES',
+      enc: 'A256GCM',
+      kid: to.key.thumbprint,
+      cty: 'json',
+      jti: to.proofId,
+    })
+    .encrypt(key);
+}

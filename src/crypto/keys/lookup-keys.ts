@@ -1,0 +1,66 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { invalidCiphertext } from '../encryption/aead.ts';
+import {
+  lookupKeysData,
+  type LookupPurpose,
+  LOOKUP_PURPOSES,
+} from '../encryption/associated-data.ts';
+import type { RootKey } from './root-keys.ts';
+import type { FindRootKey } from '../encryption/envelope.ts';
+import { openColumn, sealColumn, type ColumnSeal } from '../encryption/sealed-column.ts';
+import { importSecretKey, SECRET_KEY_BYTES, type SecretKey } from './secret-key.ts';
+
+/**
+ * The keys of keyed hashes by which something is found again: tokens, fingerprints in the log, idempotency keys. They are derived from the first root
+ * key of an installation and stay the same when the root key changes, because the hashes cannot be computed again: the broker does not have the
+ * tokens and old values. They neither encrypt nor grant anything. docs/spec/root-keys-v1.md.
+ */
+export class LookupKeys {
+  readonly #keys: Map<LookupPurpose, SecretKey>;
+
+  private constructor(keys: ReadonlyMap<LookupPurpose, SecretKey>) {
+    this.#keys = new Map(keys);
+  }
+
+  static of(root: RootKey): LookupKeys {
+    return new LookupKeys(new Map(LOOKUP_PURPOSES.map((each) => [each, root.keyFor(each)])));
+  }
+
+  /** @throws ERR_SEALED after `forget`. */
+  keyFor(purpose: LookupPurpose): SecretKey {
+    const key = this.#keys.get(purpose);
+    if (key === undefined) throw new BrokerError('ERR_SEALED');
+    return key;
+  }
+
+  /** Seals the keys under a root key, for the store. */
+  seal(root: RootKey, installation: string): Buffer {
+    const material = Buffer.concat(LOOKUP_PURPOSES.map((each) => this.keyFor(each).export()));
+    try {
+      return sealColumn(root, at(installation), material);
+    } finally {
+      material.fill(0);
+    }
+  }
+
+  /** @throws ERR_CIPHERTEXT_INVALID, the same whatever is wrong. */
+  static open(find: FindRootKey, installation: string, sealed: Uint8Array): LookupKeys {
+    const material = openColumn(find, at(installation), sealed);
+    if (material.length !== LOOKUP_PURPOSES.length * SECRET_KEY_BYTES) throw invalidCiphertext();
+    const part = (index: number): Buffer =>
+      Buffer.from(material.subarray(index * SECRET_KEY_BYTES, (index + 1) * SECRET_KEY_BYTES));
+    const keys = LOOKUP_PURPOSES.map(
+      (each, index) => [each, importSecretKey(part(index))] as const,
+    );
+    material.fill(0);
+    return new LookupKeys(new Map(keys));
+  }
+
+  forget(): void {
+    this.#keys.clear();
+  }
+}
+
+function at(installation: string): ColumnSeal {
+  return { purpose: 'lookupKeys', place: (rootKeyId) => lookupKeysData(installation, rootKeyId) };
+}

@@ -1,0 +1,158 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { invalidCiphertext } from '../encryption/aead.ts';
+import {
+  commitmentInfo,
+  derivedKeyInfo,
+  rootKeyData,
+  type KeyPurpose,
+} from '../encryption/associated-data.ts';
+import { deriveBytes, deriveKey } from './derived-keys.ts';
+import { constantTimeEqual } from '../hashes/digest.ts';
+import { randomId } from '../random/random.ts';
+import {
+  generateSecretKey,
+  importSecretKey,
+  SECRET_KEY_BYTES,
+  type SecretKey,
+} from './secret-key.ts';
+
+const COMMITMENT_VERSION = Buffer.of(1);
+
+/** The shape of the port `KeyEncryptionKey`, which this room does not import. */
+export interface KeyWrapper<Context> {
+  readonly id: string;
+  wrap(plaintext: Uint8Array, associatedData: Uint8Array, context: Context): Promise<Uint8Array>;
+  unwrap(wrapped: Uint8Array, associatedData: Uint8Array, context: Context): Promise<Uint8Array>;
+}
+
+/** A root key as the store keeps it; docs/spec/root-keys-v1.md. */
+export interface WrappedRootKey {
+  readonly id: string;
+  readonly kekId: string;
+  /** The KEK's own format. */
+  readonly wrapped: Uint8Array;
+  /** What the unwrapped key must prove to be, so that a hostile KEK cannot hand out a key of its own. */
+  readonly commitment: Uint8Array;
+}
+
+/** In memory after start. Never used itself: what wraps, hashes and authenticates is derived from it, one key a purpose. */
+export class RootKey {
+  readonly id: string;
+  /** Undefined once it was forgotten. */
+  #material: SecretKey | undefined;
+  readonly #derived = new Map<KeyPurpose, SecretKey>();
+  /** How often this process may still seal under a key of this root key. */
+  #sealsLeft = Number.POSITIVE_INFINITY;
+
+  constructor(id: string, material: SecretKey) {
+    this.id = id;
+    this.#material = material;
+  }
+
+  /** The key of one purpose; derived once, then the same object. */
+  keyFor(purpose: KeyPurpose): SecretKey {
+    const known = this.#derived.get(purpose);
+    if (known !== undefined) return known;
+    const key = deriveKey(this.#key(), derivedKeyInfo(purpose));
+    this.#derived.set(purpose, key);
+    return key;
+  }
+
+  /**
+   * The key of one purpose for one AES-GCM encryption, which it counts. @throws ERR_BUSY when the seals that the store has counted are used up.
+   */
+  sealingKeyFor(purpose: KeyPurpose): SecretKey {
+    if (this.#sealsLeft <= 0)
+      throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+    this.#sealsLeft -= 1;
+    return this.keyFor(purpose);
+  }
+
+  get sealsLeft(): number {
+    return this.#sealsLeft;
+  }
+
+  /** The store has counted this many more seals: only these may be made. */
+  grantSeals(count: number): void {
+    this.#sealsLeft = (Number.isFinite(this.#sealsLeft) ? this.#sealsLeft : 0) + count;
+  }
+
+  /** 33 bytes: version byte 1 and a keyed hash of this key, its id and the installation. */
+  commitment(installation: string): Buffer {
+    return Buffer.concat([
+      COMMITMENT_VERSION,
+      deriveBytes(this.#key(), commitmentInfo(installation, this.id)),
+    ]);
+  }
+
+  /** A copy of the 32 bytes, for a KEK to wrap; the caller wipes it. */
+  exportMaterial(): Buffer {
+    return this.#key().export();
+  }
+
+  /** Lets go of the key and of all that was derived from it: node:crypto wipes a key when nothing refers to it any more. */
+  forget(): void {
+    this.#material = undefined;
+    this.#derived.clear();
+  }
+
+  #key(): SecretKey {
+    if (this.#material === undefined) throw new BrokerError('ERR_SEALED');
+    return this.#material;
+  }
+}
+
+export function generateRootKey(): RootKey {
+  return new RootKey(randomId('rk'), generateSecretKey());
+}
+
+/** What binds the wrapping of root keys to one installation; `context` is handed to the KEK unchanged. */
+export interface WrappingScope<Context> {
+  readonly kek: KeyWrapper<Context>;
+  readonly installation: string;
+  readonly context: Context;
+}
+
+/** Wraps a new root key, or an old one again under another KEK. @throws ERR_SEALED when the KEK cannot be reached. */
+export async function wrapRootKey<Context>(
+  rootKey: RootKey,
+  { kek, installation, context }: WrappingScope<Context>,
+): Promise<WrappedRootKey> {
+  const material = rootKey.exportMaterial();
+  try {
+    const wrapped = await kek.wrap(
+      material,
+      rootKeyData(installation, rootKey.id, kek.id),
+      context,
+    );
+    return {
+      id: rootKey.id,
+      kekId: kek.id,
+      wrapped,
+      commitment: rootKey.commitment(installation),
+    };
+  } finally {
+    material.fill(0);
+  }
+}
+
+/** @throws ERR_CIPHERTEXT_INVALID for another KEK, place, key or byte; ERR_SEALED when the KEK cannot be reached. */
+export async function unwrapRootKey<Context>(
+  record: WrappedRootKey,
+  { kek, installation, context }: WrappingScope<Context>,
+): Promise<RootKey> {
+  if (record.kekId !== kek.id)
+    throw invalidCiphertext(new Error('the root key is under another key-encryption key'));
+  const material = await kek.unwrap(
+    record.wrapped,
+    rootKeyData(installation, record.id, kek.id),
+    context,
+  );
+  if (material.length !== SECRET_KEY_BYTES)
+    throw invalidCiphertext(new Error('the KEK returned a key of another length'));
+  const rootKey = new RootKey(record.id, importSecretKey(material));
+  if (!constantTimeEqual(rootKey.commitment(installation), record.commitment)) {
+    throw invalidCiphertext(new Error('the KEK returned a key that is not the committed one'));
+  }
+  return rootKey;
+}

@@ -1,0 +1,63 @@
+import { join } from 'node:path';
+import { ALERT_FORMATS } from '../domain/alerts/alert.ts';
+import { checkConfig } from '../compose/config/load.ts';
+import type { Config } from '../compose/config/schema.ts';
+
+/** The files of development mode. As in production, keys are outside the directory of the store. */
+export interface DevFiles {
+  readonly directory: string;
+  readonly store: string;
+  readonly kek: string;
+  readonly logKey: string;
+  readonly checkpoint: string;
+  readonly operatorToken: string;
+  /** Token of the demonstration pod, as the kubelet would project it. */
+  readonly podToken: string;
+  /** Secret of all sources of alerts. */
+  readonly alertSecret: string;
+  readonly agentConfig: string;
+  /** Directory that the agent writes to. */
+  readonly secrets: string;
+}
+
+export function devFiles(directory: string): DevFiles {
+  return {
+    directory,
+    store: join(directory, 'store', 'quaymaster.db'),
+    kek: join(directory, 'keys', 'kek'),
+    logKey: join(directory, 'keys', 'log.pem'),
+    checkpoint: join(directory, 'keys', 'checkpoint'),
+    operatorToken: join(directory, 'operator.token'),
+    podToken: join(directory, 'pod.token'),
+    alertSecret: join(directory, 'alerts.secret'),
+    agentConfig: join(directory, 'agent.yaml'),
+    secrets: join(directory, 'secrets'),
+  };
+}
+
+/** Embedded store and keys, with a listener on loopback only. */
+export function devConfig(files: DevFiles, keySetFile: string, port: number): Config {
+  const document = {
+    mode: 'development',
+    listener: { host: '127.0.0.1', port },
+    store: { type: 'sqlite', path: files.store },
+    kek: { type: 'local-file', path: files.kek },
+    audit: {
+      origin: 'quaymaster.invalid/dev',
+      logKeyFile: files.logKey,
+      checkpointFile: files.checkpoint,
+    },
+    connections: { 'dev-issuer': { type: 'jwks', file: keySetFile } },
+    alerts: {
+      // A source of each format, with the name of the format.
+      sources: Object.fromEntries(
+        ALERT_FORMATS.map((format) => {
+          const authenticate = { bearer: { secretFile: files.alertSecret } };
+          return [format, { format, cluster: 'dev', authenticate }];
+        }),
+      ),
+    },
+    log: { level: 'warn' },
+  };
+  return checkConfig(document, 'development mode');
+}

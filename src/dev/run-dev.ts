@@ -1,0 +1,168 @@
+import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { systemClock } from '../process/clock.ts';
+import { BrokerError } from '../domain/errors.ts';
+import { randomBytes } from '../crypto/random/random.ts';
+import { createLog } from '../process/log.ts';
+import { bearer, BrokerClient } from '../client/index.ts';
+import { initialise } from '../compose/installation/initialise.ts';
+import type { AnsweredRequest } from '../api/request/request-deps.ts';
+import { serve, type ServeDeps, type Serving } from '../compose/serving/serve.ts';
+import type { Config } from '../compose/config/schema.ts';
+import { onSignals } from '../compose/configuration/on-signals.ts';
+import { devAgentConfig } from './agent-config.ts';
+import { devConfig, devFiles, type DevFiles } from './dev-config.ts';
+import { guide } from './guide.ts';
+import { DevIssuer } from './issuer.ts';
+import { devPods } from './pods.ts';
+import { demonstrateScan, SCANNED_POD } from './scan-demonstration.ts';
+import { DEMO_POD, demonstrate, seed } from './seed.ts';
+
+const OPERATOR_TOKEN_SECONDS = 30 * 86_400;
+const DAY_MS = 86_400_000;
+const TOKEN_REFRESH_MS = 600_000;
+
+/**
+ * Development mode: a broker with embedded defaults on loopback, an issuer in place of a cluster, and a small demonstration.
+ * @throws ERR_CONFIG_INVALID
+ */
+export async function runDev(
+  options: { readonly directory: string; readonly port: string },
+  print: (text: string) => void,
+): Promise<void> {
+  const port = Number(options.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new BrokerError('ERR_CONFIG_INVALID', '--port must be a number from 0 to 65535');
+  }
+  const files = devFiles(resolve(options.directory));
+  await mkdir(files.directory, { recursive: true, mode: 0o700 });
+  await createAlertSecret(files);
+  const issuer = await DevIssuer.open(files.directory);
+  const config = devConfig(files, issuer.keySetFile, port);
+  const log = createLog({ level: config.log.level, clock: systemClock });
+  let isShowing = false;
+  const deps: ServeDeps = {
+    clock: systemClock,
+    log,
+    pods: new Map([['dev', devPods([DEMO_POD, SCANNED_POD], systemClock.now())]]),
+    onAnswered: (answered) => {
+      if (isShowing) print(requestLine(answered, systemClock.now()));
+    },
+  };
+  const serving =
+    (await serveWithKeptToken(files, config, deps)) ??
+    (await serveWithNewToken(files, config, deps, print));
+  onSignals(serving, log);
+  const operatorToken = await textOf(files.operatorToken);
+  // The demonstration shows the first answer, also one that a client would retry.
+  const client = new BrokerClient({ url: serving.url, tries: 1 });
+  const operator = client.as(bearer(operatorToken));
+  for (const line of await seed(operator)) print(line);
+  const podToken = await issuer.token(DEMO_POD, systemClock.now());
+  for (const line of await demonstrate(client, podToken)) print(line);
+  const scanned = {
+    ...{ client, operator, clock: systemClock },
+    token: await issuer.token(SCANNED_POD, systemClock.now()),
+    alertSecret: await textOf(files.alertSecret),
+  };
+  for (const line of await demonstrateScan(scanned)) print(line);
+  client.close();
+  await keepTokenFresh(files, issuer);
+  await mkdir(files.secrets, { recursive: true, mode: 0o700 });
+  await writeFile(files.agentConfig, devAgentConfig(serving.url, files), { mode: 0o600 });
+  print(guide(serving.url, files));
+  // The lines above report the requests of the demonstration itself.
+  isShowing = true;
+}
+
+async function textOf(file: string): Promise<string> {
+  return (await readFile(file, 'utf8')).trim();
+}
+
+/** Keeps the secret of an earlier start, which the shells of its reader know. */
+async function createAlertSecret({ alertSecret }: DevFiles): Promise<void> {
+  const secret = randomBytes(32).toString('hex');
+  try {
+    await writeFile(alertSecret, `${secret}\n`, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+/**
+ * Serves with the operator's token of an earlier start, so that a restart does not end the profiles and the shells that use it. Undefined if there is
+ * no such token, or if the broker does not accept it for another day.
+ */
+async function serveWithKeptToken(
+  files: DevFiles,
+  config: Config,
+  deps: ServeDeps,
+): Promise<Serving | undefined> {
+  const needed = [files.operatorToken, files.store, files.kek, files.logKey];
+  const present = await Promise.all(
+    needed.map((file) =>
+      access(file).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  if (present.includes(false)) return undefined;
+  const serving = await serve(config, deps);
+  const client = new BrokerClient({ url: serving.url });
+  const token = bearer(await textOf(files.operatorToken));
+  const own = client.as(token).call('readOwnToken');
+  const endsAt = await own.then(
+    ({ body }) => Date.parse(body.endsAt),
+    () => 0,
+  );
+  client.close();
+  if (endsAt > systemClock.now() + DAY_MS) return serving;
+  await serving.stop('the operator token expires');
+  return undefined;
+}
+
+/** Creates what is missing, and a new operator's token in place of the earlier one. */
+async function serveWithNewToken(
+  files: DevFiles,
+  config: Config,
+  deps: ServeDeps,
+  print: (text: string) => void,
+): Promise<Serving> {
+  const tokenFile = files.operatorToken;
+  await rm(tokenFile, { force: true });
+  const options = { tokenFile, tokenTtlSeconds: OPERATOR_TOKEN_SECONDS };
+  const { created } = await initialise(config, options, deps);
+  for (const what of created) print(`created ${what}`);
+  return serve(config, deps);
+}
+
+const VERDICTS: Readonly<Record<number, string>> = {
+  401: 'no valid token',
+  403: 'denied',
+  404: 'not found',
+  409: 'conflict',
+  412: 'another version',
+  429: 'too many requests',
+};
+
+/** One line on the terminal for a request: when, who, what, and the outcome. */
+export function requestLine(
+  { method, path, identity, status }: AnsweredRequest,
+  now: number,
+): string {
+  const time = new Date(now).toISOString().slice(11, 19);
+  const who = identity?.startsWith('k8s://') === true ? identity : identity && 'operator';
+  const verdict = VERDICTS[status] ?? (status < 400 ? 'ok' : 'refused');
+  return `${time}  ${who ?? 'anonymous'}  ${method} ${path}  ${status} ${verdict}`;
+}
+
+/** Writes the demonstration pod's token, and its login request for `curl -d @file`, and renews both before the token expires. */
+async function keepTokenFresh(files: DevFiles, issuer: DevIssuer): Promise<void> {
+  const token = await issuer.token(DEMO_POD, systemClock.now());
+  await writeFile(files.podToken, token, { mode: 0o600 });
+  await writeFile(join(files.directory, 'login.json'), JSON.stringify({ cluster: 'dev', token }), {
+    mode: 0o600,
+  });
+  systemClock.after(TOKEN_REFRESH_MS, () => void keepTokenFresh(files, issuer));
+}

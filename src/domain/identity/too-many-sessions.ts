@@ -1,0 +1,39 @@
+import { BrokerError } from '../errors.ts';
+import { accountOf, workloadId, type Workload } from './workload.ts';
+
+const RETRY_SECONDS = 60;
+
+interface SessionFacts {
+  readonly workload: string;
+  readonly pod?: {
+    readonly cluster: string;
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+  };
+}
+
+/** A login that is refused because its pod or its workload has as many live sessions as it may. */
+export class TooManySessions extends BrokerError {
+  readonly facts: SessionFacts;
+
+  constructor(of: 'pod' | 'workload', most: number, workload: Workload) {
+    const limit = of === 'pod' ? 'sessionsPerPod' : 'sessionsPerWorkload';
+    super(
+      'ERR_RATE_LIMITED',
+      `the ${of} has ${most} live sessions, as many as it may (limits.${limit}); end some with DELETE /api/v1/sessions/self, or wait until they expire`,
+      { reason: `${of}_sessions`, retryAfterSeconds: RETRY_SECONDS },
+    );
+    const { cluster, pod } = workload;
+    const { namespace } = accountOf(workload);
+    this.facts = {
+      workload: workloadId(workload),
+      ...(pod !== undefined && { pod: { cluster, namespace, ...pod } }),
+    };
+  }
+
+  /** For the entry of a login that failed: whose login it was, else nothing. */
+  static factsOf(error: unknown): Partial<SessionFacts> {
+    return error instanceof TooManySessions ? error.facts : {};
+  }
+}

@@ -1,0 +1,103 @@
+import { LogOutput } from './log-output.ts';
+import { pino, type DestinationStream, type Level } from 'pino';
+import { BrokerError } from '../domain/errors.ts';
+import { redactCredentials } from '../domain/words/redact-credentials.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+
+/** Names under which a value could travel that must not be read in a log. */
+const REDACTED = [
+  'token',
+  'sessionToken',
+  'data',
+  'value',
+  'password',
+  'secret',
+  'authorization',
+  'key',
+];
+const DEEPEST_CAUSE = 4;
+const LONGEST_TEXT = 2_000;
+/** A stack that was logged is left out for this long: a backend that hangs makes the same two stacks for each call. */
+const STACK_REPEATS_MS = 3_600_000;
+const MOST_STACKS = 500;
+
+export interface LogOptions {
+  readonly level: Level;
+  readonly clock: Clock;
+  /** Standard output when absent. */
+  readonly destination?: DestinationStream;
+}
+
+/** A log whose level may change. */
+export interface LevelledLog extends Log {
+  level: string;
+}
+
+/** A log: one JSON object a line, without anything that looks like a credential. */
+export function createLog({ level, clock, destination }: LogOptions): LevelledLog {
+  const stacks = new Stacks(clock);
+  const options = {
+    level,
+    base: null,
+    timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
+    formatters: { level: (label: string) => ({ level: label }) },
+    redact: { paths: [...REDACTED, ...REDACTED.map((name) => `*.${name}`)], censor: '[sensitive]' },
+    serializers: { err: (error: unknown) => shownError(error, stacks, 0) },
+  };
+  const log: LevelledLog = pino(
+    options,
+    destination ??
+      new LogOutput(process.stdout, (dropped) =>
+        log.warn({ dropped }, 'standard output was not read: the process dropped lines of its log'),
+      ),
+  );
+  return log;
+}
+
+/** The stacks that were logged lately, without their messages, which differ from call to call. */
+class Stacks {
+  readonly #clock: Clock;
+  readonly #loggedAt = new Map<string, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether this stack was not logged within the hour. */
+  isNew({ stack = '', message }: Error): boolean {
+    const frames = stack.replace(message, '').slice(0, LONGEST_TEXT);
+    const now = this.#clock.monotonic();
+    const before = this.#loggedAt.get(frames);
+    if (before !== undefined && now - before < STACK_REPEATS_MS) return false;
+    if (this.#loggedAt.size >= MOST_STACKS) this.#loggedAt.clear();
+    this.#loggedAt.set(frames, now);
+    return true;
+  }
+}
+
+/** Only what our own code and messages say: a library's error may carry a whole request with its headers. */
+function shownError(error: unknown, stacks: Stacks, depth: number): object {
+  if (!(error instanceof Error)) return { type: typeof error };
+  // An error that the store's database sent: its words quote rows and statements.
+  if ('severity' in error) return { type: error.name, ...codeOf(error) };
+  const { name, message, stack, cause } = error;
+  const own =
+    error instanceof BrokerError ? { code: error.code, reason: error.reason } : codeOf(error);
+  return {
+    type: name,
+    ...own,
+    message: scrubbed(message),
+    ...(stack !== undefined && stacks.isNew(error) && { stack: scrubbed(stack) }),
+    ...(cause !== undefined &&
+      depth < DEEPEST_CAUSE && { cause: shownError(cause, stacks, depth + 1) }),
+  };
+}
+
+function codeOf(error: Error): { readonly code?: string } {
+  return 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};
+}
+
+function scrubbed(text: string): string {
+  return redactCredentials(text.slice(0, LONGEST_TEXT));
+}

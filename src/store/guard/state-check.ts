@@ -1,0 +1,402 @@
+import { setImmediate as loopTurn } from 'node:timers/promises';
+import { SetHash } from '../../crypto/hashes/set-hash.ts';
+import { constantTimeEqual } from '../../crypto/hashes/digest.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Store, TableName, Write } from '../../ports/store.ts';
+import { type DigestedTable, type Tables, shapeOf } from '../../ports/tables.ts';
+import { allRows } from '../../ports/queries.ts';
+import { DIGESTED, GUARDED_GROUPS, type GuardedGroup } from './guarded-tables.ts';
+import {
+  nameOf,
+  type DigestRow,
+  type HeldRows,
+  type NamedDigest,
+  type RowGuard,
+  type StoredRow,
+} from './row-guard.ts';
+
+const PAGE = 500;
+/** Retries, because other replicas may change rows during the read. */
+const ATTEMPTS = 16;
+/** The number of rows that a report names. Its count covers all of them. */
+const NAMED = 20;
+
+/** The digest that the log names for one kind of rows; `LoggedState` of the audit log. */
+export interface LoggedDigests {
+  get(kind: string): { readonly generation: number; readonly digest: string } | undefined;
+}
+
+/** All rows of a kind, which its digest covers. */
+export interface MatchedRows {
+  readonly digest: DigestRow;
+  readonly rows: readonly StoredRow[];
+  /** The elements of the rows, by row name. */
+  readonly elements: Map<string, string>;
+}
+
+/** Keeps the rows of some kinds after the check, so that they need not be read again. */
+export interface KeepMatched {
+  readonly kinds: readonly TableName[];
+  readonly take: (kind: TableName, matched: MatchedRows) => void;
+}
+
+/** The current rows of one kind. */
+interface KindRows {
+  readonly set: SetHash;
+  readonly count: number;
+  /** Rows without a valid MAC. */
+  readonly unsealed: readonly string[];
+}
+
+export interface StateReport {
+  /** Groups without a digest in the store and in the log: their rows are from a release that wrote no digests. */
+  readonly adopt: readonly GuardedGroup[];
+  /** The problems of each kind of rows; empty if the store is as the broker left it. */
+  readonly problems: readonly HeldRows[];
+}
+
+/** Compares the rows with their digests, and the digests with the log. It reads `logged` again if another replica has committed since. */
+export async function checkState(
+  store: Store,
+  guard: RowGuard,
+  { logged, keep }: { readonly logged: () => Promise<LoggedDigests>; readonly keep?: KeepMatched },
+): Promise<StateReport> {
+  const first = await logged();
+  const adopt: GuardedGroup[] = [];
+  for (const group of GUARDED_GROUPS) {
+    const stored = await Promise.all(group.digests.map((kind) => digestOf(store, kind)));
+    const isNew =
+      stored.every((row) => row === undefined) &&
+      group.digests.every((kind) => first.get(kind) === undefined);
+    if (isNew) adopt.push(group);
+  }
+  const adopted = new Set(adopt.flatMap(({ digests }) => digests));
+  const kinds = DIGESTED.filter((kind) => !adopted.has(kind));
+  const compared = new Map<DigestedTable, Compared | undefined>();
+  for (const kind of kinds) compared.set(kind, await compareKind(store, guard, { kind, keep }));
+  // Once for all kinds, because a reading takes time for each boot of the installation. A commit before this reading and after that of the rows makes
+  // its kind differ, and only this kind is checked again.
+  const last = await logged();
+  const problems: HeldRows[] = [];
+  for (const kind of kinds) {
+    const matched = compared.get(kind);
+    if (matched === undefined || 'problem' in matched || !isLogged(guard, matched.digest, last))
+      problems.push(...(await checkKind(store, guard, { kind, logged, keep })));
+    else matched.take();
+  }
+  return { adopt, problems };
+}
+
+function isLogged(guard: RowGuard, digest: DigestRow, logged: LoggedDigests): boolean {
+  return compareWithLog(guard, digest, logged.get(digest.kind)) === undefined;
+}
+
+interface Checked {
+  readonly kind: DigestedTable;
+  /** Undefined while the broker runs, because the guard then knows the newest generation. */
+  readonly logged?: () => Promise<LoggedDigests>;
+  readonly keep?: KeepMatched | undefined;
+}
+
+/** Compares the rows of every kind with their digests while the broker runs. @returns the problems. */
+export async function checkRows(store: Store, guard: RowGuard): Promise<readonly HeldRows[]> {
+  const problems: HeldRows[] = [];
+  for (const kind of DIGESTED) problems.push(...(await checkKind(store, guard, { kind })));
+  return problems;
+}
+
+async function checkKind(
+  store: Store,
+  guard: RowGuard,
+  checked: Checked,
+): Promise<readonly HeldRows[]> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const compared = await compareKind(store, guard, checked);
+    if (compared === undefined) continue;
+    if ('problem' in compared) return [compared.problem];
+    compared.take();
+    return [];
+  }
+  throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+}
+
+type Compared =
+  | { readonly problem: HeldRows }
+  /** `take` gives the rows to `keep`. */
+  | { readonly digest: DigestRow; readonly take: () => void };
+
+/** Undefined if another replica changed rows during the read. */
+async function compareKind(
+  store: Store,
+  guard: RowGuard,
+  { kind, logged, keep }: Checked,
+): Promise<Compared | undefined> {
+  const found = foundRows(kind, keep);
+  const before = await digestOf(store, kind);
+  const log = await logged?.();
+  const rows = await readKind(store, guard, { kind, rootKeyId: before?.root_key_id, found });
+  const after = await digestOf(store, kind);
+  if (after?.generation !== before?.generation) return undefined;
+  if (before === undefined) return { problem: behind(kind, 'its digest is missing') };
+  if (!guard.isDigest(before)) return { problem: differ(kind, 'its digest has no valid MAC') };
+  const problem =
+    (log && compareWithLog(guard, before, log.get(kind))) ??
+    (await compareRows(store, guard, before, rows));
+  if (problem !== undefined) return { problem };
+  return { digest: before, take: () => found && keep?.take(kind, { digest: before, ...found }) };
+}
+
+function compareWithLog(
+  guard: RowGuard,
+  stored: DigestRow,
+  named: { readonly generation: number; readonly digest: string } | undefined,
+): HeldRows | undefined {
+  const { kind, generation } = stored;
+  const logged = named?.generation ?? 0;
+  const isSame = named === undefined || named.digest === guard.shortDigest(stored);
+  if (generation === logged && isSame) return undefined;
+  const what = `the digest in the store is generation ${generation}, the log names ${logged}`;
+  return generation < logged ? behind(kind, what) : differ(kind, what);
+}
+
+/** The digest covers the MAC of each row too. So rows that match it have their MACs, which are checked only to name rows that differ. */
+async function compareRows(
+  store: Store,
+  guard: RowGuard,
+  stored: DigestRow,
+  { set, count }: Pick<KindRows, 'set' | 'count'>,
+): Promise<HeldRows | undefined> {
+  const kind = stored.kind as DigestedTable;
+  if (constantTimeEqual(set.state(), stored.state) && count === stored.count) return undefined;
+  const { unsealed } = await readSealed(store, guard, kind);
+  if (unsealed.length > 0) return unsealedRows(kind, unsealed);
+  const names = kind === 'documents' ? await differingDocuments(store) : [];
+  const counts = `there are ${count} rows, the digest is over ${stored.count}`;
+  const what = names.length === 0 ? counts : `${counts}; ${list(names)}`;
+  return differ(kind, what, Math.max(names.length, 1));
+}
+
+type Version = Tables['document_versions'];
+
+/** Returns documents that differ from their newest version. Most likely they were changed by hand. */
+async function differingDocuments(store: Store): Promise<readonly string[]> {
+  const newest = new Map<string, Version>();
+  for await (const page of pagesOf(store, 'document_versions')) {
+    for (const row of page) {
+      const key = `${row.kind}/${row.name}`;
+      if (isNewer(row, newest.get(key))) newest.set(key, row);
+    }
+  }
+  const names: string[] = [];
+  for await (const page of pagesOf(store, 'documents')) {
+    for (const { kind, name, uid, version } of page) {
+      const key = `${kind}/${name}`;
+      const last = newest.get(key);
+      newest.delete(key);
+      if (isHead(last, uid, version)) continue;
+      names.push(
+        `${key} is version ${version}, the last one written is ${last?.version ?? 'not there'}`,
+      );
+    }
+  }
+  for (const [key, { body }] of newest) if (body !== null) names.push(`${key} is missing`);
+  return names;
+}
+
+function isNewer(row: Version, known: Version | undefined): boolean {
+  if (known === undefined || row.created_at > known.created_at) return true;
+  return row.uid === known.uid && row.version > known.version;
+}
+
+function isHead(last: Version | undefined, uid: string, version: number): boolean {
+  return last?.uid === uid && last.version === version && last.body !== null;
+}
+
+/** The rows that a read adds to. */
+interface FoundRows {
+  readonly rows: StoredRow[];
+  readonly elements: Map<string, string>;
+}
+
+interface KindRead {
+  readonly kind: DigestedTable;
+  readonly rootKeyId: string | undefined;
+  readonly found: FoundRows | undefined;
+}
+
+/** Undefined for a kind whose rows are not kept. */
+function foundRows(kind: DigestedTable, keep: KeepMatched | undefined): FoundRows | undefined {
+  return keep?.kinds.includes(kind) === true ? { rows: [], elements: new Map() } : undefined;
+}
+
+/** Reads all rows of one kind, under the root key of their digest. */
+async function readKind(
+  store: Store,
+  guard: RowGuard,
+  { kind, rootKeyId, found }: KindRead,
+): Promise<Pick<KindRows, 'set' | 'count'>> {
+  const set = SetHash.empty();
+  let count = 0;
+  for await (const page of pagesOf(store, kind)) {
+    for (const row of page) {
+      const element = guard.element(rootKeyId, kind, row);
+      set.add(element);
+      found?.rows.push(row);
+      found?.elements.set(nameOf(kind, row), element);
+    }
+    count += page.length;
+  }
+  return { set, count };
+}
+
+/** Reads all rows of one kind for a new digest under the active root key, and checks the MAC of each. */
+async function readSealed(store: Store, guard: RowGuard, kind: DigestedTable): Promise<KindRows> {
+  const set = SetHash.empty();
+  const unsealed: string[] = [];
+  let count = 0;
+  for await (const page of pagesOf(store, kind)) {
+    for (const row of page) {
+      const stored = row as unknown as StoredRow;
+      if (!guard.isSealed(kind, stored)) unsealed.push(nameOf(kind, stored));
+      set.add(guard.element(undefined, kind, stored));
+    }
+    count += page.length;
+  }
+  return { set, count, unsealed };
+}
+
+/**
+ * Seals the rows of an earlier release, then writes the first digests of these groups in one commit. After a crash before that commit, the next start
+ * seals the rows again. `entry` is the body of the commit's audit entry.
+ * @returns rows that had an invalid MAC.
+ */
+export async function adoptState(
+  store: Store,
+  guard: RowGuard,
+  { groups, entry }: { readonly groups: readonly GuardedGroup[]; readonly entry: string },
+): Promise<readonly HeldRows[]> {
+  const kinds = DIGESTED.filter((kind) => groups.some(({ digests }) => digests.includes(kind)));
+  guard.adopt(kinds);
+  for (const table of groups.flatMap(({ macs }) => macs)) await sealRows(store, table);
+  const digests: DigestRow[] = [];
+  const problems: HeldRows[] = [];
+  for (const kind of kinds) {
+    const { set, count, unsealed } = await readSealed(store, guard, kind);
+    if (unsealed.length > 0) problems.push(unsealedRows(kind, unsealed));
+    digests.push(guard.sealDigest(kind, { generation: 1, count, set }));
+  }
+  await commitDigests(store, guard, { digests, entry });
+  return problems;
+}
+
+/** Adds the MAC to all rows of a table that have none, a page at a time. There may be one lease for each read of a day. */
+async function sealRows(store: Store, table: TableName): Promise<void> {
+  for await (const page of pagesOf(store, table)) {
+    const bare = page.filter((row) => (row as { mac?: unknown }).mac === null);
+    if (bare.length > 0) await store.commit({ writes: bare.map((row) => reseal(table, row)) });
+  }
+}
+
+/**
+ * Returns the digests of all rows for the manifest of a backup. A store restored from the backup has these digests, and the log of the backup names
+ * the same ones. It reads the copy, not the running store.
+ * @throws ERR_CIPHERTEXT_INVALID if a digest is missing or forged.
+ */
+export async function manifestDigests(
+  store: Store,
+  guard: RowGuard,
+): Promise<readonly NamedDigest[]> {
+  const rows = await Promise.all(DIGESTED.map((kind) => digestOf(store, kind)));
+  return DIGESTED.map((kind, index) => guard.named(guard.accept(kind, rows[index])));
+}
+
+interface NewDigests {
+  readonly digests: readonly DigestRow[];
+  readonly entry: string;
+}
+
+async function commitDigests(store: Store, guard: RowGuard, made: NewDigests): Promise<void> {
+  const { digests, entry } = made;
+  const outcome = await store.commit({
+    expect: digests.map(({ kind }) => ({ table: 'state_digests', key: { kind }, absent: true })),
+    writes: digests.map((put): Write => ({ table: 'state_digests', put })),
+    entries: guard.withState([entry], guard.member(digests)),
+  });
+  // Another replica that started at the same time committed first.
+  if (outcome.status === 'conflict') return;
+  if (outcome.status !== 'committed') throw new BrokerError('ERR_BUSY');
+}
+
+/**
+ * Accepts the current rows on behalf of an operator. Every row must have a valid MAC.
+ * @returns the new digests.
+ * @throws ERR_HELD for rows that no key of this installation sealed.
+ */
+export async function acceptState(
+  store: Store,
+  guard: RowGuard,
+  { logged, entry }: { readonly logged: LoggedDigests; readonly entry: string },
+): Promise<readonly DigestRow[]> {
+  const writes: Write[] = [];
+  const digests: DigestRow[] = [];
+  for (const kind of DIGESTED) {
+    const { set, count, unsealed } = await readSealed(store, guard, kind);
+    if (unsealed.length > 0) {
+      throw new BrokerError(
+        'ERR_HELD',
+        `${list(unsealed)} cannot be accepted: no key of this installation made the MAC; delete the rows, then release again`,
+      );
+    }
+    const before = await digestOf(store, kind);
+    const generation = Math.max(before?.generation ?? 0, logged.get(kind)?.generation ?? 0) + 1;
+    digests.push(guard.sealDigest(kind, { generation, count, set }));
+  }
+  for (const put of digests) writes.push({ table: 'state_digests', put });
+  await store.commit({ writes, entries: guard.withState([entry], guard.member(digests)) });
+  return digests;
+}
+
+function reseal(table: TableName, row: StoredRow): Write {
+  const key = Object.fromEntries(shapeOf(table).key.map((column) => [column, row[column]]));
+  return { table, key, change: { mac: null } } as unknown as Write;
+}
+
+async function digestOf(store: Store, kind: DigestedTable): Promise<DigestRow | undefined> {
+  return store.get('state_digests', { kind });
+}
+
+/**
+ * Reads every row of a table in pages. The process handles other requests in between. Single rows would take a promise for each of ten thousand
+ * documents.
+ */
+export async function* pagesOf<T extends TableName>(
+  store: Store,
+  table: T,
+): AsyncGenerator<readonly Tables[T][]> {
+  let after: Tables[T] | undefined;
+  for (;;) {
+    const rows: readonly Tables[T][] = await store.list(allRows(table), { limit: PAGE, after });
+    yield rows;
+    after = rows.at(-1);
+    if (after === undefined || rows.length < PAGE) return;
+    await loopTurn();
+  }
+}
+
+function behind(kind: string, what: string): HeldRows {
+  return { reason: 'rows_behind', kind: kind as TableName, what: `${kind}: ${what}`, count: 1 };
+}
+
+function differ(kind: string, what: string, count = 1): HeldRows {
+  return { reason: 'rows_differ', kind: kind as TableName, what: `${kind}: ${what}`, count };
+}
+
+function unsealedRows(kind: string, unsealed: readonly string[]): HeldRows {
+  const verb = unsealed.length === 1 ? 'has' : 'have';
+  return differ(kind, `${list(unsealed)} ${verb} no valid MAC`, unsealed.length);
+}
+
+function list(names: readonly string[]): string {
+  const more = names.length - NAMED;
+  return names.slice(0, NAMED).join(', ') + (more > 0 ? ` and ${more} more` : '');
+}

@@ -1,0 +1,64 @@
+import { BrokerError } from '../domain/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import { RepeatedWork } from '../ports/repeated-work.ts';
+import type { Store } from '../ports/store.ts';
+import type { RowGuard } from '../store/guard/row-guard.ts';
+import { checkRows } from '../store/guard/state-check.ts';
+
+const EVERY_MS = 60_000;
+/** With many rows, the pause is this multiple of the check's duration. Checks then take one percent of the time. */
+const SHARE = 100;
+
+interface SweepDeps {
+  readonly store: Store;
+  readonly guard: RowGuard;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Compares all rows with their digests while the broker runs, because reads of other rows do not detect a deleted row. */
+export class StateSweep {
+  readonly #deps: SweepDeps;
+  readonly #work: RepeatedWork;
+
+  constructor(deps: SweepDeps) {
+    const { clock, log } = deps;
+    this.#deps = deps;
+    this.#work = new RepeatedWork({
+      clock,
+      run: () => this.#check(),
+      onError: (error) => {
+        log.warn(
+          { err: error },
+          'rows could not be compared with their digests; the broker retries',
+        );
+        return EVERY_MS;
+      },
+    });
+  }
+
+  start(): void {
+    this.#work.start(EVERY_MS);
+  }
+
+  /** Waits for the check in progress. */
+  async close(): Promise<void> {
+    await this.#work.close();
+  }
+
+  /** @returns the pause before the next check; undefined if there is none. */
+  async #check(): Promise<number | undefined> {
+    const { store, guard, clock } = this.#deps;
+    const begun = clock.monotonic();
+    try {
+      for (const problem of await checkRows(store, guard)) guard.hold(problem);
+    } catch (error) {
+      // Without the keys no comparison is possible, and the broker serves nothing.
+      if (error instanceof BrokerError && error.code === 'ERR_SEALED') return undefined;
+      throw error;
+    }
+    const took = clock.monotonic() - begun;
+    return guard.isHeld ? undefined : Math.max(EVERY_MS, took * SHARE);
+  }
+}

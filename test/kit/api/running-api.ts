@@ -1,0 +1,307 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { Registry } from 'prom-client';
+import supertest from 'supertest';
+import { createApp } from '../../../src/api/server/app.ts';
+import { schemesOf } from '../../../src/api/config.ts';
+import { Drain } from '../../../src/api/server/drain.ts';
+import { MalformedRequests } from '../../../src/api/request/malformed-requests.ts';
+import { SourceAddress } from '../../../src/api/request/source-address.ts';
+import { createServer, type ApiServer } from '../../../src/api/server/server.ts';
+import { systemClock } from '../../../src/process/clock.ts';
+import { openBroker, type RunningBroker } from '../../../src/compose/broker.ts';
+import { initialise } from '../../../src/compose/installation/initialise.ts';
+import { configSchema, type Config } from '../../../src/compose/config/schema.ts';
+import { createLog } from '../../../src/process/log.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
+import { contractFault } from './openapi-contract.ts';
+import {
+  boundClaims,
+  ecKey,
+  rawToken,
+  signedToken,
+  type SigningKey,
+} from '../identity/token-factory.ts';
+
+const ISSUER = 'https://issuer.test';
+const AUDIENCE = 'quaymaster';
+
+export interface PartsOptions {
+  readonly clock?: Clock;
+  readonly limits?: Record<string, unknown>;
+  readonly listener?: Record<string, unknown>;
+  readonly refusals?: Record<string, unknown>;
+  /** Tests read the entry of each refusal, so by default none is counted into a summary. */
+  readonly denials?: Record<string, unknown>;
+  /** Of the audit log, besides its origin and files. */
+  readonly audit?: Record<string, unknown>;
+  /** Connections besides `keys`, which has the keys of `c1`. */
+  readonly connections?: Record<string, unknown>;
+  /** Sources of runtime alerts. */
+  readonly alerts?: Record<string, unknown>;
+  /** Clusters whose custom resources become documents. */
+  readonly kubernetes?: Record<string, unknown>;
+  /** Issuers of people. */
+  readonly people?: Record<string, unknown>;
+  readonly failpoint?: (name: string) => void;
+}
+
+export interface CallOptions {
+  readonly token?: string | undefined;
+  /** An object is sent as JSON, a string unchanged. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An answer that the contract allows. */
+export interface Answered {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into answers whose shape the contract has checked
+  readonly body: any;
+}
+
+/** The fields of list items that several tests read. */
+export interface ListedItem {
+  readonly id: string;
+  readonly name: string;
+  readonly path: string;
+  readonly state: string;
+  readonly error?: { readonly code: string };
+  readonly [field: string]: unknown;
+}
+
+/** The items of a list. */
+export function itemsOf({ body }: Answered): readonly ListedItem[] {
+  return (body as { readonly items: readonly ListedItem[] }).items;
+}
+
+type Method = 'get' | 'head' | 'post' | 'put' | 'delete' | 'patch' | 'options';
+type Claims = Partial<Parameters<typeof boundClaims>[0]>;
+
+interface Made {
+  readonly broker: RunningBroker;
+  readonly server: ApiServer;
+  readonly drain: Drain;
+  readonly port: number;
+  readonly admin: string;
+  readonly directory: string;
+  readonly key: SigningKey;
+  readonly lines: readonly string[];
+}
+
+/** A whole broker on a separate store, with the API listening and all its output available. */
+export class RunningApi {
+  readonly broker: RunningBroker;
+  readonly server: ApiServer;
+  readonly port: number;
+  readonly url: string;
+  /** Token of an unscoped admin. */
+  readonly admin: string;
+  readonly directory: string;
+  /** Lines of the process's log so far. */
+  readonly logged: readonly string[];
+  readonly drain: Drain;
+  readonly #key: SigningKey;
+
+  private constructor(made: Made) {
+    this.broker = made.broker;
+    this.server = made.server;
+    this.port = made.port;
+    this.url = `http://127.0.0.1:${made.port}`;
+    this.admin = made.admin;
+    this.directory = made.directory;
+    this.logged = made.lines;
+    this.drain = made.drain;
+    this.#key = made.key;
+  }
+
+  static async start(options: PartsOptions = {}): Promise<RunningApi> {
+    const directory = await mkdtemp(join(tmpdir(), 'qm-api-'));
+    const key = ecKey('key-1');
+    await writeFile(join(directory, 'jwks.json'), JSON.stringify({ keys: [key.jwk] }));
+    const config = configOf(directory, options);
+    const lines: string[] = [];
+    const { clock = systemClock, failpoint } = options;
+    const log = createLog({ level: 'info', clock, destination: collector(lines) });
+    const tokenFile = join(directory, 'admin.token');
+    await initialise(config, { tokenFile, tokenTtlSeconds: 30 * 86_400 }, { clock, log });
+    const admin = (await readFile(tokenFile, 'utf8')).trim();
+    await rm(tokenFile);
+    const broker = await openBroker(config, { clock, log, ...(failpoint && { failpoint }) });
+    const drain = new Drain();
+    const sources = new SourceAddress(config.listener.trustedProxies);
+    const app = createApp(broker.parts, {
+      boot: 'test',
+      limits: broker.limits,
+      sources,
+      schemes: schemesOf(config.listener),
+      drain,
+      unready: () => broker.unready(),
+      held: () => broker.held(),
+      warnings: () => broker.warnings(),
+      metrics: new Registry(),
+      servesMetrics: true,
+    });
+    const malformed = new MalformedRequests(broker.parts, 'test');
+    const server = await createServer(app, config.listener, {
+      ...{ clock, log, drain, malformed, sources },
+    });
+    const { port } = await server.listen();
+    return new RunningApi({ broker, server, drain, port, admin, directory, key, lines });
+  }
+
+  /** Registers the cluster `c1` and an embedded mount at `app`, and grants `capabilities` below it to `prod/*`. */
+  async seed(capabilities: readonly string[] = ['read', 'list', 'write']): Promise<void> {
+    await this.put('clusters/c1', {
+      connection: 'keys',
+      issuer: ISSUER,
+      audiences: [AUDIENCE],
+      podWatch: false,
+    });
+    await this.put('mounts/app', { prefix: 'app', connection: 'embedded' });
+    await this.put('policies/app', policy('app', ['app/**'], capabilities));
+  }
+
+  /** Creates a document as the admin. */
+  async put(path: string, document: unknown): Promise<void> {
+    const response = await this.call('PUT', `/api/v1/${path}`, {
+      token: this.admin,
+      body: document,
+      headers: { 'If-None-Match': '*' },
+    });
+    if (response.status !== 201) throw new Error(`${path}: ${response.text}`);
+  }
+
+  /** Sends a request and checks the answer against openapi.yaml. */
+  async call(method: string, path: string, options: CallOptions = {}): Promise<Answered> {
+    const { token, body, headers = {} } = options;
+    const request = supertest(this.url)[method.toLowerCase() as Method](path).redirects(0);
+    if (token !== undefined) request.set('Authorization', `Bearer ${token}`);
+    for (const [name, value] of Object.entries(headers)) request.set(name, value);
+    const response = await (body === undefined ? request : request.send(body as object));
+    // superagent omits the text for an unknown media type.
+    const { text = '' } = response as { text?: string };
+    const { status, headers: received, body: parsed } = response;
+    const answered: Answered = { status, headers: received, text, body: parsed };
+    checkAnswer(method, path, answered);
+    return answered;
+  }
+
+  /** A service-account token that the cluster `c1` accepts. */
+  serviceAccountToken(claims: Claims = {}): string {
+    const issuedAt = Math.floor(this.broker.parts.clock.now() / 1000);
+    const payload = boundClaims({ issuer: ISSUER, audience: [AUDIENCE], issuedAt, ...claims });
+    return signedToken(this.#key, payload);
+  }
+
+  /** A token with changed header and payload, signed with the cluster's own key. */
+  oddToken(change: {
+    readonly header?: Readonly<Record<string, unknown>> | string;
+    readonly payload?: Readonly<Record<string, unknown>> | string;
+    readonly signature?: Uint8Array;
+  }): string {
+    const issuedAt = Math.floor(this.broker.parts.clock.now() / 1000);
+    const { alg, kid } = this.#key;
+    const whole = boundClaims({ issuer: ISSUER, audience: [AUDIENCE], issuedAt });
+    const changed = (
+      part: Readonly<Record<string, unknown>> | string | undefined,
+      base: object,
+    ): Readonly<Record<string, unknown>> | string =>
+      typeof part === 'string' ? part : { ...base, ...part };
+    return rawToken({
+      header: changed(change.header, { alg, kid }),
+      payload: changed(change.payload, whole),
+      key: this.#key,
+      ...(change.signature !== undefined && { signature: change.signature }),
+    });
+  }
+
+  /** Logs a workload in and returns its session token. */
+  async logIn(claims: Claims = {}): Promise<string> {
+    const body = { cluster: 'c1', token: this.serviceAccountToken(claims) };
+    const response = await this.call('POST', '/api/v1/sessions', { body });
+    if (response.status !== 201) throw new Error(`no session: ${response.text}`);
+    return response.body.token as string;
+  }
+
+  /** A new operator with these grants. @returns its token. */
+  async operator(name: string, grants: readonly object[]): Promise<string> {
+    await this.put(`operators/${name}`, { grants });
+    const response = await this.call('POST', `/api/v1/operators/${name}/tokens`, {
+      token: this.admin,
+      body: { ttl: '1h' },
+    });
+    if (response.status !== 201) throw new Error(`no token: ${response.text}`);
+    return response.body.token as string;
+  }
+
+  async stop(): Promise<void> {
+    this.broker.parts.events.close();
+    await this.server.drain(2_000);
+    await this.broker.close('test_over');
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** A policy for the workloads of the namespace `prod` in the cluster `c1` below some patterns. */
+export function policy(
+  name: string,
+  paths: readonly string[],
+  capabilities: readonly string[],
+): object {
+  return {
+    apiVersion: 'quaymaster.dev/v1',
+    kind: 'AccessPolicy',
+    metadata: { name },
+    spec: {
+      subjects: [{ clusters: ['c1'], namespaces: ['prod'], serviceAccounts: ['*'] }],
+      rules: [{ name: 'rule-1', effect: 'allow', paths, capabilities }],
+    },
+  };
+}
+
+function checkAnswer(method: string, path: string, answered: Answered): void {
+  if (method === 'HEAD') return;
+  const { status, headers, text, body } = answered;
+  const type = headers['content-type'];
+  const fault = contractFault(method, path, { status, type, body: text === '' ? '' : body });
+  if (fault !== undefined) throw new Error(`${method} ${path} breaks openapi.yaml: ${fault}`);
+}
+
+function configOf(directory: string, options: PartsOptions): Config {
+  return configSchema.parse({
+    mode: 'development',
+    listener: { port: 0, ...options.listener },
+    store: { type: 'sqlite', path: join(directory, 'store', 'broker.db') },
+    kek: { type: 'local-file', path: join(directory, 'keys', 'kek') },
+    audit: {
+      origin: 'quaymaster.test/api',
+      logKeyFile: join(directory, 'keys', 'log.pem'),
+      checkpointFile: join(directory, 'keys', 'checkpoint'),
+      refusals: options.refusals,
+      denials: options.denials ?? { entriesPerWindow: 1_000 },
+      ...options.audit,
+    },
+    connections: {
+      keys: { type: 'jwks', file: join(directory, 'jwks.json') },
+      ...options.connections,
+    },
+    limits: options.limits,
+    people: options.people,
+    alerts: options.alerts,
+    kubernetes: options.kubernetes,
+  });
+}
+
+function collector(lines: string[]): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString());
+      done();
+    },
+  });
+}

@@ -1,0 +1,14 @@
+import { rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeChunks } from '../../../scripts/chunks.ts';
+
+const ROOT = new URL('../../..', import.meta.url).pathname;
+/** Beside the program in `dist`, whose data files it uses. */
+const DIRECTORY = join(ROOT, 'dist/failpoints');
+
+rmSync(DIRECTORY, { recursive: true, force: true });
+await writeChunks(
+  { failpoints: join(ROOT, 'test/kit/broker/failpoint-main.ts') },
+  join(DIRECTORY, 'chunks'),
+);
+symlinkSync('../program/prebuilds', join(DIRECTORY, 'prebuilds'));

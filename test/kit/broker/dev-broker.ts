@@ -1,0 +1,44 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '../backends/free-port.ts';
+import { until } from '../backends/until.ts';
+
+const ROOT = new URL('../../..', import.meta.url).pathname;
+/** The built program, which starts in half the time of `npm run quaymaster`. */
+export const PROGRAM = [
+  join(ROOT, 'node_modules/.bin/node'),
+  '--disable-sigusr1',
+  join(ROOT, 'dist/quaymaster.cjs'),
+] as const;
+
+/** A broker in development mode, in a new directory, that has printed its guide. */
+export interface DevBroker {
+  readonly directory: string;
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export async function startDevBroker(): Promise<DevBroker> {
+  const directory = await mkdtemp(join(tmpdir(), 'quaymaster-dev-'));
+  const port = await freePort();
+  const [node, ...words] = PROGRAM;
+  const broker = spawn(node, [...words, 'dev', '--port', String(port)], {
+    cwd: directory,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  broker.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  await until('the guide is printed', () => Promise.resolve(output.includes('audit verify')));
+  return {
+    directory,
+    url: `http://127.0.0.1:${port}`,
+    close: async () => {
+      broker.kill('SIGTERM');
+      await once(broker, 'exit');
+      await rm(directory, { recursive: true });
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import { Attestations } from '../../../src/broker/state/attestation-memory.ts';
+import { parseAttestation } from '../../../src/broker/state/parse-attestation.ts';
+import { parseSpec } from '../../../src/broker/model/schema.ts';
+import { RowSeals } from '../../../src/broker/kernel/row-seals.ts';
+import { Keyring } from '../../../src/crypto/keys/keyring.ts';
+import { generateRootKey } from '../../../src/crypto/keys/root-keys.ts';
+import {
+  judgeTrust,
+  type ImageTrust,
+  type Statement,
+  type TrustFinding,
+} from '../../../src/domain/posture/image-trust.ts';
+import { compileProfile } from '../../../src/domain/posture/profile.ts';
+import type { Store } from '../../../src/ports/store.ts';
+
+/** A signature or attestation as it is pushed to the broker. */
+export type Content = Readonly<Record<string, unknown>>;
+
+const memory = new Attestations({} as Store, new RowSeals(new Keyring(generateRootKey())));
+
+/** The broker's view of what was pushed. */
+function trustOf(contents: readonly Content[]): ImageTrust {
+  const kept = contents.map((content, at) => {
+    const { subjects, type, repository, builder, scannedAt } = parseAttestation(content);
+    const body = Buffer.from(JSON.stringify(content));
+    const facts = { type, repository, builder, scannedAt };
+    return { subjects, statement: { id: `att_${at}`, createdAt: 1, body, ...facts } };
+  });
+  return {
+    of: (digest) =>
+      kept.filter(({ subjects }) => subjects.includes(digest)).map(({ statement }) => statement),
+    signerOf: (statement: Statement, by) => memory.signerOf(statement, by),
+  };
+}
+
+/** What an image violates of the `image` part of a profile, with these signatures and attestations. */
+export function imageFindings(
+  image: { readonly repository: string; readonly digest: string },
+  demands: object,
+  contents: readonly Content[],
+): readonly TrustFinding[] {
+  const spec = parseSpec('posture-profile', { mode: 'enforce', image: demands });
+  const { trust } = compileProfile('p', 1, spec);
+  return judgeTrust(trust, image, { trust: trustOf(contents), now: Date.now() }).findings;
+}

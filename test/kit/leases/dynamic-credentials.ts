@@ -1,0 +1,107 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '../backends/until.ts';
+import { PreparedBroker } from '../broker/prepared-broker.ts';
+import { KILL_POINTS } from './issue-kill-points.ts';
+
+/** `ROUNDS` in the environment sets a higher number. */
+const ROUNDS = Number(process.env['ROUNDS'] ?? 6);
+/** An issue finishes within this time on an idle machine. */
+const LATEST_MS = 60;
+/** A credential that the broker forgets lives at most this long. */
+export const LEASE_TTL = '3s';
+
+/** A backend of dynamic credentials with the broker's configuration for it, and the list of live credentials. */
+export interface CredentialFixture {
+  readonly path: string;
+  /** The service account that requests credentials; absent: any. */
+  readonly serviceAccount?: string;
+  readonly live: () => Promise<number>;
+  readonly config: (directory: string) => Record<string, unknown>;
+  readonly files: Readonly<Record<string, string>>;
+  readonly documents: Readonly<Record<string, object>>;
+  readonly close?: () => Promise<void>;
+}
+
+/** No credential outlives its lease, at whatever point its broker dies. */
+export function leavesNothingAfterKill(
+  title: string,
+  make: () => Promise<CredentialFixture>,
+): void {
+  describe(`F18: a broker killed while it issues a credential at ${title} (I2)`, () => {
+    let target: CredentialFixture;
+    let broker: PreparedBroker;
+
+    beforeAll(async () => {
+      target = await make();
+      broker = await PreparedBroker.start({
+        files: target.files,
+        config: (directory) => ({ connections: { target: target.config(directory) } }),
+        documents: target.documents,
+      });
+      await broker.installation.stop();
+    });
+    afterAll(async () => {
+      await broker.remove();
+      await target.close?.();
+    });
+
+    async function logIn(): Promise<string> {
+      const { serviceAccount } = target;
+      return broker.logIn(serviceAccount === undefined ? {} : { serviceAccount });
+    }
+
+    async function untilNothingIsLeft(): Promise<void> {
+      await until('every order is settled', async () => {
+        const states = ['intended', 'prepared', 'issued', 'revoking', 'irrevocable', 'expiring'];
+        const counts = states.map((state) => {
+          return broker.metric(`quaymaster_credentials{state="${state}"}`);
+        });
+        return (await Promise.all(counts)).every((count) => count === 0);
+      });
+      await until('nothing lives at the backend', async () => (await target.live()) === 0);
+    }
+
+    it.each(KILL_POINTS)('leaves nothing at the backend: %s', async (point) => {
+      await broker.startWithFailpoints();
+      const session = await logIn();
+      await broker.arm(point, 'kill');
+      await expect(broker.order(session, target.path, point)).rejects.toThrow();
+      expect(await broker.installation.ended()).toBeNull();
+
+      await broker.installation.start();
+      await untilNothingIsLeft();
+      await broker.installation.stop('SIGKILL');
+    });
+
+    it('leaves nothing at the backend, whenever it is killed', async () => {
+      for (let round = 0; round < ROUNDS; round += 1) {
+        await broker.installation.start();
+        const session = await logIn();
+        const ordered = broker.order(session, target.path, `at-${round}`).catch(() => undefined);
+        // The fault is a random moment, so no condition can be awaited.
+        await pause(Math.random() * LATEST_MS);
+        await broker.installation.stop('SIGKILL');
+        await ordered;
+      }
+      await broker.installation.start();
+      await untilNothingIsLeft();
+      await broker.installation.stop();
+    });
+
+    it('issues credentials again, and keeps a valid log', async () => {
+      await broker.installation.start();
+      const session = await logIn();
+      const { status } = await broker.order(session, target.path, 'after-all');
+      expect(status).toBe(201);
+      expect(await target.live()).toBeGreaterThan(0);
+      const body = { by: 'workload', workload: `k8s://c1/prod/${target.serviceAccount ?? 'api'}` };
+      await broker.installation.call('POST', '/api/v1/leases:revoke', {
+        token: broker.operator,
+        body,
+      });
+      await until('it is revoked', async () => (await target.live()) === 0);
+      expect(await broker.verifiedLog()).toContain('verified: ');
+    });
+  });
+}

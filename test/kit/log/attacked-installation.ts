@@ -1,0 +1,172 @@
+import Database from 'better-sqlite3';
+import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { systemClock } from '../../../src/process/clock.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
+import { openBroker, type RunningBroker } from '../../../src/compose/broker.ts';
+import { serve, type Serving } from '../../../src/compose/serving/serve.ts';
+import { initialise } from '../../../src/compose/installation/initialise.ts';
+import { checkConfig } from '../../../src/compose/config/load.ts';
+import type { Config } from '../../../src/compose/config/schema.ts';
+
+export type Row = Record<string, unknown>;
+
+/** Tables of the audit log, and the claim of the process that appends to it. */
+const LOG_TABLES = [
+  'audit_batches',
+  'log_segments',
+  'log_tiles',
+  'log_terms',
+  'log_checkpoints',
+  'claims',
+] as const;
+
+/** A real installation in its own directory. The test can change its files as an attacker, while it is stopped or running. */
+export class AttackedInstallation {
+  readonly directory: string;
+  readonly config: Config;
+  readonly logged: unknown[] = [];
+  #tokens = 0;
+
+  clock: Clock = systemClock;
+  trustClock = false;
+
+  private constructor(directory: string, more: object) {
+    this.directory = directory;
+    this.config = checkConfig(
+      {
+        mode: 'development',
+        listener: { port: 0 },
+        store: { type: 'sqlite', path: join(directory, 'store', 'quaymaster.db') },
+        kek: { type: 'local-file', path: join(directory, 'keys', 'kek') },
+        ...more,
+        audit: {
+          origin: 'quaymaster.test/attacked',
+          logKeyFile: join(directory, 'keys', 'log.pem'),
+          checkpointFile: join(directory, 'keys', 'checkpoint'),
+          ...(more as { audit?: object }).audit,
+        },
+      },
+      'test',
+    );
+  }
+
+  static async make(
+    more: (directory: string) => object = () => ({}),
+  ): Promise<AttackedInstallation> {
+    const directory = await mkdtemp(join(tmpdir(), 'qm-attacked-'));
+    return new AttackedInstallation(directory, more(directory));
+  }
+
+  /** The installation of `test/vectors/stores/<name>`. */
+  static async from(name: string): Promise<AttackedInstallation> {
+    const own = await AttackedInstallation.make();
+    const stored = join(import.meta.dirname, '../../vectors/stores', name);
+    for (const folder of ['store', 'keys']) await mkdir(own.at(folder), { mode: 0o700 });
+    const database = gunzipSync(await readFile(join(stored, 'quaymaster.db.gz')));
+    await writeFile(own.at('store/quaymaster.db'), database, { mode: 0o600 });
+    for (const file of ['kek', 'log.pem', 'checkpoint']) {
+      await copyFile(join(stored, file), own.at(`keys/${file}`));
+      await chmod(own.at(`keys/${file}`), 0o600);
+    }
+    return own;
+  }
+
+  at(name: string): string {
+    return join(this.directory, name);
+  }
+
+  /** Runs `quaymaster init`. @returns the token that it minted. */
+  async init(): Promise<string> {
+    const tokenFile = this.at(`token-${this.#tokens++}`);
+    await initialise(this.config, { tokenFile, tokenTtlSeconds: 3600 }, this.#deps());
+    return (await readFile(tokenFile, 'utf8')).trim();
+  }
+
+  open(): Promise<RunningBroker> {
+    return openBroker(this.config, this.#deps());
+  }
+
+  serve(): Promise<Serving> {
+    return serve(this.config, this.#deps());
+  }
+
+  /** Starts and stops it. @returns why it is not ready; empty if it serves. */
+  async unreadyAtStart(): Promise<readonly string[]> {
+    const broker = await this.open();
+    const unready = broker.unready();
+    await broker.close('test');
+    return unready;
+  }
+
+  /** Changes the store's file without the broker. */
+  sql(work: (database: Database.Database) => void): void {
+    const { store } = this.config;
+    if (store.type !== 'sqlite') throw new Error('not a file');
+    const database = new Database(store.path);
+    try {
+      work(database);
+    } finally {
+      database.close();
+    }
+  }
+
+  rows(table: string): readonly Row[] {
+    let found: Row[] = [];
+    this.sql((database) => {
+      found = database.prepare(`SELECT * FROM "${table}"`).all() as Row[];
+    });
+    return found;
+  }
+
+  /** Inserts or replaces a row without the broker. */
+  putRow(table: string, row: object): void {
+    const names = Object.keys(row);
+    const columns = names.map((name) => `"${name}"`).join(', ');
+    const places = names.map(() => '?').join(', ');
+    this.sql((database) => {
+      const sql = `INSERT OR REPLACE INTO "${table}" (${columns}) VALUES (${places})`;
+      database.prepare(sql).run(...Object.values(row));
+    });
+  }
+
+  /** The rows that stopped the store, from the broker's log since the last call. */
+  heldRows(): readonly string[] {
+    return this.logged.splice(0).flatMap((line) => {
+      const { what } = (line as { fields: { what?: string } }).fields;
+      return what === undefined ? [] : [what];
+    });
+  }
+
+  emptyLogTables(): void {
+    this.sql((database) => {
+      for (const table of LOG_TABLES) database.exec(`DELETE FROM "${table}"`);
+    });
+  }
+
+  removeCheckpointFile(): Promise<void> {
+    return rm(this.config.audit.checkpointFile);
+  }
+
+  copyStore(name: string): Promise<void> {
+    return cp(this.at('store'), this.at(name), { recursive: true });
+  }
+
+  async restoreStore(name: string): Promise<void> {
+    await rm(this.at('store'), { recursive: true });
+    await cp(this.at(name), this.at('store'), { recursive: true });
+  }
+
+  remove(): Promise<void> {
+    return rm(this.directory, { recursive: true });
+  }
+
+  #deps(): Parameters<typeof openBroker>[1] {
+    const take = (fields: unknown, message: string): void =>
+      void this.logged.push({ fields, message });
+    const { clock, trustClock } = this;
+    return { clock, trustClock, log: { info: take, warn: take, error: take } };
+  }
+}

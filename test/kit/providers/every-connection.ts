@@ -1,0 +1,47 @@
+import { systemClock } from '../../../src/process/clock.ts';
+import { OpenedConnections } from '../../../src/compose/configuration/connections.ts';
+import { configSchema, type Config } from '../../../src/compose/config/schema.ts';
+import { privateFile } from '../rotation/target-fixture.ts';
+
+export type EveryConnection = Pick<OpenedConnections, 'providers' | 'targets' | 'close'>;
+
+/** Connections of every kind; saving a document sends nothing to them. `locators` restricts some of them, by name. */
+export async function everyConnection(
+  locators: Readonly<Record<string, readonly string[]>> = {},
+): Promise<EveryConnection> {
+  const file = await privateFile('not-a-secret');
+  const server = { host: '127.0.0.1', username: 'broker', passwordFile: file.path, tls: 'off' };
+  const shared = { locators: ['**'], prefixes: ['**'] };
+  const given: Record<string, object> = {
+    vault: {
+      ...{ type: 'vault', address: 'http://127.0.0.1:1', prefixes: ['**'] },
+      locators: ['kv1/**', 'secret/data/**', 'db/**', 'database/**', 'aws/**'],
+      auth: { method: 'token', tokenFile: file.path },
+    },
+    aws: { type: 'aws-secrets-manager', region: 'eu-central-1', ...shared },
+    iam: { type: 'aws-iam', region: 'eu-central-1', ...shared },
+    kube: {
+      ...{ type: 'kubernetes', server: 'https://127.0.0.1:1', tokenFile: file.path, ...shared },
+    },
+    pg: { type: 'postgres', ...server, ...shared },
+    my: { type: 'mysql', ...server, ...shared },
+    red: { type: 'redis', ...server, ...shared },
+    'pg-a': { type: 'postgres', ...server, ...shared, prefixes: ['kv/team-a/**'] },
+  };
+  for (const [name, own] of Object.entries(locators))
+    given[name] = { ...given[name], locators: own };
+  const connections = configSchema.shape.connections.parse(given);
+  const kubernetes = { forbiddenNamespaces: [] as string[] };
+  const opened = await OpenedConnections.open({ connections, kubernetes } as Config, {
+    clock: systemClock,
+    forbiddenAudiences: [],
+  });
+  return {
+    providers: opened.providers,
+    targets: opened.targets,
+    close: async () => {
+      await opened.close();
+      await file.remove();
+    },
+  };
+}

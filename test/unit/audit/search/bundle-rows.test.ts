@@ -1,0 +1,79 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { LogReader } from '../../../../src/audit/entries/log-reader.ts';
+import { TILE_WIDTH } from '../../../../src/crypto/log/tiles.ts';
+import type { LogEntry } from '../../../../src/ports/audit-log.ts';
+import type { Store } from '../../../../src/ports/store.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
+import { LogBench } from '../../../kit/log/log-bench.ts';
+
+const BUNDLES = 14;
+const COMMIT = 20;
+const RARE = { lease: 'lea_rare' };
+
+let bench: LogBench;
+/** The entry with the rare lease of each bundle, newest first. */
+let rare: readonly LogEntry[];
+
+beforeEach(async () => {
+  bench = await LogBench.open(new HandClock());
+  for (let n = 0; n < BUNDLES * TILE_WIDTH + COMMIT; n += COMMIT) {
+    const fields = (i: number) => (i % TILE_WIDTH === 77 ? RARE : { lease: `lea_${i}` });
+    await bench.record(...Array.from({ length: COMMIT }, (_, i) => fields(n + i)));
+  }
+  await bench.integrate();
+  const entries = await bench.reader.entries(0, await bench.reader.size());
+  rare = entries.filter(({ entry }) => entry.includes(RARE.lease)).toReversed();
+});
+afterEach(() => bench.remove());
+
+/** The store, which calls back after each query of segments. */
+function observed(onSegments: () => Promise<void> | void): Store {
+  const list: Store['list'] = async (query, window) => {
+    const rows = await bench.store.list(query, window);
+    if (query.spec.table === 'audit_segments') await onSegments();
+    return rows;
+  };
+  return new Proxy(bench.store, {
+    get: (store, name) => {
+      if (name === 'list') return list;
+      const member: unknown = Reflect.get(store, name, store);
+      return typeof member === 'function' ? (member.bind(store) as unknown) : member;
+    },
+  });
+}
+
+describe('the rows of bundles that a search reads', () => {
+  it('are read with statements that neighbouring bundles share', async () => {
+    await bench.compact();
+    let statements = 0;
+    const store = observed(() => {
+      statements += 1;
+    });
+    const { items } = await new LogReader(store, bench.log).search(RARE, { limit: 100 });
+    expect(items).toEqual(rare);
+    expect(items).toHaveLength(BUNDLES);
+    // One bundle, two, four, and the others.
+    expect(statements).toBeLessThanOrEqual(6);
+  });
+
+  it('lead to the same result if batches move into segments meanwhile', async () => {
+    let isCompacted = false;
+    const store = observed(async () => {
+      if (isCompacted) return;
+      isCompacted = true;
+      await bench.compact();
+    });
+    const { items } = await new LogReader(store, bench.log).search(RARE, { limit: 100 });
+    expect(isCompacted).toBe(true);
+    expect(items).toEqual(rare);
+  });
+
+  it('are used by several searches of one reader at the same time', async () => {
+    await bench.compact();
+    const { reader } = bench;
+    const pages = await Promise.all(
+      rare.map(({ index }) => reader.search(RARE, { limit: 100, after: String(index) })),
+    );
+    for (const [place, { items }] of pages.entries()) expect(items).toEqual(rare.slice(place + 1));
+  });
+});

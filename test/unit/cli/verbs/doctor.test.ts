@@ -1,0 +1,409 @@
+import { describe, expect, it } from '@jest/globals';
+import { runDoctor } from '../../../../src/cli/verbs/doctor.ts';
+import { runStatus } from '../../../../src/cli/verbs/status.ts';
+import { systemClock } from '../../../../src/process/clock.ts';
+import {
+  checkFiles,
+  configFindings,
+  coreFindings,
+  runConfigCheck,
+} from '../../../../src/compose/verbs/check-files.ts';
+import { checkConfig } from '../../../../src/compose/config/load.ts';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createKeyFile } from '../../../../src/providers/embedded/kek.ts';
+import { cliContext } from '../../../kit/cli/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../../../kit/files/file-tree.ts';
+import { refusal, ScriptedBroker } from '../../../kit/cli/scripted-api.ts';
+
+removeTreesAfterEach();
+
+type Answers = ConstructorParameters<typeof ScriptedBroker>[0];
+
+const METRICS = `quaymaster_audit_entries 42
+quaymaster_audit_broken_chains 0
+quaymaster_audit_sink_stopped{sink="0"} 0
+quaymaster_audit_sink_lag_entries{sink="0"} 3
+quaymaster_leases_live{kind="static"} 2
+`;
+const WITNESSED = `${METRICS}quaymaster_audit_witnessed_entries 40
+quaymaster_audit_unwitnessed_seconds 7
+quaymaster_audit_witness_failing{witness="a"} 0
+quaymaster_audit_witness_failing{witness="b"} 0
+quaymaster_audit_witness_contradictions{witness="a"} 0
+quaymaster_audit_witness_contradictions{witness="b"} 0
+`;
+const IN_USE = { generation: 3, loadedAt: '2026-01-02T03:04:05.000Z', digest: 'ab'.repeat(32) };
+const HEALTHY: Answers = {
+  readReadiness: () => ({ ready: true, reasons: [] }),
+  readHealth: () => ({ status: 'ok' }),
+  readConfiguration: () => IN_USE,
+  readMetrics: () => METRICS,
+  listMounts: () => ({
+    items: [{ name: 'pay', document: { prefix: 'pay', connection: 'bao' } }],
+  }),
+  checkMount: () => ({ healthy: true, findings: [] }),
+  listRotations: () => ({ items: [] }),
+  listRevocations: () => ({ items: [] }),
+  listClusters: () => ({ items: [{ name: 'prod', document: {} }] }),
+  listOperators: () => ({
+    items: ['ann', 'bob'].map((name) => ({ name, document: { grants: [{ role: 'admin' }] } })),
+  }),
+  listRoleBindings: () => ({ items: [] }),
+  listPolicies: () => ({ items: [] }),
+  explainDecision: () => ({ decision: { effect: 'allow' }, lines: ['allowed by p'], blocks: [] }),
+  readDefinition: () => {
+    throw refusal(404, 'ERR_NOT_FOUND');
+  },
+  listSecretVersions: () => ({ items: [{ state: 'current' }] }),
+  searchAudit: () => ({ items: [] }),
+  readArchive: () => ({ place: 's3://audit', keepDays: 90 }),
+  archiveAudit: () => ({ total: 0 }),
+};
+const denied = (): never => {
+  throw refusal(403, 'ERR_DENIED', { detail: 'this needs the role admin' });
+};
+
+async function status(change: Answers = {}, format: 'table' | 'json' = 'table') {
+  const context = cliContext({ broker: new ScriptedBroker({ ...HEALTHY, ...change }), format });
+  const code = await runStatus(context);
+  return { code, out: context.out() };
+}
+
+async function doctor(args: readonly string[], change: Answers = {}, as?: string) {
+  const context = cliContext({ broker: new ScriptedBroker({ ...HEALTHY, ...change }) });
+  const options = as === undefined ? {} : { as };
+  const code = await runDoctor(context, { args, options });
+  return { code, out: context.out() };
+}
+
+describe('status', () => {
+  it('shows everything on one screen, and exits with 0 if nothing needs attention', async () => {
+    const { code, out } = await status();
+    expect(code).toBe(0);
+    expect(out.split('\n').length).toBeLessThan(24);
+    for (const text of [
+      'ready       yes',
+      'keys        unsealed',
+      'config      generation 3, loaded 2026-01-02T03:04:05.000Z, digest abababababab',
+      'pay (pay/ on bao): healthy',
+      'none parked or overdue',
+      'none pending',
+      '42 entries, no damage known; 2 live leases',
+      'sink 0: 3 entries behind',
+    ]) {
+      expect(out).toContain(text);
+    }
+  });
+
+  it.each<[string, Answers, string]>([
+    [
+      'a held store',
+      { readReadiness: () => ({ ready: false, reasons: ['ERR_HELD'], held: [{ reason: 'x' }] }) },
+      'NO: ERR_HELD',
+    ],
+    [
+      'a reload that failed',
+      {
+        readConfiguration: () => ({
+          ...IN_USE,
+          failure: { at: '2026-01-02T03:05:00.000Z', detail: 'config.yaml:3:1: unknown key' },
+        }),
+      },
+      'RELOAD FAILED 2026-01-02T03:05:00.000Z; the configuration before it is in use:\n            config.yaml:3:1: unknown key',
+    ],
+    [
+      'a mount that is not healthy',
+      { checkMount: () => ({ healthy: false, findings: ['no token'] }) },
+      'NOT HEALTHY: no token; quaymaster mount check pay',
+    ],
+    [
+      'a parked rotation',
+      { listRotations: ({ query }) => ({ items: query?.['state'] ? [{ path: 'pay/db' }] : [] }) },
+      'parked: pay/db; quaymaster rotate status pay/db',
+    ],
+    [
+      'an irrevocable credential',
+      {
+        listRevocations: ({ query }) => ({ items: query?.['state'] === 'irrevocable' ? [{}] : [] }),
+      },
+      '1 irrevocable; quaymaster revocation ls',
+    ],
+    [
+      'a stopped sink',
+      { readMetrics: () => METRICS.replace('stopped{sink="0"} 0', 'stopped{sink="0"} 1') },
+      'sink 0: STOPPED',
+    ],
+  ])('exits with 1 for %s', async (_what, change, text) => {
+    const { code, out } = await status(change);
+    expect(code).toBe(1);
+    expect(out).toContain(text);
+  });
+
+  it('says what the roles of the caller do not show, instead of nothing', async () => {
+    const { out } = await status({ listMounts: denied });
+    expect(out).toContain('mounts      not shown: ERR_DENIED: this needs the role admin');
+  });
+
+  it('has a form for machines', async () => {
+    const { out } = await status({}, 'json');
+    expect(JSON.parse(out)).toMatchObject({ readiness: { ready: true }, audit: { value: {} } });
+  });
+
+  it('shows a failing sink, and exits with 0 because the broker retries', async () => {
+    const failing = `${METRICS}quaymaster_audit_sink_failing{sink="0"} 1\n`;
+    const { code, out } = await status({ readMetrics: () => failing });
+    expect(out).toContain('sink 0: 3 entries behind, FAILING; see the log of the broker');
+    expect(code).toBe(0);
+  });
+});
+
+describe('doctor', () => {
+  it('finds nothing wrong with a sound installation', async () => {
+    const { code, out } = await doctor([]);
+    expect(code).toBe(0);
+    expect(out).not.toContain('PROBLEM');
+  });
+
+  it('says how many entries the witnesses cosigned, if there are witnesses', async () => {
+    expect((await doctor([])).out).not.toContain('witness');
+    const { code, out } = await doctor([], { readMetrics: () => WITNESSED });
+    expect(code).toBe(0);
+    expect(out).toContain('ok       witnesses: enough of them cosigned 40 entries');
+  });
+
+  it.each<[string, Answers, string, string]>([
+    [
+      'a policy for all workloads',
+      {
+        listPolicies: () => ({
+          items: [
+            {
+              name: 'wide',
+              document: {
+                spec: {
+                  subjects: [{ namespaces: ['*'], serviceAccounts: ['*'] }],
+                  rules: [{ effect: 'allow', paths: ['pay/**'], capabilities: ['read'] }],
+                },
+              },
+            },
+          ],
+        }),
+      },
+      'policy "wide": read on pay/** for every workload of a cluster',
+      'name namespaces and service accounts',
+    ],
+    [
+      'the account of init',
+      {
+        listOperators: () => ({
+          items: ['bootstrap', 'ann'].map((name) => ({
+            name,
+            document: { grants: [{ role: 'admin' }] },
+          })),
+        }),
+      },
+      'the account "bootstrap" of init still exists',
+      'quaymaster operator rm bootstrap',
+    ],
+    [
+      'a failing sink',
+      { readMetrics: () => `${METRICS}quaymaster_audit_sink_failing{sink="0"} 1\n` },
+      'a sink fails',
+      'the log of the broker has the reason',
+    ],
+    [
+      'a failed archive run',
+      {
+        readArchive: () => ({ place: 's3://audit', run: { state: 'failed', error: 'no bucket' } }),
+      },
+      'audit archive: s3://audit: the last run failed: no bucket',
+      'A failed archive run',
+    ],
+    [
+      'old entries that no run archived',
+      { archiveAudit: () => ({ total: 200_000 }) },
+      's3://audit: nothing is archived yet; 200000 entries are older than 90 days',
+      'set audit.archive.intervalHours',
+    ],
+    [
+      'a sink that keeps entries in the store',
+      { archiveAudit: () => ({ total: 10, limitedBy: 'sink' }) },
+      'a sink that lags keeps older ones',
+      'docs/audit.md, "Sinks"',
+    ],
+    [
+      'a witness that contradicts the log',
+      {
+        readMetrics: () =>
+          WITNESSED.replace('contradictions{witness="b"} 0', 'contradictions{witness="b"} 2'),
+      },
+      'PROBLEM  witness "b": contradicts the log, or itself',
+      'docs/audit.md, "Witnesses"',
+    ],
+    [
+      'a witness that gives no cosignature',
+      { readMetrics: () => WITNESSED.replace('failing{witness="a"} 0', 'failing{witness="a"} 1') },
+      'WARNING  witness "a": gives no cosignature',
+      'the log of the broker has the reason',
+    ],
+    [
+      'entries that too few witnesses cosigned',
+      { readMetrics: () => WITNESSED.replace('unwitnessed_seconds 7', 'unwitnessed_seconds 901') },
+      'WARNING  witnesses: no checkpoint of the last 901 s has enough cosignatures',
+      'docs/audit.md, "Witnesses"',
+    ],
+    ['no sink', { readMetrics: () => '' }, 'no sink receives the entries', 'set audit.sinks'],
+    [
+      'a backend that refuses',
+      { checkMount: () => ({ healthy: false, findings: ['403', 'grant read'] }) },
+      'mount "pay": 403',
+      'cure: grant read',
+    ],
+  ])('finds %s, and its cure', async (_what, change, text, cure) => {
+    const { out } = await doctor([], change);
+    expect(out).toContain(text);
+    expect(out).toContain(cure);
+  });
+
+  it.each<[string, string, string, Answers, string]>([
+    [
+      'an unregistered cluster',
+      'pay/db',
+      'k8s://qa/s/w',
+      {},
+      'no cluster "qa" is registered; clusters: prod',
+    ],
+    [
+      'a path without a mount',
+      'nope/db',
+      'k8s://prod/s/w',
+      {},
+      'no mount covers the path; mounts: pay',
+    ],
+    [
+      'a denial',
+      'pay/db',
+      'k8s://prod/s/w',
+      {
+        explainDecision: () => ({ decision: { effect: 'deny' }, lines: ['no allow'], blocks: [] }),
+      },
+      'policies: no allow',
+    ],
+    [
+      'a secret that does not exist',
+      'pay/db',
+      'k8s://prod/s/w',
+      {
+        listSecretVersions: () => {
+          throw refusal(404, 'ERR_NOT_FOUND');
+        },
+      },
+      '"pay/db" does not exist',
+    ],
+    [
+      'a deleted secret',
+      'pay/db',
+      'k8s://prod/s/w',
+      {
+        listSecretVersions: () => ({ items: [{ state: 'deleted' }] }),
+      },
+      '"pay/db" was deleted',
+    ],
+    [
+      'a block',
+      'pay/db',
+      'k8s://prod/s/w',
+      {
+        explainDecision: () => ({
+          decision: { effect: 'allow' },
+          lines: ['allowed'],
+          blocks: [{ by: 'pod_ended' }],
+        }),
+      },
+      'pod_ended',
+    ],
+  ])('names %s for a path, and exits with 1', async (_what, path, as, change, text) => {
+    const { code, out } = await doctor([path], change, as);
+    expect(code).toBe(1);
+    expect(out).toContain(text);
+    expect(out).toContain('cure: ');
+  });
+
+  it('exits with 0 for a path that works', async () => {
+    expect((await doctor(['pay/db'], {}, 'k8s://prod/s/w')).code).toBe(0);
+  });
+
+  it('needs a path and an identity together', async () => {
+    await expect(doctor(['pay/db'])).rejects.toThrow('a path needs --as');
+    await expect(doctor(['pay/db'], {}, 'shop/web')).rejects.toThrow('--as must be k8s://');
+  });
+});
+
+describe('config check --files', () => {
+  const config = (root: string) => ({
+    store: { type: 'sqlite', path: join(root, 'db') },
+    kek: { type: 'local-file', path: join(root, 'kek') },
+    listener: { tls: { certificateFile: join(root, 'crt'), keyFile: join(root, 'key') } },
+    audit: {
+      origin: 'quaymaster.test/files',
+      logKeyFile: join(root, 'log.pem'),
+      checkpointFile: join(root, 'checkpoint'),
+    },
+  });
+
+  it('names each file that is missing or open to others, with its setting', async () => {
+    const root = await fileTree({ key: 'x', kek: 'x', db: 'x' });
+    await chmod(join(root, 'key'), 0o644);
+    await chmod(join(root, 'kek'), 0o600);
+    const found = await checkFiles(checkConfig(config(root), 'test'));
+    expect(found.map(({ pointer, problem }) => `${pointer} ${problem}`)).toEqual([
+      '/listener/tls/certificateFile does not exist',
+      `/listener/tls/keyFile is open to other users (mode 0644); run: chmod 600 ${root}/key`,
+      '/audit/logKeyFile does not exist; create it with: quaymaster init',
+    ]);
+  });
+
+  it('opens the key-encryption key', async () => {
+    const keys = await fileTree({});
+    const kek = { type: 'local-file', path: join(keys, 'kek') };
+    const settings = { ...config(await fileTree({})), kek };
+    const tree = await fileTree({ 'config.yaml': JSON.stringify(settings) });
+    const find = async () =>
+      (await configFindings(join(tree, 'config.yaml'), systemClock)).filter(
+        ({ about }) => about === 'key-encryption key',
+      );
+    expect(await find()).toMatchObject([
+      { state: 'problem', text: expect.stringMatching(/^ERR_SEALED: /) },
+    ]);
+    await createKeyFile({ path: kek.path });
+    expect(await find()).toMatchObject([
+      { state: 'ok', text: expect.stringMatching(/^local-file:\S+ wraps and unwraps$/) },
+    ]);
+    await writeFile(kek.path, 'quaymaster-kek-v1\nnonsense\n');
+    expect(await find()).toMatchObject([{ state: 'problem' }]);
+  });
+
+  it('includes what a core file would have', () => {
+    expect(coreFindings(undefined)).toEqual([]);
+    const pattern = '|/lib/systemd/systemd-coredump %P';
+    expect(coreFindings({ pattern, haveMemory: false })).toMatchObject([{ state: 'ok' }]);
+    expect(coreFindings({ pattern, haveMemory: true })).toMatchObject([
+      {
+        state: 'warning',
+        text: `core_pattern of this machine is "${pattern}"; after a crash they have its keys`,
+        cure: expect.stringContaining('--core=1') as unknown,
+      },
+    ]);
+  });
+
+  it('fails with all of them, and without --files checks the text only', async () => {
+    const root = await fileTree({});
+    const tree = await fileTree({ 'config.yaml': JSON.stringify(config(root)) });
+    const file = join(tree, 'config.yaml');
+    expect(await runConfigCheck(file, false)).toBe(`${file} is valid`);
+    await expect(runConfigCheck(file, true)).rejects.toThrow(
+      `/kek/path: ${root}/kek does not exist; create it with: quaymaster init`,
+    );
+  });
+});

@@ -1,0 +1,264 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  runAlertApprove,
+  runIncidentLs,
+  runIncidentOpen,
+  runIncidentShow,
+} from '../../../../src/cli/verbs/incidents.ts';
+import { runLeaseRevoke } from '../../../../src/cli/verbs/leases.ts';
+import { runQuarantineAdd } from '../../../../src/cli/verbs/quarantines.ts';
+import { runSeal } from '../../../../src/cli/verbs/quarantines.ts';
+import { runSessionEnd } from '../../../../src/cli/verbs/quarantines.ts';
+import { cliContext } from '../../../kit/cli/cli-context.ts';
+import { ScriptedBroker } from '../../../kit/cli/scripted-api.ts';
+
+const WORKLOAD = 'k8s://c1/prod/api';
+const QUARANTINE = {
+  ...{ id: 'qua_1', kind: 'workload', subject: WORKLOAD, reason: 'x', createdBy: 'eve' },
+  createdAt: '2026-01-05T10:00:00Z',
+};
+
+function scripted(revoked = { revoked: 1, revoking: 2 }, sessions = 1) {
+  const broker = new ScriptedBroker({
+    revokeLeases: () => revoked,
+    endSessions: () => ({ sessions, revoked: 0, revoking: 0, streams: 0 }),
+    createQuarantine: ({ body }) => ({
+      quarantine: { ...QUARANTINE, ...(body as object) },
+      ended: { sessions: 1, revoked: 3, revoking: 0, streams: 2 },
+    }),
+    readLease: () => ({ id: 'lea_1', workload: WORKLOAD }),
+    listLeases: () => ({ items: [{ workload: WORKLOAD }] }),
+    seal: () => ({ sealed: true }),
+  });
+  return { broker, context: cliContext({ broker }) };
+}
+
+describe('lease revoke', () => {
+  it('reports revoked leases, pending revocations, and that the workload can log in again', async () => {
+    const { context } = scripted();
+    const call = { args: [], options: { workload: WORKLOAD, yes: true } };
+    await runLeaseRevoke(context, call);
+    expect(context.out()).toBe(
+      'revoked 1 lease; 2 credentials are being revoked at the backend (follow with: quaymaster revocation ls)\n',
+    );
+    expect(context.err()).toContain('does not stop the workload from logging in again');
+    expect(context.err()).toContain('--quarantine 1h');
+  });
+
+  it('fails if no lease matches, and names the selection', async () => {
+    const { context } = scripted({ revoked: 0, revoking: 0 });
+    const call = { args: [], options: { workload: WORKLOAD, yes: true } };
+    await expect(runLeaseRevoke(context, call)).rejects.toMatchObject({
+      exitCode: 4,
+      message: `no live lease matches workload ${WORKLOAD}; nothing was revoked`,
+    });
+  });
+
+  it.each([
+    ['an id', ['lea_1'], {}, { kind: 'workload', workload: WORKLOAD }],
+    ['a workload', [], { workload: WORKLOAD }, { kind: 'workload', workload: WORKLOAD }],
+    ['a pod', [], { pod: 'uid-1' }, { kind: 'pod', cluster: 'c1', pod: 'uid-1' }],
+  ])('quarantines the holder by %s first with --quarantine', async (_what, args, by, scope) => {
+    const { broker, context } = scripted({ revoked: 0, revoking: 0 });
+    const options = { ...by, quarantine: '1h', comment: 'INC-7', yes: true };
+    await runLeaseRevoke(context, { args, options });
+    const changes = broker.asked.filter(({ body }) => body !== undefined);
+    expect(changes).toMatchObject([
+      { id: 'createQuarantine', body: { ...scope, reason: 'INC-7', duration: '1h' } },
+      { id: 'revokeLeases' },
+    ]);
+    expect(context.out()).toContain(
+      'ended 1 session, closed 2 event streams of this replica, revoked 3 leases',
+    );
+  });
+
+  it.each([[{ path: 'a/b' }], [{ mount: 'm' }]])(
+    'refuses --quarantine with %j, and sends nothing',
+    async (by) => {
+      const { broker, context } = scripted();
+      const options = { ...by, quarantine: '1h', yes: true };
+      await expect(runLeaseRevoke(context, { args: [], options })).rejects.toThrow('--quarantine');
+      expect(broker.asked).toEqual([]);
+    },
+  );
+});
+
+describe('session end', () => {
+  it('fails if no session matches', async () => {
+    const { context } = scripted(undefined, 0);
+    const call = { args: ['ses_1'], options: {} };
+    await expect(runSessionEnd(context, call)).rejects.toMatchObject({
+      exitCode: 4,
+      message: 'no session matches id ses_1; nothing was ended',
+    });
+  });
+
+  it.each([
+    [[], {}],
+    [['ses_1'], { workload: WORKLOAD }],
+    [[], { pod: 'uid-1' }],
+    [[], { cluster: 'c1', source: '10.0.0.0/8' }],
+  ])('is refused when the selection is not exactly one: %j %j', async (args, options) => {
+    const { broker, context } = scripted();
+    await expect(runSessionEnd(context, { args, options })).rejects.toThrow();
+    expect(broker.asked).toEqual([]);
+  });
+});
+
+describe('quarantine add and seal', () => {
+  it('need a confirmation before they send anything', async () => {
+    const { broker, context } = scripted();
+    const options = { workload: WORKLOAD, reason: 'x' };
+    await expect(runQuarantineAdd(context, { args: [], options })).rejects.toThrow('--yes');
+    const sealing = runSeal(context, { args: [], options: { reason: 'x' } });
+    await expect(sealing).rejects.toThrow('--yes');
+    expect(broker.asked).toEqual([]);
+    await runSeal(context, { args: [], options: { reason: 'x', yes: true } });
+    expect(context.out()).toBe('sealed; restart each replica to unseal it\n');
+  });
+
+  it('reports the end of the quarantine, and what was ended', async () => {
+    const { context } = scripted();
+    const options = { workload: WORKLOAD, reason: 'x', yes: true };
+    await runQuarantineAdd(context, { args: [], options });
+    expect(context.out()).toBe(
+      [
+        `quarantined workload ${WORKLOAD} until it is lifted: qua_1`,
+        'ended 1 session, closed 2 event streams of this replica, revoked 3 leases\n',
+      ].join('\n'),
+    );
+  });
+});
+
+const ALERT = {
+  ...{ id: 'inc_1', source: 'operator', rule: 'incident', tags: [], priority: 'critical' },
+  ...{ receivedAt: '2026-01-05T10:00:00Z', cluster: 'c1', container: {}, operator: 'eve' },
+  ...{ workload: WORKLOAD, reason: 'INC-7', state: 'done', quarantines: ['qua_1'] },
+  response: { action: 'quarantine', scope: 'workload', rotate: 'none' },
+};
+
+function secretRead(path: string, otherPods = 0): object {
+  const times = { firstAt: '2026-01-05T09:00:00Z', lastAt: '2026-01-05T09:30:00Z' };
+  const others = { otherReaders: ['k8s://c1/prod/jobs'], otherPods };
+  return { path, versions: ['1'], reads: 1, lastIndex: 7, liveLeases: 2, ...times, ...others };
+}
+
+/** An incident with three pages. */
+function incident(
+  scopes: readonly object[] = [{ kind: 'workload', subject: WORKLOAD }],
+  about: object = {},
+) {
+  const event = { index: 9, entry: { action: 'incident.open', actor: { id: 'eve' }, ...about } };
+  const pages: Record<string, object> = {
+    first: { secrets: [secretRead('app/a', 2)], timeline: [], next: 'second' },
+    second: { secrets: [secretRead('app/b')], timeline: [], next: 'third' },
+    third: { secrets: [], timeline: [event] },
+  };
+  const broker = new ScriptedBroker({
+    readIncident: ({ query }) => {
+      const { after = 'first' } = query as { after?: string };
+      return { alert: ALERT, scopes, isComplete: after !== 'second', ...pages[after] };
+    },
+    openIncident: ({ body }) => {
+      const { dryRun } = body as { dryRun: boolean };
+      return { ...(!dryRun && { alert: ALERT }), scopes, isComplete: true, ...pages['first'] };
+    },
+    approveAlert: () => ALERT,
+    listAlerts: () => {
+      const opened = { ...ALERT, id: 'inc_2', state: 'responding' };
+      const pod = { namespace: 'prod', name: 'web-0', uid: 'u' };
+      const sent = { ...ALERT, id: 'alr_1', source: 'falco', pod, operator: undefined };
+      const kept = { ...sent, id: 'alr_2', response: { ...ALERT.response, action: 'audit' } };
+      return { items: [{ ...sent, reason: undefined, rule: 'Shell' }, kept, opened] };
+    },
+  });
+  return { broker, context: cliContext({ broker }) };
+}
+
+describe('incident ls', () => {
+  it('lists the alerts that have a response, and who or what began it', async () => {
+    const { broker, context } = incident();
+    await runIncidentLs(context);
+    expect(broker.asked).toEqual([{ id: 'listAlerts', query: { limit: 1_000 } }]);
+    const [header, ...rows] = context
+      .out()
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(/ {2,}/));
+    expect(header).toEqual(['ID', 'RECEIVED', 'BY', 'REASON', 'SUBJECT', 'ACTION', 'STATE']);
+    expect(rows.map(([id, , ...rest]) => [id, ...rest])).toEqual([
+      ['alr_1', 'falco', 'Shell', 'prod/web-0', 'quarantine', 'done'],
+      ['inc_2', 'eve', 'INC-7', WORKLOAD, 'quarantine', 'responding'],
+    ]);
+  });
+});
+
+describe('incident show', () => {
+  it('shows all pages as one, and says if the log has more', async () => {
+    const { context } = incident();
+    await runIncidentShow(context, { args: ['inc_1'], options: {} });
+    const text = context.out();
+    expect(text).toContain('read by the scope: 2 secrets');
+    expect(text).toContain('k8s://c1/prod/jobs, 2 more pods of the workload');
+    expect(text).toMatch(/timeline:\n.*\n9 +- +incident\.open/);
+    expect(text).toContain(
+      `the log has more entries than were read: see the rest with quaymaster audit search --workload ${WORKLOAD}`,
+    );
+  });
+});
+
+describe('the pod of an incident', () => {
+  const scope = { kind: 'pod', subject: 'c1/uid-1' };
+  const pod = { namespace: 'prod', name: 'web-0' };
+
+  it.each([
+    ['its name beside its UID', { ...scope, pod }, pod, 'pod prod/web-0 (c1/uid-1)', 'prod/web-0'],
+    [
+      'its UID if the name is not known',
+      scope,
+      { namespace: '', name: '' },
+      'pod c1/uid-1',
+      'uid-1',
+    ],
+    [
+      'a name without what a terminal interprets',
+      { ...scope, pod: { ...pod, name: 'a\u001b[2J' } },
+      { ...pod, name: 'a\u001b[2J' },
+      'pod prod/a\\u{1b}[2J (c1/uid-1)',
+      'prod/a\\u{1b}[2J',
+    ],
+  ])('is shown as %s', async (_what, shown, named, head, cell) => {
+    const { context } = incident([shown], { pod: { cluster: 'c1', uid: 'uid-1', ...named } });
+    await runIncidentShow(context, { args: ['inc_1'], options: {} });
+    const lines = context.out().split('\n');
+    expect(lines).toContain(`scope: ${head}`);
+    const event = lines.find((line) => line.startsWith('9 '))?.split(/ {2,}/);
+    expect(event?.slice(2)).toEqual(['incident.open', '-', 'eve', cell, '-', '-']);
+  });
+});
+
+describe('incident open', () => {
+  it('shows all pages when the response is complete', async () => {
+    const { broker, context } = incident();
+    const options = { workload: WORKLOAD, since: '1d', reason: 'INC-7', rotate: true, yes: true };
+    await runIncidentOpen(context, { args: [], options });
+    const reads = broker.asked.filter(({ id }) => id === 'readIncident');
+    expect(reads.map(({ query }) => query)).toEqual([
+      { limit: 1_000 },
+      { limit: 1_000, after: 'second' },
+      { limit: 1_000, after: 'third' },
+    ]);
+    expect(context.out()).toContain('app/b');
+  });
+});
+
+describe('alert approve', () => {
+  it('asks for no list', async () => {
+    const { broker, context } = incident();
+    await runAlertApprove(context, { args: ['alr_1'], options: { yes: true } });
+    expect(broker.asked.map(({ id, query }) => [id, query])).toEqual([
+      ['readIncident', { limit: 1 }],
+      ['approveAlert', undefined],
+    ]);
+  });
+});

@@ -1,0 +1,225 @@
+import { readFileSync } from 'node:fs';
+import { inspect } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+import { seal } from '../../../../src/crypto/encryption/aead.ts';
+import {
+  dataKeyData,
+  secretValueData,
+  type CredentialPlace,
+  type RotationPlace,
+  type SecretPlace,
+} from '../../../../src/crypto/encryption/associated-data.ts';
+import {
+  openValue,
+  openWithDek,
+  sealValue,
+  unwrapDek,
+  type SealedValue,
+} from '../../../../src/crypto/encryption/envelope.ts';
+import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
+import { generateRootKey, RootKey } from '../../../../src/crypto/keys/root-keys.ts';
+import {
+  openCredential,
+  sealCredential,
+} from '../../../../src/crypto/encryption/sealed-credential.ts';
+import { openRotation, sealRotation } from '../../../../src/crypto/encryption/sealed-rotation.ts';
+import { importSecretKey } from '../../../../src/crypto/keys/secret-key.ts';
+import { codeOf } from '../../../kit/checks/error-code.ts';
+
+interface EnvelopeCase {
+  readonly name: string;
+  readonly place: SecretPlace;
+  readonly rootKeyId: string;
+  readonly wrappedDek: string;
+  readonly ciphertext: string;
+  readonly expect: string;
+}
+interface EnvelopeVectors {
+  readonly rootKeys: Record<string, string>;
+  readonly worked: Record<
+    'valueAssociatedData' | 'dataKeyAssociatedData' | 'dek' | 'wrapKey',
+    string
+  >;
+  readonly cases: EnvelopeCase[];
+  readonly credential: { place: CredentialPlace; sealed: string; expect: string };
+  readonly rotation: { place: RotationPlace; sealed: string; expect: string };
+}
+
+const vectors = JSON.parse(
+  readFileSync('test/vectors/envelope-v1.json', 'utf8'),
+) as EnvelopeVectors;
+const [[rootKeyId, rootKeyHex] = ['', '']] = Object.entries(vectors.rootKeys);
+const root = new RootKey(rootKeyId, importSecretKey(Buffer.from(rootKeyHex, 'hex')));
+const keyring = new Keyring(root);
+const find = keyring.find.bind(keyring);
+const place = { installation: 'in_a', secretId: 'sc_a', path: 'payments/db', version: 3 };
+const INVALID = 'ERR_CIPHERTEXT_INVALID';
+
+describe('the envelope', () => {
+  it.each(vectors.cases)('equals the frozen vector $name', (each) => {
+    const sealed = {
+      rootKeyId: each.rootKeyId,
+      wrappedDek: Buffer.from(each.wrappedDek, 'hex'),
+      ciphertext: Buffer.from(each.ciphertext, 'hex'),
+    };
+    const attempt = (): Buffer => openValue(find, each.place, sealed);
+    if (each.expect === INVALID) expect(codeOf(attempt)).toBe(INVALID);
+    else expect(attempt().toString()).toBe(each.expect);
+  });
+
+  it('computes the associated data and keys of the worked example', () => {
+    const [worked] = vectors.cases as [EnvelopeCase];
+    const wrappedDek = Buffer.from(worked.wrappedDek, 'hex');
+    expect(Buffer.from(secretValueData(worked.place)).toString('hex')).toBe(
+      vectors.worked.valueAssociatedData,
+    );
+    expect(Buffer.from(dataKeyData(worked.place, rootKeyId)).toString('hex')).toBe(
+      vectors.worked.dataKeyAssociatedData,
+    );
+    expect(root.keyFor('dataKeyWrap').export().toString('hex')).toBe(vectors.worked.wrapKey);
+    expect(unwrapDek(find, worked.place, { rootKeyId, wrappedDek }).export().toString('hex')).toBe(
+      vectors.worked.dek,
+    );
+  });
+
+  it('opens what it sealed, in one step or with a kept data key', () => {
+    const sealed = sealValue(root, place, Buffer.from('value'));
+    expect(openValue(find, place, sealed).toString()).toBe('value');
+    const dek = unwrapDek(find, place, sealed);
+    expect(openWithDek(dek, place, sealed.ciphertext).toString()).toBe('value');
+    expect(sealed.wrappedDek).toHaveLength(61);
+  });
+
+  it('gives each version its own data key', () => {
+    const once = sealValue(root, place, Buffer.from('value'));
+    const again = sealValue(root, place, Buffer.from('value'));
+    expect(once.ciphertext).not.toEqual(again.ciphertext);
+    expect(unwrapDek(find, place, once).equals(unwrapDek(find, place, again))).toBe(false);
+  });
+
+  it('refuses a value at any other place', () => {
+    const sealed = sealValue(root, place, Buffer.from('value'));
+    const elsewhere: SecretPlace[] = [
+      { ...place, installation: 'in_b' },
+      { ...place, secretId: 'sc_b' },
+      { ...place, path: 'payments/d' },
+      { ...place, version: 4 },
+      { ...place, installation: 'in_asc_a', secretId: '' },
+    ];
+    for (const other of elsewhere) {
+      expect(codeOf(() => openValue(find, other, sealed))).toBe(INVALID);
+      expect(codeOf(() => unwrapDek(find, other, sealed))).toBe(INVALID);
+      expect(
+        codeOf(() => openWithDek(unwrapDek(find, place, sealed), other, sealed.ciphertext)),
+      ).toBe(INVALID);
+    }
+  });
+
+  it('refuses a change of any byte of the data key and of the value', () => {
+    const sealed = sealValue(root, place, Buffer.from('value'));
+    const changes = (column: 'wrappedDek' | 'ciphertext'): SealedValue[] =>
+      Array.from(sealed[column], (byte, i) => {
+        const changed = Buffer.from(sealed[column]);
+        changed[i] = byte ^ 0x80;
+        return { ...sealed, [column]: changed };
+      });
+    for (const changed of [...changes('wrappedDek'), ...changes('ciphertext')]) {
+      expect(codeOf(() => openValue(find, place, changed))).toBe(INVALID);
+    }
+  });
+
+  it('refuses a data key sealed under another root key with the same id', () => {
+    const impostor = new RootKey(root.id, importSecretKey(Buffer.alloc(32, 1)));
+    expect(
+      codeOf(() => openValue(find, place, sealValue(impostor, place, Buffer.from('value')))),
+    ).toBe(INVALID);
+  });
+
+  it('refuses a value in place of a data key, even if the same root key made both', () => {
+    const material = Buffer.alloc(32, 5);
+    const wrappedDek = seal(root.keyFor('dataKeyWrap'), material, secretValueData(place));
+    expect(codeOf(() => unwrapDek(find, place, { rootKeyId: root.id, wrappedDek }))).toBe(INVALID);
+  });
+
+  it('refuses places without an encoding of their own', () => {
+    expect(() => sealValue(root, { ...place, path: 'a\ud800' }, Buffer.alloc(0))).toThrow(
+      TypeError,
+    );
+    for (const version of [-1, 1.5, 2 ** 53, Number.NaN]) {
+      expect(() => sealValue(root, { ...place, version }, Buffer.alloc(0))).toThrow(RangeError);
+    }
+  });
+});
+
+describe('a sealed credential', () => {
+  const { place: at, sealed: hex, expect: value } = vectors.credential;
+  const frozen = Buffer.from(hex, 'hex');
+
+  it('opens the frozen vector and what it sealed itself', () => {
+    expect(openCredential(find, at, frozen).toString()).toBe(value);
+    expect(openCredential(find, at, sealCredential(root, at, Buffer.from('v'))).toString()).toBe(
+      'v',
+    );
+  });
+
+  it('refuses another place, another root key and a change or loss of any byte', () => {
+    const other = { ...at, credentialId: 'cr_0' };
+    expect(codeOf(() => openCredential(find, other, frozen))).toBe(INVALID);
+    expect(codeOf(() => openCredential(find, { ...at, installation: 'x' }, frozen))).toBe(INVALID);
+    expect(codeOf(() => openCredential(() => undefined, at, frozen))).toBe(INVALID);
+    expect(codeOf(() => openCredential(() => generateRootKey(), at, frozen))).toBe(INVALID);
+    for (let i = 0; i < frozen.length; i++) {
+      const changed = Buffer.from(frozen);
+      changed.writeUInt8(changed.readUInt8(i) ^ 1, i);
+      expect(codeOf(() => openCredential(find, at, changed))).toBe(INVALID);
+      expect(codeOf(() => openCredential(find, at, frozen.subarray(0, i)))).toBe(INVALID);
+    }
+  });
+});
+
+describe('the keyring', () => {
+  it('has one active key, finds older ones, and never two with one id', () => {
+    const older = generateRootKey();
+    const ring = new Keyring(root, [older]);
+    expect(ring.active).toBe(root);
+    expect(ring.find(older.id)).toBe(older);
+    expect(ring.find('rk_unknown')).toBeUndefined();
+    expect([...ring.ids()].sort()).toEqual([older.id, root.id].sort());
+    expect(() => new Keyring(root, [root])).toThrow(RangeError);
+    expect(ring.active).toBe(root);
+  });
+
+  it('prints nothing of a key', () => {
+    const printed = `${inspect(keyring, { depth: 9, showHidden: true })}${JSON.stringify(keyring)}${JSON.stringify(root)}`;
+    expect(printed).not.toContain(rootKeyHex);
+    expect(inspect(root.keyFor('rowMac'), { depth: 9 })).not.toMatch(/[0-9a-f]{32}/);
+  });
+});
+
+describe('a value that a rotation keeps', () => {
+  const { place: at, sealed: hex, expect: value } = vectors.rotation;
+  const frozen = Buffer.from(hex, 'hex');
+
+  it('opens the frozen vector and what it sealed itself', () => {
+    expect(openRotation(find, at, frozen).toString()).toBe(value);
+    expect(openRotation(find, at, sealRotation(root, at, Buffer.from('v'))).toString()).toBe('v');
+  });
+
+  it('refuses another rotation, path, slot and installation, and a change of any byte', () => {
+    const others: readonly Partial<RotationPlace>[] = [
+      { rotationId: 'rot_0' },
+      { path: 'payments/other' },
+      { slot: 'previous' },
+      { installation: 'x' },
+    ];
+    for (const other of others)
+      expect(codeOf(() => openRotation(find, { ...at, ...other }, frozen))).toBe(INVALID);
+    expect(codeOf(() => openRotation(() => undefined, at, frozen))).toBe(INVALID);
+    for (let i = 0; i < frozen.length; i++) {
+      const changed = Buffer.from(frozen);
+      changed.writeUInt8(changed.readUInt8(i) ^ 1, i);
+      expect(codeOf(() => openRotation(find, at, changed))).toBe(INVALID);
+      expect(codeOf(() => openRotation(find, at, frozen.subarray(0, i)))).toBe(INVALID);
+    }
+  });
+});

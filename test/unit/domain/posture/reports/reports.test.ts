@@ -1,0 +1,349 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  readReport,
+  type ReportFormat,
+} from '../../../../../src/domain/posture/reports/read-report.ts';
+import { MalformedReport, type Report } from '../../../../../src/domain/posture/reports/report.ts';
+import {
+  clairReport,
+  CONFIG,
+  cosignVuln,
+  cycloneDx,
+  grypeReport,
+  INDEX,
+  openVex,
+  operatorReport,
+  PLATFORM,
+  SCANNED_AT,
+  trivyReport,
+  TRIVY_SECRETS,
+} from '../../../../kit/images/scanner-reports.ts';
+
+const OTHER = `sha256:${'f'.repeat(64)}`;
+
+function read(
+  value: unknown,
+  image: readonly string[] = [],
+): Report & { readonly format: ReportFormat } {
+  return readReport(value, { format: undefined, image });
+}
+
+function fault(value: unknown, image: readonly string[] = []): string {
+  try {
+    read(value, image);
+  } catch (error) {
+    expect(error).toBeInstanceOf(MalformedReport);
+    return (error as Error).message;
+  }
+  throw new Error('the report was accepted');
+}
+
+const EACH: readonly (readonly [ReportFormat, () => Record<string, unknown>])[] = [
+  ['trivy', trivyReport],
+  ['trivy-operator', () => operatorReport('VulnerabilityReport')],
+  ['trivy-operator', () => operatorReport('ExposedSecretReport')],
+  ['grype', grypeReport],
+  ['clair', clairReport],
+  ['cyclonedx', cycloneDx],
+  ['openvex', openVex],
+  ['cosign-vuln', cosignVuln],
+];
+
+describe('a report of a scanner', () => {
+  it.each(EACH)('is recognized by its content: %s', (format, make) => {
+    expect(read(make()).format).toBe(format);
+  });
+
+  it.each(EACH)('never crashes its adapter, whatever it has in place of a part: %s', (_, make) => {
+    const places = pathsOf(make());
+    fc.assert(
+      fc.property(fc.constantFrom(...places), fc.anything({ maxDepth: 2 }), (path, value) => {
+        const report = changed(make(), path, value);
+        try {
+          read(report);
+        } catch (error) {
+          expect(error).toBeInstanceOf(MalformedReport);
+        }
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('does not confuse members with those of every object', () => {
+    const report = JSON.parse(
+      '{"SchemaVersion":2,"ArtifactName":"x","__proto__":{"ArtifactType":"filesystem"},"Results":[]}',
+    ) as unknown;
+    expect(read(report, [INDEX]).sections.vulnerabilities?.findings).toEqual([]);
+    expect(fault(cycloneDx({}, { analysis: { state: 'constructor' } }))).toContain(
+      'is not a state',
+    );
+  });
+
+  it('is refused if it is in no known format, or no object', () => {
+    expect(fault({ runs: [] })).toContain('the report is in no known format');
+    expect(fault([trivyReport()])).toContain('must be a JSON object');
+  });
+
+  it('is refused if it has a severity that no scanner writes', () => {
+    expect(fault(trivyReport({}, [{ Severity: 'mild' }]))).toBe(
+      '/Results/0/Vulnerabilities/0/Severity is not a severity',
+    );
+  });
+
+  it('is refused if a text or a list is too long', () => {
+    const long = 'x'.repeat(5_000);
+    expect(fault(trivyReport({}, [{ InstalledVersion: long }]))).toContain(
+      '/Results/0/Vulnerabilities/0/InstalledVersion may have 4096',
+    );
+    const many = Array.from({ length: 50_001 }, () => ({}));
+    expect(fault(trivyReport({}, many))).toContain('/Results/0/Vulnerabilities may have 50000');
+  });
+
+  it('is refused if it is about another image than the sender names', () => {
+    expect(fault(trivyReport(), [OTHER])).toContain(`not ${OTHER}`);
+    expect(read(trivyReport(), [CONFIG]).manifests).toEqual([INDEX]);
+  });
+});
+
+describe('Trivy', () => {
+  it('has digests of index and configuration, the time and the version', () => {
+    expect(read(trivyReport())).toMatchObject({
+      scanner: 'trivy',
+      scannerVersion: '0.74.0',
+      manifests: [INDEX],
+      configs: [CONFIG],
+      reportedAt: Date.parse(SCANNED_AT),
+    });
+  });
+
+  it('has vulnerabilities by CVE, with package URLs without qualifiers', () => {
+    expect(read(trivyReport()).sections.vulnerabilities?.findings).toEqual([
+      {
+        id: 'CVE-2026-1000',
+        aliases: [],
+        severity: 'CRITICAL',
+        purl: 'pkg:deb/debian/zlib1g@1.2.13',
+        fixedVersion: '1.2.14',
+        isFixable: true,
+        publishedAt: Date.parse('2026-10-01'),
+      },
+    ]);
+  });
+
+  it.each(['0.69.4', 'v0.69.5', '0.69.6'])('is refused in the poisoned release %s', (Version) => {
+    expect(fault(trivyReport({ Trivy: { Version } }))).toContain('poisoned release');
+    const version = Version;
+    const predicate = cosignVuln(trivyReport({ Trivy: {} }));
+    (predicate['predicate'] as { scanner: { version: string } }).scanner.version = version;
+    expect(fault(predicate)).toContain('poisoned release');
+    expect(fault(operatorReport('VulnerabilityReport', { scanner: { version } }))).toContain(
+      'poisoned release',
+    );
+  });
+
+  it('covers secrets only if it shows that it looked for them', () => {
+    expect(read(trivyReport()).sections.secrets).toBeUndefined();
+    const { sections } = read(trivyReport({ Results: [TRIVY_SECRETS] }));
+    expect(sections.vulnerabilities).toBeUndefined();
+    expect(sections.secrets?.findings).toEqual([
+      { rule: 'aws-access-key-id', severity: 'CRITICAL', target: '/app/.env' },
+    ]);
+  });
+
+  it('is clean without results, as of a tar file without digests of a registry', () => {
+    const { manifests, configs, sections } = read(
+      trivyReport({ Metadata: { ImageID: CONFIG }, Results: undefined }),
+    );
+    expect([manifests, configs]).toEqual([[], [CONFIG]]);
+    expect(sections.vulnerabilities).toEqual({ isOsEnded: false, findings: [] });
+  });
+
+  it('is refused for a file system', () => {
+    expect(fault(trivyReport({ ArtifactType: 'filesystem' }))).toContain('/ArtifactType');
+  });
+});
+
+describe('the Trivy Operator', () => {
+  it('reports vulnerabilities and the end of life of the operating system', () => {
+    const { sections, manifests } = read(operatorReport('VulnerabilityReport'));
+    expect(manifests).toEqual([INDEX]);
+    expect(sections).toMatchObject({
+      vulnerabilities: { isOsEnded: true, findings: [{ severity: 'HIGH', isFixable: false }] },
+    });
+  });
+
+  it('reports secrets', () => {
+    expect(read(operatorReport('ExposedSecretReport')).sections).toEqual({
+      secrets: { findings: [{ rule: 'private-key', severity: 'HIGH', target: '/app/.env' }] },
+    });
+  });
+
+  it('is refused for a report that is kept as history, and for other kinds', () => {
+    const annotations = { 'trivy-operator.aquasecurity.github.io/report-ttl': '0s' };
+    const historical = { ...operatorReport('VulnerabilityReport'), metadata: { annotations } };
+    expect(fault(historical)).toContain('historical');
+    expect(fault(operatorReport('ConfigAuditReport'))).toContain('/kind');
+  });
+});
+
+describe('Grype', () => {
+  it('names a vulnerability by its CVE, and keeps the GHSA as an alias', () => {
+    expect(read(grypeReport()).sections.vulnerabilities?.findings).toMatchObject([
+      {
+        id: 'CVE-2021-23337',
+        aliases: ['GHSA-35jh-r3h4-6jhm'],
+        severity: 'HIGH',
+        fixedVersion: '4.17.21',
+        isFixable: true,
+      },
+    ]);
+  });
+
+  it('names the platform of an index by the digest of its manifest, which it invents for a tar file', () => {
+    expect(read(grypeReport())).toMatchObject({
+      manifests: [INDEX, PLATFORM],
+      configs: [CONFIG],
+    });
+    const target = { imageID: CONFIG, manifestDigest: PLATFORM, repoDigests: [] };
+    const ofTar = read(grypeReport({ source: { type: 'image', target } }));
+    expect(ofTar).toMatchObject({ manifests: [], configs: [CONFIG] });
+  });
+
+  it('says when its database was built', () => {
+    const built = Date.parse('2026-11-26T00:00:00Z');
+    expect(read(grypeReport()).sections.vulnerabilities?.databaseBuiltAt).toBe(built);
+  });
+
+  it('is refused if Grype calls its own database invalid', () => {
+    const descriptor = { name: 'grype', version: '0.121.2', timestamp: SCANNED_AT };
+    const withDatabase = (status: object) =>
+      grypeReport({ descriptor: { ...descriptor, db: { status } } });
+    expect(fault(withDatabase({ valid: false }))).toContain('/descriptor/db/status/valid is false');
+    expect(read(withDatabase({})).scanner).toBe('grype');
+  });
+});
+
+describe('Clair', () => {
+  it('joins packages with vulnerabilities, and has no time', () => {
+    const { reportedAt, configs, sections } = read(clairReport());
+    expect([reportedAt, configs]).toEqual([undefined, [PLATFORM]]);
+    expect(sections.vulnerabilities?.findings).toMatchObject([
+      { id: 'CVE-2026-2000', severity: 'MEDIUM', purl: 'openssl@3.0.11-1', isFixable: false },
+    ]);
+  });
+
+  it('is refused if it names a vulnerability that it does not have', () => {
+    expect(fault(clairReport({ vulnerabilities: {} }))).toBe('/vulnerabilities/7 is missing');
+  });
+});
+
+describe('CycloneDX', () => {
+  it.each(['1.4', '1.5', '1.6'])(
+    'has the worst rating of each vulnerability: %s',
+    (specVersion) => {
+      expect(read(cycloneDx({ specVersion }))).toMatchObject({
+        manifests: [INDEX],
+        configs: [CONFIG],
+        sections: {
+          vulnerabilities: {
+            findings: [
+              { id: 'CVE-2026-1000', severity: 'HIGH', purl: 'pkg:deb/debian/zlib1g@1.2.13' },
+            ],
+          },
+        },
+      });
+    },
+  );
+
+  it('takes every vulnerability for fixable if it never says which ones are', () => {
+    const { sections } = read(cycloneDx({}, { recommendation: undefined }));
+    expect(sections.vulnerabilities?.findings).toMatchObject([{ isFixable: true }]);
+  });
+
+  it('is VEX, and no scan, once a vulnerability has an analysis', () => {
+    expect(read(cycloneDx({}, { analysis: { state: 'not_affected' } })).sections).toEqual({
+      vex: {
+        findings: [
+          {
+            ids: ['CVE-2026-1000'],
+            purls: ['pkg:deb/debian/zlib1g@1.2.13'],
+            state: 'not_affected',
+          },
+        ],
+      },
+    });
+  });
+
+  it('is refused without a list of vulnerabilities, and in other versions', () => {
+    expect(fault(cycloneDx({ vulnerabilities: undefined }))).toContain('lists parts only');
+    expect(fault(cycloneDx({ specVersion: '1.3' }))).toContain('/specVersion');
+  });
+});
+
+describe('OpenVEX', () => {
+  it('is about packages of an image', () => {
+    expect(read(openVex())).toMatchObject({
+      scanner: 'Acme Product Security',
+      manifests: [INDEX],
+      sections: {
+        vex: {
+          findings: [
+            { ids: ['CVE-2026-1000'], purls: ['pkg:deb/debian/zlib1g'], state: 'not_affected' },
+          ],
+        },
+      },
+    });
+  });
+
+  it('keeps only the statements about the image that the sender names', () => {
+    const products = [{ '@id': `pkg:oci/web@${INDEX}` }, { '@id': `pkg:oci/api@${OTHER}` }];
+    expect(fault(openVex({ products }))).toContain('is about 2 images');
+    const about = read(openVex({ products }), [OTHER]);
+    expect([about.manifests, about.sections.vex?.findings]).toEqual([
+      [OTHER],
+      [{ ids: ['CVE-2026-1000'], purls: [], state: 'not_affected' }],
+    ]);
+  });
+
+  it('takes a product that is not an image for a package', () => {
+    const { sections } = read(openVex({ products: ['pkg:npm/lodash@4.17.20'] }), [INDEX]);
+    expect(sections.vex?.findings).toMatchObject([{ purls: ['pkg:npm/lodash@4.17.20'] }]);
+  });
+});
+
+describe('an attestation of cosign', () => {
+  it('has the digest of its subject and the end of the scan', () => {
+    expect(read(cosignVuln())).toMatchObject({
+      manifests: [INDEX],
+      configs: [CONFIG],
+      reportedAt: Date.parse('2026-11-27T10:30:00Z'),
+    });
+  });
+
+  it('is refused if its report is about another image than its subject', () => {
+    const Metadata = { RepoDigests: [`registry.test/other@${OTHER}`] };
+    expect(fault(cosignVuln(trivyReport({ Metadata })))).toContain(`not ${INDEX}`);
+  });
+
+  it('is read as the predicate alone', () => {
+    const { predicate } = cosignVuln();
+    expect(read(predicate)).toMatchObject({ format: 'cosign-vuln', manifests: [INDEX] });
+  });
+});
+
+type Path = readonly (string | number)[];
+
+function pathsOf(value: unknown, path: Path = []): readonly Path[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return [path, ...Object.entries(value).flatMap(([name, item]) => pathsOf(item, [...path, name]))];
+}
+
+function changed(root: unknown, path: Path, value: unknown): unknown {
+  const [name, ...rest] = path;
+  if (name === undefined) return value;
+  const copy = Array.isArray(root) ? [...(root as unknown[])] : { ...(root as object) };
+  const members = copy as Record<string, unknown>;
+  members[name] = changed(members[name], rest, value);
+  return copy;
+}
