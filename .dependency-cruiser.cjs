@@ -1,11 +1,28 @@
 /** The arrows of ARCHITECTURE.md. Rule names are sentences because contributors read them when a rule fails. */
 const room = (name) => `^src/${name}/`;
 /** The one file of crypto that leaves JSON Object Signing and Encryption to the library whose subject it is. */
-const SEALED_ANSWER = '^src/crypto/sealed-answer\\.ts$';
+const SEALED_ANSWER = '^src/crypto/encryption/sealed-answer\\.ts$';
 /** The one file of crypto that leaves the encoding of certificates to a library. */
-const SELF_SIGNED = '^src/crypto/self-signed\\.ts$';
-const BACKUP_FILE = '^src/crypto/age\\.ts$';
-const KEYLESS = '^src/crypto/keyless-signature\\.ts$';
+const SELF_SIGNED = '^src/crypto/certificates/self-signed\\.ts$';
+const BACKUP_FILE = '^src/crypto/encryption/age\\.ts$';
+const KEYLESS = '^src/crypto/signatures/keyless-signature\\.ts$';
+/** The floors of the broker, from the ground. Each imports only those below it; the nouns stand on top of them. */
+const FLOORS = ['kernel', 'model', 'state', 'access', 'recording'];
+/** All imports from one noun of the broker to another. A new one is a decision: write down here why a port or a floor cannot carry it. */
+const NOUN_ARROWS = [
+  ['alerts', 'rotations'],
+  ['alerts', 'sessions'],
+  ['cluster-documents', 'documents'],
+  ['credentials', 'leases'],
+  ['decisions', 'alerts'],
+  ['decisions', 'documents'],
+  ['documents', 'approvals'],
+  ['rotations', 'leases'],
+  ['secrets', 'alerts'],
+  ['secrets', 'leases'],
+  ['sessions', 'leases'],
+];
+const NOUN_TARGETS = [...new Set(NOUN_ARROWS.map(([, to]) => to))];
 const rule = (name, from, to) => ({ name, severity: 'error', from, to });
 
 module.exports = {
@@ -58,14 +75,39 @@ module.exports = {
       { path: room('broker') },
       { path: '^src/', pathNot: '^src/(broker|ports|domain|crypto|text)/' },
     ),
+    ...FLOORS.map((floor, index) =>
+      rule(
+        `the-floor-${floor}-stands-on-the-floors-below`,
+        { path: room(`broker/${floor}`) },
+        { path: room('broker'), pathNot: room(`broker/(${FLOORS.slice(0, index + 1).join('|')})`) },
+      ),
+    ),
     rule(
-      'the-rotation-engine-stands-on-the-broker',
-      { path: room('rotation') },
-      { path: '^src/', pathNot: '^src/(rotation|broker|ports|domain|crypto|text)/' },
+      'nouns-of-the-broker-stand-on-the-floors',
+      { path: '^src/broker/([^/]+)/', pathNot: room(`broker/(${FLOORS.join('|')})`) },
+      {
+        path: room('broker'),
+        pathNot: [
+          room(`broker/($1|${FLOORS.join('|')})`),
+          ...NOUN_ARROWS.map(([, to]) => room(`broker/${to}`)),
+        ],
+      },
+    ),
+    ...NOUN_TARGETS.map((to) =>
+      rule(
+        `only-listed-nouns-know-${to}`,
+        {
+          path: room('broker'),
+          pathNot: room(
+            `broker/(${[to, ...NOUN_ARROWS.filter(([, each]) => each === to).map(([from]) => from)].join('|')})`,
+          ),
+        },
+        { path: room(`broker/${to}`) },
+      ),
     ),
     rule(
       'adapters-are-strangers',
-      { path: '^src/(auth|audit|store|trace)/' },
+      { path: '^src/(auth|audit|store)/' },
       { path: '^src/', pathNot: '^src/($1|ports|domain|crypto|net|text)/' },
     ),
     rule(
@@ -81,7 +123,7 @@ module.exports = {
     rule(
       'api-calls-the-broker',
       { path: room('api') },
-      { path: '^src/', pathNot: '^src/(api|broker|rotation|ports|domain|net|text)/' },
+      { path: '^src/', pathNot: '^src/(api|broker|ports|domain|net|text)/' },
     ),
     rule(
       'config-reads-schemas-only',
@@ -91,19 +133,22 @@ module.exports = {
         pathNot: [
           '^src/(compose/config|domain|text)/',
           '/config\\.ts$',
-          '^src/compose/backends\\.ts$',
+          '^src/compose/configuration/backends\\.ts$',
         ],
       },
     ),
     rule(
       'only-main-composes',
-      { path: '^src/', pathNot: '^src/((program|backup-commands)\\.ts$|compose/)' },
+      { path: '^src/', pathNot: '^src/(program|compose|dev)/' },
       { path: '^src/compose/' },
     ),
     rule(
       'client-speaks-http-only',
       { path: room('client') },
-      { path: '^src/', pathNot: '^src/(client|net|domain|crypto|ports|text)/|^src/clock\\.ts$' },
+      {
+        path: '^src/',
+        pathNot: '^src/(client|net|domain|crypto|ports|text)/|^src/process/clock\\.ts$',
+      },
     ),
     rule(
       'client-has-one-door',
@@ -115,7 +160,7 @@ module.exports = {
       { path: room('cli') },
       {
         path: '^src/',
-        pathNot: '^src/(cli|client|net|domain|crypto|ports|text)/|^src/clock\\.ts$',
+        pathNot: '^src/(cli|client|net|domain|crypto|ports|text)/|^src/process/clock\\.ts$',
       },
     ),
     rule(
@@ -124,7 +169,7 @@ module.exports = {
       {
         path: '^src/',
         pathNot: [
-          '^src/(delivery|client|net|domain|crypto|ports|text)/|^src/(clock|core-files)\\.ts$',
+          '^src/(delivery|client|net|domain|crypto|ports|text)/|^src/process/(clock|core-files)\\.ts$',
         ],
       },
     ),
@@ -138,11 +183,11 @@ module.exports = {
       { path: '^src/delivery/(files|settings)/' },
       { path: '^src/delivery/(agent|csi|injector)/' },
     ),
-    rule('nothing-imports-main', { path: '^src/' }, { path: '^src/main\\.ts$' }),
+    rule('nothing-imports-main', { path: '^src/' }, { path: '^src/program/main\\.ts$' }),
     rule(
-      'only-main-is-the-program',
-      { path: '^src/', pathNot: '^src/main\\.ts$' },
-      { path: '^src/program\\.ts$' },
+      'nothing-imports-the-program',
+      { path: '^src/', pathNot: room('program') },
+      { path: room('program') },
     ),
   ],
   options: {

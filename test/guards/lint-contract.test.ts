@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
-import { textOf } from '../kit/tracked-files.ts';
+import { textOf } from '../kit/pages/tracked-files.ts';
 
 it('lints openapi.yaml with every recommended rule of Redocly', async () => {
   const config = await createConfig({

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { textOf, trackedFiles } from '../kit/tracked-files.ts';
+import { textOf, trackedFiles } from '../kit/pages/tracked-files.ts';
 
 function foldersOf(path: string): readonly string[] {
   return readdirSync(path, { withFileTypes: true })
@@ -91,22 +91,28 @@ describe('the decisions in docs/adr', () => {
   });
 });
 
-describe('the map in ARCHITECTURE.md', () => {
-  it('names every folder of src once', () => {
-    const [, map = ''] = /^## Map$([^]*?)^## /m.exec(textOf('ARCHITECTURE.md')) ?? [];
-    const named = [...map.matchAll(/^\| `(\w+)` \| /gm)].map(([, folder = '']) => folder);
-    expect(named.sort()).toEqual([...foldersOf('src')].sort());
+describe('the maps in ARCHITECTURE.md', () => {
+  it.each([
+    ['src', 'src'],
+    ['broker', 'src/broker'],
+  ])('name every folder of %s once', (name, folder) => {
+    const begin = new RegExp(`^The folders of \`${name}\`([^]*?)^(?:## |The folders of )`, 'm');
+    const [, map = ''] = begin.exec(textOf('ARCHITECTURE.md')) ?? [];
+    const named = [...map.matchAll(/^\| `([\w-]+)` \| /gm)].map(([, each = '']) => each);
+    expect(named.sort()).toEqual([...foldersOf(folder)].sort());
   });
 });
 
 describe('the parts of the broker', () => {
-  const groups = [...textOf('src/broker/state/dependencies.ts').matchAll(/^export interface (\w+)/gm)]
+  const groups = [
+    ...textOf('src/broker/state/dependencies.ts').matchAll(/^export interface (\w+)/gm),
+  ]
     .map(([, name = '']) => name)
     .filter((name) => !['Limits', 'Clusters'].includes(name));
   /** The groups that a file imports, with those that a group extends. */
   const imported = (path: string): readonly string[] => {
     const [, names = ''] =
-      /import type \{([^}]*)\} from '[./]+(?:broker\/)?parts\.ts'/.exec(textOf(path)) ?? [];
+      /import type \{([^}]*)\} from '[./]+(?:[a-z]+\/)*dependencies\.ts'/.exec(textOf(path)) ?? [];
     const found = new Set(names.split(',').map((name) => name.trim()));
     if (found.has('Recording')) found.add('Storage');
     if (found.has('Access')) found.add('Rights');

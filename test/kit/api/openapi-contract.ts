@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { load } from 'js-yaml';
-import { operationsOf, type Contract, type ContractOperation } from '../../scripts/contract.ts';
+import { operationsOf, type Contract, type ContractOperation } from '../../../scripts/contract.ts';
 
 interface Answered {
   readonly status: number;
