@@ -1,9 +1,9 @@
 import { load } from 'js-yaml';
 import { z } from 'zod';
-import { ACCESS, type Operation, type OperationId } from '../src/api/access.ts';
-import { BODY_FORMS } from '../src/broker/documents/schema.ts';
+import { ACCESS, type Operation, type OperationId } from '../src/api/contract/access.ts';
+import { BODY_FORMS } from '../src/broker/model/schema.ts';
 import { ERRORS } from '../src/domain/errors.ts';
-import { ROLES } from '../src/domain/principal.ts';
+import { ROLES } from '../src/domain/identity/principal.ts';
 import type { Contract } from './contract.ts';
 import { yamlText } from './yaml-text.ts';
 
