@@ -1,4 +1,16 @@
 import type { Command, Option } from 'commander';
+import { DOCUMENT_KINDS } from '../src/cli/documents/kinds.ts';
+
+/** The section that describes options which several commands share. */
+const COMMON_OPTIONS = 'Common options';
+/** Where the part of a section begins that is written from the help. */
+const GENERATED = /^### |^Options of several commands:|^- `-/m;
+/** The commands that every kind of document has. */
+const DOCUMENT_VERBS: readonly string[] = ['ls', 'get', 'rm', 'versions'];
+const [FIRST_KIND] = DOCUMENT_KINDS;
+
+/** Descriptions of options by their flags. */
+type Lines = ReadonlyMap<string, string>;
 
 /** One executable command, with the heading of its group in the help. */
 export interface Leaf {
@@ -32,16 +44,34 @@ export function examplesOf(command: Command): readonly string[] {
 /** The page with its contents list and the chapters of all commands from the help. The introductions of the sections are kept. */
 export function withReference(page: string, program: Command): string {
   const leaves = leavesOf(program);
+  const single = leaves.filter((leaf) => documentVerb(leaf) === undefined);
+  const common = optionsOfSeveralSections(single);
   const [head = '', ...sections] = page.split(/^(?=## )/m);
   const rendered = sections.map((section) => {
     const title = /^## (.*)/.exec(section)?.[1] ?? '';
-    if (title === 'Contents') return `## Contents\n\n${contents(sections, leaves)}\n\n`;
+    const introduction = section.split(GENERATED)[0]?.trim() ?? '';
+    if (title === 'Contents') return `## Contents\n\n${contents(sections, single)}\n\n`;
+    if (title === COMMON_OPTIONS) return `${introduction}\n\n${list([...common.values()])}\n\n`;
     const own = leaves.filter(({ heading }) => heading === title);
     if (own.length === 0) return `${section.trim()}\n\n`;
-    const introduction = section.split(/^### `/m)[0]?.trim() ?? '';
-    return `${[introduction, ...own.map(chapter)].join('\n\n')}\n\n`;
+    return `${[introduction, ...reference(own, common)].join('\n\n')}\n\n`;
   });
   return `${[head, ...rendered].join('').trim()}\n`;
+}
+
+/** What follows the introduction of a section: options that its commands share, documents of every kind, and a chapter for each command. */
+function reference(leaves: readonly Leaf[], common: Lines): readonly string[] {
+  const documents = leaves.filter(isOfFirstKind);
+  const single = leaves.filter((leaf) => documentVerb(leaf) === undefined);
+  const ofSection = optionsOfSection(single, common);
+  const known = new Set([...common.values(), ...ofSection.values()]);
+  return [
+    ...(ofSection.size === 0
+      ? []
+      : [`Options of several commands:\n\n${list([...ofSection.values()])}`]),
+    ...(documents.length === 0 ? [] : [documentChapter(documents)]),
+    ...single.map((leaf) => chapter(leaf, known)),
+  ];
 }
 
 function contents(sections: readonly string[], leaves: readonly Leaf[]): string {
@@ -72,32 +102,109 @@ function usage({ path, command }: Leaf): string {
   return [path, ...words].join(' ');
 }
 
-function chapter(leaf: Leaf): string {
+function chapter(leaf: Leaf, known: ReadonlySet<string>): string {
   const { command } = leaf;
-  const description = command.description();
-  const text = description.charAt(0).toUpperCase() + description.slice(1);
-  const examples = ['```sh', ...examplesOf(command), '```'].join('\n');
-  const options = ownOptions(command).map(optionLine);
-  const table = ['| option | description | default |', '|---|---|---|', ...options].join('\n');
+  const options = ownOptions(command);
+  const shared = options.filter((option) => known.has(optionLine(option)));
+  const own = options.filter((option) => !shared.includes(option));
+  const names = shared.map(
+    ({ long, mandatory }) => `\`${String(long)}\`${mandatory ? ' (required)' : ''}`,
+  );
+  const examples = examplesOf(command).filter((line) => line !== `quaymaster ${leaf.path}`);
   return [
     `### \`quaymaster ${usage(leaf)}\``,
-    linked(text.endsWith('.') ? text : `${text}.`),
-    examples,
-    ...(options.length === 0 ? [] : [table]),
+    summaryOf(command),
+    ...(examples.length === 0 ? [] : [block(examples)]),
+    ...(own.length === 0 ? [] : [list(own.map((each) => optionLine(each, each.mandatory)))]),
+    ...(names.length === 0 ? [] : [`Also: ${names.join(', ')}.`]),
   ].join('\n\n');
 }
 
-/** Without the options that every command has, which the page describes once. */
+function summaryOf(command: Command): string {
+  const text = command.description();
+  const sentence = text.charAt(0).toUpperCase() + text.slice(1);
+  return linked(sentence.endsWith('.') ? sentence : `${sentence}.`);
+}
+
+/** `ls` of `cluster ls`, if the command is one of the four that every kind of document has. */
+function documentVerb({ path }: Leaf): string | undefined {
+  const [word, verb = '', ...more] = path.split(' ');
+  const isKind = DOCUMENT_KINDS.some((kind) => kind.word === word);
+  return isKind && more.length === 0 && DOCUMENT_VERBS.includes(verb) ? verb : undefined;
+}
+
+function isOfFirstKind(leaf: Leaf): boolean {
+  return documentVerb(leaf) !== undefined && leaf.path.startsWith(`${FIRST_KIND.word} `);
+}
+
+/** One chapter for all kinds of documents, from the help of the first kind: the commands of the others differ in the word only. */
+function documentChapter(leaves: readonly Leaf[]): string {
+  const { word, plural } = FIRST_KIND;
+  const rows = leaves.map((leaf) => {
+    const names = ownOptions(leaf.command).map(({ long }) => `\`${String(long)}\``);
+    const text = summaryOf(leaf.command).replace(plural, 'documents').replace(word, 'document');
+    return `- \`${usage(leaf).replace(word, '<kind>')}\`: ${text}${names.length === 0 ? '' : ` ${names.join(', ')}`}`;
+  });
+  const kinds = DOCUMENT_KINDS.map((kind) => `\`${kind.word}\``).join(', ');
+  return [
+    `### \`quaymaster <kind> ${DOCUMENT_VERBS.join('|')}\``,
+    `The kinds are ${kinds}.`,
+    block(leaves.flatMap(({ command }) => examplesOf(command).slice(-1))),
+    rows.join('\n'),
+  ].join('\n\n');
+}
+
+/** Options without those that every command has, which the page describes among the rules. */
 function ownOptions({ options }: Command): readonly Option[] {
   return options.filter(
     ({ long, helpGroupHeading }) => long !== '--output' && helpGroupHeading !== 'Connection:',
   );
 }
 
-function optionLine({ flags, description, argChoices, mandatory, defaultValue }: Option): string {
+/** Options by their flags that commands of several sections have, with the same description. */
+function optionsOfSeveralSections(leaves: readonly Leaf[]): Lines {
+  const headings = new Map<string, Set<string>>();
+  for (const { heading, command } of leaves) {
+    for (const option of ownOptions(command)) {
+      const line = optionLine(option);
+      headings.set(line, (headings.get(line) ?? new Set()).add(heading));
+    }
+  }
+  return sharedLines(leaves, (line) => (headings.get(line)?.size ?? 0) > 1);
+}
+
+/** Options by their flags that several commands of one section have, without those of several sections. */
+function optionsOfSection(leaves: readonly Leaf[], common: Lines): Lines {
+  const lines = leaves.flatMap(({ command }) =>
+    ownOptions(command).map((each) => optionLine(each)),
+  );
+  const shared = sharedLines(leaves, (line) => lines.filter((each) => each === line).length > 1);
+  return new Map([...shared].filter(([flags]) => !common.has(flags)));
+}
+
+/** The shared lines, one for each flag: another description of the same flag stays in the chapters. */
+function sharedLines(leaves: readonly Leaf[], isShared: (line: string) => boolean): Lines {
+  const options = leaves.flatMap(({ command }) => ownOptions(command));
+  const shared = options.filter((option) => isShared(optionLine(option)));
+  const found = new Map(shared.toReversed().map((option) => [option.flags, optionLine(option)]));
+  return new Map([...found].sort(([one], [other]) => (one < other ? -1 : 1)));
+}
+
+function optionLine(
+  { flags, description, argChoices, defaultValue }: Option,
+  isRequired = false,
+): string {
   const choices = argChoices === undefined ? '' : `: ${argChoices.join(', ')}`;
-  const fallback = defaultValue === undefined ? '' : `\`${String(defaultValue)}\``;
-  return `| \`${flags}\` | ${linked(description)}${choices} | ${mandatory ? 'required' : fallback} |`;
+  const fallback = defaultValue === undefined ? '' : `; default: \`${String(defaultValue)}\``;
+  return `\`${flags}\`: ${isRequired ? 'required; ' : ''}${linked(description)}${choices}${fallback}`;
+}
+
+function block(lines: readonly string[]): string {
+  return ['```sh', ...lines, '```'].join('\n');
+}
+
+function list(lines: readonly string[]): string {
+  return lines.map((line) => `- ${line}`).join('\n');
 }
 
 /** Names of pages as links, and names of workloads as code, because Markdown takes their angle brackets for tags. */
