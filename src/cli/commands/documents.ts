@@ -1,5 +1,5 @@
 import { grantText } from '../connection/identity.ts';
-import { kindOf, DOCUMENT_WORDS, type DocumentWord } from '../documents/kinds.ts';
+import { DOCUMENT_KINDS, kindOf, type DocumentWord } from '../documents/kinds.ts';
 import {
   WORKLOAD,
   YES,
@@ -92,15 +92,14 @@ export const DOCUMENTS: CommandTable = {
   commands: [
     {
       command: 'apply',
-      summary:
-        'apply files, showing the plan first: clusters, mounts, operators, role bindings, definitions, policies',
+      summary: `apply files, showing the plan first: ${DOCUMENT_KINDS.map(({ plural }) => plural).join(', ')}`,
       options: [
         [
           '-f, --file <place>',
           'a file, a directory with everything below, or - for standard input; may be repeated',
           { isRequired: true, isRepeated: true },
         ],
-        prune(DOCUMENT_WORDS),
+        prune(DOCUMENT_KINDS.map(({ word }) => word)),
         DRY_RUN,
         YES,
       ],

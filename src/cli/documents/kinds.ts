@@ -1,15 +1,3 @@
-export const DOCUMENT_WORDS = [
-  'cluster',
-  'mount',
-  'operator',
-  'role-binding',
-  'definition',
-  'policy',
-  'posture-profile',
-  'response-rule',
-] as const;
-export type DocumentWord = (typeof DOCUMENT_WORDS)[number];
-
 /** The operations that each kind of document has, in the order in which documents refer to each other: created in this order, deleted in reverse. */
 export const DOCUMENT_KINDS = [
   {
@@ -106,6 +94,7 @@ export const DOCUMENT_KINDS = [
   },
 ] as const;
 export type DocumentKind = (typeof DOCUMENT_KINDS)[number];
+export type DocumentWord = DocumentKind['word'];
 
 export function kindOf(word: DocumentWord): DocumentKind {
   const found = DOCUMENT_KINDS.find((each) => each.word === word);
