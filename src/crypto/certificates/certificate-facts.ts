@@ -1,11 +1,11 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 
-/** What a certificate says of itself; nothing here is checked against anybody's trust. */
+/** Facts that a certificate states. They are only read here: no signature, trust anchor or date is checked. */
 export interface CertificateFacts {
   /** Milliseconds since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
-  /** Of the subject; empty where it has none. */
+  /** The common name of the subject; empty if the subject has none. */
   readonly commonName: string;
   readonly nameCount: number;
   holdsDnsName(name: string): boolean;

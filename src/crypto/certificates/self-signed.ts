@@ -33,7 +33,7 @@ const COMMON_NAME = '2.5.4.3';
 const SERIAL_BYTES = 16;
 const PEM_LINE = 64;
 
-/** What stands in a certificate besides its key. */
+/** The subject and names of a certificate. */
 export interface CertificateSubject {
   readonly commonName?: string | undefined;
   readonly dnsNames: readonly string[];
@@ -42,7 +42,7 @@ export interface CertificateSubject {
   readonly notAfter: Date;
 }
 
-/** A version 3 certificate of RFC 5280 that its own key has signed, in PEM: of a leaf, never of an authority. */
+/** Makes a version 3 certificate (RFC 5280) that its own key signs, in PEM. It is always a leaf, never an authority. */
 export function selfSigned(type: KeyType, pair: KeyPair, subject: CertificateSubject): string {
   const algorithm = signatureAlgorithm(type);
   const name = nameOf(subject.commonName);
@@ -66,14 +66,14 @@ export function selfSigned(type: KeyType, pair: KeyPair, subject: CertificateSub
   return pemOf(Buffer.from(AsnConvert.serialize(certificate)));
 }
 
-/** RSA's has a NULL for its parameters, the others none (RFC 4055, RFC 5758, RFC 8410). */
+/** The algorithm identifier: RSA has NULL parameters, the others have none (RFC 4055, RFC 5758, RFC 8410). */
 function signatureAlgorithm(type: KeyType): AlgorithmIdentifier {
   if (type === 'ed25519') return new AlgorithmIdentifier({ algorithm: '1.3.101.112' });
   if (type === 'ec-p256') return new AlgorithmIdentifier({ algorithm: '1.2.840.10045.4.3.2' });
   return new AlgorithmIdentifier({ algorithm: '1.2.840.113549.1.1.11', parameters: null });
 }
 
-/** Positive and without a zero in front, as DER wants an integer. */
+/** A serial number that is positive and does not begin with a zero byte, as DER encodes an integer. */
 function serialNumber(): ArrayBuffer {
   const bytes = randomBytes(SERIAL_BYTES);
   bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;
@@ -93,7 +93,7 @@ function extensionsOf(type: KeyType, subject: CertificateSubject): Extension[] {
     ...subject.dnsNames.map((dNSName) => new GeneralName({ dNSName })),
     ...subject.ipAddresses.map((iPAddress) => new GeneralName({ iPAddress })),
   ];
-  // Without a subject the names are all there is (RFC 5280 section 4.2.1.6).
+  // Without a subject, the alternative names are the only identity, so the extension is critical (RFC 5280 section 4.2.1.6).
   const isNameless = subject.commonName === undefined;
   return [
     extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: false })),

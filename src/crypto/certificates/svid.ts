@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { derElement, derElements } from './der.ts';
 import { sha256Hex } from '../hashes/digest.ts';
 
-/** What a leaf certificate says of itself; whether to believe it is for {@link leadsTo} to decide. */
+/** Facts that a leaf certificate states; {@link leadsTo} decides whether to believe them. */
 export interface LeafFacts {
   /** The URIs among its subject alternative names. */
   readonly uris: readonly string[];
@@ -58,7 +58,10 @@ export function readLeaf(der: Buffer): LeafFacts | undefined {
   }
 }
 
-/** By OID. Node does not show key usage, and quotes alternative names in a text (CVE-2021-44532), so both are read from the bytes. */
+/**
+ * Extensions of a certificate by OID. Node does not show key usage, and quotes alternative names in a text (CVE-2021-44532), so both are read from
+ * the bytes.
+ */
 function extensionsOf(der: Buffer): ReadonlyMap<string, Buffer> {
   const [body] = derElements(derElement(der, SEQUENCE));
   const own = derElements(body?.content ?? Buffer.alloc(0)).find(({ tag }) => tag === EXTENSIONS);
@@ -90,8 +93,8 @@ function urisIn(names: Buffer): readonly string[] {
 const LONGEST_CHAIN = 8;
 
 /**
- * Whether signatures lead from the leaf, the first of the chain, to one of the anchors, over authorities that are valid now. The listener verified the
- * chain too, but to any of its authorities: a signer of one trust domain could otherwise issue identities of another.
+ * Checks that signatures lead from the leaf, the first of the chain, to one of the anchors, through authorities that are valid now. The listener
+ * verified the chain too, but to any of its authorities: a signer of one trust domain could otherwise issue identities of another.
  */
 export function leadsTo(chain: readonly Buffer[], anchors: string, now: number): boolean {
   try {

@@ -13,7 +13,7 @@ const TAG_BYTES = 16;
 const OPTIONS = { authTagLength: TAG_BYTES } as const;
 const HEADER = Buffer.of(VERSION);
 
-/** The one failure of every open: never says whether key, place, version or bytes are wrong. */
+/** The one error of every failed decryption: it never shows whether key, place, version or bytes are wrong. */
 export function invalidCiphertext(cause?: unknown): BrokerError {
   return new BrokerError('ERR_CIPHERTEXT_INVALID', undefined, { cause });
 }
@@ -31,7 +31,7 @@ export function seal(key: SecretKey, plaintext: Uint8Array, data: AssociatedData
   return Buffer.concat([HEADER, iv, body, cipher.getAuthTag()]);
 }
 
-/** @throws ERR_CIPHERTEXT_INVALID, the same whatever is wrong. */
+/** @throws ERR_CIPHERTEXT_INVALID, the same error for every cause. */
 export function open(key: SecretKey, sealed: Uint8Array, data: AssociatedData): Buffer {
   const bodyEnd = sealed.length - TAG_BYTES;
   if (bodyEnd < BODY_START || sealed[0] !== VERSION) throw invalidCiphertext();

@@ -1,6 +1,6 @@
 /**
- * Every domain-separation label and every encoding that is authenticated but not stored. The reader computes associated
- * data from where it looks, never from what it found there. docs/spec/envelope-v1.md.
+ * All domain-separation labels, and all encodings that are authenticated but not stored (docs/spec/envelope-v1.md). The reader computes associated
+ * data from the place where it reads, never from the bytes that it reads there.
  */
 const LABELS = {
   secretValue: 'quaymaster/v1/secret-value',
@@ -17,7 +17,7 @@ const LABELS = {
   localFileId: 'quaymaster/v1/local-file-kek/id',
 } as const;
 
-/** What keys are derived from a root key for; the labels of docs/spec/root-keys-v1.md. */
+/** Labels of the keys that are derived from a root key, by purpose (docs/spec/root-keys-v1.md). */
 const DERIVED_KEY_LABELS = {
   dataKeyWrap: 'quaymaster/v1/derive/data-key-wrap',
   credential: 'quaymaster/v1/derive/credential',
@@ -48,26 +48,26 @@ export const LOOKUP_PURPOSES = [
 export type LookupPurpose = (typeof LOOKUP_PURPOSES)[number];
 
 declare const made: unique symbol;
-/** Bytes that name a place. Only this file makes them, so that a raw buffer does not type-check where a place is due. */
+/** Bytes that name a place. Only this file makes them, so a raw buffer does not type-check as associated data. */
 export type AssociatedData = Uint8Array & { readonly [made]: true };
 
-/** Where one version of a secret lives; nothing of it is read out of the row that is being opened. */
+/** The place of one version of a secret. The reader computes it and never takes it from the row that it opens. */
 export interface SecretPlace {
   readonly installation: string;
-  /** Random and never reused, so that a secret deleted and created again is another place. */
+  /** Random and never reused: a secret that is deleted and created again has another place. */
   readonly secretId: string;
   readonly path: string;
-  /** From 1, never reused. */
+  /** Counts from 1; never reused. */
   readonly version: number;
 }
 
-/** Where an issued dynamic credential is kept; the id is random and never reused. */
+/** The place of an issued dynamic credential; the id is random and never reused. */
 export interface CredentialPlace {
   readonly installation: string;
   readonly credentialId: string;
 }
 
-/** Where a rotation keeps a value: the new one until it is current everywhere, the old one until it is retired. */
+/** The place of a value that a rotation keeps: the new value until it is current everywhere, the old value until it is retired. */
 export interface RotationPlace {
   readonly installation: string;
   /** Random and never reused. */
@@ -79,20 +79,20 @@ export interface RotationPlace {
 export type Field = string | number | Uint8Array;
 
 const LENGTH_BYTES = 4;
-/** Of UTF-8, at most, for one UTF-16 code unit. */
+/** UTF-8 needs at most this many bytes for one UTF-16 code unit. */
 const BYTES_A_UNIT = 3;
 const INTEGER_BYTES = 8;
 
-/** Bytes that a field can take: to measure text costs as much as to write it. */
+/** An upper bound for the bytes of a field: measuring text exactly costs as much as writing it. */
 function roomFor(field: Field): number {
   if (typeof field === 'string') return field.length * BYTES_A_UNIT;
   return typeof field === 'number' ? INTEGER_BYTES : field.length;
 }
 
-/** @returns the bytes that the field took. */
+/** @returns the number of bytes written. */
 function write(target: Buffer, offset: number, field: Field): number {
   if (typeof field === 'string') {
-    // A lone surrogate is written as U+FFFD: two texts would have one encoding.
+    // Encoding would replace a lone surrogate by U+FFFD, and two texts would have the same bytes.
     if (!field.isWellFormed()) throw new TypeError('text that is not Unicode has no encoding');
     return target.write(field, offset);
   }
@@ -106,7 +106,7 @@ function write(target: Buffer, offset: number, field: Field): number {
   return field.length;
 }
 
-/** Each field as four bytes of length and its bytes; an integer is eight bytes, big-endian. Injective for a given list of types. */
+/** Encodes each field as its length in four bytes and its bytes; an integer is eight bytes, big-endian. Injective for a given list of types. */
 function encodeFields(fields: readonly Field[]): Buffer {
   const text = asciiFields(fields);
   if (text !== undefined) return Buffer.from(text, 'latin1');
@@ -212,12 +212,12 @@ export function rootKeyData(
   return associatedData(LABELS.rootKey, installation, rootKeyId, kekId);
 }
 
-/** A page's cursor: of the one list it came from. */
+/** The associated data of a page cursor: a cursor is valid only for the list that returned it. */
 export function cursorData(list: string): AssociatedData {
   return associatedData(LABELS.cursor, list);
 }
 
-/** What a key in a file authenticates: the port's bytes under a label of its own. */
+/** Bytes that a key in a file authenticates: the associated data of the port, under a label of its own. */
 export function localFileData(given: Uint8Array): AssociatedData {
   return associatedData(LABELS.localFileWrap, given);
 }
@@ -232,12 +232,12 @@ export function commitmentInfo(installation: string, rootKeyId: string): Buffer 
   return encodeFields([LABELS.rootKeyCommitment, installation, rootKeyId]);
 }
 
-/** HKDF `info` of the two things derived from the bytes of a key file. */
+/** HKDF `info` of the two results derived from a key file: its wrapping key and its id. */
 export function localFileInfo(use: 'wrap' | 'id'): Buffer {
   return encodeFields([use === 'wrap' ? LABELS.localFileWrap : LABELS.localFileId]);
 }
 
-/** What the short digest of one kind of rows covers. */
+/** The message of the short digest over the rows of one kind. */
 export function stateDigestMessage(
   kind: string,
   generation: number,
@@ -247,7 +247,7 @@ export function stateDigestMessage(
   return encodeFields([LABELS.stateDigest, kind, generation, count, state]);
 }
 
-/** What a row's MAC covers: the table, how many columns there are, and for each its name, type and value. */
+/** The message of a row's MAC: the table, the number of columns, and the name, type and value of each. */
 export function rowMessage(table: string, columns: number, cells: readonly Field[]): Buffer {
   return encodeFields([LABELS.row, table, columns, ...cells]);
 }

@@ -19,7 +19,7 @@ export interface SealedValue extends WrappedDek {
 /** `Keyring.find`: undefined for a key that is not in memory. */
 export type FindRootKey = (id: string) => RootKey | undefined;
 
-/** Seals one version under a data key of its own, so that no data key ever meets a second IV. */
+/** Seals one version under a data key of its own, so that no data key is used with a second IV. */
 export function sealValue(
   rootKey: RootKey,
   place: SecretPlace,
@@ -31,7 +31,7 @@ export function sealValue(
   return { rootKeyId: rootKey.id, wrappedDek, ciphertext };
 }
 
-/** @throws ERR_CIPHERTEXT_INVALID, the same whatever is wrong. */
+/** @throws ERR_CIPHERTEXT_INVALID, the same error for every cause. */
 export function openValue(
   findRootKey: FindRootKey,
   place: SecretPlace,
@@ -40,7 +40,7 @@ export function openValue(
   return openWithDek(unwrapDek(findRootKey, place, sealed), place, sealed.ciphertext);
 }
 
-/** The first half of `openValue`; the key may be cached for as long as `place` holds. @throws ERR_CIPHERTEXT_INVALID */
+/** The first half of `openValue`. The key may be cached while `place` does not change. @throws ERR_CIPHERTEXT_INVALID */
 export function unwrapDek(
   findRootKey: FindRootKey,
   place: SecretPlace,

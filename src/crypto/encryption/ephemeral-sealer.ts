@@ -2,9 +2,9 @@ import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { invalidCiphertext } from './aead.ts';
 import { generateSecretKey } from '../keys/secret-key.ts';
 
-/** Seals what only this process will open again: entries of the in-memory cache. */
+/** Seals values that only this process opens again: entries of the in-memory cache. */
 export interface EphemeralSealer {
-  /** `place` must name the entry completely: an entry opens under no other. */
+  /** `place` must identify the entry completely: an entry opens only with the place it was sealed with. */
   seal(plaintext: Uint8Array, place: string): Buffer;
   /** @throws ERR_CIPHERTEXT_INVALID */
   open(sealed: Uint8Array, place: string): Buffer;
@@ -16,14 +16,14 @@ const TAG_BYTES = 16;
 const OPTIONS = { authTagLength: TAG_BYTES } as const;
 
 function placeData(place: string): Buffer {
-  // A lone surrogate is written as U+FFFD: two places would be one.
+  // Encoding would replace a lone surrogate by U+FFFD, and two places would have the same bytes.
   if (!place.isWellFormed()) throw new TypeError('a place is Unicode text');
   return Buffer.from(place);
 }
 
 /**
- * A sealer under a random key that exists nowhere else. Because the key is never shared or stored, its IVs are a
- * counter (NIST SP 800-38D section 8.2.1): none repeats, there is no limit of 2^32, and no random bytes are drawn.
+ * Makes a sealer under a random key that exists nowhere else. Because the key is never shared or stored, its IVs are a counter (NIST SP 800-38D
+ * section 8.2.1): none repeats, the limit of 2^32 does not apply, and no random bytes are drawn.
  */
 export function ephemeralSealer(): EphemeralSealer {
   const key = generateSecretKey();

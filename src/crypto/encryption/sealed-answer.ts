@@ -4,8 +4,9 @@ import { invalidCiphertext } from './aead.ts';
 import { importSenderKey } from '../keys/sender-key.ts';
 
 /**
- * A compact JWE (RFC 7516 §7.1) that only the holder of the key opens: ECDH-ES with a new ephemeral key each time, A256GCM. `jti` of the
- * request's proof is in the protected header, so that no answer passes for that to another request; docs/spec/sealed-delivery-v1.md.
+ * Encrypts a response as a compact JWE (RFC 7516 §7.1) that only the holder of the key opens: ECDH-ES with a new ephemeral key each time, A256GCM.
+ * The protected header holds `jti` of the request's proof, so a response cannot be replayed as the response to another request
+ * (docs/spec/sealed-delivery-v1.md).
  */
 export async function sealAnswer(
   json: Uint8Array,

@@ -6,7 +6,7 @@ import type { RootKey } from '../keys/root-keys.ts';
 const VERSION = 1;
 const ID_START = 2;
 
-/** What one kind of column is sealed for: the key derived for it, and where it lies, by the id of the root key. */
+/** The purpose of the derived key that seals one kind of column, and the place of the column, given the id of the root key. */
 export interface ColumnSeal {
   readonly purpose: KeyPurpose;
   readonly place: (rootKeyId: string) => AssociatedData;
@@ -33,7 +33,7 @@ export function rootKeyIdOf(sealed: Uint8Array): string | undefined {
   return Buffer.from(sealed.subarray(ID_START, bodyStart)).toString();
 }
 
-/** @throws ERR_CIPHERTEXT_INVALID, the same whatever is wrong. */
+/** @throws ERR_CIPHERTEXT_INVALID, the same error for every cause. */
 export function openColumn(
   findRootKey: FindRootKey,
   { purpose, place }: ColumnSeal,

@@ -3,7 +3,7 @@ import type { FindRootKey } from './envelope.ts';
 import type { RootKey } from '../keys/root-keys.ts';
 import { openColumn, sealColumn, type ColumnSeal } from './sealed-column.ts';
 
-/** A dynamic credential kept for a repeat with the same idempotency key. */
+/** Seals a dynamic credential, which is kept to repeat the response to a request with the same idempotency key. */
 export function sealCredential(
   rootKey: RootKey,
   place: CredentialPlace,
@@ -12,7 +12,7 @@ export function sealCredential(
   return sealColumn(rootKey, at(place), plaintext);
 }
 
-/** @throws ERR_CIPHERTEXT_INVALID, the same whatever is wrong. */
+/** @throws ERR_CIPHERTEXT_INVALID, the same error for every cause. */
 export function openCredential(
   findRootKey: FindRootKey,
   place: CredentialPlace,

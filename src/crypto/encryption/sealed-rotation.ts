@@ -3,7 +3,7 @@ import type { FindRootKey } from './envelope.ts';
 import type { RootKey } from '../keys/root-keys.ts';
 import { openColumn, sealColumn, type ColumnSeal } from './sealed-column.ts';
 
-/** A value that a rotation keeps: the one to come, or the one before. */
+/** Seals a value that a rotation keeps: the next value, or the previous one. */
 export function sealRotation(
   rootKey: RootKey,
   place: RotationPlace,
@@ -12,7 +12,7 @@ export function sealRotation(
   return sealColumn(rootKey, at(place), plaintext);
 }
 
-/** @throws ERR_CIPHERTEXT_INVALID, the same whatever is wrong. */
+/** @throws ERR_CIPHERTEXT_INVALID, the same error for every cause. */
 export function openRotation(
   findRootKey: FindRootKey,
   place: RotationPlace,

@@ -1,8 +1,11 @@
 import { sha256Hex } from './digest.ts';
 
-/** The UUID (version 8, RFC 9562 section 5.8) that the same parts always give, and no others: for servers that want one as a token of idempotence. */
+/**
+ * Derives a UUID (version 8, RFC 9562 section 5.8) from the parts: equal parts give the same UUID, different parts another. Servers that want a UUID
+ * as their idempotency token receive it.
+ */
 export function namedUuid(...parts: readonly string[]): string {
-  // JSON tells the parts apart, whatever is in them.
+  // JSON keeps the parts distinct, whatever characters they contain.
   const hex = sha256Hex(JSON.stringify(parts));
   return [
     hex.slice(0, 8),

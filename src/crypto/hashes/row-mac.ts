@@ -3,9 +3,9 @@ import { rowMessage, type Field } from '../encryption/associated-data.ts';
 import { constantTimeEqual, hmac, hmacText } from './digest.ts';
 import type { SecretKey } from '../keys/secret-key.ts';
 
-/** A column's value. Integers are numbers or bigints; a boolean is 0 or 1, an instant milliseconds, a document its text. */
+/** The value of a column. Integers are numbers or bigints; a boolean is 0 or 1, an instant milliseconds, a document its text. */
 export type RowValue = string | number | bigint | Uint8Array | null;
-/** Column name → value: every column that carries authority, the primary key and the revision among them. */
+/** Column name → value: every column that a decision depends on, including the primary key and the revision. */
 export type CanonicalFields = Readonly<Record<string, RowValue>>;
 
 /** Makes MACs under the active root key of an installation, and accepts those of all its root keys. */
@@ -62,7 +62,7 @@ function matches(key: SecretKey, table: string, fields: CanonicalFields, mac: Ui
   try {
     return constantTimeEqual(macRow(key, table, fields), mac);
   } catch (cause) {
-    // A row that has no encoding (a fraction, a lone surrogate) was not written by us.
+    // A row without an encoding (a fraction, a lone surrogate) was not written by the broker.
     throw invalidCiphertext(cause);
   }
 }

@@ -7,15 +7,15 @@ const SALT_BYTES = 16;
 const KEY_BYTES = 32;
 /** RFC 3454 table C.1.2. */
 const SPACES = /[\u00A0\u1680\u2000-\u200B\u202F\u205F\u3000]/gu;
-/** RFC 3454 table B.1, as code points because they would join with their neighbours here. */
+/** Characters of RFC 3454 table B.1, which are removed; as code points, because the characters would combine with their neighbours here. */
 const NOTHING = new Set([
   0xad, 0x34f, 0x1806, 0x180b, 0x180c, 0x180d, 0x200c, 0x200d, 0x2060, 0xfeff,
 ]);
 const VARIATION_SELECTORS = { first: 0xfe00, last: 0xfe0f };
 
 /**
- * What PostgreSQL stores instead of a password, and accepts in its place (RFC 5803; `SCRAM-SHA-256$<count>:<salt>$<StoredKey>:<ServerKey>`). A reader
- * of the statement or of the server's log cannot log in with it. The password may be in any script.
+ * The text that PostgreSQL stores instead of a password, and accepts in its place (RFC 5803; `SCRAM-SHA-256$<count>:<salt>$<StoredKey>:<ServerKey>`).
+ * A reader of the statement or of the server's log cannot log in with it. The password may be in any script.
  */
 export function scramVerifier(
   password: string,
@@ -28,8 +28,8 @@ export function scramVerifier(
 }
 
 /**
- * SASLprep (RFC 4013) without its refusals, as our driver does it. The server and libpq take a password that SASLprep refuses as it is, which is
- * another one only where it has characters to be replaced too.
+ * Applies SASLprep (RFC 4013) without its refusals, as the PostgreSQL driver does. The server and libpq use a password that SASLprep refuses
+ * unchanged; the result differs only if the password also contains characters that are replaced.
  */
 function prepare(password: string): string {
   const kept = Array.from(password.replace(SPACES, ' ')).filter((text) => {

@@ -3,18 +3,20 @@ import { hmac } from './digest.ts';
 import type { LookupKeys } from '../keys/lookup-keys.ts';
 import type { SecretKey } from '../keys/secret-key.ts';
 
-/** What entries say of a value, and its name where the backend has no versions. docs/spec/audit-log-v1.md, "Fingerprints". */
+/** Names by which audit entries identify a value; `version` is its version if the backend has none (docs/spec/audit-log-v1.md, "Fingerprints"). */
 export interface Fingerprint {
   readonly fingerprint: string;
-  /** One for each key in order, joined by dots, for a secret of several keys: finds a leaked value of one key. Empty for a short value. */
+  /**
+   * One fingerprint for each key in order, joined by dots, for a secret of several keys: finds a leaked value of one key. Empty for a short value.
+   */
   readonly fields: string | undefined;
   /** `d-…`: changes exactly when the value does. */
   readonly version: string;
 }
 
-/** A value that is looked for. */
+/** Recognises entries about a value that an operator searches for. */
 export interface TracedValue {
-  /** Whether an entry with this path and these fingerprints is about the value. */
+  /** Reports whether an entry with this path and these fingerprints is about the value. */
   readonly isIn: (path: string, fingerprint: string, fields?: string) => boolean;
 }
 
@@ -22,13 +24,13 @@ const HALF = 16;
 const PREFIX = 'v2.';
 const FIELD_BYTES = 12;
 const MOST_FIELDS = 16;
-/** A caller who writes guesses to the path and reads the log could guess a shorter value. */
+/** Fingerprints exist from this length on: a caller that can write guesses to the path and read the log could find a shorter value. */
 const SHORTEST_FIELD = 8;
 const MOST_KNOWN_PATHS = 10_000;
 
 /**
- * Fingerprints of values, keyed by path: equal values at two paths have nothing in common, so that the log does not show which secrets are
- * equal. A value is first digested under the search key; who has that key, the broker alone, finds the value at every path.
+ * Fingerprints of values, keyed by path: equal values at two paths have different fingerprints, so that the log does not show which secrets are
+ * equal. A value is first digested under the search key. Only the broker has that key, and can therefore find the value at every path.
  */
 export class ValueFingerprints {
   readonly #searchKey: SecretKey;
@@ -49,8 +51,8 @@ export class ValueFingerprints {
   }
 
   /**
-   * Also finds entries of older releases, whose fingerprint was that of the search key, the same at every path. A value of one key is also found in
-   * secrets of several keys, whatever the name of the key there.
+   * Finds entries of older releases too: their fingerprint was made with the search key only and was the same at every path. A value of one key is
+   * also found in secrets of several keys, whatever the name of the key there.
    */
   trace(data: SecretData): TracedValue {
     const digest = this.#digest(data);
@@ -87,7 +89,10 @@ export class ValueFingerprints {
     return parts.every((part) => part === '') ? undefined : parts.join('.');
   }
 
-  /** Without the name of the key, which the finder of a leaked value may not know. Its text begins otherwise than that of a whole value. */
+  /**
+   * The digest of one field without the name of its key, which the finder of a leaked value may not know. The hashed text begins differently from
+   * that of a whole value.
+   */
   #fieldDigest(field: SecretData[string]): Buffer | undefined {
     const length = typeof field === 'string' ? field.length : field.base64.length;
     return length < SHORTEST_FIELD ? undefined : hmac(this.#searchKey, JSON.stringify(field));
@@ -97,7 +102,10 @@ export class ValueFingerprints {
     return Array.from({ length: MOST_FIELDS }, (_, index) => this.#atPosition(path, digest, index));
   }
 
-  /** Keyed by position, so that the log does not show that two keys of a secret have the same value. No path has a NUL. */
+  /**
+   * The fingerprint of a field depends on its position, so that the log does not show that two keys of a secret have the same value. No path contains
+   * a NUL.
+   */
   #atPosition(path: string, digest: Uint8Array, index: number): string {
     return this.#atPath(`${index}\0${path}`, digest).toString('base64url', 0, FIELD_BYTES);
   }
@@ -106,13 +114,13 @@ export class ValueFingerprints {
     return hmac(this.#searchKey, canonicalData(data));
   }
 
-  /** The digest has a fixed length, so that path and digest are told apart. */
+  /** The digest has a fixed length, so that path and digest stay distinct. */
   #atPath(path: string, digest: Uint8Array): Buffer {
     return hmac(this.#pathKey, digest, path);
   }
 }
 
-/** Key order at the backend is not part of a value. */
+/** Orders the keys: their order at the backend is not part of a value. */
 function canonicalData(data: SecretData): string {
   return JSON.stringify(
     Object.keys(data)

@@ -8,7 +8,7 @@ export function deriveBytes(material: SecretKey, info: Uint8Array): Buffer {
   return Buffer.from(hkdfSync('sha256', material, NO_SALT, info, SECRET_KEY_BYTES));
 }
 
-/** As `deriveBytes`, as a key. */
+/** Derives bytes as `deriveBytes` does, and imports them as a key. */
 export function deriveKey(material: SecretKey, info: Uint8Array): SecretKey {
   return importSecretKey(deriveBytes(material, info));
 }

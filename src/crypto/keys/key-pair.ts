@@ -8,7 +8,7 @@ import {
 export const KEY_TYPES = ['ed25519', 'ec-p256', 'rsa-2048', 'rsa-3072', 'rsa-4096'] as const;
 export type KeyType = (typeof KEY_TYPES)[number];
 
-/** The same key in the forms that programs read. */
+/** One key in the forms that programs read. */
 export interface KeyPair {
   /** PKCS #8 (RFC 5958) in PEM, not encrypted. */
   readonly privateKey: string;
@@ -20,13 +20,13 @@ export interface KeyPair {
 
 const PUBLIC_EXPONENT = 65_537;
 
-/** Off the main thread: a prime of 2048 bits takes a second on a bad day. */
+/** Generates a key pair off the main thread: a prime of 2048 bits can take a second. */
 export async function generateKeyPair(type: KeyType): Promise<KeyPair> {
   const privateKey = await generateKeys(type);
   return { privateKey: pemOf(privateKey), ...publicFormsOf(createPublicKey(privateKey)) };
 }
 
-/** The public forms of a private key in PEM, and its type; undefined where the text is no such key or not of these types. */
+/** The public forms of a private key in PEM, and its type; undefined if the text is not a private key of one of these types. */
 export function readKeyPair(
   privateKey: string,
 ): (KeyPair & { readonly type: KeyType }) | undefined {
@@ -80,7 +80,7 @@ function publicFormsOf(key: KeyObject): Pick<KeyPair, 'publicKey' | 'openSsh'> {
   return { publicKey, openSsh: `${fields[0]?.toString() ?? ''} ${encoded}` };
 }
 
-/** The first is the algorithm's name. */
+/** The fields of an OpenSSH public key; the first is the name of the algorithm. */
 function openSshFields(key: KeyObject): readonly Buffer[] {
   const jwk = key.export({ format: 'jwk' });
   const bytes = (name: 'x' | 'y' | 'e' | 'n'): Buffer => Buffer.from(jwk[name] ?? '', 'base64url');
@@ -92,7 +92,7 @@ function openSshFields(key: KeyObject): readonly Buffer[] {
   return [Buffer.from('ecdsa-sha2-nistp256'), Buffer.from('nistp256'), point];
 }
 
-/** An `mpint` of RFC 4251 section 5: a leading one bit would make it negative. */
+/** Bytes of an `mpint` (RFC 4251 section 5): a leading one bit would make it negative, so a zero byte precedes it. */
 function positive(magnitude: Buffer): Buffer {
   return (magnitude[0] ?? 0) & 0x80 ? Buffer.concat([Buffer.of(0), magnitude]) : magnitude;
 }

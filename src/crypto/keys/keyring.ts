@@ -9,7 +9,7 @@ export interface RingKeys {
   readonly older?: readonly RootKey[];
   /** The key that a rotation activates next. Brokers hold it before the first row under it exists. */
   readonly pending?: RootKey | undefined;
-  /** Absent before the first rotation: they are those of the first root key. */
+  /** Absent before the first rotation: the lookup keys are then those of the first root key. */
   readonly lookup?: LookupKeys | undefined;
 }
 
@@ -85,7 +85,7 @@ export class Keyring {
     else this.#isOutdated = true;
   }
 
-  /** Forgets every key, with what was derived from it. Only a new process, with the key-encryption key at hand, has them again. */
+  /** Forgets every key and everything that was derived from it. Only a new process that can reach the key-encryption key loads them again. */
   seal(): void {
     this.#wasSealed = true;
     for (const key of this.#keys.values()) key.forget();

@@ -43,7 +43,7 @@ export class LookupKeys {
     }
   }
 
-  /** @throws ERR_CIPHERTEXT_INVALID, the same whatever is wrong. */
+  /** @throws ERR_CIPHERTEXT_INVALID, the same error for every cause. */
   static open(find: FindRootKey, installation: string, sealed: Uint8Array): LookupKeys {
     const material = openColumn(find, at(installation), sealed);
     if (material.length !== LOOKUP_PURPOSES.length * SECRET_KEY_BYTES) throw invalidCiphertext();

@@ -18,7 +18,7 @@ import {
 
 const COMMITMENT_VERSION = Buffer.of(1);
 
-/** The shape of the port `KeyEncryptionKey`, which this room does not import. */
+/** A key that wraps root keys. It has the shape of the port `KeyEncryptionKey`, which this room does not import. */
 export interface KeyWrapper<Context> {
   readonly id: string;
   wrap(plaintext: Uint8Array, associatedData: Uint8Array, context: Context): Promise<Uint8Array>;
@@ -29,19 +29,19 @@ export interface KeyWrapper<Context> {
 export interface WrappedRootKey {
   readonly id: string;
   readonly kekId: string;
-  /** The KEK's own format. */
+  /** Bytes in the format of the KEK. */
   readonly wrapped: Uint8Array;
-  /** What the unwrapped key must prove to be, so that a hostile KEK cannot hand out a key of its own. */
+  /** A keyed hash that the unwrapped key must reproduce, so that a hostile KEK cannot supply a key of its own. */
   readonly commitment: Uint8Array;
 }
 
-/** In memory after start. Never used itself: what wraps, hashes and authenticates is derived from it, one key a purpose. */
+/** A root key in memory after start. Not used directly: HKDF derives one key for each purpose. */
 export class RootKey {
   readonly id: string;
-  /** Undefined once it was forgotten. */
+  /** Undefined after `forget`. */
   #material: SecretKey | undefined;
   readonly #derived = new Map<KeyPurpose, SecretKey>();
-  /** How often this process may still seal under a key of this root key. */
+  /** Seals that this process may still make under keys derived from this root key. */
   #sealsLeft = Number.POSITIVE_INFINITY;
 
   constructor(id: string, material: SecretKey) {
@@ -49,7 +49,7 @@ export class RootKey {
     this.#material = material;
   }
 
-  /** The key of one purpose; derived once, then the same object. */
+  /** The key of one purpose; derived once, later calls return the same object. */
   keyFor(purpose: KeyPurpose): SecretKey {
     const known = this.#derived.get(purpose);
     if (known !== undefined) return known;
@@ -59,7 +59,8 @@ export class RootKey {
   }
 
   /**
-   * The key of one purpose for one AES-GCM encryption, which it counts. @throws ERR_BUSY when the seals that the store has counted are used up.
+   * The key of one purpose for one AES-GCM encryption, which this call counts. @throws ERR_BUSY when the seals that the store has counted are used
+   * up.
    */
   sealingKeyFor(purpose: KeyPurpose): SecretKey {
     if (this.#sealsLeft <= 0)
@@ -72,7 +73,7 @@ export class RootKey {
     return this.#sealsLeft;
   }
 
-  /** The store has counted this many more seals: only these may be made. */
+  /** Permits this many more seals, which the store has counted. */
   grantSeals(count: number): void {
     this.#sealsLeft = (Number.isFinite(this.#sealsLeft) ? this.#sealsLeft : 0) + count;
   }
@@ -90,7 +91,7 @@ export class RootKey {
     return this.#key().export();
   }
 
-  /** Lets go of the key and of all that was derived from it: node:crypto wipes a key when nothing refers to it any more. */
+  /** Drops the key and everything derived from it: node:crypto wipes a key when nothing refers to it any more. */
   forget(): void {
     this.#material = undefined;
     this.#derived.clear();
@@ -106,14 +107,14 @@ export function generateRootKey(): RootKey {
   return new RootKey(randomId('rk'), generateSecretKey());
 }
 
-/** What binds the wrapping of root keys to one installation; `context` is handed to the KEK unchanged. */
+/** The KEK and the installation to which a wrapped root key is bound; `context` is passed to the KEK unchanged. */
 export interface WrappingScope<Context> {
   readonly kek: KeyWrapper<Context>;
   readonly installation: string;
   readonly context: Context;
 }
 
-/** Wraps a new root key, or an old one again under another KEK. @throws ERR_SEALED when the KEK cannot be reached. */
+/** Wraps a new root key, or wraps an old one under another KEK. @throws ERR_SEALED when the KEK cannot be reached. */
 export async function wrapRootKey<Context>(
   rootKey: RootKey,
   { kek, installation, context }: WrappingScope<Context>,

@@ -36,8 +36,8 @@ export function signCheckpoint(checkpoint: Checkpoint, signer: NoteSigner): stri
 }
 
 /**
- * The note's text as a checkpoint. Extension lines are refused: we sign none and no monitor can audit them.
- * @throws ERR_CIPHERTEXT_INVALID
+ * Parses the text of a note as a checkpoint. Extension lines are refused: the broker signs none, and no monitor can audit them. @throws
+ * ERR_CIPHERTEXT_INVALID
  */
 export function parseCheckpointText(text: string): Checkpoint {
   const [origin = '', sizeText = '', rootText = '', rest, ...more] = text.split('\n');
@@ -53,7 +53,7 @@ export function parseCheckpointText(text: string): Checkpoint {
   return { origin, size, root };
 }
 
-/** The checkpoint of a note that a known key signed for this very log. @throws ERR_CIPHERTEXT_INVALID */
+/** The checkpoint of a note that a known key signed for exactly this log. @throws ERR_CIPHERTEXT_INVALID */
 export function openCheckpoint(
   note: string,
   origin: string,
@@ -64,17 +64,17 @@ export function openCheckpoint(
   return checkpoint;
 }
 
-/** The same public key under a name, as checkpoints of that origin are signed. */
+/** The verifier of a public key under a name: checkpoints of that origin are signed with this name. */
 export function verifierOf(name: string, publicKey: Uint8Array): NoteVerifier {
   return { name, keyId: noteKeyId(name, publicKey), key: new VerifyingKey(publicKey) };
 }
 
-/** Whether an origin is the configured one, or one that a released log opened under it. */
+/** Reports whether an origin is the configured one, or one that a released log opened under it. */
 export function isOriginOf(configured: string, origin: string): boolean {
   return origin === configured || origin.startsWith(`${configured}/`);
 }
 
-/** A checkpoint of the log that the key names, or of its continuation under a later origin. @throws ERR_CIPHERTEXT_INVALID */
+/** Opens a checkpoint of the log that the key names, or of its continuation under a later origin. @throws ERR_CIPHERTEXT_INVALID */
 export function openLogCheckpoint(note: string, { name, key }: NoteVerifier): Checkpoint {
   const [origin = ''] = note.split('\n', 1);
   if (!isOriginOf(name, origin)) throw invalidCiphertext();

@@ -5,7 +5,7 @@ import { parseVerifierKey, splitNote, type NoteVerifier } from './signed-note.ts
 const COSIGNATURE_V1 = 4;
 const TIME_BYTES = 8;
 
-/** A witness's statement that it saw this tree, and none that contradicts it, at a time. */
+/** A statement of a witness: at this time it saw this tree, and it has seen none that contradicts it. */
 export interface Cosignature {
   readonly witness: NoteVerifier;
   /** Seconds since the epoch, by the clock of the witness. */

@@ -1,15 +1,15 @@
 import { sha256, writeSha256 } from '../hashes/digest.ts';
 
-/** Bytes of a hash: SHA-256 throughout. */
+/** Bytes of a SHA-256 hash. */
 export const HASH_BYTES = 32;
 const LEAF = Buffer.of(0);
 const NODE = Buffer.of(1);
 const TILE_HEIGHT = 8;
 
-/** SHA-256 of nothing: the root of the empty tree (RFC 6962 section 2.1). */
+/** SHA-256 of the empty string: the root of the empty tree (RFC 6962 section 2.1). */
 export const EMPTY_ROOT: Uint8Array = sha256('');
 
-/** A perfect subtree: its root's level above the leaves, and its index from the left among those of that level. */
+/** The address of a perfect subtree: the level of its root above the leaves, and its index from the left at that level. */
 export interface NodeAddress {
   readonly level: number;
   readonly index: number;
@@ -19,7 +19,7 @@ export interface TreeNode extends NodeAddress {
   readonly hash: Uint8Array;
 }
 
-/** SHA-256(0x00, entry): an entry can never pass for an inner node. */
+/** SHA-256(0x00, entry): the prefix keeps an entry from being read as an inner node. */
 export function leafHash(entry: Uint8Array): Buffer {
   return sha256(LEAF, entry);
 }
@@ -54,7 +54,7 @@ export function foldRight(hashes: readonly Uint8Array[]): Uint8Array {
     : hashes.reduceRight((right, left) => nodeHash(left, right));
 }
 
-/** Sizes, as powers of two, of the perfect subtrees that make up a tree of `size` leaves; largest first. */
+/** Sizes of the perfect subtrees that make up a tree of `size` leaves, as powers of two; largest first. */
 export function subtreeLevels(size: number): readonly number[] {
   const levels: number[] = [];
   for (let rest = size, level = 0; rest > 0; rest = Math.floor(rest / 2), level++) {
@@ -82,7 +82,7 @@ export class TreeAccumulator {
     return this.#size;
   }
 
-  /** Largest subtree first; with `size`, all that must be kept to continue. */
+  /** Largest subtree first. The hashes and `size` are all that is needed to continue the tree. */
   get hashes(): readonly Uint8Array[] {
     return [...this.#hashes];
   }
@@ -91,7 +91,7 @@ export class TreeAccumulator {
     return foldRight(this.#hashes);
   }
 
-  /** Adds a leaf; answers the nodes this completed that tiles store (levels 0, 8, 16, …), lowest first. */
+  /** Adds a leaf. Returns the completed nodes that tiles store (levels 0, 8, 16, …), lowest first. */
   append(leaf: Uint8Array): readonly TreeNode[] {
     const completed: TreeNode[] = [{ level: 0, index: this.#size, hash: leaf }];
     let hash = leaf;

@@ -1,10 +1,10 @@
 import { constantTimeEqual } from '../hashes/digest.ts';
 import { foldRight, HASH_BYTES, nodeHash, subtreeLevels, type NodeAddress } from './merkle.ts';
 
-/** Hashes of the addressed nodes, in the order asked for. */
+/** Reads the hashes of the addressed nodes, in the order of the addresses. */
 export type ReadNodes = (nodes: readonly NodeAddress[]) => Promise<readonly Uint8Array[]>;
 
-/** The perfect subtrees that cover leaves `[start, end)`, left to right; `start` is a multiple of the largest one's width. */
+/** The perfect subtrees that cover the leaves `[start, end)`, left to right; `start` is a multiple of the width of the largest. */
 function cover(start: number, end: number): readonly NodeAddress[] {
   let from = start;
   return subtreeLevels(end - start).map((level) => {
@@ -14,7 +14,7 @@ function cover(start: number, end: number): readonly NodeAddress[] {
   });
 }
 
-/** The largest power of two below `size`: where RFC 6962 splits a tree. */
+/** The largest power of two below `size`, at which RFC 6962 splits a tree. */
 function split(size: number): number {
   let width = 1;
   while (width * 2 < size) width *= 2;
@@ -27,8 +27,8 @@ interface Leaves {
 }
 
 /**
- * PATH(m, D[n]) of RFC 6962 section 2.1.1, each hash as the subtrees it is folded from. It begins above the perfect subtree of `width` leaves that has the
- * leaf.
+ * PATH(m, D[n]) of RFC 6962 section 2.1.1; each hash is given as the subtrees that it is folded from. The path begins above the perfect subtree of
+ * `width` leaves that contains the leaf.
  */
 function inclusionPath(
   index: number,
@@ -64,8 +64,8 @@ async function readPath(
 }
 
 /**
- * Proof that the tree of `size` has this leaf at `index`. The hashes that were read are not trusted: verify the proof against a
- * signed root before it is handed on. @throws RangeError unless `0 <= index < size`.
+ * Proves that the tree of `size` has this leaf at `index`. The hashes that were read are not trusted: verify the proof against a signed root before
+ * passing it on. @throws RangeError unless `0 <= index < size`.
  */
 export function inclusionProof(
   index: number,
@@ -76,7 +76,7 @@ export function inclusionProof(
   return readPath(inclusionPath(index, { start: 0, end: size }), read);
 }
 
-/** Proof that the tree of `first` is the beginning of the tree of `second`. @throws RangeError unless `0 < first <= second`. */
+/** Proves that the tree of `first` is the beginning of the tree of `second`. @throws RangeError unless `0 < first <= second`. */
 export function consistencyProof(
   first: number,
   second: number,
@@ -86,7 +86,7 @@ export function consistencyProof(
   return readPath(consistencyPath(first, 0, second), read);
 }
 
-/** What an inclusion proof claims. */
+/** The claim of an inclusion proof. */
 export interface Inclusion {
   readonly leaf: Uint8Array;
   readonly index: number;
@@ -105,13 +105,13 @@ export function verifyInclusion(
   return constantTimeEqual(climb(leaf, proof, sides), root);
 }
 
-/** A perfect subtree with this hash in the tree of `size` with this root. */
+/** Claims that a perfect subtree with this hash is in the tree of `size` with this root. */
 export interface SubtreeClaim extends Omit<Inclusion, 'leaf' | 'index'> {
   readonly node: NodeAddress;
   readonly hash: Uint8Array;
 }
 
-/** Whether the tree has the subtree, by the hashes that are read, which are not trusted. */
+/** Reports whether the tree contains the subtree, according to the hashes that are read, which are not trusted. */
 export async function isNodeOf(
   { node, hash, size, root }: SubtreeClaim,
   read: ReadNodes,
@@ -125,7 +125,7 @@ export async function isNodeOf(
   return verifyInclusion({ leaf: hash, index, size: Math.ceil(size / width), root }, proof);
 }
 
-/** What a consistency proof claims. */
+/** The claim of a consistency proof. */
 export interface Consistency {
   readonly first: number;
   readonly firstRoot: Uint8Array;
@@ -133,7 +133,7 @@ export interface Consistency {
   readonly secondRoot: Uint8Array;
 }
 
-/** RFC 9162 section 2.1.4.2. The empty tree is the beginning of every tree, so nothing can be proven about it: false. */
+/** RFC 9162 section 2.1.4.2. The empty tree is the beginning of every tree, so a proof about it proves nothing: false. */
 export function verifyConsistency(claim: Consistency, proof: readonly Uint8Array[]): boolean {
   const { first, firstRoot, second, secondRoot } = claim;
   if (!areTrees(first, second) || !areHashes([firstRoot, ...proof])) return false;
@@ -167,15 +167,15 @@ function climb(
 }
 
 /**
- * On which side each of `count` hashes joins on the way from the node at `position` to the root, where `last` is the
- * rightmost node of the same level. Undefined when the way has another length.
+ * The side on which each of `count` hashes joins on the way from the node at `position` to the root; `last` is the rightmost node of the same level.
+ * Undefined when the way has another length.
  */
 function sidesToRoot(position: number, last: number, count: number): readonly Side[] | undefined {
   const sides: Side[] = [];
   let [at, end] = [position, last];
   while (sides.length < count && end !== 0) {
     const side = at % 2 === 1 || at === end ? 'left' : 'right';
-    // The last node of a ragged edge has no sibling until a level at which its index is odd.
+    // The last node of an incomplete level has no sibling below the first level at which its index is odd.
     while (side === 'left' && at % 2 === 0 && at !== 0) [at, end] = parents(at, end);
     [at, end] = parents(at, end);
     sides.push(side);

@@ -13,13 +13,13 @@ const VERIFIER_KEY = /^([^\s\u0085+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/u
 // eslint-disable-next-line no-control-regex -- the note format forbids exactly these
 const CONTROL = /[\u0000-\u0009\u000b-\u001f]/;
 
-/** A key with the name under which it signs notes (C2SP signed-note v1.0.0). */
+/** A key and the name under which it signs notes (C2SP signed-note v1.0.0). */
 export interface NoteSigner {
   readonly name: string;
   readonly key: SigningKey;
 }
 
-/** What a reader is configured with: name, key ID and public key of one signer. */
+/** Name, key ID and public key of one signer, as a reader configures them. */
 export interface NoteVerifier {
   readonly name: string;
   readonly keyId: Uint8Array;
@@ -31,7 +31,7 @@ export function noteKeyId(name: string, publicKey: Uint8Array, type = ED25519): 
   return sha256(`${name}\n`, Uint8Array.of(type), publicKey).subarray(0, KEY_ID_BYTES);
 }
 
-/** `name+hex(key ID)+base64(type, public key)`, the one line that readers of a log are given. */
+/** `name+hex(key ID)+base64(type, public key)`: the one line that readers of a log configure. */
 export function verifierKeyText(name: string, publicKey: Uint8Array, type = ED25519): string {
   const encoded = Buffer.concat([Uint8Array.of(type), publicKey]).toString('base64');
   return `${name}+${noteKeyId(name, publicKey, type).toString('hex')}+${encoded}`;
@@ -47,7 +47,7 @@ export function parseVerifierKey(text: string, type = ED25519): NoteVerifier {
   return { name, keyId: Buffer.from(keyId, 'hex'), key: new VerifyingKey(publicKey) };
 }
 
-/** The note of `text`, which ends in a newline. @throws TypeError for a text or name that the format cannot carry. */
+/** Signs `text`, which ends in a newline, as a note. @throws TypeError for a text or name that the format cannot carry. */
 export function signNote(text: string, signer: NoteSigner): string {
   if (!isNoteText(text))
     throw new TypeError('a note is Unicode text without control characters that ends in a newline');
@@ -81,14 +81,14 @@ export function openNote(note: string, verifiers: readonly NoteVerifier[]): stri
 }
 
 export interface NoteSignature {
-  /** As it is in the note, without its newline. */
+  /** The signature line as it is in the note, without its newline. */
   readonly line: string;
   readonly name: string;
   readonly keyId: Buffer;
   readonly signature: Buffer;
 }
 
-/** The parts of a note, of which nothing is verified: they are attacker-controlled. @throws ERR_CIPHERTEXT_INVALID */
+/** Splits a note without verifying it: the parts are attacker-controlled. @throws ERR_CIPHERTEXT_INVALID */
 export function splitNote(note: string): {
   readonly text: string;
   readonly signatures: readonly NoteSignature[];

@@ -3,14 +3,16 @@ import { HASH_BYTES, perfectRoot, type NodeAddress } from './merkle.ts';
 import type { ReadNodes } from './proofs.ts';
 
 const HEIGHT = 8;
-/** Hashes in a full tile, and entries in a full bundle. */
+/** Hashes in a full tile, which is also the number of entries in a full bundle. */
 export const TILE_WIDTH = 256;
 const MAX_LEVEL = 6;
 const MAX_ENTRY_BYTES = 65_535;
 const LENGTH_BYTES = 2;
 const PATH = /^tile\/(entries|[0-6])\/((?:x\d{3}\/)*\d{3})(?:\.p\/([1-9]\d{0,2}))?$/;
 
-/** One tile of C2SP tlog-tiles: `level` counts in tiles, of height 8; an entry bundle has level `entries` and the width of level 0. */
+/**
+ * The address of one tile of C2SP tlog-tiles: `level` counts tiles, whose height is 8; an entry bundle has level `entries` and the width of level 0.
+ */
 export interface TileAddress {
   readonly level: number | 'entries';
   readonly index: number;
@@ -27,7 +29,7 @@ export function tilePath({ level, index, width }: TileAddress): string {
   return `tile/${level}/${name}${width === TILE_WIDTH ? '' : `.p/${width}`}`;
 }
 
-/** Undefined for anything but the one spelling that `tilePath` gives. */
+/** Parses the one spelling that `tilePath` gives; undefined for any other text. */
 export function parseTilePath(path: string): TileAddress | undefined {
   const [, level = '', name = '', width] = PATH.exec(path) ?? [];
   const index = Number(name.replaceAll(/[x/]/g, ''));
@@ -39,13 +41,13 @@ export function parseTilePath(path: string): TileAddress | undefined {
   return level !== '' && Number.isSafeInteger(index) && tilePath(tile) === path ? tile : undefined;
 }
 
-/** Width of a tile in a tree of `size`; 0 where it has none. */
+/** Width of a tile in a tree of `size`; 0 if the tree does not have the tile. */
 export function tileWidth(level: number | 'entries', index: number, size: number): number {
   const hashes = Math.floor(size / TILE_WIDTH ** (level === 'entries' ? 0 : level));
   return Math.max(0, Math.min(TILE_WIDTH, hashes - index * TILE_WIDTH));
 }
 
-/** Tiles that are new or wider in the tree of `to` than in that of `from`, entry bundles not included; lowest level first. */
+/** Tiles that are new or wider in the tree of `to` than in that of `from`, without entry bundles; lowest level first. */
 export function grownTiles(from: number, to: number): readonly TileAddress[] {
   const grown: TileAddress[] = [];
   for (let level = 0; TILE_WIDTH ** level <= to && level <= MAX_LEVEL; level++) {
@@ -58,14 +60,14 @@ export function grownTiles(from: number, to: number): readonly TileAddress[] {
   return grown;
 }
 
-/** The tile that a tree of `size` has a node in. */
+/** The tile that holds a node in a tree of `size`. */
 function tileOf(node: NodeAddress, size: number): TileAddress {
   const level = Math.floor(node.level / HEIGHT);
   const index = Math.floor((node.index * 2 ** (node.level % HEIGHT)) / TILE_WIDTH);
   return { level, index, width: tileWidth(level, index, size) };
 }
 
-/** The node's hash, from the hashes of its tile that lie under it. */
+/** The hash of a node, computed from the hashes of its tile that lie under it. */
 function nodeInTile(node: NodeAddress, tile: TileAddress, bytes: Uint8Array): Uint8Array {
   const count = 2 ** (node.level % HEIGHT);
   const first = node.index * count - tile.index * TILE_WIDTH;
@@ -75,8 +77,8 @@ function nodeInTile(node: NodeAddress, tile: TileAddress, bytes: Uint8Array): Ui
 }
 
 /**
- * Reads nodes of a tree of `size` out of its tiles, each tile once a call. `readTile` may answer a wider tile than asked for.
- * @throws ERR_CIPHERTEXT_INVALID when a tile is shorter than the tree says.
+ * Reads nodes of a tree of `size` from its tiles, each tile at most once in a call. `readTile` may return a wider tile than requested. @throws
+ * ERR_CIPHERTEXT_INVALID when a tile is shorter than the tree requires.
  */
 export function nodesFromTiles(
   size: number,
@@ -97,7 +99,7 @@ export function nodesFromTiles(
   };
 }
 
-/** An entry bundle: each entry after its length in two bytes. @throws RangeError for an entry over 65,535 bytes. */
+/** Encodes an entry bundle: each entry follows its length in two bytes. @throws RangeError for an entry over 65,535 bytes. */
 export function encodeBundle(entries: readonly Uint8Array[]): Buffer {
   const parts = entries.flatMap((entry) => {
     if (entry.length > MAX_ENTRY_BYTES) throw new RangeError('an entry is at most 65,535 bytes');
@@ -108,7 +110,7 @@ export function encodeBundle(entries: readonly Uint8Array[]): Buffer {
   return Buffer.concat(parts);
 }
 
-/** @throws ERR_CIPHERTEXT_INVALID when the bytes end within an entry, or hold more than 256. */
+/** @throws ERR_CIPHERTEXT_INVALID if the bytes end within an entry or hold more than 256 entries. */
 export function decodeBundle(bundle: Uint8Array): readonly Uint8Array[] {
   const bytes = Buffer.from(bundle.buffer, bundle.byteOffset, bundle.length);
   const entries: Uint8Array[] = [];

@@ -1,33 +1,36 @@
 import { BrokerError, type Problem } from '../../domain/errors.ts';
 import { randomBytes } from './random.ts';
 
-/** Kinds of printable ASCII, as other people's password rules name them. */
+/** Classes of printable ASCII characters, as password rules of other systems name them. */
 export type CharacterClass = 'upper' | 'lower' | 'digit' | 'symbol';
 
-/** How a generated text looks. */
+/** Rules for a generated text. */
 export interface PasswordSpec {
   /** Characters; 1 to 1024, 32 when absent. */
   readonly length?: number | undefined;
-  /** Each character once, of printable ASCII without the space. Absent: letters and digits, and `-._~` where a symbol is required. */
+  /** Distinct characters of printable ASCII without the space. Default: letters and digits, and `-._~` if a symbol is required. */
   readonly alphabet?: string | undefined;
-  /** Characters of the alphabet that are not used. */
+  /** Characters of the alphabet that are left out. */
   readonly exclude?: string | undefined;
-  /** Classes of which at least one character is there. */
+  /** Classes that must each occur at least once. */
   readonly require?: readonly CharacterClass[] | undefined;
 }
 
 export const MOST_CHARACTERS = 1024;
-/** What a generated value must be worth whatever its rules (OWASP ASVS 11.5.1 asks for 128 of raw randomness, 112 is the least of NIST SP 800-131A). */
+/**
+ * Bits of entropy that every generated value has, whatever its rules (OWASP ASVS 11.5.1 asks for 128 of raw randomness, 112 is the minimum of NIST SP
+ * 800-131A).
+ */
 const LEAST_BITS = 112;
 const DEFAULT_LENGTH = 32;
 const LETTERS_AND_DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-/** Symbols that no URL, shell word or connection string takes for something else (RFC 3986 section 2.3). */
+/** Symbols that have no special meaning in a URL, a shell word or a connection string (RFC 3986 section 2.3). */
 const UNRESERVED = '-._~';
-/** Others are read differently by one program and the next: by normalisation, by encoding, by what is trimmed. */
+/** Printable ASCII only: programs differ in how they normalise, encode and trim other characters. */
 const PRINTABLE = /^[\x21-\x7e]*$/;
-/** Of texts drawn at random, the least share that may have all required classes. */
+/** The smallest share of randomly drawn texts that must contain all required classes. */
 const LEAST_SHARE = 1 / 64;
-/** With one text in 64 as required, that none in so many is has a probability below 2^-90. */
+/** Draws before generation fails. If one text in 64 qualifies, the probability that none of this many does is below 2^-90. */
 const MOST_DRAWS = 4096;
 
 const CLASSES: Readonly<Record<CharacterClass, RegExp>> = {
@@ -37,21 +40,21 @@ const CLASSES: Readonly<Record<CharacterClass, RegExp>> = {
   symbol: /[^A-Za-z0-9]/,
 };
 
-/** @throws ERR_BODY_INVALID with problems, their pointers relative to the spec: under 112 bits, or rules that contradict each other. */
+/** @throws ERR_BODY_INVALID for a spec under 112 bits or with contradicting rules. It lists problems with pointers relative to the spec. */
 export function checkPasswordSpec(spec: PasswordSpec): void {
   const problems = passwordProblems(spec);
   if (problems.length > 0) throw new BrokerError('ERR_BODY_INVALID', undefined, { problems });
 }
 
-/** What is wrong with a spec, for those who check more than it; none: values can be generated. */
+/** Problems of a spec, for callers that check it as part of a larger document; if the list is empty, values can be generated. */
 export function passwordProblems(spec: PasswordSpec): readonly Problem[] {
   const problems = [...lengthProblems(spec), ...alphabetProblems(spec)];
   return problems.length > 0 ? problems : strengthProblems(spec);
 }
 
 /**
- * A text of `spec`, each possible one as likely as any other.
- * @throws ERR_BODY_INVALID as `checkPasswordSpec`; Error when the system's generator fails.
+ * Draws a text of `spec`; every possible text is equally likely.
+ * @throws ERR_BODY_INVALID as `checkPasswordSpec`; Error when the generator of the operating system fails.
  */
 export function generatePassword(spec: PasswordSpec): string {
   checkPasswordSpec(spec);
@@ -64,7 +67,7 @@ export function generatePassword(spec: PasswordSpec): string {
   throw new Error('the random number generator draws no text as required');
 }
 
-/** Whether `text` could be one that `generatePassword` makes of a spec that it accepts. */
+/** Reports whether `text` could be a result of `generatePassword` for a spec that it accepts. */
 export function fitsPasswordSpec(spec: PasswordSpec, text: string): boolean {
   const alphabet = new Set(alphabetOf(spec));
   return (
@@ -125,7 +128,7 @@ function strengthProblems(spec: PasswordSpec): readonly Problem[] {
   return [{ pointer: '/length', message }];
 }
 
-/** The share of all texts in which every class occurs, by inclusion and exclusion over the classes that are missing. */
+/** The share of all texts in which every class occurs, by inclusion and exclusion over the missing classes. */
 function shareWithAll(
   alphabet: string,
   classes: readonly CharacterClass[],
@@ -143,7 +146,7 @@ function shareWithAll(
   return sum;
 }
 
-/** Bytes above the last whole multiple of the alphabet are drawn again: their remainder would favour its first characters. */
+/** Draws characters. Bytes above the last whole multiple of the alphabet are drawn again: their remainder would favour its first characters. */
 function drawText(alphabet: string, length: number): string {
   const unbiased = 256 - (256 % alphabet.length);
   let text = '';

@@ -5,14 +5,14 @@ const IV_BYTES = 12;
 const ID_BYTES = 16;
 const VALUES_A_POOL = 256;
 const TIME_BYTES = 6;
-/** Crockford's alphabet in lower case: no two characters are mistaken for each other. */
+/** Crockford's alphabet in lower case: it has no characters that are easily confused. */
 const BASE32 = Buffer.from('0123456789abcdefghjkmnpqrstvwxyz');
 const ID_CHARACTERS = 26;
 
 /**
- * Random bytes with a continuous test: every draw carries a probe that is never used elsewhere and must differ from the
- * one before and from itself by halves, so a generator stuck at a constant stops the process's cryptography
- * (CVE-2022-35255; FIPS 140-2 section 4.9.2).
+ * Random bytes with a continuous test: every draw contains a probe that is not used otherwise. The probe must differ from the previous one, and its
+ * halves from each other; otherwise drawing throws, so a generator that repeats a constant stops all cryptography of the process (CVE-2022-35255;
+ * FIPS 140-2 section 4.9.2).
  */
 export class RandomSource {
   readonly #fill: (target: Uint8Array) => void;
@@ -24,7 +24,7 @@ export class RandomSource {
     this.#fill = fill;
   }
 
-  /** @throws Error when the generator fails or repeats itself; no bytes are given out. */
+  /** @throws Error when the generator fails or repeats itself; it returns no bytes then. */
   bytes(length: number): Buffer {
     const drawn = Buffer.alloc(length + PROBE_BYTES);
     this.#fill(drawn);
@@ -43,13 +43,13 @@ export class RandomSource {
     return this.#ivs.next();
   }
 
-  /** 128 bits for a name that is not secret. */
+  /** 128 bits for an identifier that is not secret. */
   id(): Buffer {
     return this.#ids.next();
   }
 }
 
-/** Public values of one length, drawn many at a time: a draw costs 2 µs. Keys and tokens are always drawn directly. */
+/** Public values of one length, drawn many at a time, because a draw costs 2 µs. Keys and tokens are always drawn directly. */
 class PublicPool {
   readonly #length: number;
   readonly #draw: (length: number) => Buffer;
@@ -84,14 +84,14 @@ export function randomIv(): Buffer {
   return system.iv();
 }
 
-/** `<prefix>_` and 128 random bits as 26 characters of `[0-9a-z]`; says nothing about when or in which order it was made. */
+/** `<prefix>_` and 128 random bits as 26 characters of `[0-9a-z]`; it shows neither when nor in which order ids were made. */
 export function randomId(prefix: string): string {
   return idOf(prefix, system.id());
 }
 
 /**
- * The same shape with the time in front, 48 bits of milliseconds as in a UUIDv7 (RFC 9562 section 5.7), and 80 random bits: what is made
- * together lies together in an index, which a random id would write all over (measured: a third of a login's part of a commit).
+ * An id of the same shape that begins with the time, 48 bits of milliseconds as in a UUIDv7 (RFC 9562 section 5.7), followed by 80 random bits. Ids
+ * made together are neighbours in an index, while random ids write all over it (measured: a third of a login's part of a commit).
  */
 export function orderedId(prefix: string, at: number): string {
   const bytes = system.id();
@@ -100,8 +100,8 @@ export function orderedId(prefix: string, at: number): string {
 }
 
 /**
- * Sorts as its bytes do. Written as bytes: text put together a character at a time stays a chain of its pieces for as long as it is kept
- * (measured: 25 MB for 100,000 leases).
+ * Formats an id, which sorts as its bytes do. It is written as bytes: text that is concatenated a character at a time stays a chain of its pieces for
+ * as long as it is kept (measured: 25 MB for 100,000 leases).
  */
 function idOf(prefix: string, bytes: Uint8Array): string {
   const text = Buffer.allocUnsafe(prefix.length + 1 + ID_CHARACTERS);

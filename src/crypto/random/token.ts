@@ -1,13 +1,13 @@
 import { randomBytes } from './random.ts';
 
-/** `qms` is a workload's session, `qmo` an operator's token. */
+/** `qms` marks the token of a workload's session, `qmo` the token of an operator. */
 export type TokenPrefix = 'qms' | 'qmo';
 
-/** In ASCII order, so that scanners can match `[0-9A-Za-z]` and a double click selects the whole token. */
+/** Characters in ASCII order. Scanners can match `[0-9A-Za-z]`, and a double click selects the whole token. */
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** 43 characters of 62 are 256.03 bits. */
 const BODY_LENGTH = 43;
-/** Enough for a body in nearly every draw, of which each costs as much as a keyed hash. */
+/** Bytes of one draw: nearly always enough for a body, and each draw costs as much as a keyed hash. */
 const DRAWN = BODY_LENGTH + 13;
 const CHECKSUM_LENGTH = 6;
 /** Bytes from here on are drawn again: the remainder of 62 would favour the first eight characters. */
@@ -50,13 +50,13 @@ function randomBody(): string {
   return body;
 }
 
-/** A bearer token of 53 characters, docs/spec/tokens-v1.md. The text is the token: there is no other spelling of it. */
+/** Makes a bearer token of 53 characters (docs/spec/tokens-v1.md). A token has exactly one spelling. */
 export function newToken(prefix: TokenPrefix): string {
   const text = `${prefix}_${randomBody()}`;
   return text + checksum(text);
 }
 
-/** Shape and checksum only, to refuse garbage before any keyed hash or look-up. */
+/** Checks shape and checksum only, to refuse garbage before any keyed hash or look-up. */
 export function isWellFormedToken(prefix: TokenPrefix, text: string): boolean {
   if (!WELL_FORMED.test(text) || !text.startsWith(prefix)) return false;
   const end = PREFIX_LENGTH + BODY_LENGTH;

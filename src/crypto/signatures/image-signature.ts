@@ -8,7 +8,7 @@ export interface SignerKey {
   readonly key: KeyObject;
 }
 
-/** One block and nothing else: Node would also take the public half of a private key or of a certificate. */
+/** One block and nothing else: Node would also accept a private key or a certificate and take its public key. */
 const PEM = /^-----BEGIN PUBLIC KEY-----\r?\n[A-Za-z0-9+/=\r\n]+-----END PUBLIC KEY-----\s*$/;
 const LEAST_RSA_BITS = 2_048;
 const MOST_RSA_BITS = 8_192;
@@ -34,7 +34,7 @@ function isAccepted({ asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject)
   return asymmetricKeyType === 'ed25519';
 }
 
-/** ECDSA and RSA (PKCS #1 v1.5) over SHA-256, or Ed25519: the type of the pinned key decides, never the signature. */
+/** Verifies ECDSA and RSA (PKCS #1 v1.5) over SHA-256, or Ed25519: the type of the pinned key decides, never the signature. */
 export function isSignedBy(
   { key }: SignerKey,
   message: Uint8Array,

@@ -5,7 +5,7 @@ export type JwsKey = KeyObject;
 
 interface Algorithm {
   readonly digest: string;
-  /** Of both halves of an ECDSA signature (RFC 7518 section 3.4); RSA's length is the modulus's. */
+  /** Bytes of an ECDSA signature, both halves together (RFC 7518 section 3.4); an RSA signature is as long as the modulus. */
   readonly bytes?: number;
 }
 
@@ -20,15 +20,15 @@ const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map(
   }),
 );
 
-/** The key that a JOSE library imported and checked. */
+/** Converts a key that a JOSE library imported and checked. */
 export function jwsKey(key: webcrypto.CryptoKey): JwsKey {
   return KeyObject.from(key);
 }
 
 /**
- * Whether the signature is the key's over `<header>.<payload>` (RFC 7515 section 5.2). Synchronous on purpose: a library's WebCrypto costs
- * twice the time, and by leaving the loop turn it scatters logins over as many commits (measured: 2,600 logins a second instead of
- * 10,000). The key must be of the algorithm: issuers' keys are imported for one each.
+ * Verifies that the key made the signature over `<header>.<payload>` (RFC 7515 section 5.2). Synchronous on purpose: the WebCrypto of a library takes
+ * twice the time, and by leaving the loop turn it scatters logins over as many commits (measured: 2,600 logins a second instead of 10,000). The key
+ * must be of the algorithm: the keys of issuers are imported for one algorithm each.
  */
 export function isJwsSignature(
   alg: string,

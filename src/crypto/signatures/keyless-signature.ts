@@ -46,12 +46,15 @@ export class TrustRoot {
       throw new Error('it has no certificate authority');
     if (material.tlogs.length === 0) throw new Error('it has no transparency log');
     if (material.ctlogs.length === 0) throw new Error('it has no log of certificates');
-    // One entry of each log and one trusted time: without a time, an expired certificate could be used for ever.
+    // One entry of each log and one trusted time are required: without a time, an expired certificate could be used forever.
     const thresholds = { tlogThreshold: 1, ctlogThreshold: 1, timestampThreshold: 1 };
     this.#verifier = new sigstore.verify.Verifier(material, thresholds);
   }
 
-  /** Undefined if the signature does not hold. `message`: what was signed, if it is not in the bundle. The caller compares what was signed, and who signed it. */
+  /**
+   * Verifies a signature; undefined if it is invalid. `message`: the signed bytes, if the bundle does not contain them. The caller compares what was
+   * signed, and who signed it.
+   */
   signerOf(bundleJson: unknown, message?: Uint8Array): KeylessSigner | undefined {
     try {
       const bundle = this.#sigstore.bundle.bundleFromJSON(bundleJson);
@@ -73,8 +76,8 @@ export class TrustRoot {
 const ONLY_NAME = /^(URI|email):([!-+\--~]+)$/;
 
 /**
- * The subject of a certificate that has exactly one name, as Fulcio's have: of two, the one compared could differ from the one that was meant. Read by Node, because
- * the library drops the highest bit of each character, so that another name could read as the trusted one.
+ * The subject of a certificate that has exactly one name, as Fulcio's have: with two, the compared name could differ from the intended one. Node
+ * reads it, because the library drops the highest bit of each character, so that another name could read as the trusted one.
  */
 function onlyName(der: Buffer): Pick<KeylessSigner, 'subject' | 'subjectType'> | undefined {
   const [, type, subject] = ONLY_NAME.exec(new X509Certificate(der).subjectAltName ?? '') ?? [];

@@ -9,10 +9,10 @@ import {
 
 const PUBLIC_KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
-/** SubjectPublicKeyInfo of Ed25519 up to the key (RFC 8410 section 4). */
+/** The encoding (SubjectPublicKeyInfo) of an Ed25519 key up to the key itself (RFC 8410 section 4). */
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 
-/** An Ed25519 key (RFC 8032) that signs: a log's, or one that a writer made at boot and announced. */
+/** An Ed25519 key (RFC 8032) that signs: the key of a log, or a key that a writer made at boot and announced. */
 export class SigningKey {
   readonly #key: KeyObject;
   /** 32 bytes. */
@@ -33,7 +33,7 @@ export class SigningKey {
     return sign(null, message, this.#key);
   }
 
-  /** PKCS #8 in PEM, to be kept in a file of its own: never in the store, never in a backup of it. */
+  /** PKCS #8 in PEM, for a file of its own: this key is never in the store, and never in a backup of it. */
   exportPem(): string {
     return this.#key.export({ type: 'pkcs8', format: 'pem' }).toString();
   }

@@ -2,7 +2,9 @@ import { createSecretKey } from 'node:crypto';
 import { constantTimeEqual, hmac } from '../hashes/digest.ts';
 import { isDegenerate, type SecretKey } from '../keys/secret-key.ts';
 
-/** The other labels are in associated-data.ts. This encoding is text, because receivers are written in every language. */
+/**
+ * Labels of webhook signatures; all others are in associated-data.ts. The signed message is text, because receivers are written in every language.
+ */
 const LABELS = {
   request: 'quaymaster-webhook-v1-request',
   answer: 'quaymaster-webhook-v1-answer',
@@ -10,21 +12,21 @@ const LABELS = {
 } as const;
 
 const LEAST_KEY_BYTES = 32;
-/** How far the time of an alert may be from ours. */
+/** Seconds by which the time of an alert may differ from the clock of the broker. */
 const WINDOW_SECONDS = 300;
 const HEADER = /^t=(0|[1-9]\d{0,11}),id=([0-9a-z_]{1,64}),v1=([0-9a-f]{64})$/;
 
-/** What one message of a webhook is, and in which direction; docs/spec/webhook-v1.md. */
+/** One message of a webhook and its direction (docs/spec/webhook-v1.md). */
 export interface WebhookMessage {
   readonly direction: keyof typeof LABELS;
-  /** Random and never reused; an answer carries the id of the request that it answers. */
+  /** Random and never reused; an answer has the id of the request that it answers. */
   readonly id: string;
-  /** Seconds since the epoch, by the clock of who sends. */
+  /** Seconds since the epoch, by the clock of the sender. */
   readonly at: number;
   readonly body: Uint8Array;
 }
 
-/** A shared key as text, used byte by byte. undefined: under 32 bytes, or a pattern that repeats itself. */
+/** Imports a shared key from text, whose bytes are the key. Undefined for under 32 bytes, or for a pattern that repeats itself. */
 export function importWebhookKey(text: string): SecretKey | undefined {
   const bytes = Buffer.from(text);
   const isUsable = bytes.length >= LEAST_KEY_BYTES && !isDegenerate(bytes);
@@ -38,7 +40,7 @@ export function signWebhook(key: SecretKey, message: WebhookMessage): string {
   return `t=${message.at},id=${message.id},v1=${macOf(key, message).toString('hex')}`;
 }
 
-/** Whether `header` signs `body` as the answer to the request `id`: an answer to another request, or to none, does not count. */
+/** Reports whether `header` signs `body` as the answer to the request `id`. An answer to another request, or to none, is refused. */
 export function isSignedAnswer(
   key: SecretKey,
   header: string,
@@ -50,7 +52,7 @@ export function isSignedAnswer(
   return constantTimeEqual(Buffer.from(mac, 'hex'), expected);
 }
 
-/** Whether `header` signs `body` as an alert (docs/spec/alert-v1.md) of now, `now` in seconds since the epoch. */
+/** Reports whether `header` signs `body` as an alert (docs/spec/alert-v1.md) whose time is near `now`, in seconds since the epoch. */
 export function isSignedAlert(
   key: SecretKey,
   header: string,
@@ -62,7 +64,7 @@ export function isSignedAlert(
   return constantTimeEqual(Buffer.from(mac, 'hex'), expected);
 }
 
-/** Injective: the label and the numbers hold no line break, and the body is the rest. */
+/** Injective: the label and the numbers contain no line break, and the body is the rest. */
 function macOf(key: SecretKey, { direction, at, id, body }: WebhookMessage): Buffer {
   return hmac(key, `${LABELS[direction]}\n${at}\n${id}\n${body.length}\n`, body);
 }
