@@ -110,19 +110,7 @@ describe('an import source at Vault', () => {
   });
 
   it('gets no request outside its root, for any keys, and each of them is reported', async () => {
-    const odd = [
-      '..',
-      '../../',
-      '.',
-      '../',
-      '',
-      '/',
-      'a/b',
-      '../../sys/',
-      '..%2f',
-      '%2e%2e',
-      'a?b#c',
-    ];
+    const odd = ['..', '../', '.', './', '', '/', 'a/b', '../../sys/', '..%2f', '%2e%2e', 'a?b#c'];
     const { vault, source } = await listing([...odd, 'bell\u0007', '\ud800', 'ok', 'ok']);
     expect(await listed(source)).toEqual([
       '"team/.." dot_name',
