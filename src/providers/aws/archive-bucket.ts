@@ -16,7 +16,7 @@ export interface BucketConfig {
 /** An answer other than an object is short. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 const MOST_ATTEMPTS = 3;
-/** For one object, which may have many megabytes. */
+/** Deadline of the transfer of one object, which may have many megabytes. */
 const OBJECT_MS = 600_000;
 
 /** Objects of the archive in a bucket of S3 or of S3-compatible storage. Loads the SDK; opens no connection yet. */

@@ -20,7 +20,7 @@ export const awsAccessFields = {
   region: z
     .string()
     .regex(/^[a-z]{2}(?:-[a-z]+){1,3}-[0-9]{1,2}$/, 'a region, for example eu-central-1'),
-  /** Instead of the region's public endpoint: a VPC endpoint, or an emulator on loopback. */
+  /** Address used instead of the region's public endpoint: a VPC endpoint, or an emulator on loopback. */
   endpoint: awsEndpoint.optional(),
   /** A profile of the shared AWS configuration (keys, `role_arn`, web identity, SSO); absent: the SDK's default chain. */
   profile: z
@@ -31,7 +31,7 @@ export const awsAccessFields = {
 
 export type AwsAccess = z.infer<z.ZodObject<typeof awsAccessFields>>;
 
-/** A connection of the configuration file. */
+/** Schema of a connection in the configuration file. */
 export const awsSecretsManagerConnectionSchema = z.strictObject({
   type: z.literal('aws-secrets-manager'),
   ...awsAccessFields,
@@ -62,7 +62,7 @@ export const awsMountOptions = z.strictObject({
 });
 export type AwsMountOptions = z.infer<typeof awsMountOptions>;
 
-/** A definition's exact reference. */
+/** Schema of the exact reference in a definition: the name of the secret, and which version or member of it. */
 export const awsRef = z
   .strictObject({
     name: secretName,
@@ -97,7 +97,7 @@ export const awsKmsConfig = z.strictObject({
 });
 export type AwsKmsConfig = z.infer<typeof awsKmsConfig>;
 
-/** A connection of the configuration file: roles to assume, and users whose access keys rotate. */
+/** Schema of a connection in the configuration file: roles to assume, and users whose access keys rotate. */
 export const awsIamConnectionSchema = z.strictObject({
   type: z.literal('aws-iam'),
   ...awsAccessFields,
@@ -123,7 +123,7 @@ const roleName = z
   )
   .max(512);
 
-/** A mount document's options: the roles of one account. */
+/** Options of a mount document: the roles of one account. */
 export const awsIamMountOptions = z.strictObject({
   account,
   partition: z.enum(['aws', 'aws-cn', 'aws-us-gov']).default('aws'),
@@ -167,7 +167,7 @@ export function isRoleName(text: string): boolean {
   return roleName.safeParse(text).success;
 }
 
-/** Strategy `access-keys` of a connection `aws-iam`. */
+/** Options of the strategy `access-keys` of a connection `aws-iam`. */
 export const accessKeysOptions = z.strictObject({
   username: z
     .string()
@@ -176,7 +176,7 @@ export const accessKeysOptions = z.strictObject({
 });
 export type AccessKeysOptions = z.output<typeof accessKeysOptions>;
 
-/** Strategy `own-rotation` of a connection `aws-secrets-manager`. */
+/** Options of the strategy `own-rotation` of a connection `aws-secrets-manager`. */
 export const ownRotationOptions = z.strictObject({
   /** The name of the secret at AWS. It is the secret of the definition's path, unless the value is copied elsewhere. */
   name: z

@@ -164,7 +164,7 @@ function parseHandle(text: string): RoleHandle {
   }
 }
 
-/** `roles/<account>/<path and name>`, each segment encoded. */
+/** Formats `roles/<account>/<path and name>`, with each segment encoded. */
 function formatRoleLocation(account: string, role: string): string {
   return ['roles', account, ...role.split('/').map(encodeURIComponent)].join('/');
 }

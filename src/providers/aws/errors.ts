@@ -146,7 +146,10 @@ export async function awsAttempt<T>(signal: AbortSignal, call: () => Promise<T>)
   }
 }
 
-/** For reads and writes: a secret that is scheduled for deletion answers InvalidRequestException, and counts as not found. */
+/**
+ * Converts an error of a read or a write: a secret that is scheduled for deletion answers InvalidRequestException, and
+ * counts as not found.
+ */
 export function readError(error: unknown): unknown {
   if (!(error instanceof BrokerError) || !(error.cause instanceof AwsRefusal)) return error;
   if (error.cause.errorName !== 'InvalidRequestException') return error;

@@ -16,7 +16,10 @@ export const embeddedOptions = z.strictObject({
     .min(1)
     .max(HISTORY_LENGTH - 1)
     .default(10),
-  /** How long a deleted secret can be restored; at its end the versions are destroyed. `0s`: a deletion destroys them at once. */
+  /**
+   * Time for which a deleted secret can be restored; at its end the versions are destroyed. `0s`: a deletion destroys
+   * them at once.
+   */
   undeleteWindow: z
     .string()
     .transform((text, context) => {

@@ -15,7 +15,7 @@ import { deriveBytes, deriveKey } from '../../crypto/keys/derived-keys.ts';
 import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';
 
 const HEADER = 'quaymaster-kek-v1';
-/** Header, newline, 44 characters of base64, newline. */
+/** Size of a key file: header, newline, 44 characters of base64, newline. */
 const FILE_BYTES = HEADER.length + 46;
 const OWNER_ONLY = 0o600;
 const GROUP_AND_OTHERS = 0o077;
@@ -34,7 +34,10 @@ export interface FileFacts {
   readonly regular: boolean;
 }
 
-/** Why a key file is refused, or undefined. `link` is the name itself, which may be a symbolic link to `file`. */
+/**
+ * Gives the reason why a key file is refused, or undefined. `link` is the name itself, which may be a symbolic link to
+ * `file`.
+ */
 export function keyFileProblem(
   file: FileFacts,
   link: Pick<FileFacts, 'uid'>,

@@ -3,7 +3,10 @@ import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/ro
 import { refuseStaleCopies } from '../rotator/values.ts';
 import type { GeneratedValue } from './values.ts';
 
-/** Only the provider stores the value: no other system has to accept the new one or stop accepting the old one. */
+/**
+ * Rotation target for values that only this provider stores: no other system has to accept the new one or stop
+ * accepting the old one.
+ */
 export class GeneratorTarget implements RotationTarget {
   readonly locators: readonly string[] = [];
   readonly slots = 'two';

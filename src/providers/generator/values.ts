@@ -8,13 +8,13 @@ import type { Clock } from '../../ports/clock.ts';
 
 /** A kind of value that the broker generates. */
 export interface GeneratedValue {
-  /** How long the value is valid; absent: it does not expire. */
+  /** Validity of the value in seconds; absent: it does not expire. */
   readonly lifetimeSeconds?: number;
   /** The keys it generates that are secret. */
   readonly secrets: readonly string[];
   /** New values for the keys that it generates. */
   make(): Promise<SecretData>;
-  /** Whether `data` holds such a value. */
+  /** Tests whether `data` holds such a value. */
   verdict(data: SecretData): Promise<TargetVerdict> | TargetVerdict;
 }
 
@@ -80,7 +80,7 @@ export class GeneratedKeyPair implements GeneratedValue {
 }
 
 const DAY_SECONDS = 86_400;
-/** For verifiers whose clock is behind. */
+/** Milliseconds by which a certificate begins early, for verifiers whose clock is behind. */
 const BACKDATED = 300_000;
 
 /** A key and its self-signed certificate. The library that writes certificates is loaded for the first one. */

@@ -40,14 +40,17 @@ export class Circuit {
       this.#succeed(isProbe);
       return value;
     } catch (error) {
-      // A probe whose caller went away says nothing about the backend: the circuit stays open.
+      // A probe whose caller disconnected shows nothing about the backend: the circuit stays open.
       if (isFault(error) || (isProbe && isTimeout(error))) this.#fail(isProbe);
       else this.#succeed(isProbe);
       throw error;
     }
   }
 
-  /** Whether the call is the probe. The monotonic clock keeps a jump of the wall clock from holding the circuit open. */
+  /**
+   * Tells whether the call is the probe. The monotonic clock keeps a jump of the wall clock from holding the circuit
+   * open.
+   */
   #admit(): boolean {
     if (this.#position === 'closed') return false;
     const waitMs = this.#probeAt - this.#clock.monotonic();

@@ -2,7 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 
-/** The end of one call, by our limit or by its caller, whichever comes first. */
+/** Deadline of one call: our limit or the caller's signal, whichever comes first. */
 export class Deadline {
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal;
@@ -19,7 +19,7 @@ export class Deadline {
     else this.#caller.addEventListener('abort', this.#giveUp, { once: true });
   }
 
-  /** Aborts with ERR_PROVIDER_TIMEOUT as its reason. */
+  /** Signal that aborts with ERR_PROVIDER_TIMEOUT as its reason. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
@@ -62,7 +62,10 @@ export class Deadline {
   }
 }
 
-/** `AbortSignal.timeout` aborts with a DOMException, which is not everywhere an Error. */
+/**
+ * Reads the name of an abort reason. `AbortSignal.timeout` aborts with a DOMException, which is not an `Error` on every
+ * runtime.
+ */
 function nameOf(reason: unknown): unknown {
   return typeof reason === 'object' && reason !== null && 'name' in reason
     ? reason.name

@@ -15,7 +15,7 @@ export class FairBulkhead {
   readonly #queueLength: number;
   /** Calls in progress by caller. */
   readonly #running = new Map<string, number>();
-  /** By caller, in the order of their turns; a caller without a waiting call has no row. */
+  /** Waiting calls of each caller, in the order of their turns; a caller without a waiting call has no row. */
   readonly #queues = new Map<string, Waiting[]>();
   #inFlight = 0;
   #queued = 0;

@@ -12,17 +12,24 @@ import { Deadline } from './deadline.ts';
 import { FairBulkhead } from './fair-bulkhead.ts';
 import { verdictOf } from './verdict.ts';
 
-/** One attempt at the backend. Ends soon after `signal` aborts; throws BrokerErrors, which `guard/verdict.ts` reads. */
+/**
+ * One attempt at the backend. It ends soon after `signal` aborts, and throws BrokerErrors, which `guard/verdict.ts`
+ * judges.
+ */
 type Attempt<T> = (signal: AbortSignal) => Promise<T>;
 
 /** Deadline, bulkhead, circuit and retries of one connection. Each failure is a BrokerError. */
 export interface Guard {
   /**
-   * A call without effect: retried with full jitter, never before `retryAfterSeconds`, while deadline and budget allow.
+   * Makes a call without effect. It is retried with full jitter, never before `retryAfterSeconds`, while deadline and
+   * budget allow.
    * @throws ERR_PROVIDER_UNAVAILABLE (circuit open, queue full), ERR_PROVIDER_TIMEOUT, or what `work` threw.
    */
   read<T>(context: CallContext, work: Attempt<T>): Promise<T>;
-  /** A call that changes something: one attempt. @throws as `read`; after ERR_PROVIDER_TIMEOUT the outcome is unknown. */
+  /**
+   * Makes a call that changes something, in one attempt. @throws as `read`; after ERR_PROVIDER_TIMEOUT the outcome is
+   * unknown.
+   */
   effect<T>(context: CallContext, work: Attempt<T>): Promise<T>;
   state(): CallState;
 }
@@ -39,7 +46,7 @@ const TELLING_MS = 1000;
 /** The caller of the broker's own work; the identity of a real caller is never empty. */
 const BROKER = '';
 
-/** A guard for one connection; connections never share one. */
+/** Creates the guard of one connection; connections never share one. */
 export function createGuard(limits: GuardLimits, parts: GuardParts): Guard {
   return new ConnectionGuard(limits, parts);
 }
@@ -174,7 +181,7 @@ function retryAfterSeconds(error: unknown): number | undefined {
 const CALLS_A_RETRY = 10;
 const MOST_SAVED = 20;
 
-/** Retries are at most a tenth of the calls, so that a failing backend meets 10 % more load and never a multiple of it. */
+/** Limits retries to a tenth of the calls, so that a failing backend meets 10 % more load and never a multiple of it. */
 class RetryBudget {
   #calls = 0;
 
@@ -183,7 +190,7 @@ class RetryBudget {
     this.#calls = Math.min(this.#calls + 1, CALLS_A_RETRY * MOST_SAVED);
   }
 
-  /** Whether one more retry is within the budget; takes it. */
+  /** Takes one retry out of the budget; returns false if none is left. */
   spend(): boolean {
     if (this.#calls < CALLS_A_RETRY) return false;
     this.#calls -= CALLS_A_RETRY;

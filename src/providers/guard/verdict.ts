@@ -1,10 +1,10 @@
 import { BrokerError } from '../../domain/errors.ts';
 
-/** What a failure says about the backend. */
+/** Conclusion about the backend from one failure. */
 export interface Verdict {
-  /** Counts towards opening the circuit: the backend did not do its work. */
+  /** True if the failure counts towards opening the circuit: the backend did not do its work. */
   readonly fault: boolean;
-  /** Asking again may help, if the call has no effect. */
+  /** True if a retry may help, provided that the call has no effect. */
   readonly retryable: boolean;
 }
 

@@ -38,7 +38,7 @@ export async function checkNamespace(
   return { healthy, findings };
 }
 
-/** As `checkNamespace`. Any answer shows that server, certificate and credential are right. */
+/** Checks the server as `checkNamespace` does. Any answer shows that server, certificate and credential are right. */
 export async function checkServer(api: GuardedApi, context: CallContext): Promise<CheckReport> {
   try {
     await mayDo(api, 'get', 'default', context);

@@ -42,7 +42,7 @@ const kubernetesAccessFields = {
   /** Read again when it changes. */
   tokenFile: file.optional(),
   kubeconfigFile: file.optional(),
-  /** A context of the kubeconfig file; absent: its current one. */
+  /** Name of a context in the kubeconfig file; absent: the file's current one. */
   context: z.string().min(1).max(256).optional(),
   /** The service account that Kubernetes mounts into the broker's own pod. */
   inCluster: z.literal(true).optional(),
@@ -55,7 +55,7 @@ interface Report {
   addIssue(issue: { code: 'custom'; path: string[]; message: string }): void;
 }
 
-/** Exactly one of `server`, `kubeconfigFile`, `inCluster`, and only the fields that belong to it. */
+/** Requires exactly one of `server`, `kubeconfigFile`, `inCluster`, and only the fields that belong to it. */
 function checkKubernetesAccess(access: KubernetesAccess, report: Report): void {
   const refuse = (field: string, message: string): void =>
     report.addIssue({ code: 'custom', path: [field], message });

@@ -33,7 +33,10 @@ export async function checkServer(server: MysqlServer, context: CallContext): Pr
   }
 }
 
-/** Not every server shows rights that come from a role, so with a role nothing is reported as missing. */
+/**
+ * Lists missing rights. Not every server shows rights that come from a role, so with a role nothing is reported as
+ * missing.
+ */
 function missingOf(lines: readonly string[]): readonly string[] {
   if (lines.some((line) => ROLE.test(line))) return [];
   const held = lines.flatMap((line) => EVERYWHERE.exec(line)?.[1]?.split(', ') ?? []);

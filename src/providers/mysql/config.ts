@@ -4,7 +4,7 @@ import { loginKeys, passwordOptions } from '../rotator/options.ts';
 import { databaseServerFields, tlsFilesOf } from '../server/config.ts';
 import { mysqlAccountHost, mysqlUsername } from './client/account.ts';
 
-/** A connection of the configuration file: one MySQL or MariaDB server, as an account that may change others. */
+/** Schema of a connection in the configuration file: one MySQL or MariaDB server, as an account that may change others. */
 export const mysqlConnectionSchema = z
   .strictObject({
     type: z.literal('mysql'),
@@ -14,7 +14,7 @@ export const mysqlConnectionSchema = z
   })
   .superRefine((server, context) => {
     const files = tlsFilesOf(server);
-    // The driver compares names with certificates, and addresses with nothing.
+    // The driver compares host names with the certificate, but not IP addresses.
     if (files === undefined || isIP(files.serverName ?? server.host) === 0) return;
     const message = 'is needed with TLS where `host` is an address, and is a name';
     context.addIssue({ code: 'custom', path: ['tls', 'serverName'], message });
@@ -38,7 +38,7 @@ const grant = z
   });
 
 const userSet = z.strictObject({
-  /** The part of the account behind the `@`. */
+  /** Host part of the account, behind the `@`. */
   host: mysqlAccountHost.default('%'),
   /** The rights of the user; the broker creates the user itself. */
   creation: z.array(grant).min(1).max(MOST_STATEMENTS),
@@ -49,7 +49,10 @@ const setName = z.string().regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/, 'is
 
 /** Options of a mount: the kinds of dynamic users. */
 export const mysqlMountOptions = z.strictObject({
-  /** What happens to views, routines, triggers and events that a revoked user defined: `keep` lists the credential until they are gone. */
+  /**
+   * Treatment of views, routines, triggers and events that a revoked user defined: `keep` lists the credential until
+   * they are gone.
+   */
   objects: z.enum(['keep', 'drop']).default('keep'),
   roles: z
     .record(setName, userSet)
@@ -64,7 +67,7 @@ export type MysqlMountOptions = z.output<typeof mysqlMountOptions>;
 
 /** Options of both strategies. */
 const common = {
-  /** The part of the accounts behind the `@`. */
+  /** Host part of the accounts, behind the `@`. */
   host: mysqlAccountHost.default('%'),
   password: passwordOptions.prefault({}),
   keys: loginKeys,
@@ -82,7 +85,7 @@ const common = {
 
 export const singleUserOptions = z.strictObject({
   username: mysqlUsername,
-  /** Whether open connections are terminated when the password is replaced, those of current holders included. */
+  /** True: open connections are terminated when the password is replaced, those of current holders included. */
   endSessions: z.boolean().default(false),
   ...common,
 });
@@ -91,7 +94,7 @@ export const alternatingUsersOptions = z.strictObject({
   usernames: z
     .tuple([mysqlUsername, mysqlUsername])
     .refine(([first, second]) => first !== second, 'names one user twice'),
-  /** Whether retiring a user also terminates its connections. */
+  /** True: retiring a user also terminates its connections. */
   endSessions: z.boolean().default(true),
   ...common,
 });

@@ -7,10 +7,13 @@ const SOCKET_CODE = /^(?:E[A-Z_]{3,}|PROTOCOL_CONNECTION_LOST)$/;
 
 /** The server's numbers (MySQL, "Server Error Message Reference"; MariaDB, "MariaDB Error Codes"), except those that are simply `refused`. */
 const NUMBERS = {
-  /** Wrong password or no such account; no right to the database; without a password; locked in MySQL and in MariaDB; expired. */
+  /**
+   * Errors of a login: wrong password or no such account; no right to the database; without a password; locked in MySQL
+   * and in MariaDB; expired.
+   */
   login_refused: [1045, 1044, 1698, 3118, 4151, 1820, 1862],
   not_permitted: [1142, 1143, 1227, 1370, 1410, 1095],
-  /** Too many connections, of all or of this account; shutting down. */
+  /** Errors of a server that takes no more connections, in total or of this account, or that shuts down. */
   not_serving: [1040, 1203, 1226, 1053, 1927],
   /** Read only, while failing over. */
   read_only: [1290, 1792, 1836],
@@ -52,7 +55,10 @@ export function toBrokerError(error: unknown): BrokerError {
   return failure('ERR_PROVIDER_MALFORMED', 'protocol');
 }
 
-/** As `toBrokerError`, for statements: after login, "access denied" means a missing privilege. */
+/**
+ * Converts an error of a statement like `toBrokerError`, except that "access denied" after the login means a missing
+ * privilege.
+ */
 export function ofStatement(error: unknown): BrokerError {
   const failed = toBrokerError(error);
   if (!ACCESS_DENIED.includes(errorNumberOf(failed))) return failed;
@@ -80,6 +86,6 @@ function fieldsOf(error: unknown): { readonly code: string; readonly errno: numb
   if (typeof error !== 'object' || error === null) return { code: '', errno: 0 };
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   const errno = 'errno' in error && Number.isInteger(error.errno) ? Number(error.errno) : 0;
-  // Errors of sockets have a negative one, of the operating system.
+  // Socket errors carry the negative number of the operating system.
   return { code, errno: Math.max(errno, 0) };
 }

@@ -6,7 +6,7 @@ import { creationProblem, namesRole, revocationProblem } from './credentials/sta
 /** NAMEDATALEN less its terminator: PostgreSQL truncates longer names, which could then name another role. */
 const MOST_BYTES = 63;
 
-/** A name of a role or a database as PostgreSQL keeps it, quoted or not. */
+/** Name of a role or a database as PostgreSQL stores it, quoted or not. */
 const roleName = z
   .string()
   .min(1)
@@ -103,7 +103,7 @@ const common = {
   grants: z
     .array(
       z.strictObject({
-        /** `schema.table`, as SQL writes it. */
+        /** Table of the grant: `schema.table`, as SQL writes it. */
         on: z
           .string()
           .min(3)
@@ -118,7 +118,7 @@ const common = {
 
 export const singleUserOptions = z.strictObject({
   username: user,
-  /** Whether open sessions are terminated when the password is replaced, those of current holders included. */
+  /** True: open sessions are terminated when the password is replaced, those of current holders included. */
   endSessions: z.boolean().default(false),
   ...common,
 });
@@ -127,7 +127,7 @@ export const alternatingUsersOptions = z.strictObject({
   usernames: z
     .tuple([user, user])
     .refine(([first, second]) => first !== second, 'names one user twice'),
-  /** Whether retiring a user also terminates its sessions. */
+  /** True: retiring a user also terminates its sessions. */
   endSessions: z.boolean().default(true),
   ...common,
 });

@@ -44,7 +44,7 @@ function fromServer(sqlState: string): BrokerError {
   if (sqlState === '42501') return failure('ERR_PROVIDER_DENIED', 'not_permitted', cause);
   // Without a lock timeout (55P03): a user who holds the lock must not open the circuit for everyone.
   if (sqlState === '57014') return failure('ERR_PROVIDER_TIMEOUT', 'deadline', cause);
-  // Connection exceptions, too many connections, shutting down, read only while failing over.
+  // Connection exceptions; too many connections; shutting down; read only while failing over.
   if (/^(?:08|53|57P|25006)/.test(sqlState)) {
     return failure('ERR_PROVIDER_UNAVAILABLE', 'not_serving', cause);
   }
@@ -59,7 +59,7 @@ function failure(
   return new BrokerError(code, undefined, { reason, ...(cause !== undefined && { cause }) });
 }
 
-/** Errors of the server carry a severity; those of sockets and of the driver do not. */
+/** Tells whether the server sent the error. Only its errors carry a severity; those of sockets and of the driver do not. */
 function isFromServer(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'severity' in error;
 }

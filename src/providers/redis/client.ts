@@ -22,7 +22,7 @@ export interface RedisLogin {
   readonly password: Sensitive<string>;
 }
 
-/** Loads the driver; nothing is sent yet. */
+/** Loads the driver, and sends nothing yet. */
 export async function connectRedis(
   config: RedisConnectionConfig,
   parts: GuardParts,

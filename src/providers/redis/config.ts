@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { loginKeys, passwordOptions } from '../rotator/options.ts';
 import { databaseServerFields, isLoopback, tlsFilesOf } from '../server/config.ts';
 
-/** A user as Redis keeps it: no blanks (Redis, "ACL"), which end it in the ACL file. */
+/** User name as Redis stores it. A blank would end it in the ACL file (Redis, "ACL"). */
 const redisUsername = z
   .string()
   .min(1)
@@ -11,7 +11,7 @@ const redisUsername = z
     message: 'is a name without blanks and control characters',
   });
 
-/** A connection of the configuration file: one Redis server, as a user that may change others. */
+/** Schema of a connection in the configuration file: one Redis server, as a user that may change others. */
 export const redisConnectionSchema = z
   .strictObject({
     type: z.literal('redis'),

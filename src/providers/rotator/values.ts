@@ -66,7 +66,7 @@ function isCopy(text: string, whole: string): boolean {
   return hasWhole(text, secret) || hasWhole(percentDecoded(text), secret);
 }
 
-/** Whether `part` occurs, and not inside a longer word. */
+/** Tells whether `part` occurs, and not inside a longer word. */
 function hasWhole(text: string, part: string): boolean {
   for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) {
     if (!isInWord(text[at - 1]) && !isInWord(text[at + part.length])) return true;
@@ -107,8 +107,8 @@ export function notYet(retryAfterSeconds: number): BrokerError {
 const HOST_KEYS = ['host', 'hostname', 'endpoint'];
 
 /**
- * A writer of the secret must not direct an administrator's rights at another server: a host in the value must be this server's host, and a port its
- * port.
+ * Requires that a host in the value is this server's host, and a port its port: a writer of the secret must not direct
+ * an administrator's rights at another server.
  * @throws ERR_CONFLICT, reason `host_mismatch`.
  */
 export function checkHost(

@@ -8,7 +8,7 @@ const file = z.string().min(1).max(4096);
 const tlsFiles = z.strictObject({
   /** PEM; by default the root certificates of Node. */
   caFile: file.optional(),
-  /** Checked in the server's certificate instead of `host`. */
+  /** Name that the server's certificate must have, instead of `host`. */
   serverName: z.string().min(1).max(253).optional(),
   /** The broker's own certificate, for a server that demands one. */
   certFile: file.optional(),
@@ -26,7 +26,7 @@ export const databaseServerFields = {
   username: z.string().min(1).max(128),
   /** Read at each use, so that the password can change without a restart. */
   passwordFile: file,
-  /** By default TLS, except to loopback. `off` must be explicit; even then no plain password is sent. */
+  /** TLS settings; default: TLS, except to loopback. `off` must be explicit; even then no plain password is sent. */
   tls: z.union([z.literal('off'), tlsFiles]).optional(),
   limits: guardLimitsSchema.prefault({}),
   /** The places that rotations may change and mounts may reach. */

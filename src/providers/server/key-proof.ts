@@ -9,7 +9,8 @@ type Crypt = (
 ) => Promise<Uint8Array>;
 
 /**
- * Whether the server of a key authenticates associated data. A server that ignores them could move one wrapped root key to the place of another.
+ * Tests whether the server of a key authenticates associated data. If a server ignores them, an attacker can put one
+ * wrapped root key in the place of another.
  * @throws what the server's other failures throw: they prove nothing
  */
 export async function authenticatesAssociatedData(

@@ -4,7 +4,10 @@ import { Sensitive } from '../../domain/secrets/sensitive.ts';
 
 const MOST_BYTES = 4096;
 
-/** The one line of a file, without the line break at its end. @throws ERR_PROVIDER_UNAVAILABLE, reason `credential_file`. */
+/**
+ * Reads the one line of a file, without the line break at its end. @throws ERR_PROVIDER_UNAVAILABLE, reason
+ * `credential_file`.
+ */
 export async function readPasswordFile(path: string): Promise<Sensitive<string>> {
   const text = await readSmall(path).catch((cause: unknown) => {
     throw unusable(cause);

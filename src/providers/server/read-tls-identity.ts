@@ -3,7 +3,10 @@ import { BrokerError } from '../../domain/errors.ts';
 import { requireCertificate, type TlsIdentity } from '../../net/https/tls-identity.ts';
 import type { TlsFiles } from './config.ts';
 
-/** Read at each connection, so that a renewed certificate needs no restart. @throws ERR_PROVIDER_UNAVAILABLE, reason `tls`. */
+/**
+ * Reads the certificate at each connection, so that a renewed one needs no restart. @throws ERR_PROVIDER_UNAVAILABLE,
+ * reason `tls`.
+ */
 export async function readTlsIdentity(files: TlsFiles): Promise<TlsIdentity> {
   try {
     return {

@@ -12,7 +12,7 @@ export interface SqlAccounts {
   locator(username: string): string;
   /** The login that a value holds. @throws ERR_CONFLICT for a value without one, or of a user that is not among `usernames`. */
   login(data: SecretData, usernames: readonly string[]): Login;
-  /** Whether the server accepts the login. */
+  /** Tests whether the server accepts the login. */
   logsIn(login: Login, context: CallContext): Promise<boolean>;
   /** Logs in and tests the rights that the definition demands and, with a `peer`, that the user has the rights of its peer. */
   test(login: Login, context: CallContext, peer?: string): Promise<TargetVerdict>;

@@ -7,7 +7,7 @@ const RESERVED = new Set(['sys', 'auth', 'identity', 'cubbyhole']);
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 const MOUNT_PATH = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/;
 
-/** Whether an API path or a mount path is in an engine that no connection may reach. */
+/** Tells whether an API path or a mount path is in an engine that no connection may reach. */
 function isReservedEngine(path: string): boolean {
   return RESERVED.has((path.split('/')[0] ?? '').toLowerCase());
 }
@@ -64,7 +64,7 @@ export const vaultServerSchema = z.strictObject({
   address,
   /** PEM; absent: Node's root certificates. */
   caFile: filePath.optional(),
-  /** Checked in the server's certificate instead of the host of the address. */
+  /** Name that the server's certificate must have, instead of the host of the address. */
   serverName: z.string().min(1).optional(),
   namespace: z
     .string()
@@ -88,7 +88,7 @@ const enginePath = vaultMountPath.refine((path) => !isReservedEngine(path), {
   message: 'sys, auth, identity and cubbyhole hold no secrets for workloads',
 });
 
-/** A path as the server shows it, not percent-encoded. */
+/** Path as the server shows it, not percent-encoded. */
 const plainPath = z.string().min(1).max(1024);
 
 const tokenRole = z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/);
@@ -100,7 +100,7 @@ export const vaultMountOptions = z.discriminatedUnion('engine', [
   z.strictObject({
     engine: z.literal('dynamic'),
     path: enginePath,
-    /** For example `creds` of a database engine. */
+    /** Folder in the engine that confines the mount, for example `creds` of a database engine. */
     root: plainPath.optional(),
     /** Creates the orphan token for each credential. */
     tokenRole,
@@ -133,7 +133,7 @@ const engine = vaultMountPath.refine(
 );
 const role = z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}$/, 'the name of a static role');
 
-/** Strategy `static-role`: a static role of a database engine. */
+/** Options of the strategy `static-role`: a static role of a database engine. */
 export const staticRoleOptions = z.strictObject({
   engine: engine.default('database'),
   role,
@@ -141,7 +141,7 @@ export const staticRoleOptions = z.strictObject({
 });
 export type StaticRoleOptions = z.output<typeof staticRoleOptions>;
 
-/** Strategy `aws-static-role`: a static role of an AWS engine. */
+/** Options of the strategy `aws-static-role`: a static role of an AWS engine. */
 export const awsStaticRoleOptions = z.strictObject({
   engine: engine.default('aws'),
   role,
@@ -149,7 +149,7 @@ export const awsStaticRoleOptions = z.strictObject({
 });
 export type AwsStaticRoleOptions = z.output<typeof awsStaticRoleOptions>;
 
-/** A key-encryption key in the transit engine of a Vault or OpenBao. */
+/** Schema of a key-encryption key in the transit engine of a Vault or OpenBao. */
 export const vaultTransitConfig = vaultServerSchema.extend({
   type: z.literal('vault-transit'),
   /** Names the server in the key's id, which is stored beside the data it wraps: never rename it. */

@@ -150,7 +150,8 @@ export function sealed(cause: unknown, detail?: string): BrokerError {
 }
 
 /**
- * Whether the engine refused the ciphertext itself: only then bytes, key or associated data are wrong. An unusable key has the same status.
+ * Tells whether the engine refused the ciphertext itself: only then bytes, key or associated data are wrong. An
+ * unusable key has the same status.
  */
 export function refusesCiphertext(error: unknown): boolean {
   if (!(error instanceof BrokerError) || !(error.cause instanceof VaultResponseError)) return false;

@@ -145,7 +145,7 @@ export function parseCiphertext(bytes: Uint8Array): string | undefined {
   return encoded !== undefined && decodeBase64(encoded) !== undefined ? text : undefined;
 }
 
-/** Types that authenticate associated data. */
+/** Key types that authenticate associated data. */
 const SEALING_TYPES = new Set([
   'aes128-gcm96',
   'aes256-gcm96',
@@ -163,7 +163,7 @@ const answerSchema = z.object({
   }),
 });
 
-/** Why a transit key is not suitable to wrap root keys, each reason with its remedy; empty if it is. */
+/** Lists the reasons why a transit key is not suitable to wrap root keys, each with its remedy; empty if it is suitable. */
 function keyProblems(answer: unknown): readonly string[] {
   const parsed = answerSchema.safeParse(answer);
   if (!parsed.success) return ['its properties cannot be read'];

@@ -28,7 +28,7 @@ const NEVER = [
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'].map(cidr);
 
-/** From the special-purpose registries (RFC 6890): private networks, and unassigned addresses. */
+/** Private networks and unassigned addresses, from the special-purpose registries (RFC 6890). */
 const PRIVATE = [
   '10.0.0.0/8',
   '100.64.0.0/10',
@@ -45,7 +45,10 @@ const PRIVATE = [
 const GLOBAL = cidr('2000::/3');
 const NOT_GLOBAL = ['2001::/23', '2001:db8::/32', '3fff::/20'].map(cidr);
 
-/** Whether the broker may connect to a resolved address. Text that is not an address in its canonical form is refused. */
+/**
+ * Tells whether the broker may connect to a resolved address. Text that is not an address in its canonical form is
+ * refused.
+ */
 export function isWithinReach(address: string, allowPrivate: boolean): boolean {
   const ip = parseIpAddress(address);
   if (ip === undefined) return false;

@@ -35,9 +35,9 @@ export class WebhookEndpoint {
   }
 
   /**
-   * The answer of status 200 and type JSON, at most 64 KiB.
-   * @throws ERR_CONFLICT (`address_refused`), ERR_PROVIDER_DENIED, ERR_PROVIDER_FAILED (`redirect`, `refused`, `status`),
-   * ERR_PROVIDER_MALFORMED, ERR_PROVIDER_TIMEOUT, ERR_PROVIDER_UNAVAILABLE.
+   * Posts, and returns the answer of status 200 and type JSON, at most 64 KiB.
+   * @throws ERR_CONFLICT (`address_refused`), ERR_PROVIDER_DENIED, ERR_PROVIDER_FAILED (`redirect`, `refused`,
+   * `status`), ERR_PROVIDER_MALFORMED, ERR_PROVIDER_TIMEOUT, ERR_PROVIDER_UNAVAILABLE.
    */
   async post(sent: WebhookPost, signal: AbortSignal): Promise<WebhookAnswer> {
     const host = this.#url.hostname.replace(/^\[|\]$/g, '');

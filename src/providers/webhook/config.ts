@@ -20,13 +20,13 @@ export const webhookConnectionSchema = z
   .strictObject({
     type: z.literal('webhook'),
     url: z.string().min(1).max(MOST_URL),
-    /** The key of the signatures, at least 32 characters. Read again at each use. */
+    /** File of the key of the signatures, at least 32 characters. Read again at each use. */
     secretFile: z.string().min(1).max(4096),
     tls: databaseServerFields.tls,
     /** Loopback, RFC 1918 and similar. Addresses of metadata services stay refused. */
     allowPrivateAddresses: z.boolean().default(false),
     limits: guardLimitsSchema.prefault({}),
-    /** The targets that definitions may name. */
+    /** Targets that definitions may name. */
     locators: databaseServerFields.locators,
   })
   .refine(({ url, tls }) => isFitting(url, tls), {

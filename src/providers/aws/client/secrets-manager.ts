@@ -24,9 +24,10 @@ import type { Guard } from '../../guard/guard.ts';
 import type { AwsAnswer, AwsWanted } from '../secrets/answer.ts';
 
 /**
- * AWS Secrets Manager of one account and region. One attempt per call, answers bounded. Failures are BrokerErrors: ERR_NOT_FOUND,
- * ERR_PROVIDER_DENIED, ERR_PROVIDER_UNAVAILABLE (`throttled`, no connection, 503), ERR_PROVIDER_TIMEOUT, ERR_PROVIDER_MALFORMED,
- * ERR_PROVIDER_FAILED (`refused` for a 4xx); `cause` is an `AwsRefusal`.
+ * Client of AWS Secrets Manager for one account and region. Each call makes one attempt, and answers are bounded.
+ * Failures are BrokerErrors: ERR_NOT_FOUND, ERR_PROVIDER_DENIED, ERR_PROVIDER_UNAVAILABLE (`throttled`, no connection,
+ * 503), ERR_PROVIDER_TIMEOUT, ERR_PROVIDER_MALFORMED, ERR_PROVIDER_FAILED (`refused` for a 4xx); `cause` is an
+ * `AwsRefusal`.
  */
 export interface SecretsManagerApi {
   getSecretValue(
@@ -58,7 +59,7 @@ export interface SecretsManagerApi {
 type Sdk = typeof SecretsManagerSdk;
 type Client = SecretsManagerSdk.SecretsManagerClient;
 
-/** Twenty values of 64 KiB, each byte in its longest JSON form. */
+/** Room for twenty values of 64 KiB, each byte in its longest JSON form. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
 /** Loads the SDK only if a connection uses it, because it costs memory and start-up time. Opens no connection yet. */

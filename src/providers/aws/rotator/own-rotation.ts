@@ -133,7 +133,7 @@ function inProgress(): BrokerError {
   return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'rotation_under_way' });
 }
 
-/** AWS's own rotation of one secret, under the connection's guard. @throws ERR_NOT_FOUND, ERR_PROVIDER_*. */
+/** Rotation of one secret by AWS itself, under the connection's guard. @throws ERR_NOT_FOUND, ERR_PROVIDER_*. */
 export class SecretRotation {
   readonly #api: SecretsManagerApi;
   readonly #guard: Guard;
@@ -145,7 +145,7 @@ export class SecretRotation {
     this.#name = name;
   }
 
-  /** The stages of each version that has any. */
+  /** Reads the stages of each version that has any. */
   async stages(context: CallContext): Promise<ReadonlyMap<string, readonly string[]>> {
     const answer = await this.#guard.read(context, (signal) =>
       this.#api.describeSecret({ SecretId: this.#name }, signal),

@@ -14,7 +14,10 @@ export interface AwsAnswer extends AwsValue {
 /** The requested version: by its id, or by the stage that it must carry. */
 export type AwsWanted = { readonly versionId: string } | { readonly stage: string };
 
-/** Whether the answer matches the request. BatchGetSecretValue has no stage parameter, and a server may return an older version. */
+/**
+ * Tells whether the answer matches the request. BatchGetSecretValue has no stage parameter, and a server may return an
+ * older version.
+ */
 export function isAsAsked(answer: AwsAnswer, name: string, wanted: AwsWanted): boolean {
   if (answer.Name !== name || typeof answer.VersionId !== 'string') return false;
   if ('versionId' in wanted) return answer.VersionId === wanted.versionId;

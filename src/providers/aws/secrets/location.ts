@@ -11,7 +11,7 @@ export interface AwsLocation {
 /** A secret's name contains neither `?` nor `#`, so each text has one meaning. */
 const LOCATOR = /^([^?#]+)(?:\?(stage|version)=([^?#]+))?(?:#([^?#]+))?$/;
 
-/** `name`, then `?stage=…` or `?version=…`, then `#jsonKey`. */
+/** Formats `name`, then `?stage=…` or `?version=…`, then `#jsonKey`. */
 export function formatLocation({ name, stage, versionId, jsonKey }: AwsLocation): string {
   let text = name;
   if (stage !== undefined) text += `?stage=${stage}`;

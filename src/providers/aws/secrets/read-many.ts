@@ -20,7 +20,7 @@ export class BatchReader {
     this.#stage = stage;
   }
 
-  /** In the order of `locations`, all at the mount's stage. */
+  /** Reads all locations at the mount's stage; answers stand in the order of `locations`. */
   async read(
     locations: readonly AwsLocation[],
     context: CallContext,

@@ -59,7 +59,7 @@ function malformed(reason: string): BrokerError {
   return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason });
 }
 
-/** The one key of a secret that is plain text or bytes. */
+/** Key under which the broker shows a secret that is plain text or bytes. */
 const PLAIN = 'value';
 
 /**

@@ -23,7 +23,7 @@ export class EmbeddedPublishing implements SecretPublishing {
   }
 
   /**
-   * If `data` is already current, the fragment writes nothing and expects it to stay current until the commit.
+   * Writes nothing if `data` is already current: the fragment then expects it to stay current until the commit.
    * @throws as `SecretWrites.put`.
    */
   async publish(

@@ -41,7 +41,7 @@ export class EmbeddedSecrets {
     return this.#parts.store.get('secret_versions', { secret_id: head.id, version });
   }
 
-  /** From the newest to the oldest kept; `upTo` is inclusive. */
+  /** Lists the kept versions from the newest to the oldest; `upTo` is inclusive. */
   history(head: SecretHead, upTo = head.last_version): Promise<readonly VersionRow[]> {
     return this.#parts.store.list(SECRETS.versions(head.id, upTo), { limit: HISTORY_LENGTH });
   }
@@ -78,7 +78,7 @@ export function signHead(rootKey: RootKey, fields: HeadFields): SecretHead {
   return { ...fields, mac: macRow(rootKey.keyFor('rowMac'), TABLE, macColumns(TABLE, fields)) };
 }
 
-/** Whether a version belongs to what was deleted and can still be restored, if it is not destroyed. */
+/** Tells whether a version was deleted with the secret and can still be restored, unless it is destroyed. */
 export function isDeleted(head: SecretHead, version: number): boolean {
   return head.deleted_through !== null && version <= head.deleted_through;
 }

@@ -7,7 +7,7 @@ export function metadataText({ method, comment, labels }: VersionOrigin): string
   return JSON.stringify({ method, comment, labels });
 }
 
-/** What a list of versions shows of one version. */
+/** Builds the metadata of one version that a list of versions shows. */
 export function describeVersion(row: VersionRow, head: SecretHead): SecretVersionInfo {
   return {
     version: String(row.version),

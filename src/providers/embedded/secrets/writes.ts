@@ -302,7 +302,7 @@ function isLive(row: VersionRow): boolean {
   return row.wrapped_dek !== null;
 }
 
-/** Without its data key a value cannot be decrypted, whatever copies of the ciphertext exist. */
+/** Drops the data key of a version: without it the value cannot be decrypted, whatever copies of the ciphertext exist. */
 function tombstone(row: VersionRow, now: number): Write {
   return {
     table: 'secret_versions',

@@ -121,13 +121,14 @@ function encodeSegment(segment: string): string {
   return encodeURIComponent(segment);
 }
 
-/** Above the largest object in etcd (1.5 MiB) in its longest JSON form. */
+/** Limit above the largest object in etcd (1.5 MiB) in its longest JSON form. */
 const LONGEST_LINE = 4 * 1024 * 1024;
 const NEWLINE = 10;
 
 /**
- * One parsed value per line. An incomplete last line is dropped, because the reader resumes before it.
- * @throws ERR_PROVIDER_MALFORMED for a line that is not JSON or is too long; ERR_PROVIDER_TIMEOUT, ERR_PROVIDER_UNAVAILABLE.
+ * Yields one parsed value per line. An incomplete last line is dropped, because the reader resumes before it.
+ * @throws ERR_PROVIDER_MALFORMED for a line that is not JSON or is too long; ERR_PROVIDER_TIMEOUT,
+ * ERR_PROVIDER_UNAVAILABLE.
  */
 export async function* jsonLines(
   response: IncomingMessage,

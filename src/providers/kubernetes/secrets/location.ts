@@ -1,6 +1,6 @@
 import { BrokerError } from '../../../domain/errors.ts';
 
-/** A Secret, one key of it, or the token of a service account. */
+/** Location of a Secret, of one key of it, or of the token of a service account. */
 export type KubernetesLocation =
   | {
       readonly kind: 'secret';

@@ -21,7 +21,10 @@ import { KubernetesPublishing } from './publishing.ts';
 import { MAX_SECRET_BYTES, readSecretObject } from './secret-object.ts';
 import { TokenCredentials } from '../credentials.ts';
 
-/** Secrets of one namespace, and tokens of its service accounts. Kubernetes has no versions: `version` is ''. */
+/**
+ * Provider of the Secrets of one namespace and of the tokens of its service accounts. Kubernetes has no versions:
+ * `version` is ''.
+ */
 export class KubernetesSecretsProvider implements SecretProvider {
   readonly covers: string;
   readonly credentials: DynamicCredentials;
@@ -74,7 +77,7 @@ export class KubernetesSecretsProvider implements SecretProvider {
     return { data, version: '' };
   }
 
-  /** All Secrets of the namespace, or the keys of the one named `prefix`. */
+  /** Lists all Secrets of the namespace, or the keys of the one named `prefix`. */
   async list(
     prefix: string,
     page: PageRequest,

@@ -10,10 +10,10 @@ import { parseLocation } from './location.ts';
 import { isDataKey } from '../config.ts';
 import { MAX_SECRET_BYTES, readSecretObject } from './secret-object.ts';
 
-/** After this many concurrent writes, another controller keeps overwriting the Secret. */
+/** Number of concurrent writes after which another controller keeps overwriting the Secret. */
 const TRIES = 4;
 const MERGE = 'application/merge-patch+json';
-/** Kubernetes writes these itself. */
+/** Types of Secrets that Kubernetes writes itself. */
 const MANAGED_TYPES = [
   'kubernetes.io/service-account-token',
   'bootstrap.kubernetes.io/token',

@@ -6,7 +6,8 @@ export function quoteIdentifier(name: string): string {
 }
 
 /**
- * `'…'` under NO_BACKSLASH_ESCAPES, which every session of the broker sets: a quote is doubled, and no other character has a meaning.
+ * Quotes text as `'…'` under NO_BACKSLASH_ESCAPES, which every session of the broker sets: a quote is doubled, and no
+ * other character has a meaning.
  * @throws ERR_BODY_INVALID for a NUL.
  */
 export function quoteLiteral(text: string): string {

@@ -30,7 +30,7 @@ export interface MysqlLogin {
 const SETTLE =
   "SET SESSION sql_mode = CONCAT('NO_BACKSLASH_ESCAPES' /*M!, ',NO_AUTO_CREATE_USER' */), SESSION sql_quote_show_create = 1";
 
-/** Loads the driver; nothing is sent yet. */
+/** Loads the driver, and sends nothing yet. */
 export async function connectMysql(
   config: MysqlConnectionConfig,
   parts: GuardParts,
@@ -118,7 +118,7 @@ export class MysqlServer {
       password: password.reveal(),
       connectTimeout: 0,
       multipleStatements: false,
-      // Parsers that the driver would write for the columns a server names: CVE-2024-21508.
+      // Without this, the driver compiles parsers from the column names that a server sends: CVE-2024-21508.
       disableEval: true,
       enableCleartextPlugin: false,
       authPlugins: {
@@ -130,7 +130,8 @@ export class MysqlServer {
       // A server must not read the broker's files (LOAD DATA LOCAL INFILE).
       flags: ['-LOCAL_FILES'],
       ...(tls !== undefined && {
-        // A new object each time, or the driver resumes sessions, which skips the check of the name.
+        // A new object for each connection: with a shared one the driver resumes TLS sessions, which skips the check of
+        // the name.
         ssl: { ...identity, rejectUnauthorized: true, verifyIdentity: true, minVersion: 'TLSv1.2' },
       }),
     };

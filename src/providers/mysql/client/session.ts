@@ -4,7 +4,7 @@ import { ofStatement } from '../errors.ts';
 /** The columns of a row in the requested order, as text. */
 export type MysqlRow = readonly (string | null)[];
 
-/** One login, for the few statements of one operation. */
+/** Session of one login, for the few statements of one operation. */
 export class MysqlSession {
   readonly #connection: Connection;
 
@@ -33,7 +33,7 @@ export class MysqlSession {
     try {
       return (await pending)[0];
     } catch (error) {
-      // The driver's own error quotes the statement and the server.
+      // The driver's own error quotes the statement and the address of the server.
       throw ofStatement(error);
     }
   }

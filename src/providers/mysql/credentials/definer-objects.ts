@@ -14,7 +14,7 @@ const KINDS = new Set(['TRIGGER', 'EVENT', 'PROCEDURE', 'FUNCTION', 'PACKAGE', '
 const HARMLESS =
   /^GRANT\s+(?:(?:SELECT|INSERT|UPDATE|DELETE|EXECUTE|SHOW VIEW|LOCK TABLES|REFERENCES|USAGE|CREATE TEMPORARY TABLES)(?:\s*\([^)]*\))?\s*,?\s*)+ON\s/i;
 
-/** Whether the granted rights can define objects; reading the whole catalogue is expensive. */
+/** Tells whether the granted rights can define objects; reading the whole catalogue is expensive. */
 export function mayDefine(grants: readonly string[]): boolean {
   return !grants.every((grant) => HARMLESS.test(grant));
 }

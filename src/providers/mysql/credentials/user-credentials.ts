@@ -107,7 +107,7 @@ export class UserCredentials implements DynamicCredentials {
   }
 }
 
-/** 27 characters, of the 32 that MySQL allows. */
+/** Derives the account of a handle. The name has 27 of the 32 characters that MySQL allows. */
 function accountOf({ intent, host }: UserHandle): MysqlAccount {
   return { username: `qm_${sha256Hex(intent).slice(0, 24)}`, host };
 }

@@ -58,7 +58,7 @@ export class MysqlAccounts implements SqlAccounts {
     return (await this.#logIn(login, context, [])).accepted;
   }
 
-  /** Without the peer: `enable` compared the grants of both users. */
+  /** Tests the login alone, without its peer: `enable` compared the grants of both users. */
   test(login: Login, context: CallContext): Promise<TargetVerdict> {
     return this.#logIn(login, context, this.#expected.reads);
   }

@@ -57,7 +57,7 @@ function taking(held: readonly Grant[], to: MysqlAccount): readonly string[] {
   ];
 }
 
-/** A default role is one of those granted, so it comes last. */
+/** Builds the GRANT statements. A default role must be one of the granted roles, so it comes last. */
 function giving(wanted: readonly Grant[], to: MysqlAccount): readonly string[] {
   const account = quoteAccount(to);
   const [first, last] = [

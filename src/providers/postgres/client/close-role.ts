@@ -61,7 +61,7 @@ async function nameIsFree(session: PostgresSession, role: string): Promise<boole
   }
 }
 
-/** Whether creating a role failed because it exists. */
+/** Tells whether creating a role failed because it exists. */
 export function isPresent(error: unknown): boolean {
   return PRESENT.has(sqlStateOf(error));
 }

@@ -14,7 +14,7 @@ const LOCKED = '55P03';
 /** The same: duplicate_object. Another process created the role after this one had looked for it. */
 const CREATED = '42710';
 const LOCK_TIMEOUT_MS = 500;
-/** How long a change waits before the broker looks for its blockers; well within its own timeout. */
+/** Seconds that a change waits before the broker looks for its blockers; well within the change's own timeout. */
 const BLOCKED_AFTER_S = 0.2;
 /** The process of a prepared transaction, which has none (PostgreSQL, pg_blocking_pids). */
 const PREPARED = '0';
@@ -23,12 +23,12 @@ const TERMINATE_BLOCKERS = `
     JOIN pg_stat_activity a ON a.pid = b.pid JOIN pg_roles r ON r.oid = a.usesysid
    WHERE NOT r.rolsuper AND NOT r.rolcreaterole AND r.rolname <> current_user`;
 
-/** Whether a transaction failed because of a concurrent one and may be retried at once. */
+/** Tells whether a transaction failed because of a concurrent one and may be retried at once. */
 export function isContended(error: unknown): boolean {
   return CONTENDED.has(sqlStateOf(error));
 }
 
-/** Whether a lock could not be acquired in time. */
+/** Tells whether a lock could not be acquired in time. */
 export function isLocked(error: unknown): boolean {
   return sqlStateOf(error) === LOCKED;
 }

@@ -1,7 +1,10 @@
 import { quoteIdentifier } from './quote.ts';
 import type { PostgresSession } from './session.ts';
 
-/** From this version on, a membership has its own options for inheritance and SET ROLE; the creator of a role must request both. */
+/**
+ * Server version since which a membership has its own options for inheritance and SET ROLE; the creator of a role must
+ * request both.
+ */
 const OWN_OPTIONS_VERSION = 160_000;
 
 /** Makes `member`, by default the connection's own role, a member of `role` that has its rights and may act as it. */

@@ -1,11 +1,11 @@
 import { BrokerError } from '../../../domain/errors.ts';
 
-/** `"…"` as SQL reads names. @throws ERR_BODY_INVALID for a NUL, which no name can hold. */
+/** Quotes a name as SQL reads it: `"…"`. @throws ERR_BODY_INVALID for a NUL, which no name can hold. */
 export function quoteIdentifier(name: string): string {
   return `"${withoutNul(name).replaceAll('"', '""')}"`;
 }
 
-/** `'…'`, the same under either setting of standard_conforming_strings. @throws ERR_BODY_INVALID for a NUL. */
+/** Quotes text as `'…'`, the same under either setting of standard_conforming_strings. @throws ERR_BODY_INVALID for a NUL. */
 export function quoteLiteral(text: string): string {
   const doubled = withoutNul(text).replaceAll("'", "''");
   return doubled.includes('\\') ? ` E'${doubled.replaceAll('\\', '\\\\')}'` : `'${doubled}'`;

@@ -16,11 +16,14 @@ export interface PostgresServer {
   readonly port: number;
   /** The role of the configuration file, which changes other roles. */
   readonly username: string;
-  /** As that role; retried if that may help. `database`: another database of the server. */
+  /** Does `work` as the connection's role; retries if that may help. `database`: another database of the server. */
   read<T>(context: CallContext, work: Work<T>, database?: string): Promise<T>;
-  /** As that role, once and in one transaction. @throws ERR_PROVIDER_TIMEOUT: the outcome is unknown. */
+  /**
+   * Does `work` as the connection's role, once and in one transaction. @throws ERR_PROVIDER_TIMEOUT: the outcome is
+   * unknown.
+   */
   change<T>(context: CallContext, work: Work<T>, database?: string): Promise<T>;
-  /** As another role. @throws ERR_PROVIDER_DENIED, reason `login_refused`. */
+  /** Does `work` as another role. @throws ERR_PROVIDER_DENIED, reason `login_refused`. */
   logIn<T>(
     login: { readonly username: string; readonly password: Sensitive<string> },
     context: CallContext,

@@ -8,7 +8,7 @@ import { PostgresWire } from './wire.ts';
 
 export type PostgresDriver = typeof pg;
 
-/** attacker-controlled: text as the server sent it, whatever the types; names of columns are not kept. */
+/** Row of attacker-controlled text as the server sent it, whatever the types; names of columns are dropped. */
 export type PostgresRow = readonly (string | null)[];
 export type PostgresValue = string | readonly string[];
 
@@ -28,11 +28,11 @@ export interface PostgresLogin {
 
 /** One connection, from its login to the end of its work. Failures are BrokerErrors of `toBrokerError`. */
 export interface PostgresSession {
-  /** Whether the server asked for a password; if not, the login proves nothing. */
+  /** True if the server asked for a password; otherwise the login proves nothing. */
   readonly wasAsked: boolean;
   /** Exactly one statement; the values of `$1` … are sent separately. */
   query(text: string, values?: readonly PostgresValue[]): Promise<readonly PostgresRow[]>;
-  /** All of `work` or nothing. @throws ERR_PROVIDER_TIMEOUT once the signal fires: then the outcome is unknown. */
+  /** Runs `work` in one transaction. @throws ERR_PROVIDER_TIMEOUT once the signal fires: then the outcome is unknown. */
   transaction<T>(work: () => Promise<T>): Promise<T>;
 }
 
@@ -60,7 +60,7 @@ class DriverSession implements PostgresSession {
   wasAsked = false;
   readonly #wire: PostgresWire;
   readonly #client: pg.Client;
-  /** What ended the connection, if known: the driver's own error says less. */
+  /** Cause that ended the connection, if known: the driver's own error says less. */
   #failure: unknown;
 
   constructor(driver: PostgresDriver, login: PostgresLogin) {

@@ -11,8 +11,8 @@ const TLS_ACCEPTED = 'S';
 const MOST_BYTES = 2 ** 20;
 
 /**
- * The connection under the driver. It completes TLS before the first message and counts the bytes that the server sends. A message that the
- * driver cannot read ends this connection instead of the process.
+ * Connection under the driver. It completes TLS before the first message and counts the bytes that the server sends. A
+ * message that the driver cannot read ends this connection instead of the process.
  */
 export class PostgresWire extends Duplex {
   readonly #tls: TlsIdentity | undefined;

@@ -90,7 +90,7 @@ function locked(error: unknown): unknown {
   return sqlStateOf(error) === STILL_NEEDED ? undefined : error;
 }
 
-/** Why the role still exists, and what to do. */
+/** Builds the error that names why the role still exists, and the remedy. */
 function kept(role: string, failure: unknown, owns: boolean): BrokerError {
   const closed = `role "${role}" is closed`;
   if (failure instanceof BrokerError && failure.reason === 'heir_unfit') {

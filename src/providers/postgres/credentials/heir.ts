@@ -22,7 +22,7 @@ const OWNED_CODE = `
    WHERE r.rolname = $1 AND c.relkind = 'v' LIMIT ${MOST_STATEMENTS + 1}`;
 const CURRENT = new Set(['current_user', 'current_role', 'session_user']);
 
-/** Why a role cannot be an heir, in words for the operator; undefined if it can. */
+/** Gives the reason why a role cannot be an heir, in words for the operator; undefined if it can. */
 export async function heirProblem(
   session: PostgresSession,
   heir: string,

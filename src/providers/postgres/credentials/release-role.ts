@@ -5,7 +5,7 @@ import type { PostgresSession } from '../client/session.ts';
 import { handOver, refuseReassignment } from './heir.ts';
 import { fillStatement } from './statements.ts';
 
-/** What happens to a role's rights and objects. */
+/** Settings for a role's rights and objects when the role is dropped. */
 export interface ReleaseTerms {
   /** The new owner of the role's objects; undefined: the closed role keeps them. */
   readonly heir: string | undefined;
@@ -17,7 +17,7 @@ export interface ReleaseTerms {
 const SHORTEN = `
   SELECT set_config('statement_timeout', (extract(epoch FROM current_setting('statement_timeout')::interval) * 400)::int::text, true)`;
 const HERE = '(SELECT oid FROM pg_database WHERE datname = current_database())';
-/** Without the role's own default privileges and user mappings, which need no new owner. */
+/** Query for owned objects, without the role's own default privileges and user mappings, which need no new owner. */
 const OWNED = `
   SELECT 1 FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
    WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o' AND r.rolname = $1 AND d.dbid IN (0, ${HERE})
@@ -39,7 +39,7 @@ const RIGHTS = `
         LEFT JOIN pg_default_acl a ON d.classid = 'pg_default_acl'::regclass AND a.oid = d.objid, pg_identify_object(d.classid, d.objid, 0) i
      WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'a' AND r.rolname = $1 AND d.dbid IN (0, ${HERE})) given) measured
    WHERE size < 500000`;
-/** How many statements may fail while rights are revoked, before the rest is left for the next attempt. */
+/** Limit of statements that may fail while rights are revoked; the rest is left for the next attempt. */
 const MOST_REVOKES = 400;
 const MEMBERSHIPS = `
   SELECT format('REVOKE %I FROM %I', g.rolname, m.rolname) FROM pg_auth_members a

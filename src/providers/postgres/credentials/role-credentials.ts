@@ -149,7 +149,7 @@ function absent(error: unknown): never {
 
 export const CREDENTIALS = 'credentials/';
 
-/** The set of statements that a locator `credentials/<set>` names. @throws ERR_INTERNAL for any other text. */
+/** Reads the set of statements that a locator `credentials/<set>` names. @throws ERR_INTERNAL for any other text. */
 function setOf(locator: string): string {
   if (!locator.startsWith(CREDENTIALS)) throw new BrokerError('ERR_INTERNAL');
   return locator.slice(CREDENTIALS.length);

@@ -3,10 +3,10 @@ import { BrokerError } from '../../../domain/errors.ts';
 
 const roleHandle = z.strictObject({
   v: z.literal(1),
-  /** The set of statements of the mount. */
+  /** Name of the mount's set of statements. */
   set: z.string(),
   intent: z.string().regex(/^[a-z0-9_]{1,37}$/),
-  /** For people who read the server's role list: the owner of the role. */
+  /** Owner of the role, for people who read the server's role list. */
   label: z.string().regex(/^[a-z0-9-]{1,22}$/),
   ttl: z.int().min(1),
 });
@@ -30,7 +30,7 @@ export function parseHandle(text: string): RoleHandle {
   }
 }
 
-/** The role's name, at most 63 bytes: `qm-<label>-<intent>`. */
+/** Builds the role's name, at most 63 bytes: `qm-<label>-<intent>`. */
 export function roleOf({ label, intent }: RoleHandle): string {
   return `qm-${label}-${intent}`;
 }

@@ -12,10 +12,10 @@ export type StatementToken =
   | { readonly kind: 'name'; readonly text: string }
   | { readonly kind: 'other'; readonly text: string };
 
-/** Also accepts the quotes that other programs write around a whole placeholder. */
+/** Placeholder, also with the quotes that other programs write around a whole placeholder. */
 const PLACEHOLDER = /\{\{\s*(\w+)\s*\}\}|"\{\{\s*(\w+)\s*\}\}"|'\{\{\s*(\w+)\s*\}\}'/y;
 const SPACE = /\s+/y;
-/** Only plain letters: the server folds others in ways that this reader does not distinguish. */
+/** Word of plain letters only: the server folds others in ways that this reader does not distinguish. */
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
 const QUOTED_NAME = /"((?:[^"\0]|"")+)"/y;
 /** No backslash: its meaning depends on a setting. */
@@ -110,7 +110,7 @@ export function revocationProblem(template: string): string | undefined {
   return commonProblem(tokens, TAKING);
 }
 
-/** Whether a statement names the role, quoted or not. */
+/** Tells whether a statement names the role, quoted or not. */
 export function namesRole(template: string, role: string): boolean {
   const tokens = tokensOf(template) ?? [];
   return tokens.some(({ kind, text }) => (kind === 'name' || kind === 'word') && text === role);

@@ -130,7 +130,7 @@ export class PostgresAccounts implements SqlAccounts {
   }
 }
 
-/** The server gets a verifier: the password is in no statement, and in no log of statements. */
+/** Sends the server a verifier: the password is in no statement, and in no log of statements. */
 async function setPassword(
   session: PostgresSession,
   { username, password }: Login,

@@ -15,9 +15,10 @@ const ATTRIBUTES = [
 ] as const;
 
 /**
- * Gives `follower` the rights of `model`. A missing follower is created as a member of the model and acts as the model from its login on (`SET role`). So
- * grants, row security, default privileges and the owner of new objects are the model's, now and later; a copy of grants would be outdated after the
- * next GRANT. Attributes and settings, which membership does not pass on, are copied each time. A follower that is not a member is left unchanged.
+ * Gives `follower` the rights of `model`. A missing follower is created as a member of the model and acts as the model
+ * from its login on (`SET role`). So the model's grants, row security, default privileges and ownership of new objects
+ * apply to it, now and later. A copy of the grants would be outdated after the next GRANT. Attributes and settings,
+ * which membership does not pass on, are copied each time. A follower that is not a member is left unchanged.
  * @throws ERR_CONFLICT, reason `role_missing` or `role_superuser`.
  */
 export async function followRole(
@@ -147,7 +148,7 @@ function inDatabase(database: string): string {
   return database === '' ? '' : ` IN DATABASE ${quoteIdentifier(database)}`;
 }
 
-/** `plpgsql.variable_conflict`: each part is a name. */
+/** Quotes the name of a setting such as `plpgsql.variable_conflict`: each part is a name. */
 function settingName(name: string): string {
   return name.split('.').map(quoteIdentifier).join('.');
 }
@@ -176,7 +177,7 @@ const LISTS = new Set([
 /** A quoted name, or an unquoted one with its blanks. No two parts can match the same character, or a hostile server's text would take for ever. */
 const ITEM = /(?:\s*"((?:[^"]|"")*)"\s*|([^",]*))(?:,|$)/y;
 
-/** The stored text of a setting as `ALTER ROLE … SET name TO` takes it. */
+/** Formats the stored text of a setting for `ALTER ROLE … SET name TO`. */
 export function settingLiteral(name: string, value: string): string {
   if (!LISTS.has(name)) return quoteLiteral(value);
   return itemsOf(value).map(quoteLiteral).join(', ');

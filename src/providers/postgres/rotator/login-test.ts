@@ -54,7 +54,7 @@ function refused(reason: string): TargetVerdict & { readonly accepted: false } {
   return { accepted: false, reason };
 }
 
-/** Rights given to the model itself or to a role it is a member of, in this database, that the follower does not have. */
+/** Query for the rights in this database that the model has, or a role it is a member of, and the follower does not. */
 const MISSING = `
   WITH pair AS (
     SELECT f.oid AS follower, m.oid AS model FROM pg_roles f, pg_roles m WHERE f.rolname = $1 AND m.rolname = $2

@@ -21,7 +21,10 @@ const roleSchema = z.object({
 
 type TokenRole = z.infer<typeof roleSchema>['data'];
 
-/** Whether the token role creates suitable tokens for credentials, and the broker may create, extend and revoke them. */
+/**
+ * Checks that the token role creates suitable tokens for credentials, and that the broker may create, extend and revoke
+ * them.
+ */
 export async function checkDynamicMount(
   client: VaultClient,
   options: DynamicOptions,

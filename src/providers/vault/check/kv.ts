@@ -18,7 +18,7 @@ const mountSchema = z.object({
 
 type KvOptions = Exclude<VaultMountOptions, { engine: 'dynamic' }>;
 
-/** Whether the engine matches the options, and may be read and listed at the root. */
+/** Checks that the engine matches the options, and may be read and listed at the root. */
 export async function checkKvMount(
   client: VaultClient,
   options: KvOptions,

@@ -14,7 +14,7 @@ const healthSchema = z.object({
 });
 const tokenSchema = z.object({ data: z.object({ ttl: z.int().min(0) }) });
 
-/** Whether the server is available and accepts the broker's login. */
+/** Checks that the server is available and accepts the broker's login. */
 export async function checkServer(client: VaultClient, context: CallContext): Promise<CheckReport> {
   const findings = new Findings();
   if (await serves(client, context, findings)) await isAccepted(client, context, findings);

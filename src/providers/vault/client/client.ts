@@ -19,7 +19,7 @@ export interface VaultClient {
   read(request: VaultRequest, context: CallContext): Promise<unknown>;
   /** A call with an effect, so it is made once. @throws as `read`. */
   effect(request: VaultRequest, context: CallContext): Promise<unknown>;
-  /** Without a token, for `sys/health`. */
+  /** Sends a request without a token, for `sys/health`. */
   anonymous(request: VaultRequest, context: CallContext): Promise<unknown>;
   state(): CallState;
   /** Revokes the token and closes every socket. */
@@ -87,7 +87,10 @@ class GuardedVaultClient implements VaultClient {
     }
   }
 
-  /** Without another token, the caller gets the refusal, which is more useful than the reason why there is none. */
+  /**
+   * Gets a token other than `token`. If there is none, the caller gets the refusal, which is more useful than the
+   * reason why there is none.
+   */
   #otherThan(token: HeldToken): Promise<HeldToken | undefined> {
     return this.#tokens.replacement(token).catch(() => undefined);
   }

@@ -155,7 +155,7 @@ export class LoginTokens implements TokenSource {
     return { renewAt: now + seconds * 1000 * share, endsAt: now + seconds * 1000 };
   }
 
-  /** A login serves every caller that waits for it, so no caller's deadline ends it. */
+  /** Runs a login that serves every caller waiting for it; no caller's deadline ends it. */
   async #within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
     const cancel = this.#parts.clock.after(ms, () => controller.abort());

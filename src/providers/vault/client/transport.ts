@@ -10,7 +10,7 @@ import type { WatchedFile } from '../../../net/watched-file.ts';
 
 const DEFAULT_MAX_BYTES = 1_048_576;
 
-/** One request of the API below `/v1/`. */
+/** Request of the API below `/v1/`. */
 export interface VaultRequest {
   readonly method: 'GET' | 'POST';
   /** Segments encoded by `encodeVaultPath`, and an optional query. */
@@ -190,9 +190,9 @@ export class Exchange {
   }
 }
 
-/** Whom the client trusts as the server. */
+/** Certificates that the client trusts as the server's. */
 export interface Trust {
-  /** By default the roots of Node. */
+  /** File of root certificates; undefined: the roots of Node. */
   readonly caFile: WatchedFile | undefined;
   readonly serverName: string | undefined;
 }

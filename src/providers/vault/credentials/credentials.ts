@@ -24,7 +24,7 @@ import { encodeVaultPath } from '../client/encode-path.ts';
 import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { Clock } from '../../../ports/clock.ts';
 
-/** With the id of its namespace where there are namespaces. */
+/** Last segment of a lease id; a server with namespaces appends the id of the namespace. */
 const LEASE_SEGMENT = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9]+)?$/;
 
 /** Lifetime of an orphan token whose accessor is not committed yet: it has no lease. */
@@ -207,7 +207,7 @@ function isLeaseOf(path: string, lease: string): boolean {
   return lease.startsWith(prefix) && LEASE_SEGMENT.test(lease.slice(prefix.length));
 }
 
-/** Whether the broker can have encoded this path: it has no relative segment, in any encoding. */
+/** Tells whether the broker can have encoded this path: it has no relative segment, in any encoding. */
 function isCanonical(path: string): boolean {
   try {
     return encodeVaultPath(decodedPath(path)) === path;
@@ -270,7 +270,7 @@ export class HeldTokens {
     this.#held.clear();
   }
 
-  /** In insertion order, which is nearly the order of expiry. Beyond the limit the oldest is dropped. */
+  /** Drops ended entries. Insertion order is nearly the order of expiry; beyond the limit the oldest is dropped. */
   #forgetEnded(): void {
     const now = this.#clock.monotonic();
     for (const [intent, held] of this.#held) {

@@ -5,7 +5,7 @@ import { BrokerError } from '../../../domain/errors.ts';
 const MOST_KEYS = 256;
 
 /**
- * A KV object as a secret: strings stay, any other JSON value becomes its JSON text.
+ * Converts a KV object to a secret: strings stay, any other JSON value becomes its JSON text.
  * @throws ERR_PROVIDER_MALFORMED unless it is an object of 1 to 256 keys in well-formed Unicode.
  */
 export function toSecretData(value: unknown): SecretData {

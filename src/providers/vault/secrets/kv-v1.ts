@@ -10,7 +10,7 @@ import type { VaultCalls } from '../client/calls.ts';
 
 const answerSchema = z.object({ data: z.unknown() });
 
-/** KV version 1 has no versions: the version is '' and the broker derives one from the data. */
+/** Engine KV version 1. It has no versions: the version is '' and the broker derives one from the data. */
 export class KvV1 implements KvEngine {
   readonly #calls: VaultCalls;
 

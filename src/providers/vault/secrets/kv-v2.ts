@@ -21,7 +21,7 @@ const answerSchema = z.object({
 const metadataSchema = z.object({ data: z.object({ current_version: z.int().min(0) }) });
 const writtenSchema = z.object({ data: z.object({ version: z.int().min(1) }) });
 
-/** KV version 2: versions are the server's numbers as text. */
+/** Engine KV version 2. Its versions are the server's numbers as text. */
 export class KvV2 implements KvEngine {
   readonly #calls: VaultCalls;
   readonly #engine: string;
@@ -32,7 +32,7 @@ export class KvV2 implements KvEngine {
     this.#engine = encodeVaultPath(engine);
   }
 
-  /** Deleted and destroyed versions are absent: the server answers 404 for both. */
+  /** Reads a version. Deleted and destroyed versions are absent: the server answers 404 for both. */
   async read(
     path: string,
     version: string | undefined,

@@ -83,7 +83,7 @@ export class KvList {
   async #keys(walk: Walk, folder: string): Promise<readonly string[]> {
     walk.folders += 1;
     const encoded = folder === '' ? '' : encodeVaultPath(folder.slice(0, -1)) + SLASH;
-    // As a query: proxies, and Node's own parser, refuse the verb LIST.
+    // The verb LIST as a query parameter, because proxies and Node's own parser refuse the verb.
     const path = `${walk.root}${SLASH}${encoded}?list=true`;
     const request = { method: 'GET', path, maxBytes: LIST_BYTES } as const;
     const answer = await this.#calls.read(request, walk.context).catch(orEmpty);

@@ -34,7 +34,7 @@ export function mountVault(
     : new KvProvider(calls, options);
 }
 
-/** A KV engine, or one folder of it. */
+/** Provider of a KV engine, or of one folder of it. */
 class KvProvider implements SecretProvider {
   readonly publishing: SecretPublishing;
   readonly #calls: VaultCalls;

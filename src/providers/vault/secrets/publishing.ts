@@ -8,7 +8,7 @@ import { kvObjectOf, type KvObject, toSecretData } from './kv-data.ts';
 import { parseLocator } from './locators.ts';
 import type { VaultCalls } from '../client/calls.ts';
 
-/** After this many concurrent writes, another writer keeps overwriting the secret. */
+/** Number of concurrent writes after which another writer keeps overwriting the secret. */
 const TRIES = 4;
 
 /**
