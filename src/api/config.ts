@@ -9,7 +9,7 @@ const tls = z
   .strictObject({
     /** PEM, leaf first. Read again when it changes, so a renewed certificate needs no restart. */
     certificateFile: z.string().min(1),
-    /** PEM; ECDSA P-256 costs the least per handshake. */
+    /** PEM file of the private key; ECDSA P-256 costs the least per handshake. */
     keyFile: z.string().min(1),
     /** PEM: authorities of client certificates. Read again when it changes. */
     clientCaFile: z.string().min(1).optional(),
@@ -73,18 +73,21 @@ export const limitsConfigSchema = z
     requestSeconds: z.int().min(1).max(25).default(20),
     /** Event streams open at a time, of all callers together. */
     eventStreams: z.int().min(1).max(100_000).default(16_000),
-    /** For each workload and each operator token: the weights of the operations it calls. */
+    /** Rate of each workload and each operator token: the weights of the operations it calls. */
     identityRate: rate(2_000, 4_000),
-    /** For each workload and each operator token: denied requests and denied items of batches. Above it the answer is ERR_RATE_LIMITED. */
+    /**
+     * Rate of denied requests and denied items of batches, for each workload and each operator token. Above it the answer is
+     * ERR_RATE_LIMITED.
+     */
     denialRate: rate(50, 500),
-    /** For each workload: successful logins. A rollout of many pods of one service account is a burst. */
+    /** Rate of successful logins of each workload. A rollout of many pods of one service account is a burst. */
     loginRate: rate(50, 1_000),
     /**
-     * For each source network (an IPv4 address, or the /64 of an IPv6 address): requests without a known session. A login weighs 1, a
-     * failure 10 more.
+     * Rate of requests without a known session, for each source network (an IPv4 address, or the /64 of an IPv6 address). A login
+     * weighs 1, a failure 10 more.
      */
     addressRate: rate(100, 500),
-    /** For each source of alerts: its requests. */
+    /** Rate of the requests of each source of alerts. */
     alertRate: rate(50, 1_000),
   })
   .prefault({});

@@ -17,7 +17,7 @@ export function disclosureJson(disclosure: Disclosure | IssuedDisclosure): ByteT
   return new ByteText(`${ByteText.of(head).latin1}${json}${ByteText.of(tail).latin1}}`);
 }
 
-/** Several answers in one, in order. */
+/** Joins several answers into one list, in order. */
 export function listJson(name: string, items: readonly ByteText[]): ByteText {
   let all = '';
   for (const { latin1 } of items) all += all === '' ? latin1 : `,${latin1}`;

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { BrokerError } from '../../domain/errors.ts';
 
-/** RFC 9110 section 8.8.3, strong tags only and one at a time. */
+/** Entity tag of RFC 9110 section 8.8.3: strong tags only, one at a time. */
 export const TAG = /^"[!#-~]{1,160}"$/;
 
 /** The state that the caller expects: a tag with its quotes, `*` for any, or no precondition. */

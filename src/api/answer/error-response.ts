@@ -1,6 +1,6 @@
 import { ERRORS, type BrokerError, type ErrorCode, type ErrorKind } from '../../domain/errors.ts';
 
-/** The one place where a failure becomes an HTTP status. */
+/** Table that maps each kind of failure to its HTTP status; no other place does. */
 const STATUS: Readonly<Record<ErrorKind, number>> = {
   invalid: 400,
   unauthenticated: 401,
@@ -34,7 +34,7 @@ const MUTE: ReadonlySet<ErrorKind> = new Set([
 
 const UNAVAILABLE_RETRY_SECONDS = 5;
 
-/** An RFC 9457 problem, ready to be sent. */
+/** RFC 9457 problem, ready to be sent. */
 export interface ErrorResponse {
   readonly status: number;
   readonly headers: readonly string[];

@@ -9,7 +9,7 @@ export interface Operation {
   readonly path: string;
   /** `public` needs no token; `caller` is a workload by its policies or role bindings, or an operator by its roles. */
   readonly who: 'public' | 'workload' | 'operator' | 'caller';
-  /** Roles of which an operator needs one, each within its scope; the use case checks. Workloads have policies instead. */
+  /** Roles of which an operator needs one, within its scope; the use case checks them. Workloads have policies instead. */
   readonly roles: readonly Role[];
   /** The cost of one request in the rate limit of its caller; a batch costs this for each item. */
   readonly weight: number;
@@ -357,7 +357,10 @@ export type OperationId = keyof typeof ROWS;
 /** The kind of caller that an operation's row allows. */
 export type WhoOf<Id extends OperationId> = (typeof ROWS)[Id][2];
 
-/** Whether the operation is a probe: any client may call it, also on a sealed broker, with GET and HEAD, and it makes no audit entry. */
+/**
+ * Tells whether the operation is a probe: any client may call it, also on a sealed broker, with GET and HEAD, and it makes no
+ * audit entry.
+ */
 export function isProbe({ who, action }: Operation): boolean {
   return who === 'public' && action === undefined;
 }

@@ -1,6 +1,6 @@
 /** The path of an operation: `{path}` matches across segments; any other parameter matches one segment without a colon. */
 export class PathTemplate {
-  /** For the router. It has no groups, because the router decodes captured text, and the broker's paths are never encoded. */
+  /** Pattern for the router. It has no groups, because the router decodes captured text, and the broker's paths are never encoded. */
   readonly matcher: RegExp;
   readonly #capture: RegExp;
 

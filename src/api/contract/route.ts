@@ -34,9 +34,9 @@ export interface Incoming {
   readonly limits: Limits;
   /** The network, by which a caller without a known identity is counted. */
   readonly network: string;
-  /** For requests that cost more than the weight of their operation. */
+  /** Rate limits, for requests that cost more than the weight of their operation. */
   readonly rates: Rates;
-  /** For an answer that is built item by item. */
+  /** Share of memory, for an answer that is built item by item. */
   readonly share: RequestShare;
 }
 
@@ -60,7 +60,7 @@ export interface Admission extends Pick<Incoming, 'params' | 'headers' | 'chain'
 }
 
 export interface Admitted {
-  /** Whether the sender is known already: its body may then be as large as the operation allows. */
+  /** True if the sender is known already: its body may then be as large as the operation allows. */
   readonly isProven: boolean;
 }
 

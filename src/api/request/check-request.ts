@@ -10,7 +10,7 @@ const DOT_SEGMENT = /\/\.{1,2}(?:\/|$)/;
 const LONGEST_TARGET = 4_096;
 
 /**
- * Refuses faults that any operation refuses: wrong framing, and a path that two readers could read differently.
+ * Refuses faults that any operation refuses: wrong framing, and a path that two parsers could understand differently.
  * @throws ERR_REQUEST_INVALID, ERR_PATH_INVALID, ERR_HEADERS_TOO_LARGE, ERR_RATE_LIMITED
  */
 export function checkRequest(exchange: Exchange): void {

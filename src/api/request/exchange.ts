@@ -67,7 +67,7 @@ export class Exchange implements Call {
   readonly startedAt: number;
   /** The caller's identity, once it is known. */
   identity: string | undefined;
-  /** Whether any policy or role allows the caller anything: a caller without rights has a small share of memory. */
+  /** True if any policy or role allows the caller anything: a caller without rights has a small share of memory. */
   hasRights = false;
   readonly #surroundings: Surroundings;
   readonly peer: Peer;

@@ -22,7 +22,7 @@ export const objectName = z
 /** An opaque version of the provider. */
 export const secretVersion = z.string().min(1).max(128);
 
-/** Ids that the broker made: `lea_…`, `ses_…`. */
+/** Pattern of the ids that the broker makes: `lea_…`, `ses_…`. */
 export const identifier = z.string().regex(/^[a-z]{2,8}_[0-9A-Za-z_-]{1,64}$/, 'is not an id');
 
 /** Visible ASCII that the caller chooses. */
@@ -89,7 +89,7 @@ export const cidrBlock = z
 
 const MOST_LABELS = 16;
 
-/** What the writer of a version says about it. It is shown with the versions, so it is bounded and no secret. */
+/** Note of the writer of a version. The list of versions shows it, so it is bounded and no secret. */
 export const versionNote = {
   comment: remark.min(1).max(256).optional(),
   labels: z

@@ -10,7 +10,7 @@ const MIB = 1024 * 1024;
 export interface Holder {
   /** An identity, or the network of an unknown caller. */
   readonly holder: string;
-  /** Whether any policy or role allows the holder anything. */
+  /** True if any policy or role allows the holder anything. */
   readonly hasRights: boolean;
 }
 
@@ -67,7 +67,7 @@ export class Shares {
   }
 }
 
-/** Whether earlier answers on the connection are unread: a new answer then waits in memory behind them. */
+/** Tells whether earlier answers on the connection are unread: a new answer then waits in memory behind them. */
 function isBackedUp({ socket }: ServerResponse): boolean {
   return socket !== null && socket.writableLength > 0;
 }

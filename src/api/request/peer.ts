@@ -14,7 +14,7 @@ export class Peer {
   readonly isTrusted: boolean;
   /** Requests that were accepted and not answered yet: a client may pipeline. */
   inFlight = 0;
-  /** The session of the last bearer token on this connection: a client sends the same one with every request. */
+  /** Session of the last bearer token on this connection: a client sends the same token with every request. */
   session: { readonly authorization: string; readonly live: LiveSession } | undefined;
   #userAgent: string | undefined;
   #client: EncodedClient | undefined;

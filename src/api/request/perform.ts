@@ -146,7 +146,7 @@ function take(
   requireStepUp(parts, caller, operation);
 }
 
-/** Only an operation with an audit action has an entry that a receiver of the log can acknowledge. */
+/** Awaits the acknowledgement of a receiver of the log. Only an operation with an audit action has an entry to acknowledge. */
 function acknowledged(
   parts: Pick<ServedParts, 'receivers' | 'keyring'>,
   { action }: Operation,
@@ -176,8 +176,8 @@ const LARGE = /:(?:apply|batch|replay)$/;
 const PROBES: readonly string[] = ['/healthz', '/readyz'];
 
 /**
- * Whether answers of the operation can be large. Probes, and operations that end, revoke or renew something, are answered regardless of
- * unread bytes.
+ * Tells whether answers of the operation can be large. Probes, and operations that end, revoke or renew something, are answered
+ * regardless of unread bytes.
  */
 function countsAnswer({ method, path }: Operation): boolean {
   return method === 'GET' ? !PROBES.includes(path) : LARGE.test(path);
@@ -230,7 +230,7 @@ function bodyOf(
   return readBody(request, { ...rules, maxBytes }, share);
 }
 
-/** Whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */
+/** Tells whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */
 function isAsking({ headers }: IncomingMessage): boolean {
   return headers.expect?.toLowerCase() === '100-continue';
 }

@@ -78,8 +78,8 @@ export class Rates {
   }
 
   /**
-   * Whether to verify the signature of a proof for this session. It is not verified after too many forged proofs from the same network.
-   * Only forged ones count, so only a caller of the same network can block the holder of the key.
+   * Refuses to verify a proof's signature for this session after too many forged proofs from the same network. Only forged ones
+   * count, so only a caller of the same network can block the holder of the key.
    * @throws ERR_RATE_LIMITED
    */
   admitProof(sessionId: string, network: string): void {
@@ -93,8 +93,8 @@ export class Rates {
   }
 
   /**
-   * Whether the account that a token claims may log in now. Only successful logins count, so a caller cannot block an account by claiming
-   * its name.
+   * Refuses a login of an account that logged in too often. Only successful logins count, so a caller cannot block an account by
+   * claiming its name.
    * @throws ERR_RATE_LIMITED
    */
   admitLogin(account: string): void {

@@ -27,7 +27,7 @@ import type { RequestLog } from '../server/request-log.ts';
 import type { SourceAddress } from './source-address.ts';
 import type { Shares } from './memory-shares.ts';
 
-/** What development mode shows of a request. */
+/** Facts about a request that development mode prints. */
 export interface AnsweredRequest {
   /** Method and path, as the client wrote them. */
   readonly method: string;
@@ -60,7 +60,7 @@ export type ServedParts = Recording &
     readonly wrappers: RootKeyWrappers;
   };
 
-/** What all requests share, made once by `createApp`. */
+/** Dependencies that all requests share; `createApp` creates them once. */
 export interface Surroundings {
   readonly parts: ServedParts;
   readonly ids: RequestIds;

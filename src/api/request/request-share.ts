@@ -28,7 +28,7 @@ export class RequestShare {
     return this.#received;
   }
 
-  /** Whether the sender's share has no room for more of an answer. */
+  /** Tells whether the sender's share has no room for more of an answer. */
   get isFull(): boolean {
     return this.#answers.isFull(this.#exchange.holder);
   }

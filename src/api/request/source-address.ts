@@ -24,7 +24,7 @@ export class SourceAddress {
     this.#trusted = proxies.map(parseCidr).filter((cidr) => cidr !== undefined);
   }
 
-  /** A dual-stack socket shows IPv4 peers as `::ffff:a.b.c.d`. */
+  /** Reads a peer's address. A dual-stack socket shows IPv4 peers as `::ffff:a.b.c.d`. */
   static ofPeer(remoteAddress: string | undefined): string {
     const address = remoteAddress ?? '';
     return address.startsWith(MAPPED) && address.includes('.')

@@ -200,7 +200,7 @@ export const listHeads: RouteOf<'listHeads'> = {
   },
 };
 
-/** C2SP tlog-tiles below `/api/v1/audit`: `tile/<level>/<index>`, `tile/entries/<index>`. */
+/** Serves C2SP tlog-tiles below `/api/v1/audit`: `tile/<level>/<index>`, `tile/entries/<index>`. */
 export const readTile: RouteOf<'readTile'> = {
   read: ({ params }) => {
     const path = `tile/${params['path'] ?? ''}`;

@@ -36,7 +36,7 @@ export interface DocumentRoutes {
   readonly versions: OperatorRoute;
 }
 
-/** `collection` is the path of its list, for `Location`. */
+/** Creates the routes of a kind. `collection` is the path of its list, for `Location`. */
 export function documentRoutes(kind: DocumentKind, collection: string): DocumentRoutes {
   const named = nameReader(kind);
   return {

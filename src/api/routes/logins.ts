@@ -35,7 +35,7 @@ export const beginPersonLogin: RouteOf<'beginPersonLogin'> = {
   },
 };
 
-/** Only this answer contains the token; it cannot be read again. */
+/** Completes a login. Only this answer contains the token; it cannot be read again. */
 export const finishPersonLogin: RouteOf<'finishPersonLogin'> = {
   body: { maxBytes: LOGIN_BYTES },
   read: ({ body, network, rates }) => {

@@ -11,7 +11,7 @@ import { instant } from '../../domain/time/instant.ts';
 import { parseParameter } from '../request/parse-input.ts';
 import type { Incoming, RouteOf } from '../contract/route.ts';
 
-/** Only this answer contains the token; it cannot be read again. */
+/** Creates a token. Only this answer contains the token; it cannot be read again. */
 export const createOperatorToken: RouteOf<'createOperatorToken'> = {
   body: { maxBytes: 16_384 },
   judge: (params) => ({

@@ -35,7 +35,7 @@ export const explainPosture: RouteOf<'explainPosture'> = {
   },
 };
 
-/** As for a profile that is saved. */
+/** Limit of a profile's size, the same as for a profile that is saved. */
 const PROFILE_BYTES = 524_288;
 const MOST_SESSIONS = 200;
 

@@ -8,7 +8,7 @@ import type { Routes } from '../contract/route.ts';
 export interface MachineFacts {
   /** Codes that say why the broker should get no requests now; empty: it is ready. */
   readonly unready: () => readonly string[];
-  /** Why the store is stopped, by kind of row and without names; empty: it is not stopped. */
+  /** Reasons why the store is held, by kind of row and without names; empty if it is not. */
   readonly held: () => readonly {
     readonly reason: string;
     readonly kind?: string;

@@ -71,8 +71,8 @@ function isOrder(item: Item): item is OrderItem {
 }
 
 /**
- * In the order of the items: reads share a commit, credentials are issued one after another. Each answer counts for its caller when it is
- * built. Items without room are refused, and the caller requests them again.
+ * Answers the items in their order: reads share a commit, credentials are issued one after another. Each answer counts for its
+ * caller when it is built. Items without room are refused, and the caller requests them again.
  */
 async function answers(
   acting: Asked<Caller>,
@@ -106,7 +106,7 @@ async function answers(
   );
 }
 
-/** As many reads at a time as fit into 4 MiB with the largest values: 64 for values of 64 KiB. */
+/** Splits the reads so that each part fits into 4 MiB with the largest values: 64 for values of 64 KiB. */
 function slices<T>(reads: readonly T[], maxValueBytes: number): readonly (readonly T[])[] {
   const size = Math.max(1, Math.floor(SLICE_BYTES / maxValueBytes));
   const count = Math.ceil(reads.length / size);

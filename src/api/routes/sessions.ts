@@ -14,7 +14,7 @@ import type { RouteOf } from '../contract/route.ts';
 const LOGIN_BYTES = 16_384;
 /** Limits of a service-account token; the authenticator refuses all other tokens. */
 const token = z.string().min(1).max(LOGIN_BYTES);
-/** Without a token, the workload logs in with the certificate of its connection. */
+/** Body of a login. Without a token, the workload logs in with the certificate of its connection. */
 const login = z.strictObject({ cluster: z.string().min(1).max(63), token: token.optional() });
 const renewal = z.strictObject({ token: token.optional() });
 

@@ -30,7 +30,7 @@ const SECRETS = '/api/v1/secrets/';
 export interface ApiDeps {
   /** Random and new at each start: request ids begin with it. Lower-case letters and digits. */
   readonly boot: string;
-  /** They may change while the broker runs. */
+  /** Limits, which may change while the broker runs. */
   readonly limits: LimitsConfig;
   readonly sources: SourceAddress;
   /** Schemes by which clients may reach the listener: `http`, `https`, or both behind a proxy that terminates TLS. */
@@ -48,7 +48,7 @@ export interface ApiDeps {
   readonly onAnswered?: Surroundings['onAnswered'];
 }
 
-/** The HTTP API, not listening yet. Its routes are made from the rows of `access.ts`. */
+/** Creates the HTTP API, not listening yet. Its routes are made from the rows of `access.ts`. */
 export function createApp(parts: ServedParts, deps: ApiDeps): RequestListener {
   const surroundings = surroundingsOf(parts, deps);
   const router = Router({ caseSensitive: true, strict: true });

@@ -1,4 +1,4 @@
-/** Whether the server is shutting down: then each answer closes its connection, and the readiness probe fails. */
+/** State of the shutdown: once it begins, each answer closes its connection, and the readiness probe fails. */
 export class Drain {
   #active = false;
 

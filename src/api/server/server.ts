@@ -194,8 +194,8 @@ export class ApiServer {
 type ClientAuth = NonNullable<ListenerConfig['tls']>['clientAuth'];
 
 /**
- * Without tickets no session is resumed: a resumed session would keep an identity whose authority was removed meanwhile, and its client proves no key.
- * Other listeners keep resumption, which saves their clients a signature.
+ * Disables session tickets: a resumed TLS session would keep an identity whose authority was removed meanwhile, and its client
+ * proves no key. Other listeners keep resumption, which saves their clients a signature.
  */
 function clientOptions(clientAuth: ClientAuth): {
   readonly requestCert?: boolean;

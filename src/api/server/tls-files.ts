@@ -3,7 +3,7 @@ import { createSecureContext } from 'node:tls';
 import { BrokerError } from '../../domain/errors.ts';
 import { requireCertificate } from '../../net/https/tls-identity.ts';
 
-/** Certificate chain and key, PEM. */
+/** Certificate chain and key, as PEM. */
 export interface TlsMaterial {
   readonly cert: Buffer;
   readonly key: Buffer;

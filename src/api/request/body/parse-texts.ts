@@ -2,7 +2,7 @@ import { setImmediate as loopTurn } from 'node:timers/promises';
 import { BrokerError } from '../../../domain/errors.ts';
 import { parseJson } from './parse-body.ts';
 
-/** As for a document that is sent alone. */
+/** Limit in characters, the same as for a document that is sent alone. */
 export const DOCUMENT_CHARACTERS = 65_536;
 /** Documents that are parsed before other requests are answered: about 2 ms. */
 const SLICE = 50;
