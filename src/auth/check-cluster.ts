@@ -44,7 +44,7 @@ function connectionProblems(spec: ClusterSpec, connection: ClusterConnection): P
   return problems;
 }
 
-/** What a cluster asks for although its connection leads to no API server. */
+/** Lists the settings of a cluster that need an API server, if its connection leads to none. */
 function problemsWithoutApi({
   mode,
   podWatch,

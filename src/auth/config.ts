@@ -54,7 +54,7 @@ const peopleIssuerSchema = z.strictObject({
 export const peopleConfigSchema = z
   .strictObject({
     issuers: z.record(z.string().refine(isName, 'is not a lower-case name'), peopleIssuerSchema),
-    /** Where browsers reach the broker. Security keys are bound to its host. */
+    /** URL under which browsers reach the broker. Security keys are bound to its host. */
     publicUrl: z
       .url({ protocol: /^https?$/ })
       .refine(isOrigin, 'is https://<host>, or http://localhost, with a port or without')
@@ -71,7 +71,7 @@ export const peopleConfigSchema = z
       .min(60)
       .max(DAY_SECONDS / 2)
       .default(3_600),
-    /** What dangerous operations demand of a login. */
+    /** Requirements that dangerous operations have on a login. */
     stepUp: z
       .strictObject({
         maxAgeSeconds: z.int().min(30).max(DAY_SECONDS).default(900),
@@ -103,7 +103,7 @@ function isPlainAddress(text: string): boolean {
   return url !== null && `${url.username}${url.password}${url.search}${url.hash}` === '';
 }
 
-/** A connection of type `jwks`: keys from exactly one of a file and an issuer's discovery document. */
+/** Schema of a connection of type `jwks`: keys from exactly one of a file and an issuer's discovery document. */
 export const jwksConnectionSchema = z.union([fileSource, discoverySource]);
 
 /** A connection of type `spiffe`: the authorities of one trust domain, which SPIRE or an operator keeps up to date. */

@@ -1,6 +1,9 @@
 import { BrokerError } from '../domain/errors.ts';
 
-/** Why a token was refused. Audit entries and docs/clusters.md contain these words, so they never change; callers never see them. */
+/**
+ * Reason why a token was refused. Audit entries and docs/clusters.md contain these words, so they never change; callers never see
+ * them.
+ */
 export type TokenRefusal =
   | 'too_large'
   | 'malformed'

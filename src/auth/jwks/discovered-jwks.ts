@@ -9,7 +9,7 @@ import type { JwksSource } from './jwks-source.ts';
 export interface DiscoveryOptions {
   readonly issuerUrl: string;
   readonly caFile?: string | undefined;
-  /** Hosts, with a port unless it is 443, that may serve the key set besides the issuer's own. */
+  /** Hosts besides the issuer's own that may serve the key set, with a port unless it is 443. */
   readonly hosts: readonly string[];
 }
 

@@ -8,5 +8,5 @@ export interface JwksSource {
 /** kube-apiserver answers 406 unless the client accepts a key set (RFC 7517 §8.5.2). */
 export const JWKS_ACCEPT = 'application/jwk-set+json, application/json';
 
-/** A set of 100 RSA keys of 4096 bits is 80 KB. */
+/** Limit of a key set: 100 RSA keys of 4096 bits take 80 KB. */
 export const MAX_JWKS_BYTES = 512 * 1024;

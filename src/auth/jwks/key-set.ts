@@ -16,7 +16,7 @@ const COOL_DOWN_MS = 30_000;
 const REFRESH_MS = 5 * 60_000;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
-/** How long the broker trusts keys that it cannot refresh. */
+/** Time for which the broker trusts keys that it cannot refresh. */
 const HARD_MAX_AGE_MS = 60 * 60_000;
 
 export interface KeySetDependencies {

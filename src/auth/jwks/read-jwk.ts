@@ -10,7 +10,7 @@ const EC_ALGORITHMS: ReadonlyMap<string, string> = new Map([
   ['P-521', 'ES512'],
 ]);
 const FEWEST_RSA_BITS = 2048;
-/** With larger keys, one verification blocks the event loop for milliseconds. */
+/** Limit of an RSA key: with larger keys, one verification blocks the event loop for milliseconds. */
 const MOST_RSA_BITS = 8192;
 const LEAST_EXPONENT = 65_537;
 const MOST_EXPONENT_BYTES = 4;

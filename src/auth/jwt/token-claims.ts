@@ -31,12 +31,12 @@ const TOLERANCE_MS = 30_000;
 
 /** An RFC 1123 label. */
 const namespaceName = z.string().regex(/^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/);
-/** A service account, pod or node: an RFC 1123 subdomain. */
+/** Name of a service account, pod or node: an RFC 1123 subdomain. */
 const objectName = z
   .string()
   .max(253)
   .regex(/^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/);
-/** UIDs are UUIDs, but Kubernetes only promises unique text. */
+/** UID of an object. UIDs are UUIDs, but Kubernetes only promises unique text. */
 const objectUid = z.string().regex(/^[A-Za-z0-9-]{1,128}$/);
 const boundObject = z.object({ name: objectName, uid: objectUid });
 

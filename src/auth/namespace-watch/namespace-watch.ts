@@ -5,13 +5,13 @@ import { malformed, membersOf } from '../watch/members.ts';
 import { ResourceWatch, type WatchDependencies, type WatchSink } from '../watch/resource-watch.ts';
 import { readNetworkPolicy } from './network-policy.ts';
 
-/** What profiles ask for. */
+/** Selection of namespaces that profiles need. */
 export interface WantedOfNamespaces {
   readonly labels: boolean;
   readonly networkPolicies: boolean;
 }
 
-/** What changed in one namespace; without a name, a list may have changed every namespace. */
+/** Listener for changes of one namespace; without a name, a list may have changed every namespace. */
 export type OnNamespaceChange = (namespace: string | undefined) => void;
 
 interface Named {
@@ -68,7 +68,7 @@ export class NamespaceWatch implements NamespaceFacts {
     return this.#policies?.live?.of(namespace);
   }
 
-  /** By resource. */
+  /** Reports the status of each watch, by resource. */
   statuses(): ReadonlyMap<string, WatchStatus> {
     return new Map([
       [NAMESPACES.name, this.#labels?.status() ?? 'off'],

@@ -159,7 +159,10 @@ export class OpenIdIssuer implements PeopleIssuer {
     };
   }
 
-  /** Only the broker itself says `webauthn` of a person whose second factor it checks. */
+  /**
+   * Tells whether an issuer may use this method. `webauthn` is reserved: the broker itself adds it for a person whose second
+   * factor it checked.
+   */
   #isMethod(method: unknown): method is string {
     return typeof method === 'string' && !(this.secondFactor === 'webauthn' && method === WEBAUTHN);
   }

@@ -11,7 +11,7 @@ import type { PodName } from './confirm-pod.ts';
 import { readPod } from './observed-pod.ts';
 import { PodTable } from './pod-table.ts';
 
-/** If a relist loses more pods than both limits, it reports a mass loss instead of single ends: the list may be wrong. */
+/** Limits of a mass loss: a relist that loses more pods than both reports it instead of single ends, because the list may be wrong. */
 const MASS_LOSS = { share: 0.2, fewest: 10 };
 /** A page has about 2 to 4 MB of JSON. */
 const PODS = { name: 'pods', path: ['api', 'v1', 'pods'], pageLimit: 250 };
@@ -93,7 +93,7 @@ export class ClusterPodWatch implements PodWatch {
     else this.#table.observe(pod);
   }
 
-  /** A listener that throws must not end the watch. */
+  /** Calls a listener. A listener that throws must not end the watch. */
   #tell(listener: () => void): void {
     try {
       listener();

@@ -4,7 +4,7 @@ import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 import { identityUnavailable } from '../identity-unavailable.ts';
 import { confirmPod } from './confirm-pod.ts';
 
-/** For a cluster that is not watched: it knows no pod, and reads single pods if there is an API server. */
+/** Creates the watch of a cluster that is not watched: it knows no pod, and reads single pods if there is an API server. */
 export function noPodWatch(clock: Clock, api?: KubernetesApi): PodWatch {
   return {
     status: () => 'off',

@@ -6,7 +6,10 @@ const ENDED_PHASES: ReadonlyMap<string, PodEnd['reason']> = new Map([
   ['Failed', 'failed'],
 ]);
 
-/** Why the pod is over at `now`; undefined if it is not. The API server still accepts tokens of pods that ran to completion. */
+/**
+ * Gives the reason why the pod is over at `now`; undefined if it is not. The API server still accepts tokens of pods that ran to
+ * completion.
+ */
 export function endReasonOf(pod: ObservedPod, now: number): PodEnd['reason'] | undefined {
   const isPast = pod.deletionAt !== undefined && now >= pod.deletionAt;
   return ENDED_PHASES.get(pod.phase) ?? (isPast ? 'deletion_passed' : undefined);

@@ -11,7 +11,7 @@ import type { ObservedPod } from './observed-pod.ts';
 import { endReasonOf, podStateOf } from './pod-state.ts';
 
 interface Entry {
-  /** `<namespace>/<name>`, the same string that `#byName` holds. */
+  /** Key `<namespace>/<name>`, the same string that `#byName` holds. */
   readonly key: string;
   state: PodState;
   labels: ReadonlyMap<string, string>;
@@ -148,7 +148,7 @@ export class PodTable {
     entry.containers = containers;
   }
 
-  /** Finalizers can keep a pod long after its grace period; its containers are gone by then. */
+  /** Ends the pod at `instant`. Finalizers can keep a pod long after its grace period; its containers are gone by then. */
   #endAt(uid: string, entry: Entry, instant: number): void {
     const remaining = Math.min(Math.max(instant - this.#clock.now(), 0), LONGEST_TIMER_MS);
     entry.cancelTimer = this.#clock.after(remaining, () => {

@@ -30,7 +30,7 @@ export class ReportWatch {
     );
   }
 
-  /** By resource. */
+  /** Reports the status of each watch, by resource. */
   statuses(): ReadonlyMap<string, WatchStatus> {
     return new Map([...this.#watches].map(([name, watch]) => [name, watch.status()]));
   }

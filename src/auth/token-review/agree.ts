@@ -6,7 +6,7 @@ import type { ReviewedUser } from './reviewed-user.ts';
 const ACCOUNT = /^system:serviceaccount:[^:]+:[^:]+$/;
 
 /**
- * The claims of the token and the API server's review must name the same account, pod, node and token.
+ * Requires that the claims of the token and the API server's review name the same account, pod, node and token.
  * @throws ERR_TOKEN_INVALID `not_a_service_account`, `claim_mismatch`.
  */
 export function requireAgreement(claims: TokenClaims, user: ReviewedUser): void {

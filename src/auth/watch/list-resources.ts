@@ -10,7 +10,7 @@ const MOST_PAGES = 4_000;
 
 /** One kind of object, in all namespaces. */
 export interface Resource {
-  /** As the log and the metrics name it: `pods`. */
+  /** Name in the log and the metrics, such as `pods`. */
   readonly name: string;
   readonly path: readonly string[];
   /** Objects on a page of a list. A page of a few megabytes does not block the event loop for long. */

@@ -2,10 +2,10 @@ import type { Clock } from '../../ports/clock.ts';
 
 type Status = 'starting' | 'live' | 'stale';
 
-/** After this long without any event or bookmark, the watch proves nothing. */
+/** Silence, without any event or bookmark, after which the watch proves nothing. */
 const STALE_AFTER_MS = 60_000;
 
-/** Whether the watch is trusted. Only a complete list makes it live; silence makes it stale. */
+/** State that tells whether the watch is trusted. Only a complete list makes it live; silence makes it stale. */
 export class Liveness {
   readonly #clock: Clock;
   readonly #onStatus: (status: Status) => void;
@@ -18,7 +18,7 @@ export class Liveness {
     this.#onStatus = onStatus;
   }
 
-  /** It needs no timer: a process that was suspended is stale at once. */
+  /** Computes the status without a timer: a process that was suspended is stale at once. */
   status(): Status {
     if (this.#announced !== 'live') return this.#announced;
     return this.#silence() >= STALE_AFTER_MS ? 'stale' : 'live';

@@ -48,7 +48,7 @@ export class ResourceFeed {
     this.#closed = closed;
   }
 
-  /** Returns the version to watch from. @throws ERR_PROVIDER_*. */
+  /** Lists the resources and returns the version to watch from. @throws ERR_PROVIDER_*. */
   list(): Promise<string> {
     const onPage = (objects: readonly unknown[]): void | Promise<void> => this.#sink.page(objects);
     return listResources(this.#dependencies, this.#resource, onPage, this.#closed);

@@ -24,7 +24,7 @@ export interface WatchSink {
   status(status: Exclude<WatchStatus, 'off'>): void;
 }
 
-/** After this many failures in a row the resource version itself may be wrong. */
+/** Number of failures in a row after which the resource version itself may be wrong. */
 const FAILURES_UNTIL_RELIST = 3;
 
 /**
