@@ -1,6 +1,6 @@
 import type { Clock } from '../ports/clock.ts';
 
-/** The system's time: the only file that reads a clock or sets a timer. */
+/** Clock of the system: the only file that reads a clock or sets a timer. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

@@ -5,8 +5,9 @@ const USUAL = 2;
 const MOST_YOUNG_BYTES = 32 * 1024 * 1024;
 
 /**
- * Runs `start` with V8's young generation kept at its first size. Loading modules would make it grow to its most, which an idle process
- * never returns to the system (measured: 133 MB resident, so 110). Under load it grows afterwards, up to a bound.
+ * Runs `start` with V8's young generation kept at its first size. Loading modules would make it grow to its maximum, which an
+ * idle process never returns to the system (measured: 110 MB resident instead of 133). Under load it grows afterwards, up to a
+ * bound.
  */
 export async function leanStart<T>(start: () => Promise<T>): Promise<T> {
   growBy(1);

@@ -5,7 +5,7 @@ import { redactCredentials } from '../domain/words/redact-credentials.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 
-/** Names under which a value could travel that must not be read in a log. */
+/** Names of fields whose values may be secret; the log redacts them. */
 const REDACTED = [
   'token',
   'sessionToken',
@@ -34,7 +34,7 @@ export interface LevelledLog extends Log {
   level: string;
 }
 
-/** A log: one JSON object a line, without anything that looks like a credential. */
+/** Creates a log: one JSON object a line, without anything that looks like a credential. */
 export function createLog({ level, clock, destination }: LogOptions): LevelledLog {
   const stacks = new Stacks(clock);
   const options = {
@@ -64,7 +64,7 @@ class Stacks {
     this.#clock = clock;
   }
 
-  /** Whether this stack was not logged within the hour. */
+  /** Tells whether this stack was not logged within the hour. */
   isNew({ stack = '', message }: Error): boolean {
     const frames = stack.replace(message, '').slice(0, LONGEST_TEXT);
     const now = this.#clock.monotonic();
@@ -76,7 +76,7 @@ class Stacks {
   }
 }
 
-/** Only what our own code and messages say: a library's error may carry a whole request with its headers. */
+/** Formats an error for the log with text of our own code only: a library's error may carry a whole request with its headers. */
 function shownError(error: unknown, stacks: Stacks, depth: number): object {
   if (!(error instanceof Error)) return { type: typeof error };
   // An error that the store's database sent: its words quote rows and statements.

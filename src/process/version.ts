@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** The release of this broker, from package.json. */
+/** Version of this broker, from package.json. */
 export const RELEASE: string = (
   JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;

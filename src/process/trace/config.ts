@@ -11,7 +11,7 @@ const endpoint = z.url({ protocol: /^https?$/ }).refine((text) => {
 
 /** The traces section of the configuration file. */
 export const tracesConfigSchema = z.strictObject({
-  /** Where the collector takes OTLP over HTTP, like `https://collector.example:4318/v1/traces`. */
+  /** URL at which the collector takes OTLP over HTTP, like `https://collector.example:4318/v1/traces`. */
   endpoint,
   /** PEM, read at each start; by default the root certificates of Node. */
   caFile: z.string().min(1).optional(),
@@ -19,7 +19,7 @@ export const tracesConfigSchema = z.strictObject({
   headersFile: z.string().min(1).optional(),
   /** The share of all traces that are recorded. */
   ratio: z.number().min(0).max(1).default(1),
-  /** Whether spans have the paths of secrets. */
+  /** True: spans contain the paths of secrets. */
   paths: z.boolean().default(false),
 });
 

@@ -8,7 +8,7 @@ export interface Span {
   readonly traceId: string;
   readonly spanId: string;
   readonly parentId: string | undefined;
-  /** Whether the parent is a span of the client. */
+  /** True if the parent is a span of the client. */
   readonly isParentRemote: boolean;
   readonly name: string;
   readonly kind: (typeof KIND)[keyof typeof KIND];
@@ -62,7 +62,7 @@ function attributesOf(attributes: Attributes): readonly unknown[] {
   }));
 }
 
-/** As text: the number is larger than a double can hold exactly. */
+/** Converts to text, because the number is larger than a double can hold exactly. */
 function nanoseconds(ms: number): string {
   const whole = Math.floor(ms);
   const rest = Math.floor((ms - whole) * NANOS_A_MS);
