@@ -16,7 +16,7 @@ export class BrokerClient {
   readonly #connection: Connection;
   readonly #credential: Credential;
 
-  /** Without a credential until `as`; it connects at the first call. @throws TypeError for an invalid URL */
+  /** Creates a client without a credential until `as`; it connects at the first call. @throws TypeError for an invalid URL */
   constructor(broker: ClientOptions | Connection, credential: Credential = anonymous) {
     this.#connection = broker instanceof Connection ? broker : new Connection(broker);
     this.#credential = credential;

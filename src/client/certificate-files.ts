@@ -99,7 +99,10 @@ export class CertificateFiles {
   }
 }
 
-/** Not through `node:fs/promises`, which costs the agent 4 ms of its start. O_NONBLOCK: a pipe without a writer would block for ever. @throws UnusableCertificate */
+/**
+ * Reads a file without `node:fs/promises`, which costs the agent 4 ms of its start. O_NONBLOCK: a pipe without a writer would
+ * block for ever. @throws UnusableCertificate
+ */
 function readPem(path: string): { readonly text: string; readonly mode: number } {
   let file: number | undefined;
   try {

@@ -17,7 +17,7 @@ const TRIES = 4;
 const LIBRARY = `quaymaster-client/${API_VERSION}`;
 
 export interface ClientOptions {
-  /** `https://HOST[:PORT]`; `http://` on loopback only. */
+  /** URL of the broker: `https://HOST[:PORT]`; `http://` on loopback only. */
   readonly url: string;
   /** PEM of the CAs that are trusted for the broker's certificate; default: the CAs of Node. */
   readonly ca?: string | undefined;

@@ -26,7 +26,7 @@ type PartOf<Parameters, Name extends string> = Parameters extends {
 }
   ? NonNullable<P>
   : never;
-/** Without DPoP: the credential adds the proof, not the caller. */
+/** Headers of an operation without DPoP: the credential adds the proof, not the caller. */
 type HeadersOf<Parameters> =
   PartOf<Parameters, 'header'> extends infer H
     ? [H] extends [never]

@@ -1,13 +1,13 @@
 /** The facts of a request that a credential needs. */
 export interface RequestFacts {
   readonly method: string;
-  /** Scheme, host and path, without the query (RFC 9449, `htu`). */
+  /** URL of the request: scheme, host and path, without the query (RFC 9449, `htu`). */
   readonly url: string;
   /** Time of sending, in milliseconds since the epoch. */
   readonly at: number;
 }
 
-/** What a credential adds to one attempt of a request. */
+/** Additions of a credential to one attempt of a request. */
 export interface Authorization {
   readonly headers: Readonly<Record<string, string>>;
   /**
@@ -25,7 +25,7 @@ export interface Credential {
 const TOKEN = /^[!-~]+$/;
 
 /**
- * `Authorization: Bearer`, with a token of an operator (`qmo_…`) or of a session (`qms_…`).
+ * Creates a credential `Authorization: Bearer`, with a token of an operator (`qmo_…`) or of a session (`qms_…`).
  * @throws TypeError for a text that is not valid in a header, such as one with a final newline; the message does not contain it
  */
 export function bearer(token: string): Credential {
@@ -34,5 +34,5 @@ export function bearer(token: string): Credential {
   return { authorize: () => Promise.resolve(authorization) };
 }
 
-/** For operations without a token: the login and the probes. */
+/** Credential of operations without a token: the login and the probes. */
 export const anonymous: Credential = { authorize: () => Promise.resolve({ headers: {} }) };

@@ -4,7 +4,7 @@ import type { BrokerClient } from './broker-client.ts';
 import type { Secret } from './contract-types.ts';
 import { ApiError, UnreachableError } from './errors.ts';
 
-/** What following needs of a `WorkloadSession`. */
+/** Part of a `WorkloadSession` that following needs. */
 interface FollowedSession {
   readonly client: BrokerClient;
   readonly eventId: string;
@@ -24,7 +24,10 @@ export interface FollowOptions {
   readonly signal?: AbortSignal;
 }
 
-/** When a broker stops, all its streams end at once. The pauses before a reconnect are random, so that clients do not return together. */
+/**
+ * First pause before a reconnect. When a broker stops, all its streams end at once; random pauses keep its clients from returning
+ * together.
+ */
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 60_000;
 /** The share of a lifetime after which a lease or a session is extended. */

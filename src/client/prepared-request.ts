@@ -7,7 +7,7 @@ export interface PreparedRequest {
   readonly id: OperationId;
   readonly method: string;
   readonly path: string;
-  /** With the question mark, or empty. */
+  /** Query with the question mark, or empty. */
   readonly query: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;

@@ -44,7 +44,7 @@ export interface RetryOptions {
   /** Number of tries. */
   readonly tries: number;
   readonly clock: Clock;
-  /** In [0, 1). */
+  /** Returns a random number in [0, 1). */
   readonly random: () => number;
 }
 

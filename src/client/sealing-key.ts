@@ -59,7 +59,7 @@ export class SealingKey {
     });
   }
 
-  /** For the login, which binds the session to this key. Its response is not sealed. */
+  /** Creates the credential of the login, which binds the session to this key. Its response is not encrypted. */
   introduced(): Credential {
     return {
       authorize: async (request) => ({
@@ -68,7 +68,10 @@ export class SealingKey {
     };
   }
 
-  /** For the requests of the session with this token. Each attempt has its own proof, and only the response to that proof is decrypted. */
+  /**
+   * Creates the credential of the session with this token. Each attempt has its own proof, and only the response to that proof is
+   * decrypted.
+   */
   bearing(token: string): Credential {
     const authorize = async (request: RequestFacts): Promise<Authorization> => {
       const { proof, id } = await this.#prove(request, token);

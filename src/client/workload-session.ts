@@ -25,9 +25,9 @@ export class WorkloadSession {
   readonly createdAt: number;
   /** A client with the credential of this session. */
   readonly client: BrokerClient;
-  /** Whether the login was by the certificate of the client. Then renewals are too. */
+  /** True if the client logged in with its certificate. Then renewals are by certificate too. */
   readonly isByCertificate: boolean;
-  /** For the first `events`, which then starts with the events since the login. */
+  /** Position for the first `events`, which then starts with the events since the login. */
   readonly eventId: string;
   /** The broker's clock minus ours, in milliseconds. */
   readonly #offset: number;
