@@ -149,7 +149,7 @@ export const AUDIT: CommandTable = {
   ],
 };
 
-/** Of a running broker, or of a stopped one. */
+/** Command for a running broker, or for a stopped one. */
 export const AUDIT_ARCHIVE: CommandWords = {
   command: 'audit archive',
   summary: 'move old entries of the log to an archive, and wait for it',
@@ -171,7 +171,7 @@ export const AUDIT_ARCHIVE: CommandWords = {
   ],
 };
 
-/** Where the command finds archived entries. */
+/** Option that names the place of archived entries. */
 export const ARCHIVE: readonly OptionRow[] = [
   ['--archive <place>', 'also read the archived entries, from a directory or s3://bucket/prefix'],
   ['--region <name>', 'region of the bucket; by default us-east-1'],

@@ -18,12 +18,12 @@ export type OptionRow = readonly [
     readonly isRequired?: true;
     /** May be given several times; the values are collected. */
     readonly isRepeated?: true;
-    /** Like `isRepeated`, and each value may be a comma-separated list, of these words only. */
+    /** Words that each value may have. The option is repeated like `isRepeated`, and each value may be a comma-separated list. */
     readonly words?: readonly string[];
   },
 ];
 
-/** What the help and docs/cli.md show of one command. */
+/** Texts of one command for the help and docs/cli.md. */
 export interface CommandWords {
   /** Its words after the program's name, such as `lease ls`. */
   readonly command: string;
@@ -39,7 +39,7 @@ export interface CommandWords {
 
 /** A command whose code is loaded when it runs. */
 export interface CommandRow extends CommandWords {
-  /** It calls no broker, so it has no connection options. */
+  /** True for a command that calls no broker: it has no connection options. */
   readonly isLocal?: true;
   readonly load: (program: Command) => Promise<Verb<never>>;
 }
@@ -55,7 +55,7 @@ export interface CommandTable {
 /** The name of each cell, with the member that it shows or a function of the whole item. */
 export type Cells<T> = Readonly<Record<string, (keyof T & string) | ((item: T) => unknown)>>;
 
-/** How an answer is shown to people. JSON and YAML show it as the API returns it. */
+/** Form of an answer for people. JSON and YAML show it as the API returns it. */
 type Shown<Id extends CallId> =
   | { readonly columns: Cells<ItemOf<Id>> }
   | { readonly fields: Cells<NonNullable<SuccessBody<Id>>> }

@@ -18,7 +18,7 @@ export type CheckState = 'pass' | 'fail' | 'not-applicable' | 'not-assessed';
 
 export interface CheckResult {
   readonly state: CheckState;
-  /** What was seen, with counts. */
+  /** Observation, with counts. */
   readonly text: string;
   /** Some of what fails. */
   readonly examples: readonly string[];
@@ -28,7 +28,7 @@ export interface CheckResult {
   readonly entries: readonly number[];
 }
 
-/** What the checks read, each thing once. */
+/** Facts that the checks read, each once. */
 export interface Facts {
   readonly context: CliContext;
   readonly broker: Broker;
@@ -423,7 +423,7 @@ export const CHECKS = {
   logins: history({ action: 'session.create' }, ['login of a workload', 'logins of workloads']),
 } as const satisfies Readonly<Record<string, Check>>;
 
-/** Without a section "backup" in the configuration there is none. */
+/** Lists the backups. Without a section "backup" in the configuration there is none. */
 async function backupsOf(broker: Broker): Promise<readonly ItemOf<'listBackups'>[]> {
   try {
     return (await broker.call('listBackups')).body.items;

@@ -4,7 +4,7 @@ import type { CheckName } from './checks.ts';
 export interface Control {
   readonly id: string;
   readonly title: string;
-  /** It passes if all of these pass. Empty: the broker cannot see it. */
+  /** Checks that must all pass for the control. Empty: the broker cannot see it. */
   readonly checks: readonly CheckName[];
 }
 
@@ -19,7 +19,7 @@ const control = (id: string, title: string, ...checks: readonly CheckName[]): Co
   checks,
 });
 
-/** Only controls to which the broker has something to say. The texts of the standards are not ours to repeat. */
+/** Controls to which the broker can contribute. The texts of the standards are under copyright, so they are not repeated. */
 export const STANDARDS = {
   'cis-kubernetes-1.12': {
     title: 'CIS Kubernetes Benchmark 1.12',

@@ -54,10 +54,10 @@ const OPENERS: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
   linux: 'xdg-open',
 };
 
-/** What the program must not take for a file or an option. */
+/** Pattern of an address that the browser's program cannot take for a file or an option. */
 const SAFE = /^(?:https:\/\/|http:\/\/localhost[:/])/;
 
-/** Without a browser the person opens the printed address. */
+/** Opens the address. Without a browser the person opens the printed one. */
 export function showInBrowser(address: string, browser: string | undefined): void {
   const program = browser ?? OPENERS[process.platform];
   if (program === undefined || program === '' || !SAFE.test(address)) return;

@@ -21,7 +21,7 @@ export interface ConnectionOptions {
   readonly clientKey?: string | undefined;
 }
 
-/** What a client needs to connect to a broker. */
+/** Settings with which a client connects to a broker. */
 export type BrokerAddress = Omit<Profile, 'login'>;
 
 export interface Target {

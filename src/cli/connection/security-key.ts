@@ -13,7 +13,7 @@ type Context = Pick<CliContext, 'output' | 'signal' | 'environment' | 'stdin'>;
 
 export interface KeyUse {
   readonly order: Order;
-  /** Whether the browser is on another device, which does not reach this one. */
+  /** True if the browser is on another device, which does not reach this one. */
   readonly onOtherDevice: boolean;
 }
 

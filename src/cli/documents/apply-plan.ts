@@ -88,7 +88,10 @@ function batchesOf<C extends Change>(
   return batches;
 }
 
-/** At most the bytes of a document in a request, where it is a text. One that is too large fills its request, so that no other is refused with it. */
+/**
+ * Estimates the bytes of a change in a request, where the document is a text. A document that is too large fills its request, so
+ * that no other is refused with it.
+ */
 function bytesOf(change: Change): number {
   if (change.action === 'delete') return 0;
   const text = JSON.stringify(change.manifest.body);
@@ -147,7 +150,7 @@ function progressOf(
   ].join('; ');
 }
 
-/** What the broker answers to a definition whose mount is not there yet. */
+/** Message of the broker for a definition whose mount does not exist yet. */
 const NO_MOUNT = 'no mount covers this path';
 const REFUSED: readonly number[] = [400, 409, 412];
 

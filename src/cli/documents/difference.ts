@@ -1,5 +1,5 @@
 import { pointerTo } from '../../domain/words/json-pointer.ts';
-/** One place where two documents differ. */
+/** Place where two documents differ. */
 export interface Difference {
   /** JSON pointer. */
   readonly pointer: string;
@@ -7,7 +7,7 @@ export interface Difference {
   readonly after?: unknown;
 }
 
-/** Where they differ, in the order of the documents; lists are compared by place. */
+/** Lists the differences in the order of the documents; lists are compared by index. */
 export function differences(before: unknown, after: unknown, pointer = ''): readonly Difference[] {
   const [left, right] = [membersOf(before), membersOf(after)];
   if (left === undefined || right === undefined || Array.isArray(before) !== Array.isArray(after)) {

@@ -1,10 +1,10 @@
 /** The operations that each kind of document has, in the order in which documents refer to each other: created in this order, deleted in reverse. */
 export const DOCUMENT_KINDS = [
   {
-    /** On the command line. */
+    /** Name on the command line. */
     word: 'cluster',
     plural: 'clusters',
-    /** In files. */
+    /** Name in files. */
     kind: 'Cluster',
     /** The API's word for its name. */
     parameter: 'name',

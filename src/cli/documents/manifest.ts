@@ -16,14 +16,14 @@ export interface Manifest {
   /** The body of the request. */
   readonly body: unknown;
   readonly source: LocatedDocument;
-  /** Where the body is in the document of the file: the broker's JSON pointers are relative to it. */
+  /** JSON pointer to the body in the document of the file: the broker's JSON pointers are relative to it. */
   readonly bodyPointer: '' | '/spec';
 }
 
 type Outcome = { readonly manifest: Manifest } | { readonly problems: readonly FileProblem[] };
 
 /**
- * The documents with their kinds. Policies are validated completely, the other kinds as far as their envelope.
+ * Reads the documents with their kinds. Policies are validated completely, the other kinds as far as their envelope.
  * @throws UsageError with every problem, each at its line
  */
 export function toManifests(
@@ -46,7 +46,7 @@ export function toManifests(
   return [...manifests.values()];
 }
 
-/** A problem at a place of a document. */
+/** Builds the problem at a pointer of a document. */
 export function problemAt(source: LocatedDocument, pointer: string, message: string): FileProblem {
   return { file: source.file, pointer, message, ...source.locate(pointer) };
 }

@@ -31,7 +31,7 @@ interface Deletion extends Named {
 }
 
 export interface DocumentPlan {
-  /** In the order in which they are applied. */
+  /** Changes in the order in which they are applied. */
   readonly changes: readonly Change[];
   readonly unchanged: number;
 }

@@ -18,7 +18,7 @@ export interface AwsPlace {
 
 type SdkModule = typeof Sdk;
 
-/** For one attempt; the SDK has no time limit of its own. */
+/** Time limits of one attempt; the SDK has none of its own. */
 const TIMEOUTS = {
   connectionTimeout: 3_000,
   requestTimeout: 30_000,

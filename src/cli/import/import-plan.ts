@@ -9,11 +9,11 @@ export interface PlannedImport {
   /** The path at the broker, if it has one. */
   readonly target: string | undefined;
   readonly state: PlanState;
-  /** Why it is unreadable, as a code word. */
+  /** Code word that names why it is unreadable. */
   readonly code?: string;
 }
 
-/** How source paths become paths of the broker. */
+/** Mapping of source paths to paths of the broker. */
 export interface Mapping {
   /** Prefix of whole segments that is removed from a source path. */
   readonly from: string;

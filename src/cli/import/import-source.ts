@@ -4,7 +4,7 @@ import type { SecretData } from '../verbs/secret-values.ts';
 /** A path by its name at the source. */
 export interface ListedPath {
   readonly path: string;
-  /** Why it cannot be requested, as a code word. */
+  /** Code word that names why it cannot be requested. */
   readonly unreadable?: string;
 }
 

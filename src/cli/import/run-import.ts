@@ -17,7 +17,7 @@ export interface ImportResult {
   /** `not known`: it was sent, and no response says whether the broker stored it. */
   readonly outcome:
     'created' | 'empty' | 'failed' | 'not known' | 'not reached' | PlannedImport['state'];
-  /** Why it failed: a code, never a text of the source or the broker. */
+  /** Code that names why it failed, never a text of the source or the broker. */
   readonly code?: string;
 }
 
@@ -92,7 +92,10 @@ async function importOne(
   return write(copying, target, data);
 }
 
-/** Whether every other secret would fail too: the login is not accepted, or the broker is unavailable even after the client's retries. */
+/**
+ * Tells whether every other secret would fail too: the login is not accepted, or the broker is unavailable even after the
+ * client's retries.
+ */
 function stopsAll({ status }: ApiError): boolean {
   return status === UNAUTHENTICATED || exitCodeOfStatus(status) === EXIT.unreachable;
 }

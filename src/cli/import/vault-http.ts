@@ -27,7 +27,7 @@ export interface VaultAccess {
 
 export interface VaultAnswer {
   readonly status: number;
-  /** For status 200 and 404, if it is a JSON object. Numbers keep all their digits. */
+  /** Body of status 200 and 404, if it is a JSON object. Numbers keep all their digits. */
   readonly body: Readonly<Record<string, unknown>> | undefined;
 }
 

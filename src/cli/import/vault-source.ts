@@ -12,7 +12,7 @@ const MOST_DEPTH = 32;
 const MOST_FOLDERS = 10_000;
 const MOST_NAMES = 100_000;
 
-/** What the walk has counted in all folders. */
+/** Counts of the walk over all folders. */
 interface Seen {
   folders: number;
   names: number;
@@ -139,7 +139,10 @@ function keysOf({ status, body }: VaultAnswer, folder: string): readonly string[
   );
 }
 
-/** For an empty or missing folder Vault answers 404 without errors and warnings. Without an engine, or with one of the other version, it gives one. */
+/**
+ * Tells whether the folder is empty or missing: Vault answers 404 without errors and warnings. Without an engine, or with one of
+ * the other version, its answer has one.
+ */
 function isEmpty({ body }: VaultAnswer): boolean {
   return [body?.['errors'], body?.['warnings']].every(
     (words) =>
@@ -153,8 +156,8 @@ function membersOf(value: unknown): Readonly<Record<string, unknown>> | undefine
 }
 
 /**
- * Why a key of a listing cannot be requested, as a code word. A valid key is one segment, with a final slash for a folder. Any other key would leave
- * the folder, because URLs resolve `.` and `..`, or never end.
+ * Gives the code word that names why a key of a listing cannot be requested. A valid key is one segment, with a final slash for a
+ * folder. Any other key would leave the folder, because URLs resolve `.` and `..`, or never end.
  */
 function keyProblem(key: string, folder: string): string | undefined {
   const name = key.replace(/\/$/, '');

@@ -26,7 +26,7 @@ interface RegistryAccess {
 }
 
 const TIMEOUT_MS = 30_000;
-/** For everything: a slow registry could otherwise hold a pipeline for an hour. */
+/** Limit of all requests together: a slow registry could otherwise hold a pipeline for an hour. */
 const TOTAL_MS = 300_000;
 const MOST_TOKEN_BYTES = 65_536;
 const MOST_BYTES = 1_048_576;
@@ -173,7 +173,7 @@ class Registry {
     throw this.#failed(`answers with status ${status} for ${this.#name}/${place}${login}`);
   }
 
-  /** What has this digest. */
+  /** Fetches the content that has this digest. */
   async content(kind: 'manifests' | 'blobs', at: string): Promise<Buffer> {
     const bytes = await this.get(`${kind}/${at}`);
     if (bytes === undefined || `sha256:${sha256Hex(bytes)}` !== at) {

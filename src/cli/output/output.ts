@@ -22,7 +22,7 @@ export class Output {
     this.#streams = streams;
   }
 
-  /** Whether results are shown on a terminal. */
+  /** True if results are shown on a terminal. */
   get isTerminal(): boolean {
     return this.#streams.stdout.isTTY === true;
   }

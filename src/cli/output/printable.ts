@@ -6,7 +6,7 @@ export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
 }
 
-/** Like `printable`, but line breaks and tabs are kept. */
+/** Escapes like `printable`, but keeps line breaks and tabs. */
 export function printableText(text: string): string {
   return text.replace(/[^\P{Cc}\n\t]|[\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
 }

@@ -10,13 +10,13 @@ import {
   type WidenedGrant,
 } from './replayed.ts';
 
-/** What a draft changes for requests that were seen. */
+/** Changes that a draft makes for requests that were seen. */
 export interface AccessChanges {
   readonly loses: readonly ComparedRequest[];
   readonly gains: readonly ComparedRequest[];
   readonly unknown: readonly ComparedRequest[];
   readonly unchanged: number;
-  /** What the text of the draft widens, although no request uses it. */
+  /** Grants that the text of the draft widens, although no request uses them. */
   readonly widened: readonly WidenedGrant[];
 }
 
@@ -140,7 +140,7 @@ const SKIPPED: Readonly<Record<string, string>> = {
   summary: 'refusals that were counted together',
 };
 
-/** What the result is based on, and what it leaves out. */
+/** Describes the entries on which the result is based, and those that it leaves out. */
 export function coverage(
   { entries, skipped, knownSince }: Pick<Replayed, 'entries' | 'skipped' | 'knownSince'>,
   { from, to }: Period,

@@ -66,7 +66,7 @@ interface Question {
   readonly draft?: Draft | undefined;
   readonly period: Period;
   readonly comparison: Comparison;
-  /** Whether older entries are needed. */
+  /** Tells whether the grants suffice, so that no older entries are needed. */
   readonly isEnough?: ((grants: ReadonlyMap<string, UsedGrant>) => boolean) | undefined;
 }
 

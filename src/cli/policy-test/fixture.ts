@@ -34,7 +34,7 @@ export interface PolicyCase {
   /** Milliseconds since the epoch. */
   readonly at: number | undefined;
   readonly podLabels: ReadonlyMap<string, string> | undefined;
-  /** Whether the session has sealed responses. */
+  /** True if the session has encrypted responses. */
   readonly sealed: boolean | undefined;
 }
 

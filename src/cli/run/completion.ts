@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { Verb } from './context.ts';
 
-/** One command as a shell completes it. */
+/** Command as a shell completes it. */
 export interface CommandNode {
-  /** The words that lead to it, without the program's name. */
+  /** Words that lead to the command, without the program's name. */
   readonly path: readonly string[];
   readonly subcommands: readonly { readonly name: string; readonly description: string }[];
   /** Long flags with their dashes. */

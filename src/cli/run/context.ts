@@ -4,7 +4,7 @@ import type { Target } from '../connection/connection.ts';
 import type { CliEnvironment } from './environment.ts';
 import type { Output } from '../output/output.ts';
 
-/** What every verb is given. */
+/** Context that every verb receives. */
 export interface CliContext {
   readonly output: Output;
   readonly environment: CliEnvironment;

@@ -4,8 +4,8 @@ import { callWith, type Broker, type LooseInput } from '../connection/broker.ts'
 const MOST = 1000;
 
 /**
- * How many items a list has, for a question: `3 live leases`, or `over 1000 live leases`. A caller that may not list them is asked without the
- * count.
+ * Counts the items of a list for a question: `3 live leases`, or `over 1000 live leases`. A caller that may not list them is
+ * asked without the count.
  */
 export async function countText(
   broker: Broker,

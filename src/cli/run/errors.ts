@@ -59,7 +59,7 @@ const READ_FAILURES: Readonly<Record<string, string>> = {
   EISDIR: 'is a directory',
 };
 
-/** Why a file could not be read, as the end of a sentence that begins with its name. */
+/** Formats the reason why a file could not be read, as the end of a sentence that begins with its name. */
 export function readFailure(error: unknown): string {
   const { code = 'unknown' } = error as NodeJS.ErrnoException;
   return READ_FAILURES[code] ?? `cannot be read (${code})`;

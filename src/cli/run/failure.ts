@@ -16,12 +16,12 @@ import {
 } from './errors.ts';
 import { printableText } from '../output/printable.ts';
 
-/** How a failed command is reported. */
+/** Report of a failed command. */
 export interface Failure {
   readonly exitCode: ExitCode;
-  /** For people; empty if there is nothing to report. */
+  /** Text for people; empty if there is nothing to report. */
   readonly text: string;
-  /** For machines, on one line. */
+  /** Report for machines, on one line. */
   readonly json: Readonly<Record<string, unknown>>;
 }
 
@@ -112,7 +112,7 @@ function refused(error: ApiError, expired: string | undefined): Failure {
   };
 }
 
-/** What the collections of the API contain, and the command that lists it. */
+/** Content of each collection of the API, and the command that lists it. */
 const COLLECTIONS: Readonly<Record<string, readonly [noun: string, list: string]>> = {
   secrets: ['secret', 'ls'],
   'secret-versions': ['secret', 'ls'],
@@ -140,7 +140,7 @@ const NO_ISSUER = [
   'its configuration names the issuers of people in people.issuers; to log in with a token: --token-file FILE',
 ] as const;
 
-/** What a 404 is about: the broker does not repeat the request in its answer. */
+/** Names the object that a 404 is about: the broker does not repeat the request in its answer. */
 function missing({
   operation,
   path,

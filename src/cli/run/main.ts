@@ -19,7 +19,7 @@ import { TOOLS } from '../commands/posture.ts';
 export type { CommandWords } from '../commands/command.ts';
 export { addCommand, addConnection, OUTPUT } from '../commands/declare.ts';
 
-/** In the order of the help. */
+/** Tables in the order of the help. */
 const TABLES: readonly CommandTable[] = [
   SESSION,
   SECRETS,

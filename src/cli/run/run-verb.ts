@@ -50,7 +50,7 @@ export async function runVerb(
   }
 }
 
-/** Whether the person logged in again because the broker demanded it. Without a terminal no person is there to do so. */
+/** Logs the person in again if the broker demanded it, and tells whether it did. Without a terminal no person is there to do so. */
 async function hasSteppedUp(context: CliContext, error: unknown): Promise<boolean> {
   const code = (error as { readonly code?: unknown } | undefined)?.code;
   if (code !== 'ERR_STEP_UP_REQUIRED' || !process.stdin.isTTY) return false;
@@ -59,7 +59,7 @@ async function hasSteppedUp(context: CliContext, error: unknown): Promise<boolea
   return (await stepUp(context)) !== 'no_person';
 }
 
-/** When the token of the profile expired; undefined if it has not, or if its end is not known. */
+/** Time at which the token of the profile expired; undefined if it has not, or if its end is not known. */
 async function expiryOf(context: CliContext | undefined): Promise<string | undefined> {
   const target = await context?.target().catch(() => undefined);
   const login = target?.profile.login;

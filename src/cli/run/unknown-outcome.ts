@@ -11,8 +11,8 @@ const UNKNOWN_OUTCOME: readonly string[] = [
 ];
 
 /**
- * Whether the broker may have made the change although the call failed. Without a response it always may have: even if the last attempt reached no
- * broker, an earlier try may have.
+ * Tells whether the broker may have made the change although the call failed. Without a response it always may have: even if the
+ * last attempt reached no broker, an earlier one may have.
  */
 export function mayHaveBeenDone(error: unknown): boolean {
   if (error instanceof ApiError) return UNKNOWN_OUTCOME.includes(error.code);

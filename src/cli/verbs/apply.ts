@@ -31,7 +31,7 @@ export async function runApply(
   return applyFiles(context, options.file ?? [], { ...options, kinds: DOCUMENT_KINDS });
 }
 
-/** Like `apply`, for policies only. */
+/** Applies like `apply`, for policies only. */
 export async function runPolicyApply(
   context: CliContext,
   { args, options }: Call<ApplyOptions>,

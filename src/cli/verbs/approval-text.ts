@@ -1,6 +1,6 @@
 import type { components } from '../../client/index.ts';
 
-/** What a request asks for, in one line. */
+/** Describes the request of an approval in one line. */
 export function wantedText({ change, elevation }: components['schemas']['Approval']): string {
   if (change !== undefined) return `${change.kind} ${change.name}`;
   if (elevation === undefined) return '';

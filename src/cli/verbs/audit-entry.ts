@@ -36,7 +36,7 @@ export function entryCells({ index, entry: found }: Found): readonly unknown[] {
   return [index, time, who, action, ended, reason, whatOf(entry), requestId];
 }
 
-/** What the action was done to: a secret, a document, a workload or a pod. */
+/** Names the object of the action: a secret, a document, a workload or a pod. */
 function whatOf({ path, document, workload, pod }: Entry): string | undefined {
   if (path !== undefined) return path;
   if (document !== undefined) return `${document.kind ?? ''} ${document.name ?? ''}`;

@@ -18,7 +18,7 @@ interface Body {
   };
 }
 
-/** What the deletion of a document affects, with counts: the text above the question. */
+/** Counts the objects that the deletion of a document affects: the text above the question. */
 export async function affectedByDocument(
   broker: Broker,
   word: DocumentWord,
@@ -52,7 +52,7 @@ export async function affectedByDocument(
   }
 }
 
-/** What the deletion of a secret affects. */
+/** Counts the objects that the deletion of a secret affects. */
 export async function affectedByDeletion(broker: Broker, path: string): Promise<string> {
   return affectedBySecret(
     broker,
@@ -64,7 +64,7 @@ export async function affectedByDeletion(broker: Broker, path: string): Promise<
   );
 }
 
-/** What the destruction of a secret affects, or of some of its versions. */
+/** Counts the objects that the destruction of a secret, or of some of its versions, affects. */
 export async function affectedByDestruction(
   broker: Broker,
   path: string,

@@ -4,7 +4,7 @@ import { distance } from '../run/time.ts';
 
 const MOST_LAG = 10_000;
 
-/** As the alert QuaymasterAuditNotWitnessed. */
+/** Limit of the alert QuaymasterAuditNotWitnessed. */
 const MOST_UNWITNESSED_SECONDS = 900;
 
 /** The log, its sinks and its witnesses. */

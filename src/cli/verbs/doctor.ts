@@ -231,7 +231,7 @@ async function healthOf(broker: Broker, { name }: Mount): Promise<Finding> {
   };
 }
 
-/** From login to backend, in the order in which the broker decides. */
+/** Checks a path from login to backend, in the order in which the broker decides. */
 async function pathChecks(broker: Broker, path: string, as: string): Promise<readonly Finding[]> {
   const account = parseWorkloadId(as);
   if (account === undefined) throw new UsageError(`--as must be ${WORKLOAD_FORMS}`);
@@ -331,7 +331,10 @@ async function secretCheck(broker: Broker, path: string): Promise<readonly Findi
   return [{ about, state: 'problem', text: `"${path}" does not exist`, cure }];
 }
 
-/** Only mounts of the embedded store have versions at the broker; other backends are asked for the names beside the path. */
+/**
+ * Finds the state of a path. Only mounts of the embedded store have versions at the broker; at other backends the names beside
+ * the path are listed.
+ */
 async function stateOf(broker: Broker, path: string): Promise<'current' | 'deleted' | undefined> {
   try {
     const { body } = await broker.call('listSecretVersions', { path: { path } });

@@ -43,12 +43,15 @@ export async function runEvidencePush(
   );
 }
 
-/** For which images a report counts, if its writer has a scope. */
+/** Describes the images for which a report counts, if its writer has a scope. */
 export function scopeNote(scope: readonly string[] = []): string {
   return scope.length === 0 ? '' : `, for images of ${scope.join(', ')} only`;
 }
 
-/** What no check reads, and most of a report is: texts for people, and where a scanner looked. A masked secret stays here too. */
+/**
+ * Members that no check reads, and that most of a report consists of: texts for people, and the places where a scanner looked. A
+ * masked secret stays here too.
+ */
 const NOT_SENT: ReadonlySet<string> = new Set([
   ...['Description', 'Title', 'References', 'PrimaryURL', 'CVSS', 'CweIDs', 'Layer', 'Layers'],
   ...['DataSource', 'VendorSeverity', 'Packages', 'Match', 'Code', 'ImageConfig', 'Fingerprint'],

@@ -51,7 +51,7 @@ export interface Sample {
 export interface WitnessState {
   readonly witness: string;
   readonly failing: boolean;
-  /** It contradicted the log, or itself, since the start of the broker. */
+  /** True if the witness contradicted the log, or itself, since the start of the broker. */
   readonly contradicts: boolean;
 }
 
@@ -69,7 +69,7 @@ export function readMounts(broker: Broker): Promise<readonly Mount[]> {
   return allPages(broker, 'listMounts', { query: { limit: 1000 } });
 }
 
-/** Whether the backend of a mount allows what the mount needs. */
+/** Checks that the backend of a mount allows what the mount needs. */
 export async function checkOf(
   broker: Broker,
   name: string,

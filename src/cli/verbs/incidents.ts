@@ -93,7 +93,7 @@ async function followed(context: CliContext, opened: Incident, id: string): Prom
   }
 }
 
-/** What an incident is about and its state, without the lists. */
+/** Fetches the subject of an incident and its state, without the lists. */
 async function incidentHead(
   broker: Broker,
   id: string,

@@ -93,7 +93,7 @@ function textOf({ keys, keks, rewrap, rotating }: Status): string {
   return parts.join('\n\n');
 }
 
-/** What a copy of the store, with the old keys, still opens: a rotation of keys cannot change that. */
+/** Describes what a copy of the store, with the old keys, still opens: a rotation of keys cannot change that. */
 function exposedText({ before, values, paths, credentials, issued = [] }: Exposed): string {
   const more = values - paths.length;
   const moreIssued = credentials - issued.length;

@@ -91,11 +91,11 @@ async function planOf(
   return { plan, warnings };
 }
 
-/** What the broker accepts in one draft. */
+/** Limit of the broker for policies in one draft. */
 const MOST_POLICIES = 2_000;
 const MOST_BYTES = 1_000_000;
 
-/** Only what differs: the broker has all other policies. @throws Failed if that is too much for one request */
+/** Builds a draft of the changed policies only: the broker has all others. @throws Failed if that is too much for one request */
 function draftOf({ changes }: DocumentPlan): Draft {
   const policies = changes.flatMap((each) =>
     each.action === 'delete' ? [] : [JSON.stringify(each.manifest.body)],
@@ -110,7 +110,7 @@ function draftOf({ changes }: DocumentPlan): Draft {
   return { policies, remove };
 }
 
-/** Without the role auditor, an editor still sees how the documents differ. */
+/** Replays requests if the caller may. Without the role auditor, an editor still sees how the documents differ. */
 async function replayIfAllowed(
   context: CliContext,
   draft: Draft,

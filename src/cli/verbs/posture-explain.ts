@@ -74,7 +74,7 @@ export async function runPostureSurvey(
   return refused.length === 0 ? EXIT.done : EXIT.failed;
 }
 
-/** What a profile finds at each pod that holds a session. */
+/** Fetches the findings of a profile at each pod that holds a session. */
 export async function surveyed(broker: Broker, profile: unknown): Promise<readonly Surveyed[]> {
   const page = { body: profile, query: { limit: 200 } };
   const pods = (await allPages(broker, 'surveyPosture', page)).map(

@@ -59,7 +59,7 @@ function statusText(status: Status, now: number): string {
   return parts.join('\n');
 }
 
-/** Only failed steps have a next retry time, and a parked rotation is not retried by itself. */
+/** Time of the next retry. Only failed steps have one, and a parked rotation is not retried by itself. */
 function nextRetry({ state, lastError, nextAttemptAt }: Rotation): string | undefined {
   return state === 'parked' || lastError === undefined ? undefined : nextAttemptAt;
 }

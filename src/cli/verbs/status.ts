@@ -39,11 +39,11 @@ interface Status {
 
 interface AuditState {
   readonly entries: number;
-  /** Of them, those that are archived. */
+  /** Number of these entries that are archived. */
   readonly archived: number;
   /** Milliseconds since the epoch of the newest archive run that archived entries; 0 if there is none. */
   readonly archivedAt: number;
-  /** In the process that answers. */
+  /** Number of failed runs in the process that answers. */
   readonly failedArchiveRuns: number;
   readonly brokenChains: number;
   readonly damagedEntries: number;
@@ -54,7 +54,7 @@ interface AuditState {
     readonly failing: boolean;
   }[];
   readonly witnessedEntries: number;
-  /** Since the newest witnessed checkpoint; 0 if it covers every entry. */
+  /** Seconds since the newest witnessed checkpoint; 0 if it covers every entry. */
   readonly unwitnessedSeconds: number;
   readonly witnesses: readonly WitnessState[];
   readonly liveLeases: number;

@@ -55,7 +55,7 @@ export async function waitUntilFinished(
 /** Steps that concern readers. The others concern accounts at the target. */
 const OF_READERS: readonly string[] = ['canary', 'promote', 'settle'];
 
-/** What a finished step proves, in the words of the contract of a rotation target. */
+/** Proof that each finished step gives, in the words of the contract of a rotation target. */
 const PROOFS: Readonly<Record<string, string>> = {
   set: 'the target has the new credential',
   test: 'a login with the new credential worked, and it may do what the definition demands',
