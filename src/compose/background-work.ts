@@ -22,7 +22,10 @@ interface BackgroundDeps {
   readonly parts: Parts;
   readonly guard: RowGuard;
   readonly trail: Pick<AuditTrail, 'owner'>;
-  /** On a held store no background work runs: it cannot be recorded, and the data that it would revoke by may be outdated. */
+  /**
+   * True for a held store: no background work runs, because it cannot be recorded, and the data that it would revoke by may be
+   * outdated.
+   */
   readonly isHeld: boolean;
 }
 

@@ -84,7 +84,7 @@ export interface RunningBroker {
   space(): StoreSpace | undefined;
   /** The progress of the check of the store's indexes. */
   indexes(): IndexScrubStatus;
-  /** When the newest backup was made; undefined if there is none. */
+  /** Time at which the newest backup was made; undefined if there is none. */
   lastBackup(): number | undefined;
   /** The parts that a reload of the configuration changes. */
   readonly reloadable: readonly Reloadable[];

@@ -34,7 +34,7 @@ export type Parts = Recording &
   People &
   Alerting &
   Proofs & {
-    /** With the method that a reload calls. */
+    /** Sources of alerts, with the method that a reload calls. */
     readonly alertSources: ConfiguredAlertSources;
     readonly audit: AuditLog;
     readonly publicLog: PublicLog | undefined;

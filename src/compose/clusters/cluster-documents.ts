@@ -145,7 +145,10 @@ export class ClusterDocumentsWork {
     }
   }
 
-  /** After a pause of this process, another one may have the claim and newer states of the objects. */
+  /**
+   * Tells whether this process still has the claim. After it was paused, another process may have the claim and newer states of
+   * the objects.
+   */
   #isOwner(): boolean {
     return this.#claim !== undefined && this.#claim.until > this.#deps.parts.clock.now();
   }

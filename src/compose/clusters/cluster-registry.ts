@@ -167,7 +167,7 @@ export class ClusterRegistry implements Clusters {
     ]);
   }
 
-  /** What became of the watched reports, by outcome. */
+  /** Counts of the watched reports, by outcome. */
   watchedReports(): ReadonlyMap<WatchedOutcome, number> {
     return this.#reports?.counts() ?? new Map<WatchedOutcome, number>();
   }

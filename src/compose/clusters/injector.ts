@@ -232,7 +232,7 @@ function logAnswer(log: Log, { outcome, namespace, pod, problems }: ReviewAnswer
 /** A server with the component that maintains its certificate. */
 interface Kept {
   readonly server: WebhookServer;
-  /** As far as is known, API servers do not trust the presented certificate yet, and readiness should wait until they do. */
+  /** True while API servers, as far as is known, do not trust the presented certificate yet: readiness should wait until they do. */
   isAwaited(): boolean;
   start(): void;
   stop(): Promise<void>;

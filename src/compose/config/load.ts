@@ -105,7 +105,7 @@ function placeIn(file: string, document: YamlDocument, pointer: string): string 
   return file;
 }
 
-/** In a union, reports only the problems of the variant that `type` selects. */
+/** Lists the problems of an issue. In a union, only those of the variant that `type` selects. */
 function problemsOf(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): readonly Problem[] {
   const path = [...above, ...issue.path];
   if (issue.code === 'invalid_union') {

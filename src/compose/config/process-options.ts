@@ -32,7 +32,7 @@ const HARMLESS: ReadonlySet<string> = new Set([
 /** Node itself reads these variables, and then writes data of the process to standard error or into files. */
 const REFUSED_VARIABLES = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE'];
 
-/** How the process was started. */
+/** Facts about the start of the process. */
 interface Started {
   readonly execArgv: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
@@ -57,11 +57,11 @@ export function refuseOpenProcess(
   throw new BrokerError('ERR_CONFIG_INVALID', detail);
 }
 
-/** How the system treats a crash of this process. */
+/** Treatment of a crash of this process by the system. */
 export interface CoreFiles {
-  /** Whether a crash may write memory of the process into a file, or pass it to a program. */
+  /** True if a crash may write memory of the process into a file, or pass it to a program. */
   readonly haveMemory: boolean;
-  /** Where the kernel writes core files, or the program that it passes them to after `|`. */
+  /** Path to which the kernel writes core files, or the program that it passes them to after `|`. */
   readonly pattern: string;
 }
 

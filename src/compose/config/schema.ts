@@ -40,24 +40,24 @@ export const configSchema = z
     kek: kekSchema,
     /** A second key that wraps the same root keys: during a change of the key, or against the loss of one. */
     secondKek: kekSchema.optional(),
-    /** How long a running broker serves while no key-encryption key works. */
+    /** Time for which a running broker serves while no key-encryption key works. */
     kekOutageSeconds: z
       .int()
       .min(3_600)
       .max(30 * 86_400)
       .default(3 * 86_400),
     audit: auditConfigSchema,
-    /** If absent, the broker makes no backups. */
+    /** Backups of the store. If absent, the broker makes none. */
     backup: backupConfigSchema.optional(),
     connections: z.record(connectionName, connection).default({}),
     limits: limitsConfigSchema,
-    /** If absent, the broker makes no traces. */
+    /** Traces of requests. If absent, the broker makes none. */
     traces: tracesConfigSchema.optional(),
-    /** If absent, operators log in with tokens only. */
+    /** Logins of people. If absent, operators log in with tokens only. */
     people: peopleConfigSchema.optional(),
     /** Sources of runtime alerts. Without one, the broker receives none. */
     alerts: alertsConfigSchema,
-    /** If absent, the broker serves no admission webhook. */
+    /** Admission webhook. If absent, the broker serves none. */
     injector: injectorConfigSchema.optional(),
     cache: z
       .strictObject({

@@ -28,9 +28,9 @@ type ConnectionsDeps = Omit<BackendDeps, 'forbiddenNamespaces'> & {
   readonly trace?: Trace | undefined;
 };
 
-/** What a reload changes, besides the connections themselves. */
+/** Change of a reload, besides the connections themselves. */
 interface ConnectionsChange extends PreparedChange {
-  /** Whether a provider may now answer differently. */
+  /** True if a provider may now answer differently. */
   readonly isChange: boolean;
 }
 

@@ -2,7 +2,7 @@ import { systemClock } from '../../process/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Serving } from '../serving/serve.ts';
 
-/** What was written to standard output keeps the process alive until its reader takes it. After this time the reader hangs. */
+/** Time after which the reader of standard output is considered hung: unread output keeps the process alive until then. */
 const OUTPUT_MS = 5_000;
 
 /** SIGHUP reloads the configuration and the certificate, and reopens the audit sinks. SIGTERM and SIGINT drain and stop. A second one exits at once, which loses nothing that was answered. */

@@ -86,7 +86,7 @@ export async function openState(
   return found;
 }
 
-/** If verification of the log fails, the log cannot show what the rows should be. */
+/** Reports a failed verification: then the log cannot show what the rows should be. */
 function asProblem(error: unknown): StateReport {
   if (!(error instanceof BrokerError) || error.code !== 'ERR_CIPHERTEXT_INVALID') throw error;
   const what =

@@ -146,7 +146,10 @@ async function initialiseStore(
   }
 }
 
-/** Only for a new installation. If the log key of an existing store is lost, a new key would prove nothing about its log. */
+/**
+ * Creates the log key, only for a new installation. If the log key of an existing store is lost, a new key would prove nothing
+ * about its log.
+ */
 async function createLogKey({ store, audit }: Config): Promise<string[]> {
   await privateDirectory(dirname(audit.checkpointFile));
   if (store.type === 'sqlite') await privateDirectory(dirname(store.path));
@@ -162,7 +165,7 @@ async function createLogKey({ store, audit }: Config): Promise<string[]> {
   return [`the log's signing key ${audit.logKeyFile}`];
 }
 
-/** Only for a new store. A new key cannot unwrap the root keys of an existing store. */
+/** Creates the key-encryption key, only for a new store. A new key cannot unwrap the root keys of an existing store. */
 async function createKek(config: Config): Promise<string[]> {
   const { kek } = config;
   if (kek.type !== 'local-file' || (await exists(kek.path))) return [];

@@ -63,7 +63,7 @@ export async function openBootLog(config: Config, clock: Clock): Promise<BootLog
   return { identity, boot, chain: createChain(boot, own), own };
 }
 
-/** With the origin that the store's log has since its last release. */
+/** Gives the log the origin that it has since the store was last unlocked. */
 export async function atOrigin(bootLog: BootLog, store: Store): Promise<BootLog> {
   return { ...bootLog, identity: await storedIdentity(store, bootLog.identity) };
 }
@@ -107,7 +107,7 @@ function lastCommitFile({ audit }: Config): LastCommitFile {
 /** The running audit log. It integrates commits into the tree and delivers them to the sinks. */
 export class AuditTrail {
   readonly reader: LogReader;
-  /** For requests. */
+  /** Log that requests write to. */
   readonly log: ThreadedLog;
   readonly integrator: Integrator;
   readonly #bootLog: BootLog;
@@ -121,10 +121,10 @@ export class AuditTrail {
   readonly witnesses: Witnesses | undefined;
   /** Undefined if the configuration has no archive. */
   readonly archiver: Archiver | undefined;
-  /** For answers that wait for sinks. */
+  /** Acknowledgements, for answers that wait for sinks. */
   readonly acknowledgements: Acknowledgements;
   readonly #cursors: SinkCursors;
-  /** Only for a store that no other process writes to. */
+  /** Last commit, only for a store that no other process writes to. */
   readonly #lastCommit: LastCommitFile | undefined;
   #followers: readonly SinkFollower[] = [];
   /** Removed sinks that still get the rest of the log. */
@@ -459,7 +459,7 @@ export function schemaDiffers(differences: readonly string[]): BrokerError {
   );
 }
 
-/** Whether the event loop worked for more than this share of the time since the last call. */
+/** Returns a function that tells whether the event loop worked for more than this share of the time since its last call. */
 function loopIsBusierThan(share: number): () => boolean {
   let last = performance.eventLoopUtilization();
   return () => {

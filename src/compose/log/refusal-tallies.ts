@@ -29,7 +29,7 @@ interface Deps {
 export class RefusalTallies {
   readonly refusals: Refusals;
   readonly denials: Refusals;
-  /** For the metrics: by action, code and reason. */
+  /** Counts for the metrics, by action, code and reason. */
   readonly counts = new CountedRefusals();
 
   constructor({ audit }: Config, deps: Deps) {

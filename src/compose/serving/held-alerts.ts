@@ -12,7 +12,7 @@ import type { Parts } from '../parts.ts';
 
 /** More requests are refused: a source must not fill the volume of a broker that cannot take alerts out again. */
 const MOST = 1_000;
-/** How long the start waits for a watch. A later alert would name no pod, and is kept as unmatched. */
+/** Time that the start waits for a watch. A later alert would name no pod, and is kept as unmatched. */
 const WATCH_MS = 30_000;
 const POLL_MS = 100;
 

@@ -8,8 +8,9 @@ const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 
 /**
- * As `serve`. If no key-encryption key can be reached, the broker is sealed: it answers probes, and retries until it can open its keys. A
- * configuration that is wrong, or a key that does not open the store, ends the start: a retry would not help.
+ * Serves as `serve` does, sealed at first if no key-encryption key can be reached: the broker then answers probes, and retries
+ * until it can open its keys. A wrong configuration, or a key that does not open the store, ends the start: a retry would not
+ * help.
  */
 export async function serveUnsealed(config: Config, deps: ServeDeps): Promise<Serving> {
   let sealed: SealedServer | undefined;

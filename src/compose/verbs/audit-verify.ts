@@ -40,7 +40,7 @@ export async function runAuditVerify(
   return { holds: report.holds, text: textOf(report) };
 }
 
-/** Without this check a wrong key would look like a damaged manifest. @throws ERR_CONFIG_INVALID */
+/** Checks the key of the log. Without this check a wrong key would look like a damaged manifest. @throws ERR_CONFIG_INVALID */
 function checkLogKey(text: string | undefined): void {
   if (text === undefined) return;
   try {

@@ -81,7 +81,10 @@ interface Finding {
   readonly cure?: string;
 }
 
-/** What `doctor` reports about a configuration on this machine: its files, core files, and whether the key-encryption key opens. @throws ERR_CONFIG_INVALID */
+/**
+ * Finds, for `doctor`, problems of a configuration on this machine: its files, core files, and whether the key-encryption key
+ * opens. @throws ERR_CONFIG_INVALID
+ */
 export async function configFindings(path: string, clock: Clock): Promise<readonly Finding[]> {
   const config = await loadConfig(path);
   return [
@@ -92,7 +95,7 @@ export async function configFindings(path: string, clock: Clock): Promise<readon
   ];
 }
 
-/** Whether the place of the archive answers. A read is enough: it needs the place, its credentials and its permissions. */
+/** Checks that the place of the archive answers. A read is enough: it needs the place, its credentials and its permissions. */
 async function archiveFinding(
   { audit: { archive } }: Config,
   clock: Clock,
@@ -127,7 +130,7 @@ async function fileFindings(config: Config, path: string): Promise<readonly Find
   }));
 }
 
-/** Of this process: a broker that this user starts on this machine has the same. */
+/** Finds problems of this process's core files: a broker that this user starts on this machine has the same. */
 export function coreFindings(found: CoreFiles | undefined): readonly Finding[] {
   if (found === undefined) return [];
   const about = 'core files';

@@ -56,7 +56,7 @@ export async function runRelease(options: {
   }
 }
 
-/** What the operator has accepted, with the numbers that the operator must be able to explain. */
+/** Describes what the operator accepted, with the numbers that the operator must be able to explain. */
 function textOf({ held, extent, identity }: Released): string {
   const { stored, outside, anchored, acknowledged } = extent;
   const known = Math.max(sizeOf(outside), sizeOf(anchored));
