@@ -13,7 +13,7 @@ import type { Log } from '../ports/log.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** After a failure the next attempt does not wait for a whole interval. */
+/** Pause after a failure: the next attempt does not wait for a whole interval. */
 const RETRY_MS = 600_000;
 
 /** The archive of the configuration; undefined if it has none. */
@@ -50,7 +50,7 @@ export async function openArchives(
 interface ArchiveRunsDeps {
   readonly config: ArchiveConfig;
   readonly archiver: Archiver;
-  /** When the newest truncation was signed; undefined if there is none. */
+  /** Time at which the newest truncation was signed; undefined if there is none. */
   readonly lastAt: () => Promise<number | undefined>;
   readonly clock: Clock;
   readonly log: Log;

@@ -38,7 +38,7 @@ export function encryptFile(
   return inThread({ kind: 'quaymaster-archive', from, to, recipients }, progress);
 }
 
-/** As `encryptFile`, in the other direction. @throws Error if the identity does not open it, or the file was altered. */
+/** Decrypts a file of `encryptFile`. @throws Error if the identity does not open it, or the file was altered. */
 export function decryptFile(
   from: string,
   to: string,

@@ -15,7 +15,7 @@ export const backupConfigSchema = z.strictObject({
     .max(16),
   /** The number of backups kept. The oldest are deleted after a new one is complete. */
   keep: z.int().min(1).max(1_000).default(7),
-  /** If absent, backups are made only on request. */
+  /** Hours between two backups. If absent, backups are made only on request. */
   intervalHours: z.int().min(1).max(720).optional(),
 });
 

@@ -15,7 +15,7 @@ const NAME = /^quaymaster-\d{8}T\d{9}Z$/;
 const count = z.int().min(0);
 const fileSchema = z.strictObject({ bytes: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) });
 
-/** What a store contains. */
+/** Schema of a store's content. */
 const content = {
   installation: z.string(),
   /** The newest checkpoint in the copy: a signed note. */
@@ -68,7 +68,7 @@ export function openManifest(note: string, verifier: NoteVerifier): BackupManife
   return manifestSchema.parse(openJson(note, FORMAT, verifier));
 }
 
-/** As `openManifest`, of a database. */
+/** Opens the manifest of a database, as `openManifest` does. */
 export function openDatabaseManifest(note: string, verifier: NoteVerifier): DatabaseManifest {
   return databaseManifestSchema.parse(openJson(note, DATABASE_FORMAT, verifier));
 }

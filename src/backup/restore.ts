@@ -91,10 +91,10 @@ export async function decryptBackup(
     throw invalid('the log in the archive is not that of the manifest');
 }
 
-/** What a restore did. */
+/** Result of a restore. */
 export interface Restored {
   readonly manifest: BackupManifest;
-  /** Where the store is now that was in its place; undefined if there was none. */
+  /** Path to which the restore moved the store that was in its place; undefined if there was none. */
   readonly previous: string | undefined;
 }
 

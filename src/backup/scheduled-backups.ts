@@ -32,7 +32,7 @@ import {
 import { verifyCopy } from './verify-copy.ts';
 
 const HOUR_MS = 3_600_000;
-/** After a failure the next attempt does not wait for a whole interval. */
+/** Pause after a failure: the next attempt does not wait for a whole interval. */
 const RETRY_MS = 600_000;
 /** The encrypted archive is larger than the copy by less than this share. */
 const ARCHIVE_SHARE = 1.01;
@@ -111,7 +111,7 @@ export class ScheduledBackups implements Backups {
     return this.#run;
   }
 
-  /** When the newest backup was made; undefined if there is none. */
+  /** Time at which the newest backup was made; undefined if there is none. */
   get last(): number | undefined {
     return this.#last;
   }
@@ -285,7 +285,7 @@ function asBackupFailure(
   );
 }
 
-/** Not by opening the file: closing a descriptor of the database would drop SQLite's locks. */
+/** Reads the size without opening the file: closing a descriptor of the database would drop SQLite's locks. */
 async function sizeOf(path: string): Promise<number> {
   return stat(path).then(
     ({ size }) => size,
