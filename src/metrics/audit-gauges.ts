@@ -93,7 +93,7 @@ function registerAcknowledgements(registers: Registry[], { acknowledgements }: A
   });
 }
 
-/** Without witnesses the series with the label `witness` are absent, and the others are 0. */
+/** Registers the gauges of witnesses. Without witnesses the series with the label `witness` are absent, and the others are 0. */
 function registerWitnesses(registers: Registry[], trail: AuditTrail): void {
   new Gauge({
     name: 'quaymaster_audit_witnessed_entries',

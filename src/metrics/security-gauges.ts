@@ -4,7 +4,7 @@ import { QUARANTINE_KINDS } from '../domain/identity/quarantine.ts';
 import { ALERTS } from '../ports/queries.ts';
 import type { Parts } from '../compose/parts.ts';
 
-/** Whether the key-encryption keys work: the next start needs one of them. */
+/** Registers whether the key-encryption keys work: the next start needs one of them. */
 export function registerKeks(registers: Registry[], { wrappers }: Pick<Parts, 'wrappers'>): void {
   new Gauge({
     name: 'quaymaster_kek_failing',
@@ -89,7 +89,7 @@ export function registerAlerts(
   });
 }
 
-/** What the broker knows of images, whom it refuses everything, and how many responses are not complete. */
+/** Registers the gauges of image reports, quarantines and incomplete responses to alerts. */
 export function registerContainers(
   registers: Registry[],
   {
