@@ -7,7 +7,7 @@ import type { RowGuard } from '../store/guard/row-guard.ts';
 import { checkRows } from '../store/guard/state-check.ts';
 
 const EVERY_MS = 60_000;
-/** With many rows, the pause is this multiple of the check's duration. Checks then take one percent of the time. */
+/** Multiple of a check's duration that the pause after it lasts if there are many rows. Checks then take one percent of the time. */
 const SHARE = 100;
 
 interface SweepDeps {
