@@ -25,7 +25,7 @@ const EXIT_FAILED = 1;
 const EXIT_INVALID = 2;
 /** EX_USAGE of sysexits(3). */
 const EXIT_USAGE = 64;
-/** As shells report SIGPIPE. */
+/** Exit code with which shells report SIGPIPE. */
 const EXIT_BROKEN_PIPE = 141;
 
 const CONFIG = [
