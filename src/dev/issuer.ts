@@ -15,7 +15,7 @@ const ALGORITHM = 'RS256';
 const TOKEN_SECONDS = 3_600;
 const KEY_ID = 'dev';
 
-/** A pod that exists only in the claims of its tokens. */
+/** Pod that exists only in the claims of its tokens. */
 export interface DevPod {
   readonly namespace: string;
   readonly serviceAccount: string;
@@ -37,7 +37,7 @@ export function uidOf(kind: 'node' | 'pod' | 'sa', name: string): string {
 export class DevIssuer {
   static readonly issuer = 'https://dev.quaymaster.invalid';
   static readonly audience = 'quaymaster';
-  /** The key set that a `jwks` connection reads. */
+  /** File of the key set that a `jwks` connection reads. */
   readonly keySetFile: string;
   readonly #key: CryptoKey;
 

@@ -79,7 +79,7 @@ const VULNERABILITY = {
   Severity: 'CRITICAL',
 };
 
-/** As `trivy image --format json` writes it. */
+/** Report as `trivy image --format json` writes it. */
 function trivyReport(found: readonly object[], scannedAt: number): object {
   return {
     SchemaVersion: 2,
@@ -92,7 +92,7 @@ function trivyReport(found: readonly object[], scannedAt: number): object {
   };
 }
 
-/** As falcosidekick forwards it. */
+/** Alert as falcosidekick forwards it. */
 function shellAlert(time: string): Record<string, unknown> {
   const { namespace, name } = SCANNED_POD;
   return {
