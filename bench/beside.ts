@@ -110,7 +110,7 @@ async function fill(broker: Broker, token: string, entries: number): Promise<voi
 }
 
 const POLICIES = 10_000;
-/** Of one draft. */
+/** Number of changed policies in one draft. */
 const CHANGED = 1_000;
 const AT_ONCE = 200;
 

@@ -12,7 +12,7 @@ import type { Stage } from './stage.ts';
 import { drive, type Load } from './wrk.ts';
 
 export interface DueOptions {
-  /** Secrets that rotate within one minute. */
+  /** Number of secrets that rotate within one minute. */
   readonly rotations: number;
   readonly rounds: number;
   readonly seconds: number;

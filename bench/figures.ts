@@ -130,7 +130,10 @@ export const LATENCY_RATES = [200, 500, 1000, 1500] as const;
 export type LatencyRate = (typeof LATENCY_RATES)[number];
 export const LATENCY_MEASURES = ['p50', 'p99', 'worst'] as const;
 type LatencyMeasure = (typeof LATENCY_MEASURES)[number];
-/** Where the servers run: on one core, or also on that of the client, so that threads of V8 and libuv need not share one core with the event loop. */
+/**
+ * Cores on which the servers run: one, or also that of the client, so that threads of V8 and libuv need not share one core with
+ * the event loop.
+ */
 export const LATENCY_PLACES = ['pinned', 'unpinned'] as const;
 export type LatencyPlace = (typeof LATENCY_PLACES)[number];
 
@@ -441,7 +444,7 @@ export const FLEET_FIGURES: readonly Figure<FleetName>[] = [
   },
 ];
 
-/** Whether the value is within its limit. */
+/** Tells whether the value is within its limit. */
 export function holds({ least, most }: Target, value: number): boolean {
   return (least === undefined || value >= least) && (most === undefined || value <= most);
 }

@@ -9,7 +9,7 @@ export const SERVER_CORE = 0;
 /** The core of the load generator, and of servers that the measured ones call. */
 export const LOAD_CORE = 1;
 
-/** For programs that may use both cores. */
+/** Cores of programs that may use both. */
 export const BOTH_CORES = '0,1';
 export type Cores = number | typeof BOTH_CORES;
 
@@ -73,7 +73,7 @@ function statOf(pid: number): readonly string[] {
   return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
-/** Resident memory of a process in megabytes of 2^20 bytes. */
+/** Reads the resident memory of a process, in megabytes of 2^20 bytes. */
 export function residentMegabytes(pid: number): number {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Number(kilobytes) / 1024;

@@ -164,7 +164,7 @@ async function saturate(
   return { perSecond, processorMicros, text };
 }
 
-/** From now on; the returned function has the entries of a commit so far. */
+/** Counts commits from now on; the returned function gives the entries of a commit so far. */
 async function countCommits(database: string | undefined): Promise<() => Promise<string>> {
   const query = async (text: string, values: readonly unknown[]): Promise<readonly unknown[]> => {
     const client = new pg.Client({ connectionString: database });

@@ -28,7 +28,7 @@ const FINDINGS = 2_000;
 const ALERTS = 100;
 /** Reads of one round. Rounds are short, so that both of a pair meet the same load on the machine. */
 const READS = 1_000;
-/** They share commits, as reads of many callers do. */
+/** Number of simultaneous reads, which share commits as reads of many callers do. */
 const AT_ONCE = 50;
 const READ_PAIRS = 300;
 const ROUNDS = 15;

@@ -1,4 +1,4 @@
-/** The secret of every read: nine fields, 0.9 KB of JSON. */
+/** Secret of every read: nine fields, 0.9 KB of JSON. */
 export const SECRET: Readonly<Record<string, string>> = Object.fromEntries(
   Array.from({ length: 9 }, (_, index) => [`field${index}`, String(index).repeat(88)]),
 );

@@ -58,7 +58,7 @@ function resultOf({ name, label, target }: Figure, ours: number, unit: string): 
 interface Measured {
   /** Processor milliseconds of the first page, by query. */
   readonly times: ReadonlyMap<string, number>;
-  /** Of the pages in use, for each entry. */
+  /** Bytes of the pages in use, for each entry. */
   readonly bytes: number;
 }
 

@@ -20,7 +20,7 @@ const ROOT = new URL('..', import.meta.url).pathname;
 /** `dist` by default. */
 const DIST = process.argv[2] ?? join(ROOT, 'dist');
 const PROGRAM = join(DIST, 'program');
-/** As deep in `dist` as the modules are in the project, because they name their data files relative to themselves. */
+/** Folder as deep in `dist` as the modules are in the project, because they name their data files relative to themselves. */
 const CHUNKS = join(PROGRAM, 'chunks');
 
 /**
@@ -69,7 +69,7 @@ function copyData(): void {
   cpSync(addons, join(PROGRAM, 'prebuilds'), { recursive: true });
 }
 
-/** Folders of packages, from the root of the project. */
+/** Lists the folders of packages, relative to the root of the project. */
 function packagesIn({ inputs }: Metafile): readonly string[] {
   const found = Object.keys(inputs).map(
     (path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1],

@@ -15,7 +15,7 @@ const EXEMPT = [
 ];
 const TEXT = /\.(?:[cm]?[jt]s|md|ya?ml|json|sql|sh|py|go|tpl|txt|proto)$|(?:^|\/)Dockerfile$/;
 
-/** What separates two words: spaces, or a line break with a comment marker or a joined string literal. */
+/** Separator of two words: spaces, or a line break with a comment marker or a joined string literal. */
 const GAP = String.raw`(?:\s+(?:(?:\*|//|#|>)\s+)?|['"\x60]\s*\+\s*['"\x60])`;
 
 const idioms = IDIOMS.map(({ pattern, write }) => ({

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { manifestOf } from './packages.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
-/** They take longest, so they start first. */
+/** Checks that take longest; they start first. */
 const LONGEST = ['check:lint', 'check:types'];
 
 /** Scripts that run beside the checks: one check takes longer than all others together, and leaves a core free. */

@@ -4,7 +4,10 @@ import { build, transform, type BuildOptions, type Metafile } from 'esbuild';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 
-/** CommonJS, `import()` included: Node's ESM facade of `node:http` loads all of undici (measured: 25 ms and 8 MB of an agent's start). */
+/**
+ * Format CommonJS, `import()` included: Node's ESM facade of `node:http` loads all of undici (measured: 25 ms and 8 MB of an
+ * agent's start).
+ */
 export const commonJs = { format: 'cjs', supported: { 'dynamic-import': false } } as const;
 export const options = {
   absWorkingDir: ROOT,

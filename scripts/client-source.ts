@@ -14,7 +14,10 @@ function isDeclarationOf(
   return 'name' in node && (node.name as { readonly text?: string }).text === name;
 }
 
-/** Types of every request and answer. A field with a default may be left out of a request, so no default makes one required. */
+/**
+ * Generates the types of every request and answer. A field with a default may be left out of a request, so no default makes one
+ * required.
+ */
 export async function clientTypes(contract: string): Promise<string> {
   const ast = await openapiTS(contract, {
     immutable: true,
@@ -53,7 +56,7 @@ function formsOf(responses: ContractOperation['responses']): Readonly<Record<str
   );
 }
 
-/** `sealable` is JSON, or a JWE of it to a session that is bound to a key. */
+/** Names the form of an answer. `sealable` is JSON, or a JWE of it for a session that is bound to a key. */
 function formOf(types: readonly string[]): string {
   if (types.includes('application/jose')) return 'sealable';
   if (types.includes('application/json')) return 'json';

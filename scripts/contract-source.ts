@@ -7,7 +7,7 @@ import { ROLES } from '../src/domain/identity/principal.ts';
 import type { Contract } from './contract.ts';
 import { yamlText } from './yaml-text.ts';
 
-/** What follows this line in openapi.yaml is generated. */
+/** Line in openapi.yaml after which everything is generated. */
 const MARK =
   '    # All below is written by `npm run generate`, from errors.ts and the schemas by which the broker reads documents.\n';
 const SCHEMAS = '#/components/schemas/';
@@ -43,7 +43,7 @@ function withAccess(contract: string): string {
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** What a reader wants first comes first. */
+/** Members that readers need first, in their order. */
 const FIRST = [
   'type',
   'additionalProperties',

@@ -23,7 +23,7 @@ interface WrittenOperation {
   readonly responses: Shared<ContractContent | Reference>;
 }
 
-/** What scripts and tests read of openapi.yaml. */
+/** Part of openapi.yaml that scripts and tests read. */
 export interface Contract {
   readonly info: { readonly version: string };
   readonly paths: Shared<Shared<WrittenOperation>>;

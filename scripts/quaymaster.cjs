@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /*
- * The program's entry. The agent starts in every pod, so it has a way of its own: one CommonJS file, whose compiled code lies beside it (made
- * by scripts/bundle.ts). Not Node's compile cache: that is a directory per user id, and pods choose theirs. A cache of another Node is
- * rejected by V8 and does no harm. docs/measurements/agent.md has what each of these saves.
+ * Entry of the program. The agent starts in every pod, so it is one CommonJS file of its own, and its compiled code lies beside
+ * it (scripts/bundle.ts makes it). Node's compile cache does not serve: it is one directory for each user id, and pods choose
+ * their user ids. V8 rejects a cache of another Node and compiles again. docs/measurements/agent.md has the gain of each of
+ * these.
  */
 'use strict';
 
@@ -12,7 +13,7 @@ if (parseInt(process.version.slice(1), 10) < NODE) refuseOldNode();
 else if (process.argv[2] === 'agent') startAgent();
 else startProgram();
 
-/** What it lacks would show in the middle of something. */
+/** Refuses an older Node, which would fail later, in the middle of a command. */
 function refuseOldNode() {
   process.stderr.write(
     `quaymaster needs Node ${NODE}, and this is ${process.version}. npm ci brings one: npx node dist/quaymaster.cjs …\n`,

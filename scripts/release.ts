@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import { licenceList, licencesIn, licenceText, manifestOf } from './packages.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
-/** Where the files of the release are written; `dist/release` by default. */
+/** Folder of the release's files; default: `dist/release`. */
 const OUT = process.argv[2] ?? join(ROOT, 'dist/release');
 
 /** Licences that allow distribution with the program. Another one needs a decision first. */
@@ -88,7 +88,7 @@ function licences(): string {
   return licenceList(parts);
 }
 
-/** In the format of sha256sum. */
+/** Formats checksums like sha256sum. */
 function checksums(): string {
   return readdirSync(OUT)
     .sort()

@@ -1,6 +1,6 @@
 /*
- * Writes V8's code of the agent beside it. What a start runs is compiled only when it runs, so this is a start: it finds no broker on a closed
- * port, and what it compiled until then is kept.
+ * Writes V8's code of the agent beside it. V8 compiles a function only when it runs. So this starts the agent against a closed
+ * port, where it finds no broker, and keeps what V8 compiled until then.
  */
 'use strict';
 
@@ -9,7 +9,7 @@ const { Script } = require('node:vm');
 
 const [, , filename, ...words] = process.argv;
 process.argv.splice(2, Infinity, 'agent', ...words);
-// The same text as in quaymaster.cjs: V8 keeps code for one source.
+// The text must be that of quaymaster.cjs: V8 accepts cached code only for the same source.
 const source = `(function (require) {${readFileSync(filename, 'latin1')}\n})`;
 const script = new Script(source, { filename });
 process.on('exit', () => writeFileSync(`${filename}.cache`, script.createCachedData()));

@@ -17,8 +17,9 @@ export interface FleetSize {
 const PODS_AN_ACCOUNT = 50;
 const PATHS = ['own/fleet/db', 'own/fleet/mail', 'own/fleet/key'];
 /**
- * In the benchmark all agents share one address, unlike in a cluster, so its limit is raised; limits per workload are the defaults.
- * Sessions expire within the outage, so that every agent must log in afterwards. Sessions of an hour would simply continue.
+ * Limits for the benchmark. All agents share one address, unlike in a cluster, so its limit is raised; limits per workload are
+ * the defaults. Sessions expire within the outage, so that every agent must log in afterwards. Sessions of an hour would simply
+ * continue.
  */
 const LIMITS = { addressRate: { perSecond: 1_000_000, burst: 10_000_000 }, maxSessionSeconds: 240 };
 const CONNECTIONS = 'QUAYMASTER__listener__maxConnectionsPerAddress';

@@ -21,7 +21,7 @@ const LIMITS = {
 /** Builds before these limits refuse a configuration that names them. */
 const SESSION_LIMITS = { sessionsPerPod: 1_000_000, sessionsPerWorkload: 1_000_000 };
 
-/** The built broker as a process, and its first operator. */
+/** Built broker as a process, and its first operator. */
 export interface Broker extends Measured {
   readonly operator: BrokerClient;
   /** Stops it and starts it again on the same store. */
@@ -33,7 +33,7 @@ export interface BrokerOptions {
   readonly connections: Readonly<Record<string, unknown>>;
   /** The connection string of a PostgreSQL database for the store; by default the store is a SQLite file. */
   readonly database?: string;
-  /** Of the audit log, besides its origin and files. */
+  /** Settings of the audit log, besides its origin and files. */
   readonly audit?: Readonly<Record<string, unknown>>;
   /** The program; by default this checkout's build. */
   readonly main?: string | undefined;
@@ -66,7 +66,7 @@ export async function startReplica(options: BrokerOptions, first: string): Promi
   return serve(options, await configure(options, first), first);
 }
 
-/** Where a broker listens, and the arguments that name its configuration. */
+/** Address where a broker listens, and the arguments that name its configuration. */
 interface Configured {
   readonly port: number;
   readonly args: readonly string[];

@@ -35,7 +35,7 @@ export async function offlinePods(directory: string, count: number): Promise<Off
   return { keySetFile: issuer.keySetFile, publicKeyPem, tokens };
 }
 
-/** A real API server on the core of the load, with pods and their bound tokens. */
+/** Real API server on the core of the load, with pods and their bound tokens. */
 export interface RealPods {
   readonly kube: Kube;
   readonly tokens: readonly string[];
