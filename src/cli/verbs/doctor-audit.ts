@@ -17,7 +17,7 @@ function logFinding(samples: Samples): Finding {
   const about = 'audit log';
   const of = (name: string): number => samples.get(`quaymaster_audit_${name}`)?.[0]?.value ?? 0;
   if (of('broken_chains') + of('damaged_entries') > 0) {
-    const cure = 'docs/operations.md, "Damage in the log"';
+    const cure = 'docs/operations.md, "Damage in the audit log"';
     return { about, state: 'problem', text: 'entries do not verify', cure };
   }
   const stopped = samples.get('quaymaster_audit_sink_stopped') ?? [];
