@@ -1,4 +1,4 @@
-/** Exit codes of the agent: docs/agent.md explains each. */
+/** Exit codes of the agent; docs/agent.md explains each. */
 export const EXIT = {
   done: 0,
   internal: 1,
@@ -55,7 +55,7 @@ export function codeOf(error: unknown): string {
 }
 
 const NOT_ALLOWED = "the agent's user has no permission: it must own the directory and its content";
-/** What an operator can do about each code. */
+/** Remedies for operators, by error code. */
 const REMEDIES: ReadonlyMap<string, string> = new Map([
   ['ENOSPC', 'the volume is full: raise its sizeLimit'],
   ['EDQUOT', 'the volume is full: raise its sizeLimit'],

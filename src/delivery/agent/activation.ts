@@ -7,14 +7,14 @@ import type { Application, NewValue } from './application/application.ts';
 import type { Holding } from './holdings/holding.ts';
 import type { PendingReports } from './pending-reports.ts';
 
-/** Where values are delivered: files, as a rule. */
+/** Destination of values: files, as a rule. */
 export interface Delivering {
   /** `replaced`: targets that had other bytes before. @throws DeliveryError, with nothing delivered */
   deliver(
     values: ReadonlyMap<string, HeldSecret>,
   ): Promise<{ readonly changed: readonly string[]; readonly replaced: readonly string[] }>;
   remove(names: readonly string[]): Promise<void>;
-  /** Before the first delivery: whether an earlier agent changed files and did not finish the notification. */
+  /** True, before the first delivery, if an earlier agent changed files and did not finish the notification. */
   readonly isNotificationPending: boolean;
   /** A notification begins. @returns to be called when the application has what is delivered now */
   beginNotification(): () => void;

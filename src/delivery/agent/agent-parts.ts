@@ -19,12 +19,12 @@ export interface AgentDeps {
   /** The current proof of the pod's identity: its token, or its client certificate. */
   readonly readIdentity: () => Promise<string>;
   readonly deliveries: Delivering;
-  /** How `exec` notifies its child of new values. @returns why that failed, as a code */
+  /** Notifies the child of `exec` of new values. @returns why that failed, as a code */
   readonly child?: (() => Promise<string | undefined>) | undefined;
-  /** Whether it keeps running, and so follows events. */
+  /** True if it keeps running, and so follows events. */
   readonly isResident: boolean;
   readonly clock: Clock;
-  /** In [0, 1). */
+  /** Returns a random number in [0, 1). */
   readonly random: () => number;
   readonly log: AgentLog;
 }

@@ -20,7 +20,7 @@ export interface AgentState {
 
 /** No wait is longer: timers stop while a machine sleeps, so the wall clock is checked when it wakes up. */
 const LONGEST_WAIT_MS = 30_000;
-/** How often everything is fetched while there is no event stream. */
+/** Pause between two fetches of everything while there is no event stream. */
 const POLL_MS = 60_000;
 const END_SESSION_MS = 5_000;
 
@@ -44,7 +44,7 @@ export class Agent {
     this.#parts = agentParts(settings, deps);
   }
 
-  /** Whether the application can rely on its files, and what is wrong. */
+  /** Reports whether the application can rely on its files, and what is wrong. */
   state(): AgentState {
     const { holdings, activation, contact } = this.#parts;
     const isMissing = holdings.missing().length > 0;
@@ -60,7 +60,7 @@ export class Agent {
     return { ready: this.#hasStarted && !isMissing, reasons };
   }
 
-  /** By name or path. */
+  /** Finds a secret by name or path. */
   find(id: string): HeldSecret | undefined {
     return this.#parts.holdings.find(id)?.value;
   }

@@ -8,12 +8,12 @@ const LONGEST_PAUSE_MS = 60_000;
 
 export interface BrokerContactDeps {
   readonly clock: Clock;
-  /** In [0, 1). */
+  /** Returns a random number in [0, 1). */
   readonly random: () => number;
   readonly log: AgentLog;
 }
 
-/** Whether the broker answers, and when the agent may call it again after a failure. */
+/** State of the contact: whether the broker answers, and when the agent may call it again after a failure. */
 export class BrokerContact {
   readonly #clock: Clock;
   readonly #log: AgentLog;

@@ -36,15 +36,16 @@ export class BrokerTime {
     return this.#broker + passed;
   }
 
-  /** The same instant on this machine's wall clock. */
+  /** Converts an instant of the broker's clock to this machine's wall clock. */
   here(instant: number): number {
     return this.#clock.now() + instant - this.now();
   }
 }
 
 /**
- * When to renew a lease or session that ends at `endsAt`: at two thirds of the time that is left, and up to a tenth later, so that what began together
- * does not stay together. Never earlier: the broker extends a lease in its last third only. Milliseconds; `random` in [0, 1).
+ * Computes when to renew a lease or session that ends at `endsAt`: at two thirds of the time that is left, and up to a tenth
+ * later, so that what began together does not stay together. Never earlier: the broker extends a lease in its last third only.
+ * Milliseconds; `random` in [0, 1).
  */
 export function renewalTime(now: number, endsAt: number, random: () => number): number {
   return now + Math.max(0, endsAt - now) * (0.67 + random() * 0.1);

@@ -65,7 +65,10 @@ function put(target: Document, [key = '', ...rest]: readonly string[], value: un
   put(next, rest, value);
 }
 
-/** `payments/db=db.json:json,payments/api=api:files,payments/key`: path, file and format. A path may have `=`, a file here may not. */
+/**
+ * Reads a list such as `payments/db=db.json:json,payments/api=api:files,payments/key`: path, file and format. A path may have
+ * `=`, a file here may not.
+ */
 function secretsOf(list: string): readonly Document[] {
   return list
     .split(',')

@@ -20,7 +20,10 @@ export interface FollowerDeps {
   readonly log: AgentLog;
 }
 
-/** When a broker stops, all its streams end at once. The clients reconnect spread over this time, and over more while the broker is unreachable. */
+/**
+ * Time over which clients reconnect, and over more while the broker is unreachable. When a broker stops, all its streams end at
+ * once.
+ */
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 60_000;
 
@@ -41,7 +44,7 @@ export class EventFollower {
     this.#deps = deps;
   }
 
-  /** Whether events arrive at this moment. */
+  /** True while events arrive. */
   get isOpen(): boolean {
     return this.#isOpen;
   }

@@ -4,7 +4,7 @@ import type { HealthSettings } from '../settings/settings.ts';
 import { ConfigError } from '../failures.ts';
 import { hostRefusal, refusalOf } from './local-api/admission.ts';
 
-/** Whether all required secrets are delivered, and the reasons why the agent is not healthy. */
+/** Health of the agent: whether all required secrets are delivered, and the reasons why it is not healthy. */
 export interface HealthState {
   readonly ready: boolean;
   readonly reasons: readonly string[];
@@ -17,7 +17,7 @@ interface Answer {
   readonly body: object;
 }
 
-/** `GET /healthz`, `GET /readyz` for probes, and `POST /quit` from the same pod. */
+/** Server of `GET /healthz` and `GET /readyz` for probes, and of `POST /quit` from the same pod. */
 export class Health {
   readonly #server: Server;
 

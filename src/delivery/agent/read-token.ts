@@ -1,7 +1,7 @@
 import { AgentFailure, EXIT, codeOf } from '../failures.ts';
 import { readSmallFile } from '../files/read-file.ts';
 
-/** A service-account token is some 1,500 bytes. */
+/** Limit of a token; a service-account token has about 1,500 bytes. */
 const MOST_BYTES = 16_384;
 
 /** The projected token does not exist, or the file has no token in it. */

@@ -25,7 +25,7 @@ export class RefetchQueue {
     for (const holding of holdings) this.#pending.add(holding);
   }
 
-  /** As `add`, without the delay. */
+  /** Adds like `add`, without the delay. */
   addNow(holdings: readonly Holding[]): void {
     this.add(holdings);
     this.#isUrgent = true;

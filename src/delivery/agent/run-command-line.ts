@@ -45,7 +45,7 @@ async function checkOutputs(settings: Settings): Promise<void> {
 
 type Ask = Extract<Command, { readonly verb: 'healthcheck' | 'quit' }>;
 
-/** At the port of the command line, or that of the configuration. */
+/** Calls the agent at the port of the command line, or that of the configuration. */
 async function ask(command: Ask, environment: Environment): Promise<number> {
   const { askAgent } = await import('./verbs/ask-agent.ts');
   const { verb, port, isReady, config } = command;

@@ -4,7 +4,7 @@ import { factsOf, failureKind } from './access/failure-kind.ts';
 import { renewalTime, type BrokerTime } from './broker-time.ts';
 import type { AgentLog } from './agent-log.ts';
 
-/** How often the file is polled while it still has the token or certificate that was presented last. */
+/** Interval at which the file is polled while it still has the token or certificate that was presented last. */
 const POLL_MS = 10_000;
 const SHORTEST_POLL_MS = 1_000;
 
@@ -37,18 +37,18 @@ export class SessionKeeper {
     return this.#session;
   }
 
-  /** Whether the last session was ended early and there is no new one. */
+  /** True if the last session was ended early and there is no new one. */
   get wasRevoked(): boolean {
     return this.#wasRevoked && this.#session === undefined;
   }
 
-  /** When the session needs attention, by the broker's clock. */
+  /** Time at which the session must be renewed, by the broker's clock. */
   get dueAt(): number {
     return this.#session === undefined ? 0 : Math.min(this.#dueAt, this.#session.endsAt);
   }
 
   /**
-   * The session, renewed if that is due. A new object is a new session, without leases.
+   * Returns the session, renewed if that is due. A new object is a new session, without leases.
    * @throws as `BrokerAccess.logIn`
    */
   async current(signal: AbortSignal): Promise<AgentSession> {

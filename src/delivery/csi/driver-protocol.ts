@@ -2,8 +2,8 @@ import type { ServiceDefinition } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 
 /**
- * `v1alpha1.CSIDriverProvider` of the Secrets Store CSI driver (kubernetes-sigs/secrets-store-csi-driver, provider/v1alpha1), whose names and
- * numbers are what goes over the wire.
+ * Name of the service `v1alpha1.CSIDriverProvider` of the Secrets Store CSI driver (kubernetes-sigs/secrets-store-csi-driver,
+ * provider/v1alpha1). Its names and numbers are the wire format.
  */
 const SERVICE = 'CSIDriverProvider';
 
@@ -23,7 +23,7 @@ export interface ObjectVersion {
 }
 
 export interface MountRequest {
-  /** JSON: the parameters of the SecretProviderClass, with what the kubelet says of the pod over them. */
+  /** Parameters of the SecretProviderClass as JSON; the kubelet's facts about the pod override them. */
   readonly attributes: string;
   readonly secrets: string;
   readonly targetPath: string;
@@ -39,13 +39,13 @@ export interface MountedFile {
   readonly contents: Uint8Array;
 }
 
-/** `objectVersion` must not be empty: the driver takes that for a failure. */
+/** Answer to a mount. `objectVersion` must not be empty: the driver takes that for a failure. */
 export interface MountResponse {
   readonly objectVersion: readonly ObjectVersion[];
   readonly files: readonly MountedFile[];
 }
 
-/** The service as grpc-js wants it. */
+/** Describes the service for grpc-js. */
 export function driverService(): ServiceDefinition {
   const field = (type: string, id: number) => ({ type, id });
   const many = (type: string, id: number) => ({ rule: 'repeated', type, id });

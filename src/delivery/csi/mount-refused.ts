@@ -4,7 +4,7 @@ import { ApiError, UnreachableError } from '../../client/index.ts';
 /** Each poll of a volume would issue another one. */
 export const NO_CREDENTIALS = 'volumes cannot have dynamic credentials: use the agent';
 
-/** Why a volume cannot be mounted: a gRPC status and a message without any value. */
+/** Refusal to mount a volume: a gRPC status and a message without any value. */
 export class MountRefused extends Error {
   readonly code: status;
 

@@ -36,7 +36,7 @@ const objectSchema = z
     version: z.string().min(1).max(128).optional(),
     /** A setting of the agent, refused with an explanation. */
     credential: z.undefined(NO_CREDENTIALS).optional(),
-    /** Below the volume; a folder if the format is `files`. */
+    /** Path below the volume; a folder if the format is `files`. */
     file: z
       .string()
       .refine(
@@ -59,7 +59,7 @@ const objectSchema = z
 
 const objectsSchema = z.array(objectSchema).min(1).max(MOST_OBJECTS);
 
-/** One secret, or one key of it, as a file or a folder of the volume. */
+/** Secret, or one key of it, as a file or a folder of the volume. */
 export interface MountedObject {
   readonly path: string;
   readonly version: string | undefined;
@@ -71,7 +71,7 @@ export interface MountedObject {
 
 /** A request of the driver: the pod's token, and the files. */
 export interface MountSpec {
-  /** For the log only: the author of a SecretProviderClass can set it too. The token identifies the pod. */
+  /** Name of the pod, for the log only: the author of a SecretProviderClass can set it too. The token identifies the pod. */
   readonly pod: string;
   readonly token: Sensitive<string>;
   readonly objects: readonly MountedObject[];

@@ -32,7 +32,10 @@ export class PodSessions {
     this.#clock = clock;
   }
 
-  /** @throws as `WorkloadSession.logIn` */
+  /**
+   * Finds or opens the session of a token. @throws as `WorkloadSession.logIn`
+   * @throws as `WorkloadSession.logIn`
+   */
   async of(token: Sensitive<string>, signal: AbortSignal): Promise<WorkloadSession> {
     const name = sha256Hex(token.reveal());
     for (;;) {
@@ -53,7 +56,10 @@ export class PodSessions {
     }
   }
 
-  /** By the monotonic clock, because the node's wall clock may be wrong. It stops while a machine sleeps; the broker then refuses the session. */
+  /**
+   * Computes the time that a session has left, by the monotonic clock, because the node's wall clock may be wrong. The monotonic
+   * clock stops while a machine sleeps; the broker then refuses the session.
+   */
   #leftOf({ createdAt, endsAt }: WorkloadSession, { at }: Opening): number {
     return endsAt - createdAt - (this.#clock.monotonic() - at);
   }

@@ -31,7 +31,7 @@ const MOUNT_MS = 30_000;
 const TOO_LATE = `the broker did not answer within ${MOUNT_MS / 1000} s`;
 const MOST_REQUEST_BYTES = 1024 * 1024;
 const API_VERSION = 'v1alpha1';
-/** Of the socket: the driver runs as root, and no other user may connect. */
+/** Mode of the socket: the driver runs as root, and no other user may connect. */
 const OWNER_ONLY = 0o600;
 
 export interface ProviderDeps {
@@ -41,7 +41,7 @@ export interface ProviderDeps {
   readonly release: string;
 }
 
-/** A provider of the Secrets Store CSI driver on its socket, with `GET /healthz` beside it. */
+/** Provider of the Secrets Store CSI driver on its socket, with `GET /healthz` beside it. */
 export class Provider {
   readonly #settings: Settings;
   readonly #deps: ProviderDeps;

@@ -16,7 +16,7 @@ export const settingsSchema = z.strictObject({
   broker: z.strictObject({ url: z.url(), caFile: path.optional() }),
   /** The registered cluster that this node belongs to. */
   cluster: z.string().refine(isName, 'must be the name of a registered cluster'),
-  /** Of the pods' tokens; the driver's `tokenRequests` must name it. */
+  /** Audience of the pods' tokens; the driver's `tokenRequests` must name it. */
   audience: z.string().min(1).max(253).default('quaymaster'),
   health: z
     .strictObject({ host: z.string().min(1).default('0.0.0.0'), port: port.default(8202) })

@@ -80,7 +80,7 @@ export class Deliveries {
     });
   }
 
-  /** Whether an earlier agent changed files and did not finish the notification of the application. */
+  /** True if an earlier agent changed files and did not finish the notification of the application. */
   get isNotificationPending(): boolean {
     return this.#writes === 0 && this.#parts.directory?.isNotificationPending === true;
   }

@@ -1,10 +1,10 @@
-/** What can be said of a delivered file: the one definition for the agent's settings, the annotations of the injector and the CSI provider. */
+/** Options of a delivered file: the one definition for the agent's settings, the annotations of the injector and the CSI provider. */
 
-/** How the data of a secret become bytes. With `files` the target is a folder that has one file for each key. */
+/** Formats of a secret's data. With `files` the target is a folder that has one file for each key. */
 export const FORMATS = ['json', 'files', 'dotenv', 'properties', 'yaml'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** What a default file name ends with. */
+/** Endings of default file names. */
 export const FILE_ENDINGS: Readonly<Record<Format, string>> = {
   json: '.json',
   files: '',
@@ -30,7 +30,7 @@ const MOST_SEGMENTS = 8;
 /** Names that begin with two dots belong to the directory itself (`..data`). */
 const SEGMENT = /^(?!\.\.|\.$)[^/\p{Cc}]+$/u;
 
-/** Why a path cannot be the place of a file below the directory; undefined when it can (CVE-2020-8567, CVE-2020-8568). */
+/** Gives the reason why a path cannot be a file below the directory; undefined if it can (CVE-2020-8567, CVE-2020-8568). */
 export function targetProblem(target: string): string | undefined {
   if (target.startsWith('/')) return 'must be relative to the directory, without a leading slash';
   const segments = target.split('/');
@@ -40,12 +40,12 @@ export function targetProblem(target: string): string | undefined {
     : `must consist of names that are not empty, not ".", do not begin with "..", have at most ${LONGEST_SEGMENT} bytes and no control characters`;
 }
 
-/** Whether a key of a secret, or one part of a target, can be the name of a file. */
+/** Tells whether a key of a secret, or one part of a target, can be the name of a file. */
 export function isFileName(name: string): boolean {
   return SEGMENT.test(name) && Buffer.byteLength(name) <= LONGEST_SEGMENT;
 }
 
-/** Whether two targets are the same file, or one lies within the other. */
+/** Tells whether two targets are the same file, or one lies within the other. */
 export function targetsOverlap(left: string, right: string): boolean {
   return left === right || left.startsWith(`${right}/`) || right.startsWith(`${left}/`);
 }

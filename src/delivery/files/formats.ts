@@ -45,8 +45,9 @@ export function renderDotenv(data: SecretData): Buffer {
 }
 
 /**
- * Without quotes if no character is special, otherwise in single quotes, in which every parser takes all characters literally. Only a value that
- * contains a single quote goes into double quotes with the shell's escapes: libraries differ there, and some keep `\$` or `\"` as it is.
+ * Writes a value without quotes if no character is special, otherwise in single quotes, in which every parser takes all
+ * characters literally. Only a value that contains a single quote goes into double quotes with the shell's escapes: libraries
+ * differ there, and some keep `\$` or `\"` as it is.
  */
 export function quoteDotenv(value: string): string {
   if (PLAIN.test(value)) return value;

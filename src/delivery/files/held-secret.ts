@@ -10,7 +10,7 @@ export interface HeldSecret {
   readonly version: string;
   readonly data: Sensitive<SecretData>;
   readonly leaseId: string | undefined;
-  /** When the lease ends, by this machine's clock: milliseconds since the epoch. */
+  /** End of the lease by this machine's clock: milliseconds since the epoch. */
   readonly endsAt: number | undefined;
   /** The broker or its backend could not confirm that this is still the value. */
   readonly stale: boolean;

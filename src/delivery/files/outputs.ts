@@ -2,7 +2,7 @@ import { targetsOverlap, type Format } from './file-options.ts';
 
 /** Owner and permissions of a file. */
 export interface FileAccess {
-  /** Permission bits, as of chmod(2). */
+  /** Permission bits, as in chmod(2). */
   readonly mode: number;
   readonly owner?: number | undefined;
   readonly group?: number | undefined;
@@ -30,12 +30,12 @@ export interface SecretOutput extends FileAccess {
 
 export interface TemplateOutput extends FileAccess {
   readonly file: string;
-  /** A file that is read once, at the start. */
+  /** File that is read once, at the start. */
   readonly source?: string | undefined;
   readonly text?: string | undefined;
 }
 
-/** A secret that has a file of its own. */
+/** Secret that has a file of its own. */
 export type FileOutput = SecretOutput & { readonly file: string };
 
 /** Two outputs with the same target, or one within the other's. */

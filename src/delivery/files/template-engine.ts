@@ -51,7 +51,7 @@ function quietly<T>(name: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    // Without the cause: the library's messages quote values of variables.
+    // Thrown without the cause: the library's messages quote values of variables.
     throw new DeliveryError(`${name}${templateMessage(error)}`);
   }
 }

@@ -18,7 +18,7 @@ interface Parsed {
   readonly template: Template;
 }
 
-/** The templates of a configuration, read and parsed once. */
+/** Templates of a configuration, read and parsed once. */
 export class TemplateRenderer {
   readonly #parsed: readonly Parsed[];
   readonly #valueOf: (value: SecretData[string]) => string | BytesValue;
@@ -117,7 +117,7 @@ export function parseTemplate(
 }
 
 interface NamedText {
-  /** In messages. */
+  /** Name of the template in messages. */
   readonly name: string;
   readonly text: string;
 }

@@ -37,7 +37,10 @@ export function agentConfig(
   };
 }
 
-/** As JSON, which is YAML, without a dollar sign: the kubelet expands `$(NAME)` and `$$` in the value of a variable. */
+/**
+ * Formats the configuration as JSON, which is YAML, without a dollar sign: the kubelet expands `$(NAME)` and `$$` in the value of
+ * a variable.
+ */
 export function configText(config: object): string {
   return JSON.stringify(config).replaceAll('$', String.raw`\u0024`);
 }

@@ -54,7 +54,7 @@ export function initContainer(traits: AgentTraits): Container {
   return containerOf(INIT_CONTAINER, ['agent', '--once'], traits);
 }
 
-/** For clusters without native sidecars. */
+/** Builds an ordinary container, for clusters without native sidecars. */
 export function plainSidecar(traits: AgentTraits): Container {
   return containerOf(AGENT_CONTAINER, ['agent'], traits);
 }

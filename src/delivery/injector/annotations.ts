@@ -75,7 +75,7 @@ export type ItemTexts = Partial<Record<ItemAnnotation, string>>;
 /** The annotations of our domain by kind and name, not yet parsed. */
 export interface AnnotationTexts {
   readonly pod: Readonly<Partial<Record<PodAnnotation, string>>>;
-  /** By name, in the order of the names. */
+  /** Texts of each item, in the order of the names. */
   readonly items: ReadonlyMap<string, Readonly<ItemTexts>>;
 }
 

@@ -7,8 +7,9 @@ const MOST_OF_OTHERS = 100;
 export const COMMON_NAME_PREFIX = 'quaymaster-injector ';
 
 /**
- * A `caBundle` with these certificates of one broker. Certificates of other brokers stay until they expire; certificates that are not of a broker stay;
- * former ones of the same broker are removed. The order is the same for every broker: otherwise two brokers would overwrite each other for ever.
+ * Builds a `caBundle` with these certificates of one broker. Certificates of other brokers stay until they expire; certificates
+ * that are not of a broker stay; former ones of the same broker are removed. The order is the same for every broker: otherwise
+ * two brokers would overwrite each other for ever.
  * @param bundle base64 of PEM, as Kubernetes has it. @param own PEM. @param at.now milliseconds since the epoch
  */
 export function withCertificates(

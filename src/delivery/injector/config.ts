@@ -12,13 +12,13 @@ const certificate = z.union(
   [
     z.strictObject({
       managed: z.strictObject({
-        /** A connection of type `kubernetes`: the API server that calls us. */
+        /** Connection of type `kubernetes`: the API server that calls the webhook. */
         connection: z.string().min(1),
         /** Name of the MutatingWebhookConfiguration whose `caBundle` is updated. */
         webhookConfiguration: z.string().min(1).max(253),
         /** Name of the ValidatingWebhookConfiguration for custom resources, if there is one; updated alike. */
         validatingWebhookConfiguration: z.string().min(1).max(253).optional(),
-        /** Names that the API server calls us by: `<service>.<namespace>.svc`. */
+        /** DNS names by which the API server calls the webhook: `<service>.<namespace>.svc`. */
         dnsNames: z.array(z.string().min(1).max(253)).min(1).max(10),
       }),
     }),
@@ -29,7 +29,7 @@ const certificate = z.union(
   'must have either "managed" or "files"',
 );
 
-/** The mutating admission webhook, on a listener of its own. */
+/** Schema of the mutating admission webhook, which has its own listener. */
 export const injectorConfigSchema = z.strictObject({
   listener: z.strictObject({
     host: z.string().min(1).default('0.0.0.0'),
@@ -43,7 +43,7 @@ export const injectorConfigSchema = z.strictObject({
   /** The broker's address for injected agents, and the audience of their tokens. */
   broker: z.strictObject({
     url: z.url({ protocol: /^https$/ }),
-    /** PEM; its text goes into each pod. Absent: the public roots. */
+    /** PEM file whose text goes into each pod. Absent: the public roots. */
     caFile: file.optional(),
     /** The registered cluster of these pods. */
     cluster: z.string().refine(isName, 'must be the name of a registered cluster'),
@@ -51,7 +51,7 @@ export const injectorConfigSchema = z.strictObject({
   }),
   /** Native sidecars (Kubernetes 1.29): `auto` asks the API server if the certificate is managed, and otherwise assumes that they exist. */
   nativeSidecars: z.enum(['auto', 'always', 'never']).default('auto'),
-  /** Of each injected container. */
+  /** Resources of each injected container. */
   resources: z
     .strictObject({
       cpuRequest: quantity.default('10m'),

@@ -92,7 +92,7 @@ function notAsked(
   };
 }
 
-/** Without containers, volumes and mounts that have our names. */
+/** Copies the pod without containers, volumes and mounts that have our names. */
 function withoutAgent(spec: PodSpec): PodSpec {
   const clean = (containers: readonly Container[]): Container[] =>
     containers
@@ -165,7 +165,7 @@ function withMount(container: Container, mountPath: string): Container {
   return { ...container, volumeMounts: [...(container.volumeMounts ?? []), mount] };
 }
 
-/** Not `fsGroup`, which would change the group of every file in every volume of the pod. */
+/** Chooses the group of the files. `fsGroup` is not used: it would change the group of every file in every volume of the pod. */
 function groupOf(
   { securityContext = {} }: PodSpec,
   { sharesUser, group }: RunAs,

@@ -27,7 +27,7 @@ export interface InjectionRequest {
   readonly templates: readonly RequestedTemplate[];
   /** Containers that get the files mounted. Absent: all of `spec.containers`. */
   readonly containers?: readonly string[];
-  /** Where they are mounted. */
+  /** Directory at which they are mounted. */
   readonly directory: string;
   readonly isOnce: boolean;
   readonly healthPort?: number;

@@ -14,7 +14,7 @@ const BACKDATED = 300_000;
 const CHECK_MS = 10_000;
 /** The first delay after a failed check; doubles up to the usual interval. */
 const RETRY_MS = 500;
-/** How long readiness waits for the first entry. */
+/** Time that readiness waits for the first entry. */
 const FIRST_ENTRY_MS = 30_000;
 /** Every API server must have received a certificate before it is presented. */
 const SPREAD_MS = 60_000;
@@ -22,7 +22,7 @@ const SPREAD_MS = 60_000;
 interface Made {
   readonly cert: string;
   readonly key: string;
-  /** When the next one is issued: at two thirds of its life. */
+  /** Time at which the next one is issued: at two thirds of its life. */
   readonly renewAt: number;
 }
 
@@ -82,7 +82,7 @@ export class ManagedCertificate {
     return this.#current;
   }
 
-  /** Whether the webhook configuration contained it at the last check. */
+  /** True if the webhook configuration contained it at the last check. */
   get isEntered(): boolean {
     return this.#isEntered;
   }

@@ -4,12 +4,12 @@ import { withDeadline } from '../../ports/deadline.ts';
 import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 
 const TIMEOUT_MS = 5_000;
-/** On by default since (KEP-753). */
+/** Minor version since which native sidecars are on by default (KEP-753). */
 const SINCE_MINOR = 29;
 
 const versionSchema = z.looseObject({ major: z.string(), minor: z.string() });
 
-/** Whether the cluster's version has native sidecars. @throws BrokerError as the API server answers */
+/** Tells whether the cluster's version has native sidecars. @throws BrokerError as the API server answers */
 export async function hasNativeSidecars(
   api: KubernetesApi,
   clock: Clock,

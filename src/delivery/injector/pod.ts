@@ -32,7 +32,7 @@ function list<T extends z.ZodType>(item: T) {
   );
 }
 
-/** Like `z.record` of texts, which takes a microsecond for each. */
+/** Schema like `z.record` of texts, which takes a microsecond for each. */
 const texts = z.custom<Readonly<Record<string, string>>>(
   (value) => isObject(value) && Object.values(value).every((text) => typeof text === 'string'),
 );

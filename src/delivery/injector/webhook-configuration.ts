@@ -5,7 +5,7 @@ import { withDeadline } from '../../ports/deadline.ts';
 import type { KubernetesApi, KubernetesRequest } from '../../ports/kubernetes-api.ts';
 
 const TIMEOUT_MS = 5_000;
-/** Lists are merged by the names of their items. */
+/** Content type of a patch that merges lists by the names of their items. */
 const STRATEGIC_MERGE = 'application/strategic-merge-patch+json';
 
 const configurationSchema = z.looseObject({

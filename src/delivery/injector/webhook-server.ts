@@ -34,7 +34,7 @@ export interface WebhookServerOptions {
 /** Answers a review with JSON; undefined if the document is not a review. */
 export type Review = (document: unknown) => Promise<object | undefined>;
 
-/** By path, such as `/inject`. */
+/** Reviews by path, such as `/inject`. */
 export type Reviews = Readonly<Record<string, Review>>;
 
 /** Reviews by `POST` over TLS, each kind at its own path, and nothing else. */
@@ -87,7 +87,10 @@ export class WebhookServer {
     this.#server.timeout = STALLED_MS;
   }
 
-  /** @throws ERR_CONFIG_INVALID when it cannot. */
+  /**
+   * Listens. @throws ERR_CONFIG_INVALID if it cannot.
+   * @throws ERR_CONFIG_INVALID when it cannot.
+   */
   listen(): Promise<AddressInfo> {
     return listenAt(this.#server, this.#options);
   }
@@ -173,7 +176,7 @@ async function answerRequest(
   }
 }
 
-/** The API server adds `?timeout=…`. */
+/** Reads the path without the `?timeout=…` that the API server adds. */
 function pathOf({ url = '' }: IncomingMessage): string {
   return url.split('?', 1)[0] ?? '';
 }
@@ -214,7 +217,7 @@ function send(response: ServerResponse, answer: object): void {
   response.end(text);
 }
 
-/** Why a body was not read to its end. */
+/** Reason why a body was not read to its end. */
 type Unread = 'too_long' | 'no_room';
 
 /** The whole body, or why it was not read on: it is too long, or `take` has no room for its next bytes. `take` is asked before bytes are kept. */

@@ -3,7 +3,7 @@ import { absolutePath, argv, duration, signalName } from './fields.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
-/** Without credentials, which would end up in logs and process lists. */
+/** URL without credentials, which would end up in logs and process lists. */
 export const HTTP_URL = /^https?:\/\/[^\s@]+$/;
 
 const httpCall = z.strictObject({
@@ -43,14 +43,14 @@ export const actionSchema = z.pipe(
   }),
 );
 
-/** When the application is considered to use a version. */
+/** Condition under which the application is considered to use a version. */
 export const acknowledgeSchema = z.prefault(
   z
     .strictObject({
       after: z._default(z.enum(['written', 'command', 'http']), 'written'),
       command: z.optional(argv),
       http: z.optional(httpCall),
-      /** How long the proof is retried. */
+      /** Time for which the proof is retried. */
       timeout: z.prefault(duration, '30s'),
     })
     .check(

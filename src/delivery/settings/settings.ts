@@ -17,7 +17,7 @@ import {
 import { pointerTo } from '../../domain/words/json-pointer.ts';
 import { settingWords } from '../../domain/words/schema-words.ts';
 
-/** Below `directory`. */
+/** Path below `directory`. */
 const target = z.string().check((checking) => {
   const message = targetProblem(checking.value);
   if (message !== undefined) {
@@ -105,7 +105,7 @@ const secret = z
     version: z.optional(z.string().check(z.minLength(1), z.maxLength(128))),
     /** Issues a dynamic credential instead of reading a stored secret. */
     credential: z.optional(z.strictObject({ ttl: z.optional(lifetime) })),
-    /** Whether the agent may start without it. */
+    /** True: the agent may start without it. */
     optional: z._default(z.boolean(), false),
     ...secretFile,
   })
@@ -131,7 +131,7 @@ const execSchema = z.prefault(
     onChange: z._default(z.enum(['restart', 'signal', 'none']), 'restart'),
     signal: z._default(signalName, 'SIGHUP'),
     stopSignal: z._default(signalName, 'SIGTERM'),
-    /** How long the child may take to end after `stopSignal` before it is killed. */
+    /** Time that the child may take to end after `stopSignal` before it is killed. */
     stopAfter: z.prefault(duration, '30s'),
   }),
   {},
@@ -160,7 +160,7 @@ export const settingsSchema = z
   .strictObject({
     broker,
     cluster: clusterName,
-    /** What proves the identity of the workload: the token of `tokenFile`, or the client certificate. */
+    /** Proof of the workload's identity: the token of `tokenFile`, or the client certificate. */
     login: z._default(z.enum(['token', 'certificate']), 'token'),
     tokenFile: z._default(absolutePath, '/var/run/secrets/quaymaster/token'),
     directory: z._default(absolutePath, '/var/run/quaymaster/secrets'),

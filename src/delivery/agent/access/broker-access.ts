@@ -10,7 +10,7 @@ export type Report = Schemas['Acknowledgements']['items'][number];
 export type ReportAnswer = Schemas['AcknowledgementsAnswer']['items'][number];
 
 export interface BatchAnswer {
-  /** One for each item, in their order. */
+  /** Answers, one for each item, in their order. */
   readonly items: readonly ItemAnswer[];
   /** The broker's time at the answer, if stated: milliseconds since the epoch. */
   readonly at: number | undefined;
@@ -25,7 +25,10 @@ export interface AgentSession {
   renew(identity: string, signal: AbortSignal): Promise<void>;
   end(signal: AbortSignal): Promise<void>;
   read(items: readonly BatchItem[], signal: AbortSignal): Promise<BatchAnswer>;
-  /** @returns the new end of the lease. */
+  /**
+   * Renews the lease. @returns the new end of the lease.
+   * @returns the new end of the lease.
+   */
   renewLease(id: string, signal: AbortSignal): Promise<number>;
   releaseLease(id: string, signal: AbortSignal): Promise<void>;
   acknowledge(reports: readonly Report[], signal: AbortSignal): Promise<readonly ReportAnswer[]>;

@@ -1,8 +1,8 @@
 import { ApiError, UnreachableError } from '../../../client/index.ts';
 
 /**
- * What a failed call means to the agent. `unavailable`: retry later. `unauthenticated`: the broker does not accept the session, or the token of a login.
- * `denied`: no access. `refused`: a retry would be refused too.
+ * Meaning of a failed call for the agent. `unavailable`: retry later. `unauthenticated`: the broker does not accept the session,
+ * or the token of a login. `denied`: no access. `refused`: a retry would be refused too.
  */
 export type FailureKind = 'unavailable' | 'unauthenticated' | 'denied' | 'refused';
 
@@ -14,7 +14,7 @@ export function failureKind(error: unknown): FailureKind {
   return kindOfStatus(error.status);
 }
 
-/** The same for an item of a batch. */
+/** Gives the kind of a refused item of a batch, from its status. */
 export function kindOfStatus(status: number): FailureKind {
   if (status === 401) return 'unauthenticated';
   if (status === 403 || status === 404) return 'denied';

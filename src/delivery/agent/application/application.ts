@@ -25,7 +25,7 @@ export interface Outcome {
 export interface ApplicationDeps {
   readonly onChange: readonly ChangeAction[];
   readonly acknowledge: AcknowledgeSettings;
-  /** How `exec` notifies its child. @returns why that failed, as a code. */
+  /** Notifies the child of `exec`. @returns why that failed, as a code. */
   readonly child?: (() => Promise<string | undefined>) | undefined;
   readonly clock: Clock;
   readonly log: AgentLog;
@@ -69,7 +69,7 @@ export class Application {
     this.notifyWithoutChild();
   }
 
-  /** Without the child of `exec`, which has not started, and will start with the delivered values. */
+  /** Notifies without the child of `exec`, which has not started, and will start with the delivered values. */
   notifyWithoutChild(): void {
     this.#isNotifying = true;
     this.#work ??= this.#run();

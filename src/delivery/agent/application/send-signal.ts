@@ -8,7 +8,7 @@ const PID = /^(?:[2-9]|[1-9][0-9]{1,9})$/;
 const MOST_BYTES = 32;
 
 /**
- * There is no wait between the check of a process and the signal, because its number could be reused meanwhile.
+ * Sends the signal right after the check of the process: during a wait between them, its number could be reused.
  * @returns why it failed, as a code; undefined on success
  */
 export function sendSignal({ signal, pidFile, process: name }: SignalAction): string | undefined {
@@ -41,7 +41,7 @@ function signalAll(name: string, signal: NodeJS.Signals): string | undefined {
   return failures.find((failure) => failure !== undefined);
 }
 
-/** Without `/proc` there are none. */
+/** Lists the processes. Without `/proc` there are none. */
 function processes(): readonly string[] {
   try {
     return readdirSync('/proc');
@@ -56,7 +56,7 @@ interface FoundProcess {
   readonly hasEnded: boolean;
 }
 
-/** As in proc_pid_stat(5): the name may contain any character, and stands between the first bracket and the last. */
+/** Reads a process as in proc_pid_stat(5): the name may contain any character, and stands between the first bracket and the last. */
 function processAt(pid: string): FoundProcess | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');

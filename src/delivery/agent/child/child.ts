@@ -20,7 +20,7 @@ export interface ChildDeps {
   readonly log: Pick<Log, 'error'>;
 }
 
-/** The program that the agent runs: one process at a time, with the agent's own standard streams. */
+/** Program that the agent runs: one process at a time, with the agent's own standard streams. */
 export class Child {
   readonly #deps: ChildDeps;
   readonly #exit = Promise.withResolvers<number>();

@@ -2,7 +2,7 @@ import type { ExecSettings } from '../../settings/settings.ts';
 import { DeliveryError } from '../../failures.ts';
 import type { HeldSecret } from '../../files/held-secret.ts';
 
-/** Of `NAME=value` with its NUL: with a longer string the kernel does not start the program (execve(2), MAX_ARG_STRLEN). */
+/** Limit of `NAME=value` with its NUL: with a longer string the kernel does not start the program (execve(2), MAX_ARG_STRLEN). */
 const MOST_BYTES = 131_072;
 
 /**

@@ -9,18 +9,18 @@ import type { HeldSecret } from '../../files/held-secret.ts';
 interface HeldLease {
   /** Undefined for a lease of an ended session: it keeps its end and cannot be extended. */
   readonly id: string | undefined;
-  /** By the broker's clock. */
+  /** End of the lease by the broker's clock. */
   readonly endsAt: number;
 }
 
 /** A lease that cannot be extended is not requested more often than this. */
 const SHORTEST_PAUSE_MS = 1_000;
-/** If a renewal leaves less than this part of the lease's first duration, another credential is issued. */
+/** Part of the lease's first duration; if a renewal leaves less, another credential is issued. */
 const LEAST_PART = 1 / 3;
 /** One backend can fail while the broker works: each secret has its own delays. */
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
-/** How often a denied secret is requested again. */
+/** Pause before a denied secret is requested again. */
 const DENIED_PAUSE_MS = 300_000;
 
 /** One configured secret with its value and its lease. */
@@ -58,7 +58,7 @@ export class Holding {
     return this.#lease?.id;
   }
 
-  /** When it must be fetched or renewed, by the broker's clock. */
+  /** Time at which it must be fetched or renewed, by the broker's clock. */
   get dueAt(): number {
     return this.#dueAt;
   }

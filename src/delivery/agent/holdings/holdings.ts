@@ -5,7 +5,7 @@ import type { SecretSettings } from '../../settings/settings.ts';
 import type { HeldSecret } from '../../files/held-secret.ts';
 import { Holding } from './holding.ts';
 
-/** Why an item of a batch has no value. */
+/** Reason why an item of a batch has no value. */
 export interface Refusal {
   readonly holding: Holding;
   readonly kind: FailureKind;
@@ -20,7 +20,7 @@ export interface BatchResult {
   readonly refusals: readonly Refusal[];
 }
 
-/** After this many conflicts an unanswered request for a credential is replaced by another. */
+/** Number of conflicts after which an unanswered request for a credential is replaced by another. */
 const MOST_CONFLICTS = 3;
 
 /** All configured secrets with their values and leases. */
@@ -34,7 +34,7 @@ export class Holdings {
     this.#byName = new Map(this.all.map((holding) => [holding.name, holding]));
   }
 
-  /** By name, or the first with that path. */
+  /** Finds a holding by name, or the first with that path. */
   find(id: string): Holding | undefined {
     return this.#byName.get(id) ?? this.all.find(({ settings }) => settings.path === id);
   }
@@ -66,7 +66,7 @@ export class Holdings {
     return this.all.filter(({ value, endsAt }) => value !== undefined && endsAt <= now);
   }
 
-  /** When the next one is due, by the broker's clock. */
+  /** Time at which the next one is due, by the broker's clock. */
   nextAt(): number {
     return Math.min(...this.all.map(({ dueAt }) => dueAt));
   }

@@ -23,7 +23,7 @@ export function refusalOf(headers: IncomingHttpHeaders): Refusal | undefined {
   return undefined;
 }
 
-/** On a port the host must be local: another name belongs to a foreign page that resolves to this machine (DNS rebinding). */
+/** Requires a local host on a port: another name belongs to a foreign page that resolves to this machine (DNS rebinding). */
 export function hostRefusal({ host }: IncomingHttpHeaders): Refusal | undefined {
   return LOCAL_NAME.test(host ?? '') ? undefined : { status: 403, message: 'Not this host' };
 }

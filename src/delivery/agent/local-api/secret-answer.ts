@@ -1,7 +1,7 @@
 import type { HeldSecret } from '../../files/held-secret.ts';
 import type { SecretQuery } from './secret-query.ts';
 
-/** The agent holds one version of each secret. */
+/** Stage of every version: the agent has one version of each secret. */
 const CURRENT = 'AWSCURRENT';
 
 export interface LocalAnswer {
@@ -33,7 +33,7 @@ export async function answerSecret(source: SecretSource, query: SecretQuery): Pr
   return { status: 200, type: 'application/json', body: JSON.stringify(valueOf(secret)) };
 }
 
-/** As AWS's errors look; the text is ours and names nothing that was asked for. */
+/** Builds an error in the form of AWS. The text is ours and contains nothing of the request. */
 function failure(status: number, code: string, message: string): LocalAnswer {
   return { status, type: 'application/json', body: JSON.stringify({ __type: code, message }) };
 }
@@ -45,7 +45,7 @@ function valueOf({ path, version, data }: HeldSecret): object {
     VersionId: version,
     SecretString: JSON.stringify(data.reveal()),
     VersionStages: [CURRENT],
-    // The broker says when a lease ends, not when a version was made.
+    // The broker reports when a lease ends, not when a version was created.
     CreatedDate: null,
   };
 }

@@ -18,7 +18,7 @@ const FORWARDED = [
   'SIGUSR2',
   'SIGWINCH',
 ] as const;
-/** Before the child is started, these end the agent. */
+/** Signals that end the agent before the child is started. */
 const ENDING: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGQUIT'];
 
 /** Delivers, then runs a program until it ends. @returns its exit code. @throws AgentFailure */

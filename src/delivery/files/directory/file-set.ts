@@ -16,7 +16,7 @@ import { isUnchanged, unlinkIfExists, writeNewFile } from './write-file.ts';
 export interface SetPlace {
   readonly root: OpenDirectory;
   readonly isInMemory: boolean;
-  /** Of every directory below the root. */
+  /** Mode of every directory below the root. */
   readonly directoryMode: number;
 }
 
@@ -67,7 +67,7 @@ export class FileSet {
     }
   }
 
-  /** Whether it still exists under its name. */
+  /** True if it still exists under its name. */
   get isInPlace(): boolean {
     const { dev, ino } = this.#directory.stat();
     const found = lstatSync(this.#root.at(this.name), { throwIfNoEntry: false });

@@ -8,7 +8,7 @@ export const CURRENT = '..data';
 const ROOT = 0;
 const WRITABLE_BY_OTHERS = 0o022;
 const PERMISSIONS = 0o7777;
-/** New entries take the directory's group, as a volume's `fsGroup` wants. */
+/** Set-group-ID bit: new entries take the directory's group, which a volume's `fsGroup` needs. */
 const SET_GROUP_ID = 0o2000;
 /** Magic numbers of statfs(2): tmpfs, ramfs. */
 const IN_MEMORY = [0x01021994, 0x858458f6];
@@ -16,7 +16,7 @@ const IN_MEMORY = [0x01021994, 0x858458f6];
 export interface OpenedRoot {
   readonly directory: OpenDirectory;
   readonly isInMemory: boolean;
-  /** What an operator should know about the directory, as sentences. */
+  /** Warnings for the operator about the directory, as sentences. */
   readonly warnings: readonly string[];
 }
 
@@ -85,7 +85,10 @@ function checked(directory: OpenDirectory, { path, mode, isVolume }: Place): Ope
   return { directory, isInMemory, warnings };
 }
 
-/** If an operator configures /tmp or /etc and the agent runs as root, it must not close the directory to all other users. */
+/**
+ * Tells whether the directory has files of others. If an operator configures /tmp or /etc and the agent runs as root, the agent
+ * must not close the directory to all other users.
+ */
 function hasForeignFiles(directory: OpenDirectory): boolean {
   const names = readdirSync(directory.at('.'));
   return !names.includes(CURRENT) && names.some((name) => !name.startsWith('..'));

@@ -32,7 +32,7 @@ export interface Replacement {
  * Renaming each file by itself would show a new certificate beside an old key.
  */
 export class SecretDirectory {
-  /** What an operator should know about the directory, as sentences. */
+  /** Warnings for the operator about the directory, as sentences. */
   readonly warnings: readonly string[];
   readonly #path: string;
   readonly #place: SetPlace;
@@ -63,7 +63,7 @@ export class SecretDirectory {
     }
   }
 
-  /** Why a target cannot be written: an entry that the agent did not create. Undefined if the place is free. */
+  /** Gives the reason why a target cannot be written: an entry that the agent did not create. Undefined if the place is free. */
   obstacle(target: string): string | undefined {
     const [name = ''] = target.split('/');
     const link = this.#linkAt(name);
@@ -87,7 +87,10 @@ export class SecretDirectory {
     return this.#linkAt(NOTIFICATION_PENDING) !== undefined;
   }
 
-  /** Only the next agent uses it at its start, so failures are ignored: a full volume must not stop deliveries or removals. */
+  /**
+   * Records a pending notification. Only the next agent uses it at its start, so failures are ignored: a full volume must not
+   * stop deliveries or removals.
+   */
   setNotificationPending(isPending: boolean): void {
     failureOf(NOTIFICATION_PENDING, () => {
       if (isPending) this.#point(NOTIFICATION_PENDING, CURRENT);

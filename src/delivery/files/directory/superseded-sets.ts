@@ -16,7 +16,7 @@ export interface DirectoryDeps {
 /** Replaced sets, until they are removed. */
 export class SupersededSets {
   readonly #deps: DirectoryDeps;
-  /** With the function that cancels the timer of each. */
+  /** Superseded sets, each with the function that cancels its timer. */
   readonly #sets = new Map<FileSet, () => void>();
 
   constructor(deps: DirectoryDeps) {

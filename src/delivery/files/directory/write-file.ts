@@ -40,7 +40,7 @@ function giveTo(fd: number, { owner = -1, group = -1 }: RenderedFile): void {
   }
 }
 
-/** Whether the file at the path is unchanged. A link, a pipe or an unreadable file is not. */
+/** Tells whether the file at the path is unchanged. A link, a pipe or an unreadable file is not. */
 export function isUnchanged(path: string, file: RenderedFile): boolean {
   let fd: number;
   try {
@@ -64,7 +64,7 @@ export function isUnchanged(path: string, file: RenderedFile): boolean {
   }
 }
 
-/** Not by `rmSync`, whose error has no code (Node 24.21): operators need to know why a file cannot be removed. */
+/** Removes a file without `rmSync`, whose error has no code (Node 24.21): operators need to know why a file cannot be removed. */
 export function unlinkIfExists(path: string): void {
   try {
     unlinkSync(path);
