@@ -40,7 +40,7 @@ export const contractCodes = (schemas['ErrorCode'] as { readonly enum: readonly 
 
 export const contractOperations = operationsOf(document);
 
-/** The operation of a request, if the contract has one. */
+/** Finds the operation of a request, if the contract has one. */
 function operationAt(method: string, target: string): ContractOperation | undefined {
   const path = target.split('?', 1)[0] ?? '';
   return contractOperations.find(
@@ -55,7 +55,10 @@ function matcher({ path }: ContractOperation): RegExp {
   return new RegExp(`^${source}$`);
 }
 
-/** How an answer violates the contract; undefined: it does not. An answer that no operation describes must be a problem document. */
+/**
+ * Describes how an answer violates the contract; undefined: it does not. An answer that no operation describes must be a problem
+ * document.
+ */
 export function contractFault(
   method: string,
   target: string,

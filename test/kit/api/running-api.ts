@@ -35,7 +35,7 @@ export interface PartsOptions {
   readonly refusals?: Record<string, unknown>;
   /** Tests read the entry of each refusal, so by default none is counted into a summary. */
   readonly denials?: Record<string, unknown>;
-  /** Of the audit log, besides its origin and files. */
+  /** Settings of the audit log, besides its origin and files. */
   readonly audit?: Record<string, unknown>;
   /** Connections besides `keys`, which has the keys of `c1`. */
   readonly connections?: Record<string, unknown>;
@@ -55,7 +55,7 @@ export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** An answer that the contract allows. */
+/** Answer that the contract allows. */
 export interface Answered {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -191,7 +191,7 @@ export class RunningApi {
     return answered;
   }
 
-  /** A service-account token that the cluster `c1` accepts. */
+  /** Signs a service-account token that the cluster `c1` accepts. */
   serviceAccountToken(claims: Claims = {}): string {
     const issuedAt = Math.floor(this.broker.parts.clock.now() / 1000);
     const payload = boundClaims({ issuer: ISSUER, audience: [AUDIENCE], issuedAt, ...claims });

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** How KMS of AWS answers, where moto does not: moto keeps using a key that is disabled or pending deletion. */
+/** Faults of AWS KMS that moto does not have: moto keeps using a key that is disabled or pending deletion. */
 export type KmsFault =
   | 'DisabledException'
   | 'KMSInvalidStateException'
@@ -13,12 +13,12 @@ export type KmsFault =
   | 'no answer';
 
 interface KmsCall {
-  /** As in a policy of IAM: `kms:Decrypt`. */
+  /** Action as in a policy of IAM: `kms:Decrypt`. */
   readonly action: string;
   readonly contextKeys: readonly string[];
 }
 
-/** In front of moto: passes good requests to it, and answers all others with a fault, or with a changed answer. */
+/** Proxy in front of moto: passes good requests to it, and answers all others with a fault, or with a changed answer. */
 export class KmsProxy {
   fault: KmsFault | undefined;
   /** Changes the good answers of moto. */

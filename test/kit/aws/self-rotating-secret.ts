@@ -77,7 +77,7 @@ export class OwnSecret {
     return { type, region, endpoint, locators: ['**'], limits: PATIENT };
   }
 
-  /** Whether the database accepts the login. */
+  /** Tells whether the database accepts the login. */
   accepts(data: SecretData): boolean {
     return data['password'] === this.#password;
   }
@@ -88,7 +88,7 @@ export class OwnSecret {
     return JSON.parse(SecretString) as SecretData;
   }
 
-  /** The versions that have a stage, and the database's password. */
+  /** Describes the versions that have a stage, and the database's password. */
   async stages(): Promise<string> {
     const request = new DescribeSecretCommand({ SecretId: this.name });
     const { VersionIdsToStages = {} } = await this.#client.send(request);
@@ -111,7 +111,7 @@ export class OwnSecret {
     );
   }
 
-  /** Also runs setSecret and testSecret first. */
+  /** Does the steps setSecret, testSecret and finishSecret. */
   async finishSecret(): Promise<void> {
     this.#password = this.made['password'];
     const moved = { VersionStage: 'AWSCURRENT', MoveToVersionId: this.token };

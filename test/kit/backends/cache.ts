@@ -14,12 +14,12 @@ export function installedDirectory(recipe: Recipe): string {
   return join(cacheDirectory(), `${recipe.name}-${recipe.version}`);
 }
 
-/** Whether a recipe's result is in the cache. */
+/** Tells whether a recipe's result is in the cache. */
 export function isInstalled(recipe: Recipe): boolean {
   return existsSync(join(installedDirectory(recipe), recipe.program));
 }
 
-/** The full path of a recipe's program; throws with the command that installs it. */
+/** Gives the full path of a recipe's program. @throws an error that names the command which installs it */
 export function installedProgram(recipe: Recipe): string {
   if (isInstalled(recipe)) return join(installedDirectory(recipe), recipe.program);
   throw new Error(

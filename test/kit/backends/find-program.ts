@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** The full path of a program found on PATH, or null. */
+/** Finds the full path of a program on PATH, or null. */
 export function findProgram(name: string): string | null {
   for (const directory of (process.env['PATH'] ?? '').split(delimiter)) {
     const candidate = join(directory, name);

@@ -13,7 +13,7 @@ export type Running<Description extends Footprint> = Description & {
   readonly stop: () => Promise<void>;
 };
 
-/** Whether every process of a backend runs. */
+/** Tells whether every process of a backend runs. */
 export function isRunning(footprint: Footprint): boolean {
   return footprint.processes.every(isAlive);
 }

@@ -56,7 +56,7 @@ async function writeModule(directory: string, program: GoProgram): Promise<void>
   await copyFile(ours, join(directory, `${name}-source`, 'main.go'));
 }
 
-/** A recipe that builds a Go program from the module proxy. */
+/** Builds the recipe of a Go program from the module proxy. */
 export function goRecipe(program: GoProgram): Recipe {
   return {
     name: program.name,

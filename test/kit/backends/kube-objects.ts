@@ -24,7 +24,7 @@ export function createNode(kube: KubeAccess, name = uniqueName('node')): Promise
   return objectCall(kube, 'POST', '/api/v1/nodes', { metadata: { name } });
 }
 
-/** A pod to create. Its service account must exist; its node need not. */
+/** Pod to create. Its service account must exist; its node need not. */
 export interface PodRequest {
   readonly namespace: string;
   readonly serviceAccount: string;

@@ -18,7 +18,7 @@ export interface MariaDb extends Footprint {
   readonly port: number;
   readonly username: string;
   readonly password: string;
-  /** The authority that signed the server's certificate, PEM. */
+  /** PEM file of the authority that signed the server's certificate. */
   readonly caFile: string;
   /** Every statement that the server received, as it would log it. */
   readonly generalLogFile: string;

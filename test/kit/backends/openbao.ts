@@ -11,7 +11,7 @@ import { AWS_ENGINE, OPENBAO } from './recipes.ts';
 import { startServer } from './server-process.ts';
 import { until } from './until.ts';
 
-/** A running OpenBao: initialised, unsealed, KV v2 at `secret/`, an engine `aws` to mount, every request in `auditFile`. */
+/** Running OpenBao: initialised, unsealed, KV v2 at `secret/`, an engine `aws` to mount, every request in `auditFile`. */
 export interface OpenBao extends Footprint {
   readonly address: string;
   readonly rootToken: string;

@@ -15,12 +15,12 @@ import { startServer } from './server-process.ts';
 import { uniqueName } from './unique-name.ts';
 import { unprivilegedUser, type User } from './unprivileged-user.ts';
 
-/** A running PostgreSQL on loopback, with and without TLS: scram-sha-256; the connection string is the superuser's. */
+/** Running PostgreSQL on loopback, with and without TLS: scram-sha-256; the connection string is the superuser's. */
 export interface Postgres extends Footprint {
   readonly host: string;
   readonly port: number;
   readonly adminConnectionString: string;
-  /** The authority that signed the server's certificate, PEM. */
+  /** PEM file of the authority that signed the server's certificate. */
   readonly caFile: string;
 }
 
@@ -77,7 +77,7 @@ async function query(connectionString: string, sql: string): Promise<string> {
 /** Differences from the default PostgreSQL. */
 export interface PostgresOptions {
   readonly keep?: boolean;
-  /** fsync on: without it, commits do not survive a crash of the machine. */
+  /** True: fsync is on. Without it, commits do not survive a crash of the machine. */
   readonly durable?: boolean;
   readonly settings?: Readonly<Record<string, string>>;
   /** Other programs than `findPostgres` finds. */

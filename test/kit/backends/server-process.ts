@@ -28,7 +28,7 @@ function boundToParent({ command, args, keep }: ServerCommand): readonly string[
   return [...(setpriv === null ? [] : [setpriv, '--pdeathsig', 'KILL']), command, ...args];
 }
 
-/** Only root may enter the network of a host, so the process changes its user there. */
+/** Builds the command line inside a host's network. Only root may enter it, so the process changes its user there. */
 function onHost({ host, user }: ServerCommand, line: readonly string[]): readonly string[] {
   if (host === undefined) return line;
   const ids =

@@ -19,7 +19,7 @@ export async function readRecorded(): Promise<Partial<Backends>> {
   }
 }
 
-/** The backends left running whose processes are all alive. */
+/** Reads the backends that were left running and whose processes are all alive. */
 export async function readRunning(): Promise<Partial<Backends>> {
   const entries: [string, Footprint][] = Object.entries(await readRecorded());
   return Object.fromEntries(entries.filter(([, backend]) => isRunning(backend)));

@@ -51,7 +51,7 @@ export class Load {
     await this.#broker.installation.start();
   }
 
-  /** By path. */
+  /** Reads the last values by path. */
   async lastValues(): Promise<ReadonlyMap<string, string>> {
     const last = new Map<string, string>();
     const session = await this.#broker.logIn({ pod: 'last' });

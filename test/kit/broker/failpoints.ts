@@ -94,7 +94,7 @@ function stageOf(write: Write): string | undefined {
   return state === undefined ? undefined : `credential.${state}`;
 }
 
-/** How far the response to an alert or of an incident is. */
+/** Names the progress of the response to an alert or of an incident. */
 function alertStageOf({ state, body }: Tables['alerts']): string {
   const { ended } = JSON.parse(body) as { readonly ended?: object };
   return state === 'responding' && ended !== undefined ? 'alert.contained' : `alert.${state}`;

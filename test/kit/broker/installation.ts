@@ -141,7 +141,10 @@ export class Installation {
     return [command, args];
   }
 
-  /** On a busy machine a start takes many seconds. A test has its own limit, and a broker that never becomes ready must not outlive the test. */
+  /**
+   * Waits until the broker is ready. On a busy machine a start takes many seconds. A test has its own limit, and a broker that
+   * never becomes ready must not outlive the test.
+   */
   async #ready(child: ChildProcess): Promise<void> {
     const deadline = performance.now() + PATIENCE_MS;
     while (performance.now() < deadline) {

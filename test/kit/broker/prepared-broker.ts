@@ -14,7 +14,7 @@ const ISSUER = 'https://issuer.test';
 const AUDIENCE = 'quaymaster';
 const TOKEN_SECONDS = 3_600;
 
-/** One pod of the namespace `prod`. */
+/** Pod of the namespace `prod`. */
 interface Pod {
   readonly serviceAccount?: string;
   readonly pod?: string;
@@ -164,7 +164,7 @@ export class PreparedBroker {
     return String(answer.json['token']);
   }
 
-  /** As `logIn`, but retries: a cluster's keys load a moment after the start. */
+  /** Logs in like `logIn`, but retries: a cluster's keys load a moment after the start. */
   async logInEarly(pod: Pod = {}): Promise<string> {
     return eventually('a session', () =>
       this.logIn(pod).catch((error: unknown) => {

@@ -9,7 +9,7 @@ export interface Operation {
   readonly path: string;
   /** The requesting session, by a name of the test. */
   readonly session: string;
-  /** For a write, and for a read that was answered. */
+  /** Value of a write, and of a read that was answered. */
   readonly value: string | undefined;
   readonly outcome: 'ok' | 'refused' | 'unknown';
   readonly requestId: string | undefined;

@@ -136,7 +136,7 @@ export class TestBroker {
   readonly target: ScriptedTarget;
   readonly watches: Map<string, ScriptedWatch>;
   readonly logged: unknown[];
-  /** Whether each refusal of an unknown caller gets its own audit entry. */
+  /** Admission of audit entries: if it is open, each refusal of an unknown caller gets its own. */
   readonly admission: { open: boolean };
   /** The newest token of each operator, by name. */
   readonly operatorTokens: Map<string, string>;

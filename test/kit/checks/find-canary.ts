@@ -27,7 +27,7 @@ export function findCanary(
     .map(([name]) => name);
 }
 
-/** All files below a directory, by path. */
+/** Reads all files below a directory, by path. */
 export async function filesBelow(directory: string): Promise<Readonly<Record<string, Buffer>>> {
   const files: Record<string, Buffer> = {};
   for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {

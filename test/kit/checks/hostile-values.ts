@@ -99,7 +99,7 @@ export function parses(
   }
 }
 
-/** As `parses`, for a parser that is asynchronous. */
+/** Parses like `parses`, for a parser that is asynchronous. */
 export async function parsesSoon(
   parse: () => Promise<unknown>,
   refusal: new (...parts: never[]) => Error = BrokerError,

@@ -3,8 +3,9 @@ const ENOUGH_MICROSECONDS = 50_000;
 const MOST_TRIES = 5;
 
 /**
- * How many times the processor time of `work` grows between two sizes of its input. Other processes on the machine take no processor time of it, but
- * empty its caches: the least of some measurements counts, and the first that is near to linear growth is enough.
+ * Measures by what factor the processor time of `work` grows between two sizes of its input. Other processes on the machine take
+ * no processor time of it, but empty its caches: the least of some measurements counts, and the first that is near to linear
+ * growth is enough.
  */
 export function growthOf(
   work: (size: number) => unknown,

@@ -16,7 +16,7 @@ interface Circumstances {
   readonly format?: Format;
   readonly stdin?: string;
   readonly configDirectory?: string;
-  /** Whether standard output is a terminal. */
+  /** True if standard output is a terminal. */
   readonly isTerminal?: boolean;
   readonly signal?: AbortSignal;
   /** The error code of every write to standard output. */

@@ -42,7 +42,7 @@ export class CommandLine {
     return this.#spawn(NODE, [MAIN, ...words]);
   }
 
-  /** As `begin`, on its own terminal with standard input as the keyboard; `script` of util-linux creates it. */
+  /** Begins like `begin`, on its own terminal with standard input as the keyboard; `script` of util-linux creates it. */
   beginOnTerminal(...words: readonly string[]): ChildProcessWithoutNullStreams {
     const quoted = [NODE, MAIN, ...words].map((word) => `'${word}'`).join(' ');
     return this.#spawn('script', ['-qec', quoted, '/dev/null']);
@@ -64,7 +64,7 @@ export class CommandLine {
     return this.#end(this.begin(...words), stdin);
   }
 
-  /** As `run`, with a shell redirection. */
+  /** Runs like `run`, with a shell redirection. */
   async redirected(redirection: string, ...words: readonly string[]): Promise<Ran> {
     this.traces += `${words.join(' ')}\n`;
     const line = `exec "$@" ${redirection}`;

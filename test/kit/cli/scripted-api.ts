@@ -42,7 +42,7 @@ export class ScriptedBroker implements Broker {
   }
 }
 
-/** A refusal as the broker would give it. */
+/** Builds a refusal of the broker. */
 export function refusal(status: number, code: string, more: object = {}): ApiError {
   return new ApiError(
     { id: 'test', path: '/test' },

@@ -86,7 +86,7 @@ export class SecretOwner {
     return (body as { readonly metadata: { readonly uid: string } }).metadata.uid;
   }
 
-  /** Names of Secrets with this label. */
+  /** Lists the names of Secrets with this label. */
   async labelled(label: string): Promise<readonly string[]> {
     const path = `${this.#path}?labelSelector=${encodeURIComponent(label)}`;
     const { body } = await kubeRequest(this.#kube, 'GET', path);

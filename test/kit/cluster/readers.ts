@@ -5,7 +5,7 @@ import type { Answered, RunningApi } from '../api/running-api.ts';
 
 interface Cluster {
   readonly api: RunningApi;
-  /** It is the connection "kube" of the broker. */
+  /** API server of the broker's connection "kube". */
   readonly kube: FakeApiServer;
 }
 

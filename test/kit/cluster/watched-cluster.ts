@@ -29,7 +29,7 @@ export interface WatchedCluster {
   readonly statuses: string[];
   readonly changes: ChangedPod[];
   readonly log: unknown[];
-  /** `<name> <reason>` of each end, in order. */
+  /** Lists `<name> <reason>` of each end, in order. */
   reasons(): readonly string[];
   close(): Promise<void>;
 }

@@ -27,7 +27,7 @@ export class PostgresEavesdropper {
     });
   }
 
-  /** `target`: a port of this machine. */
+  /** Starts it in front of `target`, a port of this machine. */
   static async start(target: number, certificate?: Certificate): Promise<PostgresEavesdropper> {
     const made = new PostgresEavesdropper(target, certificate);
     const { promise, resolve } = Promise.withResolvers<undefined>();

@@ -46,7 +46,7 @@ export interface TenantPlace {
   stranger(): Promise<pg.Client>;
   /** A superuser's session. */
   administrator(): Promise<pg.Client>;
-  /** What an attacker could still use: '' if the credential left nothing. */
+  /** Describes what an attacker could still use: '' if nothing is left of the credential. */
   remains(tenant: HostileTenant): Promise<string>;
   close(): Promise<void>;
 }

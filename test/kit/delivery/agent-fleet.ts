@@ -34,7 +34,7 @@ export class AgentFleet {
   readonly #clients: readonly BrokerClient[];
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>[] = [];
-  /** By the second in which they began, counted from the launch. */
+  /** Sessions by the second in which they began, counted from the launch. */
   readonly #seconds = new Map<number, Second>();
   /** Failed answers by kind: `429 retry`, `403`, `cut_off`. */
   readonly failures = new Map<string, number>();

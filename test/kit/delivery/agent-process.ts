@@ -109,7 +109,7 @@ export class AgentProcess {
     return this.#output;
   }
 
-  /** Lines of its log with this message. */
+  /** Lists the lines of its log with this message. */
   logged(msg: string): readonly LogLine[] {
     return this.#output
       .split('\n')
@@ -130,7 +130,7 @@ export class AgentProcess {
     return readFile(join(this.file('secrets'), name), 'utf8').catch(() => undefined);
   }
 
-  /** The key `password` of a delivered JSON file. */
+  /** Reads the key `password` of a delivered JSON file. */
   async password(name = 'db.json'): Promise<string | undefined> {
     const text = await this.read(name);
     return text === undefined

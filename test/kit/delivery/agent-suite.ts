@@ -14,7 +14,7 @@ interface AgentSuite {
   /** A secret value that no agent of the suite may print. */
   readonly canary?: string;
   readonly furniture: BrokerSetup | (() => Promise<BrokerSetup>);
-  /** Before each test. */
+  /** Runs before each test. */
   readonly begin: (running: Running) => void;
 }
 

@@ -191,7 +191,7 @@ export class InjectorBench {
     };
   }
 
-  /** The certificates that the API server trusts, PEM. */
+  /** Reads the certificates that the API server trusts, as PEM. */
   async bundle(): Promise<readonly string[]> {
     const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${this.#run}`;
     const { body } = await kubeRequest(this.kube, 'GET', path);

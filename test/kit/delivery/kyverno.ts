@@ -15,7 +15,7 @@ const report = z.object({
   ),
 });
 
-/** What one policy says of one pod. */
+/** Verdict of one policy about one pod. */
 export interface Opinion {
   readonly policy: string;
   readonly pod: string;

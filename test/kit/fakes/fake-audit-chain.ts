@@ -50,7 +50,7 @@ export class FakeAuditChain implements AuditChain {
   }
 }
 
-/** The bodies that a batch row holds. */
+/** Reads the bodies that a batch row contains. */
 export function bodiesOf(row: Tables['audit_batches']): string[] {
   return Buffer.from(row.entries).toString().trimEnd().split('\n');
 }

@@ -40,7 +40,7 @@ export interface FakePage {
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
 }
 
-/** The pods of a fake API server with the history that its watches replay. */
+/** Pods of a fake API server with the history that its watches replay. */
 export class FakePods {
   readonly #pods = new Map<string, FakePod>();
   readonly #history: FakeEvent[] = [];
@@ -100,7 +100,7 @@ export class FakePods {
     return this.#record('MODIFIED', { ...stored, metadata: { ...stored.metadata, labels } });
   }
 
-  /** With a grace period the pod stays terminating until `remove`. */
+  /** Deletes a pod. With a grace period it stays terminating until `remove`. */
   terminate(pod: FakePod, endsAt: number): FakePod {
     const stored = this.#stored(pod);
     const deletionTimestamp = new Date(endsAt).toISOString();

@@ -295,7 +295,7 @@ export class FakeVault {
   }
 }
 
-/** Roles are `r` (AppRole) and `broker`, the credential is `right`; the answers are those of OpenBao 2.7.2. */
+/** Refuses a login as OpenBao 2.7.2 does. Roles are `r` (AppRole) and `broker`, the credential is `right`. */
 function refusedLogin(mount: string, body: SeenRequest['body']): FakeAnswer | undefined {
   const isRight = [body['secret_id'], body['jwt']].includes('right');
   switch (mount) {

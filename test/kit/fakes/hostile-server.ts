@@ -7,7 +7,7 @@ export interface HostileServer {
   close(): Promise<void>;
 }
 
-/** `answer` is called at each connection with no data, then with each chunk; the count begins at 0. */
+/** Starts a server. It calls `answer` at each connection with no data, then with each chunk; the count begins at 0. */
 export async function startHostileServer(
   answer: (socket: Socket, count: number) => void,
 ): Promise<HostileServer> {

@@ -28,7 +28,7 @@ export class ScriptedAccess implements BrokerAccess {
   readonly values = new Map<string, string>();
   /** Paths whose backend is unavailable now. */
   readonly away = new Set<string>();
-  /** Whether it does not answer the end of a session. */
+  /** True: it does not answer the end of a session. */
   isSilent = false;
   /** The offset of its clock from the agent's. */
   offsetMs = 0;

@@ -16,7 +16,7 @@ type Step = 'read' | 'readMany' | 'list' | 'publish' | 'prepare' | 'issue' | 're
 export class ScriptedBackend implements ProviderConnection {
   readonly name: string;
   readonly kind = 'vault';
-  /** By locator. */
+  /** Secrets by locator. */
   readonly secrets = new Map<string, SecretVersion>();
   /** Every call, as `step:what`. */
   readonly calls: string[] = [];

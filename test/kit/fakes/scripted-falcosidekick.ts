@@ -19,7 +19,7 @@ export class ScriptedFalcosidekick {
   readonly #headers: Readonly<Record<string, string>>;
   #last: Promise<unknown> = Promise.resolve();
   #deliveries = 0;
-  /** What the program would write to its log. */
+  /** Lines that the program would write to its log. */
   readonly errors: string[] = [];
 
   constructor(url: string, headers: Readonly<Record<string, string>>) {
@@ -40,7 +40,7 @@ export class ScriptedFalcosidekick {
     await delivery;
   }
 
-  /** What its endpoint `/test` sends. */
+  /** Sends the alert of its endpoint `/test`. */
   async test(): Promise<void> {
     const output_fields = { proc: 'falcosidekick' };
     const time = new Date().toISOString();

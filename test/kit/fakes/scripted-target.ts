@@ -29,7 +29,7 @@ export class ScriptedTarget implements RotationConnection {
   readonly calls: TargetStep[] = [];
   /** Every password that ever worked, in order. */
   readonly made: string[] = [];
-  /** Why `test` refuses every password, even a set one. */
+  /** Reason why `test` refuses every password, even a set one. */
   refuses: string | undefined;
   /** Runs before the effect of the call; may throw, or wait. */
   before: (step: TargetStep, turn: Pick<RotationTurn, 'context'>) => void | Promise<void> = () =>
@@ -42,7 +42,7 @@ export class ScriptedTarget implements RotationConnection {
     this.name = name;
   }
 
-  /** Whether the target accepts this value. */
+  /** Tells whether the target accepts this value. */
   works(data: SecretData | undefined): boolean {
     const { username, password } = (data ?? {}) as { username?: string; password?: string };
     return this.accepted.get(username ?? '')?.has(password ?? '') === true;

@@ -91,7 +91,7 @@ export async function startWithBound(): Promise<{ api: RunningApi; bound: BoundS
   return { api, bound };
 }
 
-/** A session that is bound to the key of a client. */
+/** Session that is bound to the key of a client. */
 export class BoundSession {
   readonly api: RunningApi;
   readonly sender: Sender;

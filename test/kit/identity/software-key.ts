@@ -5,7 +5,7 @@ export interface KeyOrder {
   readonly rpId: string;
 }
 
-/** What a test makes wrong in an answer. */
+/** Fault that a test puts into an answer. */
 export interface Deviation {
   readonly origin?: string;
   readonly rpId?: string;

@@ -43,7 +43,7 @@ export function rawToken({ header, payload, key, signature }: RawToken): string 
   return `${input}.${Buffer.from(bytes).toString('base64url')}`;
 }
 
-/** A well-formed token: `alg` and `kid` of the key, as kube-apiserver writes them. */
+/** Signs a well-formed token: `alg` and `kid` of the key, as kube-apiserver writes them. */
 export function signedToken(key: SigningKey, payload: Part): string {
   return rawToken({ header: { alg: key.alg, kid: key.kid }, payload, key });
 }
@@ -67,7 +67,7 @@ export interface BoundClaims {
   readonly lifetimeSeconds?: number;
 }
 
-/** The payload of a bound token as kube-apiserver 1.37 writes it; `issuedAt` in seconds. `pod: undefined` leaves the pod out. */
+/** Builds the payload of a bound token as kube-apiserver 1.37 writes it; `issuedAt` in seconds. `pod: undefined` leaves the pod out. */
 export function boundClaims(claims: BoundClaims): Record<string, unknown> {
   const { issuer, audience, issuedAt, namespace = 'prod' } = claims;
   const { serviceAccount = { name: 'api', uid: 'sa-uid-1' }, lifetimeSeconds = 600 } = claims;

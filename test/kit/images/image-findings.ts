@@ -33,7 +33,7 @@ function trustOf(contents: readonly Content[]): ImageTrust {
   };
 }
 
-/** What an image violates of the `image` part of a profile, with these signatures and attestations. */
+/** Lists the violations of the `image` part of a profile by an image with these signatures and attestations. */
 export function imageFindings(
   image: { readonly repository: string; readonly digest: string },
   demands: object,

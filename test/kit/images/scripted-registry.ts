@@ -88,7 +88,7 @@ interface Options {
   readonly hosts?: readonly string[];
 }
 
-/** What `attestation push --from-registry` fetches. */
+/** Fetches what `attestation push --from-registry` fetches. */
 export function fetched(
   registry: ScriptedRegistry,
   access: Options = {},

@@ -8,7 +8,7 @@ const [directory = '', keyFile = ''] = process.argv.slice(2);
 const bench = await LogBench.openAt(directory, systemClock, await loadLogKeyFile(keyFile));
 await bench.integrator.start();
 createInterface({ input: process.stdin }).once('close', () => process.exit(0));
-/** On a slow machine the process would otherwise be killed before its first compaction. */
+/** Number of turns for each compaction: on a slow machine the process would otherwise be killed before its first one. */
 const TURNS_A_COMPACTION = 32;
 let compaction = Promise.resolve();
 for (let turn = 0; ; turn++) {

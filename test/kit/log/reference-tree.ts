@@ -12,7 +12,7 @@ export function leavesOf(size: number): Uint8Array[] {
   return Array.from({ length: size }, (_, i) => leafHash(Buffer.from(`entry ${i}`)));
 }
 
-/** MTH of RFC 6962 section 2.1, word for word: the slow reference. */
+/** Computes MTH of RFC 6962 section 2.1, word for word: the slow reference. */
 export function naiveRoot(leaves: readonly Uint8Array[]): Uint8Array {
   const [only] = leaves;
   if (only === undefined) return EMPTY_ROOT;

@@ -53,7 +53,7 @@ export class Rsyslog {
     return rsyslog;
   }
 
-  /** Also after a stop. */
+  /** Starts it again, also after a stop. */
   async restart(): Promise<void> {
     await this.stop();
     const { program } = this.#tool;

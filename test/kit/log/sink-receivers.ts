@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer as createTlsSocketServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Certificate } from '../network/certificates.ts';
 
-/** What a receiver does with a request. `hang`: it never answers. `cut`: it closes the connection after the request. */
+/** Behaviour of a receiver at a request. `hang`: it never answers. `cut`: it closes the connection after the request. */
 type Behaviour = number | 'hang' | 'cut' | { readonly retryAfter: string };
 
 interface ReceivedRequest {
@@ -15,7 +15,7 @@ interface ReceivedRequest {
 /** The receiver of an HTTP sink. */
 export class HttpReceiver {
   readonly requests: ReceivedRequest[] = [];
-  /** For the next requests; afterwards 204. */
+  /** Behaviours at the next requests; afterwards 204. */
   readonly behaviours: Behaviour[] = [];
   readonly url: string;
   /** Answers 503 to every request. What it refused counts as not received. */

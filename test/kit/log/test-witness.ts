@@ -36,7 +36,7 @@ interface Request {
   readonly signatures: readonly string[];
 }
 
-/** How a witness departs from the specification. */
+/** Deviations of a witness from the specification. */
 export type Misbehaviour =
   /** Signs with a key that is not its own. */
   | 'other_key'

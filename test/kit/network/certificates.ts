@@ -1,7 +1,7 @@
 import { generateKeyPairSync, hash, randomBytes, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
-/** A certificate with its key, PEM. */
+/** Certificate with its key, as PEM. */
 export interface Certificate {
   readonly cert: string;
   readonly key: string;
@@ -109,7 +109,7 @@ function oid(hex: string): Buffer {
   return tlv(0x06, Buffer.from(hex, 'hex'));
 }
 
-/** ecdsa-with-SHA256 (RFC 5758 §3.2). */
+/** Algorithm ecdsa-with-SHA256 (RFC 5758 §3.2). */
 const ECDSA_SHA256 = sequence(oid('2a8648ce3d040302'));
 
 /** The key usage of an authority as a bit string: bit 5 of 8, two unused. */

@@ -17,7 +17,7 @@ export interface Toxics {
   readonly blackHole?: true;
 }
 
-/** A TCP proxy with Toxiproxy's faults, changed while connections are open. */
+/** TCP proxy with Toxiproxy's faults, changed while connections are open. */
 export class FaultProxy {
   toxics: Toxics = {};
   /** Connections accepted since the start. */

@@ -22,7 +22,7 @@ export class LossyProxy {
   loses: ((request: IncomingMessage) => boolean) | undefined;
   /** Runs before a request is forwarded, as the concurrent action of another client. */
   before: ((request: IncomingMessage) => Promise<void>) | undefined;
-  /** Answers instead of the server, with the JSON of a 200; undefined lets the server answer. */
+  /** Answers in place of the server, with the JSON of a 200; undefined lets the server answer. */
   instead: ((request: IncomingMessage, body: Buffer) => Promise<object | undefined>) | undefined;
   /** The number of lost answers. */
   lost = 0;

@@ -68,7 +68,7 @@ export class Network {
     return network;
   }
 
-  /** From now on no packet of the host arrives, and none reaches it. */
+  /** Cuts the host off: from now on no packet of it arrives, and none reaches it. */
   cut(host: Host): void {
     ip('-n', this.#switch, 'link', 'set', this.#portOf(host), 'nomaster');
   }

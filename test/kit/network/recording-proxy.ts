@@ -14,7 +14,10 @@ export class RecordingProxy {
     });
   }
 
-  /** @param target a port of this machine */
+  /**
+   * Starts a proxy. @param target a port of this machine
+   * @param target a port of this machine
+   */
   static async start(target: number): Promise<RecordingProxy> {
     const proxy = new RecordingProxy(target);
     const { promise, resolve } = Promise.withResolvers<undefined>();

@@ -34,7 +34,7 @@ export function shellBlocks(page: string): readonly ShellBlock[] {
 }
 
 export interface Pasted {
-  /** What each block printed. */
+  /** Outputs of the blocks. */
   readonly outputs: readonly string[];
   /** Commands that failed and lines that the shell did not understand, with the number of their block. */
   readonly problems: readonly string[];

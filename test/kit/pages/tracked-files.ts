@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 
-/** Paths that are under version control and exist, from the root of the project. */
+/** Lists the paths that are under version control and exist, from the root of the project. */
 export function trackedFiles(): readonly string[] {
   const listed = execFileSync('git', ['ls-files', '-z'], { encoding: 'utf8' });
   return listed

@@ -10,7 +10,7 @@ interface Delivered {
 
 /** A target behind the webhook that counts deliveries, with accounts and their accepted passwords. */
 export class AccountReceiver {
-  /** In order of arrival; a `test` is two deliveries, the first with a password that was never set. */
+  /** Deliveries in order of arrival; a `test` is two deliveries, the first with a password that was never set. */
   readonly deliveries: Delivered[] = [];
   /** Delay of each answer. */
   latencyMs = 0;

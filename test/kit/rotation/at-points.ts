@@ -20,7 +20,7 @@ export interface Series {
 }
 
 const PROMOTED = 'rotation.promote.after_effect';
-/** As many failures as attempts before the rotation is parked. */
+/** Failures of all attempts before the rotation is parked. */
 const FAILING = Array.from({ length: MOST_ATTEMPTS }, () => `${PROMOTED} throw`);
 
 /** Kills the process at each point and restarts it. */
@@ -157,7 +157,7 @@ async function expectRotated(
   ]);
 }
 
-/** Whether the armed failpoint has acted. */
+/** Tells whether the armed failpoint has acted. */
 async function isPast({ installation }: PreparedBroker): Promise<boolean> {
   return readFile(installation.file('failpoint')).then(
     () => false,

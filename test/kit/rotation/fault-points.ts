@@ -4,10 +4,10 @@ const MOMENTS = ['after_begun', 'after_effect', 'after_done'] as const;
 export const pointsOf = (...steps: readonly string[]): readonly string[] =>
   steps.flatMap((step) => MOMENTS.map((moment) => `rotation.${step}.${moment}`));
 
-/** Before the commit that starts a rotation: nothing is recorded yet. */
+/** Failpoint before the commit that starts a rotation: nothing is recorded yet. */
 export const BEFORE_ALL = 'rotation.started.before_commit';
 
-/** Around every write and every external call of a successful rotation. */
+/** Failpoints around every write and every external call of a successful rotation. */
 export const EVERY_POINT: readonly string[] = [
   BEFORE_ALL,
   'rotation.started.after_commit',

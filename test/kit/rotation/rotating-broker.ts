@@ -4,7 +4,7 @@ import { PreparedBroker, type BrokerSetup } from '../broker/prepared-broker.ts';
 import type { Rotating } from './rotating.ts';
 import { storedSecret, type StoredSecret } from './stored-secret.ts';
 
-/** A clock that has run `speed` times as fast since `epoch`, in milliseconds. */
+/** Clock that has run `speed` times as fast since `epoch`, in milliseconds. */
 export interface Clock {
   readonly epoch: number;
   readonly speed: number;
@@ -26,10 +26,13 @@ export interface Current {
   readonly version: string;
 }
 
-/** After a kill a rotation waits for its claim to expire, then retries. On a busy machine each step takes many seconds; a test may take five minutes. */
+/**
+ * Limit of a rotation. After a kill it waits for its claim to expire, then retries. On a busy machine each step takes many
+ * seconds; a test may take five minutes.
+ */
 const ROTATION_MS = 240_000;
 
-/** A broker as a process, some of whose secrets rotate at real targets. */
+/** Broker as a process, some of whose secrets rotate at real targets. */
 export class RotatingBroker {
   readonly prepared: PreparedBroker;
   readonly #rotating: ReadonlyMap<string, Rotating>;
@@ -127,7 +130,7 @@ export class RotatingBroker {
     return data !== undefined && this.#of(path).logsIn(data);
   }
 
-  /** How often the path's value was written, if its provider counts writes. */
+  /** Counts the writes of the path's value, if its provider counts them. */
   async written(path: string, { version }: Current): Promise<number | undefined> {
     const { held, written } = this.#of(path);
     return held === undefined ? Number(version) : written?.();

@@ -17,7 +17,7 @@ export interface Rotating {
   readonly logsIn: (data: SecretData) => Promise<boolean>;
   /** The value at an external provider; absent: the broker stores it. */
   readonly held?: () => Promise<SecretData>;
-  /** How often that value was written; absent if the provider does not count. */
+  /** Counts the writes of that value; absent if the provider does not count. */
   readonly written?: () => Promise<number>;
   readonly close: () => Promise<void>;
 }

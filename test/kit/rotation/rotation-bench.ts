@@ -86,7 +86,7 @@ export class RotationBench {
     return row;
   }
 
-  /** The steps of the newest rotation, as `step outcome`. */
+  /** Lists the steps of the newest rotation, as `step outcome`. */
   async steps(path = PATH): Promise<readonly string[]> {
     const { id } = await this.latest(path);
     const rows = await listRows(this.broker.store, 'rotation_steps', {

@@ -10,7 +10,7 @@ import type { Rotating } from './rotating.ts';
  * point together.
  */
 const IS_ALL = process.env['ALL'] === '1';
-/** A back-off of eleven seconds passes in half a second. */
+/** Speed of the clock: a back-off of eleven seconds passes in half a second. */
 const SPEED = 20;
 /** Longer than a claim, which lasts a minute. */
 const STILL_MS = 65_000 / SPEED;

@@ -121,7 +121,7 @@ export async function realAwsRole(bao: OpenBao, moto: Moto): Promise<RealAwsRole
   };
 }
 
-/** If a user has two keys, deletes the one that the engine would delete before it creates another. */
+/** Deletes, if a user has two keys, the one that the engine would delete before it creates another. */
 async function makeRoom({ iam, username: UserName }: IamUser): Promise<void> {
   const { AccessKeyMetadata = [] } = await iam.send(new ListAccessKeysCommand({ UserName }));
   if (AccessKeyMetadata.length < 2) return;

@@ -19,7 +19,7 @@ interface DatabaseRole extends RotatingPlace {
   readonly token: string;
 }
 
-/** A static role of the database engine over a real PostgreSQL. */
+/** Creates a static role of the database engine over a real PostgreSQL. */
 export async function databaseRole(bao: OpenBao, postgres: Postgres): Promise<DatabaseRole> {
   const engine = await mountEngine(bao, 'database');
   const token = await createToken(bao, policy(engine));

@@ -1,7 +1,7 @@
 import { AccountReceiver } from './account-receiver.ts';
 import type { Rotating } from './rotating.ts';
 
-/** An account behind a signed webhook. */
+/** Creates an account behind a signed webhook. */
 export async function webhookAccount(path: string): Promise<Rotating> {
   const receiver = await AccountReceiver.start();
   const target = 'accounts/app';

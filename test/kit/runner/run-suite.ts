@@ -12,7 +12,7 @@ const ACTIVE = [
   ...['UDPWrap'],
 ];
 
-/** What jest-circus needs of a runtime: Node itself. */
+/** Part of a runtime that jest-circus needs: Node itself. */
 const NODE = {
   /** jest-circus keeps the tests of a suite in its own state, so each suite gets a new one. */
   requireInternalModule(path: string): unknown {
@@ -38,7 +38,7 @@ const { default: adapter } = require('jest-circus/runner') as {
   ) => Promise<SuiteResult>;
 };
 
-/** What a suite can change for those after it: module state apart, which no module of the project keeps. */
+/** State that a suite can change for those after it, without module state, which no module of the project keeps. */
 function processState(): string {
   const listeners = process
     .eventNames()

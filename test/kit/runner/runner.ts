@@ -17,7 +17,7 @@ interface Test {
   readonly context: { readonly config: { readonly slowTestThreshold: number } };
 }
 
-/** What a worker needs to run one suite. */
+/** Suite with everything that a worker needs to run it. */
 export interface Suite {
   readonly globalConfig: GlobalConfig;
   readonly config: Test['context']['config'];
@@ -35,7 +35,7 @@ export interface SuiteResult {
 
 export interface Ran {
   readonly result: SuiteResult;
-  /** Whether the process may run another suite: this one left it as it was. */
+  /** True if the process may run another suite: this one left it as it was. */
   readonly isReusable: boolean;
 }
 

@@ -15,16 +15,16 @@ export interface Checked {
   readonly overtaken: readonly Overtaken[];
 }
 
-/** In commits, not in time: on a slow disk every commit takes longer than any limit. */
+/** Limit in commits, not in time: on a slow disk every commit takes longer than any limit. */
 const CLOSE_COMMITS = 3;
 
-/** Which invalidations concern which reads: `key` of an invalidation matches one of the `keys` of a read. */
+/** Rule of invalidations and reads: `key` of an invalidation matches one of the `keys` of a read. */
 interface Rule {
   readonly name: string;
   /** Undefined: this rule does not treat the entry as an invalidation. */
   readonly key: (entry: CommittedEntry) => string | undefined;
   readonly keyOfRead: (entry: CommittedEntry) => string | undefined;
-  /** Whether a read after the invalidation is nevertheless allowed. */
+  /** Tells whether a read after the invalidation is nevertheless allowed. */
   readonly allows: (
     read: CommittedEntry,
     invalidation: CommittedEntry,

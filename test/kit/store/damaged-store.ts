@@ -30,7 +30,10 @@ const DERIVED = ['log_segments', 'log_tiles', 'log_terms', 'log_checkpoints', 'c
 /** Tables that the broker checks as a whole: by their digests, or as entries of the log. Rows of other tables are checked when a request uses them. */
 const CHECKED: readonly string[] = [...DIGESTED, 'audit_batches'];
 
-/** How the damage showed, from the earliest time on. The last four are defects. `unused`: no request used the row, so nothing of it was served. */
+/**
+ * Sign by which the damage showed, from the earliest time on. The last four are defects. `unused`: no request used the row, so
+ * nothing of it was served.
+ */
 export type Finding =
   | 'refused'
   | 'held'

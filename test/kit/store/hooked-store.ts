@@ -44,7 +44,7 @@ export class HookedStore implements Store {
   close: Store['close'] = () => this.real.close();
 }
 
-/** Plans with an entry of this action. */
+/** Matches plans with an entry of this action. */
 export function records(action: string): (plan: Plan) => boolean {
   return ({ entries = [] }) => entries.some((entry) => entry.includes(`"action":"${action}"`));
 }

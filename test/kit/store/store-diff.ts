@@ -27,7 +27,7 @@ const STATE = [
   'changes',
 ] as const satisfies readonly TableName[];
 
-/** The rows of every state table, as comparable text. */
+/** Reads the rows of every state table, as comparable text. */
 export async function storeSnapshot(store: Store): Promise<Readonly<Record<string, string>>> {
   const tables: Record<string, string> = {};
   for (const table of STATE) {
@@ -68,7 +68,7 @@ export interface StoredEntry {
   readonly [fact: string]: unknown;
 }
 
-/** The log as it was committed, oldest first. */
+/** Reads the log as it was committed, oldest first. */
 export async function storedEntries(store: Store): Promise<readonly StoredEntry[]> {
   const batches = await listRows(store, 'audit_batches', { limit: 10_000 });
   return batches

@@ -1,7 +1,10 @@
 import { systemClock } from '../../../src/process/clock.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 
-/** A clock that runs `speed` times as fast since `epochMs`: hours of back-off pass in seconds, and a restart does not turn it back. */
+/**
+ * Creates a clock that runs `speed` times as fast since `epochMs`: hours of back-off pass in seconds, and a restart does not turn
+ * it back.
+ */
 export function fastClock(epochMs: number, speed: number): Clock {
   return {
     now: () => Math.floor(epochMs + (systemClock.now() - epochMs) * speed),
