@@ -7,7 +7,7 @@ import { judgePosture, type PostureJudgement } from './judge-posture.ts';
 import { podFacts } from './check-pod.ts';
 import { scanSessions } from '../state/select-sessions.ts';
 
-/** What blocks a workload despite its policies. */
+/** Reason that blocks a workload despite its policies. */
 export type Block =
   | { readonly by: 'quarantine'; readonly quarantine: Quarantine }
   | { readonly by: 'pod'; readonly state: Exclude<PodState, 'running' | 'unknown'> }

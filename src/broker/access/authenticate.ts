@@ -65,8 +65,8 @@ async function findSession(parts: Access, token: string): Promise<LiveSession> {
 }
 
 /**
- * Whether memory follows the session and it is valid. Its content is then current, without a read of the store. The broker's own editor for a
- * cluster has no session that could end.
+ * Tells whether memory follows the session and it is valid. Its content is then current, without a read of the store. The
+ * broker's own editor for a cluster has no session that could end.
  */
 export function isStanding(
   parts: Pick<Access, 'catalog' | 'clock' | 'quarantines'>,
@@ -108,7 +108,7 @@ function stands(
   );
 }
 
-/** Why a known session is not valid, for the log. */
+/** Gives the reason why a known session is not valid, for the log. */
 function whyEnded(parts: Pick<Access, 'quarantines'>, live: LiveSession | undefined): string {
   const isQuarantined =
     live !== undefined && parts.quarantines.covering(live.identityFences) !== undefined;

@@ -3,7 +3,7 @@ import type { CallContext } from '../../ports/call-context.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { LiveSession } from '../state/session-memory.ts';
 
-/** One request as the broker sees it. */
+/** Request as the use cases see it. */
 export interface Call {
   readonly requestId: string;
   /** The address of the peer, or the address that a trusted proxy reports. */
@@ -13,7 +13,7 @@ export interface Call {
   /** The counting key of the call: the identity of the caller once it is known, otherwise the network. */
   readonly holder: string;
   readonly client: EncodedClient;
-  /** As `client`, for the audit entry of a refusal: every text that the client chose is truncated. */
+  /** Client of the request for the audit entry of a refusal: every text that the client chose is truncated. */
   readonly refusedClient: EncodedClient;
   /** Created for calls that leave the process; its signal aborts when the caller disconnects. */
   context(): CallContext;

@@ -25,7 +25,7 @@ export async function checkPod(
   throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: `pod_${facts.state}` });
 }
 
-/** What a live watch knows of the workload's pod. */
+/** Collects the facts that a live watch has about the workload's pod. */
 export function podFacts(
   { clusters }: Pick<Rights, 'clusters'>,
   { cluster, pod }: Workload,

@@ -86,7 +86,8 @@ export class EditorScope {
 }
 
 /**
- * Only an admin may confirm that the accounts of a target belong to the path. Others may keep a confirmation if the places do not change.
+ * Requires an admin to confirm that the accounts of a target belong to the path. Others may keep a confirmation if the places do
+ * not change.
  * @throws ERR_BODY_INVALID with the reason `takeover_unconfirmed`.
  */
 export function checkTakeover(

@@ -27,7 +27,7 @@ export interface Explained {
   readonly policy: Pick<ExplainStep, 'verdict' | 'text'>;
   readonly blocks: readonly Block[];
   readonly revoked: readonly RevokedVersion[];
-  /** Only if the operator may know it. */
+  /** True if the path is a decoy and the operator may know it. */
   readonly isDecoy: boolean;
 }
 
@@ -89,7 +89,7 @@ function stepLine({ step, verdict, text }: ExplainStep): string {
   return step === 'cluster' || step === 'mount' ? `absent: ${text}` : `blocked: ${text}`;
 }
 
-/** What the caller gets, as the last line. */
+/** Describes the caller's answer, as the last line. */
 export function resultLine(steps: readonly ExplainStep[], at?: number): string {
   const of = (verdict: ExplainStep['verdict']): string =>
     [...new Set(steps.filter((each) => each.verdict === verdict).map(({ step }) => step))].join(

@@ -24,13 +24,13 @@ export interface JudgedProfile {
   readonly trusted: readonly TrustedImage[];
 }
 
-/** What the profiles say to one read. */
+/** Judgement of the profiles about one read. */
 export interface PostureJudgement {
   /** The first profile in the order of names that refuses. */
   readonly refusal?: PostureRefused;
-  /** What profiles in the modes `warn` and `audit` found, for the log. */
+  /** Findings of profiles in the modes `warn` and `audit`, for the log. */
   readonly noted?: string;
-  /** What profiles in the mode `warn` found, for the caller. */
+  /** Findings of profiles in the mode `warn`, for the caller. */
   readonly warned?: string;
 }
 
@@ -42,7 +42,7 @@ export interface JudgedPod {
   readonly judged: readonly JudgedProfile[];
   /** Those of them with a finding that counts. */
   readonly counting: readonly JudgedProfile[];
-  /** What the checks read about images, by digest. */
+  /** Evidence that the checks read about images, by digest. */
   readonly read: ReadonlyMap<string, readonly Evidence[]>;
   /** Milliseconds since the epoch: until then, only a change of the pod, of a profile or of what is known of its images changes the findings. */
   readonly validUntil: number;
@@ -57,12 +57,12 @@ interface Kept extends JudgedPod {
   readonly values: ComparedValues;
 }
 
-/** By the pod object, which is another one after each change of the pod. */
+/** Kept judgements by the pod object, which is another one after each change of the pod. */
 const kept = new WeakMap<PodManifest, Kept>();
 
 /**
- * Whether the workload's pod is fit for the secret, or for a session if there is no path: then only profiles for all secrets count. Workloads outside
- * Kubernetes have no pod, and no profile is for them.
+ * Judges whether the workload's pod is fit for the secret, or for a session if there is no path: then only profiles for all
+ * secrets count. Workloads outside Kubernetes have no pod, and no profile is for them.
  */
 export function judgePosture(
   parts: Rights,
@@ -89,7 +89,7 @@ export interface NamedPod {
   readonly name: string;
 }
 
-/** What is known around a pod: what profiles match, and what limits its network. */
+/** Facts around a pod: those that profiles match, and those that limit its network. */
 interface Surroundings extends PodPlace {
   readonly egressSelectors: readonly LabelSelector[] | undefined;
 }
@@ -152,7 +152,7 @@ export function judgePod(parts: Rights, named: NamedPod, facts: PodFacts | undef
   return made;
 }
 
-/** Whether nothing that the verdict depends on has changed. Nearly always, this costs a few comparisons. */
+/** Tells whether nothing that the verdict depends on has changed. Nearly always, this costs a few comparisons. */
 function isCurrent(
   known: Kept,
   { catalog, attestations, evidence }: Rights,
@@ -172,7 +172,7 @@ function isCurrent(
   return true;
 }
 
-/** What one evaluation read of the values of secrets. */
+/** Values of secrets, with a record of those that one evaluation compared. */
 class ComparedValues implements SecretValues {
   readonly isComplete: boolean;
   readonly #values: SecretValueMemory;
@@ -191,7 +191,7 @@ class ComparedValues implements SecretValues {
     return paths;
   }
 
-  /** Whether it would read the same now. */
+  /** Tells whether the evaluation would find the same now. */
   isCurrent(): boolean {
     const { generation, isComplete } = this.#values;
     if (this.#generation === generation) return true;

@@ -15,13 +15,13 @@ import { judgePosture } from './judge-posture.ts';
 import { podFacts } from './check-pod.ts';
 import { LiveSession } from '../state/session-memory.ts';
 
-/** Whether the caller has access, and the reason for the log. */
+/** Decision whether the caller has access, and the reason for the log. */
 export type Verdict =
   | {
       readonly allowed: true;
       readonly policy?: PolicyReference;
       readonly maxLeaseTtlSeconds?: number | undefined;
-      /** What posture profiles that do not refuse found at the pod. */
+      /** Findings of posture profiles that do not refuse. */
       readonly posture?: string | undefined;
       /** The part of that which is in the answer. */
       readonly warning?: string | undefined;
@@ -84,7 +84,7 @@ function judgeWorkload(
   return made;
 }
 
-/** Whether the view's decisions depend only on capability, path and delivery. A view of one pod is not kept for others. */
+/** Tells whether the view's decisions depend only on capability, path and delivery. A view of one pod is not kept for others. */
 function isLasting({ dependsOn }: WorkloadView): boolean {
   const { time, sourceAddress, podLabels, pod } = dependsOn;
   return !time && !sourceAddress && !podLabels && !pod;

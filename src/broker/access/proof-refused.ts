@@ -1,6 +1,9 @@
 import { BrokerError } from '../../domain/errors.ts';
 
-/** Why a DPoP proof was refused. The reasons are in audit entries and docs/sealed-delivery.md, so they never change; callers never see them. */
+/**
+ * Reason why a DPoP proof was refused. The reasons are in audit entries and docs/sealed-delivery.md, so they never change;
+ * callers never see them.
+ */
 export type ProofRefusal =
   | 'dpop_missing'
   | 'dpop_repeated'

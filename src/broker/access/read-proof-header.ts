@@ -3,11 +3,14 @@ import { proofRefused } from './proof-refused.ts';
 
 /** Other header fields that carry a key: with two keys in one header, two parsers may choose different ones (RFC 8725 §3.10). */
 const OTHER_KEYS = ['jku', 'x5u', 'x5c', 'x5t', 'x5t#S256'];
-/** Members that hold private or symmetric key material (RFC 7518 §6.2.2, §6.3.2, §6.4.1). */
+/** Members of a JWK that contain private or symmetric key material (RFC 7518 §6.2.2, §6.3.2, §6.4.1). */
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 const COORDINATE_BYTES = 32;
 
-/** The public key of a proof's header. @throws ERR_UNAUTHENTICATED `dpop_typ`, `dpop_alg`, `dpop_crit`, `dpop_jwk`, `dpop_private_key`. */
+/**
+ * Reads the public key of a proof's header. @throws ERR_UNAUTHENTICATED `dpop_typ`, `dpop_alg`, `dpop_crit`, `dpop_jwk`,
+ * `dpop_private_key`.
+ */
 export function readProofHeader(header: JsonObject): { readonly x: string; readonly y: string } {
   if (header['typ'] !== 'dpop+jwt') throw proofRefused('dpop_typ');
   if (header['alg'] !== 'ES256') throw proofRefused('dpop_alg');
@@ -28,7 +31,7 @@ function readPoint({ kty, crv, x, y }: JsonObject): { readonly x: string; readon
   return { x, y };
 }
 
-/** Only the canonical encoding is accepted, because a thumbprint is computed over the text. */
+/** Requires the canonical encoding, because a thumbprint is computed over the text. */
 function isCoordinate(value: unknown): value is string {
   if (typeof value !== 'string') return false;
   const bytes = Buffer.from(value, 'base64url');

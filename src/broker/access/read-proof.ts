@@ -5,7 +5,7 @@ import { readProofHeader } from './read-proof-header.ts';
 
 /** A proof has 400 to 600 characters; longer texts are not parsed. */
 const LONGEST = 4_096;
-/** Only one encoding is accepted, because the memory of proofs compares the `jti`. */
+/** Pattern of a `jti` in its only accepted encoding, because the memory of proofs compares the text. */
 const JTI = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** A DPoP proof (RFC 9449 §4.2) in valid form; its claims and signature are not verified yet. */

@@ -2,7 +2,7 @@
 export interface ShownProof {
   /** The header; undefined if absent. */
   readonly text: string | undefined;
-  /** Whether the header occurred more than once: a proxy may have checked the other one. */
+  /** True if the header occurred more than once: a proxy may have checked the other one. */
   readonly isRepeated: boolean;
   readonly method: string;
   /** The schemes that the client may have used: `http` or `https`. */
