@@ -20,7 +20,7 @@ export interface ExposedSecret {
   readonly versions: readonly string[];
   /** The rotation that replaces it. */
   readonly rotation?: string | undefined;
-  /** Why there is none. */
+  /** Reason why there is no rotation. */
   readonly unrotated?: 'not_rotating' | 'braked' | undefined;
 }
 
@@ -39,9 +39,9 @@ export interface AlertRecord {
   /** The response rule that matched. */
   readonly rule?: { readonly name: string; readonly version: number } | undefined;
   readonly response: Pick<ResponseRuleSpec, 'action' | 'scope' | 'rotate'>;
-  /** What the response cuts off; each gets a quarantine, or loses its sessions. */
+  /** Scopes that the response blocks; each gets a quarantine, or loses its sessions. */
   readonly scopes: readonly NamedScope[];
-  /** Why the response is less than the rule says. */
+  /** Reason why the response does less than the rule demands. */
   readonly held?: 'protected' | 'over_limit' | undefined;
   readonly quarantines: readonly string[];
   readonly ended?: Ended | undefined;

@@ -13,7 +13,7 @@ import { podScope } from './pod-index.ts';
 import { DECOY, factsOfAlert } from './receive-alerts.ts';
 import { creatorOf, isProtected } from './respond.ts';
 
-/** What the read of a decoy adds to the commit of the read. */
+/** Additions to the commit of a read if the path is a decoy. */
 export interface DecoyAlarm {
   readonly write: Write;
   readonly entry: string;
@@ -61,7 +61,10 @@ export function decoyAlarm(
   };
 }
 
-/** Whether the path is a decoy and the operator may know it: it may edit the definition or answer alerts. No other caller can tell a decoy from a secret. */
+/**
+ * Tells whether the path is a decoy and the operator may know it: it may edit the definition or answer alerts. No other caller
+ * can tell a decoy from a secret.
+ */
 export function isKnownDecoy(
   { catalog }: Pick<Access, 'catalog'>,
   { operator }: LiveOperator,

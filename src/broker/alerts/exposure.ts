@@ -33,7 +33,7 @@ export interface ReadSecret {
 }
 
 export interface Reads {
-  /** By path. */
+  /** Secrets by path. */
   readonly secrets: readonly ReadSecret[];
   /** The identities of the scopes: the workload of a pod, the operator. */
   readonly readers: ReadonlySet<string>;
@@ -41,7 +41,7 @@ export interface Reads {
   readonly isComplete: boolean;
 }
 
-/** What the scopes read since a time, from the log. */
+/** Searches the log for the reads of the scopes since a time. */
 export async function readsOf(
   audit: AuditLog,
   scopes: readonly QuarantineScope[],

@@ -28,7 +28,7 @@ import { podsWithImage, quarantinesOf } from './respond.ts';
 
 type Parts = Recording & Access & Alerting & Pick<Keys, 'keyring'> & { readonly audit: AuditLog };
 
-/** What an incident is about. */
+/** Subject of an incident. */
 export type IncidentScope =
   | { readonly kind: 'pod'; readonly cluster: string; readonly uid: string }
   | {
@@ -228,7 +228,7 @@ function notFound(detail: string): BrokerError {
   return new BrokerError('ERR_NOT_FOUND', detail, { isDetailShown: true });
 }
 
-/** What a dry run shows: the first secrets, and no timeline. */
+/** Builds the answer of a dry run: the first secrets, and no timeline. */
 async function previewOf(
   parts: Parts,
   own: Pick<AlertRecord, 'scopes' | 'since'>,
@@ -240,7 +240,7 @@ async function previewOf(
   return { record: undefined, scopes: own.scopes, secrets, isComplete, timeline: [] };
 }
 
-/** Where a page begins: after a path, or after an entry of the timeline, which follows the last path. */
+/** Start of a page: after a path, or after an entry of the timeline, which follows the last path. */
 type Position = { readonly path: string } | { readonly index: number };
 const TIMELINE_BEGINS = { index: -1 };
 
@@ -276,7 +276,7 @@ async function pageOf(
 const NO_SECRETS = { secrets: [], isComplete: true };
 
 interface SecretsPage extends Pick<Incident, 'secrets' | 'isComplete'> {
-  /** Where the next page begins. */
+  /** Start of the next page. */
   readonly from: Position;
 }
 

@@ -48,12 +48,12 @@ export function podResponseWorker(parts: Parts): Worker {
 
 class PodResponses {
   readonly #parts: Parts;
-  /** What the last complete examination depended on. */
+  /** Facts on which the last complete examination depended. */
   #basis = '';
   #profiles: readonly PostureProfile[] = [];
   #examinedAt = -Infinity;
   #namespacesAt = -Infinity;
-  /** When an exception ends, or a report becomes too old. */
+  /** Time at which an exception ends, or a report becomes too old. */
   #validUntil = Infinity;
   #evaluated = 0;
 

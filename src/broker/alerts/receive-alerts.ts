@@ -24,7 +24,7 @@ export const POSTURE = 'posture';
 /** The source of alerts about reads of decoys. */
 export const DECOY = 'decoy';
 
-/** What became of the alerts of one request. */
+/** Counts of the alerts of one request, by outcome. */
 export interface Received {
   readonly accepted: number;
   /** Delivered before. */

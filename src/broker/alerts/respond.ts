@@ -28,7 +28,7 @@ export interface Raised {
   readonly source: string;
   readonly cluster: string;
   readonly alert: Alert;
-  /** If the broker itself knows the pod. */
+  /** Subject of the alert, if the broker itself knows the pod. */
   readonly subject?: AlertSubject | undefined;
   /** The response if no rule is for the alert. */
   readonly otherwise?: AlertRecord['response'] | undefined;
@@ -93,7 +93,7 @@ export function quarantinesOf(
   };
 }
 
-/** What quarantines of alerts have as their creator. */
+/** Names the creator of quarantines that alerts cause. */
 export function creatorOf(source: string): string {
   return `alerts/${source}`;
 }

@@ -30,7 +30,7 @@ const EVERY_MS = 500;
 const AT_ONCE = 20;
 /** The log lags the last commit by a second, and by some more after a crash. Damage can keep it from growing at all. */
 const LONGEST_LAG_MS = 120_000;
-/** Above these, the oldest alerts are deleted. Their entries stay in the log. */
+/** Limit of alerts; above it, the oldest are deleted. Their entries stay in the log. */
 const MOST_ALERTS = 10_000;
 const KEPT_MS = 30 * 86_400_000;
 const PRUNED_AT_ONCE = 500;
@@ -56,7 +56,7 @@ export function responseWorker(parts: Parts): Worker {
   });
 }
 
-/** What the log lacked when the broker had ended what the scope held. */
+/** Entries that the log did not have yet when the broker had ended the sessions and leases of the scope. */
 interface Lag {
   readonly entries: readonly PendingEntries[];
   /** Monotonic milliseconds. */
@@ -75,8 +75,9 @@ async function advance(parts: Parts, lags: Map<string, Lag>, found: AlertRecord)
 }
 
 /**
- * Whether the log still lacks an entry that was committed when the response first asked: a read among them would not be rotated. After a crash the first
- * entries of the new process can be in the log before the last ones of the old process, so the log's newest entry does not tell.
+ * Tells whether the log still lacks an entry that was committed when the response first asked: a read among them would not be
+ * rotated. After a crash the first entries of the new process can be in the log before the last ones of the old process, so the
+ * log's newest entry does not tell.
  */
 async function isBehind(
   { audit, clock, log }: Parts,
