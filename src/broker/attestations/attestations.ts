@@ -23,7 +23,7 @@ type Parts = Recording & Access;
 const MOST_OF_IMAGE = 50;
 const MOST = 10_000;
 const MOST_BYTES = 32 * 1_048_576;
-/** Above this share of a limit, pushes are decided one after another, so that pushes at the same moment do not exceed it together. */
+/** Share of a limit above which pushes are decided one after another, so that pushes at the same moment do not exceed it together. */
 const NEAR = 0.9;
 const COUNTED = 'attestations:count';
 
@@ -179,7 +179,7 @@ function placeOf({ digest, id }: Attestation): string {
   return `${digest} ${id}`;
 }
 
-/** With the authorities that accept it now. @throws ERR_DENIED, ERR_NOT_FOUND */
+/** Reads an attestation, with the authorities that accept it now. @throws ERR_DENIED, ERR_NOT_FOUND */
 export function readAttestation(
   parts: Parts,
   call: Call,
