@@ -21,7 +21,7 @@ import { DeletionLimit } from './deletion-limit.ts';
 import { DeletionRetries } from './deletion-retries.ts';
 import { inSpec, type ObjectAuthority, type WantedDocument } from './object-authority.ts';
 
-/** What the broker says of an object, in its status. */
+/** Verdict of the broker about an object, for its status. */
 export interface Verdict {
   readonly isAccepted: boolean;
   readonly reason: 'Accepted' | 'Invalid' | 'NotAllowed' | 'Conflict' | 'TooMany';
@@ -69,7 +69,7 @@ export class ClusterDocuments {
   readonly authority: ObjectAuthority;
   readonly #parts: Parts;
   readonly #server: string;
-  /** By namespace. */
+  /** Budgets of changes by namespace. */
   readonly #changes: Buckets;
   readonly #limit: DeletionLimit;
   readonly #retries: DeletionRetries;
@@ -129,8 +129,9 @@ export class ClusterDocuments {
   }
 
   /**
-   * After a complete list of a kind: deletes the documents of objects that no longer exist. The broker may have missed their deletion. Above a limit it
-   * keeps them, and marks them for an operator. Documents that the configuration no longer allows always go. A deletion that failed waits for its retry.
+   * Deletes, after a complete list of a kind, the documents of objects that no longer exist. The broker may have missed their
+   * deletion. Above a limit it keeps them, and marks them for an operator. Documents that the configuration no longer allows
+   * always go. A deletion that failed waits for its retry.
    */
   async removeOthers(resource: Resource, seen: ReadonlySet<string>): Promise<Removal> {
     const gone = this.#gone(resource, seen);

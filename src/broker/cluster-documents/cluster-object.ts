@@ -20,7 +20,7 @@ const resource = (
   isNamespaced: boolean,
 ): Resource => ({ kind, objectKind, plural, isNamespaced });
 
-/** In the order in which a start applies them: definitions need their mounts. */
+/** Resources in the order in which a start applies them: definitions need their mounts. */
 export const RESOURCES: readonly Resource[] = [
   resource('mount', 'Mount', 'mounts', false),
   resource('definition', 'SecretDefinition', 'secretdefinitions', true),
@@ -50,7 +50,7 @@ export function objectKey({
   return `${resource.plural}/${namespace}/${name}`;
 }
 
-/** As much as the API accepts for one document. */
+/** Limit of an object, the same as the API's limit of one document. */
 const MOST_BYTES = 65_536;
 
 /** @throws ERR_PROVIDER_MALFORMED if it is not an object of Kubernetes. */

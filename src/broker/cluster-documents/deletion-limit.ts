@@ -12,8 +12,9 @@ interface Window {
 }
 
 /**
- * How many documents may go with their objects. An API server that is restored from an older backup, or loses the definition of a kind, reports
- * many deletions by mistake. Each namespace has its own limit, so that one team cannot delay the deletions of another.
+ * Limit of documents that may be deleted with their objects. An API server that is restored from an older backup, or loses the
+ * definition of a kind, reports many deletions by mistake. Each namespace has its own limit, so that one team cannot delay the
+ * deletions of another.
  */
 export class DeletionLimit {
   readonly #clock: Pick<Clock, 'monotonic'>;

@@ -23,8 +23,8 @@ export interface WantedDocument {
 type Origin = Pick<ClusterObject, 'resource' | 'namespace' | 'name'>;
 
 /**
- * What the objects of one cluster may become. A team can write any object in its namespace, so each object is attacker-controlled: its rights
- * come from the configuration only, never from an annotation or a label of the cluster.
+ * Authority of the objects of one cluster. A team can write any object in its namespace, so each object is attacker-controlled:
+ * its rights come from the configuration only, never from an annotation or a label of the cluster.
  */
 export class ObjectAuthority {
   readonly cluster: string;
@@ -70,7 +70,7 @@ export class ObjectAuthority {
     return wanted;
   }
 
-  /** Whether the configuration still lets the object have the document, which it got under an earlier one perhaps. */
+  /** Tells whether the configuration still lets the object have the document, which it perhaps got under an earlier one. */
   mayKeep(origin: Origin, { name, spec }: StoredDocument): boolean {
     return this.#outside(origin, name, spec).length === 0;
   }
