@@ -25,7 +25,7 @@ import { locatorAt } from '../state/target.ts';
 import { repeatCredential } from './repeat-credential.ts';
 import { leaseRow } from '../state/lease-rows.ts';
 
-/** For a definition without `maxLeaseTtl`: a lease can be renewed for one day, not for the whole life of the pod. */
+/** Limit for a definition without `maxLeaseTtl`: a lease can be renewed for one day, not for the whole life of the pod. */
 const MAX_LEASE_SECONDS = 86_400;
 
 /**
@@ -65,7 +65,10 @@ async function make(decided: DecidedOrder): Promise<IssuedDisclosure> {
   }
 }
 
-/** From here on, something may exist at the backend. On any failure, the broker revokes the last known handle. */
+/**
+ * Creates the credential at the backend. From here on something may exist there; on any failure, the broker revokes the last
+ * known handle.
+ */
 async function fill(decided: DecidedOrder, intent: CredentialRow): Promise<IssuedDisclosure> {
   const { call, credentials } = decided;
   let { handle } = intent;
