@@ -15,7 +15,7 @@ import type { Recorded, Skipped } from '../../domain/audit/logged-decision.ts';
 import { workloadId, type Workload } from '../../domain/identity/workload.ts';
 import type { LoggedDecisions } from '../../ports/audit-log.ts';
 
-/** What policies decide on a request that was seen. `unknown`: it depends on facts that nothing recorded. */
+/** Rule of a policy that decides on a request that was seen. */
 interface RuleName {
   readonly policy: string;
   readonly version: number;
@@ -196,7 +196,7 @@ interface Found {
   readonly grants: readonly PolicyGrant[];
 }
 
-/** Whether the same rules decide an uncertain request: then it is decided the same, whatever the unknown facts were. */
+/** Tells whether the same rules decide an uncertain request: then it is decided the same, whatever the unknown facts were. */
 function isSame({ among: current }: PossibleDecision, { among: draft }: PossibleDecision): boolean {
   return (
     current.length > 0 &&

@@ -28,7 +28,7 @@ type Parts = Recording & Access & SealedRows & { readonly audit: AuditLog };
 /** One entry by its index, or all entries of a request. */
 export type EntryQuestion = { readonly index: number } | { readonly requestId: string };
 
-/** What was decided then, what the same caller would get now, and what changed between. */
+/** Decision of the past, the decision that the same caller would get now, and the changes between. */
 export interface ExplainedEntry {
   readonly index: number;
   readonly time: number;

@@ -54,7 +54,7 @@ export interface ExplainRequest {
   readonly capability: Capability;
   readonly path: string;
   readonly sourceAddress: string;
-  /** Whether the session is bound to a key; unknown if absent. */
+  /** True if the session is bound to a key; unknown if absent. */
   readonly sealed?: boolean | undefined;
   /** Milliseconds since the epoch; the current time if absent. */
   readonly at?: number | undefined;

@@ -19,9 +19,9 @@ import { openDraft, type Draft } from './draft.ts';
 type Parts = Recording & Access & Pick<Keys, 'keyring'> & { readonly audit: AuditLog };
 
 export interface ReplayRequest {
-  /** Without a draft, everything is decided by the current policies only. */
+  /** Draft of policies. Without one, everything is decided by the current policies only. */
   readonly draft?: Draft | undefined;
-  /** Milliseconds since the epoch, inclusive. */
+  /** Beginning of the period, in milliseconds since the epoch, inclusive. */
   readonly from: number;
   /** Exclusive. Without it, the live leases are decided too. */
   readonly to?: number | undefined;
@@ -33,7 +33,7 @@ export interface ReplayPage {
   readonly items: readonly SeenRequest[];
   readonly grants: readonly UsedGrant[];
   readonly skipped: readonly { readonly reason: string; readonly count: number }[];
-  /** Of the draft; on the first page only. */
+  /** Grants that the draft widens; on the first page only. */
   readonly widened: readonly WidenedGrant[];
   /** Entries of the log that this page read. */
   readonly entries: number;
