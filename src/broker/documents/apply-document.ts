@@ -37,7 +37,7 @@ export interface DocumentChange {
 
 export interface AppliedDocument {
   readonly document: StoredDocument;
-  /** Of a dry run: what the change would do. */
+  /** Result of the change; for a dry run, the one that it would have. */
   readonly outcome: 'created' | 'changed' | 'unchanged';
 }
 

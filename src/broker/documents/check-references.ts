@@ -14,7 +14,7 @@ import { CREDENTIALS, ROTATIONS } from '../../ports/queries.ts';
 const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
 
 /**
- * Checks that what a document names exists, and that the document does not conflict with others.
+ * Checks that everything that a document names exists, and that the document does not conflict with others.
  * @throws ERR_BODY_INVALID with the field, ERR_CONFLICT for mounts that nest or reach the same place at a backend.
  */
 export async function checkReferences(
@@ -121,7 +121,7 @@ function sameConnection(left: MountSpec, right: MountSpec): boolean {
   return left.connection === right.connection;
 }
 
-/** Whether the changed mount would look for existing credentials of the mount at another place. */
+/** Tells whether the changed mount would search for existing credentials of the mount at another place. */
 function leadsElsewhere({ spec }: StoredDocument<'mount'>, was: StoredDocument<'mount'>): boolean {
   const before = was.spec;
   return spec.connection !== before.connection || !isDeepStrictEqual(spec.options, before.options);
@@ -208,8 +208,9 @@ export async function checkUnused(
 }
 
 /**
- * Only an admin creates operators, so a broker without one can be repaired only by `init`.
- * @throws ERR_CONFLICT if the change would remove the last operator with the role admin. `next` is undefined if the document is deleted.
+ * Requires that an admin remains. Only an admin creates operators, so a broker without one can be repaired only by `init`.
+ * @throws ERR_CONFLICT if the change would remove the last operator with the role admin. `next` is undefined if the document is
+ * deleted.
  */
 export function checkAdminRemains(
   { catalog }: Pick<Rights, 'catalog'>,
