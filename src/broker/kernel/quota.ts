@@ -12,14 +12,14 @@ export interface QuotaRules {
   readonly most: number;
   /** Counts what the store has for a holder. */
   readonly count: (holder: string) => Promise<number>;
-  /** How many a holder may take before the first count of the store; 0 by default. */
+  /** Number that a holder may take before the first count of the store; 0 by default. */
   readonly uncounted?: number;
 }
 
 interface Account {
-  /** What the store had at the last count, plus what this process took since. */
+  /** Count of the store at the last query, plus those that this process took since. */
   held: number;
-  /** How many may be taken before the next count of the store. */
+  /** Number that may be taken before the next count of the store. */
   room: number;
   /** Taken in this process, but possibly not in the store yet. */
   pending: number;
@@ -93,7 +93,7 @@ function takeFrom(account: Account): () => void {
   };
 }
 
-/** How much of a quota may be taken between two counts. */
+/** Computes how much of a quota may be taken between two counts. */
 export function share(most: number): number {
   return Math.ceil(most * COUNT_AGAIN);
 }

@@ -17,7 +17,7 @@ export class Slices {
     this.#endsAt = clock.monotonic() + SLICE_MS;
   }
 
-  /** Whether to await `next` before the next item. It costs no promise, unlike `next`. */
+  /** True if `next` must be awaited before the next item. The getter costs no promise, unlike `next`. */
   get isOver(): boolean {
     return this.#clock.monotonic() >= this.#endsAt;
   }
