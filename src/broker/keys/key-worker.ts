@@ -24,10 +24,10 @@ const PROVE_MS = 60_000;
 export type KeyWorkerParts = Recording & Keys & RootKeyAccess & RewrapParts;
 
 export interface KeyWorkerOptions {
-  /** How long other brokers may need to read a new root key, before rows under it may appear. 0 if there is only one broker. */
+  /** Time that other brokers may need to read a new root key, before rows under it may appear. 0 if there is only one broker. */
   readonly spreadMs: number;
   readonly mostSeals?: number;
-  /** After this time without a key-encryption key that works, the process seals itself. */
+  /** Time without a working key-encryption key after which the process seals itself. */
   readonly kekOutageMs: number;
 }
 
@@ -38,9 +38,9 @@ export class KeyWorker {
   readonly #options: Required<KeyWorkerOptions>;
   readonly #system: SystemActor;
   readonly #worker: Worker;
-  /** When the key-encryption keys were last tried, in monotonic milliseconds. */
+  /** Time of the last test of the key-encryption keys, in monotonic milliseconds. */
   #provenAt: number | undefined;
-  /** When this process first saw a root key in its state, in monotonic milliseconds. */
+  /** Time at which this process first saw each root key in its state, in monotonic milliseconds. */
   readonly #seen = new Map<string, number>();
 
   constructor(parts: KeyWorkerParts, options: KeyWorkerOptions) {

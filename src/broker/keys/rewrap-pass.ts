@@ -53,7 +53,7 @@ interface PassOptions {
   readonly compromised: ReadonlySet<string>;
   /** Root keys that only older rows need. */
   readonly retired: readonly string[];
-  /** When the active key was made. */
+  /** Time at which the active key was created. */
   readonly since: number;
   readonly signal: AbortSignal;
 }

@@ -2,7 +2,7 @@ import type { RowSeals } from '../kernel/row-seals.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Store, Write } from '../../ports/store.ts';
 
-/** How far a pass over all rows is. Every pass begins at the first row: rows that are done cost only a check. */
+/** Progress of a pass over all rows. Every pass begins at the first row: rows that are done cost only a check. */
 export interface RewrapReport {
   /** The root key that the rows get. */
   readonly rootKey: string;

@@ -58,7 +58,10 @@ export function retiredRows({ keys }: Pick<RootKeyRows, 'keys'>): readonly RootK
   return keys.filter(({ state }) => state === 'retired' || state === 'compromised');
 }
 
-/** What the MAC under the active key covers: write access to the database alone cannot reactivate a key or set back a count. */
+/**
+ * Collects the fields that the MAC under the active key covers: write access to the database alone cannot reactivate a key or set
+ * back a count.
+ */
 function covered({ keys, lookup }: Pick<RootKeyRows, 'keys' | 'lookup'>): CanonicalFields {
   const fields: Record<string, string | number> = {};
   for (const { id, state, seals } of keys) {

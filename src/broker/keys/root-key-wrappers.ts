@@ -29,9 +29,9 @@ export class RootKeyWrappers {
   readonly #keks: KeyEncryptionKey[];
   readonly #clock: Clock;
   #unopened: readonly UnopenedKek[];
-  /** When a key last opened a root key, in monotonic milliseconds. */
+  /** Time at which a key last opened a root key, in monotonic milliseconds. */
   #openedAt: number;
-  /** Why the last use of a key failed, by its id. */
+  /** Error of the last use of each key, by its id. */
   readonly #problems = new Map<string, ErrorCode>();
 
   constructor(

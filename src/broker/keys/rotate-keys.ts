@@ -154,7 +154,7 @@ export interface RootKeyStatus {
 export interface KekStatus {
   readonly id: string;
   readonly isConfigured: boolean;
-  /** Why its last use failed. */
+  /** Error of its last use; undefined if it worked. */
   readonly problem: ErrorCode | undefined;
 }
 
