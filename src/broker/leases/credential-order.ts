@@ -43,7 +43,7 @@ export interface IssuedDisclosure {
   readonly path: string;
   readonly value: Value;
   readonly lease: Lease;
-  /** As for a secret that is read. */
+  /** Warning, the same as for a secret that is read. */
   readonly warning?: string | undefined;
 }
 
@@ -58,7 +58,7 @@ export interface Ordering {
 /** An order that was allowed: every decision is made before anything exists at the backend. */
 export interface DecidedOrder extends Ordering {
   readonly policy: PolicyReference | undefined;
-  /** What posture profiles that do not refuse found at the pod. */
+  /** Findings of posture profiles that do not refuse. */
   readonly posture: string | undefined;
   readonly warning: string | undefined;
   readonly target: Target;

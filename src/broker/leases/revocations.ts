@@ -23,7 +23,7 @@ export interface Revocation {
   readonly attempts: number;
   readonly lastError: string | undefined;
   readonly nextAttemptAt: number | undefined;
-  /** When the credential expires at the backend, as far as the broker knows. */
+  /** Time at which the credential expires at the backend, as far as the broker knows. */
   readonly endsAt: number;
 }
 

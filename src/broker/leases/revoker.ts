@@ -16,7 +16,10 @@ type Row = Tables['credentials'];
 
 const EVERY_MS = 500;
 const CHUNK = 64;
-/** After six attempts with growing pauses, the credential is listed as irrevocable. The revoker still retries it, but rarely. */
+/**
+ * Number of attempts, with growing pauses, after which the credential is listed as irrevocable. The revoker still retries it, but
+ * rarely.
+ */
 const ATTEMPTS = 6;
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 300_000;
@@ -43,7 +46,7 @@ export function revoker(
   });
 }
 
-/** After a start, this process fills no orders yet. Every order that a crash left unfinished therefore joins the queue. */
+/** Queues every order that a crash left unfinished. This runs at the start, before this process fills orders. */
 export async function adoptAbandoned(parts: Storage, createdUpTo: number): Promise<void> {
   for (const state of ['intended', 'prepared'] as const) {
     const abandoned = CREDENTIALS.abandoned(state, createdUpTo);
@@ -91,7 +94,10 @@ function reasonOf({ code, reason }: BrokerError): string {
   return reason === undefined ? code : `${code} ${reason}`;
 }
 
-/** If the broker's own circuit breaker or queue limit blocked the call, the backend may recover within seconds. The revoker retries sooner. */
+/**
+ * Chooses the longest pause. If the broker's own circuit breaker or queue limit blocked the call, the backend may recover within
+ * seconds, so the revoker retries sooner.
+ */
 function longestPause({ reason }: BrokerError): number {
   const wasHeldBack = reason === 'circuit_open' || reason === 'queue_full';
   return wasHeldBack ? HELD_BACK_PAUSE_MS : LONGEST_PAUSE_MS;
