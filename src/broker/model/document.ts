@@ -10,7 +10,7 @@ export interface StoredDocument<K extends DocumentKind = DocumentKind> {
   readonly name: string;
   readonly uid: string;
   readonly version: number;
-  /** As the operator wrote it. */
+  /** Document as the operator wrote it. */
   readonly body: unknown;
   /** Validated, with defaults. */
   readonly spec: DocumentSpecs[K];

@@ -15,7 +15,7 @@ export const name = text
 export const PATH_FORM = 'must be a path: segments of [A-Za-z0-9._+=@-] joined by /';
 export const path = text.refine(isSecretPath, PATH_FORM).meta({ id: 'SecretPath' });
 
-/** Of an ID token. */
+/** Name of a claim of an ID token. */
 export const claimName = z.string().min(1).max(128);
 export const claimValue = z
   .union([z.string().max(1_024), z.number(), z.boolean()])

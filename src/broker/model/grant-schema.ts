@@ -21,7 +21,7 @@ export const grant: z.ZodType<Grant> = z
   .superRefine(checkScope)
   .meta({ id: 'Grant' });
 
-/** What the prefixes of a scope are depends on the role. */
+/** Checks the prefixes of a scope, whose meaning depends on the role. */
 export function checkScope({ role, scope }: Grant, context: z.RefinementCtx): void {
   if (role === 'admin' && scope.length > 0) {
     const message = 'admin has no scope: it holds everywhere or not at all';

@@ -194,7 +194,7 @@ const image = z
     }
   });
 
-/** What every check that needs the report of a scanner has. */
+/** Fields of every check that needs the report of a scanner. */
 const reportRules = {
   onUnknown: permission.optional(),
   deny: z

@@ -8,9 +8,9 @@ export interface RunClock {
   readonly path: string;
   /** Runs are later than this. It is never earlier than a run that was already due, so no tick runs twice if the clock jumps back. */
   readonly after: number;
-  /** When the last run began, for any cause. */
+  /** Time at which the last run began, for any cause. */
   readonly lastRunAt?: number | undefined;
-  /** When the current version was promoted; if absent, an interval counts from `after`. */
+  /** Time at which the current version was promoted; if absent, an interval counts from `after`. */
   readonly rotatedAt?: number | undefined;
 }
 
@@ -19,8 +19,8 @@ const MOST_OPENINGS = 400;
 const HEX_OF_FRACTION = 8;
 
 /**
- * When the next scheduled run is due; undefined: none. A cron tick counts only inside a window. An interval that ends outside a window
- * waits for the next one. Missed ticks count as one run: the next run is the first tick after now.
+ * Computes when the next scheduled run is due; undefined: none. A cron tick counts only inside a window. An interval that ends
+ * outside a window waits for the next one. Missed ticks count as one run: the next run is the first tick after now.
  */
 export async function nextRun(spec: RotationSpec, clock: RunClock): Promise<number | undefined> {
   const { schedule } = spec;
@@ -33,7 +33,7 @@ export async function nextRun(spec: RotationSpec, clock: RunClock): Promise<numb
   return planned === undefined ? undefined : withJitter(spec, clock.path, planned);
 }
 
-/** When the next drill is due; `rotatedAt` is the last successful test. Undefined: none. */
+/** Computes when the next drill is due; `rotatedAt` is the last successful test. Undefined: none. */
 export function nextDrill(spec: RotationSpec, clock: RunClock): number | undefined {
   if (spec.drillEverySeconds === undefined || spec.paused) return undefined;
   const end = (clock.rotatedAt ?? clock.after) + spec.drillEverySeconds * 1000;
@@ -119,7 +119,7 @@ async function openCron({ cron, timeZone }: CronSchedule): Promise<Cron> {
   return new Pattern(cron, { timezone: timeZone, paused: true, mode: '5-or-6-parts' });
 }
 
-/** Only fields: the library also accepts a date, which occurs once. */
+/** Requires five or six fields: the library also accepts a date, which occurs once. */
 async function cronProblem(schedule: CronSchedule): Promise<string | undefined> {
   const fields = schedule.cron.trim().split(/\s+/).length;
   if (fields !== 5 && fields !== 6) return NO_CRON;
@@ -146,7 +146,7 @@ function withJitter(spec: RotationSpec, path: string, planned: number): number {
 }
 
 const DAY_MS = 86_400_000;
-/** How far ahead a schedule is evaluated: beyond the longest lifetime of a certificate, and a leap day. */
+/** Time for which a schedule is evaluated ahead: beyond the longest lifetime of a certificate, and a leap day. */
 const AHEAD_MS = 1_500 * DAY_MS;
 const MOST_RUNS = 400;
 
