@@ -33,7 +33,7 @@ const MOST_DIGESTS = 16;
 const SKEW_MS = 5 * 60_000;
 
 export interface PushedReport extends AskedReport {
-  /** What the scan covered, if the sender says so. */
+  /** Kinds of findings that the scan covered, if the sender states them. */
   readonly covers?: readonly ('vulnerabilities' | 'secrets')[] | undefined;
 }
 
@@ -217,7 +217,7 @@ export function factsOf({ id, kind, scanner, digests: [digest = ''] }: Evidence)
   return { document: { kind: 'evidence', name: id }, query: `${kind} ${scanner} ${digest}` };
 }
 
-/** In the order of ids. @throws ERR_DENIED */
+/** Lists evidence in the order of ids. @throws ERR_DENIED */
 export async function listEvidence(
   parts: Recording & Access & Pick<Keys, 'keyring'>,
   call: Call,

@@ -21,9 +21,9 @@ export type PostureQuestion =
 export interface ExplainedPosture {
   /** `Pod web`, `Deployment web`. */
   readonly pod: string;
-  /** Whether the broker knows the pod now. */
+  /** True if the broker knows the pod now. */
   readonly isKnown: boolean;
-  /** What the profiles read about its images. */
+  /** Evidence about its images that the profiles read. */
   readonly evidence: readonly StoredEvidence[];
   readonly profiles: readonly {
     readonly name: string;
@@ -31,7 +31,7 @@ export interface ExplainedPosture {
     readonly mode: PostureMode;
     /** Empty: all. */
     readonly secretPaths: readonly string[];
-    /** Whether it refuses, or in other modes would refuse, its secrets to the pod. */
+    /** False if the profile refuses its secrets to the pod, or in other modes would refuse them. */
     readonly isMet: boolean;
     readonly findings: readonly PostureFinding[];
     /** The signatures and attestations that counted. */
@@ -40,8 +40,9 @@ export interface ExplainedPosture {
 }
 
 /**
- * What each profile for a pod finds there now, by the same function that decides reads.
- * @throws ERR_DENIED, ERR_NOT_FOUND for a cluster that is not registered or has no live watch, ERR_BODY_INVALID for a manifest without a pod
+ * Explains the findings of each profile for a pod, by the same function that decides reads.
+ * @throws ERR_DENIED, ERR_NOT_FOUND for a cluster that is not registered or has no live watch, ERR_BODY_INVALID for a manifest
+ * without a pod
  */
 export async function explainPosture(
   parts: Recording & Access,

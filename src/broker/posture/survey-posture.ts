@@ -24,7 +24,7 @@ import { scanSessions } from '../state/select-sessions.ts';
 export interface SurveyedPod {
   readonly workload: string;
   readonly pod: { readonly name: string; readonly uid: string };
-  /** Whether the broker knows the pod now. */
+  /** True if the broker knows the pod now. */
   readonly isKnown: boolean;
   readonly isMet: boolean;
   readonly findings: readonly PostureFinding[];
@@ -34,8 +34,8 @@ export interface SurveyedPod {
 const SLICE = 4;
 
 /**
- * What a profile, which need not be saved, finds at the pods that hold sessions. A page covers as many sessions as its limit, and may have fewer pods,
- * even none. A pod with several sessions may be on several pages.
+ * Surveys the pods that hold sessions with a profile, which need not be saved. A page covers as many sessions as its limit, and
+ * may have fewer pods, even none. A pod with several sessions may be on several pages.
  * @throws ERR_DENIED, ERR_BODY_INVALID or ERR_UNKNOWN_FIELD for the profile, ERR_REQUEST_INVALID
  */
 export async function surveyPosture(
@@ -79,7 +79,10 @@ const NOT_IN_DRAFTS: SecretValues = {
   pathsOf: () => [],
 };
 
-/** With paths of its own choice, an editor could narrow them from draft to draft, and so find the path of the secret that a variable has. */
+/**
+ * Chooses the values that a draft may compare. With paths of its own choice, an editor could narrow them from draft to draft, and
+ * so find the path of the secret that a variable has.
+ */
 function valuesFor(
   { catalog, secretValues }: Pick<Access, 'catalog' | 'secretValues'>,
   draft: PostureProfile,

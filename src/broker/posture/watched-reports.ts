@@ -8,7 +8,7 @@ import { planned } from './evidence.ts';
 
 type Parts = Recording & Pick<Access, 'evidence'> & Pick<Work, 'log'>;
 
-/** What became of a report: a refused one is broken, and `full` ones have no more place. */
+/** Outcomes of a report: a refused one is broken, and `full` ones have no more place. */
 export const WATCHED_OUTCOMES = ['stored', 'unchanged', 'refused', 'full'] as const;
 export type WatchedOutcome = (typeof WATCHED_OUTCOMES)[number];
 
@@ -30,7 +30,7 @@ export class WatchedReports {
     this.#parts = parts;
   }
 
-  /** Since the start of this process. */
+  /** Counts since the start of this process. */
   counts(): ReadonlyMap<WatchedOutcome, number> {
     return this.#counts;
   }
@@ -100,7 +100,7 @@ function placeOf(object: unknown): { readonly namespace?: string; readonly repor
   }
 }
 
-/** Whether a value nests too deep or has too many members. No recursion: the value may nest without limit. */
+/** Tells whether a value nests too deep or has too many members. No recursion: the value may nest without limit. */
 function exceeds(value: unknown): boolean {
   let level: readonly unknown[] = [value];
   let count = 0;
