@@ -104,7 +104,7 @@ export async function proveEntry(
   );
 }
 
-/** A tile or an entry bundle, by its path in C2SP tlog-tiles. @throws ERR_DENIED, ERR_NOT_FOUND */
+/** Reads a tile or an entry bundle by its path in C2SP tlog-tiles. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function readTile(
   parts: Audited,
   call: Call,

@@ -21,7 +21,7 @@ const MOST_OF_ONE = 10;
 /** The count of requests is decided one after another, so that concurrent ones cannot pass the bound. */
 const COUNTED = 'approvals:count';
 
-/** What the caller's plan must add: the use of the approval. Empty if none is needed. */
+/** Additions to the caller's plan: the use of the approval. Empty if none is needed. */
 export type Consent = Required<
   Pick<Plan, 'reads' | 'expect' | 'writes' | 'invalidates' | 'entries'>
 > & {

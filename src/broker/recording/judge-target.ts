@@ -7,7 +7,7 @@ import { LiveSession } from '../state/session-memory.ts';
 
 /** The target that a request names before its body, and the decision on it. */
 export interface TargetJudgement<C extends Caller = Caller> {
-  /** How the audit log describes a refusal; identical to a refusal by the use case. */
+  /** Description of a refusal in the audit log; identical to a refusal by the use case. */
   readonly described: Described;
   /** @throws ERR_NOT_FOUND if the target does not belong to the caller */
   readonly judge: (acting: Acting<C>) => Verdict | Promise<Verdict>;
@@ -38,7 +38,7 @@ async function verdictOf<C extends Caller>(
   }
 }
 
-/** Whether any allow rule or grant covers the caller. A caller without one gets a small share of memory. */
+/** Tells whether any allow rule or grant covers the caller. A caller without one gets a small share of memory. */
 export function holdsAnything({ parts, caller }: Pick<Acting, 'parts' | 'caller'>): boolean {
   if (!(caller instanceof LiveSession)) return caller.operator.grants.length > 0;
   const { catalog } = parts;

@@ -122,7 +122,7 @@ export async function commitDecided<T>(
 }
 
 /**
- * As `commitDecided`, for a caller: each attempt uses the caller in its current state.
+ * Commits like `commitDecided`, for a caller: each attempt uses the caller in its current state.
  * @throws ERR_UNAUTHENTICATED if the caller's session or token has ended.
  */
 export function commitAs<C extends Caller, T>(

@@ -19,8 +19,8 @@ const unauthenticated = new WeakMap<object, EncodedActor>();
 const recorded = new WeakSet<BrokerError>();
 
 /**
- * Whether the error needs no audit entry: it already has one, or it was counted. After a failed commit nothing can be recorded at all. Use
- * cases record their own refusals; the API records all others.
+ * Tells whether the error needs no audit entry: it already has one, or it was counted. After a failed commit nothing can be
+ * recorded at all. Use cases record their own refusals; the API records all others.
  */
 export function isRecorded(error: unknown): boolean {
   return error instanceof BrokerError && (recorded.has(error) || isUnrecordable(error));
