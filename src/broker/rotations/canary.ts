@@ -14,9 +14,9 @@ import { CHECK_MS, SETTLED, type Waiting } from './settle.ts';
 import { complaintsOf, vetoersOf } from './vetoes.ts';
 
 /**
- * Whether the pods that have the new version first accept it: one pod, then a share of the pods. A stage ends after its soak time, once
- * every pod that still holds the secret reported success. It also ends when the grace period ends without a complaint. One complaint stops
- * the canary; several roll the version back.
+ * Checks whether the pods that have the new version first accept it: one pod, then a share of the pods. A stage ends after its
+ * soak time, once every pod that still holds the secret reported success. It also ends when the grace period ends without a
+ * complaint. One complaint stops the canary; several roll the version back.
  */
 export async function checkCanary(
   parts: Storage & Backends & Pick<Keys, 'keyring'>,

@@ -23,7 +23,7 @@ interface RecordedRequest {
 export interface RequestedChange {
   readonly plan: Partial<PlanFragment>;
   readonly row: RotationRow;
-  /** For the audit entry. */
+  /** Reason for the audit entry. */
   readonly reason?: string;
 }
 
@@ -35,7 +35,7 @@ export type RequestParts = Recording &
 
 /**
  * Authorizes the request on its path, lets `act` plan the change, commits it with its audit entry, and wakes the worker.
- * @throws ERR_DENIED, and what `act` throws.
+ * @throws ERR_DENIED, and the errors of `act`.
  */
 export async function commitRequest(
   asked: { readonly parts: RequestParts; readonly call: Call; readonly caller: Caller },

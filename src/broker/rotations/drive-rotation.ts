@@ -72,7 +72,7 @@ class RotationRun {
   readonly #driver: Driver;
   #row: RotationRow;
   #seq: number;
-  /** Whether the start of the current step is recorded and counted as an attempt. */
+  /** True if the start of the current step is recorded and counted as an attempt. */
   #isBegun = false;
 
   private constructor(driver: Driver, row: RotationRow, seq: number) {

@@ -4,7 +4,7 @@ import { ROTATIONS } from '../../ports/queries.ts';
 
 const CHUNK = 500;
 const MOST_READ = 5_000;
-/** For each connection, so that a backlog at one neither fills the memory nor hides the others. */
+/** Limit for each connection, so that a backlog at one neither fills the memory nor hides the others. */
 const MOST_KEPT = 500;
 
 /**
@@ -57,7 +57,7 @@ export class DueRotations {
     return row;
   }
 
-  /** Whether a poll would find more than is kept: at this connection, or anywhere if nothing is kept. */
+  /** Tells whether a poll would find more than is kept: at this connection, or anywhere if nothing is kept. */
   isExhausted(connection: string): boolean {
     return this.#kept.size === 0 || (this.#cut.has(connection) && !this.#kept.has(connection));
   }

@@ -7,7 +7,7 @@ import { listAll } from '../kernel/list-all.ts';
 export interface Holder {
   readonly workload: string;
   readonly podUid: string | undefined;
-  /** Of its live leases. */
+  /** Versions of its live leases. */
   readonly versions: ReadonlySet<string>;
   /** `<session> <version>` of each live lease: which session may report on which version. */
   readonly held: ReadonlySet<string>;
@@ -37,7 +37,7 @@ export async function* heldLeases(
   }
 }
 
-/** By `holderKey`. */
+/** Finds the holders, by `holderKey`. */
 export async function holdersOf(
   parts: Storage,
   path: string,

@@ -50,7 +50,7 @@ function isExpiring(
   return rotated_at + (lifetimeMs * 2) / 3 <= parts.clock.now();
 }
 
-/** Without a target, because the configuration changed, no lifetime is known. */
+/** Gives the lifetime of a value; Infinity if the target is missing, because the configuration changed. */
 function lifetimeSecondsOf(
   { catalog, targets }: Pick<Backends, 'catalog' | 'targets'>,
   path: string,

@@ -13,7 +13,7 @@ export interface RotationRequest {
   /** The credential leaked: the rotation does not wait for its holders. */
   readonly incident: boolean;
   readonly comment?: string | undefined;
-  /** From the caller: a repeat of the same request with the same key returns the same rotation. */
+  /** Key from the caller: a repeat of the same request with the same key returns the same rotation. */
   readonly idempotencyKey?: string | undefined;
 }
 
@@ -96,7 +96,7 @@ async function scheduleFor(
   });
 }
 
-/** From now on it does not wait for holders. A process at work on it reads the new cause before it waits. */
+/** Stops a rotation from waiting for holders. A process that works on it reads the new cause before it waits. */
 export async function expedite(
   { store, clock, rotationsDue }: Storage & Pick<Work, 'rotationsDue'>,
   id: string,

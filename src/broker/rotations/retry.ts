@@ -15,15 +15,15 @@ export function isFinal({ code, reason }: BrokerError): boolean {
   return (code === 'ERR_CONFLICT' && reason !== 'no_connection') || code === 'ERR_BODY_INVALID';
 }
 
-/** Full jitter below a pause that doubles from ten seconds to a quarter of an hour. Milliseconds. */
+/** Computes a pause with full jitter, below a limit that doubles from ten seconds to a quarter of an hour. Milliseconds. */
 export function pauseAfterFailure(attempts: number): number {
   const pause = doubledDelay(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.max(0, attempts - 1));
   return SOON_MS + Math.round(pause * randomFraction());
 }
 
 /**
- * How long to wait before a target that is still at work is polled again: as long as it asks, and longer as the rotation gets older, so that a job of
- * an hour is not polled hundreds of times. Milliseconds.
+ * Computes the pause before a target that is still at work is polled again: as long as it asks, and longer as the rotation gets
+ * older, so that a job of an hour is not polled hundreds of times. Milliseconds.
  */
 export function pauseWhileWaiting(retryAfterSeconds: number, ageMs: number): number {
   const said = Math.min(retryAfterSeconds * 1000, LONGEST_WAIT_MS);

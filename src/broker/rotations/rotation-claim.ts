@@ -7,9 +7,9 @@ import type { Clock } from '../../ports/clock.ts';
 import { ROTATIONS } from '../../ports/queries.ts';
 import type { RotationRow } from './rotation-row.ts';
 
-/** How long a claim lasts. */
+/** Duration of a claim. */
 export const CLAIM_MS = 60_000;
-/** How long one step may take: less than the claim, so that a request sent at the last moment arrives before another process takes over. */
+/** Limit of one step: less than the claim, so that a request sent at the last moment arrives before another process takes over. */
 export const STEP_MS = 30_000;
 
 /**
@@ -68,7 +68,7 @@ export class RotationClaim {
     }
   }
 
-  /** From now on `stillOurs` throws, so abandoned work changes nothing more. */
+  /** Ends the claim: from now on `stillOurs` throws, so abandoned work changes nothing more. */
   end(): void {
     this.#isOver = true;
     this.#cancel();
@@ -80,9 +80,10 @@ const PAGE = 200;
 type Places = Storage & Pick<Backends, 'targets'>;
 
 /**
- * Whether a connection has as many claimed rotations as its cap allows, in all processes together; found by the index of due times, because a claim is
- * a due time. A process checks before its claim and again after the claim is committed, and releases the claim if the cap is exceeded. Of all that keep
- * their claims, the last to commit saw the others, so together they stay within the cap.
+ * Tells whether a connection has as many claimed rotations as its cap allows, in all processes together; found by the index of
+ * due times, because a claim is a due time. A process checks before its claim and again after the claim is committed, and gives
+ * the claim up if the cap is exceeded. Of all that keep their claims, the last to commit saw the others, so together they stay
+ * within the cap.
  */
 export async function isOverCap(
   { store, clock, targets }: Places,

@@ -6,7 +6,7 @@ import type { PlanFragment } from '../../ports/store.ts';
 import type { RotatingPlace } from './rotation-place.ts';
 import { type RotationRow, type ScheduleRow, UNCLAIMED } from './rotation-row.ts';
 
-/** Why a rotation or drill starts, and who requested it. */
+/** Reason why a rotation or drill starts, and who requested it. */
 export interface RotationReason {
   readonly kind: RotationRow['kind'];
   readonly cause: RotationRow['cause'];

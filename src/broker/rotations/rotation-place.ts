@@ -85,10 +85,10 @@ export async function currentValue(
   }
 }
 
-/** Whether the target accepts a value: `absent` if there is no value, `unknown` if the target could not be reached. */
+/** Result of a test whether the target accepts a value: `absent` if there is no value, `unknown` if the target could not be reached. */
 type Probe = 'accepted' | 'refused' | 'absent' | 'unknown';
 
-/** Which of the stored values works at the target. */
+/** Results for each stored value at the target. */
 export interface TargetState {
   readonly current: Probe;
   readonly pending: Probe;

@@ -30,7 +30,10 @@ export function sealedValue(
   return sealed;
 }
 
-/** @throws ERR_CIPHERTEXT_INVALID for a column that was not written for this place. */
+/**
+ * Decrypts a column. @throws ERR_CIPHERTEXT_INVALID if it was written for another row or column.
+ * @throws ERR_CIPHERTEXT_INVALID for a column that was not written for this place.
+ */
 export function openedValue(parts: Keys, row: RotationRow, slot: Slot): SecretData | undefined {
   const sealed = row[slot];
   if (sealed === null) return undefined;
@@ -58,7 +61,7 @@ export function rotationUpdate(id: string, change: Partial<RotationRow>): Write 
   return { table: 'rotations', key: { id }, change };
 }
 
-/** Without a claim: the process that finds it due may claim it. */
+/** Columns without a claim: the process that finds the rotation due may claim it. */
 export const UNCLAIMED = { owner: null, claimed_until: null } as const;
 
 /** The sequence number of the next row in a rotation's history. */

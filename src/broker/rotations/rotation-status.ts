@@ -35,11 +35,11 @@ export interface HolderStatus {
 export interface RotationStatus {
   readonly path: string;
   readonly spec: RotationSpec;
-  /** Why it cannot rotate now, as a stable word such as `no_connection`; then the traits of the target are unknown. */
+  /** Reason why it cannot rotate now, as a stable word such as `no_connection`; then the traits of the target are unknown. */
   readonly problem: string | undefined;
   readonly slots: 'one' | 'two' | undefined;
   readonly drillable: boolean | undefined;
-  /** What a rotation changes and tests at the target, as locators. */
+  /** Locators of what a rotation changes and tests at the target. */
   readonly accounts: readonly string[] | undefined;
   readonly schedule: ScheduleRow;
   /** The next scheduled runs, beginning with that of the schedule row. Milliseconds since the epoch. */
@@ -47,7 +47,7 @@ export interface RotationStatus {
   readonly active: (RotationRow & { readonly steps: readonly StepRow[] }) | undefined;
   readonly holders: readonly HolderStatus[];
   readonly holderCount: number;
-  /** For a parked rotation: which of the stored values works. */
+  /** Results for each stored value at the target, for a parked rotation. */
   readonly probe: TargetState | undefined;
 }
 
@@ -146,7 +146,7 @@ async function stepsOf(
   return (await store.list(newestFirst, { limit: MOST_STEPS })).toReversed();
 }
 
-/** Rotations and drills of a path, newest first. @throws ERR_DENIED */
+/** Lists the rotations and drills of a path, newest first. @throws ERR_DENIED */
 export async function rotationHistory(
   parts: Recording & Access & Pick<Keys, 'keyring'>,
   call: Call,
@@ -171,11 +171,11 @@ export async function rotationHistory(
   });
 }
 
-/** Which rotating paths to list; all without a filter. */
+/** Filter of rotating paths; empty: all. */
 export interface RotationFilter {
   /** The next run is at this time or earlier. */
   readonly dueBefore?: number | undefined;
-  /** As `isOverdue`. */
+  /** Filter by `isOverdue`. */
   readonly overdue?: boolean | undefined;
   /** No rotation or drill ever tested the credential. */
   readonly neverProven?: boolean | undefined;
@@ -223,7 +223,7 @@ function maySee(parts: Rights, call: Call, caller: Caller, path: string): boolea
   }
 }
 
-/** In order of path, one look-up each: this serves people, not the scheduler. */
+/** Lists schedules in order of path, with one look-up each: this serves people, not the scheduler. */
 async function* schedules(
   parts: Storage & Backends,
   filter: RotationFilter,

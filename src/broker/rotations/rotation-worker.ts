@@ -14,7 +14,7 @@ const MOST_RUNNING = 64;
 const LONGEST_SLEEP_MS = 10_000;
 const SHORTEST_SLEEP_MS = 50;
 const AFTER_FAILURE_MS = 1_000;
-/** When a poll that stopped at its bound continues, and the longest pause between polls of a busy worker. */
+/** Pause after which a poll that stopped at its bound continues, and the longest pause between polls of a busy worker. */
 const POLL_AGAIN_MS = 1_000;
 /** The pause after a poll, in multiples of its duration: with a long queue, each started rotation would otherwise read the whole queue again. */
 const POLL_PAUSES = 20;
@@ -112,7 +112,10 @@ export class RotationWorker {
     cancel();
   }
 
-  /** Until the next schedule or rotation is due. Due rotations without a free place are taken as places become free. */
+  /**
+   * Computes the milliseconds until the next schedule or rotation is due. Due rotations without a free place are taken as places
+   * become free.
+   */
   async #untilNext(): Promise<number> {
     const { store, clock } = this.#parts;
     const [next] = await store.list(ROTATIONS.next(clock.now() + 1), { limit: 1 });
@@ -130,7 +133,7 @@ export class RotationWorker {
     }
   }
 
-  /** How many are in progress there; undefined if the connection is at its cap. */
+  /** Counts the rotations in progress there; undefined if the connection is at its cap. */
   #inProgress(connection: string): number | undefined {
     const busy = this.#perConnection.get(connection) ?? 0;
     const most = this.#parts.targets.concurrency(connection);
@@ -166,8 +169,8 @@ export class RotationWorker {
 }
 
 /**
- * If no other process can share the store, no other process works on a rotation when the broker starts. Claims that a crash left are then
- * released, and due at once.
+ * Frees claims that a crash left, so that they are due at once. If no other process can share the store, no other process works
+ * on a rotation when the broker starts.
  */
 export async function releaseCrashedClaims(parts: Storage): Promise<void> {
   const now = parts.clock.now();

@@ -14,7 +14,7 @@ import type { RotationRow } from './rotation-row.ts';
 import { complaintsOf, vetoersOf } from './vetoes.ts';
 
 /**
- * Whether a step that waits for holders or operators is done. `checkAgainAt`: milliseconds since the epoch; null: only on a report or request.
+ * Result of waiting for holders or operators. `checkAgainAt`: milliseconds since the epoch; null: only on a report or request.
  * `vetoers`: workloads of several holders that reported failure of the new version, which is rolled back.
  */
 export type Waiting =
@@ -30,8 +30,8 @@ export const SETTLED: Waiting = { settled: true };
 export const CHECK_MS = 60_000;
 
 /**
- * Whether the old version may be retired. A rotation for an incident does not wait, and one with a single slot need not: its old version ended when the
- * new one was set. Otherwise the definition decides what to wait for.
+ * Checks whether the old version may be retired. A rotation for an incident does not wait, and one with a single slot need not:
+ * its old version ended when the new one was set. Otherwise the definition decides what to wait for.
  */
 export async function checkSettled(parts: Storage & Backends, row: RotationRow): Promise<Waiting> {
   const now = parts.clock.now();
@@ -62,7 +62,7 @@ async function vetoersNow(
   return vetoersOf(await complaintsOf(parts, row, { holders, reports }, newVersions(row)));
 }
 
-/** Whether a live lease is on any value other than the promoted one. */
+/** Tells whether a live lease is on any value other than the promoted one. */
 async function isOlderHeld(parts: Storage & Backends, row: RotationRow): Promise<boolean> {
   const isPromoted = promotedLeases(parts, row);
   for await (const lease of heldLeases(parts, row.path)) if (!isPromoted(lease)) return true;

@@ -66,7 +66,10 @@ async function startOne(
   }
 }
 
-/** When a due run must wait, the time until which: it starts inside a window, and not sooner after the last run than the definition allows. */
+/**
+ * Computes the time until which a due run must wait: it starts inside a window, and not sooner after the last run than the
+ * definition allows.
+ */
 async function postponedUntil(
   { store, clock }: Storage,
   { windows, atMostEverySeconds }: RotationSpec,

@@ -224,8 +224,9 @@ function previousOf({ parts, row }: StepWork): SecretData | undefined {
 }
 
 /**
- * Whether a rotation may change the accounts of its target. Without this check, a definition that names a foreign account makes the broker reset the
- * account's password, give it to the readers of the path, and lock the owner out. Any of these proves that the accounts belong to the path:
+ * Tells whether a rotation may change the accounts of its target. Without this check, a definition that names a foreign account
+ * makes the broker reset the account's password, give it to the readers of the path, and lock the owner out. Any of these proves
+ * that the accounts belong to the path:
  * - a rotation or drill of the definition already tested a credential of the same accounts;
  * - an admin confirmed it in the definition;
  * - the stored value logs in. It proves one account only, so a pair of users always needs the confirmation.

@@ -5,7 +5,7 @@ import { ROTATIONS, ROTATION_STEPS } from '../../ports/queries.ts';
 
 /** One holder may be broken or lie; this many roll a version back. */
 const SEVERAL = 2;
-/** In the history: reports of the workload that is the row's actor failed the step. */
+/** Outcome in the history: reports of the workload that is the row's actor failed the step. */
 export const VETOED = 'vetoed';
 /** A workload can roll back this many rotations in a row; more would let it keep a stolen credential current for ever. */
 const MOST_IN_A_ROW = 2;
