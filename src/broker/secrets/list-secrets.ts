@@ -16,11 +16,11 @@ import { LiveSession } from '../state/session-memory.ts';
 
 export interface ListedSecret {
   readonly path: string;
-  /** Of a deleted secret: the version that becomes current if it is restored. */
+  /** Version; of a deleted secret, the one that becomes current if it is restored. */
   readonly version?: string;
-  /** Only of a deleted secret. */
+  /** Time of the destruction; only of a deleted secret. */
   readonly destroyAt?: number;
-  /** Only for operators that may know it: `isKnownDecoy`. */
+  /** True for a decoy; only for operators that may know it: `isKnownDecoy`. */
   readonly decoy?: true;
 }
 

@@ -41,7 +41,7 @@ export interface Disclosure {
   readonly path: string;
   readonly value: Value;
   readonly lease: Lease | undefined;
-  /** What posture profiles in the mode `warn` found at the caller's pod. */
+  /** Findings of posture profiles in the mode `warn` at the caller's pod. */
   readonly warning?: string | undefined;
 }
 
@@ -370,7 +370,7 @@ interface Wanted {
 
 const NOTHING: ReadonlyMap<string, Fetched> = new Map();
 
-/** Items whose current value the caller may read and memory does not hold. */
+/** Selects the items whose current value the caller may read and that are not in memory. */
 function missing(
   parts: Rights & Values,
   call: Call,

@@ -45,7 +45,7 @@ export interface SecretDeletion {
 }
 
 export interface SecretDestruction extends SecretDeletion {
-  /** These versions; undefined: the whole secret. */
+  /** Versions; undefined: the whole secret. */
   readonly versions?: readonly string[] | undefined;
 }
 
