@@ -24,7 +24,7 @@ import { openLease } from '../state/lease-rows.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import type { Streams } from '../state/event-streams.ts';
 
-/** What the operator's action ended. `revoked` is complete; `revoking` is queued for revocation at the backend. */
+/** Counts of what the operator's action ended. `revoked` is complete; `revoking` is queued for revocation at the backend. */
 export interface Ended {
   readonly sessions: number;
   /** Leases without a credential at a backend: nothing of them remains. */
@@ -107,7 +107,7 @@ export async function endSelected(ending: Ending, selector: SessionSelector): Pr
   return add(ended, await endLeasesOf(ending, liveLeases(selector)));
 }
 
-/** Whether `endSelected` would end any session or live lease. */
+/** Tells whether `endSelected` would end any session or live lease. */
 export async function isAnythingLeft(
   parts: Pick<Storage, 'store'>,
   selector: Exclude<SessionSelector, { readonly source: string }>,

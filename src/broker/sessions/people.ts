@@ -29,23 +29,26 @@ const LOGINS = 'logins';
 const MOST_SESSIONS = 20;
 const MOST_LISTED = 1_000;
 
-/** What the client returns with the answer of the issuer. It is sealed, so the broker keeps nothing for callers that it does not know. */
+/**
+ * State of a login that the client returns with the answer of the issuer. It is encrypted, so the broker stores nothing for
+ * callers that it does not know.
+ */
 interface Begun {
   readonly issuer: string;
   readonly url: string;
   readonly until: number;
   readonly code?: CodeFlow;
   readonly device?: string;
-  /** What the login had to be, if it repeats one for a dangerous operation. */
+  /** Age that the login may have, if it repeats one for a dangerous operation. */
   readonly maxAgeSeconds?: number | undefined;
 }
 
 export interface BegunLogin {
   readonly login: string;
   readonly until: number;
-  /** For the browser on this machine. */
+  /** Address for the browser on this machine. */
   readonly address?: string;
-  /** For a browser on another machine. */
+  /** Code and address for a browser on another machine. */
   readonly device?: {
     readonly userCode: string;
     readonly verificationUri: string;
@@ -57,7 +60,7 @@ export interface LoginRequest {
   readonly issuer: string;
   /** Absent: the device flow. */
   readonly redirectUri?: string | undefined;
-  /** Whether the login must satisfy dangerous operations. */
+  /** True if the login must satisfy dangerous operations. */
   readonly isStepUp: boolean;
 }
 
@@ -209,7 +212,7 @@ function open(
   };
 }
 
-/** Whether the person gets a role with the proof of a security key, which needs a session. */
+/** Tells whether the person gets a role with the proof of a security key, which needs a session. */
 function mayHoldRoles(parts: PeopleParts, person: Person): boolean {
   if (!provesKeys(parts, person)) return false;
   const proven = { ...person, proof: { key: '', at: 0 } };

@@ -154,7 +154,7 @@ export function checkScope(
   );
 }
 
-/** Whether no admin outside quarantine would be left without the operator. */
+/** Tells whether the operator is the last admin outside quarantine. */
 export function isLastAdmin(
   { catalog, quarantines }: Pick<Access, 'catalog' | 'quarantines'>,
   operator: string,

@@ -31,9 +31,9 @@ const CHALLENGE_BYTES = 32;
 
 type KeyParts = Recording & Access & People & SealedRows & Pick<Keys, 'installation'>;
 
-/** What the page of the broker passes to the browser. */
+/** Challenge that the broker's page passes to the browser. */
 export interface BegunKey extends KeyChallenge {
-  /** Of the page. */
+  /** Address of the page. */
   readonly address: string;
   readonly rpId: string;
   readonly person: string;
@@ -200,7 +200,7 @@ async function check(
 
 export interface ListedKeys {
   readonly keys: readonly SecurityKey[];
-  /** Of the caller; undefined if it is not a person. */
+  /** Second factor of the caller; undefined if it is not a person. */
   readonly secondFactor: SecondFactor | undefined;
   readonly provenAt: number | undefined;
 }
