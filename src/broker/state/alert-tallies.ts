@@ -4,10 +4,10 @@ const TEN_MINUTES_MS = 600_000;
 /** The longest time that is counted. */
 export const HOUR_MS = 3_600_000;
 const RECOUNT_MS = 30_000;
-/** Above this many, the marks start again. */
+/** Limit of marks; above it, they start again. */
 const MOST_MARKS = 10_000;
 
-/** What became of a delivered alert. */
+/** Outcome of a delivered alert. */
 export type AlertOutcome = 'kept' | 'unmatched' | 'responding' | 'pending' | 'repeated';
 
 /** Counts of this process since its start, for metrics and for the brakes of responses. */
@@ -34,12 +34,12 @@ export class AlertTallies {
     return this.#outcomes;
   }
 
-  /** When the source last sent an alert or a test, in this process. */
+  /** Time at which the source last sent an alert or a test, in this process. */
   lastAt(source: string): number | undefined {
     return this.#lastAt.get(source);
   }
 
-  /** How often this was done in the last ten minutes, or in a longer time of an hour at most. */
+  /** Counts how often this was done in the last ten minutes, or in a longer time of an hour at most. */
   recent(what: string, ms = TEN_MINUTES_MS): number {
     const now = this.#clock.now();
     const times = (this.#recent.get(what) ?? []).filter((at) => at > now - HOUR_MS);
@@ -53,7 +53,7 @@ export class AlertTallies {
     this.#recent.set(what, times);
   }
 
-  /** Whether this was marked in the last ten minutes. */
+  /** Tells whether this was marked in the last ten minutes. */
   isMarked(what: string): boolean {
     const at = this.#marks.get(what);
     return at !== undefined && at > this.#clock.now() - TEN_MINUTES_MS;

@@ -14,7 +14,7 @@ import { openRow, type RowSeals } from '../kernel/row-seals.ts';
 
 type Row = Tables['approvals'];
 
-/** What `body` of a row has. */
+/** Content of a row's `body`. */
 type Body =
   | { readonly tokenId: string; readonly change: AdminGrant }
   | { readonly tokenId: string; readonly elevation: Elevation };
@@ -57,7 +57,7 @@ export class Approvals {
     else this.#byId.delete(id);
   }
 
-  /** Whether grants of admin need an approval. */
+  /** True if grants of admin need an approval. */
   get isRequired(): boolean {
     return this.#isRequired;
   }

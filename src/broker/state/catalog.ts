@@ -23,7 +23,7 @@ export type ReadMatched = () => Promise<readonly Tables['documents'][]>;
 export class Catalog {
   readonly #store: Store;
   readonly #rows: RowSeals;
-  /** By kind, then by name: a read looks for three documents, and joining kind and name cost more than the look-up. */
+  /** Documents by kind, then by name: a read looks for three documents, and joining kind and name cost more than the look-up. */
   readonly #documents = new Map<string, Map<string, StoredDocument>>();
   readonly #readMatched: ReadMatched | undefined;
   #policies: CompiledPolicies = indexPolicies([]);
@@ -32,7 +32,7 @@ export class Catalog {
   #mounts = new MountTable([]);
   #profiles: readonly PostureProfile[] = [];
 
-  /** Without `readMatched`, the MAC of each row is checked. */
+  /** Creates an empty catalog. Without `readMatched`, the MAC of each row is checked. */
   constructor(store: Store, rows: RowSeals, readMatched?: ReadMatched) {
     this.#store = store;
     this.#rows = rows;
@@ -73,7 +73,7 @@ export class Catalog {
     return this.#mounts;
   }
 
-  /** In the order of their names. Another list after each change of a profile. */
+  /** Profiles in the order of their names. The list is another object after each change of a profile. */
   get profiles(): readonly PostureProfile[] {
     return this.#profiles;
   }

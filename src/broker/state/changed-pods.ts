@@ -1,6 +1,9 @@
 import type { ChangedPod } from '../../ports/pod-watch.ts';
 
-/** Above this many, all pods with sessions are examined instead. A rollout of a large cluster changes about as many between two rounds. */
+/**
+ * Limit above which all pods with sessions are examined instead. A rollout of a large cluster changes about as many between two
+ * rounds.
+ */
 const MOST = 10_000;
 
 export interface TakenPods {

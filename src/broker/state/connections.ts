@@ -92,7 +92,7 @@ export class Connections {
     return text;
   }
 
-  /** Whether the bounds allow a path's own place; names outside the bounds are not listed. */
+  /** Tells whether the bounds allow a path's own place; names outside the bounds are not listed. */
   isWithin(mount: StoredDocument<'mount'>, path: string): boolean {
     const { provider, bound } = this.#mount(mount);
     return isWithinBounds(
@@ -101,7 +101,7 @@ export class Connections {
     );
   }
 
-  /** Whether the bounds allow any place of the mount at or below `rest`. If `rest` is empty: any place of the mount at all. */
+  /** Tells whether the bounds allow any place of the mount at or below `rest`. If `rest` is empty: any place of the mount at all. */
   reaches(mount: StoredDocument<'mount'>, rest = ''): boolean {
     const { provider, bound } = this.#mount(mount);
     if (rest === '') return isReachable(provider.covers, bound.locators);

@@ -43,7 +43,10 @@ export interface Limits {
 
 /** The registered clusters in use. Each has one authenticator and one watch, created and closed as cluster documents change. */
 export interface Clusters {
-  /** @throws ERR_IDENTITY_UNAVAILABLE when its connection is not configured. */
+  /**
+   * Finds the authenticator of a cluster. @throws ERR_IDENTITY_UNAVAILABLE if its connection is not configured.
+   * @throws ERR_IDENTITY_UNAVAILABLE when its connection is not configured.
+   */
   authenticator(name: string): WorkloadAuthenticator | undefined;
   watch(name: string): PodWatch | undefined;
   namespaces(name: string): NamespaceFacts | undefined;
@@ -122,7 +125,7 @@ export interface People {
     readonly issuers: ReadonlyMap<string, PeopleIssuer>;
     readonly sessionSeconds: number;
     readonly idleSeconds: number;
-    /** What dangerous operations demand of a login. */
+    /** Requirements that dangerous operations have on a login. */
     readonly stepUp: { readonly maxAgeSeconds: number; readonly acr: readonly string[] };
     /** Undefined without a public URL in the configuration. */
     readonly securityKeys: SecurityKeyVerifier | undefined;
@@ -144,7 +147,7 @@ export interface Work {
   readonly rotationsDue: DueSignal;
   /** Rotations that holders vetoed since the process started. */
   readonly vetoes: { count: number };
-  /** In test builds: called with the name of a point in a rotation, where the process crashes, throws or blocks. */
+  /** Function of test builds: called with the name of a point in a rotation, where the process crashes, throws or blocks. */
   readonly failpoint?: ((name: string) => void | Promise<void>) | undefined;
 }
 

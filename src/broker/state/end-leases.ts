@@ -2,7 +2,7 @@ import type { Lease, LeaseCause } from '../../domain/secrets/lease.ts';
 import type { Expectation, PlanFragment, Write } from '../../ports/store.ts';
 import type { Storage } from './dependencies.ts';
 
-/** How long the tombstone of an ended lease is kept: at least as long as its session could request a re-issue. */
+/** Time for which the tombstone of an ended lease is kept: at least as long as its session could request a re-issue. */
 export const TOMBSTONE_MS = 24 * 3_600_000;
 
 /**

@@ -22,7 +22,7 @@ export interface EventStream {
   /** Fence keys of the session that follows the stream. */
   readonly fences: readonly string[];
   readonly sink: EventSink;
-  /** Whether the session is still valid. */
+  /** Tells whether the session is still valid. */
   stands(): Promise<boolean>;
   mayRead(path: string): boolean;
 }
@@ -292,6 +292,6 @@ export interface EventStreamsDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly state: State;
-  /** How many streams may be open at a time. It may change while the broker runs. */
+  /** Limit of open streams. It may change while the broker runs. */
   readonly limits: { readonly eventStreams: number };
 }

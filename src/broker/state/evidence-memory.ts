@@ -8,7 +8,7 @@ import { openEvidence } from './evidence-rows.ts';
 
 type Row = Tables['image_evidence'];
 
-/** What some writers, or all of them, have in the store. */
+/** Rows and bytes that some writers, or all of them, have in the store. */
 export interface EvidenceShare {
   readonly rows: number;
   readonly bytes: number;
@@ -58,14 +58,14 @@ export class ImageEvidence {
     return this.#byId.get(id)?.evidence;
   }
 
-  /** In the order of ids. */
+  /** Lists all evidence in the order of ids. */
   all(): readonly Evidence[] {
     return [...this.#byId.values()]
       .map(({ evidence }) => evidence)
       .sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  /** What the counted writers have; by default all. */
+  /** Computes the share of the counted writers; by default of all. */
   shareOf(isCounted: (writer: string) => boolean = () => true): EvidenceShare {
     let rows = 0;
     let total = 0;
@@ -125,7 +125,7 @@ export class ImageEvidence {
   }
 }
 
-/** Whether only the mark of the last use differs, which no verdict depends on. */
+/** Tells whether only the mark of the last use differs, which no verdict depends on. */
 function isSameReport(a: Row, b: Row): boolean {
   return (
     a.reported_at === b.reported_at &&

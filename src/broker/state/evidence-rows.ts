@@ -12,7 +12,7 @@ import type { Tables } from '../../ports/tables.ts';
 
 type Row = Tables['image_evidence'];
 
-/** What a row has besides its findings. */
+/** Members of a row besides its findings. */
 export type EvidenceFacts = Omit<Evidence, 'section' | 'id'>;
 
 /** No body unpacks to more: a report of 1 MiB has less than that to keep. */

@@ -18,7 +18,7 @@ export class LeaseQuota {
     });
   }
 
-  /** As {@link Quota.take}. @throws ERR_LEASE_QUOTA if the workload holds as many live leases as it may. */
+  /** Takes like {@link Quota.take}. @throws ERR_LEASE_QUOTA if the workload has as many live leases as it may. */
   take(workload: string): Eventually<() => void> {
     return this.#quota.take(workload, full);
   }

@@ -9,7 +9,7 @@ export class MountTable {
     this.#byPrefix = new Map(mounts.map((mount) => [mount.spec.prefix, mount]));
   }
 
-  /** The mount whose prefix is a whole-segment prefix of `path` (a path equal to the prefix names no secret). */
+  /** Finds the mount whose prefix is a whole-segment prefix of `path` (a path equal to the prefix names no secret). */
   find(path: string): StoredDocument<'mount'> | undefined {
     let end = path.indexOf('/');
     while (end !== -1) {

@@ -34,15 +34,15 @@ interface LiveFacts {
   readonly hash: Buffer;
   readonly digest: TextDigest;
   readonly person: Person | undefined;
-  /** If entries name another actor than the operator. */
+  /** Actor, if entries name another one than the operator. */
   readonly actor?: EncodedActor;
 }
 
 /** An identified operator, with the data for its entries and plans. */
 export class LiveOperator {
-  /** With elevations: its grants are more, and it ends with the first of them at the latest. */
+  /** Operator with elevations: its grants are more, and it ends with the first of them at the latest. */
   readonly operator: Operator;
-  /** Without elevations. Only these rights change who has rights. */
+  /** Operator without elevations. Only these rights change who has rights. */
   readonly own: Operator;
   readonly actor: EncodedActor;
   readonly fences: readonly string[];
@@ -175,12 +175,15 @@ export class OperatorTokens {
     return row && this.#store.get('operator_tokens', { id: row.id });
   }
 
-  /** Called for every change of kind `token`. */
+  /** Forgets a token; called for every change of kind `token`. */
   changed(id: string): void {
     for (const [key, token] of this.#byHash) if (token.id === id) this.#byHash.delete(key);
   }
 
-  /** @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
+  /**
+   * Reads a row. @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write.
+   * @throws ERR_CIPHERTEXT_INVALID for a row we did not write.
+   */
   open(row: Tables['operator_tokens']): OperatorToken {
     const { mac, ...fields } = row;
     this.#keys.rows.verify('operator_tokens', fields, mac);

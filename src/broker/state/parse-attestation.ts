@@ -14,7 +14,7 @@ import { parseStrictObject, type JsonObject } from '../../text/strict-json.ts';
 export interface ParsedAttestation extends Omit<Statement, 'id' | 'createdAt'> {
   /** The images that it is about, as `sha256:<hex>`. */
   readonly subjects: readonly string[];
-  /** What a key signs. */
+  /** Bytes that a key signs. */
   readonly message: Uint8Array;
   readonly signature: Uint8Array;
   /** A bundle for the verifier, if a certificate takes the place of the key. */
@@ -48,7 +48,7 @@ const bytes = z
     return z.NEVER;
   });
 
-/** What cosign 2 writes into the annotation `dev.sigstore.cosign/bundle`. */
+/** Content of the annotation `dev.sigstore.cosign/bundle`, written by cosign 2. */
 const rekorBundle = z.strictObject({
   SignedEntryTimestamp: bytes,
   Payload: z.strictObject({

@@ -2,7 +2,10 @@ import { processFingerprint } from '../../crypto/hashes/process-fingerprint.ts';
 import { SHORTEST_COMPARED, type SecretValues } from '../../domain/posture/secret-values.ts';
 import type { SecretData } from '../../domain/secrets/secret.ts';
 
-/** Above this many fingerprints the memory is not complete: a pod with other values is unknown, because one of them may be that of a secret. */
+/**
+ * Limits; with more fingerprints the memory is not complete: a pod with other values is unknown, because one of them may be that
+ * of a secret.
+ */
 const MOST = { fingerprints: 100_000, changed: 10_000 };
 const NONE: readonly string[] = [];
 
@@ -28,7 +31,7 @@ export class SecretValueMemory implements SecretValues {
     return this.#state === 'loaded';
   }
 
-  /** Whether values did not fit. They fit again only after a new load. */
+  /** True if values did not fit. They fit again only after a new load. */
   get isFull(): boolean {
     return this.#isFull;
   }
@@ -47,7 +50,7 @@ export class SecretValueMemory implements SecretValues {
     this.#state = 'loading';
   }
 
-  /** Only if nothing ended the load meanwhile. */
+  /** Completes the load, unless something ended it meanwhile. */
   loaded(): void {
     if (this.#state === 'off') return;
     this.#state = 'loaded';

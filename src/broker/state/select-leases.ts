@@ -7,7 +7,7 @@ type LeaseRow = Tables['leases'];
 export interface LeaseFilter {
   readonly workload?: string | undefined;
   readonly pod?: string | undefined;
-  /** The path itself and everything below it, by whole segments. */
+  /** Prefix of whole segments: the path itself and everything below it. */
   readonly path?: string | undefined;
   readonly mount?: string | undefined;
   readonly state?: 'live' | 'ended' | undefined;

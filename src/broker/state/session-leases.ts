@@ -16,7 +16,7 @@ export class SessionLeases {
   /** Created or extended by a plan that has not committed yet. */
   readonly #pending = new Set<Lease>();
   #byVersion: Map<string, Lease> | undefined;
-  /** Whether some lease does not name its place; such a lease counts for every place. */
+  /** True if some lease does not name its place; such a lease counts for every place. */
   #hasUnplaced = false;
 
   constructor(sessionId: string, store: Store) {
@@ -60,7 +60,7 @@ export class SessionLeases {
     return rows;
   }
 
-  /** The live lease, or the tombstone of a revoked one, for a version of a path. */
+  /** Finds the live lease, or the tombstone of a revoked one, for a version of a path. */
   find(place: LeasePlace): Lease | undefined {
     const found = this.#byVersion?.get(key(place));
     if (found !== undefined || !this.#hasUnplaced) return found;

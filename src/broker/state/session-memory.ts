@@ -38,7 +38,7 @@ export class LiveSession {
   readonly identityFences: readonly string[];
   /** Keyed hash of its token. */
   readonly hash: Buffer;
-  /** Whether changes still reach this object. After it left memory, its content may be outdated. */
+  /** True if changes still reach this object. After it left memory, its content may be outdated. */
   isFollowed = false;
   #view: WorkloadView | undefined;
 
@@ -75,7 +75,7 @@ export interface SessionKeys {
   readonly digest: TextDigest;
 }
 
-/** Sessions by the keyed hash of their token; rows are opened once and kept until a change names them. */
+/** Memory of sessions by the keyed hash of their token; rows are opened once and kept until a change names them. */
 export class Sessions {
   readonly #store: Store;
   readonly #keys: SessionKeys;
@@ -124,7 +124,10 @@ export class Sessions {
     );
   }
 
-  /** If an `ended_sessions` row exists, the session ended before its expiry and an attacker restored its row. */
+  /**
+   * Finds the row of a session. If an `ended_sessions` row exists, the session ended before its expiry and an attacker restored
+   * its row.
+   */
   async #find(hash: Buffer): Promise<Tables['sessions'] | undefined> {
     const [row] = await this.#store.list(SESSIONS.byHash(hash), { limit: 1 });
     if (row === undefined) return undefined;

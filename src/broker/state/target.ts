@@ -28,7 +28,7 @@ export function encodedLocator(
   return kind === 'embedded' ? undefined : encodeLocator(kind, locator, parts.digest);
 }
 
-/** As `encodedLocator`; also undefined if the path has no target. */
+/** Gives the locator like `encodedLocator`; also undefined if the path has no target. */
 export function locatorAt(
   parts: Pick<Recording, 'digest'> & Pick<Backends, 'catalog' | 'connections'>,
   path: string,

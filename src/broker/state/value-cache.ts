@@ -32,7 +32,7 @@ export interface Value {
   readonly stale: boolean;
 }
 
-/** How long a read value may be used, and for which generation of mount and definition. */
+/** Time for which a read value may be used, and the generation of mount and definition that it is for. */
 export interface CacheTerms {
   /** The connection of the mount, for the counts of hits and misses. */
   readonly connection: string;
@@ -101,7 +101,7 @@ export class ValueCache {
     });
   }
 
-  /** By connection, since the start. */
+  /** Tallies by connection, since the start. */
   get tallies(): ReadonlyMap<string, Readonly<CacheTally>> {
     return this.#tallies;
   }
@@ -127,7 +127,10 @@ export class ValueCache {
     return entry === undefined ? undefined : this.#openOnce(path, entry);
   }
 
-  /** Whether memory can answer a read: it has a fresh value, which stays sealed here, or it knows that the secret does not exist. */
+  /**
+   * Tells whether memory can answer a read: it has a fresh value, which stays encrypted here, or it knows that the secret does
+   * not exist.
+   */
   isKnown(path: string, terms: CacheTerms): boolean {
     return this.#freshEntry(path, terms) !== undefined || this.#isAbsent(path, terms);
   }
