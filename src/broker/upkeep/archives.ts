@@ -15,7 +15,7 @@ type Archiving = Recording &
 export interface ArchiveRequest {
   /** Entries that were recorded before this time are archived, in milliseconds since the epoch; by default as the configuration says. */
   readonly before: number | undefined;
-  /** Only says what a run would archive. */
+  /** True: the run only reports what it would archive. */
   readonly dryRun: boolean;
   readonly comment: string;
 }

@@ -30,7 +30,7 @@ export interface Receipt {
   readonly version?: string | undefined;
   readonly lease?: string | undefined;
   readonly credential?: string | undefined;
-  /** When the lease ends; undefined if it has ended, or if there was none. */
+  /** Time at which the lease ends; undefined if it has ended, or if there was none. */
   readonly validUntil?: number | undefined;
   readonly reads: number;
   /** Times and indexes of the oldest and the newest entry. */
