@@ -1,4 +1,4 @@
-/** What went wrong, in nine closed kinds; `api/answer/error-response.ts` alone maps a kind to an HTTP status. */
+/** Nine closed kinds of failure. Only `api/answer/error-response.ts` maps a kind to an HTTP status. */
 export type ErrorKind =
   | 'invalid'
   | 'unauthenticated'
@@ -20,7 +20,7 @@ interface ErrorRow {
   readonly title: string;
 }
 
-/** Every failure a caller can see. Codes are the contract and never change; titles are for people. docs/errors.md explains each. */
+/** All failures that a caller can see. Codes are the contract and never change; titles are for people. docs/errors.md explains each. */
 export const ERRORS = {
   ERR_REQUEST_INVALID: { kind: 'invalid', title: 'The request is not valid' },
   ERR_PATH_INVALID: { kind: 'invalid', title: 'The path is not valid' },
@@ -92,13 +92,13 @@ export interface BrokerErrorOptions {
   readonly retryAfterSeconds?: number;
   /** `WWW-Authenticate` of the answer, if it says more than the form of the request does. */
   readonly challenge?: string;
-  /** Positions of what is wrong with a document; shown to the caller. */
+  /** Problems of a document; shown to the caller. */
   readonly problems?: readonly Problem[];
   /** The caller's role may see the detail of the error; other callers see only its title. */
   readonly isDetailShown?: boolean;
 }
 
-/** One thing wrong with a document: where (JSON pointer, and line and column where the text is known) and what. */
+/** One problem of a document: its place (JSON pointer, and line and column if the text is known) and a message. */
 export interface Problem {
   readonly pointer: string;
   readonly message: string;
@@ -128,7 +128,7 @@ export class BrokerError extends Error {
     this.isDetailShown = options.isDetailShown === true;
   }
 
-  /** Itself when it is one of ours; anything else is internal, with the original as the cause that only the log sees. */
+  /** Returns a BrokerError unchanged. Any other error becomes ERR_INTERNAL, and only the log sees the original as its cause. */
   static from(error: unknown): BrokerError {
     return error instanceof BrokerError
       ? error

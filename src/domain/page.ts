@@ -1,5 +1,5 @@
 export interface PageRequest {
-  /** Opaque to callers; what the previous page returned as `next`. */
+  /** The `next` of the previous page; opaque to callers. */
   readonly after?: string | undefined;
   readonly limit: number;
 }

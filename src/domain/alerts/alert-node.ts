@@ -4,7 +4,7 @@ import { PRIORITIES, type Priority } from './alert.ts';
 /** Longer texts are cut: the log and the table of alerts keep them. */
 const LONGEST_TEXT = 256;
 const MOST_TAGS = 64;
-/** How sources write a fact that they do not know. */
+/** Texts that sources write for an unknown fact. */
 const UNKNOWN: readonly string[] = ['', '<NA>', 'null', 'N/A'];
 const CONTAINER_ID = /^(?:[a-z0-9.-]+:\/\/)?([0-9a-f]{12,64})$/;
 const DIGEST = /(sha256:[0-9a-f]{64})$/;

@@ -28,13 +28,13 @@ export interface Alert {
   readonly rule: string;
   readonly tags: readonly string[];
   readonly priority: Priority;
-  /** When the event happened, milliseconds since the epoch. Undefined: the source gave no usable time. */
+  /** Time of the event, milliseconds since the epoch. Undefined if the source gave no usable time. */
   readonly time: number | undefined;
-  /** The time as the source wrote it, with its nanoseconds, and the id if the source gives one: they tell two events apart. */
+  /** The time as the source wrote it, with its nanoseconds, and the id if the source gives one: together they distinguish two events. */
   readonly instance: string;
   readonly node: string | undefined;
   readonly container: {
-    /** At least the first 12 hexadecimal digits. */
+    /** The first 12 hexadecimal digits, or more of them. */
     readonly id: string | undefined;
     readonly imageDigest: string | undefined;
   };
@@ -47,7 +47,7 @@ export interface Alert {
   readonly isTest: boolean;
 }
 
-/** Whether a priority is at least as urgent as another. */
+/** Reports whether `priority` is at least as urgent as `least`. */
 export function isAtLeast(priority: Priority, least: Priority): boolean {
   return PRIORITIES.indexOf(priority) >= PRIORITIES.indexOf(least);
 }

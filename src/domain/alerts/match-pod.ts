@@ -9,17 +9,17 @@ export interface KnownPod {
   readonly createdAt: number | undefined;
 }
 
-/** How the running pods of one cluster are found. */
+/** Look-ups of the running pods of one cluster. */
 export interface PodIndex {
   byUid(uid: string): KnownPod | undefined;
-  /** By the first 12 hexadecimal digits of a container's id. */
+  /** Finds a pod by the first 12 hexadecimal digits of the id of one of its containers. */
   byContainer(id: string): KnownPod | undefined;
   byName(namespace: string, name: string): KnownPod | undefined;
-  /** Whether the index reflects the cluster now. Without it a name may already belong to another pod. */
+  /** True while the index reflects the cluster. Otherwise a name may already belong to another pod. */
   readonly isLive: boolean;
 }
 
-/** Why an alert belongs to no pod. */
+/** Reasons why an alert belongs to no pod. */
 export type Unmatched =
   | 'no_pod_named'
   | 'pod_unknown'
@@ -31,8 +31,8 @@ export type Unmatched =
 export type PodMatch = { readonly pod: KnownPod } | { readonly unmatched: Unmatched };
 
 /**
- * Finds the pod of an alert, or none: a response to the wrong pod takes away what is not compromised. A UID decides alone, and never falls back to a
- * name, because names are used again. A container id decides next. A name counts only for an event that is not older than the pod.
+ * Finds the pod of an alert, or none: a response to the wrong pod would revoke access that is not compromised. A UID decides alone, and never falls
+ * back to a name, because names are reused. A container id decides next. A name counts only for an event that is not older than the pod.
  */
 export function matchPod({ pod, container, time }: Alert, index: PodIndex): PodMatch {
   if (pod.uid !== undefined) return agreed(index.byUid(pod.uid), pod);

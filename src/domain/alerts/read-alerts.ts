@@ -181,7 +181,7 @@ const tetragon: Reader = (body) => {
   ];
 };
 
-/** `get` opens a stream over a WebSocket. Of `ephemeralcontainers` it only reads the pod, and kubectl does that before each patch. */
+/** `get` opens a stream over a WebSocket. For `ephemeralcontainers`, `get` only reads the pod, as kubectl does before each patch. */
 const STREAM_VERBS: readonly (string | undefined)[] = ['create', 'get'];
 const CHANGE_VERBS: readonly (string | undefined)[] = ['update', 'patch'];
 const AUDIT_RULES = new Map([

@@ -3,7 +3,7 @@ import { isAtLeast, type Alert, type Priority } from './alert.ts';
 export const RESPONSE_ACTIONS = ['audit', 'revoke', 'quarantine'] as const;
 export type ResponseAction = (typeof RESPONSE_ACTIONS)[number];
 
-/** What a response cuts off. `workload` is the service account of the pod, with all its pods; `image` all running pods with the same image. */
+/** Scopes that a response cuts off. `workload` is the service account of the pod, with all its pods; `image` all running pods with the same image. */
 export const RESPONSE_SCOPES = ['pod', 'workload', 'image'] as const;
 export type ResponseScope = (typeof RESPONSE_SCOPES)[number];
 
@@ -13,17 +13,17 @@ export type ResponseRotation = (typeof RESPONSE_ROTATIONS)[number];
 
 export interface ResponseRuleSpec {
   readonly description?: string | undefined;
-  /** The rule with the smallest number is asked first; rules with the same number in the order of their names. */
+  /** The rule with the smallest number is tried first; rules with the same number in the order of their names. */
   readonly order: number;
-  /** All must hold; an empty list is everything. */
+  /** All conditions must hold; an empty list matches everything. */
   readonly match: {
     readonly sources: readonly string[];
     /** Names of rules; a `*` at the end is a prefix. */
     readonly rules: readonly string[];
-    /** One of them. */
+    /** The alert must have one of these tags. */
     readonly tags: readonly string[];
     readonly minPriority: Priority;
-    /** Of the pod; a `*` at the end is a prefix. */
+    /** Namespaces of the pod; a `*` at the end is a prefix. */
     readonly namespaces: readonly string[];
   };
   readonly action: ResponseAction;
@@ -59,7 +59,7 @@ export function inOrder(rules: readonly ResponseRule[]): readonly ResponseRule[]
   return [...rules].sort((a, b) => a.spec.order - b.spec.order || (a.name < b.name ? -1 : 1));
 }
 
-/** Whether one of the patterns is the text, or a prefix of it with a `*` at its end. No pattern: everything is named. */
+/** Reports whether one of the patterns is the text, or a prefix of it with a `*` at its end. An empty list matches everything. */
 export function names(patterns: readonly string[], text: string): boolean {
   return (
     patterns.length === 0 ||

@@ -1,80 +1,80 @@
 import type { ErrorCode } from '../errors.ts';
 
 declare const encoded: unique symbol;
-/** A finished piece of an entry; only audit-event.ts makes them, so that no raw text is spliced into the log. */
+/** An encoded part of an entry. Only audit-event.ts makes them, so that no raw text gets into the log. */
 type EncodedFragment<Name extends string> = string & { readonly [encoded]: Name };
-/** Made once a session by `encodeActor`. */
+/** The encoded actor; `encodeActor` makes it once for each session. */
 export type EncodedActor = EncodedFragment<'actor'>;
-/** Made once a request by `encodeClient`. */
+/** The encoded client; `encodeClient` makes it once for each request. */
 export type EncodedClient = EncodedFragment<'client'>;
-/** Made once a value by `encodeLocator`. */
+/** The encoded locator; `encodeLocator` makes it once for each value. */
 export type EncodedLocator = EncodedFragment<'locator'>;
 
-/** `deny`: refused by a rule, a proof or a limit. `error`: it should have worked and did not. */
+/** `deny`: a rule, a proof or a limit refused the request. `error`: it failed for another reason. */
 export const AUDIT_OUTCOMES = ['ok', 'deny', 'error'] as const;
 type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
 
-/** What the log knows of an event beyond who, when and the outcome. */
+/** Facts that the log records of an event, in addition to the actor, the time and the outcome. */
 export interface AuditFacts {
   /** A secret's path, or the prefix that was listed. */
   readonly path: string;
   readonly version: string;
-  /** Prefix of the mount that served it. */
+  /** Prefix of the mount that served the request. */
   readonly mount: string;
-  /** Where it is at the backend: paths that lead to the same place have the same. */
+  /** Place of the secret at the backend: paths that lead to the same place have the same locator. */
   readonly locator: EncodedLocator;
   /** Position in a batch, from 0: each item has an entry of its own. */
   readonly item: number;
   readonly lease: string;
   readonly credential: string;
-  /** The session made, renewed or ended; who calls is in the actor. */
+  /** The session that was opened, renewed or ended; the caller is in the actor. */
   readonly session: string;
-  /** Whose lease, credential or session it was, as `k8s://…`, where a system actor or an operator ends it. */
+  /** Owner of the lease, credential or session, as `k8s://…`, if a system actor or an operator ends it. */
   readonly workload: string;
-  /** The pod that ended, or that what ended belonged to. */
+  /** The pod that ended, or the pod to which the ended lease or session belonged. */
   readonly pod: PodReference;
   readonly document: DocumentReference;
-  /** What decided: also for a denial, where the caller is not told. */
+  /** The policy that decided. It is recorded for a denial too, although the response hides it. */
   readonly policy: PolicyReference;
-  /** What posture profiles found at the caller's pod: `production: registry, image_not_pinned`. */
+  /** Findings of posture profiles at the caller's pod: `production: registry, image_not_pinned`. */
   readonly posture: string;
-  /** Keyed digest of the value: traces a leaked value to its readers, tells nothing without the key. */
+  /** Keyed digest of the value: traces a leaked value to its readers, and reveals nothing without the key. */
   readonly fingerprint: string;
-  /** The same for each key of a secret of several keys: traces one leaked key. */
+  /** The keyed digest of each key of a secret of several keys: traces one leaked key. */
   readonly fieldFingerprints: string;
-  /** The operator token made or revoked, by its id. */
+  /** Id of the operator token that was created or revoked. */
   readonly token: string;
   /** `jti` of the presented service-account token. */
   readonly tokenId: string;
-  /** How the caller was verified: jwks, token-review, both, operator-token, … */
+  /** Method that verified the caller: jwks, token-review, both, operator-token, … */
   readonly method: string;
-  /** Why it happened, as a stable word: expired, revoked, pod_ended, unclean_stop, … */
+  /** Reason of the event, as a stable word: expired, revoked, pod_ended, unclean_stop, … */
   readonly cause: string;
-  /** What an operator said why; untrusted text. */
+  /** The operator's reason; untrusted text. */
   readonly comment: string;
-  /** How many names, items, leases or requests. */
+  /** Number of names, items, leases or requests. */
   readonly count: number;
-  /** Milliseconds since the epoch: when what was granted ends. */
+  /** Milliseconds since the epoch: the end of the session, lease or other right that was granted. */
   readonly endsAt: number;
-  /** Milliseconds since the epoch: the first and the last of what a summary counts. */
+  /** Milliseconds since the epoch: the first and the last of the refusals that a summary counts. */
   readonly since: number;
   readonly last: number;
-  /** What a summary counts: the action that was refused. */
+  /** The refused action that a summary counts. */
   readonly refused: AuditAction;
-  /** What was searched or exported, as `name=value` words; untrusted text. */
+  /** The search or export, as `name=value` words; untrusted text. */
   readonly query: string;
-  /** The rotation or drill, by its id. */
+  /** Id of the rotation or drill. */
   readonly rotation: string;
   /** Its step: create, set, test, … */
   readonly step: string;
   /** The requester: an operator's name, a workload, or `schedule`. */
   readonly requestedBy: string;
-  /** The service account's UID in a token that the API server accepted for another one, whose UID is `reviewedUid`. */
+  /** UID of the service account according to a token that the API server accepted for another account, whose UID is `reviewedUid`. */
   readonly claimedUid: string;
   readonly reviewedUid: string;
   /** RFC 7638 thumbprint of the key that the session is bound to. */
   readonly keyThumbprint: string;
-  /** The quarantine made, lifted, or that refused a login. */
+  /** The quarantine that was created or lifted, or that refused a login. */
   readonly quarantine: string;
   /** The alert received or answered, and the alert that caused a quarantine or the end of sessions. */
   readonly alert: string;
@@ -105,7 +105,7 @@ export interface PolicyReference {
   readonly rule: string;
 }
 
-/** What a boot says of itself in the first entry of its chain; docs/spec/audit-log-v1.md, "Boots". */
+/** Facts that a boot states about itself in the first entry of its chain; docs/spec/audit-log-v1.md, "Boots". */
 export interface BootReference {
   /** Release of the broker. */
   readonly release: string;
@@ -113,9 +113,9 @@ export interface BootReference {
   readonly key: string;
   /** The log key's signature over writer and key, base64. */
   readonly endorsement: string;
-  /** The tree this boot found: everything below is covered by it. */
+  /** The tree that this boot found: all earlier entries are covered by it. */
   readonly treeSize: number;
-  /** Base64; empty when the tree is. */
+  /** Base64; empty if the tree is empty. */
   readonly treeRoot: string;
   /** Heads of chains that continued after that tree. */
   readonly heads: readonly HeadReference[];
@@ -153,14 +153,14 @@ export interface ArchiveReference {
   readonly root: string;
   /** The directory or bucket. */
   readonly place: string;
-  /** In the order of the log; the first one begins at `first`, each other one at the `end` of the one before. */
+  /** Objects in the order of the log: the first one begins at `first`, each other one at the `end` of its predecessor. */
   readonly objects: readonly ArchivedObject[];
 }
 
 export interface ArchivedObject {
   readonly name: string;
   readonly end: number;
-  /** Of its bytes, hexadecimal. */
+  /** SHA-256 of the bytes, hexadecimal. */
   readonly sha256: string;
 }
 
@@ -168,7 +168,7 @@ type Fact = keyof AuditFacts;
 type With<Needed extends Fact, Known extends Fact = never> = Pick<AuditFacts, Needed> & {
   readonly [F in Known]?: AuditFacts[F] | undefined;
 };
-/** About a secret: the path is always known, the rest as far as the request came. */
+/** Facts of an action on a secret: the path is always known, the others depend on how far the request was processed. */
 type OfSecret<Known extends Fact = never> = With<
   'path',
   | 'version'
@@ -245,7 +245,7 @@ type OfAlert = With<
   | 'count'
   | 'posture'
 >;
-/** What is granted: a document, or a role as `query`. */
+/** Facts about an approval. It grants a document, or a role that is in `query`. */
 type OfApproval = With<
   never,
   'approval' | 'document' | 'requestedBy' | 'query' | 'comment' | 'cause' | 'endsAt'
@@ -461,14 +461,14 @@ export const AUDIT_ACTIONS = Object.keys(KNOWN_ACTIONS) as readonly AuditAction[
 interface EventFields<Action extends AuditAction> {
   /** Milliseconds since the epoch, by the broker's wall clock. */
   readonly time: number;
-  /** Ours, never the client's. System actors have one for each piece of work. */
+  /** An id that the broker assigns, never the client's. System actors have one for each piece of work. */
   readonly requestId: string;
   readonly actor: EncodedActor;
   readonly action: Action;
   readonly outcome: AuditOutcome;
   /** The error code of the answer. */
   readonly code?: ErrorCode | undefined;
-  /** A stable word that the caller is not told: bad_alg, no_rule, quota, … */
+  /** A stable word that the response does not show: bad_alg, no_rule, quota, … */
   readonly reason?: string | undefined;
   readonly client?: EncodedClient | undefined;
 }

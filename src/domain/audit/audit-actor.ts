@@ -8,17 +8,17 @@ export type AuditActor =
       readonly session?: string | undefined;
     }
   | { readonly kind: 'operator'; readonly operator: string; readonly token: string }
-  /** Part of the broker that acts by itself: expiry, pod-watch, revoker, integrator, broker, … */
+  /** A part of the broker that acts without a request: expiry, pod-watch, revoker, integrator, broker, … */
   | { readonly kind: 'system'; readonly name: string }
   | { readonly kind: 'unauthenticated' };
 
-/** What a request says of itself: nothing of it is verified but the address, which is the peer's or a trusted proxy's word. */
+/** Facts that a request states about itself. Only the address is verified: it comes from the connection, or from a trusted proxy. */
 export interface ClientFacts {
   readonly address: string;
   readonly userAgent?: string | undefined;
-  /** The client's own `X-Request-Id`: a hint for its owner, never an identity. */
+  /** The `X-Request-Id` that the client sent: a hint for its owner, never an identity. */
   readonly requestId?: string | undefined;
   readonly method?: string | undefined;
-  /** Path of the request target, without its query: a query may hold a token. */
+  /** Path of the request target, without its query, which may contain a token. */
   readonly target?: string | undefined;
 }

@@ -69,12 +69,12 @@ function actorFields(actor: AuditActor): Texts {
   }
 }
 
-/** Once a session: encoding the actor is then 0.1 of an entry's cost. */
+/** Encodes an actor, once for each session: this takes a tenth of the time of an entry. */
 export function encodeActor(actor: AuditActor, digest: TextDigest): EncodedActor {
   return `"actor":{${members(actorFields(actor), digest)}}` as EncodedActor;
 }
 
-/** `shown` is what the entry keeps of a text that the client chose. */
+/** `shown` returns the part that the entry keeps of a text that the client chose. */
 function clientFragment(
   client: ClientFacts,
   digest: TextDigest,
@@ -96,12 +96,12 @@ export function encodeClient(client: ClientFacts, digest: TextDigest): EncodedCl
   return clientFragment(client, digest, redactCredentials);
 }
 
-/** As `encodeClient`, for the entry of a refusal. */
+/** Encodes a client for the entry of a refusal. */
 export function encodeRefusedClient(client: ClientFacts, digest: TextDigest): EncodedClient {
   return clientFragment(client, digest, (text) => refusedText(text, digest));
 }
 
-/** Where something is at its backend, as `<kind>:<locator>`. Made once for each value, because every read of it is an entry. */
+/** Encodes the place of something at its backend, as `<kind>:<locator>`; called once for each value, because every read of it is an entry. */
 export function encodeLocator(kind: string, locator: string, digest: TextDigest): EncodedLocator {
   const text = encodeText(redactCredentials(`${kind}:${locator}`), digest);
   return `,"locator":${text}` as EncodedLocator;
@@ -142,11 +142,11 @@ function encodeArchive(archive: ArchiveReference, digest: TextDigest): string {
 const textFact = (name: string, value: string | undefined, digest: TextDigest): string =>
   value === undefined ? '' : `,"${name}":${encodeText(value, digest)}`;
 
-/** As `textFact`, for a text that a caller may choose. */
+/** Encodes a text that a caller may have chosen as an optional member: credentials are redacted. */
 const chosenFact = (name: string, value: string | undefined, digest: TextDigest): string =>
   textFact(name, value === undefined ? undefined : redactCredentials(value), digest);
 
-/** Written out rather than looped over: reading properties by name doubles the cost of an entry. `named` writes the names of secrets. */
+/** Written out without a loop: reading properties by name doubles the time of an entry. `named` writes the names of secrets. */
 function encodeTexts(
   facts: Partial<AuditFacts>,
   digest: TextDigest,
@@ -219,7 +219,7 @@ type HeadFields = Pick<
   'time' | 'requestId' | 'actor' | 'action' | 'outcome' | 'code' | 'reason' | 'client'
 >;
 
-/** The beginning of the last entry. The items of a batch have the same, which is half of an entry. */
+/** The beginning of the last entry. The items of a batch share it, and it is half of each entry. */
 let lastHead: { readonly of: HeadFields; text: string; isShared: boolean } | undefined;
 
 function isHeadOf(of: HeadFields, event: HeadFields): boolean {
@@ -256,13 +256,13 @@ function encodeHead(event: HeadFields, digest: TextDigest): string {
 }
 
 /**
- * The body of an entry: one JSON object in the canonical form of docs/spec/audit-log-v1.md, printable ASCII, to which
- * the chain adds `writer`, `seq` and `prev`.
+ * The body of an entry: one JSON object in the canonical form of docs/spec/audit-log-v1.md, printable ASCII. The chain adds `writer`, `seq` and
+ * `prev` to it.
  */
 export function encodeEvent(event: AuditEvent, digest: TextDigest): string {
   const facts: Partial<AuditFacts> = event as Partial<AuditFacts>;
   const head = encodeHead(event, digest);
-  // A secret that was read exists under its name, which was checked when it was made: the most frequent entry pays for no check.
+  // The name of a secret that was read was checked when the secret was created, so the most frequent entry skips the check.
   const named = event.action === 'secret.read' && event.outcome === 'ok' ? textFact : chosenFact;
   return `${head}${encodeTexts(facts, digest, named)}${encodeReferences(facts, digest)}${encodeNumbers(facts)}}`;
 }
@@ -280,7 +280,7 @@ const OWN_TEXTS: readonly string[] = [
   'refused',
 ] satisfies (keyof AuditEvent | keyof AuditFacts)[];
 
-/** As `encodeEvent`, for what a caller was refused or what failed for it: each text that it may have chosen is cut, `refusedText` says how. */
+/** Encodes an event like `encodeEvent`, for a refused or failed request: each text that the caller may have chosen is cut (see `refusedText`). */
 export function encodeRefusal(event: AuditEvent, digest: TextDigest): string {
   const cut = Object.entries(event).map(([name, value]: [string, unknown]) => [
     name,

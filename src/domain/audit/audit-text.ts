@@ -1,16 +1,16 @@
 import { redactCredentials } from '../words/redact-credentials.ts';
 
-/** SHA-256 of a text as hexadecimal digits. The domain has no cryptography of its own: callers pass the crypto room's. */
+/** Computes SHA-256 of a text as hexadecimal digits. The domain has no cryptography of its own: callers pass the function of the crypto room. */
 export type TextDigest = (text: string) => string;
 
 /** Most characters that one text of an entry keeps; a longer text ends in its length and digest. */
 const LONGEST_TEXT = 512;
-/** An escape is six bytes: texts made of escapes keep fewer characters, so that no entry outgrows a bundle's 65,535 bytes. */
+/** An escape takes six bytes, so a text of escapes keeps fewer characters: no entry outgrows the 65,535 bytes of a bundle. */
 const LONGEST_ENCODED = 1024;
 const KEPT_OF_ESCAPES = 100;
 /** Most bytes that the entry of a refusal keeps of one text: the refused caller chose it, and can send any number of them. */
 export const LONGEST_REFUSED = 128;
-/** As many escapes as fit that length. */
+/** Most escapes that fit that length. */
 const REFUSED_ESCAPES = 21;
 
 /** Printable ASCII without the two characters that JSON escapes. */
@@ -21,8 +21,8 @@ const escape = (character: string): string =>
   `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 /**
- * JSON text of a string in printable ASCII only: no control character, line separator, bidirectional mark or lone
- * surrogate reaches a terminal or a line-based reader (ASVS 16.4.1), and one character is one byte.
+ * JSON text of a string in printable ASCII only: no control character, line separator, bidirectional mark or lone surrogate reaches a terminal or a
+ * line-based reader (ASVS 16.4.1). Each character is one byte.
  */
 export function encodeText(text: string, digest: TextDigest): string {
   if (text.length <= LONGEST_TEXT) {
@@ -35,8 +35,8 @@ export function encodeText(text: string, digest: TextDigest): string {
 }
 
 /**
- * A text of a refusal, cut to `LONGEST_REFUSED` bytes with its length and digest after them. Credentials are redacted first, so that
- * neither what is kept nor the digest is of one.
+ * Cuts a text of a refusal to `LONGEST_REFUSED` bytes, and appends its length and digest. Credentials are redacted first, so that neither the kept
+ * text nor the digest is of a credential.
  */
 export function refusedText(text: string, digest: TextDigest): string {
   const shown = redactCredentials(text);

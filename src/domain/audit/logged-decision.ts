@@ -13,7 +13,7 @@ export interface LoggedDecision {
   readonly first: number;
   readonly last: number;
   readonly count: number;
-  /** Whether the entry says in which pod the workload ran, or that it ran in none. */
+  /** True if the entry names the pod of the workload, or says that the workload ran in none. */
   readonly isPodKnown: boolean;
   /** Empty if it is not recorded. */
   readonly sourceAddress: string;
@@ -28,8 +28,8 @@ export interface Recorded {
 }
 
 /**
- * Why an entry about a workload cannot be decided again. `list`: the entry has the prefix, but each name below it was decided by itself. `path`,
- * `workload`: the entry has only the beginning of the name. `summary`: the entry counts refusals of several actions and paths.
+ * Reasons why an entry about a workload cannot be decided again. `list`: the entry has the prefix, but each name below it was decided separately.
+ * `path`, `workload`: the entry has only the beginning of the name. `summary`: the entry counts refusals of several actions and paths.
  */
 export type SkipReason = 'list' | 'path' | 'workload' | 'summary';
 
@@ -118,7 +118,7 @@ function single({ time, client }: Entry, named: Named): LoggedDecision {
   return { ...named, at, first: at, last: at, count: 1, isPodKnown: true, sourceAddress };
 }
 
-/** A summary of one pod names it; a summary of several names none. Its requests came at several times, from addresses that it does not have. */
+/** A summary of one pod names it; a summary of several names none. Its requests arrived at several times, from addresses that it does not record. */
 function summed({ time, since, last, count = 1 }: Entry, named: Named): LoggedDecision {
   const { workload } = named;
   return {

@@ -1,6 +1,6 @@
 import { BrokerError } from '../errors.ts';
 
-/** The cause of a refusal: a token was accepted by the API server for another service account than it names. Neither UID is printed with it. */
+/** Cause of a refusal: the API server accepted a token for another service account than the token names. Printing the error shows neither UID. */
 export class AccountMismatch extends Error {
   readonly #claimedUid: string;
   readonly #reviewedUid: string;
@@ -12,7 +12,7 @@ export class AccountMismatch extends Error {
     this.#reviewedUid = reviewedUid;
   }
 
-  /** For the entry of a login that failed: both UIDs where they are why, else nothing. */
+  /** Facts for the entry of a failed login: both UIDs if they are the cause, otherwise none. */
   static factsOf(error: unknown): { readonly claimedUid?: string; readonly reviewedUid?: string } {
     const cause = error instanceof BrokerError ? error.cause : undefined;
     return cause instanceof AccountMismatch

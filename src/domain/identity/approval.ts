@@ -28,7 +28,7 @@ export interface Approval {
   readonly what: { readonly change: AdminGrant } | { readonly elevation: Elevation };
   readonly approvedBy: string | undefined;
   readonly createdAt: number;
-  /** When the request expires, when an approved change can no longer be made, or when the elevation ends. */
+  /** End of the request, of the time in which an approved change can be made, or of the elevation. */
   readonly endsAt: number;
 }
 
@@ -37,5 +37,5 @@ export function approvalFence(id: string): string {
   return `approval:${id}`;
 }
 
-/** Whether grants of admin need an approval; also the id of its row. */
+/** Id of the row of the setting that grants of admin need an approval. */
 export const APPROVAL_RULE = 'rule';

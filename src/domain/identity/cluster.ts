@@ -1,4 +1,4 @@
-/** A registered token issuer: what operators say of it through the API. Hosts and credentials stay in the connection it names. */
+/** A registered token issuer, as operators describe it through the API. Hosts and credentials stay in the connection that it names. */
 export type ClusterSpec = KubernetesClusterSpec | OidcClusterSpec | SpiffeClusterSpec;
 
 interface IssuerSpec {
@@ -6,7 +6,7 @@ interface IssuerSpec {
   readonly connection: string;
   /** Compared as a string, never as a pattern. */
   readonly issuer: string;
-  /** At least one; a token for several audiences is refused unless `allowSeveralAudiences`. */
+  /** One audience or more. A token for several audiences is refused unless `allowSeveralAudiences`. */
   readonly audiences: readonly string[];
   readonly allowSeveralAudiences: boolean;
   /** Longest `exp - iat` accepted, seconds. */
@@ -20,7 +20,7 @@ export interface KubernetesClusterSpec extends IssuerSpec {
   /** Tokens without a pod may log in, for static reads only. */
   readonly allowWithoutPod: boolean;
   readonly podWatch: boolean;
-  /** Whether reports of the Trivy Operator in the cluster become evidence. */
+  /** Reports of the Trivy Operator in the cluster become evidence. */
   readonly trivyReports: boolean;
 }
 
@@ -48,13 +48,16 @@ export interface ClaimMapping {
   /** The value must start with this text, which the identity leaves out. */
   readonly prefix?: string;
   /**
-   * How many parts the value has between its slashes; each becomes a segment. 1: the value is one segment, with its slashes encoded. Only the last
-   * mapping may have `any`: otherwise two claims could share a slash differently and name the same identity.
+   * Number of parts that the value has between its slashes; each becomes a segment. 1: the value is one segment, with its slashes encoded. Only the
+   * last mapping may have `any`: otherwise two claims could share a slash differently and name the same identity.
    */
   readonly parts: number | 'any';
 }
 
-/** Writers of documents that are copies of custom resources begin with it; no name of an operator or a person does. */
+/** Prefix of the writer of documents that are copies of custom resources. No name of an operator or a person begins with it. */
 export const CLUSTER_WRITER = 'kubernetes/';
-/** Ends the writer of a copy whose resource is gone with too many others: the broker keeps the document until an operator deletes it. No name has a `#`. */
+/**
+ * Suffix of the writer of a copy whose resource was deleted together with too many others: the broker keeps the document until an operator deletes
+ * it. No name has a `#`.
+ */
 export const HELD_DELETION = '#deletion-held';

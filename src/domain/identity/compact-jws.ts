@@ -3,7 +3,7 @@ export interface CompactJws {
   readonly header: Buffer;
   readonly payload: Buffer;
   readonly signature: Buffer;
-  /** What was signed, as it came: `<header>.<payload>`. */
+  /** The signed text as it arrived: `<header>.<payload>`. */
   readonly input: string;
 }
 
@@ -11,9 +11,9 @@ export interface CompactJws {
 export type CompactJwsRefusal = (reason: 'malformed' | 'not_canonical') => Error;
 
 /**
- * One token has exactly one text: decoders that skip padding, line ends and unused bits let a revoked or counted token come back as another
+ * Parses a token that has exactly one text: decoders that skip padding, line ends and unused bits let a revoked or counted token return as another
  * string (RFC 7515 §2, RFC 4648 §3.5).
- * @throws what `refused` makes of `malformed`, `not_canonical`.
+ * @throws the error that `refused` makes of `malformed`, `not_canonical`.
  */
 export function parseCompactJws(text: string, refused: CompactJwsRefusal): CompactJws {
   const first = text.indexOf('.');

@@ -29,7 +29,7 @@ export type SecondFactor = 'issuer' | 'webauthn';
 /** The method (`amr`) of a session in which the person proved a security key to the broker. */
 export const WEBAUTHN = 'webauthn';
 
-/** What a person does with a security key. A session has one open challenge at most; it can succeed once. */
+/** A challenge that a person answers with a security key. A session has at most one open challenge, which can succeed once. */
 export interface KeyChallenge {
   readonly purpose: 'register' | 'prove';
   /** 32 random bytes in base64url. */

@@ -3,7 +3,7 @@ import type { SenderKey } from './sender-key.ts';
 import type { KeyChallenge, Person } from './person.ts';
 import type { Workload } from './workload.ts';
 
-/** What an operator may do, each within a path scope; `admin` alone is never scoped. */
+/** Roles of operators, each limited to a path scope; only `admin` is never scoped. */
 export const ROLES = [
   'policy-editor',
   'secret-editor',
@@ -37,22 +37,22 @@ export interface OperatorTokenSpec {
   readonly keyChallenge?: KeyChallenge | undefined;
 }
 
-/** The result of a workload's login, as later requests find it. */
+/** The result of a workload's login, as later requests load it. */
 export interface Session {
   readonly kind: 'workload';
   readonly id: string;
   readonly workload: Workload;
   /** The address that logged in; undefined in sessions that an older release opened. */
   readonly source?: string | undefined;
-  /** The cluster document's, so that a cluster registered again under an old name shares nothing with the old one. */
+  /** Uid of the cluster document: a cluster that is registered again under an old name shares nothing with the old one. */
   readonly clusterUid: string;
   readonly createdAt: number;
   readonly endsAt: number;
-  /** Whose holder alone may use it: each request proves so, and values go out sealed to it. Absent: a bearer token is enough. */
+  /** Sender key of the session. Each request must prove that the caller holds it, and values are sealed to it. Absent: a bearer token is enough. */
   readonly senderKey?: SenderKey | undefined;
 }
 
-/** An operator's token, as later requests find it. */
+/** An operator's token, as later requests load it. */
 export interface Operator {
   readonly kind: 'operator';
   readonly name: string;
@@ -62,14 +62,14 @@ export interface Operator {
   readonly endsAt: number;
 }
 
-/** Whether the operator holds `role` everywhere: what clusters, mounts, operators and unscoped lists need. */
+/** Reports whether the operator holds `role` everywhere, as clusters, mounts, operators and unscoped lists require. */
 export function holdsEverywhere(operator: Operator, role: Role): boolean {
   return operator.grants.some(
     (grant) => grant.role === 'admin' || (grant.role === role && grant.scope.length === 0),
   );
 }
 
-/** Whether the operator holds `role` for this path. `admin` does not read values: that is `secret-reader` alone. */
+/** Reports whether the operator holds `role` for this path. `admin` does not include reading values: only `secret-reader` does. */
 export function holdsFor(operator: Operator, role: Role, path: string): boolean {
   return operator.grants.some(
     (grant) =>
@@ -78,7 +78,7 @@ export function holdsFor(operator: Operator, role: Role, path: string): boolean 
   );
 }
 
-/** The prefixes of the repositories about whose images these grants allow evidence; empty: all images. Undefined: none. */
+/** Prefixes of the repositories for whose images these grants allow evidence; empty: all images. Undefined: no image. */
 export function evidenceScope(grants: readonly Grant[]): readonly string[] | undefined {
   const own = grants.filter(({ role }) => role === 'evidence-writer' || role === 'admin');
   if (own.length === 0) return undefined;
@@ -86,7 +86,7 @@ export function evidenceScope(grants: readonly Grant[]): readonly string[] | und
   return [...new Set(own.flatMap(({ scope }) => scope))].sort();
 }
 
-/** What of `wanted` lies within `held`: a token never carries more than its operator holds now. */
+/** The part of `wanted` that lies within `held`: a token never has more rights than its operator has now. */
 export function narrowGrants(held: readonly Grant[], wanted: readonly Grant[]): readonly Grant[] {
   return wanted.filter((grant) => held.some((own) => covers(own, grant)));
 }

@@ -1,6 +1,6 @@
 import { BrokerError } from '../errors.ts';
 
-/** What can be quarantined. The fence key of a scope is `<kind>:<subject>`, and everything the subject does depends on that key. */
+/** Kinds of quarantined scopes. The fence key of a scope is `<kind>:<subject>`, and everything the subject does depends on that key. */
 export const QUARANTINE_KINDS = ['workload', 'pod', 'operator'] as const;
 export type QuarantineKind = (typeof QUARANTINE_KINDS)[number];
 
@@ -26,12 +26,12 @@ export interface Quarantine extends QuarantineScope {
   readonly endsAt: number | undefined;
 }
 
-/** The fence key that a quarantine of this scope invalidates, and that sessions, logins and operators depend on. */
+/** The fence key that a quarantine of this scope invalidates. Sessions, logins and operators depend on it. */
 export function scopeFence({ kind, subject }: QuarantineScope): string {
   return `${kind}:${subject}`;
 }
 
-/** A login that a quarantine refuses: the caller sees an ordinary denial, and only the log names the quarantine. */
+/** Refuses a login because of a quarantine: the caller sees an ordinary denial, and only the log names the quarantine. */
 export class Quarantined extends BrokerError {
   readonly facts: { readonly quarantine: string; readonly workload: string };
 
@@ -40,7 +40,7 @@ export class Quarantined extends BrokerError {
     this.facts = { quarantine, workload };
   }
 
-  /** For the entry of a login that failed: which quarantine refused whom, else nothing. */
+  /** Facts for the entry of a failed login: the quarantine and the refused scope if a quarantine refused it, otherwise none. */
   static factsOf(error: unknown): Partial<Quarantined['facts']> {
     return error instanceof Quarantined ? error.facts : {};
   }

@@ -6,12 +6,12 @@ import type { Workload } from './workload.ts';
 
 export type RoleBindingSpec = PeopleBinding | WorkloadBinding;
 
-/** Which people of an issuer hold which roles. Every condition that is given must hold. */
+/** Gives roles to people of an issuer. All conditions that are given must hold. */
 export interface PeopleBinding {
   readonly description?: string;
   /** The name of an issuer in `people.issuers` of the configuration. */
   readonly issuer: string;
-  /** Any of these `sub`; empty: any. */
+  /** The person must have one of these `sub`; empty: any. */
   readonly subjects: readonly string[];
   /** Each claim must be one of the values, or a list with one of them; `*` stands for any value. */
   readonly claims: Readonly<Record<string, readonly ClaimValue[]>>;
@@ -21,7 +21,7 @@ export interface PeopleBinding {
   readonly grants: readonly Grant[];
 }
 
-/** Which workloads may push evidence about images. It gives no other role: policies give workloads what they may read and change. */
+/** Allows workloads to push evidence about images. It gives no other role: policies give workloads what they may read and change. */
 export interface WorkloadBinding {
   readonly description?: string;
   readonly workloads: readonly PolicySubject[];
@@ -32,14 +32,14 @@ type Bindings = readonly { readonly spec: RoleBindingSpec }[];
 
 export const ANY_VALUE = '*';
 
-/** What the person holds now, by the current bindings. */
+/** Grants of the person under the current bindings. */
 export function grantsOf(bindings: Bindings, person: Person): readonly Grant[] {
   return bindings.flatMap(({ spec }) =>
     'issuer' in spec && isBound(spec, person) ? spec.grants : [],
   );
 }
 
-/** What the workload holds now, by the current bindings. */
+/** Grants of the workload under the current bindings. */
 export function grantsOfWorkload(bindings: Bindings, workload: Workload): readonly Grant[] {
   return bindings.flatMap(({ spec }) =>
     'workloads' in spec && spec.workloads.some((subject) => isSubject(subject, workload))
@@ -59,7 +59,9 @@ function isBound(spec: PeopleBinding, person: Person): boolean {
   );
 }
 
-/** Only exact values, and exact items of a list of texts: `"x,admin"`, `[["admin"]]` and `{"0":"admin"}` are not `admin` (GHSA-59w7-v8rr-pr4p). */
+/**
+ * Compares exact values, and exact items of a list of texts: `"x,admin"`, `[["admin"]]` and `{"0":"admin"}` are not `admin` (GHSA-59w7-v8rr-pr4p).
+ */
 function holds(claims: Person['claims'], claim: string, values: readonly ClaimValue[]): boolean {
   if (!Object.hasOwn(claims, claim)) return false;
   const value = claims[claim];

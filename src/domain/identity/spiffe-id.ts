@@ -9,7 +9,7 @@ const MOST_DOMAIN_BYTES = 255;
 const TRUST_DOMAIN = /^[a-z0-9._-]+$/;
 const SEGMENT = /^[A-Za-z0-9._-]+$/;
 
-/** Whether the text is the name of a trust domain (SPIFFE-ID §2.1). */
+/** Reports whether the text is the name of a trust domain (SPIFFE-ID §2.1). */
 export function isTrustDomain(text: string): boolean {
   return text.length <= MOST_DOMAIN_BYTES && TRUST_DOMAIN.test(text);
 }

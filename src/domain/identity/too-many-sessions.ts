@@ -13,7 +13,7 @@ interface SessionFacts {
   };
 }
 
-/** A login that is refused because its pod or its workload has as many live sessions as it may. */
+/** Refuses a login because its pod or its workload has the maximum number of live sessions. */
 export class TooManySessions extends BrokerError {
   readonly facts: SessionFacts;
 
@@ -32,7 +32,7 @@ export class TooManySessions extends BrokerError {
     };
   }
 
-  /** For the entry of a login that failed: whose login it was, else nothing. */
+  /** Facts for the entry of a failed login: the owner of the sessions if their number caused it, otherwise none. */
   static factsOf(error: unknown): Partial<SessionFacts> {
     return error instanceof TooManySessions ? error.facts : {};
   }

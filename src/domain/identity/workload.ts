@@ -1,4 +1,4 @@
-/** The caller: verified facts of its token, nothing that a caller can choose. */
+/** The caller: verified facts of its token, none of which the caller can choose. */
 export type Workload = KubernetesWorkload | OidcWorkload;
 
 /** A service account of Kubernetes, and the pod that its token is bound to. */
@@ -7,7 +7,7 @@ export interface KubernetesWorkload {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly serviceAccountUid: string;
-  /** Absent only where the cluster allows tokens that are not bound to a pod. */
+  /** Absent only if the cluster allows tokens that are not bound to a pod. */
   readonly pod?: { readonly name: string; readonly uid: string };
   readonly node?: { readonly name: string; readonly uid?: string };
 }
@@ -60,7 +60,7 @@ export function accountId({ cluster, namespace, serviceAccount }: Account): stri
     : `k8s://${cluster}/${namespace}/${serviceAccount}`;
 }
 
-/** Whether the text, such as the writer of a report, names a workload: names of operators and people begin with neither. */
+/** Reports whether the text, such as the writer of a report, names a workload: names of operators and people begin with neither scheme. */
 export function isWorkloadId(text: string): boolean {
   return /^(?:k8s|ci):\/\//.test(text);
 }
@@ -87,7 +87,7 @@ export function parseWorkloadId(text: string): Account | undefined {
 export const IDENTITY_LIMITS = { segments: 16, length: 512 } as const;
 const IDENTITY_SEGMENT = /^(?:[A-Za-z0-9._+=@:-]|%[0-9A-F]{2})+$/;
 
-/** Whether these segments are an identity that a claim mapping could produce. */
+/** Reports whether these segments are an identity that a claim mapping could produce. */
 export function isIdentity(segments: readonly string[]): boolean {
   return (
     segments.length > 0 &&
@@ -97,7 +97,7 @@ export function isIdentity(segments: readonly string[]): boolean {
   );
 }
 
-/** Percent-encoded without need: policies are easier to read with these characters. */
+/** Characters that are percent-encoded without need stay as they are: policies are easier to read with them. */
 const PLAIN: Readonly<Record<string, string>> = {
   '%3A': ':',
   '%2B': '+',

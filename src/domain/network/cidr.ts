@@ -10,7 +10,7 @@ export interface Cidr {
 const PREFIX_LENGTH = /^(?:0|[1-9][0-9]{0,2})$/;
 const MAPPED_BITS = 96;
 
-/** `10.0.0.0/8`, `2001:db8::/32`; undefined where the text is not one, or has bits set beyond its prefix. */
+/** Parses `10.0.0.0/8` or `2001:db8::/32`; undefined if the text is not a CIDR block, or has bits set beyond its prefix. */
 export function parseCidr(text: string): Cidr | undefined {
   const [address, length, ...rest] = text.split('/');
   if (address === undefined || length === undefined || rest.length > 0) return undefined;
@@ -23,7 +23,7 @@ export function parseCidr(text: string): Cidr | undefined {
   return isNetwork ? { network, prefixLength } : undefined;
 }
 
-/** Families never match each other: `::/0` does not hold an IPv4 peer, mapped or not. */
+/** Families never match each other: `::/0` does not contain an IPv4 peer, mapped or not. */
 export function cidrHolds(cidr: Cidr, address: IpAddress): boolean {
   return (
     cidr.network.length === address.length &&
@@ -33,11 +33,11 @@ export function cidrHolds(cidr: Cidr, address: IpAddress): boolean {
   );
 }
 
-/** Whether every address of `inner` lies in one of `outer`, including when several smaller blocks make up a larger one. */
+/** Reports whether every address of `inner` lies in one of `outer`, including when several smaller blocks make up a larger one. */
 export function isCovered(inner: Cidr, outer: readonly Cidr[]): boolean {
   if (outer.some((block) => contains(block, inner))) return true;
   const within = outer.filter((block) => contains(inner, block));
-  // A smaller block must be left to cover each half; a single address has no halves.
+  // A smaller block must remain to cover each half; a single address has no halves.
   return within.length > 1 && halvesOf(inner).every((half) => isCovered(half, within));
 }
 

@@ -13,7 +13,7 @@ export function parseIpAddress(text: string): IpAddress | undefined {
   return words !== undefined && isMapped(words) ? words.slice(3) : words;
 }
 
-/** `::ffff:0:0/96` (RFC 4291 §2.5.5.2): how a dual-stack socket shows an IPv4 peer. */
+/** `::ffff:0:0/96` (RFC 4291 §2.5.5.2): the form in which a dual-stack socket shows an IPv4 peer. */
 function isMapped(words: readonly number[]): boolean {
   return words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
 }
@@ -39,7 +39,7 @@ function parseIpv6(text: string): readonly number[] | undefined {
   );
 }
 
-/** Sixteen-bit groups; the last may be a dotted IPv4 address where the text ends the whole. */
+/** Sixteen-bit groups; the last may be a dotted IPv4 address if the text ends the whole address. */
 function groupsOf(text: string, endsAddress: boolean): readonly number[] | undefined {
   const texts = text === '' ? [] : text.split(':');
   const groups: number[] = [];
@@ -57,7 +57,7 @@ function groupsOf(text: string, endsAddress: boolean): readonly number[] | undef
  * usually holds all 2^64 addresses of it (RFC 6177). Any other text is returned unchanged.
  */
 export function networkOf(address: string): string {
-  // Every caller over IPv4 passes here on its way to a bucket, so nothing is parsed for it.
+  // Every IPv4 request passes here before it is counted, so an IPv4 address is not parsed.
   if (!address.includes(':')) return address;
   const words = parseIpAddress(address);
   if (words === undefined) return address;

@@ -1,4 +1,4 @@
-/** What a rule speaks of; each is granted by itself, none implies another. */
+/** Capabilities that a rule grants or denies, each separately: none implies another. */
 export const CAPABILITIES = ['read', 'list', 'write', 'rotate'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
@@ -8,7 +8,7 @@ export type Day = (typeof DAYS)[number];
 export const POLICY_API_VERSION = 'quaymaster.dev/v1';
 export const POLICY_KIND = 'AccessPolicy';
 
-/** A validated policy document, field by field as written; docs/spec/access-policy-v1.md defines it. */
+/** A validated policy document, with the fields of the document; docs/spec/access-policy-v1.md defines it. */
 export interface AccessPolicy {
   readonly apiVersion: typeof POLICY_API_VERSION;
   readonly kind: typeof POLICY_KIND;
@@ -19,7 +19,7 @@ export interface AccessPolicy {
   };
 }
 
-/** Whom a policy speaks of: service accounts of Kubernetes clusters, or identities of OIDC clusters. */
+/** Callers that a policy is about: service accounts of Kubernetes clusters, or identities of OIDC clusters. */
 export type PolicySubject = KubernetesSubject | OidcSubject;
 
 /** Clusters are literal names, namespaces and service accounts globs, labels exact. */
@@ -36,7 +36,7 @@ export interface OidcSubject {
   readonly identities: readonly string[];
 }
 
-/** What a policy says. Every path pattern is tried; any of them is enough. */
+/** One rule of a policy. It applies to a path that matches any of its patterns. */
 export interface PolicyRule {
   readonly name?: string;
   readonly effect: 'allow' | 'deny';
@@ -47,15 +47,18 @@ export interface PolicyRule {
   readonly conditions?: PolicyConditions;
 }
 
-/** Each condition present must hold; of a list, any member is enough. */
+/** All conditions that are present must hold; for a list, one member is enough. */
 export interface PolicyConditions {
   readonly sourceCidrs?: readonly string[];
   readonly timeWindows?: readonly PolicyTimeWindow[];
-  /** Whether values go out sealed to a key of the caller's. `true` in an allow, `false` in a deny: the other two say nothing sensible. */
+  /**
+   * Requires that values are sealed to a key of the caller (`true` in an allow), or denies access if they are not (`false` in a deny). The other two
+   * combinations are refused as mistakes.
+   */
   readonly sealedDelivery?: boolean;
 }
 
-/** Wall-clock hours of a zone, `from` included and `to` not; `to` before `from` runs past midnight. */
+/** Wall-clock hours of a zone: `from` is included, `to` is not. If `to` is before `from`, the window runs past midnight. */
 export interface PolicyTimeWindow {
   /** The days on which the window starts; all seven when absent. */
   readonly days?: readonly Day[];
@@ -64,7 +67,7 @@ export interface PolicyTimeWindow {
   readonly timeZone: string;
 }
 
-/** A policy as the store keeps it: the version is what a decision names. */
+/** A policy as the store keeps it; a decision names its version. */
 export interface StoredPolicy {
   readonly name: string;
   readonly version: number;
@@ -75,7 +78,7 @@ export interface StoredPolicy {
 export interface SavedPolicy {
   readonly name: string;
   readonly version: number;
-  /** As it was saved. */
+  /** The document as it was saved. */
   readonly body: unknown;
   readonly policy: () => AccessPolicy;
 }

@@ -6,11 +6,11 @@ interface GlobEntry<T> {
   readonly value: T;
 }
 
-/** Globs grouped by their literal prefix, or by their suffix, so that a text is tried only on those whose end it has. */
+/** Globs grouped by their literal prefix, or by their suffix: a text is compared only with the globs whose prefix or suffix it has. */
 export class AffixBuckets<T> {
   readonly #end: 'prefix' | 'suffix';
   readonly #buckets = new Map<string, Map<string, GlobEntry<T>>>();
-  /** Of the affixes in use; recomputed at the first match after a change. */
+  /** Lengths of the affixes in use; recomputed at the first match after a change. */
   #lengths: readonly number[] | undefined;
 
   constructor(end: 'prefix' | 'suffix') {

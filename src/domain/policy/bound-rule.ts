@@ -1,12 +1,12 @@
 import type { CompiledPolicy, CompiledRule, CompiledSubject } from './compiled-policy.ts';
 
-/** A rule as it stands for one workload, whose names its policy's subjects hold. */
+/** A rule as it applies to one workload, whose names match a subject of its policy. */
 export interface BoundRule extends CompiledRule {
   readonly policy: string;
   readonly version: number;
-  /** Place among the workload's rules, by policy name and then as written: the first that matches is the one named. */
+  /** Position among the workload's rules, by policy name and then as written: a decision names the first rule that matches. */
   readonly order: number;
-  /** Label sets of which the pod must have one; undefined when some subject asks for none. */
+  /** Label sets of which the pod must have one; undefined if some subject requires no labels. */
   readonly labelSets: readonly LabelSet[] | undefined;
 }
 

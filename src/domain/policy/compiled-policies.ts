@@ -6,9 +6,9 @@ import type { CompiledPolicy, CompiledSubject } from './compiled-policy.ts';
 import { SubjectIndex } from './subject-index.ts';
 import { SubjectIndexEdit } from './subject-index-edit.ts';
 
-/** Every policy, indexed by whom it speaks of. Immutable: a change makes a new one, with a new revision. */
+/** All policies, indexed by their subjects. Immutable: a change makes a new object with a new revision. */
 export interface CompiledPolicies {
-  /** Differs between any two that could decide differently: compare it to know that a view is out of date. */
+  /** Differs between any two sets that could decide differently: a view with another revision is outdated. */
   readonly revision: symbol;
   readonly policies: ReadonlyMap<string, CompiledPolicy>;
   readonly subjects: SubjectIndex;
@@ -33,7 +33,10 @@ export function indexPolicies(compiled: readonly CompiledPolicy[]): CompiledPoli
   return { revision: Symbol('policies'), policies, subjects: edit.done() };
 }
 
-/** Changes of policies that leave the original as it was. What they share is copied once, so a long list of changes can be divided into slices. */
+/**
+ * Changes policies and leaves the original unchanged. The parts that both share are copied once, so a long list of changes can be divided into
+ * slices.
+ */
 export class PoliciesEdit {
   readonly #original: CompiledPolicies;
   #edit:
@@ -44,7 +47,7 @@ export class PoliciesEdit {
     this.#original = original;
   }
 
-  /** The policy is added, or replaces the one of its name; undefined removes that one. No other is compiled. */
+  /** Adds a policy, or replaces the policy of this name; undefined removes it. No other policy is compiled. */
   change(name: string, policy: CompiledPolicy | undefined): void {
     if (policy === undefined && !(this.#edit ?? this.#original).policies.has(name)) return;
     const { policies, subjects } = (this.#edit ??= {
@@ -59,7 +62,7 @@ export class PoliciesEdit {
     policies.set(name, policy);
   }
 
-  /** The policies after the changes. Nothing is changed any more. */
+  /** Returns the policies after the changes; the edit must not be used afterwards. */
   done(): CompiledPolicies {
     if (this.#edit === undefined) return this.#original;
     const { policies, subjects } = this.#edit;
@@ -67,7 +70,7 @@ export class PoliciesEdit {
   }
 }
 
-/** The policies after changes: each is added, replaces the one of its name, or is undefined for a removal. */
+/** Policies after changes: each is added, replaces the policy of its name, or is undefined for a removal. */
 export function withChanges(
   compiled: CompiledPolicies,
   changes: ReadonlyMap<string, CompiledPolicy | undefined>,
@@ -77,7 +80,7 @@ export function withChanges(
   return edit.done();
 }
 
-/** The policies with a subject of the workload's names, by name, each with the subjects that have them. */
+/** Policies with a subject that matches the names of the workload, by name, each with its matching subjects. */
 export function policiesFor(
   compiled: CompiledPolicies,
   workload: Workload,
@@ -91,7 +94,7 @@ export function policiesFor(
   return [...found].sort(([a], [b]) => byPolicyName(a, b));
 }
 
-/** By code unit, so that the order, and with it the rule that a decision names, is the same everywhere. Names are unique. */
+/** Compares by code unit, so that the order, and with it the rule that a decision names, is the same everywhere. Names are unique. */
 export function byPolicyName(a: CompiledPolicy, b: CompiledPolicy): number {
   return a.name < b.name ? -1 : 1;
 }

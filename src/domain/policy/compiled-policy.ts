@@ -28,12 +28,12 @@ export interface CompiledPolicy {
 export interface CompiledSubject {
   /** Every combination of the subject's patterns, one for each of the names that {@link subjectNames} returns. */
   readonly names: readonly (readonly string[])[];
-  /** Every one must be on the pod; empty asks for none. */
+  /** All of these labels must be on the pod; an empty list requires none. */
   readonly podLabels: readonly (readonly [string, string])[];
 }
 
 export interface CompiledRule {
-  /** The rule's name, or `rules[N]` by place. */
+  /** The name of the rule, or `rules[N]` by its position. */
   readonly label: string;
   readonly effect: 'allow' | 'deny';
   readonly capabilities: ReadonlySet<Capability>;
@@ -46,7 +46,7 @@ export interface CompiledRule {
   readonly source: PolicyRule;
 }
 
-/** @throws ERR_POLICY_INVALID when a part does not parse, such as a zone that this runtime lacks. */
+/** @throws ERR_POLICY_INVALID if a part does not parse, such as a zone that this runtime does not know. */
 export function compilePolicy({ name, version, policy }: StoredPolicy): CompiledPolicy {
   return {
     name,
@@ -109,7 +109,7 @@ export function subjectNames(workload: Workload): readonly string[] {
     : [cluster, workload.namespace, workload.serviceAccount];
 }
 
-/** No cluster has this name, so a subject of one kind never matches a workload of the other. */
+/** Marks the cluster name of an OIDC subject. No cluster has such a name, so a subject of one kind never matches a workload of the other. */
 function oidcCluster(cluster: string): string {
   return `ci://${cluster}`;
 }
@@ -142,7 +142,7 @@ function compileTimeWindow({ from, to, timeZone, days = DAYS }: PolicyTimeWindow
   };
 }
 
-/** A part that does not parse stops the compilation: left out, it would widen an allow or lift a deny. */
+/** A part that does not parse stops the compilation: without the part, an allow would be wider, or a deny would not apply. */
 function parsed<T>(part: T | undefined): T {
   if (part === undefined) {
     throw new BrokerError('ERR_POLICY_INVALID', 'a stored policy does not compile');

@@ -15,7 +15,7 @@ export function decideIn(view: WorkloadView, request: ViewRequest): Decision {
   return decideBy(view, request, counts);
 }
 
-/** As {@link decideIn}, for a view made on the spot. */
+/** Decides like {@link decideIn}, with a view that is made for this request only. */
 export function decide(compiled: CompiledPolicies, request: AccessRequest): Decision {
   return decideIn(viewFor(compiled, request.workload), request);
 }
@@ -27,7 +27,7 @@ function decideBy(view: WorkloadView, request: ViewRequest, counting: typeof cou
   return outcome.decision();
 }
 
-/** Calls `visit` with each rule of which a path and a capability match. */
+/** Calls `visit` with each rule that matches in path and capability. */
 function visitRules(
   view: WorkloadView,
   { path, capability }: ViewRequest,
@@ -41,19 +41,19 @@ function visitRules(
   walk.from(view.paths, 0);
 }
 
-/** What the policies decide for a request of which some facts may be unknown. */
+/** The decision of the policies for a request of which some facts may be unknown. */
 export interface PossibleDecision {
-  /** The decision with unknown facts against the caller, as for a request. */
+  /** The decision if unknown facts count against the caller, as they do for a request. */
   readonly decision: Decision;
-  /** The unknown facts on which its effect depends; empty if it is certain. */
+  /** Unknown facts on which the effect of the decision depends; empty if the effect is certain. */
   readonly dependsOn: readonly RuleFact[];
-  /** The rules that may decide if it is not certain, by policy name and place in each. */
+  /** The rules that may decide if the effect is not certain, by policy name and position in each. */
   readonly among: readonly BoundRule[];
 }
 
 /**
- * Decides a request of the past, or a possible one. An unknown fact counts against the caller, as in {@link decideIn}. If the effect could be
- * another with the fact known, the fact is named, because a guess would be reported as a decision.
+ * Decides a request of the past, or a possible one. An unknown fact counts against the caller, as in {@link decideIn}. If the fact could change the
+ * effect, it is named, because a guess would be reported as a decision.
  */
 export function decidePossible(view: WorkloadView, request: ViewRequest): PossibleDecision {
   const decision = decideIn(view, request);

@@ -1,7 +1,7 @@
 import type { Workload } from '../identity/workload.ts';
 import type { Capability } from './access-policy.ts';
 
-/** What is asked of a view: everything about the request that is not the workload itself. */
+/** The request that a view decides: all facts except the workload itself. */
 export interface ViewRequest {
   readonly capability: Capability;
   readonly path: string;
@@ -11,7 +11,7 @@ export interface ViewRequest {
   readonly now: number;
   /** Absent while the pod's labels have not been observed. */
   readonly podLabels?: ReadonlyMap<string, string> | undefined;
-  /** Whether values go out sealed to a key of the caller's; absent when a question does not say. */
+  /** True if values are sealed to a key of the caller; absent if the question leaves it open. */
   readonly sealed?: boolean | undefined;
 }
 
@@ -24,11 +24,11 @@ interface AllowDecision {
   readonly policy: string;
   readonly version: number;
   readonly rule: string;
-  /** The least limit of all allows that match; absent when none sets one. */
+  /** The smallest limit of all allows that match; absent if none sets one. */
   readonly maxLeaseTtlSeconds?: number;
 }
 
-/** A deny names the first of the denies that match; where nothing matches there is none to name. */
+/** A deny names the first of the denies that match. If no rule matches, it names none. */
 type DenyDecision =
   | {
       readonly effect: 'deny';
@@ -45,5 +45,5 @@ type DenyDecision =
       readonly rule?: undefined;
     };
 
-/** For the audit entry and the explain operation; a denied caller never sees which rule it was. */
+/** The decision for the audit entry and the explain operation. A denied caller never sees which rule it was. */
 export type Decision = AllowDecision | DenyDecision;

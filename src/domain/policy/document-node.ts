@@ -4,11 +4,11 @@ import { pointerTo } from '../words/json-pointer.ts';
 export interface FieldNames {
   readonly required: readonly string[];
   readonly optional?: readonly string[];
-  /** Fields of the design that this version cannot evaluate: refused by name, never ignored. */
+  /** Fields that the format reserves and this version cannot evaluate: refused by name, never ignored. */
   readonly unsupported?: readonly string[];
 }
 
-/** The known fields of an object. A field that is missing, whose problem is recorded already, reads as a stand-in of the right type. */
+/** The known fields of an object. A missing field, whose problem is already recorded, reads as a placeholder of the right type. */
 export class DocumentFields {
   /** Undefined if the value there is not an object. */
   readonly #object: DocumentNode | undefined;
@@ -39,13 +39,13 @@ export class DocumentFields {
 }
 
 /**
- * One place of a document, attacker-controlled. A reader that finds something wrong records it and returns a stand-in of the right type, so that
- * the rest is read too; a document with problems never leaves the parser.
+ * One place of a document, attacker-controlled. A reader that finds a problem records it and returns a placeholder of the right type, so that the
+ * rest is read too; a document with problems never leaves the parser.
  */
 export class DocumentNode {
   readonly value: unknown;
   readonly #problems: ProblemList;
-  /** The place around this one, and the member name or index there. */
+  /** The enclosing place, and the member name or index of this place in it. */
   readonly #parent: DocumentNode | undefined;
   readonly #key: string;
 
@@ -64,12 +64,12 @@ export class DocumentNode {
     this.#problems.add(this.pointer, message);
   }
 
-  /** It is put together only for a problem: a start reads ten thousand policies that have none. */
+  /** The pointer is computed only for a problem: a start reads ten thousand policies that have none. */
   get pointer(): string {
     return this.#parent === undefined ? '' : this.#parent.pointer + pointerTo([this.#key]);
   }
 
-  /** The fields that are known; of the rest, and of what is missing, it records a problem. */
+  /** The known fields. Records a problem for each unknown field and for each required field that is missing. */
   fields(names: FieldNames): DocumentFields {
     const { required, optional = [], unsupported = [] } = names;
     const object = this.#object();
@@ -91,7 +91,7 @@ export class DocumentNode {
     return Object.hasOwn(object, key) ? this.#child(key, object[key]) : undefined;
   }
 
-  /** Own fields of a plain object, so that neither `__proto__` nor an inherited name is ever read; undefined for anything else. */
+  /** Own fields of a plain object, so that neither `__proto__` nor an inherited name is read; undefined for any other value. */
   entries(): readonly (readonly [string, DocumentNode])[] | undefined {
     const object = this.#object();
     return (
@@ -100,12 +100,12 @@ export class DocumentNode {
     );
   }
 
-  /** 1 to `max` items; empty when it is no such list. */
+  /** The 1 to `max` items of a list; empty after a problem. */
   items(max: number): readonly DocumentNode[] {
     return this.#list(max).map((child, index) => this.#child(String(index), child));
   }
 
-  /** 1 to `max` texts, none twice; `check` answers what is wrong with one. */
+  /** The 1 to `max` distinct texts of a list; `check` returns the problem of a text. */
   texts(max: number, check: (text: string) => string | undefined): readonly string[] {
     const seen: string[] = [];
     for (const [index, value] of this.#list(max).entries()) {
@@ -167,7 +167,7 @@ export class DocumentNode {
   }
 }
 
-/** By the length of its prototype chain: objects of another realm have another `Object.prototype`. */
+/** Measures the prototype chain, because objects of another realm have another `Object.prototype`. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -12,7 +12,7 @@ import { variableValues } from './policy-variable.ts';
 import { RequestFacts } from './request-facts.ts';
 import { inspectRule } from './rule-inspection.ts';
 
-/** The decision with its reasons; bounded in time and length. Names rules, so it is never for the caller it speaks of. */
+/** The decision with its reasons; bounded in time and length. It names rules, so the caller that it is about must never see it. */
 export function explain(compiled: CompiledPolicies, request: AccessRequest): Explanation {
   const decision = decide(compiled, request);
   const notes = isSecretPath(request.path) ? notesOn(compiled, request) : NO_NOTES;
@@ -46,7 +46,7 @@ function notesOn(compiled: CompiledPolicies, request: AccessRequest): Notes {
   return { matched, nearMisses, complete: !isCut };
 }
 
-/** First the rules that speak of the workload, then those that do not; by policy name and place in each. */
+/** First the rules that apply to the workload, then the others; by policy name and position in each. */
 function* rulesByNearness(
   compiled: CompiledPolicies,
   request: AccessRequest,

@@ -1,7 +1,7 @@
 import type { Decision } from './decision.ts';
 import type { Explanation, RuleNote } from './explanation.ts';
 
-/** The explanation in words, one line a rule. Every name in it is of a grammar without spaces or control characters. */
+/** The explanation in words, one line for each rule. The grammar of every name in it excludes spaces and control characters. */
 export function explanationLines(
   decision: Decision,
   notes: Pick<Explanation, 'matched' | 'nearMisses' | 'complete'>,

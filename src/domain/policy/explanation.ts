@@ -1,6 +1,6 @@
 import type { Decision } from './decision.ts';
 
-/** The part of a rule that did not hold. Pod labels belong to the subject. */
+/** The part of a rule that did not match. Pod labels belong to the subject. */
 export type RuleElement = 'subject' | 'path' | 'capability' | 'condition';
 
 export interface RuleNote {
@@ -10,17 +10,17 @@ export interface RuleNote {
   readonly effect: 'allow' | 'deny';
   /** Absent when the rule matched. */
   readonly failed?: RuleElement;
-  /** One readable clause: why it failed, or what a matching deny could not evaluate. */
+  /** One readable clause: why the rule failed, or which part of a matching deny could not be evaluated. */
   readonly detail?: string;
 }
 
-/** Why a decision came out as it did. For operators only: it names rules. */
+/** The reasons of a decision, for operators only: it names rules. */
 export interface Explanation {
   readonly decision: Decision;
   readonly matched: readonly RuleNote[];
-  /** Rules with exactly one element that did not hold. */
+  /** Rules that failed in exactly one element. */
   readonly nearMisses: readonly RuleNote[];
-  /** Whether every rule was checked and every note is listed. */
+  /** True if every rule was checked and every note is listed. */
   readonly complete: boolean;
   readonly lines: readonly string[];
 }

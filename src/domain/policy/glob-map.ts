@@ -3,8 +3,8 @@ import { segmentGlob } from './segment-glob.ts';
 import type { SegmentGlob } from './segment-glob.ts';
 
 /**
- * Values by segment pattern, found by text. A literal costs one look-up; globs are grouped by their literal prefix or, where they start
- * with a star, by their suffix, so that ten thousand patterns cost a text no more than the few that could match it.
+ * Values by segment pattern, found by text. A literal costs one look-up. Globs are grouped by their literal prefix or, if they begin with a star, by
+ * their suffix, so that among ten thousand patterns a text is compared only with the few that could match it.
  */
 export class GlobMap<T> {
   #literals = new Map<string, T>();

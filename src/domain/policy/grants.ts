@@ -41,15 +41,15 @@ export function grantsFor(view: WorkloadView, request: AccessRequest): readonly 
   );
 }
 
-/** A grant that a change of its policy adds, or a deny that the change removes: what the text of the policy widens. */
+/** A grant that a change of its policy adds, or a deny that the change removes: the change widens the policy. */
 export interface WidenedGrant extends PolicyGrant {
   readonly change: 'allow_added' | 'deny_removed';
   readonly capabilities: readonly Capability[];
 }
 
 /**
- * What a change of one policy widens, by its text alone. Undefined stands for an absent policy. It compares patterns, not the paths that exist,
- * and only within the policy: a grant that another policy has too is listed.
+ * Access that a change of one policy widens, judged by its text alone. Undefined stands for an absent policy. Patterns are compared, not the paths
+ * that exist, and only within the policy: a grant that another policy has too is listed.
  */
 export function widenedGrants(
   before: CompiledPolicy | undefined,
@@ -106,7 +106,7 @@ function coversNames(wide: readonly string[], narrow: readonly string[]): boolea
   );
 }
 
-/** A star of the narrow pattern is only matched by a star of the wide one, so each text of the narrow one matches the wide one. */
+/** Compares two texts. Only a star of the wide pattern matches a star of the narrow one, so each text of the narrow one matches the wide one. */
 function coversText(wide: string, narrow: string): boolean {
   const glob = segmentGlob(wide);
   return glob === undefined ? wide === narrow : globMatches(glob, narrow);

@@ -2,7 +2,7 @@ import { glob } from '../words/glob.ts';
 import type { Workload } from '../identity/workload.ts';
 import type { PolicySubject } from './access-policy.ts';
 
-/** Whether the subject names the workload. Labels of pods are not asked. */
+/** Reports whether the subject names the workload. Labels of pods are not compared. */
 export function isSubject(subject: PolicySubject, workload: Workload): boolean {
   if (!subject.clusters.includes(workload.cluster)) return false;
   if ('identities' in subject) {

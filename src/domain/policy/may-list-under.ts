@@ -3,8 +3,8 @@ import { PathWalk } from './path-walk.ts';
 import type { WorkloadView } from './workload-view.ts';
 
 /**
- * Whether some allow of `list` could match a name at or below `prefix` (any name, without one), conditions and denies aside. Asked before a
- * backend is: where it is false there is nothing to show, and where it is true each name is still decided by itself.
+ * Reports whether some allow of `list` could match a name at or below `prefix` (any name, without one), ignoring conditions and denies. It is checked
+ * before a backend is called: if false, the list is empty; if true, each name is still decided separately.
  */
 export function mayListUnder(view: WorkloadView, prefix?: string): boolean {
   if (prefix === undefined) return view.paths.mayList;

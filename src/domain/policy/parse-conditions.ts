@@ -6,7 +6,7 @@ import type { Day, PolicyConditions, PolicyTimeWindow } from './access-policy.ts
 import type { DocumentNode } from './document-node.ts';
 import { POLICY_LIMITS } from './policy-limits.ts';
 
-/** `effect` of the rule, '' when it has none. */
+/** `effect` of the rule, '' if it has none. */
 export function parseConditions(node: DocumentNode, effect: string): PolicyConditions {
   const fields = node.fields({
     required: [],
@@ -26,7 +26,7 @@ export function parseConditions(node: DocumentNode, effect: string): PolicyCondi
   };
 }
 
-/** The other two operators are a mistake in the wrong direction: they would release values in the clear, or admit no caller. */
+/** Refuses the other two combinations: they are mistakes that would release values in the clear, or admit no caller. */
 function sealedProblem(flag: boolean, effect: string): string | undefined {
   if (effect === 'allow' && !flag) {
     return 'must be true in an allow; leave the field out where answers need not be sealed';

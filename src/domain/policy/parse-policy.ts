@@ -8,7 +8,7 @@ import { parseSubjects } from './parse-subject.ts';
 import { POLICY_LIMITS } from './policy-limits.ts';
 import { ProblemList } from './problem-list.ts';
 
-/** Validates a document whole. @throws ERR_POLICY_INVALID with every problem, each at its JSON pointer. */
+/** Validates a whole document. @throws ERR_POLICY_INVALID with every problem, each at its JSON pointer. */
 export function parsePolicy(document: unknown): AccessPolicy {
   const problems = new ProblemList();
   const policy = readDocument(DocumentNode.root(document, problems));
@@ -25,7 +25,7 @@ export function parsePolicySubjects(document: unknown): readonly PolicySubject[]
   return subjects;
 }
 
-/** Workloads in a document of another kind, in the form of a policy's subjects, and what is wrong with them, at places in the list. */
+/** Workloads in a document of another kind, in the form of a policy's subjects, and the problems, with their positions in the list. */
 export function readSubjects(list: unknown): {
   readonly subjects: readonly PolicySubject[];
   readonly problems: readonly Problem[];
@@ -78,7 +78,7 @@ function nameProblem(text: string): string | undefined {
     : 'must be 1 to 63 of [a-z0-9._-], with a letter or digit at each end';
 }
 
-/** Refuses lone surrogates and control characters: a store may not return them as they were, a terminal may obey them. */
+/** Refuses lone surrogates and control characters: a store may return others instead, and a terminal may obey them. */
 function descriptionProblem(text: string): string | undefined {
   if (text.length > POLICY_LIMITS.descriptionLength) {
     return `must have at most ${POLICY_LIMITS.descriptionLength} characters`;

@@ -12,7 +12,7 @@ export function parseRules(spec: DocumentFields): readonly PolicyRule[] {
   return spec.items('rules', POLICY_LIMITS.rules, (node) => parseRule(node, names));
 }
 
-/** `names` of the rules before this one: a decision names its rule, so no two share a name. */
+/** `names` of the previous rules: a decision names its rule, so names are unique. */
 function parseRule(node: DocumentNode, names: Set<string>): PolicyRule {
   const fields = node.fields({
     required: ['effect', 'paths', 'capabilities'],

@@ -57,7 +57,7 @@ function parseOidcSubject(node: DocumentNode): PolicySubject {
   };
 }
 
-/** An empty map would read as a condition and be none. */
+/** Refuses an empty map, which would look like a condition and match every pod. */
 function parseLabels(node: DocumentNode): Readonly<Record<string, string>> {
   const entries = node.entries() ?? [];
   if (entries.length === 0 || entries.length > POLICY_LIMITS.podLabels) {
@@ -73,7 +73,7 @@ function labelValueProblem(text: string): string | undefined {
   return LABEL_VALUE.test(text) ? undefined : 'must be a label value, exactly';
 }
 
-/** Literal: several clusters share names of everything below them, so a glob would reach into clusters registered later. */
+/** Clusters are literal: a glob would reach into clusters that are registered later, and names below a cluster repeat in others. */
 function clusterProblem(text: string): string | undefined {
   return isName(text) ? undefined : "must be a cluster's literal name; a glob is not allowed";
 }

@@ -3,15 +3,15 @@ import { isPolicyVariable } from './policy-variable.ts';
 import type { PolicyVariable, VariableValues } from './policy-variable.ts';
 import { POLICY_LIMITS } from './policy-limits.ts';
 
-/** Stands for any number of whole segments, none included. */
+/** Matches any number of whole segments, including none. */
 export const ANY_DEPTH = '**';
 
 const VARIABLE = /\$\{([^{}]*)\}/g;
 const PATTERN_TEXT = /^[A-Za-z0-9._+=@*-]*$/;
-/** No name of Kubernetes, and no cluster's, contains one of these. */
+/** Separators that occur in no name of Kubernetes and in no name of a cluster. */
 const SEPARATOR = /[+=@]/;
 
-/** What is wrong with a rule's path pattern; undefined when nothing is. */
+/** The problem of a rule's path pattern; undefined if it is valid. */
 export function pathPatternProblem(pattern: string): string | undefined {
   if (pattern.length > POLICY_LIMITS.patternLength) {
     return `must have at most ${POLICY_LIMITS.patternLength} characters`;
@@ -45,8 +45,8 @@ function segmentProblem(segment: string): string | undefined {
 }
 
 /**
- * `${namespace}-${serviceAccount}` is the same text for (a-b, c) and (a, b-c), and `${namespace}-*` of `a` also covers what belongs to `a-b`:
- * one workload could choose its name to read another's secrets.
+ * Refuses variables that are joined ambiguously. `${namespace}-${serviceAccount}` is the same text for (a-b, c) and (a, b-c), and `${namespace}-*` of
+ * `a` also matches what belongs to `a-b`: a workload could choose its name to read another's secrets.
  */
 function openEndedVariableProblem(segment: string): string | undefined {
   const pieces = segment.split(/(\$\{[^}]*\}|\*)/);
@@ -69,28 +69,26 @@ export function patternVariables(pattern: string): readonly PolicyVariable[] {
   return variablesOf(pattern).filter(isPolicyVariable);
 }
 
-/** The pattern's segments with variables filled in; undefined where one has no usable value. */
+/** The segments of the pattern with variables filled in; undefined if one has no usable value. */
 export function fillIn(pattern: string, values: VariableValues): readonly string[] | undefined {
   const filled = pattern.split('/').map((segment) => fillSegment(segment, values));
   return filled.every((segment) => segment !== undefined) ? filled : undefined;
 }
 
-/**
- * Everything that a pattern which cannot be filled in might have meant: its segments up to the first without a value, and all below. For denies.
- */
+/** The widest meaning of a pattern that cannot be filled in: its segments up to the first without a value, and everything below. For denies. */
 export function widen(pattern: string, values: VariableValues): readonly string[] {
   const filled = pattern.split('/').map((segment) => fillSegment(segment, values));
   const known = filled.slice(0, filled.indexOf(undefined)) as string[];
   return [...known, ANY_DEPTH];
 }
 
-/** A value holds no star (`isPathSegment`), and the replacing function takes it as it is: nothing in it is ever interpreted. */
+/** A value contains no star (`isPathSegment`), and the replacing function inserts it literally: nothing in it is interpreted. */
 function fillSegment(segment: string, values: VariableValues): string | undefined {
   if (!patternVariables(segment).every((variable) => values.has(variable))) return undefined;
   return segment.replace(VARIABLE, (_, name: PolicyVariable) => String(values.get(name)));
 }
 
-/** The segments before the first that has a star or a variable, as a path; '' when there are none. */
+/** The segments before the first with a star or a variable, as a path; '' if there are none. */
 export function staticPrefix(pattern: string): string {
   const segments = pattern.split('/');
   const open = segments.findIndex((segment) => /[*$]/.test(segment));

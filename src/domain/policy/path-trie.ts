@@ -2,11 +2,11 @@ import type { BoundRule } from './bound-rule.ts';
 import { GlobMap } from './glob-map.ts';
 import { ANY_DEPTH } from './path-pattern.ts';
 
-/** One place in the tree of patterns; a path that ends here has matched `rules`. */
+/** A node of the tree of patterns; a path that ends here has matched `rules`. */
 export class PathTrie {
   readonly #rules: BoundRule[] = [];
   #children: GlobMap<PathTrie> | undefined;
-  /** Below a `**`: active from where the path enters it to the path's end. */
+  /** Patterns below a `**`: they apply from the segment where the path enters this node up to the end of the path. */
   #deep: PathTrie | undefined;
   #mayList = false;
 
@@ -22,7 +22,7 @@ export class PathTrie {
     return this.#deep;
   }
 
-  /** Whether an allow of `list` ends here or below. */
+  /** True if an allow of `list` ends here or below. */
   get mayList(): boolean {
     return this.#mayList;
   }

@@ -1,6 +1,6 @@
 import type { PathTrie } from './path-trie.ts';
 
-/** Finds the places where a path can end. Each is reached at most once, so the work is bounded by places times segments. */
+/** Finds the nodes at which a path can end. Each is reached at most once, so the work is bounded by nodes times segments. */
 export class PathWalk {
   readonly #segments: readonly string[];
   readonly #onEnd: (place: PathTrie) => void;
@@ -18,7 +18,7 @@ export class PathWalk {
     if (place.deep !== undefined) this.#fromAnyDepth(place.deep, at);
   }
 
-  /** Places are entered in the order of the path, so a second entry finds only what the first has found: it is skipped. */
+  /** Nodes are entered in the order of the path, so a second entry could find only what the first has found: it is skipped. */
   #fromAnyDepth(place: PathTrie, at: number): void {
     if (this.#entered.has(place)) return;
     this.#entered.add(place);

@@ -1,4 +1,4 @@
-/** Bounds that keep a policy readable, and what matching it can cost known (CVE-2026-35041). */
+/** Limits that keep a policy readable and bound the time of matching it (CVE-2026-35041). */
 export const POLICY_LIMITS = {
   descriptionLength: 1024,
   subjects: 50,

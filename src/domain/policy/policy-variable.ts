@@ -18,7 +18,7 @@ export const POD_VARIABLES: ReadonlySet<PolicyVariable> = new Set([
   'nodeName',
 ]);
 
-/** What each variable stands for; a variable without a usable value is absent. */
+/** Values of the variables; a variable without a usable value is absent. */
 export type VariableValues = ReadonlyMap<PolicyVariable, string>;
 
 export function isPolicyVariable(name: string): name is PolicyVariable {
@@ -26,8 +26,8 @@ export function isPolicyVariable(name: string): name is PolicyVariable {
 }
 
 /**
- * Verified facts only, each exactly one legal path segment: `*`, `..`, `a/b` and `${x}` are refused, or a claim could
- * rewrite the pattern around it (GHSA-59w7-v8rr-pr4p, CVE-2021-42135).
+ * Verified facts only, each exactly one valid path segment: `*`, `..`, `a/b` and `${x}` are refused, because a claim could otherwise rewrite the
+ * pattern around it (GHSA-59w7-v8rr-pr4p, CVE-2021-42135).
  */
 export function variableValues(workload: Workload): VariableValues {
   const account = 'identity' in workload ? undefined : workload;

@@ -1,7 +1,7 @@
 import type { Problem } from '../errors.ts';
 import { POLICY_LIMITS } from './policy-limits.ts';
 
-/** What is wrong with a document, in the order of reading; the rest is counted once the list is full. */
+/** Problems of a document, in the order of reading; when the list is full, further ones are only counted. */
 export class ProblemList {
   readonly #problems: Problem[] = [];
   #omitted = 0;

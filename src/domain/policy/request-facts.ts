@@ -8,13 +8,13 @@ import type { BoundRule, LabelSet } from './bound-rule.ts';
 import type { Certainty, counts } from './certainty.ts';
 import type { ViewRequest } from './decision.ts';
 
-/** The last instant a calendar reaches (ECMA-262, time values). */
+/** The last instant that ECMA-262 can represent as a date ("time values"). */
 const LAST_INSTANT = 8.64e15;
 
 /** A fact of a request that a rule may depend on. */
 export type RuleFact = 'podLabels' | 'sourceAddress' | 'time' | 'sealed';
 
-/** What conditions are asked about one request. The address is parsed once, and only when a rule asks. */
+/** Facts of one request that conditions need. The address is parsed once, and only if a rule needs it. */
 export class RequestFacts {
   readonly #request: ViewRequest;
   #address: IpAddress | 'unparsed' | undefined = 'unparsed';
@@ -53,7 +53,7 @@ export class RequestFacts {
     return isSealed === sealed ? 'yes' : 'no';
   }
 
-  /** Whether labels and conditions of a rule hold, in the given way of counting what is unknown. */
+  /** Reports whether labels and conditions of a rule hold; `counting` decides how unknown facts count. */
   count(rule: BoundRule, counting: typeof counts): boolean {
     const { effect } = rule;
     return (
@@ -64,7 +64,7 @@ export class RequestFacts {
     );
   }
 
-  /** Whether a known fact excludes the rule, and the facts that it needs and the request lacks. */
+  /** Reports whether a known fact excludes the rule, and which facts it needs that the request lacks. */
   of(rule: BoundRule): { readonly isExcluded: boolean; readonly missing: readonly RuleFact[] } {
     const found: readonly (readonly [RuleFact, Certainty])[] = [
       ['podLabels', this.labels(rule.labelSets)],

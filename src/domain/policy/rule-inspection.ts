@@ -9,7 +9,7 @@ import { PathWalk } from './path-walk.ts';
 import type { VariableValues } from './policy-variable.ts';
 import type { RequestFacts } from './request-facts.ts';
 
-/** What a rule is held against. */
+/** The request with which a rule is compared. */
 export interface Inspected {
   readonly request: ViewRequest;
   readonly segments: readonly string[];
@@ -23,7 +23,9 @@ interface Finding {
   readonly detail: string;
 }
 
-/** The rule's note when it matched or missed by one element; undefined when it is further away. `isNamed`: a subject has the workload's names. */
+/**
+ * The note of a rule that matched, or that failed in one element; undefined for any other rule. `isNamed`: a subject matches the workload's names.
+ */
 export function inspectRule(
   rule: BoundRule,
   isNamed: boolean,
@@ -84,7 +86,7 @@ function pathFinding(rule: BoundRule, { values, segments }: Inspected): Finding 
   return { element: 'path', certainty: 'no', detail: 'no pattern matches the path' };
 }
 
-/** By the walk that decisions take, so that the two cannot differ. */
+/** Uses the walk of decisions, so that explanations and decisions cannot differ. */
 export function patternMatches(
   pattern: readonly string[],
   segments: readonly string[],

@@ -3,7 +3,7 @@ import type { counts } from './certainty.ts';
 import type { Decision } from './decision.ts';
 import type { RequestFacts } from './request-facts.ts';
 
-/** Gathers the rules whose path and capability match into one decision, whatever their order. */
+/** Combines the rules that match in path and capability into one decision, in any order. */
 export class RuleOutcome {
   readonly #facts: RequestFacts;
   readonly #counting: typeof counts;
@@ -29,7 +29,7 @@ export class RuleOutcome {
     );
   }
 
-  /** Deny wins; nothing at all denies too. */
+  /** A deny wins over every allow; without any rule, the decision is a denial too. */
   decision(): Decision {
     if (this.#deny !== undefined) {
       return { effect: 'deny', reason: 'denied_by_rule', ...nameOf(this.#deny) };

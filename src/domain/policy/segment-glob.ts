@@ -1,11 +1,11 @@
-/** A pattern within one segment, cut at its stars: each star stands for any text, empty included. */
+/** A pattern within one segment, split at its stars: each star matches any text, including the empty one. */
 export interface SegmentGlob {
   readonly prefix: string;
   readonly middle: readonly string[];
   readonly suffix: string;
 }
 
-/** Undefined where the pattern has no star and so is a literal. */
+/** Undefined if the pattern has no star, so that it is a literal. */
 export function segmentGlob(pattern: string): SegmentGlob | undefined {
   if (!pattern.includes('*')) return undefined;
   const [prefix = '', ...middle] = pattern.split('*');
@@ -13,7 +13,7 @@ export function segmentGlob(pattern: string): SegmentGlob | undefined {
   return { prefix, middle, suffix };
 }
 
-/** Takes each middle part at its first place, which never costs a later one its match: no backtracking (CVE-2026-35041). */
+/** Matches each middle part at its first place, which never costs a later part its match: no backtracking (CVE-2026-35041). */
 export function globMatches(glob: SegmentGlob, text: string): boolean {
   const { prefix, middle, suffix } = glob;
   const end = text.length - suffix.length;

@@ -1,7 +1,7 @@
 import type { CompiledPolicy } from './compiled-policy.ts';
 import { SubjectIndex, type SubjectEntry } from './subject-index.ts';
 
-/** Changes to an index that leave the original as it was: a node is copied when it is first changed, the rest is shared. */
+/** Changes an index and leaves the original unchanged: a node is copied when it is first changed, the others are shared. */
 export class SubjectIndexEdit {
   readonly #own = new Set<SubjectIndex>();
   readonly #root: SubjectIndex;
@@ -27,7 +27,7 @@ export class SubjectIndexEdit {
     return this.#root;
   }
 
-  /** Adds an entry below `node`, where `names` lead from `level` on, or removes the entries of a policy there. */
+  /** Adds an entry below `node`, at the place that `names` lead to from `level` on, or removes the entries of a policy there. */
   #change(
     node: SubjectIndex,
     names: readonly string[],

@@ -7,8 +7,8 @@ export interface SubjectEntry {
 }
 
 /**
- * Levels of names: cluster, namespace and service account, or the cluster and the segments of an identity; entries at the last. Never changed
- * once a `SubjectIndexEdit` is done.
+ * A tree with one level for each name: cluster, namespace and service account, or the cluster and the segments of an identity. Entries are at the
+ * last level. Never changed after a `SubjectIndexEdit` is done.
  */
 export class SubjectIndex {
   /** Undefined at the last level. */
@@ -19,14 +19,14 @@ export class SubjectIndex {
     return this.#entries.length === 0 && this.#children?.isEmpty !== false;
   }
 
-  /** Every entry whose patterns the names match, level by level. */
+  /** Calls `visit` with each entry whose patterns match the names, level by level. */
   match(names: readonly string[], visit: (entry: SubjectEntry) => void): void {
     const [name, ...below] = names;
     if (name === undefined) this.#entries.forEach(visit);
     else this.#children?.match(name, (child) => child.match(below, visit));
   }
 
-  /** A copy that shares the nodes below. */
+  /** A copy that shares the child nodes. */
   copy(): SubjectIndex {
     const copy = new SubjectIndex();
     copy.#children = this.#children?.copy();

@@ -10,12 +10,12 @@ import type { VariableValues } from './policy-variable.ts';
 
 /** The rules that apply to one workload, with variables filled in. Immutable. A view of an older revision is outdated. */
 export interface WorkloadView {
-  /** Of the policies it was made from. */
+  /** Revision of the policies that the view was made from. */
   readonly revision: symbol;
   readonly paths: PathTrie;
-  /** Whether there is an allow among the rules: without one every decision is a denial. */
+  /** True if the rules contain an allow: otherwise every decision is a denial. */
   readonly allowsAnything: boolean;
-  /** What decisions depend on beside capability and path; where the first three are false a decision holds for the view's life. */
+  /** Facts on which decisions depend besides capability and path. If the first three are false, a decision is valid as long as the view. */
   readonly dependsOn: ViewDependencies;
 }
 
@@ -23,12 +23,12 @@ interface ViewDependencies {
   readonly time: boolean;
   readonly sourceAddress: boolean;
   readonly podLabels: boolean;
-  /** Whether a rule names a pod or node variable: if none does, every pod of the service account may share the view. */
+  /** True if a rule names a pod or node variable. If none does, all pods of the service account may share the view. */
   readonly pod: boolean;
   readonly sealed: boolean;
 }
 
-/** Views of one revision, by workload. At this number, the table starts again. */
+/** Most shared views of one revision, by workload. When the table is full, it is emptied. */
 const MOST_SHARED = 10_000;
 const sharedViews = new WeakMap<CompiledPolicies, Map<string, WorkloadView>>();
 
@@ -46,7 +46,7 @@ export function sharedViewFor(compiled: CompiledPolicies, workload: Workload): W
   return view;
 }
 
-/** Costs what the workload's own rules cost, however many policies speak of others. */
+/** Compiles the rules of one workload: the time depends on its own rules only, however many policies have other subjects. */
 export function viewFor(compiled: CompiledPolicies, workload: Workload): WorkloadView {
   const rules = rulesFor(compiled, workload);
   const values = variableValues(workload);
@@ -68,7 +68,7 @@ function rulesFor(compiled: CompiledPolicies, workload: Workload): readonly Boun
   return rules;
 }
 
-/** A pattern that cannot be filled in drops out of an allow and is widened in a deny. */
+/** A pattern that cannot be filled in is left out of an allow and widened in a deny. */
 function patternsOf(rule: BoundRule, values: VariableValues): readonly (readonly string[])[] {
   return rule.paths.flatMap((pattern) => {
     const filled = fillIn(pattern, values);

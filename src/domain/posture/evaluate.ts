@@ -11,9 +11,9 @@ import { anyMatches, needsNamespaceLabels, type PostureProfile } from './profile
 
 export interface PostureVerdict {
   readonly findings: readonly PostureFinding[];
-  /** The signatures and attestations that counted, by the container. */
+  /** The signatures and attestations that counted, by container. */
   readonly trusted: readonly TrustedImage[];
-  /** Milliseconds since the epoch: when an exception that was applied ends, or a scan or report that counted is too old. */
+  /** Milliseconds since the epoch: the time when an applied exception ends, or when a scan or report that counted becomes too old. */
   readonly validUntil: number;
 }
 
@@ -21,13 +21,13 @@ export interface TrustedImage extends TrustedStatement {
   readonly container: string;
 }
 
-/** Everything that is known of a pod and its images. */
+/** All known facts of a pod and its images. */
 export interface PodSnapshot {
   /** `namespace/name`. */
   readonly name: string;
   /** Metadata, specification and status; undefined if the pod is not known. */
   readonly pod: PodNode | undefined;
-  /** Of the pod; undefined if it is not known. */
+  /** Labels of the pod; undefined if they are not known. */
   readonly labels?: Labels | undefined;
   /** Undefined: not known. */
   readonly namespaceLabels?: Labels | undefined;
@@ -40,8 +40,8 @@ export interface PodSnapshot {
 }
 
 /**
- * What a profile finds at a pod, in the order of the profile. A pure function: login, read, renewal, dry run and reports all ask it.
- * A pod that Kubernetes would refuse is a finding, never a pass.
+ * Findings of a profile at a pod, in the order of the profile. A pure function: login, read, renewal, dry run and reports all call it. A pod that
+ * Kubernetes would refuse is a finding, never a pass.
  */
 export function evaluate(
   profile: PostureProfile,
@@ -75,7 +75,7 @@ export function evaluate(
   return { findings, trusted, validUntil };
 }
 
-/** Whether the finding stands between the pod and a secret. */
+/** Reports whether the finding can withhold a secret from the pod. */
 export function counts({ status }: PostureFinding): boolean {
   return status === 'fail' || status === 'unknown';
 }
@@ -178,7 +178,10 @@ function networkFindings(
 
 const TOKEN_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** A live pod shows whether a token of the Kubernetes API is mounted. In a manifest only its own word is known: a service account may also say no. */
+/**
+ * A live pod shows whether a token of the Kubernetes API is mounted. In a manifest, only the setting of the pod is known: its service account may
+ * forbid the token too.
+ */
 function mountedTokens(pod: PodNode): readonly Found[] {
   const automount = pod.at('spec', 'automountServiceAccountToken');
   const mounts = containersOf(pod).flatMap((each) => each.at('volumeMounts').items());
@@ -236,11 +239,11 @@ function containerFindings(
 
 interface PodImage {
   readonly place: { readonly container: string; readonly pointer: string };
-  /** As the container names it. */
+  /** The image reference as the container writes it. */
   readonly text: string;
   /** Undefined if no container engine accepts the name. */
   readonly reference: ImageReference | undefined;
-  /** The digest that runs; undefined before it is pulled. */
+  /** Digest of the running image; undefined before it is pulled. */
   readonly running: string | undefined;
 }
 
@@ -288,8 +291,8 @@ function ofImage({ place, text }: PodImage, { repository }: ImageReference, foun
 const UNPULLED = 'has no digest yet: it was not pulled';
 
 /**
- * The digest that the pod names is what will run, so it is what must be signed; the one that runs counts only if the pod names none. Every image of a malformed name
- * is a finding already.
+ * Checks who signed the images. The digest that the pod names is what will run, so it is what must be signed; the running digest counts only if the
+ * pod names none. Images with malformed names are already reported as findings.
  */
 function trustFindings(
   profile: PostureProfile,
@@ -322,7 +325,7 @@ function trustFindings(
   return { found, trusted, validUntil };
 }
 
-/** What scanners say about the images. The digest that the container names and the one that runs are both the image. */
+/** Findings of scanners about the images. The digest that the container names and the running digest both identify the image. */
 function reportFindings(
   profile: PostureProfile,
   images: readonly PodImage[],
@@ -344,7 +347,7 @@ function reportFindings(
   };
 }
 
-/** Undefined for a time that no API server writes: then no grace of a young pod applies. */
+/** Undefined for a time that no API server writes: the grace period of young pods does not apply then. */
 function instantOf(text: string | undefined): number | undefined {
   const instant = Date.parse(text ?? '');
   return Number.isNaN(instant) ? undefined : instant;
@@ -389,7 +392,9 @@ function judgeImage(
   return found;
 }
 
-/** Some runtimes report the digest of the platform where the pod pins that of the index: a report that names both shows that they are one image. */
+/**
+ * Some runtimes report the digest of the platform when the pod pins the digest of the index: a report that names both shows that they are one image.
+ */
 function isAnother({
   pinned,
   running,
@@ -403,7 +408,7 @@ function isAnother({
   return !evidenceOf(pinned).some(({ digests }) => digests.includes(running));
 }
 
-/** By the name of the container. */
+/** Running digests by the name of the container. */
 function runningImages(pod: PodNode): ReadonlyMap<string, string> {
   return new Map(
     containerStatusesOf(pod).flatMap((status) => {

@@ -1,6 +1,6 @@
 import { isUnder } from '../words/names.ts';
 
-/** From the worst to the least; `UNKNOWN` is what the scanner did not rate. */
+/** Severities from the worst to the least; `UNKNOWN` is a vulnerability that the scanner did not rate. */
 export const SEVERITIES = ['CRITICAL', 'HIGH', 'MEDIUM', 'LOW', 'NEGLIGIBLE', 'UNKNOWN'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
@@ -30,7 +30,7 @@ export interface ExposedSecret {
 export const VEX_STATES = ['not_affected', 'fixed', 'affected', 'under_investigation'] as const;
 export type VexState = (typeof VEX_STATES)[number];
 
-/** What the vendor of an image says about one of its vulnerabilities. */
+/** A statement of the vendor of an image about one of its vulnerabilities. */
 export interface VexStatement {
   readonly ids: readonly string[];
   /** Package URLs; empty: every package of the image. A URL without a version is for every version. */
@@ -41,11 +41,11 @@ export interface VexStatement {
 export const EVIDENCE_KINDS = ['vulnerabilities', 'secrets', 'vex'] as const;
 export type EvidenceKind = (typeof EVIDENCE_KINDS)[number];
 
-/** What a report says about each kind; a kind that it does not cover is absent. */
+/** Content of a report by kind; a kind that it does not cover is absent. */
 export interface EvidenceSections {
   readonly vulnerabilities?: {
     readonly isOsEnded: boolean;
-    /** When the scanner's database was built, in milliseconds since the epoch; undefined if the report does not say. */
+    /** Build time of the scanner's database, in milliseconds since the epoch; undefined if the report does not say. */
     readonly databaseBuiltAt?: number | undefined;
     readonly findings: readonly Vulnerability[];
   };
@@ -53,21 +53,21 @@ export interface EvidenceSections {
   readonly vex?: { readonly findings: readonly VexStatement[] };
 }
 
-/** What one scanner says about one image: the latest of its kind. Instants are milliseconds since the epoch. */
+/** The latest report of one kind by one scanner about one image. Instants are milliseconds since the epoch. */
 export interface Evidence<Kind extends EvidenceKind = EvidenceKind> {
   readonly id: string;
   readonly kind: Kind;
   readonly scanner: string;
   readonly scannerVersion: string;
-  /** All digests that are this image: of the index, the manifest and the configuration. */
+  /** All digests of this image: of the index, the manifest and the configuration. */
   readonly digests: readonly string[];
-  /** The digest of the configuration, which is another one for each platform; undefined if the report does not have it. */
+  /** The digest of the configuration, which differs between platforms; undefined if the report does not have it. */
   readonly config?: string | undefined;
   readonly reportedAt: number;
   readonly receivedAt: number;
   /** The operator or workload that sent it, or `watch:<cluster>`. */
   readonly writer: string;
-  /** Prefixes of repositories: it counts for their images only, because its writer may speak about no others. Empty: all. */
+  /** Prefixes of repositories: the evidence counts for their images only, because its writer may speak about no others. Empty: all. */
   readonly scope: readonly string[];
   /** Reads the findings; a new object at each call. */
   section(): NonNullable<EvidenceSections[Kind]>;
@@ -77,8 +77,8 @@ export interface Evidence<Kind extends EvidenceKind = EvidenceKind> {
 export type EvidenceOf = (digest: string) => readonly Evidence[];
 
 /**
- * The evidence that counts for images of a repository. The repository in a report is the word of its writer; that of the container is where its
- * image comes from.
+ * The evidence that counts for images of a repository. The repository in a report is a claim of its writer; the repository of the container is the
+ * place from which its image is pulled.
  */
 export function evidenceFor(repository: string, evidenceOf: EvidenceOf): EvidenceOf {
   return (digest) =>
@@ -88,7 +88,7 @@ export function evidenceFor(repository: string, evidenceOf: EvidenceOf): Evidenc
 }
 
 /**
- * The reports that count: of each scanner the newest. Two reports of different platforms of one index do not replace each other, because the digest
+ * The reports that count: the newest of each scanner. Two reports of different platforms of one index do not replace each other, because the digest
  * of the index does not say which platform runs.
  */
 export function newestOfEach<Kind extends EvidenceKind>(

@@ -5,13 +5,13 @@ export interface PostureFinding {
   readonly code: PostureCode;
   /** `fail` and `unknown` count; a finding that is `excepted`, or `unknown` and allowed, does not. */
   readonly status: 'fail' | 'unknown' | 'excepted' | 'tolerated';
-  /** The container that has it, if it is one. */
+  /** Name of the container that the finding is about, if any. */
   readonly container?: string;
   /** JSON pointer into the pod. */
   readonly pointer?: string;
-  /** For operators; callers see the code. */
+  /** Message for operators; callers see only the code. */
   readonly message: string;
-  /** Paths of secrets that it is about; only operators that may see them get them. */
+  /** Paths of secrets that the finding is about; only operators that may see them get them. */
   readonly equalSecrets?: readonly string[];
 }
 
@@ -21,11 +21,11 @@ export type Found = Omit<PostureFinding, 'status'> & {
   /** The check itself excepts it, and `message` says why. */
   readonly isExcepted?: boolean;
   readonly onUnknown?: Permission | undefined;
-  /** Its repository, or as the container names it. */
+  /** Repository of the image, or the image name as the container writes it. */
   readonly image?: string | undefined;
 };
 
-/** What one check finds, and until when it does. */
+/** Findings of one check, and the time until which they are valid. */
 export interface Checked {
   readonly found: readonly Found[];
   readonly validUntil: number;

@@ -30,7 +30,7 @@ export function imageReference(text: string): ImageReference | undefined {
   return repository === undefined ? undefined : { repository, digest };
 }
 
-/** Whether the text is a repository or the beginning of one, up to a slash: `registry.example:5000`, `registry.example/prod`. */
+/** Reports whether the text is a repository or the beginning of one, up to a slash: `registry.example:5000`, `registry.example/prod`. */
 export function isRepositoryPrefix(text: string): boolean {
   const below = `${text}/x`;
   const reference = imageReference(below);

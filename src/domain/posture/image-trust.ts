@@ -17,22 +17,22 @@ export interface Authority {
   readonly key?: PinnedKey | undefined;
   readonly keyless?:
     { readonly trustRoot: string; readonly identities: readonly TrustedIdentity[] } | undefined;
-  /** Milliseconds since the epoch: what was signed from then on does not count. */
+  /** Milliseconds since the epoch: signatures from then on do not count. */
   readonly revokedAt?: number | undefined;
 }
 
 interface RuleSpec {
   /** Globs of repositories. */
   readonly images: readonly string[];
-  /** One of them must have signed. */
+  /** One of these authorities must have signed. */
   readonly authorities: readonly Authority[];
 }
 
 export type SignatureRuleSpec = RuleSpec;
 
-/** What must be attested of an image, besides who signed it. */
+/** Attestations that an image must have, besides a signature. */
 export interface AttestationRuleSpec extends RuleSpec {
-  /** Globs of the builders that may have built it. */
+  /** Globs of the builders that are allowed to build the image. */
   readonly slsaProvenance?: { readonly builders: readonly string[] } | undefined;
   readonly vulnScan?: { readonly maxAgeSeconds: number } | undefined;
 }
@@ -41,7 +41,7 @@ export interface ImageTrustSpec {
   readonly signatures: readonly SignatureRuleSpec[];
   readonly attestations: readonly AttestationRuleSpec[];
   readonly trustRoots: Readonly<Record<string, PinnedRoot>>;
-  /** Ids of keys that never count, whichever authority has them. */
+  /** Ids of keys that never count, whichever authority lists them. */
   readonly deniedKeys: readonly string[];
 }
 
@@ -50,23 +50,23 @@ export interface Statement {
   readonly id: string;
   /** `signature`, or the predicate type of an in-toto statement. */
   readonly type: string;
-  /** When the broker first stored it, in milliseconds since the epoch: it was signed before. */
+  /** Time at which the broker first stored it, in milliseconds since the epoch: it was signed before then. */
   readonly createdAt: number;
   /** The repository that a simple signing payload names; undefined in other forms. */
   readonly repository?: string | undefined;
   /** The builder of the image, in a provenance. */
   readonly builder?: string | undefined;
-  /** When a scan ended, in a vulnerability attestation: milliseconds since the epoch. */
+  /** End of a scan, in a vulnerability attestation: milliseconds since the epoch. */
   readonly scannedAt?: number | undefined;
 }
 
-/** Under what a signature must hold. */
+/** The key or trust root that a signature is verified with. */
 export type TrustAnchor = { readonly key: PinnedKey } | { readonly root: PinnedRoot };
 
 /** The statements that the broker stores, and who signed each. */
 export interface ImageTrust {
   of(digest: string): readonly Statement[];
-  /** Undefined if its signature does not hold. */
+  /** The signer of the statement; undefined if its signature is invalid. */
   signerOf(statement: Statement, by: TrustAnchor): Signer | undefined;
 }
 
@@ -152,14 +152,14 @@ interface Judged {
   readonly trust: ImageTrust;
 }
 
-/** Whether the profile has a rule about signatures of the repository. */
+/** Reports whether the profile has a rule about signatures of the repository. */
 export function isTrustRuled(rules: CompiledTrust, repository: string): boolean {
   return [...rules.signatures, ...rules.attestations].some(({ images }) =>
     isFor(images, repository),
   );
 }
 
-/** Judges one image: each rule for its repository needs one of the rule's authorities. */
+/** Judges one image: each rule for its repository requires a signature of one of the rule's authorities. */
 export function judgeTrust(
   rules: CompiledTrust,
   image: { readonly repository: string; readonly digest: string },
@@ -184,7 +184,7 @@ export function judgeTrust(
   };
 }
 
-/** What a rule demands: a statement that counts, perhaps until a time, or a finding. */
+/** Result of a rule: a statement that counts, perhaps until a time, or a finding. */
 type Result = TrustFinding | (Signed & { readonly until?: number });
 
 function signatureOf(rules: CompiledTrust, rule: CompiledRule, judged: Judged): Result {
@@ -272,7 +272,7 @@ function anchorOf(
   return root && { root };
 }
 
-/** It counts if it provably was signed before the revocation: its certificate ended before, or the broker had it already. */
+/** A signature counts if it provably was made before the revocation: its certificate ended before, or the broker had already stored it. */
 function isRevoked({ revokedAt }: Authority, { createdAt }: Statement, signer: Signer): boolean {
   if (revokedAt === undefined) return false;
   const signedBefore =

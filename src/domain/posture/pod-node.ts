@@ -67,7 +67,7 @@ export class PodNode {
   }
 }
 
-/** What the node reports of all containers of a pod. @throws MalformedPod */
+/** The status that the node reports for each container of a pod. @throws MalformedPod */
 export function containerStatusesOf(pod: PodNode): readonly PodNode[] {
   return ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'].flatMap(
     (list) => pod.at('status', list).items(),

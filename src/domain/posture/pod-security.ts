@@ -15,11 +15,11 @@ export interface PodFinding {
   readonly check: string;
   /** JSON pointer to the value in the pod. */
   readonly pointer: string;
-  /** What the value must be, such as "must be false". */
+  /** Requirement that the value violates, such as "must be false". */
   readonly must: string;
 }
 
-/** What one value must be. */
+/** Requirement on one value. */
 interface Requirement {
   readonly must: string;
   readonly isMet: (node: PodNode) => boolean;
@@ -125,7 +125,7 @@ const appArmor: Rule = (pod) => {
 };
 
 const SECCOMP_VALUE = startingWith(['runtime/default', 'docker/default'], 'localhost/');
-/** Before Kubernetes 1.19, annotations of the pod and of its containers name the profiles. */
+/** Annotations of the pod and of its containers that name the profiles before Kubernetes 1.19. */
 const seccompAnnotations: Rule = (pod) => {
   const names = [
     'seccomp.security.alpha.kubernetes.io/pod',
@@ -137,7 +137,7 @@ const seccompAnnotations: Rule = (pod) => {
   return failures(present(values), SECCOMP_VALUE);
 };
 
-/** A setting of the pod counts for each container that has none of its own. */
+/** A setting of the pod applies to each container without a setting of its own. */
 function inheritedByContainers(
   pod: PodNode,
   name: string,
@@ -215,7 +215,7 @@ const RESTRICTED_VOLUMES = [
   ...['configMap', 'csi', 'downwardAPI', 'emptyDir', 'ephemeral', 'image'],
   ...['persistentVolumeClaim', 'projected', 'secret'],
 ];
-/** The API server makes a volume without a source an `emptyDir`. */
+/** The API server turns a volume without a source into an `emptyDir`. */
 const restrictedVolumes: Rule = (pod) =>
   pod
     .at('spec', 'volumes')
@@ -382,11 +382,11 @@ const CHECKS: Readonly<Record<string, Check>> = {
 
 export interface PodStandard {
   readonly level: PodSecurityLevel;
-  /** A newer version than the newest that is known has the rules of that one. */
+  /** A version newer than the newest known one has the rules of that one. */
   readonly minor: MinorVersion;
 }
 
-/** What a pod violates of a standard; nothing if it conforms. @throws MalformedPod */
+/** Violations of a standard by a pod; empty if it conforms. @throws MalformedPod */
 export function podSecurityFindings(
   pod: PodNode,
   { level, minor }: PodStandard,

@@ -1,6 +1,6 @@
 import { PodNode } from './pod-node.ts';
 
-/** Where the pod of each kind is: its metadata and specification in a template. */
+/** Place of the pod in each kind of object: its metadata and specification in a template. */
 const POD_OF_KIND: Readonly<Record<string, readonly string[]>> = {
   Pod: [],
   PodTemplate: ['template'],

@@ -4,7 +4,7 @@ import { compileTrust, type CompiledTrust, type ImageTrustSpec } from './image-t
 import type { Severity } from './evidence.ts';
 import type { PodStandard } from './pod-security.ts';
 
-/** What a profile can find. Callers see these words; the audit log, metrics and exceptions use them. */
+/** Codes of all findings. Callers see these words; the audit log, metrics and exceptions use them. */
 export const POSTURE_CODES = [
   'pod_unknown',
   'pod_malformed',
@@ -34,20 +34,20 @@ export const POSTURE_CODES = [
 ] as const;
 export type PostureCode = (typeof POSTURE_CODES)[number];
 
-/** `enforce` refuses the secret. `warn` gives it, and tells the caller and the log. `audit` gives it and tells the log. */
+/** `enforce` refuses the secret. `warn` returns it, and notifies the caller and the log. `audit` returns it and records the finding in the log. */
 export const POSTURE_MODES = ['enforce', 'warn', 'audit'] as const;
 export type PostureMode = (typeof POSTURE_MODES)[number];
 
-/** What `enforce` does to a pod that holds leases and stops meeting the profile. Reads and renewals are refused in any case. */
+/** Action of `enforce` on a pod that holds leases and no longer meets the profile. Reads and renewals are refused in any case. */
 export const VIOLATION_ACTIONS = ['denyRenewal', 'revoke', 'quarantine'] as const;
 export type ViolationAction = (typeof VIOLATION_ACTIONS)[number];
 
 export type Permission = 'allow' | 'deny';
 
-/** A finding that does not count until a day. */
+/** A finding that is ignored until a day. */
 export interface PostureException {
   readonly code: PostureCode;
-  /** Globs; without one, all. */
+  /** Globs; an empty list matches all. */
   readonly pods: readonly string[];
   readonly images: readonly string[];
   /** Milliseconds since the epoch. */
@@ -56,18 +56,18 @@ export interface PostureException {
   readonly owner: string;
 }
 
-/** What a check that needs the report of a scanner says about the report. */
+/** Requirements of a check on the report of a scanner. */
 export interface ReportRules {
   readonly onUnknown?: Permission | undefined;
-  /** A pod that is younger needs no report yet. */
+  /** A pod that is younger does not need a report yet. */
   readonly firstReportGraceSeconds: number;
   readonly deny: readonly Severity[];
 }
 
 export interface VulnerabilityRules extends ReportRules {
-  /** Whether a vulnerability counts only if a fix is known. */
+  /** Counts a vulnerability only if a fix is known. */
   readonly fixAvailableOnly: boolean;
-  /** A vulnerability counts when it has been public for so long. */
+  /** A vulnerability counts when it has been public for this many days. */
   readonly graceDays: number;
   readonly reportMaxAgeSeconds: number;
   readonly unknownSeverity: Permission;
@@ -77,7 +77,7 @@ export interface VulnerabilityRules extends ReportRules {
 
 export type ExposedSecretRules = ReportRules;
 
-/** One vulnerability that does not count until a day. */
+/** One vulnerability that is ignored until a day. */
 export interface VulnerabilityException {
   /** Its CVE or another of its names. */
   readonly id: string;
@@ -89,15 +89,15 @@ export interface VulnerabilityException {
   readonly approvedBy: string;
 }
 
-/** What a pod must be to get secrets. A profile can only refuse: it never gives what the policies do not. */
+/** Requirements that a pod must meet to get secrets. A profile can only refuse: it never grants what the policies do not. */
 export interface PostureProfileSpec {
   readonly description?: string | undefined;
   readonly mode: PostureMode;
   /** Undefined in documents of earlier releases: `denyRenewal`. */
   readonly onViolation?: ViolationAction | undefined;
-  /** What counts if a fact is not known. */
+  /** Decides whether an unknown fact allows or refuses. */
   readonly onUnknown: Permission;
-  /** The pods and secrets that the profile is for; an empty list is all of them. */
+  /** The pods and secrets that the profile applies to; an empty list matches all of them. */
   readonly match: {
     readonly clusters: readonly string[];
     readonly namespaces: readonly string[];
@@ -189,7 +189,7 @@ export function compileProfile(
   };
 }
 
-/** A pattern list that names nothing is for everything. */
+/** An empty list of patterns matches everything. */
 export function anyMatches(globs: readonly Glob[], text: string): boolean {
   return globs.length === 0 || globs.some((matches) => matches(text));
 }
@@ -197,13 +197,13 @@ export function anyMatches(globs: readonly Glob[], text: string): boolean {
 export interface PodPlace {
   readonly cluster: string;
   readonly namespace: string;
-  /** Undefined: not known. A profile that asks for labels is then for the pod, because a refusal is safe and a gap is not. */
+  /** Undefined if they are not known. A profile that requires labels then applies to the pod, because a refusal is safe and a gap is not. */
   readonly labels: Labels | undefined;
-  /** Undefined: not known. The same holds, and the profile finds `namespace_unknown`. */
+  /** Undefined if they are not known. The profile then applies too, and finds `namespace_unknown`. */
   readonly namespaceLabels: Labels | undefined;
 }
 
-/** Whether the profile is for the pod, whatever the secret. */
+/** Reports whether the profile applies to the pod; which secret is read is not considered. */
 export function isForPod(profile: PostureProfile, place: PodPlace): boolean {
   const { podLabels, namespaceLabels } = profile.spec.match;
   return (
@@ -219,7 +219,7 @@ export function isForCluster({ spec }: PostureProfile, cluster: string): boolean
   return clusters.length === 0 || clusters.includes(cluster);
 }
 
-/** Whether the profile asks for labels of namespaces. */
+/** Reports whether the profile requires labels of namespaces. */
 export function needsNamespaceLabels({ spec }: PostureProfile): boolean {
   return Object.keys(spec.match.namespaceLabels).length > 0;
 }

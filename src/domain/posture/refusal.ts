@@ -2,7 +2,7 @@ import { BrokerError } from '../errors.ts';
 import type { PostureFinding } from './finding.ts';
 import type { PostureCode } from './profile.ts';
 
-/** What a profile finds at a pod, for the audit log: `production: image_not_pinned, registry`. */
+/** The findings of a profile at a pod, for the audit log: `production: image_not_pinned, registry`. */
 export function postureText(profile: string, findings: readonly PostureFinding[]): string {
   return `${profile}: ${codesOf(findings).join(', ')}`;
 }
@@ -12,8 +12,8 @@ function codesOf(findings: readonly PostureFinding[]): readonly PostureCode[] {
 }
 
 /**
- * A secret that the policies allow and a posture profile refuses. The caller sees the profile and the codes, and the details are for operators. If
- * nothing was found and something is only not known yet, the caller should retry.
+ * Refuses a secret that the policies allow, because of a posture profile. The caller sees the profile and the codes; the details are for operators.
+ * If no check failed and some fact is only not known yet, the caller should retry.
  */
 export class PostureRefused extends BrokerError {
   readonly facts: { readonly posture: string };
@@ -30,7 +30,7 @@ export class PostureRefused extends BrokerError {
     this.facts = { posture };
   }
 
-  /** For the entry of the refusal, else nothing. */
+  /** Facts for the entry of the refusal; none for another error. */
   static factsOf(error: unknown): Partial<PostureRefused['facts']> {
     return error instanceof PostureRefused ? error.facts : {};
   }

@@ -12,7 +12,7 @@ import type { PostureProfile, ReportRules, VulnerabilityRules } from './profile.
 export interface JudgedImage {
   readonly digests: readonly string[];
   readonly evidenceOf: EvidenceOf;
-  /** Of the pod, in milliseconds since the epoch. */
+  /** Creation time of the pod, in milliseconds since the epoch. */
   readonly createdAt: number | undefined;
   readonly now: number;
 }
@@ -22,7 +22,7 @@ const DAY_MS = 24 * 60 * 60_000;
 /** A verdict is kept for each pod: an image with thousands of vulnerabilities must not fill the memory. */
 const MOST_SHOWN = 10;
 
-/** Whether the reports about an image allow it. The reports of all scanners count: a second scanner cannot make up for what the first one found. */
+/** Findings of the reports about an image. The reports of all scanners count: a second scanner cannot outweigh the findings of the first. */
 export function vulnerabilityFindings(profile: PostureProfile, image: JudgedImage): Checked {
   const rules = profile.spec.vulnerabilities;
   if (rules === undefined) return NOTHING;
@@ -35,7 +35,7 @@ export function vulnerabilityFindings(profile: PostureProfile, image: JudgedImag
   );
   const judge = new VulnerabilityJudge({ rules, profile, vex: byId(statements), now });
   const knownUntil = reports.map((report) => judge.take(report));
-  // One fresh report is enough: an older report of another scanner still counts for what it found.
+  // One fresh report is enough: the findings of an older report of another scanner still count.
   const staleAt = Math.max(...knownUntil) + rules.reportMaxAgeSeconds * 1000;
   if (staleAt > now) return judge.result(staleAt);
   const checked = judge.result(Infinity);
@@ -50,7 +50,7 @@ export function vulnerabilityFindings(profile: PostureProfile, image: JudgedImag
   };
 }
 
-/** Whether the secrets that scanners found in the image allow it. A report stays true: the image of a digest does not change. */
+/** Findings about secrets that scanners found in the image. A report does not become outdated: the image of a digest does not change. */
 export function exposedSecretFindings(profile: PostureProfile, image: JudgedImage): Checked {
   const rules = profile.spec.exposedSecrets;
   if (rules === undefined) return NOTHING;
@@ -69,7 +69,7 @@ export function exposedSecretFindings(profile: PostureProfile, image: JudgedImag
   return { found: shortened(found), validUntil: Infinity };
 }
 
-/** The verdict if there is no report about the image; undefined if there is one. */
+/** The verdict if the image has no report; undefined if it has one. */
 function missingReport(
   rules: ReportRules,
   { digests, createdAt, now }: JudgedImage,
@@ -96,7 +96,7 @@ interface Rules {
   readonly now: number;
 }
 
-/** Judges the vulnerabilities of reports one after the other, and remembers when one of them begins to count. */
+/** Judges the vulnerabilities of reports one after the other, and remembers when the next of them begins to count. */
 class VulnerabilityJudge {
   readonly #given: Rules;
   readonly #denied: ReadonlySet<string>;
@@ -156,7 +156,7 @@ class VulnerabilityJudge {
     });
   }
 
-  /** Whether VEX says so. A statement that the image is affected, or that this is not known yet, outweighs it. */
+  /** Reports whether VEX declares the vulnerability harmless. A statement that the image is affected, or that this is not known yet, outweighs it. */
   #isHarmless(finding: Vulnerability): boolean {
     const { vex } = this.#given;
     if (vex.size === 0) return false;
@@ -182,7 +182,7 @@ function namesOf({ id, aliases }: Vulnerability): readonly string[] {
   return aliases.length === 0 ? [id] : [id, ...aliases];
 }
 
-/** A package URL without a version is for every version. A scope such as `@babel` begins with the same character as a version. */
+/** A package URL without a version matches every version. A scope such as `@babel` begins with the same character as a version. */
 function isPurlOf(purl: string, { purl: own }: Vulnerability): boolean {
   return own === purl || own.slice(0, own.lastIndexOf('@')) === purl;
 }
@@ -199,7 +199,7 @@ function byId(statements: readonly VexStatement[]): ReadonlyMap<string, readonly
   return found;
 }
 
-/** The first findings, and how many there are. */
+/** The first findings, and the number of all. */
 function shortened(found: readonly Found[]): readonly Found[] {
   const [first] = found;
   if (first === undefined || found.length <= MOST_SHOWN) return found;

@@ -7,17 +7,17 @@ export const SHORTEST_COMPARED = 16;
 
 /** The current values of secrets, by fingerprint. */
 export interface SecretValues {
-  /** Whether all current values are known. */
+  /** True if all current values are known. */
   readonly isComplete: boolean;
-  /** Why no value is compared, if that is intended. */
+  /** Reason why no value is compared, if that is intended. */
   readonly omission?: string;
   /** The paths that have the value; the same list until one of them changes. */
   pathsOf(fingerprint: string): readonly string[];
 }
 
 /**
- * Variables of a container whose value is that of a secret of the profile. A watched pod has fingerprints in the place of its values, made under a key that only
- * the broker has. Values of a submitted manifest are never compared, because the answers would let its sender test guesses.
+ * Variables of a container whose value equals a secret of the profile. A watched pod has fingerprints instead of its values, made under a key that
+ * only the broker has. Values of a submitted manifest are never compared, because the answers would let its sender test guesses.
  */
 export function secretValueFindings(
   { spec, secretPaths }: PostureProfile,

@@ -7,13 +7,13 @@ export type Signer =
       readonly issuer: string;
       readonly subject: string;
       readonly subjectType: SubjectType;
-      /** Milliseconds since the epoch: the signature is older. */
+      /** Milliseconds since the epoch: the signature was made before. */
       readonly signedBefore: number;
     };
 
 type SubjectType = 'uri' | 'email';
 
-/** An identity that may sign. Both are exact, or patterns with a literal beginning. */
+/** An identity that may sign. Issuer and subject are exact, or patterns with a literal beginning. */
 export interface TrustedIdentity {
   readonly issuer: string;
   readonly subject: string;

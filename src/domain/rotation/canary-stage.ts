@@ -2,15 +2,15 @@
 export interface CanaryStage {
   /** `pod`: the holders in one pod; `share`: a share of the pods. */
   readonly stage: 'pod' | 'share';
-  /** Milliseconds since the epoch: when the stage began. */
+  /** Start of the stage, milliseconds since the epoch. */
   readonly since: number;
   /** `<cluster>/<pod UID>` of each. */
   readonly pods: readonly string[];
-  /** What the pending value is called until it is current and gets the version of its provider. */
+  /** Name of the pending value until it is current and has a version of its provider. */
   readonly version: string;
 }
 
-/** Of the column `canary` of our own table. */
+/** Parses the column `canary`, which only the broker writes. */
 export function openCanaryStage(text: string | null): CanaryStage | undefined {
   return text === null ? undefined : (JSON.parse(text) as CanaryStage);
 }

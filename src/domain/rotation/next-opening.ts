@@ -2,12 +2,14 @@ import { timeWindowHolds, type TimeWindow } from '../time/time-window.ts';
 
 const MINUTE_MS = 60_000;
 const WEEK_MINUTES = 7 * 24 * 60;
-/** A zone's offset changes by less than this; no wall clock is further off than that from where arithmetic puts it. */
+/** The offset of a zone changes by less than this, so a wall clock differs by less from the computed time. */
 const SLACK_MINUTES = 180;
-/** Weeks that are looked at: an opening in an hour that is skipped comes a week later. */
+/** Attempts before the search ends: a window that opens in a skipped hour opens a week later. */
 const MOST_LOOKS = 60;
 
-/** The first instant from `from` on that lies in one of the windows; `from` itself where there are none. Milliseconds; undefined: none opens. */
+/**
+ * The first instant, from `from` on, that lies in one of the windows; `from` itself if there are no windows. Milliseconds; undefined if none opens.
+ */
 export function nextOpening(windows: readonly TimeWindow[], from: number): number | undefined {
   if (windows.length === 0 || isOpen(windows, from)) return from;
   let at = Math.ceil(from / MINUTE_MS) * MINUTE_MS;
@@ -30,7 +32,7 @@ export function isOpen(windows: readonly TimeWindow[], at: number): boolean {
   return windows.length === 0 || windows.some((window) => timeWindowHolds(window, at));
 }
 
-/** By the wall clock, as if its zone's offset stayed. */
+/** Minutes until the window starts by the wall clock, if the offset of its zone does not change. */
 function minutesUntilStart({ days, fromMinute, zone }: TimeWindow, at: number): number {
   const { day, minute } = zone.at(at);
   const now = day * 24 * 60 + minute;
@@ -40,7 +42,7 @@ function minutesUntilStart({ days, fromMinute, zone }: TimeWindow, at: number): 
   return Math.min(...waits);
 }
 
-/** Whether arithmetic was right: no change of the offset lies between, so that there is nothing to look for minute by minute. */
+/** Reports whether the computed start is right: the offset does not change before it, so that a search minute by minute is not needed. */
 function startsAfter({ fromMinute, zone }: TimeWindow, at: number, minutes: number): boolean {
   return zone.at(at + minutes * MINUTE_MS).minute === fromMinute;
 }

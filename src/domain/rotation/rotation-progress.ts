@@ -1,31 +1,34 @@
 import { BrokerError } from '../errors.ts';
 import type { RotationState, RotationStep } from './rotation-words.ts';
 
-/** How far a rotation is. `attempts`: how often the present step was begun since the last one was done; those before it waited, or was parked, count as one. */
+/**
+ * Progress of a rotation. `attempts` counts how often the current step was started since the previous step was done; all attempts before a wait or a
+ * parking count as one.
+ */
 export interface RotationProgress {
   readonly state: RotationState;
   readonly step: RotationStep;
   readonly attempts: number;
 }
 
-/** What of a rotation decides where it may go. */
+/** Facts of a rotation that select the next step. */
 export interface RotationTraits {
   readonly kind: 'rotation' | 'drill';
-  /** Whether the old credential keeps working beside the new one. */
+  /** Number of credentials that can work at the same time; with `two`, the old credential keeps working beside the new one. */
   readonly slots: 'one' | 'two';
-  /** Whether a part of the holders gets the new version first. */
+  /** Some of the holders get the new version first. */
   readonly canary: boolean;
-  /** Whether a value was current before, so that there is something to go back to. */
+  /** A value was current before, so that a rollback is possible. */
   readonly hasPrevious: boolean;
-  /** Whether the new version was made current. */
+  /** The new version was made current. */
   readonly wasPromoted: boolean;
-  /** Whether there is a new value, which may work at the target. */
+  /** A new value exists, which may work at the target. */
   readonly hasPending: boolean;
 }
 
 /**
- * What happens to a rotation. `done`, `failed` and `waits` name the step they are about: an answer that comes late, from before a restart or from another
- * owner, is refused rather than taken for the present step's.
+ * Events of a rotation. `done`, `failed` and `waits` name the step they are about: a result that arrives late, from before a restart or from another
+ * owner, is refused and not attributed to the current step.
  */
 export type RotationEvent =
   | { readonly type: 'begun'; readonly step: RotationStep }
@@ -37,7 +40,7 @@ export type RotationEvent =
   | { readonly type: 'rollBack' }
   | { readonly type: 'retire' };
 
-/** Tries of one step before it is parked until an operator looks. */
+/** Attempts of one step before it is parked until an operator acts. */
 export const MOST_ATTEMPTS = 6;
 
 const AFTER: Partial<Record<RotationStep, RotationStep>> = {
@@ -51,8 +54,8 @@ const AFTER: Partial<Record<RotationStep, RotationStep>> = {
 };
 
 /**
- * Where a rotation goes from here. Pure: the same progress and event give the same answer in every process.
- * @throws ERR_CONFLICT for what the present state does not allow; the detail says what it does allow.
+ * The progress after an event. Pure: the same progress and event give the same result in every process.
+ * @throws ERR_CONFLICT for an event that the current state does not allow; the detail names those that it allows.
  */
 export function progressAfter(
   progress: RotationProgress,
@@ -96,7 +99,7 @@ function directionOf(step: RotationStep, { kind }: RotationTraits): 'running' | 
   return step === 'discard' && kind === 'rotation' ? 'undoing' : 'running';
 }
 
-/** What was begun stays begun: it may have happened. */
+/** Keeps one attempt of a started step: its effect may have happened. */
 function triesForgotten({ attempts }: RotationProgress): number {
   return Math.min(attempts, 1);
 }
@@ -139,14 +142,14 @@ function failed(
   return { ...progress, state: isEnough ? 'parked' : progress.state };
 }
 
-/** Why a step cannot be aborted. */
+/** Reasons why a step cannot be aborted. */
 const NO_ABORT: Partial<Record<RotationStep, string>> = {
   settle: 'the new version is current already: roll it back, or retire the old one',
   retire: 'the old credential is being ended: rotate again instead',
   end: 'it is over',
 };
 
-/** Before the new version is current; while it becomes current it may be current already, and both are rolled back. */
+/** Allowed before the new version is current. A promotion that has begun may already have made it current, so it is rolled back too. */
 function aborted(
   { state, step, attempts }: RotationProgress,
   traits: RotationTraits,
@@ -173,7 +176,7 @@ function givenUp({ slots, hasPending, wasPromoted }: RotationTraits): RotationPr
 
 const NOTHING_BEFORE = 'there was no value before it: rotate again instead';
 
-/** Only while the old credential still works. */
+/** Allowed only while the old credential still works. */
 function rolledBack({ step }: RotationProgress, traits: RotationTraits): RotationProgress {
   if (step === 'canary') return UNDOING;
   if (step !== 'settle') throw refused('only a version whose old one still works is rolled back');

@@ -1,4 +1,4 @@
-/** Where a rotation can be, as its row has it. `undoing`: it goes back to what was before. */
+/** States of a rotation, as its row stores them. `undoing`: the rotation restores the previous state. */
 export const ROTATION_STATES = [
   'running',
   'parked',

@@ -1,4 +1,4 @@
-/** Names of errors by which AWS refuses the caller, and not one request; it has no one name for them. */
+/** Names of errors by which AWS refuses the caller itself, and not one request; AWS uses several names for this. */
 export const AWS_NOT_ACCEPTED: readonly string[] = [
   'ExpiredToken',
   'ExpiredTokenException',
@@ -14,7 +14,7 @@ export const AWS_NOT_ACCEPTED: readonly string[] = [
   'UnrecognizedClientException',
 ];
 
-/** Of the SDK, if it finds no credentials. */
+/** Errors of the SDK if it finds no credentials. */
 export const AWS_NO_CREDENTIALS: readonly string[] = [
   'CredentialsProviderError',
   'TokenProviderError',

@@ -1,9 +1,9 @@
-/** Why a lease ended. `released` by its holder; `revoked` by an operator, which leaves a tombstone against silent re-issue. */
+/** Reason why a lease ended. `released`: by its holder. `revoked`: by an operator, which leaves a tombstone against silent re-issue. */
 export type LeaseCause =
   | 'expired'
   | 'released'
   | 'revoked'
-  /** Its holder acknowledged a newer version. */
+  /** The holder acknowledged a newer version. */
   | 'superseded'
   | 'pod_ended'
   | 'session_ended';
@@ -18,7 +18,7 @@ export interface Lease {
   readonly path: string;
   readonly mountUid: string;
   readonly version: string;
-  /** Which place at which backend the version is of; undefined for a lease of a release that did not keep it. */
+  /** Identifies the backend and the place that the version comes from; undefined for a lease of a release that did not store it. */
   readonly generation: string | undefined;
   readonly kind: 'static' | 'dynamic';
   readonly state: 'live' | 'ended';
@@ -29,7 +29,7 @@ export interface Lease {
   readonly credentialId?: string;
 }
 
-/** Whether a repeated read should extend the lease: only in its last third, so that 10,000 reads are not 10,000 rows. */
+/** Reports whether a repeated read should extend the lease: only in its last third, so that 10,000 reads do not write 10,000 rows. */
 export function isInLastThird(lease: Lease, ttlMs: number, now: number): boolean {
   return lease.endsAt - now < ttlMs / 3;
 }

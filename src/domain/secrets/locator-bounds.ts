@@ -1,6 +1,6 @@
 /**
- * Whether a canonical locator lies within one of the patterns a connection may touch: `*` is one whole segment, `**` (last only) any
- * depth below. No pattern at all allows nothing. The text after `?` or `#` selects a part of the secret (a stage, a member) and is not compared.
+ * Reports whether a canonical locator lies within one of the patterns that a connection may use: `*` is one whole segment, `**` (last only) any depth
+ * below. An empty list allows nothing. The text after `?` or `#` selects a part of the secret (a stage, a member) and is not compared.
  */
 export function isWithinBounds(locator: string, patterns: readonly string[]): boolean {
   const [place = ''] = locator.split(/[?#]/, 1);
@@ -17,7 +17,7 @@ function matches(segments: readonly string[], pattern: readonly string[]): boole
   return segments.length === pattern.length;
 }
 
-/** Whether the patterns allow any locator that `covers` (a prefix `…/`, or one exact locator) reaches. */
+/** Reports whether the patterns allow any locator that `covers` (a prefix `…/`, or one exact locator) reaches. */
 export function isReachable(covers: string, patterns: readonly string[]): boolean {
   if (covers !== '' && !covers.endsWith('/')) return isWithinBounds(covers, patterns);
   const segments = covers.split('/').slice(0, -1);
@@ -33,7 +33,7 @@ function reachesBelow(segments: readonly string[], pattern: readonly string[]): 
   return pattern.length > segments.length;
 }
 
-/** Whether two canonical locator prefixes (`…/`) or exact locators can reach the same place. */
+/** Reports whether two canonical locator prefixes (`…/`) or exact locators can reach the same place. */
 export function coversOverlap(left: string, right: string): boolean {
   return left === right || within(left, right) || within(right, left);
 }

@@ -1,6 +1,6 @@
 import type { SecretData } from './secret.ts';
 
-/** Whether both hold the same keys with the same values, in whatever order. */
+/** Reports whether both have the same keys with the same values, in any order. */
 export function isSameSecretData(left: SecretData, right: SecretData): boolean {
   const keys = Object.keys(left);
   if (keys.length !== Object.keys(right).length) return false;

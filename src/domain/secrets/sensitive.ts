@@ -1,7 +1,7 @@
 const PRINTED = '[sensitive]';
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 
-/** A value that prints as `[sensitive]` in JSON, strings, inspection and logs; `reveal()` is the one greppable way out. */
+/** A value that prints as `[sensitive]` in JSON, strings, inspection and logs; only `reveal()`, which grep finds, returns it. */
 export class Sensitive<T> {
   readonly #value: T;
 

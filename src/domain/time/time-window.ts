@@ -1,10 +1,10 @@
 import type { TimeZone } from './time-zone.ts';
 
-/** Hours of a zone's wall clock. Days are numbered from Monday, 0, and are those on which the window starts. */
+/** Hours on the wall clock of a zone. Days are numbered from Monday, 0; they are the days on which the window starts. */
 export interface TimeWindow {
   readonly days: ReadonlySet<number>;
   readonly fromMinute: number;
-  /** Exclusive; less than `fromMinute` where the window runs past midnight. */
+  /** Exclusive; less than `fromMinute` if the window runs past midnight. */
   readonly toMinute: number;
   readonly zone: TimeZone;
 }
@@ -12,7 +12,7 @@ export interface TimeWindow {
 const TIME = /^([01][0-9]|2[0-3]):([0-5][0-9])$/;
 const END_OF_DAY = 24 * 60;
 
-/** Minutes after midnight of `HH:MM`; `24:00` only where the end of a day is meant. */
+/** Minutes after midnight of `HH:MM`; `24:00` is accepted only as the end of a day. */
 export function parseTimeOfDay(text: string, isEnd: boolean): number | undefined {
   if (isEnd && text === '24:00') return END_OF_DAY;
   const match = TIME.exec(text);
@@ -20,8 +20,8 @@ export function parseTimeOfDay(text: string, isEnd: boolean): number | undefined
 }
 
 /**
- * Compares wall clocks, so a window keeps its hours across a change of the zone's offset: an hour that is skipped never
- * matches, an hour that comes twice matches twice.
+ * Compares wall clocks, so a window keeps its hours when the offset of the zone changes: an hour that is skipped never matches, an hour that occurs
+ * twice matches twice.
  */
 export function timeWindowHolds(window: TimeWindow, now: number): boolean {
   const { day, minute } = window.zone.at(now);

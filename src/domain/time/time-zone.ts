@@ -1,4 +1,4 @@
-/** What a clock on the wall of a zone shows: the day from Monday, 0, and minutes after midnight. */
+/** The time on the wall clock of a zone: the day from Monday, 0, and minutes after midnight. */
 interface WallClock {
   readonly day: number;
   readonly minute: number;
@@ -8,16 +8,18 @@ export interface TimeZone {
   at(now: number): WallClock;
 }
 
-/** IANA names only: an offset such as `+01:00`, which Intl takes too, would ignore daylight saving silently. */
+/** IANA names only: with an offset such as `+01:00`, which Intl accepts too, a window would silently ignore daylight saving. */
 const ZONE_NAME = /^[A-Za-z][A-Za-z_]*(?:\/[A-Za-z][A-Za-z0-9_+-]*)*$/;
 const LONGEST_ZONE_NAME = 64;
 const MINUTE_MS = 60_000;
 const WEEKDAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
 
-/** One formatter a zone, not one a window: each holds tens of kilobytes. Bounded by the zones the runtime knows. */
+/**
+ * One formatter for each zone, not for each window: a formatter holds tens of kilobytes. The number is bounded by the zones that the runtime knows.
+ */
 const ZONES = new Map<string, TimeZone>();
 
-/** Undefined where the runtime does not know the zone. */
+/** Undefined if the runtime does not know the zone. */
 export function openTimeZone(name: string): TimeZone | undefined {
   if (name.length > LONGEST_ZONE_NAME || !ZONE_NAME.test(name)) return undefined;
   const key = name.toLowerCase();
@@ -55,7 +57,7 @@ class FormattedTimeZone implements TimeZone {
     this.#format = format;
   }
 
-  /** Remembers the last minute asked for: formatting costs more than the rest of a decision. */
+  /** Caches the last minute: formatting costs more than the rest of a decision. */
   at(now: number): WallClock {
     const minute = Math.floor(now / MINUTE_MS);
     if (minute !== this.#lastMinute) {

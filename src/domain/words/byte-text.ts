@@ -1,8 +1,8 @@
 const ASCII = /^[\0-\x7f]*$/;
 
 /**
- * Bytes as a text with one character for each. To join such texts copies nothing, and Node sends one in one piece with the head of the answer
- * (measured: an answer with ten values takes 19 instead of 29 µs, with its request). It may have secret values, so it prints as an empty object.
+ * Bytes as a text with one character for each. Joining such texts copies nothing, and Node sends one in one piece with the head of the response
+ * (measured: a response with ten values takes 19 instead of 29 µs, with its request). It may contain secret values, so it prints as an empty object.
  */
 export class ByteText {
   readonly #latin1: string;

@@ -1,6 +1,6 @@
 import { globMatches, segmentGlob } from '../policy/segment-glob.ts';
 
-/** At most this many `**` in a pattern: each may try every place of the text. */
+/** Most `**` in a pattern: each may try every place of the text. */
 export const MOST_DEEP_STARS = 2;
 const ANY_DEPTH = '**';
 

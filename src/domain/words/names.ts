@@ -6,17 +6,17 @@ const NAME = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
 const MAX_PATH_LENGTH = 512;
 export const MAX_PATH_SEGMENTS = 16;
 const ONE_SEGMENT = String.raw`(?!\.{1,2}(?:/|$))[A-Za-z0-9._+=@-]+`;
-/** One expression, because every read asks more than once: a quarter of what splitting costs. */
+/** One expression, because every read checks several paths: it takes a quarter of the time of splitting. */
 const PATH = new RegExp(`^${ONE_SEGMENT}(?:/${ONE_SEGMENT}){0,${MAX_PATH_SEGMENTS - 1}}$`);
 
-/** A secret's name at the broker, or a prefix of such names: 1–16 segments, 512 characters at most. */
+/** Reports whether the text is the path of a secret at the broker, or a prefix of such paths: 1–16 segments, at most 512 characters. */
 export function isSecretPath(text: string): boolean {
   return text.length <= MAX_PATH_LENGTH && PATH.test(text);
 }
 
 /**
- * A path under which something is created. What looks like a credential is refused: names are recorded, listed and searched for.
- * @throws ERR_PATH_INVALID; the text is not echoed.
+ * Parses the path of something that is created. A text that looks like a credential is refused: names are recorded, listed and searched for.
+ * @throws ERR_PATH_INVALID; the message does not repeat the text.
  */
 export function parseNewPath(text: string): string {
   const path = parseSecretPath(text);
@@ -31,7 +31,7 @@ export function isPathSegment(segment: string): boolean {
   return segment !== '.' && segment !== '..' && SEGMENT.test(segment);
 }
 
-/** @throws ERR_PATH_INVALID; the text is not echoed. */
+/** @throws ERR_PATH_INVALID; the message does not repeat the text. */
 export function parseSecretPath(text: string): string {
   if (!isSecretPath(text)) {
     throw new BrokerError(
@@ -42,12 +42,12 @@ export function parseSecretPath(text: string): string {
   return text;
 }
 
-/** Names of policies, clusters, mounts, connections and operators: lower case, so that no two differ only in case. */
+/** Reports whether the text is a name of a policy, cluster, mount, connection or operator: lower case, so that no two names differ only in case. */
 export function isName(text: string): boolean {
   return NAME.test(text);
 }
 
-/** Whether `path` is `prefix` or lies below it, by whole segments: `a` covers `a/b`, never `ab`. */
+/** Reports whether `path` is `prefix` or lies below it, by whole segments: `a` covers `a/b`, never `ab`. */
 export function isUnder(path: string, prefix: string): boolean {
   return path === prefix || path.startsWith(`${prefix}/`);
 }

@@ -1,21 +1,24 @@
-/** What stands in place of a credential in a log line or an audit entry. */
+/** Replaces a credential in a log line or an audit entry. */
 const REDACTED = '[sensitive]';
 
-/** Without one of these a text holds no credential in any spelling below: one pass over the text decides for nearly all of them. */
+/** A text that matches none of these contains no credential in any spelling below: one pass over the text is enough for nearly all texts. */
 const PERHAPS = /%|qm[so]|ey[AJ]|ew[ok]|hv[sbr]\.|A[KS]IA/;
 
-/** Our tokens (docs/spec/tokens-v1.md), also cut off or with a wrong checksum; JWTs at the start of a word; Vault tokens; AWS access key ids. */
+/**
+ * Tokens of the broker (docs/spec/tokens-v1.md), also cut off or with a wrong checksum; JWTs at the start of a word; Vault tokens; AWS access key
+ * ids.
+ */
 const PLAIN =
   /qm[so]_[0-9A-Za-z]{8,}|(?<![0-9A-Za-z_-])eyJ[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]*){0,4}|hv[sbr]\.[0-9A-Za-z_-]{8,}|(?:AKIA|ASIA)[0-9A-Z]{12,}/g;
-/** One of our tokens with line breaks, blanks, quotes or the like between its characters, seen without them. */
+/** A token of the broker, after line breaks, blanks, quotes and the like between its characters are removed. */
 const OWN_TOKEN = /qm[so]_[0-9A-Za-z]{49}/g;
 const DOTTED_RUN = /[0-9A-Za-z_.-]+/g;
-/** `{"`, `{ `, a line break or a tab after the brace: how the header of a JWT begins in base64url. */
+/** Beginning of the header of a JWT in base64url: `{"`, `{ `, or a line break or a tab after the brace. */
 const JWT_START = /ey[AJ]|ew[ok]/;
 const LEAST_HEADER = 20;
 const LEAST_PAYLOAD = 4;
 const MOST_PARTS = 5;
-/** A proxy may encode what a client encoded before. */
+/** A proxy may encode a text that the client encoded already. */
 const DECODINGS = 3;
 
 /** A text derived from another, with the place of each of its characters there. */
@@ -28,8 +31,8 @@ interface View {
 type Range = readonly [start: number, end: number];
 
 /**
- * The text without credentials: clients put tokens into user agents, request ids, comments and paths by mistake, and the audit log keeps
- * what it records for years. Percent-encoded tokens and tokens split by other characters are found too. Takes time linear in the text.
+ * Removes credentials from a text: clients put tokens into user agents, request ids, comments and paths by mistake, and the audit log keeps its
+ * entries for years. Percent-encoded tokens and tokens split by other characters are found too. Takes time linear in the text.
  */
 export function redactCredentials(text: string): string {
   return PERHAPS.test(text) ? redactSplit(redactWhole(text)) : text;
@@ -45,7 +48,7 @@ function redactWhole(text: string): string {
   return replaced(text, ranges);
 }
 
-/** Characters in between are removed too, and the rest of a split JWT, because its end cannot be determined. */
+/** Removes a token with the characters in between. The rest of a split JWT is removed too, because its end cannot be determined. */
 function redactSplit(text: string): string {
   const decoded = decodedView(plainView(text));
   const letters = without(decoded, /[^0-9A-Za-z_]/);
@@ -61,7 +64,7 @@ function plainView(text: string): View {
   return { text, starts, ends: starts.map((start) => start + 1) };
 }
 
-/** The text with its percent-encodings resolved, several times over; itself where it has none. */
+/** The text with its percent-encodings resolved, several times; the text itself if it has none. */
 function decodedView(view: View): View {
   let decoded = view;
   for (let round = 0; round < DECODINGS && /%[0-9A-Fa-f]{2}/.test(decoded.text); round += 1) {
@@ -100,7 +103,7 @@ function rangesOf(text: string, pattern: RegExp): readonly Range[] {
   return [...text.matchAll(pattern)].map(({ 0: match, index }) => [index, index + match.length]);
 }
 
-/** JWTs anywhere within a word. Read part by part: one expression would go through `eyJeyJeyJ…` once for each of its starts. */
+/** JWTs anywhere within a word, read part by part: a single expression would scan `eyJeyJeyJ…` once for each of its starts. */
 function jwtRanges(text: string): readonly Range[] {
   return [...text.matchAll(DOTTED_RUN)].flatMap(({ 0: run, index }) => {
     const range = jwtIn(run);

@@ -1,6 +1,6 @@
 import { similarName } from './similar-name.ts';
 
-/** What the schema library reports. It leaves out the schema (`inst`) once it has the message. */
+/** Issue that the schema library reports. The library leaves out the schema (`inst`) once it has the message. */
 interface Issue {
   readonly code?: string | undefined;
   readonly input?: unknown;

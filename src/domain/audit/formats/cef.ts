@@ -58,13 +58,13 @@ function labelled(
   return value === undefined ? {} : { [`${field}Label`]: label, [field]: value };
 }
 
-/** In the header, a backslash stands before a bar and a backslash; there is no escape for a line end. */
+/** Escapes a text for the header: a backslash precedes a bar or a backslash; line ends have no escape there. */
 export function escapeHeader(text: string): string {
   const plain = text.replaceAll(/[\r\n]/g, ' ').replaceAll(CONTROLS, '?');
   return plain.replaceAll(/[\\|]/g, (character) => `\\${character}`);
 }
 
-/** In a value, a backslash stands before an equals sign and a backslash, and line ends are written as letters. */
+/** Escapes a text for a value: a backslash precedes an equals sign or a backslash, and line ends are written as letters. */
 export function escapeValue(text: string): string {
   const plain = text.replaceAll(CONTROLS, '?');
   const escaped = plain.replaceAll(/[\\=]/g, (character) => `\\${character}`);

@@ -102,7 +102,7 @@ export function actorName({ actor }: EntryMembers): string {
   return actor?.id ?? actor?.kind ?? 'unknown';
 }
 
-/** Without members that are undefined. */
+/** Drops members that are undefined. */
 export function present<T extends object>(members: T): Partial<T> {
   const kept = Object.entries(members).filter(([, value]) => value !== undefined);
   return Object.fromEntries(kept) as Partial<T>;

@@ -47,7 +47,7 @@ function severityId(severity: number): number {
   return severity >= 4 ? 3 : 1;
 }
 
-/** Of a finding, it is the state of its handling. */
+/** The status of a finding is the state of its handling. */
 function statusId({ row, entry: { outcome } }: LogRecord): number {
   if (row.class === 'finding') return outcome === 'ok' ? 1 : OTHER;
   return outcome === 'ok' ? 1 : 2;
@@ -126,7 +126,7 @@ function actorOf(entry: EntryMembers): object {
   });
 }
 
-/** Without a client, the broker itself acted. */
+/** The client; an entry without a client is an action of the broker itself. */
 function sourceOf({ client }: EntryMembers): object {
   return client?.address === undefined ? { svc_name: 'quaymaster' } : { ip: client.address };
 }

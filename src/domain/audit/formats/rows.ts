@@ -12,7 +12,7 @@ export const OCSF_CLASSES = {
 
 export type OcsfClass = keyof typeof OCSF_CLASSES;
 
-/** How the entries of one action are written in the formats of other systems. */
+/** Values of one action in the formats of other systems. */
 export interface FormatRow {
   readonly class: OcsfClass;
   /** `activity_id` of the class; 99: the action is its name. */

@@ -31,7 +31,7 @@ export function readClair(root: ReportNode): Report {
     scanner: 'clair',
     scannerVersion: '',
     manifests: [],
-    // The digest of the manifest of one platform; the sender may name that of the index.
+    // The digest of the manifest of one platform; the sender may name the digest of the index.
     configs: digestIn(fieldText(root.at('manifest_hash'))),
     sections: { vulnerabilities: { isOsEnded: false, findings } },
   };

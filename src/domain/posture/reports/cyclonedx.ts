@@ -25,7 +25,7 @@ const STATES: ReadonlyMap<string, VexState> = new Map([
 ]);
 
 /**
- * CycloneDX 1.4 to 1.7 with vulnerabilities. If one of them has an analysis, the document is VEX, and says nothing about what a scan found: a list of
+ * Reads CycloneDX 1.4 to 1.7 with vulnerabilities. If one of them has an analysis, the document is VEX and not the result of a scan: a list of
  * vulnerabilities that do not matter must not pass as the complete list.
  */
 export function readCycloneDx(root: ReportNode): Report {
@@ -137,7 +137,7 @@ function vulnerabilities(nodes: readonly ReportNode[], purls: ReadonlyMap<string
       };
     }),
   );
-  // A tool that writes no fix for any of them does not write fixes at all: then each may have one.
+  // A tool that writes no fix for any vulnerability does not write fixes at all: each may have one then.
   const saysFixes = found.some(({ isFixable }) => isFixable);
   return saysFixes ? found : found.map((each) => ({ ...each, isFixable: true }));
 }
@@ -163,7 +163,7 @@ function statement(node: ReportNode, purls: ReadonlyMap<string, string>): VexSta
     throw new MalformedReport(`${node.pointer}/analysis/state`, 'is not a state of an analysis');
   }
   const affected = affectedPurls(node, purls).map(({ purl }) => purl);
-  // A statement about nothing must not hide the vulnerability in every package.
+  // A statement about no package must not hide the vulnerability in every package.
   if (affected.length === 0) throw new MalformedReport(`${node.pointer}/affects`, 'is missing');
   return { ids: [id, ...aliases], purls: affected, state };
 }

@@ -30,7 +30,7 @@ export function readGrype(root: ReportNode): Report {
   return {
     scanner: 'grype',
     scannerVersion: shortText(root.at('descriptor', 'version')),
-    // After a scan of an index, only `manifestDigest` names the platform. That of a tar file is invented: no registry has it.
+    // After a scan of an index, only `manifestDigest` names the platform. The digest of a tar file is invented: no registry has it.
     manifests:
       ofRegistry.length === 0
         ? ofRegistry

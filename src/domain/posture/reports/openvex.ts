@@ -14,7 +14,7 @@ import {
 /** One product of a statement: an image, or a package of the image that the sender names. */
 interface Product {
   readonly digest: string | undefined;
-  /** Packages; empty: all of the image. */
+  /** Packages; empty: the whole image. */
   readonly purls: readonly string[];
 }
 

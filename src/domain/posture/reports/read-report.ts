@@ -37,7 +37,7 @@ const ADAPTERS: Readonly<Record<ReportFormat, ReportAdapter>> = {
 
 const VULN_PREDICATE = 'https://cosign.sigstore.dev/attestation/vuln/v1';
 
-/** Reads a report of a scanner or a VEX document. Undefined format: found by what only one format has. @throws MalformedReport */
+/** Reads a report of a scanner or a VEX document. An undefined format is recognised by members that only one format has. @throws MalformedReport */
 export function readReport(
   value: unknown,
   {

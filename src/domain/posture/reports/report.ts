@@ -36,7 +36,7 @@ export function fieldText(node: ReportNode): string {
   return text;
 }
 
-/** A name that the broker keeps: it must be there, and printable. @throws MalformedReport */
+/** A name that the broker keeps: it must be present and printable. @throws MalformedReport */
 export function keptName(node: ReportNode): string {
   const text = fieldText(node);
   if (text === '' || text.length > LONGEST_NAME || /\p{Cc}/u.test(text)) {
@@ -105,7 +105,7 @@ export function digestsIn(list: ReportNode): readonly string[] {
 
 const CVE = /^CVE-\d{4}-\d{4,}$/;
 
-/** The id by which people know a vulnerability: a CVE before all others, which become its aliases. */
+/** The id by which people know a vulnerability: a CVE if there is one; the other ids become its aliases. */
 export function namesOf(
   id: string,
   others: readonly string[],
@@ -115,7 +115,7 @@ export function namesOf(
   return { id: best, aliases: all.filter((name) => name !== best) };
 }
 
-/** A package URL without qualifiers and subpath, which name where a copy lies and not what it is. */
+/** A package URL without qualifiers and subpath, which describe the place of a copy and not the package. */
 export function purlOf(node: ReportNode, name: string, version: string): string {
   const [purl = ''] = fieldText(node).split(/[?#]/, 1);
   return purl.startsWith('pkg:') ? purl.slice(0, LONGEST_NAME * 2) : `${name}@${version}`;

@@ -22,7 +22,7 @@ export function isTrivyOperator(root: ReportNode): boolean {
   return fieldText(root.at('apiVersion')).startsWith(GROUP);
 }
 
-/** Whether the operator keeps the report although its workload is gone. @throws MalformedReport */
+/** Reports whether the operator keeps the report although its workload was deleted. @throws MalformedReport */
 export function isHistorical(root: ReportNode): boolean {
   return fieldText(root.at('metadata', 'annotations', TTL)) === '0s';
 }
