@@ -1,5 +1,6 @@
 import type { Config } from './config/schema.ts';
 import type { Keys } from '../broker/state/dependencies.ts';
+import { optionFollowers } from './features/option-followers.ts';
 import type { Parts } from './parts.ts';
 import { LeaseQuota } from '../broker/state/lease-quota.ts';
 import { SessionQuota } from '../broker/state/session-quota.ts';
@@ -23,6 +24,7 @@ import { RotationTargets } from '../broker/state/rotation-targets.ts';
 import { RowSeals } from '../broker/kernel/row-seals.ts';
 import { Sessions } from '../broker/state/session-memory.ts';
 import { State } from '../broker/state/change-follower.ts';
+import { coreFollowers } from '../broker/state/followers.ts';
 import { ValueCache } from '../broker/state/value-cache.ts';
 import { PodEndings } from '../broker/sessions/pod-endings.ts';
 import { sha256Hex } from '../crypto/hashes/digest.ts';
@@ -393,15 +395,14 @@ async function openParts(
   const quarantines = new Quarantines(store, rows, clock);
   const evidence = new ImageEvidence(store);
   const secretValues = new SecretValueMemory();
-  const state = await State.start({
-    canaries,
-    quarantines,
-    approvals,
-    ...{ attestations, evidence, secretValues },
-    keyring: keys.keyring,
-    rereadKeys: () => rereadKeys(store, keys),
-    ...{ store, clock, log, catalog, sessions, tokens, values },
-  });
+  const { keyring } = keys;
+  const options = { approvals, attestations, evidence, secretValues };
+  const core = { catalog, sessions, tokens, values, canaries, quarantines, keyring };
+  const followers = [
+    ...coreFollowers({ ...core, rereadKeys: () => rereadKeys(store, keys) }),
+    ...optionFollowers(options),
+  ];
+  const state = await State.start({ store, clock, log, keyring, followers });
   const { limits } = made;
   return {
     ...made,
@@ -414,8 +415,7 @@ async function openParts(
     sessions,
     tokens,
     quarantines,
-    approvals,
-    ...{ attestations, evidence, secretValues },
+    ...options,
     proofs: new ProofMemory(clock),
     alertSources: new ConfiguredAlertSources(config.alerts, clock),
     alertTallies: new AlertTallies(clock),

@@ -11,6 +11,7 @@ import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { openRow, type RowSeals } from '../kernel/row-seals.ts';
+import type { Follower } from './followers.ts';
 
 type Row = Tables['approvals'];
 
@@ -121,4 +122,13 @@ export class Approvals {
       ...{ createdAt: row.created_at, endsAt: row.ends_at },
     });
   }
+}
+
+/** Keeps them current. */
+export function approvalFollower(approvals: Approvals): Follower {
+  return {
+    kinds: ['approval'],
+    load: () => approvals.load(),
+    refresh: (id) => approvals.refresh(id),
+  };
 }

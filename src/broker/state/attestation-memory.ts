@@ -15,6 +15,7 @@ import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { openRow, type RowSeals } from '../kernel/row-seals.ts';
 import { parseAttestation, type ParsedAttestation } from './parse-attestation.ts';
+import type { Follower } from './followers.ts';
 
 type Row = Tables['attestations'];
 
@@ -183,4 +184,13 @@ function rootOf(json: PinnedRoot): TrustRoot | undefined {
 
 function bytesOf(attestations: readonly Attestation[]): number {
   return attestations.reduce((sum, { body }) => sum + body.length, 0);
+}
+
+/** Keeps them current. */
+export function attestationFollower(attestations: Attestations): Follower {
+  return {
+    kinds: ['attestation'],
+    load: () => attestations.load(),
+    refresh: (digest) => attestations.refresh(digest),
+  };
 }

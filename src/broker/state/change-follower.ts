@@ -3,55 +3,33 @@ import type { Keyring } from '../../crypto/keys/keyring.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Change, Store } from '../../ports/store.ts';
-import type { CanaryValues, ValueCache } from './value-cache.ts';
-import type { Catalog } from './catalog.ts';
 import type { DocumentKind } from '../model/kinds.ts';
-import type { Attestations } from './attestation-memory.ts';
-import type { Approvals } from './approval-memory.ts';
-import type { ImageEvidence } from './evidence-memory.ts';
-import type { SecretValueMemory } from './secret-value-memory.ts';
-import type { Quarantines } from './quarantine-memory.ts';
-import type { OperatorTokens } from './operator-token-memory.ts';
-import type { Sessions } from './session-memory.ts';
+import { documentOfChange, type Follower } from './followers.ts';
 
-/** The components that follow changes, and their dependencies. */
-export interface Followers {
+/** The parts of memory that follow changes, and what the broker needs to keep them current. */
+export interface Following {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
-  readonly catalog: Catalog;
-  readonly sessions: Sessions;
-  readonly tokens: OperatorTokens;
-  readonly values: ValueCache;
-  readonly canaries: CanaryValues;
-  readonly quarantines: Quarantines;
-  readonly approvals: Approvals;
-  readonly attestations: Attestations;
-  readonly evidence: ImageEvidence;
-  readonly secretValues: SecretValueMemory;
   readonly keyring: Keyring;
-  /** Reads the root keys of the store into the ring. */
-  readonly rereadKeys: () => Promise<void>;
+  /** For a change of a kind that several of them follow, they run in this order. */
+  readonly followers: readonly Follower[];
 }
 
-/** Kinds of changes after which the broker reads a row again. */
-const REREAD: ReadonlySet<string> = new Set([
-  'document',
-  'canary',
-  'quarantine',
-  'approval',
-  'attestation',
-  'evidence',
-  'root-keys',
-]);
-/** The start of the key of a change that made a root key the active one. */
-const ACTIVE = 'active/';
+/** The followers of one kind of change: those that forget at once, and those that read again. */
+interface Led {
+  readonly forget: Follower[];
+  readonly refresh: Follower[];
+}
+
+const NOBODY: Led = { forget: [], refresh: [] };
 const RETRY_MS = 250;
 const PATIENCE_MS = 5_000;
 
 /** Applies every committed change, in order, to what this process keeps in memory, and reports the last change applied. */
 export class State {
-  readonly #followers: Followers;
+  readonly #following: Following;
+  readonly #byKind: ReadonlyMap<string, Led>;
   readonly #unwatch: () => void;
   readonly #listeners = new Set<(kind: DocumentKind, name: string) => void>();
   readonly #sealListeners: (() => void)[] = [];
@@ -61,13 +39,13 @@ export class State {
   #pending = 1;
   #closed = false;
 
-  private constructor(followers: Followers) {
-    this.#followers = followers;
-    this.#applied = followers.store.seq();
-    this.#unwatch = followers.store.watch((changes) => this.#take(changes));
-    const { catalog, canaries, quarantines, approvals, attestations, evidence } = followers;
-    const loaded = [catalog, canaries, quarantines, approvals, attestations, evidence];
-    this.#work = Promise.all(loaded.map((each) => each.load()))
+  private constructor(following: Following) {
+    const { store, followers } = following;
+    this.#following = following;
+    this.#byKind = byKind(followers);
+    this.#applied = store.seq();
+    this.#unwatch = store.watch((changes) => this.#take(changes));
+    this.#work = Promise.all(followers.map(async (each) => each.load?.()))
       .then(() => undefined)
       .finally(() => {
         this.#pending -= 1;
@@ -78,8 +56,8 @@ export class State {
    * Subscribes first and loads second, so that no change is missed in between.
    * @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write.
    */
-  static async start(followers: Followers): Promise<State> {
-    const state = new State(followers);
+  static async start(following: Following): Promise<State> {
+    const state = new State(following);
     await state.#work;
     return state;
   }
@@ -96,7 +74,7 @@ export class State {
   async caughtUp(): Promise<void> {
     const { promise, reject } = Promise.withResolvers<never>();
     const late = new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
-    const cancel = this.#followers.clock.after(PATIENCE_MS, () => reject(late));
+    const cancel = this.#following.clock.after(PATIENCE_MS, () => reject(late));
     await Promise.race([this.#work, promise]).finally(cancel);
   }
 
@@ -122,7 +100,7 @@ export class State {
 
   /** Registers a listener that runs when the broker is sealed; it runs at once if the broker is already sealed. */
   onSealed(listener: () => void): void {
-    if (this.#followers.keyring.isSealed) listener();
+    if (this.#following.keyring.isSealed) listener();
     else this.#sealListeners.push(listener);
   }
 
@@ -133,19 +111,16 @@ export class State {
 
   /** The installation was sealed: this process drops its keys and values before it applies the rest of the change. */
   #seal(): void {
-    const { keyring, sessions, tokens, values, secretValues } = this.#followers;
+    const { keyring, followers } = this.#following;
     if (keyring.isSealed) return;
     keyring.seal();
-    values.seal();
-    secretValues.clear();
-    sessions.clear();
-    tokens.clear();
+    for (const each of followers) each.clear?.();
     for (const listener of this.#sealListeners) listener();
   }
 
   #take(changes: readonly Change[]): void {
     for (const change of changes) this.#forget(change);
-    const reread = changes.filter(({ kind }) => REREAD.has(kind));
+    const reread = changes.filter(({ kind }) => this.#followersOf(kind).refresh.length > 0);
     const last = changes.at(-1)?.seq ?? this.#applied;
     if (reread.length === 0 && this.#pending === 0) {
       this.#reach(last);
@@ -167,17 +142,13 @@ export class State {
     for (const { resolve } of arrived) resolve();
   }
 
-  #forget({ kind, key }: Change): void {
-    const { sessions, tokens, values, secretValues, keyring } = this.#followers;
-    if (kind === 'seal') this.#seal();
-    else if (kind === 'root-keys' && key.startsWith(ACTIVE))
-      keyring.promote(key.slice(ACTIVE.length));
-    else if (kind === 'session' || kind === 'leases') sessions.changed(kind, key);
-    else if (kind === 'token') tokens.changed(key);
-    else if (kind === 'secret') {
-      values.drop(key);
-      secretValues.changed(key);
-    }
+  #forget(change: Change): void {
+    if (change.kind === 'seal') this.#seal();
+    for (const each of this.#followersOf(change.kind).forget) each.forget?.(change);
+  }
+
+  #followersOf(kind: string): Led {
+    return this.#byKind.get(kind) ?? NOBODY;
   }
 
   /**
@@ -185,10 +156,10 @@ export class State {
    * sealed.
    */
   async #reload(change: Change): Promise<void> {
-    const { clock, log, keyring } = this.#followers;
+    const { clock, log, keyring } = this.#following;
     while (!this.#closed && !keyring.isSealed) {
       try {
-        await this.#refresh(change);
+        for (const each of this.#followersOf(change.kind).refresh) await each.refresh?.(change.key);
         break;
       } catch (error) {
         log.error({ err: error, changed: change.key }, 'could not read a change; retrying');
@@ -196,26 +167,21 @@ export class State {
       }
     }
     if (change.kind !== 'document' || keyring.isSealed) return;
-    const { kind, name } = documentOf(change);
+    const { kind, name } = documentOfChange(change.key);
     for (const listener of this.#listeners) listener(kind, name);
-  }
-
-  async #refresh(change: Change): Promise<void> {
-    const { kind, key } = change;
-    const { catalog, canaries, quarantines, approvals, attestations, evidence } = this.#followers;
-    if (kind === 'canary') return canaries.refresh(key);
-    if (kind === 'quarantine') return quarantines.refresh(key);
-    if (kind === 'approval') return approvals.refresh(key);
-    if (kind === 'attestation') return attestations.refresh(key);
-    if (kind === 'evidence') return evidence.refresh(key);
-    if (kind === 'root-keys') return this.#followers.rereadKeys();
-    const document = documentOf(change);
-    await catalog.refresh(document.kind, document.name);
   }
 }
 
-/** The key of a document change is `<kind>/<name>`; the name of a definition contains slashes itself. */
-function documentOf({ key }: Change): { readonly kind: DocumentKind; readonly name: string } {
-  const slash = key.indexOf('/');
-  return { kind: key.slice(0, slash) as DocumentKind, name: key.slice(slash + 1) };
+/** Made once, so that a change costs one look-up. */
+function byKind(followers: readonly Follower[]): ReadonlyMap<string, Led> {
+  const table = new Map<string, Led>();
+  for (const follower of followers) {
+    for (const kind of follower.kinds) {
+      const led = table.get(kind) ?? { forget: [], refresh: [] };
+      if (follower.forget !== undefined) led.forget.push(follower);
+      if (follower.refresh !== undefined) led.refresh.push(follower);
+      table.set(kind, led);
+    }
+  }
+  return table;
 }

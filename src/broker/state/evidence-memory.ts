@@ -5,6 +5,7 @@ import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { openRow } from '../kernel/row-seals.ts';
 import { openEvidence } from './evidence-rows.ts';
+import type { Follower } from './followers.ts';
 
 type Row = Tables['image_evidence'];
 
@@ -133,4 +134,13 @@ function isSameReport(a: Row, b: Row): boolean {
     a.digests === b.digests &&
     Buffer.compare(a.body, b.body) === 0
   );
+}
+
+/** Keeps them current. */
+export function evidenceFollower(evidence: ImageEvidence): Follower {
+  return {
+    kinds: ['evidence'],
+    load: () => evidence.load(),
+    refresh: (id) => evidence.refresh(id),
+  };
 }

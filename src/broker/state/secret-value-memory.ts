@@ -1,6 +1,7 @@
 import { processFingerprint } from '../../crypto/hashes/process-fingerprint.ts';
 import { SHORTEST_COMPARED, type SecretValues } from '../../domain/posture/secret-values.ts';
 import type { SecretData } from '../../domain/secrets/secret.ts';
+import type { Follower } from './followers.ts';
 
 /**
  * Limits; with more fingerprints the memory is not complete: a pod with other values is unknown, because one of them may be that
@@ -112,4 +113,13 @@ export class SecretValueMemory implements SecretValues {
     if (left.length === 0) this.#pathsOf.delete(fingerprint);
     else this.#pathsOf.set(fingerprint, left);
   }
+}
+
+/** Notices each changed secret, and forgets everything when the broker is sealed. */
+export function secretValueFollower(values: SecretValueMemory): Follower {
+  return {
+    kinds: ['secret'],
+    forget: ({ key }) => values.changed(key),
+    clear: () => values.clear(),
+  };
 }

@@ -11,6 +11,7 @@ import { LeaseQuota } from '../../../src/broker/state/lease-quota.ts';
 import { SessionQuota } from '../../../src/broker/state/session-quota.ts';
 import { logIn } from '../../../src/broker/sessions/log-in.ts';
 import type { Limits } from '../../../src/broker/state/dependencies.ts';
+import { optionFollowers } from '../../../src/compose/features/option-followers.ts';
 import type { Parts } from '../../../src/compose/parts.ts';
 import { RotationCanaries } from '../../../src/broker/rotations/canary-values.ts';
 import { Catalog } from '../../../src/broker/state/catalog.ts';
@@ -36,6 +37,7 @@ import { RootKeyWrappers } from '../../../src/broker/keys/root-key-wrappers.ts';
 import { RowSeals } from '../../../src/broker/kernel/row-seals.ts';
 import { Sessions, type LiveSession } from '../../../src/broker/state/session-memory.ts';
 import { State } from '../../../src/broker/state/change-follower.ts';
+import { coreFollowers } from '../../../src/broker/state/followers.ts';
 import { ValueCache } from '../../../src/broker/state/value-cache.ts';
 import { sha256Hex } from '../../../src/crypto/hashes/digest.ts';
 import { Keyring } from '../../../src/crypto/keys/keyring.ts';
@@ -376,20 +378,14 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const quarantines = new Quarantines(store, rows, clock);
   const evidence = new ImageEvidence(store);
   const secretValues = new SecretValueMemory();
-  const followers = {
-    ...{ store, clock, log, catalog, sessions, tokens, values },
-    ...{
-      canaries,
-      quarantines,
-      approvals,
-      attestations,
-      evidence,
-      secretValues,
-      keyring,
-      rereadKeys: () => Promise.resolve(),
-    },
-  };
-  const state = await State.start(followers);
+  const memory = { catalog, sessions, tokens, values, canaries, quarantines, keyring };
+  const state = await State.start({
+    ...{ store, clock, log, keyring },
+    followers: [
+      ...coreFollowers({ ...memory, rereadKeys: () => Promise.resolve() }),
+      ...optionFollowers({ approvals, attestations, evidence, secretValues }),
+    ],
+  });
   return {
     ...{
       store,
