@@ -122,7 +122,7 @@ export default tseslint.config(
     files: ['src/program/main.ts', 'src/compose/configuration/on-signals.ts'],
     rules: without(EXIT_BANS),
   },
-  { files: ['src/program/program.ts'], rules: { 'no-console': 'off' } },
+  { files: ['src/program/output.ts'], rules: { 'no-console': 'off' } },
   { files: ['src/delivery/agent/main.ts'], rules: without(EXIT_BANS, ENV_BANS) },
   {
     files: ['src/cli/**/*.ts', 'bench/**/*.ts', 'test/kit/backends/**/*.ts'],

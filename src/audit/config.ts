@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseWitnessKey } from '../crypto/log/cosignature.ts';
-import { LOG_FORMATS } from '../domain/audit/formats/log-format.ts';
+import { LOG_FORMATS } from '../domain/audit/formats/format-names.ts';
 import { isName } from '../domain/words/names.ts';
 
 const absolutePath = z

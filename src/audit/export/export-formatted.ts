@@ -2,7 +2,8 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { leafHash } from '../../crypto/log/merkle.ts';
 import { decodeBundle, TILE_WIDTH } from '../../crypto/log/tiles.ts';
-import { formatEntry, type LogFormat } from '../../domain/audit/formats/log-format.ts';
+import type { LogFormat } from '../../domain/audit/formats/format-names.ts';
+import { formatEntry } from '../../domain/audit/formats/log-format.ts';
 import { ExportFiles } from './export-files.ts';
 import type { Manifest } from './export-format.ts';
 

@@ -1,5 +1,6 @@
 import { leafHash } from '../../crypto/log/merkle.ts';
-import { formatEntry, type LogFormat } from '../../domain/audit/formats/log-format.ts';
+import type { LogFormat } from '../../domain/audit/formats/format-names.ts';
+import { formatEntry } from '../../domain/audit/formats/log-format.ts';
 
 /** Neighbouring entries of the log, without newlines. */
 export interface Delivery {

@@ -8,7 +8,7 @@ import { WatchedFile } from '../../net/watched-file.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import type { SinkConfig } from '../config.ts';
-import type { LogFormat } from '../../domain/audit/formats/log-format.ts';
+import type { LogFormat } from '../../domain/audit/formats/format-names.ts';
 import { deliveryParts, formatted, SinkError, type Delivery, type Sink } from './sink.ts';
 import { syslogFrame } from './syslog-message.ts';
 

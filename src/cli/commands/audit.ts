@@ -1,7 +1,7 @@
+import { LOG_FORMATS } from '../../domain/audit/formats/format-names.ts';
 import { STANDARD_NAMES } from '../compliance/standards.ts';
 import { AUDIT_FILTERS } from '../input/audit-filters.ts';
-import { OUTPUT } from './declare.ts';
-import { REASON, YES, type CommandTable, type CommandWords, type OptionRow } from './command.ts';
+import type { CommandTable, OptionRow } from './command.ts';
 import { FROM_JSON, VALUES } from './secrets.ts';
 
 const FILTERS: readonly OptionRow[] = AUDIT_FILTERS.map(([name, description]) => [
@@ -16,7 +16,14 @@ const PERIOD: readonly OptionRow[] = [
 ];
 const load = () => import('../verbs/audit-proof.ts');
 
-/** The commands that query the audit log of a running broker; src/program/program.ts adds those that read a store or an export. */
+/** The option that writes entries in a format of another system. */
+export function formatOption(effect: string): OptionRow {
+  const names = LOG_FORMATS.filter((each) => each !== 'json');
+  const list = `${names.slice(0, -1).join(', ')} or ${names.slice(-1).join()}`;
+  return ['--format <format>', `${effect} ${list} (docs/audit.md, "Formats")`];
+}
+
+/** The commands that query the audit log of a running broker; src/program/commands/audit.ts has those that read a store or an export. */
 export const AUDIT: CommandTable = {
   heading: 'Audit log:',
   groups: { audit: 'search, export and verify the audit log' },
@@ -24,11 +31,7 @@ export const AUDIT: CommandTable = {
     {
       command: 'audit search',
       summary: 'list entries that match all filters, newest first',
-      options: [
-        ...FILTERS,
-        ...PERIOD,
-        ['--format <format>', 'print lines of ocsf, cef or kubernetes (docs/audit.md, "Formats")'],
-      ],
+      options: [...FILTERS, ...PERIOD, formatOption('print lines of')],
       examples: [
         'quaymaster audit search --path payments/db --since 1h --format ocsf',
         'quaymaster audit search --outcome deny --since 2h --workload k8s://prod/shop/web',
@@ -146,61 +149,5 @@ export const AUDIT: CommandTable = {
       examples: ['quaymaster audit log-key'],
       load: async () => (await load()).runLogKey,
     },
-  ],
-};
-
-/** Command for a running broker, or for a stopped one. */
-export const AUDIT_ARCHIVE: CommandWords = {
-  command: 'audit archive',
-  summary: 'move old entries of the log to an archive, and wait for it',
-  details:
-    'The broker writes and verifies objects in its archive, signs the truncation with one entry, and then removes the entries from its store. It serves requests meanwhile. Interrupting this command does not stop the run. A run that was interrupted, also by a crash, continues when the command is repeated. With --config the command does this itself, for a stopped broker. See docs/audit.md.',
-  options: [
-    ['--before <time>', 'entries that were recorded before this time, such as 2026-01-05'],
-    ['--keep <duration>', 'entries that are older than this, such as 90d'],
-    ['--dry-run', 'only say what would be archived'],
-    REASON,
-    YES,
-    ['-c, --config <file>', 'archive the log of the stopped broker with this configuration file'],
-    ['--to <directory>', 'with --config: to this directory instead of the configured archive'],
-    OUTPUT,
-  ],
-  examples: [
-    'quaymaster audit archive --keep 90d --dry-run --reason retention',
-    'quaymaster audit archive --config config.yaml --to /archive/quaymaster --reason retention',
-  ],
-};
-
-/** Option that names the place of archived entries. */
-export const ARCHIVE: readonly OptionRow[] = [
-  ['--archive <place>', 'also read the archived entries, from a directory or s3://bucket/prefix'],
-  ['--region <name>', 'region of the bucket; by default us-east-1'],
-  ['--endpoint <url>', 'of S3-compatible storage other than AWS'],
-];
-
-/** Needs no broker: it reads an export. */
-export const AUDIT_VERIFY: CommandWords = {
-  command: 'audit verify',
-  summary: 'verify an export offline; exit 1 if the verification fails',
-  details:
-    'Without --checkpoint it can only check that the export is consistent in itself: a log that was cut off passes.',
-  arguments: [['<directory>', 'an export']],
-  options: [
-    ['--checkpoint <file>', 'a checkpoint that was kept outside the store'],
-    ['--log-key <text>', "the log's verifier key, from a source other than the export"],
-    [
-      '--witness-key <text>',
-      'the verifier key of a witness, from the witness itself; may be repeated',
-      { isRepeated: true },
-    ],
-    [
-      '--require-witnesses <count>',
-      'cosignatures that one checkpoint must have; by default, one of each --witness-key',
-    ],
-    ...ARCHIVE,
-  ],
-  examples: [
-    'quaymaster audit verify export/ --checkpoint checkpoint.txt --archive s3://company-audit/quaymaster',
-    'quaymaster audit verify export/ --witness-key witness.example/w1+34680a89+BOBQPspGD6yGqqDG+JfM8Fw6PfTGLCiM5MclZqiJkVif --require-witnesses 1',
   ],
 };

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { CallId, ItemOf, SuccessBody } from '../../client/index.ts';
-import type { Verb } from '../run/context.ts';
+import type { Call, Verb } from '../run/context.ts';
 
 /** An argument as commander writes it, such as `<path>` or `[id]`. */
 export type ArgumentRow = readonly [
@@ -37,19 +37,26 @@ export interface CommandWords {
   readonly examples: readonly string[];
 }
 
-/** A command whose code is loaded when it runs. */
+/** A command of the client: its code is loaded when it runs. */
 export interface CommandRow extends CommandWords {
   /** True for a command that calls no broker: it has no connection options. */
   readonly isLocal?: true;
   readonly load: (program: Command) => Promise<Verb<never>>;
 }
 
-/** The commands under one heading of the help. */
-export interface CommandTable {
+/** A command of the program, outside the context of the client: it imports its code itself, and throws its failures. */
+export interface ActionRow extends CommandWords {
+  /** It has the connection options of the client. */
+  readonly mayConnect?: true;
+  readonly run: (call: Call<never>) => Promise<void>;
+}
+
+/** The commands under one heading of the help. The tables hold words only. */
+export interface CommandTable<Row extends CommandWords = CommandRow> {
   readonly heading: string;
   /** Descriptions of the words that several commands begin with, such as `lease`. */
   readonly groups?: Readonly<Record<string, string>>;
-  readonly commands: readonly CommandRow[];
+  readonly commands: readonly Row[];
 }
 
 /** The name of each cell, with the member that it shows or a function of the whole item. */

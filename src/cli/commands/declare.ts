@@ -1,8 +1,15 @@
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { FORMATS } from '../output/formats.ts';
-import type { ArgumentRow, CommandRow, CommandTable, CommandWords, OptionRow } from './command.ts';
+import type {
+  ActionRow,
+  ArgumentRow,
+  CommandRow,
+  CommandTable,
+  CommandWords,
+  OptionRow,
+} from './command.ts';
 
-export const OUTPUT: OptionRow = [
+const OUTPUT: OptionRow = [
   '-o, --output <format>',
   'output format',
   { choices: FORMATS, fallback: 'table' },
@@ -31,14 +38,28 @@ const CONNECTION: readonly OptionRow[] = [
 /** Second names, which users of Vault type. */
 const ALIASES: Readonly<Record<string, string>> = { ls: 'list', rm: 'delete' };
 
-export function addTable(program: Command, { heading, groups, commands }: CommandTable): void {
+/** Adds the commands of a table; `load` or `run` of a row runs with its command. */
+export function addTable(
+  program: Command,
+  { heading, groups, commands }: CommandTable<CommandRow | ActionRow>,
+): void {
   program.commandsGroup(heading);
-  for (const row of commands) addVerb(program, row, groups);
+  for (const row of commands) {
+    const command = addCommand(program, row, groups);
+    if ('run' in row) addAction(command, row);
+    else addVerb(command, row, program);
+  }
 }
 
-/** Adds a command that loads and runs its verb. */
-function addVerb(program: Command, row: CommandRow, groups: CommandTable['groups']): void {
-  const command = addCommand(program, row, groups).addOption(optionOf(OUTPUT));
+function addAction(command: Command, { mayConnect, run }: ActionRow): void {
+  if (mayConnect === true) addConnection(command);
+  // Commander has parsed the options by the row that also has the action.
+  command.action(() => run({ args: command.args, options: command.opts<never>() }));
+}
+
+/** Loads and runs a verb with the context of the client. */
+function addVerb(command: Command, row: CommandRow, program: Command): void {
+  command.addOption(optionOf(OUTPUT));
   if (row.isLocal !== true) addConnection(command);
   command.action(async () => {
     const { runVerb } = await import('../run/run-verb.ts');
@@ -46,15 +67,15 @@ function addVerb(program: Command, row: CommandRow, groups: CommandTable['groups
   });
 }
 
-export function addConnection(command: Command): void {
+function addConnection(command: Command): void {
   for (const each of CONNECTION) command.addOption(optionOf(each).helpGroup('Connection:'));
 }
 
-/** Adds a command with its arguments, options and examples; the caller gives it an action. */
-export function addCommand(
+/** Adds a command with its arguments, options and examples. */
+function addCommand(
   program: Command,
   words: CommandWords,
-  groups: CommandTable['groups'] = {},
+  groups: Readonly<Record<string, string>> = {},
 ): Command {
   const { command: path, summary, details, examples } = words;
   const names = path.split(' ');

@@ -1,7 +1,8 @@
 import type { components } from '../../client/index.ts';
 import { leafHash } from '../../crypto/log/merkle.ts';
 import { asciiJson } from '../../domain/audit/formats/log-record.ts';
-import { formatEntry, LOG_FORMATS, type LogFormat } from '../../domain/audit/formats/log-format.ts';
+import { LOG_FORMATS, type LogFormat } from '../../domain/audit/formats/format-names.ts';
+import { formatEntry } from '../../domain/audit/formats/log-format.ts';
 import { filterQuery, type FilterOptions } from '../input/audit-filters.ts';
 import { callWith } from '../connection/broker.ts';
 import type { Call, CliContext } from '../run/context.ts';

@@ -7,7 +7,7 @@ import { loadConfig } from '../config/load.ts';
 import { openStore } from '../../store/index.ts';
 import { atOrigin, openBootLog } from '../log/audit-trail.ts';
 import { brokerSource, type LogClient } from './broker-source.ts';
-import { LOG_FORMATS, type LogFormat } from '../../domain/audit/formats/log-format.ts';
+import { LOG_FORMATS, type LogFormat } from '../../domain/audit/formats/format-names.ts';
 import { BrokerError } from '../../domain/errors.ts';
 
 /** The store of a configuration file, or a running broker. */

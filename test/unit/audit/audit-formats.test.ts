@@ -4,12 +4,8 @@ import fc from 'fast-check';
 import { sha256Hex } from '../../../src/crypto/hashes/digest.ts';
 import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../../src/domain/audit/audit-actions.ts';
 import { escapeHeader, escapeValue } from '../../../src/domain/audit/formats/cef.ts';
-import {
-  formatEntry,
-  LOG_FORMATS,
-  type LocatedEntry,
-  type LogFormat,
-} from '../../../src/domain/audit/formats/log-format.ts';
+import { LOG_FORMATS, type LogFormat } from '../../../src/domain/audit/formats/format-names.ts';
+import { formatEntry, type LocatedEntry } from '../../../src/domain/audit/formats/log-format.ts';
 import { FORMAT_ROWS, OCSF_CLASSES } from '../../../src/domain/audit/formats/rows.ts';
 
 interface FormatVectors {

@@ -1,0 +1,155 @@
+import { action } from '../../cli/commands/action.ts';
+import type { ActionRow, CommandRow, CommandTable } from '../../cli/commands/command.ts';
+import type { Verb } from '../../cli/run/context.ts';
+import { leanStart } from '../../process/lean-start.ts';
+import { preferEventLoop } from '../../process/thread-priorities.ts';
+import { RELEASE } from '../../process/version.ts';
+import { print } from '../output.ts';
+import { CONFIG } from './options.ts';
+
+/** The commands that start a broker. */
+export const BROKER: CommandTable<ActionRow> = {
+  heading: 'Broker:',
+  commands: [
+    action<{ config: string; trustClock?: boolean }>(
+      {
+        command: 'serve',
+        summary: 'run the broker',
+        options: [
+          CONFIG,
+          [
+            '--trust-clock',
+            'trust the system clock although the log has later entries; see docs/operations.md',
+          ],
+        ],
+        examples: ['quaymaster serve --config config.yaml'],
+      },
+      async ({ options }) => {
+        await leanStart(async () => {
+          const { runServe } = await import('../../compose/verbs/serve.ts');
+          await runServe(options);
+        });
+        preferEventLoop();
+      },
+    ),
+    action<{ config: string; tokenFile: string; tokenTtl: string }>(
+      {
+        command: 'init',
+        summary: 'create missing keys and store, and a short-lived admin token',
+        options: [
+          CONFIG,
+          ['--token-file <file>', 'a new file of mode 0600 for the token', { isRequired: true }],
+          ['--token-ttl <duration>', 'lifetime of the token', { fallback: '1h' }],
+        ],
+        examples: ['quaymaster init --config config.yaml --token-file operator.token'],
+      },
+      async ({ options }) => {
+        const { runInit } = await import('../../compose/verbs/init.ts');
+        print(await runInit(options));
+      },
+    ),
+    action<{ directory: string; port: string }>(
+      {
+        command: 'dev',
+        summary: 'run a broker on this machine for trying things out, with everything it needs',
+        options: [
+          ['--directory <dir>', 'directory for its files', { fallback: '.quaymaster' }],
+          ['--port <port>', 'port on 127.0.0.1', { fallback: '8200' }],
+        ],
+        examples: ['quaymaster dev', 'quaymaster dev --port 8300'],
+      },
+      async ({ options }) => {
+        const { runDev } = await import('../../dev/run-dev.ts');
+        await runDev(options, print);
+      },
+    ),
+  ],
+};
+
+/** The commands that check or unlock an installation. */
+export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
+  heading: 'Broker:',
+  groups: { config: 'check the configuration' },
+  commands: [
+    action(
+      {
+        command: 'version',
+        summary: 'print the release of this program',
+        examples: ['quaymaster version'],
+      },
+      () => {
+        print(RELEASE);
+        return Promise.resolve();
+      },
+    ),
+    action<{ config: string; files?: boolean }>(
+      {
+        command: 'config check',
+        summary: 'validate the configuration file; list every problem',
+        options: [CONFIG, ['--files', 'also check every file that the configuration names']],
+        examples: ['quaymaster config check --config config.yaml --files'],
+      },
+      async ({ options: { config, files = false } }) => {
+        const { runConfigCheck } = await import('../../compose/verbs/check-files.ts');
+        print(await runConfigCheck(config, files));
+      },
+    ),
+    {
+      command: 'doctor',
+      summary:
+        'find problems of an installation, or of one path, with their cures; exit 1 if there is one',
+      details:
+        'Without a path: listener, clock, over-broad policies, default accounts, audit log and mounts; with --config also the files of the configuration and the key-encryption key. With a path: everything from the login of a workload to the backend.',
+      arguments: [['[path]', 'path of a secret; needs --as']],
+      options: [
+        ['--as <workload>', 'with a path: name of a workload, such as k8s://prod/shop/web'],
+        [
+          '-c, --config <file>',
+          'also check the files that this configuration names, and open its key-encryption key',
+        ],
+      ],
+      examples: [
+        'quaymaster doctor --config /etc/quaymaster/config.yaml',
+        'quaymaster doctor payments/db --as k8s://prod/shop/web',
+      ],
+      load: loadDoctor,
+    },
+    action<{ config: string; comment: string }>(
+      {
+        command: 'release',
+        summary: 'unlock a store that was stopped by rollback protection; see docs/operations.md',
+        options: [
+          CONFIG,
+          ['--comment <text>', 'reason; recorded in the audit log', { isRequired: true }],
+        ],
+        examples: ['quaymaster release --config config.yaml --comment INC-7'],
+      },
+      async ({ options }) => {
+        const { runRelease } = await import('../../compose/verbs/release.ts');
+        print(await runRelease(options));
+      },
+    ),
+    action<{ config: string }>(
+      {
+        command: 'healthcheck',
+        summary: 'exit 0 if the broker on this machine is alive',
+        options: [CONFIG],
+        examples: ['quaymaster healthcheck --config config.yaml'],
+      },
+      async ({ options: { config } }) => {
+        const { runHealthcheck } = await import('../../compose/verbs/healthcheck.ts');
+        print(await runHealthcheck(config));
+      },
+    ),
+  ],
+};
+
+async function loadDoctor(): Promise<Verb<{ readonly as?: string; readonly config?: string }>> {
+  const { runDoctor } = await import('../../cli/verbs/doctor.ts');
+  const { configFindings } = await import('../../compose/verbs/check-files.ts');
+  return async (context, call) => {
+    const { config } = call.options;
+    const local = config === undefined ? [] : await configFindings(config, context.clock);
+    return runDoctor(context, call, local);
+  };
+}
