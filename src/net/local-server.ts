@@ -4,7 +4,10 @@ import type { Socket } from 'node:net';
 import { BrokerError } from '../domain/errors.ts';
 import { bindUnixSocket } from './unix-socket.ts';
 
-/** Slow senders are cut off after these times, checked every second: Node's default interval is 30 s. Answers are short, so connections do not stay. */
+/**
+ * Slow senders are cut off after these times, checked every second: Node's default interval is 30 s. Responses are short, so connections are not kept
+ * open.
+ */
 const BOUNDS = {
   maxHeaderSize: 8_192,
   headersTimeout: 5_000,
@@ -15,8 +18,8 @@ const BOUNDS = {
 const MOST_CONNECTIONS = 100;
 
 /**
- * A server for callers of the same pod or node. Beyond its limit of connections the oldest is closed: a caller that holds many open keeps out neither
- * a probe, without which the kubelet ends the container, nor another program.
+ * Makes a server for callers of the same pod or node. Above its limit of connections it closes the oldest: a caller that opens many connections
+ * blocks neither a probe, without which the kubelet ends the container, nor another program.
  */
 export function boundedServer(listener: RequestListener): Server {
   const server = createServer(BOUNDS, listener);

@@ -16,14 +16,14 @@ export class MountedFile {
     this.#link = join(dirname(path), DATA_LINK);
   }
 
-  /** Remembers the present state: read the file after this. */
+  /** Remembers the current state of the mount: read the file after this call. */
   static async at(path: string): Promise<MountedFile> {
     const file = new MountedFile(path);
     file.#target = await file.#read();
     return file;
   }
 
-  /** Whether the mount changed since the last call. */
+  /** Reports whether the mount changed since the last call. */
   async hasChanged(): Promise<boolean> {
     const target = await this.#read();
     if (target === undefined || target === this.#target) return false;

@@ -2,8 +2,8 @@ const CODE = /^[A-Z][A-Z0-9_]{2,63}$/;
 const SYSCALL = /^[a-z]{2,20}$/;
 
 /**
- * An error of a socket, of TLS or of an HTTP parser as the log may have it: its code, and what the operating system was asked. The message
- * is not kept, because Node writes what the other side sent into it, such as the names in its certificate.
+ * Converts an error of a socket, of TLS or of an HTTP parser for the log: its code and the system call. The message is dropped, because Node writes
+ * text of the peer into it, such as the names in its certificate.
  */
 export function socketFailure(error: unknown): Error {
   const { code, syscall, port } = (error ?? {}) as Readonly<Record<string, unknown>>;

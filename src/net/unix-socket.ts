@@ -4,9 +4,9 @@ import { connect } from 'node:net';
 import { BrokerError } from '../domain/errors.ts';
 
 /**
- * Creates a Unix socket at `path` by `bind`. Only users whom `mode` lets write can connect: the kernel checks it at connect(2), so no further check of
- * the peer is needed. A socket that a dead process left behind is removed; anything else at the path is not.
- * @throws ERR_CONFIG_INVALID that says what is in the way; as `bind`
+ * Creates a Unix socket at `path` by `bind`. Only users with write permission in `mode` can connect: the kernel checks it at connect(2), so no
+ * further check of the peer is needed. A socket that a dead process left is removed; any other file at the path is not.
+ * @throws ERR_CONFIG_INVALID that names the obstacle; errors of `bind`
  */
 export async function bindUnixSocket(
   path: string,

@@ -3,7 +3,7 @@ import { BrokerError } from '../domain/errors.ts';
 
 const MAX_BYTES = 1024 * 1024;
 
-/** A small text file that others replace: read again when it is another one, which costs one stat a call. */
+/** A small text file that other programs replace. It is read again when it was replaced; each call costs one stat. */
 export class WatchedFile {
   readonly #path: string;
   #seen = '';
@@ -13,7 +13,7 @@ export class WatchedFile {
     this.#path = path;
   }
 
-  /** @throws ERR_PROVIDER_UNAVAILABLE when it cannot be read or is longer than 1 MiB. */
+  /** @throws ERR_PROVIDER_UNAVAILABLE if the file cannot be read or is longer than 1 MiB. */
   async text(): Promise<string> {
     try {
       await using file = await open(this.#path, 'r');

@@ -3,7 +3,7 @@ const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 
 export interface JsonBounds {
-  /** Objects and arrays within each other. */
+  /** Nesting depth of objects and arrays. */
   readonly depth: number;
   /** Items of arrays and members of objects, all together. */
   readonly values: number;
@@ -12,8 +12,8 @@ export interface JsonBounds {
 }
 
 /**
- * Which bound a JSON text exceeds; undefined where it keeps within all of them, or is not JSON. Looks at each character once, builds nothing and
- * stops at the first bound: a megabyte of `[` costs a parser a quarter of a second (measured), and costs this 33 characters.
+ * The first bound that a JSON text exceeds; undefined if it exceeds none, or is not JSON. It scans each character once, builds nothing and stops at
+ * the first bound: a megabyte of `[` costs a parser a quarter of a second (measured), and this function 33 characters.
  */
 export function exceededBound(text: string, bounds: JsonBounds): keyof JsonBounds | undefined {
   let depth = 0;
@@ -31,14 +31,14 @@ export function exceededBound(text: string, bounds: JsonBounds): keyof JsonBound
     else if ((character | 0x20) === 0x7d) depth -= 1;
     else if (character === COMMA) commas += 1;
     if (depth > bounds.depth) return 'depth';
-    // So many commas separate at least one value more.
+    // This number of commas separates at least one value more.
     if (commas >= bounds.values) return 'values';
     if (bare > bounds.bare) return 'bare';
   }
   return undefined;
 }
 
-/** Where the string that begins at `start` ends; the end of the text where it does not. */
+/** The end of the string that begins at `start`; the end of the text if the string is not closed. */
 function endOfString(text: string, start: number): number {
   let end = start;
   do {

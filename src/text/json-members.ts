@@ -3,7 +3,7 @@ import { BrokerError } from '../domain/errors.ts';
 interface SourceText {
   readonly source: string;
 }
-/** TypeScript 6 does not know these yet; Node 24 has them (ECMAScript JSON.parse source text access). */
+/** TypeScript 6 lacks the types of this API; Node 24 has it (ECMAScript JSON.parse source text access). */
 const json = JSON as unknown as {
   parse(
     text: string,
@@ -13,8 +13,8 @@ const json = JSON as unknown as {
 };
 
 /**
- * The members of a text that is a JSON object; printed again, numbers have the digits they came with. undefined for text that is not JSON:
- * it only looked like it. @throws ERR_PROVIDER_MALFORMED when nested too deep.
+ * The members of a text that is a JSON object. Numbers keep their digits when they are printed again. Undefined for text that only looks like JSON.
+ * @throws ERR_PROVIDER_MALFORMED if it is nested too deep.
  */
 export function parseMembers(text: string): Readonly<Record<string, unknown>> | undefined {
   if (!text.trimStart().startsWith('{')) return undefined;
@@ -28,7 +28,7 @@ export function parseMembers(text: string): Readonly<Record<string, unknown>> | 
   }
 }
 
-/** A member as a secret's value: a string as it is, anything else as its JSON text. */
+/** A member as the value of a secret: a string unchanged, any other value as its JSON text. */
 export function memberText(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

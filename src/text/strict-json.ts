@@ -22,8 +22,8 @@ const CLOSE_OBJECT = 0x7d;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * A JSON object in which no object, at any depth, names a member twice: parsers disagree which one counts (RFC 7519 §4).
- * @throws what `refused` makes of `malformed`, `duplicate_claim`.
+ * Parses a JSON object and refuses duplicate names at any depth: parsers disagree about which one counts (RFC 7519 §4).
+ * @throws the error that `refused` makes of `malformed`, `duplicate_claim`.
  */
 export function parseStrictObject(bytes: Uint8Array, refused: StrictJsonRefusal): JsonObject {
   const parsed = parse(bytes);
@@ -44,7 +44,7 @@ function parse(
     const text = new JsonText(decoded);
     return text.depth > DEEPEST ? undefined : { text, value };
   } catch {
-    // Text that nests deeper than the stack ends here too.
+    // Text that nests deeper than the stack allows ends here too.
     return undefined;
   }
 }
@@ -95,9 +95,9 @@ function startsOf(text: string): readonly number[] {
  * any number of positions: a body may have fifty problems, each at the end of a long text.
  */
 export class JsonText {
-  /** Whether an object names a member twice: parsers disagree about which one counts (RFC 8259 §4). */
+  /** True if an object has a duplicate name: parsers disagree about which one counts (RFC 8259 §4). */
   readonly hasDuplicateKeys: boolean;
-  /** Objects and arrays within each other. */
+  /** Nesting depth of objects and arrays. */
   readonly depth: number;
   readonly #text: string;
   #at = 0;

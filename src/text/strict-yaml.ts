@@ -66,7 +66,7 @@ export async function readOneYaml(
   return documents[0] ?? { value: null, locate: () => undefined, locateKey: () => undefined };
 }
 
-/** A problem for a line of text: `line 3 is not valid YAML: duplicate key`. */
+/** A problem as one line of text: `line 3 is not valid YAML: duplicate key`. */
 export function yamlProblemText({ line, message }: YamlProblem): string {
   return line === undefined ? message : `line ${line} ${message}`;
 }

@@ -5,13 +5,13 @@ import { NO_ALIAS, NO_ALIASES, type YamlFault } from './yaml-problems.ts';
 
 type NodeEvent = ScalarEvent | SequenceEvent | MappingEvent;
 
-/** How many values the aliases of a text may stand for: ten lines of aliases of aliases stand for billions. */
+/** Most values that the aliases of a text may stand for: ten lines of aliases of aliases stand for billions. */
 const MOST_ALIASED = 10_000;
 const CORE = 'tag:yaml.org,2002:';
 
 interface Anchored {
   readonly value: unknown;
-  /** The values in it, itself included. */
+  /** Number of values in the anchored node, itself included. */
   readonly size: number;
 }
 
@@ -88,7 +88,7 @@ export class YamlComposer {
     return Object.fromEntries(fields);
   }
 
-  /** A key is its text: `1`, `1.0` and `"1.0"` are not numbers there. */
+  /** A key is compared by its text: `1`, `1.0` and `"1.0"` are not numbers as keys. */
   #key(): string | undefined {
     const event = this.#events[this.#at] as Event;
     this.#value();
@@ -110,7 +110,7 @@ export class YamlComposer {
     return text;
   }
 
-  /** The name of a tag of the core schema, such as `str`. The tag `!` of a text says the same as quotes. */
+  /** The name of a tag of the core schema, such as `str`. The tag `!` means the same as quotes. */
   #tagOf({ tagStart, tagEnd, type }: NodeEvent): string | undefined {
     if (tagStart === -1) return undefined;
     const tag = this.#text.slice(tagStart, tagEnd);
@@ -133,13 +133,13 @@ export class YamlComposer {
     this.#refuse('is not valid YAML: the value does not have the type of its tag', tagStart);
   }
 
-  /** @returns a value for the place of the fault */
+  /** @returns a placeholder for the refused value */
   #refuse(message: string, offset: number): null {
     this.faults.push({ message, offset });
     return null;
   }
 
-  /** Whether the collection ends here. */
+  /** Reports whether the collection ends here. */
   #isEnd(): boolean {
     if (this.#events[this.#at]?.type !== this.#yaml.EVENT_ID.POP) return false;
     this.#at += 1;

@@ -9,7 +9,7 @@ import { UnusableResponse } from './unusable-response.ts';
 const IDLE_SOCKET_MS = 30_000;
 
 export interface HttpClientOptions {
-  /** How TLS is verified; `off` allows plain http and nothing else. */
+  /** TLS settings of the peer; `off` allows plain http only. */
   readonly tls: TlsIdentity | 'off';
   /** Default TLS 1.2. */
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
@@ -96,7 +96,7 @@ export class HttpClient {
     });
   }
 
-  /** Whether it has open connections. Idle ones close by themselves. */
+  /** True while it has open connections. Idle ones close by themselves. */
   get isInUse(): boolean {
     const { sockets = {}, freeSockets = {} } = this.#connector?.agent ?? {};
     return Object.keys(sockets).length + Object.keys(freeSockets).length > 0;

@@ -1,6 +1,8 @@
 const MOST_SECONDS = 3600;
 
-/** `Retry-After` in seconds, 1 to 3600 (RFC 9110 section 10.2.3); a date is measured against the answer's own `Date`, so clocks need not agree. */
+/**
+ * `Retry-After` in seconds, 1 to 3600 (RFC 9110 section 10.2.3). A date is compared with the `Date` of the same response, so clocks need not agree.
+ */
 export function retryAfterSeconds(
   retryAfter: string | undefined,
   date: string | undefined,
@@ -12,7 +14,7 @@ export function retryAfterSeconds(
   return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), MOST_SECONDS) : undefined;
 }
 
-/** The parser alone reads a year out of `-1`. */
+/** Requires GMT: `Date.parse` alone accepts `-1` as a year. */
 function parseDate(text: string): number {
   return text.endsWith(' GMT') ? Date.parse(text) : Number.NaN;
 }

@@ -1,15 +1,16 @@
-/** What one side of a TLS connection knows: whom it trusts, and who it is. Verification cannot be turned off. */
+/** Trusted authorities and own identity of one side of a TLS connection. Verification cannot be turned off. */
 export interface TlsIdentity {
   /** PEM; absent: the roots that come with Node. */
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
-  /** Checked in the peer's certificate instead of the host of the address. */
+  /** The name that the peer's certificate must contain instead of the host of the address. */
   readonly serverName?: string;
 }
 
 /**
- * A file of certificates that is empty, because it is being written, would mean Node's own roots, and so trust in every public authority.
+ * Refuses an empty file of certificates: an empty file, such as one that is being written, would mean Node's own roots, and so trust in every public
+ * authority.
  * @throws Error
  */
 export function requireCertificate(ca: string): string {

@@ -1,4 +1,4 @@
-/** A response that breaks the bounds of its reader. Holds nothing of what was received. */
+/** A response that breaks the bounds of its reader. The error contains nothing that was received. */
 export class UnusableResponse extends Error {
   override readonly name = 'UnusableResponse';
   readonly reason: 'body_too_large' | 'content_encoding' | 'protocol_switch';

@@ -6,7 +6,7 @@ export interface ConnectionBounds {
   readonly maxConnectionsPerAddress: number;
 }
 
-/** Open connections, in all and by network, from before a TLS handshake on: half-open ones are what floods are made of. */
+/** Counts open connections, in total and by network. Counting begins before the TLS handshake, because floods consist of half-open connections. */
 export class ConnectionLimits {
   #bounds: ConnectionBounds;
   readonly #isTrusted: (address: string) => boolean;
@@ -14,7 +14,7 @@ export class ConnectionLimits {
   readonly #byNetwork = new Map<string, number>();
   #refused = 0;
 
-  /** A trusted proxy brings the connections of many: only the bound for all holds for it. */
+  /** A trusted proxy forwards the connections of many clients, so only the total limit applies to it. */
   constructor(bounds: ConnectionBounds, isTrusted: (address: string) => boolean = () => false) {
     this.#bounds = bounds;
     this.#isTrusted = isTrusted;
@@ -24,7 +24,7 @@ export class ConnectionLimits {
     return this.#open.size;
   }
 
-  /** Connections that were cut at once since the start. */
+  /** Connections refused since the start. */
   get refused(): number {
     return this.#refused;
   }
@@ -38,7 +38,7 @@ export class ConnectionLimits {
     server.on('connection', (socket) => this.#take(socket));
   }
 
-  /** Cuts all, whatever they are doing. */
+  /** Closes all connections at once, including those with a request in progress. */
   destroyAll(): void {
     for (const socket of this.#open) socket.destroy();
   }

@@ -6,11 +6,10 @@ export interface HeldBounds {
 }
 
 /**
- * Bytes that the process keeps in memory for its callers: bodies that arrive and answers that wait to be read. A caller that sends or asks for much and
- * never finishes fills the memory of a process that others need, so the bytes are counted for each holder and in all.
- *
- * A holder may have a fixed part of what the others leave free (dynamic thresholds: Choudhury and Hahne, 1998). So however many fill their shares, some
- * memory is free, and a newcomer gets as much as each of them has.
+ * Bytes that the process keeps in memory for its callers: request bodies that arrive and responses that wait to be read. A caller that sends or
+ * requests much and never finishes fills memory that others need, so the bytes are counted for each holder and in total.
+ * A holder may use a fixed share of the bytes that the others leave free (dynamic thresholds: Choudhury and Hahne, 1998). So however many holders
+ * fill their shares, some memory is free, and a newcomer gets as much as each of them has.
  */
 export class HeldBytes {
   readonly #bounds: HeldBounds;
@@ -26,7 +25,7 @@ export class HeldBytes {
     return this.#all;
   }
 
-  /** Whether nothing more may be made for this holder. */
+  /** Reports whether this holder must not use more memory. */
   isFull(holder: string): boolean {
     return this.#all !== 0 && !this.hasRoom(holder, 1);
   }
@@ -38,14 +37,14 @@ export class HeldBytes {
     return held + bytes <= (left * ofOne) / ofAll;
   }
 
-  /** Holds the bytes where there is room for them; the caller releases what it holds. */
+  /** Holds the bytes if there is room for them. The caller releases them later. */
   take(holder: string, bytes: number): boolean {
     if (!this.hasRoom(holder, bytes)) return false;
     this.add(holder, bytes);
     return true;
   }
 
-  /** Counts bytes that exist already, also beyond the bounds. */
+  /** Counts bytes that exist already, even beyond the bounds. */
   add(holder: string, bytes: number): void {
     this.#all += bytes;
     const held = (this.#byHolder.get(holder) ?? 0) + bytes;

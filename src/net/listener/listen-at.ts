@@ -3,11 +3,11 @@ import { BrokerError } from '../../domain/errors.ts';
 
 export interface ListeningPlace {
   readonly host: string;
-  /** 0: any that is free. */
+  /** The port; 0 selects any free port. */
   readonly port: number;
 }
 
-/** @returns the address it listens at. @throws ERR_CONFIG_INVALID when it cannot. */
+/** @returns the address of the server. @throws ERR_CONFIG_INVALID if it cannot listen there. */
 export async function listenAt(
   server: Server,
   { host, port }: ListeningPlace,
