@@ -1,7 +1,7 @@
 import type { AlertFormat } from '../domain/alerts/alert.ts';
 import type { PresentedChain } from './workload-authenticator.ts';
 
-/** How a request says which source it is from. */
+/** Credentials with which a request authenticates as a source. */
 export interface PresentedSource {
   readonly authorization: string | undefined;
   readonly signature: string | undefined;
@@ -14,11 +14,11 @@ export interface AlertSource {
   readonly format: AlertFormat;
   /** The registered cluster whose pods its alerts name. */
   readonly cluster: string;
-  /** The most quarantines and revocations of its alerts at a time; more wait for an operator. */
+  /** The most quarantines and revocations of its alerts at a time; further ones wait for an operator. */
   readonly maxResponses: number;
   /** The largest share of the workloads of its cluster that its alerts may quarantine. */
   readonly maxWorkloadPercent: number;
-  /** Before the body is read. `false`: only the signature of the body can decide. @throws ERR_UNAUTHENTICATED */
+  /** Authenticates before the body is read. `false`: only the signature of the body can decide. @throws ERR_UNAUTHENTICATED */
   admit(presented: PresentedSource): Promise<boolean>;
   /** @throws ERR_UNAUTHENTICATED */
   verify(presented: PresentedSource, body: Uint8Array): Promise<void>;
@@ -30,7 +30,7 @@ export interface AlertSources {
   readonly names: readonly string[];
   /** Names of workloads that are never cut off; a `*` at the end is a prefix. */
   readonly protectedSubjects: readonly string[];
-  /** The label that puts its pod into quarantine. Undefined: none does. */
+  /** The label that puts its pod into quarantine. Undefined: no label does. */
   readonly podLabel: string | undefined;
   /** Rotations that responses to alerts may start in an hour. */
   readonly maxRotations: number;

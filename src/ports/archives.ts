@@ -4,7 +4,7 @@ import type { ArchiveReference } from '../domain/audit/audit-actions.ts';
 export interface ArchivePlan {
   readonly first: number;
   readonly end: number;
-  /** What keeps older entries in the store: a sink that does not have them, or the newest 512 entries, which always stay. */
+  /** The reason why the store keeps older entries: a sink that does not have them, or the newest 512 entries, which always stay. */
   readonly limitedBy: 'sink' | 'newest' | undefined;
 }
 
@@ -12,7 +12,7 @@ export interface ArchivePlan {
 export interface ArchiveRun extends ArchivePlan {
   readonly state: 'running' | 'done' | 'failed';
   readonly step: 'write' | 'sign' | 'remove';
-  /** Entries that are in verified objects, and of how many. */
+  /** Entries of `total` that are in verified objects. */
   readonly done: number;
   readonly total: number;
   /** Milliseconds since the epoch. */
@@ -27,7 +27,7 @@ export interface Archives {
   /** The directory or bucket. */
   readonly place: string;
   readonly keepDays: number;
-  /** What a run would archive. `before`: milliseconds since the epoch. */
+  /** Computes the entries that a run would archive. `before`: milliseconds since the epoch. */
   plan(before: number): Promise<ArchivePlan>;
   /** Starts a run, or returns the one in progress. `entry` makes the entry that signs each truncation. */
   start(before: number, entry: (archive: ArchiveReference) => string): ArchiveRun;

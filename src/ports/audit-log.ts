@@ -65,19 +65,19 @@ export interface RecordedValue {
   readonly fields: string;
 }
 
-/** For each value, whether the search returns its entry. */
+/** Returns for each value whether the search returns its entry. */
 export type AcceptValues = (values: readonly RecordedValue[]) => Promise<readonly boolean[]>;
 
 /** Equal requests in the log: of one session in one pod, from one address, with one result. At most 256 of them; more are in further items. */
 export interface LoggedDecisions extends Omit<LoggedDecision, 'at'> {
-  /** When they were decided, in milliseconds since the epoch. One NaN for a summary, which covers a time. */
+  /** Times of the decisions, in milliseconds since the epoch. One NaN for a summary, which covers a time. */
   readonly times: Float64Array;
 }
 
-/** Where a reading of decisions begins, and when it ends. */
+/** The beginning and the end of a reading of decisions. */
 export interface DecisionsWindow {
   readonly after?: string | undefined;
-  /** It ends after about this many entries, or distinct requests. */
+  /** The reading ends after about this many entries, or distinct requests. */
   readonly entries: number;
   readonly requests: number;
 }
@@ -87,7 +87,7 @@ export interface DecisionsPage extends Page<LoggedDecisions> {
   readonly skipped: readonly Skipped[];
   /** Entries that were read. */
   readonly entries: number;
-  /** The time of the oldest of them. */
+  /** The time of the oldest entry that was read. */
   readonly reached: number | undefined;
 }
 
@@ -97,7 +97,7 @@ export interface ArchiveObject {
   /** Entries `[first, end)`. */
   readonly first: number;
   readonly end: number;
-  /** Of its bytes, hexadecimal. */
+  /** SHA-256 of the bytes, hexadecimal. */
   readonly sha256: string;
   /** The directory or bucket. */
   readonly place: string;
@@ -105,7 +105,7 @@ export interface ArchiveObject {
 
 /** The entry that signs the newest truncation of the log. */
 export interface LogTruncation {
-  /** Where the entry is in the log. */
+  /** Index of the entry in the log. */
   readonly index: number;
   /** The live log begins with this entry. */
   readonly end: number;
@@ -125,7 +125,7 @@ export interface LogCheckpoint {
 export interface EntryProof extends LogEntry {
   /** RFC 6962 leaf hash of the entry. */
   readonly leaf: Uint8Array;
-  /** From the leaf's sibling to the root's child. */
+  /** Hashes from the leaf's sibling to the root's child. */
   readonly hashes: readonly Uint8Array[];
   readonly checkpoint: LogCheckpoint;
 }
@@ -172,7 +172,7 @@ export interface AuditLog {
   logKey(): Promise<string>;
   /** The heads of the commits that hold the entries from `start` on, in order; at most `limit`. */
   heads(start: number, limit: number): Promise<readonly BatchHead[]>;
-  /** What every process that wrote to the store has committed, but the log does not have yet. */
+  /** Entries that processes have committed to the store, and that the log does not have yet. */
   pending(): Promise<readonly PendingEntries[]>;
   /** Undefined if the store has the whole log. */
   truncation(): Promise<LogTruncation | undefined>;

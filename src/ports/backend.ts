@@ -6,7 +6,7 @@ import type { RotationConnection } from './rotation-target.ts';
 import type { ProviderConnection } from './secret-provider.ts';
 import type { TraceCall } from './trace.ts';
 
-/** What a connection did since the start, and what it does now. */
+/** Totals of a connection since the start, and its current state. */
 export interface CallState {
   readonly circuit: 'closed' | 'open' | 'half-open';
   readonly inFlight: number;
@@ -22,9 +22,9 @@ export interface CallState {
 
 /** The capabilities of one connection in the configuration file. */
 export interface Backend {
-  /** For mounts: static secrets and dynamic credentials. */
+  /** Mounts of this connection: static secrets and dynamic credentials. */
   readonly provider?: ProviderConnection;
-  /** For credentials that the broker rotates at this backend. */
+  /** Credentials that the broker rotates at this backend. */
   readonly rotation?: RotationConnection;
   /** The API server that authenticates the workloads of a cluster. */
   readonly cluster?: { readonly type: 'kubernetes'; readonly api: KubernetesApi };
@@ -39,6 +39,6 @@ export interface BackendDeps {
   readonly forbiddenNamespaces: readonly string[];
   /** The broker requests no service account token for these audiences. They include the broker's own audience. */
   readonly forbiddenAudiences: readonly string[];
-  /** With traces: a span for each call. */
+  /** Records a span for each call; set only if traces are on. */
   readonly traceCall?: TraceCall | undefined;
 }

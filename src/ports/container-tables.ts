@@ -1,13 +1,13 @@
 import { oneOf } from './table-shape.ts';
 
-/** The tables of what is known about containers: their images, and alerts at run time. */
+/** The tables about containers: their images, and alerts at run time. */
 export const CONTAINER_TABLES = {
   /** Signatures of images and attestations about them, by the digest of the image. */
   attestations: {
     columns: {
       digest: 'text',
       id: 'text',
-      /** JSON: a Sigstore bundle, or payload and signature. Untrusted, until a profile names who must have signed it. */
+      /** JSON: a Sigstore bundle, or payload and signature. Untrusted until a profile names the required signer. */
       body: 'bytes',
       created_at: 'integer',
       created_by: 'text',
@@ -35,7 +35,7 @@ export const CONTAINER_TABLES = {
     digestedSince: 5,
     sealedSince: 5,
   },
-  /** What one scanner says about one image, as far as a check reads it; the newest report of its kind. */
+  /** The newest report of one kind by one scanner about one image, limited to the parts that checks read. */
   image_evidence: {
     columns: {
       /** Made from kind, scanner and image, so that a newer report replaces an older one. */
@@ -51,7 +51,7 @@ export const CONTAINER_TABLES = {
       writer: 'text',
       reported_at: 'integer',
       received_at: 'integer',
-      /** When a pod with this image was last judged. */
+      /** Time at which a pod with this image was last judged. */
       seen_at: 'integer',
       /** The findings, as JSON, compressed. */
       body: 'bytes',

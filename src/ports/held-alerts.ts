@@ -11,6 +11,6 @@ export interface HeldAlerts {
 export interface HeldAlertPlace {
   /** The alerts are durable when it resolves. @throws ERR_HELD if there is no more room */
   keep(held: HeldAlerts): Promise<void>;
-  /** Hands over each request kept so far, and removes it when `take` resolves. */
+  /** Passes each request kept so far to `take`, and removes it when `take` resolves. */
   drain(take: (held: HeldAlerts) => Promise<void>): Promise<void>;
 }

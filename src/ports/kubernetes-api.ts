@@ -3,7 +3,7 @@ export interface KubernetesRequest {
   /** Segments, which the adapter encodes one by one: `['api', 'v1', 'namespaces', name, 'secrets']`. None may be empty, `.` or `..`. */
   readonly path: readonly string[];
   readonly query?: Readonly<Record<string, string>>;
-  /** Sent as JSON. */
+  /** A body that is sent as JSON. */
   readonly body?: unknown;
   /** Content type of the body. PATCH needs one of the patch types. */
   readonly contentType?: string;

@@ -1,13 +1,13 @@
 import type { KeptClaim, SecondFactor } from '../domain/identity/person.ts';
 
-/** What a login must be, beyond the usual (RFC 9470). */
+/** Requirements on a login, beyond the usual (RFC 9470). */
 export interface LogInDemand {
   readonly acr?: readonly string[] | undefined;
   /** The person must authenticate again unless that happened less than this many seconds ago. */
   readonly maxAgeSeconds?: number | undefined;
 }
 
-/** What the broker must remember of a login at an issuer until its answer arrives. */
+/** State of a login at an issuer that the broker keeps until the issuer answers. */
 export interface CodeFlow {
   readonly redirectUri: string;
   readonly state: string;
@@ -24,7 +24,7 @@ export interface DeviceFlow {
   readonly expiresInSeconds: number;
 }
 
-/** What a verified ID token says of a person. */
+/** Facts about a person in a verified ID token. */
 export interface AttestedPerson {
   readonly subject: string;
   readonly claims: Readonly<Record<string, KeptClaim>>;
@@ -45,7 +45,7 @@ export interface PeopleIssuer {
     demand: LogInDemand,
     signal: AbortSignal,
   ): Promise<{ readonly flow: CodeFlow; readonly address: string }>;
-  /** `query` is that of the redirect. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE */
+  /** `query` is the query of the redirect. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE */
   finishCode(flow: CodeFlow, query: string, signal: AbortSignal): Promise<AttestedPerson>;
   /** @throws ERR_IDENTITY_UNAVAILABLE */
   beginDevice(demand: LogInDemand, signal: AbortSignal): Promise<DeviceFlow>;
@@ -53,14 +53,14 @@ export interface PeopleIssuer {
   finishDevice(deviceCode: string, signal: AbortSignal): Promise<AttestedPerson | undefined>;
 }
 
-/** What a browser returns for a new security key (WebAuthn §5.1, JSON form), as a caller sent it. */
+/** The response of a browser for a new security key (WebAuthn §5.1, JSON form), as a caller sent it. */
 export interface KeyRegistration {
   readonly id: string;
   readonly clientDataJSON: string;
   readonly attestationObject: string;
 }
 
-/** What a browser returns for a registered security key. */
+/** The response of a browser for a registered security key. */
 export interface KeyAssertion {
   readonly id: string;
   readonly clientDataJSON: string;
@@ -68,7 +68,7 @@ export interface KeyAssertion {
   readonly signature: string;
 }
 
-/** A key that answered, with the signature counter of the answer. */
+/** A key that produced a response, with the signature counter of the response. */
 export interface AnsweredKey {
   readonly credentialId: string;
   /** COSE key in base64url. */
@@ -85,9 +85,9 @@ export interface Challenge {
   readonly signal: AbortSignal;
 }
 
-/** Verifies answers of security keys for the origin and the RP ID of this broker. User verification is required. */
+/** Verifies responses of security keys for the origin and the RP ID of this broker. User verification is required. */
 export interface SecurityKeyVerifier {
-  /** Of the page on which people use their keys. */
+  /** Origin of the page on which people use their keys. */
   readonly origin: string;
   readonly rpId: string;
   /** COSE algorithms of keys that may be registered, the best first. */

@@ -1,7 +1,7 @@
 import type { LabelSelector, Labels } from '../domain/posture/label-selector.ts';
 import type { CallContext } from './call-context.ts';
 
-/** Why a pod ended: DELETED, Succeeded or Failed, a deletionTimestamp in the past, or another UID under its name. */
+/** The end of a pod: DELETED, Succeeded or Failed, a deletionTimestamp in the past, or another UID under its name. */
 export interface PodEnd {
   readonly cluster: string;
   readonly uid: string;
@@ -19,11 +19,14 @@ export type PodState = 'running' | 'terminating' | 'ended' | 'unknown';
 export interface PodFacts {
   readonly state: PodState;
   readonly labels: Labels;
-  /** Undefined for a pod that is gone. Another object after each change of the pod. */
+  /** Undefined for a deleted pod. A new object after each change of the pod. */
   readonly manifest?: PodManifest | undefined;
 }
 
-/** What is kept of a pod object: all but command lines, values of environment variables and most annotations. Longer values leave a fingerprint. */
+/**
+ * The kept part of a pod object: all but command lines, values of environment variables and most annotations. Longer values are replaced by a
+ * fingerprint.
+ */
 export interface PodManifest {
   /** The parsed object; a new one at each call. */
   read(): unknown;
@@ -34,7 +37,7 @@ export type WatchStatus = 'off' | 'starting' | 'live' | 'stale';
 
 /** Tracks the running pods of one cluster. */
 export interface PodWatch {
-  /** While it is stale, login and renewal need a fresh check (`confirm`). */
+  /** Returns the status. While it is stale, login and renewal need a fresh check (`confirm`). */
   status(): WatchStatus;
   /** Answers from memory; undefined if the watch has not seen the pod. */
   find(uid: string): PodFacts | undefined;
@@ -50,7 +53,9 @@ export interface PodWatch {
   close(): Promise<void>;
 }
 
-/** What one cluster says about the namespaces of its pods. Undefined: not known, because no profile asked for it or the watch is not live. */
+/**
+ * Facts of one cluster about the namespaces of its pods. Undefined if they are not known, because no profile requires them or the watch is not live.
+ */
 export interface NamespaceFacts {
   /** The same map until a label changes. */
   labelsOf(namespace: string): Labels | undefined;
@@ -63,6 +68,6 @@ export interface PodWatchEvents {
   /** A relist lost more than a fifth of the known pods. Suspend these pods at once; revoke at backends only after an operator agrees. */
   onMassLoss(ends: readonly PodEnd[]): void;
   onStatus(status: Exclude<WatchStatus, 'off'>): void;
-  /** A running pod was added or changed; also for each pod of a list. */
+  /** A running pod was added or changed; called for each pod of a list too. */
   onChange(pod: ChangedPod): void;
 }

@@ -2,8 +2,8 @@ import type { Query, QuerySpec, TableName, Term } from './store.ts';
 import type { Tables } from './tables.ts';
 
 /**
- * All queries of the store, by table: the only place besides the migrations that says by which columns rows are found. A test reads the
- * query plan of each, so a query without an index fails there.
+ * All queries of the store, by table. Apart from the migrations, only this file names the columns by which rows are found. A test reads the query
+ * plan of each, so a query without an index fails there.
  */
 
 type ColumnOf<T extends TableName> = keyof Tables[T] & string;
@@ -313,7 +313,7 @@ export const LOG = {
   }),
 };
 
-/** All of them, for the test of their plans. */
+/** All queries, for the test of their plans. */
 export const QUERIES = {
   LEASES,
   CREDENTIALS,

@@ -19,7 +19,7 @@ export interface Refused {
   readonly sharedActor?: () => EncodedActor;
 }
 
-/** Counts every refusal for the metrics, with or without an entry of its own. */
+/** Counts every refusal for the metrics, whether or not it has an audit entry. */
 export interface RefusalCounts {
   count(action: AuditAction, code: ErrorCode, reason: string | undefined): void;
 }

@@ -14,9 +14,11 @@ export interface RotationConnection {
 
 /** One attempt at a step. */
 export interface RotationTurn {
-  /** The same in every attempt. Names that a rotation creates at the target derive from it, so that a later attempt finds them. */
+  /**
+   * Id of the rotation, the same in every attempt. Names that a rotation creates at the target derive from it, so that a later attempt finds them.
+   */
   readonly rotationId: string;
-  /** When the rotation started, in milliseconds since the epoch. The rotation did not create any object at the target that is older. */
+  /** Start of the rotation, in milliseconds since the epoch. Any older object at the target is not from this rotation. */
   readonly startedAt: number;
   /** The value that works now and is current in the provider; undefined if there is none yet. */
   readonly current: SecretData | undefined;
@@ -30,7 +32,10 @@ export interface RotationTurn {
   stillOurs(): void;
 }
 
-/** Whether the target accepts a credential and grants its purpose. If the target cannot be reached, the call throws ERR_PROVIDER_* instead. */
+/**
+ * Result of testing whether the target accepts a credential and grants its purpose. If the target cannot be reached, the call throws ERR_PROVIDER_*
+ * instead.
+ */
 export type TargetVerdict =
   | { readonly accepted: true }
   /**
@@ -56,7 +61,7 @@ export interface RotationTarget {
    * the connections that use it.
    */
   readonly slots: 'one' | 'two';
-  /** Whether create, set and test can run on a credential that is never promoted while the current one keeps working. */
+  /** True if create, set and test can run on a credential that is never promoted while the current one keeps working. */
   readonly drillable: boolean;
   /** The lifetime of what the target creates, such as a certificate. The broker rotates before it expires. Absent: the credential does not expire. */
   readonly lifetimeSeconds?: number;

@@ -64,7 +64,7 @@ export interface SecretProvider {
   ): Promise<readonly (SecretVersion | Error)[]>;
   /** Lists names below `prefix` (a `rest`, or '' for all) in name order. */
   list(prefix: string, page: PageRequest, context: CallContext): Promise<ListedPage>;
-  /** As `list`, for deleted secrets that can be restored. Present if the provider keeps them. */
+  /** Lists deleted secrets that can be restored, with the parameters of `list`. Present if the provider keeps them. */
   listDeleted?(prefix: string, page: PageRequest, context: CallContext): Promise<ListedPage>;
   /** Checks that the root of this mount exists, is readable and matches the options. It reports problems and never throws. */
   check(context: CallContext): Promise<CheckReport>;
@@ -132,7 +132,7 @@ export interface StagedWrite {
 }
 
 export interface StagedDeletion extends StagedWrite {
-  /** When the deleted versions are destroyed, in milliseconds since the epoch. Undefined: the deletion destroys them. */
+  /** Time at which the deleted versions are destroyed, in milliseconds since the epoch. Undefined: the deletion destroys them. */
   readonly destroyAt: number | undefined;
 }
 
@@ -149,7 +149,7 @@ export interface SecretVersionInfo extends VersionNote {
   readonly createdBy: string;
   /** Undefined for versions of earlier releases. */
   readonly method?: WriteMethod;
-  /** When a deleted version is destroyed. */
+  /** Time at which a deleted version is destroyed, in milliseconds since the epoch. */
   readonly destroyAt?: number;
   readonly destroyedAt?: number;
 }
@@ -157,7 +157,7 @@ export interface SecretVersionInfo extends VersionNote {
 /** A secret whose time for `undelete` is over. */
 export interface OverdueDeletion {
   readonly path: string;
-  /** How many versions the fragment destroys. */
+  /** Number of versions that the fragment destroys. */
   readonly count: number;
   readonly fragment: PlanFragment;
 }
@@ -168,7 +168,7 @@ export interface CredentialRequest {
   readonly locator: string;
   readonly workload: Workload;
   readonly ttlSeconds: number;
-  /** The definition's `ref`, checked by `locate` when the definition was saved. */
+  /** The definition's `ref`, which `locate` checked when the definition was saved. */
   readonly ref: unknown;
 }
 

@@ -51,7 +51,7 @@ export interface Plan extends Partial<PlanFragment> {
   readonly decidedAt?: number;
   /** Fence keys that the decision depended on. An invalidation of one of them after `decidedAt` makes the plan stale. */
   readonly reads?: readonly string[];
-  /** When the authority used (session, token) expires, in wall-clock milliseconds. From then on the plan is stale. */
+  /** Expiry of the session or token that authorised the plan, in wall-clock milliseconds. From then on the plan is stale. */
   readonly notAfter?: number;
   /** Bodies of audit entries: canonical JSON objects (docs/spec/audit-log-v1.md) without the chain's own fields. */
   readonly entries?: readonly string[];
@@ -64,7 +64,7 @@ export type Outcome =
       readonly status: 'committed';
       /** The number of the last change of this plan; 0 if it made no invalidation. */ readonly seq: number;
     }
-  /** An invalidation concerns something that the decision depended on, or its authority expired. The caller must decide again. */
+  /** An invalidation concerns a fact that the decision depended on, or its authority expired. The caller must decide again. */
   | { readonly status: 'stale' }
   /**
    * An expectation failed: `index` into `expect`. -1 means that another row has a unique value of the plan (another session's hash, a used
@@ -84,7 +84,7 @@ export interface Change {
 export interface Term {
   readonly column: string;
   readonly is: '=' | '<=' | '>=' | 'starts with';
-  /** Without an argument, the condition is left out. */
+  /** The condition is left out if its argument is undefined. */
   readonly isOptional: boolean;
 }
 
@@ -107,7 +107,7 @@ export interface Query<T extends TableName> {
 
 export interface Window<T extends TableName> {
   readonly limit: number;
-  /** Only rows strictly after this row in the order. Of its columns, those of the order and of the primary key are needed. */
+  /** Returns only rows strictly after this row in the order. The row needs the columns of the order and of the primary key. */
   readonly after?: Partial<Tables[T]> | undefined;
 }
 
@@ -128,7 +128,7 @@ export interface Store extends RowReader {
   count(query: Query<TableName>): Promise<number>;
   /** Names of the log's writers whose last batch is not in the tree, in order, which is about the order of their boots. */
   pendingWriters(): Promise<readonly string[]>;
-  /** The number of the last change this process knows of. */
+  /** The number of the last change that this process knows. */
   seq(): number;
   /** Calls `listener` in commit order with every change of this process and of others, after its commit. The returned function unsubscribes. */
   watch(listener: (changes: readonly Change[]) => void): () => void;

@@ -17,12 +17,12 @@ export const SCHEMA = {
       id: 'text',
       commitment: 'bytes',
       /**
-       * `pending` and `replacing`: every broker holds it, nothing is sealed under it yet. When a `replacing` key becomes active, the older keys
-       * become `compromised`: their values are encrypted again, under new data keys.
+       * `pending` and `replacing`: every broker has loaded the key, and no value is sealed under it yet. When a `replacing` key becomes active, the
+       * older keys become `compromised`: their values are encrypted again, under new data keys.
        */
       state: oneOf<'pending' | 'replacing' | 'active' | 'retired' | 'compromised'>(),
       created_at: 'integer',
-      /** Counted before they are made, in steps. Null in rows of a release that did not count. */
+      /** Seals counted in advance, in steps. Null in rows of a release that did not count. */
       seals: 'integer?',
     },
     key: ['id'],
@@ -107,14 +107,14 @@ export const SCHEMA = {
       version: 'text',
       kind: oneOf<'static' | 'dynamic'>(),
       state: oneOf<'live' | 'ended'>(),
-      /** Why the lease ended, as a `LeaseCause`; null while live. */
+      /** Reason why the lease ended, as a `LeaseCause`; null while live. */
       cause: 'text?',
       issued_at: 'integer',
       ends_at: 'integer',
       /** The latest time to which a renewal can extend the lease. */
       max_ends_at: 'integer',
       credential_id: 'text?',
-      /** When the tombstone may be deleted; null while live. */
+      /** Time from which the tombstone may be deleted; null while live. */
       purge_at: 'integer?',
       /** Identifies the locator and backend of the version. Null in rows of a release that did not store it. */
       generation: 'text?',
@@ -163,14 +163,14 @@ export const SCHEMA = {
       id: 'text',
       /** The highest version number assigned so far. */
       last_version: 'integer',
-      /** null: there is none, because it was deleted or destroyed. */
+      /** null: the secret was deleted or destroyed. */
       current_version: 'integer?',
       updated_at: 'integer',
       mac: 'bytes',
       /** A deleted secret: the version that was current, and the highest number that is deleted. null: nothing is deleted. */
       deleted_version: 'integer?',
       deleted_through: 'integer?',
-      /** When the deleted versions are destroyed. */
+      /** Time at which the deleted versions are destroyed. */
       destroy_at: 'integer?',
     },
     key: ['path'],
@@ -182,7 +182,7 @@ export const SCHEMA = {
       secret_id: 'text',
       version: 'integer',
       root_key_id: 'text',
-      /** null: destroyed. Without it the value can never be decrypted. */
+      /** null: destroyed. Without this key the value can never be decrypted. */
       wrapped_dek: 'bytes?',
       ciphertext: 'bytes?',
       created_at: 'integer',
@@ -204,11 +204,11 @@ export const SCHEMA = {
       next_drill_at: 'integer?',
       /** The rotation or drill in progress; at most one per path. */
       active_id: 'text?',
-      /** When a rotation promoted the current version. */
+      /** Time at which a rotation promoted the current version. */
       rotated_at: 'integer?',
       /** Duration of the last rotation from its first step to the promotion. */
       duration_ms: 'integer?',
-      /** When create, set and test last succeeded, in a rotation or a drill. */
+      /** Time at which create, set and test last succeeded, in a rotation or a drill. */
       proven_at: 'integer?',
       /** Failed rotations and drills since the last success. */
       failures: 'integer',
@@ -237,7 +237,7 @@ export const SCHEMA = {
         'create' | 'set' | 'test' | 'canary' | 'promote' | 'settle' | 'retire' | 'discard' | 'end'
       >(),
       attempts: 'integer',
-      /** When the broker next processes it. Null if an operator must act first, or if it has ended. */
+      /** Time of the next attempt. Null if an operator must act first, or if the rotation has ended. */
       next_attempt_at: 'integer?',
       last_error: 'text?',
       /** The process that claims it, the fencing epoch of the claim, and when the claim expires. */
@@ -316,12 +316,12 @@ export const SCHEMA = {
       kind: oneOf<'admin-grant' | 'break-glass' | 'rule'>(),
       state: oneOf<'pending' | 'approved'>(),
       requester: 'text',
-      /** JSON: what was requested. */
+      /** JSON: the request. */
       body: 'text',
       /** Name of the admin that approved; null while pending. */
       approved_by: 'text?',
       created_at: 'integer',
-      /** null: the rule, which has no end. */
+      /** null: the rule, which does not expire. */
       ends_at: 'integer?',
       mac: 'bytes',
     },
@@ -330,7 +330,7 @@ export const SCHEMA = {
   },
   ...CONTAINER_TABLES,
   /**
-   * What people prove their second factor with, if the issuer proves none. `id` is from the digest of the credential id, so that no two people register
+   * Second factors of people, for issuers that prove none. `id` is derived from the digest of the credential id, so that two people cannot register
    * the same key; `body` is JSON; `counter` is the last one that the key signed.
    */
   security_keys: {
@@ -407,7 +407,7 @@ type Value<C> =
           ? number
           : Uint8Array;
 
-/** The rows of our database. */
+/** Rows of the broker's database. */
 export type Tables = {
   [T in keyof Schema]: {
     -readonly [C in keyof Schema[T]['columns']]: Value<Schema[T]['columns'][C]>;

@@ -1,4 +1,4 @@
-/** A request as its trace shows it. */
+/** Facts of a request that its trace shows. */
 export interface TracedRequest {
   readonly method: string;
   /** The path template of the operation. */
@@ -15,9 +15,9 @@ export type PartName = 'decide' | 'commit' | 'call';
 
 /** Records traces of requests. No method fails, waits, or changes the result of `work`. */
 export interface Trace {
-  /** Runs a request, which returns the status of its answer. */
+  /** Runs a request, which returns the status of its response. */
   request(request: TracedRequest, work: () => Promise<number>): Promise<number>;
-  /** Runs a part of the current request. Outside a request, or if its trace is not sampled, this only runs `work`. */
+  /** Runs a part of the current request. If there is no request, or its trace is not sampled, this only runs `work`. */
   part<T>(name: PartName, work: () => T, connection?: string): T;
 }
 

@@ -1,7 +1,7 @@
 import type { Workload } from '../domain/identity/workload.ts';
 import type { CallContext } from './call-context.ts';
 
-/** What a verified token or certificate says of its workload. */
+/** Facts that a verified token or certificate states about its workload. */
 export interface AttestedWorkload {
   readonly workload: Workload;
   /** Milliseconds since the epoch. A session never outlives the token last presented for it. */
@@ -14,7 +14,7 @@ export interface AttestedWorkload {
   readonly method: 'jwks' | 'token-review' | 'both' | 'x509-svid';
 }
 
-/** Certificates in DER, the leaf first, whose key the caller proved to hold in the TLS handshake of its connection. */
+/** Certificates in DER, the leaf first. The caller proved in the TLS handshake of its connection that it holds the key of the leaf. */
 export type PresentedChain = readonly Buffer[];
 
 /** Authenticates the caller from the token of one registered cluster. It makes no access decision. */
