@@ -6,7 +6,7 @@ import { createChain } from '../../src/audit/chain/chain.ts';
 import { checkpointFile } from '../../src/audit/tree/checkpoint-file.ts';
 import { Integrator } from '../../src/audit/tree/integrator.ts';
 import { logIdentity } from '../../src/audit/identity/log-identity.ts';
-import { OwnBatches } from '../../src/audit/chain/local-batches.ts';
+import { LocalBatches } from '../../src/audit/chain/local-batches.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { generateSigningKey } from '../../src/crypto/signatures/signing.ts';
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts';
@@ -31,21 +31,25 @@ const log = logIdentity('log.example/bench', generateSigningKey());
 /** A process with the store open. */
 async function open() {
   const boot = createBoot(log.signer.key, systemClock.now());
-  const own = new OwnBatches();
-  const deps = { chain: createChain(boot, own), clock: systemClock, mode: 'development' } as const;
+  const localBatches = new LocalBatches();
+  const deps = {
+    chain: createChain(boot, localBatches),
+    clock: systemClock,
+    mode: 'development',
+  } as const;
   const store = await openPostgresStore({ connectionString, poolSize: 4 }, deps);
   await store.commit({ entries: [startBody(boot)] });
-  return { boot, own, store };
+  return { boot, localBatches, store };
 }
 
 const writer = await open();
-const { boot, own, store } = await open();
+const { boot, localBatches, store } = await open();
 const integrator = new Integrator({
   ...{
     store,
     clock: systemClock,
     log,
-    own,
+    localBatches,
     owner: boot.writer,
     alone: false,
     intervalMs: 3_600_000,

@@ -12,7 +12,7 @@ import { storedIdentity } from '../audit/identity/log-origin.ts';
 import { LogReader } from '../audit/entries/log-reader.ts';
 import { PendingBatches } from '../audit/tree/pending-batches.ts';
 import { ProvenEntries } from '../audit/entries/proven-entries.ts';
-import { rootOf, storedCheckpoint } from '../audit/tree/stored-tree.ts';
+import { readRoot, storedCheckpoint } from '../audit/tree/stored-tree.ts';
 import { verifyExport } from '../audit/verification/verify.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { AuditAction } from '../domain/audit/audit-event.ts';
@@ -131,7 +131,7 @@ export async function newerStore(
   const newest = await storedCheckpoint(store, identity.verifier);
   const backup = openLogCheckpoint(note, configured.configured.verifier);
   const isNewer = newest !== undefined && newest.size >= backup.size;
-  if (!isNewer || !constantTimeEqual(await rootOf(store, backup.size), backup.root))
+  if (!isNewer || !constantTimeEqual(await readRoot(store, backup.size), backup.root))
     throw new BrokerError(
       'ERR_CIPHERTEXT_INVALID',
       'the log of the present store does not continue that of the backup',

@@ -1,6 +1,6 @@
 import type { LogIdentity } from '../audit/identity/log-identity.ts';
 import { storedIdentity } from '../audit/identity/log-origin.ts';
-import { rootOf, storedCheckpoint } from '../audit/tree/stored-tree.ts';
+import { readRoot, storedCheckpoint } from '../audit/tree/stored-tree.ts';
 import { RowSeals } from '../broker/kernel/row-seals.ts';
 import { constantTimeEqual } from '../crypto/hashes/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
@@ -63,7 +63,7 @@ export async function verifyStore(
   const { verifier } = await storedIdentity(copy, identity);
   const checkpoint = await storedCheckpoint(copy, verifier);
   if (checkpoint === undefined) throw wrong(['the log has no checkpoint']);
-  const root = await rootOf(copy, checkpoint.size);
+  const root = await readRoot(copy, checkpoint.size);
   if (!constantTimeEqual(root, checkpoint.root))
     throw wrong(['the log differs from its checkpoint']);
   const problems = await checkRows(copy, guard);

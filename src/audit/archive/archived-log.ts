@@ -95,7 +95,7 @@ export class ArchivedLog {
   }
 
   /** The object that has the entry, by the store's list. The list is not signed: it says only where to look. */
-  async objectOf(index: number): Promise<ArchiveObject | undefined> {
+  async findObject(index: number): Promise<ArchiveObject | undefined> {
     const bundle = Math.floor(index / TILE_WIDTH);
     const [row] = await this.#store.list(LOG.tilesUpTo(OBJECT_LEVEL, bundle), { limit: 1 });
     const object = row && listed(row.hashes);
@@ -108,7 +108,7 @@ export class ArchivedLog {
     const objects: string[] = [];
     let at = end;
     while (at > first && objects.length < MOST_NAMES) {
-      const object = await this.objectOf(at - 1);
+      const object = await this.findObject(at - 1);
       if (object === undefined) break;
       objects.push(locationOf(object));
       at = object.first;
@@ -119,7 +119,7 @@ export class ArchivedLog {
   /** Objects from the one with the entry `from` on, in the order of the log. */
   async *objects(from = 0): AsyncGenerator<ArchiveObject, undefined> {
     for (let at = from; ;) {
-      const object = await this.objectOf(at);
+      const object = await this.findObject(at);
       if (object === undefined) return undefined;
       yield object;
       at = object.end;

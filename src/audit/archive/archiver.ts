@@ -14,7 +14,7 @@ import type { LogReader } from '../entries/log-reader.ts';
 import { ProvenEntries } from '../entries/proven-entries.ts';
 import { sizeBefore } from '../search/search.ts';
 import { StoredBatches, type StoredRow } from '../segments/stored-batches.ts';
-import { rootOf } from '../tree/stored-tree.ts';
+import { readRoot } from '../tree/stored-tree.ts';
 import { encodeObject, extentOf, MOST_OBJECT_BYTES } from './archive-object.ts';
 import { recordedTruncation, type StoredTruncation } from './archived-log.ts';
 import { checkContent } from './check-content.ts';
@@ -257,7 +257,7 @@ export class Archiver {
     },
   ): Promise<StoredTruncation> {
     const { store, place, clock } = this.#options;
-    const root = Buffer.from(await rootOf(store, end)).toString('base64');
+    const root = Buffer.from(await readRoot(store, end)).toString('base64');
     const signed = objects.map(({ name, end: last, sha256 }) => ({ name, end: last, sha256 }));
     const entry = order.entry({ first, end, root, place: place.name, objects: signed });
     const plan = { expect: [this.#claims.isHeld(claim)], entries: [entry] };

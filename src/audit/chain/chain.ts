@@ -5,7 +5,7 @@ import type { Tables } from '../../ports/tables.ts';
 import type { Boot } from './boot.ts';
 import type { ChainedBatch } from './chained-batch.ts';
 import { FIRST_PREV, joinEntries, LONGEST_ENTRY } from './entry.ts';
-import type { OwnBatches } from './local-batches.ts';
+import type { LocalBatches } from './local-batches.ts';
 import { batchMessage } from './signed-messages.ts';
 
 interface Position {
@@ -19,11 +19,11 @@ interface Position {
  */
 class BootChain implements AuditChain {
   readonly #boot: Boot;
-  readonly #own: OwnBatches | undefined;
+  readonly #own: LocalBatches | undefined;
   #durable: Position = { seq: 0, head: FIRST_PREV };
   #staged: { readonly position: Position; readonly batch: ChainedBatch } | undefined;
 
-  constructor(boot: Boot, own: OwnBatches | undefined) {
+  constructor(boot: Boot, own: LocalBatches | undefined) {
     this.#boot = boot;
     this.#own = own;
   }
@@ -78,6 +78,6 @@ function requireAnnouncement(body: string | undefined): void {
 }
 
 /** Starts the chain of this boot at sequence 1; its first entry must be `broker.start`. `own` receives each durable batch. */
-export function createChain(boot: Boot, own?: OwnBatches): AuditChain {
+export function createChain(boot: Boot, own?: LocalBatches): AuditChain {
   return new BootChain(boot, own);
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { Store } from '../../ports/store.ts';
 import type { ChainedBatch } from './chained-batch.ts';
-import type { OwnBatches } from './local-batches.ts';
+import type { LocalBatches } from './local-batches.ts';
 import { StoredBatches } from '../segments/stored-batches.ts';
 
 /** Within one sector, so that a power loss leaves the old text or the new one. */
@@ -61,7 +61,7 @@ export class LastCommitFile {
   }
 
   /** Records every commit of this process from now on. @throws the file system's error if the file cannot be created. */
-  follow(own: OwnBatches): void {
+  follow(own: LocalBatches): void {
     if (this.#file !== undefined) return;
     this.#file = this.#open();
     this.#unfollow = own.follow((batch) => this.#write(batch));

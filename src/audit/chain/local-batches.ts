@@ -6,7 +6,7 @@ type Listener = (batch: ChainedBatch) => void;
  * Passes this boot's committed batches from its chain to its integrator without the store. Reading and checking its own entries again cost
  * a third of the processor time of a read (measured). Keeps nothing: batches without a listener are read from the store.
  */
-export class OwnBatches {
+export class LocalBatches {
   readonly #listeners = new Set<Listener>();
 
   /** Reports a durable batch of this boot. */

@@ -41,7 +41,7 @@ import { searchEntries } from '../search/search.ts';
 import type { Candidates } from '../segments/stored-batches.ts';
 import { storedWitnessed } from '../witnesses/witnessed-checkpoint.ts';
 import {
-  rootOf,
+  readRoot,
   storedCheckpoint,
   tileReader,
   type SignedCheckpoint,
@@ -141,7 +141,9 @@ export class LogReader implements Omit<AuditLog, 'pending'> {
       throw new BrokerError('ERR_NOT_FOUND');
     const { size, root } = checkpoint;
     const entry = await this.archived.read((live) =>
-      index < live ? this.#archivedEntry(checkpoint, index) : this.#liveEntry(checkpoint, index),
+      index < live
+        ? this.#readArchivedEntry(checkpoint, index)
+        : this.#liveEntry(checkpoint, index),
     );
     const leaf = leafHash(Buffer.from(entry, 'latin1'));
     const hashes = await inclusionProof(index, size, this.#nodes(size));
@@ -156,11 +158,11 @@ export class LogReader implements Omit<AuditLog, 'pending'> {
   }
 
   /** From the archive. Some archived entries are still in the store. */
-  async #archivedEntry(checkpoint: LogCheckpoint, index: number): Promise<string> {
+  async #readArchivedEntry(checkpoint: LogCheckpoint, index: number): Promise<string> {
     const { entries } = await this.#proven.readSome(checkpoint, index, index + 1);
     const [entry] = entries;
     if (entry !== undefined) return entry;
-    const object = await this.archived.objectOf(index);
+    const object = await this.archived.findObject(index);
     if (object === undefined)
       throw new BrokerError(
         'ERR_NOT_FOUND',
@@ -185,7 +187,7 @@ export class LogReader implements Omit<AuditLog, 'pending'> {
   async proveGrowth(first: number, { size, root }: LogCheckpoint): Promise<readonly Uint8Array[]> {
     if (first < 1 || first > size) throw new BrokerError('ERR_NOT_FOUND');
     const hashes = await consistencyProof(first, size, this.#nodes(size));
-    const firstRoot = await rootOf(this.#store, first);
+    const firstRoot = await readRoot(this.#store, first);
     const claim = { first, firstRoot, second: size, secondRoot: root };
     if (!verifyConsistency(claim, hashes)) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
     return hashes;

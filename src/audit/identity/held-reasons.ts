@@ -12,7 +12,12 @@ import { LoggedState, stateAt } from './logged-state.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { ProvenEntries } from '../entries/proven-entries.ts';
 import { SearchIndex } from '../search/search-index.ts';
-import { openTree, rootOf, storedCheckpoint, type SignedCheckpoint } from '../tree/stored-tree.ts';
+import {
+  openTree,
+  readRoot,
+  storedCheckpoint,
+  type SignedCheckpoint,
+} from '../tree/stored-tree.ts';
 
 /** Why the broker must not serve from the store before an operator has checked it. */
 export type HeldReason =
@@ -130,7 +135,7 @@ export async function differenceFrom(
   size: number,
 ): Promise<HeldReason | undefined> {
   if (earlier.size > size) return 'store_behind';
-  const root = await unlessDamaged(() => rootOf(store, earlier.size));
+  const root = await unlessDamaged(() => readRoot(store, earlier.size));
   if (root === 'damaged') return 'log_damaged';
   return constantTimeEqual(root, earlier.root) ? undefined : 'store_forked';
 }

@@ -81,7 +81,7 @@ const ENTRIES_A_READ = 4_096;
  * The newest digests in the whole log: of entries in the tree, and of entries not in it yet.
  * @throws ERR_CIPHERTEXT_INVALID if the log does not match its signature; ERR_BUSY if other replicas kept appending.
  */
-export async function loggedState(store: Store, source: StateSource): Promise<LoggedState> {
+export async function readLoggedState(store: Store, source: StateSource): Promise<LoggedState> {
   const { log, anchor, clock } = source;
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const checkpoint = await storedCheckpoint(store, log.verifier);
@@ -110,14 +110,14 @@ export async function stateAt(
   const row = await store.get('log_checkpoints', { size: checkpoint.size });
   if (typeof row?.state === 'string')
     return LoggedState.from(anchor.openState(checkpoint.size, row.state));
-  const { state, size } = await earlierState(store, anchor);
-  return stateOfEntries(store, checkpoint, state, size);
+  const { state, size } = await findEarlierState(store, anchor);
+  return readStateAfter(store, checkpoint, state, size);
 }
 
 const ROWS_A_READ = 1_024;
 
 /** The newest row of an earlier checkpoint that has the digests under a key of the broker; size 0 if none has. */
-async function earlierState(
+async function findEarlierState(
   store: Store,
   anchor: LogAnchor,
 ): Promise<{ readonly state: LoggedState; readonly size: number }> {
@@ -144,7 +144,7 @@ function openedState(anchor: LogAnchor, size: number, state: string): string | u
 }
 
 /** Reads the log from an entry on and proves each entry against the root, because an altered entry could hide a digest. */
-async function stateOfEntries(
+async function readStateAfter(
   store: Store,
   checkpoint: SignedCheckpoint,
   state: LoggedState,

@@ -87,7 +87,7 @@ function textOf({ kind, term }: SearchTerm): string {
 }
 
 /** Excludes most entries of a bundle at a tenth of the cost of reading their terms. */
-export function wantedText(query: AuditQuery, wanted: readonly SearchTerm[]): WantedText {
+export function textFilter(query: AuditQuery, wanted: readonly SearchTerm[]): WantedText {
   // The term of a document is put together from two members, all others are in the entry as they are.
   const parts = wanted.filter(({ kind }) => kind !== 'document').map(textOf);
   return {

@@ -11,7 +11,7 @@ export interface EntryScan {
   readonly what: string;
   readonly path: string | undefined;
   /** Terms that are almost unique to the entry, and those of rare members. */
-  readonly own: readonly SearchTerm[];
+  readonly rareTerms: readonly SearchTerm[];
 }
 
 const REQUEST = ',"requestId":"';
@@ -95,9 +95,9 @@ function addReference(terms: SearchTerm[], name: string, entry: string, at: numb
 export function scanEntry(entry: string): EntryScan | undefined {
   const head = scanHead(entry);
   if (head === undefined) return undefined;
-  const { path, own } = scanRest(entry, head.end);
-  own.push({ kind: 'request', term: head.request });
-  return { actor: head.actor, what: head.what, path, own };
+  const { path, rareTerms } = scanRest(entry, head.end);
+  rareTerms.push({ kind: 'request', term: head.request });
+  return { actor: head.actor, what: head.what, path, rareTerms };
 }
 
 /** The part of an entry that the items of one request have in common: up to its outcome or code. */
@@ -132,11 +132,11 @@ export function scanHead(entry: string): HeadScan | undefined {
 export function scanRest(
   entry: string,
   from: number,
-): { readonly path: string | undefined; readonly own: SearchTerm[] } {
+): { readonly path: string | undefined; readonly rareTerms: SearchTerm[] } {
   const path = entry.indexOf(',"path":"', from);
   return {
     path: path < 0 ? undefined : entry.slice(path + 9, closing(entry, path + 9)),
-    own: ownTerms(entry, from),
+    rareTerms: ownTerms(entry, from),
   };
 }
 
@@ -185,6 +185,6 @@ export function entryTerms(scan: EntryScan): readonly SearchTerm[] {
     ...actorTerms(scan.actor),
     ...whatTerms(scan.what),
     ...(scan.path === undefined ? [] : pathTerms(scan.path)),
-    ...scan.own,
+    ...scan.rareTerms,
   ];
 }

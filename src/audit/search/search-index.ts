@@ -67,9 +67,9 @@ export class SearchIndex {
     if (head !== undefined) {
       this.#addTime(head.time);
       for (const piece of head.pieces) this.#addPiece(bundle, piece);
-      const { path, own } = scanRest(entry, start + head.text.length);
+      const { path, rareTerms } = scanRest(entry, start + head.text.length);
       if (path !== undefined) this.#addPiece(bundle, this.#piece(bundle, path, pathTerms));
-      for (const term of own) this.#addOwn(bundle, term);
+      for (const term of rareTerms) this.#addOwn(bundle, term);
     }
     if (index % TILE_WIDTH === TILE_WIDTH - 1) this.#closeBundle(bundle);
   }

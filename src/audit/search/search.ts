@@ -15,7 +15,7 @@ import { candidatesBelow } from './bundle-candidates.ts';
 import { BundleRows } from './bundle-rows.ts';
 import { DamagedLog } from '../entries/log-damage.ts';
 import type { ProvenMatches } from '../entries/proven-entries.ts';
-import { matches, queryTerms, wantedText } from './entry-query.ts';
+import { matches, queryTerms, textFilter } from './entry-query.ts';
 import { LOG } from '../../ports/queries.ts';
 import type { Candidates, WantedText } from '../segments/stored-batches.ts';
 import { member, scanEntry, type EntryScan } from './entry-scan.ts';
@@ -96,7 +96,7 @@ class Search {
     this.#log = log;
     this.#query = query;
     this.#terms = queryTerms(query);
-    this.#wanted = wantedText(query, this.#terms);
+    this.#wanted = textFilter(query, this.#terms);
     this.#limit = limit;
     this.#rows = new BundleRows(log.store);
     this.position = position;
@@ -133,7 +133,7 @@ class Search {
   }
 
   /** The entries that match, by index. */
-  async #matching(entries: ReadonlyMap<number, string>): Promise<ReadonlyMap<number, string>> {
+  async #filter(entries: ReadonlyMap<number, string>): Promise<ReadonlyMap<number, string>> {
     const { accepts } = this.#query;
     const found: [number, string][] = [];
     const values: { index: number; entry: string; value: RecordedValue }[] = [];
@@ -159,7 +159,7 @@ class Search {
     const { entries, damage } = await this.#log.read({ start, end, wanted, rows });
     // A page reads many bundles: other requests are answered in between.
     await loopTurn();
-    const found = await this.#matching(entries);
+    const found = await this.#filter(entries);
     const damaged = new Map(damage.map((range) => [Math.min(end, range.end) - 1, range]));
     for (const index of [...found.keys(), ...damaged.keys()].toSorted((a, b) => b - a)) {
       const range = damaged.get(index);
@@ -180,8 +180,8 @@ class Search {
 }
 
 /** The value that the entry is about; undefined if it is about none. */
-function valueIn(entry: string, { path, own }: EntryScan): RecordedValue | undefined {
-  const fingerprint = own.find(({ kind }) => kind === 'fingerprint')?.term;
+function valueIn(entry: string, { path, rareTerms }: EntryScan): RecordedValue | undefined {
+  const fingerprint = rareTerms.find(({ kind }) => kind === 'fingerprint')?.term;
   if (path === undefined || fingerprint === undefined) return undefined;
   const fields = member(entry, 'fieldFingerprints') ?? '';
   return { path: decoded(path), fingerprint: decoded(fingerprint), fields };

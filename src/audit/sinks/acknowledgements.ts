@@ -5,7 +5,7 @@ import type { RequiredReceivers } from '../../ports/required-receivers.ts';
 import type { Store } from '../../ports/store.ts';
 import { parsePlace } from '../chain/entry.ts';
 import type { Follower } from './follower.ts';
-import type { OwnBatches } from '../chain/local-batches.ts';
+import type { LocalBatches } from '../chain/local-batches.ts';
 import type { SinkCursors } from './sink-cursor.ts';
 
 /** A waiting request holds its answer in memory. */
@@ -17,7 +17,7 @@ const MOST_SEGMENTS = 1_024;
 
 export interface AcknowledgementOptions {
   /** The batches that this process commits, and its name in their entries. */
-  readonly own: OwnBatches;
+  readonly localBatches: LocalBatches;
   readonly writer: string;
   /** Appends to the tree what this process committed before the call. */
   readonly append: () => Promise<void>;
@@ -61,7 +61,7 @@ export class Acknowledgements implements RequiredReceivers {
 
   constructor(options: AcknowledgementOptions) {
     this.#options = options;
-    options.own.follow(({ row }) => (this.#committed = row.first_seq + row.count - 1));
+    options.localBatches.follow(({ row }) => (this.#committed = row.first_seq + row.count - 1));
   }
 
   get isRequired(): boolean {
@@ -86,8 +86,8 @@ export class Acknowledgements implements RequiredReceivers {
   /** A sink acknowledged these entries, which are in the order of the log. */
   delivered(sink: string, entries: readonly string[]): void {
     const { writer } = this.#options;
-    const own = entries.findLast((entry) => entry.startsWith(`{"writer":"${writer}",`));
-    if (own !== undefined) this.#take(sink, parsePlace(own)?.seq ?? 0);
+    const newest = entries.findLast((entry) => entry.startsWith(`{"writer":"${writer}",`));
+    if (newest !== undefined) this.#take(sink, parsePlace(newest)?.seq ?? 0);
   }
 
   async acknowledged(): Promise<void> {
@@ -139,10 +139,10 @@ export class Acknowledgements implements RequiredReceivers {
   /** Another broker delivers, or did so until now: the cursors say how far it got. */
   async #readCursors(): Promise<void> {
     const { cursors, store, writer, size } = this.#options;
-    const own = await store.list(LOG.lastSegmentOf(writer), { limit: MOST_SEGMENTS });
+    const segments = await store.list(LOG.lastSegmentOf(writer), { limit: MOST_SEGMENTS });
     for (const { name } of this.#required) {
       const { next } = await cursors.read(name, await size());
-      const last = own.find(({ first_index }) => first_index < next);
+      const last = segments.find(({ first_index }) => first_index < next);
       if (last !== undefined)
         this.#take(name, last.first_seq + Math.min(last.count, next - last.first_index) - 1);
     }

@@ -5,7 +5,7 @@ const NEWLINE = 0x0a;
 const TAIL_BYTES = 65_536 + 1;
 
 /** The end of the last whole line. A crash within a write leaves a torn line, which the next delivery repeats in full. */
-async function endOfLines(file: FileHandle): Promise<number> {
+async function findLastLineEnd(file: FileHandle): Promise<number> {
   const { size } = await file.stat();
   const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
   await file.read(tail, 0, tail.length, size - tail.length);
@@ -16,7 +16,7 @@ async function endOfLines(file: FileHandle): Promise<number> {
 async function openLines(path: string): Promise<FileHandle> {
   const file = await open(path, 'a+', 0o600);
   try {
-    await file.truncate(await endOfLines(file));
+    await file.truncate(await findLastLineEnd(file));
     return file;
   } catch (error) {
     await file.close();
@@ -43,11 +43,11 @@ export class FileSink implements Sink {
 
   /** Deliveries before the call are in the old file, deliveries after it in the new. */
   reopen(): Promise<void> {
-    return this.#afterwards(() => this.#letGo());
+    return this.#afterwards(() => this.#closeFile());
   }
 
   close(): Promise<void> {
-    return this.#afterwards(() => this.#letGo());
+    return this.#afterwards(() => this.#closeFile());
   }
 
   #afterwards(work: () => Promise<void>): Promise<void> {
@@ -64,12 +64,12 @@ export class FileSink implements Sink {
       await file.datasync();
     } catch (error) {
       // The file may contain half a delivery. Opening it again cuts off a torn line.
-      await this.#letGo().catch(() => undefined);
+      await this.#closeFile().catch(() => undefined);
       throw error;
     }
   }
 
-  async #letGo(): Promise<void> {
+  async #closeFile(): Promise<void> {
     const opened = this.#file;
     this.#file = undefined;
     await (await opened)?.close();

@@ -151,7 +151,7 @@ export class Follower {
     // One bundle at a time, so that its tile is proven once.
     const end = Math.min(size, next - (next % TILE_WIDTH) + TILE_WIDTH);
     if (this.#closed || checkpoint === undefined || end <= next) return false;
-    const entries = await this.#proven(checkpoint, next, end);
+    const entries = await this.#readProven(checkpoint, next, end);
     const waiting = new AbortController();
     void this.#measureLag(next, waiting.signal);
     try {
@@ -194,7 +194,11 @@ export class Follower {
   }
 
   /** The entries before the first one that does not verify. @throws DamagedLog if there are none */
-  async #proven(checkpoint: LogCheckpoint, next: number, end: number): Promise<readonly string[]> {
+  async #readProven(
+    checkpoint: LogCheckpoint,
+    next: number,
+    end: number,
+  ): Promise<readonly string[]> {
     const { entries, damage } = await this.#options.reader.some(checkpoint, next, end);
     const [broken] = damage;
     if (broken?.first === next) throw new DamagedLog(broken);

@@ -7,7 +7,7 @@ import type { KeyOf, Query, RowReader, TableName, Window } from '../../ports/sto
 import type { Tables } from '../../ports/tables.ts';
 import { LogReader } from '../entries/log-reader.ts';
 import {
-  answerOf,
+  answerWith,
   OpenAnswers,
   type Call,
   type FromThread,
@@ -107,7 +107,7 @@ function serve({ logKey }: ThreadData): void {
   parentPort?.on('message', (message: ToThread) => {
     if ('answers' in message) questions.receive(message);
     else
-      void answerOf(message.call, () => read(reader, questions, message)).then((done) =>
+      void answerWith(message.call, () => read(reader, questions, message)).then((done) =>
         post({ done }),
       );
   });

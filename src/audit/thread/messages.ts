@@ -103,7 +103,7 @@ export function compact<T>(value: T): T {
   return value;
 }
 
-export async function answerOf(id: number, work: () => Promise<unknown>): Promise<Answer> {
+export async function answerWith(id: number, work: () => Promise<unknown>): Promise<Answer> {
   try {
     return { id, result: compact(await work()) };
   } catch (error) {

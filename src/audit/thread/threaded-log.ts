@@ -22,7 +22,7 @@ import type { RowReader, Store } from '../../ports/store.ts';
 import type { LogReader } from '../entries/log-reader.ts';
 import { pendingEntries } from '../tree/pending-entries.ts';
 import {
-  answerOf,
+  answerWith,
   compact,
   OpenAnswers,
   type Answer,
@@ -207,7 +207,7 @@ class LogThread {
 
   /** All answers of one turn are one message. */
   async #answer(question: Question): Promise<void> {
-    const answer = await answerOf(question.id, () => this.#resultOf(question));
+    const answer = await answerWith(question.id, () => this.#answerQuestion(question));
     if (this.#answers.length === 0) setImmediate(() => this.#sendAnswers());
     this.#answers.push(answer);
   }
@@ -218,7 +218,7 @@ class LogThread {
     this.#send({ answers });
   }
 
-  async #resultOf(question: Question): Promise<unknown> {
+  async #answerQuestion(question: Question): Promise<unknown> {
     if ('accepts' in question)
       return (await this.#accepts.get(question.accepts)?.(question.values)) ?? [];
     if ('list' in question) return (await this.#rows.list(...question.list)).map(sendable);

@@ -22,7 +22,7 @@ import {
   type HeldReason,
   type LogExtent,
 } from '../identity/held-reasons.ts';
-import type { OwnBatches } from '../chain/local-batches.ts';
+import type { LocalBatches } from '../chain/local-batches.ts';
 import { PendingBatches, type BrokenChain } from './pending-batches.ts';
 import { storedCheckpoint, type SignedCheckpoint } from './stored-tree.ts';
 
@@ -43,7 +43,7 @@ export interface IntegratorOptions {
    */
   readonly onUnanchored?: () => Promise<void>;
   /** The batches that this process commits. */
-  readonly own: OwnBatches;
+  readonly localBatches: LocalBatches;
   /** Names this process in the claim: its writer id. */
   readonly owner: string;
   /** No other process can have this store open. */
@@ -171,7 +171,7 @@ export class Integrator {
     this.#checkpoint = await storedCheckpoint(store, this.#log.verifier);
     // Written before the store has a checkpoint. After a crash between the two writes, the file would otherwise seem to be lost.
     if (this.#checkpoint === undefined) await checkpointFile.write(this.#emptyNote());
-    this.#unfollow = this.#options.own.follow((batch) => this.#collect(batch));
+    this.#unfollow = this.#options.localBatches.follow((batch) => this.#collect(batch));
     this.#schedule();
   }
 

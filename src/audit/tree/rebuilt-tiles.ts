@@ -24,16 +24,16 @@ export class RebuiltTiles {
     this.#store = store;
   }
 
-  /** `own`: the tile of leaf hashes to prove. `leavesOf`: those of another bundle, from its entries. */
+  /** `own`: the tile of leaf hashes to prove. `readLeaves`: those of another bundle, from its entries. */
   reader(
     own: { readonly bundle: number; readonly tile: Uint8Array },
-    leavesOf: (bundle: number, width: number) => Promise<Uint8Array | undefined>,
+    readLeaves: (bundle: number, width: number) => Promise<Uint8Array | undefined>,
   ): ReadTile {
     const stored = tileReader(this.#store);
     return async (address) => {
       const { level, index, width } = address;
       if (level === 0 && index === own.bundle) return own.tile;
-      if (level === 0) return (await leavesOf(index, width)) ?? stored(address);
+      if (level === 0) return (await readLeaves(index, width)) ?? stored(address);
       if (level !== 1) return stored(address);
       const hashes = Buffer.from(await this.#level1(index, width));
       const place = own.bundle - index * TILE_WIDTH;

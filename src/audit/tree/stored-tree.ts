@@ -49,7 +49,7 @@ export function compactRange(
 }
 
 /** The root over the first `size` entries, from the store's tiles. @throws ERR_CIPHERTEXT_INVALID if tiles are missing or short. */
-export async function rootOf(store: RowReader, size: number): Promise<Uint8Array> {
+export async function readRoot(store: RowReader, size: number): Promise<Uint8Array> {
   return foldRight(await compactRange(size, tileReader(store)));
 }
 

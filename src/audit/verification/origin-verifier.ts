@@ -60,13 +60,13 @@ export class OriginVerifier {
    * Two histories under one origin are what a verifier must never accept. So the origin of the checkpoint is that of the last release, and each release
    * continues the origin before it with the root that it names.
    */
-  async check(origin: string, rootOf: (size: number) => Promise<Uint8Array>): Promise<void> {
+  async check(origin: string, readRoot: (size: number) => Promise<Uint8Array>): Promise<void> {
     let current: string | undefined;
     for (const { index, link } of this.#opened) {
       const { previous } = link;
       if (previous.origin !== (current ?? previous.origin))
         this.#add(index, `the release continues ${previous.origin}, but the log was ${current}`);
-      if (previous.size > index || !(await isRoot(previous, rootOf)))
+      if (previous.size > index || !(await isRoot(previous, readRoot)))
         this.#add(
           index,
           `the release names another root of the first ${previous.size} entries than they have`,
@@ -109,10 +109,10 @@ function parsed(entry: string): unknown {
 
 async function isRoot(
   { size, root }: OriginReference['previous'],
-  rootOf: (size: number) => Promise<Uint8Array>,
+  readRoot: (size: number) => Promise<Uint8Array>,
 ): Promise<boolean> {
   const stated = decodeBase64(root);
-  const found = await rootOf(size).catch(() => undefined);
+  const found = await readRoot(size).catch(() => undefined);
   return (
     stated !== undefined &&
     found?.length === stated.length &&

@@ -148,7 +148,7 @@ class Verification {
       this.#findings.add({ what: 'unreadable', message: reason(error), index: tree.size });
     }
     if (checkpoint !== undefined && tree.size === size) this.#compareRoot(tree, checkpoint);
-    await origins.check(origin, (first) => this.#rootOf(first, size));
+    await origins.check(origin, (first) => this.#computeRoot(first, size));
     this.#compareName(verifier, origin, origins);
     for (const anchor of anchors) anchor.settle(manifest, origins, this.#findings);
     const { witnesses } = this.#options;
@@ -161,7 +161,7 @@ class Verification {
   }
 
   /** The root over the first entries, from the tiles of the export. The tree verifier compares all tiles with the entries. */
-  async #rootOf(first: number, size: number): Promise<Uint8Array> {
+  async #computeRoot(first: number, size: number): Promise<Uint8Array> {
     if (first === 0) return EMPTY_ROOT;
     const hashes = await compactRange(first, ({ level, index }) =>
       this.#files.tile({ level, index, width: tileWidth(level, index, size) }),

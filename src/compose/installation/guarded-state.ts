@@ -1,6 +1,6 @@
 import { LogAnchor } from '../../audit/identity/log-anchor.ts';
 import type { LogIdentity } from '../../audit/identity/log-identity.ts';
-import { loggedState, type LoggedState } from '../../audit/identity/logged-state.ts';
+import { readLoggedState, type LoggedState } from '../../audit/identity/logged-state.ts';
 import { RowSeals } from '../../broker/kernel/row-seals.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
 import { BrokerError } from '../../domain/errors.ts';
@@ -50,7 +50,7 @@ interface OpeningState {
 /** Reads the state digests that the log names. @throws ERR_CIPHERTEXT_INVALID if the log is damaged. */
 function readLogged(store: Store, { keys, identity, clock }: OpeningState): Promise<LoggedState> {
   const anchor = new LogAnchor(new RowSeals(keys.keyring));
-  return loggedState(store, { log: identity, anchor, clock });
+  return readLoggedState(store, { log: identity, anchor, clock });
 }
 
 /**

@@ -18,7 +18,7 @@ import { logIdentity, type LogIdentity } from '../../audit/identity/log-identity
 import { loadLogKeyFile } from '../../audit/identity/log-key.ts';
 import { nextIdentity, storedIdentity } from '../../audit/identity/log-origin.ts';
 import { LogReader } from '../../audit/entries/log-reader.ts';
-import { OwnBatches } from '../../audit/chain/local-batches.ts';
+import { LocalBatches } from '../../audit/chain/local-batches.ts';
 import type { HeldReason, LogExtent } from '../../audit/identity/held-reasons.ts';
 import { damageText } from '../../audit/entries/log-damage.ts';
 import { publicLog } from '../../audit/tree/public-log.ts';
@@ -51,16 +51,16 @@ export interface BootLog {
   readonly boot: Boot;
   readonly chain: AuditChain;
   /** The batches that the chain committed. */
-  readonly own: OwnBatches;
+  readonly localBatches: LocalBatches;
 }
 
 /** @throws ERR_CONFIG_INVALID for an unusable log key file. */
 export async function openBootLog(config: Config, clock: Clock): Promise<BootLog> {
   const key = await loadLogKeyFile(config.audit.logKeyFile);
   const boot = createBoot(key, clock.now());
-  const own = new OwnBatches();
+  const localBatches = new LocalBatches();
   const identity = logIdentity(config.audit.origin, key);
-  return { identity, boot, chain: createChain(boot, own), own };
+  return { identity, boot, chain: createChain(boot, localBatches), localBatches };
 }
 
 /** Gives the log the origin that it has since the store was last unlocked. */
@@ -149,7 +149,7 @@ export class AuditTrail {
       lastCommit: this.#lastCommit,
       isNew,
       onUnanchored: () => this.#cursors.sealAll(),
-      own: bootLog.own,
+      localBatches: bootLog.localBatches,
       owner: bootLog.boot.writer,
       alone,
       onError: (error) => this.#integrationFailed(error),
@@ -200,9 +200,9 @@ export class AuditTrail {
 
   #openAcknowledgements(): Acknowledgements {
     const { store, clock } = this.#deps;
-    const { own, boot } = this.#bootLog;
+    const { localBatches, boot } = this.#bootLog;
     return new Acknowledgements({
-      ...{ own, writer: boot.writer, store, cursors: this.#cursors, clock },
+      ...{ localBatches, writer: boot.writer, store, cursors: this.#cursors, clock },
       append: () => this.integrator.append(),
       size: () => this.reader.size(),
     });
@@ -445,7 +445,7 @@ export class AuditTrail {
         this.#system.entry({ action: 'recovery', outcome: 'ok', cause: 'unclean_stop', comment }),
       );
     }
-    this.#lastCommit?.follow(this.#bootLog.own);
+    this.#lastCommit?.follow(this.#bootLog.localBatches);
     await store.commit({ writes, entries: [...entries, ...more] });
     this.#isAnnounced = true;
   }

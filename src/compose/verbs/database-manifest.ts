@@ -2,7 +2,7 @@ import { createDurably } from '../../audit/durable-file.ts';
 import { storedIdentity } from '../../audit/identity/log-origin.ts';
 import { loadLogKeyFile } from '../../audit/identity/log-key.ts';
 import { logIdentity, type LogIdentity } from '../../audit/identity/log-identity.ts';
-import { rootOf } from '../../audit/tree/stored-tree.ts';
+import { readRoot } from '../../audit/tree/stored-tree.ts';
 import { systemClock } from '../../process/clock.ts';
 import { openLogCheckpoint } from '../../crypto/log/checkpoint.ts';
 import { constantTimeEqual } from '../../crypto/hashes/digest.ts';
@@ -145,7 +145,7 @@ async function compare(store: OpenedStore, { found, manifest, identity }: Compar
   const size = sizeOf(found, identity);
   if (size < expected.size)
     throw wrong(`the database has ${size} entries, the manifest has ${expected.size}`);
-  if (!constantTimeEqual(await rootOf(store, expected.size), expected.root))
+  if (!constantTimeEqual(await readRoot(store, expected.size), expected.root))
     throw wrong(`the first ${expected.size} entries of ${origin} are not those of the manifest`);
   for (const digest of manifest.digests) {
     const now = found.digests.find(({ kind }) => kind === digest.kind);

@@ -12,7 +12,7 @@ import { exportLog } from '../../../src/audit/export/export.ts';
 import { storeSource } from '../../../src/audit/export/export-source.ts';
 import { Integrator } from '../../../src/audit/tree/integrator.ts';
 import { logIdentity } from '../../../src/audit/identity/log-identity.ts';
-import { OwnBatches } from '../../../src/audit/chain/local-batches.ts';
+import { LocalBatches } from '../../../src/audit/chain/local-batches.ts';
 import { verifyExport } from '../../../src/audit/verification/verify.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { generateSigningKey } from '../../../src/crypto/signatures/signing.ts';
@@ -122,14 +122,14 @@ describeWith(['postgres'], 'failover of PostgreSQL to a synchronous standby unde
 
   async function open(replica: string, connectionString: string): Promise<Replica> {
     const boot = createBoot(log.signer.key, systemClock.now());
-    const own = new OwnBatches();
+    const localBatches = new LocalBatches();
     const store = await openPostgresStore(
       { connectionString, poolSize: 3 },
-      { chain: createChain(boot, own), clock: systemClock, mode: 'development' },
+      { chain: createChain(boot, localBatches), clock: systemClock, mode: 'development' },
     );
     const file = checkpointFile(join(directory, `checkpoint-${replica}`));
     const owner = boot.writer;
-    const options = { store, clock: systemClock, log, checkpointFile: file, own, owner };
+    const options = { store, clock: systemClock, log, checkpointFile: file, localBatches, owner };
     const integrator = new Integrator({ ...options, alone: false });
     await store.commit({ entries: [startBody(boot)] });
     await integrator.start();

@@ -15,7 +15,7 @@ import { storeSource } from '../../../src/audit/export/export-source.ts';
 import { Integrator } from '../../../src/audit/tree/integrator.ts';
 import { logIdentity } from '../../../src/audit/identity/log-identity.ts';
 import { LogReader } from '../../../src/audit/entries/log-reader.ts';
-import { OwnBatches } from '../../../src/audit/chain/local-batches.ts';
+import { LocalBatches } from '../../../src/audit/chain/local-batches.ts';
 import { verifyExport } from '../../../src/audit/verification/verify.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
@@ -45,17 +45,17 @@ describeWith(['postgres'], 'two replicas on PostgreSQL (F28)', ({ postgres }) =>
     drop = () => database.drop();
     for (const name of ['one', 'two']) {
       const boot = createBoot(log.signer.key, clock.now());
-      const own = new OwnBatches();
+      const localBatches = new LocalBatches();
       const store = await openPostgresStore(
         { connectionString: database.connectionString, poolSize: 4 },
-        { chain: createChain(boot, own), clock, mode: 'development' },
+        { chain: createChain(boot, localBatches), clock, mode: 'development' },
       );
       const integrator = new Integrator({
         store,
         clock,
         log,
         checkpointFile: checkpointFile(join(directory, `checkpoint-${name}`)),
-        own,
+        localBatches,
         owner: boot.writer,
         alone: false,
       });

@@ -23,7 +23,7 @@ import {
 import { logIdentity, type LogIdentity } from '../../../src/audit/identity/log-identity.ts';
 import { nextIdentity } from '../../../src/audit/identity/log-origin.ts';
 import { LogReader } from '../../../src/audit/entries/log-reader.ts';
-import { OwnBatches } from '../../../src/audit/chain/local-batches.ts';
+import { LocalBatches } from '../../../src/audit/chain/local-batches.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { writeNewStore } from '../store/new-store.ts';
 
@@ -90,7 +90,7 @@ export class LogBench {
   store!: Store;
   boot!: Boot;
   integrator!: Integrator;
-  own!: OwnBatches;
+  own!: LocalBatches;
 
   constructor(directory: string, clock: Clock, logKey: SigningKey) {
     this.directory = directory;
@@ -119,7 +119,7 @@ export class LogBench {
   /** A new boot on the store, as after a crash: the old boot gets no notice. */
   async restart(): Promise<void> {
     this.boot = createBoot(this.log.signer.key, this.clock.now());
-    this.own = new OwnBatches();
+    this.own = new LocalBatches();
     this.store = await openSqliteStore(
       { path: storeOf(this.directory), ballastBytes: 4096 },
       { chain: createChain(this.boot, this.own), clock: this.clock, mode: 'development' },
@@ -156,7 +156,7 @@ export class LogBench {
       clock: this.clock,
       log: this.log,
       checkpointFile: this.checkpointFile,
-      own: this.own,
+      localBatches: this.own,
       owner: this.boot.writer,
       alone: true,
       onError: (error) => this.errors.push(error),

@@ -4,7 +4,7 @@ import { createBoot } from '../../../../src/audit/chain/boot.ts';
 import { createChain } from '../../../../src/audit/chain/chain.ts';
 import type { ChainedBatch } from '../../../../src/audit/chain/chained-batch.ts';
 import type { Store, TableName } from '../../../../src/ports/store.ts';
-import { OwnBatches } from '../../../../src/audit/chain/local-batches.ts';
+import { LocalBatches } from '../../../../src/audit/chain/local-batches.ts';
 import { PendingBatches } from '../../../../src/audit/tree/pending-batches.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 import { body, LogBench, startBody } from '../../../kit/log/log-bench.ts';
@@ -14,7 +14,7 @@ const sequence = (batches: readonly ChainedBatch[]): readonly number[] =>
 
 describe('a chain', () => {
   it('reports a batch once it is durable, and never a dropped one', () => {
-    const own = new OwnBatches();
+    const own = new LocalBatches();
     const told: ChainedBatch[] = [];
     const end = own.follow((batch) => told.push(batch));
     const boot = createBoot(generateSigningKey(), 0);

@@ -14,7 +14,7 @@ import { FILTER_LEVEL } from '../../../../src/audit/search/search-index.ts';
 import type { AuditQuery } from '../../../../src/ports/audit-log.ts';
 import { matches, queryTerms } from '../../../../src/audit/search/entry-query.ts';
 import { entryTerms, scanEntry } from '../../../../src/audit/search/entry-scan.ts';
-import { rootOf } from '../../../../src/audit/tree/stored-tree.ts';
+import { readRoot } from '../../../../src/audit/tree/stored-tree.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 import { LogBench, workloadActor, type EventFields } from '../../../kit/log/log-bench.ts';
 
@@ -180,7 +180,7 @@ describe('the reader', () => {
     const { size } = checkpoint;
     for (const first of [1, 256, 300, size]) {
       const hashes = await bench.reader.proveGrowth(first, checkpoint);
-      const firstRoot = await rootOf(bench.store, first);
+      const firstRoot = await readRoot(bench.store, first);
       const claim = { first, firstRoot, second: size, secondRoot: checkpoint.root };
       expect(verifyConsistency(claim, hashes)).toBe(true);
     }

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { Acknowledgements } from '../../../../src/audit/sinks/acknowledgements.ts';
 import { auditConfigSchema } from '../../../../src/audit/config.ts';
-import { OwnBatches } from '../../../../src/audit/chain/local-batches.ts';
+import { LocalBatches } from '../../../../src/audit/chain/local-batches.ts';
 import type { Tables } from '../../../../src/ports/tables.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 
@@ -13,7 +13,7 @@ function entry(seq: number, writer = WRITER): string {
 }
 
 let clock: HandClock;
-let own: OwnBatches;
+let localBatches: LocalBatches;
 let committed: number;
 let appends: number;
 /** As another broker that delivers stores it. */
@@ -24,10 +24,10 @@ let acknowledgements: Acknowledgements;
 
 beforeEach(() => {
   clock = new HandClock();
-  own = new OwnBatches();
+  localBatches = new LocalBatches();
   [committed, appends, cursor, segments, required] = [0, 0, 0, [], []];
   acknowledgements = new Acknowledgements({
-    ...{ own, writer: WRITER, clock },
+    ...{ localBatches, writer: WRITER, clock },
     append() {
       appends += 1;
       return Promise.resolve();
@@ -41,7 +41,7 @@ beforeEach(() => {
 function commit(count = 1): void {
   const row = { first_seq: committed + 1, count } as Tables['audit_batches'];
   committed += count;
-  own.committed({ row, entries: [] });
+  localBatches.committed({ row, entries: [] });
 }
 
 /** A sink that takes what was committed before the delivery while it is up. */
