@@ -6,7 +6,7 @@ const SURROGATES_END = 0xdfff;
  * Returns the smallest text after every text that starts with `prefix`, in UTF-8 byte order. Undefined if there is none (the empty prefix, or only
  * the last code point).
  */
-export function textAfter(prefix: string): string | undefined {
+export function prefixEnd(prefix: string): string | undefined {
   const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0);
   while (points.at(-1) === LAST_CODE_POINT) points.pop();
   const last = points.pop();

@@ -11,7 +11,7 @@ import {
   type RowGuard,
   type StoredRow,
 } from './row-guard.ts';
-import { pagesOf, type KeepMatched, type MatchedRows } from './state-check.ts';
+import { readPages, type KeepMatched, type MatchedRows } from './state-check.ts';
 
 /** The kinds of rows that take effect in a running broker as soon as they are written. */
 const LIVE = ['documents', 'operator_tokens'] as const;
@@ -144,7 +144,7 @@ export class LiveRows implements KeepMatched {
       const set = SetHash.empty();
       const elements = new Map<string, string>();
       const rows: StoredRow[] = [];
-      for await (const page of pagesOf(this.#store, table)) {
+      for await (const page of readPages(this.#store, table)) {
         for (const row of page as readonly unknown[] as readonly StoredRow[]) {
           const element = this.#guard.element(digest.root_key_id, table, row);
           set.add(element);

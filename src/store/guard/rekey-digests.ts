@@ -4,7 +4,7 @@ import type { Store } from '../../ports/store.ts';
 import type { DigestedTable } from '../../ports/tables.ts';
 import { DIGESTED } from './guarded-tables.ts';
 import { nameOf, type DigestRow, type RowGuard, type StoredRow } from './row-guard.ts';
-import { pagesOf } from './state-check.ts';
+import { readPages } from './state-check.ts';
 
 /** Each attempt reads only rows, and computes elements only for the rows that changed since the attempt before. */
 const ATTEMPTS = 64;
@@ -65,7 +65,7 @@ async function rekey(
   const set = SetHash.empty();
   const seen: Elements = new Map();
   let count = 0;
-  for await (const page of pagesOf(store, kind)) {
+  for await (const page of readPages(store, kind)) {
     for (const row of page as readonly unknown[] as readonly StoredRow[]) {
       const name = nameOf(kind, row);
       const mac = Buffer.from(row['mac'] as Uint8Array).toString('latin1');

@@ -64,7 +64,7 @@ export async function checkState(
   const first = await logged();
   const adopt: GuardedGroup[] = [];
   for (const group of GUARDED_GROUPS) {
-    const stored = await Promise.all(group.digests.map((kind) => digestOf(store, kind)));
+    const stored = await Promise.all(group.digests.map((kind) => readDigest(store, kind)));
     const isNew =
       stored.every((row) => row === undefined) &&
       group.digests.every((kind) => first.get(kind) === undefined);
@@ -132,10 +132,10 @@ async function compareKind(
   { kind, logged, keep }: Checked,
 ): Promise<Compared | undefined> {
   const found = foundRows(kind, keep);
-  const before = await digestOf(store, kind);
+  const before = await readDigest(store, kind);
   const log = await logged?.();
   const rows = await readKind(store, guard, { kind, rootKeyId: before?.root_key_id, found });
-  const after = await digestOf(store, kind);
+  const after = await readDigest(store, kind);
   if (after?.generation !== before?.generation) return undefined;
   if (before === undefined) return { problem: behind(kind, 'its digest is missing') };
   if (!guard.isDigest(before)) return { problem: differ(kind, 'its digest has no valid MAC') };
@@ -181,14 +181,14 @@ type Version = Tables['document_versions'];
 /** Returns documents that differ from their newest version. Most likely they were changed by hand. */
 async function differingDocuments(store: Store): Promise<readonly string[]> {
   const newest = new Map<string, Version>();
-  for await (const page of pagesOf(store, 'document_versions')) {
+  for await (const page of readPages(store, 'document_versions')) {
     for (const row of page) {
       const key = `${row.kind}/${row.name}`;
       if (isNewer(row, newest.get(key))) newest.set(key, row);
     }
   }
   const names: string[] = [];
-  for await (const page of pagesOf(store, 'documents')) {
+  for await (const page of readPages(store, 'documents')) {
     for (const { kind, name, uid, version } of page) {
       const key = `${kind}/${name}`;
       const last = newest.get(key);
@@ -237,7 +237,7 @@ async function readKind(
 ): Promise<Pick<KindRows, 'set' | 'count'>> {
   const set = SetHash.empty();
   let count = 0;
-  for await (const page of pagesOf(store, kind)) {
+  for await (const page of readPages(store, kind)) {
     for (const row of page) {
       const element = guard.element(rootKeyId, kind, row);
       set.add(element);
@@ -254,7 +254,7 @@ async function readSealed(store: Store, guard: RowGuard, kind: DigestedTable): P
   const set = SetHash.empty();
   const unsealed: string[] = [];
   let count = 0;
-  for await (const page of pagesOf(store, kind)) {
+  for await (const page of readPages(store, kind)) {
     for (const row of page) {
       const stored = row as unknown as StoredRow;
       if (!guard.isSealed(kind, stored)) unsealed.push(nameOf(kind, stored));
@@ -291,7 +291,7 @@ export async function adoptState(
 
 /** Adds the MAC to all rows of a table that have none, a page at a time. There may be one lease for each read of a day. */
 async function sealRows(store: Store, table: TableName): Promise<void> {
-  for await (const page of pagesOf(store, table)) {
+  for await (const page of readPages(store, table)) {
     const bare = page.filter((row) => (row as { mac?: unknown }).mac === null);
     if (bare.length > 0) await store.commit({ writes: bare.map((row) => reseal(table, row)) });
   }
@@ -306,7 +306,7 @@ export async function manifestDigests(
   store: Store,
   guard: RowGuard,
 ): Promise<readonly NamedDigest[]> {
-  const rows = await Promise.all(DIGESTED.map((kind) => digestOf(store, kind)));
+  const rows = await Promise.all(DIGESTED.map((kind) => readDigest(store, kind)));
   return DIGESTED.map((kind, index) => guard.named(guard.accept(kind, rows[index])));
 }
 
@@ -347,7 +347,7 @@ export async function acceptState(
         `${list(unsealed)} cannot be accepted: no key of this installation made the MAC; delete the rows, then release again`,
       );
     }
-    const before = await digestOf(store, kind);
+    const before = await readDigest(store, kind);
     const generation = Math.max(before?.generation ?? 0, logged.get(kind)?.generation ?? 0) + 1;
     digests.push(guard.sealDigest(kind, { generation, count, set }));
   }
@@ -361,7 +361,7 @@ function reseal(table: TableName, row: StoredRow): Write {
   return { table, key, change: { mac: null } } as unknown as Write;
 }
 
-async function digestOf(store: Store, kind: DigestedTable): Promise<DigestRow | undefined> {
+async function readDigest(store: Store, kind: DigestedTable): Promise<DigestRow | undefined> {
   return store.get('state_digests', { kind });
 }
 
@@ -369,7 +369,7 @@ async function digestOf(store: Store, kind: DigestedTable): Promise<DigestRow | 
  * Reads every row of a table in pages. The process handles other requests in between. Single rows would take a promise for each of ten thousand
  * documents.
  */
-export async function* pagesOf<T extends TableName>(
+export async function* readPages<T extends TableName>(
   store: Store,
   table: T,
 ): AsyncGenerator<readonly Tables[T][]> {

@@ -8,7 +8,7 @@ import { shapeOf } from '../../ports/tables.ts';
  * round trip and writes them in another. A plan with invalidations ends its run, because it can make the next plan stale. A plan that reads rows to
  * compute MACs or digests forms a run by itself, because it must see earlier writes.
  */
-export function firstWave(batch: readonly PendingPlan[]): readonly PendingPlan[] {
+export function independentPlans(batch: readonly PendingPlan[]): readonly PendingPlan[] {
   const written = new Set<string>();
   let length = 0;
   for (const { plan, planned } of batch) {

@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import { BrokerError } from '../../domain/errors.ts';
 import { randomBytes } from '../../crypto/random/random.ts';
-import { bringUpToDate, type UpToDate } from '../schema/run-migrations.ts';
+import { runMigrations, type MigratedStore } from '../schema/run-migrations.ts';
 import { ChangeFeed } from '../commits/change-feed.ts';
 import type { MigrationTarget } from '../migrate.ts';
 import type { OpenedStore, StoreCondition } from '../opened-store.ts';
@@ -105,7 +105,7 @@ async function prepare(open: () => Client, mode: StoreMode): Promise<Prepared> {
 }
 
 /** Migrates in one transaction, so that an interrupted migration leaves nothing behind. */
-async function migrateDatabase(client: Client, mode: StoreMode): Promise<UpToDate> {
+async function migrateDatabase(client: Client, mode: StoreMode): Promise<MigratedStore> {
   const target: MigrationTarget = {
     driver: 'pg',
     folder: 'postgres',
@@ -120,7 +120,7 @@ async function migrateDatabase(client: Client, mode: StoreMode): Promise<UpToDat
   for (let attempt = 1; ; attempt += 1) {
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
     try {
-      const upToDate = await bringUpToDate(target, mode);
+      const upToDate = await runMigrations(target, mode);
       await client.query('COMMIT');
       return upToDate;
     } catch (error) {

@@ -240,7 +240,7 @@ export class PostgresWriter {
       return (await connection.run(statement)).rowCount === 1;
     } catch (error) {
       // If the session still answers, the server refused the statement and has undone it.
-      if (!connection.isLost && (await isRolledBack(connection))) this.#takeBack();
+      if (!connection.isLost && (await isRolledBack(connection))) this.#resetStaged();
       throw error;
     }
   }
@@ -286,7 +286,7 @@ export class PostgresWriter {
     const last = answers.at(-1);
     if (last?.status === 'rejected') throw last.reason;
     if (last?.value.command === 'COMMIT') return;
-    this.#takeBack();
+    this.#resetStaged();
     throw answers.find((answer) => answer.status === 'rejected')?.reason;
   }
 
@@ -300,7 +300,7 @@ export class PostgresWriter {
   }
 
   /** The server answered that it committed nothing. */
-  #takeBack(): void {
+  #resetStaged(): void {
     this.#isSent = false;
     this.#staged = this.#unknown?.row;
     this.#unknown = undefined;

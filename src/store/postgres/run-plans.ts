@@ -12,7 +12,7 @@ import type { RowGuard, StoredRow } from '../guard/row-guard.ts';
 import { POSTGRES, type Statement } from '../sql/sql.ts';
 import type { StagedBatch } from '../commits/staged-batch.ts';
 import { brokenUniqueness, isRefusedRow } from './postgres-fault.ts';
-import { firstWave } from './independent-plans.ts';
+import { independentPlans } from './independent-plans.ts';
 import type { Answer, WriterConnection } from './writer-connection.ts';
 
 type Refusal = Outcome | BrokerError;
@@ -32,7 +32,7 @@ export interface RunOptions {
 
 /** The checks that can run as soon as the transaction is open. */
 export function firstChecks(batch: readonly PendingPlan[]): readonly Statement[] {
-  return firstWave(batch).flatMap(({ planned }) => planned.expect);
+  return independentPlans(batch).flatMap(({ planned }) => planned.expect);
 }
 
 /**
@@ -47,12 +47,12 @@ export async function runPlans(
 ): Promise<readonly Statement[]> {
   let known: readonly Answer[] | undefined = answers;
   for (let left = batch; left.length > 0;) {
-    const wave = firstWave(left);
+    const wave = independentPlans(left);
     left = left.slice(wave.length);
     const run = guard === undefined ? undefined : guardedRun(wave, guard);
     if (run !== undefined) await run(connection, staged, known);
     else {
-      const refusals = await checkWave(connection, wave, staged, known);
+      const refusals = await checkPlans(connection, wave, staged, known);
       const good = wave.filter((pending) => !refusals.has(pending));
       // Digests are locked after all rows, so that two brokers cannot wait for each other.
       const isLast = left.length === 0 && staged.rows.length === 0 && !isCareful;
@@ -79,7 +79,7 @@ function guardedRun(
   if (pending === undefined || more.length > 0 || !isGuarded(pending.planned)) return undefined;
   return async (connection, staged, known) => {
     const { plan } = pending;
-    const refusals = await checkWave(connection, [pending], staged, known);
+    const refusals = await checkPlans(connection, [pending], staged, known);
     const resolved = refusals.has(pending) ? NOTHING : await resolve(connection, pending, guard);
     if (resolved instanceof BrokerError) refusals.set(pending, resolved);
     else {
@@ -114,7 +114,7 @@ async function resolve(
 }
 
 /** Each check locks its row until the commit, so that no other process can invalidate the check. */
-async function checkWave(
+async function checkPlans(
   connection: WriterConnection,
   wave: readonly PendingPlan[],
   staged: StagedBatch,

@@ -18,7 +18,7 @@ interface Stamp {
 }
 
 /** A store with the tables of this release. */
-export interface UpToDate {
+export interface MigratedStore {
   /** The store contained no installation before it was opened. */
   readonly isNew: boolean;
   /** The texts of all migrations, in order. */
@@ -35,16 +35,19 @@ interface MigrationFile {
  * memory) only if the store has not run all migrations of this release.
  * @throws ERR_CONFIG_INVALID if the store was created in the other mode, and as `migrate`.
  */
-export async function bringUpToDate(target: MigrationTarget, mode: StoreMode): Promise<UpToDate> {
+export async function runMigrations(
+  target: MigrationTarget,
+  mode: StoreMode,
+): Promise<MigratedStore> {
   const files = await migrationFiles(target);
   const known = fingerprint(files);
-  const before = await stampOf(target, mode);
+  const before = await readStamp(target, mode);
   const found = { isNew: before.isNew, migrations: files.map(({ text }) => text) };
   if (before.migrations === known) return found;
   if (target.lock !== undefined) {
     await target.lock();
     // Another process may have run them while this one waited for the lock.
-    if ((await stampOf(target, mode)).migrations === known) return found;
+    if ((await readStamp(target, mode)).migrations === known) return found;
   }
   await migrate(target);
   // Neither value can contain a quote: one is a mode, the other consists of hexadecimal digits.
@@ -56,7 +59,7 @@ export async function bringUpToDate(target: MigrationTarget, mode: StoreMode): P
 }
 
 /** @throws ERR_CONFIG_INVALID if the store was created in the other mode. */
-async function stampOf(target: MigrationTarget, mode: StoreMode): Promise<Stamp> {
+async function readStamp(target: MigrationTarget, mode: StoreMode): Promise<Stamp> {
   const meta = await readMeta(target);
   const madeFor = meta.get(MODE) ?? mode;
   if (madeFor !== mode) {

@@ -21,7 +21,7 @@ export function isNullable(table: TableName, column: string): boolean {
  * @throws ERR_REQUEST_INVALID for lone surrogates, which SQLite would store as another name that reads back equal.
  * @throws ERR_INTERNAL for a value of another type.
  */
-export function cellOf(table: TableName, column: string, value: unknown): ColumnValue {
+export function columnValue(table: TableName, column: string, value: unknown): ColumnValue {
   const type = columnOf(table, column);
   if (value === null && type.endsWith('?')) return null;
   if (typeof value === 'string' && type.startsWith('text')) return checkedText(value);
@@ -30,7 +30,7 @@ export function cellOf(table: TableName, column: string, value: unknown): Column
   throw misuse(`${table}.${column} cannot hold this value`);
 }
 
-/** @throws ERR_REQUEST_INVALID as `cellOf`. */
+/** @throws ERR_REQUEST_INVALID as `columnValue`. */
 export function checkedText(value: string): string {
   if (value.includes('\0') || !value.isWellFormed()) {
     throw new BrokerError('ERR_REQUEST_INVALID', 'text holds NUL or a lone surrogate');

@@ -3,7 +3,7 @@ import { shapeOf } from '../../ports/tables.ts';
 import { checkedText, isNullable, misuse } from './column-value.ts';
 import type { Dialect, Statement } from './sql.ts';
 import { SqlBuilder } from './sql.ts';
-import { textAfter } from '../commits/prefix-end.ts';
+import { prefixEnd } from '../commits/prefix-end.ts';
 import { keyColumns } from './write-sql.ts';
 
 const MAX_ROWS = 10_000;
@@ -45,7 +45,7 @@ export const PENDING_WRITERS = `WITH RECURSIVE "known" ("writer") AS (
 SELECT "writer" FROM "known" WHERE (SELECT max("first_seq") FROM "audit_batches" WHERE "writer" = "known"."writer")
   > coalesce((SELECT max("first_seq") FROM "log_segments" WHERE "writer" = "known"."writer"), 0)`;
 
-/** @throws ERR_INTERNAL for a limit outside 1 to 10,000, and as `cellOf`. */
+/** @throws ERR_INTERNAL for a limit outside 1 to 10,000, and as `columnValue`. */
 export function listSql<T extends TableName>(
   dialect: Dialect,
   query: Query<T>,
@@ -89,7 +89,7 @@ function whereOf(terms: readonly string[]): string {
 
 /** A prefix as a range of the index. Byte order equals code point order in UTF-8, so the range ends before the prefix's successor. */
 function prefixed(sql: SqlBuilder, column: string, prefix: string): string[] {
-  const end = textAfter(checkedText(prefix));
+  const end = prefixEnd(checkedText(prefix));
   const terms = [`${sql.column(column)} >= ${sql.bind(column, prefix)}`];
   if (end !== undefined) terms.push(`${sql.column(column)} < ${sql.bind(column, end)}`);
   return terms;

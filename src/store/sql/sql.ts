@@ -1,5 +1,5 @@
 import type { ColumnValue, TableName } from '../../ports/store.ts';
-import { cellOf, columnOf } from './column-value.ts';
+import { columnValue, columnOf } from './column-value.ts';
 
 /** The differences of the two databases in the statements that are built here. */
 export interface Dialect {
@@ -37,7 +37,7 @@ export class SqlBuilder {
   }
 
   bind(column: string, value: unknown): string {
-    return this.bindRaw(cellOf(this.#table, column, value));
+    return this.bindRaw(columnValue(this.#table, column, value));
   }
 
   bindRaw(value: ColumnValue): string {

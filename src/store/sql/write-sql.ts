@@ -1,5 +1,5 @@
 import type { Expectation, TableName, Write } from '../../ports/store.ts';
-import { cellOf, misuse } from './column-value.ts';
+import { columnValue, misuse } from './column-value.ts';
 import { shapeOf } from '../../ports/tables.ts';
 import type { Dialect, Statement } from './sql.ts';
 import { SqlBuilder } from './sql.ts';
@@ -15,7 +15,7 @@ export function expectationSql(dialect: Dialect, expectation: Expectation): Stat
   return sql.done(`SELECT 1 FROM "${expectation.table}" WHERE ${where}${dialect.lockRow}`);
 }
 
-/** @throws ERR_INTERNAL, ERR_REQUEST_INVALID as `cellOf`, and ERR_INTERNAL for a removal without columns. */
+/** @throws ERR_INTERNAL, ERR_REQUEST_INVALID as `columnValue`, and ERR_INTERNAL for a removal without columns. */
 export function writeSql(dialect: Dialect, write: Write, fresh: boolean): Statement {
   if ('put' in write) return putSql(dialect, write.table, write.put, fresh);
   const sql = new SqlBuilder(dialect, write.table);
@@ -49,7 +49,7 @@ function rangeSql(
 function putSql(dialect: Dialect, table: TableName, row: Columns, fresh: boolean): Statement {
   const names = Object.keys(shapeOf(table).columns);
   if (Object.keys(row).length !== names.length) throw misuse(`${table}: a row is not whole`);
-  const values = names.map((name) => cellOf(table, name, row[name]));
+  const values = names.map((name) => columnValue(table, name, row[name]));
   return { text: putText(dialect, table, fresh), values };
 }
 

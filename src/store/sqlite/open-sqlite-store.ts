@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { bringUpToDate, type UpToDate } from '../schema/run-migrations.ts';
+import { runMigrations, type MigratedStore } from '../schema/run-migrations.ts';
 import { ChangeFeed } from '../commits/change-feed.ts';
 import type { MigrationTarget } from '../migrate.ts';
 import type { OpenedStore } from '../opened-store.ts';
@@ -66,7 +66,7 @@ function hasEmptiedLog(connection: SqliteConnection): boolean {
 }
 
 /** Migrates in one transaction, so that an interrupted migration leaves nothing behind. */
-async function migrateFile(connection: SqliteConnection, mode: StoreMode): Promise<UpToDate> {
+async function migrateFile(connection: SqliteConnection, mode: StoreMode): Promise<MigratedStore> {
   const target: MigrationTarget = {
     driver: 'sqlite3',
     folder: 'sqlite',
@@ -78,7 +78,7 @@ async function migrateFile(connection: SqliteConnection, mode: StoreMode): Promi
     },
   };
   connection.begin();
-  const upToDate = await bringUpToDate(target, mode);
+  const upToDate = await runMigrations(target, mode);
   connection.commit();
   return upToDate;
 }

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { systemClock } from '../../../src/process/clock.ts';
 import type { Store } from '../../../src/ports/store.ts';
-import { bringUpToDate } from '../../../src/store/schema/run-migrations.ts';
+import { runMigrations } from '../../../src/store/schema/run-migrations.ts';
 import type { MigrationTarget } from '../../../src/store/migrate.ts';
 import type { StoreMode } from '../../../src/store/store-deps.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
@@ -92,7 +92,7 @@ describe('migrations', () => {
         },
       };
       database.exec('BEGIN IMMEDIATE');
-      await expect(bringUpToDate(interrupted, 'development')).rejects.toThrow('interrupted');
+      await expect(runMigrations(interrupted, 'development')).rejects.toThrow('interrupted');
       database.close();
       const after = new Database(path);
       expect(after.prepare('SELECT count(*) FROM sqlite_schema').pluck().get()).toBe(0);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { textAfter } from '../../../../src/store/commits/prefix-end.ts';
+import { prefixEnd } from '../../../../src/store/commits/prefix-end.ts';
 
 const before = (left: string, right: string): boolean =>
   Buffer.compare(Buffer.from(left), Buffer.from(right)) < 0;
@@ -14,14 +14,14 @@ describe('the first text after all texts with a prefix', () => {
     ['', undefined],
     ['\u{10ffff}\u{10ffff}', undefined],
   ])('follows %j and is %j', (prefix, expected) => {
-    expect(textAfter(prefix)).toBe(expected);
+    expect(prefixEnd(prefix)).toBe(expected);
   });
 
   it('is greater than every text with the prefix, and no text lies between', () => {
     const text = fc.string({ unit: 'binary', maxLength: 4 });
     fc.assert(
       fc.property(text, text, (prefix, other) => {
-        const end = textAfter(prefix);
+        const end = prefixEnd(prefix);
         const within = !before(other, prefix) && (end === undefined || before(other, end));
         expect(within).toBe(other.startsWith(prefix));
         expect(before(prefix + other, end ?? `${prefix}${other}x`)).toBe(true);

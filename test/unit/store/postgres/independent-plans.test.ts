@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Plan } from '../../../../src/ports/store.ts';
 import type { PendingPlan } from '../../../../src/store/commits/commit-queue.ts';
-import { firstWave } from '../../../../src/store/postgres/independent-plans.ts';
+import { independentPlans } from '../../../../src/store/postgres/independent-plans.ts';
 import { leaseRow } from '../../../kit/fakes/store-rows.ts';
 
 const lengthOf = (...plans: Plan[]): number => {
@@ -9,7 +9,7 @@ const lengthOf = (...plans: Plan[]): number => {
   const pending: PendingPlan[] = plans.map((plan) => {
     return { plan, planned: { expect: [], writes: [] }, resolve: ignore, reject: ignore };
   });
-  return firstWave(pending).length;
+  return independentPlans(pending).length;
 };
 const expecting = (id: string): Plan => ({
   expect: [{ table: 'leases', key: { id }, absent: true }],
