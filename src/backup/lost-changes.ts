@@ -113,7 +113,7 @@ export async function newerExport(
           if (object.end <= from) continue;
           yield* entriesFrom(await new ArchiveReader(archive).content(object, from), from);
         }
-      yield* exportedEntries(files, live, report.size);
+      yield* readExportedEntries(files, live, report.size);
     },
   };
 }
@@ -169,7 +169,7 @@ export const UNLISTED =
 
 /** The changes after the backup with a heading, for the operator. `source` names the log that they are from. */
 export async function lostText(log: NewerLog, source: string): Promise<readonly string[]> {
-  const lost = await lostChanges(log);
+  const lost = await listLostChanges(log);
   return [
     `Changes since the backup, by ${source}. They are lost; apply again what still counts:`,
     ...(lost.length === 0 ? ['  none'] : lost),
@@ -177,7 +177,7 @@ export async function lostText(log: NewerLog, source: string): Promise<readonly 
 }
 
 /** Lists the changes after the backup, by what an operator must do about them. Sessions that expired by themselves are not among them. */
-async function lostChanges(log: NewerLog): Promise<readonly string[]> {
+async function listLostChanges(log: NewerLog): Promise<readonly string[]> {
   const found = new Map<string, string[]>();
   for await (const { index, entry: text } of log.entries()) {
     const entry = JSON.parse(text) as Entry;
@@ -208,7 +208,7 @@ function isOwnEnd({ action, actor }: Entry): boolean {
   return (action === 'session.end' || action === 'lease.revoke') && actor?.kind !== 'operator';
 }
 
-async function* exportedEntries(
+async function* readExportedEntries(
   files: ExportFiles,
   from: number,
   size: number,

@@ -11,7 +11,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { SqliteConnection } from '../store/sqlite/sqlite-connection.ts';
 import { prepareStoreDirectory, removeStoreFiles } from '../store/sqlite/store-files.ts';
-import { loadKeys, wrappersOf } from '../compose/installation/keys.ts';
+import { loadKeys, openWrappers } from '../compose/installation/keys.ts';
 import { readNamedFile } from '../process/named-file.ts';
 import type { Config } from '../compose/config/schema.ts';
 import { decryptFile, fileFacts, type FileFacts } from './archive.ts';
@@ -42,7 +42,7 @@ export async function findBackup(config: Config, archive: string): Promise<Found
   const manifest = signed(await readNamedFile('manifest', path), identity, path);
   if (manifest.name !== basename(archive, ARCHIVE))
     throw invalid(`${path} is the manifest of ${manifest.name}`);
-  assertSame(archive, await factsOf(archive), manifest.archive);
+  assertSame(archive, await readFacts(archive), manifest.archive);
   return { archive, manifest, identity };
 }
 
@@ -85,7 +85,7 @@ export async function decryptBackup(
   assertSame(archive, plain, manifest.store);
   const verified = await verifyCopy(to, {
     ...{ identity, mode: config.mode, clock, log },
-    keys: async (copy) => loadKeys(copy, await wrappersOf(config, clock)),
+    keys: async (copy) => loadKeys(copy, await openWrappers(config, clock)),
   });
   if (verified.checkpoint !== manifest.checkpoint)
     throw invalid('the log in the archive is not that of the manifest');
@@ -194,7 +194,7 @@ function invalid(text: string): BrokerError {
   return new BrokerError('ERR_CIPHERTEXT_INVALID', text);
 }
 
-function factsOf(archive: string): Promise<FileFacts> {
+function readFacts(archive: string): Promise<FileFacts> {
   return fileFacts(archive).catch((cause: unknown) => {
     throw new BrokerError('ERR_CONFIG_INVALID', `the archive ${archive} cannot be read`, { cause });
   });

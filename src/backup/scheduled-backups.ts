@@ -215,7 +215,7 @@ export class ScheduledBackups implements Backups {
   /** @throws ERR_CONFLICT if the copy or the archive would fill a volume. A full volume of the store would stop the broker. */
   async #requireSpace(): Promise<void> {
     const { config, storePath } = this.#deps;
-    const needed = (await sizeOf(storePath)) + (await sizeOf(`${storePath}-wal`));
+    const needed = (await readSize(storePath)) + (await readSize(`${storePath}-wal`));
     for (const directory of [join(storePath, '..'), config.directory]) {
       const { bsize, bavail } = await statfs(directory);
       const free = bsize * bavail;
@@ -286,7 +286,7 @@ function asBackupFailure(
 }
 
 /** Reads the size without opening the file: closing a descriptor of the database would drop SQLite's locks. */
-async function sizeOf(path: string): Promise<number> {
+async function readSize(path: string): Promise<number> {
   return stat(path).then(
     ({ size }) => size,
     () => 0,

@@ -2,7 +2,7 @@ import type { Clock } from '../ports/clock.ts';
 import { Connection, type ClientOptions } from './connection.ts';
 import type { Answer, CallId, InputArguments, ItemOf, PagedId } from './contract-types.ts';
 import { anonymous, type Credential } from './credential.ts';
-import { eventsOf, type BrokerEvent } from './follow-events.ts';
+import { readEvents, type BrokerEvent } from './follow-events.ts';
 import { prepareRequest, type AnyInput } from './prepared-request.ts';
 
 export interface EventOptions {
@@ -66,7 +66,7 @@ export class BrokerClient {
     const headers = { accept: 'text/event-stream', 'last-event-id': lastEventId };
     const request = prepareRequest('followEvents', { headers });
     const response = await this.#connection.open(request, this.#credential, signal);
-    yield* eventsOf(response, this.#connection.clock, signal);
+    yield* readEvents(response, this.#connection.clock, signal);
   }
 
   /** Closes the connections, for all clients that share them. */

@@ -7,8 +7,8 @@ import { brokerUrl } from './broker-url.ts';
 import type { Authorization, Credential } from './credential.ts';
 import { API_VERSION } from './generated/operations.ts';
 import type { PreparedRequest } from './prepared-request.ts';
-import { readAnswer, streamOf, type AnyAnswer } from './read-answer.ts';
-import { retrying } from './retry.ts';
+import { readAnswer, requireEventStream, type AnyAnswer } from './read-answer.ts';
+import { sendWithRetries } from './retry.ts';
 import { withinTime } from './time-limit.ts';
 import { Transport } from './transport.ts';
 
@@ -65,7 +65,7 @@ export class Connection {
   ): Promise<AnyAnswer> {
     const options = { tries: this.#tries, clock: this.clock, random: this.#random };
     const limit = { ms: this.#timeoutMs, clock: this.clock, caller: signal };
-    return retrying(request, options, signal, () =>
+    return sendWithRetries(request, options, signal, () =>
       withinTime(limit, async (within) => {
         const authorization = await this.#authorize(request, credential);
         const response = await this.#send(request, authorization, within);
@@ -83,7 +83,7 @@ export class Connection {
     const limit = { ms: this.#timeoutMs, clock: this.clock, caller: signal };
     return withinTime(limit, async (within) => {
       const authorization = await this.#authorize(request, credential);
-      return streamOf(request, await this.#send(request, authorization, within));
+      return requireEventStream(request, await this.#send(request, authorization, within));
     });
   }
 

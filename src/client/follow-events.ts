@@ -25,7 +25,7 @@ const WITHOUT_DATA: readonly string[] = ['ready', 'reset', 'leases.changed', 'se
  * The events of a response until it ends. Leaving the loop closes the stream.
  * @throws UnreachableError if the stream is cut off, silent, or not the broker's; the reason of `signal`
  */
-export async function* eventsOf(
+export async function* readEvents(
   response: IncomingMessage,
   clock: Clock,
   signal: AbortSignal | undefined,

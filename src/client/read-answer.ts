@@ -43,10 +43,10 @@ export async function readAnswer(
   const form = formOf(request.id, status, open !== undefined);
   // The contract describes some 503 responses (readiness). With another media type a 503 is a problem, or not the broker's response.
   if (form === undefined || (form !== 'none' && mediaOf(response) !== MEDIA[form])) {
-    throw await failureOf(request, response);
+    throw await readFailure(request, response);
   }
   const headers = headersOf(response);
-  const body = await bodyOf(form, response, open);
+  const body = await readBodyAs(form, response, open);
   return { status, headers, requestId: headers['x-request-id'] ?? '', body };
 }
 
@@ -57,7 +57,7 @@ function formOf(id: PreparedRequest['id'], status: number, opens: boolean): stri
   return form === 'sealable' && opens ? 'sealed' : form;
 }
 
-async function bodyOf(
+async function readBodyAs(
   form: string,
   response: IncomingMessage,
   open: Authorization['open'],
@@ -74,16 +74,16 @@ async function bodyOf(
 }
 
 /** The response if it is an event stream, without reading it. @throws as `readAnswer` */
-export async function streamOf(
+export async function requireEventStream(
   request: PreparedRequest,
   response: IncomingMessage,
 ): Promise<IncomingMessage> {
   if (response.statusCode === 200 && mediaOf(response) === MEDIA['events']) return response;
-  throw await failureOf(request, response);
+  throw await readFailure(request, response);
 }
 
 /** The error of an unexpected response: the broker's refusal, or a response that is not the broker's. */
-async function failureOf(
+async function readFailure(
   request: PreparedRequest,
   response: IncomingMessage,
 ): Promise<ApiError | UnreachableError> {

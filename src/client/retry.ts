@@ -53,7 +53,7 @@ export interface RetryOptions {
  * same `Retry-After` do not return at the same moment.
  * @throws the error of the last attempt, or the reason of `signal`
  */
-export async function retrying<T>(
+export async function sendWithRetries<T>(
   request: PreparedRequest,
   { tries, clock, random }: RetryOptions,
   signal: AbortSignal | undefined,

@@ -52,10 +52,10 @@ import { ClusterRegistry } from './clusters/cluster-registry.ts';
 import type { ConfigReload, Reloadable } from './configuration/config-reload.ts';
 import { OpenedConnections } from './configuration/connections.ts';
 import { createGuard, heldKinds, openState, type HeldKind } from './installation/guarded-state.ts';
-import { holdable, traced } from './installation/refuse-while-held.ts';
+import { refuseWhileHeld, traced } from './installation/refuse-while-held.ts';
 import { HeldAlertFiles, takeHeldAlerts } from './serving/held-alerts.ts';
 import { IndexScrub, type IndexScrubStatus } from '../upkeep/index-scrub.ts';
-import { loadKeys, rereadKeys, wrappersOf, type InstallationKeys } from './installation/keys.ts';
+import { loadKeys, rereadKeys, openWrappers, type InstallationKeys } from './installation/keys.ts';
 import { RefusalTallies, type CountedRefusals } from './log/refusal-tallies.ts';
 import { reloadableParts } from './configuration/reloadable-parts.ts';
 import { SpaceWatch } from '../upkeep/space-watch.ts';
@@ -143,7 +143,7 @@ async function openOn(
   { opened, guard }: { readonly opened: OpenedStore; readonly guard: RowGuard },
 ): Promise<RunningBroker> {
   const { clock, log } = deps;
-  const keys = await loadKeys(opened, await wrappersOf(config, clock));
+  const keys = await loadKeys(opened, await openWrappers(config, clock));
   const rows = new RowSeals(keys.keyring);
   guard.open({ keyring: keys.keyring, rows });
   const archive = await openArchive(config.audit.archive, clock);
@@ -155,7 +155,7 @@ async function openOn(
   if (held === undefined) await openState(opened, guard, opening);
   const committing = deps.trace === undefined ? opened : traced(opened, deps.trace);
   const isHeld = (): boolean => trail.held !== undefined || guard.isHeld;
-  const store = holdable(committing, held === undefined ? live : opened, isHeld);
+  const store = refuseWhileHeld(committing, held === undefined ? live : opened, isHeld);
   const space = new SpaceWatch({ store: opened, clock, log });
   const beside = { ...deps, opened, store, keys, bootLog, trail };
   const copies = held === undefined ? await openCopies(config, beside) : NO_COPIES;

@@ -53,7 +53,7 @@ export async function runDev(
     (await serveWithKeptToken(files, config, deps)) ??
     (await serveWithNewToken(files, config, deps, print));
   onSignals(serving, log);
-  const operatorToken = await textOf(files.operatorToken);
+  const operatorToken = await readTrimmed(files.operatorToken);
   // The demonstration shows the first answer, also one that a client would retry.
   const client = new BrokerClient({ url: serving.url, tries: 1 });
   const operator = client.as(bearer(operatorToken));
@@ -63,7 +63,7 @@ export async function runDev(
   const scanned = {
     ...{ client, operator, clock: systemClock },
     token: await issuer.token(SCANNED_POD, systemClock.now()),
-    alertSecret: await textOf(files.alertSecret),
+    alertSecret: await readTrimmed(files.alertSecret),
   };
   for (const line of await demonstrateScan(scanned)) print(line);
   client.close();
@@ -75,7 +75,7 @@ export async function runDev(
   isShowing = true;
 }
 
-async function textOf(file: string): Promise<string> {
+async function readTrimmed(file: string): Promise<string> {
   return (await readFile(file, 'utf8')).trim();
 }
 
@@ -110,7 +110,7 @@ async function serveWithKeptToken(
   if (present.includes(false)) return undefined;
   const serving = await serve(config, deps);
   const client = new BrokerClient({ url: serving.url });
-  const token = bearer(await textOf(files.operatorToken));
+  const token = bearer(await readTrimmed(files.operatorToken));
   const own = client.as(token).call('readOwnToken');
   const endsAt = await own.then(
     ({ body }) => Date.parse(body.endsAt),

@@ -2,7 +2,7 @@ import { bearer, WorkloadSession, type BrokerClient } from '../client/index.ts';
 import type { Clock } from '../ports/clock.ts';
 import { uidOf } from './issuer.ts';
 import type { RunningPod } from './pods.ts';
-import { outcomeOf } from './seed.ts';
+import { waitForOutcome } from './seed.ts';
 
 /** Its profile wants a scan of its image, and a response rule puts it in quarantine. */
 export const SCANNED_POD: RunningPod = {
@@ -34,7 +34,7 @@ export async function demonstrateScan(demonstration: Demonstration): Promise<rea
   await forget(operator);
   const session = await WorkloadSession.logIn(client, { cluster: 'dev', token });
   const read = (): Promise<string> =>
-    outcomeOf(session.client.call('readSecret', { path: { path: SECRET } }));
+    waitForOutcome(session.client.call('readSecret', { path: { path: SECRET } }));
   const push = (found: readonly object[], scannedAt: number): Promise<unknown> => {
     const report = JSON.stringify(trivyReport(found, scannedAt));
     return operator.call('pushEvidence', { body: { report } });
@@ -50,7 +50,9 @@ export async function demonstrateScan(demonstration: Demonstration): Promise<rea
     path: { name: 'falcosidekick' },
     body: shellAlert(new Date(clock.now()).toISOString()),
   });
-  const login = await outcomeOf(client.call('createSession', { body: { cluster: 'dev', token } }));
+  const login = await waitForOutcome(
+    client.call('createSession', { body: { cluster: 'dev', token } }),
+  );
   lines.push(
     `Falco reported a shell in the pod: a read is ${await read()}, and a new login ${login}`,
   );

@@ -135,7 +135,7 @@ export async function demonstrate(client: BrokerClient, token: string): Promise<
   const read = { path: { path: 'demo/shop/db' } };
   const { status, body } = await session.client.call('readSecret', read);
   const other = { path: { path: 'demo/payments/db' } };
-  const refused = await outcomeOf(session.client.call('readSecret', other));
+  const refused = await waitForOutcome(session.client.call('readSecret', other));
   await session.end();
   return [
     `a pod of shop/web logged in: ${session.id}`,
@@ -145,7 +145,7 @@ export async function demonstrate(client: BrokerClient, token: string): Promise<
 }
 
 /** The status of an answer, with the code if it is a refusal. */
-export async function outcomeOf(call: Promise<{ readonly status: number }>): Promise<string> {
+export async function waitForOutcome(call: Promise<{ readonly status: number }>): Promise<string> {
   try {
     return String((await call).status);
   } catch (error) {

@@ -93,7 +93,11 @@ export interface SecurityKeyVerifier {
   /** COSE algorithms of keys that may be registered, the best first. */
   readonly algorithms: readonly number[];
   /** @throws ERR_DENIED for every problem of the answer; ERR_BUSY */
-  registered(answer: KeyRegistration, challenge: Challenge): Promise<AnsweredKey>;
-  /** Does not compare counters. @throws as `registered` */
-  proven(answer: KeyAssertion, challenge: Challenge, publicKey: string): Promise<AnsweredKey>;
+  verifyRegistration(answer: KeyRegistration, challenge: Challenge): Promise<AnsweredKey>;
+  /** Does not compare counters. @throws as `verifyRegistration` */
+  verifyAssertion(
+    answer: KeyAssertion,
+    challenge: Challenge,
+    publicKey: string,
+  ): Promise<AnsweredKey>;
 }

@@ -6,5 +6,5 @@ export interface RequiredReceivers {
    * Resolves when each of them acknowledged everything that this process has committed so far.
    * @throws ERR_AUDIT_UNACKNOWLEDGED after the configured time, or if too many requests wait.
    */
-  acknowledged(): Promise<void>;
+  waitForReceivers(): Promise<void>;
 }

@@ -43,7 +43,7 @@ export function createLog({ level, clock, destination }: LogOptions): LevelledLo
     timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: [...REDACTED, ...REDACTED.map((name) => `*.${name}`)], censor: '[sensitive]' },
-    serializers: { err: (error: unknown) => shownError(error, stacks, 0) },
+    serializers: { err: (error: unknown) => errorFields(error, stacks, 0) },
   };
   const log: LevelledLog = pino(
     options,
@@ -77,7 +77,7 @@ class Stacks {
 }
 
 /** Formats an error for the log with text of our own code only: a library's error may carry a whole request with its headers. */
-function shownError(error: unknown, stacks: Stacks, depth: number): object {
+function errorFields(error: unknown, stacks: Stacks, depth: number): object {
   if (!(error instanceof Error)) return { type: typeof error };
   // An error that the store's database sent: its words quote rows and statements.
   if ('severity' in error) return { type: error.name, ...codeOf(error) };
@@ -90,7 +90,7 @@ function shownError(error: unknown, stacks: Stacks, depth: number): object {
     message: scrubbed(message),
     ...(stack !== undefined && stacks.isNew(error) && { stack: scrubbed(stack) }),
     ...(cause !== undefined &&
-      depth < DEEPEST_CAUSE && { cause: shownError(cause, stacks, depth + 1) }),
+      depth < DEEPEST_CAUSE && { cause: errorFields(cause, stacks, depth + 1) }),
   };
 }
 

@@ -26,7 +26,7 @@ export class SpaceWatch {
   }
 
   async start(): Promise<void> {
-    await this.#look();
+    await this.#check();
   }
 
   /** The result of the last check; undefined before the first check that succeeded. */
@@ -43,14 +43,14 @@ export class SpaceWatch {
     this.#cancel();
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const { store, clock, log } = this.#deps;
     try {
       this.#judge(await store.space());
     } catch (error) {
       log.warn({ err: error }, 'the space left in the store cannot be read');
     }
-    if (!this.#isStopped) this.#cancel = clock.after(EVERY_MS, () => void this.#look());
+    if (!this.#isStopped) this.#cancel = clock.after(EVERY_MS, () => void this.#check());
   }
 
   #judge(space: StoreSpace): void {

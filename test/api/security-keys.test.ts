@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { keysOf, sealKey } from '../../src/broker/state/security-key-rows.ts';
+import { listSecurityKeys, sealKey } from '../../src/broker/state/security-key-rows.ts';
 import { expectDenied } from '../kit/api/deny-contract.ts';
 import { HandClock } from '../kit/time/hand-clock.ts';
 import { itemsOf, type Answered, type RunningApi } from '../kit/api/running-api.ts';
@@ -149,7 +149,10 @@ describe('a person whose issuer proves no second factor', () => {
     const token = await logIn();
     const first = await add(token);
     const { store, rows } = api.broker.parts;
-    const [own] = await keysOf({ store, rows, clock }, `oidc:corp/${people.corp.user.sub}`);
+    const [own] = await listSecurityKeys(
+      { store, rows, clock },
+      `oidc:corp/${people.corp.user.sub}`,
+    );
     const more = Array.from({ length: 8 }, (_, index) => ({ ...own!, id: `key_${index}` }));
     await store.commit({
       writes: more.map((key) => ({ table: 'security_keys', put: sealKey({ rows }, key) })),

@@ -196,7 +196,7 @@ describe('an access key that is not yet known everywhere at AWS', () => {
     const refusal = { name: answer, $metadata: { httpStatusCode: 403 } };
     const account = {
       listKeys: () => Promise.resolve([key]),
-      identityOf: () => Promise.reject(awsError(refusal, new AbortController().signal)),
+      fetchIdentity: () => Promise.reject(awsError(refusal, new AbortController().signal)),
     } as Partial<AwsAccount> as AwsAccount;
     const target = awsIamAt('iam', account, clock).rotation.target('access-keys', {
       username: 'app',

@@ -9,7 +9,7 @@ import {
 } from '../kit/backends/postgres.ts';
 import type { Running } from '../kit/backends/footprint.ts';
 import { until } from '../kit/backends/until.ts';
-import { loadKeys, wrappersOf } from '../../src/compose/installation/keys.ts';
+import { loadKeys, openWrappers } from '../../src/compose/installation/keys.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { loadConfig } from '../../src/compose/config/load.ts';
 import { openStore } from '../../src/store/index.ts';
@@ -56,7 +56,7 @@ async function rootKeysOf(broker: PreparedBroker): Promise<readonly Buffer[]> {
     mode: config.mode,
   });
   try {
-    const { keyring } = await loadKeys(store, await wrappersOf(config, systemClock));
+    const { keyring } = await loadKeys(store, await openWrappers(config, systemClock));
     const kek = await readFile(broker.installation.file('keys/kek'), 'utf8');
     const root = keyring.active;
     const text = Buffer.from(kek.trim().split('\n').at(-1) ?? '');

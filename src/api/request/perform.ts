@@ -65,14 +65,14 @@ export async function perform(
     if (route.body === undefined) requireNoBody(exchange);
     const share = new RequestShare(surroundings, exchange, caller);
     request.share = share;
-    const body = route.body && (await bodyOf(exchange, route.body, share));
+    const body = route.body && (await readRequestBody(exchange, route.body, share));
     request.body = body;
     const run = route.read(
       incoming(surroundings, exchange, identity, { operation, params, query, body, share }),
     );
     const made = await run({ parts, call: exchange, caller });
     request.isRecorded = true;
-    const acknowledgement = acknowledged(parts, operation, made);
+    const acknowledgement = waitIfRequired(parts, operation, made);
     if (acknowledgement !== undefined) await acknowledgement;
     const delivery = delivered(made, caller, identity.proofId);
     answer(surroundings, exchange, delivery instanceof Promise ? await delivery : delivery);
@@ -147,7 +147,7 @@ function take(
 }
 
 /** Awaits the acknowledgement of a receiver of the log. Only an operation with an audit action has an entry to acknowledge. */
-function acknowledged(
+function waitIfRequired(
   parts: Pick<ServedParts, 'receivers' | 'keyring'>,
   { action }: Operation,
   made: Answer,
@@ -162,7 +162,7 @@ async function awaitReceivers(
   { feed, values }: Answer,
 ): Promise<void> {
   try {
-    await receivers.acknowledged();
+    await receivers.waitForReceivers();
     if (values !== undefined && keyring.isSealed) throw new BrokerError('ERR_SEALED');
   } catch (error) {
     feed?.cancel();
@@ -220,7 +220,7 @@ function requireNoBody({ request }: Exchange): void {
   throw new BrokerError('ERR_BODY_INVALID', 'this operation takes no body', { reason: 'body' });
 }
 
-function bodyOf(
+function readRequestBody(
   { request, response, hasRights }: Exchange,
   rules: BodyRules,
   share: RequestShare,

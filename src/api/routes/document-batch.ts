@@ -69,7 +69,7 @@ export const applyDocuments: RouteOf<'applyDocuments'> = {
     }
     return async ({ parts, call, caller }) => {
       for (const { kind } of given) requireStepUp(parts, caller, operationOf(kind));
-      const changes = await changesOf(given, isDryRun);
+      const changes = await parseChanges(given, isDryRun);
       const results = await apply(parts, call, caller, changes);
       const items = results.map((result, at) => {
         const { kind, name } = changes[at] as DocumentWrite;
@@ -94,7 +94,7 @@ function operationOf(kind: DocumentKind): NonNullable<ReturnType<typeof ACCESS.g
 }
 
 /** @throws ERR_BODY_INVALID */
-async function changesOf(
+async function parseChanges(
   given: readonly z.infer<typeof item>[],
   isDryRun: boolean,
 ): Promise<readonly DocumentWrite[]> {

@@ -98,7 +98,7 @@ async function answers(
   }
   for (const [index, item] of items.entries()) {
     if (isOrder(item) && caller instanceof LiveSession) {
-      show(index, await ordered({ parts, call, caller }, { ...item, index }, failed));
+      show(index, await issueItem({ parts, call, caller }, { ...item, index }, failed));
     }
   }
   return items.map(
@@ -113,7 +113,7 @@ function slices<T>(reads: readonly T[], maxValueBytes: number): readonly (readon
   return Array.from({ length: count }, (_, at) => reads.slice(at * size, (at + 1) * size));
 }
 
-async function ordered(
+async function issueItem(
   { parts, call, caller: live }: Asked<LiveSession>,
   item: OrderItem & { readonly index: number },
   failed: Failed,

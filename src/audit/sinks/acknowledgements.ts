@@ -90,7 +90,7 @@ export class Acknowledgements implements RequiredReceivers {
     if (newest !== undefined) this.#take(sink, parsePlace(newest)?.seq ?? 0);
   }
 
-  async acknowledged(): Promise<void> {
+  async waitForReceivers(): Promise<void> {
     const target = this.#committed;
     if (this.#reached() >= target) return;
     if (this.#waiters.length >= MOST_WAITING) throw this.#unsent('too many requests wait for it');

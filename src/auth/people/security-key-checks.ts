@@ -27,11 +27,15 @@ export class SecurityKeyChecks implements SecurityKeyVerifier {
     this.rpId = hostname;
   }
 
-  registered(registration: KeyRegistration, challenge: Challenge): Promise<AnsweredKey> {
+  verifyRegistration(registration: KeyRegistration, challenge: Challenge): Promise<AnsweredKey> {
     return this.#check({ registration }, challenge);
   }
 
-  proven(assertion: KeyAssertion, challenge: Challenge, publicKey: string): Promise<AnsweredKey> {
+  verifyAssertion(
+    assertion: KeyAssertion,
+    challenge: Challenge,
+    publicKey: string,
+  ): Promise<AnsweredKey> {
     return this.#check({ assertion, publicKey }, challenge);
   }
 

@@ -32,7 +32,7 @@ export function checkInThread(check: KeyCheck, signal: AbortSignal): Promise<Ans
   return promise;
 }
 
-async function checked({
+async function verifyAnswer({
   registration,
   assertion,
   publicKey = '',
@@ -79,5 +79,5 @@ function whole<T extends { readonly id: string }>({ id, ...response }: T) {
 const check = workerData as KeyCheck | null;
 if (!isMainThread && check?.kind === 'quaymaster-security-key') {
   // A rejection ends the thread, which reports it as its error.
-  void checked(check).then((answered) => parentPort?.postMessage(answered));
+  void verifyAnswer(check).then((answered) => parentPort?.postMessage(answered));
 }

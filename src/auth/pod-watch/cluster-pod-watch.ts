@@ -30,8 +30,8 @@ export class ClusterPodWatch implements PodWatch {
     this.#dependencies = dependencies;
     this.#events = events;
     this.#table = new PodTable(cluster, clock, {
-      onEnd: (end) => this.#tell(() => events.onEnd(end)),
-      onChange: (pod) => this.#tell(() => events.onChange(pod)),
+      onEnd: (end) => this.#notify(() => events.onEnd(end)),
+      onChange: (pod) => this.#notify(() => events.onChange(pod)),
     });
     const sink: WatchSink = {
       begin: () => {
@@ -41,7 +41,7 @@ export class ClusterPodWatch implements PodWatch {
       page: (objects) => this.#page(objects),
       complete: () => this.#complete(),
       event: (event) => this.#event(event),
-      status: (status) => this.#tell(() => events.onStatus(status)),
+      status: (status) => this.#notify(() => events.onStatus(status)),
     };
     this.#watch = new ResourceWatch(PODS, sink, dependencies);
   }
@@ -83,8 +83,8 @@ export class ClusterPodWatch implements PodWatch {
     const lost = this.#table.dropUnseen(this.#seen);
     this.#seen = new Set();
     const isMass = lost.length > MASS_LOSS.fewest && lost.length > this.#known * MASS_LOSS.share;
-    if (isMass) this.#tell(() => this.#events.onMassLoss(lost));
-    else for (const end of lost) this.#tell(() => this.#events.onEnd(end));
+    if (isMass) this.#notify(() => this.#events.onMassLoss(lost));
+    else for (const end of lost) this.#notify(() => this.#events.onEnd(end));
   }
 
   #event({ type, object }: ObjectEvent): void {
@@ -94,7 +94,7 @@ export class ClusterPodWatch implements PodWatch {
   }
 
   /** Calls a listener. A listener that throws must not end the watch. */
-  #tell(listener: () => void): void {
+  #notify(listener: () => void): void {
     try {
       listener();
     } catch (err) {

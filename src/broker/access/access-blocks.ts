@@ -29,7 +29,7 @@ const MOST_LEASES = 1_000;
  * Returns the quarantines in force at that time, the state of the pod if it blocks a login, the session if it has ended, and the posture profile that refuses
  * the pod the path that it reads. Without a pod, no profile is asked.
  */
-export async function blocksOf(
+export async function findBlocks(
   parts: Pick<Storage, 'store'> & Pick<Access, keyof Rights | 'quarantines'>,
   workload: Workload,
   { at, session, reads }: BlocksQuery,
@@ -76,7 +76,7 @@ export async function revokedVersions(
   { workload, path, session }: RevokedQuery,
 ): Promise<readonly RevokedVersion[]> {
   const found: RevokedVersion[] = [];
-  for (const id of session === undefined ? await sessionsOf(parts, workload) : [session]) {
+  for (const id of session === undefined ? await findSessions(parts, workload) : [session]) {
     const rows = await parts.store.list(LEASES.revokedOfSessionAndPath(id, path), {
       limit: MOST_LEASES,
     });
@@ -91,7 +91,7 @@ interface RevokedQuery {
   readonly session: string | undefined;
 }
 
-async function sessionsOf(
+async function findSessions(
   parts: Pick<Storage, 'store'>,
   { cluster, pod }: Workload,
 ): Promise<readonly string[]> {

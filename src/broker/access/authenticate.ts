@@ -81,7 +81,7 @@ export function isStanding(
  * decisions. Access that ended in that time ended before the decision, so no fence would detect it.
  * @throws ERR_UNAUTHENTICATED for an ended session or token.
  */
-export async function standing<C extends Caller>(parts: Access, caller: C): Promise<C> {
+export async function refreshCaller<C extends Caller>(parts: Access, caller: C): Promise<C> {
   if (isStanding(parts, caller)) return caller;
   const now: Caller | undefined =
     caller instanceof LiveSession

@@ -130,13 +130,15 @@ function decideFor(
     path,
     sourceAddress: call.address,
     now: parts.clock.now(),
-    podLabels: view.dependsOn.podLabels ? knownLabels(parts, live.session.workload) : undefined,
+    podLabels: view.dependsOn.podLabels
+      ? currentPodLabels(parts, live.session.workload)
+      : undefined,
     sealed: live.session.senderKey !== undefined,
   });
 }
 
 /** The labels of a workload's pod; undefined while the watch does not know the current ones. */
-export function knownLabels(
+export function currentPodLabels(
   parts: Pick<Rights, 'clusters'>,
   workload: Workload,
 ): ReadonlyMap<string, string> | undefined {

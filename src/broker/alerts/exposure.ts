@@ -42,7 +42,7 @@ export interface Reads {
 }
 
 /** Searches the log for the reads of the scopes since a time. */
-export async function readsOf(
+export async function findReads(
   audit: AuditLog,
   scopes: readonly QuarantineScope[],
   since: number,
@@ -52,7 +52,7 @@ export async function readsOf(
   let isComplete = true;
   for (const scope of scopes) {
     const query = { ...filterOf(scope), action: 'secret.read', outcome: 'ok', from: since };
-    const found = await entriesOf(audit, query, MOST_ENTRIES);
+    const found = await findEntries(audit, query, MOST_ENTRIES);
     isComplete &&= found.length < MOST_ENTRIES;
     for (const entry of found) {
       add(secrets, entry);
@@ -72,7 +72,7 @@ export interface OtherReaders {
 }
 
 /** Finds the readers of the path since a time that are outside the scopes. */
-export async function otherReadersOf(
+export async function findOtherReaders(
   audit: AuditLog,
   path: string,
   {
@@ -88,7 +88,7 @@ export async function otherReadersOf(
   const query = { path, action: 'secret.read', outcome: 'ok', from: since };
   const readers = new Set<string>();
   const pods = new Set<string>();
-  for (const { body } of await entriesOf(audit, query, PAGE)) {
+  for (const { body } of await findEntries(audit, query, PAGE)) {
     const { id = '', podUid = '' } = body.actor ?? {};
     const isInScope = scopes.some(({ kind, subject }) =>
       kind === 'pod' ? subject.endsWith(`/${podUid}`) : subject === id,
@@ -106,7 +106,7 @@ export interface FoundEntry {
 }
 
 /** Matching entries, newest first. */
-export async function entriesOf(
+export async function findEntries(
   audit: AuditLog,
   query: AuditQuery,
   most: number,

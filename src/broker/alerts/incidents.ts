@@ -14,10 +14,10 @@ import { checkScope, factsOf } from '../sessions/quarantines.ts';
 import { alertRow, openAlert, type AlertRecord, type AlertSubject } from './alert-record.ts';
 import { findAlert } from './alerts.ts';
 import {
-  entriesOf,
+  findEntries,
   filterOf,
-  otherReadersOf,
-  readsOf,
+  findOtherReaders,
+  findReads,
   type FoundEntry,
   type OtherReaders,
   type Reads,
@@ -99,16 +99,16 @@ export async function openIncident(
       { action: 'incident.read', comment: reason },
       async (operator) => {
         requireRole(operator, 'responder');
-        const { scopes } = await resolved(parts, request);
-        return previewOf(parts, { scopes, since: request.since });
+        const { scopes } = await resolveScope(parts, request);
+        return previewIncident(parts, { scopes, since: request.since });
       },
     );
   }
   const record = await commitAs(parts, live, async (decidedAt, operator) => {
     requireRole(operator, 'responder');
-    return opening(parts, { call, operator, decidedAt }, request);
+    return planOpening(parts, { call, operator, decidedAt }, request);
   }).catch((error: unknown) => recordFailure(acting, [described], error));
-  return pageOf(parts, record, FIRST);
+  return readIncidentPage(parts, record, FIRST);
 }
 
 /** An incident, or an alert with its response: what was read, and what happened since. @throws ERR_DENIED, ERR_NOT_FOUND */
@@ -121,11 +121,11 @@ export async function readIncident(
   const acting = { parts, call, caller: live };
   return recordOperation(acting, { action: 'incident.read', alert: id }, async (operator) => {
     requireRole(operator, 'responder', 'auditor');
-    return pageOf(parts, await findAlert(parts, id), page);
+    return readIncidentPage(parts, await findAlert(parts, id), page);
   });
 }
 
-async function opening(
+async function planOpening(
   parts: Parts,
   {
     call,
@@ -134,7 +134,7 @@ async function opening(
   }: { readonly call: Call; readonly operator: LiveOperator; readonly decidedAt: number },
   request: IncidentRequest,
 ): Promise<Attempt<AlertRecord>> {
-  const { scopes, cluster, subject } = await resolved(parts, request);
+  const { scopes, cluster, subject } = await resolveScope(parts, request);
   for (const scope of scopes) checkScope(parts, operator, scope);
   const { name } = operator.operator;
   const draft: AlertRecord = {
@@ -186,16 +186,16 @@ interface Resolved {
 }
 
 /** @throws ERR_NOT_FOUND for a name that no running pod has */
-async function resolved(parts: Parts, { scope }: IncidentRequest): Promise<Resolved> {
+async function resolveScope(parts: Parts, { scope }: IncidentRequest): Promise<Resolved> {
   if (scope.kind === 'workload') {
     const { workload } = scope;
     const [, cluster = ''] = /^[a-z0-9]+:\/\/([^/]+)/.exec(workload) ?? [];
     return { cluster, scopes: [{ kind: 'workload', subject: workload }], subject: undefined };
   }
-  return scope.kind === 'image' ? resolvedImage(parts, scope) : resolvedPod(parts, scope);
+  return scope.kind === 'image' ? resolveImage(parts, scope) : resolvePod(parts, scope);
 }
 
-async function resolvedImage(
+async function resolveImage(
   parts: Parts,
   { cluster, digest }: Extract<IncidentScope, { readonly kind: 'image' }>,
 ): Promise<Resolved> {
@@ -205,7 +205,7 @@ async function resolvedImage(
   return { cluster, scopes: pods, subject: undefined };
 }
 
-function resolvedPod(
+function resolvePod(
   { clusters }: Parts,
   scope: Extract<IncidentScope, { readonly kind: 'pod' }>,
 ): Resolved {
@@ -229,14 +229,14 @@ function notFound(detail: string): BrokerError {
 }
 
 /** Builds the answer of a dry run: the first secrets, and no timeline. */
-async function previewOf(
+async function previewIncident(
   parts: Parts,
   own: Pick<AlertRecord, 'scopes' | 'since'>,
 ): Promise<Incident> {
-  const reads = await readsOf(parts.audit, own.scopes, own.since);
+  const reads = await findReads(parts.audit, own.scopes, own.since);
   const shown = reads.secrets.slice(0, FIRST.limit);
   const isComplete = reads.isComplete && shown.length === reads.secrets.length;
-  const secrets = await detailed(parts, undefined, shown, { ...own, ...reads });
+  const secrets = await readAllDetails(parts, undefined, shown, { ...own, ...reads });
   return { record: undefined, scopes: own.scopes, secrets, isComplete, timeline: [] };
 }
 
@@ -244,7 +244,7 @@ async function previewOf(
 type Position = { readonly path: string } | { readonly index: number };
 const TIMELINE_BEGINS = { index: -1 };
 
-async function pageOf(
+async function readIncidentPage(
   parts: Parts,
   record: AlertRecord,
   { limit, after }: PageRequest,
@@ -261,7 +261,7 @@ async function pageOf(
     return { ...shown, isComplete: read.isComplete, timeline: [], next };
   }
   const { index: last } = read.from;
-  const { entries, isComplete } = await timelineOf(parts, record);
+  const { entries, isComplete } = await findTimeline(parts, record);
   const rest = entries.filter(({ index }) => index > last);
   const timeline = rest.slice(0, room);
   const index = timeline.at(-1)?.index;
@@ -285,10 +285,10 @@ async function secretsAfter(
   record: AlertRecord,
   { from, limit }: { readonly from: { readonly path: string }; readonly limit: number },
 ): Promise<SecretsPage> {
-  const reads = await readsOf(parts.audit, record.scopes, record.since);
+  const reads = await findReads(parts.audit, record.scopes, record.since);
   const rest = reads.secrets.filter(({ path }) => path > from.path);
   const shown = rest.slice(0, limit);
-  const secrets = await detailed(parts, record, shown, { ...reads, ...record });
+  const secrets = await readAllDetails(parts, record, shown, { ...reads, ...record });
   const isLast = shown.length === rest.length;
   const { isComplete } = reads;
   return {
@@ -298,18 +298,18 @@ async function secretsAfter(
   };
 }
 
-async function detailed(
+async function readAllDetails(
   parts: Parts,
   record: AlertRecord | undefined,
   secrets: readonly ReadSecret[],
   own: Pick<AlertRecord, 'scopes' | 'since'> & Pick<Reads, 'readers'>,
 ): Promise<readonly IncidentSecret[]> {
   const details: IncidentSecret[] = [];
-  for (const secret of secrets) details.push(await detailsOf(parts, record, secret, own));
+  for (const secret of secrets) details.push(await readDetails(parts, record, secret, own));
   return details;
 }
 
-async function detailsOf(
+async function readDetails(
   { audit, store }: Parts,
   record: AlertRecord | undefined,
   secret: ReadSecret,
@@ -323,7 +323,7 @@ async function detailsOf(
       : await store.get('rotations', { id: exposed.rotation });
   return {
     ...secret,
-    ...(await otherReadersOf(audit, path, own)),
+    ...(await findOtherReaders(audit, path, own)),
     liveLeases: await store.count(LEASES.liveOfPath(path)),
     ...(rotation && { rotation: { id: rotation.id, state: rotation.state } }),
     ...(exposed?.unrotated && { unrotated: exposed.unrotated }),
@@ -336,7 +336,7 @@ interface Timeline {
 }
 
 /** The entries of the response: those about its scopes, and the rotations of what they read. */
-async function timelineOf(
+async function findTimeline(
   { audit }: Parts,
   { id, scopes, receivedAt, exposed = [], source, alert }: AlertRecord,
 ): Promise<Timeline> {
@@ -350,7 +350,7 @@ async function timelineOf(
   const entries = new Map<number, FoundEntry>();
   let isComplete = true;
   for (const query of queries) {
-    const found = await eventsOf(audit, { ...query, from });
+    const found = await findEvents(audit, { ...query, from });
     isComplete &&= found.isComplete;
     for (const entry of found.entries) {
       const isOfOther =
@@ -361,8 +361,8 @@ async function timelineOf(
   return { entries: [...entries.values()].sort((a, b) => a.index - b.index), isComplete };
 }
 
-async function eventsOf(audit: AuditLog, query: AuditQuery): Promise<Timeline> {
-  const all = await entriesOf(audit, query, MOST_EVENTS);
+async function findEvents(audit: AuditLog, query: AuditQuery): Promise<Timeline> {
+  const all = await findEntries(audit, query, MOST_EVENTS);
   if (all.length < MOST_EVENTS) {
     const entries = all.filter(({ body }) => TIMELINE.includes(body.action ?? ''));
     return { entries, isComplete: true };
@@ -371,7 +371,7 @@ async function eventsOf(audit: AuditLog, query: AuditQuery): Promise<Timeline> {
   const entries: FoundEntry[] = [];
   let isComplete = true;
   for (const action of TIMELINE) {
-    const found = await entriesOf(audit, { ...query, action }, MOST_EVENTS);
+    const found = await findEntries(audit, { ...query, action }, MOST_EVENTS);
     isComplete &&= found.length < MOST_EVENTS;
     entries.push(...found);
   }

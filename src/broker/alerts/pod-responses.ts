@@ -138,7 +138,7 @@ class PodResponses {
     if (facts?.manifest === undefined || facts.state === 'ended') return;
     const { podLabel } = alertSources;
     const label = podLabel === undefined ? undefined : facts.labels.get(podLabel);
-    if (label !== undefined) await this.#labelled(pod, label);
+    if (label !== undefined) await this.#raiseForLabel(pod, label);
     await this.#judge(pod, facts);
   }
 
@@ -155,24 +155,24 @@ class PodResponses {
     for (const { profile, findings } of judged) {
       const failed = findings.filter(({ status }) => status === 'fail');
       if (profile.spec.mode === 'enforce' && failed.length > 0)
-        await this.#violated(pod, profile, failed);
+        await this.#raiseForViolation(pod, profile, failed);
     }
   }
 
   /** The same label on the same pod counts once, so that an operator can lift the quarantine. */
-  async #labelled(pod: ExaminedPod, label: string): Promise<void> {
+  async #raiseForLabel(pod: ExaminedPod, label: string): Promise<void> {
     const response = { action: 'quarantine', scope: 'pod', rotate: 'none' } as const;
     const about = { source: POD_LABEL, rule: label, tags: [], instance: '' };
     await this.#raise(pod, about, response);
   }
 
   /** One alert for a session of the pod and what was found, so that all replicas raise the same one. */
-  async #violated(
+  async #raiseForViolation(
     pod: ExaminedPod,
     profile: PostureProfile,
     failed: readonly PostureFinding[],
   ): Promise<void> {
-    const session = await this.#holderOf(pod, profile);
+    const session = await this.#findHolder(pod, profile);
     if (session === undefined) return;
     const { onViolation = 'denyRenewal' } = profile.spec;
     const action = onViolation === 'denyRenewal' ? 'audit' : onViolation;
@@ -182,7 +182,7 @@ class PodResponses {
   }
 
   /** The oldest session of the pod with a live lease on a secret of the profile. */
-  async #holderOf(
+  async #findHolder(
     { cluster, uid }: ExaminedPod,
     { secretPaths }: PostureProfile,
   ): Promise<string | undefined> {

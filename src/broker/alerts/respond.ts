@@ -64,7 +64,7 @@ export async function decideResponse(parts: Parts, raised: Raised): Promise<Aler
   };
   if (action === 'audit' || alert.isTest) return decided;
   if (isProtected(parts, subject)) return { ...decided, held: 'protected' };
-  const scoped = { ...decided, scopes: await scopesOf(parts, decided, subject) };
+  const scoped = { ...decided, scopes: await findScopes(parts, decided, subject) };
   return (await exceedsLimits(parts, scoped))
     ? { ...scoped, state: 'pending', held: 'over_limit' }
     : { ...scoped, state: 'responding' };
@@ -127,7 +127,7 @@ export function isProtected(
   return protectedSubjects.length > 0 && names(protectedSubjects, subject?.workload ?? '');
 }
 
-async function scopesOf(
+async function findScopes(
   parts: Parts,
   { cluster, response, alert }: AlertRecord,
   subject: AlertSubject,
@@ -179,7 +179,9 @@ export async function exceedsLimits(
   const standing = quarantines
     .inForce()
     .filter(({ createdBy }) => createdBy === creatorOf(source)).length;
-  const workloads = await alertTallies.workloadsOf(cluster, () => countWorkloads(parts, cluster));
+  const workloads = await alertTallies.countWorkloads(cluster, () =>
+    countWorkloads(parts, cluster),
+  );
   // The workloads in quarantine have no sessions any more.
   const share = Math.max(1, Math.floor(((workloads + standing) * maxWorkloadPercent) / 100));
   return standing + fresh.length > Math.min(maxResponses, share);

@@ -1,6 +1,6 @@
 import { openAlert, alertRow, type AlertRecord, type ExposedSecret } from './alert-record.ts';
 import { HOUR_MS } from '../state/alert-tallies.ts';
-import { readsOf } from './exposure.ts';
+import { findReads } from './exposure.ts';
 import { DECOY, factsOfAlert, quarantineEvents } from './receive-alerts.ts';
 import { creatorOf, exceedsLimits, limitFence, quarantinesOf } from './respond.ts';
 import type { Access, Alerting, Backends, Bounds, Recording, Work } from '../state/dependencies.ts';
@@ -14,7 +14,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { AuditLog, PendingEntries } from '../../ports/audit-log.ts';
 import { ALERTS } from '../../ports/queries.ts';
 import { expedite } from '../rotations/request-rotation.ts';
-import { rotatingPlace } from '../rotations/rotation-place.ts';
+import { rotationTargetRef } from '../rotations/rotation-place.ts';
 import { startRotation } from '../rotations/rotation-lifecycle.ts';
 
 type Parts = Recording &
@@ -68,7 +68,8 @@ async function advance(parts: Parts, lags: Map<string, Lag>, found: AlertRecord)
   const contained = await contain(parts, actor, found);
   if (contained === undefined) return;
   const ended = contained.ended ?? (await endAll(parts, actor, contained));
-  const cut = contained.ended === undefined ? await saved(parts, contained, { ended }) : contained;
+  const cut =
+    contained.ended === undefined ? await saveRecord(parts, contained, { ended }) : contained;
   if (cut === undefined) return;
   if (cut.exposed === undefined && (await isBehind(parts, lags, cut.id))) return;
   await replaceExposed(parts, actor, cut);
@@ -102,7 +103,7 @@ async function isBehind(
 
 /** Finds what the scope read, and rotates it if the response says so. */
 async function replaceExposed(parts: Parts, actor: SystemActor, cut: AlertRecord): Promise<void> {
-  const exposed = cut.exposed ?? (await exposedBy(parts, cut));
+  const exposed = cut.exposed ?? (await findExposed(parts, cut));
   const rotated =
     cut.response.rotate === 'read' ? await rotateAll(parts, actor, cut, exposed) : exposed;
   const isDone = rotated.every(({ unrotated }) => unrotated !== 'braked');
@@ -110,7 +111,7 @@ async function replaceExposed(parts: Parts, actor: SystemActor, cut: AlertRecord
   if (!isDone && JSON.stringify(cut.exposed) === JSON.stringify(rotated)) return;
   const facts = factsOfAlert(cut);
   const entry = { ...facts, cause: cut.response.action, count: rotated.length } as const;
-  await saved(
+  await saveRecord(
     parts,
     cut,
     changes,
@@ -132,7 +133,7 @@ async function contain(
   if (source !== DECOY || !isNew) return record;
   const [scope] = scopes;
   if (scope?.kind === 'operator' && isLastAdmin(parts, scope.subject)) {
-    await saved(parts, record, { state: 'kept', held: 'protected' });
+    await saveRecord(parts, record, { state: 'kept', held: 'protected' });
     return undefined;
   }
   return commitDecided(parts, async (decidedAt): Promise<Attempt<AlertRecord | undefined>> => {
@@ -176,11 +177,11 @@ async function endAll(parts: Parts, actor: SystemActor, record: AlertRecord): Pr
   }));
 }
 
-async function exposedBy(
+async function findExposed(
   { audit }: Parts,
   { scopes, since }: AlertRecord,
 ): Promise<readonly ExposedSecret[]> {
-  const { secrets } = await readsOf(audit, scopes, since);
+  const { secrets } = await findReads(audit, scopes, since);
   return secrets.map(({ path, versions }) => ({ path, versions }));
 }
 
@@ -234,9 +235,9 @@ async function rotate(
   return { rotation: id };
 }
 
-function placeOf(parts: Parts, path: string): ReturnType<typeof rotatingPlace> | undefined {
+function placeOf(parts: Parts, path: string): ReturnType<typeof rotationTargetRef> | undefined {
   try {
-    return rotatingPlace(parts, path);
+    return rotationTargetRef(parts, path);
   } catch (error) {
     if (error instanceof BrokerError && error.code === 'ERR_CONFLICT') return undefined;
     throw error;
@@ -244,7 +245,7 @@ function placeOf(parts: Parts, path: string): ReturnType<typeof rotatingPlace> |
 }
 
 /** Undefined if another process continued the response meanwhile. */
-async function saved(
+async function saveRecord(
   { store }: Parts,
   record: AlertRecord,
   changes: Partial<AlertRecord>,

@@ -4,7 +4,7 @@ import { parseSecretPath } from '../../domain/words/names.ts';
 import { workloadId } from '../../domain/identity/workload.ts';
 import type { IssuedCredential } from '../../ports/secret-provider.ts';
 import { sealCredential } from '../../crypto/encryption/sealed-credential.ts';
-import { standing } from '../access/authenticate.ts';
+import { refreshCaller } from '../access/authenticate.ts';
 import {
   decideAgain,
   decideOrder,
@@ -38,7 +38,7 @@ export async function issueCredential(ordering: Ordering): Promise<IssuedDisclos
   parseSecretPath(order.path);
   let decided: DecidedOrder | undefined;
   try {
-    const live = await standing(parts, caller);
+    const live = await refreshCaller(parts, caller);
     decided = decideOrder({ ...ordering, live });
     const existing = await parts.store.get('credentials', { id: decided.id });
     const issued =

@@ -79,19 +79,19 @@ type Asked = Pick<LoggedDecisions, 'workload' | 'path' | 'capability' | 'first' 
 export class DecisionTally {
   readonly #current: Views;
   readonly #draft: Views | undefined;
-  readonly #sealedOf: (session: string) => Promise<boolean | undefined>;
+  readonly #wasSealed: (session: string) => Promise<boolean | undefined>;
   readonly #seen = new Map<string, SeenRequest>();
   readonly #grants = new Map<string, UsedGrant>();
   readonly #skipped = new Map<string, number>();
 
-  /** `sealedOf`: whether the answers of a session were sealed, as long as the session is known. */
+  /** `wasSealed`: whether the answers of a session were sealed, as long as the session is known. */
   constructor(
     { current, draft }: ComparedPolicies,
-    sealedOf: (session: string) => Promise<boolean | undefined>,
+    wasSealed: (session: string) => Promise<boolean | undefined>,
   ) {
     this.#current = new Views(current);
     this.#draft = draft && new Views(draft);
-    this.#sealedOf = sealedOf;
+    this.#wasSealed = wasSealed;
   }
 
   seen(): readonly SeenRequest[] {
@@ -114,7 +114,7 @@ export class DecisionTally {
     const { sourceAddress, times, isPodKnown, session, recorded, workload, count } = decisions;
     const sealed =
       session !== undefined && this.#dependsOn('sealed', workload)
-        ? await this.#sealedOf(session)
+        ? await this.#wasSealed(session)
         : undefined;
     const facts = { sourceAddress, isPodKnown, sealed };
     if (times.length === 1 || !this.#dependsOn('time', workload)) {
@@ -145,12 +145,12 @@ export class DecisionTally {
     const { workload, capability, path } = asked;
     const request: AccessRequest = { ...facts, workload, capability, path };
     const possible = this.#current.decide(request);
-    const current = this.#current.shown(request, possible, facts.isPodKnown);
+    const current = this.#current.redecide(request, possible, facts.isPodKnown);
     const drafted = this.#draft?.decide(request);
     const draft =
       drafted && isSame(possible, drafted)
         ? current
-        : drafted && this.#draft?.shown(request, drafted, facts.isPodKnown);
+        : drafted && this.#draft?.redecide(request, drafted, facts.isPodKnown);
     const key = JSON.stringify([workloadId(workload), capability, path, recorded, current, draft]);
     const known = this.#seen.get(key);
     const seen = known ?? {
@@ -182,7 +182,7 @@ export class DecisionTally {
 }
 
 /** The decision if it is certain, or else the facts and rules on which it depends. */
-export function shownDecision({ decision, dependsOn, among }: PossibleDecision): Redecision {
+export function toRedecision({ decision, dependsOn, among }: PossibleDecision): Redecision {
   if (dependsOn.length > 0) {
     const names = among.map(({ policy, version, label }) => ({ policy, version, rule: label }));
     return { effect: 'unknown', dependsOn, among: names };
@@ -242,11 +242,15 @@ class Views {
     return decidePossible(this.of(request.workload), request);
   }
 
-  shown({ workload }: AccessRequest, possible: PossibleDecision, isPodKnown: boolean): Redecision {
+  redecide(
+    { workload }: AccessRequest,
+    possible: PossibleDecision,
+    isPodKnown: boolean,
+  ): Redecision {
     if (!isPodKnown && this.of(workload).dependsOn.pod) {
       return { effect: 'unknown', dependsOn: ['pod'] };
     }
-    return shownDecision(possible);
+    return toRedecision(possible);
   }
 
   grants(request: AccessRequest): readonly PolicyGrant[] {

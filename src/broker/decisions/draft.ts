@@ -12,7 +12,7 @@ import {
 import { mayCreatePolicy, mayTouch } from '../documents/authority.ts';
 import { policyOf } from '../model/policy-form.ts';
 import type { Rights, Storage } from '../state/dependencies.ts';
-import { Slices } from '../kernel/yield-to-loop.ts';
+import { LoopYielder } from '../kernel/yield-to-loop.ts';
 import { denied } from '../access/judge.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 
@@ -51,7 +51,7 @@ export async function openDraft(
     edit.change(name, compiled);
     widened.push(...widenedGrants(current.policies.get(name), compiled));
   };
-  const slices = new Slices(clock);
+  const slices = new LoopYielder(clock);
   for (const policy of await parseAll(policies, slices)) {
     take(policy.metadata.name, policy);
     if (slices.isOver) await slices.next();
@@ -65,7 +65,7 @@ export async function openDraft(
 
 async function parseAll(
   policies: readonly unknown[],
-  slices: Slices,
+  slices: LoopYielder,
 ): Promise<readonly AccessPolicy[]> {
   const problems: Problem[] = [];
   const parsed = new Map<string, AccessPolicy>();

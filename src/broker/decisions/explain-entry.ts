@@ -17,10 +17,10 @@ import type { DocumentKind } from '../model/kinds.ts';
 import type { Access, Recording } from '../state/dependencies.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
 import type { SealedRows } from '../kernel/row-seals.ts';
-import { knownLabels } from '../access/judge.ts';
-import { blocksOf, revokedVersions } from '../access/access-blocks.ts';
+import { currentPodLabels } from '../access/judge.ts';
+import { findBlocks, revokedVersions } from '../access/access-blocks.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
-import { shownDecision, type Redecision } from './decision-tally.ts';
+import { toRedecision, type Redecision } from './decision-tally.ts';
 import { explainSteps, resultLine, stepLines, type ExplainStep } from '../access/explain-steps.ts';
 
 type Parts = Recording & Access & SealedRows & { readonly audit: AuditLog };
@@ -60,7 +60,7 @@ export async function explainEntry(
     { action: 'policy.explain', query },
     async (operator) => {
       requireRole(operator, 'auditor');
-      const entries = await entriesOf(parts, question);
+      const entries = await findEntries(parts, question);
       const explained: ExplainedEntry[] = [];
       for (const found of entries) {
         const decision = loggedDecision(found.entry);
@@ -73,7 +73,10 @@ export async function explainEntry(
   );
 }
 
-async function entriesOf({ audit }: Parts, question: EntryQuestion): Promise<readonly LogEntry[]> {
+async function findEntries(
+  { audit }: Parts,
+  question: EntryQuestion,
+): Promise<readonly LogEntry[]> {
   if ('index' in question) return [await audit.proveEntry(question.index)];
   const { requestId } = question;
   const { items } = await audit.search({ requestId }, { limit: MOST_ENTRIES });
@@ -108,12 +111,12 @@ async function explainOne(
     session === undefined ? undefined : await parts.store.get('sessions', { id: session });
   const possible = decidePossible(sharedViewFor(parts.catalog.policies, workload), {
     ...{ path, capability, now, sourceAddress: decision.sourceAddress },
-    podLabels: knownLabels(parts, workload),
+    podLabels: currentPodLabels(parts, workload),
     sealed: row && parts.sessions.open(row).senderKey !== undefined,
   });
-  const current = shownDecision(possible);
+  const current = toRedecision(possible);
   const reads = capability === 'read' ? path : undefined;
-  const blocks = await blocksOf(parts, workload, { at: now, session: undefined, reads });
+  const blocks = await findBlocks(parts, workload, { at: now, session: undefined, reads });
   const revoked = await revokedVersions(parts, { workload, path, session });
   const policy = { verdict: VERDICTS[current.effect], text: decisionText(current) };
   const isDecoy = isKnownDecoy(parts, operator, path);
@@ -175,7 +178,7 @@ async function documentLines(
   const lines: string[] = [];
   for (const [kind, name] of named) {
     if (name === undefined) continue;
-    const [version] = inForce(await versionsOf(parts, kind, name), last);
+    const [version] = inForce(await listVersions(parts, kind, name), last);
     const text = version === undefined || version.deleted ? 'none' : `${name} v${version.version}`;
     lines.push(`${kind} then: ${text}`);
   }
@@ -198,7 +201,7 @@ async function changesSince(
   const changes: { readonly at: number; readonly text: string }[] = [];
   for (const [kind, name] of named) {
     if (name === undefined) continue;
-    const versions = await versionsOf(parts, kind, name);
+    const versions = await listVersions(parts, kind, name);
     for (const each of versions.filter(({ createdAt }) => createdAt > last)) {
       const before = versions[versions.indexOf(each) + 1];
       changes.push({ at: each.createdAt, text: changeText(kind, name, each, before) });
@@ -229,7 +232,7 @@ function inForce(versions: readonly DocumentVersion[], at: number): readonly Doc
 const MOST_VERSIONS = 100;
 
 /** The newest versions of a document, newest first. */
-async function versionsOf(
+async function listVersions(
   { store, rows }: Parts,
   kind: DocumentKind,
   name: string,

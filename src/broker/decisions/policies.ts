@@ -11,7 +11,7 @@ import { accountOf, type Workload } from '../../domain/identity/workload.ts';
 import { explainSteps, resultLine, stepLines, type ExplainStep } from '../access/explain-steps.ts';
 import { isKnownDecoy } from '../alerts/decoys.ts';
 import {
-  blocksOf,
+  findBlocks,
   revokedVersions,
   type Block,
   type RevokedVersion,
@@ -98,7 +98,7 @@ export async function explainDecision(
         podLabels: podLabels === undefined ? undefined : new Map(Object.entries(podLabels)),
       });
       const reads = capability === 'read' ? path : undefined;
-      const blocks = await blocksOf(parts, workload, { at: now, session, reads });
+      const blocks = await findBlocks(parts, workload, { at: now, session, reads });
       const revoked = await revokedVersions(parts, { workload, path, session });
       const { effect } = explanation.decision;
       const policy = {

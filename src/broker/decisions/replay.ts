@@ -5,8 +5,8 @@ import { holdsEverywhere, holdsFor, type Session } from '../../domain/identity/p
 import type { AuditLog } from '../../ports/audit-log.ts';
 import { LEASES } from '../../ports/queries.ts';
 import type { Call } from '../access/call.ts';
-import { Slices } from '../kernel/yield-to-loop.ts';
-import { knownLabels } from '../access/judge.ts';
+import { LoopYielder } from '../kernel/yield-to-loop.ts';
+import { currentPodLabels } from '../access/judge.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import type { Access, Keys, Recording } from '../state/dependencies.ts';
 import { mayTouch } from '../documents/authority.ts';
@@ -148,13 +148,13 @@ async function readLeases(
     limit: LEASES_A_PAGE,
     after: after === undefined ? undefined : { id: after },
   });
-  const slices = new Slices(parts.clock);
+  const slices = new LoopYielder(parts.clock);
   for (const { session_id, path, issued_at, ends_at } of rows) {
     if (slices.isOver) await slices.next();
     const session = ends_at > now ? await sessions.find(session_id) : undefined;
     if (session !== undefined && session.endsAt > now) {
       const { workload, senderKey } = session;
-      const podLabels = knownLabels(parts, workload);
+      const podLabels = currentPodLabels(parts, workload);
       const sealed = senderKey !== undefined;
       tally.addLive({ workload, path, now, podLabels, sealed, last: issued_at });
     }
@@ -171,7 +171,7 @@ async function readLog(
 ): Promise<Part> {
   const window = { after, entries: ENTRIES_A_PAGE, requests: ITEMS_A_PAGE };
   const page = await audit.decisions({ from, to }, window);
-  const slices = new Slices(clock);
+  const slices = new LoopYielder(clock);
   for (const decisions of page.items) {
     if (slices.isOver) await slices.next();
     await tally.addLogged(decisions);

@@ -1,7 +1,7 @@
 import { isUnder } from '../../domain/words/names.ts';
 import type { CheckReport, SecretProvider } from '../../ports/secret-provider.ts';
 import type { Call } from '../access/call.ts';
-import { found, type StoredDocument } from '../model/document.ts';
+import { orNotFound, type StoredDocument } from '../model/document.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
 import type { Access, Backends, Recording, Rights } from '../state/dependencies.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
@@ -19,7 +19,7 @@ export async function checkMount(
     { action: 'document.check', document },
     async (operator) => {
       requireRole(operator, 'admin', 'responder');
-      const mount = found(parts.catalog.find('mount', name));
+      const mount = orNotFound(parts.catalog.find('mount', name));
       const bound = parts.connections.find(mount.spec.connection);
       if (bound === undefined) {
         return {

@@ -8,7 +8,7 @@ import type { SealedRows } from '../kernel/row-seals.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { authorizeDocument, mayTouch } from './authority.ts';
 import {
-  found,
+  orNotFound,
   openDocumentVersion,
   type DocumentVersion,
   type StoredDocument,
@@ -35,7 +35,7 @@ export async function readDocument(
     (operator) => {
       const document = parts.catalog.find(kind, name);
       authorizeDocument(operator, kind, name, policyOf(document));
-      return found(document);
+      return orNotFound(document);
     },
   );
 }

@@ -1,6 +1,6 @@
 import { workloadId } from '../../domain/identity/workload.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { standing } from '../access/authenticate.ts';
+import { refreshCaller } from '../access/authenticate.ts';
 import type { Call } from '../access/call.ts';
 import { judge } from '../access/judge.ts';
 import { recordOperation } from '../recording/operation.ts';
@@ -63,8 +63,8 @@ function begin({ parts, call, live, since, release }: Following, sink: EventSink
           sink.end();
         },
       },
-      async stands() {
-        const now = await standing(parts, holder).catch(unlessOver);
+      async isStillAllowed() {
+        const now = await refreshCaller(parts, holder).catch(unlessOver);
         if (now !== undefined) holder = now;
         return now !== undefined;
       },

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { BrokerError } from '../../domain/errors.ts';
-import { atMost } from './lru-options.ts';
+import { lruOptions } from './lru-options.ts';
 import type { Eventually } from './eventually.ts';
 
 const COUNTED_HOLDERS = 50_000;
@@ -32,7 +32,7 @@ interface Account {
  */
 export class Quota {
   readonly #rules: QuotaRules;
-  readonly #accounts = new LRUCache<string, Account>(atMost(COUNTED_HOLDERS));
+  readonly #accounts = new LRUCache<string, Account>(lruOptions(COUNTED_HOLDERS));
 
   constructor(rules: QuotaRules) {
     this.#rules = rules;

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { atMost } from './lru-options.ts';
+import { lruOptions } from './lru-options.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 export interface Rate {
@@ -95,7 +95,7 @@ const MOST_BUCKETS = 50_000;
 export class Buckets {
   readonly #clock: Clock;
   readonly #rate: Rate;
-  readonly #buckets = new LRUCache<string, TokenBucket>(atMost(MOST_BUCKETS));
+  readonly #buckets = new LRUCache<string, TokenBucket>(lruOptions(MOST_BUCKETS));
 
   constructor(clock: Clock, rate: Rate) {
     this.#clock = clock;

@@ -8,7 +8,7 @@ const SLICE_MS = 2;
  * Divides long work into slices, between which the process answers other requests. A slice is a time, not a number of items: the first request of a workload
  * costs a hundred times the second.
  */
-export class Slices {
+export class LoopYielder {
   readonly #clock: Pick<Clock, 'monotonic'>;
   #endsAt: number;
 

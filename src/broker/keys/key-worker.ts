@@ -224,7 +224,7 @@ export class KeyWorker {
       expect: [held, ...(plan.expect ?? [])],
       entries,
     });
-    if (outcome.status === 'committed') await state.reached(outcome.seq);
+    if (outcome.status === 'committed') await state.waitForChange(outcome.seq);
     else if (outcome.status === 'stale') throw new BrokerError('ERR_BUSY');
   }
 

@@ -80,7 +80,7 @@ export class RootKeyWrappers {
    * @throws ERR_SEALED, ERR_CIPHERTEXT_INVALID
    */
   wrap(rootKey: RootKey, kekId: string, installation: string): Promise<WrapRow> {
-    return this.#used(this.#kek(kekId), async (scope) => {
+    return this.#useKek(this.#kek(kekId), async (scope) => {
       const record = await wrapRootKey(rootKey, { ...scope, installation });
       (await unwrapRootKey(record, { ...scope, installation })).forget();
       const { id, wrapped } = record;
@@ -124,7 +124,7 @@ export class RootKeyWrappers {
     installation: string,
   ): Promise<RootKey> {
     try {
-      return await this.#used(kek, (scope) =>
+      return await this.#useKek(kek, (scope) =>
         unwrapRootKey({ ...record, kekId: kek.id }, { ...scope, installation }),
       );
     } catch (cause) {
@@ -150,7 +150,7 @@ export class RootKeyWrappers {
     throw new BrokerError('ERR_NOT_FOUND', `the configuration has no key-encryption key ${id}`);
   }
 
-  async #used<T>(
+  async #useKek<T>(
     kek: KeyEncryptionKey,
     work: (scope: Omit<WrappingScope<CallContext>, 'installation'>) => Promise<T>,
   ): Promise<T> {

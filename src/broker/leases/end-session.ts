@@ -10,7 +10,7 @@ import { commitAs, entryOf } from '../recording/record.ts';
 import { removeSessions } from './ended-sessions.ts';
 import { openLease } from '../state/lease-rows.ts';
 import { listAll } from '../kernel/list-all.ts';
-import { Slices } from '../kernel/yield-to-loop.ts';
+import { LoopYielder } from '../kernel/yield-to-loop.ts';
 import type { LiveSession } from '../state/session-memory.ts';
 
 /** The plan that ends some sessions, and the leases that it ends. */
@@ -79,7 +79,7 @@ export async function endSomeSessions(
   parts: Storage & Pick<Bounds, 'limits'>,
   rows: readonly Tables['sessions'][],
 ): Promise<SessionsEnd> {
-  const slices = new Slices(parts.clock);
+  const slices = new LoopYielder(parts.clock);
   const leases: Lease[] = [];
   const checked: Tables['sessions'][] = [];
   const ids: string[] = [];

@@ -33,7 +33,7 @@ export function removeSessions(
  * call; the first call of a process starts with the oldest.
  * @returns whether there may be more now.
  */
-export function leftLeasesEnding(
+export function createLeaseSweep(
   parts: Storage & Pick<Bounds, 'limits'>,
   actor: SystemActor,
 ): () => Promise<boolean> {

@@ -12,7 +12,7 @@ import {
 } from '../../ports/queries.ts';
 import { ENDED_AT_ONCE, endLeases, queueRevocation, TOMBSTONE_MS } from '../state/end-leases.ts';
 import { endSomeSessions } from './end-session.ts';
-import { leftLeasesEnding } from './ended-sessions.ts';
+import { createLeaseSweep } from './ended-sessions.ts';
 import type { Backends, Bounds, Recording, Storage, Work } from '../state/dependencies.ts';
 import { SystemActor } from '../recording/record.ts';
 import { openLease } from '../state/lease-rows.ts';
@@ -34,7 +34,7 @@ export function expiryWorker(
   parts: Expiring & Pick<Recording, 'digest'> & Pick<Work, 'log'>,
 ): Worker {
   const actor = new SystemActor(parts, 'expiry');
-  const endLeftLeases = leftLeasesEnding(parts, actor);
+  const endLeftLeases = createLeaseSweep(parts, actor);
   return new Worker('expiry', EVERY_MS, parts, async (signal) => {
     // To read and check the next leases is a turn of its own.
     while (!signal.aborted && (await expireLeases(parts, actor))) await loopTurn();

@@ -23,7 +23,7 @@ export async function readLease(
     { parts, call, caller },
     { action: 'lease.read', lease: id },
     async (now) => {
-      if (now instanceof LiveSession) return ownLease(parts, now, id);
+      if (now instanceof LiveSession) return readOwnLease(parts, now, id);
       requireRole(now, 'responder', 'auditor');
       const row = await parts.store.get('leases', { id });
       if (row === undefined) throw new BrokerError('ERR_NOT_FOUND');
@@ -33,7 +33,7 @@ export async function readLease(
 }
 
 /** @throws ERR_NOT_FOUND for a lease that belongs to another session or has ended. */
-export async function ownLease(parts: Storage, live: LiveSession, id: string): Promise<Lease> {
+export async function readOwnLease(parts: Storage, live: LiveSession, id: string): Promise<Lease> {
   const row = await parts.store.get('leases', { id });
   if (
     row?.session_id !== live.session.id ||
@@ -54,7 +54,7 @@ export async function releaseLease(
 ): Promise<void> {
   const acting = { parts, call, caller: live };
   await commitAs(parts, live, async (decidedAt, holder) => {
-    const held = await ownLease(parts, holder, id);
+    const held = await readOwnLease(parts, holder, id);
     const { path, version } = held;
     const cause = 'released';
     const entry = entryOf(parts, call, holder, {

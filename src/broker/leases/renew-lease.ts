@@ -4,7 +4,7 @@ import type { Expectation, Write } from '../../ports/store.ts';
 import type { Call } from '../access/call.ts';
 import { refusalOf, judge, type Verdict } from '../access/judge.ts';
 import { wholeSeconds } from '../state/granted-seconds.ts';
-import { ownLease } from './leases.ts';
+import { readOwnLease } from './leases.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
 import type { Access, Backends, Recording, Rights, Storage } from '../state/dependencies.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
@@ -85,7 +85,7 @@ export async function judgeRenewal(
   { parts, call, caller }: Acting<LiveSession, Rights & Storage>,
   id: string,
 ): Promise<{ readonly held: Lease; readonly verdict: Verdict }> {
-  const held = await ownLease(parts, caller, id);
+  const held = await readOwnLease(parts, caller, id);
   return { held, verdict: judge(parts, call, caller, { capability: 'read', path: held.path }) };
 }
 

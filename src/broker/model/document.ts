@@ -152,7 +152,7 @@ export function documentTag(document: StoredDocument): string {
 }
 
 /** @throws ERR_NOT_FOUND */
-export function found<T>(value: T | undefined): T {
+export function orNotFound<T>(value: T | undefined): T {
   if (value === undefined) throw new BrokerError('ERR_NOT_FOUND');
   return value;
 }

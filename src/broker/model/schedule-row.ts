@@ -43,7 +43,7 @@ export async function scheduleChange(
       ? { table: 'rotation_schedules', key, absent: true }
       : { table: 'rotation_schedules', key, match: { active_id: active } };
   const reset = isSameTarget(parts, before, after) ? {} : UNPROVEN;
-  return { expect: [expect], writes: await writesOf(parts, row, after, { path, reset }) };
+  return { expect: [expect], writes: await planWrites(parts, row, after, { path, reset }) };
 }
 
 /** Proofs for other accounts do not count for the new ones: the first run proves again that the accounts belong to the path. */
@@ -63,7 +63,7 @@ function isSameTarget(
   }
 }
 
-async function writesOf(
+async function planWrites(
   parts: Pick<Storage, 'clock'>,
   row: Row | undefined,
   after: StoredDocument<'definition'> | undefined,
@@ -72,7 +72,7 @@ async function writesOf(
   const key = { path };
   if (after === undefined)
     return row === undefined ? [] : [{ table: 'rotation_schedules', remove: key }];
-  const times = await timesOf(parts, after, row && { ...row, ...reset });
+  const times = await computeTimes(parts, after, row && { ...row, ...reset });
   return row === undefined
     ? [{ table: 'rotation_schedules', put: { ...freshRow(path), ...times } }]
     : [{ table: 'rotation_schedules', key, change: { ...reset, ...times } }];
@@ -97,7 +97,7 @@ function isSameCredential(
   return after !== undefined && isDeepStrictEqual(of(before), of(after));
 }
 
-function freshRow(path: string): Omit<Row, keyof Awaited<ReturnType<typeof timesOf>>> {
+function freshRow(path: string): Omit<Row, keyof Awaited<ReturnType<typeof computeTimes>>> {
   return {
     path,
     active_id: null,
@@ -109,7 +109,7 @@ function freshRow(path: string): Omit<Row, keyof Awaited<ReturnType<typeof times
   };
 }
 
-async function timesOf(
+async function computeTimes(
   { clock }: Pick<Storage, 'clock'>,
   { name, uid, version, spec }: StoredDocument<'definition'>,
   row: Row | undefined,

@@ -11,7 +11,7 @@ import { recordOperation, requireRole } from '../recording/operation.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import type { StoredEvidence } from './evidence.ts';
 import { judgePod, type NamedPod } from '../access/judge-posture.ts';
-import { shownTo } from './shown-finding.ts';
+import { findingFor } from './shown-finding.ts';
 
 /** A running pod by name, or the pods of an object that was not created yet. */
 export type PostureQuestion =
@@ -91,7 +91,7 @@ function explained(
     mode: profile.spec.mode,
     secretPaths: profile.spec.match.secretPaths,
     isMet: !findings.some(counts),
-    findings: findings.map((each) => shownTo(operator, each)),
+    findings: findings.map((each) => findingFor(operator, each)),
     trusted,
   }));
   const evidence = [...new Set([...read.values()].flat())].map((each) => ({

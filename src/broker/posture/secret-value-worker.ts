@@ -3,7 +3,7 @@ import type { SecretData } from '../../domain/secrets/secret.ts';
 import { allRows } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
 import type { Backends, Rights, Storage, Work } from '../state/dependencies.ts';
-import { Slices } from '../kernel/yield-to-loop.ts';
+import { LoopYielder } from '../kernel/yield-to-loop.ts';
 import { Worker } from '../kernel/worker.ts';
 
 type Parts = Storage &
@@ -49,7 +49,7 @@ function isWanted({ catalog }: Parts): boolean {
 
 async function loadAll(parts: Parts, signal: AbortSignal): Promise<void> {
   const { secretValues, store, clock } = parts;
-  const slices = new Slices(clock);
+  const slices = new LoopYielder(clock);
   secretValues.begin();
   for await (const { path } of listAll(store, allRows('secrets'))) {
     if (signal.aborted) return;

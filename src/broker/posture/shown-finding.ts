@@ -5,7 +5,7 @@ import type { LiveOperator } from '../state/operator-token-memory.ts';
 const SEEING = ['secret-reader', 'secret-editor', 'auditor'] as const;
 
 /** Names in the message those secrets whose paths the operator may see. */
-export function shownTo(
+export function findingFor(
   { operator }: LiveOperator,
   { equalSecrets = [], ...finding }: PostureFinding,
 ): PostureFinding {

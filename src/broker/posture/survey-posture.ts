@@ -15,7 +15,7 @@ import { parseSpec } from '../model/schema.ts';
 import type { Access, Keys, Recording } from '../state/dependencies.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
 import { surroundingsOf } from '../access/judge-posture.ts';
-import { shownTo } from './shown-finding.ts';
+import { findingFor } from './shown-finding.ts';
 import { podFacts } from '../access/check-pod.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { scanSessions } from '../state/select-sessions.ts';
@@ -121,6 +121,6 @@ function surveyed(
     pod,
     isKnown: facts !== undefined,
     isMet: !findings.some(counts),
-    findings: findings.map((each) => shownTo(operator, each)),
+    findings: findings.map((each) => findingFor(operator, each)),
   };
 }

@@ -29,7 +29,7 @@ export async function searchAudit(
 ): Promise<LogPage> {
   return recordOperation(
     { parts, call, caller: live },
-    { action: 'audit.search', query: describedQuery(search.query) },
+    { action: 'audit.search', query: describeQuery(search.query) },
     (operator) => {
       requireRole(operator, 'auditor');
       return parts.audit.search(search.query, search.page);
@@ -57,7 +57,7 @@ export async function traceAudit(
 ): Promise<LogPage> {
   return recordOperation(
     { parts, call, caller: live },
-    { action: 'audit.trace', query: describedQuery(query) },
+    { action: 'audit.trace', query: describeQuery(query) },
     (operator) => {
       requireOwnRole(operator, 'auditor');
       const traced = parts.values.trace(data);
@@ -71,7 +71,7 @@ export async function traceAudit(
 }
 
 /** The filters as the entry of a search has them. */
-export function describedQuery(query: AuditQuery): string {
+export function describeQuery(query: AuditQuery): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined);
   return given.map(([name, value]) => `${name}=${String(value)}`).join(' ');
 }
@@ -87,7 +87,7 @@ export async function readCheckpoint(
   witnessed = false,
 ): Promise<LogCheckpoint> {
   const query = witnessed ? 'witnessed-checkpoint' : 'checkpoint';
-  return exported({ parts, call, live, query }, () =>
+  return readForExport({ parts, call, live, query }, () =>
     witnessed ? parts.audit.witnessed() : parts.audit.checkpoint(),
   );
 }
@@ -99,7 +99,7 @@ export async function proveEntry(
   live: LiveOperator,
   index: number,
 ): Promise<EntryProof> {
-  return exported({ parts, call, live, query: `entry=${index}` }, () =>
+  return readForExport({ parts, call, live, query: `entry=${index}` }, () =>
     parts.audit.proveEntry(index),
   );
 }
@@ -111,7 +111,7 @@ export async function readTile(
   live: LiveOperator,
   path: string,
 ): Promise<Uint8Array> {
-  return exported({ parts, call, live, query: path }, () => parts.audit.file(path));
+  return readForExport({ parts, call, live, query: path }, () => parts.audit.file(path));
 }
 
 const HEADS_A_PAGE = 1_000;
@@ -123,17 +123,17 @@ export async function readHeads(
   live: LiveOperator,
   start: number,
 ): Promise<readonly BatchHead[]> {
-  return exported({ parts, call, live, query: `heads=${start}` }, () =>
+  return readForExport({ parts, call, live, query: `heads=${start}` }, () =>
     parts.audit.heads(start, HEADS_A_PAGE),
   );
 }
 
 /** The verifier key of the log; anyone can verify its checkpoints with it. @throws ERR_DENIED */
 export async function readLogKey(parts: Audited, call: Call, live: LiveOperator): Promise<string> {
-  return exported({ parts, call, live, query: 'log-key' }, () => parts.audit.logKey());
+  return readForExport({ parts, call, live, query: 'log-key' }, () => parts.audit.logKey());
 }
 
-async function exported<T>(
+async function readForExport<T>(
   reading: {
     readonly parts: Recording & Access;
     readonly call: Call;

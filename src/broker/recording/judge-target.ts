@@ -21,13 +21,13 @@ export async function judgeTarget<C extends Caller>(
   acting: Acting<C>,
   { described, judge }: TargetJudgement<C>,
 ): Promise<void> {
-  const verdict = await verdictOf(acting, { described, judge });
+  const verdict = await judgeOrRecord(acting, { described, judge });
   if (verdict.allowed) return;
   const { policy } = verdict;
   await recordFailure(acting, [{ ...described, policy } as Described], refusalOf(verdict));
 }
 
-async function verdictOf<C extends Caller>(
+async function judgeOrRecord<C extends Caller>(
   acting: Acting<C>,
   { described, judge }: TargetJudgement<C>,
 ): Promise<Verdict> {

@@ -4,7 +4,7 @@ import { encodeActor, encodeEvent, encodeRefusal } from '../../domain/audit/audi
 import { BrokerError, type ErrorKind } from '../../domain/errors.ts';
 import type { Outcome, Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random/random.ts';
-import { isStanding, standing } from '../access/authenticate.ts';
+import { isStanding, refreshCaller } from '../access/authenticate.ts';
 import type { Call, Caller } from '../access/call.ts';
 import type { Access, Recordable, Recording } from '../state/dependencies.ts';
 
@@ -111,12 +111,12 @@ export async function commitDecided<T>(
     }
     if (outcome.status === 'committed') {
       // Memory drops what this commit invalidated before any caller receives the success.
-      if (outcome.seq > 0) await parts.state.reached(outcome.seq);
+      if (outcome.seq > 0) await parts.state.waitForChange(outcome.seq);
       return settle();
     }
     undo?.();
     if (outcome.status === 'conflict' && conflict !== undefined) throw conflict(outcome.index);
-    await parts.state.caughtUp();
+    await parts.state.waitUntilCurrent();
   }
   throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
 }
@@ -133,6 +133,6 @@ export function commitAs<C extends Caller, T>(
   return commitDecided(parts, (decidedAt) =>
     isStanding(parts, caller)
       ? attempt(decidedAt, caller)
-      : standing(parts, caller).then((now) => attempt(decidedAt, now)),
+      : refreshCaller(parts, caller).then((now) => attempt(decidedAt, now)),
   );
 }

@@ -7,11 +7,11 @@ import {
 } from '../../domain/rotation/canary-stage.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { Backends, Keys, Storage } from '../state/dependencies.ts';
-import { holdersOf, reportsOf, type Holder } from './holders.ts';
-import { rotatingPlace } from './rotation-place.ts';
+import { findHolders, readReports, type Holder } from './holders.ts';
+import { rotationTargetRef } from './rotation-place.ts';
 import { rotationUnchanged, rotationUpdate, type RotationRow } from './rotation-row.ts';
 import { CHECK_MS, SETTLED, type Waiting } from './settle.ts';
-import { complaintsOf, vetoersOf } from './vetoes.ts';
+import { findComplaints, vetoersOf } from './vetoes.ts';
 
 /**
  * Checks whether the pods that have the new version first accept it: one pod, then a share of the pods. A stage ends after its
@@ -22,15 +22,15 @@ export async function checkCanary(
   parts: Storage & Backends & Pick<Keys, 'keyring'>,
   row: RotationRow,
 ): Promise<Waiting> {
-  const { spec } = rotatingPlace(parts, row.path, row);
+  const { spec } = rotationTargetRef(parts, row.path, row);
   if (spec.canary === undefined || row.cause === 'incident') return SETTLED;
   const now = parts.clock.now();
-  const holders = await holdersOf(parts, row.path);
+  const holders = await findHolders(parts, row.path);
   const stage = openCanaryStage(row.canary);
   if (stage === undefined) return begin(parts, row, holders, { stage: 'pod', count: 1 });
-  const reports = await reportsOf(parts, row.path);
+  const reports = await readReports(parts, row.path);
   const standing = { holders, reports };
-  const complaints = await complaintsOf(parts, row, standing, new Set([stage.version]));
+  const complaints = await findComplaints(parts, row, standing, new Set([stage.version]));
   const vetoers = vetoersOf(complaints);
   if (vetoers.length > 0) return { settled: false, checkAgainAt: null, vetoers };
   if (complaints.size > 0) {
@@ -94,7 +94,7 @@ async function begin(
   if (status !== 'committed') {
     throw new BrokerError('ERR_CONFLICT', undefined, { reason: 'claim_lost' });
   }
-  const { spec } = rotatingPlace(parts, row.path, row);
+  const { spec } = rotationTargetRef(parts, row.path, row);
   return { settled: false, checkAgainAt: stage.since + (spec.canary?.soakSeconds ?? 0) * 1000 };
 }
 

@@ -11,7 +11,7 @@ import type { PlanFragment } from '../../ports/store.ts';
 import { ROTATION_STEPS } from '../../ports/queries.ts';
 import { canaryChanged } from './canary.ts';
 import { type RequestedChange, commitRequest } from './commit-request.ts';
-import { probeTarget, rotatingPlace, type TargetState, traitsOf } from './rotation-place.ts';
+import { probeTarget, rotationTargetRef, type TargetState, traitsOf } from './rotation-place.ts';
 import {
   activeRotation,
   rotationUnchanged,
@@ -67,7 +67,7 @@ export async function controlRotation(
       const spec = parts.catalog.find('definition', path)?.spec.rotation;
       return changes(parts, { row: found, spec, next: NOTHING_DONE, actor, verb });
     }
-    const place = rotatingPlace(parts, path, found);
+    const place = rotationTargetRef(parts, path, found);
     const next = progressAfter(progressOf(found), { type: verb }, traitsOf(found, place));
     if (found.state === 'parked') probe = await probeTarget(parts, found, call.context());
     return changes(parts, { row: found, spec: place.spec, next, actor, verb });

@@ -11,7 +11,7 @@ import type { PlanFragment, Write } from '../../ports/store.ts';
 import { canaryChanged, checkCanary } from './canary.ts';
 import { isFinal, pauseAfterFailure, pauseWhileWaiting } from './retry.ts';
 import { CLAIM_MS, isOverCap, RotationClaim } from './rotation-claim.ts';
-import { rotatingPlace, type RotatingPlace, traitsOf } from './rotation-place.ts';
+import { rotationTargetRef, type RotationTargetRef, traitsOf } from './rotation-place.ts';
 import {
   rotationUnchanged,
   rotationUpdate,
@@ -122,7 +122,7 @@ class RotationRun {
     const { step } = this.#row;
     this.#isBegun = false;
     try {
-      const place = rotatingPlace(parts, this.#row.path, this.#row);
+      const place = rotationTargetRef(parts, this.#row.path, this.#row);
       if (step === 'settle' || step === 'canary') {
         const check = step === 'settle' ? checkSettled : checkCanary;
         await this.#rereadCause();
@@ -135,14 +135,14 @@ class RotationRun {
           await this.#release(waiting.checkAgainAt);
           return false;
         }
-        await this.#done(place, {});
+        await this.#completeStep(place, {});
         return true;
       }
       await this.#act(place);
       return true;
     } catch (error) {
       if (isClaimLost(error)) throw error;
-      await this.#failed(BrokerError.from(error));
+      await this.#handleFailedStep(BrokerError.from(error));
       return false;
     }
   }
@@ -155,7 +155,7 @@ class RotationRun {
   }
 
   /** Several holders reported that the new version does not work. The history names their workloads, so that one workload cannot veto for ever. */
-  async #rollBack(place: RotatingPlace, vetoers: readonly string[]): Promise<void> {
+  async #rollBack(place: RotationTargetRef, vetoers: readonly string[]): Promise<void> {
     const change = this.#after({ type: 'rollBack' }, place, this.#row);
     const invalidates = this.#row.canary === null ? [] : canaryChanged(this.#row.path);
     const veto = await vetoRecord(this.#driver, this.#row, vetoers, this.#seq + 1);
@@ -165,7 +165,7 @@ class RotationRun {
   }
 
   /** The step's time counts from before its start is recorded: a process that is paused in between finds the time over. */
-  async #act(place: RotatingPlace): Promise<void> {
+  async #act(place: RotationTargetRef): Promise<void> {
     const { parts, signal } = this.#driver;
     const { step } = this.#row;
     const effect = EFFECTS[step];
@@ -173,9 +173,9 @@ class RotationRun {
     const claim = new RotationClaim(parts.clock, signal);
     try {
       await this.#begin(place);
-      const result = await claim.within(() => effect({ parts, row: this.#row, place, claim }));
+      const result = await claim.runWithin(() => effect({ parts, row: this.#row, place, claim }));
       await parts.failpoint?.(`rotation.${step}.after_effect`);
-      await this.#done(place, result).catch(async (error: unknown) => {
+      await this.#completeStep(place, result).catch(async (error: unknown) => {
         if (isClaimLost(error)) await makeDueNow(parts, this.#row);
         throw error;
       });
@@ -185,7 +185,7 @@ class RotationRun {
   }
 
   /** Recorded before the outside effect: whichever process resumes knows that the effect may have happened. */
-  async #begin(place: RotatingPlace): Promise<void> {
+  async #begin(place: RotationTargetRef): Promise<void> {
     const { parts } = this.#driver;
     const { step } = this.#row;
     await parts.failpoint?.(`rotation.${step}.before_begun`);
@@ -201,7 +201,7 @@ class RotationRun {
     await parts.failpoint?.(`rotation.${step}.after_begun`);
   }
 
-  async #done(place: RotatingPlace, result: StepResult): Promise<void> {
+  async #completeStep(place: RotationTargetRef, result: StepResult): Promise<void> {
     const { parts } = this.#driver;
     const { step } = this.#row;
     const after = { ...this.#row, ...result.change };
@@ -219,7 +219,7 @@ class RotationRun {
   }
 
   /** Retries the step after a pause; after six attempts, or an error that a retry cannot help, the rotation is parked for an operator. */
-  async #failed(error: BrokerError): Promise<void> {
+  async #handleFailedStep(error: BrokerError): Promise<void> {
     const { parts, signal } = this.#driver;
     const { id, path, step } = this.#row;
     const attempts = this.#row.attempts + (this.#isBegun ? 0 : 1);
@@ -312,7 +312,7 @@ class RotationRun {
     if (outcome.status !== 'committed') throw conflictAt(outcome);
     if (said !== undefined) this.#seq += 1;
     this.#row = next;
-    if (outcome.seq > 0) await parts.state.reached(outcome.seq);
+    if (outcome.seq > 0) await parts.state.waitForChange(outcome.seq);
   }
 
   #scheduleChange(change: Partial<ScheduleRow>): Pick<PlanFragment, 'expect' | 'writes'> {
@@ -334,7 +334,7 @@ class RotationRun {
 
   #after(
     event: RotationEvent,
-    place: RotatingPlace | undefined,
+    place: RotationTargetRef | undefined,
     row: RotationRow,
   ): RotationProgress {
     return progressAfter(progressOf(this.#row), event, traitsOf(row, place));

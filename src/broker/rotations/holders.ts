@@ -27,7 +27,7 @@ function holderKey(row: Pick<Report, 'cluster' | 'pod_uid' | 'workload'>): strin
 }
 
 /** Live leases on versions of a path; an index has them in this order. */
-export async function* heldLeases(
+export async function* listHeldLeases(
   { store, clock }: Storage,
   path: string,
 ): AsyncGenerator<Tables['leases']> {
@@ -38,12 +38,12 @@ export async function* heldLeases(
 }
 
 /** Finds the holders, by `holderKey`. */
-export async function holdersOf(
+export async function findHolders(
   parts: Storage,
   path: string,
 ): Promise<ReadonlyMap<string, Holder>> {
   const holders = new Map<string, Holder & Record<'versions' | 'held', Set<string>>>();
-  for await (const row of heldLeases(parts, path)) {
+  for await (const row of listHeldLeases(parts, path)) {
     const key = holderKey(row);
     const podUid = row.pod_uid ?? undefined;
     const { workload } = row;
@@ -56,7 +56,7 @@ export async function holdersOf(
 }
 
 /** The last report of each holder of a path, by `holderKey`. */
-export async function reportsOf(
+export async function readReports(
   { store }: Pick<Storage, 'store'>,
   path: string,
 ): Promise<ReadonlyMap<string, Report>> {

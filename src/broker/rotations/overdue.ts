@@ -1,8 +1,8 @@
 import { openCanaryStage } from '../../domain/rotation/canary-stage.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { Backends, Storage, Work } from '../state/dependencies.ts';
-import { holdersOf, reportsOf } from './holders.ts';
-import { complaintsOf } from './vetoes.ts';
+import { findHolders, readReports } from './holders.ts';
+import { findComplaints } from './vetoes.ts';
 import { nextDrill } from '../model/rotation-times.ts';
 import type { RotationRow, ScheduleRow } from './rotation-row.ts';
 
@@ -75,8 +75,8 @@ async function isStuck(parts: Storage & Pick<Work, 'log'>, row: RotationRow): Pr
   const stage = openCanaryStage(canary);
   if (stage === undefined) return false;
   const standing = {
-    holders: await holdersOf(parts, path),
-    reports: await reportsOf(parts, path),
+    holders: await findHolders(parts, path),
+    reports: await readReports(parts, path),
   };
-  return (await complaintsOf(parts, row, standing, new Set([stage.version]))).size > 0;
+  return (await findComplaints(parts, row, standing, new Set([stage.version]))).size > 0;
 }

@@ -3,7 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Call, Caller } from '../access/call.ts';
 import type { Access, Backends, Keys, Recording, Storage, Work } from '../state/dependencies.ts';
 import { commitRequest, type RequestedChange } from './commit-request.ts';
-import { rotatingPlace, type RotatingPlace } from './rotation-place.ts';
+import { rotationTargetRef, type RotationTargetRef } from './rotation-place.ts';
 import { rotationUpdate, type RotationRow, type ScheduleRow } from './rotation-row.ts';
 import { startRotation } from './rotation-lifecycle.ts';
 
@@ -35,7 +35,7 @@ export async function requestRotation(
     const id = rotationId(parts, requestedBy, request);
     const begun = id === undefined ? undefined : await parts.store.get('rotations', { id });
     if (begun !== undefined) return repeated(begun, request);
-    const place = rotatingPlace(parts, path);
+    const place = rotationTargetRef(parts, path);
     const schedule = await scheduleFor(parts, request, place);
     const { row, ...plan } = startRotation(parts, place, schedule, {
       reason: { ...request, cause, requestedBy, id },
@@ -72,7 +72,7 @@ function causeOf({ incident }: RotationRequest): RotationRow['cause'] {
 async function scheduleFor(
   parts: Storage & Pick<Work, 'rotationsDue'>,
   { path, kind, incident }: RotationRequest,
-  { target }: RotatingPlace,
+  { target }: RotationTargetRef,
 ): Promise<ScheduleRow> {
   if (kind === 'drill' && !target.drillable) {
     throw new BrokerError(

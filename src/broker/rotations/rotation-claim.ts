@@ -49,7 +49,7 @@ export class RotationClaim {
   }
 
   /** The result of `work`, or a rejection when the step's time is over: work that hangs is abandoned and can change nothing more. */
-  async within<T>(work: () => Promise<T>): Promise<T> {
+  async runWithin<T>(work: () => Promise<T>): Promise<T> {
     const { signal } = this.context;
     // The process may have been paused, or begun to stop, since the start was recorded.
     signal.throwIfAborted();

@@ -3,7 +3,7 @@ import type { Storage } from '../state/dependencies.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { PlanFragment } from '../../ports/store.ts';
-import type { RotatingPlace } from './rotation-place.ts';
+import type { RotationTargetRef } from './rotation-place.ts';
 import { type RotationRow, type ScheduleRow, UNCLAIMED } from './rotation-row.ts';
 
 /** Reason why a rotation or drill starts, and who requested it. */
@@ -23,7 +23,7 @@ export interface StartedRotation extends PlanFragment {
 /** A rotation before its first step, in a plan that commits only while the path has no other rotation in progress. */
 export function startRotation(
   { clock }: Pick<Storage, 'clock'>,
-  place: RotatingPlace,
+  place: RotationTargetRef,
   schedule: ScheduleRow,
   {
     reason,

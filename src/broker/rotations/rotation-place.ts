@@ -7,10 +7,10 @@ import type { SecretData, SecretVersion } from '../../domain/secrets/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget } from '../../ports/rotation-target.ts';
 import type { SecretProvider, SecretPublishing } from '../../ports/secret-provider.ts';
-import { openedValue, type RotationRow } from './rotation-row.ts';
+import { openSlot, type RotationRow } from './rotation-row.ts';
 
 /** The mount, provider and target of a rotation, by the present documents and configuration. */
-export interface RotatingPlace {
+export interface RotationTargetRef {
   readonly spec: RotationSpec;
   readonly definition: StoredDocument<'definition'>;
   readonly mount: StoredDocument<'mount'>;
@@ -24,11 +24,11 @@ export interface RotatingPlace {
  * @throws ERR_CONFLICT if the path does not rotate, or its definition or mount is not the one the rotation began with; ERR_DENIED if the bounds exclude
  * the path; as `RotationTargets.target`.
  */
-export function rotatingPlace(
+export function rotationTargetRef(
   parts: Backends,
   path: string,
   begun?: Pick<RotationRow, 'definition_uid' | 'mount_uid'>,
-): RotatingPlace {
+): RotationTargetRef {
   const definition = parts.catalog.find('definition', path);
   const spec = definition?.spec.rotation;
   if (definition === undefined || spec === undefined) throw conflict('not_rotating');
@@ -59,7 +59,7 @@ function conflict(reason: keyof typeof WHY): BrokerError {
 /** The traits that decide the next state. Without a place they are enough for failures: the target itself may be missing. */
 export function traitsOf(
   row: RotationRow,
-  place: Pick<RotatingPlace, 'spec' | 'target'> | undefined,
+  place: Pick<RotationTargetRef, 'spec' | 'target'> | undefined,
 ): RotationTraits {
   const slots = place?.target.slots ?? 'one';
   return {
@@ -74,7 +74,7 @@ export function traitsOf(
 
 /** The current value at the provider; undefined if there is none. @throws ERR_PROVIDER_* */
 export async function currentValue(
-  { provider, locator }: Pick<RotatingPlace, 'provider' | 'locator'>,
+  { provider, locator }: Pick<RotationTargetRef, 'provider' | 'locator'>,
   context: CallContext,
 ): Promise<SecretVersion | undefined> {
   try {
@@ -101,10 +101,10 @@ export async function probeTarget(
   context: CallContext,
 ): Promise<TargetState> {
   const probe = async (
-    find: (place: RotatingPlace) => Promise<SecretData | undefined>,
+    find: (place: RotationTargetRef) => Promise<SecretData | undefined>,
   ): Promise<Probe> => {
     try {
-      const place = rotatingPlace(parts, row.path, row);
+      const place = rotationTargetRef(parts, row.path, row);
       const data = await find(place);
       if (data === undefined) return 'absent';
       return (await place.target.test(data, context)).accepted ? 'accepted' : 'refused';
@@ -118,6 +118,6 @@ export async function probeTarget(
   };
   return {
     current: await probe(async (place) => (await currentValue(place, context))?.data),
-    pending: await probe(() => Promise.resolve(openedValue(parts, row, 'pending'))),
+    pending: await probe(() => Promise.resolve(openSlot(parts, row, 'pending'))),
   };
 }

@@ -34,7 +34,7 @@ export function sealedValue(
  * Decrypts a column. @throws ERR_CIPHERTEXT_INVALID if it was written for another row or column.
  * @throws ERR_CIPHERTEXT_INVALID for a column that was not written for this place.
  */
-export function openedValue(parts: Keys, row: RotationRow, slot: Slot): SecretData | undefined {
+export function openSlot(parts: Keys, row: RotationRow, slot: Slot): SecretData | undefined {
   const sealed = row[slot];
   if (sealed === null) return undefined;
   const find = (id: string): ReturnType<typeof parts.keyring.find> => parts.keyring.find(id);

@@ -11,9 +11,9 @@ import { parseSecretPath } from '../../domain/words/names.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import { holdsFor } from '../../domain/identity/principal.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
-import { holdersOf, reportsOf } from './holders.ts';
+import { findHolders, readReports } from './holders.ts';
 import { isOverdue } from './overdue.ts';
-import { probeTarget, rotatingPlace, type TargetState } from './rotation-place.ts';
+import { probeTarget, rotationTargetRef, type TargetState } from './rotation-place.ts';
 import type { RotationRow, ScheduleRow, StepRow } from './rotation-row.ts';
 import { ROTATIONS, ROTATION_STEPS, SCHEDULES } from '../../ports/queries.ts';
 
@@ -66,11 +66,11 @@ export async function rotationStatus(
   const described = { action: 'rotation.read', path } as const;
   return recordOperation({ parts, call, caller }, described, async (now) => {
     requireAccess(parts, call, now, path);
-    return statusOf(parts, call, path);
+    return readStatus(parts, call, path);
   });
 }
 
-async function statusOf(
+async function readStatus(
   parts: Storage & Backends & Keys,
   call: Call,
   path: string,
@@ -87,7 +87,7 @@ async function statusOf(
     ...traitsAt(parts, path),
     schedule,
     nextRuns: await upcomingRuns(spec, schedule),
-    active: row && { ...row, steps: await stepsOf(parts, row.id) },
+    active: row && { ...row, steps: await listSteps(parts, row.id) },
     holders: holders.slice(0, MOST_HOLDERS),
     holderCount: holders.length,
     probe: row?.state === 'parked' ? await probeTarget(parts, row, call.context()) : undefined,
@@ -99,7 +99,7 @@ type Traits = Pick<RotationStatus, 'problem' | 'slots' | 'drillable' | 'accounts
 /** A problem with the target must not hide the rest of the status from the operator who looks for it. */
 function traitsAt(parts: Backends, path: string): Traits {
   try {
-    const { slots, drillable, locators } = rotatingPlace(parts, path).target;
+    const { slots, drillable, locators } = rotationTargetRef(parts, path).target;
     return { problem: undefined, slots, drillable, accounts: locators };
   } catch (error) {
     const { reason, code } = BrokerError.from(error);
@@ -124,8 +124,8 @@ function requireAccess(parts: Rights, call: Call, caller: Caller, path: string):
 }
 
 async function holderStatus(parts: Storage, path: string): Promise<readonly HolderStatus[]> {
-  const reports = await reportsOf(parts, path);
-  return [...(await holdersOf(parts, path))].map(([key, { workload, podUid, versions }]) => {
+  const reports = await readReports(parts, path);
+  return [...(await findHolders(parts, path))].map(([key, { workload, podUid, versions }]) => {
     const report = reports.get(key);
     const said = report && {
       version: report.version,
@@ -138,7 +138,7 @@ async function holderStatus(parts: Storage, path: string): Promise<readonly Hold
 }
 
 /** The last steps: a rotation that waits for days has many. */
-async function stepsOf(
+async function listSteps(
   { store }: Pick<Storage, 'store'>,
   rotationId: string,
 ): Promise<readonly StepRow[]> {
@@ -162,7 +162,7 @@ export async function rotationHistory(
     const rows = await parts.store.list(ROTATIONS.ofPath(path), { limit: page.limit + 1, after });
     const shown = rows.slice(0, page.limit);
     const items = await Promise.all(
-      shown.map(async (row) => ({ ...row, steps: await stepsOf(parts, row.id) })),
+      shown.map(async (row) => ({ ...row, steps: await listSteps(parts, row.id) })),
     );
     const last = shown.at(-1);
     if (rows.length === shown.length || last === undefined) return { items };

@@ -8,10 +8,10 @@ import type { Lease } from '../../domain/secrets/lease.ts';
 import { openCanaryStage } from '../../domain/rotation/canary-stage.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { LEASES } from '../../ports/queries.ts';
-import { heldLeases, holdersOf, reportsOf } from './holders.ts';
-import { rotatingPlace } from './rotation-place.ts';
+import { listHeldLeases, findHolders, readReports } from './holders.ts';
+import { rotationTargetRef } from './rotation-place.ts';
 import type { RotationRow } from './rotation-row.ts';
-import { complaintsOf, vetoersOf } from './vetoes.ts';
+import { findComplaints, vetoersOf } from './vetoes.ts';
 
 /**
  * Result of waiting for holders or operators. `checkAgainAt`: milliseconds since the epoch; null: only on a report or request.
@@ -35,7 +35,7 @@ export const CHECK_MS = 60_000;
  */
 export async function checkSettled(parts: Storage & Backends, row: RotationRow): Promise<Waiting> {
   const now = parts.clock.now();
-  const { spec, target } = rotatingPlace(parts, row.path, row);
+  const { spec, target } = rotationTargetRef(parts, row.path, row);
   const until = row.settle_until ?? now;
   if (row.cause === 'incident' || row.previous === null) return SETTLED;
   const vetoers = target.slots === 'two' ? await vetoersNow(parts, row) : [];
@@ -56,16 +56,16 @@ async function vetoersNow(
   parts: Storage & Pick<Work, 'log'>,
   row: RotationRow,
 ): Promise<readonly string[]> {
-  const reports = await reportsOf(parts, row.path);
+  const reports = await readReports(parts, row.path);
   if (![...reports.values()].some(({ outcome }) => outcome === 'failed')) return [];
-  const holders = await holdersOf(parts, row.path);
-  return vetoersOf(await complaintsOf(parts, row, { holders, reports }, newVersions(row)));
+  const holders = await findHolders(parts, row.path);
+  return vetoersOf(await findComplaints(parts, row, { holders, reports }, newVersions(row)));
 }
 
 /** Tells whether a live lease is on any value other than the promoted one. */
 async function isOlderHeld(parts: Storage & Backends, row: RotationRow): Promise<boolean> {
   const isPromoted = promotedLeases(parts, row);
-  for await (const lease of heldLeases(parts, row.path)) if (!isPromoted(lease)) return true;
+  for await (const lease of listHeldLeases(parts, row.path)) if (!isPromoted(lease)) return true;
   return false;
 }
 
@@ -75,7 +75,7 @@ async function isOlderHeld(parts: Storage & Backends, row: RotationRow): Promise
  */
 function promotedLeases(parts: Backends, row: RotationRow): (lease: Tables['leases']) => boolean {
   const versions = newVersions(row);
-  const { mount, definition } = rotatingPlace(parts, row.path, row);
+  const { mount, definition } = rotationTargetRef(parts, row.path, row);
   const here = parts.connections.generation(mount, definition);
   return ({ version, generation, issued_at }) =>
     versions.has(version) &&

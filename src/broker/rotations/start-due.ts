@@ -4,7 +4,7 @@ import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { Backends, Recording, Storage } from '../state/dependencies.ts';
 import type { SystemActor } from '../recording/record.ts';
 import { nextDrill, nextRun } from '../model/rotation-times.ts';
-import { rotatingPlace, type RotatingPlace } from './rotation-place.ts';
+import { rotationTargetRef, type RotationTargetRef } from './rotation-place.ts';
 import type { RotationRow, ScheduleRow } from './rotation-row.ts';
 import { locatorAt } from '../state/target.ts';
 import { startRotation } from './rotation-lifecycle.ts';
@@ -52,10 +52,10 @@ async function startOne(
   due: Due,
 ): Promise<void> {
   try {
-    const place = rotatingPlace(parts, row.path);
+    const place = rotationTargetRef(parts, row.path);
     // This process does not have the definition's last change yet; it will arrive by the feed.
     if (place.definition.version !== row.definition_version) return;
-    const later = await postponedUntil(parts, place.spec, row, kindOf(due));
+    const later = await findPostponement(parts, place.spec, row, kindOf(due));
     if (later === undefined) await begin(parts, actor, { place, row, due });
     else await postpone(parts, row, due, later);
   } catch (error) {
@@ -70,7 +70,7 @@ async function startOne(
  * Computes the time until which a due run must wait: it starts inside a window, and not sooner after the last run than the
  * definition allows.
  */
-async function postponedUntil(
+async function findPostponement(
   { store, clock }: Storage,
   { windows, atMostEverySeconds }: RotationSpec,
   { path }: ScheduleRow,
@@ -100,7 +100,7 @@ async function postpone(
 }
 
 interface DueRun {
-  readonly place: RotatingPlace;
+  readonly place: RotationTargetRef;
   readonly row: ScheduleRow;
   readonly due: Due;
 }
@@ -114,7 +114,7 @@ async function begin(
   const after = Math.max(parts.clock.now(), row[due] ?? 0);
   const started = startRotation(parts, place, row, {
     reason: { kind, cause: 'schedule', requestedBy: 'schedule' },
-    change: { [due]: await following(place.spec, row, due, after) },
+    change: { [due]: await planFollowing(place.spec, row, due, after) },
   });
   const { path, id: rotation } = started.row;
   await parts.store.commit({
@@ -134,7 +134,7 @@ async function begin(
 }
 
 /** The run after this one. Cron ticks are planned at once; an interval is planned when this run is promoted or ends. */
-async function following(
+async function planFollowing(
   spec: RotationSpec,
   { path }: ScheduleRow,
   due: Due,

@@ -8,10 +8,10 @@ import type { RotationTurn } from '../../ports/rotation-target.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import { canaryChanged } from './canary.ts';
 import type { RotationClaim } from './rotation-claim.ts';
-import { currentValue, type RotatingPlace } from './rotation-place.ts';
+import { currentValue, type RotationTargetRef } from './rotation-place.ts';
 import {
   rotationUnchanged,
-  openedValue,
+  openSlot,
   type RotationRow,
   type ScheduleRow,
   sealedValue,
@@ -22,7 +22,7 @@ import { revokeSupersededLeases } from './settle.ts';
 export interface StepWork {
   readonly parts: Recording & Backends & Keys & Values;
   readonly row: RotationRow;
-  readonly place: RotatingPlace;
+  readonly place: RotationTargetRef;
   readonly claim: RotationClaim;
 }
 
@@ -130,7 +130,7 @@ async function retire(work: StepWork): Promise<StepResult> {
  */
 async function discard(work: StepWork): Promise<StepResult> {
   const { row, place } = work;
-  const pending = openedValue(work.parts, row, 'pending');
+  const pending = openSlot(work.parts, row, 'pending');
   if (pending === undefined) return discardUnknown(work);
   const previous = previousOf(work);
   const isAfter = row.kind === 'rotation' && place.target.slots === 'one';
@@ -214,13 +214,13 @@ function turnOf({ row, claim }: StepWork, current: SecretData | undefined): Rota
 
 /** @throws ERR_INTERNAL if a rotation past its first step has no new value. */
 function pendingOf({ parts, row }: StepWork): SecretData {
-  const pending = openedValue(parts, row, 'pending');
+  const pending = openSlot(parts, row, 'pending');
   if (pending === undefined) throw new BrokerError('ERR_INTERNAL');
   return pending;
 }
 
 function previousOf({ parts, row }: StepWork): SecretData | undefined {
-  return openedValue(parts, row, 'previous');
+  return openSlot(parts, row, 'previous');
 }
 
 /**
@@ -233,7 +233,7 @@ function previousOf({ parts, row }: StepWork): SecretData | undefined {
  */
 async function ownsAccounts(
   { store }: Pick<Storage, 'store'>,
-  { spec, target, definition }: Pick<RotatingPlace, 'spec' | 'target' | 'definition'>,
+  { spec, target, definition }: Pick<RotationTargetRef, 'spec' | 'target' | 'definition'>,
   current: SecretData | undefined,
   context: CallContext,
 ): Promise<boolean> {
@@ -246,7 +246,7 @@ async function ownsAccounts(
 }
 
 /** Parks the rotation; nothing at the target has changed. */
-function takeoverUnproven({ target }: Pick<RotatingPlace, 'target'>): BrokerError {
+function takeoverUnproven({ target }: Pick<RotationTargetRef, 'target'>): BrokerError {
   const accounts = target.locators.join(', ');
   const proof = target.locators.length > 1 ? '' : 'store the current credential at this path, or ';
   return new BrokerError(

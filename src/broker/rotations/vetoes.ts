@@ -18,7 +18,7 @@ const MOST_VETOERS = 50;
  * lease on that version. Reports of ended pods or of earlier rotations do not count. Reports of a workload that rolled back the last
  * rotations of the path do not count either.
  */
-export async function complaintsOf(
+export async function findComplaints(
   parts: Storage & Pick<Work, 'log'>,
   row: RotationRow,
   { holders, reports }: HolderState,

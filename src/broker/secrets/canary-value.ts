@@ -5,7 +5,7 @@ import { locatorAt } from '../state/target.ts';
 import type { Value } from '../state/value-cache.ts';
 
 /** The value that a canary pod reads before all others, requested as the current version or by its name. */
-export function earlyValue(
+export function canaryValue(
   parts: Values & Pick<Recording, 'digest'> & Pick<Backends, 'catalog' | 'connections'>,
   caller: Caller,
   { path, version }: { readonly path: string; readonly version?: string | undefined },

@@ -128,14 +128,14 @@ function take(
     if (isWithin(listing, path) && mayList(listing, path) && isReadable(listing, mount, path))
       collected.items.push({
         path,
-        ...shown(name),
+        ...listedFields(name),
         ...(isShownAsDecoy(listing, path) && { decoy: true }),
       });
   }
   return names.length;
 }
 
-function shown({ version, destroyAt }: SecretListing): Omit<ListedSecret, 'path'> {
+function listedFields({ version, destroyAt }: SecretListing): Omit<ListedSecret, 'path'> {
   return {
     ...(version !== undefined && { version }),
     ...(destroyAt !== undefined && { destroyAt }),

@@ -6,7 +6,7 @@ import type { CallContext } from '../../ports/call-context.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import type { Write } from '../../ports/store.ts';
 import { decoyAlarm, type DecoyAlarm } from '../alerts/decoys.ts';
-import { earlyValue } from './canary-value.ts';
+import { canaryValue } from './canary-value.ts';
 import { allReady, whenReady, type Eventually } from '../kernel/eventually.ts';
 import { grantLease, type GrantedLease } from '../leases/grant-lease.ts';
 import { refusalOf, judge, type Verdict } from '../access/judge.ts';
@@ -206,7 +206,7 @@ function prepare(
   try {
     if (!verdict.allowed) throw refusalOf(verdict);
     const target = targetOf(parts, item.path);
-    const value = earlyValue(parts, caller, item) ?? valueOf(parts, call, target, item);
+    const value = canaryValue(parts, caller, item) ?? valueOf(parts, call, target, item);
     const made = whenReady(value, (found) =>
       whenReady(
         leaseFor(parts, caller, { path: item.path, target, verdict, value: found }),

@@ -110,7 +110,7 @@ export async function attest(
   if (cluster === undefined || authenticator === undefined) {
     throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'unknown_cluster' });
   }
-  const attested = await authenticated(authenticator, call, request);
+  const attested = await authenticateCaller(authenticator, call, request);
   // The token check tolerates clock skew, but a session that has already ended is not opened.
   if (sessionEnd(parts, attested) <= parts.clock.now()) {
     throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'expired' });
@@ -125,7 +125,7 @@ interface Attested {
 }
 
 /** A chain in the body of a request would prove nothing: only the connection's own counts. */
-function authenticated(
+function authenticateCaller(
   authenticator: WorkloadAuthenticator,
   call: Call,
   { token, chain }: Pick<LogInRequest, 'token' | 'chain'>,

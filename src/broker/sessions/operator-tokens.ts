@@ -4,7 +4,7 @@ import { randomId } from '../../crypto/random/random.ts';
 import { newToken } from '../../crypto/random/token.ts';
 import type { Call } from '../access/call.ts';
 import { consentTo, isConsent, withConsent, type Granting } from '../recording/consent.ts';
-import { found, type StoredDocument } from '../model/document.ts';
+import { orNotFound, type StoredDocument } from '../model/document.ts';
 import { parseOperatorToken } from '../model/schema.ts';
 import {
   recordFailure,
@@ -37,7 +37,7 @@ export async function createOperatorToken(
     live,
     (decidedAt, admin): Attempt<{ readonly token: string; readonly stored: OperatorToken }> => {
       requireOwnAdmin(admin);
-      const operator = found(parts.catalog.find('operator', request.operator));
+      const operator = orNotFound(parts.catalog.find('operator', request.operator));
       const { ttlSeconds, spec } = parseOperatorToken(request.body);
       const now = parts.clock.now();
       const stored: OperatorToken = {
@@ -105,7 +105,7 @@ export async function listOperatorTokens(
     { action: 'operator-token.list', document },
     async (now) => {
       if (operator !== now.operator.name) requireRole(now, 'admin');
-      found(parts.catalog.find('operator', operator));
+      orNotFound(parts.catalog.find('operator', operator));
       const rows = await parts.store.list(OPERATOR_TOKENS.ofOperator(operator), { limit: MOST });
       return rows.map((row) => parts.tokens.open(row));
     },

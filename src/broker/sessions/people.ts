@@ -247,7 +247,8 @@ export async function keepAlive(parts: PeopleParts, live: LiveOperator): Promise
     invalidates: [`token:${row.id}`],
     entries: [],
   });
-  if (outcome.status === 'committed' && outcome.seq > 0) await parts.state.reached(outcome.seq);
+  if (outcome.status === 'committed' && outcome.seq > 0)
+    await parts.state.waitForChange(outcome.seq);
 }
 
 /** Ends the caller's own session, or all sessions of the person. @throws ERR_NOT_FOUND if the caller is not a person */

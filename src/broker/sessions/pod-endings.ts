@@ -34,7 +34,7 @@ export class PodEndings {
   }
 
   ended(end: PodEnd): void {
-    this.#track(this.#untilDone({ pod: end.uid }, () => this.#takeBack(end)));
+    this.#track(this.#untilDone({ pod: end.uid }, () => this.#revokeHoldings(end)));
   }
 
   /**
@@ -73,7 +73,7 @@ export class PodEndings {
   }
 
   /** Ends sessions from registrations of removed clusters: the process that saw the removal may have died before it ended them. */
-  async endStrays(): Promise<void> {
+  async endOrphaned(): Promise<void> {
     const orphaned = new Map<string, { readonly cluster: string; readonly uid: string }>();
     for await (const row of listAll(this.#parts.store, allRows('sessions'))) {
       const { cluster, cluster_uid: uid } = row;
@@ -127,7 +127,7 @@ export class PodEndings {
   }
 
   /** Repeats until nothing is found: a login may have committed between the listing and the fence against it. */
-  async #takeBack(end: PodEnd): Promise<void> {
+  async #revokeHoldings(end: PodEnd): Promise<void> {
     const { store } = this.#parts;
     const live = LEASES.liveOfPod(end.cluster, end.uid);
     for (let isFenced = false; ; isFenced = true) {

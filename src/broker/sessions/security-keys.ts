@@ -20,7 +20,13 @@ import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { Described } from '../recording/refusals.ts';
 import type { SealedRows } from '../kernel/row-seals.ts';
 import type { LiveOperator, OperatorToken } from '../state/operator-token-memory.ts';
-import { findKey, keyIdOf, keysOf, sealKey, type SecurityKey } from '../state/security-key-rows.ts';
+import {
+  findKey,
+  keyIdOf,
+  listSecurityKeys,
+  sealKey,
+  type SecurityKey,
+} from '../state/security-key-rows.ts';
 import { provesKeys, requireProof, requireRecentLogin } from '../access/step-up.ts';
 
 const MOST_KEYS = 10;
@@ -122,8 +128,8 @@ export async function finishKey(
       if (row.body !== session.body) throw refused('challenge');
       const [key, expected] =
         purpose === 'register'
-          ? await registered(parts, { now, person, answered, label: opened.label ?? '' })
-          : await proven(parts, { now, person, answered });
+          ? await verifyNewKey(parts, { now, person, answered, label: opened.label ?? '' })
+          : await verifyLoginAnswer(parts, { now, person, answered });
       const proof = { key: key.id, at: parts.clock.now() };
       const ended = changed(parts, [
         [row, ({ spec }) => ({ ...spec, keyChallenge: undefined, person: { ...person, proof } })],
@@ -156,7 +162,7 @@ interface Checked {
 /** A key as it will be stored, and what must hold of its row until then. */
 type NewState = readonly [SecurityKey, Expectation];
 
-async function registered(
+async function verifyNewKey(
   parts: KeyParts,
   { now, person, answered, label }: Checked & { readonly label: string },
 ): Promise<NewState> {
@@ -171,7 +177,10 @@ async function registered(
   ];
 }
 
-async function proven(parts: KeyParts, { now, person, answered }: Checked): Promise<NewState> {
+async function verifyLoginAnswer(
+  parts: KeyParts,
+  { now, person, answered }: Checked,
+): Promise<NewState> {
   const key = await ownKey(parts, { live: now, person }, answered.credentialId);
   const { counter } = answered;
   // WebAuthn §7.2 step 22: a counter that does not grow means that the key was cloned. Keys that do not count always send 0.
@@ -193,9 +202,9 @@ async function check(
   answer: KeyRegistration | KeyAssertion,
   challenge: Challenge,
 ): Promise<AnsweredKey> {
-  if ('attestationObject' in answer) return verifier.registered(answer, challenge);
+  if ('attestationObject' in answer) return verifier.verifyRegistration(answer, challenge);
   const { publicKey } = await ownKey(parts, { live, person }, answer.id);
-  return verifier.proven(answer, challenge, publicKey);
+  return verifier.verifyAssertion(answer, challenge, publicKey);
 }
 
 export interface ListedKeys {
@@ -220,7 +229,7 @@ export async function listKeys(
       if (name !== now.operator.name) requireRole(now, 'admin');
       const { person } = now;
       const factor = person && parts.people.issuers.get(person.issuer)?.secondFactor;
-      const keys = await keysOf(parts, name);
+      const keys = await listSecurityKeys(parts, name);
       return { keys, secondFactor: factor, provenAt: person?.proof?.at };
     },
   );
@@ -335,7 +344,7 @@ async function ownKeys(
   { operator }: LiveOperator,
   { issuerUrl }: Person,
 ): Promise<readonly SecurityKey[]> {
-  const keys = await keysOf(parts, operator.name);
+  const keys = await listSecurityKeys(parts, operator.name);
   return keys.filter((key) => key.issuerUrl === issuerUrl);
 }
 

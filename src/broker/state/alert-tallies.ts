@@ -65,7 +65,7 @@ export class AlertTallies {
   }
 
   /** A count that may be half a minute old: a count of ten thousand sessions for each alert would delay the alerts of a flood. */
-  async workloadsOf(cluster: string, count: () => Promise<number>): Promise<number> {
+  async countWorkloads(cluster: string, count: () => Promise<number>): Promise<number> {
     const known = this.#workloads.get(cluster);
     const at = this.#clock.now();
     if (known !== undefined && at - known.at < RECOUNT_MS) return known.count;

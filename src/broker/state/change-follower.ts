@@ -71,7 +71,7 @@ export class State {
    * Resolves when memory reflects everything committed so far.
    * @throws ERR_BUSY if a changed document stays unreadable.
    */
-  async caughtUp(): Promise<void> {
+  async waitUntilCurrent(): Promise<void> {
     const { promise, reject } = Promise.withResolvers<never>();
     const late = new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
     const cancel = this.#following.clock.after(PATIENCE_MS, () => reject(late));
@@ -79,7 +79,7 @@ export class State {
   }
 
   /** Resolves when memory reflects the change with this number. A response that reports success waits for it. */
-  async reached(seq: number): Promise<void> {
+  async waitForChange(seq: number): Promise<void> {
     if (this.#applied >= seq || this.#closed) return;
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.#waiting.push({ seq, resolve: () => resolve(undefined) });

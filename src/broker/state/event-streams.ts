@@ -23,7 +23,7 @@ export interface EventStream {
   readonly fences: readonly string[];
   readonly sink: EventSink;
   /** Tells whether the session is still valid. */
-  stands(): Promise<boolean>;
+  isStillAllowed(): Promise<boolean>;
   mayRead(path: string): boolean;
 }
 
@@ -174,14 +174,14 @@ export class EventStreams {
 
   /** Waits until memory reflects the changes: a client that reads again after an event must not get the old value. */
   async #deliver(changes: readonly Change[]): Promise<void> {
-    await this.#deps.state.reached(changes.at(-1)?.seq ?? 0);
+    await this.#deps.state.waitForChange(changes.at(-1)?.seq ?? 0);
     for (const change of changes) {
-      const concerned = await this.#concerned(change);
-      for (const open of concerned) this.#enqueue(open, async () => this.#tell(open, change));
+      const concerned = await this.#findConcerned(change);
+      for (const open of concerned) this.#enqueue(open, async () => this.#notify(open, change));
     }
   }
 
-  async #concerned({ kind, key }: Change): Promise<readonly Open[]> {
+  async #findConcerned({ kind, key }: Change): Promise<readonly Open[]> {
     if (kind === 'leases') return [...(this.#bySession.get(key) ?? [])];
     if (kind === 'session') return [...(this.#bySession.get(key) ?? [])];
     if (ENDING.has(kind)) return [...this.#all()];
@@ -193,11 +193,11 @@ export class EventStreams {
     return [...holders].flatMap((session) => [...(this.#bySession.get(session) ?? [])]);
   }
 
-  async #tell(open: Open, { seq: id, kind, key: path }: Change): Promise<void> {
+  async #notify(open: Open, { seq: id, kind, key: path }: Change): Promise<void> {
     const { stream } = open;
     if (id <= open.seen) return;
     open.seen = id;
-    if (!(await stream.stands())) {
+    if (!(await stream.isStillAllowed())) {
       this.#send(open, { type: 'session.ended', id });
       this.#end(open);
       return;
@@ -225,7 +225,7 @@ export class EventStreams {
       this.#send(open, { type: 'reset', id: until });
       return;
     }
-    const held = await this.#pathsOf(stream.sessionId);
+    const held = await this.#listLeasedPaths(stream.sessionId);
     for (const { seq: id, kind, key } of missed) {
       if (kind === 'leases' && key === stream.sessionId) {
         this.#send(open, { type: 'leases.changed', id });
@@ -235,7 +235,7 @@ export class EventStreams {
     }
   }
 
-  async #pathsOf(session: string): Promise<ReadonlySet<string>> {
+  async #listLeasedPaths(session: string): Promise<ReadonlySet<string>> {
     const paths = new Set<string>();
     for await (const row of listAll(this.#deps.store, LEASES.liveOfSession(session))) {
       paths.add(row.path);
@@ -281,7 +281,7 @@ export class EventStreams {
   }
 
   async #endIfOver(open: Open): Promise<void> {
-    if (await open.stream.stands()) return;
+    if (await open.stream.isStillAllowed()) return;
     this.#send(open, { type: 'session.ended', id: open.seen });
     this.#end(open);
   }

@@ -33,7 +33,7 @@ export function keyIdOf(credentialId: string): string {
 }
 
 /** The keys of a person, the oldest first. @throws ERR_CIPHERTEXT_INVALID */
-export async function keysOf(
+export async function listSecurityKeys(
   { store, rows }: Storage & SealedRows,
   person: string,
 ): Promise<readonly SecurityKey[]> {

@@ -17,7 +17,7 @@ import { isWellFormedToken } from '../../crypto/random/token.ts';
 import type { EncodedActor } from '../../domain/audit/audit-event.ts';
 import type { TextDigest } from '../../domain/audit/audit-text.ts';
 import { encodeActor } from '../../domain/audit/audit-event.ts';
-import { atMost } from '../kernel/lru-options.ts';
+import { lruOptions } from '../kernel/lru-options.ts';
 import { readUnchanged } from '../kernel/read-unchanged.ts';
 import type { RowSeals } from '../kernel/row-seals.ts';
 import { SessionLeases } from './session-leases.ts';
@@ -86,7 +86,7 @@ export class Sessions {
     this.#store = store;
     this.#keys = keys;
     this.#byHash = new LRUCache<string, LiveSession>({
-      ...atMost(MAX_CACHED),
+      ...lruOptions(MAX_CACHED),
       dispose: (live) => {
         live.isFollowed = false;
         this.#hashOf.delete(live.session.id);

@@ -4,7 +4,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Session } from '../../domain/identity/principal.ts';
 import type { SecretData, SecretVersion } from '../../domain/secrets/secret.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { atMost } from '../kernel/lru-options.ts';
+import { lruOptions } from '../kernel/lru-options.ts';
 import type { Eventually } from '../kernel/eventually.ts';
 import { ephemeralSealer } from '../../crypto/encryption/ephemeral-sealer.ts';
 import type { TracedValue, ValueFingerprints } from '../../crypto/hashes/value-fingerprint.ts';
@@ -82,7 +82,7 @@ interface Absence {
 export class ValueCache {
   #sealer = ephemeralSealer();
   readonly #entries: LRUCache<string, Entry>;
-  readonly #absences = new LRUCache<string, Absence>(atMost(ABSENT_COUNT));
+  readonly #absences = new LRUCache<string, Absence>(lruOptions(ABSENT_COUNT));
   readonly #flights = new Map<string, Flight>();
   readonly #clock: Clock;
   readonly #tallies = new Map<string, CacheTally>();

@@ -10,8 +10,8 @@ import type {
 import type { Call } from '../access/call.ts';
 import type { Access, Recording } from '../state/dependencies.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
-import { Slices } from '../kernel/yield-to-loop.ts';
-import { describedQuery } from '../recording/audit.ts';
+import { LoopYielder } from '../kernel/yield-to-loop.ts';
+import { describeQuery } from '../recording/audit.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
 
 /** The secret, and the part of the log to search. Without a version: every version, and issued credentials. */
@@ -63,12 +63,12 @@ export async function listReceivers(
 ): Promise<ReceiversPage> {
   return recordOperation(
     { parts, call, caller: live },
-    { action: 'audit.search', query: `receivers ${describedQuery(query)}` },
+    { action: 'audit.search', query: `receivers ${describeQuery(query)}` },
     async (operator) => {
       requireRole(operator, 'auditor');
-      const { items, ...rest } = await disclosures(parts.audit, query, page);
+      const { items, ...rest } = await findDisclosures(parts.audit, query, page);
       const receipts = new Map<string, Receipt>();
-      const slices = new Slices(parts.clock);
+      const slices = new LoopYielder(parts.clock);
       for (const found of items) {
         add(receipts, found);
         if (slices.isOver) await slices.next();
@@ -83,7 +83,7 @@ export async function listReceivers(
   );
 }
 
-async function disclosures(
+async function findDisclosures(
   audit: AuditLog,
   query: ReceiversQuery,
   { limit, after }: PageRequest,

@@ -1,4 +1,4 @@
-import { wantedText } from '../verbs/approval-text.ts';
+import { approvalText } from '../verbs/approval-text.ts';
 import { REASON, YES, type CommandTable } from './command.ts';
 import { operation } from './operation.ts';
 
@@ -21,7 +21,7 @@ export const APPROVALS: CommandTable = {
         id: 'id',
         state: 'state',
         requester: 'requester',
-        wanted: wantedText,
+        wanted: approvalText,
         approved: ({ approvedBy }) => approvedBy ?? '',
         expires: 'endsAt',
       },

@@ -5,13 +5,13 @@ import { counted } from '../run/count.ts';
 import {
   readMounts,
   readSamples,
-  seen,
+  readIfAllowed,
   type Finding,
   type Sample,
 } from '../verbs/health-checks.ts';
 import { accounts, broadPolicies, listener } from '../verbs/doctor.ts';
 import { unusedGrants } from '../verbs/policy-access.ts';
-import { surveyed } from '../verbs/posture-explain.ts';
+import { surveyPods } from '../verbs/posture-explain.ts';
 
 /** `not-assessed`: the caller may not see what the check needs, or the broker does not know it. */
 export type CheckState = 'pass' | 'fail' | 'not-applicable' | 'not-assessed';
@@ -69,7 +69,7 @@ export function factsOf(
   return {
     ...given,
     context,
-    pods: once(() => surveyed(broker, SURVEY)),
+    pods: once(() => surveyPods(broker, SURVEY)),
     profiles: once(() => allPages(broker, 'listPostureProfiles', { query: { limit: 1000 } })),
     samples: once(() => readSamples(broker)),
   };
@@ -192,7 +192,7 @@ const valueOf = (samples: ReadonlyMap<string, readonly Sample[]>, name: string):
   samples.get(`quaymaster_${name}`)?.[0]?.value ?? 0;
 
 /** Entries of the log in the period, newest first: the count up to a thousand, and the newest as evidence. */
-async function entriesOf(
+async function searchPeriod(
   { broker, from }: Facts,
   query: Readonly<Record<string, string>>,
 ): Promise<{
@@ -212,7 +212,7 @@ function history(
   [one, many]: readonly [string, string],
 ): Check {
   return async (facts) => {
-    const { count, isMore, entries } = await entriesOf(facts, query);
+    const { count, isMore, entries } = await searchPeriod(facts, query);
     const options = Object.entries(query).map(([name, value]) => `--${name} ${value}`);
     const found = `${isMore ? 'more than ' : ''}${counted(count, one, many)} since ${facts.from.slice(0, 10)}`;
     return result(`quaymaster audit search ${options.join(' ')} --since ${facts.since}`, {
@@ -402,7 +402,7 @@ export const CHECKS = {
   },
 
   backups: async ({ broker, context }) => {
-    const items = await backupsOf(broker);
+    const items = await listBackups(broker);
     const newest = items
       .map(({ createdAt }) => createdAt)
       .toSorted()
@@ -424,7 +424,7 @@ export const CHECKS = {
 } as const satisfies Readonly<Record<string, Check>>;
 
 /** Lists the backups. Without a section "backup" in the configuration there is none. */
-async function backupsOf(broker: Broker): Promise<readonly ItemOf<'listBackups'>[]> {
+async function listBackups(broker: Broker): Promise<readonly ItemOf<'listBackups'>[]> {
   try {
     return (await broker.call('listBackups')).body.items;
   } catch (error) {
@@ -437,7 +437,7 @@ export type CheckName = keyof typeof CHECKS;
 
 /** A check whose facts the caller may not see is not assessed; other errors end the report. */
 export async function assess(name: CheckName, facts: Facts): Promise<CheckResult> {
-  const found = await seen(() => CHECKS[name](facts));
+  const found = await readIfAllowed(() => CHECKS[name](facts));
   if ('value' in found) return found.value;
   return { state: 'not-assessed', text: found.unseen, examples: [], query: '', entries: [] };
 }

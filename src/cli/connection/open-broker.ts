@@ -45,7 +45,7 @@ async function currentSession(
   const left = Date.parse(session.endsAt) - now;
   if (left > RENEW_BEFORE_MS) return session;
   if (left <= 0) return logInWorkload(client, login);
-  const body = await proofOf(login);
+  const body = await readProof(login);
   const renewed = await client.as(bearer(session.token)).call('renewSession', { body });
   return { token: session.token, endsAt: renewed.body.session.endsAt };
 }
@@ -55,13 +55,13 @@ export async function logInWorkload(
   client: BrokerClient,
   login: Pick<WorkloadLogin, 'cluster' | 'podTokenFile'>,
 ): Promise<WorkloadLogin['session']> {
-  const request = { cluster: login.cluster, ...(await proofOf(login)) };
+  const request = { cluster: login.cluster, ...(await readProof(login)) };
   const { body } = await client.call('createSession', { body: request });
   return { token: body.token, endsAt: body.session.endsAt };
 }
 
 /** Nothing if the login is by certificate: the connection proves it. */
-async function proofOf({
+async function readProof({
   podTokenFile,
 }: Pick<WorkloadLogin, 'podTokenFile'>): Promise<{ readonly token?: string }> {
   return podTokenFile === undefined ? {} : { token: (await readText(podTokenFile)).trim() };

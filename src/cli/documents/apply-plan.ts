@@ -18,7 +18,7 @@ const DONE = { create: 'created', change: 'changed', delete: 'deleted' } as cons
  * which there may be thousands, are sent many at a time. Of an interrupted request it is unknown which of its changes were made, so all others are sent alone.
  * @throws Failed or Interrupted, with the changes that were applied, not applied, and unknown
  */
-export async function carryOut(
+export async function applyPlan(
   { output, signal }: Pick<CliContext, 'output' | 'signal'>,
   broker: Broker,
   { changes }: DocumentPlan,

@@ -32,8 +32,8 @@ export async function absentReferences(
   const planned = (word: string): readonly Manifest[] =>
     manifests.filter(({ kind }) => kind.word === word);
   const [clusters, mounts] = await Promise.all([
-    listed(broker, 'listClusters'),
-    listed(broker, 'listMounts'),
+    listUnlessDenied(broker, 'listClusters'),
+    listUnlessDenied(broker, 'listMounts'),
   ]);
   const prefixOf = (body: unknown): string => (body as { readonly prefix?: string }).prefix ?? '';
   return absent(policies, {
@@ -85,7 +85,10 @@ interface Listed {
 }
 
 /** Undefined if the caller may not list them. */
-async function listed(broker: Broker, id: PagedId): Promise<readonly Listed[] | undefined> {
+async function listUnlessDenied(
+  broker: Broker,
+  id: PagedId,
+): Promise<readonly Listed[] | undefined> {
   try {
     return (await allPages(broker, id, { query: { limit: 1000 } })) as unknown as readonly Listed[];
   } catch (error) {

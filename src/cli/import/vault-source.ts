@@ -60,7 +60,7 @@ export class VaultSource implements ImportSource {
       if (seen.names > MOST_NAMES) throw endless(folder, `more than ${MOST_NAMES} names`);
       const path = folder === '' ? key : `${folder}/${key}`;
       const unreadable = keyProblem(key, folder);
-      if (unreadable !== undefined) yield { path: shownPath(path), unreadable };
+      if (unreadable !== undefined) yield { path: shortenPath(path), unreadable };
       else if (key.endsWith('/')) yield* this.#walk(path.slice(0, -1), seen, depth + 1);
       else yield { path };
     }
@@ -104,7 +104,7 @@ export class VaultSource implements ImportSource {
 
 /** Nothing was copied yet, because the whole list is read first. */
 function endless(folder: string, what: string): Failed {
-  const text = `stopped listing at "${shownPath(folder)}": Vault has ${what}; copy a part with --from`;
+  const text = `stopped listing at "${shortenPath(folder)}": Vault has ${what}; copy a part with --from`;
   return new Failed(text, EXIT.failed);
 }
 
@@ -170,6 +170,6 @@ function keyProblem(key: string, folder: string): string | undefined {
 }
 
 /** The path for a message, shortened if it is too long for a line. */
-function shownPath(path: string): string {
+function shortenPath(path: string): string {
   return path.length > LONGEST_PATH ? `${path.slice(0, SHOWN).toWellFormed()}…` : path;
 }

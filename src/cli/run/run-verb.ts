@@ -41,7 +41,7 @@ export async function runVerb(
     return typeof code === 'number' ? (code as ExitCode) : EXIT.done;
   } catch (error) {
     const reportsProgress = error instanceof Interrupted || !signal.aborted;
-    const failure = failureOf(reportsProgress ? error : signal.reason, await expiryOf(context));
+    const failure = failureOf(reportsProgress ? error : signal.reason, await readExpiry(context));
     report(failure, output);
     return failure.exitCode;
   } finally {
@@ -60,7 +60,7 @@ async function hasSteppedUp(context: CliContext, error: unknown): Promise<boolea
 }
 
 /** Time at which the token of the profile expired; undefined if it has not, or if its end is not known. */
-async function expiryOf(context: CliContext | undefined): Promise<string | undefined> {
+async function readExpiry(context: CliContext | undefined): Promise<string | undefined> {
   const target = await context?.target().catch(() => undefined);
   const login = target?.profile.login;
   if (context === undefined || login?.kind !== 'operator' || login.endsAt === undefined)

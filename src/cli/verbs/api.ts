@@ -22,7 +22,7 @@ export async function runApi(
       `unknown operation ${id}; openapi.yaml lists all operations, and quaymaster api readOpenApi prints it (for events: quaymaster events)`,
     );
   }
-  const body = await bodyOf(context, options.body);
+  const body = await readBody(context, options.body);
   const input = { ...parametersOf(id as CallId, options.param ?? []), ...defined({ body }) };
   const broker = await context.broker();
   const answer: { readonly body: unknown } = await callWith(broker, id as CallId, input);
@@ -64,7 +64,7 @@ function parametersOf(
 }
 
 /** @throws UsageError if it is not JSON; the message contains nothing of it */
-async function bodyOf(context: CliContext, source: string | undefined): Promise<unknown> {
+async function readBody(context: CliContext, source: string | undefined): Promise<unknown> {
   if (source === undefined) return undefined;
   const bytes =
     source === '-' ? await readStdin(context) : await readFile(source).catch(() => undefined);

@@ -1,7 +1,7 @@
 import { confirm } from '../input/ask.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { counted } from '../run/count.ts';
-import { carryOut, checkPlan } from '../documents/apply-plan.ts';
+import { applyPlan, checkPlan } from '../documents/apply-plan.ts';
 import {
   DOCUMENT_KINDS,
   kindOf,
@@ -60,6 +60,6 @@ async function applyFiles(
   const { length } = plan.changes;
   const changes = length === 1 ? 'this change' : `these ${counted(length, 'change')}`;
   await confirm(context, (url) => `Apply ${changes} to ${url}`, yes);
-  await carryOut(context, broker, plan);
+  await applyPlan(context, broker, plan);
   return EXIT.done;
 }

@@ -1,7 +1,7 @@
 import type { components } from '../../client/index.ts';
 
 /** Describes the request of an approval in one line. */
-export function wantedText({ change, elevation }: components['schemas']['Approval']): string {
+export function approvalText({ change, elevation }: components['schemas']['Approval']): string {
   if (change !== undefined) return `${change.kind} ${change.name}`;
   if (elevation === undefined) return '';
   const { role, scope, seconds } = elevation;

@@ -4,7 +4,7 @@ import type { Call, CliContext } from '../run/context.ts';
 import { defined } from '../run/defined.ts';
 import { printableJson } from '../output/printable.ts';
 import { fields } from '../output/table.ts';
-import { wantedText } from './approval-text.ts';
+import { approvalText } from './approval-text.ts';
 
 type Approval = components['schemas']['Approval'];
 
@@ -31,7 +31,7 @@ export async function runApprove(
   if (yes !== true) context.output.note(textOf(pending, context.clock.now()));
   await confirm(
     context,
-    (url) => `Approve ${wantedText(pending)} for ${pending.requester} at ${url}`,
+    (url) => `Approve ${approvalText(pending)} for ${pending.requester} at ${url}`,
     yes,
   );
   const body = defined({ reason });
@@ -86,7 +86,7 @@ function textOf(approval: Approval, now: number): string {
     ['id', id],
     ['state', state],
     ['requester', requester],
-    ['wanted', wantedText(approval)],
+    ['wanted', approvalText(approval)],
     ...(elevation === undefined ? [] : ([['reason', elevation.reason]] as const)),
     ...(approvedBy === undefined ? [] : ([['approved by', approvedBy]] as const)),
     ['requested', createdAt],

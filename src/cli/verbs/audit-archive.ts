@@ -40,7 +40,7 @@ export async function runAuditArchive(
   const what = `Move ${plan.total} entries of the audit log (${plan.first} to ${plan.end - 1}) to ${place ?? ''}, and remove them from the store`;
   await confirm(context, (url) => `${what}, at ${url}`, yes);
   const { body: begun } = await client.call('archiveAudit', { body: { ...body, dryRun: false } });
-  const run = await followed(context, begun);
+  const run = await followRun(context, begun);
   await context.output.show(run, () => runText(run, place));
   return run.state === 'failed' ? EXIT.failed : EXIT.done;
 }
@@ -52,7 +52,7 @@ export async function runArchiveStatus({ broker, output }: CliContext): Promise<
 }
 
 /** Several brokers may answer: only one of them knows of the run. */
-async function followed({ broker, output, clock, signal }: CliContext, begun: Run): Promise<Run> {
+async function followRun({ broker, output, clock, signal }: CliContext, begun: Run): Promise<Run> {
   const client = await broker();
   let run = begun;
   let misses = 0;

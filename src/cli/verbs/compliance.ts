@@ -40,7 +40,7 @@ export async function runCompliance(
   const { from = '' } = periodOf({ since }, clock.now());
   const { url } = (await context.target()).profile;
   const facts = factsOf(context, { broker: await context.broker(), url, from, since });
-  const report = await reportOf(facts, names);
+  const report = await assessStandards(facts, names);
   if (as === 'csv') await output.raw(csvOf(report));
   else if (as === 'html') await output.raw(htmlOf(report));
   else await output.show(report, () => textOf(report));
@@ -48,7 +48,10 @@ export async function runCompliance(
   return controls.some(({ state }) => state === 'fail') ? EXIT.failed : EXIT.done;
 }
 
-async function reportOf(facts: Facts, names: readonly StandardName[]): Promise<ComplianceReport> {
+async function assessStandards(
+  facts: Facts,
+  names: readonly StandardName[],
+): Promise<ComplianceReport> {
   const { broker, url, from, context } = facts;
   const wanted = new Set(
     names.flatMap((name) => STANDARDS[name].controls.flatMap(({ checks }) => checks)),

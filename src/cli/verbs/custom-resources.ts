@@ -1,7 +1,7 @@
 import { confirm } from '../input/ask.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { counted } from '../run/count.ts';
-import { carryOut } from '../documents/apply-plan.ts';
+import { applyPlan } from '../documents/apply-plan.ts';
 import { planJson, planText } from '../documents/plan-text.ts';
 import { planHeldDeletions } from '../documents/plan.ts';
 import { EXIT, type ExitCode } from '../run/errors.ts';
@@ -24,6 +24,6 @@ export async function runCustomResourcePrune(
   if (length === 0) return EXIT.done;
   if (dryRun) return EXIT.changes;
   await confirm(context, (url) => `Delete ${counted(length, 'document')} at ${url}`, yes);
-  await carryOut(context, broker, plan);
+  await applyPlan(context, broker, plan);
   return EXIT.done;
 }

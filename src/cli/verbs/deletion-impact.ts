@@ -29,16 +29,16 @@ export async function affectedByDocument(
   switch (word) {
     case 'mount':
       return `no longer served: ${await joined([
-        countOf(broker, 'listSecrets', { prefix }, SECRETS),
+        countItems(broker, 'listSecrets', { prefix }, SECRETS),
         rotatingBelow(broker, prefix),
-        countOf(broker, 'listLeases', { mount: name, state: 'live' }, LEASES),
+        countItems(broker, 'listLeases', { mount: name, state: 'live' }, LEASES),
       ])}`;
     case 'cluster':
       return `its workloads can no longer log in, and lose their access: ${await joined([
-        countOf(broker, 'listSessions', { cluster: name }, ['open session', 'open sessions']),
+        countItems(broker, 'listSessions', { cluster: name }, ['open session', 'open sessions']),
       ])}`;
     case 'operator':
-      return `no longer accepted: ${await joined([tokensOf(broker, name)])}`;
+      return `no longer accepted: ${await joined([countTokens(broker, name)])}`;
     case 'role-binding':
       return 'people and workloads lose the roles that no other role binding gives them, at once';
     case 'posture-profile':
@@ -57,7 +57,7 @@ export async function affectedByDeletion(broker: Broker, path: string): Promise<
   return affectedBySecret(
     broker,
     path,
-    versionsOf(broker, path, (kept) => {
+    describeVersions(broker, path, (kept) => {
       const readable = kept.filter(({ state }) => state !== 'deleted');
       return counted(readable.length, 'version');
     }),
@@ -73,7 +73,7 @@ export async function affectedByDestruction(
   return affectedBySecret(
     broker,
     path,
-    versionsOf(broker, path, (kept) => {
+    describeVersions(broker, path, (kept) => {
       const doomed = kept.filter(({ version }) => chosen?.includes(version) ?? true);
       const deleted = doomed.filter(({ state }) => state === 'deleted').length;
       const part = chosen === undefined ? '' : `${doomed.length} of `;
@@ -92,7 +92,7 @@ async function affectedBySecret(
 ): Promise<string> {
   return `affected: ${await joined([
     versions,
-    countOf(broker, 'listLeases', { path, state: 'live' }, LEASES),
+    countItems(broker, 'listLeases', { path, state: 'live' }, LEASES),
     rotatingBelow(broker, path),
   ])}`;
 }
@@ -106,7 +106,7 @@ async function policyText(
   const below = [...places].filter((place) => place !== '');
   const leases = below.map(
     async (path) =>
-      `${await countOf(broker, 'listLeases', { path, state: 'live' }, LEASES)} below ${path}`,
+      `${await countItems(broker, 'listLeases', { path, state: 'live' }, LEASES)} below ${path}`,
   );
   const denying = rules.length - allowing.length;
   const widens = denying === 0 ? '' : '; without its deny rules other policies may allow more';
@@ -129,7 +129,7 @@ async function joined(counts: readonly Promise<string>[]): Promise<string> {
   return (await Promise.all(counts)).join(', ');
 }
 
-async function countOf(
+async function countItems(
   broker: Broker,
   id: PagedId,
   query: LooseInput['query'],
@@ -164,7 +164,7 @@ function rotatingBelow(broker: Broker, prefix: string): Promise<string> {
   });
 }
 
-function tokensOf(broker: Broker, name: string): Promise<string> {
+function countTokens(broker: Broker, name: string): Promise<string> {
   return counting(['token', 'tokens'], async () => {
     const { body } = await callWith(broker, 'listOperatorTokens', { path: { name } });
     return body.items.length;
@@ -174,7 +174,7 @@ function tokensOf(broker: Broker, name: string): Promise<string> {
 type Version = components['schemas']['SecretVersionInfo'];
 
 /** A text about the versions that are not destroyed. */
-function versionsOf(
+function describeVersions(
   broker: Broker,
   path: string,
   textOf: (kept: readonly Version[]) => string,

@@ -1,5 +1,11 @@
 import type { Broker } from '../connection/broker.ts';
-import { readSamples, seen, witnessesIn, type Finding, type Samples } from './health-checks.ts';
+import {
+  readSamples,
+  readIfAllowed,
+  witnessesIn,
+  type Finding,
+  type Samples,
+} from './health-checks.ts';
 import { distance } from '../run/time.ts';
 
 const MOST_LAG = 10_000;
@@ -81,7 +87,7 @@ export async function archiveFindings(broker: Broker, now: number): Promise<read
     truncation === undefined
       ? 'nothing is archived yet'
       : `the last run was ${distance(Date.parse(truncation.time), now)}`;
-  const due = await seen(
+  const due = await readIfAllowed(
     async () =>
       (await broker.call('archiveAudit', { body: { reason: 'doctor', dryRun: true } })).body,
   );

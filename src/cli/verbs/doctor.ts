@@ -13,7 +13,13 @@ import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { questionWorkload } from '../policy-test/evaluate.ts';
 import { archiveFindings, logFindings } from './doctor-audit.ts';
-import { checkOf, readMounts, seen, type Finding, type Mount } from './health-checks.ts';
+import {
+  checkMount,
+  readMounts,
+  readIfAllowed,
+  type Finding,
+  type Mount,
+} from './health-checks.ts';
 
 interface DoctorOptions {
   readonly as?: string;
@@ -73,11 +79,11 @@ async function readiness(broker: Broker): Promise<Finding> {
 }
 
 /** The findings of a check, or that the caller may not see what it needs. */
-async function checked(
+async function runCheck(
   about: string,
   check: () => Promise<readonly Finding[]>,
 ): Promise<readonly Finding[]> {
-  const result = await seen(check);
+  const result = await readIfAllowed(check);
   return 'value' in result ? result.value : [{ about, state: 'unknown', text: result.unseen }];
 }
 
@@ -88,12 +94,12 @@ async function installation(
   const { url } = (await target()).profile;
   return [
     listener(url),
-    await clockOf(broker, clock.now()),
-    ...(await checked('policies', () => broadPolicies(broker))),
-    ...(await checked('operators', () => accounts(broker))),
-    ...(await checked('audit log', () => logFindings(broker))),
-    ...(await checked('audit archive', () => archiveFindings(broker, clock.now()))),
-    ...(await checked('mounts', () => mountHealth(broker))),
+    await compareClocks(broker, clock.now()),
+    ...(await runCheck('policies', () => broadPolicies(broker))),
+    ...(await runCheck('operators', () => accounts(broker))),
+    ...(await runCheck('audit log', () => logFindings(broker))),
+    ...(await runCheck('audit archive', () => archiveFindings(broker, clock.now()))),
+    ...(await runCheck('mounts', () => mountHealth(broker))),
   ];
 }
 
@@ -111,7 +117,7 @@ export function listener(url: string): Finding {
 const MOST_SKEW_MS = 30_000;
 
 /** Tokens and leases expire by the broker's clock. */
-async function clockOf(broker: Broker, now: number): Promise<Finding> {
+async function compareClocks(broker: Broker, now: number): Promise<Finding> {
   const { headers } = await broker.call('readHealth');
   const about = 'clock';
   const theirs = Date.parse(headers['date'] ?? '');
@@ -215,12 +221,12 @@ function isAdmin({ document }: { readonly document: object }): boolean {
 
 async function mountHealth(broker: Broker): Promise<readonly Finding[]> {
   const mounts = await readMounts(broker);
-  return Promise.all(mounts.map((mount) => healthOf(broker, mount)));
+  return Promise.all(mounts.map((mount) => checkHealth(broker, mount)));
 }
 
-async function healthOf(broker: Broker, { name }: Mount): Promise<Finding> {
+async function checkHealth(broker: Broker, { name }: Mount): Promise<Finding> {
   const about = `mount "${name}"`;
-  const { healthy, findings } = await checkOf(broker, name);
+  const { healthy, findings } = await checkMount(broker, name);
   if (healthy) return { about, state: 'ok', text: 'the backend allows what the mount needs' };
   const [text = 'not healthy', ...more] = findings;
   return {
@@ -237,10 +243,10 @@ async function pathChecks(broker: Broker, path: string, as: string): Promise<rea
   if (account === undefined) throw new UsageError(`--as must be ${WORKLOAD_FORMS}`);
   const { cluster } = account;
   return [
-    ...(await checked('login', () => clusterCheck(broker, cluster))),
-    ...(await checked('policies', () => decision(broker, path, account))),
-    ...(await checked('mount', () => mountAndSecret(broker, path))),
-    ...(await checked('last refusal', () => lastRefusal(broker, path, as))),
+    ...(await runCheck('login', () => clusterCheck(broker, cluster))),
+    ...(await runCheck('policies', () => decision(broker, path, account))),
+    ...(await runCheck('mount', () => mountAndSecret(broker, path))),
+    ...(await runCheck('last refusal', () => lastRefusal(broker, path, as))),
   ];
 }
 
@@ -304,8 +310,8 @@ async function mountAndSecret(broker: Broker, path: string): Promise<readonly Fi
     ];
   }
   return [
-    await healthOf(broker, mount),
-    ...(await checked('secret', () => secretCheck(broker, path))),
+    await checkHealth(broker, mount),
+    ...(await runCheck('secret', () => secretCheck(broker, path))),
   ];
 }
 
@@ -321,7 +327,7 @@ async function secretCheck(broker: Broker, path: string): Promise<readonly Findi
       },
     ];
   }
-  const state = await stateOf(broker, path);
+  const state = await readSecretState(broker, path);
   if (state === 'current') return [{ about, state: 'ok', text: 'exists' }];
   if (state === 'deleted') {
     const cure = `restore it: quaymaster undelete ${path}`;
@@ -335,7 +341,10 @@ async function secretCheck(broker: Broker, path: string): Promise<readonly Findi
  * Finds the state of a path. Only mounts of the embedded store have versions at the broker; at other backends the names beside
  * the path are listed.
  */
-async function stateOf(broker: Broker, path: string): Promise<'current' | 'deleted' | undefined> {
+async function readSecretState(
+  broker: Broker,
+  path: string,
+): Promise<'current' | 'deleted' | undefined> {
   try {
     const { body } = await broker.call('listSecretVersions', { path: { path } });
     const states = body.items.map(({ state }) => state);

@@ -14,10 +14,10 @@ export interface Finding {
 }
 
 /** The value of a part, or why the caller cannot see it. */
-export type Seen<T> = { readonly value: T } | { readonly unseen: string };
+export type IfAllowed<T> = { readonly value: T } | { readonly unseen: string };
 
 /** A part that the caller may not see is shown as unseen, and never as empty. Other errors end the command. */
-export async function seen<T>(read: () => Promise<T>): Promise<Seen<T>> {
+export async function readIfAllowed<T>(read: () => Promise<T>): Promise<IfAllowed<T>> {
   try {
     return { value: await read() };
   } catch (error) {
@@ -70,7 +70,7 @@ export function readMounts(broker: Broker): Promise<readonly Mount[]> {
 }
 
 /** Checks that the backend of a mount allows what the mount needs. */
-export async function checkOf(
+export async function checkMount(
   broker: Broker,
   name: string,
 ): Promise<components['schemas']['CheckReport']> {

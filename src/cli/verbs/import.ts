@@ -69,7 +69,7 @@ async function copy(
 ): Promise<ExitCode> {
   try {
     const { output } = context;
-    const plan = await planned(context, source, options);
+    const plan = await planPaths(context, source, options);
     const additions = plan.filter(({ state }) => state === 'create').length;
     if (options.dryRun === true) {
       await output.show({ items: plan }, () => planText(plan));
@@ -97,7 +97,7 @@ async function copy(
 }
 
 /** The plan for the current content of the source and the broker. @throws UsageError for an invalid map, Failed if `--from` contains nothing */
-async function planned(
+async function planPaths(
   context: CliContext,
   source: ImportSource,
   { from = '', to = '', map }: EveryImport,
@@ -105,7 +105,7 @@ async function planned(
   const { exact, refuseUnknownSources } = await readMap(map);
   const mapping = { from: trimmed(from), to: trimmed(to), exact };
   const broker = await context.broker();
-  const sources = await listed(context, source);
+  const sources = await listPaths(context, source);
   if (sources.length === 0 && mapping.from !== '') {
     throw new Failed(
       `${source.label} has nothing below "${mapping.from}"; --from is a folder by its name at the source, and without --from everything is copied`,
@@ -117,7 +117,7 @@ async function planned(
   return keepExisting(plan, await existingPaths(broker, plan, mapping.to));
 }
 
-async function listed(
+async function listPaths(
   { output, signal }: CliContext,
   source: ImportSource,
 ): Promise<readonly ListedPath[]> {

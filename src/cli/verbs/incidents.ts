@@ -76,12 +76,12 @@ export async function runIncidentOpen(
   const { body: opened } = await broker.call('openIncident', { body: { ...asked, dryRun: false } });
   const id = opened.alert?.id ?? '';
   context.output.note(`opened ${id}: nothing of ${subjects} can read any more`);
-  await followed(context, opened, id);
+  await followIncident(context, opened, id);
   const done = await wholeIncident(broker, id);
   await context.output.show(done, () => incidentText(done));
 }
 
-async function followed(context: CliContext, opened: Incident, id: string): Promise<void> {
+async function followIncident(context: CliContext, opened: Incident, id: string): Promise<void> {
   const broker = await context.broker();
   let { alert } = opened;
   for (let poll = 0; poll < MOST_POLLS && alert?.state === 'responding'; poll += 1) {

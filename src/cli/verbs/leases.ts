@@ -28,7 +28,7 @@ export async function runLeaseRevoke(
   const selection = selectionOf(id, options);
   const { by, ...filter } = selection;
   const what = `${by} ${Object.values(filter).join(' ')}`;
-  const scope = duration === undefined ? undefined : await holderOf(context, selection);
+  const scope = duration === undefined ? undefined : await findHolder(context, selection);
   const broker = await context.broker();
   await confirm(
     context,
@@ -62,7 +62,7 @@ export async function runLeaseRevoke(
 }
 
 /** The subject of the quarantine: the selected pod or workload, or the workload that holds the lease. */
-async function holderOf({ broker }: CliContext, selection: Selection): Promise<Scope> {
+async function findHolder({ broker }: CliContext, selection: Selection): Promise<Scope> {
   if (selection.by === 'workload') return { kind: 'workload', workload: selection.workload };
   if (selection.by === 'id') {
     const { body } = await (await broker()).call('readLease', { path: { id: selection.id } });

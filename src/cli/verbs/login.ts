@@ -64,11 +64,11 @@ export async function runLogin(
     await files.write(name, { ...broker, login });
     await files.use(name);
   };
-  const login = await loginOf(context, broker, options, save);
+  const login = await logInAs(context, broker, options, save);
   await output.say(`logged in to ${url} as ${whoIs(login)}; the current profile is now "${name}"`);
 }
 
-function loginOf(
+function logInAs(
   context: CliContext,
   broker: BrokerAddress,
   options: LoginOptions,
@@ -77,7 +77,7 @@ function loginOf(
   return withClient(context, broker, async (client) => {
     if (options.issuer !== undefined) return personLogin(context, client, options, save);
     if (isWorkload(options, broker)) return workloadLogin(client, options, save);
-    return checkedLogin(client, await operatorToken(context, options), save);
+    return checkLogin(client, await operatorToken(context, options), save);
   });
 }
 
@@ -163,7 +163,7 @@ async function operatorToken(
 }
 
 /** Saves a token only after the broker has accepted it. */
-async function checkedLogin(
+async function checkLogin(
   client: BrokerClient,
   login: OperatorLogin,
   save: Save,

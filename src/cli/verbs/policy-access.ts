@@ -37,7 +37,7 @@ export async function runPolicyDiff(
   { args, options }: Call<DraftOptions>,
 ): Promise<ExitCode> {
   const period = periodSince(context, options.since);
-  const { plan, warnings } = await planOf(context, args, options);
+  const { plan, warnings } = await planDraft(context, args, options);
   const { output } = context;
   if (plan.changes.length === 0) {
     await output.show(planJson(plan), () => planText(plan));
@@ -62,7 +62,7 @@ export async function runPolicyReplay(
   { args, options }: Call<DraftOptions>,
 ): Promise<ExitCode> {
   const period = periodSince(context, options.since);
-  const { plan } = await planOf(context, args, options);
+  const { plan } = await planDraft(context, args, options);
   const comparison = 'log';
   const replayed = await readReplay(context, { draft: draftOf(plan), period, comparison });
   const changes = accessChanges(replayed);
@@ -77,7 +77,7 @@ function withChange(request: ComparedRequest): object {
   return { ...request, change: changeOf(request) };
 }
 
-async function planOf(
+async function planDraft(
   context: CliContext,
   places: readonly string[],
   { prune = [] }: DraftOptions,

@@ -60,7 +60,7 @@ export async function runPostureSurvey(
   if (manifest === undefined || manifests.length > 1) {
     throw new UsageError(`give one posture profile; the files have ${manifests.length}`);
   }
-  const items = await surveyed(await context.broker(), manifest.body);
+  const items = await surveyPods(await context.broker(), manifest.body);
   const refused = items.filter(({ met }) => !met);
   await context.output.show({ items }, () =>
     [
@@ -75,7 +75,7 @@ export async function runPostureSurvey(
 }
 
 /** Fetches the findings of a profile at each pod that holds a session. */
-export async function surveyed(broker: Broker, profile: unknown): Promise<readonly Surveyed[]> {
+export async function surveyPods(broker: Broker, profile: unknown): Promise<readonly Surveyed[]> {
   const page = { body: profile, query: { limit: 200 } };
   const pods = (await allPages(broker, 'surveyPosture', page)).map(
     (pod) => [pod.pod.uid, pod] as const,

@@ -46,7 +46,7 @@ export async function runPut(
     .catch((error: unknown) => {
       throw explained(error, path, create);
     });
-  await shown(context, broker, body);
+  await showWritten(context, broker, body);
 }
 
 /** @throws UsageError for a label without `=` or a repeated one */
@@ -110,10 +110,10 @@ export async function runPatch(
     body: { data: { ...values, ...removed }, ...note },
     headers: ifVersion === undefined ? {} : { 'If-Match': `"${ifVersion}"` },
   });
-  await shown(context, broker, body);
+  await showWritten(context, broker, body);
 }
 
-async function shown(
+async function showWritten(
   context: CliContext,
   broker: Broker,
   body: components['schemas']['WrittenSecret'],

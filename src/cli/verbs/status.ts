@@ -8,12 +8,12 @@ import { printable } from '../output/printable.ts';
 import { distance } from '../run/time.ts';
 import type { ConfigurationInUse } from './reload.ts';
 import {
-  checkOf,
+  checkMount,
   readMounts,
   readSamples,
-  seen,
+  readIfAllowed,
   witnessesIn,
-  type Seen,
+  type IfAllowed,
   type WitnessState,
 } from './health-checks.ts';
 
@@ -30,11 +30,11 @@ interface MountHealth {
 interface Status {
   readonly url: string;
   readonly readiness: Readiness;
-  readonly configuration: Seen<ConfigurationInUse>;
-  readonly mounts: Seen<readonly MountHealth[]>;
-  readonly rotations: Seen<Rotations>;
-  readonly revocations: Seen<Revocations>;
-  readonly audit: Seen<AuditState>;
+  readonly configuration: IfAllowed<ConfigurationInUse>;
+  readonly mounts: IfAllowed<readonly MountHealth[]>;
+  readonly rotations: IfAllowed<Rotations>;
+  readonly revocations: IfAllowed<Revocations>;
+  readonly audit: IfAllowed<AuditState>;
 }
 
 interface AuditState {
@@ -78,27 +78,27 @@ export async function runStatus(context: CliContext): Promise<ExitCode> {
   const status: Status = {
     url,
     readiness: (await broker.call('readReadiness')).body,
-    configuration: await seen(async () => (await broker.call('readConfiguration')).body),
-    mounts: await seen(() => mountsOf(broker)),
-    rotations: await seen(() => rotationsOf(broker)),
-    revocations: await seen(() => revocationsOf(broker)),
-    audit: await seen(() => auditOf(broker)),
+    configuration: await readIfAllowed(async () => (await broker.call('readConfiguration')).body),
+    mounts: await readIfAllowed(() => checkMounts(broker)),
+    rotations: await readIfAllowed(() => listRotations(broker)),
+    revocations: await readIfAllowed(() => countRevocations(broker)),
+    audit: await readIfAllowed(() => readAuditState(broker)),
   };
   await context.output.show(status, () => linesOf(status, context.clock.now()).join('\n'));
   return problemsIn(status) ? EXIT.failed : EXIT.done;
 }
 
-async function mountsOf(broker: Broker): Promise<readonly MountHealth[]> {
+async function checkMounts(broker: Broker): Promise<readonly MountHealth[]> {
   const mounts = await readMounts(broker);
   return Promise.all(
     mounts.map(async ({ name, document: { prefix, connection } }) => {
-      const { healthy, findings } = await checkOf(broker, name);
+      const { healthy, findings } = await checkMount(broker, name);
       return { name, prefix, connection, healthy, findings };
     }),
   );
 }
 
-async function rotationsOf(broker: Broker): Promise<Rotations> {
+async function listRotations(broker: Broker): Promise<Rotations> {
   const list = (query: object): Promise<readonly string[]> =>
     allPages(broker, 'listRotations', { query: { ...query, limit: 1000 } }).then((items) =>
       items.map(({ path }) => path),
@@ -106,7 +106,7 @@ async function rotationsOf(broker: Broker): Promise<Rotations> {
   return { parked: await list({ state: 'parked' }), overdue: await list({ overdue: true }) };
 }
 
-async function revocationsOf(broker: Broker): Promise<Revocations> {
+async function countRevocations(broker: Broker): Promise<Revocations> {
   const count = (state: string): Promise<number> =>
     allPages(broker, 'listRevocations', { query: { state, limit: 1000 } }).then(
       ({ length }) => length,
@@ -114,7 +114,7 @@ async function revocationsOf(broker: Broker): Promise<Revocations> {
   return { revoking: await count('revoking'), irrevocable: await count('irrevocable') };
 }
 
-async function auditOf(broker: Broker): Promise<AuditState> {
+async function readAuditState(broker: Broker): Promise<AuditState> {
   const samples = await readSamples(broker);
   const first = (name: string): number => samples.get(`quaymaster_${name}`)?.[0]?.value ?? 0;
   const stopped = samples.get('quaymaster_audit_sink_stopped') ?? [];
@@ -164,7 +164,7 @@ function isDamaged({ brokenChains, damagedEntries, sinks, witnesses }: AuditStat
 }
 
 /** A part that the caller may not see has no problem that it could name. */
-function has<T>(read: Seen<T>, isProblem: (value: T) => boolean): boolean {
+function has<T>(read: IfAllowed<T>, isProblem: (value: T) => boolean): boolean {
   return 'value' in read && isProblem(read.value);
 }
 
@@ -190,7 +190,7 @@ function line(name: string, text: string): string {
 
 function part<T>(
   name: string,
-  read: Seen<T>,
+  read: IfAllowed<T>,
   lines: (value: T) => readonly string[],
 ): readonly string[] {
   if ('unseen' in read) return [line(name, `not shown: ${printable(read.unseen)}`)];

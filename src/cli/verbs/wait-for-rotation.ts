@@ -34,7 +34,7 @@ export async function waitUntilFinished(
     now = next;
   }
   output.endProgress();
-  const proofs = now.state === 'done' ? await proofsOf(broker, now) : [];
+  const proofs = now.state === 'done' ? await readProofs(broker, now) : [];
   await output.show(now, () =>
     [
       fields([
@@ -67,7 +67,7 @@ const PROOFS: Readonly<Record<string, string>> = {
 };
 
 /** The steps that finished, and the accounts at the target that they changed and tested. */
-async function proofsOf(
+async function readProofs(
   broker: Broker,
   { path, steps = [], previousVersion }: Rotation,
 ): Promise<readonly string[]> {

@@ -199,7 +199,8 @@ export class ClusterDocumentsWork {
           listed = new Set();
         },
         page: async (objects) => {
-          for (const each of objects) await this.#seen(readClusterObject(resource, each), listed);
+          for (const each of objects)
+            await this.#handleObject(readClusterObject(resource, each), listed);
         },
         complete: () => {
           this.#live.set(resource, listed);
@@ -207,7 +208,7 @@ export class ClusterDocumentsWork {
         event: async ({ type, object }) => {
           const read = readClusterObject(resource, object);
           if (type === 'DELETED') this.#gone(read);
-          else await this.#seen(read, this.#live.get(resource));
+          else await this.#handleObject(read, this.#live.get(resource));
         },
         status: (status) => {
           if (status !== 'stale') return;
@@ -218,7 +219,7 @@ export class ClusterDocumentsWork {
     );
   }
 
-  async #seen(object: ClusterObject, existing: Set<string> | undefined): Promise<void> {
+  async #handleObject(object: ClusterObject, existing: Set<string> | undefined): Promise<void> {
     existing?.add(this.#documents.authority.ownerOf(object));
     await this.#inTurn(() => this.#copy(object));
   }

@@ -67,7 +67,7 @@ export class ClusterRegistry implements Clusters {
     this.#reports = reports;
     this.#follow(catalog.profiles);
     for (const cluster of catalog.all('cluster')) this.#apply(cluster.name, cluster);
-    void this.#endStrays(endings);
+    void this.#endOrphaned(endings);
   }
 
   /** A document changed. */
@@ -239,9 +239,9 @@ export class ClusterRegistry implements Clusters {
     return { namespaces, reports };
   }
 
-  async #endStrays(endings: PodEndings): Promise<void> {
+  async #endOrphaned(endings: PodEndings): Promise<void> {
     try {
-      await endings.endStrays();
+      await endings.endOrphaned();
     } catch (error) {
       this.#deps.log.error({ err: error }, 'sessions could not be compared with the clusters');
     }

@@ -81,10 +81,10 @@ async function open(
       ? await connect(certificate.managed.connection, connections)
       : undefined;
   closings.add(() => api?.close());
-  const brokerCa = await followed(injector.broker.caFile, deps);
-  const settings = settingsOf(injector, api, { ...deps, brokerCa, closed: closed.signal });
+  const brokerCa = await followText(injector.broker.caFile, deps);
+  const settings = createSettings(injector, api, { ...deps, brokerCa, closed: closed.signal });
   const { clientCaFile, host, port } = listener;
-  const clientCa = await followed(clientCaFile, deps);
+  const clientCa = await followText(clientCaFile, deps);
   const reviews = reviewsOf(settings, deps);
   const make = (first: ServingCertificate): WebhookServer =>
     new WebhookServer(
@@ -116,7 +116,7 @@ async function connect(name: string, connections: Config['connections']): Promis
   throw new BrokerError('ERR_CONFIG_INVALID', `no kubernetes connection is called ${name}`);
 }
 
-async function followed(
+async function followText(
   path: string | undefined,
   deps: OpeningDeps,
 ): Promise<FollowedText | undefined> {
@@ -131,7 +131,7 @@ interface SettingsDeps extends InjectorDeps {
   readonly closed: AbortSignal;
 }
 
-function settingsOf(
+function createSettings(
   { image, broker, resources, nativeSidecars }: InjectorConfig,
   api: KubernetesApi | undefined,
   { brokerCa, ...deps }: SettingsDeps,

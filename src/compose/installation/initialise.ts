@@ -30,7 +30,7 @@ import {
   keepKeys,
   loadKeys,
   makeKeys,
-  wrappersOf,
+  openWrappers,
   type InstallationKeys,
 } from './keys.ts';
 
@@ -113,7 +113,7 @@ async function initialiseStore(
 ): Promise<Initialised> {
   const isNew = (await store.get('meta', { key: INSTALLATION })) === undefined;
   const created = isNew ? await createKek(config) : [];
-  const wrappers = await wrappersOf(config, clock);
+  const wrappers = await openWrappers(config, clock);
   const made = isNew ? await makeKeys(wrappers, clock) : undefined;
   const keys = made ?? (await loadKeys(store, wrappers));
   const rows = new RowSeals(keys.keyring);
@@ -196,7 +196,7 @@ async function mint(
   };
   const text = newToken('qmo');
   const { kind, name, version } = operator;
-  const lift = await liftedQuarantine(store, actor);
+  const lift = await planQuarantineLift(store, actor);
   await store.commit({
     writes: [
       ...lift.writes,
@@ -226,7 +226,7 @@ async function mint(
 }
 
 /** A quarantine must not lock out an operator with local access to the store. An operator that can lift all quarantines is the way to recover. */
-async function liftedQuarantine(
+async function planQuarantineLift(
   store: Store,
   actor: SystemActor,
 ): Promise<Required<Pick<Plan, 'writes' | 'invalidates' | 'entries'>>> {

@@ -40,7 +40,7 @@ export function dataDirectory(config: Config): string | undefined {
  * The key-encryption keys of the configuration. If one of two cannot be opened, the other one serves.
  * @throws ERR_CONFIG_INVALID for a key that is not one; ERR_SEALED if none can be opened
  */
-export async function wrappersOf(config: Config, clock: Clock): Promise<RootKeyWrappers> {
+export async function openWrappers(config: Config, clock: Clock): Promise<RootKeyWrappers> {
   const opened: KeyEncryptionKey[] = [];
   const missing: UnopenedKek[] = [];
   let failure: BrokerError | undefined;

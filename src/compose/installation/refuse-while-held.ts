@@ -6,7 +6,11 @@ import type { Trace } from '../../ports/trace.ts';
  * The store for all parts except the audit trail. While it is held, it can be read but nothing commits, so every audited route returns ERR_HELD. The
  * broker must not serve what it cannot record. `rows` reads single rows.
  */
-export function holdable(store: Store, rows: Pick<Store, 'get'>, isHeld: () => boolean): Store {
+export function refuseWhileHeld(
+  store: Store,
+  rows: Pick<Store, 'get'>,
+  isHeld: () => boolean,
+): Store {
   return {
     commit: (plan) => (isHeld() ? Promise.reject(new BrokerError('ERR_HELD')) : store.commit(plan)),
     get: (table, key) => rows.get(table, key),

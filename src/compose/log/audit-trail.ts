@@ -210,7 +210,7 @@ export class AuditTrail {
 
   #openArchiver(options: Omit<ArchiverOptions, 'origin' | 'logKey' | 'delivered'>): Archiver {
     const { origin, verifier } = this.#bootLog.identity;
-    const delivered = (size: number): Promise<number> => this.#delivered(size);
+    const delivered = (size: number): Promise<number> => this.#findDelivered(size);
     return new Archiver({ ...options, origin, logKey: verifier.key, delivered });
   }
 
@@ -396,7 +396,7 @@ export class AuditTrail {
   }
 
   /** The first entry that a configured sink may still need. */
-  async #delivered(size: number): Promise<number> {
+  async #findDelivered(size: number): Promise<number> {
     const needed = this.#followers.map(async ({ follower }) => {
       const { next } = await this.#cursors.read(follower.name, size);
       return Math.max(0, next - follower.unconfirmed);

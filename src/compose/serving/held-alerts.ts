@@ -69,7 +69,7 @@ export class HeldAlertFiles implements HeldAlertPlace {
       const path = join(this.#directory, name);
       const held = readHeld(name, await readFile(path, 'utf8'));
       if (held === undefined) await this.#setAside(path);
-      else await taken(path, () => take(held));
+      else await takeAndRemove(path, () => take(held));
     }
   }
 
@@ -98,7 +98,7 @@ function readHeld(name: string, text: string): HeldAlerts | undefined {
 }
 
 /** Removes the file after its alerts were taken. If that fails, the start fails: the pods of the alerts must not read. */
-async function taken(path: string, take: () => Promise<void>): Promise<void> {
+async function takeAndRemove(path: string, take: () => Promise<void>): Promise<void> {
   try {
     await take();
     await unlink(path);

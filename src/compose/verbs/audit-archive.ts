@@ -16,7 +16,7 @@ import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';
 import { createGuard } from '../installation/guarded-state.ts';
-import { loadKeys, wrappersOf } from '../installation/keys.ts';
+import { loadKeys, openWrappers } from '../installation/keys.ts';
 import { refuseOtherBrokers } from './database-manifest.ts';
 
 const DAY_MS = 86_400_000;
@@ -43,7 +43,7 @@ export async function archiveStopped(
 ): Promise<string> {
   const config = await loadConfig(path);
   refuseOpenProcess(config);
-  const place = await placeOf(config, to);
+  const place = await openArchivePlace(config, to);
   const keepDays = config.audit.archive?.keepDays ?? DEFAULT_KEEP_DAYS;
   const until = before === undefined ? systemClock.now() - keepDays * DAY_MS : Date.parse(before);
   return withTrail(config, place, async ({ archiver, integrator }) => {
@@ -71,7 +71,7 @@ export async function archiveStopped(
   });
 }
 
-async function placeOf(config: Config, to: string | undefined): Promise<ArchivePlace> {
+async function openArchivePlace(config: Config, to: string | undefined): Promise<ArchivePlace> {
   const place =
     to === undefined
       ? await openArchive(config.audit.archive, systemClock)
@@ -96,7 +96,7 @@ async function withTrail<T>(
   const store = await openStore(config.store, { chain, clock, mode: config.mode, guard });
   try {
     await refuseOtherBrokers(store);
-    const { keyring } = await loadKeys(store, await wrappersOf(config, clock));
+    const { keyring } = await loadKeys(store, await openWrappers(config, clock));
     const rows = new RowSeals(keyring);
     guard.open({ keyring, rows });
     const opened = await atOrigin(bootLog, store);

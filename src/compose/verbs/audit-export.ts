@@ -23,7 +23,7 @@ export async function runAuditExport(
   }: { readonly progress: Progress; readonly format?: string | undefined },
 ): Promise<{ readonly text: string; readonly damage: readonly string[] }> {
   const format = wanted === undefined ? undefined : formatOf(wanted);
-  const manifest = await exported(directory, from, progress);
+  const manifest = await exportFrom(directory, from, progress);
   if (format !== undefined) await writeFormatted(directory, manifest, format);
   const { origin, size, logKey, damage = [], missingTiles = [] } = manifest;
   const lost = damage.reduce((sum, { first, end }) => sum + end - first, 0);
@@ -50,7 +50,7 @@ function formatOf(text: string): LogFormat {
   throw new BrokerError('ERR_CONFIG_INVALID', detail, { isDetailShown: true });
 }
 
-async function exported(
+async function exportFrom(
   directory: string,
   from: ExportFrom,
   progress: Progress,

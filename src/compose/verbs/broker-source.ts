@@ -8,18 +8,20 @@ export type LogClient = Pick<BrokerClient, 'call'>;
 /** The log of a running broker, read over its API as an auditor. The client retries failed requests. */
 export function brokerSource(client: LogClient): ExportSource {
   return {
-    checkpoint: () => found(client.call('readCheckpoint')),
-    witnessed: () => found(client.call('readCheckpoint', { query: { witnessed: true } })),
-    logKey: async () => (await found(client.call('readLogKey')))?.trim() ?? '',
-    file: (path) => found(client.call('readTile', { path: { path: path.replace(/^tile\//, '') } })),
+    checkpoint: () => bodyUnlessNotFound(client.call('readCheckpoint')),
+    witnessed: () =>
+      bodyUnlessNotFound(client.call('readCheckpoint', { query: { witnessed: true } })),
+    logKey: async () => (await bodyUnlessNotFound(client.call('readLogKey')))?.trim() ?? '',
+    file: (path) =>
+      bodyUnlessNotFound(client.call('readTile', { path: { path: path.replace(/^tile\//, '') } })),
     heads: (size) => heads(client, size),
-    truncation: async () => (await found(client.call('readArchive')))?.truncation,
+    truncation: async () => (await bodyUnlessNotFound(client.call('readArchive')))?.truncation,
     archiveObjects: () => objects(client),
   };
 }
 
 /** The body of a response; undefined for 404. @throws ApiError, UnreachableError */
-async function found<T>(call: Promise<{ readonly body: T }>): Promise<T | undefined> {
+async function bodyUnlessNotFound<T>(call: Promise<{ readonly body: T }>): Promise<T | undefined> {
   try {
     return (await call).body;
   } catch (error) {
@@ -31,7 +33,7 @@ async function found<T>(call: Promise<{ readonly body: T }>): Promise<T | undefi
 async function* heads(client: LogClient, size: number): AsyncGenerator<BatchHead> {
   let next = 0;
   while (next < size) {
-    const page = await found(client.call('listHeads', { query: { start: next } }));
+    const page = await bodyUnlessNotFound(client.call('listHeads', { query: { start: next } }));
     const items = (page?.items ?? []).map((item) => batchHeadSchema.parse(item));
     for (const head of items) {
       if (head.first_index < size) yield head;

@@ -29,7 +29,7 @@ const OTHERS = 0o077;
 export async function checkFiles(config: Config): Promise<readonly FileFinding[]> {
   const findings: FileFinding[] = [];
   for (const [pointer, file] of namedFiles(config, '')) {
-    const problem = await problemOf(pointer, file);
+    const problem = await checkFile(pointer, file);
     if (problem !== undefined) findings.push({ pointer, file, problem });
   }
   return findings;
@@ -41,7 +41,7 @@ function namedFiles(value: unknown, pointer: string): readonly (readonly [string
   return Object.entries(value).flatMap(([key, member]) => namedFiles(member, `${pointer}/${key}`));
 }
 
-async function problemOf(pointer: string, file: string): Promise<string | undefined> {
+async function checkFile(pointer: string, file: string): Promise<string | undefined> {
   const found = await stat(file).catch((error: unknown) => ({
     code: (error as NodeJS.ErrnoException).code,
   }));

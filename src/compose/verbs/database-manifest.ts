@@ -22,7 +22,7 @@ import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';
 import { createGuard } from '../installation/guarded-state.ts';
-import { loadKeys, wrappersOf } from '../installation/keys.ts';
+import { loadKeys, openWrappers } from '../installation/keys.ts';
 import { readNamedFile } from '../../process/named-file.ts';
 import { RELEASE } from '../../process/version.ts';
 
@@ -67,16 +67,16 @@ export async function runBackupCheck(path: string, options: CheckOptions): Promi
   return inDatabase(config, async ({ store, verify, identity }) => {
     const manifest = opened(note, identity, path);
     await refuseOtherBrokers(store);
-    const found = await verify();
-    await compare(store, { found, manifest, identity });
-    const size = sizeOf(found, identity);
+    const copy = await verify();
+    await compare(store, { copy, manifest, identity });
+    const size = sizeOf(copy, identity);
     const more = size - sizeOf(manifest, identity);
     const lost =
       options.newerLog === undefined
         ? [UNLISTED]
         : await lostText(
             await newerExport(options.newerLog, identity, {
-              checkpoint: found.checkpoint,
+              checkpoint: copy.checkpoint,
               archive,
             }),
             options.newerLog,
@@ -120,7 +120,7 @@ async function inDatabase<T>(config: Config, work: (database: Database) => Promi
   const guard = createGuard({ clock, log: createLog({ level: 'warn', clock }) });
   const store = await openStore(config.store, { chain: NO_CHAIN, clock, mode: config.mode, guard });
   const keys = async (): ReturnType<typeof loadKeys> =>
-    loadKeys(store, await wrappersOf(config, clock));
+    loadKeys(store, await openWrappers(config, clock));
   try {
     const verify = (): Promise<VerifiedCopy> => verifyStore(store, guard, { identity, keys });
     return await work({ store, verify, identity });
@@ -132,23 +132,23 @@ async function inDatabase<T>(config: Config, work: (database: Database) => Promi
 }
 
 interface Compared {
-  readonly found: VerifiedCopy;
+  readonly copy: VerifiedCopy;
   readonly manifest: DatabaseManifest;
   readonly identity: LogIdentity;
 }
 
-async function compare(store: OpenedStore, { found, manifest, identity }: Compared): Promise<void> {
-  if (found.installation !== manifest.installation)
-    throw wrong(`the database is of installation ${found.installation}`);
+async function compare(store: OpenedStore, { copy, manifest, identity }: Compared): Promise<void> {
+  if (copy.installation !== manifest.installation)
+    throw wrong(`the database is of installation ${copy.installation}`);
   const expected = openLogCheckpoint(manifest.checkpoint, identity.configured.verifier);
   const { origin } = await storedIdentity(store, identity);
-  const size = sizeOf(found, identity);
+  const size = sizeOf(copy, identity);
   if (size < expected.size)
     throw wrong(`the database has ${size} entries, the manifest has ${expected.size}`);
   if (!constantTimeEqual(await readRoot(store, expected.size), expected.root))
     throw wrong(`the first ${expected.size} entries of ${origin} are not those of the manifest`);
   for (const digest of manifest.digests) {
-    const now = found.digests.find(({ kind }) => kind === digest.kind);
+    const now = copy.digests.find(({ kind }) => kind === digest.kind);
     if (now === undefined || now.generation < digest.generation)
       throw wrong(`rows of ${digest.kind} are older than the manifest`);
     if (now.generation === digest.generation && now.digest !== digest.digest)

@@ -9,7 +9,7 @@ const CERTIFICATE_REQUIRED = 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED';
 export async function runHealthcheck(path: string): Promise<string> {
   const { listener } = await loadConfig(path);
   const host = ['0.0.0.0', '::'].includes(listener.host) ? '127.0.0.1' : listener.host;
-  const status = await statusOf(host, listener.port, listener.tls !== undefined).catch(
+  const status = await fetchStatus(host, listener.port, listener.tls !== undefined).catch(
     (error: unknown) => {
       const { code } = error as NodeJS.ErrnoException;
       if (listener.tls?.clientAuth === 'required' && code === CERTIFICATE_REQUIRED) return 200;
@@ -22,7 +22,7 @@ export async function runHealthcheck(path: string): Promise<string> {
 }
 
 /** The certificate is not verified: it has the broker's public name, not this address, and the check only needs a response of the process. */
-async function statusOf(host: string, port: number, isTls: boolean): Promise<number> {
+async function fetchStatus(host: string, port: number, isTls: boolean): Promise<number> {
   const { request } = isTls ? await import('node:https') : await import('node:http');
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const options = { host, port, path: '/healthz', timeout: TIMEOUT_MS, rejectUnauthorized: false };

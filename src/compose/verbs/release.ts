@@ -9,7 +9,7 @@ import { verifierKeyText } from '../../crypto/log/signed-note.ts';
 import { RowSeals } from '../../broker/kernel/row-seals.ts';
 import { atOrigin, AuditTrail, openBootLog, type Released } from '../log/audit-trail.ts';
 import { createGuard, releaseRows } from '../installation/guarded-state.ts';
-import { loadKeys, wrappersOf } from '../installation/keys.ts';
+import { loadKeys, openWrappers } from '../installation/keys.ts';
 import { refuseOtherBrokers } from './database-manifest.ts';
 
 /**
@@ -30,7 +30,7 @@ export async function runRelease(options: {
   const store = await openStore(config.store, { chain, clock, mode: config.mode, guard });
   try {
     await refuseOtherBrokers(store);
-    const keys = await loadKeys(store, await wrappersOf(config, clock));
+    const keys = await loadKeys(store, await openWrappers(config, clock));
     const rows = new RowSeals(keys.keyring);
     guard.open({ keyring: keys.keyring, rows });
     const opened = await atOrigin(bootLog, store);

@@ -83,7 +83,7 @@ export class Agent {
   }
 
   /** Resolves when the application was notified of all deliveries, or the notification failed. */
-  async notified(): Promise<void> {
+  async waitForNotifications(): Promise<void> {
     await this.#parts.application.idle();
   }
 

@@ -29,18 +29,18 @@ export async function loadSettings(
       `${TLS_SWITCH}=0 is refused: certificates are always verified; set broker.caFile to trust your own authority`,
     ]);
   }
-  const source = await sourceOf(file, environment[INLINE]);
+  const source = await readSource(file, environment[INLINE]);
   if (source === undefined && (environment['QUAYMASTER_URL'] ?? '') === '') {
     throw new ConfigError('there is no configuration', [
       `${DEFAULT_FILE} does not exist, and QUAYMASTER_URL is not set`,
       'set QUAYMASTER_URL, QUAYMASTER_CLUSTER and QUAYMASTER_SECRETS, or name a file with --config; see docs/agent.md',
     ]);
   }
-  const document = source === undefined ? {} : await parsed(source);
+  const document = source === undefined ? {} : await parseSettings(source);
   return checkSettings(withEnvironment(document, environment), source?.name ?? 'environment');
 }
 
-async function sourceOf(
+async function readSource(
   file: string | undefined,
   inline: string | undefined,
 ): Promise<Source | undefined> {
@@ -57,7 +57,7 @@ async function sourceOf(
   }
 }
 
-async function parsed({ name, text }: Source): Promise<Record<string, unknown>> {
+async function parseSettings({ name, text }: Source): Promise<Record<string, unknown>> {
   const read = await readOneYaml(text, { allowAliases: true });
   if ('problems' in read) throw new ConfigError(name, read.problems.map(yamlProblemText));
   const { value } = read;

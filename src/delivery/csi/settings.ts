@@ -30,7 +30,7 @@ export type Settings = z.output<typeof settingsSchema>;
 
 /** @throws ERR_CONFIG_INVALID with every problem */
 export async function loadSettings(file: string): Promise<Settings> {
-  const checked = settingsSchema.safeParse(await documentOf(file), { error: settingWords });
+  const checked = settingsSchema.safeParse(await readDocument(file), { error: settingWords });
   if (checked.success) return checked.data;
   const lines = checked.error.issues.map((issue) => {
     const place = pointerTo(issue.path) || '/';
@@ -39,7 +39,7 @@ export async function loadSettings(file: string): Promise<Settings> {
   throw new BrokerError('ERR_CONFIG_INVALID', [`${file}:`, ...lines].join('\n'));
 }
 
-async function documentOf(file: string): Promise<unknown> {
+async function readDocument(file: string): Promise<unknown> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');

@@ -62,7 +62,7 @@ export class Deliveries {
    * @param held by name; the file of an optional secret without a value is left out. @throws DeliveryError without any value.
    */
   deliver(held: ReadonlyMap<string, HeldSecret>): Promise<Replacement> {
-    return settled(() => {
+    return runAsPromise(() => {
       const gone = new Set([...this.#gone].filter((name) => !held.has(name)));
       const replacement = this.#write(held, gone);
       this.#held = held;
@@ -73,7 +73,7 @@ export class Deliveries {
 
   /** Removes the files of these secrets, and of templates that use them. @throws DeliveryError. */
   remove(names: readonly string[]): Promise<void> {
-    return settled(() => {
+    return runAsPromise(() => {
       this.#gone = new Set([...this.#gone, ...names]);
       this.#held = new Map([...this.#held].filter(([name]) => !this.#gone.has(name)));
       this.#write(this.#held, this.#gone);
@@ -95,7 +95,7 @@ export class Deliveries {
 
   /** Removes every file. @throws DeliveryError. */
   removeAll(): Promise<void> {
-    return settled(() => {
+    return runAsPromise(() => {
       this.#parts.directory?.replace([]);
       this.#held = new Map();
     });
@@ -130,6 +130,6 @@ function opened(opening: () => SecretDirectory, problems: string[]): SecretDirec
 }
 
 /** Files are written synchronously: a delivery completes within one turn of the event loop, so two never interleave. */
-function settled<T>(work: () => T): Promise<T> {
+function runAsPromise<T>(work: () => T): Promise<T> {
   return new Promise((resolve) => resolve(work()));
 }

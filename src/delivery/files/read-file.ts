@@ -12,7 +12,7 @@ const { O_NONBLOCK, O_RDONLY } = constants;
 
 export interface SmallFile {
   readonly text: string;
-  readonly found: Stats;
+  readonly stats: Stats;
 }
 
 /** The path exists but cannot be read as a small file. `code` says why in words, where errors of the system have a code. */
@@ -32,9 +32,9 @@ class UnsuitableFile extends Error {
 export function readSmallFile(path: string, mostBytes: number): SmallFile {
   const fd = openSync(path, O_RDONLY | O_NONBLOCK);
   try {
-    const found = fstatSync(fd);
-    if (!found.isFile()) throw new UnsuitableFile('not a regular file');
-    return { text: textOf(fd, mostBytes), found };
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw new UnsuitableFile('not a regular file');
+    return { text: textOf(fd, mostBytes), stats };
   } finally {
     closeSync(fd);
   }

@@ -1,5 +1,5 @@
 import { evidenceFor, type EvidenceOf } from './evidence.ts';
-import type { Checked, Found, PostureFinding } from './finding.ts';
+import type { Checked, CheckFinding, PostureFinding } from './finding.ts';
 import { exposedSecretFindings, vulnerabilityFindings, type JudgedImage } from './report-checks.ts';
 import { imageReference, runningDigest, type ImageReference } from './image-reference.ts';
 import { isTrustRuled, judgeTrust, type ImageTrust, type TrustedStatement } from './image-trust.ts';
@@ -81,7 +81,7 @@ export function counts({ status }: PostureFinding): boolean {
 }
 
 interface FoundInPod extends Pick<PostureVerdict, 'trusted' | 'validUntil'> {
-  readonly found: readonly Found[];
+  readonly found: readonly CheckFinding[];
 }
 
 const NOTHING_TRUSTED = { trusted: [], validUntil: Infinity };
@@ -127,9 +127,9 @@ function podFindings(
   profile: PostureProfile,
   pod: PodNode,
   values: SecretValues | undefined,
-): readonly Found[] {
+): readonly CheckFinding[] {
   const { spec } = profile;
-  const found: Found[] = [];
+  const found: CheckFinding[] = [];
   const { securityStandard: standard } = spec.pod;
   if (standard !== undefined) {
     for (const { check, pointer, must } of podSecurityFindings(pod, standard)) {
@@ -159,7 +159,7 @@ function networkFindings(
   { spec }: PostureProfile,
   pod: PodNode,
   { labels, egressSelectors }: PodSnapshot,
-): readonly Found[] {
+): readonly CheckFinding[] {
   if (spec.pod.networkPolicy === 'any') return [];
   const { onUnknown } = spec.pod;
   const code = 'network_policy';
@@ -182,7 +182,7 @@ const TOKEN_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
  * A live pod shows whether a token of the Kubernetes API is mounted. In a manifest, only the setting of the pod is known: its service account may
  * forbid the token too.
  */
-function mountedTokens(pod: PodNode): readonly Found[] {
+function mountedTokens(pod: PodNode): readonly CheckFinding[] {
   const automount = pod.at('spec', 'automountServiceAccountToken');
   const mounts = containersOf(pod).flatMap((each) => each.at('volumeMounts').items());
   const isLive = !pod.at('metadata', 'uid').isAbsent;
@@ -197,9 +197,9 @@ function containerFindings(
   profile: PostureProfile,
   node: PodNode,
   values: SecretValues | undefined,
-): readonly Found[] {
+): readonly CheckFinding[] {
   const { spec } = profile;
-  const found: Found[] = [];
+  const found: CheckFinding[] = [];
   const container = node.at('name').text() ?? '';
   const place = { container, pointer: node.pointer, image: repositoryOf(node) };
   const isEphemeral = node.pointer.startsWith('/spec/ephemeralContainers/');
@@ -264,13 +264,13 @@ function imageFindings(
   profile: PostureProfile,
   images: readonly PodImage[],
   evidenceOf: EvidenceOf,
-): readonly Found[] {
+): readonly CheckFinding[] {
   const { image: ruled, vulnerabilities, exposedSecrets } = profile.spec;
   const { registries, digest, deniedDigests, signatures, attestations } = ruled;
   const readsReports = vulnerabilities !== undefined || exposedSecrets !== undefined;
   const rules = registries.length + deniedDigests.length + signatures.length + attestations.length;
   if (rules === 0 && digest === 'any' && !readsReports) return [];
-  return images.flatMap((image): readonly Found[] => {
+  return images.flatMap((image): readonly CheckFinding[] => {
     const { place, text, reference, running } = image;
     if (reference === undefined) {
       const message = `the container "${place.container}" names an image that no container engine accepts`;
@@ -283,7 +283,11 @@ function imageFindings(
   });
 }
 
-function ofImage({ place, text }: PodImage, { repository }: ImageReference, found: Found): Found {
+function ofImage(
+  { place, text }: PodImage,
+  { repository }: ImageReference,
+  found: CheckFinding,
+): CheckFinding {
   const message = `the image ${text} of the container "${place.container}" ${found.message}`;
   return { ...place, ...found, message, image: repository };
 }
@@ -300,7 +304,7 @@ function trustFindings(
   by: { readonly trust: ImageTrust; readonly now: number },
 ): FoundInPod {
   const { onUnknown } = profile.spec.image;
-  const found: Found[] = [];
+  const found: CheckFinding[] = [];
   const trusted: TrustedImage[] = [];
   let validUntil = Infinity;
   for (const image of images) {
@@ -364,10 +368,10 @@ function judgeImage(
     readonly running: string | undefined;
     readonly evidenceOf: EvidenceOf;
   },
-): readonly Found[] {
+): readonly CheckFinding[] {
   const { digest: rule, onUnknown } = profile.spec.image;
   const { repository, digest: pinned } = reference;
-  const found: Found[] = [];
+  const found: CheckFinding[] = [];
   if (!anyMatches(profile.registries, repository)) {
     found.push({
       code: 'registry',

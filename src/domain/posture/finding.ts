@@ -16,7 +16,7 @@ export interface PostureFinding {
 }
 
 /** A finding before the exceptions of the profile. */
-export type Found = Omit<PostureFinding, 'status'> & {
+export type CheckFinding = Omit<PostureFinding, 'status'> & {
   readonly isUnknown?: boolean;
   /** The check itself excepts it, and `message` says why. */
   readonly isExcepted?: boolean;
@@ -27,6 +27,6 @@ export type Found = Omit<PostureFinding, 'status'> & {
 
 /** Findings of one check, and the time until which they are valid. */
 export interface Checked {
-  readonly found: readonly Found[];
+  readonly found: readonly CheckFinding[];
   readonly validUntil: number;
 }

@@ -177,7 +177,9 @@ export function judgeTrust(
   ];
   return {
     findings: results.flatMap((result) => ('code' in result ? [result] : [])),
-    trusted: results.flatMap((result) => ('code' in result ? [] : [shown(judged, result)])),
+    trusted: results.flatMap((result) =>
+      'code' in result ? [] : [toTrustedStatement(judged, result)],
+    ),
     validUntil: Math.min(
       ...results.map((result) => ('until' in result ? result.until : undefined) ?? Infinity),
     ),
@@ -322,7 +324,10 @@ function namesOf({ authorities }: CompiledRule): string {
   return authorities.map(({ authority: { name } }) => name).join(' or ');
 }
 
-function shown({ digest }: Judged, { authority, signer, statement }: Signed): TrustedStatement {
+function toTrustedStatement(
+  { digest }: Judged,
+  { authority, signer, statement }: Signed,
+): TrustedStatement {
   const who = 'keyId' in signer ? signer.keyId : `${signer.issuer} ${signer.subject}`;
   return {
     digest,

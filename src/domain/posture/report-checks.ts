@@ -5,7 +5,7 @@ import {
   type VexStatement,
   type Vulnerability,
 } from './evidence.ts';
-import type { Checked, Found } from './finding.ts';
+import type { Checked, CheckFinding } from './finding.ts';
 import type { PostureProfile, ReportRules, VulnerabilityRules } from './profile.ts';
 
 /** One container and what is known of its image. */
@@ -61,7 +61,7 @@ export function exposedSecretFindings(profile: PostureProfile, image: JudgedImag
     report
       .section()
       .findings.filter(({ severity }) => rules.deny.includes(severity))
-      .map(({ rule, severity, target }): Found => ({
+      .map(({ rule, severity, target }): CheckFinding => ({
         code: 'exposed_secret',
         message: `has a secret in ${target}: ${rule} (${severity}, ${report.scanner})`,
       })),
@@ -79,13 +79,13 @@ function missingReport(
   const { onUnknown } = rules;
   if (digests.length === 0) {
     const message = 'has no digest yet: it was not pulled';
-    const found: Found = { code: 'image_unknown', message, isUnknown: true, onUnknown };
+    const found: CheckFinding = { code: 'image_unknown', message, isUnknown: true, onUnknown };
     return { found: [found], validUntil: Infinity };
   }
   const graceEnd = (createdAt ?? -Infinity) + rules.firstReportGraceSeconds * 1000;
   if (graceEnd > now) return { found: [], validUntil: graceEnd };
   const message = `has no report about ${digests.join(' or ')}: scan it, or wait for the scanner`;
-  const found: Found = { code: 'report_missing', message, isUnknown: true, onUnknown };
+  const found: CheckFinding = { code: 'report_missing', message, isUnknown: true, onUnknown };
   return { found: [found], validUntil: Infinity };
 }
 
@@ -100,8 +100,8 @@ interface Rules {
 class VulnerabilityJudge {
   readonly #given: Rules;
   readonly #denied: ReadonlySet<string>;
-  readonly #found: Found[] = [];
-  readonly #excepted: Found[] = [];
+  readonly #found: CheckFinding[] = [];
+  readonly #excepted: CheckFinding[] = [];
   #validUntil = Infinity;
 
   constructor(given: Rules) {
@@ -200,7 +200,7 @@ function byId(statements: readonly VexStatement[]): ReadonlyMap<string, readonly
 }
 
 /** The first findings, and the number of all. */
-function shortened(found: readonly Found[]): readonly Found[] {
+function shortened(found: readonly CheckFinding[]): readonly CheckFinding[] {
   const [first] = found;
   if (first === undefined || found.length <= MOST_SHOWN) return found;
   const rest = found.length - MOST_SHOWN;

@@ -1,4 +1,4 @@
-import type { Found } from './finding.ts';
+import type { CheckFinding } from './finding.ts';
 import type { PodNode } from './pod-node.ts';
 import { anyMatches, type PostureProfile } from './profile.ts';
 
@@ -23,11 +23,11 @@ export function secretValueFindings(
   { spec, secretPaths }: PostureProfile,
   container: PodNode,
   values: SecretValues | undefined,
-): readonly Found[] {
+): readonly CheckFinding[] {
   if (spec.pod.secretValuesInEnvironment !== 'deny') return [];
   const code = 'secret_value_in_environment';
   const name = nameOf(container);
-  const found: Found[] = [];
+  const found: CheckFinding[] = [];
   let isUnknown = false;
   for (const variable of container.at('env').items()) {
     const fingerprint = fingerprintOf(variable);

@@ -72,7 +72,7 @@ class ArchiveBucket implements ArchivePlace {
     try {
       return await withDeadline(clock, OBJECT_MS, async (abortSignal) => {
         const { Body } = await client.send(command, { abortSignal });
-        return collected(Body as AsyncIterable<Uint8Array>, maxBytes);
+        return readBounded(Body as AsyncIterable<Uint8Array>, maxBytes);
       });
     } catch (error) {
       if (nameOf(error) === 'NoSuchKey') return undefined;
@@ -91,7 +91,7 @@ class ArchiveBucket implements ArchivePlace {
   }
 }
 
-async function collected(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+async function readBounded(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   // Leaving the loop destroys the stream and its socket.

@@ -58,7 +58,7 @@ export async function checkIdentity(
 ): Promise<CheckReport> {
   const tried = `GetCallerIdentity in ${account.region}`;
   try {
-    const arn = await account.identityOf(undefined, context);
+    const arn = await account.fetchIdentity(undefined, context);
     const who = ARN.test(arn) ? arn : 'an identity that cannot be read';
     return { healthy: true, findings: [`${tried}: the broker is ${who}`] };
   } catch (error) {

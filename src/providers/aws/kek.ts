@@ -47,7 +47,7 @@ export class AwsKmsKey implements KeyEncryptionKey {
     associatedData: Uint8Array,
     context: CallContext,
   ): Promise<Uint8Array> {
-    await this.#proven(context);
+    await this.#proveOnce(context);
     return this.#encrypt(plaintext, associatedData, context);
   }
 
@@ -56,7 +56,7 @@ export class AwsKmsKey implements KeyEncryptionKey {
     associatedData: Uint8Array,
     context: CallContext,
   ): Promise<Uint8Array> {
-    await this.#proven(context);
+    await this.#proveOnce(context);
     try {
       return await this.#decrypt(wrapped, associatedData, context);
     } catch (error) {
@@ -73,7 +73,7 @@ export class AwsKmsKey implements KeyEncryptionKey {
   }
 
   /** Runs once per process; a failed proof is repeated at the next call. */
-  #proven(context: CallContext): Promise<void> {
+  #proveOnce(context: CallContext): Promise<void> {
     return this.#proof.run(() => this.#prove(context));
   }
 

@@ -56,7 +56,7 @@ export function keyFileProblem(
  * @throws ERR_CONFIG_INVALID if the file exists or is in the data directory; ERR_SEALED if it cannot be written.
  */
 export async function createKeyFile({ path, dataDirectory }: KeyFileLocation): Promise<void> {
-  const directory = await resolved(dirname(path));
+  const directory = await resolvePath(dirname(path));
   await refuseInside(join(directory, basename(path)), dataDirectory);
   const key = randomBytes(SECRET_KEY_BYTES);
   const file = await openFile(path, 'wx', OWNER_ONLY).catch((cause: unknown) => {
@@ -76,7 +76,7 @@ export async function createKeyFile({ path, dataDirectory }: KeyFileLocation): P
 
 /** @throws ERR_SEALED if the file cannot be read; ERR_CONFIG_INVALID if it is not trusted or not a key. */
 export async function readKeyFile({ path, dataDirectory }: KeyFileLocation): Promise<SecretKey> {
-  await refuseInside(await resolved(path), dataDirectory);
+  await refuseInside(await resolvePath(path), dataDirectory);
   const bytes = await readTrusted(path);
   const key = parseKey(bytes);
   bytes.fill(0);
@@ -112,13 +112,13 @@ function parseKey(bytes: Buffer): Buffer {
 
 async function refuseInside(path: string, directory: string | undefined): Promise<void> {
   if (directory === undefined) return;
-  const way = relative(await resolved(directory), path);
+  const way = relative(await resolvePath(directory), path);
   const inside = !isAbsolute(way) && way !== '..' && !way.startsWith('../');
   if (inside)
     throw refused('must lie outside the data directory, or every backup holds the key to itself');
 }
 
-function resolved(path: string): Promise<string> {
+function resolvePath(path: string): Promise<string> {
   return realpath(path).catch(failSealed);
 }
 

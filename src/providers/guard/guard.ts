@@ -73,11 +73,11 @@ class ConnectionGuard implements Guard {
   }
 
   read<T>(context: CallContext, work: Attempt<T>): Promise<T> {
-    return this.#traced(context, (deadline) => this.#repeat(deadline, context, work));
+    return this.#callTraced(context, (deadline) => this.#repeat(deadline, context, work));
   }
 
   effect<T>(context: CallContext, work: Attempt<T>): Promise<T> {
-    return this.#traced(context, (deadline) => this.#enter(deadline, context, work));
+    return this.#callTraced(context, (deadline) => this.#enter(deadline, context, work));
   }
 
   state(): CallState {
@@ -93,7 +93,7 @@ class ConnectionGuard implements Guard {
     };
   }
 
-  #traced<T>(context: CallContext, run: (deadline: Deadline) => Promise<T>): Promise<T> {
+  #callTraced<T>(context: CallContext, run: (deadline: Deadline) => Promise<T>): Promise<T> {
     if (this.#traceCall === undefined) return this.#call(context, run);
     return this.#traceCall(() => this.#call(context, run));
   }

@@ -37,7 +37,7 @@ export class VaultTransitKey implements KeyEncryptionKey {
     associatedData: Uint8Array,
     context: CallContext,
   ): Promise<Uint8Array> {
-    await this.#proven(context);
+    await this.#proveOnce(context);
     return this.#encrypt(plaintext, associatedData, context);
   }
 
@@ -46,7 +46,7 @@ export class VaultTransitKey implements KeyEncryptionKey {
     associatedData: Uint8Array,
     context: CallContext,
   ): Promise<Uint8Array> {
-    await this.#proven(context);
+    await this.#proveOnce(context);
     return this.#decrypt(wrapped, associatedData, context);
   }
 
@@ -55,7 +55,7 @@ export class VaultTransitKey implements KeyEncryptionKey {
   }
 
   /** Runs once per process; a failed proof is repeated at the next call. */
-  #proven(context: CallContext): Promise<void> {
+  #proveOnce(context: CallContext): Promise<void> {
     return this.#proof.run(() => this.#prove(context));
   }
 

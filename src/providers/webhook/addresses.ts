@@ -81,7 +81,7 @@ export const systemResolve: Resolve = (host) => lookup(host, { all: true });
  * rebinding: CVE-2026-5052, CVE-2022-29153). A host that is an address never reaches a socket's own look-up, so it is checked here too.
  * @throws ERR_CONFLICT, reason `address_refused`; ERR_PROVIDER_UNAVAILABLE, reason `no_address`.
  */
-export async function checkedLookup(
+export async function createLookup(
   host: string,
   resolve: Resolve,
   allowPrivate: boolean,

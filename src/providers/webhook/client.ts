@@ -6,7 +6,7 @@ import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
 import { retryAfterSeconds } from '../../net/https/retry-after.ts';
 import { transportError } from '../../net/https/transport-error.ts';
-import { checkedLookup, type Resolve } from './addresses.ts';
+import { createLookup, type Resolve } from './addresses.ts';
 import type { WebhookConnectionConfig } from './config.ts';
 
 const MOST_ANSWER_BYTES = 65_536;
@@ -42,7 +42,7 @@ export class WebhookEndpoint {
   async post(sent: WebhookPost, signal: AbortSignal): Promise<WebhookAnswer> {
     const host = this.#url.hostname.replace(/^\[|\]$/g, '');
     const { allowPrivateAddresses } = this.#config;
-    const lookup = await checkedLookup(host, this.#resolve, allowPrivateAddresses);
+    const lookup = await createLookup(host, this.#resolve, allowPrivateAddresses);
     const files = tlsFilesOf({ host, tls: this.#config.tls ?? {} });
     const tls = files === undefined ? 'off' : await readTlsIdentity(files);
     const http = new HttpClient({ tls, lookup, keepAlive: false });

@@ -55,7 +55,7 @@ export class Deliveries {
    * One delivery of a message that may have an effect, right after `stillOurs` allowed it.
    * @throws as `WebhookEndpoint.post`, or as `stillOurs`.
    */
-  tell<S extends Step>(
+  send<S extends Step>(
     message: Message<S>,
     context: CallContext,
     stillOurs: () => void,
@@ -160,7 +160,7 @@ export function refuseUnlessDone(answer: Answer<'set'>): void {
 }
 
 /** @throws as `refuseUnlessDone` */
-export function madeOf(answer: Answer<'create'>): SecretData {
+export function pendingValueOf(answer: Answer<'create'>): SecretData {
   if (answer.outcome !== 'done') throw failure(answer);
   return answer.pending;
 }

@@ -5,7 +5,7 @@ import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { conflict, refuseStaleCopies } from '../rotator/values.ts';
 import {
-  madeOf,
+  pendingValueOf,
   refuseUnlessDone,
   verdictOf,
   type Step,
@@ -39,7 +39,7 @@ export class WebhookTarget implements RotationTarget {
     if (this.#options.makes === undefined) return { ...current, ...this.#generated() };
     const told = this.#message('create', turn, { current });
     const stillOurs = (): void => turn.stillOurs();
-    const made = madeOf(await this.#deliveries.tell(told, turn.context, stillOurs));
+    const made = pendingValueOf(await this.#deliveries.send(told, turn.context, stillOurs));
     const isWhole =
       Object.keys(made).length === this.#own.length &&
       this.#own.every((key) => Object.hasOwn(made, key));
@@ -90,7 +90,7 @@ export class WebhookTarget implements RotationTarget {
   ): Promise<void> {
     const stillOurs = (): void => turn.stillOurs();
     const message = this.#message(step, turn, values);
-    refuseUnlessDone(await this.#deliveries.tell(message, turn.context, stillOurs));
+    refuseUnlessDone(await this.#deliveries.send(message, turn.context, stillOurs));
   }
 
   #message<S extends Step>(

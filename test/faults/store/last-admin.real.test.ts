@@ -63,7 +63,7 @@ function before(store: Store, action: string, work: () => Promise<unknown>): voi
 const remaining = async (brokers: readonly Serving[]): Promise<readonly (readonly string[])[]> =>
   Promise.all(
     brokers.map(async ({ broker: { parts } }) => {
-      await parts.state.caughtUp();
+      await parts.state.waitUntilCurrent();
       return parts.catalog.all('operator').map(({ name }) => name);
     }),
   );
@@ -111,7 +111,7 @@ async function demoteThemselves([one, other]: Brokers, ann: Admin, bob: Admin): 
   const answers = await Promise.all([demote(one, ann, ann.name), demote(other, bob, bob.name)]);
   expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
   const { parts } = one.broker;
-  await parts.state.caughtUp();
+  await parts.state.waitUntilCurrent();
   const admins = parts.catalog
     .all('operator')
     .filter(({ spec }) => spec.grants.some(({ role }) => role === 'admin'));

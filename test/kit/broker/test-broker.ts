@@ -289,7 +289,7 @@ export class TestBroker {
       ],
       invalidates: [`operator:${name}`, `document:operator/${name}`],
     });
-    if (outcome.status === 'committed') await parts.state.reached(outcome.seq);
+    if (outcome.status === 'committed') await parts.state.waitForChange(outcome.seq);
     const live = await parts.tokens.find(text, parts.catalog);
     if (live === undefined) throw new Error('no operator');
     this.operatorTokens.set(name, text);
@@ -423,7 +423,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     backups: undefined,
     configuration: undefined,
     publicLog: undefined,
-    receivers: { isRequired: false, acknowledged: () => Promise.resolve() },
+    receivers: { isRequired: false, waitForReceivers: () => Promise.resolve() },
     archives: undefined,
     wrappers: new RootKeyWrappers([], clock),
     audit: EMPTY_LOG,

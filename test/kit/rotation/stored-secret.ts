@@ -1,12 +1,12 @@
 import { randomId } from '../../../src/crypto/random/random.ts';
 import {
-  openedValue,
+  openSlot,
   type RotationRow,
   type ScheduleRow,
 } from '../../../src/broker/rotations/rotation-row.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { openBootLog } from '../../../src/compose/log/audit-trail.ts';
-import { loadKeys, wrappersOf } from '../../../src/compose/installation/keys.ts';
+import { loadKeys, openWrappers } from '../../../src/compose/installation/keys.ts';
 import { loadConfig } from '../../../src/compose/config/load.ts';
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
@@ -33,7 +33,7 @@ export async function storedSecret(configFile: string, path: string): Promise<St
   const { chain } = await openBootLog(config, systemClock);
   const store = await openStore(config.store, { chain, clock: systemClock, mode: config.mode });
   try {
-    const keys = await loadKeys(store, await wrappersOf(config, systemClock));
+    const keys = await loadKeys(store, await openWrappers(config, systemClock));
     const rotations = await listRows(store, 'rotations', {
       equals: { path },
       orderBy: ['created_at'],
@@ -44,7 +44,7 @@ export async function storedSecret(configFile: string, path: string): Promise<St
     const active = rotations.find(({ pending }) => pending !== null);
     return {
       current: await currentBelow(provider, path),
-      pending: active && openedValue(keys, active, 'pending'),
+      pending: active && openSlot(keys, active, 'pending'),
       schedule: await store.get('rotation_schedules', { path }),
       rotations,
       steps: await stepsOf(store, rotations),

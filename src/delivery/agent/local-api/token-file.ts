@@ -34,7 +34,7 @@ function readToken(path: string): string {
   } catch (error) {
     throw new ConfigError('api', [`/api/tokenFile: ${codeOf(error)}`]);
   }
-  const problem = ownershipProblem(file.found);
+  const problem = ownershipProblem(file.stats);
   if (problem !== undefined) throw new ConfigError('api', [`/api/tokenFile: ${problem}`]);
   const text = file.text.trim();
   if (text.length >= SHORTEST && /^[!-~]+$/.test(text)) return text;

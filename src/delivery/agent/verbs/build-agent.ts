@@ -25,7 +25,7 @@ export async function buildAgent(settings: Settings, options: Options): Promise<
   const clock = systemClock;
   const log = new AgentLog(settings.log.level, clock, (line) => void process.stderr.write(line));
   const certificate = certificateOf(settings, log);
-  const client = await clientOf(settings, certificate);
+  const client = await createClient(settings, certificate);
   const deliveries = await Deliveries.prepare(outputsOf(settings), { clock, log });
   const agent = new Agent(settings, {
     ...options,
@@ -67,7 +67,7 @@ function certificateOf({ broker }: Settings, log: AgentLog): CertificateFiles | 
 }
 
 /** One attempt for each call: the agent decides about retries. */
-async function clientOf(
+async function createClient(
   { broker: { url, caFile, ca } }: Settings,
   certificate: CertificateFiles | undefined,
 ): Promise<BrokerClient> {

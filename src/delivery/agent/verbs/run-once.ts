@@ -24,7 +24,7 @@ export async function runOnce(settings: Settings, timeoutMs: number): Promise<nu
   const { agent, close } = await buildAgent(settings, { isResident: false });
   try {
     await start(agent, timeoutMs, quitting.signal);
-    return await Promise.race([quit.promise, agent.notified().then(() => EXIT.done)]);
+    return await Promise.race([quit.promise, agent.waitForNotifications().then(() => EXIT.done)]);
   } catch (error) {
     if (quitting.signal.aborted) return await quit.promise;
     throw error;

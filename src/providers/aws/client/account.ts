@@ -53,7 +53,7 @@ export interface AwsAccount {
   /** Tells whether AWS recorded a request signed with the key. */
   wasKeyUsed(id: string, context: CallContext): Promise<boolean>;
   /** The ARN of a key's identity; without a key, the broker's own. */
-  identityOf(key: AccessKey | undefined, context: CallContext): Promise<string>;
+  fetchIdentity(key: AccessKey | undefined, context: CallContext): Promise<string>;
   assumeRole(session: RoleSession, context: CallContext): Promise<RoleCredentials>;
   calls(): CallState;
   close(): void;
@@ -145,7 +145,7 @@ class GuardedAccount implements AwsAccount {
     return answer.AccessKeyLastUsed?.LastUsedDate !== undefined;
   }
 
-  async identityOf(key: AccessKey | undefined, context: CallContext): Promise<string> {
+  async fetchIdentity(key: AccessKey | undefined, context: CallContext): Promise<string> {
     const { sdk, options, client: own } = this.#sts;
     const answer = await this.#read(context, async (abortSignal) => {
       const command = new sdk.GetCallerIdentityCommand({});

@@ -75,13 +75,13 @@ export class AccessKeys implements RotationTarget {
     if (key === undefined) return { accepted: false, reason: 'no_key' };
     let arn: string;
     try {
-      arn = await this.#account.identityOf(key, context);
+      arn = await this.#account.fetchIdentity(key, context);
     } catch (error) {
       if (!(error instanceof BrokerError) || error.code !== 'ERR_PROVIDER_DENIED') throw error;
       if (await this.#isSettling(error, key.id, context)) throw notYet(ASK_AGAIN_SECONDS);
       return { accepted: false, reason: 'login_refused' };
     }
-    const own = await this.#account.identityOf(undefined, context);
+    const own = await this.#account.fetchIdentity(undefined, context);
     // Another account may have a user of the same name.
     const isUser =
       accountIn(arn) === accountIn(own) &&

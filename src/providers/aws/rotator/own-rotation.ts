@@ -51,7 +51,7 @@ export class OwnRotation implements RotationTarget {
       turn.stillOurs();
       await this.#rotation.start(version, context);
     }
-    const value = await this.#valueOf(version, context);
+    const value = await this.#readValue(version, context);
     if (value === undefined) throw this.#waiting(turn);
     return value;
   }
@@ -70,7 +70,7 @@ export class OwnRotation implements RotationTarget {
   /** The function tested the version before AWS made it current, so the current version works. */
   async test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
     const version = currentIn(await this.#rotation.stages(context));
-    const value = version === undefined ? undefined : await this.#valueOf(version, context);
+    const value = version === undefined ? undefined : await this.#readValue(version, context);
     const isCurrent = value !== undefined && isSameSecretData(value, data);
     return isCurrent ? { accepted: true } : { accepted: false, reason: 'not_current' };
   }
@@ -105,7 +105,7 @@ export class OwnRotation implements RotationTarget {
   }
 
   /** Undefined while the version has no value. */
-  async #valueOf(version: string, context: CallContext): Promise<SecretData | undefined> {
+  async #readValue(version: string, context: CallContext): Promise<SecretData | undefined> {
     try {
       return toSecretData(await this.#rotation.value(version, context));
     } catch (error) {

@@ -53,7 +53,7 @@ async function listHeads(
   const items: SecretListing[] = [];
   let after = page.after;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const rows = await headsAfter(parts, base, after, page.limit - items.length);
+    const rows = await listHeadsAfter(parts, base, after, page.limit - items.length);
     for (const row of rows) {
       const head = verifyHead(parts.keyring, row);
       after = head.path;
@@ -66,7 +66,7 @@ async function listHeads(
   return { items, next: after };
 }
 
-function headsAfter(
+function listHeadsAfter(
   parts: EmbeddedParts,
   base: string,
   after: string | undefined,

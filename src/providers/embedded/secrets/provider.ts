@@ -63,7 +63,7 @@ export class EmbeddedProvider implements SecretProvider {
     if (head === undefined) throw new BrokerError('ERR_NOT_FOUND');
     const row = await (version === undefined
       ? this.#current(head)
-      : this.#numbered(head, parseVersion(version)));
+      : this.#readVersion(head, parseVersion(version)));
     await this.#secrets.refuseRolledBack(head);
     return this.#open(head, row);
   }
@@ -92,7 +92,7 @@ export class EmbeddedProvider implements SecretProvider {
     throw new BrokerError('ERR_NOT_FOUND');
   }
 
-  async #numbered(head: SecretHead, version: number): Promise<LiveRow> {
+  async #readVersion(head: SecretHead, version: number): Promise<LiveRow> {
     const isKept = version <= head.last_version && !isDeleted(head, version);
     const row = isKept ? await this.#secrets.version(head, version) : undefined;
     if (!isLive(row)) throw new BrokerError('ERR_NOT_FOUND');

@@ -85,7 +85,7 @@ export class EmbeddedWrites implements SecretWrites {
 
   async delete(path: string, ifVersion: string | undefined): Promise<StagedDeletion> {
     const { undeleteWindow } = this.#options;
-    const { head, live } = await this.#found(path);
+    const { head, live } = await this.#findLive(path);
     if (!live.some(({ version }) => !isDeleted(head, version))) {
       throw new BrokerError('ERR_NOT_FOUND');
     }
@@ -104,7 +104,7 @@ export class EmbeddedWrites implements SecretWrites {
   }
 
   async undelete(path: string, version: string | undefined): Promise<StagedWrite> {
-    const { head, live } = await this.#found(path);
+    const { head, live } = await this.#findLive(path);
     const isOver = (head.destroy_at ?? 0) <= this.#parts.clock.now();
     const deleted = live.filter((row) => !isOver && isDeleted(head, row.version));
     const wanted = version === undefined ? undefined : parseVersion(version);
@@ -118,7 +118,7 @@ export class EmbeddedWrites implements SecretWrites {
     versions: readonly string[] | undefined,
     ifVersion: string | undefined,
   ): Promise<StagedWrite> {
-    const found = await this.#found(path);
+    const found = await this.#findLive(path);
     refuseUnlessCurrent(found.head, ifVersion);
     const doomed = versions === undefined ? found.live : select(found.live, versions);
     return destroyed(this.#parts, found, doomed);
@@ -131,7 +131,7 @@ export class EmbeddedWrites implements SecretWrites {
   }
 
   /** @throws ERR_NOT_FOUND if no version is left, deleted ones included. */
-  async #found(path: string): Promise<Found> {
+  async #findLive(path: string): Promise<Found> {
     const head = await this.#secrets.head(path);
     if (head === undefined) throw new BrokerError('ERR_NOT_FOUND');
     const live = (await this.#secrets.history(head)).filter(isLive);

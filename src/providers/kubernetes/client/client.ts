@@ -93,10 +93,10 @@ function fail(error: unknown, signal: AbortSignal): never {
 
 /** Opens no connection yet. @throws ERR_CONFIG_INVALID for an unusable kubeconfig file. */
 export async function connectKubernetes(access: KubernetesAccess): Promise<KubernetesApi> {
-  return new HttpsKubernetesApi(await credentialsOf(access));
+  return new HttpsKubernetesApi(await loadCredentials(access));
 }
 
-async function credentialsOf(access: KubernetesAccess): Promise<KubernetesCredentials> {
+async function loadCredentials(access: KubernetesAccess): Promise<KubernetesCredentials> {
   if (access.kubeconfigFile !== undefined) {
     return loadKubeconfig(access.kubeconfigFile, access.context);
   }

@@ -94,7 +94,7 @@ export class MysqlServer {
       const connection = this.#connect({ ...options, stream: () => socket });
       // It may fail more than once, and an error without a listener would end the process.
       connection.on('error', note);
-      const result = await Promise.race([worked(connection, work), lossOf(socket)]);
+      const result = await Promise.race([workAfterLogin(connection, work), rejectOnClose(socket)]);
       // Sends the quit message without waiting for an answer.
       connection.end(() => undefined);
       return result;
@@ -138,8 +138,8 @@ export class MysqlServer {
   }
 }
 
-async function worked<T>(connection: Connection, work: Work<T>): Promise<T> {
-  await loggedIn(connection);
+async function workAfterLogin<T>(connection: Connection, work: Work<T>): Promise<T> {
+  await waitForLogin(connection);
   return work(new MysqlSession(connection.promise()));
 }
 
@@ -147,7 +147,7 @@ async function worked<T>(connection: Connection, work: Work<T>): Promise<T> {
  * Rejects when the connection is closed. After some malformed rows the driver does not report that, and the statement would wait for the deadline
  * (found by generated answers).
  */
-function lossOf(socket: BoundedSocket): Promise<never> {
+function rejectOnClose(socket: BoundedSocket): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   socket.once('close', () =>
     reject(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })),
@@ -155,7 +155,7 @@ function lossOf(socket: BoundedSocket): Promise<never> {
   return promise;
 }
 
-async function loggedIn(connection: Connection): Promise<void> {
+async function waitForLogin(connection: Connection): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   connection.once('connect', () => resolve(undefined));
   connection.once('error', reject);

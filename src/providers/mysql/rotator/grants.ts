@@ -31,14 +31,14 @@ export async function followGrants(
   from: MysqlAccount,
   to: MysqlAccount,
 ): Promise<void> {
-  const wanted = await grantsOf(session, from);
-  const held = await grantsOf(session, to);
+  const wanted = await readGrants(session, from);
+  const held = await readGrants(session, to);
   if (isSame(wanted, held)) return;
   for (const statement of [...taking(held, to), ...giving(wanted, to)]) {
     turn.stillOurs();
     await session.run(statement);
   }
-  if (isSame(wanted, await grantsOf(session, to))) return;
+  if (isSame(wanted, await readGrants(session, to))) return;
   throw conflict('grants_differ', 'the second user could not be given all grants of the first one');
 }
 
@@ -73,7 +73,7 @@ function statementOf({ head, tail }: Grant, account: string): readonly string[] 
   return tail === '' ? [] : [`ALTER USER ${account}${tail}`];
 }
 
-async function grantsOf(session: MysqlSession, of: MysqlAccount): Promise<readonly Grant[]> {
+async function readGrants(session: MysqlSession, of: MysqlAccount): Promise<readonly Grant[]> {
   const rows = await session.ask(`SHOW GRANTS FOR ${quoteAccount(of)}`);
   const grants = rows.flatMap(([line]) => parse(line ?? '', of));
   if (grants.length > 0) return grants;

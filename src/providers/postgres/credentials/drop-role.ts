@@ -78,7 +78,7 @@ async function release(
     );
     return dropping === undefined ? gone : { isGone: false, failure: failure ?? locked(dropping) };
   };
-  return repeated(() => server.change(context, work, database)).catch((error: unknown) => {
+  return retryContended(() => server.change(context, work, database)).catch((error: unknown) => {
     // Another broker dropped it in the meantime.
     if (sqlStateOf(error) === GONE) return gone;
     throw error;
@@ -124,7 +124,7 @@ function conflict(reason: string, detail: string, cause?: unknown): BrokerError 
 }
 
 /** Retries a transaction that failed without effect because another one changed the same row. */
-export async function repeated<T>(work: () => Promise<T>): Promise<T> {
+export async function retryContended<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await work();

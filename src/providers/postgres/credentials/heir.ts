@@ -42,7 +42,7 @@ export async function heirProblem(
  * it. Before PostgreSQL 16 any login may make the heir a member of itself, which is undone first.
  * @throws ERR_CONFLICT, reason `heir_unfit`.
  */
-export async function handOver(
+export async function reassignObjects(
   session: PostgresSession,
   role: string,
   heir: string,

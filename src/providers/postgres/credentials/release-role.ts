@@ -2,7 +2,7 @@ import { attempt } from '../client/contested-role.ts';
 import { joinRole } from '../client/membership.ts';
 import { quoteIdentifier } from '../client/quote.ts';
 import type { PostgresSession } from '../client/session.ts';
-import { handOver, refuseReassignment } from './heir.ts';
+import { reassignObjects, refuseReassignment } from './heir.ts';
 import { fillStatement } from './statements.ts';
 
 /** Settings for a role's rights and objects when the role is dropped. */
@@ -63,7 +63,7 @@ export async function releaseRole(
   const others = revocation.filter((template) => !owning.includes(template));
   let failure = await attempt(session, () => run(session, role, owning));
   if (failure === undefined && heir !== undefined && (await ownsObjects(session, role))) {
-    failure = await attempt(session, () => handOver(session, role, heir));
+    failure = await attempt(session, () => reassignObjects(session, role, heir));
   }
   failure ??= await attempt(session, () => run(session, role, others));
   // It would drop owned objects too, so it runs only if there are none.

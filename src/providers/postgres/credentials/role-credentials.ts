@@ -16,7 +16,7 @@ import type { PostgresServer } from '../client/server.ts';
 import type { PostgresSession } from '../client/session.ts';
 import type { PostgresMountOptions, RoleSet } from '../config.ts';
 import { sqlStateOf } from '../errors.ts';
-import { dropRole, repeated } from './drop-role.ts';
+import { dropRole, retryContended } from './drop-role.ts';
 import { formatHandle, parseHandle, roleOf } from './role-handle.ts';
 import { fillStatement } from './statements.ts';
 
@@ -85,7 +85,7 @@ export class RoleCredentials implements DynamicCredentials {
       const limit = `CONNECTION LIMIT ${CONNECTION_LIMIT}`;
       await session.query(`ALTER ROLE ${quoteIdentifier(username)} ${limit}`);
     };
-    const order = (): Promise<void> => repeated(() => this.#server.change(context, work));
+    const order = (): Promise<void> => retryContended(() => this.#server.change(context, work));
     await this.#inTurn(handle.set, order).catch(blocked).catch(absent);
     const data = { username, password };
     return { data, ttlSeconds: handle.ttl, renewable: true, handle: text };

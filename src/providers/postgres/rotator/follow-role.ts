@@ -76,8 +76,8 @@ async function copyAttributes(
   follower: string,
   model: string,
 ): Promise<void> {
-  const [limit, ...wanted] = await attributesOf(session, model);
-  const [ownLimit, ...has] = await attributesOf(session, follower);
+  const [limit, ...wanted] = await readAttributes(session, model);
+  const [ownLimit, ...has] = await readAttributes(session, follower);
   const words = ATTRIBUTES.map(([, word], index) => {
     if (wanted[index] === has[index]) return '';
     return wanted[index] === 't' ? word : `NO${word}`;
@@ -88,7 +88,7 @@ async function copyAttributes(
   await session.query(`ALTER ROLE ${quoteIdentifier(follower)} WITH ${changed}`);
 }
 
-async function attributesOf(session: PostgresSession, username: string): Promise<PostgresRow> {
+async function readAttributes(session: PostgresSession, username: string): Promise<PostgresRow> {
   const columns = ATTRIBUTES.map(([column]) => column).join(', ');
   const [row = []] = await session.query(
     `SELECT rolconnlimit, ${columns} FROM pg_roles WHERE rolname = $1`,
@@ -104,11 +104,11 @@ async function copySettings(
   model: string,
 ): Promise<void> {
   const own = quoteIdentifier(follower);
-  const role = await settingsOf(session, follower);
+  const role = await readSettings(session, follower);
   for (const place of new Set(role.map(({ database }) => database))) {
     await session.query(`ALTER ROLE ${own}${inDatabase(place)} RESET ALL`);
   }
-  const copied = await settingsOf(session, model);
+  const copied = await readSettings(session, model);
   // If the model itself acts as another role after login, that setting is copied instead.
   const actsAlready = copied.some(({ name, database }) => name === 'role' && database === '');
   const settings = actsAlready ? copied : [...copied, { database: '', name: 'role', value: model }];
@@ -126,7 +126,7 @@ interface RoleSetting {
   readonly value: string;
 }
 
-async function settingsOf(
+async function readSettings(
   session: PostgresSession,
   username: string,
 ): Promise<readonly RoleSetting[]> {

@@ -32,7 +32,7 @@ export async function connectVault(
   parts: LoginParts & GuardParts,
 ): Promise<VaultClient> {
   const origin = new URL(server.address);
-  const exchange = new Exchange(origin, await trustOf(server), server.limits.maxConcurrent);
+  const exchange = new Exchange(origin, await loadTrust(server), server.limits.maxConcurrent);
   const wire = new VaultWire(origin.origin, server.namespace, exchange);
   const { auth, limits } = server;
   const tokens: TokenSource =
@@ -101,7 +101,7 @@ function isDenied(error: unknown): boolean {
 }
 
 /** The authority is read again when its file changes. */
-async function trustOf({ caFile, serverName }: VaultServer): Promise<Trust> {
+async function loadTrust({ caFile, serverName }: VaultServer): Promise<Trust> {
   if (caFile === undefined) return { caFile, serverName };
   const file = new WatchedFile(caFile);
   await file.text().catch(failConfig);

@@ -163,7 +163,7 @@ export class Exchange {
       response.resume();
       return { status: 204, body: undefined };
     }
-    if (response.statusCode !== 200) throw await failureOf(response);
+    if (response.statusCode !== 200) throw await readFailure(response);
     const bytes = await readWhole(response, maxBytes, request.signal);
     if (bytes.length === 0) return { status: 200, body: undefined };
     if (!/^application\/json\b/i.test(response.headers['content-type'] ?? '')) {
@@ -197,7 +197,7 @@ export interface Trust {
   readonly serverName: string | undefined;
 }
 
-async function failureOf(response: IncomingMessage): Promise<VaultResponseError> {
+async function readFailure(response: IncomingMessage): Promise<VaultResponseError> {
   const status = response.statusCode ?? 0;
   const wait = retryAfterSeconds(response.headers['retry-after'], response.headers.date);
   const said = await readBody(response, ERROR_BODY_BYTES)

@@ -62,7 +62,7 @@ describe('answers that wait for a sink', () => {
   it('wait for nothing if no sink must acknowledge', async () => {
     commit();
     expect(acknowledgements.isRequired).toBe(false);
-    await acknowledgements.acknowledged();
+    await acknowledgements.waitForReceivers();
     expect(appends).toBe(0);
   });
 
@@ -70,7 +70,7 @@ describe('answers that wait for a sink', () => {
     const siem = sink('siem');
     const waiting = Array.from({ length: 500 }, () => {
       commit();
-      return acknowledgements.acknowledged();
+      return acknowledgements.waitForReceivers();
     });
     await Promise.all(waiting);
     expect(siem.deliveries).toBeLessThan(5);
@@ -84,7 +84,7 @@ describe('answers that wait for a sink', () => {
     const file = sink('file');
     file.isUp = false;
     commit();
-    const first = acknowledgements.acknowledged();
+    const first = acknowledgements.waitForReceivers();
     for (let turn = 0; turn < 20; turn += 1) {
       await loopTurn();
       clock.advance(100);
@@ -98,7 +98,7 @@ describe('answers that wait for a sink', () => {
   it('fail after the bound with an error that says that the operation is done', async () => {
     sink('siem').isUp = false;
     commit();
-    const answer = acknowledgements.acknowledged();
+    const answer = acknowledgements.waitForReceivers();
     clock.advance(4_999);
     await loopTurn();
     expect(acknowledgements.status().waiting).toBe(1);
@@ -116,9 +116,9 @@ describe('answers that wait for a sink', () => {
   it('are bounded: the next one fails at once', async () => {
     sink('siem').isUp = false;
     commit();
-    const waiting = Array.from({ length: 4_096 }, () => acknowledgements.acknowledged());
+    const waiting = Array.from({ length: 4_096 }, () => acknowledgements.waitForReceivers());
     const settled = Promise.allSettled(waiting);
-    await expect(acknowledgements.acknowledged()).rejects.toMatchObject({
+    await expect(acknowledgements.waitForReceivers()).rejects.toMatchObject({
       code: 'ERR_AUDIT_UNACKNOWLEDGED',
     });
     acknowledgements.require([], 5_000);
@@ -128,7 +128,7 @@ describe('answers that wait for a sink', () => {
   it('continue when a reload removes the sink that does not acknowledge', async () => {
     sink('siem').isUp = false;
     commit();
-    const answer = acknowledgements.acknowledged();
+    const answer = acknowledgements.waitForReceivers();
     acknowledgements.require([], 5_000);
     await answer;
   });
@@ -142,7 +142,7 @@ describe('answers that wait for a sink', () => {
       { first_index: 20, writer: WRITER, first_seq: 1, count: 3 },
     ];
     cursor = 41;
-    const answer = acknowledgements.acknowledged();
+    const answer = acknowledgements.waitForReceivers();
     for (let turn = 0; turn < 20; turn += 1) {
       await loopTurn();
       clock.advance(100);

@@ -11,7 +11,7 @@ import {
 import { approvalWorker } from '../../../../src/broker/approvals/approval-worker.ts';
 import { applyDocument } from '../../../../src/broker/documents/apply-document.ts';
 import { readSecret } from '../../../../src/broker/secrets/read-secrets.ts';
-import { standing } from '../../../../src/broker/access/authenticate.ts';
+import { refreshCaller } from '../../../../src/broker/access/authenticate.ts';
 import { createOperatorToken } from '../../../../src/broker/sessions/operator-tokens.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import type { Elevation } from '../../../../src/domain/identity/approval.ts';
@@ -53,7 +53,7 @@ const only = (): string => {
   expect(others).toEqual([]);
   return approval!.id;
 };
-const again = (live: LiveOperator) => standing(broker.parts, live);
+const again = (live: LiveOperator) => refreshCaller(broker.parts, live);
 const exists = (name: string) => broker.parts.catalog.find('operator', name) !== undefined;
 
 /** One round of the worker. */

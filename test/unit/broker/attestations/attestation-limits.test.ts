@@ -38,7 +38,7 @@ async function store(bodies: readonly Buffer[]): Promise<readonly string[]> {
       writes: rows.map((put) => ({ table: 'attestations', put })),
       invalidates: rows.map(({ digest }) => `attestation:${digest}`),
     });
-    if (outcome.status === 'committed') await state.reached(outcome.seq);
+    if (outcome.status === 'committed') await state.waitForChange(outcome.seq);
   }
   return ids;
 }

@@ -358,7 +358,7 @@ describe('the revoke queue', () => {
       writes: [{ table: 'documents', remove: { kind: 'mount', name: 'dyn' } }],
       invalidates: ['mounts:all', 'document:mount/dyn'],
     });
-    await broker.parts.state.caughtUp();
+    await broker.parts.state.waitUntilCurrent();
     await revokeAll();
     expect(await row()).toMatchObject({ last_error: 'ERR_PROVIDER_UNAVAILABLE' });
   });

@@ -43,14 +43,14 @@ describe('a claim on a step (I6)', () => {
   });
 
   it('ends with its step, even if work still runs', async () => {
-    await claim.within(() => Promise.resolve());
+    await claim.runWithin(() => Promise.resolve());
     expect(held()).toBe('claim_lost');
   });
 
   it('refuses work that starts after its expiry', async () => {
     clock.setWall(clock.now() + STEP_MS);
     let isBegun = false;
-    const work = claim.within(() => {
+    const work = claim.runWithin(() => {
       isBegun = true;
       return Promise.resolve();
     });
@@ -59,11 +59,11 @@ describe('a claim on a step (I6)', () => {
   });
 
   it('cancels hanging work at the time-out and when the process stops', async () => {
-    const hangs = claim.within(() => new Promise(() => undefined));
+    const hangs = claim.runWithin(() => new Promise(() => undefined));
     clock.advance(STEP_MS);
     await expect(hangs).rejects.toMatchObject({ code: 'ERR_PROVIDER_TIMEOUT' });
     const other = new RotationClaim(clock, stopping.signal);
-    const stopped = other.within(() => new Promise(() => undefined));
+    const stopped = other.runWithin(() => new Promise(() => undefined));
     stopping.abort(new Error('stopping'));
     await expect(stopped).rejects.toThrow('stopping');
   });

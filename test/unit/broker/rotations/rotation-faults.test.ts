@@ -4,7 +4,7 @@ import {
   type ControlledRotation,
   controlRotation,
 } from '../../../../src/broker/rotations/control-rotation.ts';
-import { openedValue } from '../../../../src/broker/rotations/rotation-row.ts';
+import { openSlot } from '../../../../src/broker/rotations/rotation-row.ts';
 import { requestRotation } from '../../../../src/broker/rotations/request-rotation.ts';
 import { notYet } from '../../../../src/providers/rotator/values.ts';
 import { codeOf } from '../../../kit/broker/test-broker.ts';
@@ -75,7 +75,7 @@ function waiting(retryAfterSeconds: number): () => void {
 async function expectAccess(): Promise<void> {
   const { parts, target } = bench.broker;
   const row = await bench.latest();
-  const stored = [await bench.current(), openedValue(parts, row, 'pending')];
+  const stored = [await bench.current(), openSlot(parts, row, 'pending')];
   expect(stored.some((data) => target.works(data))).toBe(true);
 }
 

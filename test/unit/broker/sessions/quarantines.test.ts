@@ -216,7 +216,7 @@ describe('a quarantine', () => {
       writes: puts.map((put) => ({ table: 'quarantines', put })),
       invalidates: puts.map(({ subject }) => `quarantine:workload:${subject}`),
     });
-    if (outcome.status === 'committed') await state.reached(outcome.seq);
+    if (outcome.status === 'committed') await state.waitForChange(outcome.seq);
     expect(await codeOf(quarantine())).toBe('ERR_CONFLICT');
     expect(await countRows(store, 'quarantines', {})).toBe(1_000);
     const known = { kind: 'workload', subject: 'k8s://c1/pay/w1' } as const;

@@ -205,7 +205,7 @@ describe('the end of a cluster', () => {
 
   it('is found at the next start if no process noticed it', async () => {
     await broker.remove(admin, 'cluster', 'c1');
-    expect(await ended((endings) => endings.endStrays())).toHaveLength(2);
+    expect(await ended((endings) => endings.endOrphaned())).toHaveLength(2);
     expect(await counts()).toEqual({ sessions: 0, leases: 0 });
   });
 });

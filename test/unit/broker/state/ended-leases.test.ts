@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { followEvents } from '../../../../src/broker/events/follow-events.ts';
-import { holdersOf } from '../../../../src/broker/rotations/holders.ts';
+import { findHolders } from '../../../../src/broker/rotations/holders.ts';
 import { selectLeases } from '../../../../src/broker/state/select-leases.ts';
 import { SessionLeases } from '../../../../src/broker/state/session-leases.ts';
 import type { LiveSession } from '../../../../src/broker/state/session-memory.ts';
@@ -126,7 +126,7 @@ describe(`a path with ${ENDED} expired leases`, () => {
   });
 
   it('costs a rotation of the path only its live leases', async () => {
-    expect((await holdersOf(broker.parts, PATH)).size).toBe(LIVE + 1);
+    expect((await findHolders(broker.parts, PATH)).size).toBe(LIVE + 1);
     expect(total()).toBe(LIVE + 1);
   });
 

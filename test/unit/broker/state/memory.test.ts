@@ -64,12 +64,12 @@ describe('memory that follows changes', () => {
     });
     const live = await broker.logIn({}, 'c1').catch((error: unknown) => error);
     expect(live).not.toBeInstanceOf(BrokerError);
-    const late = codeOf(parts.state.caughtUp());
+    const late = codeOf(parts.state.waitUntilCurrent());
     await new Promise((resolve) => setImmediate(resolve));
     broker.clock.advance(5_000);
     expect(await late).toBe('ERR_BUSY');
     await store.real.commit({ writes: [{ table: 'documents', put: row }] });
-    const reached = parts.state.reached(store.seq());
+    const reached = parts.state.waitForChange(store.seq());
     broker.clock.advance(1_000);
     await reached;
     expect(parts.catalog.find('policy', 'all')!.version).toBe(1);
@@ -77,10 +77,10 @@ describe('memory that follows changes', () => {
   });
 
   it('releases every waiting caller once it is closed', async () => {
-    const waiting = broker.parts.state.reached(1_000_000);
+    const waiting = broker.parts.state.waitForChange(1_000_000);
     broker.parts.state.close();
     await waiting;
-    await broker.parts.state.reached(1_000_000);
+    await broker.parts.state.waitForChange(1_000_000);
   });
 
   it('refuses to start with a document that this installation did not seal', async () => {
