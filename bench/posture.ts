@@ -40,7 +40,10 @@ interface Size {
 
 type Measured = Pick<Result, 'unit' | 'ours' | 'spread'>;
 
-/** Figures of posture and responses. The broker runs in this process, so that processor time is that of the broker and its caller. */
+/**
+ * Figures of posture and of responses to alerts. The broker runs in this process, so that processor time is that of the broker
+ * and its caller.
+ */
 export async function postureResults(
   figures: readonly Figure<PostureName>[],
   size: Size,

@@ -58,7 +58,7 @@ async function bundleAgent(): Promise<Metafile> {
   return metafile;
 }
 
-/** The files that the program reads, at the places where its chunks look for them. */
+/** Copies the files that the program reads to the paths where its chunks look for them. */
 function copyData(): void {
   copyFileSync(join(ROOT, 'openapi.yaml'), join(DIST, 'openapi.yaml'));
   copyFileSync(join(ROOT, 'LICENSE'), join(DIST, 'LICENSE'));

@@ -35,7 +35,7 @@ export interface Contract {
   };
 }
 
-/** An operation with the shared parts in the place of the references to them. References to schemas stay. */
+/** An operation with the shared parts instead of the references to them. References to schemas stay. */
 export interface ContractOperation {
   readonly id: string;
   readonly method: string;

@@ -79,7 +79,7 @@ export async function putMount(
   await operator.call('putMount', { path: { name }, headers: CREATE, body });
 }
 
-/** Mounts secrets of an OpenBao, cached sealed in memory for an hour. */
+/** Mounts secrets of an OpenBao, cached encrypted in memory for an hour. */
 export async function mountVault(operator: BrokerClient): Promise<void> {
   await putMount(operator, 'vault', {
     prefix: 'vault',

@@ -41,7 +41,7 @@ export type DatabaseManifest = z.infer<typeof databaseManifestSchema>;
 const manifestSchema = z.strictObject({
   name: z.string().regex(NAME),
   createdAt: z.iso.datetime(),
-  /** The release of the broker that made it. */
+  /** Version of the broker that made it. */
   release: z.string(),
   /** The SQLite database before its encryption. */
   store: fileSchema,

@@ -33,7 +33,8 @@ export class BrokerClient {
 
   /**
    * Calls one operation. It retries a request that is safe to repeat if the broker is unreachable or unavailable.
-   * @throws ApiError if the broker refuses, UnreachableError without a response, InputError for an invalid path, the reason of `signal`
+   * @throws ApiError if the broker refuses, UnreachableError without an answer, InputError for an invalid path, the reason of
+   * `signal`
    */
   async call<Id extends CallId>(id: Id, ...input: InputArguments<Id>): Promise<Answer<Id>> {
     const given = (input[0] ?? {}) as AnyInput;

@@ -25,7 +25,7 @@ export interface ClientOptions {
   readonly clientCertificate?: (() => ClientCertificate) | undefined;
   /** Allows `http://` to other machines, for a service mesh that encrypts. */
   readonly allowPlaintext?: boolean;
-  /** Time limit of one attempt, up to the last byte of its response; default: 30,000. */
+  /** Time limit of one attempt, up to the last byte of its answer; default: 30,000. */
   readonly timeoutMs?: number;
   /** Number of tries of a request that is safe to repeat; default: 4. */
   readonly tries?: number;

@@ -3,7 +3,7 @@ import type { OPERATIONS } from './generated/operations.ts';
 
 /** The operationIds of openapi.yaml. */
 export type OperationId = keyof operations & keyof typeof OPERATIONS;
-/** Operations with one response: all but the event stream. */
+/** Operations with one answer: all but the event stream. */
 export type CallId = Exclude<OperationId, 'followEvents'>;
 
 /** A version of a secret, which may be kept until its lease expires. */
@@ -69,7 +69,7 @@ type BodyOf<Response> = Response extends { content: infer Content }
         : never
   : undefined;
 
-/** The body of an operation's response: typed JSON, text, bytes, or nothing. */
+/** The body of an operation's answer: typed JSON, text, bytes, or nothing. */
 export type SuccessBody<Id extends OperationId> = {
   [Status in Exclude<keyof ResponsesOf<Id>, 'default'>]: BodyOf<ResponsesOf<Id>[Status]>;
 }[Exclude<keyof ResponsesOf<Id>, 'default'>];
@@ -92,7 +92,7 @@ type IsNever<T> = [T] extends [never] ? true : false;
 export type ItemOf<Id extends CallId> =
   SuccessBody<Id> extends { readonly items: readonly (infer Item)[] } ? Item : never;
 
-/** A response of the broker. */
+/** Answer of the broker. */
 export interface Answer<Id extends OperationId> {
   readonly status: number;
   /** Keyed by lower-case name. */

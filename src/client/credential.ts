@@ -11,7 +11,8 @@ export interface RequestFacts {
 export interface Authorization {
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * Decrypts the sealed response (a compact JWE) to this try. If it is set, a response that is not sealed is refused where it should be.
+   * Decrypts the encrypted answer (a compact JWE) to this attempt. If it is set, an answer in the clear is refused where the
+   * contract allows encryption.
    * @throws UnreachableError, without any of the response, if the response is not for this try
    */
   readonly open?: ((sealed: string) => Promise<string>) | undefined;

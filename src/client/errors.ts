@@ -66,10 +66,10 @@ export class InputError extends TypeError {
 export type UnreachableReason =
   'no_connection' | 'tls' | 'timeout' | 'cut_off' | 'silent' | 'not_ours' | 'too_large';
 
-/** No response, or one that is not the broker's. */
+/** No answer, or one that is not the broker's. */
 export class UnreachableError extends Error {
   readonly reason: UnreachableReason;
-  /** Status of a response that is not the broker's. */
+  /** Status of an answer that is not the broker's. */
   readonly status: number | undefined;
 
   /** `cause` must not contain received data. */

@@ -22,7 +22,7 @@ const SILENCE_MS = 45_000;
 const WITHOUT_DATA: readonly string[] = ['ready', 'reset', 'leases.changed', 'session.ended'];
 
 /**
- * The events of a response until it ends. Leaving the loop closes the stream.
+ * Yields the events of an answer until it ends. Leaving the loop closes the stream.
  * @throws UnreachableError if the stream is cut off, silent, or not the broker's; the reason of `signal`
  */
 export async function* readEvents(

@@ -88,7 +88,7 @@ function mayRetry(request: PreparedRequest, error: unknown): boolean {
   return isTemporary && isIdempotent(request);
 }
 
-/** A proxy without a reachable broker returns 5xx responses of its own. */
+/** A proxy without a reachable broker returns 5xx answers of its own. */
 function isTransient({ reason, status = 0 }: UnreachableError): boolean {
   return reason === 'timeout' || reason === 'cut_off' || (reason === 'not_ours' && status >= 500);
 }

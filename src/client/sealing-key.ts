@@ -27,7 +27,7 @@ interface KeyParts {
   readonly opening: CryptoKey;
 }
 
-/** A P-256 key of this process. It signs the proof of each request (RFC 9449) and decrypts sealed responses (RFC 7516, ECDH-ES). */
+/** A P-256 key of this process. It signs the proof of each request (RFC 9449) and decrypts answers (RFC 7516, ECDH-ES). */
 export class SealingKey {
   /** RFC 7638; the broker identifies the key by it. */
   readonly thumbprint: string;
@@ -59,7 +59,7 @@ export class SealingKey {
     });
   }
 
-  /** Creates the credential of the login, which binds the session to this key. Its response is not encrypted. */
+  /** Creates the credential of the login, which binds the session to this key. The answer to a login is not encrypted. */
   introduced(): Credential {
     return {
       authorize: async (request) => ({
@@ -69,7 +69,7 @@ export class SealingKey {
   }
 
   /**
-   * Creates the credential of the session with this token. Each attempt has its own proof, and only the response to that proof is
+   * Creates the credential of the session with this token. Each attempt has its own proof, and only the answer to that proof is
    * decrypted.
    */
   bearing(token: string): Credential {
@@ -83,7 +83,7 @@ export class SealingKey {
     return { authorize };
   }
 
-  /** @throws UnreachableError unless the response is sealed to this key, with these algorithms, for the proof with this id */
+  /** @throws UnreachableError unless the answer is encrypted to this key, with these algorithms, for the proof with this id */
   async open(sealed: string, proofId: string): Promise<string> {
     try {
       const { plaintext, protectedHeader } = await compactDecrypt(sealed, this.#opening, {
@@ -96,7 +96,7 @@ export class SealingKey {
         return new TextDecoder('utf-8', { fatal: true }).decode(plaintext);
       }
     } catch {
-      // The reason does not help the caller, and the library's errors contain the response.
+      // The reason does not help the caller, and the library's errors contain the answer.
     }
     throw new UnreachableError('not_ours', 'the response is not sealed to this request');
   }

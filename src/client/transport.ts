@@ -45,7 +45,7 @@ export class Transport {
   }
 
   /**
-   * Resolves with the headers of the response, whatever its status.
+   * Resolves with the headers of the answer, whatever its status.
    * @throws UnreachableError, the reason of `signal`, every error of `clientCertificate`
    */
   async open(sent: SentRequest, signal: AbortSignal): Promise<IncomingMessage> {

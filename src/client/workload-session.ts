@@ -12,7 +12,7 @@ export interface LogIn {
   readonly cluster: string;
   /** The pod's service-account token, projected for the broker's audience. Absent: the certificate of the client proves who it is. */
   readonly token?: string | undefined;
-  /** Binds the session to a key that never leaves this process; the broker seals values to it: docs/sealed-delivery.md. */
+  /** Binds the session to a key that never leaves this process; the broker encrypts values to it: docs/sealed-delivery.md. */
   readonly sealed?: boolean;
   readonly signal?: AbortSignal | undefined;
 }

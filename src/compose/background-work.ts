@@ -34,7 +34,7 @@ type Workers = readonly (Worker | RotationWorker | KeyWorker)[];
 /**
  * Starts the workers.
  * @param close stops them and everything that they use
- * @returns stops all background work, once. A seal does the same.
+ * @returns a function that stops all background work, once. Sealing the broker does the same.
  */
 export async function startBackgroundWork(
   config: Config,

@@ -67,8 +67,8 @@ const COMMANDS_OF_VAULT: Readonly<Record<string, string>> = {
 };
 
 /**
- * An unknown command with the command that helps. `release` accepts a store that may have been rolled back, so it is never a suggestion for a
- * misspelt word such as `delete`.
+ * An unknown command with the command that helps. `quaymaster release` accepts a store that may have been rolled back, so it is
+ * never a suggestion for a misspelt word such as `delete`.
  */
 function withAdvice(text: string): string {
   const [, word = ''] = /^error: unknown command '(.*)'/.exec(text) ?? [];

@@ -19,7 +19,7 @@ export interface Answer {
   readonly cacheControl?: string;
   /** Rendered text or bytes, or an object for JSON; undefined for 204. */
   readonly body?: string | Buffer | ByteText | object | undefined;
-  /** Replaces the body: JSON that contains secret values. A session that is bound to a key gets it sealed. */
+  /** Replaces the body: JSON that contains secret values. A bound session gets it encrypted to its key. */
   readonly values?: ByteText;
   /** Replaces the body: an event stream that runs until one of the two ends closes it. */
   readonly feed?: EventFeed;

@@ -1,6 +1,6 @@
 import { ERRORS, type BrokerError, type ErrorCode, type ErrorKind } from '../../domain/errors.ts';
 
-/** Table that maps each kind of failure to its HTTP status; no other place does. */
+/** Table that maps each kind of failure to its HTTP status. The mapping exists only here. */
 const STATUS: Readonly<Record<ErrorKind, number>> = {
   invalid: 400,
   unauthenticated: 401,

@@ -6,7 +6,7 @@ import type { HeldBytes } from '../../net/listener/held-bytes.ts';
 export const EVENT_STREAM_HEAD = [
   'Content-Type',
   'text/event-stream',
-  // Proxies that buffer responses (nginx) then forward this one at once.
+  // Proxies that buffer answers (nginx) then forward this one at once.
   'X-Accel-Buffering',
   'no',
 ] as const;

@@ -28,7 +28,7 @@ export type MachineRoutes = Pick<
   'readRoot' | 'readHealth' | 'readReadiness' | 'readMetrics' | 'readOpenApi'
 >;
 
-/** The same for every caller, and without the release, which would help to choose an attack. */
+/** The same for every caller, and without the version of the broker, which would help to choose an attack. */
 const GREETING = `This is a Quaymaster broker.
 
   /openapi.json   the API

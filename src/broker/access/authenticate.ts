@@ -40,7 +40,7 @@ export async function authenticate(parts: Access, call: Call, token: string): Pr
 /** A session whose holder proved possession of its key with this request. */
 export interface ProvenSender {
   readonly live: LiveSession;
-  /** The `jti` of the proof, not spent yet; the response names it. */
+  /** The `jti` of the proof, not spent yet; the answer names it. */
   readonly proofId: string;
 }
 

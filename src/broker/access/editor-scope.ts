@@ -17,7 +17,7 @@ export class EditorScope {
   readonly #operator: Operator;
   readonly #mount: StoredDocument<'mount'>;
 
-  /** Undefined if the editor may name any place: it has no scope, or the change leaves every place as it was. */
+  /** Undefined if the editor may name any locator: it has no scope, or the change leaves every locator as it was. */
   static of(
     { operator }: LiveOperator,
     mount: StoredDocument<'mount'>,
@@ -38,7 +38,7 @@ export class EditorScope {
     this.#mount = mount;
   }
 
-  /** @throws ERR_BODY_INVALID with the reason `scope_ref`, unless `ref` names the place of a path inside the scope. */
+  /** @throws ERR_BODY_INVALID with the reason `scope_ref`, unless `ref` names the locator of a path inside the scope. */
   checkRef(provider: SecretProvider, ref: unknown): void {
     if (ref === undefined || this.#holds(this.#mount.spec.prefix)) return;
     const rest = provider.restOf(ref);
@@ -53,7 +53,7 @@ export class EditorScope {
 
   /**
    * A target has no path. The editor may use it if its scope covers every path that may use the connection. It may also use the
-   * definition's own place.
+   * definition's own locator.
    * @throws ERR_BODY_INVALID with the reason `scope_ref`.
    */
   checkTarget(bound: BoundTargets, target: RotationTarget, ownPlace: string): void {
@@ -86,8 +86,8 @@ export class EditorScope {
 }
 
 /**
- * Requires an admin to confirm that the accounts of a target belong to the path. Others may keep a confirmation if the places do
- * not change.
+ * Requires an admin to confirm that the accounts of a target belong to the path. Others may keep a confirmation if the locators
+ * do not change.
  * @throws ERR_BODY_INVALID with the reason `takeover_unconfirmed`.
  */
 export function checkTakeover(
@@ -107,7 +107,7 @@ export function checkTakeover(
   });
 }
 
-/** All fields of a definition that decide which place is read, ordered, written or changed. */
+/** Lists all fields of a definition that decide what is read, issued, written or changed at the backend. */
 function placesOf({ ref, class: kind, rotation }: DefinitionSpec): unknown {
   const { connection, strategy, options } = rotation ?? {};
   return { ref, kind, rotates: rotation !== undefined, connection, strategy, options };

@@ -155,12 +155,12 @@ function verdict(decision: Decision): Verdict {
   return { allowed: false, reason, policy: { name: policy, version, rule } };
 }
 
-/** The response to a refused verdict. */
+/** Builds the error for a refused verdict. */
 export function refusalOf({ reason, unfit }: Verdict & { readonly allowed: false }): BrokerError {
   return unfit ?? denied(reason);
 }
 
-/** The response to every refusal: the same whether the path exists or not. */
+/** Builds the error for every refusal: the same whether the path exists or not. */
 export function denied(reason: string): BrokerError {
   return new BrokerError('ERR_DENIED', undefined, { reason });
 }

@@ -80,8 +80,9 @@ const TIMELINE: readonly string[] = [
 ];
 
 /**
- * Quarantines the scope in one commit. The response worker then ends what it holds, and rotates what it read. A repeated call while the quarantine stands
- * returns the same incident, and continues it. A dry run only answers what the scope read, who else reads that, and what is still valid.
+ * Quarantines the scope in one commit. The response worker then ends the sessions and leases of the scope, and rotates the
+ * secrets that it read. A repeated call while the quarantine is in force returns the same incident, and continues it. A dry run
+ * only reports which secrets the scope read, who else reads them, and which versions are still valid.
  * @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT
  */
 export async function openIncident(

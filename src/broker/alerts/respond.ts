@@ -19,7 +19,7 @@ type Parts = Storage & Access & Alerting;
 
 /** The rules that decide on the responses: a change of one makes a decision in progress stale. */
 export const RESPONSE_RULES = 'response-rules:all';
-/** One response of an image cuts off this many pods at most. */
+/** One response of an image blocks at most this many pods. */
 const MOST_PODS = 50;
 const DAY_MS = 86_400_000;
 
@@ -36,7 +36,7 @@ export interface Raised {
 
 const ONLY_RECORD: AlertRecord['response'] = { action: 'audit', scope: 'pod', rotate: 'none' };
 
-/** Finds the pod and the rule of an alert, and what the response cuts off. Nothing is changed yet. */
+/** Finds the pod and the rule of an alert, and the scopes that the response blocks. Nothing is changed yet. */
 export async function decideResponse(parts: Parts, raised: Raised): Promise<AlertRecord> {
   const { id, source, cluster, alert } = raised;
   const { rule: name, tags, priority, node, container, time } = alert;

@@ -122,7 +122,7 @@ export class ClusterDocuments {
     await this.#withdraw(origin, () => false);
   }
 
-  /** Documents whose deletion is held. Every process knows them. */
+  /** Count of documents whose deletion is stopped. Every process knows them. */
   get held(): number {
     const all = RESOURCES.flatMap(({ kind }) => [...this.#ownersOf(kind).values()].flat());
     return all.filter(isHeld).length;
@@ -170,7 +170,7 @@ export class ClusterDocuments {
     });
   }
 
-  /** The parts of the object's place, its name first. */
+  /** Lists the parts of the object's path in its cluster, its name first. */
   #placeOf(owner: string): readonly string[] {
     return owner.slice(this.authority.ownerPrefix.length).split('/').reverse();
   }
@@ -227,7 +227,7 @@ export class ClusterDocuments {
     }
   }
 
-  /** A definition also names a place at a backend, which must lie in the prefixes of now, not of the time when it was accepted. */
+  /** A definition also has a locator, which must lie in the prefixes of now, not of the time when it was accepted. */
   async #mayKeep(
     origin: Parameters<ObjectAuthority['mayKeep']>[0],
     document: StoredDocument,
@@ -281,7 +281,7 @@ export class ClusterDocuments {
     return owners;
   }
 
-  /** The request of the log: the object's place at the API server, with its uid and generation. */
+  /** Builds the request for the log: the object's path at the API server, with its uid and generation. */
   #call(origin: Origin): Call {
     const { resource, namespace, name, uid, generation } = origin;
     const place = resource.isNamespaced ? `/namespaces/${namespace}` : '';
@@ -308,7 +308,7 @@ function isHeld({ updatedBy }: StoredDocument): boolean {
   return updatedBy.endsWith(HELD_DELETION);
 }
 
-/** The writer, without the mark of a held deletion. */
+/** Gives the writer, without the mark of a stopped deletion. */
 function ownerIn({ updatedBy }: StoredDocument): string {
   return updatedBy.split('#')[0] ?? updatedBy;
 }

@@ -41,7 +41,7 @@ export interface ClusterObject {
   readonly conditions: readonly unknown[];
 }
 
-/** The place of an object in its cluster. */
+/** Builds the key of an object in its cluster. */
 export function objectKey({
   resource,
   namespace,

@@ -85,7 +85,7 @@ export class ObjectAuthority {
     return this.#editor(origin, [{ role: 'admin', scope: [] }]);
   }
 
-  /** The editor that marks a document whose deletion is held. */
+  /** Builds the editor that marks a document whose deletion is stopped. */
   holder(origin: Origin): ClusterEditor {
     const owner = `${this.ownerOf(origin)}${HELD_DELETION}`;
     return this.#editor(origin, [{ role: 'admin', scope: [] }], owner);
@@ -131,7 +131,7 @@ export class ObjectAuthority {
     return { kind, name, body: kind === 'policy' ? { ...head, spec } : spec };
   }
 
-  /** The places of an object that its namespace may not write. */
+  /** Lists the fields of an object that name something that its namespace may not write. */
   #outside(origin: Origin, name: string, spec: unknown): readonly Problem[] {
     const { resource, namespace } = origin;
     if (this.#grantsOf(origin).length === 0) return [this.#notConfigured(origin)];
@@ -190,7 +190,7 @@ export class ObjectAuthority {
   }
 }
 
-/** The problems of a body, at their places in the object. */
+/** Reports the problems of a body with their pointers in the object. */
 function parsedSpec({ kind, body }: WantedDocument): unknown {
   try {
     return parseSpec(kind, body);

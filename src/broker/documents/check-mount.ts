@@ -39,7 +39,10 @@ export async function checkMount(
 /** The most aliases in a report; a mount may have any number of definitions. */
 const MOST_ALIASES = 100;
 
-/** Definitions through which a path reaches the place of another path. Policies for that other path do not apply to them. */
+/**
+ * Lists the definitions through which a path reaches the locator of another path. Policies for that other path do not apply to
+ * them.
+ */
 function aliases(
   parts: Pick<Rights, 'catalog'>,
   mount: StoredDocument<'mount'>,

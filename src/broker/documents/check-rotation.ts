@@ -8,7 +8,7 @@ import type { EditorScope } from '../access/editor-scope.ts';
 import type { BoundTargets } from '../state/rotation-targets.ts';
 import { lifetimeProblem, scheduleProblem } from '../model/rotation-times.ts';
 
-/** Place of a definition: its mount, its locator at the backend, and the bound of a scoped editor. */
+/** Target of a definition: its mount, its locator at the backend, and the bound of a scoped editor. */
 interface DefinitionPlace {
   readonly mount: StoredDocument<'mount'>;
   readonly locator: string;

@@ -12,7 +12,7 @@ import type { LiveSession } from '../state/session-memory.ts';
 export interface EventFeed {
   /** @returns a function that ends the stream. */
   start(sink: EventSink): () => void;
-  /** Instead of `start`, if the stream cannot be answered. Its place is free then. */
+  /** Cancels, instead of `start`, a stream that cannot be answered, and frees its slot. */
   cancel(): void;
 }
 

@@ -26,7 +26,7 @@ export class RowSeals implements RowMacs {
     return macRow(this.#keyring.active.keyFor('rowMac'), table, fields);
   }
 
-  /** @throws ERR_CIPHERTEXT_INVALID for a row that was not sealed under any root key of the installation. */
+  /** @throws ERR_CIPHERTEXT_INVALID for a row whose MAC no root key of the installation made. */
   verify(table: string, fields: CanonicalFields, mac: Uint8Array): void {
     const keys = this.#keyring.newestFirst();
     if (!keys.some((key) => isSealedBy(key, table, fields, mac))) {

@@ -31,7 +31,7 @@ export interface KeyWorkerOptions {
   readonly kekOutageMs: number;
 }
 
-/** Counts seals, and takes a rotation of the root key from each state to the next. Every step reads its state from the store. */
+/** Counts encryptions, and takes a rotation of the root key from each state to the next. Every step reads its state from the store. */
 export class KeyWorker {
   readonly ledger: SealLedger;
   readonly #parts: KeyWorkerParts;
@@ -143,7 +143,7 @@ export class KeyWorker {
     await this.#commit(plan, held, [this.#entry('key.rotate', { id, cause })]);
   }
 
-  /** The pending key seals from now on. */
+  /** Makes the pending key active: it encrypts from now on. */
   async #activate(rows: RootKeyRows, held: Expectation): Promise<void> {
     const pending = pendingRow(rows);
     const { keyring, installation } = this.#parts;

@@ -71,9 +71,9 @@ interface RowChange {
 }
 
 /**
- * One pass over every row that depends on a root key. It rewraps, seals and signs again what is not under the active key, a page for each commit. A page
- * commits only while this broker has the claim, and a row only if no process changed it since it was read. After a crash the next pass checks the rows
- * that are done, and continues with the others.
+ * One pass over every row that depends on a root key. It rewraps, encrypts and authenticates again what is not under the active
+ * key, a page for each commit. A page commits only while this broker has the claim, and a row only if no process changed it since
+ * it was read. After a crash the next pass checks the rows that are done, and continues with the others.
  */
 export class RewrapPass {
   readonly #parts: RewrapParts;

@@ -24,7 +24,7 @@ const ATTEMPTS = 4;
 export interface RootKeyRows {
   readonly keys: readonly RootKeyRow[];
   readonly wraps: readonly WrapRow[];
-  /** The sealed lookup keys, hexadecimal; undefined before the first rotation. */
+  /** Encrypted lookup keys, hexadecimal; undefined before the first rotation. */
   readonly lookup: string | undefined;
   readonly mac: string;
 }
@@ -124,7 +124,7 @@ async function openRows(
 /** A change of the rows: the keys as they will be, those that go, and new wrappings. */
 export interface RootKeyChange {
   readonly keys: readonly RootKeyRow[];
-  /** Sealed lookup keys, if they change. */
+  /** Encrypted lookup keys, if they change. */
   readonly lookup?: string | undefined;
   readonly wraps?: readonly WrapRow[];
   readonly removed?: readonly WrapRow[];

@@ -21,7 +21,7 @@ import type { RootKeyWrappers } from './root-key-wrappers.ts';
 import { SEAL_STEP } from './seal-ledger.ts';
 import { ROOT_KEYS } from '../../ports/queries.ts';
 
-/** The broker rotates the root key by itself after this many seals, a quarter of what NIST SP 800-38D allows. */
+/** The broker rotates the root key by itself after this many encryptions, a quarter of what NIST SP 800-38D allows. */
 export const MOST_SEALS = 2 ** 30;
 /** A request that would leave more root keys than this is refused: something keeps the old ones from being destroyed. */
 const MOST_ROOT_KEYS = 16;
@@ -35,7 +35,8 @@ export interface RootKeyAccess extends Keys {
 type Rotating = Recording & RootKeyAccess;
 
 /**
- * The plan that adds a new root key. Nothing is sealed under it before the key worker activates it, when every broker has had time to read it.
+ * Plans a new root key. Nothing is encrypted under it before the key worker activates it, when every broker has had time to read
+ * it.
  * @throws ERR_SEALED if a key-encryption key of the configuration cannot wrap it, ERR_CONFLICT
  */
 export async function planRotation(

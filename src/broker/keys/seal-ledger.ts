@@ -3,7 +3,7 @@ import type { RootKey } from '../../crypto/keys/root-keys.ts';
 import type { Storage } from '../state/dependencies.ts';
 import { activeRow, changeRootKeys, pendingRow, readRootKeys } from './root-key-rows.ts';
 
-/** The number of seals that the store counts ahead of time. After a crash the unused ones stay counted. */
+/** Number of encryptions that the store counts ahead of time. After a crash the unused ones stay counted. */
 export const SEAL_STEP = 65_536;
 /** A key of a release that did not count begins with this many. */
 const UNCOUNTED = 2 ** 24;
@@ -20,7 +20,7 @@ export class SealLedger {
     this.#parts = parts;
   }
 
-  /** Grants the active and the pending key enough seals for the next time. */
+  /** Grants the active and the pending key enough encryptions for the next time. */
   async fill(): Promise<void> {
     const rows = await readRootKeys(this.#parts.store);
     for (const row of [activeRow(rows), pendingRow(rows)]) {

@@ -45,7 +45,7 @@ export async function readOwnLease(parts: Storage, live: LiveSession, id: string
   return openLease(row);
 }
 
-/** The holder releases a lease; the broker revokes its credential. @throws ERR_NOT_FOUND */
+/** Ends a lease at the request of its holder; the broker revokes its credential. @throws ERR_NOT_FOUND */
 export async function releaseLease(
   parts: Recording & Access,
   call: Call,

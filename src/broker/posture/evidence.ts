@@ -45,7 +45,7 @@ export interface StoredEvidence {
 
 /**
  * Stores what a report says about an image. The next evaluation of a pod with the image reads it.
- * @throws ERR_DENIED, ERR_BODY_INVALID, ERR_CONFLICT for a report that is older than the stored one, or that has no more place
+ * @throws ERR_DENIED, ERR_BODY_INVALID, ERR_CONFLICT for a report that is older than the stored one, or that exceeds the quota
  */
 export async function pushEvidence(
   parts: Recording & Access,

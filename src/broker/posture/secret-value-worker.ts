@@ -67,7 +67,7 @@ async function readChanged(parts: Parts, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** The place of an embedded secret is its path, whether a mount covers it or not. */
+/** An embedded secret is found by its path, whether a mount covers it or not. */
 async function valueAt(
   { connections }: Parts,
   path: string,

@@ -8,7 +8,7 @@ import { planned } from './evidence.ts';
 
 type Parts = Recording & Pick<Access, 'evidence'> & Pick<Work, 'log'>;
 
-/** Outcomes of a report: a refused one is broken, and `full` ones have no more place. */
+/** Outcomes of a report: `refused` ones are broken, and `full` ones exceed the quota. */
 export const WATCHED_OUTCOMES = ['stored', 'unchanged', 'refused', 'full'] as const;
 export type WatchedOutcome = (typeof WATCHED_OUTCOMES)[number];
 

@@ -13,7 +13,7 @@ import { activeRotation } from './rotation-row.ts';
 interface Canary {
   readonly version: string;
   readonly pods: ReadonlySet<string>;
-  /** Holds the pending value, sealed as in the store. */
+  /** Row with the pending value, encrypted as in the store. */
   readonly row: Tables['rotations'];
 }
 

@@ -282,7 +282,7 @@ class RotationRun {
     parts.rotationsDue.ring();
   }
 
-  /** Releases the claim until `at`. Nothing happened, so nothing is recorded. */
+  /** Gives the claim up until `at`. Nothing happened, so nothing is recorded. */
   async #release(at: number | null, more: Partial<RotationRow> = {}): Promise<void> {
     await this.#commit({ change: { ...more, ...UNCLAIMED, next_attempt_at: at } }, undefined);
   }

@@ -40,8 +40,9 @@ export class DueRotations {
   }
 
   /**
-   * The next rotation to work on: at the connection with the fewest in progress, so that connections with a backlog do not share all places of the
-   * process among themselves; then the one that waited longest. `inProgress`: their number; undefined if the connection has no free place.
+   * The next rotation to work on: at the connection with the fewest in progress, so that connections with a backlog do not share
+   * all slots of the process among themselves; then the one that waited longest. `inProgress`: their number; undefined if the
+   * connection has no free place.
    */
   take(inProgress: (connection: string) => number | undefined): RotationRow | undefined {
     let next: Candidate | undefined;

@@ -56,7 +56,7 @@ function conflict(reason: keyof typeof WHY): BrokerError {
   return new BrokerError('ERR_CONFLICT', WHY[reason], { reason });
 }
 
-/** The traits that decide the next state. Without a place they are enough for failures: the target itself may be missing. */
+/** The traits that decide the next state. Without a target they are enough for failures: the target itself may be missing. */
 export function traitsOf(
   row: RotationRow,
   place: Pick<RotationTargetRef, 'spec' | 'target'> | undefined,

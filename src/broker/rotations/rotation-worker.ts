@@ -56,7 +56,7 @@ export class RotationWorker {
     this.#loop = this.#run();
   }
 
-  /** Cancels and releases the steps in progress, and waits for them. */
+  /** Cancels the steps in progress, gives their claims up, and waits for them. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('stopping'));
     this.#unlisten();
@@ -113,7 +113,7 @@ export class RotationWorker {
   }
 
   /**
-   * Computes the milliseconds until the next schedule or rotation is due. Due rotations without a free place are taken as places
+   * Computes the milliseconds until the next schedule or rotation is due. Due rotations without a free slot are taken as slots
    * become free.
    */
   async #untilNext(): Promise<number> {
@@ -150,14 +150,14 @@ export class RotationWorker {
       count(-1);
       this.#running.delete(id);
       if (outcome === 'full') this.#pauseConnection(connection);
-      // The next one takes the place; if none waits, the end may have made a schedule due.
+      // The next one takes the slot; if none waits, the end may have made a schedule due.
       this.#pump();
       if (outcome === 'driven' && this.#due.isExhausted(connection)) this.#ring();
     });
     this.#running.set(id, work);
   }
 
-  /** Other processes do not announce a free place, so the worker polls the connection after a pause. */
+  /** Other processes do not announce a free slot, so the worker polls the connection after a pause. */
   #pauseConnection(connection: string): void {
     if (this.#full.has(connection) || this.#stopping.signal.aborted) return;
     const again = (): void => {

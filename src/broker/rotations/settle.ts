@@ -70,8 +70,8 @@ async function isOlderHeld(parts: Storage & Backends, row: RotationRow): Promise
 }
 
 /**
- * Tells whether a lease is on the promoted value. The name of the version alone does not tell: another value has the same name if another
- * `ref` names another place, or if the secret was deleted and created again at its backend.
+ * Tells whether a lease is on the promoted value. The name of the version alone does not tell: another value has the same name if
+ * another `ref` has another locator, or if the secret was deleted and created again at its backend.
  */
 function promotedLeases(parts: Backends, row: RotationRow): (lease: Tables['leases']) => boolean {
   const versions = newVersions(row);
@@ -79,7 +79,7 @@ function promotedLeases(parts: Backends, row: RotationRow): (lease: Tables['leas
   const here = parts.connections.generation(mount, definition);
   return ({ version, generation, issued_at }) =>
     versions.has(version) &&
-    // Leases of earlier releases do not say of which place they are.
+    // Leases of earlier releases do not name the locator of their version.
     (generation === null || generation === here) &&
     issued_at >= row.created_at;
 }

@@ -155,7 +155,7 @@ function mayList({ parts, call, caller, deleted }: Listing, path: string): boole
   return needed.every((capability) => judge(parts, call, caller, { capability, path }).allowed);
 }
 
-/** The bounds of the connection apply to names as to values. A path without a place at the backend cannot be read. */
+/** The bounds of the connection apply to names as to values. A path without a locator cannot be read. */
 function isReadable({ parts }: Listing, mount: StoredDocument<'mount'>, path: string): boolean {
   try {
     return parts.connections.isWithin(mount, path);
@@ -179,7 +179,10 @@ async function readNames(
   return provider.listDeleted?.(below, page, call.context()) ?? { items: [], cost: 0 };
 }
 
-/** The broker lists no names below a place outside the bounds. Listing may require reading a value, such as the keys of a Kubernetes Secret. */
+/**
+ * The broker lists no names below a locator outside the bounds. Listing may require reading a value, such as the keys of a
+ * Kubernetes Secret.
+ */
 function mayAsk(
   { connections }: Pick<Backends, 'connections'>,
   mount: StoredDocument<'mount'>,

@@ -4,10 +4,13 @@ import type { Caller } from '../access/call.ts';
 import type { Eventually } from '../kernel/eventually.ts';
 import { LiveSession } from '../state/session-memory.ts';
 
-/** Values in a response: in the clear, or sealed to the key that the caller's session is bound to. */
+/** Values in an answer: in the clear, or encrypted to the key that the caller's session is bound to. */
 export type Delivery = { readonly json: ByteText } | { readonly jwe: string };
 
-/** The session decides whether to seal, not the request: otherwise a request without a proof would receive the value in the clear. */
+/**
+ * The session decides whether values are encrypted, not the request: otherwise a request without a proof would receive the value
+ * in the clear.
+ */
 export function deliver(
   json: ByteText,
   caller: Caller | undefined,

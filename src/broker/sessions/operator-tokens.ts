@@ -22,7 +22,10 @@ const MOST = 1_000;
 /** The default lifetime of a token; shorter if the minting token ends earlier. */
 const USUAL_MS = 3_600_000;
 
-/** The response contains the token's text; it is never returned again. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_BODY_INVALID */
+/**
+ * Creates a token. Only this answer contains its text; it is never returned again. @throws ERR_DENIED, ERR_NOT_FOUND,
+ * ERR_BODY_INVALID
+ */
 export async function createOperatorToken(
   parts: Recording & Access,
   call: Call,
@@ -126,7 +129,10 @@ export async function readOwnToken(
   );
 }
 
-/** Every request after the response is refused. An operator may revoke its own token. @throws ERR_DENIED, ERR_NOT_FOUND */
+/**
+ * Revokes a token. Every request after the answer is refused. An operator may revoke its own token. @throws ERR_DENIED,
+ * ERR_NOT_FOUND
+ */
 export async function revokeOperatorToken(
   parts: Recording & Access,
   call: Call,

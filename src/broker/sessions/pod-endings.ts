@@ -21,7 +21,7 @@ const FEW = 10;
 const RETRY_MS = 1_000;
 const CONFIRM_MS = 10_000;
 
-/** Revokes everything that a pod held as soon as the watch reports its end; retries while the store fails. */
+/** Revokes everything of a pod as soon as the watch reports its end; retries while the store fails. */
 export class PodEndings {
   readonly #parts: Backends & Pick<Recording, 'digest' | 'store'> & Pick<Bounds, 'limits'>;
   readonly #actor: SystemActor;
@@ -59,8 +59,8 @@ export class PodEndings {
   }
 
   /**
-   * Revokes what pods held that ended while no process watched. If many are missing at once, an incomplete watch is more likely than ended
-   * pods. Their sessions are then suspended, as in `lost`.
+   * Revokes everything of pods that ended while no process watched. If many are missing at once, an incomplete watch is more
+   * likely than ended pods. Their sessions are then suspended, as in `lost`.
    */
   async reconcile(cluster: string, watch: PodWatch): Promise<void> {
     const seen = new Map<string, PodEnd>();

@@ -15,13 +15,13 @@ export interface BoundConnection {
   readonly prefixes: readonly string[];
 }
 
-/** 64 bits are enough: there are few places, and a collision gives an attacker nothing. */
+/** 64 bits are enough: there are few locators, and a collision gives an attacker nothing. */
 const DIGEST_CHARACTERS = 16;
 
 interface Mounted {
   readonly provider: SecretProvider;
   readonly bound: BoundConnection;
-  /** The generation of paths without a `ref`: identifies the connection and the places that the mount covers. */
+  /** The generation of paths without a `ref`: identifies the connection and the locators that the mount covers. */
   readonly generation: string;
 }
 
@@ -58,7 +58,7 @@ export class Connections {
   }
 
   /**
-   * The place of a path of this mount at the backend, inside the bounds of the connection.
+   * Gives the locator of a path of this mount at the backend, inside the bounds of the connection.
    * @throws ERR_PATH_INVALID, ERR_DENIED for a place outside the bounds.
    */
   locate(mount: StoredDocument<'mount'>, path: string, ref?: unknown): string {
@@ -75,8 +75,8 @@ export class Connections {
   }
 
   /**
-   * Identifies the place at the backend that a path reads, without revealing it. It changes only if the mount or a `ref` leads to another
-   * place. A version belongs to one place only.
+   * Identifies the locator that a path reads, without revealing it. It changes only if the mount or a `ref` leads to another
+   * locator. A version belongs to one locator only.
    */
   generation(
     mount: StoredDocument<'mount'>,
@@ -92,7 +92,7 @@ export class Connections {
     return text;
   }
 
-  /** Tells whether the bounds allow a path's own place; names outside the bounds are not listed. */
+  /** Tells whether the bounds allow a path's own locator; names outside the bounds are not listed. */
   isWithin(mount: StoredDocument<'mount'>, path: string): boolean {
     const { provider, bound } = this.#mount(mount);
     return isWithinBounds(
@@ -101,7 +101,10 @@ export class Connections {
     );
   }
 
-  /** Tells whether the bounds allow any place of the mount at or below `rest`. If `rest` is empty: any place of the mount at all. */
+  /**
+   * Tells whether the bounds allow any locator of the mount at or below `rest`. If `rest` is empty: any locator of the mount at
+   * all.
+   */
   reaches(mount: StoredDocument<'mount'>, rest = ''): boolean {
     const { provider, bound } = this.#mount(mount);
     if (rest === '') return isReachable(provider.covers, bound.locators);

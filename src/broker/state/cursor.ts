@@ -5,8 +5,8 @@ import { cursorData } from '../../crypto/encryption/associated-data.ts';
 import type { Keys } from './dependencies.ts';
 
 /**
- * Encodes the `next` of a page. The cursor is sealed, because its position may be a name that the caller must not learn. It is valid only
- * for the list that produced it, so a caller cannot page from a position that it chose.
+ * Encodes the `next` of a page. The cursor is encrypted, because its position may be a name that the caller must not learn. It is
+ * valid only for the list that produced it, so a caller cannot page from a position that it chose.
  */
 export function encodeCursor(
   parts: Pick<Keys, 'keyring'>,

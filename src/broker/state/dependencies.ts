@@ -43,10 +43,7 @@ export interface Limits {
 
 /** The registered clusters in use. Each has one authenticator and one watch, created and closed as cluster documents change. */
 export interface Clusters {
-  /**
-   * Finds the authenticator of a cluster. @throws ERR_IDENTITY_UNAVAILABLE if its connection is not configured.
-   * @throws ERR_IDENTITY_UNAVAILABLE when its connection is not configured.
-   */
+  /** Finds the authenticator of a cluster. @throws ERR_IDENTITY_UNAVAILABLE if its connection is not configured. */
   authenticator(name: string): WorkloadAuthenticator | undefined;
   watch(name: string): PodWatch | undefined;
   namespaces(name: string): NamespaceFacts | undefined;
@@ -100,7 +97,7 @@ export interface Backends {
   readonly targets: RotationTargets;
 }
 
-/** Seals values and cursors of this installation. */
+/** Keys that encrypt values and cursors of this installation. */
 export interface Keys {
   readonly keyring: Keyring;
   readonly installation: string;

@@ -208,7 +208,7 @@ export class EventStreams {
     }
   }
 
-  /** Sends nothing to a stream that ended meanwhile: a write after the end of a response raises an error that terminates the process. */
+  /** Sends nothing to a stream that ended meanwhile: a write after the end of an answer raises an error that terminates the process. */
   #send(open: Open, event: BrokerEvent): void {
     if (this.#isOpen(open) && !open.stream.sink.send(event)) this.#end(open);
   }

@@ -180,10 +180,7 @@ export class OperatorTokens {
     for (const [key, token] of this.#byHash) if (token.id === id) this.#byHash.delete(key);
   }
 
-  /**
-   * Reads a row. @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write.
-   * @throws ERR_CIPHERTEXT_INVALID for a row we did not write.
-   */
+  /** Reads a row. @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write. */
   open(row: Tables['operator_tokens']): OperatorToken {
     const { mac, ...fields } = row;
     this.#keys.rows.verify('operator_tokens', fields, mac);

@@ -120,8 +120,9 @@ const scan = z
   .transform(({ metadata }) => Date.parse(metadata.scanFinishedOn));
 
 /**
- * Reads an attestation as it was pushed or stored: a bundle, or `payload` and `signature` of a simple signing, by a key or with `certificate` and `rekorBundle`.
- * @throws ERR_BODY_INVALID with the place below `/attestation`
+ * Reads an attestation as it was pushed or stored: a bundle, or `payload` and `signature` of a simple signing, by a key or with
+ * `certificate` and `rekorBundle`.
+ * @throws ERR_BODY_INVALID with the pointer below `/attestation`
  */
 export function parseAttestation(value: unknown): ParsedAttestation {
   return isBundle(value) ? parseBundle(value) : parseLegacy(value);

@@ -13,7 +13,7 @@ const EXCEEDED: Readonly<Record<keyof JsonBounds, string>> = {
   values: `may have ${BOUNDS.values} values`,
   bare: `may have ${BOUNDS.bare} characters outside of its texts`,
 };
-/** The place of a fault has names of the report, of any length. */
+/** The pointer to a fault has names of the report, of any length. */
 const LONGEST_MESSAGE = 512;
 
 export interface AskedReport {

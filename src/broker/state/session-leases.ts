@@ -6,7 +6,10 @@ import { LEASES } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { readUnchanged } from '../kernel/read-unchanged.ts';
 
-/** A backend names its versions itself. At another mount, or at the place of another `ref`, the same name is a version of another secret. */
+/**
+ * A backend names its versions itself. At another mount, or at the locator of another `ref`, the same name is a version of
+ * another secret.
+ */
 type LeasePlace = Pick<Lease, 'mountUid' | 'path' | 'version' | 'generation'>;
 
 /** The leases of one session, read once and then kept in memory. A change of kind `leases` makes it read them again. */
@@ -16,7 +19,7 @@ export class SessionLeases {
   /** Created or extended by a plan that has not committed yet. */
   readonly #pending = new Set<Lease>();
   #byVersion: Map<string, Lease> | undefined;
-  /** True if some lease does not name its place; such a lease counts for every place. */
+  /** True if some lease does not name its locator; such a lease counts for every locator. */
   #hasUnplaced = false;
 
   constructor(sessionId: string, store: Store) {

@@ -18,7 +18,7 @@ export function targetOf(parts: Pick<Rights, 'catalog'>, path: string): Target {
   return { mount, definition: parts.catalog.find('definition', path) };
 }
 
-/** The place of a path at its backend, in the form for audit entries. Undefined in the embedded store, where the path is the place. */
+/** Encodes the locator of a path for audit entries. Undefined in the embedded store, where the path is the locator. */
 export function encodedLocator(
   parts: Pick<Recording, 'digest'> & Pick<Backends, 'connections'>,
   mount: StoredDocument<'mount'>,

@@ -18,7 +18,7 @@ export interface CanaryValues {
   valueFor(holder: { readonly session: Session }, path: string): Value | undefined;
 }
 
-/** The current version of one secret in the form for disclosure: its data as JSON bytes, ready to insert into a response. */
+/** The current version of one secret in the form for disclosure: its data as JSON bytes, ready to insert into an answer. */
 export interface Value {
   readonly json: Buffer;
   readonly version: string;
@@ -26,7 +26,7 @@ export interface Value {
   readonly fingerprint: string;
   readonly fieldFingerprints: string | undefined;
   readonly createdAt: number | undefined;
-  /** The place at the backend that it was read from, in the form for audit entries. */
+  /** Locator that it was read from, in the form for audit entries. */
   readonly locator: EncodedLocator | undefined;
   /** The backend failed, and this is its earlier answer, within `staleIfError`. */
   readonly stale: boolean;
@@ -78,7 +78,7 @@ interface Absence {
   readonly until: number;
 }
 
-/** Current values, sealed under a key that exists only in this process. Only one read at a time goes to the backend for a path. */
+/** Current values, encrypted under a key that exists only in this process. Only one read at a time goes to the backend for a path. */
 export class ValueCache {
   #sealer = ephemeralSealer();
   readonly #entries: LRUCache<string, Entry>;
@@ -106,7 +106,10 @@ export class ValueCache {
     return this.#tallies;
   }
 
-  /** Drops every value, the key that seals them and the key of their fingerprints. After that, it creates no value. */
+  /**
+   * Drops every value, the key that encrypts them and the key of their fingerprints, because the broker is sealed. After that, it
+   * creates no value.
+   */
   seal(): void {
     this.clear();
     this.#sealer = ephemeralSealer();

@@ -1,5 +1,5 @@
 import { pointerTo } from '../../domain/words/json-pointer.ts';
-/** Place where two documents differ. */
+/** Difference between two documents at one pointer. */
 export interface Difference {
   /** JSON pointer. */
   readonly pointer: string;

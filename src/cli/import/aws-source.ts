@@ -149,7 +149,7 @@ function awsFailure(
     const text = `the AWS SDK found no credentials (${word}) in environment, profile or role`;
     return new Failed(text, EXIT.refused);
   }
-  // Every other error that AWS did not return: no connection, no response in time, a response of another server.
+  // Every other error that AWS did not return: no connection, no answer in time, an answer of another server.
   if (!(error instanceof Answered)) {
     const text = `no response from ${where}: ${word}; check --region and --endpoint`;
     return new Failed(text, EXIT.unreachable);

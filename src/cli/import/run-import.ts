@@ -14,7 +14,7 @@ const PRECONDITION = 412;
 export interface ImportResult {
   readonly source: string;
   readonly target: string | undefined;
-  /** `not known`: it was sent, and no response says whether the broker stored it. */
+  /** `not known`: it was sent, and no answer says whether the broker stored it. */
   readonly outcome:
     'created' | 'empty' | 'failed' | 'not known' | 'not reached' | PlannedImport['state'];
   /** Code that names why it failed, never a text of the source or the broker. */
@@ -31,9 +31,9 @@ export interface ImportEnd {
 type Outcome = Pick<ImportResult, 'outcome' | 'code'>;
 
 /**
- * Copies the planned secrets, a few at a time, from the source's responses into requests to the broker, never to a disk. Existing secrets stay
- * unchanged, so an interrupted import can be run again. After an error that stops the import it starts no further copy, and waits for those in
- * progress.
+ * Copies the planned secrets, a few at a time, from the source's answers into requests to the broker, never to a disk. Existing
+ * secrets stay unchanged, so an interrupted import can be run again. After an error that stops the import it starts no further
+ * copy, and waits for those in progress.
  */
 export async function runImport(
   { output, signal }: Pick<CliContext, 'output' | 'signal'>,
@@ -70,7 +70,7 @@ interface Copying {
   readonly broker: Broker;
   readonly source: ImportSource;
   readonly signal: AbortSignal;
-  /** Stops the import. A refusal of one secret does not; a refusal of the caller and a missing response do. */
+  /** Stops the import. A refusal of one secret does not; a refusal of the caller and a missing answer do. */
   readonly stop: Stop;
 }
 

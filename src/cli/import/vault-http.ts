@@ -51,7 +51,7 @@ export class VaultHttp {
   }
 
   /**
-   * The response, whatever its status. Reads are safe to repeat, so it retries while the server is busy or unavailable.
+   * Gets the answer, whatever its status. Reads are safe to repeat, so it retries while the server is busy or unavailable.
    * @throws Failed without a response; SourceError for a response that is too large or nested too deeply
    */
   async get(path: string, query = ''): Promise<VaultAnswer> {

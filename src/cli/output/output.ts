@@ -27,7 +27,7 @@ export class Output {
     return this.#streams.stdout.isTTY === true;
   }
 
-  /** One result: JSON and YAML have the shape of the API's response, a table is what `view` returns. */
+  /** One result: JSON and YAML have the shape of the API's answer, a table is what `view` returns. */
   async show(body: unknown, view: () => string): Promise<void> {
     if (this.format === 'json') await this.#print(printableJson(body, 2));
     else if (this.format === 'yaml') await this.#print(await printableYaml(body));

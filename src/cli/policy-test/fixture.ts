@@ -34,7 +34,7 @@ export interface PolicyCase {
   /** Milliseconds since the epoch. */
   readonly at: number | undefined;
   readonly podLabels: ReadonlyMap<string, string> | undefined;
-  /** True if the session has encrypted responses. */
+  /** True if the session's answers are encrypted to its key. */
   readonly sealed: boolean | undefined;
 }
 

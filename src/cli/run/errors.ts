@@ -25,7 +25,7 @@ export function exitCodeOfStatus(status: number): ExitCode {
   return EXIT.failed;
 }
 
-/** A problem at a place in a file of the caller, with lines and columns from 1. */
+/** Problem in a file of the caller, with lines and columns from 1. */
 export interface FileProblem {
   readonly file: string;
   readonly line?: number | undefined;

@@ -12,7 +12,7 @@ interface ApiOptions {
   readonly body?: string;
 }
 
-/** Calls any operation of the contract by its operationId. Responses are printed as they are, values included. */
+/** Calls any operation of the contract by its operationId. Answers are printed as they are, values included. */
 export async function runApi(
   context: CliContext,
   { args: [id = ''], options }: Call<ApiOptions>,

@@ -73,7 +73,7 @@ function witnessFindings(samples: Samples): readonly Finding[] {
 const MOST_DUE = 100_000;
 const FAILED = 'docs/operations.md, "A failed archive run"';
 
-/** The last run of the archive, what it has not archived yet, and a place that cannot be reached. */
+/** Reports the last run of the archive, the entries that it has not archived yet, and a directory or bucket that cannot be reached. */
 export async function archiveFindings(broker: Broker, now: number): Promise<readonly Finding[]> {
   const about = 'audit archive';
   const { place, keepDays = 0, truncation, run } = (await broker.call('readArchive')).body;

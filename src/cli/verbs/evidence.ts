@@ -49,7 +49,7 @@ export function scopeNote(scope: readonly string[] = []): string {
 }
 
 /**
- * Members that no check reads, and that most of a report consists of: texts for people, and the places where a scanner looked. A
+ * Members that no check reads, and that most of a report consists of: texts for people, and paths in which a scanner looked. A
  * masked secret stays here too.
  */
 const NOT_SENT: ReadonlySet<string> = new Set([

@@ -77,7 +77,7 @@ function toJson({ test, verdict, passed }: Outcome): object {
   };
 }
 
-/** One line for each test; a failed test also shows its place, the expected decision and the reasons. */
+/** One line for each test; a failed test also shows its line, the expected decision and the reasons. */
 function toLines({ test, verdict, passed }: Outcome): readonly string[] {
   const { name, who, capability, path, expect, rule, source, pointer } = test;
   const what = `${workloadId(who)} ${capability} ${path}: ${expect}`;

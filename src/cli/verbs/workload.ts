@@ -49,7 +49,7 @@ export async function runCredential(
   }
 }
 
-/** Releases a credential whose values were never shown. @returns what to report */
+/** Ends the lease of a credential whose values were never shown. @returns what to report */
 async function release(broker: Broker, { lease }: Disclosure): Promise<string> {
   const id = lease?.id ?? '';
   return broker.call('releaseLease', { path: { id } }).then(

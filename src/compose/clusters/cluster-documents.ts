@@ -112,7 +112,7 @@ export class ClusterDocumentsWork {
     return [...this.#states.values()].filter((each) => each === state).length;
   }
 
-  /** Documents whose deletion is held; in every process. */
+  /** Count of documents whose deletion is stopped; in every process. */
   get held(): number {
     return this.#documents.held;
   }

@@ -160,7 +160,7 @@ function certificatesOf(pem: string): string {
   return `${found.join('\n')}\n`;
 }
 
-/** Queries the API server once, at the first review. If there is no response, it queries again at the next review. */
+/** Queries the API server once, at the first review. If there is no answer, it queries again at the next review. */
 function asking(
   api: KubernetesApi,
   { clock, log, closed }: Omit<SettingsDeps, 'brokerCa'>,

@@ -149,7 +149,7 @@ function isMapOrEmpty(value: unknown): boolean {
   return typeof value === 'object' && !Array.isArray(value);
 }
 
-/** @throws ERR_CONFIG_INVALID with the place of each fault */
+/** @throws ERR_CONFIG_INVALID with file, line and column of each fault */
 async function readSetting(text: string, source: string): Promise<YamlDocument> {
   const read = await readOneYaml(text, { allowAliases: true });
   if (!('problems' in read)) return read;

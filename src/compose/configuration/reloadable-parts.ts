@@ -47,7 +47,7 @@ function reloadableConnections(reloaded: ReloadedParts): Reloadable {
           change.apply();
           parts.connections.replace([embedded, ...connections.providers]);
           parts.targets.replace(connections.targets);
-          // The connection may now lead to another backend, or to fewer places of it.
+          // The connection may now lead to another backend, or to fewer locators of it.
           parts.values.clear();
           clusters.reconnect(parts.catalog.all('cluster'));
           warnOfMissing(reloaded);

@@ -54,8 +54,8 @@ function readLogged(store: Store, { keys, identity, clock }: OpeningState): Prom
 }
 
 /**
- * Compares all guarded rows with their digests and with the log, and holds the store if they differ. Rows of an earlier release get their MACs and
- * digests. The log must already contain the entry of this boot.
+ * Compares all guarded rows with their digests and with the log, and holds the store if they differ. Rows of an earlier release
+ * get their MACs and digests. The log must already contain the entry of this boot.
  */
 export async function openState(
   store: Store,

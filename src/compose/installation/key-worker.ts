@@ -19,8 +19,8 @@ interface KeyWorkerDeps {
 }
 
 /**
- * The worker for root keys of this process, with the rows that the store and the log keep for themselves. The store has counted the first seals
- * when it returns.
+ * The worker for root keys of this process, with the rows that the store and the log keep for themselves. The store has counted
+ * the first encryptions when it returns.
  */
 export async function openKeyWorker(
   { store: { type }, kekOutageSeconds }: Config,

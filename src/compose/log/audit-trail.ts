@@ -85,7 +85,7 @@ interface TrailDeps {
 
 type Announced = Pick<Plan, 'writes' | 'entries'>;
 
-/** The state that `release` accepted. */
+/** State that `quaymaster release` accepted. */
 export interface Released {
   readonly held: HeldReason;
   readonly extent: LogExtent;
@@ -451,7 +451,7 @@ export class AuditTrail {
   }
 }
 
-/** Lists the objects that an operator must repair in the database. `release` does not accept these differences. */
+/** Lists the objects that an operator must repair in the database. `quaymaster release` does not accept these differences. */
 export function schemaDiffers(differences: readonly string[]): BrokerError {
   return new BrokerError(
     'ERR_HELD',

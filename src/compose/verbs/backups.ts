@@ -77,7 +77,10 @@ interface RestoreOptions extends ArchiveArguments {
   readonly newerLog?: string;
 }
 
-/** Restores an archive to the place of the store. @returns the text for the operator. @throws ERR_CONFLICT, ERR_CIPHERTEXT_INVALID, ERR_CONFIG_INVALID */
+/**
+ * Restores an archive to the path of the store. @returns the text for the operator. @throws ERR_CONFLICT, ERR_CIPHERTEXT_INVALID,
+ * ERR_CONFIG_INVALID
+ */
 export async function runRestore(
   archive: string,
   options: RestoreOptions,

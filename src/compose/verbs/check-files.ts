@@ -95,7 +95,10 @@ export async function configFindings(path: string, clock: Clock): Promise<readon
   ];
 }
 
-/** Checks that the place of the archive answers. A read is enough: it needs the place, its credentials and its permissions. */
+/**
+ * Checks that the directory or bucket of the archive answers. A read is enough: it needs the address, its credentials and its
+ * permissions.
+ */
 async function archiveFinding(
   { audit: { archive } }: Config,
   clock: Clock,

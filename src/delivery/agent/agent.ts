@@ -259,7 +259,7 @@ export class Agent {
     if (isLogin && kind !== 'unavailable' && keeper.wasRevoked) await this.#revokeAll();
   }
 
-  /** The session was ended early and the broker refuses another: values that were held under it must not be kept. */
+  /** The session was ended early and the broker refuses another: values that were read under it must not be kept. */
   async #revokeAll(): Promise<void> {
     const held = this.#parts.holdings.all.filter(({ value }) => value !== undefined);
     if (held.length === 0) return;

@@ -1,6 +1,6 @@
 import { HttpClient } from '../../net/https/http-client.ts';
 
-/** One request with an empty body; redirects are not followed and the body of the response is not read. @throws as `HttpClient.open` */
+/** One request with an empty body; redirects are not followed and the body of the answer is not read. @throws as `HttpClient.open` */
 export async function httpStatus(
   { method, url }: { readonly method: string; readonly url: URL },
   signal: AbortSignal,

@@ -14,7 +14,7 @@ export interface PendingReportsDeps {
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
 
-/** Reports that the broker has not received yet: versions that are in use or failed, and credentials to release. */
+/** Reports that the broker has not received yet: versions that are in use or failed, and credentials that are no longer used. */
 export class PendingReports {
   readonly #log: AgentLog;
   readonly #reports = new Map<string, Report>();
@@ -113,9 +113,9 @@ export class PendingReports {
 }
 
 /**
- * Ends of leases that the agent causes itself, by acknowledging a version or releasing a credential: the broker sends the same event as for a
- * revocation, and each would cause a fetch of everything. An event counts as our own only while one is expected, so of two events at least one is
- * acted on.
+ * Ends of leases that the agent causes itself, by acknowledging a version or ending the lease of a credential: the broker sends
+ * the same event as for a revocation, and each would cause a fetch of everything. An event counts as our own only while one is
+ * expected, so of two events at least one is acted on.
  */
 class OwnEvents {
   #expected = 0;

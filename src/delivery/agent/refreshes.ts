@@ -29,7 +29,10 @@ export class Refreshes {
     this.#clock = clock;
   }
 
-  /** Tells whether the held value is fresh. @throws NotRefreshed if the broker was asked within the last second and did not answer */
+  /**
+   * Tells whether the agent's value is fresh. @throws NotRefreshed if the broker was asked within the last second and did not
+   * answer
+   */
   isFresh(holding: Holding): boolean {
     const answer = this.#answers.get(holding);
     if (answer === undefined || this.#clock.monotonic() - answer.at >= FRESH_MS) return false;

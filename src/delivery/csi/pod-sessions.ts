@@ -32,10 +32,7 @@ export class PodSessions {
     this.#clock = clock;
   }
 
-  /**
-   * Finds or opens the session of a token. @throws as `WorkloadSession.logIn`
-   * @throws as `WorkloadSession.logIn`
-   */
+  /** Finds or opens the session of a token. @throws as `WorkloadSession.logIn` */
   async of(token: Sensitive<string>, signal: AbortSignal): Promise<WorkloadSession> {
     const name = sha256Hex(token.reveal());
     for (;;) {

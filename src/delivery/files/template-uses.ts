@@ -20,7 +20,7 @@ export function usedSecrets(templates: readonly Template[]): ReadonlySet<string>
 class Walk {
   readonly names = new Set<string>();
   isComputed = false;
-  /** Names that the template assigns, then those of each block around the present place. */
+  /** Names that the template assigns, then those of each block around the present position. */
   readonly #scopes: Set<string>[] = [new Set()];
 
   templates(templates: readonly Template[]): void {

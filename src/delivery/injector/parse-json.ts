@@ -101,7 +101,7 @@ class Parser {
     return decoded;
   }
 
-  /** Finds the end of the string, or the first place at or after `limit` that is not inside of an escape. */
+  /** Finds the end of the string, or the first index at or after `limit` that is not inside of an escape. */
   #endOfPiece(start: number, limit: number): number {
     const text = this.#text;
     const last = Math.min(limit, text.length);

@@ -24,7 +24,7 @@ const reviewSchema = object({
 
 export type Outcome = 'injected' | 'unchanged' | 'denied';
 
-/** An AdmissionReview with its response, and the facts for the log. */
+/** AdmissionReview with its answer, and the facts for the log. */
 export interface ReviewAnswer {
   readonly body: object;
   readonly outcome: Outcome;

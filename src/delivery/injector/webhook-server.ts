@@ -87,10 +87,7 @@ export class WebhookServer {
     this.#server.timeout = STALLED_MS;
   }
 
-  /**
-   * Listens. @throws ERR_CONFIG_INVALID if it cannot.
-   * @throws ERR_CONFIG_INVALID when it cannot.
-   */
+  /** Listens. @throws ERR_CONFIG_INVALID if it cannot. */
   listen(): Promise<AddressInfo> {
     return listenAt(this.#server, this.#options);
   }

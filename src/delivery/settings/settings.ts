@@ -239,7 +239,7 @@ export function checkSettings(document: unknown, source: string): Settings {
   throw new ConfigError(source, checked.problems);
 }
 
-/** Problems have the place and the rule, never the value: someone may have put a secret into the wrong place. */
+/** Problems have the pointer and the rule, never the value: someone may have put a secret into the wrong field. */
 export function parseSettings(
   document: unknown,
 ): { readonly data: Settings } | { readonly problems: readonly string[] } {

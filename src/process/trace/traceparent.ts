@@ -1,4 +1,4 @@
-/** The caller's place in its trace. */
+/** Position of the caller in its trace. */
 export interface RemoteParent {
   readonly traceId: string;
   readonly spanId: string;

@@ -36,7 +36,7 @@ export const awsSecretsManagerConnectionSchema = z.strictObject({
   type: z.literal('aws-secrets-manager'),
   ...awsAccessFields,
   limits: guardLimitsSchema.prefault({}),
-  /** The places that mounts may reach: secret names, `*` one segment, `**` (last) any depth. */
+  /** Locators that mounts may reach: secret names, `*` one segment, `**` (last) any depth. */
   locators: z.array(z.string().min(1).max(1024)).min(1),
 });
 export type AwsSecretsManagerConfig = z.infer<typeof awsSecretsManagerConnectionSchema>;
@@ -104,7 +104,10 @@ export const awsIamConnectionSchema = z.strictObject({
   /** Replaces the region's public STS endpoint; `endpoint` is that of IAM. */
   stsEndpoint: awsEndpoint.optional(),
   limits: guardLimitsSchema.prefault({}),
-  /** The allowed places: `roles/<account>/<path and name>` to assume, `users/<name>` to rotate; `*` one segment, `**` (last) any depth. */
+  /**
+   * Allowed locators: `roles/<account>/<path and name>` to assume, `users/<name>` to rotate; `*` one segment, `**` (last) any
+   * depth.
+   */
   locators: z.array(z.string().min(1).max(1024)).min(1),
 });
 export type AwsIamConfig = z.infer<typeof awsIamConnectionSchema>;

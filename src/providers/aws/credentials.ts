@@ -169,7 +169,7 @@ function formatRoleLocation(account: string, role: string): string {
   return ['roles', account, ...role.split('/').map(encodeURIComponent)].join('/');
 }
 
-/** The ARN of the role at a place that `formatRoleLocation` wrote. */
+/** Reads the ARN of the role from a locator that `formatRoleLocation` wrote. */
 function roleArnOf(locator: string, partition: string): string {
   const [, account = '', ...segments] = locator.split('/').map(decodeURIComponent);
   return `arn:${partition}:iam::${account}:role/${segments.join('/')}`;

@@ -12,7 +12,7 @@ import { AwsRefusal, awsAttempt } from './errors.ts';
 
 const MAX_ANSWER_BYTES = 64 * 1024;
 const MOST_CIPHERTEXT_BYTES = 6_144;
-/** The one member of the encryption context. AWS writes it to CloudTrail; it names the place of a root key and reveals nothing of it. */
+/** The one member of the encryption context. AWS writes it to CloudTrail; it names the row of a root key and reveals nothing of it. */
 const CONTEXT_NAME = 'quaymaster';
 /** The server chooses its answer, so a message repeats nothing else of it. */
 const KEY_NAME = /^[A-Za-z0-9:/-]{1,256}$/;

@@ -6,7 +6,7 @@ const SUBDOMAIN =
   /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 const KEY = /^(?!\.\.?$)[-._a-zA-Z0-9]{1,253}$/;
 
-/** RFC 1123, as the API server checks it: no text that could leave the resource's place in a URL (CVE-2022-3162). */
+/** RFC 1123, as the API server checks it: no text that could change which resource a URL names (CVE-2022-3162). */
 export function isSubdomain(text: string): boolean {
   return SUBDOMAIN.test(text);
 }
@@ -84,7 +84,7 @@ export const kubernetesProviderConnectionSchema = z
   .strictObject({
     ...kubernetesAccessFields,
     limits: guardLimitsSchema.prefault({}),
-    /** The places that mounts may reach, for example `payments/*`. Absent: none, the connection serves only logins. */
+    /** Locators that mounts may reach, for example `payments/*`. Absent: none, the connection serves only logins. */
     locators: z.array(z.string().min(1).max(1024)).default([]),
   })
   .superRefine(checkKubernetesAccess);

@@ -29,7 +29,7 @@ export const databaseServerFields = {
   /** TLS settings; default: TLS, except to loopback. `off` must be explicit; even then no plain password is sent. */
   tls: z.union([z.literal('off'), tlsFiles]).optional(),
   limits: guardLimitsSchema.prefault({}),
-  /** The places that rotations may change and mounts may reach. */
+  /** Locators that rotations may change and mounts may reach. */
   locators: z.array(z.string().min(1).max(1024)).min(1),
 } as const;
 

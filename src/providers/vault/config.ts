@@ -76,7 +76,7 @@ export const vaultServerSchema = z.strictObject({
 
 export type VaultServer = z.infer<typeof vaultServerSchema>;
 
-/** A connection of the configuration file. `locators` limits the places that mounts may reach. */
+/** A connection of the configuration file. `locators` limits what mounts may reach. */
 export const vaultConnectionSchema = vaultServerSchema.extend({
   type: z.literal('vault'),
   locators: z.array(locator).min(1),

@@ -48,7 +48,7 @@ const target = z
     'is a place such as accounts/app: segments joined by /, each percent-encoded',
   );
 
-/** A place has one spelling: characters that RFC 3986 does not reserve stay, all others are encoded. */
+/** A target has one spelling: characters that RFC 3986 does not reserve stay, all others are encoded. */
 function isSegment(text: string): boolean {
   if (text === '' || text === '.' || text === '..') return false;
   try {

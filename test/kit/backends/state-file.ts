@@ -4,7 +4,7 @@ import { cacheDirectory } from './cache.ts';
 import type { Backends } from './fleet.ts';
 import { isRunning, type Footprint } from './footprint.ts';
 
-/** The record of `npm run backends start` about running backends: `QM_BACKENDS_FILE`, else a fixed place in the cache. */
+/** The record of `npm run backends start` about running backends: `QM_BACKENDS_FILE`, else a fixed path in the cache. */
 export function stateFile(): string {
   const chosen = process.env['QM_BACKENDS_FILE'] ?? '';
   return chosen === '' ? join(cacheDirectory(), 'running.json') : chosen;

@@ -39,8 +39,8 @@ export interface PostgresPlace {
 }
 
 /**
- * Roles that the administrator created, and roles that own the database or have rights in it. Both belong only to this place, so no other
- * suite's role is among them.
+ * Roles that the administrator created, and roles that own the database or have rights in it. Both belong only to this fixture,
+ * so no other suite's role is among them.
  */
 const OWN_ROLES = `
   SELECT m.roleid::regrole::text FROM pg_auth_members m JOIN pg_roles a ON a.oid = m.member

@@ -18,7 +18,7 @@ interface AgentSuite {
   readonly begin: (running: Running) => void;
 }
 
-/** One broker for the tests of a file, and agents for each test, whose output is checked for the canary at its end. */
+/** One broker for the tests of a file, and agents for each test, whose output is searched for secret values at its end. */
 export function agentSuite({ canary, furniture, begin }: AgentSuite): void {
   let broker: PreparedBroker;
   let agents: AgentProcess[];

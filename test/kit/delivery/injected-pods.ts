@@ -44,7 +44,7 @@ export function injected(pod: Pod, settings: Partial<InjectionSettings> = {}): P
   return injection.outcome === 'injected' ? injection.pod : pod;
 }
 
-/** The reasons of a denial: the places, each with its message. */
+/** Lists the reasons of a denial: the pointers, each with its message. */
 export function denials(pod: Pod): readonly string[] {
   const injection = inject(pod, SETTINGS);
   return injection.outcome === 'denied'

@@ -123,7 +123,7 @@ export class BoundSession {
     return this.api.call(method, path, { headers: this.headers(method, path), body });
   }
 
-  /** A sealed answer after opening: its clear header, and the JSON inside. */
+  /** Decrypts an answer: its clear header, and the JSON inside. */
   async opened(answer: Answered): Promise<{ readonly header: object; readonly body: unknown }> {
     const { plaintext, protectedHeader } = await this.sender.open(answer.text);
     return { header: protectedHeader, body: JSON.parse(Buffer.from(plaintext).toString()) };

@@ -14,10 +14,7 @@ export class RecordingProxy {
     });
   }
 
-  /**
-   * Starts a proxy. @param target a port of this machine
-   * @param target a port of this machine
-   */
+  /** Starts a proxy. @param target a port of this machine */
   static async start(target: number): Promise<RecordingProxy> {
     const proxy = new RecordingProxy(target);
     const { promise, resolve } = Promise.withResolvers<undefined>();

@@ -82,8 +82,8 @@ function ruleMatches(rule: PolicyRule, request: AccessRequest): boolean {
 }
 
 /**
- * An allow that requires sealed answers matches only if sealing is known. A deny of answers in the clear spares only answers that are known to
- * be sealed.
+ * An allow that requires encrypted answers matches only if the encryption is known. A deny of answers in the clear spares only
+ * answers that are known to be encrypted.
  */
 function isDeliveryMet({ effect, conditions }: PolicyRule, { sealed }: AccessRequest): boolean {
   if (conditions?.sealedDelivery === undefined) return true;

@@ -8,9 +8,9 @@ export const DOCUMENT_CHARACTERS = 65_536;
 const SLICE = 50;
 
 /**
- * Parses the JSON texts of several documents of one body. Each is a text of its own, so that it has the bounds of one document, and other requests are
- * answered in between. As parts of one body they would be parsed at once.
- * @throws ERR_BODY_INVALID with the place of the text; `pointerTo` returns it
+ * Parses the JSON texts of several documents of one body. Each is a text of its own, so that it has the bounds of one document,
+ * and other requests are answered in between. As parts of one body they would be parsed at once.
+ * @throws ERR_BODY_INVALID with the pointer to the text; `pointerTo` returns it
  */
 export async function parseTexts(
   texts: readonly string[],

@@ -25,10 +25,7 @@ export interface AgentSession {
   renew(identity: string, signal: AbortSignal): Promise<void>;
   end(signal: AbortSignal): Promise<void>;
   read(items: readonly BatchItem[], signal: AbortSignal): Promise<BatchAnswer>;
-  /**
-   * Renews the lease. @returns the new end of the lease.
-   * @returns the new end of the lease.
-   */
+  /** Renews the lease. @returns the new end of the lease. */
   renewLease(id: string, signal: AbortSignal): Promise<number>;
   releaseLease(id: string, signal: AbortSignal): Promise<void>;
   acknowledge(reports: readonly Report[], signal: AbortSignal): Promise<readonly ReportAnswer[]>;

@@ -10,7 +10,7 @@ export interface NewValue {
   readonly name: string;
   readonly path: string;
   readonly version: string;
-  /** Dynamic credentials are not acknowledged: the former one is released. */
+  /** Dynamic credentials are not acknowledged: the lease of the former one is ended. */
   readonly isCredential: boolean;
   readonly replacedLease: string | undefined;
 }

@@ -140,7 +140,7 @@ export class Holding {
     this.#value = kept && { ...kept, leaseId: undefined, stale: true };
   }
 
-  /** Leases and issued credentials belong to the former session. A value that was held under them keeps its end. */
+  /** Leases and issued credentials belong to the former session. A value that was read under them keeps its end. */
   newSession(): void {
     const endsAt = this.#lease?.endsAt;
     this.#forgetLease();

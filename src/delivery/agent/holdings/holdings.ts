@@ -15,7 +15,7 @@ export interface Refusal {
 /** The outcome of a batch. */
 export interface BatchResult {
   readonly changed: readonly Holding[];
-  /** Secrets that were held, and are denied now. */
+  /** Secrets that the agent had, and that are denied now. */
   readonly lost: readonly Holding[];
   readonly refusals: readonly Refusal[];
 }
@@ -43,7 +43,7 @@ export class Holdings {
     return this.all.filter(({ settings }) => settings.path === path);
   }
 
-  /** The held values, by name. */
+  /** Values that the agent has, by name. */
   values(): ReadonlyMap<string, HeldSecret> {
     const held = this.all.flatMap(({ name, value }) =>
       value === undefined ? [] : [[name, value] as const],

@@ -17,7 +17,7 @@ export interface SecretSource {
   refresh(secretId: string): Promise<HeldSecret | undefined>;
 }
 
-/** `GetSecretValue` of a held secret. The answer is the same for an unknown secret and for another version. */
+/** Answers `GetSecretValue` for a secret that the agent has. The answer is the same for an unknown secret and for another version. */
 export async function answerSecret(source: SecretSource, query: SecretQuery): Promise<LocalAnswer> {
   const { secretId, versionId, versionStage = CURRENT, isRefreshed } = query;
   let secret: HeldSecret | undefined;

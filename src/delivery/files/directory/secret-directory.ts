@@ -63,7 +63,7 @@ export class SecretDirectory {
     }
   }
 
-  /** Gives the reason why a target cannot be written: an entry that the agent did not create. Undefined if the place is free. */
+  /** Gives the reason why a target cannot be written: an entry that the agent did not create. Undefined if nothing is in the way. */
   obstacle(target: string): string | undefined {
     const [name = ''] = target.split('/');
     const link = this.#linkAt(name);

@@ -49,7 +49,7 @@ function membersOf(text: string): readonly Member[] | undefined {
   ]);
 }
 
-/** A lone surrogate has no UTF-8 form: two different values would be sent, sealed and fingerprinted as one. */
+/** A lone surrogate has no UTF-8 form: two different values would be sent, encrypted and fingerprinted as one. */
 function wellFormed(text: string): string {
   if (!text.isWellFormed()) throw malformed('not_unicode');
   return text;

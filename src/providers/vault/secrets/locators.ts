@@ -12,7 +12,8 @@ export interface Location {
 }
 
 /**
- * Maps the names of one mount to places at the server: `secret/data/payments/db`, followed by `#password` if the definition names one key.
+ * Maps the names of one mount to locators at the server: `secret/data/payments/db`, followed by `#password` if the definition
+ * names one key.
  */
 export class Locators {
   readonly covers: string;
