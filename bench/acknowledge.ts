@@ -109,8 +109,14 @@ function resultOf(
   const ratios = ours.map((each, round) => each / (peer[round] ?? Number.NaN));
   const ratio = median(ratios);
   return {
-    ...{ name, label, ratio, target: targetText(target), isReached: holds(target, ratio) },
-    ...{ unit: measure === 'p50' ? 'ms' : 'us', ours: median(ours), peer: median(peer) },
+    name,
+    label,
+    ratio,
+    target: targetText(target),
+    isReached: holds(target, ratio),
+    unit: measure === 'p50' ? 'ms' : 'us',
+    ours: median(ours),
+    peer: median(peer),
     spread: [Math.min(...ratios), Math.max(...ratios)],
   };
 }

@@ -34,7 +34,12 @@ export async function applyResult(
   const processor = (processorSeconds(broker.pid) - used).toFixed(2);
   console.log(`apply: ${ours.toFixed(2)} s, ${processor} s of the broker's processor time`);
   return {
-    ...{ name: figure.name, label: figure.label, unit: 's', ours, peer: null, ratio: null },
+    name: figure.name,
+    label: figure.label,
+    unit: 's',
+    ours,
+    peer: null,
+    ratio: null,
     target: targetText(figure.target),
     isReached: holds(figure.target, ours),
     spread: [ours, ours],

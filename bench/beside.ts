@@ -89,7 +89,11 @@ function resultOf(
   const ratios = samples.map(({ alone, beside }) => beside / alone);
   const ratio = median(ratios);
   return {
-    ...{ name, label, unit: 'ms', ratio, target: targetText(target) },
+    name,
+    label,
+    unit: 'ms',
+    ratio,
+    target: targetText(target),
     ours: median(samples.map(({ beside }) => beside)),
     peer: median(samples.map(({ alone }) => alone)),
     isReached: holds(target, ratio),
@@ -118,7 +122,9 @@ const AT_ONCE = 200;
 async function savePolicies({ operator }: Broker): Promise<void> {
   for (let begun = 0; begun < POLICIES; begun += AT_ONCE) {
     const documents = policies(begun, AT_ONCE).map((policy) => ({
-      ...{ kind: 'policy' as const, name: policy.metadata.name, ifNoneMatch: '*' as const },
+      kind: 'policy' as const,
+      name: policy.metadata.name,
+      ifNoneMatch: '*' as const,
       document: JSON.stringify(policy),
     }));
     await operator.call('applyDocuments', { body: { documents } });

@@ -229,7 +229,12 @@ const UNITS: Readonly<Record<BrokersName, string>> = {
 function resultOf({ name, label, target }: Figure<BrokersName>, values: readonly number[]): Result {
   const ours = median(values);
   return {
-    ...{ name, label, unit: UNITS[name], ours, peer: null, ratio: null },
+    name,
+    label,
+    unit: UNITS[name],
+    ours,
+    peer: null,
+    ratio: null,
     target: targetText(target),
     isReached: holds(target, ours),
     spread: [Math.min(...values), Math.max(...values)],

@@ -95,14 +95,12 @@ function resultOf(figure: LatencyFigure, reports: Reports): Result {
   const ratios = ours.map((each, round) => each / (theirs[round] ?? Number.NaN));
   const ratio = median(ratios);
   return {
-    ...{
-      name,
-      label,
-      unit: 'ms',
-      ours: median(ours),
-      peer: median(theirs),
-      ratio,
-    },
+    name,
+    label,
+    unit: 'ms',
+    ours: median(ours),
+    peer: median(theirs),
+    ratio,
     target: targetText(target),
     isReached: holds(target, ratio),
     spread: [Math.min(...ratios), Math.max(...ratios)],

@@ -69,20 +69,33 @@ const digest = (digit: number): string => `sha256:${String(digit).repeat(64)}`;
 function evaluation(): Measured {
   const profile = compileProfile('bench', 1, parseSpec('posture-profile', PROFILE));
   const findings = Array.from({ length: FINDINGS }, (_, at): Vulnerability => ({
-    ...{ id: `CVE-2026-${at}`, aliases: [], severity: at % 10 === 0 ? 'HIGH' : 'LOW' },
-    ...{ isFixable: true, fixedVersion: '2', publishedAt: 0, purl: `pkg:deb/debian/p${at}@1` },
+    id: `CVE-2026-${at}`,
+    aliases: [],
+    severity: at % 10 === 0 ? 'HIGH' : 'LOW',
+    isFixable: true,
+    fixedVersion: '2',
+    publishedAt: 0,
+    purl: `pkg:deb/debian/p${at}@1`,
   }));
   const now = Date.now();
   const evidenceOf = (image: string): readonly Evidence[] => [
     {
-      ...{ id: image, kind: 'vulnerabilities', scanner: 'trivy', scannerVersion: '1' },
-      ...{ digests: [image], config: undefined, writer: 'ci', scope: [] },
-      ...{ reportedAt: now, receivedAt: now },
+      id: image,
+      kind: 'vulnerabilities',
+      scanner: 'trivy',
+      scannerVersion: '1',
+      digests: [image],
+      config: undefined,
+      writer: 'ci',
+      scope: [],
+      reportedAt: now,
+      receivedAt: now,
       section: () => ({ isOsEnded: false, findings }),
     },
   ];
   const containers = Array.from({ length: CONTAINERS }, (_, at) => ({
-    ...{ name: `c${at}`, image: `registry.test/prod/web@${digest(at)}` },
+    name: `c${at}`,
+    image: `registry.test/prod/web@${digest(at)}`,
     resources: { limits: { cpu: '1', memory: '64Mi' } },
   }));
   const metadata = { name: 'web', namespace: 'prod', uid: 'u' };
@@ -127,20 +140,26 @@ async function open(): Promise<Bench> {
     alerts: {
       sources: {
         falco: {
-          ...{ format: 'generic', cluster: 'watched', ...limits },
+          format: 'generic',
+          cluster: 'watched',
+          ...limits,
           authenticate: { bearer: { secretFile } },
         },
       },
     },
     limits: {
-      ...{ sessionsPerWorkload: 100_000, loginRate: rates },
-      ...{ addressRate: rates, identityRate: rates, alertRate: rates },
+      sessionsPerWorkload: 100_000,
+      loginRate: rates,
+      addressRate: rates,
+      identityRate: rates,
+      alertRate: rates,
     },
   });
   await api.seed();
   await watchCluster({ api, kube });
   return {
-    ...{ api, kube },
+    api,
+    kube,
     close: async () => {
       await api.stop();
       await kube.close();
@@ -202,7 +221,9 @@ async function toggleProfile(api: RunningApi): Promise<void> {
     return;
   }
   await api.put('posture-profiles/reads', {
-    ...{ mode: 'enforce', image: { digest: 'pinned' }, match: { secretPaths: ['app/**'] } },
+    mode: 'enforce',
+    image: { digest: 'pinned' },
+    match: { secretPaths: ['app/**'] },
   });
 }
 
@@ -224,9 +245,11 @@ async function alertLatency({ sessions }: Size): Promise<Measured> {
   for (const { metadata } of pods.slice(0, ALERTS)) {
     const begun = performance.now();
     const answer = await api.call('POST', '/api/v1/alert-sources/falco/alerts', {
-      ...{ headers: { Authorization: `Bearer ${SECRET}` } },
+      headers: { Authorization: `Bearer ${SECRET}` },
       body: {
-        ...{ rule: 'shell', priority: 'critical', time: new Date().toISOString() },
+        rule: 'shell',
+        priority: 'critical',
+        time: new Date().toISOString(),
         pod: { uid: metadata.uid },
       },
     });
@@ -271,13 +294,18 @@ function podText(at: number): string {
     securityContext: { runAsNonRoot: true, allowPrivilegeEscalation: false },
   });
   const state = (name: string): object => ({
-    ...{ name, imageID: `registry.test/prod/${app}@${digest(at % 10)}`, ready: true },
+    name,
+    imageID: `registry.test/prod/${app}@${digest(at % 10)}`,
+    ready: true,
     containerID: `containerd://${at.toString(16).padStart(64, '0')}`,
   });
   return JSON.stringify({
     metadata: {
-      ...{ uid: `uid-${at}`, namespace: 'prod', name: `${app}-${at}` },
-      ...{ labels: { app, tier: 'backend' }, creationTimestamp: '2026-11-27T10:00:00Z' },
+      uid: `uid-${at}`,
+      namespace: 'prod',
+      name: `${app}-${at}`,
+      labels: { app, tier: 'backend' },
+      creationTimestamp: '2026-11-27T10:00:00Z',
     },
     spec: { serviceAccountName: app, containers: [container('main'), container('mesh')] },
     status: { phase: 'Running', containerStatuses: [state('main'), state('mesh')] },

@@ -40,8 +40,15 @@ export async function searchResults(
     const [ours, peer] = [most(long), most(short)];
     const ratio = ours / peer;
     return {
-      ...{ name, label, unit: MILLISECONDS, ours, peer, ratio, target: targetText(target) },
-      ...{ isReached: holds(target, ratio), spread: [ratio, ratio] },
+      name,
+      label,
+      unit: MILLISECONDS,
+      ours,
+      peer,
+      ratio,
+      target: targetText(target),
+      isReached: holds(target, ratio),
+      spread: [ratio, ratio],
     };
   });
 }
@@ -50,8 +57,15 @@ const MILLISECONDS = 'ms of processor time';
 
 function resultOf({ name, label, target }: Figure, ours: number, unit: string): Result {
   return {
-    ...{ name, label, unit, ours, peer: null, ratio: null, target: targetText(target) },
-    ...{ isReached: holds(target, ours), spread: [ours, ours] },
+    name,
+    label,
+    unit,
+    ours,
+    peer: null,
+    ratio: null,
+    target: targetText(target),
+    isReached: holds(target, ours),
+    spread: [ours, ours],
   };
 }
 

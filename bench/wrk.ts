@@ -39,17 +39,18 @@ export async function drive(load: Load, seconds: number): Promise<LoadReport> {
     `${name}: ${value}`,
   ]);
   const { stdout } = await run('taskset', [
-    ...[
-      '-c',
-      String(LOAD_CORE),
-      'wrk',
-      '-t1',
-      `-c${load.connections}`,
-      `-d${seconds}s`,
-      '--timeout',
-      '10s',
-    ],
-    ...['-s', SCRIPT, ...headers, load.url],
+    '-c',
+    String(LOAD_CORE),
+    'wrk',
+    '-t1',
+    `-c${load.connections}`,
+    `-d${seconds}s`,
+    '--timeout',
+    '10s',
+    '-s',
+    SCRIPT,
+    ...headers,
+    load.url,
     ...(load.bodiesFile === undefined ? [] : ['--', load.bodiesFile]),
   ]);
   const line = stdout.trimEnd().split('\n').at(-1) ?? '';

@@ -111,7 +111,12 @@ const UNITS = { 'fleet-cold': 's', 'fleet-return': 'logins/s' };
 
 function resultOf({ name, label, target }: Figure<FleetName>, ours: number): Result {
   return {
-    ...{ name, label, unit: UNITS[name], ours, peer: null, ratio: null },
+    name,
+    label,
+    unit: UNITS[name],
+    ours,
+    peer: null,
+    ratio: null,
     target: targetText(target),
     isReached: holds(target, ours),
     spread: [ours, ours],

@@ -45,15 +45,13 @@ async function open() {
 const writer = await open();
 const { boot, localBatches, store } = await open();
 const integrator = new Integrator({
-  ...{
-    store,
-    clock: systemClock,
-    log,
-    localBatches,
-    owner: boot.writer,
-    alone: false,
-    intervalMs: 3_600_000,
-  },
+  store,
+  clock: systemClock,
+  log,
+  localBatches,
+  owner: boot.writer,
+  alone: false,
+  intervalMs: 3_600_000,
   checkpointFile: checkpointFile(join(directory, 'checkpoint')),
   onError: (error) => {
     throw error;

@@ -103,8 +103,14 @@ export class ArchiveRuns implements Archives {
   start(before: number, entry: (archive: ArchiveReference) => string): ArchiveRun {
     if (this.#run?.state === 'running') return this.#run;
     this.#run = {
-      ...{ state: 'running', step: 'write', done: 0, total: 0, first: 0, end: 0 },
-      ...{ limitedBy: undefined, startedAt: this.#deps.clock.now() },
+      state: 'running',
+      step: 'write',
+      done: 0,
+      total: 0,
+      first: 0,
+      end: 0,
+      limitedBy: undefined,
+      startedAt: this.#deps.clock.now(),
     };
     this.#work = this.#archive(before, entry);
     return this.#run;

@@ -146,7 +146,8 @@ export async function newerStore(
           const content = await new ArchiveReader(archive).content(object, object.first);
           // The list of the store names the object, but only the tree proves its entries.
           await checkContent(content, {
-            ...{ checkpoint: newest, proven: new ProvenEntries(store) },
+            checkpoint: newest,
+            proven: new ProvenEntries(store),
             logKey: identity.verifier.key,
             announced: (writer) => storedAnnouncement(store, writer),
             pause: () => Promise.resolve(),

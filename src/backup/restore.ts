@@ -84,7 +84,10 @@ export async function decryptBackup(
   );
   assertSame(archive, plain, manifest.store);
   const verified = await verifyCopy(to, {
-    ...{ identity, mode: config.mode, clock, log },
+    identity,
+    mode: config.mode,
+    clock,
+    log,
     keys: async (copy) => loadKeys(copy, await openWrappers(config, clock)),
   });
   if (verified.checkpoint !== manifest.checkpoint)

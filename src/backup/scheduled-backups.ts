@@ -202,8 +202,13 @@ export class ScheduledBackups implements Backups {
         (done) => this.#update({ done }),
       );
       const manifest = {
-        ...{ name, createdAt: instant(createdAt), release: RELEASE, ...verified },
-        ...{ store: plain, archive: sealed, recipients: config.recipients },
+        name,
+        createdAt: instant(createdAt),
+        release: RELEASE,
+        ...verified,
+        store: plain,
+        archive: sealed,
+        recipients: config.recipients,
       };
       await this.#publish(name, signManifest(manifest, identity));
       return backupOf(manifest, identity.configured.verifier);

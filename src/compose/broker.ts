@@ -282,7 +282,9 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     },
   });
   const clusters = new ClusterRegistry({
-    ...{ clock, log, pods },
+    clock,
+    log,
+    pods,
     connections: connections.clusters,
     random: randomFraction,
   });
@@ -293,7 +295,8 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const tallies = new RefusalTallies(config, { store, clock, log });
   const parts = await openParts(config, deps, {
     trace,
-    ...{ clusters, changedPods: clusters.changedPods },
+    clusters,
+    changedPods: clusters.changedPods,
     refusals: tallies.refusals,
     denials: tallies.denials,
     refusalCounts: tallies.counts,
@@ -427,7 +430,8 @@ async function openParts(
     events: new EventStreams({ store, clock, log, state, limits }),
     ...copies,
     configuration: reload,
-    ...{ audit: trail.log, publicLog: trail.publicLog },
+    audit: trail.log,
+    publicLog: trail.publicLog,
     receivers: trail.acknowledgements,
     digest: sha256Hex,
     rows,

@@ -61,7 +61,9 @@ export async function runDev(
   const podToken = await issuer.token(DEMO_POD, systemClock.now());
   for (const line of await demonstrate(client, podToken)) print(line);
   const scanned = {
-    ...{ client, operator, clock: systemClock },
+    client,
+    operator,
+    clock: systemClock,
     token: await issuer.token(SCANNED_POD, systemClock.now()),
     alertSecret: await readTrimmed(files.alertSecret),
   };

@@ -46,7 +46,9 @@ const shortly = (items: readonly Item[]): readonly unknown[] =>
   items.map(({ name, outcome, error }) => [name, outcome ?? error?.code]);
 
 const created = (name: string, paths = ['app/**']) => ({
-  ...{ kind: 'policy', name, ifNoneMatch: '*' },
+  kind: 'policy',
+  name,
+  ifNoneMatch: '*',
   document: policy(name, paths, ['read']),
 });
 
@@ -59,7 +61,9 @@ describe('several documents in one request', () => {
   it('are applied in order, each with its version and its entry, so that later ones may need earlier ones', async () => {
     const documents = [
       {
-        ...{ kind: 'mount', name: 'many', ifNoneMatch: '*' },
+        kind: 'mount',
+        name: 'many',
+        ifNoneMatch: '*',
         document: { prefix: 'many', connection: 'embedded' },
       },
       { kind: 'definition', name: 'many/db', ifNoneMatch: '*', document: {} },
@@ -80,7 +84,9 @@ describe('several documents in one request', () => {
     const own = entries.filter(({ requestId }) => requestId === answered.headers['x-request-id']);
     expect(own).toMatchObject(
       documents.map(({ kind, name }) => ({
-        ...{ action: 'document.write', outcome: 'ok', document: { kind, name, version: 1 } },
+        action: 'document.write',
+        outcome: 'ok',
+        document: { kind, name, version: 1 },
       })),
     );
   });
@@ -100,7 +106,10 @@ describe('several documents in one request', () => {
   it('replace only the version that was read', async () => {
     const [first] = await apply([created('tag')]);
     const change = (ifMatch: string | undefined, path: string) => ({
-      ...{ kind: 'policy', name: 'tag', ifMatch, document: policy('tag', [path], ['read']) },
+      kind: 'policy',
+      name: 'tag',
+      ifMatch,
+      document: policy('tag', [path], ['read']),
     });
     expect(shortly(await apply([change(first?.etag, 'app/a')]))).toEqual([['tag', 'changed']]);
     expect(shortly(await apply([change(first?.etag, 'app/b')]))).toEqual([
@@ -117,7 +126,9 @@ describe('several documents in one request', () => {
       document: created('nope').document,
     };
     const mount = {
-      ...{ kind: 'mount', name: 'after', ifNoneMatch: '*' },
+      kind: 'mount',
+      name: 'after',
+      ifNoneMatch: '*',
       document: { prefix: 'after', connection: 'embedded' },
     };
     const answered = await send([created('stop-1'), absent, mount]);
@@ -137,7 +148,10 @@ describe('several documents in one request', () => {
 
   it('are all checked by a dry run, which changes nothing', async () => {
     const mount = (name: string, connection: string) => ({
-      ...{ kind: 'mount', name, ifNoneMatch: '*', document: { prefix: name, connection } },
+      kind: 'mount',
+      name,
+      ifNoneMatch: '*',
+      document: { prefix: name, connection },
     });
     const documents = [mount('dry-1', 'none'), created('dry-2'), mount('dry-3', 'embedded')];
     expect(shortly(await apply(documents, api.admin, '?dryRun=true'))).toEqual([
@@ -165,7 +179,10 @@ describe('a document of a request', () => {
     const scoped = await api.operator('scoped', [{ role: 'policy-editor', scope: ['app'] }]);
     await apply([created('theirs', ['other/**'])]);
     const replaced = (name: string) => ({
-      ...{ kind: 'policy', name, ifMatch: '*', document: policy(name, ['other/**'], ['read']) },
+      kind: 'policy',
+      name,
+      ifMatch: '*',
+      document: policy(name, ['other/**'], ['read']),
     });
     const own = created('app.own');
     expect(shortly(await apply([own], scoped))).toEqual([['app.own', 'created']]);
@@ -194,7 +211,10 @@ describe('a document of a request', () => {
     const demoted = admins
       .sort(({ name }) => (name === 'second' ? -1 : 1))
       .map(({ name }) => ({
-        ...{ kind: 'operator', name, ifMatch: '*', document: { grants: [{ role: 'auditor' }] } },
+        kind: 'operator',
+        name,
+        ifMatch: '*',
+        document: { grants: [{ role: 'auditor' }] },
       }));
     const items = await apply(demoted);
     expect(shortly(items)).toEqual([

@@ -32,7 +32,9 @@ beforeAll(async () => {
   await watchCluster({ api, kube });
   writer = await api.operator('ci', [{ role: 'evidence-writer' }]);
   const pod = kube.pods.create({
-    ...{ namespace: 'prod', name: 'web', serviceAccount: 'api' },
+    namespace: 'prod',
+    name: 'web',
+    serviceAccount: 'api',
     spec: { containers: [{ name: 'web', image: `registry.test/prod/web@${DIGEST}` }] },
   });
   const answer = await logInPod({ api, kube }, pod);
@@ -146,7 +148,9 @@ describe('a profile that needs a signature', () => {
       ],
     };
     await api.put('posture-profiles/keyless', {
-      ...{ mode: 'audit', match: { secretPaths: ['none/**'] }, image },
+      mode: 'audit',
+      match: { secretPaths: ['none/**'] },
+      image,
     });
     const accepted = (answer: Answered): object[] => answer.body.acceptedBy as object[];
     const own = await push(await instance.sign(digest, identity));
@@ -169,7 +173,9 @@ describe('a profile that needs a signature', () => {
       signatures: [{ images: ['**'], authorities: [{ name: 'x', keyless }] }],
     };
     const answer = await api.call('PUT', '/api/v1/posture-profiles/bad', {
-      ...{ token: api.admin, body: { mode: 'enforce', image }, headers: { 'If-None-Match': '*' } },
+      token: api.admin,
+      body: { mode: 'enforce', image },
+      headers: { 'If-None-Match': '*' },
     });
     expect(answer).toMatchObject({ status: 400, body: { code: 'ERR_BODY_INVALID' } });
     expect(answer.body.problems[0].pointer).toBe('/image/trustRoots/own');

@@ -334,8 +334,11 @@ describe('the client over TLS', () => {
     const unknown = { path: { id: 'alr_none' } };
     const rule = { action: 'audit' as const };
     const wish = {
-      ...{ kind: 'workload' as const, workload: 'k8s://c1/prod/none', reason: 'INC-1' },
-      ...{ since: '2026-01-01T00:00:00Z', dryRun: true },
+      kind: 'workload' as const,
+      workload: 'k8s://c1/prod/none',
+      reason: 'INC-1',
+      since: '2026-01-01T00:00:00Z',
+      dryRun: true,
     };
     await expectAll([
       [

@@ -244,7 +244,10 @@ describe('an acknowledgement', () => {
     const back = await say(token, { path: 'app/back', version: old.version });
     expect(back.body.items[0]).toMatchObject({ endedLeases: 0 });
     const failed = await say(token, {
-      ...{ path: 'app/back', version, outcome: 'failed', reason: 'login_refused' },
+      path: 'app/back',
+      version,
+      outcome: 'failed',
+      reason: 'login_refused',
     });
     expect(failed.body.items[0]).toMatchObject({ endedLeases: 0 });
     const [said] = await listRows(api.broker.parts.store, 'acknowledgements', {

@@ -43,7 +43,9 @@ function image() {
         matches: [],
         source: { type: 'image', target: { repoDigests: Metadata.RepoDigests } },
         descriptor: {
-          ...{ name: 'grype', version: '0.121.2', timestamp: at(0) },
+          name: 'grype',
+          version: '0.121.2',
+          timestamp: at(0),
           db: { status: { built: at(agoMs), valid: true } },
         },
       }),
@@ -225,7 +227,9 @@ describe('a report of a writer with a scope', () => {
       const grants = [{ role: 'evidence-writer', scope: [prefix] }];
       const headers = { 'If-None-Match': '*' };
       const answer = await api.call('PUT', '/api/v1/operators/odd', {
-        ...{ token: api.admin, body: { grants }, headers },
+        token: api.admin,
+        body: { grants },
+        headers,
       });
       expect([answer.status, answer.body.problems]).toMatchObject([
         400,

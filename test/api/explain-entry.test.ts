@@ -71,7 +71,10 @@ describe('POST /policies:explain-entry', () => {
       current: decision,
     });
     expect(steps.map(({ step, verdict }) => `${step} ${verdict}`)).toEqual([
-      ...['cluster passes', 'policy passes', 'mount passes', 'definition passes'],
+      'cluster passes',
+      'policy passes',
+      'mount passes',
+      'definition passes',
     ]);
     expect(lines).toContain('then: allowed by policy app v1, rule-1; answered');
     expect(lines).toContain('mount then: app v1');
@@ -134,7 +137,8 @@ describe('POST /policies:explain-entry', () => {
     expect(lines.join('\n')).toMatch(/changed: policy app v1 to v2 \(\S+ by bootstrap\)/);
     expect(lines.at(-1)).toBe('now: refused by policy');
     expect(steps).toContainEqual({
-      ...{ step: 'policy', verdict: 'blocks' },
+      step: 'policy',
+      verdict: 'blocks',
       text: 'denied: no allow matches',
     });
     await change('app', policy('app', ['app/**'], ['read', 'list', 'write']));

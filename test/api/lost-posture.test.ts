@@ -79,7 +79,10 @@ async function holder(): Promise<Holder> {
   const name = `own-${count}`;
   const digest = `sha256:${String(count).repeat(64)}`;
   const pod = kube.pods.create({
-    ...{ namespace: 'prod', name, serviceAccount: 'api', labels: { test: name } },
+    namespace: 'prod',
+    name,
+    serviceAccount: 'api',
+    labels: { test: name },
     spec: { containers: [{ name: 'web', image: `registry.test/prod/web@${digest}` }] },
   });
   const token = (await logInPod({ api, kube }, pod)).body.token as string;
@@ -89,7 +92,9 @@ async function holder(): Promise<Holder> {
     const answer = await api.call('PUT', place, {
       token: api.admin,
       body: {
-        ...{ mode: 'enforce', onViolation: 'quarantine', ...spec },
+        mode: 'enforce',
+        onViolation: 'quarantine',
+        ...spec,
         match: { podLabels: { test: name }, secretPaths: ['app/**'], ...match },
       },
       headers: etag === undefined ? { 'If-None-Match': '*' } : { 'If-Match': etag },
@@ -133,7 +138,8 @@ async function alertWith(what: string, isMeant: (alert: Shown) => boolean): Prom
 async function allExamined(): Promise<void> {
   const name = `mark-${count}`;
   await api.put(`posture-profiles/${name}`, {
-    ...{ mode: 'enforce', image: { deniedDigests: [marked.digest] } },
+    mode: 'enforce',
+    image: { deniedDigests: [marked.digest] },
     match: { secretPaths: ['app/**'] },
   });
   await alertWith('marked pod', ({ rule }) => rule === name);

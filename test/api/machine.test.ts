@@ -77,7 +77,9 @@ describe('metrics', () => {
 
   it('are refused to a workload, with one entry', async () => {
     await expectDenied(api, {
-      ...{ status: 403, code: 'ERR_DENIED', reason: 'operator_only' },
+      status: 403,
+      code: 'ERR_DENIED',
+      reason: 'operator_only',
       send: () => api.call('GET', '/metrics', { token }),
     });
   });
@@ -91,7 +93,9 @@ describe('metrics', () => {
     });
     expect(changed.status).toBe(200);
     await expectDenied(api, {
-      ...{ status: 403, code: 'ERR_DENIED', reason: 'no_role' },
+      status: 403,
+      code: 'ERR_DENIED',
+      reason: 'no_role',
       send: () => api.call('GET', '/metrics', { token: demoted }),
     });
   });

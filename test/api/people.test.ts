@@ -310,7 +310,9 @@ describe('a role binding', () => {
       body: {
         problems: [
           {
-            ...{ pointer: '/claims/groups', line: 3, column: 25 },
+            pointer: '/claims/groups',
+            line: 3,
+            column: 25,
             message: 'must not be "*" in a binding of the role admin: name the values',
           },
         ],

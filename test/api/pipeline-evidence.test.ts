@@ -200,7 +200,9 @@ describe('a workload that no role binding names', () => {
     const { body } = await api.call('GET', '/api/v1/sessions/self', { token });
     const { id } = body.session.workload as { readonly id: string };
     await expectDenied(api, {
-      ...{ status: 403, code: 'ERR_DENIED', reason: 'no_role' },
+      status: 403,
+      code: 'ERR_DENIED',
+      reason: 'no_role',
       unechoed: ['registry.test/shop'],
       send: () => send(token),
     });
@@ -301,7 +303,9 @@ describe('a role binding of workloads', () => {
       {
         workloads: [
           {
-            ...{ clusters: ['c1'], namespaces: ['a'], serviceAccounts: ['b'] },
+            clusters: ['c1'],
+            namespaces: ['a'],
+            serviceAccounts: ['b'],
             podLabels: { app: 'web' },
           },
         ],

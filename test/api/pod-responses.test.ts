@@ -120,7 +120,7 @@ function runningImage(digit: string): object {
 function denying(digit: string, more: object): Promise<string> {
   const match = { secretPaths: ['app/**'] };
   const image = { deniedDigests: [digest(digit)] };
-  return profile({ ...{ image, match, onViolation: 'quarantine' }, ...more });
+  return profile({ image, match, onViolation: 'quarantine', ...more });
 }
 
 function debug(pod: FakePod): void {
@@ -134,7 +134,9 @@ describe('a pod that stops meeting a profile', () => {
     debug(bad.pod);
     const alert = await alertOf('posture', bad.pod);
     expect(alert).toMatchObject({
-      ...{ rule: name, tags: ['ephemeral_container'], workload: 'k8s://watched/prod/api' },
+      rule: name,
+      tags: ['ephemeral_container'],
+      workload: 'k8s://watched/prod/api',
       response: { action: 'quarantine', scope: 'pod', rotate: 'none' },
       quarantines: [expect.stringMatching(/^qua_/)],
     });
@@ -166,7 +168,9 @@ describe('a pod that stops meeting a profile', () => {
     const { pod, token } = await holder();
     debug(pod);
     expect(await alertOf('posture', pod)).toMatchObject({
-      ...{ state: 'kept', quarantines: [], response: { action: 'audit' } },
+      state: 'kept',
+      quarantines: [],
+      response: { action: 'audit' },
     });
     expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
     expect((await api.call('GET', '/api/v1/sessions/self', { token })).status).toBe(200);
@@ -251,7 +255,9 @@ describe('an alert beside requests in flight', () => {
     'is followed by no read, renewal or login of the pod, round %s',
     async (round) => {
       await api.put(`response-rules/race-${round}`, {
-        ...{ order: 2, match: { rules: [`race-${round}`] }, action: 'quarantine' },
+        order: 2,
+        match: { rules: [`race-${round}`] },
+        action: 'quarantine',
       });
       const { pod, token } = await holder();
       const { body } = await read(token);
@@ -304,7 +310,10 @@ describe('the quarantine label', () => {
     expect((await logIn(pod)).status).toBe(201);
 
     const born = kube.pods.create({
-      ...{ namespace: 'prod', name: 'born', serviceAccount: 'api', labels: { [LABEL]: 'drill' } },
+      namespace: 'prod',
+      name: 'born',
+      serviceAccount: 'api',
+      labels: { [LABEL]: 'drill' },
     });
     await alertOf('pod-label', born);
     expect((await logIn(born)).status).toBe(403);
@@ -378,7 +387,8 @@ describe('a decoy', () => {
     expect((await read(two.token)).status).toBe(200);
     // The quarantine commits together with the approval: no read succeeds after the answer.
     const approved = await api.call('POST', `/api/v1/alerts/${id}:approve`, {
-      ...{ token: api.admin, body: {} },
+      token: api.admin,
+      body: {},
     });
     expect(approved.body.quarantines).toHaveLength(1);
     expect((await read(two.token)).status).toBe(401);

@@ -128,7 +128,11 @@ describe('policy replay', () => {
     ]);
     expect(gains).toMatchObject([{ path: 'other/x', before: { effect: 'deny' } }]);
     expect(requests.map(({ change }) => change).sort()).toEqual([
-      ...['gains', 'loses', 'loses', 'same', 'same'],
+      'gains',
+      'loses',
+      'loses',
+      'same',
+      'same',
     ]);
     expect(log.entries).toBeGreaterThan(5);
     const wide = policy('app', ['**'], ['read', 'list', 'write']);
@@ -143,7 +147,9 @@ describe('policy replay', () => {
       spec: {
         subjects: [
           {
-            ...{ clusters: ['c1'], namespaces: ['prod'], serviceAccounts: ['*'] },
+            clusters: ['c1'],
+            namespaces: ['prod'],
+            serviceAccounts: ['*'],
             podLabels: { app: 'web' },
           },
         ],

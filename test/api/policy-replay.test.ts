@@ -24,7 +24,10 @@ function rulesOf(name: string, rules: readonly object[], subject: object = {}): 
 }
 
 const allow = (paths: readonly string[], more: object = {}): object => ({
-  ...{ name: 'rule-1', effect: 'allow', paths, capabilities: ['read', 'list', 'write'] },
+  name: 'rule-1',
+  effect: 'allow',
+  paths,
+  capabilities: ['read', 'list', 'write'],
   ...more,
 });
 
@@ -141,7 +144,8 @@ describe('POST /policies:replay', () => {
     const one = items.filter(({ path, count }) => path === 'app/one' && count > 0);
     for (const { draft: decided } of one) {
       expect(decided).toEqual({
-        ...{ effect: 'unknown', dependsOn: ['podLabels'] },
+        effect: 'unknown',
+        dependsOn: ['podLabels'],
         among: [{ policy: 'app', version: 0, rule: 'rule-1' }],
       });
     }
@@ -174,7 +178,10 @@ describe('POST /policies:replay', () => {
     const { widened, grants } = await replayAll({ draft: { policies: [rulesOf('app', rules)] } });
     expect(widened).toEqual([
       {
-        ...{ change: 'allow_added', policy: 'app', rule: 'rule-1', path: 'new/*' },
+        change: 'allow_added',
+        policy: 'app',
+        rule: 'rule-1',
+        path: 'new/*',
         capabilities: ['read'],
       },
     ]);

@@ -317,7 +317,10 @@ describe('an explanation', () => {
     const message = 'the variable "PASSWORD" of the container "web" has the value of a secret';
     expect(await findingFor(running, api.admin)).toMatchObject({ message: `${message}: app/env` });
     expect(await findingFor(running, editor)).toEqual({
-      ...{ code: 'secret_value_in_environment', status: 'fail', container: 'web', message },
+      code: 'secret_value_in_environment',
+      status: 'fail',
+      container: 'web',
+      message,
       pointer: '/spec/containers/0/env/0',
     });
     const guess = (guessed: string): Promise<unknown> =>
@@ -340,7 +343,9 @@ describe('an explanation', () => {
       token: api.admin,
       body: {
         workload: { ...PLACE, serviceAccount: 'api', pod: { name: podName, uid } },
-        ...{ capability: 'read', path: 'app/db', sourceAddress: '10.0.0.1' },
+        capability: 'read',
+        path: 'app/db',
+        sourceAddress: '10.0.0.1',
       },
     });
     expect(body.blocks).toEqual([

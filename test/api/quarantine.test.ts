@@ -291,8 +291,12 @@ describe('sessions', () => {
     expect(answer.body).toEqual({ sessions: 0, revoked: 0, revoking: 0, streams: 0 });
     const entries = await storedEntries(api.broker.parts.store);
     expect(entries.at(-1)).toMatchObject({
-      ...{ action: 'session.end', outcome: 'ok', cause: 'ended_by_operator' },
-      ...{ count: 0, comment: 'INC-9', query: 'id=ses_none' },
+      action: 'session.end',
+      outcome: 'ok',
+      cause: 'ended_by_operator',
+      count: 0,
+      comment: 'INC-9',
+      query: 'id=ses_none',
     });
   });
 });

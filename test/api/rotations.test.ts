@@ -70,7 +70,12 @@ describe('a rotation by API', () => {
     const ended = await until('app/plain', ({ state }) => state === 'done');
     const done = ended.steps.filter(({ outcome }) => outcome === 'done');
     expect(done.map(({ step }) => step)).toEqual([
-      ...['create', 'set', 'test', 'promote', 'settle', 'retire'],
+      'create',
+      'set',
+      'test',
+      'promote',
+      'settle',
+      'retire',
     ]);
     const { data, version } = (await read('app/plain', await holder())).body;
     expect(data).toMatchObject({ username: 'app' });

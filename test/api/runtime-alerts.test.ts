@@ -137,10 +137,13 @@ it('takes an event of the audit webhook of Kubernetes, which adds a timeout to t
   const answer = await api.call('POST', '/api/v1/alert-sources/audit/alerts?timeout=30s', {
     headers: { Authorization: `Bearer ${SECRET}` },
     body: {
-      ...{ kind: 'EventList', apiVersion: 'audit.k8s.io/v1' },
+      kind: 'EventList',
+      apiVersion: 'audit.k8s.io/v1',
       items: [
         {
-          ...{ auditID: '6b1d', stage: 'ResponseComplete', verb: 'patch' },
+          auditID: '6b1d',
+          stage: 'ResponseComplete',
+          verb: 'patch',
           requestReceivedTimestamp: new Date(Date.now() + 1_000).toISOString(),
           objectRef: { resource: 'pods', subresource: 'ephemeralcontainers', namespace, name },
           responseStatus: { code: 200 },
@@ -240,9 +243,7 @@ describe('an alert', () => {
   });
 
   it('cuts off all pods of the service account by the scope workload, and no other one', async () => {
-    await rule({
-      ...{ match: { rules: ['Whole account'] }, action: 'quarantine', scope: 'workload' },
-    });
+    await rule({ match: { rules: ['Whole account'] }, action: 'quarantine', scope: 'workload' });
     const [one, two] = [await holder('own-8'), await holder('own-8')];
     const other = await holder('own-9');
     await falco.forward(event(one.pod, { rule: 'Whole account' }));

@@ -93,7 +93,9 @@ describe('an answer with values', () => {
     expect(answer).toMatchObject({ status: 200, headers: { 'content-type': 'application/jose' } });
     const { header, body } = await bound.opened(answer);
     expect(header).toMatchObject({
-      ...{ alg: 'ECDH-ES', enc: 'A256GCM', cty: 'json' },
+      alg: 'ECDH-ES',
+      enc: 'A256GCM',
+      cty: 'json',
       kid: await bound.sender.thumbprint(),
       jti: jtiOf(headers['DPoP']),
     });
@@ -210,7 +212,9 @@ describe('a policy that requires sealed delivery', () => {
   it('can be tested with a policy test', async () => {
     const question = {
       workload: { cluster: 'c1', namespace: 'prod', serviceAccount: 'api' },
-      ...{ capability: 'read', path: 'app/card/1', sourceAddress: '10.0.0.1' },
+      capability: 'read',
+      path: 'app/card/1',
+      sourceAddress: '10.0.0.1',
     };
     const effectOf = async (more: object): Promise<string> => {
       const body = { ...question, ...more };

@@ -247,8 +247,11 @@ describe('the listener of metrics', () => {
     const server = await serverBehind(() => fetch(`http://127.0.0.1:${port}/metrics`));
     await metrics.close();
     expect(server).toMatchObject({
-      ...{ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 60_000 },
-      ...{ timeout: 45_000, maxConnections: 64 },
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      keepAliveTimeout: 60_000,
+      timeout: 45_000,
+      maxConnections: 64,
     });
   });
 });

@@ -66,8 +66,12 @@ describe('audit who-received', () => {
       ['k8s://c1/ns-api/api', 'api-pod', 2],
     ]);
     expect(items[2]).toMatchObject({
-      ...{ first: '2026-01-01T00:01:00.000Z', last: '2026-01-01T00:02:00.000Z' },
-      ...{ firstIndex: 1, lastIndex: 2, version: '2', action: 'secret.read' },
+      first: '2026-01-01T00:01:00.000Z',
+      last: '2026-01-01T00:02:00.000Z',
+      firstIndex: 1,
+      lastIndex: 2,
+      version: '2',
+      action: 'secret.read',
     });
   });
 

@@ -51,14 +51,18 @@ describeWith(['kube'], 'the audit webhook of a real API server', () => {
     const server = `${front.url}/api/v1/alert-sources/events/alerts`;
     const ca = Buffer.from(front.caPem).toString('base64');
     const webhook = {
-      ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'default' },
+      apiVersion: 'v1',
+      kind: 'Config',
+      'current-context': 'default',
       clusters: [{ name: 'c', cluster: { server, 'certificate-authority-data': ca } }],
       users: [{ name: 'u', user: { token: SECRET } }],
       contexts: [{ name: 'default', context: { cluster: 'c', user: 'u' } }],
     };
     const resources = ['pods/exec', 'pods/attach', 'pods/ephemeralcontainers'];
     const policy = {
-      ...{ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages: ['RequestReceived'] },
+      apiVersion: 'audit.k8s.io/v1',
+      kind: 'Policy',
+      omitStages: ['RequestReceived'],
       rules: [{ level: 'Metadata', resources: [{ group: '', resources }] }, { level: 'None' }],
     };
     return {

@@ -28,7 +28,10 @@ async function connectTo(endpoint: string): Promise<ClosableProvider> {
   setCredentials();
   const type = 'aws-iam';
   const config = awsIamConnectionSchema.parse({
-    ...{ type, region: REGION, endpoint, stsEndpoint: endpoint },
+    type,
+    region: REGION,
+    endpoint,
+    stsEndpoint: endpoint,
     locators: ['roles/**'],
     limits: PATIENT,
   });

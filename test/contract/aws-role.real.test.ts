@@ -46,7 +46,9 @@ async function fixtureOf(place: RotatingPlace<AwsRole>, token: string): Promise<
 function whenDue(target: RotationTarget, role: AwsRole): RotationTarget {
   const { locators, slots, drillable } = target;
   return {
-    ...{ locators, slots, drillable },
+    locators,
+    slots,
+    drillable,
     async create(turn) {
       await role.makeNext(turn.current);
       return target.create(turn);

@@ -144,7 +144,8 @@ describeWith(['moto'], 'moto with signature checks', () => {
       const role = await sts.send(new AssumeRoleCommand({ RoleArn, RoleSessionName: 'test' }));
       const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = role.Credentials ?? {};
       const iam = new IAMClient({
-        ...{ region, endpoint },
+        region,
+        endpoint,
         credentials: {
           accessKeyId: AccessKeyId,
           secretAccessKey: SecretAccessKey,

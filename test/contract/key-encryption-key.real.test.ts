@@ -125,7 +125,10 @@ describeWith(['moto'], 'AWS KMS', ({ moto }) => {
     ];
     const unreachable = await open(keyId, `http://127.0.0.1:${await freePort()}`);
     return {
-      ...{ kek, reopened, other, unreachable },
+      kek,
+      reopened,
+      other,
+      unreachable,
       close: async () => {
         await Promise.all([kek, reopened, other, unreachable].map((key) => key.close()));
       },

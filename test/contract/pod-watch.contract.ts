@@ -96,7 +96,9 @@ export function podWatchContract(name: string, open: () => Promise<KubeCluster>)
         ],
       };
       const pod = await cluster.createPod({
-        ...{ namespace, name: 'checked', serviceAccount: 'api' },
+        namespace,
+        name: 'checked',
+        serviceAccount: 'api',
         spec: { hostNetwork: true, containers: [container] },
       });
       await untilState(pod, 'running');

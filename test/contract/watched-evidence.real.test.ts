@@ -79,7 +79,9 @@ describeWith(['kube'], 'watches of a real cluster', ({ kube }) => {
     });
     await createServiceAccount(kube, namespace, 'web');
     pod = await createPod(kube, {
-      ...{ namespace, serviceAccount: 'web', labels: { app: 'web' } },
+      namespace,
+      serviceAccount: 'web',
+      labels: { app: 'web' },
       spec: { containers: [{ name: 'web', image: `registry.test/prod/web@${digest}` }] },
     });
     const session = await until201();
@@ -116,7 +118,7 @@ describeWith(['kube'], 'watches of a real cluster', ({ kube }) => {
 
   const profile = (spec: object): Promise<void> =>
     api.put('posture-profiles/gate', {
-      ...{ mode: 'enforce' },
+      mode: 'enforce',
       ...spec,
       match: { clusters: ['real'], ...(spec as { match?: object }).match },
     });

@@ -39,7 +39,11 @@ describeWith(['litewitness'], 'a real witness (litewitness)', ({ litewitness }) 
     return new Witnesses({
       settings: [{ name: 'real', url: witness.url, verifier: parseWitnessKey(witness.key) }],
       required: 1,
-      ...{ reader: of.reader, log: of.log.verifier, store: of.store, clock, isActive: () => true },
+      reader: of.reader,
+      log: of.log.verifier,
+      store: of.store,
+      clock,
+      isActive: () => true,
       onFault: (_, { fault }) => faults.push(fault),
       onError: (error) => {
         throw error;

@@ -36,8 +36,16 @@ describe('the package @quaymaster/client', () => {
     expect(packed?.unpackedSize).toBeLessThanOrEqual(MOST_BYTES);
     const rooms = packed?.files.map(({ path }) => path.split('/')[0] ?? '');
     expect([...new Set(rooms)].sort()).toEqual([
-      ...['LICENSE', 'README.md', 'client', 'clock.d.ts', 'clock.js', 'crypto', 'domain', 'net'],
-      ...['package.json', 'ports'],
+      'LICENSE',
+      'README.md',
+      'client',
+      'clock.d.ts',
+      'clock.js',
+      'crypto',
+      'domain',
+      'net',
+      'package.json',
+      'ports',
     ]);
   });
 

@@ -73,7 +73,9 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
       kubernetes: { documents: [SOURCE] },
     });
     await api.put('clusters/c1', {
-      ...{ connection: 'keys', issuer: 'https://issuer.test', audiences: ['quaymaster'] },
+      connection: 'keys',
+      issuer: 'https://issuer.test',
+      audiences: ['quaymaster'],
       podWatch: false,
     });
     await api.put('mounts/app', { prefix: 'app', connection: 'embedded' });
@@ -156,7 +158,9 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
           name: 'inject.quaymaster.dev',
           clientConfig: { url: `https://localhost:${port}/inject` },
           namespaceSelector: { matchLabels: { 'quaymaster.dev/inject': 'enabled' } },
-          ...{ sideEffects: 'None', admissionReviewVersions: ['v1'], timeoutSeconds: 5 },
+          sideEffects: 'None',
+          admissionReviewVersions: ['v1'],
+          timeoutSeconds: 5,
         },
       ],
     });
@@ -252,7 +256,9 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
   it('a policy grants access while it exists, and its status says so', async () => {
     const editor = await api.operator('editor', [{ role: 'secret-editor' }]);
     await api.call('PUT', '/api/v1/secrets/app/prod/db', {
-      ...{ token: editor, body: { data: { password: 'x' } }, headers: { 'If-None-Match': '*' } },
+      token: editor,
+      body: { data: { password: 'x' } },
+      headers: { 'If-None-Match': '*' },
     });
     const session = await api.logIn();
     const statusOfRead = async (): Promise<number> =>
@@ -362,7 +368,10 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
 
     it('objects without a namespace become documents, which go with them', async () => {
       const kind = (kindOf: string, metadata: Manifest['metadata'], spec: object): Manifest => ({
-        ...{ apiVersion: 'quaymaster.dev/v1', kind: kindOf, metadata, spec },
+        apiVersion: 'quaymaster.dev/v1',
+        kind: kindOf,
+        metadata,
+        spec,
       });
       const mount = kind('Mount', { name: 'other' }, { prefix: 'other', connection: 'embedded' });
       const profile = kind(
@@ -382,7 +391,10 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
       const name = 'c1.prod.taken';
       const { spec } = policy('taken');
       await api.put(`policies/${name}`, {
-        ...{ apiVersion: 'quaymaster.dev/v1', kind: 'AccessPolicy', metadata: { name }, spec },
+        apiVersion: 'quaymaster.dev/v1',
+        kind: 'AccessPolicy',
+        metadata: { name },
+        spec,
       });
       await kubectl.ok(['apply', '-f', '-'], JSON.stringify(policy('taken')));
       const refused = ['wait', '--for=condition=Accepted=False', '--timeout=60s'];

@@ -43,9 +43,7 @@ describe('the files of a release', () => {
   it('have a program that runs without packages, and no tests, sources or benchmarks', async () => {
     await run('tar', ['-xzf', file(`quaymaster-${version}.tgz`), '-C', directory]);
     const { stdout: listed } = await run('ls', [join(directory, 'package')]);
-    expect(listed.trim().split('\n')).toEqual([
-      ...['LICENSE', 'README.md', 'dist', 'package.json'],
-    ]);
+    expect(listed.trim().split('\n')).toEqual(['LICENSE', 'README.md', 'dist', 'package.json']);
     const program = join(directory, 'package/dist/quaymaster.cjs');
     const { stdout } = await run(process.execPath, [program, '--version']);
     expect(stdout).toContain(version);

@@ -160,7 +160,11 @@ describe('a restore', () => {
   let made: Run;
   const restore = (...more: readonly string[]): Promise<string> =>
     broker.verb(
-      ...['restore', archiveOf(made), ...config(), '--identity', broker.file('backup.key')],
+      'restore',
+      archiveOf(made),
+      ...config(),
+      '--identity',
+      broker.file('backup.key'),
       ...more,
     );
 

@@ -15,7 +15,11 @@ const ORDERS: BrokerSetup = {
   config: (directory) => ({
     connections: {
       database: {
-        ...{ type: 'postgres', host: '127.0.0.1', port: 9, database: 'x', username: 'x' },
+        type: 'postgres',
+        host: '127.0.0.1',
+        port: 9,
+        database: 'x',
+        username: 'x',
         passwordFile: `${directory}/pg.password`,
         locators: ['credentials/*'],
       },

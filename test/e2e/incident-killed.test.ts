@@ -37,7 +37,9 @@ interface Shown {
 /** Undefined if the broker died before it answered. */
 async function open(since: number): Promise<Shown | undefined> {
   const body = {
-    ...{ kind: 'workload', workload: WORKLOAD, reason: 'INC-9' },
+    kind: 'workload',
+    workload: WORKLOAD,
+    reason: 'INC-9',
     since: new Date(since).toISOString(),
   };
   const asked = { token: broker.operator, body };

@@ -29,11 +29,18 @@ describeWith(['openbao', 'moto'], 'a key-encryption key', ({ openbao, moto }) =>
     client.destroy();
     keks['local-file'] = { type: 'local-file', path: broker.file('keys/kek') };
     keks['vault-transit'] = {
-      ...{ type: 'vault-transit', connection: 'prod', address: openbao.address, mount, key: 'kek' },
+      type: 'vault-transit',
+      connection: 'prod',
+      address: openbao.address,
+      mount,
+      key: 'kek',
       auth: { method: 'token', tokenFile },
     };
     keks['aws-kms'] = {
-      ...{ type: 'aws-kms', connection: 'prod', region, endpoint },
+      type: 'aws-kms',
+      connection: 'prod',
+      region,
+      endpoint,
       keyId: KeyMetadata?.KeyId,
     };
     await broker.configure({});

@@ -42,7 +42,11 @@ async function rollBack(): Promise<void> {
 }
 
 const words = (): readonly string[] => [
-  ...['release', '--config', broker.file('config.yaml'), '--comment', 'rolled back'],
+  'release',
+  '--config',
+  broker.file('config.yaml'),
+  '--comment',
+  'rolled back',
 ];
 
 /** @returns whether the verb ended before it did that many durable steps */

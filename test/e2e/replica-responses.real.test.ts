@@ -47,7 +47,8 @@ describeWith(['postgres'], 'two replicas on one database', () => {
         alerts: {
           sources: {
             falco: {
-              ...{ format: 'generic', cluster: 'pods' },
+              format: 'generic',
+              cluster: 'pods',
               authenticate: { bearer: { secretFile: `${directory}/falco` } },
             },
           },

@@ -15,13 +15,21 @@ import {
 const DAY_MS = 24 * 3_600_000;
 const KNOWN: readonly KnownVulnerability[] = [
   {
-    ...{ id: 'CVE-2026-1001', ecosystem: 'debian', package: 'zlib', severity: 'critical' },
+    id: 'CVE-2026-1001',
+    ecosystem: 'debian',
+    package: 'zlib',
+    severity: 'critical',
     fixed: '1.2.14',
   },
   { id: 'CVE-2026-1002', ecosystem: 'debian', package: 'openssl', severity: 'high' },
   {
-    ...{ id: 'GHSA-35jh-r3h4-6jhm', ecosystem: 'npm', package: 'lodash', severity: 'critical' },
-    ...{ affected: '<4.17.21', fixed: '4.17.21', cve: 'CVE-2021-23337' },
+    id: 'GHSA-35jh-r3h4-6jhm',
+    ecosystem: 'npm',
+    package: 'lodash',
+    severity: 'critical',
+    affected: '<4.17.21',
+    fixed: '4.17.21',
+    cve: 'CVE-2021-23337',
   },
 ];
 
@@ -135,16 +143,25 @@ describeWith(['cosign', 'trivy', 'grype'], 'images that real scanners scanned', 
       expect(findings).toEqual(
         expect.arrayContaining([
           expect.objectContaining({
-            ...{ id: 'CVE-2026-1001', severity: 'CRITICAL', fixable: true },
-            ...{ fixedVersion: '1.2.14', place: 'pkg:deb/debian/zlib1g@1.2.13' },
+            id: 'CVE-2026-1001',
+            severity: 'CRITICAL',
+            fixable: true,
+            fixedVersion: '1.2.14',
+            place: 'pkg:deb/debian/zlib1g@1.2.13',
           }),
           expect.objectContaining({
-            ...{ id: 'CVE-2026-1002', severity: 'HIGH', fixable: false },
+            id: 'CVE-2026-1002',
+            severity: 'HIGH',
+            fixable: false,
             place: 'pkg:deb/debian/openssl@3.0.11-1',
           }),
           expect.objectContaining({
-            ...{ id: 'CVE-2021-23337', aliases: ['GHSA-35jh-r3h4-6jhm'], severity: 'CRITICAL' },
-            ...{ fixable: true, fixedVersion: '4.17.21', place: 'pkg:npm/lodash@4.17.20' },
+            id: 'CVE-2021-23337',
+            aliases: ['GHSA-35jh-r3h4-6jhm'],
+            severity: 'CRITICAL',
+            fixable: true,
+            fixedVersion: '4.17.21',
+            place: 'pkg:npm/lodash@4.17.20',
           }),
         ]),
       );

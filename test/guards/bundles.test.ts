@@ -58,7 +58,13 @@ describe('the bundle of the agent', () => {
   it('has no folder of the broker', () => {
     const rooms = new Set(paths.flatMap((path) => /^src\/(\w+)\//.exec(path)?.[1] ?? []));
     expect([...rooms].sort()).toEqual([
-      ...['client', 'crypto', 'delivery', 'domain', 'net', 'ports', 'text'],
+      'client',
+      'crypto',
+      'delivery',
+      'domain',
+      'net',
+      'ports',
+      'text',
     ]);
     expect(paths.filter((path) => /^src\/delivery\/(csi|injector)\//.test(path))).toEqual([]);
   });

@@ -41,10 +41,23 @@ describeWith(['schemathesis'], 'the API under requests generated from its contra
       const token =
         caller === 'an operator' ? broker.operator : await broker.logIn({ pod: 'generated' });
       const { code, report } = await runSchemathesis(backends.schemathesis, [
-        ...['run', CONTRACT, '--url', broker.installation.url, '--seed', SEED],
-        ...['--header', `Authorization: Bearer ${token}`, '--no-color'],
-        ...['--phases', 'examples,coverage,fuzzing', '--max-examples', EXAMPLES],
-        ...['--checks', CHECKS.join(','), '--exclude-path-regex', NEVER_SENT],
+        'run',
+        CONTRACT,
+        '--url',
+        broker.installation.url,
+        '--seed',
+        SEED,
+        '--header',
+        `Authorization: Bearer ${token}`,
+        '--no-color',
+        '--phases',
+        'examples,coverage,fuzzing',
+        '--max-examples',
+        EXAMPLES,
+        '--checks',
+        CHECKS.join(','),
+        '--exclude-path-regex',
+        NEVER_SENT,
       ]);
       expect({ code, report: code === 0 ? '' : report }).toEqual({ code: 0, report: '' });
       const [, generated] = /(\d+) generated/.exec(report) ?? [];

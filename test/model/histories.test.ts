@@ -89,7 +89,9 @@ it(
           const { reply, disclosures } = await real.run(each);
           const isDisclosed = each.do === 'read' && / until /.test(expected);
           expect({ at, each, reply, disclosures }).toEqual({
-            ...{ at, each, reply: expected },
+            at,
+            each,
+            reply: expected,
             disclosures: isDisclosed ? 1 : 0,
           });
           const kind = `${each.do} ${/ until /.test(reply) ? 'ok' : reply}`;

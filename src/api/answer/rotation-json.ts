@@ -12,7 +12,13 @@ export function shownRotation(row: Row & { readonly steps?: Steps }): object {
   const { id, path, kind, cause, state, step, attempts } = row;
   const stage = openCanaryStage(row.canary);
   return {
-    ...{ id, path, kind, cause, state, step, attempts },
+    id,
+    path,
+    kind,
+    cause,
+    state,
+    step,
+    attempts,
     requestedBy: row.requested_by,
     ...present({
       comment: row.comment,
@@ -56,7 +62,12 @@ export function shownStatus(status: RotationStatus): object {
     path,
     strategy: spec.strategy,
     ...(spec.connection !== undefined && { connection: spec.connection }),
-    ...{ problem, slots, drillable, accounts, paused: spec.paused, retire: spec.retire },
+    problem,
+    slots,
+    drillable,
+    accounts,
+    paused: spec.paused,
+    retire: spec.retire,
     ...shownSchedule(schedule),
     nextRuns: status.nextRuns.map(instant),
     ...(active !== undefined && { active: shownRotation(active) }),

@@ -129,8 +129,12 @@ const wish = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('workload'), workload: workloadName, ...when }),
   z
     .strictObject({
-      ...{ kind: z.literal('pod'), cluster: objectName, uid: podUid.optional(), ...when },
-      ...{ namespace: kubernetesName.optional(), name: kubernetesName.optional() },
+      kind: z.literal('pod'),
+      cluster: objectName,
+      uid: podUid.optional(),
+      ...when,
+      namespace: kubernetesName.optional(),
+      name: kubernetesName.optional(),
     })
     .refine(
       ({ uid, namespace, name }) =>
@@ -139,10 +143,7 @@ const wish = z.discriminatedUnion('kind', [
           : namespace === undefined && name === undefined,
       { path: ['uid'], message: 'must be given, or "namespace" and "name"' },
     ),
-  z.strictObject({
-    ...{ kind: z.literal('image'), cluster: objectName, ...when },
-    digest: imageDigest,
-  }),
+  z.strictObject({ kind: z.literal('image'), cluster: objectName, ...when, digest: imageDigest }),
 ]);
 
 export const openIncident: RouteOf<'openIncident'> = {
@@ -188,13 +189,25 @@ function shownAlert(record: AlertRecord): object {
   const { unmatched, rule: responseRule, held, quarantines, ended, reason, operator } = record;
   const { workload, ...pod } = subject ?? {};
   return {
-    ...{ id, source, state, receivedAt: instant(receivedAt), cluster, rule, tags, priority },
+    id,
+    source,
+    state,
+    receivedAt: instant(receivedAt),
+    cluster,
+    rule,
+    tags,
+    priority,
     ...(time !== undefined && { time: instant(Math.round(time)) }),
     ...(node !== undefined && { node }),
-    ...{ container, ...(subject && { pod }), ...(workload !== undefined && { workload }) },
+    container,
+    ...(subject && { pod }),
+    ...(workload !== undefined && { workload }),
     ...(unmatched !== undefined && { unmatched }),
     ...(responseRule && { responseRule }),
-    ...{ response, ...(held && { held }), quarantines, ...(ended && { ended }) },
+    response,
+    ...(held && { held }),
+    quarantines,
+    ...(ended && { ended }),
     ...(reason !== undefined && { reason }),
     ...(operator !== undefined && { operator }),
   };

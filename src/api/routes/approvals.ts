@@ -120,12 +120,15 @@ function idOf(params: Incoming['params']): string {
 function shownApproval({ what, approvedBy, createdAt, endsAt, ...rest }: Approval): object {
   const { id, state, requester } = rest;
   return {
-    ...{ id, state, requester },
+    id,
+    state,
+    requester,
     ...('change' in what
       ? { change: shownChange(what.change) }
       : { elevation: shownElevation(what) }),
     ...(approvedBy !== undefined && { approvedBy }),
-    ...{ createdAt: instant(createdAt), endsAt: instant(endsAt) },
+    createdAt: instant(createdAt),
+    endsAt: instant(endsAt),
   };
 }
 

@@ -74,10 +74,14 @@ function shownAccepted(attestation: AcceptedAttestation): object {
 function shown(attestation: Attestation): object {
   const { id, digest: image, type, repository, builder, scannedAt, body } = attestation;
   return {
-    ...{ id, digest: image, type, bytes: body.length },
+    id,
+    digest: image,
+    type,
+    bytes: body.length,
     ...(repository !== undefined && { repository }),
     ...(builder !== undefined && { builder }),
     ...(scannedAt !== undefined && { scannedAt: instant(scannedAt) }),
-    ...{ createdAt: instant(attestation.createdAt), createdBy: attestation.createdBy },
+    createdAt: instant(attestation.createdAt),
+    createdBy: attestation.createdBy,
   };
 }

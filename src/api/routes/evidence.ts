@@ -82,7 +82,11 @@ export const deleteEvidence: RouteOf<'deleteEvidence'> = {
 function shown(evidence: Evidence): object {
   const { id, kind, scanner, scannerVersion, digests, writer, scope, ...times } = evidence;
   return {
-    ...{ id, kind, scanner, digests, writer },
+    id,
+    kind,
+    scanner,
+    digests,
+    writer,
     ...(scope.length > 0 && { scope }),
     ...(scannerVersion !== '' && { scannerVersion }),
     reportedAt: instant(times.reportedAt),
@@ -137,7 +141,11 @@ function shownFinding(found: Found): object {
   }
   const { id, aliases, severity, isFixable: fixable, fixedVersion, publishedAt, purl } = found;
   return {
-    ...{ id, aliases, severity, place: purl, fixable },
+    id,
+    aliases,
+    severity,
+    place: purl,
+    fixable,
     ...(fixedVersion !== '' && { fixedVersion }),
     ...(publishedAt !== undefined && { publishedAt: instant(publishedAt) }),
   };

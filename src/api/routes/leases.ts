@@ -115,7 +115,12 @@ function idOf(params: Incoming['params']): string {
 function shownLease(lease: Lease): object {
   const { id, workload, podUid: pod, path, version, kind, cause } = lease;
   return {
-    ...{ id, workload, path, version, kind, state: lease.state },
+    id,
+    workload,
+    path,
+    version,
+    kind,
+    state: lease.state,
     ...(pod !== undefined && { podUid: pod }),
     ...(cause !== undefined && { cause }),
     issuedAt: instant(lease.issuedAt),

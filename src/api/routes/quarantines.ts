@@ -72,7 +72,12 @@ function scopeOf(asked: z.infer<typeof wish>): QuarantineScope {
 export function shownQuarantine({ kind, subject, endsAt, ...rest }: Quarantine): object {
   const { id, reason, createdBy, createdAt } = rest;
   return {
-    ...{ id, kind, subject, reason, createdBy, createdAt: instant(createdAt) },
+    id,
+    kind,
+    subject,
+    reason,
+    createdBy,
+    createdAt: instant(createdAt),
     ...(endsAt !== undefined && { until: instant(endsAt) }),
   };
 }

@@ -52,7 +52,9 @@ export const drillRotation: Route<Caller> = {
       status: 202,
       body: shownRotation(
         await requestRotation(parts, call, caller, {
-          ...{ path, kind: 'drill', incident: false },
+          path,
+          kind: 'drill',
+          incident: false,
           ...order,
         }),
       ),

@@ -97,11 +97,14 @@ const ADMITTED = {
 } as const;
 
 const HTML = [
-  ...['Content-Type', 'text/html; charset=utf-8'],
+  'Content-Type',
+  'text/html; charset=utf-8',
   'Content-Security-Policy',
   "default-src 'none'; script-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
-  ...['Referrer-Policy', 'no-referrer'],
-  ...['Cross-Origin-Opener-Policy', 'same-origin'],
+  'Referrer-Policy',
+  'no-referrer',
+  'Cross-Origin-Opener-Policy',
+  'same-origin',
 ];
 const SCRIPT = ['Content-Type', 'text/javascript; charset=utf-8'];
 
@@ -122,7 +125,10 @@ function page(
 
 function shownKey({ id, person, label, createdAt, usedAt }: SecurityKey): object {
   return {
-    ...{ id, person, label, createdAt: instant(createdAt) },
+    id,
+    person,
+    label,
+    createdAt: instant(createdAt),
     ...(usedAt !== undefined && { usedAt: instant(usedAt) }),
   };
 }

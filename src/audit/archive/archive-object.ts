@@ -49,8 +49,16 @@ function rowParts(row: StoredRow): readonly Uint8Array[] {
   const { writer, first_seq, count, head, signature, entries } = batch;
   const name = Buffer.from(writer, 'latin1');
   return [
-    ...[Buffer.of(BATCH), long(first_index), int(count), int(entries.length), entries],
-    ...[Buffer.of(name.length), name, long(first_seq), head, signature],
+    Buffer.of(BATCH),
+    long(first_index),
+    int(count),
+    int(entries.length),
+    entries,
+    Buffer.of(name.length),
+    name,
+    long(first_seq),
+    head,
+    signature,
   ];
 }
 

@@ -59,7 +59,10 @@ export class Follower {
   /** Where the follower continues after a failure. */
   #confirmed = 0;
   #status: FollowerStatus = {
-    ...{ lag: undefined, isStopped: false, isFailing: false, cursorForged: false },
+    lag: undefined,
+    isStopped: false,
+    isFailing: false,
+    cursorForged: false,
   };
   #cancel: () => void = () => undefined;
   #running: Promise<void> = Promise.resolve();

@@ -49,7 +49,9 @@ export function deliveryLines({ first, entries }: Delivery): string {
 export function formatted(format: LogFormat, { origin, first, entries }: Delivery): string[] {
   return entries.map((entry, at) =>
     formatEntry(format, {
-      ...{ origin, index: first + at, entry },
+      origin,
+      index: first + at,
+      entry,
       leafHash: format === 'json' ? '' : leafHash(Buffer.from(entry)).toString('hex'),
     }),
   );

@@ -100,7 +100,10 @@ export class SyslogSink implements Sink {
       ['caFile', 'certFile', 'keyFile'].map((setting) => this.#read(setting)),
     );
     const socket = connect({
-      ...{ host, port, minVersion: 'TLSv1.2', rejectUnauthorized: true },
+      host,
+      port,
+      minVersion: 'TLSv1.2',
+      rejectUnauthorized: true,
       ...(ca !== undefined && { ca: requireCertificate(ca) }),
       ...(cert !== undefined && { cert }),
       ...(key !== undefined && { key }),

@@ -49,7 +49,10 @@ export interface SentError {
 function sentError(error: unknown): SentError {
   const { code, detail, reason, isDetailShown, cause } = BrokerError.from(error);
   return {
-    ...{ code, detail, reason, isDetailShown },
+    code,
+    detail,
+    reason,
+    isDetailShown,
     damage: error instanceof DamagedLog ? error.damage : undefined,
     cause: cause instanceof Error ? (cause.stack ?? cause.message) : undefined,
   };

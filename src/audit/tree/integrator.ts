@@ -127,7 +127,9 @@ export class Integrator {
     this.#options = options;
     this.#log = options.log;
     this.#claims = new Claims(store, clock, {
-      ...{ name: 'audit-integrator', owner, alone },
+      name: 'audit-integrator',
+      owner,
+      alone,
       silenceMs: SILENCE_MS,
     });
   }
@@ -406,7 +408,9 @@ export class Integrator {
     // A database that was restored under a running broker may still have this claim. Its log must not continue from memory.
     if (last !== undefined)
       expect.push({
-        ...{ table: 'log_checkpoints', key: { size: last.size }, match: { note: last.note } },
+        table: 'log_checkpoints',
+        key: { size: last.size },
+        match: { note: last.note },
       });
     const outcome = await this.#options.store.commit({ expect, writes });
     if (outcome.status !== 'committed') throw new BrokerError('ERR_CONFLICT', 'claim lost');

@@ -103,7 +103,11 @@ export class Witnesses {
       name: settings.name,
       verifier: settings.verifier,
       client: new WitnessClient(settings, options.clock),
-      ...{ size: 0, retryAt: 0, failures: 0, fault: undefined, contradictions: 0 },
+      size: 0,
+      retryAt: 0,
+      failures: 0,
+      fault: undefined,
+      contradictions: 0,
     }));
   }
 

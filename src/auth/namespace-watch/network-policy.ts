@@ -34,7 +34,9 @@ function selectorOf(podSelector: unknown): LabelSelector | undefined {
   if (!Array.isArray(matchExpressions)) return undefined;
   const requirements: readonly unknown[] = [
     ...Object.entries(membersOf(matchLabels)).map(([key, value]) => ({
-      ...{ key, operator: 'In', values: [value] },
+      key,
+      operator: 'In',
+      values: [value],
     })),
     ...(matchExpressions as readonly unknown[]),
   ];

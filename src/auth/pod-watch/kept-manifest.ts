@@ -23,7 +23,9 @@ export function keepManifest({ metadata, spec, status }: Members): PodManifest {
   const keep = (containers: unknown): unknown => keptContainers(containers, fingerprints);
   const kept = {
     metadata: changed(metadata, { annotations: keptAnnotations }, [
-      ...['managedFields', 'labels', 'ownerReferences'],
+      'managedFields',
+      'labels',
+      'ownerReferences',
     ]),
     spec: changed(spec, Object.fromEntries(CONTAINERS.map((list) => [list, keep]))),
     status: isMembers(status)

@@ -24,8 +24,12 @@ export class ClusterEditor extends LiveOperator {
 
   constructor({ cluster, owner, grants, policyPrefix }: EditorFacts, digest: TextDigest) {
     const own = {
-      ...{ kind: 'operator' as const, name: owner, tokenId: `kubernetes/${cluster}`, grants },
-      ...{ sourceCidrs: [], endsAt: Number.MAX_SAFE_INTEGER },
+      kind: 'operator' as const,
+      name: owner,
+      tokenId: `kubernetes/${cluster}`,
+      grants,
+      sourceCidrs: [],
+      endsAt: Number.MAX_SAFE_INTEGER,
     };
     const actor = encodeActor({ kind: 'system', name: own.tokenId }, digest);
     super(own, [], { hash: NO_TOKEN, digest, person: undefined, actor });

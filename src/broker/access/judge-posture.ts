@@ -101,7 +101,9 @@ export function surroundingsOf(
 ): Surroundings {
   const namespaces = clusters.namespaces(cluster);
   return {
-    ...{ cluster, namespace, labels: facts?.labels },
+    cluster,
+    namespace,
+    labels: facts?.labels,
     namespaceLabels: namespaces?.labelsOf(namespace),
     egressSelectors: namespaces?.egressSelectorsOf(namespace),
   };
@@ -125,10 +127,7 @@ export function judgePod(parts: Rights, named: NamedPod, facts: PodFacts | undef
   };
   const name = `${named.namespace}/${named.name}`;
   const values = new ComparedValues(parts.secretValues);
-  const snapshot = {
-    ...around,
-    ...{ name, pod, trust: attestations, evidenceOf, secretValues: values },
-  };
+  const snapshot = { ...around, name, pod, trust: attestations, evidenceOf, secretValues: values };
   let validUntil = Infinity;
   const judged = profiles
     .filter((profile) => isForPod(profile, around))
@@ -143,7 +142,12 @@ export function judgePod(parts: Rights, named: NamedPod, facts: PodFacts | undef
     validUntil = Math.min(validUntil, now + USED_EVERY_MS);
   }
   const made: Kept = {
-    ...{ read, profiles, validUntil, judged, around, values },
+    read,
+    profiles,
+    validUntil,
+    judged,
+    around,
+    values,
     counting: judged.filter(({ findings }) => findings.some(counts)),
     generation: evidence.generation,
     attestations: attestations.generation,

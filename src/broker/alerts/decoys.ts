@@ -38,12 +38,20 @@ export function decoyAlarm(
   const { action, scope } = decoy;
   const isHeld = action !== 'audit' && isProtected(parts, facts.subject);
   const record: AlertRecord = {
-    ...{ id: randomId('alr'), source: DECOY, receivedAt: clock.now(), since: 0, quarantines: [] },
+    id: randomId('alr'),
+    source: DECOY,
+    receivedAt: clock.now(),
+    since: 0,
+    quarantines: [],
     ...facts,
     state: action === 'audit' || isHeld ? 'kept' : 'responding',
     ...(isHeld && { held: 'protected' }),
     alert: {
-      ...{ rule: path, tags: [], priority: 'critical', time: clock.now(), node: undefined },
+      rule: path,
+      tags: [],
+      priority: 'critical',
+      time: clock.now(),
+      node: undefined,
       container: { id: undefined, imageDigest: undefined },
     },
     response: { action, scope, rotate: 'none' },
@@ -102,7 +110,9 @@ function readerOf(caller: Caller, { scope }: Decoy): Reader {
     ? { kind: 'workload', subject: workload }
     : podScope(cluster, pod.uid, { namespace, name: pod.name });
   return {
-    ...{ reader, cluster, scopes: [own] },
+    reader,
+    cluster,
+    scopes: [own],
     ...(pod !== undefined && { subject: { namespace, name: pod.name, uid: pod.uid, workload } }),
   };
 }

@@ -74,9 +74,19 @@ const FIRST: PageRequest = { limit: 1_000 };
 /** One search for the timeline reads this many entries at most. */
 const MOST_EVENTS = 5_000;
 const TIMELINE: readonly string[] = [
-  ...['alert.receive', 'alert.approve', 'alert.respond', 'incident.open'],
-  ...['quarantine.create', 'quarantine.lift', 'session.end', 'lease.revoke', 'credential.revoke'],
-  ...['rotation.request', 'rotation.start', 'rotation.end', 'pod.end'],
+  'alert.receive',
+  'alert.approve',
+  'alert.respond',
+  'incident.open',
+  'quarantine.create',
+  'quarantine.lift',
+  'session.end',
+  'lease.revoke',
+  'credential.revoke',
+  'rotation.request',
+  'rotation.start',
+  'rotation.end',
+  'pod.end',
 ];
 
 /**
@@ -139,12 +149,23 @@ async function planOpening(
   for (const scope of scopes) checkScope(parts, operator, scope);
   const { name } = operator.operator;
   const draft: AlertRecord = {
-    ...{ id: '', source: 'operator', state: 'responding', receivedAt: parts.clock.now(), cluster },
+    id: '',
+    source: 'operator',
+    state: 'responding',
+    receivedAt: parts.clock.now(),
+    cluster,
     alert: {
-      ...{ rule: 'incident', tags: [], priority: 'critical', node: undefined },
+      rule: 'incident',
+      tags: [],
+      priority: 'critical',
+      node: undefined,
       container: { id: undefined, imageDigest: undefined },
     },
-    ...{ subject, scopes, quarantines: [], since: request.since, reason: request.reason },
+    subject,
+    scopes,
+    quarantines: [],
+    since: request.since,
+    reason: request.reason,
     response: {
       action: 'quarantine',
       scope: request.scope.kind,
@@ -171,7 +192,9 @@ async function planOpening(
       entries: scopes.flatMap((scope, index) => [
         entryOf(parts, call, operator, { action: 'incident.open', ...facts, ...factsOf(scope) }),
         entryOf(parts, call, operator, {
-          ...{ action: 'quarantine.create', ...facts, ...factsOf(scope) },
+          action: 'quarantine.create',
+          ...facts,
+          ...factsOf(scope),
           quarantine: ids[index],
         }),
       ]),

@@ -204,7 +204,10 @@ class PodResponses {
     const id = `alr_${sha256Hex(JSON.stringify([about, cluster, uid])).slice(0, 32)}`;
     const alert: Alert = {
       ...named,
-      ...{ priority: 'warning', time: this.#parts.clock.now(), node: undefined, isTest: false },
+      priority: 'warning',
+      time: this.#parts.clock.now(),
+      node: undefined,
+      isTest: false,
       container: { id: undefined, imageDigest: undefined },
       pod: { namespace, name, uid },
     };

@@ -132,7 +132,9 @@ export function factsOfAlert(record: AlertRecord): {
   const query = `source=${source} priority=${alert.priority} rule=${alert.rule}`;
   const cause = held ?? unmatched ?? (state === 'responding' ? response.action : 'audit');
   const facts = {
-    ...{ alert: id, query, cause },
+    alert: id,
+    query,
+    cause,
     ...(source === DECOY && { path: alert.rule }),
     ...(source === POSTURE && { posture: `${alert.rule}: ${alert.tags.join(', ')}` }),
   };

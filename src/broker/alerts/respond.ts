@@ -42,8 +42,15 @@ export async function decideResponse(parts: Parts, raised: Raised): Promise<Aler
   const { rule: name, tags, priority, node, container, time } = alert;
   const receivedAt = parts.clock.now();
   const record: AlertRecord = {
-    ...{ id, source, cluster, receivedAt, state: 'kept', scopes: [], quarantines: [] },
-    ...{ alert: { rule: name, tags, priority, node, container, time }, response: ONLY_RECORD },
+    id,
+    source,
+    cluster,
+    receivedAt,
+    state: 'kept',
+    scopes: [],
+    quarantines: [],
+    alert: { rule: name, tags, priority, node, container, time },
+    response: ONLY_RECORD,
     since: 0,
   };
   const found = subjectFor(parts, raised);
@@ -81,7 +88,9 @@ export function quarantinesOf(
     record.response.action === 'quarantine'
       ? record.scopes.map(({ kind, subject }) =>
           quarantinePlan(parts, creatorOf(record.source), {
-            ...{ scope: { kind, subject }, reason, seconds: undefined },
+            scope: { kind, subject },
+            reason,
+            seconds: undefined,
           }),
         )
       : [];

@@ -96,7 +96,9 @@ export function approve(
     const lasts = isElevation ? what.elevation.seconds * 1000 : USABLE_MS;
     const approved: Approval = {
       ...pending,
-      ...{ state: 'approved', approvedBy: now.operator.name, endsAt: parts.clock.now() + lasts },
+      state: 'approved',
+      approvedBy: now.operator.name,
+      endsAt: parts.clock.now() + lasts,
     };
     const entry = { ...factsOf(pending), ...described, outcome: 'ok', endsAt: approved.endsAt };
     return {

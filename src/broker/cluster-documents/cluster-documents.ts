@@ -298,7 +298,12 @@ export class ClusterDocuments {
     const holder = `kubernetes/${this.authority.cluster}`;
     const signal = new AbortController().signal;
     return {
-      ...{ requestId, address, network: holder, holder, client, refusedClient: client },
+      requestId,
+      address,
+      network: holder,
+      holder,
+      client,
+      refusedClient: client,
       context: () => ({ requestId, signal }),
     };
   }

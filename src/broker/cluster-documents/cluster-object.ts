@@ -68,7 +68,12 @@ export function readClusterObject(resource: Resource, object: unknown): ClusterO
     throw malformed();
   }
   return {
-    ...{ resource, namespace, name, uid, generation, spec },
+    resource,
+    namespace,
+    name,
+    uid,
+    generation,
+    spec,
     conditions: Array.isArray(conditions) ? (conditions as unknown[]) : [],
   };
 }

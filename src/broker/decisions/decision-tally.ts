@@ -154,8 +154,16 @@ export class DecisionTally {
     const key = JSON.stringify([workloadId(workload), capability, path, recorded, current, draft]);
     const known = this.#seen.get(key);
     const seen = known ?? {
-      ...{ workload: workloadId(workload), capability, path, recorded, current, draft },
-      ...{ count: 0, live: 0, first: asked.first, last: asked.last },
+      workload: workloadId(workload),
+      capability,
+      path,
+      recorded,
+      current,
+      draft,
+      count: 0,
+      live: 0,
+      first: asked.first,
+      last: asked.last,
     };
     if (known === undefined) this.#seen.set(key, seen);
     const isUse = (draft ?? current).effect !== 'deny';

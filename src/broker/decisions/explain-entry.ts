@@ -110,7 +110,10 @@ async function explainOne(
   const row =
     session === undefined ? undefined : await parts.store.get('sessions', { id: session });
   const possible = decidePossible(sharedViewFor(parts.catalog.policies, workload), {
-    ...{ path, capability, now, sourceAddress: decision.sourceAddress },
+    path,
+    capability,
+    now,
+    sourceAddress: decision.sourceAddress,
     podLabels: currentPodLabels(parts, workload),
     sealed: row && parts.sessions.open(row).senderKey !== undefined,
   });
@@ -133,8 +136,15 @@ async function explainOne(
     resultLine(steps),
   ];
   return {
-    ...{ index, time, workload: workloadId(workload), capability, path, recorded, current },
-    ...{ steps, lines },
+    index,
+    time,
+    workload: workloadId(workload),
+    capability,
+    path,
+    recorded,
+    current,
+    steps,
+    lines,
   };
 }
 

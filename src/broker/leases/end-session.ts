@@ -43,7 +43,10 @@ export async function endOwnSession(
       plan: {
         ...ended,
         expect: [{ table: 'sessions', key: { id }, match: { id } }, ...ended.expect],
-        ...{ decidedAt, reads, urgent: true, entries },
+        decidedAt,
+        reads,
+        urgent: true,
+        entries,
       },
       settle: () => undefined,
     };

@@ -75,7 +75,9 @@ export function consentTo(
     entries: [
       entryOf(parts, acting.call, live, {
         ...factsOf(requested),
-        ...{ action: 'approval.use', outcome: 'ok', approval: id },
+        action: 'approval.use',
+        outcome: 'ok',
+        approval: id,
       }),
     ],
   };
@@ -137,12 +139,20 @@ export function newRequest(
     );
   }
   const approval: Approval = {
-    ...{ id: randomId('apr'), state: 'pending', requester, tokenId, what },
-    ...{ approvedBy: undefined, createdAt: now, endsAt: now + pendingMs },
+    id: randomId('apr'),
+    state: 'pending',
+    requester,
+    tokenId,
+    what,
+    approvedBy: undefined,
+    createdAt: now,
+    endsAt: now + pendingMs,
   };
   const entry = {
     ...factsOf(approval),
-    ...{ action: 'approval.request', outcome: 'ok', endsAt: approval.endsAt },
+    action: 'approval.request',
+    outcome: 'ok',
+    endsAt: approval.endsAt,
   } as Recordable;
   return {
     approval,

@@ -74,7 +74,11 @@ function refusedCaller(
   return {
     holder: identityOf(caller),
     kind: JSON.stringify([action, path, code, reason]),
-    ...{ action, outcome, code, reason, path },
+    action,
+    outcome,
+    code,
+    reason,
+    path,
     actor: caller.actor,
     sharedActor: () => sharedActor(parts, caller),
   };

@@ -102,10 +102,7 @@ export function quarantinePlan(
   }
   const made: Quarantine =
     standing === undefined
-      ? {
-          ...{ ...scope, id: randomId('qua'), reason, endsAt: until },
-          ...{ createdBy, createdAt: now },
-        }
+      ? { ...scope, id: randomId('qua'), reason, endsAt: until, createdBy, createdAt: now }
       : { ...standing, endsAt: later(standing.endsAt, until) };
   return {
     made,

@@ -302,7 +302,9 @@ interface Changed {
 function changed({ tokens }: Pick<Access, 'tokens'>, changes: readonly Change[]): Changed {
   return {
     expect: changes.map(([{ id, body, ends_at }]) => ({
-      ...{ table: 'operator_tokens', key: { id }, match: { body, ends_at } },
+      table: 'operator_tokens',
+      key: { id },
+      match: { body, ends_at },
     })),
     writes: changes.map(([row, specOf]) => {
       const stored = tokens.open(row);

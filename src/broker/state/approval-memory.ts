@@ -89,17 +89,28 @@ export class Approvals {
   seal({ id, state, requester, tokenId, what, approvedBy, createdAt, endsAt }: Approval): Row {
     const body: Body = { tokenId, ...what };
     return this.#sealed({
-      ...{ id, kind: 'change' in what ? 'admin-grant' : 'break-glass', state, requester },
-      ...{ body: JSON.stringify(body), approved_by: approvedBy ?? null },
-      ...{ created_at: createdAt, ends_at: endsAt },
+      id,
+      kind: 'change' in what ? 'admin-grant' : 'break-glass',
+      state,
+      requester,
+      body: JSON.stringify(body),
+      approved_by: approvedBy ?? null,
+      created_at: createdAt,
+      ends_at: endsAt,
     });
   }
 
   /** The row that makes grants of admin need an approval. */
   sealRule(requester: string): Row {
     return this.#sealed({
-      ...{ id: APPROVAL_RULE, kind: 'rule', state: 'approved', requester },
-      ...{ body: '{}', approved_by: null, created_at: this.#clock.now(), ends_at: null },
+      id: APPROVAL_RULE,
+      kind: 'rule',
+      state: 'approved',
+      requester,
+      body: '{}',
+      approved_by: null,
+      created_at: this.#clock.now(),
+      ends_at: null,
     });
   }
 
@@ -117,9 +128,14 @@ export class Approvals {
     const { tokenId, ...what } = JSON.parse(row.body) as Body;
     if (row.ends_at === null) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
     this.#byId.set(row.id, {
-      ...{ id: row.id, state: row.state, requester: row.requester, tokenId, what },
-      ...{ approvedBy: row.approved_by ?? undefined },
-      ...{ createdAt: row.created_at, endsAt: row.ends_at },
+      id: row.id,
+      state: row.state,
+      requester: row.requester,
+      tokenId,
+      what,
+      approvedBy: row.approved_by ?? undefined,
+      createdAt: row.created_at,
+      endsAt: row.ends_at,
     });
   }
 }

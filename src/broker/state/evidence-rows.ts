@@ -40,7 +40,9 @@ export function evidenceRow(
   const { kind, scanner, digests, config, writer, scope } = facts;
   return {
     id: evidenceId(facts),
-    ...{ kind, scanner, writer },
+    kind,
+    scanner,
+    writer,
     scanner_version: facts.scannerVersion,
     digests: JSON.stringify(digests),
     config_digest: config ?? null,
@@ -56,7 +58,10 @@ export function evidenceRow(
 export function openEvidence(row: Row): Evidence {
   const { id, kind, scanner, writer, body } = row;
   return {
-    ...{ id, kind, scanner, writer },
+    id,
+    kind,
+    scanner,
+    writer,
     scannerVersion: row.scanner_version,
     digests: JSON.parse(row.digests) as string[],
     scope: row.scope === null ? [] : (JSON.parse(row.scope) as string[]),
@@ -123,7 +128,11 @@ function openVulnerability(found: PackedVulnerability): Vulnerability {
   const severity = SEVERITIES[rank];
   if (severity === undefined) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
   return {
-    ...{ id, aliases, severity, purl, fixedVersion },
+    id,
+    aliases,
+    severity,
+    purl,
+    fixedVersion,
     isFixable: isFixable === 1,
     publishedAt: publishedAt === -1 ? undefined : publishedAt,
   };

@@ -68,7 +68,10 @@ export class Quarantines {
   seal(quarantine: Quarantine): Row {
     const { kind, subject, id, reason } = quarantine;
     const fields = {
-      ...{ kind, subject, id, reason },
+      kind,
+      subject,
+      id,
+      reason,
       created_by: quarantine.createdBy,
       created_at: quarantine.createdAt,
       ends_at: quarantine.endsAt ?? null,
@@ -87,7 +90,10 @@ export class Quarantines {
     const kind = QUARANTINE_KINDS.find((each) => each === row.kind);
     if (kind === undefined) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
     return {
-      ...{ kind, subject: row.subject, id: row.id, reason: row.reason },
+      kind,
+      subject: row.subject,
+      id: row.id,
+      reason: row.reason,
       createdBy: row.created_by,
       createdAt: row.created_at,
       endsAt: row.ends_at ?? undefined,

@@ -44,7 +44,10 @@ export function archiveAudit(
     if (dryRun) return archives.plan(until);
     const entry = (archive: ArchiveReference): string =>
       entryOf(parts, call, operator, {
-        ...{ action: 'audit.truncate', outcome: 'ok', archive, comment },
+        action: 'audit.truncate',
+        outcome: 'ok',
+        archive,
+        comment,
         count: archive.end - archive.first,
       });
     return archives.start(until, entry);

@@ -130,8 +130,19 @@ function add(receipts: Map<string, Receipt>, { index, entry }: LogEntry): void {
   const key = JSON.stringify([receiver, podUid, action, version, lease, credential]);
   const { reads = 0, last = time, lastIndex = index } = receipts.get(key) ?? {};
   receipts.set(key, {
-    ...{ receiver, pod, podUid, node, action, version, lease, credential },
-    ...{ reads: reads + 1, first: time, last, firstIndex: index, lastIndex },
+    receiver,
+    pod,
+    podUid,
+    node,
+    action,
+    version,
+    lease,
+    credential,
+    reads: reads + 1,
+    first: time,
+    last,
+    firstIndex: index,
+    lastIndex,
   });
 }
 

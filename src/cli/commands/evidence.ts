@@ -26,7 +26,13 @@ export const EVIDENCE: CommandTable = {
           'format of the report',
           {
             choices: [
-              ...['auto', 'trivy', 'trivy-operator', 'grype', 'clair', 'cyclonedx', 'openvex'],
+              'auto',
+              'trivy',
+              'trivy-operator',
+              'grype',
+              'clair',
+              'cyclonedx',
+              'openvex',
               'cosign-vuln',
             ],
             fallback: 'auto',

@@ -44,8 +44,12 @@ export function csvOf({ standards }: ComplianceReport): string {
       if (checks.length === 0) return [[...control, '', '', '', '', '', '']];
       return checks.map((each) => [
         ...control,
-        ...[each.check, each.state, each.text, each.examples.join('; ')],
-        ...[each.query, each.entries.join(' ')],
+        each.check,
+        each.state,
+        each.text,
+        each.examples.join('; '),
+        each.query,
+        each.entries.join(' '),
       ]);
     }),
   );

@@ -88,7 +88,11 @@ function section(
   const rows = requests.map((request) => {
     const { workload, capability, path, count, live, last, before, after } = request;
     const cells: Readonly<Record<string, unknown>> = {
-      ...{ workload, capability, path, live, last },
+      workload,
+      capability,
+      path,
+      live,
+      last,
       requests: count,
       before: decisionText(before),
       after: decisionText(after),
@@ -115,7 +119,10 @@ const FACTS = {
 
 function widenedTable(widened: readonly WidenedGrant[]): string {
   const rows = widened.map(({ change, policy, rule, path, capabilities }) => [
-    ...[policy, rule, path, capabilities],
+    policy,
+    rule,
+    path,
+    capabilities,
     change === 'allow_added' ? 'allow is new or wider' : 'deny is removed or narrower',
   ]);
   return table(['policy', 'rule', 'path', 'capabilities', 'change'], rows);

@@ -97,7 +97,9 @@ export async function archiveFindings(broker: Broker, now: number): Promise<read
   if (limitedBy === 'sink')
     return [
       {
-        ...{ about, state: 'warning', text: `${text}; a sink that lags keeps older ones` },
+        about,
+        state: 'warning',
+        text: `${text}; a sink that lags keeps older ones`,
         cure: 'docs/audit.md, "Sinks"',
       },
     ];

@@ -28,7 +28,9 @@ export async function runEvidencePush(
   const text = file === '-' ? (await readStdin(context)).toString() : await readText(file);
   const report = reduced(text, file);
   const body = defined({
-    ...{ report, image, covers },
+    report,
+    image,
+    covers,
     format: format === 'auto' ? undefined : format,
   }) as Pushed;
   const { body: pushed } = await (await context.broker()).call('pushEvidence', { body });
@@ -53,11 +55,42 @@ export function scopeNote(scope: readonly string[] = []): string {
  * masked secret stays here too.
  */
 const NOT_SENT: ReadonlySet<string> = new Set([
-  ...['Description', 'Title', 'References', 'PrimaryURL', 'CVSS', 'CweIDs', 'Layer', 'Layers'],
-  ...['DataSource', 'VendorSeverity', 'Packages', 'Match', 'Code', 'ImageConfig', 'Fingerprint'],
-  ...['description', 'urls', 'cvss', 'advisories', 'matchDetails', 'locations', 'dataSource'],
-  ...['cpes', 'layers', 'rawManifest', 'rawConfig', 'manifest', 'config', 'configuration'],
-  ...['epss', 'cwes', 'detail', 'licenses', 'externalReferences', 'upstreams', 'links'],
+  'Description',
+  'Title',
+  'References',
+  'PrimaryURL',
+  'CVSS',
+  'CweIDs',
+  'Layer',
+  'Layers',
+  'DataSource',
+  'VendorSeverity',
+  'Packages',
+  'Match',
+  'Code',
+  'ImageConfig',
+  'Fingerprint',
+  'description',
+  'urls',
+  'cvss',
+  'advisories',
+  'matchDetails',
+  'locations',
+  'dataSource',
+  'cpes',
+  'layers',
+  'rawManifest',
+  'rawConfig',
+  'manifest',
+  'config',
+  'configuration',
+  'epss',
+  'cwes',
+  'detail',
+  'licenses',
+  'externalReferences',
+  'upstreams',
+  'links',
 ]);
 
 /** A report as it is, or without what no check reads if it is too large. @throws UsageError */

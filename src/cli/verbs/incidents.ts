@@ -62,7 +62,9 @@ export async function runIncidentOpen(
   const broker = await context.broker();
   const asked = {
     ...scopeOf(options),
-    ...{ since: instantOf('--since', since, context.clock.now()), reason, rotate },
+    since: instantOf('--since', since, context.clock.now()),
+    reason,
+    rotate,
   } as Wish;
   const { body: preview } = await broker.call('openIncident', { body: { ...asked, dryRun: true } });
   if (dryRun) {
@@ -127,8 +129,13 @@ export async function runIncidentLs(context: CliContext): Promise<void> {
   const alerts = await allPages(await context.broker(), 'listAlerts', { query });
   const items = alerts.filter(({ response }) => response.action !== 'audit');
   const cells = items.map(({ id, receivedAt, source, rule, pod, workload, response, ...rest }) => [
-    ...[id, receivedAt, rest.operator ?? source, printable(rest.reason ?? rule)],
-    ...[pod === undefined ? workload : podText(pod), response.action, rest.state],
+    id,
+    receivedAt,
+    rest.operator ?? source,
+    printable(rest.reason ?? rule),
+    pod === undefined ? workload : podText(pod),
+    response.action,
+    rest.state,
   ]);
   const header = ['id', 'received', 'by', 'reason', 'subject', 'action', 'state'];
   await context.output.show({ items }, () => table(header, cells, context.clock.now()));
@@ -164,8 +171,13 @@ function incidentText({ alert, scopes, secrets, isComplete, timeline }: Incident
       table(
         ['path', 'versions', 'reads', 'last', 'entry', 'live leases', 'other readers', 'rotation'],
         secrets.map((secret) => [
-          ...[secret.path, secret.versions.join(' '), secret.reads, secret.lastAt],
-          ...[secret.lastIndex, secret.liveLeases, othersText(secret)],
+          secret.path,
+          secret.versions.join(' '),
+          secret.reads,
+          secret.lastAt,
+          secret.lastIndex,
+          secret.liveLeases,
+          othersText(secret),
           secret.rotation === undefined
             ? (secret.unrotated ?? '')
             : `${secret.rotation.id} ${secret.rotation.state}`,

@@ -74,7 +74,11 @@ function textOf({ keys, keks, rewrap, rotating }: Status): string {
     table(
       ['root key', 'state', 'created', 'seals', 'data keys', 'wrapped by'],
       keys.map((key) => [
-        ...[key.id, key.state, key.createdAt, key.seals ?? 'not counted', key.versions],
+        key.id,
+        key.state,
+        key.createdAt,
+        key.seals ?? 'not counted',
+        key.versions,
         key.keks.join(', '),
       ]),
     ),

@@ -17,11 +17,14 @@ export async function runLs(
   // Most operators see no decoys, and most installations have none.
   const hasDecoys = items.some(({ decoy }) => decoy);
   const header = [
-    ...['path', 'version', ...(deleted ? ['destroyed'] : [])],
+    'path',
+    'version',
+    ...(deleted ? ['destroyed'] : []),
     ...(hasDecoys ? ['note'] : []),
   ];
   const cells = items.map(({ path, version, destroyAt, decoy }) => [
-    ...[path, version],
+    path,
+    version,
     ...(deleted ? [destroyAt] : []),
     ...(hasDecoys ? [decoy ? 'decoy' : ''] : []),
   ]);

@@ -165,7 +165,10 @@ export async function runPolicyUnused(
             table(
               ['policy', 'rule', 'path', 'policy changed', 'last used'],
               items.map(({ policy, rule, path, changedAt, lastUsed }) => [
-                ...[policy, rule, path, changedAt],
+                policy,
+                rule,
+                path,
+                changedAt,
                 lastUsed ?? 'not in the log',
               ]),
             ),

@@ -14,13 +14,29 @@ type Page = components['schemas']['ReceiversPage'];
 type Receiver = Omit<Receipt, 'lease' | 'credential'>;
 
 const COLUMNS = [
-  ...['receiver', 'pod', 'podUid', 'node', 'action', 'version', 'reads'],
-  ...['first', 'last', 'firstIndex', 'lastIndex', 'validUntil'],
+  'receiver',
+  'pod',
+  'podUid',
+  'node',
+  'action',
+  'version',
+  'reads',
+  'first',
+  'last',
+  'firstIndex',
+  'lastIndex',
+  'validUntil',
 ] as const satisfies readonly (keyof Receipt)[];
 /** Columns of the table, with their headings. */
 const SHOWN = {
-  ...{ receiver: 'receiver', pod: 'pod', version: 'version', reads: 'reads' },
-  ...{ first: 'first', last: 'last', validUntil: 'valid until', lastIndex: 'entry' },
+  receiver: 'receiver',
+  pod: 'pod',
+  version: 'version',
+  reads: 'reads',
+  first: 'first',
+  last: 'last',
+  validUntil: 'valid until',
+  lastIndex: 'entry',
 } as const satisfies Partial<Record<keyof Receipt, string>>;
 const SHOWN_COLUMNS = Object.keys(SHOWN) as readonly (keyof typeof SHOWN)[];
 /** Entries that one page reads, at most. */
@@ -72,7 +88,8 @@ function add(receivers: Map<string, Receiver>, receipt: Receipt): void {
   receivers.set(key, {
     ...known,
     reads: known.reads + facts.reads,
-    ...{ first: oldest.first, firstIndex: oldest.firstIndex },
+    first: oldest.first,
+    firstIndex: oldest.firstIndex,
     ...(facts.lastIndex > known.lastIndex && { last: facts.last, lastIndex: facts.lastIndex }),
     ...defined({ validUntil: ends.at(-1) }),
   });

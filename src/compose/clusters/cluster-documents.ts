@@ -280,8 +280,10 @@ export class ClusterDocumentsWork {
     const place = resource.isNamespaced ? ['namespaces', namespace] : [];
     const path = ['apis', RESOURCE_GROUP, RESOURCE_VERSION, ...place, resource.plural, name];
     const request = {
-      ...{ method: 'PATCH' as const, path: [...path, 'status'] },
-      ...{ body, contentType: MERGE_PATCH },
+      method: 'PATCH' as const,
+      path: [...path, 'status'],
+      body,
+      contentType: MERGE_PATCH,
     };
     try {
       await withDeadline(clock, STATUS_MS, (signal) => this.#api().call(request, signal));

@@ -239,8 +239,11 @@ async function planQuarantineLift(
     invalidates: [`quarantine:operator:${BOOTSTRAP_OPERATOR}`],
     entries: [
       actor.entry({
-        ...{ action: 'quarantine.lift', outcome: 'ok', cause: 'initialised' },
-        ...{ quarantine: row.id, document },
+        action: 'quarantine.lift',
+        outcome: 'ok',
+        cause: 'initialised',
+        quarantine: row.id,
+        document,
       }),
     ],
   };

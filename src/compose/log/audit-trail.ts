@@ -202,7 +202,11 @@ export class AuditTrail {
     const { store, clock } = this.#deps;
     const { localBatches, boot } = this.#bootLog;
     return new Acknowledgements({
-      ...{ localBatches, writer: boot.writer, store, cursors: this.#cursors, clock },
+      localBatches,
+      writer: boot.writer,
+      store,
+      cursors: this.#cursors,
+      clock,
       append: () => this.integrator.append(),
       size: () => this.reader.size(),
     });
@@ -269,7 +273,11 @@ export class AuditTrail {
         writes,
         entries: [
           this.#system.entry({
-            ...{ action: 'broker.release', outcome: 'ok', cause: held, comment, log: link },
+            action: 'broker.release',
+            outcome: 'ok',
+            cause: held,
+            comment,
+            log: link,
           }),
         ],
       }),

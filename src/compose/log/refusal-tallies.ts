@@ -171,7 +171,11 @@ function entryOf(system: SystemActor, { refused, ...counted }: RefusalSummary): 
     action: 'request.refused_summary',
     ...(actor !== undefined && { actor }),
     ...(network !== undefined && { client: encodeClient({ address: network }, sha256Hex) }),
-    ...{ outcome, code, reason, path, refused: action },
+    outcome,
+    code,
+    reason,
+    path,
+    refused: action,
     ...counted,
   });
 }

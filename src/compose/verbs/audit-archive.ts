@@ -54,11 +54,16 @@ export async function archiveStopped(
     const actor = new SystemActor({ clock: systemClock, digest: sha256Hex }, 'archive');
     const entry = (archive: ArchiveReference): string =>
       actor.entry({
-        ...{ action: 'audit.truncate', outcome: 'ok', archive, comment: reason },
+        action: 'audit.truncate',
+        outcome: 'ok',
+        archive,
+        comment: reason,
         count: archive.end - archive.first,
       });
     const plan = await archiver.run({
-      ...{ before: until, entry, signal },
+      before: until,
+      entry,
+      signal,
       progress: ({ done, total }) => progress(done, total),
     });
     const isElsewhere = config.audit.archive === undefined || to !== undefined;

@@ -61,8 +61,11 @@ export async function runBackupVerify(
   await removeStoreFiles(copy);
   try {
     await decryptBackup(found, copy, {
-      ...{ config, identityFile: options.identity, progress },
-      ...{ clock: systemClock, log: createLog({ level: 'warn', clock: systemClock }) },
+      config,
+      identityFile: options.identity,
+      progress,
+      clock: systemClock,
+      log: createLog({ level: 'warn', clock: systemClock }),
     });
   } finally {
     await removeStoreFiles(copy);
@@ -92,8 +95,12 @@ export async function runRestore(
   // A log that does not match is found before anything is replaced.
   const lost = await changesSince(found, options, config);
   const { manifest, previous } = await restoreBackup(found, {
-    ...{ config, identityFile: options.identity, replace: options.replace === true, progress },
-    ...{ clock: systemClock, log: createLog({ level: 'warn', clock: systemClock }) },
+    config,
+    identityFile: options.identity,
+    replace: options.replace === true,
+    progress,
+    clock: systemClock,
+    log: createLog({ level: 'warn', clock: systemClock }),
   });
   return [
     textOf(manifest),

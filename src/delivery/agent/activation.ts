@@ -127,6 +127,9 @@ function failureReports(values: readonly NewValue[]) {
   return values
     .filter(({ isCredential }) => !isCredential)
     .map(({ path, version }) => ({
-      ...{ path, version, outcome: 'failed' as const, reason: 'delivery_failed' },
+      path,
+      version,
+      outcome: 'failed' as const,
+      reason: 'delivery_failed',
     }));
 }

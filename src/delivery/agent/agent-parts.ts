@@ -52,7 +52,11 @@ export function agentParts(settings: Settings, deps: AgentDeps): AgentParts {
   const reports = new PendingReports({ clock, random, log });
   const timer = new WakeableTimer(clock);
   const application = new Application({
-    ...{ onChange, acknowledge, child, clock, log },
+    onChange,
+    acknowledge,
+    child,
+    clock,
+    log,
     beginNotification: () => deliveries.beginNotification(),
     onOutcome(outcome) {
       reports.add(outcome);
@@ -60,14 +64,23 @@ export function agentParts(settings: Settings, deps: AgentDeps): AgentParts {
     },
   });
   return {
-    ...{ time, holdings, reports, timer, application },
+    time,
+    holdings,
+    reports,
+    timer,
+    application,
     keeper: new SessionKeeper({ access, readIdentity, time, random, log }),
     fetcher: new SecretFetcher({ holdings, time, log }),
     queue: new RefetchQueue(clock, settings.debounce),
     refreshes: new Refreshes(clock),
     contact: new BrokerContact({ clock, random, log }),
     activation: new Activation({
-      ...{ deliveries, application, reports, clock, random, log },
+      deliveries,
+      application,
+      reports,
+      clock,
+      random,
+      log,
       values: () => holdings.values(),
     }),
   };

@@ -97,11 +97,16 @@ function resourcesOf({ cpuRequest, memoryRequest, cpuLimit, memoryLimit }: Agent
   };
 }
 
+interface AgentVolume {
+  readonly name: string;
+  readonly [source: string]: unknown;
+}
+
 /** Memory for the values, and a token for the broker's audience that only the agent's container sees. */
-export function agentVolumes(audience: string): readonly { readonly name: string }[] {
+export function agentVolumes(audience: string): readonly AgentVolume[] {
   const serviceAccountToken = { audience, expirationSeconds: TOKEN_SECONDS, path: 'token' };
   return [
-    { name: SECRETS_VOLUME, ...{ emptyDir: { medium: 'Memory' } } },
-    { name: TOKEN_VOLUME, ...{ projected: { sources: [{ serviceAccountToken }] } } },
+    { name: SECRETS_VOLUME, emptyDir: { medium: 'Memory' } },
+    { name: TOKEN_VOLUME, projected: { sources: [{ serviceAccountToken }] } },
   ];
 }

@@ -303,7 +303,10 @@ export class RowGuard {
     }
     const { kind, root_key_id } = before;
     const fields = {
-      ...{ kind, root_key_id, count: Math.max(count, 0), state: set.state() },
+      kind,
+      root_key_id,
+      count: Math.max(count, 0),
+      state: set.state(),
       generation: before.generation + 1,
     };
     const mac = this.#opened().rows.mac('state_digests', fields);

@@ -67,7 +67,13 @@ export async function openPostgresStore(
     // The next read replaces an idle connection that was closed.
     pool.on('error', () => undefined);
     const store = new PostgresStore({
-      ...{ writer, pool, names, feed, deps, pages, condition },
+      writer,
+      pool,
+      names,
+      feed,
+      deps,
+      pages,
+      condition,
       maxBytes: options.maxBytes,
     });
     events.invalidated = (): void => store.poll();

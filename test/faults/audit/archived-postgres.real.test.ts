@@ -84,8 +84,14 @@ describeWith(['postgres', 'moto'], 'an archive in a bucket, of a PostgreSQL stor
     await record();
     const stopped = (): Promise<string> =>
       installation.verb(
-        ...['audit', 'archive', '--config', installation.file('config.yaml')],
-        ...['--before', inAnHour(), '--reason', 'retention'],
+        'audit',
+        'archive',
+        '--config',
+        installation.file('config.yaml'),
+        '--before',
+        inAnHour(),
+        '--reason',
+        'retention',
       );
     await expect(stopped()).rejects.toThrow(/another broker uses it|stop every replica/);
     await installation.stop();

@@ -114,7 +114,8 @@ describeWith(['litewitness'], 'a broker with an honest witness and others', ({ l
     const target = broker.file('export');
     await broker.verb('audit', 'export', target, '--config', broker.file('config.yaml'));
     const keys = [honest, scripted.forks, scripted.stranger].flatMap(({ key }) => [
-      ...['--witness-key', key],
+      '--witness-key',
+      key,
     ]);
     const verified = await broker.verb(
       'audit',

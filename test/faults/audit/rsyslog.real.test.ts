@@ -60,11 +60,16 @@ describeWith(['rsyslog'], 'the syslog sink and the real rsyslog', ({ rsyslog: to
           checkpointFile: `${directory}/keys/checkpoint`,
           sinks: [
             {
-              ...{ type: 'syslog', host: '127.0.0.1', port: rsyslog.port },
+              type: 'syslog',
+              host: '127.0.0.1',
+              port: rsyslog.port,
               caFile: `${directory}/siem-ca.pem`,
             },
             {
-              ...{ type: 'syslog', host: '127.0.0.1', port: ofCef.port, format: 'cef' },
+              type: 'syslog',
+              host: '127.0.0.1',
+              port: ofCef.port,
+              format: 'cef',
               caFile: `${directory}/cef-ca.pem`,
             },
             { type: 'http', url: ofOcsf.url, format: 'ocsf' },
@@ -125,7 +130,9 @@ describeWith(['rsyslog'], 'the syslog sink and the real rsyslog', ({ rsyslog: to
     for (const { externalId, cs5, cs6 } of events)
       expect([cs5, cs6]).toEqual([leafHash(entries.get(Number(externalId)) ?? ''), ORIGIN]);
     expect(events.find(({ cs4 }) => cs4 === id)).toMatchObject({
-      ...{ requestClientApplication: HOSTILE_AGENT, outcome: 'success', cs1: 'own/p0' },
+      requestClientApplication: HOSTILE_AGENT,
+      outcome: 'success',
+      cs1: 'own/p0',
       suser: 'k8s://c1/prod/api',
     });
 
@@ -136,7 +143,9 @@ describeWith(['rsyslog'], 'the syslog sink and the real rsyslog', ({ rsyslog: to
       expect(raw_data).toBe(entries.get(index));
     }
     expect(records.find(({ metadata }) => metadata.correlation_uid === id)).toMatchObject({
-      ...{ class_uid: 6003, status_id: 1, metadata: { version: '1.8.0', log_name: ORIGIN } },
+      class_uid: 6003,
+      status_id: 1,
+      metadata: { version: '1.8.0', log_name: ORIGIN },
     });
   }, 240_000);
 

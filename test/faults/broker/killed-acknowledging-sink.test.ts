@@ -59,7 +59,8 @@ describe('a broker whose sinks must acknowledge, killed under load', () => {
         const renewal = { token: broker.serviceAccountToken() };
         keep(
           await installation.call('POST', '/api/v1/sessions/self/renew', {
-            ...{ token: session, body: renewal },
+            token: session,
+            body: renewal,
           }),
         );
         await broker.logIn({ pod: `pod-${n}-${turn % 3}` });

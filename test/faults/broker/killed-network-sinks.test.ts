@@ -101,7 +101,11 @@ describe('F24: receivers of the log, when the broker was killed under load', () 
     });
     await installation.verb(...archive, '--yes');
     const status = await installation.verb(
-      ...['audit', 'archive-status', '--output', 'json', ...operator],
+      'audit',
+      'archive-status',
+      '--output',
+      'json',
+      ...operator,
     );
     const { end } = (JSON.parse(status) as { truncation: { end: number } }).truncation;
     expect(end).toBeGreaterThanOrEqual(1_280);

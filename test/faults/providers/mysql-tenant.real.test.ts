@@ -44,7 +44,11 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
 
   const connected = async () => {
     const config = mysqlConnectionSchema.parse({
-      ...{ type: 'mysql', host, port, username: broker, passwordFile },
+      type: 'mysql',
+      host,
+      port,
+      username: broker,
+      passwordFile,
       locators: ['credentials/*'],
       limits: PATIENT,
     });
@@ -57,7 +61,10 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     });
     const credentials = provider.credentials!;
     const handle = credentials.begin({
-      ...{ intentId: uniqueName('int'), workload, ttlSeconds: 60, ref: undefined },
+      intentId: uniqueName('int'),
+      workload,
+      ttlSeconds: 60,
+      ref: undefined,
       locator: provider.locate('rw'),
     });
     await credentials.prepare(handle, contextOf());
@@ -65,7 +72,12 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     const { username, password } = data as Readonly<Record<'username' | 'password', string>>;
     const open = async (): Promise<mysql.Connection> => {
       const connection = await mysql.createConnection({
-        ...{ host, port, database, user: username, password, multipleStatements: true },
+        host,
+        port,
+        database,
+        user: username,
+        password,
+        multipleStatements: true,
       });
       connection.on('error', () => undefined);
       return connection;

@@ -39,7 +39,10 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
     const rights = ['~*', '&*', '+@all', '-@admin', '-@dangerous', '+script', '+function'];
     await asAdmin(redis, [['ACL', 'SETUSER', username, 'on', `#${sha256(password)}`, ...rights]]);
     const config = redisConnectionSchema.parse({
-      ...{ type: 'redis', host: redis.host, port: redis.port, username: redis.username },
+      type: 'redis',
+      host: redis.host,
+      port: redis.port,
+      username: redis.username,
       passwordFile: join(directory, 'password'),
       locators: ['users/*'],
       limits: PATIENT,

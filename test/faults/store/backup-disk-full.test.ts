@@ -47,7 +47,8 @@ describe(`a backup while the broker runs, when the disk becomes full (F22)${left
 
   async function put(path: string, body: unknown): Promise<number> {
     const headers = {
-      ...{ authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
       'if-none-match': '*',
     };
     const init = { method: 'PUT', headers, body: JSON.stringify(body) };

@@ -194,10 +194,15 @@ describe('a store of the release before evidence', () => {
     expect(digests()).toEqual(expect.arrayContaining(['attestations 0', 'image_evidence 0']));
     const broker = await own.open();
     const facts = {
-      ...{ scanner: 'trivy', scannerVersion: '', writer: 'ci', scope: [] },
+      scanner: 'trivy',
+      scannerVersion: '',
+      writer: 'ci',
+      scope: [],
       kind: 'secrets',
       config: undefined,
-      ...{ digests: [`sha256:${'a'.repeat(64)}`], reportedAt: Date.now(), receivedAt: Date.now() },
+      digests: [`sha256:${'a'.repeat(64)}`],
+      reportedAt: Date.now(),
+      receivedAt: Date.now(),
     } as const;
     const put = evidenceRow(facts, { findings: [] });
     await broker.parts.store.commit({ writes: [{ table: 'image_evidence', put }] });

@@ -38,7 +38,8 @@ beforeAll(async () => {
     alerts: {
       sources: {
         falco: {
-          ...{ format: 'generic', cluster: 'prod' },
+          format: 'generic',
+          cluster: 'prod',
           authenticate: { bearer: { secretFile: join(directory, 'bearer') } },
         },
       },
@@ -66,7 +67,8 @@ async function call(
   const answer = await fetch(`${url}/api/v1/${path}`, {
     method,
     headers: {
-      ...{ Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      Authorization: `Bearer ${token}`,
+      'Content-Type': 'application/json',
       ...(headers as Record<string, string>),
     },
     ...(body !== undefined && { body: JSON.stringify(body) }),
@@ -99,7 +101,10 @@ it('quarantines after the release, before anything is served, the pod of an aler
   await call(first.url, ['PUT', 'secrets/app/db'], { body: value, ...absent });
   const pod = kube.pods.create({ namespace: 'prod', name: 'web', serviceAccount: 'api' });
   const shown = kube.token({
-    ...{ namespace: 'prod', serviceAccount: 'api', audience: ['quaymaster'], pod },
+    namespace: 'prod',
+    serviceAccount: 'api',
+    audience: ['quaymaster'],
+    pod,
   });
   const login = await call(first.url, ['POST', 'sessions'], {
     body: { cluster: 'prod', token: shown },
@@ -113,7 +118,9 @@ it('quarantines after the release, before anything is served, the pod of an aler
   const held = await serve();
   expect(held.broker.unready()).toContain('ERR_HELD');
   const alert = {
-    ...{ rule: 'shell', priority: 'critical', time: new Date().toISOString() },
+    rule: 'shell',
+    priority: 'critical',
+    time: new Date().toISOString(),
     pod: { uid: pod.metadata.uid },
   };
   const place = ['POST', 'alert-sources/falco/alerts'] as const;
@@ -144,8 +151,13 @@ async function keepAlert(held: Omit<HeldAlerts, 'alerts'>, uid: string): Promise
   const ignore = (): void => undefined;
   const log = { info: ignore, warn: ignore, error: ignore };
   const alert: Alert = {
-    ...{ rule: 'shell', tags: [], priority: 'critical', instance: 'i', isTest: false },
-    ...{ time: Date.now(), node: undefined },
+    rule: 'shell',
+    tags: [],
+    priority: 'critical',
+    instance: 'i',
+    isTest: false,
+    time: Date.now(),
+    node: undefined,
     container: { id: undefined, imageDigest: undefined },
     pod: { uid, namespace: undefined, name: undefined },
   };

@@ -93,7 +93,8 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
     const { wrappers } = opened.parts;
     const put = async (path: string, body: unknown): Promise<number> => {
       const headers = {
-        ...{ authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
         'if-none-match': '*',
       };
       const init = { method: 'PUT', headers, body: JSON.stringify(body) };
@@ -161,7 +162,8 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
     const { acknowledgements } = serving.broker.trail;
     const call = async (method: string, path: string, as: string, body?: unknown) => {
       const headers = {
-        ...{ authorization: `Bearer ${as}`, 'content-type': 'application/json' },
+        authorization: `Bearer ${as}`,
+        'content-type': 'application/json',
         ...(method === 'PUT' && { 'if-none-match': '*' }),
       };
       const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) };

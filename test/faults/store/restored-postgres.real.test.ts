@@ -70,7 +70,10 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
     const body = policy(name, ['app/db']);
     const precondition = { ifNoneMatch: '*' } as const;
     await applyDocument(broker!.parts, newCall(), operator, {
-      ...{ kind: 'policy', name, body, precondition },
+      kind: 'policy',
+      name,
+      body,
+      precondition,
     });
   }
 
@@ -154,7 +157,9 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
     await broker!.trail.integrator.integrate();
     await dump();
     await deleteDocument(broker!.parts, newCall(), operator, {
-      ...{ kind: 'policy', name: 'kept', precondition: { ifMatch: '*' } },
+      kind: 'policy',
+      name: 'kept',
+      precondition: { ifMatch: '*' },
     });
     await broker!.trail.integrator.integrate();
     await runAuditExport(own.at('newer'), { config }, { progress: () => undefined });

@@ -74,14 +74,12 @@ async function addRows(): Promise<void> {
       {
         table: 'alerts',
         put: {
-          ...{
-            id: 'alr_1',
-            source: 'falco',
-            state: 'kept',
-            received_at: 1_000,
-            body: '{}',
-            mac: null,
-          },
+          id: 'alr_1',
+          source: 'falco',
+          state: 'kept',
+          received_at: 1_000,
+          body: '{}',
+          mac: null,
         },
       },
       { table: 'image_evidence', put: evidenceRow(EVIDENCE, { findings: [] }) },
@@ -102,7 +100,10 @@ async function compactLog({ parts: { store }, trail }: RunningBroker): Promise<v
   }
   await trail.integrator.integrate();
   const compactor = new Compactor({
-    ...{ store, reader: trail.reader, owner: 'test', alone: true },
+    store,
+    reader: trail.reader,
+    owner: 'test',
+    alone: true,
     clock: { ...systemClock, sleep: () => loopTurn() },
     isBusy: () => false,
     onProgress: () => undefined,
@@ -154,10 +155,15 @@ const EVIDENCE: EvidenceFacts = {
   receivedAt: 2_000,
 };
 const OTHER_EVIDENCE: EvidenceFacts = {
-  ...{ kind: 'vex', scanner: 'acme', scannerVersion: '', writer: 'other', scope: [] },
+  kind: 'vex',
+  scanner: 'acme',
+  scannerVersion: '',
+  writer: 'other',
+  scope: [],
   digests: [`sha256:${'b'.repeat(64)}`],
   config: `sha256:${'c'.repeat(64)}`,
-  ...{ reportedAt: 3_000, receivedAt: 4_000 },
+  reportedAt: 3_000,
+  receivedAt: 4_000,
 };
 const SECURITY_KEY: SecurityKey = {
   id: 'key_1',

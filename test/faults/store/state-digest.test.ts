@@ -309,8 +309,14 @@ describe('a row without a valid MAC at the start of the broker', () => {
 
   it('leaves the broker up and held if it is one of the quarantines, and is named', async () => {
     own.putRow('quarantines', {
-      ...{ kind: 'operator', subject: 'ed', id: 'qua_1', reason: 'invented' },
-      ...{ created_by: 'attacker', created_at: 1, ends_at: null, mac: Buffer.alloc(33) },
+      kind: 'operator',
+      subject: 'ed',
+      id: 'qua_1',
+      reason: 'invented',
+      created_by: 'attacker',
+      created_at: 1,
+      ends_at: null,
+      mac: Buffer.alloc(33),
     });
     const broker = await own.open();
     expect(broker.held()).toEqual([{ reason: 'rows_differ', kind: 'quarantines', count: 1 }]);

@@ -148,7 +148,11 @@ export class RunningApi {
     });
     const malformed = new MalformedRequests(broker.parts, 'test');
     const server = await createServer(app, config.listener, {
-      ...{ clock, log, drain, malformed, sources },
+      clock,
+      log,
+      drain,
+      malformed,
+      sources,
     });
     const { port } = await server.listen();
     return new RunningApi({ broker, server, drain, port, admin, directory, key, lines });

@@ -50,7 +50,10 @@ export function iamUser(
 ): RotatingPlace<IamUser> {
   return {
     connection: {
-      ...{ type: 'aws-iam', region, endpoint, stsEndpoint: endpoint },
+      type: 'aws-iam',
+      region,
+      endpoint,
+      stsEndpoint: endpoint,
       locators: ['users/*'],
       limits: PATIENT,
     },

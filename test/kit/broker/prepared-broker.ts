@@ -130,7 +130,8 @@ export class PreparedBroker {
   }): Promise<void> {
     await this.installation.start([
       FAILPOINT_MAIN,
-      ...['--failpoint', this.installation.file('failpoint')],
+      '--failpoint',
+      this.installation.file('failpoint'),
       ...(clock === undefined ? [] : ['--clock', `${clock.epoch}x${clock.speed}`]),
     ]);
   }

@@ -190,7 +190,14 @@ export class TestBroker {
       ...(shared.targets ?? []),
     ]);
     const parts = await openParts({
-      ...{ store, clock, keyring, watches, logged, admission, connections, targets },
+      store,
+      clock,
+      keyring,
+      watches,
+      logged,
+      admission,
+      connections,
+      targets,
       limits: {
         batchItems: 100,
         eventStreams: 100,
@@ -274,13 +281,22 @@ export class TestBroker {
     const now = this.clock.now();
     const text = newToken('qmo');
     const document = {
-      ...{ kind: 'operator' as const, name, uid, version: 1, body, updatedAt: now },
+      kind: 'operator' as const,
+      name,
+      uid,
+      version: 1,
+      body,
+      updatedAt: now,
       spec: parseSpec('operator', body),
       updatedBy: 'test',
     };
     const stored = {
-      ...{ id: randomId('tok'), operator: name, operatorUid: uid, createdAt: now },
-      ...{ spec: { sourceCidrs: [] }, endsAt: now + ttlMs },
+      id: randomId('tok'),
+      operator: name,
+      operatorUid: uid,
+      createdAt: now,
+      spec: { sourceCidrs: [] },
+      endsAt: now + ttlMs,
     };
     const outcome = await this.store.real.commit({
       writes: [
@@ -328,7 +344,10 @@ export function cluster(more: object = {}): object {
 
 export function mount(root: string, more: object = {}, document: object = {}): object {
   return {
-    ...{ prefix: root, connection: 'vault-1', options: { root, ...more }, cacheTtl: '5m' },
+    prefix: root,
+    connection: 'vault-1',
+    options: { root, ...more },
+    cacheTtl: '5m',
     ...document,
   };
 }
@@ -380,33 +399,37 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const secretValues = new SecretValueMemory();
   const memory = { catalog, sessions, tokens, values, canaries, quarantines, keyring };
   const state = await State.start({
-    ...{ store, clock, log, keyring },
+    store,
+    clock,
+    log,
+    keyring,
     followers: [
       ...coreFollowers({ ...memory, rereadKeys: () => Promise.resolve() }),
       ...optionFollowers({ approvals, attestations, evidence, secretValues }),
     ],
   });
   return {
-    ...{
-      store,
-      clock,
-      log,
-      limits,
-      state,
-      catalog,
-      sessions,
-      tokens,
-      quarantines,
-      approvals,
-      attestations,
-      evidence,
-      secretValues,
-      proofs: new ProofMemory(clock),
-      connections,
-      values,
-      canaries,
-    },
-    ...{ keyring, rows, installation: 'in_test', digest: sha256Hex },
+    store,
+    clock,
+    log,
+    limits,
+    state,
+    catalog,
+    sessions,
+    tokens,
+    quarantines,
+    approvals,
+    attestations,
+    evidence,
+    secretValues,
+    proofs: new ProofMemory(clock),
+    connections,
+    values,
+    canaries,
+    keyring,
+    rows,
+    installation: 'in_test',
+    digest: sha256Hex,
     clusters: {
       authenticator: (name) =>
         catalog.find('cluster', name) && {
@@ -447,13 +470,20 @@ function attested(clock: HandClock, cluster: string, token: string): AttestedWor
     throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: claims.bad });
   const { namespace = 'pay', serviceAccount = 'api', pod = POD, lifeMs = 3_600_000 } = claims;
   const workload: Workload = {
-    ...{ cluster, namespace, serviceAccount, serviceAccountUid: `uid-${serviceAccount}` },
+    cluster,
+    namespace,
+    serviceAccount,
+    serviceAccountUid: `uid-${serviceAccount}`,
     ...(pod !== null && { pod }),
   };
   const now = clock.now();
   return {
-    ...{ workload, tokenEndsAt: now + lifeMs, tokenIssuedAt: now, audiences: ['quaymaster'] },
-    ...{ tokenId: 'jti-1', method: 'jwks' },
+    workload,
+    tokenEndsAt: now + lifeMs,
+    tokenIssuedAt: now,
+    audiences: ['quaymaster'],
+    tokenId: 'jti-1',
+    method: 'jwks',
   };
 }
 

@@ -48,7 +48,10 @@ export async function podToken(
   { name, image, labels }: ReadingPod,
 ): Promise<string> {
   const pod = kube.pods.create({
-    ...{ namespace: 'prod', serviceAccount: 'api', name, labels },
+    namespace: 'prod',
+    serviceAccount: 'api',
+    name,
+    labels,
     spec: { containers: [{ name: 'web', image }] },
   });
   const made = await logInPod({ api, kube }, pod);

@@ -87,7 +87,12 @@ export async function makePostgresPlace(postgres: Postgres): Promise<PostgresPla
     new pg.Client({ host, port, database, user, password });
   const connect = (changes: Readonly<Record<string, unknown>> = {}) => {
     const config = postgresConnectionSchema.parse({
-      ...{ type: 'postgres', host, port, database, username: admin, passwordFile },
+      type: 'postgres',
+      host,
+      port,
+      database,
+      username: admin,
+      passwordFile,
       locators: ['**'],
       ...changes,
       limits: { ...PATIENT, ...(changes['limits'] as object) },

@@ -60,7 +60,9 @@ export async function opinionsOf(
   return report
     .parse(JSON.parse(line))
     .results.map(({ policy, result, message = '', resources }) => ({
-      ...{ policy, result, message },
+      policy,
+      result,
+      message,
       pod: resources[0].name,
     }));
 }

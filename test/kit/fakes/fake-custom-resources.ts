@@ -35,7 +35,7 @@ export class FakeCustomResources {
   put(name: string, spec: unknown): void {
     const known = this.#objects.get(name);
     const { generation = 0, uid = `uid-${name}` } = known?.metadata ?? {};
-    const metadata = { ...{ name, namespace: 'prod', uid }, generation: generation + 1 };
+    const metadata = { name, namespace: 'prod', uid, generation: generation + 1 };
     this.#save(name, { ...known, metadata: { ...metadata, resourceVersion: '' }, spec });
   }
 

@@ -26,7 +26,10 @@ export function useJob(issuer: OidcIssuer, repository: string, environment: stri
 /** A cluster of its jobs, for a connection `issuer`: `ci://<cluster>/<owner>/<repository>/<environment>`. */
 export function pipelineCluster(issuer: OidcIssuer): object {
   return {
-    ...{ type: 'oidc', connection: 'issuer', issuer: issuer.url, audiences: [PIPELINE_CLIENT] },
+    type: 'oidc',
+    connection: 'issuer',
+    issuer: issuer.url,
+    audiences: [PIPELINE_CLIENT],
     identity: [{ claim: 'repository', parts: 2 }, { claim: 'environment' }],
   };
 }

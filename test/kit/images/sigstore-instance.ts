@@ -52,9 +52,12 @@ export class SigstoreInstance {
     const log = await initializeTLog('https://rekor.test', keyPair());
     const validFor = { start: '2020-01-01T00:00:00Z' };
     const logOf = (publicKey: Buffer, keyId: string): object => ({
-      ...{ baseUrl: 'https://rekor.test', hashAlgorithm: 'SHA2_256', logId: { keyId } },
+      baseUrl: 'https://rekor.test',
+      hashAlgorithm: 'SHA2_256',
+      logId: { keyId },
       publicKey: {
-        ...{ rawBytes: publicKey.toString('base64'), validFor },
+        rawBytes: publicKey.toString('base64'),
+        validFor,
         keyDetails: 'PKIX_ECDSA_P256_SHA_256',
       },
     });
@@ -93,7 +96,8 @@ export class SigstoreInstance {
         tlogEntries: [await this.#entry(payload, sig)],
       },
       dsseEnvelope: {
-        ...{ payload: payload.toString('base64'), payloadType: PAYLOAD_TYPE },
+        payload: payload.toString('base64'),
+        payloadType: PAYLOAD_TYPE,
         signatures: [{ sig }],
       },
     };
@@ -124,7 +128,8 @@ export class SigstoreInstance {
     const payload = Buffer.from(JSON.stringify({ critical, optional: null }));
     const signature = sign('sha256', payload, privateKey).toString('base64');
     const logged = await this.#log.log({
-      ...{ apiVersion: '0.0.1', kind: 'hashedrekord' },
+      apiVersion: '0.0.1',
+      kind: 'hashedrekord',
       spec: {
         signature: {
           content: signature,
@@ -159,7 +164,8 @@ export class SigstoreInstance {
   async #entry(payload: Buffer, signature: string): Promise<object> {
     const value = createHash('sha256').update(payload).digest('hex');
     const logged = await this.#log.log({
-      ...{ apiVersion: '0.0.1', kind: 'dsse' },
+      apiVersion: '0.0.1',
+      kind: 'dsse',
       spec: { signatures: [{ signature }], payloadHash: { algorithm: 'sha256', value } },
     });
     const [entry] = Object.values(logged) as [LoggedEntry];
@@ -171,7 +177,9 @@ export class SigstoreInstance {
       integratedTime: String(entry.integratedTime),
       inclusionPromise: { signedEntryTimestamp },
       inclusionProof: {
-        ...{ logIndex: String(proof.logIndex), treeSize: String(proof.treeSize), hashes: [] },
+        logIndex: String(proof.logIndex),
+        treeSize: String(proof.treeSize),
+        hashes: [],
         rootHash: Buffer.from(proof.rootHash, 'hex').toString('base64'),
         checkpoint: { envelope: proof.checkpoint },
       },

@@ -66,8 +66,13 @@ export class Rsyslog {
     this.#server = await startServer({
       command: program,
       args: [
-        ...['-n', '-f', join(this.#directory, 'rsyslog.conf')],
-        ...['-i', join(this.#directory, 'rsyslog.pid'), '-M', join(libraries, 'rsyslog')],
+        '-n',
+        '-f',
+        join(this.#directory, 'rsyslog.conf'),
+        '-i',
+        join(this.#directory, 'rsyslog.pid'),
+        '-M',
+        join(libraries, 'rsyslog'),
       ],
       cwd: this.#directory,
       logFile: join(this.#directory, 'server.log'),

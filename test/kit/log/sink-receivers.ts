@@ -106,8 +106,13 @@ export function parseSyslog(text: string): SyslogMessage {
     value.replaceAll(/\\(["\\\]])/g, '$1'),
   ]);
   return {
-    ...{ priority: Number(priority), timestamp: timestamp ?? '', host: host ?? '' },
-    ...{ app: app ?? '', process: process ?? '', id: id ?? '', text: rest },
+    priority: Number(priority),
+    timestamp: timestamp ?? '',
+    host: host ?? '',
+    app: app ?? '',
+    process: process ?? '',
+    id: id ?? '',
+    text: rest,
     data: Object.fromEntries(parameters) as Record<string, string>,
   };
 }

@@ -209,8 +209,13 @@ function parseRequest(body: string): Request | undefined {
   const hashes = proof.map((each) => Buffer.from(each, 'base64'));
   if (hashes.some((each) => each.length !== 32)) return undefined;
   return {
-    ...{ old: Number(old), proof: hashes, text: note.slice(0, split + 1), origin },
-    ...{ size: Number(size), root: Buffer.from(root, 'base64'), signatures },
+    old: Number(old),
+    proof: hashes,
+    text: note.slice(0, split + 1),
+    origin,
+    size: Number(size),
+    root: Buffer.from(root, 'base64'),
+    signatures,
   };
 }
 

@@ -14,15 +14,15 @@ export async function everyConnection(
   const shared = { locators: ['**'], prefixes: ['**'] };
   const given: Record<string, object> = {
     vault: {
-      ...{ type: 'vault', address: 'http://127.0.0.1:1', prefixes: ['**'] },
+      type: 'vault',
+      address: 'http://127.0.0.1:1',
+      prefixes: ['**'],
       locators: ['kv1/**', 'secret/data/**', 'db/**', 'database/**', 'aws/**'],
       auth: { method: 'token', tokenFile: file.path },
     },
     aws: { type: 'aws-secrets-manager', region: 'eu-central-1', ...shared },
     iam: { type: 'aws-iam', region: 'eu-central-1', ...shared },
-    kube: {
-      ...{ type: 'kubernetes', server: 'https://127.0.0.1:1', tokenFile: file.path, ...shared },
-    },
+    kube: { type: 'kubernetes', server: 'https://127.0.0.1:1', tokenFile: file.path, ...shared },
     pg: { type: 'postgres', ...server, ...shared },
     my: { type: 'mysql', ...server, ...shared },
     red: { type: 'redis', ...server, ...shared },

@@ -153,7 +153,12 @@ async function expectRotated(
   const done = rotation?.steps.filter(({ outcome }) => outcome === 'done');
   expect([rotation?.state, rotation?.version]).toEqual(['done', after.version]);
   expect(done?.map(({ step }) => step)).toEqual([
-    ...['create', 'set', 'test', 'promote', 'settle', 'retire'],
+    'create',
+    'set',
+    'test',
+    'promote',
+    'settle',
+    'retire',
   ]);
 }
 

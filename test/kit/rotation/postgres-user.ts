@@ -20,7 +20,12 @@ export async function postgresUsers(
 ): Promise<readonly Rotating[]> {
   const { host, database, admin: username, passwordFile } = place;
   const target = {
-    ...{ type: 'postgres', host, port, database, username, passwordFile },
+    type: 'postgres',
+    host,
+    port,
+    database,
+    username,
+    passwordFile,
     locators: ['roles/**'],
     limits: PATIENT,
   };

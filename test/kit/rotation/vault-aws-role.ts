@@ -37,7 +37,10 @@ async function adopted(user: IamUser, { held, makeNext, close }: Engine): Promis
   const { access_key: accessKeyId, secret_key: secretAccessKey } = await held();
   const { username, logsIn, state, bystanders } = user;
   return {
-    ...{ username, logsIn, state, bystanders },
+    username,
+    logsIn,
+    state,
+    bystanders,
     current: { ...CARRIED, accessKeyId, secretAccessKey },
     async makeNext(current) {
       if ((await held()).access_key === current?.['accessKeyId']) await makeNext();
@@ -74,7 +77,9 @@ export async function configureAwsEngine(
   await openBaoCall(bao, 'POST', `${engine}/config/root`, {
     access_key: process.env['AWS_ACCESS_KEY_ID'],
     secret_key: process.env['AWS_SECRET_ACCESS_KEY'],
-    ...{ region, iam_endpoint: endpoint, sts_endpoint: endpoint },
+    region,
+    iam_endpoint: endpoint,
+    sts_endpoint: endpoint,
   });
 }
 
@@ -96,7 +101,8 @@ export async function realAwsRole(bao: OpenBao, moto: Moto): Promise<RealAwsRole
   const role = `${engine}/static-roles/app`;
   return {
     ...place(bao.address, engine, file.path),
-    ...{ engine, token },
+    engine,
+    token,
     async make() {
       const user = await iamUser(moto).make();
       await configureAwsEngine(bao, engine, moto);

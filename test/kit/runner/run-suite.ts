@@ -8,8 +8,13 @@ const require = createRequire(import.meta.url);
 const LARGEST_BYTES = 700e6;
 /** Open resources that act later. Others, such as connections that are kept alive, only wait. */
 const ACTIVE = [
-  ...['FSEventWrap', 'MessagePort', 'ProcessWrap', 'SignalWrap', 'TCPServerWrap', 'Timeout'],
-  ...['UDPWrap'],
+  'FSEventWrap',
+  'MessagePort',
+  'ProcessWrap',
+  'SignalWrap',
+  'TCPServerWrap',
+  'Timeout',
+  'UDPWrap',
 ];
 
 /** Part of a runtime that jest-circus needs: Node itself. */

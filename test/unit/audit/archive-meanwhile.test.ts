@@ -68,8 +68,11 @@ async function archive(delivered = Number.MAX_SAFE_INTEGER): Promise<ArchivePlan
     before: clock.now(),
     entry: (archived) =>
       body({
-        ...{ action: 'audit.truncate', path: undefined, archive: archived },
-        ...{ count: archived.objects.length, comment: 'retention' },
+        action: 'audit.truncate',
+        path: undefined,
+        archive: archived,
+        count: archived.objects.length,
+        comment: 'retention',
       }),
     progress: () => undefined,
   });
@@ -155,7 +158,10 @@ describe('a sink that repeats 1,024 entries after a start', () => {
       close: () => Promise.resolve(),
     };
     const follower = new Follower({
-      ...{ reader: bench.reader, cursors: cursors(), clock, sink },
+      reader: bench.reader,
+      cursors: cursors(),
+      clock,
+      sink,
       onArchived: (...range) => missed.push(range),
     });
     follower.start();

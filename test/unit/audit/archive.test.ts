@@ -75,7 +75,10 @@ const order = (more: Partial<ArchiveOrder> = {}): ArchiveOrder => ({
   before: clock.now() - MINUTE,
   entry: (archive: ArchiveReference) =>
     body({
-      ...{ action: 'audit.truncate', path: undefined, archive, count: archive.objects.length },
+      action: 'audit.truncate',
+      path: undefined,
+      archive,
+      count: archive.objects.length,
       comment: 'retention',
     }),
   progress: () => undefined,
@@ -287,7 +290,9 @@ describe('a run that cannot finish', () => {
     const plan = await archiver({ delivered: 1_000 }).run(order());
     expect(plan).toEqual({ first: 0, end: 768, limitedBy: 'sink' });
     expect(await archiver({ delivered: 0 }).plan(clock.now())).toEqual({
-      ...{ first: 768, end: 768, limitedBy: 'sink' },
+      first: 768,
+      end: 768,
+      limitedBy: 'sink',
     });
   });
 

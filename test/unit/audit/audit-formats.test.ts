@@ -125,7 +125,10 @@ describe('the formats of the log', () => {
     fc.assert(
       fc.property(text, text, text, (userAgent, target, comment) => {
         const entry = located({
-          ...{ action: 'quarantine.lift', outcome: 'ok', actor: ACTORS[2], comment },
+          action: 'quarantine.lift',
+          outcome: 'ok',
+          actor: ACTORS[2],
+          comment,
           client: { address: '2001:db8::1', userAgent, target },
         });
         for (const format of LOG_FORMATS.slice(1))

@@ -56,8 +56,15 @@ async function exported(name: string): Promise<ReadonlyMap<string, string>> {
 }
 
 const LOG_TABLES = [
-  ...['meta', 'claims', 'changes', 'quaymaster_schema', 'audit_batches'],
-  ...['log_segments', 'log_tiles', 'log_terms', 'log_checkpoints'],
+  'meta',
+  'claims',
+  'changes',
+  'quaymaster_schema',
+  'audit_batches',
+  'log_segments',
+  'log_tiles',
+  'log_terms',
+  'log_checkpoints',
 ];
 /** The last schema without segments. */
 const BEFORE_SEGMENTS = 12;

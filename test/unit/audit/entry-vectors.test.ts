@@ -28,7 +28,10 @@ const actor = encodeActor({ kind: 'operator', operator: 'ada', token: 'tok_1' },
 
 function encoded({ refusal, client, locator, event }: EntryVector): string {
   const whole = {
-    ...{ time: 1_767_323_045_678, requestId: 'req_1', actor, ...event },
+    time: 1_767_323_045_678,
+    requestId: 'req_1',
+    actor,
+    ...event,
     client: (refusal ? encodeRefusedClient : encodeClient)(client, sha256Hex),
     ...(locator && { locator: encodeLocator(...locator, sha256Hex) }),
   } as AuditEvent;
@@ -44,7 +47,9 @@ describe('the body of an entry', () => {
     const texts = ['\u0001'.repeat(9_000), '\ud83d\ude00'.repeat(400), '"\\'.repeat(300), '\ud800'];
     for (const text of texts) {
       const body = encoded({
-        ...{ name: '', refusal: true, body: '' },
+        name: '',
+        refusal: true,
+        body: '',
         client: { address: '10.0.0.1', userAgent: text, requestId: text, target: text },
         event: { action: 'secret.read', outcome: 'deny', path: text, version: text },
       });

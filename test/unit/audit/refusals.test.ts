@@ -12,8 +12,11 @@ function make(kindsPerHolder = 1): {
   const clock = new HandClock(1000);
   const summaries: RefusalSummary[] = [];
   const limits = {
-    ...{ entriesPerWindow: 3, windowSeconds: 60, kindsPerHolder },
-    ...{ entriesInAll: 1_000, rowsInAll: 1_024 },
+    entriesPerWindow: 3,
+    windowSeconds: 60,
+    kindsPerHolder,
+    entriesInAll: 1_000,
+    rowsInAll: 1_024,
   };
   const refusals = new Refusals(limits, clock, (each) => {
     summaries.push(...each);
@@ -23,7 +26,10 @@ function make(kindsPerHolder = 1): {
 }
 
 const by = (holder: string, kind = 'any', more: Partial<Refused> = {}): Refused => ({
-  ...{ holder, kind, outcome: 'deny', path: kind },
+  holder,
+  kind,
+  outcome: 'deny',
+  path: kind,
   ...more,
 });
 const actor = (text: string): EncodedActor => text as EncodedActor;

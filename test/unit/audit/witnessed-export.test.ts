@@ -52,7 +52,11 @@ async function cosign(of: LogBench, by: readonly TestWitness[]): Promise<void> {
   const witnesses = new Witnesses({
     settings: by.map(({ name, url, key }) => ({ name, url, verifier: parseWitnessKey(key) })),
     required: by.length,
-    ...{ reader: of.reader, log: of.log.verifier, store: of.store, clock, isActive: () => true },
+    reader: of.reader,
+    log: of.log.verifier,
+    store: of.store,
+    clock,
+    isActive: () => true,
     onFault: (_, error) => {
       throw error;
     },

@@ -74,7 +74,11 @@ export interface LogRecord {
 
 /** An action that a later release wrote. */
 const UNKNOWN: FormatRow = {
-  ...{ class: 'api', activity: 99, severity: 3, verb: 'get', resource: 'unknown' },
+  class: 'api',
+  activity: 99,
+  severity: 3,
+  verb: 'get',
+  resource: 'unknown',
 };
 const LEAST_SEVERITY = { ok: 0, deny: 6, error: 4 } as const;
 
@@ -84,7 +88,11 @@ export function recordOf(located: LocatedEntry): LogRecord {
   const known = Object.hasOwn(rows, entry.action) ? rows[entry.action] : undefined;
   const row = known ?? UNKNOWN;
   return {
-    ...{ located, entry, row, object: objectOf(entry), time: Date.parse(entry.time) },
+    located,
+    entry,
+    row,
+    object: objectOf(entry),
+    time: Date.parse(entry.time),
     severity: Math.max(row.severity, LEAST_SEVERITY[entry.outcome]),
   };
 }

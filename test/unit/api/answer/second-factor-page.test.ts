@@ -56,7 +56,10 @@ function open(fragment: string, key = new SoftwareKey(ORIGIN), failure?: string)
   runInContext(
     KEY_SCRIPT,
     createContext({
-      ...{ atob, btoa, URLSearchParams, location },
+      atob,
+      btoa,
+      URLSearchParams,
+      location,
       document: { getElementById: (id: string) => elements[id] },
       history: { replaceState: () => void (location.hash = '') },
       PublicKeyCredential: {

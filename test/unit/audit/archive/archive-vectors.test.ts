@@ -48,7 +48,11 @@ describe('the frozen object', () => {
 describe('the frozen truncation entry', () => {
   it('is read with its objects', () => {
     expect(parseTruncation(vector.truncation)).toMatchObject({
-      ...{ first: 0, end: 512, place: 's3://archive/prod', actor: 'ada', comment: 'retention' },
+      first: 0,
+      end: 512,
+      place: 's3://archive/prod',
+      actor: 'ada',
+      comment: 'retention',
       root: Buffer.alloc(32, 7),
       objects: [
         { first: 0, end: 256, sha256: '1'.repeat(64) },

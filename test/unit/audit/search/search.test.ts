@@ -64,13 +64,19 @@ beforeAll(async () => {
   });
   await bench.record(
     ...['vault:secret/data/db', 'vault:secret/data/db#password'].map((place, index) => ({
-      ...{ time: clock.now(), path: `other/alias-${index}` },
+      time: clock.now(),
+      path: `other/alias-${index}`,
       locator: encodeLocator('vault', place.slice(6), sha256Hex),
     })),
   );
   await bench.record({
-    ...{ time: clock.now(), action: 'request.refused_summary', path: 'other/x' },
-    ...{ refused: 'secret.list', count: 7, since: clock.now(), last: clock.now() },
+    time: clock.now(),
+    action: 'request.refused_summary',
+    path: 'other/x',
+    refused: 'secret.list',
+    count: 7,
+    since: clock.now(),
+    last: clock.now(),
   });
   await bench.record({
     time: clock.now(),

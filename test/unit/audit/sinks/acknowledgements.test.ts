@@ -27,7 +27,9 @@ beforeEach(() => {
   localBatches = new LocalBatches();
   [committed, appends, cursor, segments, required] = [0, 0, 0, [], []];
   acknowledgements = new Acknowledgements({
-    ...{ localBatches, writer: WRITER, clock },
+    localBatches,
+    writer: WRITER,
+    clock,
     append() {
       appends += 1;
       return Promise.resolve();
@@ -74,9 +76,7 @@ describe('answers that wait for a sink', () => {
     });
     await Promise.all(waiting);
     expect(siem.deliveries).toBeLessThan(5);
-    expect(acknowledgements.status()).toEqual({
-      ...{ waiting: 0, acknowledged: 500, unacknowledged: 0 },
-    });
+    expect(acknowledgements.status()).toEqual({ waiting: 0, acknowledged: 500, unacknowledged: 0 });
   });
 
   it('wait for every sink that must acknowledge', async () => {
@@ -108,9 +108,7 @@ describe('answers that wait for a sink', () => {
       retryAfterSeconds: 1,
       detail: expect.stringContaining('the operation is done and in the audit log') as unknown,
     });
-    expect(acknowledgements.status()).toEqual({
-      ...{ waiting: 0, acknowledged: 0, unacknowledged: 1 },
-    });
+    expect(acknowledgements.status()).toEqual({ waiting: 0, acknowledged: 0, unacknowledged: 1 });
   });
 
   it('are bounded: the next one fails at once', async () => {
@@ -160,7 +158,9 @@ describe('answers that wait for a sink', () => {
 describe('the setting mustAcknowledge', () => {
   const parse = (sink: object) =>
     auditConfigSchema.safeParse({
-      ...{ origin: 'a.example', logKeyFile: '/k', checkpointFile: '/c' },
+      origin: 'a.example',
+      logKeyFile: '/k',
+      checkpointFile: '/c',
       sinks: [sink],
     });
 

@@ -138,8 +138,13 @@ describe('the syslog sink', () => {
     expect(receiver.errors).toEqual([]);
     expect(receiver.sockets).toHaveLength(1);
     expect(receiver.messages[0]).toEqual({
-      ...{ priority: 110, timestamp: '2026-01-02T03:04:05.678Z', host: hostname() },
-      ...{ app: 'quaymaster', process: 'w-1', id: 'secret.read', text: ENTRY },
+      priority: 110,
+      timestamp: '2026-01-02T03:04:05.678Z',
+      host: hostname(),
+      app: 'quaymaster',
+      process: 'w-1',
+      id: 'secret.read',
+      text: ENTRY,
       data: { index: '41', origin: ORIGIN },
     });
     expect([...receiver.entries().entries()].slice(1)).toEqual([

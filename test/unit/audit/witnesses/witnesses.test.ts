@@ -52,7 +52,10 @@ function witnesses(required: number, asked: readonly number[] = [0], of = bench)
       return { name: NAMES[i] ?? '', url, verifier: parseWitnessKey(key) };
     }),
     required,
-    ...{ reader: of.reader, log: of.log.verifier, store: of.store, clock },
+    reader: of.reader,
+    log: of.log.verifier,
+    store: of.store,
+    clock,
     isActive: () => isActive,
     onFault: (name, { fault }) => faults.push([name, fault]),
     onError: (error) => {

@@ -28,10 +28,19 @@ beforeEach(async () => {
   broker = await TestBroker.open();
   [pending, found, asked] = [PENDING, [], 0];
   const record: AlertRecord = {
-    ...{ id: ID, source: 'operator', state: 'responding', receivedAt: broker.clock.now() },
-    ...{ cluster: 'c1', operator: 'ann', since: 0, reason: 'INC-1' },
+    id: ID,
+    source: 'operator',
+    state: 'responding',
+    receivedAt: broker.clock.now(),
+    cluster: 'c1',
+    operator: 'ann',
+    since: 0,
+    reason: 'INC-1',
     alert: {
-      ...{ rule: 'incident', tags: [], priority: 'critical', node: undefined },
+      rule: 'incident',
+      tags: [],
+      priority: 'critical',
+      node: undefined,
       container: { id: undefined, imageDigest: undefined },
     },
     scopes: [{ kind: 'pod', subject: 'c1/pod-1' }],

@@ -36,7 +36,10 @@ afterEach(async () => broker.close());
 
 const put = (name: string, body: object = ADMIN, by = root, isDryRun = false) =>
   applyDocument(broker.parts, broker.call(), by, {
-    ...{ kind: 'operator', name, body, precondition: { ifMatch: undefined, ifNoneMatch: '*' } },
+    kind: 'operator',
+    name,
+    body,
+    precondition: { ifMatch: undefined, ifNoneMatch: '*' },
     isDryRun,
   });
 const mint = (operator: string, by = root, body: object = {}) =>
@@ -211,7 +214,9 @@ describe('grants of admin', () => {
     (parts.people.issuers as Map<string, unknown>).set('corp', {});
     const bind = (body: object, create = false) =>
       applyDocument(parts, broker.call(), root, {
-        ...{ kind: 'role-binding', name: 'sre', body },
+        kind: 'role-binding',
+        name: 'sre',
+        body,
         precondition: create ? { ifNoneMatch: '*' } : { ifMatch: '*' },
       });
     const binding = { issuer: 'corp', subjects: ['a'], grants: [{ role: 'admin' }] };

@@ -44,7 +44,9 @@ function object(
 ): ClusterObject {
   const resource = RESOURCES.find((each) => each.objectKind === objectKind)!;
   const metadata = {
-    ...{ name, uid: `uid-${name}`, generation: rest.generation ?? 1 },
+    name,
+    uid: `uid-${name}`,
+    generation: rest.generation ?? 1,
     ...(resource.isNamespaced && { namespace }),
   };
   return readClusterObject(resource, { metadata, spec: rest.spec });
@@ -348,8 +350,12 @@ describe('the status of an object', () => {
     };
     const [condition] = patch.status.conditions;
     expect(condition).toEqual({
-      ...{ type: 'Accepted', status: 'False', reason: 'NotAllowed', message: 'why' },
-      ...{ observedGeneration: 3, lastTransitionTime: '1970-01-01T00:16:40Z' },
+      type: 'Accepted',
+      status: 'False',
+      reason: 'NotAllowed',
+      message: 'why',
+      observedGeneration: 3,
+      lastTransitionTime: '1970-01-01T00:16:40Z',
     });
     const written = { ...made, conditions: [condition] };
     expect(statusPatch(written, { ...NOTHING, message: 'why' }, 2_000_000)).toBeUndefined();

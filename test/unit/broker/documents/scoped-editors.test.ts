@@ -194,11 +194,15 @@ describe('the rotation target of a definition that a scoped secret-editor saves'
 
   it('is accepted at a connection whose prefixes all lie in the scope', async () => {
     const rotation = {
-      ...{ connection: 'pg-a', strategy: 'single-user', options: { username: 'app_a' } },
+      connection: 'pg-a',
+      strategy: 'single-user',
+      options: { username: 'app_a' },
     };
     const scoped = await broker.operator('kv-a', [{ role: 'secret-editor', scope: ['kv/team-a'] }]);
     await broker.put(admin, 'mount', 'kv', {
-      ...{ prefix: 'kv', connection: 'vault-1', options: { root: 'kv', publishes: true } },
+      prefix: 'kv',
+      connection: 'vault-1',
+      options: { root: 'kv', publishes: true },
     });
     const path = 'kv/team-a/own';
     expect(await codeOf(broker.put(scoped, 'definition', path, { rotation }))).toBe('no error');
@@ -206,7 +210,9 @@ describe('the rotation target of a definition that a scoped secret-editor saves'
 
   it('is accepted if it is the AWS secret that the path itself reads', async () => {
     const rotation = {
-      ...{ connection: 'aws', strategy: 'own-rotation', options: { name: 'team-a/db' } },
+      connection: 'aws',
+      strategy: 'own-rotation',
+      options: { name: 'team-a/db' },
     };
     const save = (path: string) => codeOf(broker.put(editor, 'definition', path, { rotation }));
     expect(await save('aws/team-a/other')).toBe('ERR_BODY_INVALID');

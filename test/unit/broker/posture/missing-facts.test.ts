@@ -10,7 +10,9 @@ const HOUR = 3_600_000;
 const INDEX = `sha256:${'4'.repeat(64)}`;
 const NEXT = `sha256:${'5'.repeat(64)}`;
 const WEB: Workload = {
-  ...{ cluster: 'c1', namespace: 'prod', serviceAccount: 'web' },
+  cluster: 'c1',
+  namespace: 'prod',
+  serviceAccount: 'web',
   serviceAccountUid: 'sa',
   pod: { name: 'web-0', uid: 'u1' },
 };

@@ -15,7 +15,9 @@ const NEW = 'the-second-password';
 const DENIED = 'ERR_POSTURE_DENIED gate: secret_value_in_environment';
 const PENDING = 'ERR_POSTURE_PENDING gate: secret_value_in_environment';
 const WEB: Workload = {
-  ...{ cluster: 'c1', namespace: 'prod', serviceAccount: 'web' },
+  cluster: 'c1',
+  namespace: 'prod',
+  serviceAccount: 'web',
   serviceAccountUid: 'sa',
   pod: { name: 'web-0', uid: 'u1' },
 };

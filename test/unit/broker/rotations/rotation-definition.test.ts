@@ -85,7 +85,9 @@ describe('a definition that rotates', () => {
     expect((await bench.schedule())?.next_run_at).toBe(now + 3_600_000);
     await bench.define({ schedule: { every: '1d' }, drill: { every: '2d' } });
     expect(await bench.schedule()).toMatchObject({
-      ...{ next_run_at: now + DAY, next_drill_at: now + 2 * DAY, definition_version: 2 },
+      next_run_at: now + DAY,
+      next_drill_at: now + 2 * DAY,
+      definition_version: 2,
     });
     await bench.define({ schedule: { every: '1d' }, paused: true });
     expect(await bench.schedule()).toMatchObject({ next_run_at: null, next_drill_at: null });

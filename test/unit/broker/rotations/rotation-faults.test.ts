@@ -160,7 +160,9 @@ describe.each(SLOTS)('a rotation with slots %s', (slots) => {
       await bench.pass(60 * MINUTE);
       const row = await bench.latest();
       expect([row.state, row.step, row.attempts, row.next_attempt_at]).toEqual([
-        ...['parked', step, 6],
+        'parked',
+        step,
+        6,
         null,
       ]);
       expect(bench.broker.target.calls.filter((call) => call === step)).toHaveLength(6);

@@ -48,7 +48,10 @@ describe('the next runs of a path', () => {
     const runs = await nextRuns();
     expect(runs[0]).toBe((await bench.schedule())?.next_run_at);
     const format = new Intl.DateTimeFormat('en-GB', {
-      ...{ timeZone: 'Europe/Berlin', day: 'numeric', hour: 'numeric', minute: 'numeric' },
+      timeZone: 'Europe/Berlin',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
     });
     expect(runs.map((at) => format.format(at))).toEqual(Array(5).fill('1, 03:00'));
     expect(new Set(runs).size).toBe(5);

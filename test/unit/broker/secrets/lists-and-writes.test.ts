@@ -39,7 +39,8 @@ describe('a list', () => {
     limit = 10,
   ) =>
     listSecrets(broker.parts, broker.call(), caller, {
-      ...{ prefix, page: { after, limit } },
+      prefix,
+      page: { after, limit },
       charge: (reads) => void (charged += reads),
     });
 

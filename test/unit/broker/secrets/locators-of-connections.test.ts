@@ -79,7 +79,9 @@ describe('a list', () => {
     for (const at of ['team-a/x', 'team-b/y', 'team-b/open', 'z'])
       narrow.secrets.set(`wide/${at}`, { data: {}, version: '1' });
     await broker.put(admin, 'mount', 'wide', {
-      ...{ prefix: 'wide', connection: 'narrow', options: { root: 'wide' } },
+      prefix: 'wide',
+      connection: 'narrow',
+      options: { root: 'wide' },
     });
     await broker.put(admin, 'policy', 'wide', policy('wide', ['wide/**']));
   });

@@ -83,7 +83,8 @@ describe('the entry of a read', () => {
 describe('the entry of a credential', () => {
   it('names the place that issued it', async () => {
     await broker.put(admin, 'definition', 'dyn/alias', {
-      ...{ class: 'dynamic', ref: { at: 'dyn/admin' } },
+      class: 'dynamic',
+      ref: { at: 'dyn/admin' },
     });
     const order = { path: 'dyn/alias', idempotencyKey: 'key-of-the-order-1' };
     const entries = await broker.entriesOf(() =>

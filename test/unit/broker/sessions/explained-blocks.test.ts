@@ -20,10 +20,15 @@ describe('explanations of blocked callers', () => {
   const ask = (admin: LiveOperator, more: object = {}) =>
     explainDecision(broker.parts, broker.call(), admin, {
       workload: {
-        ...{ cluster: 'c1', namespace: 'pay', serviceAccount: 'api', serviceAccountUid: 'u' },
+        cluster: 'c1',
+        namespace: 'pay',
+        serviceAccount: 'api',
+        serviceAccountUid: 'u',
         pod: POD,
       },
-      ...{ capability: 'read', path: 'kv/db', sourceAddress: '10.0.0.1' },
+      capability: 'read',
+      path: 'kv/db',
+      sourceAddress: '10.0.0.1',
       ...more,
     });
 

@@ -465,12 +465,19 @@ describe('the audit log', () => {
 describe('documents with all optional fields', () => {
   it('are stored as written, with the defaults added', async () => {
     await broker.put(admin, 'definition', 'kv/x', {
-      ...{ ref: { at: 'kv/y' }, leaseTtl: '5m', cacheTtl: '0s', staleIfError: '1m' },
+      ref: { at: 'kv/y' },
+      leaseTtl: '5m',
+      cacheTtl: '0s',
+      staleIfError: '1m',
       description: 'the database',
     });
     expect(broker.parts.catalog.find('definition', 'kv/x')!.spec).toEqual({
-      ...{ class: 'static', ref: { at: 'kv/y' }, leaseTtlSeconds: 300, cacheTtlSeconds: 0 },
-      ...{ staleIfErrorSeconds: 60, description: 'the database' },
+      class: 'static',
+      ref: { at: 'kv/y' },
+      leaseTtlSeconds: 300,
+      cacheTtlSeconds: 0,
+      staleIfErrorSeconds: 60,
+      description: 'the database',
     });
     await broker.put(admin, 'operator', 'ann', { description: 'on call', grants: [] });
     expect(broker.parts.catalog.find('operator', 'ann')!.spec).toMatchObject({ grants: [] });

@@ -36,7 +36,9 @@ const quarantine = (scope = WORKLOAD, seconds?: number, by = admin) =>
 const read = (caller = live) => readSecret(broker.parts, broker.call(), caller, { path: 'kv/db' });
 const order = () =>
   issueCredential({
-    ...{ parts: broker.parts, call: broker.call(), live },
+    parts: broker.parts,
+    call: broker.call(),
+    live,
     order: { path: 'dyn/db', idempotencyKey: 'k' },
   });
 const counts = async () => ({
@@ -123,7 +125,9 @@ describe('a quarantine', () => {
   it('revokes thousands of leases in chunks', async () => {
     const rows = Array.from({ length: 3_000 }, (_, n) =>
       leaseRow(`lea_${n}`, {
-        ...{ session_id: live.session.id, workload: WORKLOAD.subject, path: `kv/${n}` },
+        session_id: live.session.id,
+        workload: WORKLOAD.subject,
+        path: `kv/${n}`,
         ends_at: broker.clock.now() + 60_000,
       }),
     );
@@ -207,8 +211,13 @@ describe('a quarantine', () => {
   it('is limited to a thousand in number', async () => {
     const puts = Array.from({ length: 1_000 }, (_, n) =>
       broker.parts.quarantines.seal({
-        ...{ kind: 'workload', subject: `k8s://c1/pay/w${n}`, id: `qua_${n}`, reason: 'x' },
-        ...{ createdBy: 'root', createdAt: n, endsAt: undefined },
+        kind: 'workload',
+        subject: `k8s://c1/pay/w${n}`,
+        id: `qua_${n}`,
+        reason: 'x',
+        createdBy: 'root',
+        createdAt: n,
+        endsAt: undefined,
       }),
     );
     const { store, state } = broker.parts;

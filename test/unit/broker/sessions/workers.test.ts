@@ -33,7 +33,10 @@ beforeEach(async () => {
 afterEach(async () => broker.close());
 
 const END: PodEnd = {
-  ...{ cluster: 'c1', uid: 'pod-1', namespace: 'pay', name: 'api-1' },
+  cluster: 'c1',
+  uid: 'pod-1',
+  namespace: 'pay',
+  name: 'api-1',
   reason: 'deleted',
 };
 const counts = async () => ({
@@ -197,7 +200,9 @@ describe('the end of a cluster', () => {
     });
     expect(words).toEqual(['session.end cluster_gone', 'lease.revoke cluster_gone']);
     await broker.put(admin, 'cluster', 'c1', {
-      ...{ connection: 'k', issuer: 'https://issuer.test', audiences: ['quaymaster'] },
+      connection: 'k',
+      issuer: 'https://issuer.test',
+      audiences: ['quaymaster'],
     });
     await broker.logIn();
     expect(await ended((endings) => endings.clusterGone('c1', uid))).toEqual([]);

@@ -93,8 +93,12 @@ describe('a rule about signatures', () => {
       expect(findings).toEqual([]);
       expect(trusted).toEqual([
         {
-          ...{ container: 'web', digest: DIGEST, authority: 'team', signer: signer.keyId },
-          ...{ type: 'signature', attestation: 'att_0' },
+          container: 'web',
+          digest: DIGEST,
+          authority: 'team',
+          signer: signer.keyId,
+          type: 'signature',
+          attestation: 'att_0',
         },
       ]);
     }

@@ -110,7 +110,9 @@ describe('a keyless signature of cosign 2', () => {
     const legacy = await instance.signLegacy(DIGEST, IDENTITY);
     const parsed = parseAttestation(legacy);
     expect(parsed).toMatchObject({
-      ...{ type: 'signature', subjects: [DIGEST], repository: 'registry.test/prod/web' },
+      type: 'signature',
+      subjects: [DIGEST],
+      repository: 'registry.test/prod/web',
     });
     expect(signerOf(legacy)).toMatchObject({ ...IDENTITY, subjectType: 'uri' });
     const other = await SigstoreInstance.start();

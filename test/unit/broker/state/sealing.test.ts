@@ -40,7 +40,9 @@ it.each([
     'credential.issue',
     () =>
       issueCredential({
-        ...{ parts: broker.parts, call: broker.call(), live },
+        parts: broker.parts,
+        call: broker.call(),
+        live,
         order: { path: 'dyn/db', idempotencyKey: 'k' },
       }),
   ],

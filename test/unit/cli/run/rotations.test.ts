@@ -97,7 +97,10 @@ describe('waiting for a rotation', () => {
 
   it('says at its end which steps proved what, and which accounts were checked', async () => {
     const step = (name: string, outcome: string, at: string) => ({
-      ...{ step: name, outcome, actor: 'system', at: `2026-01-06T10:00:0${at}Z` },
+      step: name,
+      outcome,
+      actor: 'system',
+      at: `2026-01-06T10:00:0${at}Z`,
     });
     const steps = [
       step('test', 'begun', '1'),

@@ -14,7 +14,11 @@ import { ScriptedBroker } from '../../../kit/cli/scripted-api.ts';
 
 const WORKLOAD = 'k8s://c1/prod/api';
 const QUARANTINE = {
-  ...{ id: 'qua_1', kind: 'workload', subject: WORKLOAD, reason: 'x', createdBy: 'eve' },
+  id: 'qua_1',
+  kind: 'workload',
+  subject: WORKLOAD,
+  reason: 'x',
+  createdBy: 'eve',
   createdAt: '2026-01-05T10:00:00Z',
 };
 
@@ -131,9 +135,19 @@ describe('quarantine add and seal', () => {
 });
 
 const ALERT = {
-  ...{ id: 'inc_1', source: 'operator', rule: 'incident', tags: [], priority: 'critical' },
-  ...{ receivedAt: '2026-01-05T10:00:00Z', cluster: 'c1', container: {}, operator: 'eve' },
-  ...{ workload: WORKLOAD, reason: 'INC-7', state: 'done', quarantines: ['qua_1'] },
+  id: 'inc_1',
+  source: 'operator',
+  rule: 'incident',
+  tags: [],
+  priority: 'critical',
+  receivedAt: '2026-01-05T10:00:00Z',
+  cluster: 'c1',
+  container: {},
+  operator: 'eve',
+  workload: WORKLOAD,
+  reason: 'INC-7',
+  state: 'done',
+  quarantines: ['qua_1'],
   response: { action: 'quarantine', scope: 'workload', rotate: 'none' },
 };
 

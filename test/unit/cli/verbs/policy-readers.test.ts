@@ -20,8 +20,14 @@ const allow = (paths: readonly string[], capabilities = ['read']) => ({
 const RULE = { effect: 'allow', policy: 'shop', version: 1, rule: 'rules[0]' };
 const DENY = { effect: 'deny' };
 const read = (path: string, recorded: object, current: object) => ({
-  ...{ workload: WEB, capability: 'read', path, recorded, current },
-  ...{ count: 3, live: 0, last: '2026-01-04T00:00:00.000Z' },
+  workload: WEB,
+  capability: 'read',
+  path,
+  recorded,
+  current,
+  count: 3,
+  live: 0,
+  last: '2026-01-04T00:00:00.000Z',
 });
 
 async function readers(args: readonly string[] = [], csv?: true) {

@@ -70,16 +70,18 @@ function ask(port: number): Promise<number> {
   const object = { metadata: { name: 'web' }, spec: { containers: [{ name: 'web' }] } };
   const review = { uid: 'u-1', operation: 'CREATE', namespace: 'shop', resource, object };
   const asking = request({
-    ...{ host: '127.0.0.1', port, method: 'POST', path: '/inject', agent: false },
+    host: '127.0.0.1',
+    port,
+    method: 'POST',
+    path: '/inject',
+    agent: false,
     headers: { 'content-type': 'application/json' },
     rejectUnauthorized: false,
   });
   asking.on('response', (response) => resolve(response.resume().statusCode ?? 0));
   asking.on('error', reject);
   asking.end(
-    JSON.stringify({
-      ...{ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request: review },
-    }),
+    JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request: review }),
   );
   return promise;
 }

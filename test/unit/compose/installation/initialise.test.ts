@@ -67,8 +67,13 @@ describe('initialise', () => {
     const put = (kind: 'operator' | 'workload', subject: string) => ({
       table: 'quarantines' as const,
       put: quarantines.seal({
-        ...{ kind, subject, id: `qua_${kind}`, reason: 'x', createdBy: 'mallory' },
-        ...{ createdAt: 1, endsAt: undefined },
+        kind,
+        subject,
+        id: `qua_${kind}`,
+        reason: 'x',
+        createdBy: 'mallory',
+        createdAt: 1,
+        endsAt: undefined,
       }),
     });
     await store.commit({

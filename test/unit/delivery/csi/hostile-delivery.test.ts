@@ -84,17 +84,22 @@ describe('an AdmissionReview', () => {
 
   it('has annotations that are parsed, or refused with the place of each mistake', () => {
     const key = fc.constantFrom(
-      ...['inject', 'containers', 'directory', 'once', 'health-port', 'on-change-url', 'secret-db'],
-      ...[
-        'file-db',
-        'format-db',
-        'mode-db',
-        'credential-db',
-        'optional-db',
-        'template-db',
-        '-',
-        '',
-      ],
+      'inject',
+      'containers',
+      'directory',
+      'once',
+      'health-port',
+      'on-change-url',
+      'secret-db',
+
+      'file-db',
+      'format-db',
+      'mode-db',
+      'credential-db',
+      'optional-db',
+      'template-db',
+      '-',
+      '',
     );
     const value = fc.oneof(hostileText('payments/db@3'), hostileText('http://127.0.0.1:1/'));
     fc.assert(

@@ -52,8 +52,17 @@ describe('a template', () => {
   it('uses the secrets that the analysis of the library finds', () => {
     const liquid = new Liquid();
     const value = fc.constantFrom(
-      ...["secrets.a.k | append: secrets['b'].k", 'x', 'x.y', 'secrets.c', "'text'", '1'],
-      ...['(1..secrets.d.n)', 'secrets.a | default: x', 'i.k', 'secrets[secrets.e.k]', 'secrets'],
+      "secrets.a.k | append: secrets['b'].k",
+      'x',
+      'x.y',
+      'secrets.c',
+      "'text'",
+      '1',
+      '(1..secrets.d.n)',
+      'secrets.a | default: x',
+      'i.k',
+      'secrets[secrets.e.k]',
+      'secrets',
     );
     const part = fc.oneof(
       value.map((text) => `{{ ${text} }}`),

@@ -24,8 +24,14 @@ function indexOf(pods: readonly KnownPod[], isLive = true): PodIndex {
 function alert(facts: Partial<Alert> & { readonly uid?: string; readonly name?: string }): Alert {
   const { uid, name, ...rest } = facts;
   return {
-    ...{ rule: 'r', tags: [], priority: 'notice', time: 3_000, instance: '', node: undefined },
-    ...{ container: { id: undefined, imageDigest: undefined }, isTest: false },
+    rule: 'r',
+    tags: [],
+    priority: 'notice',
+    time: 3_000,
+    instance: '',
+    node: undefined,
+    container: { id: undefined, imageDigest: undefined },
+    isTest: false,
     pod: { uid, name, namespace: name === undefined ? undefined : 'shop' },
     ...rest,
   };
@@ -84,7 +90,9 @@ describe('the rule for an alert', () => {
     spec: {
       order,
       match: { sources: [], rules: [], tags: [], minPriority: 'debug', namespaces: [], ...match },
-      ...{ action: 'quarantine', scope: 'pod', rotate: 'none' },
+      action: 'quarantine',
+      scope: 'pod',
+      rotate: 'none',
     },
   });
   const given = {

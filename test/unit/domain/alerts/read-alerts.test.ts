@@ -259,7 +259,9 @@ describe('odd facts', () => {
       { ...AUDIT, objectRef: { ...AUDIT.objectRef, resource: 'services' } },
       // kubectl reads the pod in this way before it adds a container.
       {
-        ...{ ...AUDIT, verb: 'get', responseStatus: { code: 200 } },
+        ...AUDIT,
+        verb: 'get',
+        responseStatus: { code: 200 },
         objectRef: { ...AUDIT.objectRef, subresource: 'ephemeralcontainers' },
       },
     ];

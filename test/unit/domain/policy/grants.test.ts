@@ -101,7 +101,11 @@ describe('grantsFor', () => {
     ]);
     expect(grantsFor(view, { ...REQUEST, sourceAddress: '192.0.2.1' })).toHaveLength(2);
     expect(grantsOf(policy.policy).map(({ path }) => path)).toEqual([
-      ...['payments/*', '${namespace}/**', '**', 'payments/db', 'payments/db'],
+      'payments/*',
+      '${namespace}/**',
+      '**',
+      'payments/db',
+      'payments/db',
     ]);
   });
 });

@@ -21,8 +21,20 @@ describe('an image reference', () => {
   });
 
   it.each([
-    ...['', 'Web', 'web:', ':v1', '/web', 'web/', 'a//b', 'web@sha256:abc', 'web@x@y', 'we b'],
-    ...['registry.test/../web', 'registry.test/web:v1:v2', 'a'.repeat(2_000), 'web@'],
+    '',
+    'Web',
+    'web:',
+    ':v1',
+    '/web',
+    'web/',
+    'a//b',
+    'web@sha256:abc',
+    'web@x@y',
+    'we b',
+    'registry.test/../web',
+    'registry.test/web:v1:v2',
+    'a'.repeat(2_000),
+    'web@',
   ])('%j is none', (text) => {
     expect(imageReference(text)).toBeUndefined();
   });

@@ -30,8 +30,13 @@ const POD = {
 
 function vulnerability(change: Partial<Vulnerability> = {}): Vulnerability {
   return {
-    ...{ id: 'CVE-2026-1', aliases: ['GHSA-1'], severity: 'CRITICAL', purl: ZLIB },
-    ...{ fixedVersion: '1.2.14', isFixable: true, publishedAt: NOW - 30 * DAY },
+    id: 'CVE-2026-1',
+    aliases: ['GHSA-1'],
+    severity: 'CRITICAL',
+    purl: ZLIB,
+    fixedVersion: '1.2.14',
+    isFixable: true,
+    publishedAt: NOW - 30 * DAY,
     ...change,
   };
 }
@@ -41,8 +46,15 @@ let made = 0;
 function evidence(kind: EvidenceKind, section: unknown, change: Partial<Evidence> = {}): Evidence {
   made += 1;
   return {
-    ...{ id: `evi_${made}`, kind, scanner: 'trivy', scannerVersion: '', digests: [INDEX] },
-    ...{ reportedAt: NOW - HOUR, receivedAt: NOW - HOUR, writer: 'ci', scope: [] },
+    id: `evi_${made}`,
+    kind,
+    scanner: 'trivy',
+    scannerVersion: '',
+    digests: [INDEX],
+    reportedAt: NOW - HOUR,
+    receivedAt: NOW - HOUR,
+    writer: 'ci',
+    scope: [],
     section: () => section as never,
     ...change,
   };

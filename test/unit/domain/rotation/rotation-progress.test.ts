@@ -18,17 +18,15 @@ const TRAITS: RotationTraits = {
   hasPending: true,
 };
 const STEPS: readonly RotationStep[] = [
-  ...([
-    'create',
-    'set',
-    'test',
-    'canary',
-    'promote',
-    'settle',
-    'retire',
-    'discard',
-    'end',
-  ] as const),
+  'create',
+  'set',
+  'test',
+  'canary',
+  'promote',
+  'settle',
+  'retire',
+  'discard',
+  'end',
 ];
 
 /** `state/step/attempts` after the event, or `refused`. */

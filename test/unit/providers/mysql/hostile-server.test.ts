@@ -128,8 +128,14 @@ describe('a hostile MySQL server (R05)', () => {
 
   it('ends the call at once if it closes the connection after malformed rows', async () => {
     const rows = [
-      ...['01000001', '01', '17000002', '036465660000000131000c3f000100000008810000000005000003'],
-      ...['f911ad334b0000020002000004', '0131', '05000005', 'fe00000200'],
+      '01000001',
+      '01',
+      '17000002',
+      '036465660000000131000c3f000100000008810000000005000003',
+      'f911ad334b0000020002000004',
+      '0131',
+      '05000005',
+      'fe00000200',
     ];
     const mysql = await reach((socket, count) => {
       if (count === 0) socket.write(GREETING);

@@ -139,8 +139,12 @@ describe('the text of a hostile server', () => {
       });
       closing.push(() => server.close());
       const config = redisConnectionSchema.parse({
-        ...{ type: 'redis', host: '127.0.0.1', port: server.port, username: 'admin' },
-        ...{ passwordFile: '/nowhere', locators: ['users/*'] },
+        type: 'redis',
+        host: '127.0.0.1',
+        port: server.port,
+        username: 'admin',
+        passwordFile: '/nowhere',
+        locators: ['users/*'],
         limits: { maxRetries: 0, timeoutMs: 1_000 },
       });
       const redis = await connectRedis(config, { clock: systemClock });
@@ -155,7 +159,10 @@ describe('the text of a hostile server', () => {
 
   it('reaches no error and no log line from the server of the store, in the log', () => {
     const said = Object.assign(new Error(`invalid input: "${CANARY}"`), {
-      ...{ severity: 'ERROR', code: '22P02', detail: CANARY, hint: CANARY },
+      severity: 'ERROR',
+      code: '22P02',
+      detail: CANARY,
+      hint: CANARY,
     });
     const lines: string[] = [];
     const destination = { write: (line: string) => lines.push(line) };

@@ -105,7 +105,10 @@ describe(`the child${leftOut}`, () => {
       const words = ['--bounding-set', '-kill', '--inh-caps', '-kill', process.execPath];
       const { stdout } = await promisify(execFile)('setpriv', [
         ...words,
-        ...['--no-warnings', '--input-type=module', '-e', script],
+        '--no-warnings',
+        '--input-type=module',
+        '-e',
+        script,
       ]);
       const remedy = 'it runs as another user: the agent needs CAP_KILL';
       const word = 'signal_not_allowed';
