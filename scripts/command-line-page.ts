@@ -4,9 +4,10 @@ import { DOCUMENT_KINDS } from '../src/cli/documents/kinds.ts';
 /** The section that describes options which several commands share. */
 const COMMON_OPTIONS = 'Common options';
 /** Where the part of a section begins that is written from the help. */
-const GENERATED = /^### |^Options of several commands:|^- `-/m;
+const GENERATED = /^### |^Options of several commands:/m;
 /** The commands that every kind of document has. */
 const DOCUMENT_VERBS: readonly string[] = ['ls', 'get', 'rm', 'versions'];
+const DOCUMENTS = `quaymaster <kind> ${DOCUMENT_VERBS.join('|')}`;
 const [FIRST_KIND] = DOCUMENT_KINDS;
 
 /** Descriptions of options by their flags. */
@@ -49,9 +50,10 @@ export function withReference(page: string, program: Command): string {
   const [head = '', ...sections] = page.split(/^(?=## )/m);
   const rendered = sections.map((section) => {
     const title = /^## (.*)/.exec(section)?.[1] ?? '';
-    const introduction = section.split(GENERATED)[0]?.trim() ?? '';
-    if (title === 'Contents') return `## Contents\n\n${contents(sections, single)}\n\n`;
-    if (title === COMMON_OPTIONS) return `${introduction}\n\n${list([...common.values()])}\n\n`;
+    const isCommon = title === COMMON_OPTIONS;
+    const introduction = section.split(isCommon ? /^- /m : GENERATED)[0]?.trim() ?? '';
+    if (title === 'Contents') return `## Contents\n\n${contents(sections, leaves)}\n\n`;
+    if (isCommon) return `${introduction}\n\n${list([...common.values()])}\n\n`;
     const own = leaves.filter(({ heading }) => heading === title);
     if (own.length === 0) return `${section.trim()}\n\n`;
     return `${[introduction, ...reference(own, common)].join('\n\n')}\n\n`;
@@ -80,7 +82,11 @@ function contents(sections: readonly string[], leaves: readonly Leaf[]): string 
     .filter((title) => title !== 'Contents')
     .map((title) => {
       const own = leaves.filter(({ heading }) => heading === title);
-      const links = own.map((leaf) => `[${leaf.path}](#${slug(`quaymaster ${usage(leaf)}`)})`);
+      const single = own.filter((leaf) => documentVerb(leaf) === undefined);
+      const links = [
+        ...(own.some(isOfFirstKind) ? [`[documents of each kind](#${slug(DOCUMENTS)})`] : []),
+        ...single.map((leaf) => `[${leaf.path}](#${slug(`quaymaster ${usage(leaf)}`)})`),
+      ];
       return `- [${title}](#${slug(title)})${links.length === 0 ? '' : `: ${links.join(', ')}`}`;
     })
     .join('\n');
@@ -139,18 +145,21 @@ function isOfFirstKind(leaf: Leaf): boolean {
 
 /** One chapter for all kinds of documents, from the help of the first kind: the commands of the others differ in the word only. */
 function documentChapter(leaves: readonly Leaf[]): string {
-  const { word, plural } = FIRST_KIND;
+  const { word, plural, parameter } = FIRST_KIND;
   const rows = leaves.map((leaf) => {
-    const names = ownOptions(leaf.command).map(({ long }) => `\`${String(long)}\``);
     const text = summaryOf(leaf.command).replace(plural, 'documents').replace(word, 'document');
-    return `- \`${usage(leaf).replace(word, '<kind>')}\`: ${text}${names.length === 0 ? '' : ` ${names.join(', ')}`}`;
+    const options = ownOptions(leaf.command).map((option) => `${optionLine(option)}.`);
+    return [`\`${usage(leaf).replace(word, '<kind>')}\`: ${text}`, ...options].join(' ');
   });
   const kinds = DOCUMENT_KINDS.map((kind) => `\`${kind.word}\``).join(', ');
+  const others = DOCUMENT_KINDS.filter((kind) => kind.parameter !== parameter).map(
+    (kind) => `For \`${kind.word}\`, give the ${kind.parameter} instead of the ${parameter}.`,
+  );
   return [
-    `### \`quaymaster <kind> ${DOCUMENT_VERBS.join('|')}\``,
-    `The kinds are ${kinds}.`,
+    `### \`${DOCUMENTS}\``,
+    [`The kinds are ${kinds}.`, ...others].join(' '),
     block(leaves.flatMap(({ command }) => examplesOf(command).slice(-1))),
-    rows.join('\n'),
+    list(rows),
   ].join('\n\n');
 }
 
