@@ -20,10 +20,10 @@ const address = z.url({ protocol: /^https?$/ }).refine((text) => {
 
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:]{2,39})$/;
 
-/** How the sink writes an entry; `json` if absent. */
+/** Format in which the sink writes entries; `json` if absent. */
 const format = z.enum(LOG_FORMATS).optional();
 
-/** Answers wait until the sink has their entries. */
+/** Responses wait until the sink has their entries. */
 const mustAcknowledge = z.boolean().optional();
 const neverAcknowledges = (type: string) =>
   z
@@ -37,9 +37,9 @@ const sinkSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('stdout'), mustAcknowledge: neverAcknowledges('stdout') }),
   z.strictObject({
     type: z.literal('http'),
-    /** Names the cursor, which is shown and stored: a token belongs in `headersFile`. */
+    /** URL that names the cursor, which is shown and stored: a token belongs in `headersFile`. */
     url: address.refine((text) => !text.includes('?'), 'must have no query'),
-    /** Trusted for the receiver, instead of Node's root certificates. */
+    /** Certificate authorities that are trusted for the receiver, instead of Node's root certificates. */
     caFile: absolutePath.optional(),
     /** Lines `Name: value`, for example with a token. */
     headersFile: absolutePath.optional(),
@@ -54,7 +54,7 @@ const sinkSchema = z.discriminatedUnion('type', [
       port: z.int().min(1).max(65_535).default(6514),
       /** The certificate must have this name instead of `host`. */
       serverName: z.string().regex(HOST, 'is not a host name or an IP address').optional(),
-      /** Trusted for the receiver, instead of Node's root certificates. */
+      /** Certificate authorities that are trusted for the receiver, instead of Node's root certificates. */
       caFile: absolutePath.optional(),
       /** The client certificate, with its chain, and its key. */
       certFile: absolutePath.optional(),
@@ -78,7 +78,7 @@ const witnessSchema = z.strictObject({
   key: z.string().max(512).refine(isWitnessKey, {
     message: 'is not the verifier key of a witness (NAME+HASH+KEY, Ed25519 cosignature/v1)',
   }),
-  /** Trusted for the witness, instead of Node's root certificates. */
+  /** Certificate authorities that are trusted for the witness, instead of Node's root certificates. */
   caFile: absolutePath.optional(),
 });
 
@@ -106,24 +106,24 @@ const archivePlaceSchema = z.discriminatedUnion('type', [
     type: z.literal('s3'),
     bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket'),
     region: z.string().min(1).max(64),
-    /** Before the name of each object, without a slash at its end. */
+    /** Prefix of the name of each object, without a slash at its end. */
     prefix: z
       .string()
       .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,198}[A-Za-z0-9]$/, 'must be like quaymaster/prod')
       .optional(),
-    /** Of S3-compatible storage other than AWS. */
+    /** Endpoint of S3-compatible storage other than AWS. */
     endpoint: z.url({ protocol: /^https?$/ }).optional(),
     /** A profile of the shared credentials file; otherwise the credential chain of AWS applies. */
     profile: z.string().min(1).max(128).optional(),
   }),
 ]);
 
-/** Only this file names the place: no API call can direct the log elsewhere. */
+/** The place of the archive. Only this file sets it: no API call can direct the log elsewhere. */
 const archiveSchema = z.strictObject({
   to: archivePlaceSchema,
   /** Entries stay in the store for at least this many days. */
   keepDays: z.int().min(1).max(3_650).default(90),
-  /** If absent, the broker archives only on request. */
+  /** Hours between two runs. If absent, the broker archives only on request. */
   intervalHours: z.int().min(1).max(720).optional(),
 });
 
@@ -140,14 +140,14 @@ export const auditConfigSchema = z
     logKeyFile: absolutePath,
     /** The file for the last checkpoint, outside the store's directory. */
     checkpointFile: absolutePath,
-    /** If absent, the store keeps the whole log. */
+    /** The archive. If absent, the store keeps the whole log. */
     archive: archiveSchema.optional(),
     sinks: z.array(sinkSchema).max(16).default([]),
-    /** An answer waits so long for the sinks with `mustAcknowledge`; then it is withheld. */
+    /** A response waits this long for the sinks with `mustAcknowledge`; then it is withheld. */
     acknowledgeWithinSeconds: z.int().min(1).max(30).default(5),
     /** Independent parties that cosign checkpoints. */
     witnesses: z.array(witnessSchema).max(MOST_WITNESSES).default([]),
-    /** If absent, every witness must cosign a checkpoint before it counts as witnessed. */
+    /** Number of witnesses that must cosign. If absent, every witness must cosign a checkpoint before it counts as witnessed. */
     witnessPolicy: z.strictObject({ required: z.int().min(1).max(MOST_WITNESSES) }).optional(),
     /** Serves checkpoint and hashes, without entries, to anyone (C2SP tlog-tiles). */
     publicTiles: z.boolean().default(false),

@@ -34,7 +34,7 @@ export async function writeDurably(path: string, content: string | Uint8Array): 
 async function writeNew(path: string, content: string | Uint8Array): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   try {
-    // The mask of the process may have taken more than the bits of others.
+    // The umask of the process may have removed more than the bits of group and others.
     await file.chmod(0o600);
     await file.writeFile(content);
     await file.sync();

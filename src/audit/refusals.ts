@@ -14,7 +14,7 @@ export interface RefusalSummary {
 export interface RefusalLimits {
   readonly entriesPerWindow: number;
   readonly windowSeconds: number;
-  /** How many kinds of refusals are counted separately for one holder. */
+  /** Number of kinds of refusals that are counted separately for one holder. */
   readonly kindsPerHolder: number;
   /** Single entries of all holders together in a window. */
   readonly entriesInAll: number;
@@ -22,13 +22,13 @@ export interface RefusalLimits {
   readonly rowsInAll: number;
 }
 
-/** One holder may have as many single entries in a window as this many kinds of refusal together. */
+/** The single entries of one holder in a window are limited to those of this many kinds of refusal. */
 const KINDS_WITH_ENTRIES = 10;
 const MS = 1000;
 
 interface Row {
   refused: Refused;
-  /** Whether more than one actor was refused. */
+  /** True if more than one actor was refused. */
   isShared: boolean;
   /** Refusals of this kind that became single entries. */
   entries: number;
@@ -55,7 +55,7 @@ export class Refusals implements RefusalTally {
   #entries = 0;
   #cancel: (() => void) | undefined;
 
-  /** `emit` receives the summaries of a window at its end and records them. */
+  /** `emit` records the summaries of a window at its end. */
   constructor(
     limits: RefusalLimits,
     clock: Clock,

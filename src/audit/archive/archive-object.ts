@@ -4,7 +4,7 @@ import type { StoredRow } from '../segments/stored-batches.ts';
 
 /** The content of one object: all batches that have entries of `[first, end)`, in the order of the log. */
 export interface ArchiveContent {
-  /** The log's origin when the object was written. It may have another one now. */
+  /** The origin of the log when the object was written. The log may have another origin now. */
   readonly origin: string;
   readonly first: number;
   readonly end: number;
@@ -147,7 +147,7 @@ export function batchesOf(row: StoredRow): readonly PlacedBatch[] | undefined {
   return 'batch' in row ? [row.batch] : decodeSegment(row.segment);
 }
 
-/** What a row holds, for messages. */
+/** Name of a row for messages. */
 export function placeOf(row: StoredRow): string {
   const { first, end, isSegment } = extentOf(row);
   return `the ${isSegment ? 'segment' : 'batch'} of entries ${first} to ${end - 1}`;

@@ -12,10 +12,10 @@ import {
   type ArchiveContent,
 } from './archive-object.ts';
 
-/** The place of an object as a message names it. */
+/** The object and its place, as messages name them. */
 type Named = Pick<ArchiveObject, 'name' | 'place'>;
 
-/** Reads objects of the archive, which anybody may have changed. One at a time, because an object may have many megabytes. */
+/** Reads objects of the archive, which anyone may have changed. It reads one at a time, because an object may have many megabytes. */
 export class ArchiveReader {
   readonly #place: ArchivePlace | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -38,7 +38,7 @@ export class ArchiveReader {
     return read;
   }
 
-  /** The object that has the entry. Its entries are not proven. @throws as `entry` */
+  /** Loads the object that has the entry. Its entries are not proven. @throws as `entry` */
   async content(object: ArchiveObject, index: number): Promise<ArchiveContent> {
     const { name, place, sha256 } = object;
     if (this.#place === undefined)

@@ -18,7 +18,7 @@ const MOST_OPEN = 2;
 /** The archived beginning of a log, for its verification. Nothing is trusted: the caller proves every entry. */
 export class ArchiveSource {
   readonly #place: ArchivePlace;
-  /** In the order of the log. */
+  /** Objects in the order of the log. */
   readonly #objects: readonly ArchiveObject[];
   readonly #findings: Findings;
   readonly #open = new LRUCache<string, readonly PlacedBatch[]>({ max: MOST_OPEN });
@@ -42,7 +42,7 @@ export class ArchiveSource {
     return undefined;
   }
 
-  /** The entries of a full bundle; undefined where the archive does not have one. */
+  /** The entries of a full bundle; undefined if the archive does not have one. */
   async bundle(index: number): Promise<readonly (Uint8Array | undefined)[]> {
     const start = index * TILE_WIDTH;
     const entries = new Array<Uint8Array | undefined>(TILE_WIDTH).fill(undefined);

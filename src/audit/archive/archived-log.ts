@@ -22,8 +22,8 @@ export interface StoredTruncation extends Truncation {
 }
 
 /**
- * Where the live log begins. The row in `meta` only names an entry; that entry is proven against the signed root. So an attacker who writes the database
- * cannot pass a removed part of the log off as archived.
+ * The beginning of the live log. The row in `meta` only names an entry; that entry is proven against the signed root. So an attacker who writes the
+ * database cannot pass a removed part of the log off as archived.
  */
 export class ArchivedLog {
   readonly #store: RowReader;
@@ -47,7 +47,8 @@ export class ArchivedLog {
   }
 
   /**
-   * Reads the live log, which begins at the given entry. If entries are archived during the read, rows that it needs may be gone: then it reads again.
+   * Reads the live log, which begins at the given entry. If entries are archived during the read, rows that it needs may have been removed: it reads
+   * again then.
    */
   async read<T>(read: (live: number) => Promise<T>): Promise<T> {
     for (;;) {
@@ -57,7 +58,7 @@ export class ArchivedLog {
     }
   }
 
-  /** Awaits a read of the log that began at `live`. Undefined if entries were archived meanwhile: neither its result nor its error means anything then. */
+  /** Awaits a read of the log that began at `live`. Undefined if entries were archived meanwhile: its result or error is invalid then. */
   async unlessArchived<T>(
     live: number,
     read: Promise<T>,
@@ -74,7 +75,7 @@ export class ArchivedLog {
     if (row === undefined) return undefined;
     const known = this.#known.get(row.value);
     if (known !== undefined) return known;
-    // Read after the row: it covers the entry that the row names.
+    // The checkpoint is read after the row, so that it covers the entry that the row names.
     const checkpoint = await this.#checkpoint();
     const index = Number(row.value);
     const isThere = Number.isSafeInteger(index) && index >= 0 && index < (checkpoint?.size ?? 0);
@@ -94,7 +95,7 @@ export class ArchivedLog {
     return found;
   }
 
-  /** The object that has the entry, by the store's list. The list is not signed: it says only where to look. */
+  /** The object that has the entry, according to the list in the store. The list is not signed: it only shows where to search. */
   async findObject(index: number): Promise<ArchiveObject | undefined> {
     const bundle = Math.floor(index / TILE_WIDTH);
     const [row] = await this.#store.list(LOG.tilesUpTo(OBJECT_LEVEL, bundle), { limit: 1 });

@@ -27,16 +27,16 @@ export interface ArchiverOptions {
   readonly origin: string;
   readonly logKey: VerifyingKey;
   readonly clock: Clock;
-  /** Names this process in the claim: its writer id. */
+  /** Writer id of this process, its name in the claim. */
   readonly owner: string;
-  /** No other process can have this store open. */
+  /** True if no other process can have this store open. */
   readonly alone: boolean;
   readonly place: ArchivePlace;
   /** The first entry that a configured sink does not have yet: it stays in the store. */
   readonly delivered: (size: number) => Promise<number>;
 }
 
-/** Why, on whose behalf, and up to when. */
+/** The reason, the requester and the end of an archive run. */
 export interface ArchiveOrder {
   /** Entries that were recorded before this time are archived; milliseconds since the epoch. */
   readonly before: number;
@@ -58,14 +58,14 @@ const OBJECT_BYTES = 32 * 1024 * 1024;
 const MOST_OBJECTS = 128;
 /** Archiving takes half of one processor at most. */
 const PAUSE_SHARE = 1;
-/** How long the entry may take to join the tree. Another replica may have to take over the integration first. */
+/** Longest time in which the entry joins the tree. Another replica may have to take over the integration first. */
 const TREE_MS = 60_000;
 const POLL_MS = 100;
 
 /**
- * Moves the beginning of the log to the archive: it writes objects and reads them back, commits one entry that signs the truncation, and removes the rows
- * only after that entry is in the signed tree. It may be interrupted at any point, also by kill -9: the next run continues. One replica archives
- * at a time.
+ * Moves the beginning of the log to the archive: it writes objects and reads them back, commits one entry that signs the truncation, and removes the
+ * rows only after that entry is in the signed tree. It may be interrupted at any point, also by kill -9: the next run continues. Only one replica
+ * archives at a time.
  */
 export class Archiver {
   readonly #options: ArchiverOptions;
@@ -86,13 +86,13 @@ export class Archiver {
     return this.#options.place.name;
   }
 
-  /** What `run` would archive. */
+  /** Computes the entries that `run` would archive. */
   async plan(before: number): Promise<ArchivePlan> {
     const { store, reader, delivered, clock } = this.#options;
     const checkpoint = await reader.checkpoint();
     const first = await reader.archived.end();
     const size = checkpoint?.size ?? 0;
-    // Checkpoints are kept for each minute: without this, the entries of the last minutes would stay even if everything is wanted.
+    // Checkpoints are kept for each minute. Without this case, the entries of the last minutes would stay even if all entries are to be archived.
     const old = before >= clock.now() ? size : await sizeBefore(store, before);
     const limits = [
       { limit: await delivered(size), limitedBy: 'sink' as const },
@@ -105,7 +105,7 @@ export class Archiver {
   }
 
   /**
-   * Archives and removes everything before the time. @returns what it archived.
+   * Archives and removes everything before the time. @returns the archived part.
    * @throws ERR_CONFLICT if another replica archives; ERR_CIPHERTEXT_INVALID if the log or a written object does not verify; ERR_PROVIDER_UNAVAILABLE
    */
   async run(order: ArchiveOrder): Promise<ArchivePlan> {
@@ -137,7 +137,7 @@ export class Archiver {
     if (end > 0) await pruneLog(store, end, (writes) => this.#commit(claim, writes));
   }
 
-  /** One truncation: as many objects as one entry can sign. @returns where the live log begins then */
+  /** Makes one truncation, with as many objects as one entry can sign. @returns the new beginning of the live log */
   async #truncate(
     plan: ArchivePlan,
     {
@@ -227,7 +227,7 @@ export class Archiver {
     let end = first;
     for (; end < most && bytes < OBJECT_BYTES; end += TILE_WIDTH) {
       for (const row of await this.#batches.rows(end, end + TILE_WIDTH)) {
-        // A row that began before this bundle came with an earlier one.
+        // The part before this bundle already returned a row that began there.
         if (end > first && extentOf(row).first < end) continue;
         rows.push(row);
         bytes += 'segment' in row ? row.segment.body.length : row.batch.row.entries.length;

@@ -17,7 +17,7 @@ export interface ContentChecks {
   readonly checkpoint: LogCheckpoint;
   readonly proven: ProvenEntries;
   readonly logKey: VerifyingKey;
-  /** What a writer announced whose first entry is not in the object. */
+  /** Finds the announcement of a writer whose first entry is not in the object. */
   readonly announced: (writer: string) => Promise<Announcement | undefined>;
   /** Called after each bundle of 256 entries: lets other work run. */
   readonly pause: (done: number) => Promise<void>;

@@ -13,8 +13,8 @@ const ENTRIES_A_PLAN = 32 * TILE_WIDTH;
 type Commit = (writes: readonly Write[]) => Promise<void>;
 
 /**
- * Removes the archived entries `[0, end)` and their search index from the store, in small plans. It finds out by itself what is left to remove, so it
- * may be interrupted at any point. These rows stay: the hashes of the tree; two batches of each boot, because its first one announces its key and a chain
+ * Removes the archived entries `[0, end)` and their search index from the store, in small plans. It finds the remaining rows by itself, so it may be
+ * interrupted at any point. These rows stay: the hashes of the tree; two batches of each boot, because its first one announces its key and a chain
  * continues after its last one; a segment or batch that also has later entries; and the index of a group that also has later entries.
  */
 export async function pruneLog(store: Store, end: number, commit: Commit): Promise<void> {

@@ -7,16 +7,16 @@ import { parseTruncation, type Truncation } from './truncation.ts';
 export interface ArchivedBeginning {
   /** The entries `[0, end)` are archived. */
   readonly end: number;
-  /** The entry that signs that. */
+  /** The entry that signs the truncation. */
   readonly entry: number;
   readonly objects: readonly ArchiveObject[];
 }
 
-/** Compares what an export says of the archive with the entries of the log that sign it. */
+/** Compares the statements of an export about the archive with the entries of the log that sign it. */
 export class TruncationCheck {
   readonly #beginning: ArchivedBeginning;
   readonly #findings: Findings;
-  /** Of the tree over the entries up to the end of each object. */
+  /** Roots of the tree over the entries up to the end of each object. */
   readonly #roots = new Map<number, Uint8Array | undefined>();
   readonly #signed = new Map<string, string>();
   #newest: Truncation | undefined;
@@ -27,7 +27,7 @@ export class TruncationCheck {
     for (const { end } of beginning.objects) this.#roots.set(end, undefined);
   }
 
-  /** The entry that signs the truncation; undefined if none does. */
+  /** The newest truncation that an entry signs; undefined if there is none. */
   get newest(): Truncation | undefined {
     return this.#newest;
   }

@@ -34,7 +34,7 @@ export interface SignedObject {
 export interface Truncation {
   readonly first: number;
   readonly end: number;
-  /** Of the tree over the first `end` entries. */
+  /** Root of the tree over the first `end` entries. */
   readonly root: Uint8Array;
   readonly place: string;
   readonly objects: readonly SignedObject[];

@@ -23,7 +23,7 @@ export interface Announcement {
   readonly endorsement: string;
 }
 
-/** What the first entry of a boot announces. Undefined for any other entry. */
+/** The key and endorsement that the first entry of a boot announces. Undefined for any other entry. */
 export function announcement(entry: string): Announcement | undefined {
   const start = parse(entry);
   if (parsePlace(entry)?.seq !== 1 || textMember(start, 'action') !== 'broker.start')

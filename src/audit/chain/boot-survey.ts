@@ -24,7 +24,7 @@ function headOf(batch: Tables['audit_batches']): HeadReference {
   return { writer: batch.writer, seq, head: Buffer.from(batch.head).toString('hex') };
 }
 
-/** Of the boots whose last entries are not in the tree. */
+/** Heads of the boots whose last entries are not in the tree. */
 async function pendingHeads(store: Store): Promise<readonly HeadReference[]> {
   const writers = await store.pendingWriters();
   const heads: HeadReference[] = [];

@@ -29,12 +29,12 @@ export function placeText({ writer, seq, prev }: EntryPlace): string {
 
 const TIME_START = ',"time":"';
 
-/** Where the text of an event begins in an entry: behind the members of the chain, with the value of its time. */
+/** Position at which the text of an event begins in an entry: after the members of the chain, at the value of its time. */
 export function eventStart(entry: string): number {
   return entry.indexOf(TIME_START) + TIME_START.length;
 }
 
-/** What follows `"time":"` in an entry: all that an event says, and nothing of the chain. */
+/** The part of an entry after `"time":"`: all members of the event, and none of the chain. */
 export function restOf(entry: string): string {
   return entry.slice(eventStart(entry));
 }
@@ -42,8 +42,8 @@ export function restOf(entry: string): string {
 const NEWLINE = 0x0a;
 
 /**
- * A batch's entries in the form that `splitEntries` parses: each followed by a newline. Each is written to its place, because a text of the whole batch
- * would be two more copies of them (measured: 1.3 µs an entry).
+ * Joins the entries of a batch in the form that `splitEntries` parses: each followed by a newline. Each is written to its place, because a text of
+ * the whole batch would be two more copies of them (measured: 1.3 µs an entry).
  */
 export function joinEntries(entries: readonly string[]): Buffer {
   const size = entries.reduce((sum, entry) => sum + entry.length + 1, 0);

@@ -6,7 +6,7 @@ import type { ChainedBatch } from './chained-batch.ts';
 import type { LocalBatches } from './local-batches.ts';
 import { StoredBatches } from '../segments/stored-batches.ts';
 
-/** Within one sector, so that a power loss leaves the old text or the new one. */
+/** Length of the file: less than one sector, so that a power loss leaves the old text or the new one. */
 const BYTES = 128;
 const LINE = /^(w[0-9a-z]{9}-[0-9A-Za-z]{10}) ([1-9][0-9]{0,15}) ([0-9a-f]{64}) *\n$/;
 
@@ -20,18 +20,17 @@ export interface LastCommit {
 }
 
 /**
- * The place of the last acknowledged entry, in a file beside the checkpoint file. SQLite drops the end of a damaged write-ahead log without an
- * error, and the checkpoint file is up to a second older than the last answer.
- *
- * It is written after the commit is durable and before the commit is answered. The integrator syncs it four times a second. So a killed process loses nothing
- * of it, and after a power loss it is at most a quarter of a second older than the store. Then it proves less but holds nothing by mistake. Only for a
- * store without other writers.
+ * The place of the last acknowledged entry, in a file beside the checkpoint file. SQLite drops the end of a damaged write-ahead log without an error,
+ * and the checkpoint file is up to a second older than the last response.
+ * The line is written after the commit is durable and before the commit is answered. The integrator syncs it four times a second. So a killed process
+ * loses none of it, and after a power loss it is at most a quarter of a second older than the store: it then proves less, but never holds the store
+ * by mistake. Only for a store without other writers.
  */
 export class LastCommitFile {
   readonly #path: string;
   readonly #line = Buffer.alloc(BYTES, ' ');
   #file: number | undefined;
-  /** It was written after the last sync. */
+  /** True if the file was written after the last sync. */
   #isUnsynced = false;
   #unfollow: () => void = () => undefined;
 
@@ -49,7 +48,7 @@ export class LastCommitFile {
     return { writer, seq: Number(seq), head };
   }
 
-  /** Whether the store has the entry that the file names. An unreadable file is not believed. */
+  /** Reports whether the store has the entry that the file names. An unreadable file is not believed. */
   async isIn(store: Store): Promise<boolean> {
     const named = this.read();
     if (named === undefined) return true;
@@ -110,7 +109,7 @@ export class LastCommitFile {
       if (this.#file !== undefined) writeSync(this.#file, this.#line, 0, BYTES, 0);
       this.#isUnsynced = true;
     } catch {
-      // The commit is durable, so it is answered. An older line stays true, and the checkpoint file in the same directory reports the fault.
+      // The commit is durable, so it is answered. An older line remains true, and the checkpoint file in the same directory reports the fault.
     }
   }
 }

@@ -14,7 +14,7 @@ export class LocalBatches {
     for (const listener of this.#listeners) listener(batch);
   }
 
-  /** From now on `listener` receives each batch, in order, within the commit; it must not throw. The returned function stops it. */
+  /** Passes each later batch to `listener`, in order, within the commit; it must not throw. The returned function stops it. */
   follow(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 
-/** Entries `[first, end)` of the log that cannot be returned, and why. */
+/** Entries `[first, end)` of the log that cannot be returned, and the reason. */
 export interface Damage {
   readonly first: number;
   readonly end: number;

@@ -50,7 +50,7 @@ import {
 interface ReaderOptions {
   /** Resolves when the last checkpoint covers what was committed before the call, or when that takes too long. */
   readonly catchUp?: () => Promise<void>;
-  /** Where archived entries are read from. */
+  /** Storage from which archived entries are read. */
   readonly archive?: ArchivePlace | undefined;
 }
 
@@ -59,7 +59,7 @@ export class LogReader implements Omit<AuditLog, 'pending'> {
   readonly #store: RowReader;
   readonly #verifier: NoteVerifier;
   readonly #proven: ProvenEntries;
-  /** Where the live log begins. */
+  /** Beginning of the live log. */
   readonly archived: ArchivedLog;
   readonly #catchUp: () => Promise<void>;
   readonly #objects: ArchiveReader;
@@ -157,7 +157,7 @@ export class LogReader implements Omit<AuditLog, 'pending'> {
     return entry;
   }
 
-  /** From the archive. Some archived entries are still in the store. */
+  /** Reads the entry from the archive, unless the store still has it. */
   async #readArchivedEntry(checkpoint: LogCheckpoint, index: number): Promise<string> {
     const { entries } = await this.#proven.readSome(checkpoint, index, index + 1);
     const [entry] = entries;

@@ -12,9 +12,9 @@ const LIST_BYTES = PLACES * HASH_BYTES;
 const STRIDE_BYTES = STRIDE * HASH_BYTES;
 
 /**
- * A row that a search reads to restore and prove a single entry of a bundle: `prev` of each 16th entry, and the node of the tree above each 16 leaves.
- * With it an entry takes 45 hashes, and without it about 400. Nothing of it is trusted: a wrong row makes the entry fail its proof, and the search reads
- * the whole bundle instead.
+ * A row that a search reads to restore and prove a single entry of a bundle: `prev` of each 16th entry, and the node of the tree above each 16
+ * leaves. With the row an entry takes 45 hashes, without it about 400. It is not trusted: a wrong row makes the entry fail its proof, and the search
+ * reads the whole bundle instead.
  */
 export class Shortcuts {
   readonly #row: Buffer;
@@ -40,12 +40,12 @@ export class Shortcuts {
     return this.#row.toString('hex', at, at + HASH_BYTES);
   }
 
-  /** The root over the bundle's leaves, if the row is right. */
+  /** The root over the bundle's leaves, if the row is correct. */
   root(): Uint8Array {
     return perfectRoot(this.#row.subarray(LIST_BYTES));
   }
 
-  /** The leaves, if they are whole and those around these entries hash to their nodes. */
+  /** The leaves, if they are complete and those around these entries hash to their nodes. */
   covered(leaves: Uint8Array | undefined, indexes: Iterable<number>): Uint8Array | undefined {
     if (leaves?.length !== PLACES * STRIDE_BYTES) return undefined;
     const groups = new Set<number>();

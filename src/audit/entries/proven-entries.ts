@@ -18,10 +18,10 @@ type Tree = Pick<LogCheckpoint, 'size' | 'root'>;
 
 /** The stored entries at some places of the log. */
 interface Stored {
-  /** Indexed by place from the start of the range: the entry at that place. */
+  /** Entries by their position from the start of the range. */
   readonly texts: (string | undefined)[];
   readonly leaves: (Uint8Array | undefined)[];
-  /** Whether the place is in a segment that cannot be decoded. */
+  /** Reports whether the entry is in a segment that cannot be decoded. */
   readonly isUnreadable: (index: number) => boolean;
   /** All batches that were read. */
   readonly batches: readonly {
@@ -75,7 +75,7 @@ export class ProvenEntries {
     this.#rebuilt = new RebuiltTiles(store);
   }
 
-  /** Whether some entries were provable only with recomputed hashes, because stored tiles are altered or missing. */
+  /** True if some entries were provable only with recomputed hashes, because stored tiles are altered or missing. */
   get tilesAltered(): boolean {
     return this.#tilesAltered;
   }
@@ -124,7 +124,9 @@ export class ProvenEntries {
     return { entries: proven, damage };
   }
 
-  /** Entries of one bundle. If the shortcuts are proven and cover the stored leaves around the entries, nothing else of the bundle is hashed. */
+  /**
+   * Proves entries of one bundle. If the shortcuts are proven and cover the stored leaves around the entries, no other part of the bundle is hashed.
+   */
   async #areProven(
     tree: Tree,
     entries: ReadonlyMap<number, string>,
@@ -176,7 +178,7 @@ export class ProvenEntries {
     });
   }
 
-  /** For a bundle whose tile is missing or altered: the leaves of its entries, if they match the root. */
+  /** Rebuilds a bundle whose tile is missing or altered: the leaves of its entries, if they match the root. */
   async #rebuiltLeaves(tree: Tree, bundle: number): Promise<Uint8Array | undefined> {
     const start = bundle * TILE_WIDTH;
     const end = start + tileWidth(0, bundle, tree.size);
@@ -200,7 +202,7 @@ export class ProvenEntries {
     return true;
   }
 
-  /** With the stored tiles, or else with tiles computed from the level below. */
+  /** Proves the tile with the stored tiles, or else with tiles computed from the level below. */
   async #isIncluded(tree: Tree, bundle: number, tile: Uint8Array): Promise<boolean> {
     const stored = tileReader(this.#store);
     const read: ReadTile = (address) =>

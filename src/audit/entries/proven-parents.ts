@@ -25,7 +25,7 @@ export class ProvenParents {
     this.#store = store;
   }
 
-  /** Whether the stored tiles prove that the tree has a full bundle with this root. */
+  /** Reports whether the stored tiles prove that the tree has a full bundle with this root. */
   async have(
     tree: Pick<LogCheckpoint, 'size' | 'root'>,
     bundle: number,
@@ -46,7 +46,7 @@ export class ProvenParents {
   ): Promise<Uint8Array | undefined> {
     const row = await this.#store.get('log_tiles', { level: 1, tile_index: index });
     const width = tileWidth(1, index, size);
-    // A copy, so that it keeps nothing else in memory.
+    // A copy, so that the buffer that the row came in is not kept in memory.
     const tile = row && Uint8Array.from(row.hashes.subarray(0, width * HASH_BYTES));
     if (tile === undefined || width === 0) return undefined;
     const stored = tileReader(this.#store);

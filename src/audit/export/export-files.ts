@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tilePath, type TileAddress } from '../../crypto/log/tiles.ts';
 
-/** A full bundle of the longest entries. */
+/** Size of a full bundle of the longest entries. */
 const LARGEST_FILE = 256 * (65_535 + 2);
 const LONGEST_LINE = 4096;
 

@@ -7,10 +7,10 @@ export const EXPORT_FORMAT = 'quaymaster/audit-export/v1';
 export const EXPORT_FILES = {
   manifest: 'manifest.json',
   checkpoint: 'checkpoint',
-  /** The newest checkpoint that enough witnesses cosigned; not there if there is none. */
+  /** The newest checkpoint that enough witnesses cosigned; the file is absent if there is none. */
   witnessed: 'witnessed-checkpoint',
   heads: 'heads.jsonl',
-  /** Only if a part of the log is archived. */
+  /** Objects of the archive; the file exists only if a part of the log is archived. */
   archive: 'archive.jsonl',
 } as const;
 
@@ -27,9 +27,9 @@ export const manifestSchema = z.strictObject({
   format: z.literal(EXPORT_FORMAT),
   origin: z.string(),
   size: count,
-  /** Verifier key of the log (C2SP signed-note). Only a copy of the key from elsewhere makes a verification meaningful. */
+  /** Verifier key of the log (C2SP signed-note). A verification is meaningful only with a copy of the key from another source. */
   logKey: z.string(),
-  /** The entries `[0, end)` are not in the export: they are archived, and the entry `entry` of the log signs that. */
+  /** The entries `[0, end)` are not in the export: they are archived, and the entry `entry` of the log signs the truncation. */
   archived: z.strictObject({ end: count.min(1), entry: count }).optional(),
   /** Entries that the export lacks because they do not verify in the store; in order, without overlaps. Absent: it has all entries. */
   damage: z.array(damageSchema).readonly().optional(),

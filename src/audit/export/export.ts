@@ -37,7 +37,7 @@ class Exporter {
     this.#live = live;
   }
 
-  /** All but the checkpoint and the manifest. @throws ERR_CONFLICT if entries are archived meanwhile */
+  /** Writes all files but the checkpoint and the manifest. @throws ERR_CONFLICT if entries are archived meanwhile */
   async log(size: number, progress: Progress): Promise<void> {
     const [outcome] = await Promise.allSettled([this.#liveLog(size, progress)]);
     const archived = (await this.#source.truncation())?.end ?? 0;
@@ -105,7 +105,7 @@ class Exporter {
     const announced = new Set<string>();
     try {
       for await (const { key, endorsement, ...head } of this.#source.heads(size)) {
-        // A running broker repeats it on each page.
+        // A running broker repeats the announcement on each page.
         const line = announced.has(head.writer) ? head : { ...head, key, endorsement };
         if (key !== undefined) announced.add(head.writer);
         await file.write(`${JSON.stringify(line)}\n`);
@@ -146,8 +146,8 @@ function whyDamaged(entry: Uint8Array, leaf: Uint8Array | undefined): Damage['wh
 }
 
 /**
- * Writes the log as of its last checkpoint into a new directory. Any C2SP tlog-tiles tool can read it, and `verifyExport` checks all of it.
- * Of a damaged log it writes the entries that verify; the manifest names the others. docs/spec/audit-log-v1.md, "Exports".
+ * Writes the log as of its last checkpoint into a new directory. Any C2SP tlog-tiles tool can read it, and `verifyExport` checks all of it. If the
+ * log is damaged, it writes the entries that verify; the manifest names the others. docs/spec/audit-log-v1.md, "Exports".
  * @throws ERR_NOT_FOUND while the log is empty; ERR_CONFLICT if entries are archived meanwhile.
  */
 export async function exportLog(
@@ -155,7 +155,7 @@ export async function exportLog(
   directory: string,
   progress: Progress = () => undefined,
 ): Promise<Manifest> {
-  // Read before the checkpoint, which then covers all of its entries.
+  // The witnessed checkpoint is read first, so that the checkpoint covers all of its entries.
   const witnessed = await source.witnessed();
   const note = await source.checkpoint();
   if (note === undefined) throw new BrokerError('ERR_NOT_FOUND', 'the log is empty');

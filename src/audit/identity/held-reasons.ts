@@ -19,9 +19,9 @@ import {
   type SignedCheckpoint,
 } from '../tree/stored-tree.ts';
 
-/** Why the broker must not serve from the store before an operator has checked it. */
+/** Reasons why the broker must not serve from the store before an operator has checked it. */
 export type HeldReason =
-  /** The schema differs from that of the migrations: a trigger, for example, could undo committed changes. `release` does not lift it. */
+  /** The schema differs from that of the migrations: a trigger, for example, could undo committed changes. `release` does not remove this reason. */
   | 'schema_differs'
   /** The installation exists but has no log: the log's tables were emptied. */
   | 'log_missing'
@@ -29,16 +29,16 @@ export type HeldReason =
   | 'store_behind'
   /** The store's entries differ from those of the checkpoint outside, or of the anchor. */
   | 'store_forked'
-  /** The store has a checkpoint but there is none outside: nothing proves that the store is the newest. */
+  /** The store has a checkpoint but the checkpoint file is missing: nothing proves that the store is the newest. */
   | 'checkpoint_missing'
-  /** The log key did not sign the checkpoint outside, or no root key authenticates the anchor: it is another installation's, or altered. */
+  /** The log key did not sign the checkpoint outside, or no root key authenticates the anchor: it belongs to another installation, or was altered. */
   | 'checkpoint_foreign'
   /** The store lacks the last entry that the broker acknowledged: its write-ahead log was cut or damaged. */
   | 'commits_missing'
   /** The store's own checkpoint, tiles or entries are inconsistent. */
   | 'log_damaged';
 
-/** Only a failed integrity check counts as damage: an unreachable store is not held. */
+/** Returns 'damaged' only for a failed integrity check: an unreachable store is not held. */
 async function unlessDamaged<T>(work: () => Promise<T>): Promise<T | 'damaged'> {
   try {
     return await work();
@@ -48,27 +48,27 @@ async function unlessDamaged<T>(work: () => Promise<T>): Promise<T | 'damaged'> 
   }
 }
 
-/** The references for the check of the store's log. */
+/** The references with which the log of the store is compared. */
 export interface Expected {
   readonly log: LogIdentity;
   readonly file: CheckpointFile;
-  /** Undefined while the store is being initialised: then it may have no log. */
+  /** Undefined while the store is being initialised, when it may have no log. */
   readonly anchor: LogAnchor | undefined;
   /** Undefined if other processes may write to the store. */
   readonly lastCommit: LastCommitFile | undefined;
 }
 
-/** The extent of the log, by each of the places that record it. */
+/** The extent of the log according to each place that records it. */
 export interface LogExtent {
-  /** By the checkpoint file outside the store; undefined: there is no file. */
+  /** Checkpoint in the file outside the store; undefined if there is no file. */
   readonly outside: Checkpoint | 'foreign' | undefined;
-  /** The file says that the store has an anchor. A store without one is older, or its row was deleted. */
+  /** True if the file says that the store has an anchor. A store without one is older, or its row was deleted. */
   readonly isMarked: boolean;
-  /** By the row in `meta` that a root key authenticates. */
+  /** Extent in the row of `meta` that a root key authenticates. */
   readonly anchored: Anchor | 'foreign' | undefined;
-  /** By the newest checkpoint in the store. */
+  /** Extent of the newest checkpoint in the store. */
   readonly stored: Anchor | 'damaged' | undefined;
-  /** The last acknowledged entry, by the file beside the checkpoint file. */
+  /** The last acknowledged entry, from the file beside the checkpoint file. */
   readonly acknowledged: LastCommit | 'unreadable' | undefined;
 }
 
@@ -93,7 +93,7 @@ export async function logExtent(store: Store, expected: Expected): Promise<LogEx
 }
 
 /**
- * Why the store is held. Undefined if it is at or ahead of the checkpoint outside and of its anchor, and has the same entries and the last
+ * Reason why the store is held. Undefined if it is at or ahead of the checkpoint outside and of its anchor, and has the same entries and the last
  * acknowledged one.
  */
 export async function heldReason(
@@ -104,7 +104,7 @@ export async function heldReason(
   const { outside, anchored, stored } = extent;
   const unusable = unusablePlace(extent, expected.anchor === undefined);
   if (unusable !== undefined) return unusable;
-  // A store from before a release, or a file from before it, is one of two histories.
+  // The origin changes at a release. If the store or the file is from before it, the two are different histories.
   if (typeof outside === 'object' && outside.origin !== expected.log.origin) return 'store_behind';
   const earlier = [outside, anchored].filter((each) => typeof each === 'object');
   const size = typeof stored === 'object' ? stored.size : 0;
@@ -128,7 +128,7 @@ function unusablePlace(
   return marked && anchored === undefined && !isNew ? 'store_behind' : undefined;
 }
 
-/** Why a stored log of `size` entries does not continue that of an earlier checkpoint; undefined if it does. */
+/** Reason why a stored log of `size` entries does not continue the log of an earlier checkpoint; undefined if it does. */
 export async function differenceFrom(
   store: Store,
   earlier: Anchor,

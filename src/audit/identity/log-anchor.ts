@@ -59,7 +59,8 @@ export class LogAnchor {
   }
 
   /**
-   * The plan that puts the anchor and the newest checkpoint's state under the active root key; undefined if they are. @throws ERR_CIPHERTEXT_INVALID
+   * The plan that seals the anchor and the state of the newest checkpoint under the active root key; undefined if they already are. @throws
+   * ERR_CIPHERTEXT_INVALID
    */
   async reseal(store: Store): Promise<Plan | undefined> {
     const anchor = await this.read(store);
@@ -90,9 +91,7 @@ export class LogAnchor {
   }
 }
 
-/**
- * The note with an extra line that says that the store has an anchor. Readers of signed notes ignore the line, because no key has its name.
- */
+/** Adds a line to the note, which says that the store has an anchor. Readers of signed notes ignore the line, because no key has its name. */
 export function markedNote(note: string, origin: string): string {
   return `${note}${markOf(origin)}`;
 }

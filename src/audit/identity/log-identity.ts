@@ -4,9 +4,9 @@ import type { SigningKey } from '../../crypto/signatures/signing.ts';
 
 /** The log's name and key. */
 export interface LogIdentity {
-  /** The first line of its checkpoints and the name in their signatures. A released log has another one than the configuration: log-origin.ts. */
+  /** The first line of its checkpoints and the name in their signatures. It differs from the configuration for a released log: log-origin.ts. */
   readonly origin: string;
-  /** The log under the origin of the configuration. It signs what belongs to the installation: manifests of backups, and the log's later origin. */
+  /** The log under the origin of the configuration. It signs records of the installation: manifests of backups, and the later origin of the log. */
   readonly configured: NoteIdentity;
   readonly signer: NoteSigner;
   readonly verifier: NoteVerifier;

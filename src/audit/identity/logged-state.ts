@@ -18,7 +18,7 @@ export interface LoggedDigest {
 }
 
 const MEMBER = ',"state":';
-/** Entries with a digest end like this; few others do. */
+/** Ending of entries with a digest; few other entries have it. */
 const ENDING = '}]}';
 
 /** The newest digest of each kind of rows that the entries of a log contain. */
@@ -97,9 +97,9 @@ export async function readLoggedState(store: Store, source: StateSource): Promis
 }
 
 /**
- * The digests in the tree of a checkpoint. A checkpoint's row has them under a MAC, except for rows of an earlier release and of a sealed broker.
- * Then an earlier row is the start, and the entries after it are read: a part of the log before it may be archived. An attacker who removes rows only
- * makes this read longer.
+ * The digests in the tree of a checkpoint. The row of a checkpoint has them under a MAC, except for rows of an earlier release and of a sealed
+ * broker. For such a row, an earlier row is the start, and the entries after it are read: a part of the log before it may be archived. An attacker
+ * who removes rows only makes this read longer.
  */
 export async function stateAt(
   store: Store,

@@ -7,7 +7,7 @@ import { bundlesWith, groupTimes } from './group-terms.ts';
 import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
 import { isIndexed, type SearchTerm } from './search-term.ts';
 
-/** What an entry must have. */
+/** Terms and times that a searched entry must have. */
 export interface Wanted {
   readonly terms: readonly SearchTerm[];
   /** Milliseconds since the epoch, inclusive. */
@@ -43,9 +43,9 @@ async function groupWithAll(
   return group;
 }
 
-/** A searched group: its bundles that may match, and where the search continues. */
+/** A searched group: its candidate bundles, and the place at which the search continues. */
 export interface GroupCandidates {
-  /** In descending order. */
+  /** Bundles in descending order. */
   readonly bundles: readonly number[];
   /** First bundle of the group. The search covered everything from here up to its start. */
   readonly group: number;
@@ -93,7 +93,7 @@ async function mergedCandidates(
 
 const BUNDLES_A_READ = 64;
 
-/** For the newest group, and for groups of earlier releases. A bundle without a row in the index is a candidate. */
+/** Candidates in the newest group, and in groups of earlier releases. A bundle without a row in the index is a candidate. */
 async function openCandidates(
   store: RowReader,
   wanted: Wanted,
@@ -132,7 +132,7 @@ async function excludeByTerms(
     if (!bits.every((each) => mayContain(filter, each))) excluded.add(tile_index);
 }
 
-/** A bundle whose times are not known may match. */
+/** A bundle with unknown times may match. */
 function overlaps(span: TimeSpan | undefined, { from, to }: Pick<Wanted, 'from' | 'to'>): boolean {
   if (span === undefined) return true;
   return span.last >= (from ?? 0) && span.first < (to ?? Number.POSITIVE_INFINITY);

@@ -28,7 +28,7 @@ export function filterBits(kind: string, term: string): readonly number[] {
   return Array.from({ length: PROBES }, (_, i) => (hash + Math.imul(step, i)) & BITS_MASK);
 }
 
-/** False: the item is not in the bundle. True: it probably is. */
+/** False: the item is not in the bundle. True: the item is probably in it. */
 export function mayContain(filter: Uint8Array, bits: readonly number[]): boolean {
   return bits.every((bit) => ((filter[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0);
 }

@@ -18,7 +18,7 @@ export class BundleRows {
   #first = 0;
   /** The bundle after the last one that is loaded. */
   #end = 0;
-  /** Grows, so that a search for a single entry does not read rows for many bundles. */
+  /** The number of rows to load. It grows, so that a search for a single entry does not read rows for many bundles. */
   #width = 1;
   readonly #tiles = new Map<number, Map<number, Uint8Array>>();
   #segments: readonly Segment[] = [];
@@ -36,7 +36,7 @@ export class BundleRows {
     this.#width = Math.min(MOST_AHEAD, 2 * this.#width);
     const first = bundle - limit + 1;
     const last = (bundle + 1) * TILE_WIDTH - 1;
-    // All at once: in the thread of the log, that is one question.
+    // All queries at once: the thread of the log sends them as one message.
     const [segments] = await Promise.all([
       // Most bundles end within a segment, so one more segment is needed.
       this.#store.list(LOG.closedBefore(last), { limit: limit + 1 }),

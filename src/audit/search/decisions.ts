@@ -13,7 +13,7 @@ import type {
 } from '../../ports/audit-log.ts';
 
 const ENTRIES_A_SEARCH = 2_048;
-/** Each may have to be decided at its own time: about a millisecond of work. */
+/** Most times in a group: each may have to be decided separately, which takes about a millisecond. */
 const TIMES_A_GROUP = 256;
 
 interface Group {
@@ -31,7 +31,7 @@ class Groups {
   readonly #groups = new Map<string, Group>();
   readonly #skipped = new Map<Skipped['skipped'], number>();
 
-  /** Distinct requests. */
+  /** Number of distinct requests. */
   get size(): number {
     return this.#groups.size;
   }

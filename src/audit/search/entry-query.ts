@@ -29,7 +29,7 @@ const KINDS: Readonly<Record<TextField, TermKind>> = {
   fingerprint: 'fingerprint',
 };
 
-/** A text as an entry has it between quotes. */
+/** A text in the form that it has between the quotes of an entry. */
 function encoded(text: string): string {
   return encodeText(text, sha256Hex).slice(1, -1);
 }
@@ -66,7 +66,7 @@ export function entryTime(entry: string): number {
   return timeOf(restOf(entry));
 }
 
-/** The entries of a commit mostly have the same time. To parse it takes 0.27 µs, and to compare it 0.1 µs (measured). */
+/** The entries of a commit mostly have the same time. Parsing it takes 0.27 µs, comparing it 0.1 µs (measured). */
 let lastTime = { text: '', time: Number.NaN };
 
 function timeOf(rest: string): number {
@@ -80,7 +80,7 @@ function isWithin(time: number, { from, to }: AuditQuery): boolean {
   return time >= (from ?? 0) && time < (to ?? Number.POSITIVE_INFINITY);
 }
 
-/** A long text is found faster than a short one, so it has the name of the member where each term of the kind has the same. */
+/** A long text is found faster than a short one, so the name of the member is included if all terms of the kind have the same member. */
 function textOf({ kind, term }: SearchTerm): string {
   if (isIndexed(kind)) return term;
   return `"${kind === 'request' ? 'requestId' : kind}":"${term}"`;
@@ -88,7 +88,7 @@ function textOf({ kind, term }: SearchTerm): string {
 
 /** Excludes most entries of a bundle at a tenth of the cost of reading their terms. */
 export function textFilter(query: AuditQuery, wanted: readonly SearchTerm[]): WantedText {
-  // The term of a document is put together from two members, all others are in the entry as they are.
+  // The term of a document combines two members; all other terms are in the entry unchanged.
   const parts = wanted.filter(({ kind }) => kind !== 'document').map(textOf);
   return {
     part: parts.toSorted((left, right) => right.length - left.length)[0] ?? '',
@@ -96,7 +96,7 @@ export function textFilter(query: AuditQuery, wanted: readonly SearchTerm[]): Wa
   };
 }
 
-/** Whether an entry matches the query. This check is exact; index and filters only find candidates. */
+/** Reports whether an entry matches the query. This check is exact; index and filters only find candidates. */
 export function matches(
   entry: string,
   scan: EntryScan,

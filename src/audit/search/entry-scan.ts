@@ -7,7 +7,7 @@ import type { SearchTerm, TermKind } from './search-term.ts';
 export interface EntryScan {
   /** The actor's object, which many entries share. */
   readonly actor: string;
-  /** From `action` to the end of `outcome` or `code`. */
+  /** Text from `action` to the end of `outcome` or `code`. */
   readonly what: string;
   readonly path: string | undefined;
   /** Terms that are almost unique to the entry, and those of rare members. */
@@ -17,7 +17,7 @@ export interface EntryScan {
 const REQUEST = ',"requestId":"';
 const ACTOR = ',"actor":{';
 const ACTOR_END = '},"action":"';
-/** It follows the outcome of a refusal. */
+/** Beginning of the member that follows the outcome of a refusal. */
 export const CODE = ',"code":"';
 
 /** Index of the quote that closes the string whose text begins at `from`. */
@@ -50,7 +50,7 @@ function add(terms: SearchTerm[], kind: TermKind, term: string | undefined): voi
 const OWN_MEMBERS =
   /,"(?:(version|lease|credential|session|workload|fingerprint|token|refused|locator)":"|(document|pod)":\{)/g;
 
-/** Of each member, only the first counts. */
+/** Collects terms; only the first occurrence of each member counts. */
 function ownTerms(entry: string, from: number): SearchTerm[] {
   const terms: SearchTerm[] = [];
   const seen: string[] = [];
@@ -71,10 +71,10 @@ function textAt(entry: string, start: number): string {
 }
 
 function addOwn(terms: SearchTerm[], name: string, term: string): void {
-  // A summary of refusals is found by the action that was refused.
+  // A search for the refused action finds the summary.
   terms.push({ kind: (name === 'refused' ? 'action' : name) as TermKind, term });
   if (name !== 'locator') return;
-  // The place, and the place without the key that a definition may name there: `vault:secret/data/db#password`.
+  // The place is a term, and so is the place without the key that a definition may name there: `vault:secret/data/db#password`.
   const key = term.indexOf('#');
   if (key > 0) terms.push({ kind: 'locator', term: term.slice(0, key) });
 }
@@ -103,7 +103,7 @@ export function scanEntry(entry: string): EntryScan | undefined {
 /** The part of an entry that the items of one request have in common: up to its outcome or code. */
 export interface HeadScan extends Pick<EntryScan, 'actor' | 'what'> {
   readonly request: string;
-  /** Where the rest of the entry begins. */
+  /** Index at which the rest of the entry begins. */
   readonly end: number;
 }
 

@@ -15,7 +15,7 @@ const RECORD_BYTES = 5;
 const BUNDLES_A_READ = 32;
 const BUCKETS_A_PLAN = 16;
 
-/** `group`: its first bundle. */
+/** The key of a row; `group` is the first bundle of the group. */
 function rowOf(
   group: number,
   bucket: number,
@@ -102,7 +102,7 @@ export async function removeGroup(store: RowReader, group: number, commit: Commi
 
 /** Removes the rows that a merged group replaces. */
 async function removeBundles(group: number, commit: Commit): Promise<void> {
-  // The first ones last, because their presence shows that some are left.
+  // The first rows are removed last, because their presence shows that some are left.
   for (let last = group + GROUP_BUNDLES - 1; last >= group; last -= BUNDLES_A_READ) {
     const first = last - BUNDLES_A_READ + 1;
     const where = { level: TERMS_LEVEL };

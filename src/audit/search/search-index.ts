@@ -16,14 +16,14 @@ export const GROUP_BUNDLES = 1024;
 export const FILTER_LEVEL = -1;
 
 interface Piece {
-  /** The hashes of all its terms, without those of `shared`. */
+  /** The hashes of all terms of the piece, without those of `shared`. */
   readonly hashes: readonly number[];
   /** The part that other pieces have too. */
   readonly shared: Piece | undefined;
   lastBundle: number;
 }
 
-/** The text of an entry from its time to its outcome or code, and what it adds to the index. */
+/** The text of an entry from its time to its outcome or code, and the terms that it adds to the index. */
 interface Head {
   readonly text: string;
   readonly time: number;
@@ -31,7 +31,7 @@ interface Head {
 }
 
 const SESSION = ',"session":"';
-/** Actors of sessions that are remembered. Each login brings a new one, and a group may see a hundred thousand. */
+/** Most actors of sessions in the cache. Each login adds one, and a group may contain a hundred thousand. */
 const MOST_SESSIONS = 8_192;
 
 /** A copy, so that the term does not keep its whole batch in memory. */
@@ -48,16 +48,16 @@ export class SearchIndex {
   #pieces = new Map<string, Piece>();
   readonly #sessions = new Map<string, Piece>();
   #written = new Set<string>();
-  /** As signed numbers, because V8 allocates an object for an integer from 2^31 on. */
+  /** Hashes as signed numbers, because V8 allocates an object for an integer from 2^31 on. */
   #hashes = new Set<number>();
-  /** The actor of the last entry. The entries of a commit often have the same, and a look-up of its text takes 0.6 µs (measured). */
+  /** The actor of the last entry. The entries of a commit often share it, and a look-up of its text takes 0.6 µs (measured). */
   #last: { readonly text: string; readonly piece: Piece } | undefined;
   #head: Head | undefined;
   #times: TimeSpan | undefined;
   readonly #shortcuts = new GrowingShortcuts();
   #writes: Write[] = [];
 
-  /** Entries must come in index order, from the first of a bundle on. Non-canonical text is not indexed, but it is still proven. */
+  /** Adds an entry. Entries must arrive in index order, from the first of a bundle on. Non-canonical text is not indexed, but it is still proven. */
   add(index: number, entry: string, leaf: Uint8Array): void {
     this.#shortcuts.add(index, entry, leaf);
     const bundle = Math.floor(index / TILE_WIDTH);
@@ -79,7 +79,7 @@ export class SearchIndex {
     return this.#writes.length;
   }
 
-  /** Rows since the last call. */
+  /** Returns the rows since the last call. */
   takeWrites(): readonly Write[] {
     const writes = this.#writes;
     this.#writes = [];

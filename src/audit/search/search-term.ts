@@ -1,4 +1,4 @@
-/** Terms with rows in log_terms: few distinct ones among many entries. */
+/** Kinds of terms with rows in log_terms: they have few distinct values among many entries. */
 const INDEXED_KINDS = [
   'workload',
   'cluster',
@@ -15,7 +15,7 @@ const INDEXED_KINDS = [
 ] as const;
 
 type IndexedKind = (typeof INDEXED_KINDS)[number];
-/** Terms with almost as many values as entries: only the bundles' filters find them. */
+/** Kinds of terms with almost as many values as entries: only the rows of single bundles find them. */
 type FilteredKind =
   'version' | 'lease' | 'credential' | 'session' | 'token' | 'request' | 'fingerprint';
 export type TermKind = IndexedKind | FilteredKind;

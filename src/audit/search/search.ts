@@ -52,8 +52,8 @@ function startOf(after: string | undefined, size: number): number {
 const SLACK_MS = 300_000;
 
 /**
- * Index bounds from the times of checkpoints. At the time `at` of a checkpoint, everything committed before was in the tree, so entries at
- * or beyond its size are younger. Entries below the size of a checkpoint with an earlier `at` are older than `at`.
+ * Index bounds from the times of checkpoints. At the time `at` of a checkpoint, everything committed before was in the tree, so entries at or beyond
+ * its size are younger. Entries below the size of a checkpoint with an earlier `at` are older than `at`.
  */
 async function timeBounds(
   store: RowReader,
@@ -89,7 +89,7 @@ class Search {
   readonly #rows: BundleRows;
   readonly found: LogEntry[] = [];
   #bundlesLeft = MOST_BUNDLES;
-  /** Entries from here on were searched. */
+  /** Lowest index that was searched. */
   position: number;
 
   constructor(log: SearchedLog, query: Wanted, limit: number, position: number) {
@@ -115,7 +115,7 @@ class Search {
       }
       if (!(await this.#readAll(candidates.bundles, lowest))) return;
       this.position = Math.min(this.position, candidates.group * TILE_WIDTH);
-      // Many groups may have no candidate: other requests are answered in between.
+      // Many groups may have no candidate, so other requests are answered in between.
       await loopTurn();
     }
   }
@@ -157,7 +157,7 @@ class Search {
     const end = Math.min(this.position, start + TILE_WIDTH);
     const [wanted, rows] = [this.#wanted, this.#rows];
     const { entries, damage } = await this.#log.read({ start, end, wanted, rows });
-    // A page reads many bundles: other requests are answered in between.
+    // A page reads many bundles, so other requests are answered in between.
     await loopTurn();
     const found = await this.#filter(entries);
     const damaged = new Map(damage.map((range) => [Math.min(end, range.end) - 1, range]));
@@ -193,9 +193,10 @@ function decoded(text: string): string {
 }
 
 /**
- * Matching entries of the live log, newest first. A page is full or the last one, unless it read `MOST_BUNDLES`: then it may even be empty and still have a `next`.
- * @throws ERR_REQUEST_INVALID for an invalid cursor; DamagedLog for an entry that does not verify: its index is a cursor that continues the
- * search below the damage.
+ * Matching entries of the live log, newest first. A page is full or the last one, unless the search read `MOST_BUNDLES`: such a page may even be
+ * empty and still have a `next`.
+ * @throws ERR_REQUEST_INVALID for an invalid cursor; DamagedLog for an entry that does not verify: its index is a cursor that continues the search
+ * below the damage.
  */
 export async function searchEntries(
   log: SearchedLog,

@@ -36,7 +36,7 @@ export function headOf({ first_index, row }: PlacedBatch): BatchHead {
   };
 }
 
-/** What a writer announced in an archived entry. Its first batch stays in the store. */
+/** The announcement of a writer whose first entry is archived. Its first batch stays in the store. */
 async function archivedAnnouncement(
   store: RowReader,
   writer: string,
@@ -48,7 +48,7 @@ async function archivedAnnouncement(
     : storedAnnouncement(store, writer);
 }
 
-/** What the first entry of a writer announces; it is not proven. */
+/** The announcement in the first entry of a writer; it is not proven. */
 export async function storedAnnouncement(
   store: RowReader,
   writer: string,

@@ -20,11 +20,11 @@ export interface CompactorOptions {
   readonly store: Store;
   readonly reader: LogReader;
   readonly clock: Clock;
-  /** Names this process in the claim: its writer id. */
+  /** Writer id of this process, its name in the claim. */
   readonly owner: string;
-  /** No other process can have this store open. */
+  /** True if no other process can have this store open. */
   readonly alone: boolean;
-  /** Whether the process has so much other work that compaction should wait. */
+  /** Reports whether the process has so much other work that compaction should wait. */
   readonly isBusy: () => boolean;
   /** Reports the progress through a long backlog, as after an upgrade. */
   readonly onProgress: (done: number, size: number) => void;
@@ -40,8 +40,8 @@ const PAUSE_MS = 10;
 /** The pause is this multiple of the time for the segment, so that compaction takes a twentieth of one processor at most. */
 const PAUSE_SHARE = 19;
 /**
- * With more entries than this to compact, it takes a fifth of a processor and does not wait for a busy process: the disk would fill faster than it can
- * follow. At saturation reads then cost a quarter more (measured).
+ * Length of a long backlog, in entries: compaction then takes a fifth of a processor and does not wait for a busy process, or the disk would fill
+ * faster than the compactor removes rows. At saturation, reads then cost a quarter more (measured).
  */
 const LONG_BACKLOG = 1_000_000;
 const BACKLOG_PAUSE_SHARE = 4;
@@ -64,9 +64,8 @@ interface Run {
 
 /**
  * Moves batches that are in the tree into compressed segments, and removes their rows in the same commit. One replica compacts at a time.
- *
- * Two batches of each boot stay: the first announces its key, and the last in the tree is where its chain continues. A store that has lost the
- * answer to a commit looks for its newest batch, which is never in a segment.
+ * Two batches of each boot stay: the first announces its key, and its chain continues after the last in the tree. A store that does not know the
+ * outcome of a commit searches for its newest batch, which is never in a segment.
  */
 export class Compactor {
   readonly #options: CompactorOptions;
@@ -157,7 +156,7 @@ export class Compactor {
     this.#options.onProgress(this.#next, size);
   }
 
-  /** The next batches that become a segment: up to the end of a bundle, or up to a batch that stays. None while there is no such end. */
+  /** The next batches that become a segment: up to the end of a bundle, or up to a batch that stays. Empty if neither has been reached. */
   async #collect(end: number): Promise<Run> {
     const batches: PlacedBatch[] = [];
     let [next, bytes] = [this.#next, 0];

@@ -30,7 +30,7 @@ interface Link {
   readonly writer: string;
   /** The sequence number of its first entry in the segment. */
   readonly first: number;
-  /** `prev` of that entry. */
+  /** `prev` of that first entry. */
   readonly prev: string;
 }
 
@@ -45,8 +45,8 @@ interface Head {
 }
 
 /**
- * The row for consecutive batches of the log. It leaves out what the reader computes from the chain of each writer: hashes and places. Of
- * batches that are not chained it restores something else, so the caller compares (docs/spec/audit-segment-v1.md).
+ * Encodes consecutive batches of the log as a row. The row leaves out hashes and places, which the reader computes from the chain of each writer.
+ * Batches whose chain is broken would be restored differently, so the caller compares (docs/spec/audit-segment-v1.md).
  */
 export async function encodeSegment(batches: readonly PlacedBatch[]): Promise<Segment> {
   const numbers = new Map<string, number>();
@@ -70,7 +70,7 @@ export async function encodeSegment(batches: readonly PlacedBatch[]): Promise<Se
   header.writeUInt8(VERSION);
   header.writeUInt32BE(batches.length, 1);
   const signatures = batches.map(({ row }) => row.signature);
-  // With a checksum, a flipped bit is noticed also where a search proves no entry.
+  // With a checksum, a flipped bit is also detected where a search proves no entry.
   const params = {
     [constants.ZSTD_c_compressionLevel]: LEVEL,
     [constants.ZSTD_c_checksumFlag]: 1,
@@ -104,14 +104,12 @@ interface SegmentParts {
   /** Index in the log of the first entry. */
   readonly first: number;
   readonly heads: readonly Head[];
-  /** Of the batches, one after another. */
+  /** Signatures of the batches, one after another. */
   readonly signatures: Buffer;
   readonly rests: Lines;
 }
 
-/**
- * A decoded segment. It restores an entry only when that entry is asked for: hashing the chains takes most of the time. Their content is not proven.
- */
+/** A decoded segment. It restores only the requested entries: hashing the chains takes most of the time. The content is not proven. */
 export class OpenSegment {
   readonly #parts: SegmentParts;
   /** `prev` by place, from an untrusted `prev`. */
@@ -140,7 +138,7 @@ export class OpenSegment {
     return this.first + this.count;
   }
 
-  /** What follows `"time":"` in the entry at this place of the segment. */
+  /** The part after `"time":"` of the entry at this place of the segment. */
   rest(place: number): string {
     return this.#parts.rests.line(place);
   }
@@ -151,8 +149,8 @@ export class OpenSegment {
   }
 
   /**
-   * The entry at this place. `prevAt` knows `prev` of some places, so that not every entry before it is hashed. It is not trusted: a wrong one leads to a
-   * wrong entry, which no proof covers.
+   * The entry at this place. `prevAt` knows `prev` of some places, so that the entries before it need not all be hashed. It is not trusted: a wrong
+   * one leads to a wrong entry, which no proof covers.
    */
   entry(place: number, prevAt?: PrevAt): string {
     const chain: Place[] = [];
@@ -234,7 +232,7 @@ export function openSegment({ first_index, count, body }: Segment): OpenSegment 
     .map(parseLink);
   const lines = Lines.of(text.subarray(headsAt, restsAt - 1), batches);
   const heads = lines && parseHeads(lines, links);
-  // The counts are compared before the lines are counted: a forged text may have millions.
+  // Counts are compared before the lines are counted: a forged text may have millions.
   const last = heads?.at(-1);
   if (heads === undefined || last === undefined || last.start + last.count !== count)
     return undefined;
@@ -244,7 +242,9 @@ export function openSegment({ first_index, count, body }: Segment): OpenSegment 
 
 const NEWLINE = 0x0a;
 
-/** The lines of a text. Each becomes a string when it is asked for: one string of the whole text takes more time than its decompression (measured). */
+/**
+ * The lines of a text. Each becomes a string when it is requested: one string of the whole text takes more time than its decompression (measured).
+ */
 class Lines {
   readonly #text: Buffer<ArrayBuffer>;
   readonly #ends: readonly number[];
@@ -255,7 +255,7 @@ class Lines {
     this.#ends = ends;
   }
 
-  /** Undefined unless the text has exactly so many lines, each with its newline. */
+  /** Undefined unless the text has exactly this number of lines, each with its newline. */
   static of(text: Buffer<ArrayBuffer>, count: number): Lines | undefined {
     const ends: number[] = [];
     for (let start = 0; ends.length < count;) {
@@ -286,7 +286,7 @@ class Lines {
     return this.#open.toString('latin1', this.#start(place), this.#ends[place]);
   }
 
-  /** A closed text would look like an empty one. */
+  /** The open text; throws after `close`, because a closed text would look like an empty one. */
   get #open(): Buffer {
     if (this.#isClosed) throw new TypeError('the segment is closed');
     return this.#text;
@@ -338,8 +338,8 @@ function partsOf(bytes: Uint8Array): BodyParts | undefined {
 }
 
 /**
- * Not in the thread pool: a segment takes 0.1 ms here and three times as much processor time there (measured), and a forged one at most the time
- * for 8 MiB.
+ * Decompresses on this thread: a segment takes 0.1 ms here and three times as much processor time in the thread pool (measured), and a forged one at
+ * most the time for 8 MiB.
  */
 function textOf(frame: Buffer): Buffer<ArrayBuffer> | undefined {
   try {
@@ -350,8 +350,8 @@ function textOf(frame: Buffer): Buffer<ArrayBuffer> | undefined {
 }
 
 /**
- * With one byte more than the text, it is decompressed in one step. Two steps take a third longer, and leave the memory of each step to the garbage
- * collection (measured). The length is in the frame's header, in four bytes if it is at least 65,792 (RFC 8878 section 3.1.1.1).
+ * Output size for one step of decompression: one byte more than the text. Two steps take a third longer, and leave the memory of each step to the
+ * garbage collection (measured). The length is in the frame's header, in four bytes if it is at least 65,792 (RFC 8878 section 3.1.1.1).
  */
 function roomFor(frame: Buffer): number {
   const descriptor = frame.readUInt8(4);

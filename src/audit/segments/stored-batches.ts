@@ -8,7 +8,7 @@ import { openSegment, type OpenSegment, type PlacedBatch, type PrevAt } from './
 
 /** Batches that hold a range of entries. */
 export interface BatchRange {
-  /** In the order of the log. Some of their entries may be outside the range. */
+  /** Batches in the order of the log. Some of their entries may be outside the range. */
   readonly batches: readonly PlacedBatch[];
   /** Segments in the range that cannot be decoded. */
   readonly unreadable: readonly Pick<Tables['audit_segments'], 'first_index' | 'count'>[];
@@ -18,7 +18,7 @@ export interface BatchRange {
 export type StoredRow =
   { readonly segment: Tables['audit_segments'] } | { readonly batch: PlacedBatch };
 
-/** Decides by what follows `"time":"` in an entry. */
+/** Decides by the part after `"time":"` of an entry. */
 export interface WantedText {
   /** A text that each wanted entry contains; empty if none is known. */
   readonly part: string;
@@ -42,7 +42,7 @@ function* everyPlace(_part: string, first: number, end: number): Generator<numbe
 }
 
 const ROWS_A_READ = 64;
-/** Each has a bundle or a little more: 200 KB. A bundle is in two segments, so a walk reads each one twice. */
+/** Decoded segments in memory. Each has a bundle or a little more: 200 KB. A bundle is in two segments, so a walk reads each one twice. */
 const MOST_SEGMENTS = 4;
 const CHUNK = 256;
 
@@ -108,7 +108,7 @@ export class StoredBatches {
     for (let below = end; below > start;) {
       const row = rows.segmentBefore(below - 1) ?? (await this.#segmentBefore(below - 1));
       if (row === undefined || row.first_index + row.count <= start) break;
-      // Another search may close the segment, so nothing waits before its last use.
+      // Another search may close the segment, so there is no `await` before its last use.
       const segment = this.#open(row);
       if (segment === undefined) return undefined;
       take(segment.first, segment.count, segment);
@@ -128,7 +128,7 @@ export class StoredBatches {
   async *all(start: number, end: number): AsyncGenerator<PlacedBatch, undefined> {
     for (let at = start; at < end; at += CHUNK) {
       const { batches } = await this.overlapping(at, Math.min(at + CHUNK, end));
-      // A batch that began before this chunk came with an earlier one.
+      // The previous chunk already returned a batch that began before this one.
       for (const batch of batches) if (at === start || batch.first_index >= at) yield batch;
     }
     return undefined;
@@ -157,8 +157,8 @@ export class StoredBatches {
   }
 
   /**
-   * The batch of the writer that has its entry `seq`. It searches backwards from the end of the log down to the writer's first entry, because
-   * the caller looks for one of the newest.
+   * The batch of the writer that has its entry `seq`. It searches backwards from the end of the log down to the writer's first entry, because callers
+   * search for one of the newest.
    */
   async find(writer: string, seq: number): Promise<Tables['audit_batches'] | undefined> {
     const [own] = await this.#store.list(LOG.lastBatchUpTo(writer, seq), { limit: 1 });

@@ -8,11 +8,11 @@ import type { Follower } from './follower.ts';
 import type { LocalBatches } from '../chain/local-batches.ts';
 import type { SinkCursors } from './sink-cursor.ts';
 
-/** A waiting request holds its answer in memory. */
+/** Most waiting requests: each holds its response in memory. */
 const MOST_WAITING = 4_096;
-/** Between two looks at sinks that did not progress: they fail, or another broker delivers to them. */
+/** Pause before polling again a sink that did not progress: it fails, or another broker delivers to it. */
 const PAUSE_MS = 100;
-/** Commits of this process that another broker may not have delivered yet. */
+/** Most commits of this process that another broker may not have delivered yet. */
 const MOST_SEGMENTS = 1_024;
 
 export interface AcknowledgementOptions {
@@ -43,17 +43,17 @@ interface Waiter {
 }
 
 /**
- * Makes answers wait until sinks with `mustAcknowledge` have their entries. All requests that wait share the next delivery: while one is in progress,
- * new requests collect for the one after it.
+ * Makes responses wait until sinks with `mustAcknowledge` have their entries. All requests that wait share the next delivery: while one is in
+ * progress, new requests collect for the one after it.
  */
 export class Acknowledgements implements RequiredReceivers {
   readonly #options: AcknowledgementOptions;
   #committed = 0;
   #required: readonly RequiredFollower[] = [];
   #withinMs = 0;
-  /** By the name of the sink: the last entry of this process that it has. It stays true when a reload replaces the follower. */
+  /** Last entry of this process that each sink has, by the name of the sink. It stays true when a reload replaces the follower. */
   readonly #has = new Map<string, number>();
-  /** In the order of their targets. */
+  /** Waiting requests in the order of their targets. */
   #waiters: Waiter[] = [];
   #isDriving = false;
   #acknowledged = 0;
@@ -76,7 +76,7 @@ export class Acknowledgements implements RequiredReceivers {
     };
   }
 
-  /** From now on these must acknowledge. Requests that wait only for others continue. */
+  /** Sets the sinks that must acknowledge. Requests that wait only for others continue. */
   require(required: readonly RequiredFollower[], withinMs: number): void {
     this.#required = required;
     this.#withinMs = withinMs;
@@ -129,14 +129,14 @@ export class Acknowledgements implements RequiredReceivers {
       const before = this.#reached();
       await this.#options.append();
       await Promise.all(this.#required.map((follower) => follower.deliver()));
-      // A failing store is reported by its users; here the requests wait until their time is over.
+      // Its users report a failing store; here the requests wait until their time is over.
       if (this.#reached() === before) await this.#readCursors().catch(() => undefined);
       if (this.#reached() === before) await this.#options.clock.sleep(PAUSE_MS);
     }
     this.#isDriving = false;
   }
 
-  /** Another broker delivers, or did so until now: the cursors say how far it got. */
+  /** Another broker delivers, or did until now: the cursors show its progress. */
   async #readCursors(): Promise<void> {
     const { cursors, store, writer, size } = this.#options;
     const segments = await store.list(LOG.lastSegmentOf(writer), { limit: MOST_SEGMENTS });

@@ -9,11 +9,11 @@ import type { SinkCursors } from './sink-cursor.ts';
 import { SinkError, type Sink } from './sink.ts';
 
 const INTERVAL_MS = 250;
-/** How often the lag is measured during a delivery. */
+/** Interval at which the lag is measured during a delivery. */
 const LAG_MS = 1_000;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
-/** If answers wait for the sink, a receiver that is back must not stay unused for a minute. */
+/** Longest delay if responses wait for the sink: a receiver that is reachable again must not stay unused for a minute. */
 const LONGEST_AWAITED_RETRY_MS = 2_000;
 
 export interface FollowerOptions {
@@ -21,7 +21,7 @@ export interface FollowerOptions {
   readonly cursors: SinkCursors;
   readonly clock: Clock;
   readonly sink: Sink;
-  /** Whether this process delivers. Of several brokers with one receiver, one delivers. */
+  /** Reports whether this process delivers. If several brokers have one receiver, only one of them delivers. */
   readonly isActive?: () => boolean;
   /** This installation did not write the sink's cursor: the sink gets the log again from the beginning. */
   readonly onForgedCursor?: () => void;
@@ -29,7 +29,7 @@ export interface FollowerOptions {
   readonly onArchived?: (first: number, end: number) => void;
   /** The sink acknowledged these entries. */
   readonly onDelivered?: (entries: readonly string[]) => void;
-  /** Answers wait for the sink. */
+  /** True if responses wait for the sink. */
   readonly isAwaited?: boolean;
   /** A delivery failed, or an entry does not verify. The follower retries both, and delivers nothing after them. */
   readonly onError?: (error: unknown) => void;
@@ -47,16 +47,16 @@ export interface FollowerStatus {
 }
 
 /**
- * Delivers the log to one sink, from its cursor on. It reads entries in the tree, independently of commits, so a sink that hangs delays
- * only itself. It delivers neither an entry that does not verify nor any entry after it.
+ * Delivers the log to one sink, from its cursor on. It reads entries in the tree, independently of commits, so a sink that hangs delays only itself.
+ * It delivers neither an entry that does not verify nor any entry after it.
  */
 export class Follower {
   readonly #options: FollowerOptions;
   readonly #backoff: Backoff;
   #next: number | undefined;
-  /** As stored. */
+  /** The cursor as it is stored. */
   #cursor = 0;
-  /** Where the follower continues after a failure. */
+  /** Index at which the follower continues after a failure. */
   #confirmed = 0;
   #status: FollowerStatus = {
     lag: undefined,
@@ -75,12 +75,12 @@ export class Follower {
     this.#backoff = new Backoff(FIRST_RETRY_MS, longest, randomFraction);
   }
 
-  /** Names the sink. */
+  /** The name of the sink. */
   get name(): string {
     return this.#options.sink.name;
   }
 
-  /** As of the sink: this many entries before the cursor may be delivered again. */
+  /** Number of entries before the cursor that may be delivered again; see `Sink`. */
   get unconfirmed(): number {
     return this.#options.sink.unconfirmed;
   }
@@ -94,13 +94,13 @@ export class Follower {
     this.#schedule(0);
   }
 
-  /** Delivers what the last checkpoint has, without the usual pause. After a failure, the pause before the retry stays. */
+  /** Delivers the entries of the last checkpoint, without the usual pause. After a failure, the pause before the retry stays. */
   async deliver(): Promise<void> {
     if (!this.#isStarted || this.#closed || this.#status.isFailing) return;
     await this.#runNext();
   }
 
-  /** After a log rotation: later deliveries go to the new file. */
+  /** Closes and opens the file after a log rotation: later deliveries go to the new file. */
   reopen(): Promise<void> {
     return this.#options.sink.reopen();
   }
@@ -143,7 +143,7 @@ export class Follower {
     }
   }
 
-  /** Whether there is more. */
+  /** Delivers one part. @returns whether there is more. */
   async #deliverSome(): Promise<boolean> {
     const { reader, cursors, sink, onDelivered } = this.#options;
     if (!this.#isActive()) return false;
@@ -164,7 +164,7 @@ export class Follower {
     }
     onDelivered?.(entries);
     this.#next = next + entries.length;
-    // Repeated entries do not move it back: each crash meanwhile would make it repeat more, and the archive may have removed those.
+    // Repeated entries do not move the cursor backwards: each crash meanwhile would make it repeat more, and the archive may have removed those.
     if (this.#next > this.#cursor) {
       await cursors.move(sink.name, this.#next);
       this.#cursor = this.#next;
@@ -175,7 +175,7 @@ export class Follower {
     return true;
   }
 
-  /** A sink that hangs must not look as if it had kept up. */
+  /** Measures the lag during a delivery: otherwise a sink that hangs would look as if it had kept up. */
   async #measureLag(next: number, delivered: AbortSignal): Promise<void> {
     const { clock, reader } = this.#options;
     while (!this.#closed) {

@@ -27,7 +27,7 @@ function requestBody(format: LogFormat, delivery: Delivery): string {
     : lines.map((line) => `${line}\n`).join('');
 }
 
-/** Posts entries to a receiver. An answer 2xx acknowledges all entries of its request; docs/spec/audit-sinks-v1.md. */
+/** Posts entries to a receiver. A 2xx response acknowledges all entries of its request; docs/spec/audit-sinks-v1.md. */
 export class HttpSink implements Sink {
   readonly name: string;
   readonly unconfirmed = 0;
@@ -72,7 +72,7 @@ export class HttpSink implements Sink {
     throw new SinkError(`the receiver answered ${statusCode}`, after);
   }
 
-  /** The head of the answer. Its body means nothing; it is read only so that the connection can be used again. */
+  /** Returns the head of the response. The body is ignored; it is read only so that the connection can be reused. */
   async #answer(part: Delivery, signal: AbortSignal): Promise<IncomingMessage> {
     const http = this.#clientFor(await this.#read(this.#ca, 'caFile'));
     const headers = await this.#requestHeaders(part);

@@ -7,7 +7,7 @@ import { HttpSink } from './http.ts';
 import { StreamSink } from './stdout.ts';
 import { SyslogSink } from './syslog.ts';
 
-/** `stdout`: the process's standard output. */
+/** Opens a sink. `stdout`: the standard output of the process. */
 export function openSink(config: SinkConfig, stdout: Writable, clock: Clock): Sink {
   switch (config.type) {
     case 'file':

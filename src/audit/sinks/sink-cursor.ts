@@ -35,7 +35,7 @@ export class SinkCursors {
     return { next: isOurs ? row.next_index : 0, forged: !isOurs };
   }
 
-  /** A sealed broker has no key for the MAC. The cursor does not move, and the next start repeats the entries sent meanwhile. */
+  /** Moves the cursor. A sealed broker has no key for the MAC, so its cursor does not move, and the next start repeats the entries sent meanwhile. */
   async move(sink: string, next_index: number): Promise<void> {
     const put = this.#sealed(sink, next_index);
     if (put !== undefined) await this.#store.commit({ writes: [{ table: 'sink_cursors', put }] });

@@ -13,14 +13,14 @@ export interface Delivery {
 
 /** Receives the log's entries in order, each at least once. */
 export interface Sink {
-  /** Names the sink's cursor in the store. */
+  /** Name of the sink, which identifies its cursor in the store. */
   readonly name: string;
   /**
    * Entries that may be lost although `deliver` resolved, because the receiver does not acknowledge them. After a failure and at a start, this
    * many are delivered again.
    */
   readonly unconfirmed: number;
-  /** When it resolves, the entries are as durable as the sink can make them. If it rejects, the same entries are delivered again. */
+  /** Delivers entries. When the call resolves, they are as durable as the sink can make them. If it rejects, the same entries are delivered again. */
   deliver(delivery: Delivery): Promise<void>;
   /** Closes the file and opens its path again, after a log rotation. */
   reopen(): Promise<void>;
@@ -30,7 +30,7 @@ export interface Sink {
 /** A receiver did not get a delivery. The message names no content. */
 export class SinkError extends Error {
   override readonly name = 'SinkError';
-  /** How long the receiver asks the broker to wait. */
+  /** Delay that the receiver requests before the retry. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(message: string, retryAfterSeconds?: number) {

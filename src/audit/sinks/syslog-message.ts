@@ -6,7 +6,7 @@ export interface SyslogEntry {
   readonly entry: string;
   /** The entry in the format of the sink. */
   readonly text: string;
-  /** Of the broker that sends the message. */
+  /** Host name of the broker that sends the message. */
   readonly host: string;
 }
 

@@ -114,7 +114,7 @@ export class SyslogSink implements Sink {
     socket.on('error', () => undefined);
     try {
       await once(socket, 'secureConnect', { signal });
-      // A receiver sends nothing; reading is what notices that it closes the connection.
+      // A receiver sends nothing; only reading detects that it closes the connection.
       socket.resume();
       socket.setKeepAlive(true, KEEP_ALIVE_MS);
       await Promise.race([once(socket, 'close'), this.#clock.sleep(SETTLE_MS)]);

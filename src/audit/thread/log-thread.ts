@@ -17,9 +17,9 @@ import {
   type ToThread,
 } from './messages.ts';
 
-/** Below requests: where the broker has one core, the kernel gives it to the event loop first. */
+/** Priority below that of requests: if the broker has one core, the kernel runs the event loop first. */
 const NICE = 10;
-/** A call that needs more ends the thread, not the process. */
+/** Heap of the thread. A call that needs more ends the thread, not the process. */
 const HEAP_MB = 128;
 const YOUNG_HEAP_MB = 16;
 
@@ -33,7 +33,7 @@ export function startLogThread(logKey: string): Worker {
   });
 }
 
-/** Asks the broker. All questions of one turn are one message. */
+/** Sends questions to the broker. All questions of one turn are one message. */
 class Questions implements RowReader {
   readonly #awaited = new OpenAnswers();
   #asked: Question[] = [];
@@ -90,7 +90,7 @@ function read(reader: LogReader, questions: Questions, call: Call): Promise<unkn
   return (reader as unknown as AnyMethods)[method](...args);
 }
 
-/** On Linux a priority belongs to a thread; elsewhere it would be that of the whole process. */
+/** Lowers the priority of this thread on Linux; elsewhere a priority belongs to the whole process. */
 function lowerPriority(): void {
   if (process.platform !== 'linux') return;
   try {

@@ -2,18 +2,18 @@ import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import type { AuditLog, RecordedValue } from '../../ports/audit-log.ts';
 import { DamagedLog, type Damage } from '../entries/log-damage.ts';
 
-/** What the thread does. All other methods of the log read a few rows. */
+/** Methods that run in the thread. All other methods of the log read a few rows. */
 export type ThreadMethod = 'search' | 'decisions' | 'oldest' | 'file' | 'heads';
 export type ThreadedMethods = Pick<AuditLog, ThreadMethod>;
 
-/** Given to the thread at its start. */
+/** Data that the thread receives at its start. */
 export interface ThreadData {
   readonly kind: 'quaymaster-audit-log';
   /** The log's verifier key (C2SP signed note): the only key that the thread has. */
   readonly logKey: string;
 }
 
-/** A call of the log. A function cannot be sent: `hasAccepts` says that the thread has to ask which values are accepted. */
+/** A call of the log. A function cannot be sent: `hasAccepts` says that the thread must ask the broker which values are accepted. */
 export interface Call {
   readonly call: number;
   readonly method: ThreadMethod;
@@ -21,7 +21,7 @@ export interface Call {
   readonly hasAccepts: boolean;
 }
 
-/** What the thread asks the broker, which has the store and the keys: rows, or which values a call accepts. */
+/** A question of the thread to the broker, which has the store and the keys: rows, or the values that a call accepts. */
 export type Question = { readonly id: number } & (
   | { readonly get: readonly [table: string, key: unknown] }
   | { readonly list: readonly [query: unknown, window: unknown] }
@@ -67,7 +67,7 @@ function receivedError({ code, detail, damage, cause, ...options }: SentError): 
   });
 }
 
-/** Answers that are awaited, by number. */
+/** Pending answers, by number. */
 export class OpenAnswers {
   readonly #open = new Map<number, PromiseWithResolvers<unknown>>();
   #last = 0;
@@ -97,7 +97,7 @@ export class OpenAnswers {
   }
 }
 
-/** A message copies the whole memory under a view: that of a small Buffer is Node's pool of 64 KB. */
+/** Copies a small view before it is sent: a message copies the whole memory under a view, which for a small Buffer is Node's pool of 64 KB. */
 export function compact<T>(value: T): T {
   if (value instanceof Uint8Array)
     return (

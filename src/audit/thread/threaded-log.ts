@@ -33,18 +33,18 @@ import {
   type ToThread,
 } from './messages.ts';
 
-/** A thread without calls ends, and its memory is free again. */
+/** A thread without calls ends after this time and frees its memory. */
 const IDLE_MS = 60_000;
 
 export interface ThreadedLogParts {
   readonly reader: LogReader;
-  /** The thread reads its rows here. */
+  /** The store from which the thread gets its rows. */
   readonly store: Store;
   readonly clock: Pick<Clock, 'after'>;
 }
 
 /**
- * The log for requests. Whatever reads many entries runs in a thread with its own heap, so that reads of secrets do not wait for it. The thread
+ * The log for requests. Methods that read many entries run in a thread with its own heap, so that reads of secrets do not wait for them. The thread
  * decompresses, proves and searches; the rows come from the broker, because no second connection can open a SQLite store.
  */
 export class ThreadedLog implements AuditLog {
@@ -109,7 +109,7 @@ export class ThreadedLog implements AuditLog {
     return this.#call('file', [path]);
   }
 
-  /** Ends the thread. Calls that it works on fail. */
+  /** Ends the thread. Calls in progress fail. */
   async close(): Promise<void> {
     this.#cancelEnd();
     const thread = this.#thread;
@@ -134,7 +134,7 @@ export class ThreadedLog implements AuditLog {
     }
   }
 
-  /** If the thread ends by itself, the next call starts another. */
+  /** Starts the thread. If it ends by itself, the next call starts another. */
   #start(): Promise<LogThread> {
     const starting = this.#open();
     const forget = (): void => {

@@ -9,7 +9,7 @@ export interface CheckpointFile {
   write(note: string): Promise<void>;
 }
 
-/** A file outside the store's directory. */
+/** The checkpoint file at a path outside the store's directory. */
 export function checkpointFile(path: string): CheckpointFile {
   return {
     async read() {

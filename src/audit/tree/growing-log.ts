@@ -47,7 +47,7 @@ export class GrowingLog {
     this.#segments.push({ table: 'log_segments', put: { first_index, writer, first_seq, count } });
   }
 
-  /** All rows since the last call. With them the stored log has `size` entries. */
+  /** Returns all rows since the last call. With them the stored log has `size` entries. */
   takeWrites(): readonly Write[] {
     const segments = this.#segments;
     this.#segments = [];

@@ -38,15 +38,15 @@ export interface IntegratorOptions {
   /** The store is being initialised, so it may have no log yet. */
   readonly isNew?: boolean;
   /**
-   * The store is good and has no anchor, because no broker of this release opened it before. Runs before the store gets an anchor, so once
-   * in its life.
+   * The store is valid and has no anchor, because no broker of this release opened it before. Called before the store gets an anchor, so once in its
+   * life.
    */
   readonly onUnanchored?: () => Promise<void>;
   /** The batches that this process commits. */
   readonly localBatches: LocalBatches;
-  /** Names this process in the claim: its writer id. */
+  /** Writer id of this process, its name in the claim. */
   readonly owner: string;
-  /** No other process can have this store open. */
+  /** True if no other process can have this store open. */
   readonly alone: boolean;
   readonly intervalMs?: number;
   /** A round failed: for the log and an alarm. The next round starts again from the store. */
@@ -54,7 +54,7 @@ export interface IntegratorOptions {
 }
 
 export interface IntegratorStatus {
-  /** `standby`: another process integrates. `held`: see `held`; nothing is appended. */
+  /** `standby`: another process integrates. `held`: see `held`; no entry is appended. */
   readonly state: 'stopped' | 'standby' | 'active' | 'held';
   readonly held: HeldReason | undefined;
   /** Entries in the tree of the last checkpoint. */
@@ -67,16 +67,16 @@ export interface IntegratorStatus {
 
 const INTERVAL_MS = 250;
 /**
- * With a last-commit file, which is synced in each round, the checkpoint file is written only this often. To replace and sync it takes two commits of
- * the file system's journal, and the commits of the store wait for these; to sync the other file takes one flush.
+ * Interval of the checkpoint file if there is a last-commit file, which is synced in each round. Replacing and syncing the checkpoint file takes two
+ * commits of the file system's journal, for which the commits of the store wait; syncing the other file takes one flush.
  */
 const NOTE_MS = 1_000;
 /** A killed owner is replaced after this time. A living one renews its claim every second. */
 const SILENCE_MS = 4_000;
-/** No other process writes to the store, so only a batch that was not accepted from memory can be found. */
+/** Interval of sweeps if no other process writes to the store: they then find only batches that were not accepted from memory. */
 const ALONE_SWEEP_MS = 30_000;
 const MINUTE_MS = 60_000;
-/** The integrator writes before the interval is over if this many rows wait: a larger plan would delay the commit it is part of. */
+/** If this many rows wait, the integrator writes before the interval is over: a larger plan would delay the commit it is part of. */
 const MOST_WAITING = 256;
 /**
  * Small commits of this process are appended together: after this time, or when this many entries wait. Appending one entry alone takes 90 µs,
@@ -85,7 +85,7 @@ const MOST_WAITING = 256;
 const GROUP_MS = 20;
 const GROUP_ENTRIES = 32;
 
-/** The log as one claim continues it. */
+/** The log as one holder of the claim continues it. */
 interface Session {
   readonly epoch: number;
   readonly log: GrowingLog;
@@ -144,12 +144,12 @@ export class Integrator {
     };
   }
 
-  /** Why the broker must not serve; undefined while the log is good. */
+  /** Reason why the broker must not serve; undefined while the log is valid. */
   get held(): HeldReason | undefined {
     return this.#held;
   }
 
-  /** Compares the store with the checkpoint outside it, then works until `close`. Resolves once it is known whether the store is held. */
+  /** Compares the store with the checkpoint outside it, then works until `close`. Resolves when it is known whether the store is held. */
   async start(): Promise<IntegratorStatus> {
     this.#held = await heldReason(this.#options.store, this.#expected());
     this.#state = this.#held === undefined ? 'standby' : 'held';
@@ -171,16 +171,16 @@ export class Integrator {
     const { store, checkpointFile, onUnanchored } = this.#options;
     if ((await this.extent()).anchored === undefined) await onUnanchored?.();
     this.#checkpoint = await storedCheckpoint(store, this.#log.verifier);
-    // Written before the store has a checkpoint. After a crash between the two writes, the file would otherwise seem to be lost.
+    // The file is written before the store has a checkpoint. After a crash between the two writes, the file would otherwise seem to be lost.
     if (this.#checkpoint === undefined) await checkpointFile.write(this.#emptyNote());
     this.#unfollow = this.#options.localBatches.follow((batch) => this.#collect(batch));
     this.#schedule();
   }
 
   /**
-   * An operator accepts a held store as it is. Its log continues under the origin of `next`, because another history may have a checkpoint of the present
-   * origin. `record` commits the given writes with the entry of the release. The file is written first: after a crash between the two the store is
-   * still held, and nothing but these entries was ever signed under the origin. A damaged log stays held.
+   * Releases a held store on behalf of an operator. Its log continues under the origin of `next`, because another history may have a checkpoint of
+   * the present origin. `record` commits the given writes with the entry of the release. The file is written first: after a crash between the two the
+   * store is still held, and only these entries were ever signed under the origin. A damaged log stays held.
    */
   async release(
     next: LogIdentity,
@@ -225,7 +225,7 @@ export class Integrator {
     });
   }
 
-  /** As `integrate`, for a search: the files outside the store follow in the next round. Their flushes would delay the commits of reads. */
+  /** Runs a round for a search: the files outside the store follow in the next round, because their flushes would delay the commits of reads. */
   async catchUp(): Promise<void> {
     await this.#runNext(() => {
       this.#sweepNext();
@@ -233,7 +233,7 @@ export class Integrator {
     });
   }
 
-  /** As `integrate`, but without a new checkpoint file in each round, and without a search for the entries of silent writers. */
+  /** Runs a round like `integrate`, but without a new checkpoint file each time, and without a search for the entries of silent writers. */
   async append(): Promise<void> {
     const noteMs = this.#options.lastCommit === undefined ? 0 : NOTE_MS;
     await this.#runNext(() => this.#runRound(noteMs));
@@ -266,7 +266,7 @@ export class Integrator {
     });
   }
 
-  /** Alone, this process knows of all entries. A sweep takes 14 ms if the log has 10,000 boots. */
+  /** Requests a sweep, unless this process is alone and therefore knows of all entries. A sweep takes 14 ms if the log has 10,000 boots. */
   #sweepNext(): void {
     if (!this.#options.alone) this.#session?.pending.sweepNext();
   }
@@ -293,7 +293,7 @@ export class Integrator {
       this.#round = this.#attempt(() => this.#work());
   }
 
-  /** Batches that the log does not take are read from the store. */
+  /** Appends the collected batches. Those that the log does not accept are read from the store. */
   #takeGroup(): void {
     this.#cancelGroup();
     const group = this.#group;
@@ -344,7 +344,7 @@ export class Integrator {
     const session = (this.#session ??= await this.#open(this.#claim));
     while (await this.#turn(session, this.#claim)) {
       await this.#note(INTERVAL_MS);
-      // Renewed during a long backlog too, which must not look like silence.
+      // The claim is renewed during a long backlog too, which must not look like silence.
       const claim = await this.#claims.take();
       if (claim?.epoch !== session.epoch) throw new BrokerError('ERR_CONFLICT', 'claim lost');
       this.#claim = claim;
@@ -380,14 +380,14 @@ export class Integrator {
     return { epoch, log, pending };
   }
 
-  /** Whether more entries wait. */
+  /** Appends and writes for one turn. @returns whether more entries wait. */
   async #turn({ log, pending }: Session, claim: Claim): Promise<boolean> {
     const { alone, clock } = this.#options;
     const begun = clock.now();
     const end = clock.monotonic() + INTERVAL_MS;
     // A plan for each read would cost a quarter more processor time (measured with commits of 16 entries).
     do {
-      // Lets committed batches arrive and requests be answered in between.
+      // Committed batches arrive and requests are answered in between.
       await loopTurn();
       this.#takeGroup();
       await pending.read((batch) => log.append(batch));
@@ -399,13 +399,13 @@ export class Integrator {
     return !pending.drained;
   }
 
-  /** `at`: see `#checkpointWrites`. */
+  /** Writes the appended rows and a checkpoint. `at`: see `#checkpointWrites`. */
   async #write(log: GrowingLog, claim: Claim, at: number): Promise<void> {
     const checkpoint = this.#sign(log);
     const writes = [...log.takeWrites(), ...this.#checkpointWrites(checkpoint, at, log.state)];
     const last = this.#checkpoint;
     const expect: Expectation[] = [this.#claims.isHeld(claim)];
-    // A database that was restored under a running broker may still have this claim. Its log must not continue from memory.
+    // A database that was restored while the broker runs may still have this claim. Its log must not be continued from memory.
     if (last !== undefined)
       expect.push({
         table: 'log_checkpoints',
@@ -425,7 +425,7 @@ export class Integrator {
   }
 
   /**
-   * Keeps the last checkpoint of each minute; otherwise the table would grow by a row a second for ever. `at`: the tree contains everything
+   * Keeps the last checkpoint of each minute; otherwise the table would grow by a row a second without limit. `at`: the tree contains everything
    * committed before. During a backlog it does not advance, so that a search by time misses nothing.
    */
   #checkpointWrites(

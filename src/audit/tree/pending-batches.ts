@@ -29,16 +29,16 @@ interface Writer {
   entriesABatch: number;
 }
 
-/** Takes about two milliseconds, during which no request is answered. */
+/** Entries in one read: they take about two milliseconds, during which no request is answered. */
 const ENTRIES_A_READ = 256;
 const MOST_BATCHES = 64;
 const SWEEP_MS = 1_000;
 /**
- * The next sweep is later by so many times the duration of the last one: it takes PostgreSQL 8 ms for 1,000 boots of the log and 92 ms for 10,000 (measured at a
- * load of 20).
+ * Pause before the next sweep, as a multiple of the duration of the last one: a sweep takes PostgreSQL 8 ms for 1,000 boots of the log and 92 ms for
+ * 10,000 (measured at a load of 20).
  */
 const REST_FACTOR = 50;
-/** A writer is polled in each read for so long after its last batch. Later, a sweep finds its next one. */
+/** Each read polls a writer for this time after its last batch. Later, a sweep finds its next one. */
 const ACTIVE_MS = 2_000;
 
 /**
@@ -50,12 +50,12 @@ export class PendingBatches {
   readonly #logKey: VerifyingKey;
   readonly #clock: Clock;
   readonly #sweepMs: number;
-  /** Those that waited longest come first. */
+  /** Writers in the order of polling: the one that waited longest comes first. */
   readonly #writers = new Map<string, Writer>();
   readonly #broken = new Map<string, BrokenChain>();
-  /** When the next sweep is due, in monotonic milliseconds. */
+  /** Time of the next sweep, in monotonic milliseconds. */
   #sweepDueAt = Number.NEGATIVE_INFINITY;
-  /** When the last sweep began, in milliseconds since the epoch. */
+  /** Start of the last sweep, in milliseconds since the epoch. */
   #sweepTime = 0;
   #foundUntil = 0;
   #drained = false;
@@ -67,12 +67,12 @@ export class PendingBatches {
     this.#sweepMs = sweepMs;
   }
 
-  /** Whether the last `read` found all pending entries. */
+  /** True if the last `read` found all pending entries. */
   get drained(): boolean {
     return this.#drained;
   }
 
-  /** All entries that were committed before this time were found, in milliseconds since the epoch. */
+  /** Milliseconds since the epoch: all entries that were committed before this time were found. */
   get foundUntil(): number {
     return this.#foundUntil;
   }
@@ -82,8 +82,8 @@ export class PendingBatches {
   }
 
   /**
-   * Offers a batch that this process chained and committed; it must offer each one, in order. True: it is the writer's next batch, counts
-   * as integrated, and the store is no longer polled for this writer. False: `read` finds it in the store.
+   * Offers a batch that this process chained and committed; each one must be offered, in order. True: it is the writer's next batch, counts as
+   * integrated, and the store is no longer polled for this writer. False: `read` finds it in the store.
    */
   accepts({ row }: ChainedBatch): boolean {
     const writer = this.#writers.get(row.writer);
@@ -97,7 +97,7 @@ export class PendingBatches {
     return true;
   }
 
-  /** The next `read` finds all entries that are committed now, also those of silent writers. */
+  /** Makes the next `read` find all entries that are committed now, including those of silent writers. */
   sweepNext(): void {
     this.#sweepDueAt = Number.NEGATIVE_INFINITY;
   }
@@ -142,7 +142,7 @@ export class PendingBatches {
     }
   }
 
-  /** The next read begins with another writer, so that a busy one does not delay the entries of the others. */
+  /** Moves a writer to the end: the next read begins with another writer, so that a busy one does not delay the entries of the others. */
   #moveToEnd(name: string, writer: Writer): void {
     this.#writers.delete(name);
     this.#writers.set(name, writer);
@@ -166,7 +166,9 @@ export class PendingBatches {
     return start;
   }
 
-  /** Only for a writer with pending batches: a start finds every boot of the installation, and each key costs a verification. */
+  /**
+   * Verifies the key of a writer, only when it has pending batches: a start finds every boot of the installation, and each key costs a verification.
+   */
   async #announced({ position: { writer, seq } }: Writer, next: Batch): Promise<Writer['key']> {
     const first =
       seq === 0 ? next : await this.#store.get('audit_batches', { writer, first_seq: 1 });
@@ -176,7 +178,7 @@ export class PendingBatches {
 
   async #rows(writer: Writer): Promise<readonly Batch[]> {
     const { writer: name, seq } = writer.position;
-    // One more than fits, so that a writer with huge batches also makes progress.
+    // One batch more than fits, so that a writer with huge batches also makes progress.
     const wanted = 1 + Math.ceil(ENTRIES_A_READ / writer.entriesABatch);
     const limit = Math.min(MOST_BATCHES, wanted);
     const rows = await this.#store.list(LOG.batchesFrom(name, seq + 1), { limit });

@@ -2,11 +2,11 @@ import type { PendingEntries } from '../../ports/audit-log.ts';
 import { LOG } from '../../ports/queries.ts';
 import type { Store } from '../../ports/store.ts';
 
-/** Finds what is committed, but not in the log yet. */
+/** Finds entries that are committed, but not in the log yet. */
 export async function pendingEntries(store: Store): Promise<readonly PendingEntries[]> {
   const pending: PendingEntries[] = [];
   for (const writer of await store.pendingWriters()) {
-    // The batch first: the log may grow between both reads.
+    // The batch is read first: the log may grow between both reads.
     const [batch] = await store.list(LOG.lastBatchOf(writer), { limit: 1 });
     const [segment] = await store.list(LOG.lastSegmentOf(writer), { limit: 1 });
     const [first, end] = [endOf(segment), endOf(batch)];

@@ -5,8 +5,8 @@ import { parseTilePath, TILE_WIDTH } from '../../crypto/log/tiles.ts';
 type Tiles = Pick<AuditLog, 'checkpoint' | 'witnessed' | 'file'>;
 
 /**
- * The log as strangers may read it: the checkpoint and hashes. An entry names workloads and paths, so entry bundles are not public. No entry can be
- * guessed from its hash, because it contains the SHA-256 of the entry before it, which no tile has.
+ * The log without a login: the checkpoint and hashes. An entry names workloads and paths, so entry bundles are not public. No entry can be guessed
+ * from its hash, because it contains the SHA-256 of the entry before it, which no tile has.
  */
 export function publicLog(log: Tiles, isWitnessed: boolean): PublicLog {
   return {

@@ -51,7 +51,7 @@ export class RebuiltTiles {
       const tile_index = index * TILE_WIDTH + i;
       const row = await this.#store.get('log_tiles', { level: 0, tile_index });
       roots.push(row?.hashes.length === FULL_BYTES ? rootOf(row.hashes) : NO_HASH);
-      // 255 hashes per tile: other requests are answered in between.
+      // A tile takes 255 hashes, so other requests are answered in between.
       if (i % 16 === 15) await loopTurn();
     }
     const hashes = Buffer.concat(roots);

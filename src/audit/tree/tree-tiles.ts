@@ -5,7 +5,7 @@ import type { Write } from '../../ports/store.ts';
 const TILE_BYTES = TILE_WIDTH * HASH_BYTES;
 const TILE_HEIGHT = 8;
 
-/** A tile of the right edge that is not full, as the store has it. */
+/** A tile of the right edge that is not full, as the store keeps it. */
 export interface PartialTile {
   readonly level: number;
   readonly index: number;

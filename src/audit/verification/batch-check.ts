@@ -26,7 +26,7 @@ export function followChain(
   return { writer, seq, head };
 }
 
-/** Whether the boot's key signed this position as the end of a batch. */
+/** Reports whether the boot's key signed this position as the end of a batch. */
 export function isSigned(
   position: ChainPosition,
   signature: Uint8Array,

@@ -6,7 +6,7 @@ import { ChainVerifier } from './chain-verifier.ts';
 import { beginBatch, HeadReader, skipArchived } from '../export/export-gaps.ts';
 import { Findings, type Finding } from './finding.ts';
 
-/** Each takes about a tenth of a millisecond, during which no request is answered. */
+/** Signatures that are checked in one turn: each takes about a tenth of a millisecond, during which no request is answered. */
 const SIGNATURES_A_TURN = 16;
 
 /**

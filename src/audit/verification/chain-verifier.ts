@@ -11,7 +11,7 @@ import type { Findings } from './finding.ts';
 export interface WriterSummary {
   readonly writer: string;
   readonly entries: number;
-  /** Its last entry is `broker.stop`: it stopped regularly. */
+  /** True if its last entry is `broker.stop`, so that it stopped regularly. */
   readonly stopped: boolean;
 }
 
@@ -49,12 +49,12 @@ export class ChainVerifier {
     this.#findings = findings;
   }
 
-  /** Whether the next entry begins a batch, whose head the caller must pass first. */
+  /** True if the next entry begins a batch, whose head the caller must pass first. */
   get wantsHead(): boolean {
     return this.#left === 0;
   }
 
-  /** No batch was begun. */
+  /** True if no batch was begun. */
   get isNew(): boolean {
     return this.#batch === undefined;
   }
@@ -77,7 +77,7 @@ export class ChainVerifier {
     }
   }
 
-  /** The beginning of the writer's chain is archived: this batch states its place, and its first entry the hash of the entry before it. */
+  /** Continues a chain whose beginning is archived: this batch states its place, and its first entry the hash of the entry before it. */
   #continue(index: number, { writer, first_seq, key, endorsement }: BatchHead): void {
     if (key === undefined || endorsement === undefined || this.#writers.has(writer)) return;
     const seq = first_seq - 1;
@@ -92,7 +92,7 @@ export class ChainVerifier {
     if (endorsed === undefined) this.#notEndorsed({ index, writer, seq: first_seq });
   }
 
-  /** The entry is missing from the export, together with its batch (`wantsHead`) or within one. */
+  /** Records a missing entry of the export. Its batch is missing too (`wantsHead`), or only the entry. */
   missing(index: number): void {
     const batch = this.#batch;
     if (batch === undefined || this.wantsHead) {

@@ -23,13 +23,13 @@ export class OriginVerifier {
   readonly hint: string;
   readonly #opened: OpenedOrigin[] = [];
 
-  /** `hint`: what a refusal says besides. */
+  /** `hint`: a sentence that is appended to a refusal. */
   constructor(findings: Findings, hint: string) {
     this.#findings = findings;
     this.hint = hint;
   }
 
-  /** In the order of the log. */
+  /** Opened origins in the order of the log. */
   get opened(): readonly OpenedOrigin[] {
     return this.#opened;
   }
@@ -41,7 +41,7 @@ export class OriginVerifier {
     if (success) this.#opened.push({ index, link: data.log });
   }
 
-  /** Whether this log is that of an origin, now or earlier. */
+  /** Reports whether this log has or had the origin. */
   has(origin: string, current: string): boolean {
     const [first] = this.#opened;
     return (
@@ -57,8 +57,8 @@ export class OriginVerifier {
   }
 
   /**
-   * Two histories under one origin are what a verifier must never accept. So the origin of the checkpoint is that of the last release, and each release
-   * continues the origin before it with the root that it names.
+   * A verifier must never accept two histories under one origin. So the origin of the checkpoint must be that of the last release, and each release
+   * must continue the origin before it with the root that it names.
    */
   async check(origin: string, readRoot: (size: number) => Promise<Uint8Array>): Promise<void> {
     let current: string | undefined;
@@ -98,7 +98,7 @@ export class OriginVerifier {
   }
 }
 
-/** An altered entry may be anything. The other verifiers report it. */
+/** An altered entry may have any content. The other verifiers report it. */
 function parsed(entry: string): unknown {
   try {
     return JSON.parse(entry);

@@ -17,9 +17,9 @@ export interface ScrubberOptions {
   readonly reader: LogReader;
   readonly logKey: VerifyingKey;
   readonly clock: Clock;
-  /** Names this process in the claim: its writer id. */
+  /** Writer id of this process, its name in the claim. */
   readonly owner: string;
-  /** No other process can have this store open. */
+  /** True if no other process can have this store open. */
   readonly alone: boolean;
   /** Pause from the end of one walk to the start of the next. */
   readonly intervalMs: number;
@@ -49,7 +49,7 @@ const FIRST_MS = 5_000;
 const BUSY_MS = 600_000;
 /** The shortest pause between two bundles of 256 entries. */
 const PAUSE_MS = 25;
-/** With many small batches, each of which has a signature, the pause is this multiple of the time for the bundle. */
+/** The pause after a bundle with many small batches, each of which has a signature, is this multiple of its time. */
 const PAUSE_SHARE = 4;
 
 /** Walks the log from its first entry that is not archived, proves every entry, and reports entries that do not verify. One replica walks at a time. */
@@ -131,7 +131,7 @@ export class Scrubber {
         const check = checkBundle({ checkpoint, proven, batches }, start, end);
         const found = await archived.unlessArchived(live, check);
         if (found === undefined) {
-          // Rows that the walk needs may be gone: it continues from where the log begins now.
+          // Rows that the walk needs may have been removed: it continues from the new beginning of the log.
           await batches.close();
           live = await archived.end();
           start = Math.max(start, live);
@@ -182,7 +182,7 @@ interface Walk {
 
 interface BundleFindings {
   readonly damage: readonly Damage[];
-  /** The first hundred of the walk. */
+  /** The first hundred findings of the walk. */
   readonly findings: readonly Finding[];
   readonly alteredBatches: number;
 }

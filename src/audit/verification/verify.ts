@@ -36,7 +36,7 @@ export interface VerifyOptions {
   readonly externalCheckpoint?: string | undefined;
   /** The log's verifier key, from a source other than the export. */
   readonly logKey?: string | undefined;
-  /** Without it, cosignatures are not checked. */
+  /** Demands on witnesses. Without them, cosignatures are not checked. */
   readonly witnesses?: WitnessDemand | undefined;
   /** The archive of the log. Without one, archived entries are checked by their hashes only. */
   readonly archive?: ArchivePlace | undefined;
@@ -48,7 +48,7 @@ export interface ArchivedReport {
   /** The entries `[0, end)` are archived. */
   readonly end: number;
   readonly objects: number;
-  /** Whether they were read from the archive. */
+  /** True if they were read from the archive. */
   readonly wasRead: boolean;
   /** The entry that signs the truncation. */
   readonly entry: number;
@@ -59,8 +59,7 @@ export interface ArchivedReport {
 export interface VerifyReport {
   readonly holds: boolean;
   /**
-   * `anchored`: the entries are those of the external checkpoint. `self-consistent only`: they are consistent with each other; nothing else
-   * is known.
+   * `anchored`: the entries are those of the external checkpoint. `self-consistent only`: they are consistent with each other; nothing else is known.
    */
   readonly assurance: 'anchored' | 'self-consistent only' | 'none';
   /** Entries that enough witnesses cosigned; undefined if none were demanded, or the cosignatures are missing. */
@@ -68,13 +67,13 @@ export interface VerifyReport {
   /** The caller passed the log key, so it was not taken from the export itself. */
   readonly keyGiven: boolean;
   readonly origin: string;
-  /** Entries checked. */
+  /** Number of checked entries. */
   readonly size: number;
   readonly batches: number;
   readonly writers: readonly WriterSummary[];
   /** The releases that gave the log a new origin. */
   readonly origins: readonly OpenedOrigin[];
-  /** In the order of the log, at most a hundred. */
+  /** Findings in the order of the log, at most a hundred. */
   readonly findings: readonly Finding[];
   readonly findingCount: number;
   /** Undefined if nothing is archived. */
@@ -95,7 +94,7 @@ interface BundleReading {
   readonly archived: Archived | undefined;
 }
 
-/** Passes the next entry to each verifier; undefined: the export lacks it. */
+/** Passes the next entry to each verifier; undefined stands for an entry that the export lacks. */
 function takeEntry(
   parts: readonly (ChainVerifier | TreeVerifier | OriginVerifier | TruncationCheck | undefined)[],
   index: number,
@@ -226,7 +225,7 @@ class Verification {
     return undefined;
   }
 
-  /** Whether another log key than the given one signed the checkpoint: the caller may have confused two logs. */
+  /** Reports whether another log key than the given one signed the checkpoint: the caller may have confused two logs. */
   async #isLogOf(origin: string, logKey: string): Promise<boolean> {
     if (logKey === (this.#options.logKey?.trim() ?? logKey)) return false;
     try {
@@ -284,7 +283,7 @@ class Verification {
     try {
       await this.#readBundles({ ...log, heads });
     } finally {
-      // Otherwise an unreadable bundle leaves the file open.
+      // Closed here, because an unreadable bundle would leave the file open.
       await heads.close();
     }
   }
@@ -337,7 +336,7 @@ class Verification {
     }
     for await (const line of this.#files.lines(EXPORT_FILES.heads)) {
       const head = batchHeadSchema.parse(JSON.parse(line));
-      // The batch at the end of the archive is in both.
+      // The archive and the export both have the batch at the end of the archive.
       if (head.first_index < next) continue;
       this.#batches += 1;
       yield head;

@@ -8,17 +8,17 @@ import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { socketFailure } from '../../net/socket-failure.ts';
 
-/** Why a witness gave no cosignature. */
+/** Reasons why a witness gave no cosignature. */
 export type WitnessFault =
-  /** No answer in time, or none that follows the protocol. */
+  /** The witness sent no response in time, or one that does not follow the protocol. */
   | 'unreachable'
-  /** An answer with an unexpected status, such as 429 or 500. */
+  /** The response has an unexpected status, such as 429 or 500. */
   | 'refused'
   /** 404: the witness does not know the origin of this log. */
   | 'unknown_log'
-  /** 403: the witness knows another key for this log; litewitness 0.6.1 also answers it for an unknown origin. */
+  /** 403: the witness knows another key for this log; litewitness 0.6.1 also returns it for an unknown origin. */
   | 'unknown_log_key'
-  /** The answer has no cosignature by the configured key. */
+  /** The response has no cosignature by the configured key. */
   | 'other_key'
   /** The cosignature by the configured key does not verify for this checkpoint. */
   | 'bad_cosignature'
@@ -26,7 +26,7 @@ export type WitnessFault =
   | 'other_tree'
   /** The witness has cosigned a larger tree under this origin: this log was rolled back, or two logs share the origin. */
   | 'ahead'
-  /** The witness forgot a checkpoint that it cosigned. */
+  /** The witness lost a checkpoint that it cosigned. */
   | 'rolled_back';
 
 /** Faults that contradict a signed statement of the log or of the witness. No outage explains them. */
@@ -178,7 +178,7 @@ export class WitnessClient {
   }
 }
 
-/** The spec also answers 409 if the sizes are equal and the roots are not: then no other `old` can help. */
+/** Reads the size of a 409 response. The spec also returns 409 if the sizes are equal and the roots are not: no other `old` helps then. */
 function conflictSize({ old }: Submission, body: string): number {
   if (!SIZE.test(body))
     throw new WitnessError('refused', 'the witness answered 409 without the size of its tree');

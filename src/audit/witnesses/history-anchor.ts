@@ -26,7 +26,7 @@ export class HistoryAnchor {
   readonly checkpoint: Checkpoint;
   readonly cosignatures: readonly Cosignature[];
   readonly #source: string;
-  /** Whether the entries have its root at its size. */
+  /** Result of the comparison of the roots at its size; undefined before it. */
   #isHistory: boolean | undefined;
   #isMatched = false;
 
@@ -44,7 +44,7 @@ export class HistoryAnchor {
     if (this.checkpoint.size === 0) this.#isHistory = true;
   }
 
-  /** The export continues the checkpoint. */
+  /** True if the export continues the checkpoint. */
   get isMatched(): boolean {
     return this.#isMatched;
   }
@@ -67,7 +67,7 @@ export class HistoryAnchor {
     if (tree.size === size) this.#isHistory = constantTimeEqual(tree.root(), root);
   }
 
-  /** Reports what the comparison found, after all entries were read. */
+  /** Reports the result of the comparison, after all entries were read. */
   settle(
     { origin, size }: Pick<Manifest, 'origin' | 'size'>,
     origins: OriginVerifier,

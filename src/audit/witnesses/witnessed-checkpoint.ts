@@ -9,7 +9,7 @@ const KEY = 'audit-witnessed';
 
 /** A checkpoint with the cosignatures of enough witnesses. */
 export interface WitnessedCheckpoint extends SignedCheckpoint {
-  /** Those of known witnesses. */
+  /** Cosignatures of known witnesses. */
   readonly cosignatures: readonly Cosignature[];
 }
 

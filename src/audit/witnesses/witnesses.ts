@@ -13,10 +13,10 @@ import {
   type WitnessedCheckpoint,
 } from './witnessed-checkpoint.ts';
 
-/** Witnesses serve many logs, so a log that grows all the time asks them this often. */
+/** Interval of submissions while the log grows: witnesses serve many logs. */
 const INTERVAL_MS = 10_000;
 const LONGEST_PAUSE_MS = 300_000;
-/** A witness that answers 409 again and again is asked at most this often in a round. */
+/** Most requests to one witness in a round, if it answers 409 each time. */
 const MOST_SUBMISSIONS = 3;
 
 /** A witness as the configuration names it. */
@@ -31,16 +31,16 @@ export interface WitnessStatus {
   readonly name: string;
   /** Entries in the tree that it cosigned last, as far as this process knows. */
   readonly size: number;
-  /** Why its last answer gave no cosignature. */
+  /** Reason why its last response gave no cosignature. */
   readonly fault: WitnessFault | undefined;
-  /** Answers since the start that contradict a signed statement of the log or of the witness. */
+  /** Responses since the start that contradict a signed statement of the log or of the witness. */
   readonly contradictions: number;
 }
 
 export interface WitnessesStatus {
   /** Milliseconds since the epoch of the newest witnessed checkpoint, by the witnesses' clocks; undefined if there is none. */
   readonly witnessedAt: number | undefined;
-  /** Entries of its tree. */
+  /** Number of entries in its tree. */
   readonly size: number;
   /** Milliseconds for which the log has had entries that no witnessed checkpoint covers; 0 if all are covered. */
   readonly unwitnessedMs: number;
@@ -55,10 +55,10 @@ export interface WitnessesOptions {
   readonly log: NoteVerifier;
   readonly store: Store;
   readonly clock: Clock;
-  /** Only the process that appends to the log asks witnesses: others may know an older checkpoint. */
+  /** Reports whether this process appends to the log. Only that process submits to witnesses: others may know an older checkpoint. */
   readonly isActive: () => boolean;
   readonly onFault: (name: string, error: WitnessError) => void;
-  /** A round failed for another reason than a witness. It is repeated. */
+  /** A round failed for another reason than a witness; it will be repeated. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -67,7 +67,7 @@ interface Witness {
   readonly verifier: NoteVerifier;
   readonly client: WitnessClient;
   size: number;
-  /** Monotonic milliseconds before which it is not asked again. */
+  /** Monotonic milliseconds before which the broker does not submit to it again. */
   retryAt: number;
   failures: number;
   fault: WitnessFault | undefined;
@@ -162,7 +162,7 @@ export class Witnesses {
     }
   }
 
-  /** What each witness cosigned last is in the stored note, so a restart needs no conflict to learn it. */
+  /** Loads the last cosignatures of each witness from the stored note, so a restart needs no conflict to learn them. */
   async #load(): Promise<void> {
     if (this.#isLoaded) return;
     const { store, log } = this.#options;
@@ -245,7 +245,7 @@ export class Witnesses {
     );
   }
 
-  /** Reported, and then the witness is asked again: a witness that lost its state can still attest what it sees from now on. */
+  /** Reports the fault, and submits again: a witness that lost its state can still attest what it sees from now on. */
   #rolledBack(witness: Witness, size: number): void {
     const message = `the witness cosigned a tree of ${witness.size} entries, and now answers that its last one had ${size}`;
     this.#failed(witness, new WitnessError('rolled_back', message));
