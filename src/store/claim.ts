@@ -6,7 +6,7 @@ import { CLAIMS } from '../ports/queries.ts';
 /** Clocks of replicas may differ by less than this. */
 const HOLD_MS = 30_000;
 const RENEW_MS = 10_000;
-/** How many renewals may fail or be late before another process takes the claim. */
+/** Renewals that may fail or be late before another process takes the claim. */
 const RENEWALS = 4;
 
 /** The right to do one kind of work. One process has it; its number no longer matches after another process took over. */
@@ -20,11 +20,11 @@ export interface ClaimOptions {
   /** The name of the work. */
   readonly name: string;
   readonly owner: string;
-  /** No other process can have the store open, so a claim that a crash left needs no expiry. */
+  /** True if no other process can have the store open, so that a claim that a crash left needs no expiry. */
   readonly alone: boolean;
   /**
-   * Another process takes the claim if it sees no renewal for this long, by its own monotonic clock. Without it, a claim is free only after its time,
-   * which the clocks of two processes must agree on.
+   * Another process takes the claim if it sees no renewal for this long, by its own monotonic clock. Without this setting, a claim is free only after
+   * it expires, and the clocks of both processes must agree on that.
    */
   readonly silenceMs?: number;
 }
@@ -36,8 +36,8 @@ interface Observed extends Claim {
 }
 
 /**
- * The claim of this process to one kind of work. The store keeps a MAC on each claim. Otherwise an attacker who writes the database could
- * prevent the work for ever.
+ * The claim of this process to one kind of work. The store keeps a MAC on each claim: otherwise an attacker who writes the database could prevent the
+ * work permanently.
  */
 export class Claims {
   readonly #store: Store;
@@ -101,7 +101,10 @@ export class Claims {
     return isFresh ? row : this.#put({ owner, epoch: row.epoch, until: now + HOLD_MS }, row);
   }
 
-  /** Whether the owner has not renewed its claim for so long that it counts as dead. A living owner that loses its claim can commit nothing with it. */
+  /**
+   * Reports whether the owner has not renewed its claim for so long that it counts as dead. A living owner that loses its claim can commit nothing
+   * with it.
+   */
   #isSilent({ owner, epoch, until }: Claim): boolean {
     const now = this.#clock.monotonic();
     const last = this.#observed;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Where the store is. Hosts and credentials are configured in files, never in the store itself. */
+/** Place of the store. Hosts and credentials are configured in files, never in the store itself. */
 export const storeConfigSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('sqlite'),

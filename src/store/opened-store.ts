@@ -22,7 +22,7 @@ export interface StoreSpace {
 export interface IndexSlice {
   readonly table: string;
   readonly rows: number;
-  /** What is wrong, for an operator; empty if the indexes have all rows. */
+  /** Problem for an operator; empty if the indexes have all rows. */
   readonly damage: readonly string[];
 }
 
@@ -39,9 +39,9 @@ export interface OpenedStore extends Store {
   readonly condition: StoreCondition;
   /** The time of each transaction of plans until it is durable. Failed ones count too. */
   readonly commits: DurationTally;
-  /** Undefined for PostgreSQL, where the server's own tools check indexes (`amcheck`). */
+  /** Undefined for PostgreSQL, whose own tools check indexes (`amcheck`). */
   readonly indexCheck?: IndexCheck;
-  /** A page could not be read since the start: the requests that need it fail. */
+  /** True if a page could not be read since the start: the requests that need it fail. */
   readonly hasUnreadablePage: boolean;
   /** The number of other processes of the broker that have the store open. Absent if there can be none. */
   otherBrokers?(): Promise<number>;

@@ -2,7 +2,7 @@ import type { AuditChain } from '../ports/audit-chain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RowGuard } from './guard/row-guard.ts';
 
-/** The modes stamp their stores. A store of one mode is refused in the other. */
+/** Modes of a broker, which stamp their stores: a store of one mode is refused in the other. */
 export type StoreMode = 'development' | 'production';
 
 /** The dependencies of every store. */

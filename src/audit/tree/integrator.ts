@@ -76,7 +76,7 @@ const SILENCE_MS = 4_000;
 /** Interval of sweeps if no other process writes to the store: they then find only batches that were not accepted from memory. */
 const ALONE_SWEEP_MS = 30_000;
 const MINUTE_MS = 60_000;
-/** If this many rows wait, the integrator writes before the interval is over: a larger plan would delay the commit it is part of. */
+/** Waiting rows that make the integrator write before the interval is over: a larger plan would delay the commit it is part of. */
 const MOST_WAITING = 256;
 /**
  * Small commits of this process are appended together: after this time, or when this many entries wait. Appending one entry alone takes 90 µs,

@@ -39,7 +39,7 @@ export function isGuarded({ writes }: { readonly writes: readonly PlannedWrite[]
   return writes.some(({ guarded }) => guarded !== undefined);
 }
 
-/** Whether the MAC or the digest after this write depends on the current rows. */
+/** Reports whether the MAC or the digest after this write depends on the current rows. */
 export function readsRows(write: Write): boolean {
   return isDigested(write.table) || ('change' in write && SEALED.has(write.table));
 }

@@ -13,7 +13,7 @@ export interface PlannedWrites {
 }
 
 export interface PlannedExpectation extends Statement {
-  /** Whether the statement must select a row (true) or must select none (false). */
+  /** True if the statement must select a row, false if it must select none. */
   readonly present: boolean;
 }
 
@@ -43,7 +43,7 @@ interface PlanContext {
   readonly guarding:
     | {
         readonly guard: RowGuard;
-        /** At least one write of the plan depends on current rows. Then the store seals all guarded rows after it has read these. */
+        /** True if at least one write of the plan depends on current rows. The store then seals all guarded rows after it has read these. */
         readonly readsRows: boolean;
       }
     | undefined;

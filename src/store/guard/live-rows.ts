@@ -41,7 +41,7 @@ export class LiveRows implements KeepMatched {
   readonly #store: Store;
   readonly #guard: RowGuard;
   readonly #mirrors = new Map<LiveTable, Mirror>();
-  /** The documents that the check at the start read, until they are asked for. */
+  /** The documents that the check at the start read; dropped at their first use. */
   #matched: MatchedDocuments | undefined;
   #work: Promise<unknown> = Promise.resolve();
 
@@ -71,7 +71,10 @@ export class LiveRows implements KeepMatched {
     return found as Promise<readonly unknown[]> as Promise<readonly Tables['documents'][]>;
   }
 
-  /** As `Store.get`. @throws ERR_CIPHERTEXT_INVALID, and holds the store, for a row that differs from the broker's last write; ERR_BUSY. */
+  /**
+   * Reads a row as `Store.get` does. @throws ERR_CIPHERTEXT_INVALID, and holds the store, for a row that differs from the broker's last write;
+   * ERR_BUSY.
+   */
   get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined> {
     if (!isLive(table)) return this.#store.get(table, key);
     const found = this.#work.then(() => this.#current(table, key as StoredRow));

@@ -15,7 +15,7 @@ type Elements = Map<string, { readonly mac: string; readonly element: string }>;
 /**
  * Computes the digests that are still under an older root key again under the active one, each in one commit with an entry that names it. The commit
  * expects the digest that the rows were compared with.
- * @returns the kinds whose digest another commit kept changing; the next call continues with them.
+ * @returns the kinds whose digest other commits kept changing; the next call continues with them.
  */
 export async function rekeyDigests(
   store: Store,

@@ -66,7 +66,7 @@ export interface RowGuardOptions {
   readonly entry: () => string;
 }
 
-/** At most this number of differences is kept and reported one by one. */
+/** Most differences that are kept and reported one by one. */
 const MOST_HOLDS = 100;
 
 /**
@@ -108,7 +108,7 @@ export class RowGuard {
     this.#adopting = new Set(kinds);
   }
 
-  /** From now on every row must have its MAC. */
+  /** Requires a MAC on every row that is read after this call. */
   enforce(): void {
     this.#adopting = new Set();
     this.#isEnforcing = true;
@@ -193,7 +193,7 @@ export class RowGuard {
     return { ...fields, mac: rows.mac('state_digests', fields) };
   }
 
-  /** Whether a root key of this installation sealed the digest. */
+  /** Reports whether a root key of this installation sealed the digest. */
   isDigest({ mac, ...fields }: DigestRow): boolean {
     try {
       this.#opened().rows.verify('state_digests', fields, mac);
@@ -241,7 +241,7 @@ export class RowGuard {
     );
   }
 
-  /** @throws ERR_CIPHERTEXT_INVALID as `accept`. */
+  /** Stages the digests of changed rows. @throws ERR_CIPHERTEXT_INVALID as `accept`. */
   stage(changes: readonly RowChange[], stored: readonly (DigestRow | undefined)[]): StagedDigests {
     const kinds = this.kindsOf(changes);
     const staged = kinds.map((kind, index) => {

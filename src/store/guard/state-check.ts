@@ -74,8 +74,8 @@ export async function checkState(
   const kinds = DIGESTED.filter((kind) => !adopted.has(kind));
   const compared = new Map<DigestedTable, Compared | undefined>();
   for (const kind of kinds) compared.set(kind, await compareKind(store, guard, { kind, keep }));
-  // Once for all kinds, because a reading takes time for each boot of the installation. A commit before this reading and after that of the rows makes
-  // its kind differ, and only this kind is checked again.
+  // The log is read once for all kinds, because a reading takes time for each boot of the installation. A commit after the rows were read and before
+  // this reading makes its kind differ, and only this kind is checked again.
   const last = await logged();
   const problems: HeldRows[] = [];
   for (const kind of kinds) {
@@ -122,7 +122,7 @@ async function checkKind(
 
 type Compared =
   | { readonly problem: HeldRows }
-  /** `take` gives the rows to `keep`. */
+  /** `take` passes the rows to `keep`. */
   | { readonly digest: DigestRow; readonly take: () => void };
 
 /** Undefined if another replica changed rows during the read. */
@@ -212,7 +212,7 @@ function isHead(last: Version | undefined, uid: string, version: number): boolea
   return last?.uid === uid && last.version === version && last.body !== null;
 }
 
-/** The rows that a read adds to. */
+/** Rows that a read collects. */
 interface FoundRows {
   readonly rows: StoredRow[];
   readonly elements: Map<string, string>;

@@ -19,10 +19,10 @@ import { WriterConnection } from './writer-connection.ts';
 
 /** The oldest supported server: resolving an unknown commit needs `pg_terminate_backend` with a timeout. */
 const OLDEST = 140_000;
-/** If replicas start together on an empty database, one creates the tables. The others retry and find them. */
+/** Attempts of replicas that start together on an empty database: one creates the tables, the others retry and find them. */
 const ATTEMPTS = 3;
 const SESSION_NAME_BYTES = 9;
-/** No timeout: a migration of large tables, or one that another replica runs, may take long. */
+/** Settings without timeouts: a migration of large tables, or one that another replica runs, may take long. */
 const PATIENT = { statement_timeout: 0, query_timeout: 0 };
 
 export interface PostgresStoreOptions {
@@ -136,7 +136,10 @@ async function migrateDatabase(client: Client, mode: StoreMode): Promise<Migrate
   }
 }
 
-/** By default every role of the server may connect to a new database and exhaust its connections, until an operator revokes CONNECT. */
+/**
+ * Advice for an operator: by default every role of the server may connect to a new database and exhaust its connections, until an operator revokes
+ * CONNECT.
+ */
 async function adviceAgainstStrangers(client: Client): Promise<string | undefined> {
   const { rows } = await client.query<{ revoke: string }>(
     `SELECT format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()) AS "revoke"

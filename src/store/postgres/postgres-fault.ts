@@ -11,10 +11,10 @@ const DAMAGED: ReadonlySet<string> = new Set(['XX001', 'XX002']);
 /** SQLSTATE classes of two rows of one key in one statement, of bad data, and of integrity violations: the row is at fault. */
 const ROW_CLASSES = ['21', '22', '23'];
 const PROTOCOL_VIOLATION = '08P01';
-/** Insufficient resources: disk, memory, a configured limit. */
+/** SQLSTATE class "insufficient resources": disk, memory, a configured limit. */
 const NO_ROOM_CLASS = '53';
 
-/** What an operator can do about a code of the server or of the system. */
+/** Advice to operators by code of the server or of the system. */
 const OPEN_ADVICE: Partial<Readonly<Record<string, string>>> = {
   '42501':
     'the role lacks rights in the database: it must own the database or its schema; see docs/install.md',
@@ -25,7 +25,7 @@ const OPEN_ADVICE: Partial<Readonly<Record<string, string>>> = {
   ENOTFOUND: 'the name of the server does not resolve; check store.connectionStringFile',
 };
 
-/** The SQLSTATE of an error that the server sent; empty for any other, such as a lost connection. */
+/** The SQLSTATE of an error that the server sent; empty for any other error, such as a lost connection. */
 function sqlState(error: unknown): string {
   return errorField(error, 'severity') === '' ? '' : errorField(error, 'code');
 }
@@ -60,7 +60,7 @@ export function brokenUniqueness(error: unknown): string | undefined {
   return errorField(error, 'constraint');
 }
 
-/** PgBouncer refuses settings in the first message of a connection that it does not know. */
+/** PgBouncer refuses unknown settings in the first message of a connection. */
 function isRefusedSetting(error: unknown): boolean {
   return (
     sqlState(error) === PROTOCOL_VIOLATION &&

@@ -27,17 +27,20 @@ import { isUnreadable } from './postgres-fault.ts';
 import type { PostgresWriter } from './postgres-writer.ts';
 import type { StatementNames } from './statement-names.ts';
 
-/** If notifications are lost, polling bounds the delay until caches see invalidations of other processes. The fence does not depend on it. */
+/**
+ * Interval of polling. If notifications are lost, it bounds the delay until caches receive invalidations of other processes. The fence does not
+ * depend on it.
+ */
 const POLL_EVERY_MS = 2_000;
 const CHANGES_AFTER =
   'SELECT "seq", "kind", "key", "at" FROM "changes" WHERE "seq" > $1 ORDER BY "seq"';
 /** Keeps the newest change, because the next one is numbered after it. */
 const PRUNE =
   'DELETE FROM "changes" WHERE "at" <= $1 AND "seq" < (SELECT max("seq") FROM "changes")';
-/** As a double, which is exact up to 8 PiB. */
+/** Size of the database as a double, which is exact up to 8 PiB. */
 const SIZE = 'SELECT pg_database_size(current_database())::float8 AS "n"';
 
-/** Each process of the broker has one session for commits, whose name begins like this. */
+/** Each process of the broker has one session for commits, whose name begins with the prefix. */
 const BROKERS = `SELECT count(*)::int AS "n" FROM pg_stat_activity
   WHERE datname = current_database() AND application_name LIKE 'quaymaster %'`;
 

@@ -23,9 +23,9 @@ const BEHIND = 'invalidations were pruned before this process saw them';
 const KEY_CHANGED = 'another broker changed the root key';
 const COMMIT: Statement = { text: 'COMMIT', values: [] };
 const ATTEMPTS = 3;
-/** If a batch or heartbeat waits this long without a success, the broker reports not ready until one succeeds. */
+/** Limit for a batch or heartbeat that waits without a success: after it, the broker reports not ready until one succeeds. */
 const STALLED_MS = 5_000;
-/** Incompressible, and larger than the free space that a page can have left. */
+/** Size of the probe row: incompressible, and larger than the free space that a page can have left. */
 const PROBE_BYTES = 65_536;
 
 export interface PostgresWriterParts {
@@ -290,7 +290,7 @@ export class PostgresWriter {
     throw answers.find((answer) => answer.status === 'rejected')?.reason;
   }
 
-  /** From now on the outcome is unknown, until the server answers. */
+  /** Marks the COMMIT as sent: the outcome is unknown until the server answers. */
   #send(connection: WriterConnection): void {
     if (connection.isLost) throw new Error('the connection was lost before the COMMIT');
     this.#isSent = true;

@@ -30,7 +30,7 @@ export interface RecordStatement {
 /** The values of one row, in the order of the schema. */
 type Row = readonly ColumnValue[];
 
-/** Whether every plan only adds entries to the log and puts rows that no other row decides on, as reads and logins do. */
+/** Reports whether every plan only adds entries to the log and puts rows that no other row depends on, as reads and logins do. */
 export function onlyAdds(batch: readonly PendingPlan[]): boolean {
   return batch.every(({ plan: { entries = [], invalidates = [], writes = [] }, planned }) => {
     const isUnconditional = invalidates.length === 0 && planned.expect.length === 0;

@@ -6,19 +6,19 @@ import type { RecordStatement } from './recorded-batch.ts';
 import type { StatementNames } from './statement-names.ts';
 
 /**
- * How a batch locks the table `fence`. ROW SHARE admits other batches; EXCLUSIVE admits none. Both need a privilege on the table; an advisory lock
- * needs none. Readers and `pg_dump` (ACCESS SHARE) conflict with neither.
+ * Modes in which a batch locks the table `fence`. ROW SHARE admits other batches; EXCLUSIVE admits none. Both need a privilege on the table; an
+ * advisory lock needs none. Readers and `pg_dump` (ACCESS SHARE) conflict with neither.
  */
 const FENCE_MODES = { read: 'ROW SHARE', invalidate: 'EXCLUSIVE' } as const;
-/** How long a heartbeat waits for the fence. The next batch waits for the heartbeat. */
+/** Longest time that a heartbeat waits for the fence. The next batch waits for the heartbeat. */
 const BEAT_MS = 1_000;
 const CHANNEL = 'quaymaster_changes';
-/** How long a terminated session may take to end before the attempt is given up. */
+/** Longest time that a terminated session may take to end before the attempt is given up. */
 const TERMINATE_MS = 5_000;
 
 /**
- * Of the server's time for a commit of 64 reads, pglz took 38 % (measured). A server can be built without LZ4, so the statement asks for its methods.
- * Both methods are readable in any session.
+ * Prefers LZ4: pglz took 38 % of the server's time for a commit of 64 reads (measured). A server can be built without LZ4, so the statement asks for
+ * its methods. Both methods are readable in any session.
  */
 const PREFER_LZ4 = `SELECT set_config("name", 'lz4', false) FROM pg_settings WHERE "name" = 'default_toast_compression' AND 'lz4' = ANY ("enumvals")`;
 

@@ -4,7 +4,7 @@ import { BrokerError } from '../../domain/errors.ts';
 export class UnreadablePages {
   #isFound = false;
 
-  /** A read or a commit failed because of such a page since the start. */
+  /** True if a read or a commit failed because of such a page since the start. */
   get isFound(): boolean {
     return this.#isFound;
   }

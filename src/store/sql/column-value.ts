@@ -10,7 +10,7 @@ export function columnOf(table: TableName, column: string): string {
   return type;
 }
 
-/** Whether a column may be null. */
+/** Reports whether a column may be null. */
 export function isNullable(table: TableName, column: string): boolean {
   return columnOf(table, column).endsWith('?');
 }

@@ -1,6 +1,6 @@
 import type { Plan, Write } from '../../ports/store.ts';
 
-/** Whether a plan removes data keys from the store. Without its wrapped data key a value can never be decrypted again. */
+/** Reports whether a plan removes data keys from the store. Without its wrapped data key a value can never be decrypted again. */
 export function destroysKey({ writes = [] }: Plan): boolean {
   return writes.some(isDestruction);
 }

@@ -2,7 +2,7 @@ import type { IndexCheck, IndexSlice } from '../opened-store.ts';
 import { isUnreadable } from './sqlite-fault.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 
-/** With nine indexes, as on leases, a slice takes less than a millisecond, during which no request is answered. */
+/** Rows in one slice. With nine indexes, as on leases, a slice takes less than a millisecond, during which no request is answered. */
 const ROWS = 100;
 const TABLES =
   "SELECT \"name\" FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";

@@ -55,7 +55,9 @@ export async function openSqliteStore(
   }
 }
 
-/** After a crash the log has pages from before a destruction, perhaps. False if it cannot be emptied now, as on a full disk. */
+/**
+ * Empties the write-ahead log, which after a crash may have pages from before a destruction. False if it cannot be emptied now, as on a full disk.
+ */
 function hasEmptiedLog(connection: SqliteConnection): boolean {
   try {
     connection.checkpoint();

@@ -39,7 +39,7 @@ export class SqliteConnection {
     }
   }
 
-  /** For statements of fixed text. Each caller binds its own values. */
+  /** Prepares a statement of fixed text. Each caller binds its own values. */
   prepare(text: string): Prepared {
     let statement = this.#prepared.get(text);
     if (statement === undefined) {
@@ -79,7 +79,7 @@ export class SqliteConnection {
     if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
   }
 
-  /** Copies what it can of the write-ahead log into the database. After a failure the log stays as it is, and a later copy repeats it. */
+  /** Copies as much of the write-ahead log as possible into the database. After a failure the log stays unchanged, and a later copy repeats it. */
   copyLog(): void {
     try {
       this.#database.pragma('wal_checkpoint(PASSIVE)');
@@ -122,7 +122,8 @@ function configure(database: BetterSqlite3.Database, path: string): void {
   database.pragma('synchronous = FULL');
   // SQLite copies pages that many commits change only once: the log grows to 16 MB instead of 4.
   database.pragma('wal_autocheckpoint = 4000');
-  // SQLite keeps what a savepoint changes in a temporary file, and a container may have no directory for one: the commit failed. It also doubled what is written.
+  // SQLite keeps the changes of a savepoint in a temporary file, and a container may have no directory for it: the commit failed. The file also
+  // doubled the amount written.
   database.pragma('temp_store = MEMORY');
   database.pragma('trusted_schema = OFF');
   database.pragma('cell_size_check = ON');

@@ -31,7 +31,7 @@ export function isUnreadable(error: unknown): boolean {
   return UNREADABLE.has(code) || DAMAGED.has(primaryOf(code));
 }
 
-/** The disk is full, or the quota of this user is. */
+/** The disk is full, or the quota of this user is exhausted. */
 export function isNoRoom(error: unknown): boolean {
   return NO_ROOM.has(faultCode(error));
 }

@@ -24,7 +24,7 @@ const CHANGES_AFTER =
 /** Destroyed data keys are removed from the write-ahead log within this time. Several destructions share one checkpoint. */
 const ERASE_AFTER_MS = 500;
 /**
- * Under a moderate load the write-ahead log is copied back in small steps: after this time, if there were this many commits. SQLite itself copies
+ * Intervals at which the write-ahead log is copied back under a moderate load: after this time, if there were this many commits. SQLite itself copies
  * only at 4,000 pages, in one commit that takes 20 ms. A busier store, with more plans in a commit, leaves it to SQLite: larger steps copy a page
  * that many commits change only once.
  */
@@ -49,7 +49,7 @@ export class SqliteWriter {
   #cause: unknown;
   /** Staged with the chain; it is not known whether it is durable. */
   #unsettled: Tables['audit_batches'] | undefined;
-  /** The COMMIT of the last batch was started. */
+  /** True if the COMMIT of the last batch was started. */
   #isSent = false;
   /** The last batch was one statement, without a transaction around it. It reads pages before it writes anything. */
   #isAlone = false;
@@ -74,7 +74,7 @@ export class SqliteWriter {
     return this.#state === 'full' ? 'ERR_AUDIT_UNAVAILABLE' : 'ERR_STORE_UNAVAILABLE';
   }
 
-  /** Why nothing can be committed; undefined while commits work. */
+  /** Reason why nothing can be committed; undefined while commits work. */
   get cause(): unknown {
     return this.isWell ? undefined : this.#cause;
   }
@@ -223,8 +223,9 @@ export class SqliteWriter {
   }
 
   /**
-   * A failed commit may be durable or not: closes, opens again and looks for the entries. After a power loss, remains of a failed sync may reappear
-   * from the log, even if they are not visible now. A write that failed for lack of room never reached the frame that commits.
+   * Resolves a failed commit, which may be durable or not: closes the file, opens it again and searches for the entries. After a power loss, remains
+   * of a failed sync may reappear from the log, even if they are not visible now. A write that failed for lack of room never reached the frame that
+   * commits.
    * @returns whether it is certain that nothing was committed.
    */
   #recover(cause: unknown): boolean {
@@ -246,7 +247,7 @@ export class SqliteWriter {
     try {
       previous?.close();
     } catch {
-      // Opening the file again below finds what the close could not finish.
+      // Opening the file again below finds the state that the failed close left.
     }
     const connection = this.#parts.open();
     try {
@@ -302,7 +303,7 @@ export class SqliteWriter {
   }
 }
 
-/** Whether the plan writes nothing but audit entries. */
+/** Reports whether the plan writes nothing but audit entries. */
 function onlyRecords({ plan, planned }: PendingPlan): boolean {
   const { expect, writes } = planned;
   return expect.length === 0 && writes.length === 0 && plan.invalidates === undefined;

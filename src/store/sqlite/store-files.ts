@@ -43,7 +43,10 @@ export function prepareStoreDirectory(directory: string): void {
   }
 }
 
-/** SQLite syncs the directory entries of its files. The broker must sync the entry of their directory, or a power loss can remove everything. */
+/**
+ * Makes the directory durable. SQLite syncs the directory entries of its files; the broker must sync the entry of their directory, or a power loss
+ * can remove everything.
+ */
 function makeDirectory(directory: string): void {
   const first = mkdirSync(directory, { recursive: true, mode: 0o700 }) ?? directory;
   chmodSync(directory, 0o700);
