@@ -21,7 +21,7 @@ const MEDIA: Readonly<Record<string, string>> = {
 };
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** A response at run time; `Answer` gives it its type. */
+/** An answer at run time; `Answer` gives it its type. */
 export interface AnyAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -41,7 +41,7 @@ export async function readAnswer(
 ): Promise<AnyAnswer> {
   const status = response.statusCode ?? 0;
   const form = formOf(request.id, status, open !== undefined);
-  // The contract describes some 503 responses (readiness). With another media type a 503 is a problem, or not the broker's response.
+  // The contract describes some 503 answers (readiness). With another media type a 503 is a problem, or not the broker's answer.
   if (form === undefined || (form !== 'none' && mediaOf(response) !== MEDIA[form])) {
     throw await readFailure(request, response);
   }
@@ -50,7 +50,10 @@ export async function readAnswer(
   return { status, headers, requestId: headers['x-request-id'] ?? '', body };
 }
 
-/** Undefined if the contract describes no such response. A caller with a sealing key accepts only sealed values. */
+/**
+ * Gives the form of an answer; undefined if the contract describes no such answer. A caller with a key accepts values only
+ * encrypted.
+ */
 function formOf(id: PreparedRequest['id'], status: number, opens: boolean): string | undefined {
   const forms: Readonly<Record<number, string>> = OPERATIONS[id].answers;
   const form = forms[status];
@@ -73,7 +76,7 @@ async function readBodyAs(
   return jsonOf(form === 'sealed' && open !== undefined ? await open(text) : text, response);
 }
 
-/** The response if it is an event stream, without reading it. @throws as `readAnswer` */
+/** Returns the answer if it is an event stream, without reading it. @throws as `readAnswer` */
 export async function requireEventStream(
   request: PreparedRequest,
   response: IncomingMessage,
@@ -82,7 +85,7 @@ export async function requireEventStream(
   throw await readFailure(request, response);
 }
 
-/** The error of an unexpected response: the broker's refusal, or a response that is not the broker's. */
+/** Builds the error of an unexpected answer: the broker's refusal, or an answer that is not the broker's. */
 async function readFailure(
   request: PreparedRequest,
   response: IncomingMessage,

@@ -17,7 +17,7 @@ export function progressOf({ state, step, attempts }: RotationRow): RotationProg
   return { state, step, attempts };
 }
 
-/** A value as its column holds it: sealed to the installation, the rotation, the path and the slot. */
+/** Encrypts a value for its column; the associated data names the installation, the rotation, the path and the slot. */
 export function sealedValue(
   parts: Keys,
   row: Pick<RotationRow, 'id' | 'path'>,

@@ -4,7 +4,7 @@ import { LiveSession } from '../state/session-memory.ts';
 import { locatorAt } from '../state/target.ts';
 import type { Value } from '../state/value-cache.ts';
 
-/** The value that a canary pod reads before all others, requested as the current version or by its name. */
+/** Finds the value that a canary pod reads before all others, requested as the current version or by its name. */
 export function canaryValue(
   parts: Values & Pick<Recording, 'digest'> & Pick<Backends, 'catalog' | 'connections'>,
   caller: Caller,
@@ -12,6 +12,6 @@ export function canaryValue(
 ): Value | undefined {
   const value = caller instanceof LiveSession ? parts.canaries.valueFor(caller, path) : undefined;
   if (value === undefined || (version !== undefined && version !== value.version)) return undefined;
-  // The value comes from the broker's own store. Its locator is the place where the value will be published.
+  // The value comes from the broker's own store. Its locator is the one at which the value will be published.
   return { ...value, locator: locatorAt(parts, path) };
 }

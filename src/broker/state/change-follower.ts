@@ -78,7 +78,7 @@ export class State {
     await Promise.race([this.#work, promise]).finally(cancel);
   }
 
-  /** Resolves when memory reflects the change with this number. A response that reports success waits for it. */
+  /** Resolves when memory reflects the change with this number. An answer that reports success waits for it. */
   async waitForChange(seq: number): Promise<void> {
     if (this.#applied >= seq || this.#closed) return;
     const { promise, resolve } = Promise.withResolvers<undefined>();

@@ -20,7 +20,7 @@ export function brokerSource(client: LogClient): ExportSource {
   };
 }
 
-/** The body of a response; undefined for 404. @throws ApiError, UnreachableError */
+/** Reads the body of an answer; undefined for 404. @throws ApiError, UnreachableError */
 async function bodyUnlessNotFound<T>(call: Promise<{ readonly body: T }>): Promise<T | undefined> {
   try {
     return (await call).body;

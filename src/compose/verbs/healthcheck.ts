@@ -21,7 +21,10 @@ export async function runHealthcheck(path: string): Promise<string> {
   return 'alive';
 }
 
-/** The certificate is not verified: it has the broker's public name, not this address, and the check only needs a response of the process. */
+/**
+ * The certificate is not verified: it has the broker's public name, not this address, and the check only needs an answer of the
+ * process.
+ */
 async function fetchStatus(host: string, port: number, isTls: boolean): Promise<number> {
   const { request } = isTls ? await import('node:https') : await import('node:http');
   const { promise, resolve, reject } = Promise.withResolvers<number>();
