@@ -139,7 +139,7 @@ export class AwsKmsKey implements KeyEncryptionKey {
     );
   }
 
-  /** Both operations change nothing at the server, so both may be repeated. */
+  /** Calls the server. Both operations change nothing there, so both may be repeated. */
   async #call<T>(context: CallContext, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
     try {
       return await this.#guard.read(context, (signal) => awsAttempt(signal, () => send(signal)));

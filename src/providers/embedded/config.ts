@@ -2,7 +2,7 @@ import { isSecretPath } from '../../domain/words/names.ts';
 import { parseDuration } from '../../domain/policy/duration.ts';
 import { z } from 'zod';
 
-/** Kept rows of a secret's history, tombstones included; `versions()` never returns more. */
+/** Limit of a secret's rows, tombstones included; `versions()` never returns more. */
 export const HISTORY_LENGTH = 100;
 
 const LONGEST_WINDOW_SECONDS = 90 * 86_400;
@@ -36,6 +36,6 @@ export type EmbeddedOptions = z.infer<typeof embeddedOptions>;
 /** A key-encryption key in a separate file, outside the data directory and all its backups. */
 export const localFileConfig = z.strictObject({
   type: z.literal('local-file'),
-  /** Created by `createKeyFile`; mode 0600 or 0400. */
+  /** File that `createKeyFile` created, with mode 0600 or 0400. */
   path: z.string().min(1),
 });

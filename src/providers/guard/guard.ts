@@ -166,7 +166,7 @@ class ConnectionGuard implements Guard {
   }
 }
 
-/** Refused by the guard, before the backend was called. */
+/** Tells whether the guard refused the call, before the backend was called. */
 function isRefusal(error: unknown): boolean {
   return (
     error instanceof BrokerError &&

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 
-/** These contain bootstrap tokens and the credentials of controllers and nodes. */
+/** Namespaces that contain bootstrap tokens and the credentials of controllers and nodes. */
 const SYSTEM_NAMESPACES = ['kube-system', 'kube-public', 'kube-node-lease'];
 
 export interface KubernetesBounds {

@@ -39,7 +39,7 @@ const kubernetesAccessFields = {
   /** Address of the API server. `caFile` (default: Node's root certificates) and `tokenFile` belong to it. */
   server: httpsAddress.optional(),
   caFile: file.optional(),
-  /** Read again when it changes. */
+  /** File of the token, read again when it changes. */
   tokenFile: file.optional(),
   kubeconfigFile: file.optional(),
   /** Name of a context in the kubeconfig file; absent: the file's current one. */

@@ -173,7 +173,7 @@ const tokenHandle = z.strictObject({
   /** The limit of the lease. The token itself lives at least Kubernetes' minimum, unless revoked. */
   ttl: z.int(),
   anchor: z.string(),
-  /** Known once the anchor exists. */
+  /** UID of the anchor, known once it exists. */
   uid: z.string().optional(),
 });
 
@@ -193,7 +193,7 @@ function parseHandle(text: string): TokenHandle {
   }
 }
 
-/** Each anchor has this label, so that lists of secrets skip it and operators recognize it. */
+/** Label of each anchor, so that lists of secrets skip it and operators recognize it. */
 export const ANCHOR_LABEL = 'quaymaster.dev/credential';
 export const ANCHOR_TYPE = 'quaymaster.dev/anchor';
 

@@ -15,7 +15,7 @@ const NUMBERS = {
   not_permitted: [1142, 1143, 1227, 1370, 1410, 1095],
   /** Errors of a server that takes no more connections, in total or of this account, or that shuts down. */
   not_serving: [1040, 1203, 1226, 1053, 1927],
-  /** Read only, while failing over. */
+  /** Errors of a server that is read-only while it fails over. */
   read_only: [1290, 1792, 1836],
 } as const;
 

@@ -24,8 +24,8 @@ export function refuseStaleCopies(current: SecretData = {}, own: readonly string
 }
 
 /**
- * The same for a login. A user's name may occur with other meanings. So a password equal to the name is not searched for. The name of a
- * user that the next value replaces counts as a copy only in a place where it logs in.
+ * Refuses like `refuseStaleCopies`, for a login. A user's name may occur with other meanings. So a password equal to the name is not
+ * searched for. The name of a user that the next value replaces counts as a copy only in a place where it logs in.
  */
 export function refuseStaleLogin(
   current: SecretData = {},

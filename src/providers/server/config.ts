@@ -6,7 +6,7 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1']);
 const file = z.string().min(1).max(4096);
 
 const tlsFiles = z.strictObject({
-  /** PEM; by default the root certificates of Node. */
+  /** PEM file of the authorities; default: the root certificates of Node. */
   caFile: file.optional(),
   /** Name that the server's certificate must have, instead of `host`. */
   serverName: z.string().min(1).max(253).optional(),
@@ -24,7 +24,7 @@ export const databaseServerFields = {
     .max(253)
     .regex(/^[A-Za-z0-9._:-]+$/, 'is a host name or an address'),
   username: z.string().min(1).max(128),
-  /** Read at each use, so that the password can change without a restart. */
+  /** File of the password, read at each use, so that it can change without a restart. */
   passwordFile: file,
   /** TLS settings; default: TLS, except to loopback. `off` must be explicit; even then no plain password is sent. */
   tls: z.union([z.literal('off'), tlsFiles]).optional(),
@@ -38,7 +38,7 @@ interface Reach {
   readonly tls?: 'off' | TlsFiles | undefined;
 }
 
-/** Undefined: no TLS, because it is `off` or the host is loopback. */
+/** Selects the TLS files. Undefined: no TLS, because it is `off` or the host is loopback. */
 export function tlsFilesOf({ host, tls }: Reach): TlsFiles | undefined {
   if (tls === 'off') return undefined;
   return tls ?? (isLoopback(host) ? undefined : {});

@@ -62,7 +62,7 @@ export type VaultAuth = z.infer<typeof vaultAuthSchema>;
 /** The address of one Vault or OpenBao, and the broker's identity there. */
 export const vaultServerSchema = z.strictObject({
   address,
-  /** PEM; absent: Node's root certificates. */
+  /** PEM file of the authorities; absent: Node's root certificates. */
   caFile: filePath.optional(),
   /** Name that the server's certificate must have, instead of the host of the address. */
   serverName: z.string().min(1).optional(),

@@ -17,7 +17,7 @@ export interface WebhookPost {
 }
 
 export interface WebhookAnswer {
-  /** attacker-controlled, like the following fields */
+  /** Body of the answer: attacker-controlled, like the following fields. */
   readonly body: Buffer;
   readonly signature: string;
 }

@@ -5,7 +5,7 @@ import { passwordOptions, secretKey } from '../rotator/options.ts';
 
 const MOST_URL = 2048;
 
-/** https, or http to loopback if TLS is explicitly off: the connection carries secret values. */
+/** Requires https, or http to loopback if TLS is explicitly off: the connection carries secret values. */
 function isFitting(text: string, tls: unknown): boolean {
   const url = URL.parse(text);
   if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return false;

@@ -104,7 +104,7 @@ export class OwnRotation implements RotationTarget {
     return conflict('hangs_at_aws', `${detail}, or abort`);
   }
 
-  /** Undefined while the version has no value. */
+  /** Reads the value of a version; undefined while it has none. */
   async #readValue(version: string, context: CallContext): Promise<SecretData | undefined> {
     try {
       return toSecretData(await this.#rotation.value(version, context));
@@ -128,7 +128,7 @@ function currentIn(stages: Stages): string | undefined {
   return [...stages].find(([, own]) => own.includes(CURRENT))?.[0];
 }
 
-/** Another party started that rotation; the broker does not end it. */
+/** Refuses because another party started that rotation, and the broker does not end it. */
 function inProgress(): BrokerError {
   return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'rotation_under_way' });
 }

@@ -51,7 +51,7 @@ export class AwsPublishing implements SecretPublishing {
     return { version: await this.#secrets.put(put, stage, context) };
   }
 
-  /** Undefined also for a secret without a value. The server refuses a write to a missing secret. */
+  /** Reads the current secret; undefined also for a secret without a value. The server refuses a write to a missing secret. */
   async #current(
     name: string,
     stage: string,

@@ -40,7 +40,7 @@ interface HeadList {
   readonly mount: string;
   readonly prefix: string;
   readonly page: PageRequest;
-  /** Undefined for a secret that is not part of the list. */
+  /** Builds the item of a list; undefined for a secret that is not part of the list. */
   readonly listing: (head: SecretHead) => SecretListing | undefined;
 }
 

@@ -29,7 +29,7 @@ export class EmbeddedSecrets {
     this.#parts = parts;
   }
 
-  /** Undefined if the secret never existed. @throws ERR_CIPHERTEXT_INVALID */
+  /** Reads the head of a secret; undefined if it never existed. @throws ERR_CIPHERTEXT_INVALID */
   async head(path: string): Promise<SecretHead | undefined> {
     const row = await this.#parts.store.get('secrets', { path });
     if (row === undefined) return undefined;
@@ -71,7 +71,7 @@ type HeadFields = Omit<SecretHead, 'mac'>;
 
 const TABLE = 'secrets';
 
-/** Nothing is deleted. */
+/** Columns of a secret of which nothing is deleted. */
 export const NOT_DELETED = { deleted_version: null, deleted_through: null, destroy_at: null };
 
 export function signHead(rootKey: RootKey, fields: HeadFields): SecretHead {

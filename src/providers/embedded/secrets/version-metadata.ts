@@ -19,8 +19,8 @@ export function describeVersion(row: VersionRow, head: SecretHead): SecretVersio
 }
 
 /**
- * No MAC covers this text, so an attacker with access to the database may have changed it: a member that the broker cannot have written is omitted, and
- * the version stays in the list.
+ * Reads the note of a version. No MAC covers this text, so an attacker with access to the database may have changed it: a member
+ * that the broker cannot have written is omitted, and the version stays in the list.
  */
 function noteIn(text: string): VersionNote & Pick<SecretVersionInfo, 'method'> {
   let note: Readonly<Record<string, unknown>>;

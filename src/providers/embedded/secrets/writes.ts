@@ -291,7 +291,7 @@ function conflict(detail: string): BrokerError {
   return new BrokerError('ERR_CONFLICT', detail);
 }
 
-/** Each number is used once: a write that would overwrite a version is a conflict, whatever the head says. */
+/** Expects that a number is unused: a write that would overwrite a version is a conflict, whatever the head contains. */
 function expectUnused(id: string, version: number): Expectation {
   return { table: 'secret_versions', key: { secret_id: id, version }, absent: true };
 }

@@ -3,7 +3,7 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secrets/secret.ts';
 import { isDataKey } from '../config.ts';
 
-/** etcd accepts objects of 1.5 MiB; managed fields and the base64 of a last-applied copy add to that. */
+/** Limit of a Secret: etcd accepts objects of 1.5 MiB; managed fields and the base64 of a last-applied copy add to that. */
 export const MAX_SECRET_BYTES = 4 * 1024 * 1024;
 const MAX_KEYS = 256;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

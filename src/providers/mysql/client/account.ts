@@ -43,7 +43,7 @@ export function accountLocator({ username, host }: MysqlAccount): string {
   return host === '%' ? name : `${name}@${encodeURIComponent(host)}`;
 }
 
-/** No thread of that number: it has ended by itself. */
+/** Code for an unknown thread: it has ended by itself. */
 const ER_NO_SUCH_THREAD = 1094;
 const ROUNDS = 40;
 /** A connection that was killed and still rolls back runs no further statement. */

@@ -24,8 +24,8 @@ export interface MysqlLogin {
 }
 
 /**
- * Set in every session: quoting has one meaning, and SHOW GRANTS quotes names. On MariaDB, the only server that reads `/*M! … `, GRANT must not create
- * a user without a password if a revocation dropped the user in between.
+ * Statement that every session runs first: quoting has one meaning, and SHOW GRANTS quotes names. On MariaDB, the only server
+ * that reads `/*M! … `, GRANT must not create a user without a password if a revocation dropped the user in between.
  */
 const SETTLE =
   "SET SESSION sql_mode = CONCAT('NO_BACKSLASH_ESCAPES' /*M!, ',NO_AUTO_CREATE_USER' */), SESSION sql_quote_show_create = 1";

@@ -3,7 +3,7 @@ import { conflict } from '../../rotator/values.ts';
 import { type MysqlAccount, quoteAccount } from '../client/account.ts';
 import type { MysqlSession } from '../client/session.ts';
 
-/** Quoted names and texts, and the text between them, so that a word inside a name does not count. */
+/** Tokens of a grant: quoted names and texts, and the text between them, so that a word inside a name does not count. */
 const TOKENS = /`(?:[^`]|``)*`|'(?:[^']|'')*'|[^`']+/g;
 /** The login method of an account, which is its own. The demands and limits after it are copied. */
 const LOGIN = /^ IDENTIFIED (?:(?! REQUIRE | WITH )[^'`]|'(?:[^']|'')*'|`(?:[^`]|``)*`)*/;

@@ -14,7 +14,7 @@ interface RoleClosing {
   readonly role: string;
   /** The attributes that close the role: NOLOGIN and others. */
   readonly attributes: string;
-  /** Called before each attempt. */
+  /** Function that is called before each attempt. */
   readonly before?: () => void;
 }
 
@@ -45,8 +45,8 @@ export async function roleExists(session: PostgresSession, role: string): Promis
 }
 
 /**
- * Another broker's uncommitted CREATE ROLE is not visible, but the unique index of names makes a second CREATE ROLE wait for it. This needs no lock that
- * another role could hold.
+ * Tests whether the name is free. Another broker's uncommitted CREATE ROLE is not visible, but the unique index of names makes a
+ * second CREATE ROLE wait for it. This needs no lock that another role could hold.
  */
 async function nameIsFree(session: PostgresSession, role: string): Promise<boolean> {
   await session.query('SAVEPOINT probe');

@@ -9,9 +9,9 @@ import type { PostgresSession } from './session.ts';
 const ROUNDS = 12;
 /** PostgreSQL, appendix A: deadlock_detected, internal_error ("tuple concurrently updated"), unique_violation (of the catalogue). */
 const CONTENDED = new Set(['40P01', 'XX000', '23505']);
-/** The same: lock_not_available. */
+/** SQLSTATE lock_not_available. */
 const LOCKED = '55P03';
-/** The same: duplicate_object. Another process created the role after this one had looked for it. */
+/** SQLSTATE duplicate_object: another process created the role after this one had looked for it. */
 const CREATED = '42710';
 const LOCK_TIMEOUT_MS = 500;
 /** Seconds that a change waits before the broker looks for its blockers; well within the change's own timeout. */

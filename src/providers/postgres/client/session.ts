@@ -19,7 +19,7 @@ export interface PostgresLogin {
   readonly database: string;
   readonly username: string;
   readonly password: Sensitive<string>;
-  /** Undefined: no TLS. */
+  /** Files of the TLS connection; undefined: no TLS. */
   readonly tls: TlsIdentity | undefined;
   /** A loopback connection: the server may ask for the plain password. */
   readonly isLocal: boolean;
@@ -30,7 +30,7 @@ export interface PostgresLogin {
 export interface PostgresSession {
   /** True if the server asked for a password; otherwise the login proves nothing. */
   readonly wasAsked: boolean;
-  /** Exactly one statement; the values of `$1` … are sent separately. */
+  /** Runs exactly one statement; the values of `$1` … are sent separately. */
   query(text: string, values?: readonly PostgresValue[]): Promise<readonly PostgresRow[]>;
   /** Runs `work` in one transaction. @throws ERR_PROVIDER_TIMEOUT once the signal fires: then the outcome is unknown. */
   transaction<T>(work: () => Promise<T>): Promise<T>;
@@ -124,7 +124,7 @@ class DriverSession implements PostgresSession {
     }
   }
 
-  /** These listeners run before the driver's, which are attached on connect: a destroyed wire sends nothing more. */
+  /** Watches the login. These listeners run before the driver's, which are attached on connect: a destroyed wire sends nothing more. */
   #watchLogin(isPrivate: boolean): void {
     const { connection } = this.#client;
     let proof: 'none' | 'begun' | 'given' = 'none';

@@ -36,7 +36,7 @@ export class PostgresWire extends Duplex {
     return this;
   }
 
-  /** Always on. */
+  /** Does nothing: the wire always sets it. */
   setNoDelay(): this {
     return this;
   }

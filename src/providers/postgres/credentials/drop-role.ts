@@ -8,14 +8,14 @@ import type { PostgresSession } from '../client/session.ts';
 import { sqlStateOf } from '../errors.ts';
 import { ownsObjects, releaseRole, type ReleaseTerms } from './release-role.ts';
 
-/** No login is possible, whatever method `pg_hba.conf` demands. */
+/** Attributes that prevent a login, whatever method `pg_hba.conf` demands. */
 const CLOSED = "NOLOGIN PASSWORD NULL VALID UNTIL 'epoch' CONNECTION LIMIT 0";
 const LOCK_TIMEOUT_MS = 500;
 const TRIES = 10;
 /** PostgreSQL, appendix A: dependent_objects_still_exist, undefined_object. */
 const STILL_NEEDED = '2BP01';
 const GONE = '42704';
-/** Other databases of the server in which the role owns objects or has rights. */
+/** Query for other databases of the server in which the role owns objects or has rights. */
 const ELSEWHERE = `
   SELECT DISTINCT b.datname FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid JOIN pg_database b ON b.oid = d.dbid
    WHERE d.refclassid = 'pg_authid'::regclass AND r.rolname = $1 AND b.datname <> current_database()`;

@@ -136,7 +136,10 @@ export class RoleCredentials implements DynamicCredentials {
   }
 }
 
-/** Another session locks the object of a GRANT. PostgreSQL 18 waits in GRANT for locks on the table, which any role that may write to it can take. */
+/**
+ * Reports that another session locks the object of a GRANT. PostgreSQL 18 waits in GRANT for locks on the table, which any role
+ * that may write to it can take.
+ */
 function blocked(error: unknown): never {
   if (!isLocked(error)) throw error;
   throw new BrokerError('ERR_PROVIDER_TIMEOUT', undefined, { reason: 'blocked', cause: error });

@@ -18,7 +18,7 @@ const SPACE = /\s+/y;
 /** Word of plain letters only: the server folds others in ways that this reader does not distinguish. */
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
 const QUOTED_NAME = /"((?:[^"\0]|"")+)"/y;
-/** No backslash: its meaning depends on a setting. */
+/** Text without a backslash, whose meaning depends on a setting. */
 const TEXT = /'(?:[^'\\\0]|'')*'/y;
 const SIGN = /[0-9.,()=+*<>:-]/y;
 
@@ -102,7 +102,7 @@ export function creationProblem(template: string, isFirst: boolean): string | un
   return commonProblem(tokens, GIVING);
 }
 
-/** The same for a revocation statement. */
+/** Checks a revocation statement in the same way. */
 export function revocationProblem(template: string): string | undefined {
   const tokens = tokensOf(template);
   if (tokens === undefined) return unreadable(template);
@@ -181,7 +181,7 @@ function hasWord(tokens: readonly StatementToken[], word: string): boolean {
   return tokens.some(({ kind, text }) => kind === 'word' && text === word);
 }
 
-/** Exactly once, right after the keyword that defines it. */
+/** Requires the placeholder exactly once, right after the keyword that defines it. */
 function follows(tokens: readonly StatementToken[], word: string, placeholder: string): boolean {
   const places = tokens.flatMap(({ kind, text }, index) =>
     kind === 'placeholder' && text === placeholder ? [index] : [],

@@ -82,7 +82,7 @@ export class PostgresAccounts implements SqlAccounts {
     await this.#change(turn, login.username, (session) => setPassword(session, login));
   }
 
-  /** No password logs in any more. @throws ERR_CONFLICT, reason `role_missing`. */
+  /** Removes the password, so that none logs in any more. @throws ERR_CONFLICT, reason `role_missing`. */
   async removePassword(turn: RotationTurn, username: string): Promise<void> {
     await this.#change(turn, username, (session) =>
       session.query(`ALTER ROLE ${quoteIdentifier(username)} WITH PASSWORD NULL`),

@@ -19,13 +19,13 @@ export interface TokenSource {
    * failed.
    */
   current(): Promise<HeldToken>;
-  /** Another token, after the server refused this one; undefined if there is none, or the last login was too recent. */
+  /** Gets another token, after the server refused this one; undefined if there is none, or the last login was too recent. */
   replacement(refused: HeldToken): Promise<HeldToken | undefined>;
   /** Revokes the token that it obtained. Never throws. */
   close(): Promise<void>;
 }
 
-/** No second login within this time, whatever the server refuses: a path that the broker may not read must not cause a login per read. */
+/** Time without a second login, whatever the server refuses: a path that the broker may not read must not cause a login per read. */
 const LOGIN_PAUSE_MS = 10_000;
 const FAILURE_PAUSE_MS = 1000;
 const RENEWAL_POINT = 2 / 3;

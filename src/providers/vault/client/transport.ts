@@ -123,7 +123,7 @@ const SAID_LENGTH = 200;
 
 export interface ExchangeRequest {
   readonly method: string;
-  /** Sent exactly as given: no layer parses or normalises it. */
+  /** Request target, sent exactly as given: no layer parses or normalises it. */
   readonly target: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
@@ -133,7 +133,7 @@ export interface ExchangeRequest {
 
 export interface ExchangeAnswer {
   readonly status: 200 | 204;
-  /** attacker-controlled */
+  /** Body of the answer: attacker-controlled. */
   readonly body: unknown;
 }
 

@@ -5,7 +5,7 @@ import { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import { VaultResponseError, failMalformed } from '../errors.ts';
 import { toSecretData } from '../secrets/kv-data.ts';
 
-/** No text, no fraction, and no value that means "forever" (CVE-2020-12757). */
+/** Schema of a duration: no text, no fraction, and no value that means "forever" (CVE-2020-12757). */
 const seconds = z.int().min(1);
 
 const tokenAnswer = z.object({

@@ -12,7 +12,7 @@ const handleSchema = z.strictObject({
   ttl: z.int().min(1),
   /** The accessor of the orphan token, from `prepare` on. */
   accessor: z.string().min(1).optional(),
-  /** Set from `issue` on. */
+  /** Lease of the credential, set from `issue` on. */
   lease: z.string().min(1).optional(),
 });
 

@@ -3,7 +3,7 @@ import type { CallContext } from '../../../ports/call-context.ts';
 
 /** The present content of a path at the server. */
 export interface KvContent {
-  /** Undefined if the path is empty, or its current version is deleted. */
+  /** Content of the path; undefined if it is empty, or its current version is deleted. */
   readonly content: Readonly<Record<string, unknown>> | undefined;
   /** The version that `KvEngine.read` returns. */
   readonly version: string;

@@ -50,7 +50,7 @@ export class Locators {
   }
 }
 
-/** Encoded segments contain no `#`, so the first one begins the key. */
+/** Parses a locator. Encoded segments contain no `#`, so the first one begins the key. */
 export function parseLocator(locator: string): Location {
   const mark = locator.indexOf(KEY_MARK);
   if (mark === -1) return { path: locator, key: undefined };
@@ -75,7 +75,7 @@ function encodeOption(text: string, pointer: string): string {
   }
 }
 
-/** Any name of a KV key. A slash in it is also encoded, so that it does not separate segments. */
+/** Encodes any name of a KV key. A slash in it is also encoded, so that it does not separate segments. */
 function encodeKey(key: string): string {
   if (!key.isWellFormed()) throw invalid('/key', 'is not well-formed Unicode');
   return encodeURIComponent(key);
