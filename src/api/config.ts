@@ -7,11 +7,11 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
 const tls = z
   .strictObject({
-    /** PEM, leaf first. Read again when it changes, so a renewed certificate needs no restart. */
+    /** PEM file of the certificate chain, leaf first. Read again when it changes, so a renewed certificate needs no restart. */
     certificateFile: z.string().min(1),
     /** PEM file of the private key; ECDSA P-256 costs the least per handshake. */
     keyFile: z.string().min(1),
-    /** PEM: authorities of client certificates. Read again when it changes. */
+    /** PEM file of the authorities of client certificates. Read again when it changes. */
     clientCaFile: z.string().min(1).optional(),
     /** `optional`: a client without a verified certificate may log in with a token. `required`: its handshake fails. */
     clientAuth: z.enum(['optional', 'required']).optional(),

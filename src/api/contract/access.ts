@@ -42,7 +42,7 @@ const TURNERS: readonly Role[] = ['rotator', 'admin'];
 const ROTATORS: readonly Role[] = ['rotator', 'auditor', 'admin'];
 const AUDITORS: readonly Role[] = ['auditor', 'admin'];
 const VIEW: readonly Role[] = ['evidence-writer', 'policy-editor', ...LEASES];
-/** Any operator may read metrics, and see and revoke its own tokens. */
+/** Roles of operations for any operator: reading metrics, and seeing and revoking its own tokens. */
 const ANY: readonly Role[] = ROLES;
 
 const KEYS_OF_PEOPLE = '/api/v1/security-keys';

@@ -128,7 +128,7 @@ export class Exchange implements Call {
     return this.#context;
   }
 
-  /** The same call with method and path of the request, for the entry of a refusal. */
+  /** Describes the same call with method and path of the request, for the entry of a refusal. */
   described(): Call {
     const { requestId, address, network, holder } = this;
     const { method, url = '' } = this.request;

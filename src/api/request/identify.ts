@@ -24,7 +24,7 @@ const FORGED = 'dpop_signature';
 
 /** The caller, and the facts that the request proved. */
 export interface Identity {
-  /** Undefined if the operation needs no caller. */
+  /** Caller; undefined if the operation needs none. */
   readonly caller: Caller | undefined;
   /** `jti` of the proof, for a session that is bound to a key. */
   readonly proofId?: string;

@@ -36,7 +36,7 @@ export class Peer {
     return peer;
   }
 
-  /** Encoded once and kept while the `User-Agent` stays the same. */
+  /** Encodes the client once and keeps it while the `User-Agent` stays the same. */
   client(userAgent: string | undefined, digest: TextDigest): EncodedClient {
     if (this.#client === undefined || this.#userAgent !== userAgent) {
       this.#client = encodeClient({ address: this.address, userAgent }, digest);

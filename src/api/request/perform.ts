@@ -107,7 +107,7 @@ interface Request {
   caller: Caller | undefined;
   body: ParsedBody | undefined;
   share: RequestShare | undefined;
-  /** Its use case succeeded, so it has an audit entry. */
+  /** True if the use case succeeded, so that it has an audit entry. */
   isRecorded: boolean;
 }
 

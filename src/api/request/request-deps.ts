@@ -51,7 +51,7 @@ export type ServedParts = Recording &
   Proofs &
   Pick<Work, 'rotationsDue'> & {
     readonly audit: AuditLog;
-    /** Undefined unless the configuration makes the log public. */
+    /** Public log; undefined unless the configuration makes the log public. */
     readonly publicLog: PublicLog | undefined;
     readonly receivers: RequiredReceivers;
     readonly backups: Backups | undefined;
@@ -73,6 +73,6 @@ export interface Surroundings {
   readonly requestMs: number;
   /** Schemes by which clients may reach the listener: `http`, `https`, or both behind a proxy that terminates TLS. */
   readonly schemes: readonly string[];
-  /** Called with each answered request; development mode prints them. */
+  /** Listener for each answered request; development mode prints them. */
   readonly onAnswered: ((answered: AnsweredRequest) => void) | undefined;
 }

@@ -12,7 +12,7 @@ const BYTES_OF_WEIGHT = 16_384;
 export class RequestShare {
   readonly #exchange: Exchange;
   readonly #surroundings: Surroundings;
-  /** Undefined if the operation needs no token. */
+  /** Caller; undefined if the operation needs no token. */
   readonly #caller: Caller | undefined;
   #received = 0;
   #produced = 0;
@@ -63,7 +63,10 @@ export class RequestShare {
     return this.#surroundings.shares.bodiesOf(this.#exchange);
   }
 
-  /** Each pod of a workload with rights has its own share for bodies, so that no pod blocks the renewals of the others. */
+  /**
+   * Holder of the share for bodies: each pod of a workload with rights has its own, so that no pod blocks the renewals of the
+   * others.
+   */
   get #bodyHolder(): string {
     const { hasRights, holder } = this.#exchange;
     if (!hasRights || !(this.#caller instanceof LiveSession)) return holder;

@@ -35,7 +35,7 @@ const MOST_BYTES = 262_144;
 const MOST_ALERTS = 100;
 const STATES = ['kept', 'unmatched', 'pending', 'responding', 'done', 'dismissed'] as const;
 
-/** The same answer for an unknown source and for a wrong secret. @throws ERR_UNAUTHENTICATED */
+/** Finds the source. The answer is the same for an unknown source and for a wrong secret. @throws ERR_UNAUTHENTICATED */
 function sourceOf({ alertSources }: ServedParts, { name = '' }: Incoming['params']): AlertSource {
   const source = isName(name) ? alertSources.find(name) : undefined;
   if (source !== undefined) return source;

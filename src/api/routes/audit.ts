@@ -188,7 +188,10 @@ export const readLogKey: RouteOf<'readLogKey'> = {
     },
 };
 
-/** Signed heads of the commits, from the commit that holds the entry `start`. The next page starts at the end of the last head. */
+/**
+ * Lists signed heads of the commits, from the commit that holds the entry `start`. The next page starts at the end of the last
+ * head.
+ */
 export const listHeads: RouteOf<'listHeads'> = {
   query: ['start'],
   read: ({ query }) => {

@@ -56,7 +56,7 @@ const item = z
     'needs ifMatch or ifNoneMatch, not both',
   );
 
-/** Several documents in one request. Each is decided, recorded and answered as if it came alone. */
+/** Applies several documents in one request. Each is decided, recorded and answered as if it came alone. */
 export const applyDocuments: RouteOf<'applyDocuments'> = {
   query: ['dryRun'],
   body: { maxBytes: BATCH_BYTES },

@@ -19,7 +19,7 @@ export interface MachineFacts {
   readonly metrics: Registry;
   /** False if metrics have their own listener. */
   readonly servesMetrics: boolean;
-  /** openapi.yaml as JSON text. */
+  /** Returns openapi.yaml as JSON text. */
   readonly openApi: () => string;
 }
 
@@ -28,7 +28,7 @@ export type MachineRoutes = Pick<
   'readRoot' | 'readHealth' | 'readReadiness' | 'readMetrics' | 'readOpenApi'
 >;
 
-/** The same for every caller, and without the version of the broker, which would help to choose an attack. */
+/** Greeting, the same for every caller, and without the version of the broker, which would help to choose an attack. */
 const GREETING = `This is a Quaymaster broker.
 
   /openapi.json   the API

@@ -28,7 +28,7 @@ type Item = ReadItem | OrderItem;
 /** Renders the failure of an item. */
 type Failed = (path: string, error: BrokerError) => ByteText;
 
-/** Several secrets and dynamic credentials in one call. Each item is decided, recorded and answered separately. */
+/** Reads several secrets and dynamic credentials in one call. Each item is decided, recorded and answered separately. */
 export const readSecrets: RouteOf<'readSecrets'> = {
   body: { maxBytes: BATCH_BYTES },
   read: ({ operation, body, caller, limits, rates, share }) => {

@@ -112,7 +112,7 @@ export const readKeyPage: RouteOf<'readKeyPage'> = { read: () => page(HTML, KEY_
 
 export const readKeyScript: RouteOf<'readKeyScript'> = { read: () => page(SCRIPT, KEY_SCRIPT) };
 
-/** The same bytes for every caller; nothing is read of the request. */
+/** Serves a page with the same bytes for every caller; it reads nothing of the request. */
 function page(
   headers: readonly string[],
   body: string,

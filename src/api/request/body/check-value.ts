@@ -49,7 +49,7 @@ function checkText(text: string): void {
   if (text.includes('\0')) throw refused('nul', 'must not hold NUL characters');
 }
 
-/** No document has a field of this name, and some readers of objects skip it silently. */
+/** Refuses `__proto__`: no document has a field of this name, and some readers of objects skip it silently. */
 function unknownField(): BrokerError {
   return new BrokerError('ERR_UNKNOWN_FIELD', undefined, { reason: 'unknown_field' });
 }
