@@ -35,7 +35,7 @@ const context = z
 const peopleIssuerSchema = z.strictObject({
   issuerUrl: z.url({ protocol: /^https$/ }).refine(isPlainAddress, 'no user, query or fragment'),
   clientId: z.string().min(1).max(255),
-  /** Absent: a public client, which PKCE protects. */
+  /** File of the client secret. Absent: a public client, which PKCE protects. */
   clientSecretFile: file.optional(),
   /** Trusted for the issuer, instead of Node's root certificates. */
   caFile: file.optional(),
@@ -75,7 +75,7 @@ export const peopleConfigSchema = z
     stepUp: z
       .strictObject({
         maxAgeSeconds: z.int().min(30).max(DAY_SECONDS).default(900),
-        /** Any of these; empty: any context. */
+        /** Accepted contexts, of which one must match; empty: any context. */
         acr: z.array(context).max(16).default([]),
       })
       .prefault({}),
@@ -110,7 +110,7 @@ export const jwksConnectionSchema = z.union([fileSource, discoverySource]);
 export const spiffeConnectionSchema = z.strictObject({
   type: z.literal('spiffe'),
   trustDomain: z.string().refine(isTrustDomain, 'is not a trust domain'),
-  /** PEM. */
+  /** PEM file of the authorities. */
   bundleFile: file,
 });
 

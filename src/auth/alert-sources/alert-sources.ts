@@ -120,7 +120,7 @@ class ConfiguredSource implements AlertSource {
   }
 }
 
-/** The same for an unknown source, so that a sender without the secret learns no names. */
+/** Refuses in the same way for an unknown source, so that a sender without the secret learns no names. */
 function refused(reason: string, cause?: unknown): BrokerError {
   return new BrokerError('ERR_UNAUTHENTICATED', undefined, { reason, cause });
 }

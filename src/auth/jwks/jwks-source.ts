@@ -5,7 +5,7 @@ export interface JwksSource {
   close(): void;
 }
 
-/** kube-apiserver answers 406 unless the client accepts a key set (RFC 7517 §8.5.2). */
+/** Accept header for a key set: kube-apiserver answers 406 without it (RFC 7517 §8.5.2). */
 export const JWKS_ACCEPT = 'application/jwk-set+json, application/json';
 
 /** Limit of a key set: 100 RSA keys of 4096 bits take 80 KB. */

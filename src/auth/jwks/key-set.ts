@@ -44,7 +44,7 @@ export class KeySet {
     void this.#refresh();
   }
 
-  /** Undefined if the cluster does not publish this key. @throws ERR_IDENTITY_UNAVAILABLE if no set is trusted. */
+  /** Finds a key; undefined if the cluster does not publish it. @throws ERR_IDENTITY_UNAVAILABLE if no set is trusted. */
   async find(kid: string, context: Pick<CallContext, 'signal'>): Promise<TrustedKey | undefined> {
     const known = this.#believed()?.get(kid);
     if (known !== undefined) return known;

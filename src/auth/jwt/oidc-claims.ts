@@ -51,7 +51,7 @@ function requireClaims(claims: JsonObject, required: OidcRules['requiredClaims']
   }
 }
 
-/** Any other type than a string would become text in more than one way, such as `[["a"]]` and `"a"`. */
+/** Reads a claim as text. Any other type than a string would become text in more than one way, such as `[["a"]]` and `"a"`. */
 function textOf(claims: JsonObject, claim: string): string {
   if (!Object.hasOwn(claims, claim)) throw tokenRefused('claim_missing');
   const value = claims[claim];

@@ -94,7 +94,7 @@ function refuseLegacy(claims: JsonObject): void {
   if (isLegacy) throw tokenRefused('legacy_token');
 }
 
-/** Each audience of a token can replay it here, so a token has one unless the cluster allows several. */
+/** Reads the audiences. Each audience of a token can replay it here, so a token has one unless the cluster allows several. */
 export function readAudiences(
   claim: unknown,
   rules: Pick<TokenRules, 'audiences' | 'allowSeveralAudiences'>,

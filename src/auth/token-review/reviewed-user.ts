@@ -54,7 +54,7 @@ function extrasOf(extra: Members): Omit<ReviewedUser, 'username' | 'uid'> {
   };
 }
 
-/** Several values for a field with one value make the answer invalid. */
+/** Reads the only value of a field. Several values make the answer invalid. */
 function onlyValue(extra: Members, name: string): string | undefined {
   const values = extra[`${EXTRA}${name}`];
   if (values === undefined) return undefined;
