@@ -13,7 +13,7 @@ const endpoint = z.url({ protocol: /^https?$/ }).refine((text) => {
 export const tracesConfigSchema = z.strictObject({
   /** URL at which the collector takes OTLP over HTTP, like `https://collector.example:4318/v1/traces`. */
   endpoint,
-  /** PEM, read at each start; by default the root certificates of Node. */
+  /** PEM file of the authorities, read at each start; default: the root certificates of Node. */
   caFile: z.string().min(1).optional(),
   /** Lines of `Name: value`, for example with a token of the collector. Read again when it changes. */
   headersFile: z.string().min(1).optional(),

@@ -33,7 +33,7 @@ interface ExporterDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly release: string;
-  /** Those of the earlier exporter that this one replaces. */
+  /** Counts of the earlier exporter that this one replaces. */
   readonly counts?: SpanCounts;
 }
 

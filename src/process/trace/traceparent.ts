@@ -12,7 +12,7 @@ const TRACEPARENT =
 const VERSION_00_LENGTH = 55;
 const MOST_CHARACTERS = 256;
 
-/** Undefined for an absent or malformed header: the request then begins its own trace. */
+/** Parses a header; undefined if it is absent or malformed: the request then begins its own trace. */
 export function parseTraceparent(header: string | undefined): RemoteParent | undefined {
   if (header === undefined || header.length > MOST_CHARACTERS) return undefined;
   if (header.startsWith('00') && header.length !== VERSION_00_LENGTH) return undefined;
