@@ -85,7 +85,7 @@ export class UnreachableError extends Error {
   }
 }
 
-/** Received text that is safe to print: bounded, on one line, without characters that a terminal interprets. */
+/** Converts received text to text that is safe to print: bounded, on one line, without characters that a terminal interprets. */
 function plainText(text: string): string {
   return text.slice(0, MOST_TEXT).replaceAll(UNSAFE, ' ').replaceAll(TOKEN, '[sensitive]');
 }

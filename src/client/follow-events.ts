@@ -4,7 +4,7 @@ import { UnreachableError } from './errors.ts';
 import { EventStreamParser, type StreamedEvent } from './event-stream.ts';
 import { transportError } from './transport.ts';
 
-/** docs/api.md explains each kind. Kinds of later brokers are skipped. */
+/** Event of the broker; docs/api.md explains each kind. Kinds of later brokers are skipped. */
 export type BrokerEvent =
   | {
       readonly event: 'secret.changed';

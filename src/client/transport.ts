@@ -17,7 +17,7 @@ export interface SentRequest {
 }
 
 interface TransportTls {
-  /** PEM of the authorities of the broker's certificate; default: those of Node. */
+  /** PEM of the authorities of the broker's certificate; default: the authorities of Node. */
   readonly ca?: string | undefined;
   readonly clientCertificate?: (() => ClientCertificate) | undefined;
 }
@@ -85,7 +85,7 @@ export class Transport {
   }
 }
 
-/** Our error for an error of Node. It contains only the code, because some of Node's errors contain received data. */
+/** Converts an error of Node to one of ours. It contains only the code, because some of Node's errors contain received data. */
 export function transportError(error: unknown, origin: string): UnreachableError {
   if (error instanceof UnreachableError) return error;
   if (error instanceof UnusableResponse) {
