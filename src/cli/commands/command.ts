@@ -25,7 +25,7 @@ export type OptionRow = readonly [
 
 /** Texts of one command for the help and docs/cli.md. */
 export interface CommandWords {
-  /** Its words after the program's name, such as `lease ls`. */
+  /** Words of the command after the program's name, such as `lease ls`. */
   readonly command: string;
   /** One line without a full stop. */
   readonly summary: string;

@@ -37,7 +37,7 @@ const EXAMPLE_NAMES: Readonly<Record<DocumentWord, string>> = {
   'response-rule': 'shells',
 };
 
-/** ls, get, rm and versions of one kind; `apply` creates and changes documents. */
+/** Builds ls, get, rm and versions of one kind; `apply` creates and changes documents. */
 function documentCommands(word: DocumentWord): readonly CommandRow[] {
   const { plural, parameter, versions } = kindOf(word);
   const name: ArgumentRow = [

@@ -20,7 +20,7 @@ export interface CheckResult {
   readonly state: CheckState;
   /** Observation, with counts. */
   readonly text: string;
-  /** Some of what fails. */
+  /** Examples of what fails. */
   readonly examples: readonly string[];
   /** A command that shows the same. */
   readonly query: string;
@@ -47,7 +47,7 @@ type Surveyed = components['schemas']['SurveyedPod'];
 const MOST_EXAMPLES = 10;
 const DAY_MS = 86_400_000;
 
-/** Everything that a report asks of pods, and no more: what is unknown does not count as a finding. */
+/** Profile with every check that a report needs, and no more: what is unknown does not count as a finding. */
 const SURVEY = {
   mode: 'audit',
   onUnknown: 'allow',

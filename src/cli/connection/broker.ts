@@ -48,7 +48,7 @@ export async function allPages<Id extends PagedId>(
   return items;
 }
 
-/** The same broker, with every call aborted when `signal` is. */
+/** Wraps the broker so that every call is aborted when `signal` is. */
 export function abortedBy(broker: Broker, signal: AbortSignal): Broker {
   return {
     call: ((id: CallId, input: LooseInput = {}) =>

@@ -25,7 +25,7 @@ export interface ConnectionOptions {
 export type BrokerAddress = Omit<Profile, 'login'>;
 
 export interface Target {
-  /** Undefined if options and environment name everything. */
+  /** Name of the profile; undefined if options and environment name everything. */
   readonly profileName: string | undefined;
   readonly profile: Profile;
 }

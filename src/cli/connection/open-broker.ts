@@ -60,7 +60,7 @@ export async function logInWorkload(
   return { token: body.token, endsAt: body.session.endsAt };
 }
 
-/** Nothing if the login is by certificate: the connection proves it. */
+/** Reads the token; none if the login is by certificate: the connection proves it. */
 async function readProof({
   podTokenFile,
 }: Pick<WorkloadLogin, 'podTokenFile'>): Promise<{ readonly token?: string }> {

@@ -29,7 +29,7 @@ export interface OperatorLogin {
 export interface WorkloadLogin {
   readonly kind: 'workload';
   readonly cluster: string;
-  /** Absent: the client certificate of the profile. */
+  /** File of the pod's token; absent: the client certificate of the profile. */
   readonly podTokenFile?: string | undefined;
   readonly session: { readonly token: string; readonly endsAt: string };
 }

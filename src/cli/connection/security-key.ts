@@ -28,7 +28,7 @@ export async function runAddKey(
   await context.output.show(key, () => `registered the key ${key.id} ("${key.label}")`);
 }
 
-/** Has a person prove a key, if that is how the person proves the second factor. */
+/** Asks the person to prove a key, if that is the person's second factor. */
 export async function proveKey(
   context: Context,
   broker: Pick<Broker, 'call'>,
@@ -41,7 +41,10 @@ export async function proveKey(
   return 'proven';
 }
 
-/** Has a person register or prove a security key on the page of the broker. Only this terminal gets the answer of the key, and sends it on. */
+/**
+ * Asks the person to register or prove a security key on the page of the broker. Only this terminal gets the answer of the key,
+ * and sends it on.
+ */
 async function useSecurityKey(
   context: Context,
   broker: Pick<Broker, 'call'>,

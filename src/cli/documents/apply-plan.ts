@@ -155,8 +155,8 @@ const NO_MOUNT = 'no mount covers this path';
 const REFUSED: readonly number[] = [400, 409, 412];
 
 /**
- * Has the broker check every change without making it, so that no plan fails half way. A definition below a mount that the same plan creates
- * can be checked only in itself. @throws UsageError with all problems at their lines
+ * Asks the broker to check every change without making it, so that no plan fails half way. A definition below a mount that the
+ * same plan creates can be checked only in itself. @throws UsageError with all problems at their lines
  */
 export async function checkPlan(
   { output }: Pick<CliContext, 'output'>,

@@ -13,7 +13,7 @@ export function policyOf({ body }: Pick<Manifest, 'body'>): AccessPolicy {
 }
 
 interface Known {
-  /** Undefined: the caller may not list them. */
+  /** Names of clusters; undefined: the caller may not list them. */
   readonly clusters: readonly string[] | undefined;
   /** Prefixes of mounts. */
   readonly prefixes: readonly string[] | undefined;
@@ -84,7 +84,7 @@ interface Listed {
   readonly document: unknown;
 }
 
-/** Undefined if the caller may not list them. */
+/** Lists all items; undefined if the caller may not list them. */
 async function listUnlessDenied(
   broker: Broker,
   id: PagedId,

@@ -108,7 +108,7 @@ export class AwsSource implements ImportSource {
   }
 }
 
-/** The same keys as the aws-secrets-manager provider gives: the members of a JSON object, otherwise `value`. */
+/** Reads keys like the aws-secrets-manager provider: the members of a JSON object, otherwise `value`. */
 function fromText(text: string): SecretData {
   const members = Object.entries(parseMembers(text) ?? {});
   if (members.length === 0) return { value: text };

@@ -10,9 +10,9 @@ export interface ListedPath {
 
 /** The secrets of another system. */
 export interface ImportSource {
-  /** Its name in messages. */
+  /** Name of the source in messages. */
   readonly label: string;
-  /** Every secret to import. */
+  /** Lists every secret to import. */
   list(): AsyncIterable<ListedPath>;
   /** The current value, which goes only to the broker; undefined if it was deleted. @throws SourceError if only this secret fails; any other error stops the import */
   read(path: string): Promise<SecretData | undefined>;

@@ -15,7 +15,10 @@ const MOST_BYTES = 16 * 1024 * 1024;
 const TRIES = 4;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 8_000;
-/** Too many requests, a sealed server or a standby, and a proxy without a server: every other path would fail too. */
+/**
+ * Statuses after which every other path would fail too: too many requests, a sealed server or a standby, and a proxy without a
+ * server.
+ */
 const NOT_NOW: readonly number[] = [429, 502, 503, 504];
 
 export interface VaultAccess {

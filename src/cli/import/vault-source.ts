@@ -102,13 +102,13 @@ export class VaultSource implements ImportSource {
   }
 }
 
-/** Nothing was copied yet, because the whole list is read first. */
+/** Builds the error of an endless list. Nothing was copied yet, because the whole list is read first. */
 function endless(folder: string, what: string): Failed {
   const text = `stopped listing at "${shortenPath(folder)}": Vault has ${what}; copy a part with --from`;
   return new Failed(text, EXIT.failed);
 }
 
-/** Such a path would change the URL. @throws UsageError */
+/** Refuses a path that would change the URL. @throws UsageError */
 function refuseInvalidPath(option: string, path: string): void {
   if (path.split('/').every((name) => keyProblem(name, '') === undefined)) return;
   throw new UsageError(`${option} must be names separated by single slashes, without "." and ".."`);

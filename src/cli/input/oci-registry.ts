@@ -21,7 +21,7 @@ interface RegistryAccess {
   readonly ca?: string;
   /** `user:password` */
   readonly login?: string;
-  /** Other hosts that belong to the registry: they hand out tokens, or have its blobs. */
+  /** Hosts besides the registry's that belong to it: they hand out tokens, or have its blobs. */
   readonly hosts?: readonly string[];
 }
 
@@ -164,7 +164,7 @@ class Registry {
     for (const http of [this.#http, ...this.#others.values()]) http.close();
   }
 
-  /** Undefined if the registry does not have it. */
+  /** Gets content; undefined if the registry does not have it. */
   async get(place: string): Promise<Buffer | undefined> {
     const { status, bytes } = await this.#getFollowed(place);
     if (status === 404) return undefined;

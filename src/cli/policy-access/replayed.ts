@@ -140,7 +140,7 @@ function addGrant(grants: Map<string, UsedGrant>, { count, last, ...grant }: Use
 
 export type Change = 'same' | 'loses' | 'gains' | 'unknown';
 
-/** The same rules decide the same whatever the unknown facts were. */
+/** Compares the decisions. The same rules decide the same whatever the unknown facts were. */
 export function changeOf({ before, after }: ComparedRequest): Change {
   if (isDeepStrictEqual(before, after)) return 'same';
   if (before.effect === 'unknown' || after.effect === 'unknown') return 'unknown';

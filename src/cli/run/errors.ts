@@ -16,7 +16,7 @@ export const EXIT = {
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Too many requests and an unavailable store are the same to a script: retry later. */
+/** Gives the exit code of a status. Too many requests and an unavailable store are the same to a script: retry later. */
 export function exitCodeOfStatus(status: number): ExitCode {
   if (status === 401 || status === 403) return EXIT.refused;
   if (status === 404) return EXIT.notFound;
@@ -79,7 +79,7 @@ export class Failed extends Error {
 /** A signal or a closed pipe stopped the command. The only thing to report is its progress. */
 export class Interrupted extends Error {
   readonly exitCode: ExitCode;
-  /** Empty if nothing was started. */
+  /** Progress of the command; empty if nothing was started. */
   readonly progress: string;
 
   constructor(exitCode: ExitCode, progress = '') {

@@ -51,7 +51,7 @@ export async function runArchiveStatus({ broker, output }: CliContext): Promise<
   return EXIT.done;
 }
 
-/** Several brokers may answer: only one of them knows of the run. */
+/** Follows a run. Several brokers may answer: only one of them knows of the run. */
 async function followRun({ broker, output, clock, signal }: CliContext, begun: Run): Promise<Run> {
   const client = await broker();
   let run = begun;

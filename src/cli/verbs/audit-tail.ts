@@ -11,7 +11,7 @@ type Page = components['schemas']['AuditPage'];
 const POLL_MS = 2_000;
 const INITIAL_ENTRIES = 10;
 const PAGE = 100;
-/** Our own searches are entries too: without a filter each poll would print the one before. */
+/** Limit of remembered ids of our own searches. They are entries too: without a filter each poll would print the one before. */
 const MOST_OWN_IDS = 1_000;
 
 interface Tail {

@@ -48,7 +48,7 @@ function logFinding(samples: Samples): Finding {
   return { about, state: 'ok', text: `${of('entries')} entries, ${text}` };
 }
 
-/** Nothing without witnesses. */
+/** Reports findings about witnesses; none without witnesses. */
 function witnessFindings(samples: Samples): readonly Finding[] {
   const witnesses = witnessesIn(samples);
   if (witnesses.length === 0) return [];

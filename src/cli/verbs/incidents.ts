@@ -240,7 +240,7 @@ interface Entry {
   readonly pod?: { readonly namespace: string; readonly name: string; readonly uid: string };
 }
 
-/** Each entry has an index, for `quaymaster audit proof`. */
+/** Formats the timeline. Each entry has an index, for `quaymaster audit proof`. */
 function timelineText(timeline: Incident['timeline']): string {
   return table(
     ['entry', 'time', 'action', 'outcome', 'by', 'pod', 'path', 'cause'],

@@ -49,7 +49,7 @@ export async function runKeysRewrap(context: CliContext): Promise<ExitCode> {
   return EXIT.done;
 }
 
-/** Nothing that only this key opens is left when it is done. */
+/** Retires a key-encryption key. When it is done, no data remain that only this key opens. */
 export async function runRetireKek(
   context: CliContext,
   { args: [kek = ''], options: { reason, yes } }: Call<Omit<RotateOptions, 'compromised'>>,

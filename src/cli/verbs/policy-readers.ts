@@ -87,7 +87,7 @@ interface Allowance {
 
 const VARIABLE = /\$\{[^}]*\}/g;
 
-/** Every rule that allows to read. A variable, such as the namespace of the caller, stands for anything. */
+/** Lists every rule that allows to read. A variable, such as the namespace of the caller, stands for anything. */
 async function allowances(broker: Broker): Promise<readonly Allowance[]> {
   const policies = await allPages(broker, 'listPolicies', { query: { limit: 1000 } });
   return policies.flatMap(({ document }) => {
