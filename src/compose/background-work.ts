@@ -52,7 +52,7 @@ export async function startBackgroundWork(
   return halt;
 }
 
-/** No other process works on a SQLite store, so what an earlier one had begun belongs to this one. */
+/** Adopts the work of an earlier process: no other process works on a SQLite store. */
 async function adoptAfterCrash(parts: Parts): Promise<void> {
   await adoptAbandoned(parts, parts.clock.now());
   await releaseCrashedClaims(parts);

@@ -92,7 +92,7 @@ export interface RunningBroker {
   readonly reloadable: readonly Reloadable[];
   /** The limits in use. A reload changes this object. */
   readonly limits: Config['limits'];
-  /** Undefined if the configuration has no archive of the audit log. */
+  /** Archive of the audit log; undefined if the configuration has none. */
   readonly archives: ArchiveRuns | undefined;
   /** Closes everything in reverse order. `cause` is recorded in the log. */
   close(cause: string): Promise<void>;
@@ -105,9 +105,9 @@ export interface BrokerDeps {
   readonly failpoint?: (name: string) => void;
   /** Uses the system clock as it is, even if the store was written at a later time. */
   readonly trustClock?: boolean;
-  /** Absent unless the configuration has traces. */
+  /** Traces; absent unless the configuration has them. */
   readonly trace?: Trace | undefined;
-  /** Absent without a configuration file, in development mode. */
+  /** Reload of the configuration; absent without a file, in development mode. */
   readonly reload?: ConfigReload | undefined;
   /** Pods that run in no cluster, by the name of the cluster; only in development mode. */
   readonly pods?: ReadonlyMap<string, PodWatch> | undefined;

@@ -21,7 +21,7 @@ import type { Backups } from '../ports/backups.ts';
 import type { Configuration } from '../ports/configuration.ts';
 import type { RootKeyWrappers } from '../broker/keys/root-key-wrappers.ts';
 
-/** Everything that the use cases need. Only the composition knows all of it: each use case names the groups that it needs. */
+/** Dependencies of all use cases. Only the composition knows all of them: each use case names the groups that it needs. */
 export type Parts = Recording &
   Access &
   Backends &

@@ -36,7 +36,7 @@ const RESYNC_MS = 10 * 60_000;
 const STATUS_MS = 10_000;
 /** A page has a few megabytes at most. */
 const PAGE_LIMIT = 100;
-/** More wait for the next complete list. */
+/** Limit of retries; more wait for the next complete list. */
 const MOST_RETRIES = 1_000;
 const MERGE_PATCH = 'application/merge-patch+json';
 

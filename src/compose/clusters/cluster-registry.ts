@@ -32,9 +32,9 @@ interface RegisteredCluster {
   readonly connection: ClusterConnection;
   readonly authenticator: WorkloadAuthenticator;
   readonly watch: PodWatch;
-  /** Undefined without a pod watch. */
+  /** Watch of namespaces; undefined without a pod watch. */
   readonly namespaces: NamespaceWatch | undefined;
-  /** Undefined unless the cluster's document asks for it. */
+  /** Watch of reports; undefined unless the cluster's document asks for it. */
   readonly reports: ReportWatch | undefined;
 }
 

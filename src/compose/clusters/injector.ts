@@ -29,7 +29,7 @@ import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 import { Closings } from '../serving/close-stack.ts';
 import { FollowedText } from '../configuration/followed-text.ts';
 
-/** The same interval as for the API listener's certificate. */
+/** Interval of reloads, the same as for the certificate of the API listener. */
 const RELOAD_MS = 60_000;
 
 export interface InjectorDeps {

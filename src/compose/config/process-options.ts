@@ -65,7 +65,7 @@ export interface CoreFiles {
   readonly pattern: string;
 }
 
-/** Undefined if the system reports nothing about core files. */
+/** Reads the settings of core files; undefined if the system reports nothing about them. */
 export function coreFiles(proc = '/proc'): CoreFiles | undefined {
   const pattern = textOf(`${proc}/sys/kernel/core_pattern`) ?? '';
   const filter = textOf(`${proc}/self/coredump_filter`);

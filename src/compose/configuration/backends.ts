@@ -93,7 +93,7 @@ interface KekDeps {
   readonly dataDirectory: string | undefined;
 }
 
-/** Every type of key-encryption key. */
+/** Types of key-encryption keys. */
 const KEKS = {
   'local-file': {
     schema: localFileConfig,

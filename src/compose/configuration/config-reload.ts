@@ -180,7 +180,7 @@ function needsRestart(pointers: readonly string[]): BrokerError {
   );
 }
 
-/** The same for the same settings, in whatever order the file has them. */
+/** Computes a digest that is the same for the same settings, in whatever order the file has them. */
 export function digestOf(config: Config): string {
   return sha256Hex(JSON.stringify(ordered(config)));
 }

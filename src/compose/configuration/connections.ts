@@ -20,7 +20,7 @@ type ConnectionConfig = Config['connections'][string];
 
 interface Opened {
   readonly config: ConnectionConfig;
-  /** Undefined for a connection of type `jwks` or `spiffe`. */
+  /** Backend of the connection; undefined for type `jwks` or `spiffe`. */
   readonly backend: Backend | undefined;
 }
 

@@ -3,7 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 
-/** The same interval at which the API listener reloads its certificate. */
+/** Interval of reloads, the same as for the certificate of the API listener. */
 const RELOAD_MS = 60_000;
 
 /** The text of a file that may change at runtime. It is read again every minute; if a read fails, the old text stays. */

@@ -6,7 +6,7 @@ import type { OpenedStore } from '../../store/index.ts';
 import { schemaDiffers } from '../log/audit-trail.ts';
 
 const NAME = 'initialise';
-/** Longer than any initialisation takes. The claim of a killed initialisation expires after this time. */
+/** Duration of the claim, longer than any initialisation takes. The claim of a killed initialisation expires after this time. */
 const HOLD_MS = 120_000;
 
 /**

@@ -249,7 +249,7 @@ async function planQuarantineLift(
   };
 }
 
-/** Created again each time, so that tokens of an earlier run end with the old uid. */
+/** Creates the bootstrap operator again each time, so that tokens of an earlier run end with the old uid. */
 async function bootstrapOperator(store: Store, now: number): Promise<StoredDocument<'operator'>> {
   const body = {
     description: 'made by quaymaster init; create operators of your own, then delete it',
@@ -303,7 +303,7 @@ async function writeToken(
   }
 }
 
-/** Created with mode 0700. An existing directory stays as it is. */
+/** Creates a directory with mode 0700. An existing one stays as it is. */
 async function privateDirectory(path: string): Promise<void> {
   const made = await mkdir(path, { recursive: true, mode: 0o700 });
   if (made !== undefined) await chmod(path, 0o700);

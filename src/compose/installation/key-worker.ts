@@ -9,7 +9,7 @@ import type { AuditTrail } from '../log/audit-trail.ts';
 import type { Config } from '../config/schema.ts';
 import type { Parts } from '../parts.ts';
 
-/** Other brokers look for changes every two seconds; this leaves them time to ask their key-encryption key. */
+/** Time that other brokers need: they look for changes every two seconds, and must then ask their key-encryption key. */
 const SPREAD_MS = 10_000;
 
 interface KeyWorkerDeps {

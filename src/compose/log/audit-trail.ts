@@ -75,7 +75,7 @@ interface TrailDeps {
   readonly rows: RowMacs;
   /** The store is being initialised, so it may have no log yet. */
   readonly isNew?: boolean;
-  /** Undefined if the configuration has no archive. */
+  /** Archive of the log; undefined if the configuration has none. */
   readonly archive?: ArchivePlace | undefined;
   /** A command prints its result on standard output. It sends no entries there: the next broker does, for the log collector. */
   readonly isCommand?: boolean;
@@ -115,11 +115,11 @@ export class AuditTrail {
   readonly #system: SystemActor;
   readonly scrubber: Scrubber;
   readonly compactor: Compactor;
-  /** Undefined unless the configuration makes the log public. */
+  /** Public log; undefined unless the configuration makes the log public. */
   readonly publicLog: PublicLog | undefined;
-  /** Undefined if the configuration names no witnesses. */
+  /** Witnesses of the log; undefined if the configuration names none. */
   readonly witnesses: Witnesses | undefined;
-  /** Undefined if the configuration has no archive. */
+  /** Archive of the log; undefined if the configuration has none. */
   readonly archiver: Archiver | undefined;
   /** Acknowledgements, for answers that wait for sinks. */
   readonly acknowledgements: Acknowledgements;
@@ -370,7 +370,7 @@ export class AuditTrail {
     });
   }
 
-  /** Several brokers have one receiver, but each its own files. */
+  /** Tells whether this process delivers to a sink. Several brokers have one receiver, but each its own files. */
   #delivers({ type }: Config['audit']['sinks'][number]): boolean {
     if (type === 'stdout') return this.#deps.isCommand !== true;
     return type === 'file' || this.integrator.status().state === 'active';

@@ -10,7 +10,7 @@ import type { HeldAlertPlace, HeldAlerts } from '../../ports/held-alerts.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Parts } from '../parts.ts';
 
-/** More requests are refused: a source must not fill the volume of a broker that cannot take alerts out again. */
+/** Limit of files; more requests are refused: a source must not fill the volume of a broker that cannot take alerts out again. */
 const MOST = 1_000;
 /** Time that the start waits for a watch. A later alert would name no pod, and is kept as unmatched. */
 const WATCH_MS = 30_000;
@@ -73,7 +73,10 @@ export class HeldAlertFiles implements HeldAlertPlace {
     }
   }
 
-  /** No start can take it. A start that fails again and again would be worse than one file of alerts that people must read. */
+  /**
+   * Sets a file aside that no start can take. A start that fails again and again would be worse than one file of alerts that
+   * people must read.
+   */
   async #setAside(path: string): Promise<void> {
     const aside = `${path}.refused`;
     await rename(path, aside);
@@ -85,7 +88,10 @@ export class HeldAlertFiles implements HeldAlertPlace {
   }
 }
 
-/** Undefined for a text that the broker did not write: a power loss leaves a whole file or a draft, and the name is the digest of the text. */
+/**
+ * Reads kept alerts; undefined for a text that the broker did not write: a power loss leaves a whole file or a draft, and the
+ * name is the digest of the text.
+ */
 function readHeld(name: string, text: string): HeldAlerts | undefined {
   if (`${sha256Hex(text)}.json` !== name) return undefined;
   try {

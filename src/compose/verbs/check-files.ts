@@ -19,7 +19,7 @@ export interface FileFinding {
 
 /** `init` and the running broker create these. */
 const CREATED = ['/kek/path', '/audit/logKeyFile', '/audit/checkpointFile', '/store/path'];
-/** Their readers refuse files that other users can read, or should. */
+/** Settings that name files which other users must not be able to read. */
 const SECRET =
   /\/(?:kek\/path|logKeyFile|keyFile|passwordFile|tokenFile|secretIdFile|secretFile|connectionStringFile|headersFile)$/;
 const NAMES_A_FILE = /\/(?:\w*File|kek\/path|store\/path)$/;
