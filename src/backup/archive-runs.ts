@@ -31,7 +31,7 @@ export async function openPlace(to: ArchiveConfig['to'], clock: Clock): Promise<
   return archiveBucket(to, clock);
 }
 
-/** Undefined if the configuration has no archive. */
+/** Opens the archive; undefined if the configuration has none. */
 export async function openArchives(
   config: ArchiveConfig | undefined,
   { trail, clock, log }: { readonly trail: AuditTrail; readonly clock: Clock; readonly log: Log },
