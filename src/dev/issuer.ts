@@ -22,7 +22,7 @@ export interface DevPod {
   readonly name: string;
 }
 
-/** The same after a restart, so that sessions and quarantines of the pod stay valid. */
+/** Derives a UID. It is the same after a restart, so that sessions and quarantines of the pod stay valid. */
 export function uidOf(kind: 'node' | 'pod' | 'sa', name: string): string {
   return sha256Hex(`${kind}/${name}`).replace(
     /^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/,

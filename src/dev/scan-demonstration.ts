@@ -4,7 +4,7 @@ import { uidOf } from './issuer.ts';
 import type { RunningPod } from './pods.ts';
 import { waitForOutcome } from './seed.ts';
 
-/** Its profile wants a scan of its image, and a response rule puts it in quarantine. */
+/** Pod whose profile wants a scan of its image; a response rule puts it in quarantine. */
 export const SCANNED_POD: RunningPod = {
   namespace: 'shop',
   serviceAccount: 'web',
