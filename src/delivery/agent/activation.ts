@@ -66,7 +66,7 @@ export class Activation {
     else deliveries.beginNotification()();
   }
 
-  /** Never throws for values that cannot be written: it reports and retries them. */
+  /** Delivers the values. It never throws for values that cannot be written: it reports and retries them. */
   async deliver(values: readonly NewValue[]): Promise<void> {
     for (const value of values) this.#unwritten.set(value.name, value);
     await this.#write();
@@ -94,7 +94,7 @@ export class Activation {
     application.notify([]);
   }
 
-  /** Needs no space, so it precedes everything that does. @throws DeliveryError */
+  /** Removes files first, because that needs no space. @throws DeliveryError */
   async #remove(): Promise<void> {
     const { deliveries, values } = this.#deps;
     const names = [...this.#unremoved].filter((name) => !values().has(name));

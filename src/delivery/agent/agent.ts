@@ -18,7 +18,7 @@ export interface AgentState {
   readonly reasons: readonly string[];
 }
 
-/** No wait is longer: timers stop while a machine sleeps, so the wall clock is checked when it wakes up. */
+/** Longest wait: timers stop while a machine sleeps, so the wall clock is checked when it wakes up. */
 const LONGEST_WAIT_MS = 30_000;
 /** Pause between two fetches of everything while there is no event stream. */
 const POLL_MS = 60_000;

@@ -32,7 +32,7 @@ export interface MountRequest {
 }
 
 export interface MountedFile {
-  /** Relative to the volume. */
+  /** Path relative to the volume. */
   readonly path: string;
   /** Permission bits, 0 to 511. */
   readonly mode: number;

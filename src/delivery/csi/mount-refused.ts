@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { ApiError, UnreachableError } from '../../client/index.ts';
 
-/** Each poll of a volume would issue another one. */
+/** Message for dynamic credentials: each poll of a volume would issue another one. */
 export const NO_CREDENTIALS = 'volumes cannot have dynamic credentials: use the agent';
 
 /** Refusal to mount a volume: a gRPC status and a message without any value. */

@@ -4,7 +4,7 @@ import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { Sensitive } from '../../domain/secrets/sensitive.ts';
 import type { Clock } from '../../ports/clock.ts';
 
-/** Twice the pods of one node, because tokens rotate. */
+/** Limit of sessions: twice the pods of one node, because tokens rotate. */
 const MOST_SESSIONS = 1_000;
 /** A session that ends sooner is not used any more. */
 const TOO_SHORT_MS = 5_000;

@@ -26,7 +26,7 @@ import { readMountSpec } from './mount-spec.ts';
 import { PodSessions } from './pod-sessions.ts';
 import type { Settings } from './settings.ts';
 
-/** Less than the kubelet waits. */
+/** Limit of a mount, less than the kubelet waits. */
 const MOUNT_MS = 30_000;
 const TOO_LATE = `the broker did not answer within ${MOUNT_MS / 1000} s`;
 const MOST_REQUEST_BYTES = 1024 * 1024;
@@ -37,7 +37,7 @@ const OWNER_ONLY = 0o600;
 export interface ProviderDeps {
   readonly clock: Clock;
   readonly log: Log;
-  /** Our semantic version. */
+  /** Semantic version of this program. */
   readonly release: string;
 }
 
@@ -142,7 +142,7 @@ export class Provider {
   }
 }
 
-/** Even if the work waits for a callee with a longer timeout. @throws the reason of `signal` */
+/** Rejects at once when `signal` aborts, even if the work waits for a callee with a longer timeout. @throws the reason of `signal` */
 function rejectOnAbort<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });

@@ -101,7 +101,7 @@ export class Deliveries {
     });
   }
 
-  /** Must be called before the process ends: removes superseded files now; the current ones stay. */
+  /** Removes superseded files now; the current ones stay. It must be called before the process ends. */
   close(): void {
     this.#parts.directory?.close();
   }

@@ -53,7 +53,7 @@ export function targetConflicts(outputs: Outputs): readonly string[] {
   });
 }
 
-/** Every reader of a file must be able to enter its directory. 0700 if only the agent's user reads. */
+/** Computes the mode of a directory, which every reader of a file must be able to enter. 0700 if only the agent's user reads. */
 export function directoryMode(files: readonly FileAccess[]): number {
   const isForOthers = files.some(
     ({ mode, owner, group }) => owner !== undefined || group !== undefined || (mode & 0o004) !== 0,

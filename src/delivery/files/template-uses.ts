@@ -59,7 +59,7 @@ class Walk {
     else this.names.add(name);
   }
 
-  /** Undefined for a segment that is computed. `[a.b].c` begins with the segments of `a.b`. */
+  /** Reads the segments of a property access; undefined for a segment that is computed. `[a.b].c` begins with the segments of `a.b`. */
   #segments({ props }: PropertyAccessToken): readonly (string | undefined)[] {
     return props.flatMap((prop, index): readonly (string | undefined)[] => {
       if (isQuotedToken(prop) || isWordToken(prop)) return [prop.content];

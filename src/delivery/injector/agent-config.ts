@@ -9,7 +9,7 @@ const HEALTH_PORT = 8201;
 /** The broker, as injected agents reach it. */
 export interface BrokerAddress {
   readonly url: string;
-  /** PEM. */
+  /** PEM text of the authorities. */
   readonly ca?: string;
   readonly cluster: string;
   readonly audience: string;

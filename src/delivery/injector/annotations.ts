@@ -30,7 +30,7 @@ export type ItemAnnotation = (typeof ITEM_ANNOTATIONS)[number];
 
 /** Secrets and templates of one pod: the broker accepts as many items in one batch. */
 export const MOST_ITEMS = 100;
-/** Enough for every annotation of that many items. */
+/** Limit of annotations: enough for every annotation of that many items. */
 export const MOST_ANNOTATIONS = POD_ANNOTATIONS.length + MOST_ITEMS * ITEM_ANNOTATIONS.length;
 
 /** Kubernetes accepts as much for all annotations of an object. */
@@ -60,7 +60,7 @@ export class Problems {
     else this.#found.push({ place: place.slice(0, LONGEST_PLACE), message });
   }
 
-  /** Empty if there are none. */
+  /** Lists the problems; empty if there are none. */
   get found(): readonly Problem[] {
     if (this.#more === 0) return this.#found;
     return [...this.#found, { place: 'pod', message: `${this.#more} more problems` }];

@@ -31,7 +31,10 @@ export function checkFit(spec: PodSpec, fitted: Fitted, problems: Problems): voi
   } else if (problems.found.length === 0) checkAgentAccepts(config, problems);
 }
 
-/** Each annotation was checked already. This catches any rule of the agent that was not: else the pod would be created, and never start. */
+/**
+ * Checks that the agent accepts the configuration. Each annotation was checked already. This catches any rule of the agent that
+ * was not checked: else the pod would be created, and never start.
+ */
 function checkAgentAccepts(config: object, problems: Problems): void {
   const checked = parseSettings(config);
   for (const problem of 'problems' in checked ? checked.problems : []) {

@@ -34,7 +34,10 @@ export const injectorConfigSchema = z.strictObject({
   listener: z.strictObject({
     host: z.string().min(1).default('0.0.0.0'),
     port: port.default(8443),
-    /** PEM. Recommended: only callers with a certificate of this authority are answered. API servers have none unless configured. */
+    /**
+     * PEM file of the authority of callers. Recommended: only callers with its certificate are answered. API servers have none
+     * unless configured.
+     */
     clientCaFile: file.optional(),
   }),
   certificate,

@@ -39,7 +39,7 @@ export type Injection =
   | { readonly outcome: 'unchanged'; readonly warning?: string }
   /** The request is returned for the check of its templates, which takes longer. */
   | { readonly outcome: 'injected'; readonly pod: Pod; readonly request: InjectionRequest }
-  /** Nothing is injected. */
+  /** Denial: nothing is injected. */
   | { readonly outcome: 'denied'; readonly problems: readonly Problem[] };
 
 /** The pod with the agent in it. Idempotent: in a pod that was injected before, our containers and volumes are replaced, even if another webhook created them. */
@@ -68,7 +68,7 @@ export function inject(pod: Pod, settings: InjectionSettings): Injection {
   return { outcome: 'injected', pod: { ...marked(pod, readers), spec }, request };
 }
 
-/** Counted before anything is parsed: any caller that reaches the port may send as many as fit in a review. */
+/** Refuses too many annotations before anything is parsed: any caller that reaches the port may send as many as fit in a review. */
 function refuseMany(annotations: Readonly<Record<string, string>>, problems: Problems): void {
   const ours = Object.entries(annotations).filter(([key]) => key.startsWith(DOMAIN));
   const refuse = (limit: string): void =>

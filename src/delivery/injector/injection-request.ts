@@ -7,7 +7,7 @@ export interface RequestedSecret {
   readonly version?: string;
   /** A dynamic credential with this lifetime instead of a stored secret. */
   readonly credentialTtl?: string;
-  /** Absent: only templates use the secret. */
+  /** File of the secret; absent: only templates use it. */
   readonly file?: string;
   readonly format?: Format;
   readonly mode?: string;

@@ -16,7 +16,7 @@ const CHECK_MS = 10_000;
 const RETRY_MS = 500;
 /** Time that readiness waits for the first entry. */
 const FIRST_ENTRY_MS = 30_000;
-/** Every API server must have received a certificate before it is presented. */
+/** Time for which every API server must have had a certificate before it is presented. */
 const SPREAD_MS = 60_000;
 
 interface Made {
@@ -36,14 +36,14 @@ export interface CertificateTimes {
 const TIMES: CertificateTimes = { lifetime: LIFETIME, check: CHECK_MS, spread: SPREAD_MS };
 
 export interface ManagedCertificateParts {
-  /** Each is kept current. */
+  /** Webhook configurations, each of which is kept current. */
   readonly configurations: readonly Pick<WebhookConfiguration, 'changeBundles'>[];
   readonly dnsNames: readonly string[];
   /** Identifies this broker in the installation, also after a restart: pod and port. */
   readonly owner: string;
   readonly clock: Clock;
   readonly log: Log;
-  /** Called with each certificate that must be presented from now on. */
+  /** Presents a certificate from now on. */
   readonly present: (certificate: { readonly cert: string; readonly key: string }) => void;
   readonly times?: CertificateTimes;
 }

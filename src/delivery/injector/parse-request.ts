@@ -50,7 +50,7 @@ function parseItems(
   return { secrets, templates };
 }
 
-/** No file may be the same as another, or lie within it. At most a hundred are compared, each of a bounded depth. */
+/** Checks that no file is the same as another, or lies within it. At most a hundred are compared, each of a bounded depth. */
 function checkFiles(
   targets: readonly { readonly name: string; readonly file?: string }[],
   problems: Problems,

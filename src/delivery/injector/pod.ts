@@ -82,8 +82,9 @@ export type PodSpec = Pod['spec'];
 export type Container = z.infer<typeof containerSchema>;
 
 /**
- * Those that the injector reads, or undefined if one of all is not a text. A pod may have thousands of others, and a hostile one thousands of ours:
- * each further look at all of them took two milliseconds of the event loop for 8,000 (measured). Those over the limit are left out, except for one.
+ * Selects the annotations that the injector reads; undefined if one of all is not a text. A pod may have thousands of others, and
+ * a hostile one thousands of ours: each further look at all of them took two milliseconds of the event loop for 8,000 (measured).
+ * Annotations over the limit are left out, except for one.
  */
 function ownAnnotations(value: unknown): Readonly<Record<string, string>> | undefined {
   if (!isObject(value)) return undefined;

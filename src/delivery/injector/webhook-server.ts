@@ -14,7 +14,7 @@ import { parseInSteps } from './parse-json.ts';
 const CONNECTIONS = { maxConnections: 512, maxConnectionsPerAddress: 128 };
 const DRAIN_MS = 5_000;
 const MIB = 1024 * 1024;
-/** Twice what an API server accepts for an object, because a review may hold two. */
+/** Limit of a review: twice what an API server accepts for an object, because a review may hold two. */
 const MOST_BYTES = 3 * MIB;
 /** Reviews that arrive or are being answered: two of the longest from one network, five in all. */
 const REVIEW_BYTES = { ofOne: 6 * MIB, ofAll: 16 * MIB };
@@ -27,7 +27,7 @@ export interface ServingCertificate {
 export interface WebhookServerOptions {
   readonly host: string;
   readonly port: number;
-  /** PEM. Callers then need a certificate of this authority; read again with each new certificate of ours. */
+  /** PEM of the authority of callers, which then need a certificate of it; read again with each new certificate of ours. */
   readonly clientCa?: () => string;
 }
 

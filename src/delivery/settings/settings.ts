@@ -25,7 +25,7 @@ const target = z.string().check((checking) => {
   }
 });
 
-/** Quoted in YAML, where a bare `0400` is the number four hundred. Becomes permission bits. */
+/** Schema of a mode. It is quoted in YAML, where a bare `0400` is the number four hundred. Becomes permission bits. */
 const mode = z.pipe(
   z.string().check(z.refine((text) => parseMode(text) !== undefined, MODE_RULE)),
   z.transform((text) => parseMode(text) ?? 0),
@@ -141,7 +141,7 @@ const broker = z
   .strictObject({
     url: z.url(),
     caFile: z.optional(absolutePath),
-    /** PEM, instead of a file. */
+    /** PEM text of the authorities, instead of a file. */
     ca: z.optional(z.string().check(z.startsWith('-----BEGIN CERTIFICATE-----'))),
     clientCertFile: z.optional(absolutePath),
     clientKeyFile: z.optional(absolutePath),

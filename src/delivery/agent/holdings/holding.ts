@@ -7,7 +7,7 @@ import { renewalTime, type BrokerTime } from '../broker-time.ts';
 import type { HeldSecret } from '../../files/held-secret.ts';
 
 interface HeldLease {
-  /** Undefined for a lease of an ended session: it keeps its end and cannot be extended. */
+  /** Id of the lease; undefined if its session has ended: it keeps its end and cannot be extended. */
   readonly id: string | undefined;
   /** End of the lease by the broker's clock. */
   readonly endsAt: number;

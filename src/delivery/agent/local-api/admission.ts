@@ -3,9 +3,12 @@ import { constantTimeEqual, sha256 } from '../../../crypto/hashes/digest.ts';
 
 /** The header of AWS's Lambda extension and agent. An attacker who makes another program send a request cannot set headers. */
 const TOKEN_HEADER = 'x-aws-parameters-secrets-token';
-/** Set by proxies. A caller on this machine is never behind one. */
+/** Headers that proxies set. A caller on this machine is never behind one. */
 const FORWARDED = ['x-forwarded-for', 'x-forwarded-host', 'forwarded', 'via'];
-/** Set by browsers, which do not run beside a workload. Not `sec-fetch-mode`: Node's own `fetch` sends that one. */
+/**
+ * Headers that browsers set, which do not run beside a workload. `sec-fetch-mode` is not among them, because Node's own `fetch`
+ * sends it.
+ */
 const BROWSER = ['origin', 'sec-fetch-site'];
 const LOCAL_NAME = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/;
 

@@ -14,7 +14,7 @@ import { readText } from '../../files/read-file.ts';
 export interface BuiltAgent {
   readonly agent: Agent;
   readonly log: AgentLog;
-  /** Must be called at the end, also after a failure. */
+  /** Closes everything. It must be called at the end, also after a failure. */
   readonly close: () => void;
 }
 

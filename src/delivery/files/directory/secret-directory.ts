@@ -22,7 +22,7 @@ const SET = /^\.\.set-\d+$/;
 export interface Replacement {
   /** Targets with new bytes or permissions, and removed ones. */
   readonly changed: readonly string[];
-  /** Those of them that existed before. */
+  /** Written files that existed before. */
   readonly replaced: readonly string[];
 }
 
