@@ -15,7 +15,7 @@ export interface Call {
   readonly client: EncodedClient;
   /** Client of the request for the audit entry of a refusal: every text that the client chose is truncated. */
   readonly refusedClient: EncodedClient;
-  /** Created for calls that leave the process; its signal aborts when the caller disconnects. */
+  /** Creates the context of calls that leave the process; its signal aborts when the caller disconnects. */
   context(): CallContext;
 }
 

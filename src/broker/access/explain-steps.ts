@@ -31,7 +31,7 @@ export interface Explained {
   readonly isDecoy: boolean;
 }
 
-/** Everything that decides whether a request gets its secret. */
+/** Explains everything that decides whether a request gets its secret. */
 export function explainSteps(
   { catalog }: Pick<Access, 'catalog'>,
   { workload, path, policy, blocks, revoked, isDecoy }: Explained,

@@ -40,7 +40,7 @@ const USED_EVERY_MS = 24 * 60 * 60_000;
 /** All profiles that are for a pod. */
 export interface JudgedPod {
   readonly judged: readonly JudgedProfile[];
-  /** Those of them with a finding that counts. */
+  /** Profiles with a finding that counts. */
   readonly counting: readonly JudgedProfile[];
   /** Evidence that the checks read about images, by digest. */
   readonly read: ReadonlyMap<string, readonly Evidence[]>;

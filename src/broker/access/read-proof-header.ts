@@ -1,7 +1,10 @@
 import type { JsonObject } from '../../text/strict-json.ts';
 import { proofRefused } from './proof-refused.ts';
 
-/** Other header fields that carry a key: with two keys in one header, two parsers may choose different ones (RFC 8725 §3.10). */
+/**
+ * Header fields, besides `jwk`, that carry a key: with two keys in one header, two parsers may choose different ones (RFC 8725
+ * §3.10).
+ */
 const OTHER_KEYS = ['jku', 'x5u', 'x5c', 'x5t', 'x5t#S256'];
 /** Members of a JWK that contain private or symmetric key material (RFC 7518 §6.2.2, §6.3.2, §6.4.1). */
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
