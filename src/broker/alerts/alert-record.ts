@@ -45,7 +45,7 @@ export interface AlertRecord {
   readonly held?: 'protected' | 'over_limit' | undefined;
   readonly quarantines: readonly string[];
   readonly ended?: Ended | undefined;
-  /** Undefined until the log was searched. */
+  /** Secrets that the scopes read; undefined until the log was searched. */
   readonly exposed?: readonly ExposedSecret[] | undefined;
   /** Reads before this time do not count as exposed. */
   readonly since: number;

@@ -15,7 +15,7 @@ import { quarantinesOf } from './respond.ts';
 const LIST = 'alerts';
 type Position = Pick<Tables['alerts'], 'id' | 'received_at'>;
 
-/** Kept alerts, newest first. @throws ERR_DENIED */
+/** Lists kept alerts, newest first. @throws ERR_DENIED */
 export async function listAlerts(
   parts: Recording & Access & Pick<Keys, 'keyring'>,
   call: Call,

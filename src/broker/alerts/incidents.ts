@@ -58,7 +58,7 @@ export interface IncidentSecret extends ReadSecret, OtherReaders {
 }
 
 export interface Incident {
-  /** Undefined for a dry run. */
+  /** Record of the incident; undefined for a dry run. */
   readonly record: AlertRecord | undefined;
   readonly scopes: readonly NamedScope[];
   readonly secrets: readonly IncidentSecret[];

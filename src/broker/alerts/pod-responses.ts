@@ -159,7 +159,7 @@ class PodResponses {
     }
   }
 
-  /** The same label on the same pod counts once, so that an operator can lift the quarantine. */
+  /** Raises an alert for a label. The same label on the same pod counts once, so that an operator can lift the quarantine. */
   async #raiseForLabel(pod: ExaminedPod, label: string): Promise<void> {
     const response = { action: 'quarantine', scope: 'pod', rotate: 'none' } as const;
     const about = { source: POD_LABEL, rule: label, tags: [], instance: '' };

@@ -27,7 +27,7 @@ export const DECOY = 'decoy';
 /** Counts of the alerts of one request, by outcome. */
 export interface Received {
   readonly accepted: number;
-  /** Delivered before. */
+  /** Number of alerts that were delivered before. */
   readonly repeated: number;
 }
 
@@ -143,7 +143,10 @@ export function factsOfAlert(record: AlertRecord): {
   return { ...facts, workload, pod: { cluster, namespace, name, uid } };
 }
 
-/** The same event has the same id, however often it is delivered; a new delivery has another `uuid`, which is not part of it. */
+/**
+ * Derives the id of an alert. The same event has the same id, however often it is delivered; a new delivery has another `uuid`,
+ * which is not part of it.
+ */
 export function alertId(source: string, { rule, instance, node, container, pod }: Alert): string {
   const { namespace, name: podName, uid } = pod;
   const parts = [source, rule, instance, node, container.id, namespace, podName, uid];

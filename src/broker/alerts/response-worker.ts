@@ -244,7 +244,7 @@ function placeOf(parts: Parts, path: string): ReturnType<typeof rotationTargetRe
   }
 }
 
-/** Undefined if another process continued the response meanwhile. */
+/** Saves the progress; undefined if another process continued the response meanwhile. */
 async function saveRecord(
   { store }: Parts,
   record: AlertRecord,
