@@ -19,7 +19,10 @@ import {
 
 type Parts = Recording & Access;
 
-/** Every replica keeps all of them in memory. Workloads can fill half, so that they leave space for operators. */
+/**
+ * Limit of attestations of an image. Every replica keeps all of them in memory. Workloads can fill half, so that they leave space
+ * for operators.
+ */
 const MOST_OF_IMAGE = 50;
 const MOST = 10_000;
 const MOST_BYTES = 32 * 1_048_576;
@@ -152,7 +155,7 @@ function checkLimits(
 
 const SEEING = ['evidence-writer', 'policy-editor', 'responder', 'auditor'] as const;
 
-/** Ordered by digest, then by id. @throws ERR_DENIED, ERR_REQUEST_INVALID */
+/** Lists attestations, ordered by digest, then by id. @throws ERR_DENIED, ERR_REQUEST_INVALID */
 export function listAttestations(
   parts: Parts & Pick<Keys, 'keyring'>,
   call: Call,
