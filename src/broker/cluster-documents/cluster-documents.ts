@@ -52,7 +52,7 @@ export interface Removal {
   readonly failures: readonly DeletionFailure[];
 }
 
-/** Every version of a document stays in the store, so that changes without a bound would fill it. */
+/** Limit of changes in a namespace. Every version of a document stays in the store, so that changes without a bound would fill it. */
 const MOST_OF_NAMESPACE = 500;
 const CHANGES = { perSecond: 1, burst: 600 };
 /** Errors that are not the object's fault: the same object is retried. */
@@ -324,7 +324,7 @@ const REASONS: Partial<Record<ErrorCode, Exclude<Verdict['reason'], 'Accepted'>>
   ERR_VERSION_CONFLICT: 'Conflict',
 };
 
-/** Undefined for an error that a later attempt may not meet. */
+/** Describes an error; undefined if a later attempt may not meet it. */
 function reasonOf({
   code,
   kind,

@@ -32,7 +32,7 @@ export const RESOURCES: readonly Resource[] = [
 /** A custom resource, as far as the broker uses it. */
 export interface ClusterObject {
   readonly resource: Resource;
-  /** Empty for an object of the whole cluster. */
+  /** Namespace of the object; empty for an object of the whole cluster. */
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;

@@ -8,9 +8,9 @@ const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const namespace = z
   .strictObject({
     name: z.string().regex(NAMESPACE, 'must be the name of one namespace, without wildcards'),
-    /** Its policies and definitions may name paths at or below these. Its policies speak of its own workloads only. */
+    /** Prefixes of the paths that its policies and definitions may name. Its policies speak of its own workloads only. */
     prefixes: z.array(prefix).min(1).max(64).optional(),
-    /** Its policies and definitions may name every path and every workload: for the team that runs the platform. */
+    /** True: its policies and definitions may name every path and every workload. This is for the team that runs the platform. */
     unrestricted: z.literal(true).optional(),
   })
   .refine(
@@ -27,7 +27,7 @@ const source = z.strictObject({
   connection: z.string().min(1),
   /** Kinds without a namespace that are accepted. An account that may write one in the cluster has the rights of an admin or policy editor. */
   clusterKinds: z.array(z.enum(['Mount', 'PostureProfile', 'ResponseRule'])).default([]),
-  /** Other namespaces may write nothing. */
+  /** Namespaces that may write documents; others may write nothing. */
   namespaces: z
     .array(namespace)
     .max(1_000)

@@ -3,7 +3,10 @@ import type { Resource } from './cluster-object.ts';
 
 const WINDOW_MS = 10 * 60_000;
 const SHARE = 0.2;
-/** Less than a share of few documents. Kinds of the whole cluster have few, and most of them protect. */
+/**
+ * Deletions that are always allowed: a share of few documents would be less than one. Kinds of the whole cluster have few, and
+ * most of them protect.
+ */
 const LEAST = { ofNamespace: 10, ofCluster: 2, atOnce: 20 };
 
 interface Window {

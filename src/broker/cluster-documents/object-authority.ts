@@ -28,10 +28,10 @@ type Origin = Pick<ClusterObject, 'resource' | 'namespace' | 'name'>;
  */
 export class ObjectAuthority {
   readonly cluster: string;
-  /** Every writer of documents of this cluster begins with it. */
+  /** Prefix with which every writer of documents of this cluster begins. */
   readonly ownerPrefix: string;
   readonly #clusterKinds: ReadonlySet<string>;
-  /** Undefined for an unrestricted namespace. */
+  /** Prefixes of each namespace; undefined for an unrestricted one. */
   readonly #prefixes: ReadonlyMap<string, readonly string[] | undefined>;
   readonly #digest: TextDigest;
 
@@ -200,7 +200,7 @@ function parsedSpec({ kind, body }: WantedDocument): unknown {
   }
 }
 
-/** The same error with its positions in an object, whose spec is the body. */
+/** Copies the error with its positions in an object, whose spec is the body. */
 export function inSpec(error: unknown): unknown {
   if (!(error instanceof BrokerError) || error.problems === undefined) return error;
   const problems = error.problems.map((each) => ({ ...each, pointer: `/spec${each.pointer}` }));
