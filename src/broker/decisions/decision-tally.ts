@@ -37,7 +37,7 @@ export interface SeenRequest {
   readonly workload: string;
   readonly capability: Capability;
   readonly path: string;
-  /** Absent for a live lease. */
+  /** Recorded decision; absent for a live lease. */
   readonly recorded?: Recorded | undefined;
   readonly current: Redecision;
   readonly draft?: Redecision | undefined;

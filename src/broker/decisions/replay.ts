@@ -23,7 +23,7 @@ export interface ReplayRequest {
   readonly draft?: Draft | undefined;
   /** Beginning of the period, in milliseconds since the epoch, inclusive. */
   readonly from: number;
-  /** Exclusive. Without it, the live leases are decided too. */
+  /** End of the period, exclusive. Without it, the live leases are decided too. */
   readonly to?: number | undefined;
   readonly after?: string | undefined;
 }
@@ -202,7 +202,7 @@ class OpenSessions {
     return session;
   }
 
-  /** Undefined if the session has ended: nothing records it then. */
+  /** Tells whether the session's answers were encrypted; undefined if the session has ended: nothing records it then. */
   async isSealed(id: string): Promise<boolean | undefined> {
     const session = await this.find(id);
     return session && session.senderKey !== undefined;
