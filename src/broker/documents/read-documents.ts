@@ -40,7 +40,7 @@ export async function readDocument(
   );
 }
 
-/** Ordered by name. A scoped operator gets only documents inside its scope, filtered before paging. */
+/** Lists documents, ordered by name. A scoped operator gets only documents inside its scope, filtered before paging. */
 export async function listDocuments(
   parts: Recording & Access & Pick<Keys, 'keyring'>,
   call: Call,
