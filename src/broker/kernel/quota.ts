@@ -21,7 +21,7 @@ interface Account {
   held: number;
   /** Number that may be taken before the next count of the store. */
   room: number;
-  /** Taken in this process, but possibly not in the store yet. */
+  /** Number taken in this process, but possibly not in the store yet. */
   pending: number;
   counting: Promise<void> | undefined;
 }

@@ -102,7 +102,7 @@ export class Buckets {
     this.#rate = rate;
   }
 
-  /** Undefined if nothing was taken from it yet. */
+  /** Finds the bucket of a key; undefined if nothing was taken from it yet. */
   find(key: string): TokenBucket | undefined {
     return this.#buckets.get(key);
   }
