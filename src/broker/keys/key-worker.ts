@@ -185,7 +185,7 @@ export class KeyWorker {
     if (isClean && isSpread) await this.#destroy(retired, report);
   }
 
-  /** No row needs these keys: a whole pass found none, and the index of data keys has none. */
+  /** Destroys keys that no row needs: a whole pass found none, and the index of data keys has none. */
   async #destroy(
     retired: readonly RootKeyRow[],
     report: Parameters<typeof reportWrite>[1],

@@ -59,7 +59,7 @@ interface PassOptions {
 }
 
 export interface PassResult {
-  /** Every row was seen, and none needs an older key. */
+  /** True if every row was seen, and none needs an older key. */
   readonly isClean: boolean;
   readonly report: RewrapReport;
 }

@@ -8,7 +8,7 @@ export interface RewrapReport {
   readonly rootKey: string;
   readonly startedAt: number;
   readonly updatedAt: number;
-  /** Set when no row needs an older key any more. */
+  /** Time of the end, set when no row needs an older key any more. */
   readonly finishedAt?: number | undefined;
   /** The table in progress. */
   readonly table?: string | undefined;
@@ -24,11 +24,11 @@ export interface ExposedValues {
   /** Milliseconds since the epoch: copies from before hold the values. */
   readonly before: number;
   readonly values: number;
-  /** Their paths, at most 100. */
+  /** Paths of these values, at most 100. */
   readonly paths: readonly string[];
   /** Dynamic credentials that were kept for a repeat of their request. */
   readonly credentials: number;
-  /** Their leases, at most 100. Absent in a report of an earlier release. */
+  /** Leases of these credentials, at most 100. Absent in a report of an earlier release. */
   readonly issued?: readonly IssuedLease[] | undefined;
 }
 
@@ -46,7 +46,7 @@ export function reportWrite(rows: RowSeals, report: RewrapReport): Write {
   return { table: 'meta', put: { key: KEY, value: `${mac} ${value}` } };
 }
 
-/** Undefined if there was no rotation, or if no key of this installation made the row's MAC. */
+/** Reads the report; undefined if there was no rotation, or if no key of this installation made the row's MAC. */
 export async function readRewrapReport({
   store,
   rows,

@@ -20,7 +20,7 @@ const LOOKUP = 'lookup-keys';
 const MOST_KEYS = 1_000;
 const ATTEMPTS = 4;
 
-/** Everything that the store knows of root keys, as it was at one moment. */
+/** State of the root keys in the store at one moment. */
 export interface RootKeyRows {
   readonly keys: readonly RootKeyRow[];
   readonly wraps: readonly WrapRow[];
