@@ -46,7 +46,7 @@ export function expiryWorker(
   });
 }
 
-/** Each step ends at most one chunk and returns how many rows it found. */
+/** Steps of the expiry; each ends at most one chunk and returns how many rows it found. */
 const ENDINGS: readonly ((parts: Expiring, actor: SystemActor) => Promise<number>)[] = [
   expireCredentials,
   expireTokens,

@@ -17,7 +17,7 @@ export interface LeaseTerms {
 
 export interface GrantedLease {
   readonly lease: Lease;
-  /** Undefined if the lease does not change. */
+  /** Write of the lease; undefined if it does not change. */
   readonly write?: Write;
   readonly committed?: () => void;
   readonly undo?: () => void;

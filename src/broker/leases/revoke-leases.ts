@@ -10,7 +10,7 @@ import { selectLeases } from '../state/select-leases.ts';
 import { openLease } from '../state/lease-rows.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 
-/** Exactly one of these; a path also covers everything below it, by whole segments. */
+/** Selector of leases, with exactly one of these members; a path also covers everything below it, by whole segments. */
 export type LeaseSelector =
   | { readonly id: string }
   | { readonly path: string }

@@ -163,7 +163,7 @@ async function keepListed(
   });
 }
 
-/** No other replica attempted the revocation meanwhile, and it was not queued again under a newer handle. */
+/** Expects that no other replica attempted the revocation meanwhile, and that it was not queued again under a newer handle. */
 function asItWas({ id, state, handle, attempts }: Row): Expectation {
   return { table: 'credentials', key: { id }, match: { state, handle, attempts } };
 }
