@@ -29,7 +29,7 @@ const schedule = z.union(
   'must be { cron, timeZone } or { every }',
 );
 
-/** Same form as the `timeWindows` of a policy. */
+/** Schema of a window, in the form of the `timeWindows` of a policy. */
 const window = z
   .strictObject({
     days: z
