@@ -23,7 +23,7 @@ import { parseReport, type AskedReport } from '../state/report-text.ts';
 
 type Row = Tables['image_evidence'];
 
-/** Every replica keeps all evidence in memory. One writer can fill a quarter of it. */
+/** Limits of all evidence, which every replica keeps in memory. One writer can fill a quarter of it. */
 const MOST = { rows: 20_000, bytes: 64 * 1_048_576 };
 const MOST_OF_WRITER = { rows: MOST.rows / 4, bytes: MOST.bytes / 4 };
 /** One person may start pipelines with many identities. Together they leave space for operators and watches. */

@@ -29,7 +29,7 @@ export interface ExplainedPosture {
     readonly name: string;
     readonly version: number;
     readonly mode: PostureMode;
-    /** Empty: all. */
+    /** Paths of the secrets; empty: all. */
     readonly secretPaths: readonly string[];
     /** False if the profile refuses its secrets to the pod, or in other modes would refuse them. */
     readonly isMet: boolean;

@@ -97,7 +97,7 @@ function valuesFor(
   return isSaved || paths.length === 0 ? secretValues : NOT_IN_DRAFTS;
 }
 
-/** Undefined if the profile is not for the pod, or if the workload has none. */
+/** Judges a pod; undefined if the profile is not for the pod, or if the workload has none. */
 function surveyed(
   parts: Pick<Access, 'clusters' | 'clock' | 'attestations' | 'evidence'> & {
     readonly secretValues: SecretValues;

@@ -12,7 +12,7 @@ type Parts = Recording & Pick<Access, 'evidence'> & Pick<Work, 'log'>;
 export const WATCHED_OUTCOMES = ['stored', 'unchanged', 'refused', 'full'] as const;
 export type WatchedOutcome = (typeof WATCHED_OUTCOMES)[number];
 
-/** No scanner nests deeper than about ten. */
+/** Limit of nesting: no scanner nests deeper than about ten. */
 const DEEPEST = 32;
 const MOST_VALUES = 1_000_000;
 /** A team that may write reports in a cluster must not fill the log: 50 reports a second at most. */
