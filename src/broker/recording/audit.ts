@@ -116,7 +116,7 @@ export async function readTile(
 
 const HEADS_A_PAGE = 1_000;
 
-/** Signed heads for an export, starting with the commit that holds entry `start`; as many as fit in a page. @throws ERR_DENIED */
+/** Reads signed heads for an export, starting with the commit that holds entry `start`; as many as fit in a page. @throws ERR_DENIED */
 export async function readHeads(
   parts: Audited,
   call: Call,

@@ -15,7 +15,7 @@ import type { LiveOperator } from '../state/operator-token-memory.ts';
 
 /** A request waits this long for its approval. */
 const PENDING_MS = 24 * 3_600_000;
-/** Every replica keeps each row in memory, and a row may have a whole document. */
+/** Limit of requests: every replica keeps each row in memory, and a row may have a whole document. */
 const MOST = 50;
 const MOST_OF_ONE = 10;
 /** The count of requests is decided one after another, so that concurrent ones cannot pass the bound. */

@@ -74,7 +74,7 @@ export function isUnrecordable({ code }: BrokerError): boolean {
 
 /** One attempt at a use case: the plan to commit, and what follows the commit. */
 export interface Attempt<T> {
-  /** Undefined: the refusal was counted, and nothing is left to commit. */
+  /** Plan of the refusal; undefined if it was counted, and nothing is left to commit. */
   readonly plan: Plan | undefined;
   /** Runs after the commit: discloses the result, or throws the recorded refusal. */
   readonly settle: () => T;

@@ -55,7 +55,7 @@ export function refusalEntry(
   return encodeRefusal({ time, requestId, client, actor, ...event }, parts.digest);
 }
 
-/** Counted only by network, because an unauthenticated caller chooses the paths that it requests. */
+/** Counts a refusal by network only, because an unauthenticated caller chooses the paths that it requests. */
 function refusedStranger(
   { network }: Call,
   actor: EncodedActor,
