@@ -38,7 +38,7 @@ type Result = Acknowledged | BrokerError;
 /** One item with its planned changes, before it is recorded. */
 interface Prepared {
   readonly result: Result;
-  /** Undefined for a refusal that was only counted. */
+  /** Audit entry; undefined for a refusal that was only counted. */
   readonly entry: string | undefined;
   readonly fragment: PlanFragment;
 }

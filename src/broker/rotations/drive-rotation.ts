@@ -154,7 +154,10 @@ class RotationRun {
     if (found !== undefined) this.#row = { ...this.#row, cause: found.cause };
   }
 
-  /** Several holders reported that the new version does not work. The history names their workloads, so that one workload cannot veto for ever. */
+  /**
+   * Rolls the new version back, because several holders reported that it does not work. The history names their workloads, so
+   * that one workload cannot veto for ever.
+   */
   async #rollBack(place: RotationTargetRef, vetoers: readonly string[]): Promise<void> {
     const change = this.#after({ type: 'rollBack' }, place, this.#row);
     const invalidates = this.#row.canary === null ? [] : canaryChanged(this.#row.path);

@@ -52,7 +52,7 @@ function placeOf(
   return { installation, rotationId: id, path, slot };
 }
 
-/** No process worked on the rotation and no operator changed it since the row was read. */
+/** Expects that no process worked on the rotation and no operator changed it since the row was read. */
 export function rotationUnchanged({ id, epoch, state, step }: RotationRow): Expectation {
   return { table: 'rotations', key: { id }, match: { epoch, state, step } };
 }

@@ -177,7 +177,7 @@ export interface RotationFilter {
   readonly dueBefore?: number | undefined;
   /** Filter by `isOverdue`. */
   readonly overdue?: boolean | undefined;
-  /** No rotation or drill ever tested the credential. */
+  /** Filter of credentials that no rotation or drill ever tested. */
   readonly neverProven?: boolean | undefined;
   readonly state?: 'running' | 'parked' | 'undoing' | undefined;
 }

@@ -165,8 +165,8 @@ async function restore(
 }
 
 /**
- * No value was stored, but the target may have created something: another `create` finds and removes that. A target that refuses to create has
- * created nothing.
+ * Discards the result of a `create` that stored no value: the target may have created something, and another `create` finds and
+ * removes that. A target that refuses to create has created nothing.
  */
 async function discardUnknown(work: StepWork): Promise<StepResult> {
   const { parts, place, claim } = work;
