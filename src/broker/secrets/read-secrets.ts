@@ -45,7 +45,7 @@ export interface Disclosure {
   readonly warning?: string | undefined;
 }
 
-/** Longer than the deadline of any connection. */
+/** Limit of a shared read, longer than the deadline of any connection. */
 const SHARED_READ_MS = 60_000;
 
 type Result = Disclosure | BrokerError;
@@ -60,7 +60,7 @@ type ReadingParts = Recording &
 /** One item that is decided and fetched, but not recorded yet. */
 interface Prepared {
   readonly result: Result;
-  /** Undefined for a refusal that was counted. */
+  /** Audit entry; undefined for a refusal that was counted. */
   readonly entry: string | undefined;
   readonly grant?: GrantedLease;
   readonly alarm?: DecoyAlarm | undefined;
