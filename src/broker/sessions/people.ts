@@ -58,7 +58,7 @@ export interface BegunLogin {
 
 export interface LoginRequest {
   readonly issuer: string;
-  /** Absent: the device flow. */
+  /** URI to which the issuer redirects; absent: the device flow. */
   readonly redirectUri?: string | undefined;
   /** True if the login must satisfy dangerous operations. */
   readonly isStepUp: boolean;

@@ -27,7 +27,7 @@ const OPERATORS = 'quarantines:operators';
 export interface QuarantineRequest {
   readonly scope: QuarantineScope;
   readonly reason: string;
-  /** Undefined: until an operator lifts it. */
+  /** Duration; undefined: until an operator lifts it. */
   readonly seconds: number | undefined;
 }
 
