@@ -95,7 +95,7 @@ export class Attestations implements ImageTrust {
     return this.#byDigest.get(digest) ?? NONE;
   }
 
-  /** Ordered by digest, then by id. */
+  /** Lists attestations, ordered by digest, then by id. */
   all(): readonly Attestation[] {
     return [...this.#byDigest.keys()].sort().flatMap((digest) => this.of(digest));
   }
@@ -136,7 +136,7 @@ export class Attestations implements ImageTrust {
     return { ...fields, mac: this.#rows.mac('attestations', fields) };
   }
 
-  /** Undefined if this build does not read it any more: then it does not count. */
+  /** Reads a row; undefined if this build does not read it any more: then it does not count. */
   #open(row: Row): Attestation | undefined {
     const { mac, ...fields } = row;
     this.#rows.verify('attestations', fields, mac);

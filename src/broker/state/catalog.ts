@@ -82,7 +82,7 @@ export class Catalog {
     return this.#documents.get(kind)?.get(name) as StoredDocument<K> | undefined;
   }
 
-  /** Ordered by name. */
+  /** Lists the documents of a kind, ordered by name. */
   all<K extends DocumentKind>(kind: K): readonly StoredDocument<K>[] {
     const documents = [...(this.#documents.get(kind)?.values() ?? [])] as StoredDocument<K>[];
     return documents.sort((a, b) => (a.name < b.name ? -1 : 1));

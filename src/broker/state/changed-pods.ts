@@ -8,7 +8,7 @@ const MOST = 10_000;
 
 export interface TakenPods {
   readonly pods: readonly ChangedPod[];
-  /** More changed than is kept, or a watch began again: examine all that have sessions. */
+  /** True if more changed than is kept, or a watch began again: all pods that have sessions must be examined. */
   readonly isOver: boolean;
 }
 

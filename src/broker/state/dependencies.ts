@@ -66,7 +66,7 @@ export interface Recording extends Storage {
   /** Refusals and failures of identified callers. */
   readonly denials: RefusalTally;
   readonly refusalCounts: RefusalCounts;
-  /** Absent unless the configuration has traces. */
+  /** Traces; absent unless the configuration has them. */
   readonly trace?: Trace | undefined;
 }
 
@@ -124,7 +124,7 @@ export interface People {
     readonly idleSeconds: number;
     /** Requirements that dangerous operations have on a login. */
     readonly stepUp: { readonly maxAgeSeconds: number; readonly acr: readonly string[] };
-    /** Undefined without a public URL in the configuration. */
+    /** Verifier of security keys; undefined without a public URL in the configuration. */
     readonly securityKeys: SecurityKeyVerifier | undefined;
   };
 }

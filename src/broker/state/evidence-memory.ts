@@ -47,7 +47,7 @@ export class ImageEvidence {
     else this.#keep(row);
   }
 
-  /** Another number after each change. */
+  /** Number that differs after each change. */
   get generation(): number {
     return this.#generation;
   }

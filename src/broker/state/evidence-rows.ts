@@ -15,7 +15,7 @@ type Row = Tables['image_evidence'];
 /** Members of a row besides its findings. */
 export type EvidenceFacts = Omit<Evidence, 'section' | 'id'>;
 
-/** No body unpacks to more: a report of 1 MiB has less than that to keep. */
+/** Limit of an unpacked body: a report of 1 MiB has less than that to keep. */
 const MAX_UNPACKED = 8 * 1_048_576;
 
 /**

@@ -116,7 +116,7 @@ export class OperatorTokens {
     return isWellFormedToken('qmo', token) ? this.#live(this.hash(token), catalog) : undefined;
   }
 
-  /** The same operator in its current state, with its current grants; undefined if its token has ended. */
+  /** Finds the same operator in its current state, with its current grants; undefined if its token has ended. */
   async again({ hash }: LiveOperator, catalog: Catalog): Promise<LiveOperator | undefined> {
     return this.#live(hash, catalog);
   }

@@ -26,7 +26,7 @@ export const MOST_ATTESTATION_BYTES = 1_048_576;
 /** A provenance of a large build has thousands of materials. The depth is bounded by the strict reader. */
 const BOUNDS = { depth: 16, values: 100_000, bare: MOST_ATTESTATION_BYTES };
 const MOST_SUBJECTS = 1_000;
-/** Each entry costs a signature check, and the library compares each with each. */
+/** Limit of log entries: each costs a signature check, and the library compares each with each. */
 const MOST_ENTRIES = 4;
 
 const BUNDLE_TYPES = [
@@ -168,7 +168,10 @@ function parseLegacy(value: unknown): ParsedAttestation {
   };
 }
 
-/** The same facts as a bundle of version 0.1, the form that the verifier reads: it has the promise of the log instead of a proof. */
+/**
+ * Converts the facts to a bundle of version 0.1, the form that the verifier reads: it has the promise of the log instead of a
+ * proof.
+ */
 function bundleOf({
   payload,
   signature,

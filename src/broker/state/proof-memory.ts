@@ -13,8 +13,8 @@ interface Bounds {
 }
 
 /**
- * Enough for a session at 375 requests a second and a workload at 1,900. Four such workloads send more than a process can verify. All
- * together take 66 MB (measured: `jti` of 22 characters), 190 MB with the longest.
+ * Bounds that suffice for a session at 375 requests a second and a workload at 1,900. Four such workloads send more than a
+ * process can verify. All together take 66 MB (measured: `jti` of 22 characters), 190 MB with the longest.
  */
 const BOUNDS: Bounds = { ofSession: 50_000, ofWorkload: 250_000, ofAll: 1_000_000 };
 

@@ -5,7 +5,7 @@ import { exceededBound, type JsonBounds } from '../../text/json-bounds.ts';
 import { JsonText, Lines, type Position } from '../../text/strict-json.ts';
 
 export const MAX_REPORT_BYTES = 1_048_576;
-/** No scanner nests deeper than about ten. */
+/** Bounds of a report: no scanner nests deeper than about ten. */
 const BOUNDS: JsonBounds = { depth: 32, values: 1_000_000, bare: MAX_REPORT_BYTES };
 
 const EXCEEDED: Readonly<Record<keyof JsonBounds, string>> = {
@@ -18,7 +18,7 @@ const LONGEST_MESSAGE = 512;
 
 export interface AskedReport {
   readonly text: string;
-  /** Undefined: found by the content. */
+  /** Format of the report; undefined: found by the content. */
   readonly format?: ReportFormat | undefined;
   /** Digests of the image that the sender names. */
   readonly image: readonly string[];

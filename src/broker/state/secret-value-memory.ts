@@ -23,7 +23,7 @@ export class SecretValueMemory implements SecretValues {
   #isFull = false;
   #generation = 0;
 
-  /** Another number after each change. */
+  /** Number that differs after each change. */
   get generation(): number {
     return this.#generation;
   }

@@ -23,7 +23,7 @@ export interface SecurityKey {
 type Row = Tables['security_keys'];
 type Body = Omit<SecurityKey, 'id' | 'person' | 'counter'>;
 
-/** More than a person may have. */
+/** Limit of keys that are read, more than a person may have. */
 const MOST_READ = 100;
 const ID_DIGITS = 32;
 

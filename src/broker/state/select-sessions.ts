@@ -8,7 +8,7 @@ import type { Storage } from './dependencies.ts';
 
 type SessionRow = Tables['sessions'];
 
-/** Exactly one of these; `source` is a CIDR block that contains the login address. */
+/** Selector of sessions, with exactly one of these members; `source` is a CIDR block that contains the login address. */
 export type SessionSelector =
   | { readonly id: string }
   | { readonly cluster: string; readonly pod: string }

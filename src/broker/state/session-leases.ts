@@ -16,7 +16,7 @@ type LeasePlace = Pick<Lease, 'mountUid' | 'path' | 'version' | 'generation'>;
 export class SessionLeases {
   readonly #sessionId: string;
   readonly #store: Store;
-  /** Created or extended by a plan that has not committed yet. */
+  /** Leases that a plan creates or extends that has not committed yet. */
   readonly #pending = new Set<Lease>();
   #byVersion: Map<string, Lease> | undefined;
   /** True if some lease does not name its locator; such a lease counts for every locator. */
@@ -27,7 +27,7 @@ export class SessionLeases {
     this.#store = store;
   }
 
-  /** Undefined until loaded. */
+  /** True once the leases are loaded. */
   get loaded(): boolean {
     return this.#byVersion !== undefined;
   }

@@ -151,7 +151,7 @@ export class Sessions {
     this.#byHash.clear();
   }
 
-  /** Called for every change of kind `session` or `leases`. */
+  /** Forgets a session; called for every change of kind `session` or `leases`. */
   changed(kind: 'session' | 'leases', id: string): void {
     const key = this.#hashOf.get(id);
     if (key === undefined) return;

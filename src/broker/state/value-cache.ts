@@ -14,7 +14,7 @@ export interface CanaryValues {
   load(): Promise<void>;
   /** Reads the canary of a path again after a change of kind `canary`. */
   refresh(path: string): Promise<void>;
-  /** Undefined unless the session's pod belongs to the canary of the path. */
+  /** Finds the pending value; undefined unless the session's pod belongs to the canary of the path. */
   valueFor(holder: { readonly session: Session }, path: string): Value | undefined;
 }
 
@@ -88,7 +88,7 @@ export class ValueCache {
   readonly #tallies = new Map<string, CacheTally>();
   /** Entries that were opened in this loop turn. */
   #opened: Entry[] = [];
-  /** Undefined once the broker is sealed. */
+  /** Fingerprints of the values; undefined once the broker is sealed. */
   #fingerprints: ValueFingerprints | undefined;
 
   constructor(clock: Clock, fingerprints: ValueFingerprints, maxBytes: number) {
