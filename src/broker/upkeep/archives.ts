@@ -8,7 +8,7 @@ import { recordOperation, requireRole } from '../recording/operation.ts';
 import { entryOf } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 
-/** Undefined if the configuration has no archive. */
+/** Groups of the archive; `archives` is undefined if the configuration has none. */
 type Archiving = Recording &
   Access & { readonly archives: Archives | undefined; readonly audit: AuditLog };
 

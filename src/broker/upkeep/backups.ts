@@ -5,7 +5,7 @@ import type { Access, Recording } from '../state/dependencies.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 
-/** Undefined if the configuration has no backups. */
+/** Groups of backups; `backups` is undefined if the configuration has none. */
 type BackingUp = Recording & Access & { readonly backups: Backups | undefined };
 
 /** Starts a backup, or returns the one in progress. @throws ERR_DENIED, ERR_CONFLICT if the configuration has no backups */

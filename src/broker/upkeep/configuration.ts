@@ -5,7 +5,7 @@ import type { Access, Recording } from '../state/dependencies.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 
-/** Undefined if the broker has no configuration file. */
+/** Groups of the configuration; it is undefined if the broker has no configuration file. */
 type Configured = Recording & Access & { readonly configuration: Configuration | undefined };
 
 /** @throws ERR_DENIED, ERR_CONFLICT without a configuration file */
