@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
-import { FORMAT_ROWS, OCSF_CLASSES } from '../../src/domain/audit/formats/rows.ts';
+import { ACTION_ROWS } from '../../src/domain/audit/audit-actions.ts';
+import { OCSF_CLASSES } from '../../src/domain/audit/formats/format-row.ts';
 
 it('docs/spec/audit-formats-v1.md has the row of each action', () => {
   const page = readFileSync('docs/spec/audit-formats-v1.md', 'utf8');
   const [, table = ''] = page.split('## Actions\n');
   const rows = table.split('\n').filter((line) => line.startsWith('| `'));
   expect(rows).toEqual(
-    Object.entries(FORMAT_ROWS).map(
+    Object.entries(ACTION_ROWS).map(
       ([action, { class: ocsf, activity, severity, verb, resource }]) =>
         `| \`${action}\` | ${OCSF_CLASSES[ocsf].class} | ${activity} | ${severity} | \`${verb}\` | \`${resource}\` |`,
     ),

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors.ts';
+import type { FormatRow, OcsfClass } from './formats/format-row.ts';
 
 declare const encoded: unique symbol;
 /** An encoded part of an entry. Only audit-event.ts makes them, so that no raw text gets into the log. */
@@ -257,206 +258,165 @@ type OfSecurityKey = With<never, 'document' | 'query' | 'comment' | 'count'>;
 /** The document is the root key (`root-key`), or the key-encryption key (`kek`). */
 type OfKey = With<never, 'document' | 'comment' | 'cause' | 'count'>;
 type OfNothing = With<never, 'comment' | 'cause' | 'count'>;
+type OfCount = With<never, 'count'>;
+type OfQuery = With<never, 'query' | 'count'>;
+type OfSessionEnd = With<
+  never,
+  'session' | 'workload' | 'pod' | 'cause' | 'count' | 'comment' | 'query'
+>;
+type OfSecretList = With<'path', 'mount' | 'policy' | 'count'>;
+type OfAcknowledgement = OfSecret<'cause' | 'comment' | 'count'>;
+type OfCredential = OfSecret<'credential' | 'endsAt'>;
+type OfVeto = With<'path' | 'workload', 'locator' | 'rotation' | 'step' | 'version'>;
+type OfTokenCreation = With<never, 'token' | 'document' | 'endsAt' | 'comment'>;
+type OfTokenEnd = With<never, 'token' | 'document' | 'cause' | 'comment'>;
+type OfDocumentCount = With<never, 'document' | 'count'>;
+type OfExplanation = With<never, 'path' | 'policy' | 'query'>;
+type OfArchive = With<never, 'query' | 'comment'>;
+type OfTruncation = With<'archive' | 'count', 'comment'>;
+type OfRefusals = With<'count' | 'since', 'last' | 'refused' | 'path'>;
+type OfRelease = With<never, 'comment' | 'cause' | 'count' | 'log'>;
 
-/** Every audited action and the facts that go with it. A new action is a new row here and in docs/spec/audit-log-v1.md. */
-interface AuditActions {
-  'session.create': OfLogIn;
-  'session.renew': OfLogIn;
-  'session.read': With<never, 'session'>;
-  'session.end': With<
-    never,
-    'session' | 'workload' | 'pod' | 'cause' | 'count' | 'comment' | 'query'
-  >;
-  'session.list': With<never, 'count'>;
-  'quarantine.create': OfQuarantine;
-  'quarantine.lift': OfQuarantine;
-  'quarantine.list': With<never, 'count'>;
-  'alert.receive': OfAlert;
-  'alert.approve': OfAlert;
-  'alert.dismiss': OfAlert;
-  'alert.list': OfAlert;
-  'alert.respond': OfAlert;
-  'incident.open': OfAlert;
-  'incident.read': OfAlert;
-  'approval.request': OfApproval;
-  'approval.approve': OfApproval;
-  'approval.deny': OfApproval;
-  'approval.withdraw': OfApproval;
-  'approval.use': OfApproval;
-  'approval.expire': OfApproval;
-  'approval.list': OfApproval;
-  'approval.require': OfApproval;
-  'attestation.push': OfAttestation;
-  'attestation.list': OfAttestation;
-  'attestation.delete': OfAttestation;
-  'secret.read': OfSecret<'endsAt'>;
-  'secret.list': With<'path', 'mount' | 'policy' | 'count'>;
-  'secret.write': OfSecret;
-  'secret.delete': OfSecret<'endsAt'>;
-  'secret.undelete': OfSecret;
-  'secret.destroy': OfSecret<'count' | 'cause'>;
-  'secret.acknowledge': OfSecret<'cause' | 'comment' | 'count'>;
-  'event.follow': OfNothing;
-  'credential.issue': OfSecret<'credential' | 'endsAt'>;
-  'credential.revoke': OfLease;
-  'lease.read': OfLease;
-  'lease.list': OfLease;
-  'lease.renew': OfLease;
-  'lease.revoke': OfLease;
-  'lease.expire': OfLease;
-  'pod.end': With<'pod', 'cause' | 'count'>;
-  'rotation.start': OfRotation;
-  'rotation.step': OfRotation;
-  'rotation.end': OfRotation;
-  'rotation.veto': With<'path' | 'workload', 'locator' | 'rotation' | 'step' | 'version'>;
-  'rotation.request': OfRotation;
-  'rotation.abort': OfRotation;
-  'rotation.retry': OfRotation;
-  'rotation.retire': OfRotation;
-  'rotation.read': OfRotation;
-  'rotation.list': With<never, 'count' | 'query'>;
-  'evidence.write': OfEvidence;
-  'evidence.delete': OfEvidence;
-  'evidence.read': OfEvidence;
-  'document.read': OfDocument;
-  'document.write': OfDocument;
-  'document.delete': OfDocument;
-  'document.check': OfDocument;
-  'operator-token.create': With<never, 'token' | 'document' | 'endsAt' | 'comment'>;
-  'operator-token.revoke': With<never, 'token' | 'document' | 'cause' | 'comment'>;
-  'operator-token.list': With<never, 'document' | 'count'>;
-  'security-key.register': OfSecurityKey;
-  'security-key.prove': OfSecurityKey;
-  'security-key.remove': OfSecurityKey;
-  'security-key.list': OfSecurityKey;
-  'policy.validate': With<never, 'document' | 'count'>;
-  'policy.explain': With<never, 'path' | 'policy' | 'query'>;
-  'policy.replay': With<never, 'query' | 'count'>;
-  'audit.search': With<never, 'query' | 'count'>;
-  'audit.trace': With<never, 'query' | 'count'>;
-  'audit.export': With<never, 'query' | 'count'>;
-  'audit.archive': With<never, 'query' | 'comment'>;
-  'audit.truncate': With<'archive' | 'count', 'comment'>;
-  'request.refused': With<never, 'path' | 'method'>;
-  'request.refused_summary': With<'count' | 'since', 'last' | 'refused' | 'path'>;
-  'backup.create': With<never, 'comment' | 'count'>;
-  'backup.list': With<never, 'count'>;
-  'config.read': OfNothing;
-  'config.reload': OfNothing;
-  'key.list': OfNothing;
-  'key.rotate': OfKey;
-  'key.activate': OfKey;
-  'key.destroy': OfKey;
-  'key.wrap': OfKey;
-  'key.unwrap': OfKey;
-  'broker.start': With<'boot'>;
-  'broker.stop': With<never, 'cause'>;
-  'broker.seal': OfNothing;
-  'broker.release': With<never, 'comment' | 'cause' | 'count' | 'log'>;
-  'broker.hold': With<'cause' | 'comment'>;
-  'state.digest': With<'cause'>;
-  recovery: With<'cause', 'comment' | 'count'>;
+declare const facts: unique symbol;
+/** Row of an action: its form in the formats of other systems, and the type of its facts. */
+interface ActionRow<Facts> extends FormatRow {
+  readonly [facts]?: Facts;
 }
 
-export type AuditAction = keyof AuditActions;
+/** Makes a row. Without the type of its facts no event can have the action. */
+const row = <Facts = never>(
+  [ocsf, activity]: readonly [OcsfClass, number],
+  severity: number,
+  verb: string,
+  resource: string,
+): ActionRow<Facts> => ({ class: ocsf, activity, severity, verb, resource });
 
-const KNOWN_ACTIONS: Readonly<Record<AuditAction, true>> = {
-  'session.create': true,
-  'session.renew': true,
-  'session.read': true,
-  'session.end': true,
-  'session.list': true,
-  'quarantine.create': true,
-  'quarantine.lift': true,
-  'quarantine.list': true,
-  'alert.receive': true,
-  'alert.approve': true,
-  'alert.dismiss': true,
-  'alert.list': true,
-  'alert.respond': true,
-  'incident.open': true,
-  'incident.read': true,
-  'approval.request': true,
-  'approval.approve': true,
-  'approval.deny': true,
-  'approval.withdraw': true,
-  'approval.use': true,
-  'approval.expire': true,
-  'approval.list': true,
-  'approval.require': true,
-  'attestation.push': true,
-  'attestation.list': true,
-  'attestation.delete': true,
-  'secret.read': true,
-  'secret.list': true,
-  'secret.write': true,
-  'secret.delete': true,
-  'secret.undelete': true,
-  'secret.destroy': true,
-  'secret.acknowledge': true,
-  'event.follow': true,
-  'credential.issue': true,
-  'credential.revoke': true,
-  'lease.read': true,
-  'lease.list': true,
-  'lease.renew': true,
-  'lease.revoke': true,
-  'lease.expire': true,
-  'pod.end': true,
-  'rotation.start': true,
-  'rotation.step': true,
-  'rotation.end': true,
-  'rotation.veto': true,
-  'rotation.request': true,
-  'rotation.abort': true,
-  'rotation.retry': true,
-  'rotation.retire': true,
-  'rotation.read': true,
-  'rotation.list': true,
-  'evidence.write': true,
-  'evidence.delete': true,
-  'evidence.read': true,
-  'document.read': true,
-  'document.write': true,
-  'document.delete': true,
-  'document.check': true,
-  'operator-token.create': true,
-  'operator-token.revoke': true,
-  'operator-token.list': true,
-  'security-key.register': true,
-  'security-key.prove': true,
-  'security-key.remove': true,
-  'security-key.list': true,
-  'policy.validate': true,
-  'policy.explain': true,
-  'policy.replay': true,
-  'audit.search': true,
-  'audit.trace': true,
-  'audit.export': true,
-  'audit.archive': true,
-  'audit.truncate': true,
-  'request.refused': true,
-  'request.refused_summary': true,
-  'backup.create': true,
-  'backup.list': true,
-  'config.read': true,
-  'config.reload': true,
-  'key.list': true,
-  'key.rotate': true,
-  'key.activate': true,
-  'key.destroy': true,
-  'key.wrap': true,
-  'key.unwrap': true,
-  'broker.start': true,
-  'broker.stop': true,
-  'broker.seal': true,
-  'broker.release': true,
-  'broker.hold': true,
-  'state.digest': true,
-  recovery: true,
+/** CRUD of the classes `api` and `entity`. */
+const CREATE = 1;
+const READ = 2;
+const UPDATE = 3;
+const DELETE = 4;
+const OTHER = 99;
+/** `authentication`. */
+const LOGON = 1;
+const LOGOFF = 2;
+/** `account`. */
+const ACCOUNT_CREATE = 1;
+const PASSWORD_CHANGE = 3;
+const ACCOUNT_DELETE = 6;
+/** `entity`. */
+const ENABLE = 8;
+const ACTIVATE = 10;
+const SUSPEND = 12;
+/** `finding`: 2 is Update, as 1 is Create. */
+const FINDING_UPDATE = 2;
+
+/**
+ * Every audited action, with the facts that its entries may have, its activity in OCSF, its severity in CEF, and its verb and resource in Kubernetes. A
+ * new action is a new row here, in docs/spec/audit-log-v1.md and in docs/spec/audit-formats-v1.md.
+ */
+export const ACTION_ROWS = {
+  'session.create': row<OfLogIn>(['authentication', LOGON], 3, 'create', 'sessions'),
+  'session.renew': row<OfLogIn>(['authentication', OTHER], 2, 'update', 'sessions'),
+  'session.read': row<With<never, 'session'>>(['api', READ], 1, 'get', 'sessions'),
+  'session.end': row<OfSessionEnd>(['authentication', LOGOFF], 3, 'delete', 'sessions'),
+  'session.list': row<OfCount>(['api', READ], 2, 'list', 'sessions'),
+  'quarantine.create': row<OfQuarantine>(['finding', CREATE], 9, 'create', 'quarantines'),
+  'quarantine.lift': row<OfQuarantine>(['entity', ENABLE], 7, 'delete', 'quarantines'),
+  'quarantine.list': row<OfCount>(['api', READ], 2, 'list', 'quarantines'),
+  'alert.receive': row<OfAlert>(['finding', CREATE], 6, 'create', 'alerts'),
+  'alert.approve': row<OfAlert>(['finding', FINDING_UPDATE], 7, 'update', 'alerts'),
+  'alert.dismiss': row<OfAlert>(['finding', FINDING_UPDATE], 5, 'update', 'alerts'),
+  'alert.list': row<OfAlert>(['api', READ], 2, 'list', 'alerts'),
+  'alert.respond': row<OfAlert>(['finding', FINDING_UPDATE], 7, 'update', 'alerts'),
+  'incident.open': row<OfAlert>(['finding', CREATE], 9, 'create', 'incidents'),
+  'incident.read': row<OfAlert>(['api', READ], 3, 'get', 'incidents'),
+  'approval.request': row<OfApproval>(['entity', CREATE], 5, 'create', 'approvals'),
+  'approval.approve': row<OfApproval>(['entity', ACTIVATE], 6, 'update', 'approvals'),
+  'approval.deny': row<OfApproval>(['entity', UPDATE], 5, 'update', 'approvals'),
+  'approval.withdraw': row<OfApproval>(['entity', UPDATE], 3, 'update', 'approvals'),
+  'approval.use': row<OfApproval>(['entity', UPDATE], 6, 'update', 'approvals'),
+  'approval.expire': row<OfApproval>(['entity', UPDATE], 2, 'update', 'approvals'),
+  'approval.list': row<OfApproval>(['api', READ], 2, 'list', 'approvals'),
+  'approval.require': row<OfApproval>(['entity', UPDATE], 5, 'update', 'approvals'),
+  'attestation.push': row<OfAttestation>(['entity', CREATE], 4, 'create', 'attestations'),
+  'attestation.list': row<OfAttestation>(['api', READ], 2, 'list', 'attestations'),
+  'attestation.delete': row<OfAttestation>(['entity', DELETE], 5, 'delete', 'attestations'),
+  'secret.read': row<OfSecret<'endsAt'>>(['api', READ], 3, 'get', 'secrets'),
+  'secret.list': row<OfSecretList>(['api', READ], 2, 'list', 'secrets'),
+  'secret.write': row<OfSecret>(['api', UPDATE], 3, 'update', 'secrets'),
+  'secret.delete': row<OfSecret<'endsAt'>>(['api', DELETE], 5, 'delete', 'secrets'),
+  'secret.undelete': row<OfSecret>(['api', UPDATE], 4, 'update', 'secrets'),
+  'secret.destroy': row<OfSecret<'count' | 'cause'>>(['api', DELETE], 6, 'delete', 'secrets'),
+  'secret.acknowledge': row<OfAcknowledgement>(['api', UPDATE], 1, 'update', 'secrets'),
+  'event.follow': row<OfNothing>(['api', READ], 1, 'watch', 'events'),
+  'credential.issue': row<OfCredential>(['account', ACCOUNT_CREATE], 5, 'create', 'credentials'),
+  'credential.revoke': row<OfLease>(['account', ACCOUNT_DELETE], 5, 'delete', 'credentials'),
+  'lease.read': row<OfLease>(['api', READ], 1, 'get', 'leases'),
+  'lease.list': row<OfLease>(['api', READ], 2, 'list', 'leases'),
+  'lease.renew': row<OfLease>(['api', UPDATE], 2, 'update', 'leases'),
+  'lease.revoke': row<OfLease>(['api', DELETE], 5, 'delete', 'leases'),
+  'lease.expire': row<OfLease>(['api', DELETE], 1, 'delete', 'leases'),
+  'pod.end': row<With<'pod', 'cause' | 'count'>>(['entity', DELETE], 2, 'delete', 'pods'),
+  'rotation.start': row<OfRotation>(['account', PASSWORD_CHANGE], 3, 'create', 'rotations'),
+  'rotation.step': row<OfRotation>(['account', PASSWORD_CHANGE], 3, 'update', 'rotations'),
+  'rotation.end': row<OfRotation>(['account', PASSWORD_CHANGE], 5, 'update', 'rotations'),
+  'rotation.veto': row<OfVeto>(['account', PASSWORD_CHANGE], 7, 'update', 'rotations'),
+  'rotation.request': row<OfRotation>(['account', PASSWORD_CHANGE], 5, 'create', 'rotations'),
+  'rotation.abort': row<OfRotation>(['account', PASSWORD_CHANGE], 5, 'delete', 'rotations'),
+  'rotation.retry': row<OfRotation>(['account', PASSWORD_CHANGE], 4, 'update', 'rotations'),
+  'rotation.retire': row<OfRotation>(['account', ACCOUNT_DELETE], 5, 'update', 'rotations'),
+  'rotation.read': row<OfRotation>(['api', READ], 1, 'get', 'rotations'),
+  'rotation.list': row<OfQuery>(['api', READ], 2, 'list', 'rotations'),
+  'evidence.write': row<OfEvidence>(['entity', CREATE], 4, 'create', 'evidence'),
+  'evidence.delete': row<OfEvidence>(['entity', DELETE], 4, 'delete', 'evidence'),
+  'evidence.read': row<OfEvidence>(['api', READ], 2, 'get', 'evidence'),
+  'document.read': row<OfDocument>(['entity', READ], 2, 'get', 'documents'),
+  'document.write': row<OfDocument>(['entity', UPDATE], 5, 'update', 'documents'),
+  'document.delete': row<OfDocument>(['entity', DELETE], 6, 'delete', 'documents'),
+  'document.check': row<OfDocument>(['entity', READ], 2, 'get', 'documents'),
+  'operator-token.create': row<OfTokenCreation>(['entity', CREATE], 6, 'create', 'operatortokens'),
+  'operator-token.revoke': row<OfTokenEnd>(['entity', DELETE], 5, 'delete', 'operatortokens'),
+  'operator-token.list': row<OfDocumentCount>(['api', READ], 2, 'list', 'operatortokens'),
+  'security-key.register': row<OfSecurityKey>(['entity', CREATE], 6, 'create', 'securitykeys'),
+  'security-key.prove': row<OfSecurityKey>(['authentication', LOGON], 3, 'update', 'securitykeys'),
+  'security-key.remove': row<OfSecurityKey>(['entity', DELETE], 6, 'delete', 'securitykeys'),
+  'security-key.list': row<OfSecurityKey>(['api', READ], 2, 'list', 'securitykeys'),
+  'policy.validate': row<OfDocumentCount>(['api', READ], 1, 'get', 'policies'),
+  'policy.explain': row<OfExplanation>(['api', READ], 2, 'get', 'policies'),
+  'policy.replay': row<OfQuery>(['api', READ], 2, 'get', 'policies'),
+  'audit.search': row<OfQuery>(['api', READ], 3, 'list', 'auditentries'),
+  'audit.trace': row<OfQuery>(['api', READ], 5, 'list', 'auditentries'),
+  'audit.export': row<OfQuery>(['api', READ], 5, 'get', 'auditentries'),
+  'audit.archive': row<OfArchive>(['api', UPDATE], 5, 'update', 'auditentries'),
+  'audit.truncate': row<OfTruncation>(['api', DELETE], 6, 'delete', 'auditentries'),
+  'request.refused': row<With<never, 'path' | 'method'>>(['api', OTHER], 6, 'get', 'requests'),
+  'request.refused_summary': row<OfRefusals>(['api', OTHER], 6, 'list', 'requests'),
+  'backup.create': row<With<never, 'comment' | 'count'>>(['api', CREATE], 6, 'create', 'backups'),
+  'backup.list': row<OfCount>(['api', READ], 2, 'list', 'backups'),
+  'config.read': row<OfNothing>(['api', READ], 2, 'get', 'configuration'),
+  'config.reload': row<OfNothing>(['entity', UPDATE], 5, 'update', 'configuration'),
+  'key.list': row<OfNothing>(['api', READ], 2, 'list', 'keys'),
+  'key.rotate': row<OfKey>(['entity', UPDATE], 6, 'update', 'keys'),
+  'key.activate': row<OfKey>(['entity', ACTIVATE], 6, 'update', 'keys'),
+  'key.destroy': row<OfKey>(['entity', DELETE], 7, 'delete', 'keys'),
+  'key.wrap': row<OfKey>(['entity', UPDATE], 6, 'update', 'keys'),
+  'key.unwrap': row<OfKey>(['entity', READ], 6, 'get', 'keys'),
+  'broker.start': row<With<'boot'>>(['entity', ENABLE], 4, 'create', 'brokers'),
+  'broker.stop': row<With<never, 'cause'>>(['entity', UPDATE], 4, 'delete', 'brokers'),
+  'broker.seal': row<OfNothing>(['entity', SUSPEND], 9, 'update', 'brokers'),
+  'broker.release': row<OfRelease>(['entity', ENABLE], 9, 'update', 'brokers'),
+  'broker.hold': row<With<'cause' | 'comment'>>(['finding', CREATE], 10, 'update', 'brokers'),
+  'state.digest': row<With<'cause'>>(['entity', READ], 1, 'update', 'brokers'),
+  recovery: row<With<'cause', 'comment' | 'count'>>(['entity', ENABLE], 5, 'update', 'brokers'),
 };
+
+export type AuditAction = keyof typeof ACTION_ROWS;
+type FactsOf<Action extends AuditAction> =
+  (typeof ACTION_ROWS)[Action] extends ActionRow<infer Facts> ? Facts : never;
+
 /** All actions, so that a filter for an unknown one is refused: an empty result would look like "nothing happened". */
-export const AUDIT_ACTIONS = Object.keys(KNOWN_ACTIONS) as readonly AuditAction[];
+export const AUDIT_ACTIONS = Object.keys(ACTION_ROWS) as readonly AuditAction[];
 
 interface EventFields<Action extends AuditAction> {
   /** Milliseconds since the epoch, by the broker's wall clock. */
@@ -475,5 +435,5 @@ interface EventFields<Action extends AuditAction> {
 
 /** One audited event. Holds no secret value, no token and no text of a backend. */
 export type AuditEvent = {
-  readonly [A in AuditAction]: EventFields<A> & AuditActions[A];
+  readonly [A in AuditAction]: EventFields<A> & FactsOf<A>;
 }[AuditAction];

@@ -2,11 +2,15 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { sha256Hex } from '../../../src/crypto/hashes/digest.ts';
-import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../../src/domain/audit/audit-actions.ts';
+import {
+  ACTION_ROWS,
+  AUDIT_ACTIONS,
+  AUDIT_OUTCOMES,
+} from '../../../src/domain/audit/audit-actions.ts';
 import { escapeHeader, escapeValue } from '../../../src/domain/audit/formats/cef.ts';
 import { LOG_FORMATS, type LogFormat } from '../../../src/domain/audit/formats/format-names.ts';
 import { formatEntry, type LocatedEntry } from '../../../src/domain/audit/formats/log-format.ts';
-import { FORMAT_ROWS, OCSF_CLASSES } from '../../../src/domain/audit/formats/rows.ts';
+import { OCSF_CLASSES } from '../../../src/domain/audit/formats/format-row.ts';
 
 interface FormatVectors {
   readonly entries: readonly (LocatedEntry & {
@@ -104,7 +108,7 @@ describe('the formats of the log', () => {
   });
 
   it('have a row for every action', () => {
-    expect(Object.keys(FORMAT_ROWS).toSorted()).toEqual([...AUDIT_ACTIONS].toSorted());
+    expect(Object.keys(ACTION_ROWS).toSorted()).toEqual([...AUDIT_ACTIONS].toSorted());
   });
 
   it('are one line of ASCII for entries of ASCII', () => {

@@ -1,4 +1,5 @@
-import { FORMAT_ROWS, type FormatRow } from './rows.ts';
+import { ACTION_ROWS } from '../audit-actions.ts';
+import type { FormatRow } from './format-row.ts';
 
 /** One entry with its place in the log. */
 export interface LocatedEntry {
@@ -84,7 +85,7 @@ const LEAST_SEVERITY = { ok: 0, deny: 6, error: 4 } as const;
 
 export function recordOf(located: LocatedEntry): LogRecord {
   const entry = JSON.parse(located.entry) as EntryMembers;
-  const rows: Readonly<Record<string, FormatRow | undefined>> = FORMAT_ROWS;
+  const rows: Readonly<Record<string, FormatRow | undefined>> = ACTION_ROWS;
   const known = Object.hasOwn(rows, entry.action) ? rows[entry.action] : undefined;
   const row = known ?? UNKNOWN;
   return {
