@@ -73,7 +73,7 @@ describeWith(['postgres'], 'the tables of the PostgreSQL migrations', ({ postgre
 
   it('have the indexes of the SQLite migrations', () => {
     const named = (dialect: string): string[] => {
-      const folder = new URL(`../../../migrations/${dialect}/`, import.meta.url);
+      const folder = new URL(`../../../../migrations/${dialect}/`, import.meta.url);
       const sql = readdirSync(folder)
         .sort()
         .map((file) => readFileSync(new URL(file, folder), 'utf8'))
