@@ -17,19 +17,19 @@ export interface Following {
 }
 
 /** The followers of one kind of change: those that forget at once, and those that read again. */
-interface Led {
+interface FollowersOfKind {
   readonly forget: Follower[];
   readonly refresh: Follower[];
 }
 
-const NOBODY: Led = { forget: [], refresh: [] };
+const NO_FOLLOWERS: FollowersOfKind = { forget: [], refresh: [] };
 const RETRY_MS = 250;
 const PATIENCE_MS = 5_000;
 
 /** Applies every committed change, in order, to what this process keeps in memory, and reports the last change applied. */
 export class State {
   readonly #following: Following;
-  readonly #byKind: ReadonlyMap<string, Led>;
+  readonly #byKind: ReadonlyMap<string, FollowersOfKind>;
   readonly #unwatch: () => void;
   readonly #listeners = new Set<(kind: DocumentKind, name: string) => void>();
   readonly #sealListeners: (() => void)[] = [];
@@ -147,8 +147,8 @@ export class State {
     for (const each of this.#followersOf(change.kind).forget) each.forget?.(change);
   }
 
-  #followersOf(kind: string): Led {
-    return this.#byKind.get(kind) ?? NOBODY;
+  #followersOf(kind: string): FollowersOfKind {
+    return this.#byKind.get(kind) ?? NO_FOLLOWERS;
   }
 
   /**
@@ -173,8 +173,8 @@ export class State {
 }
 
 /** Made once, so that a change costs one look-up. */
-function byKind(followers: readonly Follower[]): ReadonlyMap<string, Led> {
-  const table = new Map<string, Led>();
+function byKind(followers: readonly Follower[]): ReadonlyMap<string, FollowersOfKind> {
+  const table = new Map<string, FollowersOfKind>();
   for (const follower of followers) {
     for (const kind of follower.kinds) {
       const led = table.get(kind) ?? { forget: [], refresh: [] };
