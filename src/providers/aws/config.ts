@@ -101,7 +101,7 @@ export type AwsKmsConfig = z.infer<typeof awsKmsConfig>;
 export const awsIamConnectionSchema = z.strictObject({
   type: z.literal('aws-iam'),
   ...awsAccessFields,
-  /** Replaces the region's public STS endpoint; `endpoint` is that of IAM. */
+  /** Address used instead of the region's public STS endpoint; `endpoint` is the one of IAM. */
   stsEndpoint: awsEndpoint.optional(),
   limits: guardLimitsSchema.prefault({}),
   /**

@@ -20,8 +20,8 @@ import { z } from 'zod';
 const LONGEST_NAME = 64;
 
 /**
- * Sessions of a role (STS AssumeRole). AWS cannot revoke one session: it expires, after 15 minutes at the earliest. Its name begins with
- * that of the workload and ends with that of the credential, so CloudTrail shows the workload.
+ * Sessions of a role (STS AssumeRole). AWS cannot revoke one session: it expires, after 15 minutes at the earliest. The session's
+ * name begins with the workload's and ends with the credential's, so CloudTrail shows the workload.
  */
 class RoleCredentials implements DynamicCredentials {
   readonly revocation = 'expires-only';

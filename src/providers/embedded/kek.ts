@@ -21,7 +21,7 @@ const OWNER_ONLY = 0o600;
 const GROUP_AND_OTHERS = 0o077;
 const ROOT_UID = 0;
 
-/** The key file, and the directory that must not contain it: that of the store, and so of its backups. */
+/** Key file, and the directory that must not contain it: the store's, and so its backups'. */
 export interface KeyFileLocation {
   readonly path: string;
   readonly dataDirectory?: string | undefined;

@@ -48,7 +48,7 @@ export function toBrokerError(error: unknown): BrokerError {
   const { code, errno } = fieldsOf(error);
   if (TLS_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'tls');
   if (LOGIN_CODE.test(code)) return failure('ERR_PROVIDER_DENIED', 'login_method');
-  // Server errors first: their codes look like those of sockets.
+  // Server errors come first, because their codes look like those of sockets.
   if (errno > 0) return fromServer(errno);
   if (SOCKET_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'network');
   // Protocol errors quote the bytes that the server sent.

@@ -42,7 +42,7 @@ function fromServer(sqlState: string): BrokerError {
   const cause = new PostgresRefusal(sqlState);
   if (sqlState.startsWith('28')) return failure('ERR_PROVIDER_DENIED', 'login_refused', cause);
   if (sqlState === '42501') return failure('ERR_PROVIDER_DENIED', 'not_permitted', cause);
-  // Without a lock timeout (55P03): a user who holds the lock must not open the circuit for everyone.
+  // Without a lock timeout (55P03): a user who has the lock must not open the circuit for everyone.
   if (sqlState === '57014') return failure('ERR_PROVIDER_TIMEOUT', 'deadline', cause);
   // Connection exceptions; too many connections; shutting down; read only while failing over.
   if (/^(?:08|53|57P|25006)/.test(sqlState)) {

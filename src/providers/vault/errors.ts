@@ -144,7 +144,7 @@ export function failMalformed(reason: string): never {
   throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason });
 }
 
-/** `detail` tells the operator who starts the broker what to do about the key. */
+/** Builds the error of an unusable key. `detail` tells the operator who starts the broker what to do about it. */
 export function sealed(cause: unknown, detail?: string): BrokerError {
   return new BrokerError('ERR_SEALED', detail, { cause });
 }

@@ -5,8 +5,9 @@ import { isIP, type LookupFunction } from 'node:net';
 import { BrokerError } from '../../domain/errors.ts';
 
 /**
- * The broker never connects to these, whatever is allowed: metadata services (which give credentials to any process inside), addresses that
- * are not a host, and IPv6 forms that embed an IPv4 address of another host. IPv4-mapped addresses are read as IPv4.
+ * Addresses to which the broker never connects, whatever is allowed: metadata services (which give credentials to any process
+ * inside), addresses that are not a host, and IPv6 forms that embed an IPv4 address of another host. IPv4-mapped addresses are
+ * read as IPv4.
  */
 const NEVER = [
   '0.0.0.0/8',

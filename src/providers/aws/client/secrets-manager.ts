@@ -188,7 +188,7 @@ export class GuardedSecrets {
     return { answers: listOf(answer.SecretValues), failures };
   }
 
-  /** Secrets whose name begins with `prefix`, in the server's name order. */
+  /** Lists the secrets whose name begins with `prefix`, in the server's name order. */
   async names(
     prefix: string,
     page: { readonly next: string | undefined; readonly limit: number },

@@ -63,8 +63,8 @@ function malformed(reason: string): BrokerError {
 const PLAIN = 'value';
 
 /**
- * The content to write so that a read returns `data`: text, bytes or JSON like the present secret. Unchanged members keep their JSON form,
- * so that a number remains one. With `jsonKey` only that member changes.
+ * Builds the content to write so that a read returns `data`: text, bytes or JSON like the present secret. Unchanged members keep
+ * their JSON form, so that a number remains one. With `jsonKey` only that member changes.
  * @throws ERR_NOT_FOUND if there is no JSON to change the member in; ERR_CONFLICT for a value that no secret at AWS can hold.
  */
 export function contentOf(

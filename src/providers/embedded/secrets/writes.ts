@@ -172,8 +172,8 @@ export class EmbeddedWrites implements SecretWrites {
 }
 
 /**
- * Stages the destruction of what was deleted and not restored in time. Versions written since the deletion stay. A head that does not verify stops
- * no other deletion of the round; the state digest of its table reports it.
+ * Stages the destruction of versions that were deleted and not restored in time. Versions written since the deletion stay. A head
+ * that does not verify stops no other deletion of the round; the state digest of its table reports it.
  */
 export async function overdueDeletions(
   parts: EmbeddedParts,

@@ -50,7 +50,7 @@ export class KubernetesSecretsProvider implements SecretProvider {
     return formatLocation(ref === undefined ? this.#named(rest) : this.#referenced(ref));
   }
 
-  /** A service account's token has no name below the mount: names are those of Secrets. */
+  /** Gives no name for the token of a service account: names below the mount belong to Secrets. */
   restOf(ref: unknown): string | undefined {
     if (isTokenRef(ref)) {
       parseOptions(tokenRef, ref);

@@ -3,7 +3,7 @@ import type { MysqlAccount } from '../client/account.ts';
 import type { MysqlSession } from '../client/session.ts';
 import { quoteIdentifier } from '../client/quote.ts';
 
-/** Objects that run with the rights of the account that defined them; those of a dropped account fail. */
+/** Query for objects that run with the rights of the account that defined them; objects of a dropped account fail. */
 const DEFINED = `
   SELECT 'TRIGGER', TRIGGER_SCHEMA, TRIGGER_NAME FROM information_schema.TRIGGERS WHERE DEFINER = ?
   UNION ALL SELECT 'EVENT', EVENT_SCHEMA, EVENT_NAME FROM information_schema.EVENTS WHERE DEFINER = ?

@@ -19,7 +19,7 @@ import { formatHandle, parseHandle, type UserHandle } from './user-handle.ts';
 
 /** The operation failed for the account named: it exists already, or does not exist. */
 const ER_CANNOT_USER = 1396;
-/** The connection limit of a user whose statements set none: one credential must not take all connections of the server. */
+/** Connection limit of a user whose statements set none: one credential must not take all connections of the server. */
 const CONNECTION_LIMIT = 50;
 
 /**

@@ -80,7 +80,7 @@ async function readGrants(session: MysqlSession, of: MysqlAccount): Promise<read
   throw conflict('grants_unreadable', 'the server shows no grants of the user');
 }
 
-/** Lines of other accounts, such as those of the account's roles, are not its own. */
+/** Parses a line of SHOW GRANTS. Lines of other accounts, such as the account's roles, are left out. */
 function parse(line: string, of: MysqlAccount): readonly Grant[] {
   const tokens = line.match(TOKENS) ?? [];
   const [user = '', host = ''] = [of.username, of.host].map(

@@ -21,10 +21,10 @@ const ELSEWHERE = `
    WHERE d.refclassid = 'pg_authid'::regclass AND r.rolname = $1 AND b.datname <> current_database()`;
 
 /**
- * Removes a role in steps, each of which may be interrupted: its login, its sessions, its rights, its objects, the role itself. It never waits for
- * anything that the holder does. Two brokers may do it at once.
- * @throws ERR_CONFLICT for a role that cannot be dropped: it has no login, sessions or rights, but owns objects; `reason` and `detail` tell the operator
- * what to do.
+ * Removes a role in steps, each of which may be interrupted: its login, its sessions, its rights, its objects, the role itself.
+ * It never waits for the holder. Two brokers may do it at once.
+ * @throws ERR_CONFLICT for a role that cannot be dropped: it has no login, sessions or rights, but owns objects; `reason` and
+ * `detail` tell the operator what to do.
  */
 export async function dropRole(
   server: PostgresServer,

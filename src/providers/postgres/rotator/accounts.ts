@@ -39,7 +39,7 @@ export class PostgresAccounts implements SqlAccounts {
     this.#expected = expected;
   }
 
-  /** `roles/<name>`, one segment whatever the name holds. */
+  /** Builds `roles/<name>`, one segment whatever the name contains. */
   locator(username: string): string {
     return `roles/${encodeURIComponent(username)}`;
   }

@@ -16,7 +16,7 @@ import type { AwsStaticRoleOptions } from '../config.ts';
 const MS = 1000;
 /** Vault checks once a minute whether a key is due. */
 const LATE_SECONDS = 65;
-/** The pause if Vault does not report the time of the next key: the engine of Vault 1.14 does not, that of 1.18 does. */
+/** Pause if Vault does not report the time of the next key: the engine of Vault 1.14 does not, the one of 1.18 does. */
 const ASK_AGAIN_SECONDS = 900;
 
 const credsAnswer = z.object({

@@ -44,8 +44,8 @@ export function toKvObject(value: unknown): KvObject {
 }
 
 /**
- * The object to write so that a read returns `data`. Unchanged values keep their JSON form, so that a number remains one. With `key` only
- * that value changes.
+ * Builds the object to write so that a read returns `data`. Unchanged values keep their JSON form, so that a number remains one.
+ * With `key` only that value changes.
  * @throws ERR_NOT_FOUND if there is no object to change the key in; ERR_CONFLICT for a value that no KV secret can hold.
  */
 export function kvObjectOf(
