@@ -14,7 +14,7 @@ export const EVENT_STREAM_HEAD = [
 /** The most bytes that may wait to be sent to one client. */
 const MOST_WAITING = 65_536;
 
-/** Bytes that wait to be sent to one client. They count for its holder, as those of each answer do. */
+/** Bytes that wait to be sent to one client. They count for its holder, as the bytes of each answer do. */
 class Waiting {
   readonly #response: ServerResponse;
   readonly #for: Receiver;

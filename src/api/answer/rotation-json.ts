@@ -45,7 +45,7 @@ export function shownRotation(row: Row & { readonly steps?: Steps }): object {
   };
 }
 
-/** The rotation after the request. For a parked one, also what its target accepted right before. */
+/** Formats the rotation after the request. For a parked one, also the values that its target accepted right before. */
 export function shownDirected({ row, probe }: ControlledRotation): object {
   return { ...shownRotation(row), ...(probe !== undefined && { target: probe }) };
 }

@@ -1,7 +1,8 @@
 /**
- * The page on which people use their security keys. The command line opens it with its order behind `#`, which browsers do not send: what to do, and
- * the port of 127.0.0.1 that gets the answer. So an answer reaches only the terminal that asked for it: an attacker with a stolen
- * session who sends a person a link to this page gains nothing. The page has no style, because its policy allows none.
+ * The page on which people use their security keys. The command line opens it with its order behind `#`, which browsers do not
+ * send: the action, and the port of 127.0.0.1 that gets the answer. So an answer reaches only the terminal that asked for it: an
+ * attacker with a stolen session who sends a person a link to this page gains nothing. The page has no style, because its policy
+ * allows none.
  */
 export const KEY_PAGE = `<!doctype html>
 <html lang="en">

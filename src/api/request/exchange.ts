@@ -101,7 +101,7 @@ export class Exchange implements Call {
     peer.inFlight += 1;
   }
 
-  /** The network by which a caller without a known identity is counted; for an unknown address, that of its proxy. */
+  /** Network by which a caller without a known identity is counted; for an unknown address, the network of its proxy. */
   get network(): string {
     if (this.address === this.peer.address || this.address === UNKNOWN_ADDRESS) {
       return this.peer.network;

@@ -13,9 +13,9 @@ interface Refused {
 }
 
 /**
- * Adds to a refusal what an operator may know. A denial names the roles that the operation needs and those of the token: both are known to the caller, and the
- * text is the same whatever exists. A path without a mount names the mounts at which the operator may list secrets. Workloads learn neither, but that an operation is
- * for operators.
+ * Adds to a refusal the facts that an operator may know. A denial names the roles that the operation needs and those of the
+ * token: both are known to the caller, and the text is the same whatever exists. A path without a mount names the mounts at which
+ * the operator may list secrets. Workloads learn neither, but that an operation is for operators.
  */
 export function explainRefusal(
   { parts, caller, operation }: Refused,

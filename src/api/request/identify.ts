@@ -19,7 +19,7 @@ import { isRepeated } from './check-request.ts';
 import type { Exchange } from './exchange.ts';
 import type { Surroundings } from './request-deps.ts';
 
-/** The only reason for a refused proof whose check costs a signature verification. */
+/** Reason of a refused proof whose check costs a signature verification; the only one. */
 const FORGED = 'dpop_signature';
 
 /** The caller, and the facts that the request proved. */

@@ -11,10 +11,10 @@ import { errorResponse } from '../answer/error-response.ts';
 import { RequestIds } from './request-ids.ts';
 import { SourceAddress } from './source-address.ts';
 
-/** Faults of the connection itself: no client is left to answer, and there is no request to record. */
+/** Codes of connections that are gone: no client is left to answer, and there is no request to record. */
 const GONE = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'HPE_INVALID_EOF_STATE']);
 const HANDSHAKE_TIMEOUT = 'ERR_TLS_HANDSHAKE_TIMEOUT';
-/** Time for the answer to be sent. Ending our side does not close a connection whose client never ends its own side. */
+/** Time for which the answer may be sent. Ending our side does not close a connection whose client never ends its own side. */
 const LINGER_MS = 5_000;
 
 /** Answers bytes that Node's parser does not accept as a request. Each is recorded, or only counted if there are many. */

@@ -3,8 +3,8 @@ import { parseIpAddress } from '../../domain/network/ip-address.ts';
 
 const MAPPED = '::ffff:';
 /**
- * The source of a request whose proxy wrote an invalid address. It is in no network: an allow with a network does not match it, a deny
- * does, and a token with source networks is refused.
+ * Source of a request whose proxy wrote an invalid address. It is in no network: an allow with a network does not match it, a
+ * deny does, and a token with source networks is refused.
  */
 export const UNKNOWN_ADDRESS = 'unknown';
 /** `203.0.113.9:443` (Azure Application Gateway, AWS with client ports), `[2001:db8::1]`, `[2001:db8::1]:443`. */

@@ -22,7 +22,7 @@ const BATCH_BYTES = 1024 * 1024;
 /** Documents of one request that weigh as much as one read. */
 const DOCUMENTS_OF_WEIGHT = 2;
 
-/** The operation that writes one document: a document of a batch needs what that operation needs. */
+/** Operation that writes one document: a document of a batch needs the same rights. */
 const PUT = {
   cluster: 'putCluster',
   mount: 'putMount',

@@ -75,7 +75,7 @@ const entryQuestion = z.union([
   z.strictObject({ requestId: z.string().min(1).max(64) }),
 ]);
 
-/** Explains decisions of the past: what was decided then, and what the caller would get now. */
+/** Explains decisions of the past: the recorded one, and the one that the caller would get now. */
 export const explainEntry: RouteOf<'explainEntry'> = {
   body: { maxBytes: 4_096 },
   read: ({ body }) => {

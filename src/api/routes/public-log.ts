@@ -5,7 +5,10 @@ import type { RouteOf } from '../contract/route.ts';
 const YEAR_SECONDS = 31_536_000;
 const HOUR_SECONDS = 3_600;
 
-/** C2SP tlog-checkpoint. Without `audit.publicTiles` the answer is that of an unknown path. Nothing is recorded, so strangers cannot grow the log. */
+/**
+ * Serves the C2SP tlog-checkpoint. Without `audit.publicTiles` the answer is the same as for an unknown path. Nothing is
+ * recorded, so strangers cannot grow the log.
+ */
 export const readPublicCheckpoint: RouteOf<'readPublicCheckpoint'> = {
   read:
     () =>

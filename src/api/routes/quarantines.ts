@@ -18,7 +18,7 @@ import {
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
 
-/** An operator, or a person who logs in at an issuer. */
+/** Name of an operator, or of a person who logs in at an issuer. */
 const operatorName = z.union([objectName, z.string().regex(PERSON_NAME)]);
 
 const more = { reason: remark.min(1), duration: duration.optional() };
