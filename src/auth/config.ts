@@ -59,7 +59,7 @@ export const peopleConfigSchema = z
       .url({ protocol: /^https?$/ })
       .refine(isOrigin, 'is https://<host>, or http://localhost, with a port or without')
       .optional(),
-    /** A session ends this long after its login, whatever happens. */
+    /** Longest duration of a session after its login. */
     sessionSeconds: z
       .int()
       .min(60)

@@ -18,7 +18,7 @@ const authenticate = z.union([
     hmac: z.strictObject({ secretFile }),
   }),
   z.strictObject({
-    /** DNS names or URIs, of which the client certificate must have one. `listener.tls.clientCaFile` must have its authority. */
+    /** DNS names or URIs, of which the client certificate must have one. `listener.tls.clientCaFile` must contain its authority. */
     certificate: z.strictObject({
       names: z.array(z.string().min(1).max(512)).min(1).max(16),
     }),

@@ -109,7 +109,7 @@ class Watched<T extends Table> {
     this.#watch = new ResourceWatch(resource, sink, dependencies);
   }
 
-  /** The table, if it shows what is now. */
+  /** Returns the table, if it shows the present state. */
   get live(): T | undefined {
     return this.#watch.status() === 'live' ? this.#table : undefined;
   }

@@ -9,7 +9,8 @@ export interface NetworkPolicy {
 }
 
 /**
- * Reads what the broker uses of a NetworkPolicy. A selector that Kubernetes does not know selects nothing: a refusal is safe and a gap is not.
+ * Reads the parts of a NetworkPolicy that the broker uses. A selector that Kubernetes does not know selects nothing: a refusal is
+ * safe and a gap is not.
  * @throws ERR_PROVIDER_MALFORMED for an object without a name.
  */
 export function readNetworkPolicy(object: unknown): NetworkPolicy {

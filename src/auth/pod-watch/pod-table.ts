@@ -22,7 +22,7 @@ interface Entry {
 
 type TableEvents = Pick<PodWatchEvents, 'onEnd' | 'onChange'>;
 
-/** All pods of one cluster, about 300 bytes each, and what is kept of the pod object. Each pod ends at most once. */
+/** All pods of one cluster, about 300 bytes each, and the kept parts of the pod object. Each pod ends at most once. */
 export class PodTable {
   readonly #cluster: string;
   readonly #clock: Clock;
@@ -93,7 +93,7 @@ export class PodTable {
     return alive;
   }
 
-  /** Removes pods that a complete list lacks; returns those of them that had not ended. */
+  /** Removes pods that a complete list lacks; returns the ends of those that had not ended yet. */
   dropUnseen(seen: ReadonlySet<string>): readonly PodEnd[] {
     const ends: PodEnd[] = [];
     for (const [uid, { key }] of this.#entries) {

@@ -13,7 +13,10 @@ export interface WatchDependencies extends FeedDependencies {
 
 export type ObjectEvent = Exclude<WatchEvent, { readonly type: 'BOOKMARK' }>;
 
-/** Receives what a watch reads. An error casts doubt on the known state, so that the watch lists again; only `status` may not throw. */
+/**
+ * Receiver of what a watch reads. An error casts doubt on the known state, so that the watch lists again; only `status` may not
+ * throw.
+ */
 export interface WatchSink {
   /** A list begins. Until it is complete, a page shows which objects exist and none shows which are gone. */
   begin(): void;
