@@ -70,7 +70,8 @@ export class Tracer implements Trace {
   async request(request: TracedRequest, work: () => Promise<number>): Promise<number> {
     const parent = parseTraceparent(request.traceparent);
     const traceId = parent?.traceId ?? randomBytes(TRACE_ID_BYTES).toString('hex');
-    // A caller may ask that its trace is not recorded. It cannot ask for more than the ratio allows: its spans would displace those of others.
+    // A caller may ask that its trace is not recorded. It cannot ask for more than the ratio allows: its spans would displace
+    // spans of others.
     if (parent?.isSampled === false || !this.#isSampled(traceId)) return untraced(work);
     const { clock, onSpan, paths } = this.#options;
     const trace: Begun = {
