@@ -29,7 +29,7 @@ export interface CommandWords {
   readonly command: string;
   /** One line without a full stop. */
   readonly summary: string;
-  /** Whole sentences for what the summary and the options do not say. */
+  /** Whole sentences about facts that the summary and the options do not contain. */
   readonly details?: string;
   readonly arguments?: readonly ArgumentRow[];
   readonly options?: readonly OptionRow[];

@@ -13,7 +13,7 @@ import { accounts, broadPolicies, listener } from '../verbs/doctor.ts';
 import { unusedGrants } from '../verbs/policy-access.ts';
 import { surveyPods } from '../verbs/posture-explain.ts';
 
-/** `not-assessed`: the caller may not see what the check needs, or the broker does not know it. */
+/** State of a check. `not-assessed`: the caller may not see the facts that the check needs, or the broker does not know them. */
 export type CheckState = 'pass' | 'fail' | 'not-applicable' | 'not-assessed';
 
 export interface CheckResult {
@@ -206,7 +206,7 @@ async function searchPeriod(
   return { count: items.length, isMore: next !== undefined, entries };
 }
 
-/** Passes with the entries as evidence: an auditor reads what they say. */
+/** Passes with the entries as evidence: an auditor reads them. */
 function history(
   query: Readonly<Record<string, string>>,
   [one, many]: readonly [string, string],
@@ -435,7 +435,7 @@ async function listBackups(broker: Broker): Promise<readonly ItemOf<'listBackups
 
 export type CheckName = keyof typeof CHECKS;
 
-/** A check whose facts the caller may not see is not assessed; other errors end the report. */
+/** Assesses a check. If the caller may not see its facts, it is not assessed; other errors end the report. */
 export async function assess(name: CheckName, facts: Facts): Promise<CheckResult> {
   const found = await readIfAllowed(() => CHECKS[name](facts));
   if ('value' in found) return found.value;

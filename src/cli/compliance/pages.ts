@@ -2,7 +2,7 @@ import { csv } from '../output/csv.ts';
 import type { CheckName, CheckResult, CheckState } from './checks.ts';
 import type { StandardName } from './standards.ts';
 
-/** One control with what its checks saw. */
+/** One control with the observations of its checks. */
 export interface AssessedControl {
   readonly id: string;
   readonly title: string;

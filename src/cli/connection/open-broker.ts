@@ -50,7 +50,7 @@ async function currentSession(
   return { token: session.token, endsAt: renewed.body.session.endsAt };
 }
 
-/** A new session for the workload whose token is in the file; without a file, for that of the client's certificate. */
+/** Opens a new session for the workload whose token is in the file; without a file, for the workload of the client's certificate. */
 export async function logInWorkload(
   client: BrokerClient,
   login: Pick<WorkloadLogin, 'cluster' | 'podTokenFile'>,

@@ -78,7 +78,7 @@ async function byPaste(context: Context, begun: Begun): Promise<string> {
   return askLine(context, 'Paste the text that the page shows');
 }
 
-/** Browsers do not send what is behind `#`. It holds no token. */
+/** Builds the address. Browsers do not send the part behind `#`. It contains no token. */
 function addressOf(begun: Begun, back: object): string {
   const { address, purpose, challenge, rpId, person, userId, algorithms, credentials } = begun;
   const order = { purpose, challenge, rpId, person, userId, algorithms, credentials, ...back };

@@ -53,7 +53,7 @@ interface Failure {
   readonly error: unknown;
 }
 
-/** Bounds of one request, below those of the broker. */
+/** Bounds of one request, below the broker's. */
 const MOST_DOCUMENTS = 200;
 const MOST_BYTES = 900_000;
 /** The broker refuses a larger document, and with it the whole request. */

@@ -10,7 +10,7 @@ export interface PodsOfDocument {
   readonly pods: readonly FoundPod[];
 }
 
-/** The documents of files that have pods, with these. @throws UsageError, also if there is no pod at all */
+/** Selects the documents of files that have pods, with these. @throws UsageError, also if there is no pod at all */
 export async function readPods(
   context: CliContext,
   places: readonly string[],

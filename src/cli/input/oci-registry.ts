@@ -57,9 +57,9 @@ const manifest = z.object({
 });
 
 /**
- * Signatures and attestations of an image in its registry: bundles that refer to it, and signatures under the tag `sha256-….sig`. Everything is compared with its
- * digest, and bounded. Tokens and redirects are taken from the hosts that the caller names only: another server would learn the password, or be asked for
- * what only this machine can reach.
+ * Fetches the signatures and attestations of an image from its registry: bundles that refer to it, and signatures under the tag
+ * `sha256-….sig`. Everything is compared with its digest, and bounded. Tokens and redirects are taken from the hosts that the
+ * caller names only: another server would learn the password, or be asked for what only this machine can reach.
  * @throws Failed
  */
 export async function fetchAttestations(
@@ -86,7 +86,7 @@ async function bundles(registry: Registry, image: Image): Promise<readonly Conte
   const { manifests } = registry.parse(index, listed);
   const found: Content[] = [];
   const candidates = manifests.filter(({ artifactType = BUNDLE }) => artifactType === BUNDLE);
-  // The first ones could be those of an attacker who may write to the registry.
+  // The first ones could belong to an attacker who may write to the registry.
   if (candidates.length > MOST_REFERRERS) {
     throw new Failed(
       `the registry has ${candidates.length} attestations of the image, and the broker takes ${MOST_REFERRERS}: delete some, or push the files that count`,

@@ -27,7 +27,7 @@ export class Output {
     return this.#streams.stdout.isTTY === true;
   }
 
-  /** One result: JSON and YAML have the shape of the API's answer, a table is what `view` returns. */
+  /** Shows one result: JSON and YAML have the shape of the API's answer, a table is the text that `view` returns. */
   async show(body: unknown, view: () => string): Promise<void> {
     if (this.format === 'json') await this.#print(printableJson(body, 2));
     else if (this.format === 'yaml') await this.#print(await printableYaml(body));
@@ -41,7 +41,7 @@ export class Output {
     else await this.#print(printableView(view()));
   }
 
-  /** A confirmation for people, if there is no result for machines. */
+  /** Prints a confirmation for people, if there is no result for machines. */
   async say(text: string): Promise<void> {
     if (this.format === 'table') await this.#print(printableText(text));
   }
@@ -55,7 +55,7 @@ export class Output {
     return promise;
   }
 
-  /** A note on standard error, whatever the format. */
+  /** Prints a note on standard error, whatever the format. */
   note(text: string): void {
     this.endProgress();
     this.#streams.stderr.write(`${printableText(text)}\n`);
@@ -89,7 +89,7 @@ function unwritable({ code = 'unknown' }: NodeJS.ErrnoException): Error {
 
 const ESCAPE = '\u001b';
 
-/** Escapes what a view did not escape, and keeps our own colours. */
+/** Escapes the parts that a view did not escape, and keeps our own colours. */
 function printableView(text: string): string {
   const [first = '', ...rest] = text.split(ESCAPE);
   const parts = rest.map((part) => {

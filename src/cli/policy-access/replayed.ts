@@ -48,8 +48,10 @@ export interface Replayed {
   readonly knownSince: string | undefined;
 }
 
-/** `draft`: what the current policies decide, and what the draft decides. `log`: what was decided then, and what the draft decides; live leases have no
- * entry and are left out. */
+/**
+ * Comparison of decisions. `draft`: the decisions of the current policies and of the draft. `log`: the recorded decisions and
+ * those of the draft; live leases have no entry and are left out.
+ */
 export type Comparison = 'draft' | 'log';
 
 const MOST_REQUESTS = 200_000;
@@ -70,7 +72,7 @@ interface Question {
   readonly isEnough?: ((grants: ReadonlyMap<string, UsedGrant>) => boolean) | undefined;
 }
 
-/** Reads all pages of a replay and adds up what is the same. @throws Failed if there are too many different requests */
+/** Reads all pages of a replay and adds up equal requests. @throws Failed if there are too many different requests */
 export async function readReplay(
   context: Pick<CliContext, 'broker' | 'output'>,
   { draft, period, comparison, isEnough = () => false }: Question,

@@ -14,7 +14,7 @@ export interface CliContext {
   readonly stdin: NodeJS.ReadStream;
   /** The broker and the login that options, environment and profile name. @throws UsageError if there is none */
   readonly target: () => Promise<Target>;
-  /** The client of the target, logged in at the first use. @throws UsageError if there is no login */
+  /** Returns the client of the target, logged in at the first use. @throws UsageError if there is no login */
   readonly broker: () => Promise<Broker>;
 }
 

@@ -65,7 +65,7 @@ export function readFailure(error: unknown): string {
   return READ_FAILURES[code] ?? `cannot be read (${code})`;
 }
 
-/** The command failed after it sent something; the message says what, and the exit code how. */
+/** Failure of a command after it sent something; the message describes it, and the exit code classifies it. */
 export class Failed extends Error {
   readonly exitCode: ExitCode;
 

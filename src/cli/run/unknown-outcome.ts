@@ -26,7 +26,7 @@ export function stopped(cause: unknown, progress: string, why?: string): Error {
   return new Failed(`${why ?? text}\n${progress}`, exitCode, { cause });
 }
 
-/** An aborted call fails in many ways: the reason of the signal is what counts. */
+/** Finds the cause of an aborted call, which fails in many ways: the reason of the signal counts. */
 export function causeOf(error: unknown, signal: AbortSignal): unknown {
   return signal.aborted ? signal.reason : error;
 }

@@ -21,7 +21,7 @@ export async function runApprovalShow(
   await context.output.show(body, () => textOf(body, context.clock.now()));
 }
 
-/** Shows what is approved before it asks. */
+/** Shows the change to approve before it asks. */
 export async function runApprove(
   context: CliContext,
   { args: [id = ''], options: { reason, yes } }: Call<Decision>,

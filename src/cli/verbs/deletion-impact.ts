@@ -10,7 +10,7 @@ const LEASES: Names = ['live lease', 'live leases'];
 const ROTATIONS: Names = ['rotating path', 'rotating paths'];
 const SECRETS: Names = ['secret', 'secrets'];
 
-/** The members of a document that name what depends on it. */
+/** Members of a document that name objects which depend on it. */
 interface Body {
   readonly prefix?: string;
   readonly spec?: {

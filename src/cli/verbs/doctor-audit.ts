@@ -69,7 +69,10 @@ function witnessFindings(samples: Samples): readonly Finding[] {
   return [{ about, state: 'warning', text, cure }, ...failing];
 }
 
-/** A run takes what is older than the time to keep: that much is late only if runs do not happen. */
+/**
+ * Limit of entries that are due. A run takes all entries that are older than the time to keep: so many are late only if runs do
+ * not happen.
+ */
 const MOST_DUE = 100_000;
 const FAILED = 'docs/operations.md, "A failed archive run"';
 

@@ -78,7 +78,7 @@ async function readiness(broker: Broker): Promise<Finding> {
   };
 }
 
-/** The findings of a check, or that the caller may not see what it needs. */
+/** Runs a check. If the caller may not see its facts, the finding states that. */
 async function runCheck(
   about: string,
   check: () => Promise<readonly Finding[]>,

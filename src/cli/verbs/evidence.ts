@@ -93,7 +93,7 @@ const NOT_SENT: ReadonlySet<string> = new Set([
   'links',
 ]);
 
-/** A report as it is, or without what no check reads if it is too large. @throws UsageError */
+/** Returns a report as it is or, if it is too large, without the members that no check reads. @throws UsageError */
 function reduced(text: string, file: string): string {
   const bytes = Buffer.byteLength(text);
   if (bytes <= MAX_SENT) return text;

@@ -4,7 +4,7 @@ import { refusalText } from '../run/failure.ts';
 
 export type Mount = ItemOf<'listMounts'>;
 
-/** One result of a check, with what to do about a problem. */
+/** Result of a check, with the remedy of a problem. */
 export interface Finding {
   readonly about: string;
   /** `unknown`: the caller may not see it. */

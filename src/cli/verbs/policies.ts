@@ -24,7 +24,7 @@ interface ExplainOptions {
   readonly entry?: string;
 }
 
-/** Shows the decision for a workload, or of an entry, and its reasons. @returns 3 if it is denied, or blocked whatever the policies decide */
+/** Shows the decision for a workload, or of an entry, and its reasons. @returns 3 if it is denied, or blocked despite the policies */
 export async function runExplain(
   context: CliContext,
   { args, options }: Call<ExplainOptions>,
@@ -75,7 +75,7 @@ function workloadIn(
   return { ...workload, pod: { name: podName, uid: podUid ?? '' } };
 }
 
-/** Shows what was decided then, and what the same caller would get now. */
+/** Shows the recorded decision, and the one that the same caller would get now. */
 async function explainEntry({ broker, output }: CliContext, entry: string): Promise<ExitCode> {
   const question = /^\d{1,15}$/.test(entry) ? { index: Number(entry) } : { requestId: entry };
   const { body } = await (await broker()).call('explainEntry', { body: question });

@@ -19,7 +19,7 @@ interface ExplainOptions {
 
 type Explained = components['schemas']['ExplainedPosture'];
 
-/** Asks the broker what its posture profiles find. @returns 1 if one of them, in the mode `enforce`, refuses a pod */
+/** Shows the findings of the broker's posture profiles. @returns 1 if one of them, in the mode `enforce`, refuses a pod */
 export async function runPostureExplain(
   context: CliContext,
   { args: places, options: { cluster, namespace, pod } }: Call<ExplainOptions>,
@@ -50,7 +50,7 @@ function isRefused({ profiles }: Explained): boolean {
 
 type Surveyed = components['schemas']['SurveyedPod'];
 
-/** Shows what the profile of a file finds at the pods that hold sessions, before it is saved. @returns 1 if one does not meet it */
+/** Shows the findings of a file's profile at the pods that have sessions, before it is saved. @returns 1 if one does not meet it */
 export async function runPostureSurvey(
   context: CliContext,
   { args: places }: Call<object>,

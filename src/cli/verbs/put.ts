@@ -66,7 +66,7 @@ function noteOf({ comment, label = [] }: NoteOptions): {
   return defined({ comment, labels: labels.size === 0 ? undefined : Object.fromEntries(labels) });
 }
 
-/** A refusal with the command that does what the caller may have meant. */
+/** Adds to a refusal the command that the caller may have meant. */
 function explained(error: unknown, path: string, isCreation: boolean): unknown {
   if (!(error instanceof ApiError)) return error;
   const { code, detail, requestId } = error;

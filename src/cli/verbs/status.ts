@@ -71,7 +71,7 @@ interface Revocations {
   readonly irrevocable: number;
 }
 
-/** Shows on one screen what an operator looks at first. @returns 1 if something needs an operator */
+/** Shows the state of the broker on one screen. @returns 1 if something needs an operator */
 export async function runStatus(context: CliContext): Promise<ExitCode> {
   const broker = await context.broker();
   const { url } = (await context.target()).profile;
