@@ -127,7 +127,7 @@ export class ClusterDocumentsWork {
     const { clock } = this.#deps.parts;
     const known = this.#watching;
     const isCurrent = known?.api === this.#api() && clock.monotonic() - known.openedAt < RESYNC_MS;
-    // Without the claim, what the watch brought was not copied.
+    // Without the claim, the changes of the watch were not copied.
     if (!isOwner || !isCurrent) {
       await this.#close();
       this.#open();

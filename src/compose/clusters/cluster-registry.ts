@@ -61,7 +61,7 @@ export class ClusterRegistry implements Clusters {
     this.#deps = deps;
   }
 
-  /** Connects the watches to those that act on what they see. Before this call the registry serves no cluster. */
+  /** Connects the watches to the parts that react to their changes. Before this call the registry serves no cluster. */
   start(endings: PodEndings, reports: WatchedReports, catalog: Documents): void {
     this.#endings = endings;
     this.#reports = reports;
@@ -98,7 +98,7 @@ export class ClusterRegistry implements Clusters {
     }
   }
 
-  /** Begins to watch what the profiles ask for, and stops what none asks for any more. */
+  /** Begins to watch the objects that profiles need, and stops what none needs any more. */
   #follow(profiles: readonly PostureProfile[]): void {
     this.#profiles = profiles;
     for (const [name, { namespaces }] of this.#registered) this.#want(name, namespaces);

@@ -37,7 +37,7 @@ export interface InjectorDeps {
   readonly log: Log;
   readonly metrics: Registry;
   readonly certificateTimes?: CertificateTimes;
-  /** Checks custom resources; absent unless the configuration copies those of this cluster. */
+  /** Settings of custom resources, which it checks; absent unless the configuration copies those of this cluster. */
   readonly objects?: ClusterDocumentsConfig | undefined;
 }
 

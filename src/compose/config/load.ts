@@ -90,7 +90,7 @@ function invalid(
   return new BrokerError('ERR_CONFIG_INVALID', detail, more);
 }
 
-/** The pointer and those of all values around it, from the innermost. */
+/** Lists the pointer and those of all values around it, from the innermost. */
 function enclosing(pointer: string): readonly string[] {
   const path = pathOf(pointer);
   return path.map((_, index) => pointerTo(path.slice(0, path.length - index)));

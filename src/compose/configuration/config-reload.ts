@@ -15,7 +15,7 @@ const POLL_MS = 10_000;
 export interface PreparedChange {
   /** Takes effect within one turn of the event loop. It cannot fail. */
   apply(): void;
-  /** Closes what was opened for the change, because another part refused it. */
+  /** Closes everything that was opened for the change, because another part refused it. */
   discard(): Promise<void> | void;
 }
 

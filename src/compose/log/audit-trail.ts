@@ -258,7 +258,7 @@ export class AuditTrail {
 
   /**
    * Accepts a held store as it is, on behalf of an operator.
-   * @returns why it was held, and what was accepted.
+   * @returns the reason why it was held, and the accepted state.
    * @throws ERR_CONFLICT if it is not held, ERR_HELD if its contents are inconsistent.
    */
   async release(comment: string): Promise<Released> {
@@ -412,7 +412,7 @@ export class AuditTrail {
     return Math.min(size, ...(await Promise.all(needed)));
   }
 
-  /** Integrates what was committed before the call. It gives up after a second: a long backlog, or another replica that integrates. */
+  /** Integrates the commits before the call. It gives up after a second: a long backlog, or another replica that integrates. */
   async #catchUp(): Promise<void> {
     const stop = new AbortController();
     const limit = this.#deps.clock.sleep(CATCH_UP_MS, stop.signal).catch(() => undefined);
@@ -437,7 +437,7 @@ export class AuditTrail {
       );
   }
 
-  /** Writes the first entries of this boot: its key, the link to earlier boots, and what belongs into the same commit. */
+  /** Writes the first entries of this boot: its key, the link to earlier boots, and the entries that belong into the same commit. */
   async #announce({ writes = [], entries: more = [] }: Announced): Promise<void> {
     const { store } = this.#deps;
     const { boot, unfinished } = await surveyLog(

@@ -11,7 +11,7 @@ import type { Store } from '../../ports/store.ts';
 
 /** The number of kinds of refusals (by action, path and reason) that the summaries of one caller distinguish. */
 const KINDS_PER_CALLER = 32;
-/** Single entries of all callers in a window, at least ten times those of one kind. */
+/** Limit of single entries of all callers in a window, at least ten times the limit of one kind. */
 const ENTRIES_OF_CALLERS = 1_000;
 const ROWS_OF_CALLERS = 1_024;
 /** All networks together may have as many single entries in a window as this many networks: an attacker has many addresses. */

@@ -61,7 +61,7 @@ export async function serve(config: Config, given: ServeDeps): Promise<Serving> 
 
 interface Opened {
   readonly broker: RunningBroker;
-  /** Listeners other than that of the API. */
+  /** Listeners besides the one of the API. */
   readonly beside: Closings;
   readonly traces: OpenedTraces | undefined;
 }

@@ -27,7 +27,7 @@ export interface StoppedArchive {
   /** A directory instead of the archive of the configuration. */
   readonly to?: string;
   readonly reason: string;
-  /** Archives what was recorded before this time; by default as the configuration says. */
+  /** Time before which entries are archived; default: the one of the configuration. */
   readonly before: string | undefined;
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
