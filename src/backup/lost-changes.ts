@@ -119,7 +119,8 @@ export async function newerExport(
 }
 
 /**
- * The log of a store that is newer than the backup: the entries in its tree, and those that were committed but are not in the tree yet.
+ * The log of a store that is newer than the backup: the entries in its tree, and the entries that were committed but are not in
+ * the tree yet.
  * @throws ERR_CIPHERTEXT_INVALID if the log is damaged or does not continue that of the backup
  */
 export async function newerStore(
@@ -177,7 +178,10 @@ export async function lostText(log: NewerLog, source: string): Promise<readonly 
   ];
 }
 
-/** Lists the changes after the backup, by what an operator must do about them. Sessions that expired by themselves are not among them. */
+/**
+ * Lists the changes after the backup, by what an operator must do about them. Sessions that expired by themselves are not among
+ * them.
+ */
 async function listLostChanges(log: NewerLog): Promise<readonly string[]> {
   const found = new Map<string, string[]>();
   for await (const { index, entry: text } of log.entries()) {

@@ -34,7 +34,7 @@ export type VerifiedCopy = Pick<
 
 /**
  * Verifies a copy of the store as a start would: pages, schema, the end of the log, all rows against their digests.
- * @throws ERR_CIPHERTEXT_INVALID with what is wrong, ERR_STORE_UNAVAILABLE for damaged pages.
+ * @throws ERR_CIPHERTEXT_INVALID with the problems, ERR_STORE_UNAVAILABLE for damaged pages.
  */
 export async function verifyCopy(path: string, deps: CopyDeps): Promise<VerifiedCopy> {
   const { mode, clock, log } = deps;
@@ -50,7 +50,7 @@ export async function verifyCopy(path: string, deps: CopyDeps): Promise<Verified
   }
 }
 
-/** Verifies an open store, which may be in use. @throws ERR_CIPHERTEXT_INVALID with what is wrong */
+/** Verifies an open store, which may be in use. @throws ERR_CIPHERTEXT_INVALID with the problems */
 export async function verifyStore(
   copy: OpenedStore,
   guard: RowGuard,
