@@ -1,7 +1,7 @@
 import type { PodFacts, PodWatch } from '../ports/pod-watch.ts';
 import { uidOf, type DevPod } from './issuer.ts';
 
-/** A pod with what a posture profile judges. */
+/** Pod with the fields that a posture profile judges. */
 export interface RunningPod extends DevPod {
   readonly labels: Readonly<Record<string, string>>;
   /** Pinned by its digest. */

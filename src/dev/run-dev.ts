@@ -124,7 +124,7 @@ async function serveWithKeptToken(
   return undefined;
 }
 
-/** Creates what is missing, and a new operator's token in place of the earlier one. */
+/** Creates the missing parts, and a new operator's token instead of the earlier one. */
 async function serveWithNewToken(
   files: DevFiles,
   config: Config,
@@ -148,7 +148,7 @@ const VERDICTS: Readonly<Record<number, string>> = {
   429: 'too many requests',
 };
 
-/** One line on the terminal for a request: when, who, what, and the outcome. */
+/** Formats one line on the terminal for a request: time, caller, operation, and outcome. */
 export function requestLine(
   { method, path, identity, status }: AnsweredRequest,
   now: number,
