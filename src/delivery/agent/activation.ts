@@ -16,7 +16,7 @@ export interface Delivering {
   remove(names: readonly string[]): Promise<void>;
   /** True, before the first delivery, if an earlier agent changed files and did not finish the notification. */
   readonly isNotificationPending: boolean;
-  /** A notification begins. @returns to be called when the application has what is delivered now */
+  /** Begins a notification. @returns a function to call when the application has the delivered values */
   beginNotification(): () => void;
 }
 
@@ -33,7 +33,7 @@ export interface ActivationDeps {
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
 
-/** Writes changed values and then notifies the application. Retries what could not be written or removed. */
+/** Writes changed values and then notifies the application. Retries failed writes and removals. */
 export class Activation {
   readonly #deps: ActivationDeps;
   readonly #backoff: Backoff;

@@ -3,7 +3,8 @@ import { DeliveryError } from '../failures.ts';
 import { isFileName } from './file-options.ts';
 
 /*
- * The formats of delivered files. Keys are always sorted, so that the same secret gives the same bytes whatever order a backend lists them in.
+ * Formats of delivered files. Keys are always sorted, so that the same secret gives the same bytes whatever order a backend lists
+ * them in.
  */
 
 /** One object (RFC 8259). Bytes are `{"base64": "…"}`, as in the broker's API. */
@@ -101,7 +102,8 @@ export function renderYaml(data: SecretData): Buffer {
 }
 
 /**
- * A text in double quotes, for YAML and TOML: their escapes include those of JSON. Characters that these two call unprintable are escaped as well.
+ * Quotes a text with double quotes, for YAML and TOML: their escapes include those of JSON. Characters that these two call
+ * unprintable are escaped as well.
  */
 export function quoteYaml(text: string): string {
   return JSON.stringify(text).replaceAll(

@@ -26,7 +26,8 @@ class UnsuitableFile extends Error {
 }
 
 /**
- * A small file that another process writes. open(2) of a pipe without a writer would block for ever, and a device would never end.
+ * Reads a small file that another process writes. open(2) of a pipe without a writer would block for ever, and a device would
+ * never end.
  * @throws an error whose `code` says why: the system's, or that it is not a regular file, or is longer than `mostBytes`
  */
 export function readSmallFile(path: string, mostBytes: number): SmallFile {

@@ -31,7 +31,7 @@ export class TemplateRenderer {
     this.#valueOf = valueOf;
   }
 
-  /** Loads the engine if there are templates. @param problems receives what is wrong with them. */
+  /** Loads the engine if there are templates. @param problems receives the problems of the templates. */
   static async prepare(
     { templates, secrets }: Outputs,
     problems: string[],

@@ -34,7 +34,7 @@ class Walk {
     }
   }
 
-  /** Whatever can stand in an expression; a text or a number has no variable in it. */
+  /** Visits any value of an expression; a text or a number has no variable in it. */
   #value(value: unknown): void {
     if (value instanceof Value || isFilteredValueToken(value)) {
       for (const operand of value.initial.postfix) this.#value(operand);

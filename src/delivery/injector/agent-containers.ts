@@ -81,7 +81,7 @@ function containerOf(name: string, args: readonly string[], traits: AgentTraits)
       seccompProfile: { type: 'RuntimeDefault' },
     },
     resources: resourcesOf(traits.resources),
-    // The last lines of the agent's log say what was refused, and contain no value.
+    // The last lines of the agent's log name the refusal, and contain no value.
     terminationMessagePolicy: 'FallbackToLogsOnError',
     volumeMounts: [
       { name: SECRETS_VOLUME, mountPath: AGENT_DIRECTORY },

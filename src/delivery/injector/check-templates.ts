@@ -13,8 +13,9 @@ const LONGEST_CHECKED = 8 * 1024;
 const engine = new TemplateEngine();
 
 /**
- * Templates that do not parse, or use secrets that the pod does not name. Keys of a secret are not checked: the webhook serves callers that it does
- * not know, and an answer that depends on keys would tell them what a secret contains. Each template is parsed in its own turn of the event loop.
+ * Finds templates that do not parse, or use secrets that the pod does not name. Keys of a secret are not checked: the webhook
+ * serves callers that it does not know, and an answer that depends on keys would reveal the content of a secret. Each template is
+ * parsed in its own turn of the event loop.
  */
 export async function templateProblems({
   secrets,

@@ -41,7 +41,7 @@ export const injectorConfigSchema = z.strictObject({
     clientCaFile: file.optional(),
   }),
   certificate,
-  /** Image of the injected containers: that of the broker. */
+  /** Image of the injected containers: the broker's. */
   image: z.string().min(1).max(1024),
   /** The broker's address for injected agents, and the audience of their tokens. */
   broker: z.strictObject({

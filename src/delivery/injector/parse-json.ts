@@ -20,8 +20,8 @@ const SCALAR = /^(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)
 type Steps<T> = Generator<number, T, undefined>;
 
 /**
- * Parses JSON in steps of bounded work. Another request can be answered between two steps, because the event loop is that of the API. `JSON.parse`
- * took up to 30 ms for a review within the same bounds (measured).
+ * Parses JSON in steps of bounded work. Another request can be answered between two steps, because it shares the event loop with
+ * the API. `JSON.parse` took up to 30 ms for a review within the same bounds (measured).
  * @returns undefined for a text that is not JSON or exceeds its bounds.
  */
 export function* parseInSteps(text: string): Steps<unknown> {

@@ -3,7 +3,7 @@ import type { Container, PodSpec } from './pod.ts';
 /** User and group of the image. If the application's user is unknown, it reads the files by this group. */
 export const AGENT_ID = 10_001;
 
-/** User and group of the agent, and who reads its files. */
+/** User and group of the agent, and the readers of its files. */
 export interface RunAs {
   readonly user: number;
   readonly group: number;

@@ -6,7 +6,8 @@ import type { HeldSecret } from '../../files/held-secret.ts';
 const MOST_BYTES = 131_072;
 
 /**
- * The environment of the child process only: that of the agent, and the configured values. The variable of a secret without a value is left out.
+ * Builds the environment of the child process only: the agent's, and the configured values. The variable of a secret without a
+ * value is left out.
  * @throws DeliveryError for a key that the secret does not have, and for a value that no variable can hold
  */
 export function childEnvironment(

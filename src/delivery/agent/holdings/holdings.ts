@@ -61,7 +61,7 @@ export class Holdings {
     return this.all.filter(({ isCredential, dueAt }) => !isCredential && dueAt <= now);
   }
 
-  /** Values whose lease has expired. */
+  /** Lists values whose lease has expired. */
   expired(now: number): readonly Holding[] {
     return this.all.filter(({ value, endsAt }) => value !== undefined && endsAt <= now);
   }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { constantTimeEqual, sha256 } from '../../../crypto/hashes/digest.ts';
 
-/** The header of AWS's Lambda extension and agent. An attacker who makes another program send a request cannot set headers. */
+/** Name of the header of AWS's Lambda extension and agent. An attacker who makes another program send a request cannot set headers. */
 const TOKEN_HEADER = 'x-aws-parameters-secrets-token';
 /** Headers that proxies set. A caller on this machine is never behind one. */
 const FORWARDED = ['x-forwarded-for', 'x-forwarded-host', 'forwarded', 'via'];

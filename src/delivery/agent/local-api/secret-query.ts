@@ -17,7 +17,10 @@ const TRUTH: ReadonlyMap<string, boolean> = new Map([
 ]);
 const PARAMETERS = ['secretId', 'versionId', 'versionStage', 'refreshNow'];
 
-/** @returns the query, or what is wrong with it; undefined for any other path */
+/**
+ * Parses a request target.
+ * @returns the query, or the problem with it; undefined for any other path
+ */
 export function parseSecretQuery(target: string): SecretQuery | string | undefined {
   const url = URL.parse(target, 'http://local');
   if (url === null || !target.startsWith('/')) return 'the path is not valid';

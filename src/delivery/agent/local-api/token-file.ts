@@ -10,7 +10,7 @@ const LONGEST = 1_024;
 const ROOT = 0;
 const WRITABLE_BY_ALL = 0o002;
 
-/** The token in the file. If there is no file, it is created with a new token. @throws ConfigError. */
+/** Reads the token in the file. If there is no file, it is created with a new token. @throws ConfigError. */
 export function openToken(path: string, mode: number): string {
   try {
     const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);

@@ -41,8 +41,8 @@ export class FileSet {
   }
 
   /**
-   * Writes all files into a new directory of the root. An unchanged file is a hard link to that of the former set, and keeps its inode. Readers see the
-   * set only after the link to it is swapped. @throws DeliveryError, with nothing left behind.
+   * Writes all files into a new directory of the root. An unchanged file is a hard link to the file of the former set, and keeps
+   * its inode. Readers see the set only after the link to it is swapped. @throws DeliveryError, with nothing left behind.
    */
   static write(
     { root, isInMemory, directoryMode }: SetPlace,

@@ -15,7 +15,7 @@ export class OpenDirectory {
     this.#fd = fd;
   }
 
-  /** @param path whose last part is not a link. @throws DeliveryError that says what is there instead. */
+  /** Opens a directory. @param path whose last part is not a link. @throws DeliveryError that names what exists there instead. */
   static open(path: string, name: string): OpenDirectory {
     if (!existsSync(DESCRIPTORS)) {
       throw new DeliveryError(`${name}: the agent writes files only on Linux with /proc`);
