@@ -5,9 +5,10 @@ import type { Call } from './call.ts';
 import type { Rights } from '../state/dependencies.ts';
 
 /**
- * The pod behind a token must be running. A live watch must know it; if the watch has not seen it or is stale, one fresh lookup decides.
- * Returns what is known of it, or nothing about a workload without a pod or a cluster without a watch.
- * @throws ERR_TOKEN_INVALID for a pod that is terminating or has ended, ERR_IDENTITY_UNAVAILABLE if its state cannot be determined.
+ * The pod behind a token must be running. A live watch must know it; if the watch has not seen it or is stale, one fresh lookup
+ * decides. Returns the facts about it, or none about a workload without a pod or a cluster without a watch.
+ * @throws ERR_TOKEN_INVALID for a pod that is terminating or has ended, ERR_IDENTITY_UNAVAILABLE if its state cannot be
+ * determined.
  */
 export async function checkPod(
   parts: Pick<Rights, 'clusters'>,

@@ -4,7 +4,7 @@ import type { Grant } from '../../domain/identity/principal.ts';
 import { LiveOperator } from '../state/operator-token-memory.ts';
 
 interface EditorFacts {
-  /** The registered cluster whose API server holds the object. */
+  /** Registered cluster whose API server has the object. */
   readonly cluster: string;
   /** Writer of the documents; no operator or person has such a name. */
   readonly owner: string;

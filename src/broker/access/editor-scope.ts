@@ -10,8 +10,9 @@ import type { BoundTargets } from '../state/rotation-targets.ts';
 import type { StoredDocument } from '../model/document.ts';
 
 /**
- * Limits what a definition of a scoped editor may name. A `ref` is an alias. Without this limit, an editor of `kv/team-a` could read, order
- * or overwrite secrets at `kv/team-b`, although policies deny `kv/team-b`. The check does not depend on what exists.
+ * Limits what a definition of a scoped editor may name. A `ref` is an alias. Without this limit, an editor of `kv/team-a` could
+ * read, order or overwrite secrets at `kv/team-b`, although policies deny `kv/team-b`. The check does not depend on existing
+ * secrets.
  */
 export class EditorScope {
   readonly #operator: Operator;

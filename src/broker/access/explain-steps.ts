@@ -78,7 +78,7 @@ function versionText({ name, version }: Pick<StoredDocument, 'name' | 'version'>
   return `${name} v${version}`;
 }
 
-/** One readable line for each step but the policy, whose reasons have lines of their own. */
+/** Formats one readable line for each step but the policy, whose reasons have lines of their own. */
 export function stepLines(steps: readonly ExplainStep[]): readonly string[] {
   return steps.filter(({ step }) => step !== 'policy').map(stepLine);
 }

@@ -17,7 +17,7 @@ import type { Rights } from '../state/dependencies.ts';
 import type { SecretValueMemory } from '../state/secret-value-memory.ts';
 import { podFacts } from './check-pod.ts';
 
-/** A profile that is for the pod, and what it finds there. */
+/** Profile that is for the pod, and its findings there. */
 export interface JudgedProfile {
   readonly profile: PostureProfile;
   readonly findings: readonly PostureFinding[];
@@ -44,7 +44,10 @@ export interface JudgedPod {
   readonly counting: readonly JudgedProfile[];
   /** Evidence that the checks read about images, by digest. */
   readonly read: ReadonlyMap<string, readonly Evidence[]>;
-  /** Milliseconds since the epoch: until then, only a change of the pod, of a profile or of what is known of its images changes the findings. */
+  /**
+   * Milliseconds since the epoch: until then, only a change of the pod, of a profile or of the evidence about its images changes
+   * the findings.
+   */
   readonly validUntil: number;
 }
 
@@ -109,7 +112,10 @@ export function surroundingsOf(
   };
 }
 
-/** All profiles for the pod, and what each finds. Kept in memory until the pod, its namespace, a profile, an attestation, evidence or the time changes it. */
+/**
+ * Evaluates all profiles for the pod. The result is kept in memory until the pod, its namespace, a profile, an attestation,
+ * evidence or the time changes it.
+ */
 export function judgePod(parts: Rights, named: NamedPod, facts: PodFacts | undefined): JudgedPod {
   const { attestations, evidence, clock } = parts;
   const { profiles } = parts.catalog;

@@ -42,8 +42,8 @@ const ROLE_FOR: Readonly<Record<Capability, readonly Role[]>> = {
 };
 
 /**
- * Decides by the path alone, before any lookup: a refusal does not depend on what exists. The pod must be fit for what it reads; its posture is asked last,
- * so that a caller learns nothing of the profiles for other paths.
+ * Decides by the path alone, before any lookup: a refusal does not depend on existing secrets. The pod must be fit for the
+ * secret; its posture is asked last, so that a caller learns nothing of the profiles for other paths.
  */
 export function judge(
   parts: Rights,
