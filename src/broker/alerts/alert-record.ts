@@ -14,7 +14,7 @@ export interface AlertSubject {
   readonly workload: string | undefined;
 }
 
-/** A secret that the subject had read, and what was done about it. */
+/** Secret that the subject had read, and the reaction to it. */
 export interface ExposedSecret {
   readonly path: string;
   readonly versions: readonly string[];

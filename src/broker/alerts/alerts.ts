@@ -101,7 +101,7 @@ export async function decideAlert(
   }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
 }
 
-/** A source of the configuration, and what this process received of it. */
+/** Source of the configuration, and the counts of this process. */
 export interface AlertSourceStatus {
   readonly name: string;
   readonly format: string;

@@ -5,7 +5,7 @@ import type { AuditLog, AuditQuery, LogEntry } from '../../ports/audit-log.ts';
 const MOST_ENTRIES = 20_000;
 const PAGE = 1_000;
 
-/** The members of an entry that say who read what. */
+/** Members of an entry that name the reader and the secret. */
 export interface ReadEntry {
   readonly time?: string;
   readonly action?: string;

@@ -51,7 +51,7 @@ export interface IncidentRequest {
 
 /** A secret that the scope of an incident read. */
 export interface IncidentSecret extends ReadSecret, OtherReaders {
-  /** Live leases of all holders on the path: what is still valid. */
+  /** Number of live leases of all holders on the path. */
   readonly liveLeases: number;
   readonly rotation?: { readonly id: string; readonly state: string } | undefined;
   readonly unrotated?: string | undefined;
@@ -122,7 +122,10 @@ export async function openIncident(
   return readIncidentPage(parts, record, FIRST);
 }
 
-/** An incident, or an alert with its response: what was read, and what happened since. @throws ERR_DENIED, ERR_NOT_FOUND */
+/**
+ * Reads an incident, or an alert with its response: the secrets that were read, and the events since. @throws ERR_DENIED,
+ * ERR_NOT_FOUND
+ */
 export async function readIncident(
   parts: Parts,
   call: Call,
@@ -359,7 +362,7 @@ interface Timeline {
   readonly isComplete: boolean;
 }
 
-/** The entries of the response: those about its scopes, and the rotations of what they read. */
+/** Finds the entries of the response: the entries about its scopes, and the rotations of the secrets that they read. */
 async function findTimeline(
   { audit }: Parts,
   { id, scopes, receivedAt, exposed = [], source, alert }: AlertRecord,
@@ -391,7 +394,8 @@ async function findEvents(audit: AuditLog, query: AuditQuery): Promise<Timeline>
     const entries = all.filter(({ body }) => TIMELINE.includes(body.action ?? ''));
     return { entries, isComplete: true };
   }
-  // The scope reads again after the incident. A search finds the newest entries first, and those of the response are the oldest.
+  // The scope reads again after the incident. A search finds the newest entries first, and the entries of the response are the
+  // oldest.
   const entries: FoundEntry[] = [];
   let isComplete = true;
   for (const action of TIMELINE) {

@@ -21,8 +21,8 @@ type Parts = Recording & Access & Alerting & Pick<Work, 'log'>;
 const POD_LABEL = 'pod-label';
 const EVERY_MS = 500;
 /**
- * All pods with sessions are examined no more often, and those of changed namespaces either: a scanner that reports hundreds of images, or a team that keeps
- * changing its NetworkPolicies, must not cost as many rounds.
+ * Shortest interval between examinations of all pods with sessions, and of the pods of changed namespaces: a scanner that reports
+ * hundreds of images, or a team that keeps changing its NetworkPolicies, must not cost as many rounds.
  */
 const ALL_EVERY_MS = 5_000;
 /** Evaluations before other requests are answered: a pod of five containers takes up to a millisecond. */
@@ -38,8 +38,9 @@ interface ExaminedPod {
 }
 
 /**
- * Examines pods when they or their namespace change, and all pods with sessions when a profile or what is known of images changes, or when an exception
- * ends. It raises an alert for a pod that holds leases and does not meet an enforced profile any more, and for a pod with the quarantine label.
+ * Examines pods when they or their namespace change, and all pods with sessions when a profile or evidence about images changes,
+ * or when an exception ends. It raises an alert for a pod that holds leases and does not meet an enforced profile any more, and
+ * for a pod with the quarantine label.
  */
 export function podResponseWorker(parts: Parts): Worker {
   const responses = new PodResponses(parts);
@@ -166,7 +167,7 @@ class PodResponses {
     await this.#raise(pod, about, response);
   }
 
-  /** One alert for a session of the pod and what was found, so that all replicas raise the same one. */
+  /** Raises one alert for a session of the pod and its findings, with the same id from all replicas. */
   async #raiseForViolation(
     pod: ExaminedPod,
     profile: PostureProfile,

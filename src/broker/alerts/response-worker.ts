@@ -36,8 +36,8 @@ const KEPT_MS = 30 * 86_400_000;
 const PRUNED_AT_ONCE = 500;
 
 /**
- * Continues responses: puts the reader of a decoy into quarantine, ends sessions and leases, finds what was read, and rotates it. Every step can be
- * repeated, so a response continues after a crash, and two replicas may work on the same one.
+ * Continues responses: puts the reader of a decoy into quarantine, ends sessions and leases, finds the secrets that were read,
+ * and rotates them. Every step can be repeated, so a response continues after a crash, and two replicas may work on the same one.
  */
 export function responseWorker(parts: Parts): Worker {
   let turn = 0;
@@ -101,7 +101,7 @@ async function isBehind(
   return false;
 }
 
-/** Finds what the scope read, and rotates it if the response says so. */
+/** Finds the secrets that the scope read, and rotates them if the response demands it. */
 async function replaceExposed(parts: Parts, actor: SystemActor, cut: AlertRecord): Promise<void> {
   const exposed = cut.exposed ?? (await findExposed(parts, cut));
   const rotated =
@@ -120,8 +120,9 @@ async function replaceExposed(parts: Parts, actor: SystemActor, cut: AlertRecord
 }
 
 /**
- * The read of a decoy has no quarantine yet, and the limits were not applied: the answer must not take longer than that of another secret. Every other
- * response began with its quarantines. Undefined if the response waits for an operator now, or protects the last admin.
+ * Contains the subject. The read of a decoy has no quarantine yet, and the limits were not applied: the answer must not take
+ * longer than for another secret. Every other response began with its quarantines. Undefined if the response waits for an
+ * operator now, or protects the last admin.
  */
 async function contain(
   parts: Parts,
