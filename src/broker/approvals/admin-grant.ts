@@ -17,7 +17,8 @@ export function adminGrant(
 function grantsMore(current: StoredDocument | undefined, next: StoredDocument): boolean {
   if (!grantsAdmin(next)) return false;
   if (current === undefined || !grantsAdmin(current)) return true;
-  // Bindings of workloads never give admin. The people of a binding are those of its conditions: with others, other people may get the role.
+  // Bindings of workloads never give admin. The conditions of a binding select its people: with other conditions, other people
+  // may get the role.
   return next.kind === 'role-binding' && !isDeepStrictEqual(conditions(current), conditions(next));
 }
 
