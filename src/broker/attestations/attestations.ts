@@ -196,7 +196,7 @@ export function readAttestation(
   });
 }
 
-/** Pods whose image needs it are refused from this commit on. @throws ERR_DENIED, ERR_NOT_FOUND */
+/** Deletes an attestation. Pods whose image needs it are refused from this commit on. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function deleteAttestation(
   parts: Parts,
   call: Call,
