@@ -33,7 +33,7 @@ export interface Verdict {
 type Parts = Parameters<typeof applyDocument>[0];
 type Origin = Pick<ClusterObject, 'resource' | 'namespace' | 'name' | 'uid' | 'generation'>;
 
-/** A document whose object no longer exists. */
+/** Document whose object no longer exists. */
 interface Gone extends Origin {
   readonly document: StoredDocument;
 }

@@ -5,7 +5,7 @@ import type { DocumentKind } from '../model/kinds.ts';
 export const RESOURCE_GROUP = 'quaymaster.dev';
 export const RESOURCE_VERSION = 'v1';
 
-/** A kind of document that Kubernetes may hold as a custom resource. Kinds that say who has rights are not among them. */
+/** Kind of document that Kubernetes may have as a custom resource. Kinds that grant rights are not among them. */
 export interface Resource {
   readonly kind: Exclude<DocumentKind, 'cluster' | 'operator' | 'role-binding'>;
   readonly objectKind: string;
