@@ -179,8 +179,8 @@ function leaseOf(
 }
 
 /**
- * Queues the revocation of what the handle names. If that commit fails too, recovery finds the intent row. A row that was revoked meanwhile
- * under an older handle is revoked again under this one.
+ * Queues the revocation of the credential that the handle names. If that commit fails too, recovery finds the intent row. A row
+ * that was revoked meanwhile under an older handle is revoked again under this one.
  */
 async function giveUp(
   { parts, id }: DecidedOrder,
