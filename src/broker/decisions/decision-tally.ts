@@ -129,7 +129,7 @@ export class DecisionTally {
   }
 
   addLive({ sealed, last, now, podLabels, workload, path }: LiveRequest): void {
-    // The address of the next call is not known: the lease has only that of the login.
+    // The address of the next call is not known: the lease has only the one of the login.
     const facts = { sourceAddress: '', now, isPodKnown: true, sealed, podLabels };
     const asked: Asked = { workload, path, capability: 'read', first: last, last };
     this.#count(this.#find(asked, facts), asked, { live: 1 });
@@ -222,8 +222,8 @@ function isSame({ among: current }: PossibleDecision, { among: draft }: Possible
 const NO_GRANTS: readonly PolicyGrant[] = [];
 
 /**
- * The views of the workloads of one page. The views that reads use are kept elsewhere: workloads of the past would push those of the present
- * out of memory.
+ * The views of the workloads of one page. The views that reads use are kept elsewhere: workloads of the past would push present
+ * workloads out of memory.
  */
 class Views {
   readonly #policies: CompiledPolicies;

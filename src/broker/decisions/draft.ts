@@ -24,7 +24,7 @@ export interface Draft {
   readonly remove: readonly string[];
 }
 
-/** The policies after the changes, and what the text of the changes widens. Policies of the draft have version 0. */
+/** Policies after the changes, and the grants that the text of the changes widens. Policies of the draft have version 0. */
 export interface OpenedDraft {
   /** The policies that the changes are made to. */
   readonly current: CompiledPolicies;

@@ -58,11 +58,11 @@ export interface ExplainRequest {
   readonly sealed?: boolean | undefined;
   /** Milliseconds since the epoch; the current time if absent. */
   readonly at?: number | undefined;
-  /** The session whose revoked versions are reported; if absent, the open sessions of the pod. */
+  /** Session whose revoked versions are reported; if absent, the open sessions of the pod. */
   readonly session?: string | undefined;
 }
 
-/** The decision of the policies, and what blocks the workload despite it. */
+/** Decision of the policies, and the blocks that override it. */
 export interface ExplainedDecision extends Explanation {
   readonly steps: readonly ExplainStep[];
   readonly blocks: readonly Block[];
@@ -70,9 +70,9 @@ export interface ExplainedDecision extends Explanation {
 }
 
 /**
- * Explains how the current policies would decide, and why. It also reports what blocks the workload despite the policies: a quarantine, an
- * ended pod or session, or a revoked version. Only unscoped policy editors and auditors may ask, because the explanation names rules of all
- * editors.
+ * Explains how the current policies would decide, and why. It also reports blocks that override the policies: a quarantine, an
+ * ended pod or session, or a revoked version. Only unscoped policy editors and auditors may ask, because the explanation names
+ * rules of all editors.
  * @throws ERR_DENIED
  */
 export async function explainDecision(

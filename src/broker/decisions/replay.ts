@@ -44,13 +44,16 @@ export interface ReplayPage {
   readonly next?: string | undefined;
 }
 
-/** A page ends after this many entries, about half a second of work, or distinct requests, whose answer takes 4 ms to write. */
+/**
+ * Number of entries after which a page ends, about half a second of work. It also ends after a number of distinct requests, whose
+ * answer takes 4 ms to write.
+ */
 const ENTRIES_A_PAGE = 32_768;
 const ITEMS_A_PAGE = 2_000;
 const LEASES_A_PAGE = 2_000;
 
 /**
- * Decides again what workloads asked for: with live leases, then with the log, newest first. Whatever the result, it grants nothing.
+ * Decides requests of workloads again: from live leases, then from the log, newest first. It grants nothing, whatever the result.
  * An operator sees the requests on the paths that it edits policies for. It must be an auditor, who sees them in the log too.
  * @throws ERR_DENIED, ERR_POLICY_INVALID, ERR_REQUEST_INVALID
  */
