@@ -45,7 +45,7 @@ export interface AppliedDocument {
 export interface DocumentWrite extends DocumentChange {
   readonly body: unknown;
   readonly isDryRun?: boolean;
-  /** Leaves a document that has this body already as it is, whatever the precondition, so that a repeated change succeeds. */
+  /** True: a document that has this body already is left as it is, whatever the precondition, so that a repeated change succeeds. */
   readonly keepsSame?: boolean;
 }
 
