@@ -6,8 +6,8 @@ import type { Tables } from '../../ports/tables.ts';
 const PAGE = 500;
 
 /**
- * Yields every matching row in the order of the query, one page at a time. Other work of this process runs between two pages. A page costs
- * only its own rows if an index has the columns of the query's conditions, then those of its order.
+ * Yields every matching row in the order of the query, one page at a time. Other work of this process runs between two pages. A
+ * page costs only its own rows if an index has the columns of the query's conditions, followed by the columns of its order.
  */
 export async function* listAll<T extends TableName>(
   store: Store,

@@ -4,13 +4,16 @@ import { lruOptions } from './lru-options.ts';
 import type { Eventually } from './eventually.ts';
 
 const COUNTED_HOLDERS = 50_000;
-/** The share of a quota that a holder may take between two counts of the store. Only a count sees what other replicas granted and what ended. */
+/**
+ * The share of a quota that a holder may take between two counts of the store. Only a count includes grants of other replicas,
+ * and ends.
+ */
 const COUNT_AGAIN = 1 / 16;
 
 export interface QuotaRules {
   /** The most that one holder may have. */
   readonly most: number;
-  /** Counts what the store has for a holder. */
+  /** Counts the rows of a holder in the store. */
   readonly count: (holder: string) => Promise<number>;
   /** Number that a holder may take before the first count of the store; 0 by default. */
   readonly uncounted?: number;
@@ -27,8 +30,8 @@ interface Account {
 }
 
 /**
- * Counts how much each holder has. The count in memory may be too high but not too low, because it does not subtract what ends. The quota
- * therefore counts the store again before it refuses a caller.
+ * Counts how much each holder has. The count in memory may be too high but not too low, because it does not subtract ends. The
+ * quota therefore counts the store again before it refuses a caller.
  */
 export class Quota {
   readonly #rules: QuotaRules;
