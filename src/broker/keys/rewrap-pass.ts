@@ -286,7 +286,7 @@ export class RewrapPass {
     return outcome.status === 'committed';
   }
 
-  /** Remembers what later steps need of a row. */
+  /** Remembers the parts of a row that later steps need. */
   async #note(table: TableName, row: Row): Promise<void> {
     const { since, compromised } = this.#options;
     if (table === 'credentials') this.#noteIssued(row as unknown as Tables['credentials']);

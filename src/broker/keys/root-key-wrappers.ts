@@ -70,7 +70,7 @@ export class RootKeyWrappers {
     return this.#keks.map(({ id }) => id);
   }
 
-  /** The keys whose last use failed. */
+  /** Lists the keys whose last use failed. */
   problems(): ReadonlyMap<string, ErrorCode> {
     return this.#problems;
   }

@@ -77,7 +77,7 @@ function inProgress(rows: RootKeyRows, isCompromised: boolean): boolean {
   return !isCompromised && retiredRows(rows).length > 0;
 }
 
-/** A pending key becomes one whose activation marks the older keys as compromised. */
+/** Plans that a pending key marks the older keys as compromised when it is activated. */
 function upgrade({ keyring }: Pick<Rotating, 'keyring'>, rows: RootKeyRows): Plan | undefined {
   const pending = pendingRow(rows);
   const active = keyring.find(activeRow(rows).id);
@@ -148,7 +148,7 @@ export interface RootKeyStatus {
   readonly seals: number | undefined;
   /** The key-encryption keys that can open it. */
   readonly keks: readonly string[];
-  /** Versions of embedded secrets whose data key it wraps. */
+  /** Number of versions of embedded secrets whose data key it wraps. */
   readonly versions: number;
 }
 
