@@ -87,7 +87,8 @@ export function decideOrder(ordering: Ordering): DecidedOrder {
     throw new BrokerError('ERR_CONFLICT', detail);
   }
   const { workload } = live.session;
-  // A service account without a pod has nothing whose end revokes its credentials. An OIDC token is that of one job, which ends with it.
+  // A service account without a pod has nothing whose end revokes its credentials. An OIDC token belongs to one job, and ends
+  // with it.
   if (workload.pod === undefined && !('identity' in workload)) throw denied('pod_required');
   const state = podState(parts, live);
   if (state === 'terminating' || state === 'ended') throw denied(`pod_${state}`);
@@ -149,7 +150,10 @@ export function requestHash(order: CredentialOrder): string {
   return sha256Hex(JSON.stringify([order.path, order.ttlSeconds ?? null]));
 }
 
-/** The row committed before the credential exists. Its handle locates whatever the order creates at the backend. */
+/**
+ * Builds the row that is committed before the credential exists. Its handle locates everything that the order creates at the
+ * backend.
+ */
 export function intentRow(decided: DecidedOrder): CredentialRow {
   const { parts, live, order, target, id } = decided;
   const { workload } = live.session;
