@@ -44,7 +44,7 @@ export function openDocument(rows: RowSeals, row: Tables['documents']): StoredDo
   return documentOf(row);
 }
 
-/** The document in a row whose MAC, or whose place in the digest of its table, is verified. */
+/** Reads the document of a row whose MAC, or whose position in the digest of its table, is verified. */
 export function documentOf(row: Tables['documents']): StoredDocument {
   const kind = row.kind as DocumentKind;
   if (kind === 'policy') return new SavedPolicyDocument(row);

@@ -58,7 +58,7 @@ export async function nextRuns(
   return runs;
 }
 
-/** The problem of a schedule, for the operator who writes it; undefined: none. The pointer is below `rotation`. */
+/** Gives the problem of a schedule, for the operator who writes it; undefined: none. The pointer is below `rotation`. */
 export async function scheduleProblem(
   spec: RotationSpec,
   now: number,
@@ -158,9 +158,9 @@ interface Expiring {
 }
 
 /**
- * The problem of a schedule for values that expire, for the operator who writes it; undefined: none, or no schedule. A value must outlive
- * the longest wait for the next one, plus the grace period of its last holders. The next rotation starts only after the previous one has
- * settled.
+ * Gives the problem of a schedule for values that expire, for the operator who writes it; undefined: none, or no schedule. A
+ * value must outlive the longest wait for the next one, plus the grace period of its last holders. The next rotation starts only
+ * after the previous one has settled.
  */
 export async function lifetimeProblem(
   spec: RotationSpec,
