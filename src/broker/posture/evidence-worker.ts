@@ -8,7 +8,7 @@ const DAY_MS = 24 * EVERY_MS;
 /** A pod may be scaled to nothing over a holiday: its next start must not wait for a scan of an image that did not change. */
 const KEPT_MS = 30 * DAY_MS;
 
-/** Marks evidence that pods with its image use, at most once a day, and removes what no pod used for 30 days. */
+/** Marks evidence that pods with its image use, at most once a day, and removes evidence that no pod used for 30 days. */
 export function evidenceWorker(
   parts: Recording & Pick<Access, 'evidence'> & Pick<Work, 'log'>,
 ): Worker {

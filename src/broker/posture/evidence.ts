@@ -44,7 +44,7 @@ export interface StoredEvidence {
 }
 
 /**
- * Stores what a report says about an image. The next evaluation of a pod with the image reads it.
+ * Stores the findings of a report about an image. The next evaluation of a pod with the image reads it.
  * @throws ERR_DENIED, ERR_BODY_INVALID, ERR_CONFLICT for a report that is older than the stored one, or that exceeds the quota
  */
 export async function pushEvidence(
@@ -85,7 +85,7 @@ function asked({ covers, ...report }: PushedReport): Pick<Written, 'report' | 'i
   return { report: { ...parsed, sections }, image: report.image };
 }
 
-/** A scan without findings does not show what it looked for. The sender may say it. */
+/** Chooses the covered kinds of findings. A scan without findings does not show which it looked for. The sender may state them. */
 function covered(sections: EvidenceSections, covers: PushedReport['covers']): EvidenceSections {
   if (covers === undefined) return sections;
   const vulnerabilities = sections.vulnerabilities ?? { isOsEnded: false, findings: [] };
@@ -153,7 +153,10 @@ export function planned(
   };
 }
 
-/** @throws ERR_CONFLICT for a row that is older than the stored one: it would hide what was found since */
+/**
+ * Tells whether a row changes anything. @throws ERR_CONFLICT for a row that is older than the stored one: it would hide newer
+ * findings
+ */
 function isNew(known: Evidence | undefined, row: Row): boolean {
   if (known === undefined || known.reportedAt < row.reported_at) return true;
   if (known.reportedAt === row.reported_at) {

@@ -20,7 +20,7 @@ import { podFacts } from '../access/check-pod.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { scanSessions } from '../state/select-sessions.ts';
 
-/** A pod that holds a session, and what the profile finds there. */
+/** Pod that has a session, and the findings of the profile there. */
 export interface SurveyedPod {
   readonly workload: string;
   readonly pod: { readonly name: string; readonly uid: string };

@@ -74,7 +74,7 @@ export class WatchedReports {
 
 const LONGEST = 512;
 
-/** Names of objects are those of Kubernetes; a message has names of the report, of any length. */
+/** Describes an error for the log. Names of objects are those of Kubernetes; a message has names of the report, of any length. */
 function faultOf(error: unknown): { readonly pointer: string; readonly problem: string } {
   const [problem] = error instanceof BrokerError ? (error.problems ?? []) : [];
   const { pointer, message } =
