@@ -30,7 +30,10 @@ export type Consent = Required<
 
 type ConsentParts = Pick<Recording, 'clock' | 'digest'> & Pick<Access, 'approvals'>;
 
-/** A grant of admin before it has a digest. `replaces` says what the change is made to, such as the uid and version of a document. */
+/**
+ * A grant of admin before it has a digest. `replaces` identifies the object of the change, such as the uid and version of a
+ * document.
+ */
 export interface Granting {
   readonly kind: AdminGrant['kind'];
   readonly name: string;

@@ -33,7 +33,7 @@ export function requireWriter(
   const scope = evidenceScope(grantsOfWorkload(catalog.all('role-binding'), session.workload));
   if (scope !== undefined)
     return { writer: workloadId, scope, fences: [...fences, 'role-bindings:all'] };
-  // The caller knows its own name, and the text does not depend on what exists.
+  // The caller knows its own name, and the text does not depend on existing bindings.
   const text = `no role binding gives ${workloadId} the role evidence-writer; ask an admin for one that names it under "workloads"`;
   throw new BrokerError('ERR_DENIED', text, { reason: 'no_role', isDetailShown: true });
 }

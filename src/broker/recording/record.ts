@@ -72,7 +72,7 @@ export function isUnrecordable({ code }: BrokerError): boolean {
   return code === 'ERR_AUDIT_UNAVAILABLE' || code === 'ERR_OUTCOME_UNKNOWN';
 }
 
-/** One attempt at a use case: the plan to commit, and what follows the commit. */
+/** One attempt at a use case: the plan to commit, and the work after the commit. */
 export interface Attempt<T> {
   /** Plan of the refusal; undefined if it was counted, and nothing is left to commit. */
   readonly plan: Plan | undefined;
@@ -88,7 +88,7 @@ const ATTEMPTS = 3;
 
 /**
  * Decides, records, and only then answers. A plan that an invalidation overtook is decided again, three times at most.
- * @throws ERR_BUSY if invalidations keep arriving; also whatever `settle` or the store throws.
+ * @throws ERR_BUSY if invalidations keep arriving; also the errors of `settle` and of the store.
  */
 export async function commitDecided<T>(
   parts: Pick<Recording, 'state' | 'store' | 'trace'>,
@@ -110,7 +110,7 @@ export async function commitDecided<T>(
       throw error;
     }
     if (outcome.status === 'committed') {
-      // Memory drops what this commit invalidated before any caller receives the success.
+      // Memory drops everything that this commit invalidated before any caller receives the success.
       if (outcome.seq > 0) await parts.state.waitForChange(outcome.seq);
       return settle();
     }
