@@ -21,7 +21,7 @@ export interface HolderState {
 
 export type Report = Tables['acknowledgements'];
 
-/** `<cluster>/<pod UID>`, or the workload if there is no pod. */
+/** Builds `<cluster>/<pod UID>`, or the workload if there is no pod. */
 function holderKey(row: Pick<Report, 'cluster' | 'pod_uid' | 'workload'>): string {
   return row.pod_uid === null ? row.workload : `${row.cluster}/${row.pod_uid}`;
 }

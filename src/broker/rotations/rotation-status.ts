@@ -42,7 +42,7 @@ export interface RotationStatus {
   /** Locators of what a rotation changes and tests at the target. */
   readonly accounts: readonly string[] | undefined;
   readonly schedule: ScheduleRow;
-  /** The next scheduled runs, beginning with that of the schedule row. Milliseconds since the epoch. */
+  /** Times of the next scheduled runs, beginning with the one of the schedule row. Milliseconds since the epoch. */
   readonly nextRuns: readonly number[];
   readonly active: (RotationRow & { readonly steps: readonly StepRow[] }) | undefined;
   readonly holders: readonly HolderStatus[];

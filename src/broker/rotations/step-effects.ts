@@ -88,7 +88,7 @@ async function test(work: StepWork): Promise<StepResult> {
   };
 }
 
-/** Makes the credential that works at the target current, whatever was written to the path in the meantime. */
+/** Makes the credential that works at the target current, even if another value was written to the path meanwhile. */
 async function promote(work: StepWork): Promise<StepResult> {
   const { parts, row, place, claim } = work;
   const pending = pendingOf(work);
