@@ -29,7 +29,7 @@ export interface Ended {
   readonly sessions: number;
   /** Leases without a credential at a backend: nothing of them remains. */
   readonly revoked: number;
-  /** Leases whose credential a backend still has to revoke. */
+  /** Number of leases whose credential a backend still has to revoke. */
   readonly revoking: number;
   /** Event streams of those sessions in the process that answers. */
   readonly streams: number;

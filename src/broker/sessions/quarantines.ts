@@ -32,8 +32,9 @@ export interface QuarantineRequest {
 }
 
 /**
- * Denies a workload, a pod or an operator everything. After this commit, none of its logins, reads, renewals or orders commits. Then its
- * sessions and leases end. A repeated call for the same scope keeps the row, never shortens it, and finishes what the first call left.
+ * Denies a workload, a pod or an operator everything. After this commit, none of its logins, reads, renewals or orders commits.
+ * Then its sessions and leases end. A repeated call for the same scope keeps the row, never shortens it, and completes the work
+ * of the first call.
  * @throws ERR_DENIED, ERR_REQUEST_INVALID for an unknown cluster or operator, ERR_CONFLICT
  */
 export async function createQuarantine(
@@ -166,7 +167,7 @@ export function isLastAdmin(
     );
 }
 
-/** All quarantines in force, oldest first; there is no paging because they are few. @throws ERR_DENIED */
+/** Lists all quarantines in force, oldest first; there is no paging because they are few. @throws ERR_DENIED */
 export async function listQuarantines(
   parts: Recording & Access,
   call: Call,

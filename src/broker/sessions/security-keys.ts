@@ -159,7 +159,7 @@ interface Checked {
   readonly answered: AnsweredKey;
 }
 
-/** A key as it will be stored, and what must hold of its row until then. */
+/** Key as it will be stored, and the expectation of its row until then. */
 type NewState = readonly [SecurityKey, Expectation];
 
 async function verifyNewKey(
@@ -236,7 +236,7 @@ export async function listKeys(
 }
 
 /**
- * Removes a key of the caller, or as an admin that of another person. Sessions in which it was proven lose the proof.
+ * Removes a key of the caller or, if the caller is an admin, of another person. Sessions in which it was proven lose the proof.
  * @throws ERR_NOT_FOUND, also for the key of another person; ERR_BODY_INVALID for an admin without a reason
  */
 export async function removeKey(
@@ -253,7 +253,7 @@ export async function removeKey(
   await commitAs(parts, live, async (decidedAt, now): Promise<Attempt<undefined>> => {
     const key = await findKey(parts, id);
     const isOwn = key?.person === now.operator.name;
-    // An elevation does not decide who proves what.
+    // An elevation does not decide about the keys of people.
     if (key === undefined || (!isOwn && !holdsEverywhere(now.own, 'admin'))) {
       throw new BrokerError('ERR_NOT_FOUND');
     }
