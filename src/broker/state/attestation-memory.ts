@@ -32,14 +32,14 @@ interface VerifiedSigner {
 
 const NONE: readonly Attestation[] = [];
 
-/** The id of what was pushed: the same bytes for the same image are one attestation. */
+/** Derives the id from the pushed bytes: the same bytes for the same image are one attestation. */
 export function attestationId(digest: string, body: Uint8Array): string {
   return `att_${sha256Hex(digest, '\n', body).slice(0, 32)}`;
 }
 
 /**
- * All signatures and attestations of images, in memory, because a decision about a read does not wait for the store. Their number and size are bounded. A change of
- * kind `attestation` makes it read those of one image again.
+ * All signatures and attestations of images, in memory, because a decision about a read does not wait for the store. Their number
+ * and size are bounded. After a change of kind `attestation` it reads the ones of one image again.
  */
 export class Attestations implements ImageTrust {
   readonly #store: Store;
@@ -68,7 +68,7 @@ export class Attestations implements ImageTrust {
     }
   }
 
-  /** Reads those of one image again. */
+  /** Reads the attestations of one image again. */
   async refresh(digest: string): Promise<void> {
     const read: Attestation[] = [];
     for await (const row of listAll(this.#store, ATTESTATIONS.ofDigest(digest))) {

@@ -6,7 +6,7 @@ import type { Change, Store } from '../../ports/store.ts';
 import type { DocumentKind } from '../model/kinds.ts';
 import { documentOfChange, type Follower } from './followers.ts';
 
-/** The parts of memory that follow changes, and what the broker needs to keep them current. */
+/** Parts of memory that follow changes, with everything that keeps them current. */
 export interface Following {
   readonly store: Store;
   readonly clock: Clock;

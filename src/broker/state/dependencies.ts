@@ -70,7 +70,7 @@ export interface Recording extends Storage {
   readonly trace?: Trace | undefined;
 }
 
-/** Decides what a caller may do on a path. */
+/** Groups for the decision what a caller may do on a path. */
 export interface Rights {
   readonly clock: Clock;
   readonly catalog: Catalog;
@@ -80,7 +80,7 @@ export interface Rights {
   readonly secretValues: SecretValueMemory;
 }
 
-/** Finds a caller in its current state, and decides what it may do. */
+/** Groups that find a caller in its current state, and decide what it may do. */
 export interface Access extends Rights {
   readonly sessions: Sessions;
   readonly tokens: OperatorTokens;
@@ -129,7 +129,7 @@ export interface People {
   };
 }
 
-/** Alerts of runtime security: who may send them, and what this process counts of them. */
+/** Groups of runtime alerts: their sources, and the counts of this process. */
 export interface Alerting {
   readonly alertSources: AlertSources;
   readonly alertTallies: AlertTallies;

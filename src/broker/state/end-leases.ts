@@ -43,7 +43,7 @@ export function endLeases(
   return { expect, writes, invalidates: [...sessions].map((id) => `leases:${id}`) };
 }
 
-/** Deletes the credential's value at once; the row keeps only what the revocation needs. */
+/** Deletes the credential's value at once; the row keeps only the columns that the revocation needs. */
 export function queueRevocation(credentialId: string, now: number): Write {
   return {
     table: 'credentials',

@@ -19,8 +19,8 @@ export type EvidenceFacts = Omit<Evidence, 'section' | 'id'>;
 const MAX_UNPACKED = 8 * 1_048_576;
 
 /**
- * A later report of the same kind, scanner, image and scope has the same id. The first digest is one that every report about the image has. Without the scope,
- * a writer could replace what counts for the images of others.
+ * A later report of the same kind, scanner, image and scope has the same id. The first digest is one that every report about the
+ * image has. Without the scope, a writer could replace the evidence that counts for the images of others.
  */
 export function evidenceId({
   kind,

@@ -12,7 +12,7 @@ export interface Follower {
   readonly kinds: readonly string[];
   /** Reads everything at the start. @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write */
   readonly load?: () => Promise<void>;
-  /** Drops what the change made outdated, as soon as the change arrives. */
+  /** Drops everything that the change made outdated, as soon as the change arrives. */
   readonly forget?: (change: Change) => void;
   /** Reads a row again. It is repeated until it succeeds, and no decision is stamped with the change before that. */
   readonly refresh?: (key: string) => Promise<void>;

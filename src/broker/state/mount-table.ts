@@ -20,7 +20,7 @@ export class MountTable {
     return undefined;
   }
 
-  /** A mount of another name whose prefix nests with this prefix. */
+  /** Finds a mount of another name whose prefix nests with this prefix. */
   nesting(name: string, prefix: string): StoredDocument<'mount'> | undefined {
     for (const mount of this.#byPrefix.values()) {
       const other = mount.spec.prefix;
@@ -29,7 +29,7 @@ export class MountTable {
     return undefined;
   }
 
-  /** Mounts with paths at or below `prefix`, or whose own prefix contains `prefix`. */
+  /** Finds mounts with paths at or below `prefix`, or whose own prefix contains `prefix`. */
   touching(prefix: string): readonly StoredDocument<'mount'>[] {
     return [...this.#byPrefix.values()].filter(
       (mount) =>

@@ -48,7 +48,7 @@ export class LiveOperator {
   readonly fences: readonly string[];
   /** Keyed hash of its token. */
   readonly hash: Buffer;
-  /** The person whose session this is. */
+  /** Person whose session this is. */
   readonly person: Person | undefined;
 
   constructor(

@@ -25,7 +25,7 @@ export interface AskedReport {
 }
 
 /**
- * Reads the text of a report. What a scanner writes is not authenticated: names of packages come from the image itself.
+ * Reads the text of a report. The text of a scanner is not authenticated: names of packages come from the image itself.
  * @throws ERR_BODY_INVALID with the position of the fault in the text
  */
 export function parseReport({ text, format, image }: AskedReport): Report & {

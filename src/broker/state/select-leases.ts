@@ -17,8 +17,8 @@ export interface LeaseFilter {
 export type LeasePosition = Pick<LeaseRow, 'path' | 'state' | 'id'>;
 
 /**
- * Matching rows, first those of the path itself, then those below it; `a` never selects `ab`. They are ordered by path, and within a path
- * ended leases come before live ones: that is the order of an index.
+ * Selects matching rows, first those of the path itself, then those below it; `a` never selects `ab`. They are ordered by path,
+ * and within a path ended leases come before live ones, like in the index.
  */
 export async function selectLeases(
   parts: Pick<Storage, 'store'> & Pick<Rights, 'catalog'>,
