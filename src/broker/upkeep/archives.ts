@@ -54,7 +54,7 @@ export function archiveAudit(
   });
 }
 
-/** The archive of the configuration, and what it has. */
+/** Archive of the configuration, and its content. */
 export interface ArchiveStatus {
   readonly place: string | undefined;
   readonly keepDays: number | undefined;

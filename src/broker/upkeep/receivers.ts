@@ -106,7 +106,7 @@ async function findDisclosures(
   return { items, archived };
 }
 
-/** The members of an entry that say who received what; docs/spec/audit-log-v1.md. */
+/** Members of an entry that name the caller and what it received; docs/spec/audit-log-v1.md. */
 interface Entry {
   readonly time: string;
   readonly actor: {
