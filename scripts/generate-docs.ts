@@ -1,7 +1,22 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { createProgram } from '../src/program/program.ts';
 import { withReference } from './command-line-page.ts';
+import { withTests } from './threat-page.ts';
 
-/** `npm run generate`: writes the reference of docs/cli.md from the help. test/guards/command-line-page.test.ts fails if it is out of date. */
-const page = 'docs/cli.md';
-writeFileSync(page, withReference(readFileSync(page, 'utf8'), createProgram()));
+/**
+ * `npm run generate`: writes the reference of docs/cli.md from the help, and the tests of docs/threat-coverage.md from their titles.
+ * test/guards/command-line-page.test.ts and test/guards/threat-coverage.test.ts fail if a page is out of date.
+ */
+const textOf = (path: string) => readFileSync(path, 'utf8');
+const rewrite = (page: string, by: (text: string) => string) => {
+  writeFileSync(page, by(textOf(page)));
+};
+
+rewrite('docs/cli.md', (page) => withReference(page, createProgram()));
+const tests = globSync('test/**/*.ts').sort();
+rewrite('docs/threat-coverage.md', (page) =>
+  withTests(
+    page,
+    tests.map((path) => ({ path, text: textOf(path) })),
+  ),
+);

@@ -98,7 +98,7 @@ describe('with a sink that must acknowledge, an event stream', () => {
     stream.close();
   });
 
-  it('takes no place of its pod if its answer is withheld', async () => {
+  it('takes no place of its pod if its answer is withheld (F25)', async () => {
     waitFor(1);
     receiver.isRefusing = true;
     for (let opened = 0; opened <= MOST_STREAMS; opened += 1) {
@@ -118,7 +118,7 @@ describe('with a sink that must acknowledge, a seal', () => {
   beforeAll(open);
   afterAll(close);
 
-  it('takes effect at once, waits only with its answer, and withholds the secret of a read that waited', async () => {
+  it('takes effect at once, waits only with its answer, and withholds the secret of a read that waited (F25)', async () => {
     const body = { reason: 'INC-9' };
     let sealed: Promise<Answered> | undefined;
     const answer = await withheldUntilAcknowledged('secret.read', read, async () => {

@@ -67,7 +67,7 @@ async function require(signer: ImageSigner, more: object = {}): Promise<void> {
 }
 
 describe('a profile that needs a signature', () => {
-  it('gives the secret from the push of a signature until its deletion or the end of its key', async () => {
+  it('gives the secret from the push of a signature until its deletion or the end of its key (IS06)', async () => {
     await require(ci);
     const refused = await read();
     expect(refused).toMatchObject({ status: 403, body: { code: 'ERR_POSTURE_DENIED' } });
@@ -230,7 +230,7 @@ describe('a pushed attestation', () => {
     expect((await push(ci.bundle([one, two]), two)).body.digest).toBe(two);
   });
 
-  it('is refused beyond the limits of its size and of its image', async () => {
+  it('is refused beyond the limits of its size and of its image (IS07)', async () => {
     const digest = digestOf('f');
     const large = ci.bundle(digest, 'https://sigstore.dev/cosign/sign/v1', {
       x: 'x'.repeat(65_536),
@@ -243,7 +243,7 @@ describe('a pushed attestation', () => {
     expect(answer.body.detail).toContain('the image has 50 attestations');
   });
 
-  it('is refused at 10,000 attestations of all images, until one is deleted', async () => {
+  it('is refused at 10,000 attestations of all images, until one is deleted (IS07)', async () => {
     const { store, attestations } = api.broker.parts;
     const body = Buffer.from(JSON.stringify(ci.bundle(DIGEST)));
     const missing = 10_000 - attestations.count;

@@ -50,7 +50,7 @@ async function readEntries(): Promise<readonly Entry[]> {
 }
 
 describe('fingerprints of equal values at two paths', () => {
-  it('differ, so that the log does not reveal that the values are equal', async () => {
+  it('differ, so that the log does not reveal that the values are equal (AL04)', async () => {
     const entries = await readEntries();
     const fingerprints = entries.map(({ fingerprint }) => fingerprint);
     expect(fingerprints).toHaveLength(4);
@@ -106,7 +106,7 @@ describe('POST /audit:trace', () => {
     expect(new ValueFingerprints(root).trace({ password: 'x' }).isIn('any/path', old)).toBe(false);
   });
 
-  it('refuses every caller except an auditor without a scope', async () => {
+  it('refuses every caller except an auditor without a scope (A09, AL04)', async () => {
     const responder = await api.operator('rob', [{ role: 'responder' }]);
     const scoped = await api.operator('sue', [{ role: 'auditor', scope: ['app'] }]);
     for (const token of [api.admin, responder, scoped]) {
@@ -116,7 +116,7 @@ describe('POST /audit:trace', () => {
     expect((await trace(session, { data: VALUE })).status).toBeGreaterThanOrEqual(401);
   });
 
-  it('records an entry without the value and keeps the value out of logs and answers', async () => {
+  it('records an entry without the value and keeps the value out of logs and answers (A09, AL04)', async () => {
     const found = await trace(auditor, { data: VALUE, pathPrefix: 'app' });
     await trace(auditor, { data: VALUE, password: VALUE.password });
     await trace(auditor, { data: { password: [VALUE.password] } }).then(({ status, text }) => {

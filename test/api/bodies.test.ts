@@ -43,7 +43,7 @@ describe('the media type of a body', () => {
     ['brotli', ['Content-Type: application/json', 'Content-Encoding: br']],
     ['gzip twice', ['Content-Type: application/json', 'Content-Encoding: gzip, gzip']],
     ['an unknown encoding', ['Content-Type: application/json', 'Content-Encoding: identity']],
-  ])('is refused if it is %s', async (what, headers) => {
+  ])('is refused if it is %s (D06, D08, D09)', async (what, headers) => {
     const plain = '{"data":{"a":"b"}}';
     const body = what.startsWith('gzip') ? gzipSync('x'.repeat(1_000_000)) : plain;
     await expectDenied(api, {
@@ -79,7 +79,7 @@ describe('the size of a body', () => {
     expect(answer).toMatchObject({ status: 413, headers: { connection: 'close' } });
   });
 
-  it('is refused in chunks as soon as it exceeds the limit', async () => {
+  it('is refused in chunks as soon as it exceeds the limit (D06)', async () => {
     const headers = ['Content-Type: application/json', 'Transfer-Encoding: chunked'];
     const chunk = `4000\r\n${'a'.repeat(0x4000)}\r\n`;
     const request = rawRequest('POST /api/v1/sessions HTTP/1.1', headers, chunk.repeat(2));
@@ -87,7 +87,7 @@ describe('the size of a body', () => {
     expect(answer).toMatchObject({ status: 413, headers: { connection: 'close' } });
   });
 
-  it('includes a limit for chunk extensions', async () => {
+  it('includes a limit for chunk extensions (D13)', async () => {
     const headers = ['Content-Type: application/json', 'Transfer-Encoding: chunked'];
     const body = `1;${'x'.repeat(20_000)}\r\n{\r\n0\r\n\r\n`;
     const answer = await rawHttp(
@@ -156,7 +156,7 @@ describe('the JSON of a body', () => {
       '50,000 colliding keys',
       `{${Array.from({ length: 50_000 }, (_, i) => `"${i * 65_536}":0`).join(',')}}`,
     ],
-  ])('is refused with %s', async (_what, body) => {
+  ])('is refused with %s (P07, D02)', async (_what, body) => {
     await expectDenied(api, { status: 400, code: 'ERR_BODY_INVALID', send: () => send(body) });
   });
 
@@ -171,7 +171,7 @@ describe('the JSON of a body', () => {
     '{"data":{"a":"b"},"iv":"AAAA","dek":"AAAA","kekId":"x"}',
     '{"data":{"a":"b"},"operation":"alias-lookahead"}',
     '{"data":{"a":"b"},"version":"2"}',
-  ])('is refused if %s has an unknown field', async (body) => {
+  ])('is refused if %s has an unknown field (P15, C07)', async (body) => {
     const answer = await send(body);
     expect(answer?.status).toBe(400);
     expect(['ERR_UNKNOWN_FIELD', 'ERR_BODY_INVALID']).toContain(
@@ -251,7 +251,7 @@ spec:
     ['endless indentation', Array.from({ length: 300 }, (_, i) => `${' '.repeat(i)}a:\n`).join('')],
     ['a tab as indentation', 'a:\n\tb: 1\n'],
     ['NUL', 'a: "\\0"\n'],
-  ])('is refused with %s', async (_what, body) => {
+  ])('is refused with %s (P07, D02)', async (_what, body) => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_BODY_INVALID',

@@ -159,7 +159,7 @@ describe('with a listener that requires client certificates', () => {
     });
   });
 
-  it('an agent logs in by certificate, and again with the one that replaced it', async () => {
+  it('an agent logs in by certificate, and again with the one that replaced it (F48)', async () => {
     const [first, second] = [inSeconds(1_800), inSeconds(3_600)];
     await write(broker.svid({ notAfter: first }));
     const settings = checkSettings(

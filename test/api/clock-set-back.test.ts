@@ -50,7 +50,7 @@ const statusOf = async (path: string, token: string) =>
   (await api.call('GET', `/api/v1/${path}`, { token })).status;
 
 describe('a system clock that is set back', () => {
-  it('does not extend a session', async () => {
+  it('does not extend a session (ED11)', async () => {
     const token = await api.logIn();
     const live = await api.broker.parts.sessions.find(token);
     const left = live!.session.endsAt - clock.now();
@@ -61,7 +61,7 @@ describe('a system clock that is set back', () => {
     expect(await statusOf('sessions/self', token)).toBe(401);
   });
 
-  it('does not extend an operator token or reactivate an expired one', async () => {
+  it('does not extend an operator token or reactivate an expired one (ED11)', async () => {
     const token = await api.operator('ann', [{ role: 'auditor' }]);
     clock.set(-24 * 60 * MINUTE);
     clock.pass(61 * MINUTE);

@@ -105,7 +105,7 @@ const encoded = (text: string): string =>
   Buffer.from(text).toString('hex').replaceAll(/../g, '%$&');
 
 describe('a credential that a client sends by mistake', () => {
-  it.each(FIELDS)('is stored nowhere when it is %s', async (_field, send) => {
+  it.each(FIELDS)('is stored nowhere when it is %s (A12)', async (_field, send) => {
     for (const credential of [newToken('qms'), newToken('qmo'), jwt()]) {
       const body = credential.slice(12, 40);
       for (const spelling of [credential, credential.replace('_', '%5F')]) await send(spelling);
@@ -131,14 +131,14 @@ describe('a credential that a client sends by mistake', () => {
       (text: string) => text.replaceAll(/.{9}/g, '$&" "'),
       (text: string) => text.slice(18, 26),
     ],
-  ] as const)('is stored nowhere when it is %s', async (_how, spell, secretOf) => {
+  ] as const)('is stored nowhere when it is %s (A12)', async (_how, spell, secretOf) => {
     const credential = newToken('qms');
     await get('/api/v1/secrets/other/x', undefined, { 'User-Agent': spell(credential) });
     await get('/api/v1/sessions/self', undefined, { 'X-Request-Id': spell(credential) });
     expect(await kept()).not.toContain(secretOf(credential));
   });
 
-  it('is refused as the name of a secret or definition', async () => {
+  it('is refused as the name of a secret or definition (A12)', async () => {
     const path = `app/${newToken('qmo')}`;
     const written = await put(`/api/v1/secrets/${path}`, { data: { a: 'b' } });
     expect(written.status).toBe(400);

@@ -38,7 +38,7 @@ async function many(count: number, send: (index: number) => Promise<{ status: nu
 }
 
 describe('a workload with many denials', () => {
-  it('gets a few entries and one summary with caller, actions, count, first and last time', async () => {
+  it('gets a few entries and one summary with caller, actions, count, first and last time (A11)', async () => {
     await start();
     expect(await many(200, () => read('other/secret'))).toEqual(new Set([403]));
     const [summary, ...more] = await summaries();
@@ -58,7 +58,7 @@ describe('a workload with many denials', () => {
     );
   });
 
-  it('cannot produce more entries by requesting different paths', async () => {
+  it('cannot produce more entries by requesting different paths (A11)', async () => {
     await start();
     await many(400, (index) => read(`other/secret-${index}`));
     const found = await summaries();
@@ -70,7 +70,7 @@ describe('a workload with many denials', () => {
     expect(found.filter(({ path }) => path === undefined)).toHaveLength(1);
   });
 
-  it('cannot produce more entries with batches', async () => {
+  it('cannot produce more entries with batches (A11)', async () => {
     await start();
     const items = Array.from({ length: 100 }, (_, index) => ({ path: `other/s-${index}` }));
     const batch = () => api.call('POST', '/api/v1/secrets:batch', { token, body: { items } });
@@ -103,7 +103,7 @@ describe('a workload with many denials', () => {
     }
   });
 
-  it('produces short entries, however long its requests are', async () => {
+  it('produces short entries, however long its requests are (A11)', async () => {
     await start();
     const headers = { 'User-Agent': 'u'.repeat(5_000), 'X-Request-Id': 'r'.repeat(5_000) };
     const path = `other/${'p'.repeat(500)}`;
@@ -124,7 +124,7 @@ describe('a workload with many denials', () => {
     expect(found).toHaveLength(1);
   });
 
-  it('gets 429 once it exceeds its rate of denials, and still reads what it may read', async () => {
+  it('gets 429 once it exceeds its rate of denials, and still reads what it may read (A11)', async () => {
     await start({ limits: { denialRate: { perSecond: 0.001, burst: 10 } } });
     await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data: { a: 'b' } } });
     const statuses = await many(30, () => read('other/secret'));
@@ -166,7 +166,7 @@ describe('a caller without a session', () => {
     return refused();
   }
 
-  it('produces as many entries with all addresses of an IPv6 network as with one, and one summary with the network', async () => {
+  it('produces as many entries with all addresses of an IPv6 network as with one, and one summary with the network (A11)', async () => {
     const send = (index: number) => from(`2001:db8:7:1::${index.toString(16)}`);
     expect(await many(100, send)).toEqual(new Set([401]));
     const found = await recorded();
@@ -176,7 +176,7 @@ describe('a caller without a session', () => {
     ]);
   });
 
-  it('produces at most 200 entries and 257 summaries, however many networks it uses', async () => {
+  it('produces at most 200 entries and 257 summaries, however many networks it uses (A11)', async () => {
     const send = (index: number) => from(`10.0.${index >> 8}.${index & 255}`);
     expect(await many(500, send)).toEqual(new Set([401]));
     const found = await recorded();

@@ -122,7 +122,7 @@ describe('a profile with vulnerabilities', () => {
     expect((await read(token)).status).toBe(200);
   });
 
-  it('takes the age of a scan from the database of the scanner', async () => {
+  it('takes the age of a scan from the database of the scanner (EV04)', async () => {
     const { digest, clean } = image();
     const token = await podWith(digest, await gate({ vulnerabilities: VULNERABILITIES }));
     const id = await pushed(clean(80 * HOUR_MS));
@@ -189,7 +189,7 @@ describe('a profile with exposedSecrets', () => {
 });
 
 describe('a report of a writer with a scope', () => {
-  it('counts only for containers whose image is from its repositories, and is shown with them', async () => {
+  it('counts only for containers whose image is from its repositories, and is shown with them (EV11)', async () => {
     const { digest, report, at } = image();
     const name = await gate({ vulnerabilities: VULNERABILITIES });
     const token = await podWith(digest, name);
@@ -272,7 +272,7 @@ describe('POST /api/v1/evidence', () => {
     expect(list.body.items).toMatchObject([{ id }]);
   });
 
-  it('never lets an older report replace a newer one, and takes the same one twice', async () => {
+  it('never lets an older report replace a newer one, and takes the same one twice (EV03)', async () => {
     const { report, at } = image();
     const scanned = at();
     const id = await pushed(report([{}], { CreatedAt: scanned }));
@@ -283,7 +283,7 @@ describe('POST /api/v1/evidence', () => {
     });
   });
 
-  it('refuses a report of the future', async () => {
+  it('refuses a report of the future (EV02)', async () => {
     const { report, at } = image();
     const answer = await push(report([], { CreatedAt: at(-10 * 60_000) }));
     expect(answer.body).toMatchObject({

@@ -112,7 +112,7 @@ describe('an ID token that the token endpoint returns', () => {
       (claims) => signedToken(people.key, { ...claims, nbf: Number(claims['iat']) + 600 }),
     ],
     ['has no subject', (claims) => signedToken(people.key, without(claims, 'sub'))],
-  ])('is refused if it %s', async (_what, forge) => {
+  ])('is refused if it %s (O04)', async (_what, forge) => {
     const { login, answer, claims } = await reached();
     answerWith(forge(claims));
     await expectDenied(people.api, {
@@ -124,7 +124,7 @@ describe('an ID token that the token endpoint returns', () => {
     });
   });
 
-  it('is refused if it is the one of an earlier login of the same person', async () => {
+  it('is refused if it is the one of an earlier login of the same person (O04)', async () => {
     const first = await reached();
     const token = signedToken(people.key, first.claims);
     answerWith(token);

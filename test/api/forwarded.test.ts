@@ -39,7 +39,7 @@ describe('a request from a trusted proxy', () => {
   );
 
   it.each(['203.0.113.9:443', '[2001:db8::1]', 'unknown', 'fe80::1%eth0', ''])(
-    "is not treated as from the proxy's network: %s",
+    "is not treated as from the proxy's network: %s (DI04)",
     async (forwarded) => {
       expect((await read(forwarded)).status).toBe(403);
       expect((await asOperator(forwarded)).status).toBe(401);

@@ -58,16 +58,19 @@ describe('the broker', () => {
     ['POST /api/v1/credentials/app/x', 'credential.issue', 'no_match'],
     ['POST /api/v1/rotations/app/x:run', 'rotation.request', 'no_match'],
     ['POST /api/v1/rotations/app/x:abort', 'rotation.abort', 'no_match'],
-  ])('does not read the body of a workload without permission for %s', async (line, action) => {
-    const token = await withoutRights();
-    const bytes = line.startsWith('PUT') ? 2 * MIB - 1 : 4_000;
-    const entry = await expectDenied(api, {
-      status: 403,
-      code: 'ERR_DENIED',
-      send: () => answerTo({ line, token, bytes, sent: '{' }),
-    });
-    expect(entry).toMatchObject({ action, path: 'app/x', actor: { namespace: 'empty' } });
-  });
+  ])(
+    'does not read the body of a workload without permission for %s (DI05)',
+    async (line, action) => {
+      const token = await withoutRights();
+      const bytes = line.startsWith('PUT') ? 2 * MIB - 1 : 4_000;
+      const entry = await expectDenied(api, {
+        status: 403,
+        code: 'ERR_DENIED',
+        send: () => answerTo({ line, token, bytes, sent: '{' }),
+      });
+      expect(entry).toMatchObject({ action, path: 'app/x', actor: { namespace: 'empty' } });
+    },
+  );
 
   it('does not read the body of a workload whose policy denies the path, and the entry names the path', async () => {
     const token = await api.logIn();
@@ -99,7 +102,7 @@ describe('the broker', () => {
     ['POST /api/v1/policies:explain', { action: 'policy.explain' }],
     ['POST /api/v1/leases:revoke', { action: 'lease.revoke' }],
     ['POST /api/v1/secrets:batch', { action: 'secret.read' }],
-  ])('does not read the body of an operator without a role for %s', async (line, facts) => {
+  ])('does not read the body of an operator without a role for %s (DI05)', async (line, facts) => {
     const token = await operatorWith([{ role: 'rotator', scope: ['nowhere'] }]);
     const entry = await expectDenied(api, {
       status: 403,
@@ -150,7 +153,7 @@ describe('the broker', () => {
     });
   });
 
-  it('does not read the body of a denied client that waits for 100 Continue, and sends none', async () => {
+  it('does not read the body of a denied client that waits for 100 Continue, and sends none (DI05)', async () => {
     const token = await withoutRights();
     const head = announced({ line: 'PUT /api/v1/secrets/app/x', token, bytes: MIB });
     const waiting = Buffer.from(
@@ -176,7 +179,7 @@ describe('the broker', () => {
 });
 
 describe('the memory for incoming bodies', () => {
-  it('is limited to 16 MiB for each pod, and other pods still write', async () => {
+  it('is limited to 16 MiB for each pod, and other pods still write (DI06, F57)', async () => {
     const token = await api.logIn();
     const other = await api.logIn({ pod: { name: 'api-2', uid: 'pod-2' } });
     const line = 'PUT /api/v1/secrets/app/x';
@@ -195,7 +198,7 @@ describe('the memory for incoming bodies', () => {
     await until('it writes again', async () => (await write(token)).status === 200);
   });
 
-  it('is limited to 1 MiB in all for a workload without rights, and 16 KiB for each body', async () => {
+  it('is limited to 1 MiB in all for a workload without rights, and 16 KiB for each body (DI06)', async () => {
     const token = await withoutRights();
     const line = 'POST /api/v1/secrets:batch';
     expect(await answerTo({ line, token, bytes: 16_385 })).toMatchObject({ status: 413 });
@@ -205,7 +208,7 @@ describe('the memory for incoming bodies', () => {
     await until('its share is full', async () => (await ask()).status === 429);
   });
 
-  it('is limited to 1 MiB for a network without a session, and sessions are not affected', async () => {
+  it('is limited to 1 MiB for a network without a session, and sessions are not affected (DI06)', async () => {
     const token = await api.logIn();
     const line = 'POST /api/v1/sessions';
     for (let count = 0; count < 64; count += 1) leaveOpen({ line, bytes: 16_384 });
@@ -247,7 +250,7 @@ describe('the memory for incoming bodies', () => {
 });
 
 describe('the rate cost of a large body', () => {
-  it('depends on its size', async () => {
+  it('depends on its size (DI07)', async () => {
     await api.stop();
     const rate = { perSecond: 0.001, burst: 200 };
     api = await RunningApi.start({ limits: { identityRate: rate, maxValueBytes: MIB } });
@@ -272,7 +275,7 @@ describe('the rate cost of a large body', () => {
     ['a million values', `[${'1,'.repeat(900_000)}1]`, 'too_many_values'],
     ['two million blanks', ' '.repeat(2_000_000), 'too_much_space'],
     ['a number of a million digits', `{"data":${'1'.repeat(1_000_000)}}`, 'too_much_space'],
-  ])('refuses a body with %s before it is parsed', async (_what, body, reason) => {
+  ])('refuses a body with %s before it is parsed (DI07)', async (_what, body, reason) => {
     const token = await api.logIn();
     const headers = [
       `Authorization: Bearer ${token}`,

@@ -48,7 +48,7 @@ describe('a lease', () => {
     },
   );
 
-  it.each([-1, null, [], {}, true, 60])('is not renewed with a ttl of %j', async (ttl) => {
+  it.each([-1, null, [], {}, true, 60])('is not renewed with a ttl of %j (L02)', async (ttl) => {
     const id = await leaseOf('app/ttl');
     await expectDenied(api, {
       status: 400,
@@ -57,7 +57,7 @@ describe('a lease', () => {
     });
   });
 
-  it('looks absent to another session', async () => {
+  it('looks absent to another session (L08)', async () => {
     const id = await leaseOf('app/mine');
     const other = await api.logIn({ pod: { name: 'api-1', uid: 'pod-uid-2' } });
     for (const [method, path, body] of [
@@ -83,7 +83,7 @@ describe('a lease', () => {
     },
   );
 
-  it("is refused over the workload's limit, which does not affect other workloads", async () => {
+  it("is refused over the workload's limit, which does not affect other workloads (L09, F20)", async () => {
     const crowd = await api.logIn({ serviceAccount: { name: 'crowd', uid: 'sa-uid-9' } });
     const editor = await api.operator('crowd-editor', [{ role: 'secret-editor' }]);
     for (let index = 0; index < 13; index += 1) {
@@ -144,7 +144,7 @@ describe('revocation of leases', () => {
     { by: 'id', id: 'lea_%' },
     { by: 'everything' },
     {},
-  ])('refuses %j', async (body) => {
+  ])('refuses %j (L06)', async (body) => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_BODY_INVALID',

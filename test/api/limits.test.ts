@@ -16,7 +16,7 @@ async function untilLimited(send: () => Promise<{ status: number }>): Promise<nu
 }
 
 describe('the rate limit of a workload', () => {
-  it('counts all its sessions together and no other workload', async () => {
+  it('counts all its sessions together and no other workload (DI10)', async () => {
     api = await RunningApi.start({ limits: { identityRate: { ...slow, burst: 40 } } });
     await api.seed();
     const token = await api.logIn();
@@ -53,7 +53,7 @@ describe('the rate limit of a workload', () => {
     expect(await untilLimited(list)).toBeLessThan(25 / 5);
   });
 
-  it('limits its logins and does not affect others', async () => {
+  it('limits its logins and does not affect others (D11, F49)', async () => {
     api = await RunningApi.start({ limits: { loginRate: { ...slow, burst: 5 } } });
     await api.seed();
     const logIn = (name: string) =>
@@ -73,7 +73,7 @@ describe('the rate limit of a workload', () => {
     expect((await logIn('other')).status).toBe(201);
   });
 
-  it('is not spent by logins that only claim its name', async () => {
+  it('is not spent by logins that only claim its name (F49)', async () => {
     api = await RunningApi.start({
       limits: {
         loginRate: { ...slow, burst: 5 },
@@ -93,7 +93,7 @@ describe('the rate limit of a workload', () => {
 });
 
 describe('the rate limit of an address', () => {
-  it('refuses an address after a few failed tokens, however it varies them', async () => {
+  it('refuses an address after a few failed tokens, however it varies them (F49)', async () => {
     api = await RunningApi.start({ limits: { addressRate: { ...slow, burst: 100 } } });
     await api.seed();
     const token = await api.logIn();
@@ -174,7 +174,7 @@ describe('the rate limit of an address', () => {
     expect(entries.at(-1)?.client).toMatchObject({ address: '203.0.113.8' });
   });
 
-  it('records one counted summary of refused requests', async () => {
+  it('records one counted summary of refused requests (A05)', async () => {
     const clock = new HandClock();
     api = await RunningApi.start({ clock, refusals: { entriesPerWindow: 3, windowSeconds: 1 } });
     const { store } = api.broker.parts;

@@ -23,7 +23,7 @@ afterAll(() => api.stop());
 
 describe('a machine operation', () => {
   it.each(['/healthz', '/readyz', '/metrics', '/openapi.json'])(
-    '%s reveals no name and no identity',
+    '%s reveals no name and no identity (X04)',
     async (path) => {
       const answer = await api.call('GET', path, { token: api.admin });
       expect(answer.status).toBe(200);
@@ -51,7 +51,7 @@ describe('a machine operation', () => {
   );
 
   it.each(['/debug', '/debug/pprof', '/metrics/x', '/api/v1/metrics', '/.well-known/x'])(
-    '%s does not exist',
+    '%s does not exist (X04)',
     async (path) => {
       expect((await api.call('GET', path)).status).toBe(404);
     },
@@ -59,7 +59,7 @@ describe('a machine operation', () => {
 });
 
 describe('metrics', () => {
-  it('answer 401 with one entry without a token', async () => {
+  it('answer 401 with one entry without a token (ED12)', async () => {
     const wrong = newToken('qmo');
     const refused = { status: 401, code: 'ERR_UNAUTHENTICATED' };
     await expectDenied(api, {
@@ -75,7 +75,7 @@ describe('metrics', () => {
     });
   });
 
-  it('are refused to a workload, with one entry', async () => {
+  it('are refused to a workload, with one entry (ED12)', async () => {
     await expectDenied(api, {
       status: 403,
       code: 'ERR_DENIED',
@@ -84,7 +84,7 @@ describe('metrics', () => {
     });
   });
 
-  it('are refused to an operator without roles', async () => {
+  it('are refused to an operator without roles (ED12)', async () => {
     const demoted = await api.operator('demoted', [{ role: 'auditor' }]);
     const changed = await api.call('PUT', '/api/v1/operators/demoted', {
       token: api.admin,
@@ -124,7 +124,7 @@ describe('metrics', () => {
     methods.flatMap((method) =>
       targets.flatMap((target) => tokens.map((each) => [method, target, ...each] as const)),
     ),
-  )('are not disclosed to %s %s with %s', async (method, target, _name, tokenOf) => {
+  )('are not disclosed to %s %s with %s (ED12)', async (method, target, _name, tokenOf) => {
     const credential = tokenOf();
     const answer = await api.call(
       method,
@@ -220,7 +220,7 @@ describe('the audit log', () => {
     expect((await api.call('GET', `/api/v1/audit/${path}`, { token: api.admin })).status).toBe(400);
   });
 
-  it('cannot be turned off, moved or written to', async () => {
+  it('cannot be turned off, moved or written to (A03)', async () => {
     for (const [method, path] of [
       ['PUT', '/api/v1/audit/sinks/x'],
       ['POST', '/api/v1/audit/entries'],

@@ -207,7 +207,7 @@ describe('a login at an OIDC cluster', () => {
     ['an unknown key', 'ci', () => signedToken(rsaKey('made-up'), forged({})), 'key_not_trusted'],
     ['a service-account token', 'ci', () => api.serviceAccountToken(), 'key_not_trusted'],
     ['no token', 'ci', () => 'x', 'malformed'],
-  ])('is refused with %s', async (_what, name, token, reason) => {
+  ])('is refused with %s (J08, J11)', async (_what, name, token, reason) => {
     const shown = await token();
     await expectDenied(api, {
       status: 401,

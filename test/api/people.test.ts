@@ -73,7 +73,7 @@ describe('a person', () => {
     await refuses('login_refused', login, undefined);
   });
 
-  it('is another one at another issuer, whatever the claims say', async () => {
+  it('is another one at another issuer, whatever the claims say (O04)', async () => {
     const { login, address } = await begin({ issuer: 'other' });
     const answer = queryOf(await other.browse(address));
     await expectDenied(api, {
@@ -145,7 +145,7 @@ describe('the answer of an issuer', () => {
     ['of another issuer (O04)', (answer) => answer.set('iss', other.url)],
     ['without issuer, which this one always names', (answer) => answer.delete('iss')],
     ['that is an error', (answer) => answer.set('error', 'access_denied')],
-  ])('is refused %s (O01)', async (_what, change) => {
+  ])('is refused %s (O01, O04)', async (_what, change) => {
     const { login, address } = await begin();
     const answer = new URLSearchParams(queryOf(await corp.browse(address)));
     change(answer);
@@ -404,7 +404,7 @@ describe('the session of a person', () => {
     expect((await own(token)).status).toBe(401);
   });
 
-  it('ends by signing out, everywhere too', async () => {
+  it('ends by signing out, everywhere too (O11)', async () => {
     const [one, two, three] = [await logIn(), await logIn(), await logIn()];
     const out = (token: string, query = ''): Promise<Answered> =>
       api.call('DELETE', `/api/v1/logins/self${query}`, { token });

@@ -82,7 +82,7 @@ async function tokenOf(): Promise<string> {
   return login.token;
 }
 
-it('logs a person in through the browser, and out', async () => {
+it('logs a person in through the browser, and out (O01)', async () => {
   await Promise.all([logIn(), browse()]);
   expect(context.out()).toContain('as a person of the issuer corp');
   const token = await tokenOf();

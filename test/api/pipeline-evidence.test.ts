@@ -114,7 +114,7 @@ describe('a pipeline whose identity a role binding names', () => {
     });
   });
 
-  it('clears no image of another repository, whatever its report says', async () => {
+  it('clears no image of another repository, whatever its report says (EV11)', async () => {
     const [digest, token] = [newDigest(), await job()];
     const running = await pod(digest, 'registry.test/payments/web');
     expect((await push(token, report(digest))).status).toBe(200);
@@ -155,14 +155,14 @@ describe('a pipeline whose identity a role binding names', () => {
     ['DELETE', '/api/v1/attestations/att_1'],
     ['GET', '/api/v1/role-bindings'],
     ['GET', '/api/v1/secrets/app/db'],
-  ])('gets no other right: %s %s', async (method, path) => {
+  ])('gets no other right: %s %s (EV12)', async (method, path) => {
     const { status, body } = await api.call(method, path, { token: await job() });
     const isSecret = path.startsWith('/api/v1/secrets/');
     const detail = 'only operators may call this; the session is of a workload';
     expect([status, body.detail]).toEqual([403, isSecret ? undefined : detail]);
   });
 
-  it('loses the right with the binding, in its open session too', async () => {
+  it('loses the right with the binding, in its open session too (EV12)', async () => {
     await api.put('role-bindings/once', {
       workloads: [{ clusters: ['ci'], identities: ['acme/once/production'] }],
       grants: [{ role: 'evidence-writer' }],
@@ -195,21 +195,24 @@ describe('a workload that no role binding names', () => {
     ['a signature', 'acme/other', 'main', (token) => sign(token, newDigest())],
     ['a slash in a claim', 'acme/x', 'shop/production', (token) => push(token, '{}')],
     ['an owner that begins like it', 'acme-x/shop', 'main', (token) => push(token, '{}')],
-  ])('is refused, and learns only its own name: %s', async (_, repository, environment, send) => {
-    const token = await job(repository, environment);
-    const { body } = await api.call('GET', '/api/v1/sessions/self', { token });
-    const { id } = body.session.workload as { readonly id: string };
-    await expectDenied(api, {
-      status: 403,
-      code: 'ERR_DENIED',
-      reason: 'no_role',
-      unechoed: ['registry.test/shop'],
-      send: () => send(token),
-    });
-    expect((await send(token)).body.detail).toBe(
-      `no role binding gives ${id} the role evidence-writer; ask an admin for one that names it under "workloads"`,
-    );
-  });
+  ])(
+    'is refused, and learns only its own name: %s (EV12)',
+    async (_, repository, environment, send) => {
+      const token = await job(repository, environment);
+      const { body } = await api.call('GET', '/api/v1/sessions/self', { token });
+      const { id } = body.session.workload as { readonly id: string };
+      await expectDenied(api, {
+        status: 403,
+        code: 'ERR_DENIED',
+        reason: 'no_role',
+        unechoed: ['registry.test/shop'],
+        send: () => send(token),
+      });
+      expect((await send(token)).body.detail).toBe(
+        `no role binding gives ${id} the role evidence-writer; ask an admin for one that names it under "workloads"`,
+      );
+    },
+  );
 
   it('is refused before its body is read', async () => {
     const token = await job('acme/other');
@@ -237,7 +240,7 @@ describe('a workload that no role binding names', () => {
 });
 
 describe('the evidence of pipelines', () => {
-  it('leaves half of the space for operators and watches', async () => {
+  it('leaves half of the space for operators and watches (EV13)', async () => {
     const { evidence, attestations } = api.broker.parts;
     const [share, of] = [evidence.shareOf.bind(evidence), attestations.of.bind(attestations)];
     const token = await job();

@@ -128,7 +128,7 @@ function debug(pod: FakePod): void {
 }
 
 describe('a pod that stops meeting a profile', () => {
-  it('is quarantined, with the codes in the log, and other pods are not', async () => {
+  it('is quarantined, with the codes in the log, and other pods are not (RS08)', async () => {
     const name = await profile({ ...NO_DEBUG, onViolation: 'quarantine' });
     const [bad, good] = [await holder(), await holder()];
     debug(bad.pod);
@@ -150,7 +150,7 @@ describe('a pod that stops meeting a profile', () => {
     expect((await read(good.token)).status).toBe(200);
   });
 
-  it('loses its sessions and leases, and may log in again', async () => {
+  it('loses its sessions and leases, and may log in again (RS08)', async () => {
     await profile({ ...NO_DEBUG, onViolation: 'revoke' });
     const { pod, token } = await holder();
     debug(pod);
@@ -192,14 +192,14 @@ describe('a pod that stops meeting a profile', () => {
     expect((await read(token)).status).not.toBe(401);
   });
 
-  it('is cut off when the profile itself changes, although the pod does not', async () => {
+  it('is cut off when the profile itself changes, although the pod does not (RS08)', async () => {
     const { pod, token } = await holder('api', runningImage('d'));
     await denying('d', {});
     expect(await alertOf('posture', pod)).toMatchObject({ tags: ['image_denied'] });
     expect((await read(token)).status).toBe(401);
   });
 
-  it('is cut off when an exception ends', async () => {
+  it('is cut off when an exception ends (RS09)', async () => {
     const until = new Date(Date.now() + 4_000).toISOString().replace(/\.\d+Z$/, 'Z');
     const exceptions = [{ check: 'image_denied', until, reason: 'INC-1', owner: 'team' }];
     await denying('e', { exceptions });
@@ -208,7 +208,7 @@ describe('a pod that stops meeting a profile', () => {
     expect((await read(token)).status).toBe(401);
   });
 
-  it('is only recorded if its workload is protected', async () => {
+  it('is only recorded if its workload is protected (RS13)', async () => {
     await profile({ ...NO_DEBUG, onViolation: 'quarantine' });
     const { pod, token } = await holder('guarded');
     debug(pod);
@@ -216,7 +216,7 @@ describe('a pod that stops meeting a profile', () => {
     expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
   });
 
-  it('does not make the broker rotate more in an hour than the limit', async () => {
+  it('does not make the broker rotate more in an hour than the limit (RS10)', async () => {
     for (const path of ['app/db', 'app/lure']) {
       const rotation = { strategy: 'generated', options: { keys: { password: {} } } };
       await api.put(`definitions/${path}`, { rotation });
@@ -238,7 +238,7 @@ describe('a pod that stops meeting a profile', () => {
     for (const path of ['app/db', 'app/lure']) await removeDocument(`definitions/${path}`);
   });
 
-  it('is found if another image runs than the one that it pins', async () => {
+  it('is found if another image runs than the one that it pins (RS11)', async () => {
     const spec = { image: { digest: 'pinned' }, match: { secretPaths: ['app/**'] } };
     const name = await profile({ ...spec, onViolation: 'quarantine' });
     const { pod, token } = await holder();
@@ -252,7 +252,7 @@ describe('an alert beside requests in flight', () => {
   const WRITES = ['secret.read', 'lease.renew', 'session.create', 'session.renew'];
 
   it.each([1, 2, 3])(
-    'is followed by no read, renewal or login of the pod, round %s',
+    'is followed by no read, renewal or login of the pod, round %s (RS04)',
     async (round) => {
       await api.put(`response-rules/race-${round}`, {
         order: 2,
@@ -296,7 +296,7 @@ describe('an alert beside requests in flight', () => {
 });
 
 describe('the quarantine label', () => {
-  it('cuts its pod off, also one without a session, until an operator lifts it', async () => {
+  it('cuts its pod off, also one without a session, until an operator lifts it (RS12)', async () => {
     const { pod, token } = await holder();
     kube.pods.setLabels(pod, { [LABEL]: 'talon-shell' });
     const alert = await alertOf('pod-label', pod);
@@ -324,7 +324,7 @@ describe('a decoy', () => {
   const define = (path: string, decoy: object): Promise<unknown> =>
     api.put(`definitions/${path}`, { decoy });
 
-  it('has the same answer as any other secret, and then quarantines its reader', async () => {
+  it('has the same answer as any other secret, and then quarantines its reader (RS07)', async () => {
     await define('app/lure', { action: 'quarantine' });
     const { pod, token } = await holder();
     const [plain, lure] = [await read(token), await read(token, 'app/lure')];
@@ -371,7 +371,7 @@ describe('a decoy', () => {
     expect((await logIn(pod)).status).toBe(201);
   });
 
-  it('does not cut off more than the limit, and not a protected workload', async () => {
+  it('does not cut off more than the limit, and not a protected workload (RS03)', async () => {
     await define('app/lure-whole', { action: 'quarantine' });
     const held = await holder('guarded');
     await read(held.token, 'app/lure-whole');
@@ -394,7 +394,7 @@ describe('a decoy', () => {
     expect((await read(two.token)).status).toBe(401);
   });
 
-  it('quarantines an operator that reads it, but never the last admin', async () => {
+  it('quarantines an operator that reads it, but never the last admin (RS07, RS13)', async () => {
     const reader = await api.operator('curious', [{ role: 'secret-reader', scope: ['app'] }]);
     const admin = await api.operator('last', [{ role: 'admin' }, { role: 'secret-reader' }]);
     await read(reader, 'app/lure');
@@ -423,7 +423,7 @@ describe('a decoy', () => {
     expect(await explained([])).toMatch(/^definition: app\/lure-explained v\d+, class static$/);
   });
 
-  it('shows only to operators that edit its definition or answer alerts', async () => {
+  it('shows only to operators that edit its definition or answer alerts (RS07)', async () => {
     const list = async (grants: object[]): Promise<unknown> => {
       count += 1;
       const token = await api.operator(`lister-${count}`, grants);

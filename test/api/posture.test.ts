@@ -288,7 +288,7 @@ describe('an explanation', () => {
     if (pointer !== undefined) expect(body.problems[0].pointer).toBe(pointer);
   });
 
-  it('names an equal secret to operators that may see its path, and compares no value of a manifest', async () => {
+  it('names an equal secret to operators that may see its path, and compares no value of a manifest (EV10)', async () => {
     const value = 'the-password-of-app-env';
     const editor = await api.operator('editor', [{ role: 'policy-editor' }]);
     const write = (password: string): Promise<Answered> =>
@@ -398,7 +398,7 @@ describe('a survey', () => {
     });
   });
 
-  it('does not tell by the secretPaths of a draft which secret a variable has', async () => {
+  it('does not tell by the secretPaths of a draft which secret a variable has (EV14)', async () => {
     const value = 'the-password-of-app-narrow';
     await api.call('PUT', '/api/v1/secrets/app/narrow', {
       token: api.admin,

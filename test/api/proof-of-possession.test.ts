@@ -76,7 +76,7 @@ describe('a request of a bound session (O23)', () => {
     ['crit', 'dpop_crit', () => withProof({ header: { crit: ['exp'] } })],
     ['a huge proof', 'dpop_too_large', () => withProof({ claims: { pad: 'x'.repeat(8_000) } })],
     ['no jti', 'dpop_jti', () => withProof({ claims: { jti: undefined } })],
-  ])('is refused with %s', async (_why, reason, make) => {
+  ])('is refused with %s (O23)', async (_why, reason, make) => {
     const headers = make();
     const entry = await expectDenied(api, {
       status: 401,
@@ -88,7 +88,7 @@ describe('a request of a bound session (O23)', () => {
     expect(entry).toMatchObject({ action: 'request.refused', actor: { kind: 'unauthenticated' } });
   });
 
-  it('is refused with a repeated proof', async () => {
+  it('is refused with a repeated proof (O23)', async () => {
     const headers = bound.headers('GET', DB);
     expect((await sent(headers)()).status).toBe(200);
     await expectDenied(api, {
@@ -99,7 +99,7 @@ describe('a request of a bound session (O23)', () => {
     });
   });
 
-  it('is refused with a new proof that has a used jti', async () => {
+  it('is refused with a new proof that has a used jti (O23)', async () => {
     const headers = bound.headers('GET', DB);
     expect((await sent(headers)()).status).toBe(200);
     const claims = { jti: jtiOf(headers['DPoP']) };
@@ -128,7 +128,7 @@ describe('a request of a bound session (O23)', () => {
     expect(known).toEqual(unknown);
   });
 
-  it('is refused with two proofs, even if both are valid', async () => {
+  it('is refused with two proofs, even if both are valid (O23)', async () => {
     const headers = bound.headers('GET', DB);
     const more = [`DPoP: ${bound.headers('GET', DB)['DPoP']!}`];
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);

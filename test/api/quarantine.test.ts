@@ -43,7 +43,7 @@ const lift = (id: string, query = ''): Promise<Answered> =>
 const idOf = ({ body }: Answered): string => body.quarantine.id as string;
 
 describe('a workload whose leases were revoked', () => {
-  it('can log in again and read the same version without a quarantine', async () => {
+  it('can log in again and read the same version without a quarantine (L21)', async () => {
     const token = await logIn();
     expect((await read(token)).status).toBe(200);
     const by = { by: 'workload', workload };
@@ -71,7 +71,7 @@ describe('a workload whose leases were revoked', () => {
 });
 
 describe('a quarantine of a workload', () => {
-  it('refuses every request of its sessions and does not affect others', async () => {
+  it('refuses every request of its sessions and does not affect others (L21)', async () => {
     const token = await logIn();
     const other = await api.logIn();
     const id = (await read(token)).body.lease.id as string;
@@ -179,7 +179,7 @@ describe('a quarantine of an operator', () => {
     expect((await own()).status).toBe(200);
   });
 
-  it('is refused for the caller, for the last admin, and for an unknown name', async () => {
+  it('is refused for the caller, for the last admin, and for an unknown name (L24)', async () => {
     const responder = await api.operator(`resp-${tests}`, [{ role: 'responder' }]);
     const of = (operator: string) => ({ kind: 'operator', operator, reason: 'x' });
     const cases: readonly (readonly [object, number, string])[] = [

@@ -47,7 +47,7 @@ describe('a path', () => {
     '/api/v1/secrets/app:x/db',
     `/api/v1/secrets/${'a/'.repeat(16)}a`,
     `/api/v1/secrets/${'a'.repeat(513)}`,
-  ])('%s is refused, never repaired', async (path) => {
+  ])('%s is refused, never repaired (P01, P03, P08, B02)', async (path) => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_PATH_INVALID',
@@ -56,7 +56,7 @@ describe('a path', () => {
     });
   });
 
-  it('may have dots if no segment is a dot segment', async () => {
+  it('may have dots if no segment is a dot segment (P01)', async () => {
     const body = { data: { a: 'b' } };
     for (const path of ['app/...', 'app/..x', 'app/x..', 'app/.x']) {
       await api.call('PUT', `/api/v1/secrets/${path}`, { token, body });
@@ -78,7 +78,7 @@ describe('a path', () => {
     '/Healthz',
     '/api/v1/audit/sinks',
     '/debug',
-  ])('%s reaches no other resource', async (path) => {
+  ])('%s reaches no other resource (P05)', async (path) => {
     const answer = await raw(`GET ${path} HTTP/1.1`, []);
     expect([401, 404]).toContain(answer?.status);
     const { requestId } = JSON.parse(answer?.text ?? '{}') as { requestId: string };
@@ -94,7 +94,7 @@ describe('a path', () => {
   });
 
   it.each(['TRACE', 'CONNECT', 'PROPFIND', 'LIST', 'PATCH', 'OPTIONS', 'LINK'])(
-    'is not reached by %s',
+    'is not reached by %s (HS04)',
     async (method) => {
       const line =
         method === 'CONNECT' ? 'CONNECT broker.test:443 HTTP/1.1' : `${method} / HTTP/1.1`;
@@ -136,7 +136,7 @@ describe('a query', () => {
     'unknown=1',
     `version=${'1'.repeat(2_100)}`,
     'a[]=1&'.repeat(300),
-  ])('?%s is refused', async (query) => {
+  ])('?%s is refused (P16, D09)', async (query) => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_REQUEST_INVALID',
@@ -205,7 +205,7 @@ describe('a token', () => {
     expect(answer?.headers['www-authenticate']).toBe('Bearer');
   });
 
-  it('is refused as a broker token if it is that of a service account', async () => {
+  it('is refused as a broker token if it is that of a service account (J27)', async () => {
     await expectDenied(api, {
       status: 401,
       code: 'ERR_UNAUTHENTICATED',
@@ -218,7 +218,7 @@ describe('a token', () => {
 });
 
 describe('client-supplied metadata', () => {
-  it('changes neither the identity nor the address of the connection', async () => {
+  it('changes neither the identity nor the address of the connection (HS05)', async () => {
     const claims = [
       'X-Forwarded-For: 203.0.113.9',
       'X-Remote-User: admin',
@@ -234,7 +234,7 @@ describe('client-supplied metadata', () => {
     expect(JSON.stringify(entry)).not.toContain('203.0.113.9');
   });
 
-  it('is recorded as a claim: the broker never adopts a request id', async () => {
+  it('is recorded as a claim: the broker never adopts a request id (A06)', async () => {
     const answer = await raw('GET /api/v1/secrets/app/db HTTP/1.1', [
       bearer,
       'X-Request-Id: req_test_00000001',
@@ -273,7 +273,7 @@ describe('framing', () => {
     ['a space before a colon', ['Content-Length : 5']],
     ['two codings', ['Transfer-Encoding: chunked, identity']],
     ['a header without a name', [': x']],
-  ])('closes the connection after %s', async (_what, headers) => {
+  ])('closes the connection after %s (HS01)', async (_what, headers) => {
     const answer = await raw(
       'POST /api/v1/sessions HTTP/1.1',
       headers,
@@ -304,13 +304,13 @@ describe('framing', () => {
     ],
     ['garbage', '\x16\x03\x01\x02\x00\x01\x00'],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
-  ])('answers %s with 400 or a closed connection', async (_what, request) => {
+  ])('answers %s with 400 or a closed connection (HS01)', async (_what, request) => {
     const answer = await rawHttp(api.port, request);
     expect([400, undefined]).toContain(answer?.status);
     expect((await api.call('GET', '/healthz')).status).toBe(200);
   });
 
-  it('refuses two hosts', async () => {
+  it('refuses two hosts (HS03)', async () => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_REQUEST_INVALID',
@@ -320,7 +320,7 @@ describe('framing', () => {
     });
   });
 
-  it('refuses an absolute target', async () => {
+  it('refuses an absolute target (HS03)', async () => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_REQUEST_INVALID',
@@ -331,7 +331,7 @@ describe('framing', () => {
   });
 
   it.each(['__proto__: x', 'constructor: x', 'toString: x', 'hasOwnProperty: x'])(
-    'handles a request with a header %s like any other',
+    'handles a request with a header %s like any other (D03)',
     async (header) => {
       const answer = await raw('GET /api/v1/secrets/app/db HTTP/1.1', [header, bearer]);
       expect(answer?.status).toBe(200);
@@ -350,7 +350,7 @@ describe('framing', () => {
     expect(answer?.status).toBe(431);
   });
 
-  it('answers 64 pipelined requests in order, and refuses more', async () => {
+  it('answers 64 pipelined requests in order, and refuses more (D13)', async () => {
     const one = `GET /api/v1/secrets/app/db HTTP/1.1\r\nHost: x\r\n${bearer}\r\n\r\n`;
     const socket = connect(api.port, '127.0.0.1');
     let text = '';
@@ -366,7 +366,7 @@ describe('framing', () => {
 });
 
 describe('an invalid request', () => {
-  it('is refused with one entry: unknown routes, methods and malformed bodies', async () => {
+  it('is refused with one entry: unknown routes, methods and malformed bodies (A05)', async () => {
     const sent = [
       await api.call('GET', '/api/v1/nothing'),
       await api.call('PATCH', '/api/v1/policies'),
@@ -388,7 +388,7 @@ describe('an invalid request', () => {
     }
   });
 
-  it('is recorded even if the upload breaks off', async () => {
+  it('is recorded even if the upload breaks off (A05)', async () => {
     const before = (await storedEntries(api.broker.parts.store)).length;
     const socket = connect(api.port, '127.0.0.1');
     const head = 'POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json';

@@ -198,7 +198,7 @@ describe('an alert', () => {
     expect((await read(token)).status).toBe(200);
   });
 
-  it('stops the pod by a quarantine rule before the source has its answer, and no other pod', async () => {
+  it('stops the pod by a quarantine rule before the source has its answer, and no other pod (RS04)', async () => {
     const name = await rule({ match: { rules: ['Contact*'] }, action: 'quarantine' });
     const bad = await holder();
     const good = await holder();
@@ -283,7 +283,7 @@ describe('an alert', () => {
     expect(row).toMatchObject({ cause: 'incident', path: 'app/db', requested_by: 'alerts/falco' });
   });
 
-  it('changes nothing when it is delivered again, also after the quarantine is lifted', async () => {
+  it('changes nothing when it is delivered again, also after the quarantine is lifted (RS02)', async () => {
     await rule({ match: { rules: ['Again'] }, action: 'quarantine' });
     const { pod } = await holder();
     const sent = event(pod, { rule: 'Again' });
@@ -297,7 +297,7 @@ describe('an alert', () => {
     expect((await logIn(pod)).status).toBe(201);
   });
 
-  it('is only recorded for a protected workload', async () => {
+  it('is only recorded for a protected workload (RS13)', async () => {
     await rule({ match: { rules: ['Protected'] }, action: 'quarantine' });
     const { pod, token } = await holder('guarded');
     await falco.forward(event(pod, { rule: 'Protected' }));
@@ -322,7 +322,7 @@ describe('the wrong pod', () => {
       () => ({ 'k8s.pod.name': '<NA>', 'k8s.ns.name': null, 'container.id': 'host' }),
       'no_pod_named',
     ],
-  ])('is not cut off by an alert %s', async (_what, fields, unmatched) => {
+  ])('is not cut off by an alert %s (RS01)', async (_what, fields, unmatched) => {
     await rule({ match: { rules: ['Wrong'] }, action: 'quarantine' });
     const { pod, token } = await holder();
     await falco.forward(event(pod, { rule: 'Wrong', output_fields: fields(pod) }));
@@ -331,7 +331,7 @@ describe('the wrong pod', () => {
     expect((await read(token)).status).toBe(200);
   });
 
-  it('is not cut off by an alert about an earlier pod of its name', async () => {
+  it('is not cut off by an alert about an earlier pod of its name (RS01)', async () => {
     await rule({ match: { rules: ['Earlier'] }, action: 'quarantine' });
     const { pod, token } = await holder();
     const time = '2020-01-01T00:00:00.123456789Z';
@@ -356,7 +356,7 @@ describe('the wrong pod', () => {
 });
 
 describe('a flood', () => {
-  it('cuts off as many as the source may, and the others wait for an operator', async () => {
+  it('cuts off as many as the source may, and the others wait for an operator (RS03)', async () => {
     await rule({ match: { sources: ['flood'] }, action: 'quarantine' });
     const holders: Holder[] = [];
     for (let each = 4; each < 8; each += 1) holders.push(await holder(`own-${each}`));
@@ -400,7 +400,7 @@ describe('a source', () => {
     expect([answer.status, answer.body]).toEqual([202, { accepted: 1, repeated: 0 }]);
   });
 
-  it('signs the body and the time, and a replayed request changes nothing', async () => {
+  it('signs the body and the time, and a replayed request changes nothing (RS02)', async () => {
     const { pod } = await holder();
     const body = generic(pod, { id: 'signed-1' });
     const bytes = Buffer.from(JSON.stringify(body));

@@ -20,7 +20,7 @@ const seal = (as = api.admin, body: object = { reason: 'INC-9' }): Promise<Answe
   api.call('POST', '/api/v1/seal', { token: as, body });
 
 describe('a sealed broker', () => {
-  it('refuses everything except probes, with one code', async () => {
+  it('refuses everything except probes, with one code (ED12)', async () => {
     expect(await seal()).toMatchObject({ status: 200, body: { sealed: true } });
     const asked: readonly (readonly [string, string, object?])[] = [
       ['GET', '/api/v1/secrets/app/db'],
@@ -49,7 +49,7 @@ describe('a sealed broker', () => {
     expect(ready).toMatchObject({ status: 503, body: { ready: false, reasons: ['ERR_SEALED'] } });
   });
 
-  it('holds no key and no value, even those that a caller fetched before', async () => {
+  it('holds no key and no value, even those that a caller fetched before (L26)', async () => {
     const { keyring, values, sessions, rows } = api.broker.parts;
     const root = keyring.active;
     const terms = { connection: 'c', generation: 'g', cacheTtlMs: 60_000, staleIfErrorMs: 0 };

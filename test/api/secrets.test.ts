@@ -65,7 +65,7 @@ describe('reading a secret', () => {
     expect((await read('app/odd')).body.data).toEqual(data);
   });
 
-  it('is refused the same way for existing and absent secrets', async () => {
+  it('is refused the same way for existing and absent secrets (P18)', async () => {
     await api.put('mounts/hidden', { prefix: 'hidden', connection: 'embedded' });
     const editor = await api.operator('hider', [{ role: 'secret-editor' }]);
     await api.call('PUT', '/api/v1/secrets/hidden/there', {
@@ -114,7 +114,7 @@ describe('reading a secret', () => {
     expect(answer.body).not.toHaveProperty('lease');
   });
 
-  it('is refused and recorded for HEAD, OPTIONS, PATCH and unknown methods', async () => {
+  it('is refused and recorded for HEAD, OPTIONS, PATCH and unknown methods (P19)', async () => {
     for (const method of ['HEAD', 'OPTIONS', 'PATCH']) {
       const answer = await api.call(method, '/api/v1/secrets/app/db', { token });
       expect(answer.status).toBe(405);
@@ -129,7 +129,7 @@ describe('reading a secret', () => {
     }
   });
 
-  it('is refused as soon as the policy that allowed it is removed', async () => {
+  it('is refused as soon as the policy that allowed it is removed (P13)', async () => {
     await api.put('policies/short', policy('short', ['brief/**'], ['read', 'write']));
     await api.put('mounts/brief', { prefix: 'brief', connection: 'embedded' });
     await write('brief/x', { a: 'b' });
@@ -212,7 +212,7 @@ describe('writing a secret', () => {
     });
   });
 
-  it('is refused to readers and allowed to callers with the capability', async () => {
+  it('is refused to readers and allowed to callers with the capability (P19)', async () => {
     await api.put('policies/only-read', policy('only-read', ['ro/**'], ['read']));
     await api.put('mounts/ro', { prefix: 'ro', connection: 'embedded' });
     await expectDenied(api, {
@@ -400,7 +400,7 @@ describe('a list', () => {
   });
 
   it.each(['%25', 'a%2F%2Fb', '..', 'a%2F..%2Fb', '*', "x'--"])(
-    'refuses the prefix %s',
+    'refuses the prefix %s (C10)',
     async (prefix) => {
       await expectDenied(api, {
         status: 400,
@@ -427,7 +427,7 @@ describe('a list', () => {
     });
   });
 
-  it('accepts only its own cursor', async () => {
+  it('accepts only its own cursor (C10)', async () => {
     const own = await api.call('GET', '/api/v1/secrets?prefix=app&limit=1', { token });
     const cursor = own.body.next as string;
     for (const forged of [cursor.replace(/^./, 'X'), `${cursor.split('.')[0] ?? ''}.AAAA`]) {

@@ -114,7 +114,7 @@ describe('a person whose issuer proves no second factor', () => {
     expect(await isAllowed(second)).toBe(true);
   });
 
-  it('gets a role of a binding with amr: [webauthn] only with the proof, whatever the issuer says', async () => {
+  it('gets a role of a binding with amr: [webauthn] only with the proof, whatever the issuer says (O28)', async () => {
     const user = people.corp.user;
     people.corp.user = { ...user, claims: { groups: ['proven'] }, amr: ['pwd', 'webauthn'] };
     const token = await logIn();
@@ -125,7 +125,7 @@ describe('a person whose issuer proves no second factor', () => {
     expect(await checkpoint()).toBe(200);
   });
 
-  it('adds a first key only after a recent login, and a further one only with a proof', async () => {
+  it('adds a first key only after a recent login, and a further one only with a proof (O28)', async () => {
     const old = await logIn();
     clock.advance(MAX_AGE_MS + 31_000);
     const order = { purpose: 'register', label: 'late' };
@@ -145,7 +145,7 @@ describe('a person whose issuer proves no second factor', () => {
     expect(itemsOf(await list(second))).toHaveLength(2);
   });
 
-  it('has at most ten keys, also when two sessions begin before the last one', async () => {
+  it('has at most ten keys, also when two sessions begin before the last one (O28)', async () => {
     const token = await logIn();
     const first = await add(token);
     const { store, rows } = api.broker.parts;
@@ -224,7 +224,7 @@ describe('an answer of a security key', () => {
     expect((await send(token, ':finish', answer)).status).toBe(200);
   });
 
-  it('is refused if it is not CBOR', async () => {
+  it('is refused if it is not CBOR (O26)', async () => {
     const token = await logIn();
     const answer = new SoftwareKey(ORIGIN).register(await begin(token, 'register'));
     for (const attestationObject of ['AA', '_____', answer.attestationObject.slice(0, 80)]) {
@@ -254,7 +254,7 @@ describe('an answer of a security key', () => {
     await refuses('challenge', token, registration);
   });
 
-  it('succeeds once when it is sent twice at the same moment', async () => {
+  it('succeeds once when it is sent twice at the same moment (O26)', async () => {
     const token = await logIn();
     const key = await add(token);
     const answer = key.prove(await begin(token, 'prove'));
@@ -288,7 +288,7 @@ describe('an answer of a security key', () => {
     expect((await prove(token, key, { counter: 8 })).status).toBe(200);
   });
 
-  it('is accepted of a key that does not count', async () => {
+  it('is accepted of a key that does not count (O27)', async () => {
     const token = await logIn();
     const key = new SoftwareKey(ORIGIN);
     const order = await begin(token, 'register');
@@ -304,7 +304,7 @@ describe('a key', () => {
     send(token, `/${id}:remove`, body);
   const idOf = async (token: string): Promise<string> => itemsOf(await list(token))[0]!.id;
 
-  it('is removed by its person with a proof, which ends with the key', async () => {
+  it('is removed by its person with a proof, which ends with the key (O28)', async () => {
     const token = await logIn();
     const key = await add(token);
     const id = await idOf(token);
@@ -337,7 +337,7 @@ describe('a key', () => {
     expect((await add(token)).credentialId).toEqual(expect.any(String));
   });
 
-  it('looks absent to another person, and is listed for admins only', async () => {
+  it('looks absent to another person, and is listed for admins only (O28)', async () => {
     const id = await idOf(await logIn().then(async (token) => (await add(token), token)));
     const person = `oidc:corp/${people.corp.user.sub}`;
     people.corp.user = { ...people.corp.user, sub: `other${persons}` };
@@ -366,7 +366,7 @@ describe('a key', () => {
 });
 
 describe('the page', () => {
-  it('has a strict policy and runs only its own script', async () => {
+  it('has a strict policy and runs only its own script (O29)', async () => {
     const { status, headers, text } = await api.call('GET', '/second-factor');
     expect(status).toBe(200);
     expect(headers['content-security-policy']).toContain("default-src 'none'; script-src 'self'");

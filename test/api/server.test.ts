@@ -143,7 +143,7 @@ describe('draining', () => {
 });
 
 describe('connections', () => {
-  it('are limited for one address', async () => {
+  it('are limited for one address (D13)', async () => {
     await start({ listener: { maxConnectionsPerAddress: 5 } });
     const sockets = Array.from({ length: 5 }, () => connect(api.port, '127.0.0.1'));
     await Promise.all(sockets.map((socket) => once(socket, 'connect')));
@@ -166,7 +166,7 @@ describe('connections', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('are cut if their headers are slow, and that is recorded', async () => {
+  it('are cut if their headers are slow, and that is recorded (D05, F50)', async () => {
     await start();
     const server = await serverBehind(() => api.call('GET', '/healthz'));
     expect(server.headersTimeout).toBe(10_000);
@@ -183,7 +183,7 @@ describe('connections', () => {
     expect(entries.at(-1)).toMatchObject({ action: 'request.refused', reason: 'timeout' });
   });
 
-  it('are cut if their bodies are slow, each is recorded, and others are served meanwhile', async () => {
+  it('are cut if their bodies are slow, each is recorded, and others are served meanwhile (D05, F50)', async () => {
     await start({ refusals: { entriesPerWindow: 1_000 } });
     await api.seed();
     const token = await api.logIn();
@@ -227,16 +227,19 @@ describe('a refusal on the connection itself', () => {
   it.each([
     ['text that is not HTTP', 'no HTTP\r\n\r\n', 'framing'],
     ['a tunnel', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n', 'method'],
-  ])('closes the connection of a client that never closes it: %s', async (_, request, reason) => {
-    await start({ clock: fastClock(Date.now(), 20) });
-    const socket = connect({ port: api.port, host: '127.0.0.1', allowHalfOpen: true });
-    socket.resume().write(request);
-    await once(socket, 'end');
-    await until('it is cut', () => Promise.resolve(api.server.connections.open === 0));
-    const entries = await storedEntries(api.broker.parts.store);
-    expect(entries.at(-1)).toMatchObject({ action: 'request.refused', reason });
-    socket.destroy();
-  });
+  ])(
+    'closes the connection of a client that never closes it: %s (D12)',
+    async (_, request, reason) => {
+      await start({ clock: fastClock(Date.now(), 20) });
+      const socket = connect({ port: api.port, host: '127.0.0.1', allowHalfOpen: true });
+      socket.resume().write(request);
+      await once(socket, 'end');
+      await until('it is cut', () => Promise.resolve(api.server.connections.open === 0));
+      const entries = await storedEntries(api.broker.parts.store);
+      expect(entries.at(-1)).toMatchObject({ action: 'request.refused', reason });
+      socket.destroy();
+    },
+  );
 });
 
 describe('the listener of metrics', () => {
@@ -359,7 +362,7 @@ describe('TLS', () => {
     ).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
   });
 
-  it('survives thousands of half-open handshakes and garbage', async () => {
+  it('survives thousands of half-open handshakes and garbage (D12, F50)', async () => {
     const { port, authority } = await startTls({ maxConnectionsPerAddress: 2 * HALF_OPEN });
     const sockets = Array.from({ length: HALF_OPEN }, () => connect(port, '127.0.0.1'));
     for (const socket of sockets) socket.resume().on('error', () => undefined);
@@ -379,7 +382,7 @@ describe('TLS', () => {
     ['send all of it and then stop', (socket, hello) => void socket.write(hello)],
     ['send it byte by byte', (socket, hello) => void drip(socket, hello)],
     ['do not read the answer', (socket, hello) => void socket.pause().write(hello)],
-  ])('cuts slow handshakes and records them: clients that %s', async (_, say) => {
+  ])('cuts slow handshakes and records them: clients that %s (D12)', async (_, say) => {
     const hello = await clientHello();
     const { port } = await startTls({}, 500);
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
@@ -463,7 +466,7 @@ describe('the listener', () => {
     expect(listenerConfigSchema.safeParse(config).success).toBe(valid);
   });
 
-  it('does not start in a process that parses HTTP leniently', async () => {
+  it('does not start in a process that parses HTTP leniently (HS01)', async () => {
     await start();
     const { clock, log } = api.broker.parts;
     const deps = {

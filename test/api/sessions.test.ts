@@ -32,7 +32,7 @@ describe('a session', () => {
     expect((await api.call('GET', '/api/v1/sessions/self', { token })).status).toBe(401);
   });
 
-  it('closes with its leases: nothing read under it is held any more', async () => {
+  it('closes with its leases: nothing read under it is held any more (L05)', async () => {
     const token = await api.logIn();
     await api.call('PUT', '/api/v1/secrets/app/ending', { token, body: { data: { a: 'b' } } });
     const read = await api.call('GET', '/api/v1/secrets/app/ending', { token });
@@ -43,7 +43,7 @@ describe('a session', () => {
     expect(after.body).toMatchObject({ state: 'ended', cause: 'session_ended' });
   });
 
-  it('is refused with an unsigned token, and the answer does not give the reason', async () => {
+  it('is refused with an unsigned token, and the answer does not give the reason (J01)', async () => {
     const forged = `${api.serviceAccountToken().slice(0, -8)}AAAAAAAA`;
     const entry = await expectDenied(api, {
       status: 401,
@@ -66,7 +66,7 @@ describe('a session', () => {
     });
   });
 
-  it('is not renewed with the token of another pod', async () => {
+  it('is not renewed with the token of another pod (L08)', async () => {
     const token = await api.logIn();
     const other = api.serviceAccountToken({ pod: { name: 'api-1', uid: 'pod-uid-2' } });
     await expectDenied(api, {
@@ -78,7 +78,7 @@ describe('a session', () => {
     });
   });
 
-  it('is not available to operators, and operators do not log in here', async () => {
+  it('is not available to operators, and operators do not log in here (J27)', async () => {
     await expectDenied(api, {
       status: 403,
       code: 'ERR_DENIED',

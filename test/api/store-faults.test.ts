@@ -32,7 +32,7 @@ async function whileBroken<T>(work: () => Promise<T>): Promise<T> {
 }
 
 describe('a request that cannot be recorded', () => {
-  it('does not happen: no value, no session, no change, and no reason in the answer', async () => {
+  it('does not happen: no value, no session, no change, and no reason in the answer (F23)', async () => {
     const { store } = api.broker.parts;
     const before = await storeSnapshot(store);
     const body = { cluster: 'c1', token: api.serviceAccountToken() };

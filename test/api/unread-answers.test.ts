@@ -60,7 +60,7 @@ describe('an unread answer', () => {
     await until('it is served again', async () => (await asked[0]!()).status === 200);
   });
 
-  it('is refused item by item if it is a large batch, and the caller can request the rest again', async () => {
+  it('is refused item by item if it is a large batch, and the caller can request the rest again (DI08)', async () => {
     const token = await start();
     const ask = (count: number) =>
       api.call('POST', '/api/v1/secrets:batch', {

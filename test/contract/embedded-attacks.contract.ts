@@ -108,7 +108,7 @@ export function embeddedAttacksContract(store: string, makeStore: MakeStore): vo
       await expect(embedded.value('app/low')).rejects.toEqual(refused);
     });
 
-    it('does not open a value with an unknown or different root key', async () => {
+    it('does not open a value with an unknown or different root key (C05)', async () => {
       const row = await version('app/low', 2);
       for (const root_key_id of ['rk_unknown', '../../x', '']) {
         await putVersion({ ...row, root_key_id });
@@ -132,7 +132,7 @@ export function embeddedAttacksContract(store: string, makeStore: MakeStore): vo
     });
 
     it.each(['wrapped_dek', 'ciphertext'] as const)(
-      'opens no %s with any byte of it flipped or cut off',
+      'opens no %s with any byte of it flipped or cut off (C05)',
       async (column) => {
         const row = await version('app/low', 2);
         const good = Buffer.from(row[column]!);

@@ -57,7 +57,7 @@ describeWith(['cosign'], 'images that the real cosign signed', ({ cosign }) => {
     expect(fetched.filter((content) => 'payload' in content)).toHaveLength(1);
   });
 
-  it('are trusted by the key that signed, in each form alone, and by no other key', () => {
+  it('are trusted by the key that signed, in each form alone, and by no other key (IS01)', () => {
     expect(codes(images.keys.ci, fetched)).toEqual([]);
     const isLegacy = (content: Content): boolean => 'payload' in content;
     expect(codes(images.keys.ci, fetched.filter(isLegacy))).not.toContain('signer_not_trusted');
@@ -75,14 +75,14 @@ describeWith(['cosign'], 'images that the real cosign signed', ({ cosign }) => {
     ]);
   });
 
-  it('are not trusted after their tag was moved to another image', async () => {
+  it('are not trusted after their tag was moved to another image (IS03)', async () => {
     const moved = await images.push('v1');
     expect(moved).not.toBe(digest);
     expect(await fetch(moved)).toEqual([]);
     expect(codes(images.keys.ci, fetched, moved)).toContain('signature_missing');
   });
 
-  it('are not trusted with a changed payload', () => {
+  it('are not trusted with a changed payload (IS02)', () => {
     const changed = fetched.map((content) => {
       if ('payload' in content) {
         const { payload, ...rest } = content as { payload: string };

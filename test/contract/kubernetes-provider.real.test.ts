@@ -198,7 +198,7 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
       expect(await owner.labelled(ANCHOR_LABEL)).not.toContain('quaymaster-crd-absent');
     });
 
-    it("does not delete a Secret that took the anchor's name", async () => {
+    it("does not delete a Secret that took the anchor's name (N07)", async () => {
       await createServiceAccount(kube, namespace, 'other');
       const ref = { serviceAccount: 'other', audiences: [AUDIENCE] };
       const credentials = provider.credentials!;
@@ -244,7 +244,7 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
         ['a Secret and a query', { anchor: 'quaymaster-x?labelSelector=a' }],
         ['a name in capitals', { anchor: 'QUAYMASTER-X' }],
         ['a name with a line break', { anchor: 'quaymaster-x\nproduction-db' }],
-      ])('is refused when it names %s', async (_what, forged) => {
+      ])('is refused when it names %s (C14)', async (_what, forged) => {
         await owner.put('production-db', { password: 'kept' });
         const failure = await failureOf(provider.credentials!.revoke(made(forged), contextOf()));
         expect(failure).toMatchObject({ code: 'ERR_DENIED', reason: 'out_of_bounds' });
@@ -256,7 +256,7 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
         ['the UID of the Secret', (uid: string) => uid],
         ['the UID of another object', () => '00000000-0000-4000-8000-000000000000'],
         ['an empty UID', () => ''],
-      ])('deletes no Secret that is not an anchor, with %s', async (_what, uidOf) => {
+      ])('deletes no Secret that is not an anchor, with %s (C14)', async (_what, uidOf) => {
         const anchor = uniqueName('quaymaster-chart');
         await owner.put(anchor, { password: 'kept' });
         const uid = uidOf(await owner.uidOf(anchor));
@@ -268,7 +268,7 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
         ['another version', { v: 2 }],
         ['a field that no handle has', { apiGroup: 'apps' }],
         ['a list of names', { anchor: ['quaymaster-x', 'production-db'] }],
-      ])('is refused with %s', async (_what, forged) => {
+      ])('is refused with %s (C14)', async (_what, forged) => {
         const failure = await failureOf(provider.credentials!.revoke(made(forged), contextOf()));
         expect(failure.code).toBe('ERR_INTERNAL');
       });

@@ -256,7 +256,7 @@ export function rotationTargetContract(
         expect(await fixture.logsIn(pending)).toBe(true);
       });
 
-      it('is repeated by another process that does not know its outcome', async () => {
+      it('is repeated by another process that does not know its outcome (F06)', async () => {
         const { fixture, turn, pending } = await created();
         const controller = new AbortController();
         const cut = {
@@ -479,7 +479,7 @@ export function rotationTargetContract(
     }
 
     if (traits.unnamed !== true) {
-      it.each(HOSTILE_NAMES)('quotes the name %s', async (username) => {
+      it.each(HOSTILE_NAMES)('quotes the name %s (R04)', async (username) => {
         if (traits.impossibleNames?.includes(username) === true) {
           await expect(begin({ username })).rejects.toMatchObject({ code: 'ERR_BODY_INVALID' });
           return;
@@ -494,7 +494,7 @@ export function rotationTargetContract(
         expect(await fixture.bystanders()).toBe(others);
       });
 
-      it('restores a password that holds every kind of quote', async () => {
+      it('restores a password that holds every kind of quote (R04)', async () => {
         const { fixture, turn, pending } = await isSet({ password: HOSTILE_PASSWORD });
         const others = await fixture.bystanders();
         await fixture.target.discard(turn, pending);

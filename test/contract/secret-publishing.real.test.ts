@@ -118,7 +118,7 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
     keepsOthers: true,
   });
 
-  it('refuses a Secret that is immutable, or that Kubernetes writes', async () => {
+  it('refuses a Secret that is immutable, or that Kubernetes writes (N07)', async () => {
     const fixture = await kubernetesPublishing(kube);
     const { namespace, provider } = fixture;
     const make = async (name: string, more: object) => {

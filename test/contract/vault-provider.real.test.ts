@@ -231,7 +231,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
       return answer.status === 200;
     };
 
-    it("does not make the broker revoke another owner's token", async () => {
+    it("does not make the broker revoke another owner's token (C14)", async () => {
       const created = (await openBaoCall(openbao, 'POST', 'auth/token/create', {
         policies: ['default'],
       })) as { auth: { accessor: string } };
@@ -273,7 +273,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
       ],
       ['a path that cannot be decoded', (path) => ({ path: `${path}%`, lease: `${path}%/AbCd` })],
       ['a path with a query', (path) => ({ path: `${path}?force=true`, lease: `${path}/AbCd` })],
-    ])('does not make the broker revoke %s', async (_what, forged) => {
+    ])('does not make the broker revoke %s (C14)', async (_what, forged) => {
       const { path } = fixture.ref as { path: string };
       const handle = JSON.stringify({ ...base, accessor: 'any', ...forged(path) });
       const { credentials } = fixture.provider;

@@ -152,7 +152,7 @@ describeWith(['kube'], 'watches of a real cluster', ({ kube }) => {
     await untilRead(undefined);
   });
 
-  it('keeps evidence of a report that the operator deleted, and skips a broken one', async () => {
+  it('keeps evidence of a report that the operator deleted, and skips a broken one (EV08)', async () => {
     await profile({ exposedSecrets: { deny: ['HIGH'] } });
     const broken = report('ExposedSecretReport', 0, { secrets: { not: 'a list' } });
     await apply(kube, { ...broken, metadata: { name: 'broken', namespace } });

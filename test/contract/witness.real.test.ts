@@ -84,7 +84,7 @@ describeWith(['litewitness'], 'a real witness (litewitness)', ({ litewitness }) 
     expect(await bench.reader.witnessed()).toMatchObject({ size: 1_028 });
   });
 
-  it('refuses a fork of the log under the same key', async () => {
+  it('refuses a fork of the log under the same key (AL05)', async () => {
     const directory = join(bench.directory, 'fork');
     const fork = await LogBench.openAt(directory, clock, bench.log.signer.key);
     await grow(1_100, fork);

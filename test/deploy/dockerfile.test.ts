@@ -76,7 +76,7 @@ describe('the Dockerfile', () => {
     );
   });
 
-  it('starts the broker without a shell, without core dumps and with SIGUSR1 disabled', () => {
+  it('starts the broker without a shell, without core dumps and with SIGUSR1 disabled (ED10)', () => {
     const program = execForm(the(final, 'ENTRYPOINT'));
     const node = ['node', '--disable-sigusr1', '/app/dist/quaymaster.cjs'];
     expect(program).toEqual(['prlimit', '--core=1', ...node]);

@@ -125,7 +125,7 @@ describe('the image, as the Dockerfile builds it', () => {
     expect(await whileServing(() => Promise.resolve())).toMatchObject({ code: 0 });
   });
 
-  it('opens no inspector at SIGUSR1, and keeps running', async () => {
+  it('opens no inspector at SIGUSR1, and keeps running (X01)', async () => {
     const { output } = await whileServing(async (broker) => {
       const before = await listens(INSPECTOR_PORT);
       broker.kill('SIGUSR1');

@@ -357,7 +357,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
         },
         'spec.path',
       ],
-    ])('%s is refused in its status', async (_what, object, place) => {
+    ])('%s is refused in its status (CR01)', async (_what, object, place) => {
       const { status, message } = await send(object);
       expect([status, message]).toEqual([201, '']);
       const condition = await verdict(object);
@@ -387,7 +387,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
       await until('they are gone', async () => isGone('mounts/other'));
     });
 
-    it('an object with the name of a document of an operator is refused', async () => {
+    it('an object with the name of a document of an operator is refused (CR04)', async () => {
       const name = 'c1.prod.taken';
       const { spec } = policy('taken');
       await api.put(`policies/${name}`, {
@@ -408,7 +408,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
     });
   });
 
-  it('only the broker writes the status of an object', async () => {
+  it('only the broker writes the status of an object (CR06)', async () => {
     const shop = policy('status');
     await send(shop);
     await verdict(shop);
@@ -421,7 +421,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
     await deleteObject(kube, shop);
   });
 
-  it('only the scanner writes reports', async () => {
+  it('only the scanner writes reports (CR06)', async () => {
     const scanner = await account('trivy-system', 'trivy-operator', [
       { apiGroups: ['aquasecurity.github.io'], resources: ['*'], verbs: ['*'] },
     ]);
@@ -441,7 +441,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
     expect((await kubeRequest(team, 'PATCH', `${path}/report`, change, type)).status).toBe(403);
   });
 
-  it('the account of the broker may write the status only, and read nothing else of the group', async () => {
+  it('the account of the broker may write the status only, and read nothing else of the group (CR06)', async () => {
     const own = { ...kube, adminToken: await token(SYSTEM, 'quaymaster') };
     const shop = policy('rights');
     await send(shop);
@@ -451,7 +451,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
     await deleteObject(kube, shop);
   });
 
-  it('a deleted definition of a kind deletes no more than a few documents', async () => {
+  it('a deleted definition of a kind deletes no more than a few documents (CR07)', async () => {
     const { broker } = api;
     const [work] = broker.clusterDocuments;
     const many = Array.from({ length: 40 }, (_, n) => policy(`many-${n}`));

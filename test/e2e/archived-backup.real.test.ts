@@ -125,7 +125,7 @@ describeWith(['moto'], 'a broker whose log was archived in part', ({ moto }) => 
     expect(text).toContain('digests of all rows');
   });
 
-  it('is restored, released under a new origin, and verifies across the archive', async () => {
+  it('is restored, released under a new origin, and verifies across the archive (F40)', async () => {
     await broker.create(admin, '/mounts/early', { prefix: 'early', connection: 'embedded' });
     await archive(1_024);
     await broker.create(admin, '/mounts/late', { prefix: 'late', connection: 'embedded' });

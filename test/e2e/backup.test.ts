@@ -78,7 +78,7 @@ const failureOf = (work: Promise<string>): Promise<string> =>
 describe('a backup of a running broker', () => {
   let first: Run;
 
-  it('is made while requests are served, and has only the archive and its signed manifest', async () => {
+  it('is made while requests are served, and has only the archive and its signed manifest (F40)', async () => {
     first = await backUp();
     expect(first).toMatchObject({ state: 'done' });
     const name = first.backup?.name ?? '';
@@ -202,7 +202,7 @@ describe('a restore', () => {
     expect(files.some((name) => name.includes('.restore'))).toBe(false);
   });
 
-  it('is held at the next start until a release, and then serves its data', async () => {
+  it('is held at the next start until a release, and then serves its data (F40)', async () => {
     const starting = broker.start().catch(() => undefined);
     await until('the broker says why it is held', async () => {
       const answer = await broker.call('GET', '/readyz').catch(() => undefined);

@@ -74,7 +74,7 @@ describeWith(['postgres'], 'a bound session at one of two brokers', ({ postgres 
     await database.drop();
   });
 
-  it('is bound at both, also at the one that loads it from the store', async () => {
+  it('is bound at both, also at the one that loads it from the store (O23)', async () => {
     await expectBound(second, token);
     await expectBound(first, token);
   });
@@ -85,7 +85,7 @@ describeWith(['postgres'], 'a bound session at one of two brokers', ({ postgres 
     expect((await read(first, headers)).status).toBe(200);
   });
 
-  it('is bound after its broker was killed and started again', async () => {
+  it('is bound after its broker was killed and started again (O23)', async () => {
     await first.installation.stop('SIGKILL');
     await first.installation.start();
     await expectBound(first, token);

@@ -39,7 +39,7 @@ it('serves and stops while the reader of its standard output hangs', async () =>
   await broker.installation.start();
 });
 
-it('continues to serve when its standard output is closed, and reports that the sink fails', async () => {
+it('continues to serve when its standard output is closed, and reports that the sink fails (F25)', async () => {
   const token = await broker.logIn();
   expect(await broker.metric(FAILING)).toBe(0);
   broker.installation.closeOutput();

@@ -122,7 +122,7 @@ describe('development mode', () => {
     }
   });
 
-  it('listens on loopback and refuses any other address', async () => {
+  it('listens on loopback and refuses any other address (X03)', async () => {
     const files = join(directory, 'files');
     const { devConfig, devFiles } = await import('../../src/dev/dev-config.ts');
     const { checkConfig } = await import('../../src/compose/config/load.ts');

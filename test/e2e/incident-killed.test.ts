@@ -55,7 +55,7 @@ async function get(path: string): Promise<Record<string, unknown>> {
 }
 
 describe('an incident whose process is killed', () => {
-  it.each(POINTS)('is repeated and completes after a kill at %s', async (point) => {
+  it.each(POINTS)('is repeated and completes after a kill at %s (RS05)', async (point) => {
     const since = Date.now();
     const session = await broker.logInEarly();
     expect((await broker.read(session, 'own/db')).status).toBe(200);

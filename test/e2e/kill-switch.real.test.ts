@@ -114,7 +114,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL, and a responder', () 
     await postgres.stop();
   });
 
-  it('disclose nothing to a workload after the other one committed its quarantine', async () => {
+  it('disclose nothing to a workload after the other one committed its quarantine (L21)', async () => {
     const disclosed: string[][] = [];
     const made: string[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -178,7 +178,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL, and a responder', () 
     await until('the other one knows', async () => (await own()).status === 401);
   });
 
-  it('are both sealed by one request, and hold no root key in their memory afterwards', async () => {
+  it('are both sealed by one request, and hold no root key in their memory afterwards (L26)', async () => {
     const processes = [first, second].map(({ installation }) => installation.pid);
     for (const pid of processes) {
       const [root = 0] = await occurrences(pid, keys);

@@ -60,7 +60,7 @@ async function releaseKilledAt(step: number): Promise<boolean> {
 }
 
 describeTraced(`a release that is killed${suffix}`, () => {
-  it('is repeated after any durable step, and the log verifies across it', async () => {
+  it('is repeated after any durable step, and the log verifies across it (F40)', async () => {
     let step = 1;
     for (let isComplete = false; !isComplete; step += 1) {
       expect(step).toBeLessThan(MOST);

@@ -252,7 +252,7 @@ describeWith(['cosign', 'trivy', 'grype'], 'images that real scanners scanned', 
     expect((await readUntil(await runningAs(arm), 403)).body.code).toBe('ERR_POSTURE_DENIED');
   });
 
-  it('are as old as the database with which Grype scanned them', async () => {
+  it('are as old as the database with which Grype scanned them (EV04)', async () => {
     const digest = await image(FIXED);
     const token = await pod(digest);
     const built = new Date(Date.now() - 5 * DAY_MS);

@@ -99,7 +99,7 @@ const atPage =
     expect((await fetch(`${back}?${query.toString()}`)).status).toBe(200);
   };
 
-it('lets a person log in, register keys, and do dangerous operations, in the built program', async () => {
+it('lets a person log in, register keys, and do dangerous operations, in the built program (O29)', async () => {
   const { url } = installation;
   const login = ['login', '--url', url, '--issuer', 'corp', '--step-up'];
   expect((await withBrowser(login, atIssuer)).code).toBe(0);
@@ -138,7 +138,7 @@ it('lets a person log in, register keys, and do dangerous operations, in the bui
   expect([wrong.code, wrong.err]).toEqual([3, expect.stringContaining('is not valid')]);
 });
 
-it('shows no token in any address, output or argument', () => {
+it('shows no token in any address, output or argument (O29)', () => {
   expect(person.traces).toContain(`${ORIGIN}/second-factor#`);
   expect(person.traces).not.toMatch(/qmo_/);
   expect(installation.output).not.toMatch(/qmo_/);

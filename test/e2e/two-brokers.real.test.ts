@@ -283,7 +283,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     }
   });
 
-  it('continue alone when the other is killed, take over its work, and share again when it returns', async () => {
+  it('continue alone when the other is killed, take over its work, and share again when it returns (F18)', async () => {
     await Promise.all([first.installation.stop(), second.installation.stop()]);
     const clock = { epoch: Date.now(), speed: SPEED };
     await first.startWithFailpoints(clock);

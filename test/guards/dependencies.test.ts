@@ -35,13 +35,13 @@ describe('dependencies (X05)', () => {
     ['qs', '6.15.2', 'CVE-2026-2391'],
     ['path-to-regexp', '8.4.0', 'CVE-2026-4926'],
     ['mysql2', '3.9.8', 'CVE-2024-21512'],
-  ])('include no %s below %s (%s)', (name, floor) => {
+  ])('include no %s below %s (%s) (X05)', (name, floor) => {
     const versions = versionsOf(name);
     expect(versions).not.toEqual([]);
     expect(versions.filter((version) => !isAtLeast(version, floor))).toEqual([]);
   });
 
-  it('include a SQLite without the bug that resets the write-ahead log (3.51.3)', () => {
+  it('include a SQLite without the bug that resets the write-ahead log (3.51.3) (X05)', () => {
     const database = new Database(':memory:');
     const version = database.prepare('SELECT sqlite_version()').pluck().get() as string;
     database.close();

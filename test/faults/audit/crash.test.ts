@@ -68,7 +68,7 @@ describe('a broker killed in the middle of its commits and its compaction (F24)'
 });
 
 describe('a store restored from an older copy', () => {
-  it('starts held, and appends nothing until it is unlocked', async () => {
+  it('starts held, and appends nothing until it is unlocked (F31)', async () => {
     const clock = new HandClock();
     const bench = await LogBench.openAt(directory, clock, key);
     await bench.record({}, {});

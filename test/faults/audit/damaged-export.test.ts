@@ -150,19 +150,24 @@ const MUTATIONS: readonly (readonly [
 ];
 
 describe('the export of a log with a modified batch', () => {
-  it.each(MUTATIONS)('has all that verifies and names the rest: %s', async (_, mutate, damage) => {
-    await mutate(await batchAt());
-    const { directory, manifest } = await exported();
-    expect(manifest.damage ?? []).toEqual(damage.map(([first, end, why]) => ({ first, end, why })));
-    const report = await verifyExport(directory);
-    expect(report.findings.map((finding) => [finding.what, finding.index])).toEqual(
-      damage.map(([first, , why]) => [
-        why === 'altered' ? 'entry_altered' : 'entry_missing',
-        first,
-      ]),
-    );
-    expect(report).toMatchObject({ holds: damage.length === 0, size: 1 + BATCHES * A_BATCH });
-  });
+  it.each(MUTATIONS)(
+    'has all that verifies and names the rest: %s (AL03)',
+    async (_, mutate, damage) => {
+      await mutate(await batchAt());
+      const { directory, manifest } = await exported();
+      expect(manifest.damage ?? []).toEqual(
+        damage.map(([first, end, why]) => ({ first, end, why })),
+      );
+      const report = await verifyExport(directory);
+      expect(report.findings.map((finding) => [finding.what, finding.index])).toEqual(
+        damage.map(([first, , why]) => [
+          why === 'altered' ? 'entry_altered' : 'entry_missing',
+          first,
+        ]),
+      );
+      expect(report).toMatchObject({ holds: damage.length === 0, size: 1 + BATCHES * A_BATCH });
+    },
+  );
 
   it.each([
     ['of the leaves', 0, 0],
@@ -193,7 +198,7 @@ describe('the export of a log with a modified batch', () => {
 });
 
 describe('the manifest of an export', () => {
-  it('has no bit that can be flipped without detection, with the log key given or not', async () => {
+  it('has no bit that can be flipped without detection, with the log key given or not (AL03)', async () => {
     const { directory } = await exported();
     const logKey = verifierKeyText(bench.log.origin, bench.log.signer.key.publicKey);
     expect(await verifyExport(directory, { logKey })).toMatchObject({ holds: true });
@@ -220,7 +225,7 @@ function saysTheSame(name: string, before: Buffer, after: Buffer | undefined): b
 }
 
 describe('a whole export', () => {
-  it('is never accepted with changed bytes or without a file, and gives a report or an error of the broker', async () => {
+  it('is never accepted with changed bytes or without a file, and gives a report or an error of the broker (F26)', async () => {
     const { directory } = await exported();
     const logKey = verifierKeyText(bench.log.origin, bench.log.signer.key.publicKey);
     const names = (await readdir(directory, { recursive: true, withFileTypes: true }))

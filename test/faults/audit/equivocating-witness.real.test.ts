@@ -82,7 +82,7 @@ describeWith(['litewitness'], 'a broker with an honest witness and others', ({ l
     expect(await verb('doctor')).toMatch(/ok +witnesses: enough of them cosigned [1-9]\d* entries/);
   });
 
-  it('reports a witness that cosigns another root, answers an old size, or signs with another key', async () => {
+  it('reports a witness that cosigns another root, answers an old size, or signs with another key (AL05)', async () => {
     scripted.forks.misbehaviour = 'other_root';
     scripted.stranger.misbehaviour = 'other_key';
     scripted.forgets.rollBack(ORIGIN);
@@ -109,7 +109,7 @@ describeWith(['litewitness'], 'a broker with an honest witness and others', ({ l
     expect(findings).not.toContain('witness "honest"');
   });
 
-  it('counts no cosignature of them, and audit verify says how many are left', async () => {
+  it('counts no cosignature of them, and audit verify says how many are left (AL05)', async () => {
     await broker.stop();
     const target = broker.file('export');
     await broker.verb('audit', 'export', target, '--config', broker.file('config.yaml'));

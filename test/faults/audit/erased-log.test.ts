@@ -35,7 +35,7 @@ async function release(): Promise<string> {
 }
 
 describe('a log whose tables were emptied', () => {
-  it('holds the store when the checkpoint file was removed too', async () => {
+  it('holds the store when the checkpoint file was removed too (A10)', async () => {
     await serveOnce();
     own.emptyLogTables();
     await own.removeCheckpointFile();
@@ -59,7 +59,7 @@ describe('a log whose tables were emptied', () => {
     expect(heldFor()).toBe('log_missing');
   });
 
-  it('holds the store in an older copy', async () => {
+  it('holds the store in an older copy (A10)', async () => {
     await own.copyStore('older');
     await serveOnce();
     await own.restoreStore('older');
@@ -69,7 +69,7 @@ describe('a log whose tables were emptied', () => {
     expect(heldFor()).toBe('log_missing');
   });
 
-  it('holds the store until a release, which shows what it accepts and records it', async () => {
+  it('holds the store until a release, which shows what it accepts and records it (A10)', async () => {
     await serveOnce();
     own.emptyLogTables();
     await own.removeCheckpointFile();

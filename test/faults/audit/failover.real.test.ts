@@ -136,7 +136,7 @@ describeWith(['postgres'], 'failover of PostgreSQL to a synchronous standby unde
     return { name: replica, store, integrator };
   }
 
-  it('loses no acknowledged entry, and the epochs of the integrator only rise', async () => {
+  it('loses no acknowledged entry, and the epochs of the integrator only rise (F36)', async () => {
     const acknowledged: string[] = [];
     const refused: string[] = [];
     const epochs: number[] = [];

@@ -50,21 +50,21 @@ describeWith(['postgres'], 'an attacker who writes to the PostgreSQL store', ({ 
     }
   }
 
-  it('forges entries of a running broker, which names them and shows none', async () => {
+  it('forges entries of a running broker, which names them and shows none (AL01)', async () => {
     await forgeAll();
     await expectFound(serving, token, 6);
     const ready = await ask(serving, token, '/readyz');
     expect([ready.status, ready.text]).toEqual([200, expect.stringContaining('"ready":true')]);
   });
 
-  it('forges entries of a stopped broker, which names them and shows none', async () => {
+  it('forges entries of a stopped broker, which names them and shows none (AL01)', async () => {
     await serving.stop('test');
     await forgeAll();
     serving = await own.serve();
     await expectFound(serving, token, 6);
   });
 
-  it('removes the end of the tree of a running broker, which then serves nothing', async () => {
+  it('removes the end of the tree of a running broker, which then serves nothing (AL01)', async () => {
     await client.query('DELETE FROM "log_tiles" WHERE "level" = 0');
     // The broker takes the claim under another epoch, so that it opens the log again from the store.
     await client.query('DELETE FROM "claims"');

@@ -45,7 +45,7 @@ function forgeAll(): void {
 }
 
 describe('forged entries in the file of a stopped broker', () => {
-  it('are named and never shown, and the scrubber reports them', async () => {
+  it('are named and never shown, and the scrubber reports them (AL01)', async () => {
     forgeAll();
     serving = await own.serve();
     await expectFound(serving, token, 6);
@@ -57,7 +57,7 @@ describe('forged entries in the file of a stopped broker', () => {
     expect(JSON.stringify(own.logged)).not.toContain(FORGED);
   });
 
-  it('are detected when their leaf hashes were forged along with them', async () => {
+  it('are detected when their leaf hashes were forged along with them (AL01)', async () => {
     forgeAll();
     own.sql((database) =>
       database.exec(
@@ -110,28 +110,31 @@ describe('forged entries in the file of a stopped broker', () => {
 });
 
 describe('batches whose head or signature was changed in the file of a stopped broker', () => {
-  it.each(['head', 'signature'])('are reported by the walk over the log: %s', async (column) => {
-    own.sql((database) => {
-      const [{ rowid, bytes }] = database
-        .prepare(`SELECT rowid, "${column}" AS "bytes" FROM "audit_batches" LIMIT 1 OFFSET 1`)
-        .all() as [{ readonly rowid: number; readonly bytes: Buffer }];
-      bytes[7] = (bytes[7] ?? 0) ^ 1;
-      const sql = `UPDATE "audit_batches" SET "${column}" = ? WHERE rowid = ?`;
-      database.prepare(sql).run(bytes, rowid);
-    });
-    const running = await own.serve();
-    serving = running;
-    await running.broker.trail.scrubber.walk();
-    expect(running.broker.warnings()).toContain('audit_log_damaged');
-    expect(running.broker.trail.scrubber.status()).toMatchObject({
-      damaged: 0,
-      tilesAltered: false,
-      alteredBatches: 1,
-    });
-    expect(own.logged).toContainEqual(
-      expect.objectContaining({ message: expect.stringContaining('sign') }),
-    );
-  });
+  it.each(['head', 'signature'])(
+    'are reported by the walk over the log: %s (F31)',
+    async (column) => {
+      own.sql((database) => {
+        const [{ rowid, bytes }] = database
+          .prepare(`SELECT rowid, "${column}" AS "bytes" FROM "audit_batches" LIMIT 1 OFFSET 1`)
+          .all() as [{ readonly rowid: number; readonly bytes: Buffer }];
+        bytes[7] = (bytes[7] ?? 0) ^ 1;
+        const sql = `UPDATE "audit_batches" SET "${column}" = ? WHERE rowid = ?`;
+        database.prepare(sql).run(bytes, rowid);
+      });
+      const running = await own.serve();
+      serving = running;
+      await running.broker.trail.scrubber.walk();
+      expect(running.broker.warnings()).toContain('audit_log_damaged');
+      expect(running.broker.trail.scrubber.status()).toMatchObject({
+        damaged: 0,
+        tilesAltered: false,
+        alteredBatches: 1,
+      });
+      expect(own.logged).toContainEqual(
+        expect.objectContaining({ message: expect.stringContaining('sign') }),
+      );
+    },
+  );
 
   it('are absent from a sound log, which has no warning', async () => {
     const running = await own.serve();

@@ -101,7 +101,7 @@ const FORGERIES: readonly [what: string, forgery: (database: Database.Database) 
 ];
 
 it.each(FORGERIES)(
-  'shows no entry that was not recorded, in a store with %s',
+  'shows no entry that was not recorded, in a store with %s (AL01)',
   async (_what, forgery) => {
     await own.restoreStore('good');
     own.sql(forgery);

@@ -197,7 +197,7 @@ async function differs(copy: string): Promise<boolean> {
 }
 
 describe('tampering with an export (F26)', () => {
-  it('is always detected: a thousand random mutations of sixteen kinds', async () => {
+  it('is always detected: a thousand random mutations of sixteen kinds (F26)', async () => {
     const dice = random(SEED);
     const copy = join(bench.directory, 'copy');
     const names = Object.keys(MUTATIONS);
@@ -216,7 +216,7 @@ describe('tampering with an export (F26)', () => {
     expect(tried).toBe(ROUNDS);
   });
 
-  it('is detected with the external checkpoint alone if the tail was cut', async () => {
+  it('is detected with the external checkpoint alone if the tail was cut (F26)', async () => {
     expect(await verifyExport(older)).toMatchObject({
       holds: true,
       assurance: 'self-consistent only',

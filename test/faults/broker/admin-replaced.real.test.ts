@@ -150,7 +150,7 @@ describeWith(
       await place.close();
     });
 
-    it('refuses no request, fails no rotation, and has no connection as the first administrators afterwards', async () => {
+    it('refuses no request, fails no rotation, and has no connection as the first administrators afterwards (F48)', async () => {
       const load = new Load(broker);
       try {
         await load.waitForMore();

@@ -145,7 +145,7 @@ async function within(fault: Fault | undefined, work: () => Promise<void>): Prom
 }
 
 describe('F12: an unreachable backend', () => {
-  it('gives 504 within the budget of its connection when no answer comes', async () => {
+  it('gives 504 within the budget of its connection when no answer comes (F12)', async () => {
     proxy.toxics = { blackHole: true };
     const [answer, ms] = await besides(() => timed(() => read('slow/db')), 50);
     proxy.toxics = {};
@@ -167,7 +167,7 @@ describe('F12: an unreachable backend', () => {
     });
   });
 
-  it('gives 503, is not called after some failures, and recovers by itself', async () => {
+  it('gives 503, is not called after some failures, and recovers by itself (F12)', async () => {
     await proxy.down();
     const { status, json } = await besides(() => read('vault/db'));
     expect([status, json['code']]).toEqual([503, 'ERR_PROVIDER_UNAVAILABLE']);
@@ -207,7 +207,7 @@ describe('F13: a slow backend', () => {
   it.each([
     ['two seconds before each piece', { latencyMs: 2_000 }],
     ['one byte at a time', { sliceBytes: 1, bytesPerSecond: 50 }],
-  ])('gives 504 within the budget: %s', async (_what, toxics) => {
+  ])('gives 504 within the budget: %s (F13)', async (_what, toxics) => {
     await within(undefined, async () => {
       proxy.toxics = toxics;
       const [answer, ms] = await besides(() => timed(() => read('hasty/db')), 10);
@@ -226,17 +226,20 @@ describe('F14: a failing backend', () => {
     [500, 502, 'ERR_PROVIDER_FAILED'],
     [503, 503, 'ERR_PROVIDER_UNAVAILABLE'],
     [429, 503, 'ERR_PROVIDER_UNAVAILABLE'],
-  ])('turns the status %i into %i, at a tenth more load at most', async (theirs, ours, code) => {
-    await within(failing(theirs), async () => {
-      const asked = vault.requests.length;
-      const answers = await Promise.all(many().map((name) => read(`vault/${name}`)));
-      expect(answers.map(({ status }) => status)).toContain(ours);
-      expect(answers.map(({ json }) => json['code'])).toContain(code);
-      expect(JSON.stringify(answers.map(({ json }) => json))).not.toContain('broken inside');
-      // The calls before saved up a budget of retries: twenty at most.
-      expect(vault.requests.length - asked).toBeLessThanOrEqual(many().length * 1.1 + 20);
-    });
-  });
+  ])(
+    'turns the status %i into %i, at a tenth more load at most (F14)',
+    async (theirs, ours, code) => {
+      await within(failing(theirs), async () => {
+        const asked = vault.requests.length;
+        const answers = await Promise.all(many().map((name) => read(`vault/${name}`)));
+        expect(answers.map(({ status }) => status)).toContain(ours);
+        expect(answers.map(({ json }) => json['code'])).toContain(code);
+        expect(JSON.stringify(answers.map(({ json }) => json))).not.toContain('broken inside');
+        // The calls before saved up a budget of retries: twenty at most.
+        expect(vault.requests.length - asked).toBeLessThanOrEqual(many().length * 1.1 + 20);
+      });
+    },
+  );
 
   it('passes on its Retry-After', async () => {
     await within(failing(503, { 'retry-after': '7' }), async () => {
@@ -245,7 +248,7 @@ describe('F14: a failing backend', () => {
     });
   });
 
-  it('gets no second call for a call with an effect', async () => {
+  it('gets no second call for a call with an effect (F14)', async () => {
     await within(failing(500), async () => {
       const asked = vault.requests.length;
       const { status } = await broker.order(session, 'db/app', 'order-1');
@@ -283,7 +286,7 @@ describe('F15: a backend that answers with garbage', () => {
     ['a document of another shape', answering({ data: { data: ['a', 'list'] } }), 502],
     ['JSON that is not an object', answering('yes'), 502],
   ])(
-    'gives for %s a 5xx of the broker, and no text of the answer',
+    'gives for %s a 5xx of the broker, and no text of the answer (B06, F15)',
     async (_what, fault, expected) => {
       await within(fault, async () => {
         const before = await broker.metric('process_resident_memory_bytes');

@@ -65,7 +65,7 @@ describeWith(['postgres'], 'two brokers that may copy custom resources', ({ post
       });
   }
 
-  it('copy each change once, also after a kill and after a pause of the one that copies', async () => {
+  it('copy each change once, also after a kill and after a pause of the one that copies (CR09)', async () => {
     resources.put('a', spec('own/a'));
     await copies(first, 1);
     expect([await second.metric(ACCEPTED), resources.listed]).toEqual([0, 1]);

@@ -65,7 +65,7 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
   };
 
   itIfMounted(
-    'refuses every request that must be recorded, discloses nothing, and changes nothing',
+    'refuses every request that must be recorded, discloses nothing, and changes nothing (F22)',
     async () => {
       await fill();
       const { operator } = broker;
@@ -99,7 +99,7 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
     expect(await broker.metric('quaymaster_leases_live')).toBe(1);
   });
 
-  itIfMounted('recovers automatically when there is space again', async () => {
+  itIfMounted('recovers automatically when there is space again (F22)', async () => {
     rmSync(filler);
     await until('it is ready', async () => (await call('GET', '/readyz')).status === 200);
     await until('it reads', async () => (await broker.read(session, 'own/key')).status === 200);

@@ -52,7 +52,7 @@ describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
       ...(body !== undefined && { body }),
     });
 
-  itIfMounted('reports it in advance, at 80 %, and keeps serving', async () => {
+  itIfMounted('reports it in advance, at 80 %, and keeps serving (A11)', async () => {
     const { blocks, bavail, bsize } = statfsSync(disk!.path);
     const readiness = async () => (await call('GET', '/readyz')).json;
     expect(await readiness()).not.toHaveProperty('warnings');
@@ -63,29 +63,32 @@ describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
     rmSync(filler);
   });
 
-  itIfMounted('refuses every request that must be recorded, and discloses nothing', async () => {
-    await fill();
-    const [session = ''] = sessions;
-    const { operator } = broker;
-    const login = { cluster: 'c1', token: broker.serviceAccountToken() };
-    const refused = await Promise.all([
-      call('GET', '/api/v1/secrets/own/key', session),
-      call('POST', '/api/v1/secrets:batch', session, { items: [{ path: 'own/key' }] }),
-      call('GET', '/api/v1/secrets?prefix=own', session),
-      call('POST', '/api/v1/sessions', undefined, login),
-      call('GET', '/api/v1/sessions/self', session),
-      call('GET', '/api/v1/leases', operator),
-      call('GET', '/api/v1/policies', operator),
-      call('POST', '/api/v1/policies:validate', operator, {}),
-      call('GET', '/api/v1/audit/entries', operator),
-      call('GET', '/api/v1/secrets/own/key', 'qms_nobody'),
-      call('GET', '/api/v1/no/such/route', session),
-    ]);
-    for (const { status, json } of refused) {
-      expect([status, json['code']]).toEqual([503, 'ERR_AUDIT_UNAVAILABLE']);
-      expect(JSON.stringify(json)).not.toContain('mine');
-    }
-  });
+  itIfMounted(
+    'refuses every request that must be recorded, and discloses nothing (F22)',
+    async () => {
+      await fill();
+      const [session = ''] = sessions;
+      const { operator } = broker;
+      const login = { cluster: 'c1', token: broker.serviceAccountToken() };
+      const refused = await Promise.all([
+        call('GET', '/api/v1/secrets/own/key', session),
+        call('POST', '/api/v1/secrets:batch', session, { items: [{ path: 'own/key' }] }),
+        call('GET', '/api/v1/secrets?prefix=own', session),
+        call('POST', '/api/v1/sessions', undefined, login),
+        call('GET', '/api/v1/sessions/self', session),
+        call('GET', '/api/v1/leases', operator),
+        call('GET', '/api/v1/policies', operator),
+        call('POST', '/api/v1/policies:validate', operator, {}),
+        call('GET', '/api/v1/audit/entries', operator),
+        call('GET', '/api/v1/secrets/own/key', 'qms_nobody'),
+        call('GET', '/api/v1/no/such/route', session),
+      ]);
+      for (const { status, json } of refused) {
+        expect([status, json['code']]).toEqual([503, 'ERR_AUDIT_UNAVAILABLE']);
+        expect(JSON.stringify(json)).not.toContain('mine');
+      }
+    },
+  );
 
   itIfMounted('is alive, reports that it is not ready, and serves its metrics', async () => {
     expect((await call('GET', '/healthz')).status).toBe(200);
@@ -98,18 +101,21 @@ describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
     expect(await broker.metric('quaymaster_leases_live')).toBe(3);
   });
 
-  itIfMounted('still revokes: a session by its holder, and leases by an operator', async () => {
-    const ended = await call('DELETE', '/api/v1/sessions/self', sessions[1]);
-    expect(ended.status).toBe(204);
-    const body = { by: 'pod', pod: 'uid-of-a-2' };
-    const revoked = await call('POST', '/api/v1/leases:revoke', broker.operator, body);
-    expect([revoked.status, revoked.json['revoked']]).toEqual([200, 1]);
-    expect(await broker.metric('quaymaster_leases_live')).toBe(1);
-    expect((await broker.read(sessions[0]!, 'own/key')).status).toBe(503);
-  });
+  itIfMounted(
+    'still revokes: a session by its holder, and leases by an operator (F32)',
+    async () => {
+      const ended = await call('DELETE', '/api/v1/sessions/self', sessions[1]);
+      expect(ended.status).toBe(204);
+      const body = { by: 'pod', pod: 'uid-of-a-2' };
+      const revoked = await call('POST', '/api/v1/leases:revoke', broker.operator, body);
+      expect([revoked.status, revoked.json['revoked']]).toEqual([200, 1]);
+      expect(await broker.metric('quaymaster_leases_live')).toBe(1);
+      expect((await broker.read(sessions[0]!, 'own/key')).status).toBe(503);
+    },
+  );
 
   itIfMounted(
-    'recovers automatically when there is space again, and keeps the revocations',
+    'recovers automatically when there is space again, and keeps the revocations (F22)',
     async () => {
       rmSync(filler);
       await until('it is ready', async () => (await call('GET', '/readyz')).status === 200);

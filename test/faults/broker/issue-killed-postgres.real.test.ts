@@ -54,7 +54,7 @@ describeWith(
     const asked = (path: string): number =>
       vault.requests.filter(({ target }) => target === path).length;
 
-    it('leaves nothing at the backend, wherever it dies: another takes over', async () => {
+    it('leaves nothing at the backend, wherever it dies: another takes over (F18)', async () => {
       for (const point of KILL_POINTS) {
         await broker.startWithFailpoints();
         await broker.arm(point, 'kill');

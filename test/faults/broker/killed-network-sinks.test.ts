@@ -40,7 +40,7 @@ afterEach(async () => {
 });
 
 describe('F24: receivers of the log, when the broker was killed under load', () => {
-  it('have every entry with its index, although they failed too', async () => {
+  it('have every entry with its index, although they failed too (F24)', async () => {
     const session = await broker.logIn();
     let answered = 0;
     const reads = Array.from({ length: 10 }, async () => {
@@ -77,7 +77,7 @@ describe('F24: receivers of the log, when the broker was killed under load', () 
     expect(syslog.errors).toEqual([]);
   }, 240_000);
 
-  it('get the last 1,024 syslog messages again although the log before them was archived', async () => {
+  it('get the last 1,024 syslog messages again although the log before them was archived (F24)', async () => {
     const { installation } = broker;
     const session = await broker.logIn();
     const body = { items: Array.from({ length: 100 }, () => ({ path: 'own/p0' })) };

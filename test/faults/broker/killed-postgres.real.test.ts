@@ -34,7 +34,7 @@ describeWith(['postgres'], 'F24: a broker on PostgreSQL killed under load', ({ p
   });
 
   it(
-    'has recorded every disclosure, kept every acknowledged change, and has a valid log and a complete sink',
+    'has recorded every disclosure, kept every acknowledged change, and has a valid log and a complete sink (F24)',
     async () => {
       const load = new Load(broker);
       await load.prepare();

@@ -22,7 +22,7 @@ afterEach(() => broker.remove());
 
 describe('F24, F29: a broker killed under load', () => {
   it(
-    'has recorded every disclosure, kept every acknowledged change, and has a valid log (I1, I3, I7, I9, I10)',
+    'has recorded every disclosure, kept every acknowledged change, and has a valid log (I1, I3, I7, I9, I10, F24, F29)',
     async () => {
       for (let round = 0; round < ROUNDS; round += 1) {
         await load.killUnder(round);
@@ -43,7 +43,7 @@ describe('F24, F29: a broker killed under load', () => {
     180_000 + ROUNDS * 30_000,
   );
 
-  it('has a complete sink after the next start: every entry, and no line torn', async () => {
+  it('has a complete sink after the next start: every entry, and no line torn (F24)', async () => {
     const session = await broker.logIn();
     let answered = 0;
     const reads = Array.from({ length: 20 }, async () => {

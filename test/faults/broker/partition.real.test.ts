@@ -158,50 +158,56 @@ describeWith(['postgres'], title, () => {
     }
   }
 
-  itOnNetwork('fail closed without the database, while the other takes over the log', async () => {
-    const before = await claim();
-    network.cut(lost.host);
-    cutOff = lost;
-    await until('the other integrates the log', async () => {
-      return (await claim())?.owner !== before?.owner;
-    });
-    const size = await kept.broker.metric('quaymaster_audit_entries');
-    await untilServed(kept);
-    await until('the log grows', async () => {
-      return (await kept.broker.metric('quaymaster_audit_entries')) > size;
-    });
-    const body = { by: 'pod', cluster: 'c1', pod: 'uid-of-revoked' };
-    const { operator: token, installation } = kept.broker;
-    const ended = await installation.call('POST', '/api/v1/sessions:end', { token, body });
-    expect(ended.status).toBe(200);
+  itOnNetwork(
+    'fail closed without the database, while the other takes over the log (F62)',
+    async () => {
+      const before = await claim();
+      network.cut(lost.host);
+      cutOff = lost;
+      await until('the other integrates the log', async () => {
+        return (await claim())?.owner !== before?.owner;
+      });
+      const size = await kept.broker.metric('quaymaster_audit_entries');
+      await untilServed(kept);
+      await until('the log grows', async () => {
+        return (await kept.broker.metric('quaymaster_audit_entries')) > size;
+      });
+      const body = { by: 'pod', cluster: 'c1', pod: 'uid-of-revoked' };
+      const { operator: token, installation } = kept.broker;
+      const ended = await installation.call('POST', '/api/v1/sessions:end', { token, body });
+      expect(ended.status).toBe(200);
 
-    await until('its client has got answers', () => Promise.resolve(lost.meanwhile.length >= 10));
-    expect((await logOut(lost, leaving))?.status).toBe(503);
-    const login = { body: { cluster: 'c1', token: lost.broker.serviceAccountToken() } };
-    expect((await lost.broker.installation.call('POST', '/api/v1/sessions', login)).status).toBe(
-      503,
-    );
-    for (const path of READS) {
-      const answer = await lost.broker.installation.call('GET', `/api/v1${path}`, { token });
-      expect([path, answer.status]).toEqual([path, 503]);
-    }
-    expect(new Set(lost.meanwhile)).toEqual(new Set([503]));
-  });
-
-  itOnNetwork('continue after it, and disclose nothing that was revoked meanwhile', async () => {
-    network.heal(lost.host);
-    cutOff = undefined;
-    let status = 503;
-    await until('it answers again', async () => {
-      ({ status } = await lost.broker.read(revoked, lost.path));
-      return status !== 503;
-    });
-    expect(status).toBe(401);
-    await untilServed(lost, kept);
-  });
+      await until('its client has got answers', () => Promise.resolve(lost.meanwhile.length >= 10));
+      expect((await logOut(lost, leaving))?.status).toBe(503);
+      const login = { body: { cluster: 'c1', token: lost.broker.serviceAccountToken() } };
+      expect((await lost.broker.installation.call('POST', '/api/v1/sessions', login)).status).toBe(
+        503,
+      );
+      for (const path of READS) {
+        const answer = await lost.broker.installation.call('GET', `/api/v1${path}`, { token });
+        expect([path, answer.status]).toEqual([path, 503]);
+      }
+      expect(new Set(lost.meanwhile)).toEqual(new Set([503]));
+    },
+  );
 
   itOnNetwork(
-    'lose no acknowledged entry, and the epochs of the integrator only rise',
+    'continue after it, and disclose nothing that was revoked meanwhile (F62)',
+    async () => {
+      network.heal(lost.host);
+      cutOff = undefined;
+      let status = 503;
+      await until('it answers again', async () => {
+        ({ status } = await lost.broker.read(revoked, lost.path));
+        return status !== 503;
+      });
+      expect(status).toBe(401);
+      await untilServed(lost, kept);
+    },
+  );
+
+  itOnNetwork(
+    'lose no acknowledged entry, and the epochs of the integrator only rise (F62)',
     async () => {
       isOver = true;
       await Promise.all(load);

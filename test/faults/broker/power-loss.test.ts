@@ -53,7 +53,7 @@ describe(`F30: a broker whose machine loses its power under load${suffix}`, () =
   }
 
   itIfCompiled(
-    'has recorded every disclosure, kept every acknowledged change, and has a valid log (I1, I3, I7, I9, I10)',
+    'has recorded every disclosure, kept every acknowledged change, and has a valid log (I1, I3, I7, I9, I10, F30)',
     async () => {
       const load = new Load(broker);
       await load.prepare();

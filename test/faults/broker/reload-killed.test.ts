@@ -44,7 +44,7 @@ async function inUse(): Promise<'before' | 'after'> {
 
 describe('a broker that is killed during a reload', () => {
   it.each(['store.before_commit', 'store.after_commit'])(
-    'uses the whole new configuration after its restart: %s',
+    'uses the whole new configuration after its restart: %s (F48)',
     async (point) => {
       await replace(before);
       await broker.startWithFailpoints();
@@ -59,7 +59,7 @@ describe('a broker that is killed during a reload', () => {
     },
   );
 
-  it('uses the whole old or the whole new configuration, at whatever moment it is killed', async () => {
+  it('uses the whole old or the whole new configuration, at whatever moment it is killed (F48)', async () => {
     const seen: string[] = [];
     for (const ms of [0, 4, 32]) {
       await replace(before);
@@ -79,7 +79,7 @@ describe('a broker that is killed during a reload', () => {
     expect(new Set(seen)).toEqual(new Set(['before', 'after']));
   });
 
-  it('refuses to start with a file of which only a part was written, and names the place', async () => {
+  it('refuses to start with a file of which only a part was written, and names the place (F59)', async () => {
     await replace(after.slice(0, after.indexOf('connections:') + 20));
     await expect(broker.installation.start()).rejects.toThrow(/config\.yaml:\d+:\d+: /);
     await replace(after);

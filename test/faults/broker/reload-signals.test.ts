@@ -44,7 +44,7 @@ describe('a broker that gets SIGHUP', () => {
     expect((json['items'] as readonly unknown[]).length).toBeLessThan(STORM / 2);
   }, 180_000);
 
-  it('keeps the configuration and reports it if the file is broken, and the command line shows why', async () => {
+  it('keeps the configuration and reports it if the file is broken, and the command line shows why (F59)', async () => {
     const { installation } = broker;
     await changeConfig((text) => `${text}limit: { batchItems: 7 }\n`);
     installation.signal('SIGHUP');

@@ -120,7 +120,7 @@ const live = (): number => vault.tokens.size - 1 + vault.leases.size;
 
 describe('F16: failed revocations', () => {
   it(
-    'are kept through kill -9, back off, are listed as irrevocable, and succeed when the backend is back',
+    'are kept through kill -9, back off, are listed as irrevocable, and succeed when the backend is back (F16)',
     async () => {
       await order(CREDENTIALS, 'db/long');
       expect(vault.leases.size).toBe(CREDENTIALS);
@@ -200,7 +200,7 @@ describe('F16: failed revocations', () => {
 });
 
 describe('F17: leases that expire while the broker is down', () => {
-  it('are revoked at the next start, and none of them is renewed', async () => {
+  it('are revoked at the next start, and none of them is renewed (F17)', async () => {
     const leases = await order(20, 'db/short');
     const session = await broker.logIn();
     await broker.installation.stop('SIGKILL');

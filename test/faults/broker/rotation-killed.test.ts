@@ -35,7 +35,7 @@ const status = async (): Promise<Status> => {
 };
 
 describe('a rotation of the root key whose broker is killed again and again', () => {
-  it('continues after each start, and loses no value', async () => {
+  it('continues after each start, and loses no value (F43)', async () => {
     const first = (await status()).keys[0]!.id;
     const states = new Set<string>();
     for (let kill = 0; kill < KILLS; kill += 1) {

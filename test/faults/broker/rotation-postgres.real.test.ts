@@ -30,7 +30,7 @@ describeWith(['postgres'], 'a rotation of the root key with two brokers', ({ pos
     await database.drop();
   });
 
-  it('reaches both while they write and read, and one that is killed meanwhile', async () => {
+  it('reaches both while they write and read, and one that is killed meanwhile (F43)', async () => {
     const token = first.operator;
     const status = async (broker: PreparedBroker) =>
       (await broker.installation.call('GET', '/api/v1/keys', { token })).json as {

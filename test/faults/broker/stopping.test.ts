@@ -98,7 +98,7 @@ function recorded(): readonly string[] {
 }
 
 describe('F53: SIGTERM while requests are in flight', () => {
-  it('refuses new connections, completes requests in flight, closes after each answer and exits with 0', async () => {
+  it('refuses new connections, completes requests in flight, closes after each answer and exits with 0 (F53)', async () => {
     const waiting = await inFlight();
     broker.installation.signal('SIGTERM');
     await until('new connections are refused', refusesConnections);
@@ -116,7 +116,7 @@ describe('F53: SIGTERM while requests are in flight', () => {
     expect(await broker.verifiedLog()).toContain('verified: ');
   });
 
-  it('reports that it is draining to a new request on a connection in use', async () => {
+  it('reports that it is draining to a new request on a connection in use (F53)', async () => {
     const waiting = await inFlight();
     const port = Number(new URL(broker.installation.url).port);
     const socket = connect(port, '127.0.0.1');
@@ -136,26 +136,29 @@ describe('F53: SIGTERM while requests are in flight', () => {
 });
 
 describe('F54: a broker that is killed during its drain', () => {
-  it.each(['a second SIGTERM', 'SIGKILL'])('loses no acknowledged change: %s', async (how) => {
-    const waiting = (await inFlight()).map((reply) =>
-      reply.then(
-        ({ status }) => status,
-        () => 'cut',
-      ),
-    );
-    const before = await get('/api/v1/secrets/own/key');
-    broker.installation.signal('SIGTERM');
-    await until('new connections are refused', refusesConnections);
-    broker.installation.signal(how === 'SIGKILL' ? 'SIGKILL' : 'SIGTERM');
-    expect(await broker.installation.ended()).toBeNull();
-    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['cut']));
-    expect(recorded()).toContain(before.requestId);
+  it.each(['a second SIGTERM', 'SIGKILL'])(
+    'loses no acknowledged change: %s (F54)',
+    async (how) => {
+      const waiting = (await inFlight()).map((reply) =>
+        reply.then(
+          ({ status }) => status,
+          () => 'cut',
+        ),
+      );
+      const before = await get('/api/v1/secrets/own/key');
+      broker.installation.signal('SIGTERM');
+      await until('new connections are refused', refusesConnections);
+      broker.installation.signal(how === 'SIGKILL' ? 'SIGKILL' : 'SIGTERM');
+      expect(await broker.installation.ended()).toBeNull();
+      expect(new Set(await Promise.all(waiting))).toEqual(new Set(['cut']));
+      expect(recorded()).toContain(before.requestId);
 
-    proxy.toxics = {};
-    await broker.installation.start();
-    expect((await broker.read(session, 'vault/db')).status).toBe(200);
-    expect(await broker.verifiedLog()).toContain('verified: ');
-    const entries = storedLog(broker.installation.file('store/quaymaster.db'));
-    expect(entries.filter(({ action }) => action === 'recovery')).toHaveLength(1);
-  });
+      proxy.toxics = {};
+      await broker.installation.start();
+      expect((await broker.read(session, 'vault/db')).status).toBe(200);
+      expect(await broker.verifiedLog()).toContain('verified: ');
+      const entries = storedLog(broker.installation.file('store/quaymaster.db'));
+      expect(entries.filter(({ action }) => action === 'recovery')).toHaveLength(1);
+    },
+  );
 });

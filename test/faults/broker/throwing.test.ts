@@ -48,20 +48,23 @@ describe('F58: an internal exception', () => {
       'list.secrets',
       () => broker.installation.call('GET', '/api/v1/secrets?prefix=own', { token: session }),
     ],
-  ])('causes one 500 without details, and one entry, in a route: %s', async (_what, point, ask) => {
-    const { pid } = broker.installation;
-    await broker.arm(point, 'throw');
-    const answer = kept(await ask());
-    expect([answer.status, answer.json['code']]).toEqual([500, 'ERR_INTERNAL']);
-    expect(JSON.stringify(answer.json)).not.toContain('failpoint');
-    await until('it is logged', () => {
-      return Promise.resolve(broker.installation.output.includes(`failpoint ${point}`));
-    });
-    await lives(pid);
-  });
+  ])(
+    'causes one 500 without details, and one entry, in a route: %s (F58)',
+    async (_what, point, ask) => {
+      const { pid } = broker.installation;
+      await broker.arm(point, 'throw');
+      const answer = kept(await ask());
+      expect([answer.status, answer.json['code']]).toEqual([500, 'ERR_INTERNAL']);
+      expect(JSON.stringify(answer.json)).not.toContain('failpoint');
+      await until('it is logged', () => {
+        return Promise.resolve(broker.installation.output.includes(`failpoint ${point}`));
+      });
+      await lives(pid);
+    },
+  );
 
   it.each(['store.before_commit', 'store.after_commit'])(
-    'fails the requests of its batch and discloses nothing in a commit: %s',
+    'fails the requests of its batch and discloses nothing in a commit: %s (F58)',
     async (point) => {
       const { pid } = broker.installation;
       await broker.arm(point, 'throw');
@@ -81,7 +84,7 @@ describe('F58: an internal exception', () => {
     ['the expiry of leases', 'list.sessions'],
     ['the revoke queue', 'list.credentials'],
   ])(
-    'causes one line of the log in a timer, and the next round continues: %s',
+    'causes one line of the log in a timer, and the next round continues: %s (F58)',
     async (_what, point) => {
       const { pid } = broker.installation;
       await broker.arm(point, 'throw');

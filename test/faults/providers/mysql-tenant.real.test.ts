@@ -128,7 +128,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     return name;
   };
 
-  it('is revoked while the tenant holds user locks, table locks and an open transaction', async () => {
+  it('is revoked while the tenant holds user locks, table locks and an open transaction (HT05)', async () => {
     const tenant = await issue();
     const [locks, transaction] = [await tenant.open(), await tenant.open()];
     await locks.query(`SELECT GET_LOCK('quaymaster', 1)`);
@@ -137,7 +137,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     expect(await revoked(tenant)).toBe('');
   });
 
-  it('is revoked while the tenant keeps reconnecting with as many connections as it can get, which are limited', async () => {
+  it('is revoked while the tenant keeps reconnecting with as many connections as it can get, which are limited (HT05)', async () => {
     const tenant = await issue();
     const opened = await Promise.allSettled(Array.from({ length: 60 }, () => tenant.open()));
     const count = opened.filter(({ status }) => status === 'fulfilled').length;
@@ -156,7 +156,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     await coming;
   });
 
-  it('is revoked while a connection of the tenant runs a long statement', async () => {
+  it('is revoked while a connection of the tenant runs a long statement (HT05)', async () => {
     const tenant = await issue();
     const session = await tenant.open();
     const running = session.query('SELECT SLEEP(30)').catch(() => 'ended');
@@ -164,7 +164,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     expect(await running).toBe('ended');
   });
 
-  it('is revoked while a transaction of the tenant is prepared, whose locks need no connection', async () => {
+  it('is revoked while a transaction of the tenant is prepared, whose locks need no connection (HT05)', async () => {
     const tenant = await issue();
     const session = await tenant.open();
     const id = uniqueName('xa');
@@ -175,7 +175,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     await asAdmin(mariadb, [`XA ROLLBACK '${id}'`]);
   });
 
-  it('cannot be used by a login that had begun before', async () => {
+  it('cannot be used by a login that had begun before (HT05)', async () => {
     const tenant = await issue();
     const other = await beginLogin({ host, port, ...tenant });
     expect(await other.finish()).toBe('logged in');
@@ -185,7 +185,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     expect(await remains(tenant)).toBe('');
   });
 
-  it('is listed while views, routines, triggers and events of the tenant are left, none of which runs', async () => {
+  it('is listed while views, routines, triggers and events of the tenant are left, none of which runs (HT05)', async () => {
     const tenant = await issue();
     const name = await define(tenant);
     const failure = await failureOf(tenant.revoke());
@@ -208,7 +208,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     expect(await revoked(tenant)).toBe('');
   });
 
-  it('leaves none of its definitions if the mount says so', async () => {
+  it('leaves none of its definitions if the mount says so (HT05)', async () => {
     const tenant = await issue({ objects: 'drop' });
     await define(tenant);
     expect(await definedBy(tenant)).toBe(4);
@@ -216,7 +216,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     expect(await definedBy(tenant)).toBe(0);
   });
 
-  it('is not created again, without a password, by a GRANT after its revocation', async () => {
+  it('is not created again, without a password, by a GRANT after its revocation (HT05)', async () => {
     const server = await connected();
     const name = uniqueName('qm');
     const granting = server.change(contextOf(), (session) =>

@@ -67,7 +67,7 @@ describeWith(['postgres'], 'a PostgreSQL server whose connections are taken by t
     await reserve('REVOKE');
   });
 
-  it('delays revocations without a reserved connection, and no longer than the tenants stay', async () => {
+  it('delays revocations without a reserved connection, and no longer than the tenants stay (HT02)', async () => {
     const tenants = [await at.issue(), await at.issue()];
     expect(await exhaust(tenants)).toBeGreaterThan(5);
     expect(await failureOf(tenants[0]!.revoke())).toMatchObject({
@@ -78,7 +78,7 @@ describeWith(['postgres'], 'a PostgreSQL server whose connections are taken by t
     for (const tenant of tenants) expect(await revoked(at, tenant)).toBe('');
   });
 
-  it('completes revocations with a reserved connection while tenants keep every other one and reconnect', async () => {
+  it('completes revocations with a reserved connection while tenants keep every other one and reconnect (HT02)', async () => {
     const tenants = [await at.issue(), await at.issue()];
     await exhaust(tenants);
     let isOver = false;

@@ -97,7 +97,7 @@ describe('F12: the backend is unreachable', () => {
     await recovers();
   });
 
-  it('gives unavailable for a host without an address', async () => {
+  it('gives unavailable for a host without an address (F12)', async () => {
     const lost = await connections.connect(`https://${'a'.repeat(64)}.invalid`, 's.broker');
     const error = await failureOf(readAt(lost.mount(KV)));
     expect(error.code).toBe('ERR_PROVIDER_UNAVAILABLE');
@@ -127,7 +127,7 @@ describe('F13: the backend is slow', () => {
     expect((await read()).data).toEqual({ password: 's3cret' });
   });
 
-  it('never runs more calls than the bulkhead allows', async () => {
+  it('never runs more calls than the bulkhead allows (F13)', async () => {
     const limits = { ...LIMITS, maxConcurrent: 3, maxQueue: 2 };
     const narrow = await connections.connect(proxy.address, 's.broker', { limits }, clock);
     const slow = narrow.mount(KV);
@@ -283,7 +283,7 @@ describe('F15: the backend answers garbage', () => {
     expect(error.code).toBe('ERR_PROVIDER_MALFORMED');
   });
 
-  it('reads at most a megabyte of an endless answer', async () => {
+  it('reads at most a megabyte of an endless answer (B06)', async () => {
     let written = 0;
     vault.fault = raw((response) => {
       response.writeHead(200, JSON_TYPE);
@@ -302,7 +302,7 @@ describe('F15: the backend answers garbage', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(50 * 2 ** 20);
   });
 
-  it('treats an answer as unusable that the network cut off', async () => {
+  it('treats an answer as unusable that the network cut off (F15)', async () => {
     vault.put('secret', 'db', { password: 'x'.repeat(5000) });
     proxy.toxics = { limitBytes: 3000 };
     expect((await failureOf(read())).code).toBe('ERR_PROVIDER_MALFORMED');

@@ -45,7 +45,7 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
     });
 
     it.each(pointsOf('discard'))(
-      'keeps the old login working, and revokes the new one, when it is rolled back: %s',
+      'keeps the old login working, and revokes the new one, when it is rolled back: %s (F05)',
       async (point) => {
         const path = 'own/manual';
         const before = await broker.current(path);

@@ -87,7 +87,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     }
   };
 
-  it('replaces the password of a single user who holds locks, a transaction and a long statement', async () => {
+  it('replaces the password of a single user who holds locks, a transaction and a long statement (HT05)', async () => {
     const { target, current, logsIn, database } = await begin('single-user');
     const [locks, transaction, sleeper] = [
       await open(current),
@@ -106,7 +106,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     expect(await sleeping).toBe('ended');
   });
 
-  it('keeps connections of a single user unless the definition or an incident closes them', async () => {
+  it('keeps connections of a single user unless the definition or an incident closes them (HT05)', async () => {
     const { target, current, logsIn } = await begin('single-user');
     const session = await open(current);
     const next = await rotate(target, current);
@@ -116,7 +116,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     await expect(session.query('SELECT 1')).rejects.toThrow();
   });
 
-  it('closes every connection of a single user if the definition says so, however many reconnect', async () => {
+  it('closes every connection of a single user if the definition says so, however many reconnect (HT05)', async () => {
     const { target, current, username, logsIn } = await begin('single-user', { endSessions: true });
     await Promise.all(Array.from({ length: 20 }, () => open(current)));
     const attack = { isOver: false };
@@ -135,7 +135,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     expect(await logsIn(pending)).toBe(true);
   });
 
-  it('wins in an incident over connections that set another password repeatedly', async () => {
+  it('wins in an incident over connections that set another password repeatedly (HT05)', async () => {
     const { target, current, username, logsIn } = await begin('single-user');
     const sessions = await Promise.all(Array.from({ length: 4 }, () => open(current)));
     const loops = sessions.map(keepChanging);
@@ -147,7 +147,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     expect(await connections(username)).toBe(0);
   });
 
-  it('aborts in an incident a login that had begun before with the old password', async () => {
+  it('aborts in an incident a login that had begun before with the old password (HT05)', async () => {
     const { target, current, username, logsIn } = await begin('single-user');
     const { host, port } = mariadb;
     const login = await beginLogin({
@@ -162,7 +162,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     expect(await logsIn(pending)).toBe(true);
   });
 
-  it('retires one of two users that keeps reconnecting, with a prepared transaction left', async () => {
+  it('retires one of two users that keeps reconnecting, with a prepared transaction left (HT05)', async () => {
     const { target, current, username, logsIn } = await begin('alternating-users');
     const pending = await rotate(target, current);
     const id = uniqueName('xa');
@@ -179,7 +179,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     expect(await logsIn(pending)).toBe(true);
   });
 
-  it('does not reactivate a retired user through objects that it defined', async () => {
+  it('does not reactivate a retired user through objects that it defined (HT05)', async () => {
     const { target, current, database, logsIn } = await begin('alternating-users');
     const session = await open(current);
     await session.query(sql`CREATE VIEW ${[database]}.v AS SELECT * FROM ${[database]}.orders`);
@@ -195,7 +195,7 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     expect(await logsIn(pending)).toBe(true);
   });
 
-  it('gives an attacker nothing who set its own password of one of two users', async () => {
+  it('gives an attacker nothing who set its own password of one of two users (HT05)', async () => {
     const { target, current, logsIn } = await begin('alternating-users');
     const pending = await rotate(target, current);
     const session = await open(current);

@@ -104,7 +104,7 @@ describe('a failing rotation', () => {
     ['answers with too many bytes', { outcome: 'accepted', password: 'x' }, 'answer'],
     ['answers in its own words', { outcome: 'failed', reason: 'hunter2' }, 'answer'],
   ])(
-    'shows a clear reason, keeps the value and is aborted, when the receiver %s',
+    'shows a clear reason, keeps the value and is aborted, when the receiver %s (R07)',
     async (_title, answer, reason) => {
       target.instead = ({ target: place, step }) =>
         place.includes('liar') && step === 'test' ? answer : undefined;
@@ -122,7 +122,7 @@ describe('a failing rotation', () => {
     },
   );
 
-  it('is refused with a pointer before it is defined, for any problem', async () => {
+  it('is refused with a pointer before it is defined, for any problem (R08)', async () => {
     const { installation, operator: token } = broker;
     const refusals = await Promise.all(
       Object.entries(WRONG).map(async ([pointer, rotation]) => {

@@ -68,7 +68,7 @@ function attacks(postgres: Postgres): void {
     return { target, pending };
   };
 
-  it('replaces the password of a single user who keeps its own row locked', async () => {
+  it('replaces the password of a single user who keeps its own row locked (HT04)', async () => {
     const holder = await begin();
     const session = await open(holder.current);
     await session.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [
@@ -83,7 +83,7 @@ function attacks(postgres: Postgres): void {
     expect(await logsIn(holder.current)).toBe(false);
   });
 
-  it('replaces the password of a single user who prepared a transaction on its own row', async () => {
+  it('replaces the password of a single user who prepared a transaction on its own row (HT04)', async () => {
     const holder = await begin();
     const session = await open(holder.current);
     await session.query('BEGIN');
@@ -96,7 +96,7 @@ function attacks(postgres: Postgres): void {
     expect(await logsIn(pending)).toBe(true);
   });
 
-  it('terminates the sessions of a single user in an incident, which would otherwise change the password again', async () => {
+  it('terminates the sessions of a single user in an incident, which would otherwise change the password again (HT04)', async () => {
     const holder = await begin();
     const sessions = await Promise.all(Array.from({ length: 4 }, () => open(holder.current)));
     const loops = sessions.map((session) => keepChanging(session));
@@ -109,7 +109,7 @@ function attacks(postgres: Postgres): void {
     await until('no session is left', async () => (await sessionsOf(holder.first)) === 0);
   });
 
-  it('keeps open sessions of a single user if nothing requests their end', async () => {
+  it('keeps open sessions of a single user if nothing requests their end (HT04)', async () => {
     const holder = await begin();
     const session = await open(holder.current);
     const turn = turnOf(holder.current);
@@ -120,7 +120,7 @@ function attacks(postgres: Postgres): void {
     await expect(session.query('SELECT 1')).rejects.toThrow();
   });
 
-  it('retires a user who keeps its own row locked', async () => {
+  it('retires a user who keeps its own row locked (HT04)', async () => {
     const holder = await begin();
     const { target, pending } = await setPending(holder);
     const session = await open(holder.current);
@@ -132,7 +132,7 @@ function attacks(postgres: Postgres): void {
     expect(await logsIn(pending)).toBe(true);
   });
 
-  it('retires in an incident a user whose sessions act as the current one and change its password', async () => {
+  it('retires in an incident a user whose sessions act as the current one and change its password (HT04)', async () => {
     const holder = await begin();
     const { target, pending: ofSecond } = await setPending(holder);
     await target.retire(turnOf(ofSecond), holder.current);

@@ -86,7 +86,7 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
     );
 
   it.each(['set', 'retire'] as const)(
-    'kills a script of the holder that blocks all clients: %s',
+    'kills a script of the holder that blocks all clients: %s (HT06)',
     async (step) => {
       const { current, pending, target, username } = await begin();
       if (step === 'retire') await target.set(turnOf(current), pending);
@@ -103,7 +103,7 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
     },
   );
 
-  it('kills an endless function of the holder', async () => {
+  it('kills an endless function of the holder (HT06)', async () => {
     const { current, pending, target, username } = await begin();
     await target.set(turnOf(current), pending);
     const holder = await open(current);
@@ -118,7 +118,7 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
     holder.destroy();
   });
 
-  it('closes connections that are blocked, subscribed, or inside a transaction', async () => {
+  it('closes connections that are blocked, subscribed, or inside a transaction (HT06)', async () => {
     const { current, pending, target, username } = await begin();
     await target.set(turnOf(current), pending);
     const clients = await Promise.all(Array.from({ length: 3 }, () => open(current)));
@@ -134,7 +134,7 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
     for (const client of clients) client.destroy();
   });
 
-  it('closes connections even if the ACL file cannot be written', async () => {
+  it('closes connections even if the ACL file cannot be written (HT06)', async () => {
     const { current, pending, target, username } = await begin();
     await target.set(turnOf(current), pending);
     const holder = await open(current);

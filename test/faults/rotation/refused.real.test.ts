@@ -43,7 +43,7 @@ describeWith(['postgres'], 'a rotation at a target that refuses', ({ postgres })
   });
 
   it.each(['single', 'alternating'] as const)(
-    'checks whether a step was done before it repeats the step, when the answer is lost: %s (F06, I12)',
+    'checks whether a step was done before it repeats the step, when the answer is lost: %s (I12, F06)',
     async (name) => {
       const path = PATHS[name];
       const before = await broker.current(path);

@@ -198,7 +198,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     },
   );
 
-  it('run no more rotations of one connection together than its cap', async () => {
+  it('run no more rotations of one connection together than its cap (F09)', async () => {
     const names = Array.from({ length: CAPPED }, (_, n) => `capped-${n}`);
     for (const name of names) await define(name);
     target.latencyMs = 30;

@@ -55,12 +55,12 @@ describe('a store that was killed before the checkpoint file named its last comm
     expect(await heldReasons()).toEqual([]);
   });
 
-  it('is held when the end of its write-ahead log was cut off', async () => {
+  it('is held when the end of its write-ahead log was cut off (F31)', async () => {
     await truncate(own.at(WAL), (await stat(own.at(WAL))).size - 100);
     expect(await heldReasons()).toEqual(['commits_missing']);
   });
 
-  it('is held when a bit of its last commit was flipped', async () => {
+  it('is held when a bit of its last commit was flipped (F31)', async () => {
     await flipInWal(100);
     expect(await heldReasons()).toEqual(['commits_missing']);
   });

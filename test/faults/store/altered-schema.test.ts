@@ -34,7 +34,7 @@ describe('a store with a trigger that undoes revocations', () => {
     own.sql((database) => database.exec(UNDO));
   });
 
-  it('is held from the start, the broker writes nothing to it, and the log names the trigger', async () => {
+  it('is held from the start, the broker writes nothing to it, and the log names the trigger (C11)', async () => {
     const before = recorded();
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
     expect(recorded()).toBe(before);
@@ -43,7 +43,7 @@ describe('a store with a trigger that undoes revocations', () => {
     );
   });
 
-  it('stays held whatever the operator accepts, until the trigger is removed', async () => {
+  it('stays held whatever the operator accepts, until the trigger is removed (C11)', async () => {
     const difference = 'trigger "undo" on "operator_tokens" is not of the migrations';
     await expect(release()).rejects.toMatchObject({ code: 'ERR_HELD' });
     await expect(release()).rejects.toThrow(difference);

@@ -81,7 +81,7 @@ describe(`a backup while the broker runs, when the disk becomes full (F22)${left
   };
 
   itIfMounted(
-    'fails in the middle of the archive and leaves no file; the next one succeeds',
+    'fails in the middle of the archive and leaves no file; the next one succeeds (F22)',
     async () => {
       disk = SmallDisk.mount('64m')!;
       await start({ backups: disk.path });
@@ -108,7 +108,7 @@ describe(`a backup while the broker runs, when the disk becomes full (F22)${left
   });
 
   itIfMounted(
-    'fails in the middle of the copy beside the store; the broker serves when there is room',
+    'fails in the middle of the copy beside the store; the broker serves when there is room (F22)',
     async () => {
       disk = SmallDisk.mount('64m')!;
       await start({ store: disk.path });

@@ -26,7 +26,7 @@ async function timeAtStart(): Promise<number> {
 }
 
 describe('a broker that starts with the system clock set back by a day', () => {
-  it('continues from the newest entry of its log, and reports that the clock is behind', async () => {
+  it('continues from the newest entry of its log, and reports that the clock is behind (ED11)', async () => {
     const now = await timeAtStart();
     expect(now).toBeGreaterThan(tokenEndsAt - DAY / 2);
     expect(now).toBeLessThan(tokenEndsAt);

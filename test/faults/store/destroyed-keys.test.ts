@@ -57,13 +57,13 @@ describe('destroyed data keys', () => {
     change: { wrapped_dek: null, ciphertext: null, destroyed_at: 2 },
   });
 
-  it('are removed from the files of a running broker, its write-ahead log included', async () => {
+  it('are removed from the files of a running broker, its write-ahead log included (C09)', async () => {
     expect(found()).toBe(COUNT);
     await store.commit({ writes: keys.map((_, version) => destroy(version)) });
     await untilGone();
   });
 
-  it('are removed when their rows are deleted, from unused pages too', async () => {
+  it('are removed when their rows are deleted, from unused pages too (C09)', async () => {
     await store.commit({ writes: [{ table: 'secret_versions', remove: { secret_id: 'sec_1' } }] });
     await untilGone();
   });
@@ -142,7 +142,7 @@ describe('destroyed data keys', () => {
       },
       [50],
     ],
-  ])('are removed: %s', async (_what, work, versions) => {
+  ])('are removed: %s (C09)', async (_what, work, versions) => {
     await work();
     await untilNoneOf(versions.map((version) => keys[version]!));
     const rest = keys.filter((_, version) => !versions.includes(version));
@@ -156,7 +156,7 @@ describe('destroyed data keys', () => {
     store = await openAgain(path);
   });
 
-  it('are removed after a crash, by the next start', async () => {
+  it('are removed after a crash, by the next start (C09)', async () => {
     await store.commit({ writes: [destroy(70)] });
     const crashed = join(directory, 'crashed.db');
     for (const end of ['', '-wal']) copyFileSync(`${path}${end}`, `${crashed}${end}`);

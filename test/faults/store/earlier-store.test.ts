@@ -64,7 +64,7 @@ describe.each([
     }
   });
 
-  it('is sealed once: rows without a MAC hold it from then on', async () => {
+  it('is sealed once: rows without a MAC hold it from then on (C14)', async () => {
     own = await AttackedInstallation.from(name);
     expect(await own.unreadyAtStart()).toEqual([]);
     own.sql((database) => {
@@ -166,7 +166,7 @@ describe.each([
 });
 
 describe('a store of the release before attestations', () => {
-  it('is migrated and served, stores signatures, and is held when one was removed', async () => {
+  it('is migrated and served, stores signatures, and is held when one was removed (IS08)', async () => {
     own = await AttackedInstallation.from('before-attestations');
     expect(await own.unreadyAtStart()).toEqual([]);
     expect(digests()).toEqual(expect.arrayContaining(['approvals 1', 'attestations 0']));

@@ -87,7 +87,7 @@ async function release(): Promise<void> {
   await runRelease({ config: path, comment: 'the log was lost' });
 }
 
-it('quarantines after the release, before anything is served, the pod of an alert that came while held', async () => {
+it('quarantines after the release, before anything is served, the pod of an alert that came while held (RS06)', async () => {
   const first = await serve();
   const absent = { 'If-None-Match': '*' };
   const cluster = { connection: 'kube', issuer: kube.issuer, audiences: ['quaymaster'] };
@@ -165,7 +165,7 @@ async function keepAlert(held: Omit<HeldAlerts, 'alerts'>, uid: string): Promise
   return alert;
 }
 
-it('starts although the source or the cluster of a kept alert is gone, and the former counts', async () => {
+it('starts although the source or the cluster of a kept alert is gone, and the former counts (RS06)', async () => {
   const pod = kube.pods.create({ namespace: 'prod', name: 'other', serviceAccount: 'api' });
   const { uid } = pod.metadata;
   await keepAlert({ source: 'removed', cluster: 'prod' }, uid);
@@ -181,7 +181,7 @@ it('starts although the source or the cluster of a kept alert is gone, and the f
   expect(items.find(({ cluster }) => cluster === 'removed')).toMatchObject({ state: 'unmatched' });
 });
 
-it('starts held, and keeps the alert, if a row in the database would hide it', async () => {
+it('starts held, and keeps the alert, if a row in the database would hide it (RS06)', async () => {
   const alert = await keepAlert({ source: 'falco', cluster: 'prod' }, 'uid-hidden');
   const id = alertId('falco', alert);
   const forged = { id, source: 'falco', state: 'done', received_at: 1, body: '{}', mac: null };
@@ -216,7 +216,7 @@ describe('files of kept alerts', () => {
     return all;
   }
 
-  it('stay until they are taken, and the failure names the file and keeps its code', async () => {
+  it('stay until they are taken, and the failure names the file and keeps its code (RS06)', async () => {
     expect(await taken()).toEqual([]);
     await files.keep(KEPT);
     const [name = ''] = await kept();
@@ -234,17 +234,20 @@ describe('files of kept alerts', () => {
     ['of another version', JSON.stringify({ version: 2, ...KEPT }), undefined],
     ['incomplete', JSON.stringify({ version: 1, ...KEPT, alerts: [{ rule: 'x' }] }), undefined],
     ['not JSON', '{', undefined],
-  ])('are set aside for people if they are %s, and the others are taken', async (_, text, name) => {
-    await files.keep(KEPT);
-    const aside = `${name ?? sha256Hex(text)}.json`;
-    await write(aside, text);
-    expect(await taken()).toMatchObject([KEPT]);
-    expect(await kept()).toEqual([`${aside}.refused`]);
-    expect(logged).toEqual([{ path: join(directory, 'checkpoint.alerts', `${aside}.refused`) }]);
-    expect(await taken()).toEqual([]);
-  });
+  ])(
+    'are set aside for people if they are %s, and the others are taken (RS06)',
+    async (_, text, name) => {
+      await files.keep(KEPT);
+      const aside = `${name ?? sha256Hex(text)}.json`;
+      await write(aside, text);
+      expect(await taken()).toMatchObject([KEPT]);
+      expect(await kept()).toEqual([`${aside}.refused`]);
+      expect(logged).toEqual([{ path: join(directory, 'checkpoint.alerts', `${aside}.refused`) }]);
+      expect(await taken()).toEqual([]);
+    },
+  );
 
-  it('have a limit', async () => {
+  it('have a limit (RS06)', async () => {
     await files.keep(KEPT);
     for (let each = 0; each < 1_000; each += 1) await write(`${each}.json`, '');
     await expect(files.keep({ ...KEPT, source: 'two' })).rejects.toMatchObject({

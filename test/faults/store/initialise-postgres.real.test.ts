@@ -58,7 +58,7 @@ describeWith(['postgres'], 'init on PostgreSQL', ({ postgres }) => {
     );
   const rows = async (sql: string): Promise<object[]> => (await client.query<object>(sql)).rows;
 
-  it('succeeds once when two run at the same time, and the other leaves nothing in the store', async () => {
+  it('succeeds once when two run at the same time, and the other leaves nothing in the store (C13)', async () => {
     const results = await Promise.allSettled([init('one'), init('two')]);
     const failed = results.filter(({ status }) => status === 'rejected');
     expect(failed).toMatchObject([{ reason: { code: 'ERR_CONFLICT' } }]);
@@ -80,7 +80,7 @@ describeWith(['postgres'], 'init on PostgreSQL', ({ postgres }) => {
     expect(await rows('SELECT "name" FROM "claims" WHERE "name" = \'initialise\'')).toEqual([]);
   });
 
-  it('refuses a database to which every role may connect, and names the statement to run', async () => {
+  it('refuses a database to which every role may connect, and names the statement to run (C13)', async () => {
     const name = client.database ?? '';
     await client.query(`GRANT CONNECT ON DATABASE ${name} TO PUBLIC`);
     await expect(init('one')).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });

@@ -129,7 +129,7 @@ describe('a change of the key-encryption key', () => {
     expect(broker!.unready()).toEqual([]);
   });
 
-  it('raises an alarm and serves while one of two keys is unavailable', async () => {
+  it('raises an alarm and serves while one of two keys is unavailable (F41)', async () => {
     const { first, second } = await prepare();
     await open({ kek: first, secondKek: second });
     await until('both wrap the root key', async () => (await wrapsOf()) === 2);
@@ -140,7 +140,7 @@ describe('a change of the key-encryption key', () => {
     expect((await status()).keys).toHaveLength(1);
   });
 
-  it('uses a key that a start could not open once it works, without a restart', async () => {
+  it('uses a key that a start could not open once it works, without a restart (F42)', async () => {
     const { first, second } = await prepare();
     const clock = new HandClock(Date.now());
     await rename(own.at('keys/second'), own.at('keys/away'));
@@ -175,7 +175,7 @@ describe('a change of the key-encryption key', () => {
 });
 
 describe('a start without any key-encryption key', () => {
-  it('is sealed: it answers probes, refuses the rest, and unseals by itself', async () => {
+  it('is sealed: it answers probes, refuses the rest, and unseals by itself (F41)', async () => {
     await prepare();
     await rename(own.at('keys/kek'), own.at('keys/away'));
     const port = await freePort();

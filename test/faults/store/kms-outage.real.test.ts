@@ -153,7 +153,7 @@ describeWith(['moto'], 'a key-encryption key in AWS KMS', ({ moto }) => {
     await serving.stop('test');
   });
 
-  it('lets no answer leave while it stays disabled, before a sink that must acknowledge has its entry', async () => {
+  it('lets no answer leave while it stays disabled, before a sink that must acknowledge has its entry (F42)', async () => {
     const receiver = await HttpReceiver.start();
     const sinks = [{ type: 'http', url: receiver.url, mustAcknowledge: true }];
     const token = await prepare({ audit: { acknowledgeWithinSeconds: 30, sinks } });

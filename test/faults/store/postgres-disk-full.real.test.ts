@@ -41,7 +41,7 @@ describeWith(['postgres'], `F22: a store whose PostgreSQL has a full disk${leftO
     );
 
   itIfMounted(
-    'reports it while there is no space, and ends the report when there is, even without a commit',
+    'reports it while there is no space, and ends the report when there is, even without a commit (F22)',
     async () => {
       const filler = join(disk!.path, 'filler');
       const { bavail, bsize } = statfsSync(disk!.path);

@@ -204,7 +204,7 @@ describeWith(['postgres'], 'a failing PostgreSQL', () => {
     await impatient.close();
   });
 
-  it('makes the store unready after five seconds without a commit, and ready again automatically', async () => {
+  it('makes the store unready after five seconds without a commit, and ready again automatically (C13)', async () => {
     let later = 0;
     const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + later };
     const store = await openPostgresStore(

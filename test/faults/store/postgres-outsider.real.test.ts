@@ -83,7 +83,7 @@ describeWith(['postgres'], 'a role without any grant that may connect', ({ postg
     await database.drop();
   });
 
-  it('does not block commits, invalidations or starts with advisory locks', async () => {
+  it('does not block commits, invalidations or starts with advisory locks (C12)', async () => {
     const store = await open();
     for (const key of ADVISORY_KEYS) {
       expect(await refusal(`SELECT pg_advisory_lock(${key})`)).toBe('done');
@@ -94,7 +94,7 @@ describeWith(['postgres'], 'a role without any grant that may connect', ({ postg
     expect(store.fault()).toBeUndefined();
   });
 
-  it('cannot lock a table of the store in any mode, or a row', async () => {
+  it('cannot lock a table of the store in any mode, or a row (C12)', async () => {
     await open();
     for (const table of Object.keys(SCHEMA) as TableName[]) {
       for (const mode of MODES) {
@@ -115,7 +115,7 @@ describeWith(['postgres'], 'a role without any grant that may connect', ({ postg
     expect(await record(await opening)).toMatchObject({ status: 'committed' });
   });
 
-  it('does not delay that migration when a broker of the earlier release runs: it stops that broker', async () => {
+  it('does not delay that migration when a broker of the earlier release runs: it stops that broker (C12)', async () => {
     const former = await open();
     await record(former, ['session:ses_1']);
     await record(former, ['session:ses_2']);

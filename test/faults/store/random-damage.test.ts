@@ -35,7 +35,7 @@ describe.each([
   afterAll(() => store.remove());
 
   it(
-    'never serves a flipped bit unnoticed',
+    'never serves a flipped bit unnoticed (F31)',
     async () => {
       const random = seededRandom(SEED);
       await expectNoticed(`file ${name}`, () =>
@@ -64,7 +64,7 @@ describe('the write-ahead log of a killed store', () => {
   );
 
   it(
-    'is never served unnoticed after a cut',
+    'is never served unnoticed after a cut (F31)',
     async () => {
       const random = seededRandom(SEED);
       await expectNoticed('cut log', () =>

@@ -110,7 +110,7 @@ async function flip(path: string, share: number): Promise<void> {
 
 describe('a restore of a manipulated backup', () => {
   it.each([0, 0.001, 0.3, 0.6, 1])(
-    'names the file and changes nothing with a flipped bit at %d of the archive',
+    'names the file and changes nothing with a flipped bit at %d of the archive (F31)',
     async (share) => {
       const archive = await copyOf(made[0] ?? '');
       await flip(archive, share);
@@ -232,7 +232,7 @@ describe('a restore that is interrupted', () => {
     return signal === 'SIGKILL';
   }
 
-  it('leaves the present store or the restored one, always whole', async () => {
+  it('leaves the present store or the restored one, always whole (F40)', async () => {
     const sizes = [entriesIn(storePath()), await entriesOf(made[0] ?? '')];
     const draft = `${storePath()}.restore`;
     let kills = 0;
@@ -263,7 +263,7 @@ describe('a restore that is interrupted', () => {
     );
   });
 
-  it('is held until a release, whichever store is in place', async () => {
+  it('is held until a release, whichever store is in place (F31)', async () => {
     const starting = broker.start().catch(() => undefined);
     await until('the broker says why it is held', async () => {
       const answer = await broker.call('GET', '/readyz').catch(() => undefined);

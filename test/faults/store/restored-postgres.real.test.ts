@@ -150,7 +150,7 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
     }
   }
 
-  it('is made while the broker serves, checked after the restore, and lists what was lost', async () => {
+  it('is made while the broker serves, checked after the restore, and lists what was lost (F40)', async () => {
     expect(await makeManifest()).toContain('Start the dump or base backup now');
     await save('during');
     // The tree in the dump has it.
@@ -178,7 +178,7 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
     expect(names).toEqual(['kept', 'during']);
   });
 
-  it('restores a base backup into a new cluster, held until the release, and lists what was lost', async () => {
+  it('restores a base backup into a new cluster, held until the release, and lists what was lost (F40)', async () => {
     await makeManifest();
     await baseBackup();
     await save('lost');
@@ -197,7 +197,7 @@ describeWith(['postgres15'], 'a PostgreSQL store, its dump and its manifest', ({
     expect(found).toEqual(['kept', undefined]);
   }, 240_000);
 
-  it('refuses a base backup in which one row was changed, and holds the broker', async () => {
+  it('refuses a base backup in which one row was changed, and holds the broker (F40)', async () => {
     await makeManifest();
     await baseBackup();
     await stop();

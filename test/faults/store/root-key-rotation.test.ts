@@ -78,7 +78,7 @@ async function keepOneCredential(): Promise<void> {
 }
 
 describe('a rotation of the root key', () => {
-  it('leaves no row under the old key, destroys it, and keeps every token and value', async () => {
+  it('leaves no row under the old key, destroys it, and keeps every token and value (F43)', async () => {
     const { parts } = await openFilled();
     const old = parts.keyring.active.id;
     const before = await values();
@@ -124,7 +124,7 @@ describe('a rotation of the root key', () => {
     ]);
   });
 
-  it('encrypts every value again after a compromise, and names what a copy still opens', async () => {
+  it('encrypts every value again after a compromise, and names what a copy still opens (F43)', async () => {
     await openFilled();
     const before = await values();
     const old = (await rows('secret_versions')).filter(({ ciphertext }) => ciphertext !== null);
@@ -147,7 +147,7 @@ describe('a rotation of the root key', () => {
     expect(report?.exposed?.paths).toEqual((await rows('secrets')).map(({ path }) => path));
   });
 
-  it('counts its seals ahead of time, and refuses a count that was set back', async () => {
+  it('counts its seals ahead of time, and refuses a count that was set back (F43)', async () => {
     const { parts } = await openFilled();
     const first = parts.keyring.active;
     const counted = (await readRootKeys(parts.store)).keys[0]!.seals!;

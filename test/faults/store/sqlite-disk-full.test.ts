@@ -172,7 +172,7 @@ describe(`a store whose disk is full${leftOut}`, () => {
   });
 
   itIfMounted(
-    'reports it when even the ballast is used up, and recovers from that too',
+    'reports it when even the ballast is used up, and recovers from that too (F32)',
     async () => {
       fill();
       await readUntilFull();

@@ -30,7 +30,7 @@ describe('a store whose process is killed', () => {
   afterEach(() => rmSync(directory, { recursive: true }));
 
   it(
-    'has every acknowledged plan, whole plans only, and valid chains',
+    'has every acknowledged plan, whole plans only, and valid chains (F29)',
     async () => {
       const acknowledged = new Set<string>();
       for (let round = 0; round < ROUNDS; round += 1) {
@@ -58,7 +58,7 @@ describe('a store whose process is killed', () => {
     180_000 + ROUNDS * 5_000,
   );
 
-  it('is refused to a second process while the first lives, and opens as soon as that is dead', async () => {
+  it('is refused to a second process while the first lives, and opens as soon as that is dead (F33)', async () => {
     const child = new WriterChild(path);
     await child.until(1);
     await expect(open()).rejects.toMatchObject({

@@ -44,7 +44,7 @@ describe(`F30: a store whose machine loses its power${suffix}`, () => {
   };
 
   itIfCompiled(
-    'has every acknowledged plan in the synced data, whole plans only, and opens without repair',
+    'has every acknowledged plan in the synced data, whole plans only, and opens without repair (F30)',
     async () => {
       const acknowledged = new Set<string>();
       for (let round = 0; round < ROUNDS; round += 1) {

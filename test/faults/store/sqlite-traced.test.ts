@@ -26,7 +26,7 @@ describe(`a store whose system calls are traced${suffix}`, () => {
   afterEach(() => rmSync(directory, { recursive: true }));
 
   itIfTraced(
-    'syncs its log between a commit and its acknowledgement, once for a whole round',
+    'syncs its log between a commit and its acknowledgement, once for a whole round (F30)',
     async () => {
       const log = join(directory, 'trace');
       const before = [
@@ -84,7 +84,7 @@ describe(`a store whose system calls are traced${suffix}`, () => {
     ['9', 'ENOSPC'],
     ['12', 'EDQUOT'],
   ])(
-    'does not acknowledge the commit whose sync fails (number %s, %s), and continues',
+    'does not acknowledge the commit whose sync fails (number %s, %s), and continues (F23)',
     async (when, error) => {
       const child = failing(when, error);
       await child.ended();

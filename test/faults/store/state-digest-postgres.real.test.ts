@@ -97,7 +97,7 @@ describeWith(['postgres'], 'modified rows of running brokers on PostgreSQL', ({ 
     expect(brokers.flatMap((broker) => broker.unready())).toEqual([]);
   });
 
-  it('do not reactivate a revoked operator token, and hold the broker that reads it', async () => {
+  it('do not reactivate a revoked operator token, and hold the broker that reads it (C04)', async () => {
     const { token, stored } = await createOperatorToken(one().parts, newCall(), operator, {
       operator: operator.operator.name,
       body: { ttl: '10m' },
@@ -123,7 +123,7 @@ describeWith(['postgres'], 'modified rows of running brokers on PostgreSQL', ({ 
     }
   });
 
-  it('do not reactivate an earlier policy, and hold the brokers', async () => {
+  it('do not reactivate an earlier policy, and hold the brokers (C04)', async () => {
     await save('narrow', 'app/wide');
     const { rows } = await database.query(`SELECT * FROM documents WHERE name = 'narrow'`);
     await save('narrow', 'app/narrow');

@@ -70,7 +70,7 @@ describe('modified rows of a stopped broker', () => {
     expect(await problems()).toEqual([]);
   });
 
-  it('hold the broker when a policy was deleted, and name it', async () => {
+  it('hold the broker when a policy was deleted, and name it (C04)', async () => {
     await served((_, save) => save('policy', 'deny-top', POLICY('deny-top', 'top/**')));
     own.sql((database) => database.exec(`DELETE FROM documents WHERE kind = 'policy'`));
     expect(await problems()).toEqual([
@@ -78,7 +78,7 @@ describe('modified rows of a stopped broker', () => {
     ]);
   });
 
-  it('hold the broker when a policy was replaced by its earlier version', async () => {
+  it('hold the broker when a policy was replaced by its earlier version (C04)', async () => {
     await served(async (_, save) => {
       await save('policy', 'narrow', POLICY('narrow', 'a/**'));
     });
@@ -101,7 +101,7 @@ describe('modified rows of a stopped broker', () => {
     expect(await problems()).toEqual(['documents: there are 2 rows, the digest is over 2']);
   });
 
-  it('hold the broker when a revoked operator token was restored', async () => {
+  it('hold the broker when a revoked operator token was restored (C04)', async () => {
     const before = own.rows('operator_tokens');
     await served(async ({ parts }) => {
       const operator = (await parts.tokens.find(token, parts.catalog))!;
@@ -114,7 +114,7 @@ describe('modified rows of a stopped broker', () => {
     expect(await problems()).toEqual(['operator_tokens: there are 1 rows, the digest is over 0']);
   });
 
-  it('hold the broker when rows and digests were both replaced by an earlier copy', async () => {
+  it('hold the broker when rows and digests were both replaced by an earlier copy (C04)', async () => {
     const digests = own.rows('state_digests');
     const documents = own.rows('documents');
     await served((_, save) => save('policy', 'deny-top', POLICY('deny-top', 'top/**')));
@@ -131,7 +131,7 @@ describe('modified rows of a stopped broker', () => {
     expect(await problems()).toContain('documents: its digest is missing');
   });
 
-  it('hold the broker when the digests and the MACs of checkpoints were removed, as if they had never existed', async () => {
+  it('hold the broker when the digests and the MACs of checkpoints were removed, as if they had never existed (C14)', async () => {
     own.sql((database) => {
       database.exec('DELETE FROM state_digests');
       database.exec('UPDATE log_checkpoints SET state = NULL');
@@ -140,12 +140,12 @@ describe('modified rows of a stopped broker', () => {
     expect(await problems()).toContain('documents: its digest is missing');
   });
 
-  it('hold the broker when a credential was invented, and name it', async () => {
+  it('hold the broker when a credential was invented, and name it (C14)', async () => {
     own.putRow('credentials', credentialRow('cred_1'));
     expect(await problems()).toEqual(['credentials: credentials cred_1 has no valid MAC']);
   });
 
-  it('are accepted by a release, which shows what it accepts and records it', async () => {
+  it('are accepted by a release, which shows what it accepts and records it (C04)', async () => {
     await served((_, save) => save('policy', 'deny-top', POLICY('deny-top', 'top/**')));
     own.sql((database) => database.exec(`DELETE FROM documents WHERE kind = 'policy'`));
     const text = await release();
@@ -165,7 +165,7 @@ describe('modified rows of a stopped broker', () => {
     await expect(release()).rejects.toMatchObject({ code: 'ERR_HELD' });
   });
 
-  it('do not reactivate a closed session', async () => {
+  it('do not reactivate a closed session (C04)', async () => {
     let sessionToken = '';
     let ended: Row[] = [];
     await served(async ({ parts }) => {

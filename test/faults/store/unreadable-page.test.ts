@@ -64,7 +64,7 @@ afterEach(async () => {
 });
 
 describe('a large store with a page that cannot be read', () => {
-  it('refuses requests that need the page with a clear error, and serves the rest', async () => {
+  it('refuses requests that need the page with a clear error, and serves the rest (F31)', async () => {
     await expect(store.get('leases', { id: 'lea_000' })).rejects.toMatchObject({
       ...UNREADABLE,
       detail: expect.stringContaining('a page of the store is damaged or cannot be read'),

@@ -31,7 +31,7 @@ export function leftovers(at: () => TenantPlace): void {
     }
   };
 
-  it('gives a definer function of the tenant to an heir, and it no longer runs as the tenant', async () => {
+  it('gives a definer function of the tenant to an heir, and it no longer runs as the tenant (HT01)', async () => {
     const tenant = await at().issue({ heir: at().heir });
     const name = await plant(tenant);
     await (await tenant.open()).query('CREATE TABLE app.data (id int)');
@@ -48,7 +48,7 @@ export function leftovers(at: () => TenantPlace): void {
     await at().place.query(`DROP TABLE app.data; DROP VIEW app.spy; DROP FUNCTION ${name}`);
   });
 
-  it('keeps a role without an heir that owns objects locked and without rights, and reports it', async () => {
+  it('keeps a role without an heir that owns objects locked and without rights, and reports it (HT01)', async () => {
     const tenant = await at().issue();
     const name = await plant(tenant);
     const read = `SELECT ${name}('SELECT * FROM public.orders')`;
@@ -62,7 +62,7 @@ export function leftovers(at: () => TenantPlace): void {
     expect(await revoked(at(), tenant)).toBe('');
   });
 
-  it('drops the objects of the tenant if the mount says so', async () => {
+  it('drops the objects of the tenant if the mount says so (HT01)', async () => {
     const tenant = await at().issue({ revocation: ['DROP OWNED BY {{name}}'] });
     const name = await plant(tenant);
     expect(await revoked(at(), tenant)).toBe('');
@@ -70,7 +70,7 @@ export function leftovers(at: () => TenantPlace): void {
   });
 
   it.each(['CURRENT_USER', 'SESSION_USER', 'BROKER'])(
-    'does not give objects to the role of the connection, not even if the mount says so: %s',
+    'does not give objects to the role of the connection, not even if the mount says so: %s (HT01)',
     async (target) => {
       const to = target === 'BROKER' ? `"${at().place.admin}"` : target;
       const tenant = await at().issue({ revocation: [`REASSIGN OWNED BY {{name}} TO ${to}`] });
@@ -81,7 +81,7 @@ export function leftovers(at: () => TenantPlace): void {
     },
   );
 
-  it('leaves large objects, default privileges and objects in other databases without a new owner', async () => {
+  it('leaves large objects, default privileges and objects in other databases without a new owner (HT01)', async () => {
     const tenant = await at().issue({ heir: at().heir });
     const here = await tenant.open();
     await here.query('SELECT lo_create(0)');
@@ -96,7 +96,7 @@ export function leftovers(at: () => TenantPlace): void {
   });
 
   it.each(['SUPERUSER', 'CREATEROLE', 'REPLICATION', 'BYPASSRLS', 'LOGIN'])(
-    'does not use an heir that is %s',
+    'does not use an heir that is %s (HT01)',
     async (attribute) => {
       const heir = await at().makeHeir();
       const tenant = await at().issue({ heir });
@@ -108,7 +108,7 @@ export function leftovers(at: () => TenantPlace): void {
     },
   );
 
-  it('does not use an heir that has members, or is one', async () => {
+  it('does not use an heir that has members, or is one (HT01)', async () => {
     const [model, one, other] = [
       await at().makeHeir(),
       await at().makeHeir(),
@@ -128,7 +128,7 @@ export function leftovers(at: () => TenantPlace): void {
     }
   });
 
-  it('revokes every membership that the tenant granted', async () => {
+  it('revokes every membership that the tenant granted (HT01)', async () => {
     const tenant = await at().issue({ heir: at().heir });
     const session = await tenant.open();
     for (const member of [at().heir, at().place.admin, at().strangerName]) {
@@ -141,7 +141,7 @@ export function leftovers(at: () => TenantPlace): void {
     await at().place.query('DROP TABLE app.shared');
   });
 
-  it('revokes the rights of a tenant with more objects than can be reassigned in time', async () => {
+  it('revokes the rights of a tenant with more objects than can be reassigned in time (HT01)', async () => {
     const tenant = await at().issue({ heir: at().heir });
     const name = await plant(tenant);
     await (await tenant.open()).query('SELECT count(lo_create(0)) FROM generate_series(1, 60000)');
@@ -157,7 +157,7 @@ export function leftovers(at: () => TenantPlace): void {
     expect(await asStranger(`SELECT ${name}('SELECT * FROM public.orders')`)).toBe('42501');
   });
 
-  it('revokes the rights of a tenant that an accomplice granted more rights than can be listed', async () => {
+  it('revokes the rights of a tenant that an accomplice granted more rights than can be listed (HT01)', async () => {
     const [tenant, accomplice] = [await at().issue(), await at().issue()];
     const name = await plant(tenant);
     const session = await accomplice.open();
@@ -169,7 +169,7 @@ export function leftovers(at: () => TenantPlace): void {
     await accomplice.revoke().catch(() => undefined);
   });
 
-  it('uses the heir even if the tenant granted it rights on its own objects', async () => {
+  it('uses the heir even if the tenant granted it rights on its own objects (HT01)', async () => {
     const tenant = await at().issue({ heir: at().heir });
     const session = await tenant.open();
     await session.query('CREATE TABLE app.poisoned (id int)');

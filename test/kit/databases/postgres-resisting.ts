@@ -34,7 +34,7 @@ async function keepReturning(tenant: HostileTenant): Promise<void> {
 
 /** Attempts of a credential's holder to prevent its revocation. */
 export function resisting(at: () => TenantPlace): void {
-  it('is revoked while the tenant holds advisory locks of any name', async () => {
+  it('is revoked while the tenant holds advisory locks of any name (HT02)', async () => {
     const tenant = await at().issue();
     const session = await tenant.open();
     for (const name of [`quaymaster role ${tenant.username}`, 'quaymaster grants']) {
@@ -43,7 +43,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await revoked(at(), tenant)).toBe('');
   });
 
-  it('is revoked while the tenant keeps its own row of pg_authid locked', async () => {
+  it('is revoked while the tenant keeps its own row of pg_authid locked (HT02)', async () => {
     const tenant = await at().issue();
     const session = await tenant.open();
     await session.query(`BEGIN`);
@@ -51,14 +51,14 @@ export function resisting(at: () => TenantPlace): void {
     expect(await revoked(at(), tenant)).toBe('');
   });
 
-  it('is revoked while the tenant changes its own role in many reconnecting sessions', async () => {
+  it('is revoked while the tenant changes its own role in many reconnecting sessions (HT02)', async () => {
     const tenant = await at().issue();
     const loops = Array.from({ length: 6 }, () => keepReturning(tenant));
     expect(await revoked(at(), tenant)).toBe('');
     await Promise.all(loops);
   });
 
-  it('is revoked while a prepared transaction of the tenant locks its row without a session', async () => {
+  it('is revoked while a prepared transaction of the tenant locks its row without a session (HT02)', async () => {
     const tenant = await at().issue();
     const session = await tenant.open();
     await session.query('BEGIN');
@@ -68,7 +68,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await revoked(at(), tenant)).toBe('');
   });
 
-  it('is revoked while an open transaction of the tenant has locks on all its objects', async () => {
+  it('is revoked while an open transaction of the tenant has locks on all its objects (HT02)', async () => {
     const tenant = await at().issue({ heir: at().heir });
     const session = await tenant.open();
     await session.query('CREATE TABLE app.locked (id int)');
@@ -78,7 +78,7 @@ export function resisting(at: () => TenantPlace): void {
     await at().place.query('DROP TABLE app.locked');
   });
 
-  it('is revoked with a session that stays out of pg_stat_activity after its login', async () => {
+  it('is revoked with a session that stays out of pg_stat_activity after its login (HT02)', async () => {
     const tenant = await at().issue();
     const hidden = tenant.open('-c post_auth_delay=60').catch(() => undefined);
     await until('the hidden session has begun', async () => {
@@ -96,7 +96,7 @@ export function resisting(at: () => TenantPlace): void {
     if (session !== undefined) await expect(use()).rejects.toThrow();
   });
 
-  it('is revoked while other users log in all the time, and none of them is terminated', async () => {
+  it('is revoked while other users log in all the time, and none of them is terminated (HT02)', async () => {
     const tenant = await at().issue();
     await tenant.open();
     let isOver = false;
@@ -114,7 +114,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(failures).toEqual([]);
   });
 
-  it('is revoked when the tenant has as many sessions as the server allows, which are limited', async () => {
+  it('is revoked when the tenant has as many sessions as the server allows, which are limited (HT02)', async () => {
     const tenant = await at().issue();
     const sessions = await Promise.allSettled(Array.from({ length: 60 }, () => tenant.open()));
     const opened = sessions.filter(({ status }) => status === 'fulfilled').length;
@@ -123,7 +123,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await revoked(at(), tenant)).toBe('');
   });
 
-  it('is revoked while an accomplice acts as the tenant and locks its row', async () => {
+  it('is revoked while an accomplice acts as the tenant and locks its row (HT02)', async () => {
     const [tenant, accomplice] = [await at().issue(), await at().issue()];
     const names = [tenant, accomplice].map(({ username }) => quoteIdentifier(username));
     await at().place.query(`GRANT ${names[0]} TO ${names[1]}`);
@@ -136,7 +136,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await revoked(at(), accomplice)).toBe('');
   });
 
-  it('is revoked by two brokers at once', async () => {
+  it('is revoked by two brokers at once (HT02)', async () => {
     const tenant = await at().issue();
     await (await tenant.open()).query('CREATE TABLE app.both (id int)');
     const outcomes = await Promise.allSettled([tenant.revoke(), tenant.revoke()]);
@@ -147,7 +147,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await at().remains(tenant)).toBe('');
   });
 
-  it('does not terminate an administrator who keeps the role locked, and names the process', async () => {
+  it('does not terminate an administrator who keeps the role locked, and names the process (HT02)', async () => {
     const tenant = await at().issue();
     const administrator = await at().administrator();
     const { rows } = await administrator.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
@@ -161,7 +161,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await revoked(at(), tenant)).toBe('');
   });
 
-  it('terminates no session that only reads a table of the tenant, and reports that it is blocked', async () => {
+  it('terminates no session that only reads a table of the tenant, and reports that it is blocked (HT02)', async () => {
     const tenant = await at().issue({ heir: at().heir });
     const session = await tenant.open();
     await session.query('CREATE TABLE app.read_by_others (id int)');
@@ -175,7 +175,7 @@ export function resisting(at: () => TenantPlace): void {
     await at().place.query('DROP TABLE app.read_by_others');
   });
 
-  it('delays others by at most a second by a lock on a shared table', async () => {
+  it('delays others by at most a second by a lock on a shared table (HT03)', async () => {
     const holder = await at().issue();
     const session = await holder.open();
     await session.query('BEGIN');
@@ -192,7 +192,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await revoked(at(), await at().issue())).toBe('');
   });
 
-  it('is locked and has no usable right while an accomplice locks a shared table', async () => {
+  it('is locked and has no usable right while an accomplice locks a shared table (HT02)', async () => {
     const [tenant, accomplice] = [await at().issue(), await at().issue()];
     const session = await accomplice.open();
     await session.query('BEGIN');
@@ -207,7 +207,7 @@ export function resisting(at: () => TenantPlace): void {
     expect(await revoked(at(), tenant)).toBe('');
   });
 
-  it('blocks no issue of others by advisory locks', async () => {
+  it('blocks no issue of others by advisory locks (HT03)', async () => {
     const stranger = await at().stranger();
     await stranger.query(`SELECT pg_advisory_lock(hashtextextended('quaymaster grants', 0))`);
     const tenant = await at().issue();

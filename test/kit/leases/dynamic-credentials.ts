@@ -62,7 +62,7 @@ export function leavesNothingAfterKill(
       await until('nothing lives at the backend', async () => (await target.live()) === 0);
     }
 
-    it.each(KILL_POINTS)('leaves nothing at the backend: %s', async (point) => {
+    it.each(KILL_POINTS)('leaves nothing at the backend: %s (F18)', async (point) => {
       await broker.startWithFailpoints();
       const session = await logIn();
       await broker.arm(point, 'kill');
@@ -74,7 +74,7 @@ export function leavesNothingAfterKill(
       await broker.installation.stop('SIGKILL');
     });
 
-    it('leaves nothing at the backend, whenever it is killed', async () => {
+    it('leaves nothing at the backend, whenever it is killed (F18)', async () => {
       for (let round = 0; round < ROUNDS; round += 1) {
         await broker.installation.start();
         const session = await logIn();

@@ -26,51 +26,57 @@ const FAILING = Array.from({ length: MOST_ATTEMPTS }, () => `${PROMOTED} throw`)
 /** Kills the process at each point and restarts it. */
 export function killedAt(series: Series): void {
   const { path, points, broker: of, isAhead = false, outlives = false } = series;
-  it.each(points)('leaves a working login, and is promoted and retired once: %s', async (point) => {
-    const broker = of();
-    const { prepared } = broker;
-    const before = await broker.current(path);
-    const written = await broker.written(path, before);
-    await prepared.arm(point, 'kill');
-    await broker.ask(path);
-    expect(await prepared.installation.ended()).toBeNull();
-    const { current, pending } = await broker.stored(path);
-    const works = [await broker.logsIn(path, current), await broker.logsIn(path, pending)];
-    const isBetween = isAhead && !outlives && point === 'rotation.create.after_effect';
-    if (!isBetween) expect(works).toContain(true);
+  it.each(points)(
+    'leaves a working login, and is promoted and retired once: %s (F01, F02, F03, F04, F05)',
+    async (point) => {
+      const broker = of();
+      const { prepared } = broker;
+      const before = await broker.current(path);
+      const written = await broker.written(path, before);
+      await prepared.arm(point, 'kill');
+      await broker.ask(path);
+      expect(await prepared.installation.ended()).toBeNull();
+      const { current, pending } = await broker.stored(path);
+      const works = [await broker.logsIn(path, current), await broker.logsIn(path, pending)];
+      const isBetween = isAhead && !outlives && point === 'rotation.create.after_effect';
+      if (!isBetween) expect(works).toContain(true);
 
-    await broker.restart();
-    // Nothing was recorded and nothing happened, so a repeated request starts again.
-    if (point === BEFORE_ALL) {
-      expect(await broker.active(path)).toBeUndefined();
-      expect((await broker.current(path)).version).toBe(before.version);
-      expect(await broker.ask(path)).toBe(202);
-    }
-    await broker.untilEnded(path);
-    await expectRotated(series, { before, written }, pending);
-  });
+      await broker.restart();
+      // Nothing was recorded and nothing happened, so a repeated request starts again.
+      if (point === BEFORE_ALL) {
+        expect(await broker.active(path)).toBeUndefined();
+        expect((await broker.current(path)).version).toBe(before.version);
+        expect(await broker.ask(path)).toBe(202);
+      }
+      await broker.untilEnded(path);
+      await expectRotated(series, { before, written }, pending);
+    },
+  );
 }
 
 /** Throws at each point. */
 export function throwingAt(series: Series): void {
   const { path, points, broker: of } = series;
-  it.each(points)('resumes when it throws, and is promoted and retired once: %s', async (point) => {
-    const broker = of();
-    const before = await broker.current(path);
-    const written = await broker.written(path, before);
-    await broker.prepared.arm(point, 'throw');
-    expect(await broker.ask(path)).toBe(202);
-    await until('it was there', () => isPast(broker.prepared));
-    await broker.untilEnded(path);
-    await expectRotated(series, { before, written });
-  });
+  it.each(points)(
+    'resumes when it throws, and is promoted and retired once: %s (F01)',
+    async (point) => {
+      const broker = of();
+      const before = await broker.current(path);
+      const written = await broker.written(path, before);
+      await broker.prepared.arm(point, 'throw');
+      expect(await broker.ask(path)).toBe(202);
+      await until('it was there', () => isPast(broker.prepared));
+      await broker.untilEnded(path);
+      await expectRotated(series, { before, written });
+    },
+  );
 }
 
 /** Stops the process at each point until its claim expires, then resumes it. `stillMs`: that time by the clock of the machine. */
 export function pausedAt(series: Series, stillMs: number): void {
   const { path, points, broker: of } = series;
   it.each(points)(
-    'resumes after a pause of a minute, and is promoted and retired once: %s',
+    'resumes after a pause of a minute, and is promoted and retired once: %s (F01)',
     async (point) => {
       const broker = of();
       const { installation } = broker.prepared;
@@ -92,7 +98,7 @@ export function pausedAt(series: Series, stillMs: number): void {
 /** Kills the process at each point while it rolls back the new credential, which is current already if the provider is external. */
 export function killedUndoingAt({ path, points, broker: of }: Series): void {
   it.each(points)(
-    'keeps the old login working, and revokes the new one, when it is aborted: %s',
+    'keeps the old login working, and revokes the new one, when it is aborted: %s (F05)',
     async (point) => {
       const broker = of();
       const { prepared } = broker;
@@ -119,19 +125,22 @@ export function killedUndoingAt({ path, points, broker: of }: Series): void {
 
 /** Throws at each point of the rollback. */
 export function throwingUndoingAt({ path, points, broker: of }: Series): void {
-  it.each(points)('has the old login and no other when the rollback throws: %s', async (point) => {
-    const broker = of();
-    const before = await broker.current(path);
-    await broker.prepared.arm(point, 'throw', ...FAILING);
-    expect(await broker.ask(path)).toBe(202);
-    await until('it failed', async () => (await broker.active(path))?.lastError !== undefined);
-    expect(await broker.ask(path, 'abort')).toBe(202);
-    await broker.untilEnded(path);
-    const after = await broker.current(path);
-    expect(after.data).toEqual(before.data);
-    expect(await broker.logsIn(path, after.data)).toBe(true);
-    expect((await broker.history(path))[0]?.state).toBe('aborted');
-  });
+  it.each(points)(
+    'has the old login and no other when the rollback throws: %s (F05)',
+    async (point) => {
+      const broker = of();
+      const before = await broker.current(path);
+      await broker.prepared.arm(point, 'throw', ...FAILING);
+      expect(await broker.ask(path)).toBe(202);
+      await until('it failed', async () => (await broker.active(path))?.lastError !== undefined);
+      expect(await broker.ask(path, 'abort')).toBe(202);
+      await broker.untilEnded(path);
+      const after = await broker.current(path);
+      expect(after.data).toEqual(before.data);
+      expect(await broker.logsIn(path, after.data)).toBe(true);
+      expect((await broker.history(path))[0]?.state).toBe('aborted');
+    },
+  );
 }
 
 /**

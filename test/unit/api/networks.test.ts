@@ -12,7 +12,7 @@ function addressesOfOneHost(count: number): readonly string[] {
 }
 
 describe('a host with all addresses of an IPv6 network', () => {
-  it('has one rate for all its addresses', () => {
+  it('has one rate for all its addresses (DI03)', () => {
     const limits = limitsConfigSchema.parse({ addressRate: { perSecond: 1, burst: 500 } });
     const rates = new Rates(new HandClock(), limits);
     const admitted = addressesOfOneHost(20_000).filter((address) => {
@@ -27,7 +27,7 @@ describe('a host with all addresses of an IPv6 network', () => {
     expect(() => rates.takeFromNetwork(networkOf('2001:db8:0:2::1'), 1)).not.toThrow();
   });
 
-  it('has the connection limit of one address, and others still connect', () => {
+  it('has the connection limit of one address, and others still connect (DI03)', () => {
     const bounds = { maxConnections: 100, maxConnectionsPerAddress: 10 };
     const limits = new ConnectionLimits(bounds);
     const server = createServer();

@@ -178,7 +178,7 @@ describe('a sink that repeats 1,024 entries after a start', () => {
     return archive(Math.max(0, next - 1_024));
   }
 
-  it('keeps them in the store, also if it crashes while it repeats them', async () => {
+  it('keeps them in the store, also if it crashes while it repeats them (F24)', async () => {
     await follow(Number.MAX_SAFE_INTEGER);
     // 2,001 less 1,024 is 977; archived parts end at a multiple of 256.
     expect(await archiveDelivered()).toMatchObject({ end: 768, limitedBy: 'sink' });

@@ -99,7 +99,7 @@ describe('a released log', () => {
     ]);
   });
 
-  it('verifies across the link with the key and a checkpoint of the earlier origin', async () => {
+  it('verifies across the link with the key and a checkpoint of the earlier origin (F40)', async () => {
     await restore();
     await release();
     const directory = await exported('new');

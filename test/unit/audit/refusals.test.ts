@@ -68,7 +68,7 @@ describe('refusals', () => {
     expect(summaries.reduce((sum, { count }) => sum + count, 0)).toBe(470);
   });
 
-  it('use bounded memory and entries: holders beyond the table are counted together', () => {
+  it('use bounded memory and entries: holders beyond the table are counted together (A11)', () => {
     const { refusals, summaries } = make();
     expect(times(1_024, (index) => refusals.admit(by(`a${index}`)))).toBe(1_000);
     expect(times(1_000, (index) => refusals.admit(by(`b${index}`)))).toBe(0);

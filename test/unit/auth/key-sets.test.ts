@@ -83,7 +83,7 @@ describe('a key set', () => {
     expect(await refusalOf(attempt)).toBe('ERR_IDENTITY_UNAVAILABLE keys_unavailable');
   });
 
-  it('never trusts a weak key, even if its signature is valid', async () => {
+  it('never trusts a weak key, even if its signature is valid (J30)', async () => {
     const weak = rsaKey('weak', 1024);
     const cluster = await open([good.jwk, weak.jwk]);
     const attempt = cluster.authenticate(signedToken(weak, cluster.claims()));

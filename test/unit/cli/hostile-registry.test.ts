@@ -80,7 +80,7 @@ it.each<readonly [string, string, Answer]>([
     (_request, response) => response.end(Buffer.from([0x7b, 0xff, 0x7d])),
   ],
 ])(
-  'a registry that %s is refused with a reason, after few requests',
+  'a registry that %s is refused with a reason, after few requests (IS09)',
   async (_does, why, answer) => {
     const registry = await ScriptedRegistry.start();
     registry.guard = (request, response) => {

@@ -44,7 +44,7 @@ describe('the files of a client certificate', () => {
     expect(problems).toEqual([]);
   });
 
-  it('stay in use while only one of them is replaced, or one is gone, and this is reported once', async () => {
+  it('stay in use while only one of them is replaced, or one is gone, and this is reported once (F59)', async () => {
     const [first, second] = [issued(), issued()];
     await write(first);
     files.current();

@@ -31,7 +31,7 @@ describe('the bounds of a JSON text', () => {
     expect(exceeds(text)).toBe(bound);
   });
 
-  it('refuse without reading on', () => {
+  it('refuse without reading on (DI07)', () => {
     const long = '['.repeat(1_000_000);
     let read = 0;
     const counted = {

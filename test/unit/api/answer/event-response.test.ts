@@ -38,7 +38,7 @@ async function unread(held: HeldBytes): Promise<{
 }
 
 describe('unread events', () => {
-  it('are counted for their holder, which gets Retry-After when its share is full', async () => {
+  it('are counted for their holder, which gets Retry-After when its share is full (DI08)', async () => {
     const held = new HeldBytes({ ofOne: MIB / 16, ofAll: MIB });
     const { sink, isEnded, close } = await unread(held);
     let sent = 0;

@@ -121,7 +121,7 @@ describe('the page for security keys', () => {
   });
 
   it.each(['@evil.test:80', '80@evil.test', 0, 65_536, 1.5, null])(
-    'sends nothing to another machine: port %j',
+    'sends nothing to another machine: port %j (O29)',
     async (port) => {
       const { elements, went, use } = open(fragmentOf({ port, state: 's' }));
       await use();

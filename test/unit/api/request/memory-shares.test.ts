@@ -57,7 +57,7 @@ describe('unread answers', () => {
 });
 
 describe('callers without rights', () => {
-  it('have shares of their own and take nothing from others, however many they are', () => {
+  it('have shares of their own and take nothing from others, however many they are (DI06)', () => {
     const shares = new Shares(BOUNDS);
     const names = Array.from({ length: 10 }, (_, n) => `stranger ${n}`);
     const admitted = names.filter((holder) =>

@@ -50,9 +50,12 @@ describe('the source address', () => {
     '2001:db8:85a3:8d3:1319:8a2e:370:7348:8080',
     '"203.0.113.1"',
     'for=203.0.113.1',
-  ])('is unknown behind a proxy that writes "%s", and never that of the proxy', (forwarded) => {
-    expect(sources.behind('10.0.0.1', forwarded)).toBe('unknown');
-  });
+  ])(
+    'is unknown behind a proxy that writes "%s", and never that of the proxy (DI04)',
+    (forwarded) => {
+      expect(sources.behind('10.0.0.1', forwarded)).toBe('unknown');
+    },
+  );
 
   it('comes only from proxies that the configuration names', () => {
     expect(sources.isTrusted('10.1.2.3')).toBe(true);

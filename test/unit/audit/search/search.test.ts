@@ -144,7 +144,7 @@ const QUERIES: readonly (readonly [string, AuditQuery, number])[] = [
 ];
 
 describe('a search', () => {
-  it.each(QUERIES)('finds %s, newest first', async (_, query, count) => {
+  it.each(QUERIES)('finds %s, newest first (A13)', async (_, query, count) => {
     const found = await all(query);
     expect(found).toEqual(await oracle(query));
     expect(found).toHaveLength(count);

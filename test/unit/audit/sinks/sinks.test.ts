@@ -48,7 +48,7 @@ function delivery(...entries: readonly string[]): Delivery {
 }
 
 describe('the file sink', () => {
-  it('appends one entry a line to a file that only its owner can read', async () => {
+  it('appends one entry a line to a file that only its owner can read (C08)', async () => {
     const path = join(directory, 'audit.log');
     const sink = new FileSink(path);
     await sink.deliver(delivery('{"a":1}', '{"a":2}'));
@@ -132,7 +132,7 @@ describe('the stream sink', () => {
     await sink.close();
   });
 
-  it('fails each delivery after the reader of the pipe has closed it', async () => {
+  it('fails each delivery after the reader of the pipe has closed it (F25)', async () => {
     const reader = spawn('sh', ['-c', 'exec <&-; echo closed; exec sleep 600'], { stdio: 'pipe' });
     await once(reader.stdout, 'data');
     const deliver = (): Promise<void> =>
@@ -331,7 +331,7 @@ describe('the follower', () => {
     it.each([
       ['moved forward', { next_index: 4 }],
       ['moved forward, without its MAC', { next_index: 4, mac: null }],
-    ])('delivers all again when its cursor was %s, and logs it', async (_, change) => {
+    ])('delivers all again when its cursor was %s, and logs it (AL02)', async (_, change) => {
       const path = join(directory, 'audit.log');
       await bench.record({});
       await bench.integrate();
@@ -369,7 +369,7 @@ describe('the follower', () => {
       expect(follower.status().cursorForged).toBe(false);
     });
 
-    it('delivers nothing from the first forged entry on, and continues when it is repaired', async () => {
+    it('delivers nothing from the first forged entry on, and continues when it is repaired (AL02)', async () => {
       const path = join(directory, 'audit.log');
       await bench.record({ requestId: 'req_1' });
       await bench.record({ requestId: 'req_2' });

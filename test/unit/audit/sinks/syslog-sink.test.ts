@@ -178,7 +178,7 @@ describe('the syslog sink', () => {
     await until('the last entry arrived', () => Promise.resolve(receiver.entries().has(2)));
   });
 
-  it('gives up a receiver that reads nothing for 30 s', async () => {
+  it('gives up a receiver that reads nothing for 30 s (F25)', async () => {
     receiver.isDeaf = true;
     const clock = new HandClock();
     const sink = sinkTo(receiver, {}, clock);

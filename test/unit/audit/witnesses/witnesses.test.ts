@@ -249,7 +249,7 @@ describe('a witness that gives no valid cosignature', () => {
     expect(await bench.reader.witnessed()).toMatchObject({ size: 12 });
   });
 
-  it('is reported when it cosigned a fork of this log under the same key', async () => {
+  it('is reported when it cosigned a fork of this log under the same key (AL05)', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'fork-'));
     const fork = await LogBench.openAt(directory, clock, bench.log.signer.key);
     try {

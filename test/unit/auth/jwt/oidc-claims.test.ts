@@ -168,7 +168,7 @@ describe('keys and algorithms of an OIDC cluster', () => {
     ['a key address', { alg: 'RS256', kid: 'rsa-1', jku: 'https://evil.test' }, 'key_not_trusted'],
     ['the type of an access token', { alg: 'RS256', kid: 'rsa-1', typ: 'at+jwt' }, 'bad_typ'],
     ['extensions', { alg: 'RS256', kid: 'rsa-1', crit: ['exp'] }, 'bad_crit'],
-  ])('refuse %s', async (_what, header, reason) => {
+  ])('refuse %s (J01, J06)', async (_what, header, reason) => {
     expect(await refusal(rawToken({ header, payload: claims(), key: rsa }))).toBe(refused(reason));
   });
 

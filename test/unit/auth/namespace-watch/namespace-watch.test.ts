@@ -108,7 +108,7 @@ describe('the watch of namespaces and NetworkPolicies', () => {
     expect(changes.slice(2)).toEqual(['shop', 'other', 'other']);
   });
 
-  it('knows nothing while the API server is silent', async () => {
+  it('knows nothing while the API server is silent (EV07)', async () => {
     api.set(NAMESPACES, [namespace('shop')]);
     watch.want(BOTH);
     await watched(NAMESPACES);
@@ -153,7 +153,7 @@ describe('a NetworkPolicy', () => {
     ['no type and an empty list of egress rules', { egress: [] }, false],
     ['no type and egress rules', { egress: [{}] }, true],
     ['an empty list of types and egress rules', { policyTypes: [], egress: [{}] }, true],
-  ])('limits egress by %s: %#', (_what, spec, expected) => {
+  ])('limits egress by %s: %# (EV09)', (_what, spec, expected) => {
     expect(egressOf({ podSelector: {}, ...spec })).toBe(expected);
   });
 

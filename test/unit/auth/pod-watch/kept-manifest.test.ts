@@ -37,7 +37,7 @@ describe('a kept manifest', () => {
     },
   );
 
-  it('marks values beyond 256 of the pod as not compared', () => {
+  it('marks values beyond 256 of the pod as not compared (EV10)', () => {
     const env = Array.from({ length: 130 }, (_, at) => ({ name: `V${at}`, value: LONG }));
     const { spec } = keptOf({ initContainers: [{ env }], containers: [{ env }] }) as {
       spec: { containers: [{ env: { valueFingerprint: string }[] }] };

@@ -81,7 +81,7 @@ describe('a proof of possession', () => {
     expect(show(vector)).not.toBe('');
   });
 
-  it.each(VECTORS.refused)('is refused: $why ($reason)', (vector) => {
+  it.each(VECTORS.refused)('is refused: $why ($reason) (O23)', (vector) => {
     const code = vector.kind === 'logIn' ? 'ERR_TOKEN_INVALID' : 'ERR_UNAUTHENTICATED';
     expect(refusalOf(() => show(vector))).toEqual({ code, reason: vector.reason });
   });

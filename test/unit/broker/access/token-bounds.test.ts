@@ -38,7 +38,7 @@ async function refusals(by: LiveOperator, body: object, operator = 'root'): Prom
 }
 
 describe('a token that creates another', () => {
-  it('cannot give it a later expiry, and reports its own', async () => {
+  it('cannot give it a later expiry, and reports its own (ED04)', async () => {
     const short = await mint(root, { ttl: '10m' });
     expect(await refusals(short, { ttl: '365d' })).toEqual(['/ttl']);
     expect(await refusals(short, { ttl: '11m' }, 'reader')).toEqual(['/ttl']);
@@ -56,7 +56,7 @@ describe('a token that creates another', () => {
     expect((await mint(short, {})).operator.endsAt).toBe(short.operator.endsAt);
   });
 
-  it('cannot give it wider networks', async () => {
+  it('cannot give it wider networks (ED04)', async () => {
     const bound = await mint(root, { sourceCidrs: ['127.0.0.9/32', '10.0.0.0/9', '10.128.0.0/9'] });
     const wider = [[], ['0.0.0.0/0'], ['127.0.0.8/31'], ['::/0'], ['10.0.0.0/7']];
     for (const sourceCidrs of wider) {
@@ -67,7 +67,7 @@ describe('a token that creates another', () => {
       expect(await refusals(bound, { sourceCidrs })).toEqual([]);
   });
 
-  it('cannot give it more rights of its own operator than it carries', async () => {
+  it('cannot give it more rights of its own operator than it carries (ED04)', async () => {
     const narrow = await mint(root, { grants: [{ role: 'admin' }] });
     const reads = { grants: [{ role: 'secret-reader', scope: ['app'] }] };
     expect(await refusals(narrow, {})).toEqual(['/grants']);
@@ -115,7 +115,7 @@ describe('a stolen token with every bound', () => {
     ],
     ['a role in another case', { ...kept, grants: [{ role: 'Secret-Reader' }] }],
     ['unknown fields', { ...kept, operator: 'reader' }],
-  ])('creates none with %s', async (_what, body) => {
+  ])('creates none with %s (ED04)', async (_what, body) => {
     const stolen = await mint(root, BOUNDS);
     const failed = await mint(stolen, body).then(
       () => 'no error',
@@ -125,7 +125,7 @@ describe('a stolen token with every bound', () => {
     expect(await broker.store.count(allRows('operator_tokens'))).toBe(3);
   });
 
-  it('creates none after its end, or after it was revoked while it did', async () => {
+  it('creates none after its end, or after it was revoked while it did (ED04)', async () => {
     const { parts } = broker;
     const stolen = await mint(root, BOUNDS);
     const { name: operator, tokenId: id } = stolen.operator;

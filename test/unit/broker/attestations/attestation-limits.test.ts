@@ -57,7 +57,7 @@ async function pushTogether(attestations: readonly object[]): Promise<readonly s
 const ofNewImages = (count: number, predicate: object = {}): readonly object[] =>
   Array.from({ length: count }, (_, n) => signer.bundle(digestOf(MOST + n), SCAN, predicate));
 
-it('takes one of eight pushes at the same moment if there is space for one, and loses none of the others', async () => {
+it('takes one of eight pushes at the same moment if there is space for one, and loses none of the others (IS07)', async () => {
   const body = Buffer.from(JSON.stringify(signer.bundle(digestOf(0))));
   const ids = await store(Array<Buffer>(MOST - 1).fill(body));
   const [first, ...refused] = await pushTogether(ofNewImages(8));

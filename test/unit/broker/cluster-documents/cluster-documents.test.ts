@@ -123,7 +123,7 @@ describe('an object of a team', () => {
     expect(broker.parts.catalog.find('policy', 'all')).toBeDefined();
   });
 
-  it('loses its document when the configuration takes the prefix or the namespace away', async () => {
+  it('loses its document when the configuration takes the prefix or the namespace away (CR05)', async () => {
     for (const namespaces of [[{ name: 'pay', prefixes: ['kv/other'] }], []]) {
       await documents({ namespaces: [TEAM] }).apply(access());
       expect(await documents({ namespaces }).apply(access())).toMatchObject({
@@ -133,7 +133,7 @@ describe('an object of a team', () => {
     }
   });
 
-  it('never replaces or deletes the document of an operator or of another object', async () => {
+  it('never replaces or deletes the document of an operator or of another object (CR04)', async () => {
     await broker.put(admin, 'policy', 'c1.pay.taken', policy('c1.pay.taken', ['kv/x']));
     const source = documents({ namespaces: [TEAM] });
     const taken = access({}, { name: 'taken' });
@@ -276,7 +276,7 @@ describe('a hostile object', () => {
     ['without a spec', () => object('AccessPolicy', { spec: undefined }), 'spec'],
   ];
 
-  it.each(refused)('%s is refused with the place', async (_what, made, place) => {
+  it.each(refused)('%s is refused with the place (CR01)', async (_what, made, place) => {
     const before = broker.parts.catalog.all('policy').length;
     const source = documents({ namespaces: [TEAM] });
     const verdict = await source.apply(made());
@@ -289,14 +289,14 @@ describe('a hostile object', () => {
     expect(broker.parts.catalog.find('definition', 'app/pay/x')).toBeUndefined();
   });
 
-  it('is never a document that says who has rights', () => {
+  it('is never a document that says who has rights (CR05)', () => {
     const kinds = RESOURCES.map(({ kind }) => kind as string);
     expect(kinds).not.toContain('operator');
     expect(kinds).not.toContain('role-binding');
     expect(kinds).not.toContain('cluster');
   });
 
-  it('cannot fill the store: documents and changes of a namespace are bounded', async () => {
+  it('cannot fill the store: documents and changes of a namespace are bounded (CR03)', async () => {
     const source = documents({ namespaces: [TEAM] });
     const verdicts: Verdict[] = [];
     for (let n = 0; n < 501; n += 1) {
@@ -324,7 +324,7 @@ describe('objects that the operator of the cluster writes', () => {
     await source.remove(made);
   });
 
-  it('need their kind in the configuration if it has no namespace', async () => {
+  it('need their kind in the configuration if it has no namespace (CR05)', async () => {
     const source = documents({ clusterKinds: ['Mount', 'ResponseRule', 'PostureProfile'] });
     const made = [
       object('Mount', { name: 'other', spec: mount('other') }),

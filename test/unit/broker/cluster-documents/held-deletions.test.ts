@@ -67,7 +67,7 @@ const present = (prefix: string): number =>
   broker.parts.catalog.all('policy').filter(({ name }) => name.startsWith(prefix)).length;
 
 describe('documents whose objects disappear', () => {
-  it('are all kept and marked when too many disappear at once', async () => {
+  it('are all kept and marked when too many disappear at once (CR07)', async () => {
     await applied(many(11));
     const entries = await broker.entriesOf(async () => {
       expect(await source.removeOthers(POLICIES, NONE)).toMatchObject({ held: 11 });
@@ -106,7 +106,7 @@ describe('documents whose objects disappear', () => {
     expect(present('c1.pay.')).toBe(48);
   });
 
-  it('do not delay the deletions of another namespace', async () => {
+  it('do not delay the deletions of another namespace (CR08)', async () => {
     await applied([...many(15), ...many(3, 'bank')]);
     expect(await source.removeOthers(POLICIES, NONE)).toMatchObject({ held: 15 });
     expect([present('c1.pay.'), present('c1.bank.')]).toEqual([15, 0]);
@@ -120,7 +120,7 @@ describe('documents whose objects disappear', () => {
     expect([present('c1.'), source.held]).toEqual([24, 24]);
   });
 
-  it('are kept if more than two of a kind for the whole cluster disappear', async () => {
+  it('are kept if more than two of a kind for the whole cluster disappear (CR07)', async () => {
     await applied(['one', 'two', 'three'].map(profile));
     expect(await source.removeOthers(PROFILES, NONE)).toMatchObject({ held: 3 });
     expect(broker.parts.catalog.all('posture-profile')).toHaveLength(3);
@@ -149,7 +149,7 @@ describe('a held document', () => {
     expect(source.held).toBe(10);
   });
 
-  it('stays held in another process, however few there are', async () => {
+  it('stays held in another process, however few there are (CR07)', async () => {
     for (let n = 1; n < 11; n += 1) await broker.remove(admin, 'policy', `c1.pay.p${n}`);
     source = documents(NAMESPACES);
     expect(source.held).toBe(1);

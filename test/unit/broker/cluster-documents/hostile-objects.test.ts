@@ -84,7 +84,7 @@ const PATHS = [
 ];
 
 describe('objects that an attacker writes', () => {
-  it('never grant outside the namespace and its prefixes', () => {
+  it('never grant outside the namespace and its prefixes (CR01)', () => {
     let count = 0;
     fc.assert(
       fc.property(spec, (made) => {
@@ -117,7 +117,7 @@ describe('objects that an attacker writes', () => {
   });
 
   it.each(RESOURCES.map(({ plural }) => plural))(
-    'are refused or read, whatever their form is: %s',
+    'are refused or read, whatever their form is: %s (CR02)',
     (plural) => {
       const any = fc.anything({ withBigInt: false, maxDepth: 4 });
       const known = fc.record({
@@ -138,7 +138,7 @@ describe('objects that an attacker writes', () => {
     },
   );
 
-  it('have conditions of any form', () => {
+  it('have conditions of any form (CR02)', () => {
     const resource = RESOURCES.find(({ plural }) => plural === 'mounts')!;
     fc.assert(
       fc.property(fc.array(fc.jsonValue()), (conditions) => {

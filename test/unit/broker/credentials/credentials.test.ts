@@ -321,7 +321,7 @@ describe('the revoke queue', () => {
     expect(await row()).toMatchObject({ state: 'revoked', handle: 'more' });
   });
 
-  it('adopts credentials that a crash left half issued, and none in flight', async () => {
+  it('adopts credentials that a crash left half issued, and none in flight (F18)', async () => {
     await order();
     const issued = await row();
     await broker.store.real.commit({

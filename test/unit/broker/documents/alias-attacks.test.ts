@@ -99,7 +99,7 @@ const SPELLINGS: readonly [mount: string, ref: unknown][] = [
 ];
 
 describe('another spelling of a ref by a scoped secret-editor', () => {
-  it.each(SPELLINGS)('is refused (%s %j)', async (prefix, ref) => {
+  it.each(SPELLINGS)('is refused (%s %j) (ED01)', async (prefix, ref) => {
     const path = `${prefix}/team-a/alias`;
     for (const more of [{}, { class: 'dynamic' }, { rotation: { strategy: 'generated' } }]) {
       expect(await save(editor, path, { ref, ...more })).toMatch(
@@ -176,7 +176,7 @@ describe('an editor with several scoped grants', () => {
 });
 
 describe('an alias of an alias', () => {
-  it('names the place at the backend, and does not follow the other alias', async () => {
+  it('names the place at the backend, and does not follow the other alias (ED01)', async () => {
     const { backend } = broker;
     expect(await save(admin, 'kv/team-a/shared', { ref: { at: 'kv/team-b/db' } })).toBe('no error');
     for (const [from, to] of [
@@ -218,7 +218,7 @@ describe('a place that an unscoped editor chose', () => {
     expect(found(path)).toBeUndefined();
   });
 
-  it('is not kept when it is corrected before the commit of the scoped editor', async () => {
+  it('is not kept when it is corrected before the commit of the scoped editor (ED01)', async () => {
     expect(await save(admin, path, { ref })).toBe('no error');
     broker.store.once(records('document.write'), () => broker.put(admin, 'definition', path, {}));
     expect(await save(editor, path, { ref, leaseTtl: '5m' })).toMatch(/^ERR_/);
@@ -229,7 +229,7 @@ describe('a place that an unscoped editor chose', () => {
 });
 
 describe('an editor whose scope is restricted while it saves an alias', () => {
-  it('is decided by the narrower scope', async () => {
+  it('is decided by the narrower scope (ED01)', async () => {
     const grants = (scope: readonly string[]) => ({ grants: [{ role: 'secret-editor', scope }] });
     const wide = ['kv/team-a', 'kv/team-b'];
     const by = await broker.operator('racer', grants(wide).grants);
@@ -254,7 +254,7 @@ describe('a definition that a scoped editor saves before its mount exists', () =
 });
 
 describe('a place that policies deny', () => {
-  it('is not reached through any document of a scoped editor', async () => {
+  it('is not reached through any document of a scoped editor (ED01)', async () => {
     await broker.put(admin, 'policy', 'deny-b', {
       ...policy('deny-b', ['kv/team-b/**', 'dyn/team-b/**'], { rule: { effect: 'deny' } }),
     });

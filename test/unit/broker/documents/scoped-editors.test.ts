@@ -87,7 +87,7 @@ describe('the ref of a definition that a scoped secret-editor saves', () => {
     ['pg', { role: 'no-such-role' }],
     ['my', { role: 'admin' }],
     ['my', { role: 'no-such-role' }],
-  ])('is refused for any other place (%s %j)', async (mount, ref) => {
+  ])('is refused for any other place (%s %j) (ED01)', async (mount, ref) => {
     const path = `${mount}/team-a/alias`;
     const entries = await broker.entriesOf(async () => {
       const failure = await failureOf(broker.put(editor, 'definition', path, { ref }));
@@ -107,7 +107,7 @@ describe('the ref of a definition that a scoped secret-editor saves', () => {
     }
   });
 
-  it('stays where an unscoped editor pointed it, if no other field changes what it reaches', async () => {
+  it('stays where an unscoped editor pointed it, if no other field changes what it reaches (ED01)', async () => {
     const path = 'kv2/team-a/shared';
     const ref = { path: 'secret/data/team-b/db' };
     await broker.put(admin, 'definition', path, { ref });
@@ -139,7 +139,7 @@ describe('the check of a mount', () => {
 describe('an alias around a policy that denies a path', () => {
   const SECRET = { data: { password: 'team-b' }, version: '1' };
 
-  it('is refused to a scoped editor: its workloads read nothing of the denied path', async () => {
+  it('is refused to a scoped editor: its workloads read nothing of the denied path (ED01)', async () => {
     broker.backend.secrets.set('kv/team-b/db', SECRET);
     await broker.put(admin, 'policy', 'deny-b', {
       ...policy('deny-b', ['kv/team-b/**'], { rule: { effect: 'deny' } }),
@@ -173,7 +173,7 @@ describe('the rotation target of a definition that a scoped secret-editor saves'
   ];
 
   it.each(rotations)(
-    'is refused at a connection that other scopes use (%s %j)',
+    'is refused at a connection that other scopes use (%s %j) (ED02)',
     async (connection, how) => {
       for (const path of ['app/stolen', 'kv2/team-a/stolen', 'aws/team-a/stolen']) {
         const rotation = { connection, ...how };
@@ -184,7 +184,7 @@ describe('the rotation target of a definition that a scoped secret-editor saves'
     },
   );
 
-  it('gets the same answer whether or not another definition rotates the account', async () => {
+  it('gets the same answer whether or not another definition rotates the account (ED02)', async () => {
     const rotation = { connection: 'pg', strategy: 'single-user', options: { username: 'owned' } };
     const attempt = () => failureOf(broker.put(editor, 'definition', 'app/stolen', { rotation }));
     const before = await attempt();

@@ -29,7 +29,7 @@ const apply = (
 ) => applyDocument(broker.parts, broker.call(), by, { kind, name, body, precondition });
 
 describe('policies of a scoped policy-editor', () => {
-  it('do not reveal policies outside the scope: existing and absent ones look the same', async () => {
+  it('do not reveal policies outside the scope: existing and absent ones look the same (ED06)', async () => {
     const inside = (name: string) => policy(name, ['kv/team/**']);
     const outside = (name: string) => policy(name, ['kv/**']);
     const read = (name: string) =>
@@ -100,7 +100,7 @@ describe('policies of a scoped policy-editor', () => {
     ['deletes at a wrong version', remove({ ifMatch: '"99"' })],
     ['deletes without a precondition', remove({})],
   ])(
-    'give the same answer to an editor who %s an existing and an absent one',
+    'give the same answer to an editor who %s an existing and an absent one (ED06)',
     async (_what, attack) => {
       await apply('policy', 'taken', policy('taken', ['kv/**']));
       const seen = async (name: string): Promise<unknown> => {

@@ -65,7 +65,7 @@ describe('a member of a group', () => {
     expect(takenBy(member(), 0)).toBe(100);
   });
 
-  it('leaves the others half of the refill when it requests without pause', () => {
+  it('leaves the others half of the refill when it requests without pause (DI10)', () => {
     const { group, member } = make();
     const greedy = member();
     takenBy(greedy, 0);

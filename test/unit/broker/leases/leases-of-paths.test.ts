@@ -52,7 +52,7 @@ describe('a version number that exists at two places', () => {
     expect((await read()).lease.id).toBe(first.lease.id);
   });
 
-  it('is revoked at one place only, and a change of settings with the same target does not undo a revocation', async () => {
+  it('is revoked at one place only, and a change of settings with the same target does not undo a revocation (ED07)', async () => {
     await read();
     await revoke();
     expect(await refusalOf()).toBe('lease_revoked');
@@ -80,7 +80,7 @@ describe('a version number that exists at two places', () => {
 });
 
 describe('a lease of a release that did not store the place', () => {
-  it('counts for every place: a revocation from before an upgrade stays valid', async () => {
+  it('counts for every place: a revocation from before an upgrade stays valid (ED07)', async () => {
     const { lease } = await read();
     await revoke();
     await broker.store.real.commit({

@@ -25,7 +25,7 @@ const texts = (times: readonly number[]): readonly string[] =>
   times.map((time) => new Date(time).toISOString().slice(0, 16));
 const WEEKEND = [{ days: ['sat', 'sun'], from: '02:00', to: '05:00', timeZone: 'Europe/Berlin' }];
 
-describe('the next runs of a cron line', () => {
+describe('the next runs of a cron line (F10)', () => {
   it.each([
     [
       'spring: 02:30 does not exist on 29 March',

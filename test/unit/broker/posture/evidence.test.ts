@@ -72,7 +72,7 @@ it('keeps the list of an image while nothing about it changes', async () => {
   expect(broker.parts.evidence.of(INDEX)).not.toBe(before);
 });
 
-it('never lets a writer with a scope replace what counts for other images', async () => {
+it('never lets a writer with a scope replace what counts for other images (EV11)', async () => {
   const all = await one(trivyReport({ CreatedAt: at(60_000) }));
   const scoped = async (name: string, ...scope: readonly string[]) => {
     const writer = await broker.operator(name, [{ role: 'evidence-writer', scope }]);

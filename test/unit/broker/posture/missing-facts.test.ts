@@ -81,14 +81,14 @@ describe('a profile that enforces', () => {
     expect(answer()).toBe('allowed');
   });
 
-  it('refuses while the watch of the cluster is silent, and allows again after it', () => {
+  it('refuses while the watch of the cluster is silent, and allows again after it (EV07)', () => {
     watch.state = 'stale';
     expect(answer()).toBe('ERR_POSTURE_PENDING gate: pod_unknown');
     watch.state = 'live';
     expect(answer()).toBe('allowed');
   });
 
-  it('refuses when no scanner reports any more', async () => {
+  it('refuses when no scanner reports any more (EV04)', async () => {
     broker.clock.advance(24 * HOUR - 1);
     expect(answer()).toBe('allowed');
     broker.clock.advance(1);
@@ -97,14 +97,14 @@ describe('a profile that enforces', () => {
     expect(answer()).toBe('allowed');
   });
 
-  it('refuses an image that was tagged again, until a scanner reports on it', async () => {
+  it('refuses an image that was tagged again, until a scanner reports on it (EV05)', async () => {
     runs(NEXT);
     expect(answer()).toBe('ERR_POSTURE_PENDING gate: report_missing');
     await scan(NEXT);
     expect(answer()).toBe('allowed');
   });
 
-  it('does not take the next pod of the name for the pod of the session', () => {
+  it('does not take the next pod of the name for the pod of the session (EV06)', () => {
     runs(INDEX, 'u2');
     expect(answer()).toBe('ERR_POSTURE_PENDING gate: pod_unknown');
   });

@@ -86,7 +86,7 @@ describe('a pod with the value of a secret in a variable', () => {
     await untilAnswer(DENIED);
   });
 
-  it('is allowed when the secret has another value, and refused when it has this one', async () => {
+  it('is allowed when the secret has another value, and refused when it has this one (EV10)', async () => {
     await gate();
     worker.start();
     await untilAnswer('allowed');
@@ -100,7 +100,7 @@ describe('a pod with the value of a secret in a variable', () => {
     await untilAnswer('allowed');
   });
 
-  it('is unknown while a value cannot be read, and the log says so', async () => {
+  it('is unknown while a value cannot be read, and the log says so (EV10)', async () => {
     await gate();
     worker.start();
     await untilAnswer('allowed');

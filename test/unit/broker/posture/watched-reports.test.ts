@@ -63,7 +63,7 @@ describe('a watched report', () => {
     ]);
   });
 
-  it('replaces an older one, and an older one changes nothing', async () => {
+  it('replaces an older one, and an older one changes nothing (EV03)', async () => {
     const first = report(HOUR);
     await take(first);
     const [old] = broker.parts.evidence.of(INDEX);
@@ -91,7 +91,7 @@ describe('a watched report', () => {
     ['of another kind', (good) => ({ ...good, kind: 'SbomReport' }), 'must be VulnerabilityReport'],
     ['that nests too deep', (good) => ({ ...good, deep: nested(100_000) }), 'may nest 32 deep'],
     ['with too many values', (good) => ({ ...good, many: many() }), '1000000 values'],
-  ])('%s is refused with its place', async (_what, change, problem) => {
+  ])('%s is refused with its place (EV01, EV02)', async (_what, change, problem) => {
     await take(change(report()));
     expect(broker.parts.evidence.all()).toEqual([]);
     expect(counts()).toEqual({ refused: 1 });
@@ -106,7 +106,7 @@ describe('a watched report', () => {
     ]);
   });
 
-  it('is stored, skipped or refused, whatever its shape is', async () => {
+  it('is stored, skipped or refused, whatever its shape is (EV01)', async () => {
     await fc.assert(
       fc.asyncProperty(hostileValue(report()), (value) => take(value)),
       { numRuns: 40 },
@@ -124,7 +124,7 @@ describe('a watched report', () => {
 });
 
 describe('the watch of reports', () => {
-  it('reads pages and events, resumes after 410 Gone, and keeps evidence of deleted reports', async () => {
+  it('reads pages and events, resumes after 410 Gone, and keeps evidence of deleted reports (EV08)', async () => {
     const api = new ScriptedResources();
     const named = (at: number): object => ({ metadata: { name: `r${at}` } });
     const taken: string[] = [];

@@ -95,7 +95,7 @@ describe('due rotations', () => {
     expect(due.take((of) => (of === 'slow' ? undefined : busy[of]))).toBeUndefined();
   });
 
-  it('are found behind the backlog of another connection, however long', async () => {
+  it('are found behind the backlog of another connection, however long (F09)', async () => {
     await keep('slow', 12_000, 100_000);
     await keep('b', 1, 1_000);
     const looks: boolean[] = [];

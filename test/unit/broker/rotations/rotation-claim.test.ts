@@ -47,7 +47,7 @@ describe('a claim on a step (I6)', () => {
     expect(held()).toBe('claim_lost');
   });
 
-  it('refuses work that starts after its expiry', async () => {
+  it('refuses work that starts after its expiry (F08)', async () => {
     clock.setWall(clock.now() + STEP_MS);
     let isBegun = false;
     const work = claim.runWithin(() => {

@@ -90,7 +90,7 @@ async function expectOver(state: string): Promise<void> {
 }
 
 describe.each(SLOTS)('a rotation with slots %s', (slots) => {
-  it.each(POINTS)('resumes after a failure at %s, with one new value', async (point) => {
+  it.each(POINTS)('resumes after a failure at %s, with one new value (F01)', async (point) => {
     await open(slots);
     const isHit = once(point, fail);
     bench.work();
@@ -105,7 +105,7 @@ describe.each(SLOTS)('a rotation with slots %s', (slots) => {
     );
   });
 
-  it.each(POINTS)('is taken over when its process is paused at %s', async (point) => {
+  it.each(POINTS)('is taken over when its process is paused at %s (F01, F08)', async (point) => {
     await open(slots);
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const isHit = once(point, () => promise);
@@ -429,21 +429,24 @@ describe('a drill', () => {
     },
   );
 
-  it.each(DRILL_POINTS)('is taken over when its process is paused at %s', async (point) => {
-    await open();
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const isHit = once(point, () => promise);
-    bench.work();
-    await request({ kind: 'drill' });
-    await bench.rest();
-    expect(isHit()).toBe(true);
-    bench.work();
-    await bench.pass(3 * MINUTE);
-    await expectDrilled();
-    resolve(undefined);
-    await bench.rest();
-    await expectDrilled();
-  });
+  it.each(DRILL_POINTS)(
+    'is taken over when its process is paused at %s (F01, F08)',
+    async (point) => {
+      await open();
+      const { promise, resolve } = Promise.withResolvers<undefined>();
+      const isHit = once(point, () => promise);
+      bench.work();
+      await request({ kind: 'drill' });
+      await bench.rest();
+      expect(isHit()).toBe(true);
+      bench.work();
+      await bench.pass(3 * MINUTE);
+      await expectDrilled();
+      resolve(undefined);
+      await bench.rest();
+      await expectDrilled();
+    },
+  );
 
   it('does not count as proof when its test fails, and revokes the new credential when aborted', async () => {
     await open();

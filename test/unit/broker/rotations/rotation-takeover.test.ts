@@ -43,7 +43,7 @@ async function steal(options: object = { slots: 'one' }): Promise<void> {
 
 describe('the first rotation of an existing account', () => {
   it.each(['one', 'two'] as const)(
-    'is parked without the current credential, and changes nothing (%s)',
+    'is parked without the current credential, and changes nothing (%s) (ED03)',
     async (slots) => {
       await steal({ slots });
       await bench.write({ other: 'no login' });
@@ -103,7 +103,7 @@ describe('the first rotation of an existing account', () => {
 });
 
 describe('the confirmation of a takeover', () => {
-  it('is given by an admin only, and stays while the target stays', async () => {
+  it('is given by an admin only, and stays while the target stays (ED03)', async () => {
     const save = (who: LiveOperator, more: object) =>
       codeOf(bench.broker.put(who, 'definition', PATH, definition(more)));
     expect(await save(editor, {})).toBe('ERR_BODY_INVALID');
@@ -126,7 +126,7 @@ describe('a definition that has rotated', () => {
     expect(await run()).toBe('done');
   });
 
-  it('needs a new proof when it names another account', async () => {
+  it('needs a new proof when it names another account (ED03)', async () => {
     await steal();
     await bench.write({ username: 'victim', password: 'guessed' });
     expect(await run()).toContain('takeover_unproven');

@@ -50,7 +50,7 @@ describe('a report that a new version does not work', () => {
     expect(await attacked(await pod('a'), await pod('b'))).toBe('rolled_back');
   });
 
-  it('does not count once its pod is gone', async () => {
+  it('does not count once its pod is gone (ED08)', async () => {
     const [first, second] = [await pod('a'), await pod('b')];
     await run();
     await say(first);
@@ -85,7 +85,7 @@ describe('a report that a new version does not work', () => {
 });
 
 describe('a workload that rolls rotations back', () => {
-  it('is named in the log and the history, and counts as a failure', async () => {
+  it('is named in the log and the history, and counts as a failure (ED08)', async () => {
     const [first, second] = [await pod('a'), await pod('b')];
     const entries = await bench.broker.entriesOf(() => attacked(first, second));
     const workload = first.workloadId;
@@ -106,7 +106,7 @@ describe('a workload that rolls rotations back', () => {
     expect(bench.broker.parts.vetoes.count).toBe(1);
   });
 
-  it('can do so at most twice in a row', async () => {
+  it('can do so at most twice in a row (ED08)', async () => {
     const pods = [await pod('a'), await pod('b')];
     expect(await attacked(...pods)).toBe('rolled_back');
     expect(await attacked(...pods)).toBe('rolled_back');

@@ -20,7 +20,7 @@ const asked = (): string[] => broker.backend.calls.filter((call) => call.startsW
 const read = (path: string) => readSecret(broker.parts, broker.call(), live, { path });
 
 describe('an absent secret', () => {
-  it('causes one request to its backend each second, and one entry for each read', async () => {
+  it('causes one request to its backend each second, and one entry for each read (D15)', async () => {
     const entries = await broker.entriesOf(async () => {
       for (let count = 0; count < 20; count += 1) {
         expect(await codeOf(read('kv/none'))).toBe('ERR_NOT_FOUND');
@@ -54,7 +54,7 @@ describe('an absent secret', () => {
     expect(asked()).toHaveLength(2);
   });
 
-  it('is denied, not absent, to a caller that lost its permission', async () => {
+  it('is denied, not absent, to a caller that lost its permission (D15)', async () => {
     await codeOf(read('kv/none'));
     await broker.put(admin, 'policy', 'all', policy('all', ['app/**']));
     expect(await codeOf(read('kv/none'))).toBe('ERR_DENIED');

@@ -48,7 +48,7 @@ describe('a mount outside the locators of its connection', () => {
     ['iam', { account: '222222222222' }, 'roles/222222222222/ is outside'],
     ['pg', { roles: { app: { creation: [CREATE] } } }, 'credentials/ is outside'],
     ['my', { roles: { app: { creation: [GRANT] } } }, 'credentials/ is outside'],
-  ])('is refused when it is saved (%s %j)', async (connection, options, words) => {
+  ])('is refused when it is saved (%s %j) (ED05)', async (connection, options, words) => {
     const body = { prefix: 'm', connection, options };
     const failure = await broker.put(admin, 'mount', 'm', body).then(
       () => undefined,
@@ -97,7 +97,7 @@ describe('a list', () => {
     );
   };
 
-  it('names only paths that the locators allow, to workloads and operators alike', async () => {
+  it('names only paths that the locators allow, to workloads and operators alike (ED05)', async () => {
     const seen = { paths: ['wide/team-a/x', 'wide/team-b/open'], next: false };
     expect(await pathsOf('wide')).toEqual([seen, seen]);
     const page = { paths: ['wide/team-a/x'], next: true };

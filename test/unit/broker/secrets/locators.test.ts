@@ -22,7 +22,7 @@ afterEach(async () => broker.close());
 const read = (path: string) => readSecret(broker.parts, broker.call(), live, { path });
 
 describe('the entry of a read', () => {
-  it('names the place at the backend, the same for a path and for an alias of it', async () => {
+  it('names the place at the backend, the same for a path and for an alias of it (A13)', async () => {
     const entries = await broker.entriesOf(async () => {
       await read('kv/team-b/db');
       await read('kv/team-a/alias');

@@ -62,7 +62,7 @@ describe('a read', () => {
     });
   });
 
-  it('gives a denied caller the same answer whether the secret, the mount or neither exists', async () => {
+  it('gives a denied caller the same answer whether the secret, the mount or neither exists (P18)', async () => {
     const stranger = await broker.logIn({ namespace: 'else' });
     const answers: unknown[] = [];
     const entries = await broker.entriesOf(async () => {
@@ -244,7 +244,7 @@ describe('the value cache', () => {
     expect(values).toEqual(['{"password":"old"}', '{"password":"new"}']);
   });
 
-  it('does not serve the value of another mount at the same path', async () => {
+  it('does not serve the value of another mount at the same path (B09)', async () => {
     expect(await text('kv/db')).toBe('{"password":"old"}');
     await broker.remove(admin, 'mount', 'kv');
     await broker.put(admin, 'mount', 'kv', { ...mount('other'), prefix: 'kv' });
@@ -254,7 +254,7 @@ describe('the value cache', () => {
     expect(await countRows(broker.parts.store, 'leases', {})).toBe(before + 1);
   });
 
-  it('does not serve the value of the earlier place after a definition changed', async () => {
+  it('does not serve the value of the earlier place after a definition changed (B09)', async () => {
     await text('kv/db');
     await broker.put(admin, 'definition', 'kv/db', { ref: { at: 'kv/other' } });
     expect(await text('kv/db')).toBe('{"password":"o"}');

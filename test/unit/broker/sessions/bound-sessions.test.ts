@@ -59,7 +59,7 @@ const reasonOf = async (work: Promise<unknown>): Promise<string | undefined> => 
 };
 
 describe('a bound session', () => {
-  it('needs its proof when it is loaded from the store, after a restart or at another broker', async () => {
+  it('needs its proof when it is loaded from the store, after a restart or at another broker (O23)', async () => {
     const parts = another();
     expect(await reasonOf(authenticate(parts, broker.call(), token))).toBe('dpop_scheme');
     const of = { token, known: undefined };
@@ -71,7 +71,7 @@ describe('a bound session', () => {
     expect(live.session.senderKey?.thumbprint).toBe(await sender.thumbprint());
   });
 
-  it('is refused without a proof when memory has it', async () => {
+  it('is refused without a proof when memory has it (O24)', async () => {
     const { parts } = broker;
     await authenticateSender(parts, { token, known: undefined }, shown('GET', '/x', token));
     expect(parts.sessions.cached(parts.sessions.hash(token))).toBeDefined();

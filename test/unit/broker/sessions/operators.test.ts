@@ -429,7 +429,7 @@ describe('a mount check', () => {
 });
 
 describe('the audit log', () => {
-  it('is readable by auditors, and records each search', async () => {
+  it('is readable by auditors, and records each search (A08)', async () => {
     const auditor = await broker.operator('aud', [{ role: 'auditor' }]);
     const reader = await broker.operator('rd', [{ role: 'secret-reader' }]);
     const { parts } = broker;

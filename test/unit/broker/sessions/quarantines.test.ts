@@ -59,13 +59,13 @@ describe.each([
   ['workload', WORKLOAD],
   ['pod', POD],
 ] as const)('a quarantine of a %s that commits first', (_kind, scope) => {
-  it('refuses a login that was decided before', async () => {
+  it('refuses a login that was decided before (L22)', async () => {
     broker.store.once(records('session.create'), () => quarantine(scope));
     expect(await codeOf(broker.logIn())).toBe('ERR_DENIED');
     expect(await counts()).toEqual({ sessions: 0, leases: 0, rows: 1 });
   });
 
-  it('refuses a read that was decided before', async () => {
+  it('refuses a read that was decided before (L22)', async () => {
     broker.store.once(records('secret.read'), () => quarantine(scope));
     expect(await codeOf(read())).toBe('ERR_UNAUTHENTICATED');
     expect(await counts()).toEqual({ sessions: 0, leases: 0, rows: 1 });
@@ -90,7 +90,7 @@ describe.each([
     expect(await codeOf(said)).toBe('ERR_UNAUTHENTICATED');
   });
 
-  it('refuses a credential that is being issued, and queues it for revocation', async () => {
+  it('refuses a credential that is being issued, and queues it for revocation (L22)', async () => {
     broker.store.once(records('credential.issue'), () => quarantine(scope));
     expect(await codeOf(order())).toBe('ERR_UNAUTHENTICATED');
     const [row] = await listRows(broker.parts.store, 'credentials', { limit: 2 });
@@ -122,7 +122,7 @@ describe('a quarantine', () => {
     expect(queued.items).toMatchObject([{ path: 'dyn/db', state: 'revoking' }]);
   });
 
-  it('revokes thousands of leases in chunks', async () => {
+  it('revokes thousands of leases in chunks (L23, F19)', async () => {
     const rows = Array.from({ length: 3_000 }, (_, n) =>
       leaseRow(`lea_${n}`, {
         session_id: live.session.id,
@@ -156,7 +156,7 @@ describe('a quarantine', () => {
     expect(await listQuarantines(broker.parts, broker.call(), admin)).toEqual([]);
   });
 
-  it('is completed by the broker after a crash', async () => {
+  it('is completed by the broker after a crash (L23)', async () => {
     await read();
     broker.store.refuseOnce(records('session.end'));
     expect(await codeOf(quarantine())).toBe('ERR_AUDIT_UNAVAILABLE');
@@ -169,7 +169,7 @@ describe('a quarantine', () => {
     expect(await counts()).toEqual({ sessions: 0, leases: 0, rows: 1 });
   });
 
-  it('is completed by the same call after a crash', async () => {
+  it('is completed by the same call after a crash (L23)', async () => {
     await read();
     broker.store.refuseOnce(records('lease.revoke'));
     expect(await codeOf(quarantine())).toBe('ERR_AUDIT_UNAVAILABLE');
@@ -177,7 +177,7 @@ describe('a quarantine', () => {
     expect((await quarantine()).ended).toMatchObject({ sessions: 0, revoked: 1 });
   });
 
-  it('is active again after a restart, and an edited row stops the start', async () => {
+  it('is active again after a restart, and an edited row stops the start (L25)', async () => {
     await quarantine(WORKLOAD, 60);
     const { store, rows, clock } = broker.parts;
     const restarted = new Quarantines(store, rows, clock);
@@ -252,7 +252,7 @@ describe('a quarantine of an operator', () => {
     expect(await counts()).toMatchObject({ rows: 1 });
   });
 
-  it('leaves one admin when two responders quarantine the last two at the same moment', async () => {
+  it('leaves one admin when two responders quarantine the last two at the same moment (L24)', async () => {
     await broker.operator('second', [{ role: 'admin' }]);
     const first = await broker.operator('r1', [{ role: 'responder' }]);
     const other = await broker.operator('r2', [{ role: 'responder' }]);

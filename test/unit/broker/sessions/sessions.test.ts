@@ -117,7 +117,7 @@ describe('a login', () => {
     expect(await codeOf(attempt('{"pod":null}'))).toBe('no error');
   });
 
-  it('does not get the permissions of the same name in another cluster (J08)', async () => {
+  it('does not get the permissions of the same name in another cluster (J08, N08)', async () => {
     await broker.put(admin, 'cluster', 'c2', cluster());
     const other = await broker.logIn({}, 'c2');
     broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '1' });

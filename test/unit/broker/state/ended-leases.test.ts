@@ -89,7 +89,7 @@ describe(`a path with ${ENDED} expired leases`, () => {
 
   const total = (): number => rowsRead.reduce((sum, rows) => sum + rows, 0);
 
-  it('costs a write only the reads of its live leases, in pages between which other work runs', async () => {
+  it('costs a write only the reads of its live leases, in pages between which other work runs (L11)', async () => {
     const { events, close } = await follow();
     rowsRead = [];
     turns = 0;
@@ -102,7 +102,7 @@ describe(`a path with ${ENDED} expired leases`, () => {
     close();
   });
 
-  it('costs twenty simultaneous writes no more than two reads', async () => {
+  it('costs twenty simultaneous writes no more than two reads (L11)', async () => {
     const { events, close } = await follow();
     rowsRead = [];
     const write = (): Promise<unknown> => broker.store.commit({ invalidates: [`secret:${PATH}`] });
@@ -130,7 +130,7 @@ describe(`a path with ${ENDED} expired leases`, () => {
     expect(total()).toBe(LIVE + 1);
   });
 
-  it('costs the session that revoked them only its live leases', async () => {
+  it('costs the session that revoked them only its live leases (L11)', async () => {
     const leases = new SessionLeases(live.session.id, broker.store);
     await leases.load();
     expect(leases.find({ mountUid: 'mnt_1', path: PATH, version: '1', generation: '' })?.id).toBe(

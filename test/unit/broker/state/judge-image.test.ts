@@ -104,19 +104,19 @@ describe('a rule about signatures', () => {
     }
   });
 
-  it('misses a signature, and tells it from one by an untrusted signer', () => {
+  it('misses a signature, and tells it from one by an untrusted signer (IS01)', () => {
     expect(codes(BY_CI, [])).toEqual(['signature_missing']);
     expect(codes(BY_CI, [stranger.bundle(DIGEST)])).toEqual(['signer_not_trusted']);
     expect(codes(BY_CI, [stranger.legacy(DIGEST)])).toEqual(['signer_not_trusted']);
     expect(codes(BY_CI, [stranger.bundle(DIGEST), ci.bundle(DIGEST)])).toEqual([]);
   });
 
-  it('does not accept the signature of another image, also if it is stored for this one', () => {
+  it('does not accept the signature of another image, also if it is stored for this one (IS03)', () => {
     expect(codes(BY_CI, [ci.bundle(OTHER)])).toEqual(['signature_missing']);
     expect(() => parseAttestation({ ...ci.legacy(DIGEST), payload: 'e30=' })).toThrow();
   });
 
-  it('does not accept a changed payload', () => {
+  it('does not accept a changed payload (IS02)', () => {
     const good = ci.bundle(DIGEST) as { dsseEnvelope: { payload: string } };
     const payload = (ci.bundle([DIGEST, OTHER]) as typeof good).dsseEnvelope.payload;
     const changed = { ...good, dsseEnvelope: { ...good.dsseEnvelope, payload } };
@@ -168,7 +168,7 @@ describe('a rule about signatures', () => {
     ]);
   });
 
-  it('accepts of a revoked key what the broker had before the revocation', () => {
+  it('accepts of a revoked key what the broker had before the revocation (IS06)', () => {
     const revoked = signedBy({ name: 'ci', key: ci.pem, revokedAt: '2026-11-20' });
     const before = {
       attestation: ci.bundle(DIGEST),
@@ -294,7 +294,7 @@ describe('a profile with signatures', () => {
     ['an issuer of any host', keyless('a@acme.test', 'https://*')],
     ['a root that the profile does not have', { ...keyless('a@acme.test'), trustRoots: {} }],
     ['an invalid id of a key', { ...BY_CI, deniedKeys: ['abc'] }],
-  ])('is refused with %s', (_name, image) => {
+  ])('is refused with %s (IS04)', (_name, image) => {
     expect(parse(image)).toThrow();
   });
 

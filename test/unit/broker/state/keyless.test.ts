@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 
 describe('a keyless signature', () => {
-  it('names its signer, under the root of its instance only', async () => {
+  it('names its signer, under the root of its instance only (IS05)', async () => {
     const signer = root.signerOf(bundle);
     expect(signer).toMatchObject({ ...IDENTITY, subjectType: 'uri' });
     expect(signer!.signedBefore).toBeGreaterThan(0);
@@ -33,7 +33,7 @@ describe('a keyless signature', () => {
     expect(root.signerOf(await other.sign(DIGEST, IDENTITY))).toBeUndefined();
   });
 
-  it('has no signer without a log entry, with that of another signature, or with a key', async () => {
+  it('has no signer without a log entry, with that of another signature, or with a key (IS05)', async () => {
     const another = await instance.sign(DIGEST, IDENTITY);
     const material = bundle['verificationMaterial'] as { readonly tlogEntries: readonly object[] };
     const foreign = another['verificationMaterial'] as typeof material;
@@ -83,7 +83,7 @@ describe('a keyless signature', () => {
       { ...IDENTITY, subject: SUBJECT.replace('release.yml', 'release-yml') },
       false,
     ],
-  ])('is compared as a whole: %s', (_name, trusted, isTrusted) => {
+  ])('is compared as a whole: %s (IS04)', (_name, trusted, isTrusted) => {
     expect(identityTest(trusted)(root.signerOf(bundle)!)).toBe(isTrusted);
   });
 
@@ -119,7 +119,7 @@ describe('a keyless signature of cosign 2', () => {
     expect(signerOf(await other.signLegacy(DIGEST, IDENTITY))).toBeUndefined();
   });
 
-  it('has no signer with the payload, the signature, the certificate or the log entry of another', async () => {
+  it('has no signer with the payload, the signature, the certificate or the log entry of another (IS05)', async () => {
     const legacy = await instance.signLegacy(DIGEST, IDENTITY);
     const other = await instance.signLegacy(`sha256:${'b'.repeat(64)}`, IDENTITY);
     for (const part of ['payload', 'signature', 'certificate', 'rekorBundle'] as const) {

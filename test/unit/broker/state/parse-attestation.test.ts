@@ -41,7 +41,7 @@ describe('an attestation of any form', () => {
   it.each([
     ['a bundle', BUNDLE.dsseEnvelope.payload],
     ['a simple signing', LEGACY.payload],
-  ])('is accepted, or refused with the place, whatever was signed: %s', (name, payload) => {
+  ])('is accepted, or refused with the place, whatever was signed: %s (IS07)', (name, payload) => {
     fc.assert(
       fc.property(hostileBytes(Buffer.from(payload, 'base64')), (bytes) => {
         const text = bytes.toString('base64');

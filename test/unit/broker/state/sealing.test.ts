@@ -47,7 +47,7 @@ it.each([
       }),
   ],
 ] as const)(
-  'refuses a request that was decided before the seal: %s',
+  'refuses a request that was decided before the seal: %s (L26)',
   async (_what, action, work) => {
     broker.store.once(records(action), seal);
     expect(await codeOf(work())).toBe('ERR_SEALED');

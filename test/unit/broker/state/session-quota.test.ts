@@ -34,7 +34,7 @@ async function untilRefused(claims: object = {}): Promise<{
 }
 
 describe('the sessions of a pod', () => {
-  it('are limited in number, and other pods still log in', async () => {
+  it('are limited in number, and other pods still log in (DI09)', async () => {
     await start({ sessionsPerPod: 8 });
     const { count, error } = await untilRefused();
     expect(count).toBe(8);
@@ -54,7 +54,7 @@ describe('the sessions of a pod', () => {
     });
   });
 
-  it('are counted in the store: a broker with empty memory refuses soon after', async () => {
+  it('are counted in the store: a broker with empty memory refuses soon after (DI09)', async () => {
     await start({ sessionsPerPod: 32 });
     expect((await untilRefused()).count).toBe(32);
     broker = await broker.reopen();
@@ -88,7 +88,7 @@ describe('the sessions of a pod', () => {
 });
 
 describe('the sessions of a workload', () => {
-  it('are limited in number over all its pods, and other workloads still log in', async () => {
+  it('are limited in number over all its pods, and other workloads still log in (DI09)', async () => {
     await start({ sessionsPerWorkload: 20 });
     let opened = 0;
     const logIn = async (): Promise<void> => {

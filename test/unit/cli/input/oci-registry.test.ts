@@ -87,7 +87,7 @@ describe('a registry', () => {
     expect(withLogin).toEqual(asked);
   });
 
-  it('gets a token of another server only if the caller named that server', async () => {
+  it('gets a token of another server only if the caller named that server (IS09)', async () => {
     const registry = await ScriptedRegistry.start();
     const other = await ScriptedRegistry.start();
     registry.lists(registry.refers().manifest);
@@ -123,7 +123,7 @@ describe('a registry', () => {
     await expect(fetched(registry)).rejects.toThrow('a token that is not valid');
   });
 
-  it('is followed to a host that the caller named, without credentials, and to no other', async () => {
+  it('is followed to a host that the caller named, without credentials, and to no other (IS09)', async () => {
     const registry = await ScriptedRegistry.start();
     const other = await ScriptedRegistry.start();
     const bundle = signer.bundle(DIGEST);

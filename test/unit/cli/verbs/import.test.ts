@@ -295,7 +295,7 @@ describe('import vault', () => {
     expect(said).toMatch(/team\/\.\. +- +dot_name\n/);
   });
 
-  it('stops if a folder contains itself, names it, and copies nothing', async () => {
+  it('stops if a folder contains itself, names it, and copies nothing (ED09)', async () => {
     let lists = 0;
     vault.fault = ({ target }) => {
       if (!target.endsWith('?list=true')) return undefined;
@@ -310,7 +310,7 @@ describe('import vault', () => {
     expect(lists).toBe(33);
   });
 
-  it('stops at a list that is larger than the limit of an import', async () => {
+  it('stops at a list that is larger than the limit of an import (ED09)', async () => {
     const keys = Array.from({ length: 100_001 }, (_, index) => `k${index}`);
     vault.fault = ({ target }) =>
       target.endsWith('?list=true') ? { status: 200, body: { data: { keys } } } : undefined;
@@ -342,7 +342,7 @@ describe('import vault', () => {
     ['contains itself by names that normalise to one', () => ['\u00e9/', 'e\u0301/']],
     ['contains itself by a long name', () => [`${'n'.repeat(60)}/`]],
     ['contains itself where it is asked for below the map', () => ['team/', 'own/']],
-  ])('stops within its depth if a folder %s', async (_what, keysOf) => {
+  ])('stops within its depth if a folder %s (ED09)', async (_what, keysOf) => {
     const count = listing(keysOf);
     const { exitCode, text, written } = await run({});
     expect({ exitCode, written }).toEqual({ exitCode: EXIT.failed, written: [] });
@@ -357,7 +357,7 @@ describe('import vault', () => {
     ['names with control characters', ['a\u0000', 'b\r\nHost: x/']],
     ['names that are not Unicode', ['\uD800', 'a\uDC00/']],
     ['names that are too long', ['n'.repeat(3_000), `${'n'.repeat(3_000)}/`]],
-  ])('follows no folder and reads no secret of %s', async (_what, keys) => {
+  ])('follows no folder and reads no secret of %s (ED09)', async (_what, keys) => {
     const count = listing((_folder, asked) => (asked === 1 ? keys : ['key']));
     const { exitCode, said, written } = await run({});
     expect({ exitCode, written }).toEqual({ exitCode: EXIT.failed, written: [] });

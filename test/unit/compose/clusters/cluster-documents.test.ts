@@ -150,7 +150,7 @@ describe('the copy of custom resources', () => {
     expect(isThere('kept')).toBe(true);
   });
 
-  it('keeps documents when the list of a restored API server lacks many, until the objects return', async () => {
+  it('keeps documents when the list of a restored API server lacks many, until the objects return (CR07)', async () => {
     const names = Array.from({ length: 12 }, (_, n) => `p${n}`);
     api.objects.set(
       'accesspolicies',
@@ -192,7 +192,7 @@ describe('the copy of custom resources', () => {
     await waitFor('the second broker', () => second.count('accepted') === 1);
   });
 
-  it('copies nothing that it sees after its claim expired, until it has the claim again', async () => {
+  it('copies nothing that it sees after its claim expired, until it has the claim again (CR09)', async () => {
     api.objects.set('accesspolicies', [access('shop')]);
     const late = { ms: 0 };
     const clock = { ...systemClock, now: () => systemClock.now() + late.ms };

@@ -44,7 +44,7 @@ describe('a production broker', () => {
     '--report-uncaught-exception',
     '--abort-on-uncaught-exception',
     '--max-old-space-size=400 --inspect',
-  ])('is not started with %s', (option) => {
+  ])('is not started with %s (ED10, X01, X07)', (option) => {
     for (const failure of [
       refusal([], { NODE_OPTIONS: option }),
       refusal(option.replaceAll(/["\\]/g, '').split(' ')),
@@ -55,7 +55,7 @@ describe('a production broker', () => {
   });
 
   it.each(['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE'])(
-    'is not started with %s',
+    'is not started with %s (ED10, X01, X07)',
     (name) => {
       expect(refusal([], { [name]: 'x' })?.message).toContain(name);
     },
@@ -67,7 +67,7 @@ describe('a production broker', () => {
     expect(refusal([], { NODE_OPTIONS: '', NODE_DEBUG: '' })).toBeUndefined();
   });
 
-  it('refuses before it opens anything, and names the option to remove', async () => {
+  it('refuses before it opens anything, and names the option to remove (ED10)', async () => {
     const root = await fileTree({
       'config.yaml': [
         `store: { type: sqlite, path: ${join(import.meta.dirname, 'never.db')} }`,

@@ -91,7 +91,7 @@ describe('a reload of the configuration', () => {
     expect(await reload.reload()).toMatchObject({ generation: 1, digest: before.digest });
   });
 
-  it('changes nothing when the file is not valid, and reports what config check reports', async () => {
+  it('changes nothing when the file is not valid, and reports what config check reports (F59)', async () => {
     const invalid = new BrokerError('ERR_CONFIG_INVALID', 'config.yaml:3:1: /limit: unknown key');
     const { reload, parts, entries } = setup(invalid, configWith());
     const before = reload.inUse();

@@ -115,7 +115,7 @@ describe('the envelope', () => {
     }
   });
 
-  it('refuses a change of any byte of the data key and of the value', () => {
+  it('refuses a change of any byte of the data key and of the value (C03)', () => {
     const sealed = sealValue(root, place, Buffer.from('value'));
     const changes = (column: 'wrappedDek' | 'ciphertext'): SealedValue[] =>
       Array.from(sealed[column], (byte, i) => {

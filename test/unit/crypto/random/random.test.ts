@@ -15,7 +15,7 @@ describe('random bytes', () => {
     expect(randomBytes(32)).not.toEqual(randomBytes(32));
   });
 
-  it('fail when the generator fails, and return nothing', () => {
+  it('fail when the generator fails, and return nothing (C06)', () => {
     const source = new RandomSource(() => {
       throw new Error('no entropy');
     });

@@ -22,7 +22,7 @@ describe('a refresh request to the agent', () => {
     expect(bench.broker.about('readSecrets')).toEqual(['a/db a/api', 'a/db']);
   });
 
-  it('delivers and acknowledges a version that comes again with other data', async () => {
+  it('delivers and acknowledges a version that comes again with other data (ED07)', async () => {
     const one = await bench.living();
     await bench.pass(2_000);
     expect(one.find('db')?.data.reveal()).toEqual({ key: '1' });

@@ -22,14 +22,14 @@ function templates(count: number): Record<string, string> {
 }
 
 describe('an expensive review', () => {
-  it('is refused for the number of its annotations before any of them is parsed', () => {
+  it('is refused for the number of its annotations before any of them is parsed (DI01)', () => {
     const pod = podWith(templates(8_000));
     expect(denials(pod)).toEqual([
       `quaymaster.dev/inject: the pod has more than ${MOST_ANNOTATIONS} annotations of quaymaster.dev/`,
     ]);
   });
 
-  it('is refused for the number of its items before their files are compared', () => {
+  it('is refused for the number of its items before their files are compared (DI01)', () => {
     const pod = podWith(templates(MOST_ITEMS + 1));
     expect(denials(pod)).toEqual([
       `quaymaster.dev/inject: the pod asks for ${MOST_ITEMS + 2} secrets and templates; the limit is ${MOST_ITEMS}`,
@@ -45,7 +45,7 @@ describe('an expensive review', () => {
     'file-x',
     'template-x',
     `file-${'x'.repeat(MOST_CHARACTERS)}`,
-  ])('is refused for the characters of %s before it is parsed', (annotation) => {
+  ])('is refused for the characters of %s before it is parsed (DI01)', (annotation) => {
     for (const unit of [',', 'a/', '{{ secrets.x.y }}', '"', '\n']) {
       expect(denials(podWith({ [annotation]: unit.repeat(MOST_CHARACTERS) }))).toEqual([
         'quaymaster.dev/inject: the pod has more than 262144 characters in its annotations of quaymaster.dev/',
@@ -60,7 +60,7 @@ describe('an expensive review', () => {
     expect(names(1_000)).not.toContain('quaymaster.dev/containers: may name 1000 at most');
   });
 
-  it('has each annotation read once, however many others it has', async () => {
+  it('has each annotation read once, however many others it has (DI01)', async () => {
     let reads = 0;
     const annotations: Record<string, string> = {};
     for (let n = 0; n < 8_000; n += 1) {
@@ -107,14 +107,14 @@ describe('an expensive review', () => {
         return podWith({}, { containers: [{ name: 'app', volumeMounts }] });
       },
     ],
-  ])('is refused with 501 fields in %s', (_what, make) => {
+  ])('is refused with 501 fields in %s (DI01)', (_what, make) => {
     const fields = (count: number): object =>
       Object.fromEntries(Array.from({ length: count }, (_, n) => [`f${n}`, n]));
     expect(podSchema.safeParse(make(fields(490))).success).toBe(true);
     expect(podSchema.safeParse(make(fields(501))).success).toBe(false);
   });
 
-  it('is not parsed beyond its first invalid item', () => {
+  it('is not parsed beyond its first invalid item (DI01)', () => {
     const volumeMounts = Array<object>(400).fill({ name: 1, mountPath: 1 });
     const containers = Array<object>(400).fill({ name: 1, volumeMounts });
     const spec = { containers, initContainers: containers, volumes: containers };
@@ -147,7 +147,7 @@ describe('an expensive review', () => {
         return podWith({}, { containers: [{ name: 'app', volumeMounts }] });
       },
     ],
-  ])('costs time linear in its length with many %s', (_what, make) => {
+  ])('costs time linear in its length with many %s (DI01)', (_what, make) => {
     const pods = new Map([1_000, 16_000].map((count) => [count, make(count)]));
     const ratio = growthOf((count) => inject(pods.get(count)!, SETTINGS), [1_000, 16_000]);
     // Sixteen times the length: 16 times if the cost is linear, 256 times if each is compared with each.

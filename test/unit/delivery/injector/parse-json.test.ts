@@ -114,7 +114,7 @@ describe('incremental JSON parsing', () => {
     ['strings that end where a step ends', JSON.stringify(Array(40).fill('x'.repeat(STEP - 64)))],
     ['strings that end behind a step', JSON.stringify(Array(40).fill('\\'.repeat(STEP / 2)))],
     ['a million brackets', '['.repeat(MIB)],
-  ])('does the same bounded work in each step: %s', (_what, text) => {
+  ])('does the same bounded work in each step: %s (DI01)', (_what, text) => {
     const { steps } = parsed(text);
     for (const cost of steps) expect(cost).toBeLessThan(STEP + 70);
     const isRead = text[1] !== '[';

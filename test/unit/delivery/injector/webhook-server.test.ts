@@ -172,7 +172,7 @@ describe('the webhook under load', () => {
   it.each([
     ['nesting that is slow to parse', review({ x: '@' }).replace('"@"', '['.repeat(1_000_000))],
     ['a million values', review({ x: Array(1_000_000).fill(1) })],
-  ])('parses no review with %s', async (_what, body) => {
+  ])('parses no review with %s (DI01)', async (_what, body) => {
     let reviewed: unknown = 'nothing';
     const server = serverWith({}, (document) => {
       reviewed = document;
@@ -184,7 +184,7 @@ describe('the webhook under load', () => {
     await server.close();
   });
 
-  it('answers one review in each turn of the event loop, however many arrived at once', async () => {
+  it('answers one review in each turn of the event loop, however many arrived at once (DI01)', async () => {
     const turns: number[] = [];
     let turn = 0;
     let counting = setImmediate(function count() {
@@ -203,7 +203,7 @@ describe('the webhook under load', () => {
     await server.close();
   });
 
-  it('closes connections of one network beyond 128, so that others can connect', async () => {
+  it('closes connections of one network beyond 128, so that others can connect (DI02)', async () => {
     const server = serverWith();
     const { port } = await server.listen();
     const idle = await Promise.all(
@@ -224,7 +224,7 @@ describe('the webhook under load', () => {
     await server.close();
   });
 
-  it('keeps at most 6 MiB of unfinished reviews of one network, and answers again after they end', async () => {
+  it('keeps at most 6 MiB of unfinished reviews of one network, and answers again after they end (DI02)', async () => {
     const server = serverWith();
     const { port } = await server.listen();
     let sockets: readonly TLSSocket[] = [];

@@ -103,7 +103,7 @@ describe('the rule for an alert', () => {
   const found = (...rules: ResponseRule[]): string | undefined =>
     ruleFor(inOrder(rules), 'falco', given, 'shop')?.name;
 
-  it('is the first in the order, then by name', () => {
+  it('is the first in the order, then by name (RS14)', () => {
     expect(found(rule('c', 1), rule('b', 2), rule('a', 2))).toBe('c');
     expect(found(rule('b', 2), rule('a', 2))).toBe('a');
   });

@@ -35,7 +35,7 @@ function sourceOf(decision: Decision): string {
 describe('decide', () => {
   const compiled = compilePolicies(DECISIONS.policies.map(storedPolicy));
 
-  it.each(DECISIONS.cases)('decides $path: $why', ({ path, facts, ...expected }) => {
+  it.each(DECISIONS.cases)('decides $path: $why (P09)', ({ path, facts, ...expected }) => {
     const decision = decide(compiled, requestOf(path, facts));
     expect({ [decision.effect]: sourceOf(decision) }).toEqual(
       expected.allow === undefined ? { deny: expected.deny } : { allow: expected.allow },

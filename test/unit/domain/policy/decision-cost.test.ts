@@ -84,7 +84,7 @@ describe('a decision over 10,000 policies', () => {
 describe('P11: hostile patterns', () => {
   const path = Array.from({ length: 16 }, () => 'a'.repeat(31)).join('/');
 
-  it('cost places times segments at most, however many stars they have', () => {
+  it('cost places times segments at most, however many stars they have (P11)', () => {
     const paths = Array.from({ length: 50 }, (_, n) => `**/a*a*a*a*/**/${'*a'.repeat(4)}/**/b${n}`);
     const rules = Array.from({ length: 100 }, () => allow(paths));
     const compiled = compilePolicies([storedPolicy({ subjects: [ALL_WORKLOADS], rules })]);

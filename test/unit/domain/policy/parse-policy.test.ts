@@ -154,7 +154,7 @@ describe('parsePolicy', () => {
       },
       '/spec/subjects/1',
     ],
-  ])('refuses too many %s', (_, spec, pointer) => {
+  ])('refuses too many %s (P11)', (_, spec, pointer) => {
     expect(problemsOf(policyWith(spec)).map((problem) => problem.pointer)).toEqual([pointer]);
   });
 

@@ -132,7 +132,7 @@ describe('a posture profile', () => {
     ]);
   });
 
-  it('takes two digests for one image if a report names both', () => {
+  it('takes two digests for one image if a report names both (RS11)', () => {
     const status = { containerStatuses: [{ name: 'web', imageID: `registry.test/x@${OTHER}` }] };
     const pinned = { mode: 'enforce', image: { digest: 'pinned' } };
     const judge = (digests: readonly string[], scope: readonly string[] = []): readonly object[] =>
@@ -267,7 +267,7 @@ describe('a profile that requires a NetworkPolicy', () => {
     expect(found({ egressSelectors: [WEB], labels })).toEqual(['network_policy fail']);
   });
 
-  it('is never met in the network of the node', () => {
+  it('is never met in the network of the node (EV09)', () => {
     const pod = withContainer({}, { hostNetwork: true });
     expect(found({ egressSelectors: [ALL] }, pod)).toEqual(['network_policy fail']);
   });

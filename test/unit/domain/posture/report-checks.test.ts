@@ -205,7 +205,7 @@ describe('vulnerabilities', () => {
     expect(codes(DENY, [scan([], { scope })])).toEqual(expected);
   });
 
-  it('are not hidden by a writer for other repositories, however new its reports are', () => {
+  it('are not hidden by a writer for other repositories, however new its reports are (EV11)', () => {
     const known = [
       scan([vulnerability()], { reportedAt: NOW - 2 * HOUR }),
       scan([], { scope: ['registry.test/other'] }),

@@ -59,7 +59,7 @@ describe('the steps of a rotation (R01)', () => {
     expect(after({ step }, { type: 'done', step })).toBe(expected);
   });
 
-  it.each(STEPS)('accept at %s only their own completion', (step) => {
+  it.each(STEPS)('accept at %s only their own completion (R01)', (step) => {
     for (const other of STEPS.filter((each) => each !== step)) {
       expect(after({ step }, { type: 'done', step: other })).toBe('refused');
       expect(after({ step }, { type: 'begun', step: other })).toBe('refused');

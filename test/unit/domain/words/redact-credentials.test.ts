@@ -38,7 +38,7 @@ const SPELLINGS: readonly (readonly [name: string, text: string, secret: string]
 ];
 
 describe("a credential in a client's text", () => {
-  it.each(SPELLINGS)('is redacted: %s', (name, text, secret) => {
+  it.each(SPELLINGS)('is redacted: %s (A12)', (name, text, secret) => {
     for (const [before, after] of [
       ['', ''],
       ['agent/1.0 (', ') linux'],

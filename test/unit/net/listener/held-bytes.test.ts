@@ -13,7 +13,7 @@ describe('held bytes', () => {
     expect(held.all).toBe(0);
   });
 
-  it('leave a newcomer as much as each holder that fills its share, however many there are', () => {
+  it('leave a newcomer as much as each holder that fills its share, however many there are (DI06)', () => {
     const held = new HeldBytes({ ofOne: 1_000, ofAll: 8_000 });
     const names = Array.from({ length: 50 }, (_, n) => `hostile ${n}`);
     // The holders take turns until none gets more.

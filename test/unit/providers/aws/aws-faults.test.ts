@@ -186,7 +186,7 @@ describe('a faulty AWS Secrets Manager', () => {
     expect(await failure(work)).toMatchObject({ code: 'ERR_PROVIDER_TIMEOUT' });
   });
 
-  it('gets repeated throttled reads only within the retry budget', async () => {
+  it('gets repeated throttled reads only within the retry budget (F21)', async () => {
     await open({ maxRetries: 2 });
     fake.script(awsFault('ThrottlingException', ''));
     expect(await failure(read())).toMatchObject({

@@ -66,7 +66,7 @@ async function against(
 }
 
 describe('a hostile AWS', () => {
-  it('causes an error of the broker for Secrets Manager, whatever it answers', async () => {
+  it('causes an error of the broker for Secrets Manager, whatever it answers (F15)', async () => {
     const connection = await connect(aws.endpoint, LIMITS);
     const provider = connection.mount({ namePrefix: 'prod/' });
     const read = () => provider.read(provider.locate('db'), undefined, CONTEXT);
@@ -86,7 +86,7 @@ describe('a hostile AWS', () => {
     await connection.close();
   });
 
-  it('causes an error of the broker for KMS, whatever it answers, and no root key is wrapped or opened', async () => {
+  it('causes an error of the broker for KMS, whatever it answers, and no root key is wrapped or opened (F15)', async () => {
     const config = { type: 'aws-kms', connection: 'prod', region: REGION, keyId: KEY_ID };
     const parsed = awsKmsConfig.parse({ ...config, endpoint: aws.endpoint, limits: LIMITS });
     const kek = await openAwsKmsKey(parsed, systemClock);
@@ -100,7 +100,7 @@ describe('a hostile AWS', () => {
     await kek.close();
   });
 
-  it('causes an error of the broker for STS and IAM, whatever it answers', async () => {
+  it('causes an error of the broker for STS and IAM, whatever it answers (F15)', async () => {
     const access = { region: REGION, endpoint: aws.endpoint, stsEndpoint: aws.endpoint };
     const account = await connectAwsAccount({ ...access, profile: undefined }, open);
     const role = { roleArn: 'arn:aws:iam::1:role/r', sessionName: 's', seconds: 900 };

@@ -94,7 +94,7 @@ describe('a key file', () => {
     ['a word repeated', file(Buffer.alloc(32, 'changeme'))],
     ['16 bytes twice', file(Buffer.alloc(32, Buffer.from(encoded, 'base64').subarray(16)))],
     ['large', 'x'.repeat(100_000)],
-  ])('is refused when it is %s', async (_, text) => {
+  ])('is refused when it is %s (X03)', async (_, text) => {
     await expect(readKeyFile({ path: await written(text) })).rejects.toMatchObject(REFUSED);
   });
 

@@ -65,7 +65,7 @@ describe('the places of a connection', () => {
     expect(calls.started.slice(4)).toEqual(['one', 'two', 'hog', 'one']);
   });
 
-  it('are limited to a quarter for one caller while three others wait', async () => {
+  it('are limited to a quarter for one caller while three others wait (D15)', async () => {
     const calls = new Calls(32, 64);
     calls.begin('hog', 64);
     for (const other of ['one', 'two', 'three']) calls.begin(other, 8);
@@ -86,7 +86,7 @@ describe('the places of a connection', () => {
 });
 
 describe('a full queue', () => {
-  it('replaces the newest call of the caller with the most by the call of a caller with fewer', async () => {
+  it('replaces the newest call of the caller with the most by the call of a caller with fewer (D15)', async () => {
     const calls = new Calls(1, 4);
     calls.begin('hog', 5);
     calls.begin('victim');
@@ -136,7 +136,7 @@ describe('a full queue', () => {
 });
 
 describe('a workload with 200 connections at a connection of 32 places', () => {
-  it('does not cost another workload a single call', async () => {
+  it('does not cost another workload a single call (D15)', async () => {
     const limits = guardLimitsSchema.parse({ timeoutMs: 5000 });
     const guard = createGuard(limits, { clock: new HandClock() });
     const backend = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 2));

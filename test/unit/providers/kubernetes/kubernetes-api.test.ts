@@ -192,7 +192,7 @@ describe('the certificate of the API server', () => {
       'is not valid yet',
       { commonName: 'x', ipAddresses: ['127.0.0.1'], notBefore: new Date(Date.now() + hour) },
     ],
-  ])('is refused when it %s (T06)', async (_, certificate) => {
+  ])('is refused when it %s (T06, B08)', async (_, certificate) => {
     const wrong = await FakeApiServer.start(certificate);
     const client = await connectKubernetes(wrong.access);
     expect(await failureOf(getPods(never, client))).toMatchObject({
@@ -312,7 +312,7 @@ describe('a kubeconfig file', () => {
     ['has a proxy', { 'proxy-url': 'http://proxy.test' }, { token: 't' }],
     ['has no TLS', { server: 'http://127.0.0.1:1' }, { token: 't' }],
     ['has a password', {}, { username: 'admin', password: 'canary' }],
-  ])('is refused when it %s (T06)', async (_, cluster, user) => {
+  ])('is refused when it %s (T06, B08)', async (_, cluster, user) => {
     const access = await write({ server: fake.address, ...cluster }, user);
     const error = await failureOf(connectKubernetes(access));
     expect(error.code).toBe('ERR_CONFIG_INVALID');

@@ -51,7 +51,7 @@ describe('places in Kubernetes', () => {
     'a/b c',
     'a/%00',
     'a'.repeat(254),
-  ])('are never at %p', (rest) => {
+  ])('are never at %p (B04)', (rest) => {
     expect(() => provider.locate(rest)).toThrow(refusal('ERR_PATH_INVALID'));
     expect(fake.requests).toHaveLength(0);
   });
@@ -87,7 +87,7 @@ describe('places in Kubernetes', () => {
     { namespace: 'a', fieldSelector: 'x' },
     {},
     null,
-  ])('are not mounted with the options %j', (options) => {
+  ])('are not mounted with the options %j (B04)', (options) => {
     expect(() => connection.mount(options)).toThrow(refusal('ERR_BODY_INVALID'));
   });
 

@@ -197,7 +197,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
     ['57014', 'ERR_PROVIDER_TIMEOUT'],
     ['42601', 'ERR_PROVIDER_FAILED'],
     [PASSWORD, 'ERR_PROVIDER_FAILED'],
-  ])('has no text repeated in an error (%s)', async (code, expected) => {
+  ])('has no text repeated in an error (%s) (R05)', async (code, expected) => {
     const fields = [`SERROR`, `C${code}`, `M${PASSWORD} is wrong`, `D${PASSWORD}`, `q${PASSWORD}`];
     const body = Buffer.concat([...fields.map(text), Buffer.from([0])]);
     const { ask } = await against((socket) => socket.write(message('E', body)));

@@ -43,7 +43,7 @@ const get = { method: 'GET', path: 'secret/data/db' } as const;
 
 describe('the text of a hostile server', () => {
   it.each(STATUSES)(
-    'reaches no error and no log line from Vault, with status %i',
+    'reaches no error and no log line from Vault, with status %i (B05)',
     async (status) => {
       const vault = await FakeVault.start();
       const connections = await VaultConnections.create();
@@ -69,7 +69,7 @@ describe('the text of a hostile server', () => {
     },
   );
 
-  it('reaches no error and no log line from Vault, in its certificate', async () => {
+  it('reaches no error and no log line from Vault, in its certificate (B05)', async () => {
     const authority = new CertificateAuthority();
     const names = { commonName: CANARY, dnsNames: ['CANARY.example'] };
     const vault = await FakeVault.start(authority.issue(names));
@@ -86,23 +86,31 @@ describe('the text of a hostile server', () => {
     expect(texts(error)).toContain('ERR_TLS_CERT_ALTNAME_INVALID');
   });
 
-  it.each(STATUSES)('reaches no error and no log line from AWS, with status %i', async (status) => {
-    setCredentials();
-    const aws = await FakeAws.start();
-    closing.push(() => aws.close());
-    const connection = await connect(aws.endpoint);
-    closing.push(() => connection.close());
-    const provider = connection.mount({});
-    for (const name of ['CANARYException', 'ValidationException', `x#${CANARY}`]) {
-      const body = JSON.stringify({ __type: name, message: CANARY, Message: CANARY, code: CANARY });
-      aws.always({ status, body });
-      const error = await failureOf(provider.read(provider.locate('db'), undefined, contextOf()));
-      expect(texts(error)).not.toContain(CANARY);
-    }
-  });
+  it.each(STATUSES)(
+    'reaches no error and no log line from AWS, with status %i (B05)',
+    async (status) => {
+      setCredentials();
+      const aws = await FakeAws.start();
+      closing.push(() => aws.close());
+      const connection = await connect(aws.endpoint);
+      closing.push(() => connection.close());
+      const provider = connection.mount({});
+      for (const name of ['CANARYException', 'ValidationException', `x#${CANARY}`]) {
+        const body = JSON.stringify({
+          __type: name,
+          message: CANARY,
+          Message: CANARY,
+          code: CANARY,
+        });
+        aws.always({ status, body });
+        const error = await failureOf(provider.read(provider.locate('db'), undefined, contextOf()));
+        expect(texts(error)).not.toContain(CANARY);
+      }
+    },
+  );
 
   it.each(STATUSES.filter((status) => status > 201))(
-    'reaches no error and no log line from a Kubernetes API server, with status %i',
+    'reaches no error and no log line from a Kubernetes API server, with status %i (B05)',
     async (status) => {
       const fake = await FakeApiServer.start();
       closing.push(() => fake.close());
@@ -157,7 +165,7 @@ describe('the text of a hostile server', () => {
     },
   );
 
-  it('reaches no error and no log line from the server of the store, in the log', () => {
+  it('reaches no error and no log line from the server of the store, in the log (B05)', () => {
     const said = Object.assign(new Error(`invalid input: "${CANARY}"`), {
       severity: 'ERROR',
       code: '22P02',

@@ -147,7 +147,7 @@ describeWith(['postgres'], 'the schema of a PostgreSQL store', ({ postgres }) =>
       `DROP INDEX "one"`,
       'index "one" on table "leases" is not of the migrations',
     ],
-  ])('differs in %s', async (_, change, undo, difference) => {
+  ])('differs in %s (C11)', async (_, change, undo, difference) => {
     await client.query(change);
     const found = await differences();
     await client.query(undo);

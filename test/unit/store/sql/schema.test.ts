@@ -112,7 +112,7 @@ describe('the tables of the SQLite migrations', () => {
     expect(planOf(query)).toMatch(/^SEARCH \w+ USING/);
   });
 
-  it('answer each page of live leases in the order of an index, without a scan of expired ones', () => {
+  it('answer each page of live leases in the order of an index, without a scan of expired ones (L11)', () => {
     const after = { path: 'p/q', state: 'live', id: 'l' } as const;
     const plans = [
       planOf(LEASES.liveOfPath('p'), after),

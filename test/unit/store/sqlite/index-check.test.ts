@@ -91,7 +91,7 @@ describe('the check of the indexes', () => {
     expect(damageOf(walk())).toEqual(['first: index "first_path" lacks 1 of its rows']);
   });
 
-  it('finds a flipped byte in the key of an index', () => {
+  it('finds a flipped byte in the key of an index (F31)', () => {
     const page = leafOf('sqlite_autoindex_second_1');
     const bytes = readFileSync(path);
     const key = 'second-10';

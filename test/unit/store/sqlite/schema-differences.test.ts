@@ -120,7 +120,7 @@ describe('the schema of a SQLite store', () => {
        WHERE name = 'leases'`,
       'table "leases" is not as the migrations make it',
     ],
-  ])('differs in %s', async (_, sql, difference) => {
+  ])('differs in %s (C11)', async (_, sql, difference) => {
     alter(sql);
     expect(await differences()).toContain(difference);
   });

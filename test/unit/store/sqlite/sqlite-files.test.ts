@@ -43,7 +43,7 @@ describe('the files of a SQLite store', () => {
   const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
 
   it.each([0o000, 0o022, 0o077])(
-    'belong to this user alone whatever the umask (%i)',
+    'belong to this user alone whatever the umask (%i) (C08)',
     async (mask) => {
       umask = process.umask(mask);
       const home = join(directory, 'a', 'b');
@@ -78,7 +78,7 @@ describe('the files of a SQLite store', () => {
     expect(readdirSync(shared)).toEqual([]);
   });
 
-  it('are written through a log, synced at every commit, by one process', async () => {
+  it('are written through a log, synced at every commit, by one process (F30)', async () => {
     const path = join(directory, 'store.db');
     await (await open(path)).close();
     const database = new Database(path, { readonly: true });
@@ -136,7 +136,7 @@ describe('the files of a SQLite store', () => {
     });
   });
 
-  it('fail to open or fail with a code, but never crash, for any flipped bytes', async () => {
+  it('fail to open or fail with a code, but never crash, for any flipped bytes (F31)', async () => {
     const path = join(directory, 'store.db');
     const store = await open(path);
     for (let n = 0; n < 40; n += 1) {
@@ -199,7 +199,7 @@ describe('the version of SQLite', () => {
   });
 
   it.each(['3.51.2', '3.50.9', '3.7.0', '2.99.99', '3', '', 'x.y.z'])(
-    'is refused: "%s"',
+    'is refused: "%s" (F34)',
     (version) => {
       expect(() => assertSqliteVersion(version)).toThrow(
         expect.objectContaining({ code: 'ERR_CONFIG_INVALID' }),

@@ -29,7 +29,7 @@ function showing(rows: readonly unknown[]): { session: MysqlSession; run: string
 }
 
 describe('rows that a server shows as the grants of an account (R05)', () => {
-  it('are followed, or refused with an error of the broker, whatever they contain', async () => {
+  it('are followed, or refused with an error of the broker, whatever they contain (R05)', async () => {
     const line = fc.oneof(...MODEL.map((valid) => hostileText(valid)));
     const rows = fc.oneof(
       fc.array(line, { maxLength: 8 }).map((lines) => lines.map((each) => [each])),

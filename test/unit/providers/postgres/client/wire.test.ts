@@ -49,7 +49,7 @@ describe('requests to the server', () => {
     ]);
   });
 
-  it('reach the server byte for byte as they were encoded', async () => {
+  it('reach the server byte for byte as they were encoded (B02)', async () => {
     const { client } = await connections.connect(vault.address, 's.broker');
     const path = 'secret/data/%2e%2e/a%252fb/%26%23x2F%3B?version=1';
     await client.read(get(path), contextOf()).catch(() => undefined);
@@ -160,7 +160,7 @@ describe('TLS', () => {
     expect(other).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'tls' });
   });
 
-  it('is refused when the certificate names another host', async () => {
+  it('is refused when the certificate names another host (B08)', async () => {
     const error = await failureOf(tlsRead({ dnsNames: ['vault.internal'] }));
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'tls' });
   });

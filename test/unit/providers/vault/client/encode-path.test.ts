@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { encodeVaultPath } from '../../../../../src/providers/vault/client/encode-path.ts';
 
 describe('the path of a request', () => {
-  it('has each segment encoded by itself', () => {
+  it('has each segment encoded by itself (B02)', () => {
     expect(encodeVaultPath('secret/data/a b/c?d#e%2f&;ü')).toBe(
       'secret/data/a%20b/c%3Fd%23e%252f%26%3B%C3%BC',
     );
