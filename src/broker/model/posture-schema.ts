@@ -21,7 +21,7 @@ const pattern = z
   .string()
   .min(1)
   .max(512)
-  .refine((value) => GLOB.test(value), 'must be segments joined by "/", with * and ** as wildcards')
+  .regex(GLOB, 'must be segments joined by "/", with * and ** as wildcards')
   .refine(
     (value) => value.split('**').length - 1 <= MOST_DEEP_STARS,
     `must have at most ${MOST_DEEP_STARS} "**"`,
@@ -60,6 +60,7 @@ const until = z
   .transform((value) => Date.parse(value))
   .meta({
     id: 'DayOrInstant',
+    pattern: DATE.source,
     description: 'A day such as `2026-12-31`, or an instant such as `2026-12-31T12:00:00Z`',
   });
 
@@ -97,6 +98,7 @@ const identityText = z
   })
   .meta({
     id: 'SigningIdentity',
+    pattern: '^[!-~]{1,512}$',
     description: 'Exact, or a pattern whose scheme and host have no `*`',
   });
 

@@ -12,7 +12,7 @@ const pattern = z
   .string()
   .min(1)
   .max(256)
-  .refine((value) => !value.slice(0, -1).includes('*'), '"*" may only be the last character');
+  .regex(/^[^*]*\*?$/, '"*" may only be the last character');
 const patterns = z.array(pattern).max(64).default([]);
 
 const priority = z.enum(PRIORITIES).meta({

@@ -1,12 +1,13 @@
 import * as z from 'zod';
 import { pathOf } from '../../domain/words/json-pointer.ts';
-import { readSubjects } from '../../domain/policy/index.ts';
+import { POLICY_LIMITS, readSubjects } from '../../domain/policy/index.ts';
 import {
   ANY_VALUE,
   type PeopleBinding,
   type RoleBindingSpec,
   type WorkloadBinding,
 } from '../../domain/identity/role-binding.ts';
+import { NAME } from '../../domain/words/names.ts';
 import { claimName, claimValue, name, text } from './fields.ts';
 import { grant } from './grant-schema.ts';
 
@@ -24,7 +25,7 @@ const people = z
     issuer: z
       .string({ error: whoIsMissing })
       .pipe(name)
-      .describe('The name of the issuer in the configuration.'),
+      .meta({ pattern: NAME.source, description: 'The name of the issuer in the configuration.' }),
     subjects: z.array(z.string().min(1).max(255)).max(256).default([]),
     claims: z
       .record(claimName, condition)
@@ -79,7 +80,7 @@ const writerGrant = grant.refine(({ role }) => role === 'evidence-writer', {
 const workloads = z
   .strictObject({
     description: text.optional(),
-    workloads: subjects,
+    workloads: subjects.meta({ minItems: 1, maxItems: POLICY_LIMITS.subjects }),
     grants: z.array(writerGrant).min(1).max(64),
   })
   .transform(({ description, ...rest }): WorkloadBinding => ({

@@ -9,12 +9,15 @@ const MINUTE = 60;
 const MAX_WINDOWS = 16;
 const MAX_CRON = 256;
 
-const timeZone = text.refine(
-  (value) => openTimeZone(value) !== undefined,
-  'must be a time zone such as Europe/Berlin or UTC',
-);
+const timeZone = text
+  .refine(
+    (value) => openTimeZone(value) !== undefined,
+    'must be a time zone such as Europe/Berlin or UTC',
+  )
+  .meta({ id: 'TimeZone' });
+const clockTime = text.meta({ id: 'TimeOfDay' });
 const timeOfDay = (isEnd: boolean): z.ZodType<string> =>
-  text.refine(
+  clockTime.refine(
     (value) => parseTimeOfDay(value, isEnd) !== undefined,
     'must be a time of day such as 02:30',
   );

@@ -48,6 +48,9 @@ export interface components {
             readonly name: string;
             readonly uid: string;
         };
+        /** @description The UID of a pod. */
+        readonly PodUid: string;
+        readonly KubernetesName: string;
         /** @description Claim values that an OIDC cluster maps, percent-encoded. */
         readonly Identity: readonly string[];
         /** @description A workload of a Kubernetes cluster has `namespace`, `serviceAccount` and `serviceAccountUid`; a workload of an OIDC cluster has `identity`. */
@@ -78,7 +81,8 @@ export interface components {
          */
         readonly SealedAnswer: string;
         readonly LogIn: {
-            readonly cluster: components["schemas"]["Name"];
+            /** @description The name of a cluster. An unknown name is refused like a token that is not valid. */
+            readonly cluster: string;
             /** @description The service-account token of the pod, projected for the broker's audience. Absent for a cluster of type `spiffe`, where the workload logs in with the certificate of its connection. */
             readonly token?: string;
         };
@@ -114,6 +118,7 @@ export interface components {
                 readonly base64: string;
             };
         };
+        readonly SecretKey: string;
         /** @description The time until which the caller may keep the value. Absent for operators. */
         readonly LeaseRight: {
             readonly id: components["schemas"]["Id"];
@@ -276,7 +281,7 @@ export interface components {
             readonly ttl?: components["schemas"]["Duration"];
         };
         readonly RotationRun: {
-            readonly comment?: components["schemas"]["Remark"];
+            readonly comment?: components["schemas"]["Reason"];
             /**
              * @description Needs a comment.
              * @default false
@@ -284,7 +289,7 @@ export interface components {
             readonly incident?: boolean;
         };
         readonly RotationRequest: {
-            readonly comment?: components["schemas"]["Remark"];
+            readonly comment?: components["schemas"]["Reason"];
         };
         readonly RotationStepRecord: {
             readonly step: string;
@@ -458,8 +463,7 @@ export interface components {
         } | {
             /** @constant */
             readonly by: "pod";
-            /** @description UID of a pod */
-            readonly pod: string;
+            readonly pod: components["schemas"]["PodUid"];
             readonly comment?: components["schemas"]["Remark"];
         } | {
             /** @constant */
@@ -469,7 +473,7 @@ export interface components {
         };
         /** @description Send it as `after` for the next page; absent on the last page. */
         readonly Next: string;
-        /** @description The reason, for people. The broker records it in the log. */
+        /** @description The reason, for people, without control characters. The broker records it in the log. */
         readonly Remark: string;
         readonly SealOrder: {
             readonly reason: components["schemas"]["Reason"];
@@ -482,6 +486,14 @@ export interface components {
         readonly Reason: string;
         /** @example 10.0.0.0/8 */
         readonly CidrBlock: string;
+        /**
+         * @example 10.0.0.7
+         * @example 2001:db8::7
+         */
+        readonly IpAddress: string;
+        readonly TimeOfDay: string;
+        /** @example Europe/Zurich */
+        readonly TimeZone: string;
         readonly RevokedLeases: {
             /** @description Leases without a credential at a backend. They have ended. */
             readonly revoked: number;
@@ -515,7 +527,7 @@ export interface components {
             /** @constant */
             readonly by: "pod";
             readonly cluster: components["schemas"]["Name"];
-            readonly pod: string;
+            readonly pod: components["schemas"]["PodUid"];
             readonly comment?: components["schemas"]["Remark"];
         } | {
             /** @constant */
@@ -552,7 +564,7 @@ export interface components {
             /** @constant */
             readonly kind: "pod";
             readonly cluster: components["schemas"]["Name"];
-            readonly pod: string;
+            readonly pod: components["schemas"]["PodUid"];
             readonly reason: components["schemas"]["Reason"];
             readonly duration?: components["schemas"]["Duration"];
         } | {
@@ -629,12 +641,10 @@ export interface components {
         readonly KekRetirement: {
             /** @description The id of the key, as `GET /api/v1/keys` shows it */
             readonly kek: string;
-            /** @description Recorded in the audit log */
-            readonly reason: string;
+            readonly reason: components["schemas"]["Reason"];
         };
         readonly KeyRotation: {
-            /** @description Recorded in the audit log */
-            readonly reason: string;
+            readonly reason: components["schemas"]["Reason"];
             /**
              * @description Others know the root key. Every value is encrypted again under a new data key.
              * @default false
@@ -834,35 +844,46 @@ export interface components {
                 readonly rules: readonly components["schemas"]["PolicyRule"][];
             };
         };
-        /**
-         * @description Either `namespaces` and `serviceAccounts`, with or without `podLabels`, for workloads of Kubernetes; or `identities` for workloads of OIDC
-         *     clusters.
-         */
         readonly PolicySubject: {
-            readonly identities?: readonly string[];
-            readonly clusters: readonly string[];
-            readonly namespaces?: readonly string[];
-            readonly serviceAccounts?: readonly string[];
+            readonly clusters: components["schemas"]["PolicyClusters"];
+            readonly namespaces: readonly string[];
+            readonly serviceAccounts: readonly string[];
             readonly podLabels?: {
-                readonly [key: string]: string;
+                readonly [key: string]: components["schemas"]["LabelValue"];
             };
+        } | {
+            readonly clusters: components["schemas"]["PolicyClusters"];
+            readonly identities: readonly components["schemas"]["IdentityPattern"][];
         };
+        readonly PolicyClusters: readonly components["schemas"]["Name"][];
+        /**
+         * @description An identity without `ci://<cluster>/`; `*` is any text within a segment after the first.
+         * @example github/acme/*
+         */
+        readonly IdentityPattern: string;
+        readonly LabelKey: string;
+        readonly LabelValue: string;
+        /**
+         * @description Segments of a path; `*` is any text within one, `**` any segments. docs/spec/access-policy-v1.md
+         * @example payments/**
+         */
+        readonly PathPattern: string;
         readonly PolicyRule: {
             readonly name?: components["schemas"]["Name"];
             /** @enum {unknown} */
             readonly effect: "allow" | "deny";
-            readonly paths: readonly string[];
+            readonly paths: readonly components["schemas"]["PathPattern"][];
             readonly capabilities: readonly components["schemas"]["Capability"][];
             readonly maxLeaseTtl?: components["schemas"]["Duration"];
             readonly conditions?: {
                 /** @description `true` in an allow matches only sessions with sealed answers. `false` in a deny matches all other sessions. */
                 readonly sealedDelivery?: boolean;
-                readonly sourceCidrs?: readonly string[];
+                readonly sourceCidrs?: readonly components["schemas"]["CidrBlock"][];
                 readonly timeWindows?: readonly {
                     readonly days?: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
-                    readonly from: string;
-                    readonly to: string;
-                    readonly timeZone: string;
+                    readonly from: components["schemas"]["TimeOfDay"];
+                    readonly to: components["schemas"]["TimeOfDay"];
+                    readonly timeZone: components["schemas"]["TimeZone"];
                 }[];
             };
         };
@@ -886,10 +907,13 @@ export interface components {
             readonly provenAt?: components["schemas"]["Instant"];
         };
         readonly SecurityKeyOrder: {
-            /** @enum {string} */
-            readonly purpose: "register" | "prove";
-            /** @description The name of the new key; needed for `register`. */
-            readonly label?: string;
+            /** @constant */
+            readonly purpose: "register";
+            /** @description The name of the new key. */
+            readonly label: string;
+        } | {
+            /** @constant */
+            readonly purpose: "prove";
         };
         readonly BegunSecurityKey: {
             /** @enum {string} */
@@ -909,17 +933,20 @@ export interface components {
             /** @description Credential ids of the keys that the person has. */
             readonly credentials: readonly string[];
         };
-        /** @description What the browser returned, in the JSON form of WebAuthn: with `attestationObject` for a new key, with `authenticatorData` and `signature` for a proof. */
+        /** @description What the browser returned, in the JSON form of WebAuthn and in base64url. */
         readonly SecurityKeyAnswer: {
             readonly id: string;
             readonly clientDataJSON: string;
-            readonly attestationObject?: string;
-            readonly authenticatorData?: string;
-            readonly signature?: string;
+            readonly attestationObject: string;
+        } | {
+            readonly id: string;
+            readonly clientDataJSON: string;
+            readonly authenticatorData: string;
+            readonly signature: string;
         };
         readonly SecurityKeyRemoval: {
             /** @description Needed for the key of another person; recorded in the audit log. */
-            readonly reason?: string;
+            readonly reason?: components["schemas"]["Reason"];
         };
         readonly LoginOrder: {
             readonly issuer: components["schemas"]["Name"];
@@ -1135,11 +1162,11 @@ export interface components {
         };
         readonly PostureQuestion: {
             readonly cluster: components["schemas"]["Name"];
-            readonly namespace: string;
-            readonly pod: string;
+            readonly namespace: components["schemas"]["KubernetesName"];
+            readonly pod: components["schemas"]["KubernetesName"];
         } | {
             readonly cluster: components["schemas"]["Name"];
-            readonly namespace: string;
+            readonly namespace: components["schemas"]["KubernetesName"];
             readonly manifest: Record<string, unknown>;
         };
         readonly ExplainedPostures: {
@@ -1208,7 +1235,7 @@ export interface components {
             readonly ttl?: components["schemas"]["Duration"];
             /** @description Limits the token to a part of the grants of the operator; absent: all of them. */
             readonly grants?: readonly components["schemas"]["Grant"][];
-            readonly sourceCidrs?: readonly string[];
+            readonly sourceCidrs?: readonly components["schemas"]["CidrBlock"][];
             readonly description?: string;
         };
         readonly OperatorToken: {
@@ -1252,20 +1279,24 @@ export interface components {
             readonly problems: readonly components["schemas"]["DocumentProblem"][];
         };
         readonly Question: {
-            /** @description Either `namespace` and `serviceAccount`, or `identity`. */
             readonly workload: {
                 readonly cluster: components["schemas"]["Name"];
-                readonly identity?: components["schemas"]["Identity"];
-                readonly namespace?: string;
-                readonly serviceAccount?: string;
-                readonly pod?: components["schemas"]["Pod"];
+                readonly namespace: components["schemas"]["KubernetesName"];
+                readonly serviceAccount: components["schemas"]["KubernetesName"];
+                readonly pod?: {
+                    readonly name: components["schemas"]["KubernetesName"];
+                    readonly uid: components["schemas"]["PodUid"];
+                };
+            } | {
+                readonly cluster: components["schemas"]["Name"];
+                readonly identity: components["schemas"]["Identity"];
             };
             readonly podLabels?: {
                 readonly [key: string]: string;
             };
             readonly capability: components["schemas"]["Capability"];
             readonly path: components["schemas"]["SecretPath"];
-            readonly sourceAddress: string;
+            readonly sourceAddress: components["schemas"]["IpAddress"];
             /** @description Whether the session is bound to a key, so that answers are sealed; absent: unknown. */
             readonly sealed?: boolean;
             readonly at?: components["schemas"]["Instant"];
@@ -1597,7 +1628,7 @@ export interface components {
             readonly repeated: number;
         };
         readonly AlertDecision: {
-            readonly reason?: string;
+            readonly reason?: components["schemas"]["Reason"];
         };
         readonly AlertSourceList: {
             readonly items: readonly {
@@ -1662,7 +1693,7 @@ export interface components {
             readonly kind: "workload";
             readonly workload: components["schemas"]["WorkloadName"];
             readonly since: components["schemas"]["Instant"];
-            readonly reason: string;
+            readonly reason: components["schemas"]["Reason"];
             /** @default true */
             readonly rotate?: boolean;
             /** @default false */
@@ -1672,11 +1703,11 @@ export interface components {
             readonly kind: "pod";
             readonly cluster: components["schemas"]["Name"];
             /** @description The UID of the pod, or else `namespace` and `name`. */
-            readonly uid?: string;
-            readonly namespace?: string;
-            readonly name?: string;
+            readonly uid?: components["schemas"]["PodUid"];
+            readonly namespace?: components["schemas"]["KubernetesName"];
+            readonly name?: components["schemas"]["KubernetesName"];
             readonly since: components["schemas"]["Instant"];
-            readonly reason: string;
+            readonly reason: components["schemas"]["Reason"];
             /** @default true */
             readonly rotate?: boolean;
             /** @default false */
@@ -1685,9 +1716,9 @@ export interface components {
             /** @constant */
             readonly kind: "image";
             readonly cluster: components["schemas"]["Name"];
-            readonly digest: string;
+            readonly digest: components["schemas"]["ImageDigest"];
             readonly since: components["schemas"]["Instant"];
-            readonly reason: string;
+            readonly reason: components["schemas"]["Reason"];
             /** @default true */
             readonly rotate?: boolean;
             /** @default false */
@@ -2115,7 +2146,7 @@ export interface components {
             readonly schedule?: {
                 readonly cron: string;
                 /** @default UTC */
-                readonly timeZone?: string;
+                readonly timeZone?: components["schemas"]["TimeZone"];
             } | {
                 readonly every: components["schemas"]["Duration"];
             };
@@ -2132,9 +2163,9 @@ export interface components {
                  *     ]
                  */
                 readonly days?: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
-                readonly from: string;
-                readonly to: string;
-                readonly timeZone: string;
+                readonly from: components["schemas"]["TimeOfDay"];
+                readonly to: components["schemas"]["TimeOfDay"];
+                readonly timeZone: components["schemas"]["TimeZone"];
             }[];
             readonly jitter?: components["schemas"]["DurationOrNone"];
             readonly atMostEvery?: components["schemas"]["Duration"];
@@ -2396,8 +2427,7 @@ export interface components {
         /** @description With `true` the broker makes every check of the change, records it as `document.check`, and changes nothing. */
         readonly dryRun: "true" | "false";
         readonly workload: components["schemas"]["WorkloadName"];
-        /** @description UID */
-        readonly pod: string;
+        readonly pod: components["schemas"]["PodUid"];
         readonly idempotencyKey: components["schemas"]["IdempotencyKey"];
         readonly from: components["schemas"]["Instant"];
         readonly to: components["schemas"]["Instant"];
@@ -2527,7 +2557,6 @@ export interface operations {
             readonly query?: {
                 readonly workload?: components["parameters"]["workload"];
                 readonly cluster?: components["schemas"]["Name"];
-                /** @description UID */
                 readonly pod?: components["parameters"]["pod"];
                 /** @description Sessions whose login came from an address in this block. */
                 readonly source?: components["schemas"]["CidrBlock"];
@@ -3067,7 +3096,6 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 readonly workload?: components["parameters"]["workload"];
-                /** @description UID */
                 readonly pod?: components["parameters"]["pod"];
                 /** @description The path and what lies below it. */
                 readonly path?: components["schemas"]["SecretPath"];
@@ -3299,7 +3327,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description Why the quarantine is lifted. The audit entry has it as `comment`. */
-                readonly reason?: string;
+                readonly reason?: components["schemas"]["Reason"];
             };
             readonly header?: never;
             readonly path: {
@@ -3406,7 +3434,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description The audit entry has it as `comment`. */
-                readonly reason?: string;
+                readonly reason?: components["schemas"]["Reason"];
             };
             readonly header?: never;
             readonly path: {
@@ -3483,7 +3511,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description Why it is withdrawn. The audit entry has it as `comment`. */
-                readonly reason?: string;
+                readonly reason?: components["schemas"]["Reason"];
             };
             readonly header?: never;
             readonly path: {

@@ -25,3 +25,4 @@ export { explain } from './explain.ts';
 export { mayListUnder } from './may-list-under.ts';
 export { isPolicyWithin, policyScope } from './policy-scope.ts';
 export { staticPrefix } from './path-pattern.ts';
+export { POLICY_LIMITS } from './policy-limits.ts';

@@ -2,7 +2,7 @@ import { BrokerError } from '../errors.ts';
 import { redactCredentials } from './redact-credentials.ts';
 
 const SEGMENT = /^[A-Za-z0-9._+=@-]+$/;
-const NAME = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
+export const NAME = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
 const MAX_PATH_LENGTH = 512;
 export const MAX_PATH_SEGMENTS = 16;
 const ONE_SEGMENT = String.raw`(?!\.{1,2}(?:/|$))[A-Za-z0-9._+=@-]+`;

@@ -35,6 +35,8 @@ const validators = new Map<string, ValidateFunction>();
 
 const { schemas, responses } = document.components;
 
+export const contractSchemas = schemas;
+
 /** The error codes that the contract lists. */
 export const contractCodes = (schemas['ErrorCode'] as { readonly enum: readonly string[] }).enum;
 
@@ -80,7 +82,8 @@ export function contractFault(
     : `${name} ${status}: ${ajv.errorsText(validate.errors)}`;
 }
 
-function validatorOf(key: string, schema: object): ValidateFunction {
+/** Compiles a schema of the contract once for its key. */
+export function validatorOf(key: string, schema: object): ValidateFunction {
   let validate = validators.get(key);
   if (validate === undefined) {
     const text = JSON.stringify(schema).replaceAll('"#/', '"openapi.yaml#/');
