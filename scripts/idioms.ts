@@ -120,5 +120,6 @@ export const IDIOMS: readonly Idiom[] = [
   ...say(
     'a test title says what the tested part does: "refuses a token without exp"',
     '(?:\\b(?:describe|it)(?:[A-Z]\\w*)?\\(|\\)\\()\\s*(?:\\[[^\\]]*\\],\\s*)?[\'"`](?:who|what|whoever|nobody|no|is told|are told)\\b',
+    '(?:\\bit(?:[A-Z]\\w*)?\\(|\\)\\()\\s*[\'"`](?:after|and|at|before|below|by|for|from|if|in|of|that|under|until|when|with|without)\\b',
   ),
 ];
