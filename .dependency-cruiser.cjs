@@ -14,11 +14,8 @@ const NOUN_ARROWS = [
   ['alerts', 'sessions'],
   ['cluster-documents', 'documents'],
   ['credentials', 'leases'],
-  ['decisions', 'alerts'],
   ['decisions', 'documents'],
-  ['documents', 'approvals'],
   ['rotations', 'leases'],
-  ['secrets', 'alerts'],
   ['secrets', 'leases'],
   ['sessions', 'leases'],
 ];

@@ -194,7 +194,7 @@ async function readRatio(): Promise<Measured> {
     return user + system;
   };
   const measured = async (hasProfile: boolean): Promise<number> => {
-    if (hasProfile !== parts.catalog.profiles.length > 0) await toggleProfile(api);
+    if (hasProfile !== parts.profiles.all.length > 0) await toggleProfile(api);
     // The first reads after a change of documents evaluate and compile.
     await reads(AT_ONCE);
     return reads();

@@ -4,6 +4,7 @@ import type { KeyWorker } from '../broker/keys/key-worker.ts';
 import { expiryWorker } from '../broker/leases/expiry.ts';
 import { adoptAbandoned, revoker } from '../broker/leases/revoker.ts';
 import type { Work } from '../broker/state/dependencies.ts';
+import { EnforcedProfiles } from '../broker/posture/enforced-profiles.ts';
 import { evidenceWorker } from '../broker/posture/evidence-worker.ts';
 import { secretValueWorker } from '../broker/posture/secret-value-worker.ts';
 import { quarantineWorker } from '../broker/sessions/quarantine-worker.ts';
@@ -84,7 +85,7 @@ async function startWorkers(config: Config, deps: BackgroundDeps): Promise<Worke
     quarantineWorker(parts),
     approvalWorker(parts),
     responseWorker(parts),
-    podResponseWorker(parts),
+    podResponseWorker(parts, new EnforcedProfiles(parts)),
     evidenceWorker(parts),
     secretValueWorker(parts),
     new RotationWorker(parts),

@@ -5,6 +5,8 @@ import type { Parts } from './parts.ts';
 import { LeaseQuota } from '../broker/state/lease-quota.ts';
 import { SessionQuota } from '../broker/state/session-quota.ts';
 import { RotationCanaries } from '../broker/rotations/canary-values.ts';
+import { decoyAlarms } from '../broker/alerts/decoys.ts';
+import { adminConsents } from '../broker/approvals/consent.ts';
 import { Catalog } from '../broker/state/catalog.ts';
 import { Connections } from '../broker/state/connections.ts';
 import { EventStreams } from '../broker/state/event-streams.ts';
@@ -13,6 +15,8 @@ import { Attestations } from '../broker/state/attestation-memory.ts';
 import { Approvals } from '../broker/state/approval-memory.ts';
 import { ImageEvidence } from '../broker/state/evidence-memory.ts';
 import { SecretValueMemory } from '../broker/state/secret-value-memory.ts';
+import { postureFitness } from '../broker/posture/judge-posture.ts';
+import { Profiles } from '../broker/posture/profiles.ts';
 import { WatchedReports } from '../broker/posture/watched-reports.ts';
 import { Quarantines } from '../broker/state/quarantine-memory.ts';
 import { ProofMemory } from '../broker/state/proof-memory.ts';
@@ -335,8 +339,8 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
 
 /** Serves the registered clusters, and follows the documents that they depend on. */
 function serveClusters(clusters: ClusterRegistry, parts: Parts, endings: PodEndings): void {
-  clusters.start(endings, new WatchedReports(parts), parts.catalog);
-  parts.state.onDocument((kind, name) => clusters.changed(kind, name, parts.catalog));
+  clusters.start(endings, new WatchedReports(parts), parts);
+  parts.state.onDocument((kind, name) => clusters.changed(kind, name, parts));
 }
 
 /** Copies custom resources. It loads the code only if the configuration has a cluster for it. */
@@ -387,7 +391,8 @@ async function openParts(
   made: Made,
 ): Promise<Parts> {
   const rows = new RowSeals(keys.keyring);
-  const catalog = new Catalog(store, rows, () => live.documents());
+  const profiles = new Profiles();
+  const catalog = new Catalog(store, rows, () => live.documents(), [profiles]);
   const sealing = { keyring: keys.keyring, rows, digest: sha256Hex };
   const approvals = new Approvals(store, rows, clock);
   const attestations = new Attestations(store, rows);
@@ -399,13 +404,18 @@ async function openParts(
   const evidence = new ImageEvidence(store);
   const secretValues = new SecretValueMemory();
   const { keyring } = keys;
-  const options = { approvals, attestations, evidence, secretValues };
+  const options = { approvals, attestations, evidence, secretValues, profiles };
   const core = { catalog, sessions, tokens, values, canaries, quarantines, keyring };
   const followers = [
     ...coreFollowers({ ...core, rereadKeys: () => rereadKeys(store, keys) }),
     ...optionFollowers(options),
   ];
   const state = await State.start({ store, clock, log, keyring, followers });
+  const alerting = {
+    alertSources: new ConfiguredAlertSources(config.alerts, clock),
+    alertTallies: new AlertTallies(clock),
+  };
+  const recorded = { clock, digest: sha256Hex };
   const { limits } = made;
   return {
     ...made,
@@ -419,9 +429,11 @@ async function openParts(
     tokens,
     quarantines,
     ...options,
+    fitness: postureFitness({ ...options, clock, clusters: made.clusters }),
     proofs: new ProofMemory(clock),
-    alertSources: new ConfiguredAlertSources(config.alerts, clock),
-    alertTallies: new AlertTallies(clock),
+    ...alerting,
+    consents: adminConsents({ ...options, ...recorded }),
+    decoys: decoyAlarms({ ...alerting, ...recorded }),
     heldAlerts: new HeldAlertFiles(config.audit.checkpointFile, log),
     values,
     canaries,

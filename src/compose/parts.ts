@@ -10,6 +10,11 @@ import type {
   Values,
   Work,
 } from '../broker/state/dependencies.ts';
+import type { Consenting } from '../broker/recording/consent.ts';
+import type { Alarming } from '../broker/recording/decoys.ts';
+import type { Approving } from '../broker/state/approval-memory.ts';
+import type { Attesting } from '../broker/attestations/attestations.ts';
+import type { Posture } from '../broker/posture/judging.ts';
 import type { SealedRows } from '../broker/kernel/row-seals.ts';
 import type { Streams } from '../broker/state/event-streams.ts';
 import type { Proofs } from '../broker/state/proof-memory.ts';
@@ -33,6 +38,11 @@ export type Parts = Recording &
   Streams &
   People &
   Alerting &
+  Posture &
+  Attesting &
+  Approving &
+  Consenting &
+  Alarming &
   Proofs & {
     /** Sources of alerts, with the method that a reload calls. */
     readonly alertSources: ConfiguredAlertSources;

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Access, Alerting, Storage } from '../broker/state/dependencies.ts';
+import type { Alerting, Storage } from '../broker/state/dependencies.ts';
 import { QUARANTINE_KINDS } from '../domain/identity/quarantine.ts';
 import { ALERTS } from '../ports/queries.ts';
 import type { Parts } from '../compose/parts.ts';
@@ -27,7 +27,7 @@ export function registerKeks(registers: Registry[], { wrappers }: Pick<Parts, 'w
 /** Requests that wait for an admin, and rights that an operator has for a time. */
 export function registerApprovals(
   registers: Registry[],
-  { approvals }: Pick<Access, 'approvals'>,
+  { approvals }: Pick<Parts, 'approvals'>,
 ): void {
   new Gauge({
     name: 'quaymaster_approvals',
@@ -97,7 +97,7 @@ export function registerContainers(
     attestations,
     quarantines,
     store,
-  }: Pick<Access, 'evidence' | 'attestations' | 'quarantines'> & Pick<Storage, 'store'>,
+  }: Pick<Parts, 'evidence' | 'attestations' | 'quarantines'> & Pick<Storage, 'store'>,
 ): void {
   new Gauge({
     name: 'quaymaster_image_statements',

@@ -10,6 +10,11 @@ import type {
   Values,
   Work,
 } from '../../broker/state/dependencies.ts';
+import type { Consenting } from '../../broker/recording/consent.ts';
+import type { Alarming } from '../../broker/recording/decoys.ts';
+import type { Approving } from '../../broker/state/approval-memory.ts';
+import type { Attesting } from '../../broker/attestations/attestations.ts';
+import type { Posture } from '../../broker/posture/judging.ts';
 import type { SealedRows } from '../../broker/kernel/row-seals.ts';
 import type { Proofs } from '../../broker/state/proof-memory.ts';
 import type { Archives } from '../../ports/archives.ts';
@@ -48,6 +53,11 @@ export type ServedParts = Recording &
   Streams &
   People &
   Alerting &
+  Posture &
+  Attesting &
+  Approving &
+  Consenting &
+  Alarming &
   Proofs &
   Pick<Work, 'rotationsDue'> & {
     readonly audit: AuditLog;

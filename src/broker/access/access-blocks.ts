@@ -3,7 +3,7 @@ import { workloadId, type Workload } from '../../domain/identity/workload.ts';
 import type { PodState } from '../../ports/pod-watch.ts';
 import { LEASES } from '../../ports/queries.ts';
 import type { Access, Rights, Storage } from '../state/dependencies.ts';
-import { judgePosture, type PostureJudgement } from './judge-posture.ts';
+import type { FitnessJudgement } from '../state/fitness.ts';
 import { podFacts } from './check-pod.ts';
 import { scanSessions } from '../state/select-sessions.ts';
 
@@ -52,12 +52,12 @@ export async function findBlocks(
     if (row === undefined) blocks.push({ by: 'session', session });
   }
   if (pod !== undefined && reads !== undefined) {
-    blocks.push(...postureBlocks(judgePosture(parts, workload, reads)));
+    blocks.push(...postureBlocks(parts.fitness.judge(workload, reads)));
   }
   return blocks;
 }
 
-function postureBlocks({ refusal }: PostureJudgement): readonly Block[] {
+function postureBlocks({ refusal }: FitnessJudgement): readonly Block[] {
   if (refusal === undefined) return [];
   const pending = refusal.code === 'ERR_POSTURE_PENDING';
   return [{ by: 'posture', posture: refusal.facts.posture, pending }];

@@ -11,7 +11,6 @@ import type { PolicyReference } from '../../domain/audit/audit-actions.ts';
 import type { Call, Caller } from './call.ts';
 import type { PostureRefused } from '../../domain/posture/refusal.ts';
 import type { Rights } from '../state/dependencies.ts';
-import { judgePosture } from './judge-posture.ts';
 import { podFacts } from './check-pod.ts';
 import { LiveSession } from '../state/session-memory.ts';
 
@@ -59,7 +58,7 @@ export function judge(
   }
   const verdict = judgeWorkload(parts, call, caller, request);
   if (request.capability !== 'read' || !verdict.allowed) return verdict;
-  const { refusal, noted, warned } = judgePosture(parts, caller.session.workload, request.path);
+  const { refusal, noted, warned } = parts.fitness.judge(caller.session.workload, request.path);
   if (refusal === undefined)
     return noted === undefined ? verdict : { ...verdict, posture: noted, warning: warned };
   const { policy } = verdict;

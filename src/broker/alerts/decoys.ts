@@ -1,23 +1,21 @@
 import { randomId } from '../../crypto/random/random.ts';
 import type { Decoy } from '../../domain/secrets/definition.ts';
-import { holdsEverywhere, holdsFor } from '../../domain/identity/principal.ts';
 import type { NamedScope } from '../../domain/identity/quarantine.ts';
-import type { Write } from '../../ports/store.ts';
 import type { Call, Caller } from '../access/call.ts';
-import type { Access, Alerting, Recording } from '../state/dependencies.ts';
+import type { Alerting, Recording } from '../state/dependencies.ts';
+import type { DecoyAlarm, Decoys } from '../recording/decoys.ts';
 import { SystemActor } from '../recording/record.ts';
-import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { LiveSession } from '../state/session-memory.ts';
 import { alertRow, type AlertRecord, type AlertSubject } from './alert-record.ts';
 import { podScope } from './pod-index.ts';
 import { DECOY, factsOfAlert } from './receive-alerts.ts';
 import { creatorOf, isProtected } from './respond.ts';
 
-/** Additions to the commit of a read if the path is a decoy. */
-export interface DecoyAlarm {
-  readonly write: Write;
-  readonly entry: string;
-  readonly committed: () => void;
+type Parts = Pick<Recording, 'clock' | 'digest'> & Pick<Alerting, 'alertSources' | 'alertTallies'>;
+
+/** The decoys of a broker with alerts. */
+export function decoyAlarms(parts: Parts): Decoys {
+  return { alarm: (call, caller, read) => decoyAlarm(parts, call, caller, read) };
 }
 
 /**
@@ -25,8 +23,8 @@ export interface DecoyAlarm {
  * the response worker: the reader gets the same answer, after the same waiting, as for any other secret. Undefined if the caller's last read raised one
  * already; each read has its own entry in the log.
  */
-export function decoyAlarm(
-  parts: Pick<Recording, 'clock' | 'digest'> & Pick<Alerting, 'alertSources' | 'alertTallies'>,
+function decoyAlarm(
+  parts: Parts,
   call: Call,
   caller: Caller,
   { path, decoy }: { readonly path: string; readonly decoy: Decoy },
@@ -67,21 +65,6 @@ export function decoyAlarm(
       alertTallies.count(DECOY, action === 'audit' || isHeld ? 'kept' : 'responding');
     },
   };
-}
-
-/**
- * Tells whether the path is a decoy and the operator may know it: it may edit the definition or answer alerts. No other caller
- * can tell a decoy from a secret.
- */
-export function isKnownDecoy(
-  { catalog }: Pick<Access, 'catalog'>,
-  { operator }: LiveOperator,
-  path: string,
-): boolean {
-  return (
-    catalog.find('definition', path)?.spec.decoy !== undefined &&
-    (holdsFor(operator, 'secret-editor', path) || holdsEverywhere(operator, 'responder'))
-  );
 }
 
 interface Reader {

@@ -1,14 +1,11 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { Alert } from '../../domain/alerts/alert.ts';
-import type { PostureFinding } from '../../domain/posture/finding.ts';
-import { anyMatches, type PostureProfile } from '../../domain/posture/profile.ts';
 import type { PodFacts } from '../../ports/pod-watch.ts';
 import { LEASES, SESSIONS, allRows } from '../../ports/queries.ts';
 import type { Query } from '../../ports/store.ts';
 import { listAll } from '../kernel/list-all.ts';
 import type { Access, Alerting, Recording, Work } from '../state/dependencies.ts';
-import { judgePod } from '../access/judge-posture.ts';
 import { factsOf } from '../state/select-sessions.ts';
 import { Worker } from '../kernel/worker.ts';
 import type { AlertRecord } from './alert-record.ts';
@@ -37,35 +34,55 @@ interface ExaminedPod {
   readonly uid: string;
 }
 
+/** Something that an enforced profile refuses at a pod. */
+export interface Violation {
+  readonly profile: string;
+  readonly codes: readonly string[];
+  readonly response: 'denyRenewal' | Response['action'];
+  covers(path: string): boolean;
+}
+
+/** The profiles that take something from a pod that stops meeting them. */
+export interface Enforcement {
+  readonly isAny: boolean;
+  /** Everything that a judgement depends on, except the pod and the time. */
+  basis(): readonly unknown[];
+  judge(
+    pod: ExaminedPod,
+    facts: PodFacts,
+  ): { readonly violations: readonly Violation[]; readonly validUntil: number };
+}
+
 /**
  * Examines pods when they or their namespace change, and all pods with sessions when a profile or evidence about images changes,
  * or when an exception ends. It raises an alert for a pod that holds leases and does not meet an enforced profile any more, and
  * for a pod with the quarantine label.
  */
-export function podResponseWorker(parts: Parts): Worker {
-  const responses = new PodResponses(parts);
+export function podResponseWorker(parts: Parts, enforcement: Enforcement): Worker {
+  const responses = new PodResponses(parts, enforcement);
   return new Worker('pod-responses', EVERY_MS, parts, (signal) => responses.round(signal));
 }
 
 class PodResponses {
   readonly #parts: Parts;
+  readonly #enforcement: Enforcement;
   /** Facts on which the last complete examination depended. */
-  #basis = '';
-  #profiles: readonly PostureProfile[] = [];
+  #basis: readonly unknown[] = [];
   #examinedAt = -Infinity;
   #namespacesAt = -Infinity;
   /** Time at which an exception ends, or a report becomes too old. */
   #validUntil = Infinity;
   #evaluated = 0;
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts, enforcement: Enforcement) {
     this.#parts = parts;
+    this.#enforcement = enforcement;
   }
 
   async round(signal: AbortSignal): Promise<void> {
     const { changedPods } = this.#parts;
     const { pods, isOver } = changedPods.take();
-    if (isOver) this.#basis = '';
+    if (isOver) this.#basis = [];
     for (const pod of pods) {
       if (signal.aborted) return;
       await this.#examine(pod).catch((error: unknown) => {
@@ -100,14 +117,13 @@ class PodResponses {
   }
 
   async #examineAll(signal: AbortSignal): Promise<void> {
-    const { clock, catalog } = this.#parts;
-    const now = clock.now();
-    const basis = this.#currentBasis();
-    const isSame = basis === this.#basis && this.#profiles === catalog.profiles;
+    const now = this.#parts.clock.now();
+    const basis = [this.#parts.alertSources.podLabel, ...this.#enforcement.basis()];
+    const isSame =
+      basis.length === this.#basis.length && basis.every((each, at) => each === this.#basis[at]);
     if ((isSame && now < this.#validUntil) || now < this.#examinedAt + ALL_EVERY_MS) return;
     this.#examinedAt = now;
     this.#validUntil = Infinity;
-    this.#profiles = catalog.profiles;
     await this.#examineHolders(allRows('sessions'), signal);
     // Only now: a round that failed is repeated.
     this.#basis = basis;
@@ -125,12 +141,6 @@ class PodResponses {
     }
   }
 
-  #currentBasis(): string {
-    const { attestations, evidence, secretValues, alertSources } = this.#parts;
-    const generations = [attestations, evidence, secretValues].map(({ generation }) => generation);
-    return JSON.stringify([...generations, alertSources.podLabel]);
-  }
-
   async #examine(pod: ExaminedPod): Promise<void> {
     const { clusters, alertSources } = this.#parts;
     const watch = clusters.watch(pod.cluster);
@@ -144,20 +154,17 @@ class PodResponses {
   }
 
   async #judge(pod: ExaminedPod, facts: PodFacts): Promise<void> {
-    const { catalog, store } = this.#parts;
-    if (!catalog.profiles.some(({ spec }) => spec.mode === 'enforce')) return;
+    if (!this.#enforcement.isAny) return;
     // Most pods of a cluster hold nothing of the broker.
-    const [held] = await store.list(LEASES.liveOfPod(pod.cluster, pod.uid), { limit: 1 });
+    const [held] = await this.#parts.store.list(LEASES.liveOfPod(pod.cluster, pod.uid), {
+      limit: 1,
+    });
     if (held === undefined) return;
     this.#evaluated += 1;
     if (this.#evaluated % SLICE === 0) await loopTurn();
-    const { judged, validUntil } = judgePod(this.#parts, pod, facts);
+    const { violations, validUntil } = this.#enforcement.judge(pod, facts);
     this.#validUntil = Math.min(this.#validUntil, validUntil);
-    for (const { profile, findings } of judged) {
-      const failed = findings.filter(({ status }) => status === 'fail');
-      if (profile.spec.mode === 'enforce' && failed.length > 0)
-        await this.#raiseForViolation(pod, profile, failed);
-    }
+    for (const violation of violations) await this.#raiseForViolation(pod, violation);
   }
 
   /** Raises an alert for a label. The same label on the same pod counts once, so that an operator can lift the quarantine. */
@@ -168,27 +175,22 @@ class PodResponses {
   }
 
   /** Raises one alert for a session of the pod and its findings, with the same id from all replicas. */
-  async #raiseForViolation(
-    pod: ExaminedPod,
-    profile: PostureProfile,
-    failed: readonly PostureFinding[],
-  ): Promise<void> {
-    const session = await this.#findHolder(pod, profile);
+  async #raiseForViolation(pod: ExaminedPod, violation: Violation): Promise<void> {
+    const session = await this.#findHolder(pod, violation);
     if (session === undefined) return;
-    const { onViolation = 'denyRenewal' } = profile.spec;
-    const action = onViolation === 'denyRenewal' ? 'audit' : onViolation;
-    const tags = [...new Set(failed.map(({ code }) => code))].sort();
-    const about = { source: POSTURE, rule: profile.name, tags, instance: session };
+    const { profile: rule, codes: tags, response } = violation;
+    const action = response === 'denyRenewal' ? 'audit' : response;
+    const about = { source: POSTURE, rule, tags, instance: session };
     await this.#raise(pod, about, { action, scope: 'pod', rotate: 'none' });
   }
 
   /** The oldest session of the pod with a live lease on a secret of the profile. */
   async #findHolder(
     { cluster, uid }: ExaminedPod,
-    { secretPaths }: PostureProfile,
+    violation: Violation,
   ): Promise<string | undefined> {
     for await (const lease of listAll(this.#parts.store, LEASES.liveOfPod(cluster, uid))) {
-      if (anyMatches(secretPaths, lease.path)) return lease.session_id;
+      if (violation.covers(lease.path)) return lease.session_id;
     }
     return undefined;
   }

@@ -6,20 +6,22 @@ import {
 } from '../../domain/identity/approval.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { holdsEverywhere, narrowGrants } from '../../domain/identity/principal.ts';
-import { grantsAdmin } from './admin-grant.ts';
+import { grantsAdmin } from '../recording/admin-grant.ts';
 import type { Call } from '../access/call.ts';
 import type { Access, Recordable, Recording } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireOwnAdmin } from '../recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
-import { consentTo, factsOf, isConsent, newRequest, removalOf } from '../recording/consent.ts';
+import { isConsent } from '../recording/consent.ts';
+import { consentTo, factsOf, newRequest, removalOf } from './consent.ts';
+import type { Approving } from '../state/approval-memory.ts';
 
 /** An emergency does not wait longer. */
 const PENDING_MS = 3_600_000;
 /** An approved change must be made within this time. */
 const USABLE_MS = 3_600_000;
 
-type Parts = Recording & Access;
+type Parts = Recording & Access & Approving;
 
 /** Requests more rights for the caller's own token. It may ask for any role: another operator decides. @throws ERR_CONFLICT */
 export async function requestElevation(
@@ -222,7 +224,7 @@ function requireSecondAdmin({ catalog }: Pick<Access, 'catalog'>): void {
 }
 
 /** @throws ERR_NOT_FOUND */
-function found({ approvals }: Pick<Access, 'approvals'>, live: LiveOperator, id: string): Approval {
+function found({ approvals }: Approving, live: LiveOperator, id: string): Approval {
   const open = approvals.inForce().find((each) => each.id === id);
   if (open === undefined || !maySee(live, open)) throw new BrokerError('ERR_NOT_FOUND');
   return open;

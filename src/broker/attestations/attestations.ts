@@ -2,6 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import { isWorkloadId } from '../../domain/identity/workload.ts';
 import { authoritiesOf, SIGNATURE } from '../../domain/posture/image-trust.ts';
+import type { PostureProfile } from '../../domain/posture/profile.ts';
 import { authorityEnd, type Call, type Caller } from '../access/call.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import type { Access, Keys, Recording } from '../state/dependencies.ts';
@@ -9,7 +10,7 @@ import { recordFailure, recordOperation, requireRole } from '../recording/operat
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import { requireWriter } from '../recording/evidence-writers.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
-import { attestationId, type Attestation } from '../state/attestation-memory.ts';
+import { attestationId, type Attestation, type Attestations } from '../state/attestation-memory.ts';
 import {
   MOST_ATTESTATION_BYTES,
   MOST_SIGNATURE_BYTES,
@@ -17,7 +18,13 @@ import {
   type ParsedAttestation,
 } from '../state/parse-attestation.ts';
 
-type Parts = Recording & Access;
+/** Signatures and attestations of images, and the profiles that may accept them. */
+export interface Attesting {
+  readonly attestations: Attestations;
+  readonly profiles: { readonly all: readonly PostureProfile[] };
+}
+
+type Parts = Recording & Access & Attesting;
 
 /**
  * Limit of attestations of an image. Every replica keeps all of them in memory. Workloads can fill half, so that they leave space
@@ -119,7 +126,7 @@ function checkSize({ type }: ParsedAttestation, body: Uint8Array): void {
  * @throws ERR_CONFLICT
  */
 function checkLimits(
-  { attestations }: Pick<Access, 'attestations'>,
+  { attestations }: Pick<Attesting, 'attestations'>,
   {
     digest,
     bytes,
@@ -229,17 +236,14 @@ export async function deleteAttestation(
   }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
 }
 
-function accepted(
-  { catalog, attestations }: Pick<Access, 'catalog' | 'attestations'>,
-  stored: Attestation,
-): AcceptedAttestation {
-  const acceptedBy = catalog.profiles.flatMap(({ name, trust }) =>
+function accepted({ profiles, attestations }: Attesting, stored: Attestation): AcceptedAttestation {
+  const acceptedBy = profiles.all.flatMap(({ name, trust }) =>
     authoritiesOf(trust, stored, attestations).map((authority) => ({ profile: name, authority })),
   );
   return { ...stored, acceptedBy };
 }
 
-function found({ attestations }: Pick<Access, 'attestations'>, id: string): Attestation {
+function found({ attestations }: Pick<Attesting, 'attestations'>, id: string): Attestation {
   const stored = attestations.find(id);
   if (stored === undefined) throw new BrokerError('ERR_NOT_FOUND');
   return stored;

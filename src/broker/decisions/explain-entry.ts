@@ -10,7 +10,7 @@ import { sharedViewFor, decidePossible, type Capability } from '../../domain/pol
 import { workloadId } from '../../domain/identity/workload.ts';
 import type { AuditLog, LogEntry } from '../../ports/audit-log.ts';
 import { DOCUMENT_VERSIONS } from '../../ports/queries.ts';
-import { isKnownDecoy } from '../alerts/decoys.ts';
+import { isKnownDecoy } from '../recording/decoys.ts';
 import type { Call } from '../access/call.ts';
 import { openDocumentVersion, type DocumentVersion } from '../model/document.ts';
 import type { DocumentKind } from '../model/kinds.ts';

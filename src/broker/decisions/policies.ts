@@ -9,7 +9,7 @@ import {
 } from '../../domain/policy/index.ts';
 import { accountOf, type Workload } from '../../domain/identity/workload.ts';
 import { explainSteps, resultLine, stepLines, type ExplainStep } from '../access/explain-steps.ts';
-import { isKnownDecoy } from '../alerts/decoys.ts';
+import { isKnownDecoy } from '../recording/decoys.ts';
 import {
   findBlocks,
   revokedVersions,

@@ -10,12 +10,12 @@ import type { Call } from '../access/call.ts';
 import { recordFailure } from '../recording/operation.ts';
 import type { Access, Backends, People, Recording, Storage, Work } from '../state/dependencies.ts';
 import type { SealedRows } from '../kernel/row-seals.ts';
-import { consentTo, isConsent, withConsent } from '../recording/consent.ts';
+import { isConsent, withConsent, type Consenting } from '../recording/consent.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { denied } from '../access/judge.ts';
 import { authorizeDocument, mayCreatePolicy } from './authority.ts';
-import { adminGrant } from '../approvals/admin-grant.ts';
+import { adminGrant } from '../recording/admin-grant.ts';
 import { checkAdminRemains, checkReferences, checkUnused } from './check-references.ts';
 import {
   documentFence,
@@ -55,7 +55,13 @@ export interface DocumentWrite extends DocumentChange {
  * ERR_CONFLICT (a mount that would nest or overlap).
  */
 export async function applyDocument(
-  parts: Recording & Access & Backends & SealedRows & People & Pick<Work, 'rotationsDue'>,
+  parts: Recording &
+    Access &
+    Consenting &
+    Backends &
+    SealedRows &
+    People &
+    Pick<Work, 'rotationsDue'>,
   call: Call,
   live: LiveOperator,
   change: DocumentWrite,
@@ -69,7 +75,7 @@ export async function applyDocument(
     await checkReferences(parts, document, current, editor);
     const acting = { call, live: editor, decidedAt };
     const isDryRun = change.isDryRun === true;
-    const consent = consentTo(parts, acting, isDryRun ? undefined : adminGrant(current, document));
+    const consent = parts.consents.to(acting, isDryRun ? undefined : adminGrant(current, document));
     if (!isConsent(consent)) return consent;
     const isKept = isDryRun || document === current;
     const schedule = await scheduleChange(parts, current, document);

@@ -1,4 +1,5 @@
-import type { Access, Recording, Work } from '../state/dependencies.ts';
+import type { Recording, Work } from '../state/dependencies.ts';
+import type { Posture } from './judging.ts';
 import { SystemActor } from '../recording/record.ts';
 import { Worker } from '../kernel/worker.ts';
 import { factsOf, removalOf } from './evidence.ts';
@@ -10,7 +11,7 @@ const KEPT_MS = 30 * DAY_MS;
 
 /** Marks evidence that pods with its image use, at most once a day, and removes evidence that no pod used for 30 days. */
 export function evidenceWorker(
-  parts: Recording & Pick<Access, 'evidence'> & Pick<Work, 'log'>,
+  parts: Recording & Pick<Posture, 'evidence'> & Pick<Work, 'log'>,
 ): Worker {
   const actor = new SystemActor(parts, 'evidence');
   return new Worker('evidence', EVERY_MS, parts, async () => {

@@ -14,12 +14,15 @@ import type { Tables } from '../../ports/tables.ts';
 import { authorityEnd, type Call, type Caller } from '../access/call.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import type { Access, Keys, Recordable, Recording } from '../state/dependencies.ts';
+import type { Posture } from './judging.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { evidenceId, evidenceRow, openEvidence } from '../state/evidence-rows.ts';
 import { requireWriter } from '../recording/evidence-writers.ts';
 import { parseReport, type AskedReport } from '../state/report-text.ts';
+
+type Evidencing = Pick<Posture, 'evidence'>;
 
 type Row = Tables['image_evidence'];
 
@@ -48,7 +51,7 @@ export interface StoredEvidence {
  * @throws ERR_DENIED, ERR_BODY_INVALID, ERR_CONFLICT for a report that is older than the stored one, or that exceeds the quota
  */
 export async function pushEvidence(
-  parts: Recording & Access,
+  parts: Recording & Access & Evidencing,
   call: Call,
   caller: Caller,
   pushed: PushedReport,
@@ -110,7 +113,7 @@ interface Planned {
 
 /** The rows of a report. A report that is stored already changes nothing. @throws ERR_BODY_INVALID, ERR_CONFLICT */
 export function planned(
-  { clock, evidence }: Pick<Access, 'clock' | 'evidence'>,
+  { clock, evidence }: Evidencing & Pick<Access, 'clock'>,
   { report, image, writer, scope }: Written,
 ): Planned {
   const now = clock.now();
@@ -176,11 +179,7 @@ function expectation(id: string, known: Evidence | undefined): PlanFragment['exp
     : { table: 'image_evidence', key, match: { received_at: known.receivedAt } };
 }
 
-function checkSpace(
-  { evidence }: Pick<Access, 'evidence'>,
-  writer: string,
-  rows: readonly Row[],
-): void {
+function checkSpace({ evidence }: Evidencing, writer: string, rows: readonly Row[]): void {
   const bytes = rows.reduce((sum, { body }) => sum + body.length, 0);
   const limits = [
     { isCounted: () => true, most: MOST, whose: 'all writers' },
@@ -222,7 +221,7 @@ export function factsOf({ id, kind, scanner, digests: [digest = ''] }: Evidence)
 
 /** Lists evidence in the order of ids. @throws ERR_DENIED */
 export async function listEvidence(
-  parts: Recording & Access & Pick<Keys, 'keyring'>,
+  parts: Recording & Access & Evidencing & Pick<Keys, 'keyring'>,
   call: Call,
   live: LiveOperator,
   { image, page }: { readonly image: string | undefined; readonly page: PageRequest },
@@ -245,7 +244,7 @@ const READERS = ['evidence-writer', 'policy-editor', 'responder', 'auditor'] as 
 
 /** @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function readEvidence(
-  parts: Recording & Access,
+  parts: Recording & Access & Evidencing,
   call: Call,
   live: LiveOperator,
   id: string,
@@ -260,7 +259,7 @@ export async function readEvidence(
 
 /** The next evaluation lacks it: pods with the image wait for another report. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function deleteEvidence(
-  parts: Recording & Access,
+  parts: Recording & Access & Evidencing,
   call: Call,
   live: LiveOperator,
   id: string,
@@ -285,7 +284,7 @@ export async function deleteEvidence(
   }).catch((error: unknown) => recordFailure(acting, [described], error));
 }
 
-function found({ evidence }: Pick<Access, 'evidence'>, id: string): Evidence {
+function found({ evidence }: Evidencing, id: string): Evidence {
   const known = evidence.find(id);
   if (known === undefined) throw new BrokerError('ERR_NOT_FOUND');
   return known;

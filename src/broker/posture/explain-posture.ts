@@ -6,11 +6,12 @@ import { podsIn, type FoundPod } from '../../domain/posture/pods-in.ts';
 import type { PostureMode } from '../../domain/posture/profile.ts';
 import type { PodFacts } from '../../ports/pod-watch.ts';
 import type { Call } from '../access/call.ts';
-import type { Access, Recording, Rights } from '../state/dependencies.ts';
+import type { Access, Recording } from '../state/dependencies.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import type { StoredEvidence } from './evidence.ts';
-import { judgePod, type NamedPod } from '../access/judge-posture.ts';
+import { judgePod, type NamedPod } from './judge-posture.ts';
+import type { Judging, Posture } from './judging.ts';
 import { findingFor } from './shown-finding.ts';
 
 /** A running pod by name, or the pods of an object that was not created yet. */
@@ -45,7 +46,7 @@ export interface ExplainedPosture {
  * without a pod
  */
 export async function explainPosture(
-  parts: Recording & Access,
+  parts: Recording & Access & Posture,
   call: Call,
   live: LiveOperator,
   question: PostureQuestion,
@@ -79,7 +80,7 @@ export async function explainPosture(
 }
 
 function explained(
-  parts: Rights,
+  parts: Judging,
   operator: LiveOperator,
   named: NamedPod,
   { owner, facts }: { readonly owner: string; readonly facts: PodFacts | undefined },

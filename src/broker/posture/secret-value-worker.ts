@@ -2,13 +2,14 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { SecretData } from '../../domain/secrets/secret.ts';
 import { allRows } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
-import type { Backends, Rights, Storage, Work } from '../state/dependencies.ts';
+import type { Backends, Storage, Work } from '../state/dependencies.ts';
+import type { Posture } from './judging.ts';
 import { LoopYielder } from '../kernel/yield-to-loop.ts';
 import { Worker } from '../kernel/worker.ts';
 
 type Parts = Storage &
   Pick<Backends, 'connections'> &
-  Pick<Rights, 'catalog' | 'secretValues'> &
+  Pick<Posture, 'profiles' | 'secretValues'> &
   Pick<Work, 'log'>;
 
 const EVERY_MS = 500;
@@ -43,8 +44,8 @@ export function secretValueWorker(parts: Parts): Worker {
   });
 }
 
-function isWanted({ catalog }: Parts): boolean {
-  return catalog.profiles.some(({ spec }) => spec.pod.secretValuesInEnvironment === 'deny');
+function isWanted({ profiles }: Parts): boolean {
+  return profiles.all.some(({ spec }) => spec.pod.secretValuesInEnvironment === 'deny');
 }
 
 async function loadAll(parts: Parts, signal: AbortSignal): Promise<void> {

@@ -14,7 +14,8 @@ import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import { parseSpec } from '../model/schema.ts';
 import type { Access, Keys, Recording } from '../state/dependencies.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
-import { surroundingsOf } from '../access/judge-posture.ts';
+import { surroundingsOf } from './judge-posture.ts';
+import type { Judging, Posture } from './judging.ts';
 import { findingFor } from './shown-finding.ts';
 import { podFacts } from '../access/check-pod.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
@@ -39,7 +40,7 @@ const SLICE = 4;
  * @throws ERR_DENIED, ERR_BODY_INVALID or ERR_UNKNOWN_FIELD for the profile, ERR_REQUEST_INVALID
  */
 export async function surveyPosture(
-  parts: Recording & Access & Pick<Keys, 'keyring'>,
+  parts: Recording & Access & Posture & Pick<Keys, 'keyring'>,
   call: Call,
   live: LiveOperator,
   { document, page }: { readonly document: unknown; readonly page: PageRequest },
@@ -84,13 +85,13 @@ const NOT_IN_DRAFTS: SecretValues = {
  * so find the path of the secret that a variable has.
  */
 function valuesFor(
-  { catalog, secretValues }: Pick<Access, 'catalog' | 'secretValues'>,
+  { profiles, secretValues }: Pick<Posture, 'profiles' | 'secretValues'>,
   draft: PostureProfile,
 ): SecretValues {
   const pathsOf = ({ spec }: PostureProfile): readonly string[] =>
     spec.match.secretPaths.toSorted();
   const paths = pathsOf(draft);
-  const isSaved = catalog.profiles.some(
+  const isSaved = profiles.all.some(
     (each) =>
       each.spec.pod.secretValuesInEnvironment === 'deny' && isDeepStrictEqual(pathsOf(each), paths),
   );
@@ -99,7 +100,7 @@ function valuesFor(
 
 /** Judges a pod; undefined if the profile is not for the pod, or if the workload has none. */
 function surveyed(
-  parts: Pick<Access, 'clusters' | 'clock' | 'attestations' | 'evidence'> & {
+  parts: Omit<Judging, 'profiles' | 'secretValues'> & {
     readonly secretValues: SecretValues;
   },
   operator: LiveOperator,

@@ -2,11 +2,12 @@ import { BrokerError } from '../../domain/errors.ts';
 import { ReportNode, MalformedReport } from '../../domain/posture/reports/report.ts';
 import { isHistorical } from '../../domain/posture/reports/trivy-operator.ts';
 import { readReport } from '../../domain/posture/reports/read-report.ts';
-import type { Access, Recording, Work } from '../state/dependencies.ts';
+import type { Recording, Work } from '../state/dependencies.ts';
+import type { Posture } from './judging.ts';
 import { commitDecided, SystemActor } from '../recording/record.ts';
 import { planned } from './evidence.ts';
 
-type Parts = Recording & Pick<Access, 'evidence'> & Pick<Work, 'log'>;
+type Parts = Recording & Pick<Posture, 'evidence'> & Pick<Work, 'log'>;
 
 /** Outcomes of a report: `refused` ones are broken, and `full` ones exceed the quota. */
 export const WATCHED_OUTCOMES = ['stored', 'unchanged', 'refused', 'full'] as const;

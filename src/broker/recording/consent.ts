@@ -1,25 +1,8 @@
-import {
-  APPROVAL_RULE,
-  approvalFence,
-  type AdminGrant,
-  type Approval,
-} from '../../domain/identity/approval.ts';
-import { BrokerError } from '../../domain/errors.ts';
+import { APPROVAL_RULE, approvalFence, type AdminGrant } from '../../domain/identity/approval.ts';
 import type { Plan } from '../../ports/store.ts';
-import { randomId } from '../../crypto/random/random.ts';
-import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { Call } from '../access/call.ts';
-import type { Access, Recordable, Recording } from '../state/dependencies.ts';
-import { entryOf, type Attempt } from './record.ts';
+import type { Attempt } from './record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
-
-/** A request waits this long for its approval. */
-const PENDING_MS = 24 * 3_600_000;
-/** Limit of requests: every replica keeps each row in memory, and a row may have a whole document. */
-const MOST = 50;
-const MOST_OF_ONE = 10;
-/** The count of requests is decided one after another, so that concurrent ones cannot pass the bound. */
-const COUNTED = 'approvals:count';
 
 /** Additions to the caller's plan: the use of the approval. Empty if none is needed. */
 export type Consent = Required<
@@ -27,8 +10,6 @@ export type Consent = Required<
 > & {
   readonly notAfter: number;
 };
-
-type ConsentParts = Pick<Recording, 'clock' | 'digest'> & Pick<Access, 'approvals'>;
 
 /**
  * A grant of admin before it has a digest. `replaces` identifies the object of the change, such as the uid and version of a
@@ -41,50 +22,39 @@ export interface Granting {
   readonly replaces: string;
 }
 
-/**
- * Decides on a grant of admin. If it needs an approval and has none, the result is an attempt that records the request and then fails. The
- * requester repeats the same request after the approval, and the approval is used up in the same commit. An approval that was withdrawn, denied or
- * used in between fails the plan, and one that expired makes it stale.
- * @throws ERR_APPROVAL_REQUIRED if the request is already pending, ERR_CONFLICT if too many are
- */
-export function consentTo(
-  parts: ConsentParts,
-  acting: { readonly call: Call; readonly live: LiveOperator; readonly decidedAt: number },
-  granting: Granting | undefined,
-): Consent | Attempt<never> {
-  const { live } = acting;
-  const { endsAt: notAfter } = live.operator;
-  const none = { expect: [], writes: [], invalidates: [], entries: [], notAfter };
-  if (granting === undefined) return { ...none, reads: [] };
-  // Switching the rule on invalidates this key, so that no grant that was decided without it commits after it.
-  const reads = [approvalFence(APPROVAL_RULE)];
-  if (!parts.approvals.isRequired) return { ...none, reads };
-  const { kind, name, body, replaces } = granting;
-  const digest = sha256Hex(JSON.stringify([kind, name, replaces, body]));
-  const change = { kind, name, digest, body };
-  const requested = parts.approvals
-    .inForce()
-    .find(
-      ({ requester, what }) =>
-        requester === live.operator.name && 'change' in what && what.change.digest === digest,
-    );
-  if (requested === undefined) return requestOf(parts, acting, { change });
-  if (requested.state === 'pending') throw approvalRequired(requested.id);
-  const { id, endsAt } = requested;
-  return {
-    reads,
-    ...removalOf(requested),
-    notAfter: Math.min(notAfter, endsAt),
-    entries: [
-      entryOf(parts, acting.call, live, {
-        ...factsOf(requested),
-        action: 'approval.use',
-        outcome: 'ok',
-        approval: id,
-      }),
-    ],
-  };
+/** The operator that makes the change. */
+export interface Consented {
+  readonly call: Call;
+  readonly live: LiveOperator;
+  readonly decidedAt: number;
 }
+
+/** Decides whether a grant of admin has the consent that it needs. */
+export interface Consents {
+  /**
+   * @param granting undefined for a change that grants no admin
+   * @returns the additions to the plan of the change, or an attempt that records what is missing and then fails
+   * @throws ERR_APPROVAL_REQUIRED, ERR_CONFLICT
+   */
+  to(acting: Consented, granting: Granting | undefined): Consent | Attempt<never>;
+}
+
+export interface Consenting {
+  readonly consents: Consents;
+}
+
+/** The consents of a broker without approvals. A grant of admin fails at its commit if a rule in the store demands an approval. */
+export const WITHOUT_APPROVALS: Consents = {
+  to({ live }, granting) {
+    const none = { writes: [], invalidates: [], entries: [], notAfter: live.operator.endsAt };
+    if (granting === undefined) return { ...none, reads: [], expect: [] };
+    return {
+      ...none,
+      reads: [approvalFence(APPROVAL_RULE)],
+      expect: [{ table: 'approvals', key: { id: APPROVAL_RULE }, absent: true }],
+    };
+  },
+};
 
 /** Adds the use of the approval to the plan of the change. */
 export function withConsent(consent: Consent, plan: Plan): Plan {
@@ -102,107 +72,4 @@ export function withConsent(consent: Consent, plan: Plan): Plan {
 
 export function isConsent(result: Consent | Attempt<never>): result is Consent {
   return 'writes' in result;
-}
-
-/** Records a new request. Its attempt fails with ERR_APPROVAL_REQUIRED after the commit. @throws ERR_CONFLICT if there are too many */
-function requestOf(
-  parts: ConsentParts,
-  acting: { readonly call: Call; readonly live: LiveOperator; readonly decidedAt: number },
-  what: Approval['what'],
-): Attempt<never> {
-  const { approval, plan } = newRequest(parts, acting, what, PENDING_MS);
-  return {
-    plan,
-    settle: () => {
-      throw approvalRequired(approval.id);
-    },
-  };
-}
-
-/** The plan of a new request. @throws ERR_CONFLICT if there are too many */
-export function newRequest(
-  parts: ConsentParts,
-  {
-    call,
-    live,
-    decidedAt,
-  }: { readonly call: Call; readonly live: LiveOperator; readonly decidedAt: number },
-  what: Approval['what'],
-  pendingMs: number,
-): { readonly approval: Approval; readonly plan: Plan } {
-  const { name: requester, tokenId, endsAt } = live.operator;
-  const now = parts.clock.now();
-  const same = parts.approvals.all().filter((each) => 'change' in each.what === 'change' in what);
-  const own = same.filter((each) => each.requester === requester);
-  if (own.length >= MOST_OF_ONE || same.length >= MOST) {
-    const [count, whose] = own.length >= MOST_OF_ONE ? [MOST_OF_ONE, 'your'] : [MOST, 'all'];
-    throw new BrokerError(
-      'ERR_CONFLICT',
-      `${count} requests are open, the most there may be (${whose} requests); withdraw or deny some: quaymaster approval ls`,
-    );
-  }
-  const approval: Approval = {
-    id: randomId('apr'),
-    state: 'pending',
-    requester,
-    tokenId,
-    what,
-    approvedBy: undefined,
-    createdAt: now,
-    endsAt: now + pendingMs,
-  };
-  const entry = {
-    ...factsOf(approval),
-    action: 'approval.request',
-    outcome: 'ok',
-    endsAt: approval.endsAt,
-  } as Recordable;
-  return {
-    approval,
-    plan: {
-      decidedAt,
-      reads: [...live.fences, COUNTED, approvalFence(APPROVAL_RULE)],
-      notAfter: endsAt,
-      expect: [{ table: 'approvals', key: { id: approval.id }, absent: true }],
-      writes: [{ table: 'approvals', put: parts.approvals.seal(approval) }],
-      invalidates: [approvalFence(approval.id), COUNTED],
-      entries: [entryOf(parts, call, live, entry)],
-    },
-  };
-}
-
-/** Expects the approval as it was decided on, and removes it. */
-export function removalOf(
-  approval: Approval,
-): Required<Pick<Plan, 'expect' | 'writes' | 'invalidates'>> {
-  const { id, what, tokenId } = approval;
-  return {
-    expect: [expectedState(approval)],
-    writes: [{ table: 'approvals', remove: { id } }],
-    invalidates: [approvalFence(id), ...('elevation' in what ? [`token:${tokenId}`] : [])],
-  };
-}
-
-function expectedState({ id, state, endsAt }: Approval): NonNullable<Plan['expect']>[number] {
-  return { table: 'approvals', key: { id }, match: { state, ends_at: endsAt } };
-}
-
-/** The facts of every audit entry about an approval. */
-export function factsOf({ id, requester, what }: Approval): object {
-  const common = { approval: id, requestedBy: requester };
-  if ('change' in what) {
-    const { kind, name } = what.change;
-    return { ...common, document: { kind, name } };
-  }
-  const { role, scope } = what.elevation.grant;
-  const query = `role=${role} scope=${scope.join(',')} seconds=${what.elevation.seconds}`;
-  return { ...common, query, comment: what.elevation.reason };
-}
-
-function approvalRequired(id: string): BrokerError {
-  return new BrokerError(
-    'ERR_APPROVAL_REQUIRED',
-    `another admin must approve this: quaymaster approval approve ${id}; then repeat the request within an hour`,
-    { reason: 'approval_required', isDetailShown: true },
-  );
 }

@@ -5,7 +5,7 @@ import { mayListUnder } from '../../domain/policy/index.ts';
 import type { Role } from '../../domain/identity/principal.ts';
 import type { SecretListing } from '../../domain/secrets/secret.ts';
 import type { ListedPage } from '../../ports/secret-provider.ts';
-import { isKnownDecoy } from '../alerts/decoys.ts';
+import { isKnownDecoy } from '../recording/decoys.ts';
 import type { StoredDocument } from '../model/document.ts';
 import type { Call, Caller } from '../access/call.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';

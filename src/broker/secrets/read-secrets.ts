@@ -5,22 +5,14 @@ import type { SecretVersion } from '../../domain/secrets/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import type { Write } from '../../ports/store.ts';
-import { decoyAlarm, type DecoyAlarm } from '../alerts/decoys.ts';
+import type { Alarming, DecoyAlarm } from '../recording/decoys.ts';
 import { canaryValue } from './canary-value.ts';
 import { allReady, whenReady, type Eventually } from '../kernel/eventually.ts';
 import { grantLease, type GrantedLease } from '../leases/grant-lease.ts';
 import { refusalOf, judge, type Verdict } from '../access/judge.ts';
 import { authorityEnd, type Call, type Caller } from '../access/call.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
-import type {
-  Access,
-  Alerting,
-  Backends,
-  Bounds,
-  Recording,
-  Rights,
-  Values,
-} from '../state/dependencies.ts';
+import type { Access, Backends, Bounds, Recording, Rights, Values } from '../state/dependencies.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import { refusalEntry } from '../recording/refusals.ts';
 import { LiveSession } from '../state/session-memory.ts';
@@ -49,7 +41,6 @@ export interface Disclosure {
 const SHARED_READ_MS = 60_000;
 
 type Result = Disclosure | BrokerError;
-type Alarming = Pick<Alerting, 'alertSources' | 'alertTallies'>;
 type ReadingParts = Recording &
   Access &
   Values &
@@ -273,7 +264,7 @@ function granted(
   const { warning } = verdict;
   const result = { path: item.path, value, lease: grant?.lease, ...(warning && { warning }) };
   const { decoy } = target.definition?.spec ?? {};
-  const alarm = decoy && decoyAlarm(parts, call, caller, { path: item.path, decoy });
+  const alarm = decoy && parts.decoys.alarm(call, caller, { path: item.path, decoy });
   return { result, entry, ...(grant && { grant }), alarm };
 }
 

@@ -20,7 +20,6 @@ import type { ShownProof } from '../access/shown-proof.ts';
 import { commitDecided, entryOf, isUnrecordable } from '../recording/record.ts';
 import { recordRefusal } from '../recording/refusals.ts';
 import type { StoredDocument } from '../model/document.ts';
-import { judgePosture } from '../access/judge-posture.ts';
 import { LiveSession } from '../state/session-memory.ts';
 
 export interface LogInRequest {
@@ -57,7 +56,7 @@ export async function logIn(
     const senderKey = proof === undefined ? undefined : checkLogInProof(parts, proof);
     return await commitDecided(parts, async (decidedAt) => {
       const { cluster, attested, pod } = await attest(parts, call, request);
-      const { refusal, noted: posture } = judgePosture(parts, attested.workload, undefined, pod);
+      const { refusal, noted: posture } = parts.fitness.judge(attested.workload, undefined, pod);
       if (refusal !== undefined) throw refusal;
       const { token, live, row } = open(parts, cluster, attested, {
         senderKey,

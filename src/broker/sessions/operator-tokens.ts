@@ -3,7 +3,7 @@ import { narrowGrants, type Operator } from '../../domain/identity/principal.ts'
 import { randomId } from '../../crypto/random/random.ts';
 import { newToken } from '../../crypto/random/token.ts';
 import type { Call } from '../access/call.ts';
-import { consentTo, isConsent, withConsent, type Granting } from '../recording/consent.ts';
+import { isConsent, withConsent, type Consenting, type Granting } from '../recording/consent.ts';
 import { orNotFound, type StoredDocument } from '../model/document.ts';
 import { parseOperatorToken } from '../model/schema.ts';
 import {
@@ -27,7 +27,7 @@ const USUAL_MS = 3_600_000;
  * ERR_BODY_INVALID
  */
 export async function createOperatorToken(
-  parts: Recording & Access,
+  parts: Recording & Access & Consenting,
   call: Call,
   live: LiveOperator,
   request: { readonly operator: string; readonly body: unknown },
@@ -56,7 +56,7 @@ export async function createOperatorToken(
       };
       checkTokenBounds(admin.operator, operator.spec.grants, stored);
       const acting = { call, live: admin, decidedAt };
-      const consent = consentTo(parts, acting, adminToken(admin, operator, request.body));
+      const consent = parts.consents.to(acting, adminToken(admin, operator, request.body));
       if (!isConsent(consent)) return consent;
       const token = newToken('qmo');
       const { id: tokenId, endsAt } = stored;

@@ -12,6 +12,7 @@ import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { openRow, type RowSeals } from '../kernel/row-seals.ts';
 import type { Follower } from './followers.ts';
+import type { Elevated, Elevations } from './operator-token-memory.ts';
 
 type Row = Tables['approvals'];
 
@@ -20,16 +21,15 @@ type Body =
   | { readonly tokenId: string; readonly change: AdminGrant }
   | { readonly tokenId: string; readonly elevation: Elevation };
 
-/** An elevation in force. */
-export interface Elevated {
-  readonly elevation: Elevation;
-  readonly endsAt: number;
+/** Requests of admins, and their approvals. */
+export interface Approving {
+  readonly approvals: Approvals;
 }
 
 const NOT_ELEVATED: readonly Elevated[] = [];
 
 /** All approvals, in memory. A change of kind `approval` makes it read one again. Their number is bounded. */
-export class Approvals {
+export class Approvals implements Elevations {
   readonly #store: Store;
   readonly #rows: RowSeals;
   readonly #clock: Clock;

@@ -5,8 +5,6 @@ import {
   type CompiledPolicies,
   type CompiledPolicy,
 } from '../../domain/policy/index.ts';
-import { compileProfile, type PostureProfile } from '../../domain/posture/profile.ts';
-import { loadKeyless } from '../../crypto/signatures/keyless-signature.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { allRows } from '../../ports/queries.ts';
@@ -19,6 +17,13 @@ import type { DocumentKind } from '../model/kinds.ts';
 /** Reads all rows of documents, compared with the digest of their table. @throws ERR_CIPHERTEXT_INVALID, and holds the store, if they differ. */
 export type ReadMatched = () => Promise<readonly Tables['documents'][]>;
 
+/** A form of all documents of one kind that a part of the broker decides by. */
+export interface DocumentView<K extends DocumentKind = DocumentKind> {
+  readonly kind: K;
+  /** Called with all documents of the kind, at the start and after a change of one. A change counts when the promise resolves. */
+  use(documents: readonly StoredDocument<K>[]): Promise<void>;
+}
+
 /** All documents that operators maintain, in memory, opened and compiled; it follows the changes of the store. */
 export class Catalog {
   readonly #store: Store;
@@ -26,17 +31,26 @@ export class Catalog {
   /** Documents by kind, then by name: a read looks for three documents, and joining kind and name cost more than the look-up. */
   readonly #documents = new Map<string, Map<string, StoredDocument>>();
   readonly #readMatched: ReadMatched | undefined;
+  readonly #views: readonly DocumentView[];
   #policies: CompiledPolicies = indexPolicies([]);
   /** Changes since the index of policies was made: undefined for a removal. Each edit copies the index, so a decision makes all of them at once. */
   readonly #changed = new Map<string, CompiledPolicy | undefined>();
   #mounts = new MountTable([]);
-  #profiles: readonly PostureProfile[] = [];
 
-  /** Creates an empty catalog. Without `readMatched`, the MAC of each row is checked. */
-  constructor(store: Store, rows: RowSeals, readMatched?: ReadMatched) {
+  /**
+   * Without `readMatched`, the MAC of each row is checked.
+   * @param views of documents that options have
+   */
+  constructor(
+    store: Store,
+    rows: RowSeals,
+    readMatched?: ReadMatched,
+    views: readonly DocumentView[] = [],
+  ) {
     this.#store = store;
     this.#rows = rows;
     this.#readMatched = readMatched;
+    this.#views = views;
   }
 
   /**
@@ -51,7 +65,7 @@ export class Catalog {
     else for (const row of matched) this.#keep(row.kind, documentOf(row));
     this.#policies = indexPolicies(this.all('policy').map(compiled));
     this.#mounts = new MountTable(this.all('mount'));
-    this.#profiles = await this.#compileProfiles();
+    for (const view of this.#views) await view.use(this.all(view.kind));
   }
 
   async #loadEach(): Promise<void> {
@@ -73,11 +87,6 @@ export class Catalog {
     return this.#mounts;
   }
 
-  /** Profiles in the order of their names. The list is another object after each change of a profile. */
-  get profiles(): readonly PostureProfile[] {
-    return this.#profiles;
-  }
-
   find<K extends DocumentKind>(kind: K, name: string): StoredDocument<K> | undefined {
     return this.#documents.get(kind)?.get(name) as StoredDocument<K> | undefined;
   }
@@ -95,7 +104,7 @@ export class Catalog {
     if (document === undefined) this.#documents.get(kind)?.delete(name);
     else this.#keep(kind, document);
     if (kind === 'mount') this.#mounts = new MountTable(this.all('mount'));
-    if (kind === 'posture-profile') this.#profiles = await this.#compileProfiles();
+    for (const view of this.#views) if (view.kind === kind) await view.use(this.all(kind));
     if (kind === 'policy') this.#compile(name, document as StoredDocument<'policy'> | undefined);
   }
 
@@ -103,15 +112,6 @@ export class Catalog {
     const known = this.#documents.get(kind);
     if (known === undefined) this.#documents.set(kind, new Map([[document.name, document]]));
     else known.set(document.name, document);
-  }
-
-  /** A profile counts from the moment when everything that it needs for a decision is loaded. */
-  async #compileProfiles(): Promise<readonly PostureProfile[]> {
-    const profiles = this.all('posture-profile').map(({ name, version, spec }) =>
-      compileProfile(name, version, spec),
-    );
-    if (profiles.some(({ trust }) => trust.trustRoots.size > 0)) await loadKeyless();
-    return profiles;
   }
 
   /** @throws ERR_POLICY_INVALID if a part does not parse. */

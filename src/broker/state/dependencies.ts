@@ -11,13 +11,10 @@ import type { Store } from '../../ports/store.ts';
 import type { Trace } from '../../ports/trace.ts';
 import type { WorkloadAuthenticator } from '../../ports/workload-authenticator.ts';
 import type { Keyring } from '../../crypto/keys/keyring.ts';
-import type { Attestations } from './attestation-memory.ts';
-import type { Approvals } from './approval-memory.ts';
 import type { AlertSources } from '../../ports/alert-sources.ts';
 import type { AlertTallies } from './alert-tallies.ts';
 import type { ChangedPods } from './changed-pods.ts';
-import type { ImageEvidence } from './evidence-memory.ts';
-import type { SecretValueMemory } from './secret-value-memory.ts';
+import type { Fitness } from './fitness.ts';
 import type { LeaseQuota } from './lease-quota.ts';
 import type { SessionQuota } from './session-quota.ts';
 import type { Catalog } from './catalog.ts';
@@ -75,9 +72,7 @@ export interface Rights {
   readonly clock: Clock;
   readonly catalog: Catalog;
   readonly clusters: Clusters;
-  readonly attestations: Attestations;
-  readonly evidence: ImageEvidence;
-  readonly secretValues: SecretValueMemory;
+  readonly fitness: Fitness;
 }
 
 /** Groups that find a caller in its current state, and decide what it may do. */
@@ -85,7 +80,6 @@ export interface Access extends Rights {
   readonly sessions: Sessions;
   readonly tokens: OperatorTokens;
   readonly quarantines: Quarantines;
-  readonly approvals: Approvals;
 }
 
 /** Finds the mount and definition of a path, and calls the system behind it. */

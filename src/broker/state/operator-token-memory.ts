@@ -4,6 +4,7 @@ import {
   type Operator,
   type OperatorTokenSpec,
 } from '../../domain/identity/principal.ts';
+import type { Elevation } from '../../domain/identity/approval.ts';
 import type { Person } from '../../domain/identity/person.ts';
 import { grantsOf } from '../../domain/identity/role-binding.ts';
 import type { PeopleIssuer } from '../../ports/people.ts';
@@ -16,10 +17,21 @@ import { OPERATOR_TOKENS } from '../../ports/queries.ts';
 import { hmac } from '../../crypto/hashes/digest.ts';
 import type { Keyring } from '../../crypto/keys/keyring.ts';
 import { isWellFormedToken } from '../../crypto/random/token.ts';
-import type { Approvals, Elevated } from './approval-memory.ts';
 import type { Catalog } from './catalog.ts';
 import type { RowSeals } from '../kernel/row-seals.ts';
 import { readUnchanged } from '../kernel/read-unchanged.ts';
+
+/** An elevation in force. */
+export interface Elevated {
+  readonly elevation: Elevation;
+  readonly endsAt: number;
+}
+
+/** Rights that tokens have for a time besides their own. */
+export interface Elevations {
+  /** The elevations of a token that are in force. */
+  elevationsOf(tokenId: string): readonly Elevated[];
+}
 
 export interface OperatorToken {
   readonly id: string;
@@ -92,19 +104,19 @@ export class OperatorTokens {
   readonly #store: Store;
   readonly #keys: OperatorTokenKeys;
   readonly #issuers: ReadonlyMap<string, PeopleIssuer>;
-  readonly #approvals: Pick<Approvals, 'elevationsOf'> | undefined;
+  readonly #elevations: Elevations | undefined;
   readonly #byHash = new Map<string, OperatorToken>();
 
   constructor(
     store: Store,
     keys: OperatorTokenKeys,
     issuers: ReadonlyMap<string, PeopleIssuer> = new Map(),
-    approvals?: Pick<Approvals, 'elevationsOf'>,
+    elevations?: Elevations,
   ) {
     this.#store = store;
     this.#keys = keys;
     this.#issuers = issuers;
-    this.#approvals = approvals;
+    this.#elevations = elevations;
   }
 
   /** The keyed hash by which the row of a token is found. */
@@ -141,7 +153,7 @@ export class OperatorTokens {
     const { sourceCidrs, person } = stored.spec;
     const { operator: name, id: tokenId, endsAt } = stored;
     const operator: Operator = { kind: 'operator', name, tokenId, grants, sourceCidrs, endsAt };
-    const elevated = this.#approvals?.elevationsOf(tokenId) ?? [];
+    const elevated = this.#elevations?.elevationsOf(tokenId) ?? [];
     return new LiveOperator(operator, elevated, { hash, digest: this.#keys.digest, person });
   }
 

@@ -38,7 +38,10 @@ interface RegisteredCluster {
   readonly reports: ReportWatch | undefined;
 }
 
-type Documents = Pick<Catalog, 'all' | 'find' | 'profiles'>;
+interface Documents {
+  readonly catalog: Pick<Catalog, 'all' | 'find'>;
+  readonly profiles: { readonly all: readonly PostureProfile[] };
+}
 
 interface RegistryDeps {
   readonly connections: ReadonlyMap<string, ClusterConnection>;
@@ -62,18 +65,18 @@ export class ClusterRegistry implements Clusters {
   }
 
   /** Connects the watches to the parts that react to their changes. Before this call the registry serves no cluster. */
-  start(endings: PodEndings, reports: WatchedReports, catalog: Documents): void {
+  start(endings: PodEndings, reports: WatchedReports, { catalog, profiles }: Documents): void {
     this.#endings = endings;
     this.#reports = reports;
-    this.#follow(catalog.profiles);
+    this.#follow(profiles.all);
     for (const cluster of catalog.all('cluster')) this.#apply(cluster.name, cluster);
     void this.#endOrphaned(endings);
   }
 
   /** A document changed. */
-  changed(kind: DocumentKind, name: string, catalog: Documents): void {
+  changed(kind: DocumentKind, name: string, { catalog, profiles }: Documents): void {
     if (kind === 'cluster') this.#apply(name, catalog.find('cluster', name));
-    if (kind === 'posture-profile') this.#follow(catalog.profiles);
+    if (kind === 'posture-profile') this.#follow(profiles.all);
   }
 
   /** Updates one cluster to match its document and its connection; undefined means that the document was deleted. */

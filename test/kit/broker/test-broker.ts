@@ -10,10 +10,14 @@ import { parseSpec } from '../../../src/broker/model/schema.ts';
 import { LeaseQuota } from '../../../src/broker/state/lease-quota.ts';
 import { SessionQuota } from '../../../src/broker/state/session-quota.ts';
 import { logIn } from '../../../src/broker/sessions/log-in.ts';
-import type { Limits } from '../../../src/broker/state/dependencies.ts';
+import { postureFitness } from '../../../src/broker/posture/judge-posture.ts';
+import { Profiles } from '../../../src/broker/posture/profiles.ts';
+import type { Clusters, Limits } from '../../../src/broker/state/dependencies.ts';
 import { optionFollowers } from '../../../src/compose/features/option-followers.ts';
 import type { Parts } from '../../../src/compose/parts.ts';
 import { RotationCanaries } from '../../../src/broker/rotations/canary-values.ts';
+import { decoyAlarms } from '../../../src/broker/alerts/decoys.ts';
+import { adminConsents } from '../../../src/broker/approvals/consent.ts';
 import { Catalog } from '../../../src/broker/state/catalog.ts';
 import { Connections, type BoundConnection } from '../../../src/broker/state/connections.ts';
 import { EventStreams } from '../../../src/broker/state/event-streams.ts';
@@ -384,7 +388,8 @@ interface PartsOf {
 async function openParts(made: PartsOf): Promise<Parts> {
   const { store, clock, keyring, watches, logged, admission, connections, targets, limits } = made;
   const rows = new RowSeals(keyring);
-  const catalog = new Catalog(store, rows);
+  const profiles = new Profiles();
+  const catalog = new Catalog(store, rows, undefined, [profiles]);
   const sealing = { keyring, rows, digest: sha256Hex };
   const sessions = new Sessions(store, sealing);
   const approvals = new Approvals(store, rows, clock);
@@ -398,6 +403,22 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const evidence = new ImageEvidence(store);
   const secretValues = new SecretValueMemory();
   const memory = { catalog, sessions, tokens, values, canaries, quarantines, keyring };
+  const clusters: Clusters = {
+    authenticator: (name) =>
+      catalog.find('cluster', name) && {
+        authenticate: (token) => Promise.resolve(attested(clock, name, token)),
+        close: () => undefined,
+      },
+    watch: (name) => watches.get(name),
+    namespaces: () => undefined,
+    problem: ({ connection }) => (connection === 'k' ? undefined : 'no such connection'),
+  };
+  const options = { approvals, attestations, evidence, secretValues, profiles };
+  const alerting = {
+    alertSources: new ConfiguredAlertSources(alertsConfigSchema.parse(undefined), clock),
+    alertTallies: new AlertTallies(clock),
+  };
+  const recorded = { clock, digest: sha256Hex };
   const state = await State.start({
     store,
     clock,
@@ -405,7 +426,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     keyring,
     followers: [
       ...coreFollowers({ ...memory, rereadKeys: () => Promise.resolve() }),
-      ...optionFollowers({ approvals, attestations, evidence, secretValues }),
+      ...optionFollowers(options),
     ],
   });
   return {
@@ -418,10 +439,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     sessions,
     tokens,
     quarantines,
-    approvals,
-    attestations,
-    evidence,
-    secretValues,
+    ...options,
     proofs: new ProofMemory(clock),
     connections,
     values,
@@ -430,16 +448,8 @@ async function openParts(made: PartsOf): Promise<Parts> {
     rows,
     installation: 'in_test',
     digest: sha256Hex,
-    clusters: {
-      authenticator: (name) =>
-        catalog.find('cluster', name) && {
-          authenticate: (token) => Promise.resolve(attested(clock, name, token)),
-          close: () => undefined,
-        },
-      watch: (name) => watches.get(name),
-      namespaces: () => undefined,
-      problem: ({ connection }) => (connection === 'k' ? undefined : 'no such connection'),
-    },
+    clusters,
+    fitness: postureFitness({ ...options, clock, clusters }),
     quota: new LeaseQuota(store, limits),
     sessionQuota: new SessionQuota(store, limits),
     events: new EventStreams({ store, clock, log, state, limits }),
@@ -456,8 +466,9 @@ async function openParts(made: PartsOf): Promise<Parts> {
     denials: { admit: () => true },
     targets,
     people: new ConfiguredPeople(undefined),
-    alertSources: new ConfiguredAlertSources(alertsConfigSchema.parse(undefined), clock),
-    alertTallies: new AlertTallies(clock),
+    ...alerting,
+    consents: adminConsents({ ...options, ...recorded }),
+    decoys: decoyAlarms({ ...alerting, ...recorded }),
     changedPods: new ChangedPods(),
     heldAlerts: { keep: () => Promise.resolve(), drain: () => Promise.resolve() },
     rotationsDue: new DueSignal(),

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { judgePosture } from '../../../../src/broker/access/judge-posture.ts';
+import { judgePosture } from '../../../../src/broker/posture/judge-posture.ts';
 import { pushEvidence } from '../../../../src/broker/posture/evidence.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import type { Workload } from '../../../../src/domain/identity/workload.ts';

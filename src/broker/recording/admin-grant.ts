@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PeopleBinding } from '../../domain/identity/role-binding.ts';
-import type { Granting } from '../recording/consent.ts';
+import type { Granting } from './consent.ts';
 import type { StoredDocument } from '../model/document.ts';
 
 /** The grant of admin that a change of a document makes; undefined if no operator or person gets admin by it. */

@@ -14,8 +14,10 @@ import type { Workload } from '../../domain/identity/workload.ts';
 import type { SecretValues } from '../../domain/posture/secret-values.ts';
 import type { PodFacts, PodManifest } from '../../ports/pod-watch.ts';
 import type { Rights } from '../state/dependencies.ts';
+import type { Fitness, FitnessJudgement } from '../state/fitness.ts';
+import type { Judging } from './judging.ts';
 import type { SecretValueMemory } from '../state/secret-value-memory.ts';
-import { podFacts } from './check-pod.ts';
+import { podFacts } from '../access/check-pod.ts';
 
 /** Profile that is for the pod, and its findings there. */
 export interface JudgedProfile {
@@ -24,17 +26,7 @@ export interface JudgedProfile {
   readonly trusted: readonly TrustedImage[];
 }
 
-/** Judgement of the profiles about one read. */
-export interface PostureJudgement {
-  /** The first profile in the order of names that refuses. */
-  readonly refusal?: PostureRefused;
-  /** Findings of profiles in the modes `warn` and `audit`, for the log. */
-  readonly noted?: string;
-  /** Findings of profiles in the mode `warn`, for the caller. */
-  readonly warned?: string;
-}
-
-const NOTHING: PostureJudgement = {};
+const NOTHING: FitnessJudgement = {};
 const USED_EVERY_MS = 24 * 60 * 60_000;
 
 /** All profiles that are for a pod. */
@@ -68,12 +60,12 @@ const kept = new WeakMap<PodManifest, Kept>();
  * secrets count. Workloads outside Kubernetes have no pod, and no profile is for them.
  */
 export function judgePosture(
-  parts: Rights,
+  parts: Judging,
   workload: Workload,
   path: string | undefined,
   facts = podFacts(parts, workload),
-): PostureJudgement {
-  if (parts.catalog.profiles.length === 0 || 'identity' in workload) return NOTHING;
+): FitnessJudgement {
+  if (parts.profiles.all.length === 0 || 'identity' in workload) return NOTHING;
   const { cluster, namespace, pod } = workload;
   const named = { cluster, namespace, name: pod?.name ?? '' };
   const { counting } = judgePod(parts, named, facts);
@@ -83,6 +75,11 @@ export function judgePosture(
     path === undefined ? isForAll(profile) : anyMatches(profile.secretPaths, path),
   );
   return judged.length === 0 ? NOTHING : judgementOf(judged);
+}
+
+/** The fitness of a pod by posture profiles. */
+export function postureFitness(parts: Judging): Fitness {
+  return { judge: (workload, path, facts) => judgePosture(parts, workload, path, facts) };
 }
 
 /** A pod by name; the name is empty for a workload without a pod. */
@@ -116,9 +113,9 @@ export function surroundingsOf(
  * Evaluates all profiles for the pod. The result is kept in memory until the pod, its namespace, a profile, an attestation,
  * evidence or the time changes it.
  */
-export function judgePod(parts: Rights, named: NamedPod, facts: PodFacts | undefined): JudgedPod {
+export function judgePod(parts: Judging, named: NamedPod, facts: PodFacts | undefined): JudgedPod {
   const { attestations, evidence, clock } = parts;
-  const { profiles } = parts.catalog;
+  const profiles = parts.profiles.all;
   const manifest = facts?.manifest;
   const around = surroundingsOf(parts, named, facts);
   const known = manifest && kept.get(manifest);
@@ -165,13 +162,13 @@ export function judgePod(parts: Rights, named: NamedPod, facts: PodFacts | undef
 /** Tells whether nothing that the verdict depends on has changed. Nearly always, this costs a few comparisons. */
 function isCurrent(
   known: Kept,
-  { catalog, attestations, evidence }: Rights,
+  { profiles, attestations, evidence }: Judging,
   { namespaceLabels, egressSelectors }: Surroundings,
   now: number,
 ): boolean {
   const isSame =
     now < known.validUntil &&
-    known.profiles === catalog.profiles &&
+    known.profiles === profiles.all &&
     known.attestations === attestations.generation &&
     known.around.namespaceLabels === namespaceLabels &&
     known.around.egressSelectors === egressSelectors;
@@ -217,7 +214,7 @@ function isForAll({ spec }: PostureProfile): boolean {
   return spec.match.secretPaths.length === 0;
 }
 
-function judgementOf(judged: readonly JudgedProfile[]): PostureJudgement {
+function judgementOf(judged: readonly JudgedProfile[]): FitnessJudgement {
   const enforcing = judged.filter(({ profile }) => profile.spec.mode === 'enforce');
   // A profile that found something decides before one that only lacks a fact: a retry cannot help.
   const refusing =

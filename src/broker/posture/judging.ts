@@ -1,0 +1,17 @@
+import type { ImageTrust } from '../../domain/posture/image-trust.ts';
+import type { Rights } from '../state/dependencies.ts';
+import type { ImageEvidence } from '../state/evidence-memory.ts';
+import type { SecretValueMemory } from '../state/secret-value-memory.ts';
+import type { Profiles } from './profiles.ts';
+
+/** The memory by which posture profiles are judged. */
+export interface Posture {
+  readonly profiles: Profiles;
+  readonly evidence: ImageEvidence;
+  readonly secretValues: SecretValueMemory;
+  /** Signatures and attestations of images; another generation after each change. */
+  readonly attestations: ImageTrust & { readonly generation: number };
+}
+
+/** Judges a pod by the profiles. */
+export type Judging = Posture & Pick<Rights, 'clock' | 'clusters'>;
