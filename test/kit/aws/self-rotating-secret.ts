@@ -33,7 +33,7 @@ export class OwnSecret {
   };
   /** The last value of the function. */
   made: SecretData = this.first;
-  /** Received RotateSecret and CancelRotateSecret requests. */
+  /** Requests RotateSecret and CancelRotateSecret that were received. */
   readonly asked: string[] = [];
   /** The version of the last requested rotation, unless it was cancelled. */
   token: string | undefined;

@@ -27,7 +27,7 @@ import { startRedis, type Redis } from './redis.ts';
 import { startSigning, type Signing } from './signing.ts';
 import { startTool, type Tool } from './tool.ts';
 
-/** Every backend by name. */
+/** Backends by name. */
 export interface Backends {
   readonly openbao: OpenBao;
   readonly kube: Kube;

@@ -10,7 +10,7 @@ interface DebianRecipe {
   readonly package: string;
   /** Paths of the server's program, the first with its own name. An installed one is used. */
   readonly programs: readonly [string, ...string[]];
-  /** Written before the package is installed, if the package would otherwise start a service. */
+  /** File that is written before the package is installed, if the package would otherwise start a service. */
   readonly settings?: { readonly path: string; readonly text: string };
 }
 
@@ -77,7 +77,7 @@ export function unpackedRecipe(unpacked: {
   readonly backend: BackendName;
   /** The one with the program, and libraries that are not part of every system. */
   readonly packages: readonly string[];
-  /** Relative to the root of the package. */
+  /** Path of the program, relative to the root of the package. */
   readonly program: string;
 }): Recipe {
   const { backend, packages, program } = unpacked;

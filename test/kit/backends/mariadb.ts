@@ -20,7 +20,7 @@ export interface MariaDb extends Footprint {
   readonly password: string;
   /** PEM file of the authority that signed the server's certificate. */
   readonly caFile: string;
-  /** Every statement that the server received, as it would log it. */
+  /** Log of every statement that the server received. */
   readonly generalLogFile: string;
 }
 

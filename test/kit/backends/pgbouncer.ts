@@ -15,7 +15,7 @@ export interface PgBouncer extends Footprint {
   readonly program: string;
 }
 
-/** A running PgBouncer; the connection string is that of the database, through the pooler. */
+/** Running PgBouncer; the connection string leads through the pooler to the database. */
 export interface Pooler extends Footprint {
   readonly connectionString: string;
 }

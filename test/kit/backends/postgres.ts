@@ -80,9 +80,9 @@ export interface PostgresOptions {
   /** True: fsync is on. Without it, commits do not survive a crash of the machine. */
   readonly durable?: boolean;
   readonly settings?: Readonly<Record<string, string>>;
-  /** Other programs than `findPostgres` finds. */
+  /** Programs to use instead of those that `findPostgres` finds. */
   readonly programs?: PostgresPrograms;
-  /** The host of a network, on whose address it listens too. */
+  /** Host of a network, on whose address the server listens too. */
   readonly host?: Host;
 }
 
@@ -104,7 +104,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
   });
 }
 
-/** Starts a standby of a running server by streaming replication. Its databases, roles and password are those of the primary. */
+/** Starts a standby of a running server by streaming replication. It has the databases, roles and password of the primary. */
 export async function startStandby(
   primary: Postgres,
   options: PostgresOptions = {},
@@ -117,7 +117,10 @@ export async function startStandby(
   return startOnCopy(primary, copy, { ...options, settings });
 }
 
-/** Starts a server on a copy of the files of `source`, which `copy` makes for the user. Databases, roles and password are those of the source. */
+/**
+ * Starts a server on a copy of the files of `source`, which `copy` makes for the user. It has the databases, roles and password
+ * of the source.
+ */
 export async function startOnCopy(
   source: Postgres,
   copy: (data: string, user: User | undefined) => Promise<void>,

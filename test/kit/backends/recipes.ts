@@ -182,7 +182,7 @@ export const COSIGN = goRecipe({
   linkerVariables: [],
 });
 
-/** Has an image registry in memory, and makes images from archives. */
+/** Program with an image registry in memory, which makes images from archives. */
 export const CRANE = goRecipe({
   name: 'crane',
   version: '0.22.1',
@@ -260,7 +260,7 @@ export const KUBECTL = goRecipe({
 
 const KYVERNO_VERSION = '1.19.1';
 
-/** Judges pods and image signatures by policies, without a cluster: a second opinion on what the broker decides. */
+/** Program that judges pods and image signatures by policies, without a cluster: a second opinion on the broker's decisions. */
 export const KYVERNO = goRecipe({
   name: 'kyverno',
   version: KYVERNO_VERSION,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeChunks } from '../../../scripts/chunks.ts';
 
 const ROOT = new URL('../../..', import.meta.url).pathname;
-/** Beside the program in `dist`, whose data files it uses. */
+/** Directory beside the program in `dist`, whose data files it uses. */
 const DIRECTORY = join(ROOT, 'dist/failpoints');
 
 rmSync(DIRECTORY, { recursive: true, force: true });

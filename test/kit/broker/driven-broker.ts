@@ -268,7 +268,7 @@ export class DrivenBroker {
   }
 }
 
-/** Each commit takes one turn of the event loop. */
+/** Waits some turns of the event loop: each commit takes one. */
 async function loopTurns(): Promise<void> {
   for (let turns = 0; turns < 20; turns += 1) await new Promise((resolve) => setImmediate(resolve));
 }

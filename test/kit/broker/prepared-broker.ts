@@ -87,8 +87,8 @@ export class PreparedBroker {
   }
 
   /**
-   * Another broker, not started yet, on the same database and with the same keys. It has its own checkpoint file, which an existing log
-   * requires, and its own sink.
+   * Prepares another broker, not started yet, on the same database and with the same keys. It has its own checkpoint file, which
+   * an existing log requires, and its own sink.
    */
   async replica(host?: Host): Promise<PreparedBroker> {
     const { installation } = this;

@@ -18,7 +18,7 @@ export interface Operation {
   readonly ended: number;
 }
 
-/** Their audit actions. */
+/** Audit actions of the requests. */
 const ACTIONS = {
   read: 'secret.read',
   write: 'secret.write',

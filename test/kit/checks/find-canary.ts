@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Every form in which a secret could leak: plain, encoded, escaped. */
+/** Lists every form in which a secret could leak: plain, encoded, escaped. */
 function disguises(secret: string): readonly Buffer[] {
   const bytes = Buffer.from(secret);
   const escaped = JSON.stringify(secret).slice(1, -1);

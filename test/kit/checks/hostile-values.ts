@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import fc from 'fast-check';
 import { BrokerError } from '../../../src/domain/errors.ts';
 
-/** Any text, and the valid text with parts repeated, cut or replaced. */
+/** Generates any text, and the valid text with parts repeated, cut or replaced. */
 export function hostileText(valid: string): fc.Arbitrary<string> {
   const mutated = fc
     .record({
@@ -17,7 +17,7 @@ export function hostileText(valid: string): fc.Arbitrary<string> {
   return fc.oneof(fc.string({ unit: 'binary', maxLength: 200 }), mutated);
 }
 
-/** Any bytes, and the valid bytes with a part removed, replaced, or all after it cut off. */
+/** Generates any bytes, and the valid bytes with a part removed, replaced, or all after it cut off. */
 export function hostileBytes(valid: Uint8Array): fc.Arbitrary<Buffer> {
   const mutated = fc
     .record({
@@ -44,7 +44,7 @@ const NAMES = [
   'status',
 ];
 
-/** Any JSON value, and the valid one with one of its parts replaced or removed, or a member added to it. */
+/** Generates any JSON value, and the valid one with one of its parts replaced or removed, or a member added to it. */
 export function hostileValue(valid: unknown): fc.Arbitrary<unknown> {
   const any = fc.oneof(
     fc.jsonValue({ maxDepth: 5 }),

@@ -1,4 +1,4 @@
-/** Several times the resolution of processor time, which is up to 10 ms. */
+/** Processor time that suffices: several times its resolution, which is up to 10 ms. */
 const ENOUGH_MICROSECONDS = 50_000;
 const MOST_TRIES = 5;
 

@@ -24,7 +24,7 @@ export interface PostgresPlace {
   /** A file with the same password. */
   readonly passwordFile: string;
   readonly server: PostgresServer;
-  /** Another connection with the same settings, except `changes`. */
+  /** Opens another connection with the same settings, except `changes`. */
   connect(changes?: Readonly<Record<string, unknown>>): Promise<PostgresServer>;
   /** Runs a query as the superuser. */
   query(text: string, values?: readonly unknown[]): Promise<readonly unknown[][]>;

@@ -26,7 +26,7 @@ export interface HostileTenant {
   /** Opens a session of the credential; `options` as a client may send them at its login. */
   open(options?: string, database?: string): Promise<pg.Client>;
   /** @throws the provider's error. */
-  /** `limits`: those of the connection that revokes. */
+  /** Revokes the credential. `limits`: those of the connection that revokes. */
   revoke(limits?: object): Promise<void>;
 }
 
@@ -184,7 +184,7 @@ const REMAINS = `
     WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o' AND (r.rolname = $2 OR r.rolcreaterole)
       AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())`;
 
-/** The result of a revocation and what it left, read at the same time. */
+/** Gives the result of a revocation and the remains of the credential, read at the same time. */
 export async function revoked(at: TenantPlace, tenant: HostileTenant): Promise<string> {
   await tenant.revoke();
   return at.remains(tenant);

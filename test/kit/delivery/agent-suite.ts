@@ -6,7 +6,7 @@ import { PreparedBroker, type BrokerSetup } from '../broker/prepared-broker.ts';
 interface Running {
   readonly broker: PreparedBroker;
   readonly agent: AgentProcess;
-  /** Another agent, in another pod. */
+  /** Starts another agent, in another pod. */
   readonly another: (pod: string) => Promise<AgentProcess>;
 }
 

@@ -42,7 +42,8 @@ const GOOD_CERTIFICATE: CertificateRequest = {
 };
 
 /**
- * Enough of kube-apiserver for logins and the pod watch, over TLS with its own CA. It records every request and follows the test's script.
+ * Fake kube-apiserver with the operations for logins and the pod watch, over TLS with its own CA. It records every request and
+ * follows the test's script.
  */
 export class FakeApiServer {
   readonly issuer = 'https://kubernetes.default.svc.cluster.local';
@@ -55,7 +56,7 @@ export class FakeApiServer {
   keys: SigningKey[] = [ecKey('key-1')];
   /** The bearer token that it accepts. */
   credential: string = randomUUID();
-  /** Its discovery document; a member set to undefined is left out. */
+  /** Discovery document of the server; a member set to undefined is left out. */
   discovery: Record<string, unknown> = {};
   readonly #faults = new Map<Operation, ServerFault>();
   readonly #server: Server;

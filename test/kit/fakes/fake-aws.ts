@@ -42,7 +42,7 @@ export class FakeAws {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** These answer the next requests, one each; undefined answers by default. */
+  /** Sets the answers to the next requests, one each; undefined answers by default. */
   script(...answers: readonly (ScriptedAnswer | Script)[]): void {
     this.#scripts.push(
       ...answers.map((answer) => (typeof answer === 'function' ? answer : () => answer)),

@@ -24,7 +24,7 @@ export interface FakeCluster {
 export interface FakeClusterOptions {
   /** A running API server; it is closed with the cluster. */
   readonly fake?: FakeApiServer;
-  /** Called before the first connection. */
+  /** Function that is called before the first connection. */
   readonly prepare?: (fake: FakeApiServer) => void;
   readonly connectionOf?: (fake: FakeApiServer) => ClusterConnection;
 }

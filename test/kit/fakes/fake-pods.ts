@@ -21,7 +21,7 @@ export interface FakePodRequest {
   readonly name: string;
   readonly serviceAccount: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** More of its specification. */
+  /** Further members of the pod's specification. */
   readonly spec?: object;
 }
 

@@ -18,7 +18,7 @@ export class ScriptedBackend implements ProviderConnection {
   readonly kind = 'vault';
   /** Secrets by locator. */
   readonly secrets = new Map<string, SecretVersion>();
-  /** Every call, as `step:what`. */
+  /** Calls, as `step:what`. */
   readonly calls: string[] = [];
   /** Handles of credentials that exist at the backend. */
   readonly credentials = new Set<string>();

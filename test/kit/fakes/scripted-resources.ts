@@ -3,10 +3,13 @@ import type { KubernetesApi, KubernetesRequest } from '../../../src/ports/kubern
 
 type Watching = (line: unknown) => void;
 
-/** An API server in memory, for watches of any kind of object: what it lists, what its watches report, and its faults. */
+/**
+ * API server in memory, for watches of any kind of object: the objects that it lists, the events that its watches report, and its
+ * faults.
+ */
 export class ScriptedResources implements KubernetesApi {
   readonly server = 'https://scripted.test';
-  /** Path of each request, with `watch ` before that of a watch. */
+  /** Path of each request, with `watch ` before the path of a watch. */
   readonly requests: string[] = [];
   readonly #objects = new Map<string, readonly object[]>();
   readonly #watching = new Map<string, Set<Watching>>();

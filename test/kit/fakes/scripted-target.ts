@@ -25,9 +25,9 @@ export class ScriptedTarget implements RotationConnection {
   readonly kind = 'scripted';
   /** Passwords that work now, by user. */
   readonly accepted = new Map<string, Set<string>>();
-  /** Every call, as `step`. */
+  /** Calls, as `step`. */
   readonly calls: TargetStep[] = [];
-  /** Every password that ever worked, in order. */
+  /** Passwords that ever worked, in order. */
   readonly made: string[] = [];
   /** Reason why `test` refuses every password, even a set one. */
   refuses: string | undefined;

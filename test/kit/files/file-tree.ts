@@ -18,7 +18,7 @@ export async function fileTree(
   return directory;
 }
 
-/** Each suite that creates trees must call it once. */
+/** Removes trees after each test. Each suite that creates trees must call it once. */
 export function removeTreesAfterEach(): void {
   afterEach(async () => {
     for (const directory of made.splice(0)) await rm(directory, { recursive: true });

@@ -13,7 +13,10 @@ export class SmallDisk {
     this.path = path;
   }
 
-  /** Undefined if it cannot be mounted. `size` is as `mount` takes it: `96m`. `files`: the most files that it can have. */
+  /**
+   * Mounts a disk; undefined if it cannot be mounted. `size` is as `mount` takes it: `96m`. `files`: the most files that it can
+   * have.
+   */
   static mount(size: string, files?: number): SmallDisk | undefined {
     const path = mkdtempSync(join(tmpdir(), 'quaymaster-full-'));
     // The root directory counts too.

@@ -9,7 +9,7 @@ import { Provider, type ClientMetadata, type Configuration, type JWKS } from 'oi
 import { CertificateAuthority } from '../network/certificates.ts';
 import { ecKey, type SigningKey } from './token-factory.ts';
 
-/** The person that logs in at the issuer, and what the issuer reports about the login. */
+/** Person that logs in at the issuer, and the claims of the issuer about the login. */
 export interface IssuerUser {
   readonly sub: string;
   readonly claims?: Readonly<Record<string, unknown>>;
@@ -37,7 +37,7 @@ export class OidcIssuer {
   readonly url: string;
   readonly caFile: string;
   user: IssuerUser = { sub: 'someone' };
-  /** Set to undo what the provider would answer. */
+  /** Hook before each answer of the provider, by which a test makes it misbehave. */
   intercept: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
   readonly requests: string[] = [];
   readonly #server: Server;

@@ -36,7 +36,7 @@ function publicJwk(key: KeyObject, kid: string, alg: string): JsonWebKey {
   return { ...key.export({ format: 'jwk' }), kid, alg, use: 'sig' };
 }
 
-/** Any three parts as a compact JWS, even invalid ones; a library would refuse to write them. */
+/** Writes any three parts as a compact JWS, even invalid ones; a library would refuse them. */
 export function rawToken({ header, payload, key, signature }: RawToken): string {
   const input = `${encode(header)}.${encode(payload)}`;
   const bytes = signature ?? (key === undefined ? new Uint8Array() : signBytes(input, key));

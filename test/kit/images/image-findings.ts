@@ -18,7 +18,7 @@ export type Content = Readonly<Record<string, unknown>>;
 
 const memory = new Attestations({} as Store, new RowSeals(new Keyring(generateRootKey())));
 
-/** The broker's view of what was pushed. */
+/** Builds the broker's view of the pushed contents. */
 function trustOf(contents: readonly Content[]): ImageTrust {
   const kept = contents.map((content, at) => {
     const { subjects, type, repository, builder, scannedAt } = parseAttestation(content);

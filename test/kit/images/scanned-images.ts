@@ -15,7 +15,7 @@ export interface KnownVulnerability {
   readonly ecosystem: 'debian' | 'npm';
   readonly package: string;
   readonly severity: string;
-  /** Absent: there is no fix. */
+  /** Version with the fix; absent: there is none. */
   readonly fixed?: string;
   /** A range, for npm. */
   readonly affected?: string;

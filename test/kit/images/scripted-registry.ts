@@ -88,7 +88,7 @@ interface Options {
   readonly hosts?: readonly string[];
 }
 
-/** Fetches what `attestation push --from-registry` fetches. */
+/** Fetches attestations as `attestation push --from-registry` does. */
 export function fetched(
   registry: ScriptedRegistry,
   access: Options = {},

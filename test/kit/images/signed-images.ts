@@ -65,7 +65,7 @@ export class SignedImages {
     await this.#cosign('attest', 'ci', [...BUNDLE, ...about, this.#at(digest)]);
   }
 
-  /** Copies the signatures of one image to where those of another are. */
+  /** Copies the signatures of one image to the place of another's signatures. */
   async copySignatures(from: string, to: string): Promise<void> {
     const tagOf = (digest: string): string => `${this.repository}:${digest.replace(':', '-')}`;
     for (const suffix of ['', '.sig']) {

@@ -23,7 +23,7 @@ export interface CredentialFixture {
   readonly close?: () => Promise<void>;
 }
 
-/** No credential outlives its lease, at whatever point its broker dies. */
+/** Tests that no credential outlives its lease, at whatever point its broker dies. */
 export function leavesNothingAfterKill(
   title: string,
   make: () => Promise<CredentialFixture>,

@@ -15,7 +15,7 @@ const EMPTY_ROOT = '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=';
 /** The real litewitness, with a key in an ssh-agent of its own. */
 export class LiteWitness {
   readonly url: string;
-  /** Its verifier key. */
+  /** Verifier key of the witness. */
   readonly key: string;
   readonly #directory: string;
   readonly #processes: readonly ProcessId[];

@@ -29,7 +29,7 @@ export function naiveNode(
   return naiveRoot(leaves.slice(index * 2 ** level, (index + 1) * 2 ** level));
 }
 
-/** Every tile's hashes as an accumulator emits them, without a limit of width, as a store would have them. */
+/** Builds every tile's hashes as an accumulator emits them, without a limit of width, as a store would have them. */
 export function storedTiles(leaves: readonly Uint8Array[]): (tile: TileAddress) => Uint8Array {
   const rows = new Map<number, Uint8Array[]>();
   const tree = new TreeAccumulator();

@@ -18,7 +18,7 @@ export class HttpReceiver {
   /** Behaviours at the next requests; afterwards 204. */
   readonly behaviours: Behaviour[] = [];
   readonly url: string;
-  /** Answers 503 to every request. What it refused counts as not received. */
+  /** True: it answers 503 to every request, and counts it as not received. */
   isRefusing = false;
   readonly #server: ReturnType<typeof createServer>;
 

@@ -4,7 +4,7 @@ import type { Tables } from '../../../src/ports/tables.ts';
 import { bodiesOf } from '../fakes/fake-audit-chain.ts';
 import { listRows } from '../store/table-rows.ts';
 
-/** Every id in the batches, in order, after each writer's chain was recomputed. @throws at the first broken link. */
+/** Lists every id in the batches, in order, after each writer's chain was recomputed. @throws at the first broken link. */
 export async function storedIds(store: Store): Promise<string[]> {
   const heads = new Map<string, { seq: number; head: Uint8Array }>();
   const ids: string[] = [];
@@ -28,7 +28,7 @@ async function* batches(store: Store): AsyncGenerator<Tables['audit_batches']> {
   }
 }
 
-/** Every name in `claims`, to which the writers add one row per plan. */
+/** Lists every name in `claims`, to which the writers add one row per plan. */
 export async function storedNames(store: Store): Promise<string[]> {
   const names: string[] = [];
   let page = await listRows(store, 'claims', { limit: 500 });

@@ -18,7 +18,7 @@ interface Stored {
 const BATCHES = 'SELECT "entries" FROM "audit_batches"';
 const SEGMENTS = 'SELECT "first_index", "count", "body" FROM "audit_segments"';
 
-/** The entries in the file of a closed store; those of one boot are in order. */
+/** Reads the entries in the file of a closed store; the entries of one boot are in order. */
 export function storedLog(path: string): readonly StoredEntry[] {
   const database = new Database(path, { readonly: true });
   try {
@@ -31,7 +31,7 @@ export function storedLog(path: string): readonly StoredEntry[] {
   }
 }
 
-/** The entries in a PostgreSQL database; those of one boot are in order. */
+/** Reads the entries in a PostgreSQL database; the entries of one boot are in order. */
 export async function postgresLog(connectionString: string): Promise<readonly StoredEntry[]> {
   const client = new pg.Client({ connectionString });
   await client.connect();

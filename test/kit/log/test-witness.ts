@@ -44,9 +44,9 @@ export type Misbehaviour =
   | 'other_text'
   /** Signs another root of the size that was submitted. */
   | 'other_root'
-  /** Cosigns whatever the log signed, without a proof. */
+  /** `credulous`: it cosigns every checkpoint of the log, without a proof. */
   | 'credulous'
-  /** Never answers. */
+  /** `silent`: it never answers. */
   | 'silent';
 
 /**
@@ -55,14 +55,14 @@ export type Misbehaviour =
  */
 export class TestWitness {
   readonly name: string;
-  /** Its verifier key. */
+  /** Verifier key of the witness. */
   readonly key: string;
   /** Bodies of all requests, oldest first. */
   readonly requests: string[] = [];
   /** Statuses of all answers, oldest first. */
   readonly statuses: number[] = [];
   misbehaviour: Misbehaviour | undefined;
-  /** Answers this instead of what the specification asks. */
+  /** Answer to give instead of the one that the specification requires. */
   answer: Answer | undefined;
   /** Seconds since the epoch. */
   now: () => number = () => Math.floor(Date.now() / 1_000);
@@ -118,7 +118,7 @@ export class TestWitness {
     return this.#seen.get(origin)?.size ?? 0;
   }
 
-  /** Forgets what it cosigned, as after a restore of an old backup. */
+  /** Forgets its cosigned checkpoints, as after a restore of an old backup. */
   rollBack(origin: string, seen?: Seen): void {
     if (seen === undefined) this.#seen.delete(origin);
     else this.#seen.set(origin, seen);

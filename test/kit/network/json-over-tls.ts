@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 
 export interface Answer {
   readonly status: number;
-  /** Empty if the answer has no body. */
+  /** Body of the answer; empty if it has none. */
   readonly body: Record<string, unknown>;
 }
 

@@ -2,7 +2,10 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PROGRAM } from '../broker/dev-broker.ts';
 
-/** Programs that need root or systemd, replaced for a directory in which a test may write. Each does what the documentation uses it for. */
+/**
+ * Programs that need root or systemd, replaced for a directory in which a test may write. Each has the effect that the
+ * documentation needs.
+ */
 export async function writeMachinePrograms(directory: string): Promise<string> {
   const programs = join(directory, 'programs');
   await mkdir(programs, { recursive: true });

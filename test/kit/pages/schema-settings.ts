@@ -16,7 +16,7 @@ interface JsonSchema {
   readonly default?: unknown;
 }
 
-/** Every setting that a schema accepts, each path once. */
+/** Lists every setting that a schema accepts, each path once. */
 export function optionsOf(schema: z.ZodType): readonly Option[] {
   const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
   const found = new Map<string, string | undefined>();

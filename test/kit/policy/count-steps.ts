@@ -4,7 +4,7 @@ import { PathWalk } from '../../../src/domain/policy/path-walk.ts';
 import { RuleOutcome } from '../../../src/domain/policy/rule-outcome.ts';
 import { SubjectIndex } from '../../../src/domain/policy/subject-index.ts';
 
-/** Counts what `work` costs the policy engine: places of both indexes, patterns that are added, globs that are tried, and rules. */
+/** Counts the cost of `work` for the policy engine: nodes of both indexes, patterns that are added, globs that are tried, and rules. */
 export function countSteps(work: () => void): number {
   const spies = [
     jest.spyOn(SubjectIndex.prototype, 'match'),

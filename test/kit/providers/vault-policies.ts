@@ -6,7 +6,7 @@ path "${engine}/metadata/${root}/*" { capabilities = ["list"] }
 `;
 }
 
-/** The same policy for KV v1. */
+/** Builds the same policy for KV v1. */
 export function kvV1Policy(engine: string, root: string): string {
   return `path "${engine}/${root}/*" { capabilities = ["read", "list"] }`;
 }

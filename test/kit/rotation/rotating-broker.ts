@@ -119,7 +119,7 @@ export class RotatingBroker {
     return { data: json['data'] as SecretData, version: String(json['version']) };
   }
 
-  /** The stored values, at whatever provider; the broker must not run. */
+  /** Reads the stored values, at whatever provider; the broker must not run. */
   async stored(path: string): Promise<StoredSecret> {
     const { held } = this.#of(path);
     const stored = await storedSecret(this.prepared.installation.file('config.yaml'), path);

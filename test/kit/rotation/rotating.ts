@@ -1,6 +1,6 @@
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 
-/** One rotating secret: the configuration of a broker process for it, and how a test checks what its target accepts. */
+/** One rotating secret: the configuration of a broker process for it, and the checks of a test what its target accepts. */
 export interface Rotating {
   readonly path: string;
   /** Connections for the configuration file. */

@@ -6,15 +6,15 @@ import { RotatingBroker, type Clock } from './rotating-broker.ts';
 import type { Rotating } from './rotating.ts';
 
 /**
- * `ALL=1` in the environment runs every point of every strategy. Otherwise each strategy has a share, and those of one file cover every
- * point together.
+ * `ALL=1` in the environment runs every point of every strategy. Otherwise each strategy has a share, and the strategies of one
+ * file together cover every point.
  */
 const IS_ALL = process.env['ALL'] === '1';
 /** Speed of the clock: a back-off of eleven seconds passes in half a second. */
 const SPEED = 20;
-/** Longer than a claim, which lasts a minute. */
+/** Time longer than a claim, which lasts a minute. */
 const STILL_MS = 65_000 / SPEED;
-/** Longer than any test here takes. */
+/** Time longer than any test here takes. */
 const BEHIND_MS = 240_000;
 const UNDOING = pointsOf('discard');
 

@@ -8,7 +8,7 @@ import { privateFile, type RotatingPlace } from './target-fixture.ts';
 import { CARRIED } from '../../contract/rotation-target.contract.ts';
 import { PATIENT } from '../providers/longest-timeout.ts';
 
-/** Exactly the rights that docs/rotators/vault.md asks operators to grant. */
+/** Policy with exactly the rights that docs/rotators/vault.md asks operators to grant. */
 const policy = (engine: string): string => `
 path "${engine}/static-creds/app" { capabilities = ["read"] }
 path "${engine}/rotate-role/app" { capabilities = ["update"] }`;

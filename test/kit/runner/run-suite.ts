@@ -19,7 +19,7 @@ const ACTIVE = [
 
 /** Part of a runtime that jest-circus needs: Node itself. */
 const NODE = {
-  /** jest-circus keeps the tests of a suite in its own state, so each suite gets a new one. */
+  /** Loads a module. jest-circus keeps the tests of a suite in its own state, so each suite gets a new one. */
   requireInternalModule(path: string): unknown {
     Reflect.deleteProperty(require.cache, path);
     Reflect.deleteProperty(globalThis, Symbol.for('EVENT_HANDLERS'));

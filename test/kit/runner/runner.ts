@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const WORKER_MAIN = fileURLToPath(new URL('worker-main.ts', import.meta.url));
-/** These start processes, kill or measure them, and mostly wait for them. */
+/** Suites that start processes, kill or measure them, and mostly wait for them. */
 const WAITING = /\/test\/(deploy|e2e|faults|interop|model)\//;
 /** The share of the workers that begin with the other suites. Those compute all the time: side by side they keep the processors busy, one after the other they do not. */
 const OF_COMPUTING = 1 / 4;

@@ -21,7 +21,7 @@ const CLOSE_COMMITS = 3;
 /** Rule of invalidations and reads: `key` of an invalidation matches one of the `keys` of a read. */
 interface Rule {
   readonly name: string;
-  /** Undefined: this rule does not treat the entry as an invalidation. */
+  /** Gives the key of an invalidation; undefined: this rule does not treat the entry as one. */
   readonly key: (entry: CommittedEntry) => string | undefined;
   readonly keyOfRead: (entry: CommittedEntry) => string | undefined;
   /** Tells whether a read after the invalidation is nevertheless allowed. */

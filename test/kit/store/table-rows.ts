@@ -5,7 +5,7 @@ import type { Tables } from '../../../src/ports/tables.ts';
 export interface RowConditions<T extends TableName> {
   readonly equals?: Partial<Tables[T]>;
   readonly startsWith?: Partial<Tables[T]>;
-  /** Inclusive bounds. */
+  /** Bounds of the rows, inclusive. */
   readonly from?: Partial<Tables[T]>;
   readonly upTo?: Partial<Tables[T]>;
   readonly orderBy?: readonly (keyof Tables[T] & string)[];
