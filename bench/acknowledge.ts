@@ -34,7 +34,10 @@ interface Sample {
   readonly cost: number;
 }
 
-/** The p50 and the processor time of reads whose answers wait for a sink, to those of reads without a sink in the same round. */
+/**
+ * Measures the p50 and the processor time of reads whose answers wait for a sink, relative to reads without a sink in the same
+ * round.
+ */
 export async function acknowledgeResults(
   stage: Stage,
   figures: readonly Figure<AcknowledgeName>[],

@@ -40,7 +40,10 @@ const WORK: Readonly<Record<BesideName, Work>> = {
   'latency-replay-500': replay,
 };
 
-/** The p99 of reads at a constant rate beside searches and beside an export, each to that of reads alone in the same round. */
+/**
+ * Measures the p99 of reads at a constant rate beside searches and beside an export, each relative to reads alone in the same
+ * round.
+ */
 export async function besideResults(
   stage: Stage,
   figures: readonly Figure<BesideName>[],

@@ -65,7 +65,7 @@ export const BEFORE_FIGURES: readonly RatioFigure[] = [
   },
 ];
 
-/** Each is judged by the median of its rounds' ratios. */
+/** Figures that are judged by the median of their rounds' ratios. */
 export const RATIO_FIGURES: readonly RatioFigure[] = [
   {
     name: 'read-openbao',

@@ -15,7 +15,10 @@ export interface IdleOptions {
 
 const YEAR_MS = 365 * 86_400_000;
 
-/** Processor time of two idle brokers side by side: one with many schedules of which none is due, and one without schedules. */
+/**
+ * Measures the processor time of two idle brokers side by side: one with many schedules of which none is due, and one without
+ * schedules.
+ */
 export async function idleSchedules(stage: Stage, options: IdleOptions): Promise<RotationMeasure> {
   const brokers = [];
   for (const [name, count] of [

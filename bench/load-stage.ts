@@ -20,7 +20,7 @@ import { kubeConnection, vaultConnection } from './servers/connections.ts';
 
 const READERS = 64;
 const LOGINS = 16;
-/** Enough tokens that no login uses one while an earlier login with the same token is in flight. */
+/** Number of tokens that suffices for no login to use one while an earlier login with the same token is in flight. */
 const OFFLINE_TOKENS = 500;
 const REVIEWED_TOKENS = 200;
 

@@ -31,7 +31,7 @@ interface Fleet {
   readonly name: string;
   readonly brokers: readonly Broker[];
   readonly session: string;
-  /** Undefined for SQLite. */
+  /** Connection string of the database; undefined for SQLite. */
   readonly database: string | undefined;
 }
 
@@ -186,7 +186,7 @@ const LAST_COMMITS =
 const ENTRIES_A_COMMIT = `SELECT avg("count")::float8 AS "entries" FROM "audit_batches" JOIN unnest($1::text[], $2::bigint[]) AS "begun" ("name", "last")
   ON "writer" = "name" AND "first_seq" > "last"`;
 
-/** Counts what the sessions that commit wait for. */
+/** Counts the wait events of the sessions that commit. */
 function sampleWaits(postgres: Postgres): { readonly stop: () => Promise<string> } {
   const counts = new Map<string, number>();
   const stop = new AbortController();

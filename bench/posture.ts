@@ -211,7 +211,7 @@ async function readRatio(): Promise<Measured> {
   return { unit: 'times', ours: median(ratios), spread: medianInterval(ratios) };
 }
 
-/** Creates a profile for what the pod reads, or deletes it. */
+/** Creates a profile for the secrets that the pod reads, or deletes it. */
 async function toggleProfile(api: RunningApi): Promise<void> {
   const { token, path } = { token: api.admin, path: '/api/v1/posture-profiles/reads' };
   const { headers } = await api.call('GET', path, { token });

@@ -64,7 +64,7 @@ export async function fillLog(
   await bench.integrate();
 }
 
-/** Every kind of filter and time range, for an entry of the middle of the log. */
+/** Lists every kind of filter and time range, for an entry of the middle of the log. */
 export async function queriesFor({
   reader,
 }: LogBench): Promise<readonly (readonly [string, AuditQuery])[]> {

@@ -97,7 +97,7 @@ function warmAgent(): void {
 
 const UNREACHABLE = 3;
 
-/** Starts a broker on a new store and stops it, to write the compiled code of what it loads. */
+/** Starts a broker on a new store and stops it, to write the compiled code of its modules. */
 function warmProgram(): void {
   inScratch((directory) => {
     const config = join(directory, 'config.yaml');

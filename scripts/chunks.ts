@@ -22,8 +22,9 @@ export const options = {
 } satisfies BuildOptions;
 
 /**
- * Each `import()` of the source begins a chunk, so a broker loads only the libraries of the backends that its configuration names. esbuild splits
- * only ES modules, so the chunks become CommonJS in a second step. Their lines stay as they are, for stack traces.
+ * Writes the chunks. Each `import()` of the source begins one, so a broker loads only the libraries of the backends that its
+ * configuration names. esbuild splits only ES modules, so the chunks become CommonJS in a second step. Their lines stay as they
+ * are, for stack traces.
  */
 export async function writeChunks(
   entryPoints: Readonly<Record<string, string>>,

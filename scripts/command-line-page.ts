@@ -16,7 +16,7 @@ type Lines = ReadonlyMap<string, string>;
 /** One executable command, with the heading of its group in the help. */
 export interface Leaf {
   readonly heading: string;
-  /** Its words after the program's name. */
+  /** Words of the command after the program's name. */
   readonly path: string;
   readonly command: Command;
 }
@@ -61,7 +61,10 @@ export function withReference(page: string, program: Command): string {
   return `${[head, ...rendered].join('').trim()}\n`;
 }
 
-/** What follows the introduction of a section: options that its commands share, documents of every kind, and a chapter for each command. */
+/**
+ * Writes the reference of a section, after its introduction: options that its commands share, documents of every kind, and a
+ * chapter for each command.
+ */
 function reference(leaves: readonly Leaf[], common: Lines): readonly string[] {
   const documents = leaves.filter(isOfFirstKind);
   const single = leaves.filter((leaf) => documentVerb(leaf) === undefined);

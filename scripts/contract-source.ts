@@ -117,7 +117,7 @@ function bodySchemas(): Readonly<Record<string, Schema>> {
   return { ...found, ...Object.fromEntries(named) };
 }
 
-/** Schemas that are written by hand are kept: their patterns say what the functions check that the broker calls. */
+/** Adds the schemas. Schemas that are written by hand are kept: their patterns describe the functions that the broker calls. */
 function withSchemas(contract: string): string {
   const kept = contract.slice(0, contract.indexOf(MARK) + MARK.length);
   const { schemas } = (load(kept) as Contract).components;
@@ -131,7 +131,7 @@ function withSchemas(contract: string): string {
   return kept + written.join('');
 }
 
-/** openapi.yaml with everything that the code says already. */
+/** Generates openapi.yaml with everything that the code contains already. */
 export function generatedContract(contract: string): string {
   if (!contract.includes(MARK)) throw new Error('openapi.yaml has no mark of its generated part');
   return withSchemas(withAccess(contract));

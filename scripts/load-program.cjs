@@ -8,7 +8,10 @@ const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { Script } = require('node:vm');
 
-/** @returns what `src/program/program.ts` exports. `compiled` is called with each chunk before it runs. */
+/**
+ * Loads the program.
+ * @returns the exports of `src/program/program.ts`. `compiled` is called with each chunk before it runs.
+ */
 exports.loadProgram = function (directory, compiled = () => {}) {
   const modules = new Map();
   const load = (filename) => {

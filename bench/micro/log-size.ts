@@ -7,8 +7,8 @@ import { LogBench } from '../../test/kit/log/log-bench.ts';
 import { fillLog, queriesFor } from '../search-log.ts';
 
 /**
- * Fills a log with reads, and prints what each table takes on disk before and after compaction, and how long the first page of a search takes:
- * `node bench/micro/log-size.ts --entries 100000 --commit 30`.
+ * Fills a log with reads, and prints the size of each table on disk before and after compaction, and the time of the first page
+ * of a search: `node bench/micro/log-size.ts --entries 100000 --commit 30`.
  */
 const { values } = parseArgs({
   options: {

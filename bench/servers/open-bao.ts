@@ -14,7 +14,7 @@ export interface Peer {
 }
 
 const READER = 'path "secret/data/bench/*" { capabilities = ["read"] }';
-/** The same lifetime as the broker's sessions, so that neither store grows faster than the other. */
+/** Lifetime of tokens, the same as for the broker's sessions, so that neither store grows faster than the other. */
 const TOKENS = { token_ttl: '1h', token_policies: ['default'] };
 
 export async function startPeer(stage: Stage): Promise<Peer> {

@@ -9,7 +9,7 @@ const BATCH = 10;
 export const OWN_PATHS = Array.from({ length: BATCH }, (_, index) => `own/bench/db${index}`);
 export const VAULT_PATH = 'vault/db';
 const CLUSTER = 'offline';
-/** Each broker is new: an existing document is an error of the benchmark. */
+/** Precondition of a creation. Each broker is new: an existing document is an error of the benchmark. */
 export const CREATE = { 'If-None-Match': '*' } as const;
 
 /** Creates the documents for the embedded store and the offline issuer: a cluster, a mount, ten secrets and a policy for their readers. */
