@@ -12,7 +12,7 @@ export interface Following {
   readonly clock: Clock;
   readonly log: Log;
   readonly keyring: Keyring;
-  /** For a change of a kind that several of them follow, they run in this order. */
+  /** Followers in the order in which they apply a change that several of them follow. */
   readonly followers: readonly Follower[];
 }
 

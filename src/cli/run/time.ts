@@ -43,7 +43,7 @@ const UNITS = [
   ['min', 60],
 ] as const;
 
-/** `in 23 min`, `5 h ago`: the distance in its largest unit. */
+/** The distance in its largest unit: `in 23 min`, `5 h ago`. */
 export function distance(ms: number, now: number): string {
   const seconds = Math.round(Math.abs(ms - now) / 1000);
   const [unit, size] = UNITS.find((each) => seconds >= 2 * each[1]) ?? (['s', 1] as const);

@@ -5,7 +5,7 @@ import { traceHeader } from './trace-header.ts';
 import { requireCertificate, type TlsIdentity } from './tls-identity.ts';
 import { UnusableResponse } from './unusable-response.ts';
 
-/** Below the keep-alive of common servers (60 s), so that a server does not close a connection under a request. */
+/** Idle time of a connection; it is below the keep-alive of common servers (60 s), so that no server closes a connection during a request. */
 const IDLE_SOCKET_MS = 30_000;
 
 export interface HttpClientOptions {

@@ -7,8 +7,8 @@ import { assertSqliteVersion } from './sqlite-version.ts';
 /** The number of different statements is small. This limit only bounds the effect of a defect. */
 const KEPT_STATEMENTS = 1_000;
 /**
- * Up to this size every page and every index is checked at start (0.3 s of processor time). In a larger file the pages that are read are
- * checked, and the walk of `SqliteIndexCheck` checks the indexes.
+ * Largest file of which a start checks every page and every index (0.3 s of processor time). In a larger file, pages are checked when they are
+ * read, and the walk of `SqliteIndexCheck` checks the indexes.
  */
 const CHECKED_BYTES = 64 * 1024 * 1024;
 /** A copy takes this many pages in one turn of the event loop: 1 MB. */
