@@ -123,3 +123,16 @@ export const IDIOMS: readonly Idiom[] = [
     '(?:\\bit(?:[A-Z]\\w*)?\\(|\\)\\()\\s*[\'"`](?:after|and|at|before|below|by|for|from|if|in|of|that|under|until|when|with|without)\\b',
   ),
 ];
+
+/**
+ * Words with which a doc comment must not begin. It begins with a noun or a verb, so that it can be read without the name below it: "True if …",
+ * "Reports whether …", "Time of …", "Number of …".
+ */
+export const HEADLESS_OPENINGS: readonly string[] = `
+  about above after against among around as at before behind below beside besides between beyond by despite during except for from in into like
+  near of off on onto out outside over past per since through to toward towards under unlike until up upon via with within without
+  how that what whatever when where whether which who whom whose why
+  although and because but if or so than though unless while
+`
+  .trim()
+  .split(/\s+/);
