@@ -10,7 +10,7 @@ import type { Clock } from '../../ports/clock.ts';
 export interface GeneratedValue {
   /** Validity of the value in seconds; absent: it does not expire. */
   readonly lifetimeSeconds?: number;
-  /** The keys it generates that are secret. */
+  /** Keys of the generated data that are secret. */
   readonly secrets: readonly string[];
   /** New values for the keys that it generates. */
   make(): Promise<SecretData>;

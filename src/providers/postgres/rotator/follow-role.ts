@@ -120,7 +120,7 @@ async function copySettings(
 }
 
 interface RoleSetting {
-  /** '' for all databases. */
+  /** Database of the setting; '' for all databases. */
   readonly database: string;
   readonly name: string;
   readonly value: string;
