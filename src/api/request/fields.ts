@@ -76,7 +76,6 @@ export const workloadName = z
   .refine((text) => parseWorkloadId(text) !== undefined, WORKLOAD_FORMS);
 
 /** The UID of a pod. */
-/** The digest of an image. */
 export const imageDigest = z
   .string()
   .refine(isDigest, 'must be a digest such as sha256:<64 hexadecimal digits>');
