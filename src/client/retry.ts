@@ -41,7 +41,6 @@ const LONGEST_PAUSE_MS = 10_000;
 const LONGEST_RETRY_AFTER_SECONDS = 60;
 
 export interface RetryOptions {
-  /** Number of tries. */
   readonly tries: number;
   readonly clock: Clock;
   /** Returns a random number in [0, 1). */
