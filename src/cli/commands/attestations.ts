@@ -4,7 +4,6 @@ import { operation } from './operation.ts';
 const load = () => import('../verbs/attestations.ts');
 const ID = [['<id>', 'id of the attestation, as `attestation ls` shows it']] as const;
 
-/** Signatures of images and attestations about them. */
 export const ATTESTATIONS: CommandTable = {
   heading: 'Image signatures:',
   groups: { attestation: 'signatures of images and attestations about them' },

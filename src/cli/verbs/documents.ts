@@ -56,7 +56,6 @@ const COLUMNS: Readonly<Record<DocumentWord, Readonly<Record<string, (body: Body
   policy: { paths: (body) => body.spec?.rules?.flatMap(({ paths = [] }) => paths) },
 };
 
-/** Lists the documents of a kind. */
 export function listDocuments(word: DocumentWord): Verb<ManifestOption> {
   return async ({ broker, output, clock }, { options }) => {
     const kind = kindOf(word);
