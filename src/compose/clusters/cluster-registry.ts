@@ -73,7 +73,6 @@ export class ClusterRegistry implements Clusters {
     void this.#endOrphaned(endings);
   }
 
-  /** A document changed. */
   changed(kind: DocumentKind, name: string, { catalog, profiles }: Documents): void {
     if (kind === 'cluster') this.#apply(name, catalog.find('cluster', name));
     if (kind === 'posture-profile') this.#follow(profiles.all);
