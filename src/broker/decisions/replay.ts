@@ -37,7 +37,7 @@ export interface ReplayPage {
   readonly widened: readonly WidenedGrant[];
   /** Entries of the log that this page read. */
   readonly entries: number;
-  /** The time of the oldest of them. */
+  /** Time of the oldest of these entries. */
   readonly reached: number | undefined;
   /** The time of the oldest entry that the log has. */
   readonly knownSince: number | undefined;
