@@ -30,7 +30,6 @@ import { stepEntries, vetoRecord } from './step-record.ts';
 /** The reason of a target that is still at work by itself. */
 const NOT_YET = 'not_yet';
 
-/** The parts of the rotation engine. */
 export type EngineParts = Recording & Backends & Keys & Values & Work;
 
 /** The process that works on rotations, under one owner id. */
