@@ -10,7 +10,6 @@ import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveSession } from '../state/session-memory.ts';
 
 interface Renewing {
-  /** The token of the session. */
   readonly sessionToken: string;
 }
 
