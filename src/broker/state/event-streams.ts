@@ -7,7 +7,6 @@ import { CHANGES, LEASES } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
 import type { State } from './change-follower.ts';
 
-/** The receiver of events. */
 export interface EventSink {
   /** False: the receiver is too slow. It should reconnect with the last id that it has. */
   send(event: BrokerEvent): boolean;
