@@ -74,7 +74,6 @@ export interface ListedItem {
   readonly [field: string]: unknown;
 }
 
-/** The items of a list. */
 export function itemsOf({ body }: Answered): readonly ListedItem[] {
   return (body as { readonly items: readonly ListedItem[] }).items;
 }

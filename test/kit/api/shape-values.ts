@@ -37,7 +37,6 @@ const MOST_ITEMS = 3;
 /** Beyond each bound of a text that the contract does not give. */
 const LONG = 3_000;
 
-/** Values of a shape. */
 export function valuesOf(shape: Shape, shapes: Shapes): Arbitrary<unknown> {
   const inner = (each: Shape): Arbitrary<unknown> => valuesOf(each, shapes);
   if (shape.$ref !== undefined) return namedValues(shape.$ref, shapes);

@@ -2,7 +2,6 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { REGION } from './aws-connection.ts';
 import { uniqueName } from '../backends/unique-name.ts';
 
-/** Creates a bucket and returns its name. */
 export async function createBucket(endpoint: string): Promise<string> {
   const client = new S3Client({ region: REGION, endpoint, forcePathStyle: true });
   const Bucket = uniqueName('bucket');

@@ -20,7 +20,6 @@ export interface Pooler extends Footprint {
   readonly connectionString: string;
 }
 
-/** Finds the program. */
 export async function findPgBouncer(): Promise<Running<PgBouncer>> {
   // The cache of root is under /root, which the pooler's user cannot enter.
   const program = realpathSync(installedProgram(PGBOUNCER));

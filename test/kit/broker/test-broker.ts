@@ -503,7 +503,6 @@ function collector(logged: unknown[]): Log {
   return { info: take, warn: take, error: take };
 }
 
-/** An empty log. */
 const EMPTY_LOG: AuditLog = {
   checkpoint: () => Promise.resolve(undefined),
   witnessed: () => Promise.resolve(undefined),

@@ -16,7 +16,6 @@ export interface End {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** One line of the agent's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
 
 /** A pod from the agent's point of view: a token that is replaced, a directory for secrets, and the agent as a process. */

@@ -3,7 +3,6 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Certificate } from '../network/certificates.ts';
 
-/** A span in an export. */
 export interface ReceivedSpan {
   readonly traceId: string;
   readonly spanId: string;

@@ -12,7 +12,6 @@ interface ReceivedRequest {
   readonly text: string;
 }
 
-/** The receiver of an HTTP sink. */
 export class HttpReceiver {
   readonly requests: ReceivedRequest[] = [];
   /** Behaviours at the next requests; afterwards 204. */
@@ -142,7 +141,6 @@ class FrameReader {
   }
 }
 
-/** The receiver of a syslog sink. */
 export class SyslogReceiver {
   readonly messages: SyslogMessage[] = [];
   readonly errors: unknown[] = [];

@@ -11,7 +11,6 @@ import { leafHashes, splitEntries } from '../../../src/audit/chain/entry.ts';
 import { entryTerms, scanEntry } from '../../../src/audit/search/entry-scan.ts';
 import { bootMessage } from '../../../src/audit/chain/signed-messages.ts';
 
-/** The input of a vector. */
 export interface VectorInput {
   readonly origin: string;
   readonly writer: string;

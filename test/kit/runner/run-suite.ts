@@ -53,7 +53,6 @@ function processState(): string {
   return JSON.stringify([{ ...env }, argv, execArgv, process.cwd(), listeners.sort(), open.sort()]);
 }
 
-/** Runs one suite. */
 export async function runSuite({ globalConfig, config, path }: Suite): Promise<Ran> {
   const before = processState();
   const start = Date.now();
