@@ -52,7 +52,6 @@ async function measure({ load, pid }: Variant, seconds: number): Promise<Sample>
   return { perSecond, p50, p99, processorMicros };
 }
 
-/** One sample as text. */
 export function sampleText({ perSecond, p50, p99, processorMicros }: Sample): string {
   const latency = `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`;
   return `${Math.round(perSecond)}/s, ${latency}, ${processorMicros.toFixed(1)} us of CPU`;

@@ -4,7 +4,6 @@ const ROWS = /\(([A-Z]{1,2}\d{1,2}(?:, [A-Z]{1,2}\d{1,2})*)\)['"`],/g;
 const INVARIANT = /^I\d/;
 const TABLE_ROW = /^\| ([A-Z]{1,2}\d\d) \| (.+?) \|.*\|$/gm;
 
-/** A file of tests. */
 export interface TestFile {
   readonly path: string;
   readonly text: string;

@@ -112,7 +112,6 @@ export async function logIn(url: string, pods: OfflinePods): Promise<string> {
   return body.token;
 }
 
-/** The body of a login. */
 export function loginBody(cluster: typeof CLUSTER | 'reviewed', token: string): string {
   return JSON.stringify({ cluster, token });
 }
