@@ -9,11 +9,11 @@ interface Violation {
   /** Codes of the failed checks, sorted. */
   readonly codes: readonly string[];
   readonly response: NonNullable<PostureProfile['spec']['onViolation']>;
-  /** Whether the profile is for the secret at the path. */
+  /** Reports whether the profile applies to the secret at the path. */
   covers(path: string): boolean;
 }
 
-/** The profiles that take something from a pod that stops meeting them. A missing fact refuses reads, and takes nothing. */
+/** The profiles that revoke access of a pod that no longer meets them. A missing fact refuses reads, and revokes nothing. */
 export class EnforcedProfiles {
   readonly #parts: Judging;
 

@@ -8,7 +8,7 @@ export class Profiles implements DocumentView<'posture-profile'> {
   readonly kind = 'posture-profile';
   #all: readonly PostureProfile[] = [];
 
-  /** In the order of their names. Another list after each change of a profile. */
+  /** All profiles, in the order of their names. A new list after each change of a profile. */
   get all(): readonly PostureProfile[] {
     return this.#all;
   }

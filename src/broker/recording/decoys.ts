@@ -27,7 +27,7 @@ export interface Alarming {
   readonly decoys: Decoys;
 }
 
-/** The decoys of a broker without alerts. It gives nobody a decoy, because the read would raise no alarm. */
+/** The decoys of a broker without alerts. It returns no decoy to any caller, because the read would raise no alarm. */
 export const WITHOUT_ALARMS: Decoys = {
   alarm() {
     throw new BrokerError('ERR_DENIED', undefined, { reason: 'decoy' });

@@ -38,7 +38,7 @@ export class Catalog {
   #mounts = new MountTable([]);
 
   /**
-   * Without `readMatched`, the MAC of each row is checked.
+   * Checks the MAC of each row if there is no `readMatched`.
    * @param views of documents that options have
    */
   constructor(
