@@ -8,6 +8,8 @@ const BACKUP_FILE = '^src/crypto/encryption/age\\.ts$';
 const KEYLESS = '^src/crypto/signatures/keyless-signature\\.ts$';
 /** The floors of the broker, from the ground. Each imports only those below it; the nouns stand on top of them. */
 const FLOORS = ['kernel', 'model', 'state', 'access', 'recording'];
+/** Nouns that a broker can be built without. The rest of the broker knows none of them: it asks ports (ARCHITECTURE.md, "Options"). */
+const OPTIONS = ['alerts', 'approvals', 'attestations', 'cluster-documents', 'posture'];
 /** All imports from one noun of the broker to another. A new one is a decision: write down here why a port or a floor cannot carry it. */
 const NOUN_ARROWS = [
   ['alerts', 'rotations'],
@@ -101,6 +103,11 @@ module.exports = {
         },
         { path: room(`broker/${to}`) },
       ),
+    ),
+    rule(
+      'the-core-names-no-option',
+      { path: room('broker'), pathNot: room(`broker/(${OPTIONS.join('|')})`) },
+      { path: room(`broker/(${OPTIONS.join('|')})`) },
     ),
     rule(
       'adapters-are-strangers',

@@ -1,7 +1,7 @@
 import type { ConfiguredAlertSources } from '../auth/alert-sources/alert-sources.ts';
+import type { Alerting } from '../broker/alerts/alerting.ts';
 import type {
   Access,
-  Alerting,
   Backends,
   Bounds,
   Keys,
@@ -12,7 +12,7 @@ import type {
 } from '../broker/state/dependencies.ts';
 import type { Consenting } from '../broker/recording/consent.ts';
 import type { Alarming } from '../broker/recording/decoys.ts';
-import type { Approving } from '../broker/state/approval-memory.ts';
+import type { Approving } from '../broker/approvals/approval-memory.ts';
 import type { Attesting } from '../broker/attestations/attestations.ts';
 import type { Posture } from '../broker/posture/judging.ts';
 import type { SealedRows } from '../broker/kernel/row-seals.ts';

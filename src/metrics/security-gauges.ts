@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Alerting, Storage } from '../broker/state/dependencies.ts';
+import type { Alerting } from '../broker/alerts/alerting.ts';
+import type { Storage } from '../broker/state/dependencies.ts';
 import { QUARANTINE_KINDS } from '../domain/identity/quarantine.ts';
 import { ALERTS } from '../ports/queries.ts';
 import type { Parts } from '../compose/parts.ts';

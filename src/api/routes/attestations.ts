@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Attestation } from '../../broker/state/attestation-memory.ts';
+import type { Attestation } from '../../broker/attestations/attestation-memory.ts';
 import {
   deleteAttestation as remove,
   listAttestations as list,
@@ -7,7 +7,7 @@ import {
   readAttestation as read,
   type AcceptedAttestation,
 } from '../../broker/attestations/attestations.ts';
-import { MOST_ATTESTATION_BYTES } from '../../broker/state/parse-attestation.ts';
+import { MOST_ATTESTATION_BYTES } from '../../broker/attestations/parse-attestation.ts';
 import { judgeWriter } from '../../broker/recording/evidence-writers.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { identifier, remark } from '../request/fields.ts';

@@ -7,7 +7,7 @@ import {
   type StoredEvidence,
 } from '../../broker/posture/evidence.ts';
 import { judgeWriter } from '../../broker/recording/evidence-writers.ts';
-import { MAX_REPORT_BYTES } from '../../broker/state/report-text.ts';
+import { MAX_REPORT_BYTES } from '../../broker/posture/report-text.ts';
 import { instant } from '../../domain/time/instant.ts';
 import {
   SEVERITIES,

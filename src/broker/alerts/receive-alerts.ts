@@ -3,11 +3,12 @@ import { BrokerError } from '../../domain/errors.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { AlertSource } from '../../ports/alert-sources.ts';
 import type { Call } from '../access/call.ts';
-import type { Access, Alerting, Recordable, Recording } from '../state/dependencies.ts';
+import type { Alerting } from './alerting.ts';
+import type { Access, Recordable, Recording } from '../state/dependencies.ts';
 import { commitDecided, SystemActor, type Attempt } from '../recording/record.ts';
 import { factsOf } from '../sessions/quarantines.ts';
 import { alertRow, type AlertRecord } from './alert-record.ts';
-import type { AlertOutcome } from '../state/alert-tallies.ts';
+import type { AlertOutcome } from './alert-tallies.ts';
 import {
   creatorOf,
   decideResponse,

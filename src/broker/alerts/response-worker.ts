@@ -1,9 +1,10 @@
 import { openAlert, alertRow, type AlertRecord, type ExposedSecret } from './alert-record.ts';
-import { HOUR_MS } from '../state/alert-tallies.ts';
+import { HOUR_MS } from './alert-tallies.ts';
 import { findReads } from './exposure.ts';
 import { DECOY, factsOfAlert, quarantineEvents } from './receive-alerts.ts';
 import { creatorOf, exceedsLimits, limitFence, quarantinesOf } from './respond.ts';
-import type { Access, Alerting, Backends, Bounds, Recording, Work } from '../state/dependencies.ts';
+import type { Alerting } from './alerting.ts';
+import type { Access, Backends, Bounds, Recording, Work } from '../state/dependencies.ts';
 import { commitDecided, SystemActor, type Attempt } from '../recording/record.ts';
 import { endSelected, NOTHING_ENDED, systemEnding, type Ended } from '../sessions/end-selected.ts';
 import { isLastAdmin, selectorOf } from '../sessions/quarantines.ts';

@@ -1,4 +1,4 @@
-import type { Approving } from '../state/approval-memory.ts';
+import type { Approving } from './approval-memory.ts';
 import type { Recordable, Recording, Work } from '../state/dependencies.ts';
 import { SystemActor } from '../recording/record.ts';
 import { Worker } from '../kernel/worker.ts';

@@ -14,7 +14,7 @@ import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { isConsent } from '../recording/consent.ts';
 import { consentTo, factsOf, newRequest, removalOf } from './consent.ts';
-import type { Approving } from '../state/approval-memory.ts';
+import type { Approving } from './approval-memory.ts';
 
 /** An emergency does not wait longer. */
 const PENDING_MS = 3_600_000;

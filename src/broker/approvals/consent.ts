@@ -3,7 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
-import type { Approving } from '../state/approval-memory.ts';
+import type { Approving } from './approval-memory.ts';
 import type { Recordable, Recording } from '../state/dependencies.ts';
 import type { Consent, Consented, Consents, Granting } from '../recording/consent.ts';
 import { entryOf, type Attempt } from '../recording/record.ts';

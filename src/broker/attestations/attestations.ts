@@ -10,13 +10,13 @@ import { recordFailure, recordOperation, requireRole } from '../recording/operat
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import { requireWriter } from '../recording/evidence-writers.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
-import { attestationId, type Attestation, type Attestations } from '../state/attestation-memory.ts';
+import { attestationId, type Attestation, type Attestations } from './attestation-memory.ts';
 import {
   MOST_ATTESTATION_BYTES,
   MOST_SIGNATURE_BYTES,
   parseAttestation,
   type ParsedAttestation,
-} from '../state/parse-attestation.ts';
+} from './parse-attestation.ts';
 
 /** Signatures and attestations of images, and the profiles that may accept them. */
 export interface Attesting {

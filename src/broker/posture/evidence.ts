@@ -18,9 +18,9 @@ import type { Posture } from './judging.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
-import { evidenceId, evidenceRow, openEvidence } from '../state/evidence-rows.ts';
+import { evidenceId, evidenceRow, openEvidence } from './evidence-rows.ts';
 import { requireWriter } from '../recording/evidence-writers.ts';
-import { parseReport, type AskedReport } from '../state/report-text.ts';
+import { parseReport, type AskedReport } from './report-text.ts';
 
 type Evidencing = Pick<Posture, 'evidence'>;
 

@@ -16,7 +16,7 @@ import type { PodFacts, PodManifest } from '../../ports/pod-watch.ts';
 import type { Rights } from '../state/dependencies.ts';
 import type { Fitness, FitnessJudgement } from '../state/fitness.ts';
 import type { Judging } from './judging.ts';
-import type { SecretValueMemory } from '../state/secret-value-memory.ts';
+import type { SecretValueMemory } from './secret-value-memory.ts';
 import { podFacts } from '../access/check-pod.ts';
 
 /** Profile that is for the pod, and its findings there. */

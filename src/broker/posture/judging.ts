@@ -1,7 +1,7 @@
 import type { ImageTrust } from '../../domain/posture/image-trust.ts';
 import type { Rights } from '../state/dependencies.ts';
-import type { ImageEvidence } from '../state/evidence-memory.ts';
-import type { SecretValueMemory } from '../state/secret-value-memory.ts';
+import type { ImageEvidence } from './evidence-memory.ts';
+import type { SecretValueMemory } from './secret-value-memory.ts';
 import type { Profiles } from './profiles.ts';
 
 /** The memory by which posture profiles are judged. */

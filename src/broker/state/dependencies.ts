@@ -2,7 +2,6 @@ import type { AuditEvent, EncodedActor } from '../../domain/audit/audit-event.ts
 import type { ClusterSpec } from '../../domain/identity/cluster.ts';
 import type { TextDigest } from '../../domain/audit/audit-text.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { HeldAlertPlace } from '../../ports/held-alerts.ts';
 import type { Log } from '../../ports/log.ts';
 import type { PeopleIssuer, SecurityKeyVerifier } from '../../ports/people.ts';
 import type { NamespaceFacts, PodWatch } from '../../ports/pod-watch.ts';
@@ -11,9 +10,6 @@ import type { Store } from '../../ports/store.ts';
 import type { Trace } from '../../ports/trace.ts';
 import type { WorkloadAuthenticator } from '../../ports/workload-authenticator.ts';
 import type { Keyring } from '../../crypto/keys/keyring.ts';
-import type { AlertSources } from '../../ports/alert-sources.ts';
-import type { AlertTallies } from './alert-tallies.ts';
-import type { ChangedPods } from './changed-pods.ts';
 import type { Fitness } from './fitness.ts';
 import type { LeaseQuota } from './lease-quota.ts';
 import type { SessionQuota } from './session-quota.ts';
@@ -121,14 +117,6 @@ export interface People {
     /** Verifier of security keys; undefined without a public URL in the configuration. */
     readonly securityKeys: SecurityKeyVerifier | undefined;
   };
-}
-
-/** Groups of runtime alerts: their sources, and the counts of this process. */
-export interface Alerting {
-  readonly alertSources: AlertSources;
-  readonly alertTallies: AlertTallies;
-  readonly changedPods: ChangedPods;
-  readonly heldAlerts: HeldAlertPlace;
 }
 
 /** Background work, above all rotations. */

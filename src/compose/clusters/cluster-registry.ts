@@ -9,7 +9,7 @@ import {
 import { BrokerError } from '../../domain/errors.ts';
 import type { ClusterSpec } from '../../domain/identity/cluster.ts';
 import type { Clusters } from '../../broker/state/dependencies.ts';
-import { ChangedPods } from '../../broker/state/changed-pods.ts';
+import { ChangedPods } from '../../broker/alerts/changed-pods.ts';
 import type { DocumentKind } from '../../broker/model/kinds.ts';
 import type { Catalog } from '../../broker/state/catalog.ts';
 import type { StoredDocument } from '../../broker/model/document.ts';

@@ -1,8 +1,8 @@
-import { approvalFollower } from '../../broker/state/approval-memory.ts';
-import { attestationFollower } from '../../broker/state/attestation-memory.ts';
-import { evidenceFollower } from '../../broker/state/evidence-memory.ts';
+import { approvalFollower } from '../../broker/approvals/approval-memory.ts';
+import { attestationFollower } from '../../broker/attestations/attestation-memory.ts';
+import { evidenceFollower } from '../../broker/posture/evidence-memory.ts';
 import type { Follower } from '../../broker/state/followers.ts';
-import { secretValueFollower } from '../../broker/state/secret-value-memory.ts';
+import { secretValueFollower } from '../../broker/posture/secret-value-memory.ts';
 import type { Parts } from '../parts.ts';
 
 /** Keeps the memory of the options current. */

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { attestationId } from '../../../src/broker/state/attestation-memory.ts';
+import { attestationId } from '../../../src/broker/attestations/attestation-memory.ts';
 import { ImageSigner } from '../../kit/images/image-signer.ts';
-import { evidenceRow } from '../../../src/broker/state/evidence-rows.ts';
+import { evidenceRow } from '../../../src/broker/posture/evidence-rows.ts';
 import { sealKey, type SecurityKey } from '../../../src/broker/state/security-key-rows.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 

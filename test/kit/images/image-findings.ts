@@ -1,5 +1,5 @@
-import { Attestations } from '../../../src/broker/state/attestation-memory.ts';
-import { parseAttestation } from '../../../src/broker/state/parse-attestation.ts';
+import { Attestations } from '../../../src/broker/attestations/attestation-memory.ts';
+import { parseAttestation } from '../../../src/broker/attestations/parse-attestation.ts';
 import { parseSpec } from '../../../src/broker/model/schema.ts';
 import { RowSeals } from '../../../src/broker/kernel/row-seals.ts';
 import { Keyring } from '../../../src/crypto/keys/keyring.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
-import { AlertTallies } from '../../../src/broker/state/alert-tallies.ts';
+import { AlertTallies } from '../../../src/broker/alerts/alert-tallies.ts';
 import { registerAlerts, registerContainers } from '../../../src/metrics/security-gauges.ts';
 import { HandClock } from '../../kit/time/hand-clock.ts';
 

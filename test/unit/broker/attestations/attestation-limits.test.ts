@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { attestationId } from '../../../../src/broker/state/attestation-memory.ts';
+import { attestationId } from '../../../../src/broker/attestations/attestation-memory.ts';
 import { pushAttestation } from '../../../../src/broker/attestations/attestations.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';
 import { BrokerError } from '../../../../src/domain/errors.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { judgePosture } from '../../../../src/broker/posture/judge-posture.ts';
-import { SecretValueMemory } from '../../../../src/broker/state/secret-value-memory.ts';
+import { SecretValueMemory } from '../../../../src/broker/posture/secret-value-memory.ts';
 import { destroySecret, writeSecret } from '../../../../src/broker/secrets/write-secret.ts';
 import { secretValueWorker } from '../../../../src/broker/posture/secret-value-worker.ts';
 import type { LiveOperator } from '../../../../src/broker/state/operator-token-memory.ts';

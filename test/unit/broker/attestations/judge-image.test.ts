@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { Attestations } from '../../../../src/broker/state/attestation-memory.ts';
-import { parseAttestation } from '../../../../src/broker/state/parse-attestation.ts';
+import { Attestations } from '../../../../src/broker/attestations/attestation-memory.ts';
+import { parseAttestation } from '../../../../src/broker/attestations/parse-attestation.ts';
 import { parseSpec } from '../../../../src/broker/model/schema.ts';
 import { evaluate, type PostureVerdict } from '../../../../src/domain/posture/evaluate.ts';
 import type {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { parseAttestation } from '../../../../src/broker/state/parse-attestation.ts';
+import { parseAttestation } from '../../../../src/broker/attestations/parse-attestation.ts';
 import type { BrokerError } from '../../../../src/domain/errors.ts';
 import { hostileBytes, hostileValue, parses } from '../../../kit/checks/hostile-values.ts';
 import { ImageSigner } from '../../../kit/images/image-signer.ts';

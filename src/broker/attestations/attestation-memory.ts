@@ -15,7 +15,7 @@ import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { openRow, type RowSeals } from '../kernel/row-seals.ts';
 import { parseAttestation, type ParsedAttestation } from './parse-attestation.ts';
-import type { Follower } from './followers.ts';
+import type { Follower } from '../state/followers.ts';
 
 type Row = Tables['attestations'];
 

@@ -11,8 +11,8 @@ import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { openRow, type RowSeals } from '../kernel/row-seals.ts';
-import type { Follower } from './followers.ts';
-import type { Elevated, Elevations } from './operator-token-memory.ts';
+import type { Follower } from '../state/followers.ts';
+import type { Elevated, Elevations } from '../state/operator-token-memory.ts';
 
 type Row = Tables['approvals'];
 

@@ -1,7 +1,7 @@
 import { processFingerprint } from '../../crypto/hashes/process-fingerprint.ts';
 import { SHORTEST_COMPARED, type SecretValues } from '../../domain/posture/secret-values.ts';
 import type { SecretData } from '../../domain/secrets/secret.ts';
-import type { Follower } from './followers.ts';
+import type { Follower } from '../state/followers.ts';
 
 /**
  * Limits; with more fingerprints the memory is not complete: a pod with other values is unknown, because one of them may be that

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { parseAttestation } from '../../../../src/broker/state/parse-attestation.ts';
+import { parseAttestation } from '../../../../src/broker/attestations/parse-attestation.ts';
 import { loadKeyless, TrustRoot } from '../../../../src/crypto/signatures/keyless-signature.ts';
 import { identityTest } from '../../../../src/domain/posture/trusted-identity.ts';
 import { hostileValue, parses } from '../../../kit/checks/hostile-values.ts';

@@ -5,7 +5,7 @@ import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { openRow } from '../kernel/row-seals.ts';
 import { openEvidence } from './evidence-rows.ts';
-import type { Follower } from './followers.ts';
+import type { Follower } from '../state/followers.ts';
 
 type Row = Tables['image_evidence'];
 
