@@ -28,7 +28,11 @@ module.exports = {
   forbidden: [
     rule('no-cycles', {}, { circular: true }),
     rule('domain-is-pure', { path: room('domain') }, { pathNot: room('domain') }),
-    rule('ports-are-types', { path: room('ports') }, { pathNot: '^src/(ports|domain)/' }),
+    rule(
+      'ports-know-the-domain-only',
+      { path: room('ports') },
+      { pathNot: '^src/(ports|domain)/' },
+    ),
     rule(
       'text-is-a-leaf',
       { path: room('text') },

@@ -62,12 +62,12 @@ export class IndexScrub {
   }
 
   start(): void {
-    this.#work.start(FIRST_MS);
+    this.#work.startAfter(FIRST_MS);
   }
 
   /** Waits for the slice in progress. */
   async close(): Promise<void> {
-    await this.#work.close();
+    await this.#work.stop();
   }
 
   async #walk(check: IndexCheck): Promise<void> {

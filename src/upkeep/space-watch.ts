@@ -1,5 +1,6 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { RepeatedWork } from '../ports/repeated-work.ts';
 import type { OpenedStore, StoreSpace } from '../store/index.ts';
 
 const EVERY_MS = 30_000;
@@ -16,17 +17,28 @@ interface Deps {
 /** Monitors the free space of the store. Every access writes an audit entry, so a broker with a full store serves nothing. */
 export class SpaceWatch {
   readonly #deps: Deps;
+  readonly #work: RepeatedWork;
   #last: StoreSpace | undefined;
   #isLow = false;
-  #cancel: () => void = () => undefined;
-  #isStopped = false;
 
   constructor(deps: Deps) {
     this.#deps = deps;
+    this.#work = new RepeatedWork({
+      clock: deps.clock,
+      run: async () => {
+        this.#judge(await deps.store.space());
+        return EVERY_MS;
+      },
+      onError: (error) => {
+        deps.log.warn({ err: error }, 'the space left in the store cannot be read');
+        return EVERY_MS;
+      },
+    });
   }
 
+  /** Resolves after the first check. */
   async start(): Promise<void> {
-    await this.#check();
+    await this.#work.runNow();
   }
 
   /** The result of the last check; undefined before the first check that succeeded. */
@@ -39,18 +51,7 @@ export class SpaceWatch {
   }
 
   stop(): void {
-    this.#isStopped = true;
-    this.#cancel();
-  }
-
-  async #check(): Promise<void> {
-    const { store, clock, log } = this.#deps;
-    try {
-      this.#judge(await store.space());
-    } catch (error) {
-      log.warn({ err: error }, 'the space left in the store cannot be read');
-    }
-    if (!this.#isStopped) this.#cancel = clock.after(EVERY_MS, () => void this.#check());
+    void this.#work.stop();
   }
 
   #judge(space: StoreSpace): void {

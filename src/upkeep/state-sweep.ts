@@ -39,12 +39,12 @@ export class StateSweep {
   }
 
   start(): void {
-    this.#work.start(EVERY_MS);
+    this.#work.startAfter(EVERY_MS);
   }
 
   /** Waits for the check in progress. */
   async close(): Promise<void> {
-    await this.#work.close();
+    await this.#work.stop();
   }
 
   /** @returns the pause before the next check; undefined if there is none. */

@@ -97,11 +97,11 @@ export class Compactor {
   }
 
   start(): void {
-    this.#work.start(FIRST_MS);
+    this.#work.startAfter(FIRST_MS);
   }
 
   async close(): Promise<void> {
-    await this.#work.close();
+    await this.#work.stop();
     if (this.#claim !== undefined) await this.#claims.giveUp(this.#claim).catch(() => undefined);
   }
 

@@ -4,6 +4,7 @@ import { EMPTY_ROOT } from '../../crypto/log/merkle.ts';
 import type { OriginReference } from '../../domain/audit/audit-actions.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { RepeatedWork } from '../../ports/repeated-work.ts';
 import type { Expectation, Store, Write } from '../../ports/store.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
 import { Claims, type Claim } from '../../store/claim.ts';
@@ -100,6 +101,7 @@ interface Session {
 export class Integrator {
   readonly #options: IntegratorOptions;
   readonly #claims: Claims;
+  readonly #rounds: RepeatedWork;
   #log: LogIdentity;
   #state: IntegratorStatus['state'] = 'stopped';
   #held: HeldReason | undefined;
@@ -108,7 +110,6 @@ export class Integrator {
   #checkpoint: SignedCheckpoint | undefined;
   #checkpointAt = 0;
   #caughtUpAt: number | undefined;
-  #cancel: () => void = () => undefined;
   /** Durable batches of this process that are not appended yet, in order, with the number of their entries. */
   #group: ChainedBatch[] = [];
   #grouped = 0;
@@ -120,10 +121,9 @@ export class Integrator {
   /** Monotonic milliseconds. */
   #notedAt = Number.NEGATIVE_INFINITY;
   #unfollow: () => void = () => undefined;
-  #closed = false;
 
   constructor(options: IntegratorOptions) {
-    const { store, clock, owner, alone } = options;
+    const { store, clock, owner, alone, intervalMs = INTERVAL_MS } = options;
     this.#options = options;
     this.#log = options.log;
     this.#claims = new Claims(store, clock, {
@@ -131,6 +131,14 @@ export class Integrator {
       owner,
       alone,
       silenceMs: SILENCE_MS,
+    });
+    this.#rounds = new RepeatedWork({
+      clock,
+      run: async () => {
+        await this.append();
+        return intervalMs;
+      },
+      onError: () => intervalMs,
     });
   }
 
@@ -174,7 +182,7 @@ export class Integrator {
     // The file is written before the store has a checkpoint. After a crash between the two writes, the file would otherwise seem to be lost.
     if (this.#checkpoint === undefined) await checkpointFile.write(this.#emptyNote());
     this.#unfollow = this.#options.localBatches.follow((batch) => this.#collect(batch));
-    this.#schedule();
+    this.#rounds.startAfter(this.#options.intervalMs ?? INTERVAL_MS);
   }
 
   /**
@@ -240,10 +248,10 @@ export class Integrator {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#cancel();
+    const stopped = this.#rounds.stop();
     this.#cancelGroup();
     this.#unfollow();
+    await stopped;
     await this.#round;
     if (this.#state === 'active') await this.#giveUp();
     this.#state = 'stopped';
@@ -256,14 +264,6 @@ export class Integrator {
     } catch (error) {
       onError?.(error);
     }
-  }
-
-  #schedule(): void {
-    if (this.#closed) return;
-    const { clock, intervalMs = INTERVAL_MS } = this.#options;
-    this.#cancel = clock.after(intervalMs, () => {
-      void this.append().then(() => this.#schedule());
-    });
   }
 
   /** Requests a sweep, unless this process is alone and therefore knows of all entries. A sweep takes 14 ms if the log has 10,000 boots. */
@@ -313,7 +313,7 @@ export class Integrator {
   }
 
   async #attempt(work: () => Promise<void>): Promise<void> {
-    if (this.#closed || this.#state === 'held' || this.#state === 'stopped') return;
+    if (this.#rounds.signal.aborted || this.#state === 'held' || this.#state === 'stopped') return;
     this.#isWorking = true;
     try {
       await work();

@@ -85,11 +85,11 @@ export class Scrubber {
   }
 
   start(): void {
-    this.#work.start(FIRST_MS);
+    this.#work.startAfter(FIRST_MS);
   }
 
   async close(): Promise<void> {
-    await this.#work.close();
+    await this.#work.stop();
   }
 
   #fail(error: unknown): void {

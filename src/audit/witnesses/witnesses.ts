@@ -2,6 +2,7 @@ import type { Cosignature } from '../../crypto/log/cosignature.ts';
 import type { NoteVerifier } from '../../crypto/log/signed-note.ts';
 import { doubledDelay } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { RepeatedWork } from '../../ports/repeated-work.ts';
 import type { Store } from '../../ports/store.ts';
 import type { LogReader } from '../entries/log-reader.ts';
 import type { SignedCheckpoint } from '../tree/stored-tree.ts';
@@ -87,18 +88,25 @@ interface Candidate {
 export class Witnesses {
   readonly #options: WitnessesOptions;
   readonly #witnesses: readonly Witness[];
+  readonly #work: RepeatedWork;
   readonly #startedAt: number;
   #witnessed: WitnessedCheckpoint | undefined;
   #isLoaded = false;
   #newestSize = 0;
   #candidate: Candidate | undefined;
-  #cancel: () => void = () => undefined;
   #round: Promise<void> = Promise.resolve();
-  #closed = false;
 
   constructor(options: WitnessesOptions) {
     this.#options = options;
     this.#startedAt = options.clock.now();
+    this.#work = new RepeatedWork({
+      clock: options.clock,
+      run: async () => {
+        await this.run();
+        return INTERVAL_MS;
+      },
+      onError: () => INTERVAL_MS,
+    });
     this.#witnesses = options.settings.map((settings) => ({
       name: settings.name,
       verifier: settings.verifier,
@@ -128,13 +136,13 @@ export class Witnesses {
   }
 
   start(): void {
-    this.#schedule(0);
+    this.#work.startAfter(0);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#cancel();
+    const stopped = this.#work.stop();
     for (const { client } of this.#witnesses) client.close();
+    await stopped;
     await this.#round;
   }
 
@@ -144,15 +152,8 @@ export class Witnesses {
     return this.#round;
   }
 
-  #schedule(ms: number): void {
-    if (this.#closed) return;
-    this.#cancel = this.#options.clock.after(ms, () => {
-      void this.run().then(() => this.#schedule(INTERVAL_MS));
-    });
-  }
-
   async #attempt(): Promise<void> {
-    if (this.#closed || !this.#options.isActive()) return;
+    if (this.#work.signal.aborted || !this.#options.isActive()) return;
     try {
       await this.#load();
       const candidate = await this.#nextCandidate();
@@ -212,7 +213,7 @@ export class Witnesses {
   }
 
   #failed(witness: Witness, error: WitnessError): void {
-    if (this.#closed) return;
+    if (this.#work.signal.aborted) return;
     if (error.isContradiction) witness.contradictions += 1;
     this.#options.onFault(witness.name, error);
   }

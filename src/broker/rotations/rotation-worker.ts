@@ -7,6 +7,7 @@ import { nextDue, startDue } from './start-due.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { DueRotations } from './due-rotations.ts';
 import { ROTATIONS } from '../../ports/queries.ts';
+import { RepeatedWork } from '../../ports/repeated-work.ts';
 
 /** Rotations that one process works on at the same time, at all connections together. */
 const MOST_RUNNING = 64;
@@ -27,71 +28,66 @@ const FULL_MS = 1_000;
 export class RotationWorker {
   readonly #parts: EngineParts;
   readonly #driver: Driver;
-  readonly #stopping = new AbortController();
+  readonly #rounds: RepeatedWork;
   readonly #running = new Map<string, Promise<void>>();
   readonly #perConnection = new Map<string, number>();
   /** Connections at their cap in other processes, each with the function that cancels its pause. */
   readonly #full = new Map<string, () => void>();
   readonly #due: DueRotations;
-  #wake: () => void = () => undefined;
-  #isRung = false;
   #pollAgainAt = 0;
-  #unlisten: () => void = () => undefined;
-  #loop: Promise<void> | undefined;
+  #unlisten: (() => void) | undefined;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#due = new DueRotations(parts);
+    this.#rounds = new RepeatedWork({
+      clock: parts.clock,
+      run: () => this.#round(),
+      onError: (error) => {
+        parts.log.error(
+          { err: error },
+          'a round of the rotation worker failed; the next round retries',
+        );
+        return AFTER_FAILURE_MS;
+      },
+    });
     this.#driver = {
       parts,
       owner: randomId('own'),
       actor: new SystemActor(parts, 'rotation'),
-      signal: this.#stopping.signal,
+      signal: this.#rounds.signal,
     };
   }
 
   start(): void {
-    if (this.#loop !== undefined) return;
+    if (this.#unlisten !== undefined) return;
     this.#unlisten = this.#parts.rotationsDue.listen(() => this.#ring());
-    this.#loop = this.#run();
+    this.#ring();
   }
 
   /** Cancels the steps in progress, gives their claims up, and waits for them. */
   async stop(): Promise<void> {
-    this.#stopping.abort(new Error('stopping'));
-    this.#unlisten();
+    const stopped = this.#rounds.stop(new Error('stopping'));
+    this.#unlisten?.();
     for (const cancel of this.#full.values()) cancel();
-    this.#ring();
-    await this.#loop;
+    await stopped;
     await Promise.all(this.#running.values());
   }
 
   #ring(): void {
-    this.#isRung = true;
-    this.#wake();
+    void this.#rounds.runNow();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      this.#isRung = false;
-      let pause = AFTER_FAILURE_MS;
-      try {
-        const started = await startDue(this.#parts, this.#driver.actor);
-        const isEarly = this.#parts.clock.monotonic() < this.#pollAgainAt;
-        const isWhole = !isEarly && (await this.#poll());
-        this.#pump();
-        if (started > 0) pause = SHORTEST_SLEEP_MS;
-        else if (isEarly) pause = this.#pollAgainAt - this.#parts.clock.monotonic();
-        else pause = isWhole ? await this.#untilNext() : POLL_AGAIN_MS;
-      } catch (error) {
-        this.#parts.log.error(
-          { err: error },
-          'a round of the rotation worker failed; the next round retries',
-        );
-      }
-      await this.#sleep(pause);
-    }
+  /** @returns the pause before the next round. */
+  async #round(): Promise<number> {
+    const { clock } = this.#parts;
+    const started = await startDue(this.#parts, this.#driver.actor);
+    const isEarly = clock.monotonic() < this.#pollAgainAt;
+    const isWhole = !isEarly && (await this.#poll());
+    this.#pump();
+    if (started > 0) return SHORTEST_SLEEP_MS;
+    if (isEarly) return this.#pollAgainAt - clock.monotonic();
+    return isWhole ? this.#untilNext() : POLL_AGAIN_MS;
   }
 
   async #poll(): Promise<boolean> {
@@ -101,15 +97,6 @@ export class RotationWorker {
     const end = clock.monotonic();
     this.#pollAgainAt = end + Math.min((end - begun) * POLL_PAUSES, POLL_AGAIN_MS);
     return isWhole;
-  }
-
-  async #sleep(ms: number): Promise<void> {
-    if (this.#isRung) return;
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const cancel = this.#parts.clock.after(ms, () => resolve(undefined));
-    this.#wake = () => resolve(undefined);
-    await promise;
-    cancel();
   }
 
   /**
@@ -126,7 +113,7 @@ export class RotationWorker {
 
   /** Starts work on due rotations, each connection within its cap, so that a slow one does not delay the others. */
   #pump(): void {
-    while (this.#running.size < MOST_RUNNING && !this.#stopping.signal.aborted) {
+    while (this.#running.size < MOST_RUNNING && !this.#rounds.signal.aborted) {
       const row = this.#due.take((connection) => this.#inProgress(connection));
       if (row === undefined) return;
       if (!this.#running.has(row.id)) this.#drive(row);
@@ -159,7 +146,7 @@ export class RotationWorker {
 
   /** Other processes do not announce a free slot, so the worker polls the connection after a pause. */
   #pauseConnection(connection: string): void {
-    if (this.#full.has(connection) || this.#stopping.signal.aborted) return;
+    if (this.#full.has(connection) || this.#rounds.signal.aborted) return;
     const again = (): void => {
       this.#full.delete(connection);
       this.#ring();

@@ -2,6 +2,7 @@ import { generateKeyPair } from '../../crypto/keys/key-pair.ts';
 import { doubledDelay } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
+import { RepeatedWork } from '../../ports/repeated-work.ts';
 import { COMMON_NAME_PREFIX, withCertificates } from './ca-bundle.ts';
 import type { WebhookConfiguration } from './webhook-configuration.ts';
 
@@ -57,20 +58,26 @@ export class ManagedCertificate {
   readonly #parts: ManagedCertificateParts;
   readonly #times: CertificateTimes;
   readonly #owner: string;
+  readonly #work: RepeatedWork;
   #current: Made;
   #next: { readonly made: Made; enteredAt?: number } | undefined;
-  #cancel: (() => void) | undefined;
-  #turn: Promise<void> = Promise.resolve();
   #failures = 0;
   #isEntered = false;
   #startedAt: number | undefined;
-  readonly #closed = new AbortController();
 
   private constructor(parts: ManagedCertificateParts, owner: string, first: Made) {
     this.#parts = parts;
     this.#times = parts.times ?? TIMES;
     this.#owner = owner;
     this.#current = first;
+    this.#work = new RepeatedWork({
+      clock: parts.clock,
+      run: async (signal) => {
+        await this.#update(signal);
+        return this.#times.check;
+      },
+      onError: (error) => this.#pauseAfter(error),
+    });
   }
 
   static async make(parts: ManagedCertificateParts): Promise<ManagedCertificate> {
@@ -99,65 +106,52 @@ export class ManagedCertificate {
   /** Starts the checks; resolves after the first one, successful or not. */
   async start(): Promise<void> {
     this.#startedAt = this.#parts.clock.monotonic();
-    await this.#check();
+    await this.#work.runNow();
   }
 
   /** Cancels a check in progress. */
   async close(): Promise<void> {
-    this.#closed.abort();
-    this.#cancel?.();
-    await this.#turn;
+    await this.#work.stop();
   }
 
-  #check(): Promise<void> {
-    this.#turn = this.#update().then(() => {
-      if (this.#closed.signal.aborted) return;
-      this.#cancel = this.#parts.clock.after(this.#pause(), () => void this.#check());
-    });
-    return this.#turn;
-  }
-
-  #pause(): number {
-    const { check } = this.#times;
-    return this.#failures === 0 ? check : doubledDelay(RETRY_MS, check, this.#failures - 1);
-  }
-
-  async #update(): Promise<void> {
+  async #update(signal: AbortSignal): Promise<void> {
     const { clock, log, configurations } = this.#parts;
-    try {
-      this.#switch();
-      if (this.#next === undefined && clock.now() >= this.#current.renewAt) {
-        this.#next = { made: await make(this.#parts, this.#owner) };
-      }
-      const own = [this.#current, ...(this.#next === undefined ? [] : [this.#next.made])];
-      const certificates = own.map(({ cert }) => cert);
-      const at = { owner: this.#owner, now: clock.now() };
-      for (const configuration of configurations) {
-        const isWritten = await configuration.changeBundles(
-          (bundle) => withCertificates(bundle, certificates, at),
-          this.#closed.signal,
-        );
-        if (isWritten)
-          log.info(
-            { certificates: own.length },
-            'entered our certificate into the webhook configuration',
-          );
-      }
-      if (this.#next !== undefined) this.#next.enteredAt ??= clock.monotonic();
-      this.#failures = 0;
-      this.#isEntered = true;
-      this.#startedAt = undefined;
-    } catch (error) {
-      if (this.#closed.signal.aborted) return;
-      if (this.#failures === 0) {
-        log.error(
-          { err: error },
-          'the certificate could not be entered into the webhook configuration; pods are rejected until it is',
-        );
-      }
-      this.#failures += 1;
-      this.#isEntered = false;
+    this.#switch();
+    if (this.#next === undefined && clock.now() >= this.#current.renewAt) {
+      this.#next = { made: await make(this.#parts, this.#owner) };
     }
+    const own = [this.#current, ...(this.#next === undefined ? [] : [this.#next.made])];
+    const certificates = own.map(({ cert }) => cert);
+    const at = { owner: this.#owner, now: clock.now() };
+    for (const configuration of configurations) {
+      const isWritten = await configuration.changeBundles(
+        (bundle) => withCertificates(bundle, certificates, at),
+        signal,
+      );
+      if (isWritten)
+        log.info(
+          { certificates: own.length },
+          'entered our certificate into the webhook configuration',
+        );
+    }
+    if (this.#next !== undefined) this.#next.enteredAt ??= clock.monotonic();
+    this.#failures = 0;
+    this.#isEntered = true;
+    this.#startedAt = undefined;
+  }
+
+  /** Records a failed check. @returns the pause before the next one */
+  #pauseAfter(error: unknown): number {
+    if (this.#failures === 0) {
+      this.#parts.log.error(
+        { err: error },
+        'the certificate could not be entered into the webhook configuration; pods are rejected until it is',
+      );
+    }
+    const pause = doubledDelay(RETRY_MS, this.#times.check, this.#failures);
+    this.#failures += 1;
+    this.#isEntered = false;
+    return pause;
   }
 
   #switch(): void {
