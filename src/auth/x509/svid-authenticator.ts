@@ -61,7 +61,7 @@ export class SvidAuthenticator implements WorkloadAuthenticator {
   }
 
   close(): void {
-    // It holds nothing open.
+    // There is nothing to close.
   }
 
   /** The checks of a leaf (SPIFFE X509-SVID §4 and §5.2), without its signature. @throws ERR_TOKEN_INVALID */

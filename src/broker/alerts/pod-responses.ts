@@ -126,7 +126,7 @@ class PodResponses {
     this.#examinedAt = now;
     this.#validUntil = Infinity;
     await this.#examineHolders(allRows('sessions'), signal);
-    // Only now: a round that failed is repeated.
+    // The basis is saved only now, so that a failed round is repeated.
     this.#basis = basis;
   }
 
@@ -146,7 +146,7 @@ class PodResponses {
     const { clusters, alertSources } = this.#parts;
     const watch = clusters.watch(pod.cluster);
     const facts = watch?.status() === 'live' ? watch.find(pod.uid) : undefined;
-    // Without a live watch, reads and renewals are refused, and the broker takes nothing back.
+    // Without a live watch, reads and renewals are refused, and the broker revokes nothing.
     if (facts?.manifest === undefined || facts.state === 'ended') return;
     const { podLabel } = alertSources;
     const label = podLabel === undefined ? undefined : facts.labels.get(podLabel);

@@ -36,7 +36,7 @@ export function expiryWorker(
   const actor = new SystemActor(parts, 'expiry');
   const endLeftLeases = createLeaseSweep(parts, actor);
   return new Worker('expiry', EVERY_MS, parts, async (signal) => {
-    // To read and check the next leases is a turn of its own.
+    // Reading and checking the next leases takes a turn of its own.
     while (!signal.aborted && (await expireLeases(parts, actor))) await loopTurn();
     while (!signal.aborted && (await expireSessions(parts, actor))) await loopTurn();
     for (const endSome of ENDINGS) {

@@ -52,7 +52,7 @@ export function grantLease(
 function heldLease(live: LiveSession, held: Lease, terms: LeaseTerms, now: number): GrantedLease {
   if (live.leases.isPending(held)) return { lease: held, write: writeOf(held) };
   const endsAt = Math.min(now + terms.ttlMs, live.session.endsAt);
-  // It was granted before the policy lowered the limit, or before a renewal shortened the session.
+  // The lease was granted before the policy lowered the limit, or before a renewal shortened the session.
   const isTooLong = held.endsAt > endsAt;
   if (!isTooLong && !isInLastThird(held, terms.ttlMs, now)) return { lease: held };
   if (endsAt === held.endsAt) return { lease: held };

@@ -68,7 +68,7 @@ async function assessStandards(
     title: STANDARDS[name].title,
     controls: STANDARDS[name].controls.map((control) => assessed(control, results)),
   }));
-  // After the checks, so that it covers the entries that they name.
+  // The checkpoint is read after the checks, so that it covers the entries that they name.
   const checkpoint = (await broker.call('readCheckpoint')).body;
   return {
     broker: url,

@@ -288,7 +288,7 @@ export class ClusterDocumentsWork {
     try {
       await withDeadline(clock, STATUS_MS, (signal) => this.#api().call(request, signal));
     } catch (error) {
-      // It was deleted meanwhile.
+      // The object was deleted meanwhile.
       if (BrokerError.from(error).code !== 'ERR_NOT_FOUND') throw error;
     }
   }

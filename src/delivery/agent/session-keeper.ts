@@ -82,7 +82,7 @@ export class SessionKeeper {
     const identity = await this.#deps.readIdentity();
     const session = await this.#deps.access.logIn(identity, signal);
     this.#deps.log.debug({}, 'logged in');
-    // Before the renewal is planned: with a wrong clock of the pod, two thirds of the rest would be another time.
+    // The time is learned before the renewal is planned: with a wrong clock of the pod, two thirds of the rest would be another time.
     this.#deps.time.learn(session.createdAt);
     this.#session = session;
     this.#wasRevoked = false;

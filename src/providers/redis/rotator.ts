@@ -66,7 +66,7 @@ export class AclUser implements RotationTarget {
     await this.#server.change(turn.context, (command) =>
       killingScripts(command, async () => {
         await this.#remove(turn, hash, command);
-        // Before ACL SAVE, which may fail: the connections were opened with the removed password.
+        // This precedes ACL SAVE, which may fail: the connections were opened with the removed password.
         if (this.#options.endSessions || turn.isIncident) {
           turn.stillOurs();
           await command('CLIENT', 'KILL', 'USER', this.#options.username);

@@ -109,7 +109,7 @@ export class Application {
         release: failure === undefined ? replaced : [],
       });
     }
-    // In the same turn as the last check: otherwise a call of notify() in between would find it still running.
+    // The work ends in the same turn as the last check: otherwise a call of notify() in between would find it still running.
     this.#work = undefined;
   }
 

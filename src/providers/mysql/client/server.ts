@@ -92,7 +92,7 @@ export class MysqlServer {
     signal.addEventListener('abort', end, { once: true });
     try {
       const connection = this.#connect({ ...options, stream: () => socket });
-      // It may fail more than once, and an error without a listener would end the process.
+      // The connection may fail more than once, and an error without a listener would end the process.
       connection.on('error', note);
       const result = await Promise.race([workAfterLogin(connection, work), rejectOnClose(socket)]);
       // Sends the quit message without waiting for an answer.

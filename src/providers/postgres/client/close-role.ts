@@ -91,7 +91,7 @@ export async function terminateSessions(
   context: CallContext,
 ): Promise<void> {
   const areGone = await server.read(context, async (session) => {
-    // In this order, so that a session that becomes listed in between is found. Only the first check counts: later logins were refused.
+    // This order finds a session that becomes listed in between. Only the first check counts: later logins were refused.
     let unlisted = await unlistedNow(session);
     for (let round = 0; round < ROUNDS; round += 1) {
       const listed = await signalListed(session, role);

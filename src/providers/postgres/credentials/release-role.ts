@@ -66,7 +66,7 @@ export async function releaseRole(
     failure = await attempt(session, () => reassignObjects(session, role, heir));
   }
   failure ??= await attempt(session, () => run(session, role, others));
-  // It would drop owned objects too, so it runs only if there are none.
+  // DROP OWNED would drop owned objects too, so it runs only if there are none.
   if (!(await ownsObjects(session, role))) {
     const dropping = await attempt(session, () => session.query(`DROP OWNED BY ${own}`));
     failure ??= dropping;

@@ -188,7 +188,7 @@ function itemsOf(value: string): readonly string[] {
   ITEM.lastIndex = 0;
   do {
     const found = ITEM.exec(value);
-    // Not the server's form of a list: passed on as one text, which the server checks itself.
+    // A text that is not in the server's form of a list is passed on as one text, which the server checks itself.
     if (found === null) return [value];
     items.push(found[1]?.replaceAll('""', '"') ?? found[2]?.trim() ?? '');
   } while (ITEM.lastIndex < value.length);
