@@ -3,7 +3,7 @@ import { DOCUMENT_KINDS } from '../src/cli/documents/kinds.ts';
 
 /** The section that describes options which several commands share. */
 const COMMON_OPTIONS = 'Common options';
-/** Where the part of a section begins that is written from the help. */
+/** Beginning of the part of a section that is written from the help. */
 const GENERATED = /^### |^Options of several commands:/m;
 /** The commands that every kind of document has. */
 const DOCUMENT_VERBS: readonly string[] = ['ls', 'get', 'rm', 'versions'];

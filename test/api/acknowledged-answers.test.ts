@@ -4,7 +4,7 @@ import { EventReader } from '../kit/api/event-reader.ts';
 import { RunningApi, type Answered } from '../kit/api/running-api.ts';
 import { HttpReceiver } from '../kit/log/sink-receivers.ts';
 
-/** Of one pod. */
+/** Limit of the streams of one pod. */
 const MOST_STREAMS = 4;
 
 let receiver: HttpReceiver;
@@ -30,12 +30,12 @@ const settings = (acknowledgeWithinSeconds: number) => ({
   sinks: [{ type: 'http' as const, url: receiver.url, mustAcknowledge: true }],
 });
 
-/** From now on an answer waits so long. */
+/** Makes answers wait so long from now on. */
 const waitFor = (seconds: number): void => api.broker.trail.replaceSinks(settings(seconds));
 
 const read = (): Promise<Answered> => api.call('GET', '/api/v1/secrets/app/db', { token });
 
-/** Whether the receiver has an entry of this action that it did not have before. */
+/** Tells whether the receiver has an entry of this action that it did not have before. */
 function hasNew(action: string, before: ReadonlyMap<number, string>): boolean {
   const entries = [...receiver.entries()].filter(([index]) => !before.has(index));
   return entries.some(([, entry]) => entry.includes(`"action":"${action}"`));

@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-/** What a document of a request has: its content as a text. */
+/** Builds a request whose documents are texts. */
 function withTexts(documents: readonly object[]): object {
   return {
     documents: documents.map((each) => ({

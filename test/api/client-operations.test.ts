@@ -23,7 +23,10 @@ const PROOF = { id: 'a', clientDataJSON: 'a', authenticatorData: 'a', signature:
 const REPLACE = { 'If-Match': '*' } as const;
 const POLICY = policy('app', ['app/**'], ['read', 'list', 'write']) as never;
 
-/** They need an issuer of people, a backend, a configuration file or an object that this suite does not have; or `ask` does not send them. */
+/**
+ * Operations that need an issuer of people, a backend, a configuration file or an object that this suite does not have; or `ask`
+ * does not send them.
+ */
 const NO_SUCCESS = [
   'abortRotation approveAlert approveRequest archiveAudit beginPersonLogin beginSecurityKey',
   'createBackup createOperatorToken createSession deleteAttestation deleteCluster',

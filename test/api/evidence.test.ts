@@ -37,7 +37,7 @@ function image() {
     digest,
     report: (found: object[] = [{}], change: object = {}) =>
       trivyReport({ Metadata, CreatedAt: at(), ...change }, found as Record<string, unknown>[]),
-    /** Of Grype, without findings: a scan of now with a database that was built `agoMs` ago. */
+    /** Builds a report of Grype without findings: a scan of now with a database that was built `agoMs` ago. */
     clean: (agoMs: number) =>
       grypeReport({
         matches: [],

@@ -55,7 +55,7 @@ beforeEach(async () => {
   context = { ...captured, clock: systemClock, environment, target };
 });
 
-/** What the browser of the person does: logs in at the printed address and opens the redirect. */
+/** Acts as the person's browser: logs in at the printed address and opens the redirect. */
 async function browse(): Promise<void> {
   let address: string | undefined;
   await until('the address is printed', () => {

@@ -11,7 +11,7 @@ const OTHER = `sha256:${'b'.repeat(64)}`;
 const PINNED = { mode: 'enforce', image: { digest: 'pinned' } };
 const WEB = { name: 'web', image: `registry.test/prod/web@${DIGEST}` };
 const BY_TAG = { ...WEB, image: 'registry.test/prod/web:v1' };
-/** With paths, a profile does not refuse the login. */
+/** Selection of paths; with paths, a profile does not refuse the login. */
 const SOME = { secretPaths: ['app/**'] };
 
 let kube: FakeApiServer;

@@ -46,7 +46,7 @@ describeWith(['kube'], 'the audit webhook of a real API server', () => {
     return path;
   }
 
-  /** As docs/alert-sources/kubernetes-audit.md, with a bearer secret in place of a client certificate. */
+  /** Builds the flags of docs/alert-sources/kubernetes-audit.md, with a bearer secret instead of a client certificate. */
   async function auditFlags(): Promise<Readonly<Record<string, string>>> {
     const server = `${front.url}/api/v1/alert-sources/events/alerts`;
     const ca = Buffer.from(front.caPem).toString('base64');

@@ -13,7 +13,7 @@ export interface CredentialsFixture {
   readonly ref: unknown;
   /** Names of the credentials that are alive at the backend. */
   live(): Promise<readonly string[]>;
-  /** Whether a credential works for its purpose. */
+  /** Tests whether a credential works for its purpose. */
   works(data: Readonly<Record<string, unknown>>): Promise<boolean>;
   /** Repeats until `live` is as expected, or fails. */
   settled(expected: number): Promise<void>;

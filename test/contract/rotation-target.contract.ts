@@ -39,7 +39,7 @@ export interface RotationTraits {
   readonly outlives?: true;
   /** The target keeps the whole value, and no bytes in it. */
   readonly textOnly?: true;
-  /** There is no first value to create: `create` without a current one is ERR_CONFLICT. */
+  /** Gap: there is no first value to create, and `create` without a current one is ERR_CONFLICT. */
   readonly needsCurrent?: true;
   /** Another system revokes the old credential in any case, so stale copies do not block the takeover of the new one. */
   readonly follows?: true;

@@ -20,7 +20,7 @@ export interface ProviderFixture {
 
 /** Limits of a backend; the suite asserts that each fails in the stated way. */
 export interface ProviderGaps {
-  /** It keeps one version only: `version` is '' and the broker derives one. */
+  /** Gap: the provider keeps one version only; `version` is '' and the broker derives one. */
   readonly unversioned?: true;
   /** Old versions cannot be read. */
   readonly onlyCurrent?: true;
@@ -243,7 +243,7 @@ export function secretProviderContract(
   });
 }
 
-/** Only a provider with secrets in the embedded store has no backend that could refuse the broker. */
+/** Expects secrets in the embedded store: only such a provider has no backend that could refuse the broker. */
 function expectOwnStore({ provider }: ProviderFixture): void {
   expect(provider.writes).toBeDefined();
 }

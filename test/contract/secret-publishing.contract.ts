@@ -35,7 +35,7 @@ export interface PublishingGaps {
   readonly unversioned?: true;
   /** The first publication creates an absent secret. */
   readonly createsMissing?: true;
-  /** There is no compare-and-set: concurrent writes are overwritten without notice. */
+  /** Gap: there is no compare-and-set; concurrent writes are overwritten without notice. */
   readonly lastWins?: true;
   /** Values are text only. */
   readonly textOnly?: true;

@@ -29,8 +29,9 @@ exec node /usr/local/lib/node_modules/npm/bin/npm-cli.js "$@"
 `;
 
 /**
- * What a container runtime does for `--read-only --cap-drop ALL --security-opt no-new-privileges`: namespaces for mounts and processes, the
- * volumes mounted, the rest read-only, the image's user. Arguments: root, data, keys, configuration, then the command.
+ * Script with the effects of a container runtime for `--read-only --cap-drop ALL --security-opt no-new-privileges`: namespaces
+ * for mounts and processes, the volumes mounted, the rest read-only, the image's user. Arguments: root, data, keys,
+ * configuration, then the command.
  */
 const CONTAINER = `set -e
 root=$1 data=$2 keys=$3 config=$4; shift 4

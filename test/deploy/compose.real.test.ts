@@ -170,7 +170,7 @@ describeWith(
       }
     }
 
-    /** What the image of PostgreSQL does with the file that the service mounts into it. The names are not those of other suites. */
+    /** Runs the file that the service mounts, as the image of PostgreSQL does. Its names differ from those of other suites. */
     async function runInitSql(): Promise<void> {
       const sql = await readFile(join(directory, 'run/postgres/init.sql'), 'utf8');
       await asAdmin(sql.replaceAll('quaymaster', database).trim().split('\n'));

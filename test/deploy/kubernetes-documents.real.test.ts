@@ -139,7 +139,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
     return boundToken(kube, { namespace, serviceAccount, ...wish });
   }
 
-  /** With the rights of the chart, and no others. */
+  /** Builds a connection with the rights of the chart, and no others. */
   async function connection(): Promise<object> {
     const [tokenFile, caFile] = [join(directory, 'token'), join(directory, 'ca.pem')];
     await writeFile(tokenFile, await token(SYSTEM, 'quaymaster'));

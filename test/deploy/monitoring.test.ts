@@ -66,7 +66,7 @@ function labelsBySeries(): ReadonlyMap<string, readonly string[]> {
 
 const known = labelsBySeries();
 
-/** What an expression names that no broker has. */
+/** Lists the names of an expression that no broker has. */
 function unknownIn(expression: string): readonly string[] {
   const series = [...expression.matchAll(/\b(quaymaster_\w+|up)\b(?:\{([^}]*)\})?/g)];
   const names = series.map(([, name = '']) => name);

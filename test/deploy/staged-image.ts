@@ -70,7 +70,7 @@ export class StagedImage {
   }
 }
 
-/** How the process ended, with all its output. */
+/** Waits for the end of the process. @returns its outcome, with all its output */
 export async function ended(child: ChildProcess): Promise<Ended> {
   const { promise, resolve } = Promise.withResolvers<Ended>();
   let output = '';

@@ -3,7 +3,7 @@ import { until } from '../kit/backends/until.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 
 const WORKLOAD = 'k8s://c1/prod/api';
-/** After each commit of an incident, and before the first and the last. */
+/** Failpoints after each commit of an incident, and before the first and the last. */
 const POINTS = [
   'alert.responding.before_commit',
   'alert.responding.after_commit',

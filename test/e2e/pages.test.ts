@@ -23,7 +23,7 @@ const GENERATED = ['docs/cli.md'];
 const pages = trackedFiles().filter((path) => path.endsWith('.md') && !GENERATED.includes(path));
 const ofDevBroker = pages.filter((page) => runnable(page).length > 0 && !MACHINE.includes(page));
 
-/** By page: how many blocks run as written, and how many need something from outside. Count a new block here. */
+/** Numbers by page: blocks that run as written, and blocks that need something from outside. Count a new block here. */
 const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'CONTRIBUTING.md': [0, 1],
   'README.md': [0, 2],
@@ -106,7 +106,7 @@ function pathOf(program: string): string {
   return found;
 }
 
-/** Without `--fail-with-body`, curl succeeds whatever the broker answers. */
+/** Writes a `curl` that fails if the broker refuses: without `--fail-with-body` it succeeds whatever the answer. */
 async function writeCurl(programs: string): Promise<void> {
   const curl = join(programs, 'curl');
   await writeFile(curl, `#!/bin/sh\nexec ${pathOf('curl')} -sS --fail-with-body "$@"\n`);

@@ -18,7 +18,7 @@ const DIGEST = `sha256:${'c'.repeat(64)}`;
 const IMAGE = `registry.test/shop/web@${DIGEST}`;
 const SIGNER = new ImageSigner();
 
-/** As in docs/evidence.md. */
+/** Binding of docs/evidence.md. */
 const BINDING = `apiVersion: quaymaster.dev/v1
 kind: RoleBinding
 metadata: { name: shop-pipeline }

@@ -80,7 +80,7 @@ async function operator(pick: Pick): Promise<void> {
   }
 }
 
-/** For a moment only: a history of refusals alone would prove nothing. */
+/** Quarantines for a moment only: a history of refusals alone would prove nothing. */
 async function quarantine(
   installation: PreparedBroker['installation'],
   token: string,

@@ -8,7 +8,7 @@ const canTrace = spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status =
 const describeTraced = canTrace ? describe : describe.skip;
 const suffix = canTrace ? '' : ` (${LEFT_OUT}strace does not work here)`;
 
-/** By these the verb makes something durable: commits, the checkpoint file and its directory. */
+/** System calls by which the verb makes something durable: commits, the checkpoint file and its directory. */
 const DURABLE = 'fsync,fdatasync,rename';
 const MOST = 100;
 

@@ -35,7 +35,7 @@ const KNOWN: readonly KnownVulnerability[] = [
 
 const FIXED: ImageContent = { zlib1g: '1.2.14' };
 const VULNERABLE: ImageContent = { zlib1g: '1.2.13', openssl: '3.0.11-1', lodash: '4.17.20' };
-/** In parts, so that no scanner finds a key in this file. */
+/** Id of a key, in parts, so that no scanner finds a key in this file. */
 const KEY_ID = ['AKIA', 'Q3EGRIBLPRJ2FQWK'].join('');
 
 /** The checks of profiles; the label `check` of a pod names the one that it has to pass. */

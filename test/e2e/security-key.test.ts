@@ -85,7 +85,7 @@ function orderOf(address: string): Order {
   return JSON.parse(Buffer.from(order, 'base64url').toString()) as Order;
 }
 
-/** What the page does, in the same form. */
+/** Answers as the page does, in the same form. */
 const answerOf = (key: SoftwareKey, order: Order): string =>
   Buffer.from(JSON.stringify(key[order.purpose](order))).toString('base64url');
 

@@ -32,7 +32,7 @@ const checksOf =
       checks.includes(check),
     );
 
-/** Why Kyverno refuses a pod that conforms here. There is no other difference. */
+/** Pods that conform here and that Kyverno refuses, with the reason. There is no other difference. */
 const DIFFERENCES: readonly Difference[] = [
   {
     reason: 'Kyverno makes this check before 1.22, and Kubernetes does not',

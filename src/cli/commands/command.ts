@@ -46,7 +46,7 @@ export interface CommandRow extends CommandWords {
 
 /** A command of the program, outside the context of the client: it imports its code itself, and throws its failures. */
 export interface ActionRow extends CommandWords {
-  /** It has the connection options of the client. */
+  /** True for a command with the connection options of the client. */
   readonly mayConnect?: true;
   readonly run: (call: Call<never>) => Promise<void>;
 }

@@ -11,7 +11,7 @@ import { heldSecrets } from '../../kit/delivery/held-secret.ts';
 
 const READS = 100_000;
 const CHILD = new URL('../../kit/delivery/file-reader-child.ts', import.meta.url).pathname;
-/** In memory, as in a pod: on a disk each file would be synced. */
+/** Directory in memory, as in a pod: on a disk each file would be synced. */
 const place = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 const base = mkdtempSync(join(place, 'qm-whole-'));
 afterAll(() => rmSync(base, { recursive: true }));

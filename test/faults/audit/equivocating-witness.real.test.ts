@@ -49,7 +49,7 @@ describeWith(['litewitness'], 'a broker with an honest witness and others', ({ l
   const verb = (...words: readonly string[]): Promise<string> =>
     broker.verb(...words, '--url', broker.url, '--token-file', broker.file('admin.token'));
 
-  /** What a command printed that exits with 1. */
+  /** Returns the output of a command that exits with 1. */
   const printed = (...words: readonly string[]): Promise<string> =>
     verb(...words).catch((error: unknown) => (error as { stdout: string }).stdout);
 

@@ -18,7 +18,7 @@ const FREE = { perSecond: 1_000_000, burst: 10_000_000 };
 const [FIRST, SECOND, CACHE_ADMIN, CACHE_USER] = ['first', 'second', 'cache', 'app'].map(
   uniqueName,
 );
-/** From which the users of MariaDB may log in: tells them from those of other suites. */
+/** Host pattern from which the users of MariaDB may log in; it distinguishes them from users of other suites. */
 const HOSTS = `10.${randomInt(256)}.${randomInt(256)}.%`;
 const passwordOf = (admin = ''): string => `password-of-${admin}`;
 
@@ -232,7 +232,7 @@ class Load {
     this.#running = [...issuing.flat(), this.#rotate()];
   }
 
-  /** Until each caller has had more answers. */
+  /** Waits until each caller has had more answers. */
   async waitForMore(): Promise<void> {
     const before = new Map(this.#counts);
     await until('every caller is answered', () =>

@@ -111,7 +111,7 @@ async function timed(work: () => Promise<Answer>): Promise<readonly [Answer, num
   return [await work(), performance.now() - begun];
 }
 
-/** After some failures the broker stops calling the backend. */
+/** Waits until the circuit is open: after some failures the broker stops calling the backend. */
 async function opens(): Promise<void> {
   await until('the circuit is open', async () => {
     const asked = [proxy.connections, vault.requests.length];

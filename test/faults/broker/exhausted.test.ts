@@ -7,7 +7,7 @@ import { until } from '../../kit/backends/until.ts';
 import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
 
 const MIB = 2 ** 20;
-/** Of the heap; buffers, code and stacks are beside it. */
+/** Limit of the heap; buffers, code and stacks are beside it. */
 const HEAP_MIB = 192;
 const MOST_RESIDENT = 512 * MIB;
 const STALL_SECONDS = 2;

@@ -27,7 +27,7 @@ async function replace(text: string): Promise<void> {
   await rename(await installation.write('config.new', text), installation.file('config.yaml'));
 }
 
-/** What the broker uses now: the whole of one file, judged by its digest and by its effect. */
+/** Names the configuration that the broker uses now: the whole of one file, judged by its digest and by its effect. */
 async function inUse(): Promise<'before' | 'after'> {
   const { installation, operator: token } = broker;
   const { json } = await installation.call('GET', '/api/v1/configuration', { token });

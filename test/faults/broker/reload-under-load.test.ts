@@ -22,7 +22,7 @@ const ROUNDS = 20;
 const ANSWERS_A_ROUND = 15;
 /** The listener cuts connections that are slower, as all are on a very busy machine. Reloads would cut fast ones too. */
 const SLOW_MS = Math.min(HANDSHAKE_MS, HTTP_BOUNDS.headersTimeout);
-/** On a very busy machine a round takes twenty seconds. */
+/** Limit of a test: on a very busy machine a round takes twenty seconds. */
 const TEST_MS = 900_000;
 const KEY = ecKey('key-1');
 const HOST = '127.0.0.1';

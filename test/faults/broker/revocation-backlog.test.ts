@@ -8,14 +8,14 @@ import { FaultProxy } from '../../kit/network/fault-proxy.ts';
 const CREDENTIALS = Number(process.env['CREDENTIALS'] ?? 500);
 /** No credential expires while others are issued. */
 const LEASE_TTL = `${60 + CREDENTIALS / 10}s`;
-/** It only ends waits that never succeed: each passes as soon as its condition holds. */
+/** Limit of waits that never succeed: each passes as soon as its condition holds. */
 const PATIENCE_MS = 90_000 + CREDENTIALS * 40;
 const WAVE = 40;
 /** Back-off grows to five minutes: the broker passes them at this speed. */
 const SPEED = 60;
 /** The speed when the backend is back, so that a loaded machine meets the deadlines of calls. */
 const SLOWER = 30;
-/** Within this time each is retried, whether the backend is back or not: the promise of the queue. */
+/** Time within which each is retried, whether the backend is back or not: the promise of the queue. */
 const TRIED_AGAIN_MS = 300_000;
 const ATTEMPTS = 6;
 
@@ -69,7 +69,7 @@ async function makeResponder(): Promise<string> {
   return String(json['token']);
 }
 
-/** As many at once as the connection queues, and by as many workloads as their rates need. */
+/** Issues as many at once as the connection queues, for as many workloads as their rates need. */
 async function order(count: number, path: string): Promise<readonly string[]> {
   const leases: string[] = [];
   while (leases.length < count) {

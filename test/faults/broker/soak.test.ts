@@ -5,7 +5,10 @@ import { PreparedBroker } from '../../kit/broker/prepared-broker.ts';
 
 /** `npm run soak` runs for 15 minutes. */
 const SECONDS = Number(process.env['SOAK_SECONDS'] ?? 20);
-/** In a short run, code is still being compiled and caches are still filling, so only a leak of descriptors is visible in them. */
+/**
+ * True for a long run. In a short one, code is still being compiled and caches are still filling, so only a leak of descriptors
+ * is visible.
+ */
 const isLong = SECONDS >= 300;
 const SAMPLES = 30;
 const READERS = 4;

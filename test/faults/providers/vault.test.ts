@@ -9,9 +9,9 @@ import { FaultProxy } from '../../kit/network/fault-proxy.ts';
 import { HandClock } from '../../kit/time/hand-clock.ts';
 import { VaultConnections, type VaultConnection } from '../../kit/providers/vault-connections.ts';
 
-/** By the clock of the test: without a step of it no call times out, no circuit probes, and no retry begins. */
+/** Limits by the clock of the test: without a step of it no call times out, no circuit probes, and no retry begins. */
 const LIMITS = { timeoutMs: 5_000, failuresToOpen: 5, probeAfterMs: 300, maxRetries: 0 };
-/** By the system's clock. */
+/** Limits by the system's clock. */
 const HASTY = { timeoutMs: 500, failuresToOpen: 100 };
 
 let clock: HandClock;

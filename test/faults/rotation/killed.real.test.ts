@@ -9,7 +9,7 @@ import { pointsOf } from '../../kit/rotation/fault-points.ts';
 import { RotatingBroker } from '../../kit/rotation/rotating-broker.ts';
 import { postgresUsers } from '../../kit/rotation/postgres-user.ts';
 
-/** With a database server a claim must expire before another process takes over. */
+/** Failpoints for a database server, with which a claim must expire before another process takes over. */
 const SHARED = [
   'rotation.create.after_effect',
   'rotation.set.after_effect',

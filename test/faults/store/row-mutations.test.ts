@@ -328,7 +328,7 @@ async function outcomeOf(table: TableName, mutate: Mutation): Promise<string> {
   }
 }
 
-/** Whether the broker is held when it starts, or when the rows are read. A session is read by its token. */
+/** Names the outcome: the broker is held when it starts, or when the rows are read. A session is read by its token. */
 async function outcomeOfStart(table: TableName): Promise<string> {
   const broker = await own.open();
   try {

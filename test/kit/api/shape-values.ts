@@ -34,7 +34,7 @@ export interface Shapes {
 }
 
 const MOST_ITEMS = 3;
-/** Beyond each bound of a text that the contract does not give. */
+/** Length beyond each bound of a text that the contract does not give. */
 const LONG = 3_000;
 
 export function valuesOf(shape: Shape, shapes: Shapes): Arbitrary<unknown> {

@@ -47,7 +47,7 @@ async function record(count: number, path = 'payments/db'): Promise<void> {
 
 interface Given {
   readonly at?: ArchivePlace;
-  /** Whether its searches wait for the integration. */
+  /** True if its searches wait for the integration. */
   readonly isIntegrating?: boolean;
   readonly delivered?: number;
 }

@@ -25,7 +25,7 @@ import { LogBench } from '../../kit/log/log-bench.ts';
 
 const clock = new HandClock();
 let bench: LogBench;
-/** Before the release: what an auditor keeps. */
+/** Log key before the store was unlocked, as an auditor keeps it. */
 let logKey: string;
 let early: string;
 let late: string;

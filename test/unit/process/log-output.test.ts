@@ -5,7 +5,7 @@ import { afterEach, expect, it } from '@jest/globals';
 
 const CHILD = new URL('../../kit/broker/logging-child.ts', import.meta.url).pathname;
 const NODE = new URL('../../../node_modules/.bin/node', import.meta.url).pathname;
-/** About three times what may wait for the reader. */
+/** Number of lines: about three times as many as may wait for the reader. */
 const LINES = 15_000;
 
 let child: ChildProcess;

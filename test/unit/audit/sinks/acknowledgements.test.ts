@@ -16,7 +16,7 @@ let clock: HandClock;
 let localBatches: LocalBatches;
 let committed: number;
 let appends: number;
-/** As another broker that delivers stores it. */
+/** Cursor as another broker that delivers stores it. */
 let cursor: number;
 let segments: Tables['log_segments'][];
 let required: { name: string; deliver: () => Promise<void> }[];

@@ -19,7 +19,7 @@ const PENDING: readonly PendingEntries[] = [{ writer: 'killed', first: 5, end: 9
 
 let broker: TestBroker;
 let pending: readonly PendingEntries[];
-/** What a search finds. */
+/** Entries that a search finds. */
 let found: readonly LogEntry[];
 let worker: ReturnType<typeof responseWorker>;
 let asked: number;

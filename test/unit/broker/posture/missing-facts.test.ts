@@ -66,7 +66,7 @@ async function scan(digest: string): Promise<void> {
   await pushEvidence(broker.parts, broker.call(), writer, pushed);
 }
 
-/** What a read of the pod gets. */
+/** Gives the answer to a read of the pod. */
 function answer(): string {
   const { refusal, noted } = judgePosture(broker.parts, WEB, 'app/db');
   return refusal === undefined

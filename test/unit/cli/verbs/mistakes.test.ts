@@ -16,7 +16,7 @@ import { refusal, ScriptedBroker } from '../../../kit/cli/scripted-api.ts';
 
 removeTreesAfterEach();
 
-/** What the program prints, for commands that fail before they call anything. */
+/** Runs a command that fails before it calls anything. @returns its output and exit code */
 async function mistake(...words: readonly string[]): Promise<{ text: string; code: number }> {
   process.argv = ['node', 'quaymaster', ...words];
   const code = await runProgram();

@@ -19,7 +19,7 @@ class ScriptedBroker {
   asked = 0;
   logins = 0;
   reads = 0;
-  /** Whether it accepts no token. */
+  /** True: it accepts no token. */
   refused = false;
   /** Sessions that it still has, by number. */
   known = new Set<number>();

@@ -208,7 +208,7 @@ describe('the configuration', () => {
   );
 });
 
-/** By path: the type of each value, with the kind of its text. Lists count as their members. */
+/** Describes the type of each value by path, with the kind of its text. Lists count as their members. */
 function shapeOf(value: unknown, path = ''): readonly string[] {
   if (Array.isArray(value)) return value.flatMap((member) => shapeOf(member, `${path}[]`));
   if (typeof value === 'object' && value !== null) {

@@ -28,7 +28,7 @@ interface ColumnInfo {
   readonly pk: number;
 }
 
-/** Without a filter they read a table page by page, in the order of an index. */
+/** Queries without a filter, which read a table page by page, in the order of an index. */
 const UNFILTERED = [
   'LEASES.matching',
   'SESSIONS.matching',

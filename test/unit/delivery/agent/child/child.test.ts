@@ -30,7 +30,7 @@ function child(command: readonly string[], settings: Partial<ChildDeps['settings
   });
 }
 
-/** Whether a process can be started that may not signal processes of others. */
+/** True if a process can be started that may not signal processes of others. */
 const canDrop =
   process.getuid?.() === 0 &&
   spawnSync('setpriv', ['--bounding-set', '-kill', '--inh-caps', '-kill', 'true']).status === 0;
