@@ -1,6 +1,25 @@
-import { CONTAINER_TABLES } from './container-tables.ts';
-import { LOG_TABLES } from './log-tables.ts';
-import { oneOf, type OneOf, type TableShape } from './table-shape.ts';
+/** The type of a column; a question mark allows null. */
+type Column = 'text' | 'integer' | 'bytes' | 'text?' | 'integer?' | 'bytes?';
+
+/** One table: its columns in the order of the migrations, and its primary key. */
+interface TableShape {
+  readonly columns: Readonly<Record<string, Column>>;
+  readonly key: readonly string[];
+  /** The guard of the store that first covered all its rows with a digest, counted from 1. */
+  readonly digestedSince?: number;
+  /** The guard of the store that first computed the `mac` of each row, and checks it at every read. */
+  readonly sealedSince?: number;
+  /** Columns of a later release. The MAC covers each of them only if it is not null, so that older rows keep their MAC. */
+  readonly laterColumns?: readonly string[];
+}
+
+declare const words: unique symbol;
+/** A text column that holds one of a few words. */
+type OneOf<Word extends string> = 'text' & { readonly [words]: Word };
+
+function oneOf<Word extends string>(): OneOf<Word> {
+  return 'text' as OneOf<Word>;
+}
 
 /**
  * The only definition of the database tables: their columns in the order of the migrations, and their primary keys. Row types derive from it, it is
@@ -328,7 +347,69 @@ export const SCHEMA = {
     key: ['id'],
     digestedSince: 3,
   },
-  ...CONTAINER_TABLES,
+  /** Signatures of images and attestations about them, by the digest of the image. */
+  attestations: {
+    columns: {
+      digest: 'text',
+      id: 'text',
+      /** JSON: a Sigstore bundle, or payload and signature. Untrusted until a profile names the required signer. */
+      body: 'bytes',
+      created_at: 'integer',
+      created_by: 'text',
+      mac: 'bytes',
+    },
+    key: ['digest', 'id'],
+    digestedSince: 4,
+  },
+  /** Alerts of runtime security, reads of decoys, violations and opened incidents, each with the response to it. The oldest are deleted above a number. */
+  alerts: {
+    columns: {
+      /** Derived from the event, so that a repeated delivery finds it. */
+      id: 'text',
+      /** Name of the source, or the part of the broker that raised it. */
+      source: 'text',
+      /** `pending`: an operator must approve the response. */
+      state: oneOf<'kept' | 'unmatched' | 'pending' | 'responding' | 'done' | 'dismissed'>(),
+      received_at: 'integer',
+      /** JSON: the alert in the normal form, its pod, its rule and the progress of the response. */
+      body: 'text',
+      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      mac: 'bytes?',
+    },
+    key: ['id'],
+    digestedSince: 5,
+    sealedSince: 5,
+  },
+  /** The newest report of one kind by one scanner about one image, limited to the parts that checks read. */
+  image_evidence: {
+    columns: {
+      /** Made from kind, scanner and image, so that a newer report replaces an older one. */
+      id: 'text',
+      kind: oneOf<'vulnerabilities' | 'secrets' | 'vex'>(),
+      scanner: 'text',
+      scanner_version: 'text',
+      /** JSON: all digests of the image. */
+      digests: 'text',
+      /** The digest of the configuration of the image, if the report has it. */
+      config_digest: 'text?',
+      /** The operator or workload that sent it, or `watch:<cluster>`. */
+      writer: 'text',
+      reported_at: 'integer',
+      received_at: 'integer',
+      /** Time at which a pod with this image was last judged. */
+      seen_at: 'integer',
+      /** The findings, as JSON, compressed. */
+      body: 'bytes',
+      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      mac: 'bytes?',
+      /** JSON: prefixes of the repositories for whose images it counts; null: for all. */
+      scope: 'text?',
+    },
+    key: ['id'],
+    digestedSince: 6,
+    sealedSince: 6,
+    laterColumns: ['scope'],
+  },
   /**
    * Second factors of people, for issuers that prove none. `id` is derived from the digest of the credential id, so that two people cannot register
    * the same key; `body` is JSON; `counter` is the last one that the key signed.
@@ -355,7 +436,43 @@ export const SCHEMA = {
     columns: { seq: 'integer', kind: 'text', key: 'text', at: 'integer' },
     key: ['seq'],
   },
-  ...LOG_TABLES,
+  // The tables of the audit log. The log itself proves their rows, so they have neither a MAC nor a digest.
+  audit_batches: {
+    columns: {
+      writer: 'text',
+      first_seq: 'integer',
+      count: 'integer',
+      /** Entries as the broker wrote them, each followed by a newline. */
+      entries: 'bytes',
+      head: 'bytes',
+      signature: 'bytes',
+    },
+    key: ['writer', 'first_seq'],
+  },
+  /** Compressed runs of batches, by the index of their first entry in the log (docs/spec/audit-segment-v1.md). */
+  audit_segments: {
+    columns: { first_index: 'integer', count: 'integer', body: 'bytes' },
+    key: ['first_index'],
+  },
+  /** Maps log indexes to rows of `audit_batches`: which batch holds the entries from `first_index` on. */
+  log_segments: {
+    columns: { first_index: 'integer', writer: 'text', first_seq: 'integer', count: 'integer' },
+    key: ['first_index'],
+  },
+  log_tiles: {
+    columns: { level: 'integer', tile_index: 'integer', hashes: 'bytes' },
+    key: ['level', 'tile_index'],
+  },
+  /** The search index: which bundles of 256 entries mention a workload, pod, path, …. */
+  log_terms: {
+    columns: { kind: 'text', term: 'text', bundle: 'integer' },
+    key: ['kind', 'term', 'bundle'],
+  },
+  /** `state`: the state digests that the entries of this tree name last, signed (docs/spec/state-digest-v1.md). */
+  log_checkpoints: {
+    columns: { size: 'integer', at: 'integer', note: 'text', state: 'text?' },
+    key: ['size'],
+  },
   /** The set hash over all rows of one kind. It reveals a deleted, replayed or forged row. */
   state_digests: {
     columns: {
