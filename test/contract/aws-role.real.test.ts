@@ -16,7 +16,7 @@ import {
   type RealAwsRole,
 } from '../kit/rotation/vault-aws-role.ts';
 import { strictMoto } from '../kit/aws/iam-user.ts';
-import { fixtureAt, type RotatingPlace } from '../kit/rotation/target-fixture.ts';
+import { fixtureAt, type RotationSetup } from '../kit/rotation/target-fixture.ts';
 import {
   rotationTargetContract,
   turnOf,
@@ -29,7 +29,7 @@ const PERIOD_MS = 150_000;
 
 type AwsRoleFixture = AwsRole & RotationFixture;
 
-async function fixtureOf(place: RotatingPlace<AwsRole>, token: string): Promise<AwsRoleFixture> {
+async function fixtureOf(place: RotationSetup<AwsRole>, token: string): Promise<AwsRoleFixture> {
   const connections = await VaultConnections.create();
   const fixture = await fixtureAt(place, async ({ address }) => {
     const { client } = await connections.connect(String(address), token);

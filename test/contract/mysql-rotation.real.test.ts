@@ -15,7 +15,7 @@ import {
   sql,
   type MysqlStrategy,
 } from '../kit/databases/mysql-users.ts';
-import { fixtureAt, privateFile, type RotatingPlace } from '../kit/rotation/target-fixture.ts';
+import { fixtureAt, privateFile, type RotationSetup } from '../kit/rotation/target-fixture.ts';
 import {
   HOSTILE_NAMES,
   type RotationFixture,
@@ -34,7 +34,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
   afterAll(() => file.remove());
 
   const connect = async (
-    { connection }: RotatingPlace,
+    { connection }: RotationSetup,
     changes: object = {},
   ): Promise<RotationConnection> => {
     const config = mysqlConnectionSchema.parse({ ...connection, ...changes });

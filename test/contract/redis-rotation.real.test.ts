@@ -6,7 +6,7 @@ import { openRedis } from '../../src/providers/redis/open.ts';
 import { redisConnectionSchema } from '../../src/providers/redis/config.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { asAdmin, connected, redisUser, sha256, textOf } from '../kit/databases/redis-user.ts';
-import { fixtureAt, privateFile, type RotatingPlace } from '../kit/rotation/target-fixture.ts';
+import { fixtureAt, privateFile, type RotationSetup } from '../kit/rotation/target-fixture.ts';
 import {
   HOSTILE_NAMES,
   rotationTargetContract,
@@ -25,7 +25,7 @@ describeWith(['redis'], 'rotation on Redis', ({ redis }) => {
   afterAll(() => file.remove());
 
   const connect = async (
-    { connection }: RotatingPlace,
+    { connection }: RotationSetup,
     changes: object = {},
   ): Promise<RotationConnection> => {
     const config = redisConnectionSchema.parse({ ...connection, ...changes });

@@ -12,7 +12,7 @@ import type { BodyRules } from '../request/body/read-body.ts';
 import type { ParsedBody } from '../request/body/parse-body.ts';
 import type { Query } from '../request/query.ts';
 import type { Rates } from '../request/rates.ts';
-import type { RequestShare } from '../request/request-share.ts';
+import type { RequestShare } from '../request/memory-shares.ts';
 import type { ServedParts } from '../request/request-deps.ts';
 
 /** A request with valid syntax that is not interpreted yet. */

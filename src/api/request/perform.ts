@@ -17,7 +17,7 @@ import { judgeRequest, type Params } from './judge-request.ts';
 import type { OperationTally } from '../server/operation-tallies.ts';
 import type { PathTemplate } from '../contract/path-template.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
-import { RequestShare, waiting } from './request-share.ts';
+import { RequestShare, waiting } from './memory-shares.ts';
 import type { Incoming, Route } from '../contract/route.ts';
 import type { ServedParts, Surroundings } from './request-deps.ts';
 

@@ -10,7 +10,7 @@ import { problemOf } from '../answer/error-response.ts';
 import { explainRefusal } from '../request/explain-refusal.ts';
 import { duration, idempotencyKey, secretPath, secretVersion } from '../request/fields.ts';
 import { parseInput } from '../request/parse-input.ts';
-import { waiting, type RequestShare } from '../request/request-share.ts';
+import { waiting, type RequestShare } from '../request/memory-shares.ts';
 import type { Asked, RouteOf } from '../contract/route.ts';
 
 const BATCH_BYTES = 131_072;

@@ -15,7 +15,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { AuditLog, PendingEntries } from '../../ports/audit-log.ts';
 import { ALERTS } from '../../ports/queries.ts';
 import { expedite } from '../rotations/request-rotation.ts';
-import { rotationTargetRef } from '../rotations/rotation-place.ts';
+import { rotationTargetRef } from '../rotations/rotation-target-ref.ts';
 import { startRotation } from '../rotations/rotation-lifecycle.ts';
 
 type Parts = Recording &

@@ -8,7 +8,7 @@ import {
 import type { Tables } from '../../ports/tables.ts';
 import type { Backends, Keys, Storage } from '../state/dependencies.ts';
 import { findHolders, readReports, type Holder } from './holders.ts';
-import { rotationTargetRef } from './rotation-place.ts';
+import { rotationTargetRef } from './rotation-target-ref.ts';
 import { rotationUnchanged, rotationUpdate, type RotationRow } from './rotation-row.ts';
 import { CHECK_MS, SETTLED, type Waiting } from './settle.ts';
 import { findComplaints, vetoersOf } from './vetoes.ts';

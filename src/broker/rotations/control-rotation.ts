@@ -11,7 +11,12 @@ import type { PlanFragment } from '../../ports/store.ts';
 import { ROTATION_STEPS } from '../../ports/queries.ts';
 import { canaryChanged } from './canary.ts';
 import { type RequestedChange, commitRequest } from './commit-request.ts';
-import { probeTarget, rotationTargetRef, type TargetState, traitsOf } from './rotation-place.ts';
+import {
+  probeTarget,
+  rotationTargetRef,
+  type TargetState,
+  traitsOf,
+} from './rotation-target-ref.ts';
 import {
   activeRotation,
   rotationUnchanged,

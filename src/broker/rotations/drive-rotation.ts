@@ -11,7 +11,7 @@ import type { PlanFragment, Write } from '../../ports/store.ts';
 import { canaryChanged, checkCanary } from './canary.ts';
 import { isFinal, pauseAfterFailure, pauseWhileWaiting } from './retry.ts';
 import { CLAIM_MS, isOverCap, RotationClaim } from './rotation-claim.ts';
-import { rotationTargetRef, type RotationTargetRef, traitsOf } from './rotation-place.ts';
+import { rotationTargetRef, type RotationTargetRef, traitsOf } from './rotation-target-ref.ts';
 import {
   rotationUnchanged,
   rotationUpdate,

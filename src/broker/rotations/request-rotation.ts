@@ -3,7 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Call, Caller } from '../access/call.ts';
 import type { Access, Backends, Keys, Recording, Storage, Work } from '../state/dependencies.ts';
 import { commitRequest, type RequestedChange } from './commit-request.ts';
-import { rotationTargetRef, type RotationTargetRef } from './rotation-place.ts';
+import { rotationTargetRef, type RotationTargetRef } from './rotation-target-ref.ts';
 import { rotationUpdate, type RotationRow, type ScheduleRow } from './rotation-row.ts';
 import { startRotation } from './rotation-lifecycle.ts';
 

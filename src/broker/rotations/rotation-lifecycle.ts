@@ -3,7 +3,7 @@ import type { Storage } from '../state/dependencies.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { PlanFragment } from '../../ports/store.ts';
-import type { RotationTargetRef } from './rotation-place.ts';
+import type { RotationTargetRef } from './rotation-target-ref.ts';
 import { type RotationRow, type ScheduleRow, UNCLAIMED } from './rotation-row.ts';
 
 /** Reason why a rotation or drill starts, and who requested it. */

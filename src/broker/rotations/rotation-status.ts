@@ -13,7 +13,7 @@ import { holdsFor } from '../../domain/identity/principal.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import { findHolders, readReports } from './holders.ts';
 import { isOverdue } from './overdue.ts';
-import { probeTarget, rotationTargetRef, type TargetState } from './rotation-place.ts';
+import { probeTarget, rotationTargetRef, type TargetState } from './rotation-target-ref.ts';
 import type { RotationRow, ScheduleRow, StepRow } from './rotation-row.ts';
 import { ROTATIONS, ROTATION_STEPS, SCHEDULES } from '../../ports/queries.ts';
 

@@ -9,7 +9,7 @@ import { openCanaryStage } from '../../domain/rotation/canary-stage.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { LEASES } from '../../ports/queries.ts';
 import { listHeldLeases, findHolders, readReports } from './holders.ts';
-import { rotationTargetRef } from './rotation-place.ts';
+import { rotationTargetRef } from './rotation-target-ref.ts';
 import type { RotationRow } from './rotation-row.ts';
 import { findComplaints, vetoersOf } from './vetoes.ts';
 

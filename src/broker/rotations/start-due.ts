@@ -4,7 +4,7 @@ import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { Backends, Recording, Storage } from '../state/dependencies.ts';
 import type { SystemActor } from '../recording/record.ts';
 import { nextDrill, nextRun } from '../model/rotation-times.ts';
-import { rotationTargetRef, type RotationTargetRef } from './rotation-place.ts';
+import { rotationTargetRef, type RotationTargetRef } from './rotation-target-ref.ts';
 import type { RotationRow, ScheduleRow } from './rotation-row.ts';
 import { locatorAt } from '../state/target.ts';
 import { startRotation } from './rotation-lifecycle.ts';

@@ -8,7 +8,7 @@ import type { RotationTurn } from '../../ports/rotation-target.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import { canaryChanged } from './canary.ts';
 import type { RotationClaim } from './rotation-claim.ts';
-import { currentValue, type RotationTargetRef } from './rotation-place.ts';
+import { currentValue, type RotationTargetRef } from './rotation-target-ref.ts';
 import {
   rotationUnchanged,
   openSlot,

@@ -2,8 +2,6 @@ import { ALERTS } from './alerts.ts';
 import { COMMENT, REASON, WORKLOAD, YES, type CommandTable, type OptionRow } from './command.ts';
 import { operation } from './operation.ts';
 
-const load = () => import('../verbs/quarantines.ts');
-
 const SESSIONS: readonly OptionRow[] = [
   ['--workload <workload>', `sessions of this workload, ${WORKLOAD}`],
   ['--cluster <name>', 'sessions of this cluster; with --pod, of one pod in it'],
@@ -47,7 +45,7 @@ export const INCIDENTS: CommandTable = {
         'quaymaster session end ses_01H8',
         'quaymaster session end --workload k8s://prod/shop/web --comment INC-7',
       ],
-      load: async () => (await load()).runSessionEnd,
+      load: async () => (await import('../verbs/sessions.ts')).runSessionEnd,
     },
     {
       command: 'quarantine add',
@@ -67,7 +65,7 @@ export const INCIDENTS: CommandTable = {
         'quaymaster quarantine add --workload k8s://prod/shop/web --reason INC-7 --for 4h',
         'quaymaster quarantine add --operator alice --reason INC-7',
       ],
-      load: async () => (await load()).runQuarantineAdd,
+      load: async () => (await import('../verbs/quarantines.ts')).runQuarantineAdd,
     },
     operation('listQuarantines', {
       command: 'quarantine ls',
@@ -97,7 +95,7 @@ export const INCIDENTS: CommandTable = {
       summary: 'make every replica erase its keys and refuse every request until it is restarted',
       options: [REASON, YES],
       examples: ['quaymaster seal --reason INC-7'],
-      load: async () => (await load()).runSeal,
+      load: async () => (await import('../verbs/seal.ts')).runSeal,
     },
   ],
 };

@@ -12,7 +12,7 @@ import { KEYS } from './keys.ts';
 import { ROTATIONS } from './rotations.ts';
 import { FOR_WORKLOADS, SECRETS } from './secrets.ts';
 import { SESSION } from './login.ts';
-import { TOOLS } from './posture.ts';
+import { TOOLS } from './tools.ts';
 
 /** Commands that call a broker, in the order of the help. */
 export const CLIENT_TABLES: readonly CommandTable[] = [

@@ -7,7 +7,9 @@ import { countText } from '../run/count.ts';
 import { defined } from '../run/defined.ts';
 import { EXIT, Failed, UsageError } from '../run/errors.ts';
 import { table } from '../output/table.ts';
-import { addQuarantine, onlyOne, quarantineText, revokedText, type Scope } from './quarantines.ts';
+import { revokedText } from './ended-text.ts';
+import { addQuarantine, quarantineText, type Scope } from './quarantines.ts';
+import { onlyOne } from '../input/only-one.ts';
 
 interface RevokeOptions {
   readonly workload?: string;

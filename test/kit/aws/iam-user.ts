@@ -10,7 +10,7 @@ import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import type { Running } from '../backends/footprint.ts';
 import { startMoto, type Moto } from '../backends/moto.ts';
 import { uniqueName } from '../backends/unique-name.ts';
-import type { MadeCredential, RotatingPlace } from '../rotation/target-fixture.ts';
+import type { MadeCredential, RotationSetup } from '../rotation/target-fixture.ts';
 import { CARRIED } from '../../contract/rotation-target.contract.ts';
 import { PATIENT } from '../providers/longest-timeout.ts';
 
@@ -47,7 +47,7 @@ export interface IamUser extends MadeCredential {
 export function iamUser(
   { endpoint, region }: Moto,
   username = uniqueName('app'),
-): RotatingPlace<IamUser> {
+): RotationSetup<IamUser> {
   return {
     connection: {
       type: 'aws-iam',

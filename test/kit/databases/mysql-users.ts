@@ -3,7 +3,7 @@ import mysql from 'mysql2/promise';
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import type { MariaDb } from '../backends/mariadb.ts';
 import { uniqueName } from '../backends/unique-name.ts';
-import type { MadeCredential, RotatingPlace } from '../rotation/target-fixture.ts';
+import type { MadeCredential, RotationSetup } from '../rotation/target-fixture.ts';
 import { CARRIED, type RotationNames } from '../../contract/rotation-target.contract.ts';
 import { PATIENT } from '../providers/longest-timeout.ts';
 
@@ -27,7 +27,7 @@ export function mysqlUsers(
   { mariadb, passwordFile }: Server,
   strategy: MysqlStrategy,
   names: RotationNames = {},
-): RotatingPlace<MysqlUsers> {
+): RotationSetup<MysqlUsers> {
   const username = names.username ?? uniqueName('app');
   const password = names.password ?? 'first-password-of-this-user';
   const usernames = [username, uniqueName('app-b')] as const;

@@ -3,7 +3,7 @@ import { createClient } from '@redis/client';
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import type { Redis } from '../backends/redis.ts';
 import { uniqueName } from '../backends/unique-name.ts';
-import type { RotatingPlace } from '../rotation/target-fixture.ts';
+import type { RotationSetup } from '../rotation/target-fixture.ts';
 import { CARRIED, type RotationNames } from '../../contract/rotation-target.contract.ts';
 import { PATIENT } from '../providers/longest-timeout.ts';
 
@@ -19,7 +19,7 @@ interface Server {
 export function redisUser(
   { redis, passwordFile }: Server,
   names: RotationNames = {},
-): RotatingPlace {
+): RotationSetup {
   const username = names.username ?? uniqueName('app');
   const password = names.password ?? 'first-password-of-this-user';
   const bystander = uniqueName('bystander');

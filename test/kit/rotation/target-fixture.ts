@@ -8,7 +8,7 @@ import type { RotationFixture } from '../../contract/rotation-target.contract.ts
 export type MadeCredential = Omit<RotationFixture, 'target' | 'restart'>;
 
 /** A credential as the configuration file and a definition name it, before it exists. */
-export interface RotatingPlace<Made extends MadeCredential = MadeCredential> {
+export interface RotationSetup<Made extends MadeCredential = MadeCredential> {
   /** A connection for the configuration file. */
   readonly connection: Readonly<Record<string, unknown>>;
   readonly strategy: string;
@@ -18,8 +18,8 @@ export interface RotatingPlace<Made extends MadeCredential = MadeCredential> {
 
 /** The place for the contract suite. It attaches first, so that an invalid name is refused before the credential is created. */
 export async function fixtureAt<Made extends MadeCredential>(
-  { connection, strategy, options, make }: RotatingPlace<Made>,
-  connect: (connection: RotatingPlace['connection']) => Promise<RotationConnection>,
+  { connection, strategy, options, make }: RotationSetup<Made>,
+  connect: (connection: RotationSetup['connection']) => Promise<RotationConnection>,
 ): Promise<Made & RotationFixture> {
   const restart = async () => (await connect(connection)).target(strategy, options);
   const target = await restart();

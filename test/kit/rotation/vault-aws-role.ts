@@ -9,7 +9,7 @@ import { createToken, mountEngine, openBaoCall } from '../backends/openbao-calls
 import type { OpenBao } from '../backends/openbao.ts';
 import { FakeVault } from '../fakes/fake-vault.ts';
 import { iamUser, type IamUser } from '../aws/iam-user.ts';
-import { privateFile, type MadeCredential, type RotatingPlace } from './target-fixture.ts';
+import { privateFile, type MadeCredential, type RotationSetup } from './target-fixture.ts';
 import { CARRIED } from '../../contract/rotation-target.contract.ts';
 import { PATIENT } from '../providers/longest-timeout.ts';
 
@@ -56,7 +56,7 @@ const place = (
   address: string,
   engine: string,
   tokenFile: string,
-): Omit<RotatingPlace, 'make'> => ({
+): Omit<RotationSetup, 'make'> => ({
   connection: {
     type: 'vault',
     address,
@@ -83,7 +83,7 @@ export async function configureAwsEngine(
   });
 }
 
-export interface RealAwsRole extends RotatingPlace<AwsRole> {
+export interface RealAwsRole extends RotationSetup<AwsRole> {
   readonly engine: string;
   /** The broker's token. */
   readonly token: string;
@@ -141,7 +141,7 @@ async function makeRoom({ iam, username: UserName }: IamUser): Promise<void> {
  * A Vault whose engine creates the next key when the test ends a period, which takes at least a minute in a real one. The previous key
  * keeps working.
  */
-export async function scriptedAwsRole(moto: Moto): Promise<RotatingPlace<AwsRole>> {
+export async function scriptedAwsRole(moto: Moto): Promise<RotationSetup<AwsRole>> {
   const vault = await FakeVault.start();
   const file = await privateFile('s.broker');
   return {

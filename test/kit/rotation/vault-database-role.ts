@@ -4,7 +4,7 @@ import { createToken, mountEngine, openBaoCall } from '../backends/openbao-calls
 import type { OpenBao } from '../backends/openbao.ts';
 import type { Postgres } from '../backends/postgres.ts';
 import { uniqueName } from '../backends/unique-name.ts';
-import { privateFile, type RotatingPlace } from './target-fixture.ts';
+import { privateFile, type RotationSetup } from './target-fixture.ts';
 import { CARRIED } from '../../contract/rotation-target.contract.ts';
 import { PATIENT } from '../providers/longest-timeout.ts';
 
@@ -13,7 +13,7 @@ const policy = (engine: string): string => `
 path "${engine}/static-creds/app" { capabilities = ["read"] }
 path "${engine}/rotate-role/app" { capabilities = ["update"] }`;
 
-interface DatabaseRole extends RotatingPlace {
+interface DatabaseRole extends RotationSetup {
   readonly engine: string;
   /** The broker's token. */
   readonly token: string;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../../domain/errors.ts';
-import type { RequestShare } from '../request-share.ts';
+import type { RequestShare } from '../memory-shares.ts';
 import { parseJson, parseYaml, type ParsedBody } from './parse-body.ts';
 
 /** The bodies that an operation accepts. */

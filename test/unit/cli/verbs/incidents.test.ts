@@ -7,8 +7,8 @@ import {
 } from '../../../../src/cli/verbs/incidents.ts';
 import { runLeaseRevoke } from '../../../../src/cli/verbs/leases.ts';
 import { runQuarantineAdd } from '../../../../src/cli/verbs/quarantines.ts';
-import { runSeal } from '../../../../src/cli/verbs/quarantines.ts';
-import { runSessionEnd } from '../../../../src/cli/verbs/quarantines.ts';
+import { runSeal } from '../../../../src/cli/verbs/seal.ts';
+import { runSessionEnd } from '../../../../src/cli/verbs/sessions.ts';
 import { cliContext } from '../../../kit/cli/cli-context.ts';
 import { ScriptedBroker } from '../../../kit/cli/scripted-api.ts';
 
