@@ -131,7 +131,7 @@ module.exports = {
     rule(
       'api-calls-the-broker',
       { path: room('api') },
-      { path: '^src/', pathNot: '^src/(api|broker|ports|domain|net|text)/' },
+      { path: '^src/', pathNot: '^src/(api|openapi|broker|ports|domain|net|text)/' },
     ),
     rule(
       'config-reads-schemas-only',
@@ -151,11 +151,16 @@ module.exports = {
       { path: '^src/compose/' },
     ),
     rule(
+      'the-contract-knows-nothing',
+      { path: room('openapi') },
+      { path: '^src/', pathNot: room('openapi') },
+    ),
+    rule(
       'client-speaks-http-only',
       { path: room('client') },
       {
         path: '^src/',
-        pathNot: '^src/(client|net|domain|crypto|ports|text)/|^src/process/clock\\.ts$',
+        pathNot: '^src/(client|openapi|net|domain|crypto|ports|text)/|^src/process/clock\\.ts$',
       },
     ),
     rule(

@@ -87,7 +87,7 @@ export default tseslint.config(
       'node_modules/',
       'coverage/',
       'bench-out/',
-      'src/client/generated/',
+      'src/openapi/',
       'docs/site/.vitepress/{.temp,cache}/',
     ],
   },
