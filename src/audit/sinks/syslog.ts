@@ -88,7 +88,7 @@ export class SyslogSink implements Sink {
         return await work(signal);
       } catch (error) {
         if (signal.aborted)
-          throw new SinkError(`the receiver took nothing for ${DEADLINE_MS / 1_000} s`);
+          throw new SinkError(`the receiver read nothing for ${DEADLINE_MS / 1_000} s`);
         throw error;
       }
     });

@@ -62,7 +62,7 @@ export function progressAfter(
   event: RotationEvent,
   traits: RotationTraits,
 ): RotationProgress {
-  if (isOver(progress)) throw refused('it is over');
+  if (isOver(progress)) throw refused('it has ended');
   switch (event.type) {
     case 'begun':
       return begun(progress, event.step);
@@ -85,7 +85,7 @@ export function progressAfter(
     case 'rollBack':
       return rolledBack(progress, traits);
     case 'retire':
-      if (progress.step !== 'settle') throw refused('nothing waits to be retired');
+      if (progress.step !== 'settle') throw refused('no old credential waits to be retired');
       return { state: 'running', step: 'retire', attempts: 0 };
   }
 }
@@ -145,8 +145,8 @@ function failed(
 /** Reasons why a step cannot be aborted. */
 const NO_ABORT: Partial<Record<RotationStep, string>> = {
   settle: 'the new version is current already: roll it back, or retire the old one',
-  retire: 'the old credential is being ended: rotate again instead',
-  end: 'it is over',
+  retire: 'the old credential is being revoked: rotate again instead',
+  end: 'it has ended',
 };
 
 /** Allowed before the new version is current. A promotion that has begun may already have made it current, so it is rolled back too. */
@@ -179,9 +179,9 @@ const NOTHING_BEFORE = 'there was no value before it: rotate again instead';
 /** Allowed only while the old credential still works. */
 function rolledBack({ step }: RotationProgress, traits: RotationTraits): RotationProgress {
   if (step === 'canary') return UNDOING;
-  if (step !== 'settle') throw refused('only a version whose old one still works is rolled back');
+  if (step !== 'settle') throw refused('a rollback needs an old credential that still works');
   if (traits.slots === 'one') {
-    throw refused('the old credential ended when the new one was set: rotate again instead');
+    throw refused('the old credential was revoked when the new one was set: rotate again instead');
   }
   if (!traits.hasPrevious) throw refused(NOTHING_BEFORE);
   return UNDOING;

@@ -195,7 +195,7 @@ describe('the syslog sink', () => {
     });
     await delivered;
     await sink.close();
-    expect(outcome).toBe('SinkError: the receiver took nothing for 30 s');
+    expect(outcome).toBe('SinkError: the receiver read nothing for 30 s');
   });
 
   it('trusts only the authority in caFile', async () => {
