@@ -12,7 +12,7 @@ export interface AuditQuery {
   readonly operator?: string | undefined;
   readonly system?: string | undefined;
   readonly path?: string | undefined;
-  /** This path and all paths below it, by whole segments. */
+  /** Matches this path and all paths below it, by whole segments. */
   readonly pathPrefix?: string | undefined;
   /** `<kind>/<name>` */
   readonly document?: string | undefined;
@@ -51,7 +51,6 @@ export interface ArchivedPart {
   readonly hasMore: boolean;
 }
 
-/** Found entries. */
 export interface LogPage extends Page<LogEntry> {
   /** Set on the last page if archived entries may match too. The search does not read them. */
   readonly archived?: ArchivedPart | undefined;
@@ -91,7 +90,6 @@ export interface DecisionsPage extends Page<LoggedDecisions> {
   readonly reached: number | undefined;
 }
 
-/** An object of the archive. */
 export interface ArchiveObject {
   readonly name: string;
   /** Entries `[first, end)`. */

@@ -28,7 +28,6 @@ export interface IndexSlice {
 
 /** A walk over all rows that looks up each row by its indexes. */
 export interface IndexCheck {
-  /** Begins a walk. */
   begin(): void;
   /** Checks the next rows; undefined at the end of the walk. @throws ERR_STORE_UNAVAILABLE, or the driver's error. */
   next(): IndexSlice | undefined;

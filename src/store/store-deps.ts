@@ -5,7 +5,6 @@ import type { RowGuard } from './guard/row-guard.ts';
 /** Modes of a broker, which stamp their stores: a store of one mode is refused in the other. */
 export type StoreMode = 'development' | 'production';
 
-/** The dependencies of every store. */
 export interface StoreDeps {
   readonly chain: AuditChain;
   readonly clock: Clock;

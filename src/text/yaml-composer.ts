@@ -44,7 +44,7 @@ export class YamlComposer {
     return this.#value();
   }
 
-  /** It recurses, and the parser bounds the depth. */
+  /** Reads a value recursively; the parser bounds the depth. */
   #value(): unknown {
     const event = this.#events[this.#at++] as NodeEvent | AliasEvent;
     if (event.type === this.#yaml.EVENT_ID.ALIAS) return this.#alias(event);

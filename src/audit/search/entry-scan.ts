@@ -179,7 +179,6 @@ export function pathTerms(path: string): readonly SearchTerm[] {
   return terms;
 }
 
-/** All search terms of an entry. */
 export function entryTerms(scan: EntryScan): readonly SearchTerm[] {
   return [
     ...actorTerms(scan.actor),

@@ -14,7 +14,6 @@ export interface BatchRange {
   readonly unreadable: readonly Pick<Tables['audit_segments'], 'first_index' | 'count'>[];
 }
 
-/** A row of the store. */
 export type StoredRow =
   { readonly segment: Tables['audit_segments'] } | { readonly batch: PlacedBatch };
 

@@ -41,7 +41,7 @@ export class FileSink implements Sink {
     return this.#afterwards(() => this.#append(delivery));
   }
 
-  /** Deliveries before the call are in the old file, deliveries after it in the new. */
+  /** Reopens the path: deliveries before the call are in the old file, deliveries after it in the new. */
   reopen(): Promise<void> {
     return this.#afterwards(() => this.#closeFile());
   }

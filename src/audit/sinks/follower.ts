@@ -42,7 +42,7 @@ export interface FollowerStatus {
   readonly isStopped: boolean;
   /** The last attempt failed; the follower retries. */
   readonly isFailing: boolean;
-  /** Its cursor was forged when it started. */
+  /** True if the cursor was forged when the follower started. */
   readonly cursorForged: boolean;
 }
 

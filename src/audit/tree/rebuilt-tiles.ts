@@ -9,7 +9,6 @@ const MOST_KEPT = 8;
 const NO_HASH = Buffer.alloc(HASH_BYTES);
 const FULL_BYTES = TILE_WIDTH * HASH_BYTES;
 
-/** Reads a tile of hashes. */
 export type ReadTile = (tile: TileAddress) => Promise<Uint8Array>;
 
 /**

@@ -47,7 +47,7 @@ export class TreeTiles {
     for (const node of this.#tree.append(leaf)) this.#place(node);
   }
 
-  /** Tiles that are new or wider since the last call. */
+  /** Returns the tiles that are new or wider since the last call. */
   takeWrites(): readonly Write[] {
     for (const [level, tile] of this.#edge) {
       if (tile.changed) this.#write(level, tile);

@@ -33,7 +33,6 @@ const COMMON_NAME = '2.5.4.3';
 const SERIAL_BYTES = 16;
 const PEM_LINE = 64;
 
-/** The subject and names of a certificate. */
 export interface CertificateSubject {
   readonly commonName?: string | undefined;
   readonly dnsNames: readonly string[];

@@ -6,7 +6,7 @@ import { sha256Hex } from '../hashes/digest.ts';
 export interface LeafFacts {
   /** The URIs among its subject alternative names. */
   readonly uris: readonly string[];
-  /** It may sign other certificates: by basic constraints or key usage. */
+  /** True if it may sign other certificates, by basic constraints or key usage. */
   readonly isAuthority: boolean;
   readonly hasDigitalSignature: boolean;
   /** OIDs; undefined without the extension, which allows every use. */

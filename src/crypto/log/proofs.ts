@@ -86,7 +86,6 @@ export function consistencyProof(
   return readPath(consistencyPath(first, 0, second), read);
 }
 
-/** The claim of an inclusion proof. */
 export interface Inclusion {
   readonly leaf: Uint8Array;
   readonly index: number;
@@ -125,7 +124,6 @@ export async function isNodeOf(
   return verifyInclusion({ leaf: hash, index, size: Math.ceil(size / width), root }, proof);
 }
 
-/** The claim of a consistency proof. */
 export interface Consistency {
   readonly first: number;
   readonly firstRoot: Uint8Array;

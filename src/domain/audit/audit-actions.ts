@@ -66,7 +66,7 @@ export interface AuditFacts {
   readonly query: string;
   /** Id of the rotation or drill. */
   readonly rotation: string;
-  /** Its step: create, set, test, … */
+  /** Step of the rotation: create, set, test, … */
   readonly step: string;
   /** The requester: an operator's name, a workload, or `schedule`. */
   readonly requestedBy: string;
@@ -108,7 +108,6 @@ export interface PolicyReference {
 
 /** Facts that a boot states about itself in the first entry of its chain; docs/spec/audit-log-v1.md, "Boots". */
 export interface BootReference {
-  /** Release of the broker. */
   readonly release: string;
   /** Raw Ed25519 public key of this boot, base64. */
   readonly key: string;

@@ -96,7 +96,7 @@ export function encodeClient(client: ClientFacts, digest: TextDigest): EncodedCl
   return clientFragment(client, digest, redactCredentials);
 }
 
-/** Encodes a client for the entry of a refusal. */
+/** Encodes a client for the entry of a refusal, which keeps less of each text. */
 export function encodeRefusedClient(client: ClientFacts, digest: TextDigest): EncodedClient {
   return clientFragment(client, digest, (text) => refusedText(text, digest));
 }

@@ -32,7 +32,6 @@ export interface Approval {
   readonly endsAt: number;
 }
 
-/** The fence key of one approval. */
 export function approvalFence(id: string): string {
   return `approval:${id}`;
 }

@@ -8,7 +8,7 @@ export type Severity = (typeof SEVERITIES)[number];
 export interface Vulnerability {
   /** The CVE if there is one, else the id of the scanner. */
   readonly id: string;
-  /** Its other names, such as `GHSA-…`. */
+  /** Other names of the vulnerability, such as `GHSA-…`. */
   readonly aliases: readonly string[];
   readonly severity: Severity;
   /** Package URL without qualifiers, or the name and version of the package if the scanner gives no URL. */

@@ -5,7 +5,7 @@ export interface ImageReference {
    * patterns without a host.
    */
   readonly repository: string;
-  /** Such as `sha256:…`. */
+  /** Digest with its algorithm: `sha256:…`. */
   readonly digest: string | undefined;
 }
 

@@ -19,7 +19,6 @@ export interface PodFinding {
   readonly must: string;
 }
 
-/** Requirement on one value. */
 interface Requirement {
   readonly must: string;
   readonly isMet: (node: PodNode) => boolean;

@@ -79,7 +79,7 @@ export type ExposedSecretRules = ReportRules;
 
 /** One vulnerability that is ignored until a day. */
 export interface VulnerabilityException {
-  /** Its CVE or another of its names. */
+  /** CVE of the vulnerability, or another of its names. */
   readonly id: string;
   /** Glob of package URLs without qualifiers; undefined: every package. */
   readonly purl?: string | undefined;

@@ -28,7 +28,6 @@ export interface NewSession {
   readonly sessionName: string;
 }
 
-/** Events that a session reports. */
 export interface SessionEvents {
   /** Another process, or this one, committed an invalidation. */
   readonly invalidated: () => void;
