@@ -10,6 +10,7 @@ import { LocalBatches } from '../../src/audit/chain/local-batches.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { generateSigningKey } from '../../src/crypto/signatures/signing.ts';
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts';
+import { storeClaims } from '../../src/store/claims.ts';
 import { createDatabase, startPostgres } from '../../test/kit/backends/postgres.ts';
 import { body, startBody } from '../../test/kit/log/log-bench.ts';
 import { familySeconds } from '../machine.ts';
@@ -45,13 +46,15 @@ async function open() {
 const writer = await open();
 const { boot, localBatches, store } = await open();
 const integrator = new Integrator({
-  store,
-  clock: systemClock,
-  log,
-  localBatches,
-  owner: boot.writer,
-  alone: false,
-  intervalMs: 3_600_000,
+  ...{
+    store,
+    clock: systemClock,
+    log,
+    localBatches,
+    claims: storeClaims(store, systemClock, { owner: boot.writer, alone: false }),
+    alone: false,
+    intervalMs: 3_600_000,
+  },
   checkpointFile: checkpointFile(join(directory, 'checkpoint')),
   onError: (error) => {
     throw error;

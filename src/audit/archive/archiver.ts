@@ -9,7 +9,7 @@ import type { ArchivePlan, ArchiveRun } from '../../ports/archives.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Store, Write } from '../../ports/store.ts';
 import { storedAnnouncement } from '../segments/batch-heads.ts';
-import { Claims, type Claim } from '../../store/claim.ts';
+import type { Claim, Claims, OpenClaims } from '../../ports/claims.ts';
 import type { LogReader } from '../entries/log-reader.ts';
 import { ProvenEntries } from '../entries/proven-entries.ts';
 import { sizeBefore } from '../search/search.ts';
@@ -27,10 +27,7 @@ export interface ArchiverOptions {
   readonly origin: string;
   readonly logKey: VerifyingKey;
   readonly clock: Clock;
-  /** Writer id of this process, its name in the claim. */
-  readonly owner: string;
-  /** True if no other process can have this store open. */
-  readonly alone: boolean;
+  readonly claims: OpenClaims;
   readonly place: ArchivePlace;
   /** The first entry that a configured sink does not have yet: it stays in the store. */
   readonly delivered: (size: number) => Promise<number>;
@@ -74,9 +71,9 @@ export class Archiver {
   readonly #batches: StoredBatches;
 
   constructor(options: ArchiverOptions) {
-    const { store, clock, owner, alone } = options;
+    const { store, claims } = options;
     this.#options = options;
-    this.#claims = new Claims(store, clock, { name: NAME, owner, alone });
+    this.#claims = claims(NAME);
     this.#proven = new ProvenEntries(store);
     this.#batches = new StoredBatches(store);
   }

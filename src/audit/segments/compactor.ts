@@ -6,7 +6,7 @@ import { LOG } from '../../ports/queries.ts';
 import { RepeatedWork } from '../../ports/repeated-work.ts';
 import type { Store, Write } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
-import { Claims, type Claim } from '../../store/claim.ts';
+import type { Claim, Claims, OpenClaims } from '../../ports/claims.ts';
 import type { LogReader } from '../entries/log-reader.ts';
 import { mergeGroup } from '../search/group-terms.ts';
 import { GROUP_BUNDLES } from '../search/search-index.ts';
@@ -20,11 +20,8 @@ export interface CompactorOptions {
   readonly store: Store;
   readonly reader: LogReader;
   readonly clock: Clock;
-  /** Writer id of this process, its name in the claim. */
-  readonly owner: string;
-  /** True if no other process can have this store open. */
-  readonly alone: boolean;
-  /** Reports whether the process has so much other work that compaction should wait. */
+  readonly claims: OpenClaims;
+  /** Whether the process has so much other work that compaction should wait. */
   readonly isBusy: () => boolean;
   /** Reports the progress through a long backlog, as after an upgrade. */
   readonly onProgress: (done: number, size: number) => void;
@@ -78,9 +75,9 @@ export class Compactor {
   #reportedAt: number | undefined;
 
   constructor(options: CompactorOptions) {
-    const { store, clock, owner, alone, onError } = options;
+    const { clock, claims, onError } = options;
     this.#options = options;
-    this.#claims = new Claims(store, clock, { name: NAME, owner, alone });
+    this.#claims = claims(NAME);
     this.#work = new RepeatedWork({
       clock,
       run: async () => ((await this.run()) ? INTERVAL_MS : RETRY_MS),

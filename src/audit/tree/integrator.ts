@@ -7,7 +7,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { RepeatedWork } from '../../ports/repeated-work.ts';
 import type { Expectation, Store, Write } from '../../ports/store.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
-import { Claims, type Claim } from '../../store/claim.ts';
+import type { Claim, Claims, OpenClaims } from '../../ports/claims.ts';
 import type { ChainedBatch } from '../chain/chained-batch.ts';
 import type { GrowingLog } from './growing-log.ts';
 import type { LogIdentity } from '../identity/log-identity.ts';
@@ -45,9 +45,8 @@ export interface IntegratorOptions {
   readonly onUnanchored?: () => Promise<void>;
   /** The batches that this process commits. */
   readonly localBatches: LocalBatches;
-  /** Writer id of this process, its name in the claim. */
-  readonly owner: string;
-  /** True if no other process can have this store open. */
+  readonly claims: OpenClaims;
+  /** No other process can have this store open. */
   readonly alone: boolean;
   readonly intervalMs?: number;
   /** A round failed: for the log and an alarm. The next round starts again from the store. */
@@ -123,23 +122,9 @@ export class Integrator {
   #unfollow: () => void = () => undefined;
 
   constructor(options: IntegratorOptions) {
-    const { store, clock, owner, alone, intervalMs = INTERVAL_MS } = options;
     this.#options = options;
     this.#log = options.log;
-    this.#claims = new Claims(store, clock, {
-      name: 'audit-integrator',
-      owner,
-      alone,
-      silenceMs: SILENCE_MS,
-    });
-    this.#rounds = new RepeatedWork({
-      clock,
-      run: async () => {
-        await this.append();
-        return intervalMs;
-      },
-      onError: () => intervalMs,
-    });
+    this.#claims = options.claims('audit-integrator', SILENCE_MS);
   }
 
   status(): IntegratorStatus {

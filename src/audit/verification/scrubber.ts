@@ -6,7 +6,7 @@ import type { LogCheckpoint } from '../../ports/audit-log.ts';
 import { RepeatedWork } from '../../ports/repeated-work.ts';
 import type { Store } from '../../ports/store.ts';
 import { BatchScrub } from './batch-scrub.ts';
-import { Claims, type Claim } from '../../store/claim.ts';
+import type { Claim, Claims, OpenClaims } from '../../ports/claims.ts';
 import type { Finding } from './finding.ts';
 import type { Damage } from '../entries/log-damage.ts';
 import type { LogReader } from '../entries/log-reader.ts';
@@ -17,10 +17,7 @@ export interface ScrubberOptions {
   readonly reader: LogReader;
   readonly logKey: VerifyingKey;
   readonly clock: Clock;
-  /** Writer id of this process, its name in the claim. */
-  readonly owner: string;
-  /** True if no other process can have this store open. */
-  readonly alone: boolean;
+  readonly claims: OpenClaims;
   /** Pause from the end of one walk to the start of the next. */
   readonly intervalMs: number;
   readonly onDamage: (damage: Damage) => void;
@@ -66,10 +63,10 @@ export class Scrubber {
   };
 
   constructor(options: ScrubberOptions) {
-    const { store, clock, owner, alone, intervalMs } = options;
+    const { clock, claims, intervalMs } = options;
     const retryMs = Math.min(BUSY_MS, intervalMs);
     this.#options = options;
-    this.#claims = new Claims(store, clock, { name: NAME, owner, alone });
+    this.#claims = claims(NAME);
     this.#work = new RepeatedWork({
       clock,
       run: async () => ((await this.walk()) ? intervalMs : retryMs),

@@ -1,5 +1,6 @@
 import { ResourceWatch } from '../../auth/index.ts';
-import { Claims, type Claim } from '../../store/claim.ts';
+import { storeClaims } from '../../store/claims.ts';
+import type { Claim, Claims } from '../../ports/claims.ts';
 import {
   ClusterDocuments,
   type Verdict,
@@ -89,7 +90,7 @@ export class ClusterDocumentsWork {
     this.#config = config;
     this.#deps = deps;
     const name = `kubernetes-documents/${config.cluster}`;
-    this.#claims = new Claims(store, clock, { name, owner: trail.owner, alone });
+    this.#claims = storeClaims(store, clock, { owner: trail.owner, alone })(name);
     const authority = new ObjectAuthority(config, digest);
     this.#documents = new ClusterDocuments(parts, authority, hostOf(this.#api()));
     this.#worker = new Worker(name, ROUND_MS, parts, () => this.#round());

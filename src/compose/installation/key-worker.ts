@@ -1,4 +1,5 @@
-import { Claims } from '../../store/claim.ts';
+import { storeClaims } from '../../store/claims.ts';
+import type { Claims } from '../../ports/claims.ts';
 import { LogAnchor } from '../../audit/identity/log-anchor.ts';
 import { KeyWorker } from '../../broker/keys/key-worker.ts';
 import type { OtherRows, WorkClaim } from '../../broker/keys/rewrap-pass.ts';
@@ -28,7 +29,7 @@ export async function openKeyWorker(
 ): Promise<KeyWorker> {
   const alone = type === 'sqlite';
   const { store, clock } = parts;
-  const claims = new Claims(store, clock, { name: 'root-keys', owner: trail.owner, alone });
+  const claims = storeClaims(store, clock, { owner: trail.owner, alone })('root-keys');
   const worker = new KeyWorker(
     { ...parts, claim: claimOf(claims), others: [logRows(parts), digests(parts, guard)] },
     { spreadMs: alone ? 0 : SPREAD_MS, kekOutageMs: kekOutageSeconds * 1000 },

@@ -35,6 +35,7 @@ import { SystemActor } from '../../broker/recording/record.ts';
 import { parseWitnessKey } from '../../crypto/log/cosignature.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { RowMacs } from '../../crypto/hashes/row-mac.ts';
+import { storeClaims } from '../../store/claims.ts';
 import type { OpenedStore } from '../../store/index.ts';
 import { RELEASE } from '../../process/version.ts';
 
@@ -139,6 +140,7 @@ export class AuditTrail {
     this.reader = this.#openReader();
     this.log = new ThreadedLog({ reader: this.reader, store, clock });
     const alone = config.store.type === 'sqlite';
+    const claims = storeClaims(store, clock, { owner: bootLog.boot.writer, alone });
     this.#lastCommit = alone ? lastCommitFile(config) : undefined;
     this.integrator = new Integrator({
       store,
@@ -150,12 +152,12 @@ export class AuditTrail {
       isNew,
       onUnanchored: () => this.#cursors.sealAll(),
       localBatches: bootLog.localBatches,
-      owner: bootLog.boot.writer,
+      claims,
       alone,
       onError: (error) => this.#integrationFailed(error),
     });
     this.acknowledgements = this.#openAcknowledgements();
-    const worker = { store, reader: this.reader, clock, owner: bootLog.boot.writer, alone };
+    const worker = { store, reader: this.reader, clock, claims };
     this.scrubber = new Scrubber({
       ...worker,
       logKey: bootLog.identity.verifier.key,

@@ -18,6 +18,7 @@ import { systemClock } from '../../../src/process/clock.ts';
 import { generateSigningKey } from '../../../src/crypto/signatures/signing.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
+import { storeClaims } from '../../../src/store/claims.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import type { Running } from '../../kit/backends/footprint.ts';
 import {
@@ -128,8 +129,8 @@ describeWith(['postgres'], 'failover of PostgreSQL to a synchronous standby unde
       { chain: createChain(boot, localBatches), clock: systemClock, mode: 'development' },
     );
     const file = checkpointFile(join(directory, `checkpoint-${replica}`));
-    const owner = boot.writer;
-    const options = { store, clock: systemClock, log, checkpointFile: file, localBatches, owner };
+    const claims = storeClaims(store, systemClock, { owner: boot.writer, alone: false });
+    const options = { store, clock: systemClock, log, checkpointFile: file, localBatches, claims };
     const integrator = new Integrator({ ...options, alone: false });
     await store.commit({ entries: [startBody(boot)] });
     await integrator.start();

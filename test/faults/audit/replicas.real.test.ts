@@ -18,6 +18,7 @@ import { LogReader } from '../../../src/audit/entries/log-reader.ts';
 import { LocalBatches } from '../../../src/audit/chain/local-batches.ts';
 import { verifyExport } from '../../../src/audit/verification/verify.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
+import { storeClaims } from '../../../src/store/claims.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase } from '../../kit/backends/postgres.ts';
 import { HandClock } from '../../kit/time/hand-clock.ts';
@@ -56,7 +57,7 @@ describeWith(['postgres'], 'two replicas on PostgreSQL (F28)', ({ postgres }) =>
         log,
         checkpointFile: checkpointFile(join(directory, `checkpoint-${name}`)),
         localBatches,
-        owner: boot.writer,
+        claims: storeClaims(store, clock, { owner: boot.writer, alone: false }),
         alone: false,
       });
       await integrator.start();
@@ -113,8 +114,7 @@ describeWith(['postgres'], 'two replicas on PostgreSQL (F28)', ({ postgres }) =>
           store,
           reader: new LogReader(store, log),
           clock: { ...systemClock, sleep: () => loopTurn() },
-          owner: boot.writer,
-          alone: false,
+          claims: storeClaims(store, systemClock, { owner: boot.writer, alone: false }),
           isBusy: () => false,
           onProgress: () => undefined,
           onError: (error) => expect(error).toBeUndefined(),

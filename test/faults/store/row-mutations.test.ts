@@ -17,6 +17,7 @@ import type { Session } from '../../../src/domain/identity/principal.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import type { TableName } from '../../../src/ports/store.ts';
 import { DIGESTED, SEALED } from '../../../src/store/guard/guarded-tables.ts';
+import { storeClaims } from '../../../src/store/claims.ts';
 import { SCHEMA, shapeOf } from '../../../src/ports/tables.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { ImageSigner } from '../../kit/images/image-signer.ts';
@@ -100,10 +101,8 @@ async function compactLog({ parts: { store }, trail }: RunningBroker): Promise<v
   }
   await trail.integrator.integrate();
   const compactor = new Compactor({
-    store,
-    reader: trail.reader,
-    owner: 'test',
-    alone: true,
+    ...{ store, reader: trail.reader },
+    claims: storeClaims(store, systemClock, { owner: 'test', alone: true }),
     clock: { ...systemClock, sleep: () => loopTurn() },
     isBusy: () => false,
     onProgress: () => undefined,

@@ -1,3 +1,5 @@
+import { storeClaims } from '../../../src/store/claims.ts';
+import type { OpenClaims } from '../../../src/ports/claims.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -147,7 +149,13 @@ export class LogBench {
   }
 
   newIntegrator(owner = this.boot.writer, alone = true): Integrator {
-    return new Integrator({ ...this.integratorOptions(), owner, alone });
+    const claims = storeClaims(this.store, this.clock, { owner, alone });
+    return new Integrator({ ...this.integratorOptions(), claims, alone });
+  }
+
+  /** Claims of the last boot. */
+  claims(alone = true): OpenClaims {
+    return storeClaims(this.store, this.clock, { owner: this.boot.writer, alone });
   }
 
   integratorOptions(): IntegratorOptions {
@@ -156,8 +164,8 @@ export class LogBench {
       clock: this.clock,
       log: this.log,
       checkpointFile: this.checkpointFile,
-      localBatches: this.own,
-      owner: this.boot.writer,
+      localBatches: this.localBatches,
+      claims: this.claims(),
       alone: true,
       onError: (error) => this.errors.push(error),
     };
@@ -169,8 +177,7 @@ export class LogBench {
       store: this.store,
       reader: this.reader,
       clock: { ...systemClock, sleep: () => loopTurn() },
-      owner: this.boot.writer,
-      alone,
+      claims: this.claims(alone),
       isBusy: () => false,
       onProgress: () => undefined,
       onError: (error) => this.errors.push(error),

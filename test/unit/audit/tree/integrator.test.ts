@@ -14,7 +14,8 @@ import { verifyExport } from '../../../../src/audit/verification/verify.ts';
 import type { CheckpointFile } from '../../../../src/audit/tree/checkpoint-file.ts';
 import { Integrator } from '../../../../src/audit/tree/integrator.ts';
 import { systemClock } from '../../../../src/process/clock.ts';
-import { Claims } from '../../../../src/store/claim.ts';
+import { storeClaims } from '../../../../src/store/claims.ts';
+import type { Claims } from '../../../../src/ports/claims.ts';
 import { leafHashes } from '../../../../src/audit/chain/entry.ts';
 import { LastCommitFile } from '../../../../src/audit/chain/last-commit.ts';
 import { logIdentity } from '../../../../src/audit/identity/log-identity.ts';
@@ -136,17 +137,16 @@ describe('the integrator', () => {
   });
 
   it('leaves the claim to a process that renews it, although the clocks differ by 20 seconds', async () => {
-    const [one, two] = ['one', 'two'].map(
-      (owner, index) =>
-        new Claims(
-          bench.store,
-          {
-            ...systemClock,
-            now: () => clock.now() + index * 20_000,
-            monotonic: () => clock.monotonic(),
-          },
-          { name: 'audit-integrator', owner, alone: false, silenceMs: 4_000 },
-        ),
+    const [one, two] = ['one', 'two'].map((owner, index) =>
+      storeClaims(
+        bench.store,
+        {
+          ...systemClock,
+          now: () => clock.now() + index * 20_000,
+          monotonic: () => clock.monotonic(),
+        },
+        { owner, alone: false },
+      )('audit-integrator', 4_000),
     );
     for (let ms = 0; ms < 60_000; ms += 250) {
       expect(await one?.take()).toMatchObject({ owner: 'one', epoch: 1 });
@@ -157,7 +157,7 @@ describe('the integrator', () => {
 
   it('commits nothing of an owner that was paused while another took over', async () => {
     const of = (owner: string): Claims =>
-      new Claims(bench.store, clock, { name: 'audit-integrator', owner, alone: false });
+      storeClaims(bench.store, clock, { owner, alone: false })('audit-integrator');
     const paused = await of('one').take();
     clock.advance(31_000);
     const next = await of('two').take();
@@ -216,10 +216,11 @@ describe('a commit of this process during an integration', () => {
       const row = chain.stage([turn === 0 ? startBody(other) : body({})]);
       await bench.store.commit({ writes: [{ table: 'audit_batches', put: row }] });
       chain.keep();
+      const later = new HandClock(clock.now() + 31_000);
       const rival = new Integrator({
         ...bench.integratorOptions(),
-        clock: new HandClock(clock.now() + 31_000),
-        owner: 'rival',
+        clock: later,
+        claims: storeClaims(bench.store, later, { owner: 'rival', alone: false }),
         alone: false,
       });
       await rival.start();

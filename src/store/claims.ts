@@ -1,5 +1,6 @@
 import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Claim, Claims, OpenClaims } from '../ports/claims.ts';
 import type { Expectation, Store } from '../ports/store.ts';
 import { CLAIMS } from '../ports/queries.ts';
 
@@ -9,37 +10,35 @@ const RENEW_MS = 10_000;
 /** Renewals that may fail or be late before another process takes the claim. */
 const RENEWALS = 4;
 
-/** The right to do one kind of work. One process has it; its number no longer matches after another process took over. */
-export interface Claim {
-  readonly owner: string;
-  readonly epoch: number;
-  readonly until: number;
-}
-
-export interface ClaimOptions {
-  /** The name of the work. */
-  readonly name: string;
-  readonly owner: string;
-  /** True if no other process can have the store open, so that a claim that a crash left needs no expiry. */
-  readonly alone: boolean;
-  /**
-   * Another process takes the claim if it sees no renewal for this long, by its own monotonic clock. Without this setting, a claim is free only after
-   * it expires, and the clocks of both processes must agree on that.
-   */
-  readonly silenceMs?: number;
-}
-
 /** The last state of another process's claim, and when this process first saw it. */
 interface Observed extends Claim {
   /** Monotonic milliseconds. */
   readonly at: number;
 }
 
+/** The process that claims work. */
+interface Claimant {
+  /** Its writer id. */
+  readonly owner: string;
+  /** No other process can have the store open, so a claim that a crash left needs no expiry. */
+  readonly alone: boolean;
+}
+
+interface ClaimOptions extends Claimant {
+  readonly name: string;
+  readonly silenceMs: number | undefined;
+}
+
+/** Opens claims of one process that are rows of this store. */
+export function storeClaims(store: Store, clock: Clock, claimant: Claimant): OpenClaims {
+  return (name, silenceMs) => new StoreClaims(store, clock, { ...claimant, name, silenceMs });
+}
+
 /**
  * The claim of this process to one kind of work. The store keeps a MAC on each claim: otherwise an attacker who writes the database could prevent the
  * work permanently.
  */
-export class Claims {
+class StoreClaims implements Claims {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #options: ClaimOptions;
