@@ -1,12 +1,9 @@
-import { archiveDirectory } from '../audit/archive/archive-directory.ts';
 import type { Archiver } from '../audit/archive/archiver.ts';
 import type { ArchiveConfig } from '../audit/config.ts';
-import type { AuditTrail } from '../compose/log/audit-trail.ts';
 import { SystemActor } from '../broker/recording/record.ts';
 import { sha256Hex } from '../crypto/hashes/digest.ts';
 import type { ArchiveReference } from '../domain/audit/audit-actions.ts';
 import { BrokerError } from '../domain/errors.ts';
-import type { ArchivePlace } from '../ports/archive-place.ts';
 import type { ArchivePlan, ArchiveRun, Archives } from '../ports/archives.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -15,37 +12,6 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** Pause after a failure: the next attempt does not wait for a whole interval. */
 const RETRY_MS = 600_000;
-
-/** The archive of the configuration; undefined if it has none. */
-export async function openArchive(
-  config: ArchiveConfig | undefined,
-  clock: Clock,
-): Promise<ArchivePlace | undefined> {
-  return config && openPlace(config.to, clock);
-}
-
-/** Loads the SDK of AWS only for a bucket. */
-export async function openPlace(to: ArchiveConfig['to'], clock: Clock): Promise<ArchivePlace> {
-  if (to.type === 'directory') return archiveDirectory(to.path);
-  const { archiveBucket } = await import('../providers/aws/archive-bucket.ts');
-  return archiveBucket(to, clock);
-}
-
-/** Opens the archive; undefined if the configuration has none. */
-export async function openArchives(
-  config: ArchiveConfig | undefined,
-  { trail, clock, log }: { readonly trail: AuditTrail; readonly clock: Clock; readonly log: Log },
-): Promise<ArchiveRuns | undefined> {
-  const { archiver, reader } = trail;
-  if (config === undefined || archiver === undefined) return undefined;
-  const lastAt = async (): Promise<number | undefined> => {
-    const truncation = await reader.truncation();
-    return truncation && Date.parse(truncation.time);
-  };
-  const runs = new ArchiveRuns({ config, archiver, lastAt, clock, log });
-  await runs.open();
-  return runs;
-}
 
 interface ArchiveRunsDeps {
   readonly config: ArchiveConfig;

@@ -7,16 +7,21 @@ import { loadLogKeyFile } from '../audit/identity/log-key.ts';
 import { identityIn } from '../crypto/encryption/age.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { instant } from '../domain/time/instant.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Log } from '../ports/log.ts';
 import { SqliteConnection } from '../store/sqlite/sqlite-connection.ts';
 import { prepareStoreDirectory, removeStoreFiles } from '../store/sqlite/store-files.ts';
-import { loadKeys, openWrappers } from '../compose/installation/keys.ts';
 import { readNamedFile } from '../process/named-file.ts';
-import type { Config } from '../compose/config/schema.ts';
+import type { StoreConfig } from '../store/config.ts';
+import type { StoreMode } from '../store/store-deps.ts';
 import { decryptFile, fileFacts, type FileFacts } from './archive.ts';
 import { ARCHIVE, MANIFEST, openManifest, type BackupManifest } from './manifest.ts';
-import { verifyCopy } from './verify-copy.ts';
+import { verifyCopy, type CopyDeps } from './verify-copy.ts';
+
+/** The configuration of the installation that a backup belongs to. */
+export interface RestoredConfig {
+  readonly store: StoreConfig;
+  readonly mode: StoreMode;
+  readonly audit: { readonly origin: string; readonly logKeyFile: string };
+}
 
 /** Bytes done and in all. */
 export type ByteProgress = (done: number, total: number) => void;
@@ -31,7 +36,10 @@ export interface FoundBackup {
  * Reads the manifest beside an archive and compares the archive with it.
  * @throws ERR_CONFIG_INVALID for files that cannot be read, ERR_CIPHERTEXT_INVALID for a changed manifest or archive
  */
-export async function findBackup(config: Config, archive: string): Promise<FoundBackup> {
+export async function findBackup(
+  config: Pick<RestoredConfig, 'audit'>,
+  archive: string,
+): Promise<FoundBackup> {
   if (!archive.endsWith(ARCHIVE))
     throw new BrokerError(
       'ERR_CONFIG_INVALID',
@@ -46,12 +54,10 @@ export async function findBackup(config: Config, archive: string): Promise<Found
   return { archive, manifest, identity };
 }
 
-interface DecryptDeps {
-  readonly config: Config;
+export interface DecryptDeps extends Omit<CopyDeps, 'identity' | 'mode'> {
+  readonly config: RestoredConfig;
   readonly identityFile: string;
   readonly progress: ByteProgress;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /**
@@ -61,7 +67,7 @@ interface DecryptDeps {
 export async function decryptBackup(
   { archive, manifest, identity }: FoundBackup,
   to: string,
-  { config, identityFile, progress, clock, log }: DecryptDeps,
+  { config, identityFile, progress, ...deps }: DecryptDeps,
 ): Promise<void> {
   const secret = identityIn(await readNamedFile('--identity', identityFile));
   if (secret === undefined)
@@ -83,13 +89,7 @@ export async function decryptBackup(
     },
   );
   assertSame(archive, plain, manifest.store);
-  const verified = await verifyCopy(to, {
-    identity,
-    mode: config.mode,
-    clock,
-    log,
-    keys: async (copy) => loadKeys(copy, await openWrappers(config, clock)),
-  });
+  const verified = await verifyCopy(to, { ...deps, identity, mode: config.mode });
   if (verified.checkpoint !== manifest.checkpoint)
     throw invalid('the log in the archive is not that of the manifest');
 }

@@ -12,12 +12,12 @@ import type { Backup, BackupRun, Backups } from '../ports/backups.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
+import type { RowGuard } from '../store/guard/row-guard.ts';
 import type { OpenedStore } from '../store/index.ts';
 import { isNoRoom } from '../store/sqlite/sqlite-fault.ts';
 import { removeStoreFiles } from '../store/sqlite/store-files.ts';
 import type { StoreMode } from '../store/store-deps.ts';
-import type { InstallationKeys } from '../compose/installation/keys.ts';
-import { RELEASE } from '../process/version.ts';
+import type { InstallationKeys } from '../broker/keys/installation-keys.ts';
 import { encryptFile } from './archive.ts';
 import type { BackupConfig } from './config.ts';
 import {
@@ -49,6 +49,10 @@ interface BackupDeps {
   readonly store: Store;
   readonly identity: LogIdentity;
   readonly keys: InstallationKeys;
+  /** Creates the guard of the rows of a copy. */
+  readonly createGuard: () => RowGuard;
+  /** The version of this broker. */
+  readonly release: string;
   readonly mode: StoreMode;
   readonly clock: Clock;
   readonly log: Log;
@@ -183,7 +187,7 @@ export class ScheduledBackups implements Backups {
   }
 
   async #copyAndEncrypt(): Promise<Backup> {
-    const { config, storePath, identity, clock, keys } = this.#deps;
+    const { config, storePath, identity, clock, keys, release } = this.#deps;
     const copy = `${storePath}.backup`;
     const createdAt = clock.now();
     const name = backupName(createdAt);
@@ -202,13 +206,8 @@ export class ScheduledBackups implements Backups {
         (done) => this.#update({ done }),
       );
       const manifest = {
-        name,
-        createdAt: instant(createdAt),
-        release: RELEASE,
-        ...verified,
-        store: plain,
-        archive: sealed,
-        recipients: config.recipients,
+        ...{ name, createdAt: instant(createdAt), release, ...verified },
+        ...{ store: plain, archive: sealed, recipients: config.recipients },
       };
       await this.#publish(name, signManifest(manifest, identity));
       return backupOf(manifest, identity.configured.verifier);

@@ -6,7 +6,6 @@ import { constantTimeEqual } from '../crypto/hashes/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { ROOT_KEYS } from '../ports/queries.ts';
 import { openSqliteStore } from '../store/sqlite/open-sqlite-store.ts';
@@ -14,15 +13,15 @@ import { checkRows, manifestDigests } from '../store/guard/state-check.ts';
 import type { OpenedStore } from '../store/index.ts';
 import type { RowGuard } from '../store/guard/row-guard.ts';
 import type { StoreMode } from '../store/store-deps.ts';
-import { createGuard } from '../compose/installation/guarded-state.ts';
-import type { InstallationKeys } from '../compose/installation/keys.ts';
+import type { InstallationKeys } from '../broker/keys/installation-keys.ts';
 import type { BackupManifest } from './manifest.ts';
 
 export interface CopyDeps {
   readonly identity: LogIdentity;
   readonly mode: StoreMode;
   readonly clock: Clock;
-  readonly log: Log;
+  /** Creates the guard of the rows of the copy. */
+  readonly createGuard: () => RowGuard;
   /** Opens the root keys of the copy. */
   readonly keys: (copy: Store) => Promise<InstallationKeys>;
 }
@@ -37,8 +36,8 @@ export type VerifiedCopy = Pick<
  * @throws ERR_CIPHERTEXT_INVALID with the problems, ERR_STORE_UNAVAILABLE for damaged pages.
  */
 export async function verifyCopy(path: string, deps: CopyDeps): Promise<VerifiedCopy> {
-  const { mode, clock, log } = deps;
-  const guard = createGuard({ clock, log });
+  const { mode, clock } = deps;
+  const guard = deps.createGuard();
   const copy = await openSqliteStore(
     { path, ballastBytes: 0 },
     { chain: NO_CHAIN, clock, mode, guard },

@@ -3,10 +3,13 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import type { OpenedStore } from '../store/index.ts';
-import { openArchives, type ArchiveRuns } from '../backup/archive-runs.ts';
+import type { ArchiveConfig } from '../audit/config.ts';
+import { ArchiveRuns } from '../backup/archive-runs.ts';
+import { RELEASE } from '../process/version.ts';
+import { createGuard } from './installation/guarded-state.ts';
 import type { AuditTrail, BootLog } from './log/audit-trail.ts';
 import type { ScheduledBackups } from '../backup/scheduled-backups.ts';
-import type { InstallationKeys } from './installation/keys.ts';
+import type { InstallationKeys } from '../broker/keys/installation-keys.ts';
 
 /** Copies of the store and of the old part of the log that the broker makes. */
 export interface Copies {
@@ -49,8 +52,26 @@ async function openBackups(
     store,
     identity,
     keys,
+    createGuard: () => createGuard({ clock, log }),
+    release: RELEASE,
     mode,
     clock,
     log,
   });
+}
+
+/** Undefined if the configuration has no archive. */
+async function openArchives(
+  config: ArchiveConfig | undefined,
+  { trail, clock, log }: { readonly trail: AuditTrail; readonly clock: Clock; readonly log: Log },
+): Promise<ArchiveRuns | undefined> {
+  const { archiver, reader } = trail;
+  if (config === undefined || archiver === undefined) return undefined;
+  const lastAt = async (): Promise<number | undefined> => {
+    const truncation = await reader.truncation();
+    return truncation && Date.parse(truncation.time);
+  };
+  const runs = new ArchiveRuns({ config, archiver, lastAt, clock, log });
+  await runs.open();
+  return runs;
 }

@@ -49,7 +49,8 @@ import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts'
 import { LiveRows } from '../store/guard/live-rows.ts';
 import type { RowGuard } from '../store/guard/row-guard.ts';
 import { startBackgroundWork } from './background-work.ts';
-import { openArchive, type ArchiveRuns } from '../backup/archive-runs.ts';
+import type { ArchiveRuns } from '../backup/archive-runs.ts';
+import { openArchive } from './log/archive-place.ts';
 import { atOrigin, AuditTrail, openBootLog, type BootLog } from './log/audit-trail.ts';
 import type { ClusterDocumentsDeps, ClusterDocumentsWork } from './clusters/cluster-documents.ts';
 import { ClusterRegistry } from './clusters/cluster-registry.ts';
@@ -59,7 +60,8 @@ import { createGuard, heldKinds, openState, type HeldKind } from './installation
 import { refuseWhileHeld, traced } from './installation/refuse-while-held.ts';
 import { HeldAlertFiles, takeHeldAlerts } from './serving/held-alerts.ts';
 import { IndexScrub, type IndexScrubStatus } from '../upkeep/index-scrub.ts';
-import { loadKeys, rereadKeys, openWrappers, type InstallationKeys } from './installation/keys.ts';
+import { loadKeys, rereadKeys, type InstallationKeys } from '../broker/keys/installation-keys.ts';
+import { wrappersOf } from './installation/keys.ts';
 import { RefusalTallies, type CountedRefusals } from './log/refusal-tallies.ts';
 import { reloadableParts } from './configuration/reloadable-parts.ts';
 import { SpaceWatch } from '../upkeep/space-watch.ts';

@@ -16,7 +16,7 @@ import {
   type KeepMatched,
   type StateReport,
 } from '../../store/guard/state-check.ts';
-import type { InstallationKeys } from './keys.ts';
+import type { InstallationKeys } from '../../broker/keys/installation-keys.ts';
 
 export interface StateDeps {
   readonly clock: Clock;

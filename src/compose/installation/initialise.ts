@@ -25,14 +25,13 @@ import { atOrigin, AuditTrail, openBootLog, type BootLog } from '../log/audit-tr
 import { initialiseAlone } from './initialise-alone.ts';
 import { createGuard, openState, textOf } from './guarded-state.ts';
 import {
-  dataDirectory,
-  INSTALLATION,
   keepKeys,
   loadKeys,
   makeKeys,
-  openWrappers,
   type InstallationKeys,
-} from './keys.ts';
+} from '../../broker/keys/installation-keys.ts';
+import { INSTALLATION } from '../../broker/keys/root-key-rows.ts';
+import { dataDirectory, wrappersOf } from './keys.ts';
 
 export interface InitialiseOptions {
   /** The path of the token file, which is created with mode 0600. */

@@ -10,13 +10,14 @@ import { createLog } from '../../process/log.ts';
 import type { ArchivePlace } from '../../ports/archive-place.ts';
 import type { ArchivePlan } from '../../ports/archives.ts';
 import { openStore } from '../../store/index.ts';
-import { openArchive, openPlace } from '../../backup/archive-runs.ts';
+import { openArchive, openPlace } from '../log/archive-place.ts';
 import { atOrigin, AuditTrail, openBootLog } from '../log/audit-trail.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';
 import { createGuard } from '../installation/guarded-state.ts';
-import { loadKeys, openWrappers } from '../installation/keys.ts';
+import { loadKeys } from '../../broker/keys/installation-keys.ts';
+import { wrappersOf } from '../installation/keys.ts';
 import { refuseOtherBrokers } from './database-manifest.ts';
 
 const DAY_MS = 86_400_000;

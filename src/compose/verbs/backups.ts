@@ -14,10 +14,14 @@ import {
   findBackup,
   restoreBackup,
   type ByteProgress,
+  type DecryptDeps,
   type FoundBackup,
 } from '../../backup/restore.ts';
 import { NO_CHAIN } from '../../backup/verify-copy.ts';
-import { archiveIn, type ArchiveArguments } from '../installation/archive-arguments.ts';
+import { archiveIn, type ArchiveArguments } from '../log/archive-place.ts';
+import { createGuard } from '../installation/guarded-state.ts';
+import { wrappersOf } from '../installation/keys.ts';
+import { loadKeys } from '../../broker/keys/installation-keys.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
@@ -61,16 +65,26 @@ export async function runBackupVerify(
   await removeStoreFiles(copy);
   try {
     await decryptBackup(found, copy, {
-      config,
+      ...opening(config),
       identityFile: options.identity,
       progress,
-      clock: systemClock,
-      log: createLog({ level: 'warn', clock: systemClock }),
     });
   } finally {
     await removeStoreFiles(copy);
   }
   return `${textOf(found.manifest)}\nverified: manifest, archive, database, end of the log, and the digests of all rows`;
+}
+
+/** Opens copies of the store as the broker of this configuration would. */
+function opening(config: Config): Pick<DecryptDeps, 'config' | 'clock' | 'createGuard' | 'keys'> {
+  const clock = systemClock;
+  const log = createLog({ level: 'warn', clock });
+  return {
+    config,
+    clock,
+    createGuard: () => createGuard({ clock, log }),
+    keys: async (copy) => loadKeys(copy, await wrappersOf(config, clock)),
+  };
 }
 
 interface RestoreOptions extends ArchiveArguments {
@@ -95,12 +109,10 @@ export async function runRestore(
   // A log that does not match is found before anything is replaced.
   const lost = await changesSince(found, options, config);
   const { manifest, previous } = await restoreBackup(found, {
-    config,
+    ...opening(config),
     identityFile: options.identity,
     replace: options.replace === true,
     progress,
-    clock: systemClock,
-    log: createLog({ level: 'warn', clock: systemClock }),
   });
   return [
     textOf(manifest),

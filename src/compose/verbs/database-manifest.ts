@@ -17,12 +17,13 @@ import {
   type DatabaseManifest,
 } from '../../backup/manifest.ts';
 import { NO_CHAIN, verifyStore, type VerifiedCopy } from '../../backup/verify-copy.ts';
-import { archiveIn, type ArchiveArguments } from '../installation/archive-arguments.ts';
+import { archiveIn, type ArchiveArguments } from '../log/archive-place.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';
 import { createGuard } from '../installation/guarded-state.ts';
-import { loadKeys, openWrappers } from '../installation/keys.ts';
+import { loadKeys } from '../../broker/keys/installation-keys.ts';
+import { wrappersOf } from '../installation/keys.ts';
 import { readNamedFile } from '../../process/named-file.ts';
 import { RELEASE } from '../../process/version.ts';
 

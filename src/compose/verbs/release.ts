@@ -9,7 +9,8 @@ import { verifierKeyText } from '../../crypto/log/signed-note.ts';
 import { RowSeals } from '../../broker/kernel/row-seals.ts';
 import { atOrigin, AuditTrail, openBootLog, type Released } from '../log/audit-trail.ts';
 import { createGuard, releaseRows } from '../installation/guarded-state.ts';
-import { loadKeys, openWrappers } from '../installation/keys.ts';
+import { loadKeys } from '../../broker/keys/installation-keys.ts';
+import { wrappersOf } from '../installation/keys.ts';
 import { refuseOtherBrokers } from './database-manifest.ts';
 
 /**

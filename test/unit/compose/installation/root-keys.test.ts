@@ -7,7 +7,7 @@ import {
   loadKeys,
   makeKeys,
   type NewKeys,
-} from '../../../../src/compose/installation/keys.ts';
+} from '../../../../src/broker/keys/installation-keys.ts';
 import { RootKeyWrappers } from '../../../../src/broker/keys/root-key-wrappers.ts';
 import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import type { KeyEncryptionKey } from '../../../../src/ports/key-encryption-key.ts';

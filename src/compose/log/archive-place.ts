@@ -1,7 +1,24 @@
-import { systemClock } from '../../process/clock.ts';
+import { archiveDirectory } from '../../audit/archive/archive-directory.ts';
+import type { ArchiveConfig } from '../../audit/config.ts';
 import type { ArchivePlace } from '../../ports/archive-place.ts';
-import { openPlace } from '../../backup/archive-runs.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { systemClock } from '../../process/clock.ts';
 import { findNamedDirectory } from '../../process/named-file.ts';
+
+/** The archive of the configuration; undefined if it has none. */
+export async function openArchive(
+  config: ArchiveConfig | undefined,
+  clock: Clock,
+): Promise<ArchivePlace | undefined> {
+  return config && openPlace(config.to, clock);
+}
+
+/** Loads the SDK of AWS only for a bucket. */
+export async function openPlace(to: ArchiveConfig['to'], clock: Clock): Promise<ArchivePlace> {
+  if (to.type === 'directory') return archiveDirectory(to.path);
+  const { archiveBucket } = await import('../../providers/aws/archive-bucket.ts');
+  return archiveBucket(to, clock);
+}
 
 /** The options of commands that read archived entries. */
 export interface ArchiveArguments {
