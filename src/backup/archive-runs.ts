@@ -7,6 +7,7 @@ import { BrokerError } from '../domain/errors.ts';
 import type { ArchivePlan, ArchiveRun, Archives } from '../ports/archives.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import type { Metric } from '../ports/metrics.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -134,4 +135,15 @@ export class ArchiveRuns implements Archives {
   #update(change: Partial<ArchiveRun>): void {
     if (this.#run !== undefined) this.#run = { ...this.#run, ...change };
   }
+}
+
+/** The metrics of archive runs; undefined runs if the configuration has no archive. */
+export function archiveRunMetrics(runs: () => ArchiveRuns | undefined): readonly Metric[] {
+  return [
+    {
+      name: 'quaymaster_audit_archive_failures_total',
+      help: 'Failed runs of the archive of the audit log in this process',
+      value: () => runs()?.failures ?? 0,
+    },
+  ];
 }

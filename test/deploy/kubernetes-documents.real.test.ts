@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadAll } from 'js-yaml';
-import { Registry } from 'prom-client';
+import { RegisteredMetrics } from '../../src/metrics/registered-metrics.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { checkConfig } from '../../src/compose/config/load.ts';
 import { openInjector, type RunningInjector } from '../../src/compose/clusters/injector.ts';
@@ -188,7 +188,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
       },
       'test',
     );
-    const metrics = new Registry();
+    const metrics = new RegisteredMetrics();
     const [objects] = config.kubernetes.documents;
     const deps = { clock: systemClock, log: SILENT, metrics, objects };
     const running = await openInjector(config.injector!, config.connections, deps);

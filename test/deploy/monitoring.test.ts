@@ -1,18 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { Counter, Gauge, Registry } from 'prom-client';
 import { load } from 'js-yaml';
 import { OperationTallies } from '../../src/api/server/operation-tallies.ts';
 import { Shares } from '../../src/api/request/memory-shares.ts';
 import type { RunningBroker } from '../../src/compose/broker.ts';
-import type { ApiServer } from '../../src/api/server/server.ts';
+import { allMetrics } from '../../src/compose/serving/all-metrics.ts';
 import type { ConfigReload } from '../../src/compose/configuration/config-reload.ts';
 import {
-  registerCertificate,
-  registerConfiguration,
-  registerGauges,
-} from '../../src/metrics/gauges.ts';
-import { registerTraces } from '../../src/compose/serving/serve.ts';
+  certificateMetrics,
+  configurationMetrics,
+  traceMetrics,
+} from '../../src/metrics/serving-metrics.ts';
 
 interface Rule {
   readonly alert: string;
@@ -41,25 +39,21 @@ const ADDED = ['instance', 'job'];
 
 /** The labels of each metric of a broker, by the names of its series. No gauge is collected, so the broker needs no parts. */
 function labelsBySeries(): ReadonlyMap<string, readonly string[]> {
-  const registry = new Registry();
   const broker = { parts: {}, trail: {}, clusters: {} } as unknown as RunningBroker;
-  registerGauges(registry, broker, () => []);
-  registerCertificate(registry, { certificate: '' } as unknown as ApiServer);
-  registerConfiguration(registry, {} as unknown as ConfigReload);
-  registerTraces(registry, { counts: { exported: 0, dropped: 0 } });
-  new Shares().measure(registry);
-  new OperationTallies(registry);
+  const metrics = [
+    ...allMetrics(broker, () => []),
+    ...certificateMetrics({ certificate: '', hasTlsFailed: false }),
+    ...configurationMetrics({} as unknown as ConfigReload),
+    ...traceMetrics({ counts: { exported: 0, dropped: 0 } }),
+    ...new Shares().metrics(),
+    ...new OperationTallies().metrics(),
+  ];
   const known = new Map<string, readonly string[]>([['up', []]]);
-  for (const metric of registry.getMetricsAsArray()) {
-    const { name } = metric;
-    if (!name.startsWith('quaymaster_')) continue;
-    const { labelNames } = metric as unknown as { readonly labelNames: readonly string[] };
-    if (metric instanceof Counter || metric instanceof Gauge) known.set(name, labelNames);
-    else {
-      for (const part of ['_bucket', '_sum', '_count']) {
-        known.set(name + part, [...labelNames, 'le']);
-      }
-    }
+  for (const metric of metrics) {
+    const labels = 'labels' in metric ? metric.labels : [];
+    const parts = 'durations' in metric ? ['_bucket', '_sum', '_count'] : [];
+    for (const part of parts) known.set(metric.name + part, [...labels, 'le']);
+    if (parts.length === 0) known.set(metric.name, labels);
   }
   return known;
 }

@@ -106,11 +106,15 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
   });
 
   it('counts the results', async () => {
-    const text = await bench.metrics.getSingleMetricAsString('quaymaster_injections_total');
+    const text = await bench.metrics.registry.getSingleMetricAsString(
+      'quaymaster_injections_total',
+    );
     for (const outcome of ['injected', 'unchanged', 'denied']) {
       expect(text).toMatch(new RegExp(`outcome="${outcome}"\\} [1-9]`));
     }
-    const trusted = await bench.metrics.getSingleMetricAsString('quaymaster_injector_trusted');
+    const trusted = await bench.metrics.registry.getSingleMetricAsString(
+      'quaymaster_injector_trusted',
+    );
     expect(trusted).toMatch(/ 1$/);
   });
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { Registry } from 'prom-client';
+import { RegisteredMetrics } from '../../src/metrics/registered-metrics.ts';
 import { ACCESS } from '../../src/api/contract/access.ts';
 import { PathTemplate } from '../../src/api/contract/path-template.ts';
 import { allRoutes } from '../../src/api/routes/index.ts';
@@ -11,7 +11,7 @@ const routes = allRoutes({
   unready: () => [],
   held: () => [],
   warnings: () => [],
-  metrics: new Registry(),
+  metrics: new RegisteredMetrics(),
   servesMetrics: true,
   openApi: () => '{}',
 });

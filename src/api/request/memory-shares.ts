@@ -1,8 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { Gauge, type Registry } from 'prom-client';
-import type { Caller } from '../../broker/access/call.ts';
-import { LiveSession } from '../../broker/state/session-memory.ts';
-import { BrokerError } from '../../domain/errors.ts';
+import type { Metric } from '../../ports/metrics.ts';
 import { HeldBytes, type HeldBounds } from '../../net/listener/held-bytes.ts';
 import type { Rates } from './rates.ts';
 
@@ -41,18 +38,17 @@ export class Shares {
     this.#strangers = new HeldBytes(bounds.strangers);
   }
 
-  /** Registers the gauges of the bytes in flight. */
-  measure(metrics: Registry): void {
+  /** The bytes in flight. */
+  metrics(): readonly Metric[] {
     const pools = { bodies: this.#bodies, answers: this.#answers, strangers: this.#strangers };
-    new Gauge({
-      name: 'quaymaster_held_bytes',
-      help: 'Bytes of bodies and unread answers that are held for callers',
-      labelNames: ['kind'],
-      registers: [metrics],
-      collect() {
-        for (const [kind, pool] of Object.entries(pools)) this.set({ kind }, pool.all);
+    return [
+      {
+        name: 'quaymaster_held_bytes',
+        help: 'Bytes of bodies and unread answers that are held for callers',
+        labels: ['kind'],
+        values: () => Object.entries(pools).map(([kind, pool]) => [{ kind }, pool.all]),
       },
-    });
+    ];
   }
 
   bodiesOf({ hasRights }: Holder): HeldBytes {

@@ -1,4 +1,4 @@
-import type { Registry } from 'prom-client';
+import type { Metrics } from '../../ports/metrics.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { LiveOperator } from '../../broker/state/operator-token-memory.ts';
 import { JSON_TYPE, PLAIN_TEXT } from '../answer/answers.ts';
@@ -16,7 +16,7 @@ export interface MachineFacts {
   }[];
   /** Codes of conditions that an operator should change; requests are served nevertheless. */
   readonly warnings: () => readonly string[];
-  readonly metrics: Registry;
+  readonly metrics: Metrics;
   /** False if metrics have their own listener. */
   readonly servesMetrics: boolean;
   /** Returns openapi.yaml as JSON text. */
@@ -65,7 +65,7 @@ export function machineRoutes(facts: MachineFacts): MachineRoutes {
           requireAnyRole(caller);
           if (!facts.servesMetrics) throw new BrokerError('ERR_NOT_FOUND');
           const headers = ['Content-Type', facts.metrics.contentType];
-          return { status: 200, headers, body: await facts.metrics.metrics() };
+          return { status: 200, headers, body: await facts.metrics.text() };
         },
     },
     readOpenApi: {

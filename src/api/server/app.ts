@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { Router, type NextFunction, type Request, type Response } from 'express';
-import type { Registry } from 'prom-client';
+import type { Metrics } from '../../ports/metrics.ts';
 import type { Caller } from '../../broker/access/call.ts';
 import type { MachineFacts } from '../routes/probes.ts';
 import { BrokerError } from '../../domain/errors.ts';
@@ -41,8 +41,8 @@ export interface ApiDeps {
   readonly held: MachineFacts['held'];
   /** Codes of conditions that an operator should change; requests are served nevertheless. */
   readonly warnings: () => readonly string[];
-  /** Registry in which other modules register their gauges. */
-  readonly metrics: Registry;
+  /** Other modules register their gauges here. */
+  readonly metrics: Metrics;
   /** False if `/metrics` has its own listener. */
   readonly servesMetrics: boolean;
   readonly onAnswered?: Surroundings['onAnswered'];
@@ -97,14 +97,15 @@ function withHotRead(
 
 function surroundingsOf(parts: ServedParts, deps: ApiDeps): Surroundings {
   const shares = new Shares();
-  shares.measure(deps.metrics);
+  const tallies = new OperationTallies();
+  deps.metrics.add([...shares.metrics(), ...tallies.metrics()]);
   return {
     parts,
     ids: new RequestIds(deps.boot),
     sources: deps.sources,
     rates: new Rates(parts.clock, deps.limits),
     shares,
-    tallies: new OperationTallies(deps.metrics),
+    tallies,
     log: new RequestLog(parts.log, parts.clock),
     drain: deps.drain,
     get requestMs() {

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Registry } from 'prom-client';
+import type { Metrics } from '../../ports/metrics.ts';
 import { HTTP_BOUNDS, STALLED_MS } from '../../net/listener/bounds.ts';
 import { listenAt, type ListeningPlace } from '../../net/listener/listen-at.ts';
 
@@ -11,15 +11,15 @@ import { listenAt, type ListeningPlace } from '../../net/listener/listen-at.ts';
 export class MetricsServer {
   readonly #server: Server;
 
-  constructor(registry: Registry) {
+  constructor(metrics: Metrics) {
     this.#server = createServer(HTTP_BOUNDS, (request, response) => {
       const isAsked = request.method === 'GET' && request.url === '/metrics';
       if (!isAsked) {
         response.writeHead(404, { 'Content-Length': 0 }).end();
         return;
       }
-      registry.metrics().then(
-        (text) => response.writeHead(200, { 'Content-Type': registry.contentType }).end(text),
+      metrics.text().then(
+        (text) => response.writeHead(200, { 'Content-Type': metrics.contentType }).end(text),
         () => response.writeHead(500, { 'Content-Length': 0 }).end(),
       );
     });

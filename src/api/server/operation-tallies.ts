@@ -1,6 +1,5 @@
-import { Counter, type Registry } from 'prom-client';
 import { DurationTally } from '../../domain/time/duration-tally.ts';
-import { registerDurations } from './tallied-histogram.ts';
+import type { Metric } from '../../ports/metrics.ts';
 
 const CLASSES = 6;
 
@@ -12,39 +11,32 @@ export interface OperationTally {
   readonly durations: DurationTally;
 }
 
-/** Requests and their durations by operation. prom-client collects them at each scrape. */
+/** Requests and their durations by operation. */
 export class OperationTallies {
   readonly #tallies = new Map<string, OperationTally>();
 
-  constructor(registry: Registry) {
+  metrics(): readonly Metric[] {
     const tallies = this.#tallies;
-    new Counter({
-      name: 'quaymaster_http_requests_total',
-      help: 'Answered requests by class of status',
-      labelNames: ['operation', 'status'],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const { operation, statuses } of tallies.values()) {
-          statuses.forEach((value, digit) => {
-            if (value > 0) this.inc({ operation, status: `${digit}xx` }, value);
-          });
-        }
+    return [
+      {
+        name: 'quaymaster_http_requests_total',
+        help: 'Answered requests by class of status',
+        labels: ['operation', 'status'],
+        values: () =>
+          [...tallies.values()].flatMap(({ operation, statuses }) =>
+            Array.from(statuses, (count, digit) => ({ count, status: `${digit}xx` }))
+              .filter(({ count }) => count > 0)
+              .map(({ count, status }) => [{ operation, status }, count] as const),
+          ),
       },
-    });
-    registerDurations(
-      registry,
       {
         name: 'quaymaster_http_request_duration_seconds',
         help: 'Seconds from request to answer',
-        labelNames: ['operation'],
+        labels: ['operation'],
+        durations: () =>
+          [...tallies.values()].map(({ operation, durations }) => [{ operation }, durations]),
       },
-      () =>
-        [...tallies.values()].map(({ operation, durations }) => ({
-          labels: { operation },
-          durations,
-        })),
-    );
+    ];
   }
 
   of(operation: string): OperationTally {

@@ -22,6 +22,7 @@ import { randomFraction } from '../../crypto/random/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { doubledDelay } from '../../ports/backoff.ts';
 import { withDeadline } from '../../ports/deadline.ts';
+import type { Metric } from '../../ports/metrics.ts';
 import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 import type { AuditTrail } from '../log/audit-trail.ts';
 import type { Config } from '../config/schema.ts';
@@ -47,7 +48,8 @@ export interface ClusterDocumentsDeps {
   readonly trail: Pick<AuditTrail, 'owner'>;
 }
 
-export type ObjectState = 'accepted' | 'refused' | 'failed';
+const OBJECT_STATES = ['accepted', 'refused', 'failed'] as const;
+export type ObjectState = (typeof OBJECT_STATES)[number];
 /** The operator's command for documents that the broker keeps without their resources. */
 const CONFIRM = 'quaymaster custom-resource prune';
 
@@ -324,4 +326,21 @@ export function clusterDocuments(
 ): readonly ClusterDocumentsWork[] {
   const alone = store.type === 'sqlite';
   return kubernetes.documents.map((each) => new ClusterDocumentsWork(each, alone, deps));
+}
+
+export function resourceMetrics(works: () => readonly ClusterDocumentsWork[]): readonly Metric[] {
+  return [
+    {
+      name: 'quaymaster_custom_resources',
+      help: 'Custom resources of Kubernetes by cluster and state: accepted, refused, or failed and retried; 0 in brokers that do not copy them. held: documents that are kept without their resource',
+      labels: ['cluster', 'state'],
+      values: () =>
+        works().flatMap((work) => [
+          ...OBJECT_STATES.map(
+            (state) => [{ cluster: work.cluster, state }, work.count(state)] as const,
+          ),
+          [{ cluster: work.cluster, state: 'held' }, work.held] as const,
+        ]),
+    },
+  ];
 }

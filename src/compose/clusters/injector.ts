@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Metrics, Sample } from '../../ports/metrics.ts';
 import { readTlsFiles } from '../../api/server/tls-files.ts';
 import type { ClusterDocumentsConfig } from '../../broker/cluster-documents/config.ts';
 import { ObjectAuthority } from '../../broker/cluster-documents/object-authority.ts';
@@ -35,7 +35,7 @@ const RELOAD_MS = 60_000;
 export interface InjectorDeps {
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: Registry;
+  readonly metrics: Metrics;
   readonly certificateTimes?: CertificateTimes;
   /** Settings of custom resources, which it checks; absent unless the configuration copies those of this cluster. */
   readonly objects?: ClusterDocumentsConfig | undefined;
@@ -189,19 +189,24 @@ function reviewsOf(settings: () => Promise<InjectionSettings>, deps: InjectorDep
   };
 }
 
-function reviewingObjects(objects: ClusterDocumentsConfig, metrics: Registry): Review {
+function reviewingObjects(objects: ClusterDocumentsConfig, metrics: Metrics): Review {
   const authority = new ObjectAuthority(objects, sha256Hex);
-  const count = new Counter({
-    name: 'quaymaster_object_reviews_total',
-    help: 'Admission reviews of custom resources by outcome',
-    labelNames: ['outcome'],
-    registers: [metrics],
-  });
+  const name = 'quaymaster_object_reviews_total';
+  const count = countOutcomes(metrics, name, 'Admission reviews of custom resources by outcome');
   return (document) => {
     const review = reviewObject(authority, document);
-    count.inc({ outcome: review?.outcome ?? 'malformed' });
+    count(review?.outcome ?? 'malformed');
     return Promise.resolve(review?.body);
   };
+}
+
+/** @returns counts one outcome. */
+function countOutcomes(metrics: Metrics, name: string, help: string): (outcome: string) => void {
+  const counts = new Map<string, number>();
+  const values = (): readonly Sample[] =>
+    [...counts].map(([outcome, count]) => [{ outcome }, count]);
+  metrics.add([{ name, help, labels: ['outcome'], values }]);
+  return (outcome) => counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
 }
 
 /** Injections disclose no secret, so they are counted and logged but get no audit entry. */
@@ -209,15 +214,11 @@ function reviewing(
   settings: () => Promise<InjectionSettings>,
   { log, metrics }: Pick<InjectorDeps, 'log' | 'metrics'>,
 ): Review {
-  const count = new Counter({
-    name: 'quaymaster_injections_total',
-    help: 'Admission reviews by outcome',
-    labelNames: ['outcome'],
-    registers: [metrics],
-  });
+  const name = 'quaymaster_injections_total';
+  const count = countOutcomes(metrics, name, 'Admission reviews by outcome');
   return async (document) => {
     const answer = await answerReview(document, await settings());
-    count.inc({ outcome: answer?.outcome ?? 'malformed' });
+    count(answer?.outcome ?? 'malformed');
     if (answer !== undefined) logAnswer(log, answer);
     return answer?.body;
   };
@@ -269,14 +270,13 @@ async function manage(
   });
   const server = make(certificate.current);
   own.server = server;
-  new Gauge({
-    name: 'quaymaster_injector_trusted',
-    help: '1 while the webhook configuration holds our certificate, as far as it could be looked at',
-    registers: [deps.metrics],
-    collect() {
-      this.set(certificate.isEntered ? 1 : 0);
+  deps.metrics.add([
+    {
+      name: 'quaymaster_injector_trusted',
+      help: '1 while the webhook configuration holds our certificate, as far as it could be looked at',
+      value: () => (certificate.isEntered ? 1 : 0),
     },
-  });
+  ]);
   return {
     server,
     isAwaited: () => certificate.isAwaited,

@@ -1,4 +1,4 @@
-import { Counter, Registry } from 'prom-client';
+import type { Metrics } from '../../ports/metrics.ts';
 import type { OpenedTraces } from '../../process/trace/index.ts';
 import type { Config } from '../config/schema.ts';
 import { createApp, type ApiDeps } from '../../api/server/app.ts';
@@ -12,11 +12,13 @@ import { randomId } from '../../crypto/random/random.ts';
 import { Closings } from './close-stack.ts';
 import { NO_CHANGE, type ConfigReload, type Reloadable } from '../configuration/config-reload.ts';
 import { openBroker, type BrokerDeps, type RunningBroker } from '../broker.ts';
+import { RegisteredMetrics } from '../../metrics/registered-metrics.ts';
 import {
-  registerCertificate,
-  registerConfiguration,
-  registerGauges,
-} from '../../metrics/gauges.ts';
+  certificateMetrics,
+  configurationMetrics,
+  traceMetrics,
+} from '../../metrics/serving-metrics.ts';
+import { allMetrics } from './all-metrics.ts';
 import type { RunningInjector } from '../clusters/injector.ts';
 import { RELEASE } from '../../process/version.ts';
 
@@ -84,12 +86,13 @@ async function listen(
   const { parts } = broker;
   const { reload } = deps;
   const drain = new Drain();
-  const metrics = new Registry();
+  const metrics = new RegisteredMetrics();
+  metrics.addProcess();
   const injector = await openInjector(config, deps, metrics);
   beside.add(() => injector?.close());
   const unready = (): readonly string[] => [...broker.unready(), ...(injector?.unready() ?? [])];
-  registerGauges(metrics, broker, unready);
-  if (traces !== undefined) registerTraces(metrics, traces);
+  metrics.add(allMetrics(broker, unready));
+  if (traces !== undefined) metrics.add(traceMetrics(traces));
   const boot = randomId('r').slice(2, 10);
   const sources = new SourceAddress(config.listener.trustedProxies);
   const running: { server?: ApiServer } = {};
@@ -113,8 +116,8 @@ async function listen(
   const malformed = new MalformedRequests(parts, boot);
   const server = await createServer(app, config.listener, { ...deps, drain, malformed, sources });
   running.server = server;
-  registerCertificate(metrics, server);
-  if (reload !== undefined) registerConfiguration(metrics, reload);
+  metrics.add(certificateMetrics(server));
+  if (reload !== undefined) metrics.add(configurationMetrics(reload));
   await listenForMetrics(config.metrics.listener, metrics, beside);
   await deps.beforeListening?.();
   const { port } = await server.listen();
@@ -156,7 +159,7 @@ async function reloadAll(
 
 async function listenForMetrics(
   listener: Config['metrics']['listener'],
-  metrics: Registry,
+  metrics: Metrics,
   beside: Closings,
 ): Promise<void> {
   if (listener === undefined) return;
@@ -169,7 +172,7 @@ async function listenForMetrics(
 async function openInjector(
   { injector, connections, kubernetes }: Config,
   { clock, log }: BrokerDeps,
-  metrics: Registry,
+  metrics: Metrics,
 ): Promise<RunningInjector | undefined> {
   if (injector === undefined) return undefined;
   const opened = await import('../clusters/injector.ts');
@@ -195,18 +198,4 @@ function stopOnce(
     stopping ??= stop(cause);
     await stopping;
   };
-}
-
-/** Spans of this process. */
-export function registerTraces(registry: Registry, { counts }: Pick<OpenedTraces, 'counts'>): void {
-  new Counter({
-    name: 'quaymaster_trace_spans_total',
-    help: 'Spans by result: exported, or dropped because the collector refused them or too many waited for it',
-    labelNames: ['result'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [result, count] of Object.entries(counts)) this.inc({ result }, count);
-    },
-  });
 }

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { Registry } from 'prom-client';
+import { RegisteredMetrics } from '../../../src/metrics/registered-metrics.ts';
 import supertest from 'supertest';
 import { createApp } from '../../../src/api/server/app.ts';
 import { schemesOf } from '../../../src/api/config.ts';
@@ -142,7 +142,7 @@ export class RunningApi {
       unready: () => broker.unready(),
       held: () => broker.held(),
       warnings: () => broker.warnings(),
-      metrics: new Registry(),
+      metrics: new RegisteredMetrics(),
       servesMetrics: true,
     });
     const malformed = new MalformedRequests(broker.parts, 'test');

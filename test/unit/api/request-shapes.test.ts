@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { Registry } from 'prom-client';
+import { RegisteredMetrics } from '../../../src/metrics/registered-metrics.ts';
 import { ACCESS, type OperationId } from '../../../src/api/contract/access.ts';
 import type { Incoming, Route } from '../../../src/api/contract/route.ts';
 import { parseJson } from '../../../src/api/request/body/parse-body.ts';
@@ -124,7 +124,7 @@ const routes = allRoutes({
   unready: () => [],
   held: () => [],
   warnings: () => [],
-  metrics: new Registry(),
+  metrics: new RegisteredMetrics(),
   servesMetrics: true,
   openApi: () => '{}',
 });

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Registry } from 'prom-client';
 import { Shares } from '../../../../src/api/request/memory-shares.ts';
 import { Drain } from '../../../../src/api/server/drain.ts';
 import { Exchange } from '../../../../src/api/request/exchange.ts';
@@ -13,7 +12,7 @@ import type { Surroundings } from '../../../../src/api/request/request-deps.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 
 const clock = new HandClock();
-const tallies = new OperationTallies(new Registry());
+const tallies = new OperationTallies();
 const surroundings = {
   parts: { clock, digest: (text: string) => text },
   ids: new RequestIds('boot'),

@@ -4,7 +4,7 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Registry } from 'prom-client';
+import { RegisteredMetrics } from '../../../../src/metrics/registered-metrics.ts';
 import { openInjector, type RunningInjector } from '../../../../src/compose/clusters/injector.ts';
 import { checkConfig } from '../../../../src/compose/config/load.ts';
 import { until } from '../../../kit/backends/until.ts';
@@ -60,7 +60,11 @@ function opened(clock: HandClock): Promise<RunningInjector> {
     },
     'test',
   );
-  return openInjector(injector!, connections, { clock, log: SILENT, metrics: new Registry() });
+  return openInjector(injector!, connections, {
+    clock,
+    log: SILENT,
+    metrics: new RegisteredMetrics(),
+  });
 }
 
 /** A review of a pod without annotations. @returns the status */

@@ -1,51 +1,58 @@
 import { expect, it } from '@jest/globals';
-import { Registry } from 'prom-client';
-import { AlertTallies } from '../../../src/broker/alerts/alert-tallies.ts';
-import { registerAlerts, registerContainers } from '../../../src/metrics/security-gauges.ts';
-import { HandClock } from '../../kit/time/hand-clock.ts';
+import { AlertTallies } from '../../../../src/broker/state/alert-tallies.ts';
+import { alertMetrics } from '../../../../src/broker/alerts/alert-metrics.ts';
+import { postureMetrics } from '../../../../src/broker/posture/posture-metrics.ts';
+import { quarantineMetrics } from '../../../../src/broker/sessions/quarantine-metrics.ts';
+import { RegisteredMetrics } from '../../../../src/metrics/registered-metrics.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
 
-type Parts = Parameters<typeof registerAlerts>[1];
+type Parts = Parameters<typeof alertMetrics>[0];
 
 it('the metrics of alerts show each source of the configuration, also one that never sent anything', async () => {
   const clock = new HandClock(Date.parse('2026-01-05T10:00:00Z'));
   const alertTallies = new AlertTallies(clock);
-  const registry = new Registry();
+  const metrics = new RegisteredMetrics();
   const alertSources = { names: ['falco', 'audit'] } as unknown as Parts['alertSources'];
   const store = { count: () => Promise.resolve(2) } as unknown as Parts['store'];
-  registerAlerts([registry], { alertTallies, alertSources, store });
+  metrics.add(alertMetrics({ alertTallies, alertSources, store }));
   alertTallies.count('falco', 'pending');
   alertTallies.count('falco', 'pending');
   alertTallies.count('falco', 'unmatched');
-  const text = await registry.metrics();
+  const text = await metrics.text();
   expect(text.split('\n').filter((line) => line.startsWith('quaymaster'))).toEqual([
     'quaymaster_alerts_total{source="falco",outcome="pending"} 2',
     'quaymaster_alerts_total{source="falco",outcome="unmatched"} 1',
     `quaymaster_alert_source_last_timestamp_seconds{source="falco"} ${clock.now() / 1000}`,
     'quaymaster_alert_source_last_timestamp_seconds{source="audit"} 0',
     'quaymaster_alerts_pending 2',
+    'quaymaster_responses_unfinished 2',
   ]);
   // A second scrape counts nothing twice.
-  expect(await registry.metrics()).toBe(text);
+  expect(await metrics.text()).toBe(text);
 });
 
-it('the metrics of containers count statements, quarantines by kind and unfinished responses', async () => {
-  const registry = new Registry();
+it('the metrics of containers count statements, watched reports and quarantines by kind', async () => {
+  const metrics = new RegisteredMetrics();
   const parts = {
     evidence: { shareOf: () => ({ rows: 3, bytes: 400 }) },
     attestations: { count: 2, bytes: 50 },
     quarantines: { inForce: () => [{ kind: 'pod' }, { kind: 'pod' }, { kind: 'operator' }] },
-    store: { count: () => Promise.resolve(1) },
-  } as unknown as Parameters<typeof registerContainers>[1];
-  registerContainers([registry], parts);
-  const text = await registry.metrics();
+    clusters: { watchedReports: () => new Map([['stored', 4]]) },
+  };
+  metrics.add(postureMetrics(parts as unknown as Parameters<typeof postureMetrics>[0]));
+  metrics.add(quarantineMetrics(parts as unknown as Parameters<typeof quarantineMetrics>[0]));
+  const text = await metrics.text();
   expect(text.split('\n').filter((line) => line.startsWith('quaymaster'))).toEqual([
     'quaymaster_image_statements{kind="evidence"} 3',
     'quaymaster_image_statements{kind="attestation"} 2',
     'quaymaster_image_statement_bytes{kind="evidence"} 400',
     'quaymaster_image_statement_bytes{kind="attestation"} 50',
+    'quaymaster_watched_reports_total{outcome="stored"} 4',
+    'quaymaster_watched_reports_total{outcome="unchanged"} 0',
+    'quaymaster_watched_reports_total{outcome="refused"} 0',
+    'quaymaster_watched_reports_total{outcome="full"} 0',
     'quaymaster_quarantines{kind="workload"} 0',
     'quaymaster_quarantines{kind="pod"} 2',
     'quaymaster_quarantines{kind="operator"} 1',
-    'quaymaster_responses_unfinished 1',
   ]);
 });

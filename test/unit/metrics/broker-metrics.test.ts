@@ -1,7 +1,6 @@
 import { expect, it } from '@jest/globals';
-import { Registry } from 'prom-client';
-import type { RunningBroker } from '../../../src/compose/broker.ts';
-import { registerGauges } from '../../../src/metrics/gauges.ts';
+import { brokerMetrics, type MeasuredBroker } from '../../../src/metrics/broker-metrics.ts';
+import { RegisteredMetrics } from '../../../src/metrics/registered-metrics.ts';
 import { CountedRefusals } from '../../../src/compose/log/refusal-tallies.ts';
 import { DurationTally } from '../../../src/domain/time/duration-tally.ts';
 import type { CallState } from '../../../src/ports/backend.ts';
@@ -23,20 +22,15 @@ const bao: CallState = {
 };
 
 async function seriesOf(name: string, refused = new CountedRefusals()): Promise<string> {
-  const registry = new Registry();
-  registerGauges(
-    registry,
-    {
-      parts: { values: { tallies: new Map([['bao', { hits: 9, misses: 1 }]]) } },
-      trail: {},
-      clusters: {},
-      calls: new Map([['bao', () => bao]]),
-      refused,
-      commits: durations,
-    } as unknown as RunningBroker,
-    () => [],
-  );
-  return registry.getSingleMetricAsString(name);
+  const metrics = new RegisteredMetrics();
+  const broker = {
+    parts: { values: { tallies: new Map([['bao', { hits: 9, misses: 1 }]]) } },
+    calls: new Map([['bao', () => bao]]),
+    refused,
+    commits: durations,
+  } as unknown as MeasuredBroker;
+  metrics.add(brokerMetrics(broker, () => []));
+  return metrics.registry.getSingleMetricAsString(name);
 }
 
 it.each([

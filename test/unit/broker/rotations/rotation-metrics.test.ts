@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Registry } from 'prom-client';
-import { requestRotation } from '../../../src/broker/rotations/request-rotation.ts';
-import { registerRotations } from '../../../src/metrics/rotation-gauges.ts';
-import { BrokerError } from '../../../src/domain/errors.ts';
-import { PATH, RotationBench } from '../../kit/rotation/rotation-bench.ts';
+import { requestRotation } from '../../../../src/broker/rotations/request-rotation.ts';
+import { rotationMetrics } from '../../../../src/broker/rotations/rotation-metrics.ts';
+import { RegisteredMetrics } from '../../../../src/metrics/registered-metrics.ts';
+import { BrokerError } from '../../../../src/domain/errors.ts';
+import { PATH, RotationBench } from '../../../kit/rotation/rotation-bench.ts';
 
 let bench: RotationBench;
 beforeEach(async () => {
@@ -12,9 +12,9 @@ beforeEach(async () => {
 afterEach(async () => bench.close());
 
 async function metrics(): Promise<Readonly<Record<string, number>>> {
-  const registry = new Registry();
-  registerRotations([registry], bench.broker.parts);
-  const lines = (await registry.metrics()).split('\n').filter((line) => /^quaymaster/.test(line));
+  const registered = new RegisteredMetrics();
+  registered.add(rotationMetrics(bench.broker.parts));
+  const lines = (await registered.text()).split('\n').filter((line) => /^quaymaster/.test(line));
   return Object.fromEntries<number>(
     lines.map((line) => line.split(' ')).map(([name = '', value]) => [name, Number(value)]),
   );

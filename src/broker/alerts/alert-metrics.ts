@@ -1,0 +1,42 @@
+import type { Metric } from '../../ports/metrics.ts';
+import { ALERTS } from '../../ports/queries.ts';
+import type { Alerting, Storage } from '../state/dependencies.ts';
+
+/** Alerts of runtime sensors and responses. Every source of the configuration has its series, so that one that never sent anything shows. */
+export function alertMetrics({
+  alertTallies,
+  alertSources,
+  store,
+}: Pick<Alerting, 'alertTallies' | 'alertSources'> & Pick<Storage, 'store'>): readonly Metric[] {
+  return [
+    {
+      name: 'quaymaster_alerts_total',
+      help: 'Runtime alerts that this process received, by source and outcome',
+      labels: ['source', 'outcome'],
+      values: () =>
+        [...alertTallies.outcomes()].flatMap(([source, outcomes]) =>
+          [...outcomes].map(([outcome, count]) => [{ source, outcome }, count] as const),
+        ),
+    },
+    {
+      name: 'quaymaster_alert_source_last_timestamp_seconds',
+      help: 'When a source last sent an alert or a test to this process; 0 if it never did',
+      labels: ['source'],
+      values: () =>
+        [...alertSources.names].map((source) => [
+          { source },
+          (alertTallies.lastAt(source) ?? 0) / 1000,
+        ]),
+    },
+    {
+      name: 'quaymaster_alerts_pending',
+      help: 'Alerts beyond the limit of their source, whose response an operator must begin or dismiss',
+      value: () => store.count(ALERTS.inState('pending')),
+    },
+    {
+      name: 'quaymaster_responses_unfinished',
+      help: 'Responses to alerts and incidents that are not complete yet',
+      value: () => store.count(ALERTS.inState('responding')),
+    },
+  ];
+}

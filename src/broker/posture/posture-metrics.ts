@@ -1,0 +1,43 @@
+import type { Metric } from '../../ports/metrics.ts';
+import type { Rights } from '../state/dependencies.ts';
+import { WATCHED_OUTCOMES, type WatchedOutcome } from './watched-reports.ts';
+
+interface Measured extends Pick<Rights, 'evidence' | 'attestations'> {
+  readonly clusters: {
+    /** Reports that this process read from custom resources of the Trivy Operator. */
+    watchedReports(): ReadonlyMap<WatchedOutcome, number>;
+  };
+}
+
+/** Reports of scanners (evidence) and signatures (attestations) about images. */
+export function postureMetrics({ evidence, attestations, clusters }: Measured): readonly Metric[] {
+  return [
+    {
+      name: 'quaymaster_image_statements',
+      help: 'Reports of scanners (evidence) and signatures (attestation) about images in the store',
+      labels: ['kind'],
+      values: () => [
+        [{ kind: 'evidence' }, evidence.shareOf().rows],
+        [{ kind: 'attestation' }, attestations.count],
+      ],
+    },
+    {
+      name: 'quaymaster_image_statement_bytes',
+      help: 'Bytes of these reports and signatures; each replica keeps them in memory',
+      labels: ['kind'],
+      values: () => [
+        [{ kind: 'evidence' }, evidence.shareOf().bytes],
+        [{ kind: 'attestation' }, attestations.bytes],
+      ],
+    },
+    {
+      name: 'quaymaster_watched_reports_total',
+      help: 'Reports of the Trivy Operator that this process read, by outcome',
+      labels: ['outcome'],
+      values() {
+        const counts = clusters.watchedReports();
+        return WATCHED_OUTCOMES.map((outcome) => [{ outcome }, counts.get(outcome) ?? 0]);
+      },
+    },
+  ];
+}

@@ -1,0 +1,195 @@
+import { UNREVOKED } from '../broker/kernel/credential-states.ts';
+import type { Storage, Values } from '../broker/state/dependencies.ts';
+import type { DurationTally } from '../domain/time/duration-tally.ts';
+import type { CallState } from '../ports/backend.ts';
+import type { Metric } from '../ports/metrics.ts';
+import { CREDENTIALS, LEASES } from '../ports/queries.ts';
+
+/** A running broker, as its metrics read it. */
+export interface MeasuredBroker {
+  readonly parts: Pick<Storage, 'store'> & Pick<Values, 'values'>;
+  readonly clusters: {
+    /** The state of the pod watch of each registered cluster. */
+    watches(): ReadonlyMap<string, string>;
+    /** Resource and state of the other watches. */
+    resourceWatches(): Iterable<readonly [string, string]>;
+  };
+  /** The calls of each connection of the configuration file. The names are the operator's own, so their number is bounded. */
+  readonly calls: ReadonlyMap<string, () => CallState>;
+  readonly refused: { all(): Iterable<Refusal> };
+  readonly commits: DurationTally;
+  space(): { readonly usedBytes: number; readonly limitBytes?: number | undefined } | undefined;
+  indexes(): { readonly rows: number; readonly completedAt: number | undefined };
+  lastBackup(): number | undefined;
+}
+
+interface Refusal {
+  readonly action: string;
+  readonly code: string;
+  readonly reason: string;
+  readonly count: number;
+}
+
+const WATCH_STATUSES = ['off', 'starting', 'live', 'stale'] as const;
+
+export function brokerMetrics(
+  broker: MeasuredBroker,
+  unready: () => readonly string[],
+): readonly Metric[] {
+  return [
+    {
+      name: 'quaymaster_ready',
+      help: '1 while requests are served',
+      value: () => (unready().length === 0 ? 1 : 0),
+    },
+    ...watchMetrics(broker),
+    ...storeMetrics(broker),
+    ...callMetrics(broker),
+    {
+      name: 'quaymaster_value_cache_reads_total',
+      help: 'Reads of current values by connection: hit if memory answered, miss if the backend had to',
+      labels: ['connection', 'result'],
+      values: () =>
+        [...broker.parts.values.tallies].flatMap(([connection, { hits, misses }]) => [
+          [{ connection, result: 'hit' }, hits],
+          [{ connection, result: 'miss' }, misses],
+        ]),
+    },
+    {
+      name: 'quaymaster_refusals_total',
+      help: 'Refused and failed actions by the action of the audit log, code and reason; logins are session.create',
+      labels: ['action', 'code', 'reason'],
+      values: () =>
+        [...broker.refused.all()].map(({ action, code, reason, count }) => [
+          { action, code, reason },
+          count,
+        ]),
+    },
+    {
+      name: 'quaymaster_commit_duration_seconds',
+      help: 'Seconds of a transaction of the store until it is durable',
+      labels: [],
+      durations: () => [[{}, broker.commits]],
+    },
+  ];
+}
+
+function watchMetrics({ clusters }: Pick<MeasuredBroker, 'clusters'>): readonly Metric[] {
+  return [
+    {
+      name: 'quaymaster_pod_watches',
+      help: 'Registered clusters by the state of their pod watch; stale ones need an operator',
+      labels: ['status'],
+      values() {
+        const statuses = [...clusters.watches().values()];
+        return WATCH_STATUSES.map((status) => [
+          { status },
+          statuses.filter((each) => each === status).length,
+        ]);
+      },
+    },
+    {
+      name: 'quaymaster_cluster_watches',
+      help: 'Watches of other objects than pods, by resource and state',
+      labels: ['resource', 'status'],
+      values() {
+        const counts = new Map<string, [{ resource: string; status: string }, number]>();
+        for (const [resource, status] of clusters.resourceWatches()) {
+          const key = `${resource} ${status}`;
+          const [labels, count] = counts.get(key) ?? [{ resource, status }, 0];
+          counts.set(key, [labels, count + 1]);
+        }
+        return counts.values();
+      },
+    },
+  ];
+}
+
+function callMetrics({ calls }: Pick<MeasuredBroker, 'calls'>): readonly Metric[] {
+  const states = (): readonly (readonly [string, CallState])[] =>
+    [...calls].map(([connection, stateOf]) => [connection, stateOf()]);
+  return [
+    {
+      name: 'quaymaster_backend_calls_total',
+      help: 'Finished calls by connection and result: ok or the code of the error',
+      labels: ['connection', 'result'],
+      values: () =>
+        states().flatMap(([connection, { results }]) =>
+          [...results].map(([result, count]) => [{ connection, result }, count] as const),
+        ),
+    },
+    {
+      name: 'quaymaster_backend_call_duration_seconds',
+      help: 'Seconds of a call at a connection, with its retries and its wait for a free place',
+      labels: ['connection'],
+      durations: () => states().map(([connection, { durations }]) => [{ connection }, durations]),
+    },
+    {
+      name: 'quaymaster_backend_circuit_open',
+      help: '1 while the circuit of a connection is open or probes: its backend fails, and calls are refused at once',
+      labels: ['connection'],
+      values: () =>
+        states().map(([connection, { circuit }]) => [{ connection }, circuit === 'closed' ? 0 : 1]),
+    },
+    {
+      name: 'quaymaster_backend_calls_in_flight',
+      help: 'Calls in progress and calls that wait for a free place, by connection',
+      labels: ['connection', 'state'],
+      values: () =>
+        states().flatMap(([connection, { inFlight, queued }]) => [
+          [{ connection, state: 'running' }, inFlight],
+          [{ connection, state: 'waiting' }, queued],
+        ]),
+    },
+  ];
+}
+
+function storeMetrics(broker: MeasuredBroker): readonly Metric[] {
+  const { store } = broker.parts;
+  return [
+    {
+      name: 'quaymaster_store_checked_rows',
+      help: 'Rows that the check of the indexes in progress, or the last one, has looked up; SQLite only',
+      value: () => broker.indexes().rows,
+    },
+    {
+      name: 'quaymaster_store_check_completed_timestamp_seconds',
+      help: 'When the last complete check of the indexes ended; 0 before the first in this process',
+      value: () => (broker.indexes().completedAt ?? 0) / 1000,
+    },
+    {
+      name: 'quaymaster_store_used_bytes',
+      help: 'Used on the volume of the SQLite store, or by the PostgreSQL database',
+      value: () => broker.space()?.usedBytes ?? 0,
+    },
+    {
+      name: 'quaymaster_store_free_bytes',
+      help: 'Left on the volume of the SQLite store, or of store.maxBytes; +Inf where no limit is known',
+      value() {
+        const { usedBytes = 0, limitBytes = Number.POSITIVE_INFINITY } = broker.space() ?? {};
+        return Math.max(0, limitBytes - usedBytes);
+      },
+    },
+    {
+      name: 'quaymaster_backup_completed_timestamp_seconds',
+      help: 'When the newest backup of the store was made; 0 if there is none',
+      value: () => (broker.lastBackup() ?? 0) / 1000,
+    },
+    {
+      name: 'quaymaster_credentials',
+      help: 'Dynamic credentials by state; irrevocable ones need an operator',
+      labels: ['state'],
+      values: () =>
+        Promise.all(
+          UNREVOKED.map(
+            async (state) => [{ state }, await store.count(CREDENTIALS.inState(state))] as const,
+          ),
+        ),
+    },
+    {
+      name: 'quaymaster_leases_live',
+      help: 'Live leases',
+      value: () => store.count(LEASES.live()),
+    },
+  ];
+}

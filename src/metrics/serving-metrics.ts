@@ -1,0 +1,68 @@
+import { readCertificate } from '../crypto/certificates/certificate-facts.ts';
+import type { Metric } from '../ports/metrics.ts';
+
+/** The certificate of the API listener; none without TLS. */
+export function certificateMetrics(server: {
+  readonly certificate: string | undefined;
+  readonly hasTlsFailed: boolean;
+}): readonly Metric[] {
+  if (server.certificate === undefined) return [];
+  return [
+    {
+      name: 'quaymaster_tls_certificate_expires_timestamp_seconds',
+      help: 'When the certificate of the API listener expires',
+      value: () => (readCertificate(server.certificate ?? '')?.notAfter ?? 0) / 1000,
+    },
+    {
+      name: 'quaymaster_tls_reload_failed',
+      help: '1 while the certificate files of the API listener cannot be used and an earlier certificate is in use',
+      value: () => (server.hasTlsFailed ? 1 : 0),
+    },
+  ];
+}
+
+/** The configuration in use. Its digest is not a label: it would make a series for each change. */
+export function configurationMetrics(reload: {
+  inUse(): {
+    readonly failure?: unknown;
+    readonly generation: number;
+    readonly loadedAt: number;
+  };
+}): readonly Metric[] {
+  return [
+    {
+      name: 'quaymaster_config_reload_failed',
+      help: '1 if the last reload of the configuration failed; the configuration before it is in use',
+      value: () => (reload.inUse().failure === undefined ? 0 : 1),
+    },
+    {
+      name: 'quaymaster_config_generation',
+      help: 'Configurations used since the start; each reload that changes a setting adds 1',
+      value: () => reload.inUse().generation,
+    },
+    {
+      name: 'quaymaster_config_loaded_timestamp_seconds',
+      help: 'When the configuration in use was read',
+      value: () => reload.inUse().loadedAt / 1000,
+    },
+  ];
+}
+
+/** Spans of this process. */
+export function traceMetrics({
+  counts,
+}: {
+  readonly counts: { readonly exported: number; readonly dropped: number };
+}): readonly Metric[] {
+  return [
+    {
+      name: 'quaymaster_trace_spans_total',
+      help: 'Spans by result: exported, or dropped because the collector refused them or too many waited for it',
+      labels: ['result'],
+      values: () => [
+        [{ result: 'exported' }, counts.exported],
+        [{ result: 'dropped' }, counts.dropped],
+      ],
+    },
+  ];
+}
