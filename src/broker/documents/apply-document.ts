@@ -26,7 +26,7 @@ import {
 import type { DocumentKind } from '../model/kinds.ts';
 import { policyIn, policyOf } from '../model/policy-form.ts';
 import { checkPrecondition, type Precondition } from '../model/precondition.ts';
-import { scheduleChange, type ScheduleChange } from '../model/schedule-row.ts';
+import { scheduleChange, type ScheduleChange } from '../state/schedule-row.ts';
 import { parseSpec } from '../model/schema.ts';
 
 export interface DocumentChange {

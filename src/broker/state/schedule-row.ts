@@ -2,9 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Expectation, Write } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
-import type { Backends, Storage } from '../state/dependencies.ts';
-import { nextDrill, nextRun } from './rotation-times.ts';
-import type { StoredDocument } from './document.ts';
+import type { Backends, Storage } from './dependencies.ts';
+import { nextDrill, nextRun } from '../model/rotation-times.ts';
+import type { StoredDocument } from '../model/document.ts';
 
 type Row = Tables['rotation_schedules'];
 
