@@ -61,7 +61,7 @@ import { refuseWhileHeld, traced } from './installation/refuse-while-held.ts';
 import { HeldAlertFiles, takeHeldAlerts } from './serving/held-alerts.ts';
 import { IndexScrub, type IndexScrubStatus } from '../upkeep/index-scrub.ts';
 import { loadKeys, rereadKeys, type InstallationKeys } from '../broker/keys/installation-keys.ts';
-import { wrappersOf } from './installation/keys.ts';
+import { openWrappers } from './installation/keys.ts';
 import { RefusalTallies, type CountedRefusals } from './log/refusal-tallies.ts';
 import { reloadableParts } from './configuration/reloadable-parts.ts';
 import { SpaceWatch } from '../upkeep/space-watch.ts';

@@ -10,7 +10,7 @@ import {
 import type { Running } from '../kit/backends/footprint.ts';
 import { until } from '../kit/backends/until.ts';
 import { loadKeys } from '../../src/broker/keys/installation-keys.ts';
-import { wrappersOf } from '../../src/compose/installation/keys.ts';
+import { openWrappers } from '../../src/compose/installation/keys.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { loadConfig } from '../../src/compose/config/load.ts';
 import { openStore } from '../../src/store/index.ts';

@@ -31,7 +31,7 @@ import {
   type InstallationKeys,
 } from '../../broker/keys/installation-keys.ts';
 import { INSTALLATION } from '../../broker/keys/root-key-rows.ts';
-import { dataDirectory, wrappersOf } from './keys.ts';
+import { dataDirectory, openWrappers } from './keys.ts';
 
 export interface InitialiseOptions {
   /** The path of the token file, which is created with mode 0600. */

@@ -17,7 +17,7 @@ import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';
 import { createGuard } from '../installation/guarded-state.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';
-import { wrappersOf } from '../installation/keys.ts';
+import { openWrappers } from '../installation/keys.ts';
 import { refuseOtherBrokers } from './database-manifest.ts';
 
 const DAY_MS = 86_400_000;

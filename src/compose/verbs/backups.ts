@@ -20,7 +20,7 @@ import {
 import { NO_CHAIN } from '../../backup/verify-copy.ts';
 import { archiveIn, type ArchiveArguments } from '../log/archive-place.ts';
 import { createGuard } from '../installation/guarded-state.ts';
-import { wrappersOf } from '../installation/keys.ts';
+import { openWrappers } from '../installation/keys.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
@@ -83,7 +83,7 @@ function opening(config: Config): Pick<DecryptDeps, 'config' | 'clock' | 'create
     config,
     clock,
     createGuard: () => createGuard({ clock, log }),
-    keys: async (copy) => loadKeys(copy, await wrappersOf(config, clock)),
+    keys: async (copy) => loadKeys(copy, await openWrappers(config, clock)),
   };
 }
 

@@ -23,7 +23,7 @@ import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';
 import { createGuard } from '../installation/guarded-state.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';
-import { wrappersOf } from '../installation/keys.ts';
+import { openWrappers } from '../installation/keys.ts';
 import { readNamedFile } from '../../process/named-file.ts';
 import { RELEASE } from '../../process/version.ts';
 

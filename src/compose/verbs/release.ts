@@ -10,7 +10,7 @@ import { RowSeals } from '../../broker/kernel/row-seals.ts';
 import { atOrigin, AuditTrail, openBootLog, type Released } from '../log/audit-trail.ts';
 import { createGuard, releaseRows } from '../installation/guarded-state.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';
-import { wrappersOf } from '../installation/keys.ts';
+import { openWrappers } from '../installation/keys.ts';
 import { refuseOtherBrokers } from './database-manifest.ts';
 
 /**

@@ -164,7 +164,7 @@ export class LogBench {
       clock: this.clock,
       log: this.log,
       checkpointFile: this.checkpointFile,
-      localBatches: this.localBatches,
+      localBatches: this.own,
       claims: this.claims(),
       alone: true,
       onError: (error) => this.errors.push(error),

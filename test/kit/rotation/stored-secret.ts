@@ -7,7 +7,7 @@ import {
 import { systemClock } from '../../../src/process/clock.ts';
 import { openBootLog } from '../../../src/compose/log/audit-trail.ts';
 import { loadKeys } from '../../../src/broker/keys/installation-keys.ts';
-import { wrappersOf } from '../../../src/compose/installation/keys.ts';
+import { openWrappers } from '../../../src/compose/installation/keys.ts';
 import { loadConfig } from '../../../src/compose/config/load.ts';
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
