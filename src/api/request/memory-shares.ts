@@ -1,4 +1,7 @@
 import type { ServerResponse } from 'node:http';
+import type { Caller } from '../../broker/access/call.ts';
+import { LiveSession } from '../../broker/state/session-memory.ts';
+import { BrokerError } from '../../domain/errors.ts';
 import type { Metric } from '../../ports/metrics.ts';
 import { HeldBytes, type HeldBounds } from '../../net/listener/held-bytes.ts';
 import type { Rates } from './rates.ts';

@@ -46,7 +46,7 @@ export interface IntegratorOptions {
   /** The batches that this process commits. */
   readonly localBatches: LocalBatches;
   readonly claims: OpenClaims;
-  /** No other process can have this store open. */
+  /** True if no other process can have this store open. */
   readonly alone: boolean;
   readonly intervalMs?: number;
   /** A round failed: for the log and an alarm. The next round starts again from the store. */
@@ -122,9 +122,18 @@ export class Integrator {
   #unfollow: () => void = () => undefined;
 
   constructor(options: IntegratorOptions) {
+    const { clock, intervalMs = INTERVAL_MS } = options;
     this.#options = options;
     this.#log = options.log;
     this.#claims = options.claims('audit-integrator', SILENCE_MS);
+    this.#rounds = new RepeatedWork({
+      clock,
+      run: async () => {
+        await this.append();
+        return intervalMs;
+      },
+      onError: () => intervalMs,
+    });
   }
 
   status(): IntegratorStatus {

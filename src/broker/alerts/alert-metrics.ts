@@ -1,6 +1,7 @@
 import type { Metric } from '../../ports/metrics.ts';
 import { ALERTS } from '../../ports/queries.ts';
-import type { Alerting, Storage } from '../state/dependencies.ts';
+import type { Storage } from '../state/dependencies.ts';
+import type { Alerting } from './alerting.ts';
 
 /** Alerts of runtime sensors and responses. Every source of the configuration has its series, so that one that never sent anything shows. */
 export function alertMetrics({

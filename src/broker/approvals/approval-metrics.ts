@@ -1,5 +1,5 @@
 import type { Metric } from '../../ports/metrics.ts';
-import type { Approving } from '../state/approval-memory.ts';
+import type { Approving } from './approval-memory.ts';
 
 const KINDS = ['admin-grant', 'break-glass'] as const;
 const STATES = ['pending', 'approved'] as const;

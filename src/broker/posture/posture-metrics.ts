@@ -1,8 +1,10 @@
 import type { Metric } from '../../ports/metrics.ts';
-import type { Rights } from '../state/dependencies.ts';
+import type { Posture } from './judging.ts';
 import { WATCHED_OUTCOMES, type WatchedOutcome } from './watched-reports.ts';
 
-interface Measured extends Pick<Rights, 'evidence' | 'attestations'> {
+interface Measured extends Pick<Posture, 'evidence'> {
+  /** Signatures and attestations in memory. */
+  readonly attestations: { readonly count: number; readonly bytes: number };
   readonly clusters: {
     /** Reports that this process read from custom resources of the Trivy Operator. */
     watchedReports(): ReadonlyMap<WatchedOutcome, number>;

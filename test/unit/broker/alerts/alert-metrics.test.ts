@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { AlertTallies } from '../../../../src/broker/state/alert-tallies.ts';
+import { AlertTallies } from '../../../../src/broker/alerts/alert-tallies.ts';
 import { alertMetrics } from '../../../../src/broker/alerts/alert-metrics.ts';
 import { postureMetrics } from '../../../../src/broker/posture/posture-metrics.ts';
 import { quarantineMetrics } from '../../../../src/broker/sessions/quarantine-metrics.ts';
