@@ -74,7 +74,7 @@ const ALL_BANS = [
   ...EXIT_BANS,
   ...REVEAL_BANS,
 ];
-/** In flat config a later list replaces an earlier one, so each exception names the whole list less its own. */
+/** Builds the bans without some. In flat config a later list replaces an earlier one, so each exception names the whole list less its own. */
 const without = (...lists) => {
   const dropped = new Set(lists.flat());
   return { 'no-restricted-syntax': ['error', ...ALL_BANS.filter((entry) => !dropped.has(entry))] };

@@ -21,6 +21,10 @@ export const IDIOMS: readonly Idiom[] = [
     '\\bwhosoever\\b',
     '\\bwhomever\\b',
   ),
+  ...say(
+    'begin a doc comment with a verb or a noun that can be read without the name below it',
+    '^\\s*/\\*\\*(?:\\s+\\*)?\\s+(?:about|after|as|at|before|by|for|from|how|if|in|of|on|since|that|to|until|what|when|where|whether|which|who|whom|whose|why|with|without)\\b(?!-)',
+  ),
   ...say('"no caller", "no process", "no one": name the actor', '(?<![`^]|user )\\bnobody\\b'),
   ...say('"a caller", "an operator", "a person": name the actor', '\\bsomebody\\b'),
   ...say('"everyone", or name the actors', '\\beverybody\\b'),

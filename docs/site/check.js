@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { URL } from 'node:url';
 
-/** What a browser would load from another host. Links that a reader follows are not assets. */
+/** Patterns of assets that a browser would load from another host. Links that a reader follows are not assets. */
 const LOADED = [
   /<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc="(?:https?:)?\/\/[^"]*"/g,
   /<link\b[^>]*\bhref="(?:https?:)?\/\/[^"]*"/g,
