@@ -58,7 +58,7 @@ const LONGEST = [
   'test/e2e/dev.test.ts',
   'test/e2e/backup.test.ts',
   'test/faults/broker/soak.test.ts',
-  'test/unit/audit/archive.test.ts',
+  'test/unit/audit/archive/archived-log.test.ts',
   'test/faults/broker/stopping.test.ts',
   'test/e2e/incident-killed.test.ts',
   'test/faults/broker/exhausted.test.ts',

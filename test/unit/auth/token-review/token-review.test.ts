@@ -1,13 +1,13 @@
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { AccountMismatch } from '../../../src/domain/identity/account-mismatch.ts';
-import { until } from '../../kit/backends/until.ts';
-import { answer, drip, drop, flood, redirect, stall } from '../../kit/fakes/server-faults.ts';
-import type { ServerFault } from '../../kit/fakes/server-faults.ts';
-import { rawToken } from '../../kit/identity/token-factory.ts';
-import { AUDIENCE, refusalOf, refused } from '../../kit/identity/offline-cluster.ts';
-import { fakeCluster } from '../../kit/fakes/fake-cluster.ts';
-import type { FakeCluster } from '../../kit/fakes/fake-cluster.ts';
+import { AccountMismatch } from '../../../../src/domain/identity/account-mismatch.ts';
+import { until } from '../../../kit/backends/until.ts';
+import { answer, drip, drop, flood, redirect, stall } from '../../../kit/fakes/server-faults.ts';
+import type { ServerFault } from '../../../kit/fakes/server-faults.ts';
+import { rawToken } from '../../../kit/identity/token-factory.ts';
+import { AUDIENCE, refusalOf, refused } from '../../../kit/identity/offline-cluster.ts';
+import { fakeCluster } from '../../../kit/fakes/fake-cluster.ts';
+import type { FakeCluster } from '../../../kit/fakes/fake-cluster.ts';
 
 const UNAVAILABLE = 'ERR_IDENTITY_UNAVAILABLE review_unavailable';
 let cluster: FakeCluster;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { until } from '../../kit/backends/until.ts';
+import { until } from '../../../kit/backends/until.ts';
 import {
   answer,
   drip,
@@ -8,12 +8,12 @@ import {
   gzipBomb,
   redirect,
   stall,
-} from '../../kit/fakes/server-faults.ts';
-import type { ServerFault } from '../../kit/fakes/server-faults.ts';
-import { ecKey } from '../../kit/identity/token-factory.ts';
-import { refusalOf, refused } from '../../kit/identity/offline-cluster.ts';
-import { fakeCluster } from '../../kit/fakes/fake-cluster.ts';
-import type { FakeCluster } from '../../kit/fakes/fake-cluster.ts';
+} from '../../../kit/fakes/server-faults.ts';
+import type { ServerFault } from '../../../kit/fakes/server-faults.ts';
+import { ecKey } from '../../../kit/identity/token-factory.ts';
+import { refusalOf, refused } from '../../../kit/identity/offline-cluster.ts';
+import { fakeCluster } from '../../../kit/fakes/fake-cluster.ts';
+import type { FakeCluster } from '../../../kit/fakes/fake-cluster.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

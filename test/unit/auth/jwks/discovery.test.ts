@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { jwksConnectionSchema } from '../../../src/auth/config.ts';
-import { FakeApiServer } from '../../kit/fakes/fake-api-server.ts';
-import { answer, redirect } from '../../kit/fakes/server-faults.ts';
-import { createAuthenticator } from '../../../src/auth/index.ts';
-import { BrokerError } from '../../../src/domain/errors.ts';
-import type { CertificateAuthority } from '../../kit/network/certificates.ts';
-import { HandClock } from '../../kit/time/hand-clock.ts';
-import { fakeCluster } from '../../kit/fakes/fake-cluster.ts';
-import type { FakeCluster } from '../../kit/fakes/fake-cluster.ts';
-import { SPEC, refusalOf } from '../../kit/identity/offline-cluster.ts';
+import { jwksConnectionSchema } from '../../../../src/auth/config.ts';
+import { FakeApiServer } from '../../../kit/fakes/fake-api-server.ts';
+import { answer, redirect } from '../../../kit/fakes/server-faults.ts';
+import { createAuthenticator } from '../../../../src/auth/index.ts';
+import { BrokerError } from '../../../../src/domain/errors.ts';
+import type { CertificateAuthority } from '../../../kit/network/certificates.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
+import { fakeCluster } from '../../../kit/fakes/fake-cluster.ts';
+import type { FakeCluster } from '../../../kit/fakes/fake-cluster.ts';
+import { SPEC, refusalOf } from '../../../kit/identity/offline-cluster.ts';
 
 const UNAVAILABLE = 'ERR_IDENTITY_UNAVAILABLE keys_unavailable';
 

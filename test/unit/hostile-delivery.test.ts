@@ -6,39 +6,39 @@ import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommanderError, type Command } from 'commander';
 import fc from 'fast-check';
-import { toManifests } from '../../../../src/cli/documents/manifest.ts';
-import { parseLocated } from '../../../../src/cli/documents/read-files.ts';
-import { UsageError } from '../../../../src/cli/run/errors.ts';
-import { toCases } from '../../../../src/cli/policy-test/fixture.ts';
-import { instantOf } from '../../../../src/cli/run/time.ts';
-import { parseCommand } from '../../../../src/delivery/agent/command-line.ts';
-import { parseSecretQuery } from '../../../../src/delivery/agent/local-api/secret-query.ts';
-import { driverService } from '../../../../src/delivery/csi/driver-protocol.ts';
-import { MountRefused } from '../../../../src/delivery/csi/mount-refused.ts';
-import { readMountSpec } from '../../../../src/delivery/csi/mount-spec.ts';
-import { Provider } from '../../../../src/delivery/csi/provider.ts';
-import { settingsSchema } from '../../../../src/delivery/csi/settings.ts';
-import { ConfigError, DeliveryError } from '../../../../src/delivery/failures.ts';
-import { parseMode } from '../../../../src/delivery/files/file-options.ts';
-import { TemplateEngine } from '../../../../src/delivery/files/template-engine.ts';
-import { parseTemplate } from '../../../../src/delivery/files/template-renderer.ts';
-import { Problems, readAnnotations } from '../../../../src/delivery/injector/annotations.ts';
-import { parseItem } from '../../../../src/delivery/injector/parse-item.ts';
-import { parseInSteps } from '../../../../src/delivery/injector/parse-json.ts';
-import { parseRequest } from '../../../../src/delivery/injector/parse-request.ts';
-import { answerReview } from '../../../../src/delivery/injector/review.ts';
-import { parseSettings } from '../../../../src/delivery/settings/settings.ts';
-import { createProgram } from '../../../../src/program/program.ts';
-import { systemClock } from '../../../../src/process/clock.ts';
-import { freePort } from '../../../kit/backends/free-port.ts';
+import { toManifests } from '../../src/cli/documents/manifest.ts';
+import { parseLocated } from '../../src/cli/documents/read-files.ts';
+import { UsageError } from '../../src/cli/run/errors.ts';
+import { toCases } from '../../src/cli/policy-test/fixture.ts';
+import { instantOf } from '../../src/cli/run/time.ts';
+import { parseCommand } from '../../src/delivery/agent/command-line.ts';
+import { parseSecretQuery } from '../../src/delivery/agent/local-api/secret-query.ts';
+import { driverService } from '../../src/delivery/csi/driver-protocol.ts';
+import { MountRefused } from '../../src/delivery/csi/mount-refused.ts';
+import { readMountSpec } from '../../src/delivery/csi/mount-spec.ts';
+import { Provider } from '../../src/delivery/csi/provider.ts';
+import { settingsSchema } from '../../src/delivery/csi/settings.ts';
+import { ConfigError, DeliveryError } from '../../src/delivery/failures.ts';
+import { parseMode } from '../../src/delivery/files/file-options.ts';
+import { TemplateEngine } from '../../src/delivery/files/template-engine.ts';
+import { parseTemplate } from '../../src/delivery/files/template-renderer.ts';
+import { Problems, readAnnotations } from '../../src/delivery/injector/annotations.ts';
+import { parseItem } from '../../src/delivery/injector/parse-item.ts';
+import { parseInSteps } from '../../src/delivery/injector/parse-json.ts';
+import { parseRequest } from '../../src/delivery/injector/parse-request.ts';
+import { answerReview } from '../../src/delivery/injector/review.ts';
+import { parseSettings } from '../../src/delivery/settings/settings.ts';
+import { createProgram } from '../../src/program/program.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import { freePort } from '../kit/backends/free-port.ts';
 import {
   hostileBytes,
   hostileText,
   hostileValue,
   parses,
   parsesSoon,
-} from '../../../kit/checks/hostile-values.ts';
-import { podWith, SETTINGS } from '../../../kit/delivery/injected-pods.ts';
+} from '../kit/checks/hostile-values.ts';
+import { podWith, SETTINGS } from '../kit/delivery/injected-pods.ts';
 
 const POD = podWith(
   { 'file-db': 'db.json', 'mode-db': '0440', 'template-x': '{{ secrets.db.password }}' },

@@ -2,26 +2,26 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exportLog } from '../../../src/audit/export/export.ts';
-import { manifestDigest, type Manifest } from '../../../src/audit/export/export-format.ts';
-import { storeSource } from '../../../src/audit/export/export-source.ts';
-import { logIdentity } from '../../../src/audit/identity/log-identity.ts';
+import { exportLog } from '../../../../src/audit/export/export.ts';
+import { manifestDigest, type Manifest } from '../../../../src/audit/export/export-format.ts';
+import { storeSource } from '../../../../src/audit/export/export-source.ts';
+import { logIdentity } from '../../../../src/audit/identity/log-identity.ts';
 import {
   nextIdentity,
   storedIdentity,
   writeOrigin,
-} from '../../../src/audit/identity/log-origin.ts';
-import { verifyExport, type VerifyReport } from '../../../src/audit/verification/verify.ts';
+} from '../../../../src/audit/identity/log-origin.ts';
+import { verifyExport, type VerifyReport } from '../../../../src/audit/verification/verify.ts';
 import {
   openCheckpoint,
   openLogCheckpoint,
   signCheckpoint,
-} from '../../../src/crypto/log/checkpoint.ts';
-import { signNote, verifierKeyText } from '../../../src/crypto/log/signed-note.ts';
-import { generateSigningKey, loadSigningKey } from '../../../src/crypto/signatures/signing.ts';
-import type { Store } from '../../../src/ports/store.ts';
-import { HandClock } from '../../kit/time/hand-clock.ts';
-import { LogBench } from '../../kit/log/log-bench.ts';
+} from '../../../../src/crypto/log/checkpoint.ts';
+import { signNote, verifierKeyText } from '../../../../src/crypto/log/signed-note.ts';
+import { generateSigningKey, loadSigningKey } from '../../../../src/crypto/signatures/signing.ts';
+import type { Store } from '../../../../src/ports/store.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
+import { LogBench } from '../../../kit/log/log-bench.ts';
 
 const clock = new HandClock();
 let bench: LogBench;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { sha256Hex } from '../../../src/crypto/hashes/digest.ts';
+import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
 import {
   encodeActor,
   encodeClient,
@@ -10,7 +10,7 @@ import {
   encodeRefusedClient,
   type AuditEvent,
   type ClientFacts,
-} from '../../../src/domain/audit/audit-event.ts';
+} from '../../../../src/domain/audit/audit-event.ts';
 
 interface EntryVector {
   readonly name: string;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ecKey, rsaKey, signedToken } from '../../kit/identity/token-factory.ts';
-import { offlineCluster, refusalOf, refused } from '../../kit/identity/offline-cluster.ts';
-import type { OfflineCluster } from '../../kit/identity/offline-cluster.ts';
+import { ecKey, rsaKey, signedToken } from '../../../kit/identity/token-factory.ts';
+import { offlineCluster, refusalOf, refused } from '../../../kit/identity/offline-cluster.ts';
+import type { OfflineCluster } from '../../../kit/identity/offline-cluster.ts';
 
 const good = ecKey('good');
 const opened: OfflineCluster[] = [];

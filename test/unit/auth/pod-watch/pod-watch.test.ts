@@ -1,16 +1,16 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { noPodWatch } from '../../../src/auth/index.ts';
-import type { PodFacts } from '../../../src/ports/pod-watch.ts';
-import { answer, drop, stall } from '../../kit/fakes/server-faults.ts';
-import { HandClock } from '../../kit/time/hand-clock.ts';
-import { refusalOf } from '../../kit/identity/offline-cluster.ts';
+import { noPodWatch } from '../../../../src/auth/index.ts';
+import type { PodFacts } from '../../../../src/ports/pod-watch.ts';
+import { answer, drop, stall } from '../../../kit/fakes/server-faults.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
+import { refusalOf } from '../../../kit/identity/offline-cluster.ts';
 import {
   createPods,
   eventually,
   untilWatching,
   watchedCluster,
-} from '../../kit/cluster/watched-cluster.ts';
-import type { WatchedCluster, WatchedOptions } from '../../kit/cluster/watched-cluster.ts';
+} from '../../../kit/cluster/watched-cluster.ts';
+import type { WatchedCluster, WatchedOptions } from '../../../kit/cluster/watched-cluster.ts';
 
 const SECOND = 1000;
 const context = { requestId: 'req_1', signal: new AbortController().signal };

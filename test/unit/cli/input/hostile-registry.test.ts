@@ -1,8 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { expect, it } from '@jest/globals';
-import { until } from '../../kit/backends/until.ts';
-import { HandClock } from '../../kit/time/hand-clock.ts';
-import { BUNDLE, DIGEST, fetched, ScriptedRegistry } from '../../kit/images/scripted-registry.ts';
+import { until } from '../../../kit/backends/until.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
+import {
+  BUNDLE,
+  DIGEST,
+  fetched,
+  ScriptedRegistry,
+} from '../../../kit/images/scripted-registry.ts';
 
 const PLACE = `referrers/${DIGEST}`;
 const SIGNATURES = `manifests/${DIGEST.replace(':', '-')}.sig`;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { freePort } from '../../../kit/backends/free-port.ts';
-import { contextOf } from '../../../contract/secret-provider.contract.ts';
-import { FakeVault } from '../../../kit/fakes/fake-vault.ts';
-import { VaultConnections } from '../../../kit/providers/vault-connections.ts';
+import { freePort } from '../../../../kit/backends/free-port.ts';
+import { contextOf } from '../../../../contract/secret-provider.contract.ts';
+import { FakeVault } from '../../../../kit/fakes/fake-vault.ts';
+import { VaultConnections } from '../../../../kit/providers/vault-connections.ts';
 
 let vault: FakeVault;
 let connections: VaultConnections;

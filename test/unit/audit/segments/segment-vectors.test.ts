@@ -1,8 +1,8 @@
 import { expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { splitEntries } from '../../../src/audit/chain/entry.ts';
-import { decodeSegment, encodeSegment } from '../../../src/audit/segments/segment.ts';
-import type { makeVector, VectorInput } from '../../kit/log/vector-log.ts';
+import { splitEntries } from '../../../../src/audit/chain/entry.ts';
+import { decodeSegment, encodeSegment } from '../../../../src/audit/segments/segment.ts';
+import type { makeVector, VectorInput } from '../../../kit/log/vector-log.ts';
 
 const { input, expected } = JSON.parse(readFileSync('test/vectors/audit-log-v1.json', 'utf8')) as {
   input: VectorInput;

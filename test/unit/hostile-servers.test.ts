@@ -3,34 +3,34 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
-import { systemClock } from '../../../../src/process/clock.ts';
-import { bearer, BrokerClient } from '../../../../src/client/index.ts';
-import { ApiError, UnreachableError } from '../../../../src/client/errors.ts';
-import { connectMysql } from '../../../../src/providers/mysql/client/server.ts';
-import { mysqlConnectionSchema } from '../../../../src/providers/mysql/config.ts';
-import { connectPostgres } from '../../../../src/providers/postgres/client/server.ts';
-import { postgresConnectionSchema } from '../../../../src/providers/postgres/config.ts';
-import { aclUserOptions, redisConnectionSchema } from '../../../../src/providers/redis/config.ts';
-import { connectRedis } from '../../../../src/providers/redis/client.ts';
-import { AclUser } from '../../../../src/providers/redis/rotator.ts';
-import { tracesConfigSchema } from '../../../../src/process/trace/config.ts';
-import { SpanExporter } from '../../../../src/process/trace/exporter.ts';
-import { KIND } from '../../../../src/process/trace/otlp.ts';
-import { turnOf } from '../../../contract/rotation-target.contract.ts';
-import { contextOf } from '../../../contract/secret-provider.contract.ts';
-import { startHostileServer, type HostileServer } from '../../../kit/fakes/hostile-server.ts';
-import { AUTHENTICATED, int32, message, READY, text } from '../../../kit/fakes/hostile-postgres.ts';
-import { FakeVault } from '../../../kit/fakes/fake-vault.ts';
-import { LyingReceiver, say } from '../../../kit/fakes/lying-receiver.ts';
-import { HandClock } from '../../../kit/time/hand-clock.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import { bearer, BrokerClient } from '../../src/client/index.ts';
+import { ApiError, UnreachableError } from '../../src/client/errors.ts';
+import { connectMysql } from '../../src/providers/mysql/client/server.ts';
+import { mysqlConnectionSchema } from '../../src/providers/mysql/config.ts';
+import { connectPostgres } from '../../src/providers/postgres/client/server.ts';
+import { postgresConnectionSchema } from '../../src/providers/postgres/config.ts';
+import { aclUserOptions, redisConnectionSchema } from '../../src/providers/redis/config.ts';
+import { connectRedis } from '../../src/providers/redis/client.ts';
+import { AclUser } from '../../src/providers/redis/rotator.ts';
+import { tracesConfigSchema } from '../../src/process/trace/config.ts';
+import { SpanExporter } from '../../src/process/trace/exporter.ts';
+import { KIND } from '../../src/process/trace/otlp.ts';
+import { turnOf } from '../contract/rotation-target.contract.ts';
+import { contextOf } from '../contract/secret-provider.contract.ts';
+import { startHostileServer, type HostileServer } from '../kit/fakes/hostile-server.ts';
+import { AUTHENTICATED, int32, message, READY, text } from '../kit/fakes/hostile-postgres.ts';
+import { FakeVault } from '../kit/fakes/fake-vault.ts';
+import { LyingReceiver, say } from '../kit/fakes/lying-receiver.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
 import {
   hostileBytes,
   hostileText,
   hostileValue,
   parsesSoon,
-} from '../../../kit/checks/hostile-values.ts';
-import { PATIENT } from '../../../kit/providers/longest-timeout.ts';
-import { VaultConnections } from '../../../kit/providers/vault-connections.ts';
+} from '../kit/checks/hostile-values.ts';
+import { PATIENT } from '../kit/providers/longest-timeout.ts';
+import { VaultConnections } from '../kit/providers/vault-connections.ts';
 
 const RUNS = { numRuns: 100 };
 

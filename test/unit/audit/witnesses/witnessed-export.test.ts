@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exportLog } from '../../../src/audit/export/export.ts';
-import { storeSource } from '../../../src/audit/export/export-source.ts';
-import { verifyExport } from '../../../src/audit/verification/verify.ts';
-import { Witnesses } from '../../../src/audit/witnesses/witnesses.ts';
-import { runAuditVerify } from '../../../src/compose/verbs/audit-verify.ts';
-import { parseWitnessKey } from '../../../src/crypto/log/cosignature.ts';
-import { HandClock } from '../../kit/time/hand-clock.ts';
-import { LogBench } from '../../kit/log/log-bench.ts';
-import { TestWitness } from '../../kit/log/test-witness.ts';
+import { exportLog } from '../../../../src/audit/export/export.ts';
+import { storeSource } from '../../../../src/audit/export/export-source.ts';
+import { verifyExport } from '../../../../src/audit/verification/verify.ts';
+import { Witnesses } from '../../../../src/audit/witnesses/witnesses.ts';
+import { runAuditVerify } from '../../../../src/compose/verbs/audit-verify.ts';
+import { parseWitnessKey } from '../../../../src/crypto/log/cosignature.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
+import { LogBench } from '../../../kit/log/log-bench.ts';
+import { TestWitness } from '../../../kit/log/test-witness.ts';
 
 const clock = new HandClock();
 let bench: LogBench;

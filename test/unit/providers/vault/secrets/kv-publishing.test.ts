@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { inspect } from 'node:util';
-import type { SecretProvider } from '../../../../src/ports/secret-provider.ts';
-import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
-import { FakeVault, type FakeAnswer } from '../../../kit/fakes/fake-vault.ts';
-import { VaultConnections } from '../../../kit/providers/vault-connections.ts';
+import type { SecretProvider } from '../../../../../src/ports/secret-provider.ts';
+import { contextOf, failureOf } from '../../../../contract/secret-provider.contract.ts';
+import { FakeVault, type FakeAnswer } from '../../../../kit/fakes/fake-vault.ts';
+import { VaultConnections } from '../../../../kit/providers/vault-connections.ts';
 
 const CANARY = 'canary-52c8';
 

@@ -4,17 +4,17 @@ import { readdirSync, readFileSync, renameSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
-import { exportLog } from '../../../src/audit/export/export.ts';
-import { storeSource } from '../../../src/audit/export/export-source.ts';
-import { LastCommitFile } from '../../../src/audit/chain/last-commit.ts';
-import { decodeSegment, encodeSegment } from '../../../src/audit/segments/segment.ts';
-import { Scrubber } from '../../../src/audit/verification/scrubber.ts';
-import { verifyExport } from '../../../src/audit/verification/verify.ts';
-import type { Tables } from '../../../src/ports/tables.ts';
-import { systemClock } from '../../../src/process/clock.ts';
-import { HandClock } from '../../kit/time/hand-clock.ts';
-import { LogBench, type EventFields } from '../../kit/log/log-bench.ts';
-import { listRows } from '../../kit/store/table-rows.ts';
+import { exportLog } from '../../../../src/audit/export/export.ts';
+import { storeSource } from '../../../../src/audit/export/export-source.ts';
+import { LastCommitFile } from '../../../../src/audit/chain/last-commit.ts';
+import { decodeSegment, encodeSegment } from '../../../../src/audit/segments/segment.ts';
+import { Scrubber } from '../../../../src/audit/verification/scrubber.ts';
+import { verifyExport } from '../../../../src/audit/verification/verify.ts';
+import type { Tables } from '../../../../src/ports/tables.ts';
+import { systemClock } from '../../../../src/process/clock.ts';
+import { HandClock } from '../../../kit/time/hand-clock.ts';
+import { LogBench, type EventFields } from '../../../kit/log/log-bench.ts';
+import { listRows } from '../../../kit/store/table-rows.ts';
 
 const SIZE = 2_000;
 

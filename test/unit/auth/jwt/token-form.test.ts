@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ecKey, rawToken, rsaKey, signedToken } from '../../kit/identity/token-factory.ts';
-import { offlineCluster, refusalOf, refused } from '../../kit/identity/offline-cluster.ts';
-import type { OfflineCluster } from '../../kit/identity/offline-cluster.ts';
+import { ecKey, rawToken, rsaKey, signedToken } from '../../../kit/identity/token-factory.ts';
+import { offlineCluster, refusalOf, refused } from '../../../kit/identity/offline-cluster.ts';
+import type { OfflineCluster } from '../../../kit/identity/offline-cluster.ts';
 
 const rsa = rsaKey('rsa-1');
 const ec = ecKey('ec-1');

@@ -1,90 +1,86 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { IncomingMessage } from 'node:http';
-import { readBearer } from '../../../../src/api/request/bearer.ts';
+import { readBearer } from '../../src/api/request/bearer.ts';
 import {
   parseJson as parseJsonBody,
   parseYaml as parseYamlBody,
-} from '../../../../src/api/request/body/parse-body.ts';
-import { parseTexts } from '../../../../src/api/request/body/parse-texts.ts';
-import { readPreconditions } from '../../../../src/api/answer/entity-tag.ts';
-import { readPage } from '../../../../src/api/request/page-query.ts';
-import { parseQuery } from '../../../../src/api/request/query.ts';
-import { readJwk } from '../../../../src/auth/jwks/read-jwk.ts';
-import { readJwks } from '../../../../src/auth/jwks/read-jwks.ts';
-import { parseCompactToken } from '../../../../src/auth/jwt/compact-token.ts';
-import { readOidcClaims, type OidcRules } from '../../../../src/auth/jwt/oidc-claims.ts';
-import { readTokenClaims } from '../../../../src/auth/jwt/token-claims.ts';
-import { readTokenHeader } from '../../../../src/auth/jwt/token-header.ts';
-import { readPod } from '../../../../src/auth/pod-watch/observed-pod.ts';
-import { readWatchEvent } from '../../../../src/auth/watch/watch-event.ts';
-import { readReviewedUser } from '../../../../src/auth/token-review/reviewed-user.ts';
-import { parseOperatorToken, parseSpec } from '../../../../src/broker/model/schema.ts';
-import { readProofHeader } from '../../../../src/broker/access/read-proof-header.ts';
-import { readProof } from '../../../../src/broker/access/read-proof.ts';
-import { checkConfig } from '../../../../src/compose/config/load.ts';
-import { decodeBase64 } from '../../../../src/crypto/random/base64.ts';
-import { readCertificate } from '../../../../src/crypto/certificates/certificate-facts.ts';
-import { readKeyPair } from '../../../../src/crypto/keys/key-pair.ts';
-import { readLeaf } from '../../../../src/crypto/certificates/svid.ts';
-import { parseTilePath } from '../../../../src/crypto/log/tiles.ts';
-import { parseCidr } from '../../../../src/domain/network/cidr.ts';
-import { parseCompactJws } from '../../../../src/domain/identity/compact-jws.ts';
-import { BrokerError } from '../../../../src/domain/errors.ts';
-import { glob } from '../../../../src/domain/words/glob.ts';
-import { parseIpAddress } from '../../../../src/domain/network/ip-address.ts';
-import { parseNewPath, parseSecretPath } from '../../../../src/domain/words/names.ts';
-import { parseDuration } from '../../../../src/domain/policy/duration.ts';
+} from '../../src/api/request/body/parse-body.ts';
+import { parseTexts } from '../../src/api/request/body/parse-texts.ts';
+import { readPreconditions } from '../../src/api/answer/entity-tag.ts';
+import { readPage } from '../../src/api/request/page-query.ts';
+import { parseQuery } from '../../src/api/request/query.ts';
+import { readJwk } from '../../src/auth/jwks/read-jwk.ts';
+import { readJwks } from '../../src/auth/jwks/read-jwks.ts';
+import { parseCompactToken } from '../../src/auth/jwt/compact-token.ts';
+import { readOidcClaims, type OidcRules } from '../../src/auth/jwt/oidc-claims.ts';
+import { readTokenClaims } from '../../src/auth/jwt/token-claims.ts';
+import { readTokenHeader } from '../../src/auth/jwt/token-header.ts';
+import { readPod } from '../../src/auth/pod-watch/observed-pod.ts';
+import { readWatchEvent } from '../../src/auth/watch/watch-event.ts';
+import { readReviewedUser } from '../../src/auth/token-review/reviewed-user.ts';
+import { parseOperatorToken, parseSpec } from '../../src/broker/model/schema.ts';
+import { readProofHeader } from '../../src/broker/access/read-proof-header.ts';
+import { readProof } from '../../src/broker/access/read-proof.ts';
+import { checkConfig } from '../../src/compose/config/load.ts';
+import { decodeBase64 } from '../../src/crypto/random/base64.ts';
+import { readCertificate } from '../../src/crypto/certificates/certificate-facts.ts';
+import { readKeyPair } from '../../src/crypto/keys/key-pair.ts';
+import { readLeaf } from '../../src/crypto/certificates/svid.ts';
+import { parseTilePath } from '../../src/crypto/log/tiles.ts';
+import { parseCidr } from '../../src/domain/network/cidr.ts';
+import { parseCompactJws } from '../../src/domain/identity/compact-jws.ts';
+import { BrokerError } from '../../src/domain/errors.ts';
+import { glob } from '../../src/domain/words/glob.ts';
+import { parseIpAddress } from '../../src/domain/network/ip-address.ts';
+import { parseNewPath, parseSecretPath } from '../../src/domain/words/names.ts';
+import { parseDuration } from '../../src/domain/policy/duration.ts';
 import {
   parsePolicy,
   parsePolicySubjects,
   readSubjects,
-} from '../../../../src/domain/policy/parse-policy.ts';
-import { evaluate } from '../../../../src/domain/posture/evaluate.ts';
-import { imageReference } from '../../../../src/domain/posture/image-reference.ts';
-import { MalformedPod, PodNode } from '../../../../src/domain/posture/pod-node.ts';
-import { podsIn } from '../../../../src/domain/posture/pods-in.ts';
-import { compileProfile } from '../../../../src/domain/posture/profile.ts';
-import { parseSpiffeId } from '../../../../src/domain/identity/spiffe-id.ts';
-import { parseTimeOfDay } from '../../../../src/domain/time/time-window.ts';
-import { openTimeZone } from '../../../../src/domain/time/time-zone.ts';
-import {
-  parseWorkloadId,
-  workloadId,
-  workloadOf,
-} from '../../../../src/domain/identity/workload.ts';
-import { parseJson } from '../../../../src/net/https/parse-json.ts';
-import { retryAfterSeconds } from '../../../../src/net/https/retry-after.ts';
-import { parseLocation as parseAwsLocation } from '../../../../src/providers/aws/secrets/location.ts';
-import { parseVersion } from '../../../../src/providers/embedded/secrets/writes.ts';
-import { parseLocation as parseKubernetesLocation } from '../../../../src/providers/kubernetes/secrets/location.ts';
-import { readSecretObject } from '../../../../src/providers/kubernetes/secrets/secret-object.ts';
-import { parseHandle as parseMysqlHandle } from '../../../../src/providers/mysql/credentials/user-handle.ts';
-import { parseHandle as parsePostgresHandle } from '../../../../src/providers/postgres/credentials/role-handle.ts';
+} from '../../src/domain/policy/parse-policy.ts';
+import { evaluate } from '../../src/domain/posture/evaluate.ts';
+import { imageReference } from '../../src/domain/posture/image-reference.ts';
+import { MalformedPod, PodNode } from '../../src/domain/posture/pod-node.ts';
+import { podsIn } from '../../src/domain/posture/pods-in.ts';
+import { compileProfile } from '../../src/domain/posture/profile.ts';
+import { parseSpiffeId } from '../../src/domain/identity/spiffe-id.ts';
+import { parseTimeOfDay } from '../../src/domain/time/time-window.ts';
+import { openTimeZone } from '../../src/domain/time/time-zone.ts';
+import { parseWorkloadId, workloadId, workloadOf } from '../../src/domain/identity/workload.ts';
+import { parseJson } from '../../src/net/https/parse-json.ts';
+import { retryAfterSeconds } from '../../src/net/https/retry-after.ts';
+import { parseLocation as parseAwsLocation } from '../../src/providers/aws/secrets/location.ts';
+import { parseVersion } from '../../src/providers/embedded/secrets/writes.ts';
+import { parseLocation as parseKubernetesLocation } from '../../src/providers/kubernetes/secrets/location.ts';
+import { readSecretObject } from '../../src/providers/kubernetes/secrets/secret-object.ts';
+import { parseHandle as parseMysqlHandle } from '../../src/providers/mysql/credentials/user-handle.ts';
+import { parseHandle as parsePostgresHandle } from '../../src/providers/postgres/credentials/role-handle.ts';
 import {
   parseCredential,
   parseLeaseSeconds,
   parseOrphanToken,
   parseTokenIntent,
   parseTokenSeconds,
-} from '../../../../src/providers/vault/credentials/answers.ts';
-import { parseHandle as parseVaultHandle } from '../../../../src/providers/vault/credentials/handle.ts';
-import { parseCiphertext } from '../../../../src/providers/vault/kek.ts';
-import { parseLocator } from '../../../../src/providers/vault/secrets/locators.ts';
-import { parseMembers } from '../../../../src/text/json-members.ts';
-import { parseStrictObject } from '../../../../src/text/strict-json.ts';
-import { readOneYaml, readYaml } from '../../../../src/text/strict-yaml.ts';
-import { parseTraceparent } from '../../../../src/process/trace/traceparent.ts';
-import { CertificateAuthority } from '../../../kit/network/certificates.ts';
-import { NOTHING_SIGNED } from '../../../kit/images/unsigned-images.ts';
+} from '../../src/providers/vault/credentials/answers.ts';
+import { parseHandle as parseVaultHandle } from '../../src/providers/vault/credentials/handle.ts';
+import { parseCiphertext } from '../../src/providers/vault/kek.ts';
+import { parseLocator } from '../../src/providers/vault/secrets/locators.ts';
+import { parseMembers } from '../../src/text/json-members.ts';
+import { parseStrictObject } from '../../src/text/strict-json.ts';
+import { readOneYaml, readYaml } from '../../src/text/strict-yaml.ts';
+import { parseTraceparent } from '../../src/process/trace/traceparent.ts';
+import { CertificateAuthority } from '../kit/network/certificates.ts';
+import { NOTHING_SIGNED } from '../kit/images/unsigned-images.ts';
 import {
   hostileBytes,
   hostileText,
   hostileValue,
   parses,
   parsesSoon,
-} from '../../../kit/checks/hostile-values.ts';
-import { boundClaims, ecKey, rawToken, signedToken } from '../../../kit/identity/token-factory.ts';
+} from '../kit/checks/hostile-values.ts';
+import { boundClaims, ecKey, rawToken, signedToken } from '../kit/identity/token-factory.ts';
 
 const NOW = Date.parse('2026-11-27T17:00:00Z');
 const KEY = ecKey('key-1');

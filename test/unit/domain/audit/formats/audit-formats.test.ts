@@ -1,16 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { sha256Hex } from '../../../src/crypto/hashes/digest.ts';
+import { sha256Hex } from '../../../../../src/crypto/hashes/digest.ts';
 import {
   ACTION_ROWS,
   AUDIT_ACTIONS,
   AUDIT_OUTCOMES,
-} from '../../../src/domain/audit/audit-actions.ts';
-import { escapeHeader, escapeValue } from '../../../src/domain/audit/formats/cef.ts';
-import { LOG_FORMATS, type LogFormat } from '../../../src/domain/audit/formats/format-names.ts';
-import { formatEntry, type LocatedEntry } from '../../../src/domain/audit/formats/log-format.ts';
-import { OCSF_CLASSES } from '../../../src/domain/audit/formats/format-row.ts';
+} from '../../../../../src/domain/audit/audit-actions.ts';
+import { escapeHeader, escapeValue } from '../../../../../src/domain/audit/formats/cef.ts';
+import {
+  LOG_FORMATS,
+  type LogFormat,
+} from '../../../../../src/domain/audit/formats/format-names.ts';
+import {
+  formatEntry,
+  type LocatedEntry,
+} from '../../../../../src/domain/audit/formats/log-format.ts';
+import { OCSF_CLASSES } from '../../../../../src/domain/audit/formats/format-row.ts';
 
 interface FormatVectors {
   readonly entries: readonly (LocatedEntry & {

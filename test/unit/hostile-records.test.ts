@@ -1,31 +1,31 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { batchesOf, decodeObject } from '../../../../src/audit/archive/archive-object.ts';
-import { parseTruncation } from '../../../../src/audit/archive/truncation.ts';
-import { announcement } from '../../../../src/audit/chain/boot-announcement.ts';
-import { parsePlace, splitEntries } from '../../../../src/audit/chain/entry.ts';
-import { logIdentity } from '../../../../src/audit/identity/log-identity.ts';
-import { decodeSegment, openSegment } from '../../../../src/audit/segments/segment.ts';
-import { syslogFrame } from '../../../../src/audit/sinks/syslog-message.ts';
-import { WitnessClient, WitnessError } from '../../../../src/audit/witnesses/add-checkpoint.ts';
-import { openWitnessed } from '../../../../src/audit/witnesses/witnessed-checkpoint.ts';
-import { decodeCursor, encodeCursor } from '../../../../src/broker/state/cursor.ts';
-import { openDatabaseManifest, openManifest } from '../../../../src/backup/manifest.ts';
+import { batchesOf, decodeObject } from '../../src/audit/archive/archive-object.ts';
+import { parseTruncation } from '../../src/audit/archive/truncation.ts';
+import { announcement } from '../../src/audit/chain/boot-announcement.ts';
+import { parsePlace, splitEntries } from '../../src/audit/chain/entry.ts';
+import { logIdentity } from '../../src/audit/identity/log-identity.ts';
+import { decodeSegment, openSegment } from '../../src/audit/segments/segment.ts';
+import { syslogFrame } from '../../src/audit/sinks/syslog-message.ts';
+import { WitnessClient, WitnessError } from '../../src/audit/witnesses/add-checkpoint.ts';
+import { openWitnessed } from '../../src/audit/witnesses/witnessed-checkpoint.ts';
+import { decodeCursor, encodeCursor } from '../../src/broker/state/cursor.ts';
+import { openDatabaseManifest, openManifest } from '../../src/backup/manifest.ts';
 import {
   openCheckpoint,
   openLogCheckpoint,
   parseCheckpointText,
-} from '../../../../src/crypto/log/checkpoint.ts';
-import { parseWitnessKey } from '../../../../src/crypto/log/cosignature.ts';
-import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
-import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
-import { openNote, parseVerifierKey } from '../../../../src/crypto/log/signed-note.ts';
-import { loadSigningKey } from '../../../../src/crypto/signatures/signing.ts';
-import { decodeBundle, encodeBundle } from '../../../../src/crypto/log/tiles.ts';
-import { HandClock } from '../../../kit/time/hand-clock.ts';
-import { hostileBytes, hostileText, parses } from '../../../kit/checks/hostile-values.ts';
-import { TestWitness } from '../../../kit/log/test-witness.ts';
+} from '../../src/crypto/log/checkpoint.ts';
+import { parseWitnessKey } from '../../src/crypto/log/cosignature.ts';
+import { Keyring } from '../../src/crypto/keys/keyring.ts';
+import { generateRootKey } from '../../src/crypto/keys/root-keys.ts';
+import { openNote, parseVerifierKey } from '../../src/crypto/log/signed-note.ts';
+import { loadSigningKey } from '../../src/crypto/signatures/signing.ts';
+import { decodeBundle, encodeBundle } from '../../src/crypto/log/tiles.ts';
+import { HandClock } from '../kit/time/hand-clock.ts';
+import { hostileBytes, hostileText, parses } from '../kit/checks/hostile-values.ts';
+import { TestWitness } from '../kit/log/test-witness.ts';
 
 function vector(name: string): unknown {
   return JSON.parse(readFileSync(`test/vectors/${name}.json`, 'utf8'));
