@@ -1,11 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
-import { HEADLESS_OPENINGS, IDIOMS } from './idioms.ts';
+import { IDIOMS } from './idioms.ts';
 
 /**
- * `npm run check:language` finds the phrases of scripts/idioms.ts in all files, and its headless openings in the doc comments of src.
- * `npm run check:language -- src/api/` reads only the files whose paths begin with `src/api/`. These files are exempt: frozen or generated texts,
- * and the list of idioms itself.
+ * `npm run check:language` finds the phrases of scripts/idioms.ts in all files, and `npm run check:language -- src/api/` in the files whose paths
+ * begin with `src/api/`. These files are exempt: frozen or generated texts, and the list of idioms itself.
  */
 const EXEMPT = [
   /^test\/vectors\//,
@@ -14,7 +13,6 @@ const EXEMPT = [
   /^package-lock\.json$/,
   /^LICENSE$/,
 ];
-const WITH_DOC_COMMENTS = /^src\/.*\.ts$/;
 const TEXT = /\.(?:[cm]?[jt]s|md|ya?ml|json|sql|sh|py|go|tpl|txt|proto)$|(?:^|\/)Dockerfile$/;
 
 /** Separator of two words: spaces, or a line break with a comment marker or a joined string literal. */
@@ -24,11 +22,6 @@ const idioms = IDIOMS.map(({ pattern, write }) => ({
   expression: new RegExp(pattern.replaceAll(' ', GAP), 'gimu'),
   write,
 }));
-
-const headless = new RegExp(
-  String.raw`(?:^|\s)/\*\*[\s*]+["'\x60(]*(?:${HEADLESS_OPENINGS.join('|')})\b`,
-  'giu',
-);
 
 function filesOfProject(): readonly string[] {
   const listed = execFileSync(
@@ -46,14 +39,12 @@ function filesOfProject(): readonly string[] {
 
 function findingsIn(path: string): readonly string[] {
   const text = readFileSync(path, 'utf8');
-  const found = (expression: RegExp, write: string): readonly string[] =>
-    [...text.matchAll(expression)].map(({ 0: match, index }) => {
+  return idioms.flatMap(({ expression, write }) =>
+    [...text.matchAll(expression)].map(({ 0: found, index }) => {
       const line = text.slice(0, index).split('\n').length;
-      return `${path}:${line}: "${match.replace(/\s+/g, ' ').trim().slice(0, 80)}" -> ${write}`;
-    });
-  const phrases = idioms.flatMap(({ expression, write }) => found(expression, write));
-  if (!WITH_DOC_COMMENTS.test(path)) return phrases;
-  return [...phrases, ...found(headless, 'begin the doc comment with a noun or a verb')];
+      return `${path}:${line}: "${found.replace(/\s+/g, ' ').trim().slice(0, 80)}" -> ${write}`;
+    }),
+  );
 }
 
 const asked = process.argv.slice(2);

@@ -7,6 +7,15 @@ export interface Idiom {
 const say = (write: string, ...patterns: readonly string[]): readonly Idiom[] =>
   patterns.map((pattern) => ({ pattern, write }));
 
+/** Words with which a doc comment must not begin: prepositions, question words, conjunctions, and pronouns for the name below it. */
+const HEADLESS: readonly string[] = `
+  about above after against although among and as at because before behind below beside between beyond but by despite during except for from
+  how if in into it its like near of off on onto or our out outside over past per since so than that their these they those though through to
+  under unless unlike until up upon via what whatever when where whether which while who whom whose why with within without
+`
+  .trim()
+  .split(/\s+/);
+
 /** Plain English (CONTRIBUTING.md, "Language"): these phrases must not come back in texts, comments, names of tests or identifiers. */
 export const IDIOMS: readonly Idiom[] = [
   ...say(
@@ -23,7 +32,7 @@ export const IDIOMS: readonly Idiom[] = [
   ),
   ...say(
     'begin a doc comment with a verb or a noun that can be read without the name below it',
-    '^\\s*/\\*\\*(?:\\s+\\*)?\\s+(?:about|after|as|at|before|by|for|from|how|if|in|of|on|since|that|to|until|what|when|where|whether|which|who|whom|whose|why|with|without)\\b(?!-)',
+    `^\\s*/\\*\\*(?:\\s+\\*)?\\s+(?:${HEADLESS.join('|')})\\b(?!-)`,
   ),
   ...say('"no caller", "no process", "no one": name the actor', '(?<![`^]|user )\\bnobody\\b'),
   ...say('"a caller", "an operator", "a person": name the actor', '\\bsomebody\\b'),
@@ -127,16 +136,3 @@ export const IDIOMS: readonly Idiom[] = [
     '(?:\\bit(?:[A-Z]\\w*)?\\(|\\)\\()\\s*[\'"`](?:after|and|at|before|below|by|for|from|if|in|of|that|under|until|when|with|without)\\b',
   ),
 ];
-
-/**
- * Words with which a doc comment must not begin. It begins with a noun or a verb, so that it can be read without the name below it: "True if …",
- * "Reports whether …", "Time of …", "Number of …".
- */
-export const HEADLESS_OPENINGS: readonly string[] = `
-  about above after against among around as at before behind below beside besides between beyond by despite during except for from in into like
-  near of off on onto out outside over past per since through to toward towards under unlike until up upon via with within without
-  how that what whatever when where whether which who whom whose why
-  although and because but if or so than though unless while
-`
-  .trim()
-  .split(/\s+/);

@@ -158,7 +158,7 @@ describe('a caller without a session', () => {
     return api.call('GET', '/api/v1/sessions/self', { token: 'none', headers });
   };
 
-  /** Its refusals in the log, with the summaries of this window. */
+  /** The refusals of the API in the log, with the summaries of this window. */
   async function recorded(): Promise<readonly StoredEntry[]> {
     const { refusals } = api.broker.parts;
     if (!(refusals instanceof Refusals)) throw new Error('another tally');

@@ -18,7 +18,7 @@ const MACHINE = [
   'docs/upgrade-and-backup.md',
   'docs/disaster-recovery.md',
 ];
-/** Its examples are generated from the help, and test/guards/command-line-page.test.ts checks each of them. */
+/** Pages whose examples are generated from the help; test/guards/command-line-page.test.ts checks each of them. */
 const GENERATED = ['docs/cli.md'];
 const pages = trackedFiles().filter((path) => path.endsWith('.md') && !GENERATED.includes(path));
 const ofDevBroker = pages.filter((page) => runnable(page).length > 0 && !MACHINE.includes(page));

@@ -229,7 +229,7 @@ export type OperationId = keyof typeof ROWS;
 /** The kind of caller that an operation's row allows. */
 export type WhoOf<Id extends OperationId> = (typeof ROWS)[Id]['who'];
 
-/** Whether the operation is a probe: any client may call it, also on a sealed broker, with GET and HEAD, and it makes no audit entry. */
+/** Reports whether the operation is a probe: any client may call it, even on a sealed broker, with GET and HEAD, and it makes no audit entry. */
 export function isProbe({ who, action }: Operation): boolean {
   return who === 'public' && action === undefined;
 }

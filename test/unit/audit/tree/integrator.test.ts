@@ -176,7 +176,7 @@ describe('the integrator', () => {
 });
 
 describe('a commit of this process during an integration', () => {
-  /** Its session with the store is open, so that batches come from memory. */
+  /** The integrator has an open session with the store, so that batches come from memory. */
   beforeEach(() => bench.integrate());
 
   it('is in the tree as committed, whatever happened to it in the store, which detects it', async () => {

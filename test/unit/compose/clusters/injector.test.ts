@@ -30,7 +30,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** Its clock stands still: a caller that waited for an answer, or for a time-out, would wait for ever. */
+/** Opens an injector whose clock stands still: a caller that waited for an answer, or for a time-out, would wait forever. */
 function opened(clock: HandClock): Promise<RunningInjector> {
   const file = (name: string): string => join(directory, name);
   const { injector, connections } = checkConfig(

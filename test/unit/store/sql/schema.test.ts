@@ -36,7 +36,7 @@ const UNFILTERED = [
   'LOG.newestBatch',
   'ALERTS.newest',
 ];
-/** Their tables are read whole: a few root keys, and one checkpoint for each minute of the log. */
+/** Queries whose tables are read whole: a few root keys, and one checkpoint for each minute of the log. */
 const SORTED = ['ROOT_KEYS.byAge', 'LOG.checkpointsFrom', 'LOG.checkpointsBefore'];
 
 describe('the tables of the SQLite migrations', () => {
