@@ -87,7 +87,7 @@ export default tseslint.config(
       'node_modules/',
       'coverage/',
       'bench-out/',
-      'src/openapi/',
+      'src/ports/openapi/',
       'docs/site/.vitepress/{.temp,cache}/',
     ],
   },

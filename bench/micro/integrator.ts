@@ -46,15 +46,13 @@ async function open() {
 const writer = await open();
 const { boot, localBatches, store } = await open();
 const integrator = new Integrator({
-  ...{
-    store,
-    clock: systemClock,
-    log,
-    localBatches,
-    claims: storeClaims(store, systemClock, { owner: boot.writer, alone: false }),
-    alone: false,
-    intervalMs: 3_600_000,
-  },
+  store,
+  clock: systemClock,
+  log,
+  localBatches,
+  claims: storeClaims(store, systemClock, { owner: boot.writer, alone: false }),
+  alone: false,
+  intervalMs: 3_600_000,
   checkpointFile: checkpointFile(join(directory, 'checkpoint')),
   onError: (error) => {
     throw error;

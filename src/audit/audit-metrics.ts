@@ -108,7 +108,7 @@ function scrubberMetrics({ scrubber }: MeasuredLog): readonly Metric[] {
   ];
 }
 
-/** Without witnesses the series with the label `witness` are absent, and the others are 0. */
+/** The witnesses. If there are none, the series with the label `witness` are absent, and the others are 0. */
 function witnessMetrics(log: MeasuredLog): readonly Metric[] {
   const witnesses = (): readonly WitnessStatus[] => log.witnesses?.status().witnesses ?? [];
   return [

@@ -206,8 +206,13 @@ export class ScheduledBackups implements Backups {
         (done) => this.#update({ done }),
       );
       const manifest = {
-        ...{ name, createdAt: instant(createdAt), release, ...verified },
-        ...{ store: plain, archive: sealed, recipients: config.recipients },
+        ...verified,
+        name,
+        createdAt: instant(createdAt),
+        release,
+        store: plain,
+        archive: sealed,
+        recipients: config.recipients,
       };
       await this.#publish(name, signManifest(manifest, identity));
       return backupOf(manifest, identity.configured.verifier);

@@ -5,7 +5,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { ClientCertificate } from './certificate-files.ts';
 import { brokerUrl } from './broker-url.ts';
 import type { Authorization, Credential } from './credential.ts';
-import { API_VERSION } from '../openapi/operations.ts';
+import { API_VERSION } from '../ports/openapi/operations.ts';
 import type { PreparedRequest } from './prepared-request.ts';
 import { readAnswer, requireEventStream, type AnyAnswer } from './read-answer.ts';
 import { sendWithRetries } from './retry.ts';

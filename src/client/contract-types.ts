@@ -1,5 +1,5 @@
-import type { components, operations } from '../openapi/api.ts';
-import type { OPERATIONS } from '../openapi/operations.ts';
+import type { components, operations } from '../ports/openapi/api.ts';
+import type { OPERATIONS } from '../ports/openapi/operations.ts';
 
 /** The operationIds of openapi.yaml. */
 export type OperationId = keyof operations & keyof typeof OPERATIONS;

@@ -1,4 +1,4 @@
-import type { components } from '../openapi/api.ts';
+import type { components } from '../ports/openapi/api.ts';
 
 type Problem = components['schemas']['Problem'];
 

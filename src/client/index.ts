@@ -22,7 +22,7 @@ export type {
 export { bearer, type Authorization, type Credential, type RequestFacts } from './credential.ts';
 export { ApiError, InputError, UnreachableError, type UnreachableReason } from './errors.ts';
 export type { BrokerEvent } from './follow-events.ts';
-export type { components, operations } from '../openapi/api.ts';
+export type { components, operations } from '../ports/openapi/api.ts';
 export type { FollowOptions } from './follow-secrets.ts';
-export { OPERATIONS } from '../openapi/operations.ts';
+export { OPERATIONS } from '../ports/openapi/operations.ts';
 export { WorkloadSession, type LogIn } from './workload-session.ts';

@@ -1,6 +1,6 @@
 import type { OperationId, RawBody } from './contract-types.ts';
 import { InputError } from './errors.ts';
-import { OPERATIONS } from '../openapi/operations.ts';
+import { OPERATIONS } from '../ports/openapi/operations.ts';
 
 /** A request without its credential. */
 export interface PreparedRequest {

@@ -3,8 +3,8 @@ import { readBody } from '../net/https/read-body.ts';
 import { UnusableResponse } from '../net/https/unusable-response.ts';
 import type { Authorization } from './credential.ts';
 import { ApiError, UnreachableError } from './errors.ts';
-import type { components } from '../openapi/api.ts';
-import { OPERATIONS } from '../openapi/operations.ts';
+import type { components } from '../ports/openapi/api.ts';
+import { OPERATIONS } from '../ports/openapi/operations.ts';
 import type { PreparedRequest } from './prepared-request.ts';
 import { transportError } from './transport.ts';
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isTlsFault } from '../domain/network/tls-fault.ts';
+import { isTlsFault } from '../net/https/tls-fault.ts';
 import type { ClientCertificate } from './certificate-files.ts';
 import { HttpClient } from '../net/https/http-client.ts';
 import { UnusableResponse } from '../net/https/unusable-response.ts';

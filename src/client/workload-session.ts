@@ -3,7 +3,7 @@ import { bearer } from './credential.ts';
 import type { Secret } from './contract-types.ts';
 import { ApiError, UnreachableError } from './errors.ts';
 import { followSecrets, type FollowOptions } from './follow-secrets.ts';
-import type { components } from '../openapi/api.ts';
+import type { components } from '../ports/openapi/api.ts';
 
 type Opened = components['schemas']['OpenedSession'];
 

@@ -6,7 +6,6 @@ import { randomBytes } from '../crypto/random/random.ts';
 import { createLog } from '../process/log.ts';
 import { bearer, BrokerClient } from '../client/index.ts';
 import { initialise } from '../compose/installation/initialise.ts';
-import type { AnsweredRequest } from '../api/request/request-deps.ts';
 import { serve, type ServeDeps, type Serving } from '../compose/serving/serve.ts';
 import type { Config } from '../compose/config/schema.ts';
 import { onSignals } from '../compose/configuration/on-signals.ts';
@@ -150,7 +149,7 @@ const VERDICTS: Readonly<Record<number, string>> = {
 
 /** Formats one line on the terminal for a request: time, caller, operation, and outcome. */
 export function requestLine(
-  { method, path, identity, status }: AnsweredRequest,
+  { method, path, identity, status }: Parameters<NonNullable<ServeDeps['onAnswered']>>[0],
   now: number,
 ): string {
   const time = new Date(now).toISOString().slice(11, 19);

@@ -1,13 +1,9 @@
-import { UNREVOKED } from '../broker/kernel/credential-states.ts';
-import type { Storage, Values } from '../broker/state/dependencies.ts';
 import type { DurationTally } from '../domain/time/duration-tally.ts';
 import type { CallState } from '../ports/backend.ts';
 import type { Metric } from '../ports/metrics.ts';
-import { CREDENTIALS, LEASES } from '../ports/queries.ts';
 
 /** A running broker, as its metrics read it. */
 export interface MeasuredBroker {
-  readonly parts: Pick<Storage, 'store'> & Pick<Values, 'values'>;
   readonly clusters: {
     /** The state of the pod watch of each registered cluster. */
     watches(): ReadonlyMap<string, string>;
@@ -45,16 +41,6 @@ export function brokerMetrics(
     ...watchMetrics(broker),
     ...storeMetrics(broker),
     ...callMetrics(broker),
-    {
-      name: 'quaymaster_value_cache_reads_total',
-      help: 'Reads of current values by connection: hit if memory answered, miss if the backend had to',
-      labels: ['connection', 'result'],
-      values: () =>
-        [...broker.parts.values.tallies].flatMap(([connection, { hits, misses }]) => [
-          [{ connection, result: 'hit' }, hits],
-          [{ connection, result: 'miss' }, misses],
-        ]),
-    },
     {
       name: 'quaymaster_refusals_total',
       help: 'Refused and failed actions by the action of the audit log, code and reason; logins are session.create',
@@ -145,7 +131,6 @@ function callMetrics({ calls }: Pick<MeasuredBroker, 'calls'>): readonly Metric[
 }
 
 function storeMetrics(broker: MeasuredBroker): readonly Metric[] {
-  const { store } = broker.parts;
   return [
     {
       name: 'quaymaster_store_checked_rows',
@@ -174,22 +159,6 @@ function storeMetrics(broker: MeasuredBroker): readonly Metric[] {
       name: 'quaymaster_backup_completed_timestamp_seconds',
       help: 'When the newest backup of the store was made; 0 if there is none',
       value: () => (broker.lastBackup() ?? 0) / 1000,
-    },
-    {
-      name: 'quaymaster_credentials',
-      help: 'Dynamic credentials by state; irrevocable ones need an operator',
-      labels: ['state'],
-      values: () =>
-        Promise.all(
-          UNREVOKED.map(
-            async (state) => [{ state }, await store.count(CREDENTIALS.inState(state))] as const,
-          ),
-        ),
-    },
-    {
-      name: 'quaymaster_leases_live',
-      help: 'Live leases',
-      value: () => store.count(LEASES.live()),
     },
   ];
 }

@@ -1,22 +1,21 @@
-import { readCertificate } from '../crypto/certificates/certificate-facts.ts';
 import type { Metric } from '../ports/metrics.ts';
 
-/** The certificate of the API listener; none without TLS. */
-export function certificateMetrics(server: {
-  readonly certificate: string | undefined;
-  readonly hasTlsFailed: boolean;
+/** The certificate of the API listener. */
+export function certificateMetrics(certificate: {
+  /** Milliseconds since the epoch; 0 if the certificate cannot be read. */
+  readonly expiresAt: () => number;
+  readonly hasReloadFailed: () => boolean;
 }): readonly Metric[] {
-  if (server.certificate === undefined) return [];
   return [
     {
       name: 'quaymaster_tls_certificate_expires_timestamp_seconds',
       help: 'When the certificate of the API listener expires',
-      value: () => (readCertificate(server.certificate ?? '')?.notAfter ?? 0) / 1000,
+      value: () => certificate.expiresAt() / 1000,
     },
     {
       name: 'quaymaster_tls_reload_failed',
       help: '1 while the certificate files of the API listener cannot be used and an earlier certificate is in use',
-      value: () => (server.hasTlsFailed ? 1 : 0),
+      value: () => (certificate.hasReloadFailed() ? 1 : 0),
     },
   ];
 }

@@ -1,14 +1,17 @@
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { LOG } from '../ports/queries.ts';
-import type { SteadyClock } from '../process/steady-clock.ts';
+import type { Clock } from '../ports/clock.ts';
 
 /** The clocks of replicas differ by less than this. */
 const NOTABLE_MS = 60_000;
 const MOST_CHECKPOINTS = 100;
 
 interface TimeDeps {
-  readonly clock: SteadyClock;
+  readonly clock: Clock & {
+    /** From now on the clock is not before this time. */
+    notBefore(time: number): void;
+  };
   readonly log: Log;
   readonly trustClock?: boolean;
 }

@@ -42,7 +42,7 @@ function labelsBySeries(): ReadonlyMap<string, readonly string[]> {
   const broker = { parts: {}, trail: {}, clusters: {} } as unknown as RunningBroker;
   const metrics = [
     ...allMetrics(broker, () => []),
-    ...certificateMetrics({ certificate: '', hasTlsFailed: false }),
+    ...certificateMetrics({ expiresAt: () => 0, hasReloadFailed: () => false }),
     ...configurationMetrics({} as unknown as ConfigReload),
     ...traceMetrics({ counts: { exported: 0, dropped: 0 } }),
     ...new Shares().metrics(),

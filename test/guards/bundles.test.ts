@@ -64,8 +64,11 @@ describe('the bundle of the agent', () => {
       'domain',
       'net',
       'ports',
-      'text',
+      'process',
     ]);
+    expect(
+      paths.filter((path) => /^src\/process\/(?!clock\.ts|core-files\.ts)/.test(path)),
+    ).toEqual([]);
     expect(paths.filter((path) => /^src\/delivery\/(csi|injector)\//.test(path))).toEqual([]);
   });
 

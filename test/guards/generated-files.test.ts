@@ -8,8 +8,8 @@ const contract = textOf('openapi.yaml');
 describe('the generated files', () => {
   it.each([
     ['contract', 'openapi.yaml', generatedContract],
-    ['types', 'src/openapi/api.ts', clientTypes],
-    ['operations', 'src/openapi/operations.ts', operationTable],
+    ['types', 'src/ports/openapi/api.ts', clientTypes],
+    ['operations', 'src/ports/openapi/operations.ts', operationTable],
   ])('are up to date (npm run generate): %s', async (_what, path, generate) => {
     expect(textOf(path) === (await generate(contract))).toBe(true);
   });

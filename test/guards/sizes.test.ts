@@ -17,7 +17,7 @@ const LIFTED = new Map([
 const NAMELESS =
   /(?:^|[/-])(?:utils?|helpers?|common|shared|misc|managers?|services?|handlers?)(?:[./-]|$)/;
 
-const GENERATED = 'src/openapi/';
+const GENERATED = 'src/ports/openapi/';
 const sources = trackedFiles().filter(
   (path) => /^src\/.*\.ts$/.test(path) && !path.startsWith(GENERATED),
 );

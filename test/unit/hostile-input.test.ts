@@ -67,9 +67,9 @@ import {
 import { parseHandle as parseVaultHandle } from '../../src/providers/vault/credentials/handle.ts';
 import { parseCiphertext } from '../../src/providers/vault/kek.ts';
 import { parseLocator } from '../../src/providers/vault/secrets/locators.ts';
-import { parseMembers } from '../../src/text/json-members.ts';
-import { parseStrictObject } from '../../src/text/strict-json.ts';
-import { readOneYaml, readYaml } from '../../src/text/strict-yaml.ts';
+import { parseMembers } from '../../src/domain/text/json-members.ts';
+import { parseStrictObject } from '../../src/domain/text/strict-json.ts';
+import { readOneYaml, readYaml } from '../../src/domain/text/strict-yaml.ts';
 import { parseTraceparent } from '../../src/process/trace/traceparent.ts';
 import { CertificateAuthority } from '../kit/network/certificates.ts';
 import { NOTHING_SIGNED } from '../kit/images/unsigned-images.ts';

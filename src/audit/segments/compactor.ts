@@ -21,7 +21,7 @@ export interface CompactorOptions {
   readonly reader: LogReader;
   readonly clock: Clock;
   readonly claims: OpenClaims;
-  /** Whether the process has so much other work that compaction should wait. */
+  /** Reports whether the process has so much other work that compaction should wait. */
   readonly isBusy: () => boolean;
   /** Reports the progress through a long backlog, as after an upgrade. */
   readonly onProgress: (done: number, size: number) => void;

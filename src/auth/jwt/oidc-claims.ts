@@ -1,6 +1,6 @@
 import type { ClaimMapping, OidcClusterSpec } from '../../domain/identity/cluster.ts';
 import { identitySegment, isIdentity, type OidcWorkload } from '../../domain/identity/workload.ts';
-import { parseStrictObject, type JsonObject } from '../../text/strict-json.ts';
+import { parseStrictObject, type JsonObject } from '../../domain/text/strict-json.ts';
 import { tokenRefused } from '../token-refused.ts';
 import { readAudiences, readTimes, readTokenId } from './token-claims.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { KubernetesClusterSpec } from '../../domain/identity/cluster.ts';
-import { parseStrictObject, type JsonObject } from '../../text/strict-json.ts';
+import { parseStrictObject, type JsonObject } from '../../domain/text/strict-json.ts';
 import type { KubernetesWorkload } from '../../domain/identity/workload.ts';
 import { tokenRefused, type TokenRefusal } from '../token-refused.ts';
 

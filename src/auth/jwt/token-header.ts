@@ -1,5 +1,5 @@
 import { tokenRefused } from '../token-refused.ts';
-import { parseStrictObject } from '../../text/strict-json.ts';
+import { parseStrictObject } from '../../domain/text/strict-json.ts';
 
 /** The algorithms of kube-apiserver; symmetric algorithms and `none` are not among them (RFC 8725 §3.1, §3.2). */
 const ALGORITHMS: ReadonlySet<string> = new Set([

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../text/strict-json.ts';
+import type { JsonObject } from '../../domain/text/strict-json.ts';
 import { proofRefused } from './proof-refused.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { parseCompactJws } from '../../domain/identity/compact-jws.ts';
-import { parseStrictObject, type JsonObject } from '../../text/strict-json.ts';
+import { parseStrictObject, type JsonObject } from '../../domain/text/strict-json.ts';
 import { proofRefused } from './proof-refused.ts';
 import { readProofHeader } from './read-proof-header.ts';
 

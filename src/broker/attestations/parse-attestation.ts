@@ -7,8 +7,8 @@ import { pointerTo } from '../../domain/words/json-pointer.ts';
 import { imageReference, isDigest } from '../../domain/posture/image-reference.ts';
 import { SIGNATURE, type Statement } from '../../domain/posture/image-trust.ts';
 import { schemaWords } from '../../domain/words/schema-words.ts';
-import { exceededBound } from '../../text/json-bounds.ts';
-import { parseStrictObject, type JsonObject } from '../../text/strict-json.ts';
+import { exceededBound } from '../../domain/text/json-bounds.ts';
+import { parseStrictObject, type JsonObject } from '../../domain/text/strict-json.ts';
 
 /** A signature or attestation in one of the forms of cosign. It is untrusted until its signature is verified, also when its signer is a trusted operator. */
 export interface ParsedAttestation extends Omit<Statement, 'id' | 'createdAt'> {

@@ -1,8 +1,8 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { readReport, type ReportFormat } from '../../domain/posture/reports/read-report.ts';
 import { MalformedReport, type Report } from '../../domain/posture/reports/report.ts';
-import { exceededBound, type JsonBounds } from '../../text/json-bounds.ts';
-import { JsonText, Lines, type Position } from '../../text/strict-json.ts';
+import { exceededBound, type JsonBounds } from '../../domain/text/json-bounds.ts';
+import { JsonText, Lines, type Position } from '../../domain/text/strict-json.ts';
 
 export const MAX_REPORT_BYTES = 1_048_576;
 /** Bounds of a report: no scanner nests deeper than about ten. */

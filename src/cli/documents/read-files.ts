@@ -5,8 +5,8 @@ import { readText } from '../connection/connection.ts';
 import type { CliContext } from '../run/context.ts';
 import { UsageError, type FileProblem } from '../run/errors.ts';
 import { pathOf, pointerTo } from '../../domain/words/json-pointer.ts';
-import type { Position } from '../../text/strict-json.ts';
-import { readYaml, type YamlDocument, type YamlProblem } from '../../text/strict-yaml.ts';
+import type { Position } from '../../domain/text/strict-json.ts';
+import { readYaml, type YamlDocument, type YamlProblem } from '../../domain/text/strict-yaml.ts';
 
 /** One document of a file, with the position of each of its values. */
 export interface LocatedDocument {

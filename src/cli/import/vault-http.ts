@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { parseMembers } from '../../text/json-members.ts';
-import { isTlsFault } from '../../domain/network/tls-fault.ts';
+import { parseMembers } from '../../domain/text/json-members.ts';
+import { isTlsFault } from '../../net/https/tls-fault.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
 import { UnusableResponse } from '../../net/https/unusable-response.ts';

@@ -1,4 +1,4 @@
-import { memberText } from '../../text/json-members.ts';
+import { memberText } from '../../domain/text/json-members.ts';
 import { EXIT, Failed, UsageError } from '../run/errors.ts';
 import type { SecretData } from '../verbs/secret-values.ts';
 import { SourceError, type ImportSource, type ListedPath } from './import-source.ts';

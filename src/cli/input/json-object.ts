@@ -1,4 +1,4 @@
-import { parseMembers } from '../../text/json-members.ts';
+import { parseMembers } from '../../domain/text/json-members.ts';
 
 /**
  * Parses a text from outside to members whose numbers keep their digits. Undefined if it is not a JSON object, or is nested too

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
 import { settingWords } from '../../domain/words/schema-words.ts';
-import { readOneYaml, type YamlDocument } from '../../text/strict-yaml.ts';
+import { readOneYaml, type YamlDocument } from '../../domain/text/strict-yaml.ts';
 import { configSchema, type Config } from './schema.ts';
 import { pathOf, pointerTo } from '../../domain/words/json-pointer.ts';
 

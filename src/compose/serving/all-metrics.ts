@@ -3,6 +3,8 @@ import { archiveRunMetrics } from '../../backup/archive-runs.ts';
 import { alertMetrics } from '../../broker/alerts/alert-metrics.ts';
 import { approvalMetrics } from '../../broker/approvals/approval-metrics.ts';
 import { keyMetrics } from '../../broker/keys/key-metrics.ts';
+import { leaseMetrics } from '../../broker/leases/lease-metrics.ts';
+import { valueMetrics } from '../../broker/secrets/value-metrics.ts';
 import { postureMetrics } from '../../broker/posture/posture-metrics.ts';
 import { rotationMetrics } from '../../broker/rotations/rotation-metrics.ts';
 import { quarantineMetrics } from '../../broker/sessions/quarantine-metrics.ts';
@@ -21,6 +23,8 @@ export function allMetrics(
     ...brokerMetrics(broker, unready),
     ...auditMetrics(trail),
     ...archiveRunMetrics(() => broker.archives),
+    ...leaseMetrics(parts),
+    ...valueMetrics(parts),
     ...quarantineMetrics(parts),
     ...keyMetrics(parts),
     ...rotationMetrics(parts),

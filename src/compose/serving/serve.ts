@@ -8,6 +8,7 @@ import { Drain } from '../../api/server/drain.ts';
 import { MalformedRequests } from '../../api/request/malformed-requests.ts';
 import { MetricsServer } from '../../api/server/metrics-server.ts';
 import { createServer, type ApiServer } from '../../api/server/server.ts';
+import { readCertificate } from '../../crypto/certificates/certificate-facts.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import { Closings } from './close-stack.ts';
 import { NO_CHANGE, type ConfigReload, type Reloadable } from '../configuration/config-reload.ts';
@@ -116,7 +117,10 @@ async function listen(
   const malformed = new MalformedRequests(parts, boot);
   const server = await createServer(app, config.listener, { ...deps, drain, malformed, sources });
   running.server = server;
-  metrics.add(certificateMetrics(server));
+  if (server.certificate !== undefined) {
+    const expiresAt = (): number => readCertificate(server.certificate ?? '')?.notAfter ?? 0;
+    metrics.add(certificateMetrics({ expiresAt, hasReloadFailed: () => server.hasTlsFailed }));
+  }
   if (reload !== undefined) metrics.add(configurationMetrics(reload));
   await listenForMetrics(config.metrics.listener, metrics, beside);
   await deps.beforeListening?.();

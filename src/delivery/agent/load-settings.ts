@@ -1,6 +1,6 @@
 import { ConfigError } from '../failures.ts';
 import { readText } from '../files/read-file.ts';
-import { readOneYaml, yamlProblemText } from '../../text/strict-yaml.ts';
+import { readOneYaml, yamlProblemText } from '../../domain/text/strict-yaml.ts';
 import { checkSettings, type Settings } from '../settings/settings.ts';
 import { withEnvironment, type Environment } from './environment.ts';
 

@@ -9,7 +9,7 @@ import {
   targetsOverlap,
   type Format,
 } from '../files/file-options.ts';
-import { readOneYaml, yamlProblemText } from '../../text/strict-yaml.ts';
+import { readOneYaml, yamlProblemText } from '../../domain/text/strict-yaml.ts';
 import { isSecretPath } from '../../domain/words/names.ts';
 import { Sensitive } from '../../domain/secrets/sensitive.ts';
 import { MountRefused, NO_CREDENTIALS } from './mount-refused.ts';

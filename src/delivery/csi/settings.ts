@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { BrokerError } from '../../domain/errors.ts';
 import { isName } from '../../domain/words/names.ts';
 import { settingWords } from '../../domain/words/schema-words.ts';
-import { readOneYaml, yamlProblemText } from '../../text/strict-yaml.ts';
+import { readOneYaml, yamlProblemText } from '../../domain/text/strict-yaml.ts';
 import { pointerTo } from '../../domain/words/json-pointer.ts';
 
 const path = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');

@@ -1,5 +1,5 @@
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
-import { isTlsFault } from '../../domain/network/tls-fault.ts';
+import { isTlsFault } from '../../net/https/tls-fault.ts';
 import { UnusableResponse } from '../../net/https/unusable-response.ts';
 import { socketFailure } from '../../net/socket-failure.ts';
 

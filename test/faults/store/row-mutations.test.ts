@@ -101,7 +101,8 @@ async function compactLog({ parts: { store }, trail }: RunningBroker): Promise<v
   }
   await trail.integrator.integrate();
   const compactor = new Compactor({
-    ...{ store, reader: trail.reader },
+    store,
+    reader: trail.reader,
     claims: storeClaims(store, systemClock, { owner: 'test', alone: true }),
     clock: { ...systemClock, sleep: () => loopTurn() },
     isBusy: () => false,

@@ -1,7 +1,7 @@
 import { BrokerError, type Problem } from '../../../domain/errors.ts';
-import { exceededBound, type JsonBounds } from '../../../text/json-bounds.ts';
-import { JsonText, Lines, type Position } from '../../../text/strict-json.ts';
-import { readYaml, type YamlProblem } from '../../../text/strict-yaml.ts';
+import { exceededBound, type JsonBounds } from '../../../domain/text/json-bounds.ts';
+import { JsonText, Lines, type Position } from '../../../domain/text/strict-json.ts';
+import { readYaml, type YamlProblem } from '../../../domain/text/strict-yaml.ts';
 import {
   checkValue,
   DEEPEST,

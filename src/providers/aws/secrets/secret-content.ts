@@ -1,6 +1,6 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secrets/secret.ts';
-import { memberText, parseMembers } from '../../../text/json-members.ts';
+import { memberText, parseMembers } from '../../../domain/text/json-members.ts';
 import { isSameSecretData } from '../../../domain/secrets/same-secret-data.ts';
 
 const MAX_KEYS = 256;

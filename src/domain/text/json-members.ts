@@ -1,4 +1,4 @@
-import { BrokerError } from '../domain/errors.ts';
+import { BrokerError } from '../errors.ts';
 
 interface SourceText {
   readonly source: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { readOneYaml, readYaml, yamlProblemText } from '../../../src/text/strict-yaml.ts';
+import { readOneYaml, readYaml, yamlProblemText } from '../../../../src/domain/text/strict-yaml.ts';
 
 describe('readYaml', () => {
   it('returns each document of a text with the positions of its values', async () => {

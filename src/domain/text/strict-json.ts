@@ -1,4 +1,4 @@
-import { pathOf } from '../domain/words/json-pointer.ts';
+import { pathOf } from '../words/json-pointer.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

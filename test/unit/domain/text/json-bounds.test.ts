@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { exceededBound } from '../../../src/text/json-bounds.ts';
+import { exceededBound } from '../../../../src/domain/text/json-bounds.ts';
 
 const BOUNDS = { depth: 3, values: 4, bare: 40 };
 const exceeds = (text: string): string | undefined => exceededBound(text, BOUNDS);

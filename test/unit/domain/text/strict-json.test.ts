@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { parseStrictObject } from '../../../src/text/strict-json.ts';
-import { BrokerError } from '../../../src/domain/errors.ts';
+import { parseStrictObject } from '../../../../src/domain/text/strict-json.ts';
+import { BrokerError } from '../../../../src/domain/errors.ts';
 
 const refused = (reason: string): BrokerError =>
   new BrokerError('ERR_TOKEN_INVALID', undefined, { reason });

@@ -1,4 +1,4 @@
-import { pathOf } from '../domain/words/json-pointer.ts';
+import { pathOf } from '../words/json-pointer.ts';
 import { Lines, type Position } from './strict-json.ts';
 import { YamlComposer } from './yaml-composer.ts';
 import { offsetAt, placeOf, type ParsedText, type Yaml } from './yaml-places.ts';
