@@ -30,7 +30,7 @@ function pathMatchesByDefinition(pattern: readonly string[], path: readonly stri
 }
 
 /**
- * The effect from checking every policy in turn. For documents without labels, pod variables and conditions other than `sealedDelivery`.
+ * The effect from checking every policy in turn. For documents without labels, pod variables, `sourceCidrs` and `timeWindows`.
  */
 export function effectByDefinition(
   policies: readonly StoredPolicy[],
