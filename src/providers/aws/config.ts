@@ -144,7 +144,7 @@ export const roleRef = z.strictObject({
     .record(z.string(), z.json())
     .refine((policy) => JSON.stringify(policy).length <= 2048, 'at most 2048 characters as JSON')
     .optional(),
-  /** Managed session policies. */
+  /** ARNs of managed session policies. */
   policyArns: z.array(arn).min(1).max(10).optional(),
   externalId: z
     .string()

@@ -86,7 +86,7 @@ class RoleCredentials implements DynamicCredentials {
   }
 }
 
-/** `payments.api-cred_…`: the workload, truncated to fit, and the whole credential id. */
+/** Names a session `payments.api-cred_…`: the workload, truncated to fit, and the whole credential id. */
 function sessionName(workload: Workload, intentId: string): string {
   const { namespace, serviceAccount } = accountOf(workload);
   const name = namespace === '' ? serviceAccount : `${namespace}.${serviceAccount}`;

@@ -10,7 +10,7 @@ const LONGEST_WINDOW_SECONDS = 90 * 86_400;
 /** A mount document's options. The broker fills in `prefix`, the mount's own prefix. */
 export const embeddedOptions = z.strictObject({
   prefix: z.string().refine(isSecretPath, 'a mount prefix is a secret path'),
-  /** Readable values; each new value destroys the oldest beyond this number. */
+  /** Number of readable values; each new value destroys the oldest beyond this number. */
   keepVersions: z
     .int()
     .min(1)

@@ -151,7 +151,7 @@ const ID_BYTES = 16;
 
 /** A key-encryption key in the memory of this process, read once from its file; docs/spec/root-keys-v1.md. */
 export class LocalFileKey implements KeyEncryptionKey {
-  /** `local-file:` and 128 bits derived from the key. They distinguish keys and reveal nothing about them. */
+  /** Id of the key: `local-file:` and 128 bits derived from the key. They distinguish keys and reveal nothing about them. */
   readonly id: string;
   readonly #key: SecretKey;
 

@@ -19,7 +19,7 @@ const NUMBERS = {
   read_only: [1290, 1792, 1836],
 } as const;
 
-/** "Access denied", both for a login and for a missing right on everything or on a database. */
+/** Codes of "Access denied", both for a login and for a missing right on everything or on a database. */
 const ACCESS_DENIED: readonly number[] = [1044, 1045];
 
 /** A refusal of the server. Only its number is kept: its text quotes statements, values and passwords. */

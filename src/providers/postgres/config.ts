@@ -38,7 +38,7 @@ const roleSet = z
   .strictObject({
     /** The first creates the role; the others grant its rights. */
     creation: z.array(statement).min(1).max(MOST_STATEMENTS),
-    /** Run when the role is revoked, before the broker revokes its rights and drops it. */
+    /** Statements that run when the role is revoked, before the broker revokes its rights and drops it. */
     revocation: z.array(statement).max(MOST_STATEMENTS).default([]),
   })
   .superRefine(({ creation, revocation }, context) => {

@@ -123,7 +123,7 @@ export function checkHost(
   if (port !== undefined && port !== String(server.port)) throw conflict('host_mismatch');
 }
 
-/** `host` or `host:port`, as in connection strings. */
+/** Compares `host` or `host:port`, as in connection strings. */
 function isSame(
   named: SecretData[string],
   { host, port }: { host: string; port: number },

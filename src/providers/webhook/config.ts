@@ -23,7 +23,7 @@ export const webhookConnectionSchema = z
     /** File of the key of the signatures, at least 32 characters. Read again at each use. */
     secretFile: z.string().min(1).max(4096),
     tls: databaseServerFields.tls,
-    /** Loopback, RFC 1918 and similar. Addresses of metadata services stay refused. */
+    /** True: the receiver may be on loopback, in RFC 1918 networks and similar. Addresses of metadata services stay refused. */
     allowPrivateAddresses: z.boolean().default(false),
     limits: guardLimitsSchema.prefault({}),
     /** Targets that definitions may name. */

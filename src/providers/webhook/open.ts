@@ -9,7 +9,7 @@ import { Deliveries } from './deliveries.ts';
 import { WebhookTarget } from './rotator.ts';
 
 interface WebhookDeps extends GuardParts {
-  /** Default: the system's resolver. */
+  /** Resolver of host names; default: the system's. */
   readonly resolve?: Resolve;
 }
 

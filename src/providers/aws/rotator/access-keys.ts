@@ -167,7 +167,7 @@ function notListed(): BrokerError {
   return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'not_listed' });
 }
 
-/** `123456789012` of `arn:aws:iam::123456789012:user/ann`. */
+/** Reads `123456789012` from `arn:aws:iam::123456789012:user/ann`. */
 function accountIn(arn: string): string | undefined {
   return arn.split(':')[4];
 }

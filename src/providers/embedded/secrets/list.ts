@@ -20,7 +20,10 @@ export function listSecrets(
   return listHeads(parts, { mount, prefix, page, listing });
 }
 
-/** Deleted secrets that `undelete` can restore, with the version that becomes current then. As `listSecrets` otherwise. */
+/**
+ * Deleted secrets that `undelete` can restore, with the version that becomes current then. Otherwise it lists as `listSecrets`
+ * does.
+ */
 export function listDeletedSecrets(
   parts: EmbeddedParts,
   mount: string,

@@ -213,7 +213,7 @@ function signed(parts: EmbeddedParts, fields: Omit<SecretHead, 'mac' | 'updated_
   return signHead(parts.keyring.active, { ...fields, updated_at: parts.clock.now() });
 }
 
-/** Stages another head and no change of versions. */
+/** Stages another head without a change of versions. */
 function changed(
   parts: EmbeddedParts,
   head: SecretHead,

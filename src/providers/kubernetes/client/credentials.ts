@@ -11,7 +11,7 @@ export interface KubernetesCredential {
   readonly headers: Sensitive<Readonly<Record<string, string>>>;
 }
 
-/** Queried before each request, because tokens rotate. */
+/** Source of credentials, queried before each request, because tokens rotate. */
 export interface KubernetesCredentials {
   readonly server: URL;
   /** @throws ERR_PROVIDER_UNAVAILABLE if the credential cannot be read. */

@@ -14,8 +14,8 @@ const ACCOUNTS = 'serviceaccounts';
 const TOKEN = 'token';
 
 /**
- * `<namespace>/<name>`, `<namespace>/<name>/<key>` or `<namespace>/serviceaccounts/<account>/token`; their number of segments distinguishes
- * them.
+ * Formats `<namespace>/<name>`, `<namespace>/<name>/<key>` or `<namespace>/serviceaccounts/<account>/token`; the number of
+ * segments distinguishes them.
  */
 export function formatLocation(location: KubernetesLocation): string {
   const { namespace } = location;

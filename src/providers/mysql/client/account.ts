@@ -26,7 +26,7 @@ export const mysqlUsername = z
   // The server strips trailing blanks, which would name another account.
   .refine((name) => name === name.trimEnd(), 'ends in a blank');
 
-/** The part behind the `@`. */
+/** Host part of an account, behind the `@`. */
 export const mysqlAccountHost = z
   .string()
   .max(255)
@@ -37,7 +37,7 @@ export function quoteAccount({ username, host }: MysqlAccount): string {
   return `${quoteIdentifier(username)}@${quoteIdentifier(host)}`;
 }
 
-/** `users/app`, or `users/app@10.0.0.5` if the host is not `%`; each part percent-encoded. */
+/** Builds `users/app`, or `users/app@10.0.0.5` if the host is not `%`; each part percent-encoded. */
 export function accountLocator({ username, host }: MysqlAccount): string {
   const name = `users/${encodeURIComponent(username)}`;
   return host === '%' ? name : `${name}@${encodeURIComponent(host)}`;

@@ -7,7 +7,7 @@ const userHandle = z.strictObject({
   v: z.literal(1),
   /** The role of the mount that defines its rights. */
   set: z.string().min(1),
-  /** The user's name derives from it. */
+  /** Text from which the user's name derives. */
   intent: z.string().min(1).max(128),
   host: mysqlAccountHost,
   ttl: z.int().min(1),

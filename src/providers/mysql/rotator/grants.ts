@@ -7,7 +7,7 @@ import type { MysqlSession } from '../client/session.ts';
 const TOKENS = /`(?:[^`]|``)*`|'(?:[^']|'')*'|[^`']+/g;
 /** The login method of an account, which is its own. The demands and limits after it are copied. */
 const LOGIN = /^ IDENTIFIED (?:(?! REQUIRE | WITH )[^'`]|'(?:[^']|'')*'|`(?:[^`]|``)*`)*/;
-/** Granted roles; every other grant has ON. */
+/** Pattern of granted roles; every other grant has ON. */
 const ROLE = /^GRANT ((?:`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?,?)+) TO $/;
 const DEFAULT_ROLE = /^SET DEFAULT ROLE /;
 /** The line that every account has: it grants nothing and holds demands and limits. */

@@ -62,7 +62,7 @@ interface Released {
   readonly failure: unknown;
 }
 
-/** The role is dropped in the last database in which it owned objects or had rights. */
+/** Revokes the role's rights in a database. The role is dropped in the last one in which it owned objects or had rights. */
 async function release(
   { server, role, context }: RoleAt,
   terms: ReleaseTerms,

@@ -1,13 +1,13 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import { quoteIdentifier, quoteLiteral } from '../client/quote.ts';
 
-/** The placeholders; each is a name or a text. */
+/** Placeholders of a statement; each is a name or a text. */
 export const PLACEHOLDERS = ['name', 'password', 'expiration'] as const;
 export type Placeholder = (typeof PLACEHOLDERS)[number];
 
 export type StatementToken =
   | { readonly kind: 'placeholder'; readonly text: Placeholder }
-  /** Folded to lower case, as by the server. */
+  /** Word, folded to lower case as by the server. */
   | { readonly kind: 'word'; readonly text: string }
   | { readonly kind: 'name'; readonly text: string }
   | { readonly kind: 'other'; readonly text: string };

@@ -27,7 +27,7 @@ const credentialAnswer = leaseAnswer.extend({ renewable: z.boolean(), data: z.un
 export interface OrphanToken {
   readonly token: Sensitive<string>;
   readonly accessor: string;
-  /** 0: it never expires. */
+  /** Lifetime; 0: it never expires. */
   readonly seconds: number;
   /** An orphan that expires and can be extended, as the token role must create it. */
   readonly isFit: boolean;
