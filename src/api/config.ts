@@ -62,16 +62,16 @@ export const limitsConfigSchema = z
     /** Items of one batch. */
     batchItems: z.int().min(1).max(1_000).default(100),
     leasesPerWorkload: z.int().min(1).max(1_000_000).default(1_000),
-    /** Live sessions of one pod: an agent has one, and each restart of a container may leave one behind. */
+    /** Limit of live sessions of one pod: an agent has one, and each restart of a container may leave one behind. */
     sessionsPerPod: z.int().min(1).max(1_000_000).default(50),
-    /** Live sessions of one workload: the default allows a deployment of ten thousand pods two each. */
+    /** Limit of live sessions of one workload: the default allows a deployment of ten thousand pods two each. */
     sessionsPerWorkload: z.int().min(1).max(1_000_000).default(20_000),
     maxSessionSeconds: z.int().min(60).max(86_400).default(3_600),
-    /** Size of a secret's value, as the JSON text of its data. */
+    /** Limit of a secret's value, as the JSON text of its data. */
     maxValueBytes: z.int().min(1_024).max(1_048_576).default(65_536),
     /** Timeout for the calls that a request makes to other systems. */
     requestSeconds: z.int().min(1).max(25).default(20),
-    /** Event streams open at a time, of all callers together. */
+    /** Limit of event streams open at a time, of all callers together. */
     eventStreams: z.int().min(1).max(100_000).default(16_000),
     /** Rate of each workload and each operator token: the weights of the operations it calls. */
     identityRate: rate(2_000, 4_000),

@@ -17,7 +17,7 @@ export interface Answer {
   readonly headers?: readonly string[];
   /** Replaces `no-store`, for an answer that is the same for everyone. */
   readonly cacheControl?: string;
-  /** Rendered text or bytes, or an object for JSON; undefined for 204. */
+  /** Body: rendered text or bytes, or an object for JSON; undefined for 204. */
   readonly body?: string | Buffer | ByteText | object | undefined;
   /** Replaces the body: JSON that contains secret values. A bound session gets it encrypted to its key. */
   readonly values?: ByteText;

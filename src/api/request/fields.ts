@@ -25,7 +25,7 @@ export const secretVersion = z.string().min(1).max(128);
 /** Pattern of the ids that the broker makes: `lea_…`, `ses_…`. */
 export const identifier = z.string().regex(/^[a-z]{2,8}_[0-9A-Za-z_-]{1,64}$/, 'is not an id');
 
-/** Visible ASCII that the caller chooses. */
+/** Key that the caller chooses: visible ASCII. */
 export const idempotencyKey = z
   .string()
   .regex(/^[!-~]{1,128}$/, '1 to 128 visible ASCII characters');
@@ -33,7 +33,7 @@ export const idempotencyKey = z
 const DURATION_WORDS = 'a whole number and one of s, m, h, d, for example 15m';
 const LONGEST_SECONDS = 365 * 86_400;
 
-/** `90s`, `15m`, `12h`, `7d`, as in policies; in seconds. */
+/** Duration such as `90s`, `15m`, `12h`, `7d`, as in policies; in seconds. */
 export const duration = z
   .string({ error: ({ input }) => (input === undefined ? undefined : DURATION_WORDS) })
   .transform((text, context) => {

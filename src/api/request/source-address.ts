@@ -7,7 +7,10 @@ const MAPPED = '::ffff:';
  * deny does, and a token with source networks is refused.
  */
 export const UNKNOWN_ADDRESS = 'unknown';
-/** `203.0.113.9:443` (Azure Application Gateway, AWS with client ports), `[2001:db8::1]`, `[2001:db8::1]:443`. */
+/**
+ * Forms of an address with a port: `203.0.113.9:443` (Azure Application Gateway, AWS with client ports), `[2001:db8::1]`,
+ * `[2001:db8::1]:443`.
+ */
 const WITH_PORT = /^([0-9.]+):[0-9]{1,5}$/;
 const BRACKETED = /^\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?$/;
 

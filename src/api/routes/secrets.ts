@@ -22,7 +22,7 @@ import type { Incoming, RouteOf } from '../contract/route.ts';
 
 /** The largest value as JSON text with each character escaped, and room for the rest of the body. */
 const WRITE_BYTES = 1_048_576 * 2;
-/** 100 versions of 128 characters, each escaped. */
+/** Limit of the body: 100 versions of 128 characters, each escaped. */
 const SMALL_BYTES = 100_000;
 const ABSENT = 'absent';
 

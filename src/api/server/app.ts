@@ -28,7 +28,7 @@ const SECRETS = '/api/v1/secrets/';
 
 /** Dependencies of the API besides the broker's parts. */
 export interface ApiDeps {
-  /** Random and new at each start: request ids begin with it. Lower-case letters and digits. */
+  /** Random name of this start; request ids begin with it. Lower-case letters and digits. */
   readonly boot: string;
   /** Limits, which may change while the broker runs. */
   readonly limits: LimitsConfig;

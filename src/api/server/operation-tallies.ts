@@ -6,7 +6,7 @@ const CLASSES = 6;
 /** Counts of one operation. */
 export interface OperationTally {
   readonly operation: string;
-  /** Indexed by the first digit of the status. */
+  /** Counts, indexed by the first digit of the status. */
   readonly statuses: Float64Array;
   readonly durations: DurationTally;
 }
