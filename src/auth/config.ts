@@ -15,7 +15,7 @@ const discoverySource = z.strictObject({
   type: z.literal('jwks'),
   /** The `iss` of its tokens, compared by characters. The discovery document is below it. */
   issuerUrl: z.url({ protocol: /^https$/ }).refine(isPlainAddress, 'no user, query or fragment'),
-  /** Trusted for the issuer and the hosts, instead of Node's root certificates. */
+  /** PEM file of the authorities for the issuer and the hosts, instead of Node's root certificates. */
   caFile: file.optional(),
   /** Hosts besides the issuer's that may serve the key set: `keys.example.com`, with its port unless that is 443. */
   hosts: z
@@ -37,7 +37,7 @@ const peopleIssuerSchema = z.strictObject({
   clientId: z.string().min(1).max(255),
   /** File of the client secret. Absent: a public client, which PKCE protects. */
   clientSecretFile: file.optional(),
-  /** Trusted for the issuer, instead of Node's root certificates. */
+  /** PEM file of the authorities for the issuer, instead of Node's root certificates. */
   caFile: file.optional(),
   scopes: z
     .array(z.string().regex(/^[!#-[\]-~]+$/))

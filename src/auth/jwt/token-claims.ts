@@ -143,7 +143,7 @@ function secondsOf(value: unknown, reason: TokenRefusal): number {
   return value;
 }
 
-/** `system:serviceaccount:<namespace>:<name>`, four parts, both names as Kubernetes allows them. */
+/** Reads `system:serviceaccount:<namespace>:<name>`: four parts, both names as Kubernetes allows them. */
 function readSubject(subject: unknown): {
   readonly subject: string;
   readonly namespace: string;

@@ -161,7 +161,7 @@ const NONE: readonly LabelSelector[] = [];
 
 class PolicyTable implements Table {
   readonly #selectors = new Map<string, Map<string, LabelSelector>>();
-  /** The values of `#selectors`, made when they are asked for. */
+  /** Values of `#selectors`, created when they are needed. */
   readonly #lists = new Map<string, readonly LabelSelector[]>();
 
   of(namespace: string): readonly LabelSelector[] {

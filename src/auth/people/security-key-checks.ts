@@ -8,7 +8,7 @@ import type {
 } from '../../ports/people.ts';
 import type { KeyCheck } from './security-key-thread.ts';
 
-/** ES256, EdDSA and RS256. */
+/** Algorithms ES256, EdDSA and RS256. */
 const ALGORITHMS: readonly number[] = [-7, -8, -257];
 /** Checks at a time, of different people. Each has a thread of its own with 30 MB. */
 const MOST_CHECKS = 3;
