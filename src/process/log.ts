@@ -25,7 +25,7 @@ const MOST_STACKS = 500;
 export interface LogOptions {
   readonly level: Level;
   readonly clock: Clock;
-  /** Standard output when absent. */
+  /** Stream of the log; absent: standard output. */
   readonly destination?: DestinationStream;
 }
 

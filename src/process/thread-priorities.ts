@@ -3,7 +3,7 @@ import { setPriority } from 'node:os';
 
 const NICE = 10;
 const THREADS = '/proc/self/task';
-/** V8 collects garbage and compiles in threads of this name. */
+/** Name of the threads in which V8 collects garbage and compiles. */
 const V8_THREAD = 'V8Worker';
 
 /**
