@@ -21,7 +21,7 @@ export interface ClientOptions {
   readonly url: string;
   /** PEM of the CAs that are trusted for the broker's certificate; default: the CAs of Node. */
   readonly ca?: string | undefined;
-  /** Asked before each request; a broker that requests a certificate gets this one. Of files: `CertificateFiles`. */
+  /** Returns the certificate for a broker that requests one; called before each request. For files: `CertificateFiles`. */
   readonly clientCertificate?: (() => ClientCertificate) | undefined;
   /** Allows `http://` to other machines, for a service mesh that encrypts. */
   readonly allowPlaintext?: boolean;
@@ -29,10 +29,10 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
   /** Number of tries of a request that is safe to repeat; default: 4. */
   readonly tries?: number;
-  /** Put before the name of this library in the User-Agent header. */
+  /** Text before the name of this library in the User-Agent header. */
   readonly userAgent?: string;
   readonly clock?: Clock;
-  /** Random numbers in [0, 1) for jitter. */
+  /** Returns random numbers in [0, 1) for jitter. */
   readonly random?: () => number;
 }
 

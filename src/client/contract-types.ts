@@ -95,7 +95,7 @@ export type ItemOf<Id extends CallId> =
 /** Answer of the broker. */
 export interface Answer<Id extends OperationId> {
   readonly status: number;
-  /** Keyed by lower-case name. */
+  /** Headers, keyed by lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
   /** The id of the request in the broker's log and audit log. */
   readonly requestId: string;

@@ -14,7 +14,7 @@ export class ApiError extends Error {
   /** The path of the request, such as `/api/v1/mounts/payments`. */
   readonly path: string;
   readonly status: number;
-  /** Stable; docs/errors.md explains each. Later brokers may have more. */
+  /** Code of the error, stable; docs/errors.md explains each. Later brokers may have more. */
   readonly code: components['schemas']['ErrorCode'];
   readonly title: string;
   readonly detail: string | undefined;

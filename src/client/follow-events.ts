@@ -17,7 +17,7 @@ export type BrokerEvent =
       readonly data: Readonly<Record<string, never>>;
     };
 
-/** Three times the broker's heartbeat of 15 seconds. */
+/** Time without data after which the stream is silent: three times the broker's heartbeat of 15 seconds. */
 const SILENCE_MS = 45_000;
 const WITHOUT_DATA: readonly string[] = ['ready', 'reset', 'leases.changed', 'session.ended'];
 

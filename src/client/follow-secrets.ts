@@ -187,7 +187,7 @@ class Following {
   }
 }
 
-/** See `WorkloadSession.follow`. */
+/** Follows secrets; see `WorkloadSession.follow`. */
 export async function* followSecrets(
   session: FollowedSession,
   paths: readonly string[],

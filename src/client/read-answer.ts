@@ -128,7 +128,7 @@ function isDocumentProblem(value: unknown): boolean {
   );
 }
 
-/** Whole seconds (RFC 9110, section 10.2.3). The broker never sends dates. */
+/** Reads whole seconds (RFC 9110, section 10.2.3). The broker never sends dates. */
 function retryAfterOf(response: IncomingMessage): number | undefined {
   const text = response.headers['retry-after'];
   return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
