@@ -16,7 +16,7 @@ export type OptionRow = readonly [
     readonly choices?: readonly string[];
     readonly fallback?: string;
     readonly isRequired?: true;
-    /** May be given several times; the values are collected. */
+    /** True: the option may be given several times; its values are collected. */
     readonly isRepeated?: true;
     /** Words that each value may have. The option is repeated like `isRepeated`, and each value may be a comma-separated list. */
     readonly words?: readonly string[];

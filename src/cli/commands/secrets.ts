@@ -4,7 +4,7 @@ import { operation } from './operation.ts';
 const PATH: ArgumentRow = ['<path>', 'path of the secret'];
 const REVEAL: OptionRow = ['--reveal', 'show the values, which are masked otherwise'];
 const IF_VERSION: OptionRow = ['--if-version <version>', 'only if this is the current version'];
-/** Everyone who may list the secret sees these. */
+/** Options of a version's note, which everyone who may list the secret sees. */
 const NOTE: readonly OptionRow[] = [
   ['--comment <text>', 'why; shown with the versions, so never a secret'],
   [

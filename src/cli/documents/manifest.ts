@@ -61,7 +61,7 @@ function read(source: LocatedDocument, kinds: readonly DocumentKind[]): Outcome 
   return kind.word === 'policy' ? readPolicy(source) : readEnvelope(source, kind);
 }
 
-/** A policy has no envelope: the document is the body. */
+/** Reads a policy. It has no envelope: the document is the body. */
 function readPolicy(source: LocatedDocument): Outcome {
   try {
     const { name } = parsePolicy(source.value).metadata;

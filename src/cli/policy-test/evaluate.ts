@@ -10,7 +10,7 @@ import type { PolicyCase } from './fixture.ts';
 /** A decision with its reasons. */
 export interface Verdict {
   readonly effect: 'allow' | 'deny';
-  /** `<policy>/<rule>`; undefined if no rule decided. */
+  /** Rule `<policy>/<rule>`; undefined if no rule decided. */
   readonly rule: string | undefined;
   readonly lines: readonly string[];
 }

@@ -9,7 +9,7 @@ export interface CliContext {
   readonly output: Output;
   readonly environment: CliEnvironment;
   readonly clock: Clock;
-  /** Aborted by Ctrl-C and SIGTERM. */
+  /** Signal of Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
   readonly stdin: NodeJS.ReadStream;
   /** The broker and the login that options, environment and profile name. @throws UsageError if there is none */

@@ -9,7 +9,7 @@ export const EXIT = {
   conflict: 6,
   /** EX_USAGE of sysexits(3). */
   usage: 64,
-  /** 128 plus the number of the signal, as shells report it. */
+  /** Exit code 128 plus the number of the signal, as shells report it. */
   interrupted: 130,
   brokenPipe: 141,
   terminated: 143,

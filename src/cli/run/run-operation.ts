@@ -40,7 +40,7 @@ function isPaged(id: CallId): boolean {
   return query.includes('after');
 }
 
-/** Arguments fill the path in its order; further arguments and the options go where the contract has their names. */
+/** Sorts the input: arguments fill the path in its order; further arguments and the options go where the contract has their names. */
 function inputOf(
   id: CallId,
   row: Pick<OperationRow<CallId>, 'arguments' | 'body'>,

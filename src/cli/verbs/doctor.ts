@@ -119,7 +119,7 @@ export function listener(url: string): Finding {
 
 const MOST_SKEW_MS = 30_000;
 
-/** Tokens and leases expire by the broker's clock. */
+/** Compares the clocks: tokens and leases expire by the broker's. */
 async function compareClocks(broker: Broker, now: number): Promise<Finding> {
   const { headers } = await broker.call('readHealth');
   const about = 'clock';

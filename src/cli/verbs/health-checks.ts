@@ -7,7 +7,7 @@ export type Mount = ItemOf<'listMounts'>;
 /** Result of a check, with the remedy of a problem. */
 export interface Finding {
   readonly about: string;
-  /** `unknown`: the caller may not see it. */
+  /** State of the check. `unknown`: the caller may not see it. */
   readonly state: 'ok' | 'warning' | 'problem' | 'unknown';
   readonly text: string;
   readonly cure?: string;
