@@ -120,7 +120,7 @@ export class ClusterRegistry implements Clusters {
     for (const cluster of clusters) this.#apply(cluster.name, cluster);
   }
 
-  /** `uid`: of the cluster that has the name now. */
+  /** Closes a cluster. `uid`: of the cluster that has the name now. */
   #close(name: string, known: RegisteredCluster, uid: string | undefined): void {
     this.#registered.delete(name);
     known.authenticator.close();

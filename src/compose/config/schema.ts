@@ -32,7 +32,7 @@ const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
 export const configSchema = z
   .strictObject({
-    /** Stamped into the store at its creation. A store of one mode is refused in the other. */
+    /** Mode, which the store gets at its creation. A store of one mode is refused in the other. */
     mode: z.enum(['development', 'production']).default('production'),
     listener: listenerConfigSchema.prefault({}),
     metrics: metricsConfigSchema.prefault({}),

@@ -78,7 +78,10 @@ interface TrailDeps {
   readonly isNew?: boolean;
   /** Archive of the log; undefined if the configuration has none. */
   readonly archive?: ArchivePlace | undefined;
-  /** A command prints its result on standard output. It sends no entries there: the next broker does, for the log collector. */
+  /**
+   * True for a command that prints its result on standard output. It sends no entries there: the next broker does, for the log
+   * collector.
+   */
   readonly isCommand?: boolean;
   readonly clock: Clock;
   readonly log: Log;

@@ -16,7 +16,7 @@ const ENTRIES_OF_CALLERS = 1_000;
 const ROWS_OF_CALLERS = 1_024;
 /** All networks together may have as many single entries in a window as this many networks: an attacker has many addresses. */
 const NETWORKS_WITH_ENTRIES = 10;
-/** Further networks share one summary. */
+/** Limit of networks with a summary each; further networks share one. */
 const NETWORKS_APART = 256;
 
 interface Deps {
