@@ -46,7 +46,7 @@ export class ArchiveRuns implements Archives {
     return this.#deps.config.keepDays;
   }
 
-  /** Failed runs of this process. */
+  /** Number of failed runs of this process. */
   get failures(): number {
     return this.#failures;
   }
