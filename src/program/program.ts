@@ -13,9 +13,9 @@ import { DELIVERY } from './commands/delivery.ts';
 import { printError, writeOut } from './output.ts';
 
 const EXIT_FAILED = 1;
-/** Invalid configuration: a restart does not help. */
+/** Exit code for an invalid configuration: a restart does not help. */
 const EXIT_INVALID = 2;
-/** EX_USAGE of sysexits(3). */
+/** Exit code EX_USAGE of sysexits(3). */
 const EXIT_USAGE = 64;
 
 /** Tables in the order of the help. */
