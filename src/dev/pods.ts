@@ -4,7 +4,7 @@ import { uidOf, type DevPod } from './issuer.ts';
 /** Pod with the fields that a posture profile judges. */
 export interface RunningPod extends DevPod {
   readonly labels: Readonly<Record<string, string>>;
-  /** Pinned by its digest. */
+  /** Image of the pod, pinned by its digest. */
   readonly image: string;
 }
 

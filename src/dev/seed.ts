@@ -118,7 +118,7 @@ const SHELL_RULE = {
   scope: 'pod',
 } as const;
 
-/** False if it exists already. */
+/** Runs a creation; false if the object exists already. */
 async function isCreated(create: () => Promise<unknown>): Promise<boolean> {
   try {
     await create();
