@@ -122,7 +122,7 @@ function render(...of: Parameters<typeof renderSecret>): ReturnType<typeof rende
   }
 }
 
-/** A path that occurs twice is one object. */
+/** Lists the versions. A path that occurs twice is one object. */
 function versionsOf(
   objects: readonly MountedObject[],
   items: readonly Item[],

@@ -11,7 +11,7 @@ const TOO_SHORT_MS = 5_000;
 
 interface Opening {
   readonly session: Promise<WorkloadSession>;
-  /** Time of the login: monotonic milliseconds. */
+  /** Time of the login, in monotonic milliseconds. */
   readonly at: number;
 }
 

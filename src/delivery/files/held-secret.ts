@@ -6,7 +6,7 @@ export interface HeldSecret {
   /** Templates, `exec` and the local API refer to it by this name. */
   readonly name: string;
   readonly path: string;
-  /** Opaque, the provider's own. */
+  /** Version as the provider names it; opaque. */
   readonly version: string;
   readonly data: Sensitive<SecretData>;
   readonly leaseId: string | undefined;

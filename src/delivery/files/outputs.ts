@@ -16,7 +16,7 @@ export interface RenderedFile extends FileAccess {
 
 /** The files that a configuration asks for. */
 export interface Outputs {
-  /** Absolute; not touched if no file is configured. */
+  /** Absolute path of the directory; not touched if no file is configured. */
   readonly directory: string;
   readonly secrets: readonly SecretOutput[];
   readonly templates: readonly TemplateOutput[];

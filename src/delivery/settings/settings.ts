@@ -99,7 +99,7 @@ export type HealthSettings = NonNullable<z.output<typeof healthSchema>>;
 const secret = z
   .strictObject({
     path: secretPath,
-    /** Default: the last segment of the path. */
+    /** Name of the secret; default: the last segment of the path. */
     name: z.optional(secretName),
     /** Pins the version. Absent: the current version, followed when it changes. */
     version: z.optional(z.string().check(z.minLength(1), z.maxLength(128))),

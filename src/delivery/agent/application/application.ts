@@ -29,7 +29,7 @@ export interface ApplicationDeps {
   readonly child?: (() => Promise<string | undefined>) | undefined;
   readonly clock: Clock;
   readonly log: AgentLog;
-  /** A notification begins. @returns to be called when the application uses everything that is delivered */
+  /** Begins a notification. @returns a function to call when the application uses everything that is delivered */
   readonly beginNotification: () => () => void;
   readonly onOutcome: (outcome: Outcome) => void;
 }

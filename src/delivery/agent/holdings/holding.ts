@@ -78,7 +78,7 @@ export class Holding {
     };
   }
 
-  /** The next request issues another credential: the last one has expired or is about to. */
+  /** Makes the next request issue another credential: the last one has expired or is about to expire. */
   nextOrder(): void {
     this.#order += 1;
   }

@@ -51,12 +51,12 @@ export class Holdings {
     return new Map(held);
   }
 
-  /** Required secrets without a value. */
+  /** Lists required secrets without a value. */
   missing(): readonly Holding[] {
     return this.all.filter(({ settings, value }) => value === undefined && !settings.optional);
   }
 
-  /** Stored secrets that must be read again. Credentials are renewed instead. */
+  /** Lists stored secrets that must be read again. Credentials are renewed instead. */
   due(now: number): readonly Holding[] {
     return this.all.filter(({ isCredential, dueAt }) => !isCredential && dueAt <= now);
   }
