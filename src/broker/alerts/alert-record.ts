@@ -10,7 +10,7 @@ export interface AlertSubject {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
-  /** `k8s://…`; undefined if the pod object was not complete. */
+  /** Workload, `k8s://…`; undefined if the pod object was not complete. */
   readonly workload: string | undefined;
 }
 

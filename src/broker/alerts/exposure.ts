@@ -105,7 +105,7 @@ export interface FoundEntry {
   readonly body: ReadEntry;
 }
 
-/** Matching entries, newest first. */
+/** Finds matching entries, newest first. */
 export async function findEntries(
   audit: AuditLog,
   query: AuditQuery,

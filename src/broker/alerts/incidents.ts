@@ -50,7 +50,7 @@ export interface IncidentRequest {
   readonly isDryRun: boolean;
 }
 
-/** A secret that the scope of an incident read. */
+/** Secret that was read in the scope of an incident. */
 export interface IncidentSecret extends ReadSecret, OtherReaders {
   /** Number of live leases of all holders on the path. */
   readonly liveLeases: number;
@@ -65,7 +65,7 @@ export interface Incident {
   readonly secrets: readonly IncidentSecret[];
   /** False if the log has more entries than were read for this page. */
   readonly isComplete: boolean;
-  /** Oldest first, and on the pages after the last secret. */
+  /** Timeline, oldest first, on the pages after the last secret. */
   readonly timeline: readonly FoundEntry[];
   readonly next?: string | undefined;
 }
