@@ -63,7 +63,7 @@ export class Approvals implements Elevations {
     return this.#isRequired;
   }
 
-  /** Oldest first, including expired ones. */
+  /** Lists approvals, oldest first, including expired ones. */
   all(): readonly Approval[] {
     return [...this.#byId.values()].sort(
       (a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1),
