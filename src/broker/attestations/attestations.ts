@@ -43,7 +43,7 @@ export interface AcceptedAttestation extends Attestation {
 }
 
 export interface Push {
-  /** Needed if a statement is about several images. */
+  /** Digest of the image; needed if a statement is about several. */
   readonly digest?: string | undefined;
   readonly attestation: unknown;
 }
