@@ -97,7 +97,7 @@ export class ObjectAuthority {
     return new ClusterEditor({ cluster, owner, grants, policyPrefix }, this.#digest);
   }
 
-  /** A namespace has no dot, so no two objects of a cluster have the same name here. */
+  /** Builds the prefix of policy names. A namespace has no dot, so no two objects of a cluster have the same name here. */
   #policyPrefix({ namespace }: Origin): string {
     return `${this.cluster}.${namespace}.`;
   }
@@ -154,7 +154,10 @@ export class ObjectAuthority {
     ];
   }
 
-  /** Literal names only: `pay*` would also match namespaces that are created later. */
+  /**
+   * Reports subjects in other namespaces. Only literal names are allowed: `pay*` would also match namespaces that are created
+   * later.
+   */
   #foreign(
     subject: AccessPolicy['spec']['subjects'][number],
     namespace: string,
