@@ -84,7 +84,7 @@ export class DecisionTally {
   readonly #grants = new Map<string, UsedGrant>();
   readonly #skipped = new Map<string, number>();
 
-  /** `wasSealed`: whether the answers of a session were sealed, as long as the session is known. */
+  /** Creates a tally. `wasSealed`: whether the answers of a session were encrypted to its key, as long as the session is known. */
   constructor(
     { current, draft }: ComparedPolicies,
     wasSealed: (session: string) => Promise<boolean | undefined>,

@@ -18,7 +18,7 @@ import type { LiveOperator } from '../state/operator-token-memory.ts';
 
 /** Changes of policies that are not saved. */
 export interface Draft {
-  /** Whole documents: each is added, or replaces the policy of its name. */
+  /** Whole documents; each is added, or replaces the policy of its name. */
   readonly policies: readonly unknown[];
   /** Names of policies to remove. */
   readonly remove: readonly string[];
@@ -93,7 +93,10 @@ async function parseAll(
   return [...parsed.values()];
 }
 
-/** The refusal is the same for a name that exists outside the scope and for one that does not exist. */
+/**
+ * Authorizes the change of a name. The refusal is the same for a name that exists outside the scope and for one that does not
+ * exist.
+ */
 function authorize(
   live: LiveOperator,
   name: string,
