@@ -29,7 +29,7 @@ export const FILLED_MS = 120_000;
 
 export interface CredentialOrder {
   readonly path: string;
-  /** Chosen by the caller: a repeat with the same key and order returns the same credential. */
+  /** Key that the caller chooses: a repeat with the same key and order returns the same credential. */
   readonly idempotencyKey: string;
   /** The requested lifetime. The shortest of this one and those of the definition, the policy and the session applies. */
   readonly ttlSeconds?: number | undefined;

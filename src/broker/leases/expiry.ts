@@ -211,7 +211,7 @@ async function purgeEndedSessions(parts: Storage): Promise<number> {
   return rows.length;
 }
 
-/** Acknowledgements outlive their sessions: a pod that crashes because of a new version has still reported it. */
+/** Removes old acknowledgements. They outlive their sessions: a pod that crashes because of a new version has still reported it. */
 async function purgeAcknowledgements(parts: Storage): Promise<number> {
   const rows = await parts.store.list(
     ACKNOWLEDGEMENTS.purgeable(parts.clock.now() - ACKNOWLEDGEMENT_MS),
