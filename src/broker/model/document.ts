@@ -12,7 +12,7 @@ export interface StoredDocument<K extends DocumentKind = DocumentKind> {
   readonly version: number;
   /** Document as the operator wrote it. */
   readonly body: unknown;
-  /** Validated, with defaults. */
+  /** Body after validation, with defaults. */
   readonly spec: DocumentSpecs[K];
   readonly updatedAt: number;
   readonly updatedBy: string;

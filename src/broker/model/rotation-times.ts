@@ -80,7 +80,7 @@ export async function scheduleProblem(
 
 const NEVER_OPENS = 'no run of the schedule falls into a window, so it would never rotate';
 
-/** Strictly after `after`, and at least the definition's `atMostEvery` after the last run. */
+/** Computes the earliest time of a run: after `after`, and at least the definition's `atMostEvery` after the last run. */
 function earliestRun({ atMostEverySeconds }: RotationSpec, clock: RunClock): number {
   const apart = (clock.lastRunAt ?? -Infinity) + atMostEverySeconds * 1000;
   return Math.max(clock.after + 1, apart);
@@ -113,7 +113,7 @@ async function nextTick(
   return undefined;
 }
 
-/** Loaded with the first cron schedule: a broker that rotates nothing does not need the library. */
+/** Loads the library with the first cron schedule: a broker that rotates nothing does not need it. */
 async function openCron({ cron, timeZone }: CronSchedule): Promise<Cron> {
   const { Cron: Pattern } = await import('croner');
   return new Pattern(cron, { timezone: timeZone, paused: true, mode: '5-or-6-parts' });
@@ -189,7 +189,7 @@ async function longestWait(spec: RotationSpec, path: string, now: number): Promi
   return longest;
 }
 
-/** Rounded up to a tenth of a day. */
+/** Rounds up to a tenth of a day. */
 function daysOf(ms: number): number {
   return Math.ceil((ms / DAY_MS) * 10) / 10;
 }
