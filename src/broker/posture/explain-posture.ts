@@ -20,7 +20,7 @@ export type PostureQuestion =
   | { readonly manifest: unknown; readonly cluster: string; readonly namespace: string };
 
 export interface ExplainedPosture {
-  /** `Pod web`, `Deployment web`. */
+  /** Name of the pod, such as `Pod web` or `Deployment web`. */
   readonly pod: string;
   /** True if the broker knows the pod now. */
   readonly isKnown: boolean;
