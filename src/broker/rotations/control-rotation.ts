@@ -94,7 +94,10 @@ async function rotationInProgress(
 
 const NOTHING_DONE: RotationProgress = { state: 'aborted', step: 'end', attempts: 0 };
 
-/** Parked before any step began, for example because its connection is missing: there is nothing to discard, so the target is not needed. */
+/**
+ * Tells whether the rotation was parked before any step began, for example because its connection is missing: there is nothing to
+ * discard, so the target is not needed.
+ */
 async function isUntouched(
   { store }: Pick<Storage, 'store'>,
   { id, state }: RotationRow,
@@ -111,7 +114,10 @@ interface Request {
   readonly verb: RotationControl['verb'];
 }
 
-/** The new epoch takes the claim from the process that has it. The next step waits until that claim would have expired, so that late requests have arrived. */
+/**
+ * Builds the changes. The new epoch takes the claim from the process that has it. The next step waits until that claim would have
+ * expired, so that late requests have arrived.
+ */
 async function changes(
   parts: Storage,
   { row, spec, next, actor, verb }: Request,

@@ -9,7 +9,7 @@ export interface Holder {
   readonly podUid: string | undefined;
   /** Versions of its live leases. */
   readonly versions: ReadonlySet<string>;
-  /** `<session> <version>` of each live lease: which session may report on which version. */
+  /** Pairs `<session> <version>` of each live lease: which session may report on which version. */
   readonly held: ReadonlySet<string>;
 }
 
@@ -26,7 +26,7 @@ function holderKey(row: Pick<Report, 'cluster' | 'pod_uid' | 'workload'>): strin
   return row.pod_uid === null ? row.workload : `${row.cluster}/${row.pod_uid}`;
 }
 
-/** Live leases on versions of a path; an index has them in this order. */
+/** Yields live leases on versions of a path; an index has them in this order. */
 export async function* listHeldLeases(
   { store, clock }: Storage,
   path: string,

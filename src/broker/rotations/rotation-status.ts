@@ -187,7 +187,7 @@ export interface ListedRotation {
   readonly active: RotationRow | undefined;
 }
 
-/** Rotating paths within the scope of the operator, in order of path. */
+/** Lists rotating paths within the scope of the operator, in order of path. */
 export async function listRotations(
   parts: Recording & Access & Backends & Pick<Keys, 'keyring'>,
   call: Call,
