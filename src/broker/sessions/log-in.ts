@@ -33,7 +33,7 @@ export interface LogInRequest {
 }
 
 export interface OpenedSession {
-  /** `qms_…`: returned once, stored only as a keyed hash. */
+  /** Token `qms_…`: returned once, stored only as a keyed hash. */
   readonly token: string;
   readonly session: Session;
   /** The position of the event stream at login: a follower that starts there misses no event about the secrets of this session. */

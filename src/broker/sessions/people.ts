@@ -309,7 +309,7 @@ function isOfPerson({ operator }: Tables['operator_tokens']): boolean {
 
 const PERSON = 'oidc:';
 
-/** `oidc:<issuer>/<subject>`: no operator document has such a name. */
+/** Builds `oidc:<issuer>/<subject>`: no operator document has such a name. */
 function nameOf(issuer: string, subject: string): string {
   const segment = identitySegment(subject);
   if (segment === undefined || segment.length > LONGEST_SUBJECT) throw refused('subject');

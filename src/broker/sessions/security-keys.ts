@@ -385,7 +385,7 @@ function userIdOf({ installation }: KeyParts, { issuerUrl, subject }: Person): s
   return sha256(JSON.stringify([installation, issuerUrl, subject])).toString('base64url');
 }
 
-/** Changed with the keys of a person, so that two requests do not register more than a person may have. */
+/** Fence key that changes with the keys of a person, so that two requests do not register more than a person may have. */
 function peopleFence(name: string): string {
   return `person:${name}`;
 }
