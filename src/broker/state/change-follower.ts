@@ -62,7 +62,7 @@ export class State {
     return state;
   }
 
-  /** Memory reflects every change up to this number; decisions are stamped with it. */
+  /** Returns the number up to which memory reflects every change; decisions are stamped with it. */
   applied(): number {
     return this.#applied;
   }

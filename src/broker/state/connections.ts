@@ -33,7 +33,7 @@ interface Generation {
 /** Providers by mount: attached on first use, kept until the mount changes. */
 export class Connections {
   #byName: ReadonlyMap<string, BoundConnection> = new Map();
-  /** Keyed by document, not by name and version: a provider of a refused change must not serve the next change. */
+  /** Providers of mounts, keyed by document, not by name and version: a provider of a refused change must not serve the next change. */
   #mounted = new WeakMap<StoredDocument<'mount'>, Mounted>();
   #generations = new WeakMap<StoredDocument<'definition'>, Generation>();
 
@@ -41,7 +41,7 @@ export class Connections {
     this.replace(connections);
   }
 
-  /** Serves these connections from now on. A call that already has its provider finishes there. */
+  /** Serves these connections from now on. A call that already has its provider keeps it. */
   replace(connections: readonly BoundConnection[]): void {
     this.#byName = new Map(connections.map((bound) => [bound.connection.name, bound]));
     this.#mounted = new WeakMap();
@@ -112,7 +112,7 @@ export class Connections {
     return isWithinBounds(place, bound.locators) || isReachable(`${place}/`, bound.locators);
   }
 
-  /** Deleted secrets to destroy now, whether their mount still exists or not. */
+  /** Lists deleted secrets to destroy now, whether their mount still exists or not. */
   async overdueDeletions(limit: number): Promise<readonly OverdueDeletion[]> {
     const kept = [...this.#byName.values()].map(
       async ({ connection }) => (await connection.overdueDeletions?.(limit)) ?? [],

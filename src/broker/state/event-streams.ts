@@ -8,7 +8,7 @@ import { listAll } from '../kernel/list-all.ts';
 import type { State } from './change-follower.ts';
 
 export interface EventSink {
-  /** False: the receiver is too slow. It should reconnect with the last id that it has. */
+  /** Sends an event. False: the receiver is too slow. It should reconnect with the last id that it has. */
   send(event: BrokerEvent): boolean;
   /** Sends a heartbeat, so that both ends and every proxy in between see that the stream is alive. */
   beat(): void;

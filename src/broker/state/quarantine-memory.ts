@@ -53,7 +53,7 @@ export class Quarantines {
     return this.#byFence.get(fence);
   }
 
-  /** Oldest first, including expired ones. */
+  /** Lists quarantines, oldest first, including expired ones. */
   all(): readonly Quarantine[] {
     return [...this.#byFence.values()].sort(
       (a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1),

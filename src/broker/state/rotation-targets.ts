@@ -20,7 +20,7 @@ const CONCURRENCY = 4;
 /** The target of each definition: created at its first use, kept until the definition changes. */
 export class RotationTargets {
   #byName: ReadonlyMap<string, BoundTargets> = new Map();
-  /** Keyed by document, like the providers of mounts: the target of a refused change must not serve the next change. */
+  /** Targets, keyed by document, like the providers of mounts: the target of a refused change must not serve the next change. */
   #targets = new WeakMap<StoredDocument<'definition'>, RotationTarget>();
 
   constructor(bound: readonly BoundTargets[]) {

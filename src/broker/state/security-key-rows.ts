@@ -7,7 +7,7 @@ import type { SealedRows } from '../kernel/row-seals.ts';
 /** A passkey or security key of a person. */
 export interface SecurityKey {
   readonly id: string;
-  /** `oidc:<issuer>/<subject>` */
+  /** Name of the person, `oidc:<issuer>/<subject>`. */
   readonly person: string;
   /** The address of the issuer: a name that is configured for another issuer later has other people. */
   readonly issuerUrl: string;

@@ -22,7 +22,7 @@ export interface CanaryValues {
 export interface Value {
   readonly json: Buffer;
   readonly version: string;
-  /** Keyed by path: the same value at another path has another fingerprint. It reveals nothing without the key. */
+  /** Fingerprint, keyed by path: the same value at another path has another one. It reveals nothing without the key. */
   readonly fingerprint: string;
   readonly fieldFingerprints: string | undefined;
   readonly createdAt: number | undefined;
