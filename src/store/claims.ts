@@ -18,7 +18,7 @@ interface Observed extends Claim {
 
 /** The process that claims work. */
 interface Claimant {
-  /** Its writer id. */
+  /** Writer id of the process. */
   readonly owner: string;
   /** No other process can have the store open, so a claim that a crash left needs no expiry. */
   readonly alone: boolean;

@@ -9,7 +9,7 @@ const MOST_CHECKPOINTS = 100;
 
 interface TimeDeps {
   readonly clock: Clock & {
-    /** From now on the clock is not before this time. */
+    /** Keeps the clock from showing a time before this one. */
     notBefore(time: number): void;
   };
   readonly log: Log;

@@ -1,7 +1,7 @@
 import type { Metric } from '../../ports/metrics.ts';
 import type { RootKeyWrappers } from './root-key-wrappers.ts';
 
-/** Tell whether the key-encryption keys work: the next start needs one of them. */
+/** Metrics that show whether the key-encryption keys work: the next start needs one of them. */
 export function keyMetrics({
   wrappers,
 }: {
