@@ -12,13 +12,13 @@ import type { Exchange } from '../request/exchange.ts';
 import type { Surroundings } from '../request/request-deps.ts';
 
 /** The HTTP answer of a use case. `headers` are names and values in turn. */
-export interface Answer {
+export interface Answer<Body extends object = object> {
   readonly status: number;
   readonly headers?: readonly string[];
   /** Replaces `no-store`, for an answer that is the same for everyone. */
   readonly cacheControl?: string;
   /** Body: rendered text or bytes, or an object for JSON; undefined for 204. */
-  readonly body?: string | Buffer | ByteText | object | undefined;
+  readonly body?: string | Buffer | ByteText | Body | undefined;
   /** Replaces the body: JSON that contains secret values. A bound session gets it encrypted to its key. */
   readonly values?: ByteText;
   /** Replaces the body: an event stream that runs until one of the two ends closes it. */

@@ -1,4 +1,5 @@
 import { ERRORS, type BrokerError, type ErrorCode, type ErrorKind } from '../../domain/errors.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 /** Table that maps each kind of failure to its HTTP status. The mapping exists only here. */
 const STATUS: Readonly<Record<ErrorKind, number>> = {
@@ -52,7 +53,7 @@ export function statusOf(error: BrokerError): number {
 /**
  * An RFC 9457 problem; `type` names the section of docs/errors.md. It repeats nothing of the request except the broker's own request id.
  */
-export function problemOf(error: BrokerError, requestId: string): object {
+export function problemOf(error: BrokerError, requestId: string): Shape<'Problem'> {
   const isMute = isMuted(error);
   return {
     type: `urn:quaymaster:error:${error.code}`,

@@ -3,12 +3,13 @@ import type { ListedRotation, RotationStatus } from '../../broker/rotations/rota
 import type { Tables } from '../../ports/tables.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { openCanaryStage } from '../../domain/rotation/canary-stage.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 type Row = Tables['rotations'];
 type Steps = readonly Tables['rotation_steps'][];
 
 /** A rotation or drill, without its stored values. */
-export function shownRotation(row: Row & { readonly steps?: Steps }): object {
+export function rotationJson(row: Row & { readonly steps?: Steps }): Shape<'Rotation'> {
   const { id, path, kind, cause, state, step, attempts } = row;
   const stage = openCanaryStage(row.canary);
   return {
@@ -41,21 +42,21 @@ export function shownRotation(row: Row & { readonly steps?: Steps }): object {
       settlesUntil: row.settle_until,
       endedAt: row.ended_at,
     }),
-    ...(row.steps !== undefined && { steps: row.steps.map(shownStep) }),
+    ...(row.steps !== undefined && { steps: row.steps.map(stepJson) }),
   };
 }
 
 /** Formats the rotation after the request. For a parked one, also the values that its target accepted right before. */
-export function shownDirected({ row, probe }: ControlledRotation): object {
-  return { ...shownRotation(row), ...(probe !== undefined && { target: probe }) };
+export function controlledRotationJson({ row, probe }: ControlledRotation): Shape<'Rotation'> {
+  return { ...rotationJson(row), ...(probe !== undefined && { target: probe }) };
 }
 
-function shownStep({ step, outcome, actor, error, at }: Steps[number]): object {
+function stepJson({ step, outcome, actor, error, at }: Steps[number]): Shape<'RotationStepRecord'> {
   return { step, outcome, actor, ...present({ error }), at: instant(at) };
 }
 
 /** The status of a path: its schedule, the rotation in progress, and the version of each holder. */
-export function shownStatus(status: RotationStatus): object {
+export function rotationStatusJson(status: RotationStatus): Shape<'RotationStatus'> {
   const { path, spec, problem, slots, drillable, accounts } = status;
   const { schedule, active, holders, holderCount, probe } = status;
   return {
@@ -68,9 +69,9 @@ export function shownStatus(status: RotationStatus): object {
     accounts,
     paused: spec.paused,
     retire: spec.retire,
-    ...shownSchedule(schedule),
+    ...scheduleJson(schedule),
     nextRuns: status.nextRuns.map(instant),
-    ...(active !== undefined && { active: shownRotation(active) }),
+    ...(active !== undefined && { active: rotationJson(active) }),
     ...(probe !== undefined && { target: probe }),
     holders: holders.map(({ workload, podUid, versions, said }) => ({
       workload,
@@ -89,15 +90,17 @@ export function shownStatus(status: RotationStatus): object {
   };
 }
 
-export function shownListed({ schedule, active }: ListedRotation): object {
+export function listedRotationJson({ schedule, active }: ListedRotation): Shape<'ListedRotation'> {
   return {
     path: schedule.path,
-    ...shownSchedule(schedule),
-    ...(active !== undefined && { active: shownRotation(active) }),
+    ...scheduleJson(schedule),
+    ...(active !== undefined && { active: rotationJson(active) }),
   };
 }
 
-function shownSchedule(schedule: ListedRotation['schedule']): object {
+function scheduleJson(
+  schedule: ListedRotation['schedule'],
+): Omit<Shape<'ListedRotation'>, 'path' | 'active'> {
   return {
     failures: schedule.failures,
     ...times({
@@ -110,12 +113,19 @@ function shownSchedule(schedule: ListedRotation['schedule']): object {
   };
 }
 
-function present(fields: Readonly<Record<string, string | null>>): object {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+/** The fields that have a value. */
+function present<Key extends string>(
+  fields: Readonly<Record<Key, string | null>>,
+): { readonly [key in Key]?: string } {
+  const found = Object.entries<string | null>(fields).filter(([, value]) => value !== null);
+  return Object.fromEntries(found) as { readonly [key in Key]?: string };
 }
 
-function times(fields: Readonly<Record<string, number | null>>): object {
-  return Object.fromEntries(
-    Object.entries(fields).flatMap(([name, at]) => (at === null ? [] : [[name, instant(at)]])),
+function times<Key extends string>(
+  fields: Readonly<Record<Key, number | null>>,
+): { readonly [key in Key]?: string } {
+  const found = Object.entries<number | null>(fields).flatMap(([name, at]) =>
+    at === null ? [] : [[name, instant(at)] as const],
   );
+  return Object.fromEntries(found) as { readonly [key in Key]?: string };
 }

@@ -7,6 +7,7 @@ import type { LiveOperator } from '../../broker/state/operator-token-memory.ts';
 import type { LiveSession } from '../../broker/state/session-memory.ts';
 import type { TargetJudgement } from '../../broker/recording/judge-target.ts';
 import type { Operation, OperationId, WhoOf } from './access.ts';
+import type { BodyOf } from './shapes.ts';
 import type { Answer } from '../answer/answers.ts';
 import type { BodyRules } from '../request/body/read-body.ts';
 import type { ParsedBody } from '../request/body/parse-body.ts';
@@ -65,7 +66,7 @@ export interface Admitted {
 }
 
 /** One operation: reads its input strictly, calls one use case and renders its result. */
-export interface Route<C> {
+export interface Route<C, Body extends object = object> {
   readonly body?: BodyRules;
   /** Names of the query's parameters. */
   readonly query?: readonly string[];
@@ -77,9 +78,9 @@ export interface Route<C> {
    */
   readonly judge?: (params: Readonly<Record<string, string>>) => TargetJudgement<C & Caller>;
   /** @throws ERR_BODY_INVALID, ERR_UNKNOWN_FIELD, ERR_REQUEST_INVALID, ERR_PATH_INVALID: refusals before any use case runs. */
-  readonly read: (incoming: Incoming) => (asked: Asked<C>) => Promise<Answer>;
+  readonly read: (incoming: Incoming) => (asked: Asked<C>) => Promise<Answer<Body>>;
 }
 
-export type RouteOf<Id extends OperationId> = Route<Callers[WhoOf<Id>]>;
+export type RouteOf<Id extends OperationId> = Route<Callers[WhoOf<Id>], BodyOf<Id>>;
 /** All operations, each with the caller type of its row. */
 export type Routes = { readonly [Id in OperationId]: RouteOf<Id> };

@@ -110,3 +110,9 @@ export const versionNote = {
 export const kubernetesName = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'is not a Kubernetes name');
+
+/** The index of an entry of the audit log. */
+export const entryIndex = z
+  .string()
+  .regex(/^(?:0|[1-9][0-9]{0,14})$/, 'is not an index')
+  .transform(Number);

@@ -25,6 +25,9 @@ export function readPage(query: Query): PageRequest {
 }
 
 /** A page in the form of an answer. */
-export function shownPage<T>(page: Page<T>, show: (item: T) => object): object {
-  return { items: page.items.map(show), ...(page.next !== undefined && { next: page.next }) };
+export function pageJson<T, Item extends object>(
+  page: Page<T>,
+  itemJson: (item: T) => Item,
+): { readonly items: readonly Item[]; readonly next?: string } {
+  return { items: page.items.map(itemJson), ...(page.next !== undefined && { next: page.next }) };
 }

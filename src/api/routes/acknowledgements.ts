@@ -6,6 +6,7 @@ import { problemOf } from '../answer/error-response.ts';
 import { secretPath, secretVersion } from '../request/fields.ts';
 import { parseInput } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 const BODY_BYTES = 65_536;
 
@@ -30,26 +31,26 @@ const item = z
 export const acknowledge: RouteOf<'acknowledge'> = {
   body: { maxBytes: BODY_BYTES },
   read: ({ body, caller, limits, rates }) => {
-    const items = z
+    const list = z
       .array(item)
       .min(1)
       .max(limits.batchItems)
       .refine((all) => new Set(all.map(({ path }) => path)).size === all.length, {
         message: 'name each path once',
       });
-    const acknowledged = parseInput(z.strictObject({ items }), body?.value).items;
+    const acknowledged = parseInput(z.strictObject({ items: list }), body?.value).items;
     if (caller !== undefined) rates.takeFromCaller(caller, acknowledged.length - 1);
     return async ({ parts, call, caller: live }) => {
       const results = await acknowledgeVersions(parts, call, live, acknowledged);
       const identity = identityOf(live);
-      const failed = (error: BrokerError): object =>
+      const failed = (error: BrokerError): Shape<'Problem'> =>
         problemOf(rates.answered(identity, error), call.requestId);
-      const shown = results.map((result, index) =>
+      const items = results.map((result, index) =>
         result instanceof BrokerError
-          ? { path: acknowledged[index]?.path, error: failed(result) }
+          ? { path: acknowledged[index]?.path ?? '', error: failed(result) }
           : { path: result.path, version: result.version, endedLeases: result.ended },
       );
-      return { status: 200, body: { items: shown } };
+      return { status: 200, body: { items } };
     };
   },
 };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AlertRecord } from '../../broker/alerts/alert-record.ts';
+import type { AlertRecord, AlertSubject } from '../../broker/alerts/alert-record.ts';
 import {
   decideAlert,
   listAlerts as list,
@@ -26,10 +26,11 @@ import {
   remark,
   workloadName,
 } from '../request/fields.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { Admission, Incoming, RouteOf } from '../contract/route.ts';
 import type { ServedParts } from '../request/request-deps.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 const MOST_BYTES = 262_144;
 const MOST_ALERTS = 100;
@@ -95,7 +96,7 @@ export const listAlerts: RouteOf<'listAlerts'> = {
     const state = parseParameter(z.enum(STATES).optional(), query.get('state'));
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownPage(await list(parts, call, caller, { state, page }), shownAlert),
+      body: pageJson(await list(parts, call, caller, { state, page }), alertJson),
     });
   },
 };
@@ -110,7 +111,7 @@ function deciding(approves: boolean): RouteOf<'approveAlert'> {
       const { reason } = parseInput(decision, body?.value);
       return async ({ parts, call, caller }) => ({
         status: 200,
-        body: shownAlert(await decideAlert(parts, call, caller, { id, approves, reason })),
+        body: alertJson(await decideAlert(parts, call, caller, { id, approves, reason })),
       });
     },
   };
@@ -152,7 +153,7 @@ export const openIncident: RouteOf<'openIncident'> = {
     const request = requestOf(parseInput(wish, body?.value));
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownIncident(await open(parts, call, caller, request)),
+      body: incidentJson(await open(parts, call, caller, request)),
     });
   },
 };
@@ -164,7 +165,7 @@ export const readIncident: RouteOf<'readIncident'> = {
     const page = readPage(query);
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownIncident(await read(parts, call, caller, { id, page })),
+      body: incidentJson(await read(parts, call, caller, { id, page })),
     });
   },
 };
@@ -183,11 +184,10 @@ function scopeOf(asked: z.output<typeof wish>): IncidentRequest['scope'] {
   return uid === undefined ? { kind, cluster, namespace, name } : { kind, cluster, uid };
 }
 
-function shownAlert(record: AlertRecord): object {
+function alertJson(record: AlertRecord): Shape<'Alert'> {
   const { id, source, state, receivedAt, cluster, alert, subject, response } = record;
   const { rule, tags, priority, time, node, container } = alert;
   const { unmatched, rule: responseRule, held, quarantines, ended, reason, operator } = record;
-  const { workload, ...pod } = subject ?? {};
   return {
     id,
     source,
@@ -200,8 +200,7 @@ function shownAlert(record: AlertRecord): object {
     ...(time !== undefined && { time: instant(Math.round(time)) }),
     ...(node !== undefined && { node }),
     container,
-    ...(subject && { pod }),
-    ...(workload !== undefined && { workload }),
+    ...(subject && subjectJson(subject)),
     ...(unmatched !== undefined && { unmatched }),
     ...(responseRule && { responseRule }),
     response,
@@ -213,14 +212,18 @@ function shownAlert(record: AlertRecord): object {
   };
 }
 
-function shownIncident(incident: Incident): object {
+function subjectJson({ workload, ...pod }: AlertSubject): Pick<Shape<'Alert'>, 'pod' | 'workload'> {
+  return { pod, ...(workload !== undefined && { workload }) };
+}
+
+function incidentJson(incident: Incident): Shape<'Incident'> {
   const { record, scopes, secrets, isComplete, timeline, next } = incident;
   return {
-    ...(record && { alert: shownAlert(record) }),
+    ...(record && { alert: alertJson(record) }),
     scopes,
     secrets,
     isComplete,
-    timeline: timeline.map(({ index, body }) => ({ index, entry: body })),
+    timeline: timeline.map(({ index, body }) => ({ index, entry: { ...body } })),
     ...(next !== undefined && { next }),
   };
 }

@@ -16,6 +16,7 @@ import { ROLES } from '../../domain/identity/principal.ts';
 import { duration, identifier, remark } from '../request/fields.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { Incoming, RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 const BODY = { maxBytes: 8_192 };
 const LONGEST_SECONDS = 4 * 3_600;
@@ -40,7 +41,7 @@ export const requestBreakGlass: RouteOf<'requestBreakGlass'> = {
     const elevation = { grant: { role, scope }, reason, seconds };
     return async ({ parts, call, caller }) => ({
       status: 201,
-      body: shownApproval(await requestElevation(parts, call, caller, elevation)),
+      body: approvalJson(await requestElevation(parts, call, caller, elevation)),
     });
   },
 };
@@ -52,7 +53,7 @@ export const listApprovals: RouteOf<'listApprovals'> = {
       const { items, isRequired } = await list(parts, call, caller);
       return {
         status: 200,
-        body: { items: items.map(shownApproval), required: { admin: isRequired } },
+        body: { items: items.map(approvalJson), required: { admin: isRequired } },
       };
     },
 };
@@ -62,7 +63,7 @@ export const readApproval: RouteOf<'readApproval'> = {
     const id = idOf(params);
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownApproval(await read(parts, call, caller, id)),
+      body: approvalJson(await read(parts, call, caller, id)),
     });
   },
 };
@@ -73,7 +74,7 @@ export const approveRequest: RouteOf<'approveRequest'> = {
     const made = { id: idOf(params), ...parseInput(decision, body?.value) };
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownApproval(await approve(parts, call, caller, made)),
+      body: approvalJson(await approve(parts, call, caller, made)),
     });
   },
 };
@@ -117,27 +118,37 @@ function idOf(params: Incoming['params']): string {
   return parseParameter(identifier, params['id']);
 }
 
-function shownApproval({ what, approvedBy, createdAt, endsAt, ...rest }: Approval): object {
+function approvalJson({
+  what,
+  approvedBy,
+  createdAt,
+  endsAt,
+  ...rest
+}: Approval): Shape<'Approval'> {
   const { id, state, requester } = rest;
   return {
     id,
     state,
     requester,
-    ...('change' in what
-      ? { change: shownChange(what.change) }
-      : { elevation: shownElevation(what) }),
+    ...('change' in what ? { change: changeJson(what) } : { elevation: elevationJson(what) }),
     ...(approvedBy !== undefined && { approvedBy }),
     createdAt: instant(createdAt),
     endsAt: instant(endsAt),
   };
 }
 
-function shownChange({ kind, name, body }: { kind: string; name: string; body: unknown }): object {
+function changeJson({
+  change: { kind, name, body },
+}: Extract<Approval['what'], { readonly change: unknown }>): NonNullable<
+  Shape<'Approval'>['change']
+> {
   return { kind, name, body };
 }
 
-function shownElevation({
+function elevationJson({
   elevation: { grant, seconds, reason },
-}: Extract<Approval['what'], { readonly elevation: unknown }>): object {
+}: Extract<Approval['what'], { readonly elevation: unknown }>): NonNullable<
+  Shape<'Approval'>['elevation']
+> {
   return { ...grant, seconds, reason };
 }

@@ -8,7 +8,8 @@ import { instant } from '../../domain/time/instant.ts';
 import type { ArchivePlan, ArchiveRun } from '../../ports/archives.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
-import { entryIndex } from './audit.ts';
+import { entryIndex } from '../request/fields.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 const request = z.strictObject({
   before: z.iso
@@ -25,7 +26,7 @@ export const archiveAudit: RouteOf<'archiveAudit'> = {
     const { before, dryRun, reason } = parseInput(request, body?.value);
     return async ({ parts, call, caller }) => {
       const result = await archive(parts, call, caller, { before, dryRun, comment: reason });
-      return { status: 202, body: 'state' in result ? shownRun(result) : shownPlan(result) };
+      return { status: 202, body: 'state' in result ? runJson(result) : planJson(result) };
     };
   },
 };
@@ -35,7 +36,7 @@ export const readArchive: RouteOf<'readArchive'> = {
     () =>
     async ({ parts, call, caller }) => {
       const { place, keepDays, run, truncation } = await read(parts, call, caller);
-      const body = { place, keepDays, truncation, ...(run && { run: shownRun(run) }) };
+      const body = { place, keepDays, truncation, ...(run && { run: runJson(run) }) };
       return { status: 200, body };
     },
 };
@@ -51,12 +52,12 @@ export const listArchiveObjects: RouteOf<'listArchiveObjects'> = {
   },
 };
 
-function shownPlan(plan: ArchivePlan): object {
+function planJson(plan: ArchivePlan): Shape<'ArchiveRun'> {
   const total = plan.end - plan.first;
   return { ...plan, state: 'planned', step: 'write', done: 0, total };
 }
 
-function shownRun({ startedAt, finishedAt, ...run }: ArchiveRun): object {
+function runJson({ startedAt, finishedAt, ...run }: ArchiveRun): Shape<'ArchiveRun'> {
   return {
     ...run,
     startedAt: instant(startedAt),

@@ -11,9 +11,10 @@ import { MOST_ATTESTATION_BYTES } from '../../broker/attestations/parse-attestat
 import { judgeWriter } from '../../broker/recording/evidence-writers.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { identifier, remark } from '../request/fields.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 const digest = z
   .string()
@@ -28,7 +29,7 @@ export const pushAttestation: RouteOf<'pushAttestation'> = {
     const wish = parseInput(pushed, body?.value);
     return async ({ parts, call, caller }) => {
       const { attestation, isNew } = await push(parts, call, caller, wish);
-      return { status: isNew ? 201 : 200, body: shownAccepted(attestation) };
+      return { status: isNew ? 201 : 200, body: acceptedJson(attestation) };
     };
   },
 };
@@ -39,7 +40,7 @@ export const listAttestations: RouteOf<'listAttestations'> = {
     const wanted = { digest: parseParameter(digest, query.get('digest')), page: readPage(query) };
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownPage(await list(parts, call, caller, wanted), shown),
+      body: pageJson(await list(parts, call, caller, wanted), attestationJson),
     });
   },
 };
@@ -49,8 +50,11 @@ export const readAttestation: RouteOf<'readAttestation'> = {
     const id = parseParameter(identifier, params['id']);
     return async ({ parts, call, caller }) => {
       const attestation = await read(parts, call, caller, id);
-      const content = JSON.parse(Buffer.from(attestation.body).toString()) as object;
-      return { status: 200, body: { ...shownAccepted(attestation), attestation: content } };
+      const content = JSON.parse(Buffer.from(attestation.body).toString()) as Record<
+        string,
+        unknown
+      >;
+      return { status: 200, body: { ...acceptedJson(attestation), attestation: content } };
     };
   },
 };
@@ -67,11 +71,11 @@ export const deleteAttestation: RouteOf<'deleteAttestation'> = {
   },
 };
 
-function shownAccepted(attestation: AcceptedAttestation): object {
-  return { ...shown(attestation), acceptedBy: attestation.acceptedBy };
+function acceptedJson(attestation: AcceptedAttestation): Shape<'AcceptedAttestation'> {
+  return { ...attestationJson(attestation), acceptedBy: attestation.acceptedBy };
 }
 
-function shown(attestation: Attestation): object {
+function attestationJson(attestation: Attestation): Shape<'Attestation'> {
   const { id, digest: image, type, repository, builder, scannedAt, body } = attestation;
   return {
     id,

@@ -14,8 +14,8 @@ import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../domain/audit/audit-actions.
 import { ERRORS } from '../../domain/errors.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { JSON_TYPE, PLAIN_TEXT } from '../answer/answers.ts';
-import { secretData, secretPath } from '../request/fields.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { entryIndex, secretData, secretPath } from '../request/fields.ts';
+import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { Query } from '../request/query.ts';
 import type { RouteOf } from '../contract/route.ts';
@@ -93,7 +93,7 @@ export const listReceivers: RouteOf<'listReceivers'> = {
     const asked = { query: { ...filterOf(query), path }, page: readPage(query) };
     return async ({ parts, call, caller }) => {
       const { archived, ...page } = await receivers(parts, call, caller, asked);
-      const items = shownPage(page, ({ validUntil, ...receipt }) => ({
+      const items = pageJson(page, ({ validUntil, ...receipt }) => ({
         ...receipt,
         ...(validUntil !== undefined && { validUntil: instant(validUntil) }),
       }));
@@ -129,18 +129,13 @@ function shownEntries({ items, next, archived }: LogPage): string {
   const more =
     (next === undefined ? '' : `,"next":${JSON.stringify(next)}`) +
     (archived === undefined ? '' : `,"archived":${JSON.stringify(archived)}`);
-  return `{"items":[${items.map(shownEntry).join(',')}]${more}}`;
+  return `{"items":[${items.map(explainedEntryJson).join(',')}]${more}}`;
 }
 
 /** The entry's own bytes, which are canonical JSON, as a member of another object. */
-function shownEntry({ index, entry }: LogEntry): string {
+function explainedEntryJson({ index, entry }: LogEntry): string {
   return `{"index":${index},"entry":${entry}}`;
 }
-
-export const entryIndex = z
-  .string()
-  .regex(/^(?:0|[1-9][0-9]{0,14})$/, 'is not an index')
-  .transform(Number);
 
 export const proveEntry: RouteOf<'proveEntry'> = {
   read: ({ params }) => {

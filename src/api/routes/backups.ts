@@ -2,13 +2,14 @@ import { createBackup as create, listBackups as list } from '../../broker/upkeep
 import { instant } from '../../domain/time/instant.ts';
 import type { Backup, BackupRun } from '../../ports/backups.ts';
 import type { RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 export const createBackup: RouteOf<'createBackup'> = {
   read:
     () =>
     async ({ parts, call, caller }) => ({
       status: 202,
-      body: shownRun(await create(parts, call, caller)),
+      body: runJson(await create(parts, call, caller)),
     }),
 };
 
@@ -17,20 +18,20 @@ export const listBackups: RouteOf<'listBackups'> = {
     () =>
     async ({ parts, call, caller }) => {
       const { run, items } = await list(parts, call, caller);
-      const body = { items: items.map(shownBackup), ...(run && { run: shownRun(run) }) };
+      const body = { items: items.map(backupJson), ...(run && { run: runJson(run) }) };
       return { status: 200, body };
     },
 };
 
-function shownBackup({ createdAt, ...backup }: Backup): object {
+function backupJson({ createdAt, ...backup }: Backup): Shape<'Backup'> {
   return { ...backup, createdAt: instant(createdAt) };
 }
 
-function shownRun({ startedAt, finishedAt, backup, ...run }: BackupRun): object {
+function runJson({ startedAt, finishedAt, backup, ...run }: BackupRun): Shape<'BackupRun'> {
   return {
     ...run,
     startedAt: instant(startedAt),
     ...(finishedAt !== undefined && { finishedAt: instant(finishedAt) }),
-    ...(backup && { backup: shownBackup(backup) }),
+    ...(backup && { backup: backupJson(backup) }),
   };
 }

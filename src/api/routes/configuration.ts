@@ -5,13 +5,14 @@ import {
 import { instant } from '../../domain/time/instant.ts';
 import type { ConfigurationInUse } from '../../ports/configuration.ts';
 import type { RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 export const readConfiguration: RouteOf<'readConfiguration'> = {
   read:
     () =>
     async ({ parts, call, caller }) => ({
       status: 200,
-      body: shown(await read(parts, call, caller)),
+      body: configurationJson(await read(parts, call, caller)),
     }),
 };
 
@@ -20,11 +21,16 @@ export const reloadConfiguration: RouteOf<'reloadConfiguration'> = {
     () =>
     async ({ parts, call, caller }) => ({
       status: 200,
-      body: shown(await reload(parts, call, caller)),
+      body: configurationJson(await reload(parts, call, caller)),
     }),
 };
 
-function shown({ generation, digest, loadedAt, failure }: ConfigurationInUse): object {
+function configurationJson({
+  generation,
+  digest,
+  loadedAt,
+  failure,
+}: ConfigurationInUse): Shape<'ConfigurationInUse'> {
   return {
     generation,
     digest,

@@ -17,79 +17,104 @@ import { parseSecretPath } from '../../domain/words/names.ts';
 import { readPreconditions } from '../answer/entity-tag.ts';
 import { objectName } from '../request/fields.ts';
 import { instant } from '../../domain/time/instant.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseParameter } from '../request/parse-input.ts';
 import type { Incoming, Route } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
-type OperatorRoute = Route<LiveOperator>;
+type OperatorRoute<Body extends object> = Route<LiveOperator, Body>;
+
+/** Each shape of a stored document has this one: the broker keeps the body as it was sent, after it has parsed it. */
+type StoredJson = Shape<'StoredDocument'> & { readonly document: never };
+type VersionJson = Shape<'DocumentVersion'> & { readonly document?: never };
+
+/** The operations of one kind of document, by the names of one and of several of them, as in the access table. */
+type DocumentRoutes<One extends string, Many extends string> = Readonly<
+  Record<`list${Many}`, OperatorRoute<{ readonly items: readonly StoredJson[] }>> &
+    Record<`read${One}` | `put${One}`, OperatorRoute<StoredJson>> &
+    Record<`delete${One}`, OperatorRoute<never>> &
+    Record<`list${One}Versions`, OperatorRoute<{ readonly items: readonly VersionJson[] }>>
+>;
 
 const DOCUMENT_BYTES = 65_536;
 
 export const flag = z.enum(['true', 'false'], '"dryRun" is true or false').optional();
 
-/** The operations of each kind of document that operators keep. */
-export interface DocumentRoutes {
-  readonly list: OperatorRoute;
-  readonly read: OperatorRoute;
-  readonly put: OperatorRoute;
-  readonly remove: OperatorRoute;
-  readonly versions: OperatorRoute;
+/** `collection` is the part of the URL that names the kind. */
+export function documentRoutes<One extends string, Many extends string>(
+  kind: DocumentKind,
+  one: One,
+  many: Many,
+  collection: string,
+): DocumentRoutes<One, Many> {
+  return {
+    [`list${many}`]: listRoute(kind),
+    [`read${one}`]: readRoute(kind),
+    [`put${one}`]: putRoute(kind, `/api/v1/${collection}`),
+    [`delete${one}`]: deleteRoute(kind),
+    [`list${one}Versions`]: versionsRoute(kind),
+  } as DocumentRoutes<One, Many>;
 }
 
-/** Creates the routes of a kind. `collection` is the path of its list, for `Location`. */
-export function documentRoutes(kind: DocumentKind, collection: string): DocumentRoutes {
+function readRoute(kind: DocumentKind): OperatorRoute<StoredJson> {
   const named = nameReader(kind);
   return {
-    list: listRoute(kind),
-    read: {
-      read: ({ params }) => {
-        const name = named(params);
-        return async ({ parts, call, caller }) => {
-          const document = await readDocument(parts, call, caller, { kind, name });
-          return {
-            status: 200,
-            headers: ['ETag', documentTag(document)],
-            body: shownDocument(document),
-          };
+    read: ({ params }) => {
+      const name = named(params);
+      return async ({ parts, call, caller }) => {
+        const document = await readDocument(parts, call, caller, { kind, name });
+        return {
+          status: 200,
+          headers: ['ETag', documentTag(document)],
+          body: documentJson(document),
         };
-      },
-    },
-    put: putRoute(kind, collection),
-    remove: {
-      read: ({ params, headers }) => {
-        const change = { kind, name: named(params), precondition: readPreconditions(headers) };
-        return async ({ parts, call, caller }) => {
-          await deleteDocument(parts, call, caller, change);
-          return { status: 204 };
-        };
-      },
-    },
-    versions: {
-      read: ({ params }) => {
-        const name = named(params);
-        return async ({ parts, call, caller }) => {
-          const versions = await documentVersions(parts, call, caller, { kind, name });
-          return { status: 200, body: { items: versions.map(shownVersion) } };
-        };
-      },
+      };
     },
   };
 }
 
-function listRoute(kind: DocumentKind): OperatorRoute {
+function deleteRoute(kind: DocumentKind): OperatorRoute<never> {
+  const named = nameReader(kind);
+  return {
+    read: ({ params, headers }) => {
+      const change = { kind, name: named(params), precondition: readPreconditions(headers) };
+      return async ({ parts, call, caller }) => {
+        await deleteDocument(parts, call, caller, change);
+        return { status: 204 };
+      };
+    },
+  };
+}
+
+function versionsRoute(
+  kind: DocumentKind,
+): OperatorRoute<{ readonly items: readonly VersionJson[] }> {
+  const named = nameReader(kind);
+  return {
+    read: ({ params }) => {
+      const name = named(params);
+      return async ({ parts, call, caller }) => {
+        const versions = await documentVersions(parts, call, caller, { kind, name });
+        return { status: 200, body: { items: versions.map(versionJson) } };
+      };
+    },
+  };
+}
+
+function listRoute(kind: DocumentKind): OperatorRoute<{ readonly items: readonly StoredJson[] }> {
   return {
     query: PAGE_QUERY,
     read: ({ query }) => {
       const page = readPage(query);
       return async ({ parts, call, caller }) => ({
         status: 200,
-        body: shownPage(await listDocuments(parts, call, caller, { kind, page }), shownDocument),
+        body: pageJson(await listDocuments(parts, call, caller, { kind, page }), documentJson),
       });
     },
   };
 }
 
-function putRoute(kind: DocumentKind, collection: string): OperatorRoute {
+function putRoute(kind: DocumentKind, collection: string): OperatorRoute<StoredJson> {
   const named = nameReader(kind);
   return {
     query: ['dryRun'],
@@ -109,13 +134,13 @@ function putRoute(kind: DocumentKind, collection: string): OperatorRoute {
       const change = { kind, name, precondition, body: body?.value, isDryRun };
       return async ({ parts, call, caller }) => {
         const { document, outcome } = await applyDocument(parts, call, caller, change);
-        if (isDryRun) return { status: 200, body: shownDocument(document) };
+        if (isDryRun) return { status: 200, body: documentJson(document) };
         const isCreated = outcome === 'created';
         const location = isCreated ? ['Location', `${collection}/${name}`] : [];
         return {
           status: isCreated ? 201 : 200,
           headers: ['ETag', documentTag(document), ...location],
-          body: shownDocument(document),
+          body: documentJson(document),
         };
       };
     },
@@ -129,26 +154,26 @@ function nameReader(kind: DocumentKind): (params: Incoming['params']) => string 
     : (params) => parseParameter(objectName, params['name']);
 }
 
-function shownDocument(stored: StoredDocument): object {
+function documentJson(stored: StoredDocument): StoredJson {
   const { name, uid, version, updatedAt, updatedBy, body } = stored;
   const times = { updatedAt: instant(updatedAt), updatedBy };
-  return { name, uid, version, etag: documentTag(stored), ...times, document: body };
+  return { name, uid, version, etag: documentTag(stored), ...times, document: body as never };
 }
 
-function shownVersion({
+function versionJson({
   uid,
   version,
   deleted,
   body,
   createdAt,
   createdBy,
-}: DocumentVersion): object {
+}: DocumentVersion): VersionJson {
   return {
     uid,
     version,
     deleted,
     createdAt: instant(createdAt),
     createdBy,
-    ...(body !== undefined && { document: body }),
+    ...(body !== undefined && { document: body as never }),
   };
 }

@@ -10,6 +10,7 @@ import { instant } from '../../domain/time/instant.ts';
 import { remark } from '../request/fields.ts';
 import { parseInput } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 const order = z.strictObject({ reason: remark.min(1), compromised: z.boolean().default(false) });
 
@@ -18,7 +19,7 @@ export const readKeys: RouteOf<'readKeys'> = {
     () =>
     async ({ parts, call, caller }) => ({
       status: 200,
-      body: shown(await readKeyStatus(parts, call, caller)),
+      body: keysJson(await readKeyStatus(parts, call, caller)),
     }),
 };
 
@@ -28,7 +29,7 @@ export const rotateKeys: RouteOf<'rotateKeys'> = {
     const { reason, compromised } = parseInput(order, body?.value);
     return async ({ parts, call, caller }) => {
       const wanted = { comment: reason, isCompromised: compromised };
-      return { status: 202, body: shown(await rotateRootKey(parts, call, caller, wanted)) };
+      return { status: 202, body: keysJson(await rotateRootKey(parts, call, caller, wanted)) };
     };
   },
 };
@@ -41,21 +42,27 @@ export const retireKek: RouteOf<'retireKek'> = {
     const { kek, reason } = parseInput(retirement, body?.value);
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shown(await retire(parts, call, caller, { kek, comment: reason })),
+      body: keysJson(await retire(parts, call, caller, { kek, comment: reason })),
     });
   },
 };
 
-function shown({ keys, keks, rewrap, isRotating }: KeyStatus): object {
+function keysJson({ keys, keks, rewrap, isRotating }: KeyStatus): Shape<'KeyStatus'> {
   return {
     rotating: isRotating,
     keys: keys.map(({ createdAt, ...key }) => ({ ...key, createdAt: instant(createdAt) })),
     keks: keks.map(({ isConfigured, ...kek }) => ({ ...kek, configured: isConfigured })),
-    ...(rewrap && { rewrap: shownReport(rewrap) }),
+    ...(rewrap && { rewrap: reportJson(rewrap) }),
   };
 }
 
-function shownReport({ startedAt, updatedAt, finishedAt, exposed, ...rest }: RewrapReport): object {
+function reportJson({
+  startedAt,
+  updatedAt,
+  finishedAt,
+  exposed,
+  ...rest
+}: RewrapReport): Shape<'RewrapReport'> {
   return {
     ...rest,
     startedAt: instant(startedAt),

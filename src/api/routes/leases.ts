@@ -17,9 +17,10 @@ import {
   workloadName,
 } from '../request/fields.ts';
 import { instant } from '../../domain/time/instant.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { Incoming, RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 const SMALL = { maxBytes: 4_096 };
 
@@ -28,7 +29,7 @@ export const readLease: RouteOf<'readLease'> = {
     const id = idOf(params);
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownLease(await read(parts, call, caller, id)),
+      body: leaseJson(await read(parts, call, caller, id)),
     });
   },
 };
@@ -59,7 +60,7 @@ export const renewLease: RouteOf<'renewLease'> = {
     const { ttl } = parseInput(renewal, body?.value);
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownLease(await renew(parts, call, caller, { id, ttlSeconds: ttl })),
+      body: leaseJson(await renew(parts, call, caller, { id, ttlSeconds: ttl })),
     });
   },
 };
@@ -79,7 +80,7 @@ export const listLeases: RouteOf<'listLeases'> = {
     const page = readPage(query);
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownPage(await list(parts, call, caller, { filter, page }), shownLease),
+      body: pageJson(await list(parts, call, caller, { filter, page }), leaseJson),
     });
   },
 };
@@ -112,7 +113,7 @@ function idOf(params: Incoming['params']): string {
   return parseParameter(identifier, params['id']);
 }
 
-function shownLease(lease: Lease): object {
+function leaseJson(lease: Lease): Shape<'Lease'> {
   const { id, workload, podUid: pod, path, version, kind, cause } = lease;
   return {
     id,

@@ -12,9 +12,10 @@ import {
   remark,
   workloadName,
 } from '../request/fields.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 export const listSessions: RouteOf<'listSessions'> = {
   query: ['workload', 'cluster', 'pod', 'source', ...PAGE_QUERY],
@@ -28,7 +29,7 @@ export const listSessions: RouteOf<'listSessions'> = {
     const page = readPage(query);
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownPage(await list(parts, call, caller, { filter, page }), shownSession),
+      body: pageJson(await list(parts, call, caller, { filter, page }), sessionJson),
     });
   },
 };
@@ -70,7 +71,14 @@ function selectorOf(asked: z.infer<typeof selection>): SessionSelector {
 }
 
 /** A session in the form for operators, without its token. */
-function shownSession({ id, workload, source, createdAt, endsAt, senderKey }: Session): object {
+function sessionJson({
+  id,
+  workload,
+  source,
+  createdAt,
+  endsAt,
+  senderKey,
+}: Session): Shape<'ListedSession'> {
   return {
     id,
     workload: workloadId(workload),

@@ -10,6 +10,7 @@ import { identifier, objectName } from '../request/fields.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { parseParameter } from '../request/parse-input.ts';
 import type { Incoming, RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 /** Creates a token. Only this answer contains the token; it cannot be read again. */
 export const createOperatorToken: RouteOf<'createOperatorToken'> = {
@@ -28,7 +29,7 @@ export const createOperatorToken: RouteOf<'createOperatorToken'> = {
     const request = { operator: operatorOf(params), body: body?.value };
     return async ({ parts, call, caller }) => {
       const { token, stored } = await create(parts, call, caller, request);
-      return { status: 201, body: { token, ...shownToken(stored) } };
+      return { status: 201, body: { token, ...tokenJson(stored) } };
     };
   },
 };
@@ -38,7 +39,7 @@ export const listOperatorTokens: RouteOf<'listOperatorTokens'> = {
     const operator = operatorOf(params);
     return async ({ parts, call, caller }) => {
       const tokens = await list(parts, call, caller, operator);
-      return { status: 200, body: { items: tokens.map(shownToken) } };
+      return { status: 200, body: { items: tokens.map(tokenJson) } };
     };
   },
 };
@@ -69,6 +70,12 @@ function operatorOf(params: Incoming['params']): string {
   return parseParameter(objectName, params['name']);
 }
 
-function shownToken({ id, operator, spec, createdAt, endsAt }: OperatorToken): object {
+function tokenJson({
+  id,
+  operator,
+  spec,
+  createdAt,
+  endsAt,
+}: OperatorToken): Shape<'OperatorToken'> {
   return { id, operator, ...spec, createdAt: instant(createdAt), endsAt: instant(endsAt) };
 }

@@ -15,7 +15,8 @@ import type { Block } from '../../broker/access/access-blocks.ts';
 import { identifier, kubernetesName, objectName, podUid, secretPath } from '../request/fields.ts';
 import { parseInput } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
-import { shownQuarantine } from './quarantines.ts';
+import { quarantineJson } from '../answer/quarantine-json.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 const DOCUMENT_BYTES = 65_536;
 
@@ -65,7 +66,7 @@ export const explainDecision: RouteOf<'explainDecision'> = {
     const asked = { ...rest, workload: workloadIn(workload) };
     return async ({ parts, call, caller }) => {
       const { blocks, ...explained } = await explain(parts, call, caller, asked);
-      return { status: 200, body: { ...explained, blocks: blocks.map(shownBlock) } };
+      return { status: 200, body: { ...explained, blocks: blocks.map(blockJson) } };
     };
   },
 };
@@ -82,12 +83,12 @@ export const explainEntry: RouteOf<'explainEntry'> = {
     const question = parseInput(entryQuestion, body?.value);
     return async ({ parts, call, caller }) => {
       const found = await explainLogged(parts, call, caller, question);
-      return { status: 200, body: { items: found.map(shownEntry) } };
+      return { status: 200, body: { items: found.map(explainedEntryJson) } };
     };
   },
 };
 
-function shownEntry({ time, ...entry }: ExplainedEntry): object {
+function explainedEntryJson({ time, ...entry }: ExplainedEntry): Shape<'ExplainedEntry'> {
   return { ...entry, time: instant(time) };
 }
 
@@ -97,8 +98,8 @@ function workloadIn(asked: z.output<typeof question>['workload']): Workload {
   return { ...names, serviceAccountUid: '', ...(pod !== undefined && { pod }) };
 }
 
-function shownBlock(block: Block): object {
+function blockJson(block: Block): Shape<'Block'> {
   return block.by === 'quarantine'
-    ? { by: block.by, quarantine: shownQuarantine(block.quarantine) }
+    ? { by: block.by, quarantine: quarantineJson(block.quarantine) }
     : block;
 }

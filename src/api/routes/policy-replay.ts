@@ -5,6 +5,7 @@ import { instant } from '../../domain/time/instant.ts';
 import { objectName } from '../request/fields.ts';
 import { parseInput } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 const time = z.iso
   .datetime({ offset: true, error: 'must be a time such as 2026-01-05T10:00:00Z' })
@@ -31,12 +32,12 @@ export const replayPolicies: RouteOf<'replayPolicies'> = {
       const policies = draft && (await parseTexts(draft.policies, (at) => `/draft/policies/${at}`));
       const parsed = policies && { ...draft, policies };
       const asked = { ...rest, draft: parsed };
-      return { status: 200, body: shownPage(await replayDecisions(parts, call, caller, asked)) };
+      return { status: 200, body: replayJson(await replayDecisions(parts, call, caller, asked)) };
     };
   },
 };
 
-function shownPage({
+function replayJson({
   items,
   grants,
   skipped,
@@ -44,7 +45,7 @@ function shownPage({
   entries,
   next,
   ...times
-}: ReplayPage): object {
+}: ReplayPage): Shape<'PolicyReplay'> {
   const { reached, knownSince } = times;
   return {
     items: items.map((item) => ({

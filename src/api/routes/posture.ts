@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { explainPosture as explain } from '../../broker/posture/explain-posture.ts';
 import { surveyPosture as survey } from '../../broker/posture/survey-posture.ts';
 import { kubernetesName, objectName } from '../request/fields.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseInput } from '../request/parse-input.ts';
-import { shownCounted } from './evidence.ts';
+import { countedEvidenceJson } from '../answer/evidence-json.ts';
 import type { RouteOf } from '../contract/route.ts';
 
 /** Kubernetes stores no larger object. */
@@ -27,7 +27,7 @@ export const explainPosture: RouteOf<'explainPosture'> = {
       const items = found.map(({ pod, isKnown: known, evidence, profiles }) => ({
         pod,
         known,
-        evidence: evidence.map(shownCounted),
+        evidence: evidence.map(countedEvidenceJson),
         profiles: profiles.map(({ isMet: met, ...profile }) => ({ ...profile, met })),
       }));
       return { status: 200, body: { items } };
@@ -47,7 +47,7 @@ export const surveyPosture: RouteOf<'surveyPosture'> = {
     const asked = { document: body?.value, page: { limit: Math.min(limit, MOST_SESSIONS), after } };
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownPage(
+      body: pageJson(
         await survey(parts, call, caller, asked),
         ({ isKnown: known, isMet: met, ...pod }) => ({ ...pod, known, met }),
       ),

@@ -4,8 +4,8 @@ import {
   liftQuarantine as lift,
   listQuarantines as list,
 } from '../../broker/sessions/quarantines.ts';
-import { instant } from '../../domain/time/instant.ts';
-import type { Quarantine, QuarantineScope } from '../../domain/identity/quarantine.ts';
+import type { QuarantineScope } from '../../domain/identity/quarantine.ts';
+import { quarantineJson } from '../answer/quarantine-json.ts';
 import { PERSON_NAME } from '../../domain/identity/person.ts';
 import {
   duration,
@@ -36,7 +36,7 @@ export const createQuarantine: RouteOf<'createQuarantine'> = {
     const request = { scope: scopeOf(asked), reason, seconds };
     return async ({ parts, call, caller }) => {
       const { quarantine, ended } = await create(parts, call, caller, request);
-      return { status: 200, body: { quarantine: shownQuarantine(quarantine), ended } };
+      return { status: 200, body: { quarantine: quarantineJson(quarantine), ended } };
     };
   },
 };
@@ -46,7 +46,7 @@ export const listQuarantines: RouteOf<'listQuarantines'> = {
     () =>
     async ({ parts, call, caller }) => ({
       status: 200,
-      body: { items: (await list(parts, call, caller)).map(shownQuarantine) },
+      body: { items: (await list(parts, call, caller)).map(quarantineJson) },
     }),
 };
 
@@ -67,17 +67,4 @@ function scopeOf(asked: z.infer<typeof wish>): QuarantineScope {
   if (kind === 'workload') return { kind, subject: asked.workload };
   if (kind === 'operator') return { kind, subject: asked.operator };
   return { kind, subject: `${asked.cluster}/${asked.pod}` };
-}
-
-export function shownQuarantine({ kind, subject, endsAt, ...rest }: Quarantine): object {
-  const { id, reason, createdBy, createdAt } = rest;
-  return {
-    id,
-    kind,
-    subject,
-    reason,
-    createdBy,
-    createdAt: instant(createdAt),
-    ...(endsAt !== undefined && { until: instant(endsAt) }),
-  };
 }

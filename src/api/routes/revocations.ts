@@ -7,9 +7,10 @@ import {
 } from '../../broker/leases/revocations.ts';
 import { identifier } from '../request/fields.ts';
 import { instant } from '../../domain/time/instant.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseParameter } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 const state = z.enum(REVOCATION_STATES).default('revoking');
 
@@ -19,7 +20,7 @@ export const listRevocations: RouteOf<'listRevocations'> = {
     const wanted = { state: parseParameter(state, query.get('state')), page: readPage(query) };
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownPage(await list(parts, call, caller, wanted), shownRevocation),
+      body: pageJson(await list(parts, call, caller, wanted), revocationJson),
     });
   },
 };
@@ -34,7 +35,7 @@ export const retryRevocation: RouteOf<'retryRevocation'> = {
   },
 };
 
-function shownRevocation({ nextAttemptAt, endsAt, ...shown }: Revocation): object {
+function revocationJson({ nextAttemptAt, endsAt, ...shown }: Revocation): Shape<'Revocation'> {
   return {
     ...shown,
     ...(nextAttemptAt !== undefined && { nextAttemptAt: instant(nextAttemptAt) }),

@@ -11,8 +11,9 @@ import type { Caller } from '../../broker/access/call.ts';
 import { idempotencyKey, remark } from '../request/fields.ts';
 import { judgePath } from '../request/judge-request.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
-import type { Route } from '../contract/route.ts';
-import { shownDirected, shownRotation } from '../answer/rotation-json.ts';
+import type { Route, RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
+import { controlledRotationJson, rotationJson } from '../answer/rotation-json.ts';
 
 const SMALL = { maxBytes: 4_096 };
 const comment = remark.min(1).optional();
@@ -25,7 +26,7 @@ const run = z
     message: 'an incident needs one',
   });
 
-export const runRotation: Route<Caller> = {
+export const runRotation: RouteOf<'runRotation'> = {
   body: SMALL,
   judge: judgePath((path) => ({ action: 'rotation.request', path }), 'rotate'),
   read: ({ params, headers, body }) => {
@@ -33,7 +34,7 @@ export const runRotation: Route<Caller> = {
     const order = { ...parseInput(run, body?.value), idempotencyKey: keyIn(headers) };
     return async ({ parts, call, caller }) => ({
       status: 202,
-      body: shownRotation(
+      body: rotationJson(
         await requestRotation(parts, call, caller, { path, kind: 'rotation', ...order }),
       ),
     });
@@ -42,7 +43,7 @@ export const runRotation: Route<Caller> = {
 
 const asked = z.strictObject({ comment });
 
-export const drillRotation: Route<Caller> = {
+export const drillRotation: RouteOf<'drillRotation'> = {
   body: SMALL,
   judge: judgePath((path) => ({ action: 'rotation.request', path }), 'rotate'),
   read: ({ params, headers, body }) => {
@@ -50,7 +51,7 @@ export const drillRotation: Route<Caller> = {
     const order = { ...parseInput(asked, body?.value), idempotencyKey: keyIn(headers) };
     return async ({ parts, call, caller }) => ({
       status: 202,
-      body: shownRotation(
+      body: rotationJson(
         await requestRotation(parts, call, caller, {
           path,
           kind: 'drill',
@@ -71,7 +72,7 @@ export const abortRotation = directed('abort');
 export const rollBackRotation = directed('rollBack');
 export const retireRotation = directed('retire');
 
-function directed(verb: RotationControl['verb']): Route<Caller> {
+function directed(verb: RotationControl['verb']): Route<Caller, Shape<'Rotation'>> {
   return {
     body: SMALL,
     judge: judgePath((path) => ({ action: ACTIONS[verb], path, cause: verb }), 'rotate'),
@@ -80,7 +81,7 @@ function directed(verb: RotationControl['verb']): Route<Caller> {
       const { comment: why } = parseInput(asked, body?.value);
       return async ({ parts, call, caller }) => ({
         status: 202,
-        body: shownDirected(
+        body: controlledRotationJson(
           await controlRotation(parts, call, caller, { path, verb, comment: why }),
         ),
       });

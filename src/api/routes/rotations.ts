@@ -5,10 +5,10 @@ import {
   rotationStatus,
 } from '../../broker/rotations/rotation-status.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseParameter } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
-import { shownListed, shownRotation, shownStatus } from '../answer/rotation-json.ts';
+import { listedRotationJson, rotationJson, rotationStatusJson } from '../answer/rotation-json.ts';
 
 const HISTORY_MOST = 100;
 
@@ -17,7 +17,7 @@ export const readRotation: RouteOf<'readRotation'> = {
     const path = parseSecretPath(params['path'] ?? '');
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownStatus(await rotationStatus(parts, call, caller, path)),
+      body: rotationStatusJson(await rotationStatus(parts, call, caller, path)),
     });
   },
 };
@@ -30,7 +30,7 @@ export const readRotationHistory: RouteOf<'readRotationHistory'> = {
     const page = { after, limit: Math.min(limit, HISTORY_MOST) };
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownPage(await rotationHistory(parts, call, caller, { path, page }), shownRotation),
+      body: pageJson(await rotationHistory(parts, call, caller, { path, page }), rotationJson),
     });
   },
 };
@@ -57,7 +57,7 @@ export const listRotations: RouteOf<'listRotations'> = {
     const page = readPage(query);
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownPage(await list(parts, call, caller, { filter, page }), shownListed),
+      body: pageJson(await list(parts, call, caller, { filter, page }), listedRotationJson),
     });
   },
 };

@@ -16,9 +16,10 @@ import { readPreconditions } from '../answer/entity-tag.ts';
 import { secretChanges, secretData, secretVersion, versionNote } from '../request/fields.ts';
 import { instant } from '../../domain/time/instant.ts';
 import { judgePath } from '../request/judge-request.ts';
-import { PAGE_QUERY, readPage, shownPage } from '../request/page-query.ts';
+import { PAGE_QUERY, readPage, pageJson } from '../request/page-query.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { Incoming, RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 /** The largest value as JSON text with each character escaped, and room for the rest of the body. */
 const WRITE_BYTES = 1_048_576 * 2;
@@ -51,11 +52,11 @@ export const listSecrets: RouteOf<'listSecrets'> = {
     return async ({ parts, call, caller }) => {
       const charge = (reads: number): void => rates.chargeCaller(caller, reads);
       const found = await list(parts, call, caller, { prefix, deleted, page, charge });
-      const show = ({ destroyAt, ...item }: ListedSecret): object => ({
+      const listingJson = ({ destroyAt, ...item }: ListedSecret): Shape<'SecretListing'> => ({
         ...item,
         ...(destroyAt !== undefined && { destroyAt: instant(destroyAt) }),
       });
-      return { status: 200, body: shownPage(found, show) };
+      return { status: 200, body: pageJson(found, listingJson) };
     };
   },
 };

@@ -9,6 +9,7 @@ import { identifier, remark } from '../request/fields.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';
 import type { Asked, RouteOf } from '../contract/route.ts';
 import { KEY_PAGE, KEY_SCRIPT } from '../answer/second-factor-page.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 const BODY = { maxBytes: 16_384 };
 const MOST_ID = 1_364;
@@ -46,7 +47,7 @@ export const listSecurityKeys: RouteOf<'listSecurityKeys'> = {
         ...(secondFactor !== undefined && { secondFactor }),
         ...(provenAt !== undefined && { provenAt: instant(provenAt) }),
       };
-      return { status: 200, body: { items: keys.map(shownKey), ...own } };
+      return { status: 200, body: { items: keys.map(keyJson), ...own } };
     };
   },
 };
@@ -72,7 +73,7 @@ export const finishSecurityKey: RouteOf<'finishSecurityKey'> = {
     const answer = parseInput(finish, body?.value);
     return async ({ parts, call, caller }) => ({
       status: 200,
-      body: shownKey(await finishKey(parts, call, caller, answer)),
+      body: keyJson(await finishKey(parts, call, caller, answer)),
     });
   },
 };
@@ -116,14 +117,14 @@ export const readKeyScript: RouteOf<'readKeyScript'> = { read: () => page(SCRIPT
 function page(
   headers: readonly string[],
   body: string,
-): (asked: Pick<Asked<undefined>, 'parts'>) => Promise<Answer> {
+): (asked: Pick<Asked<undefined>, 'parts'>) => Promise<Answer<never>> {
   return ({ parts }) => {
     if (parts.people.securityKeys === undefined) throw new BrokerError('ERR_NOT_FOUND');
     return Promise.resolve({ status: 200, headers, body });
   };
 }
 
-function shownKey({ id, person, label, createdAt, usedAt }: SecurityKey): object {
+function keyJson({ id, person, label, createdAt, usedAt }: SecurityKey): Shape<'SecurityKey'> {
   return {
     id,
     person,

@@ -10,6 +10,7 @@ import { instant } from '../../domain/time/instant.ts';
 import type { PresentedChain } from '../../ports/workload-authenticator.ts';
 import { parseInput } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 const LOGIN_BYTES = 16_384;
 /** Limits of a service-account token; the authenticator refuses all other tokens. */
@@ -72,7 +73,7 @@ export const createSession: RouteOf<'createSession'> = {
       const { token, session, eventId } = opened;
       return {
         status: 201,
-        body: { token, session: shownSession(session), eventId: String(eventId) },
+        body: { token, session: sessionJson(session), eventId: String(eventId) },
       };
     };
   },
@@ -89,7 +90,7 @@ export const renewSession: RouteOf<'renewSession'> = {
         chain,
         sessionToken,
       });
-      return { status: 200, body: { session: shownSession(session) } };
+      return { status: 200, body: { session: sessionJson(session) } };
     };
   },
 };
@@ -101,7 +102,7 @@ export const readSession: RouteOf<'readSession'> = {
       const { session } = caller;
       const described = { action: 'session.read', session: session.id } as const;
       const shown = await recordOperation({ parts, call, caller }, described, () => session);
-      return { status: 200, body: { session: shownSession(shown) } };
+      return { status: 200, body: { session: sessionJson(shown) } };
     },
 };
 
@@ -115,7 +116,7 @@ export const endSession: RouteOf<'endSession'> = {
 };
 
 /** A session in the form for its holder, without its token. */
-function shownSession({ id, workload, createdAt, endsAt, senderKey }: Session): object {
+function sessionJson({ id, workload, createdAt, endsAt, senderKey }: Session): Shape<'Session'> {
   return {
     id,
     workload: { id: workloadId(workload), ...workload },

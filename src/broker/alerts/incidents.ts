@@ -55,7 +55,7 @@ export interface IncidentSecret extends ReadSecret, OtherReaders {
   /** Number of live leases of all holders on the path. */
   readonly liveLeases: number;
   readonly rotation?: { readonly id: string; readonly state: string } | undefined;
-  readonly unrotated?: string | undefined;
+  readonly unrotated?: 'not_rotating' | 'braked' | undefined;
 }
 
 export interface Incident {

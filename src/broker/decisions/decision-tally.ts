@@ -11,7 +11,7 @@ import {
   type PossibleDecision,
   type WorkloadView,
 } from '../../domain/policy/index.ts';
-import type { Recorded, Skipped } from '../../domain/audit/logged-decision.ts';
+import type { Recorded, Skipped, SkipReason } from '../../domain/audit/logged-decision.ts';
 import { workloadId, type Workload } from '../../domain/identity/workload.ts';
 import type { LoggedDecisions } from '../../ports/audit-log.ts';
 
@@ -82,7 +82,7 @@ export class DecisionTally {
   readonly #wasSealed: (session: string) => Promise<boolean | undefined>;
   readonly #seen = new Map<string, SeenRequest>();
   readonly #grants = new Map<string, UsedGrant>();
-  readonly #skipped = new Map<string, number>();
+  readonly #skipped = new Map<SkipReason, number>();
 
   /** Creates a tally. `wasSealed`: whether the answers of a session were encrypted to its key, as long as the session is known. */
   constructor(
@@ -102,7 +102,7 @@ export class DecisionTally {
     return [...this.#grants.values()];
   }
 
-  skipped(): readonly { readonly reason: string; readonly count: number }[] {
+  skipped(): readonly { readonly reason: SkipReason; readonly count: number }[] {
     return [...this.#skipped].map(([reason, count]) => ({ reason, count }));
   }
 

@@ -14,6 +14,7 @@ import { policyOf } from '../model/policy-form.ts';
 import { recordOperation } from '../recording/operation.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { DecisionTally, type SeenRequest, type UsedGrant } from './decision-tally.ts';
+import type { SkipReason } from '../../domain/audit/logged-decision.ts';
 import { openDraft, type Draft } from './draft.ts';
 
 type Parts = Recording & Access & Pick<Keys, 'keyring'> & { readonly audit: AuditLog };
@@ -32,7 +33,7 @@ export interface ReplayRequest {
 export interface ReplayPage {
   readonly items: readonly SeenRequest[];
   readonly grants: readonly UsedGrant[];
-  readonly skipped: readonly { readonly reason: string; readonly count: number }[];
+  readonly skipped: readonly { readonly reason: SkipReason; readonly count: number }[];
   /** Grants that the draft widens; on the first page only. */
   readonly widened: readonly WidenedGrant[];
   /** Entries of the log that this page read. */

@@ -26,7 +26,7 @@ export interface Receipt {
   readonly pod?: string | undefined;
   readonly podUid?: string | undefined;
   readonly node?: string | undefined;
-  readonly action: string;
+  readonly action: DisclosureAction;
   readonly version?: string | undefined;
   readonly lease?: string | undefined;
   readonly credential?: string | undefined;
@@ -47,7 +47,8 @@ export interface ReceiversPage {
 }
 
 /** The actions by which a value leaves the broker; a search has only one, so each has its own part of the pages. */
-const DISCLOSURES = ['secret.read', 'credential.issue'];
+const DISCLOSURES = ['secret.read', 'credential.issue'] as const;
+type DisclosureAction = (typeof DISCLOSURES)[number];
 const CURSOR = /^([01])(?:\.([0-9]{1,16}))?$/;
 
 /**
@@ -116,7 +117,7 @@ interface Entry {
     readonly podUid?: string;
     readonly nodeName?: string;
   };
-  readonly action: string;
+  readonly action: DisclosureAction;
   readonly version?: string;
   readonly lease?: string;
   readonly credential?: string;
