@@ -12,7 +12,7 @@ export interface Operation<W extends Who = Who> {
   readonly path: string;
   /** `public` needs no token; `caller` is a workload by its policies or role bindings, or an operator by its roles. */
   readonly who: W;
-  /** Roles of which an operator needs one, each within its scope; the use case checks. Workloads have policies instead. */
+  /** Roles of which an operator needs one, within its scope; the use case checks them. Workloads have policies instead. */
   readonly roles: readonly Role[];
   /** The cost of one request in the rate limit of its caller; a batch costs this for each item. */
   readonly weight: number;
@@ -60,7 +60,7 @@ function at(place: Place): Pick<Operation, 'method' | 'path'> {
 type DocumentOperation<One extends string, Many extends string> =
   `list${Many}` | `read${One}` | `put${One}` | `delete${One}` | `list${One}Versions`;
 
-/** The operations of one kind of document, by the names of one and of several of them. */
+/** Builds the operations of one kind of document, by the names of one and of several of them. */
 function documents<One extends string, Many extends string>(
   one: One,
   many: Many,
@@ -93,7 +93,7 @@ const ROTATORS: readonly Role[] = ['rotator', 'auditor', 'admin'];
 const TRACERS: readonly Role[] = ['auditor'];
 const AUDITORS: readonly Role[] = ['auditor', 'admin'];
 const VIEW: readonly Role[] = ['evidence-writer', 'policy-editor', ...LEASES];
-/** Any operator may read metrics, and see and revoke its own tokens. */
+/** Roles of operations for any operator: reading metrics, and seeing and revoking its own tokens. */
 const ANY: readonly Role[] = ROLES;
 
 /**

@@ -41,7 +41,7 @@ export interface ApiDeps {
   readonly held: MachineFacts['held'];
   /** Codes of conditions that an operator should change; requests are served nevertheless. */
   readonly warnings: () => readonly string[];
-  /** Other modules register their gauges here. */
+  /** Registry in which other modules register their gauges. */
   readonly metrics: Metrics;
   /** False if `/metrics` has its own listener. */
   readonly servesMetrics: boolean;
