@@ -60,7 +60,7 @@ async function openBackups(
   });
 }
 
-/** Undefined if the configuration has no archive. */
+/** Opens the archive; undefined if the configuration has none. */
 async function openArchives(
   config: ArchiveConfig | undefined,
   { trail, clock, log }: { readonly trail: AuditTrail; readonly clock: Clock; readonly log: Log },
