@@ -444,7 +444,7 @@ export const FLEET_FIGURES: readonly Figure<FleetName>[] = [
   },
 ];
 
-/** Tells whether the value is within its limit. */
+/** Reports whether the value is within its limit. */
 export function holds({ least, most }: Target, value: number): boolean {
   return (least === undefined || value >= least) && (most === undefined || value <= most);
 }

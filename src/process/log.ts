@@ -64,7 +64,7 @@ class Stacks {
     this.#clock = clock;
   }
 
-  /** Tells whether this stack was not logged within the hour. */
+  /** Reports whether this stack was not logged within the hour. */
   isNew({ stack = '', message }: Error): boolean {
     const frames = stack.replace(message, '').slice(0, LONGEST_TEXT);
     const now = this.#clock.monotonic();

@@ -35,7 +35,7 @@ const waitFor = (seconds: number): void => api.broker.trail.replaceSinks(setting
 
 const read = (): Promise<Answered> => api.call('GET', '/api/v1/secrets/app/db', { token });
 
-/** Tells whether the receiver has an entry of this action that it did not have before. */
+/** Reports whether the receiver has an entry of this action that it did not have before. */
 function hasNew(action: string, before: ReadonlyMap<number, string>): boolean {
   const entries = [...receiver.entries()].filter(([index]) => !before.has(index));
   return entries.some(([, entry]) => entry.includes(`"action":"${action}"`));

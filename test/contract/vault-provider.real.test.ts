@@ -58,7 +58,7 @@ async function kvFixture(bao: OpenBao, engine: 'kv-v1' | 'kv-v2'): Promise<Provi
 }
 
 interface DatabaseFixture extends CredentialsFixture {
-  /** Tells whether the database is working on the role `slow`. */
+  /** Reports whether the database is working on the role `slow`. */
   isSlowRunning(): Promise<boolean>;
 }
 

@@ -32,7 +32,7 @@ class Waiting {
     this.#response.write(text, () => this.#count(-bytes));
   }
 
-  /** Tells whether the client reads more slowly than events occur, or its holder has too many unread bytes. */
+  /** Reports whether the client reads more slowly than events occur, or its holder has too many unread bytes. */
   get isTooMuch(): boolean {
     const { held, holder } = this.#for;
     return this.#response.writableLength > MOST_WAITING || held.isFull(holder);

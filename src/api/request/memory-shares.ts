@@ -72,7 +72,7 @@ export class Shares {
   }
 }
 
-/** Tells whether earlier answers on the connection are unread: a new answer then waits in memory behind them. */
+/** Reports whether earlier answers on the connection are unread: a new answer then waits in memory behind them. */
 function isBackedUp({ socket }: ServerResponse): boolean {
   return socket !== null && socket.writableLength > 0;
 }
@@ -103,7 +103,7 @@ export class RequestShare {
     return this.#received;
   }
 
-  /** Tells whether the sender's share has no room for more of an answer. */
+  /** Reports whether the sender's share has no room for more of an answer. */
   get isFull(): boolean {
     return this.#answers.isFull(this.#holder.holder);
   }

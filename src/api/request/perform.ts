@@ -176,7 +176,7 @@ const LARGE = /:(?:apply|batch|replay)$/;
 const PROBES: readonly string[] = ['/healthz', '/readyz'];
 
 /**
- * Tells whether answers of the operation can be large. Probes, and operations that end, revoke or renew something, are answered
+ * Reports whether answers of the operation can be large. Probes, and operations that end, revoke or renew something, are answered
  * regardless of unread bytes.
  */
 function countsAnswer({ method, path }: Operation): boolean {
@@ -230,7 +230,7 @@ function readRequestBody(
   return readBody(request, { ...rules, maxBytes }, share);
 }
 
-/** Tells whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */
+/** Reports whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */
 function isAsking({ headers }: IncomingMessage): boolean {
   return headers.expect?.toLowerCase() === '100-continue';
 }

@@ -160,7 +160,7 @@ export class OpenIdIssuer implements PeopleIssuer {
   }
 
   /**
-   * Tells whether an issuer may use this method. `webauthn` is reserved: the broker itself adds it for a person whose second
+   * Reports whether an issuer may use this method. `webauthn` is reserved: the broker itself adds it for a person whose second
    * factor it checked.
    */
   #isMethod(method: unknown): method is string {

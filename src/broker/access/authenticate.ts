@@ -65,7 +65,7 @@ async function findSession(parts: Access, token: string): Promise<LiveSession> {
 }
 
 /**
- * Tells whether memory follows the session and it is valid. Its content is then current, without a read of the store. The
+ * Reports whether memory follows the session and it is valid. Its content is then current, without a read of the store. The
  * broker's own editor for a cluster has no session that could end.
  */
 export function isStanding(

@@ -83,7 +83,7 @@ function judgeWorkload(
   return made;
 }
 
-/** Tells whether the view's decisions depend only on capability, path and delivery. A view of one pod is not kept for others. */
+/** Reports whether the view's decisions depend only on capability, path and delivery. A view of one pod is not kept for others. */
 function isLasting({ dependsOn }: WorkloadView): boolean {
   const { time, sourceAddress, podLabels, pod } = dependsOn;
   return !time && !sourceAddress && !podLabels && !pod;

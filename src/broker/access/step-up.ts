@@ -23,7 +23,7 @@ export function requireStepUp(
   else requireRecentLogin(parts, person, parts.people.stepUp.acr);
 }
 
-/** Tells whether the person's second factor is a security key that the broker checks. */
+/** Reports whether the person's second factor is a security key that the broker checks. */
 export function provesKeys({ people }: People, { issuer }: Pick<Person, 'issuer'>): boolean {
   return people.issuers.get(issuer)?.secondFactor === WEBAUTHN;
 }

@@ -53,7 +53,7 @@ export class AlertTallies {
     this.#recent.set(what, times);
   }
 
-  /** Tells whether this was marked in the last ten minutes. */
+  /** Reports whether this was marked in the last ten minutes. */
   isMarked(what: string): boolean {
     const at = this.#marks.get(what);
     return at !== undefined && at > this.#clock.now() - TEN_MINUTES_MS;

@@ -77,7 +77,7 @@ async function advance(parts: Parts, lags: Map<string, Lag>, found: AlertRecord)
 }
 
 /**
- * Tells whether the log still lacks an entry that was committed when the response first asked: a read among them would not be
+ * Reports whether the log still lacks an entry that was committed when the response first asked: a read among them would not be
  * rotated. After a crash the first entries of the new process can be in the log before the last ones of the old process, so the
  * log's newest entry does not tell.
  */

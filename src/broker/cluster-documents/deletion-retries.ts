@@ -30,7 +30,7 @@ export class DeletionRetries {
     return failed === undefined || this.#clock.monotonic() >= failed.at;
   }
 
-  /** Tells whether the mark could not be written. If the others have their marks, this one alone would be below the limit. */
+  /** Reports whether the mark could not be written. If the others have their marks, this one alone would be below the limit. */
   isHold(place: Place): boolean {
     return this.#failed.get(objectKey(place))?.isHold === true;
   }

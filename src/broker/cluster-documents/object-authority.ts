@@ -70,7 +70,7 @@ export class ObjectAuthority {
     return wanted;
   }
 
-  /** Tells whether the configuration still lets the object have the document, which it perhaps got under an earlier one. */
+  /** Reports whether the configuration still lets the object have the document, which it perhaps got under an earlier one. */
   mayKeep(origin: Origin, { name, spec }: StoredDocument): boolean {
     return this.#outside(origin, name, spec).length === 0;
   }

@@ -19,7 +19,7 @@ export function authorizeDocument(
   if (!mayTouch(live, kind, name, policy)) throw denied('no_role');
 }
 
-/** Tells whether the operator may send a document of this name at all. The scope of a policy is known only from its body. */
+/** Reports whether the operator may send a document of this name at all. The scope of a policy is known only from its body. */
 export function maySend(live: LiveOperator, kind: DocumentKind, name: string): boolean {
   if (kind !== 'policy') return mayTouch(live, kind, name);
   return live.operator.grants.some(({ role }) => role === 'policy-editor' || role === 'admin');
@@ -57,7 +57,7 @@ export function mayTouch(
 }
 
 /**
- * Tells whether the operator may create a policy of this name. All editors share one namespace, so a free name would reveal which
+ * Reports whether the operator may create a policy of this name. All editors share one namespace, so a free name would reveal which
  * names are taken. A scoped editor therefore creates only names that begin with its scope: `kv.team` and `kv.team.…` for
  * `kv/team`.
  */

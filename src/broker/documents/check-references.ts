@@ -121,7 +121,7 @@ function sameConnection(left: MountSpec, right: MountSpec): boolean {
   return left.connection === right.connection;
 }
 
-/** Tells whether the changed mount would search for existing credentials of the mount at another locator. */
+/** Reports whether the changed mount would search for existing credentials of the mount at another locator. */
 function leadsElsewhere({ spec }: StoredDocument<'mount'>, was: StoredDocument<'mount'>): boolean {
   const before = was.spec;
   return spec.connection !== before.connection || !isDeepStrictEqual(spec.options, before.options);

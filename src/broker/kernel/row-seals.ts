@@ -34,7 +34,7 @@ export class RowSeals implements RowMacs {
     }
   }
 
-  /** Tells whether the active root key made the MAC; if not, the row needs an older one. @throws ERR_CIPHERTEXT_INVALID as `verify`. */
+  /** Reports whether the active root key made the MAC; if not, the row needs an older one. @throws ERR_CIPHERTEXT_INVALID as `verify`. */
   isCurrent(table: string, fields: CanonicalFields, mac: Uint8Array): boolean {
     if (isSealedBy(this.#keyring.active, table, fields, mac)) return true;
     this.verify(table, fields, mac);

@@ -49,7 +49,7 @@ export class TokenBucket implements Bucket {
     this.#tokens = Math.max(-this.#rate.burst, this.#tokens - weight);
   }
 
-  /** Tells whether half the burst remains after `weight`. */
+  /** Reports whether half the burst remains after `weight`. */
   isHalfFull(weight: number, now: number): boolean {
     this.#fill(now);
     return this.#tokens - weight >= this.#rate.burst / 2;

@@ -126,7 +126,7 @@ export class ImageEvidence {
   }
 }
 
-/** Tells whether only the mark of the last use differs, which no verdict depends on. */
+/** Reports whether only the mark of the last use differs, which no verdict depends on. */
 function isSameReport(a: Row, b: Row): boolean {
   return (
     a.reported_at === b.reported_at &&

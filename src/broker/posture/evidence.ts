@@ -157,7 +157,7 @@ export function planned(
 }
 
 /**
- * Tells whether a row changes anything. @throws ERR_CONFLICT for a row that is older than the stored one: it would hide newer
+ * Reports whether a row changes anything. @throws ERR_CONFLICT for a row that is older than the stored one: it would hide newer
  * findings
  */
 function isNew(known: Evidence | undefined, row: Row): boolean {

@@ -159,7 +159,7 @@ export function judgePod(parts: Judging, named: NamedPod, facts: PodFacts | unde
   return made;
 }
 
-/** Tells whether nothing that the verdict depends on has changed. Nearly always, this costs a few comparisons. */
+/** Reports whether nothing that the verdict depends on has changed. Nearly always, this costs a few comparisons. */
 function isCurrent(
   known: Kept,
   { profiles, attestations, evidence }: Judging,
@@ -198,7 +198,7 @@ class ComparedValues implements SecretValues {
     return paths;
   }
 
-  /** Tells whether the evaluation would find the same now. */
+  /** Reports whether the evaluation would find the same now. */
   isCurrent(): boolean {
     const { generation, isComplete } = this.#values;
     if (this.#generation === generation) return true;

@@ -35,7 +35,7 @@ export const WITHOUT_ALARMS: Decoys = {
 };
 
 /**
- * Tells whether the path is a decoy and the operator may know it: it may edit the definition or answer alerts. No other caller
+ * Reports whether the path is a decoy and the operator may know it: it may edit the definition or answer alerts. No other caller
  * can tell a decoy from a secret.
  */
 export function isKnownDecoy(

@@ -38,7 +38,7 @@ async function judgeOrRecord<C extends Caller>(
   }
 }
 
-/** Tells whether any allow rule or grant covers the caller. A caller without one gets a small share of memory. */
+/** Reports whether any allow rule or grant covers the caller. A caller without one gets a small share of memory. */
 export function holdsAnything({ parts, caller }: Pick<Acting, 'parts' | 'caller'>): boolean {
   if (!(caller instanceof LiveSession)) return caller.operator.grants.length > 0;
   const { catalog } = parts;

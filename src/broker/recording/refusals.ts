@@ -19,7 +19,7 @@ const unauthenticated = new WeakMap<object, EncodedActor>();
 const recorded = new WeakSet<BrokerError>();
 
 /**
- * Tells whether the error needs no audit entry: it already has one, or it was counted. After a failed commit nothing can be
+ * Reports whether the error needs no audit entry: it already has one, or it was counted. After a failed commit nothing can be
  * recorded at all. Use cases record their own refusals; the API records all others.
  */
 export function isRecorded(error: unknown): boolean {

@@ -95,7 +95,7 @@ async function rotationInProgress(
 const NOTHING_DONE: RotationProgress = { state: 'aborted', step: 'end', attempts: 0 };
 
 /**
- * Tells whether the rotation was parked before any step began, for example because its connection is missing: there is nothing to
+ * Reports whether the rotation was parked before any step began, for example because its connection is missing: there is nothing to
  * discard, so the target is not needed.
  */
 async function isUntouched(

@@ -58,7 +58,7 @@ export class DueRotations {
     return row;
   }
 
-  /** Tells whether a poll would find more than is kept: at this connection, or anywhere if nothing is kept. */
+  /** Reports whether a poll would find more than is kept: at this connection, or anywhere if nothing is kept. */
   isExhausted(connection: string): boolean {
     return this.#kept.size === 0 || (this.#cut.has(connection) && !this.#kept.has(connection));
   }

@@ -39,7 +39,7 @@ function isProofOld(spec: RotationSpec, { path, proven_at }: ScheduleRow, late: 
   return due !== undefined && due <= late;
 }
 
-/** Tells whether the value expires soon, counted from the last rotation, by the present definition. */
+/** Reports whether the value expires soon, counted from the last rotation, by the present definition. */
 function isExpiring(
   parts: Backends,
   { schedule, paused }: RotationSpec,

@@ -80,7 +80,7 @@ const PAGE = 200;
 type Places = Storage & Pick<Backends, 'targets'>;
 
 /**
- * Tells whether a connection has as many claimed rotations as its cap allows, in all processes together; found by the index of
+ * Reports whether a connection has as many claimed rotations as its cap allows, in all processes together; found by the index of
  * due times, because a claim is a due time. A process checks before its claim and again after the claim is committed, and gives
  * the claim up if the cap is exceeded. Of all that keep their claims, the last to commit saw the others, so together they stay
  * within the cap.

@@ -62,7 +62,7 @@ async function vetoersNow(
   return vetoersOf(await findComplaints(parts, row, { holders, reports }, newVersions(row)));
 }
 
-/** Tells whether a live lease is on any value other than the promoted one. */
+/** Reports whether a live lease is on any value other than the promoted one. */
 async function isOlderHeld(parts: Storage & Backends, row: RotationRow): Promise<boolean> {
   const isPromoted = promotedLeases(parts, row);
   for await (const lease of listHeldLeases(parts, row.path)) if (!isPromoted(lease)) return true;
@@ -70,7 +70,7 @@ async function isOlderHeld(parts: Storage & Backends, row: RotationRow): Promise
 }
 
 /**
- * Tells whether a lease is on the promoted value. The name of the version alone does not tell: another value has the same name if
+ * Reports whether a lease is on the promoted value. The name of the version alone does not tell: another value has the same name if
  * another `ref` has another locator, or if the secret was deleted and created again at its backend.
  */
 function promotedLeases(parts: Backends, row: RotationRow): (lease: Tables['leases']) => boolean {

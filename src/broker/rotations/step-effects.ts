@@ -224,7 +224,7 @@ function previousOf({ parts, row }: StepWork): SecretData | undefined {
 }
 
 /**
- * Tells whether a rotation may change the accounts of its target. Without this check, a definition that names a foreign account
+ * Reports whether a rotation may change the accounts of its target. Without this check, a definition that names a foreign account
  * makes the broker reset the account's password, give it to the readers of the path, and lock the owner out. Any of these proves
  * that the accounts belong to the path:
  * - a rotation or drill of the definition already tested a credential of the same accounts;

@@ -107,7 +107,7 @@ export async function endSelected(ending: Ending, selector: SessionSelector): Pr
   return add(ended, await endLeasesOf(ending, liveLeases(selector)));
 }
 
-/** Tells whether `endSelected` would end any session or live lease. */
+/** Reports whether `endSelected` would end any session or live lease. */
 export async function isAnythingLeft(
   parts: Pick<Storage, 'store'>,
   selector: Exclude<SessionSelector, { readonly source: string }>,

@@ -212,7 +212,7 @@ function open(
   };
 }
 
-/** Tells whether the person gets a role with the proof of a security key, which needs a session. */
+/** Reports whether the person gets a role with the proof of a security key, which needs a session. */
 function mayHoldRoles(parts: PeopleParts, person: Person): boolean {
   if (!provesKeys(parts, person)) return false;
   const proven = { ...person, proof: { key: '', at: 0 } };

@@ -152,7 +152,7 @@ export function checkScope(
   );
 }
 
-/** Tells whether the operator is the last admin outside quarantine. */
+/** Reports whether the operator is the last admin outside quarantine. */
 export function isLastAdmin(
   { catalog, quarantines }: Pick<Access, 'catalog' | 'quarantines'>,
   operator: string,

@@ -92,7 +92,7 @@ export class Connections {
     return text;
   }
 
-  /** Tells whether the bounds allow a path's own locator; names outside the bounds are not listed. */
+  /** Reports whether the bounds allow a path's own locator; names outside the bounds are not listed. */
   isWithin(mount: StoredDocument<'mount'>, path: string): boolean {
     const { provider, bound } = this.#mount(mount);
     return isWithinBounds(
@@ -102,7 +102,7 @@ export class Connections {
   }
 
   /**
-   * Tells whether the bounds allow any locator of the mount at or below `rest`. If `rest` is empty: any locator of the mount at
+   * Reports whether the bounds allow any locator of the mount at or below `rest`. If `rest` is empty: any locator of the mount at
    * all.
    */
   reaches(mount: StoredDocument<'mount'>, rest = ''): boolean {

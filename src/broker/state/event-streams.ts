@@ -21,7 +21,7 @@ export interface EventStream {
   /** Fence keys of the session that follows the stream. */
   readonly fences: readonly string[];
   readonly sink: EventSink;
-  /** Tells whether the session is still valid. */
+  /** Reports whether the session is still valid. */
   isStillAllowed(): Promise<boolean>;
   mayRead(path: string): boolean;
 }

@@ -85,7 +85,7 @@ function rotating(document: StoredDocument | undefined): StoredDocument<'definit
   return definition.spec.rotation === undefined ? undefined : definition;
 }
 
-/** Tells whether a rotation in progress keeps the target that it started with. */
+/** Reports whether a rotation in progress keeps the target that it started with. */
 function isSameCredential(
   before: StoredDocument<'definition'> | undefined,
   after: StoredDocument<'definition'> | undefined,

@@ -131,7 +131,7 @@ export class ValueCache {
   }
 
   /**
-   * Tells whether memory can answer a read: it has a fresh value, which stays encrypted here, or it knows that the secret does
+   * Reports whether memory can answer a read: it has a fresh value, which stays encrypted here, or it knows that the secret does
    * not exist.
    */
   isKnown(path: string, terms: CacheTerms): boolean {

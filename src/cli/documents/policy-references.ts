@@ -68,7 +68,7 @@ function absent(policies: Policies, { clusters, prefixes }: Known): readonly str
   });
 }
 
-/** Tells whether a pattern may match paths below a prefix, by its segments before the first wildcard. */
+/** Reports whether a pattern may match paths below a prefix, by its segments before the first wildcard. */
 function meets(pattern: string, prefix: string): boolean {
   const literal = literalPart(pattern);
   if (literal === '' || literal === prefix) return true;

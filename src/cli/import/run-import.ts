@@ -93,7 +93,7 @@ async function importOne(
 }
 
 /**
- * Tells whether every other secret would fail too: the login is not accepted, or the broker is unavailable even after the
+ * Reports whether every other secret would fail too: the login is not accepted, or the broker is unavailable even after the
  * client's retries.
  */
 function stopsAll({ status }: ApiError): boolean {

@@ -140,7 +140,7 @@ function keysOf({ status, body }: VaultAnswer, folder: string): readonly string[
 }
 
 /**
- * Tells whether the folder is empty or missing: Vault answers 404 without errors and warnings. Without an engine, or with one of
+ * Reports whether the folder is empty or missing: Vault answers 404 without errors and warnings. Without an engine, or with one of
  * the other version, its answer has one.
  */
 function isEmpty({ body }: VaultAnswer): boolean {

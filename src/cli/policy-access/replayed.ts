@@ -68,7 +68,7 @@ interface Question {
   readonly draft?: Draft | undefined;
   readonly period: Period;
   readonly comparison: Comparison;
-  /** Tells whether the grants suffice, so that no older entries are needed. */
+  /** Reports whether the grants suffice, so that no older entries are needed. */
   readonly isEnough?: ((grants: ReadonlyMap<string, UsedGrant>) => boolean) | undefined;
 }
 

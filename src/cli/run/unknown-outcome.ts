@@ -11,7 +11,7 @@ const UNKNOWN_OUTCOME: readonly string[] = [
 ];
 
 /**
- * Tells whether the broker may have made the change although the call failed. Without an answer it always may have: even if the
+ * Reports whether the broker may have made the change although the call failed. Without an answer it always may have: even if the
  * last attempt reached no broker, an earlier one may have.
  */
 export function mayHaveBeenDone(error: unknown): boolean {

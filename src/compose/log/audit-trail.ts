@@ -375,7 +375,7 @@ export class AuditTrail {
     });
   }
 
-  /** Tells whether this process delivers to a sink. Several brokers have one receiver, but each its own files. */
+  /** Reports whether this process delivers to a sink. Several brokers have one receiver, but each its own files. */
   #delivers({ type }: Config['audit']['sinks'][number]): boolean {
     if (type === 'stdout') return this.#deps.isCommand !== true;
     return type === 'file' || this.integrator.status().state === 'active';

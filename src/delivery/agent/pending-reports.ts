@@ -50,7 +50,7 @@ export class PendingReports {
     this.expectNoEvents();
   }
 
-  /** Tells whether an event about ended leases was caused by a report. Each report accounts for one event. */
+  /** Reports whether an event about ended leases was caused by a report. Each report accounts for one event. */
   isOwnEvent(): boolean {
     return this.#ownEvents.take();
   }

@@ -30,7 +30,7 @@ export class Refreshes {
   }
 
   /**
-   * Tells whether the agent's value is fresh. @throws NotRefreshed if the broker was asked within the last second and did not
+   * Reports whether the agent's value is fresh. @throws NotRefreshed if the broker was asked within the last second and did not
    * answer
    */
   isFresh(holding: Holding): boolean {

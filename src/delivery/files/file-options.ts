@@ -40,12 +40,12 @@ export function targetProblem(target: string): string | undefined {
     : `must consist of names that are not empty, not ".", do not begin with "..", have at most ${LONGEST_SEGMENT} bytes and no control characters`;
 }
 
-/** Tells whether a key of a secret, or one part of a target, can be the name of a file. */
+/** Reports whether a key of a secret, or one part of a target, can be the name of a file. */
 export function isFileName(name: string): boolean {
   return SEGMENT.test(name) && Buffer.byteLength(name) <= LONGEST_SEGMENT;
 }
 
-/** Tells whether two targets are the same file, or one lies within the other. */
+/** Reports whether two targets are the same file, or one lies within the other. */
 export function targetsOverlap(left: string, right: string): boolean {
   return left === right || left.startsWith(`${right}/`) || right.startsWith(`${left}/`);
 }

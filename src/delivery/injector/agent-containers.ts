@@ -7,7 +7,7 @@ const INIT_CONTAINER = 'quaymaster-agent-init';
 export const SECRETS_VOLUME = 'quaymaster-secrets';
 const TOKEN_VOLUME = 'quaymaster-token';
 
-/** Tells whether the injector reserves the name: no other container of an injected pod may have it. */
+/** Reports whether the injector reserves the name: no other container of an injected pod may have it. */
 export function isReservedContainer(name: string): boolean {
   return name === AGENT_CONTAINER || name === INIT_CONTAINER;
 }

@@ -9,7 +9,7 @@ const SINCE_MINOR = 29;
 
 const versionSchema = z.looseObject({ major: z.string(), minor: z.string() });
 
-/** Tells whether the cluster's version has native sidecars. @throws BrokerError as the API server answers */
+/** Reports whether the cluster's version has native sidecars. @throws BrokerError as the API server answers */
 export async function hasNativeSidecars(
   api: KubernetesApi,
   clock: Clock,

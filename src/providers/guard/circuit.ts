@@ -48,7 +48,7 @@ export class Circuit {
   }
 
   /**
-   * Tells whether the call is the probe. The monotonic clock keeps a jump of the wall clock from holding the circuit
+   * Reports whether the call is the probe. The monotonic clock keeps a jump of the wall clock from holding the circuit
    * open.
    */
   #admit(): boolean {

@@ -206,7 +206,7 @@ function anchorName(intentId: string): string {
   return name;
 }
 
-/** Tells whether `anchorName` can have written this name. */
+/** Reports whether `anchorName` can have written this name. */
 function isAnchorName(name: string): boolean {
   return name.startsWith(NAME_PREFIX) && isSubdomain(name);
 }
@@ -232,7 +232,7 @@ const anchor = z.object({
   metadata: z.object({ name: z.string(), uid: z.string().min(1).max(128) }),
 });
 
-/** Tells whether the answer is the broker's anchor of that name. The type of a Secret cannot change after its creation. */
+/** Reports whether the answer is the broker's anchor of that name. The type of a Secret cannot change after its creation. */
 function isAnchor(answer: unknown, name: string): boolean {
   return anchor.safeParse(answer).data?.metadata.name === name;
 }

@@ -21,7 +21,7 @@ function withReason(error: BrokerError, reason: string): BrokerError {
   });
 }
 
-/** Tells whether the API server answered with this status; `kubernetesError` keeps the client's error as cause. */
+/** Reports whether the API server answered with this status; `kubernetesError` keeps the client's error as cause. */
 export function hasStatus(error: unknown, status: number): boolean {
   if (!(error instanceof BrokerError)) return false;
   return error.reason === `http_${status}` || hasStatus(error.cause, status);

@@ -59,7 +59,7 @@ function failure(
   return new BrokerError(code, undefined, { reason, ...(cause !== undefined && { cause }) });
 }
 
-/** Tells whether the server sent the error. Only its errors carry a severity; those of sockets and of the driver do not. */
+/** Reports whether the server sent the error. Only its errors carry a severity; those of sockets and of the driver do not. */
 function isFromServer(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'severity' in error;
 }

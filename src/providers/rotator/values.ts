@@ -66,7 +66,7 @@ function isCopy(text: string, whole: string): boolean {
   return hasWhole(text, secret) || hasWhole(percentDecoded(text), secret);
 }
 
-/** Tells whether `part` occurs, and not inside a longer word. */
+/** Reports whether `part` occurs, and not inside a longer word. */
 function hasWhole(text: string, part: string): boolean {
   for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) {
     if (!isInWord(text[at - 1]) && !isInWord(text[at + part.length])) return true;

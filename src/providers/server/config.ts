@@ -44,7 +44,7 @@ export function tlsFilesOf({ host, tls }: Reach): TlsFiles | undefined {
   return tls ?? (isLoopback(host) ? undefined : {});
 }
 
-/** Tells whether the name is loopback. Its address is not resolved, because it may change. */
+/** Reports whether the name is loopback. Its address is not resolved, because it may change. */
 export function isLoopback(host: string): boolean {
   return LOOPBACK.has(host);
 }

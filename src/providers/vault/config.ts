@@ -7,7 +7,7 @@ const RESERVED = new Set(['sys', 'auth', 'identity', 'cubbyhole']);
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 const MOUNT_PATH = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/;
 
-/** Tells whether an API path or a mount path is in an engine that no connection may reach. */
+/** Reports whether an API path or a mount path is in an engine that no connection may reach. */
 function isReservedEngine(path: string): boolean {
   return RESERVED.has((path.split('/')[0] ?? '').toLowerCase());
 }

@@ -150,7 +150,7 @@ export function sealed(cause: unknown, detail?: string): BrokerError {
 }
 
 /**
- * Tells whether the engine refused the ciphertext itself: only then bytes, key or associated data are wrong. An
+ * Reports whether the engine refused the ciphertext itself: only then bytes, key or associated data are wrong. An
  * unusable key has the same status.
  */
 export function refusesCiphertext(error: unknown): boolean {

@@ -47,7 +47,7 @@ const GLOBAL = cidr('2000::/3');
 const NOT_GLOBAL = ['2001::/23', '2001:db8::/32', '3fff::/20'].map(cidr);
 
 /**
- * Tells whether the broker may connect to a resolved address. Text that is not an address in its canonical form is
+ * Reports whether the broker may connect to a resolved address. Text that is not an address in its canonical form is
  * refused.
  */
 export function isWithinReach(address: string, allowPrivate: boolean): boolean {

@@ -77,7 +77,7 @@ export class OwnSecret {
     return { type, region, endpoint, locators: ['**'], limits: PATIENT };
   }
 
-  /** Tells whether the database accepts the login. */
+  /** Reports whether the database accepts the login. */
   accepts(data: SecretData): boolean {
     return data['password'] === this.#password;
   }

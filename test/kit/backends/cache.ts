@@ -14,7 +14,7 @@ export function installedDirectory(recipe: Recipe): string {
   return join(cacheDirectory(), `${recipe.name}-${recipe.version}`);
 }
 
-/** Tells whether a recipe's result is in the cache. */
+/** Reports whether a recipe's result is in the cache. */
 export function isInstalled(recipe: Recipe): boolean {
   return existsSync(join(installedDirectory(recipe), recipe.program));
 }

@@ -13,7 +13,7 @@ export type Running<Description extends Footprint> = Description & {
   readonly stop: () => Promise<void>;
 };
 
-/** Tells whether every process of a backend runs. */
+/** Reports whether every process of a backend runs. */
 export function isRunning(footprint: Footprint): boolean {
   return footprint.processes.every(isAlive);
 }

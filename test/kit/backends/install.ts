@@ -64,7 +64,7 @@ export async function install(names: readonly BackendName[], progress: Progress)
   if (reasons.length > 0) throw new Error(reasons.join('\n'));
 }
 
-/** Tells whether all programs of a backend are installed. */
+/** Reports whether all programs of a backend are installed. */
 export function isBackendInstalled(name: BackendName): boolean {
   return name === 'postgres' ? findPostgres() !== null : RECIPES[name].every(isInstalled);
 }

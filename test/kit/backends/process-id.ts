@@ -34,7 +34,7 @@ export function identify(pid: number, stopSignal: NodeJS.Signals): ProcessId {
   return { pid, startedTicks: procStat(pid)?.startedTicks ?? null, stopSignal };
 }
 
-/** Tells whether this very process still runs: another one with its number, or a zombie, does not count. */
+/** Reports whether this very process still runs: another one with its number, or a zombie, does not count. */
 export function isAlive(id: ProcessId): boolean {
   try {
     process.kill(id.pid, 0);

@@ -42,7 +42,7 @@ export class ScriptedTarget implements RotationConnection {
     this.name = name;
   }
 
-  /** Tells whether the target accepts this value. */
+  /** Reports whether the target accepts this value. */
   works(data: SecretData | undefined): boolean {
     const { username, password } = (data ?? {}) as { username?: string; password?: string };
     return this.accepted.get(username ?? '')?.has(password ?? '') === true;

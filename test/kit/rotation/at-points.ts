@@ -171,7 +171,7 @@ async function expectRotated(
   ]);
 }
 
-/** Tells whether the armed failpoint has acted. */
+/** Reports whether the armed failpoint has acted. */
 async function isPast({ installation }: PreparedBroker): Promise<boolean> {
   return readFile(installation.file('failpoint')).then(
     () => false,

@@ -24,7 +24,7 @@ interface Rule {
   /** Gives the key of an invalidation; undefined: this rule does not treat the entry as one. */
   readonly key: (entry: CommittedEntry) => string | undefined;
   readonly keyOfRead: (entry: CommittedEntry) => string | undefined;
-  /** Tells whether a read after the invalidation is nevertheless allowed. */
+  /** Reports whether a read after the invalidation is nevertheless allowed. */
   readonly allows: (
     read: CommittedEntry,
     invalidation: CommittedEntry,

@@ -34,7 +34,7 @@ export async function readBody(
   return rules.keepsBytes === true ? { ...(await parsed), bytes } : parsed;
 }
 
-/** Tells whether the headers of a request announce a body. */
+/** Reports whether the headers of a request announce a body. */
 export function hasBody(request: IncomingMessage): boolean {
   const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
   return coding !== undefined || (length !== undefined && length !== '0');

@@ -86,7 +86,7 @@ function checked(directory: OpenDirectory, { path, mode, isVolume }: Place): Ope
 }
 
 /**
- * Tells whether the directory has files of others. If an operator configures /tmp or /etc and the agent runs as root, the agent
+ * Reports whether the directory has files of others. If an operator configures /tmp or /etc and the agent runs as root, the agent
  * must not close the directory to all other users.
  */
 function hasForeignFiles(directory: OpenDirectory): boolean {

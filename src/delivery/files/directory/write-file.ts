@@ -40,7 +40,7 @@ function giveTo(fd: number, { owner = -1, group = -1 }: RenderedFile): void {
   }
 }
 
-/** Tells whether the file at the path is unchanged. A link, a pipe or an unreadable file is not. */
+/** Reports whether the file at the path is unchanged. A link, a pipe or an unreadable file is not. */
 export function isUnchanged(path: string, file: RenderedFile): boolean {
   let fd: number;
   try {

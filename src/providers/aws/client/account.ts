@@ -50,7 +50,7 @@ export interface AwsAccount {
   activateKey(username: string, id: string, context: CallContext): Promise<void>;
   deactivateKey(username: string, id: string, context: CallContext): Promise<void>;
   deleteKey(username: string, id: string, context: CallContext): Promise<void>;
-  /** Tells whether AWS recorded a request signed with the key. */
+  /** Reports whether AWS recorded a request signed with the key. */
   wasKeyUsed(id: string, context: CallContext): Promise<boolean>;
   /** The ARN of a key's identity; without a key, the broker's own. */
   fetchIdentity(key: AccessKey | undefined, context: CallContext): Promise<string>;

@@ -141,7 +141,7 @@ export class AccessKeys implements RotationTarget {
     }
   }
 
-  /** Tells whether AWS may not have propagated the key yet. */
+  /** Reports whether AWS may not have propagated the key yet. */
   async #isSettling(refusal: BrokerError, id: string, context: CallContext): Promise<boolean> {
     const { cause } = refusal;
     if (!(cause instanceof AwsRefusal) || cause.errorName !== 'InvalidClientTokenId') return false;

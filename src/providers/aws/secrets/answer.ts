@@ -15,7 +15,7 @@ export interface AwsAnswer extends AwsValue {
 export type AwsWanted = { readonly versionId: string } | { readonly stage: string };
 
 /**
- * Tells whether the answer matches the request. BatchGetSecretValue has no stage parameter, and a server may return an
+ * Reports whether the answer matches the request. BatchGetSecretValue has no stage parameter, and a server may return an
  * older version.
  */
 export function isAsAsked(answer: AwsAnswer, name: string, wanted: AwsWanted): boolean {

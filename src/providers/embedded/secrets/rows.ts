@@ -78,7 +78,7 @@ export function signHead(rootKey: RootKey, fields: HeadFields): SecretHead {
   return { ...fields, mac: macRow(rootKey.keyFor('rowMac'), TABLE, macColumns(TABLE, fields)) };
 }
 
-/** Tells whether a version was deleted with the secret and can still be restored, unless it is destroyed. */
+/** Reports whether a version was deleted with the secret and can still be restored, unless it is destroyed. */
 export function isDeleted(head: SecretHead, version: number): boolean {
   return head.deleted_through !== null && version <= head.deleted_through;
 }

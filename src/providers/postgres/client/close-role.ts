@@ -61,7 +61,7 @@ async function nameIsFree(session: PostgresSession, role: string): Promise<boole
   }
 }
 
-/** Tells whether creating a role failed because it exists. */
+/** Reports whether creating a role failed because it exists. */
 export function isPresent(error: unknown): boolean {
   return PRESENT.has(sqlStateOf(error));
 }

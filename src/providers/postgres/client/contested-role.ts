@@ -23,12 +23,12 @@ const TERMINATE_BLOCKERS = `
     JOIN pg_stat_activity a ON a.pid = b.pid JOIN pg_roles r ON r.oid = a.usesysid
    WHERE NOT r.rolsuper AND NOT r.rolcreaterole AND r.rolname <> current_user`;
 
-/** Tells whether a transaction failed because of a concurrent one and may be retried at once. */
+/** Reports whether a transaction failed because of a concurrent one and may be retried at once. */
 export function isContended(error: unknown): boolean {
   return CONTENDED.has(sqlStateOf(error));
 }
 
-/** Tells whether a lock could not be acquired in time. */
+/** Reports whether a lock could not be acquired in time. */
 export function isLocked(error: unknown): boolean {
   return sqlStateOf(error) === LOCKED;
 }

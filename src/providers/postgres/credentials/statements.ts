@@ -110,7 +110,7 @@ export function revocationProblem(template: string): string | undefined {
   return commonProblem(tokens, TAKING);
 }
 
-/** Tells whether a statement names the role, quoted or not. */
+/** Reports whether a statement names the role, quoted or not. */
 export function namesRole(template: string, role: string): boolean {
   const tokens = tokensOf(template) ?? [];
   return tokens.some(({ kind, text }) => (kind === 'name' || kind === 'word') && text === role);

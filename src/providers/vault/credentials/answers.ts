@@ -75,14 +75,14 @@ export function parseCredential(answer: unknown): MadeCredential {
   return { data: toSecretData(data), lease, seconds: duration, renewable };
 }
 
-/** Tells whether the server reports the token or lease as gone. It answers 400 or 403, depending on product and version. */
+/** Reports whether the server reports the token or lease as gone. It answers 400 or 403, depending on product and version. */
 export function saysGone(error: unknown): boolean {
   if (!(error instanceof BrokerError)) return false;
   if (error.code === 'ERR_NOT_FOUND') return true;
   return error.cause instanceof VaultResponseError && error.cause.says('gone');
 }
 
-/** Tells whether the server refuses the request because the broker's own token lacks the right. */
+/** Reports whether the server refuses the request because the broker's own token lacks the right. */
 export function saysForbidden(error: unknown): boolean {
   if (!(error instanceof BrokerError) || !(error.cause instanceof VaultResponseError)) return false;
   return error.cause.status === 403;

@@ -207,7 +207,7 @@ function isLeaseOf(path: string, lease: string): boolean {
   return lease.startsWith(prefix) && LEASE_SEGMENT.test(lease.slice(prefix.length));
 }
 
-/** Tells whether the broker can have encoded this path: it has no relative segment, in any encoding. */
+/** Reports whether the broker can have encoded this path: it has no relative segment, in any encoding. */
 function isCanonical(path: string): boolean {
   try {
     return encodeVaultPath(decodedPath(path)) === path;

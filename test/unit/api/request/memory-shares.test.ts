@@ -12,7 +12,7 @@ const BOUNDS = {
 const response = (): ServerResponse => new ServerResponse(new IncomingMessage(new Socket()));
 const caller = (holder: string): Holder => ({ holder, hasRights: true });
 
-/** Tells whether the broker refuses more answers for a caller with rights. */
+/** Reports whether the broker refuses more answers for a caller with rights. */
 const isFull = (shares: Shares, holder: string): boolean =>
   shares.answersOf({ holder, hasRights: true }).isFull(holder);
 
