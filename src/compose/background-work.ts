@@ -1,26 +1,20 @@
-import { approvalWorker } from '../broker/approvals/approval-worker.ts';
-import { podResponseWorker } from '../broker/alerts/pod-responses.ts';
-import type { KeyWorker } from '../broker/keys/key-worker.ts';
 import { expiryWorker } from '../broker/leases/expiry.ts';
 import { adoptAbandoned, revoker } from '../broker/leases/revoker.ts';
 import type { Work } from '../broker/state/dependencies.ts';
-import { EnforcedProfiles } from '../broker/posture/enforced-profiles.ts';
-import { evidenceWorker } from '../broker/posture/evidence-worker.ts';
-import { secretValueWorker } from '../broker/posture/secret-value-worker.ts';
 import { quarantineWorker } from '../broker/sessions/quarantine-worker.ts';
-import type { Worker } from '../broker/kernel/worker.ts';
 import { randomFraction } from '../crypto/random/random.ts';
-import { responseWorker } from '../broker/alerts/response-worker.ts';
 import { releaseCrashedClaims, RotationWorker } from '../broker/rotations/rotation-worker.ts';
 import type { RowGuard } from '../store/guard/row-guard.ts';
 import type { AuditTrail } from './log/audit-trail.ts';
 import { collectGarbage } from '../process/collect-garbage.ts';
 import type { Config } from './config/schema.ts';
+import type { Background, Features } from './features/feature.ts';
 import { openKeyWorker } from './installation/key-worker.ts';
 import type { Parts } from './parts.ts';
 
 interface BackgroundDeps {
   readonly parts: Parts;
+  readonly features: Features;
   readonly guard: RowGuard;
   readonly trail: Pick<AuditTrail, 'owner'>;
   /**
@@ -30,7 +24,7 @@ interface BackgroundDeps {
   readonly isHeld: boolean;
 }
 
-type Workers = readonly (Worker | RotationWorker | KeyWorker)[];
+type Workers = readonly Background[];
 
 /**
  * Starts the workers.
@@ -78,16 +72,12 @@ function once(work: () => Promise<void>): () => Promise<void> {
 }
 
 async function startWorkers(config: Config, deps: BackgroundDeps): Promise<Workers> {
-  const { parts } = deps;
+  const { parts, features } = deps;
   const workers = [
+    ...(await features.workers(parts)),
     expiryWorker(parts),
     revoker(parts, randomFraction),
     quarantineWorker(parts),
-    approvalWorker(parts),
-    responseWorker(parts),
-    podResponseWorker(parts, new EnforcedProfiles(parts)),
-    evidenceWorker(parts),
-    secretValueWorker(parts),
     new RotationWorker(parts),
     await openKeyWorker(config, deps),
   ];

@@ -1,29 +1,20 @@
 import type { Config } from './config/schema.ts';
 import type { Keys } from '../broker/state/dependencies.ts';
-import { optionFollowers } from './features/option-followers.ts';
 import type { Parts } from './parts.ts';
 import { LeaseQuota } from '../broker/state/lease-quota.ts';
 import { SessionQuota } from '../broker/state/session-quota.ts';
 import { RotationCanaries } from '../broker/rotations/canary-values.ts';
-import { decoyAlarms } from '../broker/alerts/decoys.ts';
-import { adminConsents } from '../broker/approvals/consent.ts';
+import { withoutPosture } from '../broker/access/without-posture.ts';
+import { WITHOUT_APPROVALS } from '../broker/recording/consent.ts';
+import { WITHOUT_ALARMS } from '../broker/recording/decoys.ts';
 import { Catalog } from '../broker/state/catalog.ts';
 import { Connections } from '../broker/state/connections.ts';
 import { EventStreams } from '../broker/state/event-streams.ts';
 import { DueSignal } from '../broker/kernel/due-signal.ts';
-import { Attestations } from '../broker/attestations/attestation-memory.ts';
-import { Approvals } from '../broker/approvals/approval-memory.ts';
-import { ImageEvidence } from '../broker/posture/evidence-memory.ts';
-import { SecretValueMemory } from '../broker/posture/secret-value-memory.ts';
-import { postureFitness } from '../broker/posture/judge-posture.ts';
-import { Profiles } from '../broker/posture/profiles.ts';
-import { WatchedReports } from '../broker/posture/watched-reports.ts';
 import { Quarantines } from '../broker/state/quarantine-memory.ts';
 import { ProofMemory } from '../broker/state/proof-memory.ts';
 import { ConfiguredPeople } from './configuration/people.ts';
-import { ConfiguredAlertSources } from '../auth/alert-sources/alert-sources.ts';
-import { AlertTallies } from '../broker/alerts/alert-tallies.ts';
-import { OperatorTokens } from '../broker/state/operator-token-memory.ts';
+import { NO_ELEVATIONS, OperatorTokens } from '../broker/state/operator-token-memory.ts';
 import { RotationTargets } from '../broker/state/rotation-targets.ts';
 import { RowSeals } from '../broker/kernel/row-seals.ts';
 import { Sessions } from '../broker/state/session-memory.ts';
@@ -43,22 +34,20 @@ import type { Store } from '../ports/store.ts';
 import type { Trace } from '../ports/trace.ts';
 import { openEmbedded } from '../providers/embedded/open.ts';
 import { SteadyClock } from '../process/steady-clock.ts';
-import { NO_COPIES, openCopies, type Copies } from './backups-and-archives.ts';
 import { continueTime } from '../upkeep/clock-floor.ts';
 import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts';
 import { LiveRows } from '../store/guard/live-rows.ts';
 import type { RowGuard } from '../store/guard/row-guard.ts';
 import { startBackgroundWork } from './background-work.ts';
-import type { ArchiveRuns } from '../backup/archive-runs.ts';
 import { openArchive } from './log/archive-place.ts';
+import { Features, type Option } from './features/feature.ts';
+import { OPTIONS } from './features/options.ts';
 import { atOrigin, AuditTrail, openBootLog, type BootLog } from './log/audit-trail.ts';
-import type { ClusterDocumentsDeps, ClusterDocumentsWork } from './clusters/cluster-documents.ts';
 import { ClusterRegistry } from './clusters/cluster-registry.ts';
 import type { ConfigReload, Reloadable } from './configuration/config-reload.ts';
 import { OpenedConnections } from './configuration/connections.ts';
 import { createGuard, heldKinds, openState, type HeldKind } from './installation/guarded-state.ts';
 import { refuseWhileHeld, traced } from './installation/refuse-while-held.ts';
-import { HeldAlertFiles, takeHeldAlerts } from './serving/held-alerts.ts';
 import { IndexScrub, type IndexScrubStatus } from '../upkeep/index-scrub.ts';
 import { loadKeys, rereadKeys, type InstallationKeys } from '../broker/keys/installation-keys.ts';
 import { openWrappers } from './installation/keys.ts';
@@ -74,8 +63,6 @@ export interface RunningBroker {
   readonly parts: Parts;
   readonly trail: AuditTrail;
   readonly clusters: ClusterRegistry;
-  /** Copies of custom resources, one for each cluster of the configuration. */
-  readonly clusterDocuments: readonly ClusterDocumentsWork[];
   /** Codes of the reasons why the broker is not ready for requests. */
   unready(): readonly string[];
   /** The reasons why the store is held; empty if it is not. */
@@ -92,14 +79,11 @@ export interface RunningBroker {
   space(): StoreSpace | undefined;
   /** The progress of the check of the store's indexes. */
   indexes(): IndexScrubStatus;
-  /** Time at which the newest backup was made; undefined if there is none. */
-  lastBackup(): number | undefined;
   /** The parts that a reload of the configuration changes. */
   readonly reloadable: readonly Reloadable[];
   /** The limits in use. A reload changes this object. */
   readonly limits: Config['limits'];
-  /** Archive of the audit log; undefined if the configuration has none. */
-  readonly archives: ArchiveRuns | undefined;
+  readonly options: readonly Option[];
   /** Closes everything in reverse order. `cause` is recorded in the log. */
   close(cause: string): Promise<void>;
 }
@@ -117,6 +101,8 @@ export interface BrokerDeps {
   readonly reload?: ConfigReload | undefined;
   /** Pods that run in no cluster, by the name of the cluster; only in development mode. */
   readonly pods?: ReadonlyMap<string, PodWatch> | undefined;
+  /** By default all. A test leaves them out, to show that the core works without them. */
+  readonly options?: readonly Option[];
 }
 
 /** @throws ERR_CONFIG_INVALID, ERR_SEALED, ERR_CIPHERTEXT_INVALID, ERR_STORE_UNAVAILABLE. The broker does not start on state that it cannot trust. */
@@ -163,12 +149,20 @@ async function openOn(
   const isHeld = (): boolean => trail.held !== undefined || guard.isHeld;
   const store = refuseWhileHeld(committing, held === undefined ? live : opened, isHeld);
   const space = new SpaceWatch({ store: opened, clock, log });
-  const beside = { ...deps, opened, store, keys, bootLog, trail };
-  const copies = held === undefined ? await openCopies(config, beside) : NO_COPIES;
   try {
-    const core = await openCore(config, { ...deps, store, live, trail, guard, keys, copies });
+    const core = await openCore(config, {
+      ...deps,
+      store,
+      opened,
+      isHeld: held !== undefined,
+      bootLog,
+      live,
+      trail,
+      guard,
+      keys,
+    });
     await space.start();
-    if (store.fault() === undefined) await takeHeldAlerts(core.parts);
+    if (store.fault() === undefined) await core.features.beforeServing(core.parts);
     const sweep = new StateSweep({ store: opened, guard, clock, log });
     const indexes = indexScrub(config, { check: opened.indexCheck, guard, clock, log });
     if (held === undefined) {
@@ -180,14 +174,12 @@ async function openOn(
       trail,
       commits: opened.commits,
       space: () => space.space,
-      lastBackup: () => copies.backups?.last,
-      archives: copies.archives,
       held: () => heldKinds(trail, guard),
-      warnings: () => warningsOf({ ...core, opened, space, trail, indexes, ...copies, keys }),
+      warnings: () => warningsOf({ ...core, opened, space, trail, indexes, keys }),
       indexes: () => indexes.status(),
       async close(cause) {
         space.stop();
-        await Promise.all([copies.backups?.stop(), copies.archives?.stop()]);
+        await core.features.stop();
         await Promise.all([sweep.close(), indexes.close()]);
         await core.stop();
         await trail.stop(cause);
@@ -207,7 +199,7 @@ function indexScrub(
   return new IndexScrub({ ...scrubbed, intervalMs: audit.scrubIntervalHours * HOUR_MS });
 }
 
-interface Watched extends Copies, Pick<Core, 'clusterDocuments'> {
+interface Watched extends Pick<Core, 'features'> {
   readonly opened: OpenedStore;
   readonly space: SpaceWatch;
   readonly trail: AuditTrail;
@@ -215,26 +207,15 @@ interface Watched extends Copies, Pick<Core, 'clusterDocuments'> {
   readonly keys: InstallationKeys;
 }
 
-function warningsOf({
-  opened,
-  space,
-  trail,
-  indexes,
-  backups,
-  archives,
-  keys,
-  clusterDocuments,
-}: Watched): readonly string[] {
+function warningsOf({ opened, space, trail, indexes, keys, features }: Watched): readonly string[] {
   return [
     ...(opened.condition.revokeConnect === undefined ? [] : ['store_open_to_all_roles']),
     ...(opened.hasUnreadablePage ? ['store_page_unreadable'] : []),
     ...space.warnings(),
     ...trail.warnings(),
     ...(indexes.status().isLogDamaged ? ['audit_index_damaged'] : []),
-    ...(backups?.hasFailed === true ? ['backup_failed'] : []),
-    ...(archives?.hasFailed === true ? ['audit_archive_failed'] : []),
     ...(keys.wrappers.problems().size > 0 ? ['kek_unreachable'] : []),
-    ...(clusterDocuments.some(({ held }) => held > 0) ? ['deletions_held'] : []),
+    ...features.warnings(),
   ];
 }
 
@@ -260,20 +241,17 @@ interface CoreDeps extends BrokerDeps {
   readonly trail: AuditTrail;
   readonly guard: RowGuard;
   readonly keys: InstallationKeys;
-  readonly copies: Copies;
+  readonly opened: OpenedStore;
+  /** Whether the store was held at the start. */
+  readonly isHeld: boolean;
+  readonly bootLog: BootLog;
 }
 
 interface Core extends Pick<
   RunningBroker,
-  | 'parts'
-  | 'clusters'
-  | 'clusterDocuments'
-  | 'unready'
-  | 'refused'
-  | 'calls'
-  | 'reloadable'
-  | 'limits'
+  'parts' | 'clusters' | 'options' | 'unready' | 'refused' | 'calls' | 'reloadable' | 'limits'
 > {
+  readonly features: Features;
   stop(): Promise<void>;
 }
 
@@ -299,33 +277,43 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const people = new ConfiguredPeople(config.people);
   const limits = structuredClone(config.limits);
   const tallies = new RefusalTallies(config, { store, clock, log });
-  const parts = await openParts(config, deps, {
-    trace,
-    clusters,
-    changedPods: clusters.changedPods,
-    refusals: tallies.refusals,
-    denials: tallies.denials,
-    refusalCounts: tallies.counts,
-    connections: new Connections([embedded, ...connections.providers]),
-    targets: new RotationTargets(connections.targets),
-    people,
-    limits,
-  });
+  const { options = OPTIONS } = deps;
+  const rows = new RowSeals(keys.keyring);
+  const features = await Features.open(options, { ...deps, config, rows, clusters, connections });
+  const parts = await openParts(
+    config,
+    { ...deps, features, rows },
+    {
+      trace,
+      clusters,
+      refusals: tallies.refusals,
+      denials: tallies.denials,
+      refusalCounts: tallies.counts,
+      connections: new Connections([embedded, ...connections.providers]),
+      targets: new RotationTargets(connections.targets),
+      people,
+      limits,
+    },
+  );
   own.parts = parts;
-  const reloaded = { connections, clusters, tallies, people, limits, embedded, trail };
+  const reloaded = { connections, clusters, tallies, people, limits, embedded, trail, features };
   const endings = new PodEndings(parts);
   const isHeld = store.fault() === 'ERR_HELD';
-  if (!isHeld) serveClusters(clusters, parts, endings);
+  if (!isHeld) serveClusters(clusters, { parts, features, endings });
   const watches = { stop: () => clusters.close() };
-  const copied = isHeld ? [] : await startDocuments(config, { parts, trail, connections });
-  const halt = await startBackgroundWork(config, { ...deps, parts, isHeld }, async (workers) => {
-    for (const part of [...copied, ...workers, watches, endings]) await part.stop();
-    await connections.close();
-  });
+  const halt = await startBackgroundWork(
+    config,
+    { ...deps, parts, features, isHeld },
+    async (workers) => {
+      for (const part of [...workers, watches, endings]) await part.stop();
+      await connections.close();
+    },
+  );
   return {
     parts,
     clusters,
-    clusterDocuments: copied,
+    features,
+    options,
     refused: tallies.counts,
     calls: connections.calls,
     limits,
@@ -340,21 +328,15 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
 }
 
 /** Serves the registered clusters, and follows the documents that they depend on. */
-function serveClusters(clusters: ClusterRegistry, parts: Parts, endings: PodEndings): void {
-  clusters.start(endings, new WatchedReports(parts), parts);
-  parts.state.onDocument((kind, name) => clusters.changed(kind, name, parts));
+function serveClusters(clusters: ClusterRegistry, { parts, features, endings }: Served): void {
+  clusters.start(endings, features.watching(parts), parts.catalog);
+  parts.state.onDocument((kind, name) => clusters.changed(kind, name, parts.catalog));
 }
 
-/** Copies custom resources. It loads the code only if the configuration has a cluster for it. */
-async function startDocuments(
-  config: Config,
-  deps: ClusterDocumentsDeps,
-): Promise<readonly ClusterDocumentsWork[]> {
-  if (config.kubernetes.documents.length === 0) return [];
-  const { clusterDocuments } = await import('./clusters/cluster-documents.ts');
-  const works = clusterDocuments(config, deps);
-  for (const work of works) work.start();
-  return works;
+interface Served {
+  readonly parts: Parts;
+  readonly features: Features;
+  readonly endings: PodEndings;
 }
 
 /** The audiences that this broker accepts at login, from the clusters registered now. No mount issues a token for them. */
@@ -372,7 +354,6 @@ function sealedCode({ keyring }: Pick<Keys, 'keyring'>): 'ERR_SEALED' | undefine
 type Made = Pick<
   Parts,
   | 'clusters'
-  | 'changedPods'
   | 'refusals'
   | 'denials'
   | 'refusalCounts'
@@ -387,41 +368,41 @@ function valueCache({ cache }: Config, clock: Clock, { lookup }: Keyring): Value
   return new ValueCache(clock, new ValueFingerprints(lookup), cache.maxBytes);
 }
 
+interface PartsDeps extends CoreDeps {
+  readonly features: Features;
+  readonly rows: RowSeals;
+}
+
 async function openParts(
   config: Config,
-  { clock, log, store, live, trail, keys, copies, reload, failpoint }: CoreDeps,
+  { clock, log, store, live, trail, keys, features, rows, reload, failpoint }: PartsDeps,
   made: Made,
 ): Promise<Parts> {
-  const rows = new RowSeals(keys.keyring);
-  const profiles = new Profiles();
-  const catalog = new Catalog(store, rows, () => live.documents(), [profiles]);
-  const sealing = { keyring: keys.keyring, rows, digest: sha256Hex };
-  const approvals = new Approvals(store, rows, clock);
-  const attestations = new Attestations(store, rows);
+  const catalog = new Catalog(store, rows, () => live.documents(), features.views);
+  const { keyring } = keys;
+  const sealing = { keyring, rows, digest: sha256Hex };
+  const { elevations, ...ports } = features.ports({
+    fitness: withoutPosture(catalog),
+    consents: WITHOUT_APPROVALS,
+    decoys: WITHOUT_ALARMS,
+    elevations: NO_ELEVATIONS,
+  });
   const sessions = new Sessions(store, sealing);
-  const tokens = new OperatorTokens(store, sealing, made.people.issuers, approvals);
-  const values = valueCache(config, clock, keys.keyring);
+  const tokens = new OperatorTokens(store, sealing, made.people.issuers, elevations);
+  const values = valueCache(config, clock, keyring);
   const canaries = new RotationCanaries({ store, values, ...keys });
   const quarantines = new Quarantines(store, rows, clock);
-  const evidence = new ImageEvidence(store);
-  const secretValues = new SecretValueMemory();
-  const { keyring } = keys;
-  const options = { approvals, attestations, evidence, secretValues, profiles };
   const core = { catalog, sessions, tokens, values, canaries, quarantines, keyring };
   const followers = [
     ...coreFollowers({ ...core, rereadKeys: () => rereadKeys(store, keys) }),
-    ...optionFollowers(options),
+    ...features.followers,
   ];
   const state = await State.start({ store, clock, log, keyring, followers });
-  const alerting = {
-    alertSources: new ConfiguredAlertSources(config.alerts, clock),
-    alertTallies: new AlertTallies(clock),
-  };
-  const recorded = { clock, digest: sha256Hex };
   const { limits } = made;
-  return {
+  return features.withParts({
     ...made,
     ...keys,
+    ...ports,
     store,
     clock,
     log,
@@ -430,19 +411,12 @@ async function openParts(
     sessions,
     tokens,
     quarantines,
-    ...options,
-    fitness: postureFitness({ ...options, clock, clusters: made.clusters }),
     proofs: new ProofMemory(clock),
-    ...alerting,
-    consents: adminConsents({ ...options, ...recorded }),
-    decoys: decoyAlarms({ ...alerting, ...recorded }),
-    heldAlerts: new HeldAlertFiles(config.audit.checkpointFile, log),
     values,
     canaries,
     quota: new LeaseQuota(store, limits),
     sessionQuota: new SessionQuota(store, limits),
     events: new EventStreams({ store, clock, log, state, limits }),
-    ...copies,
     configuration: reload,
     audit: trail.log,
     publicLog: trail.publicLog,
@@ -452,5 +426,5 @@ async function openParts(
     vetoes: { count: 0 },
     rotationsDue: new DueSignal(),
     failpoint,
-  };
+  });
 }

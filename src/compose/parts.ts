@@ -1,5 +1,5 @@
-import type { ConfiguredAlertSources } from '../auth/alert-sources/alert-sources.ts';
 import type { Alerting } from '../broker/alerts/alerting.ts';
+import type { Enforcing } from '../broker/alerts/pod-responses.ts';
 import type {
   Access,
   Backends,
@@ -15,19 +15,19 @@ import type { Alarming } from '../broker/recording/decoys.ts';
 import type { Approving } from '../broker/approvals/approval-memory.ts';
 import type { Attesting } from '../broker/attestations/attestations.ts';
 import type { Posture } from '../broker/posture/judging.ts';
+import type { PostureMeasured } from '../broker/posture/posture-metrics.ts';
+import type { Copies } from './backups-and-archives.ts';
 import type { SealedRows } from '../broker/kernel/row-seals.ts';
 import type { Streams } from '../broker/state/event-streams.ts';
 import type { Proofs } from '../broker/state/proof-memory.ts';
-import type { Archives } from '../ports/archives.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
 import type { PublicLog } from '../ports/public-log.ts';
 import type { RequiredReceivers } from '../ports/required-receivers.ts';
-import type { Backups } from '../ports/backups.ts';
 import type { Configuration } from '../ports/configuration.ts';
 import type { RootKeyWrappers } from '../broker/keys/root-key-wrappers.ts';
 
-/** Dependencies of all use cases. Only the composition knows all of them: each use case names the groups that it needs. */
-export type Parts = Recording &
+/** Dependencies of the use cases that every broker has. */
+export type CoreParts = Recording &
   Access &
   Backends &
   Keys &
@@ -37,20 +37,35 @@ export type Parts = Recording &
   Work &
   Streams &
   People &
-  Alerting &
-  Posture &
-  Attesting &
-  Approving &
   Consenting &
   Alarming &
   Proofs & {
-    /** Sources of alerts, with the method that a reload calls. */
-    readonly alertSources: ConfiguredAlertSources;
     readonly audit: AuditLog;
     readonly publicLog: PublicLog | undefined;
     readonly receivers: RequiredReceivers;
-    readonly backups: Backups | undefined;
     readonly configuration: Configuration | undefined;
-    readonly archives: Archives | undefined;
     readonly wrappers: RootKeyWrappers;
   };
+
+/** Copies of the custom resources of one cluster. */
+export interface CopiedResources {
+  readonly cluster: string;
+  /** Documents that are kept without their resource. */
+  readonly held: number;
+  count(state: 'accepted' | 'refused' | 'failed'): number;
+}
+
+/** Dependencies of the use cases of options. */
+export type OptionParts = Alerting &
+  Posture &
+  Attesting &
+  Approving &
+  Enforcing &
+  Pick<PostureMeasured, 'watchedReports'> &
+  Copies & {
+    /** Copies of custom resources, one for each cluster of the configuration. */
+    readonly clusterDocuments: () => readonly CopiedResources[];
+  };
+
+/** Dependencies of all use cases. Only the composition knows all of them: each use case names the groups that it needs. */
+export type Parts = CoreParts & OptionParts;

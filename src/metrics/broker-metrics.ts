@@ -16,7 +16,6 @@ export interface MeasuredBroker {
   readonly commits: DurationTally;
   space(): { readonly usedBytes: number; readonly limitBytes?: number | undefined } | undefined;
   indexes(): { readonly rows: number; readonly completedAt: number | undefined };
-  lastBackup(): number | undefined;
 }
 
 interface Refusal {
@@ -154,11 +153,6 @@ function storeMetrics(broker: MeasuredBroker): readonly Metric[] {
         const { usedBytes = 0, limitBytes = Number.POSITIVE_INFINITY } = broker.space() ?? {};
         return Math.max(0, limitBytes - usedBytes);
       },
-    },
-    {
-      name: 'quaymaster_backup_completed_timestamp_seconds',
-      help: 'When the newest backup of the store was made; 0 if there is none',
-      value: () => (broker.lastBackup() ?? 0) / 1000,
     },
   ];
 }

@@ -453,7 +453,7 @@ describeWith(['helm', 'kube', 'kubectl'], 'custom resources of a real API server
 
   it('a deleted definition of a kind deletes no more than a few documents (CR07)', async () => {
     const { broker } = api;
-    const [work] = broker.clusterDocuments;
+    const [work] = broker.parts.clusterDocuments();
     const many = Array.from({ length: 40 }, (_, n) => policy(`many-${n}`));
     const present = (): number =>
       many.filter(({ metadata: { name } }) =>

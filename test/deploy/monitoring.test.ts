@@ -4,6 +4,7 @@ import { load } from 'js-yaml';
 import { OperationTallies } from '../../src/api/server/operation-tallies.ts';
 import { Shares } from '../../src/api/request/memory-shares.ts';
 import type { RunningBroker } from '../../src/compose/broker.ts';
+import { OPTIONS } from '../../src/compose/features/options.ts';
 import { allMetrics } from '../../src/compose/serving/all-metrics.ts';
 import type { ConfigReload } from '../../src/compose/configuration/config-reload.ts';
 import {
@@ -39,7 +40,12 @@ const ADDED = ['instance', 'job'];
 
 /** The labels of each metric of a broker, by the names of its series. No gauge is collected, so the broker needs no parts. */
 function labelsBySeries(): ReadonlyMap<string, readonly string[]> {
-  const broker = { parts: {}, trail: {}, clusters: {} } as unknown as RunningBroker;
+  const broker = {
+    parts: {},
+    trail: {},
+    clusters: {},
+    options: OPTIONS,
+  } as unknown as RunningBroker;
   const metrics = [
     ...allMetrics(broker, () => []),
     ...certificateMetrics({ expiresAt: () => 0, hasReloadFailed: () => false }),

@@ -45,6 +45,8 @@ export interface ApiDeps {
   readonly metrics: Metrics;
   /** False if `/metrics` has its own listener. */
   readonly servesMetrics: boolean;
+  /** Operations of options that the broker does not have. They are answered as unknown paths. */
+  readonly absent?: ReadonlySet<OperationId>;
   readonly onAnswered?: Surroundings['onAnswered'];
 }
 
@@ -62,6 +64,7 @@ export function createApp(parts: ServedParts, deps: ApiDeps): RequestListener {
   });
   const known: Performance[] = [];
   for (const [id, operation] of ACCESS) {
+    if (deps.absent?.has(id) === true) continue;
     const route = routes[id] as Route<Caller | undefined>;
     const tally = surroundings.tallies.of(id);
     const performance = { operation, template: new PathTemplate(operation.path), route, tally };

@@ -54,13 +54,24 @@ export interface Enforcement {
   ): { readonly violations: readonly Violation[]; readonly validUntil: number };
 }
 
+export interface Enforcing {
+  /** Undefined in a broker without posture. */
+  readonly enforcement: Enforcement | undefined;
+}
+
+const NOTHING_ENFORCED: Enforcement = {
+  isAny: false,
+  basis: () => [],
+  judge: () => ({ violations: [], validUntil: Infinity }),
+};
+
 /**
  * Examines pods when they or their namespace change, and all pods with sessions when a profile or evidence about images changes,
  * or when an exception ends. It raises an alert for a pod that holds leases and does not meet an enforced profile any more, and
  * for a pod with the quarantine label.
  */
-export function podResponseWorker(parts: Parts, enforcement: Enforcement): Worker {
-  const responses = new PodResponses(parts, enforcement);
+export function podResponseWorker(parts: Parts & Enforcing): Worker {
+  const responses = new PodResponses(parts, parts.enforcement ?? NOTHING_ENFORCED);
   return new Worker('pod-responses', EVERY_MS, parts, (signal) => responses.round(signal));
 }
 

@@ -2,17 +2,19 @@ import type { Metric } from '../../ports/metrics.ts';
 import type { Posture } from './judging.ts';
 import { WATCHED_OUTCOMES, type WatchedOutcome } from './watched-reports.ts';
 
-interface Measured extends Pick<Posture, 'evidence'> {
+export interface PostureMeasured extends Pick<Posture, 'evidence'> {
   /** Signatures and attestations in memory. */
   readonly attestations: { readonly count: number; readonly bytes: number };
-  readonly clusters: {
-    /** Reports that this process read from custom resources of the Trivy Operator. */
-    watchedReports(): ReadonlyMap<WatchedOutcome, number>;
-  };
+  /** Reports that this process read from custom resources of the Trivy Operator. */
+  readonly watchedReports: () => ReadonlyMap<WatchedOutcome, number>;
 }
 
 /** Reports of scanners (evidence) and signatures (attestations) about images. */
-export function postureMetrics({ evidence, attestations, clusters }: Measured): readonly Metric[] {
+export function postureMetrics({
+  evidence,
+  attestations,
+  watchedReports,
+}: PostureMeasured): readonly Metric[] {
   return [
     {
       name: 'quaymaster_image_statements',
@@ -37,7 +39,7 @@ export function postureMetrics({ evidence, attestations, clusters }: Measured): 
       help: 'Reports of the Trivy Operator that this process read, by outcome',
       labels: ['outcome'],
       values() {
-        const counts = clusters.watchedReports();
+        const counts = watchedReports();
         return WATCHED_OUTCOMES.map((outcome) => [{ outcome }, counts.get(outcome) ?? 0]);
       },
     },

@@ -42,6 +42,9 @@ export interface OperatorToken {
   readonly endsAt: number;
 }
 
+/** The elevations of a broker without approvals. */
+export const NO_ELEVATIONS: Elevations = { elevationsOf: () => [] };
+
 interface LiveFacts {
   readonly hash: Buffer;
   readonly digest: TextDigest;

@@ -27,7 +27,7 @@ import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 import type { AuditTrail } from '../log/audit-trail.ts';
 import type { Config } from '../config/schema.ts';
 import type { OpenedConnections } from '../configuration/connections.ts';
-import type { Parts } from '../parts.ts';
+import type { CopiedResources, Parts } from '../parts.ts';
 
 const ROUND_MS = 2_000;
 /** Objects that were refused for what others wrote, such as a definition without its mount, are retried after this pause, which doubles. */
@@ -328,7 +328,7 @@ export function clusterDocuments(
   return kubernetes.documents.map((each) => new ClusterDocumentsWork(each, alone, deps));
 }
 
-export function resourceMetrics(works: () => readonly ClusterDocumentsWork[]): readonly Metric[] {
+export function resourceMetrics(works: () => readonly CopiedResources[]): readonly Metric[] {
   return [
     {
       name: 'quaymaster_custom_resources',

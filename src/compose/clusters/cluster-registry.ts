@@ -9,11 +9,9 @@ import {
 import { BrokerError } from '../../domain/errors.ts';
 import type { ClusterSpec } from '../../domain/identity/cluster.ts';
 import type { Clusters } from '../../broker/state/dependencies.ts';
-import { ChangedPods } from '../../broker/alerts/changed-pods.ts';
 import type { DocumentKind } from '../../broker/model/kinds.ts';
 import type { Catalog } from '../../broker/state/catalog.ts';
 import type { StoredDocument } from '../../broker/model/document.ts';
-import type { WatchedOutcome, WatchedReports } from '../../broker/posture/watched-reports.ts';
 import type { PodEndings } from '../../broker/sessions/pod-endings.ts';
 import { checkCluster } from '../../auth/check-cluster.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -23,7 +21,7 @@ import {
   needsNamespaceLabels,
   type PostureProfile,
 } from '../../domain/posture/profile.ts';
-import type { NamespaceFacts, PodWatch, WatchStatus } from '../../ports/pod-watch.ts';
+import type { ChangedPod, NamespaceFacts, PodWatch, WatchStatus } from '../../ports/pod-watch.ts';
 import type { WorkloadAuthenticator } from '../../ports/workload-authenticator.ts';
 
 interface RegisteredCluster {
@@ -38,9 +36,21 @@ interface RegisteredCluster {
   readonly reports: ReportWatch | undefined;
 }
 
-interface Documents {
-  readonly catalog: Pick<Catalog, 'all' | 'find'>;
-  readonly profiles: { readonly all: readonly PostureProfile[] };
+type Documents = Pick<Catalog, 'all' | 'find'>;
+
+/** A part of the broker that follows what the watches report. */
+export interface ClusterFollower {
+  /** Profiles, which decide what is watched besides pods. */
+  readonly profiles?: { readonly all: readonly PostureProfile[] };
+  /** Takes reports of scanners. */
+  readonly reports?: { take(cluster: string, object: unknown): Promise<void> };
+  /** Notices changed pods and namespaces. */
+  readonly changedPods?: {
+    changed(pod: ChangedPod): void;
+    changedNamespace(changed: { readonly cluster: string; readonly namespace: string }): void;
+    /** All pods may have changed. */
+    changedAll(): void;
+  };
 }
 
 interface RegistryDeps {
@@ -54,10 +64,9 @@ interface RegistryDeps {
 /** The active clusters. A cluster is created with its document, replaced when the document changes, and closed when it is deleted. */
 export class ClusterRegistry implements Clusters {
   readonly #deps: RegistryDeps;
-  readonly changedPods = new ChangedPods();
   readonly #registered = new Map<string, RegisteredCluster>();
   #endings: PodEndings | undefined;
-  #reports: WatchedReports | undefined;
+  #followers: readonly ClusterFollower[] = [];
   #profiles: readonly PostureProfile[] = [];
 
   constructor(deps: RegistryDeps) {
@@ -65,17 +74,17 @@ export class ClusterRegistry implements Clusters {
   }
 
   /** Connects the watches to the parts that react to their changes. Before this call the registry serves no cluster. */
-  start(endings: PodEndings, reports: WatchedReports, { catalog, profiles }: Documents): void {
+  start(endings: PodEndings, followers: readonly ClusterFollower[], catalog: Documents): void {
     this.#endings = endings;
-    this.#reports = reports;
-    this.#follow(profiles.all);
+    this.#followers = followers;
+    this.#follow();
     for (const cluster of catalog.all('cluster')) this.#apply(cluster.name, cluster);
     void this.#endOrphaned(endings);
   }
 
-  changed(kind: DocumentKind, name: string, { catalog, profiles }: Documents): void {
+  changed(kind: DocumentKind, name: string, catalog: Documents): void {
     if (kind === 'cluster') this.#apply(name, catalog.find('cluster', name));
-    if (kind === 'posture-profile') this.#follow(profiles.all);
+    if (kind === 'posture-profile') this.#follow();
   }
 
   /** Updates one cluster to match its document and its connection; undefined means that the document was deleted. */
@@ -101,8 +110,8 @@ export class ClusterRegistry implements Clusters {
   }
 
   /** Begins to watch the objects that profiles need, and stops what none needs any more. */
-  #follow(profiles: readonly PostureProfile[]): void {
-    this.#profiles = profiles;
+  #follow(): void {
+    this.#profiles = this.#followers.flatMap(({ profiles }) => profiles?.all ?? []);
     for (const [name, { namespaces }] of this.#registered) this.#want(name, namespaces);
   }
 
@@ -169,11 +178,6 @@ export class ClusterRegistry implements Clusters {
     ]);
   }
 
-  /** Counts of the watched reports, by outcome. */
-  watchedReports(): ReadonlyMap<WatchedOutcome, number> {
-    return this.#reports?.counts() ?? new Map<WatchedOutcome, number>();
-  }
-
   async close(): Promise<void> {
     for (const { authenticator, watch, namespaces, reports } of this.#registered.values()) {
       authenticator.close();
@@ -206,7 +210,9 @@ export class ClusterRegistry implements Clusters {
       {
         onEnd: (end) => this.#endings?.ended(end),
         onMassLoss: (ends) => this.#endings?.lost(ends),
-        onChange: (pod) => this.changedPods.changed(pod),
+        onChange: (pod) => {
+          for (const { changedPods } of this.#followers) changedPods?.changed(pod);
+        },
         onStatus: (status) => {
           log.info({ cluster: name, status }, 'pod watch');
           if (status === 'live') void this.#reconcile(name);
@@ -228,15 +234,19 @@ export class ClusterRegistry implements Clusters {
     const dependencies = { api: connection.api, clock, random, log };
     const namespaces = spec.podWatch
       ? new NamespaceWatch(dependencies, (namespace) => {
-          if (namespace === undefined) this.changedPods.changedAll();
-          else this.changedPods.changedNamespace({ cluster: name, namespace });
+          for (const { changedPods } of this.#followers) {
+            if (namespace === undefined) changedPods?.changedAll();
+            else changedPods?.changedNamespace({ cluster: name, namespace });
+          }
         })
       : undefined;
     this.#want(name, namespaces);
-    const taken = this.#reports;
+    const takers = this.#followers.flatMap((each) => each.reports ?? []);
     const reports =
-      spec.trivyReports && taken !== undefined
-        ? new ReportWatch((object) => taken.take(name, object), dependencies)
+      spec.trivyReports && takers.length > 0
+        ? new ReportWatch(async (object) => {
+            for (const each of takers) await each.take(name, object);
+          }, dependencies)
         : undefined;
     return { namespaces, reports };
   }

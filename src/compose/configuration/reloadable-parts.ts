@@ -5,12 +5,14 @@ import type { AuditTrail } from '../log/audit-trail.ts';
 import type { ClusterRegistry } from '../clusters/cluster-registry.ts';
 import { NO_CHANGE, reloadable, type Reloadable } from './config-reload.ts';
 import type { OpenedConnections } from './connections.ts';
+import type { Features } from '../features/feature.ts';
 import type { Parts } from '../parts.ts';
 import type { ConfiguredPeople } from './people.ts';
 import type { RefusalTallies } from '../log/refusal-tallies.ts';
 
 export interface ReloadedParts {
   readonly parts: Parts;
+  readonly features: Pick<Features, 'reloadable'>;
   readonly connections: OpenedConnections;
   readonly clusters: ClusterRegistry;
   readonly tallies: RefusalTallies;
@@ -28,7 +30,7 @@ export function reloadableParts(reloaded: ReloadedParts): readonly Reloadable[] 
     reloadableConnections(reloaded),
     reloadable((next) => tallies.limit(next.audit)),
     reloadable((next) => people.use(next.people)),
-    reloadable((next) => reloaded.parts.alertSources.use(next.alerts)),
+    ...reloaded.features.reloadable,
     reloadable((next) => replaceLimits(limits, next.limits)),
     reloadable((next) => trail.replaceSinks(next.audit)),
   ];

@@ -12,6 +12,8 @@ import { SourceAddress } from '../../../src/api/request/source-address.ts';
 import { createServer, type ApiServer } from '../../../src/api/server/server.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import { openBroker, type RunningBroker } from '../../../src/compose/broker.ts';
+import type { Option } from '../../../src/compose/features/feature.ts';
+import { absentOperations } from '../../../src/compose/features/options.ts';
 import { initialise } from '../../../src/compose/installation/initialise.ts';
 import { configSchema, type Config } from '../../../src/compose/config/schema.ts';
 import { createLog } from '../../../src/process/log.ts';
@@ -46,6 +48,8 @@ export interface PartsOptions {
   /** Issuers of people. */
   readonly people?: Record<string, unknown>;
   readonly failpoint?: (name: string) => void;
+  /** By default all. */
+  readonly options?: readonly Option[];
 }
 
 export interface CallOptions {
@@ -130,7 +134,12 @@ export class RunningApi {
     await initialise(config, { tokenFile, tokenTtlSeconds: 30 * 86_400 }, { clock, log });
     const admin = (await readFile(tokenFile, 'utf8')).trim();
     await rm(tokenFile);
-    const broker = await openBroker(config, { clock, log, ...(failpoint && { failpoint }) });
+    const broker = await openBroker(config, {
+      clock,
+      log,
+      ...(failpoint && { failpoint }),
+      ...(options.options && { options: options.options }),
+    });
     const drain = new Drain();
     const sources = new SourceAddress(config.listener.trustedProxies);
     const app = createApp(broker.parts, {
@@ -144,6 +153,7 @@ export class RunningApi {
       warnings: () => broker.warnings(),
       metrics: new RegisteredMetrics(),
       servesMetrics: true,
+      absent: absentOperations(broker.options),
     });
     const malformed = new MalformedRequests(broker.parts, 'test');
     const server = await createServer(app, config.listener, {

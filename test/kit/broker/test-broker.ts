@@ -13,7 +13,6 @@ import { logIn } from '../../../src/broker/sessions/log-in.ts';
 import { postureFitness } from '../../../src/broker/posture/judge-posture.ts';
 import { Profiles } from '../../../src/broker/posture/profiles.ts';
 import type { Clusters, Limits } from '../../../src/broker/state/dependencies.ts';
-import { optionFollowers } from '../../../src/compose/features/option-followers.ts';
 import type { Parts } from '../../../src/compose/parts.ts';
 import { RotationCanaries } from '../../../src/broker/rotations/canary-values.ts';
 import { decoyAlarms } from '../../../src/broker/alerts/decoys.ts';
@@ -22,14 +21,20 @@ import { Catalog } from '../../../src/broker/state/catalog.ts';
 import { Connections, type BoundConnection } from '../../../src/broker/state/connections.ts';
 import { EventStreams } from '../../../src/broker/state/event-streams.ts';
 import { DueSignal } from '../../../src/broker/kernel/due-signal.ts';
-import { Attestations } from '../../../src/broker/attestations/attestation-memory.ts';
+import {
+  attestationFollower,
+  Attestations,
+} from '../../../src/broker/attestations/attestation-memory.ts';
 import { ConfiguredAlertSources } from '../../../src/auth/alert-sources/alert-sources.ts';
 import { alertsConfigSchema } from '../../../src/auth/alert-sources/config.ts';
 import { ChangedPods } from '../../../src/broker/alerts/changed-pods.ts';
 import { AlertTallies } from '../../../src/broker/alerts/alert-tallies.ts';
-import { Approvals } from '../../../src/broker/approvals/approval-memory.ts';
-import { ImageEvidence } from '../../../src/broker/posture/evidence-memory.ts';
-import { SecretValueMemory } from '../../../src/broker/posture/secret-value-memory.ts';
+import { approvalFollower, Approvals } from '../../../src/broker/approvals/approval-memory.ts';
+import { evidenceFollower, ImageEvidence } from '../../../src/broker/posture/evidence-memory.ts';
+import {
+  secretValueFollower,
+  SecretValueMemory,
+} from '../../../src/broker/posture/secret-value-memory.ts';
 import { Quarantines } from '../../../src/broker/state/quarantine-memory.ts';
 import { ProofMemory } from '../../../src/broker/state/proof-memory.ts';
 import {
@@ -426,7 +431,10 @@ async function openParts(made: PartsOf): Promise<Parts> {
     keyring,
     followers: [
       ...coreFollowers({ ...memory, rereadKeys: () => Promise.resolve() }),
-      ...optionFollowers(options),
+      approvalFollower(approvals),
+      attestationFollower(attestations),
+      evidenceFollower(evidence),
+      secretValueFollower(secretValues),
     ],
   });
   return {
@@ -450,6 +458,9 @@ async function openParts(made: PartsOf): Promise<Parts> {
     digest: sha256Hex,
     clusters,
     fitness: postureFitness({ ...options, clock, clusters }),
+    enforcement: undefined,
+    watchedReports: () => new Map(),
+    clusterDocuments: () => [],
     quota: new LeaseQuota(store, limits),
     sessionQuota: new SessionQuota(store, limits),
     events: new EventStreams({ store, clock, log, state, limits }),

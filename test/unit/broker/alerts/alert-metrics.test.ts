@@ -37,7 +37,7 @@ it('the metrics of containers count statements, watched reports and quarantines 
     evidence: { shareOf: () => ({ rows: 3, bytes: 400 }) },
     attestations: { count: 2, bytes: 50 },
     quarantines: { inForce: () => [{ kind: 'pod' }, { kind: 'pod' }, { kind: 'operator' }] },
-    clusters: { watchedReports: () => new Map([['stored', 4]]) },
+    watchedReports: () => new Map([['stored', 4]]),
   };
   metrics.add(postureMetrics(parts as unknown as Parameters<typeof postureMetrics>[0]));
   metrics.add(quarantineMetrics(parts as unknown as Parameters<typeof quarantineMetrics>[0]));

@@ -1,0 +1,44 @@
+import { ConfiguredAlertSources } from '../../auth/alert-sources/alert-sources.ts';
+import { alertMetrics } from '../../broker/alerts/alert-metrics.ts';
+import { AlertTallies } from '../../broker/alerts/alert-tallies.ts';
+import { ChangedPods } from '../../broker/alerts/changed-pods.ts';
+import { decoyAlarms } from '../../broker/alerts/decoys.ts';
+import { podResponseWorker } from '../../broker/alerts/pod-responses.ts';
+import { responseWorker } from '../../broker/alerts/response-worker.ts';
+import { sha256Hex } from '../../crypto/hashes/digest.ts';
+import { reloadable } from '../configuration/config-reload.ts';
+import { HeldAlertFiles, takeHeldAlerts } from '../serving/held-alerts.ts';
+import type { Option } from './feature.ts';
+
+/** Runtime alerts, reads of decoys and incidents cut off pods and rotate what they read. */
+export const alerts: Option = {
+  operations: [
+    'receiveAlert',
+    'listAlertSources',
+    'listAlerts',
+    'approveAlert',
+    'dismissAlert',
+    'openIncident',
+    'readIncident',
+    'listResponseRules',
+    'readResponseRule',
+    'putResponseRule',
+    'deleteResponseRule',
+    'listResponseRuleVersions',
+  ],
+  open({ config, clock, log }) {
+    const alertSources = new ConfiguredAlertSources(config.alerts, clock);
+    const alertTallies = new AlertTallies(clock);
+    const changedPods = new ChangedPods();
+    const heldAlerts = new HeldAlertFiles(config.audit.checkpointFile, log);
+    return {
+      parts: { alertSources, alertTallies, changedPods, heldAlerts },
+      ports: { decoys: decoyAlarms({ alertSources, alertTallies, clock, digest: sha256Hex }) },
+      reloadable: [reloadable((next) => alertSources.use(next.alerts))],
+      watching: () => ({ changedPods }),
+      workers: (parts) => [responseWorker(parts), podResponseWorker(parts)],
+      beforeServing: takeHeldAlerts,
+    };
+  },
+  metrics: alertMetrics,
+};

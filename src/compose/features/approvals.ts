@@ -1,0 +1,32 @@
+import { approvalFollower, Approvals } from '../../broker/approvals/approval-memory.ts';
+import { approvalMetrics } from '../../broker/approvals/approval-metrics.ts';
+import { approvalWorker } from '../../broker/approvals/approval-worker.ts';
+import { adminConsents } from '../../broker/approvals/consent.ts';
+import { sha256Hex } from '../../crypto/hashes/digest.ts';
+import type { Option } from './feature.ts';
+
+/** Another admin approves grants of admin, and elevations in an emergency. */
+export const approvals: Option = {
+  operations: [
+    'requestBreakGlass',
+    'listApprovals',
+    'readApproval',
+    'approveRequest',
+    'denyRequest',
+    'withdrawRequest',
+    'requireApprovals',
+  ],
+  open({ store, rows, clock }) {
+    const memory = new Approvals(store, rows, clock);
+    return {
+      parts: { approvals: memory },
+      ports: {
+        consents: adminConsents({ approvals: memory, clock, digest: sha256Hex }),
+        elevations: memory,
+      },
+      followers: [approvalFollower(memory)],
+      workers: (parts) => [approvalWorker(parts)],
+    };
+  },
+  metrics: approvalMetrics,
+};

@@ -1,0 +1,30 @@
+import { archiveRunMetrics } from '../../backup/archive-runs.ts';
+import { NO_COPIES, openCopies } from '../backups-and-archives.ts';
+import type { Option } from './feature.ts';
+
+/** Scheduled backups of the store, and an archive of the old part of the log. */
+export const copies: Option = {
+  operations: ['archiveAudit', 'listArchiveObjects', 'readArchive', 'createBackup', 'listBackups'],
+  async open(deps) {
+    const opened = deps.isHeld ? NO_COPIES : await openCopies(deps.config, deps);
+    const { backups, archives } = opened;
+    return {
+      parts: opened,
+      warnings: () => [
+        ...(backups?.hasFailed === true ? ['backup_failed'] : []),
+        ...(archives?.hasFailed === true ? ['audit_archive_failed'] : []),
+      ],
+      async stop() {
+        await Promise.all([backups?.stop(), archives?.stop()]);
+      },
+    };
+  },
+  metrics: (parts) => [
+    {
+      name: 'quaymaster_backup_completed_timestamp_seconds',
+      help: 'When the newest backup of the store was made; 0 if there is none',
+      value: () => (parts.backups?.last ?? 0) / 1000,
+    },
+    ...archiveRunMetrics(() => parts.archives),
+  ],
+};

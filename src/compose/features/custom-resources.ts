@@ -1,0 +1,22 @@
+import { resourceMetrics, type ClusterDocumentsWork } from '../clusters/cluster-documents.ts';
+import type { Option } from './feature.ts';
+
+/** Custom resources of Kubernetes become documents. */
+export const customResources: Option = {
+  operations: [],
+  open({ config, trail, connections }) {
+    let works: readonly ClusterDocumentsWork[] = [];
+    return {
+      parts: { clusterDocuments: () => works },
+      async workers(parts) {
+        // The code is loaded only if the configuration has a cluster for it.
+        if (config.kubernetes.documents.length === 0) return [];
+        const { clusterDocuments } = await import('../clusters/cluster-documents.ts');
+        works = clusterDocuments(config, { parts, trail, connections });
+        return works;
+      },
+      warnings: () => (works.some(({ held }) => held > 0) ? ['deletions_held'] : []),
+    };
+  },
+  metrics: ({ clusterDocuments }) => resourceMetrics(() => clusterDocuments()),
+};

@@ -1,0 +1,66 @@
+import { attestationFollower, Attestations } from '../../broker/attestations/attestation-memory.ts';
+import { EnforcedProfiles } from '../../broker/posture/enforced-profiles.ts';
+import { evidenceFollower, ImageEvidence } from '../../broker/posture/evidence-memory.ts';
+import { evidenceWorker } from '../../broker/posture/evidence-worker.ts';
+import { postureFitness } from '../../broker/posture/judge-posture.ts';
+import { postureMetrics } from '../../broker/posture/posture-metrics.ts';
+import { Profiles } from '../../broker/posture/profiles.ts';
+import {
+  secretValueFollower,
+  SecretValueMemory,
+} from '../../broker/posture/secret-value-memory.ts';
+import { secretValueWorker } from '../../broker/posture/secret-value-worker.ts';
+import { WatchedReports } from '../../broker/posture/watched-reports.ts';
+import type { Option } from './feature.ts';
+
+/** Pods get secrets only if they meet posture profiles, judged by evidence and signatures of their images. */
+export const posture: Option = {
+  operations: [
+    'explainPosture',
+    'surveyPosture',
+    'pushAttestation',
+    'listAttestations',
+    'readAttestation',
+    'deleteAttestation',
+    'listEvidence',
+    'pushEvidence',
+    'readEvidence',
+    'deleteEvidence',
+    'listPostureProfiles',
+    'readPostureProfile',
+    'putPostureProfile',
+    'deletePostureProfile',
+    'listPostureProfileVersions',
+  ],
+  open({ store, rows, clock, clusters }) {
+    const profiles = new Profiles();
+    const attestations = new Attestations(store, rows);
+    const evidence = new ImageEvidence(store);
+    const secretValues = new SecretValueMemory();
+    const judging = { profiles, attestations, evidence, secretValues, clock, clusters };
+    let reports: WatchedReports | undefined;
+    return {
+      parts: {
+        profiles,
+        attestations,
+        evidence,
+        secretValues,
+        enforcement: new EnforcedProfiles(judging),
+        watchedReports: () => reports?.counts() ?? new Map(),
+      },
+      ports: { fitness: postureFitness(judging) },
+      views: [profiles],
+      followers: [
+        attestationFollower(attestations),
+        evidenceFollower(evidence),
+        secretValueFollower(secretValues),
+      ],
+      watching: (parts) => {
+        reports = new WatchedReports(parts);
+        return { profiles, reports };
+      },
+      workers: (parts) => [evidenceWorker(parts), secretValueWorker(parts)],
+    };
+  },
+  metrics: postureMetrics,
+};
