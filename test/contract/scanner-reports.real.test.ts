@@ -2,8 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 import { readReport } from '../../src/domain/posture/reports/read-report.ts';
-import { MalformedReport, type Report } from '../../src/domain/posture/reports/report.ts';
+import { type Report } from '../../src/domain/posture/reports/report.ts';
 import { describeWith } from '../kit/backends/backends.ts';
+import { MalformedJson } from '../../src/domain/text/json-node.ts';
 
 interface TrivyResult {
   readonly Vulnerabilities?: readonly {
@@ -139,7 +140,7 @@ describeWith(['grypereports'], 'reports that Grype 0.121.2 knows', ({ gryperepor
 
   it.each(['Dirs', 'Empty'])('are refused if they are not about an image: %s', (name) => {
     const path = name === 'Dirs' ? 'TestJsonDirsPresenter.golden' : 'TestEmptyJsonPresenter.golden';
-    expect(() => read(at(`json/testdata/snapshot/${path}`))).toThrow(MalformedReport);
+    expect(() => read(at(`json/testdata/snapshot/${path}`))).toThrow(MalformedJson);
   });
 
   it('give the worst rating in CycloneDX, whatever other ratings say', () => {

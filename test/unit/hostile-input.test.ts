@@ -42,13 +42,14 @@ import {
 } from '../../src/domain/policy/parse-policy.ts';
 import { evaluate } from '../../src/domain/posture/evaluate.ts';
 import { imageReference } from '../../src/domain/posture/image-reference.ts';
-import { MalformedPod, PodNode } from '../../src/domain/posture/pod-node.ts';
+import { PodNode } from '../../src/domain/posture/pod-node.ts';
 import { podsIn } from '../../src/domain/posture/pods-in.ts';
 import { compileProfile } from '../../src/domain/posture/profile.ts';
 import { parseSpiffeId } from '../../src/domain/identity/spiffe-id.ts';
 import { parseTimeOfDay } from '../../src/domain/time/time-window.ts';
 import { openTimeZone } from '../../src/domain/time/time-zone.ts';
 import { parseWorkloadId, workloadId, workloadOf } from '../../src/domain/identity/workload.ts';
+import { MalformedJson } from '../../src/domain/text/json-node.ts';
 import { parseJson } from '../../src/net/https/parse-json.ts';
 import { retryAfterSeconds } from '../../src/net/https/retry-after.ts';
 import { parseLocation as parseAwsLocation } from '../../src/providers/aws/secrets/location.ts';
@@ -400,7 +401,7 @@ describe('hostile input', () => {
           evidenceOf: () => [],
         };
         expect(evaluate(profile, snapshot, NOW).findings).toEqual(expect.any(Array));
-        parses(() => podsIn(value), MalformedPod);
+        parses(() => podsIn(value), MalformedJson);
       }),
       { numRuns: 500 },
     );

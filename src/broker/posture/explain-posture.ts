@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { counts, type TrustedImage } from '../../domain/posture/evaluate.ts';
 import type { PostureFinding } from '../../domain/posture/finding.ts';
-import { MalformedPod, PodNode } from '../../domain/posture/pod-node.ts';
+import { PodNode } from '../../domain/posture/pod-node.ts';
 import { podsIn, type FoundPod } from '../../domain/posture/pods-in.ts';
 import type { PostureMode } from '../../domain/posture/profile.ts';
 import type { PodFacts } from '../../ports/pod-watch.ts';
@@ -13,6 +13,7 @@ import type { StoredEvidence } from './evidence.ts';
 import { judgePod, type NamedPod } from './judge-posture.ts';
 import type { Judging, Posture } from './judging.ts';
 import { findingFor } from './shown-finding.ts';
+import { MalformedJson, type JsonNode } from '../../domain/text/json-node.ts';
 
 /** A running pod by name, or the pods of an object that was not created yet. */
 export type PostureQuestion =
@@ -118,7 +119,7 @@ function podsOf(manifest: unknown): readonly FoundPod[] {
 }
 
 /** A pod of a manifest, as a watch would know it. */
-function factsOf(pod: PodNode): PodFacts {
+function factsOf(pod: JsonNode): PodFacts {
   const labels = refusing(() => pod.at('metadata', 'labels').members());
   return {
     state: 'unknown',
@@ -127,15 +128,15 @@ function factsOf(pod: PodNode): PodFacts {
   };
 }
 
-const namespaceOf = (pod: PodNode): string | undefined =>
+const namespaceOf = (pod: JsonNode): string | undefined =>
   refusing(() => pod.at('metadata', 'namespace').text());
-const nameOf = (pod: PodNode): string => refusing(() => pod.at('metadata', 'name').text()) ?? '';
+const nameOf = (pod: JsonNode): string => refusing(() => pod.at('metadata', 'name').text()) ?? '';
 
 function refusing<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof MalformedPod) throw invalid(error.pointer, error.message);
+    if (error instanceof MalformedJson) throw invalid(error.pointer, error.message);
     throw error;
   }
 }

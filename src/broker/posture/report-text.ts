@@ -1,8 +1,9 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { readReport, type ReportFormat } from '../../domain/posture/reports/read-report.ts';
-import { MalformedReport, type Report } from '../../domain/posture/reports/report.ts';
+import type { Report } from '../../domain/posture/reports/report.ts';
 import { exceededBound, type JsonBounds } from '../../domain/text/json-bounds.ts';
 import { JsonText, Lines, type Position } from '../../domain/text/strict-json.ts';
+import { MalformedJson } from '../../domain/text/json-node.ts';
 
 export const MAX_REPORT_BYTES = 1_048_576;
 /** Bounds of a report: no scanner nests deeper than about ten. */
@@ -35,9 +36,9 @@ export function parseReport({ text, format, image }: AskedReport): Report & {
   try {
     return readReport(value, { format, image });
   } catch (error) {
-    if (!(error instanceof MalformedReport)) throw error;
+    if (!(error instanceof MalformedJson)) throw error;
     const place = new JsonText(source).locate(error.pointer);
-    throw invalid(error.message.replace(/^the pod /, '').slice(0, LONGEST_MESSAGE), place);
+    throw invalid(error.message.slice(0, LONGEST_MESSAGE), place);
   }
 }
 

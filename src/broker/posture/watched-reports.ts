@@ -1,11 +1,11 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { ReportNode, MalformedReport } from '../../domain/posture/reports/report.ts';
 import { isHistorical } from '../../domain/posture/reports/trivy-operator.ts';
 import { readReport } from '../../domain/posture/reports/read-report.ts';
 import type { Recording, Work } from '../state/dependencies.ts';
 import type { Posture } from './judging.ts';
 import { commitDecided, SystemActor } from '../recording/record.ts';
 import { planned } from './evidence.ts';
+import { JsonNode, MalformedJson } from '../../domain/text/json-node.ts';
 
 type Parts = Recording & Pick<Posture, 'evidence'> & Pick<Work, 'log'>;
 
@@ -48,9 +48,9 @@ export class WatchedReports {
   #store(cluster: string, object: unknown): Promise<WatchedOutcome> {
     return commitDecided(this.#parts, (decidedAt) => {
       if (exceeds(object)) {
-        throw new MalformedReport('', `may nest ${DEEPEST} deep and have ${MOST_VALUES} values`);
+        throw new MalformedJson('', `may nest ${DEEPEST} deep and have ${MOST_VALUES} values`);
       }
-      const root = new ReportNode(object, '');
+      const root = new JsonNode(object, '');
       if (isHistorical(root)) return { plan: undefined, settle: () => 'unchanged' };
       const report = readReport(object, { format: 'trivy-operator', image: [] });
       const writer = `watch:${cluster}`;
@@ -65,7 +65,7 @@ export class WatchedReports {
   #refused(cluster: string, object: unknown, error: unknown): WatchedOutcome {
     const reason = error instanceof BrokerError ? error.reason : undefined;
     if (reason === 'older_report') return 'unchanged';
-    const isBroken = error instanceof MalformedReport || reason === 'bad_report';
+    const isBroken = error instanceof MalformedJson || reason === 'bad_report';
     if (!isBroken && reason !== 'evidence_full') throw error;
     const { log } = this.#parts;
     log.warn({ cluster, ...placeOf(object), ...faultOf(error) }, 'a watched report was refused');
@@ -79,17 +79,17 @@ const LONGEST = 512;
 function faultOf(error: unknown): { readonly pointer: string; readonly problem: string } {
   const [problem] = error instanceof BrokerError ? (error.problems ?? []) : [];
   const { pointer, message } =
-    error instanceof MalformedReport ? error : (problem ?? { pointer: '', message: '' });
+    error instanceof MalformedJson ? error : (problem ?? { pointer: '', message: '' });
   const text = error instanceof BrokerError && problem === undefined ? error.message : message;
   return {
     pointer: pointer.slice(0, LONGEST),
-    problem: text.replace(/^the pod /, '').slice(0, LONGEST),
+    problem: text.replace(/^the document /, '').slice(0, LONGEST),
   };
 }
 
 function placeOf(object: unknown): { readonly namespace?: string; readonly report?: string } {
   try {
-    const metadata = new ReportNode(object, '').at('metadata');
+    const metadata = new JsonNode(object, '').at('metadata');
     const namespace = metadata.at('namespace').text()?.slice(0, LONGEST);
     const report = metadata.at('name').text()?.slice(0, LONGEST);
     return {

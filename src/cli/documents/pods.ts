@@ -1,9 +1,9 @@
-import { MalformedPod } from '../../domain/posture/pod-node.ts';
 import { podsIn, type FoundPod } from '../../domain/posture/pods-in.ts';
 import type { CliContext } from '../run/context.ts';
 import { UsageError } from '../run/errors.ts';
 import { problemAt } from './manifest.ts';
 import { readDocuments, type LocatedDocument } from './read-files.ts';
+import { MalformedJson } from '../../domain/text/json-node.ts';
 
 export interface PodsOfDocument {
   readonly document: LocatedDocument;
@@ -29,7 +29,7 @@ export function readingPod<T>(document: LocatedDocument, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof MalformedPod)) throw error;
+    if (!(error instanceof MalformedJson)) throw error;
     const problem = problemAt(document, error.pointer, error.message);
     throw new UsageError('a file has a pod that Kubernetes would refuse', [problem]);
   }

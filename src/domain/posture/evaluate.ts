@@ -3,11 +3,12 @@ import type { Checked, CheckFinding, PostureFinding } from './finding.ts';
 import { exposedSecretFindings, vulnerabilityFindings, type JudgedImage } from './report-checks.ts';
 import { imageReference, runningDigest, type ImageReference } from './image-reference.ts';
 import { isTrustRuled, judgeTrust, type ImageTrust, type TrustedStatement } from './image-trust.ts';
-import { containersOf, containerStatusesOf, MalformedPod, type PodNode } from './pod-node.ts';
+import { containersOf, containerStatusesOf } from './pod-node.ts';
 import { podSecurityFindings } from './pod-security.ts';
 import { secretValueFindings, type SecretValues } from './secret-values.ts';
 import { selects, type Labels, type LabelSelector } from './label-selector.ts';
 import { anyMatches, needsNamespaceLabels, type PostureProfile } from './profile.ts';
+import { MalformedJson, type JsonNode } from '../text/json-node.ts';
 
 export interface PostureVerdict {
   readonly findings: readonly PostureFinding[];
@@ -26,7 +27,7 @@ export interface PodSnapshot {
   /** `namespace/name`. */
   readonly name: string;
   /** Metadata, specification and status; undefined if the pod is not known. */
-  readonly pod: PodNode | undefined;
+  readonly pod: JsonNode | undefined;
   /** Labels of the pod; undefined if they are not known. */
   readonly labels?: Labels | undefined;
   /** Undefined: not known. */
@@ -117,7 +118,7 @@ function foundAt(profile: PostureProfile, snapshot: PodSnapshot, now: number): F
     ];
     return { ...judged, found, validUntil: Math.min(judged.validUntil, reports.validUntil) };
   } catch (error) {
-    if (!(error instanceof MalformedPod)) throw error;
+    if (!(error instanceof MalformedJson)) throw error;
     const { pointer, message } = error;
     return { ...NOTHING_TRUSTED, found: [{ code: 'pod_malformed', pointer, message }] };
   }
@@ -125,7 +126,7 @@ function foundAt(profile: PostureProfile, snapshot: PodSnapshot, now: number): F
 
 function podFindings(
   profile: PostureProfile,
-  pod: PodNode,
+  pod: JsonNode,
   values: SecretValues | undefined,
 ): readonly CheckFinding[] {
   const { spec } = profile;
@@ -157,7 +158,7 @@ function podFindings(
 /** A NetworkPolicy does not apply to a pod in the network of its node. */
 function networkFindings(
   { spec }: PostureProfile,
-  pod: PodNode,
+  pod: JsonNode,
   { labels, egressSelectors }: PodSnapshot,
 ): readonly CheckFinding[] {
   if (spec.pod.networkPolicy === 'any') return [];
@@ -182,7 +183,7 @@ const TOKEN_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
  * A live pod shows whether a token of the Kubernetes API is mounted. In a manifest, only the setting of the pod is known: its service account may
  * forbid the token too.
  */
-function mountedTokens(pod: PodNode): readonly CheckFinding[] {
+function mountedTokens(pod: JsonNode): readonly CheckFinding[] {
   const automount = pod.at('spec', 'automountServiceAccountToken');
   const mounts = containersOf(pod).flatMap((each) => each.at('volumeMounts').items());
   const isLive = !pod.at('metadata', 'uid').isAbsent;
@@ -195,7 +196,7 @@ function mountedTokens(pod: PodNode): readonly CheckFinding[] {
 
 function containerFindings(
   profile: PostureProfile,
-  node: PodNode,
+  node: JsonNode,
   values: SecretValues | undefined,
 ): readonly CheckFinding[] {
   const { spec } = profile;
@@ -247,7 +248,7 @@ interface PodImage {
   readonly running: string | undefined;
 }
 
-function imagesOf(profile: PostureProfile, pod: PodNode): readonly PodImage[] {
+function imagesOf(profile: PostureProfile, pod: JsonNode): readonly PodImage[] {
   const running = runningImages(pod);
   return containersOf(pod)
     .filter((container) => !isIgnored(profile.ignoreContainers, container))
@@ -413,7 +414,7 @@ function isAnother({
 }
 
 /** Running digests by the name of the container. */
-function runningImages(pod: PodNode): ReadonlyMap<string, string> {
+function runningImages(pod: JsonNode): ReadonlyMap<string, string> {
   return new Map(
     containerStatusesOf(pod).flatMap((status) => {
       const digest = runningDigest(status.at('imageID').text());
@@ -422,12 +423,12 @@ function runningImages(pod: PodNode): ReadonlyMap<string, string> {
   );
 }
 
-function repositoryOf(container: PodNode): string | undefined {
+function repositoryOf(container: JsonNode): string | undefined {
   const text = container.at('image').text();
   return text === undefined ? undefined : (imageReference(text)?.repository ?? text);
 }
 
-function isIgnored(ignored: PostureProfile['ignoreContainers'], container: PodNode): boolean {
+function isIgnored(ignored: PostureProfile['ignoreContainers'], container: JsonNode): boolean {
   const name = container.at('name').text() ?? '';
   const image = repositoryOf(container);
   return ignored.some((each) => each.name(name) && image !== undefined && each.image(image));

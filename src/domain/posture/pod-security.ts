@@ -1,4 +1,5 @@
-import { containersOf, type PodNode } from './pod-node.ts';
+import { containersOf } from './pod-node.ts';
+import type { JsonNode } from '../text/json-node.ts';
 
 /**
  * The Pod Security Standards (https://kubernetes.io/docs/concepts/security/pod-security-standards/) in all versions up to Kubernetes 1.37,
@@ -21,10 +22,10 @@ export interface PodFinding {
 
 interface Requirement {
   readonly must: string;
-  readonly isMet: (node: PodNode) => boolean;
+  readonly isMet: (node: JsonNode) => boolean;
 }
 type Failure = Pick<PodFinding, 'pointer' | 'must'>;
-type Rule = (pod: PodNode) => readonly Failure[];
+type Rule = (pod: JsonNode) => readonly Failure[];
 
 interface Check {
   readonly level: PodSecurityLevel;
@@ -59,29 +60,29 @@ const startingWith = (exact: readonly string[], prefix: string): Requirement => 
     exact.includes(value as string) || (typeof value === 'string' && value.startsWith(prefix)),
 });
 
-function failures(nodes: readonly PodNode[], requirement: Requirement): readonly Failure[] {
+function failures(nodes: readonly JsonNode[], requirement: Requirement): readonly Failure[] {
   return nodes
     .filter((node) => !requirement.isMet(node))
     .map(({ pointer }) => ({ pointer, must: requirement.must }));
 }
 
 /** The values at one place of every container. */
-const inContainers = (pod: PodNode, ...names: readonly string[]): readonly PodNode[] =>
+const inContainers = (pod: JsonNode, ...names: readonly string[]): readonly JsonNode[] =>
   containersOf(pod).map((container) => container.at(...names));
 
 /** The values at one place of the security contexts of the pod and of every container. */
-const inContexts = (pod: PodNode, ...names: readonly string[]): readonly PodNode[] => [
+const inContexts = (pod: JsonNode, ...names: readonly string[]): readonly JsonNode[] => [
   pod.at('spec', 'securityContext', ...names),
   ...inContainers(pod, 'securityContext', ...names),
 ];
 
-const present = (nodes: readonly PodNode[]): readonly PodNode[] =>
+const present = (nodes: readonly JsonNode[]): readonly JsonNode[] =>
   nodes.filter(({ isAbsent }) => !isAbsent);
 
-const isWindows = (pod: PodNode): boolean => pod.at('spec', 'os', 'name').value === 'windows';
-const isInUserNamespace = (pod: PodNode): boolean => pod.at('spec', 'hostUsers').value === false;
+const isWindows = (pod: JsonNode): boolean => pod.at('spec', 'os', 'name').value === 'windows';
+const isInUserNamespace = (pod: JsonNode): boolean => pod.at('spec', 'hostUsers').value === false;
 const unless =
-  (isExempt: (pod: PodNode) => boolean, rule: Rule): Rule =>
+  (isExempt: (pod: JsonNode) => boolean, rule: Rule): Rule =>
   (pod) =>
     isExempt(pod) ? [] : rule(pod);
 
@@ -107,7 +108,7 @@ const BASELINE_CAPABILITIES = oneOf([
   'SYS_CHROOT',
 ]);
 
-const addedCapabilities = (pod: PodNode): readonly PodNode[] =>
+const addedCapabilities = (pod: JsonNode): readonly JsonNode[] =>
   inContainers(pod, 'securityContext', 'capabilities', 'add').flatMap((list) => list.items());
 
 const ONLY_NET_BIND_SERVICE = oneOf(['NET_BIND_SERVICE']);
@@ -149,7 +150,7 @@ const seccompAnnotations: Rule = (pod) => {
 
 /** A setting of the pod applies to each container without a setting of its own. */
 function inheritedByContainers(
-  pod: PodNode,
+  pod: JsonNode,
   name: string,
   requirement: Requirement,
 ): readonly Failure[] {
@@ -403,9 +404,9 @@ export interface PodStandard {
   readonly minor: MinorVersion;
 }
 
-/** Violations of a standard by a pod; empty if it conforms. @throws MalformedPod */
+/** Violations of a standard by a pod; empty if it conforms. @throws MalformedJson */
 export function podSecurityFindings(
-  pod: PodNode,
+  pod: JsonNode,
   { level, minor }: PodStandard,
 ): readonly PodFinding[] {
   const rules = new Map<string, Rule>();

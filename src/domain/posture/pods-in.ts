@@ -1,4 +1,5 @@
 import { PodNode } from './pod-node.ts';
+import type { JsonNode } from '../text/json-node.ts';
 
 /** Place of the pod in each kind of object: its metadata and specification in a template. */
 const POD_OF_KIND: Readonly<Record<string, readonly string[]>> = {
@@ -16,10 +17,10 @@ const POD_OF_KIND: Readonly<Record<string, readonly string[]>> = {
 export interface FoundPod {
   /** The kind, namespace if it has one, and name of the object that has the pod, such as `Deployment shop/web`. */
   readonly owner: string;
-  readonly pod: PodNode;
+  readonly pod: JsonNode;
 }
 
-/** The pods of a Kubernetes object: of a workload, or of each item of a `List`. Other objects have none. @throws MalformedPod */
+/** The pods of a Kubernetes object: of a workload, or of each item of a `List`. Other objects have none. @throws MalformedJson */
 export function podsIn(value: unknown, pointer = ''): readonly FoundPod[] {
   const object = new PodNode(value, pointer);
   const kind = object.at('kind').text() ?? '';

@@ -1,6 +1,6 @@
 import type { CheckFinding } from './finding.ts';
-import type { PodNode } from './pod-node.ts';
 import { anyMatches, type PostureProfile } from './profile.ts';
+import type { JsonNode } from '../text/json-node.ts';
 
 /** Shorter values are not compared: settings such as `production` would equal them by chance, and a person who may create pods could guess them. */
 export const SHORTEST_COMPARED = 16;
@@ -21,7 +21,7 @@ export interface SecretValues {
  */
 export function secretValueFindings(
   { spec, secretPaths }: PostureProfile,
-  container: PodNode,
+  container: JsonNode,
   values: SecretValues | undefined,
 ): readonly CheckFinding[] {
   if (spec.pod.secretValuesInEnvironment !== 'deny') return [];
@@ -52,12 +52,12 @@ function reasonOf(values: SecretValues | undefined): string {
 
 const NONE: readonly string[] = [];
 
-function nameOf(node: PodNode): string {
+function nameOf(node: JsonNode): string {
   return node.at('name').text() ?? '';
 }
 
 /** Empty for a value that has none; undefined for a value that is not compared. */
-function fingerprintOf(variable: PodNode): string | undefined {
+function fingerprintOf(variable: JsonNode): string | undefined {
   const value = variable.at('value').text() ?? '';
   return value.length >= SHORTEST_COMPARED ? '' : variable.at('valueFingerprint').text();
 }

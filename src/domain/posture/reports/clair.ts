@@ -5,16 +5,15 @@ import {
   findingsOf,
   instantOf,
   keptName,
-  MalformedReport,
   namesOf,
   severityOf,
   shortText,
   type Report,
-  type ReportNode,
 } from './report.ts';
+import { type JsonNode, MalformedJson } from '../../text/json-node.ts';
 
 /** A vulnerability report of the API of Clair 4. It names the manifest of one platform and has no time. */
-export function readClair(root: ReportNode): Report {
+export function readClair(root: JsonNode): Report {
   const packages = root.at('packages');
   const vulnerabilities = root.at('vulnerabilities');
   const findings = root
@@ -37,8 +36,8 @@ export function readClair(root: ReportNode): Report {
   };
 }
 
-function vulnerability(node: ReportNode, purl: string): Vulnerability {
-  if (node.isAbsent) throw new MalformedReport(node.pointer, 'is missing');
+function vulnerability(node: JsonNode, purl: string): Vulnerability {
+  if (node.isAbsent) throw new MalformedJson(node.pointer, 'is missing');
   const name = keptName(node.at('name'));
   const version = shortText(node.at('fixed_in_version'));
   return {
@@ -52,6 +51,6 @@ function vulnerability(node: ReportNode, purl: string): Vulnerability {
 }
 
 /** Clair writes the zero time of Go for "not known". */
-function publishedAt(node: ReportNode): number | undefined {
+function publishedAt(node: JsonNode): number | undefined {
   return fieldText(node).startsWith('0001-') ? undefined : instantOf(node);
 }

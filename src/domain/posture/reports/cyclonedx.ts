@@ -5,15 +5,14 @@ import {
   findingsOf,
   instantOf,
   keptName,
-  MalformedReport,
   namesOf,
   purlOf,
   severityOf,
   shortText,
   type Report,
-  type ReportNode,
 } from './report.ts';
 import { trivyVersion } from './trivy.ts';
+import { type JsonNode, MalformedJson } from '../../text/json-node.ts';
 
 const STATES: ReadonlyMap<string, VexState> = new Map([
   ['resolved', 'fixed'],
@@ -28,13 +27,13 @@ const STATES: ReadonlyMap<string, VexState> = new Map([
  * Reads CycloneDX 1.4 to 1.7 with vulnerabilities. If one of them has an analysis, the document is VEX and not the result of a scan: a list of
  * vulnerabilities that do not matter must not pass as the complete list.
  */
-export function readCycloneDx(root: ReportNode): Report {
+export function readCycloneDx(root: JsonNode): Report {
   if (!/^1\.[4-7]$/.test(fieldText(root.at('specVersion')))) {
-    throw new MalformedReport('/specVersion', 'must be 1.4 to 1.7');
+    throw new MalformedJson('/specVersion', 'must be 1.4 to 1.7');
   }
   const list = root.at('vulnerabilities');
   if (list.isAbsent) {
-    throw new MalformedReport(
+    throw new MalformedJson(
       '',
       'has no list of vulnerabilities: it lists parts only',
       'the report',
@@ -57,7 +56,7 @@ export function readCycloneDx(root: ReportNode): Report {
 }
 
 /** The list of 1.4, or the object of 1.5. */
-function toolOf(tools: ReportNode): { readonly name: string; readonly version: string } {
+function toolOf(tools: JsonNode): { readonly name: string; readonly version: string } {
   const list = Array.isArray(tools.value) ? tools : tools.at('components');
   const [tool] = list.items();
   const name = tool === undefined ? '' : shortText(tool.at('name')).toLowerCase();
@@ -66,7 +65,7 @@ function toolOf(tools: ReportNode): { readonly name: string; readonly version: s
   return { name, version: name === 'trivy' ? trivyVersion(node) : shortText(node) };
 }
 
-function digestsOf(component: ReportNode): Pick<Report, 'manifests' | 'configs'> {
+function digestsOf(component: JsonNode): Pick<Report, 'manifests' | 'configs'> {
   const properties = component
     .at('properties')
     .items()
@@ -85,7 +84,7 @@ function decoded(purl: string): string {
   return purl.replaceAll(/%3a/gi, ':');
 }
 
-function purlsByReference(root: ReportNode): ReadonlyMap<string, string> {
+function purlsByReference(root: JsonNode): ReadonlyMap<string, string> {
   return new Map(
     findingsOf(root.at('components')).flatMap((component) => {
       const reference = fieldText(component.at('bom-ref'));
@@ -99,9 +98,9 @@ function purlsByReference(root: ReportNode): ReadonlyMap<string, string> {
 
 /** A reference to a part of another document (`urn:cdx:…#<reference>`) is its package URL in practice. */
 function affectedPurls(
-  node: ReportNode,
+  node: JsonNode,
   purls: ReadonlyMap<string, string>,
-): readonly { readonly purl: string; readonly affect: ReportNode }[] {
+): readonly { readonly purl: string; readonly affect: JsonNode }[] {
   return findingsOf(node.at('affects')).map((affect) => {
     const reference = keptReference(affect.at('ref'));
     const own = reference.slice(reference.indexOf('#') + 1);
@@ -110,15 +109,15 @@ function affectedPurls(
   });
 }
 
-function keptReference(node: ReportNode): string {
+function keptReference(node: JsonNode): string {
   const text = fieldText(node);
   if (text === '' || text.length > 512) {
-    throw new MalformedReport(node.pointer, 'must have 1 to 512 characters');
+    throw new MalformedJson(node.pointer, 'must have 1 to 512 characters');
   }
   return text;
 }
 
-function vulnerabilities(nodes: readonly ReportNode[], purls: ReadonlyMap<string, string>) {
+function vulnerabilities(nodes: readonly JsonNode[], purls: ReadonlyMap<string, string>) {
   const found = nodes.flatMap((node) =>
     affectedPurls(node, purls).map(({ purl, affect }) => {
       const isFixable =
@@ -142,12 +141,12 @@ function vulnerabilities(nodes: readonly ReportNode[], purls: ReadonlyMap<string
   return saysFixes ? found : found.map((each) => ({ ...each, isFixable: true }));
 }
 
-function worstOf(ratings: readonly ReportNode[]): Severity {
+function worstOf(ratings: readonly JsonNode[]): Severity {
   const found = new Set(ratings.map((rating) => severityOf(rating.at('severity'))));
   return SEVERITIES.find((severity) => found.has(severity)) ?? 'UNKNOWN';
 }
 
-function namesIn(node: ReportNode): ReturnType<typeof namesOf> {
+function namesIn(node: JsonNode): ReturnType<typeof namesOf> {
   const others = node
     .at('references')
     .items()
@@ -155,15 +154,15 @@ function namesIn(node: ReportNode): ReturnType<typeof namesOf> {
   return namesOf(keptName(node.at('id')), others);
 }
 
-function statement(node: ReportNode, purls: ReadonlyMap<string, string>): VexStatement {
+function statement(node: JsonNode, purls: ReadonlyMap<string, string>): VexStatement {
   const { id, aliases } = namesIn(node);
   const word = fieldText(node.at('analysis', 'state'));
   const state = word === '' ? 'affected' : STATES.get(word);
   if (state === undefined) {
-    throw new MalformedReport(`${node.pointer}/analysis/state`, 'is not a state of an analysis');
+    throw new MalformedJson(`${node.pointer}/analysis/state`, 'is not a state of an analysis');
   }
   const affected = affectedPurls(node, purls).map(({ purl }) => purl);
   // A statement about no package must not hide the vulnerability in every package.
-  if (affected.length === 0) throw new MalformedReport(`${node.pointer}/affects`, 'is missing');
+  if (affected.length === 0) throw new MalformedJson(`${node.pointer}/affects`, 'is missing');
   return { ids: [id, ...aliases], purls: affected, state };
 }

@@ -5,25 +5,24 @@ import {
   findingsOf,
   instantOf,
   keptName,
-  MalformedReport,
   namesOf,
   purlOf,
   severityOf,
   shortText,
   type Report,
-  type ReportNode,
 } from './report.ts';
+import { type JsonNode, MalformedJson } from '../../text/json-node.ts';
 
 /** `grype IMAGE --output json`. */
-export function readGrype(root: ReportNode): Report {
+export function readGrype(root: JsonNode): Report {
   if (fieldText(root.at('source', 'type')) !== 'image') {
-    throw new MalformedReport('/source/type', 'must be image: scan the image itself');
+    throw new MalformedJson('/source/type', 'must be image: scan the image itself');
   }
   const database = root.at('descriptor', 'db', 'status');
   if (database.at('valid').value === false) {
     const why =
       'is false, so the database of the scanner is damaged or out of date: update it and scan again';
-    throw new MalformedReport(database.at('valid').pointer, why);
+    throw new MalformedJson(database.at('valid').pointer, why);
   }
   const target = root.at('source', 'target');
   const ofRegistry = digestsIn(target.at('repoDigests'));

@@ -5,11 +5,10 @@ import {
   findingsOf,
   instantOf,
   keptName,
-  MalformedReport,
   shortText,
   type Report,
-  type ReportNode,
 } from './report.ts';
+import { type JsonNode, MalformedJson } from '../../text/json-node.ts';
 
 /** One product of a statement: an image, or a package of the image that the sender names. */
 interface Product {
@@ -19,7 +18,7 @@ interface Product {
 }
 
 /** OpenVEX 0.0.1 and 0.2.0: statements of the vendor of an image. */
-export function readOpenVex(root: ReportNode, image: readonly string[]): Report {
+export function readOpenVex(root: JsonNode, image: readonly string[]): Report {
   const statements = findingsOf(root.at('statements')).map((node) => ({
     node,
     products: node.at('products').items().map(product),
@@ -29,7 +28,7 @@ export function readOpenVex(root: ReportNode, image: readonly string[]): Report 
   );
   const chosen = image.length > 0 ? image : [...named];
   if (chosen.length > 1 && image.length === 0) {
-    throw new MalformedReport(
+    throw new MalformedJson(
       '/statements',
       `is about ${chosen.length} images: send it once for each, and name the digest`,
     );
@@ -51,16 +50,16 @@ export function readOpenVex(root: ReportNode, image: readonly string[]): Report 
   };
 }
 
-function statement(node: ReportNode, { purls }: Product): VexStatement {
+function statement(node: JsonNode, { purls }: Product): VexStatement {
   const word = fieldText(node.at('status'));
   const state = VEX_STATES.find((each) => each === word);
   if (state === undefined) {
-    throw new MalformedReport(`${node.pointer}/status`, `must be one of ${VEX_STATES.join(', ')}`);
+    throw new MalformedJson(`${node.pointer}/status`, `must be one of ${VEX_STATES.join(', ')}`);
   }
   return { ids: idsOf(node.at('vulnerability')), purls, state };
 }
 
-function idsOf(node: ReportNode): readonly string[] {
+function idsOf(node: JsonNode): readonly string[] {
   if (typeof node.value === 'string') return [keptName(node)];
   const aliases = node
     .at('aliases')
@@ -69,7 +68,7 @@ function idsOf(node: ReportNode): readonly string[] {
   return [keptName(node.at('name')), ...aliases].slice(0, 8);
 }
 
-function product(node: ReportNode): Product {
+function product(node: JsonNode): Product {
   if (typeof node.value === 'string') return productOf(keptName(node), []);
   const own = fieldText(node.at('identifiers', 'purl')) || keptName(node.at('@id'));
   const parts = node

@@ -2,17 +2,10 @@ import { readClair } from './clair.ts';
 import { readCycloneDx } from './cyclonedx.ts';
 import { readGrype } from './grype.ts';
 import { readOpenVex } from './openvex.ts';
-import {
-  digestIn,
-  fieldText,
-  instantOf,
-  MalformedReport,
-  ReportNode,
-  type Report,
-  type ReportAdapter,
-} from './report.ts';
+import { digestIn, fieldText, instantOf, type Report, type ReportAdapter } from './report.ts';
 import { isTrivyOperator, readTrivyOperator } from './trivy-operator.ts';
 import { readTrivy, trivyVersion } from './trivy.ts';
+import { JsonNode, MalformedJson } from '../../text/json-node.ts';
 
 export const REPORT_FORMATS = [
   'trivy',
@@ -37,7 +30,7 @@ const ADAPTERS: Readonly<Record<ReportFormat, ReportAdapter>> = {
 
 const VULN_PREDICATE = 'https://cosign.sigstore.dev/attestation/vuln/v1';
 
-/** Reads a report of a scanner or a VEX document. An undefined format is recognised by members that only one format has. @throws MalformedReport */
+/** Reads a report of a scanner or a VEX document. An undefined format is recognised by members that only one format has. @throws MalformedJson */
 export function readReport(
   value: unknown,
   {
@@ -45,9 +38,9 @@ export function readReport(
     image,
   }: { readonly format: ReportFormat | undefined; readonly image: readonly string[] },
 ): Report & { readonly format: ReportFormat } {
-  const root = new ReportNode(value, '');
+  const root = new JsonNode(value, '', 'the report');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new MalformedReport('', 'must be a JSON object', 'the report');
+    throw new MalformedJson('', 'must be a JSON object', 'the report');
   }
   const found = format ?? formatOf(root);
   const report = ADAPTERS[found](root, image);
@@ -55,7 +48,7 @@ export function readReport(
   return { ...report, format: found };
 }
 
-function formatOf(root: ReportNode): ReportFormat {
+function formatOf(root: JsonNode): ReportFormat {
   if (isTrivyOperator(root)) return 'trivy-operator';
   if (fieldText(root.at('bomFormat')) === 'CycloneDX') return 'cyclonedx';
   if (fieldText(root.at('@context')).startsWith('https://openvex.dev/')) return 'openvex';
@@ -63,14 +56,14 @@ function formatOf(root: ReportNode): ReportFormat {
   if (!root.at('SchemaVersion').isAbsent && !root.at('ArtifactName').isAbsent) return 'trivy';
   if (!root.at('matches').isAbsent && !root.at('descriptor').isAbsent) return 'grype';
   if (!root.at('manifest_hash').isAbsent) return 'clair';
-  throw new MalformedReport(
+  throw new MalformedJson(
     '',
     `is in no known format: the known ones are ${REPORT_FORMATS.join(', ')}`,
     'the report',
   );
 }
 
-function isCosignVuln(root: ReportNode): boolean {
+function isCosignVuln(root: JsonNode): boolean {
   if (!root.at('predicateType').isAbsent) {
     return fieldText(root.at('predicateType')) === VULN_PREDICATE;
   }
@@ -79,10 +72,10 @@ function isCosignVuln(root: ReportNode): boolean {
 }
 
 /** A statement of in-toto with the predicate of `cosign attest --type vuln`, or the predicate alone, with a report of Trivy. */
-function readCosignVuln(root: ReportNode, image: readonly string[]): Report {
+function readCosignVuln(root: JsonNode, image: readonly string[]): Report {
   const isStatement = !root.at('predicateType').isAbsent;
   if (isStatement && fieldText(root.at('predicateType')) !== VULN_PREDICATE) {
-    throw new MalformedReport('/predicateType', `must be ${VULN_PREDICATE}`);
+    throw new MalformedJson('/predicateType', `must be ${VULN_PREDICATE}`);
   }
   const predicate = isStatement ? root.at('predicate') : root;
   const report = readTrivy(predicate.at('scanner', 'result'));
@@ -101,12 +94,12 @@ function readCosignVuln(root: ReportNode, image: readonly string[]): Report {
   };
 }
 
-/** A report of another image than the sender names is a mistake of its pipeline. @throws MalformedReport */
+/** A report of another image than the sender names is a mistake of its pipeline. @throws MalformedJson */
 function checkImage({ manifests, configs }: Report, image: readonly string[]): void {
   const own = [...manifests, ...configs];
   if (manifests.length === 0 || image.length === 0) return;
   if (image.some((digest) => own.includes(digest))) return;
-  throw new MalformedReport(
+  throw new MalformedJson(
     '',
     `is about the image ${own.join(', ')}, not ${image.join(', ')}`,
     'the report',

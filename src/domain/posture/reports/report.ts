@@ -1,8 +1,6 @@
 import { isDigest } from '../image-reference.ts';
 import { SEVERITIES, type EvidenceSections, type Severity } from '../evidence.ts';
-import { MalformedPod as MalformedReport, PodNode as ReportNode } from '../pod-node.ts';
-
-export { MalformedReport, ReportNode };
+import { MalformedJson, type JsonNode } from '../../text/json-node.ts';
 
 /** A report of any format in one form. */
 export interface Report {
@@ -18,8 +16,8 @@ export interface Report {
   readonly sections: EvidenceSections;
 }
 
-/** Reads a report of one format. `image` are the digests that the sender names. @throws MalformedReport */
-export type ReportAdapter = (root: ReportNode, image: readonly string[]) => Report;
+/** Reads a report of one format. `image` are the digests that the sender names. @throws MalformedJson */
+export type ReportAdapter = (root: JsonNode, image: readonly string[]) => Report;
 
 /** A scanner writes descriptions of this length at most; what the broker keeps is far shorter. */
 const LONGEST_FIELD = 4_096;
@@ -27,36 +25,36 @@ const LONGEST_NAME = 256;
 const MOST_FINDINGS = 50_000;
 const MOST_DIGESTS = 16;
 
-/** A text of bounded length; empty if it is absent. @throws MalformedReport */
-export function fieldText(node: ReportNode): string {
+/** A text of bounded length; empty if it is absent. @throws MalformedJson */
+export function fieldText(node: JsonNode): string {
   const text = node.text() ?? '';
   if (text.length > LONGEST_FIELD) {
-    throw new MalformedReport(node.pointer, `may have ${LONGEST_FIELD} characters`);
+    throw new MalformedJson(node.pointer, `may have ${LONGEST_FIELD} characters`);
   }
   return text;
 }
 
-/** A name that the broker keeps: it must be present and printable. @throws MalformedReport */
-export function keptName(node: ReportNode): string {
+/** A name that the broker keeps: it must be present and printable. @throws MalformedJson */
+export function keptName(node: JsonNode): string {
   const text = fieldText(node);
   if (text === '' || text.length > LONGEST_NAME || /\p{Cc}/u.test(text)) {
-    throw new MalformedReport(node.pointer, `must have 1 to ${LONGEST_NAME} printable characters`);
+    throw new MalformedJson(node.pointer, `must have 1 to ${LONGEST_NAME} printable characters`);
   }
   return text;
 }
 
-/** The first `LONGEST_NAME` characters of a text, without control characters. @throws MalformedReport */
-export function shortText(node: ReportNode): string {
+/** The first `LONGEST_NAME` characters of a text, without control characters. @throws MalformedJson */
+export function shortText(node: JsonNode): string {
   return fieldText(node)
     .slice(0, LONGEST_NAME)
     .replaceAll(/\p{Cc}/gu, ' ');
 }
 
-/** Items of a list of findings. @throws MalformedReport */
-export function findingsOf(list: ReportNode): readonly ReportNode[] {
+/** Items of a list of findings. @throws MalformedJson */
+export function findingsOf(list: JsonNode): readonly JsonNode[] {
   const items = list.items();
   if (items.length > MOST_FINDINGS) {
-    throw new MalformedReport(list.pointer, `may have ${MOST_FINDINGS} findings`);
+    throw new MalformedJson(list.pointer, `may have ${MOST_FINDINGS} findings`);
   }
   return items;
 }
@@ -68,22 +66,22 @@ const WORDS: ReadonlyMap<string, Severity> = new Map<string, Severity>([
   ['DEFCON1', 'CRITICAL'],
 ]);
 
-/** @throws MalformedReport for a word that no scanner writes: it must not pass as a mild one. */
-export function severityOf(node: ReportNode): Severity {
+/** @throws MalformedJson for a word that no scanner writes: it must not pass as a mild one. */
+export function severityOf(node: JsonNode): Severity {
   const text = fieldText(node);
   if (text === '') return 'UNKNOWN';
   const severity = WORDS.get(text.toUpperCase());
-  if (severity === undefined) throw new MalformedReport(node.pointer, 'is not a severity');
+  if (severity === undefined) throw new MalformedJson(node.pointer, 'is not a severity');
   return severity;
 }
 
-/** Milliseconds since the epoch. @throws MalformedReport for a text that is not a time */
-export function instantOf(node: ReportNode): number | undefined {
+/** Milliseconds since the epoch. @throws MalformedJson for a text that is not a time */
+export function instantOf(node: JsonNode): number | undefined {
   const text = fieldText(node);
   if (text === '') return undefined;
   const instant = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(instant)) {
-    throw new MalformedReport(node.pointer, 'must be a time such as 2026-12-31T12:00:00Z');
+    throw new MalformedJson(node.pointer, 'must be a time such as 2026-12-31T12:00:00Z');
   }
   return instant;
 }
@@ -94,11 +92,11 @@ export function digestIn(text: string): readonly string[] {
   return isDigest(digest) ? [digest] : [];
 }
 
-/** @throws MalformedReport */
-export function digestsIn(list: ReportNode): readonly string[] {
+/** @throws MalformedJson */
+export function digestsIn(list: JsonNode): readonly string[] {
   const items = list.items();
   if (items.length > MOST_DIGESTS) {
-    throw new MalformedReport(list.pointer, `may have ${MOST_DIGESTS} digests`);
+    throw new MalformedJson(list.pointer, `may have ${MOST_DIGESTS} digests`);
   }
   return items.flatMap((item) => digestIn(fieldText(item)));
 }
@@ -116,7 +114,7 @@ export function namesOf(
 }
 
 /** A package URL without qualifiers and subpath, which describe the place of a copy and not the package. */
-export function purlOf(node: ReportNode, name: string, version: string): string {
+export function purlOf(node: JsonNode, name: string, version: string): string {
   const [purl = ''] = fieldText(node).split(/[?#]/, 1);
   return purl.startsWith('pkg:') ? purl.slice(0, LONGEST_NAME * 2) : `${name}@${version}`;
 }

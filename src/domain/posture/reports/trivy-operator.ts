@@ -5,32 +5,31 @@ import {
   findingsOf,
   instantOf,
   keptName,
-  MalformedReport,
   namesOf,
   purlOf,
   severityOf,
   shortText,
   type Report,
-  type ReportNode,
 } from './report.ts';
 import { trivyVersion } from './trivy.ts';
+import { type JsonNode, MalformedJson } from '../../text/json-node.ts';
 
 const GROUP = 'aquasecurity.github.io/';
 const TTL = 'trivy-operator.aquasecurity.github.io/report-ttl';
 
-export function isTrivyOperator(root: ReportNode): boolean {
+export function isTrivyOperator(root: JsonNode): boolean {
   return fieldText(root.at('apiVersion')).startsWith(GROUP);
 }
 
-/** Reports whether the operator keeps the report although its workload was deleted. @throws MalformedReport */
-export function isHistorical(root: ReportNode): boolean {
+/** Reports whether the operator keeps the report although its workload was deleted. @throws MalformedJson */
+export function isHistorical(root: JsonNode): boolean {
   return fieldText(root.at('metadata', 'annotations', TTL)) === '0s';
 }
 
 /** A VulnerabilityReport or ExposedSecretReport of the Trivy Operator, 0.24 or later: an older one names the digest of the configuration only. */
-export function readTrivyOperator(root: ReportNode): Report {
+export function readTrivyOperator(root: JsonNode): Report {
   if (isHistorical(root)) {
-    throw new MalformedReport('/metadata/annotations', 'marks the report as historical');
+    throw new MalformedJson('/metadata/annotations', 'marks the report as historical');
   }
   const report = root.at('report');
   return {
@@ -43,7 +42,7 @@ export function readTrivyOperator(root: ReportNode): Report {
   };
 }
 
-function sectionOf(kind: string, report: ReportNode): EvidenceSections {
+function sectionOf(kind: string, report: JsonNode): EvidenceSections {
   if (kind === 'VulnerabilityReport') {
     const findings = findingsOf(report.at('vulnerabilities')).map((node) => {
       const version = shortText(node.at('fixedVersion'));
@@ -67,5 +66,5 @@ function sectionOf(kind: string, report: ReportNode): EvidenceSections {
     }));
     return { secrets: { findings } };
   }
-  throw new MalformedReport('/kind', 'must be VulnerabilityReport or ExposedSecretReport');
+  throw new MalformedJson('/kind', 'must be VulnerabilityReport or ExposedSecretReport');
 }

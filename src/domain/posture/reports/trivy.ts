@@ -6,23 +6,22 @@ import {
   findingsOf,
   instantOf,
   keptName,
-  MalformedReport,
   namesOf,
   purlOf,
   severityOf,
   shortText,
   type Report,
-  type ReportNode,
 } from './report.ts';
+import { type JsonNode, MalformedJson } from '../../text/json-node.ts';
 
 /** Releases whose published builds were poisoned: a report of one of them proves nothing. */
 const POISONED = new Set(['0.69.4', '0.69.5', '0.69.6']);
 
-/** @throws MalformedReport for a scanner whose reports are worthless */
-export function trivyVersion(node: ReportNode): string {
+/** @throws MalformedJson for a scanner whose reports are worthless */
+export function trivyVersion(node: JsonNode): string {
   const version = shortText(node).replace(/^v/, '');
   if (POISONED.has(version)) {
-    throw new MalformedReport(
+    throw new MalformedJson(
       node.pointer,
       `is a poisoned release of Trivy (${version}): scan again with another one`,
     );
@@ -34,10 +33,10 @@ export function trivyVersion(node: ReportNode): string {
  * `trivy image --format json`, of 0.20 or later. The report does not say which scanners ran: it covers vulnerabilities, and secrets only if it has a
  * result of that class.
  */
-export function readTrivy(root: ReportNode): Report {
+export function readTrivy(root: JsonNode): Report {
   const type = fieldText(root.at('ArtifactType'));
   if (type !== '' && type !== 'container_image') {
-    throw new MalformedReport('/ArtifactType', 'must be container_image: scan the image itself');
+    throw new MalformedJson('/ArtifactType', 'must be container_image: scan the image itself');
   }
   const results = root.at('Results').items();
   const classes = new Set(results.map((result) => fieldText(result.at('Class'))));
@@ -71,7 +70,7 @@ const NO_PACKAGES: ReadonlySet<string> = new Set([
   'custom',
 ]);
 
-function vulnerability(node: ReportNode): Vulnerability {
+function vulnerability(node: JsonNode): Vulnerability {
   const version = shortText(node.at('FixedVersion'));
   const vendors = node
     .at('VendorIDs')
@@ -88,7 +87,7 @@ function vulnerability(node: ReportNode): Vulnerability {
   };
 }
 
-function secretsOf(result: ReportNode): readonly ExposedSecret[] {
+function secretsOf(result: JsonNode): readonly ExposedSecret[] {
   const target = shortText(result.at('Target'));
   return findingsOf(result.at('Secrets')).map((secret) => ({
     rule: keptName(secret.at('RuleID')),

@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { MalformedPod, PodNode } from '../../../../src/domain/posture/pod-node.ts';
+import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
 import {
   NEWEST_MINOR,
   podSecurityFindings,
   type PodSecurityLevel,
 } from '../../../../src/domain/posture/pod-security.ts';
+import { MalformedJson } from '../../../../src/domain/text/json-node.ts';
 
 const FIT = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
 
@@ -77,7 +78,7 @@ describe('Pod Security Standards', () => {
       '/spec/containers/0/securityContext/seccompProfile/type must be a string',
     ],
   ])('does not judge what is not a pod: %j', (pod, message) => {
-    expect(() => findingsOf(pod)).toThrow(MalformedPod);
+    expect(() => findingsOf(pod)).toThrow(MalformedJson);
     expect(() => findingsOf(pod)).toThrow(message);
   });
 
@@ -95,7 +96,7 @@ describe('Pod Security Standards', () => {
         try {
           if (findingsOf({ spec }, 'restricted', minor).length > 0) return;
         } catch (error) {
-          expect(error).toBeInstanceOf(MalformedPod);
+          expect(error).toBeInstanceOf(MalformedJson);
           return;
         }
         expect(findingsOf({ spec }, 'baseline', minor)).toEqual([]);

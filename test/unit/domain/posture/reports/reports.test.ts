@@ -4,7 +4,7 @@ import {
   readReport,
   type ReportFormat,
 } from '../../../../../src/domain/posture/reports/read-report.ts';
-import { MalformedReport, type Report } from '../../../../../src/domain/posture/reports/report.ts';
+import { type Report } from '../../../../../src/domain/posture/reports/report.ts';
 import {
   clairReport,
   CONFIG,
@@ -19,6 +19,7 @@ import {
   trivyReport,
   TRIVY_SECRETS,
 } from '../../../../kit/images/scanner-reports.ts';
+import { MalformedJson } from '../../../../../src/domain/text/json-node.ts';
 
 const OTHER = `sha256:${'f'.repeat(64)}`;
 
@@ -33,7 +34,7 @@ function fault(value: unknown, image: readonly string[] = []): string {
   try {
     read(value, image);
   } catch (error) {
-    expect(error).toBeInstanceOf(MalformedReport);
+    expect(error).toBeInstanceOf(MalformedJson);
     return (error as Error).message;
   }
   throw new Error('the report was accepted');
@@ -63,7 +64,7 @@ describe('a report of a scanner', () => {
         try {
           read(report);
         } catch (error) {
-          expect(error).toBeInstanceOf(MalformedReport);
+          expect(error).toBeInstanceOf(MalformedJson);
         }
       }),
       { numRuns: 400 },
