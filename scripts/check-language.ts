@@ -8,7 +8,7 @@ import { IDIOMS } from './idioms.ts';
  */
 const EXEMPT = [
   /^test\/vectors\//,
-  /^src\/client\/generated\//,
+  /^src\/ports\/openapi\//,
   /^scripts\/idioms\.ts$/,
   /^package-lock\.json$/,
   /^LICENSE$/,

@@ -101,7 +101,7 @@ export interface BrokerDeps {
   readonly reload?: ConfigReload | undefined;
   /** Pods that run in no cluster, by the name of the cluster; only in development mode. */
   readonly pods?: ReadonlyMap<string, PodWatch> | undefined;
-  /** By default all. A test leaves them out, to show that the core works without them. */
+  /** Options of this broker; the default is all. A test leaves them out, to show that the core works without them. */
   readonly options?: readonly Option[];
 }
 
@@ -242,7 +242,7 @@ interface CoreDeps extends BrokerDeps {
   readonly guard: RowGuard;
   readonly keys: InstallationKeys;
   readonly opened: OpenedStore;
-  /** Whether the store was held at the start. */
+  /** True if the store was held at the start. */
   readonly isHeld: boolean;
   readonly bootLog: BootLog;
 }

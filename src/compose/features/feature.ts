@@ -26,7 +26,7 @@ export interface OptionDeps extends SealedRows {
   readonly store: Store;
   /** The store below the checks that a held store makes. */
   readonly opened: OpenedStore;
-  /** Whether the store is held: the broker serves nothing but its own release. */
+  /** True if the store is held: the broker then serves nothing but its own release. */
   readonly isHeld: boolean;
   readonly keys: InstallationKeys;
   readonly bootLog: BootLog;

@@ -48,7 +48,7 @@ export interface PartsOptions {
   /** Issuers of people. */
   readonly people?: Record<string, unknown>;
   readonly failpoint?: (name: string) => void;
-  /** By default all. */
+  /** Options of the broker; the default is all. */
   readonly options?: readonly Option[];
 }
 
