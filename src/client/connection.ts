@@ -3,14 +3,13 @@ import { systemClock } from '../process/clock.ts';
 import { randomFraction } from '../crypto/random/random.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ClientCertificate } from './certificate-files.ts';
-import { brokerUrl } from './broker-url.ts';
 import type { Authorization, Credential } from './credential.ts';
 import { API_VERSION } from '../ports/openapi/operations.ts';
 import type { PreparedRequest } from './prepared-request.ts';
 import { readAnswer, requireEventStream, type AnyAnswer } from './read-answer.ts';
 import { sendWithRetries } from './retry.ts';
-import { withinTime } from './time-limit.ts';
 import { Transport } from './transport.ts';
+import { UnreachableError } from './errors.ts';
 
 const TIMEOUT_MS = 30_000;
 const TRIES = 4;
@@ -103,5 +102,58 @@ export class Connection {
   ): Promise<IncomingMessage> {
     const all = { ...headers, 'user-agent': this.#userAgent, ...authorization.headers };
     return this.#transport.open({ method, target: path + query, headers: all, body }, signal);
+  }
+}
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+/**
+ * The broker's URL: scheme, host and port, and nothing else.
+ * @throws TypeError for any other URL, and for `http:` to another machine unless allowed, because every network on the way could read the
+ * secrets. The message does not contain the URL, which may contain a password.
+ */
+function brokerUrl(text: string, allowPlaintext: boolean): URL {
+  const url = URL.parse(text);
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+    throw new TypeError('the URL of the broker must be https://HOST or https://HOST:PORT');
+  }
+  if (
+    url.username !== '' ||
+    url.password !== '' ||
+    `${url.pathname}${url.search}${url.hash}` !== '/'
+  ) {
+    throw new TypeError('the URL of the broker must have a host and a port, and nothing else');
+  }
+  if (url.protocol === 'http:' && !allowPlaintext && !LOOPBACK.test(url.hostname)) {
+    throw new TypeError('the URL of the broker must be https://, except on loopback');
+  }
+  return url;
+}
+
+/**
+ * Runs `work` with a signal that aborts after the time limit or when the caller aborts; `work` must end soon after.
+ * @throws UnreachableError after the time limit, the caller's reason if it aborted, otherwise the error of `work`
+ */
+async function withinTime<T>(
+  limit: { readonly ms: number; readonly clock: Clock; readonly caller: AbortSignal | undefined },
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { ms, clock, caller } = limit;
+  caller?.throwIfAborted();
+  const controller = new AbortController();
+  const abort = (): void => controller.abort(caller?.reason);
+  caller?.addEventListener('abort', abort, { once: true });
+  const cancel = clock.after(ms, () =>
+    controller.abort(new UnreachableError('timeout', `no complete response within ${ms / 1000} s`)),
+  );
+  try {
+    return await work(controller.signal);
+  } catch (error) {
+    // Aborted work fails with an error of its own.
+    controller.signal.throwIfAborted();
+    throw error;
+  } finally {
+    cancel();
+    caller?.removeEventListener('abort', abort);
   }
 }

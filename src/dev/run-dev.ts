@@ -9,7 +9,6 @@ import { initialise } from '../compose/installation/initialise.ts';
 import { serve, type ServeDeps, type Serving } from '../compose/serving/serve.ts';
 import type { Config } from '../compose/config/schema.ts';
 import { onSignals } from '../compose/configuration/on-signals.ts';
-import { devAgentConfig } from './agent-config.ts';
 import { devConfig, devFiles, type DevFiles } from './dev-config.ts';
 import { guide } from './guide.ts';
 import { DevIssuer } from './issuer.ts';
@@ -166,4 +165,16 @@ async function keepTokenFresh(files: DevFiles, issuer: DevIssuer): Promise<void>
     mode: 0o600,
   });
   systemClock.after(TOKEN_REFRESH_MS, () => void keepTokenFresh(files, issuer));
+}
+
+/** The configuration of the demonstration pod's agent: docs/agent.md. */
+function devAgentConfig(url: string, files: DevFiles): string {
+  return `broker: { url: '${url}' }
+cluster: dev
+tokenFile: ${files.podToken}
+directory: ${files.secrets}
+secrets:
+  - { path: demo/shop/db, file: db.env, format: dotenv }
+  - { path: demo/shop/api, file: api, format: files }
+`;
 }

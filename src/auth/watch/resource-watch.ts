@@ -1,11 +1,11 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { WatchStatus } from '../../ports/pod-watch.ts';
 import type { AuthLog } from '../auth-log.ts';
-import { backOffMs } from './back-off.ts';
 import type { Resource } from './list-resources.ts';
 import { Liveness } from './liveness.ts';
 import { ResourceFeed, type FeedDependencies } from './resource-feed.ts';
 import type { WatchEvent } from './watch-event.ts';
+import { doubledDelay } from '../../ports/backoff.ts';
 
 export interface WatchDependencies extends FeedDependencies {
   readonly log: AuthLog;
@@ -122,4 +122,13 @@ export class ResourceWatch {
 function isTransport(error: unknown): boolean {
   if (!(error instanceof BrokerError)) return false;
   return error.code === 'ERR_PROVIDER_UNAVAILABLE' || error.code === 'ERR_PROVIDER_TIMEOUT';
+}
+
+const FIRST_BACK_OFF_MS = 500;
+const LONGEST_BACK_OFF_MS = 30_000;
+
+/** Milliseconds before the next attempt after `failures` in a row. The pause doubles; half of it is random, so that the replicas spread. */
+function backOffMs(failures: number, random: () => number): number {
+  const full = doubledDelay(FIRST_BACK_OFF_MS, LONGEST_BACK_OFF_MS, failures - 1);
+  return full / 2 + (full / 2) * random();
 }

@@ -5,7 +5,6 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Session } from '../../domain/identity/principal.ts';
 import type { SenderKey } from '../../domain/identity/sender-key.ts';
 import type { Storage } from '../state/dependencies.ts';
-import { isTarget } from './is-target.ts';
 import { proofRefused } from './proof-refused.ts';
 import { readProof, type Proof } from './read-proof.ts';
 import type { ShownProof } from './shown-proof.ts';
@@ -90,4 +89,29 @@ function requireSignature(proof: Proof, key: SenderKey): void {
   const imported = importSenderKey(key);
   if (imported === undefined) throw proofRefused('dpop_jwk');
   if (!isJwsSignature('ES256', imported, proof.signed)) throw proofRefused('dpop_signature');
+}
+
+const TARGET = /^(https?):\/\/([^/?#@\\\s]+)(\/[^?#]*)$/i;
+const DEFAULT_PORTS: Readonly<Record<string, RegExp>> = { http: /:80$/, https: /:443$/ };
+
+/**
+ * Tells whether `htu` names the target of the request (RFC 9449 §4.3). Scheme and host are case-insensitive, and the scheme's
+ * default port is optional (RFC 3986 §6.2.2, §6.2.3). The path must be identical. A target that reaches the broker has no escapes
+ * and no dot segments, so nothing needs decoding.
+ */
+export function isTarget(
+  htu: string,
+  { schemes, host, path }: Pick<ShownProof, 'schemes' | 'host' | 'path'>,
+): boolean {
+  const [, scheme = '', authority = '', target] = TARGET.exec(htu) ?? [];
+  const spoken = scheme.toLowerCase();
+  return (
+    target === path &&
+    schemes.includes(spoken) &&
+    withoutDefaultPort(authority, spoken) === withoutDefaultPort(host, spoken)
+  );
+}
+
+function withoutDefaultPort(authority: string, scheme: string): string {
+  return authority.toLowerCase().replace(DEFAULT_PORTS[scheme] ?? '', '');
 }

@@ -4,11 +4,8 @@ import type { CompiledPolicies } from './compiled-policies.ts';
 import { counts, countsAtMost } from './certainty.ts';
 import type { AccessRequest, Decision, ViewRequest } from './decision.ts';
 import { PathWalk } from './path-walk.ts';
-import { RequestFacts } from './request-facts.ts';
-import type { RuleFact } from './request-facts.ts';
-import { RuleOutcome } from './rule-outcome.ts';
-import { viewFor } from './workload-view.ts';
-import type { WorkloadView } from './workload-view.ts';
+import { RequestFacts, type RuleFact } from './request-facts.ts';
+import { viewFor, type WorkloadView } from './workload-view.ts';
 
 /** Default deny; any matching deny wins over every allow. */
 export function decideIn(view: WorkloadView, request: ViewRequest): Decision {
@@ -85,4 +82,50 @@ export function allowsFor(view: WorkloadView, request: ViewRequest): readonly Bo
     if (rule.effect === 'allow' && facts.count(rule, countsAtMost)) found.add(rule);
   });
   return inOrder(found);
+}
+
+/** Combines the rules that match in path and capability into one decision, in any order. */
+export class RuleOutcome {
+  readonly #facts: RequestFacts;
+  readonly #counting: typeof counts;
+  #allow: BoundRule | undefined;
+  #deny: BoundRule | undefined;
+  #maxLeaseTtlSeconds = Number.POSITIVE_INFINITY;
+
+  constructor(facts: RequestFacts, counting: typeof counts) {
+    this.#facts = facts;
+    this.#counting = counting;
+  }
+
+  consider(rule: BoundRule): void {
+    if (!this.#facts.count(rule, this.#counting)) return;
+    if (rule.effect === 'deny') {
+      this.#deny = firstOf(this.#deny, rule);
+      return;
+    }
+    this.#allow = firstOf(this.#allow, rule);
+    this.#maxLeaseTtlSeconds = Math.min(
+      this.#maxLeaseTtlSeconds,
+      rule.maxLeaseTtlSeconds ?? Number.POSITIVE_INFINITY,
+    );
+  }
+
+  /** A deny wins over every allow; without any rule, the decision is a denial too. */
+  decision(): Decision {
+    if (this.#deny !== undefined) {
+      return { effect: 'deny', reason: 'denied_by_rule', ...nameOf(this.#deny) };
+    }
+    if (this.#allow === undefined) return { effect: 'deny', reason: 'no_rule' };
+    const allow = { effect: 'allow', ...nameOf(this.#allow) } as const;
+    const maxLeaseTtlSeconds = this.#maxLeaseTtlSeconds;
+    return Number.isFinite(maxLeaseTtlSeconds) ? { ...allow, maxLeaseTtlSeconds } : allow;
+  }
+}
+
+function firstOf(known: BoundRule | undefined, rule: BoundRule): BoundRule {
+  return known !== undefined && known.order < rule.order ? known : rule;
+}
+
+function nameOf(rule: BoundRule): { policy: string; version: number; rule: string } {
+  return { policy: rule.policy, version: rule.version, rule: rule.label };
 }

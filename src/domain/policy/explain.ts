@@ -1,11 +1,8 @@
 import { isSecretPath } from '../words/names.ts';
-import { bindRule } from './bound-rule.ts';
-import type { BoundRule } from './bound-rule.ts';
-import { byPolicyName, policiesFor } from './compiled-policies.ts';
-import type { CompiledPolicies } from './compiled-policies.ts';
+import { bindRule, type BoundRule } from './bound-rule.ts';
+import { byPolicyName, policiesFor, type CompiledPolicies } from './compiled-policies.ts';
 import { decide } from './decide.ts';
-import type { AccessRequest } from './decision.ts';
-import { explanationLines } from './explanation-lines.ts';
+import type { AccessRequest, Decision } from './decision.ts';
 import type { Explanation, RuleNote } from './explanation.ts';
 import { POLICY_LIMITS } from './policy-limits.ts';
 import { variableValues } from './policy-variable.ts';
@@ -64,4 +61,42 @@ function* rulesByNearness(
       yield { rule: bindRule(policy, rule, policy.subjects, 0), isNamed: false };
     }
   }
+}
+
+/** The explanation in words, one line for each rule. The grammar of every name in it excludes spaces and control characters. */
+function explanationLines(
+  decision: Decision,
+  notes: Pick<Explanation, 'matched' | 'nearMisses' | 'complete'>,
+): readonly string[] {
+  return [
+    decisionLine(decision),
+    ...notes.matched.map((note) => `matched: ${note.effect} of ${ruleOf(note)}`),
+    ...notes.nearMisses.map(nearMissLine),
+    ...(notes.complete ? [] : ['not every rule was checked or is shown']),
+  ];
+}
+
+function decisionLine(decision: Decision): string {
+  if (decision.effect === 'allow') {
+    const ttl = decision.maxLeaseTtlSeconds;
+    const leases = ttl === undefined ? '' : `, leases of at most ${ttl} s`;
+    return `allowed by ${ruleOf(decision)}${leases}`;
+  }
+  switch (decision.reason) {
+    case 'path_invalid':
+      return 'denied: the path is not valid';
+    case 'no_rule':
+      return 'denied: no allow matches';
+    case 'denied_by_rule':
+      return `denied by ${ruleOf(decision)}`;
+  }
+}
+
+function nearMissLine(note: RuleNote): string {
+  const why = note.detail === undefined ? '' : `: ${note.detail}`;
+  return `close: ${ruleOf(note)} would ${note.effect} this, but its ${note.failed} does not match${why}`;
+}
+
+function ruleOf({ policy, version, rule }: Pick<RuleNote, 'policy' | 'version' | 'rule'>): string {
+  return `policy ${policy} v${version}, ${rule}`;
 }

@@ -1,12 +1,21 @@
 import { BrokerError, type Problem } from '../errors.ts';
 import { isName } from '../words/names.ts';
-import { POLICY_API_VERSION, POLICY_KIND } from './access-policy.ts';
-import type { AccessPolicy, PolicySubject } from './access-policy.ts';
-import { DocumentNode } from './document-node.ts';
-import { parseRules } from './parse-rule.ts';
+import {
+  POLICY_API_VERSION,
+  POLICY_KIND,
+  type AccessPolicy,
+  type PolicySubject,
+  CAPABILITIES,
+  type Capability,
+  type PolicyRule,
+} from './access-policy.ts';
+import { DocumentNode, type DocumentFields } from './document-node.ts';
 import { parseSubjects } from './parse-subject.ts';
 import { POLICY_LIMITS } from './policy-limits.ts';
 import { ProblemList } from './problem-list.ts';
+import { parseDuration } from './duration.ts';
+import { parseConditions } from './parse-conditions.ts';
+import { pathPatternProblem } from './path-pattern.ts';
 
 /** Validates a whole document. @throws ERR_POLICY_INVALID with every problem, each at its JSON pointer. */
 export function parsePolicy(document: unknown): AccessPolicy {
@@ -85,4 +94,56 @@ function descriptionProblem(text: string): string | undefined {
   }
   if (!text.isWellFormed()) return 'must be well-formed Unicode';
   return /[^\P{Cc}\t\n]/u.test(text) ? 'must not have control characters' : undefined;
+}
+
+function parseRules(spec: DocumentFields): readonly PolicyRule[] {
+  const names = new Set<string>();
+  return spec.items('rules', POLICY_LIMITS.rules, (node) => parseRule(node, names));
+}
+
+/** `names` of the previous rules: a decision names its rule, so names are unique. */
+function parseRule(node: DocumentNode, names: Set<string>): PolicyRule {
+  const fields = node.fields({
+    required: ['effect', 'paths', 'capabilities'],
+    optional: ['name', 'maxLeaseTtl', 'conditions'],
+  });
+  const effect = fields.text('effect', effectProblem) as PolicyRule['effect'];
+  const name = fields.get('name')?.text((text) => ruleNameProblem(text, names));
+  const maxLeaseTtl = fields.get('maxLeaseTtl')?.text(durationProblem);
+  if (effect === 'deny') fields.get('maxLeaseTtl')?.refuse('has no meaning in a deny');
+  const conditions = fields.get('conditions');
+  const capabilities = fields.texts('capabilities', CAPABILITIES.length, capabilityProblem);
+  return {
+    ...(name !== undefined && { name }),
+    effect,
+    paths: fields.texts('paths', POLICY_LIMITS.paths, pathPatternProblem),
+    capabilities: capabilities as readonly Capability[],
+    ...(maxLeaseTtl !== undefined && { maxLeaseTtl }),
+    ...(conditions && { conditions: parseConditions(conditions, effect) }),
+  };
+}
+
+function ruleNameProblem(text: string, names: Set<string>): string | undefined {
+  const problem = nameProblem(text);
+  if (problem !== undefined) return problem;
+  if (names.has(text)) return 'is the name of an earlier rule';
+  names.add(text);
+  return undefined;
+}
+
+function effectProblem(text: string): string | undefined {
+  return text === 'allow' || text === 'deny' ? undefined : 'must be allow or deny';
+}
+
+function capabilityProblem(text: string): string | undefined {
+  return (CAPABILITIES as readonly string[]).includes(text)
+    ? undefined
+    : `must be one of ${CAPABILITIES.join(', ')}`;
+}
+
+function durationProblem(text: string): string | undefined {
+  const seconds = parseDuration(text);
+  return seconds === undefined || seconds > POLICY_LIMITS.leaseTtlSeconds
+    ? 'must be a whole number and one of s, m, h and d, from 1s to 365d'
+    : undefined;
 }

@@ -10,10 +10,9 @@ import { Circuit } from './circuit.ts';
 import type { GuardLimits } from './config.ts';
 import { Deadline } from './deadline.ts';
 import { FairBulkhead } from './fair-bulkhead.ts';
-import { verdictOf } from './verdict.ts';
 
 /**
- * One attempt at the backend. It ends soon after `signal` aborts, and throws BrokerErrors, which `guard/verdict.ts`
+ * One attempt at the backend. It ends soon after `signal` aborts, and throws BrokerErrors, which `verdictOf`
  * judges.
  */
 type Attempt<T> = (signal: AbortSignal) => Promise<T>;
@@ -196,4 +195,30 @@ class RetryBudget {
     this.#calls -= CALLS_A_RETRY;
     return true;
   }
+}
+
+/** Conclusion about the backend from one failure. */
+interface Verdict {
+  /** True if the failure counts towards opening the circuit: the backend did not do its work. */
+  readonly fault: boolean;
+  /** True if a retry may help, provided that the call has no effect. */
+  readonly retryable: boolean;
+}
+
+const ANSWERED: Verdict = { fault: false, retryable: false };
+
+/**
+ * Reads the code of a failure. A backend that refuses (`ERR_NOT_FOUND`, `ERR_PROVIDER_DENIED`, `ERR_PROVIDER_FAILED` with reason
+ * `refused`) works. One that asks for less (`throttled`) works too, but may be asked again. Any other error is a fault.
+ */
+function verdictOf(error: unknown): Verdict {
+  if (!(error instanceof BrokerError)) return { fault: true, retryable: false };
+  if (error.code === 'ERR_PROVIDER_UNAVAILABLE') {
+    return { fault: error.reason !== 'throttled', retryable: true };
+  }
+  if (error.code === 'ERR_PROVIDER_FAILED') {
+    return error.reason === 'refused' ? ANSWERED : { fault: true, retryable: true };
+  }
+  const isBroken = error.code === 'ERR_PROVIDER_TIMEOUT' || error.code === 'ERR_PROVIDER_MALFORMED';
+  return isBroken ? { fault: true, retryable: false } : ANSWERED;
 }

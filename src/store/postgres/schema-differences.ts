@@ -1,7 +1,6 @@
 import type { Client } from 'pg';
 import type { TableName } from '../../ports/store.ts';
 import { SCHEMA, shapeOf } from '../../ports/tables.ts';
-import { expectedIndexes } from './expected-indexes.ts';
 
 const TABLES = Object.keys(SCHEMA) as TableName[];
 /** The migration runner creates this table. Its columns are not checked, but no trigger belongs on it. */
@@ -128,4 +127,24 @@ async function actors(client: Client): Promise<string[]> {
       const place = table === null ? '' : ` on table "${table}"`;
       return `${kind} "${name}"${place} is not of the migrations`;
     });
+}
+
+const INDEX_STATEMENT =
+  /CREATE (?<unique>UNIQUE )?INDEX "(?<name>\w+)" ON "(?<table>\w+)" \((?<columns>[^;]*)\);|DROP INDEX "(?<dropped>\w+)";/g;
+
+/** The indexes that these migrations create, by name. The definitions are as PostgreSQL prints them, without quotation marks and the schema. */
+function expectedIndexes(migrations: readonly string[]): ReadonlyMap<string, string> {
+  const indexes = new Map<string, string>();
+  for (const [table] of Object.entries(SCHEMA)) {
+    const name = `${table}_pkey`;
+    const columns = shapeOf(table as TableName).key.join(', ');
+    indexes.set(name, `CREATE UNIQUE INDEX ${name} ON ${table} USING btree (${columns})`);
+  }
+  for (const { groups = {} } of migrations.join('\n').matchAll(INDEX_STATEMENT)) {
+    const { unique = '', name = '', table = '', columns = '', dropped } = groups;
+    const list = columns.replaceAll('"', '');
+    if (dropped !== undefined) indexes.delete(dropped);
+    else indexes.set(name, `CREATE ${unique}INDEX ${name} ON ${table} USING btree (${list})`);
+  }
+  return indexes;
 }

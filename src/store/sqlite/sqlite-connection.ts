@@ -2,7 +2,7 @@ import type BetterSqlite3 from 'better-sqlite3';
 import type { ColumnValue } from '../../ports/store.ts';
 import type { Statement } from '../sql/sql.ts';
 import { asOpenFailure, damaged } from './sqlite-fault.ts';
-import { assertSqliteVersion } from './sqlite-version.ts';
+import { BrokerError } from '../../domain/errors.ts';
 
 /** The number of different statements is small. This limit only bounds the effect of a defect. */
 const KEPT_STATEMENTS = 1_000;
@@ -135,4 +135,21 @@ function configure(database: BetterSqlite3.Database, path: string): void {
   if (pages * pageBytes > CHECKED_BYTES) return;
   const verdict = database.pragma('integrity_check(1)', { simple: true });
   if (verdict !== 'ok') throw damaged(path, new Error(String(verdict)));
+}
+
+const FLOOR = [3, 51, 3] as const;
+
+/** @throws ERR_CONFIG_INVALID below 3.51.3: in 3.7.0 to 3.51.2 a reset of the write-ahead log could lose commits. */
+export function assertSqliteVersion(version: string): void {
+  const parts = version.split('.').map(Number);
+  for (const [index, least] of FLOOR.entries()) {
+    const part = parts[index] ?? 0;
+    if (part > least) return;
+    if (!(part === least)) {
+      throw new BrokerError(
+        'ERR_CONFIG_INVALID',
+        `SQLite ${version} can lose commits: ${FLOOR.join('.')} or later is needed`,
+      );
+    }
+  }
 }

@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { PathTrie } from '../../../src/domain/policy/path-trie.ts';
 import { PathWalk } from '../../../src/domain/policy/path-walk.ts';
-import { RuleOutcome } from '../../../src/domain/policy/rule-outcome.ts';
+import { RuleOutcome } from '../../../src/domain/policy/decide.ts';
 import { SubjectIndex } from '../../../src/domain/policy/subject-index.ts';
 
 /** Counts the cost of `work` for the policy engine: nodes of both indexes, patterns that are added, globs that are tried, and rules. */

@@ -6,7 +6,7 @@ import {
   checkRequestProof,
   spendProof,
 } from '../../../../src/broker/access/check-proof.ts';
-import { isTarget } from '../../../../src/broker/access/is-target.ts';
+import { isTarget } from '../../../../src/broker/access/check-proof.ts';
 import type { ShownProof } from '../../../../src/broker/access/shown-proof.ts';
 import { ProofMemory } from '../../../../src/broker/state/proof-memory.ts';
 import { senderKey } from '../../../../src/crypto/keys/sender-key.ts';

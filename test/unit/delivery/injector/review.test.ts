@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { templateProblems } from '../../../../src/delivery/injector/check-templates.ts';
+import { templateProblems } from '../../../../src/delivery/injector/review.ts';
 import { answerReview, warmUp } from '../../../../src/delivery/injector/review.ts';
 import { podWith, SETTINGS } from '../../../kit/delivery/injected-pods.ts';
 

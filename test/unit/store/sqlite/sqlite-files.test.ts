@@ -16,7 +16,7 @@ import Database from 'better-sqlite3';
 import { systemClock } from '../../../../src/process/clock.ts';
 import type { Store } from '../../../../src/ports/store.ts';
 import { openSqliteStore } from '../../../../src/store/sqlite/open-sqlite-store.ts';
-import { assertSqliteVersion } from '../../../../src/store/sqlite/sqlite-version.ts';
+import { assertSqliteVersion } from '../../../../src/store/sqlite/sqlite-connection.ts';
 import { FakeAuditChain } from '../../../kit/fakes/fake-audit-chain.ts';
 import { leaseRow, versionRow } from '../../../kit/fakes/store-rows.ts';
 import { allRows } from '../../../../src/ports/queries.ts';
