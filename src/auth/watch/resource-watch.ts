@@ -2,10 +2,10 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { WatchStatus } from '../../ports/pod-watch.ts';
 import type { AuthLog } from '../auth-log.ts';
 import type { Resource } from './list-resources.ts';
-import { Liveness } from './liveness.ts';
 import { ResourceFeed, type FeedDependencies } from './resource-feed.ts';
 import type { WatchEvent } from './watch-event.ts';
 import { doubledDelay } from '../../ports/backoff.ts';
+import type { Clock } from '../../ports/clock.ts';
 
 export interface WatchDependencies extends FeedDependencies {
   readonly log: AuthLog;
@@ -131,4 +131,63 @@ const LONGEST_BACK_OFF_MS = 30_000;
 function backOffMs(failures: number, random: () => number): number {
   const full = doubledDelay(FIRST_BACK_OFF_MS, LONGEST_BACK_OFF_MS, failures - 1);
   return full / 2 + (full / 2) * random();
+}
+
+type Status = 'starting' | 'live' | 'stale';
+
+/** Silence, without any event or bookmark, after which the watch proves nothing. */
+const STALE_AFTER_MS = 60_000;
+
+/** State that tells whether the watch is trusted. Only a complete list makes it live; silence makes it stale. */
+class Liveness {
+  readonly #clock: Clock;
+  readonly #onStatus: (status: Status) => void;
+  #announced: Status = 'starting';
+  #aliveAt = 0;
+  #cancelTimer: () => void = () => undefined;
+
+  constructor(clock: Clock, onStatus: (status: Status) => void) {
+    this.#clock = clock;
+    this.#onStatus = onStatus;
+  }
+
+  /** Computes the status without a timer: a process that was suspended is stale at once. */
+  status(): Status {
+    if (this.#announced !== 'live') return this.#announced;
+    return this.#silence() >= STALE_AFTER_MS ? 'stale' : 'live';
+  }
+
+  /** The watch received an event. A stale watch stays stale, because it may have missed events. */
+  alive(): void {
+    if (this.status() === 'live') this.#aliveAt = this.#clock.monotonic();
+  }
+
+  /** A list is complete. */
+  synced(): void {
+    this.#aliveAt = this.#clock.monotonic();
+    if (this.#announced === 'live') return;
+    this.#announce('live');
+    this.#await(STALE_AFTER_MS);
+  }
+
+  close(): void {
+    this.#cancelTimer();
+  }
+
+  #silence(): number {
+    return this.#clock.monotonic() - this.#aliveAt;
+  }
+
+  #await(ms: number): void {
+    this.#cancelTimer = this.#clock.after(ms, () => {
+      const remaining = STALE_AFTER_MS - this.#silence();
+      if (remaining > 0) this.#await(remaining);
+      else this.#announce('stale');
+    });
+  }
+
+  #announce(status: Status): void {
+    this.#announced = status;
+    this.#onStatus(status);
+  }
 }
