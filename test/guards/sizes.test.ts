@@ -64,7 +64,9 @@ function countedLines(file: ts.SourceFile): ReadonlySet<number> {
 }
 
 function hasStatements(node: ts.Node): boolean {
-  return ts.isFunctionLike(node) && 'body' in node && ts.isBlock(node.body as ts.Node);
+  const body = ts.isFunctionLike(node) && 'body' in node ? node.body : undefined;
+  // An abstract method has no body.
+  return body !== undefined && ts.isBlock(body);
 }
 
 /** Numbers of the first and the last line of a node. */

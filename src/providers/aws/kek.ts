@@ -1,11 +1,9 @@
 import type * as KmsSdk from '@aws-sdk/client-kms';
 import { BrokerError } from '../../domain/errors.ts';
-import { Once } from '../../domain/once.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';
 import { createGuard, type Guard } from '../guard/guard.ts';
-import { authenticatesAssociatedData } from '../server/key-proof.ts';
+import { authenticatesAssociatedData, ProvenKey } from '../server/key-proof.ts';
 import { clientOptions } from './client/client-options.ts';
 import type { AwsKmsConfig } from './config.ts';
 import { AwsRefusal, awsAttempt } from './errors.ts';
@@ -28,43 +26,16 @@ interface Kms {
  * A symmetric key of AWS KMS. The associated data is the encryption context, which KMS authenticates. Before its first use the broker proves that the
  * server does so: an emulator that ignores the context could move one wrapped root key to the place of another.
  */
-export class AwsKmsKey implements KeyEncryptionKey {
-  readonly id: string;
+export class AwsKmsKey extends ProvenKey {
   readonly #kms: Kms;
   readonly #guard: Guard;
   readonly #keyId: string;
-  readonly #proof = new Once<void>();
 
   constructor(kms: Kms, guard: Guard, { connection, keyId }: AwsKmsConfig) {
-    this.id = `aws-kms:${connection}/${keyId}`;
+    super(`aws-kms:${connection}/${keyId}`);
     this.#kms = kms;
     this.#guard = guard;
     this.#keyId = keyId;
-  }
-
-  async wrap(
-    plaintext: Uint8Array,
-    associatedData: Uint8Array,
-    context: CallContext,
-  ): Promise<Uint8Array> {
-    await this.#proveOnce(context);
-    return this.#encrypt(plaintext, associatedData, context);
-  }
-
-  async unwrap(
-    wrapped: Uint8Array,
-    associatedData: Uint8Array,
-    context: CallContext,
-  ): Promise<Uint8Array> {
-    await this.#proveOnce(context);
-    try {
-      return await this.#decrypt(wrapped, associatedData, context);
-    } catch (error) {
-      if (!isDenied(error)) throw error;
-      // Either the right to use the key was removed, or the ciphertext is of another key. If the key still opens a probe, it is the ciphertext.
-      await this.#prove(context);
-      throw new BrokerError('ERR_CIPHERTEXT_INVALID');
-    }
   }
 
   close(): Promise<void> {
@@ -72,18 +43,13 @@ export class AwsKmsKey implements KeyEncryptionKey {
     return Promise.resolve();
   }
 
-  /** Runs once per process; a failed proof is repeated at the next call. */
-  #proveOnce(context: CallContext): Promise<void> {
-    return this.#proof.run(() => this.#prove(context));
-  }
-
-  async #prove(context: CallContext): Promise<void> {
-    const key = { encrypt: this.#encrypt.bind(this), decrypt: this.#decrypt.bind(this) };
+  protected async prove(context: CallContext): Promise<void> {
+    const key = { encrypt: this.encrypt.bind(this), decrypt: this.#callDecrypt.bind(this) };
     if (!(await authenticatesAssociatedData(key, context)))
       throw this.#sealed(undefined, 'the server does not authenticate the encryption context');
   }
 
-  async #encrypt(
+  protected async encrypt(
     plaintext: Uint8Array,
     associatedData: Uint8Array,
     context: CallContext,
@@ -104,7 +70,22 @@ export class AwsKmsKey implements KeyEncryptionKey {
     return wrapped;
   }
 
-  async #decrypt(
+  protected async decrypt(
+    wrapped: Uint8Array,
+    associatedData: Uint8Array,
+    context: CallContext,
+  ): Promise<Uint8Array> {
+    try {
+      return await this.#callDecrypt(wrapped, associatedData, context);
+    } catch (error) {
+      if (!isDenied(error)) throw error;
+      // Either the right to use the key was removed, or the ciphertext is of another key. If the key still opens a probe, it is the ciphertext.
+      await this.prove(context);
+      throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+    }
+  }
+
+  async #callDecrypt(
     wrapped: Uint8Array,
     associatedData: Uint8Array,
     context: CallContext,

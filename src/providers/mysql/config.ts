@@ -98,5 +98,3 @@ export const alternatingUsersOptions = z.strictObject({
   endSessions: z.boolean().default(true),
   ...common,
 });
-
-export type SingleUserOptions = z.output<typeof singleUserOptions>;

@@ -2,11 +2,9 @@ import { z } from 'zod';
 import { decodeBase64 } from '../../crypto/random/base64.ts';
 import { randomFraction } from '../../crypto/random/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { Once } from '../../domain/once.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';
-import { authenticatesAssociatedData } from '../server/key-proof.ts';
+import { authenticatesAssociatedData, ProvenKey } from '../server/key-proof.ts';
 import { connectVault, type VaultClient } from './client/client.ts';
 import type { VaultTransitConfig } from './config.ts';
 import { refusesCiphertext, sealed } from './errors.ts';
@@ -18,48 +16,23 @@ const unwrappedAnswer = z.object({ data: z.object({ plaintext: z.string() }) });
  * A key that never leaves the transit engine. Before its first use the broker checks the key, and proves that the server authenticates
  * associated data. A server that does not support the parameter ignores it, so a wrapped key could be moved to another place.
  */
-export class VaultTransitKey implements KeyEncryptionKey {
-  readonly id: string;
+export class VaultTransitKey extends ProvenKey {
   readonly #client: VaultClient;
   readonly #mount: string;
   readonly #key: string;
-  readonly #proof = new Once<void>();
 
   constructor(client: VaultClient, config: VaultTransitConfig) {
-    this.id = `vault-transit:${config.connection}/${config.mount}/${config.key}`;
+    super(`vault-transit:${config.connection}/${config.mount}/${config.key}`);
     this.#client = client;
     this.#mount = config.mount;
     this.#key = config.key;
-  }
-
-  async wrap(
-    plaintext: Uint8Array,
-    associatedData: Uint8Array,
-    context: CallContext,
-  ): Promise<Uint8Array> {
-    await this.#proveOnce(context);
-    return this.#encrypt(plaintext, associatedData, context);
-  }
-
-  async unwrap(
-    wrapped: Uint8Array,
-    associatedData: Uint8Array,
-    context: CallContext,
-  ): Promise<Uint8Array> {
-    await this.#proveOnce(context);
-    return this.#decrypt(wrapped, associatedData, context);
   }
 
   close(): Promise<void> {
     return this.#client.close();
   }
 
-  /** Runs once per process; a failed proof is repeated at the next call. */
-  #proveOnce(context: CallContext): Promise<void> {
-    return this.#proof.run(() => this.#prove(context));
-  }
-
-  async #prove(context: CallContext): Promise<void> {
+  protected async prove(context: CallContext): Promise<void> {
     const path = `${this.#mount}/keys/${this.#key}`;
     const facts = await this.#client
       .read({ method: 'GET', path }, context)
@@ -71,7 +44,7 @@ export class VaultTransitKey implements KeyEncryptionKey {
       });
     const [problem] = keyProblems(facts);
     if (problem !== undefined) throw sealed(undefined, `${this.id}: ${problem}`);
-    const key = { encrypt: this.#encrypt.bind(this), decrypt: this.#decrypt.bind(this) };
+    const key = { encrypt: this.encrypt.bind(this), decrypt: this.decrypt.bind(this) };
     if (!(await authenticatesAssociatedData(key, context))) {
       throw sealed(
         undefined,
@@ -80,7 +53,7 @@ export class VaultTransitKey implements KeyEncryptionKey {
     }
   }
 
-  async #encrypt(
+  protected async encrypt(
     plaintext: Uint8Array,
     associatedData: Uint8Array,
     context: CallContext,
@@ -95,7 +68,7 @@ export class VaultTransitKey implements KeyEncryptionKey {
     return wrapped;
   }
 
-  async #decrypt(
+  protected async decrypt(
     wrapped: Uint8Array,
     associatedData: Uint8Array,
     context: CallContext,
