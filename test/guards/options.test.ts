@@ -67,7 +67,7 @@ describe('a broker without options', () => {
       expect((await admin('GET', path)).status).toBe(404);
   });
 
-  it('gives nobody a decoy, because no alarm would be raised', async () => {
+  it('returns a decoy to no caller, because no alarm would be raised', async () => {
     await api.put('definitions/app/lure', { decoy: { action: 'quarantine' } });
     await write('app/lure');
     workload = await api.logIn();

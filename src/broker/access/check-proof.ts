@@ -95,7 +95,7 @@ const TARGET = /^(https?):\/\/([^/?#@\\\s]+)(\/[^?#]*)$/i;
 const DEFAULT_PORTS: Readonly<Record<string, RegExp>> = { http: /:80$/, https: /:443$/ };
 
 /**
- * Tells whether `htu` names the target of the request (RFC 9449 §4.3). Scheme and host are case-insensitive, and the scheme's
+ * Reports whether `htu` names the target of the request (RFC 9449 §4.3). Scheme and host are case-insensitive, and the scheme's
  * default port is optional (RFC 3986 §6.2.2, §6.2.3). The path must be identical. A target that reaches the broker has no escapes
  * and no dot segments, so nothing needs decoding.
  */

@@ -204,7 +204,7 @@ interface Found {
   readonly grants: readonly PolicyGrant[];
 }
 
-/** Tells whether the same rules decide an uncertain request: then it is decided the same, whatever the unknown facts were. */
+/** Reports whether the same rules decide an uncertain request: then it is decided the same, whatever the unknown facts were. */
 function isSame({ among: current }: PossibleDecision, { among: draft }: PossibleDecision): boolean {
   return (
     current.length > 0 &&

@@ -206,7 +206,7 @@ class OpenSessions {
     return session;
   }
 
-  /** Tells whether the session's answers were encrypted; undefined if the session has ended: nothing records it then. */
+  /** Reports whether the session's answers were encrypted; undefined if the session has ended: nothing records it then. */
   async isSealed(id: string): Promise<boolean | undefined> {
     const session = await this.find(id);
     return session && session.senderKey !== undefined;

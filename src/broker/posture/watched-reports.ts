@@ -101,7 +101,7 @@ function placeOf(object: unknown): { readonly namespace?: string; readonly repor
   }
 }
 
-/** Tells whether a value nests too deep or has too many members. No recursion: the value may nest without limit. */
+/** Reports whether a value nests too deep or has too many members. No recursion: the value may nest without limit. */
 function exceeds(value: unknown): boolean {
   let level: readonly unknown[] = [value];
   let count = 0;

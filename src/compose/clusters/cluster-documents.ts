@@ -149,7 +149,7 @@ export class ClusterDocumentsWork {
   }
 
   /**
-   * Tells whether this process still has the claim. After it was paused, another process may have the claim and newer states of
+   * Reports whether this process still has the claim. After it was paused, another process may have the claim and newer states of
    * the objects.
    */
   #isOwner(): boolean {

@@ -165,7 +165,7 @@ class ConnectionGuard implements Guard {
   }
 }
 
-/** Tells whether the guard refused the call, before the backend was called. */
+/** Reports whether the guard refused the call, before the backend was called. */
 function isRefusal(error: unknown): boolean {
   return (
     error instanceof BrokerError &&

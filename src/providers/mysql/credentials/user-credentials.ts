@@ -141,7 +141,7 @@ const DEFINED_KINDS = new Set(['TRIGGER', 'EVENT', 'PROCEDURE', 'FUNCTION', 'PAC
 const HARMLESS =
   /^GRANT\s+(?:(?:SELECT|INSERT|UPDATE|DELETE|EXECUTE|SHOW VIEW|LOCK TABLES|REFERENCES|USAGE|CREATE TEMPORARY TABLES)(?:\s*\([^)]*\))?\s*,?\s*)+ON\s/i;
 
-/** Tells whether the granted rights can define objects; reading the whole catalogue is expensive. */
+/** Reports whether the granted rights can define objects; reading the whole catalogue is expensive. */
 function mayDefine(grants: readonly string[]): boolean {
   return !grants.every((grant) => HARMLESS.test(grant));
 }
