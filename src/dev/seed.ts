@@ -1,6 +1,7 @@
 import { ApiError, WorkloadSession, type BrokerClient } from '../client/index.ts';
 import { DevIssuer } from './issuer.ts';
 import type { RunningPod } from './pods.ts';
+import { EMBEDDED } from '../domain/secrets/mount.ts';
 
 export const DEMO_POD: RunningPod = {
   namespace: 'shop',
@@ -70,7 +71,7 @@ const CLUSTER = {
   podWatch: false,
 };
 
-const MOUNT = { prefix: 'demo', connection: 'embedded' } as const;
+const MOUNT = { prefix: 'demo', connection: EMBEDDED } as const;
 
 const DEFINITION = {
   rotation: {

@@ -3,7 +3,7 @@ import { RESPONSE_ACTIONS } from '../../domain/alerts/response-rule.ts';
 import type { ClaimMapping, ClusterSpec } from '../../domain/identity/cluster.ts';
 import type { DefinitionSpec } from '../../domain/secrets/definition.ts';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
-import type { MountSpec } from '../../domain/secrets/mount.ts';
+import { EMBEDDED, type MountSpec } from '../../domain/secrets/mount.ts';
 import { parseCidr } from '../../domain/network/cidr.ts';
 import { parsePolicy } from '../../domain/policy/index.ts';
 import { schemaWords } from '../../domain/words/schema-words.ts';
@@ -19,7 +19,6 @@ import { ROLE_BINDING_FORMS, roleBindingSchema } from './role-binding-schema.ts'
 import { rotation } from './rotation-schema.ts';
 import { pointerTo } from '../../domain/words/json-pointer.ts';
 
-const EMBEDDED = 'embedded';
 const SPIFFE = 'spiffe://';
 
 const cidr = text.refine(

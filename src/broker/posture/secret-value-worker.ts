@@ -6,6 +6,7 @@ import type { Backends, Storage, Work } from '../state/dependencies.ts';
 import type { Posture } from './judging.ts';
 import { LoopYielder } from '../kernel/yield-to-loop.ts';
 import { Worker } from '../kernel/worker.ts';
+import { EMBEDDED } from '../../domain/secrets/mount.ts';
 
 type Parts = Storage &
   Pick<Backends, 'connections'> &
@@ -75,7 +76,7 @@ async function valueAt(
   signal: AbortSignal,
 ): Promise<SecretData | undefined> {
   const [prefix = ''] = path.split('/');
-  const provider = connections.find('embedded')?.connection.mount({ prefix });
+  const provider = connections.find(EMBEDDED)?.connection.mount({ prefix });
   try {
     return (await provider?.read(path, undefined, { requestId: 'secret-values', signal }))?.data;
   } catch (error) {

@@ -7,6 +7,7 @@ import type {
   SecretProvider,
 } from '../../ports/secret-provider.ts';
 import type { StoredDocument } from '../model/document.ts';
+import { EMBEDDED } from '../../domain/secrets/mount.ts';
 
 /** A connection with the locators that the configuration file allows it, and the broker prefixes that may use it. */
 export interface BoundConnection {
@@ -154,5 +155,5 @@ function prefixOption(
   bound: BoundConnection,
   mount: StoredDocument<'mount'>,
 ): { readonly prefix?: string } {
-  return bound.connection.kind === 'embedded' ? { prefix: mount.spec.prefix } : {};
+  return bound.connection.kind === EMBEDDED ? { prefix: mount.spec.prefix } : {};
 }

@@ -3,6 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Backends, Recording, Rights } from './dependencies.ts';
 import type { StoredDocument } from '../model/document.ts';
 import type { CacheTerms } from './value-cache.ts';
+import { EMBEDDED } from '../../domain/secrets/mount.ts';
 
 /** The target of a path: its mount and its definition, if it has one. */
 export interface Target {
@@ -25,7 +26,7 @@ export function encodedLocator(
   locator: string,
 ): EncodedLocator | undefined {
   const kind = parts.connections.kind(mount);
-  return kind === 'embedded' ? undefined : encodeLocator(kind, locator, parts.digest);
+  return kind === EMBEDDED ? undefined : encodeLocator(kind, locator, parts.digest);
 }
 
 /** Gives the locator like `encodedLocator`; also undefined if the path has no target. */

@@ -15,9 +15,10 @@ import { backupConfigSchema } from '../../backup/config.ts';
 import { tracesConfigSchema } from '../../process/trace/config.ts';
 import { storeConfigSchema, type StoreConfig } from '../../store/config.ts';
 import { backendSchema, kekSchema } from '../configuration/backends.ts';
+import { EMBEDDED } from '../../domain/secrets/mount.ts';
 
 /** Reserved names: the embedded provider and the value generator always exist and need no configuration. */
-const RESERVED_NAMES = ['embedded', 'generated'];
+const RESERVED_NAMES = [EMBEDDED, 'generated'];
 
 const connectionName = z
   .string()

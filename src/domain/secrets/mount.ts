@@ -1,3 +1,6 @@
+/** Name and kind of the connection to the broker's own store, which every broker has. */
+export const EMBEDDED = 'embedded';
+
 /** A provider mounted at a path prefix. Prefixes never nest; two mounts never cover the same locator. */
 export interface MountSpec {
   readonly prefix: string;
