@@ -1,4 +1,4 @@
-import type { Alerting } from '../broker/alerts/alerting.ts';
+import type { OptionGroups } from '../api/request/request-deps.ts';
 import type { Enforcing } from '../broker/alerts/pod-responses.ts';
 import type {
   Access,
@@ -12,9 +12,6 @@ import type {
 } from '../broker/state/dependencies.ts';
 import type { Consenting } from '../broker/recording/consent.ts';
 import type { Alarming } from '../broker/recording/decoys.ts';
-import type { Approving } from '../broker/approvals/approval-memory.ts';
-import type { Attesting } from '../broker/attestations/attestations.ts';
-import type { Posture } from '../broker/posture/judging.ts';
 import type { PostureMeasured } from '../broker/posture/posture-metrics.ts';
 import type { Copies } from './backups-and-archives.ts';
 import type { SealedRows } from '../broker/kernel/row-seals.ts';
@@ -56,10 +53,7 @@ export interface CopiedResources {
 }
 
 /** Dependencies of the use cases of options. */
-export type OptionParts = Alerting &
-  Posture &
-  Attesting &
-  Approving &
+export type OptionParts = OptionGroups &
   Enforcing &
   Pick<PostureMeasured, 'watchedReports'> &
   Copies & {

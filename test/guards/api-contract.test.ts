@@ -3,18 +3,22 @@ import { describe, expect, it } from '@jest/globals';
 import { RegisteredMetrics } from '../../src/metrics/registered-metrics.ts';
 import { ACCESS } from '../../src/api/contract/access.ts';
 import { PathTemplate } from '../../src/api/contract/path-template.ts';
-import { allRoutes } from '../../src/api/routes/index.ts';
+import { coreRoutes } from '../../src/api/routes/index.ts';
+import { OPTION_ROUTES } from '../../src/compose/features/options.ts';
 import { ERRORS } from '../../src/domain/errors.ts';
 import { contractCodes, contractOperations } from '../kit/api/openapi-contract.ts';
 
-const routes = allRoutes({
-  unready: () => [],
-  held: () => [],
-  warnings: () => [],
-  metrics: new RegisteredMetrics(),
-  servesMetrics: true,
-  openApi: () => '{}',
-});
+const routes = {
+  ...OPTION_ROUTES,
+  ...coreRoutes({
+    unready: () => [],
+    held: () => [],
+    warnings: () => [],
+    metrics: new RegisteredMetrics(),
+    servesMetrics: true,
+    openApi: () => '{}',
+  }),
+};
 
 /** Operations that change nothing; a body has their question. */
 const READS: ReadonlySet<string> = new Set([

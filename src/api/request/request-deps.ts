@@ -42,6 +42,15 @@ export interface AnsweredRequest {
   readonly status: number;
 }
 
+/** The needs of the operations of options. */
+export type OptionGroups = Alerting &
+  Posture &
+  Attesting &
+  Approving & {
+    readonly backups: Backups | undefined;
+    readonly archives: Archives | undefined;
+  };
+
 /** The needs of all operations together. Each operation passes them to its use case, which names the groups that it needs. */
 export type ServedParts = Recording &
   Access &
@@ -52,21 +61,16 @@ export type ServedParts = Recording &
   Bounds &
   Streams &
   People &
-  Alerting &
-  Posture &
-  Attesting &
-  Approving &
   Consenting &
   Alarming &
   Proofs &
+  OptionGroups &
   Pick<Work, 'rotationsDue'> & {
     readonly audit: AuditLog;
     /** Public log; undefined unless the configuration makes the log public. */
     readonly publicLog: PublicLog | undefined;
     readonly receivers: RequiredReceivers;
-    readonly backups: Backups | undefined;
     readonly configuration: Configuration | undefined;
-    readonly archives: Archives | undefined;
     readonly wrappers: RootKeyWrappers;
   };
 

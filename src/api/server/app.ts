@@ -18,8 +18,8 @@ import { pathOf, perform, type Performance } from '../request/perform.ts';
 import { Rates } from '../request/rates.ts';
 import { RequestIds } from '../request/request-ids.ts';
 import { RequestLog } from './request-log.ts';
-import type { Route } from '../contract/route.ts';
-import { allRoutes } from '../routes/index.ts';
+import type { Route, Routes } from '../contract/route.ts';
+import { coreRoutes } from '../routes/index.ts';
 import { Shares } from '../request/memory-shares.ts';
 import type { SourceAddress } from '../request/source-address.ts';
 import type { ServedParts, Surroundings } from '../request/request-deps.ts';
@@ -45,8 +45,8 @@ export interface ApiDeps {
   readonly metrics: Metrics;
   /** False if `/metrics` has its own listener. */
   readonly servesMetrics: boolean;
-  /** Operations of options that the broker does not have. They are answered as unknown paths. */
-  readonly absent?: ReadonlySet<OperationId>;
+  /** Routes of options. An operation without a route is answered as an unknown path. */
+  readonly routes: Partial<Routes>;
   readonly onAnswered?: Surroundings['onAnswered'];
 }
 
@@ -54,18 +54,21 @@ export interface ApiDeps {
 export function createApp(parts: ServedParts, deps: ApiDeps): RequestListener {
   const surroundings = surroundingsOf(parts, deps);
   const router = Router({ caseSensitive: true, strict: true });
-  const routes: Readonly<Record<OperationId, Route<never>>> = allRoutes({
-    unready: () => (deps.drain.active ? ['draining', ...deps.unready()] : deps.unready()),
-    held: deps.held,
-    warnings: deps.warnings,
-    metrics: deps.metrics,
-    servesMetrics: deps.servesMetrics,
-    openApi: openApiJson,
-  });
+  const routes: Readonly<Partial<Record<OperationId, Route<never>>>> = {
+    ...coreRoutes({
+      unready: () => (deps.drain.active ? ['draining', ...deps.unready()] : deps.unready()),
+      held: deps.held,
+      warnings: deps.warnings,
+      metrics: deps.metrics,
+      servesMetrics: deps.servesMetrics,
+      openApi: openApiJson,
+    }),
+    ...deps.routes,
+  };
   const known: Performance[] = [];
   for (const [id, operation] of ACCESS) {
-    if (deps.absent?.has(id) === true) continue;
-    const route = routes[id] as Route<Caller | undefined>;
+    const route = routes[id] as Route<Caller | undefined> | undefined;
+    if (route === undefined) continue;
     const tally = surroundings.tallies.of(id);
     const performance = { operation, template: new PathTemplate(operation.path), route, tally };
     known.push(performance);

@@ -1,3 +1,5 @@
+import * as alertRoutes from '../../api/routes/alerts.ts';
+import { documentRoutes } from '../../api/routes/documents.ts';
 import { ConfiguredAlertSources } from '../../auth/alert-sources/alert-sources.ts';
 import { alertMetrics } from '../../broker/alerts/alert-metrics.ts';
 import { AlertTallies } from '../../broker/alerts/alert-tallies.ts';
@@ -10,22 +12,14 @@ import { reloadable } from '../configuration/config-reload.ts';
 import { HeldAlertFiles, takeHeldAlerts } from '../serving/held-alerts.ts';
 import type { Option } from './feature.ts';
 
+const routes = {
+  ...alertRoutes,
+  ...documentRoutes('response-rule', 'ResponseRule', 'ResponseRules', 'response-rules'),
+};
+
 /** Runtime alerts, reads of decoys and incidents cut off pods and rotate what they read. */
-export const alerts: Option = {
-  operations: [
-    'receiveAlert',
-    'listAlertSources',
-    'listAlerts',
-    'approveAlert',
-    'dismissAlert',
-    'openIncident',
-    'readIncident',
-    'listResponseRules',
-    'readResponseRule',
-    'putResponseRule',
-    'deleteResponseRule',
-    'listResponseRuleVersions',
-  ],
+export const alerts = {
+  routes,
   open({ config, clock, log }) {
     const alertSources = new ConfiguredAlertSources(config.alerts, clock);
     const alertTallies = new AlertTallies(clock);
@@ -41,4 +35,4 @@ export const alerts: Option = {
     };
   },
   metrics: alertMetrics,
-};
+} satisfies Option;

@@ -1,3 +1,4 @@
+import * as approvalRoutes from '../../api/routes/approvals.ts';
 import { approvalFollower, Approvals } from '../../broker/approvals/approval-memory.ts';
 import { approvalMetrics } from '../../broker/approvals/approval-metrics.ts';
 import { approvalWorker } from '../../broker/approvals/approval-worker.ts';
@@ -5,17 +6,11 @@ import { adminConsents } from '../../broker/approvals/consent.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { Option } from './feature.ts';
 
+const routes = { ...approvalRoutes };
+
 /** Another admin approves grants of admin, and elevations in an emergency. */
-export const approvals: Option = {
-  operations: [
-    'requestBreakGlass',
-    'listApprovals',
-    'readApproval',
-    'approveRequest',
-    'denyRequest',
-    'withdrawRequest',
-    'requireApprovals',
-  ],
+export const approvals = {
+  routes,
   open({ store, rows, clock }) {
     const memory = new Approvals(store, rows, clock);
     return {
@@ -29,4 +24,4 @@ export const approvals: Option = {
     };
   },
   metrics: approvalMetrics,
-};
+} satisfies Option;

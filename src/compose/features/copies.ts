@@ -1,10 +1,14 @@
+import * as archiveRoutes from '../../api/routes/archives.ts';
+import * as backupRoutes from '../../api/routes/backups.ts';
 import { archiveRunMetrics } from '../../backup/archive-runs.ts';
 import { NO_COPIES, openCopies } from '../backups-and-archives.ts';
 import type { Option } from './feature.ts';
 
+const routes = { ...archiveRoutes, ...backupRoutes };
+
 /** Scheduled backups of the store, and an archive of the old part of the log. */
-export const copies: Option = {
-  operations: ['archiveAudit', 'listArchiveObjects', 'readArchive', 'createBackup', 'listBackups'],
+export const copies = {
+  routes,
   async open(deps) {
     const opened = deps.isHeld ? NO_COPIES : await openCopies(deps.config, deps);
     const { backups, archives } = opened;
@@ -27,4 +31,4 @@ export const copies: Option = {
     },
     ...archiveRunMetrics(() => parts.archives),
   ],
-};
+} satisfies Option;

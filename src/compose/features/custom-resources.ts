@@ -2,8 +2,8 @@ import { resourceMetrics, type ClusterDocumentsWork } from '../clusters/cluster-
 import type { Option } from './feature.ts';
 
 /** Custom resources of Kubernetes become documents. */
-export const customResources: Option = {
-  operations: [],
+export const customResources = {
+  routes: {},
   open({ config, trail, connections }) {
     let works: readonly ClusterDocumentsWork[] = [];
     return {
@@ -19,4 +19,4 @@ export const customResources: Option = {
     };
   },
   metrics: ({ clusterDocuments }) => resourceMetrics(() => clusterDocuments()),
-};
+} satisfies Option;

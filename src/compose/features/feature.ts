@@ -1,4 +1,4 @@
-import type { OperationId } from '../../api/contract/access.ts';
+import type { Routes } from '../../api/contract/route.ts';
 import type { Worker } from '../../broker/kernel/worker.ts';
 import type { SealedRows } from '../../broker/kernel/row-seals.ts';
 import type { Consents } from '../../broker/recording/consent.ts';
@@ -67,8 +67,8 @@ export interface Feature {
 
 /** A subject that a broker can be built without. */
 export interface Option {
-  /** Operations that only this option serves. */
-  readonly operations: readonly OperationId[];
+  /** Routes that only this option serves. */
+  readonly routes: Partial<Routes>;
   readonly open: (deps: OptionDeps) => Feature | Promise<Feature>;
   readonly metrics?: (parts: Parts) => readonly Metric[];
 }

@@ -1,4 +1,5 @@
-import type { OperationId } from '../../api/contract/access.ts';
+import type { Routes } from '../../api/contract/route.ts';
+import type { CoreRoutes } from '../../api/routes/index.ts';
 import { alerts } from './alerts.ts';
 import { approvals } from './approvals.ts';
 import { copies } from './copies.ts';
@@ -9,8 +10,14 @@ import { posture } from './posture.ts';
 /** The options of the program: all that there are. */
 export const OPTIONS: readonly Option[] = [copies, customResources, approvals, posture, alerts];
 
-/** The operations that a broker with these options does not serve. */
-export function absentOperations(options: readonly Option[]): ReadonlySet<OperationId> {
-  const served = new Set(options);
-  return new Set(OPTIONS.filter((each) => !served.has(each)).flatMap((each) => each.operations));
+/** Routes of all options. A row of `access.ts` that has a route neither here nor in the core does not compile. */
+export const OPTION_ROUTES: Omit<Routes, keyof CoreRoutes> = {
+  ...copies.routes,
+  ...approvals.routes,
+  ...posture.routes,
+  ...alerts.routes,
+};
+
+export function routesOf(options: readonly Option[]): Partial<Routes> {
+  return Object.assign({}, ...options.map(({ routes }) => routes)) as Partial<Routes>;
 }

@@ -1,3 +1,7 @@
+import * as attestationRoutes from '../../api/routes/attestations.ts';
+import { documentRoutes } from '../../api/routes/documents.ts';
+import * as evidenceRoutes from '../../api/routes/evidence.ts';
+import * as postureRoutes from '../../api/routes/posture.ts';
 import { attestationFollower, Attestations } from '../../broker/attestations/attestation-memory.ts';
 import { EnforcedProfiles } from '../../broker/posture/enforced-profiles.ts';
 import { evidenceFollower, ImageEvidence } from '../../broker/posture/evidence-memory.ts';
@@ -13,25 +17,16 @@ import { secretValueWorker } from '../../broker/posture/secret-value-worker.ts';
 import { WatchedReports } from '../../broker/posture/watched-reports.ts';
 import type { Option } from './feature.ts';
 
+const routes = {
+  ...postureRoutes,
+  ...attestationRoutes,
+  ...evidenceRoutes,
+  ...documentRoutes('posture-profile', 'PostureProfile', 'PostureProfiles', 'posture-profiles'),
+};
+
 /** Pods get secrets only if they meet posture profiles, judged by evidence and signatures of their images. */
-export const posture: Option = {
-  operations: [
-    'explainPosture',
-    'surveyPosture',
-    'pushAttestation',
-    'listAttestations',
-    'readAttestation',
-    'deleteAttestation',
-    'listEvidence',
-    'pushEvidence',
-    'readEvidence',
-    'deleteEvidence',
-    'listPostureProfiles',
-    'readPostureProfile',
-    'putPostureProfile',
-    'deletePostureProfile',
-    'listPostureProfileVersions',
-  ],
+export const posture = {
+  routes,
   open({ store, rows, clock, clusters }) {
     const profiles = new Profiles();
     const attestations = new Attestations(store, rows);
@@ -63,4 +58,4 @@ export const posture: Option = {
     };
   },
   metrics: postureMetrics,
-};
+} satisfies Option;

@@ -19,7 +19,7 @@ import {
   configurationMetrics,
   traceMetrics,
 } from '../../metrics/serving-metrics.ts';
-import { absentOperations } from '../features/options.ts';
+import { routesOf } from '../features/options.ts';
 import { allMetrics } from './all-metrics.ts';
 import type { RunningInjector } from '../clusters/injector.ts';
 import { RELEASE } from '../../process/version.ts';
@@ -113,7 +113,7 @@ async function listen(
     ],
     metrics,
     servesMetrics: config.metrics.listener === undefined,
-    absent: absentOperations(broker.options),
+    routes: routesOf(broker.options),
     onAnswered: deps.onAnswered,
   });
   const malformed = new MalformedRequests(parts, boot);

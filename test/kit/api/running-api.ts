@@ -13,7 +13,7 @@ import { createServer, type ApiServer } from '../../../src/api/server/server.ts'
 import { systemClock } from '../../../src/process/clock.ts';
 import { openBroker, type RunningBroker } from '../../../src/compose/broker.ts';
 import type { Option } from '../../../src/compose/features/feature.ts';
-import { absentOperations } from '../../../src/compose/features/options.ts';
+import { routesOf } from '../../../src/compose/features/options.ts';
 import { initialise } from '../../../src/compose/installation/initialise.ts';
 import { configSchema, type Config } from '../../../src/compose/config/schema.ts';
 import { createLog } from '../../../src/process/log.ts';
@@ -153,7 +153,7 @@ export class RunningApi {
       warnings: () => broker.warnings(),
       metrics: new RegisteredMetrics(),
       servesMetrics: true,
-      absent: absentOperations(broker.options),
+      routes: routesOf(broker.options),
     });
     const malformed = new MalformedRequests(broker.parts, 'test');
     const server = await createServer(app, config.listener, {

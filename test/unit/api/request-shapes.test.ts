@@ -4,7 +4,8 @@ import { RegisteredMetrics } from '../../../src/metrics/registered-metrics.ts';
 import { ACCESS, type OperationId } from '../../../src/api/contract/access.ts';
 import type { Incoming, Route } from '../../../src/api/contract/route.ts';
 import { parseJson } from '../../../src/api/request/body/parse-body.ts';
-import { allRoutes } from '../../../src/api/routes/index.ts';
+import { coreRoutes } from '../../../src/api/routes/index.ts';
+import { OPTION_ROUTES } from '../../../src/compose/features/options.ts';
 import type { DocumentKind } from '../../../src/broker/model/kinds.ts';
 import { parseOperatorToken, parseSpec } from '../../../src/broker/model/schema.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
@@ -120,14 +121,17 @@ function documentReaders(
 }
 
 const shapes: Shapes = { schemas: contractSchemas, texts: TEXTS };
-const routes = allRoutes({
-  unready: () => [],
-  held: () => [],
-  warnings: () => [],
-  metrics: new RegisteredMetrics(),
-  servesMetrics: true,
-  openApi: () => '{}',
-});
+const routes = {
+  ...OPTION_ROUTES,
+  ...coreRoutes({
+    unready: () => [],
+    held: () => [],
+    warnings: () => [],
+    metrics: new RegisteredMetrics(),
+    servesMetrics: true,
+    openApi: () => '{}',
+  }),
+};
 
 const bodies = contractOperations.flatMap(({ id, body }) => {
   const schema = body.content?.['application/json']?.schema;
