@@ -169,6 +169,7 @@ describe('a stored or signed record', () => {
           expect(frame.length).toBe(frame.indexOf(' ') + 1 + Number.parseInt(frame, 10));
         },
       ),
+      { examples: [[{ outcome: { toString: {} } }], [{ outcome: 'constructor' }]] },
     );
   });
 });

@@ -31,7 +31,8 @@ export function syslogFrame(sent: SyslogEntry): Buffer {
 function syslogMessage({ origin, index, entry, text, host }: SyslogEntry): string {
   const facts = JSON.parse(entry) as Readonly<Record<string, unknown>>;
   const { time, outcome, writer, action } = facts;
-  const severity = SEVERITIES[String(outcome)] ?? INFORMATIONAL;
+  const known = typeof outcome === 'string' && Object.hasOwn(SEVERITIES, outcome);
+  const severity = (known ? SEVERITIES[outcome] : undefined) ?? INFORMATIONAL;
   const header = [
     `<${FACILITY * 8 + severity}>1`,
     typeof time === 'string' && TIMESTAMP.test(time) ? time : NIL,
