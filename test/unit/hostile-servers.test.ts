@@ -11,7 +11,7 @@ import { mysqlConnectionSchema } from '../../src/providers/mysql/config.ts';
 import { connectPostgres } from '../../src/providers/postgres/client/server.ts';
 import { postgresConnectionSchema } from '../../src/providers/postgres/config.ts';
 import { aclUserOptions, redisConnectionSchema } from '../../src/providers/redis/config.ts';
-import { connectRedis } from '../../src/providers/redis/client.ts';
+import { RedisServer } from '../../src/providers/redis/client.ts';
 import { AclUser } from '../../src/providers/redis/rotator.ts';
 import { tracesConfigSchema } from '../../src/process/trace/config.ts';
 import { SpanExporter } from '../../src/process/trace/exporter.ts';
@@ -183,7 +183,7 @@ describe('a hostile database server', () => {
           passwordFile,
           tls: 'off',
         });
-        const user = new AclUser(await connectRedis(config, { clock: systemClock }), options);
+        const user = new AclUser(new RedisServer(config, { clock: systemClock }), options);
         const current = { username: 'app', password: 'old' };
         await user.set(turnOf(current), { username: 'app', password: 'new' });
       },

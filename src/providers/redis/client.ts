@@ -1,8 +1,7 @@
-import type { RedisClient, RedisClientOptions } from '@redis/client';
 import { isIP } from 'node:net';
-import { checkServerIdentity } from 'node:tls';
-import { BrokerError } from '../../domain/errors.ts';
+import { checkServerIdentity, connect as connectTls } from 'node:tls';
 import type { Sensitive } from '../../domain/secrets/sensitive.ts';
+import type { TlsIdentity } from '../../net/https/tls-identity.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import { createGuard, type Guard, type GuardParts } from '../guard/guard.ts';
 import { BoundedSocket } from '../server/bounded-socket.ts';
@@ -10,6 +9,7 @@ import { tlsFilesOf } from '../server/config.ts';
 import { readPasswordFile } from '../server/password-file.ts';
 import { readTlsIdentity } from '../server/read-tls-identity.ts';
 import type { RedisConnectionConfig } from './config.ts';
+import { RedisConnection } from './connection.ts';
 import { refusalWordOf, toBrokerError } from './errors.ts';
 
 /** Sends one command and returns the server's answer: text, integers, lists of them, or null. */
@@ -22,28 +22,19 @@ export interface RedisLogin {
   readonly password: Sensitive<string>;
 }
 
-/** Loads the driver, and sends nothing yet. */
-export async function connectRedis(
-  config: RedisConnectionConfig,
-  parts: GuardParts,
-): Promise<RedisServer> {
-  return new RedisServer(config, parts, (await import('@redis/client')).RedisClient);
-}
-
 /** One Redis server. Each operation opens and closes its own connection. */
 export class RedisServer {
   readonly host: string;
   readonly port: number;
   readonly guard: Guard;
   readonly #config: RedisConnectionConfig;
-  readonly #Client: typeof RedisClient;
 
-  constructor(config: RedisConnectionConfig, parts: GuardParts, Client: typeof RedisClient) {
+  /** Sends nothing yet. */
+  constructor(config: RedisConnectionConfig, parts: GuardParts) {
     this.host = config.host;
     this.port = config.port;
     this.guard = createGuard(config.limits, parts);
     this.#config = config;
-    this.#Client = Client;
   }
 
   /** Reads with the connection's own user; retried if that may help. @throws ERR_PROVIDER_*. */
@@ -73,57 +64,44 @@ export class RedisServer {
   }
 
   async #session<T>(login: RedisLogin, signal: AbortSignal, work: Work<T>): Promise<T> {
-    const socket = await this.#socket();
+    const files = tlsFilesOf(this.#config);
+    const tls = files === undefined ? undefined : await readTlsIdentity(files);
     signal.throwIfAborted();
-    // Not `createClient`: for each new password it builds a class with a method per command (35 ms of CPU), and keeps the password in a cache key.
-    const client = new this.#Client({
-      username: login.username,
-      password: login.password.reveal(),
-      socket,
-      RESP: 2,
-      disableClientInfo: true,
-      disableOfflineQueue: true,
-      maintNotifications: 'disabled',
-    });
-    let fault: unknown;
-    const end = (): void => client.destroy();
-    client.on('error', (error: unknown) => {
-      fault ??= error;
-      end();
-    });
+    const connection = this.#connection(tls);
+    const end = (): void => connection.close();
     signal.addEventListener('abort', end, { once: true });
     try {
-      await client.connect();
-      return await work((...words) => client.sendCommand([...words]).catch(failRefused));
+      await connection.opened(tls === undefined ? 'connect' : 'secureConnect');
+      await connection.command(['AUTH', login.username, login.password.reveal()]);
+      return await work((...words) => connection.command(words).catch(failRefused));
     } catch (error) {
-      throw toBrokerError(error instanceof BrokerError || fault === undefined ? error : fault);
+      throw toBrokerError(error);
     } finally {
       signal.removeEventListener('abort', end);
       end();
     }
   }
 
-  async #socket(): Promise<NonNullable<RedisClientOptions['socket']>> {
+  /** Opens a connection. The socket counts what the server sends, and below TLS what the peer sends before it has proven anything. */
+  #connection(tls: TlsIdentity | undefined): RedisConnection {
     const { host, port } = this;
-    // A lost connection ends its operation.
-    const once = { host, port, connectTimeout: 0, reconnectStrategy: false } as const;
-    const files = tlsFilesOf(this.#config);
-    if (files === undefined) return once;
-    const { serverName = host, ...identity } = await readTlsIdentity(files);
-    return {
-      ...once,
-      ...identity,
-      tls: true,
-      socket: new BoundedSocket(host, port),
-      minVersion: 'TLSv1.2',
-      rejectUnauthorized: true,
-      ...(isIP(serverName) === 0 && { servername: serverName }),
-      checkServerIdentity: (_name, certificate) => checkServerIdentity(serverName, certificate),
-    };
+    const socket = new BoundedSocket(host, port);
+    if (tls === undefined) return new RedisConnection(socket);
+    const { serverName = host, ...identity } = tls;
+    return new RedisConnection(
+      connectTls({
+        ...identity,
+        socket,
+        minVersion: 'TLSv1.2',
+        rejectUnauthorized: true,
+        ...(isIP(serverName) === 0 && { servername: serverName }),
+        checkServerIdentity: (_name, certificate) => checkServerIdentity(serverName, certificate),
+      }),
+    );
   }
 }
 
-/** Converts the driver's error at once, because it quotes the command. */
+/** Converts the server's error at once, because it quotes the command. */
 function failRefused(error: unknown): never {
   throw toBrokerError(error);
 }

@@ -1,4 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
+import { RedisErrorAnswer } from './answers.ts';
 
 /** The first word of an answer that is an error (RESP, "Simple errors"): the rest quotes the command. */
 const PREFIX = /^([A-Z]{2,32})(?: |$)/;
@@ -61,14 +62,11 @@ export function refusalWordOf(error: unknown): string {
  */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
-  const { code, name, message } = fieldsOf(error);
+  const code = codeOf(error);
   if (TLS_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'tls');
   if (SOCKET_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'network');
-  // The driver or the server closed the connection: the driver has names for that, and no codes.
-  if (/^(?:SocketClosed|ClientClosed|Disconnects|ConnectionTimeout|Abort)/.test(name)) {
-    return failure('ERR_PROVIDER_UNAVAILABLE', 'network');
-  }
-  const word = PREFIX.exec(message)?.[1];
+  if (!(error instanceof RedisErrorAnswer)) return failure('ERR_PROVIDER_UNAVAILABLE', 'network');
+  const word = PREFIX.exec(error.message)?.[1];
   if (word === undefined) return failure('ERR_PROVIDER_MALFORMED', 'protocol');
   return fromServer(WORDS.has(word) ? word : 'another word');
 }
@@ -91,9 +89,7 @@ function failure(
   return new BrokerError(code, undefined, { reason, ...(cause !== undefined && { cause }) });
 }
 
-function fieldsOf(error: unknown): { code: string; name: string; message: string } {
-  if (typeof error !== 'object' || error === null) return { code: '', name: '', message: '' };
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  const message = 'message' in error && typeof error.message === 'string' ? error.message : '';
-  return { code, name: error.constructor.name, message };
+function codeOf(error: unknown): string {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return '';
+  return typeof error.code === 'string' ? error.code : '';
 }

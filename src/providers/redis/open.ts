@@ -3,17 +3,17 @@ import type { RotationConnection } from '../../ports/rotation-target.ts';
 import type { GuardParts } from '../guard/guard.ts';
 import { parseOptions } from '../parse-options.ts';
 import { attachTarget } from '../rotator/options.ts';
-import { connectRedis } from './client.ts';
+import { RedisServer } from './client.ts';
 import { aclUserOptions, type RedisConnectionConfig } from './config.ts';
 import { AclUser } from './rotator.ts';
 
 /** One Redis server: rotates the passwords of its users. Opens no connection yet. */
-export async function openRedis(
+export function openRedis(
   name: string,
   config: RedisConnectionConfig,
   deps: GuardParts,
-): Promise<OpenedRedis> {
-  const server = await connectRedis(config, deps);
+): OpenedRedis {
+  const server = new RedisServer(config, deps);
   const strategies = {
     'acl-user': (options: unknown) => new AclUser(server, parseOptions(aclUserOptions, options)),
   };

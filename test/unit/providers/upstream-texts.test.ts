@@ -6,7 +6,7 @@ import { Sensitive } from '../../../src/domain/secrets/sensitive.ts';
 import { createLog } from '../../../src/process/log.ts';
 import { connectKubernetes } from '../../../src/providers/kubernetes/client/client.ts';
 import { redisConnectionSchema } from '../../../src/providers/redis/config.ts';
-import { connectRedis } from '../../../src/providers/redis/client.ts';
+import { RedisServer } from '../../../src/providers/redis/client.ts';
 import { wholeText } from '../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
 import { FakeApiServer } from '../../kit/fakes/fake-api-server.ts';
@@ -155,7 +155,7 @@ describe('the text of a hostile server', () => {
         locators: ['users/*'],
         limits: { maxRetries: 0, timeoutMs: 1_000 },
       });
-      const redis = await connectRedis(config, { clock: systemClock });
+      const redis = new RedisServer(config, { clock: systemClock });
       const login = { username: 'app', password: new Sensitive('password') };
       const outcome = await redis.logIn(login, contextOf()).then(
         () => undefined,

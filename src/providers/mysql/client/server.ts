@@ -9,6 +9,7 @@ import { readPasswordFile } from '../../server/password-file.ts';
 import { readTlsIdentity } from '../../server/read-tls-identity.ts';
 import type { MysqlConnectionConfig } from '../config.ts';
 import { toBrokerError } from '../errors.ts';
+import { boundPackets } from './bound-packets.ts';
 import { MysqlSession } from './session.ts';
 
 type Connect = typeof createConnection;
@@ -87,11 +88,16 @@ export class MysqlServer {
     const socket = new BoundedSocket(this.host, this.port);
     const end = (): void => void socket.destroy();
     const faults: BrokerError[] = [];
+    let refused: BrokerError | undefined;
     const note = (error: unknown): void => void faults.push(toBrokerError(error));
     socket.on('error', note);
     signal.addEventListener('abort', end, { once: true });
     try {
       const connection = this.#connect({ ...options, stream: () => socket });
+      boundPackets(connection, (error) => {
+        refused = error;
+        socket.destroy(error);
+      });
       // The connection may fail more than once, and an error without a listener would end the process.
       connection.on('error', note);
       const result = await Promise.race([workAfterLogin(connection, work), rejectOnClose(socket)]);
@@ -100,7 +106,9 @@ export class MysqlServer {
       return result;
     } catch (error) {
       // Errors after it only say that the connection is gone.
-      throw faults.find(({ reason = '' }) => TELLING.has(reason)) ?? toBrokerError(error);
+      throw (
+        refused ?? faults.find(({ reason = '' }) => TELLING.has(reason)) ?? toBrokerError(error)
+      );
     } finally {
       signal.removeEventListener('abort', end);
       socket.destroy();

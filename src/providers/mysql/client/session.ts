@@ -1,5 +1,8 @@
 import type { Connection, FieldPacket, QueryResult } from 'mysql2/promise';
 import { ofStatement } from '../errors.ts';
+import { readPlain } from './bound-packets.ts';
+
+const READING = { rowsAsArray: true, typeCast: readPlain } as const;
 
 /** The columns of a row in the requested order, as text. */
 export type MysqlRow = readonly (string | null)[];
@@ -14,7 +17,7 @@ export class MysqlSession {
 
   /** A statement without result rows. Its author has quoted all values, because names and passwords of accounts cannot be bound. */
   async run(sql: string): Promise<void> {
-    await this.#answer(this.#connection.query({ sql, rowsAsArray: true }));
+    await this.#answer(this.#connection.query({ sql, ...READING }));
   }
 
   /** Rows, limited to the bytes that a connection may receive. `values` are bound. */
@@ -22,8 +25,8 @@ export class MysqlSession {
     const bound = [...values];
     const rows = await this.#answer(
       bound.length === 0
-        ? this.#connection.query({ sql, rowsAsArray: true })
-        : this.#connection.execute({ sql, values: bound, rowsAsArray: true }),
+        ? this.#connection.query({ sql, ...READING })
+        : this.#connection.execute({ sql, values: bound, ...READING }),
     );
     if (!Array.isArray(rows)) return [];
     return rows.map((row: unknown) => (Array.isArray(row) ? row.map(textOf) : []));

@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream';
 import { checkServerIdentity, connect as connectTls } from 'node:tls';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
+import { PostgresMessages } from './messages.ts';
 
 /** SSLRequest (PostgreSQL, 54.7 "Message Formats"). */
 const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
@@ -11,13 +12,14 @@ const TLS_ACCEPTED = 'S';
 const MOST_BYTES = 2 ** 20;
 
 /**
- * Connection under the driver. It completes TLS before the first message and counts the bytes that the server sends. A
- * message that the driver cannot read ends this connection instead of the process.
+ * Connection under the driver. It completes TLS before the first message, counts the bytes that the server sends, and checks each message before the
+ * driver reads it. A message that the driver cannot read ends this connection instead of the process.
  */
 export class PostgresWire extends Duplex {
   readonly #tls: TlsIdentity | undefined;
   #socket: Socket | undefined;
   #received = 0;
+  readonly #messages = new PostgresMessages();
 
   /** `tls` undefined: without encryption. */
   constructor(tls: TlsIdentity | undefined) {
@@ -101,9 +103,19 @@ export class PostgresWire extends Duplex {
     socket.on('data', (chunk: Buffer) => {
       this.#received += chunk.length;
       if (this.#received > MOST_BYTES) this.#refuse('too_large');
-      else if (!this.push(chunk)) socket.pause();
+      else this.#pass(chunk, socket);
     });
     this.emit('connect');
+  }
+
+  #pass(chunk: Buffer, socket: Socket): void {
+    if (this.destroyed) return;
+    try {
+      const messages = this.#messages.take(chunk);
+      if (messages !== undefined && !this.push(messages)) socket.pause();
+    } catch (error) {
+      this.destroy(error as Error);
+    }
   }
 
   #guarded(listener: (...given: unknown[]) => void, given: unknown[]): void {

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../../src/process/clock.ts';
 import { Sensitive } from '../../../../src/domain/secrets/sensitive.ts';
 import { redisConnectionSchema } from '../../../../src/providers/redis/config.ts';
-import { connectRedis } from '../../../../src/providers/redis/client.ts';
+import { RedisServer } from '../../../../src/providers/redis/client.ts';
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { startHostileServer, type HostileServer } from '../../../kit/fakes/hostile-server.ts';
@@ -30,10 +30,9 @@ describe('a hostile Redis server (R05)', () => {
     server = await startHostileServer((socket, count) => {
       if (count > 0) socket.write(answer);
     });
-    const redis = await connectRedis(
-      redisConnectionSchema.parse({ ...CONFIG, port: server.port }),
-      { clock: systemClock },
-    );
+    const redis = new RedisServer(redisConnectionSchema.parse({ ...CONFIG, port: server.port }), {
+      clock: systemClock,
+    });
     const login = { username: 'app', password: new Sensitive(PASSWORD) };
     const error = await failureOf(redis.logIn(login, contextOf()));
     expect(error.code).toBe(code);
