@@ -7,7 +7,7 @@ import type { Integrator } from './tree/integrator.ts';
 import type { Scrubber } from './verification/scrubber.ts';
 import type { Witnesses, WitnessStatus } from './witnesses/witnesses.ts';
 
-interface MeasuredLog {
+export interface MeasuredLog {
   readonly reader: LogReader;
   readonly integrator: Integrator;
   readonly scrubber: Scrubber;

@@ -101,6 +101,8 @@ describe('the client over TLS', () => {
       [ask(client, 'readReadiness'), 200],
       [ask(client, 'readMetrics'), 'ERR_UNAUTHENTICATED'],
       [ask(admin, 'readMetrics'), 200],
+      [ask(client, 'readStatus'), 'ERR_UNAUTHENTICATED'],
+      [ask(admin, 'readStatus'), 200],
       [ask(client, 'readOpenApi'), 200],
       [ask(client, 'readPublicCheckpoint'), 'ERR_NOT_FOUND'],
       [ask(client, 'readPublicTile', { path: { path: '0/000' } }), 'ERR_NOT_FOUND'],

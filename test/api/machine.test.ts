@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => api.stop());
 
 describe('a machine operation', () => {
-  it.each(['/healthz', '/readyz', '/metrics', '/openapi.json'])(
+  it.each(['/healthz', '/readyz', '/metrics', '/api/v1/status', '/openapi.json'])(
     '%s reveals no name and no identity (X04)',
     async (path) => {
       const answer = await api.call('GET', path, { token: api.admin });
@@ -111,7 +111,7 @@ describe('metrics', () => {
   });
 
   const methods = ['GET', 'HEAD'] as const;
-  const targets = ['/metrics', '/metrics?', '/metrics?x=1'] as const;
+  const targets = ['/metrics', '/metrics?', '/metrics?x=1', '/api/v1/status'] as const;
   const tokens: readonly (readonly [string, () => string | undefined])[] = [
     ['no token', () => undefined],
     ['an unknown operator token', () => newToken('qmo')],
@@ -132,7 +132,7 @@ describe('metrics', () => {
       credential === undefined ? {} : { token: credential },
     );
     expect([400, 401, 403, 405]).toContain(answer.status);
-    expect(answer.text).not.toMatch(/quaymaster_|process_|nodejs_/);
+    expect(answer.text).not.toMatch(/quaymaster_|process_|nodejs_|entries/);
     expect(answer.headers['content-type']).toBe('application/problem+json');
   });
 
@@ -230,5 +230,49 @@ describe('the audit log', () => {
       const answer = await api.call(method, path, { token: api.admin, body: {} });
       expect([404, 405]).toContain(answer.status);
     }
+  });
+});
+
+describe('the status', () => {
+  it.each(ROLES)('is served to the role %s in any scope, without an entry', async (role) => {
+    const scope = ['admin', 'auditor'].includes(role) ? {} : { scope: ['registry.example/prod'] };
+    const reader = await api.operator(`status-${role}`, [{ role, ...scope }]);
+    const before = (await storedEntries(api.broker.parts.store)).length;
+    const answer = await api.call('GET', '/api/v1/status', { token: reader });
+    expect(answer.status).toBe(200);
+    expect((await storedEntries(api.broker.parts.store)).length).toBe(before);
+  });
+
+  it('has the numbers of the log, and no name of a path or a caller', async () => {
+    const answer = await api.call('GET', '/api/v1/status', { token: api.admin });
+    expect(answer.body).toMatchObject({
+      log: {
+        entries: api.broker.trail.integrator.status().size,
+        brokenChains: 0,
+        damagedEntries: 0,
+        archivedEntries: 0,
+        failedArchiveRuns: 0,
+        sinks: [],
+        witnessedEntries: 0,
+        unwitnessedSeconds: 0,
+        witnesses: [],
+      },
+      liveLeases: expect.any(Number),
+    });
+  });
+
+  it('is refused to an operator without a role', async () => {
+    const demoted = await api.operator('without-role', [{ role: 'auditor' }]);
+    await api.call('PUT', '/api/v1/operators/without-role', {
+      token: api.admin,
+      body: { grants: [] },
+      headers: { 'If-Match': '*' },
+    });
+    await expectDenied(api, {
+      status: 403,
+      code: 'ERR_DENIED',
+      reason: 'no_role',
+      send: () => api.call('GET', '/api/v1/status', { token: demoted }),
+    });
   });
 });

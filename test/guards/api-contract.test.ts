@@ -14,6 +14,7 @@ const routes = {
     unready: () => [],
     held: () => [],
     warnings: () => [],
+    status: () => Promise.reject(new Error('no broker runs')),
     metrics: new RegisteredMetrics(),
     servesMetrics: true,
     openApi: () => '{}',
@@ -107,6 +108,7 @@ describe('the contract, the access table and the routes', () => {
       '/',
       '/healthz',
       '/readyz',
+      '/api/v1/status',
       '/metrics',
       '/openapi.json',
     ]);

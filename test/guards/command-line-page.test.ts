@@ -109,6 +109,7 @@ const VERBS: Readonly<Record<string, string>> = {
   readRoot: 'api',
   readHealth: 'api',
   readReadiness: 'api',
+  readStatus: 'status',
   readMetrics: 'api',
   readOpenApi: 'api',
   // Browsers open these.

@@ -93,7 +93,7 @@ const ROTATORS: readonly Role[] = ['rotator', 'auditor', 'admin'];
 const TRACERS: readonly Role[] = ['auditor'];
 const AUDITORS: readonly Role[] = ['auditor', 'admin'];
 const VIEW: readonly Role[] = ['evidence-writer', 'policy-editor', ...LEASES];
-/** Roles of operations for any operator: reading metrics, and seeing and revoking its own tokens. */
+/** Roles of operations for any operator: reading the status and metrics, and seeing and revoking its own tokens. */
 const ANY: readonly Role[] = ROLES;
 
 /**
@@ -221,6 +221,7 @@ const ROWS = {
   readRoot: open('GET /', 0),
   readHealth: open('GET /healthz', 0),
   readReadiness: open('GET /readyz', 0),
+  readStatus: operator('GET /api/v1/status', ANY, 1),
   readMetrics: operator('GET /metrics', ANY, 1),
   readOpenApi: open('GET /openapi.json', 0),
 };

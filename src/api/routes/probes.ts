@@ -1,8 +1,11 @@
+import type { BrokerStatus } from '../../ports/broker-status.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { LiveOperator } from '../../broker/state/operator-token-memory.ts';
+import { instant } from '../../domain/time/instant.ts';
 import { JSON_TYPE, PLAIN_TEXT } from '../answer/answers.ts';
 import type { Routes } from '../contract/route.ts';
+import type { Shape } from '../contract/shapes.ts';
 
 /** Facts about the process that probes and metrics report. */
 export interface MachineFacts {
@@ -16,6 +19,7 @@ export interface MachineFacts {
   }[];
   /** Codes of conditions that an operator should change; requests are served nevertheless. */
   readonly warnings: () => readonly string[];
+  readonly status: () => Promise<BrokerStatus>;
   readonly metrics: Metrics;
   /** False if metrics have their own listener. */
   readonly servesMetrics: boolean;
@@ -25,7 +29,7 @@ export interface MachineFacts {
 
 export type MachineRoutes = Pick<
   Routes,
-  'readRoot' | 'readHealth' | 'readReadiness' | 'readMetrics' | 'readOpenApi'
+  'readRoot' | 'readHealth' | 'readReadiness' | 'readStatus' | 'readMetrics' | 'readOpenApi'
 >;
 
 /** Greeting, the same for every caller, and without the version of the broker, which would help to choose an attack. */
@@ -58,6 +62,14 @@ export function machineRoutes(facts: MachineFacts): MachineRoutes {
         return Promise.resolve({ status, body });
       },
     },
+    readStatus: {
+      read:
+        () =>
+        async ({ caller }) => {
+          requireAnyRole(caller);
+          return { status: 200, body: statusJson(await facts.status()) };
+        },
+    },
     readMetrics: {
       read:
         () =>
@@ -71,6 +83,36 @@ export function machineRoutes(facts: MachineFacts): MachineRoutes {
     readOpenApi: {
       read: () => () => Promise.resolve({ status: 200, headers: JSON_TYPE, body: facts.openApi() }),
     },
+  };
+}
+
+function statusJson({ log, ...rest }: BrokerStatus): Shape<'BrokerStatus'> {
+  const { failedArchiveRuns, liveLeases, lastBackup } = rest;
+  return {
+    log: logJson(log, failedArchiveRuns),
+    liveLeases,
+    ...(lastBackup !== undefined && { lastBackupAt: instant(lastBackup) }),
+  };
+}
+
+function logJson(log: BrokerStatus['log'], failedArchiveRuns: number): Shape<'LogStatus'> {
+  const { checkedAt, archivedAt, sinks, unwitnessedMs, witnesses, ...counts } = log;
+  return {
+    ...counts,
+    ...(checkedAt !== undefined && { checkedAt: instant(checkedAt) }),
+    ...(archivedAt !== undefined && { archivedAt: instant(archivedAt) }),
+    failedArchiveRuns,
+    sinks: sinks.map(({ lag, isStopped: stopped, isFailing: failing }) => ({
+      lag,
+      stopped,
+      failing,
+    })),
+    unwitnessedSeconds: unwitnessedMs / 1_000,
+    witnesses: witnesses.map(({ name, isFailing: failing, isContradicting: contradicts }) => ({
+      name,
+      failing,
+      contradicts,
+    })),
   };
 }
 

@@ -41,6 +41,7 @@ export interface ApiDeps {
   readonly held: MachineFacts['held'];
   /** Codes of conditions that an operator should change; requests are served nevertheless. */
   readonly warnings: () => readonly string[];
+  readonly status: MachineFacts['status'];
   /** Registry in which other modules register their gauges. */
   readonly metrics: Metrics;
   /** False if `/metrics` has its own listener. */
@@ -59,6 +60,7 @@ export function createApp(parts: ServedParts, deps: ApiDeps): RequestListener {
       unready: () => (deps.drain.active ? ['draining', ...deps.unready()] : deps.unready()),
       held: deps.held,
       warnings: deps.warnings,
+      status: deps.status,
       metrics: deps.metrics,
       servesMetrics: deps.servesMetrics,
       openApi: openApiJson,

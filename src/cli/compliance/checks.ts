@@ -4,10 +4,10 @@ import type { CliContext } from '../run/context.ts';
 import { counted } from '../run/count.ts';
 import {
   readMounts,
-  readSamples,
+  readStatus,
   readIfAllowed,
   type Finding,
-  type Sample,
+  type BrokerStatus,
 } from '../verbs/health-checks.ts';
 import { accounts, broadPolicies, listener } from '../verbs/doctor.ts';
 import { unusedGrants } from '../verbs/policy-access.ts';
@@ -39,7 +39,7 @@ export interface Facts {
   readonly since: string;
   readonly pods: () => Promise<readonly Surveyed[]>;
   readonly profiles: () => Promise<readonly ItemOf<'listPostureProfiles'>[]>;
-  readonly samples: () => Promise<ReadonlyMap<string, readonly Sample[]>>;
+  readonly status: () => Promise<BrokerStatus>;
 }
 
 type Surveyed = components['schemas']['SurveyedPod'];
@@ -71,7 +71,7 @@ export function factsOf(
     context,
     pods: once(() => surveyPods(broker, SURVEY)),
     profiles: once(() => allPages(broker, 'listPostureProfiles', { query: { limit: 1000 } })),
-    samples: once(() => readSamples(broker)),
+    status: once(() => readStatus(broker)),
   };
 }
 
@@ -187,9 +187,6 @@ async function liveTokens(broker: Broker, now: number): Promise<readonly TokenHo
 }
 
 const percent = (part: number, all: number): number => Math.round((100 * part) / all);
-
-const valueOf = (samples: ReadonlyMap<string, readonly Sample[]>, name: string): number =>
-  samples.get(`quaymaster_${name}`)?.[0]?.value ?? 0;
 
 /** Entries of the log in the period, newest first: the count up to a thousand, and the newest as evidence. */
 async function searchPeriod(
@@ -341,22 +338,19 @@ export const CHECKS = {
     });
   },
 
-  log_intact: async ({ samples, context }) => {
-    const all = await samples();
-    const broken = valueOf(all, 'audit_broken_chains') + valueOf(all, 'audit_damaged_entries');
-    const done = valueOf(all, 'audit_scrub_completed_timestamp_seconds') * 1000;
-    const checked = done === 0 ? 'not yet in this process' : new Date(done).toISOString();
+  log_intact: async ({ status, context }) => {
+    const { entries, brokenChains, damagedEntries, checkedAt } = (await status()).log;
+    const broken = brokenChains + damagedEntries;
+    const done = checkedAt === undefined ? 0 : Date.parse(checkedAt);
     const isOld = context.clock.now() - done > 8 * DAY_MS;
     return result('quaymaster audit verify EXPORT', {
-      state: broken > 0 ? 'fail' : done === 0 || isOld ? 'not-assessed' : 'pass',
-      text: `${valueOf(all, 'audit_entries')} entries, ${broken} do not verify; the broker last checked the whole log: ${checked}`,
+      state: broken > 0 ? 'fail' : isOld ? 'not-assessed' : 'pass',
+      text: `${entries} entries, ${broken} do not verify; the broker last checked the whole log: ${checkedAt ?? 'not yet in this process'}`,
     });
   },
 
-  log_witnessed: async ({ samples }) => {
-    const all = await samples();
-    const witnesses = all.get('quaymaster_audit_witness_failing') ?? [];
-    const behind = valueOf(all, 'audit_unwitnessed_seconds');
+  log_witnessed: async ({ status }) => {
+    const { witnesses, unwitnessedSeconds: behind } = (await status()).log;
     return result('quaymaster status', {
       state: witnesses.length === 0 ? 'not-applicable' : behind > 900 ? 'fail' : 'pass',
       text:
@@ -366,22 +360,21 @@ export const CHECKS = {
     });
   },
 
-  log_delivered: async ({ samples }) => {
-    const all = await samples();
-    const sinks = all.get('quaymaster_audit_sink_stopped') ?? [];
-    const failing = all.get('quaymaster_audit_sink_failing') ?? [];
-    const bad = [...sinks, ...failing].filter(({ value }) => value > 0).length;
+  log_delivered: async ({ status }) => {
+    const { sinks } = (await status()).log;
+    const bad =
+      sinks.filter(({ stopped }) => stopped).length + sinks.filter(({ failing }) => failing).length;
     return result('quaymaster status', {
       state: sinks.length === 0 || bad > 0 ? 'fail' : 'pass',
       text: `${counted(sinks.length, 'sink')} outside the broker, ${bad} stopped or failing`,
     });
   },
 
-  log_retained: async ({ samples }) => {
-    const all = await samples();
+  log_retained: async ({ status }) => {
+    const { entries, archivedEntries } = (await status()).log;
     return result('quaymaster audit archive-status', {
       state: 'pass',
-      text: `the log is complete: ${valueOf(all, 'audit_entries')} entries, of which ${valueOf(all, 'audit_archived_entries')} are in the archive; the broker deletes none`,
+      text: `the log is complete: ${entries} entries, of which ${archivedEntries} are in the archive; the broker deletes none`,
     });
   },
 

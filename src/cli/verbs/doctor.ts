@@ -16,11 +16,10 @@ import {
   checkMount,
   readIfAllowed,
   readMounts,
-  readSamples,
-  witnessesIn,
+  readStatus,
   type Finding,
   type Mount,
-  type Samples,
+  type LogStatus,
 } from './health-checks.ts';
 import { distance } from '../run/time.ts';
 
@@ -229,56 +228,55 @@ const MOST_UNWITNESSED_SECONDS = 900;
 
 /** The log, its sinks and its witnesses. */
 async function logFindings(broker: Broker): Promise<readonly Finding[]> {
-  const samples = await readSamples(broker);
-  return [logFinding(samples), ...witnessFindings(samples)];
+  const { log } = await readStatus(broker);
+  return [logFinding(log), ...witnessFindings(log)];
 }
 
-function logFinding(samples: Samples): Finding {
+function logFinding({ entries, brokenChains, damagedEntries, sinks }: LogStatus): Finding {
   const about = 'audit log';
-  const of = (name: string): number => samples.get(`quaymaster_audit_${name}`)?.[0]?.value ?? 0;
-  if (of('broken_chains') + of('damaged_entries') > 0) {
+  if (brokenChains + damagedEntries > 0) {
     const cure = 'docs/operations.md, "Damage in the audit log"';
     return { about, state: 'problem', text: 'entries do not verify', cure };
   }
-  const stopped = samples.get('quaymaster_audit_sink_stopped') ?? [];
-  if (stopped.length === 0) {
+  if (sinks.length === 0) {
     const cure = 'set audit.sinks in the configuration, so that entries are also kept elsewhere';
     return { about, state: 'warning', text: 'no sink receives the entries', cure };
   }
-  if (stopped.some(({ value }) => value > 0)) {
+  if (sinks.some(({ stopped }) => stopped)) {
     return { about, state: 'problem', text: 'a sink stopped', cure: 'docs/audit.md, "Sinks"' };
   }
-  if ((samples.get('quaymaster_audit_sink_failing') ?? []).some(({ value }) => value > 0)) {
+  if (sinks.some(({ failing }) => failing)) {
     const cure = 'the log of the broker has the reason: "an audit sink failed"';
     return { about, state: 'problem', text: 'a sink fails', cure };
   }
-  const lag = Math.max(
-    0,
-    ...(samples.get('quaymaster_audit_sink_lag_entries') ?? []).map(({ value }) => value),
-  );
-  const text = `a sink is ${lag} entries behind`;
-  if (lag > MOST_LAG)
+  const most = Math.max(...sinks.map(({ lag = 0 }) => lag));
+  const text = `a sink is ${most} entries behind`;
+  if (most > MOST_LAG)
     return { about, state: 'problem', text, cure: 'check the receiver of the sink' };
-  return { about, state: 'ok', text: `${of('entries')} entries, ${text}` };
+  return { about, state: 'ok', text: `${entries} entries, ${text}` };
 }
 
 /** Reports findings about witnesses; none without witnesses. */
-function witnessFindings(samples: Samples): readonly Finding[] {
-  const witnesses = witnessesIn(samples);
+function witnessFindings({
+  witnesses,
+  witnessedEntries,
+  unwitnessedSeconds,
+}: LogStatus): readonly Finding[] {
   if (witnesses.length === 0) return [];
-  const first = (name: string): number => samples.get(`quaymaster_audit_${name}`)?.[0]?.value ?? 0;
-  const size = first('witnessed_entries');
-  const late = Math.round(first('unwitnessed_seconds'));
+  const late = Math.round(unwitnessedSeconds);
   const about = 'witnesses';
   const cure = 'docs/audit.md, "Witnesses"; the log of the broker has the reason';
-  const failing = witnesses.flatMap(({ witness, contradicts, failing }): readonly Finding[] => {
-    const named = `witness "${witness}"`;
+  const failing = witnesses.flatMap(({ name, contradicts, failing }): readonly Finding[] => {
+    const named = `witness "${name}"`;
     if (contradicts)
       return [{ about: named, state: 'problem', text: 'contradicts the log, or itself', cure }];
     return failing ? [{ about: named, state: 'warning', text: 'gives no cosignature', cure }] : [];
   });
   if (late <= MOST_UNWITNESSED_SECONDS)
-    return [{ about, state: 'ok', text: `enough of them cosigned ${size} entries` }, ...failing];
+    return [
+      { about, state: 'ok', text: `enough of them cosigned ${witnessedEntries} entries` },
+      ...failing,
+    ];
   const text = `no checkpoint of the last ${late} s has enough cosignatures`;
   return [{ about, state: 'warning', text, cure }, ...failing];
 }

@@ -27,42 +27,11 @@ export async function readIfAllowed<T>(read: () => Promise<T>): Promise<IfAllowe
   }
 }
 
-/** Samples of the broker's metrics by name, each with its labels. */
-export type Samples = ReadonlyMap<string, readonly Sample[]>;
+export type BrokerStatus = components['schemas']['BrokerStatus'];
+export type LogStatus = components['schemas']['LogStatus'];
 
-export async function readSamples(broker: Broker): Promise<Samples> {
-  const { body } = await broker.call('readMetrics');
-  const samples = new Map<string, Sample[]>();
-  for (const line of body.split('\n')) {
-    const [, name = '', labels = '', value = ''] = SAMPLE.exec(line) ?? [];
-    if (name === '') continue;
-    samples.set(name, [...(samples.get(name) ?? []), { labels, value: Number(value) }]);
-  }
-  return samples;
-}
-
-const SAMPLE = /^(quaymaster_\w+)(?:\{(.*)\})? (\S+)/;
-
-export interface Sample {
-  readonly labels: string;
-  readonly value: number;
-}
-
-export interface WitnessState {
-  readonly witness: string;
-  readonly failing: boolean;
-  /** True if the witness contradicted the log, or itself, since the start of the broker. */
-  readonly contradicts: boolean;
-}
-
-/** The witnesses of the audit log; empty if there are none. */
-export function witnessesIn(samples: Samples): readonly WitnessState[] {
-  const contradictions = samples.get('quaymaster_audit_witness_contradictions') ?? [];
-  return (samples.get('quaymaster_audit_witness_failing') ?? []).map(({ labels, value }) => ({
-    witness: /witness="([^"]*)"/.exec(labels)?.[1] ?? '',
-    failing: value > 0,
-    contradicts: (contradictions.find((each) => each.labels === labels)?.value ?? 0) > 0,
-  }));
+export async function readStatus(broker: Broker): Promise<BrokerStatus> {
+  return (await broker.call('readStatus')).body;
 }
 
 export function readMounts(broker: Broker): Promise<readonly Mount[]> {

@@ -1,5 +1,5 @@
 import { ApiError } from '../../client/index.ts';
-import { grantsOf, type AccessPolicy, type PolicyGrant } from '../../domain/policy/index.ts';
+import { grantsOf, type PolicyGrant } from '../../domain/policy/index.ts';
 import { allPages } from '../connection/broker.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { counted } from '../run/count.ts';
@@ -194,7 +194,7 @@ export async function unusedGrants(
     query: { limit: 1000 },
   });
   const grants = policies.flatMap((policy) =>
-    grantsOf(policy.document as AccessPolicy).map((grant) => ({
+    grantsOf(policy.document).map((grant) => ({
       ...grant,
       changedAt: policy.updatedAt,
     })),

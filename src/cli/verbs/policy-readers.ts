@@ -1,6 +1,6 @@
 import { glob } from '../../domain/words/glob.ts';
 import { isUnder } from '../../domain/words/names.ts';
-import { ruleLabel, type AccessPolicy } from '../../domain/policy/index.ts';
+import { ruleLabel } from '../../domain/policy/index.ts';
 import { allPages, type Broker } from '../connection/broker.ts';
 import type { Call, CliContext } from '../run/context.ts';
 import { counted } from '../run/count.ts';
@@ -91,7 +91,7 @@ const VARIABLE = /\$\{[^}]*\}/g;
 async function allowances(broker: Broker): Promise<readonly Allowance[]> {
   const policies = await allPages(broker, 'listPolicies', { query: { limit: 1000 } });
   return policies.flatMap(({ document }) => {
-    const { metadata, spec } = document as AccessPolicy;
+    const { metadata, spec } = document;
     return spec.rules.flatMap((rule, index) => {
       if (rule.effect === 'deny' || !rule.capabilities.includes('read')) return [];
       const globs = rule.paths.map((pattern) => glob(pattern.replaceAll(VARIABLE, '*')));

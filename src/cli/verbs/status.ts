@@ -10,11 +10,9 @@ import type { ConfigurationInUse } from './reload.ts';
 import {
   checkMount,
   readMounts,
-  readSamples,
+  readStatus,
   readIfAllowed,
-  witnessesIn,
   type IfAllowed,
-  type WitnessState,
 } from './health-checks.ts';
 
 type Readiness = components['schemas']['Readiness'];
@@ -56,7 +54,11 @@ interface AuditState {
   readonly witnessedEntries: number;
   /** Seconds since the newest witnessed checkpoint; 0 if it covers every entry. */
   readonly unwitnessedSeconds: number;
-  readonly witnesses: readonly WitnessState[];
+  readonly witnesses: readonly {
+    readonly witness: string;
+    readonly failing: boolean;
+    readonly contradicts: boolean;
+  }[];
   readonly liveLeases: number;
 }
 
@@ -115,31 +117,24 @@ async function countRevocations(broker: Broker): Promise<Revocations> {
 }
 
 async function readAuditState(broker: Broker): Promise<AuditState> {
-  const samples = await readSamples(broker);
-  const first = (name: string): number => samples.get(`quaymaster_${name}`)?.[0]?.value ?? 0;
-  const stopped = samples.get('quaymaster_audit_sink_stopped') ?? [];
-  const lags = samples.get('quaymaster_audit_sink_lag_entries') ?? [];
-  const failing = samples.get('quaymaster_audit_sink_failing') ?? [];
+  const { log, liveLeases } = await readStatus(broker);
+  const { archivedEntries, archivedAt, sinks, witnesses } = log;
   return {
-    entries: first('audit_entries'),
-    archived: first('audit_archived_entries'),
-    archivedAt: first('audit_archive_completed_timestamp_seconds') * 1000,
-    failedArchiveRuns: first('audit_archive_failures_total'),
-    brokenChains: first('audit_broken_chains'),
-    damagedEntries: first('audit_damaged_entries'),
-    sinks: stopped.map(({ labels, value }, sink) => ({
-      sink,
-      lag: lags.find((each) => each.labels === labels)?.value ?? 0,
-      stopped: value > 0,
-      failing: (failing.find((each) => each.labels === labels)?.value ?? 0) > 0,
+    entries: log.entries,
+    archived: archivedEntries,
+    archivedAt: archivedAt === undefined ? 0 : Date.parse(archivedAt),
+    failedArchiveRuns: log.failedArchiveRuns,
+    brokenChains: log.brokenChains,
+    damagedEntries: log.damagedEntries,
+    sinks: sinks.map(({ lag = 0, stopped, failing }, sink) => ({ sink, lag, stopped, failing })),
+    witnessedEntries: log.witnessedEntries,
+    unwitnessedSeconds: log.unwitnessedSeconds,
+    witnesses: witnesses.map(({ name, failing, contradicts }) => ({
+      witness: name,
+      failing,
+      contradicts,
     })),
-    witnessedEntries: first('audit_witnessed_entries'),
-    unwitnessedSeconds: first('audit_unwitnessed_seconds'),
-    witnesses: witnessesIn(samples),
-    liveLeases: (samples.get('quaymaster_leases_live') ?? []).reduce(
-      (sum, { value }) => sum + value,
-      0,
-    ),
+    liveLeases,
   };
 }
 

@@ -21,6 +21,7 @@ import {
 } from '../../metrics/serving-metrics.ts';
 import { routesOf } from '../features/options.ts';
 import { allMetrics } from './all-metrics.ts';
+import { readBrokerStatus } from './broker-status.ts';
 import type { RunningInjector } from '../clusters/injector.ts';
 import { RELEASE } from '../../process/version.ts';
 
@@ -111,6 +112,7 @@ async function listen(
       ...(reload?.inUse().failure === undefined ? [] : ['config_reload_failed']),
       ...(running.server?.hasTlsFailed === true ? ['certificate_reload_failed'] : []),
     ],
+    status: () => readBrokerStatus(broker),
     metrics,
     servesMetrics: config.metrics.listener === undefined,
     routes: routesOf(broker.options),

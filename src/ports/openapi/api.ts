@@ -1525,6 +1525,47 @@ export interface components {
             /** @constant */
             readonly status: "ok";
         };
+        readonly BrokerStatus: {
+            readonly log: components["schemas"]["LogStatus"];
+            readonly liveLeases: number;
+            /** @description When the newest backup was made; absent if there is none. */
+            readonly lastBackupAt?: components["schemas"]["Instant"];
+        };
+        readonly LogStatus: {
+            /** @description Entries under the last checkpoint. */
+            readonly entries: number;
+            /** @description Chains that do not hold. Anything but 0 is an alarm. */
+            readonly brokenChains: number;
+            /** @description Entries that do not verify, by the last check. Anything but 0 is an alarm. */
+            readonly damagedEntries: number;
+            /** @description When the last check of the whole log ended; absent before the first of this process. */
+            readonly checkedAt?: components["schemas"]["Instant"];
+            readonly archivedEntries: number;
+            /** @description When the newest run of the archive ended; absent if there is none. */
+            readonly archivedAt?: components["schemas"]["Instant"];
+            /** @description Failed runs in this process. */
+            readonly failedArchiveRuns: number;
+            /** @description In the order of the configuration. */
+            readonly sinks: readonly {
+                /** @description Entries that the sink lacks; absent if another broker delivers to it. */
+                readonly lag?: number;
+                /** @description The sink stands before an entry that does not verify. */
+                readonly stopped: boolean;
+                /** @description The last delivery failed. */
+                readonly failing: boolean;
+            }[];
+            /** @description Entries under the newest checkpoint that enough witnesses cosigned. */
+            readonly witnessedEntries: number;
+            /** @description Seconds for which the log has had entries that no witnessed checkpoint covers. */
+            readonly unwitnessedSeconds: number;
+            readonly witnesses: readonly {
+                readonly name: string;
+                /** @description Its last response gave no cosignature. */
+                readonly failing: boolean;
+                /** @description A response since the start contradicts a signed statement of the log or of the witness. */
+                readonly contradicts: boolean;
+            }[];
+        };
         readonly Readiness: {
             readonly ready: boolean;
             readonly reasons: readonly string[];
@@ -5857,6 +5898,27 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readStatus: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BrokerStatus"];
                 };
             };
             readonly default: components["responses"]["Problem"];

@@ -146,6 +146,7 @@ export const OPERATIONS = {
   readKeyScript: {"method":"GET","path":"/second-factor.js","query":[],"headers":[],"body":[],"answers":{"200":"none"}},
   readHealth: {"method":"GET","path":"/healthz","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   readReadiness: {"method":"GET","path":"/readyz","query":[],"headers":[],"body":[],"answers":{"200":"json","503":"json"}},
+  readStatus: {"method":"GET","path":"/api/v1/status","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   readMetrics: {"method":"GET","path":"/metrics","query":[],"headers":[],"body":[],"answers":{"200":"text"}},
   readOpenApi: {"method":"GET","path":"/openapi.json","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
 } as const;

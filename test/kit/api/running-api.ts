@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { RegisteredMetrics } from '../../../src/metrics/registered-metrics.ts';
 import supertest from 'supertest';
+import { readBrokerStatus } from '../../../src/compose/serving/broker-status.ts';
 import { createApp } from '../../../src/api/server/app.ts';
 import { schemesOf } from '../../../src/api/config.ts';
 import { Drain } from '../../../src/api/server/drain.ts';
@@ -151,6 +152,7 @@ export class RunningApi {
       unready: () => broker.unready(),
       held: () => broker.held(),
       warnings: () => broker.warnings(),
+      status: () => readBrokerStatus(broker),
       metrics: new RegisteredMetrics(),
       servesMetrics: true,
       routes: routesOf(broker.options),

@@ -127,6 +127,7 @@ const routes = {
     unready: () => [],
     held: () => [],
     warnings: () => [],
+    status: () => Promise.reject(new Error('no broker runs')),
     metrics: new RegisteredMetrics(),
     servesMetrics: true,
     openApi: () => '{}',

@@ -3,6 +3,7 @@ import { CHECKS } from '../../../../src/cli/compliance/checks.ts';
 import { STANDARD_NAMES, STANDARDS } from '../../../../src/cli/compliance/standards.ts';
 import { runCompliance } from '../../../../src/cli/verbs/compliance.ts';
 import { UsageError } from '../../../../src/cli/run/errors.ts';
+import { brokerStatus } from '../../../kit/cli/broker-status.ts';
 import { cliContext } from '../../../kit/cli/cli-context.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 import { refusal, ScriptedBroker } from '../../../kit/cli/scripted-api.ts';
@@ -10,13 +11,11 @@ import { refusal, ScriptedBroker } from '../../../kit/cli/scripted-api.ts';
 type Answers = ConstructorParameters<typeof ScriptedBroker>[0];
 
 const NOW = Date.parse('2026-06-01T00:00:00Z');
-const METRICS = `quaymaster_audit_entries 42
-quaymaster_audit_scrub_completed_timestamp_seconds ${NOW / 1000 - 3600}
-quaymaster_audit_sink_stopped{sink="0"} 0
-quaymaster_audit_sink_failing{sink="0"} 0
-quaymaster_audit_witness_failing{witness="w"} 0
-quaymaster_audit_unwitnessed_seconds 3
-`;
+const LOG = {
+  checkedAt: new Date(NOW - 3_600_000).toISOString(),
+  unwitnessedSeconds: 3,
+  witnesses: [{ name: 'w', failing: false, contradicts: false }],
+};
 const FIT = { workload: 'k8s://prod/shop/web', pod: { name: 'web-0', uid: 'u0' }, known: true };
 const POLICY = {
   apiVersion: 'quaymaster.dev/v1',
@@ -43,7 +42,7 @@ const SOUND: Answers = {
       },
     ],
   }),
-  readMetrics: () => METRICS,
+  readStatus: () => brokerStatus(LOG),
   listMounts: () => ({
     items: [{ name: 'shop', document: { prefix: 'shop', connection: 'own' } }],
   }),
@@ -165,10 +164,10 @@ describe('a compliance report', () => {
     ],
     [
       'damage in the log',
-      { readMetrics: () => `${METRICS}quaymaster_audit_damaged_entries 2\n` },
+      { readStatus: () => brokerStatus({ ...LOG, damagedEntries: 2 }) },
       ['10.3.2', '10.3.4', 'CC8.1'],
     ],
-    ['no sink', { readMetrics: () => 'quaymaster_audit_entries 1\n' }, ['10.3.3']],
+    ['no sink', { readStatus: () => brokerStatus({ ...LOG, sinks: [] }) }, ['10.3.3']],
     [
       'an unused grant',
       { replayPolicies: () => ({ items: [], grants: [], skipped: [], widened: [], entries: 1 }) },

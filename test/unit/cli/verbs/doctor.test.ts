@@ -12,33 +12,28 @@ import { checkConfig } from '../../../../src/compose/config/load.ts';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createKeyFile } from '../../../../src/providers/embedded/kek.ts';
+import { brokerStatus } from '../../../kit/cli/broker-status.ts';
 import { cliContext } from '../../../kit/cli/cli-context.ts';
 import { fileTree, removeTreesAfterEach } from '../../../kit/files/file-tree.ts';
 import { refusal, ScriptedBroker } from '../../../kit/cli/scripted-api.ts';
 
 removeTreesAfterEach();
 
+type Witness = ReturnType<typeof brokerStatus>['log']['witnesses'][number];
 type Answers = ConstructorParameters<typeof ScriptedBroker>[0];
 
-const METRICS = `quaymaster_audit_entries 42
-quaymaster_audit_broken_chains 0
-quaymaster_audit_sink_stopped{sink="0"} 0
-quaymaster_audit_sink_lag_entries{sink="0"} 3
-quaymaster_leases_live{kind="static"} 2
-`;
-const WITNESSED = `${METRICS}quaymaster_audit_witnessed_entries 40
-quaymaster_audit_unwitnessed_seconds 7
-quaymaster_audit_witness_failing{witness="a"} 0
-quaymaster_audit_witness_failing{witness="b"} 0
-quaymaster_audit_witness_contradictions{witness="a"} 0
-quaymaster_audit_witness_contradictions{witness="b"} 0
-`;
+const FAILING = { sinks: [{ lag: 3, stopped: false, failing: true }] };
+const [A, B] = ['a', 'b'].map((name) => ({ name, failing: false, contradicts: false })) as [
+  Witness,
+  Witness,
+];
+const WITNESSED = { witnessedEntries: 40, unwitnessedSeconds: 7, witnesses: [A, B] };
 const IN_USE = { generation: 3, loadedAt: '2026-01-02T03:04:05.000Z', digest: 'ab'.repeat(32) };
 const HEALTHY: Answers = {
   readReadiness: () => ({ ready: true, reasons: [] }),
   readHealth: () => ({ status: 'ok' }),
   readConfiguration: () => IN_USE,
-  readMetrics: () => METRICS,
+  readStatus: () => brokerStatus(),
   listMounts: () => ({
     items: [{ name: 'pay', document: { prefix: 'pay', connection: 'bao' } }],
   }),
@@ -131,7 +126,7 @@ describe('status', () => {
     ],
     [
       'a stopped sink',
-      { readMetrics: () => METRICS.replace('stopped{sink="0"} 0', 'stopped{sink="0"} 1') },
+      { readStatus: () => brokerStatus({ sinks: [{ stopped: true, failing: false }] }) },
       'sink 0: STOPPED',
     ],
   ])('exits with 1 for %s', async (_what, change, text) => {
@@ -151,8 +146,7 @@ describe('status', () => {
   });
 
   it('shows a failing sink, and exits with 0 because the broker retries', async () => {
-    const failing = `${METRICS}quaymaster_audit_sink_failing{sink="0"} 1\n`;
-    const { code, out } = await status({ readMetrics: () => failing });
+    const { code, out } = await status({ readStatus: () => brokerStatus(FAILING) });
     expect(out).toContain('sink 0: 3 entries behind, FAILING; see the log of the broker');
     expect(code).toBe(0);
   });
@@ -167,7 +161,7 @@ describe('doctor', () => {
 
   it('says how many entries the witnesses cosigned, if there are witnesses', async () => {
     expect((await doctor([])).out).not.toContain('witness');
-    const { code, out } = await doctor([], { readMetrics: () => WITNESSED });
+    const { code, out } = await doctor([], { readStatus: () => brokerStatus(WITNESSED) });
     expect(code).toBe(0);
     expect(out).toContain('ok       witnesses: enough of them cosigned 40 entries');
   });
@@ -208,7 +202,7 @@ describe('doctor', () => {
     ],
     [
       'a failing sink',
-      { readMetrics: () => `${METRICS}quaymaster_audit_sink_failing{sink="0"} 1\n` },
+      { readStatus: () => brokerStatus(FAILING) },
       'a sink fails',
       'the log of the broker has the reason',
     ],
@@ -235,25 +229,32 @@ describe('doctor', () => {
     [
       'a witness that contradicts the log',
       {
-        readMetrics: () =>
-          WITNESSED.replace('contradictions{witness="b"} 0', 'contradictions{witness="b"} 2'),
+        readStatus: () =>
+          brokerStatus({ ...WITNESSED, witnesses: [A, { ...B, contradicts: true }] }),
       },
       'PROBLEM  witness "b": contradicts the log, or itself',
       'docs/audit.md, "Witnesses"',
     ],
     [
       'a witness that gives no cosignature',
-      { readMetrics: () => WITNESSED.replace('failing{witness="a"} 0', 'failing{witness="a"} 1') },
+      {
+        readStatus: () => brokerStatus({ ...WITNESSED, witnesses: [{ ...A, failing: true }, B] }),
+      },
       'WARNING  witness "a": gives no cosignature',
       'the log of the broker has the reason',
     ],
     [
       'entries that too few witnesses cosigned',
-      { readMetrics: () => WITNESSED.replace('unwitnessed_seconds 7', 'unwitnessed_seconds 901') },
+      { readStatus: () => brokerStatus({ ...WITNESSED, unwitnessedSeconds: 901 }) },
       'WARNING  witnesses: no checkpoint of the last 901 s has enough cosignatures',
       'docs/audit.md, "Witnesses"',
     ],
-    ['no sink', { readMetrics: () => '' }, 'no sink receives the entries', 'set audit.sinks'],
+    [
+      'no sink',
+      { readStatus: () => brokerStatus({ sinks: [] }) },
+      'no sink receives the entries',
+      'set audit.sinks',
+    ],
     [
       'a backend that refuses',
       { checkMount: () => ({ healthy: false, findings: ['403', 'grant read'] }) },

@@ -1,0 +1,14 @@
+import { readLogStatus } from '../../audit/log-status.ts';
+import { LEASES } from '../../ports/queries.ts';
+import type { BrokerStatus } from '../../ports/broker-status.ts';
+import type { RunningBroker } from '../broker.ts';
+
+/** Reads what the metrics of a broker show of its log, leases and backups. */
+export async function readBrokerStatus({ parts, trail }: RunningBroker): Promise<BrokerStatus> {
+  return {
+    log: await readLogStatus(trail),
+    failedArchiveRuns: parts.archives?.failures ?? 0,
+    liveLeases: await parts.store.count(LEASES.live()),
+    lastBackup: parts.backups?.last,
+  };
+}

@@ -1,0 +1,38 @@
+/** State of the audit log, its sinks, its witnesses and its archive, as a broker knows it. It names no path and no caller. */
+export interface LogStatus {
+  /** Entries in the tree of the last checkpoint. */
+  readonly entries: number;
+  readonly brokenChains: number;
+  readonly damagedEntries: number;
+  /** Time in milliseconds at which the last complete check of the log ended; undefined before the first in this process. */
+  readonly checkedAt: number | undefined;
+  readonly archivedEntries: number;
+  /** Time in milliseconds of the newest truncation; undefined if there is none. */
+  readonly archivedAt: number | undefined;
+  readonly sinks: readonly SinkStatus[];
+  readonly witnessedEntries: number;
+  /** Time for which the log has had entries that no witnessed checkpoint covers; 0 if all are covered. */
+  readonly unwitnessedMs: number;
+  readonly witnesses: readonly {
+    readonly name: string;
+    readonly isFailing: boolean;
+    readonly isContradicting: boolean;
+  }[];
+}
+
+interface SinkStatus {
+  /** Entries in the log that the sink lacks; undefined before the first poll. */
+  readonly lag: number | undefined;
+  readonly isStopped: boolean;
+  readonly isFailing: boolean;
+}
+
+/** State of a broker, for the people who run it. */
+export interface BrokerStatus {
+  readonly log: LogStatus;
+  /** Failed runs of the archive in this process. */
+  readonly failedArchiveRuns: number;
+  readonly liveLeases: number;
+  /** Time in milliseconds of the newest backup; undefined if there is none. */
+  readonly lastBackup: number | undefined;
+}
