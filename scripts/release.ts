@@ -37,6 +37,7 @@ function writeRelease(): void {
   const { version } = manifestOf(ROOT);
   npm('pack', '--pack-destination', OUT, ROOT);
   npm('pack', '--pack-destination', OUT, join(ROOT, 'dist/packages/client'));
+  python(join(ROOT, 'clients/python/build_wheel.py'), OUT);
   write(`quaymaster-${version}.cdx.json`, billOfMaterials());
   write(`quaymaster-${version}.licences.txt`, licences());
   write('SHA256SUMS', checksums());
@@ -49,6 +50,18 @@ function npm(...args: readonly string[]): string {
     maxBuffer: 64 * 1024 * 1024,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
+}
+
+/** Runs a program that needs Python's standard library only. @throws with a hint if Python is missing */
+function python(...args: readonly string[]): void {
+  try {
+    execFileSync('python3', args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new Error('python3 is not on PATH: install Python 3.9 or later, which builds the wheel', {
+      cause: error,
+    });
+  }
 }
 
 /**

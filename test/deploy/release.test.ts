@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { describeWithProgram } from '../kit/backends/describe-with-program.ts';
 import { textOf } from '../kit/pages/tracked-files.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -18,15 +19,17 @@ const directory = mkdtempSync(join(tmpdir(), 'qm-release-'));
 const release = join(directory, 'release');
 const file = (name: string): string => join(release, name);
 
-beforeAll(async () => {
-  await run(process.execPath, [join(ROOT, 'scripts/release.ts'), release]);
-});
 afterAll(() => rmSync(directory, { recursive: true }));
 
-describe('the files of a release', () => {
-  it('are a program, a client, a bill of materials and licences, each with its digest', () => {
+describeWithProgram('python3', 'the files of a release', (python) => {
+  beforeAll(async () => {
+    await run(process.execPath, [join(ROOT, 'scripts/release.ts'), release]);
+  });
+
+  it('are a program, a client for Node, one for Python, a bill of materials and licences, each with its digest', () => {
     const lines = readFileSync(file('SHA256SUMS'), 'utf8').trimEnd().split('\n');
     expect(lines.map((line) => line.slice(66))).toEqual([
+      `quaymaster-${version}-py3-none-any.whl`,
       `quaymaster-${version}.cdx.json`,
       `quaymaster-${version}.licences.txt`,
       `quaymaster-${version}.tgz`,
@@ -66,5 +69,34 @@ describe('the files of a release', () => {
     for (const [name, at] of Object.entries(dependencies)) {
       expect(licences).toContain(`${name} ${at} (`);
     }
+  });
+
+  it('have a wheel that is the same after each build, and that pip installs without a network', async () => {
+    const wheel = `quaymaster-${version}-py3-none-any.whl`;
+    const builder = join(ROOT, 'clients/python/build_wheel.py');
+    await run(python, [builder, directory]);
+    expect(readFileSync(join(directory, wheel)).equals(readFileSync(file(wheel)))).toBe(true);
+
+    const target = join(directory, 'installed');
+    const pip = ['-m', 'pip', '--isolated', '--disable-pip-version-check', 'install', '--no-index'];
+    await run(python, [...pip, '--no-compile', '--target', target, file(wheel)]);
+    const { stdout } = await run(
+      python,
+      ['-c', 'import quaymaster; print(quaymaster.__version__, quaymaster.__file__)'],
+      { env: { ...process.env, PYTHONPATH: target, PYTHONDONTWRITEBYTECODE: '1' } },
+    );
+    expect(stdout).toBe(`${version} ${target}/quaymaster/__init__.py\n`);
+    expect(readdirSync(join(target, 'quaymaster'))).toContain('py.typed');
+    const info = join(target, `quaymaster-${version}.dist-info`);
+    expect(readFileSync(join(info, 'METADATA'), 'utf8')).toContain(`\nVersion: ${version}\n`);
+    expect(readFileSync(join(info, 'LICENSE'), 'utf8')).toBe(textOf('LICENSE'));
+  });
+
+  it('have a wheel that pip builds from the folder, without a network', async () => {
+    const built = join(directory, 'built');
+    const wheel = `quaymaster-${version}-py3-none-any.whl`;
+    const pip = ['-m', 'pip', '--isolated', '--disable-pip-version-check', 'wheel', '--no-index'];
+    await run(python, [...pip, '--wheel-dir', built, join(ROOT, 'clients/python')]);
+    expect(readFileSync(join(built, wheel)).equals(readFileSync(file(wheel)))).toBe(true);
   });
 });
