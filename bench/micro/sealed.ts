@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/process/clock.ts';
 import { checkRequestProof, spendProof } from '../../src/broker/access/check-proof.ts';
 import { ProofMemory } from '../../src/broker/state/proof-memory.ts';
-import { sealAnswer } from '../../src/crypto/encryption/sealed-answer.ts';
+import { encryptAnswer } from '../../src/crypto/encryption/sealed-answer.ts';
 import { senderKey } from '../../src/crypto/keys/sender-key.ts';
 import { newToken } from '../../src/crypto/random/token.ts';
 import type { Session } from '../../src/domain/identity/principal.ts';
@@ -41,4 +41,4 @@ await measure('a proof checked and spent', (index) => {
   const shown = { ...request, text: proofs[index], path: '/api/v1/secrets/a/b' };
   spendProof(parts, session, checkRequestProof(parts, shown, session, token));
 });
-await measure('an answer sealed', () => sealAnswer(ANSWER, { key, proofId: 'a' }));
+await measure('an answer sealed', () => encryptAnswer(ANSWER, { key, proofId: 'a' }));

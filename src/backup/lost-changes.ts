@@ -16,7 +16,7 @@ import { readRoot, storedCheckpoint } from '../audit/tree/stored-tree.ts';
 import { verifyExport } from '../audit/verification/verify.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { AuditAction } from '../domain/audit/audit-event.ts';
-import type { ArchivePlace } from '../ports/archive-place.ts';
+import type { ArchiveStorage } from '../ports/archive-place.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
 
@@ -81,7 +81,7 @@ export interface NewerLog {
 /** The checkpoint of the backup, and where archived entries are read from. */
 interface Since {
   readonly checkpoint: string;
-  readonly archive: ArchivePlace | undefined;
+  readonly archive: ArchiveStorage | undefined;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { LogIdentity } from '../audit/identity/log-identity.ts';
 import { storedIdentity } from '../audit/identity/log-origin.ts';
 import { readRoot, storedCheckpoint } from '../audit/tree/stored-tree.ts';
-import { RowSeals } from '../broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../broker/kernel/row-seals.ts';
 import { constantTimeEqual } from '../crypto/hashes/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';
@@ -57,7 +57,7 @@ export async function verifyStore(
 ): Promise<VerifiedCopy> {
   if (copy.condition.differences.length > 0) throw wrong(copy.condition.differences);
   const { installation, keyring } = await keys(copy);
-  guard.open({ keyring, rows: new RowSeals(keyring) });
+  guard.open({ keyring, rows: new KeyringRowMacs(keyring) });
   guard.enforce();
   const { verifier } = await storedIdentity(copy, identity);
   const checkpoint = await storedCheckpoint(copy, verifier);

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { readBody } from '../net/https/read-body.ts';
-import { UnusableResponse } from '../net/https/unusable-response.ts';
+import { UnusableAnswer } from '../net/https/unusable-response.ts';
 import type { Authorization } from './credential.ts';
 import { ApiError, UnreachableError } from './errors.ts';
 import type { components } from '../ports/openapi/api.ts';
@@ -148,7 +148,7 @@ async function readWhole(response: IncomingMessage, most: number): Promise<Buffe
   try {
     return await readBody(response, most);
   } catch (error) {
-    if (!(error instanceof UnusableResponse)) throw transportError(error, 'the response');
+    if (!(error instanceof UnusableAnswer)) throw transportError(error, 'the response');
     if (error.reason !== 'body_too_large') throw notOurs(response);
     throw new UnreachableError('too_large', `the response has over ${most} bytes`);
   }

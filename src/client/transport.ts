@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isTlsFault } from '../net/https/tls-fault.ts';
 import type { ClientCertificate } from './certificate-files.ts';
 import { HttpClient } from '../net/https/http-client.ts';
-import { UnusableResponse } from '../net/https/unusable-response.ts';
+import { UnusableAnswer } from '../net/https/unusable-response.ts';
 import { UnreachableError, type UnreachableReason } from './errors.ts';
 
 const MOST_SOCKETS = 32;
@@ -88,7 +88,7 @@ export class Transport {
 /** Converts an error of Node to one of ours. It contains only the code, because some of Node's errors contain received data. */
 export function transportError(error: unknown, origin: string): UnreachableError {
   if (error instanceof UnreachableError) return error;
-  if (error instanceof UnusableResponse) {
+  if (error instanceof UnusableAnswer) {
     return new UnreachableError('not_ours', `${origin}: ${error.reason}`);
   }
   const { code = 'unknown' } = error as NodeJS.ErrnoException;

@@ -3,7 +3,7 @@ import { adoptAbandoned, revoker } from '../broker/leases/revoker.ts';
 import type { Work } from '../broker/state/dependencies.ts';
 import { quarantineWorker } from '../broker/sessions/quarantine-worker.ts';
 import { randomFraction } from '../crypto/random/random.ts';
-import { releaseCrashedClaims, RotationWorker } from '../broker/rotations/rotation-worker.ts';
+import { freeCrashedClaims, RotationWorker } from '../broker/rotations/rotation-worker.ts';
 import type { RowGuard } from '../store/guard/row-guard.ts';
 import type { AuditTrail } from './log/audit-trail.ts';
 import { collectGarbage } from '../process/collect-garbage.ts';
@@ -50,7 +50,7 @@ export async function startBackgroundWork(
 /** Adopts the work of an earlier process: no other process works on a SQLite store. */
 async function adoptAfterCrash(parts: Parts): Promise<void> {
   await adoptAbandoned(parts, parts.clock.now());
-  await releaseCrashedClaims(parts);
+  await freeCrashedClaims(parts);
 }
 
 /** Runs after the keys were erased. It wipes their memory, stops all background work, and closes the holders of backend credentials. */

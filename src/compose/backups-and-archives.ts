@@ -5,7 +5,7 @@ import type { Store } from '../ports/store.ts';
 import type { OpenedStore } from '../store/index.ts';
 import type { ArchiveConfig } from '../audit/config.ts';
 import { ArchiveRuns } from '../backup/archive-runs.ts';
-import { RELEASE } from '../process/version.ts';
+import { VERSION } from '../process/version.ts';
 import { createGuard } from './installation/guarded-state.ts';
 import type { AuditTrail, BootLog } from './log/audit-trail.ts';
 import type { ScheduledBackups } from '../backup/scheduled-backups.ts';
@@ -53,7 +53,7 @@ async function openBackups(
     identity,
     keys,
     createGuard: () => createGuard({ clock, log }),
-    release: RELEASE,
+    release: VERSION,
     mode,
     clock,
     log,

@@ -16,7 +16,7 @@ import { ProofMemory } from '../broker/state/proof-memory.ts';
 import { ConfiguredPeople } from './configuration/people.ts';
 import { NO_ELEVATIONS, OperatorTokens } from '../broker/state/operator-token-memory.ts';
 import { RotationTargets } from '../broker/state/rotation-targets.ts';
-import { RowSeals } from '../broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../broker/kernel/row-seals.ts';
 import { Sessions } from '../broker/state/session-memory.ts';
 import { State } from '../broker/state/change-follower.ts';
 import { coreFollowers } from '../broker/state/followers.ts';
@@ -136,7 +136,7 @@ async function openOn(
 ): Promise<RunningBroker> {
   const { clock, log } = deps;
   const keys = await loadKeys(opened, await openWrappers(config, clock));
-  const rows = new RowSeals(keys.keyring);
+  const rows = new KeyringRowMacs(keys.keyring);
   guard.open({ keyring: keys.keyring, rows });
   const archive = await openArchive(config.audit.archive, clock);
   const trail = new AuditTrail(bootLog, { config, store: opened, rows, archive, clock, log });
@@ -278,7 +278,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const limits = structuredClone(config.limits);
   const tallies = new RefusalTallies(config, { store, clock, log });
   const { options = OPTIONS } = deps;
-  const rows = new RowSeals(keys.keyring);
+  const rows = new KeyringRowMacs(keys.keyring);
   const features = await Features.open(options, { ...deps, config, rows, clusters, connections });
   const parts = await openParts(
     config,
@@ -370,7 +370,7 @@ function valueCache({ cache }: Config, clock: Clock, { lookup }: Keyring): Value
 
 interface PartsDeps extends CoreDeps {
   readonly features: Features;
-  readonly rows: RowSeals;
+  readonly rows: KeyringRowMacs;
 }
 
 async function openParts(

@@ -14,7 +14,7 @@ import type { Consenting } from '../broker/recording/consent.ts';
 import type { Alarming } from '../broker/recording/decoys.ts';
 import type { PostureMeasured } from '../broker/posture/posture-metrics.ts';
 import type { Copies } from './backups-and-archives.ts';
-import type { SealedRows } from '../broker/kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../broker/kernel/row-seals.ts';
 import type { Streams } from '../broker/state/event-streams.ts';
 import type { Proofs } from '../broker/state/proof-memory.ts';
 import type { AuditLog } from '../ports/audit-log.ts';
@@ -28,7 +28,7 @@ export type CoreParts = Recording &
   Access &
   Backends &
   Keys &
-  SealedRows &
+  AuthenticatedRows &
   Values &
   Bounds &
   Work &

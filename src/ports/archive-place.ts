@@ -1,5 +1,5 @@
 /** The storage for archived parts of the audit log: a directory, or a bucket of S3-compatible storage. */
-export interface ArchivePlace {
+export interface ArchiveStorage {
   /** Names it in the log and in messages: `/var/lib/quaymaster/archive`, `s3://bucket/prefix`. */
   readonly name: string;
   /**

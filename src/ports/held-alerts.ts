@@ -8,7 +8,7 @@ export interface HeldAlerts {
 }
 
 /** Keeps alerts outside the store while it is held: a held broker writes nothing into the store. */
-export interface HeldAlertPlace {
+export interface HeldAlertStorage {
   /** The alerts are durable when it resolves. @throws ERR_HELD if there is no more room */
   keep(held: HeldAlerts): Promise<void>;
   /** Passes each request kept so far to `take`, and removes it when `take` resolves. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** Version of this broker, from package.json. */
-export const RELEASE: string = (
+export const VERSION: string = (
   JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;
   }

@@ -5,7 +5,7 @@ import { CLIENT_TABLES } from '../cli/commands/tables.ts';
 import { printableText } from '../cli/output/printable.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { leaveMemoryOutOfCoreFiles } from '../process/core-files.ts';
-import { RELEASE } from '../process/version.ts';
+import { VERSION } from '../process/version.ts';
 import { AUDIT_FILES } from './commands/audit.ts';
 import { BACKUP_FILES, RESTORE } from './commands/backups.ts';
 import { BROKER, MAINTENANCE } from './commands/broker.ts';
@@ -41,7 +41,7 @@ Each command has a --help with examples; docs/cli.md lists all commands.`;
 export function createProgram(): Command {
   const program = new Command('quaymaster')
     .description('A secrets broker for containers.')
-    .version(RELEASE)
+    .version(VERSION)
     // A command may have a `--version` of its own.
     .enablePositionalOptions()
     .showHelpAfterError('(run with --help for details)')

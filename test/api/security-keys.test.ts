@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { listSecurityKeys, sealKey } from '../../src/broker/state/security-key-rows.ts';
+import { listSecurityKeys, authenticateKey } from '../../src/broker/state/security-key-rows.ts';
 import { expectDenied } from '../kit/api/deny-contract.ts';
 import { HandClock } from '../kit/time/hand-clock.ts';
 import { itemsOf, type Answered, type RunningApi } from '../kit/api/running-api.ts';
@@ -155,7 +155,7 @@ describe('a person whose issuer proves no second factor', () => {
     );
     const more = Array.from({ length: 8 }, (_, index) => ({ ...own!, id: `key_${index}` }));
     await store.commit({
-      writes: more.map((key) => ({ table: 'security_keys', put: sealKey({ rows }, key) })),
+      writes: more.map((key) => ({ table: 'security_keys', put: authenticateKey({ rows }, key) })),
     });
     const second = await logIn();
     await prove(second, first);

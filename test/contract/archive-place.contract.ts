@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ArchivePlace } from '../../src/ports/archive-place.ts';
+import type { ArchiveStorage } from '../../src/ports/archive-place.ts';
 
 export interface PlaceFixture {
-  readonly place: ArchivePlace;
+  readonly place: ArchiveStorage;
   /** A place that refuses everything, such as a bucket that does not exist. */
-  readonly refusing: ArchivePlace;
+  readonly refusing: ArchiveStorage;
   close(): Promise<void>;
 }
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { batchesOf, decodeObject } from '../../src/audit/archive/archive-object.ts';
 import { parseTruncation } from '../../src/audit/archive/truncation.ts';
 import { announcement } from '../../src/audit/chain/boot-announcement.ts';
-import { parsePlace, splitEntries } from '../../src/audit/chain/entry.ts';
+import { parsePosition, splitEntries } from '../../src/audit/chain/entry.ts';
 import { logIdentity } from '../../src/audit/identity/log-identity.ts';
 import { decodeSegment, openSegment } from '../../src/audit/segments/segment.ts';
 import { syslogFrame } from '../../src/audit/sinks/syslog-message.ts';
@@ -83,7 +83,7 @@ describe('a stored or signed record', () => {
       parseCheckpointText,
       checkpoint.slice(0, checkpoint.indexOf('\n\n') + 1),
     ],
-    ['place of an entry', parsePlace, START],
+    ['place of an entry', parsePosition, START],
     ['truncation', parseTruncation, ENTRY],
     ['start of a broker', announcement, START],
   ])('is parsed or refused: %s', (_what, parse, valid) => {
@@ -91,7 +91,7 @@ describe('a stored or signed record', () => {
   });
 
   it('is read as it was written if it is of the log', () => {
-    expect([parsePlace(START)?.seq, announcement(START)?.key]).toEqual([1, 'AAAA']);
+    expect([parsePosition(START)?.seq, announcement(START)?.key]).toEqual([1, 'AAAA']);
     expect(parseTruncation(ENTRY)).toBeDefined();
   });
 

@@ -6,7 +6,7 @@ import { refuseRequest } from '../../broker/recording/refusals.ts';
 import { ByteText } from '../../domain/words/byte-text.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { challengeOf } from '../request/bearer.ts';
-import { errorResponse } from './error-response.ts';
+import { errorAnswer } from './error-response.ts';
 import { sendEvents } from './event-response.ts';
 import type { Exchange } from '../request/exchange.ts';
 import type { Surroundings } from '../request/request-deps.ts';
@@ -74,7 +74,7 @@ export function answerError(
   const failure = BrokerError.from(thrown);
   const error = identity === undefined ? failure : rates.answered(identity, failure);
   log.failed(exchange, error);
-  const problem = errorResponse(error, exchange.requestId, challengeOf(exchange.request));
+  const problem = errorAnswer(error, exchange.requestId, challengeOf(exchange.request));
   exchange.send(problem.status, [...problem.headers, ...headers], problem.body);
 }
 

@@ -36,7 +36,7 @@ const MUTE: ReadonlySet<ErrorKind> = new Set([
 const UNAVAILABLE_RETRY_SECONDS = 5;
 
 /** RFC 9457 problem, ready to be sent. */
-export interface ErrorResponse {
+export interface ErrorAnswer {
   readonly status: number;
   readonly headers: readonly string[];
   readonly body: string;
@@ -67,11 +67,11 @@ export function problemOf(error: BrokerError, requestId: string): Shape<'Problem
 }
 
 /** `challenge` is the `WWW-Authenticate` of a 401 (RFC 9110 §11.6.1). */
-export function errorResponse(
+export function errorAnswer(
   error: BrokerError,
   requestId: string,
   challenge = 'Bearer',
-): ErrorResponse {
+): ErrorAnswer {
   const status = statusOf(error);
   return {
     status,

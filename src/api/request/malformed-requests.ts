@@ -7,7 +7,7 @@ import { refuseRequest } from '../../broker/recording/refusals.ts';
 import { encodeClient } from '../../domain/audit/audit-event.ts';
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import { networkOf } from '../../domain/network/ip-address.ts';
-import { errorResponse } from '../answer/error-response.ts';
+import { errorAnswer } from '../answer/error-response.ts';
 import { RequestIds } from './request-ids.ts';
 import { SourceAddress } from './source-address.ts';
 
@@ -85,7 +85,7 @@ function reasonOf({ code = '' }: NodeJS.ErrnoException): string {
 }
 
 function rawResponse(error: BrokerError, requestId: string): string {
-  const { status, headers, body } = errorResponse(error, requestId);
+  const { status, headers, body } = errorAnswer(error, requestId);
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
     ...pairs(headers).map(([name, value]) => `${name}: ${value}`),

@@ -1,11 +1,11 @@
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BrokerError } from '../../domain/errors.ts';
-import type { ArchivePlace } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-place.ts';
 import { writeDurably } from '../durable-file.ts';
 
 /** Objects as files of a directory, mode 0600. */
-export function archiveDirectory(directory: string): ArchivePlace {
+export function archiveDirectory(directory: string): ArchiveStorage {
   const failed = (what: string, cause: unknown): BrokerError =>
     new BrokerError('ERR_PROVIDER_UNAVAILABLE', `${directory}: ${what}: ${reasonOf(cause)}`, {
       cause,

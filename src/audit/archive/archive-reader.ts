@@ -1,6 +1,6 @@
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { ArchivePlace } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-place.ts';
 import type { ArchiveObject } from '../../ports/audit-log.ts';
 import { splitEntries } from '../chain/entry.ts';
 import type { PlacedBatch } from '../segments/segment.ts';
@@ -17,11 +17,11 @@ type Named = Pick<ArchiveObject, 'name' | 'place'>;
 
 /** Reads objects of the archive, which anyone may have changed. It reads one at a time, because an object may have many megabytes. */
 export class ArchiveReader {
-  readonly #place: ArchivePlace | undefined;
+  readonly #place: ArchiveStorage | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   /** Undefined if the configuration has no archive. */
-  constructor(place: ArchivePlace | undefined) {
+  constructor(place: ArchiveStorage | undefined) {
     this.#place = place;
   }
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
-import type { ArchivePlace } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-place.ts';
 import type { ArchiveObject } from '../../ports/audit-log.ts';
 import { headOf } from '../segments/batch-heads.ts';
 import { firstFrom } from '../search/bundle-terms.ts';
@@ -17,14 +17,14 @@ const MOST_OPEN = 2;
 
 /** The archived beginning of a log, for its verification. Nothing is trusted: the caller proves every entry. */
 export class ArchiveSource {
-  readonly #place: ArchivePlace;
+  readonly #place: ArchiveStorage;
   /** Objects in the order of the log. */
   readonly #objects: readonly ArchiveObject[];
   readonly #findings: Findings;
   readonly #open = new LRUCache<string, readonly PlacedBatch[]>({ max: MOST_OPEN });
   readonly #reported = new Set<string>();
 
-  constructor(place: ArchivePlace, objects: readonly ArchiveObject[], findings: Findings) {
+  constructor(place: ArchiveStorage, objects: readonly ArchiveObject[], findings: Findings) {
     this.#place = place;
     this.#objects = objects;
     this.#findings = findings;

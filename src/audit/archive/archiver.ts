@@ -3,7 +3,7 @@ import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { VerifyingKey } from '../../crypto/signatures/signing.ts';
 import type { ArchiveReference } from '../../domain/audit/audit-actions.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { ArchivePlace } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-place.ts';
 import type { LogCheckpoint } from '../../ports/audit-log.ts';
 import type { ArchivePlan, ArchiveRun } from '../../ports/archives.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -28,7 +28,7 @@ export interface ArchiverOptions {
   readonly logKey: VerifyingKey;
   readonly clock: Clock;
   readonly claims: OpenClaims;
-  readonly place: ArchivePlace;
+  readonly place: ArchiveStorage;
   /** The first entry that a configured sink does not have yet: it stays in the store. */
   readonly delivered: (size: number) => Promise<number>;
 }

@@ -1,6 +1,6 @@
 import { decodeBase64 } from '../../crypto/random/base64.ts';
 import { VerifyingKey } from '../../crypto/signatures/signing.ts';
-import { parsePlace } from './entry.ts';
+import { parsePosition } from './entry.ts';
 import { bootMessage } from './signed-messages.ts';
 
 function textMember(value: unknown, name: string): string {
@@ -26,7 +26,7 @@ export interface Announcement {
 /** The key and endorsement that the first entry of a boot announces. Undefined for any other entry. */
 export function announcement(entry: string): Announcement | undefined {
   const start = parse(entry);
-  if (parsePlace(entry)?.seq !== 1 || textMember(start, 'action') !== 'broker.start')
+  if (parsePosition(entry)?.seq !== 1 || textMember(start, 'action') !== 'broker.start')
     return undefined;
   const boot = (start as { readonly boot?: unknown }).boot;
   return { key: textMember(boot, 'key'), endorsement: textMember(boot, 'endorsement') };
@@ -47,7 +47,7 @@ export function endorsedKey(
 
 /** The key that the first entry of a boot announces. Undefined unless the entry is `broker.start` and the log key endorsed the key. */
 export function announcedKey(entry: string, logKey: VerifyingKey): VerifyingKey | undefined {
-  const [writer, announced] = [parsePlace(entry)?.writer, announcement(entry)];
+  const [writer, announced] = [parsePosition(entry)?.writer, announcement(entry)];
   if (writer === undefined || announced === undefined) return undefined;
   return endorsedKey(writer, announced, logKey);
 }

@@ -6,7 +6,7 @@ export const FIRST_PREV = '0'.repeat(64);
 export const LONGEST_ENTRY = 65_535;
 
 /** The chain's own fields of one entry. */
-export interface EntryPlace {
+export interface EntryPosition {
   readonly writer: string;
   readonly seq: number;
   readonly prev: string;
@@ -16,14 +16,14 @@ const PLACE =
   /^\{"writer":"([0-9a-z-]{1,32})","seq":([1-9][0-9]{0,15}),"prev":"([0-9a-f]{64})","time":"/;
 
 /** Undefined unless the text begins as an entry does. */
-export function parsePlace(entry: string): EntryPlace | undefined {
+export function parsePosition(entry: string): EntryPosition | undefined {
   const [, writer, seq, prev] = PLACE.exec(entry) ?? [];
   if (writer === undefined || seq === undefined || prev === undefined) return undefined;
   return { writer, seq: Number(seq), prev };
 }
 
 /** The text with which entry `seq` of a writer must begin, up to the end of `prev`. */
-export function placeText({ writer, seq, prev }: EntryPlace): string {
+export function positionText({ writer, seq, prev }: EntryPosition): string {
   return `{"writer":"${writer}","seq":${seq},"prev":"${prev}","time":"`;
 }
 

@@ -30,7 +30,7 @@ import type {
   LogTruncation,
 } from '../../ports/audit-log.ts';
 import type { RowReader } from '../../ports/store.ts';
-import type { ArchivePlace } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-place.ts';
 import { ArchiveReader } from '../archive/archive-reader.ts';
 import { ArchivedLog } from '../archive/archived-log.ts';
 import { batchHeads } from '../segments/batch-heads.ts';
@@ -51,7 +51,7 @@ interface ReaderOptions {
   /** Resolves when the last checkpoint covers what was committed before the call, or when that takes too long. */
   readonly catchUp?: () => Promise<void>;
   /** Storage from which archived entries are read. */
-  readonly archive?: ArchivePlace | undefined;
+  readonly archive?: ArchiveStorage | undefined;
 }
 
 /** The log as readers see it: the entries that the last checkpoint covers, at most a second behind the last commit. */

@@ -1,7 +1,7 @@
 import { HASH_BYTES, perfectRoot } from '../../crypto/log/merkle.ts';
 import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import type { Write } from '../../ports/store.ts';
-import { parsePlace } from '../chain/entry.ts';
+import { parsePosition } from '../chain/entry.ts';
 
 /** The level under which log_tiles keeps the shortcuts of full bundles; docs/spec/audit-log-v1.md, "Search index". */
 export const SHORTCUTS_LEVEL = -5;
@@ -68,7 +68,7 @@ export class GrowingShortcuts {
     const place = index % TILE_WIDTH;
     this.#leaves.set(leaf, place * HASH_BYTES);
     if (place % STRIDE === 0)
-      this.#prevs.write(parsePlace(entry)?.prev ?? '', (place / STRIDE) * HASH_BYTES, 'hex');
+      this.#prevs.write(parsePosition(entry)?.prev ?? '', (place / STRIDE) * HASH_BYTES, 'hex');
   }
 
   /** The row of the full bundle. */

@@ -3,7 +3,7 @@ import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { firstFrom } from '../search/bundle-terms.ts';
-import { joinEntries, parsePlace, placeText, splitEntries } from '../chain/entry.ts';
+import { joinEntries, parsePosition, positionText, splitEntries } from '../chain/entry.ts';
 
 type Batch = Tables['audit_batches'];
 type Segment = Tables['audit_segments'];
@@ -60,7 +60,7 @@ export async function encodeSegment(batches: readonly PlacedBatch[]): Promise<Se
     if (number === undefined) {
       number = numbers.size;
       numbers.set(writer, number);
-      writers.push(`${writer} ${first_seq} ${parsePlace(entries[0] ?? '')?.prev ?? ''}\n`);
+      writers.push(`${writer} ${first_seq} ${parsePosition(entries[0] ?? '')?.prev ?? ''}\n`);
     }
     heads.push(`${number} ${count}\n`);
     for (const entry of entries) rests.push(entry.slice(placeLength(entry)));
@@ -86,8 +86,8 @@ export async function encodeSegment(batches: readonly PlacedBatch[]): Promise<Se
 }
 
 function placeLength(entry: string): number {
-  const place = parsePlace(entry);
-  return place === undefined ? 0 : placeText(place).length;
+  const place = parsePosition(entry);
+  return place === undefined ? 0 : positionText(place).length;
 }
 
 /** A place of a segment, with the number of its entry in the chain of its writer. */
@@ -184,7 +184,7 @@ export class OpenSegment {
   }
 
   #text({ link: { writer }, seq, at }: Place, prev: string): string {
-    return placeText({ writer, seq, prev }) + this.rest(at);
+    return positionText({ writer, seq, prev }) + this.rest(at);
   }
 
   /** All batches, in the order of the log. They are restored from the first `prev` of each writer only. */

@@ -3,7 +3,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { LOG } from '../../ports/queries.ts';
 import type { RequiredReceivers } from '../../ports/required-receivers.ts';
 import type { Store } from '../../ports/store.ts';
-import { parsePlace } from '../chain/entry.ts';
+import { parsePosition } from '../chain/entry.ts';
 import type { Follower } from './follower.ts';
 import type { LocalBatches } from '../chain/local-batches.ts';
 import type { SinkCursors } from './sink-cursor.ts';
@@ -87,7 +87,7 @@ export class Acknowledgements implements RequiredReceivers {
   delivered(sink: string, entries: readonly string[]): void {
     const { writer } = this.#options;
     const newest = entries.findLast((entry) => entry.startsWith(`{"writer":"${writer}",`));
-    if (newest !== undefined) this.#take(sink, parsePlace(newest)?.seq ?? 0);
+    if (newest !== undefined) this.#take(sink, parsePosition(newest)?.seq ?? 0);
   }
 
   async waitForReceivers(): Promise<void> {

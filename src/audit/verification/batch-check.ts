@@ -1,6 +1,6 @@
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { VerifyingKey } from '../../crypto/signatures/signing.ts';
-import { placeText } from '../chain/entry.ts';
+import { positionText } from '../chain/entry.ts';
 import { batchMessage } from '../chain/signed-messages.ts';
 
 /** The position in a writer's chain: its last checked entry. */
@@ -20,7 +20,7 @@ export function followChain(
   let { seq, head } = from;
   for (const entry of entries) {
     seq += 1;
-    if (!entry.startsWith(placeText({ writer, seq, prev: head }))) return { brokenAt: seq };
+    if (!entry.startsWith(positionText({ writer, seq, prev: head }))) return { brokenAt: seq };
     head = sha256Hex(entry);
   }
   return { writer, seq, head };

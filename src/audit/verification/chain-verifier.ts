@@ -3,7 +3,7 @@ import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { VerifyingKey } from '../../crypto/signatures/signing.ts';
 import { announcedKey, endorsedKey } from '../chain/boot-announcement.ts';
 import { isSigned } from './batch-check.ts';
-import { FIRST_PREV, parsePlace, placeText } from '../chain/entry.ts';
+import { FIRST_PREV, parsePosition, positionText } from '../chain/entry.ts';
 import type { BatchHead } from '../export/export-format.ts';
 import type { Findings } from './finding.ts';
 
@@ -116,8 +116,8 @@ export class ChainVerifier {
     const seq = writer.seq + 1;
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
     // After a missing entry, only this entry states the hash of that entry.
-    const prev = writer.head ?? parsePlace(text)?.prev ?? '';
-    if (!text.startsWith(placeText({ writer: name, seq, prev }))) {
+    const prev = writer.head ?? parsePosition(text)?.prev ?? '';
+    if (!text.startsWith(positionText({ writer: name, seq, prev }))) {
       const message = 'the entry does not follow the one before it';
       this.#findings.add({ what: 'chain_broken', message, index, writer: name, seq });
     }

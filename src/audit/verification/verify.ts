@@ -6,7 +6,7 @@ import { decodeBundle, tileWidth, TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import { ChainVerifier, type WriterSummary } from './chain-verifier.ts';
 import type { Progress } from '../export/export.ts';
 import { ExportFiles } from '../export/export-files.ts';
-import type { ArchivePlace } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-place.ts';
 import type { ArchiveObject } from '../../ports/audit-log.ts';
 import { ArchiveSource } from '../archive/archive-source.ts';
 import { TruncationCheck, type ArchivedBeginning } from '../archive/truncation-check.ts';
@@ -39,7 +39,7 @@ export interface VerifyOptions {
   /** Demands on witnesses. Without them, cosignatures are not checked. */
   readonly witnesses?: WitnessDemand | undefined;
   /** The archive of the log. Without one, archived entries are checked by their hashes only. */
-  readonly archive?: ArchivePlace | undefined;
+  readonly archive?: ArchiveStorage | undefined;
   readonly progress?: Progress | undefined;
 }
 

@@ -1,5 +1,5 @@
 import type { AlertSources } from '../../ports/alert-sources.ts';
-import type { HeldAlertPlace } from '../../ports/held-alerts.ts';
+import type { HeldAlertStorage } from '../../ports/held-alerts.ts';
 import type { AlertTallies } from './alert-tallies.ts';
 import type { ChangedPods } from './changed-pods.ts';
 
@@ -8,5 +8,5 @@ export interface Alerting {
   readonly alertSources: AlertSources;
   readonly alertTallies: AlertTallies;
   readonly changedPods: ChangedPods;
-  readonly heldAlerts: HeldAlertPlace;
+  readonly heldAlerts: HeldAlertStorage;
 }

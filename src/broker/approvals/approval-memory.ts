@@ -10,7 +10,7 @@ import { allRows } from '../../ports/queries.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
-import { openRow, type RowSeals } from '../kernel/row-seals.ts';
+import { openRow, type KeyringRowMacs } from '../kernel/row-seals.ts';
 import type { Follower } from '../state/followers.ts';
 import type { Elevated, Elevations } from '../state/operator-token-memory.ts';
 
@@ -31,12 +31,12 @@ const NOT_ELEVATED: readonly Elevated[] = [];
 /** All approvals, in memory. A change of kind `approval` makes it read one again. Their number is bounded. */
 export class Approvals implements Elevations {
   readonly #store: Store;
-  readonly #rows: RowSeals;
+  readonly #rows: KeyringRowMacs;
   readonly #clock: Clock;
   readonly #byId = new Map<string, Approval>();
   #isRequired = false;
 
-  constructor(store: Store, rows: RowSeals, clock: Clock) {
+  constructor(store: Store, rows: KeyringRowMacs, clock: Clock) {
     this.#store = store;
     this.#rows = rows;
     this.#clock = clock;

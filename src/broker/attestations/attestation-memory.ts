@@ -13,7 +13,7 @@ import { allRows, ATTESTATIONS } from '../../ports/queries.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
-import { openRow, type RowSeals } from '../kernel/row-seals.ts';
+import { openRow, type KeyringRowMacs } from '../kernel/row-seals.ts';
 import { parseAttestation, type ParsedAttestation } from './parse-attestation.ts';
 import type { Follower } from '../state/followers.ts';
 
@@ -43,7 +43,7 @@ export function attestationId(digest: string, body: Uint8Array): string {
  */
 export class Attestations implements ImageTrust {
   readonly #store: Store;
-  readonly #rows: RowSeals;
+  readonly #rows: KeyringRowMacs;
   readonly #byDigest = new Map<string, readonly Attestation[]>();
   #count = 0;
   #bytes = 0;
@@ -52,7 +52,7 @@ export class Attestations implements ImageTrust {
   readonly #signers = new WeakMap<object, WeakMap<Statement, VerifiedSigner>>();
   readonly #roots = new WeakMap<PinnedRoot, { readonly root: TrustRoot | undefined }>();
 
-  constructor(store: Store, rows: RowSeals) {
+  constructor(store: Store, rows: KeyringRowMacs) {
     this.#store = store;
     this.#rows = rows;
   }

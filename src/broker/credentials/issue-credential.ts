@@ -3,7 +3,7 @@ import type { Lease } from '../../domain/secrets/lease.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
 import { workloadId } from '../../domain/identity/workload.ts';
 import type { IssuedCredential } from '../../ports/secret-provider.ts';
-import { sealCredential } from '../../crypto/encryption/sealed-credential.ts';
+import { encryptCredential } from '../../crypto/encryption/sealed-credential.ts';
 import { refreshCaller } from '../access/authenticate.ts';
 import {
   decideAgain,
@@ -128,7 +128,7 @@ async function commitIssued(
     const change: Partial<CredentialRow> = {
       state: 'issued',
       handle: issued.handle,
-      sealed: sealCredential(parts.keyring.active, place, value.json),
+      sealed: encryptCredential(parts.keyring.active, place, value.json),
       ends_at: backendEnd,
     };
     const issuedNow = { path: order.path, value, lease };

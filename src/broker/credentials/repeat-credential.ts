@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { openCredential } from '../../crypto/encryption/sealed-credential.ts';
+import { decryptCredential } from '../../crypto/encryption/sealed-credential.ts';
 import {
   decideAgain,
   inProgress,
@@ -29,7 +29,7 @@ export async function repeatCredential(
   if (row.state !== 'issued' || row.sealed === null || held?.state !== 'live') throw over();
   if (row.mount_uid !== decided.target.mount.uid || held.ends_at <= parts.clock.now()) throw over();
   const place = { installation: parts.installation, credentialId: row.id };
-  const json = openCredential((id) => parts.keyring.find(id), place, row.sealed);
+  const json = decryptCredential((id) => parts.keyring.find(id), place, row.sealed);
   const disclosure = {
     path: row.path,
     value: parts.values.rendered(order.path, json, row.id),

@@ -87,11 +87,11 @@ export class DecisionTally {
   /** Creates a tally. `wasSealed`: whether the answers of a session were encrypted to its key, as long as the session is known. */
   constructor(
     { current, draft }: ComparedPolicies,
-    wasSealed: (session: string) => Promise<boolean | undefined>,
+    wasEncrypted: (session: string) => Promise<boolean | undefined>,
   ) {
     this.#current = new Views(current);
     this.#draft = draft && new Views(draft);
-    this.#wasSealed = wasSealed;
+    this.#wasSealed = wasEncrypted;
   }
 
   seen(): readonly SeenRequest[] {

@@ -16,14 +16,14 @@ import { openDocumentVersion, type DocumentVersion } from '../model/document.ts'
 import type { DocumentKind } from '../model/kinds.ts';
 import type { Access, Recording } from '../state/dependencies.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
-import type { SealedRows } from '../kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../kernel/row-seals.ts';
 import { currentPodLabels } from '../access/judge.ts';
 import { findBlocks, revokedVersions } from '../access/access-blocks.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { toRedecision, type Redecision } from './decision-tally.ts';
 import { explainSteps, resultLine, stepLines, type ExplainStep } from '../access/explain-steps.ts';
 
-type Parts = Recording & Access & SealedRows & { readonly audit: AuditLog };
+type Parts = Recording & Access & AuthenticatedRows & { readonly audit: AuditLog };
 
 /** One entry by its index, or all entries of a request. */
 export type EntryQuestion = { readonly index: number } | { readonly requestId: string };

@@ -9,7 +9,7 @@ import { randomId } from '../../crypto/random/random.ts';
 import type { Call } from '../access/call.ts';
 import { recordFailure } from '../recording/operation.ts';
 import type { Access, Backends, People, Recording, Storage, Work } from '../state/dependencies.ts';
-import type { SealedRows } from '../kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../kernel/row-seals.ts';
 import { isConsent, withConsent, type Consenting } from '../recording/consent.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
@@ -19,8 +19,8 @@ import { adminGrant } from '../recording/admin-grant.ts';
 import { checkAdminRemains, checkReferences, checkUnused } from './check-references.ts';
 import {
   documentFence,
-  sealDocument,
-  sealDocumentVersion,
+  authenticateDocument,
+  authenticateDocumentVersion,
   type StoredDocument,
 } from '../model/document.ts';
 import type { DocumentKind } from '../model/kinds.ts';
@@ -59,7 +59,7 @@ export async function applyDocument(
     Access &
     Consenting &
     Backends &
-    SealedRows &
+    AuthenticatedRows &
     People &
     Pick<Work, 'rotationsDue'>,
   call: Call,
@@ -99,7 +99,7 @@ export async function applyDocument(
 
 /** Deletes a document; its versions remain. @throws as {@link applyDocument}, and ERR_NOT_FOUND. */
 export async function deleteDocument(
-  parts: Recording & Access & Pick<Backends, 'targets'> & SealedRows,
+  parts: Recording & Access & Pick<Backends, 'targets'> & AuthenticatedRows,
   call: Call,
   live: LiveOperator,
   change: DocumentChange,
@@ -124,7 +124,7 @@ export async function deleteDocument(
         expect: [expectation(change, current), ...schedule.expect],
         writes: [
           { table: 'documents', remove: { kind, name } },
-          { table: 'document_versions', put: sealDocumentVersion(parts.rows, gone) },
+          { table: 'document_versions', put: authenticateDocumentVersion(parts.rows, gone) },
           ...schedule.writes,
         ],
         invalidates: invalidated(kind, name),
@@ -199,7 +199,7 @@ function authorizeChange(
 }
 
 function changePlan(
-  parts: SealedRows,
+  parts: AuthenticatedRows,
   current: StoredDocument | undefined,
   document: StoredDocument,
   schedule: ScheduleChange,
@@ -208,8 +208,8 @@ function changePlan(
   return {
     expect: [expectation(document, current), ...schedule.expect],
     writes: [
-      { table: 'documents', put: sealDocument(parts.rows, document) },
-      { table: 'document_versions', put: sealDocumentVersion(parts.rows, document) },
+      { table: 'documents', put: authenticateDocument(parts.rows, document) },
+      { table: 'document_versions', put: authenticateDocumentVersion(parts.rows, document) },
       ...schedule.writes,
     ],
     invalidates: invalidated(kind, name),

@@ -9,7 +9,7 @@ import type { BoundTargets } from '../state/rotation-targets.ts';
 import { lifetimeProblem, scheduleProblem } from '../model/rotation-times.ts';
 
 /** Target of a definition: its mount, its locator at the backend, and the bound of a scoped editor. */
-interface DefinitionPlace {
+interface DefinitionTarget {
   readonly mount: StoredDocument<'mount'>;
   readonly locator: string;
   readonly scope: EditorScope | undefined;
@@ -23,7 +23,7 @@ interface DefinitionPlace {
 export async function checkRotation(
   parts: Backends,
   definition: StoredDocument<'definition'>,
-  { mount, locator, scope }: DefinitionPlace,
+  { mount, locator, scope }: DefinitionTarget,
 ): Promise<void> {
   const spec = definition.spec.rotation;
   if (spec === undefined) return;

@@ -4,7 +4,7 @@ import type { Call } from '../access/call.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import { recordOperation } from '../recording/operation.ts';
 import type { Access, Keys, Recording } from '../state/dependencies.ts';
-import type { SealedRows } from '../kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../kernel/row-seals.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { authorizeDocument, mayTouch } from './authority.ts';
 import {
@@ -68,7 +68,7 @@ export async function listDocuments(
 
 /** All versions of all documents that ever had this name, newest first. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function documentVersions(
-  parts: Recording & Access & SealedRows,
+  parts: Recording & Access & AuthenticatedRows,
   call: Call,
   live: LiveOperator,
   { kind, name }: Named,

@@ -10,12 +10,12 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Store } from '../../ports/store.ts';
 
 /** Computes and verifies the MACs of rows that grant access. */
-export interface SealedRows {
-  readonly rows: RowSeals;
+export interface AuthenticatedRows {
+  readonly rows: KeyringRowMacs;
 }
 
 /** MACs of the rows that grant access: computed under the active root key, accepted under every root key of the installation. */
-export class RowSeals implements RowMacs {
+export class KeyringRowMacs implements RowMacs {
   readonly #keyring: Keyring;
 
   constructor(keyring: Keyring) {

@@ -6,7 +6,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Plan, Store } from '../../ports/store.ts';
 import { changeRootKeys, INSTALLATION, openRootKeys, type RootKeyRow } from './root-key-rows.ts';
 import type { RootKeyWrappers } from './root-key-wrappers.ts';
-import { SEAL_STEP } from './seal-ledger.ts';
+import { ENCRYPTION_STEP } from './seal-ledger.ts';
 
 /** The identity of an installation and its keys. */
 export interface InstallationKeys {
@@ -45,7 +45,7 @@ export async function makeKeys(wrappers: RootKeyWrappers, clock: Clock): Promise
     commitment: rootKey.commitment(installation),
     state: 'active',
     created_at: clock.now(),
-    seals: SEAL_STEP,
+    seals: ENCRYPTION_STEP,
   };
   const nothing = { keys: [], wraps: [], lookup: undefined, mac: '' };
   const { expect, writes } = changeRootKeys(nothing, { keys: [row], wraps }, rootKey);

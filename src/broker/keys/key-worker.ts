@@ -15,8 +15,8 @@ import {
   type RootKeyRow,
   type RootKeyRows,
 } from './root-key-rows.ts';
-import { MOST_SEALS, planRotation, type RootKeyAccess } from './rotate-keys.ts';
-import { SealLedger } from './seal-ledger.ts';
+import { MOST_ENCRYPTIONS, planRotation, type RootKeyAccess } from './rotate-keys.ts';
+import { EncryptionLedger } from './seal-ledger.ts';
 
 const EVERY_MS = 1_000;
 const PROVE_MS = 60_000;
@@ -33,7 +33,7 @@ export interface KeyWorkerOptions {
 
 /** Counts encryptions, and takes a rotation of the root key from each state to the next. Every step reads its state from the store. */
 export class KeyWorker {
-  readonly ledger: SealLedger;
+  readonly ledger: EncryptionLedger;
   readonly #parts: KeyWorkerParts;
   readonly #options: Required<KeyWorkerOptions>;
   readonly #system: SystemActor;
@@ -45,8 +45,8 @@ export class KeyWorker {
 
   constructor(parts: KeyWorkerParts, options: KeyWorkerOptions) {
     this.#parts = parts;
-    this.#options = { mostSeals: MOST_SEALS, ...options };
-    this.ledger = new SealLedger(parts);
+    this.#options = { mostSeals: MOST_ENCRYPTIONS, ...options };
+    this.ledger = new EncryptionLedger(parts);
     this.#system = new SystemActor(parts, 'keys');
     this.#worker = new Worker('keys', EVERY_MS, parts, (signal) => this.round(signal));
   }

@@ -1,10 +1,10 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
-import { openValue, rewrapDek, sealValue } from '../../crypto/encryption/envelope.ts';
+import { decryptValue, rewrapDek, encryptValue } from '../../crypto/encryption/envelope.ts';
 import type { RootKey } from '../../crypto/keys/root-keys.ts';
 import type { CanonicalFields } from '../../crypto/hashes/row-mac.ts';
 import { rootKeyIdOf } from '../../crypto/encryption/sealed-column.ts';
-import { openCredential, sealCredential } from '../../crypto/encryption/sealed-credential.ts';
-import { openRotation, sealRotation } from '../../crypto/encryption/sealed-rotation.ts';
+import { decryptCredential, encryptCredential } from '../../crypto/encryption/sealed-credential.ts';
+import { decryptRotation, encryptRotation } from '../../crypto/encryption/sealed-rotation.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Log } from '../../ports/log.ts';
 import { allRows, ROOT_KEYS } from '../../ports/queries.ts';
@@ -207,8 +207,8 @@ export class RewrapPass {
     if (table === 'credentials' && this.#isOld(row['sealed'])) {
       const place = { installation, credentialId: row['id'] as string };
       const sealed = row['sealed'] as Uint8Array;
-      columns['sealed'] = this.#again(openCredential(this.#find, place, sealed), (value) =>
-        sealCredential(this.#active, place, value),
+      columns['sealed'] = this.#again(decryptCredential(this.#find, place, sealed), (value) =>
+        encryptCredential(this.#active, place, value),
       );
     }
     for (const slot of ['pending', 'previous'] as const) {
@@ -216,8 +216,8 @@ export class RewrapPass {
       const { id, path } = row as unknown as Tables['rotations'];
       const place = { installation, rotationId: id, path, slot };
       columns[slot] = this.#again(
-        openRotation(this.#find, place, row[slot] as Uint8Array),
-        (value) => sealRotation(this.#active, place, value),
+        decryptRotation(this.#find, place, row[slot] as Uint8Array),
+        (value) => encryptRotation(this.#active, place, value),
       );
     }
     return Object.keys(columns).length === 0 ? undefined : columns;
@@ -243,8 +243,8 @@ export class RewrapPass {
       const { rootKeyId, wrappedDek } = rewrapDek(this.#find, this.#active, place, stored);
       return change({ root_key_id: rootKeyId, wrapped_dek: wrappedDek });
     }
-    const value = openValue(this.#find, place, stored);
-    const sealed = sealValue(this.#active, place, value);
+    const value = decryptValue(this.#find, place, stored);
+    const sealed = encryptValue(this.#active, place, value);
     value.fill(0);
     const columns = {
       root_key_id: sealed.rootKeyId,

@@ -1,4 +1,4 @@
-import type { RowSeals } from '../kernel/row-seals.ts';
+import type { KeyringRowMacs } from '../kernel/row-seals.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Store, Write } from '../../ports/store.ts';
 
@@ -40,7 +40,7 @@ export interface IssuedLease {
 const KEY = 'rewrap-report';
 
 /** The report's row. Its MAC keeps a writer of the database from showing a rotation as finished. */
-export function reportWrite(rows: RowSeals, report: RewrapReport): Write {
+export function reportWrite(rows: KeyringRowMacs, report: RewrapReport): Write {
   const value = JSON.stringify(report);
   const mac = rows.mac('meta', { key: KEY, value }).toString('hex');
   return { table: 'meta', put: { key: KEY, value: `${mac} ${value}` } };
@@ -52,7 +52,7 @@ export async function readRewrapReport({
   rows,
 }: {
   readonly store: Pick<Store, 'get'>;
-  readonly rows: RowSeals;
+  readonly rows: KeyringRowMacs;
 }): Promise<RewrapReport | undefined> {
   const row = await store.get('meta', { key: KEY });
   if (row === undefined) return undefined;

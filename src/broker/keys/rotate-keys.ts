@@ -5,7 +5,7 @@ import type { Call } from '../access/call.ts';
 import type { Access, Keys, Recording } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
-import type { RowSeals } from '../kernel/row-seals.ts';
+import type { KeyringRowMacs } from '../kernel/row-seals.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { readRewrapReport, type RewrapReport } from './rewrap-report.ts';
 import {
@@ -18,17 +18,17 @@ import {
   type RootKeyRows,
 } from './root-key-rows.ts';
 import type { RootKeyWrappers } from './root-key-wrappers.ts';
-import { SEAL_STEP } from './seal-ledger.ts';
+import { ENCRYPTION_STEP } from './seal-ledger.ts';
 import { ROOT_KEYS } from '../../ports/queries.ts';
 
 /** The broker rotates the root key by itself after this many encryptions, a quarter of what NIST SP 800-38D allows. */
-export const MOST_SEALS = 2 ** 30;
+export const MOST_ENCRYPTIONS = 2 ** 30;
 /** A request that would leave more root keys than this is refused: something keeps the old ones from being destroyed. */
 const MOST_ROOT_KEYS = 16;
 
 /** Root keys, and the keys that wrap them. */
 export interface RootKeyAccess extends Keys {
-  readonly rows: RowSeals;
+  readonly rows: KeyringRowMacs;
   readonly wrappers: RootKeyWrappers;
 }
 
@@ -62,7 +62,7 @@ export async function planRotation(
     commitment: key.commitment(installation),
     state: isCompromised ? 'replacing' : 'pending',
     created_at: clock.now(),
-    seals: SEAL_STEP,
+    seals: ENCRYPTION_STEP,
   };
   const wraps = await wrappers.wrapUnderAll(key, installation);
   key.forget();

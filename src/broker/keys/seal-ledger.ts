@@ -4,7 +4,7 @@ import type { Storage } from '../state/dependencies.ts';
 import { activeRow, changeRootKeys, pendingRow, readRootKeys } from './root-key-rows.ts';
 
 /** Number of encryptions that the store counts ahead of time. After a crash the unused ones stay counted. */
-export const SEAL_STEP = 65_536;
+export const ENCRYPTION_STEP = 65_536;
 /** A key of a release that did not count begins with this many. */
 const UNCOUNTED = 2 ** 24;
 const ATTEMPTS = 8;
@@ -13,7 +13,7 @@ const ATTEMPTS = 8;
  * Counts the AES-GCM encryptions under each root key. With random IVs a key may make 2^32 of them (NIST SP 800-38D section 8.3). All keys derived from
  * a root key count as one.
  */
-export class SealLedger {
+export class EncryptionLedger {
   readonly #parts: Storage & { readonly keyring: Keyring };
 
   constructor(parts: Storage & { readonly keyring: Keyring }) {
@@ -36,11 +36,11 @@ export class SealLedger {
       const row = before.keys.find(({ id }) => id === key.id);
       const active = keyring.find(activeRow(before).id);
       if (row === undefined || active === undefined) return;
-      const counted = { ...row, seals: (row.seals ?? UNCOUNTED) + SEAL_STEP };
+      const counted = { ...row, seals: (row.seals ?? UNCOUNTED) + ENCRYPTION_STEP };
       const keys = before.keys.map((each) => (each === row ? counted : each));
       const outcome = await store.commit(changeRootKeys(before, { keys }, active));
       if (outcome.status === 'committed') {
-        key.grantSeals(SEAL_STEP);
+        key.grantSeals(ENCRYPTION_STEP);
         return;
       }
     }
@@ -48,5 +48,5 @@ export class SealLedger {
 }
 
 function needsMore({ sealsLeft }: RootKey): boolean {
-  return !Number.isFinite(sealsLeft) || sealsLeft < SEAL_STEP / 2;
+  return !Number.isFinite(sealsLeft) || sealsLeft < ENCRYPTION_STEP / 2;
 }

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Tables } from '../../ports/tables.ts';
-import type { RowSeals } from '../kernel/row-seals.ts';
+import type { KeyringRowMacs } from '../kernel/row-seals.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
 import { parseSpec } from './schema.ts';
 
@@ -38,7 +38,7 @@ export function documentFence(kind: DocumentKind, name: string): string {
 }
 
 /** Opens a row: verifies its MAC, then parses its JSON. @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write. */
-export function openDocument(rows: RowSeals, row: Tables['documents']): StoredDocument {
+export function openDocument(rows: KeyringRowMacs, row: Tables['documents']): StoredDocument {
   const { mac, ...fields } = row;
   rows.verify('documents', fields, mac);
   return documentOf(row);
@@ -90,7 +90,7 @@ class SavedPolicyDocument implements StoredDocument {
   }
 }
 
-export function sealDocument(rows: RowSeals, document: StoredDocument): Tables['documents'] {
+export function authenticateDocument(rows: KeyringRowMacs, document: StoredDocument): Tables['documents'] {
   const fields = {
     kind: document.kind,
     name: document.name,
@@ -104,8 +104,8 @@ export function sealDocument(rows: RowSeals, document: StoredDocument): Tables['
 }
 
 /** The history row of one version. A deletion has no body. */
-export function sealDocumentVersion(
-  rows: RowSeals,
+export function authenticateDocumentVersion(
+  rows: KeyringRowMacs,
   document: Omit<StoredDocument, 'body' | 'spec'> & { readonly body?: unknown },
 ): Tables['document_versions'] {
   const fields = {
@@ -122,7 +122,7 @@ export function sealDocumentVersion(
 
 /** @throws ERR_CIPHERTEXT_INVALID */
 export function openDocumentVersion(
-  rows: RowSeals,
+  rows: KeyringRowMacs,
   row: Tables['document_versions'],
 ): DocumentVersion {
   const { mac, ...fields } = row;

@@ -6,7 +6,7 @@ import { PodNode } from '../../domain/posture/pod-node.ts';
 import {
   anyMatches,
   isForPod,
-  type PodPlace,
+  type PodSurroundings,
   type PostureProfile,
 } from '../../domain/posture/profile.ts';
 import { PostureRefused, postureText } from '../../domain/posture/refusal.ts';
@@ -90,7 +90,7 @@ export interface NamedPod {
 }
 
 /** Facts around a pod: those that profiles match, and those that limit its network. */
-interface Surroundings extends PodPlace {
+interface Surroundings extends PodSurroundings {
   readonly egressSelectors: readonly LabelSelector[] | undefined;
 }
 

@@ -1,7 +1,7 @@
 import { listAll } from '../kernel/list-all.ts';
 import type { CanaryValues, Value, ValueCache } from '../state/value-cache.ts';
 import type { Keyring } from '../../crypto/keys/keyring.ts';
-import { openRotation } from '../../crypto/encryption/sealed-rotation.ts';
+import { decryptRotation } from '../../crypto/encryption/sealed-rotation.ts';
 import { openCanaryStage } from '../../domain/rotation/canary-stage.ts';
 import type { Session } from '../../domain/identity/principal.ts';
 import type { SecretData } from '../../domain/secrets/secret.ts';
@@ -64,7 +64,7 @@ export class RotationCanaries implements CanaryValues {
     if (row.pending === null) return undefined;
     const { keyring, installation, values } = this.#deps;
     const place = { installation, rotationId: row.id, path: row.path, slot: 'pending' } as const;
-    const text = openRotation((id) => keyring.find(id), place, row.pending);
+    const text = decryptRotation((id) => keyring.find(id), place, row.pending);
     const data = JSON.parse(text.toString()) as SecretData;
     text.fill(0);
     return values.value(row.path, { data, version });

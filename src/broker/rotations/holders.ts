@@ -49,7 +49,7 @@ export async function findHolders(
     const { workload } = row;
     const holder = holders.get(key) ?? { workload, podUid, versions: new Set(), held: new Set() };
     holder.versions.add(row.version);
-    holder.held.add(heldKey(row.session_id, row.version));
+    holder.held.add(leaseKey(row.session_id, row.version));
     holders.set(key, holder);
   }
   return holders;
@@ -68,6 +68,6 @@ export async function readReports(
   return reports;
 }
 
-export function heldKey(session: string, version: string): string {
+export function leaseKey(session: string, version: string): string {
   return `${session} ${version}`;
 }

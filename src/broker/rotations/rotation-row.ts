@@ -1,6 +1,6 @@
 import type { Keys, Storage } from '../state/dependencies.ts';
 import type { RotationPlace } from '../../crypto/encryption/associated-data.ts';
-import { openRotation, sealRotation } from '../../crypto/encryption/sealed-rotation.ts';
+import { decryptRotation, encryptRotation } from '../../crypto/encryption/sealed-rotation.ts';
 import type { RotationProgress } from '../../domain/rotation/rotation-progress.ts';
 import type { SecretData } from '../../domain/secrets/secret.ts';
 import type { Expectation, Store, Write } from '../../ports/store.ts';
@@ -18,14 +18,14 @@ export function progressOf({ state, step, attempts }: RotationRow): RotationProg
 }
 
 /** Encrypts a value for its column; the associated data names the installation, the rotation, the path and the slot. */
-export function sealedValue(
+export function encryptedValue(
   parts: Keys,
   row: Pick<RotationRow, 'id' | 'path'>,
   slot: Slot,
   data: SecretData,
 ): Uint8Array {
   const plaintext = Buffer.from(JSON.stringify(data));
-  const sealed = sealRotation(parts.keyring.active, placeOf(parts, row, slot), plaintext);
+  const sealed = encryptRotation(parts.keyring.active, placeOf(parts, row, slot), plaintext);
   plaintext.fill(0);
   return sealed;
 }
@@ -38,7 +38,7 @@ export function openSlot(parts: Keys, row: RotationRow, slot: Slot): SecretData 
   const sealed = row[slot];
   if (sealed === null) return undefined;
   const find = (id: string): ReturnType<typeof parts.keyring.find> => parts.keyring.find(id);
-  const plaintext = openRotation(find, placeOf(parts, row, slot), sealed);
+  const plaintext = decryptRotation(find, placeOf(parts, row, slot), sealed);
   const data = JSON.parse(plaintext.toString()) as SecretData;
   plaintext.fill(0);
   return data;

@@ -159,7 +159,7 @@ export class RotationWorker {
  * Frees claims that a crash left, so that they are due at once. If no other process can share the store, no other process works
  * on a rotation when the broker starts.
  */
-export async function releaseCrashedClaims(parts: Storage): Promise<void> {
+export async function freeCrashedClaims(parts: Storage): Promise<void> {
   const now = parts.clock.now();
   for (const state of ['running', 'undoing'] as const) {
     for await (const row of listAll(parts.store, ROTATIONS.inState(state))) {

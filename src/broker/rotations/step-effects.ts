@@ -14,7 +14,7 @@ import {
   openSlot,
   type RotationRow,
   type ScheduleRow,
-  sealedValue,
+  encryptedValue,
 } from './rotation-row.ts';
 import { revokeSupersededLeases } from './settle.ts';
 
@@ -47,9 +47,9 @@ async function create(work: StepWork): Promise<StepResult> {
   const pending = await place.target.create(turnOf(work, read?.data));
   return {
     change: {
-      pending: sealedValue(parts, row, 'pending', pending),
+      pending: encryptedValue(parts, row, 'pending', pending),
       ...(read !== undefined && {
-        previous: sealedValue(parts, row, 'previous', read.data),
+        previous: encryptedValue(parts, row, 'previous', read.data),
         previous_version: parts.values.value(row.path, read).version,
       }),
     },

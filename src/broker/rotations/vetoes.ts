@@ -1,5 +1,5 @@
 import type { Storage, Work } from '../state/dependencies.ts';
-import { heldKey, type Report, type HolderState } from './holders.ts';
+import { leaseKey, type Report, type HolderState } from './holders.ts';
 import type { RotationRow } from './rotation-row.ts';
 import { ROTATIONS, ROTATION_STEPS } from '../../ports/queries.ts';
 
@@ -28,7 +28,7 @@ export async function findComplaints(
   for (const [key, report] of reports) {
     const { outcome, version, at, session_id: session } = report;
     if (outcome !== 'failed' || !versions.has(version) || at < row.created_at) continue;
-    if (holders.get(key)?.held.has(heldKey(session, version)) !== true) continue;
+    if (holders.get(key)?.held.has(leaseKey(session, version)) !== true) continue;
     if (await isLive(parts, session)) complaints.set(key, report);
   }
   if (complaints.size === 0) return complaints;

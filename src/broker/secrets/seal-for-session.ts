@@ -1,4 +1,4 @@
-import { sealAnswer } from '../../crypto/encryption/sealed-answer.ts';
+import { encryptAnswer } from '../../crypto/encryption/sealed-answer.ts';
 import type { ByteText } from '../../domain/words/byte-text.ts';
 import type { Caller } from '../access/call.ts';
 import type { Eventually } from '../kernel/eventually.ts';
@@ -20,5 +20,5 @@ export function deliver(
   if (key === undefined) return { json };
   if (proofId === undefined)
     throw new Error('a session bound to a key was admitted without a proof');
-  return sealAnswer(json.bytes(), { key, proofId }).then((jwe) => ({ jwe }));
+  return encryptAnswer(json.bytes(), { key, proofId }).then((jwe) => ({ jwe }));
 }

@@ -18,13 +18,13 @@ import type { Access, Keys, People, Recording } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { Described } from '../recording/refusals.ts';
-import type { SealedRows } from '../kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../kernel/row-seals.ts';
 import type { LiveOperator, OperatorToken } from '../state/operator-token-memory.ts';
 import {
   findKey,
   keyIdOf,
   listSecurityKeys,
-  sealKey,
+  authenticateKey,
   type SecurityKey,
 } from '../state/security-key-rows.ts';
 import { provesKeys, requireProof, requireRecentLogin } from '../access/step-up.ts';
@@ -35,7 +35,7 @@ const MOST_SESSIONS = 1_000;
 const CHALLENGE_MS = 300_000;
 const CHALLENGE_BYTES = 32;
 
-type KeyParts = Recording & Access & People & SealedRows & Pick<Keys, 'installation'>;
+type KeyParts = Recording & Access & People & AuthenticatedRows & Pick<Keys, 'installation'>;
 
 /** Challenge that the broker's page passes to the browser. */
 export interface BegunKey extends KeyChallenge {
@@ -141,7 +141,7 @@ export async function finishKey(
           reads: [...now.fences, peopleFence(now.operator.name)],
           notAfter: now.operator.endsAt,
           expect: [expected],
-          writes: [{ table: 'security_keys', put: sealKey(parts, key) }],
+          writes: [{ table: 'security_keys', put: authenticateKey(parts, key) }],
           invalidates: purpose === 'register' ? [peopleFence(now.operator.name)] : [],
           entries: [entryOf(parts, call, now, { ...named, outcome: 'ok' })],
         }),

@@ -10,7 +10,7 @@ import type { Tables } from '../../ports/tables.ts';
 import { allRows } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { MountTable } from './mount-table.ts';
-import { openRow, type RowSeals } from '../kernel/row-seals.ts';
+import { openRow, type KeyringRowMacs } from '../kernel/row-seals.ts';
 import { documentOf, openDocument, type StoredDocument } from '../model/document.ts';
 import type { DocumentKind } from '../model/kinds.ts';
 
@@ -27,7 +27,7 @@ export interface DocumentView<K extends DocumentKind = DocumentKind> {
 /** All documents that operators maintain, in memory, opened and compiled; it follows the changes of the store. */
 export class Catalog {
   readonly #store: Store;
-  readonly #rows: RowSeals;
+  readonly #rows: KeyringRowMacs;
   /** Documents by kind, then by name: a read looks for three documents, and joining kind and name cost more than the look-up. */
   readonly #documents = new Map<string, Map<string, StoredDocument>>();
   readonly #readMatched: ReadMatched | undefined;
@@ -43,7 +43,7 @@ export class Catalog {
    */
   constructor(
     store: Store,
-    rows: RowSeals,
+    rows: KeyringRowMacs,
     readMatched?: ReadMatched,
     views: readonly DocumentView[] = [],
   ) {

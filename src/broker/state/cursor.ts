@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { open, seal } from '../../crypto/encryption/aead.ts';
+import { decrypt, encrypt } from '../../crypto/encryption/aead.ts';
 import type { SecretKey } from '../../crypto/keys/secret-key.ts';
 import { cursorData } from '../../crypto/encryption/associated-data.ts';
 import type { Keys } from './dependencies.ts';
@@ -15,7 +15,7 @@ export function encodeCursor(
 ): string {
   const plaintext = Buffer.from(JSON.stringify(position));
   const key = parts.keyring.active.sealingKeyFor('pageCursor');
-  return seal(key, plaintext, cursorData(list)).toString('base64url');
+  return encrypt(key, plaintext, cursorData(list)).toString('base64url');
 }
 
 /** @throws ERR_REQUEST_INVALID for a cursor that this installation did not issue for this list. */
@@ -37,7 +37,7 @@ export function decodeCursor(
 
 function opened(key: SecretKey, sealed: Uint8Array, list: string): Buffer | undefined {
   try {
-    return open(key, sealed, cursorData(list));
+    return decrypt(key, sealed, cursorData(list));
   } catch {
     return undefined;
   }

@@ -18,7 +18,7 @@ import { hmac } from '../../crypto/hashes/digest.ts';
 import type { Keyring } from '../../crypto/keys/keyring.ts';
 import { isWellFormedToken } from '../../crypto/random/token.ts';
 import type { Catalog } from './catalog.ts';
-import type { RowSeals } from '../kernel/row-seals.ts';
+import type { KeyringRowMacs } from '../kernel/row-seals.ts';
 import { readUnchanged } from '../kernel/read-unchanged.ts';
 
 /** An elevation in force. */
@@ -98,7 +98,7 @@ function elevatedOf(own: Operator, elevated: readonly Elevated[]): Operator {
 
 export interface OperatorTokenKeys {
   readonly keyring: Keyring;
-  readonly rows: RowSeals;
+  readonly rows: KeyringRowMacs;
   readonly digest: TextDigest;
 }
 

@@ -5,18 +5,18 @@ import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { allRows } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
-import { openRow, type RowSeals } from '../kernel/row-seals.ts';
+import { openRow, type KeyringRowMacs } from '../kernel/row-seals.ts';
 
 type Row = Tables['quarantines'];
 
 /** All quarantines, in memory, by the fence key of their scope. A change of kind `quarantine` makes it read one again. */
 export class Quarantines {
   readonly #store: Store;
-  readonly #rows: RowSeals;
+  readonly #rows: KeyringRowMacs;
   readonly #clock: Clock;
   readonly #byFence = new Map<string, Quarantine>();
 
-  constructor(store: Store, rows: RowSeals, clock: Clock) {
+  constructor(store: Store, rows: KeyringRowMacs, clock: Clock) {
     this.#store = store;
     this.#rows = rows;
     this.#clock = clock;

@@ -2,7 +2,7 @@ import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { SECURITY_KEYS } from '../../ports/queries.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { Storage } from './dependencies.ts';
-import type { SealedRows } from '../kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../kernel/row-seals.ts';
 
 /** A passkey or security key of a person. */
 export interface SecurityKey {
@@ -34,7 +34,7 @@ export function keyIdOf(credentialId: string): string {
 
 /** The keys of a person, the oldest first. @throws ERR_CIPHERTEXT_INVALID */
 export async function listSecurityKeys(
-  { store, rows }: Storage & SealedRows,
+  { store, rows }: Storage & AuthenticatedRows,
   person: string,
 ): Promise<readonly SecurityKey[]> {
   const found = await store.list(SECURITY_KEYS.ofPerson(person), { limit: MOST_READ });
@@ -44,20 +44,20 @@ export async function listSecurityKeys(
 
 /** @throws ERR_CIPHERTEXT_INVALID */
 export async function findKey(
-  { store, rows }: Storage & SealedRows,
+  { store, rows }: Storage & AuthenticatedRows,
   id: string,
 ): Promise<SecurityKey | undefined> {
   const row = await store.get('security_keys', { id });
   return row && openKey({ rows }, row);
 }
 
-export function sealKey({ rows }: SealedRows, { id, person, counter, ...body }: SecurityKey): Row {
+export function authenticateKey({ rows }: AuthenticatedRows, { id, person, counter, ...body }: SecurityKey): Row {
   const fields = { id, person, body: JSON.stringify(body satisfies Body), counter };
   return { ...fields, mac: rows.mac('security_keys', fields) };
 }
 
 /** @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write */
-function openKey({ rows }: SealedRows, { mac, ...fields }: Row): SecurityKey {
+function openKey({ rows }: AuthenticatedRows, { mac, ...fields }: Row): SecurityKey {
   rows.verify('security_keys', fields, mac);
   const { id, person, counter } = fields;
   return { id, person, counter, ...(JSON.parse(fields.body) as Body) };

@@ -10,7 +10,7 @@ import { readUnchanged } from '../kernel/read-unchanged.ts';
  * A backend names its versions itself. At another mount, or at the locator of another `ref`, the same name is a version of
  * another secret.
  */
-type LeasePlace = Pick<Lease, 'mountUid' | 'path' | 'version' | 'generation'>;
+type LeaseVersionKey = Pick<Lease, 'mountUid' | 'path' | 'version' | 'generation'>;
 
 /** The leases of one session, read once and then kept in memory. A change of kind `leases` makes it read them again. */
 export class SessionLeases {
@@ -64,7 +64,7 @@ export class SessionLeases {
   }
 
   /** Finds the live lease, or the tombstone of a revoked one, for a version of a path. */
-  find(place: LeasePlace): Lease | undefined {
+  find(place: LeaseVersionKey): Lease | undefined {
     const found = this.#byVersion?.get(key(place));
     if (found !== undefined || !this.#hasUnplaced) return found;
     return this.#byVersion?.get(key({ ...place, generation: undefined }));
@@ -104,6 +104,6 @@ export class SessionLeases {
   }
 }
 
-function key({ mountUid, path, version, generation = '' }: LeasePlace): string {
+function key({ mountUid, path, version, generation = '' }: LeaseVersionKey): string {
   return `${mountUid}\n${generation}\n${path}\n${version}`;
 }

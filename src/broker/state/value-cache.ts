@@ -6,7 +6,7 @@ import type { SecretData, SecretVersion } from '../../domain/secrets/secret.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { lruOptions } from '../kernel/lru-options.ts';
 import type { Eventually } from '../kernel/eventually.ts';
-import { ephemeralSealer } from '../../crypto/encryption/ephemeral-sealer.ts';
+import { ephemeralCipher } from '../../crypto/encryption/ephemeral-sealer.ts';
 import type { TracedValue, ValueFingerprints } from '../../crypto/hashes/value-fingerprint.ts';
 
 /** Pending values of rotations that canary pods read before all others. The rotation engine provides them. */
@@ -80,7 +80,7 @@ interface Absence {
 
 /** Current values, encrypted under a key that exists only in this process. Only one read at a time goes to the backend for a path. */
 export class ValueCache {
-  #sealer = ephemeralSealer();
+  #sealer = ephemeralCipher();
   readonly #entries: LRUCache<string, Entry>;
   readonly #absences = new LRUCache<string, Absence>(lruOptions(ABSENT_COUNT));
   readonly #flights = new Map<string, Flight>();
@@ -112,7 +112,7 @@ export class ValueCache {
    */
   seal(): void {
     this.clear();
-    this.#sealer = ephemeralSealer();
+    this.#sealer = ephemeralCipher();
     this.#fingerprints = undefined;
   }
 
@@ -254,7 +254,7 @@ export class ValueCache {
   keep(path: string, terms: CacheTerms, value: Value): void {
     if (terms.cacheTtlMs + terms.staleIfErrorMs <= 0) return;
     this.#entries.set(path, {
-      sealed: this.#sealer.seal(value.json, path),
+      sealed: this.#sealer.encrypt(value.json, path),
       version: value.version,
       fingerprint: value.fingerprint,
       fieldFingerprints: value.fieldFingerprints,
@@ -297,7 +297,7 @@ export class ValueCache {
 
   #open(path: string, entry: Entry, stale: boolean): Value {
     return {
-      json: this.#sealer.open(entry.sealed, path),
+      json: this.#sealer.decrypt(entry.sealed, path),
       version: entry.version,
       fingerprint: entry.fingerprint,
       fieldFingerprints: entry.fieldFingerprints,

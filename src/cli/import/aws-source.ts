@@ -10,7 +10,7 @@ import {
   type ListedPath,
 } from './import-source.ts';
 
-export interface AwsPlace {
+export interface AwsAddress {
   readonly region: string;
   readonly endpoint?: string | undefined;
   readonly prefix: string;
@@ -36,7 +36,7 @@ export class AwsSource implements ImportSource {
   private constructor(
     sdk: SdkModule,
     client: Sdk.SecretsManagerClient,
-    { region, endpoint, prefix }: AwsPlace,
+    { region, endpoint, prefix }: AwsAddress,
     signal: AbortSignal,
   ) {
     this.#sdk = sdk;
@@ -48,7 +48,7 @@ export class AwsSource implements ImportSource {
   }
 
   /** @throws UsageError if the SDK is not installed, and for an invalid endpoint */
-  static async open(place: AwsPlace, signal: AbortSignal): Promise<AwsSource> {
+  static async open(place: AwsAddress, signal: AbortSignal): Promise<AwsSource> {
     const { region, endpoint } = place;
     if (endpoint !== undefined) checkSourceAddress('--endpoint', endpoint, 'AWS Secrets Manager');
     const sdk = await loadSdk();

@@ -3,7 +3,7 @@ import { parseMembers } from '../../domain/text/json-members.ts';
 import { isTlsFault } from '../../net/https/tls-fault.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
-import { UnusableResponse } from '../../net/https/unusable-response.ts';
+import { UnusableAnswer } from '../../net/https/unusable-response.ts';
 import { doubledDelay } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
@@ -69,7 +69,7 @@ export class VaultHttp {
       } catch (error) {
         this.#signal.throwIfAborted();
         if (error instanceof SourceError) throw error;
-        if (error instanceof UnusableResponse) throw sourceError(error);
+        if (error instanceof UnusableAnswer) throw sourceError(error);
         const isFinal = tries === TRIES || isTlsFault((error as NodeJS.ErrnoException).code);
         if (isFinal) throw unreachable(error, this.#access);
       }
@@ -110,7 +110,7 @@ function membersIn(bytes: Buffer): VaultAnswer['body'] {
   }
 }
 
-function sourceError({ reason }: UnusableResponse): SourceError {
+function sourceError({ reason }: UnusableAnswer): SourceError {
   return new SourceError(reason === 'body_too_large' ? 'vault_too_large' : 'vault_answer');
 }
 

@@ -18,7 +18,7 @@ interface Seen {
   names: number;
 }
 
-export interface VaultPlace {
+export interface VaultAddress {
   /** Path of the KV engine. */
   readonly mount: string;
   /** Folder below the mount; '' for everything. */
@@ -30,10 +30,10 @@ export interface VaultPlace {
 export class VaultSource implements ImportSource {
   readonly label: string;
   readonly #http: VaultHttp;
-  readonly #place: VaultPlace;
+  readonly #place: VaultAddress;
   readonly #version: '1' | '2';
 
-  private constructor(http: VaultHttp, place: VaultPlace, version: '1' | '2') {
+  private constructor(http: VaultHttp, place: VaultAddress, version: '1' | '2') {
     this.#http = http;
     this.#place = place;
     this.#version = version;
@@ -41,7 +41,7 @@ export class VaultSource implements ImportSource {
   }
 
   /** Asks the server for the version of the engine if the caller does not give it. @throws UsageError if the server does not say, and for an invalid path */
-  static async open(http: VaultHttp, place: VaultPlace): Promise<VaultSource> {
+  static async open(http: VaultHttp, place: VaultAddress): Promise<VaultSource> {
     refuseInvalidPath('--mount', place.mount);
     if (place.prefix !== '') refuseInvalidPath('--from', place.prefix);
     return new VaultSource(http, place, place.kv ?? (await engineVersion(http, place)));
@@ -114,7 +114,7 @@ function refuseInvalidPath(option: string, path: string): void {
   throw new UsageError(`${option} must be names separated by single slashes, without "." and ".."`);
 }
 
-async function engineVersion(http: VaultHttp, { mount }: VaultPlace): Promise<'1' | '2'> {
+async function engineVersion(http: VaultHttp, { mount }: VaultAddress): Promise<'1' | '2'> {
   const { status, body } = await http.get(`sys/internal/ui/mounts/${mount}`);
   const data = membersOf(body?.['data']);
   if (status === 403) throw new Failed(`Vault denies the token access to ${mount}/`, EXIT.refused);

@@ -1,6 +1,6 @@
 import type { Routes } from '../../api/contract/route.ts';
 import type { Worker } from '../../broker/kernel/worker.ts';
-import type { SealedRows } from '../../broker/kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../../broker/kernel/row-seals.ts';
 import type { Consents } from '../../broker/recording/consent.ts';
 import type { Decoys } from '../../broker/recording/decoys.ts';
 import type { DocumentView } from '../../broker/state/catalog.ts';
@@ -21,7 +21,7 @@ import type { AuditTrail, BootLog } from '../log/audit-trail.ts';
 import type { CoreParts, OptionParts, Parts } from '../parts.ts';
 
 /** Everything that exists before the memory of the broker is loaded. */
-export interface OptionDeps extends SealedRows {
+export interface OptionDeps extends AuthenticatedRows {
   readonly config: Config;
   readonly store: Store;
   /** The store below the checks that a held store makes. */

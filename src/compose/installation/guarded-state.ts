@@ -1,7 +1,7 @@
 import { LogAnchor } from '../../audit/identity/log-anchor.ts';
 import type { LogIdentity } from '../../audit/identity/log-identity.ts';
 import { readLoggedState, type LoggedState } from '../../audit/identity/logged-state.ts';
-import { RowSeals } from '../../broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../broker/kernel/row-seals.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
@@ -49,7 +49,7 @@ interface OpeningState {
 
 /** Reads the state digests that the log names. @throws ERR_CIPHERTEXT_INVALID if the log is damaged. */
 function readLogged(store: Store, { keys, identity, clock }: OpeningState): Promise<LoggedState> {
-  const anchor = new LogAnchor(new RowSeals(keys.keyring));
+  const anchor = new LogAnchor(new KeyringRowMacs(keys.keyring));
   return readLoggedState(store, { log: identity, anchor, clock });
 }
 

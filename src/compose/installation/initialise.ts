@@ -3,11 +3,11 @@ import { dirname } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
 import { OperatorTokens, type OperatorToken } from '../../broker/state/operator-token-memory.ts';
-import { RowSeals } from '../../broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../broker/kernel/row-seals.ts';
 import {
   documentFence,
-  sealDocument,
-  sealDocumentVersion,
+  authenticateDocument,
+  authenticateDocumentVersion,
   type StoredDocument,
 } from '../../broker/model/document.ts';
 import { parseSpec } from '../../broker/model/schema.ts';
@@ -115,7 +115,7 @@ async function initialiseStore(
   const wrappers = await openWrappers(config, clock);
   const made = isNew ? await makeKeys(wrappers, clock) : undefined;
   const keys = made ?? (await loadKeys(store, wrappers));
-  const rows = new RowSeals(keys.keyring);
+  const rows = new KeyringRowMacs(keys.keyring);
   guard.open({ keyring: keys.keyring, rows });
   const trail = new AuditTrail(bootLog, {
     config: { ...config, audit: { ...config.audit, sinks: [] } },
@@ -180,7 +180,7 @@ async function mint(
   clock: Clock,
   options: InitialiseOptions,
 ): Promise<{ readonly text: string; readonly stored: OperatorToken }> {
-  const rows = new RowSeals(keys.keyring);
+  const rows = new KeyringRowMacs(keys.keyring);
   const actor = new SystemActor({ clock, digest: sha256Hex }, 'initialise');
   const tokens = new OperatorTokens(store, { keyring: keys.keyring, rows, digest: sha256Hex });
   const now = clock.now();
@@ -199,8 +199,8 @@ async function mint(
   await store.commit({
     writes: [
       ...lift.writes,
-      { table: 'documents', put: sealDocument(rows, operator) },
-      { table: 'document_versions', put: sealDocumentVersion(rows, operator) },
+      { table: 'documents', put: authenticateDocument(rows, operator) },
+      { table: 'document_versions', put: authenticateDocumentVersion(rows, operator) },
       { table: 'operator_tokens', put: tokens.seal(stored, tokens.hash(text)) },
     ],
     invalidates: [...lift.invalidates, documentFence(kind, name), `document:${kind}/${name}`],

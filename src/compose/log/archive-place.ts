@@ -1,6 +1,6 @@
 import { archiveDirectory } from '../../audit/archive/archive-directory.ts';
 import type { ArchiveConfig } from '../../audit/config.ts';
-import type { ArchivePlace } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-place.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { systemClock } from '../../process/clock.ts';
 import { findNamedDirectory } from '../../process/named-file.ts';
@@ -9,12 +9,12 @@ import { findNamedDirectory } from '../../process/named-file.ts';
 export async function openArchive(
   config: ArchiveConfig | undefined,
   clock: Clock,
-): Promise<ArchivePlace | undefined> {
-  return config && openPlace(config.to, clock);
+): Promise<ArchiveStorage | undefined> {
+  return config && openArchiveStorage(config.to, clock);
 }
 
 /** Loads the SDK of AWS only for a bucket. */
-export async function openPlace(to: ArchiveConfig['to'], clock: Clock): Promise<ArchivePlace> {
+export async function openArchiveStorage(to: ArchiveConfig['to'], clock: Clock): Promise<ArchiveStorage> {
   if (to.type === 'directory') return archiveDirectory(to.path);
   const { archiveBucket } = await import('../../providers/aws/archive-bucket.ts');
   return archiveBucket(to, clock);
@@ -36,14 +36,14 @@ export async function archiveIn({
   archive,
   region,
   endpoint,
-}: ArchiveArguments): Promise<ArchivePlace | undefined> {
+}: ArchiveArguments): Promise<ArchiveStorage | undefined> {
   if (archive === undefined) return undefined;
   const [, bucket, prefix] = S3.exec(archive) ?? [];
   if (bucket !== undefined)
-    return openPlace(
+    return openArchiveStorage(
       { type: 's3', bucket, prefix, endpoint, region: region ?? DEFAULT_REGION },
       systemClock,
     );
   await findNamedDirectory(archive);
-  return openPlace({ type: 'directory', path: archive }, systemClock);
+  return openArchiveStorage({ type: 'directory', path: archive }, systemClock);
 }

@@ -28,7 +28,7 @@ import { SinkCursors } from '../../audit/sinks/sink-cursor.ts';
 import { openSink } from '../../audit/sinks/open-sink.ts';
 import { Witnesses } from '../../audit/witnesses/witnesses.ts';
 import type { PublicLog } from '../../ports/public-log.ts';
-import type { ArchivePlace } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-place.ts';
 import type { AuditChain } from '../../ports/audit-chain.ts';
 import type { Plan, Store } from '../../ports/store.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
@@ -37,7 +37,7 @@ import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { RowMacs } from '../../crypto/hashes/row-mac.ts';
 import { storeClaims } from '../../store/claims.ts';
 import type { OpenedStore } from '../../store/index.ts';
-import { RELEASE } from '../../process/version.ts';
+import { VERSION } from '../../process/version.ts';
 
 const SINK_GRACE_MS = 2_000;
 /** Compaction waits while the event loop works for a larger share of the time. */
@@ -77,7 +77,7 @@ interface TrailDeps {
   /** The store is being initialised, so it may have no log yet. */
   readonly isNew?: boolean;
   /** Archive of the log; undefined if the configuration has none. */
-  readonly archive?: ArchivePlace | undefined;
+  readonly archive?: ArchiveStorage | undefined;
   /**
    * True for a command that prints its result on standard output. It sends no entries there: the next broker does, for the log
    * collector.
@@ -449,7 +449,7 @@ export class AuditTrail {
       store,
       this.#bootLog.identity,
       this.#bootLog.boot,
-      RELEASE,
+      VERSION,
     );
     const entries = [this.#system.entry({ action: 'broker.start', outcome: 'ok', boot })];
     if (unfinished !== undefined) {

@@ -6,7 +6,7 @@ import { alertId, raiseAlert } from '../../broker/alerts/receive-alerts.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { PRIORITIES } from '../../domain/alerts/alert.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { HeldAlertPlace, HeldAlerts } from '../../ports/held-alerts.ts';
+import type { HeldAlertStorage, HeldAlerts } from '../../ports/held-alerts.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Parts } from '../parts.ts';
 
@@ -38,7 +38,7 @@ const FILE = z.strictObject({
 });
 
 /** A directory beside the checkpoint file, with one file for each request. */
-export class HeldAlertFiles implements HeldAlertPlace {
+export class HeldAlertFiles implements HeldAlertStorage {
   readonly #directory: string;
   readonly #log: Log;
 

@@ -23,7 +23,7 @@ import { routesOf } from '../features/options.ts';
 import { allMetrics } from './all-metrics.ts';
 import { readBrokerStatus } from './broker-status.ts';
 import type { RunningInjector } from '../clusters/injector.ts';
-import { RELEASE } from '../../process/version.ts';
+import { VERSION } from '../../process/version.ts';
 
 const DRAIN_MS = 25_000;
 
@@ -78,7 +78,7 @@ async function openTraces(
 ): Promise<OpenedTraces | undefined> {
   if (traces === undefined) return undefined;
   const opened = await import('../../process/trace/index.ts');
-  return opened.OpenedTraces.open(traces, { clock, log, release: RELEASE });
+  return opened.OpenedTraces.open(traces, { clock, log, release: VERSION });
 }
 
 async function listen(

@@ -1,16 +1,16 @@
 import { resolve } from 'node:path';
 import type { Progress } from '../../audit/export/export.ts';
-import { RowSeals } from '../../broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../broker/kernel/row-seals.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
 import { systemClock } from '../../process/clock.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { ArchiveReference } from '../../domain/audit/audit-actions.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { createLog } from '../../process/log.ts';
-import type { ArchivePlace } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-place.ts';
 import type { ArchivePlan } from '../../ports/archives.ts';
 import { openStore } from '../../store/index.ts';
-import { openArchive, openPlace } from '../log/archive-place.ts';
+import { openArchive, openArchiveStorage } from '../log/archive-place.ts';
 import { atOrigin, AuditTrail, openBootLog } from '../log/audit-trail.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
@@ -77,11 +77,11 @@ export async function archiveStopped(
   });
 }
 
-async function openArchivePlace(config: Config, to: string | undefined): Promise<ArchivePlace> {
+async function openArchivePlace(config: Config, to: string | undefined): Promise<ArchiveStorage> {
   const place =
     to === undefined
       ? await openArchive(config.audit.archive, systemClock)
-      : await openPlace({ type: 'directory', path: resolve(to) }, systemClock);
+      : await openArchiveStorage({ type: 'directory', path: resolve(to) }, systemClock);
   if (place !== undefined) return place;
   throw new BrokerError(
     'ERR_CONFIG_INVALID',
@@ -91,7 +91,7 @@ async function openArchivePlace(config: Config, to: string | undefined): Promise
 
 async function withTrail<T>(
   config: Config,
-  archive: ArchivePlace,
+  archive: ArchiveStorage,
   work: (trail: AuditTrail) => Promise<T>,
 ): Promise<T> {
   const clock = systemClock;
@@ -103,7 +103,7 @@ async function withTrail<T>(
   try {
     await refuseOtherBrokers(store);
     const { keyring } = await loadKeys(store, await openWrappers(config, clock));
-    const rows = new RowSeals(keyring);
+    const rows = new KeyringRowMacs(keyring);
     guard.open({ keyring, rows });
     const opened = await atOrigin(bootLog, store);
     const deps = { config, store, rows, archive, clock, log, isCommand: true };
@@ -128,7 +128,7 @@ async function withTrail<T>(
 
 function planText(
   { first, end, limitedBy }: ArchivePlan,
-  { name }: ArchivePlace,
+  { name }: ArchiveStorage,
   done = 'would archive',
 ): string {
   const limit =

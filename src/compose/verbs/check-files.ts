@@ -6,7 +6,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { coreFiles, type CoreFiles } from '../config/process-options.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import { openPlace } from '../log/archive-place.ts';
+import { openArchiveStorage } from '../log/archive-place.ts';
 import { tryKek } from '../installation/keys.ts';
 
 /** One named file of the configuration that a start or a first use would fail on. */
@@ -110,7 +110,7 @@ async function archiveFinding(
     const isMissing = to.type === 'directory' && !existsSync(to.path);
     const directory = to.type === 'directory' && (isMissing ? dirname(to.path) : to.path);
     if (directory !== false) await access(directory, constants.W_OK | constants.X_OK);
-    const place = await openPlace(to, clock);
+    const place = await openArchiveStorage(to, clock);
     await place.get('quaymaster-doctor', 1);
     const text = isMissing ? 'does not exist yet; the first run creates it' : 'can be reached';
     return [{ about, state: 'ok', text: `${place.name} ${text}` }];

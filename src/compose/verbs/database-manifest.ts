@@ -25,7 +25,7 @@ import { createGuard } from '../installation/guarded-state.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';
 import { openWrappers } from '../installation/keys.ts';
 import { readNamedFile } from '../../process/named-file.ts';
-import { RELEASE } from '../../process/version.ts';
+import { VERSION } from '../../process/version.ts';
 
 /**
  * Verifies the database of a PostgreSQL store and signs what it contains now. A dump or base backup that begins afterwards contains at least this.
@@ -38,7 +38,7 @@ export async function runBackupManifest(
   const config = await loadConfig(options.config);
   const createdAt = instant(systemClock.now());
   const { manifest, identity } = await inDatabase(config, async ({ verify, ...database }) => ({
-    manifest: { createdAt, release: RELEASE, ...(await verify()) },
+    manifest: { createdAt, release: VERSION, ...(await verify()) },
     identity: database.identity,
   }));
   await createDurably(path, signDatabaseManifest(manifest, identity)).catch((cause: unknown) => {

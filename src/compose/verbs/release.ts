@@ -6,7 +6,7 @@ import { createLog } from '../../process/log.ts';
 import { openStore } from '../../store/index.ts';
 import type { LogExtent } from '../../audit/identity/held-reasons.ts';
 import { verifierKeyText } from '../../crypto/log/signed-note.ts';
-import { RowSeals } from '../../broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../broker/kernel/row-seals.ts';
 import { atOrigin, AuditTrail, openBootLog, type Released } from '../log/audit-trail.ts';
 import { createGuard, releaseRows } from '../installation/guarded-state.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';
@@ -32,7 +32,7 @@ export async function runRelease(options: {
   try {
     await refuseOtherBrokers(store);
     const keys = await loadKeys(store, await openWrappers(config, clock));
-    const rows = new RowSeals(keys.keyring);
+    const rows = new KeyringRowMacs(keys.keyring);
     guard.open({ keyring: keys.keyring, rows });
     const opened = await atOrigin(bootLog, store);
     const deps = { config, store, rows, clock, log, isCommand: true };

@@ -22,7 +22,7 @@ export function invalidCiphertext(cause?: unknown): BrokerError {
  * AES-256-GCM: version byte 1, 96-bit random IV, ciphertext, 128-bit tag; 29 bytes longer than the plaintext.
  * One key seals at most 2^32 times (NIST SP 800-38D section 8.3).
  */
-export function seal(key: SecretKey, plaintext: Uint8Array, data: AssociatedData): Buffer {
+export function encrypt(key: SecretKey, plaintext: Uint8Array, data: AssociatedData): Buffer {
   const iv = randomIv();
   const cipher = createCipheriv(ALGORITHM, key, iv, OPTIONS);
   cipher.setAAD(data);
@@ -32,7 +32,7 @@ export function seal(key: SecretKey, plaintext: Uint8Array, data: AssociatedData
 }
 
 /** @throws ERR_CIPHERTEXT_INVALID, the same error for every cause. */
-export function open(key: SecretKey, sealed: Uint8Array, data: AssociatedData): Buffer {
+export function decrypt(key: SecretKey, sealed: Uint8Array, data: AssociatedData): Buffer {
   const bodyEnd = sealed.length - TAG_BYTES;
   if (bodyEnd < BODY_START || sealed[0] !== VERSION) throw invalidCiphertext();
   try {

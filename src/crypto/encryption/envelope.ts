@@ -1,4 +1,4 @@
-import { invalidCiphertext, open, seal } from './aead.ts';
+import { invalidCiphertext, decrypt, encrypt } from './aead.ts';
 import { dataKeyData, secretValueData, type SecretPlace } from './associated-data.ts';
 import type { RootKey } from '../keys/root-keys.ts';
 import { importSecretKey, SECRET_KEY_BYTES, type SecretKey } from '../keys/secret-key.ts';
@@ -12,7 +12,7 @@ export interface WrappedDek {
 }
 
 /** One version of a secret as the store keeps it; docs/spec/envelope-v1.md. */
-export interface SealedValue extends WrappedDek {
+export interface EncryptedValue extends WrappedDek {
   readonly ciphertext: Uint8Array;
 }
 
@@ -20,24 +20,24 @@ export interface SealedValue extends WrappedDek {
 export type FindRootKey = (id: string) => RootKey | undefined;
 
 /** Seals one version under a data key of its own, so that no data key is used with a second IV. */
-export function sealValue(
+export function encryptValue(
   rootKey: RootKey,
   place: SecretPlace,
   plaintext: Uint8Array,
-): SealedValue {
+): EncryptedValue {
   const material = randomBytes(SECRET_KEY_BYTES);
   const wrappedDek = wrapDek(rootKey, place, material);
-  const ciphertext = seal(importSecretKey(material), plaintext, secretValueData(place));
+  const ciphertext = encrypt(importSecretKey(material), plaintext, secretValueData(place));
   return { rootKeyId: rootKey.id, wrappedDek, ciphertext };
 }
 
 /** @throws ERR_CIPHERTEXT_INVALID, the same error for every cause. */
-export function openValue(
+export function decryptValue(
   findRootKey: FindRootKey,
   place: SecretPlace,
-  sealed: SealedValue,
+  sealed: EncryptedValue,
 ): Buffer {
-  return openWithDek(unwrapDek(findRootKey, place, sealed), place, sealed.ciphertext);
+  return decryptWithDek(unwrapDek(findRootKey, place, sealed), place, sealed.ciphertext);
 }
 
 /** The first half of `openValue`. The key may be cached while `place` does not change. @throws ERR_CIPHERTEXT_INVALID */
@@ -50,8 +50,8 @@ export function unwrapDek(
 }
 
 /** The second half of `openValue`. @throws ERR_CIPHERTEXT_INVALID */
-export function openWithDek(dek: SecretKey, place: SecretPlace, ciphertext: Uint8Array): Buffer {
-  return open(dek, ciphertext, secretValueData(place));
+export function decryptWithDek(dek: SecretKey, place: SecretPlace, ciphertext: Uint8Array): Buffer {
+  return decrypt(dek, ciphertext, secretValueData(place));
 }
 
 /** Wraps the data key again under another root key; the value itself stays as it is. @throws ERR_CIPHERTEXT_INVALID */
@@ -70,14 +70,14 @@ export function rewrapDek(
 }
 
 function wrapDek(rootKey: RootKey, place: SecretPlace, material: Uint8Array): Buffer {
-  return seal(rootKey.sealingKeyFor('dataKeyWrap'), material, dataKeyData(place, rootKey.id));
+  return encrypt(rootKey.sealingKeyFor('dataKeyWrap'), material, dataKeyData(place, rootKey.id));
 }
 
 function openDek(findRootKey: FindRootKey, place: SecretPlace, sealed: WrappedDek): Buffer {
   const rootKey = findRootKey(sealed.rootKeyId);
   if (rootKey === undefined)
     throw invalidCiphertext(new Error('the root key is not in the keyring'));
-  const material = open(
+  const material = decrypt(
     rootKey.keyFor('dataKeyWrap'),
     sealed.wrappedDek,
     dataKeyData(place, rootKey.id),

@@ -3,11 +3,11 @@ import { invalidCiphertext } from './aead.ts';
 import { generateSecretKey } from '../keys/secret-key.ts';
 
 /** Seals values that only this process opens again: entries of the in-memory cache. */
-export interface EphemeralSealer {
+export interface EphemeralCipher {
   /** `place` must identify the entry completely: an entry opens only with the place it was sealed with. */
-  seal(plaintext: Uint8Array, place: string): Buffer;
+  encrypt(plaintext: Uint8Array, place: string): Buffer;
   /** @throws ERR_CIPHERTEXT_INVALID */
-  open(sealed: Uint8Array, place: string): Buffer;
+  decrypt(sealed: Uint8Array, place: string): Buffer;
 }
 
 const ALGORITHM = 'aes-256-gcm';
@@ -25,7 +25,7 @@ function placeData(place: string): Buffer {
  * Makes a sealer under a random key that exists nowhere else. Because the key is never shared or stored, its IVs are a counter (NIST SP 800-38D
  * section 8.2.1): none repeats, the limit of 2^32 does not apply, and no random bytes are drawn.
  */
-export function ephemeralSealer(): EphemeralSealer {
+export function ephemeralCipher(): EphemeralCipher {
   const key = generateSecretKey();
   let sealedSoFar = 0;
   const nextIv = (): Buffer => {
@@ -37,7 +37,7 @@ export function ephemeralSealer(): EphemeralSealer {
     return iv;
   };
   return {
-    seal(plaintext, place) {
+    encrypt(plaintext, place) {
       const iv = nextIv();
       const cipher = createCipheriv(ALGORITHM, key, iv, OPTIONS);
       cipher.setAAD(placeData(place));
@@ -45,7 +45,7 @@ export function ephemeralSealer(): EphemeralSealer {
       cipher.final();
       return Buffer.concat([iv, body, cipher.getAuthTag()]);
     },
-    open(sealed, place) {
+    decrypt(sealed, place) {
       const bodyEnd = sealed.length - TAG_BYTES;
       if (bodyEnd < IV_BYTES) throw invalidCiphertext();
       try {

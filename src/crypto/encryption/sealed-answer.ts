@@ -8,7 +8,7 @@ import { importSenderKey } from '../keys/sender-key.ts';
  * The protected header holds `jti` of the request's proof, so a response cannot be replayed as the response to another request
  * (docs/spec/sealed-delivery-v1.md).
  */
-export async function sealAnswer(
+export async function encryptAnswer(
   json: Uint8Array,
   to: { readonly key: SenderKey; readonly proofId: string },
 ): Promise<string> {

@@ -1,4 +1,4 @@
-import { invalidCiphertext, open, seal } from './aead.ts';
+import { invalidCiphertext, decrypt, encrypt } from './aead.ts';
 import type { AssociatedData, KeyPurpose } from './associated-data.ts';
 import type { FindRootKey } from './envelope.ts';
 import type { RootKey } from '../keys/root-keys.ts';
@@ -7,7 +7,7 @@ const VERSION = 1;
 const ID_START = 2;
 
 /** The purpose of the derived key that seals one kind of column, and the place of the column, given the id of the root key. */
-export interface ColumnSeal {
+export interface ColumnEncryption {
   readonly purpose: KeyPurpose;
   readonly place: (rootKeyId: string) => AssociatedData;
 }
@@ -16,13 +16,13 @@ export interface ColumnSeal {
  * A small value in one column: version byte 1, length and text of the root key's id, and AES-256-GCM under a key derived from it;
  * docs/spec/envelope-v1.md.
  */
-export function sealColumn(
+export function encryptColumn(
   rootKey: RootKey,
-  { purpose, place }: ColumnSeal,
+  { purpose, place }: ColumnEncryption,
   plaintext: Uint8Array,
 ): Buffer {
   const id = Buffer.from(rootKey.id);
-  const sealed = seal(rootKey.sealingKeyFor(purpose), plaintext, place(rootKey.id));
+  const sealed = encrypt(rootKey.sealingKeyFor(purpose), plaintext, place(rootKey.id));
   return Buffer.concat([Buffer.of(VERSION, id.length), id, sealed]);
 }
 
@@ -34,9 +34,9 @@ export function rootKeyIdOf(sealed: Uint8Array): string | undefined {
 }
 
 /** @throws ERR_CIPHERTEXT_INVALID, the same error for every cause. */
-export function openColumn(
+export function decryptColumn(
   findRootKey: FindRootKey,
-  { purpose, place }: ColumnSeal,
+  { purpose, place }: ColumnEncryption,
   sealed: Uint8Array,
 ): Buffer {
   const id = rootKeyIdOf(sealed);
@@ -45,5 +45,5 @@ export function openColumn(
   if (rootKey === undefined)
     throw invalidCiphertext(new Error('the root key is not in the keyring'));
   const body = sealed.subarray(ID_START + (sealed[1] ?? 0));
-  return open(rootKey.keyFor(purpose), body, place(rootKey.id));
+  return decrypt(rootKey.keyFor(purpose), body, place(rootKey.id));
 }

@@ -1,26 +1,26 @@
 import { credentialData, type CredentialPlace } from './associated-data.ts';
 import type { FindRootKey } from './envelope.ts';
 import type { RootKey } from '../keys/root-keys.ts';
-import { openColumn, sealColumn, type ColumnSeal } from './sealed-column.ts';
+import { decryptColumn, encryptColumn, type ColumnEncryption } from './sealed-column.ts';
 
 /** Seals a dynamic credential, which is kept to repeat the response to a request with the same idempotency key. */
-export function sealCredential(
+export function encryptCredential(
   rootKey: RootKey,
   place: CredentialPlace,
   plaintext: Uint8Array,
 ): Buffer {
-  return sealColumn(rootKey, at(place), plaintext);
+  return encryptColumn(rootKey, at(place), plaintext);
 }
 
 /** @throws ERR_CIPHERTEXT_INVALID, the same error for every cause. */
-export function openCredential(
+export function decryptCredential(
   findRootKey: FindRootKey,
   place: CredentialPlace,
   sealed: Uint8Array,
 ): Buffer {
-  return openColumn(findRootKey, at(place), sealed);
+  return decryptColumn(findRootKey, at(place), sealed);
 }
 
-function at(place: CredentialPlace): ColumnSeal {
+function at(place: CredentialPlace): ColumnEncryption {
   return { purpose: 'credential', place: (rootKeyId) => credentialData(place, rootKeyId) };
 }

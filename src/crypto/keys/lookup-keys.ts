@@ -7,7 +7,7 @@ import {
 } from '../encryption/associated-data.ts';
 import type { RootKey } from './root-keys.ts';
 import type { FindRootKey } from '../encryption/envelope.ts';
-import { openColumn, sealColumn, type ColumnSeal } from '../encryption/sealed-column.ts';
+import { decryptColumn, encryptColumn, type ColumnEncryption } from '../encryption/sealed-column.ts';
 import { importSecretKey, SECRET_KEY_BYTES, type SecretKey } from './secret-key.ts';
 
 /**
@@ -37,7 +37,7 @@ export class LookupKeys {
   seal(root: RootKey, installation: string): Buffer {
     const material = Buffer.concat(LOOKUP_PURPOSES.map((each) => this.keyFor(each).export()));
     try {
-      return sealColumn(root, at(installation), material);
+      return encryptColumn(root, at(installation), material);
     } finally {
       material.fill(0);
     }
@@ -45,7 +45,7 @@ export class LookupKeys {
 
   /** @throws ERR_CIPHERTEXT_INVALID, the same error for every cause. */
   static open(find: FindRootKey, installation: string, sealed: Uint8Array): LookupKeys {
-    const material = openColumn(find, at(installation), sealed);
+    const material = decryptColumn(find, at(installation), sealed);
     if (material.length !== LOOKUP_PURPOSES.length * SECRET_KEY_BYTES) throw invalidCiphertext();
     const part = (index: number): Buffer =>
       Buffer.from(material.subarray(index * SECRET_KEY_BYTES, (index + 1) * SECRET_KEY_BYTES));
@@ -61,6 +61,6 @@ export class LookupKeys {
   }
 }
 
-function at(installation: string): ColumnSeal {
+function at(installation: string): ColumnEncryption {
   return { purpose: 'lookupKeys', place: (rootKeyId) => lookupKeysData(installation, rootKeyId) };
 }

@@ -1,7 +1,7 @@
 import { Backoff } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { DeliveryError } from '../failures.ts';
-import type { HeldSecret } from '../files/held-secret.ts';
+import type { DeliveredSecret } from '../files/held-secret.ts';
 import type { AgentLog } from './agent-log.ts';
 import type { Application, NewValue } from './application/application.ts';
 import type { Holding } from './holdings/holding.ts';
@@ -11,7 +11,7 @@ import type { PendingReports } from './pending-reports.ts';
 export interface Delivering {
   /** `replaced`: targets that had other bytes before. @throws DeliveryError, with nothing delivered */
   deliver(
-    values: ReadonlyMap<string, HeldSecret>,
+    values: ReadonlyMap<string, DeliveredSecret>,
   ): Promise<{ readonly changed: readonly string[]; readonly replaced: readonly string[] }>;
   remove(names: readonly string[]): Promise<void>;
   /** True, before the first delivery, if an earlier agent changed files and did not finish the notification. */
@@ -24,7 +24,7 @@ export interface ActivationDeps {
   readonly deliveries: Delivering;
   readonly application: Application;
   readonly reports: PendingReports;
-  readonly values: () => ReadonlyMap<string, HeldSecret>;
+  readonly values: () => ReadonlyMap<string, DeliveredSecret>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: AgentLog;

@@ -1,7 +1,7 @@
 import { ApiError } from '../../client/index.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { AgentFailure, Denied, OutOfTime } from '../failures.ts';
-import type { HeldSecret } from '../files/held-secret.ts';
+import type { DeliveredSecret } from '../files/held-secret.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { AgentSession } from './access/broker-access.ts';
 import { factsOf, failureKind } from './access/failure-kind.ts';
@@ -61,16 +61,16 @@ export class Agent {
   }
 
   /** Finds a secret by name or path. */
-  find(id: string): HeldSecret | undefined {
+  find(id: string): DeliveredSecret | undefined {
     return this.#parts.holdings.find(id)?.value;
   }
 
-  values(): ReadonlyMap<string, HeldSecret> {
+  values(): ReadonlyMap<string, DeliveredSecret> {
     return this.#parts.holdings.values();
   }
 
   /** Fetches the secret first, unless it was fetched within the last second. @throws NotRefreshed */
-  async refresh(id: string): Promise<HeldSecret | undefined> {
+  async refresh(id: string): Promise<DeliveredSecret | undefined> {
     const { holdings, queue, timer, contact, refreshes } = this.#parts;
     const holding = holdings.find(id);
     if (holding === undefined || refreshes.isFresh(holding)) return holding?.value;

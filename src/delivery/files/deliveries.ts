@@ -1,6 +1,6 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { HeldSecret } from './held-secret.ts';
+import type { DeliveredSecret } from './held-secret.ts';
 import { ConfigError, DeliveryError } from '../failures.ts';
 import { SecretDirectory, type Replacement } from './directory/secret-directory.ts';
 import { directoryMode, targetConflicts, type FileOutput, type Outputs } from './outputs.ts';
@@ -23,7 +23,7 @@ export class Deliveries {
   readonly #parts: Parts;
   /** Names of revoked secrets that were not received again. */
   #gone: ReadonlySet<string> = new Set();
-  #held: ReadonlyMap<string, HeldSecret> = new Map();
+  #held: ReadonlyMap<string, DeliveredSecret> = new Map();
   #writes = 0;
 
   private constructor(parts: Parts) {
@@ -61,7 +61,7 @@ export class Deliveries {
    * Writes the files of these secrets. On failure all files stay unchanged.
    * @param held by name; the file of an optional secret without a value is left out. @throws DeliveryError without any value.
    */
-  deliver(held: ReadonlyMap<string, HeldSecret>): Promise<Replacement> {
+  deliver(held: ReadonlyMap<string, DeliveredSecret>): Promise<Replacement> {
     return runAsPromise(() => {
       const gone = new Set([...this.#gone].filter((name) => !held.has(name)));
       const replacement = this.#write(held, gone);
@@ -106,7 +106,7 @@ export class Deliveries {
     this.#parts.directory?.close();
   }
 
-  #write(held: ReadonlyMap<string, HeldSecret>, gone: ReadonlySet<string>): Replacement {
+  #write(held: ReadonlyMap<string, DeliveredSecret>, gone: ReadonlySet<string>): Replacement {
     const { files, templates, directory } = this.#parts;
     if (directory === undefined) return { changed: [], replaced: [] };
     this.#writes += 1;

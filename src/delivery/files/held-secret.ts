@@ -2,7 +2,7 @@ import type { SecretData } from '../../domain/secrets/secret.ts';
 import type { Sensitive } from '../../domain/secrets/sensitive.ts';
 
 /** The current value of one secret. */
-export interface HeldSecret {
+export interface DeliveredSecret {
   /** Templates, `exec` and the local API refer to it by this name. */
   readonly name: string;
   readonly path: string;

@@ -1,5 +1,5 @@
 import type { SecretData } from '../../domain/secrets/secret.ts';
-import type { HeldSecret } from './held-secret.ts';
+import type { DeliveredSecret } from './held-secret.ts';
 import { DeliveryError } from '../failures.ts';
 import type { Format } from './file-options.ts';
 import {
@@ -21,7 +21,7 @@ const RENDERERS: Readonly<Record<Exclude<Format, 'files'>, (data: SecretData) =>
 /** The files of a secret in its format. @throws DeliveryError that names secret and key, and no value */
 export function renderSecret(
   output: FileOutput,
-  { data, name }: HeldSecret,
+  { data, name }: DeliveredSecret,
 ): readonly RenderedFile[] {
   try {
     return render(output, data.reveal());

@@ -1,5 +1,5 @@
 import type { SecretData } from '../../domain/secrets/secret.ts';
-import type { HeldSecret } from './held-secret.ts';
+import type { DeliveredSecret } from './held-secret.ts';
 import { DeliveryError, codeOf } from '../failures.ts';
 import { readSmallFile } from './read-file.ts';
 import {
@@ -59,7 +59,7 @@ export class TemplateRenderer {
    * @throws DeliveryError that quotes templates and no value.
    */
   render(
-    held: ReadonlyMap<string, HeldSecret>,
+    held: ReadonlyMap<string, DeliveredSecret>,
     gone: ReadonlySet<string>,
   ): readonly RenderedFile[] {
     if (this.#parsed.length === 0) return [];
@@ -72,7 +72,7 @@ export class TemplateRenderer {
       });
   }
 
-  #variables(held: ReadonlyMap<string, HeldSecret>): Readonly<Record<string, object>> {
+  #variables(held: ReadonlyMap<string, DeliveredSecret>): Readonly<Record<string, object>> {
     const secrets: Record<string, object> = Object.create(null) as Record<string, object>;
     for (const { name, data } of held.values()) {
       const values: Record<string, unknown> = Object.create(null) as Record<string, unknown>;

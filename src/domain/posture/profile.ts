@@ -194,7 +194,7 @@ export function anyMatches(globs: readonly Glob[], text: string): boolean {
   return globs.length === 0 || globs.some((matches) => matches(text));
 }
 
-export interface PodPlace {
+export interface PodSurroundings {
   readonly cluster: string;
   readonly namespace: string;
   /** Undefined if they are not known. A profile that requires labels then applies to the pod, because a refusal is safe and a gap is not. */
@@ -204,7 +204,7 @@ export interface PodPlace {
 }
 
 /** Reports whether the profile applies to the pod; which secret is read is not considered. */
-export function isForPod(profile: PostureProfile, place: PodPlace): boolean {
+export function isForPod(profile: PostureProfile, place: PodSurroundings): boolean {
   const { podLabels, namespaceLabels } = profile.spec.match;
   return (
     isForCluster(profile, place.cluster) &&

@@ -3,7 +3,7 @@ import type { AgentOptions } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { traceHeader } from './trace-header.ts';
 import { requireCertificate, type TlsIdentity } from './tls-identity.ts';
-import { UnusableResponse } from './unusable-response.ts';
+import { UnusableAnswer } from './unusable-response.ts';
 
 /** Idle time of a connection; it is below the keep-alive of common servers (60 s), so that no server closes a connection during a request. */
 const IDLE_SOCKET_MS = 30_000;
@@ -89,7 +89,7 @@ export class HttpClient {
       // Without a listener Node closes the connection without an error, and the call would never end.
       outgoing.once('upgrade', (_response, socket) => {
         socket.destroy();
-        reject(new UnusableResponse('protocol_switch'));
+        reject(new UnusableAnswer('protocol_switch'));
       });
       outgoing.on('error', reject);
       outgoing.end(sent.body);

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { UnusableResponse } from './unusable-response.ts';
+import { UnusableAnswer } from './unusable-response.ts';
 
 /**
  * The whole body, at most `maxBytes` of it whatever Content-Length announces. The signal of the request bounds its time.
@@ -22,7 +22,7 @@ export async function readBody(response: IncomingMessage, maxBytes: number): Pro
   return Buffer.concat(chunks, length);
 }
 
-function refused(response: IncomingMessage, reason: UnusableResponse['reason']): UnusableResponse {
+function refused(response: IncomingMessage, reason: UnusableAnswer['reason']): UnusableAnswer {
   response.destroy();
-  return new UnusableResponse(reason);
+  return new UnusableAnswer(reason);
 }

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { socketFailure } from '../socket-failure.ts';
-import { UnusableResponse } from './unusable-response.ts';
+import { UnusableAnswer } from './unusable-response.ts';
 
 /**
  * An error of `HttpClient` or `readBody` as a caller of the broker may see it: ERR_PROVIDER_TIMEOUT once the signal aborted,
@@ -8,7 +8,7 @@ import { UnusableResponse } from './unusable-response.ts';
  */
 export function transportError(cause: unknown, signal: AbortSignal): BrokerError {
   if (cause instanceof BrokerError) return cause;
-  if (cause instanceof UnusableResponse) {
+  if (cause instanceof UnusableAnswer) {
     return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: cause.reason });
   }
   const code = signal.aborted ? 'ERR_PROVIDER_TIMEOUT' : 'ERR_PROVIDER_UNAVAILABLE';

@@ -1,9 +1,9 @@
 /** A response that breaks the bounds of its reader. The error contains nothing that was received. */
-export class UnusableResponse extends Error {
+export class UnusableAnswer extends Error {
   override readonly name = 'UnusableResponse';
   readonly reason: 'body_too_large' | 'content_encoding' | 'protocol_switch';
 
-  constructor(reason: UnusableResponse['reason']) {
+  constructor(reason: UnusableAnswer['reason']) {
     super(reason);
     this.reason = reason;
   }

@@ -3,7 +3,7 @@ import type { ActionRow, CommandRow, CommandTable } from '../../cli/commands/com
 import type { Verb } from '../../cli/run/context.ts';
 import { leanStart } from '../../process/lean-start.ts';
 import { preferEventLoop } from '../../process/thread-priorities.ts';
-import { RELEASE } from '../../process/version.ts';
+import { VERSION } from '../../process/version.ts';
 import { print } from '../output.ts';
 import { CONFIG } from './options.ts';
 
@@ -78,7 +78,7 @@ export const MAINTENANCE: CommandTable<ActionRow | CommandRow> = {
         examples: ['quaymaster version'],
       },
       () => {
-        print(RELEASE);
+        print(VERSION);
         return Promise.resolve();
       },
     ),

@@ -1,6 +1,6 @@
 import type * as S3Sdk from '@aws-sdk/client-s3';
 import { BrokerError } from '../../domain/errors.ts';
-import type { ArchivePlace } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-place.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { clientOptions } from './client/client-options.ts';
@@ -23,7 +23,7 @@ const OBJECT_MS = 600_000;
 export async function archiveBucket(
   config: BucketConfig,
   clock: Pick<Clock, 'after'>,
-): Promise<ArchivePlace> {
+): Promise<ArchiveStorage> {
   const sdk = await import('@aws-sdk/client-s3');
   const client = new sdk.S3Client({
     ...clientOptions(config, MAX_ANSWER_BYTES),
@@ -44,7 +44,7 @@ interface BucketParts {
   readonly clock: Pick<Clock, 'after'>;
 }
 
-class ArchiveBucket implements ArchivePlace {
+class ArchiveBucket implements ArchiveStorage {
   readonly name: string;
   readonly #parts: BucketParts;
   readonly #prefix: string;

@@ -9,7 +9,7 @@ import {
   type SecretKey,
 } from '../../crypto/keys/secret-key.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { open, seal } from '../../crypto/encryption/aead.ts';
+import { decrypt, encrypt } from '../../crypto/encryption/aead.ts';
 import { localFileData, localFileInfo } from '../../crypto/encryption/associated-data.ts';
 import { deriveBytes, deriveKey } from '../../crypto/keys/derived-keys.ts';
 import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';
@@ -161,11 +161,11 @@ export class LocalFileKey implements KeyEncryptionKey {
   }
 
   async wrap(plaintext: Uint8Array, associatedData: Uint8Array): Promise<Uint8Array> {
-    return Promise.resolve(seal(this.#key, plaintext, localFileData(associatedData)));
+    return Promise.resolve(encrypt(this.#key, plaintext, localFileData(associatedData)));
   }
 
   async unwrap(wrapped: Uint8Array, associatedData: Uint8Array): Promise<Uint8Array> {
-    return Promise.resolve(open(this.#key, wrapped, localFileData(associatedData)));
+    return Promise.resolve(decrypt(this.#key, wrapped, localFileData(associatedData)));
   }
 }
 

@@ -1,6 +1,6 @@
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import { isTlsFault } from '../../net/https/tls-fault.ts';
-import { UnusableResponse } from '../../net/https/unusable-response.ts';
+import { UnusableAnswer } from '../../net/https/unusable-response.ts';
 import { socketFailure } from '../../net/socket-failure.ts';
 
 /** The parts of the server's text on which the broker acts. */
@@ -20,7 +20,7 @@ export type VaultPhrase = keyof typeof PHRASES;
  * An answer other than success. The server controls its text, which can quote a statement with a password and would end in the broker's
  * log. So only the status and the known phrases are kept.
  */
-export class VaultResponseError extends Error {
+export class VaultAnswerError extends Error {
   readonly status: number;
   readonly retryAfterSeconds: number | undefined;
   readonly #phrases: readonly VaultPhrase[];
@@ -52,8 +52,8 @@ const NOT_SERVING = new Set([412, 472, 473, 503]);
  */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
-  if (error instanceof VaultResponseError) return fromResponse(error);
-  if (error instanceof UnusableResponse) {
+  if (error instanceof VaultAnswerError) return fromResponse(error);
+  if (error instanceof UnusableAnswer) {
     return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: error.reason });
   }
   const reason = isTlsFault(codeOf(error)) ? 'tls' : 'network';
@@ -61,7 +61,7 @@ export function toBrokerError(error: unknown): BrokerError {
   return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { cause, reason });
 }
 
-function fromResponse(error: VaultResponseError): BrokerError {
+function fromResponse(error: VaultAnswerError): BrokerError {
   const { status, retryAfterSeconds } = error;
   const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
   const options = { cause: error, ...retry };
@@ -84,7 +84,7 @@ function unavailable(
   return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { ...options, reason });
 }
 
-function failed(cause: VaultResponseError, reason: string): BrokerError {
+function failed(cause: VaultAnswerError, reason: string): BrokerError {
   return new BrokerError('ERR_PROVIDER_FAILED', undefined, { cause, reason });
 }
 
@@ -154,6 +154,6 @@ export function sealed(cause: unknown, detail?: string): BrokerError {
  * unusable key has the same status.
  */
 export function refusesCiphertext(error: unknown): boolean {
-  if (!(error instanceof BrokerError) || !(error.cause instanceof VaultResponseError)) return false;
+  if (!(error instanceof BrokerError) || !(error.cause instanceof VaultAnswerError)) return false;
   return error.cause.status === 400 && !error.cause.says('key_unusable');
 }

@@ -14,7 +14,7 @@ import {
   vaultMountOptions,
   type VaultConnectionConfig,
 } from './config.ts';
-import { HeldTokens } from './credentials/credentials.ts';
+import { PreparedTokens } from './credentials/credentials.ts';
 import { AwsStaticRole } from './rotator/aws-static-role.ts';
 import { StaticRole } from './rotator/static-role.ts';
 import { mountVault } from './secrets/provider.ts';
@@ -37,7 +37,7 @@ export async function openVault(
 /** The backend of a client that is already connected. */
 export function vaultAt(name: string, client: VaultClient, clock: Clock): OpenedVault {
   const calls = new VaultCalls(client, name);
-  const tokens = new HeldTokens(clock);
+  const tokens = new PreparedTokens(clock);
   return {
     provider: {
       name,

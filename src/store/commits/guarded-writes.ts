@@ -1,5 +1,5 @@
 import type { Write } from '../../ports/store.ts';
-import { isDigested, SEALED } from '../guard/guarded-tables.ts';
+import { isDigested, TABLES_WITH_MAC } from '../guard/guarded-tables.ts';
 import { rowsSql } from '../sql/query-sql.ts';
 import { nameOf, type RowChange, type RowGuard, type StoredRow } from '../guard/row-guard.ts';
 import { shapeOf } from '../../ports/tables.ts';
@@ -41,12 +41,12 @@ export function isGuarded({ writes }: { readonly writes: readonly PlannedWrite[]
 
 /** Reports whether the MAC or the digest after this write depends on the current rows. */
 export function readsRows(write: Write): boolean {
-  return isDigested(write.table) || ('change' in write && SEALED.has(write.table));
+  return isDigested(write.table) || ('change' in write && TABLES_WITH_MAC.has(write.table));
 }
 
 /** Adds the MAC to a write, if its table needs one and the MAC does not depend on the current rows. */
-export function sealedPut(guard: RowGuard, write: Write): Write {
-  if (!('put' in write) || !SEALED.has(write.table)) return write;
+export function putWithMac(guard: RowGuard, write: Write): Write {
+  if (!('put' in write) || !TABLES_WITH_MAC.has(write.table)) return write;
   const put = guard.seal(write.table, write.put);
   return { table: write.table, put } as unknown as Write;
 }
@@ -59,7 +59,7 @@ export function guardedWrite(
 ): GuardedWrite | undefined {
   const { table } = write;
   const digested = isDigested(table);
-  if ('removeRange' in write || (!digested && !SEALED.has(table))) return undefined;
+  if ('removeRange' in write || (!digested && !TABLES_WITH_MAC.has(table))) return undefined;
   if ('change' in write) return { write, fresh, before: rowsSql(dialect, table, write.key) };
   if (!digested) return 'put' in write ? { write, fresh, before: undefined } : undefined;
   if ('remove' in write) return { write, fresh, before: rowsSql(dialect, table, write.remove) };
@@ -137,12 +137,12 @@ class PlanRows {
     const after = this.#sealed(write, { ...old, ...(write.change as StoredRow) });
     this.#note(write, old, after, changes);
     const { table, key } = write;
-    const change = SEALED.has(table) ? { ...write.change, mac: after['mac'] } : write.change;
+    const change = TABLES_WITH_MAC.has(table) ? { ...write.change, mac: after['mac'] } : write.change;
     return { table, key, change } as Write;
   }
 
   #sealed({ table }: Write, row: StoredRow): StoredRow {
-    return SEALED.has(table) ? this.#guard.seal(table, row) : row;
+    return TABLES_WITH_MAC.has(table) ? this.#guard.seal(table, row) : row;
   }
 
   #note(

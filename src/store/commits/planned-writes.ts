@@ -1,7 +1,7 @@
 import type { Expectation, Plan, Write } from '../../ports/store.ts';
 import { checkedText, misuse } from '../sql/column-value.ts';
 import { shapeOf } from '../../ports/tables.ts';
-import { guardedWrite, readsRows, sealedPut, type PlannedWrite } from './guarded-writes.ts';
+import { guardedWrite, readsRows, putWithMac, type PlannedWrite } from './guarded-writes.ts';
 import type { RowGuard } from '../guard/row-guard.ts';
 import type { Dialect, Statement } from '../sql/sql.ts';
 import { expectationSql, writeSql } from '../sql/write-sql.ts';
@@ -62,7 +62,7 @@ function planWrite(
   if (guarding === undefined) return { ...writeSql(dialect, write, fresh), ...unguarded };
   // A read that issues a new lease takes this path, so that its plan remains one statement in a batch of many.
   if (!guarding.readsRows)
-    return { ...writeSql(dialect, sealedPut(guarding.guard, write), fresh), ...unguarded };
+    return { ...writeSql(dialect, putWithMac(guarding.guard, write), fresh), ...unguarded };
   const guarded = guardedWrite(dialect, write, fresh);
   return { ...writeSql(dialect, write, fresh), absence, guarded };
 }

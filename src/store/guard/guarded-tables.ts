@@ -7,7 +7,7 @@ const TABLES = (Object.keys(SCHEMA) as TableName[]).sort();
 export const DIGESTED: readonly DigestedTable[] = TABLES.filter(isDigested);
 
 /** The store computes `mac` of these rows and checks it at every read, because these rows cause effects. */
-export const SEALED: ReadonlySet<TableName> = new Set(
+export const TABLES_WITH_MAC: ReadonlySet<TableName> = new Set(
   TABLES.filter((table) => shapeOf(table).sealedSince !== undefined),
 );
 

@@ -8,7 +8,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { ColumnValue, TableName, Write } from '../../ports/store.ts';
 import { macColumns, type DigestedTable, type Tables, shapeOf } from '../../ports/tables.ts';
 import { misuse } from '../sql/column-value.ts';
-import { DIGESTED, SEALED } from './guarded-tables.ts';
+import { DIGESTED, TABLES_WITH_MAC } from './guarded-tables.ts';
 
 export type StoredRow = Readonly<Record<string, ColumnValue>>;
 export type DigestRow = Tables['state_digests'];
@@ -149,13 +149,13 @@ export class RowGuard {
 
   /** Checks a row after a read. @throws ERR_CIPHERTEXT_INVALID, and holds the store, for a row without a MAC of this installation's keys. */
   check(table: TableName, row: StoredRow): void {
-    if (!this.#isEnforcing || !SEALED.has(table) || this.isSealed(table, row)) return;
+    if (!this.#isEnforcing || !TABLES_WITH_MAC.has(table) || this.isSealed(table, row)) return;
     const what = `${nameOf(table, row)} has no valid MAC`;
     throw this.hold({ reason: 'rows_differ', kind: table, what, count: 1 });
   }
 
   checkAll(table: TableName, rows: readonly StoredRow[]): void {
-    if (!SEALED.has(table)) return;
+    if (!TABLES_WITH_MAC.has(table)) return;
     for (const row of rows) this.check(table, row);
   }
 
@@ -343,7 +343,7 @@ function present(row: StoredRow, omitted?: string): CanonicalFields {
 }
 
 function covered(table: TableName, row: StoredRow): CanonicalFields {
-  if (SEALED.has(table)) return present(row, 'mac');
+  if (TABLES_WITH_MAC.has(table)) return present(row, 'mac');
   return macColumns(table, row);
 }
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { attestationId } from '../../../src/broker/attestations/attestation-memory.ts';
 import { ImageSigner } from '../../kit/images/image-signer.ts';
 import { evidenceRow } from '../../../src/broker/posture/evidence-rows.ts';
-import { sealKey, type SecurityKey } from '../../../src/broker/state/security-key-rows.ts';
+import { authenticateKey, type SecurityKey } from '../../../src/broker/state/security-key-rows.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 
 const KEY: SecurityKey = {
@@ -239,7 +239,7 @@ describe('a security key', () => {
     own = await AttackedInstallation.from('before-security-keys');
     const broker = await own.open();
     await broker.parts.store.commit({
-      writes: [{ table: 'security_keys', put: sealKey(broker.parts, KEY) }],
+      writes: [{ table: 'security_keys', put: authenticateKey(broker.parts, KEY) }],
     });
     await broker.close('test');
     expect(await own.unreadyAtStart()).toEqual([]);

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
-import { MOST_SEALS, rotateRootKey, type KeyStatus } from '../../../src/broker/keys/rotate-keys.ts';
+import { MOST_ENCRYPTIONS, rotateRootKey, type KeyStatus } from '../../../src/broker/keys/rotate-keys.ts';
 import { changeRootKeys, readRootKeys } from '../../../src/broker/keys/root-key-rows.ts';
 import { readRewrapReport } from '../../../src/broker/keys/rewrap-report.ts';
-import { SEAL_STEP } from '../../../src/broker/keys/seal-ledger.ts';
-import { sealCredential } from '../../../src/crypto/encryption/sealed-credential.ts';
+import { ENCRYPTION_STEP } from '../../../src/broker/keys/seal-ledger.ts';
+import { encryptCredential } from '../../../src/crypto/encryption/sealed-credential.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 import { newCall } from '../../kit/broker/api-call.ts';
@@ -73,7 +73,7 @@ async function keepOneCredential(): Promise<void> {
   const { store, keyring, installation } = broker!.parts;
   const { id } = (await rows('credentials'))[0]!;
   const place = { installation, credentialId: id };
-  const sealed = sealCredential(keyring.active, place, Buffer.from('{}'));
+  const sealed = encryptCredential(keyring.active, place, Buffer.from('{}'));
   await store.commit({ writes: [{ table: 'credentials', key: { id }, change: { sealed } }] });
 }
 
@@ -107,7 +107,7 @@ describe('a rotation of the root key', () => {
     const old = parts.keyring.active.id;
     const before = await values();
     const stored = await readRootKeys(parts.store);
-    const keys = stored.keys.map((row) => ({ ...row, seals: MOST_SEALS }));
+    const keys = stored.keys.map((row) => ({ ...row, seals: MOST_ENCRYPTIONS }));
     const outcome = await parts.store.commit(
       changeRootKeys(stored, { keys }, parts.keyring.active),
     );
@@ -116,7 +116,7 @@ describe('a rotation of the root key', () => {
     await finished();
     expect(await values()).toEqual(before);
     const [active] = (await readRootKeys(parts.store)).keys;
-    expect(active?.seals).toBeLessThan(MOST_SEALS);
+    expect(active?.seals).toBeLessThan(MOST_ENCRYPTIONS);
     await trail.integrator.integrate();
     const { items } = await trail.reader.search({ action: 'key.rotate' }, { limit: 5 });
     expect(items.map(({ entry }) => entry)).toEqual([
@@ -151,11 +151,11 @@ describe('a rotation of the root key', () => {
     const { parts } = await openFilled();
     const first = parts.keyring.active;
     const counted = (await readRootKeys(parts.store)).keys[0]!.seals!;
-    expect(counted).toBeGreaterThanOrEqual(2 ** 24 + SEAL_STEP);
-    expect(first.sealsLeft).toBeLessThanOrEqual(SEAL_STEP);
+    expect(counted).toBeGreaterThanOrEqual(2 ** 24 + ENCRYPTION_STEP);
+    expect(first.sealsLeft).toBeLessThanOrEqual(ENCRYPTION_STEP);
     await restart();
     const again = (await readRootKeys(broker!.parts.store)).keys[0]!.seals!;
-    expect(again).toBe(counted + SEAL_STEP);
+    expect(again).toBe(counted + ENCRYPTION_STEP);
     await broker!.close('test');
     broker = undefined;
     own.sql((database) => database.exec('UPDATE root_keys SET seals = 1'));

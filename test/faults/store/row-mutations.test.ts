@@ -9,14 +9,14 @@ import { SystemActor } from '../../../src/broker/recording/record.ts';
 import { systemClock } from '../../../src/process/clock.ts';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
 import { sha256Hex } from '../../../src/crypto/hashes/digest.ts';
-import { sealKey, type SecurityKey } from '../../../src/broker/state/security-key-rows.ts';
+import { authenticateKey, type SecurityKey } from '../../../src/broker/state/security-key-rows.ts';
 import type { Approval } from '../../../src/domain/identity/approval.ts';
 import type { Quarantine } from '../../../src/domain/identity/quarantine.ts';
 import { newToken } from '../../../src/crypto/random/token.ts';
 import type { Session } from '../../../src/domain/identity/principal.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import type { TableName } from '../../../src/ports/store.ts';
-import { DIGESTED, SEALED } from '../../../src/store/guard/guarded-tables.ts';
+import { DIGESTED, TABLES_WITH_MAC } from '../../../src/store/guard/guarded-tables.ts';
 import { storeClaims } from '../../../src/store/claims.ts';
 import { SCHEMA, shapeOf } from '../../../src/ports/tables.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
@@ -85,7 +85,7 @@ async function addRows(): Promise<void> {
       },
       { table: 'image_evidence', put: evidenceRow(EVIDENCE, { findings: [] }) },
       { table: 'image_evidence', put: evidenceRow(OTHER_EVIDENCE, { findings: [] }) },
-      { table: 'security_keys', put: sealKey(parts, SECURITY_KEY) },
+      { table: 'security_keys', put: authenticateKey(parts, SECURITY_KEY) },
     ],
   });
   await compactLog(broker);
@@ -383,4 +383,4 @@ it('detects each mutation of a stored row, or states why it is harmless', async 
 }, 600_000);
 
 /** Each of these has rows to change. */
-const GUARDED = [...SEALED, ...DIGESTED];
+const GUARDED = [...TABLES_WITH_MAC, ...DIGESTED];

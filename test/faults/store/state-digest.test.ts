@@ -12,7 +12,7 @@ import { AttackedInstallation, type Row } from '../../kit/log/attacked-installat
 import { newCall } from '../../kit/broker/api-call.ts';
 import { credentialRow, leaseRow } from '../../kit/fakes/store-rows.ts';
 import { until } from '../../kit/backends/until.ts';
-import { RowSeals } from '../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../src/broker/kernel/row-seals.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { DIGESTED } from '../../../src/store/guard/guarded-tables.ts';
 import { RowGuard } from '../../../src/store/guard/row-guard.ts';
@@ -345,7 +345,7 @@ describe('the digests for the manifest of a backup', () => {
       await save('policy', 'deny-top', POLICY('deny-top', 'top/**'));
       const { store, keyring } = broker.parts;
       const guard = new RowGuard({ entry: () => '{}' });
-      guard.open({ keyring, rows: new RowSeals(keyring) });
+      guard.open({ keyring, rows: new KeyringRowMacs(keyring) });
       const named = await manifestDigests(store, guard);
       expect(named.map(({ kind }) => kind)).toEqual([...DIGESTED]);
       expect(named.find(({ kind }) => kind === 'documents')).toMatchObject({ count: 2 });
@@ -359,7 +359,7 @@ describe('the digests for the manifest of a backup', () => {
     const broker = await own.open();
     const { store, keyring } = broker.parts;
     const guard = new RowGuard({ entry: () => '{}' });
-    guard.open({ keyring, rows: new RowSeals(keyring) });
+    guard.open({ keyring, rows: new KeyringRowMacs(keyring) });
     await store.commit({ writes: [{ table: 'state_digests', remove: { kind: 'secrets' } }] });
     await expect(manifestDigests(store, guard)).rejects.toMatchObject({ reason: 'rows_behind' });
     await broker.close('test');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Call } from '../../../src/broker/access/call.ts';
 import { applyDocument, deleteDocument } from '../../../src/broker/documents/apply-document.ts';
 import type { DocumentKind } from '../../../src/broker/model/kinds.ts';
-import { sealDocument } from '../../../src/broker/model/document.ts';
+import { authenticateDocument } from '../../../src/broker/model/document.ts';
 import { parseSpec } from '../../../src/broker/model/schema.ts';
 import { LeaseQuota } from '../../../src/broker/state/lease-quota.ts';
 import { SessionQuota } from '../../../src/broker/state/session-quota.ts';
@@ -43,7 +43,7 @@ import {
 } from '../../../src/broker/state/operator-token-memory.ts';
 import { RotationTargets, type BoundTargets } from '../../../src/broker/state/rotation-targets.ts';
 import { RootKeyWrappers } from '../../../src/broker/keys/root-key-wrappers.ts';
-import { RowSeals } from '../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../src/broker/kernel/row-seals.ts';
 import { Sessions, type LiveSession } from '../../../src/broker/state/session-memory.ts';
 import { State } from '../../../src/broker/state/change-follower.ts';
 import { coreFollowers } from '../../../src/broker/state/followers.ts';
@@ -309,7 +309,7 @@ export class TestBroker {
     };
     const outcome = await this.store.real.commit({
       writes: [
-        { table: 'documents', put: sealDocument(parts.rows, document) },
+        { table: 'documents', put: authenticateDocument(parts.rows, document) },
         { table: 'operator_tokens', put: parts.tokens.seal(stored, parts.tokens.hash(text)) },
       ],
       invalidates: [`operator:${name}`, `document:operator/${name}`],
@@ -392,7 +392,7 @@ interface PartsOf {
 
 async function openParts(made: PartsOf): Promise<Parts> {
   const { store, clock, keyring, watches, logged, admission, connections, targets, limits } = made;
-  const rows = new RowSeals(keyring);
+  const rows = new KeyringRowMacs(keyring);
   const profiles = new Profiles();
   const catalog = new Catalog(store, rows, undefined, [profiles]);
   const sealing = { keyring, rows, digest: sha256Hex };

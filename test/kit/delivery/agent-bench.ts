@@ -1,6 +1,6 @@
 import { Agent } from '../../../src/delivery/agent/agent.ts';
 import { DeliveryError } from '../../../src/delivery/failures.ts';
-import type { HeldSecret } from '../../../src/delivery/files/held-secret.ts';
+import type { DeliveredSecret } from '../../../src/delivery/files/held-secret.ts';
 import { AgentLog } from '../../../src/delivery/agent/agent-log.ts';
 import { checkSettings } from '../../../src/delivery/settings/settings.ts';
 import { until } from '../backends/until.ts';
@@ -97,7 +97,7 @@ export class AgentBench {
     await this.settle();
   }
 
-  #deliver(values: ReadonlyMap<string, HeldSecret>) {
+  #deliver(values: ReadonlyMap<string, DeliveredSecret>) {
     if (this.undeliverable > 0) {
       this.undeliverable -= 1;
       throw new DeliveryError('full');

@@ -1,9 +1,9 @@
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import { Sensitive } from '../../../src/domain/secrets/sensitive.ts';
-import type { HeldSecret } from '../../../src/delivery/files/held-secret.ts';
+import type { DeliveredSecret } from '../../../src/delivery/files/held-secret.ts';
 
 /** A secret as the agent holds it. */
-export function heldSecret(name: string, data: SecretData, version = '1'): HeldSecret {
+export function heldSecret(name: string, data: SecretData, version = '1'): DeliveredSecret {
   return {
     name,
     path: `payments/${name}`,
@@ -17,6 +17,6 @@ export function heldSecret(name: string, data: SecretData, version = '1'): HeldS
 
 export function heldSecrets(
   all: Readonly<Record<string, SecretData>>,
-): ReadonlyMap<string, HeldSecret> {
+): ReadonlyMap<string, DeliveredSecret> {
   return new Map(Object.entries(all).map(([name, data]) => [name, heldSecret(name, data)]));
 }

@@ -1,7 +1,7 @@
 import { Attestations } from '../../../src/broker/attestations/attestation-memory.ts';
 import { parseAttestation } from '../../../src/broker/attestations/parse-attestation.ts';
 import { parseSpec } from '../../../src/broker/model/schema.ts';
-import { RowSeals } from '../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../src/broker/kernel/row-seals.ts';
 import { Keyring } from '../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../src/crypto/keys/root-keys.ts';
 import {
@@ -16,7 +16,7 @@ import type { Store } from '../../../src/ports/store.ts';
 /** A signature or attestation as it is pushed to the broker. */
 export type Content = Readonly<Record<string, unknown>>;
 
-const memory = new Attestations({} as Store, new RowSeals(new Keyring(generateRootKey())));
+const memory = new Attestations({} as Store, new KeyringRowMacs(new Keyring(generateRootKey())));
 
 /** Builds the broker's view of the pushed contents. */
 function trustOf(contents: readonly Content[]): ImageTrust {

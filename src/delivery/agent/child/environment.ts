@@ -1,6 +1,6 @@
 import type { ExecSettings } from '../../settings/settings.ts';
 import { DeliveryError } from '../../failures.ts';
-import type { HeldSecret } from '../../files/held-secret.ts';
+import type { DeliveredSecret } from '../../files/held-secret.ts';
 
 /** Limit of `NAME=value` with its NUL: with a longer string the kernel does not start the program (execve(2), MAX_ARG_STRLEN). */
 const MOST_BYTES = 131_072;
@@ -12,7 +12,7 @@ const MOST_BYTES = 131_072;
  */
 export function childEnvironment(
   wanted: ExecSettings['environment'],
-  values: ReadonlyMap<string, HeldSecret>,
+  values: ReadonlyMap<string, DeliveredSecret>,
   inherited: Readonly<Record<string, string | undefined>>,
 ): Record<string, string | undefined> {
   const environment: Record<string, string | undefined> = { ...inherited };

@@ -4,7 +4,7 @@ import type { BatchItem, Disclosed } from '../access/broker-access.ts';
 import { Backoff } from '../../../ports/backoff.ts';
 import { nameOf, type SecretSettings } from '../../settings/settings.ts';
 import { renewalTime, type BrokerTime } from '../broker-time.ts';
-import type { HeldSecret } from '../../files/held-secret.ts';
+import type { DeliveredSecret } from '../../files/held-secret.ts';
 
 interface HeldLease {
   /** Id of the lease; undefined if its session has ended: it keeps its end and cannot be extended. */
@@ -29,7 +29,7 @@ export class Holding {
   readonly name: string;
   readonly #time: BrokerTime;
   readonly #random: () => number;
-  #value: HeldSecret | undefined;
+  #value: DeliveredSecret | undefined;
   #lease: HeldLease | undefined;
   #dueAt = Infinity;
   readonly #backoff: Backoff;
@@ -50,7 +50,7 @@ export class Holding {
     return this.settings.credential !== undefined;
   }
 
-  get value(): HeldSecret | undefined {
+  get value(): DeliveredSecret | undefined {
     return this.#value;
   }
 

@@ -5,7 +5,7 @@ import { ConfigError } from '../../failures.ts';
 import { hostRefusal, refusalOf, tokenRefusal, type Refusal } from './admission.ts';
 import { parseSecretQuery, type SecretQuery } from './secret-query.ts';
 import { openToken } from './token-file.ts';
-import type { HeldSecret } from '../../files/held-secret.ts';
+import type { DeliveredSecret } from '../../files/held-secret.ts';
 
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 
@@ -93,15 +93,15 @@ interface LocalAnswer {
 
 /** The agent's secrets, by name or path. */
 interface SecretSource {
-  find(secretId: string): HeldSecret | undefined;
+  find(secretId: string): DeliveredSecret | undefined;
   /** Fetches the secret first. @throws if the broker cannot be asked */
-  refresh(secretId: string): Promise<HeldSecret | undefined>;
+  refresh(secretId: string): Promise<DeliveredSecret | undefined>;
 }
 
 /** Answers `GetSecretValue` for a secret that the agent has. The answer is the same for an unknown secret and for another version. */
 async function answerSecret(source: SecretSource, query: SecretQuery): Promise<LocalAnswer> {
   const { secretId, versionId, versionStage = CURRENT, isRefreshed } = query;
-  let secret: HeldSecret | undefined;
+  let secret: DeliveredSecret | undefined;
   try {
     secret = isRefreshed ? await source.refresh(secretId) : source.find(secretId);
   } catch {
@@ -119,7 +119,7 @@ function failure(status: number, code: string, message: string): LocalAnswer {
   return { status, type: 'application/json', body: JSON.stringify({ __type: code, message }) };
 }
 
-function valueOf({ path, version, data }: HeldSecret): object {
+function valueOf({ path, version, data }: DeliveredSecret): object {
   return {
     ARN: `arn:quaymaster:secretsmanager:::secret:${path}`,
     Name: path,

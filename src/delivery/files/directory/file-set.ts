@@ -13,7 +13,7 @@ import type { RenderedFile } from '../outputs.ts';
 import type { OpenDirectory } from './open-directory.ts';
 import { isUnchanged, unlinkIfExists, writeNewFile } from './write-file.ts';
 
-export interface SetPlace {
+export interface SetDirectory {
   readonly root: OpenDirectory;
   readonly isInMemory: boolean;
   /** Mode of every directory below the root. */
@@ -45,7 +45,7 @@ export class FileSet {
    * its inode. Readers see the set only after the link to it is swapped. @throws DeliveryError, with nothing left behind.
    */
   static write(
-    { root, isInMemory, directoryMode }: SetPlace,
+    { root, isInMemory, directoryMode }: SetDirectory,
     name: string,
     files: readonly RenderedFile[],
     former: FileSet | undefined,

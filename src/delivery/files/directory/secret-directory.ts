@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { DeliveryError, deliveryFailure } from '../../failures.ts';
 import type { RenderedFile } from '../outputs.ts';
-import { FileSet, type SetPlace } from './file-set.ts';
+import { FileSet, type SetDirectory } from './file-set.ts';
 import { CURRENT, openRoot } from './open-root.ts';
 import { SupersededSets, type DirectoryDeps } from './superseded-sets.ts';
 import { unlinkIfExists } from './write-file.ts';
@@ -35,7 +35,7 @@ export class SecretDirectory {
   /** Warnings for the operator about the directory, as sentences. */
   readonly warnings: readonly string[];
   readonly #path: string;
-  readonly #place: SetPlace;
+  readonly #place: SetDirectory;
   readonly #superseded: SupersededSets;
   #current: FileSet | undefined;
 

@@ -1,6 +1,6 @@
 import { invalidCiphertext } from '../../../crypto/encryption/aead.ts';
 import type { SecretPlace } from '../../../crypto/encryption/associated-data.ts';
-import { openValue, type SealedValue } from '../../../crypto/encryption/envelope.ts';
+import { decryptValue, type EncryptedValue } from '../../../crypto/encryption/envelope.ts';
 import type { Keyring } from '../../../crypto/keys/keyring.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type { Store, Expectation } from '../../../ports/store.ts';
@@ -55,8 +55,8 @@ export class EmbeddedSecrets {
     throw invalidCiphertext(new Error('a secret has a later version than its head names'));
   }
 
-  open(place: SecretPlace, sealed: SealedValue): Buffer {
-    return openValue((id) => this.#parts.keyring.find(id), place, sealed);
+  open(place: SecretPlace, sealed: EncryptedValue): Buffer {
+    return decryptValue((id) => this.#parts.keyring.find(id), place, sealed);
   }
 
   place(head: Pick<SecretHead, 'path' | 'id'>, version: number): SecretPlace {

@@ -1,4 +1,4 @@
-import { sealValue } from '../../../crypto/encryption/envelope.ts';
+import { encryptValue } from '../../../crypto/encryption/envelope.ts';
 import { randomId } from '../../../crypto/random/random.ts';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secrets/secret.ts';
@@ -143,7 +143,7 @@ export class EmbeddedWrites implements SecretWrites {
   #seal(head: SecretHead, version: number, data: SecretData): SealedRow {
     const plaintext = encodeSecret(data);
     const place = this.#secrets.place(head, version);
-    const sealed = sealValue(this.#parts.keyring.active, place, plaintext);
+    const sealed = encryptValue(this.#parts.keyring.active, place, plaintext);
     plaintext.fill(0);
     return {
       secret_id: head.id,

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { CheckReport } from '../../../ports/secret-provider.ts';
-import { codeOf, VaultResponseError, phraseOf } from '../errors.ts';
+import { codeOf, VaultAnswerError, phraseOf } from '../errors.ts';
 
 /** Collects the findings of a check. */
 export class Findings {
@@ -34,7 +34,7 @@ export function isCode(error: unknown, code: BrokerError['code'], reason?: strin
 function describe(error: unknown): string {
   if (!(error instanceof BrokerError)) return 'failed';
   const { cause } = error;
-  if (cause instanceof VaultResponseError) return `${phraseOf(error)} (status ${cause.status})`;
+  if (cause instanceof VaultAnswerError) return `${phraseOf(error)} (status ${cause.status})`;
   const code = codeOf(cause);
   const what = /^[A-Z0-9_]+$/.test(code) && !(cause instanceof BrokerError) ? ` (${code})` : '';
   if (error.code === 'ERR_NOT_FOUND') return `it is not there${what}`;

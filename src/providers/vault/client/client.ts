@@ -9,7 +9,7 @@ import {
   FileTokens,
   LoginTokens,
   type LoginParts,
-  type HeldToken,
+  type CurrentToken,
   type TokenSource,
 } from './tokens.ts';
 
@@ -91,7 +91,7 @@ class GuardedVaultClient implements VaultClient {
    * Gets a token other than `token`. If there is none, the caller gets the refusal, which is more useful than the
    * reason why there is none.
    */
-  #otherThan(token: HeldToken): Promise<HeldToken | undefined> {
+  #otherThan(token: CurrentToken): Promise<CurrentToken | undefined> {
     return this.#tokens.replacement(token).catch(() => undefined);
   }
 }

@@ -8,7 +8,7 @@ import type { VaultAuth } from '../config.ts';
 import { open } from 'node:fs/promises';
 
 /** A token in use. Two tokens are equal only if they are the same object. */
-export interface HeldToken {
+export interface CurrentToken {
   readonly value: Sensitive<string>;
 }
 
@@ -18,9 +18,9 @@ export interface TokenSource {
    * @throws ERR_PROVIDER_UNAVAILABLE (reason `credential_file`), ERR_PROVIDER_DENIED (reason `login_refused`), or the reason why the login
    * failed.
    */
-  current(): Promise<HeldToken>;
+  current(): Promise<CurrentToken>;
   /** Gets another token, after the server refused this one; undefined if there is none, or the last login was too recent. */
-  replacement(refused: HeldToken): Promise<HeldToken | undefined>;
+  replacement(refused: CurrentToken): Promise<CurrentToken | undefined>;
   /** Revokes the token that it obtained. Never throws. */
   close(): Promise<void>;
 }
@@ -32,7 +32,7 @@ const RENEWAL_POINT = 2 / 3;
 const JITTER = 0.1;
 const CLOSE_MS = 1000;
 
-interface Lease extends HeldToken {
+interface Lease extends CurrentToken {
   readonly obtainedAt: number;
   readonly loginSeconds: number;
   readonly renewable: boolean;
@@ -64,7 +64,7 @@ export class LoginTokens implements TokenSource {
     this.#parts = parts;
   }
 
-  async current(): Promise<HeldToken> {
+  async current(): Promise<CurrentToken> {
     const lease = this.#lease;
     const now = this.#parts.clock.monotonic();
     if (lease === undefined || now >= lease.endsAt) return this.#logIn();
@@ -72,7 +72,7 @@ export class LoginTokens implements TokenSource {
     return lease;
   }
 
-  async replacement(refused: HeldToken): Promise<HeldToken | undefined> {
+  async replacement(refused: CurrentToken): Promise<CurrentToken | undefined> {
     const lease = this.#lease;
     if (lease !== undefined && lease !== refused) return lease;
     const age = this.#parts.clock.monotonic() - (lease?.obtainedAt ?? Number.NEGATIVE_INFINITY);
@@ -237,7 +237,7 @@ const FRESH_MS = 1000;
 export class FileTokens implements TokenSource {
   readonly #path: string;
   readonly #clock: Clock;
-  #held: HeldToken | undefined;
+  #held: CurrentToken | undefined;
   #readAt = 0;
 
   constructor(path: string, clock: Clock) {
@@ -245,12 +245,12 @@ export class FileTokens implements TokenSource {
     this.#clock = clock;
   }
 
-  async current(): Promise<HeldToken> {
+  async current(): Promise<CurrentToken> {
     const isFresh = this.#clock.monotonic() - this.#readAt < FRESH_MS;
     return this.#held !== undefined && isFresh ? this.#held : this.#read();
   }
 
-  async replacement(refused: HeldToken): Promise<HeldToken | undefined> {
+  async replacement(refused: CurrentToken): Promise<CurrentToken | undefined> {
     const token = await this.#read();
     return token === refused ? undefined : token;
   }
@@ -259,7 +259,7 @@ export class FileTokens implements TokenSource {
     return Promise.resolve();
   }
 
-  async #read(): Promise<HeldToken> {
+  async #read(): Promise<CurrentToken> {
     const value = await readCredentialFile(this.#path);
     this.#readAt = this.#clock.monotonic();
     if (this.#held === undefined || this.#held.value.reveal() !== value.reveal()) {

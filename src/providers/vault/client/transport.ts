@@ -1,5 +1,5 @@
 import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
-import { toBrokerError, VaultResponseError } from '../errors.ts';
+import { toBrokerError, VaultAnswerError } from '../errors.ts';
 import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../../domain/errors.ts';
 import { HttpClient } from '../../../net/https/http-client.ts';
@@ -197,13 +197,13 @@ export interface Trust {
   readonly serverName: string | undefined;
 }
 
-async function readFailure(response: IncomingMessage): Promise<VaultResponseError> {
+async function readFailure(response: IncomingMessage): Promise<VaultAnswerError> {
   const status = response.statusCode ?? 0;
   const wait = retryAfterSeconds(response.headers['retry-after'], response.headers.date);
   const said = await readBody(response, ERROR_BODY_BYTES)
     .then((bytes) => firstError(decodeJson(bytes)))
     .catch(() => '');
-  return new VaultResponseError(status, said, wait);
+  return new VaultAnswerError(status, said, wait);
 }
 
 /** A body that is shorter than announced is malformed: a part of a secret must not pass as the secret. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secrets/secret.ts';
 import { Sensitive } from '../../../domain/secrets/sensitive.ts';
-import { VaultResponseError, failMalformed } from '../errors.ts';
+import { VaultAnswerError, failMalformed } from '../errors.ts';
 import { toSecretData } from '../secrets/kv-data.ts';
 
 /** Schema of a duration: no text, no fraction, and no value that means "forever" (CVE-2020-12757). */
@@ -79,11 +79,11 @@ export function parseCredential(answer: unknown): MadeCredential {
 export function saysGone(error: unknown): boolean {
   if (!(error instanceof BrokerError)) return false;
   if (error.code === 'ERR_NOT_FOUND') return true;
-  return error.cause instanceof VaultResponseError && error.cause.says('gone');
+  return error.cause instanceof VaultAnswerError && error.cause.says('gone');
 }
 
 /** Reports whether the server refuses the request because the broker's own token lacks the right. */
 export function saysForbidden(error: unknown): boolean {
-  if (!(error instanceof BrokerError) || !(error.cause instanceof VaultResponseError)) return false;
+  if (!(error instanceof BrokerError) || !(error.cause instanceof VaultAnswerError)) return false;
   return error.cause.status === 403;
 }

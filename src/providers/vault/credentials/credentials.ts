@@ -43,10 +43,10 @@ export interface DynamicMount {
 export class VaultCredentials implements DynamicCredentials {
   readonly revocation = 'revocable';
   readonly #calls: VaultCalls;
-  readonly #tokens: HeldTokens;
+  readonly #tokens: PreparedTokens;
   readonly #mount: DynamicMount;
 
-  constructor(calls: VaultCalls, tokens: HeldTokens, mount: DynamicMount) {
+  constructor(calls: VaultCalls, tokens: PreparedTokens, mount: DynamicMount) {
     this.#calls = calls;
     this.#tokens = tokens;
     this.#mount = mount;
@@ -246,7 +246,7 @@ interface Held {
 }
 
 /** Orphan tokens between `prepare` and `issue`, by intent. They are only in memory, used once, and dropped when they expire. */
-export class HeldTokens {
+export class PreparedTokens {
   readonly #clock: Clock;
   readonly #held = new Map<string, Held>();
 

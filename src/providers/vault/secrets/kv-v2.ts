@@ -3,7 +3,7 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretVersion } from '../../../domain/secrets/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { encodeVaultPath } from '../client/encode-path.ts';
-import { VaultResponseError, failMalformed } from '../errors.ts';
+import { VaultAnswerError, failMalformed } from '../errors.ts';
 import { isCode } from '../check/findings.ts';
 import type { KvContent, KvEngine } from './kv-engine.ts';
 import { toKvObject, toSecretData } from './kv-data.ts';
@@ -100,7 +100,7 @@ function parseAnswer(answer: unknown): Answer {
 }
 
 function saysChanged(error: unknown): boolean {
-  if (!(error instanceof BrokerError) || !(error.cause instanceof VaultResponseError)) return false;
+  if (!(error instanceof BrokerError) || !(error.cause instanceof VaultAnswerError)) return false;
   return error.cause.status === 400 && error.cause.says('cas_mismatch');
 }
 

@@ -11,7 +11,7 @@ import type {
 import { checkDynamicMount } from '../check/dynamic.ts';
 import { checkKvMount } from '../check/kv.ts';
 import type { VaultMountOptions } from '../config.ts';
-import { VaultCredentials, type HeldTokens } from '../credentials/credentials.ts';
+import { VaultCredentials, type PreparedTokens } from '../credentials/credentials.ts';
 import type { KvEngine } from './kv-engine.ts';
 import { KvList } from './list.ts';
 import { KvPublishing } from './publishing.ts';
@@ -26,7 +26,7 @@ type DynamicOptions = Extract<VaultMountOptions, { engine: 'dynamic' }>;
 /** @throws ERR_BODY_INVALID. */
 export function mountVault(
   calls: VaultCalls,
-  tokens: HeldTokens,
+  tokens: PreparedTokens,
   options: VaultMountOptions,
 ): SecretProvider {
   return options.engine === 'dynamic'
@@ -94,7 +94,7 @@ class DynamicProvider implements SecretProvider {
   readonly #options: DynamicOptions;
   readonly #locators: Locators;
 
-  constructor(calls: VaultCalls, tokens: HeldTokens, options: DynamicOptions) {
+  constructor(calls: VaultCalls, tokens: PreparedTokens, options: DynamicOptions) {
     this.#calls = calls;
     this.#options = options;
     this.#locators = new Locators(options);

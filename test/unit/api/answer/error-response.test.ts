@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { errorResponse } from '../../../../src/api/answer/error-response.ts';
+import { errorAnswer } from '../../../../src/api/answer/error-response.ts';
 import { BrokerError, ERRORS, type ErrorCode } from '../../../../src/domain/errors.ts';
 
 const codes = Object.keys(ERRORS) as ErrorCode[];
 
 const respond = (code: ErrorCode) =>
-  errorResponse(
+  errorAnswer(
     new BrokerError(code, 'detail-text', {
       cause: new Error('cause-text'),
       reason: 'reason-text',
@@ -39,7 +39,7 @@ describe('an error response', () => {
 
   it('has Retry-After if a retry can help', () => {
     const limited = new BrokerError('ERR_RATE_LIMITED', undefined, { retryAfterSeconds: 1.2 });
-    expect(errorResponse(limited, 'r').headers).toEqual(
+    expect(errorAnswer(limited, 'r').headers).toEqual(
       expect.arrayContaining(['Retry-After', '2']),
     );
     expect(respond('ERR_STORE_UNAVAILABLE').headers).toContain('Retry-After');

@@ -6,7 +6,7 @@ import { Archiver } from '../../../../src/audit/archive/archiver.ts';
 import { Follower } from '../../../../src/audit/sinks/follower.ts';
 import type { Sink } from '../../../../src/audit/sinks/sink.ts';
 import { SinkCursors } from '../../../../src/audit/sinks/sink-cursor.ts';
-import { RowSeals } from '../../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../../src/broker/kernel/row-seals.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import type { ArchivePlan } from '../../../../src/ports/archives.ts';
@@ -140,7 +140,7 @@ describe('entries that are archived while the log is read', () => {
 });
 
 describe('a sink that repeats 1,024 entries after a start', () => {
-  const rows = new RowSeals(new Keyring(generateRootKey()));
+  const rows = new KeyringRowMacs(new Keyring(generateRootKey()));
   const cursors = () => new SinkCursors(bench.store, rows);
 
   /** Follows the log until `deliveries` were made, then crashes. @returns the first entry, and what the sink did not get */

@@ -13,7 +13,7 @@ import { verifyExport, type VerifyOptions } from '../../../../src/audit/verifica
 import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
 import { systemClock } from '../../../../src/process/clock.ts';
 import type { ArchiveReference } from '../../../../src/domain/audit/audit-actions.ts';
-import type { ArchivePlace } from '../../../../src/ports/archive-place.ts';
+import type { ArchiveStorage } from '../../../../src/ports/archive-place.ts';
 import type { LogCheckpoint } from '../../../../src/ports/audit-log.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 import { body, LogBench, type EventFields } from '../../../kit/log/log-bench.ts';
@@ -23,7 +23,7 @@ const MINUTE = 60_000;
 
 let clock: HandClock;
 let bench: LogBench;
-let place: ArchivePlace;
+let place: ArchiveStorage;
 
 beforeEach(async () => {
   clock = new HandClock();
@@ -46,7 +46,7 @@ async function record(count: number, path = 'payments/db'): Promise<void> {
 }
 
 interface Given {
-  readonly at?: ArchivePlace;
+  readonly at?: ArchiveStorage;
   /** True if its searches wait for the integration. */
   readonly isIntegrating?: boolean;
   readonly delivered?: number;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { joinEntries, parsePlace, placeText } from '../../../../src/audit/chain/entry.ts';
+import { joinEntries, parsePosition, positionText } from '../../../../src/audit/chain/entry.ts';
 import { removeGroup } from '../../../../src/audit/search/group-terms.ts';
 import {
   encodeSegment,
@@ -28,7 +28,7 @@ describe('an entry of a segment', () => {
       const end = ends.get(writer)!;
       const first_seq = end.seq;
       const own = Array.from({ length: 1 + (i % 5) }, (_, n) => {
-        const text = `${placeText({ writer, ...end })}entry ${i}.${n}"}`;
+        const text = `${positionText({ writer, ...end })}entry ${i}.${n}"}`;
         end.seq += 1;
         end.prev = sha256Hex(text);
         return text;
@@ -46,7 +46,7 @@ describe('an entry of a segment', () => {
     const { batches, entries } = chained();
     const segment = await encodeSegment(batches);
     const prevAt = (at: number): string | undefined =>
-      at % 16 === 3 ? parsePlace(entries[at]!)?.prev : undefined;
+      at % 16 === 3 ? parsePosition(entries[at]!)?.prev : undefined;
     for (const order of [entries.keys(), [...entries.keys()].reverse()]) {
       const opened = openSegment(segment)!;
       for (const place of order) expect(opened.entry(place, prevAt)).toBe(entries[place]);
@@ -61,7 +61,7 @@ describe('an entry of a segment', () => {
     const opened = openSegment(
       await encodeSegment([{ first_index: 0, row }, ...batches.slice(1)]),
     )!;
-    const prevs = entries.map((entry) => parsePlace(entry)?.prev);
+    const prevs = entries.map((entry) => parsePosition(entry)?.prev);
     expect(opened.entry(100, (at) => prevs[at])).toBe(entries[100]);
   });
 
@@ -77,7 +77,7 @@ describe('an entry of a segment', () => {
     // A text that is decompressed in one step, and one that takes two.
     for (const length of [10, 300_000]) {
       const comment = 'x'.repeat(length);
-      const entry = `${placeText({ writer: 'w3', seq: 1, prev: '0'.repeat(64) })}${comment}"}`;
+      const entry = `${positionText({ writer: 'w3', seq: 1, prev: '0'.repeat(64) })}${comment}"}`;
       const head = Buffer.from(sha256Hex(entry), 'hex');
       const row = { writer: 'w3', first_seq: 1, count: 1, entries: joinEntries([entry]), head };
       const last = { first_index: entries.length, row: { ...row, signature: Buffer.alloc(64) } };
@@ -156,7 +156,7 @@ describe('a search of a compacted log', () => {
     const entries = await bench.reader.entries(first, first + TILE_WIDTH);
     const prevs = entries
       .filter((_, i) => i % 16 === 0)
-      .map(({ entry }) => parsePlace(entry)?.prev);
+      .map(({ entry }) => parsePosition(entry)?.prev);
     expect(Buffer.from(row!.hashes).toString('hex', 0, 512)).toBe(prevs.join(''));
   });
 });

@@ -19,7 +19,7 @@ import type { SinkConfig } from '../../../../src/audit/config.ts';
 import { Follower } from '../../../../src/audit/sinks/follower.ts';
 import type { Delivery, Sink } from '../../../../src/audit/sinks/sink.ts';
 import { SinkCursors } from '../../../../src/audit/sinks/sink-cursor.ts';
-import { RowSeals } from '../../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../../src/broker/kernel/row-seals.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import { FileSink } from '../../../../src/audit/sinks/file.ts';
@@ -180,7 +180,7 @@ describe('the follower', () => {
     }
   }
 
-  const rows = new RowSeals(new Keyring(generateRootKey()));
+  const rows = new KeyringRowMacs(new Keyring(generateRootKey()));
 
   function follow(sink: Sink): { follower: Follower; errors: unknown[] } {
     const errors: unknown[] = [];

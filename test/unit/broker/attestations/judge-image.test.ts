@@ -12,7 +12,7 @@ import type {
 import { PodNode } from '../../../../src/domain/posture/pod-node.ts';
 import { compileProfile } from '../../../../src/domain/posture/profile.ts';
 import type { Store } from '../../../../src/ports/store.ts';
-import { RowSeals } from '../../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../../src/broker/kernel/row-seals.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import { ImageSigner } from '../../../kit/images/image-signer.ts';
@@ -37,7 +37,7 @@ interface Pushed {
 
 /** Statements as the broker keeps them, verified by its own memory. */
 function trustOf(pushed: readonly (object | Pushed)[]): ImageTrust {
-  const memory = new Attestations({} as Store, new RowSeals(new Keyring(generateRootKey())));
+  const memory = new Attestations({} as Store, new KeyringRowMacs(new Keyring(generateRootKey())));
   const kept = pushed.map((each, index) => {
     const {
       attestation,

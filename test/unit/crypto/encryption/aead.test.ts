@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createSecretKey } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { open, seal } from '../../../../src/crypto/encryption/aead.ts';
+import { decrypt, encrypt } from '../../../../src/crypto/encryption/aead.ts';
 import {
   secretValueData,
   type AssociatedData,
@@ -39,30 +39,30 @@ describe('AES-256-GCM', () => {
 
   it.each(tests)('gives the result of Wycheproof case $tcId: $result', (each) => {
     const sealed = Buffer.concat([Buffer.of(1), bytes(each.iv), bytes(each.ct), bytes(each.tag)]);
-    const attempt = (): Buffer => open(importSecretKey(bytes(each.key)), sealed, data(each.aad));
+    const attempt = (): Buffer => decrypt(importSecretKey(bytes(each.key)), sealed, data(each.aad));
     if (each.result === 'valid') expect(attempt().toString('hex')).toBe(each.msg);
     else expect(codeOf(attempt)).toBe('ERR_CIPHERTEXT_INVALID');
   });
 
   it('adds exactly 29 bytes: version, IV and tag', () => {
-    const sealed = seal(generateSecretKey(), Buffer.from('hello'), secretValueData(place));
+    const sealed = encrypt(generateSecretKey(), Buffer.from('hello'), secretValueData(place));
     expect(sealed).toHaveLength(5 + 29);
     expect(sealed[0]).toBe(1);
   });
 
   it('refuses a change of any bit of any byte, and any truncation (C02)', () => {
     const key = generateSecretKey();
-    const sealed = seal(key, Buffer.from('a short value'), secretValueData(place));
-    expect(open(key, sealed, secretValueData(place)).toString()).toBe('a short value');
+    const sealed = encrypt(key, Buffer.from('a short value'), secretValueData(place));
+    expect(decrypt(key, sealed, secretValueData(place)).toString()).toBe('a short value');
     for (let i = 0; i < sealed.length * 8; i++) {
       const changed = Buffer.from(sealed);
       changed.writeUInt8(changed.readUInt8(i >> 3) ^ (1 << (i & 7)), i >> 3);
-      expect(codeOf(() => open(key, changed, secretValueData(place)))).toBe(
+      expect(codeOf(() => decrypt(key, changed, secretValueData(place)))).toBe(
         'ERR_CIPHERTEXT_INVALID',
       );
     }
     for (let length = 0; length < sealed.length; length++) {
-      expect(codeOf(() => open(key, sealed.subarray(0, length), secretValueData(place)))).toBe(
+      expect(codeOf(() => decrypt(key, sealed.subarray(0, length), secretValueData(place)))).toBe(
         'ERR_CIPHERTEXT_INVALID',
       );
     }
@@ -70,12 +70,12 @@ describe('AES-256-GCM', () => {
 
   it('fails with one fixed message for every reason', () => {
     const key = generateSecretKey();
-    const sealed = seal(key, Buffer.from('value'), secretValueData(place));
+    const sealed = encrypt(key, Buffer.from('value'), secretValueData(place));
     const failures = [
-      () => open(generateSecretKey(), sealed, secretValueData(place)),
-      () => open(key, sealed, secretValueData({ ...place, version: 2 })),
-      () => open(key, sealed.subarray(1), secretValueData(place)),
-      () => open(key, Buffer.alloc(0), secretValueData(place)),
+      () => decrypt(generateSecretKey(), sealed, secretValueData(place)),
+      () => decrypt(key, sealed, secretValueData({ ...place, version: 2 })),
+      () => decrypt(key, sealed.subarray(1), secretValueData(place)),
+      () => decrypt(key, Buffer.alloc(0), secretValueData(place)),
     ].map((attempt) => {
       try {
         return attempt();
@@ -90,9 +90,9 @@ describe('AES-256-GCM', () => {
 
   it.each([16, 24])('refuses a key of %i bytes', (length) => {
     const key = createSecretKey(Buffer.alloc(length, 7));
-    expect(() => seal(key, Buffer.from('x'), secretValueData(place))).toThrow(/key length/i);
-    const sealed = seal(generateSecretKey(), Buffer.from('x'), secretValueData(place));
-    expect(codeOf(() => open(key, sealed, secretValueData(place)))).toBe('ERR_CIPHERTEXT_INVALID');
+    expect(() => encrypt(key, Buffer.from('x'), secretValueData(place))).toThrow(/key length/i);
+    const sealed = encrypt(generateSecretKey(), Buffer.from('x'), secretValueData(place));
+    expect(codeOf(() => decrypt(key, sealed, secretValueData(place)))).toBe('ERR_CIPHERTEXT_INVALID');
     expect(() => importSecretKey(Buffer.alloc(length))).toThrow(RangeError);
   });
 
@@ -102,7 +102,7 @@ describe('AES-256-GCM', () => {
     const associated = secretValueData(place);
     const ivs = new Set<string>();
     for (let i = 0; i < 2 ** 20; i++) {
-      ivs.add(seal(key, plaintext, associated).toString('latin1', 1, 13));
+      ivs.add(encrypt(key, plaintext, associated).toString('latin1', 1, 13));
     }
     expect(ivs.size).toBe(2 ** 20);
   });

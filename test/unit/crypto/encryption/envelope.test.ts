@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
-import { seal } from '../../../../src/crypto/encryption/aead.ts';
+import { encrypt } from '../../../../src/crypto/encryption/aead.ts';
 import {
   dataKeyData,
   secretValueData,
@@ -10,19 +10,19 @@ import {
   type SecretPlace,
 } from '../../../../src/crypto/encryption/associated-data.ts';
 import {
-  openValue,
-  openWithDek,
-  sealValue,
+  decryptValue,
+  decryptWithDek,
+  encryptValue,
   unwrapDek,
-  type SealedValue,
+  type EncryptedValue,
 } from '../../../../src/crypto/encryption/envelope.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey, RootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import {
-  openCredential,
-  sealCredential,
+  decryptCredential,
+  encryptCredential,
 } from '../../../../src/crypto/encryption/sealed-credential.ts';
-import { openRotation, sealRotation } from '../../../../src/crypto/encryption/sealed-rotation.ts';
+import { decryptRotation, encryptRotation } from '../../../../src/crypto/encryption/sealed-rotation.ts';
 import { importSecretKey } from '../../../../src/crypto/keys/secret-key.ts';
 import { codeOf } from '../../../kit/checks/error-code.ts';
 
@@ -62,7 +62,7 @@ describe('the envelope', () => {
       wrappedDek: Buffer.from(each.wrappedDek, 'hex'),
       ciphertext: Buffer.from(each.ciphertext, 'hex'),
     };
-    const attempt = (): Buffer => openValue(find, each.place, sealed);
+    const attempt = (): Buffer => decryptValue(find, each.place, sealed);
     if (each.expect === INVALID) expect(codeOf(attempt)).toBe(INVALID);
     else expect(attempt().toString()).toBe(each.expect);
   });
@@ -83,22 +83,22 @@ describe('the envelope', () => {
   });
 
   it('opens what it sealed, in one step or with a kept data key', () => {
-    const sealed = sealValue(root, place, Buffer.from('value'));
-    expect(openValue(find, place, sealed).toString()).toBe('value');
+    const sealed = encryptValue(root, place, Buffer.from('value'));
+    expect(decryptValue(find, place, sealed).toString()).toBe('value');
     const dek = unwrapDek(find, place, sealed);
-    expect(openWithDek(dek, place, sealed.ciphertext).toString()).toBe('value');
+    expect(decryptWithDek(dek, place, sealed.ciphertext).toString()).toBe('value');
     expect(sealed.wrappedDek).toHaveLength(61);
   });
 
   it('gives each version its own data key', () => {
-    const once = sealValue(root, place, Buffer.from('value'));
-    const again = sealValue(root, place, Buffer.from('value'));
+    const once = encryptValue(root, place, Buffer.from('value'));
+    const again = encryptValue(root, place, Buffer.from('value'));
     expect(once.ciphertext).not.toEqual(again.ciphertext);
     expect(unwrapDek(find, place, once).equals(unwrapDek(find, place, again))).toBe(false);
   });
 
   it('refuses a value at any other place', () => {
-    const sealed = sealValue(root, place, Buffer.from('value'));
+    const sealed = encryptValue(root, place, Buffer.from('value'));
     const elsewhere: SecretPlace[] = [
       { ...place, installation: 'in_b' },
       { ...place, secretId: 'sc_b' },
@@ -107,46 +107,46 @@ describe('the envelope', () => {
       { ...place, installation: 'in_asc_a', secretId: '' },
     ];
     for (const other of elsewhere) {
-      expect(codeOf(() => openValue(find, other, sealed))).toBe(INVALID);
+      expect(codeOf(() => decryptValue(find, other, sealed))).toBe(INVALID);
       expect(codeOf(() => unwrapDek(find, other, sealed))).toBe(INVALID);
       expect(
-        codeOf(() => openWithDek(unwrapDek(find, place, sealed), other, sealed.ciphertext)),
+        codeOf(() => decryptWithDek(unwrapDek(find, place, sealed), other, sealed.ciphertext)),
       ).toBe(INVALID);
     }
   });
 
   it('refuses a change of any byte of the data key and of the value (C03)', () => {
-    const sealed = sealValue(root, place, Buffer.from('value'));
-    const changes = (column: 'wrappedDek' | 'ciphertext'): SealedValue[] =>
+    const sealed = encryptValue(root, place, Buffer.from('value'));
+    const changes = (column: 'wrappedDek' | 'ciphertext'): EncryptedValue[] =>
       Array.from(sealed[column], (byte, i) => {
         const changed = Buffer.from(sealed[column]);
         changed[i] = byte ^ 0x80;
         return { ...sealed, [column]: changed };
       });
     for (const changed of [...changes('wrappedDek'), ...changes('ciphertext')]) {
-      expect(codeOf(() => openValue(find, place, changed))).toBe(INVALID);
+      expect(codeOf(() => decryptValue(find, place, changed))).toBe(INVALID);
     }
   });
 
   it('refuses a data key sealed under another root key with the same id', () => {
     const impostor = new RootKey(root.id, importSecretKey(Buffer.alloc(32, 1)));
     expect(
-      codeOf(() => openValue(find, place, sealValue(impostor, place, Buffer.from('value')))),
+      codeOf(() => decryptValue(find, place, encryptValue(impostor, place, Buffer.from('value')))),
     ).toBe(INVALID);
   });
 
   it('refuses a value in place of a data key, even if the same root key made both', () => {
     const material = Buffer.alloc(32, 5);
-    const wrappedDek = seal(root.keyFor('dataKeyWrap'), material, secretValueData(place));
+    const wrappedDek = encrypt(root.keyFor('dataKeyWrap'), material, secretValueData(place));
     expect(codeOf(() => unwrapDek(find, place, { rootKeyId: root.id, wrappedDek }))).toBe(INVALID);
   });
 
   it('refuses places without an encoding of their own', () => {
-    expect(() => sealValue(root, { ...place, path: 'a\ud800' }, Buffer.alloc(0))).toThrow(
+    expect(() => encryptValue(root, { ...place, path: 'a\ud800' }, Buffer.alloc(0))).toThrow(
       TypeError,
     );
     for (const version of [-1, 1.5, 2 ** 53, Number.NaN]) {
-      expect(() => sealValue(root, { ...place, version }, Buffer.alloc(0))).toThrow(RangeError);
+      expect(() => encryptValue(root, { ...place, version }, Buffer.alloc(0))).toThrow(RangeError);
     }
   });
 });
@@ -156,23 +156,23 @@ describe('a sealed credential', () => {
   const frozen = Buffer.from(hex, 'hex');
 
   it('opens the frozen vector and what it sealed itself', () => {
-    expect(openCredential(find, at, frozen).toString()).toBe(value);
-    expect(openCredential(find, at, sealCredential(root, at, Buffer.from('v'))).toString()).toBe(
+    expect(decryptCredential(find, at, frozen).toString()).toBe(value);
+    expect(decryptCredential(find, at, encryptCredential(root, at, Buffer.from('v'))).toString()).toBe(
       'v',
     );
   });
 
   it('refuses another place, another root key and a change or loss of any byte', () => {
     const other = { ...at, credentialId: 'cr_0' };
-    expect(codeOf(() => openCredential(find, other, frozen))).toBe(INVALID);
-    expect(codeOf(() => openCredential(find, { ...at, installation: 'x' }, frozen))).toBe(INVALID);
-    expect(codeOf(() => openCredential(() => undefined, at, frozen))).toBe(INVALID);
-    expect(codeOf(() => openCredential(() => generateRootKey(), at, frozen))).toBe(INVALID);
+    expect(codeOf(() => decryptCredential(find, other, frozen))).toBe(INVALID);
+    expect(codeOf(() => decryptCredential(find, { ...at, installation: 'x' }, frozen))).toBe(INVALID);
+    expect(codeOf(() => decryptCredential(() => undefined, at, frozen))).toBe(INVALID);
+    expect(codeOf(() => decryptCredential(() => generateRootKey(), at, frozen))).toBe(INVALID);
     for (let i = 0; i < frozen.length; i++) {
       const changed = Buffer.from(frozen);
       changed.writeUInt8(changed.readUInt8(i) ^ 1, i);
-      expect(codeOf(() => openCredential(find, at, changed))).toBe(INVALID);
-      expect(codeOf(() => openCredential(find, at, frozen.subarray(0, i)))).toBe(INVALID);
+      expect(codeOf(() => decryptCredential(find, at, changed))).toBe(INVALID);
+      expect(codeOf(() => decryptCredential(find, at, frozen.subarray(0, i)))).toBe(INVALID);
     }
   });
 });
@@ -201,8 +201,8 @@ describe('a value that a rotation keeps', () => {
   const frozen = Buffer.from(hex, 'hex');
 
   it('opens the frozen vector and what it sealed itself', () => {
-    expect(openRotation(find, at, frozen).toString()).toBe(value);
-    expect(openRotation(find, at, sealRotation(root, at, Buffer.from('v'))).toString()).toBe('v');
+    expect(decryptRotation(find, at, frozen).toString()).toBe(value);
+    expect(decryptRotation(find, at, encryptRotation(root, at, Buffer.from('v'))).toString()).toBe('v');
   });
 
   it('refuses another rotation, path, slot and installation, and a change of any byte', () => {
@@ -213,13 +213,13 @@ describe('a value that a rotation keeps', () => {
       { installation: 'x' },
     ];
     for (const other of others)
-      expect(codeOf(() => openRotation(find, { ...at, ...other }, frozen))).toBe(INVALID);
-    expect(codeOf(() => openRotation(() => undefined, at, frozen))).toBe(INVALID);
+      expect(codeOf(() => decryptRotation(find, { ...at, ...other }, frozen))).toBe(INVALID);
+    expect(codeOf(() => decryptRotation(() => undefined, at, frozen))).toBe(INVALID);
     for (let i = 0; i < frozen.length; i++) {
       const changed = Buffer.from(frozen);
       changed.writeUInt8(changed.readUInt8(i) ^ 1, i);
-      expect(codeOf(() => openRotation(find, at, changed))).toBe(INVALID);
-      expect(codeOf(() => openRotation(find, at, frozen.subarray(0, i)))).toBe(INVALID);
+      expect(codeOf(() => decryptRotation(find, at, changed))).toBe(INVALID);
+      expect(codeOf(() => decryptRotation(find, at, frozen.subarray(0, i)))).toBe(INVALID);
     }
   });
 });

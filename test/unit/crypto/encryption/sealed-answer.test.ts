@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { calculateJwkThumbprint, compactDecrypt, exportJWK } from 'jose';
-import { sealAnswer } from '../../../../src/crypto/encryption/sealed-answer.ts';
+import { encryptAnswer } from '../../../../src/crypto/encryption/sealed-answer.ts';
 import { importSenderKey, senderKey } from '../../../../src/crypto/keys/sender-key.ts';
 import { Sender } from '../../../kit/identity/proof-sender.ts';
 
@@ -36,7 +36,7 @@ describe('a sealed answer', () => {
   it('has the form of the vectors, with new keys each time', async () => {
     const { proofId, json, header } = VECTORS.answer;
     const to = { key: senderKey(VECTORS.key), proofId };
-    const jwes = await Promise.all([1, 2].map(() => sealAnswer(Buffer.from(json), to)));
+    const jwes = await Promise.all([1, 2].map(() => encryptAnswer(Buffer.from(json), to)));
     const headers = jwes.map(
       (jwe) => JSON.parse(Buffer.from(jwe.split('.')[0]!, 'base64url').toString()) as object,
     );
@@ -49,7 +49,7 @@ describe('a sealed answer', () => {
     const other = new Sender();
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
-        const jwe = await sealAnswer(bytes, { key: senderKey(own.jwk), proofId: 'a' });
+        const jwe = await encryptAnswer(bytes, { key: senderKey(own.jwk), proofId: 'a' });
         const { plaintext } = await compactDecrypt(jwe, privateKey);
         expect(Buffer.from(plaintext)).toEqual(Buffer.from(bytes));
         await expect(other.open(jwe)).rejects.toThrow();
@@ -60,7 +60,7 @@ describe('a sealed answer', () => {
 
   it('is refused for an invalid key', async () => {
     const key = senderKey({ x: own.jwk.x, y: new Sender().jwk.y });
-    await expect(sealAnswer(Buffer.from('{}'), { key, proofId: 'a' })).rejects.toMatchObject({
+    await expect(encryptAnswer(Buffer.from('{}'), { key, proofId: 'a' })).rejects.toMatchObject({
       code: 'ERR_CIPHERTEXT_INVALID',
     });
   });

@@ -6,7 +6,7 @@ import { BrokerError } from '../../../../src/domain/errors.ts';
 import { HttpClient, type HttpRequest } from '../../../../src/net/https/http-client.ts';
 import { readBody } from '../../../../src/net/https/read-body.ts';
 import { transportError } from '../../../../src/net/https/transport-error.ts';
-import { UnusableResponse } from '../../../../src/net/https/unusable-response.ts';
+import { UnusableAnswer } from '../../../../src/net/https/unusable-response.ts';
 import { CertificateAuthority } from '../../../kit/network/certificates.ts';
 
 const authority = new CertificateAuthority();
@@ -72,7 +72,7 @@ describe('HttpClient', () => {
     });
     const url = await listen(server, 'http');
     const opened = client({ tls: 'off' }).open(get(url));
-    await expect(opened).rejects.toEqual(new UnusableResponse('protocol_switch'));
+    await expect(opened).rejects.toEqual(new UnusableAnswer('protocol_switch'));
   });
 
   it('refuses a certificate of an unknown authority, and one of another host', async () => {
@@ -137,7 +137,7 @@ describe('readBody', () => {
       },
     ],
   ])('refuses a longer body that is %s', async (_how, answer) => {
-    await expect(read(4, answer)).rejects.toEqual(new UnusableResponse('body_too_large'));
+    await expect(read(4, answer)).rejects.toEqual(new UnusableAnswer('body_too_large'));
   });
 
   it('refuses a compressed body', async () => {
@@ -145,7 +145,7 @@ describe('readBody', () => {
       response.setHeader('content-encoding', 'gzip');
       response.end('x');
     };
-    await expect(read(4, answer)).rejects.toEqual(new UnusableResponse('content_encoding'));
+    await expect(read(4, answer)).rejects.toEqual(new UnusableAnswer('content_encoding'));
   });
 
   it('fails when the body ends before its announced length', async () => {
@@ -168,7 +168,7 @@ describe('transportError', () => {
     expect(transportError(cause, AbortSignal.abort())).toMatchObject({
       code: 'ERR_PROVIDER_TIMEOUT',
     });
-    expect(transportError(new UnusableResponse('body_too_large'), never)).toMatchObject({
+    expect(transportError(new UnusableAnswer('body_too_large'), never)).toMatchObject({
       code: 'ERR_PROVIDER_MALFORMED',
       reason: 'body_too_large',
     });

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { RowSeals } from '../../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../../src/broker/kernel/row-seals.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import { SetHash } from '../../../../src/crypto/hashes/set-hash.ts';
@@ -13,7 +13,7 @@ const KEY = { kind: 'policy', name: 'none' };
 function opened(): { readonly guard: RowGuard; readonly digest: (n: number) => DigestRow } {
   const keyring = new Keyring(generateRootKey());
   const guard = new RowGuard({ entry: () => '{}' });
-  guard.open({ keyring, rows: new RowSeals(keyring) });
+  guard.open({ keyring, rows: new KeyringRowMacs(keyring) });
   guard.enforce();
   const digest = (generation: number): DigestRow =>
     guard.sealDigest('documents', { generation, count: 0, set: SetHash.empty() });

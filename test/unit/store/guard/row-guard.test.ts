@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
-import { RowSeals } from '../../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../../src/broker/kernel/row-seals.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import { macRow } from '../../../../src/crypto/hashes/row-mac.ts';
@@ -44,7 +44,7 @@ it('checks rows once they are enforced, and reports each difference once', () =>
   const guard = new RowGuard({ entry: () => '{}' });
   const found: string[] = [];
   guard.onHold(({ what }) => found.push(what));
-  guard.open({ keyring, rows: new RowSeals(keyring) });
+  guard.open({ keyring, rows: new KeyringRowMacs(keyring) });
   const forged = { ...leaseRow('lea_1'), mac: Buffer.alloc(33, 1) };
   guard.check('leases', forged);
   guard.enforce();

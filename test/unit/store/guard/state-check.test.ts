@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { RowSeals } from '../../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../../src/broker/kernel/row-seals.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import { SetHash } from '../../../../src/crypto/hashes/set-hash.ts';
@@ -13,7 +13,7 @@ import { checkState, type LoggedDigests } from '../../../../src/store/guard/stat
 function emptyStore() {
   const keyring = new Keyring(generateRootKey());
   const guard = new RowGuard({ entry: () => '{}' });
-  guard.open({ keyring, rows: new RowSeals(keyring) });
+  guard.open({ keyring, rows: new KeyringRowMacs(keyring) });
   const empty = (kind: DigestedTable, generation: number): DigestRow =>
     guard.sealDigest(kind, { generation, count: 0, set: SetHash.empty() });
   const digests = new Map<string, DigestRow>(DIGESTED.map((kind) => [kind, empty(kind, 1)]));

@@ -14,7 +14,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
-import type { HeldSecret } from '../../../../../src/delivery/files/held-secret.ts';
+import type { DeliveredSecret } from '../../../../../src/delivery/files/held-secret.ts';
 import { LocalApi } from '../../../../../src/delivery/agent/local-api/local-api.ts';
 import { listenLocally } from '../../../../../src/net/local-server.ts';
 import { freePort } from '../../../../kit/backends/free-port.ts';
@@ -32,9 +32,9 @@ afterEach(async () => {
 let refreshed = 0;
 const held = heldSecret('db', { password: CANARY, key: { base64: 'AAH/' } }, 'v7');
 const source = {
-  find: (id: string): HeldSecret | undefined =>
+  find: (id: string): DeliveredSecret | undefined =>
     id === 'db' || id === held.path ? held : undefined,
-  refresh: (id: string): Promise<HeldSecret | undefined> => {
+  refresh: (id: string): Promise<DeliveredSecret | undefined> => {
     refreshed += 1;
     return id === 'away' ? Promise.reject(new Error(CANARY)) : Promise.resolve(source.find(id));
   },

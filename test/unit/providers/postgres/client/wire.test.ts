@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Sensitive } from '../../../../../src/domain/secrets/sensitive.ts';
 import type { BrokerError } from '../../../../../src/domain/errors.ts';
-import type { VaultResponseError } from '../../../../../src/providers/vault/errors.ts';
+import type { VaultAnswerError } from '../../../../../src/providers/vault/errors.ts';
 import { contextOf, failureOf } from '../../../../contract/secret-provider.contract.ts';
 import { FakeVault } from '../../../../kit/fakes/fake-vault.ts';
 import { CertificateAuthority } from '../../../../kit/network/certificates.ts';
@@ -114,7 +114,7 @@ describe('answers of the server', () => {
   it('are matched by the phrases that the broker acts on, and repeated nowhere', async () => {
     const error = await answered(400, { errors: [`invalid lease: ${'b'.repeat(1000)}`, 'second'] });
     expect(error.detail).toBeUndefined();
-    const cause = error.cause as VaultResponseError;
+    const cause = error.cause as VaultAnswerError;
     expect(cause.message).toBe('the server answered 400, gone');
     expect(cause.says('gone')).toBe(true);
     expect(cause.says('sealed')).toBe(false);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DynamicCredentials } from '../../../../../src/ports/secret-provider.ts';
-import { HeldTokens } from '../../../../../src/providers/vault/credentials/credentials.ts';
+import { PreparedTokens } from '../../../../../src/providers/vault/credentials/credentials.ts';
 import { Sensitive } from '../../../../../src/domain/secrets/sensitive.ts';
 import { contextOf, failureOf } from '../../../../contract/secret-provider.contract.ts';
 import { FakeVault } from '../../../../kit/fakes/fake-vault.ts';
@@ -194,14 +194,14 @@ describe('a dynamic credential of Vault', () => {
 describe('tokens between prepare and issue', () => {
   it('are dropped when they have expired', () => {
     const clock = new HandClock();
-    const held = new HeldTokens(clock);
+    const held = new PreparedTokens(clock);
     held.hold('a', new Sensitive('s.a'), 60);
     clock.advance(60_000);
     expect(held.take('a')).toBeUndefined();
   });
 
   it('are limited in number: the oldest is dropped', () => {
-    const held = new HeldTokens(new HandClock());
+    const held = new PreparedTokens(new HandClock());
     for (let n = 0; n <= 10_000; n += 1) held.hold(`i${n}`, new Sensitive(`s.${n}`), 60);
     expect(held.take('i0')).toBeUndefined();
     expect(held.take('i1')?.reveal()).toBe('s.1');
