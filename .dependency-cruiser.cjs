@@ -1,7 +1,7 @@
 /** The arrows of ARCHITECTURE.md. Rule names are sentences because contributors read them when a rule fails. */
 const room = (name) => `^src/${name}/`;
 /** The one file of crypto that leaves JSON Object Signing and Encryption to the library whose subject it is. */
-const SEALED_ANSWER = '^src/crypto/encryption/sealed-answer\\.ts$';
+const ENCRYPTED_ANSWER = '^src/crypto/encryption/encrypted-answer\\.ts$';
 /** The one file of crypto that leaves the encoding of certificates to a library. */
 const SELF_SIGNED = '^src/crypto/certificates/self-signed\\.ts$';
 const BACKUP_FILE = '^src/crypto/encryption/age\\.ts$';
@@ -42,12 +42,12 @@ module.exports = {
     ),
     rule(
       'crypto-is-a-leaf',
-      { path: room('crypto'), pathNot: [SEALED_ANSWER, SELF_SIGNED, BACKUP_FILE, KEYLESS] },
+      { path: room('crypto'), pathNot: [ENCRYPTED_ANSWER, SELF_SIGNED, BACKUP_FILE, KEYLESS] },
       { pathNot: ['^src/(crypto|domain)/', '^(node:)?crypto$'] },
     ),
     rule(
-      'sealed-answers-are-jwe-of-jose',
-      { path: SEALED_ANSWER },
+      'encrypted-answers-are-jwe-of-jose',
+      { path: ENCRYPTED_ANSWER },
       { pathNot: ['^src/(crypto|domain)/', '(^|/)node_modules/jose/'] },
     ),
     rule(

@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/process/clock.ts';
 import { checkRequestProof, spendProof } from '../../src/broker/access/check-proof.ts';
 import { ProofMemory } from '../../src/broker/state/proof-memory.ts';
-import { encryptAnswer } from '../../src/crypto/encryption/sealed-answer.ts';
+import { encryptAnswer } from '../../src/crypto/encryption/encrypted-answer.ts';
 import { senderKey } from '../../src/crypto/keys/sender-key.ts';
 import { newToken } from '../../src/crypto/random/token.ts';
 import type { Session } from '../../src/domain/identity/principal.ts';

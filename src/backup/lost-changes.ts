@@ -16,7 +16,7 @@ import { readRoot, storedCheckpoint } from '../audit/tree/stored-tree.ts';
 import { verifyExport } from '../audit/verification/verify.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { AuditAction } from '../domain/audit/audit-event.ts';
-import type { ArchiveStorage } from '../ports/archive-place.ts';
+import type { ArchiveStorage } from '../ports/archive-storage.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
 

@@ -1,7 +1,7 @@
 import type { LogIdentity } from '../audit/identity/log-identity.ts';
 import { storedIdentity } from '../audit/identity/log-origin.ts';
 import { readRoot, storedCheckpoint } from '../audit/tree/stored-tree.ts';
-import { KeyringRowMacs } from '../broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../broker/kernel/row-macs.ts';
 import { constantTimeEqual } from '../crypto/hashes/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';

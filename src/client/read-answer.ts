@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { readBody } from '../net/https/read-body.ts';
-import { UnusableAnswer } from '../net/https/unusable-response.ts';
+import { UnusableAnswer } from '../net/https/unusable-answer.ts';
 import type { Authorization } from './credential.ts';
 import { ApiError, UnreachableError } from './errors.ts';
 import type { components } from '../ports/openapi/api.ts';

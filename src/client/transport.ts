@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isTlsFault } from '../net/https/tls-fault.ts';
 import type { ClientCertificate } from './certificate-files.ts';
 import { HttpClient } from '../net/https/http-client.ts';
-import { UnusableAnswer } from '../net/https/unusable-response.ts';
+import { UnusableAnswer } from '../net/https/unusable-answer.ts';
 import { UnreachableError, type UnreachableReason } from './errors.ts';
 
 const MOST_SOCKETS = 32;

@@ -16,7 +16,7 @@ import { ProofMemory } from '../broker/state/proof-memory.ts';
 import { ConfiguredPeople } from './configuration/people.ts';
 import { NO_ELEVATIONS, OperatorTokens } from '../broker/state/operator-token-memory.ts';
 import { RotationTargets } from '../broker/state/rotation-targets.ts';
-import { KeyringRowMacs } from '../broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../broker/kernel/row-macs.ts';
 import { Sessions } from '../broker/state/session-memory.ts';
 import { State } from '../broker/state/change-follower.ts';
 import { coreFollowers } from '../broker/state/followers.ts';
@@ -39,7 +39,7 @@ import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts'
 import { LiveRows } from '../store/guard/live-rows.ts';
 import type { RowGuard } from '../store/guard/row-guard.ts';
 import { startBackgroundWork } from './background-work.ts';
-import { openArchive } from './log/archive-place.ts';
+import { openArchive } from './log/archive-storage.ts';
 import { Features, type Option } from './features/feature.ts';
 import { OPTIONS } from './features/options.ts';
 import { atOrigin, AuditTrail, openBootLog, type BootLog } from './log/audit-trail.ts';

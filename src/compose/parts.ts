@@ -14,7 +14,7 @@ import type { Consenting } from '../broker/recording/consent.ts';
 import type { Alarming } from '../broker/recording/decoys.ts';
 import type { PostureMeasured } from '../broker/posture/posture-metrics.ts';
 import type { Copies } from './backups-and-archives.ts';
-import type { AuthenticatedRows } from '../broker/kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../broker/kernel/row-macs.ts';
 import type { Streams } from '../broker/state/event-streams.ts';
 import type { Proofs } from '../broker/state/proof-memory.ts';
 import type { AuditLog } from '../ports/audit-log.ts';

@@ -1,4 +1,4 @@
-/** Nine closed kinds of failure. Only `api/answer/error-response.ts` maps a kind to an HTTP status. */
+/** Nine closed kinds of failure. Only `api/answer/error-answer.ts` maps a kind to an HTTP status. */
 export type ErrorKind =
   | 'invalid'
   | 'unauthenticated'

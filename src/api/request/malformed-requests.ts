@@ -7,7 +7,7 @@ import { refuseRequest } from '../../broker/recording/refusals.ts';
 import { encodeClient } from '../../domain/audit/audit-event.ts';
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import { networkOf } from '../../domain/network/ip-address.ts';
-import { errorAnswer } from '../answer/error-response.ts';
+import { errorAnswer } from '../answer/error-answer.ts';
 import { RequestIds } from './request-ids.ts';
 import { SourceAddress } from './source-address.ts';
 

@@ -15,7 +15,7 @@ import type { Alarming } from '../../broker/recording/decoys.ts';
 import type { Approving } from '../../broker/approvals/approval-memory.ts';
 import type { Attesting } from '../../broker/attestations/attestations.ts';
 import type { Posture } from '../../broker/posture/judging.ts';
-import type { AuthenticatedRows } from '../../broker/kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../../broker/kernel/row-macs.ts';
 import type { Proofs } from '../../broker/state/proof-memory.ts';
 import type { Archives } from '../../ports/archives.ts';
 import type { AuditLog } from '../../ports/audit-log.ts';

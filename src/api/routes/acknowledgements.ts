@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { acknowledgeVersions } from '../../broker/rotations/acknowledge.ts';
 import { identityOf } from '../../broker/access/call.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { problemOf } from '../answer/error-response.ts';
+import { problemOf } from '../answer/error-answer.ts';
 import { secretPath, secretVersion } from '../request/fields.ts';
 import { parseInput } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';

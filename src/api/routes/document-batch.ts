@@ -9,7 +9,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { DOCUMENT_CHARACTERS, parseTexts } from '../request/body/parse-texts.ts';
 import { ACCESS, type OperationId } from '../contract/access.ts';
 import { TAG } from '../answer/entity-tag.ts';
-import { problemOf } from '../answer/error-response.ts';
+import { problemOf } from '../answer/error-answer.ts';
 import { explainRefusal } from '../request/explain-refusal.ts';
 import { objectName, secretPath } from '../request/fields.ts';
 import { parseInput, parseParameter } from '../request/parse-input.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { followEvents as follow } from '../../broker/events/follow-events.ts';
-import { EVENT_STREAM_HEAD } from '../answer/event-response.ts';
+import { EVENT_STREAM_HEAD } from '../answer/event-answer.ts';
 import { parseParameter } from '../request/parse-input.ts';
 import type { RouteOf } from '../contract/route.ts';
 

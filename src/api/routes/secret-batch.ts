@@ -6,7 +6,7 @@ import { LiveSession } from '../../broker/state/session-memory.ts';
 import { ByteText } from '../../domain/words/byte-text.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { disclosureJson, listJson } from '../answer/disclosure-json.ts';
-import { problemOf } from '../answer/error-response.ts';
+import { problemOf } from '../answer/error-answer.ts';
 import { explainRefusal } from '../request/explain-refusal.ts';
 import { duration, idempotencyKey, secretPath, secretVersion } from '../request/fields.ts';
 import { parseInput } from '../request/parse-input.ts';

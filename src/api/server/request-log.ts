@@ -1,7 +1,7 @@
 import type { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import { statusOf } from '../answer/error-response.ts';
+import { statusOf } from '../answer/error-answer.ts';
 import { TokenBucket } from '../../broker/kernel/token-bucket.ts';
 
 const LINES = { perSecond: 50, burst: 200 };

@@ -4,7 +4,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../../net/listener/bounds.ts';
 import { listenAt } from '../../net/listener/listen-at.ts';
 import type { ListenerConfig } from '../config.ts';
-import { problemOf, statusOf } from '../answer/error-response.ts';
+import { problemOf, statusOf } from '../answer/error-answer.ts';
 import { readTlsFiles } from './tls-files.ts';
 
 const RETRY_SECONDS = 5;

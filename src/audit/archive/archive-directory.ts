@@ -1,7 +1,7 @@
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BrokerError } from '../../domain/errors.ts';
-import type { ArchiveStorage } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import { writeDurably } from '../durable-file.ts';
 
 /** Objects as files of a directory, mode 0600. */

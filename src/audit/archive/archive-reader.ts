@@ -1,6 +1,6 @@
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { ArchiveStorage } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import type { ArchiveObject } from '../../ports/audit-log.ts';
 import { splitEntries } from '../chain/entry.ts';
 import type { PlacedBatch } from '../segments/segment.ts';

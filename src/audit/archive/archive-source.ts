@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { TILE_WIDTH } from '../../crypto/log/tiles.ts';
-import type { ArchiveStorage } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import type { ArchiveObject } from '../../ports/audit-log.ts';
 import { headOf } from '../segments/batch-heads.ts';
 import { firstFrom } from '../search/bundle-terms.ts';

@@ -3,7 +3,7 @@ import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { VerifyingKey } from '../../crypto/signatures/signing.ts';
 import type { ArchiveReference } from '../../domain/audit/audit-actions.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { ArchiveStorage } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import type { LogCheckpoint } from '../../ports/audit-log.ts';
 import type { ArchivePlan, ArchiveRun } from '../../ports/archives.ts';
 import type { Clock } from '../../ports/clock.ts';

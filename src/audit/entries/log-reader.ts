@@ -30,7 +30,7 @@ import type {
   LogTruncation,
 } from '../../ports/audit-log.ts';
 import type { RowReader } from '../../ports/store.ts';
-import type { ArchiveStorage } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import { ArchiveReader } from '../archive/archive-reader.ts';
 import { ArchivedLog } from '../archive/archived-log.ts';
 import { batchHeads } from '../segments/batch-heads.ts';

@@ -6,7 +6,7 @@ import { decodeBundle, tileWidth, TILE_WIDTH } from '../../crypto/log/tiles.ts';
 import { ChainVerifier, type WriterSummary } from './chain-verifier.ts';
 import type { Progress } from '../export/export.ts';
 import { ExportFiles } from '../export/export-files.ts';
-import type { ArchiveStorage } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import type { ArchiveObject } from '../../ports/audit-log.ts';
 import { ArchiveSource } from '../archive/archive-source.ts';
 import { TruncationCheck, type ArchivedBeginning } from '../archive/truncation-check.ts';

@@ -10,7 +10,7 @@ import { allRows } from '../../ports/queries.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
-import { openRow, type KeyringRowMacs } from '../kernel/row-seals.ts';
+import { openRow, type KeyringRowMacs } from '../kernel/row-macs.ts';
 import type { Follower } from '../state/followers.ts';
 import type { Elevated, Elevations } from '../state/operator-token-memory.ts';
 

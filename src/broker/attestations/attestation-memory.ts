@@ -13,7 +13,7 @@ import { allRows, ATTESTATIONS } from '../../ports/queries.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
-import { openRow, type KeyringRowMacs } from '../kernel/row-seals.ts';
+import { openRow, type KeyringRowMacs } from '../kernel/row-macs.ts';
 import { parseAttestation, type ParsedAttestation } from './parse-attestation.ts';
 import type { Follower } from '../state/followers.ts';
 

@@ -3,7 +3,7 @@ import type { Lease } from '../../domain/secrets/lease.ts';
 import { parseSecretPath } from '../../domain/words/names.ts';
 import { workloadId } from '../../domain/identity/workload.ts';
 import type { IssuedCredential } from '../../ports/secret-provider.ts';
-import { encryptCredential } from '../../crypto/encryption/sealed-credential.ts';
+import { encryptCredential } from '../../crypto/encryption/encrypted-credential.ts';
 import { refreshCaller } from '../access/authenticate.ts';
 import {
   decideAgain,

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { decryptCredential } from '../../crypto/encryption/sealed-credential.ts';
+import { decryptCredential } from '../../crypto/encryption/encrypted-credential.ts';
 import {
   decideAgain,
   inProgress,

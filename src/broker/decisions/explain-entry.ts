@@ -16,7 +16,7 @@ import { openDocumentVersion, type DocumentVersion } from '../model/document.ts'
 import type { DocumentKind } from '../model/kinds.ts';
 import type { Access, Recording } from '../state/dependencies.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
-import type { AuthenticatedRows } from '../kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../kernel/row-macs.ts';
 import { currentPodLabels } from '../access/judge.ts';
 import { findBlocks, revokedVersions } from '../access/access-blocks.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';

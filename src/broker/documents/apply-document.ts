@@ -9,7 +9,7 @@ import { randomId } from '../../crypto/random/random.ts';
 import type { Call } from '../access/call.ts';
 import { recordFailure } from '../recording/operation.ts';
 import type { Access, Backends, People, Recording, Storage, Work } from '../state/dependencies.ts';
-import type { AuthenticatedRows } from '../kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../kernel/row-macs.ts';
 import { isConsent, withConsent, type Consenting } from '../recording/consent.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';

@@ -4,7 +4,7 @@ import type { Call } from '../access/call.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import { recordOperation } from '../recording/operation.ts';
 import type { Access, Keys, Recording } from '../state/dependencies.ts';
-import type { AuthenticatedRows } from '../kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../kernel/row-macs.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { authorizeDocument, mayTouch } from './authority.ts';
 import {

@@ -6,7 +6,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Plan, Store } from '../../ports/store.ts';
 import { changeRootKeys, INSTALLATION, openRootKeys, type RootKeyRow } from './root-key-rows.ts';
 import type { RootKeyWrappers } from './root-key-wrappers.ts';
-import { ENCRYPTION_STEP } from './seal-ledger.ts';
+import { ENCRYPTION_STEP } from './encryption-ledger.ts';
 
 /** The identity of an installation and its keys. */
 export interface InstallationKeys {

@@ -16,7 +16,7 @@ import {
   type RootKeyRows,
 } from './root-key-rows.ts';
 import { MOST_ENCRYPTIONS, planRotation, type RootKeyAccess } from './rotate-keys.ts';
-import { EncryptionLedger } from './seal-ledger.ts';
+import { EncryptionLedger } from './encryption-ledger.ts';
 
 const EVERY_MS = 1_000;
 const PROVE_MS = 60_000;

@@ -2,9 +2,12 @@ import { setImmediate as loopTurn } from 'node:timers/promises';
 import { decryptValue, rewrapDek, encryptValue } from '../../crypto/encryption/envelope.ts';
 import type { RootKey } from '../../crypto/keys/root-keys.ts';
 import type { CanonicalFields } from '../../crypto/hashes/row-mac.ts';
-import { rootKeyIdOf } from '../../crypto/encryption/sealed-column.ts';
-import { decryptCredential, encryptCredential } from '../../crypto/encryption/sealed-credential.ts';
-import { decryptRotation, encryptRotation } from '../../crypto/encryption/sealed-rotation.ts';
+import { rootKeyIdOf } from '../../crypto/encryption/encrypted-column.ts';
+import {
+  decryptCredential,
+  encryptCredential,
+} from '../../crypto/encryption/encrypted-credential.ts';
+import { decryptRotation, encryptRotation } from '../../crypto/encryption/encrypted-rotation.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Log } from '../../ports/log.ts';
 import { allRows, ROOT_KEYS } from '../../ports/queries.ts';

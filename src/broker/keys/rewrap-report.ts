@@ -1,4 +1,4 @@
-import type { KeyringRowMacs } from '../kernel/row-seals.ts';
+import type { KeyringRowMacs } from '../kernel/row-macs.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Store, Write } from '../../ports/store.ts';
 

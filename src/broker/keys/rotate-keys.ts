@@ -5,7 +5,7 @@ import type { Call } from '../access/call.ts';
 import type { Access, Keys, Recording } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
-import type { KeyringRowMacs } from '../kernel/row-seals.ts';
+import type { KeyringRowMacs } from '../kernel/row-macs.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { readRewrapReport, type RewrapReport } from './rewrap-report.ts';
 import {
@@ -18,7 +18,7 @@ import {
   type RootKeyRows,
 } from './root-key-rows.ts';
 import type { RootKeyWrappers } from './root-key-wrappers.ts';
-import { ENCRYPTION_STEP } from './seal-ledger.ts';
+import { ENCRYPTION_STEP } from './encryption-ledger.ts';
 import { ROOT_KEYS } from '../../ports/queries.ts';
 
 /** The broker rotates the root key by itself after this many encryptions, a quarter of what NIST SP 800-38D allows. */

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Tables } from '../../ports/tables.ts';
-import type { KeyringRowMacs } from '../kernel/row-seals.ts';
+import type { KeyringRowMacs } from '../kernel/row-macs.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
 import { parseSpec } from './schema.ts';
 
@@ -90,7 +90,10 @@ class SavedPolicyDocument implements StoredDocument {
   }
 }
 
-export function authenticateDocument(rows: KeyringRowMacs, document: StoredDocument): Tables['documents'] {
+export function authenticateDocument(
+  rows: KeyringRowMacs,
+  document: StoredDocument,
+): Tables['documents'] {
   const fields = {
     kind: document.kind,
     name: document.name,

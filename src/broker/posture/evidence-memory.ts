@@ -3,7 +3,7 @@ import { allRows } from '../../ports/queries.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../kernel/list-all.ts';
-import { openRow } from '../kernel/row-seals.ts';
+import { openRow } from '../kernel/row-macs.ts';
 import { openEvidence } from './evidence-rows.ts';
 import type { Follower } from '../state/followers.ts';
 

@@ -1,7 +1,7 @@
 import { listAll } from '../kernel/list-all.ts';
 import type { CanaryValues, Value, ValueCache } from '../state/value-cache.ts';
 import type { Keyring } from '../../crypto/keys/keyring.ts';
-import { decryptRotation } from '../../crypto/encryption/sealed-rotation.ts';
+import { decryptRotation } from '../../crypto/encryption/encrypted-rotation.ts';
 import { openCanaryStage } from '../../domain/rotation/canary-stage.ts';
 import type { Session } from '../../domain/identity/principal.ts';
 import type { SecretData } from '../../domain/secrets/secret.ts';

@@ -1,6 +1,6 @@
 import type { Keys, Storage } from '../state/dependencies.ts';
 import type { RotationPlace } from '../../crypto/encryption/associated-data.ts';
-import { decryptRotation, encryptRotation } from '../../crypto/encryption/sealed-rotation.ts';
+import { decryptRotation, encryptRotation } from '../../crypto/encryption/encrypted-rotation.ts';
 import type { RotationProgress } from '../../domain/rotation/rotation-progress.ts';
 import type { SecretData } from '../../domain/secrets/secret.ts';
 import type { Expectation, Store, Write } from '../../ports/store.ts';

@@ -18,7 +18,7 @@ import type { Access, Keys, People, Recording } from '../state/dependencies.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { Described } from '../recording/refusals.ts';
-import type { AuthenticatedRows } from '../kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../kernel/row-macs.ts';
 import type { LiveOperator, OperatorToken } from '../state/operator-token-memory.ts';
 import {
   findKey,

@@ -10,7 +10,7 @@ import type { Tables } from '../../ports/tables.ts';
 import { allRows } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
 import { MountTable } from './mount-table.ts';
-import { openRow, type KeyringRowMacs } from '../kernel/row-seals.ts';
+import { openRow, type KeyringRowMacs } from '../kernel/row-macs.ts';
 import { documentOf, openDocument, type StoredDocument } from '../model/document.ts';
 import type { DocumentKind } from '../model/kinds.ts';
 

@@ -18,7 +18,7 @@ import { hmac } from '../../crypto/hashes/digest.ts';
 import type { Keyring } from '../../crypto/keys/keyring.ts';
 import { isWellFormedToken } from '../../crypto/random/token.ts';
 import type { Catalog } from './catalog.ts';
-import type { KeyringRowMacs } from '../kernel/row-seals.ts';
+import type { KeyringRowMacs } from '../kernel/row-macs.ts';
 import { readUnchanged } from '../kernel/read-unchanged.ts';
 
 /** An elevation in force. */

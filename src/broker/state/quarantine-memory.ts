@@ -5,7 +5,7 @@ import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { allRows } from '../../ports/queries.ts';
 import { listAll } from '../kernel/list-all.ts';
-import { openRow, type KeyringRowMacs } from '../kernel/row-seals.ts';
+import { openRow, type KeyringRowMacs } from '../kernel/row-macs.ts';
 
 type Row = Tables['quarantines'];
 

@@ -2,7 +2,7 @@ import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import { SECURITY_KEYS } from '../../ports/queries.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { Storage } from './dependencies.ts';
-import type { AuthenticatedRows } from '../kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../kernel/row-macs.ts';
 
 /** A passkey or security key of a person. */
 export interface SecurityKey {
@@ -51,7 +51,10 @@ export async function findKey(
   return row && openKey({ rows }, row);
 }
 
-export function authenticateKey({ rows }: AuthenticatedRows, { id, person, counter, ...body }: SecurityKey): Row {
+export function authenticateKey(
+  { rows }: AuthenticatedRows,
+  { id, person, counter, ...body }: SecurityKey,
+): Row {
   const fields = { id, person, body: JSON.stringify(body satisfies Body), counter };
   return { ...fields, mac: rows.mac('security_keys', fields) };
 }

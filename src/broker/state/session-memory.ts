@@ -19,7 +19,7 @@ import type { TextDigest } from '../../domain/audit/audit-text.ts';
 import { encodeActor } from '../../domain/audit/audit-event.ts';
 import { lruOptions } from '../kernel/lru-options.ts';
 import { readUnchanged } from '../kernel/read-unchanged.ts';
-import type { KeyringRowMacs } from '../kernel/row-seals.ts';
+import type { KeyringRowMacs } from '../kernel/row-macs.ts';
 import { SessionLeases } from './session-leases.ts';
 
 const MAX_CACHED = 50_000;

@@ -6,7 +6,7 @@ import type { SecretData, SecretVersion } from '../../domain/secrets/secret.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { lruOptions } from '../kernel/lru-options.ts';
 import type { Eventually } from '../kernel/eventually.ts';
-import { ephemeralCipher } from '../../crypto/encryption/ephemeral-sealer.ts';
+import { ephemeralCipher } from '../../crypto/encryption/ephemeral-cipher.ts';
 import type { TracedValue, ValueFingerprints } from '../../crypto/hashes/value-fingerprint.ts';
 
 /** Pending values of rotations that canary pods read before all others. The rotation engine provides them. */

@@ -3,7 +3,7 @@ import { parseMembers } from '../../domain/text/json-members.ts';
 import { isTlsFault } from '../../net/https/tls-fault.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
-import { UnusableAnswer } from '../../net/https/unusable-response.ts';
+import { UnusableAnswer } from '../../net/https/unusable-answer.ts';
 import { doubledDelay } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';

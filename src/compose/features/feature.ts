@@ -1,6 +1,6 @@
 import type { Routes } from '../../api/contract/route.ts';
 import type { Worker } from '../../broker/kernel/worker.ts';
-import type { AuthenticatedRows } from '../../broker/kernel/row-seals.ts';
+import type { AuthenticatedRows } from '../../broker/kernel/row-macs.ts';
 import type { Consents } from '../../broker/recording/consent.ts';
 import type { Decoys } from '../../broker/recording/decoys.ts';
 import type { DocumentView } from '../../broker/state/catalog.ts';

@@ -1,7 +1,7 @@
 import { LogAnchor } from '../../audit/identity/log-anchor.ts';
 import type { LogIdentity } from '../../audit/identity/log-identity.ts';
 import { readLoggedState, type LoggedState } from '../../audit/identity/logged-state.ts';
-import { KeyringRowMacs } from '../../broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../broker/kernel/row-macs.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { sha256Hex } from '../../crypto/hashes/digest.ts';

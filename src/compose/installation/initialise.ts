@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { SystemActor } from '../../broker/recording/record.ts';
 import { OperatorTokens, type OperatorToken } from '../../broker/state/operator-token-memory.ts';
-import { KeyringRowMacs } from '../../broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../broker/kernel/row-macs.ts';
 import {
   documentFence,
   authenticateDocument,

@@ -28,7 +28,7 @@ import { SinkCursors } from '../../audit/sinks/sink-cursor.ts';
 import { openSink } from '../../audit/sinks/open-sink.ts';
 import { Witnesses } from '../../audit/witnesses/witnesses.ts';
 import type { PublicLog } from '../../ports/public-log.ts';
-import type { ArchiveStorage } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import type { AuditChain } from '../../ports/audit-chain.ts';
 import type { Plan, Store } from '../../ports/store.ts';
 import { SystemActor } from '../../broker/recording/record.ts';

@@ -8,7 +8,7 @@ import type { WitnessDemand } from '../../audit/witnesses/history-anchor.ts';
 import { parseWitnessKey } from '../../crypto/log/cosignature.ts';
 import { parseVerifierKey, type NoteVerifier } from '../../crypto/log/signed-note.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { archiveIn, type ArchiveArguments } from '../log/archive-place.ts';
+import { archiveIn, type ArchiveArguments } from '../log/archive-storage.ts';
 import { findNamedDirectory, readNamedFile } from '../../process/named-file.ts';
 
 export interface VerifyArguments extends ArchiveArguments {

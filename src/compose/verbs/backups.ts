@@ -18,7 +18,7 @@ import {
   type FoundBackup,
 } from '../../backup/restore.ts';
 import { NO_CHAIN } from '../../backup/verify-copy.ts';
-import { archiveIn, type ArchiveArguments } from '../log/archive-place.ts';
+import { archiveIn, type ArchiveArguments } from '../log/archive-storage.ts';
 import { createGuard } from '../installation/guarded-state.ts';
 import { openWrappers } from '../installation/keys.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';

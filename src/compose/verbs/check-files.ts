@@ -6,7 +6,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { coreFiles, type CoreFiles } from '../config/process-options.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import { openArchiveStorage } from '../log/archive-place.ts';
+import { openArchiveStorage } from '../log/archive-storage.ts';
 import { tryKek } from '../installation/keys.ts';
 
 /** One named file of the configuration that a start or a first use would fail on. */

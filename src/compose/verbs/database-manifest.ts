@@ -17,7 +17,7 @@ import {
   type DatabaseManifest,
 } from '../../backup/manifest.ts';
 import { NO_CHAIN, verifyStore, type VerifiedCopy } from '../../backup/verify-copy.ts';
-import { archiveIn, type ArchiveArguments } from '../log/archive-place.ts';
+import { archiveIn, type ArchiveArguments } from '../log/archive-storage.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseOpenProcess } from '../config/process-options.ts';
 import type { Config } from '../config/schema.ts';

@@ -6,7 +6,7 @@ import { createLog } from '../../process/log.ts';
 import { openStore } from '../../store/index.ts';
 import type { LogExtent } from '../../audit/identity/held-reasons.ts';
 import { verifierKeyText } from '../../crypto/log/signed-note.ts';
-import { KeyringRowMacs } from '../../broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../broker/kernel/row-macs.ts';
 import { atOrigin, AuditTrail, openBootLog, type Released } from '../log/audit-trail.ts';
 import { createGuard, releaseRows } from '../installation/guarded-state.ts';
 import { loadKeys } from '../../broker/keys/installation-keys.ts';

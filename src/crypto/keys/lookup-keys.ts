@@ -7,7 +7,11 @@ import {
 } from '../encryption/associated-data.ts';
 import type { RootKey } from './root-keys.ts';
 import type { FindRootKey } from '../encryption/envelope.ts';
-import { decryptColumn, encryptColumn, type ColumnEncryption } from '../encryption/sealed-column.ts';
+import {
+  decryptColumn,
+  encryptColumn,
+  type ColumnEncryption,
+} from '../encryption/encrypted-column.ts';
 import { importSecretKey, SECRET_KEY_BYTES, type SecretKey } from './secret-key.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { Backoff } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { DeliveryError } from '../failures.ts';
-import type { DeliveredSecret } from '../files/held-secret.ts';
+import type { DeliveredSecret } from '../files/delivered-secret.ts';
 import type { AgentLog } from './agent-log.ts';
 import type { Application, NewValue } from './application/application.ts';
 import type { Holding } from './holdings/holding.ts';

@@ -1,7 +1,7 @@
 import { ApiError } from '../../client/index.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { AgentFailure, Denied, OutOfTime } from '../failures.ts';
-import type { DeliveredSecret } from '../files/held-secret.ts';
+import type { DeliveredSecret } from '../files/delivered-secret.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { AgentSession } from './access/broker-access.ts';
 import { factsOf, failureKind } from './access/failure-kind.ts';

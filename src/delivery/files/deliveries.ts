@@ -1,6 +1,6 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { DeliveredSecret } from './held-secret.ts';
+import type { DeliveredSecret } from './delivered-secret.ts';
 import { ConfigError, DeliveryError } from '../failures.ts';
 import { SecretDirectory, type Replacement } from './directory/secret-directory.ts';
 import { directoryMode, targetConflicts, type FileOutput, type Outputs } from './outputs.ts';

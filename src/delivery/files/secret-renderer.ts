@@ -1,5 +1,5 @@
 import type { SecretData } from '../../domain/secrets/secret.ts';
-import type { DeliveredSecret } from './held-secret.ts';
+import type { DeliveredSecret } from './delivered-secret.ts';
 import { DeliveryError } from '../failures.ts';
 import type { Format } from './file-options.ts';
 import {

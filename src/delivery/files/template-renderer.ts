@@ -1,5 +1,5 @@
 import type { SecretData } from '../../domain/secrets/secret.ts';
-import type { DeliveredSecret } from './held-secret.ts';
+import type { DeliveredSecret } from './delivered-secret.ts';
 import { DeliveryError, codeOf } from '../failures.ts';
 import { readSmallFile } from './read-file.ts';
 import {

@@ -3,7 +3,7 @@ import type { AgentOptions } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { traceHeader } from './trace-header.ts';
 import { requireCertificate, type TlsIdentity } from './tls-identity.ts';
-import { UnusableAnswer } from './unusable-response.ts';
+import { UnusableAnswer } from './unusable-answer.ts';
 
 /** Idle time of a connection; it is below the keep-alive of common servers (60 s), so that no server closes a connection during a request. */
 const IDLE_SOCKET_MS = 30_000;

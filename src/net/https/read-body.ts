@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { UnusableAnswer } from './unusable-response.ts';
+import { UnusableAnswer } from './unusable-answer.ts';
 
 /**
  * The whole body, at most `maxBytes` of it whatever Content-Length announces. The signal of the request bounds its time.

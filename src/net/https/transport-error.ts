@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { socketFailure } from '../socket-failure.ts';
-import { UnusableAnswer } from './unusable-response.ts';
+import { UnusableAnswer } from './unusable-answer.ts';
 
 /**
  * An error of `HttpClient` or `readBody` as a caller of the broker may see it: ERR_PROVIDER_TIMEOUT once the signal aborted,

@@ -1,6 +1,6 @@
 import { action } from '../../cli/commands/action.ts';
 import type { ActionRow, CommandTable, OptionRow } from '../../cli/commands/command.ts';
-import type { ArchiveArguments } from '../../compose/log/archive-place.ts';
+import type { ArchiveArguments } from '../../compose/log/archive-storage.ts';
 import { print, showBytes } from '../output.ts';
 import { ARCHIVE, CONFIG } from './options.ts';
 

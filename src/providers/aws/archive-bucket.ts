@@ -1,6 +1,6 @@
 import type * as S3Sdk from '@aws-sdk/client-s3';
 import { BrokerError } from '../../domain/errors.ts';
-import type { ArchiveStorage } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { clientOptions } from './client/client-options.ts';

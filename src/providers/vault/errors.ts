@@ -1,6 +1,6 @@
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import { isTlsFault } from '../../net/https/tls-fault.ts';
-import { UnusableAnswer } from '../../net/https/unusable-response.ts';
+import { UnusableAnswer } from '../../net/https/unusable-answer.ts';
 import { socketFailure } from '../../net/socket-failure.ts';
 
 /** The parts of the server's text on which the broker acts. */

@@ -1,10 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
-import { MOST_ENCRYPTIONS, rotateRootKey, type KeyStatus } from '../../../src/broker/keys/rotate-keys.ts';
+import {
+  MOST_ENCRYPTIONS,
+  rotateRootKey,
+  type KeyStatus,
+} from '../../../src/broker/keys/rotate-keys.ts';
 import { changeRootKeys, readRootKeys } from '../../../src/broker/keys/root-key-rows.ts';
 import { readRewrapReport } from '../../../src/broker/keys/rewrap-report.ts';
-import { ENCRYPTION_STEP } from '../../../src/broker/keys/seal-ledger.ts';
-import { encryptCredential } from '../../../src/crypto/encryption/sealed-credential.ts';
+import { ENCRYPTION_STEP } from '../../../src/broker/keys/encryption-ledger.ts';
+import { encryptCredential } from '../../../src/crypto/encryption/encrypted-credential.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
 import { newCall } from '../../kit/broker/api-call.ts';

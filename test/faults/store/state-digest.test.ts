@@ -12,7 +12,7 @@ import { AttackedInstallation, type Row } from '../../kit/log/attacked-installat
 import { newCall } from '../../kit/broker/api-call.ts';
 import { credentialRow, leaseRow } from '../../kit/fakes/store-rows.ts';
 import { until } from '../../kit/backends/until.ts';
-import { KeyringRowMacs } from '../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../src/broker/kernel/row-macs.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { DIGESTED } from '../../../src/store/guard/guarded-tables.ts';
 import { RowGuard } from '../../../src/store/guard/row-guard.ts';

@@ -43,7 +43,7 @@ import {
 } from '../../../src/broker/state/operator-token-memory.ts';
 import { RotationTargets, type BoundTargets } from '../../../src/broker/state/rotation-targets.ts';
 import { RootKeyWrappers } from '../../../src/broker/keys/root-key-wrappers.ts';
-import { KeyringRowMacs } from '../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../src/broker/kernel/row-macs.ts';
 import { Sessions, type LiveSession } from '../../../src/broker/state/session-memory.ts';
 import { State } from '../../../src/broker/state/change-follower.ts';
 import { coreFollowers } from '../../../src/broker/state/followers.ts';

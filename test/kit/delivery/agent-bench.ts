@@ -1,6 +1,6 @@
 import { Agent } from '../../../src/delivery/agent/agent.ts';
 import { DeliveryError } from '../../../src/delivery/failures.ts';
-import type { DeliveredSecret } from '../../../src/delivery/files/held-secret.ts';
+import type { DeliveredSecret } from '../../../src/delivery/files/delivered-secret.ts';
 import { AgentLog } from '../../../src/delivery/agent/agent-log.ts';
 import { checkSettings } from '../../../src/delivery/settings/settings.ts';
 import { until } from '../backends/until.ts';

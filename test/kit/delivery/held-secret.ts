@@ -1,6 +1,6 @@
 import type { SecretData } from '../../../src/domain/secrets/secret.ts';
 import { Sensitive } from '../../../src/domain/secrets/sensitive.ts';
-import type { DeliveredSecret } from '../../../src/delivery/files/held-secret.ts';
+import type { DeliveredSecret } from '../../../src/delivery/files/delivered-secret.ts';
 
 /** A secret as the agent holds it. */
 export function heldSecret(name: string, data: SecretData, version = '1'): DeliveredSecret {

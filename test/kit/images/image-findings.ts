@@ -1,7 +1,7 @@
 import { Attestations } from '../../../src/broker/attestations/attestation-memory.ts';
 import { parseAttestation } from '../../../src/broker/attestations/parse-attestation.ts';
 import { parseSpec } from '../../../src/broker/model/schema.ts';
-import { KeyringRowMacs } from '../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../src/broker/kernel/row-macs.ts';
 import { Keyring } from '../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../src/crypto/keys/root-keys.ts';
 import {

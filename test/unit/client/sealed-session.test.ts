@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader } from 'jose';
 import { BrokerClient, WorkloadSession } from '../../../src/client/index.ts';
-import { encryptAnswer } from '../../../src/crypto/encryption/sealed-answer.ts';
+import { encryptAnswer } from '../../../src/crypto/encryption/encrypted-answer.ts';
 import { senderKey } from '../../../src/crypto/keys/sender-key.ts';
 import type { SenderKey } from '../../../src/domain/identity/sender-key.ts';
 import { json, problem, ScriptedBroker, type Step } from '../../kit/fakes/scripted-broker.ts';
@@ -36,9 +36,11 @@ const sealedFor =
   (index: number): Step =>
   (response) => {
     const { id, key } = proofAt(index);
-    void encryptAnswer(Buffer.from(JSON.stringify(DISCLOSURE)), { key, proofId: id }).then((jwe) => {
-      response.writeHead(200, { 'Content-Type': 'application/jose' }).end(jwe);
-    });
+    void encryptAnswer(Buffer.from(JSON.stringify(DISCLOSURE)), { key, proofId: id }).then(
+      (jwe) => {
+        response.writeHead(200, { 'Content-Type': 'application/jose' }).end(jwe);
+      },
+    );
   };
 
 async function logIn(...steps: readonly Step[]): Promise<WorkloadSession> {

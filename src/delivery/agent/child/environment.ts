@@ -1,6 +1,6 @@
 import type { ExecSettings } from '../../settings/settings.ts';
 import { DeliveryError } from '../../failures.ts';
-import type { DeliveredSecret } from '../../files/held-secret.ts';
+import type { DeliveredSecret } from '../../files/delivered-secret.ts';
 
 /** Limit of `NAME=value` with its NUL: with a longer string the kernel does not start the program (execve(2), MAX_ARG_STRLEN). */
 const MOST_BYTES = 131_072;

@@ -4,7 +4,7 @@ import type { BatchItem, Disclosed } from '../access/broker-access.ts';
 import { Backoff } from '../../../ports/backoff.ts';
 import { nameOf, type SecretSettings } from '../../settings/settings.ts';
 import { renewalTime, type BrokerTime } from '../broker-time.ts';
-import type { DeliveredSecret } from '../../files/held-secret.ts';
+import type { DeliveredSecret } from '../../files/delivered-secret.ts';
 
 interface HeldLease {
   /** Id of the lease; undefined if its session has ended: it keeps its end and cannot be extended. */

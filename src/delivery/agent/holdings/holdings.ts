@@ -2,7 +2,7 @@ import type { BatchItem, ItemAnswer, Problem } from '../access/broker-access.ts'
 import { kindOfStatus, type FailureKind } from '../access/failure-kind.ts';
 import type { BrokerTime } from '../broker-time.ts';
 import type { SecretSettings } from '../../settings/settings.ts';
-import type { DeliveredSecret } from '../../files/held-secret.ts';
+import type { DeliveredSecret } from '../../files/delivered-secret.ts';
 import { Holding } from './holding.ts';
 
 /** Reason why an item of a batch has no value. */

@@ -5,7 +5,7 @@ import { ConfigError } from '../../failures.ts';
 import { hostRefusal, refusalOf, tokenRefusal, type Refusal } from './admission.ts';
 import { parseSecretQuery, type SecretQuery } from './secret-query.ts';
 import { openToken } from './token-file.ts';
-import type { DeliveredSecret } from '../../files/held-secret.ts';
+import type { DeliveredSecret } from '../../files/delivered-secret.ts';
 
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 

@@ -6,7 +6,7 @@ import { Archiver } from '../../../../src/audit/archive/archiver.ts';
 import { Follower } from '../../../../src/audit/sinks/follower.ts';
 import type { Sink } from '../../../../src/audit/sinks/sink.ts';
 import { SinkCursors } from '../../../../src/audit/sinks/sink-cursor.ts';
-import { KeyringRowMacs } from '../../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../../src/broker/kernel/row-macs.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import type { ArchivePlan } from '../../../../src/ports/archives.ts';

@@ -13,7 +13,7 @@ import { verifyExport, type VerifyOptions } from '../../../../src/audit/verifica
 import { sha256Hex } from '../../../../src/crypto/hashes/digest.ts';
 import { systemClock } from '../../../../src/process/clock.ts';
 import type { ArchiveReference } from '../../../../src/domain/audit/audit-actions.ts';
-import type { ArchiveStorage } from '../../../../src/ports/archive-place.ts';
+import type { ArchiveStorage } from '../../../../src/ports/archive-storage.ts';
 import type { LogCheckpoint } from '../../../../src/ports/audit-log.ts';
 import { HandClock } from '../../../kit/time/hand-clock.ts';
 import { body, LogBench, type EventFields } from '../../../kit/log/log-bench.ts';

@@ -8,7 +8,7 @@ import { Follower } from '../../../../src/audit/sinks/follower.ts';
 import type { Sink } from '../../../../src/audit/sinks/sink.ts';
 import { SinkCursors } from '../../../../src/audit/sinks/sink-cursor.ts';
 import { HttpSink } from '../../../../src/audit/sinks/http.ts';
-import { KeyringRowMacs } from '../../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../../src/broker/kernel/row-macs.ts';
 import { systemClock } from '../../../../src/process/clock.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';

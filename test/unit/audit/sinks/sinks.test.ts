@@ -19,7 +19,7 @@ import type { SinkConfig } from '../../../../src/audit/config.ts';
 import { Follower } from '../../../../src/audit/sinks/follower.ts';
 import type { Delivery, Sink } from '../../../../src/audit/sinks/sink.ts';
 import { SinkCursors } from '../../../../src/audit/sinks/sink-cursor.ts';
-import { KeyringRowMacs } from '../../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../../src/broker/kernel/row-macs.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import { FileSink } from '../../../../src/audit/sinks/file.ts';

@@ -9,7 +9,7 @@ import { Follower } from '../../../../src/audit/sinks/follower.ts';
 import { SinkCursors } from '../../../../src/audit/sinks/sink-cursor.ts';
 import { escapeParameter, syslogFrame } from '../../../../src/audit/sinks/syslog-message.ts';
 import { SyslogSink } from '../../../../src/audit/sinks/syslog.ts';
-import { KeyringRowMacs } from '../../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../../src/broker/kernel/row-macs.ts';
 import { systemClock } from '../../../../src/process/clock.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';

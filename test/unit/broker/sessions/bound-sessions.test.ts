@@ -7,7 +7,7 @@ import {
 import { logIn } from '../../../../src/broker/sessions/log-in.ts';
 import type { Parts } from '../../../../src/compose/parts.ts';
 import type { ShownProof } from '../../../../src/broker/access/shown-proof.ts';
-import { deliver } from '../../../../src/broker/secrets/seal-for-session.ts';
+import { deliver } from '../../../../src/broker/secrets/encrypt-for-session.ts';
 import { ProofMemory } from '../../../../src/broker/state/proof-memory.ts';
 import { Sessions } from '../../../../src/broker/state/session-memory.ts';
 import { ByteText } from '../../../../src/domain/words/byte-text.ts';

@@ -21,8 +21,11 @@ import { generateRootKey, RootKey } from '../../../../src/crypto/keys/root-keys.
 import {
   decryptCredential,
   encryptCredential,
-} from '../../../../src/crypto/encryption/sealed-credential.ts';
-import { decryptRotation, encryptRotation } from '../../../../src/crypto/encryption/sealed-rotation.ts';
+} from '../../../../src/crypto/encryption/encrypted-credential.ts';
+import {
+  decryptRotation,
+  encryptRotation,
+} from '../../../../src/crypto/encryption/encrypted-rotation.ts';
 import { importSecretKey } from '../../../../src/crypto/keys/secret-key.ts';
 import { codeOf } from '../../../kit/checks/error-code.ts';
 
@@ -157,15 +160,17 @@ describe('a sealed credential', () => {
 
   it('opens the frozen vector and what it sealed itself', () => {
     expect(decryptCredential(find, at, frozen).toString()).toBe(value);
-    expect(decryptCredential(find, at, encryptCredential(root, at, Buffer.from('v'))).toString()).toBe(
-      'v',
-    );
+    expect(
+      decryptCredential(find, at, encryptCredential(root, at, Buffer.from('v'))).toString(),
+    ).toBe('v');
   });
 
   it('refuses another place, another root key and a change or loss of any byte', () => {
     const other = { ...at, credentialId: 'cr_0' };
     expect(codeOf(() => decryptCredential(find, other, frozen))).toBe(INVALID);
-    expect(codeOf(() => decryptCredential(find, { ...at, installation: 'x' }, frozen))).toBe(INVALID);
+    expect(codeOf(() => decryptCredential(find, { ...at, installation: 'x' }, frozen))).toBe(
+      INVALID,
+    );
     expect(codeOf(() => decryptCredential(() => undefined, at, frozen))).toBe(INVALID);
     expect(codeOf(() => decryptCredential(() => generateRootKey(), at, frozen))).toBe(INVALID);
     for (let i = 0; i < frozen.length; i++) {
@@ -202,7 +207,9 @@ describe('a value that a rotation keeps', () => {
 
   it('opens the frozen vector and what it sealed itself', () => {
     expect(decryptRotation(find, at, frozen).toString()).toBe(value);
-    expect(decryptRotation(find, at, encryptRotation(root, at, Buffer.from('v'))).toString()).toBe('v');
+    expect(decryptRotation(find, at, encryptRotation(root, at, Buffer.from('v'))).toString()).toBe(
+      'v',
+    );
   });
 
   it('refuses another rotation, path, slot and installation, and a change of any byte', () => {

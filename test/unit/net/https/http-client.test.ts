@@ -6,7 +6,7 @@ import { BrokerError } from '../../../../src/domain/errors.ts';
 import { HttpClient, type HttpRequest } from '../../../../src/net/https/http-client.ts';
 import { readBody } from '../../../../src/net/https/read-body.ts';
 import { transportError } from '../../../../src/net/https/transport-error.ts';
-import { UnusableAnswer } from '../../../../src/net/https/unusable-response.ts';
+import { UnusableAnswer } from '../../../../src/net/https/unusable-answer.ts';
 import { CertificateAuthority } from '../../../kit/network/certificates.ts';
 
 const authority = new CertificateAuthority();

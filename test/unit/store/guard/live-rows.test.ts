@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { KeyringRowMacs } from '../../../../src/broker/kernel/row-seals.ts';
+import { KeyringRowMacs } from '../../../../src/broker/kernel/row-macs.ts';
 import { Keyring } from '../../../../src/crypto/keys/keyring.ts';
 import { generateRootKey } from '../../../../src/crypto/keys/root-keys.ts';
 import { SetHash } from '../../../../src/crypto/hashes/set-hash.ts';

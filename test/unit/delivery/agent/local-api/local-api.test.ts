@@ -14,7 +14,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
-import type { DeliveredSecret } from '../../../../../src/delivery/files/held-secret.ts';
+import type { DeliveredSecret } from '../../../../../src/delivery/files/delivered-secret.ts';
 import { LocalApi } from '../../../../../src/delivery/agent/local-api/local-api.ts';
 import { listenLocally } from '../../../../../src/net/local-server.ts';
 import { freePort } from '../../../../kit/backends/free-port.ts';

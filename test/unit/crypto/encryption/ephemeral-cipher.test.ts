@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ephemeralCipher } from '../../../../src/crypto/encryption/ephemeral-sealer.ts';
+import { ephemeralCipher } from '../../../../src/crypto/encryption/ephemeral-cipher.ts';
 import { codeOf } from '../../../kit/checks/error-code.ts';
 
 const INVALID = 'ERR_CIPHERTEXT_INVALID';
@@ -18,9 +18,9 @@ describe('the sealer of the in-memory cache', () => {
   it('refuses places that would share an encoding', () => {
     const sealer = ephemeralCipher();
     expect(() => sealer.encrypt(Buffer.from('value'), 'a\ud800')).toThrow(TypeError);
-    expect(codeOf(() => sealer.decrypt(sealer.encrypt(Buffer.from('value'), 'a\ufffd'), 'a\ud800'))).toBe(
-      INVALID,
-    );
+    expect(
+      codeOf(() => sealer.decrypt(sealer.encrypt(Buffer.from('value'), 'a\ufffd'), 'a\ud800')),
+    ).toBe(INVALID);
   });
 
   it('opens nothing of another process', () => {

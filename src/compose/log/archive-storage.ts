@@ -1,6 +1,6 @@
 import { archiveDirectory } from '../../audit/archive/archive-directory.ts';
 import type { ArchiveConfig } from '../../audit/config.ts';
-import type { ArchiveStorage } from '../../ports/archive-place.ts';
+import type { ArchiveStorage } from '../../ports/archive-storage.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { systemClock } from '../../process/clock.ts';
 import { findNamedDirectory } from '../../process/named-file.ts';
@@ -14,7 +14,10 @@ export async function openArchive(
 }
 
 /** Loads the SDK of AWS only for a bucket. */
-export async function openArchiveStorage(to: ArchiveConfig['to'], clock: Clock): Promise<ArchiveStorage> {
+export async function openArchiveStorage(
+  to: ArchiveConfig['to'],
+  clock: Clock,
+): Promise<ArchiveStorage> {
   if (to.type === 'directory') return archiveDirectory(to.path);
   const { archiveBucket } = await import('../../providers/aws/archive-bucket.ts');
   return archiveBucket(to, clock);

@@ -1,7 +1,7 @@
 import { credentialData, type CredentialPlace } from './associated-data.ts';
 import type { FindRootKey } from './envelope.ts';
 import type { RootKey } from '../keys/root-keys.ts';
-import { decryptColumn, encryptColumn, type ColumnEncryption } from './sealed-column.ts';
+import { decryptColumn, encryptColumn, type ColumnEncryption } from './encrypted-column.ts';
 
 /** Seals a dynamic credential, which is kept to repeat the response to a request with the same idempotency key. */
 export function encryptCredential(

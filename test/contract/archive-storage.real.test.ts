@@ -3,7 +3,7 @@ import { archiveBucket } from '../../src/providers/aws/archive-bucket.ts';
 import { createBucket } from '../kit/aws/aws-bucket.ts';
 import { REGION, setCredentials } from '../kit/aws/aws-connection.ts';
 import { describeWith } from '../kit/backends/backends.ts';
-import { archivePlaceContract } from './archive-place.contract.ts';
+import { archivePlaceContract } from './archive-storage.contract.ts';
 
 describeWith(['moto'], 'moto', ({ moto }) => {
   archivePlaceContract('a bucket', async () => {

@@ -1,4 +1,4 @@
-import { encryptAnswer } from '../../crypto/encryption/sealed-answer.ts';
+import { encryptAnswer } from '../../crypto/encryption/encrypted-answer.ts';
 import type { ByteText } from '../../domain/words/byte-text.ts';
 import type { Caller } from '../access/call.ts';
 import type { Eventually } from '../kernel/eventually.ts';

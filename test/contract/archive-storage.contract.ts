@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ArchiveStorage } from '../../src/ports/archive-place.ts';
+import type { ArchiveStorage } from '../../src/ports/archive-storage.ts';
 
 export interface PlaceFixture {
   readonly place: ArchiveStorage;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { calculateJwkThumbprint, compactDecrypt, exportJWK } from 'jose';
-import { encryptAnswer } from '../../../../src/crypto/encryption/sealed-answer.ts';
+import { encryptAnswer } from '../../../../src/crypto/encryption/encrypted-answer.ts';
 import { importSenderKey, senderKey } from '../../../../src/crypto/keys/sender-key.ts';
 import { Sender } from '../../../kit/identity/proof-sender.ts';
 

@@ -1,7 +1,7 @@
 import { rotationData, type RotationPlace } from './associated-data.ts';
 import type { FindRootKey } from './envelope.ts';
 import type { RootKey } from '../keys/root-keys.ts';
-import { decryptColumn, encryptColumn, type ColumnEncryption } from './sealed-column.ts';
+import { decryptColumn, encryptColumn, type ColumnEncryption } from './encrypted-column.ts';
 
 /** Seals a value that a rotation keeps: the next value, or the previous one. */
 export function encryptRotation(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { errorAnswer } from '../../../../src/api/answer/error-response.ts';
+import { errorAnswer } from '../../../../src/api/answer/error-answer.ts';
 import { BrokerError, ERRORS, type ErrorCode } from '../../../../src/domain/errors.ts';
 
 const codes = Object.keys(ERRORS) as ErrorCode[];
@@ -39,9 +39,7 @@ describe('an error response', () => {
 
   it('has Retry-After if a retry can help', () => {
     const limited = new BrokerError('ERR_RATE_LIMITED', undefined, { retryAfterSeconds: 1.2 });
-    expect(errorAnswer(limited, 'r').headers).toEqual(
-      expect.arrayContaining(['Retry-After', '2']),
-    );
+    expect(errorAnswer(limited, 'r').headers).toEqual(expect.arrayContaining(['Retry-After', '2']));
     expect(respond('ERR_STORE_UNAVAILABLE').headers).toContain('Retry-After');
     expect(respond('ERR_DENIED').headers).not.toContain('Retry-After');
     expect(respond('ERR_TOKEN_INVALID').headers).toEqual(

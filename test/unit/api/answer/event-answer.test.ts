@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import { sendEvents } from '../../../../src/api/answer/event-response.ts';
+import { sendEvents } from '../../../../src/api/answer/event-answer.ts';
 import type { EventSink } from '../../../../src/broker/state/event-streams.ts';
 import { HeldBytes } from '../../../../src/net/listener/held-bytes.ts';
 import { until } from '../../../kit/backends/until.ts';
