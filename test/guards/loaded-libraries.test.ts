@@ -153,7 +153,7 @@ describe('libraries', () => {
     ],
     ['a mysql', { type: 'mysql', ...DATABASE }, ['mysql2']],
     ['a postgres', { type: 'postgres', ...DATABASE }, ['pg']],
-    ['a redis', { type: 'redis', ...DATABASE }, []],
+    ['a redis', { type: 'redis', ...DATABASE, allowCleartextPassword: true }, []],
   ])('are loaded for %s connection, and no others', async (_what, connection, expected) => {
     const loaded = await loadedBy(opening({ it: connection }));
     expect(loaded.filter((name) => ON_DEMAND.includes(name))).toEqual(expected);

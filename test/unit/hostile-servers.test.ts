@@ -178,6 +178,7 @@ describe('a hostile database server', () => {
         const passwordFile = join(directory, 'password');
         const config = redisConnectionSchema.parse({
           type: 'redis',
+          allowCleartextPassword: true,
           ...CONNECTION,
           port,
           passwordFile,

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
 import { loginKeys, passwordOptions } from '../rotator/options.ts';
-import { databaseServerFields, tlsFilesOf } from '../server/config.ts';
+import { cleartextOnLoopback, databaseServerFields, tlsFilesOf } from '../server/config.ts';
 import { mysqlAccountHost, mysqlUsername } from './client/account.ts';
 
 /** Schema of a connection in the configuration file: one MySQL or MariaDB server, as an account that may change others. */
@@ -12,6 +12,7 @@ export const mysqlConnectionSchema = z
     port: z.int().min(1).max(65_535).default(3306),
     username: mysqlUsername,
   })
+  .refine(cleartextOnLoopback.test, cleartextOnLoopback.refusal)
   .superRefine((server, context) => {
     const files = tlsFilesOf(server);
     // The driver compares host names with the certificate, but not IP addresses.

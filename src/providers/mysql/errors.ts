@@ -1,8 +1,10 @@
 import { BrokerError } from '../../domain/errors.ts';
+import { CLEARTEXT_NEEDS } from '../server/config.ts';
 
 const TLS_CODE =
   /^(?:HANDSHAKE_(?:NO_SSL_SUPPORT|SSL_ERROR)|ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/;
 const LOGIN_CODE = /^(?:AUTH_SWITCH_PLUGIN_ERROR|MYSQL_CLEAR_PASSWORD_NOT_ENABLED)$/;
+const LOGIN_METHOD = `the login would send the password itself: use mysql_native_password or caching_sha2_password; ${CLEARTEXT_NEEDS}`;
 const SOCKET_CODE = /^(?:E[A-Z_]{3,}|PROTOCOL_CONNECTION_LOST)$/;
 
 /** The server's numbers (MySQL, "Server Error Message Reference"; MariaDB, "MariaDB Error Codes"), except those that are simply `refused`. */
@@ -47,7 +49,9 @@ export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
   const { code, errno } = fieldsOf(error);
   if (TLS_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'tls');
-  if (LOGIN_CODE.test(code)) return failure('ERR_PROVIDER_DENIED', 'login_method');
+  if (LOGIN_CODE.test(code)) {
+    return new BrokerError('ERR_PROVIDER_DENIED', LOGIN_METHOD, { reason: 'login_method' });
+  }
   // Server errors come first, because their codes look like those of sockets.
   if (errno > 0) return fromServer(errno);
   if (SOCKET_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'network');

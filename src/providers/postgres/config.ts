@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { loginKeys, passwordOptions } from '../rotator/options.ts';
-import { databaseServerFields } from '../server/config.ts';
+import { cleartextOnLoopback, databaseServerFields } from '../server/config.ts';
 import { creationProblem, namesRole, revocationProblem } from './credentials/statements.ts';
 
 /** NAMEDATALEN less its terminator: PostgreSQL truncates longer names, which could then name another role. */
@@ -20,13 +20,15 @@ const roleName = z
   );
 
 /** A connection of the configuration file: one database of one server, with a role that may change others. */
-export const postgresConnectionSchema = z.strictObject({
-  type: z.literal('postgres'),
-  ...databaseServerFields,
-  port: z.int().min(1).max(65_535).default(5432),
-  database: roleName.default('postgres'),
-  username: roleName,
-});
+export const postgresConnectionSchema = z
+  .strictObject({
+    type: z.literal('postgres'),
+    ...databaseServerFields,
+    port: z.int().min(1).max(65_535).default(5432),
+    database: roleName.default('postgres'),
+    username: roleName,
+  })
+  .refine(cleartextOnLoopback.test, cleartextOnLoopback.refusal);
 
 export type PostgresConnectionConfig = z.infer<typeof postgresConnectionSchema>;
 

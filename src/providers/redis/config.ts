@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { loginKeys, passwordOptions } from '../rotator/options.ts';
-import { databaseServerFields, isLoopback, tlsFilesOf } from '../server/config.ts';
+import { cleartextOnLoopback, databaseServerFields, maySendPassword } from '../server/config.ts';
 
 /** User name as Redis stores it. A blank would end it in the ACL file (Redis, "ACL"). */
 const redisUsername = z
@@ -19,10 +19,12 @@ export const redisConnectionSchema = z
     port: z.int().min(1).max(65_535).default(6379),
     username: redisUsername,
   })
-  // AUTH sends the password itself, which an eavesdropper could use.
-  .refine((server) => tlsFilesOf(server) !== undefined || isLoopback(server.host), {
+  .refine(cleartextOnLoopback.test, cleartextOnLoopback.refusal)
+  // AUTH sends the password itself: an eavesdropper could use it, and on loopback any process that listens at the port.
+  .refine(maySendPassword, {
     path: ['tls'],
-    message: 'may be off on a loopback address only: Redis logs in with the password in the clear',
+    message:
+      'is needed, because Redis logs in with the password in the clear; on a loopback address allowCleartextPassword: true allows that',
   });
 
 export type RedisConnectionConfig = z.infer<typeof redisConnectionSchema>;

@@ -28,6 +28,8 @@ export const databaseServerFields = {
   passwordFile: file,
   /** TLS settings; default: TLS, except to loopback. `off` must be explicit; even then no plain password is sent. */
   tls: z.union([z.literal('off'), tlsFiles]).optional(),
+  /** Allows to send the password itself to the process that listens at the port, whichever it is; without TLS and to loopback only. */
+  allowCleartextPassword: z.boolean().default(false),
   limits: guardLimitsSchema.prefault({}),
   /** Locators that rotations may change and mounts may reach. */
   locators: z.array(z.string().min(1).max(1024)).min(1),
@@ -43,6 +45,29 @@ export function tlsFilesOf({ host, tls }: Reach): TlsFiles | undefined {
   if (tls === 'off') return undefined;
   return tls ?? (isLoopback(host) ? undefined : {});
 }
+
+/**
+ * Reports whether the password itself may be sent: to a server that has proven its name, or to loopback if the configuration allows it. On loopback any
+ * local process can listen at the port of a database that is down.
+ */
+export function maySendPassword(
+  server: Reach & { readonly allowCleartextPassword: boolean },
+): boolean {
+  return tlsFilesOf(server) !== undefined || server.allowCleartextPassword;
+}
+
+/** Refinement of the connection of a database. */
+export const cleartextOnLoopback = {
+  test: (server: Reach & { readonly allowCleartextPassword: boolean }): boolean =>
+    !server.allowCleartextPassword || (tlsFilesOf(server) === undefined && isLoopback(server.host)),
+  refusal: {
+    path: ['allowCleartextPassword'],
+    message: 'is for a loopback address without TLS',
+  },
+};
+
+/** Says what to configure if a login or a statement would send the password itself. */
+export const CLEARTEXT_NEEDS = 'configure tls, or on loopback allowCleartextPassword: true';
 
 /** Reports whether the name is loopback. Its address is not resolved, because it may change. */
 export function isLoopback(host: string): boolean {

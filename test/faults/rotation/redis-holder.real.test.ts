@@ -40,6 +40,7 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
     await asAdmin(redis, [['ACL', 'SETUSER', username, 'on', `#${sha256(password)}`, ...rights]]);
     const config = redisConnectionSchema.parse({
       type: 'redis',
+      allowCleartextPassword: true,
       host: redis.host,
       port: redis.port,
       username: redis.username,
@@ -47,10 +48,9 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
       locators: ['users/*'],
       limits: PATIENT,
     });
-    const target = (await openRedis('cache', config, { clock: systemClock })).rotation.target(
-      'acl-user',
-      { username },
-    );
+    const target = openRedis('cache', config, { clock: systemClock }).rotation.target('acl-user', {
+      username,
+    });
     const current: SecretData = { username, password };
     const pending = await target.create(turnOf(current));
     return { username, current, pending, target };

@@ -25,7 +25,7 @@ export async function everyConnection(
     kube: { type: 'kubernetes', server: 'https://127.0.0.1:1', tokenFile: file.path, ...shared },
     pg: { type: 'postgres', ...server, ...shared },
     my: { type: 'mysql', ...server, ...shared },
-    red: { type: 'redis', ...server, ...shared },
+    red: { type: 'redis', ...server, ...shared, allowCleartextPassword: true },
     'pg-a': { type: 'postgres', ...server, ...shared, prefixes: ['kv/team-a/**'] },
   };
   for (const [name, own] of Object.entries(locators))

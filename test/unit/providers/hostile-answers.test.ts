@@ -56,7 +56,11 @@ async function failing(
 
 describe('the worst answers of the protocol of Redis', () => {
   const ask = async (port: number): Promise<unknown> => {
-    const config = redisConnectionSchema.parse({ type: 'redis', ...shared(port) });
+    const config = redisConnectionSchema.parse({
+      type: 'redis',
+      allowCleartextPassword: true,
+      ...shared(port),
+    });
     const redis = new RedisServer(config, parts);
     return redis.read(contextOf(), (command) => command('ACL', 'GETUSER', 'app'));
   };

@@ -148,6 +148,7 @@ describe('the text of a hostile server', () => {
       closing.push(() => server.close());
       const config = redisConnectionSchema.parse({
         type: 'redis',
+        allowCleartextPassword: true,
         host: '127.0.0.1',
         port: server.port,
         username: 'admin',

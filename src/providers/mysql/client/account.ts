@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
+import { CLEARTEXT_NEEDS } from '../../server/config.ts';
 import { errorNumberOf } from '../errors.ts';
 import { quoteIdentifier, quoteLiteral } from './quote.ts';
 import type { MysqlSession } from './session.ts';
@@ -91,7 +92,9 @@ function mayBeFrom(from: string | null | undefined, { host }: MysqlAccount): boo
 
 /**
  * The part of CREATE USER and ALTER USER that sets a password. MariaDB logs statements unchanged, so it gets the hash. MySQL from 5.7 on
- * replaces passwords in its logs and gets the password, because the server salts the hash of its own method.
+ * replaces passwords in its logs and gets the password, because the server salts the hash of its own method. It gets it only over TLS, or if the
+ * configuration allows cleartext on loopback.
+ * @throws ERR_PROVIDER_DENIED, reason `cleartext_password`.
  */
 export async function passwordClause(
   session: MysqlSession,
@@ -100,6 +103,10 @@ export async function passwordClause(
 ): Promise<string> {
   const [row] = await session.ask('SELECT VERSION()');
   if (row?.[0]?.includes('MariaDB') !== true) {
+    if (!session.maySendPassword) {
+      const detail = `MySQL gets a new password in the clear; ${CLEARTEXT_NEEDS}`;
+      throw new BrokerError('ERR_PROVIDER_DENIED', detail, { reason: 'cleartext_password' });
+    }
     return `IDENTIFIED BY ${quoteLiteral(password.reveal())}`;
   }
   const hash = quoteLiteral(nativeHash(password.reveal()));

@@ -1,10 +1,11 @@
-import type { Connection, ConnectionOptions, createConnection } from 'mysql2';
+import type mysql2 from 'mysql2';
+import type { AuthPlugin, Connection, ConnectionOptions } from 'mysql2';
 import type { BrokerError } from '../../../domain/errors.ts';
 import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { createGuard, type Guard, type GuardParts } from '../../guard/guard.ts';
 import { BoundedSocket } from '../../server/bounded-socket.ts';
-import { isLoopback, tlsFilesOf } from '../../server/config.ts';
+import { isLoopback, maySendPassword, tlsFilesOf } from '../../server/config.ts';
 import { readPasswordFile } from '../../server/password-file.ts';
 import { readTlsIdentity } from '../../server/read-tls-identity.ts';
 import type { MysqlConnectionConfig } from '../config.ts';
@@ -12,7 +13,7 @@ import { toBrokerError } from '../errors.ts';
 import { boundPackets } from './bound-packets.ts';
 import { MysqlSession } from './session.ts';
 
-type Connect = typeof createConnection;
+type Driver = Pick<typeof mysql2, 'createConnection' | 'authPlugins'>;
 /** Faults of the transport, which cause other errors. */
 const TELLING = new Set(['tls', 'too_large']);
 
@@ -36,7 +37,7 @@ export async function connectMysql(
   config: MysqlConnectionConfig,
   parts: GuardParts,
 ): Promise<MysqlServer> {
-  return new MysqlServer(config, parts, (await import('mysql2')).default.createConnection);
+  return new MysqlServer(config, parts, (await import('mysql2')).default);
 }
 
 /** One MySQL or MariaDB server. Each operation opens its own connection: none waits for another, and none stays idle with an administrator's rights. */
@@ -47,15 +48,15 @@ export class MysqlServer {
   readonly username: string;
   readonly guard: Guard;
   readonly #config: MysqlConnectionConfig;
-  readonly #connect: Connect;
+  readonly #driver: Driver;
 
-  constructor(config: MysqlConnectionConfig, parts: GuardParts, connect: Connect) {
+  constructor(config: MysqlConnectionConfig, parts: GuardParts, driver: Driver) {
     this.host = config.host;
     this.port = config.port;
     this.username = config.username;
     this.guard = createGuard(config.limits, parts);
     this.#config = config;
-    this.#connect = connect;
+    this.#driver = driver;
   }
 
   /** Reads with the connection's own account; retried if that may help. @throws ERR_PROVIDER_*. */
@@ -93,14 +94,17 @@ export class MysqlServer {
     socket.on('error', note);
     signal.addEventListener('abort', end, { once: true });
     try {
-      const connection = this.#connect({ ...options, stream: () => socket });
+      const connection = this.#driver.createConnection({ ...options, stream: () => socket });
       boundPackets(connection, (error) => {
         refused = error;
         socket.destroy(error);
       });
       // The connection may fail more than once, and an error without a listener would end the process.
       connection.on('error', note);
-      const result = await Promise.race([workAfterLogin(connection, work), rejectOnClose(socket)]);
+      const result = await Promise.race([
+        workAfterLogin(connection, work, maySendPassword(this.#config)),
+        rejectOnClose(socket),
+      ]);
       // Sends the quit message without waiting for an answer.
       connection.end(() => undefined);
       return result;
@@ -113,6 +117,14 @@ export class MysqlServer {
       signal.removeEventListener('abort', end);
       socket.destroy();
     }
+  }
+
+  /** The method as it is used without TLS: its second round encrypts the password with a key that the peer sends, whichever process it is. */
+  #sha2WithoutTls(): Record<string, AuthPlugin> {
+    if (!isLoopback(this.host)) return { caching_sha2_password: refuseMethod };
+    if (maySendPassword(this.#config)) return {};
+    const method = this.#driver.authPlugins.caching_sha2_password({});
+    return { caching_sha2_password: firstRoundOnly(method) };
   }
 
   async #options({ username, password }: MysqlLogin): Promise<ConnectionOptions> {
@@ -132,8 +144,7 @@ export class MysqlServer {
       authPlugins: {
         mysql_clear_password: refuseMethod,
         sha256_password: refuseMethod,
-        // Without TLS its second round encrypts the password with a key that an attacker in between could have sent.
-        ...(tls === undefined && !isLoopback(this.host) && { caching_sha2_password: refuseMethod }),
+        ...(tls === undefined && this.#sha2WithoutTls()),
       },
       // A server must not read the broker's files (LOAD DATA LOCAL INFILE).
       flags: ['-LOCAL_FILES'],
@@ -146,9 +157,24 @@ export class MysqlServer {
   }
 }
 
-async function workAfterLogin<T>(connection: Connection, work: Work<T>): Promise<T> {
+/** The first round of the method sends a proof of the password, which a server accepts while it remembers the login. */
+const FULL_LOGIN = 4;
+
+/** Refuses the second round. */
+function firstRoundOnly(method: AuthPlugin): AuthPlugin {
+  return (metadata) => {
+    const answer = method(metadata);
+    return (data) => (data.length === 1 && data[0] === FULL_LOGIN ? refuseMethod() : answer(data));
+  };
+}
+
+async function workAfterLogin<T>(
+  connection: Connection,
+  work: Work<T>,
+  maySend: boolean,
+): Promise<T> {
   await waitForLogin(connection);
-  return work(new MysqlSession(connection.promise()));
+  return work(new MysqlSession(connection.promise(), maySend));
 }
 
 /**
@@ -170,7 +196,7 @@ async function waitForLogin(connection: Connection): Promise<void> {
   await promise;
 }
 
-/** Login methods that send the plain password; no account of the broker uses them. */
+/** Refuses a login that sends the plain password, or gives it to a peer that has proven nothing. */
 function refuseMethod(): never {
   throw Object.assign(new Error('a login in the clear'), { code: 'AUTH_SWITCH_PLUGIN_ERROR' });
 }

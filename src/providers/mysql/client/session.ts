@@ -9,10 +9,13 @@ export type MysqlRow = readonly (string | null)[];
 
 /** Session of one login, for the few statements of one operation. */
 export class MysqlSession {
+  /** True if a statement may contain a password: the connection has TLS, or the configuration allows it. */
+  readonly maySendPassword: boolean;
   readonly #connection: Connection;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, maySendPassword: boolean) {
     this.#connection = connection;
+    this.maySendPassword = maySendPassword;
   }
 
   /** A statement without result rows. Its author has quoted all values, because names and passwords of accounts cannot be bound. */

@@ -2,7 +2,7 @@ import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { CallState } from '../../../ports/backend.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { createGuard, type Guard, type GuardParts } from '../../guard/guard.ts';
-import { isLoopback, tlsFilesOf } from '../../server/config.ts';
+import { maySendPassword, tlsFilesOf } from '../../server/config.ts';
 import { readPasswordFile } from '../../server/password-file.ts';
 import { readTlsIdentity } from '../../server/read-tls-identity.ts';
 import type { PostgresConnectionConfig } from '../config.ts';
@@ -102,7 +102,7 @@ class GuardedServer implements PostgresServer {
       ...who,
       database: who.database ?? this.#config.database,
       tls: files && (await readTlsIdentity(files)),
-      isLocal: isLoopback(host),
+      maySendPassword: maySendPassword(this.#config),
       statementMs: limits.timeoutMs,
     };
     return withSession(this.#driver, login, signal, work);

@@ -3,6 +3,7 @@ import type { ClientConfig, QueryArrayConfig } from 'pg';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
+import { CLEARTEXT_NEEDS } from '../../server/config.ts';
 import { toBrokerError } from '../errors.ts';
 import { PostgresWire } from './wire.ts';
 
@@ -21,8 +22,8 @@ export interface PostgresLogin {
   readonly password: Sensitive<string>;
   /** Files of the TLS connection; undefined: no TLS. */
   readonly tls: TlsIdentity | undefined;
-  /** A loopback connection: the server may ask for the plain password. */
-  readonly isLocal: boolean;
+  /** The server may ask for the password itself, or for its MD5, which is as good for a login. Otherwise only SCRAM proves the server, too. */
+  readonly maySendPassword: boolean;
   readonly statementMs: number;
 }
 
@@ -69,7 +70,7 @@ class DriverSession implements PostgresSession {
     this.#client = new driver.Client(clientConfig(login, this.#wire));
     // An error while no statement runs: the next statement fails and reports it.
     this.#client.on('error', () => undefined);
-    this.#watchLogin(login.tls !== undefined || login.isLocal);
+    this.#watchLogin(login.maySendPassword);
   }
 
   async open(): Promise<void> {
@@ -125,13 +126,17 @@ class DriverSession implements PostgresSession {
   }
 
   /** Watches the login. These listeners run before the driver's, which are attached on connect: a destroyed wire sends nothing more. */
-  #watchLogin(isPrivate: boolean): void {
+  #watchLogin(maySendPassword: boolean): void {
     const { connection } = this.#client;
     let proof: 'none' | 'begun' | 'given' = 'none';
     const asked = (): void => void (this.wasAsked = true);
     const askedInTheClear = (): void => {
       asked();
-      if (!isPrivate) this.#distrust('weak_authentication');
+      if (!maySendPassword)
+        this.#distrust(
+          'weak_authentication',
+          `the server asks for the password itself; ${CLEARTEXT_NEEDS}`,
+        );
     };
     connection.on('authenticationCleartextPassword', askedInTheClear);
     connection.on('authenticationMD5Password', askedInTheClear);
@@ -146,8 +151,8 @@ class DriverSession implements PostgresSession {
     });
   }
 
-  #distrust(reason: string): void {
-    this.#failure ??= new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason });
+  #distrust(reason: string, detail?: string): void {
+    this.#failure ??= new BrokerError('ERR_PROVIDER_MALFORMED', detail, { reason });
     this.#wire.destroy();
   }
 }

@@ -1,10 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { generateKeyPairSync, privateDecrypt } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../../src/process/clock.ts';
+import { mysqlNativeHash } from '../../../../src/crypto/hashes/mysql-native-hash.ts';
+import type { BrokerError } from '../../../../src/domain/errors.ts';
 import { Sensitive } from '../../../../src/domain/secrets/sensitive.ts';
+import { passwordClause } from '../../../../src/providers/mysql/client/account.ts';
+import type { MysqlSession } from '../../../../src/providers/mysql/client/session.ts';
 import { connectMysql, type MysqlServer } from '../../../../src/providers/mysql/client/server.ts';
 import { mysqlConnectionSchema } from '../../../../src/providers/mysql/config.ts';
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
@@ -47,6 +52,7 @@ describe('a hostile MySQL server (R05)', () => {
   const reach = async (
     answer: (socket: Socket, count: number) => void,
     tls?: object,
+    changes: object = {},
   ): Promise<MysqlServer> => {
     server = await startHostileServer(answer);
     const config = mysqlConnectionSchema.parse({
@@ -58,6 +64,7 @@ describe('a hostile MySQL server (R05)', () => {
       locators: ['users/*'],
       limits: { ...PATIENT, maxRetries: 0 },
       ...(tls !== undefined && { tls }),
+      ...changes,
     });
     return connectMysql(config, { clock: systemClock });
   };
@@ -82,6 +89,75 @@ describe('a hostile MySQL server (R05)', () => {
         reason: 'login_method',
       });
       expect(server.received().toString('latin1')).not.toContain(PASSWORD);
+    },
+  );
+
+  /** Asks for the second round of the method, with its own key. */
+  const askingByItsKey = (publicKey: string) => (socket: Socket, count: number) => {
+    if (count === 0) socket.write(GREETING);
+    if (count === 1)
+      socket.write(packet(2, bytes(0xfe), 'caching_sha2_password\0saltsaltsaltsaltsalt\0'));
+    if (count === 2) socket.write(packet(4, bytes(1, 4)));
+    if (count === 3) socket.write(packet(6, bytes(1), publicKey));
+    if (count === 4) socket.end(packet(8, bytes(0xff, 0x15, 0x04), '#28000 no'));
+  };
+  const rsa = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+
+  it('gets no password under its own key', async () => {
+    const mysql = await reach(askingByItsKey(rsa.publicKey));
+    const error = await failure(mysql);
+    expect(error).toMatchObject({ code: 'ERR_PROVIDER_DENIED', reason: 'login_method' });
+    expect(error.detail).toMatch(/allowCleartextPassword: true/);
+    // Two answers: the handshake and the proof of the first round.
+    expect(server.received().length).toBeLessThan(300);
+  });
+
+  it('gets the password under its own key on loopback if the configuration allows it', async () => {
+    const mysql = await reach(askingByItsKey(rsa.publicKey), undefined, {
+      allowCleartextPassword: true,
+    });
+    expect(await failure(mysql)).toMatchObject({ reason: 'login_refused' });
+    const encrypted = server.received().subarray(-256);
+    const masked = privateDecrypt({ key: rsa.privateKey, oaepHash: 'sha1' }, encrypted);
+    const salt = Buffer.from('saltsaltsaltsaltsalt');
+    expect(Buffer.from(masked.map((byte, at) => byte ^ (salt[at % 20] ?? 0))).toString()).toBe(
+      `${PASSWORD}\0`,
+    );
+  });
+
+  it.each([
+    [
+      'MySQL without TLS',
+      '8.4.0',
+      false,
+      /^refused cleartext_password .*allowCleartextPassword: true/,
+    ],
+    ['MySQL over TLS, or if allowed', '8.4.0', true, /^IDENTIFIED BY 'canary/],
+    [
+      'MariaDB without TLS',
+      '11.4.2-MariaDB',
+      false,
+      /^IDENTIFIED VIA mysql_native_password USING '\*[0-9A-F]{40}'$/,
+    ],
+  ])(
+    'gets a new password as its hash or not at all: %s',
+    async (_what, version, maySendPassword, expected) => {
+      server = await startHostileServer(() => undefined);
+      const session = { maySendPassword, ask: () => Promise.resolve([[version]]) };
+      const clause = await passwordClause(
+        session as unknown as MysqlSession,
+        new Sensitive(PASSWORD),
+        mysqlNativeHash,
+      ).catch((error: unknown) => {
+        const { reason, detail } = error as BrokerError;
+        return `refused ${reason} ${detail}`;
+      });
+      expect(clause).toMatch(expected);
+      if (!maySendPassword) expect(clause).not.toContain(PASSWORD);
     },
   );
 

@@ -59,20 +59,34 @@ describe('a hostile PostgreSQL server (R05)', () => {
       else rows(socket);
     };
 
+  const asking = (asked: Buffer): Answer => {
+    return (socket) => socket.write(message('R', asked));
+  };
+  const [CLEAR, MD5] = [int32(3), Buffer.concat([int32(5), Buffer.from('salt')])];
+
   it.each([
-    ['in the clear', int32(3)],
-    ['as MD5', Buffer.concat([int32(5), Buffer.from('salt')])],
-  ])('gets no password %s, without TLS', async (_how, asked) => {
-    const { ask, sent } = await against(
-      (socket) => socket.write(message('R', asked)),
-      { tls: 'off' },
-      '127.0.0.2',
-    );
+    ['in the clear from another host', CLEAR, '127.0.0.2', { tls: 'off' }],
+    ['as MD5 from another host', MD5, '127.0.0.2', { tls: 'off' }],
+    ['in the clear on loopback', CLEAR, '127.0.0.1', {}],
+    ['as MD5 on loopback', MD5, '127.0.0.1', {}],
+  ])('gets no password %s, without TLS', async (_how, asked, address, changes) => {
+    const { ask, sent } = await against(asking(asked), changes, address);
     const error = await failureOf(ask());
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_MALFORMED', reason: 'weak_authentication' });
+    expect(error.detail).toMatch(/allowCleartextPassword: true/);
     expect(sent()).not.toContain(PASSWORD);
     expect(sent()).not.toContain('md5');
     expect(sent()).toContain('broker');
+  });
+
+  it('gets the password on loopback if the configuration allows it, and never elsewhere', async () => {
+    const allowing = { allowCleartextPassword: true, limits: { timeoutMs: 500, maxRetries: 0 } };
+    const { ask, sent } = await against(asking(CLEAR), allowing);
+    await failureOf(ask());
+    expect(sent()).toContain(PASSWORD);
+    await expect(against(asking(CLEAR), { ...allowing, tls: 'off' }, '127.0.0.2')).rejects.toThrow(
+      /for a loopback address without TLS/,
+    );
   });
 
   it('gets no byte before TLS on another host', async () => {

@@ -11,6 +11,7 @@ import { PATIENT } from '../../../kit/providers/longest-timeout.ts';
 const PASSWORD = 'canary-password-of-the-login';
 const CONFIG = {
   type: 'redis',
+  allowCleartextPassword: true,
   host: '127.0.0.1',
   username: 'admin',
   passwordFile: '/nowhere',
@@ -39,10 +40,17 @@ describe('a hostile Redis server (R05)', () => {
     expect(wholeText(error)).not.toContain('canary');
   });
 
-  it('gets no login without TLS, except on loopback', () => {
+  it('gets no login without TLS, except on loopback where the configuration allows it', () => {
     const remote = { ...CONFIG, host: 'cache.example' };
-    expect(redisConnectionSchema.safeParse({ ...remote, tls: 'off' }).success).toBe(false);
-    expect(redisConnectionSchema.safeParse(remote).success).toBe(true);
-    expect(redisConnectionSchema.safeParse({ ...CONFIG, tls: 'off' }).success).toBe(true);
+    const refused = { ...CONFIG, allowCleartextPassword: false };
+    const issueOf = (config: object) =>
+      redisConnectionSchema.safeParse(config).error?.issues[0]?.message;
+    expect(issueOf({ ...CONFIG, tls: 'off' })).toBeUndefined();
+    expect(issueOf({ ...refused, tls: { caFile: '/ca.pem' } })).toBeUndefined();
+    expect(issueOf(refused)).toMatch(/allowCleartextPassword: true/);
+    expect(issueOf({ ...refused, tls: 'off' })).toMatch(/allowCleartextPassword: true/);
+    expect(issueOf({ ...refused, host: 'cache.example', tls: 'off' })).toMatch(/is needed/);
+    expect(issueOf(remote)).toMatch(/for a loopback address without TLS/);
+    expect(issueOf({ ...CONFIG, tls: {} })).toMatch(/for a loopback address without TLS/);
   });
 });
