@@ -92,6 +92,7 @@ describeWith(
             },
             cache: {
               type: 'redis',
+              allowCleartextPassword: true,
               host: redis.host,
               port: redis.port,
               username: CACHE_ADMIN,
