@@ -1,8 +1,11 @@
 import { actorName, type LogRecord } from './log-record.ts';
 
 const OUTCOMES = { ok: 'success', deny: 'failure', error: 'failure' } as const;
-/** JSON escapes of entries hide them until they are parsed; no line-based reader may get them. */
-const CONTROLS = /[^\P{Cc}\n\r]|[\u2028\u2029]/gu;
+/**
+ * Control and format characters, such as those that reverse the direction of text, and line separators. JSON escapes of entries hide them until they are
+ * parsed; no reader of lines may get them.
+ */
+const CONTROLS = /[^\P{Cc}\n\r]|[\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** A message in ArcSight's Common Event Format, version 0, on one line. */
 export function cefMessage(record: LogRecord): string {

@@ -98,8 +98,8 @@ const ALL = AUDIT_ACTIONS.flatMap((action) =>
   ),
 );
 
-/** No line may have them. */
-const CONTROLS = /[\p{Cc}\u2028\u2029]/u;
+/** No line may have them: control and format characters, such as those that reverse the direction of text, and line separators. */
+const CONTROLS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -128,6 +128,15 @@ describe('the formats of the log', () => {
     expect(parsed('ocsf', entry)).toMatchObject({ class_uid: 6003, activity_name: 'toString' });
     expect(parsed('kubernetes', entry)).toMatchObject({ objectRef: { resource: 'unknown' } });
     expect(formatEntry('cef', entry)).toContain('|toString|toString|');
+  });
+
+  it('write no character that changes how a line is displayed', () => {
+    const comment = 'a\u202eb\u200bc\u{e0041}d\u00ade';
+    const entry = located({ action: 'quarantine.lift', outcome: 'ok', actor: ACTORS[2], comment });
+    for (const format of LOG_FORMATS.slice(1))
+      expect(formatEntry(format, entry)).not.toMatch(CONTROLS);
+    expect(formatEntry('cef', entry)).toContain('msg=a?b?c?d?e');
+    expect(parsed('ocsf', entry)).toMatchObject({ comment });
   });
 
   it('write any text that a client may choose on one line, without a control character', () => {
