@@ -39,13 +39,12 @@ describe('the package @quaymaster/client', () => {
       'LICENSE',
       'README.md',
       'client',
-      'clock.d.ts',
-      'clock.js',
       'crypto',
       'domain',
       'net',
       'package.json',
       'ports',
+      'process',
     ]);
   });
 
