@@ -1,4 +1,6 @@
 import type { ErrorCode } from '../errors.ts';
+import { redactCredentials } from '../words/redact-credentials.ts';
+import { encodeText, type TextDigest } from './audit-text.ts';
 import type { FormatRow, OcsfClass } from './formats/format-row.ts';
 
 declare const encoded: unique symbol;
@@ -85,6 +87,54 @@ export interface AuditFacts {
   /** The origin that a released log opens. */
   readonly log: OriginReference;
   readonly archive: ArchiveReference;
+}
+
+/** One optional text member, with the comma before it. */
+export const textFact = (name: string, value: string | undefined, digest: TextDigest): string =>
+  value === undefined ? '' : `,"${name}":${encodeText(value, digest)}`;
+
+/** Encodes a text that a caller may have chosen as an optional member: credentials are redacted. */
+export const chosenFact = (name: string, value: string | undefined, digest: TextDigest): string =>
+  textFact(name, value === undefined ? undefined : redactCredentials(value), digest);
+
+/**
+ * Encodes the text facts of an entry. Written out without a loop: reading properties by name doubles the time of an entry. `named` writes the names of
+ * secrets.
+ */
+export function encodeTexts(
+  facts: Partial<AuditFacts>,
+  digest: TextDigest,
+  named: typeof textFact,
+): string {
+  return (
+    named('path', facts.path, digest) +
+    named('version', facts.version, digest) +
+    textFact('mount', facts.mount, digest) +
+    (facts.locator ?? '') +
+    textFact('lease', facts.lease, digest) +
+    textFact('credential', facts.credential, digest) +
+    textFact('session', facts.session, digest) +
+    textFact('workload', facts.workload, digest) +
+    textFact('fingerprint', facts.fingerprint, digest) +
+    textFact('fieldFingerprints', facts.fieldFingerprints, digest) +
+    textFact('token', facts.token, digest) +
+    textFact('tokenId', facts.tokenId, digest) +
+    textFact('method', facts.method, digest) +
+    textFact('cause', facts.cause, digest) +
+    chosenFact('comment', facts.comment, digest) +
+    chosenFact('query', facts.query, digest) +
+    textFact('rotation', facts.rotation, digest) +
+    textFact('step', facts.step, digest) +
+    textFact('requestedBy', facts.requestedBy, digest) +
+    textFact('claimedUid', facts.claimedUid, digest) +
+    textFact('reviewedUid', facts.reviewedUid, digest) +
+    textFact('keyThumbprint', facts.keyThumbprint, digest) +
+    textFact('quarantine', facts.quarantine, digest) +
+    textFact('alert', facts.alert, digest) +
+    textFact('approval', facts.approval, digest) +
+    textFact('refused', facts.refused, digest) +
+    textFact('posture', facts.posture, digest)
+  );
 }
 
 export interface PodReference {

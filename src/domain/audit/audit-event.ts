@@ -1,15 +1,18 @@
 import type { AuditActor, ClientFacts } from './audit-actor.ts';
-import type {
-  ArchiveReference,
-  AuditEvent,
-  AuditFacts,
-  BootReference,
-  EncodedActor,
-  EncodedClient,
-  EncodedLocator,
-  CheckpointReference,
-  HeadReference,
-  OriginReference,
+import {
+  chosenFact,
+  encodeTexts,
+  textFact,
+  type ArchiveReference,
+  type AuditEvent,
+  type AuditFacts,
+  type BootReference,
+  type EncodedActor,
+  type EncodedClient,
+  type EncodedLocator,
+  type CheckpointReference,
+  type HeadReference,
+  type OriginReference,
 } from './audit-actions.ts';
 import { encodeText, refusedText, type TextDigest } from './audit-text.ts';
 import { instant } from '../time/instant.ts';
@@ -136,51 +139,6 @@ function encodeArchive(archive: ArchiveReference, digest: TextDigest): string {
     ({ name, end: last, sha256 }) => `{${members({ name, end: last, sha256 }, digest)}}`,
   );
   return `{${members({ first, end, root, place }, digest)},"objects":[${objects.join(',')}]}`;
-}
-
-/** One optional text member, with the comma before it. */
-const textFact = (name: string, value: string | undefined, digest: TextDigest): string =>
-  value === undefined ? '' : `,"${name}":${encodeText(value, digest)}`;
-
-/** Encodes a text that a caller may have chosen as an optional member: credentials are redacted. */
-const chosenFact = (name: string, value: string | undefined, digest: TextDigest): string =>
-  textFact(name, value === undefined ? undefined : redactCredentials(value), digest);
-
-/** Written out without a loop: reading properties by name doubles the time of an entry. `named` writes the names of secrets. */
-function encodeTexts(
-  facts: Partial<AuditFacts>,
-  digest: TextDigest,
-  named: typeof textFact,
-): string {
-  return (
-    named('path', facts.path, digest) +
-    named('version', facts.version, digest) +
-    textFact('mount', facts.mount, digest) +
-    (facts.locator ?? '') +
-    textFact('lease', facts.lease, digest) +
-    textFact('credential', facts.credential, digest) +
-    textFact('session', facts.session, digest) +
-    textFact('workload', facts.workload, digest) +
-    textFact('fingerprint', facts.fingerprint, digest) +
-    textFact('fieldFingerprints', facts.fieldFingerprints, digest) +
-    textFact('token', facts.token, digest) +
-    textFact('tokenId', facts.tokenId, digest) +
-    textFact('method', facts.method, digest) +
-    textFact('cause', facts.cause, digest) +
-    chosenFact('comment', facts.comment, digest) +
-    chosenFact('query', facts.query, digest) +
-    textFact('rotation', facts.rotation, digest) +
-    textFact('step', facts.step, digest) +
-    textFact('requestedBy', facts.requestedBy, digest) +
-    textFact('claimedUid', facts.claimedUid, digest) +
-    textFact('reviewedUid', facts.reviewedUid, digest) +
-    textFact('keyThumbprint', facts.keyThumbprint, digest) +
-    textFact('quarantine', facts.quarantine, digest) +
-    textFact('alert', facts.alert, digest) +
-    textFact('approval', facts.approval, digest) +
-    textFact('refused', facts.refused, digest) +
-    textFact('posture', facts.posture, digest)
-  );
 }
 
 function encodeReferences(facts: Partial<AuditFacts>, digest: TextDigest): string {
