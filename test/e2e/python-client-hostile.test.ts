@@ -272,6 +272,65 @@ with session(timeout=0.8, deadline=0.9) as s:
     expect(read?.headers['accept-encoding']).toBe('identity');
   });
 
+  it('needs one retry after the server closed all kept connections', async () => {
+    const program = `
+import threading
+from quaymaster import _client
+pauses = []
+_client.Backoff.next = lambda self, retry_after: pauses.append(retry_after) or 0.0
+with session() as s:
+    barrier = threading.Barrier(6)
+    def read():
+        barrier.wait()
+        s.read("own/db")
+    threads = [threading.Thread(target=read) for _ in range(6)]
+    for each in threads: each.start()
+    for each in threads: each.join()
+    ask("close")
+    s.read("own/db")
+say(len(pauses))
+`;
+    answer = (response) =>
+      void setTimeout(() => response.writeHead(200, JSON_TYPE).end(SECRET), 300);
+    requests = [];
+    const lines = await client.run(program, environment, () => {
+      server.closeIdleConnections();
+      return Promise.resolve();
+    });
+    expect(lines).toEqual(['close', '1']);
+  });
+
+  it('resumes an event stream after the last event, and reads only what it follows', async () => {
+    const streams = ['id: 7\nevent: ready\ndata: {}\n\nid: 8\nevent: secret.changed\n'];
+    streams.push(`data: {"path": "own/other"}\n\nid: 9\nevent: leases.changed\ndata: {}\n\n`);
+    const resumed: unknown[] = [];
+    let version = 0;
+    const to: Answer = (response) => {
+      const request = requests.at(-1);
+      if (request?.url !== '/api/v1/events') {
+        version += request?.method === 'GET' ? 1 : 0;
+        inJson(SECRET.replace('"1"', `"${version}"`))(response, request!.socket);
+        return;
+      }
+      resumed.push(request.headers['last-event-id']);
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      // The first stream breaks off within an event, the second has an event that is too long.
+      if (resumed.length === 1) response.write(streams.join('').slice(0, 60));
+      if (resumed.length === 2) response.write(`data: ${'x'.repeat(100_000)}`);
+      if (resumed.length === 3) response.write(streams.join(''));
+      if (resumed.length < 3) setTimeout(() => response.destroy(), 50);
+    };
+    const program = `
+with session() as s:
+    for secret in s.follow(["own/db"]):
+        say(secret.version)
+        if secret.version == "2": break
+`;
+    expect(await reading(to, program)).toEqual(['1', '2']);
+    expect(resumed).toEqual(['1', '7', '7']);
+    expect(requests.map(({ url }) => url)).not.toContain('/api/v1/secrets/own/other');
+  });
+
   it('refuses a session that is bound to a key', async () => {
     const bound = createServer((_request, response) => {
       const text = openedSession().replace('"id":"ses_1"', '"id":"ses_1","keyThumbprint":"x"');

@@ -3,6 +3,7 @@ import { describeWithProgram } from '../kit/backends/describe-with-program.ts';
 import { PreparedBroker } from '../kit/broker/prepared-broker.ts';
 import { findCanary } from '../kit/checks/find-canary.ts';
 import { PythonClient } from '../kit/delivery/python-client.ts';
+import { textOf } from '../kit/pages/tracked-files.ts';
 import { CertificateAuthority } from '../kit/network/certificates.ts';
 import { TlsFront } from '../kit/network/tls-front.ts';
 
@@ -99,6 +100,30 @@ with session(user_agent="test/1") as s:
       'own/denied/db ERR_DENIED',
     ]);
     expect(findCanary(CANARY, { output: lines.join('\n') })).toEqual([]);
+  });
+
+  it('does what the first example of its page says', async () => {
+    const front = await TlsFront.listen(Number(new URL(broker.installation.url).port));
+    const [, example = ''] = /```python\n([^]*?)```/.exec(textOf('docs/client-python.md')) ?? [];
+    const here = {
+      'https://quaymaster.quaymaster.svc:8200': front.url,
+      'prod-eu': 'c1',
+      '/var/run/secrets/quaymaster/token': environment['TOKEN_FILE'] ?? '',
+      '/var/run/secrets/quaymaster/ca.crt': await broker.installation.write('ca', front.caPem),
+      'payments/db': 'own/team/app/db',
+    };
+    let program = example;
+    for (const [there, ours] of Object.entries(here)) {
+      expect(program).toContain(there);
+      program = program.replaceAll(there, ours);
+    }
+    const connect = `
+def connect(user, password):
+    say(user, password == "${CANARY}")
+    sys.exit()
+`;
+    expect(await client.run(connect + program, environment)).toEqual(['app True']);
+    front.close();
   });
 
   it('passes on refusals with their code, status and request id', async () => {

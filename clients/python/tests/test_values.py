@@ -38,6 +38,10 @@ class SensitiveValues(unittest.TestCase):
                     pickle.dumps(value, protocol)
                 self.assertNotIn(CANARY, str(caught.exception))
 
+    def test_have_no_state_for_other_serializers(self) -> None:
+        with self.assertRaises(TypeError):
+            Sensitive(CANARY).__getstate__()
+
     def test_have_no_attributes_that_show_them(self) -> None:
         value = Sensitive(CANARY)
         self.assertFalse(hasattr(value, "__dict__"))

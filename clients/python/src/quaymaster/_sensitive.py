@@ -59,5 +59,9 @@ class Sensitive:
     def __deepcopy__(self, memo: object) -> Sensitive:
         return self
 
+    def __getstate__(self) -> NoReturn:
+        # Since Python 3.11 every object has one, which serializers other than pickle call.
+        raise TypeError("a sensitive value has no state that can be stored")
+
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a sensitive value cannot be pickled; pickle its path and read it again")

@@ -362,6 +362,9 @@ class WorkloadSession:
             _LOG.warning("the session was not renewed: %s", error)
         except (QuaymasterError, OSError) as error:
             _LOG.warning("the session was not renewed: %s", error)
+        except Exception as error:
+            # An error of the caller's function may contain anything.
+            _LOG.warning("the session was not renewed, because the function `token` failed: %s", type(error).__name__)
         opened.renew_at = time.monotonic() + opened.backoff.next(retry_after)
 
     def _renew_lease(self, opened: OpenedSession, due: Due) -> None:

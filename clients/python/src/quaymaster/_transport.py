@@ -207,9 +207,7 @@ class Transport:
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            idle, self._idle = self._idle, []
-        for each in idle:
-            each.close()
+        self._drop_idle()
 
     def _exchange(self, request: Request, token: Sensitive | None, seconds: float) -> Answer | Exception:
         try:
@@ -251,7 +249,15 @@ class Transport:
             return connection, connection.getresponse()
         except BaseException:
             connection.close()
+            # A broker that restarts closes all of them: each retry would find another one that is dead.
+            self._drop_idle()
             raise
+
+    def _drop_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for each in idle:
+            each.close()
 
     def _headers(self, request: Request, token: Sensitive | None) -> dict[str, str]:
         headers = {"Accept": request.accept, "Accept-Encoding": "identity", "User-Agent": self._user_agent}
