@@ -162,7 +162,10 @@ describe('connections', () => {
     await start({ listener: { maxConnections: 3 } });
     const sockets = Array.from({ length: 3 }, () => connect(api.port, '127.0.0.1'));
     await Promise.all(sockets.map((socket) => once(socket, 'connect')));
-    await once(connect(api.port, '127.0.0.1'), 'close');
+    // A new connection closes the oldest silent one.
+    expect((await api.call('GET', '/healthz')).status).toBe(200);
+    expect(api.server.connections.open).toBeLessThanOrEqual(3);
+    expect(api.server.connections.evicted).toBeGreaterThan(0);
     for (const socket of sockets) socket.destroy();
   });
 
@@ -248,13 +251,24 @@ describe('the listener of metrics', () => {
     const metrics = new MetricsServer(new RegisteredMetrics());
     const { port } = await metrics.listen({ host: '127.0.0.1', port: 0 });
     const server = await serverBehind(() => fetch(`http://127.0.0.1:${port}/metrics`));
+    const refused: Promise<unknown>[] = [];
+    const silent = Array.from({ length: 64 }, () =>
+      connect({ port, host: '127.0.0.1', localAddress: '127.0.0.9' }),
+    );
+    for (const socket of silent) {
+      socket.resume().on('error', () => undefined);
+      refused.push(once(socket, 'close'));
+    }
+    // One address has eight connections; the others are closed, and scrapes of another address succeed.
+    await Promise.all([refused.at(-1), once(silent[0] as Socket, 'connect')]);
+    expect((await fetch(`http://127.0.0.1:${port}/metrics`)).status).toBe(200);
+    for (const socket of silent) socket.destroy();
     await metrics.close();
     expect(server).toMatchObject({
       headersTimeout: 10_000,
       requestTimeout: 30_000,
-      keepAliveTimeout: 60_000,
+      keepAliveTimeout: 5_000,
       timeout: 45_000,
-      maxConnections: 64,
     });
   });
 });

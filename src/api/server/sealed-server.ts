@@ -1,14 +1,15 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { BrokerError } from '../../domain/errors.ts';
-import { HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../../net/listener/bounds.ts';
+import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../../net/listener/bounds.ts';
+import { ConnectionLimits } from '../../net/listener/connection-limits.ts';
 import { listenAt } from '../../net/listener/listen-at.ts';
 import type { ListenerConfig } from '../config.ts';
 import { problemOf, statusOf } from '../answer/error-answer.ts';
 import { readTlsFiles } from './tls-files.ts';
 
 const RETRY_SECONDS = 5;
-const MOST_CONNECTIONS = 64;
+const CONNECTIONS = { maxConnections: 64, maxConnectionsPerAddress: 16 };
 
 /**
  * Answers at the broker's address while its keys cannot be opened: probes say why the broker is not ready, and every other request gets ERR_SEALED. It
@@ -21,7 +22,7 @@ export class SealedServer {
   private constructor(server: Server, config: ListenerConfig) {
     this.#server = server;
     this.#config = config;
-    this.#server.maxConnections = MOST_CONNECTIONS;
+    new ConnectionLimits(CONNECTIONS).guard(server);
     this.#server.timeout = STALLED_MS;
   }
 
@@ -34,6 +35,7 @@ export class SealedServer {
         : createHttpsServer({
             ...HTTP_BOUNDS,
             ...TLS_BOUNDS,
+            handshakeTimeout: HANDSHAKE_MS,
             cert: material.cert,
             key: material.key,
           });

@@ -78,7 +78,7 @@ export class ApiServer {
     this.#server = build(app, config.tls?.clientAuth, deps);
     this.#certificate = deps.material?.cert;
     this.connections = new ConnectionLimits(config, (address) => deps.sources.isTrusted(address));
-    this.connections.guard(this.#server);
+    this.connections.guard(this.#server, ['request', 'checkContinue', 'checkExpectation']);
     this.#server.maxHeadersCount = MOST_HEADERS + 50;
     this.#server.timeout = STALLED_MS;
     this.#server.on('clientError', deps.malformed.refuse);

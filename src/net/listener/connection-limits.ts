@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import { networkOf } from '../../domain/network/ip-address.ts';
 
@@ -6,13 +7,34 @@ export interface ConnectionBounds {
   readonly maxConnectionsPerAddress: number;
 }
 
-/** Counts open connections, in total and by network. Counting begins before the TLS handshake, because floods consist of half-open connections. */
+/** A connection from its first byte on, before the TLS handshake. */
+interface Open {
+  readonly socket: Socket;
+  readonly key: string;
+  readonly network: string;
+  /** Requests in progress. */
+  requests: number;
+  /** False until the first request begins. */
+  hasAsked: boolean;
+}
+
+/**
+ * Counts open connections, in total and by network. Counting begins before the TLS handshake, because floods consist of half-open connections.
+ *
+ * A connection without a request in progress is quiet. If the total is reached, or if half of it are connections that never sent a request, a new
+ * connection closes the oldest quiet one of the network that has most of them. So silent peers, however many and from however many addresses, keep no
+ * other peer out; without a quiet connection the new one is refused.
+ */
 export class ConnectionLimits {
   #bounds: ConnectionBounds;
   readonly #isTrusted: (address: string) => boolean;
-  readonly #open = new Set<Socket>();
+  readonly #open = new Map<string, Open>();
   readonly #byNetwork = new Map<string, number>();
+  /** Quiet connections by network, the oldest first. */
+  readonly #quiet = new Map<string, Set<Open>>();
+  #neverAsked = 0;
   #refused = 0;
+  #evicted = 0;
 
   /** A trusted proxy forwards the connections of many clients, so only the total limit applies to it. */
   constructor(bounds: ConnectionBounds, isTrusted: (address: string) => boolean = () => false) {
@@ -29,41 +51,109 @@ export class ConnectionLimits {
     return this.#refused;
   }
 
+  /** Quiet connections closed for new ones since the start. */
+  get evicted(): number {
+    return this.#evicted;
+  }
+
   /** Changes the bounds for new connections. Open ones stay. */
   limit(bounds: ConnectionBounds): void {
     this.#bounds = bounds;
   }
 
-  guard(server: Server): void {
-    server.on('connection', (socket) => this.#take(socket));
+  /** `events`: those with which a request begins. A listener of another event than `request` changes how Node answers, so only its user may add it. */
+  guard(server: Server, events: readonly string[] = ['request']): void {
+    server.on('connection', (socket: Socket) => this.#take(socket));
+    for (const event of events) {
+      server.prependListener(event, (request: IncomingMessage, response: ServerResponse) =>
+        this.#begin(request.socket, response),
+      );
+    }
   }
 
   /** Closes all connections at once, including those with a request in progress. */
   destroyAll(): void {
-    for (const socket of this.#open) socket.destroy();
+    for (const { socket } of this.#open.values()) socket.destroy();
   }
 
   #take(socket: Socket): void {
     const address = socket.remoteAddress ?? '';
     const network = networkOf(address);
     const count = (this.#byNetwork.get(network) ?? 0) + 1;
-    const isTooMany =
-      this.#open.size >= this.#bounds.maxConnections ||
-      (count > this.#bounds.maxConnectionsPerAddress && !this.#isTrusted(address));
-    if (isTooMany) {
+    const isTooMany = count > this.#bounds.maxConnectionsPerAddress && !this.#isTrusted(address);
+    if (isTooMany || !this.#makeRoom()) {
       this.#refused += 1;
       socket.destroy();
       return;
     }
-    this.#open.add(socket);
+    const key = keyOf(socket);
+    const open = { socket, key, network, requests: 0, hasAsked: false };
+    this.#open.set(key, open);
     this.#byNetwork.set(network, count);
-    socket.once('close', () => this.#leave(socket, network));
+    this.#neverAsked += 1;
+    this.#rest(open);
+    socket.once('close', () => this.#leave(open));
   }
 
-  #leave(socket: Socket, network: string): void {
-    this.#open.delete(socket);
-    const count = (this.#byNetwork.get(network) ?? 1) - 1;
-    if (count === 0) this.#byNetwork.delete(network);
-    else this.#byNetwork.set(network, count);
+  #makeRoom(): boolean {
+    const { maxConnections } = this.#bounds;
+    const isFull = this.#open.size >= maxConnections;
+    const areSilent = this.#neverAsked * 2 >= maxConnections && this.#neverAsked > 1;
+    if (isFull || areSilent) this.#evict(!isFull);
+    return this.#open.size < maxConnections;
   }
+
+  /** Closes the oldest quiet connection of the network that has most of them. */
+  #evict(onlyNeverAsked: boolean): void {
+    let most: Set<Open> | undefined;
+    for (const quiet of this.#quiet.values()) {
+      if (quiet.size > (most?.size ?? 0)) most = quiet;
+    }
+    const victim = [...(most ?? [])].find(({ hasAsked }) => !(onlyNeverAsked && hasAsked));
+    if (victim === undefined) return;
+    this.#evicted += 1;
+    this.#leave(victim);
+    victim.socket.destroy();
+  }
+
+  #begin(socket: Socket, response: ServerResponse): void {
+    const open = this.#open.get(keyOf(socket));
+    if (open === undefined) return;
+    open.requests += 1;
+    if (!open.hasAsked) {
+      open.hasAsked = true;
+      this.#neverAsked -= 1;
+    }
+    this.#stir(open);
+    response.once('close', () => {
+      open.requests -= 1;
+      if (open.requests === 0 && this.#open.get(open.key) === open) this.#rest(open);
+    });
+  }
+
+  #rest(open: Open): void {
+    const quiet = this.#quiet.get(open.network);
+    if (quiet === undefined) this.#quiet.set(open.network, new Set([open]));
+    else quiet.add(open);
+  }
+
+  #stir(open: Open): void {
+    const quiet = this.#quiet.get(open.network);
+    if (quiet?.delete(open) === true && quiet.size === 0) this.#quiet.delete(open.network);
+  }
+
+  #leave(open: Open): void {
+    if (this.#open.get(open.key) !== open) return;
+    this.#open.delete(open.key);
+    this.#stir(open);
+    if (!open.hasAsked) this.#neverAsked -= 1;
+    const count = (this.#byNetwork.get(open.network) ?? 1) - 1;
+    if (count === 0) this.#byNetwork.delete(open.network);
+    else this.#byNetwork.set(open.network, count);
+  }
+}
+
+/** Names a connection by its peer: over TLS the socket of a request is another object than the accepted one. */
+function keyOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress}|${remotePort}`;
 }
