@@ -57,6 +57,7 @@ const BLOCKS: Readonly<Record<string, readonly [number, number]>> = {
   'docs/releasing.md': [0, 1],
   'docs/scaling.md': [0, 1],
   'docs/testing.md': [0, 3],
+  'docs/threat-coverage.md': [0, 1],
   'docs/upgrade-and-backup.md': [3, 8],
   'docs/writing-a-webhook-rotator.md': [0, 1],
 };
