@@ -137,7 +137,9 @@ class PlanRows {
     const after = this.#sealed(write, { ...old, ...(write.change as StoredRow) });
     this.#note(write, old, after, changes);
     const { table, key } = write;
-    const change = TABLES_WITH_MAC.has(table) ? { ...write.change, mac: after['mac'] } : write.change;
+    const change = TABLES_WITH_MAC.has(table)
+      ? { ...write.change, mac: after['mac'] }
+      : write.change;
     return { table, key, change } as Write;
   }
 

@@ -92,7 +92,9 @@ describe('AES-256-GCM', () => {
     const key = createSecretKey(Buffer.alloc(length, 7));
     expect(() => encrypt(key, Buffer.from('x'), secretValueData(place))).toThrow(/key length/i);
     const sealed = encrypt(generateSecretKey(), Buffer.from('x'), secretValueData(place));
-    expect(codeOf(() => decrypt(key, sealed, secretValueData(place)))).toBe('ERR_CIPHERTEXT_INVALID');
+    expect(codeOf(() => decrypt(key, sealed, secretValueData(place)))).toBe(
+      'ERR_CIPHERTEXT_INVALID',
+    );
     expect(() => importSecretKey(Buffer.alloc(length))).toThrow(RangeError);
   });
 
