@@ -57,7 +57,7 @@ export class Rsyslog {
   async restart(): Promise<void> {
     await this.stop();
     const { program } = this.#tool;
-    const root = join(dirname(program), '../../..');
+    const root = join(dirname(program), '../..');
     const libraries = join(
       root,
       'usr/lib',

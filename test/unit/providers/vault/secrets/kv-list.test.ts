@@ -49,8 +49,8 @@ describe('listing a KV engine', () => {
   it('leaves out names that the broker cannot represent, and duplicates', async () => {
     keysOf((folder) =>
       folder === ''
-        ? ['ok', 'ok', '..', '../../', '../', '', '/', 'a b', 'a/b', 'a//', 'ü', 'x?y', 'dir/']
-        : ['in', '../../'],
+        ? ['ok', 'ok', '..', '../', './', '', '/', 'a b', 'a/b', 'a//', 'ü', 'x?y', 'dir/']
+        : ['in', '../'],
     );
     expect((await page(100)).items.map(({ name }) => name)).toEqual(['dir/in', 'ok']);
   });
