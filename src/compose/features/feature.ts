@@ -107,7 +107,7 @@ export class Features {
   /** Adds the parts of all features. Those of an absent option are missing, and so are its operations. */
   withParts(core: CoreParts): Parts {
     let all: CoreParts & Partial<OptionParts> = core;
-    // Object.assign would make it a dictionary in V8, and every request reads its members (measured: 6 % of a read).
+    // Object.assign would make it a dictionary in V8, and every request reads its members (measured: about 4 % of a read).
     for (const { parts } of this.#all) all = { ...all, ...parts };
     return all as Parts;
   }
