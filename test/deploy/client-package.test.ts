@@ -40,7 +40,6 @@ describe('the package @quaymaster/client', () => {
       'README.md',
       'client',
       'crypto',
-      'domain',
       'net',
       'package.json',
       'ports',
