@@ -29,6 +29,8 @@ export class ConnectionLimits {
   #bounds: ConnectionBounds;
   readonly #isTrusted: (address: string) => boolean;
   readonly #open = new Map<string, Open>();
+  /** Connections by the socket of their requests, so that only the first request looks its peer up. */
+  readonly #bySocket = new WeakMap<Socket, Open>();
   readonly #byNetwork = new Map<string, number>();
   /** Quiet connections by network, the oldest first. */
   readonly #quiet = new Map<string, Set<Open>>();
@@ -109,15 +111,26 @@ export class ConnectionLimits {
     for (const quiet of this.#quiet.values()) {
       if (quiet.size > (most?.size ?? 0)) most = quiet;
     }
-    const victim = [...(most ?? [])].find(({ hasAsked }) => !(onlyNeverAsked && hasAsked));
-    if (victim === undefined) return;
-    this.#evicted += 1;
-    this.#leave(victim);
-    victim.socket.destroy();
+    // No copy of the set: floods get here with each of their connections.
+    for (const quiet of most ?? []) {
+      if (onlyNeverAsked && quiet.hasAsked) continue;
+      this.#evicted += 1;
+      this.#leave(quiet);
+      quiet.socket.destroy();
+      return;
+    }
+  }
+
+  #openOf(socket: Socket): Open | undefined {
+    const known = this.#bySocket.get(socket);
+    if (known !== undefined) return known;
+    const open = this.#open.get(keyOf(socket));
+    if (open !== undefined) this.#bySocket.set(socket, open);
+    return open;
   }
 
   #begin(socket: Socket, response: ServerResponse): void {
-    const open = this.#open.get(keyOf(socket));
+    const open = this.#openOf(socket);
     if (open === undefined) return;
     open.requests += 1;
     if (!open.hasAsked) {
