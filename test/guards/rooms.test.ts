@@ -124,7 +124,7 @@ describe('the parts of the broker', () => {
     const everywhere = trackedFiles()
       .filter((path) => /^src\/.*\.ts$/.test(path))
       .filter((path) => imported(path).length === groups.length);
-    expect(everywhere.sort()).toEqual(['src/api/request/request-deps.ts', 'src/compose/parts.ts']);
+    expect(everywhere.sort()).toEqual(['src/api/request/request-deps.ts']);
   });
 });
 

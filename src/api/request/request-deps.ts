@@ -51,8 +51,8 @@ export type OptionGroups = Alerting &
     readonly archives: Archives | undefined;
   };
 
-/** The needs of all operations together. Each operation passes them to its use case, which names the groups that it needs. */
-export type ServedParts = Recording &
+/** The needs of the operations that every broker has. */
+export type CoreServedParts = Recording &
   Access &
   Backends &
   Keys &
@@ -64,7 +64,6 @@ export type ServedParts = Recording &
   Consenting &
   Alarming &
   Proofs &
-  OptionGroups &
   Pick<Work, 'rotationsDue'> & {
     readonly audit: AuditLog;
     /** Public log; undefined unless the configuration makes the log public. */
@@ -73,6 +72,9 @@ export type ServedParts = Recording &
     readonly configuration: Configuration | undefined;
     readonly wrappers: RootKeyWrappers;
   };
+
+/** The needs of all operations together. Each operation passes them to its use case, which names the groups that it needs. */
+export type ServedParts = CoreServedParts & OptionGroups;
 
 /** Dependencies that all requests share; `createApp` creates them once. */
 export interface Surroundings {
