@@ -52,7 +52,7 @@ export function answer(
   if (feed !== undefined) {
     const { holder } = exchange;
     sendEvents(exchange.open(status, headers ?? []), feed, {
-      held: shares.answersOf(exchange),
+      kept: shares.answersOf(exchange),
       holder,
     });
     return;

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { EventFeed } from '../../broker/events/follow-events.ts';
 import type { BrokerEvent } from '../../domain/secrets/broker-event.ts';
-import type { HeldBytes } from '../../net/listener/held-bytes.ts';
+import type { KeptBytes } from '../../net/listener/kept-bytes.ts';
 
 export const EVENT_STREAM_HEAD = [
   'Content-Type',
@@ -34,8 +34,8 @@ class Waiting {
 
   /** Reports whether the client reads more slowly than events occur, or its holder has too many unread bytes. */
   get isTooMuch(): boolean {
-    const { held, holder } = this.#for;
-    return this.#response.writableLength > MOST_WAITING || held.isFull(holder);
+    const { kept, holder } = this.#for;
+    return this.#response.writableLength > MOST_WAITING || kept.isFull(holder);
   }
 
   end(): void {
@@ -46,12 +46,12 @@ class Waiting {
   #count(bytes: number): void {
     if (this.#isOver) return;
     this.#bytes += bytes;
-    this.#for.held.add(this.#for.holder, bytes);
+    this.#for.kept.add(this.#for.holder, bytes);
   }
 }
 
 interface Receiver {
-  readonly held: HeldBytes;
+  readonly kept: KeptBytes;
   readonly holder: string;
 }
 

@@ -3,7 +3,7 @@ import type { Caller } from '../../broker/access/call.ts';
 import { LiveSession } from '../../broker/state/session-memory.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Metric } from '../../ports/metrics.ts';
-import { HeldBytes, type HeldBounds } from '../../net/listener/held-bytes.ts';
+import { KeptBytes, type KeptBounds } from '../../net/listener/kept-bytes.ts';
 import type { Rates } from './rates.ts';
 
 /** The kernel takes smaller answers before they could be counted, unless the connection is backed up. */
@@ -24,21 +24,21 @@ const BOUNDS = {
   bodies: { ofOne: 16 * MIB, ofAll: 128 * MIB },
   answers: { ofOne: 32 * MIB, ofAll: 256 * MIB },
   strangers: { ofOne: MIB, ofAll: 64 * MIB },
-} as const satisfies Record<string, HeldBounds>;
+} as const satisfies Record<string, KeptBounds>;
 
 /**
  * Each caller's share of the memory that bodies and unread answers take. Callers without any right have small shares in a separate pool, so
  * any number of them takes nothing from the others. Bodies and answers have separate shares, so a slow client can still renew and revoke.
  */
 export class Shares {
-  readonly #bodies: HeldBytes;
-  readonly #answers: HeldBytes;
-  readonly #strangers: HeldBytes;
+  readonly #bodies: KeptBytes;
+  readonly #answers: KeptBytes;
+  readonly #strangers: KeptBytes;
 
-  constructor(bounds: Readonly<Record<keyof typeof BOUNDS, HeldBounds>> = BOUNDS) {
-    this.#bodies = new HeldBytes(bounds.bodies);
-    this.#answers = new HeldBytes(bounds.answers);
-    this.#strangers = new HeldBytes(bounds.strangers);
+  constructor(bounds: Readonly<Record<keyof typeof BOUNDS, KeptBounds>> = BOUNDS) {
+    this.#bodies = new KeptBytes(bounds.bodies);
+    this.#answers = new KeptBytes(bounds.answers);
+    this.#strangers = new KeptBytes(bounds.strangers);
   }
 
   /** The bytes in flight. */
@@ -47,28 +47,28 @@ export class Shares {
     return [
       {
         name: 'quaymaster_held_bytes',
-        help: 'Bytes of bodies and unread answers that are held for callers',
+        help: 'Bytes of bodies and unread answers that are kept for callers',
         labels: ['kind'],
         values: () => Object.entries(pools).map(([kind, pool]) => [{ kind }, pool.all]),
       },
     ];
   }
 
-  bodiesOf({ hasRights }: Holder): HeldBytes {
+  bodiesOf({ hasRights }: Holder): KeptBytes {
     return hasRights ? this.#bodies : this.#strangers;
   }
 
-  answersOf({ hasRights }: Holder): HeldBytes {
+  answersOf({ hasRights }: Holder): KeptBytes {
     return hasRights ? this.#answers : this.#strangers;
   }
 
   /** Counts an answer until the kernel has it or its connection is cut. */
   hold(holder: Holder, bytes: number, response: ServerResponse): void {
     if (bytes < COUNTED_BYTES && !isBackedUp(response)) return;
-    const held = this.answersOf(holder);
+    const kept = this.answersOf(holder);
     const name = holder.holder;
-    held.add(name, bytes);
-    response.once('close', () => held.release(name, bytes));
+    kept.add(name, bytes);
+    response.once('close', () => kept.release(name, bytes));
   }
 }
 
@@ -130,11 +130,11 @@ export class RequestShare {
     if (this.#produced > 0) this.#answers.release(this.#holder.holder, this.#produced);
   }
 
-  get #answers(): HeldBytes {
+  get #answers(): KeptBytes {
     return this.#limits.shares.answersOf(this.#holder);
   }
 
-  get #bodies(): HeldBytes {
+  get #bodies(): KeptBytes {
     return this.#limits.shares.bodiesOf(this.#holder);
   }
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Metrics } from '../../ports/metrics.ts';
 import { HTTP_BOUNDS, STALLED_MS } from '../../net/listener/bounds.ts';
 import { ConnectionLimits } from '../../net/listener/connection-limits.ts';
-import { listenAt, type ListeningPlace } from '../../net/listener/listen-at.ts';
+import { listenAt, type ListenAddress } from '../../net/listener/listen-at.ts';
 
 /** Several scrapers of one address may each keep some open. */
 const CONNECTIONS = { maxConnections: 64, maxConnectionsPerAddress: 8 };
@@ -38,7 +38,7 @@ export class MetricsServer {
   }
 
   /** @throws ERR_CONFIG_INVALID */
-  listen(at: ListeningPlace): Promise<AddressInfo> {
+  listen(at: ListenAddress): Promise<AddressInfo> {
     return listenAt(this.#server, at);
   }
 

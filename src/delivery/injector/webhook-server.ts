@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { networkOf } from '../../domain/network/ip-address.ts';
 import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../../net/listener/bounds.ts';
 import { ConnectionLimits } from '../../net/listener/connection-limits.ts';
-import { HeldBytes } from '../../net/listener/held-bytes.ts';
+import { KeptBytes } from '../../net/listener/kept-bytes.ts';
 import { listenAt } from '../../net/listener/listen-at.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { parseInSteps } from './parse-json.ts';
@@ -43,7 +43,7 @@ export class WebhookServer {
   readonly #options: WebhookServerOptions;
   readonly #clock: Clock;
   readonly #connections = new ConnectionLimits(CONNECTIONS);
-  readonly #held = new HeldBytes(REVIEW_BYTES);
+  readonly #kept = new KeptBytes(REVIEW_BYTES);
   #turn = Promise.resolve();
   #inFlight = 0;
   #isClosing = false;
@@ -74,7 +74,7 @@ export class WebhookServer {
           if (this.#isClosing && this.#inFlight === 0) this.#connections.destroyAll();
         });
         void answerRequest(request, response, {
-          held: this.#held,
+          kept: this.#kept,
           paths: Object.keys(reviews),
           review: async (path, body) => {
             const document = await this.#parsed(body);
@@ -138,11 +138,11 @@ async function answerRequest(
   response: ServerResponse,
   {
     review,
-    held,
+    kept,
     paths,
   }: {
     readonly review: (path: string, body: Buffer) => Promise<object | undefined>;
-    readonly held: HeldBytes;
+    readonly kept: KeptBytes;
     readonly paths: readonly string[];
   },
 ): Promise<void> {
@@ -153,10 +153,10 @@ async function answerRequest(
   }
   const network = networkOf(request.socket.remoteAddress ?? '');
   let taken = 0;
-  response.once('close', () => held.release(network, taken));
+  response.once('close', () => kept.release(network, taken));
   try {
     const body = await readBody(request, (bytes) => {
-      if (response.closed || !held.take(network, bytes)) return false;
+      if (response.closed || !kept.take(network, bytes)) return false;
       taken += bytes;
       return true;
     });

@@ -1,7 +1,7 @@
 import type { AddressInfo, Server } from 'node:net';
 import { BrokerError } from '../../domain/errors.ts';
 
-export interface ListeningPlace {
+export interface ListenAddress {
   readonly host: string;
   /** The port; 0 selects any free port. */
   readonly port: number;
@@ -10,7 +10,7 @@ export interface ListeningPlace {
 /** @returns the address of the server. @throws ERR_CONFIG_INVALID if it cannot listen there. */
 export async function listenAt(
   server: Server,
-  { host, port }: ListeningPlace,
+  { host, port }: ListenAddress,
 ): Promise<AddressInfo> {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   const fail = (cause: NodeJS.ErrnoException): void => {

@@ -6,7 +6,7 @@ import { quoteIdentifier } from '../client/quote.ts';
 import type { PostgresServer } from '../client/server.ts';
 import type { PostgresSession } from '../client/session.ts';
 import { sqlStateOf } from '../errors.ts';
-import { ownsObjects, releaseRole, type ReleaseTerms } from './release-role.ts';
+import { ownsObjects, stripRole, type StripTerms } from './strip-role.ts';
 
 /** Attributes that prevent a login, whatever method `pg_hba.conf` demands. */
 const CLOSED = "NOLOGIN PASSWORD NULL VALID UNTIL 'epoch' CONNECTION LIMIT 0";
@@ -29,7 +29,7 @@ const ELSEWHERE = `
 export async function dropRole(
   server: PostgresServer,
   role: string,
-  terms: ReleaseTerms,
+  terms: StripTerms,
   context: CallContext,
 ): Promise<void> {
   if (!(await closeRole(server, { role, attributes: CLOSED }, context))) return;
@@ -65,14 +65,14 @@ interface Released {
 /** Revokes the role's rights in a database. The role is dropped in the last one in which it owned objects or had rights. */
 async function release(
   { server, role, context }: RoleAt,
-  terms: ReleaseTerms,
+  terms: StripTerms,
   database?: string,
 ): Promise<Released> {
   const gone = { isGone: true, failure: undefined };
   const work = async (session: PostgresSession): Promise<Released> => {
     await session.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
     if (!(await roleExists(session, role))) return gone;
-    const failure = await releaseRole(session, role, terms);
+    const failure = await stripRole(session, role, terms);
     const dropping = await attempt(session, () =>
       session.query(`DROP ROLE ${quoteIdentifier(role)}`),
     );

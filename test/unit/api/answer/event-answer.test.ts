@@ -4,14 +4,14 @@ import { connect, type AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { sendEvents } from '../../../../src/api/answer/event-answer.ts';
 import type { EventSink } from '../../../../src/broker/state/event-streams.ts';
-import { HeldBytes } from '../../../../src/net/listener/held-bytes.ts';
+import { KeptBytes } from '../../../../src/net/listener/kept-bytes.ts';
 import { until } from '../../../kit/backends/until.ts';
 
 const MIB = 1024 * 1024;
 const event = { type: 'secret.changed', id: '1', path: 'x'.repeat(60_000) } as never;
 
 /** A stream whose receiver reads nothing. */
-async function unread(held: HeldBytes): Promise<{
+async function unread(kept: KeptBytes): Promise<{
   readonly sink: EventSink;
   readonly isEnded: () => boolean;
   readonly close: () => Promise<void>;
@@ -28,7 +28,7 @@ async function unread(held: HeldBytes): Promise<{
     sink = given;
     return () => (isEnded = true);
   };
-  sendEvents(response, { start }, { held, holder: 'a' });
+  sendEvents(response, { start }, { kept, holder: 'a' });
   const close = async (): Promise<void> => {
     socket.destroy();
     server.closeAllConnections();
@@ -39,23 +39,23 @@ async function unread(held: HeldBytes): Promise<{
 
 describe('unread events', () => {
   it('are counted for their holder, which gets Retry-After when its share is full (DI08)', async () => {
-    const held = new HeldBytes({ ofOne: MIB / 16, ofAll: MIB });
-    const { sink, isEnded, close } = await unread(held);
+    const kept = new KeptBytes({ ofOne: MIB / 16, ofAll: MIB });
+    const { sink, isEnded, close } = await unread(kept);
     let sent = 0;
     while (sink.send(event)) sent += 1;
-    expect(held.isFull('a')).toBe(true);
+    expect(kept.isFull('a')).toBe(true);
     // The kernel buffers some megabytes first.
     expect(sent).toBeLessThan(200);
     await close();
     await until('the stream is over', () => Promise.resolve(isEnded()));
-    expect(held.all).toBe(0);
+    expect(kept.all).toBe(0);
   });
 
   it('are no longer counted when the kernel has them', async () => {
-    const held = new HeldBytes({ ofOne: MIB, ofAll: MIB });
-    const { sink, close } = await unread(held);
+    const kept = new KeptBytes({ ofOne: MIB, ofAll: MIB });
+    const { sink, close } = await unread(kept);
     expect(sink.send(event)).toBe(true);
-    await until('it is sent', () => Promise.resolve(held.all === 0));
+    await until('it is sent', () => Promise.resolve(kept.all === 0));
     await close();
   });
 });

@@ -6,7 +6,7 @@ import { reassignObjects, refuseReassignment } from './heir.ts';
 import { fillStatement } from './statements.ts';
 
 /** Settings for a role's rights and objects when the role is dropped. */
-export interface ReleaseTerms {
+export interface StripTerms {
   /** The new owner of the role's objects; undefined: the closed role keeps them. */
   readonly heir: string | undefined;
   /** The mount's statements, run in the database of the connection. */
@@ -50,10 +50,10 @@ const MEMBERSHIPS = `
  * Revokes all rights of a role that cannot log in. If there is an heir, transfers all its objects in this database, in the same
  * transaction. Returns why it still owns objects: even then it has no rights.
  */
-export async function releaseRole(
+export async function stripRole(
   session: PostgresSession,
   role: string,
-  { heir, revocation }: ReleaseTerms,
+  { heir, revocation }: StripTerms,
 ): Promise<unknown> {
   const own = quoteIdentifier(role);
   await session.query(SHORTEN);

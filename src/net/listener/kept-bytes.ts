@@ -1,4 +1,4 @@
-export interface HeldBounds {
+export interface KeptBounds {
   /** Bytes for one holder while no other holder has any. */
   readonly ofOne: number;
   /** Bytes for all holders together. */
@@ -11,16 +11,16 @@ export interface HeldBounds {
  * A holder may use a fixed share of the bytes that the others leave free (dynamic thresholds: Choudhury and Hahne, 1998). So however many holders
  * fill their shares, some memory is free, and a newcomer gets as much as each of them has.
  */
-export class HeldBytes {
-  readonly #bounds: HeldBounds;
+export class KeptBytes {
+  readonly #bounds: KeptBounds;
   readonly #byHolder = new Map<string, number>();
   #all = 0;
 
-  constructor(bounds: HeldBounds) {
+  constructor(bounds: KeptBounds) {
     this.#bounds = bounds;
   }
 
-  /** Bytes held now, for all holders together. */
+  /** Bytes kept now, for all holders together. */
   get all(): number {
     return this.#all;
   }
@@ -32,12 +32,12 @@ export class HeldBytes {
 
   hasRoom(holder: string, bytes: number): boolean {
     const { ofOne, ofAll } = this.#bounds;
-    const held = this.#byHolder.get(holder) ?? 0;
-    const left = ofAll - (this.#all - held);
-    return held + bytes <= (left * ofOne) / ofAll;
+    const kept = this.#byHolder.get(holder) ?? 0;
+    const left = ofAll - (this.#all - kept);
+    return kept + bytes <= (left * ofOne) / ofAll;
   }
 
-  /** Holds the bytes if there is room for them. The caller releases them later. */
+  /** Keeps the bytes if there is room for them. The caller releases them later. */
   take(holder: string, bytes: number): boolean {
     if (!this.hasRoom(holder, bytes)) return false;
     this.add(holder, bytes);
@@ -47,9 +47,9 @@ export class HeldBytes {
   /** Counts bytes that exist already, even beyond the bounds. */
   add(holder: string, bytes: number): void {
     this.#all += bytes;
-    const held = (this.#byHolder.get(holder) ?? 0) + bytes;
-    if (held === 0) this.#byHolder.delete(holder);
-    else this.#byHolder.set(holder, held);
+    const kept = (this.#byHolder.get(holder) ?? 0) + bytes;
+    if (kept === 0) this.#byHolder.delete(holder);
+    else this.#byHolder.set(holder, kept);
   }
 
   release(holder: string, bytes: number): void {
