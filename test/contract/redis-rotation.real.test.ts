@@ -24,12 +24,12 @@ describeWith(['redis'], 'rotation on Redis', ({ redis }) => {
   });
   afterAll(() => file.remove());
 
-  const connect = async (
+  const connect = (
     { connection }: RotationSetup,
     changes: object = {},
   ): Promise<RotationConnection> => {
     const config = redisConnectionSchema.parse({ ...connection, ...changes });
-    return (await openRedis('cache', config, { clock: systemClock })).rotation;
+    return Promise.resolve(openRedis('cache', config, { clock: systemClock }).rotation);
   };
   const place = (names?: RotationNames) => redisUser({ redis, passwordFile: file.path }, names);
   const make = (names?: RotationNames): Promise<RotationFixture> => {
