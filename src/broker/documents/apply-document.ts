@@ -4,6 +4,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { isName, parseNewPath } from '../../domain/words/names.ts';
 import { holdsEverywhere } from '../../domain/identity/principal.ts';
 import type { AccessPolicy } from '../../domain/policy/index.ts';
+import type { Decoy, DefinitionSpec } from '../../domain/secrets/definition.ts';
 import type { Expectation, Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import type { Call } from '../access/call.ts';
@@ -14,7 +15,7 @@ import { isConsent, withConsent, type Consenting } from '../recording/consent.ts
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../state/operator-token-memory.ts';
 import { denied } from '../access/judge.ts';
-import { authorizeDocument, mayCreatePolicy } from './authority.ts';
+import { authorizeDecoy, authorizeDocument, mayCreatePolicy } from './authority.ts';
 import { adminGrant } from '../recording/admin-grant.ts';
 import { checkAdminRemains, checkReferences, checkUnused } from './check-references.ts';
 import {
@@ -161,6 +162,7 @@ function next(
   else if (!isName(name)) throw new BrokerError('ERR_PATH_INVALID');
   const spec = parseSpec(kind, body);
   authorizeDocument(live, kind, name, kind === 'policy' ? (spec as AccessPolicy) : undefined);
+  if (kind === 'definition') authorizeDecoy(live, decoyOf(spec), decoyOf(current?.spec));
   if (kind === 'policy' && (spec as AccessPolicy).metadata.name !== name) {
     throw new BrokerError('ERR_POLICY_INVALID', undefined, {
       problems: [{ pointer: '/metadata/name', message: 'must be the name in the address' }],
@@ -171,6 +173,10 @@ function next(
   const { uid, version } = current ?? { uid: randomId('doc'), version: 0 };
   const times = { updatedAt: parts.clock.now(), updatedBy: live.operator.name };
   return { kind, name, uid, version: version + 1, body, spec, ...times };
+}
+
+function decoyOf(spec: unknown): Decoy | undefined {
+  return (spec as DefinitionSpec | undefined)?.decoy;
 }
 
 function isSame({ body, keepsSame }: DocumentWrite, current: StoredDocument): boolean {

@@ -1,4 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
+import { BrokerError } from '../../domain/errors.ts';
 import { holdsEverywhere, holdsFor } from '../../domain/identity/principal.ts';
+import type { Decoy } from '../../domain/secrets/definition.ts';
 import { policyScope, type AccessPolicy } from '../../domain/policy/index.ts';
 import { denied } from '../access/judge.ts';
 import { ClusterEditor } from '../access/cluster-editor.ts';
@@ -69,4 +72,23 @@ export function mayCreatePolicy(live: LiveOperator, name: string): boolean {
     .filter(({ role }) => role === 'policy-editor')
     .flatMap(({ scope }) => scope.map((prefix) => prefix.toLowerCase().replaceAll('/', '.')))
     .some((own) => name === own || name.startsWith(`${own}.`));
+}
+
+/**
+ * Checks whether the editor of a definition may make its decoy cut off readers. Everyone who may read the path can be made to read it, so a scoped editor
+ * would otherwise cut off workloads and operators outside its scope. An editor may keep a decoy that a responder wrote.
+ * @throws ERR_DENIED
+ */
+export function authorizeDecoy(
+  { operator }: LiveOperator,
+  decoy: Decoy | undefined,
+  current: Decoy | undefined,
+): void {
+  if (decoy === undefined || decoy.action === 'audit') return;
+  if (isDeepStrictEqual(decoy, current) || holdsEverywhere(operator, 'responder')) return;
+  throw new BrokerError(
+    'ERR_DENIED',
+    `a decoy with the action "${decoy.action}" needs the role responder without a scope; use the action "audit", or ask a responder to apply the definition`,
+    { reason: 'decoy_role', isDetailShown: true },
+  );
 }
