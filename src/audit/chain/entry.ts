@@ -70,6 +70,16 @@ export function splitEntries(bytes: Uint8Array): readonly string[] {
   return entries;
 }
 
+/** The number of texts that `splitEntries` finds. */
+export function countLines(bytes: Uint8Array): number {
+  let lines = 0;
+  for (let start = 0; start < bytes.length; lines += 1) {
+    const newline = bytes.indexOf(NEWLINE, start);
+    start = newline < 0 ? bytes.length : newline + 1;
+  }
+  return lines;
+}
+
 /** One entry with its leaf prefix, zero. An entry that a database holds may be longer than the log allows. */
 const framed = Buffer.alloc(1 + LONGEST_ENTRY);
 

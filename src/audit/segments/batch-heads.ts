@@ -1,18 +1,29 @@
 import { LOG } from '../../ports/queries.ts';
 import type { RowReader } from '../../ports/store.ts';
 import { announcement, type Announcement } from '../chain/boot-announcement.ts';
-import { splitEntries } from '../chain/entry.ts';
+import { countLines, splitEntries } from '../chain/entry.ts';
 import type { BatchHead } from '../export/export-format.ts';
 import type { PlacedBatch } from './segment.ts';
 import { StoredBatches } from './stored-batches.ts';
 
-/**
- * Heads of the commits that hold entries `[start, end)`, except those that the store lacks. A verification reports the missing ones. `live`: the
- * first entry that is not archived.
- */
+/** A stored batch with more lines than the log has entries of it. Readers find the genuine entries by their hashes and never show the others. */
+export interface PaddedBatch {
+  readonly head: BatchHead;
+  readonly lines: number;
+}
+
+interface HeadsRange {
+  readonly start: number;
+  readonly end: number;
+  /** The first entry that is not archived. */
+  readonly live: number;
+  readonly onPadded?: (batch: PaddedBatch) => void;
+}
+
+/** Heads of the commits that hold entries `[start, end)`, except those that the store lacks. A verification reports the missing ones. */
 export async function* batchHeads(
   store: RowReader,
-  { start, end, live }: { readonly start: number; readonly end: number; readonly live: number },
+  { start, end, live, onPadded }: HeadsRange,
 ): AsyncGenerator<BatchHead, undefined> {
   const seen = new Set<string>();
   for await (const batch of new StoredBatches(store).all(Math.max(start, live), end)) {
@@ -20,7 +31,10 @@ export async function* batchHeads(
     const isContinued = first_seq > 1 && !seen.has(writer);
     seen.add(writer);
     const announced = isContinued ? await archivedAnnouncement(store, writer, live) : undefined;
-    yield { ...headOf(batch), ...announced };
+    const head = headOf(batch);
+    const lines = onPadded === undefined ? 0 : countLines(batch.row.entries);
+    if (lines > head.count) onPadded?.({ head, lines });
+    yield { ...head, ...announced };
   }
   return undefined;
 }

@@ -228,7 +228,7 @@ export function openSegment({ first_index, count, body }: Segment): OpenSegment 
   const { batches, signatures } = parts;
   const links = text
     .toString('latin1', 0, headsAt - 2)
-    .split('\n', batches)
+    .split('\n', batches + 1)
     .map(parseLink);
   const lines = Lines.of(text.subarray(headsAt, restsAt - 1), batches);
   const heads = lines && parseHeads(lines, links);
@@ -386,5 +386,6 @@ function parseHeads(
     seqs.set(link, seq + count);
     start += count;
   }
-  return heads;
+  // A line that no batch uses was added.
+  return seqs.size === links.length ? heads : undefined;
 }

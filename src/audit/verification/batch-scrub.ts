@@ -1,7 +1,7 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import type { VerifyingKey } from '../../crypto/signatures/signing.ts';
 import type { Store } from '../../ports/store.ts';
-import { batchHeads } from '../segments/batch-heads.ts';
+import { batchHeads, type PaddedBatch } from '../segments/batch-heads.ts';
 import { ChainVerifier } from './chain-verifier.ts';
 import { beginBatch, HeadReader, skipArchived } from '../export/export-gaps.ts';
 import { Findings, type Finding } from './finding.ts';
@@ -26,7 +26,8 @@ export class BatchScrub {
     { live, size }: { readonly live: number; readonly size: number },
   ) {
     this.#chain = new ChainVerifier(logKey, this.#findings);
-    this.#heads = new HeadReader(batchHeads(store, { start: live, end: size, live }));
+    const onPadded = (batch: PaddedBatch): void => this.#findings.add(paddedBatch(batch));
+    this.#heads = new HeadReader(batchHeads(store, { start: live, end: size, live, onPadded }));
   }
 
   /** Checks the entries from `start` on; undefined stands for a damaged entry. @returns findings that are new. */
@@ -55,4 +56,10 @@ export class BatchScrub {
   async close(): Promise<void> {
     await this.#heads.close();
   }
+}
+
+function paddedBatch({ head, lines }: PaddedBatch): Finding {
+  const { writer, first_seq: seq, first_index: index, count } = head;
+  const message = `the batch of boot "${writer}" at sequence ${seq} has ${lines} lines in the store, and ${count} in the log: lines were added to it`;
+  return { what: 'batch_padded', message, index, writer, seq };
 }

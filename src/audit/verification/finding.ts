@@ -7,6 +7,7 @@ export interface Finding {
     | 'entry_altered'
     | 'chain_broken'
     | 'batch_mismatch'
+    | 'batch_padded'
     | 'signature_invalid'
     | 'boot_not_endorsed'
     | 'tile_mismatch'

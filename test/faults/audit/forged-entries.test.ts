@@ -136,6 +136,42 @@ describe('batches whose head or signature was changed in the file of a stopped b
     },
   );
 
+  it.each([
+    ['before the genuine ones', (line: Buffer, entries: Buffer) => [line, entries]],
+    ['after the genuine ones', (line: Buffer, entries: Buffer) => [entries, line]],
+    [
+      'without a newline at the end',
+      (line: Buffer, entries: Buffer) => [entries, line.subarray(0, -1)],
+    ],
+    ['that are empty', (_line: Buffer, entries: Buffer) => [entries, Buffer.from('\n')]],
+  ])('are reported with the batch if lines were added to its row %s', async (_where, padded) => {
+    let writer = '';
+    own.sql((database) => {
+      const [row] = database
+        .prepare('SELECT rowid, "entries", "writer" FROM "audit_batches" LIMIT 1 OFFSET 1')
+        .all() as [Batch & { readonly writer: string }];
+      const forged = forge(row.entries);
+      const line = forged.subarray(0, forged.indexOf('\n') + 1);
+      const update = database.prepare('UPDATE "audit_batches" SET "entries" = ? WHERE rowid = ?');
+      update.run(Buffer.concat(padded(line, row.entries)), row.rowid);
+      writer = row.writer;
+    });
+    const running = await own.serve();
+    serving = running;
+    await running.broker.trail.scrubber.walk();
+    expect(running.broker.warnings()).toContain('audit_log_damaged');
+    expect(running.broker.trail.scrubber.status()).toMatchObject({ damaged: 0, alteredBatches: 1 });
+    expect(own.logged).toContainEqual(
+      expect.objectContaining({
+        fields: expect.objectContaining({ what: 'batch_padded', writer }),
+        message: expect.stringMatching(
+          / has (\d+) lines in the store, and \d+ in the log: lines were added to it/,
+        ),
+      }),
+    );
+    expect(JSON.stringify(own.logged)).not.toContain(FORGED);
+  });
+
   it('are absent from a sound log, which has no warning', async () => {
     const running = await own.serve();
     serving = running;

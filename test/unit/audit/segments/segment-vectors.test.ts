@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { splitEntries } from '../../../../src/audit/chain/entry.ts';
 import { decodeSegment, encodeSegment } from '../../../../src/audit/segments/segment.ts';
 import type { makeVector, VectorInput } from '../../../kit/log/vector-log.ts';
@@ -33,4 +34,19 @@ it('restores the batches of the frozen log from the frozen segment', () => {
 it('restores what it encodes', async () => {
   const batches = decodeSegment(row) ?? [];
   expect(decodeSegment(await encodeSegment(batches))).toEqual(batches);
+});
+
+it.each([
+  ['of a writer', (text: string) => text.replace('\n\n', `\nmallory 1 ${'0'.repeat(64)}\n\n`)],
+  ['of a batch', (text: string) => text.replace(/\n\n(.*\n)/, '\n\n$1$1')],
+  ['of an entry', (text: string) => `${text}mallory\n`],
+])('is unreadable with an added line %s', (_line, padded) => {
+  const frameAt = 5 + 64 * row.body.readUInt32BE(1);
+  const repack = (change: (text: string) => string): typeof row => {
+    const text = zstdDecompressSync(row.body.subarray(frameAt)).toString('latin1');
+    const frame = zstdCompressSync(Buffer.from(change(text), 'latin1'));
+    return { ...row, body: Buffer.concat([row.body.subarray(0, frameAt), frame]) };
+  };
+  expect(decodeSegment(repack((text) => text))).toBeDefined();
+  expect(decodeSegment(repack(padded))).toBeUndefined();
 });
