@@ -1,17 +1,17 @@
-import { BrokerError } from '../../../domain/errors.ts';
+import { BrokerError } from '../../domain/errors.ts';
 
-/**
- * Bounds of one session. The broker reads a few short rows of catalogues.
- */
-const POSTGRES_BOUNDS = {
-  /** Bytes of one message. The longest legitimate one is a row of a catalogue. */
-  messageBytes: 2 ** 18,
+/** Bounds of what one session receives. */
+export interface PostgresBounds {
+  /** Bytes of one message. */
+  readonly messageBytes: number;
   /** Messages of a session, each of which the driver reports by an event. */
-  messages: 32_768,
-  /** Columns of a row: as many as a server can send (PostgreSQL, appendix K: MaxTupleAttributeNumber). */
-  columns: 1_664,
-} as const;
+  readonly messages: number;
+  /** True if the session listens to channels. */
+  readonly listens: boolean;
+}
 
+/** Columns of a row: as many as a server can send (PostgreSQL, appendix K: MaxTupleAttributeNumber). */
+const MOST_COLUMNS = 1_664;
 const HEAD = 5;
 
 /** Fixed lengths of the parts of a column's description behind its name. */
@@ -22,10 +22,15 @@ const COLUMN_TAIL = 18;
  * six bytes without its final zero keeps it in a loop for ever, and a field that says it is long reads the messages behind its own.
  */
 export class PostgresMessages {
+  readonly #bounds: PostgresBounds;
   #parts: Buffer[] = [];
   #held = 0;
   #wanted = HEAD;
   #count = 0;
+
+  constructor(bounds: PostgresBounds) {
+    this.#bounds = bounds;
+  }
 
   /** @returns the checked messages that the chunk completes. @throws ERR_PROVIDER_MALFORMED, reasons `too_large` and `protocol`. */
   take(chunk: Buffer): Buffer | undefined {
@@ -33,12 +38,12 @@ export class PostgresMessages {
     this.#held += chunk.length;
     // Parts are joined only if they complete something, so that a server that sends single bytes does not have each of them copied again and again.
     if (this.#held < this.#wanted) return undefined;
-    const bytes = Buffer.concat(this.#parts);
+    const bytes = this.#parts.length === 1 ? chunk : Buffer.concat(this.#parts);
     let at = 0;
     this.#wanted = HEAD;
     while (bytes.length - at >= HEAD) {
       const size = 1 + bytes.readUInt32BE(at + 1);
-      if (size > POSTGRES_BOUNDS.messageBytes) throw malformed('too_large');
+      if (size > this.#bounds.messageBytes) throw malformed('too_large');
       if (size < HEAD) throw malformed('protocol');
       if (bytes.length - at < size) {
         this.#wanted = size;
@@ -47,15 +52,16 @@ export class PostgresMessages {
       this.#check(String.fromCharCode(bytes[at] ?? 0), bytes.subarray(at + HEAD, at + size));
       at += size;
     }
-    this.#parts = [bytes.subarray(at)];
     this.#held = bytes.length - at;
+    this.#parts = this.#held === 0 ? [] : [bytes.subarray(at)];
     return at === 0 ? undefined : bytes.subarray(0, at);
   }
 
   #check(kind: string, body: Buffer): void {
     this.#count += 1;
-    if (this.#count > POSTGRES_BOUNDS.messages) throw malformed('too_large');
-    if (CHECKS.get(kind)?.(body) !== true) throw malformed('protocol');
+    if (this.#count > this.#bounds.messages) throw malformed('too_large');
+    const isKnown = kind !== NOTIFICATION || this.#bounds.listens;
+    if (!isKnown || CHECKS.get(kind)?.(body) !== true) throw malformed('protocol');
   }
 }
 
@@ -130,10 +136,12 @@ const isRow: Check = (body) => {
 function columnsOf(body: Buffer): number {
   if (body.length < 2) return Infinity;
   const columns = body.readUInt16BE(0);
-  return columns > POSTGRES_BOUNDS.columns ? Infinity : columns;
+  return columns > MOST_COLUMNS ? Infinity : columns;
 }
 
-/** The messages that a session of the broker can get. It copies nothing, listens to no channel and replicates nothing. */
+const NOTIFICATION = 'A';
+
+/** The messages that a session of the broker can get. It copies nothing and replicates nothing. */
 const CHECKS: ReadonlyMap<string, Check> = new Map([
   ['R', isAuthentication],
   ['E', isReport],
@@ -151,6 +159,7 @@ const CHECKS: ReadonlyMap<string, Check> = new Map([
   ['n', isEmpty],
   ['s', isEmpty],
   ['I', isEmpty],
+  [NOTIFICATION, (body) => body.length >= 4 && isText(2)(body.subarray(4))],
 ]);
 
 function malformed(reason: string): BrokerError {

@@ -7,6 +7,7 @@ import type { MigrationTarget } from '../migrate.ts';
 import type { OpenedStore, StoreCondition } from '../opened-store.ts';
 import type { StoreDeps, StoreMode } from '../store-deps.ts';
 import { UnreadablePages } from '../schema/unreadable-pages.ts';
+import { checkedClient } from './checked-client.ts';
 import { clientOptions } from './client-options.ts';
 import { lockForMigration } from './migration-lock.ts';
 import { asOpenFailure, isDuplicate, isRetryable } from './postgres-fault.ts';
@@ -43,24 +44,26 @@ export async function openPostgresStore(
 ): Promise<OpenedStore> {
   const { default: driver } = await import('pg');
   const common = clientOptions(options.connectionString, driver.types);
+  const Checked = checkedClient(driver);
   const names = new StatementNames();
   const events = { invalidated: (): void => undefined, lost: (): void => undefined };
   const connect = (): Promise<WriterConnection> => {
     const sessionName = `quaymaster ${randomBytes(SESSION_NAME_BYTES).toString('base64url')}`;
-    const client = new driver.Client({ ...common, application_name: sessionName, pipeline: true });
+    const client = new Checked({ ...common, application_name: sessionName, pipeline: true });
     return WriterConnection.open({ client, sessionName }, names, {
       invalidated: () => events.invalidated(),
       lost: () => events.lost(),
     });
   };
   try {
-    const patient = (): Client => new driver.Client({ ...common, ...PATIENT });
+    const patient = (): Client => new Checked({ ...common, ...PATIENT });
     const { seq, condition } = await prepare(patient, deps.mode);
     const feed = new ChangeFeed(seq);
     const pages = new UnreadablePages();
     const writer = new PostgresWriter(await connect(), { connect, feed, deps, pages });
     const pool = new driver.Pool({
       ...common,
+      Client: Checked,
       application_name: 'quaymaster-reads',
       max: options.poolSize,
     });

@@ -39,8 +39,8 @@ export class HostilePostgres {
     });
   }
 
-  async listen(host = '127.0.0.1'): Promise<number> {
-    await new Promise<void>((resolve) => this.#server.listen(0, host, resolve));
+  async listen(host = '127.0.0.1', port = 0): Promise<number> {
+    await new Promise<void>((resolve) => this.#server.listen(port, host, resolve));
     return (this.#server.address() as AddressInfo).port;
   }
 

@@ -3,6 +3,7 @@ import type { ClientConfig, QueryArrayConfig } from 'pg';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { Sensitive } from '../../../domain/secrets/sensitive.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
+import { watchLogin } from '../../../net/postgres/watch-login.ts';
 import { CLEARTEXT_NEEDS } from '../../server/config.ts';
 import { toBrokerError } from '../errors.ts';
 import { PostgresWire } from './wire.ts';
@@ -70,7 +71,15 @@ class DriverSession implements PostgresSession {
     this.#client = new driver.Client(clientConfig(login, this.#wire));
     // An error while no statement runs: the next statement fails and reports it.
     this.#client.on('error', () => undefined);
-    this.#watchLogin(login.maySendPassword);
+    watchLogin(this.#client.connection, {
+      asked: () => void (this.wasAsked = true),
+      weak: () => {
+        if (login.maySendPassword) return;
+        const detail = `the server asks for the password itself; ${CLEARTEXT_NEEDS}`;
+        this.#distrust('weak_authentication', detail);
+      },
+      unproven: () => this.#distrust('server_unproven'),
+    });
   }
 
   async open(): Promise<void> {
@@ -123,32 +132,6 @@ class DriverSession implements PostgresSession {
     } catch (error) {
       throw toBrokerError(this.#failure ?? error);
     }
-  }
-
-  /** Watches the login. These listeners run before the driver's, which are attached on connect: a destroyed wire sends nothing more. */
-  #watchLogin(maySendPassword: boolean): void {
-    const { connection } = this.#client;
-    let proof: 'none' | 'begun' | 'given' = 'none';
-    const asked = (): void => void (this.wasAsked = true);
-    const askedInTheClear = (): void => {
-      asked();
-      if (!maySendPassword)
-        this.#distrust(
-          'weak_authentication',
-          `the server asks for the password itself; ${CLEARTEXT_NEEDS}`,
-        );
-    };
-    connection.on('authenticationCleartextPassword', askedInTheClear);
-    connection.on('authenticationMD5Password', askedInTheClear);
-    connection.on('authenticationSASL', () => {
-      asked();
-      proof = 'begun';
-    });
-    connection.on('authenticationSASLFinal', () => void (proof = 'given'));
-    // A server without our verifier may break off the exchange and let us in (RFC 5802 section 5).
-    connection.on('authenticationOk', () => {
-      if (proof === 'begun') this.#distrust('server_unproven');
-    });
   }
 
   #distrust(reason: string, detail?: string): void {

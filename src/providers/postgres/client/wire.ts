@@ -3,13 +3,15 @@ import { Duplex } from 'node:stream';
 import { checkServerIdentity, connect as connectTls } from 'node:tls';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
-import { PostgresMessages } from './messages.ts';
+import { PostgresMessages } from '../../../net/postgres/messages.ts';
 
 /** SSLRequest (PostgreSQL, 54.7 "Message Formats"). */
 const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 const TLS_ACCEPTED = 'S';
 /** The most that one session may receive; the broker's sessions read a few rows of a catalogue. */
 const MOST_BYTES = 2 ** 20;
+/** The longest legitimate message is a row of a catalogue. */
+const BOUNDS = { messageBytes: 2 ** 18, messages: 32_768, listens: false };
 
 /**
  * Connection under the driver. It completes TLS before the first message, counts the bytes that the server sends, and checks each message before the
@@ -19,7 +21,7 @@ export class PostgresWire extends Duplex {
   readonly #tls: TlsIdentity | undefined;
   #socket: Socket | undefined;
   #received = 0;
-  readonly #messages = new PostgresMessages();
+  readonly #messages = new PostgresMessages(BOUNDS);
 
   /** `tls` undefined: without encryption. */
   constructor(tls: TlsIdentity | undefined) {
