@@ -20,6 +20,8 @@ export type TokenRefusal =
   | 'aud_missing'
   | 'aud_mismatch'
   | 'multi_aud'
+  | 'azp_mismatch'
+  | 'auth_time'
   | 'exp_invalid'
   | 'iat_invalid'
   | 'nbf_invalid'

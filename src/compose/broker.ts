@@ -33,6 +33,7 @@ import type { PodWatch } from '../ports/pod-watch.ts';
 import type { Store } from '../ports/store.ts';
 import type { Trace } from '../ports/trace.ts';
 import { openEmbedded } from '../providers/embedded/open.ts';
+import { systemClock } from '../process/clock.ts';
 import { SteadyClock } from '../process/steady-clock.ts';
 import { continueTime } from '../upkeep/clock-floor.ts';
 import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts';
@@ -274,7 +275,10 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   });
   const { provider } = openEmbedded({ store, clock, ...keys });
   const embedded = { connection: provider, locators: ['**'], prefixes: ['**'] };
-  const people = new ConfiguredPeople(config.people);
+  const people = new ConfiguredPeople(config.people, {
+    now: () => systemClock.now(),
+    monotonic: () => clock.monotonic(),
+  });
   const limits = structuredClone(config.limits);
   const tallies = new RefusalTallies(config, { store, clock, log });
   const { options = OPTIONS } = deps;

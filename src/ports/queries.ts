@@ -153,6 +153,10 @@ export const OPERATOR_TOKENS = {
   expired: query('operator_tokens', { where: ['ends_at <='], orderBy: ['ends_at'] }),
 };
 
+export const FINISHED_LOGINS = {
+  purgeable: query('finished_logins', { where: ['ends_at <='], orderBy: ['ends_at'] }),
+};
+
 export const SECURITY_KEYS = {
   ofPerson: query('security_keys', { where: ['person'] }),
 };
@@ -320,6 +324,7 @@ export const QUERIES = {
   SESSIONS,
   ENDED_SESSIONS,
   OPERATOR_TOKENS,
+  FINISHED_LOGINS,
   SECURITY_KEYS,
   DOCUMENT_VERSIONS,
   SCHEDULES,

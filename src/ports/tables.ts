@@ -499,6 +499,14 @@ export const SCHEMA = {
     digestedSince: 1,
     sealedSince: 1,
   },
+  /**
+   * Logins of people that are finished, by the hash of their nonce or device code, until no broker accepts them. A removed row lets
+   * a login be repeated only if the issuer answers its code twice, so the rows have no MAC.
+   */
+  finished_logins: {
+    columns: { id: 'text', ends_at: 'integer' },
+    key: ['id'],
+  },
   /** `mac` is null in a row of a release that wrote no MACs, until the first start of this release. */
   sink_cursors: {
     columns: { sink: 'text', next_index: 'integer', mac: 'bytes?' },

@@ -41,6 +41,11 @@ function without(claims: Claims, name: string): Claims {
   return Object.fromEntries(Object.entries(claims).filter(([each]) => each !== name));
 }
 
+/** The claims as text, with this text as the value of one of them. */
+function changed(claims: Claims, name: string, value: string): string {
+  return JSON.stringify({ ...claims, [name]: 'HERE' }).replace('"HERE"', value);
+}
+
 /** A login that reached the redirect, and the claims of a valid ID token for it. */
 async function reached(more: object = {}) {
   const { login, address } = await people.begin(more);
@@ -119,6 +124,113 @@ describe('an ID token that the token endpoint returns', () => {
       status: 401,
       code: 'ERR_TOKEN_INVALID',
       reason: 'login_refused',
+      unechoed: [login],
+      send: () => people.finish(login, answer),
+    });
+  });
+
+  it.each<[string, string, (claims: Claims) => unknown]>([
+    [
+      'expires at a number that is not finite',
+      'exp_invalid',
+      (claims) => signedToken(people.key, changed(claims, 'exp', '1e999')),
+    ],
+    [
+      'expires at a fraction of a second',
+      'exp_invalid',
+      (claims) => signedToken(people.key, { ...claims, exp: Number(claims['exp']) + 0.5 }),
+    ],
+    [
+      'was issued in the future',
+      'not_yet_valid',
+      (claims) => signedToken(people.key, { ...claims, iat: Number(claims['iat']) + 120 }),
+    ],
+    [
+      'begins with a byte order mark',
+      'malformed',
+      (claims) => signedToken(people.key, `\uFEFF${JSON.stringify(claims)}`),
+    ],
+    [
+      'has a subject twice',
+      'duplicate_claim',
+      (claims) => signedToken(people.key, `{"sub":"root",${JSON.stringify(claims).slice(1)}`),
+    ],
+    ['is padded', 'not_canonical', (claims) => `${signedToken(people.key, claims)}==`],
+    [
+      'is for this client alone and authorized for another one',
+      'azp_mismatch',
+      (claims) => signedToken(people.key, { ...claims, azp: 'grafana' }),
+    ],
+    [
+      'says that the person will authenticate later',
+      'auth_time',
+      (claims) => signedToken(people.key, { ...claims, auth_time: Number(claims['iat']) + 3_600 }),
+    ],
+    [
+      'has the time of the authentication in milliseconds',
+      'auth_time',
+      (claims) => signedToken(people.key, { ...claims, auth_time: Number(claims['iat']) * 1000 }),
+    ],
+    [
+      'has a time of the authentication with a fraction',
+      'auth_time',
+      (claims) => signedToken(people.key, { ...claims, auth_time: Number(claims['iat']) - 0.5 }),
+    ],
+    [
+      'contains a key',
+      'key_not_trusted',
+      (claims) =>
+        rawToken({
+          header: { alg: 'ES256', kid: 'k', jwk: people.key.jwk },
+          payload: claims,
+          key: people.key,
+        }),
+    ],
+  ])('is refused if it %s, as the token of a pod is', async (_what, reason, forge) => {
+    const { login, answer, claims } = await reached();
+    answerWith(forge(claims));
+    await expectDenied(people.api, {
+      status: 401,
+      code: 'ERR_TOKEN_INVALID',
+      reason,
+      unechoed: [login],
+      send: () => people.finish(login, answer),
+    });
+  });
+
+  it('is accepted without the id of a key, if the issuer has only one', async () => {
+    const { login, answer, claims } = await reached();
+    answerWith(rawToken({ header: { alg: 'ES256' }, payload: claims, key: people.key }));
+    expect((await people.finish(login, answer)).status).toBe(201);
+  });
+
+  it('is refused in the device flow too, if another key signed it', async () => {
+    const { body } = await people.api.call('POST', '/api/v1/logins', { body: { issuer: 'corp' } });
+    const { claims } = await reached();
+    answerWith(signedToken(stranger, without(claims, 'nonce')));
+    const { login } = body as { readonly login: string };
+    await expectDenied(people.api, {
+      status: 401,
+      code: 'ERR_TOKEN_INVALID',
+      reason: 'login_refused',
+      unechoed: [login],
+      send: () => people.finish(login),
+    });
+  });
+
+  it('opens one session, however often the issuer answers the same code', async () => {
+    const { login, answer, claims } = await reached();
+    answerWith(signedToken(people.key, claims));
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () => people.finish(login, answer)),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 401, 401, 401, 401]);
+    const token = answers.find(({ status }) => status === 201)?.body.token as string;
+    await people.api.call('DELETE', '/api/v1/logins/self', { token });
+    await expectDenied(people.api, {
+      status: 401,
+      code: 'ERR_TOKEN_INVALID',
+      reason: 'login_finished',
       unechoed: [login],
       send: () => people.finish(login, answer),
     });

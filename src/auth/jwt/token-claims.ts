@@ -26,8 +26,8 @@ const LEGACY_CLAIM = 'kubernetes.io/serviceaccount/';
 const LONGEST_TOKEN_ID = 256;
 const MOST_AUDIENCES = 32;
 const LONGEST_AUDIENCE = 1024;
-/** Clock skew between the broker and the API server. */
-const TOLERANCE_MS = 30_000;
+/** Clock skew between the broker and the issuer of a token. */
+export const CLOCK_SKEW_MS = 30_000;
 
 /** An RFC 1123 label. */
 const namespaceName = z.string().regex(/^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/);
@@ -130,13 +130,13 @@ export function readTimes(
   const nbf = claims['nbf'] === undefined ? iat : secondsOf(claims['nbf'], 'nbf_invalid');
   if (exp <= iat) throw tokenRefused('exp_invalid');
   if (exp - iat > maxLifetimeSeconds) throw tokenRefused('lifetime_exceeded');
-  if (exp * 1000 <= now - TOLERANCE_MS) throw tokenRefused('expired');
-  if (Math.max(iat, nbf) * 1000 > now + TOLERANCE_MS) throw tokenRefused('not_yet_valid');
+  if (exp * 1000 <= now - CLOCK_SKEW_MS) throw tokenRefused('expired');
+  if (Math.max(iat, nbf) * 1000 > now + CLOCK_SKEW_MS) throw tokenRefused('not_yet_valid');
   return { issuedAt: iat * 1000, endsAt: exp * 1000 };
 }
 
 /** NumericDate may be any number. Attackers made verifiers treat a token as "never expires" by `1e999`, fractions and text. */
-function secondsOf(value: unknown, reason: TokenRefusal): number {
+export function secondsOf(value: unknown, reason: TokenRefusal): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
     throw tokenRefused(reason);
   }

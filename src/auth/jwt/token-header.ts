@@ -16,20 +16,36 @@ const LONGEST_KID = 256;
 
 export interface TokenHeader {
   readonly alg: string;
+  /** '' if the token names none, which only an ID token may. */
   readonly kid: string;
 }
 
+/** Forms that ID tokens may have and tokens of workloads may not. */
+interface MoreForms {
+  readonly algorithms: ReadonlySet<string>;
+  /** An issuer with one key may leave `kid` out (OpenID Connect Core §10.1). */
+  readonly isKeyIdOptional: boolean;
+}
+
+const NO_MORE: MoreForms = { algorithms: new Set(), isKeyIdOptional: false };
+
 /** @throws ERR_TOKEN_INVALID `malformed`, `duplicate_claim`, `bad_alg`, `bad_typ`, `bad_crit`, `key_not_trusted`, `bad_kid`. */
-export function readTokenHeader(bytes: Uint8Array): TokenHeader {
+export function readTokenHeader(bytes: Uint8Array, more = NO_MORE): TokenHeader {
   const header = parseStrictObject(bytes, tokenRefused);
   const { alg, typ, kid } = header;
-  if (typeof alg !== 'string' || !ALGORITHMS.has(alg)) throw tokenRefused('bad_alg');
+  if (typeof alg !== 'string' || !isAccepted(alg, more)) throw tokenRefused('bad_alg');
   if (typ !== undefined && typ !== 'JWT') throw tokenRefused('bad_typ');
   // The broker supports no extension, `b64` (RFC 7797) included.
   if ('crit' in header || 'b64' in header) throw tokenRefused('bad_crit');
   if (KEY_PARAMETERS.some((name) => name in header)) throw tokenRefused('key_not_trusted');
-  if (typeof kid !== 'string' || kid === '' || kid.length > LONGEST_KID) {
-    throw tokenRefused('bad_kid');
-  }
-  return { alg, kid };
+  return { alg, kid: kid === undefined && more.isKeyIdOptional ? '' : keyIdOf(kid) };
+}
+
+function isAccepted(alg: string, more: MoreForms): boolean {
+  return ALGORITHMS.has(alg) || more.algorithms.has(alg);
+}
+
+function keyIdOf(kid: unknown): string {
+  if (typeof kid === 'string' && kid !== '' && kid.length <= LONGEST_KID) return kid;
+  throw tokenRefused('bad_kid');
 }

@@ -2,9 +2,11 @@ import type * as openid from 'openid-client';
 import { BrokerError } from '../../domain/errors.ts';
 import { Once } from '../../domain/once.ts';
 import { WEBAUTHN, type KeptClaim, type SecondFactor } from '../../domain/identity/person.ts';
+import type { JsonObject } from '../../domain/text/strict-json.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
 import { WatchedFile } from '../../net/watched-file.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type {
   AttestedPerson,
   CodeFlow,
@@ -14,6 +16,7 @@ import type {
 } from '../../ports/people.ts';
 import type { PeopleIssuerConfig } from '../config.ts';
 import { identityUnavailable } from '../identity-unavailable.ts';
+import { readIdToken } from './id-token.ts';
 
 /** The issuer as its discovery document describes it, and the library that speaks with it. */
 interface Peer {
@@ -35,6 +38,7 @@ export class OpenIdIssuer implements PeopleIssuer {
   readonly url: string;
   readonly secondFactor: SecondFactor;
   readonly #config: PeopleIssuerConfig;
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #caFile: WatchedFile | undefined;
   readonly #secretFile: WatchedFile | undefined;
   #discovered = new Once<Peer>();
@@ -42,10 +46,15 @@ export class OpenIdIssuer implements PeopleIssuer {
   /** The files' texts with which the issuer was discovered. */
   #files = '';
 
-  constructor(config: PeopleIssuerConfig) {
+  /**
+   * `clock` is the system's, as the library uses it, not the broker's, which never goes back: after a jump of the clock people can still
+   * log in to repair it. An ID token is bound to its login by a nonce, so the time of either clock does.
+   */
+  constructor(config: PeopleIssuerConfig, clock: Pick<Clock, 'now'>) {
     this.url = config.issuerUrl;
     this.secondFactor = config.secondFactor;
     this.#config = config;
+    this.#clock = clock;
     const { caFile, clientSecretFile } = config;
     this.#caFile = caFile === undefined ? undefined : new WatchedFile(caFile);
     this.#secretFile =
@@ -93,7 +102,7 @@ export class OpenIdIssuer implements PeopleIssuer {
         idTokenExpected: true,
         ...(maxAgeSeconds !== undefined && { maxAge: maxAgeSeconds }),
       });
-      return this.#person(tokens.claims());
+      return this.#person(tokens.id_token);
     });
   }
 
@@ -119,7 +128,7 @@ export class OpenIdIssuer implements PeopleIssuer {
         const tokens = await library.genericGrantRequest(peer, DEVICE_GRANT, {
           device_code: deviceCode,
         });
-        return this.#person(tokens.claims());
+        return this.#person(tokens.id_token);
       } catch (error) {
         if (PENDING.has(codeOf(error))) return undefined;
         throw error;
@@ -147,11 +156,13 @@ export class OpenIdIssuer implements PeopleIssuer {
     return [...new Set(['openid', ...this.#config.scopes])].join(' ');
   }
 
-  #person(claims: openid.IDToken | undefined): AttestedPerson {
-    if (claims === undefined) throw refused('no_id_token');
+  #person(token: string | undefined): AttestedPerson {
+    if (token === undefined) throw refused('no_id_token');
+    const rules = { issuer: this.url, clientId: this.#config.clientId };
+    const claims = readIdToken(token, rules, this.#clock.now());
     const { sub: subject, acr, amr, auth_time: authTime } = claims;
     return {
-      subject,
+      subject: subject as string,
       claims: kept(claims, this.#config.claims),
       acr: typeof acr === 'string' ? acr : undefined,
       amr: Array.isArray(amr) ? amr.filter((each) => this.#isMethod(each)).slice(0, 16) : [],
@@ -218,7 +229,7 @@ const MOST_ITEMS = 256;
 const MOST_CLAIM_BYTES = 16_384;
 
 /** The configured claims that have a usable form; others are left out, so that no role binding matches them. */
-function kept(claims: object, names: readonly string[]): Readonly<Record<string, KeptClaim>> {
+function kept(claims: JsonObject, names: readonly string[]): Readonly<Record<string, KeptClaim>> {
   const found = new Map<string, KeptClaim>();
   for (const name of names) {
     const value: unknown = Object.getOwnPropertyDescriptor(claims, name)?.value;

@@ -5,6 +5,7 @@ import {
   ACKNOWLEDGEMENTS,
   CREDENTIALS,
   ENDED_SESSIONS,
+  FINISHED_LOGINS,
   LEASES,
   OPERATOR_TOKENS,
   ROTATIONS,
@@ -54,6 +55,7 @@ const ENDINGS: readonly ((parts: Expiring, actor: SystemActor) => Promise<number
   purgeLeases,
   purgeCredentials,
   purgeEndedSessions,
+  purgeFinishedLogins,
   purgeAcknowledgements,
   purgeRotations,
 ];
@@ -207,6 +209,18 @@ async function purgeEndedSessions(parts: Storage): Promise<number> {
   if (rows.length === 0) return 0;
   await parts.store.commit({
     writes: rows.map(({ id }) => ({ table: 'ended_sessions', remove: { id } })),
+  });
+  return rows.length;
+}
+
+/** Forgets finished logins of people that could not be finished again anyway. */
+async function purgeFinishedLogins(parts: Storage): Promise<number> {
+  const rows = await parts.store.list(FINISHED_LOGINS.purgeable(parts.clock.now()), {
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    writes: rows.map(({ id }) => ({ table: 'finished_logins', remove: { id } })),
   });
   return rows.length;
 }

@@ -8,6 +8,7 @@ import { OPERATOR_TOKENS } from '../../ports/queries.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import { newToken } from '../../crypto/random/token.ts';
+import { sha256Hex } from '../../crypto/hashes/digest.ts';
 import type { Call } from '../access/call.ts';
 import { decodeCursor, encodeCursor } from '../state/cursor.ts';
 import type { Access, Keys, People, Recording } from '../state/dependencies.ts';
@@ -120,10 +121,7 @@ export async function finishLogin(
     if (attested === undefined) return undefined;
     requireFresh(parts, begun, attested);
     name = nameOf(begun.issuer, attested.subject);
-    return await commitDecided(
-      parts,
-      open(parts, call, { name, issuer: begun.issuer, url: issuer.url, attested }),
-    );
+    return await commitDecided(parts, open(parts, call, begun, { name, attested }));
   } catch (error) {
     const failure = BrokerError.from(error);
     if (!isUnrecordable(failure)) {
@@ -158,18 +156,26 @@ function requireFresh(parts: PeopleParts, begun: Begun, { authTime }: AttestedPe
 
 const SKEW_SECONDS = 30;
 
+/** A login is finished once, also if the issuer answers its code more than once. */
+function finishing({ code, device = '', until }: Begun): Tables['finished_logins'] {
+  const id = sha256Hex(code?.nonce ?? device);
+  // Replicas of one store whose clocks differ accept the text a little longer.
+  return { id, ends_at: until + FLOW_MS };
+}
+
 interface Proven {
   readonly name: string;
-  readonly issuer: string;
-  readonly url: string;
   readonly attested: AttestedPerson;
 }
 
 function open(
   parts: PeopleParts,
   call: Call,
-  { name, issuer, url, attested }: Proven,
+  begun: Begun,
+  { name, attested }: Proven,
 ): (decidedAt: number) => Promise<Attempt<FinishedLogin>> {
+  const { issuer, url } = begun;
+  const finished = finishing(begun);
   return async (decidedAt) => {
     const { sessionSeconds, idleSeconds } = parts.people;
     const now = parts.clock.now();
@@ -202,12 +208,17 @@ function open(
         decidedAt,
         reads: live.fences,
         notAfter: stored.endsAt,
-        writes: [{ table: 'operator_tokens', put: parts.tokens.seal(stored, hash) }],
+        expect: [{ table: 'finished_logins', key: { id: finished.id }, absent: true }],
+        writes: [
+          { table: 'finished_logins', put: finished },
+          { table: 'operator_tokens', put: parts.tokens.seal(stored, hash) },
+        ],
         entries: [
           entryOf(parts, call, live, { action: 'operator-token.create', outcome: 'ok', ...facts }),
         ],
       },
       settle: () => ({ token, stored }),
+      conflict: () => refused('login_finished'),
     };
   };
 }

@@ -3,6 +3,7 @@ import type { PeopleConfig, PeopleIssuerConfig } from '../../auth/config.ts';
 import { OpenIdIssuer } from '../../auth/people/openid-issuer.ts';
 import { SecurityKeyChecks } from '../../auth/people/security-key-checks.ts';
 import type { People } from '../../broker/state/dependencies.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { SecurityKeyVerifier } from '../../ports/people.ts';
 
 const NO_PEOPLE: PeopleConfig = {
@@ -15,10 +16,12 @@ const NO_PEOPLE: PeopleConfig = {
 /** The issuers of people's logins. None is contacted before the first login. A reload keeps those that did not change. */
 export class ConfiguredPeople {
   readonly issuers = new Map<string, OpenIdIssuer>();
+  readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
   #config: PeopleConfig;
   #keys: SecurityKeyVerifier | undefined;
 
-  constructor(config: PeopleConfig | undefined) {
+  constructor(config: PeopleConfig | undefined, clock: Pick<Clock, 'now' | 'monotonic'>) {
+    this.#clock = clock;
     this.#config = NO_PEOPLE;
     this.use(config);
   }
@@ -49,7 +52,7 @@ export class ConfiguredPeople {
     }
     for (const [name, issuer] of Object.entries(config.issuers)) {
       if (this.issuers.has(name) && isDeepStrictEqual(before[name], issuer)) continue;
-      this.issuers.set(name, new OpenIdIssuer(issuer));
+      this.issuers.set(name, new OpenIdIssuer(issuer, this.#clock));
     }
   }
 }

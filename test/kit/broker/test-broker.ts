@@ -1,4 +1,5 @@
 import { ConfiguredPeople } from '../../../src/compose/configuration/people.ts';
+import { systemClock } from '../../../src/process/clock.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -476,7 +477,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     refusals: { admit: () => admission.open },
     denials: { admit: () => true },
     targets,
-    people: new ConfiguredPeople(undefined),
+    people: new ConfiguredPeople(undefined, systemClock),
     ...alerting,
     consents: adminConsents({ ...options, ...recorded }),
     decoys: decoyAlarms({ ...alerting, ...recorded }),

@@ -20,6 +20,7 @@ const STATE = [
   'acknowledgements',
   'quarantines',
   'security_keys',
+  'finished_logins',
   'approvals',
   'attestations',
   'alerts',

@@ -1,0 +1,118 @@
+import { afterEach, expect, it } from '@jest/globals';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describeWith } from '../../kit/backends/backends.ts';
+import { createDatabase } from '../../kit/backends/postgres.ts';
+import { OidcIssuer } from '../../kit/identity/oidc-issuer.ts';
+import { ecKey, signedToken } from '../../kit/identity/token-factory.ts';
+import { AttackedInstallation } from '../../kit/log/attacked-installation.ts';
+import type { Serving } from '../../../src/compose/serving/serve.ts';
+
+const CLIENT = 'quaymaster';
+const REDIRECT = 'http://127.0.0.1:4711/callback';
+
+interface Answer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+async function send(
+  { url }: Serving,
+  [method = '', path = '']: readonly string[],
+  body: object,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  const answer = await fetch(`${url}/api/v1/${path}`, {
+    method,
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+  return { status: answer.status, body: (await answer.json()) as Answer['body'] };
+}
+
+describeWith(['postgres'], 'a login of a person at two brokers on one PostgreSQL', (backends) => {
+  const cleanUps: (() => Promise<unknown>)[] = [];
+  afterEach(async () => {
+    for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+  });
+
+  async function startTwo(people: object): Promise<readonly [Serving, Serving, string]> {
+    const { connectionString, drop } = await createDatabase(backends.postgres);
+    const directory = await mkdtemp(join(tmpdir(), 'qm-logins-'));
+    const connectionStringFile = join(directory, 'connection');
+    await writeFile(connectionStringFile, connectionString, { mode: 0o600 });
+    const store = { type: 'postgres', connectionStringFile };
+    const one = await AttackedInstallation.make(() => ({ store, people }));
+    cleanUps.push(
+      drop,
+      () => rm(directory, { recursive: true }),
+      () => one.remove(),
+    );
+    const token = await one.init();
+    const first = await one.serve();
+    cleanUps.push(() => first.stop('test'));
+    const two = await AttackedInstallation.make((own) => ({
+      store,
+      people,
+      kek: { type: 'local-file', path: one.at('keys/kek') },
+      audit: {
+        logKeyFile: one.at('keys/log.pem'),
+        checkpointFile: join(own, 'keys', 'checkpoint'),
+      },
+    }));
+    cleanUps.push(() => two.remove());
+    await mkdir(two.at('keys'), { mode: 0o700 });
+    await copyFile(one.at('keys/checkpoint'), two.at('keys/checkpoint'));
+    const second = await two.serve();
+    cleanUps.push(() => second.stop('test'));
+    return [first, second, token];
+  }
+
+  it('opens one session, also if both finish it at once and the issuer answers its code twice', async () => {
+    const key = ecKey('k');
+    const corp = await OidcIssuer.start({
+      keys: [key],
+      clients: [
+        {
+          client_id: CLIENT,
+          redirect_uris: [REDIRECT],
+          token_endpoint_auth_method: 'none',
+          application_type: 'native',
+          grant_types: ['authorization_code'],
+          response_types: ['code'],
+        },
+      ],
+    });
+    cleanUps.push(() => corp.close());
+    corp.user = { sub: 'alice' };
+    const issuer = { issuerUrl: corp.url, clientId: CLIENT, caFile: corp.caFile };
+    const [first, second, token] = await startTwo({ issuers: { corp: issuer } });
+    const bound = await send(
+      first,
+      ['PUT', 'role-bindings/alice'],
+      { issuer: 'corp', subjects: ['alice'], grants: [{ role: 'auditor', scope: [] }] },
+      { authorization: `Bearer ${token}`, 'if-none-match': '*' },
+    );
+    expect(bound.status).toBe(201);
+    await second.broker.parts.state.waitUntilCurrent();
+    const begun = await send(first, ['POST', 'logins'], { issuer: 'corp', redirectUri: REDIRECT });
+    const { login, address } = begun.body as { readonly login: string; readonly address: string };
+    const answer = new URL(await corp.browse(address)).search.slice(1);
+    const iat = Math.floor(Date.now() / 1000);
+    const nonce = new URL(address).searchParams.get('nonce');
+    const claims = { iss: corp.url, aud: CLIENT, sub: 'alice', iat, exp: iat + 600, nonce };
+    corp.intercept = (request, response) => {
+      if (request.url !== '/token') return false;
+      const id_token = signedToken(key, claims);
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ access_token: 'x', token_type: 'Bearer', id_token }));
+      return true;
+    };
+    const finish = (broker: Serving): Promise<Answer> =>
+      send(broker, ['POST', 'logins:finish'], { login, answer });
+    const answers = await Promise.all([first, second, first, second].map(finish));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 401, 401, 401]);
+    expect([(await finish(first)).status, (await finish(second)).status]).toEqual([401, 401]);
+  });
+});
