@@ -116,6 +116,7 @@ describeWith(['postgres'], 'two replicas on PostgreSQL (F28)', ({ postgres }) =>
           clock: { ...systemClock, sleep: () => loopTurn() },
           claims: storeClaims(store, systemClock, { owner: boot.writer, alone: false }),
           isBusy: () => false,
+          processorMs: () => 0,
           onProgress: () => undefined,
           onError: (error) => expect(error).toBeUndefined(),
         }),

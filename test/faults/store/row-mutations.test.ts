@@ -106,6 +106,7 @@ async function compactLog({ parts: { store }, trail }: RunningBroker): Promise<v
     claims: storeClaims(store, systemClock, { owner: 'test', alone: true }),
     clock: { ...systemClock, sleep: () => loopTurn() },
     isBusy: () => false,
+    processorMs: () => 0,
     onProgress: () => undefined,
     onError: (error) => {
       throw error as Error;

@@ -179,6 +179,7 @@ export class LogBench {
       clock: { ...systemClock, sleep: () => loopTurn() },
       claims: this.claims(alone),
       isBusy: () => false,
+      processorMs: () => 0,
       onProgress: () => undefined,
       onError: (error) => this.errors.push(error),
     });

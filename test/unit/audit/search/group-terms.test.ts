@@ -107,6 +107,7 @@ describe('the compactor', () => {
       clock: { ...systemClock, sleep: () => loopTurn() },
       claims: bench.claims(),
       isBusy,
+      processorMs: () => 0,
       onProgress: () => undefined,
       onError: () => undefined,
     });

@@ -7,6 +7,7 @@ import { zstdCompressSync } from 'node:zlib';
 import { exportLog } from '../../../../src/audit/export/export.ts';
 import { storeSource } from '../../../../src/audit/export/export-source.ts';
 import { LastCommitFile } from '../../../../src/audit/chain/last-commit.ts';
+import { Compactor } from '../../../../src/audit/segments/compactor.ts';
 import { decodeSegment, encodeSegment } from '../../../../src/audit/segments/segment.ts';
 import { Scrubber } from '../../../../src/audit/verification/scrubber.ts';
 import { verifyExport } from '../../../../src/audit/verification/verify.ts';
@@ -125,6 +126,32 @@ describe('compaction of the log', () => {
     expect(open).toBeLessThan(1_000);
     expect(batches[0]?.first_seq).toBe(1);
     expect(places).toHaveLength(batches.length);
+  });
+
+  it('paces itself by processor time, whatever the wall clock says', async () => {
+    await record(SIZE);
+    const pauses: number[] = [];
+    let [wallMs, usedMs] = [0, 0];
+    const compactor = new Compactor({
+      store: bench.store,
+      reader: bench.reader,
+      clock: {
+        ...systemClock,
+        monotonic: () => (wallMs += 60_000),
+        sleep: (ms) => {
+          pauses.push(ms);
+          return Promise.resolve();
+        },
+      },
+      claims: bench.claims(),
+      isBusy: () => false,
+      processorMs: () => (usedMs += 2),
+      onProgress: () => undefined,
+      onError: () => undefined,
+    });
+    await compactor.run();
+    await compactor.close();
+    expect(new Set(pauses)).toEqual(new Set([2 * 19]));
   });
 
   it('leaves every export as it was, byte for byte', async () => {
