@@ -39,7 +39,8 @@ export const listOperatorTokens: RouteOf<'listOperatorTokens'> = {
     const operator = operatorOf(params);
     return async ({ parts, call, caller }) => {
       const tokens = await list(parts, call, caller, operator);
-      return { status: 200, body: { items: tokens.map(tokenJson) } };
+      const items = tokens.map(({ stored, carries }) => ({ ...tokenJson(stored), carries }));
+      return { status: 200, body: { items } };
     };
   },
 };
@@ -73,9 +74,18 @@ function operatorOf(params: Incoming['params']): string {
 function tokenJson({
   id,
   operator,
-  spec,
+  spec: { grants, sourceCidrs, description, mintedBy },
   createdAt,
   endsAt,
-}: OperatorToken): Shape<'OperatorToken'> {
-  return { id, operator, ...spec, createdAt: instant(createdAt), endsAt: instant(endsAt) };
+}: OperatorToken): Omit<Shape<'OperatorToken'>, 'carries'> {
+  return {
+    id,
+    operator,
+    ...(grants !== undefined && { grants }),
+    sourceCidrs,
+    ...(description !== undefined && { description }),
+    ...(mintedBy !== undefined && { mintedBy }),
+    createdAt: instant(createdAt),
+    endsAt: instant(endsAt),
+  };
 }

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { narrowGrants, type Operator } from '../../domain/identity/principal.ts';
+import { narrowGrants, type Grant, type Operator } from '../../domain/identity/principal.ts';
 import { randomId } from '../../crypto/random/random.ts';
 import { newToken } from '../../crypto/random/token.ts';
 import type { Call } from '../access/call.ts';
@@ -47,7 +47,7 @@ export async function createOperatorToken(
         id: randomId('tok'),
         operator: operator.name,
         operatorUid: operator.uid,
-        spec,
+        spec: { ...spec, mintedBy: admin.operator.name, operatorVersion: operator.version },
         createdAt: now,
         endsAt:
           ttlSeconds === undefined
@@ -92,7 +92,14 @@ function adminToken(
   const carried = grants === undefined ? held : narrowGrants(held, grants);
   const isGrant = carried.some(({ role }) => role === 'admin');
   if (!isGrant || operator.name === minter.operator.name) return undefined;
-  return { kind: 'operator-token', name: operator.name, body, replaces: operator.uid };
+  const replaces = `${operator.uid}/${operator.version}`;
+  return { kind: 'operator-token', name: operator.name, body, replaces };
+}
+
+export interface ListedToken {
+  readonly stored: OperatorToken;
+  /** The rights that the token has now. */
+  readonly carries: readonly Grant[];
 }
 
 /** @throws ERR_DENIED, ERR_NOT_FOUND */
@@ -101,16 +108,21 @@ export async function listOperatorTokens(
   call: Call,
   live: LiveOperator,
   operator: string,
-): Promise<readonly OperatorToken[]> {
+): Promise<readonly ListedToken[]> {
   const document = { kind: 'operator', name: operator };
   return recordOperation(
     { parts, call, caller: live },
     { action: 'operator-token.list', document },
     async (now) => {
       if (operator !== now.operator.name) requireRole(now, 'admin');
-      orNotFound(parts.catalog.find('operator', operator));
+      const owner = orNotFound(parts.catalog.find('operator', operator));
       const rows = await parts.store.list(OPERATOR_TOKENS.ofOperator(operator), { limit: MOST });
-      return rows.map((row) => parts.tokens.open(row));
+      const listed: ListedToken[] = [];
+      for (const row of rows) {
+        const stored = parts.tokens.open(row);
+        listed.push({ stored, carries: await parts.tokens.grantsOf(stored, owner) });
+      }
+      return listed;
     },
   );
 }

@@ -1,4 +1,5 @@
 import {
+  meetGrants,
   narrowGrants,
   type Grant,
   type Operator,
@@ -13,13 +14,16 @@ import type { TextDigest } from '../../domain/audit/audit-text.ts';
 import { encodeActor } from '../../domain/audit/audit-event.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
-import { OPERATOR_TOKENS } from '../../ports/queries.ts';
+import { DOCUMENT_VERSIONS, OPERATOR_TOKENS } from '../../ports/queries.ts';
 import { hmac } from '../../crypto/hashes/digest.ts';
 import type { Keyring } from '../../crypto/keys/keyring.ts';
 import { isWellFormedToken } from '../../crypto/random/token.ts';
 import type { Catalog } from './catalog.ts';
 import type { KeyringRowMacs } from '../kernel/row-macs.ts';
+import { listAll } from '../kernel/list-all.ts';
 import { readUnchanged } from '../kernel/read-unchanged.ts';
+import { openDocumentVersion, type StoredDocument } from '../model/document.ts';
+import { parseSpec } from '../model/schema.ts';
 
 /** An elevation in force. */
 export interface Elevated {
@@ -102,13 +106,23 @@ export interface OperatorTokenKeys {
   readonly digest: TextDigest;
 }
 
-/** Operator tokens by keyed hash. A token grants only what both the token and its operator's document grant now. */
+/** A token in memory. */
+interface KnownToken {
+  readonly stored: OperatorToken;
+  /** The grants that its operator had in each version of its document from the minting to this one. */
+  kept?: { readonly version: number; readonly grants: readonly Grant[] };
+}
+
+/**
+ * Operator tokens by keyed hash. A token has the rights that its operator has had without interruption since the token was minted, and never
+ * more than it names itself. So a later change of the operator gives nothing to a token whose minter may have kept its text.
+ */
 export class OperatorTokens {
   readonly #store: Store;
   readonly #keys: OperatorTokenKeys;
   readonly #issuers: ReadonlyMap<string, PeopleIssuer>;
   readonly #elevations: Elevations | undefined;
-  readonly #byHash = new Map<string, OperatorToken>();
+  readonly #byHash = new Map<string, KnownToken>();
 
   constructor(
     store: Store,
@@ -137,8 +151,9 @@ export class OperatorTokens {
   }
 
   async #live(hash: Buffer, catalog: Catalog): Promise<LiveOperator | undefined> {
-    const stored = await this.#token(hash);
-    if (stored === undefined) return undefined;
+    const known = await this.#token(hash);
+    if (known === undefined) return undefined;
+    const { stored } = known;
     const { person } = stored.spec;
     if (person !== undefined) {
       // The name of an issuer that is configured for another address now means other people.
@@ -147,9 +162,68 @@ export class OperatorTokens {
     }
     const document = catalog.find('operator', stored.operator);
     if (document?.uid !== stored.operatorUid) return undefined;
-    const held = document.spec.grants;
-    const grants = stored.spec.grants === undefined ? held : narrowGrants(held, stored.spec.grants);
-    return this.liveOf(stored, grants, hash);
+    return this.liveOf(stored, await this.#granted(known, document), hash);
+  }
+
+  /** The rights of a token of this operator now. */
+  async grantsOf(
+    stored: OperatorToken,
+    operator: StoredDocument<'operator'>,
+  ): Promise<readonly Grant[]> {
+    return operator.uid === stored.operatorUid ? this.#granted({ stored }, operator) : [];
+  }
+
+  async #granted(
+    known: KnownToken,
+    operator: StoredDocument<'operator'>,
+  ): Promise<readonly Grant[]> {
+    const { version, spec } = operator;
+    // Memory does not have the version yet at which another broker minted the token.
+    if ((known.stored.spec.operatorVersion ?? 0) > version) return [];
+    if (known.kept?.version !== version) {
+      const grants =
+        known.kept?.version === version - 1
+          ? meetGrants(known.kept.grants, spec.grants)
+          : await this.#keptSince(known.stored, operator);
+      known.kept = { version, grants };
+    }
+    const { grants } = known.kept;
+    const own = known.stored.spec.grants;
+    return own === undefined ? grants : narrowGrants(grants, own);
+  }
+
+  /** The grants in all versions from the minting on. A version that is missing in the store leaves the token no rights. */
+  async #keptSince(
+    { spec, createdAt }: OperatorToken,
+    { name, uid, version: newest, spec: current }: StoredDocument<'operator'>,
+  ): Promise<readonly Grant[]> {
+    if (spec.operatorVersion === newest) return current.grants;
+    const versions = new Map<number, Tables['document_versions']>();
+    for await (const row of listAll(this.#store, DOCUMENT_VERSIONS.ofDocument('operator', name))) {
+      if (row.uid !== uid || row.version > newest) continue;
+      versions.set(row.version, row);
+      // A token of an older release does not name its version: it is the one before the minting.
+      if (spec.operatorVersion === undefined && row.created_at < createdAt) break;
+      if (row.version === spec.operatorVersion) break;
+    }
+    const first = spec.operatorVersion ?? Math.min(...versions.keys());
+    let kept = current.grants;
+    for (let version = newest - 1; version >= first; version -= 1) {
+      const row = versions.get(version);
+      if (row === undefined) return [];
+      kept = meetGrants(this.#grantsIn(row), kept);
+    }
+    return versions.has(first) ? kept : [];
+  }
+
+  /** A version that this release cannot read gives nothing. */
+  #grantsIn(row: Tables['document_versions']): readonly Grant[] {
+    const { body } = openDocumentVersion(this.#keys.rows, row);
+    try {
+      return parseSpec('operator', body).grants;
+    } catch {
+      return [];
+    }
   }
 
   liveOf(stored: OperatorToken, grants: readonly Grant[], hash: Buffer): LiveOperator {
@@ -160,7 +234,7 @@ export class OperatorTokens {
     return new LiveOperator(operator, elevated, { hash, digest: this.#keys.digest, person });
   }
 
-  async #token(hash: Buffer): Promise<OperatorToken | undefined> {
+  async #token(hash: Buffer): Promise<KnownToken | undefined> {
     const key = hash.toString('latin1');
     const known = this.#byHash.get(key);
     if (known !== undefined) return known;
@@ -169,7 +243,7 @@ export class OperatorTokens {
       () => this.#find(hash),
       (row) => {
         if (row === undefined) return undefined;
-        const token = this.open(row);
+        const token: KnownToken = { stored: this.open(row) };
         this.#byHash.set(key, token);
         return token;
       },
@@ -192,7 +266,7 @@ export class OperatorTokens {
 
   /** Forgets a token; called for every change of kind `token`. */
   changed(id: string): void {
-    for (const [key, token] of this.#byHash) if (token.id === id) this.#byHash.delete(key);
+    for (const [key, { stored }] of this.#byHash) if (stored.id === id) this.#byHash.delete(key);
   }
 
   /** Reads a row. @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write. */

@@ -9,7 +9,7 @@ import { grantText } from '../connection/identity.ts';
 import { fields } from '../output/table.ts';
 import { causeOf, mayHaveBeenDone, stopped } from '../run/unknown-outcome.ts';
 
-type Token = components['schemas']['OperatorToken'];
+type Token = Omit<components['schemas']['CreatedOperatorToken'], 'token'>;
 type Grant = components['schemas']['Grant'];
 
 interface TokenOptions {

@@ -189,7 +189,11 @@ async function mint(
     id: randomId('tok'),
     operator: operator.name,
     operatorUid: operator.uid,
-    spec: { sourceCidrs: [], description: 'made by quaymaster init' },
+    spec: {
+      sourceCidrs: [],
+      description: 'made by quaymaster init',
+      operatorVersion: operator.version,
+    },
     createdAt: now,
     endsAt: now + options.tokenTtlSeconds * 1000,
   };

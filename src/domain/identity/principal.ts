@@ -32,6 +32,10 @@ export interface OperatorTokenSpec {
   readonly grants?: readonly Grant[];
   readonly sourceCidrs: readonly string[];
   readonly description?: string;
+  /** Operator or person that minted it; undefined in tokens of `init` and of an older release. */
+  readonly mintedBy?: string;
+  /** Version of the operator's document at the minting; undefined in tokens of an older release. */
+  readonly operatorVersion?: number;
   /** The token is the session of this person, whose roles come from role bindings. */
   readonly person?: Person;
   readonly keyChallenge?: KeyChallenge | undefined;
@@ -89,6 +93,36 @@ export function evidenceScope(grants: readonly Grant[]): readonly string[] | und
 /** The part of `wanted` that lies within `held`: a token never has more rights than its operator has now. */
 export function narrowGrants(held: readonly Grant[], wanted: readonly Grant[]): readonly Grant[] {
   return wanted.filter((grant) => held.some((own) => covers(own, grant)));
+}
+
+/** The rights that both lists give. A grant of `after` that `before` covers stays as it is written. */
+export function meetGrants(before: readonly Grant[], after: readonly Grant[]): readonly Grant[] {
+  const met = [...narrowGrants(before, after)];
+  for (const one of before) {
+    for (const other of after) {
+      const common = meet(one, other);
+      if (common !== undefined && !met.some((grant) => covers(grant, common))) met.push(common);
+    }
+  }
+  return met;
+}
+
+function meet(one: Grant, other: Grant): Grant | undefined {
+  const role = narrower(one.role, other.role);
+  if (role === undefined) return undefined;
+  if (one.scope.length === 0) return { role, scope: other.scope };
+  if (other.scope.length === 0) return { role, scope: one.scope };
+  const within = (inner: Grant, outer: Grant): readonly string[] =>
+    inner.scope.filter((prefix) => outer.scope.some((wide) => isUnder(prefix, wide)));
+  const scope = [...new Set([...within(one, other), ...within(other, one)])];
+  // No prefix in common would otherwise read as no scope, which means everywhere.
+  return scope.length === 0 ? undefined : { role, scope };
+}
+
+function narrower(one: Role, other: Role): Role | undefined {
+  if (one === other) return one;
+  if (one === 'admin' && other !== 'secret-reader') return other;
+  return other === 'admin' && one !== 'secret-reader' ? one : undefined;
 }
 
 function covers(own: Grant, wanted: Grant): boolean {

@@ -1245,6 +1245,13 @@ export interface components {
             readonly grants?: readonly components["schemas"]["Grant"][];
             readonly sourceCidrs: readonly string[];
             readonly description?: string;
+            /** @description The operator or person that created it; absent in tokens of `quaymaster init` and of an older release */
+            readonly mintedBy?: string;
+            /**
+             * @description The rights of the token now: those that its operator has had without interruption since the token was created. A later change of
+             *     the operator gives it none.
+             */
+            readonly carries: readonly components["schemas"]["Grant"][];
             readonly createdAt: components["schemas"]["Instant"];
             readonly endsAt: components["schemas"]["Instant"];
         };
@@ -1252,7 +1259,7 @@ export interface components {
             readonly id: components["schemas"]["Id"];
             /** @description The name of an operator, or a person as `oidc:<issuer>/<subject>`. */
             readonly operator: string;
-            /** @description The grants that both the token and its operator's document have. */
+            /** @description The grants that its operator has had without interruption since the token was created, and that the token names. */
             readonly grants: readonly components["schemas"]["Grant"][];
             readonly sourceCidrs: readonly string[];
             readonly endsAt: components["schemas"]["Instant"];
@@ -1265,6 +1272,7 @@ export interface components {
             readonly grants?: readonly components["schemas"]["Grant"][];
             readonly sourceCidrs: readonly string[];
             readonly description?: string;
+            readonly mintedBy?: string;
             readonly createdAt: components["schemas"]["Instant"];
             readonly endsAt: components["schemas"]["Instant"];
         };

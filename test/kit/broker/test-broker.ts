@@ -305,7 +305,7 @@ export class TestBroker {
       operator: name,
       operatorUid: uid,
       createdAt: now,
-      spec: { sourceCidrs: [] },
+      spec: { sourceCidrs: [], operatorVersion: 1 },
       endsAt: now + ttlMs,
     };
     const outcome = await this.store.real.commit({

@@ -132,6 +132,31 @@ describe('grants of admin', () => {
       expect(await codeOf(mint('ann'))).toBe('ERR_APPROVAL_REQUIRED');
     });
 
+    it('give nothing to a token that the requester minted before the promotion', async () => {
+      const evil = await broker.operator('evil', [{ role: 'admin' }]);
+      const auditor = { grants: [{ role: 'auditor' }] };
+      await put('puppet', auditor, evil);
+      const texts = [await mint('puppet', evil), await mint('puppet', evil, ADMIN)];
+      const promote = () => {
+        const { version, uid } = broker.parts.catalog.find('operator', 'puppet')!;
+        return applyDocument(broker.parts, broker.call(), evil, {
+          kind: 'operator',
+          name: 'puppet',
+          body: ADMIN,
+          precondition: { ifMatch: `"${uid}.${version}"` },
+        });
+      };
+      expect(await codeOf(promote())).toBe('ERR_APPROVAL_REQUIRED');
+      await approving(only());
+      await promote();
+      expect(await codeOf(put('third', ADMIN, evil))).toBe('ERR_APPROVAL_REQUIRED');
+      for (const { token } of texts) {
+        const puppet = (await broker.parts.tokens.find(token, broker.parts.catalog))!;
+        expect(await codeOf(approving(only(), puppet))).toBe('ERR_DENIED');
+        expect(await codeOf(require(false, puppet))).toBe('ERR_DENIED');
+      }
+    });
+
     it('are not requested by a dry run', async () => {
       expect(await codeOf(put('bob', ADMIN, root, true))).toBe('no error');
       expect(broker.parts.approvals.all()).toEqual([]);

@@ -81,7 +81,7 @@ describe('an operator token', () => {
       revokeOperatorToken(broker.parts, broker.call(), by, { operator, id: stored.id });
     expect(await codeOf(revoke(eve))).toBe('ERR_DENIED');
     expect(await codeOf(revoke(eve, 'eve'))).toBe('ERR_NOT_FOUND');
-    expect((await tokensOf('ann', ann)).map(({ id }) => id)).toContain(stored.id);
+    expect((await tokensOf('ann', ann)).map(({ stored: { id } }) => id)).toContain(stored.id);
     expect(await codeOf(tokensOf('ann', eve))).toBe('ERR_DENIED');
     const entries = await broker.entriesOf(async () => {
       const both = await Promise.all([codeOf(revoke(ann)), codeOf(revoke(ann))]);
@@ -482,7 +482,12 @@ describe('documents with all optional fields', () => {
     await broker.put(admin, 'operator', 'ann', { description: 'on call', grants: [] });
     expect(broker.parts.catalog.find('operator', 'ann')!.spec).toMatchObject({ grants: [] });
     const { stored } = await mint('ann', { ttl: '7d', description: 'pipeline' });
-    expect(stored.spec).toEqual({ sourceCidrs: [], description: 'pipeline' });
+    expect(stored.spec).toEqual({
+      sourceCidrs: [],
+      description: 'pipeline',
+      mintedBy: 'root',
+      operatorVersion: 1,
+    });
     const wrong = codeOf(broker.put(admin, 'cluster', 'c3', cluster({ maxTokenLifetime: '400d' })));
     expect(await wrong).toBe('ERR_BODY_INVALID');
   });
