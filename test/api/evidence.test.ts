@@ -41,6 +41,7 @@ function image() {
     clean: (agoMs: number) =>
       grypeReport({
         matches: [],
+        distro: { name: 'debian', version: '12' },
         source: { type: 'image', target: { repoDigests: Metadata.RepoDigests } },
         descriptor: {
           name: 'grype',
@@ -57,6 +58,9 @@ function image() {
     at,
   };
 }
+
+/** The statement of a sender without which a report of Trivy that has no finding proves nothing. */
+const CLEAN = { covers: ['vulnerabilities'] };
 
 function push(report: unknown, more: object = {}, token = scanner): Promise<Answered> {
   const body = { report: typeof report === 'string' ? report : JSON.stringify(report), ...more };
@@ -120,6 +124,36 @@ describe('a profile with vulnerabilities', () => {
     });
     await pushed(report([{ Severity: 'HIGH' }]));
     expect((await read(token)).status).toBe(200);
+  });
+
+  it('refuses an image in which the scanner saw no package, however its writer calls the scan', async () => {
+    const { digest, report } = image();
+    const token = await podWith(digest, await gate({ vulnerabilities: VULNERABILITIES }));
+    const skipped = report([], { Results: [] });
+    const silent = await push(skipped);
+    expect([silent.status, silent.body.problems[0].message]).toEqual([
+      400,
+      expect.stringContaining('does not say what the scan looked for'),
+    ]);
+    await pushed(skipped, CLEAN);
+    expect((await untilRead(token, 'ERR_POSTURE_DENIED')).body.detail).toContain('nothing_scanned');
+    await pushed(report([], { CreatedAt: new Date().toISOString() }), CLEAN);
+    expect((await read(token)).status).toBe(200);
+  });
+
+  it('never takes a document for a clean scan because its sender says so', async () => {
+    const { vex, clean } = image();
+    for (const [document, covers] of [
+      [vex(), 'vulnerabilities'],
+      [vex(), 'secrets'],
+      [clean(0), 'secrets'],
+    ] as const) {
+      const { status, body } = await push(document, { covers: [covers] });
+      expect([status, body.problems[0].message]).toEqual([
+        400,
+        expect.stringContaining(`does not cover ${covers}`),
+      ]);
+    }
   });
 
   it('takes the age of a scan from the database of the scanner (EV04)', async () => {
@@ -200,10 +234,10 @@ describe('a report of a writer with a scope', () => {
     const claimed = report([], { ArtifactName: `registry.test/web@${digest}`, CreatedAt: at(0) });
     await pushed(report([{}], { CreatedAt: at(120_000) }));
     await untilRead(token, 'ERR_POSTURE_DENIED');
-    const { body } = await push(claimed, {}, other);
+    const { body } = await push(claimed, CLEAN, other);
     expect(body.items).toMatchObject([{ scope: ['registry.test/other'] }]);
     expect((await read(token)).body.code).toBe('ERR_POSTURE_DENIED');
-    expect((await push(claimed, {}, own)).status).toBe(200);
+    expect((await push(claimed, CLEAN, own)).status).toBe(200);
     expect((await read(token)).status).toBe(200);
     const list = await api.call('GET', `/api/v1/evidence?image=${digest}`, { token: api.admin });
     expect(itemsOf(list).map(({ scope }) => scope)).toEqual(
@@ -277,7 +311,7 @@ describe('POST /api/v1/evidence', () => {
     const scanned = at();
     const id = await pushed(report([{}], { CreatedAt: scanned }));
     expect(await pushed(report([{}], { CreatedAt: scanned }))).toBe(id);
-    expect(await push(report([], { CreatedAt: at(2 * HOUR_MS) }))).toMatchObject({
+    expect(await push(report([], { CreatedAt: at(2 * HOUR_MS) }), CLEAN)).toMatchObject({
       status: 409,
       body: { detail: expect.stringContaining('a newer report of trivy') },
     });
@@ -285,7 +319,7 @@ describe('POST /api/v1/evidence', () => {
 
   it('refuses a report of the future (EV02)', async () => {
     const { report, at } = image();
-    const answer = await push(report([], { CreatedAt: at(-10 * 60_000) }));
+    const answer = await push(report([], { CreatedAt: at(-10 * 60_000) }), CLEAN);
     expect(answer.body).toMatchObject({
       code: 'ERR_BODY_INVALID',
       problems: [{ message: expect.stringContaining('is from the future') }],
@@ -304,7 +338,7 @@ describe('POST /api/v1/evidence', () => {
     ['no known format', '{"runs":[]}', 'is in no known format'],
     ['no digest', '{"SchemaVersion":2,"ArtifactName":"x"}', 'names no digest of an image'],
   ])('refuses a report with %s, with its position', async (_, report, message) => {
-    const { status, body } = await push(report);
+    const { status, body } = await push(report, CLEAN);
     expect([status, body.code]).toEqual([400, 'ERR_BODY_INVALID']);
     expect(body.problems).toMatchObject([
       { pointer: '/report', message: expect.stringContaining(message) },

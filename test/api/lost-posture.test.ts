@@ -156,7 +156,7 @@ describe('a pod that holds a lease', () => {
       const CreatedAt = new Date(Date.now() - agoMs).toISOString();
       const Metadata = { RepoDigests: [`registry.test/prod/web@${own.digest}`] };
       const text = JSON.stringify(trivyReport({ Metadata, CreatedAt }, found));
-      return push('evidence', { report: text });
+      return push('evidence', { report: text, covers: ['vulnerabilities'] });
     };
     await scan([], 60_000);
     await own.require({ vulnerabilities: { deny: ['CRITICAL'] } });

@@ -65,9 +65,29 @@ describeWith(['trivyreports'], 'reports that Trivy 0.74.0 writes', ({ trivyrepor
         );
       const parsed = read(report);
       expect([name, found(parsed)]).toEqual([name, expected]);
+      if (expected.length === 0) expect(parsed.stated?.vulnerabilities).toBeDefined();
       expect(parsed).toMatchObject({ scanner: 'trivy', configs: [ImageID], manifests: [] });
       expect(parsed.reportedAt).toBe(Date.parse(report['CreatedAt'] as string));
     }
+  });
+
+  it('show that nothing was scanned, also beside a system whose packages were not found', () => {
+    const unscanned = ofType('container_image').flatMap(({ name, report }) => {
+      const { sections, stated } = read(report);
+      const { vulnerabilities = stated?.vulnerabilities } = sections;
+      return vulnerabilities?.isUnscanned === true ? [name] : [];
+    });
+    // The scans of these images listed no packages (`--list-all-pkgs=false`), and found none of the system vulnerable.
+    const notListed = ['sl-micro-rancher5.4', 'spring4shell-jre11', 'spring4shell-jre8'];
+    expect(unscanned.sort()).toEqual(
+      ['alpine-39-skip', ...notListed].map((name) => `${name}.json.golden`),
+    );
+  });
+
+  it('name what the scan suppressed', () => {
+    const path = join(trivyreports.program, 'fixtures/convert/npm-with-suppressed.json.golden');
+    const parsed = read({ ...load(path), ArtifactType: 'container_image' });
+    expect(found(parsed)).toContain('LOW CVE-2017-16137 true');
   });
 
   it('tell an operating system without updates', () => {

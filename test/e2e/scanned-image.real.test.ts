@@ -95,7 +95,9 @@ describeWith(['cosign', 'trivy', 'grype'], 'images that real scanners scanned', 
   };
 
   /** Pushes a report with the built command. @returns the stored vulnerabilities */
-  async function push(report: string, ...options: readonly string[]): Promise<Shown> {
+  async function push(report: string, ...asked: readonly string[]): Promise<Shown> {
+    const isTrivy = report.includes('"Trivy"') && !asked.includes('--covers');
+    const options = isTrivy ? ['--covers', 'vulnerabilities', ...asked] : asked;
     const file = await scanner.write(uniqueName('report'), report);
     const { items } = await scanner.json('evidence', 'push', file, ...options);
     return scanner.json('evidence', 'show', items[0].id as string) as Promise<Shown>;

@@ -86,6 +86,8 @@ type PackedVulnerability = readonly [
 interface PackedSection {
   readonly end?: boolean;
   readonly built?: number;
+  /** The scanner saw no packages. */
+  readonly unscanned?: boolean;
   readonly list: never[];
 }
 
@@ -95,6 +97,7 @@ function packed(section: NonNullable<EvidenceSections[EvidenceKind]>): Uint8Arra
       ? {
           end: section.isOsEnded,
           built: section.databaseBuiltAt,
+          unscanned: section.isUnscanned === true ? true : undefined,
           list: section.findings.map(packedVulnerability),
         }
       : { list: section.findings };
@@ -117,10 +120,11 @@ function packedVulnerability(found: Vulnerability): PackedVulnerability {
 
 function unpacked(body: Uint8Array, kind: EvidenceKind): NonNullable<EvidenceSections['vex']> {
   const json = zstdDecompressSync(body, { maxOutputLength: MAX_UNPACKED }).toString();
-  const { end, built, list } = JSON.parse(json) as PackedSection;
+  const { end, built, unscanned, list } = JSON.parse(json) as PackedSection;
   if (kind !== 'vulnerabilities') return { findings: list };
   const findings = (list as readonly PackedVulnerability[]).map(openVulnerability);
-  return { isOsEnded: end === true, databaseBuiltAt: built, findings } as never;
+  const facts = { isOsEnded: end === true, isUnscanned: unscanned === true };
+  return { ...facts, databaseBuiltAt: built, findings } as never;
 }
 
 function openVulnerability(found: PackedVulnerability): Vulnerability {

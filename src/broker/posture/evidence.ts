@@ -81,21 +81,34 @@ export async function pushEvidence(
 
 function asked({ covers, ...report }: PushedReport): Pick<Written, 'report' | 'image'> {
   const parsed = parseReport(report);
-  const sections = covered(parsed.sections, covers);
+  const sections = covers === undefined ? parsed.sections : covered(parsed, covers);
   if (Object.keys(sections).length === 0) {
-    throw refused('covers neither vulnerabilities nor secrets: say what the scan covered');
+    throw refused(
+      'has no finding, and does not say what the scan looked for: state it ("covers"; --covers vulnerabilities,secrets)',
+    );
   }
   return { report: { ...parsed, sections }, image: report.image };
 }
 
-/** Chooses the covered kinds of findings. A scan without findings does not show which it looked for. The sender may state them. */
-function covered(sections: EvidenceSections, covers: PushedReport['covers']): EvidenceSections {
-  if (covers === undefined) return sections;
-  const vulnerabilities = sections.vulnerabilities ?? { isOsEnded: false, findings: [] };
-  const secrets = sections.secrets ?? { findings: [] };
+/**
+ * Chooses the covered kinds of findings. Some scanners write the same report whether they found nothing or did not look: there the word of the sender
+ * counts. It never turns a report of another kind into a clean scan.
+ */
+function covered(
+  { sections, stated, scanner }: Report,
+  covers: NonNullable<PushedReport['covers']>,
+): EvidenceSections {
+  const known = { ...stated, ...sections };
+  const missing = covers.find((kind) => known[kind] === undefined);
+  if (missing !== undefined) {
+    throw refused(
+      `is a report of ${scanner} that does not cover ${missing}: leave it out of "covers"`,
+    );
+  }
+  const { vulnerabilities, secrets } = known;
   return {
-    ...(covers.includes('vulnerabilities') && { vulnerabilities }),
-    ...(covers.includes('secrets') && { secrets }),
+    ...(covers.includes('vulnerabilities') && vulnerabilities && { vulnerabilities }),
+    ...(covers.includes('secrets') && secrets && { secrets }),
     ...(sections.vex !== undefined && { vex: sections.vex }),
   };
 }

@@ -65,7 +65,6 @@ const NOT_SENT: ReadonlySet<string> = new Set([
   'Layers',
   'DataSource',
   'VendorSeverity',
-  'Packages',
   'Match',
   'Code',
   'ImageConfig',
@@ -83,7 +82,6 @@ const NOT_SENT: ReadonlySet<string> = new Set([
   'rawConfig',
   'manifest',
   'config',
-  'configuration',
   'epss',
   'cwes',
   'detail',
@@ -107,7 +105,11 @@ function reduced(text: string, file: string): string {
 
 function withoutTexts(text: string, file: string): unknown {
   try {
-    return JSON.parse(text, (name, value: unknown) => (NOT_SENT.has(name) ? undefined : value));
+    return JSON.parse(text, (name, value: unknown) => {
+      if (NOT_SENT.has(name)) return undefined;
+      // The broker asks only whether the scanner saw a package.
+      return name === 'Packages' && Array.isArray(value) ? value.slice(0, 1) : value;
+    });
   } catch (cause) {
     throw new UsageError(`${file} is not JSON: ${(cause as Error).message}`, [], { cause });
   }

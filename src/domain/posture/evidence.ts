@@ -45,6 +45,8 @@ export type EvidenceKind = (typeof EVIDENCE_KINDS)[number];
 export interface EvidenceSections {
   readonly vulnerabilities?: {
     readonly isOsEnded: boolean;
+    /** The report shows that the scanner saw no package of the image, or none of its operating system: it cannot prove that none is vulnerable. */
+    readonly isUnscanned?: boolean | undefined;
     /** Build time of the scanner's database, in milliseconds since the epoch; undefined if the report does not say. */
     readonly databaseBuiltAt?: number | undefined;
     readonly findings: readonly Vulnerability[];

@@ -28,6 +28,7 @@ export const POSTURE_CODES = [
   'attestation_missing',
   'report_missing',
   'report_stale',
+  'nothing_scanned',
   'vulnerability_denied',
   'os_end_of_life',
   'exposed_secret',

@@ -112,7 +112,11 @@ class VulnerabilityJudge {
 
   /** @returns the instant up to which the scanner knew vulnerabilities: a scan of today with an old database misses the new ones. */
   take(report: Evidence<'vulnerabilities'>): number {
-    const { isOsEnded, databaseBuiltAt = Infinity, findings } = report.section();
+    const { isOsEnded, isUnscanned, databaseBuiltAt = Infinity, findings } = report.section();
+    if (isUnscanned === true) {
+      const message = `has a report by a scanner that saw none of its packages, or none of its operating system (${report.scanner})`;
+      this.#found.push({ code: 'nothing_scanned', message });
+    }
     if (isOsEnded && this.#given.rules.osEndOfLife === 'deny') {
       const message = `has an operating system without security updates (${report.scanner})`;
       this.#found.push({ code: 'os_end_of_life', message });

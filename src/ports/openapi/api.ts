@@ -2086,7 +2086,7 @@ export interface components {
             }[];
             readonly exceptions?: readonly {
                 /** @enum {string} */
-                readonly check: "pod_unknown" | "pod_malformed" | "namespace_unknown" | "pod_security" | "ephemeral_container" | "default_service_account" | "service_account_token" | "resource_limits" | "network_policy" | "secret_in_environment" | "secret_value_in_environment" | "image_unknown" | "image_malformed" | "registry" | "image_not_pinned" | "image_denied" | "digest_mismatch" | "signature_missing" | "signer_not_trusted" | "attestation_missing" | "report_missing" | "report_stale" | "vulnerability_denied" | "os_end_of_life" | "exposed_secret";
+                readonly check: "pod_unknown" | "pod_malformed" | "namespace_unknown" | "pod_security" | "ephemeral_container" | "default_service_account" | "service_account_token" | "resource_limits" | "network_policy" | "secret_in_environment" | "secret_value_in_environment" | "image_unknown" | "image_malformed" | "registry" | "image_not_pinned" | "image_denied" | "digest_mismatch" | "signature_missing" | "signer_not_trusted" | "attestation_missing" | "report_missing" | "report_stale" | "nothing_scanned" | "vulnerability_denied" | "os_end_of_life" | "exposed_secret";
                 readonly pods?: components["schemas"]["PosturePatterns"];
                 readonly images?: components["schemas"]["PosturePatterns"];
                 readonly until: components["schemas"]["DayOrInstant"];

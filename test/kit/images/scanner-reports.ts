@@ -41,6 +41,7 @@ export function trivyReport(change: Members = {}, found: readonly Members[] = [{
         Target: 'registry.test/prod/web:1 (debian 12.4)',
         Class: 'os-pkgs',
         Type: 'debian',
+        Packages: [{ Name: 'zlib1g', Version: '1.2.13' }],
         Vulnerabilities: found.map((each) => ({ ...VULNERABILITY, ...each })),
       },
     ],
@@ -125,6 +126,7 @@ export function grypeReport(change: Members = {}): Members {
         artifact: { name: 'lodash', version: '4.17.20', purl: 'pkg:npm/lodash@4.17.20' },
       },
     ],
+    distro: { name: 'debian', version: '12', idLike: [] },
     source: {
       type: 'image',
       target: {

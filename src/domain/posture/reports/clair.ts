@@ -32,7 +32,13 @@ export function readClair(root: JsonNode): Report {
     manifests: [],
     // The digest of the manifest of one platform; the sender may name the digest of the index.
     configs: digestIn(fieldText(root.at('manifest_hash'))),
-    sections: { vulnerabilities: { isOsEnded: false, findings } },
+    sections: {
+      vulnerabilities: {
+        isOsEnded: false,
+        isUnscanned: packages.members().length === 0,
+        findings,
+      },
+    },
   };
 }
 

@@ -51,7 +51,7 @@ export function readCycloneDx(root: JsonNode): Report {
     reportedAt: instantOf(root.at('metadata', 'timestamp')),
     sections: isVex
       ? { vex: { findings: nodes.map((node) => statement(node, purls)) } }
-      : { vulnerabilities: { isOsEnded: false, findings: vulnerabilities(nodes, purls) } },
+      : { vulnerabilities: scanned(nodes, purls) },
   };
 }
 
@@ -115,6 +115,15 @@ function keptReference(node: JsonNode): string {
     throw new MalformedJson(node.pointer, 'must have 1 to 512 characters');
   }
   return text;
+}
+
+/** A document that lists no component shows no package that was scanned. */
+function scanned(nodes: readonly JsonNode[], purls: ReadonlyMap<string, string>) {
+  return {
+    isOsEnded: false,
+    isUnscanned: nodes.length === 0 && purls.size === 0,
+    findings: vulnerabilities(nodes, purls),
+  };
 }
 
 function vulnerabilities(nodes: readonly JsonNode[], purls: ReadonlyMap<string, string>) {

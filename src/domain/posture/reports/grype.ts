@@ -1,3 +1,4 @@
+import type { Vulnerability } from '../evidence.ts';
 import {
   digestIn,
   digestsIn,
@@ -24,6 +25,13 @@ export function readGrype(root: JsonNode): Report {
       'is false, so the database of the scanner is damaged or out of date: update it and scan again';
     throw new MalformedJson(database.at('valid').pointer, why);
   }
+  const excluded = root.at('descriptor', 'configuration', 'exclude');
+  if (excluded.items().length > 0) {
+    const why = 'names paths that the scan left out: scan the whole image';
+    throw new MalformedJson(excluded.pointer, why);
+  }
+  const matches = findingsOf(root.at('matches'));
+  const ignored = findingsOf(root.at('ignoredMatches'));
   const target = root.at('source', 'target');
   const ofRegistry = digestsIn(target.at('repoDigests'));
   return {
@@ -39,25 +47,57 @@ export function readGrype(root: JsonNode): Report {
     sections: {
       vulnerabilities: {
         isOsEnded: false,
+        // Grype lists no packages: without a distribution and a match, nothing shows that it saw one.
+        isUnscanned:
+          matches.length === 0 &&
+          ignored.length === 0 &&
+          fieldText(root.at('distro', 'name')) === '',
         databaseBuiltAt: instantOf(database.at('built')),
-        findings: findingsOf(root.at('matches')).map((match) => {
-          const found = match.at('vulnerability');
-          const related = match
-            .at('relatedVulnerabilities')
-            .items()
-            .map((each) => keptName(each.at('id')));
-          const artifact = match.at('artifact');
-          const name = shortText(artifact.at('name'));
-          const [version] = found.at('fix', 'versions').items();
-          return {
-            ...namesOf(keptName(found.at('id')), related),
-            severity: severityOf(found.at('severity')),
-            purl: purlOf(artifact.at('purl'), name, shortText(artifact.at('version'))),
-            fixedVersion: version === undefined ? '' : shortText(version),
-            isFixable: fieldText(found.at('fix', 'state')) === 'fixed',
-          };
-        }),
+        findings: [...matches, ...ignored.filter(isFiltered)].map(vulnerability),
       },
     },
   };
+}
+
+function vulnerability(match: JsonNode): Vulnerability {
+  const found = match.at('vulnerability');
+  const related = match
+    .at('relatedVulnerabilities')
+    .items()
+    .map((each) => keptName(each.at('id')));
+  const artifact = match.at('artifact');
+  const name = shortText(artifact.at('name'));
+  const [version] = found.at('fix', 'versions').items();
+  return {
+    ...namesOf(keptName(found.at('id')), related),
+    severity: severityOf(found.at('severity')),
+    purl: purlOf(artifact.at('purl'), name, shortText(artifact.at('version'))),
+    fixedVersion: version === undefined ? '' : shortText(version),
+    isFixable: fieldText(found.at('fix', 'state')) === 'fixed',
+  };
+}
+
+/**
+ * Packages of kernel headers, whose indirect matches Grype always ignores: the kernel of an image never runs. It writes the rule into the report.
+ */
+const KERNEL_HEADERS: ReadonlySet<string> = new Set([
+  'kernel-headers',
+  'linux(-.*)?-headers-.*',
+  'linux-libc-dev',
+  'linux-kbuild-.*',
+]);
+
+/**
+ * Reports whether a setting of the scan dropped the match: `only-fixed`, `ignore` or VEX. It counts, because only the profile decides what is dropped.
+ */
+function isFiltered(match: JsonNode): boolean {
+  const rules = match.at('appliedIgnoreRules').items();
+  return (
+    rules.length === 0 ||
+    rules.some(
+      (rule) =>
+        fieldText(rule.at('match-type')) !== 'exact-indirect-match' ||
+        !KERNEL_HEADERS.has(fieldText(rule.at('package', 'name'))),
+    )
+  );
 }

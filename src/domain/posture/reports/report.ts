@@ -14,6 +14,11 @@ export interface Report {
   /** Milliseconds since the epoch; undefined if the format has no time: then the time of receipt counts. */
   readonly reportedAt?: number | undefined;
   readonly sections: EvidenceSections;
+  /**
+   * Sections without a finding that the report cannot prove, because the same report is written if the scanner did not look for them. They count only
+   * if the sender states that the scan covered them.
+   */
+  readonly stated?: EvidenceSections;
 }
 
 /** Reads a report of one format. `image` are the digests that the sender names. @throws MalformedJson */

@@ -56,7 +56,11 @@ function sectionOf(kind: string, report: JsonNode): EvidenceSections {
         publishedAt: instantOf(node.at('publishedDate')),
       };
     });
-    return { vulnerabilities: { isOsEnded: report.at('os', 'eosl').value === true, findings } };
+    const family = fieldText(report.at('os', 'family'));
+    const isOsEnded = report.at('os', 'eosl').value === true;
+    // The report lists no packages: without an operating system and a finding, nothing shows that the scanner saw one.
+    const isUnscanned = findings.length === 0 && (family === '' || family === 'none');
+    return { vulnerabilities: { isOsEnded, isUnscanned, findings } };
   }
   if (kind === 'ExposedSecretReport') {
     const findings = findingsOf(report.at('secrets')).map((node) => ({

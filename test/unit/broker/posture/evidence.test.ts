@@ -29,8 +29,9 @@ function push(
   image: readonly string[] = [],
   by = scanner,
 ): Promise<readonly StoredEvidence[]> {
+  const covers = 'Results' in report ? (['vulnerabilities'] as const) : undefined;
   const text = JSON.stringify(report);
-  return pushEvidence(broker.parts, broker.call(), by, { text, image });
+  return pushEvidence(broker.parts, broker.call(), by, { text, image, covers });
 }
 
 async function one(report: object, image: readonly string[] = []): Promise<string> {

@@ -62,7 +62,8 @@ async function scan(digest: string): Promise<void> {
     },
     [],
   );
-  const pushed = { text: JSON.stringify(report), image: [] };
+  const covers = ['vulnerabilities'] as const;
+  const pushed = { text: JSON.stringify(report), image: [], covers };
   await pushEvidence(broker.parts, broker.call(), writer, pushed);
 }
 

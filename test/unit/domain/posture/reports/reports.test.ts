@@ -75,7 +75,7 @@ describe('a report of a scanner', () => {
     const report = JSON.parse(
       '{"SchemaVersion":2,"ArtifactName":"x","__proto__":{"ArtifactType":"filesystem"},"Results":[]}',
     ) as unknown;
-    expect(read(report, [INDEX]).sections.vulnerabilities?.findings).toEqual([]);
+    expect(read(report, [INDEX]).stated?.vulnerabilities?.findings).toEqual([]);
     expect(fault(cycloneDx({}, { analysis: { state: 'constructor' } }))).toContain(
       'is not a state',
     );
@@ -152,12 +152,79 @@ describe('Trivy', () => {
     ]);
   });
 
-  it('is clean without results, as of a tar file without digests of a registry', () => {
-    const { manifests, configs, sections } = read(
-      trivyReport({ Metadata: { ImageID: CONFIG }, Results: undefined }),
-    );
+  it('has no digest of a registry after the scan of a tar file', () => {
+    const { manifests, configs } = read(trivyReport({ Metadata: { ImageID: CONFIG } }));
     expect([manifests, configs]).toEqual([[], [CONFIG]]);
-    expect(sections.vulnerabilities).toEqual({ isOsEnded: false, findings: [] });
+  });
+
+  it('never proves by itself that it found nothing, because a scan for secrets lists packages too', () => {
+    const { sections, stated } = read(trivyReport({}, []));
+    expect(sections).toEqual({});
+    expect(stated).toEqual({
+      vulnerabilities: { isOsEnded: false, isUnscanned: false, findings: [] },
+      secrets: { findings: [] },
+    });
+  });
+
+  const OS = { Class: 'os-pkgs', Type: 'debian' };
+  const NPM = { Class: 'lang-pkgs', Type: 'npm', Packages: [{ Name: 'lodash' }] };
+  const LISTED = { ...OS, Packages: [{ Name: 'zlib1g' }] };
+  it.each<[string, string | undefined, readonly object[] | undefined, boolean]>([
+    ['no result', 'debian', undefined, true],
+    ['no result and no operating system', 'none', [], true],
+    ['only secrets', 'debian', [TRIVY_SECRETS], true],
+    ['only the configuration', 'debian', [{ Class: 'config', Packages: [{}] }], true],
+    ['a deleted database of packages', 'debian', [OS], true],
+    ['a deleted database beside packages of a language', 'debian', [OS, NPM], true],
+    ['only packages of a language, although it knows the system', 'alpine', [NPM], true],
+    ['packages of the operating system', 'debian', [LISTED], false],
+    ['packages of both', 'debian', [LISTED, NPM], false],
+    ['packages of a language on no operating system', 'none', [NPM], false],
+    ['packages of a language without a word about the system', undefined, [NPM], false],
+    [
+      'vulnerabilities without a list of packages',
+      'debian',
+      [{ ...OS, Vulnerabilities: [{ VulnerabilityID: 'CVE-2026-1' }] }],
+      false,
+    ],
+  ])('knows whether it saw packages: %s', (_, Family, Results, isUnscanned) => {
+    const Metadata = { ImageID: CONFIG, ...(Family !== undefined && { OS: { Family } }) };
+    const { sections, stated } = read(trivyReport({ Metadata, Results }));
+    const { vulnerabilities = stated?.vulnerabilities } = sections;
+    expect(vulnerabilities?.isUnscanned).toBe(isUnscanned);
+  });
+
+  it('has the findings that its own filter suppressed', () => {
+    const dropped = (Type: string, Finding: object, Status = 'ignored') => ({
+      Type,
+      Status,
+      Finding,
+    });
+    const Results = [
+      {
+        ...OS,
+        ExperimentalModifiedFindings: [
+          dropped('vulnerability', { VulnerabilityID: 'CVE-2026-7', Severity: 'CRITICAL' }),
+          dropped(
+            'vulnerability',
+            { VulnerabilityID: 'CVE-2026-8', Severity: 'HIGH' },
+            'not_affected',
+          ),
+          dropped('misconfiguration', { ID: 'DS001' }),
+        ],
+      },
+      {
+        Class: 'secret',
+        Target: '/app/.env',
+        ExperimentalModifiedFindings: [
+          dropped('secret', { RuleID: 'private-key', Severity: 'HIGH' }),
+        ],
+      },
+    ];
+    expect(read(trivyReport({ Results })).sections).toMatchObject({
+      vulnerabilities: { findings: [{ id: 'CVE-2026-7' }, { id: 'CVE-2026-8' }] },
+      secrets: { findings: [{ rule: 'private-key' }] },
+    });
   });
 
   it('is refused for a file system', () => {
@@ -172,6 +239,16 @@ describe('the Trivy Operator', () => {
     expect(sections).toMatchObject({
       vulnerabilities: { isOsEnded: true, findings: [{ severity: 'HIGH', isFixable: false }] },
     });
+  });
+
+  it.each<[string, Record<string, unknown>, boolean]>([
+    ['no operating system and no finding', { os: {}, vulnerabilities: [] }, true],
+    ['the operating system "none"', { os: { family: 'none' }, vulnerabilities: [] }, true],
+    ['an operating system', { vulnerabilities: [] }, false],
+    ['a finding', { os: {} }, false],
+  ])('knows whether it saw packages: %s', (_, change, isUnscanned) => {
+    const { sections } = read(operatorReport('VulnerabilityReport', change));
+    expect(sections.vulnerabilities?.isUnscanned).toBe(isUnscanned);
   });
 
   it('reports secrets', () => {
@@ -211,6 +288,45 @@ describe('Grype', () => {
     expect(ofTar).toMatchObject({ manifests: [], configs: [CONFIG] });
   });
 
+  const [MATCH] = grypeReport()['matches'] as readonly object[];
+  const KERNEL = {
+    namespace: '',
+    package: { name: 'linux-libc-dev', 'upstream-name': 'linux', type: 'deb', language: '' },
+    'match-type': 'exact-indirect-match',
+  };
+  it.each<[string, readonly object[], number]>([
+    ['only-fixed', [{ 'fix-state': 'not-fixed' }], 2],
+    ['a rule for one vulnerability', [{ vulnerability: 'CVE-2021-23337' }], 2],
+    ['VEX', [{ 'vex-status': 'not_affected' }], 2],
+    ['no rule that it names', [], 2],
+    ['a rule for every match of the headers', [{ ...KERNEL, 'match-type': '' }], 2],
+    ['the headers of a kernel, and another rule', [KERNEL, { vulnerability: 'CVE-1' }], 2],
+    ['the headers of a kernel, as always', [KERNEL], 1],
+  ])('has the matches that the scan ignored by %s', (_, appliedIgnoreRules, count) => {
+    const report = grypeReport({ ignoredMatches: [{ ...MATCH, appliedIgnoreRules }] });
+    expect(read(report).sections.vulnerabilities?.findings).toHaveLength(count);
+  });
+
+  it('is refused if the scan left out paths of the image', () => {
+    const { descriptor } = grypeReport() as { readonly descriptor: object };
+    const withConfiguration = (configuration: object) =>
+      grypeReport({ descriptor: { ...descriptor, configuration } });
+    expect(fault(withConfiguration({ exclude: ['./usr/**'] }))).toContain(
+      '/descriptor/configuration/exclude names paths',
+    );
+    expect(read(withConfiguration({ exclude: [] })).scanner).toBe('grype');
+  });
+
+  it.each<[string, object, boolean]>([
+    ['no distribution and no match', { matches: [], distro: { name: '' } }, true],
+    ['no word about the distribution', { matches: [], distro: undefined }, true],
+    ['a distribution', { matches: [] }, false],
+    ['a match', { distro: undefined }, false],
+  ])('knows whether it saw packages: %s', (_, change, isUnscanned) => {
+    const { sections } = read(grypeReport(change as Record<string, unknown>));
+    expect(sections.vulnerabilities?.isUnscanned).toBe(isUnscanned);
+  });
+
   it('says when its database was built', () => {
     const built = Date.parse('2026-11-26T00:00:00Z');
     expect(read(grypeReport()).sections.vulnerabilities?.databaseBuiltAt).toBe(built);
@@ -232,6 +348,12 @@ describe('Clair', () => {
     expect(sections.vulnerabilities?.findings).toMatchObject([
       { id: 'CVE-2026-2000', severity: 'MEDIUM', purl: 'openssl@3.0.11-1', isFixable: false },
     ]);
+  });
+
+  it('saw nothing if it lists no package', () => {
+    const empty = clairReport({ packages: {}, package_vulnerabilities: {} });
+    expect(read(empty).sections.vulnerabilities?.isUnscanned).toBe(true);
+    expect(read(clairReport()).sections.vulnerabilities?.isUnscanned).toBe(false);
   });
 
   it('is refused if it names a vulnerability that it does not have', () => {
@@ -256,6 +378,13 @@ describe('CycloneDX', () => {
       });
     },
   );
+
+  it('saw nothing if it lists no component', () => {
+    const empty = cycloneDx({ components: [], vulnerabilities: [] });
+    expect(read(empty).sections.vulnerabilities?.isUnscanned).toBe(true);
+    const clean = cycloneDx({ vulnerabilities: [] });
+    expect(read(clean).sections.vulnerabilities?.isUnscanned).toBe(false);
+  });
 
   it('takes every vulnerability for fixable if it never says which ones are', () => {
     const { sections } = read(cycloneDx({}, { recommendation: undefined }));
@@ -320,6 +449,14 @@ describe('an attestation of cosign', () => {
       configs: [CONFIG],
       reportedAt: Date.parse('2026-11-27T10:30:00Z'),
     });
+  });
+
+  it('says by its type that the scan looked for vulnerabilities', () => {
+    expect(read(cosignVuln(trivyReport({}, []))).sections).toEqual({
+      vulnerabilities: { isOsEnded: false, isUnscanned: false, findings: [] },
+    });
+    const nothing = read(cosignVuln(trivyReport({ Results: undefined })));
+    expect(nothing.sections.vulnerabilities?.isUnscanned).toBe(true);
   });
 
   it('is refused if its report is about another image than its subject', () => {
